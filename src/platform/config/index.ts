@@ -1,0 +1,2 @@
+export * from './load-settings.js';
+export { SETTINGS, type Pepper, type SettingDefinition } from './settings.js';

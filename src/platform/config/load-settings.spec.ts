@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto';
+import { ConfigurationError, loadSettings } from './load-settings.js';
+
+const pepper = (version: number, bytes = 32): string => `${version}:${randomBytes(bytes).toString('base64url')}`;
+
+const PRODUCTION: Readonly<Record<string, string>> = {
+  DATABASE_URL: 'postgres://owner:hunter2@db.internal/gatehouse',
+  GATEHOUSE_PEPPERS: pepper(1),
+  GATEHOUSE_SIGNING_KEYS: '-----BEGIN PRIVATE KEY-----\\nx\\n-----END PRIVATE KEY-----',
+  FIREBASE_PROJECT_ID: 'demo-project',
+};
+
+function without(...names: string[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(PRODUCTION).filter(([name]) => !names.includes(name)));
+}
+
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    loadSettings(environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigurationError);
+    return (error as ConfigurationError).problems;
+  }
+  return [];
+}
+
+/** The variables that the problems begin with, each as often as it is told. */
+const namesOf = (problems: readonly string[]): string[] => problems.map((problem) => problem.split(' ', 1)[0]!).sort();
+
+describe('the mode', () => {
+  it.each<[string, Record<string, string>, string]>([
+    ['nothing is set', {}, 'development'],
+    ['DATABASE_URL is empty, which is as if it were unset', { DATABASE_URL: '' }, 'development'],
+    ['NODE_ENV says production and no database is named', { NODE_ENV: 'production' }, 'development'],
+    ['GATEHOUSE_DEV=1', { GATEHOUSE_DEV: '1' }, 'development'],
+    ['a database is named with GATEHOUSE_DEV=1', { ...PRODUCTION, GATEHOUSE_DEV: '1' }, 'development'],
+    ['a database is named with GATEHOUSE_DEV=true', { ...PRODUCTION, GATEHOUSE_DEV: 'true' }, 'development'],
+    ['a database is named', PRODUCTION, 'production'],
+    ['a database is named and NODE_ENV says development', { ...PRODUCTION, NODE_ENV: 'development' }, 'production'],
+    ['a database is named and NODE_ENV says test', { ...PRODUCTION, NODE_ENV: 'test' }, 'production'],
+    ['a database is named with GATEHOUSE_DEV=0', { ...PRODUCTION, GATEHOUSE_DEV: '0' }, 'production'],
+    ['a database is named with GATEHOUSE_DEV=false', { ...PRODUCTION, GATEHOUSE_DEV: 'false' }, 'production'],
+    ['a database is named with an empty GATEHOUSE_DEV', { ...PRODUCTION, GATEHOUSE_DEV: '' }, 'production'],
+  ])('when %s', (_case, environment, mode) => {
+    expect(loadSettings(environment).settings.mode).toBe(mode);
+  });
+
+  it('is never development by a GATEHOUSE_DEV that says neither yes nor no', () => {
+    expect(namesOf(problemsOf({ ...PRODUCTION, GATEHOUSE_DEV: 'yes' }))).toEqual(['GATEHOUSE_DEV']);
+  });
+
+  it.each(['0', 'false'])('that GATEHOUSE_DEV=%s asks for names all that production lacks at once', (flag) => {
+    expect(namesOf(problemsOf({ GATEHOUSE_DEV: flag }))).toEqual([
+      'DATABASE_URL',
+      'FIREBASE_PROJECT_ID',
+      'GATEHOUSE_PEPPERS',
+      'GATEHOUSE_SIGNING_KEYS',
+    ]);
+  });
+
+  it.each(['DATABASE_APP_URL', 'DATABASE_DIRECT_URL'])(
+    'is never development beside %s: a database that somebody named is no place for generated secrets',
+    (variable) => {
+      expect(problemsOf({ [variable]: 'postgres://app@db.internal/gatehouse' }).join('\n')).toContain('DATABASE_URL');
+    },
+  );
+
+  it('binds development to loopback', () => {
+    expect(loadSettings({}).settings.host).toBe('127.0.0.1');
+    expect(loadSettings({ ...PRODUCTION, GATEHOUSE_DEV: '1' }).settings.host).toBe('127.0.0.1');
+    expect(loadSettings(PRODUCTION).settings.host).toBe('0.0.0.0');
+  });
+});
+
+describe('production', () => {
+  it.each(['GATEHOUSE_PEPPERS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'])('refuses to start without %s', (name) => {
+    expect(namesOf(problemsOf(without(name)))).toEqual([name]);
+    expect(namesOf(problemsOf({ ...PRODUCTION, [name]: '' }))).toEqual([name]);
+  });
+
+  it('names all that is missing at once', () => {
+    const { DATABASE_URL } = PRODUCTION;
+    expect(namesOf(problemsOf({ DATABASE_URL: DATABASE_URL! }))).toEqual([
+      'FIREBASE_PROJECT_ID',
+      'GATEHOUSE_PEPPERS',
+      'GATEHOUSE_SIGNING_KEYS',
+    ]);
+  });
+
+  it('names a DATABASE_URL of another kind once, together with all that is missing', () => {
+    expect(namesOf(problemsOf({ DATABASE_URL: 'mysql://db.internal/gatehouse' }))).toEqual([
+      'DATABASE_URL',
+      'FIREBASE_PROJECT_ID',
+      'GATEHOUSE_PEPPERS',
+      'GATEHOUSE_SIGNING_KEYS',
+    ]);
+    expect(namesOf(problemsOf({ DATABASE_URL: 'mysql://db.internal/gatehouse', GATEHOUSE_DEV: '0' }))).toContain('DATABASE_URL');
+    expect(
+      namesOf(problemsOf({ DATABASE_URL: 'mysql://db.internal/gatehouse', GATEHOUSE_DEV: '0' })).filter(
+        (name) => name === 'DATABASE_URL',
+      ),
+    ).toHaveLength(1);
+  });
+});
+
+describe('problems', () => {
+  const WRONG: Readonly<Record<string, string>> = {
+    PORT: '70000',
+    METRICS_PORT: '-1',
+    LOG_LEVEL: 'loud',
+    DATABASE_URL: 'hunter2-is-not-a-url',
+    REDIS_URL: 'http://hunter2@redis',
+    GATEHOUSE_PEPPERS: '1:hunter2',
+    OPENAI_BASE_URL: 'hunter2',
+    FIREBASE_PROJECT_ID: 'Hunter2!',
+    GATEHOUSE_BODY_LIMIT_BYTES: '1e6',
+    GATEHOUSE_RATE_WINDOW_SECONDS: ' 60',
+    GATEHOUSE_DUMMY_PROVIDER: 'maybe',
+  };
+
+  it('are all told at once, by name', () => {
+    for (const name of Object.keys(WRONG)) expect(namesOf(problemsOf(WRONG))).toContain(name);
+  });
+
+  it('never show a value, which may be a secret', () => {
+    const told = (() => {
+      try {
+        loadSettings(WRONG);
+        return '';
+      } catch (error) {
+        return `${(error as Error).message}\n${JSON.stringify(error)}`;
+      }
+    })();
+    expect(told).toContain('GATEHOUSE_PEPPERS');
+    expect(told.toLowerCase()).not.toContain('hunter2');
+    for (const value of Object.values(WRONG).filter((text) => text.length > 4)) expect(told).not.toContain(value);
+  });
+
+  it('name the range of a number that is out of it', () => {
+    expect(problemsOf({ PORT: '65536' })).toEqual(['PORT must be a whole number from 0 to 65535']);
+  });
+});
+
+describe('values', () => {
+  it('take their defaults where a variable is empty', () => {
+    const empty = { PORT: '', LOG_LEVEL: '', REDIS_URL: '', GATEHOUSE_LEASE_SECONDS: '', OPENAI_API_KEY: '' };
+    expect(loadSettings(empty).settings).toEqual(loadSettings({}).settings);
+    expect(loadSettings(empty).settings).toMatchObject({ port: 3000, leaseSeconds: 20 });
+    expect(loadSettings(empty).settings.redisUrl).toBeUndefined();
+  });
+
+  it('can not be changed once they are read', () => {
+    expect(Object.isFrozen(loadSettings({}).settings)).toBe(true);
+  });
+
+  it('of lists lose their blanks', () => {
+    expect(loadSettings({ OPENAI_MODELS: ' a, b ,,c' }).settings.openaiModels).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('peppers', () => {
+  it('come in the order that they are written in, newest first', () => {
+    const [newest, older] = [pepper(7), pepper(3, 48)];
+    const { settings } = loadSettings({ ...PRODUCTION, GATEHOUSE_PEPPERS: `${newest} , ${older}` });
+    expect(settings.peppers?.map(({ version }) => version)).toEqual([7, 3]);
+    expect(settings.peppers?.map(({ version, secret }) => `${version}:${secret.toString('base64url')}`)).toEqual([newest, older]);
+  });
+
+  it.each([
+    ['a secret of 31 bytes', pepper(1, 31)],
+    ['a second one that is too short', `${pepper(2)},${pepper(1, 8)}`],
+    ['a version twice', `${pepper(1)},${pepper(1)}`],
+    ['a version twice, once with a leading zero', `${pepper(1)},0${pepper(1)}`],
+    ['no version', randomBytes(32).toString('base64url')],
+    ['a comma at the end', `${pepper(1)},`],
+    ['characters outside base64url', `1:${'!'.repeat(64)}`],
+  ])('are refused with %s', (_case, value) => {
+    expect(namesOf(problemsOf({ ...PRODUCTION, GATEHOUSE_PEPPERS: value }))).toEqual(['GATEHOUSE_PEPPERS']);
+  });
+});
+
+describe('unknown settings', () => {
+  it('that look like ours are warned of by name, in production and in development', () => {
+    for (const environment of [{}, PRODUCTION]) {
+      const { warnings } = loadSettings({ ...environment, GATEHOUSE_PEPPER: 'hunter2', GATEHOUSE_ZZZ: '1', OTHER: '1' });
+      expect(warnings).toHaveLength(2);
+      expect(warnings[0]).toContain('GATEHOUSE_PEPPER ');
+      expect(warnings[1]).toContain('GATEHOUSE_ZZZ');
+      expect(warnings.join()).not.toContain('hunter2');
+    }
+  });
+
+  it('are not warned of when they are ours', () => {
+    expect(loadSettings({ ...PRODUCTION, GATEHOUSE_DEV: '1', GATEHOUSE_HOME: 'x' }).warnings).toEqual([]);
+  });
+});
+
+describe("the Firebase emulator, whose tokens are unsigned", () => {
+  const EMULATOR = { FIREBASE_AUTH_EMULATOR_HOST: '127.0.0.1:9099' };
+
+  it('is refused in production, for a demo project too', () => {
+    expect(namesOf(problemsOf({ ...PRODUCTION, ...EMULATOR }))).toEqual(['FIREBASE_AUTH_EMULATOR_HOST']);
+  });
+
+  it('is refused in development for a project that is no demo, and for none', () => {
+    expect(namesOf(problemsOf({ ...EMULATOR, FIREBASE_PROJECT_ID: 'real-project' }))).toEqual(['FIREBASE_AUTH_EMULATOR_HOST']);
+    expect(namesOf(problemsOf(EMULATOR))).toEqual(['FIREBASE_AUTH_EMULATOR_HOST']);
+  });
+
+  it('is taken in development for a demo project', () => {
+    const { settings } = loadSettings({ ...EMULATOR, FIREBASE_PROJECT_ID: 'demo-project' });
+    expect(settings.firebaseEmulatorHost).toBe('127.0.0.1:9099');
+  });
+});

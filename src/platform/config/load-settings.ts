@@ -1,0 +1,108 @@
+import path from 'node:path';
+import { SETTINGS, type Pepper, type RawSettings, type SettingDefinition, type SettingName } from './settings.js';
+
+export type Mode = 'development' | 'production';
+
+/** What was configured, with the mode's defaults filled in; in development some of it is still to be made. */
+export type ConfiguredSettings = Omit<RawSettings, 'host' | 'home' | 'development'> & {
+  readonly mode: Mode;
+  readonly host: string;
+  /** Absolute. */
+  readonly home: string;
+};
+
+/** What the service runs on: everything is there. */
+export type Settings = ConfiguredSettings & {
+  readonly databaseUrl: string;
+  /** True where the database is the embedded one, which has this one process by nature. */
+  readonly embeddedDatabase: boolean;
+  readonly peppers: readonly Pepper[];
+  readonly signingKeys: string;
+};
+
+/** The injection token of {@link Settings}. */
+export const SETTINGS_TOKEN = Symbol('Settings');
+
+/** Everything that is wrong with the configuration, told at once. */
+export class ConfigurationError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration is incomplete or wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigurationError';
+    this.problems = problems;
+  }
+}
+
+export interface LoadedSettings {
+  readonly settings: ConfiguredSettings;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads the settings from an environment. An empty variable counts as unset.
+ *
+ * Development mode exists only without DATABASE_URL, or with GATEHOUSE_DEV=1: a database that somebody named is
+ * production unless they said otherwise, whatever NODE_ENV says.
+ *
+ * @throws ConfigurationError with all problems together.
+ */
+export function loadSettings(environment: Readonly<Record<string, string | undefined>>): LoadedSettings {
+  const problems: string[] = [];
+  const values: Partial<Record<SettingName, unknown>> = {};
+  for (const [name, definition] of Object.entries(SETTINGS) as [SettingName, SettingDefinition][]) {
+    const text = environment[definition.variable] || definition.fallback;
+    if (text === undefined) continue;
+    const parsed = definition.schema.safeParse(text);
+    if (parsed.success) values[name] = parsed.data;
+    // The value itself stays out of the message: it may be a secret.
+    else problems.push(`${definition.variable} ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
+  }
+  const raw = values as RawSettings;
+  const mode: Mode = raw.databaseUrl === undefined || raw.development ? 'development' : 'production';
+
+  if (environment['GATEHOUSE_DEV'] && !raw.development && raw.databaseUrl === undefined) {
+    problems.push('DATABASE_URL is missing: GATEHOUSE_DEV=0 asks for production, which has no embedded database');
+  }
+  const required = (Object.values(SETTINGS) as SettingDefinition[]).filter((definition) => definition.requiredInProduction);
+  if (mode === 'production' || environment['GATEHOUSE_DEV'] === '0') {
+    for (const { variable, description } of required) {
+      if (!environment[variable] && variable !== 'DATABASE_URL') problems.push(`${variable} is missing. ${description}`);
+    }
+  }
+  if (raw.firebaseEmulatorHost !== undefined) {
+    if (mode === 'production') problems.push('FIREBASE_AUTH_EMULATOR_HOST must not be set in production: its tokens are unsigned');
+    else if (!raw.firebaseProjectId?.startsWith('demo-')) {
+      problems.push('FIREBASE_AUTH_EMULATOR_HOST needs a FIREBASE_PROJECT_ID that begins with demo-');
+    }
+  }
+  if (problems.length > 0) throw new ConfigurationError(problems);
+
+  const { development: _development, home, host, ...rest } = raw;
+  return {
+    settings: Object.freeze({
+      ...rest,
+      mode,
+      home: path.resolve(home),
+      host: host ?? (mode === 'development' ? '127.0.0.1' : '0.0.0.0'),
+    }),
+    warnings: unknownVariables(environment).map((variable) => `${variable} is no setting of Gatehouse; it has no effect`),
+  };
+}
+
+function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set<string>(Object.values(SETTINGS).map(({ variable }) => variable));
+  return Object.keys(environment)
+    .filter((variable) => variable.startsWith('GATEHOUSE_') && !known.has(variable))
+    .sort();
+}
+
+/** The one place that reads the process's environment; a `.env` file in the working folder fills what is unset there. */
+export function loadProcessSettings(): LoadedSettings {
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  return loadSettings(process.env);
+}

@@ -1,0 +1,74 @@
+/**
+ * What can go wrong in words that no wire dialect owns. Each dialect's renderer turns a kind into its own status names and
+ * shapes; services throw faults and know nothing of the wire.
+ */
+export const FAULT_STATUS = {
+  invalid_input: 400,
+  unauthenticated: 401,
+  permission_denied: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  already_exists: 409,
+  conflict: 409,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  rate_limited: 429,
+  usage_limit_exceeded: 429,
+  internal: 500,
+  upstream_failed: 502,
+  unavailable: 503,
+  upstream_timeout: 504,
+} as const;
+
+export type FaultKind = keyof typeof FAULT_STATUS;
+
+/** One field of the input that is at fault: `field` as the caller wrote it, dotted for nested ones. */
+export interface FieldFault {
+  readonly field: string;
+  readonly reason: string;
+}
+
+export interface FaultOptions {
+  readonly fields?: readonly FieldFault[];
+  /** A stable machine-readable reason, e.g. `model_not_found`; becomes OpenAI's `code`. */
+  readonly code?: string;
+  readonly retryAfterSeconds?: number;
+  /** `false` tells OpenAI's clients not to try again (`x-should-retry`). */
+  readonly shouldRetry?: boolean;
+  /** For the log alone; never rendered. */
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error that is meant for the caller: its message is public, its cause is for the log. Anything else that is
+ * thrown becomes `internal` with a fixed text, so that no inner message leaks.
+ */
+export class Fault extends Error {
+  readonly kind: FaultKind;
+  readonly fields: readonly FieldFault[];
+  readonly code: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+  readonly shouldRetry: boolean | undefined;
+
+  constructor(kind: FaultKind, message: string, options: FaultOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'Fault';
+    this.kind = kind;
+    this.fields = options.fields ?? [];
+    this.code = options.code;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.shouldRetry = options.shouldRetry;
+  }
+
+  get status(): number {
+    return FAULT_STATUS[this.kind];
+  }
+}
+
+/** Bad input at one named field. */
+export function invalidField(field: string, reason: string, code?: string): Fault {
+  return new Fault('invalid_input', `${field}: ${reason}`, {
+    fields: [{ field, reason }],
+    ...(code === undefined ? {} : { code }),
+  });
+}
