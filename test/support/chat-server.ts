@@ -1,0 +1,147 @@
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { ChatPrincipal } from '../../src/llm/chat/chat-call.js';
+import { ChatService } from '../../src/llm/chat/chat.service.js';
+import { PlatformProviderTenants } from '../../src/llm/providers/platform-provider-tenants.js';
+import { ProviderRouter } from '../../src/llm/providers/provider-router.js';
+import { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
+import { loadSettings } from '../../src/platform/config/index.js';
+import type { Fault } from '../../src/platform/errors/index.js';
+import { Drain, OutboundHttp, sendFault } from '../../src/platform/http/index.js';
+import type { Reservation, Settlement } from '../../src/usage/index.js';
+import type { OpenaiUpstream } from './openai-upstream.js';
+
+export const TENANT = 'acme-a1b2c3';
+export const PROVIDER_SECRET = 'sk-provider-secret-0123456789';
+
+const PRINCIPAL: ChatPrincipal = {
+  kind: 'secretKey',
+  tenantId: TENANT,
+  keyId: 'key_1',
+  scopes: new Set(),
+  requestsPerMinute: 1000,
+};
+
+/** Takes the place of the ledger's table: keeps what it is told. */
+export class LedgerBook {
+  readonly reservations: Reservation[] = [];
+  readonly settlements: Settlement[] = [];
+  refusal: Fault | null = null;
+  onReserve: () => void | Promise<void> = () => undefined;
+
+  async reserve(reservation: Reservation): Promise<void> {
+    await this.onReserve();
+    if (this.refusal !== null) throw this.refusal;
+    this.reservations.push(reservation);
+  }
+
+  settle(settlement: Settlement): void {
+    this.settlements.push(settlement);
+  }
+
+  /** Waits for the first settlement. */
+  async settlement(): Promise<Settlement> {
+    await until(() => this.settlements.length > 0);
+    return this.settlements[0] as Settlement;
+  }
+}
+
+export interface ChatAnswer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly text: string;
+}
+
+/** The chat service behind a real HTTP server, without the guards and the database that it has in the application. */
+export class ChatServer {
+  private constructor(
+    private readonly server: FastifyInstance,
+    private readonly outbound: OutboundHttp,
+    private readonly port: number,
+    readonly book: LedgerBook,
+    readonly drain: Drain,
+  ) {}
+
+  static async start(
+    upstream: OpenaiUpstream,
+    tokenizer: Tokenizer,
+    environment: Record<string, string> = {},
+  ): Promise<ChatServer> {
+    const { settings } = loadSettings({
+      OPENAI_BASE_URL: upstream.baseUrl,
+      OPENAI_API_KEY: PROVIDER_SECRET,
+      PLATFORM_PROVIDER_TENANTS: TENANT,
+      GATEHOUSE_BODY_LIMIT_BYTES: '100000',
+      ...environment,
+    });
+    const book = new LedgerBook();
+    const drain = new Drain();
+    const outbound = new OutboundHttp(settings);
+    const router = new ProviderRouter(settings, outbound, tokenizer, new PlatformProviderTenants(settings));
+    const service = new ChatService(settings, router, book as never, drain);
+    const server = Fastify({ forceCloseConnections: true });
+    server.removeAllContentTypeParsers();
+    server.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    server.post('/v1/chat/completions', async (request, reply) => {
+      request.context = { requestId: 'req_1' };
+      request.dialect = 'openai';
+      reply.header('x-ratelimit-remaining', '41');
+      try {
+        await service.complete(PRINCIPAL, request, reply);
+      } catch (error) {
+        sendFault(request, reply, error);
+      }
+      return reply;
+    });
+    await server.listen({ port: 0, host: '127.0.0.1' });
+    return new ChatServer(server, outbound, (server.server.address() as AddressInfo).port, book, drain);
+  }
+
+  async stop(): Promise<void> {
+    await this.server.close();
+    await this.outbound.onApplicationShutdown();
+  }
+
+  /** Sends a body and reads the whole answer. */
+  async post(body: unknown, headers: Record<string, string> = {}): Promise<ChatAnswer> {
+    const response = await this.open(body, headers);
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    return {
+      status: response.statusCode ?? 0,
+      headers: response.headers,
+      text: Buffer.concat(chunks).toString('utf8'),
+    };
+  }
+
+  /** Sends a body and gives the answer as it begins. */
+  open(body: unknown, headers: Record<string, string> = {}): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      this.send(body, headers).on('response', resolve).on('error', reject);
+    });
+  }
+
+  /** Sends a body and waits for nothing. */
+  send(body: unknown, headers: Record<string, string> = {}): ClientRequest {
+    const request = httpRequest({
+      host: '127.0.0.1',
+      port: this.port,
+      path: '/v1/chat/completions',
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+    });
+    request.end(typeof body === 'string' ? body : JSON.stringify(body));
+    return request;
+  }
+}
+
+const PATIENCE_MS = 10_000;
+
+export async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('Waited in vain.');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,91 @@
+// One throwaway Postgres for the whole run, with a migrated template that each test clones (test/support/postgres.ts).
+// Node runs the TypeScript sources below as they stand, so a test never meets yesterday's build.
+import { existsSync, readdirSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import pg from 'pg';
+import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.ts';
+import { migrate } from '../../src/platform/database/migrations.ts';
+
+const OPTIONS = { durability: 'none', settings: { max_connections: '300', max_wal_size: '256MB' } };
+const ROOM_BYTES = 4 * 1024 ** 3;
+
+export default async function setUp({ rootDir, testPathPatterns }) {
+  if (!needsPostgres(rootDir, testPathPatterns.toExecutor({ rootDir }))) return;
+  const { postgres, directory } = await startThrowaway();
+  globalThis.gatehouseTestPostgres = { postgres, directory };
+  const template = new URL(postgres.ownerUrl);
+  template.pathname = '/gatehouse_template';
+  try {
+    await asSuperuser(postgres, 'CREATE DATABASE gatehouse_template OWNER gatehouse');
+    await migrate(template.href, path.join(rootDir, 'prisma/migrations'));
+    // From here on nobody can be connected to it, and so nobody can keep it from being cloned.
+    await asSuperuser(postgres, 'ALTER DATABASE gatehouse_template ALLOW_CONNECTIONS false');
+  } catch (error) {
+    // Jest calls no teardown when the setup fails.
+    await removeCluster(postgres, directory);
+    throw error;
+  }
+  const { ownerUrl, superuserUrl } = postgres;
+  process.env.GATEHOUSE_TEST_PG = JSON.stringify({ ownerUrl, superuserUrl });
+}
+
+export async function removeCluster(postgres, directory) {
+  await postgres.stop();
+  // As root, below a folder that Postgres' OS user cannot pass, the data are elsewhere.
+  for (const folder of [postgres.location, directory]) await rm(folder, { recursive: true, force: true });
+}
+
+/** True when a spec that works on Postgres is among those that this run was asked for. */
+function needsPostgres(rootDir, chosen) {
+  const isSuch = (file) => file.endsWith('.db.spec.ts') || /^test[\\/](http|contracts)[\\/].*\.spec\.ts$/.test(file);
+  const files = ['src', 'test'].flatMap((root) =>
+    readdirSync(path.join(rootDir, root), { recursive: true }).map((file) => path.join(root, file)),
+  );
+  return files.some((file) => isSuch(file) && chosen.isMatch(path.join(rootDir, file)));
+}
+
+/** In memory where there is room, as a database is then cloned some ten times faster; else on the disk. */
+async function startThrowaway() {
+  const memory = await statfs('/dev/shm').catch(() => null);
+  const roomy = memory !== null && memory.bavail * memory.bsize >= ROOM_BYTES && os.freemem() >= ROOM_BYTES;
+  const places = roomy ? ['/dev/shm', os.tmpdir()] : [os.tmpdir()];
+  for (const [index, place] of places.entries()) {
+    let directory;
+    try {
+      const parent = path.join(place, `gatehouse-tests-${os.userInfo().uid}`);
+      await mkdir(parent, { recursive: true });
+      await chmod(parent, 0o711);
+      await removeLeftovers(parent);
+      directory = await mkdtemp(path.join(parent, 'run-'));
+      return { directory, postgres: await startEmbeddedPostgres({ directory, ...OPTIONS }) };
+    } catch (error) {
+      if (directory) await rm(directory, { recursive: true, force: true });
+      if (index === places.length - 1) throw error;
+    }
+  }
+}
+
+/**
+ * What a killed run left, its Postgres too. A run that is still going on holds its folder's lock, and is let alone; so is
+ * a folder without a lock, as its run may just be about to take it, or to remove it.
+ */
+async function removeLeftovers(parent) {
+  for (const name of await readdir(parent)) {
+    const directory = path.join(parent, name);
+    if (!existsSync(path.join(directory, 'lock'))) continue;
+    try {
+      await removeCluster(await startEmbeddedPostgres({ directory, ...OPTIONS }), directory);
+    } catch (error) {
+      if (/Another Gatehouse/.test(error.message)) continue;
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+}
+
+async function asSuperuser(postgres, statement) {
+  const client = new pg.Client(postgres.superuserUrl);
+  await client.connect();
+  await client.query(statement).finally(() => client.end());
+}

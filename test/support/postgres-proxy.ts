@@ -1,0 +1,93 @@
+/** A proxy that understands Postgres' messages: counts statements, loses notifications, cuts at a chosen moment. */
+import { TcpProxy, type TcpFilter, type TcpLink } from './tcp-proxy.js';
+
+export interface PostgresMessage {
+  readonly from: 'client' | 'server';
+  /** The message's type byte; '' for what a client sends first. */
+  readonly type: string;
+  /** All of it but type and length. */
+  readonly body: Buffer;
+  /** True between a connection's ReadyForQuery and its next statement. */
+  readonly idle: boolean;
+}
+
+/** `cut-before` and `cut-after` end the connection, the message being lost or sent on first. */
+export type Verdict = 'pass' | 'drop' | 'cut-before' | 'cut-after';
+
+export class PostgresProxy {
+  /** Judges each message; all pass at first. */
+  judge: (message: PostgresMessage) => Verdict = () => 'pass';
+  /** How many statements were sent to be run. */
+  statements = 0;
+
+  private constructor(readonly tcp: TcpProxy) {}
+
+  static async start(url: string): Promise<PostgresProxy> {
+    const { hostname, port } = new URL(url);
+    const holder: { proxy?: PostgresProxy } = {};
+    const tcp = await TcpProxy.start({
+      host: hostname,
+      port: Number(port || 5432),
+      filters: () => holder.proxy!.filters(),
+    });
+    const proxy = new PostgresProxy(tcp);
+    holder.proxy = proxy;
+    return proxy;
+  }
+
+  through(url: string): string {
+    return this.tcp.through(url);
+  }
+
+  close(): Promise<void> {
+    return this.tcp.close();
+  }
+
+  private filters(): { toServer: TcpFilter; toClient: TcpFilter } {
+    const state = { idle: false };
+    return { toServer: this.filter('client', state), toClient: this.filter('server', state) };
+  }
+
+  private filter(from: 'client' | 'server', state: { idle: boolean }): TcpFilter {
+    let rest: Buffer = Buffer.alloc(0);
+    let started = from === 'server';
+    return (chunk, link) => {
+      rest = Buffer.concat([rest, chunk]);
+      const passed: Buffer[] = [];
+      for (;;) {
+        const header = started ? 1 : 0;
+        if (rest.length < header + 4) break;
+        const length = header + rest.readUInt32BE(header);
+        if (rest.length < length) break;
+        const bytes = rest.subarray(0, length);
+        rest = rest.subarray(length);
+        const type = started ? String.fromCharCode(bytes[0]!) : '';
+        started = true;
+        const verdict = this.see({ from, type, body: bytes.subarray(header + 4), idle: state.idle });
+        if (from === 'client') state.idle = false;
+        else if (type === 'Z') state.idle = true;
+        if (verdict === 'pass' || verdict === 'cut-after') passed.push(bytes);
+        if (verdict.startsWith('cut')) return this.cut(link, from, passed);
+      }
+      return Buffer.concat(passed);
+    };
+  }
+
+  private see(message: PostgresMessage): Verdict {
+    if (message.from === 'client' && (message.type === 'E' || message.type === 'Q')) this.statements += 1;
+    return this.judge(message);
+  }
+
+  private cut({ client, server }: TcpLink, from: 'client' | 'server', passed: readonly Buffer[]): Buffer {
+    const [to, other] = from === 'client' ? [server, client] : [client, server];
+    other.destroy();
+    to.end(Buffer.concat(passed));
+    return Buffer.alloc(0);
+  }
+}
+
+/** Whether this is the client's message that runs the prepared statement of that name. */
+export function isCallOf(name: string, { from, type, body }: PostgresMessage): boolean {
+  // Bind: the portal's name, then the statement's, each ended by a zero.
+  return from === 'client' && type === 'B' && body.toString('latin1').split('\0', 2)[1] === name;
+}

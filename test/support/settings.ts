@@ -1,0 +1,42 @@
+/** Settings for specs that build a part of the service by hand. */
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { loadSettings, type Pepper, type Settings } from '../../src/platform/config/index.js';
+import { logger } from '../../src/platform/logging/index.js';
+
+// What a spec provokes would bury its report. A spec about the log turns it on again.
+logger.level = 'silent';
+
+const signingKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString();
+
+/** Nobody listens there: a spec that names no database finds none. */
+const NO_DATABASE = 'postgres://nobody@127.0.0.1:1/nowhere';
+
+/** A pepper of this version, with a secret of its own. */
+export function testPepper(version: number): Pepper {
+  return { version, secret: randomBytes(32) };
+}
+
+const PEPPER = testPepper(1);
+
+/**
+ * What production runs on, read by the service's own loader, with terms and windows of a second and secrets made for this
+ * run. Replicas of one spec share pepper and signing key, as replicas do.
+ */
+export function testSettings(overrides: Partial<Settings> = {}): Settings {
+  const { settings } = loadSettings({
+    DATABASE_URL: NO_DATABASE,
+    DATABASE_POOL_SIZE: '5',
+    GATEHOUSE_PEPPERS: `${PEPPER.version}:${PEPPER.secret.toString('base64url')}`,
+    GATEHOUSE_SIGNING_KEYS: signingKeys,
+    FIREBASE_PROJECT_ID: 'demo-gatehouse-tests',
+    METRICS_PORT: '0',
+    GATEHOUSE_LEASE_SECONDS: '1',
+    GATEHOUSE_SWEEP_SECONDS: '1',
+    GATEHOUSE_RATE_WINDOW_SECONDS: '1',
+    GATEHOUSE_DRAIN_SECONDS: '1',
+  });
+  const { databaseUrl = NO_DATABASE, peppers = [PEPPER] } = settings;
+  return { ...settings, databaseUrl, peppers, signingKeys, embeddedDatabase: false, ...overrides };
+}

@@ -1,0 +1,59 @@
+/** SQL behind the service's back: what is really there, and what an operator or an attacker does. */
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+
+/** Runs `work` on a connection of its own. */
+export async function onDatabase<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client(url);
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The rows of one statement. */
+export function rowsOf<Row extends pg.QueryResultRow>(url: string, text: string, values: unknown[] = []): Promise<Row[]> {
+  return onDatabase(url, async (client) => (await client.query<Row>(text, values)).rows);
+}
+
+export interface SeededTenant {
+  readonly orgId: string;
+  readonly tenantId: string;
+  readonly ownerId: string;
+}
+
+/** An org with one tenant and its owner. */
+export async function seedTenant(superuserUrl: string): Promise<SeededTenant> {
+  const id = randomUUID().slice(0, 8);
+  const seeded = { orgId: `org_${id}`, tenantId: `tenant-${id}`, ownerId: `owner-${id}` };
+  await onDatabase(superuserUrl, async (client) => {
+    await client.query('INSERT INTO users (id) VALUES ($1)', [seeded.ownerId]);
+    await client.query('INSERT INTO orgs (id, name, slug, created_by) VALUES ($1, $2, $3, $4)', [
+      seeded.orgId,
+      `Org ${id}`,
+      `org-${id}`,
+      seeded.ownerId,
+    ]);
+    await client.query('INSERT INTO tenants (id, org_id, name) VALUES ($1, $2, $3)', [seeded.tenantId, seeded.orgId, 'Production']);
+    await client.query("INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, 'owner')", [seeded.orgId, seeded.ownerId]);
+  });
+  return seeded;
+}
+
+/** All that the database holds, as text: every column of every row of every table. */
+export function dump(superuserUrl: string): Promise<string> {
+  return onDatabase(superuserUrl, async (client) => {
+    const { rows: tables } = await client.query<{ name: string }>(
+      "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'",
+    );
+    const texts: string[] = [];
+    for (const { name } of tables) {
+      const { rows } = await client.query<{ text: string }>(`SELECT t::text AS text FROM public.${name} AS t`);
+      texts.push(...rows.map(({ text }) => text));
+    }
+    return texts.join('\n');
+  });
+}
