@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { PrismaClient, type Prisma } from '../../generated/prisma/client.js';
+import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
+import { Fault } from '../errors/index.js';
+import { logger } from '../logging/index.js';
+
+/** What a repository gets: Prisma's client inside a transaction that sees one tenant. */
+export type TenantTransaction = Prisma.TransactionClient;
+
+/** A statement of the hot path: sent under its name, so that each connection plans it once. */
+export interface NamedStatement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The setting that Postgres' policies read; transaction-scoped, so that a pooled connection never carries it over. */
+const SET_TENANT = "SELECT set_config('app.tenant_id', $1, true)";
+
+const CONNECT_TIMEOUT_MS = 3000;
+
+/**
+ * The service's way to Postgres, as the role gatehouse_app, which owns nothing and cannot bypass row-level security.
+ *
+ * Every error of the connection itself becomes a 503 fault; errors of a statement stay as they are.
+ */
+@Injectable()
+export class Database implements OnApplicationShutdown {
+  private readonly pool: pg.Pool;
+  private readonly prisma: PrismaClient;
+  private closed: Promise<void> | null = null;
+
+  constructor(@Inject(SETTINGS_TOKEN) settings: Settings) {
+    this.pool = new pg.Pool({
+      ...appConnection(settings),
+      max: settings.databasePoolSize,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      idleTimeoutMillis: 60_000,
+    });
+    // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
+    this.pool.on('error', (error) => logger.warn({ err: error }, 'An idle database connection broke.'));
+    this.prisma = new PrismaClient({
+      adapter: new PrismaPg(this.pool, {
+        statementNameGenerator: ({ sql }) => createHash('sha1').update(sql).digest('hex'),
+      }),
+    });
+  }
+
+  /**
+   * Runs a statement of the hot path on any connection, outside a tenant: for the functions that may look across tenants,
+   * and nothing else, since every table is empty without a tenant.
+   *
+   * @throws Fault unavailable when Postgres can't be reached.
+   */
+  async call<Row extends pg.QueryResultRow>(statement: NamedStatement, values: readonly unknown[]): Promise<Row[]> {
+    try {
+      const { rows } = await this.pool.query<Row>({ ...statement, values: [...values] });
+      return rows;
+    } catch (error) {
+      throw asFault(error);
+    }
+  }
+
+  /**
+   * Runs `work` in one transaction that sees this tenant's rows alone.
+   *
+   * @throws Fault unavailable when Postgres can't be reached.
+   */
+  async withTenant<T>(tenantId: string, work: (transaction: TenantTransaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.prisma.$transaction(async (transaction) => {
+        await transaction.$executeRawUnsafe(SET_TENANT, tenantId);
+        return work(transaction);
+      });
+    } catch (error) {
+      throw asFault(error);
+    }
+  }
+
+  /** @throws Fault unavailable */
+  async ping(): Promise<void> {
+    await this.call({ name: 'ping', text: 'SELECT 1' }, []);
+  }
+
+  /**
+   * Refuses a login that would make isolation a matter of habit.
+   *
+   * @throws Error with one plain sentence.
+   */
+  async assertConfined(): Promise<void> {
+    const rows = await this.call<{ role: string; bypasses: boolean; owns: boolean }>(
+      {
+        name: 'assert_confined',
+        text: `SELECT current_user AS role, r.rolsuper OR r.rolbypassrls AS bypasses,
+                      EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                              WHERE n.nspname = 'public' AND c.relowner = r.oid) AS owns
+               FROM pg_roles r WHERE r.rolname = current_user`,
+      },
+      [],
+    );
+    const row = rows[0];
+    if (row === undefined || row.bypasses || row.owns) {
+      throw new Error(
+        `The database role ${row?.role ?? 'unknown'} can bypass row-level security; the service must run as a member of gatehouse_app that owns no table and has neither SUPERUSER nor BYPASSRLS.`,
+      );
+    }
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.close();
+  }
+
+  close(): Promise<void> {
+    this.closed ??= this.prisma.$disconnect().then(() => this.pool.end());
+    return this.closed;
+  }
+}
+
+/**
+ * How the service logs in. Without a login of its own it is the owner's, and the connection becomes gatehouse_app before
+ * its first statement: RESET ROLE leads back to that, not to the owner.
+ */
+export function appConnection(settings: Settings): pg.ClientConfig {
+  if (settings.databaseAppUrl !== undefined) {
+    return { connectionString: settings.databaseAppUrl, keepAlive: true, application_name: 'gatehouse' };
+  }
+  return {
+    connectionString: settings.databaseUrl ?? '',
+    options: '-c role=gatehouse_app',
+    keepAlive: true,
+    application_name: 'gatehouse',
+  };
+}
+
+/** The listener's connection: it must not pass a transaction pooler, which would drop LISTEN without a word. */
+export function directConnection(settings: Settings): pg.ClientConfig {
+  if (settings.databaseDirectUrl === undefined) return appConnection(settings);
+  return { ...appConnection({ ...settings, databaseAppUrl: undefined }), connectionString: settings.databaseDirectUrl };
+}
+
+/** SQLSTATE classes and driver errors that mean "not now" rather than "not so". */
+function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return (
+    /^(08|53|57P)/.test(code) ||
+    [
+      'ECONNREFUSED',
+      'ECONNRESET',
+      'ETIMEDOUT',
+      'ENOTFOUND',
+      'EPIPE',
+      'EHOSTUNREACH',
+      'P1001',
+      'P1002',
+      'P1008',
+      'P1017',
+      'P2024',
+      'P2028',
+    ].includes(code) ||
+    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
+      error.message,
+    )
+  );
+}
+
+/** A connection error becomes a 503; a fault, or an error of the statement, stays what it is. */
+export function asFault(error: unknown): unknown {
+  if (error instanceof Fault || !isConnectionError(error)) return error;
+  return new Fault('unavailable', 'The database cannot be reached; try again shortly.', {
+    retryAfterSeconds: 1,
+    cause: error,
+  });
+}

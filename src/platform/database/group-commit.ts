@@ -1,0 +1,99 @@
+import { Fault } from '../errors/index.js';
+
+export interface GroupCommitOptions<Item, Result> {
+  /** For the message of the 503. */
+  readonly what: string;
+  /** Sends many items as one statement; gives a result for each, in order. */
+  readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /** Most items in one statement. */
+  readonly maxItems: number;
+  /** How long an item may wait for its commit. */
+  readonly waitMs: number;
+  /** Called, once its statement is over, for an item whose caller was refused although it may have been committed. */
+  readonly onAbandoned?: (item: Item) => void;
+}
+
+interface Waiting<Item, Result> {
+  readonly item: Item;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+  abandoned: boolean;
+}
+
+/**
+ * Sends statements that many requests issue at once as one, each request still awaiting its own commit. While a
+ * statement is on its way the next batch gathers behind it, so that the busier the service, the larger the batches.
+ *
+ * One failing item never fails its batch: a batch that Postgres refuses is sent again one by one. While the database
+ * hangs, everybody who waits longer than `waitMs` gets a 503, and so does at once who comes meanwhile: nothing piles up,
+ * and no call goes on unrecorded.
+ */
+export class GroupCommit<Item, Result> {
+  private queue: Waiting<Item, Result>[] = [];
+  private busy = false;
+  private stalled = false;
+
+  constructor(private readonly options: GroupCommitOptions<Item, Result>) {}
+
+  /** @throws Fault unavailable, or the error of this item's own statement. */
+  add(item: Item): Promise<Result> {
+    if (this.stalled) return Promise.reject(this.unavailable());
+    return new Promise((resolve, reject) => {
+      this.queue.push({ item, resolve, reject, abandoned: false });
+      if (!this.busy) {
+        this.busy = true;
+        // After this turn's other requests have added theirs.
+        setImmediate(() => void this.drain());
+      }
+    });
+  }
+
+  private async drain(): Promise<void> {
+    while (this.queue.length > 0) {
+      const batch =
+        this.queue.length <= this.options.maxItems ? this.queue : this.queue.slice(0, this.options.maxItems);
+      this.queue = batch === this.queue ? [] : this.queue.slice(this.options.maxItems);
+      const timer = setTimeout(() => this.stall(batch), this.options.waitMs);
+      await this.send(batch);
+      clearTimeout(timer);
+      this.stalled = false;
+    }
+    this.busy = false;
+  }
+
+  private async send(batch: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await this.options.run(batch.map(({ item }) => item));
+      batch.forEach((waiting, index) => {
+        if (waiting.abandoned) this.options.onAbandoned?.(waiting.item);
+        else waiting.resolve(results[index] as Result);
+      });
+    } catch (error) {
+      if (batch.length > 1 && !(error instanceof Fault)) {
+        for (const waiting of batch) await this.send([waiting]);
+        return;
+      }
+      for (const waiting of batch) {
+        this.options.onAbandoned?.(waiting.item);
+        waiting.reject(error);
+      }
+    }
+  }
+
+  /** The statement has not come back: lets go of everybody who waits. */
+  private stall(batch: readonly Waiting<Item, Result>[]): void {
+    this.stalled = true;
+    for (const waiting of batch) {
+      waiting.abandoned = true;
+      waiting.reject(this.unavailable());
+    }
+    for (const waiting of this.queue) waiting.reject(this.unavailable());
+    this.queue = [];
+  }
+
+  private unavailable(): Fault {
+    return new Fault('unavailable', `${this.options.what} cannot be reached; try again shortly.`, {
+      retryAfterSeconds: 2,
+    });
+  }
+}
