@@ -1,0 +1,16 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { DIALECT_METADATA, type Dialect } from './dialect.js';
+
+/** Runs first, so that whatever goes wrong after it is told in the dialect that the controller declares. */
+@Injectable()
+export class DialectGuard implements CanActivate {
+  constructor(private readonly reflector: Reflector) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const dialect = this.reflector.get<Dialect | undefined>(DIALECT_METADATA, context.getClass());
+    if (dialect !== undefined) context.switchToHttp().getRequest<FastifyRequest>().dialect = dialect;
+    return true;
+  }
+}

@@ -1,0 +1,123 @@
+import { isUtf8 } from 'node:buffer';
+import { Fault } from '../errors/index.js';
+
+/** Where a top-level field's value stands in the text: `[start, end)` in UTF-16 units. */
+export interface FieldSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A JSON object as it was sent, with what is needed to change one field and leave every other byte alone. */
+export interface JsonObject {
+  readonly text: string;
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly fields: ReadonlyMap<string, FieldSpan>;
+}
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/**
+ * Parses a request body that must be one JSON object in UTF-8. A top-level key that stands twice is refused: we and
+ * whoever reads the body next might each believe another of the two.
+ *
+ * @throws Fault invalid_input
+ */
+export function parseJsonObject(body: Buffer): JsonObject {
+  if (!isUtf8(body)) throw new Fault('invalid_input', 'The body is not valid UTF-8.');
+  let text = body.toString('utf8');
+  // JSON.parse refuses a byte order mark; RFC 8259 lets a parser ignore it.
+  if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Fault('invalid_input', `The body is not valid JSON: ${parserMessage(error)}`, { cause: error });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Fault('invalid_input', 'The body must be a JSON object.');
+  }
+  return { text, value: value as Record<string, unknown>, fields: scanFields(text) };
+}
+
+/** V8 quotes a piece of the text in its message; that may be a prompt, and errors are logged. */
+function parserMessage(error: unknown): string {
+  const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
+  return position === undefined ? 'it ends too early or is malformed.' : `malformed at position ${position}.`;
+}
+
+/** Finds the top-level fields of a text that JSON.parse accepted as an object, so that it need not check the grammar. */
+function scanFields(text: string): Map<string, FieldSpan> {
+  const fields = new Map<string, FieldSpan>();
+  let at = skipSpace(text, 0) + 1;
+  for (;;) {
+    at = skipSpace(text, at);
+    if (text.charCodeAt(at) !== QUOTE) return fields; // the closing brace
+    const keyEnd = endOfString(text, at);
+    const rawKey = text.slice(at + 1, keyEnd - 1);
+    const key = rawKey.includes('\\') ? (JSON.parse(text.slice(at, keyEnd)) as string) : rawKey;
+    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
+    const end = endOfValue(text, start);
+    if (fields.has(key)) {
+      throw new Fault('invalid_input', `${key}: stands twice in the body.`, {
+        fields: [{ field: key, reason: 'stands twice in the body' }],
+      });
+    }
+    fields.set(key, { start, end });
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) !== 44 /* , */) return fields;
+    at += 1;
+  }
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return at;
+    at += 1;
+  }
+}
+
+/** From an opening quote to just past the closing one; jumps from quote to quote, since strings can hold whole images. */
+function endOfString(text: string, from: number): number {
+  let at = from;
+  for (;;) {
+    at = text.indexOf('"', at + 1);
+    let backslashes = 0;
+    while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return at + 1;
+  }
+}
+
+function endOfValue(text: string, from: number): number {
+  const first = text.charCodeAt(from);
+  if (first === QUOTE) return endOfString(text, from);
+  if (first !== 123 /* { */ && first !== 91 /* [ */) {
+    let at = from;
+    while (!/[,}\]\s]/.test(text.charAt(at))) at += 1;
+    return at;
+  }
+  let depth = 0;
+  let at = from;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else {
+      at += 1;
+      if (code === 123 || code === 91) depth += 1;
+      else if ((code === 125 || code === 93) && --depth === 0) return at;
+    }
+  }
+}
+
+/** The same text with one top-level field set to another value; every other character is as it was sent. */
+export function withField(object: JsonObject, field: string, value: unknown): string {
+  const { text, fields } = object;
+  const json = JSON.stringify(value);
+  const span = fields.get(field);
+  if (span !== undefined) return text.slice(0, span.start) + json + text.slice(span.end);
+  const afterBrace = skipSpace(text, 0) + 1;
+  const separator = fields.size === 0 ? '' : ',';
+  return `${text.slice(0, afterBrace)}${JSON.stringify(field)}:${json}${separator}${text.slice(afterBrace)}`;
+}

@@ -1,0 +1,39 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { ApiBody } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { assertJson, readBody } from './body.js';
+import { readMessage } from './protojson.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Largest request body, in bytes; set by the composition root. */
+    bodyLimitBytes: number;
+  }
+}
+
+const readPlatformBody = createParamDecorator(async (schema: z.ZodType, context: ExecutionContext): Promise<unknown> => {
+  const request = context.switchToHttp().getRequest<FastifyRequest>();
+  const body = await readBody(request.raw, request.server.bodyLimitBytes);
+  if (body.length > 0) assertJson(request.raw);
+  return readMessage(body, schema);
+});
+
+/** OpenAPI's schema of a Zod schema as it is sent. */
+export function openApiSchema(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'openapi-3.0' }) as Record<
+    string,
+    unknown
+  >;
+  return rest;
+}
+
+/** A handler's request message on the platform surface: read, checked against the schema, and told in OpenAPI. */
+export const PlatformBody =
+  (schema: z.ZodType): ParameterDecorator =>
+  (target, key, index) => {
+    if (key === undefined) throw new TypeError('A constructor has no body.');
+    const descriptor = Object.getOwnPropertyDescriptor(target, key);
+    if (descriptor !== undefined) ApiBody({ schema: openApiSchema(schema, 'input') })(target, key, descriptor);
+    readPlatformBody(schema)(target, key, index);
+  };

@@ -1,0 +1,40 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingHttpHeaders } from 'node:http';
+import { v7 as uuidV7 } from 'uuid';
+import type { Dialect } from './dialect.js';
+
+/** What the log lines of one request share. Set as it becomes known; holds ids alone. */
+export interface RequestContext {
+  readonly requestId: string;
+  /** Who asked, as the audit log names them. */
+  subject?: string;
+  tenantId?: string;
+}
+
+const storage = new AsyncLocalStorage<RequestContext>();
+
+/** Runs everything that `work` starts with this context. */
+export function runWithRequestContext(context: RequestContext, work: () => void): void {
+  storage.run(context, work);
+}
+
+export function currentRequestContext(): RequestContext | undefined {
+  return storage.getStore();
+}
+
+const CALLERS_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/** The caller's `x-request-id` if it is plain enough to stand in a log, else a new one. */
+export function requestIdOf(headers: IncomingHttpHeaders): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && CALLERS_ID.test(given) ? given : `req_${uuidV7().replaceAll('-', '')}`;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of the controller that the request reached; absent where it reached none. */
+    dialect: Dialect | undefined;
+    /** Undefined where the framework refused the request before any hook ran (a malformed URL). */
+    context: RequestContext | undefined;
+  }
+}

@@ -1,0 +1,2 @@
+export { logger } from './logger.js';
+export { NestLogger } from './nest-logger.js';

@@ -1,0 +1,39 @@
+import { pino, type Logger } from 'pino';
+import { currentRequestContext } from '../http/request-context.js';
+
+/**
+ * The service's structured log, one JSON object a line. Every line of a request carries its id, tenant and subject.
+ *
+ * Keys, tokens and prompts never get here: callers log ids and counts, never headers or bodies. The redaction is the net
+ * under that, not the rule.
+ */
+const REDACTED = ['authorization', 'headers', 'body', 'apiKey', 'key', 'secret', 'token', 'password', 'messages', 'prompt'];
+
+export const logger: Logger = pino(
+  {
+    level: 'info',
+    base: null,
+    redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
+    mixin: () => {
+      const context = currentRequestContext();
+      return context === undefined
+        ? {}
+        : { requestId: context.requestId, tenantId: context.tenantId, subject: context.subject };
+    },
+    serializers: { err: describeError },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  },
+  pino.destination({ dest: 1, sync: true }),
+);
+
+/** Name, message, code, stack and causes, never an error's other properties: drivers hang whole requests on theirs. */
+function describeError(error: unknown, depth = 0): object {
+  if (!(error instanceof Error)) return { type: typeof error };
+  return {
+    type: error.name,
+    message: error.message,
+    ...('code' in error ? { code: String(error.code) } : {}),
+    stack: error.stack,
+    ...(error.cause !== undefined && depth < 3 ? { cause: describeError(error.cause, depth + 1) } : {}),
+  };
+}
