@@ -1,0 +1,43 @@
+import { SetMetadata, applyDecorators } from '@nestjs/common';
+import { ApiExtension, ApiSecurity } from '@nestjs/swagger';
+import type { PrincipalKind } from './principal.js';
+import type { Role, Scope } from './scope.js';
+
+/** What a handler asks of each kind of principal; a kind that is left out is refused. */
+export interface AccessRule {
+  readonly account?: true;
+  /** The lowest of the roles that may, or the scope that the role must include. */
+  readonly dashboardUser?: true | { readonly roles: readonly Role[] } | { readonly scope: Scope };
+  readonly secretKey?: true | { readonly scope: Scope };
+}
+
+export type AccessDeclaration =
+  | { readonly rule: AccessRule }
+  /** `recognises`: a credential is verified and counted where there is one, though none is needed. */
+  | { readonly public: string; readonly recognises: boolean };
+
+export const ACCESS_METADATA = 'gatehouse:access';
+
+/** Which OpenAPI security scheme each kind presents. */
+const SECURITY_SCHEMES: Readonly<Record<PrincipalKind, readonly string[]>> = {
+  account: ['dashboardToken'],
+  dashboardUser: ['dashboardToken'],
+  secretKey: ['secretKey', 'secretKeyBearer'],
+};
+
+/** Names who may call a handler, and with which scope or role; writes the same into OpenAPI. */
+export function Access(rule: AccessRule): MethodDecorator {
+  const kinds = Object.keys(rule) as PrincipalKind[];
+  const schemes = [...new Set(kinds.flatMap((kind) => SECURITY_SCHEMES[kind]))];
+  return applyDecorators(
+    SetMetadata(ACCESS_METADATA, { rule } satisfies AccessDeclaration),
+    ApiExtension('x-access', rule),
+    ...schemes.map((scheme) => ApiSecurity(scheme)),
+  );
+}
+
+/** Opens a handler to everybody; the reason is reviewed with the access snapshot. */
+export function Public(reason: string, options: { recognises?: true } = {}): MethodDecorator {
+  return applyDecorators(SetMetadata(ACCESS_METADATA, { public: reason, recognises: options.recognises ?? false } satisfies AccessDeclaration),
+    ApiExtension('x-access', { public: reason }));
+}

@@ -1,0 +1,60 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { Fault } from '../platform/errors/index.js';
+import { ACCESS_METADATA, type AccessDeclaration, type AccessRule } from './access.decorator.js';
+import type { Principal } from './principal.js';
+import { ROLE_SCOPES } from './scope.js';
+
+/**
+ * Holds the handler's declaration against the principal, in memory. Guarantee: a handler runs only for a kind that its
+ * declaration names, with the scope or role that it asks. Without a declaration nobody gets in (and the service does not
+ * boot, see assertAccessDeclared).
+ */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  constructor(private readonly reflector: Reflector) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const declaration = this.reflector.get<AccessDeclaration | undefined>(ACCESS_METADATA, context.getHandler());
+    if (declaration === undefined) throw new Fault('permission_denied', 'This route declares no access.');
+    if ('public' in declaration) return true;
+    const { principal } = context.switchToHttp().getRequest<FastifyRequest>();
+    if (principal === null) throw new Fault('unauthenticated', 'A credential is needed.');
+    assertAllowed(declaration.rule, principal);
+    return true;
+  }
+}
+
+/** @throws Fault permission_denied */
+export function assertAllowed(rule: AccessRule, principal: Principal): void {
+  switch (principal.kind) {
+    case 'account':
+      if (rule.account) return;
+      throw new Fault(
+        'permission_denied',
+        principal.claimsTenant ? 'You are not a member of this tenant.' : 'This needs a tenant: the token has no tenant_id claim.',
+      );
+    case 'dashboardUser': {
+      const wanted = rule.dashboardUser;
+      if (wanted === true) return;
+      if (wanted !== undefined && 'roles' in wanted && wanted.roles.includes(principal.role)) return;
+      if (wanted !== undefined && 'scope' in wanted && ROLE_SCOPES[principal.role].has(wanted.scope)) return;
+      throw new Fault(
+        'permission_denied',
+        wanted === undefined ? 'A dashboard user may not do this.' : `The role ${principal.role} may not do this.`,
+      );
+    }
+    case 'secretKey': {
+      const wanted = rule.secretKey;
+      if (wanted === true) return;
+      if (wanted !== undefined && principal.scopes.has(wanted.scope)) return;
+      throw new Fault(
+        'permission_denied',
+        wanted === undefined ? 'An API key may not do this.' : `The key lacks the scope ${wanted.scope}.`,
+      );
+    }
+    default:
+      throw new Fault('permission_denied', `Unknown principal ${principal satisfies never}.`);
+  }
+}

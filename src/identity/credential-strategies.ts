@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import passport, { type Strategy } from 'passport';
+import { Fault } from '../platform/errors/index.js';
+import type { Principal } from './principal.js';
+import { unknownCredential } from './credential.js';
+
+/** The headers that one strategy gets to see: its own credential, and nothing else of the request. */
+export type PresentedHeaders = Readonly<Record<string, string>>;
+
+type Authenticate = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
+
+/**
+ * The Passport strategies of one application, by name. The feature that stores a secret registers the strategy that
+ * verifies it. Passport's own registry is the process's, so that two applications in one process would share it: hence
+ * an instance of our own.
+ */
+@Injectable()
+export class CredentialStrategies {
+  private readonly passport = new passport.Passport();
+  private readonly issuers = new Map<string, string>();
+
+  register(name: string, strategy: Strategy): void {
+    this.passport.use(name, strategy);
+  }
+
+  /** Says which strategy verifies the JWTs of an issuer. */
+  registerIssuer(issuer: string, name: string): void {
+    this.issuers.set(issuer, name);
+  }
+
+  strategyOfIssuer(issuer: string): string | null {
+    return this.issuers.get(issuer) ?? null;
+  }
+
+  /**
+   * Runs one strategy. A rejected credential is 401; a store or issuer that can't be reached stays an error of its own
+   * (503), since calling that a bad credential would hide an outage and log everybody out.
+   *
+   * @throws Fault unauthenticated, or whatever the strategy threw.
+   */
+  verify(name: string, headers: PresentedHeaders): Promise<Principal> {
+    return new Promise((resolve, reject) => {
+      const done = (error: unknown, principal?: unknown, info?: unknown): void => {
+        if (error) reject(error instanceof Error ? error : new Fault('internal', 'An internal error occurred.', { cause: error }));
+        else if (principal) resolve(principal as Principal);
+        // passport-jwt reports what its key provider threw as a failure with the error as its challenge.
+        else if (info instanceof Fault) reject(info);
+        else reject(unknownCredential());
+      };
+      const middleware = this.passport.authenticate(name, { session: false }, done) as Authenticate;
+      middleware({ headers } as unknown as IncomingMessage, {} as ServerResponse, done);
+    });
+  }
+}

@@ -1,0 +1,82 @@
+import type { IncomingMessage } from 'node:http';
+import { Fault } from '../platform/errors/index.js';
+
+/**
+ * What a request presents, told by prefix or shape alone: which verifier runs is never found out by trial. The verified
+ * record must then agree with the prefix.
+ */
+export type Credential =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'secretKey'; readonly secret: string }
+  | { readonly kind: 'jwt'; readonly token: string; readonly issuer: string };
+
+const NONE: Credential = { kind: 'none' };
+const BEARER = /^Bearer +(\S+) *$/i;
+
+/**
+ * Reads the credential headers.
+ *
+ * Two different identities in one request are refused rather than ranked: whichever we picked, some caller would have
+ * meant the other. The same key in both headers is one identity.
+ *
+ * @throws Fault invalid_input: two identities. unauthenticated: a credential of no known shape.
+ */
+export function classifyCredential(request: IncomingMessage): Credential {
+  const apiKey = request.headers['x-api-key'];
+  const authorization = request.headers.authorization;
+  if (apiKey === undefined && authorization === undefined) return NONE;
+  refuseRepeatedHeader(request, 'authorization');
+  refuseRepeatedHeader(request, 'x-api-key');
+
+  const bearer = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
+  if (apiKey !== undefined) {
+    const secret = String(apiKey);
+    if (!secret.startsWith('sk_')) throw unknownCredential();
+    if (authorization !== undefined && bearer !== secret) {
+      throw new Fault('invalid_input', 'x-api-key and authorization name two identities; send one.', {
+        fields: [{ field: 'authorization', reason: 'names another identity than x-api-key' }],
+      });
+    }
+    return { kind: 'secretKey', secret };
+  }
+  if (bearer === undefined) throw unknownCredential();
+  if (bearer.startsWith('sk_')) return { kind: 'secretKey', secret: bearer };
+  const issuer = unverifiedIssuer(bearer);
+  if (issuer === null) throw unknownCredential();
+  return { kind: 'jwt', token: bearer, issuer };
+}
+
+export function unknownCredential(): Fault {
+  return new Fault('unauthenticated', 'The credential is not valid.');
+}
+
+/**
+ * Node keeps the first of two Authorization headers and drops the other without a word; a proxy before us may have
+ * judged the other one.
+ */
+function refuseRepeatedHeader(request: IncomingMessage, name: string): void {
+  const raw = request.rawHeaders;
+  let seen = 0;
+  for (let i = 0; i < raw.length; i += 2) {
+    const header = raw[i];
+    if (header !== undefined && header.length === name.length && header.toLowerCase() === name) seen += 1;
+  }
+  if (seen > 1) {
+    throw new Fault('invalid_input', `${name}: stands twice in the request.`, {
+      fields: [{ field: name, reason: 'stands twice in the request' }],
+    });
+  }
+}
+
+/** The `iss` of a three-part token, read only to choose the verifier, which checks it again. */
+function unverifiedIssuer(token: string): string | null {
+  const parts = token.split('.');
+  if (parts.length !== 3 || token.length > 16_384) return null;
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8'));
+    const issuer = (payload as { iss?: unknown } | null)?.iss;
+    return typeof issuer === 'string' ? issuer : null;
+  } catch {
+    return null;
+  }
+}
