@@ -1,0 +1,29 @@
+import { RateWindowStore, type RateWindow } from './rate-window.store.js';
+
+/** Windows in this process's memory: for the embedded database, which has one process by nature. */
+export class MemoryRateWindowStore extends RateWindowStore {
+  private readonly windows = new Map<string, { used: number; closesAtMs: number }>();
+  private pruneAtMs = 0;
+
+  constructor(private readonly windowMs: number) {
+    super();
+  }
+
+  take(key: string, limit: number): RateWindow {
+    const now = Date.now();
+    if (now >= this.pruneAtMs) this.prune(now);
+    let window = this.windows.get(key);
+    if (window === undefined || window.closesAtMs <= now) {
+      window = { used: 0, closesAtMs: now + this.windowMs };
+      this.windows.set(key, window);
+    }
+    const allowed = window.used < limit;
+    if (allowed) window.used += 1;
+    return { allowed, limit, remaining: Math.max(0, limit - window.used), resetsAtMs: window.closesAtMs };
+  }
+
+  private prune(now: number): void {
+    this.pruneAtMs = now + this.windowMs;
+    for (const [key, { closesAtMs }] of this.windows) if (closesAtMs <= now) this.windows.delete(key);
+  }
+}
