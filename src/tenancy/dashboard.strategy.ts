@@ -1,0 +1,172 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import { Passport } from 'passport';
+import { ExtractJwt, Strategy } from 'passport-jwt';
+import {
+  CredentialStrategies,
+  DASHBOARD_STRATEGY,
+  unknownCredential,
+  type AccountPrincipal,
+  type DashboardUserPrincipal,
+} from '../identity/index.js';
+import type { JwksKeyStore } from '../platform/crypto/index.js';
+import { MembershipDirectory } from './membership-directory.js';
+
+/** Whose tokens the dashboard's users present. */
+export interface DashboardIssuer {
+  /** Tells several issuers apart, in the names of their strategies. */
+  readonly name: string;
+  /** `iss` and `aud`, each exactly so. */
+  readonly issuer: string;
+  readonly audience: string;
+  readonly keys: JwksKeyStore;
+}
+
+/** The injection token of the configured `readonly DashboardIssuer[]`. */
+export const DASHBOARD_ISSUERS = Symbol('DashboardIssuers');
+
+const ALGORITHM = 'RS256';
+/**
+ * How far an issuer's clock may be ahead of ours: for `iat`, `auth_time` and `nbf`. Expiry gets none: a token is refused
+ * from the second that its `exp` names.
+ */
+const CLOCK_TOLERANCE_SECONDS = 5;
+const MAX_SUBJECT_LENGTH = 128;
+const MAX_TENANT_ID_LENGTH = 64;
+const MAX_EMAIL_LENGTH = 320;
+
+/**
+ * Verifies one issuer's ID tokens and says who presents them.
+ *
+ * Guarantees: RS256 by a key that the issuer publishes under the token's `kid` and no other algorithm, whatever the
+ * header says; issuer and audience exact; a token without an expiry, or from the future, is refused, though common
+ * libraries take it. What is wrong with a token is 401 without saying what; an issuer whose keys can't be had is 503.
+ * A role comes from our membership row, never from a claim: whoever can write claims gains nothing by it.
+ */
+export class DashboardStrategy extends PassportStrategy(Strategy) {
+  constructor(
+    private readonly issuer: DashboardIssuer,
+    private readonly memberships: MembershipDirectory,
+  ) {
+    super({
+      jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
+      secretOrKeyProvider: (_request: unknown, token: string, done: KeyCallback) =>
+        provideKey(issuer.keys, token, done),
+      algorithms: [ALGORITHM],
+      issuer: issuer.issuer,
+      audience: issuer.audience,
+      jsonWebTokenOptions: { clockTolerance: CLOCK_TOLERANCE_SECONDS },
+    });
+  }
+
+  /**
+   * Called with the claims of a token whose signature, issuer and audience hold.
+   *
+   * Whoever names a tenant without a membership there is an account that claims one: the access guard refuses it (403) on
+   * every route but the account's own.
+   *
+   * @throws Fault unauthenticated, or whatever the membership look-up threw
+   */
+  async validate(claims: Readonly<Record<string, unknown>>): Promise<AccountPrincipal | DashboardUserPrincipal> {
+    const { sub, email, tenant_id: tenantId } = claims;
+    if (!this.isCurrent(claims) || !isText(sub, MAX_SUBJECT_LENGTH)) throw unknownCredential();
+    const account = { kind: 'account', userId: sub, email: isText(email, MAX_EMAIL_LENGTH) ? email : null } as const;
+    if (tenantId === undefined || tenantId === null) return Object.freeze({ ...account, claimsTenant: false });
+    // A claim that can't be a tenant's id names no tenant, and is not asked for; it is not taken for an absent one either.
+    const isTenantId = isText(tenantId, MAX_TENANT_ID_LENGTH);
+    const membership = isTenantId ? await this.memberships.find(tenantId, sub) : null;
+    if (!isTenantId || membership === null) return Object.freeze({ ...account, claimsTenant: true });
+    return Object.freeze({ kind: 'dashboardUser', tenantId, userId: sub, role: membership.role });
+  }
+
+  /** Passport's own registry is the process's; ours is the application's (CredentialStrategies). */
+  getPassportInstance(): InstanceType<typeof Passport> {
+    return new Passport();
+  }
+
+  private isCurrent({ aud, exp, iat, auth_time: authTime }: Readonly<Record<string, unknown>>): boolean {
+    const now = Date.now() / 1000;
+    return (
+      // A list that holds our audience among others passes the library; an ID token for us names us alone.
+      aud === this.issuer.audience &&
+      isNumericDate(exp) &&
+      exp > now &&
+      isNumericDate(iat) &&
+      iat <= now + CLOCK_TOLERANCE_SECONDS &&
+      isNumericDate(authTime) &&
+      authTime <= now + CLOCK_TOLERANCE_SECONDS
+    );
+  }
+}
+
+/** Puts one strategy for each issuer where the authentication guard finds it. */
+@Injectable()
+export class DashboardStrategies implements OnModuleInit {
+  constructor(
+    private readonly strategies: CredentialStrategies,
+    private readonly memberships: MembershipDirectory,
+    @Inject(DASHBOARD_ISSUERS) private readonly issuers: readonly DashboardIssuer[],
+  ) {}
+
+  /**
+   * The unverified `iss` of a token leads to exactly one strategy, and that one takes no other issuer's tokens.
+   *
+   * @throws Error where two issuers are the same
+   */
+  onModuleInit(): void {
+    for (const [index, issuer] of this.issuers.entries()) {
+      if (this.strategies.strategyOfIssuer(issuer.issuer) !== null) {
+        throw new Error(`Two verifiers for the issuer ${issuer.issuer}.`);
+      }
+      const name = index === 0 ? DASHBOARD_STRATEGY : `${DASHBOARD_STRATEGY}:${issuer.name}`;
+      this.strategies.register(name, new DashboardStrategy(issuer, this.memberships));
+      this.strategies.registerIssuer(issuer.issuer, name);
+    }
+  }
+}
+
+/** The library's types know keys as text alone; it takes a KeyObject, and would parse text anew for every token. */
+type KeyCallback = (error: Error | null, key?: string) => void;
+
+function provideKey(keys: JwksKeyStore, token: string, done: KeyCallback): void {
+  findKey(keys, token).then(
+    (key) => settle(() => done(null, key as unknown as string), done),
+    (error: Error) => done(error),
+  );
+}
+
+/** The library verifies inside the callback: what it throws there would otherwise be nobody's. */
+function settle(verify: () => void, done: KeyCallback): void {
+  try {
+    verify();
+  } catch {
+    done(unknownCredential());
+  }
+}
+
+async function findKey(keys: JwksKeyStore, token: string): Promise<object> {
+  const { alg, kid, typ, crit } = readHeader(token);
+  // `crit` names extensions that a verifier must understand or refuse; the library knows none and ignores it.
+  const served = alg === ALGORITHM && crit === undefined && (typ === undefined || typ === 'JWT');
+  if (!served || typeof kid !== 'string' || kid === '') throw unknownCredential();
+  return (await keys.find(kid, ALGORITHM)) ?? Promise.reject(unknownCredential());
+}
+
+function readHeader(token: string): Readonly<Record<string, unknown>> {
+  try {
+    const header: unknown = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString('utf8'));
+    if (typeof header === 'object' && header !== null) return header as Record<string, unknown>;
+  } catch {
+    // Told below, like everything else that is no header.
+  }
+  throw unknownCredential();
+}
+
+function isNumericDate(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+/** Text that Postgres can store and that reads back as it was: no U+0000, no half of a surrogate pair. */
+function isText(value: unknown, maxLength: number): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= maxLength && !/\0|\p{Surrogate}/u.test(value);
+}

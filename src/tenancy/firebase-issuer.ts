@@ -1,0 +1,23 @@
+import { JwksKeyStore, readJwksAnswer } from '../platform/crypto/index.js';
+import type { OutboundHttp } from '../platform/http/index.js';
+import { logger } from '../platform/logging/index.js';
+import type { DashboardIssuer } from './dashboard.strategy.js';
+
+const FETCH_LIMITS = { timeoutMs: 5_000, maxBytes: 256 * 1024 };
+
+/** The issuer of a Firebase project's ID tokens, with the keys that Firebase publishes for all projects. */
+export function firebaseIssuer(
+  { projectId, jwksUrl }: { readonly projectId: string; readonly jwksUrl: string },
+  outbound: Pick<OutboundHttp, 'fetchJson'>,
+): DashboardIssuer {
+  return {
+    name: 'firebase',
+    issuer: `https://securetoken.google.com/${projectId}`,
+    audience: projectId,
+    keys: new JwksKeyStore({
+      fetchJwks: async () => readJwksAnswer(await outbound.fetchJson(jwksUrl, FETCH_LIMITS)),
+      allowedAlgorithms: ['RS256'],
+      onFetchFailed: (error) => logger.warn({ err: error }, "Firebase's public keys could not be fetched."),
+    }),
+  };
+}
