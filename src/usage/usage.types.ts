@@ -1,0 +1,39 @@
+/** What is committed before a call goes upstream. */
+export interface Reservation {
+  /** UUID v7, made by the caller: an unknown commit can be asked after, and a retry counts once. */
+  readonly id: string;
+  readonly tenantId: string;
+  readonly keyId: string | null;
+  readonly userId: string | null;
+  readonly requestId: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly streamed: boolean;
+  /** Upper bounds; what an orphan is charged. */
+  readonly reservedInputTokens: number;
+  readonly reservedOutputTokens: number;
+}
+
+/** How a call ended. `NOT_SENT`: admission failed after the reservation may have been written. */
+export type Outcome =
+  | 'OK'
+  | 'UPSTREAM_ERROR'
+  | 'UPSTREAM_TIMEOUT'
+  | 'UPSTREAM_BROKEN'
+  | 'CLIENT_ABORTED'
+  | 'SHUTDOWN'
+  | 'NOT_SENT';
+
+/** The truth about a call, known once it is over. */
+export interface Settlement {
+  readonly id: string;
+  readonly outcome: Outcome;
+  /** The upstream's status, if it answered. */
+  readonly statusCode: number | null;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** True where the provider did not say and the tokens were counted here. */
+  readonly estimated: boolean;
+  /** From the reservation to the last byte. */
+  readonly latencyMs: number;
+}
