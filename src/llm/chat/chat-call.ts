@@ -1,0 +1,250 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { FastifyReply } from 'fastify';
+import { v7 as uuidV7 } from 'uuid';
+import type { DashboardUserPrincipal, SecretKeyPrincipal } from '../../identity/index.js';
+import { Fault } from '../../platform/errors/index.js';
+import { renderError } from '../../platform/http/index.js';
+import { logger } from '../../platform/logging/index.js';
+import type { Outcome, UsageLedger } from '../../usage/index.js';
+import type {
+  AnswerHeaders,
+  AnswerSink,
+  ChatProvider,
+  ProviderCall,
+  ProviderFailure,
+  TokenUsage,
+} from '../providers/chat-provider.js';
+import type { ChatRequest } from './chat-request.js';
+import { reservationBound } from './reservation-bound.js';
+
+export type ChatPrincipal = SecretKeyPrincipal | DashboardUserPrincipal;
+
+/** Who asked, and the answer to write to. */
+export interface ChatCaller {
+  readonly principal: ChatPrincipal;
+  readonly requestId: string;
+  readonly reply: FastifyReply;
+}
+
+const NOTHING_USED: TokenUsage = { inputTokens: 0, outputTokens: 0, estimated: false };
+
+/**
+ * One chat completion from its reservation to its settlement.
+ *
+ * Guarantees: nothing goes upstream before the reservation is committed; whichever of the provider's end or failure, the
+ * caller's hang-up and the service's shutdown comes first ends the call, and it alone; the reservation is then settled,
+ * once, with what the provider reported or what it had produced by then.
+ *
+ * This is the hot path: one object, no closure for a chunk, the provider's bytes written as they come.
+ */
+export class ChatCall implements AnswerSink {
+  private readonly id = uuidV7();
+  private readonly startedAt = performance.now();
+  private upstream: ProviderCall | null = null;
+  private streaming = false;
+  private over = false;
+  private stopping = false;
+  private blocked = false;
+  private failure: ProviderFailure | null = null;
+  private resolve: () => void = ignore;
+  private reject: (fault: Fault) => void = ignore;
+
+  constructor(
+    private readonly caller: ChatCaller,
+    private readonly request: ChatRequest,
+    private readonly provider: ChatProvider,
+    private readonly ledger: Pick<UsageLedger, 'reserve' | 'settle'>,
+  ) {}
+
+  /**
+   * Runs the call to its end, the answer included.
+   *
+   * @throws Fault where nothing of an answer was sent yet
+   */
+  async run(): Promise<void> {
+    await this.reserve();
+    if (this.caller.reply.raw.destroyed) {
+      this.settle('CLIENT_ABORTED', NOTHING_USED);
+      return;
+    }
+    if (this.stopping) {
+      this.settle('SHUTDOWN', NOTHING_USED);
+      throw shuttingDown();
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+      this.caller.reply.raw.once('close', () => this.hangUp());
+      this.upstream = this.provider.start(this.request, this);
+    });
+    // Told here, where the request's own context is back: providers call from that of whoever opened their connection.
+    if (this.failure !== null) this.logFailure(this.failure);
+  }
+
+  onJson(headers: AnswerHeaders, body: Buffer): void {
+    if (this.over) return;
+    const { reply } = this.caller;
+    const sent = headersSetSoFar(reply);
+    Object.assign(sent, headers);
+    sent['content-length'] = body.length;
+    reply.hijack();
+    reply.raw.writeHead(200, sent);
+    reply.raw.end(body);
+    this.finish('OK', this.used());
+  }
+
+  onStreamData(headers: AnswerHeaders, events: Buffer): void {
+    if (this.over) return;
+    if (!this.streaming) this.beginStream(headers);
+    if (!this.caller.reply.raw.write(events) && !this.blocked) this.holdBack();
+  }
+
+  onStreamEnd(): void {
+    if (this.over) return;
+    this.caller.reply.raw.end();
+    this.finish('OK', this.used());
+  }
+
+  onFailure(failure: ProviderFailure): void {
+    if (this.over) return;
+    if (this.streaming) {
+      this.failure = failure;
+      this.endStream(failure.told === true ? null : failure);
+      this.finish(failure.outcome, this.used());
+    } else if (failure.error instanceof Fault) {
+      this.fail(failure.outcome, failure.error);
+    } else {
+      const { status, headers, body } = failure.error;
+      this.failure = failure;
+      void this.caller.reply
+        .code(status)
+        .headers(headers)
+        .header('content-type', 'application/json; charset=utf-8')
+        .send(JSON.stringify(body));
+      this.finish(failure.outcome, NOTHING_USED);
+    }
+  }
+
+  /** The service can't wait for this call any longer. */
+  shutDown(): void {
+    this.stopping = true;
+    if (this.over || this.upstream === null) return;
+    this.upstream.abort();
+    if (this.streaming) {
+      this.endStream({ outcome: 'SHUTDOWN', error: shuttingDown() });
+      this.finish('SHUTDOWN', this.used());
+    } else {
+      this.fail('SHUTDOWN', shuttingDown());
+    }
+  }
+
+  private async reserve(): Promise<void> {
+    const { principal, requestId } = this.caller;
+    const bound = reservationBound(this.request);
+    await this.ledger.reserve({
+      id: this.id,
+      tenantId: principal.tenantId,
+      keyId: principal.kind === 'secretKey' ? principal.keyId : null,
+      userId: principal.kind === 'dashboardUser' ? principal.userId : null,
+      requestId,
+      provider: this.provider.name,
+      model: this.request.model,
+      streamed: this.request.stream,
+      reservedInputTokens: bound.inputTokens,
+      reservedOutputTokens: bound.outputTokens,
+    });
+  }
+
+  /**
+   * The caller is gone: the provider stops at once, and what it had produced is charged. A stream that had come to its
+   * end mark is a whole one, whoever closes first.
+   */
+  private hangUp(): void {
+    if (this.over || this.upstream === null) return;
+    this.upstream.abort();
+    this.finish(this.upstream.complete ? 'OK' : 'CLIENT_ABORTED', this.used());
+  }
+
+  /** Headers go out with the first event and not before, so that a failure until then still has a status to say. */
+  private beginStream(headers: AnswerHeaders): void {
+    const { reply } = this.caller;
+    this.streaming = true;
+    const sent = Object.assign(headersSetSoFar(reply), STREAM_HEADERS, headers);
+    reply.hijack();
+    reply.raw.writeHead(200, sent);
+  }
+
+  /** The caller reads more slowly than the provider writes: the provider waits. */
+  private holdBack(): void {
+    this.blocked = true;
+    this.upstream?.pause();
+    this.caller.reply.raw.once('drain', () => {
+      this.blocked = false;
+      this.upstream?.resume();
+    });
+  }
+
+  private endStream(failure: ProviderFailure | null): void {
+    const { raw } = this.caller.reply;
+    if (failure !== null) raw.write(renderErrorEvent(failure));
+    raw.end();
+  }
+
+  private used(): TokenUsage {
+    return this.upstream?.usage() ?? NOTHING_USED;
+  }
+
+  private fail(outcome: Outcome, fault: Fault): void {
+    this.settle(outcome, NOTHING_USED);
+    this.reject(fault);
+  }
+
+  private finish(outcome: Outcome, usage: TokenUsage): void {
+    this.settle(outcome, usage);
+    this.resolve();
+  }
+
+  private settle(outcome: Outcome, usage: TokenUsage): void {
+    this.over = true;
+    this.ledger.settle({
+      id: this.id,
+      outcome,
+      statusCode: this.upstream?.status ?? null,
+      inputTokens: usage.inputTokens,
+      outputTokens: usage.outputTokens,
+      estimated: usage.estimated,
+      latencyMs: Math.round(performance.now() - this.startedAt),
+    });
+  }
+
+  private logFailure({ outcome, error }: ProviderFailure): void {
+    // A provider's message may quote the prompt: its status and code are enough.
+    const detail = error instanceof Fault ? { err: error } : { status: error.status, code: error.body.error.code };
+    logger.warn({ provider: this.provider.name, outcome, ...detail }, 'A provider failed a chat completion.');
+  }
+}
+
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache',
+  'x-accel-buffering': 'no',
+};
+
+/** A fresh object of what hooks and guards have set: rate limit, request id, CORS. */
+function headersSetSoFar(reply: FastifyReply): OutgoingHttpHeaders {
+  return reply.getHeaders() as OutgoingHttpHeaders;
+}
+
+function ignore(): void {
+  // Until the provider is asked nobody waits for it.
+}
+
+export function shuttingDown(): Fault {
+  return new Fault('unavailable', 'The server is shutting down.', { code: 'server_shutting_down' });
+}
+
+/** A stream's last event where it failed: OpenAI's clients throw it as an error. */
+function renderErrorEvent({ error }: ProviderFailure): string {
+  const body = error instanceof Fault ? renderError('openai', error, '') : error.body;
+  return `data: ${JSON.stringify({ error: (body as { readonly error: unknown }).error })}\n\n`;
+}

@@ -1,0 +1,240 @@
+import { ChatServer, type ChatAnswer } from '../../../test/support/chat-server.js';
+import {
+  DONE,
+  OpenaiUpstream,
+  UPSTREAM_MODEL,
+  completion,
+  errorBody,
+  eventOf,
+  streamPieces,
+  usageChunk,
+  usageOf,
+} from '../../../test/support/openai-upstream.js';
+import { logger } from '../../platform/logging/index.js';
+import { Tokenizer } from '../tokens/tokenizer.js';
+
+const BODY = { model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Say hello.' }] };
+
+const jsonOf = (
+  answer: ChatAnswer,
+): { error: { code: string | null; message: string; param: string | null; type: string } } =>
+  JSON.parse(answer.text) as never;
+
+const streamOf = (pieces: readonly unknown[]): string => pieces.map(eventOf).join('') + DONE;
+
+let upstream: OpenaiUpstream;
+let server: ChatServer;
+const tokenizer = new Tokenizer();
+
+beforeAll(async () => {
+  logger.level = 'silent';
+  await tokenizer.load();
+});
+
+beforeEach(async () => {
+  upstream = await OpenaiUpstream.start();
+  server = await ChatServer.start(upstream, tokenizer);
+});
+
+afterEach(async () => {
+  await server.stop();
+  await upstream.close();
+  // Whatever happened: every reservation was settled, and once.
+  const { reservations, settlements } = server.book;
+  expect(settlements.map(({ id }) => id)).toEqual(reservations.map(({ id }) => id));
+});
+
+async function restart(environment: Record<string, string>): Promise<void> {
+  await server.stop();
+  server = await ChatServer.start(upstream, tokenizer, environment);
+}
+
+describe('a stream', () => {
+  it('comes through byte for byte, without the usage chunk that nobody asked for', async () => {
+    const pieces = streamPieces({ usage: usageOf(9, 5) });
+    upstream.next({ kind: 'stream', pieces });
+    const answer = await server.post({ ...BODY, stream: true });
+    expect(answer.headers).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-accel-buffering': 'no',
+      'x-ratelimit-remaining': '41',
+    });
+    expect(answer.text).toBe(streamOf(pieces.slice(0, -1)));
+    expect(await server.book.settlement()).toMatchObject({
+      outcome: 'OK',
+      statusCode: 200,
+      inputTokens: 9,
+      outputTokens: 5,
+      estimated: false,
+    });
+  });
+
+  it('keeps the usage chunk where it was asked for', async () => {
+    const pieces = streamPieces({ usage: usageOf(9, 5) });
+    upstream.next({ kind: 'stream', pieces });
+    const body = JSON.stringify({ ...BODY, stream: true, stream_options: { include_usage: true } });
+    const answer = await server.post(body);
+    expect(answer.text).toBe(streamOf(pieces));
+    expect((await upstream.request()).body.toString()).toBe(body);
+    expect(await server.book.settlement()).toMatchObject({ inputTokens: 9, outputTokens: 5, estimated: false });
+  });
+
+  it('is settled with the last of several reports', async () => {
+    upstream.next({
+      kind: 'stream',
+      pieces: [...streamPieces(), usageChunk(usageOf(9, 1)), usageChunk(usageOf(9, 7))],
+    });
+    const answer = await server.post({ ...BODY, stream: true });
+    expect(answer.text).toBe(streamOf(streamPieces()));
+    expect(await server.book.settlement()).toMatchObject({ inputTokens: 9, outputTokens: 7 });
+  });
+
+  it('without usage is counted here, and marked so', async () => {
+    upstream.next({ kind: 'stream', pieces: streamPieces({ words: ['one', ' two', ' three'] }) });
+    await server.post({ ...BODY, stream: true });
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 3, estimated: true });
+  });
+
+  it('with a reported zero is settled with zero', async () => {
+    upstream.next({ kind: 'stream', pieces: streamPieces({ usage: usageOf(0, 0) }) });
+    await server.post({ ...BODY, stream: true });
+    expect(await server.book.settlement()).toMatchObject({ inputTokens: 0, outputTokens: 0, estimated: false });
+  });
+
+  it('that the provider breaks off ends in an error event, and is settled with what it produced', async () => {
+    upstream.next({ kind: 'stream', pieces: streamPieces({ words: ['one', ' two', ' three'] }), breakAfter: 3 });
+    const answer = await server.post({ ...BODY, stream: true });
+    const events = answer.text.trimEnd().split('\n\n');
+    expect(events).toHaveLength(4);
+    expect(JSON.parse(events[3]?.slice('data: '.length) ?? '')).toEqual({
+      error: { message: expect.any(String), type: 'upstream_error', param: null, code: 'upstream_broken' },
+    });
+    expect(await server.book.settlement()).toMatchObject({
+      outcome: 'UPSTREAM_BROKEN',
+      statusCode: 200,
+      outputTokens: 2,
+      estimated: true,
+    });
+  });
+
+  it('that ends without [DONE] counts as broken off', async () => {
+    upstream.next({ kind: 'stream', pieces: streamPieces(), done: false });
+    const answer = await server.post({ ...BODY, stream: true });
+    expect(answer.text).toContain('upstream_broken');
+    expect((await server.book.settlement()).outcome).toBe('UPSTREAM_BROKEN');
+  });
+
+  it('whose provider ends it with an error of its own gets no second one', async () => {
+    const pieces = [...streamPieces().slice(0, 3), errorBody('Overloaded.', 'server_error')];
+    upstream.next({ kind: 'stream', pieces, done: false });
+    const answer = await server.post({ ...BODY, stream: true });
+    expect(answer.text).toBe(pieces.map(eventOf).join(''));
+    expect((await server.book.settlement()).outcome).toBe('UPSTREAM_ERROR');
+  });
+
+  it('that falls silent ends in an error event, as a timeout', async () => {
+    await restart({ GATEHOUSE_IDLE_TIMEOUT_MS: '100' });
+    upstream.next({ kind: 'stream', pieces: streamPieces(), stallAfter: 3 });
+    const answer = await server.post({ ...BODY, stream: true });
+    expect(answer.text).toContain('"code":"upstream_timeout"');
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_TIMEOUT', estimated: true });
+  });
+
+  it('that fails before its first event is an error with a status', async () => {
+    upstream.next({ kind: 'stream', pieces: streamPieces(), breakAfter: 0 });
+    const answer = await server.post({ ...BODY, stream: true });
+    expect(answer.status).toBe(502);
+    expect(jsonOf(answer).error.code).toBe('upstream_broken');
+    expect(await server.book.settlement()).toMatchObject({
+      outcome: 'UPSTREAM_BROKEN',
+      inputTokens: 0,
+      outputTokens: 0,
+    });
+  });
+
+  it('whose caller hangs up stops the provider and is charged what it had produced', async () => {
+    upstream.next({
+      kind: 'stream',
+      pieces: streamPieces({ words: Array.from({ length: 1000 }, () => ' word') }),
+      delayMs: 5,
+    });
+    const response = await server.open({ ...BODY, stream: true });
+    await new Promise((resolve) => response.once('data', resolve));
+    response.destroy();
+    await upstream.abort();
+    const settlement = await server.book.settlement();
+    expect(settlement).toMatchObject({ outcome: 'CLIENT_ABORTED', statusCode: 200, estimated: true });
+    expect(settlement.inputTokens).toBeGreaterThan(0);
+    expect(settlement.outputTokens).toBeLessThan(1000);
+  });
+
+  it('whose caller hangs up after usage was reported is charged that', async () => {
+    upstream.next({
+      kind: 'stream',
+      pieces: [...streamPieces(), usageChunk(usageOf(9, 4)), eventOf({ choices: [] })],
+      stallAfter: 9,
+    });
+    const response = await server.open({ ...BODY, stream: true });
+    let text = '';
+    await new Promise<void>((resolve) => {
+      response.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        if (text.includes('data: {"choices":[]}')) resolve();
+      });
+    });
+    response.destroy();
+    await upstream.abort();
+    expect(await server.book.settlement()).toMatchObject({
+      outcome: 'CLIENT_ABORTED',
+      inputTokens: 9,
+      outputTokens: 4,
+      estimated: false,
+    });
+  });
+
+  it('that came to [DONE] is whole, although the provider does not close it and the caller does', async () => {
+    upstream.next({
+      kind: 'stream',
+      pieces: [...streamPieces({ usage: usageOf(9, 5) }), DONE, 'never'],
+      stallAfter: 9,
+    });
+    const response = await server.open({ ...BODY, stream: true });
+    let text = '';
+    await new Promise<void>((resolve) => {
+      response.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        if (text.endsWith(DONE)) resolve();
+      });
+    });
+    response.destroy();
+    expect(await server.book.settlement()).toMatchObject({
+      outcome: 'OK',
+      inputTokens: 9,
+      outputTokens: 5,
+      estimated: false,
+    });
+  });
+
+  it('makes the provider wait for a caller that reads slowly', async () => {
+    const words = Array.from({ length: 400 }, () => 'x'.repeat(64 * 1024));
+    upstream.next({ kind: 'stream', pieces: streamPieces({ words }) });
+    const response = await server.open({ ...BODY, stream: true });
+    response.pause();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect((await upstream.request()).answered).toBe(false);
+    let bytes = 0;
+    for await (const chunk of response) bytes += (chunk as Buffer).length;
+    expect(bytes).toBe(Buffer.byteLength(streamOf(streamPieces({ words }))));
+    expect((await server.book.settlement()).outcome).toBe('OK');
+  });
+
+  it('that the provider answers as JSON is passed on as JSON', async () => {
+    const body = JSON.stringify(completion());
+    upstream.next({ kind: 'body', body });
+    const answer = await server.post({ ...BODY, stream: true });
+    expect(answer).toMatchObject({ status: 200, text: body });
+    expect(answer.headers['content-type']).toBe('application/json');
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 9, outputTokens: 12 });
+  });
+});

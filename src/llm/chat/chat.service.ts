@@ -1,0 +1,55 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
+import { assertJson, Drain, readBody } from '../../platform/http/index.js';
+import { UsageLedger } from '../../usage/index.js';
+import { ProviderRouter } from '../providers/provider-router.js';
+import { ChatCall, shuttingDown, type ChatPrincipal } from './chat-call.js';
+import { parseChatRequest } from './chat-request.js';
+
+/** Chat completions: takes a request, has the tenant's provider answer it, and knows the calls that are open. */
+@Injectable()
+export class ChatService {
+  private readonly open = new Set<ChatCall>();
+  private stopped = false;
+
+  constructor(
+    @Inject(SETTINGS_TOKEN) private readonly settings: Pick<Settings, 'bodyLimitBytes'>,
+    private readonly router: ProviderRouter,
+    private readonly ledger: UsageLedger,
+    drain: Drain,
+  ) {
+    drain.onDeadline(() => this.stop());
+  }
+
+  /**
+   * Reads the body, and writes the whole answer.
+   *
+   * @throws Fault where nothing of an answer was sent
+   */
+  async complete(principal: ChatPrincipal, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const body = await readBody(request.raw, this.settings.bodyLimitBytes);
+    assertJson(request.raw);
+    const chat = parseChatRequest(body);
+    const provider = this.router.providerOf(principal.tenantId, chat.model);
+    if (!provider.catalogue.has(chat.model)) await provider.catalogue.assertServed(chat.model);
+    if (this.stopped) throw shuttingDown();
+    const call = new ChatCall(
+      { principal, requestId: request.context?.requestId ?? '', reply },
+      chat,
+      provider,
+      this.ledger,
+    );
+    this.open.add(call);
+    try {
+      await call.run();
+    } finally {
+      this.open.delete(call);
+    }
+  }
+
+  private stop(): void {
+    this.stopped = true;
+    for (const call of [...this.open]) call.shutDown();
+  }
+}

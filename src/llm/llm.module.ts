@@ -1,0 +1,17 @@
+import { Module } from '@nestjs/common';
+import { UsageModule } from '../usage/index.js';
+import { ChatController } from './chat/chat.controller.js';
+import { ChatService } from './chat/chat.service.js';
+import { ModelsController } from './models/models.controller.js';
+import { PlatformProviderTenants } from './providers/platform-provider-tenants.js';
+import { ProviderRouter } from './providers/provider-router.js';
+import { Tokenizer } from './tokens/tokenizer.js';
+
+/** Chat completions and models. Needs the settings, `OutboundHttp` and `Drain` from modules that are global. */
+@Module({
+  imports: [UsageModule],
+  controllers: [ChatController, ModelsController],
+  providers: [ChatService, ProviderRouter, PlatformProviderTenants, Tokenizer],
+  exports: [PlatformProviderTenants, ProviderRouter],
+})
+export class LlmModule {}

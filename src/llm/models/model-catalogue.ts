@@ -1,0 +1,114 @@
+import { Fault } from '../../platform/errors/index.js';
+import { logger } from '../../platform/logging/index.js';
+
+/** OpenAI's description of a model. */
+export interface Model {
+  readonly id: string;
+  readonly object: 'model';
+  /** Unix time in seconds; 0: unknown. */
+  readonly created: number;
+  readonly owned_by: string;
+}
+
+/** Asks the provider; null: it keeps no list, so that any name may be one of its models. */
+export type LoadModels = () => Promise<readonly Model[] | null>;
+
+const REFRESH_AFTER_MS = 10 * 60_000;
+const ASK_AGAIN_AFTER_MS = 30_000;
+
+/**
+ * The models that a provider serves. Known ones are answered from memory. The list is asked for again in the background
+ * every ten minutes, and for the sake of a name that isn't in it at most every 30 seconds, one question at a time. Where
+ * the provider keeps no list, or could not be asked, any name passes: the provider then judges it.
+ */
+export class ModelCatalogue {
+  private known: ReadonlyMap<string, Model> | 'any' | null = null;
+  private failed = false;
+  private askedAtMs = -Infinity;
+  private asking: Promise<void> | null = null;
+
+  constructor(
+    private readonly provider: string,
+    private readonly load: LoadModels,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** A list that does not change, as an operator wrote it down. */
+  static of(provider: string, ids: readonly string[]): ModelCatalogue {
+    const models = ids.map((id): Model => ({ id, object: 'model', created: 0, owned_by: provider }));
+    return new ModelCatalogue(provider, () => Promise.resolve(models));
+  }
+
+  /** Whether a model is served as far as is known now: `false` may only mean that nobody asked yet. Never waits. */
+  has(id: string): boolean {
+    if (this.known !== 'any' && this.find(id) === null) return false;
+    if (this.now() - this.askedAtMs > REFRESH_AFTER_MS) void this.ask();
+    return true;
+  }
+
+  /**
+   * Settles the question for a model that `has` does not know.
+   *
+   * @throws Fault not_found
+   */
+  async assertServed(id: string): Promise<void> {
+    const asked = this.ask();
+    // A provider that could not be asked once is not waited for again: the call shows what is wrong with it.
+    if (this.known !== null || !this.failed) await asked;
+    if (this.known !== null && !this.has(id)) throw modelNotFound(id);
+  }
+
+  /** @throws Fault not_found */
+  async get(id: string): Promise<Model> {
+    if (!this.has(id)) await this.assertServed(id);
+    return this.find(id) ?? { id, object: 'model', created: 0, owned_by: this.provider };
+  }
+
+  /**
+   * Every model; empty where the provider keeps no list.
+   *
+   * @throws Fault upstream_failed where no list could be had yet
+   */
+  async list(): Promise<readonly Model[]> {
+    if (this.known === null) await this.ask();
+    else if (this.now() - this.askedAtMs > REFRESH_AFTER_MS) void this.ask();
+    if (this.known === null) {
+      throw new Fault('upstream_failed', "The provider's models could not be listed.", {
+        code: 'upstream_unreachable',
+      });
+    }
+    return this.known === 'any' ? [] : [...this.known.values()];
+  }
+
+  /** A name without a tag means `latest` where models have tags. */
+  private find(id: string): Model | null {
+    if (this.known === null || this.known === 'any') return null;
+    return this.known.get(id) ?? this.known.get(`${id}:latest`) ?? null;
+  }
+
+  private ask(): Promise<void> {
+    if (this.asking !== null) return this.asking;
+    if (this.now() - this.askedAtMs < ASK_AGAIN_AFTER_MS) return Promise.resolve();
+    this.askedAtMs = this.now();
+    this.asking = this.load()
+      .then((models) => {
+        this.known = models === null ? 'any' : new Map(models.map((model) => [model.id, model]));
+        this.failed = false;
+      })
+      .catch((error: unknown) => {
+        this.failed = true;
+        logger.warn({ err: error, provider: this.provider }, "The provider's models could not be listed.");
+      })
+      .finally(() => {
+        this.asking = null;
+      });
+    return this.asking;
+  }
+}
+
+function modelNotFound(id: string): Fault {
+  return new Fault('not_found', `The model \`${id}\` does not exist or you do not have access to it.`, {
+    code: 'model_not_found',
+    fields: [{ field: 'model', reason: 'is unknown' }],
+  });
+}

@@ -1,0 +1,40 @@
+import { Controller, Get, Param } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { Access, CurrentPrincipal } from '../../identity/index.js';
+import { Answers, SpeaksDialect } from '../../platform/http/index.js';
+import type { ChatPrincipal } from '../chat/chat-call.js';
+import { ProviderRouter } from '../providers/provider-router.js';
+import type { Model } from './model-catalogue.js';
+
+const modelSchema = z.object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() });
+const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) });
+
+@ApiTags('OpenAI')
+@SpeaksDialect('openai')
+@Controller('v1/models')
+export class ModelsController {
+  constructor(private readonly router: ProviderRouter) {}
+
+  @Get()
+  @Access({ secretKey: { scope: 'chat:write' }, dashboardUser: { scope: 'chat:write' } })
+  @ApiOperation({ summary: 'The models that the tenant can name' })
+  @Answers(modelListSchema)
+  async list(
+    @CurrentPrincipal(['secretKey', 'dashboardUser']) principal: ChatPrincipal,
+  ): Promise<z.infer<typeof modelListSchema>> {
+    return { object: 'list', data: [...(await this.router.listModels(principal.tenantId))] };
+  }
+
+  /** A wildcard, since a model's name may hold slashes. */
+  @Get('*')
+  @Access({ secretKey: { scope: 'chat:write' }, dashboardUser: { scope: 'chat:write' } })
+  @ApiOperation({ summary: 'One model' })
+  @Answers(modelSchema)
+  get(
+    @CurrentPrincipal(['secretKey', 'dashboardUser']) principal: ChatPrincipal,
+    @Param('*') model: string,
+  ): Promise<Model> {
+    return this.router.providerOf(principal.tenantId, model).catalogue.get(model);
+  }
+}

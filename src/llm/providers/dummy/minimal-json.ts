@@ -1,0 +1,63 @@
+import { isObject } from '../../chat/chat-request.js';
+
+const MAX_DEPTH = 16;
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/**
+ * The smallest value that a JSON schema of the kind that tools and response formats use lets through: required fields
+ * alone, the first of any choice. A schema that says more than that (patterns, say) may not be met.
+ */
+export function minimalValue(schema: unknown): unknown {
+  return valueOf(schema, schema, 0);
+}
+
+function valueOf(schema: unknown, root: unknown, depth: number): unknown {
+  if (!isObject(schema) || depth > MAX_DEPTH) return {};
+  if ('const' in schema) return schema['const'];
+  if (Array.isArray(schema['enum']) && schema['enum'].length > 0) return schema['enum'][0] as unknown;
+  if (typeof schema['$ref'] === 'string') return valueOf(resolve(schema['$ref'], root), root, depth + 1);
+  for (const choice of ['anyOf', 'oneOf', 'allOf']) {
+    const options = schema[choice];
+    if (Array.isArray(options) && options.length > 0) return valueOf(options[0], root, depth + 1);
+  }
+  const type: unknown = Array.isArray(schema['type']) ? schema['type'][0] : schema['type'];
+  switch (type) {
+    case 'string':
+      return 'x'.repeat(Math.min(count(schema['minLength']), 256));
+    case 'integer':
+    case 'number':
+      return typeof schema['minimum'] === 'number' ? schema['minimum'] : 0;
+    case 'boolean':
+      return false;
+    case 'null':
+      return null;
+    case 'array':
+      return Array.from({ length: Math.min(count(schema['minItems']), 16) }, () =>
+        valueOf(schema['items'], root, depth + 1),
+      );
+    default:
+      return objectOf(schema, root, depth);
+  }
+}
+
+function objectOf(schema: Schema, root: unknown, depth: number): unknown {
+  const properties = isObject(schema['properties']) ? schema['properties'] : {};
+  const required = Array.isArray(schema['required']) ? (schema['required'] as readonly unknown[]) : [];
+  const names = required.filter((name): name is string => typeof name === 'string');
+  return Object.fromEntries(names.map((name) => [name, valueOf(properties[name], root, depth + 1)]));
+}
+
+/** A reference within the same schema: `#`, `#/$defs/…`. */
+function resolve(reference: string, root: unknown): unknown {
+  let at = root;
+  for (const step of reference.replace(/^#\/?/, '').split('/')) {
+    if (step === '') continue;
+    at = isObject(at) ? at[step.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined;
+  }
+  return at;
+}
+
+function count(value: unknown): number {
+  return typeof value === 'number' && value > 0 ? Math.floor(value) : 0;
+}

@@ -1,0 +1,192 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { OutboundCall, OutboundError, OutboundHandler } from '../../../platform/http/index.js';
+import { isObject, type ChatRequest } from '../../chat/chat-request.js';
+import { countInputTokens } from '../../tokens/chat-tokens.js';
+import type { Tokenizer } from '../../tokens/tokenizer.js';
+import type { AnswerHeaders, AnswerSink, ProviderCall, ProviderFailure, TokenUsage } from '../chat-provider.js';
+import { brokenAnswer, failureOfStatus, failureOfTransport, REFUSED_IN_STREAM } from './openai-failure.js';
+import { readUsage, type ReportedUsage } from './openai-usage.js';
+import { estimateAnswerTokens, ProducedText } from './produced-text.js';
+import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
+
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+const MAX_ERROR_BYTES = 64 * 1024;
+const NOTHING = Buffer.alloc(0);
+/** The end mark is looked for in this much of the last buffer. */
+const END_MARK_WINDOW = 64;
+const END_MARK = /(?:^|\n)data: ?\[DONE\]\s*$/;
+
+type Mode = 'waiting' | 'json' | 'stream' | 'refusal';
+
+/** One call to an OpenAI-compatible provider: takes the answer's bytes, hands them on, and knows what was used. */
+export class OpenaiCall implements ProviderCall, OutboundHandler {
+  status: number | null = null;
+  outbound: OutboundCall | null = null;
+  private mode: Mode = 'waiting';
+  private headers: IncomingHttpHeaders = {};
+  private answerHeaders: AnswerHeaders = {};
+  private chunks: Buffer[] = [];
+  private size = 0;
+  private filter: SseUsageFilter | null = null;
+  private produced: ProducedText | null = null;
+  private lastEvents: Buffer = NOTHING;
+  private reported: ReportedUsage | null = null;
+  /** Kept only where the provider did not say what was used. */
+  private answer: Readonly<Record<string, unknown>> | null = null;
+
+  constructor(
+    private readonly request: ChatRequest,
+    private readonly sink: AnswerSink,
+    private readonly tokenizer: Tokenizer,
+    private readonly secret: string | undefined,
+  ) {}
+
+  get complete(): boolean {
+    return this.mode === 'stream' && endsWithMark(this.lastEvents);
+  }
+
+  usage(): TokenUsage {
+    const reported = this.filter === null ? this.reported : this.filter.usage;
+    if (reported !== null)
+      return { inputTokens: reported.inputTokens, outputTokens: reported.outputTokens, estimated: false };
+    return {
+      inputTokens: countInputTokens(this.tokenizer, this.request),
+      outputTokens: this.estimateOutput(),
+      estimated: true,
+    };
+  }
+
+  abort(): void {
+    this.outbound?.abort();
+  }
+
+  pause(): void {
+    this.outbound?.pause();
+  }
+
+  resume(): void {
+    this.outbound?.resume();
+  }
+
+  onHeaders(status: number, headers: IncomingHttpHeaders): void {
+    this.status = status;
+    this.headers = headers;
+    if (status < 200 || status > 299) {
+      this.mode = 'refusal';
+      return;
+    }
+    const encoding = headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      this.fail(brokenAnswer('The model provider answered in an encoding that was not asked for.'));
+      return;
+    }
+    const contentType = headers['content-type'] ?? 'application/json';
+    const processing = headers['openai-processing-ms'];
+    if (this.request.stream && contentType.startsWith('text/event-stream')) {
+      this.mode = 'stream';
+      this.filter = new SseUsageFilter(!this.request.includeUsage);
+      this.produced = new ProducedText();
+      this.answerHeaders = typeof processing === 'string' ? { 'openai-processing-ms': processing } : NO_HEADERS;
+    } else {
+      this.mode = 'json';
+      this.answerHeaders =
+        typeof processing === 'string'
+          ? { 'content-type': contentType, 'openai-processing-ms': processing }
+          : { 'content-type': contentType };
+    }
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.filter !== null) {
+      this.passOn(this.filter.push(chunk));
+      return;
+    }
+    this.size += chunk.length;
+    if (this.mode === 'json') {
+      if (this.size <= MAX_ANSWER_BYTES) this.chunks.push(chunk);
+      else this.fail(brokenAnswer('The model provider answered with more than this service passes on.'));
+    } else if (this.size <= MAX_ERROR_BYTES) {
+      this.chunks.push(chunk);
+    } else {
+      // Whatever this is, it is no error object: the status alone is told.
+      this.abort();
+      this.chunks = [];
+      this.onEnd();
+    }
+  }
+
+  onEnd(): void {
+    if (this.mode === 'stream') this.endStream();
+    else if (this.mode === 'json') this.endJson();
+    else
+      this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, this.body().toString('utf8'), this.secret));
+  }
+
+  onError(error: OutboundError): void {
+    this.sink.onFailure(failureOfTransport(error));
+  }
+
+  private estimateOutput(): number {
+    if (this.produced !== null) return this.produced.estimateTokens(this.tokenizer);
+    return this.answer === null ? 0 : estimateAnswerTokens(this.tokenizer, this.answer);
+  }
+
+  private passOn(events: Buffer): void {
+    if (events.length === 0) return;
+    this.produced?.add(events);
+    this.lastEvents = events;
+    this.sink.onStreamData(this.answerHeaders, events);
+  }
+
+  private endStream(): void {
+    const ended = endsWithMark(this.lastEvents);
+    if (this.filter !== null) this.passOn(this.filter.end());
+    if (ended || endsWithMark(this.lastEvents)) this.sink.onStreamEnd();
+    else if (lastEventOf(this.lastEvents)?.['error'] !== undefined) this.sink.onFailure(REFUSED_IN_STREAM);
+    else this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
+  }
+
+  private endJson(): void {
+    const body = this.body();
+    const answer = parseObject(body);
+    if (answer === null) {
+      this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
+      return;
+    }
+    this.reported = readUsage(answer['usage']);
+    if (this.reported === null) this.answer = answer;
+    this.sink.onJson(this.answerHeaders, body);
+  }
+
+  private fail(failure: ProviderFailure): void {
+    this.abort();
+    this.sink.onFailure(failure);
+  }
+
+  private body(): Buffer {
+    const [first] = this.chunks;
+    return this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks);
+  }
+}
+
+const NO_HEADERS: AnswerHeaders = {};
+
+function endsWithMark(events: Buffer): boolean {
+  return END_MARK.test(events.toString('latin1', Math.max(0, events.length - END_MARK_WINDOW)));
+}
+
+function lastEventOf(events: Buffer): Readonly<Record<string, unknown>> | null {
+  let start = 0;
+  for (let end = 0; end !== -1 && end < events.length; end = endOfFirstEvent(events, end)) start = end;
+  return parseEvent(events.subarray(start));
+}
+
+/** A parser's own message quotes what it read, so that nothing of it is kept. */
+function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,56 @@
+import { collectAnswerText } from '../../tokens/chat-tokens.js';
+import type { Tokenizer } from '../../tokens/tokenizer.js';
+import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
+
+/** Beyond this much of a stream only bytes are counted, and the estimate is extrapolated. */
+const KEPT_BYTES = 256 * 1024;
+
+/**
+ * What a stream has said so far, kept as it came and read only if the provider never says what was used: the ordinary
+ * stream pays one push for each buffer.
+ */
+export class ProducedText {
+  private kept: Buffer[] = [];
+  private keptBytes = 0;
+  private totalBytes = 0;
+
+  add(events: Buffer): void {
+    this.totalBytes += events.length;
+    if (this.keptBytes >= KEPT_BYTES) return;
+    this.kept.push(events);
+    this.keptBytes += events.length;
+  }
+
+  get isEmpty(): boolean {
+    return this.totalBytes === 0;
+  }
+
+  /** Output tokens of all choices together. */
+  estimateTokens(tokenizer: Tokenizer): number {
+    if (this.keptBytes === 0) return 0;
+    const texts: string[] = [];
+    const data = Buffer.concat(this.kept, this.keptBytes);
+    for (let start = 0; start < data.length;) {
+      const end = endOfFirstEvent(data, start);
+      const event = data.subarray(start, end === -1 ? data.length : end);
+      collectChoices(parseEvent(event)?.['choices'], 'delta', texts);
+      start += event.length;
+    }
+    return Math.round((tokenizer.count(texts.join('')) * this.totalBytes) / this.keptBytes);
+  }
+}
+
+/** Output tokens of a whole answer that came without usage. */
+export function estimateAnswerTokens(tokenizer: Tokenizer, answer: Readonly<Record<string, unknown>>): number {
+  const texts: string[] = [];
+  collectChoices(answer['choices'], 'message', texts);
+  return tokenizer.count(texts.join('\n'));
+}
+
+function collectChoices(choices: unknown, field: 'delta' | 'message', texts: string[]): void {
+  if (!Array.isArray(choices)) return;
+  for (const choice of choices as readonly unknown[]) {
+    if (typeof choice === 'object' && choice !== null)
+      collectAnswerText((choice as Record<string, unknown>)[field], texts);
+  }
+}

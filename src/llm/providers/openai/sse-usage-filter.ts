@@ -1,0 +1,120 @@
+import { readUsage, type ReportedUsage } from './openai-usage.js';
+
+/** A usage object has at least one such key; inside a JSON string the quote would be escaped and not match. */
+const USAGE_MARK = Buffer.from('_tokens"');
+const LF = 10;
+const CR = 13;
+/** An event longer than this is no usage chunk: it goes through as it comes, unread. */
+const MAX_EVENT_BYTES = 256 * 1024;
+/** A boundary is at most this long less one, so that one cut by the end of a buffer is still found. */
+const OVERLAP_BYTES = 3;
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Reads the usage out of a stream of server-sent events, and takes the chunk that holds nothing else out of it where the
+ * caller did not ask for it. All other events come out byte for byte, whatever way the stream was cut into buffers.
+ *
+ * Only whole events go on; what a buffer holds of an unfinished one waits for its rest, which costs the caller nothing,
+ * since half an event says nothing. The usual buffer (whole events, no usage) costs one search.
+ */
+export class SseUsageFilter {
+  /** What the provider said last. */
+  usage: ReportedUsage | null = null;
+  private tail: Buffer = NOTHING;
+  private overlong = false;
+
+  constructor(private readonly dropUsageChunk: boolean) {}
+
+  /** @returns the events that are whole now; empty where there are none */
+  push(chunk: Buffer): Buffer {
+    let data = this.tail.length === 0 ? chunk : Buffer.concat([this.tail, chunk]);
+    let passed: Buffer = NOTHING;
+    if (this.overlong) {
+      const end = endOfFirstEvent(data, 0);
+      if (end === -1) return this.keepTail(data, data.length - OVERLAP_BYTES);
+      passed = data.subarray(0, end);
+      data = data.subarray(end);
+      this.overlong = false;
+    }
+    const end = endOfLastEvent(data);
+    this.tail = end === data.length ? NOTHING : data.subarray(end);
+    const whole = end === data.length ? data : data.subarray(0, end);
+    const events = whole.indexOf(USAGE_MARK) === -1 ? whole : this.readEvents(whole);
+    if (this.tail.length > MAX_EVENT_BYTES) {
+      this.overlong = true;
+      const begun = this.keepTail(this.tail, this.tail.length - OVERLAP_BYTES);
+      return Buffer.concat([passed, events, begun]);
+    }
+    return passed.length === 0 ? events : Buffer.concat([passed, events]);
+  }
+
+  /** What is left when the stream has ended: an event without its blank line, or nothing. */
+  end(): Buffer {
+    const rest = this.tail;
+    this.tail = NOTHING;
+    if (this.overlong || rest.indexOf(USAGE_MARK) === -1) return rest;
+    return this.isUsageChunk(rest) ? NOTHING : rest;
+  }
+
+  private keepTail(data: Buffer, from: number): Buffer {
+    const start = Math.max(0, from);
+    this.tail = data.subarray(start);
+    return data.subarray(0, start);
+  }
+
+  private readEvents(events: Buffer): Buffer {
+    const kept: Buffer[] = [];
+    for (let start = 0; start < events.length;) {
+      const end = endOfFirstEvent(events, start);
+      const event = events.subarray(start, end === -1 ? events.length : end);
+      if (!this.isUsageChunk(event)) kept.push(event);
+      start += event.length;
+    }
+    return kept.length === 1 && kept[0] !== undefined ? kept[0] : Buffer.concat(kept);
+  }
+
+  /** Notes an event's usage; true: the event holds nothing else, and is not for the caller. */
+  private isUsageChunk(event: Buffer): boolean {
+    if (event.indexOf(USAGE_MARK) === -1) return false;
+    const chunk = parseEvent(event);
+    const usage = readUsage(chunk?.['usage']);
+    if (usage === null) return false;
+    this.usage = usage;
+    const choices = chunk?.['choices'];
+    return this.dropUsageChunk && Array.isArray(choices) && choices.length === 0;
+  }
+}
+
+/** Just past the blank line that ends the first event at or after `from`; -1: none is whole. */
+export function endOfFirstEvent(data: Buffer, from: number): number {
+  for (let at = data.indexOf(LF, from); at !== -1; at = data.indexOf(LF, at + 1)) {
+    if (data[at + 1] === LF) return at + 2;
+    if (data[at + 1] === CR && data[at + 2] === LF) return at + 3;
+  }
+  return -1;
+}
+
+/** Just past the blank line that ends the last whole event; 0: none is whole. */
+function endOfLastEvent(data: Buffer): number {
+  for (let at = data.length - 1; at > 0; at = data.lastIndexOf(LF, at - 1)) {
+    if (data[at] === LF && (data[at - 1] === LF || (data[at - 1] === CR && data[at - 2] === LF))) return at + 1;
+  }
+  return 0;
+}
+
+/** The JSON object of an event's `data`; null: it holds none. */
+export function parseEvent(event: Buffer): Readonly<Record<string, unknown>> | null {
+  let data = '';
+  for (const line of event.toString('utf8').split(/\r?\n/)) {
+    if (line.startsWith('data:')) data += `${line.slice(5)}\n`;
+  }
+  if (data === '') return null;
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}

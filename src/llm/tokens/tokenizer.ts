@@ -1,0 +1,105 @@
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { logger } from '../../platform/logging/index.js';
+
+type Encoding = typeof import('gpt-tokenizer/encoding/o200k_base');
+
+/** Text is encoded in pieces of at most this many characters: the encoder's time grows with the square of a word's length. */
+const PIECE_LENGTH = 64;
+/** Up to here every character is encoded; beyond it evenly spread samples are. */
+const EXACT_LENGTH = 8_192;
+const SAMPLE_LENGTH = 512;
+const SAMPLES = 8;
+/** Until the vocabulary is loaded. */
+const CHARACTERS_PER_TOKEN = 4;
+const WARM_UP_DELAY_MS = 1_000;
+
+/** Names of special tokens in a text are text. */
+const AS_TEXT = { disallowedSpecial: new Set<string>() };
+
+/**
+ * Counts tokens by o200k, the vocabulary of OpenAI's current models, for what a provider did not count. It takes a few
+ * milliseconds at most, whatever the text; the same text always counts the same.
+ */
+@Injectable()
+export class Tokenizer implements OnApplicationBootstrap, OnApplicationShutdown {
+  private encoding: Encoding | null = null;
+  private loading: Promise<void> | null = null;
+  private warmUp: NodeJS.Timeout | null = null;
+
+  /** The vocabulary takes some 200 ms to load: not while the service starts, and not in the first call that needs it. */
+  onApplicationBootstrap(): void {
+    this.warmUp = setTimeout(() => {
+      this.load().catch((error: unknown) => logger.error({ err: error }, 'The token vocabulary could not be loaded.'));
+    }, WARM_UP_DELAY_MS);
+    this.warmUp.unref();
+  }
+
+  onApplicationShutdown(): void {
+    if (this.warmUp !== null) clearTimeout(this.warmUp);
+  }
+
+  load(): Promise<void> {
+    this.loading ??= import('gpt-tokenizer/encoding/o200k_base').then((encoding) => {
+      // Its cache would keep a hundred thousand pieces of prompts in memory.
+      encoding.setMergeCacheSize(0);
+      this.encoding = encoding;
+    });
+    return this.loading;
+  }
+
+  /** How many tokens a text is; extrapolated from samples where it is long. */
+  count(text: string): number {
+    if (text === '') return 0;
+    if (this.encoding === null) return Math.ceil(text.length / CHARACTERS_PER_TOKEN);
+    if (text.length <= EXACT_LENGTH) return this.countPieces(this.encoding, text);
+    const step = (text.length - SAMPLE_LENGTH) / (SAMPLES - 1);
+    let tokens = 0;
+    for (let i = 0; i < SAMPLES; i += 1) {
+      const start = Math.floor(i * step);
+      tokens += this.countPieces(this.encoding, text.slice(start, start + SAMPLE_LENGTH));
+    }
+    return Math.round((tokens * text.length) / (SAMPLES * SAMPLE_LENGTH));
+  }
+
+  /**
+   * The beginning of a text, cut after `maxTokens`. Needs `load`.
+   *
+   * @returns the text itself where it is short enough
+   */
+  truncate(text: string, maxTokens: number): string {
+    if (this.encoding === null) throw new Error('The token vocabulary is not loaded.');
+    let tokens = 0;
+    for (let start = 0; start < text.length;) {
+      const end = endOfPiece(text, start);
+      const piece = this.encoding.encode(text.slice(start, end), AS_TEXT);
+      if (tokens + piece.length > maxTokens) {
+        const rest = this.encoding.decode(piece.slice(0, maxTokens - tokens));
+        // A character that the cut went through is left out.
+        return text.slice(0, start) + rest.replace(/\uFFFD+$/, '');
+      }
+      tokens += piece.length;
+      start = end;
+    }
+    return text;
+  }
+
+  private countPieces(encoding: Encoding, text: string): number {
+    let tokens = 0;
+    for (let start = 0; start < text.length;) {
+      const end = endOfPiece(text, start);
+      tokens += encoding.countTokens(text.slice(start, end), AS_TEXT);
+      start = end;
+    }
+    return tokens;
+  }
+}
+
+/** Cuts before a space where there is one, so that the pieces' tokens are those of the whole; never within a character. */
+function endOfPiece(text: string, start: number): number {
+  const limit = start + PIECE_LENGTH;
+  if (limit >= text.length) return text.length;
+  const space = text.slice(start, limit + 1).lastIndexOf(' ');
+  if (space > 0) return start + space;
+  const unit = text.charCodeAt(limit);
+  return unit >= 0xdc00 && unit <= 0xdfff ? limit - 1 : limit;
+}
