@@ -1,0 +1,72 @@
+import { Module, type DynamicModule, type OnModuleInit, type Type } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { AccessGuard, AuthenticationGuard, IdentityModule } from '../identity/index.js';
+import { KeysModule } from '../keys/index.js';
+import { LlmModule } from '../llm/index.js';
+import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
+import { CryptoModule } from '../platform/crypto/index.js';
+import { DatabaseModule } from '../platform/database/index.js';
+import { DialectGuard, FaultFilter, HttpModule } from '../platform/http/index.js';
+import { MetricsModule } from '../platform/metrics/index.js';
+import { RateLimitGuard, RateLimitModule } from '../ratelimit/index.js';
+import { TenancyModule } from '../tenancy/index.js';
+import { UsageModule } from '../usage/index.js';
+import { assertRoutesDeclared } from './assert-routes-declared.js';
+import { HealthController } from './health.controller.js';
+import { JwksController } from './jwks.controller.js';
+import { UnknownOpenaiPathController, UnknownPathController } from './unknown-path.controllers.js';
+
+/** What differs between development and production; the development parts exist in development alone. */
+export interface ModeParts {
+  /** Brings the dashboard's issuers and the writer of their claims, and whatever routes belong to them. */
+  readonly modules: readonly (DynamicModule | Type)[];
+}
+
+/** The order in which global guards run stands here and nowhere else. */
+const GUARDS = [DialectGuard, AuthenticationGuard, RateLimitGuard, AccessGuard] as const;
+
+@Module({})
+export class AppModule implements OnModuleInit {
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+  ) {}
+
+  static register(settings: Settings, parts: ModeParts): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        { module: SettingsModule, global: true, providers: [{ provide: SETTINGS_TOKEN, useValue: settings }], exports: [SETTINGS_TOKEN] },
+        DiscoveryModule,
+        CryptoModule,
+        HttpModule,
+        MetricsModule,
+        DatabaseModule,
+        IdentityModule,
+        RateLimitModule,
+        ...parts.modules,
+        TenancyModule,
+        KeysModule,
+        UsageModule,
+        LlmModule,
+        UnknownPathModule,
+      ],
+      controllers: [HealthController, JwksController],
+      providers: [
+        { provide: APP_FILTER, useClass: FaultFilter },
+        ...GUARDS.map((guard) => ({ provide: APP_GUARD, useClass: guard })),
+      ],
+    };
+  }
+
+  onModuleInit(): void {
+    assertRoutesDeclared(this.discovery, this.scanner);
+  }
+}
+
+@Module({})
+class SettingsModule {}
+
+/** Last, so that every real route was there before. */
+@Module({ controllers: [UnknownOpenaiPathController, UnknownPathController] })
+class UnknownPathModule {}

@@ -1,0 +1,99 @@
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Settings } from '../platform/config/index.js';
+import { Database, Revocations } from '../platform/database/index.js';
+import { Drain, pathOf, requestIdOf, runWithRequestContext } from '../platform/http/index.js';
+import { NestLogger, logger } from '../platform/logging/index.js';
+import { Metrics } from '../platform/metrics/index.js';
+import { answerCors } from './cors.js';
+import { AppModule, type ModeParts } from './app.module.js';
+import { serveDocumentation } from './documentation.js';
+
+/**
+ * Builds the service, ready to listen: modules wired, database checked, revocations heard.
+ *
+ * @throws Error with one plain sentence where the database or the wiring does not hold what it must.
+ */
+export async function createApplication(settings: Settings, parts: ModeParts): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    logger: false,
+    skipMiddie: true,
+    forceCloseConnections: 'idle',
+    requestTimeout: settings.totalTimeoutMs,
+    routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
+    http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: 1000 },
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(settings, parts), adapter, {
+    logger: new NestLogger(),
+    bodyParser: false,
+    abortOnError: false,
+  });
+  try {
+    prepareHttp(app, settings);
+    await serveDocumentation(app);
+    await app.get(Database).assertConfined();
+    await app.get(Revocations).start();
+    await app.init();
+    await app.getHttpAdapter().getInstance().ready();
+    return app;
+  } catch (error) {
+    await app.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** What every request passes before it reaches a guard. */
+function prepareHttp(app: NestFastifyApplication, settings: Settings): void {
+  const fastify = app.getHttpAdapter().getInstance();
+  const drain = app.get(Drain);
+  const metrics = app.get(Metrics);
+
+  // Bodies stay unread until the guards have let a request through: handlers read their own.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
+
+  fastify.decorate('bodyLimitBytes', settings.bodyLimitBytes);
+  fastify.decorateRequest('context', undefined);
+  fastify.decorateRequest('dialect', undefined);
+  fastify.decorateRequest('principal', null);
+
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const context = { requestId: requestIdOf(request.headers) };
+    request.context = context;
+    reply.header('x-request-id', context.requestId);
+    reply.header('x-content-type-options', 'nosniff');
+    if (drain.isDraining) reply.header('connection', 'close');
+    drain.requestOpened();
+    reply.raw.once('close', () => {
+      drain.requestClosed();
+      record(metrics, request, reply);
+    });
+    runWithRequestContext(context, done);
+  });
+
+  answerCors(fastify);
+}
+
+/** One line and one observation a request, once its answer is over: ids, route, status and time, nothing of its content. */
+function record(metrics: Metrics, request: FastifyRequest, reply: FastifyReply): void {
+  const route = request.routeOptions.url ?? 'unknown';
+  const seconds = reply.elapsedTime / 1000;
+  const { statusCode } = reply.raw;
+  metrics.requests.inc({ route, status: String(statusCode) });
+  metrics.requestSeconds.observe({ route }, seconds);
+  const { context } = request;
+  logger.info(
+    {
+      requestId: context?.requestId,
+      tenantId: context?.tenantId,
+      subject: context?.subject,
+      method: request.method,
+      path: pathOf(request.url),
+      status: statusCode,
+      durationMs: Math.round(seconds * 1e6) / 1000,
+      ...(reply.raw.writableFinished ? {} : { aborted: true }),
+    },
+    'request',
+  );
+}

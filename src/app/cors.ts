@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify';
+
+const EXPOSED_HEADERS = [
+  'X-RateLimit-Limit',
+  'X-RateLimit-Remaining',
+  'X-RateLimit-Reset',
+  'RateLimit-Policy',
+  'RateLimit',
+  'Retry-After',
+  'x-request-id',
+  'x-should-retry',
+].join(', ');
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
+const PREFLIGHT_MAX_AGE_SECONDS = '600';
+
+/**
+ * Any origin may call, none with cookies: there are none, and what a caller may do hangs on the credential that the page
+ * itself sends. OPTIONS is answered here, before authentication and counting, since a preflight carries no credential.
+ * (The framework's plugin does the same, but claims every OPTIONS path for a route of its own.)
+ */
+export function answerCors(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header('access-control-allow-origin', '*');
+    if (request.method !== 'OPTIONS') {
+      reply.header('access-control-expose-headers', EXPOSED_HEADERS);
+      done();
+      return;
+    }
+    const wanted = request.headers['access-control-request-headers'];
+    if (wanted !== undefined) reply.header('access-control-allow-headers', wanted);
+    void reply
+      .code(204)
+      .header('access-control-allow-methods', METHODS)
+      .header('access-control-max-age', PREFLIGHT_MAX_AGE_SECONDS)
+      .header('vary', 'access-control-request-headers')
+      .send();
+  });
+}

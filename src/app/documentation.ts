@@ -1,0 +1,42 @@
+import helmet from '@fastify/helmet';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+
+export const OPENAPI_VERSION = '0.1.0';
+
+/** The OpenAPI document of every route, with the credentials that each takes. */
+export function createDocument(app: NestFastifyApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setTitle('Gatehouse')
+    .setDescription('Tenants, keys, limits, a ledger and an OpenAI-compatible gateway, in front of your AI features.')
+    .setVersion(OPENAPI_VERSION)
+    .addSecurity('dashboardToken', {
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+      description: "A dashboard user's ID token, with a `tenant_id` claim.",
+    })
+    .addSecurity('secretKey', { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'A secret key, `sk_…`.' })
+    .addSecurity('secretKeyBearer', {
+      type: 'http',
+      scheme: 'bearer',
+      description: "A secret key, `sk_…`, as OpenAI's clients send it.",
+    })
+    .build();
+  return SwaggerModule.createDocument(app, config, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+  });
+}
+
+/** Serves the document at /openapi.json and Swagger UI at /docs. */
+export async function serveDocumentation(app: NestFastifyApplication): Promise<void> {
+  const fastify = app.getHttpAdapter().getInstance();
+  // Pages alone need a browser's protections; the API's answers are never rendered.
+  await fastify.register(helmet, { global: false });
+  fastify.addHook('onRequest', async (request, reply) => {
+    if (request.url.startsWith('/docs')) {
+      await reply.helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } }, strictTransportSecurity: false });
+    }
+  });
+  SwaggerModule.setup('docs', app, () => createDocument(app), { jsonDocumentUrl: 'openapi.json', yamlDocumentUrl: 'openapi.yaml' });
+}

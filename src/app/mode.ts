@@ -1,0 +1,66 @@
+import path from 'node:path';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { ConfiguredSettings, Settings } from '../platform/config/index.js';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../platform/database/index.js';
+import type { ModeParts } from './app.module.js';
+import { productionParts } from './production-parts.js';
+
+/** What a mode brings before the application is built, and what it does once that listens. */
+export interface PreparedMode {
+  readonly settings: Settings;
+  readonly parts: ModeParts;
+  readonly embedded: EmbeddedPostgres | null;
+  readonly progress: (line: string) => void;
+  readonly ready: (app: NestFastifyApplication, baseUrl: string) => Promise<void>;
+}
+
+/**
+ * Fills in what the mode makes. The development issuer, its routes and its secrets are code that production never loads:
+ * they are not refused there, they are not there.
+ */
+export async function prepare(configured: ConfiguredSettings): Promise<PreparedMode> {
+  if (configured.mode === 'production') return prepareProduction(configured);
+  const { developmentParts, loadDevelopmentSecrets, quickstart } = await import('../development/index.js');
+
+  const progress = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  const secrets = await loadDevelopmentSecrets(configured.home);
+  let embedded: EmbeddedPostgres | null = null;
+  if (configured.databaseUrl === undefined) {
+    const directory = path.join(configured.home, 'postgres');
+    progress(`Starting the embedded Postgres in ${path.relative(process.cwd(), directory) || directory} …`);
+    embedded = await startEmbeddedPostgres({ directory });
+    if (embedded.location !== directory) progress(`Its data are in ${embedded.location}: its user can't reach the first place.`);
+  }
+  const settings: Settings = Object.freeze({
+    ...configured,
+    databaseUrl: embedded?.ownerUrl ?? configured.databaseUrl ?? '',
+    embeddedDatabase: embedded !== null,
+    peppers: configured.peppers ?? secrets.peppers,
+    signingKeys: configured.signingKeys ?? secrets.signingKeysPem,
+  });
+  return {
+    settings,
+    parts: await developmentParts(settings, secrets),
+    embedded,
+    progress,
+    ready: (app, baseUrl) => quickstart(app, settings, baseUrl),
+  };
+}
+
+function prepareProduction(configured: ConfiguredSettings): PreparedMode {
+  const { databaseUrl, peppers, signingKeys } = configured;
+  // The loader has named every missing setting already; this tells the compiler.
+  if (databaseUrl === undefined || peppers === undefined || signingKeys === undefined) {
+    throw new TypeError('Production settings are incomplete.');
+  }
+  const settings: Settings = Object.freeze({ ...configured, databaseUrl, peppers, signingKeys, embeddedDatabase: false });
+  return {
+    settings,
+    parts: productionParts(settings),
+    embedded: null,
+    progress: () => undefined,
+    ready: () => Promise.resolve(),
+  };
+}

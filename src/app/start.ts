@@ -1,0 +1,116 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ConfigurationError, loadProcessSettings, type Settings } from '../platform/config/index.js';
+import { parseSigningKeys } from '../platform/crypto/index.js';
+import { EmbeddedPostgresError, MigrationError, migrate, type EmbeddedPostgres } from '../platform/database/index.js';
+import { Drain } from '../platform/http/index.js';
+import { logger } from '../platform/logging/index.js';
+import { createApplication } from './application.js';
+import { prepare } from './mode.js';
+
+const MIGRATIONS = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'prisma', 'migrations');
+/** How long calls that were told to end may take to do so. */
+const LAST_WORDS_MS = 2000;
+
+/**
+ * Starts the service from the process's settings. Whatever an operator can mend (a setting, a taken port, a database that
+ * is down) ends the process with plain sentences and exit code 1.
+ */
+export async function start(): Promise<void> {
+  try {
+    await startUnguarded();
+  } catch (error) {
+    process.stderr.write(`${plainSentence(error)}\n`);
+    process.exit(1);
+  }
+}
+
+async function startUnguarded(): Promise<void> {
+  const { settings: configured, warnings } = loadProcessSettings();
+  logger.level = configured.logLevel;
+  for (const warning of warnings) logger.warn(warning);
+
+  const stopping = new Stopping(configured.drainSeconds);
+  const mode = await prepare(configured);
+  stopping.embedded = mode.embedded;
+  try {
+    const { settings } = mode;
+    parseSigningKeys(settings.signingKeys);
+    const { applied } = await migrate(settings.databaseUrl, MIGRATIONS);
+    if (applied.length > 0) mode.progress(`Applied ${applied.length} database migration${applied.length === 1 ? '' : 's'}.`);
+    const app = await createApplication(settings, mode.parts);
+    stopping.app = app;
+    await listen(app, settings);
+    const { port } = app.getHttpServer().address() as { port: number };
+    logger.info({ mode: settings.mode, host: settings.host, port }, 'Gatehouse is ready.');
+    await mode.ready(app, settings.publicUrl ?? `http://${printable(settings.host)}:${port}`);
+  } catch (error) {
+    await mode.embedded?.stop().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function listen(app: NestFastifyApplication, { port, host }: Settings): Promise<void> {
+  try {
+    await app.listen(port, host);
+  } catch (error) {
+    await app.close().catch(() => undefined);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw new StartError(`Port ${port} on ${host} is taken; set PORT to another one.`);
+    if (code === 'EACCES') throw new StartError(`Port ${port} may not be used by this user; set PORT to one above 1023.`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new StartError(`HOST is ${host}, which is no address of this machine.`);
+    throw error;
+  }
+}
+
+/**
+ * The first signal drains and stops whatever is up by then, a half-started service too; a second one does not wait.
+ */
+class Stopping {
+  app: NestFastifyApplication | null = null;
+  embedded: EmbeddedPostgres | null = null;
+  private begun = false;
+
+  constructor(private readonly drainSeconds: number) {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.onSignal(signal));
+  }
+
+  private onSignal(signal: NodeJS.Signals): void {
+    if (this.begun) {
+      logger.warn({ signal }, 'Stopping at once.');
+      process.exit(1);
+    }
+    this.begun = true;
+    logger.info({ signal }, 'Stopping: open calls may finish.');
+    this.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'The service did not stop in good order.');
+        process.exit(1);
+      },
+    );
+  }
+
+  private async stop(): Promise<void> {
+    await this.app?.get(Drain).run(this.drainSeconds * 1000, LAST_WORDS_MS);
+    await this.app?.close();
+    await this.embedded?.stop();
+    logger.info('Stopped.');
+  }
+}
+
+/** An error of the surroundings, told in one sentence. */
+class StartError extends Error {}
+
+function plainSentence(error: unknown): string {
+  if (!(error instanceof Error)) return 'Gatehouse could not start.';
+  const known = [ConfigurationError, EmbeddedPostgresError, MigrationError, StartError].some((type) => error instanceof type);
+  if (!known) logger.debug({ err: error }, 'start');
+  return error.message;
+}
+
+function printable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}

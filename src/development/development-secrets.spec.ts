@@ -1,0 +1,73 @@
+import { createPrivateKey } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { parseSigningKeys } from '../platform/crypto/index.js';
+import { loadDevelopmentSecrets } from './development-secrets.js';
+
+let parent: string;
+let home: string;
+
+beforeEach(async () => {
+  parent = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-secrets-'));
+  home = path.join(parent, 'home');
+});
+
+afterEach(() => rm(parent, { recursive: true, force: true }));
+
+const modeOf = async (file: string): Promise<number> => (await stat(file)).mode & 0o777;
+
+describe('loadDevelopmentSecrets', () => {
+  it('makes one pepper, one signing key that the service accepts, and an RSA key for the issuer', async () => {
+    const { peppers, signingKeysPem, issuerKeyPem } = await loadDevelopmentSecrets(home);
+    expect(peppers).toEqual([{ version: 1, secret: expect.any(Buffer) }]);
+    expect(peppers[0]?.secret).toHaveLength(32);
+    expect(parseSigningKeys(signingKeysPem)).toHaveLength(1);
+    const issuerKey = createPrivateKey(issuerKeyPem);
+    expect(issuerKey.asymmetricKeyType).toBe('rsa');
+    expect(issuerKey.asymmetricKeyDetails?.modulusLength).toBe(2048);
+  });
+
+  it('gives the same ones ever after', async () => {
+    expect(await loadDevelopmentSecrets(home)).toEqual(await loadDevelopmentSecrets(home));
+  });
+
+  it('gives all who come first at once the same ones, and leaves nothing but the one file', async () => {
+    const loaded = await Promise.all(Array.from({ length: 5 }, () => loadDevelopmentSecrets(home)));
+    for (const secrets of loaded) expect(secrets).toEqual(loaded[0]);
+    expect(await readdir(home)).toEqual(['secrets.json']);
+  });
+
+  it('keeps them from other users of the machine: the file is 0600, and nobody else lists or writes a new folder', async () => {
+    await loadDevelopmentSecrets(home);
+    expect(await modeOf(path.join(home, 'secrets.json'))).toBe(0o600);
+    // Under root the embedded Postgres, another user, must get through to its data below.
+    expect(await modeOf(home)).toBe(process.getuid?.() === 0 ? 0o711 : 0o700);
+  });
+
+  it('leaves the mode of a folder that was there', async () => {
+    await mkdir(home);
+    await chmod(home, 0o750);
+    await loadDevelopmentSecrets(home);
+    expect(await modeOf(home)).toBe(0o750);
+    expect(await modeOf(path.join(home, 'secrets.json'))).toBe(0o600);
+  });
+
+  it.each<[string, string]>([
+    ['an empty file', ''],
+    ['no JSON', '{'],
+    ['JSON of another kind', '{"peppers":[]}'],
+    [
+      'a pepper that is too short',
+      '{"peppers":[{"version":1,"secret":"AAAA"}],"signingKeysPem":"x","issuerKeyPem":"x"}',
+    ],
+  ])('refuses %s in one sentence, and does not write over it', async (_what, content) => {
+    await mkdir(home);
+    const file = path.join(home, 'secrets.json');
+    await writeFile(file, content);
+    await expect(loadDevelopmentSecrets(home)).rejects.toThrow(
+      /^\S+secrets\.json does not hold development secrets; [^\n]+\.$/,
+    );
+    expect(await readFile(file, 'utf8')).toBe(content);
+  });
+});

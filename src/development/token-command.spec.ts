@@ -1,0 +1,95 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { CredentialStrategies, DASHBOARD_STRATEGY, type Principal } from '../identity/index.js';
+import { MembershipDirectory } from '../tenancy/index.js';
+import { DashboardStrategies } from '../tenancy/dashboard.strategy.js';
+import { DevelopmentClaimsWriter } from './development-claims-writer.js';
+import { DevelopmentIssuer } from './development-issuer.js';
+import { loadDevelopmentSecrets } from './development-secrets.js';
+import { developmentDashboardIssuer } from './development.module.js';
+import { tokenFor } from './token-command.js';
+
+let home: string;
+
+beforeEach(async () => {
+  home = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-token-'));
+});
+
+afterEach(() => rm(home, { recursive: true, force: true }));
+
+const run = (...args: string[]): Promise<string> => tokenFor(args, { mode: 'development', home });
+
+function claimsIn(token: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
+}
+
+/** What a service with this home makes of a token; everybody is a viewer everywhere. */
+async function signIn(token: string): Promise<Principal> {
+  const { issuerKeyPem } = await loadDevelopmentSecrets(home);
+  const strategies = new CredentialStrategies();
+  const issuer = developmentDashboardIssuer(new DevelopmentIssuer(home, issuerKeyPem));
+  new DashboardStrategies(strategies, new Viewers(), [issuer]).onModuleInit();
+  return strategies.verify(DASHBOARD_STRATEGY, { authorization: `Bearer ${token}` });
+}
+
+class Viewers extends MembershipDirectory {
+  find(): { orgId: string; role: 'viewer' } {
+    return { orgId: 'org_1', role: 'viewer' };
+  }
+}
+
+describe('the token command', () => {
+  it('works before any start of the service, which then takes its token', async () => {
+    const token = await run('--user', 'dev-owner', '--email', 'a@example.com');
+    expect(await signIn(token)).toEqual({
+      kind: 'account',
+      userId: 'dev-owner',
+      email: 'a@example.com',
+      claimsTenant: false,
+    });
+  });
+
+  it('says tenant and role as asked; what the person may do, the membership row says', async () => {
+    const token = await run('--user', 'dev-owner', '--tenant', 'acme-1', '--role', 'owner', '--expires-in', '60');
+    const claims = claimsIn(token);
+    expect(claims).toMatchObject({ tenant_id: 'acme-1', role: 'owner', exp: Number(claims['iat']) + 60 });
+    expect(await signIn(token)).toMatchObject({ kind: 'dashboardUser', tenantId: 'acme-1', role: 'viewer' });
+  });
+
+  it('says the tenant that is remembered, unless told to leave it out', async () => {
+    const { issuerKeyPem } = await loadDevelopmentSecrets(home);
+    const writer = new DevelopmentClaimsWriter(new DevelopmentIssuer(home, issuerKeyPem));
+    await writer.setClaims('dev-owner', { tenant_id: 'acme-1', role: 'owner' });
+    expect(claimsIn(await run('--user', 'dev-owner'))).toMatchObject({ tenant_id: 'acme-1', role: 'owner' });
+    expect(claimsIn(await run('--user=dev-owner', '--tenant='))).not.toHaveProperty('tenant_id');
+    expect(claimsIn(await run('--user=dev-owner', '--no-tenant'))).not.toHaveProperty('tenant_id');
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ['no user', [], /^--user is missing/],
+    ['an empty user', ['--user', ''], /--user must be of 1 to 128/],
+    ['a user too long', ['--user', 'x'.repeat(129)], /--user must be of 1 to 128/],
+    ['an unknown flag', ['--user', 'a', '--admin'], /'--admin'/],
+    ['a flag without its value', ['--user'], /'--user <value>'/],
+    ['a flag whose value is the next flag', ['--user', '--tenant', 'x'], /'--user'/],
+    ['a value for a flag that has none', ['--user', 'a', '--no-tenant=x'], /'--no-tenant'/],
+    ['a stray argument', ['dev-owner'], /'dev-owner'/],
+    ['a tenant and none', ['--user', 'a', '--tenant', 't', '--no-tenant'], /contradict/],
+    ['a life of 0', ['--user', 'a', '--expires-in', '0'], /--expires-in must be a whole number/],
+    ['a life in text', ['--user', 'a', '--expires-in', '1h'], /--expires-in must be a whole number/],
+    ['a life without end', ['--user', 'a', '--expires-in', '1e9'], /--expires-in must be a whole number/],
+  ])('refuses %s in one plain sentence, and makes no secrets', async (_what, args, message) => {
+    const error = await run(...args).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(Error);
+    expect((error as Error).message).toMatch(message);
+    expect((error as Error).message).toMatch(/^[^\n]+\.$/);
+    expect(await readdir(home)).toEqual([]);
+  });
+
+  it('refuses in production, and makes no secrets there', async () => {
+    const refused = tokenFor(['--user', 'dev-owner'], { mode: 'production', home });
+    await expect(refused).rejects.toThrow(/^This configuration is production[^\n]+\.$/);
+    expect(await readdir(home)).toEqual([]);
+  });
+});
