@@ -1,0 +1,366 @@
+// What is measured, as data; and the goals that the numbers are held against. A further scenario is a further entry,
+// and a further kind a further function in `RUNNERS` (run.mjs knows neither).
+import { setTimeout as sleep } from 'node:timers/promises';
+import { median } from './statistics.mjs';
+
+const MESSAGES = [
+  { role: 'system', content: 'You are a concise assistant for the harbour office. Answer in one or two sentences.' },
+  {
+    role: 'user',
+    content:
+      'How many ships passed the lighthouse yesterday, which of them did not come back into the bay, and whom should ' +
+      'the night watch call when the next one is late?',
+  },
+];
+
+/** Bodies as an unmodified client sends them: no `stream_options`, so that the gateway must ask for the usage itself. */
+export const BODIES = {
+  json: (/** @type {string} */ model) =>
+    JSON.stringify({ model, messages: MESSAGES, temperature: 0.2, max_tokens: 256 }),
+  stream: (/** @type {string} */ model) =>
+    JSON.stringify({ model, messages: MESSAGES, temperature: 0.2, max_tokens: 256, stream: true }),
+};
+
+/**
+ * @typedef {object} Scenario
+ * @property {string} id
+ * @property {string} title
+ * @property {'throughput' | 'latency' | 'memory' | 'durability'} kind
+ * @property {keyof typeof BODIES} body
+ * @property {number} connections
+ * @property {string[]} targets
+ */
+
+/** @type {Scenario[]} */
+export const SCENARIOS = [
+  {
+    id: 'json128',
+    title: 'JSON, 128 connections',
+    kind: 'throughput',
+    body: 'json',
+    connections: 128,
+    targets: ['direct', 'bare', 'service', 'portkey'],
+  },
+  {
+    id: 'json32',
+    title: 'JSON, 32 connections',
+    kind: 'throughput',
+    body: 'json',
+    connections: 32,
+    targets: ['bare', 'service', 'portkey'],
+  },
+  {
+    id: 'stream128',
+    title: 'Streams of 50 chunks, 128 connections',
+    kind: 'throughput',
+    body: 'stream',
+    connections: 128,
+    targets: ['direct', 'bare', 'service', 'portkey'],
+  },
+  {
+    id: 'stream32',
+    title: 'Streams of 50 chunks, 32 connections',
+    kind: 'throughput',
+    body: 'stream',
+    connections: 32,
+    targets: ['bare', 'service', 'portkey'],
+  },
+  {
+    id: 'latency',
+    title: 'JSON, one call at a time',
+    kind: 'latency',
+    body: 'json',
+    connections: 1,
+    targets: ['direct', 'bare', 'service', 'portkey'],
+  },
+  {
+    id: 'memory',
+    title: 'Resident memory of a fresh service',
+    kind: 'memory',
+    body: 'json',
+    connections: 128,
+    targets: ['service'],
+  },
+  {
+    id: 'durability',
+    title: 'JSON, 128 connections, synchronous_commit = off',
+    kind: 'durability',
+    body: 'json',
+    connections: 128,
+    targets: ['bare', 'service'],
+  },
+];
+
+/**
+ * One measured turn.
+ * @typedef {object} Turn
+ * @property {import('./load-tool.mjs').LoadResult} load
+ * @property {Record<string, number | null>} cpuSeconds by process
+ * @property {number} servedByUpstream
+ */
+
+/**
+ * @typedef {object} TargetSummary
+ * @property {number} requestsPerSecond median
+ * @property {number} lowest
+ * @property {number} highest
+ * @property {number} p50Ms median of the turns' medians
+ * @property {number} p99Ms
+ * @property {number} requests
+ * @property {number} non2xx
+ * @property {number} errors
+ * @property {Record<string, number | null>} cpuSeconds by process, all turns
+ * @property {number | null} cpuMicrosPerRequest of the target's own process
+ */
+
+/**
+ * What a runner is given.
+ * @typedef {object} BenchContext
+ * @property {import('./options.mjs').BenchOptions} options
+ * @property {Map<string, import('./run.mjs').Target>} targets those that could be started
+ * @property {string} model
+ * @property {(target: import('./run.mjs').Target, order: Pick<import('./load-tool.mjs').LoadOrder, 'body' | 'connections' | 'seconds' | 'amount' | 'rotate'>) => Promise<Turn>} measure
+ * @property {(order: import('./latency.mjs').LatencyOrder) => Promise<import('./latency.mjs').LatencyResult>} measureLatency
+ * @property {(variation?: Parameters<typeof import('./service.mjs').startService>[2]) => Promise<void>} restartService
+ * @property {(value: 'on' | 'off') => Promise<void>} setSynchronousCommit
+ * @property {() => Promise<{ rssBytes: number | null, heapBytes: number | null }>} readServiceMemory
+ * @property {(text: string) => void} say
+ */
+
+/**
+ * @param {Turn[]} turns
+ * @param {string} ownProcess
+ * @returns {TargetSummary}
+ */
+function summarize(turns, ownProcess) {
+  const rates = turns.map(({ load }) => load.requestsPerSecond);
+  const total = (/** @type {(turn: Turn) => number} */ pick) => turns.reduce((all, turn) => all + pick(turn), 0);
+  /** @type {Record<string, number | null>} */
+  const cpuSeconds = {};
+  for (const name of Object.keys(turns[0]?.cpuSeconds ?? {})) {
+    const values = turns.map((turn) => turn.cpuSeconds[name] ?? null);
+    cpuSeconds[name] = values.includes(null) ? null : values.reduce((all, value) => Number(all) + Number(value), 0);
+  }
+  const requests = total(({ load }) => load.requests);
+  const own = cpuSeconds[ownProcess] ?? null;
+  return {
+    requestsPerSecond: median(rates),
+    lowest: Math.min(...rates),
+    highest: Math.max(...rates),
+    p50Ms: median(turns.map(({ load }) => load.latencyMs.p50)),
+    p99Ms: median(turns.map(({ load }) => load.latencyMs.p99)),
+    requests,
+    non2xx: total(({ load }) => load.non2xx),
+    errors: total(({ load }) => load.errors + load.timeouts),
+    cpuSeconds,
+    cpuMicrosPerRequest: own === null || requests === 0 ? null : (own / requests) * 1e6,
+  };
+}
+
+/**
+ * The targets take turns, so that whatever slows the machine for a while meets all of them alike.
+ * @param {Scenario} scenario
+ * @param {BenchContext} context
+ */
+async function runThroughput(scenario, context) {
+  const targets = scenario.targets.flatMap((id) => context.targets.get(id) ?? []);
+  const body = BODIES[scenario.body](context.model);
+  /** @type {Record<string, Turn[]>} */
+  const turns = {};
+  for (let round = 0; round < context.options.rounds; round += 1) {
+    for (const target of targets) {
+      const order = { body, connections: scenario.connections };
+      // The first turn of all pays for the just-in-time compiler.
+      const warmups = round === 0 && !context.options.quick ? 2 : 1;
+      await context.measure(target, { ...order, seconds: context.options.warmupSeconds * warmups });
+      const turn = await context.measure(target, { ...order, seconds: context.options.seconds });
+      (turns[target.id] ??= []).push(turn);
+      context.say(`${scenario.id} ${target.id}: ${turn.load.requestsPerSecond.toFixed(0)}/s`);
+    }
+  }
+  /** @type {Record<string, TargetSummary>} */
+  const summaries = {};
+  for (const target of targets) summaries[target.id] = summarize(turns[target.id] ?? [], target.process);
+  return { summaries, turns };
+}
+
+/**
+ * @param {Scenario} scenario
+ * @param {BenchContext} context
+ */
+async function runLatency(scenario, context) {
+  const targets = scenario.targets.flatMap((id) => context.targets.get(id) ?? []);
+  const byTarget = await context.measureLatency({
+    targets: targets.map(({ id, url, headers }) => ({ id, url, headers })),
+    body: BODIES[scenario.body](context.model),
+    warmups: 200,
+    blocks: context.options.quick ? 10 : 40,
+    blockSize: 50,
+  });
+  context.say(
+    `latency: ${Object.entries(byTarget)
+      .map(([id, { p50Ms }]) => `${id} ${p50Ms.toFixed(2)} ms`)
+      .join(', ')}`,
+  );
+  return { byTarget };
+}
+
+/**
+ * Exactly so many requests to a service that has served none, read at each checkpoint after a moment of rest.
+ * @param {Scenario} scenario
+ * @param {BenchContext} context
+ */
+async function runMemory(scenario, context) {
+  const target = context.targets.get('service');
+  if (target === undefined) return null;
+  await context.restartService();
+  const body = BODIES[scenario.body](context.model);
+  /** @type {{ requests: number, rssBytes: number | null, heapBytes: number | null }[]} */
+  const readings = [{ requests: 0, ...(await context.readServiceMemory()) }];
+  let sent = 0;
+  let non2xx = 0;
+  let errors = 0;
+  const checkpoints = context.options.memoryCheckpoints;
+  for (const [index, checkpoint] of checkpoints.entries()) {
+    const { load } = await context.measure(target, {
+      body,
+      connections: scenario.connections,
+      amount: checkpoint - sent,
+    });
+    sent = checkpoint;
+    non2xx += load.non2xx;
+    errors += load.errors + load.timeouts;
+    await sleep(index === 0 || index === checkpoints.length - 1 ? context.options.restMs : 1_000);
+    const reading = { requests: sent, ...(await context.readServiceMemory()) };
+    readings.push(reading);
+    context.say(`memory after ${sent}: ${((reading.rssBytes ?? 0) / 1e6).toFixed(0)} MB`);
+  }
+  const first = readings[1]?.rssBytes ?? null;
+  const last = readings.at(-1)?.rssBytes ?? null;
+  return { readings, ratio: first === null || last === null ? null : last / first, non2xx, errors };
+}
+
+/**
+ * The same load on the same service, its database acknowledging commits before they are on the disk; the bare proxy
+ * again beside it, so that the two halves of the ratio can be compared although they were measured at other times.
+ * @param {Scenario} scenario
+ * @param {BenchContext} context
+ */
+async function runDurability(scenario, context) {
+  if (!context.targets.has('service')) return null;
+  await context.setSynchronousCommit('off');
+  try {
+    await context.restartService();
+    return await runThroughput(scenario, context);
+  } finally {
+    await context.setSynchronousCommit('on');
+    await context.restartService();
+  }
+}
+
+/** @type {Record<Scenario['kind'], (scenario: Scenario, context: BenchContext) => Promise<any>>} */
+export const RUNNERS = { throughput: runThroughput, latency: runLatency, memory: runMemory, durability: runDurability };
+
+/**
+ * @param {any} results by scenario id
+ * @param {string} scenario
+ * @param {string} above
+ * @param {string} below
+ */
+function ratio(results, scenario, above, below) {
+  const summaries = results[scenario]?.summaries;
+  const value = summaries?.[above]?.requestsPerSecond / summaries?.[below]?.requestsPerSecond;
+  return Number.isFinite(value) ? value : null;
+}
+
+/**
+ * @typedef {object} Goal
+ * @property {string} title
+ * @property {'at least' | 'at most' | 'for information'} direction
+ * @property {number | null} limit
+ * @property {string} unit
+ * @property {boolean} [longRunOnly] a quick run's value does not speak for it
+ * @property {(results: any) => number | null} read
+ */
+
+/** @type {Goal[]} */
+export const GOALS = [
+  {
+    title: 'JSON at 128: Gatehouse ÷ bare proxy',
+    direction: 'at least',
+    limit: 0.5,
+    unit: '',
+    read: (results) => ratio(results, 'json128', 'service', 'bare'),
+  },
+  {
+    title: 'JSON at 128: Gatehouse ÷ Portkey',
+    direction: 'at least',
+    limit: 8,
+    unit: '',
+    read: (results) => ratio(results, 'json128', 'service', 'portkey'),
+  },
+  {
+    title: 'JSON at 32: Gatehouse ÷ bare proxy',
+    direction: 'for information',
+    limit: null,
+    unit: '',
+    read: (results) => ratio(results, 'json32', 'service', 'bare'),
+  },
+  {
+    title: 'JSON at 32: Gatehouse ÷ Portkey',
+    direction: 'for information',
+    limit: null,
+    unit: '',
+    read: (results) => ratio(results, 'json32', 'service', 'portkey'),
+  },
+  {
+    title: 'Streams at 128: Gatehouse ÷ bare proxy',
+    direction: 'at least',
+    limit: 0.5,
+    unit: '',
+    read: (results) => ratio(results, 'stream128', 'service', 'bare'),
+  },
+  {
+    title: 'Streams at 32: Gatehouse ÷ bare proxy',
+    direction: 'at least',
+    limit: 0.5,
+    unit: '',
+    read: (results) => ratio(results, 'stream32', 'service', 'bare'),
+  },
+  {
+    title: 'Streams at 128: Gatehouse ÷ Portkey',
+    direction: 'for information',
+    limit: null,
+    unit: '',
+    read: (results) => ratio(results, 'stream128', 'service', 'portkey'),
+  },
+  {
+    title: 'One call at a time: added to the direct call, p50',
+    direction: 'at most',
+    limit: 2,
+    unit: ' ms',
+    read: ({ latency }) =>
+      latency?.byTarget.service && latency.byTarget.direct
+        ? latency.byTarget.service.p50Ms - latency.byTarget.direct.p50Ms
+        : null,
+  },
+  {
+    title: 'Memory: after the last request ÷ after the first tenth',
+    direction: 'at most',
+    limit: 1.1,
+    unit: '',
+    longRunOnly: true,
+    read: ({ memory }) => memory?.ratio ?? null,
+  },
+  {
+    title: 'JSON at 128, synchronous_commit off ÷ on (each as a share of the bare proxy)',
+    direction: 'for information',
+    limit: null,
+    unit: '',
+    read: (results) => {
+      const off = ratio(results, 'durability', 'service', 'bare');
+      const on = ratio(results, 'json128', 'service', 'bare');
+      return off === null || on === null ? null : off / on;
+    },
+  },
+];

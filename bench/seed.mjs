@@ -1,0 +1,43 @@
+// Migrates a database and puts one tenant and one secret key into it: what a person does over HTTP, without the sign-in that
+// production wants from Firebase. The key is made and hashed by the service's own modules.
+
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+
+/** A limit that is on and never reached. */
+const REQUESTS_PER_MINUTE = 1_000_000_000;
+
+/**
+ * @param {string} ownerUrl
+ * @param {{ version: number, secret: Buffer }} pepper that the key is hashed under; the service is given the same
+ * @returns {Promise<{ tenantId: string, secretKey: string }>}
+ */
+export async function seed(ownerUrl, pepper) {
+  const [{ newSecretKey, shownPrefix }, { PepperRing }, { migrate }] = await Promise.all([
+    import('../dist/keys/key-format.js'),
+    import('../dist/platform/crypto/pepper.js'),
+    import('../dist/platform/database/migrations.js'),
+  ]);
+  await migrate(ownerUrl, fileURLToPath(new URL('../prisma/migrations', import.meta.url)));
+  const client = new pg.Client({ connectionString: ownerUrl, options: '-c role=gatehouse_app' });
+  await client.connect();
+  try {
+    const tenantId = 'bench-a1b2c3';
+    const secretKey = newSecretKey();
+    await client.query('BEGIN');
+    await client.query(
+      `SELECT * FROM create_org('bench', NULL, false, 'org_bench', $1, 'Bench', 'bench', gen_random_uuid())`,
+      [tenantId],
+    );
+    await client.query(`SELECT set_config('app.tenant_id', $1, true)`, [tenantId]);
+    await client.query(
+      `INSERT INTO api_keys (id, tenant_id, type, name, key_prefix, hash, pepper_version, scopes, requests_per_minute, created_by)
+       VALUES ('key_bench', $1, 'SECRET', 'bench', $2, $3, $4, '{chat:write}', $5, 'bench')`,
+      [tenantId, shownPrefix(secretKey), new PepperRing([pepper]).hash(secretKey), pepper.version, REQUESTS_PER_MINUTE],
+    );
+    await client.query('COMMIT');
+    return { tenantId, secretKey };
+  } finally {
+    await client.end();
+  }
+}

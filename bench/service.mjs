@@ -1,0 +1,330 @@
+// The service as an operator runs it: production mode, a real Postgres of its own with full durability, and the ledger
+// that is read back afterwards.
+import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { findFreePort, readStat } from './processes.mjs';
+import { seed } from './seed.mjs';
+import { median } from './statistics.mjs';
+
+const ENTRY = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const EMBEDDED_POSTGRES = new URL('../dist/platform/database/embedded-postgres.js', import.meta.url);
+
+/** The key that the service has at the upstream: by it the upstream knows whose calls it counts. */
+export const UPSTREAM_KEY = 'sk-upstream';
+
+const FILE_SYSTEMS = new Map([
+  [0xef53, 'ext4'],
+  [0x58465342, 'xfs'],
+  [0x9123683e, 'btrfs'],
+  [0x794c7630, 'overlay'],
+  [0x01021994, 'tmpfs'],
+  [0x2fc12fc1, 'zfs'],
+]);
+
+/**
+ * @typedef {object} Cluster
+ * @property {string} ownerUrl
+ * @property {string} inspectorUrl the service's database by the superuser, for whom row-level security does not apply
+ * @property {number | null} postmasterPid null where there is no /proc
+ * @property {Record<string, string>} settings as the server reports them
+ * @property {{ fileSystem: string, syncMs: number }} disk syncMs: median of a write of 8 KiB and its fdatasync
+ * @property {() => Promise<void>} stop also removes its data
+ */
+
+/** @param {string} folder */
+function probeDisk(folder) {
+  const file = join(folder, 'bench-sync-probe');
+  const block = Buffer.alloc(8192, 1);
+  const descriptor = openSync(file, 'w');
+  /** @type {number[]} */
+  const times = [];
+  try {
+    for (let index = 0; index < 200; index += 1) {
+      const startedAt = performance.now();
+      writeSync(descriptor, block, 0, block.length, (index % 16) * block.length);
+      fdatasyncSync(descriptor);
+      times.push(performance.now() - startedAt);
+    }
+  } finally {
+    closeSync(descriptor);
+    rmSync(file);
+  }
+  const type = statfsSync(folder).type;
+  return { fileSystem: FILE_SYSTEMS.get(type) ?? `type 0x${type.toString(16)}`, syncMs: median(times) };
+}
+
+/**
+ * @template T
+ * @param {string} url
+ * @param {(client: pg.Client) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function withClient(url, work) {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * A fresh cluster with Postgres' own settings, fsync and synchronous_commit on.
+ * @param {import('./processes.mjs').ProcessGroup} group
+ * @param {string} cacheDirectory
+ * @returns {Promise<Cluster>}
+ */
+export async function startCluster(group, cacheDirectory) {
+  if (!existsSync(EMBEDDED_POSTGRES)) throw new Error('the service is not built: dist/ lacks the embedded Postgres');
+  const { startEmbeddedPostgres } = await import(EMBEDDED_POSTGRES.href);
+  const directory = join(cacheDirectory, `postgres-${process.pid}`);
+  mkdirSync(cacheDirectory, { recursive: true });
+  const running = await startEmbeddedPostgres({ directory, durability: 'full', settings: {} });
+  const inspector = new URL(running.superuserUrl);
+  inspector.pathname = new URL(running.ownerUrl).pathname;
+  const { backendPid, settings } = await withClient(inspector.href, async (client) => {
+    const { rows } = await client.query(
+      `SELECT pg_backend_pid() AS pid, json_object_agg(name, setting) AS settings FROM pg_settings WHERE name IN
+       ('fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method', 'shared_buffers', 'server_version')`,
+    );
+    return { backendPid: rows[0].pid, settings: rows[0].settings };
+  });
+  const postmasterPid = readStat(backendPid)?.parent ?? null;
+  const takeBack = group.atExit(() => {
+    // SIGINT is Postgres' fast shutdown; only when the bench could not stop it properly.
+    if (postmasterPid !== null) process.kill(postmasterPid, 'SIGINT');
+  });
+  return {
+    ownerUrl: running.ownerUrl,
+    inspectorUrl: inspector.href,
+    postmasterPid,
+    settings,
+    disk: probeDisk(running.location ?? directory),
+    stop: async () => {
+      await running.stop();
+      takeBack();
+      for (const folder of new Set([directory, running.location ?? directory])) {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+/**
+ * Makes the tenant and its key, and the secrets that every start of the service shares.
+ * @param {Cluster} cluster
+ */
+export async function prepareTenant(cluster) {
+  const pepper = { version: 1, secret: randomBytes(32) };
+  const { tenantId, secretKey } = await seed(cluster.ownerUrl, pepper);
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return {
+    tenantId,
+    secretKey,
+    peppers: `${pepper.version}:${pepper.secret.toString('base64url')}`,
+    signingKeys: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+  };
+}
+
+/**
+ * @typedef {object} ServiceSetup
+ * @property {Cluster} cluster
+ * @property {Awaited<ReturnType<typeof prepareTenant>>} tenant
+ * @property {string} upstreamUrl without /v1
+ * @property {string} model
+ * @property {string | null} redisUrl
+ * @property {number} port stays the same over restarts
+ * @property {string} workDirectory
+ * @property {string} logFile
+ */
+
+/**
+ * @typedef {object} RunningService
+ * @property {import('./processes.mjs').Child} child
+ * @property {number} pid
+ * @property {number} metricsPort
+ * @property {() => Promise<number | null>} stop drains it as SIGTERM does; gives its exit code
+ */
+
+/**
+ * @param {import('./processes.mjs').ProcessGroup} group
+ * @param {ServiceSetup} setup
+ * @param {{ nodeArguments?: string[], environment?: Record<string, string> }} [variation]
+ * @returns {Promise<RunningService>} when it is ready
+ */
+export async function startService(group, setup, { nodeArguments = [], environment = {} } = {}) {
+  if (!existsSync(ENTRY)) throw new Error('the service is not built: dist/main.js is missing');
+  const metricsPort = await findFreePort();
+  mkdirSync(setup.workDirectory, { recursive: true });
+  // Not the bench's own environment, and not the project's folder with its .env: what is measured is what stands here.
+  const child = group.start('service', process.execPath, [...nodeArguments, ENTRY], {
+    cwd: setup.workDirectory,
+    logFile: setup.logFile,
+    env: {
+      PATH: process.env['PATH'],
+      NODE_ENV: 'production',
+      DATABASE_URL: setup.cluster.ownerUrl,
+      GATEHOUSE_PEPPERS: setup.tenant.peppers,
+      GATEHOUSE_SIGNING_KEYS: setup.tenant.signingKeys,
+      FIREBASE_PROJECT_ID: 'bench',
+      HOST: '127.0.0.1',
+      PORT: String(setup.port),
+      METRICS_PORT: String(metricsPort),
+      OPENAI_API_KEY: UPSTREAM_KEY,
+      OPENAI_BASE_URL: `${setup.upstreamUrl}/v1`,
+      OPENAI_MODELS: setup.model,
+      PLATFORM_PROVIDER_TENANTS: setup.tenant.tenantId,
+      ...(setup.redisUrl === null ? {} : { REDIS_URL: setup.redisUrl }),
+      ...environment,
+    },
+  });
+  const giveUpAt = Date.now() + 60_000;
+  for (;;) {
+    const ready = await fetch(`http://127.0.0.1:${setup.port}/health/ready`, {
+      signal: AbortSignal.timeout(2_000),
+    }).then(
+      async (answer) => (await answer.text(), answer.ok),
+      () => false,
+    );
+    if (ready) break;
+    if (child.hasEnded() || Date.now() > giveUpAt) {
+      await child.stop();
+      const said = readFileSync(setup.logFile, 'utf8').trim().slice(-1500);
+      throw new Error(`the service did not become ready; it said: ${said === '' ? 'nothing' : said}`);
+    }
+    await sleep(100);
+  }
+  return {
+    child,
+    pid: child.pid,
+    metricsPort,
+    stop: async () => {
+      await child.stop(35_000);
+      return child.ended;
+    },
+  };
+}
+
+/**
+ * @typedef {object} LedgerCount
+ * @property {number} rows calls, without corrections
+ * @property {number} open reserved, not yet settled
+ * @property {number} swept settled by the sweeper instead of the process that served them
+ * @property {number} corrections
+ * @property {number} estimated settled with tokens that the provider did not state
+ * @property {number} inputTokens
+ * @property {number} outputTokens
+ * @property {Record<string, number>} outcomes
+ */
+
+/**
+ * @param {Cluster} cluster
+ * @returns {Promise<LedgerCount>}
+ */
+export function countLedger(cluster) {
+  return withClient(cluster.inspectorUrl, async (client) => {
+    const { rows } = await client.query(
+      `SELECT kind, state, coalesce(outcome, '-') AS outcome, count(*)::int AS rows,
+              count(*) FILTER (WHERE estimated)::int AS estimated,
+              sum(input_tokens)::float8 AS input, sum(output_tokens)::float8 AS output
+       FROM usage_records GROUP BY kind, state, outcome`,
+    );
+    /** @type {LedgerCount} */
+    const count = {
+      rows: 0,
+      open: 0,
+      swept: 0,
+      corrections: 0,
+      estimated: 0,
+      inputTokens: 0,
+      outputTokens: 0,
+      outcomes: {},
+    };
+    for (const row of rows) {
+      count.inputTokens += row.input;
+      count.outputTokens += row.output;
+      if (row.kind !== 'CALL') {
+        count.corrections += row.rows;
+        continue;
+      }
+      count.rows += row.rows;
+      count.estimated += row.estimated;
+      if (row.state === 'RESERVED') count.open += row.rows;
+      if (row.state === 'SWEPT') count.swept += row.rows;
+      const name = `${row.state} ${row.outcome}`;
+      count.outcomes[name] = (count.outcomes[name] ?? 0) + row.rows;
+    }
+    return count;
+  });
+}
+
+/**
+ * What the service's database does for a commit, for sessions opened from now on.
+ * @param {Cluster} cluster
+ * @param {'on' | 'off'} value
+ */
+export function setSynchronousCommit(cluster, value) {
+  return withClient(cluster.inspectorUrl, async (client) => {
+    const { rows } = await client.query('SELECT quote_ident(current_database()) AS name');
+    const change = value === 'on' ? 'RESET synchronous_commit' : 'SET synchronous_commit = off';
+    await client.query(`ALTER DATABASE ${rows[0].name} ${change}`);
+  });
+}
+
+/**
+ * The heap that the service reports of itself, where it does.
+ * @param {RunningService} service
+ * @returns {Promise<number | null>} bytes
+ */
+export async function readHeapBytes(service) {
+  try {
+    const answer = await fetch(`http://127.0.0.1:${service.metricsPort}/metrics`, {
+      signal: AbortSignal.timeout(2_000),
+    });
+    const line = /^nodejs_heap_size_used_bytes(?:\{[^}]*\})? (\S+)/m.exec(await answer.text());
+    return line === null ? null : Number(line[1]);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * A Redis of the bench's own, without persistence.
+ * @param {import('./processes.mjs').ProcessGroup} group
+ * @param {string} logFile
+ * @returns {Promise<{ child: import('./processes.mjs').Child, url: string }>}
+ */
+export async function startRedis(group, logFile) {
+  try {
+    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
+  } catch {
+    throw new Error('--redis needs redis-server on PATH');
+  }
+  const port = await findFreePort();
+  const child = group.start(
+    'redis',
+    'redis-server',
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    { logFile },
+  );
+  await sleep(500);
+  if (child.hasEnded()) throw new Error('redis-server ended at start');
+  return { child, url: `redis://127.0.0.1:${port}` };
+}
