@@ -71,16 +71,22 @@ export class Tokenizer implements OnApplicationBootstrap, OnApplicationShutdown 
     let tokens = 0;
     for (let start = 0; start < text.length;) {
       const end = endOfPiece(text, start);
-      const piece = this.encoding.encode(text.slice(start, end), AS_TEXT);
-      if (tokens + piece.length > maxTokens) {
-        const rest = this.encoding.decode(piece.slice(0, maxTokens - tokens));
-        // A character that the cut went through is left out.
-        return text.slice(0, start) + rest.replace(/\uFFFD+$/, '');
-      }
-      tokens += piece.length;
+      const pieceTokens = this.encoding.countTokens(text.slice(start, end), AS_TEXT);
+      if (tokens + pieceTokens > maxTokens)
+        return text.slice(0, this.cutPiece(this.encoding, text, start, end, maxTokens - tokens));
+      tokens += pieceTokens;
       start = end;
     }
     return text;
+  }
+
+  /** The end of the longest beginning of a piece that has at most `maxTokens`. (Decoding tokens would split characters.) */
+  private cutPiece(encoding: Encoding, text: string, start: number, end: number, maxTokens: number): number {
+    for (let cut = end - 1; cut > start; cut -= 1) {
+      if (isLowSurrogate(text, cut)) continue;
+      if (encoding.countTokens(text.slice(start, cut), AS_TEXT) <= maxTokens) return cut;
+    }
+    return start;
   }
 
   private countPieces(encoding: Encoding, text: string): number {
@@ -100,6 +106,11 @@ function endOfPiece(text: string, start: number): number {
   if (limit >= text.length) return text.length;
   const space = text.slice(start, limit + 1).lastIndexOf(' ');
   if (space > 0) return start + space;
-  const unit = text.charCodeAt(limit);
-  return unit >= 0xdc00 && unit <= 0xdfff ? limit - 1 : limit;
+  return isLowSurrogate(text, limit) ? limit - 1 : limit;
+}
+
+/** The second half of a character. */
+function isLowSurrogate(text: string, at: number): boolean {
+  const unit = text.charCodeAt(at);
+  return unit >= 0xdc00 && unit <= 0xdfff;
 }

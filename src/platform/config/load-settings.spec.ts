@@ -94,12 +94,8 @@ describe('production', () => {
       'GATEHOUSE_PEPPERS',
       'GATEHOUSE_SIGNING_KEYS',
     ]);
-    expect(namesOf(problemsOf({ DATABASE_URL: 'mysql://db.internal/gatehouse', GATEHOUSE_DEV: '0' }))).toContain('DATABASE_URL');
-    expect(
-      namesOf(problemsOf({ DATABASE_URL: 'mysql://db.internal/gatehouse', GATEHOUSE_DEV: '0' })).filter(
-        (name) => name === 'DATABASE_URL',
-      ),
-    ).toHaveLength(1);
+    const told = namesOf(problemsOf({ DATABASE_URL: 'mysql://db.internal/gatehouse', GATEHOUSE_DEV: '0' }));
+    expect(told.filter((name) => name === 'DATABASE_URL')).toHaveLength(1);
   });
 });
 

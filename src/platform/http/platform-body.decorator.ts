@@ -12,11 +12,16 @@ declare module 'fastify' {
   }
 }
 
-const readPlatformBody = createParamDecorator(async (schema: z.ZodType, context: ExecutionContext): Promise<unknown> => {
+/** In an object, since the framework takes a bare schema, which has a `transform`, for a pipe. */
+interface BodyOf {
+  readonly message: z.ZodType;
+}
+
+const readPlatformBody = createParamDecorator(async ({ message }: BodyOf, context: ExecutionContext): Promise<unknown> => {
   const request = context.switchToHttp().getRequest<FastifyRequest>();
   const body = await readBody(request.raw, request.server.bodyLimitBytes);
   if (body.length > 0) assertJson(request.raw);
-  return readMessage(body, schema);
+  return readMessage(body, message);
 });
 
 /** OpenAPI's schema of a Zod schema as it is sent. */
@@ -35,5 +40,5 @@ export const PlatformBody =
     if (key === undefined) throw new TypeError('A constructor has no body.');
     const descriptor = Object.getOwnPropertyDescriptor(target, key);
     if (descriptor !== undefined) ApiBody({ schema: openApiSchema(schema, 'input') })(target, key, descriptor);
-    readPlatformBody(schema)(target, key, index);
+    readPlatformBody({ message: schema } satisfies BodyOf)(target, key, index);
   };

@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { parseChatRequest } from './chat-request.js';
+
+const VALID = { model: 'm', messages: [{ role: 'user', content: 'hi' }] };
+const parse = (body: unknown): ReturnType<typeof parseChatRequest> =>
+  parseChatRequest(Buffer.from(JSON.stringify(body)));
+
+describe('parseChatRequest', () => {
+  it('reads what the service itself depends on', () => {
+    expect(
+      parse({
+        ...VALID,
+        stream: true,
+        n: 3,
+        max_tokens: 5,
+        max_completion_tokens: 7,
+        stream_options: { include_usage: true },
+      }),
+    ).toMatchObject({
+      model: 'm',
+      stream: true,
+      includeUsage: true,
+      choices: 3,
+      maxOutputTokens: 7,
+    });
+    expect(
+      parse({ ...VALID, stream: null, n: null, max_tokens: null, max_completion_tokens: null, stream_options: null }),
+    ).toMatchObject({
+      stream: false,
+      includeUsage: false,
+      choices: 1,
+      maxOutputTokens: null,
+    });
+  });
+
+  it('takes any field that it does not know, and keeps the body as it came', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(
+          fc.string().filter((key) => !KNOWN.has(key)),
+          fc.jsonValue(),
+        ),
+        (rest) => {
+          const raw = Buffer.from(JSON.stringify({ ...rest, ...VALID }));
+          expect(parseChatRequest(raw).raw).toBe(raw);
+        },
+      ),
+    );
+  });
+
+  it.each([
+    ['model', { model: undefined }],
+    ['model', { model: null }],
+    ['model', { model: 7 }],
+    ['model', { model: '' }],
+    ['model', { model: 'a\u0000b' }],
+    ['model', { model: 'm'.repeat(257) }],
+    ['messages', { messages: undefined }],
+    ['messages', { messages: [] }],
+    ['messages', { messages: { role: 'user' } }],
+    ['messages', { messages: 'hi' }],
+    ['messages[1]', { messages: [{}, 'hi'] }],
+    ['messages[0]', { messages: [null] }],
+    ['messages[0]', { messages: [[]] }],
+    ['stream', { stream: 'true' }],
+    ['stream', { stream: 1 }],
+    ['stream_options', { stream_options: true }],
+    ['stream_options', { stream_options: [] }],
+    ['n', { n: 0 }],
+    ['n', { n: 129 }],
+    ['n', { n: 1.5 }],
+    ['n', { n: '1' }],
+    ['max_tokens', { max_tokens: -1 }],
+    ['max_tokens', { max_tokens: 1.5 }],
+    ['max_tokens', { max_tokens: '5', max_completion_tokens: 5 }],
+    ['max_completion_tokens', { max_completion_tokens: 1e300 }],
+    ['max_completion_tokens', { max_completion_tokens: {} }],
+  ])('refuses a bad %s and names it: %j', (field, change) => {
+    expect(() => parse({ ...VALID, ...change })).toThrow(
+      expect.objectContaining({ kind: 'invalid_input', fields: [expect.objectContaining({ field })] }),
+    );
+  });
+
+  it('refuses a model with a lone surrogate, which a string can hold only escaped', () => {
+    const raw = Buffer.from('{"model":"a\\ud800","messages":[{}]}');
+    expect(() => parseChatRequest(raw)).toThrow(
+      expect.objectContaining({ fields: [expect.objectContaining({ field: 'model' })] }),
+    );
+  });
+});
+
+const KNOWN = new Set(['model', 'messages', 'stream', 'stream_options', 'n', 'max_tokens', 'max_completion_tokens']);

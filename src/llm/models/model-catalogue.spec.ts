@@ -1,0 +1,87 @@
+import { logger } from '../../platform/logging/index.js';
+import { ModelCatalogue, type Model } from './model-catalogue.js';
+
+const model = (id: string): Model => ({ id, object: 'model', created: 1, owned_by: 'someone' });
+
+describe('ModelCatalogue', () => {
+  let nowMs: number;
+  let asked: number;
+  let listed: readonly Model[] | null | Error;
+  let catalogue: ModelCatalogue;
+
+  beforeEach(() => {
+    logger.level = 'silent';
+    nowMs = 0;
+    asked = 0;
+    listed = [model('a'), model('b:latest')];
+    catalogue = new ModelCatalogue(
+      'test',
+      () => {
+        asked += 1;
+        return listed instanceof Error ? Promise.reject(listed) : Promise.resolve(listed);
+      },
+      () => nowMs,
+    );
+  });
+
+  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it('answers a known model from memory', async () => {
+    await catalogue.assertServed('a');
+    expect(catalogue.has('a')).toBe(true);
+    expect(catalogue.has('b')).toBe(true);
+    expect(await catalogue.get('a')).toEqual(model('a'));
+    expect(asked).toBe(1);
+  });
+
+  it('refuses an unknown one in OpenAI’s words, naming the field', async () => {
+    await expect(catalogue.assertServed('c')).rejects.toMatchObject({
+      kind: 'not_found',
+      code: 'model_not_found',
+      message: 'The model `c` does not exist or you do not have access to it.',
+      fields: [{ field: 'model' }],
+    });
+    await expect(catalogue.get('c')).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('asks again for the sake of an unknown one at most every 30 seconds', async () => {
+    await expect(catalogue.assertServed('c')).rejects.toThrow();
+    nowMs = 29_000;
+    await expect(catalogue.assertServed('c')).rejects.toThrow();
+    expect(asked).toBe(1);
+    nowMs = 31_000;
+    listed = [model('c')];
+    await catalogue.assertServed('c');
+    expect(asked).toBe(2);
+  });
+
+  it('asks again in the background after ten minutes, and nobody waits for it', async () => {
+    await catalogue.list();
+    nowMs = 601_000;
+    listed = [model('c')];
+    expect(catalogue.has('a')).toBe(true);
+    await settle();
+    expect(asked).toBe(2);
+    expect(catalogue.has('a')).toBe(false);
+    expect(catalogue.has('c')).toBe(true);
+  });
+
+  it('keeps an older list when it cannot be had again', async () => {
+    await catalogue.list();
+    nowMs = 601_000;
+    listed = new Error('down');
+    expect(catalogue.has('a')).toBe(true);
+    await settle();
+    expect(catalogue.has('a')).toBe(true);
+    await expect(catalogue.assertServed('c')).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('lets any name pass where there is no list, without asking each time', async () => {
+    listed = null;
+    await catalogue.assertServed('x');
+    nowMs = 60_000;
+    expect(catalogue.has('y')).toBe(true);
+    expect(await catalogue.get('z')).toEqual({ id: 'z', object: 'model', created: 0, owned_by: 'test' });
+    expect(asked).toBe(1);
+  });
+});
