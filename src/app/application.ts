@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Settings } from '../platform/config/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
 import { Drain, pathOf, requestIdOf, runWithRequestContext } from '../platform/http/index.js';
-import { NestLogger, logger } from '../platform/logging/index.js';
+import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { answerCors } from './cors.js';
 import { AppModule, type ModeParts } from './app.module.js';
@@ -83,17 +83,14 @@ function record(metrics: Metrics, request: FastifyRequest, reply: FastifyReply):
   metrics.requests.inc({ route, status: String(statusCode) });
   metrics.requestSeconds.observe({ route }, seconds);
   const { context } = request;
-  logger.info(
-    {
-      requestId: context?.requestId,
-      tenantId: context?.tenantId,
-      subject: context?.subject,
-      method: request.method,
-      path: pathOf(request.url),
-      status: statusCode,
-      durationMs: Math.round(seconds * 1e6) / 1000,
-      ...(reply.raw.writableFinished ? {} : { aborted: true }),
-    },
-    'request',
-  );
+  logRequest({
+    requestId: context?.requestId,
+    tenantId: context?.tenantId,
+    subject: context?.subject,
+    method: request.method,
+    path: pathOf(request.url),
+    status: statusCode,
+    durationMs: Math.round(seconds * 1e6) / 1000,
+    aborted: reply.raw.writableFinished ? undefined : true,
+  });
 }

@@ -5,7 +5,7 @@ import { ConfigurationError, loadProcessSettings, type Settings } from '../platf
 import { parseSigningKeys } from '../platform/crypto/index.js';
 import { EmbeddedPostgresError, MigrationError, migrate, type EmbeddedPostgres } from '../platform/database/index.js';
 import { Drain } from '../platform/http/index.js';
-import { logger } from '../platform/logging/index.js';
+import { flushRequestLog, logger } from '../platform/logging/index.js';
 import { createApplication } from './application.js';
 import { prepare } from './mode.js';
 
@@ -96,6 +96,7 @@ class Stopping {
     await this.app?.get(Drain).run(this.drainSeconds * 1000, LAST_WORDS_MS);
     await this.app?.close();
     await this.embedded?.stop();
+    flushRequestLog();
     logger.info('Stopped.');
   }
 }

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidV7 } from 'uuid';
-import { randomBase62 } from '../platform/crypto/index.js';
+import { randomBase62, uuidV7 } from '../platform/crypto/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { ClaimWrites } from './claim-writes.js';
 import type { CreateOrgRequest } from './orgs.dto.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { v4 as uuidV4 } from 'uuid';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
+import { uuidV7 } from '../platform/crypto/index.js';
 import { Database } from '../platform/database/index.js';
 import { logger } from '../platform/logging/index.js';
 
@@ -17,7 +17,7 @@ const SWEEP = { name: 'sweep_usage', text: "SELECT sweep_usage(make_interval(sec
  */
 @Injectable()
 export class ProcessLease {
-  private leaseId = uuidV4();
+  private leaseId = uuidV7();
   private oldestOpen: () => Date | null = () => null;
   private renewTimer: NodeJS.Timeout | null = null;
   private sweepTimer: NodeJS.Timeout | null = null;
@@ -84,7 +84,7 @@ export class ProcessLease {
     const rows = await this.database.call<{ alive: boolean }>(RENEW, [this.leaseId, this.oldestOpen()]);
     if (rows[0]?.alive !== true) {
       logger.warn("The ledger's lease had run out; its open calls may have been charged whole and will be corrected.");
-      this.leaseId = uuidV4();
+      this.leaseId = uuidV7();
       this.aliveSinceMs = Infinity;
       await this.database.call(RENEW, [this.leaseId, this.oldestOpen()]);
     }

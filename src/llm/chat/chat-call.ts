@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import { v7 as uuidV7 } from 'uuid';
 import type { DashboardUserPrincipal, SecretKeyPrincipal } from '../../identity/index.js';
+import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { renderError } from '../../platform/http/index.js';
 import { logger } from '../../platform/logging/index.js';

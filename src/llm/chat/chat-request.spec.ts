@@ -76,17 +76,23 @@ describe('parseChatRequest', () => {
     ['max_completion_tokens', { max_completion_tokens: 1e300 }],
     ['max_completion_tokens', { max_completion_tokens: {} }],
   ])('refuses a bad %s and names it: %j', (field, change) => {
-    expect(() => parse({ ...VALID, ...change })).toThrow(
-      expect.objectContaining({ kind: 'invalid_input', fields: [expect.objectContaining({ field })] }),
-    );
+    expect(faultOf(JSON.stringify({ ...VALID, ...change }))).toMatchObject({
+      kind: 'invalid_input',
+      fields: [{ field }],
+    });
   });
 
   it('refuses a model with a lone surrogate, which a string can hold only escaped', () => {
-    const raw = Buffer.from('{"model":"a\\ud800","messages":[{}]}');
-    expect(() => parseChatRequest(raw)).toThrow(
-      expect.objectContaining({ fields: [expect.objectContaining({ field: 'model' })] }),
-    );
+    expect(faultOf('{"model":"a\\ud800","messages":[{}]}')).toMatchObject({ fields: [{ field: 'model' }] });
   });
 });
+
+function faultOf(body: string): unknown {
+  try {
+    return parseChatRequest(Buffer.from(body));
+  } catch (error) {
+    return error;
+  }
+}
 
 const KNOWN = new Set(['model', 'messages', 'stream', 'stream_options', 'n', 'max_tokens', 'max_completion_tokens']);

@@ -108,7 +108,12 @@ describe('a stream', () => {
     const events = answer.text.trimEnd().split('\n\n');
     expect(events).toHaveLength(4);
     expect(JSON.parse(events[3]?.slice('data: '.length) ?? '')).toEqual({
-      error: { message: expect.any(String), type: 'upstream_error', param: null, code: 'upstream_broken' },
+      error: {
+        message: 'The model provider broke off its answer.',
+        type: 'upstream_error',
+        param: null,
+        code: 'upstream_broken',
+      },
     });
     expect(await server.book.settlement()).toMatchObject({
       outcome: 'UPSTREAM_BROKEN',

@@ -6,3 +6,4 @@ export * from './jwks-key-store.js';
 export * from './pepper.js';
 export * from './signing-key-ring.js';
 export * from './signing-keys.js';
+export * from './uuid-v7.js';

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingHttpHeaders } from 'node:http';
-import { v7 as uuidV7 } from 'uuid';
+import { uuidV7 } from '../crypto/index.js';
 import type { Dialect } from './dialect.js';
 
 /** What the log lines of one request share. Set as it becomes known; holds ids alone. */

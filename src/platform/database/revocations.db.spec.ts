@@ -1,0 +1,188 @@
+import { eventually } from '../../../test/support/eventually.js';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { PostgresProxy } from '../../../test/support/postgres-proxy.js';
+import { startReplica, type Replica } from '../../../test/support/replica.js';
+import { rowsOf } from '../../../test/support/sql.js';
+import { testSettings } from '../../../test/support/settings.js';
+import { Revocations } from './revocations.js';
+
+let database: TestDatabase;
+let proxy: PostgresProxy;
+let replicas: Replica[];
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  proxy = await PostgresProxy.start(database.ownerUrl);
+  replicas = [];
+});
+
+afterEach(async () => {
+  proxy.judge = () => 'pass';
+  proxy.tcp.thaw();
+  await proxy.close();
+  for (const replica of replicas) await replica.stop();
+  await database.drop();
+});
+
+/** A replica whose listener, and nothing else, goes through the proxy. */
+async function start(): Promise<Replica> {
+  const replica = await startReplica(database.ownerUrl, { databaseDirectUrl: proxy.through(database.ownerUrl) });
+  replicas.push(replica);
+  return replica;
+}
+
+const notify = (payload: string): Promise<unknown> =>
+  rowsOf(database.ownerUrl, "SELECT pg_notify('gatehouse_revoked', $1)", [payload]);
+
+/** Connections of this database that listen. */
+const listeners = (): Promise<{ pid: number }[]> =>
+  rowsOf(
+    database.superuserUrl,
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gatehouse' AND (query ILIKE '%listen%' OR query ILIKE '%heartbeat%' OR query ILIKE '%pg_notify%')",
+  );
+
+describe('a listener', () => {
+  it('hears what any connection revokes, with topic and tag', async () => {
+    const { revocations } = await start();
+    const heard: [string, string][] = [];
+    revocations.onRevoked((topic, tag) => heard.push([topic, tag]));
+    await notify('api-key:key_1');
+    await notify('membership:org_1:user:with:colons');
+    await eventually(() => heard.length === 2);
+    expect(heard).toEqual([
+      ['api-key', 'key_1'],
+      ['membership', 'org_1:user:with:colons'],
+    ]);
+  });
+
+  it('hears what every replica hears', async () => {
+    const heard: number[] = [];
+    for (const index of [0, 1, 2]) (await start()).revocations.onRevoked((topic) => topic === 'api-key' && heard.push(index));
+    await notify('api-key:key_1');
+    await eventually(() => heard.length === 3);
+    expect(heard.sort()).toEqual([0, 1, 2]);
+  });
+
+  it('runs as the role that bypasses nothing', async () => {
+    await start();
+    const [listener] = await listeners();
+    const rows = await rowsOf<{ usename: string }>(database.superuserUrl, 'SELECT usename FROM pg_stat_activity WHERE pid = $1', [listener!.pid]);
+    expect(rows[0]!.usename).toBe('gatehouse');
+    // Who logs in is the owner; what the connection acts as, it can say itself.
+    const acting = await rowsOf<{ role: string }>(`${database.ownerUrl}?options=-c%20role%3Dgatehouse_app`, 'SELECT current_user AS role');
+    expect(acting[0]!.role).toBe('gatehouse_app');
+  });
+
+  it('leaves no connection behind when it stops', async () => {
+    const replica = await start();
+    expect(proxy.tcp.connections).toBe(1);
+    await replica.revocations.onApplicationShutdown();
+    await eventually(() => proxy.tcp.connections === 0);
+    expect(replica.revocations.isFresh()).toBe(false);
+  });
+});
+
+describe('what is remembered may be believed', () => {
+  it('while heartbeats come round, and no longer when the connection goes silent', async () => {
+    const { revocations } = await start();
+    expect(revocations.isFresh()).toBe(true);
+    proxy.tcp.freeze();
+    await eventually(() => !revocations.isFresh());
+    proxy.tcp.thaw();
+    await eventually(() => revocations.isFresh());
+  });
+
+  it.each(['to-client', 'to-server'] as const)('not when the connection is silent %s alone', async (direction) => {
+    const { revocations } = await start();
+    proxy.tcp.freeze(direction);
+    await eventually(() => !revocations.isFresh());
+  });
+
+  it('not while the connection is broken; and all is forgotten before it is believed again', async () => {
+    const { revocations } = await start();
+    let resets = 0;
+    let freshAtReset: boolean | undefined;
+    revocations.onReset(() => {
+      resets += 1;
+      freshAtReset = revocations.isFresh();
+    });
+    proxy.tcp.refuse(true);
+    const [listener] = await listeners();
+    await rowsOf(database.superuserUrl, 'SELECT pg_terminate_backend($1)', [listener!.pid]);
+    await eventually(() => !revocations.isFresh());
+    expect(resets).toBe(0);
+    proxy.tcp.refuse(false);
+    await eventually(() => revocations.isFresh());
+    expect({ resets, freshAtReset }).toEqual({ resets: 1, freshAtReset: false });
+  });
+
+  it('again on a new connection where the old one never answers', async () => {
+    const { revocations } = await start();
+    proxy.tcp.abandon();
+    await eventually(() => !revocations.isFresh());
+    await eventually(() => revocations.isFresh());
+    const heard: string[] = [];
+    revocations.onRevoked((_topic, tag) => heard.push(tag));
+    await notify('api-key:after');
+    await eventually(() => heard.includes('after'));
+  });
+
+  it('again although the connection went silent just as it was made anew', async () => {
+    const { revocations } = await start();
+    proxy.judge = ({ type, body }) => (type === 'Q' && body.includes('LISTEN') ? 'drop' : 'pass');
+    proxy.tcp.cut();
+    await eventually(() => !revocations.isFresh());
+    await eventually(() => proxy.tcp.connections > 0);
+    proxy.judge = () => 'pass';
+    await eventually(() => revocations.isFresh());
+  });
+
+  it('not where notifications are lost although statements are answered', async () => {
+    const { revocations } = await start();
+    proxy.judge = ({ type }) => (type === 'A' ? 'drop' : 'pass');
+    await eventually(() => !revocations.isFresh());
+  });
+
+  it('and what was remembered is forgotten where notifications were lost for a while', async () => {
+    const { revocations } = await start();
+    let resets = 0;
+    revocations.onReset(() => {
+      resets += 1;
+    });
+    proxy.judge = ({ type }) => (type === 'A' ? 'drop' : 'pass');
+    await eventually(() => !revocations.isFresh());
+    proxy.judge = () => 'pass';
+    await eventually(() => revocations.isFresh());
+    expect(resets).toBe(1);
+  });
+});
+
+describe('the start', () => {
+  async function refusal(): Promise<string> {
+    const settings = testSettings({ databaseUrl: database.ownerUrl, databaseDirectUrl: proxy.through(database.ownerUrl) });
+    const revocations = new Revocations(settings);
+    const error: unknown = await revocations.start().then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    await revocations.onApplicationShutdown();
+    expect(error).toBeInstanceOf(Error);
+    await eventually(() => proxy.tcp.connections === 0);
+    return (error as Error).message;
+  }
+
+  it('fails with one plain sentence that names the setting where no notification comes round', async () => {
+    proxy.judge = ({ type }) => (type === 'A' ? 'drop' : 'pass');
+    expect(await refusal()).toMatch(/^[^\n]*DATABASE_DIRECT_URL[^\n]*\.$/);
+  });
+
+  it('fails where notifications come only along with answers, as through a transaction pooler', async () => {
+    proxy.judge = ({ type, idle }) => (type === 'A' && idle ? 'drop' : 'pass');
+    expect(await refusal()).toContain('DATABASE_DIRECT_URL');
+  });
+
+  it('fails where the database does not answer', async () => {
+    proxy.tcp.refuse(true);
+    expect(await refusal()).not.toBe('');
+  });
+});
