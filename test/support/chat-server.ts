@@ -5,7 +5,7 @@ import type { ChatPrincipal } from '../../src/llm/chat/chat-call.js';
 import { ChatService } from '../../src/llm/chat/chat.service.js';
 import { PlatformProviderTenants } from '../../src/llm/providers/platform-provider-tenants.js';
 import { ProviderRouter } from '../../src/llm/providers/provider-router.js';
-import { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
+import type { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import type { Fault } from '../../src/platform/errors/index.js';
 import { Drain, OutboundHttp, sendFault } from '../../src/platform/http/index.js';

@@ -218,7 +218,7 @@ async function sendStream(
     if (answer.delayMs !== undefined) await sleep(answer.delayMs);
     if (response.destroyed) return;
     const asIs = typeof piece === 'string' || Buffer.isBuffer(piece);
-    await write(response, asIs ? (piece as string) : eventOf(piece));
+    await write(response, asIs ? piece : eventOf(piece));
   }
   response.end();
 }

@@ -75,7 +75,7 @@ export class ChatCall implements AnswerSink {
       this.resolve = resolve;
       this.reject = reject;
       this.caller.reply.raw.once('close', () => this.hangUp());
-      this.upstream = this.provider.start(this.request, this);
+      this.start();
     });
     // Told here, where the request's own context is back: providers call from that of whoever opened their connection.
     if (this.failure !== null) this.logFailure(this.failure);
@@ -135,6 +135,16 @@ export class ChatCall implements AnswerSink {
       this.finish('SHUTDOWN', this.used());
     } else {
       this.fail('SHUTDOWN', shuttingDown());
+    }
+  }
+
+  private start(): void {
+    try {
+      this.upstream = this.provider.start(this.request, this);
+    } catch (error) {
+      const fault =
+        error instanceof Fault ? error : new Fault('internal', 'An internal error occurred.', { cause: error });
+      this.fail('NOT_SENT', fault);
     }
   }
 

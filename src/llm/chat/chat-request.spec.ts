@@ -37,7 +37,7 @@ describe('parseChatRequest', () => {
     fc.assert(
       fc.property(
         fc.dictionary(
-          fc.string().filter((key) => !KNOWN.has(key)),
+          fc.string().filter((key) => !KNOWN.has(key.toUpperCase().toLowerCase())),
           fc.jsonValue(),
         ),
         (rest) => {
@@ -66,6 +66,9 @@ describe('parseChatRequest', () => {
     ['stream', { stream: 1 }],
     ['stream_options', { stream_options: true }],
     ['stream_options', { stream_options: [] }],
+    ['Model', { Model: 'x' }],
+    ['MAX_TOKENS', { MAX_TOKENS: 1 }],
+    ['\u017ftream', { '\u017ftream': true }],
     ['n', { n: 0 }],
     ['n', { n: 129 }],
     ['n', { n: 1.5 }],
@@ -80,6 +83,11 @@ describe('parseChatRequest', () => {
       kind: 'invalid_input',
       fields: [{ field }],
     });
+  });
+
+  it('refuses stream options that say one thing twice', () => {
+    const body = '{"model":"m","messages":[{}],"stream_options":{"include_usage":true,"include_usage":false}}';
+    expect(faultOf(body)).toMatchObject({ kind: 'invalid_input', fields: [{ field: 'include_usage' }] });
   });
 
   it('refuses a model with a lone surrogate, which a string can hold only escaped', () => {

@@ -16,6 +16,8 @@ export interface ChatRequest {
   readonly maxOutputTokens: number | null;
 }
 
+/** The fields that decide what a call costs and where it goes. */
+const GOVERNED = new Set(['model', 'messages', 'stream', 'stream_options', 'n', 'max_tokens', 'max_completion_tokens']);
 const MAX_MODEL_LENGTH = 256;
 const MAX_CHOICES = 128;
 
@@ -27,11 +29,12 @@ const MAX_CHOICES = 128;
  */
 export function parseChatRequest(raw: Buffer): ChatRequest {
   const json = parseJsonObject(raw);
+  refuseLookalikes(json);
   const { value } = json;
   const model = readModel(value['model']);
   assertMessages(value['messages']);
   const stream = readStream(value['stream']);
-  const options = readStreamOptions(value['stream_options']);
+  const options = readStreamOptions(json);
   const maxTokens = readTokenLimit('max_tokens', value['max_tokens']);
   return {
     raw,
@@ -42,6 +45,18 @@ export function parseChatRequest(raw: Buffer): ChatRequest {
     choices: readChoices(value['n']),
     maxOutputTokens: readTokenLimit('max_completion_tokens', value['max_completion_tokens']) ?? maxTokens,
   };
+}
+
+/**
+ * Some servers match keys without regard to case (Go's parser does, the long s and the Kelvin sign included): `Model`
+ * beside `model` would then be one model to us and another one upstream.
+ */
+function refuseLookalikes(json: JsonObject): void {
+  for (const key of json.fields.keys()) {
+    if (GOVERNED.has(key)) continue;
+    const folded = key.toUpperCase().toLowerCase();
+    if (GOVERNED.has(folded)) throw invalidField(key, `must be written ${folded}`);
+  }
 }
 
 function readModel(value: unknown): string {
@@ -69,10 +84,13 @@ function readStream(value: unknown): boolean {
   return value;
 }
 
-function readStreamOptions(value: unknown): Readonly<Record<string, unknown>> | null {
-  if (value === undefined || value === null) return null;
+function readStreamOptions(json: JsonObject): Readonly<Record<string, unknown>> | null {
+  const value = json.value['stream_options'];
+  const span = json.fields.get('stream_options');
+  if (span === undefined || value === null) return null;
   if (!isObject(value)) throw invalidField('stream_options', 'must be an object');
-  return value;
+  // One of its fields is ours to change, so that none may stand twice.
+  return parseJsonObject(Buffer.from(json.text.slice(span.start, span.end))).value;
 }
 
 function readChoices(value: unknown): number {

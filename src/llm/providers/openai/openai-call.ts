@@ -11,6 +11,7 @@ import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
+const JSON_TYPE = 'application/json';
 const NOTHING = Buffer.alloc(0);
 /** The end mark is looked for in this much of the last buffer. */
 const END_MARK_WINDOW = 64;
@@ -80,7 +81,7 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
       this.fail(brokenAnswer('The model provider answered in an encoding that was not asked for.'));
       return;
     }
-    const contentType = headers['content-type'] ?? 'application/json';
+    const contentType = headers['content-type'] ?? JSON_TYPE;
     const processing = headers['openai-processing-ms'];
     if (this.request.stream && contentType.startsWith('text/event-stream')) {
       this.mode = 'stream';
@@ -89,10 +90,12 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
       this.answerHeaders = typeof processing === 'string' ? { 'openai-processing-ms': processing } : NO_HEADERS;
     } else {
       this.mode = 'json';
+      // A provider does not choose what a browser takes an answer for.
+      const sent = contentType.startsWith(JSON_TYPE) ? contentType : JSON_TYPE;
       this.answerHeaders =
         typeof processing === 'string'
-          ? { 'content-type': contentType, 'openai-processing-ms': processing }
-          : { 'content-type': contentType };
+          ? { 'content-type': sent, 'openai-processing-ms': processing }
+          : { 'content-type': sent };
     }
   }
 

@@ -37,7 +37,10 @@ describe('withUsageAsked', () => {
   it('says for every body what the body said, and the question', () => {
     fc.assert(
       fc.property(
-        fc.dictionary(fc.string(), fc.jsonValue()),
+        fc.dictionary(
+          fc.string().map((key) => `x-${key}`),
+          fc.jsonValue(),
+        ),
         fc.option(fc.dictionary(fc.string(), fc.jsonValue()), { nil: undefined }),
         (rest, streamOptions) => {
           const body = {

@@ -104,9 +104,10 @@ function endOfLastEvent(data: Buffer): number {
 
 /** The JSON object of an event's `data`; null: it holds none. */
 export function parseEvent(event: Buffer): Readonly<Record<string, unknown>> | null {
-  let data = '';
-  for (const line of event.toString('utf8').split(/\r?\n/)) {
-    if (line.startsWith('data:')) data += `${line.slice(5)}\n`;
+  const text = event.toString('utf8').trimEnd();
+  let data = text.includes('\n') || !text.startsWith('data:') ? '' : text.slice(5);
+  if (data === '') {
+    for (const line of text.split(/\r?\n/)) if (line.startsWith('data:')) data += `${line.slice(5)}\n`;
   }
   if (data === '') return null;
   try {
