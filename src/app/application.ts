@@ -80,8 +80,7 @@ function record(metrics: Metrics, request: FastifyRequest, reply: FastifyReply):
   const route = request.routeOptions.url ?? 'unknown';
   const seconds = reply.elapsedTime / 1000;
   const { statusCode } = reply.raw;
-  metrics.requests.inc({ route, status: String(statusCode) });
-  metrics.requestSeconds.observe({ route }, seconds);
+  metrics.observeRequest(route, statusCode, seconds);
   const { context } = request;
   logRequest({
     requestId: context?.requestId,

@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto';
+import { createPrivateKey, randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { Agent } from 'node:https';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Credential } from 'firebase-admin/app';
@@ -12,11 +13,12 @@ export interface FirebaseClaimsWriterOptions {
   readonly serviceAccount?: string | undefined;
   /** For one write as a whole: both of its calls, and the token that they need. */
   readonly timeoutMs?: number;
-  /** Leads the calls elsewhere. (With the account's JSON, not those for access tokens: its library ignores it there.) */
+  /** Opens the connections to Google. */
   readonly agent?: Agent;
 }
 
 const TIMEOUT_MS = 20_000;
+const SCOPES = ['https://www.googleapis.com/auth/cloud-platform', 'https://www.googleapis.com/auth/identitytoolkit'];
 
 interface Connection {
   readonly auth: Auth;
@@ -29,7 +31,8 @@ interface Connection {
  *
  * `setCustomUserClaims` replaces all claims of a user, so each write reads them first and keeps what is not ours. Writes
  * of this process wait for each other, so that none reads what another is about to replace. Firebase offers nothing
- * against a writer elsewhere.
+ * against a writer elsewhere. A write that was given up for time may still arrive: its outcome is unknown, and whoever
+ * asked for it asks again.
  */
 export class FirebaseClaimsWriter extends ClaimsWriter implements OnApplicationShutdown {
   private connection: Promise<Connection> | null = null;
@@ -47,7 +50,9 @@ export class FirebaseClaimsWriter extends ClaimsWriter implements OnApplicationS
   }
 
   async onApplicationShutdown(): Promise<void> {
-    const connection = await this.connection?.catch(() => null);
+    const opened = this.connection;
+    this.connection = null;
+    const connection = await opened?.catch(() => null);
     await connection?.close();
   }
 
@@ -71,11 +76,10 @@ export class FirebaseClaimsWriter extends ClaimsWriter implements OnApplicationS
   }
 
   private async open(): Promise<Connection> {
-    const { projectId, serviceAccount, agent } = this.options;
-    const { applicationDefault, cert, deleteApp, initializeApp } = await import('firebase-admin/app');
+    const { projectId, agent } = this.options;
+    const credential = await this.credential();
+    const { deleteApp, initializeApp } = await import('firebase-admin/app');
     const { getAuth } = await import('firebase-admin/auth');
-    const credential: Credential =
-      serviceAccount === undefined ? applicationDefault(agent) : cert(readServiceAccount(serviceAccount), agent);
     // firebase-admin keeps its apps by name for the whole process: two services in one must not share one.
     const app = initializeApp(
       { projectId, credential, ...(agent === undefined ? {} : { httpAgent: agent }) },
@@ -83,16 +87,42 @@ export class FirebaseClaimsWriter extends ClaimsWriter implements OnApplicationS
     );
     return { auth: getAuth(app), close: () => deleteApp(app) };
   }
+
+  /**
+   * Not firebase-admin's own `cert()`: that keeps one credential per account for the whole process, whose request for an
+   * access token has no time limit, and all later writes would wait for one that a silent network swallowed.
+   */
+  private async credential(): Promise<Credential> {
+    const { serviceAccount, agent, timeoutMs = TIMEOUT_MS } = this.options;
+    if (serviceAccount === undefined) return (await import('firebase-admin/app')).applicationDefault(agent);
+    const { email, key } = await readServiceAccount(serviceAccount);
+    const { JWT } = await import('google-auth-library');
+    const transporterOptions = { timeout: timeoutMs, ...(agent === undefined ? {} : { agent }) };
+    const client = new JWT({ email, key, scopes: SCOPES, transporterOptions });
+    return {
+      getAccessToken: async () => {
+        const { token } = await client.getAccessToken();
+        const expiresInMs = (client.credentials.expiry_date ?? 0) - Date.now();
+        return { access_token: token ?? '', expires_in: Math.max(0, Math.floor(expiresInMs / 1000)) };
+      },
+    };
+  }
 }
 
-/** An account's JSON as an object, a path as it is. The text itself stays out of the error: it holds a private key. */
-function readServiceAccount(text: string): string | object {
-  if (!text.trimStart().startsWith('{')) return text;
+/** @throws Error that quotes nothing: the text holds a private key */
+async function readServiceAccount(setting: string): Promise<{ email: string; key: string }> {
+  const text = setting.trimStart().startsWith('{') ? setting : await readFile(setting, 'utf8').catch(() => null);
+  if (text === null) throw new Error('FIREBASE_SERVICE_ACCOUNT names a file that can not be read.');
   try {
-    return JSON.parse(text) as object;
+    const { client_email: email, private_key: key } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof email === 'string' && typeof key === 'string') {
+      createPrivateKey(key);
+      return { email, key };
+    }
   } catch {
-    throw new Error('FIREBASE_SERVICE_ACCOUNT begins like JSON but is none.');
+    // Told below.
   }
+  throw new Error("FIREBASE_SERVICE_ACCOUNT is not a service account's JSON with client_email and private_key.");
 }
 
 async function getUser(auth: Auth, userId: string): Promise<UserRecord> {

@@ -12,6 +12,7 @@ const SETTLE = { name: 'settle_usage', text: 'SELECT settle_usage($1, $2, $3, $4
 
 const MAX_BATCH = 500;
 const RESERVE_WAIT_MS = 3000;
+const SETTLE_GATHER_MS = 10;
 const SETTLE_RETRY_MS = 500;
 const DISOWN_AGAIN_MS = 10_000;
 
@@ -133,9 +134,9 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   private async drain(): Promise<void> {
-    // After this turn's other calls have settled too.
-    await new Promise((resolve) => setImmediate(resolve));
     while (this.pending.length > 0) {
+      // Nobody waits for a settlement: those of the next moment go along.
+      if (!this.closing) await new Promise((resolve) => setTimeout(resolve, SETTLE_GATHER_MS));
       const batch = this.pending.slice(0, MAX_BATCH);
       try {
         await this.writeSettlements(batch);

@@ -21,6 +21,13 @@ interface Waiting<Item, Result> {
 }
 
 /**
+ * From this many items a batch on the next one waits a moment for company: the service is busy then, and fewer, larger
+ * statements serve everybody sooner. A lone request never waits.
+ */
+const BUSY_FROM_ITEMS = 16;
+const COMPANY_WAIT_MS = 1;
+
+/**
  * Sends statements that many requests issue at once as one, each request still awaiting its own commit. While a
  * statement is on its way the next batch gathers behind it, so that the busier the service, the larger the batches.
  *
@@ -57,6 +64,7 @@ export class GroupCommit<Item, Result> {
       await this.send(batch);
       clearTimeout(timer);
       this.stalled = false;
+      if (batch.length >= BUSY_FROM_ITEMS) await new Promise((resolve) => setTimeout(resolve, COMPANY_WAIT_MS));
     }
     this.busy = false;
   }
