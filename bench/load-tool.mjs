@@ -1,5 +1,5 @@
 // Orders one turn of load from wrk or autocannon, and gives both tools' results one shape.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
@@ -83,13 +83,12 @@ function renderWrkScript(order) {
 /**
  * wrk leaves at the end of its time, whatever is still under way; it can't send a given number of requests.
  * @param {import('./processes.mjs').ProcessGroup} group
- * @param {string} cacheDirectory
+ * @param {string} runDirectory
  * @param {LoadOrder & { seconds: number }} order
  * @returns {Promise<LoadResult>}
  */
-async function runWrk(group, cacheDirectory, order) {
-  mkdirSync(cacheDirectory, { recursive: true });
-  const script = join(cacheDirectory, 'load.lua');
+async function runWrk(group, runDirectory, order) {
+  const script = join(runDirectory, 'load.lua');
   writeFileSync(script, renderWrkScript(order));
   const cpuBefore = readReapedCpuSeconds();
   const out = await group.run(
@@ -131,13 +130,13 @@ async function runAutocannon(group, order) {
 /**
  * @param {import('./processes.mjs').ProcessGroup} group
  * @param {'wrk' | 'autocannon'} tool used for turns of a given length; a given number is autocannon's work always
- * @param {string} cacheDirectory
+ * @param {string} runDirectory
  * @param {LoadOrder} order
  * @returns {Promise<LoadResult>}
  */
-export function runLoad(group, tool, cacheDirectory, order) {
+export function runLoad(group, tool, runDirectory, order) {
   if (tool === 'wrk' && order.seconds !== undefined && order.amount === undefined) {
-    return runWrk(group, cacheDirectory, { ...order, seconds: order.seconds });
+    return runWrk(group, runDirectory, { ...order, seconds: order.seconds });
   }
   return runAutocannon(group, order);
 }

@@ -1,10 +1,15 @@
 // The bench's findings as text.
-import { GOALS } from './scenarios.mjs';
+import { GOALS } from './goals.mjs';
+import { hasProc } from './processes.mjs';
+import { SCENARIOS } from './scenarios.mjs';
+
+/** Share of the machine's CPU time that other work may take before the numbers are worth little. */
+export const CROWDED = 0.05;
 
 /**
  * @param {string[][]} rows the first is the heading; the first column is set left, the others right
  */
-export function renderTable(rows) {
+function renderTable(rows) {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   return rows
     .map((row) =>
@@ -91,7 +96,7 @@ function renderMemory({ readings, ratio }) {
  * @param {TargetNames} targets
  * @param {string[]} processes whose CPU seconds have a column, besides the target's own
  */
-export function renderScenario(scenario, result, targets, processes) {
+function renderScenario(scenario, result, targets, processes) {
   const title = `${scenario.title}\n${'-'.repeat(scenario.title.length)}`;
   if (result === null || result === undefined) return `${title}\nnot measured: the service is not there`;
   if (result.summaries !== undefined) return `${title}\n${renderThroughput(result, targets, processes)}`;
@@ -102,9 +107,10 @@ export function renderScenario(scenario, result, targets, processes) {
 /**
  * @param {any} results by scenario id
  * @param {boolean} quick
+ * @param {boolean} crowded other work took a share of the machine that spoils the numbers
  * @returns {{ title: string, wanted: string, value: number | null, verdict: string }[]}
  */
-export function judge(results, quick) {
+export function judge(results, quick, crowded) {
   return GOALS.map(({ title, direction, limit, unit, longRunOnly, read }) => {
     const value = read(results);
     const wanted = limit === null ? '' : `${direction === 'at least' ? '≥' : '≤'} ${limit}${unit}`;
@@ -112,15 +118,61 @@ export function judge(results, quick) {
     if (value === null) verdict = 'not measured';
     else if (limit !== null && longRunOnly && quick) verdict = 'quick run: no verdict';
     else if (limit !== null) verdict = (direction === 'at least' ? value >= limit : value <= limit) ? 'met' : 'SHORT';
+    if (crowded && limit !== null && value !== null) verdict += ', not alone';
     return { title, wanted, value, verdict };
   });
 }
 
 /** @param {ReturnType<typeof judge>} verdicts */
-export function renderVerdicts(verdicts) {
+function renderVerdicts(verdicts) {
   const rows = [['Goals', 'wanted', 'measured', '']];
   for (const { title, wanted, value, verdict } of verdicts) {
     rows.push([title, wanted, value === null ? '-' : two(value), verdict]);
   }
   return renderTable(rows);
+}
+
+/**
+ * @param {any} record what the run keeps
+ * @returns {string}
+ */
+export function renderReport(record) {
+  const { machine, options, postgres, elsewhereShare } = record;
+  const lines = [
+    `${machine.cores} cores (${machine.cpu}), ${(machine.memoryBytes / 2 ** 30).toFixed(1)} GiB, ${machine.system}`,
+    `Node ${machine.node}, load by ${record.tool}, ${options.rounds} round(s) of ${options.seconds} s, ${machine.date}`,
+  ];
+  if (elsewhereShare > CROWDED) {
+    lines.push(
+      `NOT ALONE: other work took ${(elsewhereShare * 100).toFixed(0)} % of the machine while it was measured. Rates and ` +
+        'ratios suffer from that unevenly; repeat this on a quiet machine.',
+    );
+  }
+  if (!hasProc) lines.push('This system has no /proc: CPU seconds by process are not known.');
+  if (postgres !== null) {
+    const { settings, disk } = postgres;
+    lines.push(
+      `Postgres ${settings.server_version}: fsync ${settings.fsync}, synchronous_commit ${settings.synchronous_commit}, ` +
+        `on ${disk.fileSystem}, where 8 KiB written and synced take ${disk.syncMs.toFixed(2)} ms. ` +
+        `Request windows: ${record.rateStore}.`,
+    );
+    if (disk.fileSystem === 'tmpfs') lines.push('That is memory, not a disk: syncing costs nothing there.');
+  }
+  for (const [id, reason] of Object.entries(record.absent)) lines.push(`Not measured, ${id}: ${reason}`);
+  /** @type {TargetNames} */
+  const targets = new Map(record.targets.map((/** @type {any} */ target) => [target.id, target]));
+  const columns = ['postgres', 'redis', 'upstream', 'load', 'elsewhere'].filter(
+    (name) => name === 'load' || name === 'elsewhere' || record.processes.includes(name),
+  );
+  for (const scenario of SCENARIOS) {
+    if (scenario.id in record.results) {
+      lines.push('', renderScenario(scenario, record.results[scenario.id], targets, columns));
+    }
+  }
+  lines.push('', renderVerdicts(record.verdicts), '', 'Checks');
+  for (const { title, ok, detail } of record.checks) {
+    lines.push(`${ok ? 'ok    ' : 'FAILED'} ${title}: ${detail || 'none'}`);
+  }
+  lines.push('', `Took ${record.seconds.toFixed(0)} s.`);
+  return lines.join('\n');
 }

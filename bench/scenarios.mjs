@@ -1,5 +1,5 @@
-// What is measured, as data; and the goals that the numbers are held against. A further scenario is a further entry,
-// and a further kind a further function in `RUNNERS` (run.mjs knows neither).
+// What is measured, as data. A further scenario is a further entry,
+// and a further kind a further function in `RUNNERS`.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from './statistics.mjs';
 
@@ -91,13 +91,7 @@ export const SCENARIOS = [
   },
 ];
 
-/**
- * One measured turn.
- * @typedef {object} Turn
- * @property {import('./load-tool.mjs').LoadResult} load
- * @property {Record<string, number | null>} cpuSeconds by process
- * @property {number} servedByUpstream
- */
+/** @typedef {import('./meter.mjs').Turn} Turn */
 
 /**
  * @typedef {object} TargetSummary
@@ -117,9 +111,9 @@ export const SCENARIOS = [
  * What a runner is given.
  * @typedef {object} BenchContext
  * @property {import('./options.mjs').BenchOptions} options
- * @property {Map<string, import('./run.mjs').Target>} targets those that could be started
+ * @property {Map<string, import('./ring.mjs').Target>} targets those that could be started
  * @property {string} model
- * @property {(target: import('./run.mjs').Target, order: Pick<import('./load-tool.mjs').LoadOrder, 'body' | 'connections' | 'seconds' | 'amount' | 'rotate'>) => Promise<Turn>} measure
+ * @property {(target: import('./ring.mjs').Target, order: import('./meter.mjs').MeasureOrder) => Promise<Turn>} measure
  * @property {(order: import('./latency.mjs').LatencyOrder) => Promise<import('./latency.mjs').LatencyResult>} measureLatency
  * @property {(variation?: Parameters<typeof import('./service.mjs').startService>[2]) => Promise<void>} restartService
  * @property {(value: 'on' | 'off') => Promise<void>} setSynchronousCommit
@@ -260,107 +254,3 @@ async function runDurability(scenario, context) {
 
 /** @type {Record<Scenario['kind'], (scenario: Scenario, context: BenchContext) => Promise<any>>} */
 export const RUNNERS = { throughput: runThroughput, latency: runLatency, memory: runMemory, durability: runDurability };
-
-/**
- * @param {any} results by scenario id
- * @param {string} scenario
- * @param {string} above
- * @param {string} below
- */
-function ratio(results, scenario, above, below) {
-  const summaries = results[scenario]?.summaries;
-  const value = summaries?.[above]?.requestsPerSecond / summaries?.[below]?.requestsPerSecond;
-  return Number.isFinite(value) ? value : null;
-}
-
-/**
- * @typedef {object} Goal
- * @property {string} title
- * @property {'at least' | 'at most' | 'for information'} direction
- * @property {number | null} limit
- * @property {string} unit
- * @property {boolean} [longRunOnly] a quick run's value does not speak for it
- * @property {(results: any) => number | null} read
- */
-
-/** @type {Goal[]} */
-export const GOALS = [
-  {
-    title: 'JSON at 128: Gatehouse ÷ bare proxy',
-    direction: 'at least',
-    limit: 0.5,
-    unit: '',
-    read: (results) => ratio(results, 'json128', 'service', 'bare'),
-  },
-  {
-    title: 'JSON at 128: Gatehouse ÷ Portkey',
-    direction: 'at least',
-    limit: 8,
-    unit: '',
-    read: (results) => ratio(results, 'json128', 'service', 'portkey'),
-  },
-  {
-    title: 'JSON at 32: Gatehouse ÷ bare proxy',
-    direction: 'for information',
-    limit: null,
-    unit: '',
-    read: (results) => ratio(results, 'json32', 'service', 'bare'),
-  },
-  {
-    title: 'JSON at 32: Gatehouse ÷ Portkey',
-    direction: 'for information',
-    limit: null,
-    unit: '',
-    read: (results) => ratio(results, 'json32', 'service', 'portkey'),
-  },
-  {
-    title: 'Streams at 128: Gatehouse ÷ bare proxy',
-    direction: 'at least',
-    limit: 0.5,
-    unit: '',
-    read: (results) => ratio(results, 'stream128', 'service', 'bare'),
-  },
-  {
-    title: 'Streams at 32: Gatehouse ÷ bare proxy',
-    direction: 'at least',
-    limit: 0.5,
-    unit: '',
-    read: (results) => ratio(results, 'stream32', 'service', 'bare'),
-  },
-  {
-    title: 'Streams at 128: Gatehouse ÷ Portkey',
-    direction: 'for information',
-    limit: null,
-    unit: '',
-    read: (results) => ratio(results, 'stream128', 'service', 'portkey'),
-  },
-  {
-    title: 'One call at a time: added to the direct call, p50',
-    direction: 'at most',
-    limit: 2,
-    unit: ' ms',
-    read: ({ latency }) =>
-      latency?.byTarget.service && latency.byTarget.direct
-        ? latency.byTarget.service.p50Ms - latency.byTarget.direct.p50Ms
-        : null,
-  },
-  {
-    title: 'Memory: after the last request ÷ after the first tenth',
-    direction: 'at most',
-    limit: 1.1,
-    unit: '',
-    longRunOnly: true,
-    read: ({ memory }) => memory?.ratio ?? null,
-  },
-  {
-    title: 'JSON at 128, synchronous_commit off ÷ on (each as a share of the bare proxy)',
-    direction: 'for information',
-    limit: null,
-    unit: '',
-    read: (results) => {
-      const off = ratio(results, 'durability', 'service', 'bare');
-      const on = ratio(results, 'json128', 'service', 'bare');
-      return off === null || on === null ? null : off / on;
-    },
-  },
-];

@@ -10,13 +10,14 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  statSync,
   statfsSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import { withClient } from './ledger.mjs';
 import { findFreePort, readStat } from './processes.mjs';
 import { seed } from './seed.mjs';
 import { median } from './statistics.mjs';
@@ -26,6 +27,11 @@ const EMBEDDED_POSTGRES = new URL('../dist/platform/database/embedded-postgres.j
 
 /** The key that the service has at the upstream: by it the upstream knows whose calls it counts. */
 export const UPSTREAM_KEY = 'sk-upstream';
+
+/** Tells one build of the service from another: a restart in mid-bench takes what is in dist/ at that moment. */
+export function buildStamp() {
+  return existsSync(ENTRY) ? `dist/main.js of ${statSync(ENTRY).mtime.toISOString()}` : 'no dist/main.js';
+}
 
 const FILE_SYSTEMS = new Map([
   [0xef53, 'ext4'],
@@ -69,34 +75,31 @@ function probeDisk(folder) {
 }
 
 /**
- * @template T
- * @param {string} url
- * @param {(client: pg.Client) => Promise<T>} work
- * @returns {Promise<T>}
+ * A fresh cluster with Postgres' own settings, fsync and synchronous_commit on.
+ * @param {import('./processes.mjs').ProcessGroup} group
+ * @param {string} runDirectory
+ * @returns {Promise<Cluster>}
  */
-async function withClient(url, work) {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => undefined);
-  await client.connect();
+export async function startCluster(group, runDirectory) {
+  if (!existsSync(EMBEDDED_POSTGRES)) throw new Error('the service is not built: dist/ lacks the embedded Postgres');
+  const { startEmbeddedPostgres } = await import(EMBEDDED_POSTGRES.href);
+  const directory = join(runDirectory, 'postgres');
+  const running = await startEmbeddedPostgres({ directory, durability: 'full', settings: {} });
   try {
-    return await work(client);
-  } finally {
-    await client.end();
+    return await lookInto(group, directory, running);
+  } catch (error) {
+    await running.stop();
+    throw error;
   }
 }
 
 /**
- * A fresh cluster with Postgres' own settings, fsync and synchronous_commit on.
  * @param {import('./processes.mjs').ProcessGroup} group
- * @param {string} cacheDirectory
+ * @param {string} directory
+ * @param {{ ownerUrl: string, superuserUrl: string, location: string, stop: () => Promise<void> }} running
  * @returns {Promise<Cluster>}
  */
-export async function startCluster(group, cacheDirectory) {
-  if (!existsSync(EMBEDDED_POSTGRES)) throw new Error('the service is not built: dist/ lacks the embedded Postgres');
-  const { startEmbeddedPostgres } = await import(EMBEDDED_POSTGRES.href);
-  const directory = join(cacheDirectory, `postgres-${process.pid}`);
-  mkdirSync(cacheDirectory, { recursive: true });
-  const running = await startEmbeddedPostgres({ directory, durability: 'full', settings: {} });
+async function lookInto(group, directory, running) {
   const inspector = new URL(running.superuserUrl);
   inspector.pathname = new URL(running.ownerUrl).pathname;
   const { backendPid, settings } = await withClient(inspector.href, async (client) => {
@@ -116,13 +119,11 @@ export async function startCluster(group, cacheDirectory) {
     inspectorUrl: inspector.href,
     postmasterPid,
     settings,
-    disk: probeDisk(running.location ?? directory),
+    disk: probeDisk(running.location),
     stop: async () => {
       await running.stop();
       takeBack();
-      for (const folder of new Set([directory, running.location ?? directory])) {
-        rmSync(folder, { recursive: true, force: true });
-      }
+      for (const folder of [directory, running.location]) rmSync(folder, { recursive: true, force: true });
     },
   };
 }
@@ -220,72 +221,6 @@ export async function startService(group, setup, { nodeArguments = [], environme
       return child.ended;
     },
   };
-}
-
-/**
- * @typedef {object} LedgerCount
- * @property {number} rows calls, without corrections
- * @property {number} open reserved, not yet settled
- * @property {number} swept settled by the sweeper instead of the process that served them
- * @property {number} corrections
- * @property {number} estimated settled with tokens that the provider did not state
- * @property {number} inputTokens
- * @property {number} outputTokens
- * @property {Record<string, number>} outcomes
- */
-
-/**
- * @param {Cluster} cluster
- * @returns {Promise<LedgerCount>}
- */
-export function countLedger(cluster) {
-  return withClient(cluster.inspectorUrl, async (client) => {
-    const { rows } = await client.query(
-      `SELECT kind, state, coalesce(outcome, '-') AS outcome, count(*)::int AS rows,
-              count(*) FILTER (WHERE estimated)::int AS estimated,
-              sum(input_tokens)::float8 AS input, sum(output_tokens)::float8 AS output
-       FROM usage_records GROUP BY kind, state, outcome`,
-    );
-    /** @type {LedgerCount} */
-    const count = {
-      rows: 0,
-      open: 0,
-      swept: 0,
-      corrections: 0,
-      estimated: 0,
-      inputTokens: 0,
-      outputTokens: 0,
-      outcomes: {},
-    };
-    for (const row of rows) {
-      count.inputTokens += row.input;
-      count.outputTokens += row.output;
-      if (row.kind !== 'CALL') {
-        count.corrections += row.rows;
-        continue;
-      }
-      count.rows += row.rows;
-      count.estimated += row.estimated;
-      if (row.state === 'RESERVED') count.open += row.rows;
-      if (row.state === 'SWEPT') count.swept += row.rows;
-      const name = `${row.state} ${row.outcome}`;
-      count.outcomes[name] = (count.outcomes[name] ?? 0) + row.rows;
-    }
-    return count;
-  });
-}
-
-/**
- * What the service's database does for a commit, for sessions opened from now on.
- * @param {Cluster} cluster
- * @param {'on' | 'off'} value
- */
-export function setSynchronousCommit(cluster, value) {
-  return withClient(cluster.inspectorUrl, async (client) => {
-    const { rows } = await client.query('SELECT quote_ident(current_database()) AS name');
-    const change = value === 'on' ? 'RESET synchronous_commit' : 'SET synchronous_commit = off';
-    await client.query(`ALTER DATABASE ${rows[0].name} ${change}`);
-  });
 }
 
 /**

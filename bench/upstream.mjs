@@ -6,9 +6,7 @@
 // Prints one line of JSON when it listens: {"ready":true,"port":n}. Ends when its standard input closes.
 import http from 'node:http';
 import { parseArgs } from 'node:util';
-
-export const MODEL = 'gpt-4o-mini';
-const STREAM_CHUNKS = 50;
+import { MODEL, STREAM_CHUNKS, TOKENS } from './wire.mjs';
 
 const { values: options } = parseArgs({
   options: { port: { type: 'string', default: '0' }, 'delay-ms': { type: 'string', default: '0' } },
@@ -17,9 +15,9 @@ const delayMs = Number(options['delay-ms']);
 
 const created = 1_767_225_600;
 const usage = {
-  prompt_tokens: 63,
-  completion_tokens: 48,
-  total_tokens: 111,
+  prompt_tokens: TOKENS.input,
+  completion_tokens: TOKENS.output,
+  total_tokens: TOKENS.input + TOKENS.output,
   prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
   completion_tokens_details: { reasoning_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
 };

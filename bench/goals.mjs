@@ -1,0 +1,105 @@
+// What the numbers are held against, as data.
+
+/**
+ * @param {any} results by scenario id
+ * @param {string} scenario
+ * @param {string} above
+ * @param {string} below
+ */
+function ratio(results, scenario, above, below) {
+  const summaries = results[scenario]?.summaries;
+  const value = summaries?.[above]?.requestsPerSecond / summaries?.[below]?.requestsPerSecond;
+  return Number.isFinite(value) ? value : null;
+}
+
+/**
+ * @typedef {object} Goal
+ * @property {string} title
+ * @property {'at least' | 'at most' | 'for information'} direction
+ * @property {number | null} limit
+ * @property {string} unit
+ * @property {boolean} [longRunOnly] a quick run's value does not speak for it
+ * @property {(results: any) => number | null} read
+ */
+
+/** @type {Goal[]} */
+export const GOALS = [
+  {
+    title: 'JSON at 128: Gatehouse ÷ bare proxy',
+    direction: 'at least',
+    limit: 0.5,
+    unit: '',
+    read: (results) => ratio(results, 'json128', 'service', 'bare'),
+  },
+  {
+    title: 'JSON at 128: Gatehouse ÷ Portkey',
+    direction: 'at least',
+    limit: 8,
+    unit: '',
+    read: (results) => ratio(results, 'json128', 'service', 'portkey'),
+  },
+  {
+    title: 'JSON at 32: Gatehouse ÷ bare proxy',
+    direction: 'for information',
+    limit: null,
+    unit: '',
+    read: (results) => ratio(results, 'json32', 'service', 'bare'),
+  },
+  {
+    title: 'JSON at 32: Gatehouse ÷ Portkey',
+    direction: 'for information',
+    limit: null,
+    unit: '',
+    read: (results) => ratio(results, 'json32', 'service', 'portkey'),
+  },
+  {
+    title: 'Streams at 128: Gatehouse ÷ bare proxy',
+    direction: 'at least',
+    limit: 0.5,
+    unit: '',
+    read: (results) => ratio(results, 'stream128', 'service', 'bare'),
+  },
+  {
+    title: 'Streams at 32: Gatehouse ÷ bare proxy',
+    direction: 'at least',
+    limit: 0.5,
+    unit: '',
+    read: (results) => ratio(results, 'stream32', 'service', 'bare'),
+  },
+  {
+    title: 'Streams at 128: Gatehouse ÷ Portkey',
+    direction: 'for information',
+    limit: null,
+    unit: '',
+    read: (results) => ratio(results, 'stream128', 'service', 'portkey'),
+  },
+  {
+    title: 'One call at a time: added to the direct call, p50',
+    direction: 'at most',
+    limit: 2,
+    unit: ' ms',
+    read: ({ latency }) =>
+      latency?.byTarget.service && latency.byTarget.direct
+        ? latency.byTarget.service.p50Ms - latency.byTarget.direct.p50Ms
+        : null,
+  },
+  {
+    title: 'Memory: after the last request ÷ after the first tenth',
+    direction: 'at most',
+    limit: 1.1,
+    unit: '',
+    longRunOnly: true,
+    read: ({ memory }) => memory?.ratio ?? null,
+  },
+  {
+    title: 'JSON at 128, synchronous_commit off ÷ on (each as a share of the bare proxy)',
+    direction: 'for information',
+    limit: null,
+    unit: '',
+    read: (results) => {
+      const off = ratio(results, 'durability', 'service', 'bare');
+      const on = ratio(results, 'json128', 'service', 'bare');
+      return off === null || on === null ? null : off / on;
+    },
+  },
+];
