@@ -23,7 +23,11 @@ import { seed } from './seed.mjs';
 import { median } from './statistics.mjs';
 
 const ENTRY = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-const EMBEDDED_POSTGRES = new URL('../dist/platform/database/embedded-postgres.js', import.meta.url);
+/** The flags that `npm start` and the image start the service with. */
+const NODE_FLAGS = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).scripts.start.match(
+  /node ((?:--\S+ )+)dist\/main\.js/,
+)[1].trim().split(' ');
+const EMBEDDED_POSTGRES = new URL('../dist/platform/database/embedded/embedded-postgres.js', import.meta.url);
 
 /** The key that the service has at the upstream: by it the upstream knows whose calls it counts. */
 export const UPSTREAM_KEY = 'sk-upstream';
@@ -175,7 +179,7 @@ export async function startService(group, setup, { nodeArguments = [], environme
   const metricsPort = await findFreePort();
   mkdirSync(setup.workDirectory, { recursive: true });
   // Not the bench's own environment, and not the project's folder with its .env: what is measured is what stands here.
-  const child = group.start('service', process.execPath, [...nodeArguments, ENTRY], {
+  const child = group.start('service', process.execPath, [...NODE_FLAGS, ...nodeArguments, ENTRY], {
     cwd: setup.workDirectory,
     logFile: setup.logFile,
     env: {
