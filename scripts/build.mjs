@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
+const freshFolder = `dist.${process.pid}`;
 const bin = (name) => path.join(root, 'node_modules', '.bin', name);
 
 function run(command, args) {
@@ -17,6 +18,7 @@ function run(command, args) {
     env: { ...process.env, CHECKPOINT_DISABLE: '1', PRISMA_HIDE_UPDATE_MESSAGE: '1' },
   });
   if (status !== 0) {
+    rmSync(freshFolder, { recursive: true, force: true });
     process.stderr.write(`${stdout ?? ''}${stderr ?? ''}\nThe build failed: ${path.basename(command)} ${args.join(' ')}\n`);
     process.exit(1);
   }
@@ -50,11 +52,10 @@ if (!upToDate('src/generated/.hash', schemaHash)) {
 
 const sourceHash = hashOf('prisma/schema.prisma', '.swcrc', 'package-lock.json', 'src/');
 if (!upToDate('dist/.hash', sourceHash)) {
-  const fresh = `dist.${process.pid}`;
-  run(bin('swc'), ['src', '--out-dir', fresh, '--strip-leading-paths', '--ignore', '**/*.spec.ts', '--quiet']);
-  writeFileSync(path.join(fresh, '.hash'), sourceHash);
+  run(bin('swc'), ['src', '--out-dir', freshFolder, '--strip-leading-paths', '--ignore', '**/*.spec.ts', '--quiet']);
+  writeFileSync(path.join(freshFolder, '.hash'), sourceHash);
   const old = `dist.old.${process.pid}`;
   if (existsSync('dist')) renameSync('dist', old);
-  renameSync(fresh, 'dist');
+  renameSync(freshFolder, 'dist');
   rmSync(old, { recursive: true, force: true });
 }

@@ -42,7 +42,7 @@ describe('the development issuer', () => {
       aud: DEVELOPMENT_AUDIENCE,
       sub: 'dev-owner',
       user_id: 'dev-owner',
-      iat: expect.any(Number),
+      iat: payload.iat,
       auth_time: payload.iat,
       exp: (payload.iat ?? 0) + 3600,
       email: 'a@example.com',

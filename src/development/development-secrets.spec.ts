@@ -20,7 +20,7 @@ const modeOf = async (file: string): Promise<number> => (await stat(file)).mode 
 describe('loadDevelopmentSecrets', () => {
   it('makes one pepper, one signing key that the service accepts, and an RSA key for the issuer', async () => {
     const { peppers, signingKeysPem, issuerKeyPem } = await loadDevelopmentSecrets(home);
-    expect(peppers).toEqual([{ version: 1, secret: expect.any(Buffer) }]);
+    expect(peppers.map(({ version }) => version)).toEqual([1]);
     expect(peppers[0]?.secret).toHaveLength(32);
     expect(parseSigningKeys(signingKeysPem)).toHaveLength(1);
     const issuerKey = createPrivateKey(issuerKeyPem);

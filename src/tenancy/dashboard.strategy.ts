@@ -27,8 +27,8 @@ export const DASHBOARD_ISSUERS = Symbol('DashboardIssuers');
 
 const ALGORITHM = 'RS256';
 /**
- * How far an issuer's clock may be ahead of ours: for `iat`, `auth_time` and `nbf`. Expiry gets none: a token is refused
- * from the second that its `exp` names.
+ * How far an issuer's clock may be ahead of ours, for `iat` and `auth_time`. Expiry gets none: a token is refused from the
+ * second that its `exp` names.
  */
 const CLOCK_TOLERANCE_SECONDS = 5;
 const MAX_SUBJECT_LENGTH = 128;
@@ -55,7 +55,6 @@ export class DashboardStrategy extends PassportStrategy(Strategy) {
       algorithms: [ALGORITHM],
       issuer: issuer.issuer,
       audience: issuer.audience,
-      jsonWebTokenOptions: { clockTolerance: CLOCK_TOLERANCE_SECONDS },
     });
   }
 
@@ -126,12 +125,12 @@ export class DashboardStrategies implements OnModuleInit {
 }
 
 /** The library's types know keys as text alone; it takes a KeyObject, and would parse text anew for every token. */
-type KeyCallback = (error: Error | null, key?: string) => void;
+type KeyCallback = (error: unknown, key?: string) => void;
 
 function provideKey(keys: JwksKeyStore, token: string, done: KeyCallback): void {
   findKey(keys, token).then(
     (key) => settle(() => done(null, key as unknown as string), done),
-    (error: Error) => done(error),
+    (error: unknown) => done(error),
   );
 }
 

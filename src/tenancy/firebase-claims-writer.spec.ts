@@ -29,14 +29,16 @@ class GoogleStandIn {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      this.requests.push(`${request.headers.host}${request.url}`);
+      const address = `${request.headers.host}${request.url}`;
+      this.requests.push(address);
       if (this.silent) return;
-      const { status, body } = this.answer(
-        `${request.headers.host}${request.url}`,
-        Buffer.concat(chunks).toString(),
-        request.headers.authorization,
-      );
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      const respond = (): void => {
+        const { status, body } = this.answer(address, Buffer.concat(chunks).toString(), request.headers.authorization);
+        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      };
+      // The first update takes effect late: one that was sent after it without waiting would be overwritten by it.
+      if (address === UPDATE && this.requests.indexOf(UPDATE) === this.requests.length - 1) setTimeout(respond, 150);
+      else respond();
     });
   });
 

@@ -1,19 +1,22 @@
 // One throwaway Postgres for the whole run, with a migrated template that each test clones (test/support/postgres.ts).
-// Node runs the TypeScript sources below as they stand, so a test never meets yesterday's build.
+// Both are the work of the service's own code in dist/, which is built first, so that a test never meets an old build.
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import pg from 'pg';
-import { startEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.ts';
-import { migrate } from '../../src/platform/database/migrations.ts';
 
 const OPTIONS = { durability: 'none', settings: { max_connections: '300', max_wal_size: '256MB' } };
 const ROOM_BYTES = 4 * 1024 ** 3;
 
 export default async function setUp({ rootDir, testPathPatterns }) {
   if (!needsPostgres(rootDir, testPathPatterns.toExecutor({ rootDir }))) return;
-  const { postgres, directory } = await startThrowaway();
+  build(rootDir);
+  const { startEmbeddedPostgres } = await importBuilt(rootDir, 'platform/database/embedded/embedded-postgres.js');
+  const { migrate } = await importBuilt(rootDir, 'platform/database/migrations.js');
+  const { postgres, directory } = await startThrowaway(startEmbeddedPostgres);
   globalThis.gatehouseTestPostgres = { postgres, directory };
   const template = new URL(postgres.ownerUrl);
   template.pathname = '/gatehouse_template';
@@ -46,8 +49,19 @@ function needsPostgres(rootDir, chosen) {
   return files.some((file) => isSuch(file) && chosen.isMatch(path.join(rootDir, file)));
 }
 
+/** Does nothing where dist/ is up to date. What went wrong, the build itself says. */
+function build(rootDir) {
+  const { status } = spawnSync(process.execPath, [path.join(rootDir, 'scripts/build.mjs')], { stdio: 'inherit' });
+  if (status !== 0) throw new Error('The build failed, and so no test was run.');
+}
+
+/** Late, as an `import` above would come before the build. */
+function importBuilt(rootDir, file) {
+  return import(pathToFileURL(path.join(rootDir, 'dist', file)).href);
+}
+
 /** In memory where there is room, as a database is then cloned some ten times faster; else on the disk. */
-async function startThrowaway() {
+async function startThrowaway(startEmbeddedPostgres) {
   const memory = await statfs('/dev/shm').catch(() => null);
   const roomy = memory !== null && memory.bavail * memory.bsize >= ROOM_BYTES && os.freemem() >= ROOM_BYTES;
   const places = roomy ? ['/dev/shm', os.tmpdir()] : [os.tmpdir()];
@@ -57,7 +71,7 @@ async function startThrowaway() {
       const parent = path.join(place, `gatehouse-tests-${os.userInfo().uid}`);
       await mkdir(parent, { recursive: true });
       await chmod(parent, 0o711);
-      await removeLeftovers(parent);
+      await removeLeftovers(parent, startEmbeddedPostgres);
       directory = await mkdtemp(path.join(parent, 'run-'));
       return { directory, postgres: await startEmbeddedPostgres({ directory, ...OPTIONS }) };
     } catch (error) {
@@ -71,7 +85,7 @@ async function startThrowaway() {
  * What a killed run left, its Postgres too. A run that is still going on holds its folder's lock, and is let alone; so is
  * a folder without a lock, as its run may just be about to take it, or to remove it.
  */
-async function removeLeftovers(parent) {
+async function removeLeftovers(parent, startEmbeddedPostgres) {
   for (const name of await readdir(parent)) {
     const directory = path.join(parent, name);
     if (!existsSync(path.join(directory, 'lock'))) continue;

@@ -14,6 +14,7 @@ export interface Replica {
   stop(): Promise<void>;
 }
 
+/** @param databaseUrl the database itself; `overrides` may name proxies in front of it */
 export async function startReplica(databaseUrl: string, overrides: Partial<Settings> = {}): Promise<Replica> {
   const settings = testSettings({ databaseUrl, ...overrides });
   const database = new Database(settings);
@@ -37,7 +38,7 @@ export async function startReplica(databaseUrl: string, overrides: Partial<Setti
     async hearEverything() {
       sent += 1;
       const tag = `${process.pid}-${sent}-${Math.random()}`;
-      await onDatabase(settings.databaseUrl, (client) => client.query("SELECT pg_notify('gatehouse_revoked', $1)", [`fence:${tag}`]));
+      await onDatabase(databaseUrl, (client) => client.query("SELECT pg_notify('gatehouse_revoked', $1)", [`fence:${tag}`]));
       await eventually(() => fences.has(tag));
     },
     async stop() {

@@ -1,5 +1,6 @@
 /** Settings for specs that build a part of the service by hand. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import './native-errors.js';
 import { loadSettings, type Pepper, type Settings } from '../../src/platform/config/index.js';
 import { logger } from '../../src/platform/logging/index.js';
 

@@ -1,4 +1,4 @@
-import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 
 export type JwsAlgorithm = 'RS256' | 'PS256' | 'ES256';
 
@@ -40,7 +40,7 @@ export function parseVerificationKey(jwk: unknown, allowed: readonly JwsAlgorith
 
 function readPublicKey(jwk: Record<string, unknown>): KeyObject | null {
   try {
-    return createPublicKey({ format: 'jwk', key: jwk as JsonWebKey });
+    return createPublicKey({ format: 'jwk', key: jwk });
   } catch {
     return null;
   }

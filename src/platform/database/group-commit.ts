@@ -21,11 +21,11 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * From this many items a batch on the next one waits a moment for company: the service is busy then, and fewer, larger
- * statements serve everybody sooner. A lone request never waits.
+ * A batch of at least this many items says that the service is busy; the next one then waits a moment for company, the
+ * longer the larger the last one was, since fewer, larger statements serve everybody sooner. A lone request never waits.
  */
 const BUSY_FROM_ITEMS = 16;
-const COMPANY_WAIT_MS = 1;
+const MAX_COMPANY_WAIT_MS = 4;
 
 /**
  * Sends statements that many requests issue at once as one, each request still awaiting its own commit. While a
@@ -64,7 +64,8 @@ export class GroupCommit<Item, Result> {
       await this.send(batch);
       clearTimeout(timer);
       this.stalled = false;
-      if (batch.length >= BUSY_FROM_ITEMS) await new Promise((resolve) => setTimeout(resolve, COMPANY_WAIT_MS));
+      const waitMs = Math.min(MAX_COMPANY_WAIT_MS, Math.floor(batch.length / BUSY_FROM_ITEMS));
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
     this.busy = false;
   }

@@ -1,6 +1,6 @@
 /**
  * Applies Prisma's migrations, and keeps Prisma's books, without Prisma's engine: that is a download which a fresh
- * machine may not reach. Jest's global setup imports this file as it stands, hence no import from elsewhere in the project.
+ * machine may not reach.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';

@@ -1,0 +1,98 @@
+import { Fault } from '../platform/errors/index.js';
+import type { AccessRule } from './access.decorator.js';
+import { assertAllowed } from './access.guard.js';
+import type { Principal } from './principal.js';
+import { ROLES, SCOPES, type Role, type Scope } from './scope.js';
+
+const account = (claimsTenant = false): Principal => ({ kind: 'account', userId: 'u', email: null, claimsTenant });
+const user = (role: Role): Principal => ({ kind: 'dashboardUser', tenantId: 't', userId: 'u', role });
+const key = (...scopes: Scope[]): Principal => ({
+  kind: 'secretKey',
+  tenantId: 't',
+  keyId: 'k',
+  scopes: new Set(scopes),
+  requestsPerMinute: 1,
+});
+
+const PRINCIPALS = {
+  account: account(),
+  owner: user('owner'),
+  admin: user('admin'),
+  developer: user('developer'),
+  viewer: user('viewer'),
+  'key without scopes': key(),
+  'key with chat:write': key('chat:write'),
+  'key with all scopes': key(...SCOPES),
+} as const;
+type Who = keyof typeof PRINCIPALS;
+
+const EVERYBODY = Object.keys(PRINCIPALS) as Who[];
+
+function allowed(rule: AccessRule): Who[] {
+  return EVERYBODY.filter((who) => {
+    try {
+      assertAllowed(rule, PRINCIPALS[who]);
+      return true;
+    } catch (error) {
+      expect(error).toBeInstanceOf(Fault);
+      expect((error as Fault).kind).toBe('permission_denied');
+      return false;
+    }
+  });
+}
+
+/** Written by hand: who gets in by a rule. */
+const TABLE: [string, AccessRule, Who[]][] = [
+  ['nobody is named', {}, []],
+  ['accounts', { account: true }, ['account']],
+  ['any dashboard user', { dashboardUser: true }, ['owner', 'admin', 'developer', 'viewer']],
+  ['owners', { dashboardUser: { roles: ['owner'] } }, ['owner']],
+  ['owners and admins', { dashboardUser: { roles: ['owner', 'admin'] } }, ['owner', 'admin']],
+  ['viewers: roles are named one by one, none includes another', { dashboardUser: { roles: ['viewer'] } }, ['viewer']],
+  ['no role at all', { dashboardUser: { roles: [] } }, []],
+  ['dashboard users with chat:write', { dashboardUser: { scope: 'chat:write' } }, ['owner', 'admin', 'developer']],
+  ['dashboard users with usage:read', { dashboardUser: { scope: 'usage:read' } }, ['owner', 'admin', 'developer', 'viewer']],
+  ['dashboard users with users:impersonate', { dashboardUser: { scope: 'users:impersonate' } }, ['owner', 'admin']],
+  ['dashboard users with audit:read', { dashboardUser: { scope: 'audit:read' } }, ['owner', 'admin']],
+  ['any secret key', { secretKey: true }, ['key without scopes', 'key with chat:write', 'key with all scopes']],
+  ['secret keys with chat:write', { secretKey: { scope: 'chat:write' } }, ['key with chat:write', 'key with all scopes']],
+  ['secret keys with audit:read', { secretKey: { scope: 'audit:read' } }, ['key with all scopes']],
+  [
+    'accounts and any dashboard user',
+    { account: true, dashboardUser: true },
+    ['account', 'owner', 'admin', 'developer', 'viewer'],
+  ],
+  [
+    'developers up, and keys with chat:write',
+    { dashboardUser: { roles: ['owner', 'admin', 'developer'] }, secretKey: { scope: 'chat:write' } },
+    ['owner', 'admin', 'developer', 'key with chat:write', 'key with all scopes'],
+  ],
+];
+
+it.each(TABLE)('where a handler is open to %s, they get in and nobody else', (_case, rule, expected) => {
+  expect(allowed(rule)).toEqual(expected);
+});
+
+it('each role gets in where it alone is named, and nowhere else', () => {
+  for (const role of ROLES) expect(allowed({ dashboardUser: { roles: [role] } })).toEqual([role]);
+});
+
+it('each scope of a key opens what asks for that scope, and nothing else', () => {
+  for (const held of SCOPES) {
+    for (const wanted of SCOPES) {
+      const enter = (): void => assertAllowed({ secretKey: { scope: wanted } }, key(held));
+      if (held === wanted) expect(enter).not.toThrow();
+      else expect(enter).toThrow(wanted);
+    }
+  }
+});
+
+it('a signed-in person without a tenant hears why: no claim, or no membership', () => {
+  expect(() => assertAllowed({ dashboardUser: true }, account(false))).toThrow('tenant_id');
+  expect(() => assertAllowed({ dashboardUser: true }, account(true))).toThrow('not a member');
+});
+
+it('a principal of a kind that nobody thought of is refused', () => {
+  const unknown = { kind: 'gatewayToken', tenantId: 't' } as unknown as Principal;
+  expect(() => assertAllowed({ account: true, dashboardUser: true, secretKey: true }, unknown)).toThrow(Fault);
+});

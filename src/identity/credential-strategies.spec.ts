@@ -1,0 +1,89 @@
+import type { IncomingMessage } from 'node:http';
+import { Strategy } from 'passport';
+import '../../test/support/native-errors.js';
+import { Fault } from '../platform/errors/index.js';
+import { CredentialStrategies } from './credential-strategies.js';
+import type { Principal } from './principal.js';
+
+const ANN: Principal = Object.freeze({ kind: 'account', userId: 'ann', email: null, claimsTenant: false });
+
+/** A strategy that does what it is told. */
+class Scripted extends Strategy {
+  constructor(private readonly act: (strategy: Scripted, request: IncomingMessage) => void) {
+    super();
+  }
+
+  override authenticate(request: IncomingMessage): void {
+    this.act(this, request);
+  }
+}
+
+function verify(act: ConstructorParameters<typeof Scripted>[0]): Promise<Principal> {
+  const strategies = new CredentialStrategies();
+  strategies.register('scripted', new Scripted(act));
+  return strategies.verify('scripted', { 'x-api-key': 'k' });
+}
+
+it('a strategy that succeeds gives its principal, the very same', async () => {
+  expect(await verify((strategy) => strategy.success(ANN))).toBe(ANN);
+});
+
+it.each<[string, (strategy: Scripted) => void]>([
+  ['fails', (strategy) => strategy.fail(401)],
+  ['fails with a reason', (strategy) => strategy.fail({ message: 'expired' }, 401)],
+  ['fails with an error as its reason', (strategy) => strategy.fail(new Error('jwt expired'))],
+  ['succeeds with nobody', (strategy) => strategy.success(undefined as unknown as object)],
+  ['succeeds with false', (strategy) => strategy.success(false as unknown as object)],
+])('a strategy that %s is 401, without saying why', async (_case, act) => {
+  await expect(verify(act)).rejects.toMatchObject({ kind: 'unauthenticated', message: 'The credential is not valid.' });
+});
+
+it('an outage of the store stays what it is, and is never called a bad credential', async () => {
+  const outage = new Fault('unavailable', 'Try again.');
+  await expect(verify((strategy) => strategy.error(outage))).rejects.toBe(outage);
+  await expect(verify((strategy) => strategy.fail(outage))).rejects.toBe(outage);
+});
+
+it('an error of a strategy stays an error', async () => {
+  const error = new TypeError('x');
+  await expect(verify((strategy) => strategy.error(error))).rejects.toBe(error);
+  await expect(verify(() => { throw error; })).rejects.toBe(error);
+  await expect(verify((strategy) => strategy.error('odd'))).rejects.toMatchObject({ kind: 'internal' });
+});
+
+it('a strategy that tells the client to go elsewhere lets nobody in', async () => {
+  await expect(verify((strategy) => strategy.redirect('https://elsewhere.example'))).rejects.toBeInstanceOf(Error);
+});
+
+it('a strategy that has no opinion lets nobody in', async () => {
+  await expect(verify((strategy) => strategy.pass())).rejects.toMatchObject({ kind: 'unauthenticated' });
+});
+
+it('a strategy sees its own credential and nothing else of the request', async () => {
+  let seen: IncomingMessage | undefined;
+  await verify((strategy, request) => {
+    seen = request;
+    strategy.success(ANN);
+  });
+  expect(seen?.headers).toEqual({ 'x-api-key': 'k' });
+  expect([seen?.url, seen?.socket, seen?.rawHeaders]).toEqual([undefined, undefined, undefined]);
+});
+
+it('a name under which nobody registered is an error', async () => {
+  await expect(new CredentialStrategies().verify('nobody', {})).rejects.toBeInstanceOf(Error);
+});
+
+it('two applications in one process share no strategy', async () => {
+  const one = new CredentialStrategies();
+  one.register('scripted', new Scripted((strategy) => strategy.success(ANN)));
+  await expect(new CredentialStrategies().verify('scripted', {})).rejects.toBeInstanceOf(Error);
+});
+
+it('an issuer has the verifier that was named for it, and an unknown one none', () => {
+  const strategies = new CredentialStrategies();
+  strategies.registerIssuer('https://a.example', 'a');
+  expect(strategies.strategyOfIssuer('https://a.example')).toBe('a');
+  for (const issuer of ['https://a.example/', 'https://A.example', '__proto__', 'constructor', '']) {
+    expect(strategies.strategyOfIssuer(issuer)).toBeNull();
+  }
+});

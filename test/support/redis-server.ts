@@ -1,0 +1,86 @@
+/** A Redis of the test's own, to be killed and frozen as it likes. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { eventually } from './eventually.js';
+
+export class RedisServer {
+  private constructor(
+    readonly port: number,
+    private readonly directory: string,
+    private process: ChildProcess,
+  ) {}
+
+  /** @throws Error where Redis is not installed: a test that needs it is never skipped. */
+  static async start(): Promise<RedisServer> {
+    if (spawnSync('redis-server', ['--version']).error !== undefined) {
+      throw new Error(
+        'This test needs redis-server (Redis or Valkey) on the PATH, and found none: install it (Debian: apt-get install redis-server).',
+      );
+    }
+    const directory = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-redis-'));
+    const port = await freePort();
+    const server = new RedisServer(port, directory, run(port, directory));
+    await server.listening();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** What it knows is gone: nothing is kept on the disk. */
+  async kill(): Promise<void> {
+    await end(this.process);
+  }
+
+  async startAgain(): Promise<void> {
+    this.process = run(this.port, this.directory);
+    await this.listening();
+  }
+
+  /** Goes on listening, and answers nothing. */
+  freeze(): void {
+    this.process.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.process.kill('SIGCONT');
+  }
+
+  async stop(): Promise<void> {
+    await end(this.process);
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  private listening(): Promise<void> {
+    return eventually(async () => {
+      const socket = net.connect(this.port, '127.0.0.1');
+      await once(socket, 'connect').finally(() => socket.destroy());
+    });
+  }
+}
+
+function run(port: number, directory: string): ChildProcess {
+  return spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory], {
+    stdio: 'ignore',
+  });
+}
+
+async function end(process: ChildProcess): Promise<void> {
+  if (process.exitCode !== null || process.signalCode !== null) return;
+  process.kill('SIGKILL');
+  await once(process, 'exit');
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

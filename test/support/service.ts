@@ -1,0 +1,504 @@
+/**
+ * The whole service for tests, over real HTTP. `startService` runs it in this process, put together as production is;
+ * `startServiceProcess` runs the build as operators do. Both have the same ways to call it, sign people in, make orgs and
+ * keys, and look into the database.
+ */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import { Agent } from 'node:https';
+import net, { type AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type pg from 'pg';
+import { createApplication } from '../../src/app/application.js';
+import type { ModeParts } from '../../src/app/app.module.js';
+import type { Role, Scope } from '../../src/identity/index.js';
+import { PlatformProviderTenants } from '../../src/llm/index.js';
+import type { Settings } from '../../src/platform/config/index.js';
+import { OutboundHttp } from '../../src/platform/http/index.js';
+import { DashboardModule, FirebaseClaimsWriter, firebaseIssuer } from '../../src/tenancy/index.js';
+import { eventually } from './eventually.js';
+import { OpenaiUpstream } from './openai-upstream.js';
+import { createTestDatabase, type TestDatabase } from './postgres.js';
+import { testSettings } from './settings.js';
+import { rowsOf, seedTenant } from './sql.js';
+import { TestIssuer } from './tokens.js';
+
+export const PROVIDER_SECRET = 'sk-provider-secret-0123456789';
+const ROOT = process.cwd();
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** The body parsed. */
+  json<T = Record<string, unknown>>(): T;
+}
+
+export interface CallOptions {
+  readonly headers?: OutgoingHttpHeaders;
+  /** Text and bytes go as they are, anything else as JSON. */
+  readonly body?: unknown;
+}
+
+export interface Identity {
+  readonly user: string;
+  /** The `tenant_id` claim; absent: none. */
+  readonly tenant?: string | undefined;
+  /** The claim alone: what the user may do, the membership row says. */
+  readonly role?: string;
+  /** Any other claims; undefined takes one out. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+}
+
+export interface Org {
+  readonly orgId: string;
+  readonly tenantId: string;
+  /** Its owner. */
+  readonly user: string;
+}
+
+export interface KeyWishes {
+  readonly name?: string;
+  /** Absent: the service's default ones. */
+  readonly scopes?: readonly Scope[];
+  readonly requestsPerMinute?: number;
+  readonly expiresAt?: Date;
+}
+
+export interface MadeKey {
+  readonly keyId: string;
+  readonly key: string;
+}
+
+/** What a client, an operator and a person at the dashboard can do to a service. */
+export class ServiceClient {
+  constructor(
+    readonly baseUrl: string,
+    readonly database: TestDatabase,
+    readonly issuer: TestIssuer,
+    readonly upstream: OpenaiUpstream,
+  ) {}
+
+  /** Sends one request and reads the whole answer. */
+  call(method: string, target: string, { headers = {}, body }: CallOptions = {}): Promise<Answer> {
+    const asIs = typeof body === 'string' || Buffer.isBuffer(body) || body === undefined;
+    const bytes = asIs ? body : JSON.stringify(body);
+    return new Promise((resolve, reject) => {
+      const request = http.request(new URL(target, this.baseUrl), {
+        method,
+        headers: { ...(bytes === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      });
+      request.on('error', reject);
+      request.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString('utf8');
+          const { statusCode = 0, headers: answered } = response;
+          resolve({ status: statusCode, headers: answered, text, json: <T>() => JSON.parse(text) as T });
+        });
+      });
+      request.end(bytes);
+    });
+  }
+
+  /** An ID token as Firebase would issue it, good for an hour. */
+  dashboardToken({ user, tenant, role, claims = {} }: Identity): string {
+    return this.issuer.sign({ sub: user, user_id: user, tenant_id: tenant, role, ...claims });
+  }
+
+  /** POSTs to the platform surface with a person's token. */
+  async asUser<T = Record<string, unknown>>(identity: Identity, route: string, body: object = {}): Promise<T> {
+    const headers = { authorization: `Bearer ${this.dashboardToken(identity)}` };
+    const answer = await this.call('POST', `/api/v1/${route}`, { headers, body });
+    if (answer.status !== 200) throw new Error(`${route} answered ${answer.status}: ${answer.text}`);
+    return answer.json<T>();
+  }
+
+  /** Has a person make their first org, as a client does. */
+  async createOrg(user: string, name = `Org of ${user}`): Promise<Org> {
+    const { org } = await this.asUser<{ org: { id: string; tenantId: string } }>({ user }, 'orgs/create', { name });
+    return { orgId: org.id, tenantId: org.tenantId, user };
+  }
+
+  /** An org by SQL, for a service that must not tell Firebase about it. */
+  async seedOrg(): Promise<Org> {
+    const { orgId, tenantId, ownerId } = await seedTenant(this.database.superuserUrl);
+    return { orgId, tenantId, user: ownerId };
+  }
+
+  /** Puts a person into an org; by SQL, as there is no route for it yet. */
+  async addMember({ orgId }: Org, user: string, role: Role): Promise<void> {
+    await this.sql('INSERT INTO users (id) VALUES ($1) ON CONFLICT DO NOTHING', [user]);
+    await this.sql('INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, $3)', [orgId, user, role]);
+  }
+
+  /** Has the owner make a secret key. */
+  async createKey({ tenantId, user }: Org, wishes: KeyWishes = {}): Promise<MadeKey> {
+    const { name = 'A key', scopes, requestsPerMinute, expiresAt } = wishes;
+    const { result } = await this.asUser<{ result: MadeKey }>({ user, tenant: tenantId }, 'api-keys/create', {
+      name,
+      ...(scopes === undefined ? {} : { permissions: scopes }),
+      ...(requestsPerMinute === undefined ? {} : { rate_limit: { requests_per_minute: requestsPerMinute } }),
+      ...(expiresAt === undefined ? {} : { expires_at: expiresAt.toISOString() }),
+    });
+    return { keyId: result.keyId, key: result.key };
+  }
+
+  /** The rows of one statement, run by a superuser. */
+  sql<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+    return rowsOf<Row>(this.database.superuserUrl, text, values);
+  }
+}
+
+/** What a second replica shares with the first; whoever made it stops it. */
+export interface Shared {
+  readonly database?: TestDatabase;
+  readonly issuer?: TestIssuer;
+  readonly upstream?: OpenaiUpstream;
+}
+
+export interface ServiceOptions extends Shared {
+  readonly settings?: Partial<Settings>;
+}
+
+export class TestService extends ServiceClient {
+  constructor(
+    readonly app: NestFastifyApplication,
+    readonly settings: Settings,
+    /** The claims that the service wrote through firebase-admin, by user. */
+    readonly claims: ReadonlyMap<string, Record<string, unknown>>,
+    surroundings: Required<Shared>,
+    private readonly stopAll: () => Promise<void>,
+  ) {
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    super(`http://127.0.0.1:${port}`, surroundings.database, surroundings.issuer, surroundings.upstream);
+  }
+
+  /** @param options.provider false: the tenant may not spend the platform's own provider credentials */
+  override async createOrg(user: string, name?: string, options: { provider?: boolean } = {}): Promise<Org> {
+    const org = await super.createOrg(user, name);
+    if (options.provider !== false) this.app.get(PlatformProviderTenants).allow(org.tenantId);
+    return org;
+  }
+
+  /** Stops the service and what was started for it. */
+  stop(): Promise<void> {
+    return this.stopAll();
+  }
+}
+
+/**
+ * Starts the service in this process on a free port. It is production's in all but addresses: ID tokens are verified
+ * against the issuer's JWKS, claims are written by firebase-admin to a stand-in for Google, completions go to `upstream`.
+ */
+export async function startService(options: ServiceOptions = {}): Promise<TestService> {
+  const cleanup: (() => Promise<unknown>)[] = [];
+  const stopAll = async (): Promise<void> => {
+    for (const step of cleanup.splice(0).reverse()) await step();
+  };
+  try {
+    const surroundings = await surroundingsOf(options, cleanup);
+    const { database, issuer, upstream } = surroundings;
+    const google = await startGoogle();
+    cleanup.push(() => google.stop());
+    const settings = testSettings({
+      databaseUrl: database.ownerUrl,
+      firebaseProjectId: issuer.audience,
+      firebaseJwksUrl: issuer.jwksUrl,
+      openaiBaseUrl: upstream.baseUrl,
+      openaiApiKey: PROVIDER_SECRET,
+      // Long, so that what a test does stays in one window; a test about windows shortens it.
+      rateWindowSeconds: 60,
+      ...options.settings,
+    });
+    const app = await createApplication(settings, productionLikeParts(issuer, google));
+    cleanup.push(() => app.close());
+    await app.listen(0, '127.0.0.1');
+    return new TestService(app, settings, google.claims, surroundings, stopAll);
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+function productionLikeParts(issuer: TestIssuer, google: Google): ModeParts {
+  const { audience: projectId, jwksUrl } = issuer;
+  return {
+    modules: [
+      DashboardModule.register({
+        issuers: {
+          inject: [OutboundHttp],
+          useFactory: (outbound: OutboundHttp) => [firebaseIssuer({ projectId, jwksUrl }, outbound)],
+        },
+        claimsWriter: {
+          useFactory: () =>
+            new FirebaseClaimsWriter({ projectId, serviceAccount: google.accountFile, agent: google.agent }),
+        },
+      }),
+    ],
+  };
+}
+
+async function surroundingsOf(given: Shared, cleanup: (() => Promise<unknown>)[]): Promise<Required<Shared>> {
+  const database = given.database ?? (await createTestDatabase());
+  if (given.database === undefined) cleanup.push(() => database.drop());
+  const issuer = given.issuer ?? (await TestIssuer.start());
+  if (given.issuer === undefined) cleanup.push(() => issuer.stop());
+  const upstream = given.upstream ?? (await OpenaiUpstream.start());
+  if (given.upstream === undefined) cleanup.push(() => upstream.close());
+  return { database, issuer, upstream };
+}
+
+interface Google {
+  readonly accountFile: string;
+  readonly agent: Agent;
+  readonly claims: ReadonlyMap<string, Record<string, unknown>>;
+  stop(): Promise<void>;
+}
+
+/** Google's token and account services as far as claims need them; knows every user. Reached through `agent`, in clear. */
+async function startGoogle(): Promise<Google> {
+  const claims = new Map<string, Record<string, unknown>>();
+  const server = http.createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const text = Buffer.concat(chunks).toString();
+      response.writeHead(200, { 'content-type': 'application/json' });
+      if (request.url === '/token') {
+        response.end(JSON.stringify({ access_token: 'granted', expires_in: 3600, token_type: 'Bearer' }));
+        return;
+      }
+      const { localId, customAttributes } = JSON.parse(text) as { localId: string | string[]; customAttributes?: string };
+      const user = String(localId);
+      if (customAttributes !== undefined) claims.set(user, JSON.parse(customAttributes) as Record<string, unknown>);
+      const found = { localId: user, customAttributes: JSON.stringify(claims.get(user) ?? {}) };
+      response.end(JSON.stringify(request.url?.endsWith(':lookup') === true ? { users: [found] } : { localId: user }));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const agent = new Agent();
+  agent.createConnection = () => net.connect(port, '127.0.0.1');
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-google-'));
+  const accountFile = path.join(folder, 'account.json');
+  const account = {
+    type: 'service_account',
+    project_id: 'demo-gatehouse-tests',
+    client_email: 'writer@demo-gatehouse-tests.iam.gserviceaccount.com',
+    private_key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }),
+  };
+  await writeFile(accountFile, JSON.stringify(account), { mode: 0o600 });
+  return {
+    accountFile,
+    agent,
+    claims,
+    async stop() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------- processes
+
+export interface ProcessOptions extends Shared {
+  /** Over the defaults; undefined takes a variable out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Tenants that may spend the platform's own provider credentials. */
+  readonly providerTenants?: readonly string[];
+  /** Node's own, e.g. `--import`. */
+  readonly nodeArguments?: readonly string[];
+  /** Another build of the service; absent: dist/, brought up to date. */
+  readonly main?: string;
+}
+
+export interface Exit {
+  /** null: killed by a signal. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A started service process, or one that ended by itself. */
+export class RunningProcess {
+  stdout = '';
+  stderr = '';
+  readonly exited: Promise<Exit>;
+
+  constructor(
+    private readonly child: ChildProcess,
+    readonly folder: string,
+  ) {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.exited = once(child, 'close').then(async ([code]) => {
+      await rm(folder, { recursive: true, force: true });
+      return { code: code as number | null, stdout: this.stdout, stderr: this.stderr };
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  get hasExited(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** The log's lines, without what else was printed. */
+  get log(): Record<string, unknown>[] {
+    return this.stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{') && line.endsWith('}'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
+  /** As an orchestrator stops it. */
+  stop(): Promise<Exit> {
+    this.signal('SIGTERM');
+    return this.exited;
+  }
+
+  /** As the kernel, or a power cut, ends it. */
+  kill9(): Promise<Exit> {
+    this.signal('SIGKILL');
+    return this.exited;
+  }
+}
+
+export class ServiceProcess extends ServiceClient {
+  constructor(
+    readonly process: RunningProcess,
+    port: number,
+    surroundings: Required<Shared>,
+    private readonly cleanup: (() => Promise<unknown>)[],
+  ) {
+    super(`http://127.0.0.1:${port}`, surroundings.database, surroundings.issuer, surroundings.upstream);
+  }
+
+  /** SIGTERM, and what was started for it. */
+  async stop(): Promise<Exit> {
+    const exit = await this.process.stop();
+    await this.clean();
+    return exit;
+  }
+
+  async kill9(): Promise<Exit> {
+    const exit = await this.process.kill9();
+    await this.clean();
+    return exit;
+  }
+
+  private async clean(): Promise<void> {
+    for (const step of this.cleanup.splice(0).reverse()) await step();
+  }
+}
+
+const PROCESS_SIGNING_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString();
+/** Replicas of one spec share it. */
+const PROCESS_PEPPERS = `1:${Buffer.alloc(32, 7).toString('base64url')}`;
+
+/** The environment of a production process on these surroundings; nothing of the test's own environment but PATH. */
+export function productionEnvironment(
+  { database, issuer, upstream }: Required<Shared>,
+  providerTenants: readonly string[] = [],
+): Record<string, string> {
+  return {
+    PORT: '0',
+    HOST: '127.0.0.1',
+    METRICS_PORT: '0',
+    DATABASE_URL: database.ownerUrl,
+    DATABASE_POOL_SIZE: '5',
+    GATEHOUSE_PEPPERS: PROCESS_PEPPERS,
+    GATEHOUSE_SIGNING_KEYS: PROCESS_SIGNING_KEY,
+    FIREBASE_PROJECT_ID: issuer.audience,
+    FIREBASE_JWKS_URL: issuer.jwksUrl,
+    OPENAI_BASE_URL: upstream.baseUrl,
+    OPENAI_API_KEY: PROVIDER_SECRET,
+    PLATFORM_PROVIDER_TENANTS: providerTenants.join(','),
+  };
+}
+
+/** Begins a process in an empty folder of its own and does not wait for it. */
+export async function spawnService(
+  env: Readonly<Record<string, string | undefined>>,
+  { nodeArguments = [], main }: Pick<ProcessOptions, 'nodeArguments' | 'main'> = {},
+): Promise<RunningProcess> {
+  if (main === undefined) bringBuildUpToDate();
+  // The embedded Postgres of a development process runs as another user, who must get through to its data.
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-process-'));
+  await chmod(folder, 0o711);
+  const entry = main ?? path.join(ROOT, 'dist', 'main.js');
+  const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArguments, entry], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return new RunningProcess(child, folder);
+}
+
+/**
+ * Starts the built service as a process of its own, in production on a fresh database unless `env` says otherwise
+ * (`GATEHOUSE_DEV: '1'`: development), and waits until it is ready. In production nothing must be asked of it that it
+ * would tell Firebase: make orgs with `seedOrg`.
+ */
+export async function startServiceProcess(options: ProcessOptions = {}): Promise<ServiceProcess> {
+  const cleanup: (() => Promise<unknown>)[] = [];
+  const surroundings = await surroundingsOf(options, cleanup);
+  const env = { ...productionEnvironment(surroundings, options.providerTenants), ...options.env };
+  const running = await spawnService(env, options);
+  try {
+    return new ServiceProcess(running, await readyPort(running), surroundings, cleanup);
+  } catch (error) {
+    if (!running.hasExited) await running.kill9();
+    for (const step of cleanup.reverse()) await step();
+    throw error;
+  }
+}
+
+/** The port, once the process takes requests; in development also its quickstart is made. */
+async function readyPort(running: RunningProcess): Promise<number> {
+  let ready: Record<string, unknown> | undefined;
+  await eventually(() => {
+    if (running.hasExited) return true;
+    ready = running.log.find(({ msg }) => msg === 'Gatehouse is ready.');
+    if (ready === undefined) return false;
+    return ready['mode'] === 'production' || running.stdout.includes('For scripts:');
+  }, 60_000);
+  if (running.hasExited || ready === undefined) {
+    const { code, stdout, stderr } = await running.exited;
+    throw new Error(`The service ended with ${code} instead of starting:\n${stdout}${stderr}`);
+  }
+  return ready['port'] as number;
+}
+
+let built = false;
+
+/** Builds dist/ where a source changed; looks once for each spec file. */
+export function bringBuildUpToDate(): void {
+  if (built) return;
+  const { status, stderr } = spawnSync(process.execPath, [path.join(ROOT, 'scripts', 'build.mjs')], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  if (status !== 0) throw new Error(`The build failed:\n${stderr}`);
+  built = true;
+}
