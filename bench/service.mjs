@@ -24,9 +24,10 @@ import { median } from './statistics.mjs';
 
 const ENTRY = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 /** The flags that `npm start` and the image start the service with. */
-const NODE_FLAGS = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).scripts.start.match(
-  /node ((?:--\S+ )+)dist\/main\.js/,
-)[1].trim().split(' ');
+const NODE_FLAGS = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  .scripts.start.match(/node ((?:--\S+ )+)dist\/main\.js/)[1]
+  .trim()
+  .split(' ');
 const EMBEDDED_POSTGRES = new URL('../dist/platform/database/embedded/embedded-postgres.js', import.meta.url);
 
 /** The key that the service has at the upstream: by it the upstream knows whose calls it counts. */

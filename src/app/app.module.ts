@@ -36,7 +36,12 @@ export class AppModule implements OnModuleInit {
     return {
       module: AppModule,
       imports: [
-        { module: SettingsModule, global: true, providers: [{ provide: SETTINGS_TOKEN, useValue: settings }], exports: [SETTINGS_TOKEN] },
+        {
+          module: SettingsModule,
+          global: true,
+          providers: [{ provide: SETTINGS_TOKEN, useValue: settings }],
+          exports: [SETTINGS_TOKEN],
+        },
         DiscoveryModule,
         CryptoModule,
         HttpModule,

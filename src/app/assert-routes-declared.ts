@@ -28,7 +28,10 @@ export function declaredRoutes(discovery: DiscoveryService, scanner: MetadataSca
       return prefixes.flatMap((prefix) =>
         paths.map((path) => ({
           method: RequestMethod[method],
-          path: `/${[prefix, path].map((part) => part.replace(/^\/+|\/+$/g, '')).filter((part) => part !== '').join('/')}`,
+          path: `/${[prefix, path]
+            .map((part) => part.replace(/^\/+|\/+$/g, ''))
+            .filter((part) => part !== '')
+            .join('/')}`,
           handler: `${metatype.name}.${name}`,
           dialect,
           access,
@@ -40,7 +43,9 @@ export function declaredRoutes(discovery: DiscoveryService, scanner: MetadataSca
 
 /** Refuses to boot with a route that says neither who may call it nor how it speaks. */
 export function assertRoutesDeclared(discovery: DiscoveryService, scanner: MetadataScanner): void {
-  const silent = declaredRoutes(discovery, scanner).filter(({ access, dialect }) => access === undefined || dialect === undefined);
+  const silent = declaredRoutes(discovery, scanner).filter(
+    ({ access, dialect }) => access === undefined || dialect === undefined,
+  );
   if (silent.length > 0) {
     throw new Error(
       `These routes declare no @Access or @Public, or their controller no dialect: ${silent.map(({ handler }) => handler).join(', ')}.`,

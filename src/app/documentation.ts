@@ -35,8 +35,14 @@ export async function serveDocumentation(app: NestFastifyApplication): Promise<v
   await fastify.register(helmet, { global: false });
   fastify.addHook('onRequest', async (request, reply) => {
     if (request.url.startsWith('/docs')) {
-      await reply.helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } }, strictTransportSecurity: false });
+      await reply.helmet({
+        contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+        strictTransportSecurity: false,
+      });
     }
   });
-  SwaggerModule.setup('docs', app, () => createDocument(app), { jsonDocumentUrl: 'openapi.json', yamlDocumentUrl: 'openapi.yaml' });
+  SwaggerModule.setup('docs', app, () => createDocument(app), {
+    jsonDocumentUrl: 'openapi.json',
+    yamlDocumentUrl: 'openapi.yaml',
+  });
 }

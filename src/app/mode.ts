@@ -31,7 +31,8 @@ export async function prepare(configured: ConfiguredSettings): Promise<PreparedM
     const directory = path.join(configured.home, 'postgres');
     progress(`Starting the embedded Postgres in ${path.relative(process.cwd(), directory) || directory} …`);
     embedded = await startEmbeddedPostgres({ directory });
-    if (embedded.location !== directory) progress(`Its data are in ${embedded.location}: its user can't reach the first place.`);
+    if (embedded.location !== directory)
+      progress(`Its data are in ${embedded.location}: its user can't reach the first place.`);
   }
   const settings: Settings = Object.freeze({
     ...configured,
@@ -42,7 +43,7 @@ export async function prepare(configured: ConfiguredSettings): Promise<PreparedM
   });
   return {
     settings,
-    parts: await developmentParts(settings, secrets),
+    parts: developmentParts(settings, secrets),
     embedded,
     progress,
     ready: (app, baseUrl) => quickstart(app, settings, baseUrl),
@@ -55,7 +56,13 @@ function prepareProduction(configured: ConfiguredSettings): PreparedMode {
   if (databaseUrl === undefined || peppers === undefined || signingKeys === undefined) {
     throw new TypeError('Production settings are incomplete.');
   }
-  const settings: Settings = Object.freeze({ ...configured, databaseUrl, peppers, signingKeys, embeddedDatabase: false });
+  const settings: Settings = Object.freeze({
+    ...configured,
+    databaseUrl,
+    peppers,
+    signingKeys,
+    embeddedDatabase: false,
+  });
   return {
     settings,
     parts: productionParts(settings),

@@ -12,7 +12,9 @@ export function productionParts(settings: Settings): ModeParts {
       DashboardModule.register({
         issuers: {
           inject: [OutboundHttp],
-          useFactory: (outbound: OutboundHttp) => [firebaseIssuer({ projectId, jwksUrl: settings.firebaseJwksUrl }, outbound)],
+          useFactory: (outbound: OutboundHttp) => [
+            firebaseIssuer({ projectId, jwksUrl: settings.firebaseJwksUrl }, outbound),
+          ],
         },
         claimsWriter: {
           useFactory: () => new FirebaseClaimsWriter({ projectId, serviceAccount: settings.firebaseServiceAccount }),

@@ -38,7 +38,8 @@ async function startUnguarded(): Promise<void> {
     const { settings } = mode;
     parseSigningKeys(settings.signingKeys);
     const { applied } = await migrate(settings.databaseUrl, MIGRATIONS);
-    if (applied.length > 0) mode.progress(`Applied ${applied.length} database migration${applied.length === 1 ? '' : 's'}.`);
+    if (applied.length > 0)
+      mode.progress(`Applied ${applied.length} database migration${applied.length === 1 ? '' : 's'}.`);
     const app = await createApplication(settings, mode.parts);
     stopping.app = app;
     await listen(app, settings);
@@ -58,8 +59,10 @@ async function listen(app: NestFastifyApplication, { port, host }: Settings): Pr
     await app.close().catch(() => undefined);
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') throw new StartError(`Port ${port} on ${host} is taken; set PORT to another one.`);
-    if (code === 'EACCES') throw new StartError(`Port ${port} may not be used by this user; set PORT to one above 1023.`);
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new StartError(`HOST is ${host}, which is no address of this machine.`);
+    if (code === 'EACCES')
+      throw new StartError(`Port ${port} may not be used by this user; set PORT to one above 1023.`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new StartError(`HOST is ${host}, which is no address of this machine.`);
     throw error;
   }
 }
@@ -106,7 +109,9 @@ class StartError extends Error {}
 
 function plainSentence(error: unknown): string {
   if (!(error instanceof Error)) return 'Gatehouse could not start.';
-  const known = [ConfigurationError, EmbeddedPostgresError, MigrationError, StartError].some((type) => error instanceof type);
+  const known = [ConfigurationError, EmbeddedPostgresError, MigrationError, StartError].some(
+    (type) => error instanceof type,
+  );
   if (!known) logger.debug({ err: error }, 'start');
   return error.message;
 }

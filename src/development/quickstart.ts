@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { DashboardUserPrincipal } from '../identity/index.js';
@@ -36,14 +36,19 @@ export async function quickstart(app: NestFastifyApplication, settings: Settings
 async function make(app: NestFastifyApplication): Promise<Omit<Quickstart, 'baseUrl'>> {
   const created = await app
     .get(OrgsService)
-    .create({ userId: DEVELOPMENT_OWNER, email: 'dev-owner@example.com', hasTenant: false }, { name: ORG_NAME, slug: '' });
+    .create(
+      { userId: DEVELOPMENT_OWNER, email: 'dev-owner@example.com', hasTenant: false },
+      { name: ORG_NAME, slug: '' },
+    );
   const owner: DashboardUserPrincipal = {
     kind: 'dashboardUser',
     tenantId: created.tenant_id,
     userId: DEVELOPMENT_OWNER,
     role: 'owner',
   };
-  const { key } = await app.get(KeysService).create(owner, { name: 'Quickstart', description: 'Made by the first start.' });
+  const { key } = await app
+    .get(KeysService)
+    .create(owner, { name: 'Quickstart', description: 'Made by the first start.' });
   return { tenantId: created.tenant_id, orgId: created.org_id, secretKey: key };
 }
 
@@ -73,7 +78,6 @@ async function read(file: string): Promise<Quickstart | null> {
 }
 
 async function write(file: string, content: Quickstart): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o711 });
   const fresh = `${file}.${randomBytes(4).toString('hex')}`;
   await writeFile(fresh, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
   await rename(fresh, file);

@@ -38,6 +38,11 @@ export function Access(rule: AccessRule): MethodDecorator {
 
 /** Opens a handler to everybody; the reason is reviewed with the access snapshot. */
 export function Public(reason: string, options: { recognises?: true } = {}): MethodDecorator {
-  return applyDecorators(SetMetadata(ACCESS_METADATA, { public: reason, recognises: options.recognises ?? false } satisfies AccessDeclaration),
-    ApiExtension('x-access', { public: reason }));
+  return applyDecorators(
+    SetMetadata(ACCESS_METADATA, {
+      public: reason,
+      recognises: options.recognises ?? false,
+    } satisfies AccessDeclaration),
+    ApiExtension('x-access', { public: reason }),
+  );
 }

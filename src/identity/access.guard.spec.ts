@@ -51,11 +51,19 @@ const TABLE: [string, AccessRule, Who[]][] = [
   ['viewers: roles are named one by one, none includes another', { dashboardUser: { roles: ['viewer'] } }, ['viewer']],
   ['no role at all', { dashboardUser: { roles: [] } }, []],
   ['dashboard users with chat:write', { dashboardUser: { scope: 'chat:write' } }, ['owner', 'admin', 'developer']],
-  ['dashboard users with usage:read', { dashboardUser: { scope: 'usage:read' } }, ['owner', 'admin', 'developer', 'viewer']],
+  [
+    'dashboard users with usage:read',
+    { dashboardUser: { scope: 'usage:read' } },
+    ['owner', 'admin', 'developer', 'viewer'],
+  ],
   ['dashboard users with users:impersonate', { dashboardUser: { scope: 'users:impersonate' } }, ['owner', 'admin']],
   ['dashboard users with audit:read', { dashboardUser: { scope: 'audit:read' } }, ['owner', 'admin']],
   ['any secret key', { secretKey: true }, ['key without scopes', 'key with chat:write', 'key with all scopes']],
-  ['secret keys with chat:write', { secretKey: { scope: 'chat:write' } }, ['key with chat:write', 'key with all scopes']],
+  [
+    'secret keys with chat:write',
+    { secretKey: { scope: 'chat:write' } },
+    ['key with chat:write', 'key with all scopes'],
+  ],
   ['secret keys with audit:read', { secretKey: { scope: 'audit:read' } }, ['key with all scopes']],
   [
     'accounts and any dashboard user',

@@ -33,7 +33,9 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
       if (rule.account) return;
       throw new Fault(
         'permission_denied',
-        principal.claimsTenant ? 'You are not a member of this tenant.' : 'This needs a tenant: the token has no tenant_id claim.',
+        principal.claimsTenant
+          ? 'You are not a member of this tenant.'
+          : 'This needs a tenant: the token has no tenant_id claim.',
       );
     case 'dashboardUser': {
       const wanted = rule.dashboardUser;

@@ -47,7 +47,11 @@ it('an outage of the store stays what it is, and is never called a bad credentia
 it('an error of a strategy stays an error', async () => {
   const error = new TypeError('x');
   await expect(verify((strategy) => strategy.error(error))).rejects.toBe(error);
-  await expect(verify(() => { throw error; })).rejects.toBe(error);
+  await expect(
+    verify(() => {
+      throw error;
+    }),
+  ).rejects.toBe(error);
   await expect(verify((strategy) => strategy.error('odd'))).rejects.toMatchObject({ kind: 'internal' });
 });
 

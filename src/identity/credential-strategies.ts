@@ -42,7 +42,10 @@ export class CredentialStrategies {
   verify(name: string, headers: PresentedHeaders): Promise<Principal> {
     return new Promise((resolve, reject) => {
       const done = (error: unknown, principal?: unknown, info?: unknown): void => {
-        if (error) reject(error instanceof Error ? error : new Fault('internal', 'An internal error occurred.', { cause: error }));
+        if (error)
+          reject(
+            error instanceof Error ? error : new Fault('internal', 'An internal error occurred.', { cause: error }),
+          );
         else if (principal) resolve(principal as Principal);
         // passport-jwt reports what its key provider threw as a failure with the error as its challenge.
         else if (info instanceof Fault) reject(info);

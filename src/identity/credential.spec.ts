@@ -7,7 +7,8 @@ import { classifyCredential, type Credential } from './credential.js';
 const SK = 'sk_gh_0123456789abcdefghijklmnopqrstuvw';
 const OTHER_SK = 'sk_gh_9999999999abcdefghijklmnopqrstuvw';
 
-const encoded = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const encoded = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const jwt = (payload: unknown): string => `${encoded({ alg: 'RS256' })}.${encoded(payload)}.${encoded('signature')}`;
 const JWT = jwt({ iss: 'https://issuer.example', sub: 'u' });
 
@@ -35,7 +36,10 @@ afterAll(async () => {
 
 async function classify(...headers: string[]): Promise<Credential> {
   const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
-  socket.end(`GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${headers.map((header) => `${header}\r\n`).join('')}\r\n`, 'latin1');
+  socket.end(
+    `GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${headers.map((header) => `${header}\r\n`).join('')}\r\n`,
+    'latin1',
+  );
   socket.resume();
   await once(socket, 'close');
   if (seen.fault !== undefined) throw seen.fault;
@@ -53,13 +57,33 @@ describe('a request that presents', () => {
     ['nothing is nobody', [], { kind: 'none' }],
     ['a key in X-API-Key is that key', [`X-API-Key: ${SK}`], { kind: 'secretKey', secret: SK }],
     ['a key in x-api-key is that key', [`x-api-key: ${SK}`], { kind: 'secretKey', secret: SK }],
-    ["a key as OpenAI's clients send it is that key", [`Authorization: Bearer ${SK}`], { kind: 'secretKey', secret: SK }],
+    [
+      "a key as OpenAI's clients send it is that key",
+      [`Authorization: Bearer ${SK}`],
+      { kind: 'secretKey', secret: SK },
+    ],
     ['a scheme in any case', [`Authorization: bEaReR ${SK}`], { kind: 'secretKey', secret: SK }],
     ['blanks around a key', [`Authorization: Bearer   ${SK}  `], { kind: 'secretKey', secret: SK }],
-    ['the same key in both headers is one identity', [`X-API-Key: ${SK}`, `Authorization: Bearer ${SK}`], { kind: 'secretKey', secret: SK }],
-    ['a token is told by its issuer', [`Authorization: Bearer ${JWT}`], { kind: 'jwt', token: JWT, issuer: 'https://issuer.example' }],
-    ['a key that looks like a token is a key: the prefix decides', ['Authorization: Bearer sk_a.b.c'], { kind: 'secretKey', secret: 'sk_a.b.c' }],
-    ['a key with a bad checksum is a key, to be refused as one', ['X-API-Key: sk_x'], { kind: 'secretKey', secret: 'sk_x' }],
+    [
+      'the same key in both headers is one identity',
+      [`X-API-Key: ${SK}`, `Authorization: Bearer ${SK}`],
+      { kind: 'secretKey', secret: SK },
+    ],
+    [
+      'a token is told by its issuer',
+      [`Authorization: Bearer ${JWT}`],
+      { kind: 'jwt', token: JWT, issuer: 'https://issuer.example' },
+    ],
+    [
+      'a key that looks like a token is a key: the prefix decides',
+      ['Authorization: Bearer sk_a.b.c'],
+      { kind: 'secretKey', secret: 'sk_a.b.c' },
+    ],
+    [
+      'a key with a bad checksum is a key, to be refused as one',
+      ['X-API-Key: sk_x'],
+      { kind: 'secretKey', secret: 'sk_x' },
+    ],
   ])('%s', async (_case, headers, credential) => {
     expect(await classify(...headers)).toEqual(credential);
   });
@@ -98,7 +122,10 @@ describe('what has no known shape is 401', () => {
     ['a key in X-API-Key behind its scheme', [`X-API-Key: Bearer ${SK}`]],
     ['a key in the wrong case', [`X-API-Key: ${SK.replace('sk_', 'SK_')}`]],
     ['a publishable key', ['X-API-Key: pk_gh_x']],
-    ['a publishable key beside a token, which alone must not count', ['X-API-Key: pk_gh_x', `Authorization: Bearer ${JWT}`]],
+    [
+      'a publishable key beside a token, which alone must not count',
+      ['X-API-Key: pk_gh_x', `Authorization: Bearer ${JWT}`],
+    ],
     ['a publishable key as bearer', ['Authorization: Bearer pk_gh_x']],
     ['a sealed token', ['Authorization: Bearer aisbreaker_eyJ2ZXIi.a.b.c.d']],
     ['an empty Authorization', ['Authorization:']],

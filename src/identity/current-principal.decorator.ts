@@ -7,8 +7,11 @@ import type { Principal, PrincipalKind, PrincipalOf } from './principal.js';
  * Hands a handler its principal. The kinds named here are those of the handler's `@Access`; a mismatch is a mistake of
  * ours and fails closed.
  */
-export const CurrentPrincipal = createParamDecorator((kinds: readonly PrincipalKind[], context: ExecutionContext): Principal => {
-  const { principal } = context.switchToHttp().getRequest<FastifyRequest>();
-  if (principal === null || !kinds.includes(principal.kind)) throw new Fault('permission_denied', 'This may not be done by this credential.');
-  return principal as PrincipalOf<PrincipalKind>;
-});
+export const CurrentPrincipal = createParamDecorator(
+  (kinds: readonly PrincipalKind[], context: ExecutionContext): Principal => {
+    const { principal } = context.switchToHttp().getRequest<FastifyRequest>();
+    if (principal === null || !kinds.includes(principal.kind))
+      throw new Fault('permission_denied', 'This may not be done by this credential.');
+    return principal as PrincipalOf<PrincipalKind>;
+  },
+);

@@ -16,6 +16,9 @@ it('a user and a key of the same id share no window', () => {
   expect(throttleKey({ ...USER, userId: 'same' })).not.toBe(throttleKey({ ...KEY, keyId: 'same' }));
 });
 
-it.each([auditSubject, throttleKey, threadOwner])('a kind that nobody thought of is an error, not a default: $name', (of) => {
-  expect(() => of({ kind: 'system' } as unknown as Principal)).toThrow(TypeError);
-});
+it.each([auditSubject, throttleKey, threadOwner])(
+  'a kind that nobody thought of is an error, not a default: $name',
+  (of) => {
+    expect(() => of({ kind: 'system' } as unknown as Principal)).toThrow(TypeError);
+  },
+);

@@ -72,13 +72,19 @@ it.each<[Role, string[]]>([
   ['admin', NEW_KEY],
   ['developer', NEW_KEY],
   ['viewer', VIEWER],
-])('a key that a role of %s makes without naming scopes gets none that reaches far, and none that the role lacks', (role, scopes) => {
-  expect(sorted(defaultKeyScopes(role))).toEqual(sorted(scopes));
-});
+])(
+  'a key that a role of %s makes without naming scopes gets none that reaches far, and none that the role lacks',
+  (role, scopes) => {
+    expect(sorted(defaultKeyScopes(role))).toEqual(sorted(scopes));
+  },
+);
 
-it.each(['', 'chat', 'chat:write ', 'Chat:write', 'chat:*', '*', 'constructor', '__proto__'])('%j is no scope', (text) => {
-  expect(isScope(text)).toBe(false);
-});
+it.each(['', 'chat', 'chat:write ', 'Chat:write', 'chat:*', '*', 'constructor', '__proto__'])(
+  '%j is no scope',
+  (text) => {
+    expect(isScope(text)).toBe(false);
+  },
+);
 
 it.each(['', 'Owner', 'root', 'constructor', '__proto__', null, undefined, 1, ['owner']])('%j is no role', (value) => {
   expect(isRole(value)).toBe(false);

@@ -58,14 +58,26 @@ async function accepts(node: KeysNode, key: string): Promise<boolean> {
 }
 
 const stored = async (id: string): Promise<{ hash: Buffer; pepper_version: number; last_used_at: Date | null }> =>
-  (await rowsOf<{ hash: Buffer; pepper_version: number; last_used_at: Date | null }>(database.superuserUrl, 'SELECT * FROM api_keys WHERE id = $1', [id]))[0]!;
+  (
+    await rowsOf<{ hash: Buffer; pepper_version: number; last_used_at: Date | null }>(
+      database.superuserUrl,
+      'SELECT * FROM api_keys WHERE id = $1',
+      [id],
+    )
+  )[0]!;
 
 describe('a key', () => {
   it('stands for its tenant, with its scopes and limit, in one frozen value', async () => {
     const node = await start();
     const { id, key } = await makeKey(node, { permissions: ['chat:write'], rateLimit: { requestsPerMinute: 7 } });
     const principal = await node.directory.authenticate(key);
-    expect(principal).toEqual({ kind: 'secretKey', tenantId: acme.tenantId, keyId: id, scopes: new Set(['chat:write']), requestsPerMinute: 7 });
+    expect(principal).toEqual({
+      kind: 'secretKey',
+      tenantId: acme.tenantId,
+      keyId: id,
+      scopes: new Set(['chat:write']),
+      requestsPerMinute: 7,
+    });
     expect(Object.isFrozen(principal)).toBe(true);
   });
 
@@ -134,7 +146,15 @@ describe('the strategy for secret keys', () => {
     const verify = (presented: string) => strategies.verify(SECRET_KEY_STRATEGY, { 'x-api-key': presented });
     node.proxy.statements = 0;
     const wrong = key.at(-1) === '0' ? '1' : '0';
-    for (const bad of ['', 'sk_', `${key} `, key.slice(0, -1), `${key.slice(0, -1)}${wrong}`, key.replace('sk_', 'pk_'), 'sk_gh_' + 'x'.repeat(10_000)]) {
+    for (const bad of [
+      '',
+      'sk_',
+      `${key} `,
+      key.slice(0, -1),
+      `${key.slice(0, -1)}${wrong}`,
+      key.replace('sk_', 'pk_'),
+      'sk_gh_' + 'x'.repeat(10_000),
+    ]) {
       await expect(verify(bad)).rejects.toMatchObject({ kind: 'unauthenticated' });
     }
     expect(node.proxy.statements).toBe(0);
@@ -172,9 +192,16 @@ describe('a revoked key', () => {
     const [here, there] = [await start(), await start()];
     const { id, key } = await makeKey(here, { permissions: ['chat:write', 'usage:read'] });
     await there.directory.authenticate(key);
-    await here.service.update(person(acme), { keyId: id, permissions: ['usage:read'], rateLimit: { requestsPerMinute: 3 } });
+    await here.service.update(person(acme), {
+      keyId: id,
+      permissions: ['usage:read'],
+      rateLimit: { requestsPerMinute: 3 },
+    });
     await there.hearEverything();
-    expect(await there.directory.authenticate(key)).toMatchObject({ scopes: new Set(['usage:read']), requestsPerMinute: 3 });
+    expect(await there.directory.authenticate(key)).toMatchObject({
+      scopes: new Set(['usage:read']),
+      requestsPerMinute: 3,
+    });
   });
 });
 
@@ -197,14 +224,18 @@ describe("expiry is judged by the database's clock", () => {
     const { key } = await makeKey(node, { expiresAt: new Date(realNow() + 1500) });
     expect(await accepts(node, key)).toBe(true);
     await eventually(async () => !(await accepts(node, key)));
-    const [row] = await rowsOf<{ past: boolean }>(database.superuserUrl, 'SELECT expires_at <= clock_timestamp() AS past FROM api_keys');
+    const [row] = await rowsOf<{ past: boolean }>(
+      database.superuserUrl,
+      'SELECT expires_at <= clock_timestamp() AS past FROM api_keys',
+    );
     expect(row).toEqual({ past: true });
     await expect(makeKey(node, { expiresAt: new Date(realNow() - 1000) })).rejects.toBeInstanceOf(Fault);
   });
 });
 
 describe('a change of pepper', () => {
-  const moved = async (id: string): Promise<void> => eventually(async () => (await stored(id)).pepper_version === NEW.version);
+  const moved = async (id: string): Promise<void> =>
+    eventually(async () => (await stored(id)).pepper_version === NEW.version);
 
   it('moves a key to the new pepper as it is used; then the old one can go', async () => {
     const before = await start(OLD);
@@ -304,7 +335,10 @@ describe('when a key was last used', () => {
     const node = await start();
     const [one, two] = [await makeKey(node), await makeKey(node)];
     const touch = (at: string): Promise<unknown> =>
-      node.database.call({ name: 'touch_api_keys', text: 'SELECT touch_api_keys($1, $2)' }, [[one.id, two.id], [new Date(at), new Date(at)]]);
+      node.database.call({ name: 'touch_api_keys', text: 'SELECT touch_api_keys($1, $2)' }, [
+        [one.id, two.id],
+        [new Date(at), new Date(at)],
+      ]);
     await touch('2026-01-02T00:00:00Z');
     await touch('2026-01-01T00:00:00Z');
     await touch('2026-01-02T00:00:00Z');

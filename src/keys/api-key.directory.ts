@@ -99,7 +99,9 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     if (current === undefined || current.hash.equals(row.hash)) return;
     this.database
       .call(REHASH, [row.hash, current.hash, current.version])
-      .catch((error: unknown) => logger.warn({ err: error, keyId: row.id }, 'A key could not be moved to the current pepper.'));
+      .catch((error: unknown) =>
+        logger.warn({ err: error, keyId: row.id }, 'A key could not be moved to the current pepper.'),
+      );
   }
 
   private async writeLastUsed(): Promise<void> {

@@ -5,7 +5,8 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const PREFIX = 'sk_gh_';
 const RANDOM_LENGTH = 27;
 
-const replaceAt = (text: string, at: number, character: string): string => text.slice(0, at) + character + text.slice(at + 1);
+const replaceAt = (text: string, at: number, character: string): string =>
+  text.slice(0, at) + character + text.slice(at + 1);
 
 /** CRC-32 (IEEE), bit by bit, in six base62 digits. */
 function checksum(text: string): string {
@@ -73,7 +74,9 @@ describe('the checksum', () => {
   });
 
   it('lets no key of our own invention through', () => {
-    const invented = fc.array(fc.constantFrom(...ALPHABET), { minLength: 33, maxLength: 33 }).map((all) => PREFIX + all.join(''));
+    const invented = fc
+      .array(fc.constantFrom(...ALPHABET), { minLength: 33, maxLength: 33 })
+      .map((all) => PREFIX + all.join(''));
     fc.assert(
       fc.property(invented, (key) => {
         fc.pre(key.slice(-6) !== checksum(key.slice(0, -6)));

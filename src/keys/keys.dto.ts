@@ -19,7 +19,9 @@ const rateLimit = z.strictObject({
 export const createKeyRequest = z.strictObject({
   name,
   description: description.default(''),
-  permissions: permissions.optional().meta({ description: "Absent: the creator's own scopes but for the far-reaching ones." }),
+  permissions: permissions
+    .optional()
+    .meta({ description: "Absent: the creator's own scopes but for the far-reaching ones." }),
   rateLimit: rateLimit.optional(),
   expiresAt: timestamp.optional(),
 });

@@ -62,7 +62,9 @@ export class KeysRepository {
   }
 
   findById(tenantId: string, id: string): Promise<ApiKeyRecord | null> {
-    return this.database.withTenant(tenantId, (tx) => tx.apiKey.findFirst({ where: { tenantId, id }, select: COLUMNS }));
+    return this.database.withTenant(tenantId, (tx) =>
+      tx.apiKey.findFirst({ where: { tenantId, id }, select: COLUMNS }),
+    );
   }
 
   list(tenantId: string, after: ApiKeyCursor | null, take: number): Promise<ApiKeyRecord[]> {

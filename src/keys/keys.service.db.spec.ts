@@ -25,7 +25,11 @@ beforeEach(async () => {
   globex = await seedTenant(database.superuserUrl);
 });
 
-const request = (changes: Partial<CreateKeyRequest> = {}): CreateKeyRequest => ({ name: 'a key', description: '', ...changes });
+const request = (changes: Partial<CreateKeyRequest> = {}): CreateKeyRequest => ({
+  name: 'a key',
+  description: '',
+  ...changes,
+});
 const create = (changes: Partial<CreateKeyRequest> = {}, role: Role = 'owner', tenant = acme) =>
   node.service.create(person(tenant, role), request(changes));
 
@@ -75,14 +79,18 @@ describe('nobody grants a scope that the own role lacks', () => {
   });
 
   it('not by one among others that it holds', async () => {
-    const fault = await refusal(create({ permissions: ['chat:write', 'audit:read', 'users:impersonate'] }, 'developer'));
+    const fault = await refusal(
+      create({ permissions: ['chat:write', 'audit:read', 'users:impersonate'] }, 'developer'),
+    );
     expect(fault.fields).toHaveLength(2);
   });
 
   it('not by changing a key, which stays as it was', async () => {
     const { record } = await create({ permissions: ['chat:write'] });
     const developer = person(acme, 'developer');
-    const fault = await refusal(node.service.update(developer, { keyId: record.id, permissions: ['chat:write', 'users:impersonate'] }));
+    const fault = await refusal(
+      node.service.update(developer, { keyId: record.id, permissions: ['chat:write', 'users:impersonate'] }),
+    );
     expect(fault.kind).toBe('permission_denied');
     expect((await node.service.get(developer, record.id)).scopes).toEqual(['chat:write']);
   });
@@ -126,7 +134,11 @@ describe('a key that is made', () => {
 
   it('is never shown again, nor its hash', async () => {
     const { record, key } = await create();
-    for (const shown of [record, await node.service.get(person(acme), record.id), await node.service.list(person(acme), { pageSize: 0, pageToken: '' })]) {
+    for (const shown of [
+      record,
+      await node.service.get(person(acme), record.id),
+      await node.service.list(person(acme), { pageSize: 0, pageToken: '' }),
+    ]) {
       expect(JSON.stringify(shown)).not.toContain(key);
       expect(JSON.stringify(shown)).not.toContain('hash');
     }
@@ -147,18 +159,33 @@ describe('a key that is made', () => {
 
 describe('a key that is changed', () => {
   it('changes what is named, and nothing else', async () => {
-    const { record } = await create({ description: 'd', rateLimit: { requestsPerMinute: 7 }, expiresAt: new Date(Date.now() + 3_600_000) });
+    const { record } = await create({
+      description: 'd',
+      rateLimit: { requestsPerMinute: 7 },
+      expiresAt: new Date(Date.now() + 3_600_000),
+    });
     const renamed = await node.service.update(person(acme), { keyId: record.id, name: 'new' });
     expect(renamed).toEqual({ ...record, name: 'new' });
-    const unlimited = await node.service.update(person(acme), { keyId: record.id, rateLimit: { requestsPerMinute: 0 }, neverExpires: true });
+    const unlimited = await node.service.update(person(acme), {
+      keyId: record.id,
+      rateLimit: { requestsPerMinute: 0 },
+      neverExpires: true,
+    });
     expect(unlimited).toEqual({ ...renamed, requestsPerMinute: null, expiresAt: null });
-    expect(await node.service.update(person(acme), { keyId: record.id, description: '' })).toMatchObject({ name: 'new', description: '' });
+    expect(await node.service.update(person(acme), { keyId: record.id, description: '' })).toMatchObject({
+      name: 'new',
+      description: '',
+    });
   });
 
   it('can not be told to expire and never to expire', async () => {
     const { record } = await create();
     const fault = await refusal(
-      node.service.update(person(acme), { keyId: record.id, neverExpires: true, expiresAt: new Date(Date.now() + 3_600_000) }),
+      node.service.update(person(acme), {
+        keyId: record.id,
+        neverExpires: true,
+        expiresAt: new Date(Date.now() + 3_600_000),
+      }),
     );
     expect(fault).toMatchObject({ kind: 'invalid_input', fields: [{ field: 'never_expires' }] });
   });
@@ -168,7 +195,9 @@ describe('a key that is changed', () => {
     const revoked = await node.service.revoke(person(acme), record.id);
     expect(revoked.revokedAt).not.toBeNull();
     for (const changes of [{ name: 'x' }, { neverExpires: true }, { permissions: ['chat:write' as const] }]) {
-      expect((await refusal(node.service.update(person(acme), { keyId: record.id, ...changes }))).kind).toBe('conflict');
+      expect((await refusal(node.service.update(person(acme), { keyId: record.id, ...changes }))).kind).toBe(
+        'conflict',
+      );
     }
     expect(await node.service.get(person(acme), record.id)).toEqual(revoked);
   });
@@ -210,13 +239,16 @@ describe("another tenant's key", () => {
 });
 
 describe('the list', () => {
-  const page = (pageSize: number, pageToken: string, tenant = acme) => node.service.list(person(tenant), { pageSize, pageToken });
+  const page = (pageSize: number, pageToken: string, tenant = acme) =>
+    node.service.list(person(tenant), { pageSize, pageToken });
 
   it('comes newest first, page by page, without gap or repeat, though keys are made and changed meanwhile', async () => {
     const made: string[] = [];
     for (let i = 0; i < 23; i += 1) made.push((await create()).record.id);
     // Some of the same millisecond.
-    await rowsOf(database.superuserUrl, "UPDATE api_keys SET created_at = '2026-01-01T00:00:00Z' WHERE id = ANY ($1)", [made.slice(3, 12)]);
+    await rowsOf(database.superuserUrl, "UPDATE api_keys SET created_at = '2026-01-01T00:00:00Z' WHERE id = ANY ($1)", [
+      made.slice(3, 12),
+    ]);
     const seen: { id: string; createdAt: Date }[] = [];
     let token = '';
     do {
@@ -255,8 +287,15 @@ describe('the list', () => {
   it("refuses another tenant's token and a made-up one", async () => {
     for (let i = 0; i < 3; i += 1) await create();
     const { nextPageToken } = await page(2, '');
-    for (const [tenant, token] of [[globex, nextPageToken], [acme, 'made-up'], [acme, `${nextPageToken}x`.slice(1)]] as const) {
-      expect(await refusal(page(2, token, tenant))).toMatchObject({ kind: 'invalid_input', fields: [{ field: 'page_token' }] });
+    for (const [tenant, token] of [
+      [globex, nextPageToken],
+      [acme, 'made-up'],
+      [acme, `${nextPageToken}x`.slice(1)],
+    ] as const) {
+      expect(await refusal(page(2, token, tenant))).toMatchObject({
+        kind: 'invalid_input',
+        fields: [{ field: 'page_token' }],
+      });
     }
   });
 });

@@ -55,7 +55,10 @@ export class KeysService {
   }
 
   /** @throws Fault invalid_input: a page token that is not ours, or another tenant's */
-  async list(principal: DashboardUserPrincipal, request: ListKeysRequest): Promise<{ records: ApiKeyRecord[]; nextPageToken: string }> {
+  async list(
+    principal: DashboardUserPrincipal,
+    request: ListKeysRequest,
+  ): Promise<{ records: ApiKeyRecord[]; nextPageToken: string }> {
     const take = request.pageSize || DEFAULT_PAGE_SIZE;
     const scope = `api-keys/list:${principal.tenantId}`;
     const after = this.pageTokens.read(scope, request.pageToken);
@@ -69,7 +72,9 @@ export class KeysService {
     return {
       records,
       nextPageToken:
-        found.length > take && last !== undefined ? this.pageTokens.write(scope, [last.createdAt.getTime(), last.id]) : '',
+        found.length > take && last !== undefined
+          ? this.pageTokens.write(scope, [last.createdAt.getTime(), last.id])
+          : '',
     };
   }
 

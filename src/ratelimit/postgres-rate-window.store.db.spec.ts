@@ -49,7 +49,9 @@ describe('windows in Postgres', () => {
   });
 
   it('lets the lower limit hold where it changes while requests come', async () => {
-    const windows = await Promise.all(Array.from({ length: 40 }, (_, index) => store.take('a', index % 2 === 0 ? 3 : 30)));
+    const windows = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => store.take('a', index % 2 === 0 ? 3 : 30)),
+    );
     expect(windows.filter(({ allowed }) => allowed)).toHaveLength(3);
   });
 
@@ -79,7 +81,10 @@ describe('windows in Postgres', () => {
 
   it('are forgotten once they closed, and not before', async () => {
     await store.take('open', 5);
-    await rowsOf(test.superuserUrl, "INSERT INTO rate_windows (key, opened_at, used) VALUES ('closed', now() - interval '3 hours', 5)");
+    await rowsOf(
+      test.superuserUrl,
+      "INSERT INTO rate_windows (key, opened_at, used) VALUES ('closed', now() - interval '3 hours', 5)",
+    );
     await store.prune();
     const rows = await rowsOf<{ key: string }>(test.superuserUrl, 'SELECT key FROM rate_windows');
     expect(rows).toEqual([{ key: 'open' }]);

@@ -1,7 +1,10 @@
 import { GroupCommit, type Database } from '../platform/database/index.js';
 import { RateWindowStore, type RateWindow } from './rate-window.store.js';
 
-const TAKE = { name: 'take_rate_windows', text: 'SELECT * FROM take_rate_windows($1, $2, $3, make_interval(secs => $4))' };
+const TAKE = {
+  name: 'take_rate_windows',
+  text: 'SELECT * FROM take_rate_windows($1, $2, $3, make_interval(secs => $4))',
+};
 const PRUNE = { name: 'prune_rate_windows', text: 'SELECT prune_rate_windows(make_interval(secs => $1))' };
 
 interface Wanted {
@@ -63,13 +66,20 @@ export class PostgresRateWindowStore extends RateWindowStore {
       groups.map(({ limit }) => limit),
       this.windowSeconds,
     ]);
-    const taken = new Map(rows.map((row) => [row.key, { ...row, next: row.before, resetsAtMs: row.resets_at.getTime() }]));
+    const taken = new Map(
+      rows.map((row) => [row.key, { ...row, next: row.before, resetsAtMs: row.resets_at.getTime() }]),
+    );
     return items.map(({ key, limit }) => {
       const row = taken.get(key);
       if (row === undefined) throw new TypeError('The request counter did not answer for a key.');
       const allowed = row.next < row.used;
       if (allowed) row.next += 1;
-      return { allowed, limit, remaining: Math.max(0, limit - (allowed ? row.next : row.used)), resetsAtMs: row.resetsAtMs };
+      return {
+        allowed,
+        limit,
+        remaining: Math.max(0, limit - (allowed ? row.next : row.used)),
+        resetsAtMs: row.resetsAtMs,
+      };
     });
   }
 }

@@ -25,9 +25,13 @@ export class RateLimitGuard implements CanActivate {
     const window = taken instanceof Promise ? await taken : taken;
     setRateLimitHeaders(http.getResponse<FastifyReply>(), window, this.settings.rateWindowSeconds);
     if (window.allowed) return true;
-    throw new Fault('rate_limited', `The limit of ${window.limit} requests in ${this.settings.rateWindowSeconds} seconds is reached.`, {
-      retryAfterSeconds: secondsUntil(window.resetsAtMs),
-    });
+    throw new Fault(
+      'rate_limited',
+      `The limit of ${window.limit} requests in ${this.settings.rateWindowSeconds} seconds is reached.`,
+      {
+        retryAfterSeconds: secondsUntil(window.resetsAtMs),
+      },
+    );
   }
 
   private limitOf(principal: Principal): number {

@@ -20,7 +20,8 @@ const PRUNE_EVERY_MS = 60_000;
     {
       provide: POSTGRES_STORE,
       inject: [Database, SETTINGS_TOKEN],
-      useFactory: (database: Database, settings: Settings) => new PostgresRateWindowStore(database, settings.rateWindowSeconds),
+      useFactory: (database: Database, settings: Settings) =>
+        new PostgresRateWindowStore(database, settings.rateWindowSeconds),
     },
     {
       provide: RateWindowStore,
@@ -45,7 +46,9 @@ export class RateLimitModule implements OnApplicationBootstrap, OnApplicationShu
   onApplicationBootstrap(): void {
     if (this.store instanceof MemoryRateWindowStore) return;
     this.timer = setInterval(() => {
-      this.postgres.prune().catch((error: unknown) => logger.warn({ err: error }, 'Closed request windows could not be pruned.'));
+      this.postgres
+        .prune()
+        .catch((error: unknown) => logger.warn({ err: error }, 'Closed request windows could not be pruned.'));
     }, PRUNE_EVERY_MS);
   }
 

@@ -68,7 +68,8 @@ describe('windows in Redis', () => {
     await server.stop();
   });
 
-  const takeMany = (count: number): Promise<RateWindow[]> => Promise.all(Array.from({ length: count }, () => store.take('a', 10)));
+  const takeMany = (count: number): Promise<RateWindow[]> =>
+    Promise.all(Array.from({ length: count }, () => store.take('a', 10)));
 
   it('are counted by the store behind it while Redis is gone, without an error, and by Redis again when it is back', async () => {
     await takeMany(10);

@@ -61,10 +61,15 @@ export class RedisRateWindowStore extends RateWindowStore {
   async take(key: string, limit: number): Promise<RateWindow> {
     if (this.redis.status !== 'ready' || Date.now() < this.askAgainAtMs) return this.behind.take(key, limit);
     try {
-      const [allowed, used, resetsAt] = await this.redis.takeRateWindow(`gatehouse:window:${key}`, limit, this.windowMs);
+      const [allowed, used, resetsAt] = await this.redis.takeRateWindow(
+        `gatehouse:window:${key}`,
+        limit,
+        this.windowMs,
+      );
       return { allowed: allowed === 1, limit, remaining: Math.max(0, limit - used), resetsAtMs: Number(resetsAt) };
     } catch (error) {
-      if (Date.now() >= this.askAgainAtMs) logger.warn({ err: error }, 'Redis can not be reached; Postgres counts requests.');
+      if (Date.now() >= this.askAgainAtMs)
+        logger.warn({ err: error }, 'Redis can not be reached; Postgres counts requests.');
       this.askAgainAtMs = Date.now() + 1000;
       return this.behind.take(key, limit);
     }

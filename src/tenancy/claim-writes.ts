@@ -1,6 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { logger } from '../platform/logging/index.js';
-import { ClaimsWriter } from './claims-writer.js';
+import { ClaimsWriter, UnknownUserError } from './claims-writer.js';
 import { OrgsRepository, type ClaimWrite } from './orgs.repository.js';
 
 const POLL_EVERY_MS = 5000;
@@ -55,7 +55,11 @@ export class ClaimWrites implements OnApplicationBootstrap, BeforeApplicationShu
 
   private async write(write: ClaimWrite): Promise<void> {
     try {
-      await this.writer.setClaims(write.user_id, write.claims);
+      await this.writer.setClaims(write.user_id, write.claims).catch((error: unknown) => {
+        // Nobody is there to have claims, nor will be: ids are never given twice.
+        if (!(error instanceof UnknownUserError)) throw error;
+        logger.warn({ err: error }, 'Claims were dropped.');
+      });
       await this.repository.finishClaimWrite(write.id);
     } catch (error) {
       logger.warn({ err: error, attempts: write.attempts }, 'Claims could not be written yet; they are tried again.');

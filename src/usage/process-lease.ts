@@ -6,7 +6,7 @@ import { logger } from '../platform/logging/index.js';
 
 const RENEW = { name: 'renew_lease', text: 'SELECT renew_lease($1, $2) AS alive' };
 const END = { name: 'end_lease', text: 'SELECT end_lease($1)' };
-const SWEEP = { name: 'sweep_usage', text: "SELECT sweep_usage(make_interval(secs => $1)) AS swept" };
+const SWEEP = { name: 'sweep_usage', text: 'SELECT sweep_usage(make_interval(secs => $1)) AS swept' };
 
 /**
  * This process's claim on its own reservations, and the sweeper of those that dead processes left.

@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { eventually, pause, watch } from '../../test/support/eventually.js';
-import { ledgerRows, reservation, settlement, startLedgerProcess, type LedgerProcess } from '../../test/support/ledger-process.js';
+import {
+  ledgerRows,
+  reservation,
+  settlement,
+  startLedgerProcess,
+  type LedgerProcess,
+} from '../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { isCallOf } from '../../test/support/postgres-proxy.js';
 import { rowsOf } from '../../test/support/sql.js';
@@ -21,18 +27,23 @@ afterEach(async () => {
   await database.drop();
 });
 
-async function start(...[overrides, run]: [Parameters<typeof startLedgerProcess>[1]?, boolean?]): Promise<LedgerProcess> {
+async function start(
+  ...[overrides, run]: [Parameters<typeof startLedgerProcess>[1]?, boolean?]
+): Promise<LedgerProcess> {
   const started = await startLedgerProcess(database.ownerUrl, overrides, run);
   running.push(started);
   return started;
 }
 
 const rows = (id: string) => ledgerRows(database.superuserUrl, id);
-const countRows = async (): Promise<number> => (await rowsOf(database.superuserUrl, 'SELECT 1 FROM usage_records')).length;
+const countRows = async (): Promise<number> =>
+  (await rowsOf(database.superuserUrl, 'SELECT 1 FROM usage_records')).length;
 const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID());
 
 /** A transaction behind the service's back, ended by `end`. */
-async function transaction(...statements: [string, unknown[]?][]): Promise<{ end(how: 'COMMIT' | 'ROLLBACK'): Promise<void> }> {
+async function transaction(
+  ...statements: [string, unknown[]?][]
+): Promise<{ end(how: 'COMMIT' | 'ROLLBACK'): Promise<void> }> {
   const client = new pg.Client(database.superuserUrl);
   await client.connect();
   await client.query('BEGIN');
@@ -67,7 +78,9 @@ describe('a reservation', () => {
     await lock.end('ROLLBACK');
     await eventually(() => reserved.ending !== undefined);
     expect(reserved.ending).toEqual({ value: undefined });
-    expect(await rows(id)).toEqual([expect.objectContaining({ state: 'RESERVED', kind: 'CALL', outcome: null, input_tokens: 0, output_tokens: 0 })]);
+    expect(await rows(id)).toEqual([
+      expect.objectContaining({ state: 'RESERVED', kind: 'CALL', outcome: null, input_tokens: 0, output_tokens: 0 }),
+    ]);
   });
 
   it('of many calls at once is one statement, and every call has its row', async () => {
@@ -85,10 +98,23 @@ describe('a reservation', () => {
     const made = ids(6);
     const results = await Promise.allSettled(
       made.map((id, index) =>
-        ledger.reserve(reservation({ id, ...(index === 2 ? { model: 'a\u0000b' } : {}), ...(index === 4 ? { reservedInputTokens: -1 } : {}) })),
+        ledger.reserve(
+          reservation({
+            id,
+            ...(index === 2 ? { model: 'a\u0000b' } : {}),
+            ...(index === 4 ? { reservedInputTokens: -1 } : {}),
+          }),
+        ),
       ),
     );
-    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(results.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
     expect(await countRows()).toBe(4);
   });
 
@@ -115,7 +141,9 @@ describe('a reservation whose commit nobody heard of', () => {
     };
     await expect(ledger.reserve(reservation({ id }))).rejects.toMatchObject(UNAVAILABLE);
     await eventually(async () => (await rows(id))[0]?.state === 'SETTLED');
-    expect(await rows(id)).toEqual([expect.objectContaining({ outcome: 'NOT_SENT', input_tokens: 0, output_tokens: 0, status_code: null })]);
+    expect(await rows(id)).toEqual([
+      expect.objectContaining({ outcome: 'NOT_SENT', input_tokens: 0, output_tokens: 0, status_code: null }),
+    ]);
   });
 
   it('is refused, and leaves no row where it never reached Postgres', async () => {
@@ -180,7 +208,8 @@ describe('a database that is away', () => {
     await eventually(() => ledger.reserve(reservation()).then(() => true));
     await eventually(async () => (await rows(first!))[0]?.state !== 'RESERVED');
     for (const id of [first!, queued!, ...late]) {
-      for (const row of await rows(id)) expect(row).toMatchObject({ state: 'SETTLED', outcome: 'NOT_SENT', input_tokens: 0, output_tokens: 0 });
+      for (const row of await rows(id))
+        expect(row).toMatchObject({ state: 'SETTLED', outcome: 'NOT_SENT', input_tokens: 0, output_tokens: 0 });
     }
   });
 
@@ -204,7 +233,8 @@ describe('a database that is away', () => {
     expect(ledger.pendingSettlements).toBe(20);
     proxy.tcp.refuse(false);
     await eventually(() => ledger.pendingSettlements === 0);
-    for (const [index, id] of made.entries()) expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', output_tokens: index })]);
+    for (const [index, id] of made.entries())
+      expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', output_tokens: index })]);
   });
 
   it('gets them also where the connections that were open never answer again', async () => {
@@ -235,7 +265,11 @@ describe('a database that is away', () => {
     const { ledger, lease, proxy } = await start({}, true);
     const oldestOpen = async (): Promise<Date | null> => {
       await lease.renew();
-      const [row] = await rowsOf<{ oldest_open_at: Date | null }>(database.superuserUrl, 'SELECT oldest_open_at FROM process_leases WHERE id = $1', [lease.id]);
+      const [row] = await rowsOf<{ oldest_open_at: Date | null }>(
+        database.superuserUrl,
+        'SELECT oldest_open_at FROM process_leases WHERE id = $1',
+        [lease.id],
+      );
       return row!.oldest_open_at;
     };
     const { id } = reservation();
@@ -260,7 +294,16 @@ describe('a settlement', () => {
     const { ledger, lease } = await start();
     const { id } = reservation();
     await ledger.reserve(reservation({ id }));
-    ledger.settle(settlement(id, { outcome: 'CLIENT_ABORTED', statusCode: 200, inputTokens: 3, outputTokens: 5, estimated: true, latencyMs: 1234.5 }));
+    ledger.settle(
+      settlement(id, {
+        outcome: 'CLIENT_ABORTED',
+        statusCode: 200,
+        inputTokens: 3,
+        outputTokens: 5,
+        estimated: true,
+        latencyMs: 1234.5,
+      }),
+    );
     await ledger.flush();
     expect(await rows(id)).toEqual([
       {
@@ -289,7 +332,9 @@ describe('a settlement', () => {
     ledger.settle(settlement(id, { outcome: 'SHUTDOWN', inputTokens: 50, outputTokens: 60, estimated: true }));
     await ledger.flush();
     expect(await rows(id)).toEqual(settled);
-    expect(settled).toEqual([expect.objectContaining({ input_tokens: 0, output_tokens: 0, estimated: false, outcome: 'OK' })]);
+    expect(settled).toEqual([
+      expect.objectContaining({ input_tokens: 0, output_tokens: 0, estimated: false, outcome: 'OK' }),
+    ]);
   });
 
   it('happens once although two come in one moment: the first one counts', async () => {
@@ -299,7 +344,8 @@ describe('a settlement', () => {
     for (const id of made) ledger.settle(settlement(id, { outputTokens: 1 }));
     for (const id of made) ledger.settle(settlement(id, { outcome: 'SHUTDOWN', outputTokens: 2 }));
     await ledger.flush();
-    for (const id of made) expect(await rows(id)).toEqual([expect.objectContaining({ outcome: 'OK', output_tokens: 1 })]);
+    for (const id of made)
+      expect(await rows(id)).toEqual([expect.objectContaining({ outcome: 'OK', output_tokens: 1 })]);
   });
 
   it('of a call that was never reserved writes nothing', async () => {
@@ -317,7 +363,9 @@ describe('a settlement', () => {
     for (const id of made) ledger.settle(settlement(id));
     await ledger.flush();
     expect(proxy.statements).toBe(1);
-    expect(await rowsOf(database.superuserUrl, "SELECT 1 FROM usage_records WHERE state = 'SETTLED'")).toHaveLength(300);
+    expect(await rowsOf(database.superuserUrl, "SELECT 1 FROM usage_records WHERE state = 'SETTLED'")).toHaveLength(
+      300,
+    );
   });
 
   it('that Postgres refuses holds up no other', async () => {
@@ -344,7 +392,8 @@ describe('a settlement', () => {
     for (const [index, id] of made.entries()) ledger.settle(settlement(id, index === 2 ? { inputTokens: NaN } : {}));
     await eventually(() => ledger.pendingSettlements === 0);
     expect(settles).toBeGreaterThanOrEqual(2);
-    for (const id of made.slice(0, 2)) expect((await rows(id))[0]).toMatchObject({ state: 'SETTLED', output_tokens: 11 });
+    for (const id of made.slice(0, 2))
+      expect((await rows(id))[0]).toMatchObject({ state: 'SETTLED', output_tokens: 11 });
   });
 
   it('whose answer was lost is written once', async () => {

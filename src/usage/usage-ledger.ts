@@ -7,7 +7,10 @@ import { Metrics } from '../platform/metrics/index.js';
 import { ProcessLease } from './process-lease.js';
 import type { Reservation, Settlement } from './usage.types.js';
 
-const RESERVE = { name: 'reserve_usage', text: 'SELECT reserve_usage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS alive' };
+const RESERVE = {
+  name: 'reserve_usage',
+  text: 'SELECT reserve_usage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS alive',
+};
 const SETTLE = { name: 'settle_usage', text: 'SELECT settle_usage($1, $2, $3, $4, $5, $6, $7)' };
 
 const MAX_BATCH = 500;
@@ -48,7 +51,11 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    this.metrics.gauge('gatehouse_ledger_pending_settlements', 'Settlements that wait for the database.', () => this.pending.length);
+    this.metrics.gauge(
+      'gatehouse_ledger_pending_settlements',
+      'Settlements that wait for the database.',
+      () => this.pending.length,
+    );
     await this.lease.start(
       () => this.oldestOpenAt(),
       (swept) => this.metrics.orphansSwept.inc(swept),
@@ -110,7 +117,10 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
         items.map((item) => item.reservedOutputTokens),
       ]);
       if (rows[0]?.alive === true) return items.map(() => true);
-      if (attempt === 1) throw new Fault('unavailable', 'The usage ledger is out of reach; try again shortly.', { retryAfterSeconds: 2 });
+      if (attempt === 1)
+        throw new Fault('unavailable', 'The usage ledger is out of reach; try again shortly.', {
+          retryAfterSeconds: 2,
+        });
       await this.lease.renew();
     }
   }

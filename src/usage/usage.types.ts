@@ -16,13 +16,7 @@ export interface Reservation {
 
 /** How a call ended. `NOT_SENT`: admission failed after the reservation may have been written. */
 export type Outcome =
-  | 'OK'
-  | 'UPSTREAM_ERROR'
-  | 'UPSTREAM_TIMEOUT'
-  | 'UPSTREAM_BROKEN'
-  | 'CLIENT_ABORTED'
-  | 'SHUTDOWN'
-  | 'NOT_SENT';
+  'OK' | 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT' | 'UPSTREAM_BROKEN' | 'CLIENT_ABORTED' | 'SHUTDOWN' | 'NOT_SENT';
 
 /** The truth about a call, known once it is over. */
 export interface Settlement {

@@ -73,10 +73,13 @@ describe('the mode', () => {
 });
 
 describe('production', () => {
-  it.each(['GATEHOUSE_PEPPERS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'])('refuses to start without %s', (name) => {
-    expect(namesOf(problemsOf(without(name)))).toEqual([name]);
-    expect(namesOf(problemsOf({ ...PRODUCTION, [name]: '' }))).toEqual([name]);
-  });
+  it.each(['GATEHOUSE_PEPPERS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'])(
+    'refuses to start without %s',
+    (name) => {
+      expect(namesOf(problemsOf(without(name)))).toEqual([name]);
+      expect(namesOf(problemsOf({ ...PRODUCTION, [name]: '' }))).toEqual([name]);
+    },
+  );
 
   it('names all that is missing at once', () => {
     const { DATABASE_URL } = PRODUCTION;
@@ -159,7 +162,10 @@ describe('peppers', () => {
     const [newest, older] = [pepper(7), pepper(3, 48)];
     const { settings } = loadSettings({ ...PRODUCTION, GATEHOUSE_PEPPERS: `${newest} , ${older}` });
     expect(settings.peppers?.map(({ version }) => version)).toEqual([7, 3]);
-    expect(settings.peppers?.map(({ version, secret }) => `${version}:${secret.toString('base64url')}`)).toEqual([newest, older]);
+    expect(settings.peppers?.map(({ version, secret }) => `${version}:${secret.toString('base64url')}`)).toEqual([
+      newest,
+      older,
+    ]);
   });
 
   it.each([
@@ -178,7 +184,12 @@ describe('peppers', () => {
 describe('unknown settings', () => {
   it('that look like ours are warned of by name, in production and in development', () => {
     for (const environment of [{}, PRODUCTION]) {
-      const { warnings } = loadSettings({ ...environment, GATEHOUSE_PEPPER: 'hunter2', GATEHOUSE_ZZZ: '1', OTHER: '1' });
+      const { warnings } = loadSettings({
+        ...environment,
+        GATEHOUSE_PEPPER: 'hunter2',
+        GATEHOUSE_ZZZ: '1',
+        OTHER: '1',
+      });
       expect(warnings).toHaveLength(2);
       expect(warnings[0]).toContain('GATEHOUSE_PEPPER ');
       expect(warnings[1]).toContain('GATEHOUSE_ZZZ');
@@ -191,7 +202,7 @@ describe('unknown settings', () => {
   });
 });
 
-describe("the Firebase emulator, whose tokens are unsigned", () => {
+describe('the Firebase emulator, whose tokens are unsigned', () => {
   const EMULATOR = { FIREBASE_AUTH_EMULATOR_HOST: '127.0.0.1:9099' };
 
   it('is refused in production, for a demo project too', () => {
@@ -199,7 +210,9 @@ describe("the Firebase emulator, whose tokens are unsigned", () => {
   });
 
   it('is refused in development for a project that is no demo, and for none', () => {
-    expect(namesOf(problemsOf({ ...EMULATOR, FIREBASE_PROJECT_ID: 'real-project' }))).toEqual(['FIREBASE_AUTH_EMULATOR_HOST']);
+    expect(namesOf(problemsOf({ ...EMULATOR, FIREBASE_PROJECT_ID: 'real-project' }))).toEqual([
+      'FIREBASE_AUTH_EMULATOR_HOST',
+    ]);
     expect(namesOf(problemsOf(EMULATOR))).toEqual(['FIREBASE_AUTH_EMULATOR_HOST']);
   });
 

@@ -64,14 +64,18 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
   if (environment['GATEHOUSE_DEV'] && !raw.development && raw.databaseUrl === undefined) {
     problems.push('DATABASE_URL is missing: GATEHOUSE_DEV=0 asks for production, which has no embedded database');
   }
-  const required = (Object.values(SETTINGS) as SettingDefinition[]).filter((definition) => definition.requiredInProduction);
+  const required = (Object.values(SETTINGS) as SettingDefinition[]).filter(
+    (definition) => definition.requiredInProduction,
+  );
   if (mode === 'production' || environment['GATEHOUSE_DEV'] === '0') {
     for (const { variable, description } of required) {
-      if (!environment[variable] && variable !== 'DATABASE_URL') problems.push(`${variable} is missing. ${description}`);
+      if (!environment[variable] && variable !== 'DATABASE_URL')
+        problems.push(`${variable} is missing. ${description}`);
     }
   }
   if (raw.firebaseEmulatorHost !== undefined) {
-    if (mode === 'production') problems.push('FIREBASE_AUTH_EMULATOR_HOST must not be set in production: its tokens are unsigned');
+    if (mode === 'production')
+      problems.push('FIREBASE_AUTH_EMULATOR_HOST must not be set in production: its tokens are unsigned');
     else if (!raw.firebaseProjectId?.startsWith('demo-')) {
       problems.push('FIREBASE_AUTH_EMULATOR_HOST needs a FIREBASE_PROJECT_ID that begins with demo-');
     }
@@ -86,7 +90,9 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
       home: path.resolve(home),
       host: host ?? (mode === 'development' ? '127.0.0.1' : '0.0.0.0'),
     }),
-    warnings: unknownVariables(environment).map((variable) => `${variable} is no setting of Gatehouse; it has no effect`),
+    warnings: unknownVariables(environment).map(
+      (variable) => `${variable} is no setting of Gatehouse; it has no effect`,
+    ),
   };
 }
 

@@ -39,7 +39,9 @@ const peppers: z.ZodType<readonly Pepper[]> = z.string().transform((value, conte
     const match = /^\s*(\d{1,9}):([A-Za-z0-9_-]+={0,2})\s*$/.exec(part);
     const secret = Buffer.from(match?.[2] ?? '', 'base64url');
     if (match === null || secret.length < 32) {
-      context.addIssue('must be `version:secret` pairs separated by commas, each secret at least 32 bytes in base64url');
+      context.addIssue(
+        'must be `version:secret` pairs separated by commas, each secret at least 32 bytes in base64url',
+      );
       return z.NEVER;
     }
     parsed.push({ version: Number(match[1]), secret });
@@ -98,14 +100,25 @@ export const SETTINGS = {
   host: service('HOST', z.string().min(1), 'Address that the API listens on.', {
     fallbackNote: '`127.0.0.1` in development, `0.0.0.0` in production',
   }),
-  publicUrl: service('PUBLIC_URL', url('http:', 'https:'), 'Address that clients reach the service at, if it is another.'),
+  publicUrl: service(
+    'PUBLIC_URL',
+    url('http:', 'https:'),
+    'Address that clients reach the service at, if it is another.',
+  ),
   metricsPort: service('METRICS_PORT', integer(0, 65535), 'Port of `/metrics`, apart from the API; 0 turns it off.', {
     fallback: '9464',
   }),
-  metricsHost: service('METRICS_HOST', z.string().min(1), 'Address that `/metrics` listens on.', { fallback: '127.0.0.1' }),
-  logLevel: service('LOG_LEVEL', z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']), 'Least severe level logged.', {
-    fallback: 'info',
+  metricsHost: service('METRICS_HOST', z.string().min(1), 'Address that `/metrics` listens on.', {
+    fallback: '127.0.0.1',
   }),
+  logLevel: service(
+    'LOG_LEVEL',
+    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']),
+    'Least severe level logged.',
+    {
+      fallback: 'info',
+    },
+  ),
   development: service(
     'GATEHOUSE_DEV',
     flag,
@@ -123,10 +136,15 @@ export const SETTINGS = {
     { fallback: '25' },
   ),
 
-  databaseUrl: database('DATABASE_URL', url('postgres:', 'postgresql:'), "Postgres, by its owner: applies migrations. Unset: an embedded one, in development mode.", {
-    requiredInProduction: true,
-    secret: true,
-  }),
+  databaseUrl: database(
+    'DATABASE_URL',
+    url('postgres:', 'postgresql:'),
+    'Postgres, by its owner: applies migrations. Unset: an embedded one, in development mode.',
+    {
+      requiredInProduction: true,
+      secret: true,
+    },
+  ),
   databaseAppUrl: database(
     'DATABASE_APP_URL',
     url('postgres:', 'postgresql:'),
@@ -140,10 +158,17 @@ export const SETTINGS = {
     'The same Postgres past any transaction pooler, for LISTEN. Unset: the address used for everything else.',
     { secret: true },
   ),
-  databasePoolSize: database('DATABASE_POOL_SIZE', integer(2, 500), 'Most connections that one process opens.', { fallback: '10' }),
-  redisUrl: database('REDIS_URL', url('redis:', 'rediss:'), 'Redis or Valkey that counts request windows. Unset: Postgres does.', {
-    secret: true,
+  databasePoolSize: database('DATABASE_POOL_SIZE', integer(2, 500), 'Most connections that one process opens.', {
+    fallback: '10',
   }),
+  redisUrl: database(
+    'REDIS_URL',
+    url('redis:', 'rediss:'),
+    'Redis or Valkey that counts request windows. Unset: Postgres does.',
+    {
+      secret: true,
+    },
+  ),
 
   peppers: secrets(
     'GATEHOUSE_PEPPERS',
@@ -172,16 +197,23 @@ export const SETTINGS = {
     "Service account (JSON, or a path to it) that writes claims. Unset: the machine's own Google credentials.",
     { secret: true },
   ),
-  firebaseJwksUrl: signIn('FIREBASE_JWKS_URL', url('https:', 'http:'), 'Where the keys of Firebase ID tokens are fetched.', {
-    fallback: 'https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com',
-  }),
+  firebaseJwksUrl: signIn(
+    'FIREBASE_JWKS_URL',
+    url('https:', 'http:'),
+    'Where the keys of Firebase ID tokens are fetched.',
+    {
+      fallback: 'https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com',
+    },
+  ),
   firebaseEmulatorHost: signIn(
     'FIREBASE_AUTH_EMULATOR_HOST',
     z.string().min(1),
     "Refused in production, and for a project whose id does not begin with `demo-`: the emulator's tokens are unsigned.",
   ),
 
-  openaiApiKey: providers('OPENAI_API_KEY', z.string().min(1), "The platform's own key at the provider.", { secret: true }),
+  openaiApiKey: providers('OPENAI_API_KEY', z.string().min(1), "The platform's own key at the provider.", {
+    secret: true,
+  }),
   openaiBaseUrl: providers('OPENAI_BASE_URL', url('http:', 'https:'), 'Any OpenAI-compatible server.', {
     fallback: 'https://api.openai.com/v1',
   }),
@@ -206,28 +238,65 @@ export const SETTINGS = {
   bodyLimitBytes: limits('GATEHOUSE_BODY_LIMIT_BYTES', integer(1024, 1024 ** 3), 'Largest request body, in bytes.', {
     fallback: String(20 * 1024 * 1024),
   }),
-  requestsPerMinute: limits('GATEHOUSE_REQUESTS_PER_MINUTE', integer(1, 1_000_000_000), 'Requests a minute of a key that has no limit of its own, and of a signed-in user.', {
-    fallback: '1000',
+  requestsPerMinute: limits(
+    'GATEHOUSE_REQUESTS_PER_MINUTE',
+    integer(1, 1_000_000_000),
+    'Requests a minute of a key that has no limit of its own, and of a signed-in user.',
+    {
+      fallback: '1000',
+    },
+  ),
+  rateWindowSeconds: limits('GATEHOUSE_RATE_WINDOW_SECONDS', integer(1, 3600), 'Length of the request window.', {
+    fallback: '60',
   }),
-  rateWindowSeconds: limits('GATEHOUSE_RATE_WINDOW_SECONDS', integer(1, 3600), 'Length of the request window.', { fallback: '60' }),
-  headerTimeoutMs: limits('GATEHOUSE_HEADER_TIMEOUT_MS', integer(100, 600_000), "Longest wait for a request's headers.", {
-    fallback: '10000',
-  }),
-  connectTimeoutMs: limits('GATEHOUSE_CONNECT_TIMEOUT_MS', integer(10, 600_000), 'Longest wait for a connection to a provider.', {
-    fallback: '5000',
-  }),
-  firstByteTimeoutMs: limits('GATEHOUSE_FIRST_BYTE_TIMEOUT_MS', integer(10, 3_600_000), "Longest wait for a provider's answer to begin.", {
-    fallback: '60000',
-  }),
-  idleTimeoutMs: limits('GATEHOUSE_IDLE_TIMEOUT_MS', integer(10, 3_600_000), "Longest silence within a provider's answer.", {
-    fallback: '120000',
-  }),
-  totalTimeoutMs: limits('GATEHOUSE_TOTAL_TIMEOUT_MS', integer(10, 86_400_000), 'Longest call to a provider as a whole.', {
-    fallback: '600000',
-  }),
-  credentialCacheEntries: limits('GATEHOUSE_CREDENTIAL_CACHE_ENTRIES', integer(1, 10_000_000), 'Most credentials kept in memory.', {
-    fallback: '100000',
-  }),
+  headerTimeoutMs: limits(
+    'GATEHOUSE_HEADER_TIMEOUT_MS',
+    integer(100, 600_000),
+    "Longest wait for a request's headers.",
+    {
+      fallback: '10000',
+    },
+  ),
+  connectTimeoutMs: limits(
+    'GATEHOUSE_CONNECT_TIMEOUT_MS',
+    integer(10, 600_000),
+    'Longest wait for a connection to a provider.',
+    {
+      fallback: '5000',
+    },
+  ),
+  firstByteTimeoutMs: limits(
+    'GATEHOUSE_FIRST_BYTE_TIMEOUT_MS',
+    integer(10, 3_600_000),
+    "Longest wait for a provider's answer to begin.",
+    {
+      fallback: '60000',
+    },
+  ),
+  idleTimeoutMs: limits(
+    'GATEHOUSE_IDLE_TIMEOUT_MS',
+    integer(10, 3_600_000),
+    "Longest silence within a provider's answer.",
+    {
+      fallback: '120000',
+    },
+  ),
+  totalTimeoutMs: limits(
+    'GATEHOUSE_TOTAL_TIMEOUT_MS',
+    integer(10, 86_400_000),
+    'Longest call to a provider as a whole.',
+    {
+      fallback: '600000',
+    },
+  ),
+  credentialCacheEntries: limits(
+    'GATEHOUSE_CREDENTIAL_CACHE_ENTRIES',
+    integer(1, 10_000_000),
+    'Most credentials kept in memory.',
+    {
+      fallback: '100000',
+    },
+  ),
 
   leaseSeconds: ledger(
     'GATEHOUSE_LEASE_SECONDS',
@@ -235,7 +304,12 @@ export const SETTINGS = {
     "How long a process's reservations stay its own after its last sign of life. It renews every quarter of that.",
     { fallback: '20' },
   ),
-  sweepSeconds: ledger('GATEHOUSE_SWEEP_SECONDS', integer(1, 3600), 'How often what dead processes left is looked for.', { fallback: '10' }),
+  sweepSeconds: ledger(
+    'GATEHOUSE_SWEEP_SECONDS',
+    integer(1, 3600),
+    'How often what dead processes left is looked for.',
+    { fallback: '10' },
+  ),
   ledgerQueueLimit: ledger(
     'GATEHOUSE_LEDGER_QUEUE_LIMIT',
     integer(1, 10_000_000),

@@ -35,7 +35,10 @@ describe('a database that can not be reached', () => {
     ['a repository', () => distant.withTenant(acme.tenantId, (tx) => tx.apiKey.findMany())],
   ];
 
-  const endingOf = async (work: () => Promise<unknown>, giveUpAfterMs?: number): Promise<Ending<unknown> | undefined> => {
+  const endingOf = async (
+    work: () => Promise<unknown>,
+    giveUpAfterMs?: number,
+  ): Promise<Ending<unknown> | undefined> => {
     const watched = watch(work());
     await eventually(() => watched.ending !== undefined, giveUpAfterMs);
     return watched.ending;
@@ -65,7 +68,8 @@ describe('a database that can not be reached', () => {
   it('is a 503 for a statement whose connection the server ends', async () => {
     const running = watch(distant.call(once('SELECT pg_sleep(60)'), []));
     const ended = watch(distant.withTenant(acme.tenantId, (tx) => tx.$queryRawUnsafe('SELECT 1 FROM pg_sleep(60)')));
-    const SLEEPERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
+    const SLEEPERS =
+      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
     await eventually(async () => (await rowsOf(test.superuserUrl, SLEEPERS)).length === 2);
     await rowsOf(test.superuserUrl, `SELECT pg_terminate_backend(pid) FROM (${SLEEPERS}) AS s`);
     await eventually(() => running.ending !== undefined && ended.ending !== undefined);
@@ -73,18 +77,21 @@ describe('a database that can not be reached', () => {
     expect(ended.ending).toEqual({ error: UNAVAILABLE });
   });
 
-  it.each(['BEGIN', 'set_config', 'api_keys', 'COMMIT'])("is a 503 for a repository that is cut off at its %s", async (statement) => {
-    const list = (): Promise<unknown> => distant.withTenant(acme.tenantId, (tx) => tx.apiKey.findMany());
-    let cut = false;
-    proxy.judge = ({ from, type, body }: PostgresMessage) => {
-      if (cut || from === 'server' || (type !== 'P' && type !== 'Q') || !body.includes(statement)) return 'pass';
-      cut = true;
-      return 'cut-before';
-    };
-    expect(await endingOf(list)).toEqual({ error: UNAVAILABLE });
-    expect(cut).toBe(true);
-    expect(await endingOf(list)).toHaveProperty('value');
-  });
+  it.each(['BEGIN', 'set_config', 'api_keys', 'COMMIT'])(
+    'is a 503 for a repository that is cut off at its %s',
+    async (statement) => {
+      const list = (): Promise<unknown> => distant.withTenant(acme.tenantId, (tx) => tx.apiKey.findMany());
+      let cut = false;
+      proxy.judge = ({ from, type, body }: PostgresMessage) => {
+        if (cut || from === 'server' || (type !== 'P' && type !== 'Q') || !body.includes(statement)) return 'pass';
+        cut = true;
+        return 'cut-before';
+      };
+      expect(await endingOf(list)).toEqual({ error: UNAVAILABLE });
+      expect(cut).toBe(true);
+      expect(await endingOf(list)).toHaveProperty('value');
+    },
+  );
 
   it.each(WAYS)('is a 503 for %s where it went silent', async (_way, work) => {
     await work();
@@ -92,12 +99,16 @@ describe('a database that can not be reached', () => {
     expect(await endingOf(work, 20_000)).toEqual({ error: UNAVAILABLE });
   });
 
-  it.each(WAYS)('is reached again by %s on new connections where those that were open never answer again', async (_way, work) => {
-    await Promise.all(Array.from({ length: 5 }, work));
-    proxy.tcp.abandon();
-    for (const { ending } of Array.from({ length: 5 }, () => watch(work()))) expect(ending).toBeUndefined();
-    await eventually(async () => 'value' in ((await endingOf(work, 3000)) ?? {}), 25_000);
-  }, 40_000);
+  it.each(WAYS)(
+    'is reached again by %s on new connections where those that were open never answer again',
+    async (_way, work) => {
+      await Promise.all(Array.from({ length: 5 }, work));
+      proxy.tcp.abandon();
+      for (const { ending } of Array.from({ length: 5 }, () => watch(work()))) expect(ending).toBeUndefined();
+      await eventually(async () => 'value' in ((await endingOf(work, 3000)) ?? {}), 25_000);
+    },
+    40_000,
+  );
 });
 
 describe('a named statement', () => {

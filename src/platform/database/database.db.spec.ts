@@ -58,9 +58,16 @@ async function withClient<T>(client: pg.Client, work: (client: pg.Client) => Pro
 }
 
 /** Creates a login with these memberships, for the length of `work`. Roles are the whole cluster's. */
-async function withLogin<T>(memberships: readonly string[], options: string, work: (url: string) => Promise<T>): Promise<T> {
+async function withLogin<T>(
+  memberships: readonly string[],
+  options: string,
+  work: (url: string) => Promise<T>,
+): Promise<T> {
   const role = `app_${randomUUID().slice(0, 8)}`;
-  await rowsOf(test.superuserUrl, `CREATE ROLE ${role} LOGIN PASSWORD 'x' ${options} ${memberships.length > 0 ? `IN ROLE ${memberships.join(', ')}` : ''}`);
+  await rowsOf(
+    test.superuserUrl,
+    `CREATE ROLE ${role} LOGIN PASSWORD 'x' ${options} ${memberships.length > 0 ? `IN ROLE ${memberships.join(', ')}` : ''}`,
+  );
   const url = new URL(test.ownerUrl);
   url.username = role;
   url.password = 'x';
@@ -132,12 +139,23 @@ describe('inside a tenant', () => {
     expect(seen.flat()).toEqual([]);
   });
 
-  it("no row of another tenant is written, changed or moved there", async () => {
-    const into = (tenantId: string) => database.withTenant(acme.tenantId, (tx) =>
-      tx.apiKey.create({
-        data: { id: 'k', tenantId, type: 'SECRET', name: 'n', keyPrefix: 'p', hash: new Uint8Array(1), pepperVersion: 1, scopes: [], createdBy: 'me' },
-      }),
-    );
+  it('no row of another tenant is written, changed or moved there', async () => {
+    const into = (tenantId: string) =>
+      database.withTenant(acme.tenantId, (tx) =>
+        tx.apiKey.create({
+          data: {
+            id: 'k',
+            tenantId,
+            type: 'SECRET',
+            name: 'n',
+            keyPrefix: 'p',
+            hash: new Uint8Array(1),
+            pepperVersion: 1,
+            scopes: [],
+            createdBy: 'me',
+          },
+        }),
+      );
     await expect(into(globex.tenantId)).rejects.toThrow();
     const changed = await database.withTenant(acme.tenantId, (tx) =>
       tx.apiKey.updateMany({ where: { id: `key-of-${globex.tenantId}` }, data: { name: 'mine' } }),
@@ -214,16 +232,18 @@ describe("the service's role", () => {
     });
   });
 
-  it.each(['SET ROLE gatehouse_definer', 'SET ROLE gatehouse', 'SET SESSION AUTHORIZATION gatehouse', 'SET SESSION AUTHORIZATION gatehouse_definer'])(
-    'under a login of its own has no way to: %s',
-    async (statement) => {
-      await withLogin(['gatehouse_app'], 'INHERIT', (url) =>
-        asService(async (client) => {
-          await expect(client.query(statement)).rejects.toMatchObject({ code: '42501' });
-        }, url),
-      );
-    },
-  );
+  it.each([
+    'SET ROLE gatehouse_definer',
+    'SET ROLE gatehouse',
+    'SET SESSION AUTHORIZATION gatehouse',
+    'SET SESSION AUTHORIZATION gatehouse_definer',
+  ])('under a login of its own has no way to: %s', async (statement) => {
+    await withLogin(['gatehouse_app'], 'INHERIT', (url) =>
+      asService(async (client) => {
+        await expect(client.query(statement)).rejects.toMatchObject({ code: '42501' });
+      }, url),
+    );
+  });
 
   it('under a login of its own sees what it sees otherwise: nothing outside a tenant, and its own inside', async () => {
     await withLogin(['gatehouse_app'], 'INHERIT', async (url) => {
@@ -241,13 +261,19 @@ describe("the service's role", () => {
 
   it('does not fool a function that looks across tenants by a table or function of its own', async () => {
     await asService(async (client) => {
-      await client.query('CREATE TEMPORARY TABLE api_keys (id text, tenant_id text, type text, hash bytea, pepper_version int, scopes text[], requests_per_minute int, expires_at timestamptz, revoked_at timestamptz)');
-      await client.query("INSERT INTO pg_temp.api_keys VALUES ('mine', 'mine', 'SECRET', '\\x01', 1, '{}', null, null, null)");
+      await client.query(
+        'CREATE TEMPORARY TABLE api_keys (id text, tenant_id text, type text, hash bytea, pepper_version int, scopes text[], requests_per_minute int, expires_at timestamptz, revoked_at timestamptz)',
+      );
+      await client.query(
+        "INSERT INTO pg_temp.api_keys VALUES ('mine', 'mine', 'SECRET', '\\x01', 1, '{}', null, null, null)",
+      );
       await client.query('CREATE TEMPORARY TABLE memberships (org_id text, user_id text, role text)');
       expect((await client.query("SELECT * FROM find_api_key(ARRAY['\\x01'::bytea])")).rows).toEqual([]);
       await client.query('SET search_path = pg_temp, public');
       expect((await client.query("SELECT * FROM find_api_key(ARRAY['\\x01'::bytea])")).rows).toEqual([]);
-      expect((await client.query('SELECT role FROM find_membership($1, $2)', [acme.tenantId, acme.ownerId])).rows).toEqual([{ role: 'owner' }]);
+      expect(
+        (await client.query('SELECT role FROM find_membership($1, $2)', [acme.tenantId, acme.ownerId])).rows,
+      ).toEqual([{ role: 'owner' }]);
     });
   });
 });
@@ -266,7 +292,8 @@ describe('the service refuses to run', () => {
   }
 
   it('as a superuser, and as the owner of the tables, with one plain sentence', async () => {
-    for (const url of [test.superuserUrl, test.ownerUrl]) expect(await refusal(url)).toMatch(/^[^\n]*gatehouse_app[^\n]*\.$/);
+    for (const url of [test.superuserUrl, test.ownerUrl])
+      expect(await refusal(url)).toMatch(/^[^\n]*gatehouse_app[^\n]*\.$/);
   });
 
   it('as a login that may bypass row-level security', async () => {
@@ -274,11 +301,15 @@ describe('the service refuses to run', () => {
   });
 
   it('as a login that may become the owner', async () => {
-    await withLogin(['gatehouse_app', 'gatehouse'], 'INHERIT', async (url) => expect(await refusal(url)).not.toBeNull());
+    await withLogin(['gatehouse_app', 'gatehouse'], 'INHERIT', async (url) =>
+      expect(await refusal(url)).not.toBeNull(),
+    );
   });
 
   it('as a login that has the rights of the role which looks across tenants', async () => {
-    await withLogin(['gatehouse_app', 'gatehouse_definer'], 'INHERIT', async (url) => expect(await refusal(url)).not.toBeNull());
+    await withLogin(['gatehouse_app', 'gatehouse_definer'], 'INHERIT', async (url) =>
+      expect(await refusal(url)).not.toBeNull(),
+    );
   });
 
   it('but not as the login that it was made for', async () => {

@@ -142,7 +142,9 @@ describe('a database that hangs', () => {
       for (const result of results) expect(result).toEqual({ status: 'rejected', reason: UNAVAILABLE });
     }
     await expect(commits.add('newcomer')).rejects.toEqual(UNAVAILABLE);
-    expect((await commits.add('newcomer').catch((error: unknown) => error)) as Fault).toMatchObject({ retryAfterSeconds: 2 });
+    expect((await commits.add('newcomer').catch((error: unknown) => error)) as Fault).toMatchObject({
+      retryAfterSeconds: 2,
+    });
     expect(database.statements).toHaveLength(1);
   });
 

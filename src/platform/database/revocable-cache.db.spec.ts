@@ -57,7 +57,8 @@ async function start(maxEntries = 100): Promise<Node> {
       return row === undefined ? null : { tag: `${row.org_id}:${ownerId}`, role: row.role };
     },
   });
-  const find = async (of = tenant): Promise<string | null> => (await cache.get(`${of.tenantId}/${of.ownerId}`, of))?.role ?? null;
+  const find = async (of = tenant): Promise<string | null> =>
+    (await cache.get(`${of.tenantId}/${of.ownerId}`, of))?.role ?? null;
   const node = { ...replica, cache, find, pool, listener };
   nodes.push(node);
   return node;
@@ -72,7 +73,8 @@ async function holdAnswers(node: Node): Promise<void> {
 
 /** Resolves once Postgres has answered so many look-ups, heard or not. */
 async function answered(count: number): Promise<void> {
-  const ACTIVITY = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%find_membership($1%' AND state = 'idle'";
+  const ACTIVITY =
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%find_membership($1%' AND state = 'idle'";
   await eventually(async () => (await rowsOf(database.superuserUrl, ACTIVITY)).length === count);
 }
 
@@ -110,7 +112,10 @@ describe('a look-up', () => {
     const node = await start();
     await remove();
     expect(await node.find()).toBeNull();
-    await rowsOf(database.superuserUrl, "INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, 'viewer')", [tenant.orgId, tenant.ownerId]);
+    await rowsOf(database.superuserUrl, "INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, 'viewer')", [
+      tenant.orgId,
+      tenant.ownerId,
+    ]);
     expect(await node.find()).toBe('viewer');
   });
 

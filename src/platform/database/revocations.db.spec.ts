@@ -57,7 +57,8 @@ describe('a listener', () => {
 
   it('hears what every replica hears', async () => {
     const heard: number[] = [];
-    for (const index of [0, 1, 2]) (await start()).revocations.onRevoked((topic) => topic === 'api-key' && heard.push(index));
+    for (const index of [0, 1, 2])
+      (await start()).revocations.onRevoked((topic) => topic === 'api-key' && heard.push(index));
     await notify('api-key:key_1');
     await eventually(() => heard.length === 3);
     expect(heard.sort()).toEqual([0, 1, 2]);
@@ -137,7 +138,10 @@ describe('what is remembered may be believed', () => {
 
 describe('the start', () => {
   async function refusal(): Promise<string> {
-    const settings = testSettings({ databaseUrl: database.ownerUrl, databaseDirectUrl: proxy.through(database.ownerUrl) });
+    const settings = testSettings({
+      databaseUrl: database.ownerUrl,
+      databaseDirectUrl: proxy.through(database.ownerUrl),
+    });
     const revocations = new Revocations(settings);
     const error: unknown = await revocations.start().then(
       () => null,

@@ -55,7 +55,9 @@ async function open(text: string | Buffer): Promise<net.Socket> {
 }
 
 async function send(headers: Record<string, string>, body: string): Promise<void> {
-  const lines = Object.entries({ host: 'x', connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}`);
+  const lines = Object.entries({ host: 'x', connection: 'close', ...headers }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
   const socket = await open(`POST / HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
   socket.resume();
   await once(socket, 'close');
@@ -64,7 +66,8 @@ async function send(headers: Record<string, string>, body: string): Promise<void
 const chunked = (...parts: string[]): string =>
   `${parts.map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('')}0\r\n\r\n`;
 
-const statusOf = (ending: Buffer | Fault | undefined): number | undefined => (ending instanceof Fault ? ending.status : 200);
+const statusOf = (ending: Buffer | Fault | undefined): number | undefined =>
+  ending instanceof Fault ? ending.status : 200;
 
 describe('a body', () => {
   it('of exactly the limit is read, byte for byte', async () => {
@@ -92,11 +95,14 @@ describe('a body', () => {
     expect(endings.map(statusOf)).toEqual([413]);
   });
 
-  it.each(['gzip', 'br', 'deflate', 'zstd', 'gzip, identity', 'x-unknown'])('that is encoded as %s is refused', async (encoding) => {
-    await send({ 'content-encoding': encoding, 'content-length': '2' }, '{}');
-    expect(endings.map(statusOf)).toEqual([415]);
-    expect((endings[0] as Fault).fields).toEqual([expect.objectContaining({ field: 'content-encoding' })]);
-  });
+  it.each(['gzip', 'br', 'deflate', 'zstd', 'gzip, identity', 'x-unknown'])(
+    'that is encoded as %s is refused',
+    async (encoding) => {
+      await send({ 'content-encoding': encoding, 'content-length': '2' }, '{}');
+      expect(endings.map(statusOf)).toEqual([415]);
+      expect((endings[0] as Fault).fields).toEqual([expect.objectContaining({ field: 'content-encoding' })]);
+    },
+  );
 
   it.each(['identity', 'Identity'])('that is encoded as %s is read', async (encoding) => {
     await send({ 'content-encoding': encoding, 'content-length': '2' }, '{}');
@@ -130,12 +136,17 @@ describe('a media type', () => {
   const typed = (type?: string): http.IncomingMessage =>
     ({ headers: type === undefined ? {} : { 'content-type': type } }) as http.IncomingMessage;
 
-  it.each([undefined, '', 'application/json', 'APPLICATION/JSON', 'application/json; charset=utf-8', 'application/problem+json', 'application/x-www-form-urlencoded'])(
-    'is taken for JSON: %s',
-    (type) => {
-      expect(() => assertJson(typed(type))).not.toThrow();
-    },
-  );
+  it.each([
+    undefined,
+    '',
+    'application/json',
+    'APPLICATION/JSON',
+    'application/json; charset=utf-8',
+    'application/problem+json',
+    'application/x-www-form-urlencoded',
+  ])('is taken for JSON: %s', (type) => {
+    expect(() => assertJson(typed(type))).not.toThrow();
+  });
 
   it.each(['text/plain', 'multipart/form-data; boundary=x', 'application/jsonp', 'text/html;application/json'])(
     'is refused as no JSON: %s',

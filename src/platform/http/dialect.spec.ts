@@ -2,7 +2,9 @@ import { FAULT_STATUS, Fault, type FaultKind } from '../errors/index.js';
 import { renderError } from './dialect.js';
 
 /** By the contract's sections 2 and 3: status, gRPC's name, OpenAI's type and code. */
-const EXPECTED: Readonly<Record<FaultKind, readonly [status: number, canonical: string, type: string, code: string | null]>> = {
+const EXPECTED: Readonly<
+  Record<FaultKind, readonly [status: number, canonical: string, type: string, code: string | null]>
+> = {
   invalid_input: [400, 'INVALID_ARGUMENT', 'invalid_request_error', null],
   unauthenticated: [401, 'UNAUTHENTICATED', 'authentication_error', 'invalid_api_key'],
   permission_denied: [403, 'PERMISSION_DENIED', 'permission_error', 'insufficient_permissions'],

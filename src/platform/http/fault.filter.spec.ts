@@ -31,7 +31,10 @@ afterEach(async () => {
   await app.close();
 });
 
-async function answerTo(error: unknown, inDialect: Dialect | undefined = 'platform'): Promise<{ status: number; headers: Record<string, unknown>; text: string; body: unknown }> {
+async function answerTo(
+  error: unknown,
+  inDialect: Dialect | undefined = 'platform',
+): Promise<{ status: number; headers: Record<string, unknown>; text: string; body: unknown }> {
   thrown = error;
   dialect = inDialect;
   const response = await app.inject({ method: 'GET', url: `/fails?key=${SECRET}` });
@@ -39,7 +42,11 @@ async function answerTo(error: unknown, inDialect: Dialect | undefined = 'platfo
 }
 
 /** What drivers throw: an inner message, and properties that hold whole requests. */
-const driverError = Object.assign(new Error(`connect to ${SECRET} failed`), { detail: SECRET, statusCode: 400, code: 'P1001' });
+const driverError = Object.assign(new Error(`connect to ${SECRET} failed`), {
+  detail: SECRET,
+  statusCode: 400,
+  code: 'P1001',
+});
 
 describe('an error that is no fault', () => {
   it.each<[string, unknown]>([
@@ -64,9 +71,13 @@ describe('an error that is no fault', () => {
   });
 
   it('is logged with its stack, and never with the query or its own properties', async () => {
-    await answerTo(Object.assign(new Error('it broke'), { detail: SECRET, config: { headers: { authorization: SECRET } } }));
+    await answerTo(
+      Object.assign(new Error('it broke'), { detail: SECRET, config: { headers: { authorization: SECRET } } }),
+    );
     expect(log.lines).toEqual([expect.objectContaining({ level: 50, kind: 'internal', url: '/fails' })]);
-    expect(log.lines[0]).toMatchObject({ err: { type: 'Error', message: 'it broke', stack: expect.stringContaining('fault.filter.spec') as string } });
+    expect(log.lines[0]).toMatchObject({
+      err: { type: 'Error', message: 'it broke', stack: expect.stringContaining('fault.filter.spec') as string },
+    });
     expect(log.text()).not.toContain(SECRET);
   });
 });
@@ -76,12 +87,15 @@ describe('a fault', () => {
     const { status, headers, body } = await answerTo(new Fault('not_found', 'There is no such key.'), spoken);
     expect(status).toBe(404);
     expect(headers['content-type']).toBe('application/json; charset=utf-8');
-    const expected = spoken === 'platform' ? { error: { status: 'NOT_FOUND' } } : { error: { type: 'invalid_request_error' } };
+    const expected =
+      spoken === 'platform' ? { error: { status: 'NOT_FOUND' } } : { error: { type: 'invalid_request_error' } };
     expect(body).toMatchObject(expected);
   });
 
   it('keeps its cause for the log', async () => {
-    const { status, text } = await answerTo(new Fault('unavailable', 'Try again.', { cause: new Error('db.internal is down') }));
+    const { status, text } = await answerTo(
+      new Fault('unavailable', 'Try again.', { cause: new Error('db.internal is down') }),
+    );
     expect(status).toBe(503);
     expect(text).not.toContain('db.internal');
     expect(log.text()).toContain('db.internal is down');
@@ -104,7 +118,9 @@ describe('a fault', () => {
   });
 
   it("tells OpenAI's clients not to try again only where that is said", async () => {
-    expect((await answerTo(new Fault('usage_limit_exceeded', 'x', { shouldRetry: false }))).headers['x-should-retry']).toBe('false');
+    expect(
+      (await answerTo(new Fault('usage_limit_exceeded', 'x', { shouldRetry: false }))).headers['x-should-retry'],
+    ).toBe('false');
     expect((await answerTo(new Fault('rate_limited', 'x'))).headers).not.toHaveProperty('x-should-retry');
   });
 

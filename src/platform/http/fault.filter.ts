@@ -27,7 +27,8 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
     reply.raw.destroy();
     return;
   }
-  if (fault.retryAfterSeconds !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(fault.retryAfterSeconds))));
+  if (fault.retryAfterSeconds !== undefined)
+    reply.header('retry-after', String(Math.max(1, Math.ceil(fault.retryAfterSeconds))));
   if (fault.shouldRetry === false) reply.header('x-should-retry', 'false');
   if (fault.kind === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   // What was not read of the body would have to be drained before the next request: let go of the connection instead.
@@ -35,7 +36,11 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
   void reply
     .code(fault.status)
     .header('content-type', 'application/json; charset=utf-8')
-    .send(JSON.stringify(renderError(request.dialect ?? 'platform', fault, request.context?.requestId ?? requestIdOf(request.headers))));
+    .send(
+      JSON.stringify(
+        renderError(request.dialect ?? 'platform', fault, request.context?.requestId ?? requestIdOf(request.headers)),
+      ),
+    );
 }
 
 const KIND_BY_STATUS: Readonly<Record<number, FaultKind>> = {
@@ -62,7 +67,8 @@ function toFault(error: unknown): Fault {
         ? Number(error.statusCode)
         : 500;
   const kind = KIND_BY_STATUS[status];
-  if (kind === undefined || kind === 'unavailable') return new Fault('internal', 'An internal error occurred.', { cause: error });
+  if (kind === undefined || kind === 'unavailable')
+    return new Fault('internal', 'An internal error occurred.', { cause: error });
   return new Fault(kind, error instanceof Error ? error.message : 'The request was refused.');
 }
 

@@ -18,27 +18,62 @@ function refusal(body: Buffer | string): Fault {
 /** JSON as people and programs write it, told as text: white space, escapes and numbers that no serializer gives back. */
 const space = fc.array(fc.constantFrom(' ', '\n', '\r', '\t'), { maxLength: 2 }).map((parts) => parts.join(''));
 const number = fc.oneof(
-  fc.constantFrom('0', '-0', '1.0', '1e3', '1E+2', '-1.50e-7', '1e400', '9007199254740993', '123456789012345678901234567890'),
+  fc.constantFrom(
+    '0',
+    '-0',
+    '1.0',
+    '1e3',
+    '1E+2',
+    '-1.50e-7',
+    '1e400',
+    '9007199254740993',
+    '123456789012345678901234567890',
+  ),
   fc.integer().map(String),
 );
 const string = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 8 }).map((text) => JSON.stringify(text)),
   fc
-    .array(fc.constantFrom('\\"', '\\\\', '\\/', '\\u007b', '\\ud83d\\ude00', '\\u0000', '{', '}', '[', ']', ',', ':', 'é', '😀', "'"), {
-      maxLength: 8,
-    })
+    .array(
+      fc.constantFrom(
+        '\\"',
+        '\\\\',
+        '\\/',
+        '\\u007b',
+        '\\ud83d\\ude00',
+        '\\u0000',
+        '{',
+        '}',
+        '[',
+        ']',
+        ',',
+        ':',
+        'é',
+        '😀',
+        "'",
+      ),
+      {
+        maxLength: 8,
+      },
+    )
     .map((parts) => `"${parts.join('')}"`),
 );
 const joined = (open: string, items: fc.Arbitrary<string>, close: string): fc.Arbitrary<string> =>
   fc
     .tuple(fc.array(fc.tuple(space, items, space), { maxLength: 4 }), space)
-    .map(([parts, blank]) => open + (parts.length === 0 ? blank : parts.map((part) => part.join('')).join(',')) + close);
+    .map(
+      ([parts, blank]) => open + (parts.length === 0 ? blank : parts.map((part) => part.join('')).join(',')) + close,
+    );
 const { value } = fc.letrec<{ value: string }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3, withCrossShrink: true },
     fc.oneof(number, string, fc.constantFrom('true', 'false', 'null')),
     joined('[', tie('value'), ']'),
-    joined('{', fc.tuple(string, space, space, tie('value')).map(([key, a, b, item]) => `${key}${a}:${b}${item}`), '}'),
+    joined(
+      '{',
+      fc.tuple(string, space, space, tie('value')).map(([key, a, b, item]) => `${key}${a}:${b}${item}`),
+      '}',
+    ),
   ),
 }));
 /** A top-level object whose keys differ; some are written with escapes. */
@@ -70,7 +105,10 @@ describe('a body that is one JSON object', () => {
     fc.assert(
       fc.property(object, (text) => {
         const parsed = parse(text);
-        const spans = [...parsed.fields].map(([key, { start, end }]) => [key, JSON.parse(parsed.text.slice(start, end)) as unknown]);
+        const spans = [...parsed.fields].map(([key, { start, end }]) => [
+          key,
+          JSON.parse(parsed.text.slice(start, end)) as unknown,
+        ]);
         expect(new Map(spans as [string, unknown][])).toEqual(new Map(Object.entries(JSON.parse(text) as object)));
       }),
     );
@@ -89,7 +127,10 @@ describe('a body that is one JSON object', () => {
 });
 
 describe('a field that is changed', () => {
-  const field = fc.oneof(fc.string({ unit: 'binary', maxLength: 4 }), fc.constantFrom('model', 'stream', 'max_tokens', '__proto__', '{', '"'));
+  const field = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 4 }),
+    fc.constantFrom('model', 'stream', 'max_tokens', '__proto__', '{', '"'),
+  );
 
   it('has the new value, and every other field the value that it had', () => {
     fc.assert(
@@ -137,7 +178,10 @@ describe('a field that is changed', () => {
     ['a number written with a decimal point', '{"temperature":1.0,"model":"a"}'],
     ['an escape that no serializer would write', '{"a\\u002fb":"\\u0041\\/","model":"a"}'],
     ['white space', '\r\n{ "x" :\t[ 1 , 2 ] , "model"\n: "a" }\n'],
-    ['strings that hold quotes, backslashes and braces', '{"x":"\\\\\\"}{][,:\\\\","model":"a","y":"\\"model\\":\\"z\\""}'],
+    [
+      'strings that hold quotes, backslashes and braces',
+      '{"x":"\\\\\\"}{][,:\\\\","model":"a","y":"\\"model\\":\\"z\\""}',
+    ],
     ['a nested field of the same name', '{"x":{"model":"inner"},"y":[{"model":1}],"model":"a"}'],
     ['its name written with an escape', '{"m\\u006fdel":"a","x":1}'],
   ])('leaves all else alone beside %s', (_case, text) => {
@@ -145,10 +189,13 @@ describe('a field that is changed', () => {
     expect(withField(parse(text), 'model', 'b')).toBe(text.replace(spelled, spelled.replace('"a"', '"b"')));
   });
 
-  it.each(['true', 'null', '-1.5e3', '""', '[]', '{}'])('is found where its value was %s and the object ends right after it', (json) => {
-    expect(withField(parse(`{"a":1,"stream":${json}}`), 'stream', false)).toBe('{"a":1,"stream":false}');
-    expect(withField(parse(`{"stream":${json},"a":1}`), 'stream', false)).toBe('{"stream":false,"a":1}');
-  });
+  it.each(['true', 'null', '-1.5e3', '""', '[]', '{}'])(
+    'is found where its value was %s and the object ends right after it',
+    (json) => {
+      expect(withField(parse(`{"a":1,"stream":${json}}`), 'stream', false)).toBe('{"a":1,"stream":false}');
+      expect(withField(parse(`{"stream":${json},"a":1}`), 'stream', false)).toBe('{"stream":false,"a":1}');
+    },
+  );
 });
 
 describe('a top-level key that stands twice', () => {
@@ -189,12 +236,28 @@ describe('a top-level key that stands twice', () => {
 });
 
 describe('any other body', () => {
-  it.each(['', ' ', 'null', 'true', '7', '"text"', '[]', '[{"model":"a"}]', '{', '{"a":1', '{"a":1}{', '{"a":1} x', "{'a':1}", '{a:1}', '{"a":1,}', '{"a":01}', '{"a":NaN}', '{"a":"\t"}'])(
-    'is refused: %j',
-    (text) => {
-      refusal(text);
-    },
-  );
+  it.each([
+    '',
+    ' ',
+    'null',
+    'true',
+    '7',
+    '"text"',
+    '[]',
+    '[{"model":"a"}]',
+    '{',
+    '{"a":1',
+    '{"a":1}{',
+    '{"a":1} x',
+    "{'a':1}",
+    '{a:1}',
+    '{"a":1,}',
+    '{"a":01}',
+    '{"a":NaN}',
+    '{"a":"\t"}',
+  ])('is refused: %j', (text) => {
+    refusal(text);
+  });
 
   it.each([
     ['a lone continuation byte', [0x7b, 0x22, 0x80, 0x22, 0x3a, 0x31, 0x7d]],
@@ -209,16 +272,19 @@ describe('any other body', () => {
     refusal(Buffer.from('\ufeff{"a":1}', 'utf16le'));
   });
 
-  it.each(['{"messages":"my secret prompt" x}', '{"messages":"my secret prompt', 'my secret prompt', '{"my secret prompt":tru}'])(
-    'is quoted neither to the caller nor to the log: %s',
-    (text) => {
-      let told = '';
-      for (let error: unknown = refusal(text); error instanceof Error; error = error.cause) told += `${error.message}\n${error.stack}\n`;
-      // The stack begins with the message; the paths after it are ours.
-      expect(told).not.toContain('secret');
-      expect(told).not.toContain('prompt');
-    },
-  );
+  it.each([
+    '{"messages":"my secret prompt" x}',
+    '{"messages":"my secret prompt',
+    'my secret prompt',
+    '{"my secret prompt":tru}',
+  ])('is quoted neither to the caller nor to the log: %s', (text) => {
+    let told = '';
+    for (let error: unknown = refusal(text); error instanceof Error; error = error.cause)
+      told += `${error.message}\n${error.stack}\n`;
+    // The stack begins with the message; the paths after it are ours.
+    expect(told).not.toContain('secret');
+    expect(told).not.toContain('prompt');
+  });
 });
 
 describe('depth', () => {

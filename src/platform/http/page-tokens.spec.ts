@@ -8,7 +8,8 @@ const SCOPE = 'api-keys/list:acme-a1b2c3';
 const CURSOR = [1_900_000_000_000, 'key_x'] as const;
 
 const [OLD, NEW] = [testPepper(1), testPepper(2)];
-const tokens = (...peppers: ConstructorParameters<typeof PepperRing>[0]): PageTokens => new PageTokens(new PepperRing(peppers));
+const tokens = (...peppers: ConstructorParameters<typeof PepperRing>[0]): PageTokens =>
+  new PageTokens(new PepperRing(peppers));
 
 function refused(work: () => unknown): boolean {
   try {
@@ -33,12 +34,15 @@ it('the empty token is the first page', () => {
   expect(tokens(OLD).read(SCOPE, '')).toBeNull();
 });
 
-it.each(['api-keys/list:acme-a1b2c4', 'api-keys/list:', 'audit/list:acme-a1b2c3', 'api-keys/list:acme-a1b2c3:ACTIVE', ''])(
-  "a token of another tenant, route or filter is refused: %s",
-  (scope) => {
-    expect(refused(() => tokens(OLD).read(scope, tokens(OLD).write(SCOPE, CURSOR)))).toBe(true);
-  },
-);
+it.each([
+  'api-keys/list:acme-a1b2c4',
+  'api-keys/list:',
+  'audit/list:acme-a1b2c3',
+  'api-keys/list:acme-a1b2c3:ACTIVE',
+  '',
+])('a token of another tenant, route or filter is refused: %s', (scope) => {
+  expect(refused(() => tokens(OLD).read(scope, tokens(OLD).write(SCOPE, CURSOR)))).toBe(true);
+});
 
 it('a token with any bit changed is refused', () => {
   const bytes = Buffer.from(tokens(OLD).write(SCOPE, CURSOR), 'base64url');
@@ -54,11 +58,20 @@ it('a token that was cut short or drawn out is refused', () => {
   for (let length = 1; length < bytes.length; length += 1) {
     expect(refused(() => tokens(OLD).read(SCOPE, bytes.subarray(0, length).toString('base64url')))).toBe(true);
   }
-  expect(refused(() => tokens(OLD).read(SCOPE, Buffer.concat([bytes, Buffer.from(' ')]).toString('base64url')))).toBe(true);
+  expect(refused(() => tokens(OLD).read(SCOPE, Buffer.concat([bytes, Buffer.from(' ')]).toString('base64url')))).toBe(
+    true,
+  );
 });
 
 it('a token of our own invention is refused', () => {
-  const forged = [JSON.stringify(CURSOR), '!', '....', 'null', Buffer.alloc(16).toString('base64url'), Buffer.alloc(40).toString('base64url')];
+  const forged = [
+    JSON.stringify(CURSOR),
+    '!',
+    '....',
+    'null',
+    Buffer.alloc(16).toString('base64url'),
+    Buffer.alloc(40).toString('base64url'),
+  ];
   for (const token of [...forged, Buffer.from(JSON.stringify(CURSOR)).toString('base64url')]) {
     expect(refused(() => tokens(OLD).read(SCOPE, token))).toBe(true);
   }

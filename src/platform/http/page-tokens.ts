@@ -33,7 +33,9 @@ export class PageTokens {
     const given = bytes.subarray(0, SIGNATURE_BYTES);
     const known = this.peppers
       .candidates(signed(scope, payload))
-      .some(({ hash }) => given.length === SIGNATURE_BYTES && timingSafeEqual(hash.subarray(0, SIGNATURE_BYTES), given));
+      .some(
+        ({ hash }) => given.length === SIGNATURE_BYTES && timingSafeEqual(hash.subarray(0, SIGNATURE_BYTES), given),
+      );
     if (!known) throw invalidField('page_token', 'is not a token of this listing');
     return JSON.parse(payload.toString()) as Cursor;
   }

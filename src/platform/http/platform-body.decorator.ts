@@ -17,19 +17,22 @@ interface BodyOf {
   readonly message: z.ZodType;
 }
 
-const readPlatformBody = createParamDecorator(async ({ message }: BodyOf, context: ExecutionContext): Promise<unknown> => {
-  const request = context.switchToHttp().getRequest<FastifyRequest>();
-  const body = await readBody(request.raw, request.server.bodyLimitBytes);
-  if (body.length > 0) assertJson(request.raw);
-  return readMessage(body, message);
-});
+const readPlatformBody = createParamDecorator(
+  async ({ message }: BodyOf, context: ExecutionContext): Promise<unknown> => {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const body = await readBody(request.raw, request.server.bodyLimitBytes);
+    if (body.length > 0) assertJson(request.raw);
+    return readMessage(body, message);
+  },
+);
 
 /** OpenAPI's schema of a Zod schema as it is sent. */
 export function openApiSchema(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'openapi-3.0' }) as Record<
-    string,
-    unknown
-  >;
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    target: 'openapi-3.0',
+  }) as Record<string, unknown>;
   return rest;
 }
 

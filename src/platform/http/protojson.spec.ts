@@ -32,7 +32,9 @@ describe('a field', () => {
   it('may be written in either spelling, at every level', () => {
     const expected = { keyId: 'k', rateLimit: { requestsPerMinute: 5 }, items: [{ itemName: 'a' }] };
     expect(read({ keyId: 'k', rateLimit: { requestsPerMinute: 5 }, items: [{ itemName: 'a' }] })).toEqual(expected);
-    expect(read({ key_id: 'k', rate_limit: { requests_per_minute: 5 }, items: [{ item_name: 'a' }] })).toEqual(expected);
+    expect(read({ key_id: 'k', rate_limit: { requests_per_minute: 5 }, items: [{ item_name: 'a' }] })).toEqual(
+      expected,
+    );
   });
 
   it.each([
@@ -53,7 +55,9 @@ describe('a field', () => {
 
   it('that is null is as if it were absent', () => {
     expect(read({ key_id: null, rateLimit: null, items: null, count: null, expiresAt: null, flag: null })).toEqual({});
-    expect(refused(() => readMessage(Buffer.from('{"name":null}'), z.strictObject({ name: text(1, 5) })))).toEqual(['name']);
+    expect(refused(() => readMessage(Buffer.from('{"name":null}'), z.strictObject({ name: text(1, 5) })))).toEqual([
+      'name',
+    ]);
   });
 
   it.each([
@@ -86,23 +90,51 @@ describe('a message', () => {
   });
 
   it('of any depth is refused or read, never a crash', () => {
-    for (const nest of [(n: number) => '['.repeat(n) + ']'.repeat(n), (n: number) => '{"a":'.repeat(n) + '1' + '}'.repeat(n)]) {
+    for (const nest of [
+      (n: number) => '['.repeat(n) + ']'.repeat(n),
+      (n: number) => '{"a":'.repeat(n) + '1' + '}'.repeat(n),
+    ]) {
       expect(refused(() => readText(`{"keyId":${nest(200_000)}}`)).length).toBeLessThanOrEqual(1);
     }
   });
 });
 
 describe('a whole number', () => {
-  it.each<[unknown, number]>([[5, 5], ['5', 5], [5.0, 5], ['-5', -5], ['010', 10], [0, 0], ['0', 0]])('is read from %j', (given, count) => {
+  it.each<[unknown, number]>([
+    [5, 5],
+    ['5', 5],
+    [5.0, 5],
+    ['-5', -5],
+    ['010', 10],
+    [0, 0],
+    ['0', 0],
+  ])('is read from %j', (given, count) => {
     expect(read({ count: given })).toEqual({ count });
   });
 
-  it.each([1.5, '1.5', '5.0', '1e1', '0x1', '', ' 5', '5 ', '+5', '--5', '٣', 'NaN', true, [5], {}, 11, '11', -11, '99999999999999999999'])(
-    'is not read from %j',
-    (count) => {
-      expect(refused(() => read({ count }))).toEqual(['count']);
-    },
-  );
+  it.each([
+    1.5,
+    '1.5',
+    '5.0',
+    '1e1',
+    '0x1',
+    '',
+    ' 5',
+    '5 ',
+    '+5',
+    '--5',
+    '٣',
+    'NaN',
+    true,
+    [5],
+    {},
+    11,
+    '11',
+    -11,
+    '99999999999999999999',
+  ])('is not read from %j', (count) => {
+    expect(refused(() => read({ count }))).toEqual(['count']);
+  });
 
   it('is not read from a number that JSON writes beyond all bounds', () => {
     expect(refused(() => readText('{"count":1e400}'))).toEqual(['count']);
@@ -162,7 +194,11 @@ describe('a timestamp', () => {
   });
 
   it('that was written is read back, to the millisecond', () => {
-    const dates = fc.date({ min: new Date('0001-01-01T00:00:00Z'), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true });
+    const dates = fc.date({
+      min: new Date('0001-01-01T00:00:00Z'),
+      max: new Date('9999-12-31T23:59:59.999Z'),
+      noInvalidDate: true,
+    });
     fc.assert(
       fc.property(dates, (date) => {
         expect(read({ expiresAt: formatTimestamp(date) }).expiresAt).toEqual(date);
@@ -187,9 +223,12 @@ describe('a text', () => {
     expect(refused(() => name('a\u0000'))).toEqual(['name']);
   });
 
-  it.each(['"\\ud800"', '"\\udc00"', '"\\ude00\\ud83d"', '"a\\ud83d"'])('with a lone surrogate is refused: %s', (json) => {
-    expect(refused(() => readMessage(Buffer.from(`{"name":${json}}`), schema))).toEqual(['name']);
-  });
+  it.each(['"\\ud800"', '"\\udc00"', '"\\ude00\\ud83d"', '"a\\ud83d"'])(
+    'with a lone surrogate is refused: %s',
+    (json) => {
+      expect(refused(() => readMessage(Buffer.from(`{"name":${json}}`), schema))).toEqual(['name']);
+    },
+  );
 
   it.each([7, true, ['a'], { a: 1 }])('is not read from %j', (value) => {
     expect(refused(() => readMessage(Buffer.from(JSON.stringify({ name: value })), schema))).toEqual(['name']);

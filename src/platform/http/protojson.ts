@@ -42,15 +42,22 @@ export function readMessage<T>(body: Buffer, schema: z.ZodType<T>): T {
 function issueFaults(issue: z.core.$ZodIssue): FieldFault[] {
   const path = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ field: path === '' ? key : `${path}.${key}`, reason: 'is no field of this request' }));
+    return issue.keys.map((key) => ({
+      field: path === '' ? key : `${path}.${key}`,
+      reason: 'is no field of this request',
+    }));
   }
   return [{ field: path, reason: issue.message }];
 }
 
 function fieldFaults(fields: readonly FieldFault[]): Fault {
-  return new Fault('invalid_input', fields.map(({ field, reason }) => (field === '' ? reason : `${field}: ${reason}`)).join('; '), {
-    fields,
-  });
+  return new Fault(
+    'invalid_input',
+    fields.map(({ field, reason }) => (field === '' ? reason : `${field}: ${reason}`)).join('; '),
+    {
+      fields,
+    },
+  );
 }
 
 /** Text that can be stored: no U+0000, no lone surrogate; lengths count Unicode code points. */
@@ -67,8 +74,7 @@ export const text = (min: number, max: number): z.ZodType<string> =>
       min === 0 ? `must have at most ${max} characters` : `must have ${min} to ${max} characters`,
     );
 
-const TIMESTAMP =
-  /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+const TIMESTAMP = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 
 /** RFC 3339, with any offset; what comes out is a Date. Years 0001 to 9999. */
 export const timestamp: z.ZodType<Date> = z
@@ -92,8 +98,20 @@ export const timestamp: z.ZodType<Date> = z
 /** int32 and narrower: a JSON number, or the same as a string. */
 export const integer = (min: number, max: number): z.ZodType<number> =>
   z
-    .union([z.number(), z.string().regex(/^-?\d+$/).transform(Number)], `must be a whole number from ${min} to ${max}`)
-    .refine((value) => Number.isInteger(value) && value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
+    .union(
+      [
+        z.number(),
+        z
+          .string()
+          .regex(/^-?\d+$/)
+          .transform(Number),
+      ],
+      `must be a whole number from ${min} to ${max}`,
+    )
+    .refine(
+      (value) => Number.isInteger(value) && value >= min && value <= max,
+      `must be a whole number from ${min} to ${max}`,
+    );
 
 /** An RFC 3339 timestamp in UTC, as every answer writes it. */
 export function formatTimestamp(date: Date): string {

@@ -17,7 +17,10 @@ afterEach(() => log.stop());
 function driverError(): Error {
   return Object.assign(new Error('request failed'), {
     code: 'ECONNRESET',
-    config: { headers: { authorization: `Bearer ${SECRET}`, 'x-api-key': SECRET }, data: { messages: [{ content: SECRET }] } },
+    config: {
+      headers: { authorization: `Bearer ${SECRET}`, 'x-api-key': SECRET },
+      data: { messages: [{ content: SECRET }] },
+    },
     request: { body: SECRET },
     response: { data: SECRET },
     detail: `Failing row contains (${SECRET}).`,
@@ -34,7 +37,12 @@ describe('an error in the log', () => {
         level: 50,
         time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string,
         msg: 'It failed.',
-        err: { type: 'Error', message: 'request failed', code: 'ECONNRESET', stack: expect.stringContaining('driverError') as string },
+        err: {
+          type: 'Error',
+          message: 'request failed',
+          code: 'ECONNRESET',
+          stack: expect.stringContaining('driverError') as string,
+        },
       },
     ]);
   });
@@ -43,7 +51,10 @@ describe('an error in the log', () => {
     ['under err', () => logger.error({ err: driverError() }, 'x')],
     ['alone', () => logger.error(driverError())],
     ['as the cause of another', () => logger.error({ err: new Error('outer', { cause: driverError() }) }, 'x')],
-    ['as the cause of a cause', () => logger.error({ err: new Error('a', { cause: new Error('b', { cause: driverError() }) }) }, 'x')],
+    [
+      'as the cause of a cause',
+      () => logger.error({ err: new Error('a', { cause: new Error('b', { cause: driverError() }) }) }, 'x'),
+    ],
     ['under error', () => logger.error({ error: driverError() }, 'x')],
     ['as no error at all', () => logger.error({ err: { headers: { authorization: SECRET } } }, 'x')],
     ['as a text', () => logger.error({ err: SECRET }, 'x')],

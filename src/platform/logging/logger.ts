@@ -7,7 +7,18 @@ import { currentRequestContext } from '../http/request-context.js';
  * Keys, tokens and prompts never get here: callers log ids and counts, never headers or bodies. The redaction is the net
  * under that, not the rule.
  */
-const REDACTED = ['authorization', 'headers', 'body', 'apiKey', 'key', 'secret', 'token', 'password', 'messages', 'prompt'];
+const REDACTED = [
+  'authorization',
+  'headers',
+  'body',
+  'apiKey',
+  'key',
+  'secret',
+  'token',
+  'password',
+  'messages',
+  'prompt',
+];
 
 export const logger: Logger = pino(
   {

@@ -16,7 +16,13 @@ export interface RequestLine {
 const FLUSH_EVERY_MS = 500;
 
 /** Gathers lines and writes many at once: one write per request would cost the hot path a system call each. */
-const destination = pino.destination({ dest: 1, sync: false, minLength: 32_768, maxWrite: 65_536, periodicFlush: FLUSH_EVERY_MS });
+const destination = pino.destination({
+  dest: 1,
+  sync: false,
+  minLength: 32_768,
+  maxWrite: 65_536,
+  periodicFlush: FLUSH_EVERY_MS,
+});
 
 /**
  * The one line that every request leaves in the log. It is made of known fields alone, so that nothing has to be redacted;
