@@ -19,7 +19,9 @@ function run(command, args) {
   });
   if (status !== 0) {
     rmSync(freshFolder, { recursive: true, force: true });
-    process.stderr.write(`${stdout ?? ''}${stderr ?? ''}\nThe build failed: ${path.basename(command)} ${args.join(' ')}\n`);
+    process.stderr.write(
+      `${stdout ?? ''}${stderr ?? ''}\nThe build failed: ${path.basename(command)} ${args.join(' ')}\n`,
+    );
     process.exit(1);
   }
 }

@@ -31,7 +31,7 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
   });
   try {
     prepareHttp(app, settings);
-    await serveDocumentation(app);
+    serveDocumentation(app);
     await app.get(Database).assertConfined();
     await app.get(Revocations).start();
     await app.init();

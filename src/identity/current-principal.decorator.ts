@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Fault } from '../platform/errors/index.js';
-import type { Principal, PrincipalKind, PrincipalOf } from './principal.js';
+import type { Principal, PrincipalKind } from './principal.js';
 
 /**
  * Hands a handler its principal. The kinds named here are those of the handler's `@Access`; a mismatch is a mistake of
@@ -12,6 +12,6 @@ export const CurrentPrincipal = createParamDecorator(
     const { principal } = context.switchToHttp().getRequest<FastifyRequest>();
     if (principal === null || !kinds.includes(principal.kind))
       throw new Fault('permission_denied', 'This may not be done by this credential.');
-    return principal as PrincipalOf<PrincipalKind>;
+    return principal;
   },
 );

@@ -127,7 +127,7 @@ export function appConnection(settings: Settings): pg.ClientConfig {
     return { connectionString: settings.databaseAppUrl, keepAlive: true, application_name: 'gatehouse' };
   }
   return {
-    connectionString: settings.databaseUrl ?? '',
+    connectionString: settings.databaseUrl,
     options: '-c role=gatehouse_app',
     keepAlive: true,
     application_name: 'gatehouse',
