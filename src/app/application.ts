@@ -80,7 +80,7 @@ function record(metrics: Metrics, request: FastifyRequest, reply: FastifyReply):
   const route = request.routeOptions.url ?? 'unknown';
   const seconds = reply.elapsedTime / 1000;
   const { statusCode } = reply.raw;
-  metrics.observeRequest(route, statusCode, seconds);
+  metrics.requests.observe(route, statusCode, seconds);
   const { context } = request;
   logRequest({
     requestId: context?.requestId,

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingHttpHeaders } from 'node:http';
-import { uuidV7 } from '../crypto/index.js';
+import { randomBase62 } from '../crypto/index.js';
 import type { Dialect } from './dialect.js';
 
 /** What the log lines of one request share. Set as it becomes known; holds ids alone. */
@@ -22,12 +22,16 @@ export function currentRequestContext(): RequestContext | undefined {
   return storage.getStore();
 }
 
+/** Random for each process, so that ids of two processes never meet. */
+const PREFIX = `req_${randomBase62(16)}_`;
+let count = 0;
+
 const CALLERS_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 /** The caller's `x-request-id` if it is plain enough to stand in a log, else a new one. */
 export function requestIdOf(headers: IncomingHttpHeaders): string {
   const given = headers['x-request-id'];
-  return typeof given === 'string' && CALLERS_ID.test(given) ? given : `req_${uuidV7().replaceAll('-', '')}`;
+  return typeof given === 'string' && CALLERS_ID.test(given) ? given : PREFIX + (count++).toString(36);
 }
 
 declare module 'fastify' {

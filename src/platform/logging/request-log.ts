@@ -30,7 +30,26 @@ const destination = pino.destination({
  */
 export function logRequest(line: RequestLine): void {
   if (!logger.isLevelEnabled('info')) return;
-  destination.write(`${JSON.stringify({ level: 30, time: new Date().toISOString(), ...line, msg: 'request' })}\n`);
+  const tenant = line.tenantId === undefined ? '' : `"tenantId":${JSON.stringify(line.tenantId)},`;
+  const subject = line.subject === undefined ? '' : `"subject":${JSON.stringify(line.subject)},`;
+  destination.write(
+    `{"level":30,"time":"${isoTime()}","requestId":"${line.requestId ?? ''}",${tenant}${subject}"method":"${line.method}",` +
+      `"path":${JSON.stringify(line.path)},"status":${line.status},"durationMs":${line.durationMs}` +
+      `${line.aborted ? ',"aborted":true' : ''},"msg":"request"}\n`,
+  );
+}
+
+let shownAtMs = 0;
+let shown = '';
+
+/** Now, to the millisecond; requests of the same one share the text. */
+function isoTime(): string {
+  const now = Date.now();
+  if (now !== shownAtMs) {
+    shownAtMs = now;
+    shown = new Date(now).toISOString();
+  }
+  return shown;
 }
 
 /** Before the process ends. */
