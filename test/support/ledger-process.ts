@@ -26,7 +26,11 @@ export interface LedgerProcess {
  * A process whose lease is renewed and which sweeps when the test says so: nothing happens by itself. `run` starts it as
  * the service does, with its timers.
  */
-export async function startLedgerProcess(databaseUrl: string, overrides: Partial<Settings> = {}, run = false): Promise<LedgerProcess> {
+export async function startLedgerProcess(
+  databaseUrl: string,
+  overrides: Partial<Settings> = {},
+  run = false,
+): Promise<LedgerProcess> {
   const proxy = await PostgresProxy.start(databaseUrl);
   const settings = testSettings({ databaseUrl: proxy.through(databaseUrl), ...overrides });
   const database = new Database(settings);
@@ -85,7 +89,16 @@ export function reservation(changes: Partial<Reservation> = {}): Reservation {
 }
 
 export function settlement(id: string, changes: Partial<Settlement> = {}): Settlement {
-  return { id, outcome: 'OK', statusCode: 200, inputTokens: 7, outputTokens: 11, estimated: false, latencyMs: 12.4, ...changes };
+  return {
+    id,
+    outcome: 'OK',
+    statusCode: 200,
+    inputTokens: 7,
+    outputTokens: 11,
+    estimated: false,
+    latencyMs: 12.4,
+    ...changes,
+  };
 }
 
 export interface LedgerRow {

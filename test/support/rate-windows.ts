@@ -33,7 +33,7 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
 
     /** So many requests at once, spread over the replicas. */
     const takeMany = (count: number, limit: number, stores = opened.long): Promise<RateWindow[]> =>
-      Promise.all(Array.from({ length: count }, (_, index) => stores[index % stores.length]!.take(key, limit)));
+      Promise.all(Array.from({ length: count }, async (_, index) => stores[index % stores.length]!.take(key, limit)));
     const allowed = (windows: readonly RateWindow[]): number => windows.filter((window) => window.allowed).length;
 
     it.each([1, 7, 100, 999])('allows exactly %d of 1,000 requests that come at once', async (limit) => {
@@ -49,7 +49,8 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       const windows = await takeMany(50, 20);
       const left = windows.filter((window) => window.allowed).map(({ remaining }) => remaining);
       expect(left.sort((a, b) => b - a)).toEqual(Array.from({ length: 20 }, (_, index) => 19 - index));
-      for (const window of windows) expect(window).toMatchObject({ limit: 20, ...(window.allowed ? {} : { remaining: 0 }) });
+      for (const window of windows)
+        expect(window).toMatchObject({ limit: 20, ...(window.allowed ? {} : { remaining: 0 }) });
     });
 
     it('counts each key by itself', async () => {

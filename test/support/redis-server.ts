@@ -65,9 +65,13 @@ export class RedisServer {
 }
 
 function run(port: number, directory: string): ChildProcess {
-  return spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory], {
-    stdio: 'ignore',
-  });
+  return spawn(
+    'redis-server',
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory],
+    {
+      stdio: 'ignore',
+    },
+  );
 }
 
 async function end(process: ChildProcess): Promise<void> {

@@ -38,7 +38,9 @@ export async function startReplica(databaseUrl: string, overrides: Partial<Setti
     async hearEverything() {
       sent += 1;
       const tag = `${process.pid}-${sent}-${Math.random()}`;
-      await onDatabase(databaseUrl, (client) => client.query("SELECT pg_notify('gatehouse_revoked', $1)", [`fence:${tag}`]));
+      await onDatabase(databaseUrl, (client) =>
+        client.query("SELECT pg_notify('gatehouse_revoked', $1)", [`fence:${tag}`]),
+      );
       await eventually(() => fences.has(tag));
     },
     async stop() {

@@ -276,7 +276,10 @@ async function startGoogle(): Promise<Google> {
         response.end(JSON.stringify({ access_token: 'granted', expires_in: 3600, token_type: 'Bearer' }));
         return;
       }
-      const { localId, customAttributes } = JSON.parse(text) as { localId: string | string[]; customAttributes?: string };
+      const { localId, customAttributes } = JSON.parse(text) as {
+        localId: string | string[];
+        customAttributes?: string;
+      };
       const user = String(localId);
       if (customAttributes !== undefined) claims.set(user, JSON.parse(customAttributes) as Record<string, unknown>);
       const found = { localId: user, customAttributes: JSON.stringify(claims.get(user) ?? {}) };
@@ -294,7 +297,10 @@ async function startGoogle(): Promise<Google> {
     type: 'service_account',
     project_id: 'demo-gatehouse-tests',
     client_email: 'writer@demo-gatehouse-tests.iam.gserviceaccount.com',
-    private_key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    private_key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
+      type: 'pkcs8',
+      format: 'pem',
+    }),
   };
   await writeFile(accountFile, JSON.stringify(account), { mode: 0o600 });
   return {
@@ -356,10 +362,11 @@ export class RunningProcess {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** The log's lines, without what else was printed. */
+  /** The log's whole lines, without what else was printed. */
   get log(): Record<string, unknown>[] {
     return this.stdout
       .split('\n')
+      .slice(0, -1)
       .filter((line) => line.startsWith('{') && line.endsWith('}'))
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
@@ -436,6 +443,8 @@ export function productionEnvironment(
   };
 }
 
+const AS_NPM_START = ['--enable-source-maps', '--heap-growing-percent=40'];
+
 /** Begins a process in an empty folder of its own and does not wait for it. */
 export async function spawnService(
   env: Readonly<Record<string, string | undefined>>,
@@ -446,7 +455,7 @@ export async function spawnService(
   const folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-process-'));
   await chmod(folder, 0o711);
   const entry = main ?? path.join(ROOT, 'dist', 'main.js');
-  const child = spawn(process.execPath, ['--enable-source-maps', ...nodeArguments, entry], {
+  const child = spawn(process.execPath, [...AS_NPM_START, ...nodeArguments, entry], {
     cwd: folder,
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

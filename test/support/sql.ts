@@ -15,7 +15,11 @@ export async function onDatabase<T>(url: string, work: (client: pg.Client) => Pr
 }
 
 /** The rows of one statement. */
-export function rowsOf<Row extends pg.QueryResultRow>(url: string, text: string, values: unknown[] = []): Promise<Row[]> {
+export function rowsOf<Row extends pg.QueryResultRow>(
+  url: string,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
   return onDatabase(url, async (client) => (await client.query<Row>(text, values)).rows);
 }
 
@@ -37,8 +41,15 @@ export async function seedTenant(superuserUrl: string): Promise<SeededTenant> {
       `org-${id}`,
       seeded.ownerId,
     ]);
-    await client.query('INSERT INTO tenants (id, org_id, name) VALUES ($1, $2, $3)', [seeded.tenantId, seeded.orgId, 'Production']);
-    await client.query("INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, 'owner')", [seeded.orgId, seeded.ownerId]);
+    await client.query('INSERT INTO tenants (id, org_id, name) VALUES ($1, $2, $3)', [
+      seeded.tenantId,
+      seeded.orgId,
+      'Production',
+    ]);
+    await client.query("INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, 'owner')", [
+      seeded.orgId,
+      seeded.ownerId,
+    ]);
   });
   return seeded;
 }

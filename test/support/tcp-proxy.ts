@@ -66,9 +66,11 @@ export class TcpProxy {
     this.flow();
   }
 
+  /** Lets everything pass again, but for abandoned connections: those end now. */
   thaw(): void {
     this.frozenToServer = false;
     this.frozenToClient = false;
+    for (const link of this.links) if (link.abandoned) end(link);
     this.flow();
   }
 

@@ -1,0 +1,200 @@
+/** Every route × every kind of credential, over HTTP, against what access.expected.ts says by hand. */
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { declaredRoutes } from '../../src/app/assert-routes-declared.js';
+import { startService, type Answer, type TestService } from '../support/service.js';
+import { CREDENTIALS, KEYS_RECOGNISED, ROUTES, type Credential, type RouteExpectation } from './access.expected.js';
+import { apiKey, bearer, makeWorld, type World } from './access-world.js';
+import { crossTenantLeaks } from './cross-tenant.js';
+import { routesOf } from './router.js';
+
+let service: TestService;
+let world: World;
+
+beforeAll(async () => {
+  service = await startService();
+  world = await makeWorld(service, await service.createOrg('owner-of-a'), await service.createOrg('owner-of-b'));
+});
+
+afterAll(() => service.stop());
+
+describe('the table of expectations', () => {
+  it("knows every route of the running service's router, and no other", () => {
+    const served = routesOf(service.app);
+    const known = Object.keys(ROUTES);
+    const report = [
+      ...served.filter((route) => !known.includes(route)).map((route) => `served, and not in the table: ${route}`),
+      ...known.filter((route) => !served.includes(route)).map((route) => `in the table, and not served: ${route}`),
+    ];
+    expect(report).toEqual([]);
+  });
+
+  it('finds no route that passes by the guards but those of the documentation', () => {
+    const declared = declaredRoutes(
+      service.app.get(DiscoveryService, { strict: false }),
+      service.app.get(MetadataScanner, { strict: false }),
+    ).map(({ method, path }) => `${method} ${path}`);
+    const unguarded = routesOf(service.app).filter((route) => !declared.includes(route));
+    expect(unguarded.filter((route) => !/^GET \/(docs(\/|$)|openapi\.(json|yaml)$)/.test(route))).toEqual([]);
+    expect(declared.filter((route) => !(route in ROUTES))).toEqual([]);
+  });
+});
+
+describe('each credential gets what the contract says', () => {
+  it.each(Object.entries(ROUTES))('%s', async (_route, expectation) => {
+    const upstreamBefore = service.upstream.requests.length;
+    const wrong: string[] = [];
+    let completions = 0;
+    for (const request of expectation.requests) {
+      for (const credential of CREDENTIALS) {
+        const headers = await world.headersOf(credential);
+        const body = request.body?.(world.thingsOf(credential));
+        const answer = await service.call(request.method, request.path, { headers, body });
+        const expected = expectation.expected[credential];
+        const cell = `${request.method} ${request.path}, ${credential}`;
+        if (answer.status !== expected) {
+          wrong.push(`${cell}: expected ${expected}, got ${answer.status} ${answer.text.slice(0, 200)}`);
+        } else {
+          wrong.push(...mistakesOf(answer, expectation, credential).map((mistake) => `${cell}: ${mistake}`));
+        }
+        if (expected === 200 && request.path === '/v1/chat/completions') completions += 1;
+      }
+    }
+    expect(wrong).toEqual([]);
+    // Whoever was refused cost nothing.
+    expect(service.upstream.requests.length - upstreamBefore).toBe(completions);
+  });
+});
+
+/** What must hold for an answer beside its status. */
+function mistakesOf(answer: Answer, { dialect, expected }: RouteExpectation, credential: Credential): string[] {
+  const mistakes: string[] = [];
+  if (!answer.headers['x-request-id']) mistakes.push('no x-request-id');
+  const looksAtCredentials = expected['an expired token'] === 401;
+  const counted = answer.headers['x-ratelimit-limit'] !== undefined;
+  if (looksAtCredentials && KEYS_RECOGNISED.has(credential) && !counted) mistakes.push('no rate limit headers');
+  if (answer.status === 401 && counted) mistakes.push('rate limit headers for nobody');
+  if (answer.status >= 400 && !speaks(answer, dialect)) mistakes.push(`not in the dialect ${dialect}: ${answer.text}`);
+  return mistakes;
+}
+
+const CANONICAL: Readonly<Record<number, string>> = {
+  400: 'INVALID_ARGUMENT',
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  409: 'ALREADY_EXISTS',
+};
+
+/** The shapes of contract sections 2 and 3. */
+function speaks(answer: Answer, dialect: RouteExpectation['dialect']): boolean {
+  if (dialect === 'none') return true;
+  const body = answer.json<{ type?: unknown; message?: unknown; error: Record<string, unknown> }>();
+  const { error } = body;
+  if (dialect === 'platform') {
+    const named = error['code'] === answer.status && error['status'] === CANONICAL[answer.status];
+    return named && Array.isArray(error['details']) && error['requestId'] === answer.headers['x-request-id'];
+  }
+  const texts = [body.type, body.message, error['message'], error['type']];
+  return texts.every((text) => typeof text === 'string') && 'param' in error && 'code' in error;
+}
+
+describe('whatever the method', () => {
+  it('HEAD is judged as GET is', async () => {
+    const wrong: string[] = [];
+    const gets = Object.values(ROUTES).flatMap(({ requests, expected }) =>
+      requests.filter(({ method }) => method === 'GET').map(({ path }) => ({ path, expected })),
+    );
+    for (const { path, expected } of gets) {
+      for (const credential of [
+        'nothing',
+        'an expired token',
+        'a key without scopes',
+        'a key with every scope',
+      ] as const) {
+        const { status, text } = await service.call('HEAD', path, { headers: await world.headersOf(credential) });
+        if (status !== expected[credential])
+          wrong.push(`HEAD ${path}, ${credential}: expected ${expected[credential]}, got ${status}`);
+        if (text !== '') wrong.push(`HEAD ${path}, ${credential}: a body`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('OPTIONS is answered before any credential is looked at', async () => {
+    const wrong: string[] = [];
+    for (const { requests } of Object.values(ROUTES)) {
+      for (const { path } of requests) {
+        for (const credential of [
+          'nothing',
+          'an expired token',
+          'a key beside a token',
+          'a key with every scope',
+        ] as const) {
+          const { status, headers } = await service.call('OPTIONS', path, {
+            headers: await world.headersOf(credential),
+          });
+          const free = headers['x-ratelimit-limit'] === undefined && headers['access-control-allow-origin'] === '*';
+          if (status !== 204 || !free) wrong.push(`OPTIONS ${path}, ${credential}: got ${status}`);
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe("another tenant's things", () => {
+  it('answer exactly as missing ones, on every route and for every role, and stay as they are', async () => {
+    expect(await crossTenantLeaks(service, world)).toEqual([]);
+  });
+
+  it('still do where row-level security is switched off: the repositories filter by themselves', async () => {
+    const tables = await service.sql<{ name: string }>(
+      "SELECT quote_ident(relname) AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relrowsecurity",
+    );
+    const alter = (what: string) =>
+      service.sql(tables.map(({ name }) => `ALTER TABLE ${name} ${what} ROW LEVEL SECURITY`).join(';'));
+    await alter('DISABLE');
+    try {
+      expect(await crossTenantLeaks(service, world)).toEqual([]);
+    } finally {
+      await alter('ENABLE');
+    }
+  });
+
+  it('are reached by no header, path or field that names the other tenant', async () => {
+    const { a, b } = world;
+    const key = (await service.createKey(a, { scopes: ['chat:write'] })).key;
+    const owner = bearer(service.dashboardToken({ user: a.user, tenant: a.tenantId }));
+    const naming = {
+      'x-tenant-id': b.tenantId,
+      'x-tenant': b.tenantId,
+      'x-org-id': b.orgId,
+      'x-forwarded-host': b.tenantId,
+    };
+    const listed = await service.call('POST', `/api/v1/api-keys/list?tenantId=${b.tenantId}&tenant_id=${b.tenantId}`, {
+      headers: { ...owner, ...naming },
+      body: {},
+    });
+    expect(listed.status).toBe(200);
+    expect(listed.text).not.toContain(world.thingsOf("another tenant's key").keyId);
+    for (const field of ['tenantId', 'tenant_id', 'orgId', 'org_id']) {
+      const { status } = await service.call('POST', '/api/v1/api-keys/list', {
+        headers: owner,
+        body: { [field]: b.tenantId },
+      });
+      expect({ field, status }).toEqual({ field, status: 400 });
+    }
+    const before = await service.sql('SELECT id FROM usage_records WHERE tenant_id = $1', [b.tenantId]);
+    const answer = await service.call('POST', `/v1/chat/completions?tenant_id=${b.tenantId}`, {
+      headers: { ...apiKey(key), ...naming },
+      body: {
+        model: 'gpt-4o-mini',
+        messages: [{ role: 'user', content: 'Hello' }],
+        user: b.tenantId,
+        tenant_id: b.tenantId,
+      },
+    });
+    expect(answer.status).toBe(200);
+    expect(await service.sql('SELECT id FROM usage_records WHERE tenant_id = $1', [b.tenantId])).toEqual(before);
+  });
+});

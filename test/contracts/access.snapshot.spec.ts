@@ -1,0 +1,94 @@
+/**
+ * What every route declares, and what OpenAPI tells the world of it, as data that was reviewed: access.snapshot.json and
+ * openapi.snapshot.json. Whether it is right, the matrix says; this says that nobody changed it unseen.
+ */
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { declaredRoutes, type DeclaredRoute } from '../../src/app/assert-routes-declared.js';
+import { startService, type TestService } from '../support/service.js';
+import { problemsOf, type OpenApiDocument } from './openapi-rules.js';
+import { differencesFrom } from './snapshot-file.js';
+
+let service: TestService;
+let declared: DeclaredRoute[];
+let document: OpenApiDocument;
+
+beforeAll(async () => {
+  service = await startService();
+  declared = declaredRoutes(
+    service.app.get(DiscoveryService, { strict: false }),
+    service.app.get(MetadataScanner, { strict: false }),
+  );
+  document = (await service.call('GET', '/openapi.json')).json<OpenApiDocument>();
+});
+
+afterAll(() => service.stop());
+
+it('every route declares the access and the dialect that were reviewed', () => {
+  const sorted = declared.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  const routes = Object.fromEntries(
+    sorted.map((route) => [keyOf(route), { dialect: route.dialect, access: route.access }]),
+  );
+  expect(Object.keys(routes)).toHaveLength(declared.length);
+  expect(differencesFrom('access.snapshot.json', routes)).toEqual([]);
+});
+
+it('every public route says why it is', () => {
+  const reasons = declared.flatMap(({ access }) => (access !== undefined && 'public' in access ? [access.public] : []));
+  expect(reasons.filter((reason) => reason.length < 20)).toEqual([]);
+});
+
+describe('the OpenAPI document', () => {
+  it('is the one that was reviewed', () => {
+    expect(differencesFrom('openapi.snapshot.json', document)).toEqual([]);
+  });
+
+  it('is valid OpenAPI 3.0', () => {
+    expect(problemsOf(document)).toEqual([]);
+  });
+
+  it('tells every route but those for unknown paths, and no other', () => {
+    const told = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{[^}]+\}/g, '*')}`),
+    );
+    const served = declared.filter(({ method }) => method !== 'ALL').map((route) => keyOf(route));
+    expect(told.sort()).toEqual(served.sort());
+  });
+
+  it('asks of each route the credentials that its access names, and none where it is public', () => {
+    const wrong: string[] = [];
+    for (const route of declared.filter(({ method }) => method !== 'ALL')) {
+      const operation = operationOf(route);
+      const asked = (operation?.security ?? []).map((scheme) => Object.keys(scheme).join('+')).sort();
+      const expected = schemesOf(route).sort();
+      if (asked.join() !== expected.join())
+        wrong.push(`${keyOf(route)}: expected ${expected.join()}, told ${asked.join()}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('is the same in JSON and in YAML', async () => {
+    const yaml = await service.call('GET', '/openapi.yaml');
+    expect(yaml.status).toBe(200);
+    for (const path of Object.keys(document.paths)) expect(yaml.text).toContain(path);
+  });
+});
+
+const keyOf = ({ method, path }: DeclaredRoute): string => `${method} ${path}`;
+
+function operationOf({ method, path }: DeclaredRoute) {
+  const [, item] = Object.entries(document.paths).find(([told]) => told.replaceAll(/\{[^}]+\}/g, '*') === path) ?? [];
+  return item?.[method.toLowerCase()];
+}
+
+/** By hand, from the contract: what each kind of principal presents. */
+const PRESENTED = {
+  account: ['dashboardToken'],
+  dashboardUser: ['dashboardToken'],
+  secretKey: ['secretKey', 'secretKeyBearer'],
+} as const;
+
+function schemesOf({ access }: DeclaredRoute): string[] {
+  if (access === undefined || 'public' in access) return [];
+  const kinds = Object.keys(access.rule) as (keyof typeof PRESENTED)[];
+  return [...new Set(kinds.flatMap((kind) => PRESENTED[kind]))];
+}

@@ -1,0 +1,463 @@
+/**
+ * Tenancy as a property of the database: what its catalogue says of every table, role, privilege and function. Holds for
+ * tables that are still to come: one without a policy, or without a place in the list below, fails here.
+ */
+import pg from 'pg';
+import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { migrate } from '../../src/platform/database/index.js';
+import { onDatabase, rowsOf, seedTenant, type SeededTenant } from '../support/sql.js';
+import { differencesFrom } from './snapshot-file.js';
+
+/** Tables that have no `tenant_id`, each with what keeps tenants apart there instead. */
+const WITHOUT_TENANT: Readonly<Record<string, string>> = {
+  users: 'People exist before and beside tenants; the app sees those who share an org with the tenant.',
+  orgs: 'An org holds tenants; the app sees the one that the tenant belongs to.',
+  tenants: 'The tenant itself: its id is what others name; the app sees that one row.',
+  memberships: 'Roles are per org; the app sees those of the org that the tenant belongs to.',
+  claim_writes: 'An outbox about people before they have a tenant; the app has no right to it but by functions.',
+  process_leases: 'Processes serve all tenants; the app has no right to it but by functions.',
+  rate_windows: 'Counts by opaque key, read on the hot path for many at once; the app has no right but by functions.',
+};
+
+/** Not ours: Prisma's books, which nobody but the owner reads. */
+const BOOKS = '_prisma_migrations';
+const APP = 'gatehouse_app';
+const DEFINER = 'gatehouse_definer';
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+
+afterAll(() => database.drop());
+
+const query = <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> =>
+  rowsOf<Row>(database.superuserUrl, text, values);
+
+/** What the service sees: its role, and a tenant or none. */
+function asApp<T>(tenantId: string | null, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const url = new URL(database.ownerUrl);
+  url.searchParams.set('options', '-c role=gatehouse_app');
+  return onDatabase(url.href, async (client) => {
+    await client.query('BEGIN');
+    if (tenantId !== null) await client.query("SELECT set_config('app.tenant_id', $1, true)", [tenantId]);
+    return work(client);
+  });
+}
+
+interface TableRow {
+  readonly name: string;
+  readonly kind: string;
+  readonly enabled: boolean;
+  readonly forced: boolean;
+  readonly owner: string;
+  readonly has_tenant: boolean;
+}
+
+const TABLES = `
+  SELECT c.relname AS name, c.relkind AS kind, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
+         pg_get_userbyid(c.relowner) AS owner,
+         EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)
+           AS has_tenant
+  FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind NOT IN ('i', 'I') ORDER BY c.relname`;
+
+async function tables(): Promise<TableRow[]> {
+  return (await query<TableRow>(TABLES)).filter(({ name }) => name !== BOOKS);
+}
+
+describe('every table', () => {
+  it('has row-level security enabled and forced, and belongs to neither role', async () => {
+    const wrong = (await tables()).filter(
+      ({ enabled, forced, owner }) => !enabled || !forced || [APP, DEFINER].includes(owner),
+    );
+    expect(wrong).toEqual([]);
+    expect(await tables()).not.toEqual([]);
+  });
+
+  it('is a plain table: a view or a sequence would know no policies', async () => {
+    expect((await tables()).filter(({ kind }) => kind !== 'r')).toEqual([]);
+  });
+
+  it('names its tenant, or stands in the list of those that need not, with a reason', async () => {
+    const without = (await tables()).filter(({ has_tenant: hasTenant }) => !hasTenant).map(({ name }) => name);
+    expect(without.sort()).toEqual(Object.keys(WITHOUT_TENANT).sort());
+  });
+
+  it('that names its tenant requires one, and holds each row to the tenant of the transaction, read and written', async () => {
+    const named = (await tables()).filter(({ has_tenant: hasTenant }) => hasTenant).map(({ name }) => name);
+    const rows = await query(
+      `SELECT c.relname AS name, a.attnotnull AS required, pg_get_expr(p.polqual, p.polrelid) AS using,
+              pg_get_expr(p.polwithcheck, p.polrelid) AS checked, p.polcmd AS command, p.polpermissive AS permissive
+       FROM pg_class c
+       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+       JOIN pg_policy p ON p.polrelid = c.oid AND $1::regrole = ANY (p.polroles)
+       WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1`,
+      [APP],
+    );
+    const condition = '(tenant_id = current_tenant_id())';
+    expect(rows).toEqual(
+      named.map((name) => ({
+        name,
+        required: true,
+        using: condition,
+        checked: condition,
+        command: '*',
+        permissive: true,
+      })),
+    );
+  });
+
+  it('that refers to another by a foreign key names the tenant in it, where both have one', async () => {
+    // The check of a foreign key ignores row-level security: without the tenant in it, it would take another's row.
+    const rows = await query<{ constraint: string; composite: boolean }>(
+      `SELECT conname AS constraint,
+              'tenant_id' = ANY (SELECT attname FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey)) AS composite
+       FROM pg_constraint
+       WHERE contype = 'f' AND connamespace = 'public'::regnamespace
+         AND (SELECT count(DISTINCT attrelid) FROM pg_attribute
+              WHERE attrelid IN (conrelid, confrelid) AND attname = 'tenant_id' AND NOT attisdropped) = 2`,
+    );
+    expect(rows.filter(({ composite }) => !composite)).toEqual([]);
+  });
+
+  it('has the policies that were reviewed, and none for anybody but the two roles', async () => {
+    const rows = await query<{
+      table: string;
+      policy: string;
+      roles: string[];
+      command: string;
+      using: string;
+      check: string;
+    }>(
+      `SELECT tablename AS table, policyname AS policy, roles::text[] AS roles, cmd AS command, qual AS using,
+              with_check AS check FROM pg_policies WHERE schemaname = 'public' ORDER BY 1, 2`,
+    );
+    expect(rows.filter(({ roles }) => roles.length !== 1 || ![APP, DEFINER].includes(roles[0]!))).toEqual([]);
+    const reviewed = Object.groupBy(rows, ({ table }) => table);
+    expect(differencesFrom('isolation.policies.snapshot.json', withoutTable(reviewed))).toEqual([]);
+  });
+});
+
+function withoutTable(groups: Partial<Record<string, { table: string }[]>>): object {
+  return Object.fromEntries(
+    Object.entries(groups).map(([name, rows]) => [name, rows?.map(({ table: _table, ...rest }) => rest)]),
+  );
+}
+
+describe('the roles', () => {
+  it('can do nothing that would set policies aside', async () => {
+    const rows = await query(
+      `SELECT rolname AS role, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolcanlogin
+       FROM pg_roles WHERE rolname = ANY ($1) ORDER BY 1`,
+      [[APP, DEFINER]],
+    );
+    const harmless = { rolsuper: false, rolbypassrls: false, rolcreaterole: false, rolcreatedb: false };
+    expect(rows).toEqual(
+      [APP, DEFINER].map((role) => ({ role, ...harmless, rolreplication: false, rolcanlogin: false })),
+    );
+  });
+
+  it('own nothing but, the definer, its functions', async () => {
+    const rows = await query(
+      `SELECT r.rolname AS role, d.classid::regclass::text AS kind, count(*)::int
+       FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
+       WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND r.rolname = ANY ($1)
+         AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+       GROUP BY 1, 2`,
+      [[APP, DEFINER]],
+    );
+    const [definers] = await query<{ count: number }>(
+      "SELECT count(*)::int FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef",
+    );
+    expect(rows).toEqual([{ role: DEFINER, kind: 'pg_proc', count: definers?.count }]);
+  });
+
+  it('are members of no role, so that neither inherits a right', async () => {
+    const rows = await query(
+      'SELECT roleid::regrole::text AS granted FROM pg_auth_members WHERE member::regrole::text = ANY ($1)',
+      [[APP, DEFINER]],
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it('are inherited by nobody: the owner has to become one of them to act as it', async () => {
+    const rows = await query(
+      `SELECT member::regrole::text AS member FROM pg_auth_members
+       WHERE roleid::regrole::text = ANY ($1) AND inherit_option AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = member)`,
+      [[APP, DEFINER]],
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it('have the privileges that were reviewed, and PUBLIC has none', async () => {
+    // Tables and columns, the schema, and what would be granted on things still to be made.
+    const rows = await query<{ role: string; object: string; privileges: string[]; grantable: boolean }>(
+      `WITH acls AS (
+         SELECT 'table ' || c.relname AS object, a.* FROM pg_class c, aclexplode(c.relacl) a
+           WHERE c.relnamespace = 'public'::regnamespace
+         UNION ALL
+         SELECT 'column ' || c.relname || '.' || t.attname, a.* FROM pg_class c
+           JOIN pg_attribute t ON t.attrelid = c.oid, aclexplode(t.attacl) a WHERE c.relnamespace = 'public'::regnamespace
+         UNION ALL
+         SELECT 'schema ' || n.nspname, a.* FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'public'
+         UNION ALL
+         SELECT 'default ' || d.defaclobjtype::text, a.* FROM pg_default_acl d, aclexplode(d.defaclacl) a
+       )
+       SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS role, object,
+              array_agg(privilege_type ORDER BY privilege_type) AS privileges, bool_or(is_grantable) AS grantable
+       FROM acls WHERE grantee = 0 OR grantee::regrole::text = ANY ($1)
+       GROUP BY 1, 2 ORDER BY 1, 2`,
+      [[APP, DEFINER]],
+    );
+    expect(rows.filter(({ grantable }) => grantable)).toEqual([]);
+    const byRole: Record<string, Record<string, string>> = { PUBLIC: {}, [APP]: {}, [DEFINER]: {} };
+    for (const { role, object, privileges } of rows) byRole[role]![object] = privileges.join(', ');
+    expect(byRole['PUBLIC']).toEqual({ 'schema public': 'USAGE' });
+    expect(differencesFrom('isolation.privileges.snapshot.json', byRole)).toEqual([]);
+  });
+});
+
+describe('the functions', () => {
+  interface FunctionRow {
+    readonly signature: string;
+    readonly answers: string;
+    readonly definer: boolean;
+    readonly owner: string;
+    readonly volatility: string;
+    readonly settings: string[] | null;
+    readonly executable_by: string[];
+  }
+  const functions = (): Promise<FunctionRow[]> =>
+    query<FunctionRow>(
+      `SELECT p.oid::regprocedure::text AS signature, pg_get_function_result(p.oid) AS answers, p.prosecdef AS definer,
+              CASE WHEN pg_get_userbyid(p.proowner) = ANY ($1) THEN pg_get_userbyid(p.proowner) ELSE 'the owner' END AS owner,
+              CASE p.provolatile WHEN 'v' THEN 'volatile' WHEN 's' THEN 'stable' ELSE 'immutable' END AS volatility,
+              p.proconfig AS settings,
+              -- Without an entry of its own a function is executable by everybody.
+              (SELECT coalesce(array_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+                                         ORDER BY 1), '{}')
+               FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+               WHERE a.grantee <> p.proowner) AS executable_by
+       FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace ORDER BY 1`,
+      [[APP, DEFINER]],
+    );
+
+  it("that look across tenants belong to the definer, fix their search path, and are the app's alone to call", async () => {
+    const wrong = (await functions())
+      .filter(({ definer }) => definer)
+      .filter(
+        ({ owner, settings, executable_by: callers }) =>
+          owner !== DEFINER ||
+          settings?.length !== 1 ||
+          settings[0] !== 'search_path=pg_catalog, public, pg_temp' ||
+          callers.join() !== APP,
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  it('are none of them open to everybody, and all of them have a fixed search path', async () => {
+    const wrong = (await functions()).filter(
+      ({ settings, executable_by: callers }) =>
+        callers.includes('PUBLIC') ||
+        !settings?.some((setting) => /^search_path=pg_catalog, (public, )?pg_temp$/.test(setting)),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('are those that were reviewed', async () => {
+    const reviewed = Object.fromEntries((await functions()).map(({ signature, ...rest }) => [signature, rest]));
+    expect(differencesFrom('isolation.functions.snapshot.json', reviewed)).toEqual([]);
+  });
+
+  it('stand in a schema in which neither role can plant what a definer would then call', async () => {
+    const rows = await query<{ role: string; may: boolean }>(
+      "SELECT role, has_schema_privilege(role, 'public', 'CREATE') AS may FROM unnest($1::text[]) AS role",
+      [[APP, DEFINER]],
+    );
+    expect(rows.filter(({ may }) => may)).toEqual([]);
+  });
+});
+
+describe('what the app sees and may do', () => {
+  let a: SeededTenant;
+  let b: SeededTenant;
+
+  beforeAll(async () => {
+    a = await seedTenant(database.superuserUrl);
+    b = await seedTenant(database.superuserUrl);
+    for (const { tenantId, ownerId } of [a, b]) {
+      await query(
+        `INSERT INTO api_keys (id, tenant_id, type, name, key_prefix, hash, pepper_version, scopes, created_by)
+         VALUES ('key-of-' || $1::text, $1, 'SECRET', 'A key', 'sk_gh_', sha256($1::bytea), 1, '{}', $2)`,
+        [tenantId, ownerId],
+      );
+      await query(
+        `INSERT INTO usage_records (id, tenant_id, request_id, provider, model, streamed, reserved_input_tokens,
+                                    reserved_output_tokens, lease_id)
+         VALUES (gen_random_uuid(), $1, 'req', 'openai', 'm', false, 1, 1, gen_random_uuid())`,
+        [tenantId],
+      );
+      await query("INSERT INTO claim_writes (id, user_id, claims) VALUES (gen_random_uuid(), $1, '{}')", [ownerId]);
+    }
+    await query('INSERT INTO process_leases (id) VALUES (gen_random_uuid())');
+    await query("INSERT INTO rate_windows (key, opened_at, used) VALUES ('key:x', now(), 1)");
+  });
+
+  /** How many rows of each table: a number, or the error's code. */
+  const counts = (tenantId: string | null): Promise<Record<string, number | string>> =>
+    asApp(tenantId, async (client) => {
+      const seen: Record<string, number | string> = {};
+      for (const { name } of await tables()) {
+        await client.query('SAVEPOINT s');
+        seen[name] = await client.query<{ count: number }>(`SELECT count(*)::int FROM ${name}`).then(
+          ({ rows }) => rows[0]!.count,
+          (error: pg.DatabaseError) => error.code ?? 'no code',
+        );
+        await client.query('ROLLBACK TO s');
+      }
+      return seen;
+    });
+
+  const DENIED = '42501';
+  const BY_FUNCTIONS_ALONE = { claim_writes: DENIED, process_leases: DENIED, rate_windows: DENIED };
+
+  it('has at least one row of two tenants in every table, so that seeing one means something', async () => {
+    for (const { name, has_tenant: hasTenant } of await tables()) {
+      const [row] = await query<{ count: number }>(
+        `SELECT ${hasTenant ? 'count(DISTINCT tenant_id)' : 'count(*)'}::int AS count FROM ${name}`,
+      );
+      expect({ name, enough: row!.count >= (name in BY_FUNCTIONS_ALONE && name !== 'claim_writes' ? 1 : 2) }).toEqual({
+        name,
+        enough: true,
+      });
+    }
+  });
+
+  it('is nothing at all without a tenant, with an empty one, and with one that does not exist', async () => {
+    const nothing = Object.fromEntries((await tables()).map(({ name }) => [name, 0]));
+    for (const tenantId of [null, '', 'no-such-tenant']) {
+      expect({ tenantId, seen: await counts(tenantId) }).toEqual({
+        tenantId,
+        seen: { ...nothing, ...BY_FUNCTIONS_ALONE },
+      });
+    }
+  });
+
+  it('is one tenant: its rows, its org, its people', async () => {
+    const own = Object.fromEntries((await tables()).map(({ name }) => [name, 1]));
+    expect(await counts(a.tenantId)).toEqual({ ...own, ...BY_FUNCTIONS_ALONE });
+    const ids = await asApp(a.tenantId, async (client) => {
+      const { rows } = await client.query<{ id: string }>(
+        'SELECT id FROM users UNION ALL SELECT id FROM orgs UNION ALL SELECT id FROM tenants UNION ALL SELECT tenant_id FROM api_keys UNION ALL SELECT tenant_id FROM usage_records',
+      );
+      return rows.map(({ id }) => id);
+    });
+    expect(ids).toEqual([a.ownerId, a.orgId, a.tenantId, a.tenantId, a.tenantId]);
+  });
+
+  it("never is another tenant's row, however it is asked for", async () => {
+    const their = `key-of-${b.tenantId}`;
+    const answers = await asApp(a.tenantId, async (client) => {
+      const read = await client.query('SELECT * FROM api_keys WHERE id = $1 OR tenant_id = $2', [their, b.tenantId]);
+      const changed = await client.query("UPDATE api_keys SET name = 'Ours now' WHERE id = $1", [their]);
+      const all = await client.query("UPDATE api_keys SET description = 'x'");
+      return [read.rowCount, changed.rowCount, all.rowCount];
+    });
+    expect(answers).toEqual([0, 0, 1]);
+  });
+
+  it.each<[string, (other: string) => [string, unknown[]]]>([
+    [
+      'make a row of another tenant',
+      (other) => [
+        `INSERT INTO api_keys (id, tenant_id, type, name, key_prefix, hash, pepper_version, scopes, created_by)
+         VALUES ('planted', $1, 'SECRET', 'x', 'sk_gh_', 'x', 1, '{}', 'x')`,
+        [other],
+      ],
+    ],
+    ['move a row to another tenant', (other) => ['UPDATE api_keys SET tenant_id = $1', [other]]],
+    ["change a key's hash", () => ["UPDATE api_keys SET hash = 'x'", []]],
+    ["change a key's kind", () => ["UPDATE api_keys SET type = 'PUBLISHABLE'", []]],
+    ['delete a key', () => ['DELETE FROM api_keys', []]],
+    ['write the ledger', () => ['UPDATE usage_records SET input_tokens = 0', []]],
+    ['empty a table', () => ['TRUNCATE usage_records', []]],
+    [
+      'join an org',
+      (other) => [
+        "INSERT INTO memberships (org_id, user_id, role) SELECT org_id, 'x', 'owner' FROM tenants WHERE id = $1",
+        [other],
+      ],
+    ],
+    ['promote a member', () => ["UPDATE memberships SET role = 'owner'", []]],
+    ['switch the policies off', () => ['ALTER TABLE api_keys DISABLE ROW LEVEL SECURITY', []]],
+    ['drop a policy', () => ['DROP POLICY tenant ON api_keys', []]],
+    ['make a table', () => ['CREATE TABLE planted (id int)', []]],
+    [
+      'replace a function',
+      () => ["CREATE OR REPLACE FUNCTION current_tenant_id() RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$", []],
+    ],
+    ["read Prisma's books", () => [`SELECT * FROM ${BOOKS}`, []]],
+    ['read the hashes of passwords', () => ['SELECT * FROM pg_authid', []]],
+  ])('may not %s', async (_what, statement) => {
+    const [text, values] = statement(b.tenantId);
+    const error = await asApp(a.tenantId, (client) => client.query(text, values)).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(pg.DatabaseError);
+    expect((error as pg.DatabaseError).code).toBe(DENIED);
+  });
+
+  it('ends with its transaction: the next one on the same connection has no tenant', async () => {
+    await asApp(a.tenantId, async (client) => {
+      for (const end of ['COMMIT', 'ROLLBACK']) {
+        await client.query(end);
+        const { rows } = await client.query(
+          'SELECT current_tenant_id() AS tenant, (SELECT count(*)::int FROM api_keys) AS keys',
+        );
+        expect({ end, rows }).toEqual({ end, rows: [{ tenant: null, keys: 0 }] });
+        await client.query("BEGIN; SELECT set_config('app.tenant_id', 'another', true)");
+      }
+    });
+  });
+
+  it('is no more after RESET ROLE, which leads back to the app and not to the owner', async () => {
+    await asApp(a.tenantId, async (client) => {
+      await client.query('RESET ROLE');
+      const { rows } = await client.query('SELECT current_user AS role, (SELECT count(*)::int FROM api_keys) AS keys');
+      expect(rows).toEqual([{ role: APP, keys: 1 }]);
+    });
+  });
+
+  it('holds for the owner too, who is no superuser: forced policies leave it nothing', async () => {
+    const rows = await rowsOf(
+      database.ownerUrl,
+      `SELECT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) AS above,
+              (SELECT count(*)::int FROM api_keys) AS keys, (SELECT count(*)::int FROM usage_records) AS records`,
+    );
+    expect(rows).toEqual([{ above: false, keys: 0, records: 0 }]);
+  });
+});
+
+describe('a database that its owner, who is no superuser, migrates from nothing', () => {
+  it('has every table under the same policies, functions and privileges', async () => {
+    const fresh = await createEmptyDatabase();
+    try {
+      const { applied } = await migrate(fresh.ownerUrl, 'prisma/migrations');
+      expect(applied.length).toBeGreaterThan(0);
+      const [owner] = await rowsOf<{ above: boolean }>(
+        fresh.ownerUrl,
+        'SELECT rolsuper OR rolbypassrls AS above FROM pg_roles WHERE rolname = current_user',
+      );
+      expect(owner).toEqual({ above: false });
+      const catalogue = `
+        SELECT (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.tablename, p.policyname) FROM pg_policies p) AS policies,
+               (SELECT jsonb_agg(jsonb_build_array(relname, relrowsecurity, relforcerowsecurity, relacl::text) ORDER BY relname)
+                FROM pg_class WHERE relnamespace = 'public'::regnamespace) AS tables,
+               (SELECT jsonb_agg(jsonb_build_array(oid::regprocedure::text, prosecdef, proowner::regrole, proacl::text,
+                                                   proconfig) ORDER BY oid::regprocedure::text)
+                FROM pg_proc WHERE pronamespace = 'public'::regnamespace) AS functions`;
+      expect(await rowsOf(fresh.superuserUrl, catalogue)).toEqual(await query(catalogue));
+    } finally {
+      await fresh.drop();
+    }
+  });
+});

@@ -1,0 +1,37 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+
+/** More methods than any one handler of ours is registered for: it was registered for all. */
+const MANY = 7;
+
+/**
+ * Every route that the running service's router holds, whoever registered it: `METHOD /path`, with `ALL` for a handler of
+ * every method, and without the HEAD that comes with each GET.
+ *
+ * Fastify tells them as a drawing only: a tree whose lines are `├── segment (METHODS)`, four columns for each level.
+ */
+export function routesOf(app: NestFastifyApplication): string[] {
+  const drawing = app.getHttpAdapter().getInstance().printRoutes({ commonPrefix: false, includeHooks: false });
+  const parents: string[] = [];
+  const routes: string[] = [];
+  for (const line of drawing.split('\n').filter((text) => text.trim() !== '')) {
+    const match = /^(?<indent>(?:│ {3}| {4})*)[├└]── (?<segment>\S*)(?: \((?<methods>[A-Z, ]+)\))?$/.exec(line);
+    if (match?.groups === undefined) throw new Error(`Not a line of Fastify's drawing of its routes: ${line}`);
+    const { indent = '', segment = '', methods } = match.groups;
+    const depth = indent.length / 4;
+    const path = joined(parents[depth - 1] ?? '', segment);
+    parents.length = depth;
+    parents.push(path);
+    if (methods !== undefined) routes.push(...namesOf(path, methods.split(', ')));
+  }
+  return routes.sort();
+}
+
+function joined(parent: string, segment: string): string {
+  if (parent.endsWith('/') || segment.startsWith('/') || parent === '') return parent + segment;
+  return `${parent}/${segment}`;
+}
+
+function namesOf(path: string, methods: readonly string[]): string[] {
+  if (methods.length >= MANY) return [`ALL ${path}`];
+  return methods.filter((method) => method !== 'HEAD' || !methods.includes('GET')).map((method) => `${method} ${path}`);
+}

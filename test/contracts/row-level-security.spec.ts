@@ -1,0 +1,56 @@
+/** Row-level security alone: the service, built without the repositories' own tenant filter, still leaks nothing. */
+import { startServiceProcess, type ServiceProcess } from '../support/service.js';
+import { makeWorld, type World } from './access-world.js';
+import { crossTenantLeaks } from './cross-tenant.js';
+import { buildUnfiltered, withoutTenantFilters, type UnfilteredBuild } from './unfiltered-build.js';
+
+let build: UnfilteredBuild;
+let service: ServiceProcess;
+let world: World;
+
+beforeAll(async () => {
+  build = buildUnfiltered();
+  service = await startServiceProcess({ main: build.main });
+  world = await makeWorld(service, await service.seedOrg(), await service.seedOrg());
+});
+
+afterAll(async () => {
+  await service.stop();
+  build.remove();
+});
+
+describe('the build without filters', () => {
+  it('took them out of what serves keys, all of them', () => {
+    expect(build.stripped['keys/keys.repository.ts']).toBeGreaterThanOrEqual(6);
+  });
+
+  it('leaves what is written, and everything outside of a where, as it is', () => {
+    expect(
+      withoutTenantFilters(
+        'const where: Prisma.XWhereInput = a ? { tenantId } : { tenantId, OR: [{ x: 1, tenantId }] };' +
+          'tx.x.create({ data: { tenantId, b } }); f(tenantId, { where: { tenantId: tenantId, id }, tenantId });',
+      ),
+    ).toEqual({
+      code:
+        'const where: Prisma.XWhereInput = a ? { } : { OR: [{ x: 1, }] };' +
+        'tx.x.create({ data: { tenantId, b } }); f(tenantId, { where: { id }, tenantId });',
+      count: 4,
+    });
+  });
+});
+
+it('shows and changes nothing of another tenant', async () => {
+  expect(await crossTenantLeaks(service, world)).toEqual([]);
+});
+
+it('is what holds there: with the policies switched off too, the same service leaks', async () => {
+  await service.sql('ALTER TABLE api_keys DISABLE ROW LEVEL SECURITY');
+  try {
+    const leaks = await crossTenantLeaks(service, world);
+    for (const what of ['api-keys/list shows', 'POST /api/v1/api-keys/get', 'rows were changed']) {
+      expect(leaks.filter((leak) => leak.includes(what))).not.toEqual([]);
+    }
+  } finally {
+    await service.sql('ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY');
+  }
+});

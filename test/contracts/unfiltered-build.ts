@@ -1,0 +1,100 @@
+/** The service built without its repositories' own tenant filters, so that row-level security stands alone. */
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { transformSync, type Options } from '@swc/core';
+import ts from 'typescript';
+import { bringBuildUpToDate } from '../support/service.js';
+
+const ROOT = process.cwd();
+const FILTER = 'tenantId';
+
+export interface UnfilteredBuild {
+  /** Its main.js. */
+  readonly main: string;
+  /** How many filters were taken out of each source file. */
+  readonly stripped: Readonly<Record<string, number>>;
+  remove(): void;
+}
+
+/**
+ * Copies dist/ and builds every file that asks for a tenant's transaction anew, from its source without the `tenantId`
+ * in `where` clauses.
+ *
+ * @throws Error where such a file has no filter to take out, or keeps one: the transformation no longer does what it says
+ */
+export function buildUnfiltered(): UnfilteredBuild {
+  bringBuildUpToDate();
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'gatehouse-unfiltered-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  try {
+    cpSync(path.join(ROOT, 'dist'), path.join(folder, 'dist'), { recursive: true });
+    for (const name of ['node_modules', 'prisma', 'package.json'])
+      symlinkSync(path.join(ROOT, name), path.join(folder, name));
+    const options = JSON.parse(readFileSync(path.join(ROOT, '.swcrc'), 'utf8')) as Options;
+    const stripped: Record<string, number> = {};
+    for (const source of repositories()) {
+      const { code, count } = withoutTenantFilters(sourceOf(source));
+      if (count === 0) throw new Error(`${source} has no tenant filter to take out.`);
+      const built = path.join(folder, 'dist', source.replace(/\.ts$/, '.js'));
+      if (!existsSync(built)) throw new Error(`dist/ has no build of ${source}.`);
+      writeFileSync(built, transformSync(code, { ...options, swcrc: false, filename: source }).code);
+      stripped[source] = count;
+    }
+    if (Object.keys(stripped).length === 0) throw new Error("Nothing asks for a tenant's transaction.");
+    return { main: path.join(folder, 'dist', 'main.js'), stripped, remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+function repositories(): string[] {
+  return readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts') && !file.startsWith('generated'))
+    .filter((file) => sourceOf(file).includes('.withTenant('))
+    .sort();
+}
+
+const sourceOf = (file: string): string => readFileSync(path.join(ROOT, 'src', file), 'utf8');
+
+/** A source without the `tenantId` members of what is a `where`: a property of that name, or a variable of such a type. */
+export function withoutTenantFilters(source: string): { code: string; count: number } {
+  const cuts: { from: number; to: number }[] = [];
+  const visit = (node: ts.Node, inWhere: boolean, file: ts.SourceFile): void => {
+    const entersWhere =
+      (ts.isPropertyAssignment(node) && node.name.getText(file) === 'where') ||
+      (ts.isVariableDeclaration(node) && /WhereInput\b/.test(node.type?.getText(file) ?? ''));
+    const within = inWhere || entersWhere;
+    if (within && ts.isObjectLiteralExpression(node)) {
+      node.properties.forEach((property, index) => {
+        if (property.name?.getText(file) !== FILTER) return;
+        const next = node.properties[index + 1];
+        cuts.push({ from: property.getFullStart(), to: next === undefined ? property.end : next.getFullStart() });
+      });
+    }
+    ts.forEachChild(node, (child) => visit(child, within, file));
+  };
+  const parse = (text: string): ts.SourceFile =>
+    ts.createSourceFile('repository.ts', text, ts.ScriptTarget.ESNext, true);
+  const file = parse(source);
+  visit(file, false, file);
+  const code = cuts
+    .toSorted((one, other) => other.from - one.from)
+    .reduce((text, { from, to }) => text.slice(0, from) + text.slice(to), source);
+  const left = parse(code);
+  const count = cuts.length;
+  cuts.length = 0;
+  visit(left, false, left);
+  if (cuts.length > 0) throw new Error('A tenant filter is left.');
+  return { code, count };
+}

@@ -1,0 +1,145 @@
+import { startService, type Answer, type TestService } from '../../support/service.js';
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startService();
+});
+
+afterAll(() => service.stop());
+
+const get = (path: string): Promise<Answer> => service.call('GET', path);
+
+describe('the documentation', () => {
+  it.each(['/docs', '/docs/'])(
+    'loads at %s with everything that its page refers to, as a browser would',
+    async (path) => {
+      const page = await get(path);
+      expect(page.status).toBe(200);
+      expect(page.headers['content-type']).toMatch(/^text\/html/);
+      const references = [...page.text.matchAll(/<(?:script|link|img)\b[^>]*?\b(?:src|href)="([^"]+)"/g)].map(
+        ([, reference]) => reference!,
+      );
+      expect(references.filter((reference) => reference.includes('.js')).length).toBeGreaterThanOrEqual(2);
+      expect(references.filter((reference) => reference.includes('.css')).length).toBeGreaterThanOrEqual(1);
+      for (const reference of references) {
+        const address = new URL(reference, `${service.baseUrl}${path}`);
+        expect(address.origin).toBe(service.baseUrl);
+        const asset = await get(address.pathname + address.search);
+        expect([reference, asset.status]).toEqual([reference, 200]);
+        expect(asset.text.length).toBeGreaterThan(0);
+        if (reference.includes('.js')) expect(asset.headers['content-type']).toMatch(/javascript/);
+        if (reference.includes('.css')) expect(asset.headers['content-type']).toMatch(/css/);
+      }
+    },
+  );
+
+  it('runs no script that the page’s own policy forbids', async () => {
+    const { text, headers } = await get('/docs');
+    expect(headers['content-security-policy']).toMatch(/script-src 'self'/);
+    // A script of the page's own text would not run under that policy.
+    expect([...text.matchAll(/<script(?![^>]*\bsrc=)[^>]*>\s*\S/g)]).toEqual([]);
+    expect(text).not.toMatch(/\son[a-z]+="/);
+  });
+
+  it('is protected as a page, and needs no credential', async () => {
+    const { headers } = await get('/docs');
+    expect(headers['x-content-type-options']).toBe('nosniff');
+    expect(headers['x-frame-options']).toBe('SAMEORIGIN');
+    expect(headers['content-security-policy']).toContain("default-src 'self'");
+  });
+});
+
+describe('/openapi.json', () => {
+  interface Operation {
+    readonly security?: readonly Record<string, readonly string[]>[];
+    readonly requestBody?: {
+      readonly content: Record<
+        string,
+        { readonly schema: { readonly required?: readonly string[]; readonly properties?: object } }
+      >;
+    };
+    readonly responses: Record<string, { readonly content?: object }>;
+  }
+  interface Document {
+    readonly openapi: string;
+    readonly paths: Record<string, Record<string, Operation>>;
+    readonly components: {
+      readonly securitySchemes: Record<
+        string,
+        { readonly type: string; readonly name?: string; readonly scheme?: string }
+      >;
+    };
+  }
+
+  let document: Document;
+
+  beforeAll(async () => {
+    document = (await get('/openapi.json')).json<Document>();
+  });
+
+  const DASHBOARD = ['dashboardToken'];
+  const ALL = ['dashboardToken', 'secretKey', 'secretKeyBearer'];
+
+  it('lists every route with the credentials that it takes, and no other', () => {
+    const listed = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { security = [] }]) => [
+        `${method.toUpperCase()} ${path}`,
+        security.flatMap((scheme) => Object.keys(scheme)).sort(),
+      ]),
+    );
+    expect(Object.fromEntries(listed)).toEqual({
+      'GET /.well-known/jwks.json': [],
+      'GET /health/live': [],
+      'GET /health/ready': [],
+      'GET /v1/models': ALL,
+      'GET /v1/models/{path}': ALL,
+      'POST /api/v1/api-keys/create': DASHBOARD,
+      'POST /api/v1/api-keys/get': DASHBOARD,
+      'POST /api/v1/api-keys/list': DASHBOARD,
+      'POST /api/v1/api-keys/revoke': DASHBOARD,
+      'POST /api/v1/api-keys/update': DASHBOARD,
+      'POST /api/v1/orgs/create': DASHBOARD,
+      'POST /v1/chat/completions': ALL,
+    });
+  });
+
+  it('says how each credential is sent', () => {
+    expect(document.openapi).toMatch(/^3\./);
+    expect(document.components.securitySchemes).toMatchObject({
+      dashboardToken: { type: 'http', scheme: 'bearer' },
+      secretKey: { type: 'apiKey', name: 'X-API-Key' },
+      secretKeyBearer: { type: 'http', scheme: 'bearer' },
+    });
+  });
+
+  it('tells what is asked and what is answered at every route that has a body', () => {
+    const posts = Object.entries(document.paths).flatMap(([path, { post }]) =>
+      post === undefined ? [] : [[path, post] as const],
+    );
+    expect(posts.length).toBeGreaterThan(0);
+    for (const [path, post] of posts) {
+      expect([
+        path,
+        Object.keys(post.requestBody?.content['application/json']?.schema.properties ?? {}).length > 0,
+      ]).toEqual([path, true]);
+      expect([path, Object.keys(post.responses)]).toEqual([path, ['200']]);
+      expect([path, post.responses['200']?.content !== undefined]).toEqual([path, true]);
+    }
+  });
+
+  it('is there as YAML too', async () => {
+    const answer = await get('/openapi.yaml');
+    expect(answer.status).toBe(200);
+    expect(answer.text).toMatch(/^openapi: /m);
+  });
+});
+
+describe('the keys of what the platform signs', () => {
+  it('are public halves alone', async () => {
+    const { keys } = (await get('/.well-known/jwks.json')).json<{ keys: Record<string, unknown>[] }>();
+    expect(keys.length).toBeGreaterThan(0);
+    for (const key of keys)
+      expect(Object.keys(key).filter((name) => ['d', 'p', 'q', 'k', 'dp', 'dq', 'qi'].includes(name))).toEqual([]);
+  });
+});

@@ -1,0 +1,184 @@
+import { eventually } from '../../support/eventually.js';
+import { UPSTREAM_MODEL, streamPieces } from '../../support/openai-upstream.js';
+import {
+  startService,
+  startServiceProcess,
+  type MadeKey,
+  type Org,
+  type ServiceClient,
+  type ServiceProcess,
+  type TestService,
+} from '../../support/service.js';
+import { OpenStream } from '../open-stream.js';
+
+let service: TestService;
+let replica: ServiceProcess;
+let org: Org;
+
+beforeAll(async () => {
+  service = await startService();
+  const { database, issuer, upstream, settings } = service;
+  org = await service.createOrg('founder');
+  replica = await startServiceProcess({
+    database,
+    issuer,
+    upstream,
+    providerTenants: [org.tenantId],
+    env: {
+      GATEHOUSE_PEPPERS: settings.peppers
+        .map((pepper) => `${pepper.version}:${pepper.secret.toString('base64url')}`)
+        .join(','),
+      GATEHOUSE_SIGNING_KEYS: settings.signingKeys,
+      GATEHOUSE_LEASE_SECONDS: '5',
+    },
+  }).catch(async (error: unknown) => {
+    await service.stop();
+    throw error;
+  });
+});
+
+afterAll(async () => {
+  await replica.stop();
+  await service.stop();
+});
+
+async function statusOf(on: ServiceClient, { key }: MadeKey): Promise<number> {
+  return (await on.call('GET', '/v1/models', { headers: { 'x-api-key': key } })).status;
+}
+
+async function revoke({ keyId }: MadeKey): Promise<void> {
+  await service.asUser({ user: org.user, tenant: org.tenantId }, 'api-keys/revoke', { key_id: keyId });
+}
+
+/** Both refuse the key, and go on refusing it. */
+async function expectRefusedEverywhere(key: MadeKey): Promise<void> {
+  for (const on of [service, replica]) await eventually(async () => (await statusOf(on, key)) === 401);
+  for (let round = 0; round < 20; round += 1) {
+    for (const on of [service, replica]) expect(await statusOf(on, key)).toBe(401);
+  }
+}
+
+/** Calls with a key on both replicas for as long as it is not told to stop; gives the statuses that came. */
+function underLoad(key: MadeKey): { readonly statuses: Set<number>; stop(): Promise<void> } {
+  const statuses = new Set<number>();
+  let going = true;
+  const worker = async (on: ServiceClient): Promise<void> => {
+    while (going) statuses.add(await statusOf(on, key));
+  };
+  const workers = [service, replica, service, replica].map(worker);
+  return {
+    statuses,
+    async stop() {
+      going = false;
+      await Promise.all(workers);
+    },
+  };
+}
+
+/** Ends the connections on which the replicas hear of revocations, as an operator or a failover would. */
+async function killListeners(): Promise<number> {
+  const killed = await service.sql(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid() AND query ~ 'pg_notify|LISTEN'`,
+  );
+  return killed.length;
+}
+
+describe('a revoked key', () => {
+  it('is refused by the replica that revoked it and by the other one, although both had it in memory', async () => {
+    const key = await service.createKey(org);
+    for (const on of [service, replica]) expect(await statusOf(on, key)).toBe(200);
+    await revoke(key);
+    await expectRefusedEverywhere(key);
+  });
+
+  it('is refused by both under load, while an untouched key passes all the time', async () => {
+    const [revoked, untouched] = [await service.createKey(org), await service.createKey(org)];
+    const load = underLoad(revoked);
+    const other = underLoad(untouched);
+    try {
+      await eventually(() => load.statuses.has(200) && other.statuses.has(200));
+      await revoke(revoked);
+      await expectRefusedEverywhere(revoked);
+    } finally {
+      await load.stop();
+      await other.stop();
+    }
+    expect(load.statuses).toEqual(new Set([200, 401]));
+    expect(other.statuses).toEqual(new Set([200]));
+  });
+
+  it('is refused by both although nobody heard of it, their listeners’ connections being killed again and again', async () => {
+    const [revoked, untouched] = [await service.createKey(org), await service.createKey(org)];
+    const load = underLoad(revoked);
+    const other = underLoad(untouched);
+    let killed = 0;
+    try {
+      await eventually(() => load.statuses.has(200) && other.statuses.has(200));
+      killed += await killListeners();
+      await revoke(revoked);
+      killed += await killListeners();
+      for (const on of [service, replica]) {
+        await eventually(async () => {
+          killed += await killListeners();
+          return (await statusOf(on, revoked)) === 401;
+        });
+      }
+      await expectRefusedEverywhere(revoked);
+    } finally {
+      await load.stop();
+      await other.stop();
+    }
+    expect(killed).toBeGreaterThanOrEqual(2);
+    expect(other.statuses).toEqual(new Set([200]));
+  });
+
+  it('does not become good again when the listeners are back and the keys in memory again', async () => {
+    const key = await service.createKey(org);
+    for (const on of [service, replica]) expect(await statusOf(on, key)).toBe(200);
+    await killListeners();
+    await revoke(key);
+    const later = await service.createKey(org);
+    await eventually(async () => {
+      const listening = await service.sql(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'pg_notify'",
+      );
+      return listening.length >= 2;
+    });
+    for (const on of [service, replica]) expect(await statusOf(on, later)).toBe(200);
+    await expectRefusedEverywhere(key);
+  });
+
+  it('ends nothing that it does not name: its siblings go on', async () => {
+    const [first, second] = [await service.createKey(org), await service.createKey(org)];
+    await revoke(first);
+    await expectRefusedEverywhere(first);
+    for (const on of [service, replica]) expect(await statusOf(on, second)).toBe(200);
+  });
+
+  it('lets a stream that is open end whole, and begins none any more', async () => {
+    const key = await service.createKey(org);
+    const words = Array.from({ length: 40 }, (_, index) => ` word${index}`);
+    service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 30 });
+    const stream = OpenStream.start(service, key.key, {
+      model: UPSTREAM_MODEL,
+      stream: true,
+      messages: [{ role: 'user', content: 'Hi' }],
+    });
+    await stream.until('word0');
+    await revoke(key);
+    await expectRefusedEverywhere(key);
+    const asked = service.upstream.requests.length;
+    const again = OpenStream.start(service, key.key, {
+      model: UPSTREAM_MODEL,
+      stream: true,
+      messages: [{ role: 'user', content: 'Hi' }],
+    });
+    expect(await again.whole()).toContain('invalid_api_key');
+    expect(again.status).toBe(401);
+    expect(service.upstream.requests).toHaveLength(asked);
+    await stream.whole();
+    expect(stream.text).toContain(' word39');
+    expect(stream.events.at(-1)).toBe('[DONE]');
+  });
+});

@@ -1,0 +1,225 @@
+import { UPSTREAM_MODEL, errorBody } from '../../support/openai-upstream.js';
+import { startService, type Answer, type CallOptions, type Org, type TestService } from '../../support/service.js';
+
+const LIMIT = 500;
+const WINDOW_SECONDS = 60;
+
+let service: TestService;
+let org: Org;
+let key: string;
+
+beforeAll(async () => {
+  service = await startService({ settings: { bodyLimitBytes: 50_000, rateWindowSeconds: WINDOW_SECONDS } });
+  org = await service.createOrg('founder');
+  ({ key } = await service.createKey(org, { requestsPerMinute: LIMIT }));
+});
+
+afterAll(() => service.stop());
+
+beforeEach(() => service.upstream.reset());
+
+const MESSAGES = [{ role: 'user', content: 'Hi' }];
+const EXPOSED = [
+  'x-ratelimit-limit',
+  'x-ratelimit-remaining',
+  'x-ratelimit-reset',
+  'ratelimit-policy',
+  'ratelimit',
+  'retry-after',
+  'x-request-id',
+];
+
+/** Every header of the window, and that they agree with each other; gives what is left. */
+function expectWindow({ headers, status }: Answer, limit: number): number {
+  expect(headers['x-ratelimit-limit']).toBe(String(limit));
+  const remaining = Number(headers['x-ratelimit-remaining']);
+  expect(String(remaining)).toBe(headers['x-ratelimit-remaining']);
+  expect(remaining).toBeGreaterThanOrEqual(0);
+  expect(remaining).toBeLessThan(limit);
+
+  // A moment in Unix seconds, not a number of seconds to go.
+  const now = Date.now() / 1000;
+  const reset = Number(headers['x-ratelimit-reset']);
+  expect(Number.isInteger(reset)).toBe(true);
+  expect(reset).toBeGreaterThanOrEqual(Math.floor(now));
+  expect(reset).toBeLessThanOrEqual(Math.ceil(now + WINDOW_SECONDS) + 1);
+
+  expect(headers['ratelimit-policy']).toMatch(new RegExp(`^"[^"]+";q=${limit};w=${WINDOW_SECONDS}$`));
+  const [, left, seconds] = /^"[^"]+";r=(\d+);t=(\d+)$/.exec(String(headers['ratelimit']))!;
+  expect(Number(left)).toBe(remaining);
+  expect(Math.abs(reset - now - Number(seconds))).toBeLessThanOrEqual(2);
+
+  if (status === 429) {
+    expect(headers['retry-after']).toMatch(/^[1-9]\d*$/);
+    expect(Number(headers['retry-after'])).toBeLessThanOrEqual(WINDOW_SECONDS);
+  } else {
+    expect(headers).not.toHaveProperty('retry-after');
+  }
+  return remaining;
+}
+
+describe('every answer to a recognised key carries its window', () => {
+  const chat = (body: unknown, headers: Record<string, string> = {}): [string, string, CallOptions] => [
+    'POST',
+    '/v1/chat/completions',
+    { body, headers },
+  ];
+
+  it.each<[string, number, [string, string, CallOptions]]>([
+    ['a completion', 200, chat({ model: UPSTREAM_MODEL, messages: MESSAGES })],
+    ['a stream', 200, chat({ model: UPSTREAM_MODEL, messages: MESSAGES, stream: true })],
+    ['the models', 200, ['GET', '/v1/models', {}]],
+    ['malformed JSON', 400, chat('{')],
+    ['a missing field', 400, chat({ model: UPSTREAM_MODEL })],
+    ['a header that names a human', 400, ['GET', '/v1/models', { headers: { 'x-human-id': 'user_1' } }]],
+    ['a route for people', 403, ['POST', '/api/v1/api-keys/list', { body: {} }]],
+    ['a route for newcomers', 403, ['POST', '/api/v1/orgs/create', { body: { name: 'X' } }]],
+    ['an unknown model', 404, chat({ model: 'gpt-404', messages: MESSAGES })],
+    ['an unknown route of this surface', 404, ['POST', '/v1/nothing', { body: {} }]],
+    ['an unknown route of the other', 404, ['GET', '/api/v1/nothing', {}]],
+    ['an unknown route of none', 404, ['GET', '/nothing', {}]],
+    ['another method', 404, ['GET', '/v1/chat/completions', {}]],
+    ['a body over the limit', 413, chat('x'.repeat(50_001))],
+    ['another type', 415, chat('Hi', { 'content-type': 'text/plain' })],
+    ['a compressed body', 415, chat('Hi', { 'content-encoding': 'gzip' })],
+  ])('%s (%d)', async (_what, status, [method, path, options]) => {
+    const headers = { ...options.headers, 'x-api-key': key };
+    const first = await service.call(method, path, { ...options, headers });
+    expect(first.status).toBe(status);
+    const left = expectWindow(first, LIMIT);
+    // Each is counted, refused by something else or not, and counted once.
+    expect(expectWindow(await service.call(method, path, { ...options, headers }), LIMIT)).toBe(left - 1);
+  });
+
+  it.each([
+    ['is down', { kind: 'cut' } as const, 502],
+    [
+      'answers 429',
+      {
+        kind: 'body',
+        status: 429,
+        body: errorBody('Slower.', 'x'),
+        headers: { 'x-ratelimit-remaining': '0' },
+      } as const,
+      429,
+    ],
+    ['answers 500', { kind: 'body', status: 500, body: errorBody('Ouch.', 'x') } as const, 500],
+  ])('an upstream that %s', async (_what, answer, status) => {
+    service.upstream.next(answer);
+    const headers = { authorization: `Bearer ${key}` };
+    const received = await service.call('POST', '/v1/chat/completions', {
+      headers,
+      body: { model: UPSTREAM_MODEL, messages: MESSAGES },
+    });
+    expect(received.status).toBe(status);
+    // Whose 429 it is, the window tells: ours has room.
+    if (status !== 429) expectWindow(received, LIMIT);
+    else expect(Number(received.headers['x-ratelimit-remaining'])).toBeGreaterThan(0);
+  });
+
+  it('a refusal for want of room, for as long as the window lasts', async () => {
+    const { key: small } = await service.createKey(org, { requestsPerMinute: 2 });
+    const answers: Answer[] = [];
+    for (let index = 0; index < 5; index += 1)
+      answers.push(await service.call('GET', '/v1/models', { headers: { 'x-api-key': small } }));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 429, 429, 429]);
+    expect(answers.map((answer) => expectWindow(answer, 2))).toEqual([1, 0, 0, 0, 0]);
+    // It was opened by the first, and no later one moves its end.
+    expect(new Set(answers.map(({ headers }) => headers['x-ratelimit-reset'])).size).toBe(1);
+    expect(answers[4]!.json()).toMatchObject({ error: { code: 'rate_limit_exceeded' } });
+    const other = await service.call('POST', '/api/v1/api-keys/list', { headers: { 'x-api-key': small }, body: {} });
+    expect(other.status).toBe(429);
+    expect(other.json()).toMatchObject({ error: { code: 429, status: 'RESOURCE_EXHAUSTED' } });
+    expectWindow(other, 2);
+  });
+
+  it('each key has a window of its own, and so has each person', async () => {
+    const [one, two] = [await service.createKey(org, { requestsPerMinute: 9 }), await service.createKey(org)];
+    const models = (headers: Record<string, string>) => service.call('GET', '/v1/models', { headers });
+    expect(expectWindow(await models({ 'x-api-key': one.key }), 9)).toBe(8);
+    expect(expectWindow(await models({ 'x-api-key': two.key }), 1000)).toBe(999);
+    expect(expectWindow(await models({ 'x-api-key': one.key }), 9)).toBe(7);
+    await service.addMember(org, 'grace', 'developer');
+    const authorization = `Bearer ${service.dashboardToken({ user: 'grace', tenant: org.tenantId })}`;
+    expect(expectWindow(await models({ authorization }), 1000)).toBe(999);
+    expect(expectWindow(await models({ authorization }), 1000)).toBe(998);
+  });
+});
+
+describe('where nobody is recognised', () => {
+  it.each<[string, string, string, Record<string, string>]>([
+    ['an unknown key', 'GET', '/v1/models', { 'x-api-key': 'sk_gh_0000000000000000000000000000000000' }],
+    ['no credential', 'GET', '/v1/models', {}],
+    ['two identities', 'GET', '/v1/models', { 'x-api-key': 'sk_x', authorization: 'Bearer sk_y' }],
+    ['an unknown path', 'GET', '/nothing', {}],
+    ['the health', 'GET', '/health/live', {}],
+    ['the documentation', 'GET', '/openapi.json', {}],
+  ])('%s tells of no window', async (_what, method, path, headers) => {
+    const answer = await service.call(method, path, { headers });
+    expect(Object.keys(answer.headers).filter((name) => /ratelimit|retry-after/.test(name))).toEqual([]);
+  });
+
+  it('a probe of the health is not counted, whatever it presents', async () => {
+    const { key: unused } = await service.createKey(org, { requestsPerMinute: 2 });
+    for (let index = 0; index < 5; index += 1) {
+      expect((await service.call('GET', '/health/ready', { headers: { 'x-api-key': unused } })).status).toBe(200);
+    }
+    expect(expectWindow(await service.call('GET', '/v1/models', { headers: { 'x-api-key': unused } }), 2)).toBe(1);
+  });
+});
+
+describe('a browser', () => {
+  const ORIGIN = { origin: 'https://app.example' };
+
+  it.each(['/v1/chat/completions', '/api/v1/api-keys/create', '/v1/models', '/nothing'])(
+    'asks first at %s, is told yes, and is not counted',
+    async (path) => {
+      const { key: unused } = await service.createKey(org, { requestsPerMinute: 2 });
+      const wanted = 'authorization,content-type,x-api-key,x-stainless-arch,x-stainless-helper-method,x-anything';
+      for (let index = 0; index < 4; index += 1) {
+        const answer = await service.call('OPTIONS', path, {
+          headers: {
+            ...ORIGIN,
+            'access-control-request-method': 'POST',
+            'access-control-request-headers': wanted,
+            'x-api-key': unused,
+          },
+        });
+        expect(answer.status).toBe(204);
+        expect(answer.text).toBe('');
+        expect(answer.headers).toMatchObject({
+          'access-control-allow-origin': '*',
+          'access-control-max-age': '600',
+          'access-control-allow-headers': wanted,
+        });
+        expect(answer.headers['access-control-allow-methods']).toContain('POST');
+        expect(answer.headers).not.toHaveProperty('access-control-allow-credentials');
+        expect(answer.headers).not.toHaveProperty('x-ratelimit-limit');
+      }
+      expect(expectWindow(await service.call('GET', '/v1/models', { headers: { 'x-api-key': unused } }), 2)).toBe(1);
+    },
+  );
+
+  it.each<[string, number, Record<string, string>]>([
+    ['an answer', 200, {}],
+    ['a refusal', 400, { 'x-human-id': 'user_1' }],
+    ['a rejected key', 401, { 'x-api-key': 'sk_gh_0000000000000000000000000000000000' }],
+  ])('may read the headers of %s (%d)', async (_what, status, headers) => {
+    const answer = await service.call('GET', '/v1/models', { headers: { 'x-api-key': key, ...ORIGIN, ...headers } });
+    expect(answer.status).toBe(status);
+    expect(answer.headers['access-control-allow-origin']).toBe('*');
+    expect(answer.headers).not.toHaveProperty('access-control-allow-credentials');
+    const exposed = String(answer.headers['access-control-expose-headers']).toLowerCase().split(/,\s*/);
+    expect(exposed).toEqual(expect.arrayContaining(EXPOSED));
+  });
+
+  it('may read the headers of a stream', async () => {
+    const body = { model: UPSTREAM_MODEL, messages: MESSAGES, stream: true };
+    const answer = await service.call('POST', '/v1/chat/completions', {
+      headers: { 'x-api-key': key, ...ORIGIN },
+      body,
+    });
+    expect(answer.headers['access-control-allow-origin']).toBe('*');
+    expect(String(answer.headers['access-control-expose-headers'])).toContain('X-RateLimit-Remaining');
+  });
+});

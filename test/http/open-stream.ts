@@ -1,0 +1,59 @@
+/** A streamed completion in the caller's hands: read as it comes, left when the test says so. */
+import http, { type ClientRequest, type IncomingHttpHeaders } from 'node:http';
+import { eventually } from '../support/eventually.js';
+import type { ServiceClient } from '../support/service.js';
+
+export class OpenStream {
+  status = 0;
+  headers: IncomingHttpHeaders = {};
+  text = '';
+  /** The answer came to its end in good order. */
+  ended = false;
+  /** The connection broke before that. */
+  broken = false;
+
+  private constructor(private readonly request: ClientRequest) {
+    request.on('error', () => (this.broken = true));
+    request.on('response', (response) => {
+      this.status = response.statusCode ?? 0;
+      this.headers = response.headers;
+      response.setEncoding('utf8');
+      response.on('data', (text: string) => (this.text += text));
+      response.on('end', () => (this.ended = true));
+      response.on('error', () => (this.broken = true));
+    });
+  }
+
+  static start(service: Pick<ServiceClient, 'baseUrl'>, key: string, body: object): OpenStream {
+    const request = http.request(new URL('/v1/chat/completions', service.baseUrl), {
+      method: 'POST',
+      agent: false,
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+    });
+    request.end(JSON.stringify(body));
+    return new OpenStream(request);
+  }
+
+  /** Waits until this much has come. */
+  async until(text: string): Promise<void> {
+    await eventually(() => this.text.includes(text));
+  }
+
+  async whole(): Promise<string> {
+    await eventually(() => this.ended || this.broken, 25_000);
+    return this.text;
+  }
+
+  /** The payloads of the events up to now, `[DONE]` left as it is. */
+  get events(): unknown[] {
+    return this.text
+      .split('\n\n')
+      .filter((event) => event.startsWith('data: '))
+      .map((event) => event.slice('data: '.length))
+      .map((data) => (data === '[DONE]' ? data : (JSON.parse(data) as unknown)));
+  }
+
+  hangUp(): void {
+    this.request.destroy();
+  }
+}
