@@ -54,7 +54,8 @@ async function startUnguarded(): Promise<void> {
 
 async function listen(app: NestFastifyApplication, { port, host }: Settings): Promise<void> {
   try {
-    await app.listen(port, host);
+    // Not through Nest, which logs a failure here at length before it is told in one sentence below.
+    await app.getHttpAdapter().getInstance().listen({ port, host });
   } catch (error) {
     await app.close().catch(() => undefined);
     const { code } = error as NodeJS.ErrnoException;

@@ -16,6 +16,7 @@ interface ApiKeyRow {
   readonly tenant_id: string;
   readonly type: string;
   readonly hash: Buffer;
+  readonly pepper_version: number;
   readonly scopes: readonly string[];
   readonly requests_per_minute: number | null;
   readonly expires_at: Date | null;
@@ -96,7 +97,8 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
   /** The key is good either way; if this write fails, the next look-up tries again. */
   private moveToCurrentPepper(row: ApiKeyRow, candidates: readonly { version: number; hash: Buffer }[]): void {
     const current = candidates[0];
-    if (current === undefined || current.hash.equals(row.hash)) return;
+    // Never back to an older one: replicas that are being configured anew may disagree which is the newest.
+    if (current === undefined || current.version <= row.pepper_version) return;
     this.database
       .call(REHASH, [row.hash, current.hash, current.version])
       .catch((error: unknown) =>

@@ -47,6 +47,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
       waitMs: RESERVE_WAIT_MS,
       run: (items) => this.writeReservations(items),
       onAbandoned: (item) => this.disown(item),
+      onNotSent: ({ id }) => this.open.delete(id),
     });
   }
 
@@ -57,7 +58,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
       () => this.pending.length,
     );
     await this.lease.start(
-      () => this.oldestOpenAt(),
+      () => this.oldestOpenMs(),
       (swept) => this.metrics.orphansSwept.inc(swept),
     );
   }
@@ -69,7 +70,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     if (this.pending.length >= this.settings.ledgerQueueLimit) {
       throw new Fault('unavailable', 'The usage ledger is behind; try again shortly.', { retryAfterSeconds: 2 });
     }
-    this.open.set(reservation.id, Date.now());
+    this.open.set(reservation.id, performance.now());
     try {
       await this.reservations.add(reservation);
     } catch (error) {
@@ -152,11 +153,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
         await this.writeSettlements(batch);
         this.close(batch);
       } catch (error) {
-        if (!(error instanceof Fault)) {
-          await this.settleOneByOne(batch);
-          this.close(batch);
-          continue;
-        }
+        if (!(error instanceof Fault) && (await this.settleOneByOne(batch))) continue;
         logger.warn({ pending: this.pending.length }, 'Settlements wait for the database.');
         if (this.closing) break;
         await new Promise((resolve) => setTimeout(resolve, SETTLE_RETRY_MS));
@@ -170,13 +167,22 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     for (const { id } of batch) this.open.delete(id);
   }
 
-  /** One settlement that Postgres refuses must not hold up the others; it is left to be charged whole. */
-  private async settleOneByOne(batch: readonly Settlement[]): Promise<void> {
+  /**
+   * One settlement that Postgres refuses must not hold up the others; it is left to be charged whole.
+   *
+   * @returns false where the database went away meanwhile: what is not decided waits on
+   */
+  private async settleOneByOne(batch: readonly Settlement[]): Promise<boolean> {
     for (const settlement of batch) {
-      await this.writeSettlements([settlement]).catch((error: unknown) =>
-        logger.error({ err: error, usageRecordId: settlement.id }, 'A call could not be settled.'),
-      );
+      try {
+        await this.writeSettlements([settlement]);
+      } catch (error) {
+        if (error instanceof Fault) return false;
+        logger.error({ err: error, usageRecordId: settlement.id }, 'A call could not be settled.');
+      }
+      this.close([settlement]);
     }
+    return true;
   }
 
   private async writeSettlements(batch: readonly Settlement[]): Promise<void> {
@@ -191,8 +197,8 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     ]);
   }
 
-  private oldestOpenAt(): Date | null {
-    for (const reservedAt of this.open.values()) return new Date(reservedAt);
+  private oldestOpenMs(): number | null {
+    for (const reservedAtMs of this.open.values()) return performance.now() - reservedAtMs;
     return null;
   }
 }

@@ -399,12 +399,14 @@ END
 $$;
 
 -- Takes or renews a process's lease, by this database's clock. False: the lease was declared dead meanwhile, and its
--- reservations may have been swept; the process takes a new one.
-CREATE FUNCTION renew_lease(p_id uuid, p_oldest_open_at timestamptz) RETURNS boolean
+-- reservations may have been swept; the process takes a new one. The age of its oldest open call comes in milliseconds,
+-- since a process's own clock may be wrong.
+CREATE FUNCTION renew_lease(p_id uuid, p_oldest_open_ms double precision) RETURNS boolean
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
   AS $$
-    INSERT INTO process_leases (id, renewed_at, oldest_open_at) VALUES (p_id, clock_timestamp(), p_oldest_open_at)
+    INSERT INTO process_leases (id, renewed_at, oldest_open_at)
+    VALUES (p_id, clock_timestamp(), clock_timestamp() - p_oldest_open_ms * interval '1 millisecond')
     ON CONFLICT (id) DO UPDATE
       SET renewed_at = clock_timestamp(), oldest_open_at = excluded.oldest_open_at
       WHERE process_leases.ended_at IS NULL
@@ -502,7 +504,7 @@ BEGIN
     'finish_claim_write(uuid)',
     'reserve_usage(uuid, uuid[], text[], text[], text[], text[], text[], text[], boolean[], bigint[], bigint[])',
     'settle_usage(uuid[], text[], integer[], bigint[], bigint[], boolean[], integer[])',
-    'renew_lease(uuid, timestamptz)',
+    'renew_lease(uuid, double precision)',
     'end_lease(uuid)',
     'sweep_usage(interval)',
     'take_rate_windows(text[], integer[], integer[], interval)',

@@ -59,18 +59,11 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
     else problems.push(`${definition.variable} ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
   }
   const raw = values as RawSettings;
-  const mode: Mode = raw.databaseUrl === undefined || raw.development ? 'development' : 'production';
-
-  if (environment['GATEHOUSE_DEV'] && !raw.development && raw.databaseUrl === undefined) {
-    problems.push('DATABASE_URL is missing: GATEHOUSE_DEV=0 asks for production, which has no embedded database');
-  }
-  const required = (Object.values(SETTINGS) as SettingDefinition[]).filter(
-    (definition) => definition.requiredInProduction,
-  );
-  if (mode === 'production' || environment['GATEHOUSE_DEV'] === '0') {
+  const mode = modeOf(environment);
+  if (mode === 'production') {
+    const required = (Object.values(SETTINGS) as SettingDefinition[]).filter((setting) => setting.requiredInProduction);
     for (const { variable, description } of required) {
-      if (!environment[variable] && variable !== 'DATABASE_URL')
-        problems.push(`${variable} is missing. ${description}`);
+      if (!environment[variable]) problems.push(`${variable} is missing. ${description}`);
     }
   }
   if (raw.firebaseEmulatorHost !== undefined) {
@@ -94,6 +87,17 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
       (variable) => `${variable} is no setting of Gatehouse; it has no effect`,
     ),
   };
+}
+
+/**
+ * By what was named, not by what could be read of it: a mistyped address must not turn production into development.
+ */
+function modeOf(environment: Readonly<Record<string, string | undefined>>): Mode {
+  const asked = environment['GATEHOUSE_DEV'];
+  if (asked === '1' || asked === 'true') return 'development';
+  if (asked) return 'production';
+  const named = ['DATABASE_URL', 'DATABASE_APP_URL', 'DATABASE_DIRECT_URL'].some((variable) => environment[variable]);
+  return named ? 'production' : 'development';
 }
 
 function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {

@@ -6,6 +6,7 @@ import { PrismaClient, type Prisma } from '../../generated/prisma/client.js';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
 import { Fault } from '../errors/index.js';
 import { logger } from '../logging/index.js';
+import { ImpatientClient } from './impatient-client.js';
 
 /** What a repository gets: Prisma's client inside a transaction that sees one tenant. */
 export type TenantTransaction = Prisma.TransactionClient;
@@ -35,6 +36,7 @@ export class Database implements OnApplicationShutdown {
   constructor(@Inject(SETTINGS_TOKEN) settings: Settings) {
     this.pool = new pg.Pool({
       ...appConnection(settings),
+      Client: ImpatientClient,
       max: settings.databasePoolSize,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       idleTimeoutMillis: 60_000,
@@ -95,7 +97,8 @@ export class Database implements OnApplicationShutdown {
         name: 'assert_confined',
         text: `SELECT current_user AS role, r.rolsuper OR r.rolbypassrls AS bypasses,
                       EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                              WHERE n.nspname = 'public' AND c.relowner = r.oid) AS owns
+                              WHERE n.nspname = 'public' AND pg_has_role(r.oid, c.relowner, 'MEMBER'))
+                        OR pg_has_role(r.oid, 'gatehouse_definer', 'MEMBER') AS owns
                FROM pg_roles r WHERE r.rolname = current_user`,
       },
       [],
@@ -103,7 +106,7 @@ export class Database implements OnApplicationShutdown {
     const row = rows[0];
     if (row === undefined || row.bypasses || row.owns) {
       throw new Error(
-        `The database role ${row?.role ?? 'unknown'} can bypass row-level security; the service must run as a member of gatehouse_app that owns no table and has neither SUPERUSER nor BYPASSRLS.`,
+        `The database role ${row?.role ?? 'unknown'} can bypass row-level security; the service must run as a member of gatehouse_app that has neither SUPERUSER nor BYPASSRLS, and can become neither the owner of a table nor gatehouse_definer.`,
       );
     }
   }
@@ -140,30 +143,33 @@ export function directConnection(settings: Settings): pg.ClientConfig {
   return { ...appConnection({ ...settings, databaseAppUrl: undefined }), connectionString: settings.databaseDirectUrl };
 }
 
-/** SQLSTATE classes and driver errors that mean "not now" rather than "not so". */
+/** SQLSTATE classes, Node's and Prisma's codes that mean "not now" rather than "not so". */
+const CONNECTION_CODE =
+  /^(?:08...|53...|57P..|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EPIPE|EHOSTUNREACH|P1001|P1002|P1008|P1017|P2024|P2028)$/;
+/** What the driver says without a code, word for word: a statement's own error may quote what a caller wrote. */
+const CONNECTION_MESSAGES: ReadonlySet<string> = new Set([
+  'Connection terminated',
+  'Connection terminated unexpectedly',
+  'Connection terminated due to connection timeout',
+  'timeout exceeded when trying to connect',
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
+  'Cannot use a pool after calling end on the pool',
+]);
+
 function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const code = 'code' in error ? String(error.code) : '';
-  return (
-    /^(08|53|57P)/.test(code) ||
-    [
-      'ECONNREFUSED',
-      'ECONNRESET',
-      'ETIMEDOUT',
-      'ENOTFOUND',
-      'EPIPE',
-      'EHOSTUNREACH',
-      'P1001',
-      'P1002',
-      'P1008',
-      'P1017',
-      'P2024',
-      'P2028',
-    ].includes(code) ||
-    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
-      error.message,
-    )
-  );
+  const code = postgresCode(error) ?? ('code' in error && typeof error.code === 'string' ? error.code : '');
+  if (code !== '') return CONNECTION_CODE.test(code);
+  if (CONNECTION_MESSAGES.has(error.message)) return true;
+  return error.cause !== undefined && isConnectionError(error.cause);
+}
+
+/** Postgres' own code where Prisma wraps the error of a raw statement in one of its own. */
+function postgresCode(error: Error): string | undefined {
+  const { meta } = error as { meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } } };
+  const code = meta?.driverAdapterError?.cause?.originalCode;
+  return typeof code === 'string' ? code : undefined;
 }
 
 /** A connection error becomes a 503; a fault, or an error of the statement, stays what it is. */

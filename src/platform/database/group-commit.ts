@@ -11,6 +11,8 @@ export interface GroupCommitOptions<Item, Result> {
   readonly waitMs: number;
   /** Called, once its statement is over, for an item whose caller was refused although it may have been committed. */
   readonly onAbandoned?: (item: Item) => void;
+  /** Called for an item that was refused before any statement carried it. */
+  readonly onNotSent?: (item: Item) => void;
 }
 
 interface Waiting<Item, Result> {
@@ -44,7 +46,10 @@ export class GroupCommit<Item, Result> {
 
   /** @throws Fault unavailable, or the error of this item's own statement. */
   add(item: Item): Promise<Result> {
-    if (this.stalled) return Promise.reject(this.unavailable());
+    if (this.stalled) {
+      this.options.onNotSent?.(item);
+      return Promise.reject(this.unavailable());
+    }
     return new Promise((resolve, reject) => {
       this.queue.push({ item, resolve, reject, abandoned: false });
       if (!this.busy) {
@@ -96,7 +101,10 @@ export class GroupCommit<Item, Result> {
       waiting.abandoned = true;
       waiting.reject(this.unavailable());
     }
-    for (const waiting of this.queue) waiting.reject(this.unavailable());
+    for (const waiting of this.queue) {
+      this.options.onNotSent?.(waiting.item);
+      waiting.reject(this.unavailable());
+    }
     this.queue = [];
   }
 

@@ -3,13 +3,15 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
 import { logger } from '../logging/index.js';
-import { directConnection } from './database.js';
+import { appConnection, directConnection } from './database.js';
+import { ImpatientClient } from './impatient-client.js';
 
 const CHANNEL = 'gatehouse_revoked';
 const HEARTBEAT_EVERY_MS = 200;
 const FRESH_FOR_MS = 700;
 const SILENT_FOR_MS = 3000;
 const RECONNECT_AFTER_MS = 250;
+const FROM_ELSEWHERE = 'from another connection';
 
 type Listener = (topic: string, key: string) => void;
 
@@ -30,6 +32,7 @@ export class Revocations implements OnApplicationShutdown {
   private timer: NodeJS.Timeout | null = null;
   private stopped = false;
   private heardAtMs = -Infinity;
+  private heardElsewhere = false;
   /** Database clock minus this process's, in ms, as of the last heartbeat. */
   private clockOffsetMs = 0;
 
@@ -57,14 +60,16 @@ export class Revocations implements OnApplicationShutdown {
   }
 
   /**
-   * Connects and waits for the first heartbeat to come round.
+   * Connects and waits for the first heartbeat to come round, and for a notification from another connection, heard while
+   * this one asks nothing: a transaction pooler may deliver what comes along with an answer, and lose all else.
    *
    * @throws Error with one plain sentence when none does.
    */
   async start(): Promise<void> {
     await this.connect();
+    await this.notifyFromElsewhere();
     const deadline = performance.now() + SILENT_FOR_MS;
-    while (!this.isFresh()) {
+    while (!this.isFresh() || !this.heardElsewhere) {
       if (performance.now() > deadline) {
         await this.onApplicationShutdown();
         throw new Error(
@@ -83,8 +88,19 @@ export class Revocations implements OnApplicationShutdown {
     await client?.end().catch(() => undefined);
   }
 
+  private async notifyFromElsewhere(): Promise<void> {
+    const client = new ImpatientClient({ ...appConnection(this.settings), connectionTimeoutMillis: 3000 });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.query('SELECT pg_notify($1, $2)', [this.channel, FROM_ELSEWHERE]);
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+
   private async connect(): Promise<void> {
-    const client = new pg.Client({ ...directConnection(this.settings), connectionTimeoutMillis: 3000 });
+    const client = new ImpatientClient({ ...directConnection(this.settings), connectionTimeoutMillis: 3000 });
     client.on('notification', ({ channel, payload }) => this.hear(client, channel, payload ?? ''));
     client.on('error', () => this.lose(client));
     client.on('end', () => this.lose(client));
@@ -136,6 +152,10 @@ export class Revocations implements OnApplicationShutdown {
 
   private hear(client: pg.Client, channel: string, payload: string): void {
     if (client !== this.client) return;
+    if (channel === this.channel && payload === FROM_ELSEWHERE) {
+      this.heardElsewhere = true;
+      return;
+    }
     if (channel === this.channel) {
       // From when it was sent, not from when it arrived: what was notified before it has been heard, nothing later.
       this.heardAtMs = Math.max(this.heardAtMs, Number(payload));

@@ -9,12 +9,13 @@ import { Fault } from '../errors/index.js';
  */
 export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new Fault('unsupported_media_type', 'content-encoding: compressed bodies are not accepted.', {
       fields: [{ field: 'content-encoding', reason: 'compressed bodies are not accepted' }],
     });
   }
   if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
+  if (request.destroyed && !request.readableEnded) throw brokenOff();
   const chunks: Buffer[] = [];
   let size = 0;
   return new Promise((resolve, reject) => {
@@ -33,9 +34,13 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
       chunks.push(chunk);
     };
     const onEnd = (): void => finish(null);
-    const onClose = (): void => finish(new Fault('invalid_input', 'The body ended before it was complete.'));
+    const onClose = (): void => finish(brokenOff());
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
   });
+}
+
+function brokenOff(): Fault {
+  return new Fault('invalid_input', 'The body ended before it was complete.');
 }
 
 function tooLarge(limitBytes: number): Fault {

@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import { HttpException, NotFoundException } from '@nestjs/common';
 import { fastify, type FastifyInstance } from 'fastify';
 import { captureLog, type CapturedLog } from '../../../test/support/captured-log.js';
@@ -140,7 +141,7 @@ describe('a fault', () => {
       reply.raw.write('data: 1\n\n', () => sendFault(request, reply, new Fault('internal', SECRET)));
     });
     await app.listen({ port: 0, host: '127.0.0.1' });
-    const response = await fetch(`http://127.0.0.1:${app.addresses()[0]!.port}/begun`);
+    const response = await fetch(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/begun`);
     expect(response.status).toBe(200);
     let received = '';
     const reading = (async () => {

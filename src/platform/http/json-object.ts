@@ -32,7 +32,7 @@ export function parseJsonObject(body: Buffer): JsonObject {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Fault('invalid_input', `The body is not valid JSON: ${parserMessage(error)}`, { cause: error });
+    throw new Fault('invalid_input', `The body is not valid JSON: ${parserMessage(error)}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Fault('invalid_input', 'The body must be a JSON object.');
@@ -40,7 +40,7 @@ export function parseJsonObject(body: Buffer): JsonObject {
   return { text, value: value as Record<string, unknown>, fields: scanFields(text) };
 }
 
-/** V8 quotes a piece of the text in its message; that may be a prompt, and errors are logged. */
+/** V8 quotes a piece of the text in its message; that may be a prompt, so that not even the cause is kept. */
 function parserMessage(error: unknown): string {
   const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
   return position === undefined ? 'it ends too early or is malformed.' : `malformed at position ${position}.`;

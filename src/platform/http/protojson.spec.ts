@@ -44,7 +44,7 @@ describe('a field', () => {
     [{ keyId: 'b', key_id: null }, 'key_id'],
     [{ rateLimit: { requestsPerMinute: 1, requests_per_minute: 1 } }, 'rateLimit.requests_per_minute'],
     [{ rate_limit: { requestsPerMinute: 1 }, rateLimit: {} }, 'rateLimit'],
-    [{ items: [{ itemName: 'a' }, { itemName: 'a', item_name: 'b' }] }, 'items[1].item_name'],
+    [{ items: [{ itemName: 'a' }, { itemName: 'a', item_name: 'b' }] }, 'items.1.item_name'],
   ])('that is there in both spellings is refused: %j', (message, field) => {
     expect(refused(() => read(message))).toEqual([field]);
   });

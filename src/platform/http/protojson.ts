@@ -9,45 +9,63 @@ import { parseJsonObject } from './json-object.js';
  * refused by name. Out: lowerCamelCase; `null` and `undefined` are left out, every other value, default or not, is there.
  */
 
-const SNAKE = /_([a-z0-9])/g;
+const SNAKE = /(?<=[A-Za-z0-9])_([a-z0-9])/g;
+/** Far deeper than any message of ours; what is deeper would only exhaust the stack. */
+const MAX_DEPTH = 32;
+
+/** How the caller spelled each field, by its path in lowerCamelCase. */
+type Spellings = Map<string, string>;
 
 /** Renames the keys of plain objects, all the way down; a field in both spellings is refused. */
-function toCamelCase(value: unknown, path: string): unknown {
-  if (Array.isArray(value)) return value.map((item, index) => toCamelCase(item, `${path}[${index}]`));
+function toCamelCase(value: unknown, path: string, spelled: string, spellings: Spellings, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
+  if (depth > MAX_DEPTH)
+    throw fieldFaults([{ field: '', reason: `The body is nested deeper than ${MAX_DEPTH} levels.` }]);
+  if (Array.isArray(value)) {
+    return value.map((item, index) =>
+      toCamelCase(item, join(path, index), join(spelled, index), spellings, depth + 1),
+    );
+  }
   const renamed: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (const [key, item] of Object.entries(value)) {
     const name = key.replace(SNAKE, (_, letter: string) => letter.toUpperCase());
-    const field = path === '' ? key : `${path}.${key}`;
+    const field = join(spelled, key);
+    if (name === '__proto__') throw fieldFaults([unknownField(field)]);
     if (name in renamed) throw fieldFaults([{ field, reason: 'is there twice, in two spellings' }]);
-    if (item !== null) renamed[name] = toCamelCase(item, field);
-    else renamed[name] = undefined;
+    spellings.set(join(path, name), field);
+    renamed[name] = item === null ? undefined : toCamelCase(item, join(path, name), field, spellings, depth + 1);
   }
   return renamed;
+}
+
+function join(path: string, key: string | number): string {
+  return path === '' ? String(key) : `${path}.${key}`;
 }
 
 /**
  * Reads a request message.
  *
  * @param schema a strict Zod object in lowerCamelCase
- * @throws Fault invalid_input with every field at fault
+ * @throws Fault invalid_input with every field at fault, each as the caller spelled it
  */
 export function readMessage<T>(body: Buffer, schema: z.ZodType<T>): T {
   const value = body.length === 0 ? {} : parseJsonObject(body).value;
-  const parsed = schema.safeParse(toCamelCase(value, ''));
+  const spellings: Spellings = new Map();
+  const parsed = schema.safeParse(toCamelCase(value, '', '', spellings, 0));
   if (parsed.success) return parsed.data;
-  throw fieldFaults(parsed.error.issues.flatMap(issueFaults));
+  throw fieldFaults(parsed.error.issues.flatMap((issue) => issueFaults(issue, spellings)));
 }
 
-function issueFaults(issue: z.core.$ZodIssue): FieldFault[] {
+function issueFaults(issue: z.core.$ZodIssue, spellings: Spellings): FieldFault[] {
   const path = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      field: path === '' ? key : `${path}.${key}`,
-      reason: 'is no field of this request',
-    }));
+    return issue.keys.map((key) => unknownField(spellings.get(join(path, key)) ?? join(path, key)));
   }
-  return [{ field: path, reason: issue.message }];
+  return [{ field: spellings.get(path) ?? path, reason: issue.message }];
+}
+
+function unknownField(field: string): FieldFault {
+  return { field, reason: 'is no field of this request' };
 }
 
 function fieldFaults(fields: readonly FieldFault[]): Fault {
@@ -74,26 +92,23 @@ export const text = (min: number, max: number): z.ZodType<string> =>
       min === 0 ? `must have at most ${max} characters` : `must have ${min} to ${max} characters`,
     );
 
-const TIMESTAMP = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+const TIMESTAMP =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const NOT_A_TIMESTAMP = 'must be an RFC 3339 timestamp, like 2030-01-31T12:00:00Z';
 
-/** RFC 3339, with any offset; what comes out is a Date. Years 0001 to 9999. */
-export const timestamp: z.ZodType<Date> = z
-  .string('must be an RFC 3339 timestamp, like 2030-01-31T12:00:00Z')
-  .transform((value, context) => {
-    const match = TIMESTAMP.exec(value);
-    const date = new Date(value);
-    const [, , month, day] = match ?? [];
-    // Date rolls 30 February over into March; RFC 3339 has no such day.
-    const exists =
-      match !== null &&
-      !Number.isNaN(date.getTime()) &&
-      new Date(Date.UTC(Number(match[1]), Number(month) - 1, Number(day))).getUTCDate() === Number(day);
-    if (!exists) {
-      context.addIssue('must be an RFC 3339 timestamp, like 2030-01-31T12:00:00Z');
-      return z.NEVER;
-    }
-    return date;
-  });
+/** RFC 3339, with any offset; what comes out is a Date. Years 0001 to 9999, in UTC. */
+export const timestamp: z.ZodType<Date> = z.string(NOT_A_TIMESTAMP).transform((value, context) => {
+  const day = TIMESTAMP.exec(value)?.[1];
+  const date = new Date(value);
+  const year = date.getUTCFullYear();
+  // Date rolls 30 February over into March; RFC 3339 has no such day.
+  const rolled = new Date(`${value.slice(0, 10)}T00:00:00Z`).getUTCDate() !== Number(day);
+  if (day === undefined || rolled || !(year >= 1 && year <= 9999)) {
+    context.addIssue(NOT_A_TIMESTAMP);
+    return z.NEVER;
+  }
+  return date;
+});
 
 /** int32 and narrower: a JSON number, or the same as a string. */
 export const integer = (min: number, max: number): z.ZodType<number> =>

@@ -19,19 +19,20 @@ const REDACTED = [
   'messages',
   'prompt',
 ];
+const REDACTED_PATHS = [...REDACTED.flatMap((name) => [name, `*.${name}`]), '["x-api-key"]', '*["x-api-key"]'];
 
 export const logger: Logger = pino(
   {
     level: 'info',
     base: null,
-    redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
+    redact: { paths: REDACTED_PATHS, censor: '[redacted]' },
     mixin: () => {
       const context = currentRequestContext();
       return context === undefined
         ? {}
         : { requestId: context.requestId, tenantId: context.tenantId, subject: context.subject };
     },
-    serializers: { err: describeError },
+    serializers: { err: describeError, error: describeError },
     timestamp: pino.stdTimeFunctions.isoTime,
   },
   pino.destination({ dest: 1, sync: true }),

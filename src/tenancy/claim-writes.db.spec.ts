@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import { jest } from '@jest/globals';
+import { RecordingClaimsWriter } from '../../test/support/claims.js';
+import { eventually, pause } from '../../test/support/eventually.js';
+import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
+import { rowsOf, seedTenant } from '../../test/support/sql.js';
+import { testSettings } from '../../test/support/settings.js';
+import { Database } from '../platform/database/index.js';
+import { ClaimWrites } from './claim-writes.js';
+import { UnknownUserError } from './claims-writer.js';
+import { OrgsRepository } from './orgs.repository.js';
+
+const POLL_EVERY_MS = 5000;
+
+let test: TestDatabase;
+let userId: string;
+let databases: Database[];
+let outboxes: ClaimWrites[];
+let issuer: RecordingClaimsWriter;
+
+beforeEach(async () => {
+  test = await createTestDatabase();
+  userId = (await seedTenant(test.superuserUrl)).ownerId;
+  issuer = new RecordingClaimsWriter();
+  // The outbox polls by an interval; all other timers, the drivers' among them, stay real.
+  jest.useFakeTimers({
+    doNotFake: [
+      'setTimeout',
+      'clearTimeout',
+      'setImmediate',
+      'clearImmediate',
+      'nextTick',
+      'queueMicrotask',
+      'Date',
+      'performance',
+      'hrtime',
+    ],
+  });
+  databases = [0, 1].map(() => new Database(testSettings({ databaseUrl: test.ownerUrl })));
+  outboxes = databases.map((database) => new ClaimWrites(new OrgsRepository(database), issuer));
+});
+
+afterEach(async () => {
+  for (const outbox of outboxes) await outbox.beforeApplicationShutdown();
+  jest.useRealTimers();
+  await Promise.all(databases.map((database) => database.close()));
+  await test.drop();
+});
+
+const start = (): void => outboxes.forEach((outbox) => outbox.onApplicationBootstrap());
+const poll = (): void => jest.advanceTimersByTime(POLL_EVERY_MS);
+
+async function queue(count = 1): Promise<void> {
+  for (let i = 0; i < count; i += 1) {
+    await rowsOf(test.superuserUrl, 'INSERT INTO claim_writes (id, user_id, claims) VALUES ($1, $2, $3)', [
+      randomUUID(),
+      userId,
+      { tenant_id: `t-${i}`, role: 'owner' },
+    ]);
+  }
+}
+
+/** Backing off is tested below; elsewhere nobody waits for it. */
+const makeDue = (): Promise<unknown> => rowsOf(test.superuserUrl, 'UPDATE claim_writes SET next_attempt_at = now()');
+const left = (): Promise<{ attempts: number; waits_s: number }[]> =>
+  rowsOf(
+    test.superuserUrl,
+    'SELECT attempts, extract(epoch FROM next_attempt_at - now())::float8 AS waits_s FROM claim_writes',
+  );
+
+it('claims are tried until the issuer takes them, and then no row is left', async () => {
+  issuer.act = () => Promise.reject(new Error('away'));
+  await queue();
+  start();
+  for (let attempt = 1; attempt <= 3; attempt += 1) {
+    await makeDue();
+    poll();
+    await eventually(async () => (await left())[0]?.attempts === attempt && issuer.tries === attempt);
+    await pause(50);
+  }
+  issuer.act = () => Promise.resolve();
+  await makeDue();
+  poll();
+  await eventually(async () => (await left()).length === 0);
+  expect(issuer.written).toEqual([[userId, { tenant_id: 't-0', role: 'owner' }]]);
+});
+
+it('a write that fails waits longer each time, up to an hour, and is not tried sooner', async () => {
+  issuer.act = () => Promise.reject(new Error('away'));
+  await queue();
+  start();
+  const waits: number[] = [];
+  for (let attempt = 1; attempt <= 14; attempt += 1) {
+    await makeDue();
+    poll();
+    await eventually(async () => (await left())[0]?.attempts === attempt && issuer.tries === attempt);
+    waits.push((await left())[0]!.waits_s);
+    poll();
+    await pause(20);
+    expect(issuer.tries).toBe(attempt);
+  }
+  for (let i = 1; i < 9; i += 1) expect(waits[i]! / waits[i - 1]!).toBeGreaterThan(1.5);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(3600);
+  expect(waits.at(-1)).toBeGreaterThan(3500);
+});
+
+it('one write that fails holds up no other', async () => {
+  issuer.act = () => (issuer.tries === 2 ? Promise.reject(new Error('away')) : Promise.resolve());
+  await queue(5);
+  start();
+  poll();
+  await eventually(async () => (await left()).length === 1);
+  expect(issuer.written).toHaveLength(4);
+});
+
+it('a user whom the issuer does not have gets no claims, and is not tried again', async () => {
+  issuer.act = () => Promise.reject(new UnknownUserError());
+  await queue();
+  start();
+  poll();
+  await eventually(async () => (await left()).length === 0);
+  expect(issuer.tries).toBe(1);
+});
+
+it('replicas that poll at once never make the same try twice', async () => {
+  issuer.act = () => Promise.reject(new Error('away'));
+  await queue(30);
+  start();
+  poll();
+  await eventually(async () => (await left()).every(({ attempts }) => attempts === 1) && issuer.tries === 30);
+  await pause(50);
+  expect(issuer.tries).toBe(30);
+});
+
+it('an outbox that can not be read is read again, and nothing ends by it', async () => {
+  await queue();
+  await databases[0]!.close();
+  start();
+  poll();
+  await eventually(async () => (await left()).length === 0);
+  poll();
+  await pause(50);
+  expect(issuer.written).toHaveLength(1);
+});
+
+it('a service that stops finishes the write that it is at', async () => {
+  let release: () => void = () => undefined;
+  issuer.act = () => new Promise((resolve) => (release = resolve));
+  await queue();
+  start();
+  poll();
+  await eventually(() => issuer.tries === 1);
+  const stopping = Promise.all(outboxes.map((outbox) => outbox.beforeApplicationShutdown()));
+  release();
+  await stopping;
+  expect(await left()).toEqual([]);
+});

@@ -1,0 +1,207 @@
+import { eventually } from '../../test/support/eventually.js';
+import { RecordingClaimsWriter } from '../../test/support/claims.js';
+import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
+import { dump, rowsOf } from '../../test/support/sql.js';
+import { testSettings } from '../../test/support/settings.js';
+import { Database } from '../platform/database/index.js';
+import { Fault } from '../platform/errors/index.js';
+import { ClaimWrites } from './claim-writes.js';
+import { SLUG } from './orgs.dto.js';
+import { OrgsRepository, type CreatedOrg } from './orgs.repository.js';
+import { OrgsService, type OrgFounder } from './orgs.service.js';
+
+let test: TestDatabase;
+/** Two replicas. */
+let databases: Database[];
+let services: OrgsService[];
+let issuer: RecordingClaimsWriter;
+
+beforeEach(async () => {
+  test = await createTestDatabase();
+  issuer = new RecordingClaimsWriter();
+  databases = [0, 1].map(() => new Database(testSettings({ databaseUrl: test.ownerUrl })));
+  services = databases.map((database) => {
+    const repository = new OrgsRepository(database);
+    return new OrgsService(repository, new ClaimWrites(repository, issuer));
+  });
+});
+
+afterEach(async () => {
+  await Promise.all(databases.map((database) => database.close()));
+  await test.drop();
+});
+
+const founder = (userId: string, changes: Partial<OrgFounder> = {}): OrgFounder => ({
+  userId,
+  email: `${userId}@example.org`,
+  hasTenant: false,
+  ...changes,
+});
+
+const create = (userId: string, name: string, slug = '', changes: Partial<OrgFounder> = {}): Promise<CreatedOrg> =>
+  services[Math.floor(Math.random() * 2)]!.create(founder(userId, changes), { name, slug });
+
+async function refusal(work: Promise<unknown>): Promise<Fault> {
+  const error: unknown = await work.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(Fault);
+  return error as Fault;
+}
+
+const count = async (table: string): Promise<number> =>
+  (await rowsOf(test.superuserUrl, `SELECT 1 FROM ${table}`)).length;
+const counts = async (): Promise<number[]> =>
+  Promise.all(['users', 'orgs', 'tenants', 'memberships', 'claim_writes'].map((table) => count(table)));
+
+describe('the first org', () => {
+  it('comes with its tenant and its owner, and tells the issuer', async () => {
+    const created = await create('ann', 'Acme', 'acme');
+    expect(created).toMatchObject({ result: 'created', name: 'Acme', slug: 'acme', role: 'owner' });
+    expect(created.tenant_id).toMatch(/^acme-[a-z0-9]{6}$/);
+    expect(await counts()).toEqual([1, 1, 1, 1, 0]);
+    expect(await rowsOf(test.superuserUrl, 'SELECT org_id, user_id, role FROM memberships')).toEqual([
+      { org_id: created.org_id, user_id: 'ann', role: 'owner' },
+    ]);
+    expect(await rowsOf(test.superuserUrl, 'SELECT id, org_id FROM tenants')).toEqual([
+      { id: created.tenant_id, org_id: created.org_id },
+    ]);
+    expect(await rowsOf(test.superuserUrl, 'SELECT id, email FROM users')).toEqual([
+      { id: 'ann', email: 'ann@example.org' },
+    ]);
+    expect(issuer.written).toEqual([['ann', { tenant_id: created.tenant_id, role: 'owner' }]]);
+  });
+
+  it('is one, of 20 calls of one user at once, and each call answers it', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => create('ann', 'Acme')));
+    expect(new Set(answers.map(({ org_id, tenant_id, slug }) => `${org_id} ${tenant_id} ${slug}`)).size).toBe(1);
+    expect(answers.filter(({ result }) => result === 'created')).toHaveLength(1);
+    expect(await counts()).toEqual([1, 1, 1, 1, 0]);
+  });
+
+  it('is one, of 20 calls of one user at once with different names: the others hear of it', async () => {
+    const answers = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => create('ann', `Acme ${index}`)));
+    expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const answer of answers)
+      if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ kind: 'already_exists' });
+    expect(await counts()).toEqual([1, 1, 1, 1, 0]);
+  });
+
+  it('of many users at once is one each, and no two share a slug', async () => {
+    const answers = await Promise.all(Array.from({ length: 5 }, (_, index) => create(`user-${index}`, 'Acme')));
+    expect(new Set(answers.map(({ slug }) => slug)).size).toBe(5);
+    expect(new Set(answers.map(({ tenant_id }) => tenant_id)).size).toBe(5);
+    expect(await counts()).toEqual([5, 5, 5, 5, 0]);
+  });
+});
+
+describe('a repeat by somebody who never saw the answer', () => {
+  it('answers the same org and tells the issuer again', async () => {
+    const first = await create('ann', 'Acme');
+    issuer.written.length = 0;
+    const again = await create('ann', 'Acme');
+    expect(again).toEqual({ ...first, result: 'repeated' });
+    expect(issuer.written).toEqual([['ann', { tenant_id: first.tenant_id, role: 'owner' }]]);
+    expect(await counts()).toEqual([1, 1, 1, 1, 0]);
+  });
+
+  it('answers the same org although another slug is asked for', async () => {
+    const first = await create('ann', 'Acme', 'acme');
+    expect(await create('ann', 'Acme', 'other')).toMatchObject({ result: 'repeated', slug: first.slug });
+  });
+
+  it('queues the claims again where the issuer is away', async () => {
+    issuer.act = () => Promise.reject(new Error('away'));
+    await create('ann', 'Acme');
+    await create('ann', 'Acme');
+    expect(await count('claim_writes')).toBe(2);
+  });
+
+  it('tells the role that the user has by now, not the one that the founder had', async () => {
+    await create('ann', 'Acme');
+    await rowsOf(test.superuserUrl, "UPDATE memberships SET role = 'viewer'");
+    expect(await create('ann', 'Acme')).toMatchObject({ role: 'viewer' });
+    expect(issuer.written.at(-1)).toEqual(['ann', expect.objectContaining({ role: 'viewer' })]);
+  });
+});
+
+describe('a second org', () => {
+  it.each<[string, string, Partial<OrgFounder>]>([
+    ['of another name', 'Globex', {}],
+    ['of the same name in another case', 'ACME', {}],
+    ['of the same name by a token that has a tenant', 'Acme', { hasTenant: true }],
+  ])('is 409, and nothing is written: %s', async (_case, name, changes) => {
+    await create('ann', 'Acme');
+    const before = await dump(test.superuserUrl);
+    issuer.written.length = 0;
+    expect((await refusal(create('ann', name, '', changes))).kind).toBe('already_exists');
+    expect(await dump(test.superuserUrl)).toBe(before);
+    expect(issuer.written).toEqual([]);
+  });
+
+  it("is 409 for a member of somebody else's org, of the same name too", async () => {
+    const { org_id } = await create('ann', 'Acme');
+    await rowsOf(test.superuserUrl, "INSERT INTO users (id) VALUES ('bob')");
+    await rowsOf(test.superuserUrl, "INSERT INTO memberships (org_id, user_id, role) VALUES ($1, 'bob', 'developer')", [
+      org_id,
+    ]);
+    for (const name of ['Acme', 'Bobs']) expect((await refusal(create('bob', name))).kind).toBe('already_exists');
+    expect(await count('orgs')).toBe(1);
+  });
+});
+
+describe('a slug', () => {
+  it('that is taken is 409 naming it, and nothing at all is written', async () => {
+    await create('ann', 'Acme', 'acme');
+    const before = await dump(test.superuserUrl);
+    const fault = await refusal(create('bob', 'Other', 'acme'));
+    expect(fault).toMatchObject({ kind: 'already_exists', fields: [{ field: 'slug' }] });
+    expect(await dump(test.superuserUrl)).toBe(before);
+  });
+
+  it('that two ask for at once goes to one of them', async () => {
+    const answers = await Promise.allSettled(['ann', 'bob', 'cid'].map((user) => create(user, user, 'acme')));
+    expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await counts()).toEqual([1, 1, 1, 1, 0]);
+  });
+
+  it('that nobody asked for is made of the name, with a suffix where that is taken', async () => {
+    expect((await create('ann', 'Ärger & Söhne GmbH')).slug).toMatch(/^a-?rger-so-?hne-gmbh$/);
+    const first = await create('bob', 'Acme');
+    const second = await create('cid', 'Acme');
+    expect([first.slug, second.slug]).toEqual(['acme', expect.stringMatching(/^acme-[a-z0-9]{6}$/)]);
+  });
+
+  it.each(['日本語', '!!!', 'a', '-', '😀', 'x'.repeat(100), `${'ab-'.repeat(33)}x`, 'A--B', ' leading', 'ﬁne'])(
+    'of the name %j is one that may be asked for, and so is the tenant’s id',
+    async (name) => {
+      for (const user of ['ann', 'bob']) {
+        const { slug, tenant_id } = await create(user, name);
+        expect(slug).toMatch(SLUG);
+        expect(tenant_id).toMatch(/^[a-z0-9](?:-?[a-z0-9])+-[a-z0-9]{6}$/);
+        expect(tenant_id.length).toBeLessThanOrEqual(64);
+      }
+    },
+  );
+});
+
+describe('an issuer that is away', () => {
+  it('keeps nobody from having an org: the claims wait in the outbox', async () => {
+    issuer.act = () => Promise.reject(new Error('away'));
+    const created = await create('ann', 'Acme');
+    expect(created.result).toBe('created');
+    expect(await rowsOf(test.superuserUrl, 'SELECT user_id, claims FROM claim_writes')).toEqual([
+      { user_id: 'ann', claims: { tenant_id: created.tenant_id, role: 'owner' } },
+    ]);
+  });
+
+  it('keeps nobody waiting where it never answers', async () => {
+    let release: () => void = () => undefined;
+    issuer.act = () => new Promise((resolve) => (release = resolve));
+    expect((await create('ann', 'Acme')).result).toBe('created');
+    expect(await count('claim_writes')).toBe(1);
+    release();
+    await eventually(async () => (await count('claim_writes')) === 0);
+  });
+});
