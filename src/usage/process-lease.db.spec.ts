@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { jest } from '@jest/globals';
-import pg from 'pg';
 import { eventually, pause } from '../../test/support/eventually.js';
 import {
   ledgerRows,
@@ -10,7 +9,7 @@ import {
   type LedgerProcess,
 } from '../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
-import { rowsOf } from '../../test/support/sql.js';
+import { connectionTo, rowsOf } from '../../test/support/sql.js';
 
 const TERM_SECONDS = 1;
 const HOUR_MS = 3_600_000;
@@ -241,7 +240,7 @@ describe('the truth about a call that was charged whole', () => {
     const slow = await startByHand();
     const id = await open(slow);
     await pause(TERM_SECONDS * 1100);
-    const sweeper = new pg.Client(database.superuserUrl);
+    const sweeper = connectionTo(database.superuserUrl);
     await sweeper.connect();
     await sweeper.query('BEGIN');
     expect((await sweeper.query("SELECT sweep_usage(interval '1 second') AS swept")).rows).toEqual([{ swept: 1 }]);
@@ -263,7 +262,7 @@ describe('the truth about a call that was charged whole', () => {
     const slow = await startByHand();
     const id = await open(slow);
     await pause(TERM_SECONDS * 1100);
-    const settler = new pg.Client(database.superuserUrl);
+    const settler = connectionTo(database.superuserUrl);
     await settler.connect();
     await settler.query('BEGIN');
     await settler.query("SELECT settle_usage(ARRAY[$1::uuid], '{OK}', '{200}', '{7}', '{11}', '{false}', '{5}')", [id]);
@@ -321,6 +320,18 @@ describe('a process whose lease was declared dead', () => {
       [before],
     );
     expect(row).toEqual({ ended: true });
+  });
+
+  it('sweeps again what others leave', async () => {
+    const alone = await start();
+    // A machine that slept: the database's clock went on, and the process's own did not.
+    await rowsOf(database.superuserUrl, 'UPDATE process_leases SET ended_at = clock_timestamp()');
+    const before = alone.lease.id;
+    await eventually(() => alone.lease.id !== before);
+    const dead = await startByHand();
+    const id = await open(dead);
+    await dead.crash();
+    await swept(id);
   });
 
   it('and which is stopped leaves nothing that is not swept', async () => {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import { eventually, pause, watch } from '../../test/support/eventually.js';
 import {
   ledgerRows,
@@ -10,7 +9,7 @@ import {
 } from '../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { isCallOf } from '../../test/support/postgres-proxy.js';
-import { rowsOf } from '../../test/support/sql.js';
+import { connectionTo, rowsOf } from '../../test/support/sql.js';
 
 const UNAVAILABLE = { kind: 'unavailable', status: 503, retryAfterSeconds: expect.any(Number) as number };
 
@@ -44,7 +43,7 @@ const ids = (count: number): string[] => Array.from({ length: count }, () => ran
 async function transaction(
   ...statements: [string, unknown[]?][]
 ): Promise<{ end(how: 'COMMIT' | 'ROLLBACK'): Promise<void> }> {
-  const client = new pg.Client(database.superuserUrl);
+  const client = connectionTo(database.superuserUrl);
   await client.connect();
   await client.query('BEGIN');
   for (const [text, values] of statements) await client.query(text, values);

@@ -2,10 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 
-/** Runs `work` on a connection of its own. */
-export async function onDatabase<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+/** A connection that the test opens, uses and ends itself: for what must hang, wait or be killed. */
+export function connectionTo(url: string): pg.Client {
   const client = new pg.Client(url);
   client.on('error', () => undefined);
+  return client;
+}
+
+/** Runs `work` on a connection of its own. */
+export async function onDatabase<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = connectionTo(url);
   await client.connect();
   try {
     return await work(client);

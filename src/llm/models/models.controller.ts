@@ -1,5 +1,6 @@
-import { Controller, Get, Param } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Req } from '@nestjs/common';
+import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
 import { Answers, SpeaksDialect } from '../../platform/http/index.js';
@@ -30,11 +31,17 @@ export class ModelsController {
   @Get('*')
   @Access({ secretKey: { scope: 'chat:write' }, dashboardUser: { scope: 'chat:write' } })
   @ApiOperation({ summary: 'One model' })
+  @ApiParam({
+    name: 'path',
+    description: "The model's id; slashes may stand in it as they are.",
+    schema: { type: 'string' },
+  })
   @Answers(modelSchema)
   get(
     @CurrentPrincipal(['secretKey', 'dashboardUser']) principal: ChatPrincipal,
-    @Param('*') model: string,
+    @Req() request: FastifyRequest<{ Params: { '*': string } }>,
   ): Promise<Model> {
+    const model = request.params['*'];
     return this.router.providerOf(principal.tenantId, model).catalogue.get(model);
   }
 }

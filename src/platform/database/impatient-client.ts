@@ -13,7 +13,7 @@ type Query = (this: pg.Client, ...args: unknown[]) => unknown;
  */
 export class ImpatientClient extends pg.Client {
   static {
-    const inherited = pg.Client.prototype.query as unknown as Query;
+    const inherited = Reflect.get(pg.Client.prototype, 'query') as unknown as Query;
     const impatient: Query = function (...args) {
       const timer = setTimeout(() => cut(this), ANSWER_WITHIN_MS);
       const callback = args.at(-1);

@@ -22,9 +22,7 @@ function toCamelCase(value: unknown, path: string, spelled: string, spellings: S
   if (depth > MAX_DEPTH)
     throw fieldFaults([{ field: '', reason: `The body is nested deeper than ${MAX_DEPTH} levels.` }]);
   if (Array.isArray(value)) {
-    return value.map((item, index) =>
-      toCamelCase(item, join(path, index), join(spelled, index), spellings, depth + 1),
-    );
+    return value.map((item, index) => toCamelCase(item, join(path, index), join(spelled, index), spellings, depth + 1));
   }
   const renamed: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (const [key, item] of Object.entries(value)) {

@@ -98,7 +98,7 @@ describe('a body over the limit is 413, with the caller’s window, and the conn
 
 describe('a malformed address is 400 in the dialect of its surface', () => {
   it.each(['/v1/%zz', '/v1/models/%', '/v1/models/%e0%a4%a', '/v1/%80'])('%s', async (path) => {
-    const answer = await send(withKey(`GET ${path} HTTP/1.1`));
+    const answer = await send(withKey(`GET ${path} HTTP/1.1`, 'Origin: https://app.example'));
     expect([400, 404]).toContain(answer.status);
     expectOpenaiShape(answer);
     expect(answer.headers['x-request-id']).toMatch(/^req_/);

@@ -153,7 +153,8 @@ describe('headers', () => {
     'of the upstream do not reach the caller with %s, but for what is allowed',
     async (_what, status, answer, stream) => {
       service.upstream.next(answer);
-      const received = await post({ model: UPSTREAM_MODEL, stream, messages: [{ role: 'user', content: 'Hi' }] });
+      const body = { model: UPSTREAM_MODEL, stream, messages: [{ role: 'user', content: 'Hi' }] };
+      const received = await post(body, { origin: 'https://app.example' });
       expect(received.status).toBe(status);
       expect(JSON.stringify(received.headers)).not.toContain('leak');
       expect(received.headers['set-cookie']).toBeUndefined();
