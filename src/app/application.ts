@@ -3,7 +3,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Settings } from '../platform/config/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
-import { Drain, pathOf, requestIdOf, runWithRequestContext } from '../platform/http/index.js';
+import { Drain, pathOf, requestIdOf, runWithRequestContext, sendFault } from '../platform/http/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { answerCors } from './cors.js';
@@ -22,6 +22,7 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
     forceCloseConnections: 'idle',
     requestTimeout: settings.totalTimeoutMs,
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendFault(request, reply, error),
     http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: 1000 },
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(settings, parts), adapter, {
@@ -56,6 +57,7 @@ function prepareHttp(app: NestFastifyApplication, settings: Settings): void {
   fastify.decorate('bodyLimitBytes', settings.bodyLimitBytes);
   fastify.decorateRequest('context', undefined);
   fastify.decorateRequest('dialect', undefined);
+  fastify.decorateRequest('spellings', undefined);
   fastify.decorateRequest('principal', null);
 
   fastify.addHook('onRequest', (request, reply, done) => {

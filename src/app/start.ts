@@ -98,6 +98,10 @@ class Stopping {
 
   private async stop(): Promise<void> {
     await this.app?.get(Drain).run(this.drainSeconds * 1000, LAST_WORDS_MS);
+    const server = this.app?.getHttpServer();
+    // No request is open any more; what is left are connections on which nothing, or only half of something, was asked.
+    server?.close();
+    server?.closeAllConnections();
     await this.app?.close();
     await this.embedded?.stop();
     flushRequestLog();

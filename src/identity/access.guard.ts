@@ -19,8 +19,10 @@ export class AccessGuard implements CanActivate {
     const declaration = this.reflector.get<AccessDeclaration | undefined>(ACCESS_METADATA, context.getHandler());
     if (declaration === undefined) throw new Fault('permission_denied', 'This route declares no access.');
     if ('public' in declaration) return true;
-    const { principal } = context.switchToHttp().getRequest<FastifyRequest>();
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const { principal } = request;
     if (principal === null) throw new Fault('unauthenticated', 'A credential is needed.');
+    refuseUnservedIdentityHeaders(request, principal);
     assertAllowed(declaration.rule, principal);
     return true;
   }
@@ -59,4 +61,25 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
     default:
       throw new Fault('permission_denied', `Unknown principal ${principal satisfies never}.`);
   }
+}
+
+/**
+ * X-On-Behalf-Of and x-human-id name somebody else; a header like that must never be ignored, or a caller believes that
+ * limits were charged to a human whom nobody charged. Until humans exist both are refused.
+ */
+function refuseUnservedIdentityHeaders(request: FastifyRequest, principal: Principal): void {
+  const { headers } = request.raw;
+  if (headers['x-on-behalf-of'] !== undefined) {
+    if (principal.kind !== 'secretKey' || !principal.scopes.has('users:impersonate')) {
+      throw new Fault('permission_denied', 'x-on-behalf-of: needs a secret key with the scope users:impersonate.');
+    }
+    throw notServed('x-on-behalf-of');
+  }
+  if (headers['x-human-id'] !== undefined) throw notServed('x-human-id');
+}
+
+function notServed(field: string): Fault {
+  return new Fault('invalid_input', `${field}: this version serves no humans yet.`, {
+    fields: [{ field, reason: 'this version serves no humans yet' }],
+  });
 }

@@ -1,7 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Reflector } from '@nestjs/core';
-import { Fault } from '../platform/errors/index.js';
 import { ACCESS_METADATA, type AccessDeclaration } from './access.decorator.js';
 import { classifyCredential, unknownCredential } from './credential.js';
 import { CredentialStrategies } from './credential-strategies.js';
@@ -46,9 +45,7 @@ export class AuthenticationGuard implements CanActivate {
   private async authenticate(request: FastifyRequest): Promise<Principal | null> {
     const credential = classifyCredential(request.raw);
     if (credential.kind === 'none') return null;
-    const principal = await this.verify(credential);
-    refuseUnservedIdentityHeaders(request, principal);
-    return principal;
+    return this.verify(credential);
   }
 
   private verify(credential: Exclude<ReturnType<typeof classifyCredential>, { kind: 'none' }>): Promise<Principal> {
@@ -59,25 +56,4 @@ export class AuthenticationGuard implements CanActivate {
     if (strategy === null) throw unknownCredential();
     return this.strategies.verify(strategy, { authorization: `Bearer ${credential.token}` });
   }
-}
-
-/**
- * X-On-Behalf-Of and x-human-id name somebody else; a header like that must never be ignored, or a caller believes that
- * limits were charged to a human whom nobody charged. Until humans exist both are refused.
- */
-function refuseUnservedIdentityHeaders(request: FastifyRequest, principal: Principal): void {
-  const { headers } = request.raw;
-  if (headers['x-on-behalf-of'] !== undefined) {
-    if (principal.kind !== 'secretKey' || !principal.scopes.has('users:impersonate')) {
-      throw new Fault('permission_denied', 'x-on-behalf-of: needs a secret key with the scope users:impersonate.');
-    }
-    throw notServed('x-on-behalf-of');
-  }
-  if (headers['x-human-id'] !== undefined) throw notServed('x-human-id');
-}
-
-function notServed(field: string): Fault {
-  return new Fault('invalid_input', `${field}: this version serves no humans yet.`, {
-    fields: [{ field, reason: 'this version serves no humans yet' }],
-  });
 }

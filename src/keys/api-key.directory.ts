@@ -67,7 +67,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     const found = this.cache.get(hash('sha256', this.salt + secret, 'base64'), secret);
     const known = found instanceof Promise ? await found : found;
     if (known === null || known.expiresAtMs <= this.revocations.databaseNow()) throw unknownCredential();
-    this.lastUsedAtMs.set(known.principal.keyId, Date.now());
+    this.lastUsedAtMs.set(known.principal.keyId, this.revocations.databaseNow());
     return known.principal;
   }
 

@@ -82,7 +82,7 @@ export class KeysService {
   async update(principal: DashboardUserPrincipal, request: UpdateKeyRequest): Promise<ApiKeyRecord> {
     if (request.permissions !== undefined) assertGrantable(principal, request.permissions);
     if (request.neverExpires && request.expiresAt !== undefined) {
-      throw invalidField('never_expires', 'contradicts expires_at');
+      throw invalidField('neverExpires', 'contradicts expiresAt');
     }
     this.assertFuture(request.expiresAt);
     const updated = await this.repository.update(principal.tenantId, request.keyId, {
@@ -109,7 +109,7 @@ export class KeysService {
   }
 
   private assertFuture(expiresAt: Date | undefined): void {
-    if (expiresAt !== undefined && expiresAt <= this.now()) throw invalidField('expires_at', 'must be in the future');
+    if (expiresAt !== undefined && expiresAt <= this.now()) throw invalidField('expiresAt', 'must be in the future');
   }
 }
 

@@ -89,7 +89,7 @@ export class ProcessLease {
     if (rows[0]?.alive !== true) {
       logger.warn("The ledger's lease had run out; its open calls may have been charged whole and will be corrected.");
       this.leaseId = uuidV7();
-      this.aliveSinceMs = Infinity;
+      this.aliveSinceMs = performance.now();
       await this.database.call(RENEW, [this.leaseId, this.oldestOpenMs()]);
     }
     const now = performance.now();

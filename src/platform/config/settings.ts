@@ -173,8 +173,8 @@ export const SETTINGS = {
   peppers: secrets(
     'GATEHOUSE_PEPPERS',
     peppers,
-    'Secrets that API keys are hashed with: `version:secret` pairs separated by commas, newest first, each secret at least ' +
-      '32 bytes in base64url. Add a new one in front to rotate; keys move to it as they are used.',
+    'Secrets that API keys are hashed with: `version:secret` pairs separated by commas, the one for new keys first, each secret at least ' +
+      '32 bytes in base64url. To rotate, add one of a higher version behind, deploy, and put it in front; keys move to it as they are used.',
     { requiredInProduction: true, secret: true },
   ),
   signingKeys: secrets(

@@ -12,6 +12,9 @@ const FRESH_FOR_MS = 700;
 const SILENT_FOR_MS = 3000;
 const RECONNECT_AFTER_MS = 250;
 const FROM_ELSEWHERE = 'from another connection';
+/** Several, at other moments than the heartbeat's: one may come along with an answer by chance. */
+const PROBES = 5;
+const PROBE_EVERY_MS = 30;
 
 type Listener = (topic: string, key: string) => void;
 
@@ -32,7 +35,7 @@ export class Revocations implements OnApplicationShutdown {
   private timer: NodeJS.Timeout | null = null;
   private stopped = false;
   private heardAtMs = -Infinity;
-  private heardElsewhere = false;
+  private heardElsewhere = 0;
   /** Database clock minus this process's, in ms, as of the last heartbeat. */
   private clockOffsetMs = 0;
 
@@ -69,7 +72,7 @@ export class Revocations implements OnApplicationShutdown {
     await this.connect();
     await this.notifyFromElsewhere();
     const deadline = performance.now() + SILENT_FOR_MS;
-    while (!this.isFresh() || !this.heardElsewhere) {
+    while (!this.isFresh() || this.heardElsewhere < PROBES) {
       if (performance.now() > deadline) {
         await this.onApplicationShutdown();
         throw new Error(
@@ -93,7 +96,10 @@ export class Revocations implements OnApplicationShutdown {
     client.on('error', () => undefined);
     try {
       await client.connect();
-      await client.query('SELECT pg_notify($1, $2)', [this.channel, FROM_ELSEWHERE]);
+      for (let probe = 0; probe < PROBES; probe += 1) {
+        await client.query('SELECT pg_notify($1, $2)', [this.channel, FROM_ELSEWHERE]);
+        await new Promise((resolve) => setTimeout(resolve, PROBE_EVERY_MS));
+      }
     } finally {
       await client.end().catch(() => undefined);
     }
@@ -153,7 +159,7 @@ export class Revocations implements OnApplicationShutdown {
   private hear(client: pg.Client, channel: string, payload: string): void {
     if (client !== this.client) return;
     if (channel === this.channel && payload === FROM_ELSEWHERE) {
-      this.heardElsewhere = true;
+      this.heardElsewhere += 1;
       return;
     }
     if (channel === this.channel) {

@@ -2,7 +2,7 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Fault, type FaultKind } from '../errors/index.js';
 import { logger } from '../logging/index.js';
-import { renderError } from './dialect.js';
+import { renderError, type Dialect } from './dialect.js';
 import { requestIdOf } from './request-context.js';
 
 /**
@@ -19,7 +19,7 @@ export class FaultFilter implements ExceptionFilter {
 
 /** Renders any error onto a reply; a reply that already began is cut off, since no error can be told any more. */
 export function sendFault(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
-  const fault = toFault(error);
+  const fault = asSpelled(toFault(error), request);
   if (fault.status >= 500) {
     logger.error({ err: fault.cause ?? error, kind: fault.kind, url: pathOf(request.url) }, fault.message);
   }
@@ -31,16 +31,58 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
     reply.header('retry-after', String(Math.max(1, Math.ceil(fault.retryAfterSeconds))));
   if (fault.shouldRetry === false) reply.header('x-should-retry', 'false');
   if (fault.kind === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
-  // What was not read of the body would have to be drained before the next request: let go of the connection instead.
-  if (fault.kind === 'payload_too_large') reply.header('connection', 'close');
+  letGoOfLargeBody(request, reply);
   void reply
     .code(fault.status)
     .header('content-type', 'application/json; charset=utf-8')
     .send(
       JSON.stringify(
-        renderError(request.dialect ?? 'platform', fault, request.context?.requestId ?? requestIdOf(request.headers)),
+        renderError(
+          request.dialect ?? dialectOfPath(request.url),
+          fault,
+          request.context?.requestId ?? requestIdOf(request.headers),
+        ),
       ),
     );
+}
+
+/** Small enough to be read and thrown away, so that the connection can go on. */
+const DRAINED_BODY_BYTES = 64 * 1024;
+/** For the caller to read the answer before the connection goes. */
+const LAST_WORDS_MS = 500;
+
+/**
+ * What was not read of a large body would have to be drained before the next request: a caller who was refused could go on
+ * sending for as long as it likes. Such a connection ends instead, soon after the answer.
+ */
+function letGoOfLargeBody(request: FastifyRequest, reply: FastifyReply): void {
+  const { raw } = request;
+  const length = raw.headers['content-length'];
+  const small =
+    length === undefined ? raw.headers['transfer-encoding'] === undefined : Number(length) <= DRAINED_BODY_BYTES;
+  if (small || raw.complete) return;
+  reply.header('connection', 'close');
+  reply.raw.once('finish', () => {
+    setTimeout(() => raw.socket.destroy(), LAST_WORDS_MS).unref();
+  });
+}
+
+/** Services name fields as the schema does; the caller is told the own spelling. */
+function asSpelled(fault: Fault, { spellings }: FastifyRequest): Fault {
+  if (spellings === undefined || fault.fields.every(({ field }) => (spellings.get(field) ?? field) === field))
+    return fault;
+  const fields = fault.fields.map(({ field, reason }) => ({ field: spellings.get(field) ?? field, reason }));
+  const message = fields.map(({ field, reason }) => `${field}: ${reason}`).join('; ');
+  return new Fault(fault.kind, message, {
+    fields,
+    ...(fault.code === undefined ? {} : { code: fault.code }),
+    ...(fault.cause === undefined ? {} : { cause: fault.cause }),
+  });
+}
+
+/** Where no controller was reached, the prefix's owner answers. */
+function dialectOfPath(url: string): Dialect {
+  return /^\/v1(?:[/?]|$)/.test(url) ? 'openai' : 'platform';
 }
 
 const KIND_BY_STATUS: Readonly<Record<number, FaultKind>> = {
@@ -66,6 +108,11 @@ function toFault(error: unknown): Fault {
       : error instanceof Error && 'statusCode' in error && 'code' in error && String(error.code).startsWith('FST_')
         ? Number(error.statusCode)
         : 500;
+  if (status === 415) {
+    return new Fault('unsupported_media_type', 'content-type: must be application/json.', {
+      fields: [{ field: 'content-type', reason: 'must be application/json' }],
+    });
+  }
   const kind = KIND_BY_STATUS[status];
   if (kind === undefined || kind === 'unavailable')
     return new Fault('internal', 'An internal error occurred.', { cause: error });

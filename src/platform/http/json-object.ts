@@ -58,11 +58,7 @@ function scanFields(text: string): Map<string, FieldSpan> {
     const key = rawKey.includes('\\') ? (JSON.parse(text.slice(at, keyEnd)) as string) : rawKey;
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const end = endOfValue(text, start);
-    if (fields.has(key)) {
-      throw new Fault('invalid_input', `${key}: stands twice in the body.`, {
-        fields: [{ field: key, reason: 'stands twice in the body' }],
-      });
-    }
+    if (fields.has(key)) throw repeated(key);
     fields.set(key, { start, end });
     at = skipSpace(text, end);
     if (text.charCodeAt(at) !== 44 /* , */) return fields;
@@ -120,4 +116,45 @@ export function withField(object: JsonObject, field: string, value: unknown): st
   const afterBrace = skipSpace(text, 0) + 1;
   const separator = fields.size === 0 ? '' : ',';
   return `${text.slice(0, afterBrace)}${JSON.stringify(field)}:${json}${separator}${text.slice(afterBrace)}`;
+}
+
+/**
+ * Refuses a field that stands twice in any object of a text that JSON.parse accepted, however deep. JSON.parse keeps the
+ * last one without a word.
+ *
+ * @throws Fault invalid_input
+ */
+export function refuseRepeatedFields(text: string): void {
+  const open: { readonly keys: Set<string> | null; key: string }[] = [];
+  let wantsKey = false;
+  for (let at = 0; at < text.length;) {
+    const code = text.charCodeAt(at);
+    const inner = open.at(-1);
+    if (code === QUOTE) {
+      const end = endOfString(text, at);
+      if (wantsKey && inner?.keys) {
+        inner.key = JSON.parse(text.slice(at, end)) as string;
+        if (inner.keys.has(inner.key)) throw repeated(pathOf(open));
+        inner.keys.add(inner.key);
+        wantsKey = false;
+      }
+      at = end;
+      continue;
+    }
+    if (code === 123 /* { */) open.push({ keys: new Set(), key: '' });
+    else if (code === 91 /* [ */) open.push({ keys: null, key: '' });
+    else if (code === 125 /* } */ || code === 93 /* ] */) open.pop();
+    if (code === 123 || code === 44 /* , */) wantsKey = open.at(-1)?.keys != null;
+    at += 1;
+  }
+}
+
+function pathOf(open: readonly { readonly keys: Set<string> | null; readonly key: string }[]): string {
+  return open.flatMap(({ keys, key }) => (keys === null ? [] : [key])).join('.');
+}
+
+function repeated(field: string): Fault {
+  return new Fault('invalid_input', `${field}: stands twice in the body.`, {
+    fields: [{ field, reason: 'stands twice in the body' }],
+  });
 }

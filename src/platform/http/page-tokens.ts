@@ -36,7 +36,7 @@ export class PageTokens {
       .some(
         ({ hash }) => given.length === SIGNATURE_BYTES && timingSafeEqual(hash.subarray(0, SIGNATURE_BYTES), given),
       );
-    if (!known) throw invalidField('page_token', 'is not a token of this listing');
+    if (!known) throw invalidField('pageToken', 'is not a token of this listing');
     return JSON.parse(payload.toString()) as Cursor;
   }
 }

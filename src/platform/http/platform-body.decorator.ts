@@ -3,12 +3,16 @@ import { ApiBody } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { assertJson, readBody } from './body.js';
-import { readMessage } from './protojson.js';
+import { readMessage, type Spellings } from './protojson.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Largest request body, in bytes; set by the composition root. */
     bodyLimitBytes: number;
+  }
+  interface FastifyRequest {
+    /** How the caller spelled the fields of the message, so that an error names them as they were written. */
+    spellings: Spellings | undefined;
   }
 }
 
@@ -22,7 +26,9 @@ const readPlatformBody = createParamDecorator(
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const body = await readBody(request.raw, request.server.bodyLimitBytes);
     if (body.length > 0) assertJson(request.raw);
-    return readMessage(body, message);
+    const spellings: Spellings = new Map();
+    request.spellings = spellings;
+    return readMessage(body, message, spellings);
   },
 );
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Fault, type FieldFault } from '../errors/index.js';
-import { parseJsonObject } from './json-object.js';
+import { parseJsonObject, refuseRepeatedFields } from './json-object.js';
 
 /**
  * The platform surface's JSON: Protocol Buffers' JSON mapping, as one piece at the edge. Services never see it.
@@ -14,13 +14,14 @@ const SNAKE = /(?<=[A-Za-z0-9])_([a-z0-9])/g;
 const MAX_DEPTH = 32;
 
 /** How the caller spelled each field, by its path in lowerCamelCase. */
-type Spellings = Map<string, string>;
+export type Spellings = Map<string, string>;
 
 /** Renames the keys of plain objects, all the way down; a field in both spellings is refused. */
 function toCamelCase(value: unknown, path: string, spelled: string, spellings: Spellings, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (depth > MAX_DEPTH)
-    throw fieldFaults([{ field: '', reason: `The body is nested deeper than ${MAX_DEPTH} levels.` }]);
+  if (depth > MAX_DEPTH) {
+    throw fieldFaults([{ field: spelled.split('.')[0] ?? '', reason: `is nested deeper than ${MAX_DEPTH} levels` }]);
+  }
   if (Array.isArray(value)) {
     return value.map((item, index) => toCamelCase(item, join(path, index), join(spelled, index), spellings, depth + 1));
   }
@@ -44,11 +45,16 @@ function join(path: string, key: string | number): string {
  * Reads a request message.
  *
  * @param schema a strict Zod object in lowerCamelCase
+ * @param spellings filled with how the caller spelled each field
  * @throws Fault invalid_input with every field at fault, each as the caller spelled it
  */
-export function readMessage<T>(body: Buffer, schema: z.ZodType<T>): T {
-  const value = body.length === 0 ? {} : parseJsonObject(body).value;
-  const spellings: Spellings = new Map();
+export function readMessage<T>(body: Buffer, schema: z.ZodType<T>, spellings: Spellings = new Map()): T {
+  let value: unknown = {};
+  if (body.length > 0) {
+    const object = parseJsonObject(body);
+    refuseRepeatedFields(object.text);
+    value = object.value;
+  }
   const parsed = schema.safeParse(toCamelCase(value, '', '', spellings, 0));
   if (parsed.success) return parsed.data;
   throw fieldFaults(parsed.error.issues.flatMap((issue) => issueFaults(issue, spellings)));

@@ -9,6 +9,7 @@ import {
   type ServiceProcess,
   type TestService,
 } from '../../support/service.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { OpenStream } from '../open-stream.js';
 
 let service: TestService;
@@ -180,5 +181,51 @@ describe('a revoked key', () => {
     await stream.whole();
     expect(stream.text).toContain(' word39');
     expect(stream.events.at(-1)).toBe('[DONE]');
+  });
+});
+
+describe('a replica that can no longer hear of revocations', () => {
+  it.each<[string, (proxy: TcpProxy) => void]>([
+    [
+      'its listener’s connection being silent without an end, and every later one too',
+      (proxy) => proxy.freeze('to-client'),
+    ],
+    [
+      'its listener’s connection being lost for good',
+      (proxy) => {
+        proxy.refuse(true);
+        proxy.cut();
+      },
+    ],
+  ])('refuses a revoked key all the same, %s', async (_how, deafen) => {
+    const { database, issuer, upstream, settings } = service;
+    const { hostname, port } = new URL(database.ownerUrl);
+    const proxy = await TcpProxy.start({ host: hostname, port: Number(port) });
+    const deaf = await startService({
+      database,
+      issuer,
+      upstream,
+      settings: {
+        peppers: settings.peppers,
+        databaseDirectUrl: proxy.through(database.ownerUrl),
+        platformProviderTenants: [org.tenantId],
+      },
+    });
+    try {
+      const [revoked, untouched] = [await service.createKey(org), await service.createKey(org)];
+      for (const key of [revoked, untouched]) expect(await statusOf(deaf, key)).toBe(200);
+      deafen(proxy);
+      await revoke(revoked);
+      await eventually(async () => (await statusOf(deaf, revoked)) === 401);
+      for (let round = 0; round < 20; round += 1) {
+        expect(await statusOf(deaf, revoked)).toBe(401);
+        expect(await statusOf(deaf, untouched)).toBe(200);
+      }
+    } finally {
+      proxy.refuse(false);
+      proxy.thaw();
+      await deaf.stop();
+      await proxy.close();
+    }
   });
 });

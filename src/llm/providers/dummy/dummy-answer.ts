@@ -61,7 +61,12 @@ function formatted(format: unknown): string | null {
   if (format['type'] === 'json_object') return '{}';
   if (format['type'] !== 'json_schema') return null;
   const definition = format['json_schema'];
-  return JSON.stringify(minimalValue(isObject(definition) ? definition['schema'] : {}));
+  try {
+    return JSON.stringify(minimalValue(isObject(definition) ? definition['schema'] : {}));
+  } catch {
+    // A constant that is nested deeper than can be written.
+    return '{}';
+  }
 }
 
 function lastUserText(messages: unknown): string {

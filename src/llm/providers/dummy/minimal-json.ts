@@ -1,6 +1,14 @@
 import { isObject } from '../../chat/chat-request.js';
 
 const MAX_DEPTH = 16;
+/** A schema can ask for lists of lists of lists, or for itself: beyond so many values the rest is left empty. */
+const MAX_VALUES = 1000;
+
+/** The schema as a whole, and how many values it may still have. */
+interface Budget {
+  readonly root: unknown;
+  left: number;
+}
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -9,17 +17,18 @@ type Schema = Readonly<Record<string, unknown>>;
  * alone, the first of any choice. A schema that says more than that (patterns, say) may not be met.
  */
 export function minimalValue(schema: unknown): unknown {
-  return valueOf(schema, schema, 0);
+  return valueOf(schema, { root: schema, left: MAX_VALUES }, 0);
 }
 
-function valueOf(schema: unknown, root: unknown, depth: number): unknown {
-  if (!isObject(schema) || depth > MAX_DEPTH) return {};
+function valueOf(schema: unknown, budget: Budget, depth: number): unknown {
+  budget.left -= 1;
+  if (!isObject(schema) || depth > MAX_DEPTH || budget.left < 0) return {};
   if ('const' in schema) return schema['const'];
   if (Array.isArray(schema['enum']) && schema['enum'].length > 0) return schema['enum'][0] as unknown;
-  if (typeof schema['$ref'] === 'string') return valueOf(resolve(schema['$ref'], root), root, depth + 1);
+  if (typeof schema['$ref'] === 'string') return valueOf(resolve(schema['$ref'], budget.root), budget, depth + 1);
   for (const choice of ['anyOf', 'oneOf', 'allOf']) {
     const options = schema[choice];
-    if (Array.isArray(options) && options.length > 0) return valueOf(options[0], root, depth + 1);
+    if (Array.isArray(options) && options.length > 0) return valueOf(options[0], budget, depth + 1);
   }
   const type: unknown = Array.isArray(schema['type']) ? schema['type'][0] : schema['type'];
   switch (type) {
@@ -33,19 +42,19 @@ function valueOf(schema: unknown, root: unknown, depth: number): unknown {
     case 'null':
       return null;
     case 'array':
-      return Array.from({ length: Math.min(count(schema['minItems']), 16) }, () =>
-        valueOf(schema['items'], root, depth + 1),
+      return Array.from({ length: Math.min(count(schema['minItems']), 16, Math.max(0, budget.left)) }, () =>
+        valueOf(schema['items'], budget, depth + 1),
       );
     default:
-      return objectOf(schema, root, depth);
+      return objectOf(schema, budget, depth);
   }
 }
 
-function objectOf(schema: Schema, root: unknown, depth: number): unknown {
+function objectOf(schema: Schema, budget: Budget, depth: number): unknown {
   const properties = isObject(schema['properties']) ? schema['properties'] : {};
   const required = Array.isArray(schema['required']) ? (schema['required'] as readonly unknown[]) : [];
-  const names = required.filter((name): name is string => typeof name === 'string');
-  return Object.fromEntries(names.map((name) => [name, valueOf(properties[name], root, depth + 1)]));
+  const names = required.filter((name): name is string => typeof name === 'string').slice(0, Math.max(0, budget.left));
+  return Object.fromEntries(names.map((name) => [name, valueOf(properties[name], budget, depth + 1)]));
 }
 
 /** A reference within the same schema: `#`, `#/$defs/…`. */

@@ -143,7 +143,10 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
 
   private endStream(): void {
     const ended = endsWithMark(this.lastEvents);
-    if (this.filter !== null) this.passOn(this.filter.end());
+    const rest = this.filter?.end() ?? NO_EVENTS;
+    // An event without its blank line counts where it ends the stream; else it is a piece of one, and what we have to say
+    // after it could not be read.
+    if (endsWithMark(rest) || parseEvent(rest)?.['error'] !== undefined) this.passOn(rest);
     if (ended || endsWithMark(this.lastEvents)) this.sink.onStreamEnd();
     else if (lastEventOf(this.lastEvents)?.['error'] !== undefined) this.sink.onFailure(REFUSED_IN_STREAM);
     else this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
@@ -173,6 +176,7 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
 }
 
 const NO_HEADERS: AnswerHeaders = {};
+const NO_EVENTS = Buffer.alloc(0);
 
 function endsWithMark(events: Buffer): boolean {
   return END_MARK.test(events.toString('latin1', Math.max(0, events.length - END_MARK_WINDOW)));
