@@ -22,7 +22,7 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
     forceCloseConnections: 'idle',
     requestTimeout: settings.totalTimeoutMs,
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
-    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendFault(request, reply, error),
+    frameworkErrors: refuseBeforeHooks,
     http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: 1000 },
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(settings, parts), adapter, {
@@ -75,6 +75,14 @@ function prepareHttp(app: NestFastifyApplication, settings: Settings): void {
   });
 
   answerCors(fastify);
+}
+
+/** A malformed address is refused before any hook runs: what hooks set on every answer is set here. */
+function refuseBeforeHooks(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  request.context = { requestId: requestIdOf(request.headers) };
+  reply.header('x-request-id', request.context.requestId);
+  reply.header('access-control-allow-origin', '*');
+  sendFault(request, reply, error);
 }
 
 /** One line and one observation a request, once its answer is over: ids, route, status and time, nothing of its content. */

@@ -31,6 +31,7 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
     reply.header('retry-after', String(Math.max(1, Math.ceil(fault.retryAfterSeconds))));
   if (fault.shouldRetry === false) reply.header('x-should-retry', 'false');
   if (fault.kind === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
+  if (fault.kind === 'payload_too_large') reply.header('connection', 'close');
   letGoOfLargeBody(request, reply);
   void reply
     .code(fault.status)

@@ -17,7 +17,7 @@ function refused(work: () => unknown): boolean {
     return false;
   } catch (error) {
     expect(error).toBeInstanceOf(Fault);
-    expect(error).toMatchObject({ kind: 'invalid_input', fields: [{ field: 'page_token' }] });
+    expect(error).toMatchObject({ kind: 'invalid_input', fields: [{ field: 'pageToken' }] });
     return true;
   }
 }

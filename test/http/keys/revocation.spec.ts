@@ -43,6 +43,9 @@ afterAll(async () => {
   await service.stop();
 });
 
+/** With room for all that a busy test sends. */
+const newKey = (): Promise<MadeKey> => service.createKey(org, { requestsPerMinute: 1_000_000 });
+
 async function statusOf(on: ServiceClient, { key }: MadeKey): Promise<number> {
   return (await on.call('GET', '/v1/models', { headers: { 'x-api-key': key } })).status;
 }
@@ -87,14 +90,14 @@ async function killListeners(): Promise<number> {
 
 describe('a revoked key', () => {
   it('is refused by the replica that revoked it and by the other one, although both had it in memory', async () => {
-    const key = await service.createKey(org);
+    const key = await newKey();
     for (const on of [service, replica]) expect(await statusOf(on, key)).toBe(200);
     await revoke(key);
     await expectRefusedEverywhere(key);
   });
 
   it('is refused by both under load, while an untouched key passes all the time', async () => {
-    const [revoked, untouched] = [await service.createKey(org), await service.createKey(org)];
+    const [revoked, untouched] = [await newKey(), await newKey()];
     const load = underLoad(revoked);
     const other = underLoad(untouched);
     try {
@@ -110,7 +113,7 @@ describe('a revoked key', () => {
   });
 
   it('is refused by both although nobody heard of it, their listeners’ connections being killed again and again', async () => {
-    const [revoked, untouched] = [await service.createKey(org), await service.createKey(org)];
+    const [revoked, untouched] = [await newKey(), await newKey()];
     const load = underLoad(revoked);
     const other = underLoad(untouched);
     let killed = 0;
@@ -135,11 +138,11 @@ describe('a revoked key', () => {
   });
 
   it('does not become good again when the listeners are back and the keys in memory again', async () => {
-    const key = await service.createKey(org);
+    const key = await newKey();
     for (const on of [service, replica]) expect(await statusOf(on, key)).toBe(200);
     await killListeners();
     await revoke(key);
-    const later = await service.createKey(org);
+    const later = await newKey();
     await eventually(async () => {
       const listening = await service.sql(
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'pg_notify'",
@@ -151,14 +154,14 @@ describe('a revoked key', () => {
   });
 
   it('ends nothing that it does not name: its siblings go on', async () => {
-    const [first, second] = [await service.createKey(org), await service.createKey(org)];
+    const [first, second] = [await newKey(), await newKey()];
     await revoke(first);
     await expectRefusedEverywhere(first);
     for (const on of [service, replica]) expect(await statusOf(on, second)).toBe(200);
   });
 
   it('lets a stream that is open end whole, and begins none any more', async () => {
-    const key = await service.createKey(org);
+    const key = await newKey();
     const words = Array.from({ length: 40 }, (_, index) => ` word${index}`);
     service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 30 });
     const stream = OpenStream.start(service, key.key, {
@@ -212,7 +215,7 @@ describe('a replica that can no longer hear of revocations', () => {
       },
     });
     try {
-      const [revoked, untouched] = [await service.createKey(org), await service.createKey(org)];
+      const [revoked, untouched] = [await newKey(), await newKey()];
       for (const key of [revoked, untouched]) expect(await statusOf(deaf, key)).toBe(200);
       deafen(proxy);
       await revoke(revoked);

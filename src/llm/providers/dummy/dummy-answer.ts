@@ -1,7 +1,7 @@
 import { isObject, type ChatRequest } from '../../chat/chat-request.js';
 import { countInputTokens } from '../../tokens/chat-tokens.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
-import { minimalValue } from './minimal-json.js';
+import { minimalJson } from './minimal-json.js';
 
 /** What the dummy says, the same for the same request. All choices say the same. */
 export interface DummyAnswer {
@@ -23,7 +23,7 @@ export function composeDummyAnswer(request: ChatRequest, tokenizer: Tokenizer): 
   const inputTokens = countInputTokens(tokenizer, request);
   const tool = demandedTool(value['tools'], value['tool_choice']);
   if (tool !== null) {
-    const args = JSON.stringify(minimalValue(tool['parameters'] ?? {}));
+    const args = minimalJson(tool['parameters'] ?? {});
     const toolCall = { name: String(tool['name']), arguments: args };
     const outputTokens = tokenizer.count(toolCall.name) + tokenizer.count(args);
     return { text: null, toolCall, finishReason: 'tool_calls', inputTokens, outputTokens };
@@ -61,12 +61,7 @@ function formatted(format: unknown): string | null {
   if (format['type'] === 'json_object') return '{}';
   if (format['type'] !== 'json_schema') return null;
   const definition = format['json_schema'];
-  try {
-    return JSON.stringify(minimalValue(isObject(definition) ? definition['schema'] : {}));
-  } catch {
-    // A constant that is nested deeper than can be written.
-    return '{}';
-  }
+  return minimalJson(isObject(definition) ? definition['schema'] : {});
 }
 
 function lastUserText(messages: unknown): string {

@@ -13,11 +13,16 @@ interface Budget {
 type Schema = Readonly<Record<string, unknown>>;
 
 /**
- * The smallest value that a JSON schema of the kind that tools and response formats use lets through: required fields
- * alone, the first of any choice. A schema that says more than that (patterns, say) may not be met.
+ * The smallest JSON that a JSON schema of the kind that tools and response formats use lets through: required fields alone,
+ * the first of any choice. A schema that says more than that (patterns, say) may not be met; a constant that is nested
+ * deeper than can be written becomes an empty object.
  */
-export function minimalValue(schema: unknown): unknown {
-  return valueOf(schema, { root: schema, left: MAX_VALUES }, 0);
+export function minimalJson(schema: unknown): string {
+  try {
+    return JSON.stringify(valueOf(schema, { root: schema, left: MAX_VALUES }, 0));
+  } catch {
+    return '{}';
+  }
 }
 
 function valueOf(schema: unknown, budget: Budget, depth: number): unknown {
