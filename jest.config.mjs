@@ -22,5 +22,7 @@ export default {
   setupFiles: ['<rootDir>/test/support/jest-preload.mjs'],
   globalSetup: '<rootDir>/test/support/jest-global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/jest-global-teardown.mjs',
+  // Many specs wait for real terms and time-outs: two at once fill each other's pauses, on two cores too.
+  maxWorkers: 2,
   testTimeout: 30_000,
 };
