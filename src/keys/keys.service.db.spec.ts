@@ -152,7 +152,7 @@ describe('a key that is made', () => {
   it.each([0, 1, 1000, 86_400_000])('can not have expired already: %d ms ago', async (ago) => {
     const before = await countKeys();
     const fault = await refusal(create({ expiresAt: new Date(node.service.now().getTime() - ago) }));
-    expect(fault).toMatchObject({ kind: 'invalid_input', fields: [{ field: 'expires_at' }] });
+    expect(fault).toMatchObject({ kind: 'invalid_input', fields: [{ field: 'expiresAt' }] });
     expect(await countKeys()).toBe(before);
   });
 });
@@ -187,7 +187,7 @@ describe('a key that is changed', () => {
         expiresAt: new Date(Date.now() + 3_600_000),
       }),
     );
-    expect(fault).toMatchObject({ kind: 'invalid_input', fields: [{ field: 'never_expires' }] });
+    expect(fault).toMatchObject({ kind: 'invalid_input', fields: [{ field: 'neverExpires' }] });
   });
 
   it('can not come to life again once it is revoked', async () => {
@@ -294,7 +294,7 @@ describe('the list', () => {
     ] as const) {
       expect(await refusal(page(2, token, tenant))).toMatchObject({
         kind: 'invalid_input',
-        fields: [{ field: 'page_token' }],
+        fields: [{ field: 'pageToken' }],
       });
     }
   });
