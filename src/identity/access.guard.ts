@@ -18,11 +18,11 @@ export class AccessGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const declaration = this.reflector.get<AccessDeclaration | undefined>(ACCESS_METADATA, context.getHandler());
     if (declaration === undefined) throw new Fault('permission_denied', 'This route declares no access.');
-    if ('public' in declaration) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const { principal } = request;
+    if (principal !== null) refuseUnservedIdentityHeaders(request, principal);
+    if ('public' in declaration) return true;
     if (principal === null) throw new Fault('unauthenticated', 'A credential is needed.');
-    refuseUnservedIdentityHeaders(request, principal);
     assertAllowed(declaration.rule, principal);
     return true;
   }

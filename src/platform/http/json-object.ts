@@ -144,7 +144,7 @@ export function refuseRepeatedFields(text: string): void {
     if (code === 123 /* { */) open.push({ keys: new Set(), key: '' });
     else if (code === 91 /* [ */) open.push({ keys: null, key: '' });
     else if (code === 125 /* } */ || code === 93 /* ] */) open.pop();
-    if (code === 123 || code === 44 /* , */) wantsKey = open.at(-1)?.keys != null;
+    if (code === 123 || code === 44 /* , */) wantsKey = (open.at(-1)?.keys ?? null) !== null;
     at += 1;
   }
 }
