@@ -39,12 +39,6 @@ export interface SecretKeyPrincipal {
 
 export type PrincipalKind = Principal['kind'];
 
-/** The principals that act inside a tenant. */
-export type TenantPrincipal = Exclude<Principal, AccountPrincipal>;
-
-/** Narrows to one or several kinds: `is(principal, 'secretKey')`. */
-export type PrincipalOf<K extends PrincipalKind> = Extract<Principal, { kind: K }>;
-
 /** How the audit log and the request's log lines name the principal. Holds ids, never secrets. */
 export function auditSubject(principal: Principal): string {
   switch (principal.kind) {
