@@ -1,11 +1,12 @@
 // `npm run docs`: writes docs/configuration.md and .env.example from the settings, docs/errors.md from the faults and their
 // dialects. With --check it writes nothing and fails where a committed file says something else.
 //
-// Node runs the TypeScript sources below as they stand, so that what is written never lags behind by a build.
+// The settings are read from the build, which `npm run docs` and `npm test` bring up to date first; the sources below
+// import nothing at run time, and Node runs them as they stand.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SETTINGS } from '../src/platform/config/settings.ts';
+import { SETTINGS } from '../dist/platform/config/settings.js';
 import { FAULT_STATUS, Fault } from '../src/platform/errors/fault.ts';
 import { renderError } from '../src/platform/http/dialect.ts';
 

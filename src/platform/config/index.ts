@@ -1,2 +1,3 @@
 export * from './load-settings.js';
-export { SETTINGS, type Pepper, type SettingDefinition } from './settings.js';
+export type { Pepper, SettingDefinition } from './setting-definition.js';
+export { SETTINGS } from './settings.js';

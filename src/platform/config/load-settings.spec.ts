@@ -27,6 +27,26 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
 /** The variables that the problems begin with, each as often as it is told. */
 const namesOf = (problems: readonly string[]): string[] => problems.map((problem) => problem.split(' ', 1)[0]!).sort();
 
+describe('address ranges', () => {
+  it.each(['TRUSTED_PROXIES', 'OUTBOUND_ALLOW_CIDRS'])(
+    '%s takes ranges of either family, and none by default',
+    (name) => {
+      const read = (value?: string) => {
+        const { settings } = loadSettings({ ...PRODUCTION, ...(value === undefined ? {} : { [name]: value }) });
+        return name === 'TRUSTED_PROXIES' ? settings.trustedProxies : settings.outboundAllowCidrs;
+      };
+      expect(read()).toEqual([]);
+      expect(read('10.1.0.0/16, fd00::/8')).toEqual(['10.1.0.0/16', 'fd00::/8']);
+    },
+  );
+
+  it.each(['10.1.0.0', '10.1.0.0/33', 'proxy.internal', '0.0.0.0/0', '10.1.0.0/16,::/0'])('%s is refused', (value) => {
+    for (const name of ['TRUSTED_PROXIES', 'OUTBOUND_ALLOW_CIDRS']) {
+      expect(namesOf(problemsOf({ ...PRODUCTION, [name]: value }))).toEqual([name]);
+    }
+  });
+});
+
 describe('the mode', () => {
   it.each<[string, Record<string, string>, string]>([
     ['nothing is set', {}, 'development'],

@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { SETTINGS, type Pepper, type RawSettings, type SettingDefinition, type SettingName } from './settings.js';
+import type { Pepper, SettingDefinition } from './setting-definition.js';
+import { SETTINGS, type RawSettings, type SettingName } from './settings.js';
 
 export type Mode = 'development' | 'production';
 

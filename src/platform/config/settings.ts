@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cidrs, flag, group, integer, list, peppers, url, type SettingDefinition } from './setting-definition.js';
 
 /**
  * Every setting there is: its variable, its type, its default and what it means. The documentation, `.env.example` and
@@ -6,91 +7,12 @@ import { z } from 'zod';
  * GATEHOUSE_.
  */
 
-const integer = (min: number, max: number): z.ZodType<number> =>
-  z
-    .string()
-    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
-
-const url = (...protocols: string[]): z.ZodType<string> =>
-  z.string().refine(
-    (value) => {
-      const parsed = URL.canParse(value) ? new URL(value) : null;
-      return parsed !== null && protocols.includes(parsed.protocol);
-    },
-    `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
-  );
-
-const list: z.ZodType<readonly string[]> = z.string().transform((value) =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
-
-const flag: z.ZodType<boolean> = z
-  .enum(['0', '1', 'true', 'false'], 'must be 1 or 0')
-  .transform((value) => value === '1' || value === 'true');
-
-const peppers: z.ZodType<readonly Pepper[]> = z.string().transform((value, context) => {
-  const parsed: Pepper[] = [];
-  for (const part of value.split(',')) {
-    const match = /^\s*(\d{1,9}):([A-Za-z0-9_-]+={0,2})\s*$/.exec(part);
-    const secret = Buffer.from(match?.[2] ?? '', 'base64url');
-    if (match === null || secret.length < 32) {
-      context.addIssue(
-        'must be `version:secret` pairs separated by commas, each secret at least 32 bytes in base64url',
-      );
-      return z.NEVER;
-    }
-    parsed.push({ version: Number(match[1]), secret });
-  }
-  if (new Set(parsed.map(({ version }) => version)).size !== parsed.length) {
-    context.addIssue('names a version twice');
-    return z.NEVER;
-  }
-  return parsed;
-});
-
-/** A secret that keys are stored under; the first of the list is the one for new keys. */
-export interface Pepper {
-  readonly version: number;
-  readonly secret: Buffer;
-}
-
-export interface SettingDefinition<T = unknown> {
-  readonly variable: string;
-  readonly group: string;
-  readonly description: string;
-  readonly schema: z.ZodType<T>;
-  /** As it would be written in the environment; absent: unset. */
-  readonly fallback?: string;
-  /** What the documentation shows where the default depends on the mode. */
-  readonly fallbackNote?: string;
-  readonly secret?: true;
-  readonly requiredInProduction?: true;
-}
-
-function setting<T, F extends string | undefined = undefined>(
-  definition: Omit<SettingDefinition<T>, 'fallback'> & { fallback?: F },
-): SettingDefinition<F extends string ? T : T | undefined> {
-  return definition as SettingDefinition<F extends string ? T : T | undefined>;
-}
-
-const group = <const G extends string>(name: G) => ({
-  define: <T, F extends string | undefined = undefined>(
-    variable: string,
-    schema: z.ZodType<T>,
-    description: string,
-    options: { fallback?: F; fallbackNote?: string; secret?: true; requiredInProduction?: true } = {},
-  ) => setting<T, F>({ variable, group: name, description, schema, ...options }),
-});
-
 const service = group('Service').define;
 const database = group('Database').define;
 const secrets = group('Secrets').define;
 const signIn = group('Dashboard sign-in').define;
+const endUsers = group('End users').define;
+const network = group('Network').define;
 const providers = group('Providers').define;
 const limits = group('Limits and timeouts').define;
 const ledger = group('Ledger').define;
@@ -194,7 +116,8 @@ export const SETTINGS = {
   firebaseServiceAccount: signIn(
     'FIREBASE_SERVICE_ACCOUNT',
     z.string().min(1),
-    "Service account (JSON, or a path to it) that writes claims. Unset: the machine's own Google credentials.",
+    'Service account (JSON, or a path to it) that writes claims and reads whether users are disabled: without it nobody ' +
+      "signs in. Unset: the machine's own Google credentials.",
     { secret: true },
   ),
   firebaseJwksUrl: signIn(
@@ -209,6 +132,40 @@ export const SETTINGS = {
     'FIREBASE_AUTH_EMULATOR_HOST',
     z.string().min(1),
     "Refused in production, and for a project whose id does not begin with `demo-`: the emulator's tokens are unsigned.",
+  ),
+
+  accountCheckSeconds: signIn(
+    'GATEHOUSE_ACCOUNT_CHECK_SECONDS',
+    integer(1, 60),
+    'How long an answer about whether a Firebase user is disabled or revoked is believed; then Firebase is asked again ' +
+      'before the next request of that user is served, which is answered 503 where Firebase can not be asked.',
+    { fallback: '50' },
+  ),
+  dashboardUrl: signIn(
+    'DASHBOARD_URL',
+    url('http:', 'https:'),
+    'Where people reach the dashboard: the links of invitations lead there. Unset: `PUBLIC_URL`, else where the request came to.',
+  ),
+
+  publishableDefaultIssuer: endUsers(
+    'PUBLISHABLE_DEFAULT_ISSUER',
+    z.enum(['none', 'platform'], 'must be none or platform'),
+    "Whose tokens a publishable key without an `oidc_config` takes: nobody's, or those of the dashboard's issuer that carry " +
+      "the key's tenant.",
+    { fallback: 'none' },
+  ),
+
+  trustedProxies: network(
+    'TRUSTED_PROXIES',
+    cidrs,
+    'Addresses of the proxies before the service, as ranges: only what these say in `X-Forwarded-For` is believed.',
+    { fallback: '' },
+  ),
+  outboundAllowCidrs: network(
+    'OUTBOUND_ALLOW_CIDRS',
+    cidrs,
+    'Private ranges that addresses which a tenant chose (issuers, webhooks) may lead to all the same; see decision 0007.',
+    { fallback: '' },
   ),
 
   openaiApiKey: providers('OPENAI_API_KEY', z.string().min(1), "The platform's own key at the provider.", {
@@ -245,6 +202,18 @@ export const SETTINGS = {
     {
       fallback: '1000',
     },
+  ),
+  requestsPerMinutePerHuman: limits(
+    'GATEHOUSE_REQUESTS_PER_MINUTE_PER_HUMAN',
+    integer(1, 1_000_000_000),
+    'Requests a minute of one end user of a publishable key that sets none of its own.',
+    { fallback: '60' },
+  ),
+  failedAuthenticationsPerMinute: limits(
+    'GATEHOUSE_FAILED_AUTHENTICATIONS_PER_MINUTE',
+    integer(1, 1_000_000_000),
+    'Failed authentications a minute from one address (IPv6: one /64); further failures answer 429, valid credentials pass.',
+    { fallback: '30' },
   ),
   rateWindowSeconds: limits('GATEHOUSE_RATE_WINDOW_SECONDS', integer(1, 3600), 'Length of the request window.', {
     fallback: '60',

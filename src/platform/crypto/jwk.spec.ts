@@ -20,6 +20,10 @@ describe('parseVerificationKey', () => {
     expect(parseVerificationKey({ ...ecKey, kid: 'b', use: 'sig' }, ALL)).toMatchObject({ algorithms: ['ES256'] });
   });
 
+  it('takes a key without a kid for one that has none', () => {
+    expect(parseVerificationKey(rsaKey, ALL)).toMatchObject({ kid: null, algorithms: ['RS256', 'PS256'] });
+  });
+
   it('holds a key to its own alg', () => {
     expect(parseVerificationKey({ ...rsaKey, kid: 'a', alg: 'PS256' }, ALL)).toMatchObject({ algorithms: ['PS256'] });
   });
@@ -30,8 +34,8 @@ describe('parseVerificationKey', () => {
   });
 
   it.each<[string, unknown]>([
-    ['no kid', rsaKey],
     ['an empty kid', { ...rsaKey, kid: '' }],
+    ['a kid that is null', { ...rsaKey, kid: null }],
     ['a kid that is no text', { ...rsaKey, kid: 1 }],
     ['a kid without end', { ...rsaKey, kid: 'k'.repeat(257) }],
     ['use enc', { ...rsaKey, kid: 'a', use: 'enc' }],
@@ -41,6 +45,8 @@ describe('parseVerificationKey', () => {
     ['RSA of 1024 bits', { ...rsa(1024), kid: 'a' }],
     ['RSA with the exponent 1, for which anybody can sign', { ...rsaKey, kid: 'a', e: 'AQ' }],
     ['RSA with an even exponent', { ...rsaKey, kid: 'a', e: 'BA' }],
+    ['RSA with an exponent of 33 bits', { ...rsaKey, kid: 'a', e: 'AQAAAAE' }],
+    ['RSA with an exponent as long as the modulus', { ...rsaKey, kid: 'a', e: `f${'_'.repeat(340)}` }],
     ['RSA without a modulus', { kty: 'RSA', e: 'AQAB', kid: 'a' }],
     ['EC on P-384', { ...ec('P-384'), kid: 'a' }],
     ['EC with a point off the curve', { ...ecKey, x: ecKey.y, y: ecKey.x, kid: 'a' }],

@@ -4,7 +4,8 @@ export type JwsAlgorithm = 'RS256' | 'PS256' | 'ES256';
 
 /** A key that an issuer published, and what it may verify. */
 export interface VerificationKey {
-  readonly kid: string;
+  /** Null: it has none, as the only key of an issuer may. */
+  readonly kid: string | null;
   readonly key: KeyObject;
   readonly algorithms: readonly JwsAlgorithm[];
 }
@@ -14,18 +15,20 @@ const ALGORITHMS_BY_KEY_TYPE: ReadonlyMap<unknown, readonly JwsAlgorithm[]> = ne
   ['EC', ['ES256']],
 ]);
 const RSA_BITS = { min: 2048, max: 8192 };
+const MAX_PUBLIC_EXPONENT = 2n ** 32n - 1n;
 const MAX_KID_LENGTH = 256;
 
 /**
  * Reads one entry of a JWKS; null where it is not a key that we would verify with. Guarantee: what comes out can only
  * verify, is of a strength and type that the allowed algorithms ask for, and serves no algorithm that its own `alg`
- * leaves out. A public exponent of 1 is refused since anybody can sign for it; very long keys, since each check of a
- * signature would cost us their length cubed.
+ * leaves out. A public exponent of 1 is refused since anybody can sign for it; very long keys and exponents, since each
+ * check of a signature costs us by their length: an issuer that a tenant chose could make every request a hundred times
+ * dearer.
  */
 export function parseVerificationKey(jwk: unknown, allowed: readonly JwsAlgorithm[]): VerificationKey | null {
   if (typeof jwk !== 'object' || jwk === null) return null;
   const { kid, kty, use, alg, key_ops: operations, n, e, crv, x, y } = jwk as Record<string, unknown>;
-  if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) return null;
+  if (kid !== undefined && !isKid(kid)) return null;
   if (use !== undefined && use !== 'sig') return null;
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) return null;
 
@@ -35,7 +38,11 @@ export function parseVerificationKey(jwk: unknown, allowed: readonly JwsAlgorith
   if (algorithms.length === 0) return null;
   // Public members alone: a document that leaks a private key does not put one into our hands.
   const key = readPublicKey(kty === 'RSA' ? { kty, n, e } : { kty, crv, x, y });
-  return key !== null && isStrong(key) ? { kid, key, algorithms } : null;
+  return key !== null && isStrong(key) ? { kid: kid ?? null, key, algorithms } : null;
+}
+
+function isKid(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_KID_LENGTH;
 }
 
 function readPublicKey(jwk: Record<string, unknown>): KeyObject | null {
@@ -54,6 +61,7 @@ function isStrong({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boole
     modulusLength >= RSA_BITS.min &&
     modulusLength <= RSA_BITS.max &&
     publicExponent >= 3n &&
+    publicExponent <= MAX_PUBLIC_EXPONENT &&
     publicExponent % 2n === 1n
   );
 }

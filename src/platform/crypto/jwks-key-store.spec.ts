@@ -26,7 +26,7 @@ class Issuer {
     monotonicNowMs: () => this.nowMs,
   });
 
-  find(kid: string): Promise<KeyObject | null> {
+  find(kid: string | null): Promise<KeyObject | null> {
     return this.store.find(kid, 'RS256');
   }
 
@@ -184,6 +184,55 @@ describe('JwksKeyStore', () => {
     issuer.document = { keys: [null, { kid: 'bad' }, entry('one'), { ...other, kid: 'one' }] };
     const key = await issuer.find('one');
     expect(key?.export({ format: 'jwk' }).n).toBe(pair.publicKey.export({ format: 'jwk' }).n);
+  });
+
+  describe('asked for a token without a kid', () => {
+    const unnamed = { ...pair.publicKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256' };
+
+    it.each([
+      ['has no kid either', unnamed],
+      ['has one', entry('one')],
+    ])('gives the only key, which %s', async (_what, only) => {
+      const issuer = new Issuer();
+      issuer.document = { keys: [only, { ...only, alg: 'RS512' }] };
+      expect((await issuer.find(null))?.export({ format: 'jwk' }).n).toBe(unnamed.n);
+      expect(await issuer.store.find(null, 'PS256')).toBeNull();
+      expect(issuer.fetches).toBe(1);
+    });
+
+    it.each<[string, object[]]>([
+      ['two keys', [entry('one'), entry('two')]],
+      ['two keys without a kid', [unnamed, unnamed]],
+      ['one key without a kid and another with one', [unnamed, entry('one')]],
+    ])('picks none of %s', async (_what, keys) => {
+      const issuer = new Issuer();
+      issuer.document = { keys };
+      expect(await issuer.find(null)).toBeNull();
+    });
+
+    it('asks first, and answers 503 while nobody can say', async () => {
+      const issuer = new Issuer();
+      issuer.down = true;
+      await expect(issuer.find(null)).rejects.toMatchObject({ kind: 'unavailable' });
+      expect(issuer.fetches).toBe(1);
+    });
+  });
+
+  it('gives a key without a kid to no token that names one', async () => {
+    const issuer = new Issuer();
+    issuer.document = { keys: [pair.publicKey.export({ format: 'jwk' })] };
+    for (const kid of ['null', 'undefined', '']) expect(await issuer.find(kid)).toBeNull();
+  });
+
+  it('looks at so many entries and no more', async () => {
+    const keys = [entry('one'), entry('two'), entry('three')];
+    const store = new JwksKeyStore({
+      fetchJwks: () => Promise.resolve({ keys }),
+      allowedAlgorithms: ['RS256'],
+      maxKeys: 2,
+    });
+    expect(await store.find('two', 'RS256')).not.toBeNull();
+    expect(await store.find('three', 'RS256')).toBeNull();
   });
 
   it('gives no key for an algorithm that the key does not serve', async () => {

@@ -8,6 +8,8 @@ export interface JwksKeyStoreOptions {
   /** Asks the issuer. Bounded in time and size by whoever writes it. */
   readonly fetchJwks: () => Promise<JwksDocument>;
   readonly allowedAlgorithms: readonly JwsAlgorithm[];
+  /** Most entries of a document that are looked at; reading each one costs time and memory. */
+  readonly maxKeys?: number;
   /** Hears of every failed fetch, for the log. */
   readonly onFetchFailed?: (error: unknown) => void;
   /** A clock that never goes back, in milliseconds. */
@@ -20,7 +22,7 @@ const RETRY_AFTER_FAILURE_MS = 5_000;
 /** Keys that are older than their age by less than this serve while new ones are fetched behind the request's back. */
 const BACKGROUND_REFRESH_MS = 5 * 60_000;
 const MAX_AGE_SECONDS = { fallback: 3600, min: 30, max: 24 * 3600 };
-const MAX_KEYS = 200;
+const DEFAULT_MAX_KEYS = 200;
 
 /**
  * An issuer's public keys by kid, kept as KeyObjects (a PEM or JWK would be parsed anew on every check).
@@ -31,7 +33,8 @@ const MAX_KEYS = 200;
  * and while nobody can say, the answer is "unavailable", since a wrong 401 would sign people out.
  */
 export class JwksKeyStore {
-  private keys: ReadonlyMap<string, VerificationKey> = new Map();
+  /** By kid; under null all of them. */
+  private keys: ReadonlyMap<string | null, readonly VerificationKey[]> = new Map();
   private expiresAtMs = -Infinity;
   private mayAskAgainAtMs = -Infinity;
   private failed = false;
@@ -45,18 +48,21 @@ export class JwksKeyStore {
   /**
    * The key that `kid` names, if it serves `algorithm`; null: the issuer has none such.
    *
+   * @param kid null: the token names none. It is then the issuer's only key for the algorithm; of several, nobody picks
+   *   one by trial
    * @throws Fault unavailable
    */
-  async find(kid: string, algorithm: JwsAlgorithm): Promise<KeyObject | null> {
+  async find(kid: string | null, algorithm: JwsAlgorithm): Promise<KeyObject | null> {
     if (this.keys.has(kid)) await this.refreshExpired();
     else await this.refresh();
-    const found = this.keys.get(kid);
-    if (found === undefined && this.failed) {
+    const candidates = this.keys.get(kid);
+    if (candidates === undefined && this.failed) {
       throw new Fault('unavailable', "The keys of the token's issuer can't be fetched right now; try again.", {
         retryAfterSeconds: RETRY_AFTER_FAILURE_MS / 1000,
       });
     }
-    return found?.algorithms.includes(algorithm) ? found.key : null;
+    const [found, ...others] = candidates?.filter(({ algorithms }) => algorithms.includes(algorithm)) ?? [];
+    return found !== undefined && others.length === 0 ? found.key : null;
   }
 
   private async refreshExpired(): Promise<void> {
@@ -93,13 +99,16 @@ export class JwksKeyStore {
   }
 
   /** @throws Error where none is usable: that is an issuer out of order, and what we had stays. */
-  private readKeys(entries: readonly unknown[]): ReadonlyMap<string, VerificationKey> {
-    const keys = new Map<string, VerificationKey>();
-    for (const entry of entries.slice(0, MAX_KEYS)) {
+  private readKeys(entries: readonly unknown[]): ReadonlyMap<string | null, readonly VerificationKey[]> {
+    const all: VerificationKey[] = [];
+    const keys = new Map<string | null, readonly VerificationKey[]>([[null, all]]);
+    for (const entry of entries.slice(0, this.options.maxKeys ?? DEFAULT_MAX_KEYS)) {
       const key = parseVerificationKey(entry, this.options.allowedAlgorithms);
-      if (key !== null && !keys.has(key.kid)) keys.set(key.kid, key);
+      if (key === null || (key.kid !== null && keys.has(key.kid))) continue;
+      if (key.kid !== null) keys.set(key.kid, [key]);
+      all.push(key);
     }
-    if (keys.size === 0) throw new Error("None of the issuer's keys can be used.");
+    if (all.length === 0) throw new Error("None of the issuer's keys can be used.");
     return keys;
   }
 }

@@ -4,7 +4,7 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/pos
 import { onDatabase, rowsOf, seedTenant, type SeededTenant } from '../../../test/support/sql.js';
 import { testSettings } from '../../../test/support/settings.js';
 import { Fault } from '../errors/index.js';
-import { Database, appConnection } from './database.js';
+import { Database, appConnection, type TenantTransaction } from './database.js';
 
 let test: TestDatabase;
 let database: Database;
@@ -170,10 +170,8 @@ describe('inside a tenant', () => {
 
 describe("the service's role", () => {
   const FORBIDDEN = [
-    "UPDATE api_keys SET hash = '\\x00'",
     'UPDATE api_keys SET tenant_id = tenant_id',
     'UPDATE api_keys SET type = type',
-    'UPDATE api_keys SET pepper_version = 1',
     'UPDATE api_keys SET last_used_at = now()',
     'UPDATE api_keys SET created_by = created_by',
     'DELETE FROM api_keys',
@@ -182,12 +180,18 @@ describe("the service's role", () => {
     'UPDATE usage_records SET output_tokens = 0',
     'DELETE FROM usage_records',
     'TRUNCATE usage_records',
-    "UPDATE memberships SET role = 'owner'",
+    'UPDATE memberships SET org_id = org_id',
     'INSERT INTO memberships SELECT * FROM memberships',
-    'DELETE FROM memberships',
     'UPDATE users SET email = email',
-    'INSERT INTO tenants SELECT * FROM tenants',
-    'UPDATE orgs SET name = name',
+    'UPDATE tenants SET org_id = org_id',
+    'DELETE FROM tenants',
+    'UPDATE orgs SET created_by = created_by',
+    'INSERT INTO humans SELECT * FROM humans',
+    'UPDATE invitations SET accepted_by = invited_by',
+    'UPDATE audit_events SET action = action',
+    'DELETE FROM audit_events',
+    'TRUNCATE audit_events',
+    'SELECT * FROM idempotency_keys',
     'SELECT * FROM claim_writes',
     'SELECT * FROM process_leases',
     'UPDATE process_leases SET renewed_at = now()',
@@ -268,9 +272,9 @@ describe("the service's role", () => {
         "INSERT INTO pg_temp.api_keys VALUES ('mine', 'mine', 'SECRET', '\\x01', 1, '{}', null, null, null)",
       );
       await client.query('CREATE TEMPORARY TABLE memberships (org_id text, user_id text, role text)');
-      expect((await client.query("SELECT * FROM find_api_key(ARRAY['\\x01'::bytea])")).rows).toEqual([]);
+      expect((await client.query("SELECT id FROM find_api_key(ARRAY['\\x01'::bytea])")).rows).toEqual([{ id: null }]);
       await client.query('SET search_path = pg_temp, public');
-      expect((await client.query("SELECT * FROM find_api_key(ARRAY['\\x01'::bytea])")).rows).toEqual([]);
+      expect((await client.query("SELECT id FROM find_api_key(ARRAY['\\x01'::bytea])")).rows).toEqual([{ id: null }]);
       expect(
         (await client.query('SELECT role FROM find_membership($1, $2)', [acme.tenantId, acme.ownerId])).rows,
       ).toEqual([{ role: 'owner' }]);
@@ -316,6 +320,35 @@ describe('the service refuses to run', () => {
     await expect(database.assertConfined()).resolves.toBeUndefined();
     await withLogin(['gatehouse_app'], 'INHERIT', async (url) => expect(await refusal(url)).toBeNull());
   });
+});
+
+describe('a tenant that was deleted while a request was on its way', () => {
+  it.each([
+    ['by the client', (tenantId: string) => insertKey(tenantId)],
+    ['by a function', (tenantId: string) => claimIdempotencyKey(tenantId)],
+  ])('gets no row, and the request is refused rather than broken: %s', async (_how, write) => {
+    const gone = 'tenant-that-is-gone';
+    const refused = database.withTenant(gone, write(gone));
+    await expect(refused).rejects.toMatchObject({ kind: 'permission_denied' });
+  });
+
+  const insertKey = (tenantId: string) => (tx: TenantTransaction) =>
+    tx.apiKey.create({
+      data: {
+        id: randomUUID(),
+        tenantId,
+        type: 'SECRET',
+        name: 'key',
+        keyPrefix: 'sk_gh_',
+        hash: new Uint8Array([1, 2, 3]),
+        pepperVersion: 1,
+        scopes: [],
+        allowedOrigins: [],
+        createdBy: 'ann',
+      },
+    });
+  const claimIdempotencyKey = (tenantId: string) => (tx: TenantTransaction) =>
+    tx.$queryRawUnsafe(`SELECT * FROM claim_idempotency_key('o', 'k', $1, '')`, tenantId);
 });
 
 describe('an error of a statement', () => {

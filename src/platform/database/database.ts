@@ -20,7 +20,12 @@ export interface NamedStatement {
 /** The setting that Postgres' policies read; transaction-scoped, so that a pooled connection never carries it over. */
 const SET_TENANT = "SELECT set_config('app.tenant_id', $1, true)";
 
+/** Shared with reservations and other changes; purge_tenant takes it alone. */
+const HOLD_TENANT = "SELECT pg_advisory_xact_lock_shared(hashtextextended('tenant:' || $1, 0))";
+
 const CONNECT_TIMEOUT_MS = 3000;
+/** For a connection of the pool, and for the whole transaction. */
+const TRANSACTION_OPTIONS = { maxWait: 5000, timeout: 10_000 };
 
 /**
  * The service's way to Postgres, as the role gatehouse_app, which owns nothing and cannot bypass row-level security.
@@ -44,6 +49,7 @@ export class Database implements OnApplicationShutdown {
     // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
     this.pool.on('error', (error) => logger.warn({ err: error }, 'An idle database connection broke.'));
     this.prisma = new PrismaClient({
+      transactionOptions: TRANSACTION_OPTIONS,
       adapter: new PrismaPg(this.pool, {
         statementNameGenerator: ({ sql }) => createHash('sha1').update(sql).digest('hex'),
       }),
@@ -68,7 +74,7 @@ export class Database implements OnApplicationShutdown {
   /**
    * Runs `work` in one transaction that sees this tenant's rows alone.
    *
-   * @throws Fault unavailable when Postgres can't be reached.
+   * @throws Fault unavailable when Postgres can't be reached; permission_denied where the tenant was deleted meanwhile
    */
   async withTenant<T>(tenantId: string, work: (transaction: TenantTransaction) => Promise<T>): Promise<T> {
     try {
@@ -76,6 +82,41 @@ export class Database implements OnApplicationShutdown {
         await transaction.$executeRawUnsafe(SET_TENANT, tenantId);
         return work(transaction);
       });
+    } catch (error) {
+      throw tenantIsGone(error) ? new Fault('permission_denied', 'The tenant was deleted.') : asFault(error);
+    }
+  }
+
+  /**
+   * Runs `work` in one transaction that sees this tenant's rows alone and holds the tenant against deletion: the lock comes
+   * first, so that neither waits for the other while it holds what the other wants.
+   *
+   * @throws Fault permission_denied: the tenant was deleted; unavailable
+   */
+  async changeTenant<T>(tenantId: string, work: (transaction: TenantTransaction) => Promise<T>): Promise<T> {
+    return this.withTenant(tenantId, async (transaction) => {
+      await transaction.$executeRawUnsafe(HOLD_TENANT, tenantId);
+      const [tenant] = await transaction.$queryRawUnsafe<unknown[]>('SELECT 1 FROM tenants WHERE id = $1', tenantId);
+      if (tenant === undefined) throw new Fault('permission_denied', 'The tenant was deleted.');
+      return work(transaction);
+    });
+  }
+
+  /**
+   * Runs `work` in one transaction that sees no tenant until a function that looks across tenants has told which:
+   * `enter` then makes it that tenant's.
+   *
+   * @throws Fault unavailable when Postgres can't be reached.
+   */
+  async acrossTenants<T>(
+    work: (transaction: TenantTransaction, enter: (tenantId: string) => Promise<void>) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.prisma.$transaction((transaction) =>
+        work(transaction, async (tenantId) => {
+          await transaction.$executeRawUnsafe(SET_TENANT, tenantId);
+        }),
+      );
     } catch (error) {
       throw asFault(error);
     }
@@ -143,9 +184,9 @@ export function directConnection(settings: Settings): pg.ClientConfig {
   return { ...appConnection({ ...settings, databaseAppUrl: undefined }), connectionString: settings.databaseDirectUrl };
 }
 
-/** SQLSTATE classes, Node's and Prisma's codes that mean "not now" rather than "not so". */
+/** SQLSTATE classes, Node's and Prisma's codes that mean "not now" rather than "not so"; a lost deadlock is one of them. */
 const CONNECTION_CODE =
-  /^(?:08...|53...|57P..|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EPIPE|EHOSTUNREACH|P1001|P1002|P1008|P1017|P2024|P2028)$/;
+  /^(?:08...|53...|57P..|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EPIPE|EHOSTUNREACH|40001|40P01|P1001|P1002|P1008|P1017|P2024|P2028|P2034)$/;
 /** What the driver says without a code, word for word: a statement's own error may quote what a caller wrote. */
 const CONNECTION_MESSAGES: ReadonlySet<string> = new Set([
   'Connection terminated',
@@ -163,6 +204,18 @@ function isConnectionError(error: unknown): boolean {
   if (code !== '') return CONNECTION_CODE.test(code);
   if (CONNECTION_MESSAGES.has(error.message)) return true;
   return error.cause !== undefined && isConnectionError(error.cause);
+}
+
+/** A row was to be written for a tenant whose own row is not there any more. */
+function tenantIsGone(error: unknown): boolean {
+  const cause = (error as { meta?: { driverAdapterError?: { cause?: DriverErrorCause } } } | null)?.meta
+    ?.driverAdapterError?.cause;
+  return cause?.originalCode === '23503' && /_tenant_id_fkey/.test(cause.originalMessage ?? '');
+}
+
+interface DriverErrorCause {
+  readonly originalCode?: string;
+  readonly originalMessage?: string;
 }
 
 /** Postgres' own code where Prisma wraps the error of a raw statement in one of its own. */

@@ -1,7 +1,38 @@
 import { ApiOkResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
+import { DIALECT_METADATA } from './dialect.js';
 import { openApiSchema } from './platform-body.decorator.js';
+import { writeMessage } from './protojson-answer.js';
 
-/** Tells OpenAPI what a handler answers. */
-export const Answers = (schema: z.ZodType): MethodDecorator =>
-  ApiOkResponse({ schema: openApiSchema(schema, 'output') });
+type Handler = (this: object, ...args: unknown[]) => unknown;
+
+/**
+ * What a handler answers: told in OpenAPI, and, on the platform surface, what it is held to. Whatever a handler there
+ * returns passes `writeMessage`, so that nothing goes out that was not declared; other dialects' answers go out as they
+ * are.
+ */
+export const Answers =
+  (schema: z.ZodType): MethodDecorator =>
+  (target, key, descriptor) => {
+    ApiOkResponse({ schema: openApiSchema(schema, 'output') })(target, key, descriptor);
+    const handler = descriptor.value as Handler;
+    const answering: Handler = function (...args) {
+      const answer = handler.apply(this, args);
+      return speaksPlatform(this) ? writeWhenThere(answer, schema) : answer;
+    };
+    // The framework knows a handler by what hangs on the function and by its name.
+    Object.defineProperty(answering, 'name', { value: handler.name });
+    for (const name of Reflect.getOwnMetadataKeys(handler) as unknown[]) {
+      Reflect.defineMetadata(name, Reflect.getOwnMetadata(name, handler), answering);
+    }
+    Object.assign(descriptor, { value: answering });
+  };
+
+async function writeWhenThere(answer: unknown, schema: z.ZodType): Promise<unknown> {
+  return writeMessage(await answer, schema);
+}
+
+/** The controller's decorator runs after those of its handlers: it is asked for when a handler is called. */
+function speaksPlatform({ constructor }: object): boolean {
+  return Reflect.getMetadata(DIALECT_METADATA, constructor) === 'platform';
+}

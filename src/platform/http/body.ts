@@ -1,5 +1,32 @@
 import type { IncomingMessage } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import { Fault } from '../errors/index.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** When the caller was judged, in the process's own monotonic milliseconds. */
+    judgedAtMs: number;
+    /** Judges the caller anew; set where there is one. */
+    judgeAgain: (() => Promise<void>) | null;
+  }
+}
+
+/** A judgement that is older than this is made again once the body is there; with it warm, that costs no query. */
+const STALE_JUDGEMENT_MS = 250;
+
+/**
+ * Reads the body of a caller who was judged before it. Whoever holds a body back would otherwise act by rights that were
+ * taken away meanwhile: so a caller whose body took a while is judged again, and refused where anything changed.
+ *
+ * @throws Fault payload_too_large, unsupported_media_type, invalid_input; unauthenticated, permission_denied
+ */
+export async function readCallersBody(request: FastifyRequest, limitBytes: number): Promise<Buffer> {
+  const body = await readBody(request.raw, limitBytes);
+  if (request.judgeAgain !== null && performance.now() - request.judgedAtMs > STALE_JUDGEMENT_MS) {
+    await request.judgeAgain();
+  }
+  return body;
+}
 
 /**
  * Reads a request's body. Nothing is read before authentication and rate limiting have let the request through, so this

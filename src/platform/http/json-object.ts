@@ -54,8 +54,7 @@ function scanFields(text: string): Map<string, FieldSpan> {
     at = skipSpace(text, at);
     if (text.charCodeAt(at) !== QUOTE) return fields; // the closing brace
     const keyEnd = endOfString(text, at);
-    const rawKey = text.slice(at + 1, keyEnd - 1);
-    const key = rawKey.includes('\\') ? (JSON.parse(text.slice(at, keyEnd)) as string) : rawKey;
+    const key = keyBetween(text, at, keyEnd);
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const end = endOfValue(text, start);
     if (fields.has(key)) throw repeated(key);
@@ -64,6 +63,12 @@ function scanFields(text: string): Map<string, FieldSpan> {
     if (text.charCodeAt(at) !== 44 /* , */) return fields;
     at += 1;
   }
+}
+
+/** A key, from its opening quote to just past the closing one. */
+function keyBetween(text: string, from: number, end: number): string {
+  const raw = text.slice(from + 1, end - 1);
+  return raw.includes('\\') ? (JSON.parse(text.slice(from, end)) as string) : raw;
 }
 
 function skipSpace(text: string, from: number): number {
@@ -133,7 +138,7 @@ export function refuseRepeatedFields(text: string): void {
     if (code === QUOTE) {
       const end = endOfString(text, at);
       if (wantsKey && inner?.keys) {
-        inner.key = JSON.parse(text.slice(at, end)) as string;
+        inner.key = keyBetween(text, at, end);
         if (inner.keys.has(inner.key)) throw repeated(pathOf(open));
         inner.keys.add(inner.key);
         wantsKey = false;
@@ -153,7 +158,11 @@ function pathOf(open: readonly { readonly keys: Set<string> | null; readonly key
   return open.flatMap(({ keys, key }) => (keys === null ? [] : [key])).join('.');
 }
 
-function repeated(field: string): Fault {
+/** What the caller wrote is told back, but no more of it than helps. */
+const MAX_TOLD_LENGTH = 100;
+
+function repeated(name: string): Fault {
+  const field = name.length > MAX_TOLD_LENGTH ? `${name.slice(0, MAX_TOLD_LENGTH)}…` : name;
   return new Fault('invalid_input', `${field}: stands twice in the body.`, {
     fields: [{ field, reason: 'stands twice in the body' }],
   });

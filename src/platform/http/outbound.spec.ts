@@ -1,13 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from 'node:net';
 import { OpenaiUpstream, eventOf } from '../../../test/support/openai-upstream.js';
-import {
-  OutboundHttp,
-  type OutboundCall,
-  type OutboundError,
-  type OutboundHandler,
-  type OutboundRequest,
-} from './outbound.js';
+import type { OutboundCall, OutboundError, OutboundHandler, OutboundRequest } from './outbound-request.js';
+import { OutboundHttp } from './outbound.js';
 
 /** Takes an answer down, and tells when it is over. */
 class Recorder implements OutboundHandler {

@@ -2,7 +2,7 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiBody } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { assertJson, readBody } from './body.js';
+import { assertJson, readCallersBody } from './body.js';
 import { readMessage, type Spellings } from './protojson.js';
 
 declare module 'fastify' {
@@ -24,11 +24,13 @@ interface BodyOf {
 const readPlatformBody = createParamDecorator(
   async ({ message }: BodyOf, context: ExecutionContext): Promise<unknown> => {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const body = await readBody(request.raw, request.server.bodyLimitBytes);
+    const body = await readCallersBody(request, request.server.bodyLimitBytes);
     if (body.length > 0) assertJson(request.raw);
     const spellings: Spellings = new Map();
+    const read = readMessage(body, message, spellings);
+    // Only now: what the reader itself refuses is spelled as it was written already.
     request.spellings = spellings;
-    return readMessage(body, message, spellings);
+    return read;
   },
 );
 

@@ -6,8 +6,12 @@ import type { Dialect } from './dialect.js';
 /** What the log lines of one request share. Set as it becomes known; holds ids alone. */
 export interface RequestContext {
   readonly requestId: string;
+  /** Where it came from, as trusted proxies tell it. */
+  readonly address: string;
   /** Who asked, as the audit log names them. */
   subject?: string;
+  /** For whom, as a keyed hash. */
+  human?: string;
   tenantId?: string;
 }
 

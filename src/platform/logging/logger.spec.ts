@@ -100,12 +100,15 @@ describe('a secret that a caller put into a line by mistake', () => {
 describe('every line of a request', () => {
   it('carries its id, tenant and subject, through whatever it waits for', async () => {
     await new Promise<void>((resolve) => {
-      runWithRequestContext({ requestId: 'req_1', tenantId: 'acme', subject: 'key:key_1' }, () => {
-        setImmediate(() => {
-          logger.info('inside');
-          resolve();
-        });
-      });
+      runWithRequestContext(
+        { requestId: 'req_1', address: '192.0.2.1', tenantId: 'acme', subject: 'key:key_1' },
+        () => {
+          setImmediate(() => {
+            logger.info('inside');
+            resolve();
+          });
+        },
+      );
     });
     logger.info('outside');
     expect(log.lines[0]).toMatchObject({ msg: 'inside', requestId: 'req_1', tenantId: 'acme', subject: 'key:key_1' });

@@ -30,7 +30,12 @@ export const logger: Logger = pino(
       const context = currentRequestContext();
       return context === undefined
         ? {}
-        : { requestId: context.requestId, tenantId: context.tenantId, subject: context.subject };
+        : {
+            requestId: context.requestId,
+            tenantId: context.tenantId,
+            subject: context.subject,
+            human: context.human,
+          };
     },
     serializers: { err: describeError, error: describeError },
     timestamp: pino.stdTimeFunctions.isoTime,

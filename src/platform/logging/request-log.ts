@@ -6,6 +6,8 @@ export interface RequestLine {
   readonly requestId: string | undefined;
   readonly tenantId: string | undefined;
   readonly subject: string | undefined;
+  /** For whom the subject acted: a keyed hash. */
+  readonly human: string | undefined;
   readonly method: string;
   readonly path: string;
   readonly status: number;
@@ -32,8 +34,9 @@ export function logRequest(line: RequestLine): void {
   if (!logger.isLevelEnabled('info')) return;
   const tenant = line.tenantId === undefined ? '' : `"tenantId":${JSON.stringify(line.tenantId)},`;
   const subject = line.subject === undefined ? '' : `"subject":${JSON.stringify(line.subject)},`;
+  const human = line.human === undefined ? '' : `"human":"${line.human}",`;
   destination.write(
-    `{"level":30,"time":"${isoTime()}","requestId":"${line.requestId ?? ''}",${tenant}${subject}"method":"${line.method}",` +
+    `{"level":30,"time":"${isoTime()}","requestId":"${line.requestId ?? ''}",${tenant}${subject}${human}"method":"${line.method}",` +
       `"path":${JSON.stringify(line.path)},"status":${line.status},"durationMs":${line.durationMs}` +
       `${line.aborted ? ',"aborted":true' : ''},"msg":"request"}\n`,
   );

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import type { TenantTransaction } from '../database/index.js';
+
+/** Something that somebody did to a resource. Holds ids and names of fields, never secrets or personal data. */
+export interface DomainEvent {
+  /** `<resource>.<past participle>`, e.g. `key.rotated`. */
+  readonly action: string;
+  readonly actor: { readonly type: 'user' | 'key' | 'system'; readonly id: string };
+  /** Null: it concerns the org of the transaction's tenant, not that tenant alone. */
+  readonly tenantId: string | null;
+  readonly resource: { readonly type: string; readonly id: string };
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** @throws whatever keeps it from hearing: the transaction that told it then fails as a whole */
+export type DomainEventListener = (event: DomainEvent, transaction: TenantTransaction) => Promise<void>;
+
+/**
+ * Tells other rooms what happened, inside the transaction that makes it happen: what a listener writes there (an audit
+ * row, a webhook's delivery) is committed with the change or not at all.
+ */
+@Injectable()
+export class Events {
+  private readonly listeners: DomainEventListener[] = [];
+
+  subscribe(listener: DomainEventListener): void {
+    this.listeners.push(listener);
+  }
+
+  /** @param transaction one that sees the tenant, or the org, whose event it is */
+  async publish(transaction: TenantTransaction, event: DomainEvent): Promise<void> {
+    for (const listener of this.listeners) await listener(event, transaction);
+  }
+}

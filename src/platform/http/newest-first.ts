@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import type { PageTokens } from './page-tokens.js';
+import { integer, text } from './protojson-scalars.js';
+
+const DEFAULT_PAGE_SIZE = 50;
+
+/** The fields of a request for a page. */
+export const pageFields = {
+  pageSize: integer(0, 500).default(0).meta({ description: '1 to 500; 0: 50.' }),
+  pageToken: text(0, 512).default(''),
+};
+export const pageRequest = z.strictObject(pageFields);
+export type PageRequest = z.output<typeof pageRequest>;
+
+/** Where a page begins: after this record, newest first. */
+export interface Cursor {
+  readonly createdAt: Date;
+  readonly id: string;
+}
+
+export interface Page<T> {
+  readonly records: T[];
+  readonly nextPageToken: string;
+}
+
+/**
+ * One page of what is listed newest first.
+ *
+ * @param scope what is listed, and whose: a token of another scope is refused
+ * @throws Fault invalid_input: a page token that is not of this listing
+ */
+export async function newestFirst<T>(
+  tokens: PageTokens,
+  scope: string,
+  { pageSize, pageToken }: PageRequest,
+  cursorOf: (record: T) => Cursor,
+  load: (after: Cursor | null, take: number) => Promise<T[]>,
+): Promise<Page<T>> {
+  const take = pageSize || DEFAULT_PAGE_SIZE;
+  const after = tokens.read(scope, pageToken);
+  const found = await load(
+    after === null ? null : { createdAt: new Date(Number(after[0])), id: String(after[1]) },
+    take + 1,
+  );
+  const records = found.slice(0, take);
+  const last = records.at(-1);
+  if (found.length <= take || last === undefined) return { records, nextPageToken: '' };
+  const { createdAt, id } = cursorOf(last);
+  return { records, nextPageToken: tokens.write(scope, [createdAt.getTime(), id]) };
+}

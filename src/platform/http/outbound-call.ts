@@ -1,0 +1,108 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import { ForbiddenAddressError } from './outbound-address.js';
+import { OutboundError, type OutboundCall, type OutboundFailure, type OutboundHandler } from './outbound-request.js';
+
+/** One call: undici's handler, the caller's handle and the bookkeeping of its timeouts in a single object. */
+export class Call implements OutboundCall, Dispatcher.DispatchHandler {
+  private controller: Dispatcher.DispatchController | null = null;
+  private timer: NodeJS.Timeout;
+  private answered = false;
+  private done = false;
+
+  constructor(
+    private readonly handler: OutboundHandler,
+    firstByteTimeoutMs: number,
+    private readonly totalTimeoutMs: number,
+  ) {
+    this.timer = setTimeout(onFirstTimer, Math.min(firstByteTimeoutMs, totalTimeoutMs), this, firstByteTimeoutMs);
+  }
+
+  abort(): void {
+    if (this.done) return;
+    this.finish();
+    this.controller?.abort(ABANDONED);
+  }
+
+  pause(): void {
+    this.controller?.pause();
+  }
+
+  resume(): void {
+    if (!this.done) this.controller?.resume();
+  }
+
+  /** The first timer ran out: too late for an answer that has not begun, else the rest of the whole time begins. */
+  expireFirst(elapsedMs: number): void {
+    if (this.answered && elapsedMs < this.totalTimeoutMs) {
+      this.timer = setTimeout(onLastTimer, this.totalTimeoutMs - elapsedMs, this);
+    } else {
+      this.expire();
+    }
+  }
+
+  expire(): void {
+    this.fail('timeout', this.answered ? 'The answer took too long.' : 'The answer did not begin in time.');
+    this.controller?.abort(ABANDONED);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    // Given up while it waited for a connection: let it go before a byte is sent.
+    if (this.done) controller.abort(ABANDONED);
+  }
+
+  onResponseStart(_controller: unknown, status: number, headers: IncomingHttpHeaders): void {
+    if (this.done || status < 200) return;
+    this.answered = true;
+    this.handler.onHeaders(status, headers);
+  }
+
+  onResponseData(_controller: unknown, chunk: Buffer): void {
+    if (!this.done) this.handler.onData(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.done) return;
+    this.finish();
+    try {
+      this.handler.onEnd();
+    } catch (error) {
+      this.handler.onError(new OutboundError('broken', 'The answer could not be taken in.', error));
+    }
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    if (this.done) return;
+    this.fail(this.reasonOf(error), error.message, error);
+  }
+
+  private reasonOf(error: Error): OutboundFailure {
+    const code = 'code' in error ? error.code : undefined;
+    if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return 'aborted';
+    if (error instanceof ForbiddenAddressError) return 'forbidden';
+    if (this.controller === null) return 'connect';
+    return code === 'UND_ERR_BODY_TIMEOUT' || code === 'UND_ERR_HEADERS_TIMEOUT' ? 'timeout' : 'broken';
+  }
+
+  private fail(reason: OutboundFailure, message: string, cause?: unknown): void {
+    this.finish();
+    this.handler.onError(new OutboundError(reason, message, cause));
+  }
+
+  private finish(): void {
+    this.done = true;
+    clearTimeout(this.timer);
+  }
+}
+
+/** Told to undici alone, to let go of a connection; one object for all, since nobody reads its stack. */
+const ABANDONED = new Error('The call was abandoned.');
+
+function onFirstTimer(call: Call, elapsedMs: number): void {
+  call.expireFirst(elapsedMs);
+}
+
+function onLastTimer(call: Call): void {
+  call.expire();
+}

@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { writeMessage } from './protojson-answer.js';
+
+const SECRET = 'hunter2';
+
+const VIEW = z.object({
+  keyId: z.string(),
+  name: z.string(),
+  total: z.string().meta({ format: 'int64' }),
+  count: z.number(),
+  flag: z.boolean(),
+  permissions: z.array(z.string()),
+  status: z.enum(['ACTIVE', 'REVOKED']),
+  expiresAt: z.string().optional(),
+  rateLimit: z.object({ requestsPerMinute: z.number(), perHuman: z.number().optional() }).optional(),
+  labels: z.record(z.string(), z.object({ labelName: z.string().optional() })).optional(),
+  freeForm: z.unknown().optional(),
+});
+const ANSWER = z.object({ apiKeys: z.array(VIEW), nextPageToken: z.string() });
+
+const view = { keyId: 'k', name: '', total: '0', count: 0, flag: false, permissions: [], status: 'ACTIVE' };
+const write = (key: object): unknown => writeMessage({ apiKeys: [key], nextPageToken: '' }, ANSWER);
+
+/** What the error says; never a value. */
+function refusal(key: object): string {
+  try {
+    write(key);
+  } catch (error) {
+    expect(error).toBeInstanceOf(TypeError);
+    expect((error as Error).message).not.toContain(SECRET);
+    return (error as Error).message;
+  }
+  throw new Error('It was written.');
+}
+
+it('fields at their default are written', () => {
+  expect(write(view)).toStrictEqual({ apiKeys: [view], nextPageToken: '' });
+  expect(writeMessage({ apiKeys: [], nextPageToken: '' }, ANSWER)).toStrictEqual({ apiKeys: [], nextPageToken: '' });
+});
+
+it('null is never written, wherever it stands, nor what is undefined', () => {
+  const nulls = {
+    ...view,
+    expiresAt: null,
+    rateLimit: { requestsPerMinute: 5, perHuman: null },
+    labels: { a_b: { labelName: null }, c: null, d: undefined },
+    freeForm: undefined,
+  };
+  expect(write(nulls)).toStrictEqual({
+    apiKeys: [{ ...view, rateLimit: { requestsPerMinute: 5 }, labels: { a_b: {} } }],
+    nextPageToken: '',
+  });
+});
+
+it('the answer that was given is left as it was', () => {
+  const given = Object.freeze({ ...view, expiresAt: null });
+  write(given);
+  expect(given).toStrictEqual({ ...view, expiresAt: null });
+});
+
+it.each<[string, object, string]>([
+  ['at the top of a view', { ...view, hash: SECRET }, 'apiKeys.0.hash'],
+  ['further in', { ...view, rateLimit: { requestsPerMinute: 5, hash: SECRET } }, 'apiKeys.0.rateLimit.hash'],
+  ['in a map', { ...view, labels: { a: { hash: SECRET } } }, 'apiKeys.0.labels.a.hash'],
+  ['in its column’s spelling', { ...view, expires_at: SECRET }, 'apiKeys.0.expires_at'],
+  [
+    'named __proto__ in a map',
+    { ...view, labels: JSON.parse('{"__proto__":{}}') as object },
+    'apiKeys.0.labels.__proto__',
+  ],
+  ['named __proto__', JSON.parse(`{"__proto__":"${SECRET}"}`) as object, 'apiKeys.0.__proto__'],
+])('a field that was not declared stops the answer: %s', (_where, key, field) => {
+  expect(refusal(key)).toBe(`An answer has the field ${field}, which was not declared.`);
+});
+
+it.each<[string, object, string]>([
+  ['is not there', { ...view, name: undefined }, 'apiKeys.0.name'],
+  ['is null', { ...view, name: null }, 'apiKeys.0.name'],
+  ['is a number where text was declared', { ...view, total: 5 }, 'apiKeys.0.total'],
+  ['is a bigint', { ...view, total: 5n }, 'apiKeys.0.total'],
+  ['is a Date', { ...view, expiresAt: new Date(0) }, 'apiKeys.0.expiresAt'],
+  ['is no number that JSON has', { ...view, count: NaN }, 'apiKeys.0.count'],
+  ['is no name of its enum', { ...view, status: SECRET }, 'apiKeys.0.status'],
+  ['is a list with a null', { ...view, permissions: [null] }, 'apiKeys.0.permissions.0'],
+  ['is an object where a list was declared', { ...view, permissions: { 0: SECRET } }, 'apiKeys.0.permissions'],
+  ['is a list where an object was declared', { ...view, rateLimit: [SECRET] }, 'apiKeys.0.rateLimit'],
+])('a field stops the answer that %s', (_what, key, field) => {
+  expect(refusal(key)).toContain(`${field}: `);
+});
+
+it.each([undefined, null, 'text', [], [view]])('an answer that is no message is refused: %j', (answer) => {
+  expect(() => writeMessage(answer, ANSWER)).toThrow(TypeError);
+});
+
+it('what was declared open goes out as it is', () => {
+  const open = z.object({ value: z.looseObject({ keyId: z.string() }) });
+  const answer = { value: { keyId: 'k', a_b: { c: null } } };
+  expect(writeMessage(answer, open)).toStrictEqual(answer);
+});
+
+it('a schema with a name that is not in lowerCamelCase has no answers', () => {
+  expect(() => writeMessage({ key_id: 'k' }, z.object({ key_id: z.string() }))).toThrow(/lowerCamelCase/);
+});

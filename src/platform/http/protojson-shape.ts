@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { INT64_FIELDS } from './protojson-scalars.js';
+
+/** What the JSON mapping has to know of a schema; everything else is the schema's own affair. */
+export type Shape =
+  | { readonly kind: 'message'; readonly fields: ReadonlyMap<string, MessageField>; readonly open: boolean }
+  | { readonly kind: 'list'; readonly item: z.core.$ZodType; readonly maxItems: number }
+  | { readonly kind: 'map'; readonly value: z.core.$ZodType }
+  | { readonly kind: 'int64' }
+  | { readonly kind: 'scalar' }
+  | { readonly kind: 'free' };
+
+export interface MessageField {
+  /** In lowerCamelCase, whichever spelling it is looked up by. */
+  readonly name: string;
+  readonly schema: z.core.$ZodType;
+}
+
+const SCALAR: Shape = { kind: 'scalar' };
+const LOWER_CAMEL_CASE = /^[a-z][a-zA-Z0-9]*$/;
+
+const shapes = new WeakMap<z.core.$ZodType, Shape>();
+
+/** The shape of a schema's own level, worked out once; what is below is looked at when something comes for it. */
+export function shapeOf(schema: z.core.$ZodType): Shape {
+  const known = shapes.get(schema);
+  if (known !== undefined) return known;
+  const shape = workOut(schema);
+  shapes.set(schema, shape);
+  return shape;
+}
+
+function workOut(schema: z.core.$ZodType): Shape {
+  if (INT64_FIELDS.get(schema) !== undefined) return { kind: 'int64' };
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case 'object':
+      return messageOf(Object.entries(def.shape), isOpen(def.catchall));
+    case 'array':
+      return { kind: 'list', item: def.element, maxItems: maxLengthOf(def.checks) };
+    case 'record':
+      return { kind: 'map', value: def.valueType };
+    case 'optional':
+    case 'nullable':
+    case 'nonoptional':
+    case 'default':
+    case 'prefault':
+    case 'catch':
+    case 'readonly':
+      return shapeOf(def.innerType);
+    case 'lazy':
+      return shapeOf(def.getter());
+    case 'pipe': {
+      const input = shapeOf((def.in as z.core.$ZodTypes)._zod.def.type === 'transform' ? def.out : def.in);
+      // What a transform takes as `unknown` it judges itself.
+      return input.kind === 'free' ? SCALAR : input;
+    }
+    case 'union':
+      return oneOf(def.options.map(shapeOf));
+    case 'intersection':
+      return oneOf([shapeOf(def.left), shapeOf(def.right)]);
+    case 'unknown':
+    case 'any':
+      return { kind: 'free' };
+    default:
+      return SCALAR;
+  }
+}
+
+const FREE = z.unknown();
+
+/**
+ * The field or entry that a key names: of a map and of an open message every key is one. But for `__proto__`, which nobody
+ * means, and which Zod would drop without a word.
+ */
+export function fieldOf(shape: Shape, key: string): MessageField | undefined {
+  const field = shape.kind === 'message' ? shape.fields.get(key) : undefined;
+  if (field !== undefined || key === '__proto__') return field;
+  if (shape.kind === 'map') return { name: key, schema: shape.value };
+  return shape.kind === 'message' && shape.open ? { name: key, schema: FREE } : undefined;
+}
+
+/** Both spellings of each field: its lowerCamelCase name, and the snake_case one that it comes from. */
+function messageOf(entries: readonly (readonly [string, z.core.$ZodType])[], open: boolean): Shape {
+  const fields = new Map<string, MessageField>();
+  for (const [name, schema] of entries) {
+    if (!LOWER_CAMEL_CASE.test(name)) throw new TypeError(`${name} is no field name in lowerCamelCase.`);
+    const field = { name, schema };
+    fields.set(name, field);
+    fields.set(
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      field,
+    );
+  }
+  return { kind: 'message', fields, open };
+}
+
+function isOpen(catchall: z.core.$ZodType | undefined): boolean {
+  return catchall !== undefined && (catchall as z.core.$ZodTypes)._zod.def.type !== 'never';
+}
+
+function maxLengthOf(checks: readonly z.core.$ZodCheck[] = []): number {
+  const lengths = checks.map(({ _zod }) => _zod.def as z.core.$ZodCheckMaxLengthDef | z.core.$ZodCheckMinLengthDef);
+  return Math.min(...lengths.map((check) => (check.check === 'max_length' ? check.maximum : Infinity)));
+}
+
+/** What all options of a union have, together: which of it goes with which, the union itself says. */
+function oneOf(options: readonly Shape[]): Shape {
+  const shapes = options.filter(({ kind }) => kind !== 'scalar');
+  const [first] = shapes;
+  if (first === undefined) return SCALAR;
+  // A list here, a message there: such a value is judged by the union alone.
+  if (shapes.some(({ kind }) => kind !== first.kind)) return { kind: 'free' };
+  if (first.kind === 'message') return oneMessage(shapes.filter(isMessage));
+  if (first.kind === 'list') {
+    const lists = shapes.filter((shape) => shape.kind === 'list');
+    return {
+      kind: 'list',
+      item: unionOf(lists.map(({ item }) => item)),
+      maxItems: Math.max(...lists.map(({ maxItems }) => maxItems)),
+    };
+  }
+  if (first.kind === 'map')
+    return { kind: 'map', value: unionOf(shapes.filter((shape) => shape.kind === 'map').map(({ value }) => value)) };
+  return first;
+}
+
+type MessageShape = Extract<Shape, { readonly kind: 'message' }>;
+
+function isMessage(shape: Shape): shape is MessageShape {
+  return shape.kind === 'message';
+}
+
+function oneMessage(messages: readonly MessageShape[]): Shape {
+  const schemas = new Map<string, z.core.$ZodType[]>();
+  for (const { name, schema } of messages.flatMap(({ fields }) => [...new Set(fields.values())])) {
+    schemas.set(name, [...(schemas.get(name) ?? []), schema]);
+  }
+  return messageOf(
+    [...schemas].map(([name, options]) => [name, unionOf(options)]),
+    messages.some(({ open }) => open),
+  );
+}
+
+function unionOf(options: z.core.$ZodType[]): z.core.$ZodType {
+  const [only, ...others] = options;
+  return only !== undefined && others.length === 0 ? only : new z.core.$ZodUnion({ type: 'union', options });
+}

@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { Database, type TenantTransaction } from '../database/index.js';
+import { Fault } from '../errors/index.js';
+import { logger } from '../logging/index.js';
+
+const PRUNE = { name: 'prune_idempotency_keys', text: 'SELECT prune_idempotency_keys()' };
+const PRUNE_EVERY_MS = 10 * 60_000;
+const REPLAY_HEADER = 'x-gatehouse-idempotent-replay';
+const NOTICE = 'This repeats an earlier answer to the same Idempotency-Key; secrets are shown only once.';
+
+/** A request that carries an Idempotency-Key. */
+export interface IdempotentRequest {
+  /** Whose key it is: the same text of another principal is another key. */
+  readonly owner: string;
+  readonly key: string;
+  readonly requestHash: Buffer;
+}
+
+/** What a request is answered, and the same without its secrets, as it is kept for a repeat. */
+export interface IdempotentWork {
+  readonly body: object;
+  readonly kept: object;
+  /** Where the work made the tenant that the answer belongs to. */
+  readonly tenantId?: string;
+}
+
+export interface IdempotentAnswer {
+  readonly body: object;
+  readonly replayed: boolean;
+}
+
+interface Claim {
+  readonly claimed: boolean;
+  readonly same_request: boolean;
+  readonly response: object | null;
+}
+
+/**
+ * Makes a request that creates something happen once, however often it is sent (contract section 0).
+ *
+ * The key is claimed in the very transaction that does the work: whatever crashes, either both are there or neither. A
+ * repeat that comes meanwhile waits for that transaction; a request that failed leaves nothing, and may be sent again.
+ * Answers are kept for a day, without their secrets.
+ */
+@Injectable()
+export class IdempotencyKeys implements OnApplicationBootstrap, OnApplicationShutdown {
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(private readonly database: Database) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => {
+      this.database
+        .call(PRUNE, [])
+        .catch((error: unknown) => logger.warn({ err: error }, 'Old idempotency keys could not be pruned.'));
+    }, PRUNE_EVERY_MS);
+  }
+
+  onApplicationShutdown(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+  }
+
+  /**
+   * @param owner tenant and principal
+   * @param key the header's value; null: none was sent
+   * @param message the request as it was understood: spelling and spaces make no other request of it
+   */
+  request(owner: string, key: string | null, route: string, message: unknown): IdempotentRequest | null {
+    if (key === null) return null;
+    const requestHash = createHash('sha256')
+      .update(`${route}\0${JSON.stringify(message)}`)
+      .digest();
+    return { owner, key, requestHash };
+  }
+
+  /**
+   * Does the work, or answers what it was answered before.
+   *
+   * @param tenantId whose the answer is; null: not known before the work is done
+   * @throws Fault conflict: the key was used for another request; whatever the work throws
+   */
+  async once(
+    transaction: TenantTransaction,
+    request: IdempotentRequest | null,
+    tenantId: string | null,
+    work: () => Promise<IdempotentWork>,
+  ): Promise<IdempotentAnswer> {
+    if (request === null) return { body: (await work()).body, replayed: false };
+    const { owner, key, requestHash } = request;
+    const [claim] = await transaction.$queryRawUnsafe<Claim[]>(
+      'SELECT * FROM claim_idempotency_key($1, $2, $3, $4)',
+      owner,
+      key,
+      tenantId,
+      new Uint8Array(requestHash),
+    );
+    if (claim === undefined || !claim.same_request) throw usedOtherwise();
+    if (!claim.claimed) return { body: { ...claim.response, notice: NOTICE }, replayed: true };
+    const done = await work();
+    await transaction.$executeRawUnsafe(
+      'SELECT finish_idempotency_key($1, $2, $3, $4::jsonb)',
+      owner,
+      key,
+      done.tenantId ?? null,
+      JSON.stringify(done.kept),
+    );
+    return { body: done.body, replayed: false };
+  }
+}
+
+/** The body to send; a repeat says in a header, too, that it is one. */
+export function sendIdempotent(reply: FastifyReply, { body, replayed }: IdempotentAnswer): object {
+  if (replayed) reply.header(REPLAY_HEADER, 'true');
+  return body;
+}
+
+function usedOtherwise(): Fault {
+  return new Fault('conflict', 'idempotency-key: was used for another request.', {
+    fields: [{ field: 'idempotency-key', reason: 'was used for another request' }],
+  });
+}
