@@ -9,6 +9,8 @@ export interface AccessRule {
   /** The lowest of the roles that may, or the scope that the role must include. */
   readonly dashboardUser?: true | { readonly roles: readonly Role[] } | { readonly scope: Scope };
   readonly secretKey?: true | { readonly scope: Scope };
+  readonly impersonation?: true | { readonly scope: Scope };
+  readonly endUser?: true | { readonly scope: Scope };
 }
 
 export type AccessDeclaration =
@@ -18,11 +20,13 @@ export type AccessDeclaration =
 
 export const ACCESS_METADATA = 'gatehouse:access';
 
-/** Which OpenAPI security scheme each kind presents. */
+/** Which OpenAPI security schemes each kind presents: any of these, and of one with a plus both together. */
 const SECURITY_SCHEMES: Readonly<Record<PrincipalKind, readonly string[]>> = {
   account: ['dashboardToken'],
   dashboardUser: ['dashboardToken'],
   secretKey: ['secretKey', 'secretKeyBearer'],
+  impersonation: ['secretKey', 'secretKeyBearer'],
+  endUser: ['publishableKey+userToken'],
 };
 
 /** Names who may call a handler, and with which scope or role; writes the same into OpenAPI. */
@@ -32,7 +36,7 @@ export function Access(rule: AccessRule): MethodDecorator {
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, { rule } satisfies AccessDeclaration),
     ApiExtension('x-access', rule),
-    ...schemes.map((scheme) => ApiSecurity(scheme)),
+    ...schemes.map((scheme) => ApiSecurity(Object.fromEntries(scheme.split('+').map((name) => [name, []])))),
   );
 }
 

@@ -4,14 +4,19 @@ import { assertAllowed } from './access.guard.js';
 import type { Principal } from './principal.js';
 import { ROLES, SCOPES, type Role, type Scope } from './scope.js';
 
-const account = (claimsTenant = false): Principal => ({ kind: 'account', userId: 'u', email: null, claimsTenant });
-const user = (role: Role): Principal => ({ kind: 'dashboardUser', tenantId: 't', userId: 'u', role });
-const key = (...scopes: Scope[]): Principal => ({
-  kind: 'secretKey',
-  tenantId: 't',
-  keyId: 'k',
-  scopes: new Set(scopes),
-  requestsPerMinute: 1,
+const PERSON = { userId: 'u', email: null, emailVerified: false };
+const account = (claimsTenant = false): Principal => ({ kind: 'account', ...PERSON, claimsTenant });
+const user = (role: Role): Principal => ({ kind: 'dashboardUser', ...PERSON, tenantId: 't', role });
+const held = (scopes: readonly Scope[]) =>
+  ({ tenantId: 't', keyId: 'k', scopes: new Set(scopes), requestsPerMinute: 1 }) as const;
+const key = (...scopes: Scope[]): Principal => ({ kind: 'secretKey', ...held(scopes), human: null });
+const impersonation = (...scopes: Scope[]): Principal => ({ kind: 'impersonation', ...held(scopes), human: 'h' });
+const endUser = (...scopes: Scope[]): Principal => ({
+  kind: 'endUser',
+  ...held(scopes),
+  human: 'h',
+  origin: null,
+  requestsPerMinutePerHuman: 1,
 });
 
 const PRINCIPALS = {
@@ -23,6 +28,10 @@ const PRINCIPALS = {
   'key without scopes': key(),
   'key with chat:write': key('chat:write'),
   'key with all scopes': key(...SCOPES),
+  'on behalf without scopes': impersonation(),
+  'on behalf with chat:write': impersonation('chat:write'),
+  'end user without scopes': endUser(),
+  'end user with chat:write': endUser('chat:write'),
 } as const;
 type Who = keyof typeof PRINCIPALS;
 
@@ -65,6 +74,10 @@ const TABLE: [string, AccessRule, Who[]][] = [
     ['key with chat:write', 'key with all scopes'],
   ],
   ['secret keys with audit:read', { secretKey: { scope: 'audit:read' } }, ['key with all scopes']],
+  ['anybody on behalf of a human', { impersonation: true }, ['on behalf without scopes', 'on behalf with chat:write']],
+  ['whoever acts on behalf with chat:write', { impersonation: { scope: 'chat:write' } }, ['on behalf with chat:write']],
+  ['any end user', { endUser: true }, ['end user without scopes', 'end user with chat:write']],
+  ['end users with chat:write', { endUser: { scope: 'chat:write' } }, ['end user with chat:write']],
   [
     'accounts and any dashboard user',
     { account: true, dashboardUser: true },
@@ -85,11 +98,15 @@ it('each role gets in where it alone is named, and nowhere else', () => {
   for (const role of ROLES) expect(allowed({ dashboardUser: { roles: [role] } })).toEqual([role]);
 });
 
-it('each scope of a key opens what asks for that scope, and nothing else', () => {
-  for (const held of SCOPES) {
+it.each([
+  ['secretKey', key],
+  ['impersonation', impersonation],
+  ['endUser', endUser],
+] as const)('each scope of a key opens what asks for that scope, and nothing else: %s', (kind, make) => {
+  for (const scope of SCOPES) {
     for (const wanted of SCOPES) {
-      const enter = (): void => assertAllowed({ secretKey: { scope: wanted } }, key(held));
-      if (held === wanted) expect(enter).not.toThrow();
+      const enter = (): void => assertAllowed({ [kind]: { scope: wanted } }, make(scope));
+      if (scope === wanted) expect(enter).not.toThrow();
       else expect(enter).toThrow(wanted);
     }
   }
@@ -102,5 +119,12 @@ it('a signed-in person without a tenant hears why: no claim, or no membership', 
 
 it('a principal of a kind that nobody thought of is refused', () => {
   const unknown = { kind: 'gatewayToken', tenantId: 't' } as unknown as Principal;
-  expect(() => assertAllowed({ account: true, dashboardUser: true, secretKey: true }, unknown)).toThrow(Fault);
+  const everybody = {
+    account: true,
+    dashboardUser: true,
+    secretKey: true,
+    impersonation: true,
+    endUser: true,
+  } as const;
+  expect(() => assertAllowed(everybody, unknown)).toThrow(Fault);
 });

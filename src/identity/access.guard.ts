@@ -19,14 +19,21 @@ export class AccessGuard implements CanActivate {
     const declaration = this.reflector.get<AccessDeclaration | undefined>(ACCESS_METADATA, context.getHandler());
     if (declaration === undefined) throw new Fault('permission_denied', 'This route declares no access.');
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const { principal } = request;
-    if (principal !== null) refuseUnservedIdentityHeaders(request, principal);
+    const { principal, refusal } = request;
+    // Told only now, so that the answer to a recognised key carries its window's headers.
+    if (refusal !== null) throw refusal;
     if ('public' in declaration) return true;
     if (principal === null) throw new Fault('unauthenticated', 'A credential is needed.');
     assertAllowed(declaration.rule, principal);
     return true;
   }
 }
+
+const REFUSED_KIND = {
+  secretKey: 'An API key may not do this.',
+  impersonation: 'This may not be done on behalf of somebody.',
+  endUser: 'An end user may not do this.',
+};
 
 /** @throws Fault permission_denied */
 export function assertAllowed(rule: AccessRule, principal: Principal): void {
@@ -49,37 +56,18 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
         wanted === undefined ? 'A dashboard user may not do this.' : `The role ${principal.role} may not do this.`,
       );
     }
-    case 'secretKey': {
-      const wanted = rule.secretKey;
+    case 'secretKey':
+    case 'impersonation':
+    case 'endUser': {
+      const wanted = rule[principal.kind];
       if (wanted === true) return;
       if (wanted !== undefined && principal.scopes.has(wanted.scope)) return;
       throw new Fault(
         'permission_denied',
-        wanted === undefined ? 'An API key may not do this.' : `The key lacks the scope ${wanted.scope}.`,
+        wanted === undefined ? REFUSED_KIND[principal.kind] : `The key lacks the scope ${wanted.scope}.`,
       );
     }
     default:
       throw new Fault('permission_denied', `Unknown principal ${principal satisfies never}.`);
   }
-}
-
-/**
- * X-On-Behalf-Of and x-human-id name somebody else; a header like that must never be ignored, or a caller believes that
- * limits were charged to a human whom nobody charged. Until humans exist both are refused.
- */
-function refuseUnservedIdentityHeaders(request: FastifyRequest, principal: Principal): void {
-  const { headers } = request.raw;
-  if (headers['x-on-behalf-of'] !== undefined) {
-    if (principal.kind !== 'secretKey' || !principal.scopes.has('users:impersonate')) {
-      throw new Fault('permission_denied', 'x-on-behalf-of: needs a secret key with the scope users:impersonate.');
-    }
-    throw notServed('x-on-behalf-of');
-  }
-  if (headers['x-human-id'] !== undefined) throw notServed('x-human-id');
-}
-
-function notServed(field: string): Fault {
-  return new Fault('invalid_input', `${field}: this version serves no humans yet.`, {
-    fields: [{ field, reason: 'this version serves no humans yet' }],
-  });
 }

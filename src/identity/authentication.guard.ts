@@ -1,31 +1,45 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
 import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { PepperRing } from '../platform/crypto/index.js';
+import { Fault } from '../platform/errors/index.js';
 import { ACCESS_METADATA, type AccessDeclaration } from './access.decorator.js';
-import { classifyCredential, unknownCredential } from './credential.js';
+import { classifyCredential, unknownCredential, type Credential } from './credential.js';
 import { CredentialStrategies } from './credential-strategies.js';
-import { auditSubject, type Principal } from './principal.js';
+import { FailedAuthentications } from './failed-authentications.js';
+import { actingFor } from './human-headers.js';
+import { auditSubject, chargedHuman, maySame, type Principal } from './principal.js';
+import type { PublishableKey } from './publishable-key.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks; null where nothing was presented. Set by the authentication guard. */
+    /** Who asks; null where nothing was presented, or was refused. Set by the authentication guard. */
     principal: Principal | null;
+    /** A publishable key that was verified, whatever then became of the JWT beside it. */
+    recognisedKey: PublishableKey | null;
+    /** Why the request is refused although a key was recognised: told once its window's headers are set. */
+    refusal: Fault | null;
   }
 }
 
 /** The names under which features register their strategies. */
 export const SECRET_KEY_STRATEGY = 'secret-key';
+export const PUBLISHABLE_KEY_STRATEGY = 'publishable-key';
+export const END_USER_STRATEGY = 'end-user';
 export const DASHBOARD_STRATEGY = 'dashboard';
 
 /**
  * Turns what a request presents into one principal. Guarantee: after this guard `request.principal` is a verified
- * identity, or null because nothing at all was presented. A credential that is wrong is 401, on unknown paths too; only
- * routes that are public to everybody (health, documentation) do not look at credentials at all.
+ * identity, or null because nothing at all was presented, or because `request.refusal` says so. A credential that is wrong
+ * is 401, on unknown paths too; only routes that are public to everybody (health, documentation) do not look at
+ * credentials at all. Every failure is weighed by where it comes from.
  */
 @Injectable()
 export class AuthenticationGuard implements CanActivate {
   constructor(
     private readonly strategies: CredentialStrategies,
+    private readonly failures: FailedAuthentications,
+    private readonly peppers: PepperRing,
     private readonly reflector: Reflector,
   ) {}
 
@@ -33,27 +47,90 @@ export class AuthenticationGuard implements CanActivate {
     const declaration = this.reflector.get<AccessDeclaration | undefined>(ACCESS_METADATA, context.getHandler());
     if (declaration !== undefined && 'public' in declaration && !declaration.recognises) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const principal = await this.authenticate(request);
-    request.principal = principal;
-    if (principal !== null && request.context !== undefined) {
-      request.context.subject = auditSubject(principal);
-      if (principal.kind !== 'account') request.context.tenantId = principal.tenantId;
+    try {
+      await this.authenticate(request);
+    } catch (error) {
+      const failure = await this.weigh(request, error);
+      if (request.recognisedKey === null) throw failure;
+      request.refusal = failure;
+    }
+    this.nameInLog(request);
+    if (request.principal !== null) {
+      request.judgedAtMs = performance.now();
+      request.judgeAgain = () => this.judgeAgain(request);
     }
     return true;
   }
 
-  private async authenticate(request: FastifyRequest): Promise<Principal | null> {
+  /** @throws Fault unauthenticated, unavailable; permission_denied where the caller may now do something else than before */
+  private async judgeAgain(request: FastifyRequest): Promise<void> {
     const credential = classifyCredential(request.raw);
-    if (credential.kind === 'none') return null;
-    return this.verify(credential);
+    const now = credential.kind === 'none' ? null : actingFor(await this.verify(credential, request), request.raw);
+    if (now !== null && request.principal !== null && maySame(now, request.principal)) return;
+    throw new Fault(
+      'permission_denied',
+      'What you may do has changed while the request was being sent; send it again.',
+    );
   }
 
-  private verify(credential: Exclude<ReturnType<typeof classifyCredential>, { kind: 'none' }>): Promise<Principal> {
-    if (credential.kind === 'secretKey') {
-      return this.strategies.verify(SECRET_KEY_STRATEGY, { 'x-api-key': credential.secret });
+  private async authenticate(request: FastifyRequest): Promise<void> {
+    const credential = classifyCredential(request.raw);
+    if (credential.kind === 'none') return;
+    const verified = await this.verify(credential, request);
+    request.principal = verified;
+    try {
+      request.principal = actingFor(verified, request.raw);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      request.refusal = error;
     }
-    const strategy = this.strategies.strategyOfIssuer(credential.issuer);
-    if (strategy === null) throw unknownCredential();
-    return this.strategies.verify(strategy, { authorization: `Bearer ${credential.token}` });
+  }
+
+  /** Every strategy that the shape needs must pass. */
+  private async verify(credential: Exclude<Credential, { kind: 'none' }>, request: FastifyRequest): Promise<Principal> {
+    switch (credential.kind) {
+      case 'secretKey':
+        return this.strategies.verify(SECRET_KEY_STRATEGY, { 'x-api-key': credential.secret });
+      case 'endUser': {
+        const key = await this.strategies.verify<PublishableKey>(PUBLISHABLE_KEY_STRATEGY, {
+          'x-api-key': credential.publishableKey,
+        });
+        request.recognisedKey = key;
+        const { origin } = request.headers;
+        const headers = { authorization: `Bearer ${credential.token}`, ...(origin === undefined ? {} : { origin }) };
+        return this.strategies.verify(END_USER_STRATEGY, headers, key);
+      }
+      case 'jwt': {
+        const strategy = this.strategies.strategyOfIssuer(credential.issuer);
+        if (strategy === null) throw unknownCredential();
+        return this.strategies.verify(strategy, { authorization: `Bearer ${credential.token}` });
+      }
+      default:
+        return credential satisfies never;
+    }
+  }
+
+  /** @throws what is no fault: an outage or a mistake of ours stays what it is */
+  private async weigh(request: FastifyRequest, error: unknown): Promise<Fault> {
+    if (!(error instanceof Fault)) throw error;
+    return error.kind === 'unauthenticated' ? this.failures.weigh(request.ip, error) : error;
+  }
+
+  /** Log lines name the human by a keyed hash: a log outlives a human's erasure. */
+  private nameInLog({ principal, recognisedKey, context }: FastifyRequest): void {
+    if (context === undefined) return;
+    if (principal === null) {
+      if (recognisedKey === null) return;
+      context.subject = `key:${recognisedKey.keyId}`;
+      context.tenantId = recognisedKey.tenantId;
+      return;
+    }
+    context.subject = auditSubject(principal);
+    if (principal.kind === 'account') return;
+    context.tenantId = principal.tenantId;
+    const human = chargedHuman(principal);
+    if (human === null) return;
+    const hash = this.peppers.hash(`log\0${principal.tenantId}\0${human}`).toString('hex', 0, 8);
+    context.human = `human:${hash}`;
   }
 }

@@ -2,10 +2,17 @@ import type { IncomingMessage } from 'node:http';
 import { Strategy } from 'passport';
 import '../../test/support/native-errors.js';
 import { Fault } from '../platform/errors/index.js';
+import { ExpiredCredentialFault } from './credential.js';
 import { CredentialStrategies } from './credential-strategies.js';
 import type { Principal } from './principal.js';
 
-const ANN: Principal = Object.freeze({ kind: 'account', userId: 'ann', email: null, claimsTenant: false });
+const ANN: Principal = Object.freeze({
+  kind: 'account',
+  userId: 'ann',
+  email: null,
+  emailVerified: false,
+  claimsTenant: false,
+});
 
 /** A strategy that does what it is told. */
 class Scripted extends Strategy {
@@ -36,6 +43,13 @@ it.each<[string, (strategy: Scripted) => void]>([
   ['succeeds with false', (strategy) => strategy.success(false)],
 ])('a strategy that %s is 401, without saying why', async (_case, act) => {
   await expect(verify(act)).rejects.toMatchObject({ kind: 'unauthenticated', message: 'The credential is not valid.' });
+});
+
+it('a token whose time is over is told apart inside, and hears the same', async () => {
+  const expired = Object.assign(new Error('jwt expired'), { name: 'TokenExpiredError' });
+  const thrown: unknown = await verify((strategy) => strategy.fail(expired)).catch((error: unknown) => error);
+  expect(thrown).toBeInstanceOf(ExpiredCredentialFault);
+  expect(thrown).toMatchObject({ kind: 'unauthenticated', message: 'The credential is not valid.' });
 });
 
 it('an outage of the store stays what it is, and is never called a bad credential', async () => {

@@ -3,10 +3,18 @@ import { Injectable } from '@nestjs/common';
 import passport, { type Strategy } from 'passport';
 import { Fault } from '../platform/errors/index.js';
 import type { Principal } from './principal.js';
-import { unknownCredential } from './credential.js';
+import { ExpiredCredentialFault, unknownCredential } from './credential.js';
+import type { PublishableKey } from './publishable-key.js';
 
 /** The headers that one strategy gets to see: its own credential, and nothing else of the request. */
 export type PresentedHeaders = Readonly<Record<string, string>>;
+
+/** What a strategy's `authenticate` gets for a request. */
+export interface PresentedRequest {
+  readonly headers: PresentedHeaders;
+  /** The key that was verified before, where the strategy's credential stands beside one. */
+  readonly publishableKey: PublishableKey | null;
+}
 
 type Authenticate = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
@@ -37,22 +45,28 @@ export class CredentialStrategies {
    * Runs one strategy. A rejected credential is 401; a store or issuer that can't be reached stays an error of its own
    * (503), since calling that a bad credential would hide an outage and log everybody out.
    *
+   * @param publishableKey the verified key beside which the credential stands
    * @throws Fault unauthenticated, or whatever the strategy threw.
    */
-  verify(name: string, headers: PresentedHeaders): Promise<Principal> {
+  verify<Verified = Principal>(
+    name: string,
+    headers: PresentedHeaders,
+    publishableKey: PublishableKey | null = null,
+  ): Promise<Verified> {
     return new Promise((resolve, reject) => {
       const done = (error: unknown, principal?: unknown, info?: unknown): void => {
         if (error)
           reject(
             error instanceof Error ? error : new Fault('internal', 'An internal error occurred.', { cause: error }),
           );
-        else if (principal) resolve(principal as Principal);
+        else if (principal) resolve(principal as Verified);
         // passport-jwt reports what its key provider threw as a failure with the error as its challenge.
         else if (info instanceof Fault) reject(info);
+        else if (info instanceof Error && info.name === 'TokenExpiredError') reject(new ExpiredCredentialFault());
         else reject(unknownCredential());
       };
       const middleware = this.passport.authenticate(name, { session: false }, done) as Authenticate;
-      middleware({ headers } as unknown as IncomingMessage, {} as ServerResponse, done);
+      middleware({ headers, publishableKey } as unknown as IncomingMessage, {} as ServerResponse, done);
     });
   }
 }

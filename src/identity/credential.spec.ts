@@ -84,6 +84,11 @@ describe('a request that presents', () => {
       ['X-API-Key: sk_x'],
       { kind: 'secretKey', secret: 'sk_x' },
     ],
+    [
+      "a publishable key beside a user's token is the two together",
+      [`X-API-Key: pk_gh_x`, `Authorization: Bearer ${JWT}`],
+      { kind: 'endUser', publishableKey: 'pk_gh_x', token: JWT, issuer: 'https://issuer.example' },
+    ],
   ])('%s', async (_case, headers, credential) => {
     expect(await classify(...headers)).toEqual(credential);
   });
@@ -122,9 +127,17 @@ describe('what has no known shape is 401', () => {
     ['a key in X-API-Key behind its scheme', [`X-API-Key: Bearer ${SK}`]],
     ['a key in the wrong case', [`X-API-Key: ${SK.replace('sk_', 'SK_')}`]],
     ['a publishable key', ['X-API-Key: pk_gh_x']],
+    ['a publishable key beside a secret one', ['X-API-Key: pk_gh_x', `Authorization: Bearer ${SK}`]],
+    ['a publishable key beside itself', ['X-API-Key: pk_gh_x', 'Authorization: Bearer pk_gh_x']],
+    ['a publishable key beside Basic', ['X-API-Key: pk_gh_x', 'Authorization: Basic dTpw']],
+    ['a publishable key beside what is no token', ['X-API-Key: pk_gh_x', 'Authorization: Bearer letmein']],
     [
-      'a publishable key beside a token, which alone must not count',
-      ['X-API-Key: pk_gh_x', `Authorization: Bearer ${JWT}`],
+      'a publishable key beside a token without an issuer',
+      ['X-API-Key: pk_gh_x', `Authorization: Bearer ${jwt({ sub: 'u' })}`],
+    ],
+    [
+      'a publishable key beside a sealed token',
+      ['X-API-Key: pk_gh_x', 'Authorization: Bearer aisbreaker_eyJ2ZXIi.a.b.c.d'],
     ],
     ['a publishable key as bearer', ['Authorization: Bearer pk_gh_x']],
     ['a sealed token', ['Authorization: Bearer aisbreaker_eyJ2ZXIi.a.b.c.d']],

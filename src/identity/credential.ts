@@ -8,6 +8,7 @@ import { Fault } from '../platform/errors/index.js';
 export type Credential =
   | { readonly kind: 'none' }
   | { readonly kind: 'secretKey'; readonly secret: string }
+  | { readonly kind: 'endUser'; readonly publishableKey: string; readonly token: string; readonly issuer: string }
   | { readonly kind: 'jwt'; readonly token: string; readonly issuer: string };
 
 const NONE: Credential = { kind: 'none' };
@@ -31,6 +32,7 @@ export function classifyCredential(request: IncomingMessage): Credential {
   const bearer = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
   if (apiKey !== undefined) {
     const secret = String(apiKey);
+    if (secret.startsWith('pk_')) return endUserCredential(secret, bearer);
     if (!secret.startsWith('sk_')) throw unknownCredential();
     if (authorization !== undefined && bearer !== secret) {
       throw new Fault('invalid_input', 'x-api-key and authorization name two identities; send one.', {
@@ -46,8 +48,27 @@ export function classifyCredential(request: IncomingMessage): Credential {
   return { kind: 'jwt', token: bearer, issuer };
 }
 
+/** A publishable key and the user's JWT: both are needed, neither alone is anybody. */
+function endUserCredential(publishableKey: string, token: string | undefined): Credential {
+  const issuer = token === undefined ? null : unverifiedIssuer(token);
+  if (token === undefined || issuer === null) throw unknownCredential();
+  return { kind: 'endUser', publishableKey, token, issuer };
+}
+
+const NOT_VALID = 'The credential is not valid.';
+
 export function unknownCredential(): Fault {
-  return new Fault('unauthenticated', 'The credential is not valid.');
+  return new Fault('unauthenticated', NOT_VALID);
+}
+
+/**
+ * A credential that was good until its time was over. The caller hears the same as for any other; but an app whose token
+ * ran out is no attacker, so that it weighs nothing among failed authentications.
+ */
+export class ExpiredCredentialFault extends Fault {
+  constructor() {
+    super('unauthenticated', NOT_VALID);
+  }
 }
 
 /**

@@ -1,9 +1,12 @@
 export * from './access.decorator.js';
 export * from './access.guard.js';
+export * from './audited-by-reservation.decorator.js';
 export * from './authentication.guard.js';
 export * from './credential.js';
 export * from './credential-strategies.js';
 export * from './current-principal.decorator.js';
+export * from './failed-authentications.js';
 export * from './identity.module.js';
 export * from './principal.js';
+export type * from './publishable-key.js';
 export * from './scope.js';

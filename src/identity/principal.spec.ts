@@ -1,22 +1,54 @@
-import { auditSubject, threadOwner, throttleKey, type Principal } from './principal.js';
+import { auditActor, auditSubject, chargedHuman, threadOwner, throttleKey, type Principal } from './principal.js';
 
-const ACCOUNT: Principal = { kind: 'account', userId: 'ann', email: 'ann@example.org', claimsTenant: true };
-const USER: Principal = { kind: 'dashboardUser', tenantId: 'acme', userId: 'ann', role: 'admin' };
-const KEY: Principal = { kind: 'secretKey', tenantId: 'acme', keyId: 'key_1', scopes: new Set(), requestsPerMinute: 5 };
+const PERSON = { userId: 'ann', email: 'ann@example.org', emailVerified: true };
+const HOLDER = { tenantId: 'acme', keyId: 'key_1', scopes: new Set<never>(), requestsPerMinute: 5 };
+const ACCOUNT: Principal = { kind: 'account', ...PERSON, claimsTenant: true };
+const USER: Principal = { kind: 'dashboardUser', ...PERSON, tenantId: 'acme', role: 'admin' };
+const KEY: Principal = { kind: 'secretKey', ...HOLDER, human: null };
+const KEY_FOR_BEA: Principal = { ...KEY, human: 'bea' };
+const AS_BEA: Principal = { kind: 'impersonation', ...HOLDER, human: 'bea' };
+const BEA: Principal = { kind: 'endUser', ...HOLDER, human: 'bea', origin: null, requestsPerMinutePerHuman: 2 };
 
-it.each<[Principal, string, string, string | null]>([
-  [ACCOUNT, 'user:ann', 'user:ann', null],
-  [USER, 'user:ann', 'user:ann', 'user:ann'],
-  [KEY, 'key:key_1', 'key:key_1', 'tenant:acme'],
-])('%j is named, counted and owns threads as the contract says', (principal, subject, window, owner) => {
-  expect([auditSubject(principal), throttleKey(principal), threadOwner(principal)]).toEqual([subject, window, owner]);
+describe.each<[string, Principal, string, string, string | null, string | null]>([
+  ['an account', ACCOUNT, 'user:ann', 'user:ann', null, null],
+  ['a dashboard user', USER, 'user:ann', 'user:ann', null, 'user:ann'],
+  ['a secret key', KEY, 'key:key_1', 'key:key_1', null, 'tenant:acme'],
+  ['a secret key that names whom to charge', KEY_FOR_BEA, 'key:key_1', 'key:key_1', 'bea', 'tenant:acme'],
+  ['a secret key on behalf of a human', AS_BEA, 'key:key_1', 'key:key_1', 'bea', 'human:bea'],
+])('%s', (_case, principal, subject, window, charged, owner) => {
+  it('is named, counted, charged and owns threads as the contract says', () => {
+    expect([auditSubject(principal), throttleKey(principal)]).toEqual([subject, window]);
+    expect([chargedHuman(principal), threadOwner(principal)]).toEqual([charged, owner]);
+  });
+});
+
+it('an end user acts by the key, is charged and owns threads as the human', () => {
+  expect(auditActor(BEA)).toEqual({ type: 'key', id: 'key_1' });
+  expect([chargedHuman(BEA), threadOwner(BEA)]).toEqual(['bea', 'human:bea']);
+});
+
+it("each end user of a key has a window of their own, apart from the key's and from another key's", () => {
+  const windows = [
+    throttleKey(BEA),
+    throttleKey({ ...BEA, human: 'cem' }),
+    throttleKey({ ...BEA, keyId: 'key_2' }),
+    throttleKey(KEY),
+  ];
+  expect(new Set(windows).size).toBe(4);
+  expect(throttleKey({ ...BEA })).toBe(throttleKey(BEA));
+});
+
+it("an end user's window is named by a hash: no name, and no longer than that however long the id", () => {
+  const window = throttleKey({ ...BEA, human: 'bea@example.org'.padEnd(256, '🙂') });
+  expect(window).not.toContain('bea');
+  expect(window.length).toBe('key:key_1:human:'.length + 43);
 });
 
 it('a user and a key of the same id share no window', () => {
   expect(throttleKey({ ...USER, userId: 'same' })).not.toBe(throttleKey({ ...KEY, keyId: 'same' }));
 });
 
-it.each([auditSubject, throttleKey, threadOwner])(
+it.each([auditSubject, chargedHuman, throttleKey, threadOwner])(
   'a kind that nobody thought of is an error, not a default: $name',
   (of) => {
     expect(() => of({ kind: 'system' } as unknown as Principal)).toThrow(TypeError);

@@ -1,65 +1,123 @@
+import { createHash } from 'node:crypto';
 import type { Role, Scope } from './scope.js';
 
 /**
  * Who a request is: exactly one frozen value, whatever was presented. Nothing downstream of authentication reads a header
  * to learn who is asking. Optional fields, database rows and secrets have no place in it.
  *
- * Later rooms add their kinds here (impersonation, endUser, usageToken, sealedToken, anonymous, gatewayToken, system);
- * the exhaustive functions below then refuse to compile until each says what it means.
+ * Later rooms add their kinds here (usageToken, sealedToken, anonymous, gatewayToken, system); the exhaustive functions
+ * below then refuse to compile until each says what it means.
  */
-export type Principal = AccountPrincipal | DashboardUserPrincipal | SecretKeyPrincipal;
+export type Principal =
+  AccountPrincipal | DashboardUserPrincipal | SecretKeyPrincipal | ImpersonationPrincipal | EndUserPrincipal;
 
-/**
- * A signed-in person outside any tenant: may only make or list orgs. `claimsTenant`: the token named a tenant in which
- * this person has no membership.
- */
-export interface AccountPrincipal {
-  readonly kind: 'account';
+/** What the issuer says of a signed-in person. */
+interface SignedIn {
   readonly userId: string;
   readonly email: string | null;
+  /** Whether the issuer vouches that the address is this person's. */
+  readonly emailVerified: boolean;
+}
+
+/**
+ * A signed-in person outside any tenant: may only make or list orgs, or accept an invitation. `claimsTenant`: the token
+ * named a tenant in which this person has no membership.
+ */
+export interface AccountPrincipal extends SignedIn {
+  readonly kind: 'account';
   readonly claimsTenant: boolean;
 }
 
 /** A signed-in person in one tenant; the role is our membership row's, never the claim's. */
-export interface DashboardUserPrincipal {
+export interface DashboardUserPrincipal extends SignedIn {
   readonly kind: 'dashboardUser';
   readonly tenantId: string;
-  readonly userId: string;
   readonly role: Role;
 }
 
-/** A tenant's server, by its `sk_` key. */
-export interface SecretKeyPrincipal {
-  readonly kind: 'secretKey';
+interface KeyHolder {
   readonly tenantId: string;
   readonly keyId: string;
   readonly scopes: ReadonlySet<Scope>;
   readonly requestsPerMinute: number;
 }
 
+/** A tenant's server, by its `sk_` key. `human`: whose limits are charged, where the caller names one (`x-human-id`). */
+export interface SecretKeyPrincipal extends KeyHolder {
+  readonly kind: 'secretKey';
+  readonly human: string | null;
+}
+
+/** A tenant's server acting as one of its humans (`X-On-Behalf-Of`): both stand in the audit log. */
+export interface ImpersonationPrincipal extends KeyHolder {
+  readonly kind: 'impersonation';
+  readonly human: string;
+}
+
+/** A tenant's end user: a `pk_` key and a JWT of that key's issuer, together. */
+export interface EndUserPrincipal extends KeyHolder {
+  readonly kind: 'endUser';
+  readonly human: string;
+  /** What the browser said; null: no browser. */
+  readonly origin: string | null;
+  readonly requestsPerMinutePerHuman: number;
+}
+
 export type PrincipalKind = Principal['kind'];
 
-/** How the audit log and the request's log lines name the principal. Holds ids, never secrets. */
-export function auditSubject(principal: Principal): string {
+/** Who acts, as the audit log names them. Holds ids, never secrets; an end user is told apart by the human beside it. */
+export interface Actor {
+  readonly type: 'user' | 'key';
+  readonly id: string;
+}
+
+export function auditActor(principal: Principal): Actor {
   switch (principal.kind) {
     case 'account':
     case 'dashboardUser':
-      return `user:${principal.userId}`;
+      return { type: 'user', id: principal.userId };
     case 'secretKey':
-      return `key:${principal.keyId}`;
+    case 'impersonation':
+    case 'endUser':
+      return { type: 'key', id: principal.keyId };
     default:
       return unknownKind(principal);
   }
 }
 
-/** Whose request window a request is counted in. */
+/** As log lines name the principal. */
+export function auditSubject(principal: Principal): string {
+  const { type, id } = auditActor(principal);
+  return `${type}:${id}`;
+}
+
+/** The human whose limits a request is charged to; null: nobody's. */
+export function chargedHuman(principal: Principal): string | null {
+  switch (principal.kind) {
+    case 'account':
+    case 'dashboardUser':
+      return null;
+    case 'secretKey':
+    case 'impersonation':
+    case 'endUser':
+      return principal.human;
+    default:
+      return unknownKind(principal);
+  }
+}
+
+/** Whose request window a request is counted in first. A key's humans have one each, before the key's own. */
 export function throttleKey(principal: Principal): string {
   switch (principal.kind) {
     case 'account':
     case 'dashboardUser':
       return `user:${principal.userId}`;
     case 'secretKey':
+    case 'impersonation':
       return `key:${principal.keyId}`;
+    case 'endUser':
+      // A hash: whoever is counted stands nowhere by name, and the length is bounded.
+      return `key:${principal.keyId}:human:${createHash('sha256').update(principal.human).digest('base64url')}`;
     default:
       return unknownKind(principal);
   }
@@ -74,9 +132,22 @@ export function threadOwner(principal: Principal): string | null {
       return `user:${principal.userId}`;
     case 'secretKey':
       return `tenant:${principal.tenantId}`;
+    case 'impersonation':
+    case 'endUser':
+      return `human:${principal.human}`;
     default:
       return unknownKind(principal);
   }
+}
+
+/** Whether two principals are the same one with the same rights: what may have changed between two looks. */
+export function maySame(one: Principal, other: Principal): boolean {
+  return JSON.stringify(rightsOf(one)) === JSON.stringify(rightsOf(other));
+}
+
+function rightsOf(principal: Principal): unknown {
+  const rest = Object.entries(principal).filter(([name]) => name !== 'scopes');
+  return ['scopes' in principal ? [...principal.scopes].sort() : null, ...rest.sort(([a], [b]) => (a < b ? -1 : 1))];
 }
 
 function unknownKind(principal: never): never {
