@@ -22,6 +22,19 @@ export class MemoryRateWindowStore extends RateWindowStore {
     return { allowed, limit, remaining: Math.max(0, limit - window.used), resetsAtMs: window.closesAtMs };
   }
 
+  peek(key: string, limit: number): RateWindow {
+    const now = Date.now();
+    const window = this.windows.get(key);
+    const open = window !== undefined && window.closesAtMs > now;
+    const remaining = Math.max(0, limit - (open ? window.used : 0));
+    return { allowed: remaining > 0, limit, remaining, resetsAtMs: open ? window.closesAtMs : now + this.windowMs };
+  }
+
+  release(key: string, { resetsAtMs }: RateWindow): void {
+    const window = this.windows.get(key);
+    if (window !== undefined && window.closesAtMs === resetsAtMs && window.used > 0) window.used -= 1;
+  }
+
   private prune(now: number): void {
     this.pruneAtMs = now + this.windowMs;
     for (const [key, { closesAtMs }] of this.windows) if (closesAtMs <= now) this.windows.delete(key);

@@ -5,18 +5,33 @@ const TAKE = {
   name: 'take_rate_windows',
   text: 'SELECT * FROM take_rate_windows($1, $2, $3, make_interval(secs => $4))',
 };
+const PEEK = { name: 'peek_rate_windows', text: 'SELECT * FROM peek_rate_windows($1, make_interval(secs => $2))' };
+const RELEASE = {
+  name: 'release_rate_windows',
+  text: 'SELECT release_rate_windows($1, $2, $3, make_interval(secs => $4))',
+};
 const PRUNE = { name: 'prune_rate_windows', text: 'SELECT prune_rate_windows(make_interval(secs => $1))' };
+
+const GROUPED = { what: 'The request counter', maxItems: 1000, waitMs: 3000 };
 
 interface Wanted {
   readonly key: string;
   readonly limit: number;
 }
 
-interface TakenRow {
+interface Given {
   readonly key: string;
-  readonly before: number;
+  readonly resetsAtMs: number;
+}
+
+interface OpenRow {
+  readonly key: string;
   readonly used: number;
   readonly resets_at: Date;
+}
+
+interface TakenRow extends OpenRow {
+  readonly before: number;
 }
 
 /**
@@ -26,22 +41,29 @@ interface TakenRow {
  */
 export class PostgresRateWindowStore extends RateWindowStore {
   private readonly takes: GroupCommit<Wanted, RateWindow>;
+  private readonly peeks: GroupCommit<Wanted, RateWindow>;
+  private readonly releases: GroupCommit<Given, undefined>;
 
   constructor(
     private readonly database: Database,
     private readonly windowSeconds: number,
   ) {
     super();
-    this.takes = new GroupCommit({
-      what: 'The request counter',
-      maxItems: 1000,
-      waitMs: 3000,
-      run: (items) => this.takeTogether(items),
-    });
+    this.takes = new GroupCommit({ ...GROUPED, run: (items) => this.takeTogether(items) });
+    this.peeks = new GroupCommit({ ...GROUPED, run: (items) => this.peekTogether(items) });
+    this.releases = new GroupCommit({ ...GROUPED, run: (items) => this.releaseTogether(items) });
   }
 
   take(key: string, limit: number): Promise<RateWindow> {
     return this.takes.add({ key, limit });
+  }
+
+  peek(key: string, limit: number): Promise<RateWindow> {
+    return this.peeks.add({ key, limit });
+  }
+
+  release(key: string, { resetsAtMs }: RateWindow): Promise<void> {
+    return this.releases.add({ key, resetsAtMs });
   }
 
   async prune(): Promise<void> {
@@ -70,8 +92,7 @@ export class PostgresRateWindowStore extends RateWindowStore {
       rows.map((row) => [row.key, { ...row, next: row.before, resetsAtMs: row.resets_at.getTime() }]),
     );
     return items.map(({ key, limit }) => {
-      const row = taken.get(key);
-      if (row === undefined) throw new TypeError('The request counter did not answer for a key.');
+      const row = rowOf(taken, key);
       const allowed = row.next < row.used;
       if (allowed) row.next += 1;
       return {
@@ -82,4 +103,39 @@ export class PostgresRateWindowStore extends RateWindowStore {
       };
     });
   }
+
+  private async peekTogether(items: readonly Wanted[]): Promise<readonly RateWindow[]> {
+    const keys = [...new Set(items.map(({ key }) => key))];
+    const rows = await this.database.call<OpenRow>(PEEK, [keys, this.windowSeconds]);
+    const seen = new Map(rows.map((row) => [row.key, row]));
+    return items.map(({ key, limit }) => {
+      const { used, resets_at } = rowOf(seen, key);
+      const remaining = Math.max(0, limit - used);
+      return { allowed: remaining > 0, limit, remaining, resetsAtMs: resets_at.getTime() };
+    });
+  }
+
+  /** Of one key, places of two windows may come back at once: a window closed in between. */
+  private async releaseTogether(items: readonly Given[]): Promise<readonly undefined[]> {
+    const given = new Map<string, { key: string; resetsAt: Date; places: number }>();
+    for (const { key, resetsAtMs } of items) {
+      const group = given.get(`${resetsAtMs} ${key}`);
+      if (group === undefined) given.set(`${resetsAtMs} ${key}`, { key, resetsAt: new Date(resetsAtMs), places: 1 });
+      else group.places += 1;
+    }
+    const groups = [...given.values()];
+    await this.database.call(RELEASE, [
+      groups.map(({ key }) => key),
+      groups.map(({ resetsAt }) => resetsAt),
+      groups.map(({ places }) => places),
+      this.windowSeconds,
+    ]);
+    return items.map(() => undefined);
+  }
+}
+
+function rowOf<Row>(rows: ReadonlyMap<string, Row>, key: string): Row {
+  const row = rows.get(key);
+  if (row === undefined) throw new TypeError('The request counter did not answer for a key.');
+  return row;
 }

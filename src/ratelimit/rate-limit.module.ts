@@ -1,7 +1,9 @@
 import { Global, Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { FailedAuthentications } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { Database } from '../platform/database/index.js';
 import { logger } from '../platform/logging/index.js';
+import { FailedAuthenticationLimiter } from './failed-authentication.limiter.js';
 import { MemoryRateWindowStore } from './memory-rate-window.store.js';
 import { PostgresRateWindowStore } from './postgres-rate-window.store.js';
 import { RateWindowStore } from './rate-window.store.js';
@@ -32,8 +34,9 @@ const PRUNE_EVERY_MS = 60_000;
         return settings.embeddedDatabase ? new MemoryRateWindowStore(windowMs) : postgres;
       },
     },
+    { provide: FailedAuthentications, useClass: FailedAuthenticationLimiter },
   ],
-  exports: [RateWindowStore],
+  exports: [RateWindowStore, FailedAuthentications],
 })
 export class RateLimitModule implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | null = null;
@@ -43,7 +46,8 @@ export class RateLimitModule implements OnApplicationBootstrap, OnApplicationShu
     @Inject(POSTGRES_STORE) private readonly postgres: PostgresRateWindowStore,
   ) {}
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.store instanceof RedisRateWindowStore) await this.store.open();
     if (this.store instanceof MemoryRateWindowStore) return;
     this.timer = setInterval(() => {
       this.postgres
