@@ -7,8 +7,8 @@ import { rowsOf, seedTenant } from '../../test/support/sql.js';
 import { testSettings } from '../../test/support/settings.js';
 import { Database } from '../platform/database/index.js';
 import { ClaimWrites } from './claim-writes.js';
+import { ClaimWritesRepository, type QueuedClaims } from './claim-writes.repository.js';
 import { UnknownUserError } from './claims-writer.js';
-import { OrgsRepository } from './orgs.repository.js';
 
 const POLL_EVERY_MS = 5000;
 
@@ -17,6 +17,7 @@ let userId: string;
 let databases: Database[];
 let outboxes: ClaimWrites[];
 let issuer: RecordingClaimsWriter;
+let repositories: ClaimWritesRepository[];
 
 beforeEach(async () => {
   test = await createTestDatabase();
@@ -37,7 +38,8 @@ beforeEach(async () => {
     ],
   });
   databases = [0, 1].map(() => new Database(testSettings({ databaseUrl: test.ownerUrl })));
-  outboxes = databases.map((database) => new ClaimWrites(new OrgsRepository(database), issuer));
+  repositories = databases.map((database) => new ClaimWritesRepository(database));
+  outboxes = repositories.map((repository) => new ClaimWrites(repository, issuer));
 });
 
 afterEach(async () => {
@@ -154,4 +156,106 @@ it('a service that stops finishes the write that it is at', async () => {
   release();
   await stopping;
   expect(await left()).toEqual([]);
+});
+
+describe('what a user is to have now', () => {
+  let tenantId: string;
+  let orgId: string;
+
+  beforeEach(async () => {
+    [{ tenantId, orgId }] = (await rowsOf(
+      test.superuserUrl,
+      'SELECT t.id AS "tenantId", t.org_id AS "orgId" FROM tenants t',
+    )) as [{ tenantId: string; orgId: string }];
+  });
+
+  const queueNow = (replica = 0): Promise<QueuedClaims> =>
+    databases[replica]!.acrossTenants((tx) => repositories[replica]!.queue(tx, userId));
+  const setRole = (role: string): Promise<unknown> =>
+    rowsOf(test.superuserUrl, 'UPDATE memberships SET role = $1', [role]);
+  const written = (): unknown[] => issuer.written.map(([, claims]) => claims);
+
+  /** Makes the issuer hang in its next write; the answer lets it go on. */
+  function hang(): () => void {
+    let release: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    issuer.act = () => {
+      issuer.act = () => Promise.resolve();
+      return gate;
+    };
+    return release;
+  }
+
+  it('is a tenant of theirs and their role in it; of somebody who belongs nowhere, nothing', async () => {
+    await outboxes[0]!.writeNow(await queueNow());
+    await rowsOf(test.superuserUrl, 'DELETE FROM memberships');
+    await outboxes[0]!.writeNow(await queueNow());
+    expect(written()).toEqual([{ tenant_id: tenantId, role: 'owner' }, null]);
+    expect(await left()).toEqual([]);
+  });
+
+  it('voids what was queued before, on whichever replica', async () => {
+    const first = await queueNow(0);
+    await setRole('viewer');
+    const second = await queueNow(1);
+    await outboxes[1]!.writeNow(second);
+    await outboxes[0]!.writeNow(first);
+    expect(written()).toEqual([{ tenant_id: tenantId, role: 'viewer' }]);
+    expect(await left()).toEqual([]);
+  });
+
+  it('is written after an older write that is under way, never before it', async () => {
+    const release = hang();
+    const first = outboxes[0]!.writeNow(await queueNow());
+    await eventually(() => issuer.tries === 1);
+    await setRole('viewer');
+    const second = outboxes[0]!.writeNow(await queueNow());
+    await pause(50);
+    expect(issuer.tries).toBe(1);
+    release();
+    await Promise.all([first, second]);
+    expect(written()).toEqual([
+      { tenant_id: tenantId, role: 'owner' },
+      { tenant_id: tenantId, role: 'viewer' },
+    ]);
+    expect(await left()).toEqual([]);
+  });
+
+  it('stands, though an older one was taken from the outbox meanwhile and waits for its turn', async () => {
+    await rowsOf(test.superuserUrl, "INSERT INTO users (id) VALUES ('another')");
+    await rowsOf(
+      test.superuserUrl,
+      "INSERT INTO claim_writes (id, user_id, claims) VALUES ('00000000-0000-7000-8000-000000000000', 'another', 'null')",
+    );
+    await queueNow();
+    await makeDue();
+    const release = hang();
+    outboxes[0]!.onApplicationBootstrap();
+    poll();
+    await eventually(() => issuer.tries === 1);
+    await setRole('viewer');
+    await outboxes[0]!.writeNow(await queueNow());
+    release();
+    await eventually(() => issuer.written.length === 2);
+    await outboxes[0]!.beforeApplicationShutdown();
+    expect(issuer.written.map(([user, claims]) => [user, claims?.role])).toEqual([
+      [userId, 'viewer'],
+      ['another', undefined],
+    ]);
+    expect(await left()).toEqual([]);
+  });
+
+  it('is the tenant that they chose last, as long as they belong there', async () => {
+    await rowsOf(test.superuserUrl, "INSERT INTO tenants (id, org_id, name) VALUES ('staging', $1, 'Staging')", [
+      orgId,
+    ]);
+    await rowsOf(test.superuserUrl, "UPDATE users SET claimed_tenant_id = 'staging'");
+    await outboxes[0]!.writeNow(await queueNow());
+    await rowsOf(test.superuserUrl, "DELETE FROM tenants WHERE id = 'staging'");
+    await outboxes[0]!.writeNow(await queueNow());
+    expect(written()).toEqual([
+      { tenant_id: 'staging', role: 'owner' },
+      { tenant_id: tenantId, role: 'owner' },
+    ]);
+  });
 });

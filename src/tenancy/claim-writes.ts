@@ -1,24 +1,31 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { logger } from '../platform/logging/index.js';
+import { ClaimWritesRepository, type QueuedClaims } from './claim-writes.repository.js';
 import { ClaimsWriter, UnknownUserError } from './claims-writer.js';
-import { OrgsRepository, type ClaimWrite } from './orgs.repository.js';
 
 const POLL_EVERY_MS = 5000;
 const BATCH = 20;
-/** How long the answer to `orgs/create` waits for the issuer. */
+/** How long an answer waits for the issuer. */
 const NOW_WITHIN_MS = 3000;
 
 /**
  * Brings claims to the dashboard's issuer from an outbox, until the issuer has taken them. Claims are a hint for clients:
  * what a person may do, our membership rows say, so that a claim that is late locks nobody out.
+ *
+ * A user has one row at most: what is queued later takes the place of what was there. In this process a user's writes
+ * come one after the other, and one that another has taken the place of is dropped before it begins, so that an older one
+ * never lands upon a newer one. Another process's write that was under way when the newer one was queued may still land
+ * after it, as may one that the writer gave up waiting for; nothing tells, and the next change sets it right.
  */
 @Injectable()
 export class ClaimWrites implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private timer: NodeJS.Timeout | null = null;
   private polling: Promise<void> | null = null;
+  /** The last write of each user that has one waiting or under way. */
+  private readonly lastByUser = new Map<string, Promise<void>>();
 
   constructor(
-    private readonly repository: OrgsRepository,
+    private readonly repository: ClaimWritesRepository,
     private readonly writer: ClaimsWriter,
   ) {}
 
@@ -35,34 +42,48 @@ export class ClaimWrites implements OnApplicationBootstrap, BeforeApplicationShu
     await this.polling;
   }
 
-  /** One try, bounded in time, so that the person's next token usually has the claims; the outbox has the rest. */
-  async writeNow(write: ClaimWrite): Promise<void> {
+  /**
+   * One try, bounded in time, so that the person's next token usually has the claims; the outbox has the rest. Null:
+   * nothing was queued.
+   */
+  async writeNow(queued: QueuedClaims | null): Promise<void> {
+    if (queued === null) return;
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, NOW_WITHIN_MS);
     });
-    await Promise.race([this.write(write), tooLate]);
+    await Promise.race([this.write(queued, 0), tooLate]);
     clearTimeout(timer);
   }
 
   private async poll(): Promise<void> {
     try {
-      for (const write of await this.repository.takeClaimWrites(BATCH)) await this.write(write);
+      for (const queued of await this.repository.take(BATCH)) await this.write(queued, queued.attempts);
     } catch (error) {
       logger.warn({ err: error }, 'The outbox of claims could not be read.');
     }
   }
 
-  private async write(write: ClaimWrite): Promise<void> {
+  /** Waits for the writes of the same user before it. Never rejects. */
+  private async write({ id, userId }: QueuedClaims, attempts: number): Promise<void> {
+    const write = (this.lastByUser.get(userId) ?? Promise.resolve()).then(() => this.attempt(id, userId, attempts));
+    this.lastByUser.set(userId, write);
+    await write;
+    if (this.lastByUser.get(userId) === write) this.lastByUser.delete(userId);
+  }
+
+  private async attempt(id: string, userId: string, attempts: number): Promise<void> {
     try {
-      await this.writer.setClaims(write.user_id, write.claims).catch((error: unknown) => {
+      const found = await this.repository.find(id);
+      if (found === null) return;
+      await this.writer.setClaims(userId, found.claims).catch((error: unknown) => {
         // Nobody is there to have claims, nor will be: ids are never given twice.
         if (!(error instanceof UnknownUserError)) throw error;
         logger.warn({ err: error }, 'Claims were dropped.');
       });
-      await this.repository.finishClaimWrite(write.id);
+      await this.repository.finish(id);
     } catch (error) {
-      logger.warn({ err: error, attempts: write.attempts }, 'Claims could not be written yet; they are tried again.');
+      logger.warn({ err: error, attempts }, 'Claims could not be written yet; they are tried again.');
     }
   }
 }

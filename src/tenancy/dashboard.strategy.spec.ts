@@ -66,7 +66,8 @@ describe('dashboard sign-in', () => {
   it('makes an account of a good token without tenant_id, frozen', async () => {
     const issuer = await startIssuer();
     const principal = await present(signInWith([trusted(issuer)]), issuer.sign());
-    expect(principal).toEqual({ kind: 'account', userId: 'user-1', email: 'user-1@example.com', claimsTenant: false });
+    const person = { userId: 'user-1', email: 'user-1@example.com', emailVerified: true };
+    expect(principal).toEqual({ ...person, kind: 'account', claimsTenant: false });
     expect(Object.isFrozen(principal)).toBe(true);
   });
 
@@ -77,12 +78,22 @@ describe('dashboard sign-in', () => {
     });
   });
 
+  it.each([[undefined], [null], [false], ['true'], [1]])(
+    'takes an address for verified only where the issuer says so, not with %j',
+    async (emailVerified) => {
+      const issuer = await startIssuer();
+      const token = issuer.sign({ email_verified: emailVerified });
+      await expect(present(signInWith([trusted(issuer)]), token)).resolves.toMatchObject({ emailVerified: false });
+    },
+  );
+
   it('takes the role from the membership row, whatever the claims say, frozen', async () => {
     const issuer = await startIssuer();
     const memberships = new StatedMemberships({ 'acme-1/user-1': 'viewer' });
     const token = issuer.sign({ tenant_id: 'acme-1', role: 'owner' });
     const principal = await present(signInWith([trusted(issuer)], memberships), token);
-    expect(principal).toEqual({ kind: 'dashboardUser', tenantId: 'acme-1', userId: 'user-1', role: 'viewer' });
+    const person = { userId: 'user-1', email: 'user-1@example.com', emailVerified: true };
+    expect(principal).toEqual({ ...person, kind: 'dashboardUser', tenantId: 'acme-1', role: 'viewer' });
     expect(Object.isFrozen(principal)).toBe(true);
   });
 
@@ -171,6 +182,41 @@ describe('dashboard sign-in', () => {
     const strategies = signInWith([trusted(issuer)]);
     const verified = strategies.verify(DASHBOARD_STRATEGY, { 'x-api-key': issuer.sign() });
     await expect(verified).rejects.toMatchObject({ kind: 'unauthenticated' });
+  });
+
+  describe('with an issuer that is asked about its users', () => {
+    const REFUSED = new Fault('unauthenticated', 'refused');
+    const asking = (issuer: TestIssuer, answers: (userId: string, signedInAt: number) => void): DashboardIssuer => ({
+      ...trusted(issuer),
+      accounts: { assertActive: answers },
+    });
+
+    it('asks by the subject and the time of the sign-in, once the token itself is good', async () => {
+      const issuer = await startIssuer();
+      const asked: [string, number][] = [];
+      const strategies = signInWith([asking(issuer, (...question) => void asked.push(question))]);
+      for (const token of Object.values(issuer.brokenTokens())) await refusal(strategies, token);
+      expect(asked).toEqual([]);
+      const signedInAt = Math.floor(Date.now() / 1000) - 7000;
+      await expect(present(strategies, issuer.sign({ auth_time: signedInAt }))).resolves.toMatchObject({
+        kind: 'account',
+      });
+      expect(asked).toEqual([['user-1', signedInAt]]);
+    });
+
+    it.each([
+      ['refuses', REFUSED],
+      ["can't be asked", new Fault('unavailable', 'down')],
+    ])('lets nobody in whom it %s, and asks for no membership', async (_how, fault) => {
+      const issuer = await startIssuer();
+      const memberships = new StatedMemberships({ 'acme-1/user-1': 'owner' });
+      const accounts = { assertActive: () => Promise.reject(fault) };
+      const strategies = signInWith([{ ...trusted(issuer), accounts }], memberships);
+      for (const claims of [{}, { tenant_id: 'acme-1' }]) {
+        await expect(refusal(strategies, issuer.sign(claims))).resolves.toBe(fault);
+      }
+      expect(memberships.asked).toEqual([]);
+    });
   });
 
   describe('with two issuers', () => {

@@ -10,6 +10,7 @@ import {
   type DashboardUserPrincipal,
 } from '../identity/index.js';
 import type { JwksKeyStore } from '../platform/crypto/index.js';
+import type { AccountCheck } from './account-status.js';
 import { MembershipDirectory } from './membership-directory.js';
 
 /** Whose tokens the dashboard's users present. */
@@ -20,6 +21,8 @@ export interface DashboardIssuer {
   readonly issuer: string;
   readonly audience: string;
   readonly keys: JwksKeyStore;
+  /** Says who may no longer use a token that is otherwise good; absent: the issuer has no such users. */
+  readonly accounts?: AccountCheck;
 }
 
 /** The injection token of the configured `readonly DashboardIssuer[]`. */
@@ -41,7 +44,8 @@ const MAX_EMAIL_LENGTH = 320;
  * Guarantees: RS256 by a key that the issuer publishes under the token's `kid` and no other algorithm, whatever the
  * header says; issuer and audience exact; a token without an expiry, or from the future, is refused, though common
  * libraries take it. What is wrong with a token is 401 without saying what; an issuer whose keys can't be had is 503.
- * A role comes from our membership row, never from a claim: whoever can write claims gains nothing by it.
+ * A role comes from our membership row, never from a claim: whoever can write claims gains nothing by it. A signature
+ * says nothing about today: whether the person may still sign in, the issuer is asked (AccountCheck).
  */
 export class DashboardStrategy extends PassportStrategy(Strategy) {
   constructor(
@@ -64,18 +68,28 @@ export class DashboardStrategy extends PassportStrategy(Strategy) {
    * Whoever names a tenant without a membership there is an account that claims one: the access guard refuses it (403) on
    * every route but the account's own.
    *
-   * @throws Fault unauthenticated, or whatever the membership look-up threw
+   * A person whom the issuer has disabled or deleted since, or whose sign-in it has revoked, is refused like a bad token,
+   * before anything else is asked about them.
+   *
+   * @throws Fault unauthenticated, or whatever the account check or the membership look-up threw
    */
   async validate(claims: Readonly<Record<string, unknown>>): Promise<AccountPrincipal | DashboardUserPrincipal> {
-    const { sub, email, tenant_id: tenantId } = claims;
+    const { sub, email, email_verified: emailVerified, tenant_id: tenantId } = claims;
     if (!this.isCurrent(claims) || !isText(sub, MAX_SUBJECT_LENGTH)) throw unknownCredential();
-    const account = { kind: 'account', userId: sub, email: isText(email, MAX_EMAIL_LENGTH) ? email : null } as const;
-    if (tenantId === undefined || tenantId === null) return Object.freeze({ ...account, claimsTenant: false });
+    await this.issuer.accounts?.assertActive(sub, claims.auth_time);
+    const person = {
+      userId: sub,
+      email: isText(email, MAX_EMAIL_LENGTH) ? email : null,
+      emailVerified: emailVerified === true,
+    };
+    if (tenantId === undefined || tenantId === null) {
+      return Object.freeze({ ...person, kind: 'account', claimsTenant: false });
+    }
     // A claim that can't be a tenant's id names no tenant, and is not asked for; it is not taken for an absent one either.
     const isTenantId = isText(tenantId, MAX_TENANT_ID_LENGTH);
     const membership = isTenantId ? await this.memberships.find(tenantId, sub) : null;
-    if (!isTenantId || membership === null) return Object.freeze({ ...account, claimsTenant: true });
-    return Object.freeze({ kind: 'dashboardUser', tenantId, userId: sub, role: membership.role });
+    if (!isTenantId || membership === null) return Object.freeze({ ...person, kind: 'account', claimsTenant: true });
+    return Object.freeze({ ...person, kind: 'dashboardUser', tenantId, role: membership.role });
   }
 
   /** Passport's own registry is the process's; ours is the application's (CredentialStrategies). */
@@ -83,7 +97,8 @@ export class DashboardStrategy extends PassportStrategy(Strategy) {
     return new Passport();
   }
 
-  private isCurrent({ aud, exp, iat, auth_time: authTime }: Readonly<Record<string, unknown>>): boolean {
+  private isCurrent<T extends Readonly<Record<string, unknown>>>(claims: T): claims is T & { auth_time: number } {
+    const { aud, exp, iat, auth_time: authTime } = claims;
     const now = Date.now() / 1000;
     return (
       // A list that holds our audience among others passes the library; an ID token for us names us alone.

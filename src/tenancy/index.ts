@@ -1,6 +1,9 @@
 export { ClaimsWriter, UnknownUserError, mergeClaims, type DashboardClaims } from './claims-writer.js';
 export { DashboardModule } from './dashboard.module.js';
-export type { DashboardIssuer } from './dashboard.strategy.js';
+export { DASHBOARD_ISSUERS, type DashboardIssuer } from './dashboard.strategy.js';
+export { firebaseAccounts } from './firebase-account-status.js';
+export { FirebaseAdmin, type FirebaseAdminOptions } from './firebase-admin.js';
+export { FirebaseAdminModule } from './firebase-admin.module.js';
 export { FirebaseClaimsWriter } from './firebase-claims-writer.js';
 export { firebaseIssuer } from './firebase-issuer.js';
 export { MembershipDirectory, type Membership } from './membership-directory.js';

@@ -1,9 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../platform/database/index.js';
+import { Database, type Prisma, type TenantTransaction } from '../platform/database/index.js';
+import type { Cursor } from './newest-first.js';
+import type { OrgTransaction } from './org-transactions.js';
 
-const CREATE = { name: 'create_org', text: 'SELECT * FROM create_org($1, $2, $3, $4, $5, $6, $7, $8)' };
-const TAKE_CLAIM_WRITES = { name: 'take_claim_writes', text: 'SELECT * FROM take_claim_writes($1)' };
-const FINISH_CLAIM_WRITE = { name: 'finish_claim_write', text: 'SELECT finish_claim_write($1)' };
+const LIST = { name: 'list_orgs', text: 'SELECT * FROM list_orgs($1, $2, $3, $4)' };
+
+const COLUMNS = { id: true, name: true, slug: true, createdAt: true } as const satisfies Prisma.OrgSelect;
+
+export type OrgRecord = Prisma.OrgGetPayload<{ select: typeof COLUMNS }>;
 
 export interface NewOrg {
   readonly userId: string;
@@ -27,20 +31,27 @@ export interface CreatedOrg {
   readonly role: string;
 }
 
-export interface ClaimWrite {
+/** An org that a person belongs to. */
+export interface OrgOfUser {
   readonly id: string;
-  readonly user_id: string;
-  readonly claims: { readonly tenant_id: string; readonly role: string };
-  readonly attempts: number;
+  readonly name: string;
+  readonly slug: string;
+  readonly created_at: Date;
+  readonly role: string;
+  readonly tenants: readonly { readonly id: string; readonly name: string }[];
 }
 
-/** Orgs before a tenant is known: by functions of the database that look across tenants, and no other way. */
+/**
+ * Orgs. Before a tenant is known, by functions of the database that look across tenants, and no other way; else each
+ * method names the org, and Postgres' policies hold where one forgets.
+ */
 @Injectable()
 export class OrgsRepository {
   constructor(private readonly database: Database) {}
 
-  async create(org: NewOrg): Promise<CreatedOrg | 'has_org' | 'slug_taken'> {
-    const [row] = await this.database.call<CreatedOrg & { result: string }>(CREATE, [
+  async create(tx: TenantTransaction, org: NewOrg): Promise<CreatedOrg | 'has_org' | 'slug_taken'> {
+    const [row] = await tx.$queryRawUnsafe<(CreatedOrg & { readonly result: string })[]>(
+      'SELECT * FROM create_org($1, $2, $3, $4, $5, $6, $7, $8::uuid)',
       org.userId,
       org.email,
       org.hasTenant,
@@ -49,17 +60,40 @@ export class OrgsRepository {
       org.name,
       org.slug,
       org.claimWriteId,
-    ]);
+    );
     if (row === undefined) throw new TypeError('create_org gave no row.');
     const result: string = row.result;
     return result === 'has_org' || result === 'slug_taken' ? result : row;
   }
 
-  takeClaimWrites(limit: number): Promise<ClaimWrite[]> {
-    return this.database.call<ClaimWrite>(TAKE_CLAIM_WRITES, [limit]);
+  /** The orgs that a person belongs to, in whichever tenant they are. */
+  listOfUser(userId: string, after: Cursor | null, take: number): Promise<OrgOfUser[]> {
+    return this.database.call<OrgOfUser>(LIST, [userId, after?.createdAt ?? null, after?.id ?? null, take]);
   }
 
-  async finishClaimWrite(id: string): Promise<void> {
-    await this.database.call(FINISH_CLAIM_WRITE, [id]);
+  findById({ tx, orgId }: OrgTransaction): Promise<OrgRecord | null> {
+    return tx.org.findFirst({ where: { id: orgId }, select: COLUMNS });
+  }
+
+  async update(
+    { tx, orgId }: OrgTransaction,
+    changes: { readonly name?: string; readonly slug?: string },
+  ): Promise<OrgRecord | null> {
+    const [updated] = await tx.org.updateManyAndReturn({
+      where: { id: orgId },
+      data: { ...changes, updatedAt: new Date() },
+      select: COLUMNS,
+    });
+    return updated ?? null;
+  }
+
+  /** With all that it has; the transaction then sees nothing any more. */
+  async delete({ tx }: OrgTransaction, name: string): Promise<'deleted' | 'wrong_name'> {
+    const [row] = await tx.$queryRawUnsafe<{ result: 'deleted' | 'wrong_name' }[]>(
+      'SELECT delete_org($1) AS result',
+      name,
+    );
+    if (row === undefined) throw new TypeError('delete_org gave no row.');
+    return row.result;
   }
 }

@@ -2,32 +2,25 @@ import { eventually } from '../../test/support/eventually.js';
 import { RecordingClaimsWriter } from '../../test/support/claims.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { dump, rowsOf } from '../../test/support/sql.js';
-import { testSettings } from '../../test/support/settings.js';
-import { Database } from '../platform/database/index.js';
+import { dashboardUser, startTenancy, type Tenancy } from '../../test/support/tenancy.js';
 import { Fault } from '../platform/errors/index.js';
-import { ClaimWrites } from './claim-writes.js';
 import { SLUG } from './orgs.dto.js';
-import { OrgsRepository, type CreatedOrg } from './orgs.repository.js';
-import { OrgsService, type OrgFounder } from './orgs.service.js';
+import type { CreatedOrg } from './orgs.repository.js';
+import type { OrgFounder } from './orgs.service.js';
 
 let test: TestDatabase;
 /** Two replicas. */
-let databases: Database[];
-let services: OrgsService[];
+let replicas: Tenancy[];
 let issuer: RecordingClaimsWriter;
 
 beforeEach(async () => {
   test = await createTestDatabase();
   issuer = new RecordingClaimsWriter();
-  databases = [0, 1].map(() => new Database(testSettings({ databaseUrl: test.ownerUrl })));
-  services = databases.map((database) => {
-    const repository = new OrgsRepository(database);
-    return new OrgsService(repository, new ClaimWrites(repository, issuer));
-  });
+  replicas = [0, 1].map(() => startTenancy(test.ownerUrl, issuer));
 });
 
 afterEach(async () => {
-  await Promise.all(databases.map((database) => database.close()));
+  await Promise.all(replicas.map((replica) => replica.stop()));
   await test.drop();
 });
 
@@ -39,7 +32,7 @@ const founder = (userId: string, changes: Partial<OrgFounder> = {}): OrgFounder 
 });
 
 const create = (userId: string, name: string, slug = '', changes: Partial<OrgFounder> = {}): Promise<CreatedOrg> =>
-  services[Math.floor(Math.random() * 2)]!.create(founder(userId, changes), { name, slug });
+  replicas[Math.floor(Math.random() * 2)]!.orgs.create(founder(userId, changes), { name, slug });
 
 async function refusal(work: Promise<unknown>): Promise<Fault> {
   const error: unknown = await work.then(
@@ -114,8 +107,11 @@ describe('a repeat by somebody who never saw the answer', () => {
   it('queues the claims again where the issuer is away', async () => {
     issuer.act = () => Promise.reject(new Error('away'));
     await create('ann', 'Acme');
+    const [first] = await rowsOf(test.superuserUrl, 'SELECT id FROM claim_writes');
     await create('ann', 'Acme');
-    expect(await count('claim_writes')).toBe(2);
+    const queued = await rowsOf(test.superuserUrl, 'SELECT id FROM claim_writes');
+    expect(queued).toHaveLength(1);
+    expect(queued).not.toEqual([first]);
   });
 
   it('tells the role that the user has by now, not the one that the founder had', async () => {
@@ -203,5 +199,77 @@ describe('an issuer that is away', () => {
     expect(await count('claim_writes')).toBe(1);
     release();
     await eventually(async () => (await count('claim_writes')) === 0);
+  });
+});
+
+describe('listeners', () => {
+  it('hear once of an org that is made, and see it', async () => {
+    const seen: unknown[] = [];
+    for (const { events } of replicas) {
+      events.subscribe(async (_event, tx) => {
+        seen.push(await tx.tenant.findMany({ select: { id: true } }));
+      });
+    }
+    const created = await create('ann', 'Acme');
+    await create('ann', 'Acme');
+    expect(replicas.flatMap(({ published }) => published)).toEqual([
+      {
+        action: 'org.created',
+        actor: { type: 'user', id: 'ann' },
+        tenantId: null,
+        resource: { type: 'org', id: created.org_id },
+      },
+    ]);
+    expect(seen).toEqual([[{ id: created.tenant_id }]]);
+  });
+
+  it('that cannot take it keep the org from being made', async () => {
+    for (const { events } of replicas) events.subscribe(() => Promise.reject(new Fault('unavailable', 'No log.')));
+    expect((await refusal(create('ann', 'Acme'))).kind).toBe('unavailable');
+    expect(await counts()).toEqual([0, 0, 0, 0, 0]);
+    expect(issuer.written).toEqual([]);
+  });
+
+  it('hear which fields of an org were changed', async () => {
+    const { tenant_id: tenantId, org_id: id } = await create('ann', 'Acme', 'acme');
+    const { orgs, published } = replicas[0]!;
+    published.length = 0;
+    const ann = dashboardUser('ann', tenantId, 'owner');
+    expect(await orgs.update(ann, { name: 'Acme 2' })).toMatchObject({ id, name: 'Acme 2', slug: 'acme' });
+    await orgs.update(ann, {});
+    expect(published).toEqual([
+      {
+        action: 'org.updated',
+        actor: { type: 'user', id: 'ann' },
+        tenantId: null,
+        resource: { type: 'org', id },
+        details: { fields: ['name'] },
+      },
+    ]);
+  });
+});
+
+describe('an Idempotency-Key', () => {
+  const once = (userId: string, name: string, key: string) =>
+    replicas[Math.floor(Math.random() * 2)]!.orgs.createOnce(founder(userId), { name, slug: '' }, key);
+
+  it('answers many requests at once with one org, and its answer goes with the tenant', async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => once('ann', 'Acme', 'k')));
+    expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
+    expect(await counts()).toEqual([1, 1, 1, 1, 0]);
+    const orgs = answers.map(({ body }) => (body as { org: { tenantId: string } }).org);
+    for (const org of orgs) expect(org).toEqual(orgs[0]);
+    expect(await rowsOf(test.superuserUrl, 'SELECT tenant_id FROM idempotency_keys')).toEqual([
+      { tenant_id: orgs[0]!.tenantId },
+    ]);
+  });
+
+  it('of a request that failed is free again', async () => {
+    await create('bob', 'Acme', 'acme');
+    const { orgs } = replicas[0]!;
+    const taken = orgs.createOnce(founder('ann'), { name: 'Acme', slug: 'acme' }, 'k');
+    expect((await refusal(taken)).kind).toBe('already_exists');
+    expect((await once('ann', 'Other', 'k')).replayed).toBe(false);
+    expect((await refusal(once('ann', 'Another', 'k'))).kind).toBe('conflict');
   });
 });

@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import { uuidV7 } from '../platform/crypto/index.js';
+import { Database, type TenantTransaction } from '../platform/database/index.js';
+import type { DashboardClaims } from './claims-writer.js';
+
+const TAKE = { name: 'take_claim_writes', text: 'SELECT id, user_id, attempts FROM take_claim_writes($1) ORDER BY id' };
+const FIND = { name: 'find_claim_write', text: 'SELECT claims FROM find_claim_write($1)' };
+const FINISH = { name: 'finish_claim_write', text: 'SELECT finish_claim_write($1)' };
+
+/** A row of the outbox. */
+export interface QueuedClaims {
+  readonly id: string;
+  readonly userId: string;
+}
+
+/** The outbox of claims, by functions of the database: it is about people, in whichever tenant they are. */
+@Injectable()
+export class ClaimWritesRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Queues, with the transaction that changed it, what a user's claims should be now; what was queued before is void. */
+  async queue(transaction: TenantTransaction, userId: string): Promise<QueuedClaims> {
+    const id = uuidV7();
+    await transaction.$queryRawUnsafe('SELECT tenant_id, role FROM queue_claims($1, $2::uuid)', userId, id);
+    return { id, userId };
+  }
+
+  /** Hands out what is due; each comes back later unless it is finished by then. */
+  async take(limit: number): Promise<(QueuedClaims & { readonly attempts: number })[]> {
+    const rows = await this.database.call<{ id: string; user_id: string; attempts: number }>(TAKE, [limit]);
+    return rows.map(({ id, user_id: userId, attempts }) => ({ id, userId, attempts }));
+  }
+
+  /** `claims` null: none. Null: a later row took this one's place, or it is finished. */
+  async find(id: string): Promise<{ readonly claims: DashboardClaims | null } | null> {
+    const [row] = await this.database.call<{ claims: DashboardClaims | null }>(FIND, [id]);
+    return row ?? null;
+  }
+
+  async finish(id: string): Promise<void> {
+    await this.database.call(FINISH, [id]);
+  }
+}

@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import type { Prisma, TenantTransaction } from '../platform/database/index.js';
+import type { QueuedClaims } from './claim-writes.repository.js';
+import type { Cursor } from './newest-first.js';
+import type { OrgTransaction } from './org-transactions.js';
+
+const COLUMNS = { id: true, name: true, createdAt: true } as const satisfies Prisma.TenantSelect;
+
+export type TenantRecord = Prisma.TenantGetPayload<{ select: typeof COLUMNS }>;
+
+export interface SwitchedTenant {
+  readonly org_id: string;
+  readonly tenant_id: string;
+  readonly name: string;
+  readonly created_at: Date;
+  readonly role: string;
+}
+
+/** An org's tenants. Each method names the org, and Postgres' policies hold where one forgets. */
+@Injectable()
+export class TenantsRepository {
+  create({ tx, orgId }: OrgTransaction, tenant: { readonly id: string; readonly name: string }): Promise<TenantRecord> {
+    return tx.tenant.create({ data: { ...tenant, orgId }, select: COLUMNS });
+  }
+
+  find({ tx, orgId }: OrgTransaction, id: string): Promise<TenantRecord | null> {
+    return tx.tenant.findFirst({ where: { orgId, id }, select: COLUMNS });
+  }
+
+  list({ tx, orgId }: OrgTransaction, after: Cursor | null, take: number): Promise<TenantRecord[]> {
+    const where: Prisma.TenantWhereInput =
+      after === null
+        ? { orgId }
+        : {
+            orgId,
+            OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { lt: after.id } }],
+          };
+    return tx.tenant.findMany({ where, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take, select: COLUMNS });
+  }
+
+  /** Null: there is none such. */
+  async rename({ tx, orgId }: OrgTransaction, id: string, name: string): Promise<TenantRecord | null> {
+    const [renamed] = await tx.tenant.updateManyAndReturn({ where: { orgId, id }, data: { name }, select: COLUMNS });
+    return renamed ?? null;
+  }
+
+  /**
+   * Makes a tenant, of any org, the one that a member's claims name, and queues these; null: no tenant, or no member.
+   */
+  async switch(
+    tx: TenantTransaction,
+    { id: claimWriteId, userId }: QueuedClaims,
+    tenantId: string,
+  ): Promise<SwitchedTenant | null> {
+    const [switched] = await tx.$queryRawUnsafe<SwitchedTenant[]>(
+      'SELECT * FROM switch_tenant($1, $2, $3::uuid)',
+      userId,
+      tenantId,
+      claimWriteId,
+    );
+    return switched ?? null;
+  }
+
+  /** With all that it has; its tombstone is written with it. */
+  async delete(
+    { tx }: OrgTransaction,
+    id: string,
+    name: string,
+    auditId: string,
+  ): Promise<'deleted' | 'not_found' | 'wrong_name' | 'last_tenant'> {
+    const [row] = await tx.$queryRawUnsafe<{ result: 'deleted' | 'not_found' | 'wrong_name' | 'last_tenant' }[]>(
+      'SELECT delete_tenant($1, $2, $3::uuid) AS result',
+      id,
+      name,
+      auditId,
+    );
+    if (row === undefined) throw new TypeError('delete_tenant gave no row.');
+    return row.result;
+  }
+}
