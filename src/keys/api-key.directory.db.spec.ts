@@ -43,7 +43,7 @@ async function start(...peppers: Pepper[]): Promise<KeysNode> {
 }
 
 async function makeKey(node: KeysNode, changes: Partial<CreateKeyRequest> = {}): Promise<{ id: string; key: string }> {
-  const { record, key } = await node.service.create(person(acme), { name: 'k', description: '', ...changes });
+  const { record, key } = await node.create(person(acme), changes);
   return { id: record.id, key };
 }
 
@@ -77,6 +77,7 @@ describe('a key', () => {
       keyId: id,
       scopes: new Set(['chat:write']),
       requestsPerMinute: 7,
+      human: null,
     });
     expect(Object.isFrozen(principal)).toBe(true);
   });

@@ -1,38 +1,63 @@
 import { hash, randomBytes } from 'node:crypto';
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
-import { isScope, unknownCredential, type SecretKeyPrincipal } from '../identity/index.js';
+import {
+  ExpiredCredentialFault,
+  isScope,
+  unknownCredential,
+  type OidcConfig,
+  type PublishableKey,
+  type SecretKeyPrincipal,
+} from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
-import { PepperRing } from '../platform/crypto/index.js';
+import { PepperRing, type PepperedHash } from '../platform/crypto/index.js';
 import { Database, RevocableCache, Revocations } from '../platform/database/index.js';
 import { logger } from '../platform/logging/index.js';
+import type { ApiKeyType } from './key-format.js';
 
 const FIND = { name: 'find_api_key', text: 'SELECT * FROM find_api_key($1)' };
 const REHASH = { name: 'rehash_api_key', text: 'SELECT rehash_api_key($1, $2, $3)' };
 const TOUCH = { name: 'touch_api_keys', text: 'SELECT touch_api_keys($1, $2)' };
 const TOUCH_EVERY_MS = 10_000;
 
-interface ApiKeyRow {
+/** What find_api_key gives: one row always. */
+interface FoundRow {
+  /** True: the key is known, and its time is over. Then, and where there is no key, all else is null. */
+  readonly expired: boolean | null;
+  readonly id: string | null;
+}
+
+interface ApiKeyRow extends FoundRow {
   readonly id: string;
   readonly tenant_id: string;
-  readonly type: string;
+  readonly type: ApiKeyType;
   readonly hash: Buffer;
   readonly pepper_version: number;
   readonly scopes: readonly string[];
   readonly requests_per_minute: number | null;
+  readonly requests_per_minute_per_human: number | null;
+  /** Of a secret that a rotation replaced: the end of its grace, where that comes first. */
   readonly expires_at: Date | null;
-  readonly revoked_at: Date | null;
+  readonly allowed_origins: readonly string[] | null;
+  readonly oidc_issuer: string | null;
+  readonly oidc_audience: string | null;
+  readonly oidc_jwks_uri: string | null;
+  readonly human_prefix: string;
+  readonly other_human_prefixes: readonly string[] | null;
 }
 
-interface KnownKey {
-  readonly expiresAtMs: number;
-  readonly principal: SecretKeyPrincipal;
-}
+type KnownKey = { readonly keyId: string; readonly expiresAtMs: number } & (
+  | { readonly type: 'SECRET'; readonly principal: SecretKeyPrincipal }
+  | { readonly type: 'PUBLISHABLE'; readonly key: PublishableKey }
+);
 
 /**
  * From a presented key to whom it stands for. Only hashes are compared: the key itself is stored nowhere and kept
- * nowhere. Guarantees: a revoked key is refused on every replica within 1 s (RevocableCache), an expired one from its
- * second on by the database's clock, and a known one costs no query. When a key was last used is gathered here and
- * written for many at once.
+ * nowhere. Guarantees: a revoked key is refused on every replica within 1 s (RevocableCache), an expired one, or a secret
+ * whose grace is over, from its second on by the database's clock, and a known one costs no query.
+ *
+ * A key that is unknown, revoked or expired is refused in the same words, after the same one query, whose row is the same:
+ * how long it took tells nobody whether a key was good once. When a key was last used is gathered here and written for
+ * many at once.
  */
 @Injectable()
 export class ApiKeyDirectory implements BeforeApplicationShutdown {
@@ -51,9 +76,9 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     this.cache = new RevocableCache({
       revocations,
       maxEntries: settings.credentialCacheEntries,
-      load: (secret: string) => this.load(secret),
+      load: (key: string) => this.load(key),
       topic: 'api-key',
-      tagOf: ({ principal }) => principal.keyId,
+      tagOf: ({ keyId }) => keyId,
     });
     this.timer = setInterval(() => void this.writeLastUsed(), TOUCH_EVERY_MS);
     this.timer.unref();
@@ -64,11 +89,20 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
    * @throws Fault unauthenticated (the same for unknown, revoked and expired keys), unavailable
    */
   async authenticate(secret: string): Promise<SecretKeyPrincipal> {
-    const found = this.cache.get(hash('sha256', this.salt + secret, 'base64'), secret);
-    const known = found instanceof Promise ? await found : found;
-    if (known === null || known.expiresAtMs <= this.revocations.databaseNow()) throw unknownCredential();
-    this.lastUsedAtMs.set(known.principal.keyId, this.revocations.databaseNow());
+    const known = await this.find(secret);
+    // The stored type must agree with the prefix that chose this verifier.
+    if (known.type !== 'SECRET') throw unknownCredential();
     return known.principal;
+  }
+
+  /**
+   * @param publishableKey a well-formed publishable key
+   * @throws Fault unauthenticated (the same for unknown, revoked and expired keys), unavailable
+   */
+  async authenticatePublishable(publishableKey: string): Promise<PublishableKey> {
+    const known = await this.find(publishableKey);
+    if (known.type !== 'PUBLISHABLE') throw unknownCredential();
+    return known.key;
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -76,26 +110,65 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     await this.writeLastUsed();
   }
 
-  private async load(secret: string): Promise<KnownKey | null> {
-    const candidates = this.peppers.candidates(secret);
-    const [row] = await this.database.call<ApiKeyRow>(FIND, [candidates.map(({ hash }) => hash)]);
-    // The stored type must agree with the prefix that chose this verifier.
-    if (row === undefined || row.type !== 'SECRET' || row.revoked_at !== null) return null;
+  private async find(key: string): Promise<KnownKey> {
+    const place = hash('sha256', this.salt + key, 'base64');
+    let found = this.cache.get(place, key);
+    if (!(found instanceof Promise) && this.isOver(found)) {
+      // Refused from memory it would be refused sooner than one that nobody ever had.
+      this.cache.forget(place);
+      found = this.cache.get(place, key);
+    }
+    const known = found instanceof Promise ? await found : found;
+    if (known === null) throw unknownCredential();
+    if (this.isOver(known)) throw new ExpiredCredentialFault();
+    this.lastUsedAtMs.set(known.keyId, this.revocations.databaseNow());
+    return known;
+  }
+
+  private isOver({ expiresAtMs }: KnownKey): boolean {
+    return expiresAtMs <= this.revocations.databaseNow();
+  }
+
+  /** @throws Fault unauthenticated: there is no such key, or no more */
+  private async load(key: string): Promise<KnownKey> {
+    const candidates = this.peppers.candidates(key);
+    const [row] = await this.database.call<FoundRow>(FIND, [candidates.map((candidate) => candidate.hash)]);
+    if (row === undefined || !isUsable(row)) {
+      throw row?.expired ? new ExpiredCredentialFault() : unknownCredential();
+    }
     this.moveToCurrentPepper(row, candidates);
-    return {
-      expiresAtMs: row.expires_at?.getTime() ?? Infinity,
-      principal: Object.freeze({
-        kind: 'secretKey',
-        tenantId: row.tenant_id,
-        keyId: row.id,
-        scopes: new Set(row.scopes.filter(isScope)),
-        requestsPerMinute: row.requests_per_minute ?? this.settings.requestsPerMinute,
-      }),
-    };
+    const known = { keyId: row.id, expiresAtMs: row.expires_at?.getTime() ?? Infinity };
+    return row.type === 'SECRET'
+      ? { ...known, type: 'SECRET', principal: this.secretKeyOf(row) }
+      : { ...known, type: 'PUBLISHABLE', key: this.publishableKeyOf(row) };
+  }
+
+  private secretKeyOf(row: ApiKeyRow): SecretKeyPrincipal {
+    return Object.freeze({
+      kind: 'secretKey',
+      tenantId: row.tenant_id,
+      keyId: row.id,
+      scopes: new Set(row.scopes.filter(isScope)),
+      requestsPerMinute: row.requests_per_minute ?? this.settings.requestsPerMinute,
+      human: null,
+    });
+  }
+
+  private publishableKeyOf(row: ApiKeyRow): PublishableKey {
+    return Object.freeze({
+      tenantId: row.tenant_id,
+      keyId: row.id,
+      scopes: new Set(row.scopes.filter(isScope)),
+      requestsPerMinute: row.requests_per_minute ?? this.settings.requestsPerMinute,
+      requestsPerMinutePerHuman: row.requests_per_minute_per_human ?? this.settings.requestsPerMinutePerHuman,
+      allowedOrigins: Object.freeze(row.allowed_origins ?? []),
+      oidc: oidcConfigOf(row),
+      otherHumanPrefixes: Object.freeze(row.other_human_prefixes ?? []),
+    });
   }
 
   /** The key is good either way; if this write fails, the next look-up tries again. */
-  private moveToCurrentPepper(row: ApiKeyRow, candidates: readonly { version: number; hash: Buffer }[]): void {
+  private moveToCurrentPepper(row: ApiKeyRow, candidates: readonly PepperedHash[]): void {
     const current = candidates[0];
     // Never back to an older one: replicas that are being configured anew may disagree which is the newest.
     if (current === undefined || current.version <= row.pepper_version) return;
@@ -116,4 +189,18 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
       logger.warn({ err: error }, 'When keys were last used could not be written.');
     }
   }
+}
+
+function isUsable(row: FoundRow): row is ApiKeyRow {
+  return row.id !== null;
+}
+
+function oidcConfigOf(row: ApiKeyRow): OidcConfig | null {
+  if (row.oidc_issuer === null || row.oidc_audience === null) return null;
+  return Object.freeze({
+    issuer: row.oidc_issuer,
+    audience: row.oidc_audience,
+    jwksUri: row.oidc_jwks_uri,
+    humanPrefix: row.human_prefix,
+  });
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { isSecretKey, newSecretKey, shownPrefix } from './key-format.js';
+import { isPublishableKey, isSecretKey, newKey, newPublishableKey, newSecretKey, shownPrefix } from './key-format.js';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const PREFIX = 'sk_gh_';
@@ -105,5 +105,30 @@ describe('what has another form', () => {
     ['U+0000 after it', `${key}\u0000`],
   ])('is no key: %s', (_case, text) => {
     expect(isSecretKey(text)).toBe(false);
+  });
+});
+
+describe('a publishable key', () => {
+  it('has the same form under a prefix of its own, and a CRC-32 over that too', () => {
+    for (let i = 0; i < 200; i += 1) {
+      const key = newPublishableKey();
+      expect(key).toMatch(/^pk_gh_[0-9A-Za-z]{33}$/);
+      expect(key.slice(-6)).toBe(checksum(key.slice(0, -6)));
+      expect([isPublishableKey(key), isSecretKey(key)]).toEqual([true, false]);
+    }
+  });
+
+  it('is never made by giving a secret key another prefix, nor the other way round', () => {
+    for (const [key, other] of [
+      [newKey('SECRET'), 'pk_gh_'],
+      [newKey('PUBLISHABLE'), 'sk_gh_'],
+    ] as const) {
+      const disguised = other + key.slice(PREFIX.length);
+      expect([isSecretKey(disguised), isPublishableKey(disguised)]).toEqual([false, false]);
+    }
+  });
+
+  it('is no secret one, and a secret one is none', () => {
+    expect(isPublishableKey(newSecretKey())).toBe(false);
   });
 });

@@ -1,24 +1,37 @@
-import { Controller, HttpCode, Inject, Post } from '@nestjs/common';
+import { Controller, HttpCode, Inject, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Access, CurrentPrincipal, isScope, type DashboardUserPrincipal, type Role } from '../identity/index.js';
+import type { FastifyReply } from 'fastify';
+import { Access, CurrentPrincipal, type DashboardUserPrincipal, type Role } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { Answers, PlatformBody, SpeaksDialect, formatTimestamp } from '../platform/http/index.js';
 import {
+  IdempotencyKey,
+  IdempotencyKeys,
+  sendIdempotent,
+  type IdempotentAnswer,
+} from '../platform/idempotency/index.js';
+import {
   createKeyRequest,
   createKeyResponse,
+  createPublishableKeyRequest,
   keyIdRequest,
   keyResponse,
   listKeysRequest,
   listKeysResponse,
+  rotateKeyRequest,
+  rotateKeyResponse,
   updateKeyRequest,
   type CreateKeyRequest,
+  type CreatePublishableKeyRequest,
   type KeyIdRequest,
   type KeyView,
   type ListKeysRequest,
+  type RotateKeyRequest,
   type UpdateKeyRequest,
 } from './keys.dto.js';
 import type { ApiKeyRecord } from './keys.repository.js';
-import { KeysService } from './keys.service.js';
+import { KeysService, type Around, type IssuedKey } from './keys.service.js';
+import { viewKey } from './keys.view.js';
 
 const MANAGERS: readonly Role[] = ['owner', 'admin', 'developer'];
 const READERS: readonly Role[] = [...MANAGERS, 'viewer'];
@@ -30,6 +43,7 @@ const READERS: readonly Role[] = [...MANAGERS, 'viewer'];
 export class KeysController {
   constructor(
     private readonly keys: KeysService,
+    private readonly idempotency: IdempotencyKeys,
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
   ) {}
 
@@ -41,9 +55,30 @@ export class KeysController {
   async create(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(createKeyRequest) request: CreateKeyRequest,
+    @IdempotencyKey() idempotencyKey: string | null,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const { record, key } = await this.keys.create(principal, request);
-    return { result: { ...this.view(record), key } };
+    const once = this.once(principal, idempotencyKey, 'api-keys/create', request);
+    return sendIdempotent(reply, await this.keys.create(principal, request, once));
+  }
+
+  @Post('create-publishable')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Make a publishable key, for an app; good only beside a token of one of its users.',
+    description:
+      "`oidcConfig` says whose users. A tenant's keys have one issuer for bare subjects; each further one needs a `humanPrefix` of its own.",
+  })
+  @Access({ dashboardUser: { roles: MANAGERS } })
+  @Answers(createKeyResponse)
+  async createPublishable(
+    @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
+    @PlatformBody(createPublishableKeyRequest) request: CreatePublishableKeyRequest,
+    @IdempotencyKey() idempotencyKey: string | null,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    const once = this.once(principal, idempotencyKey, 'api-keys/create-publishable', request);
+    return sendIdempotent(reply, await this.keys.createPublishable(principal, request, once));
   }
 
   @Post('list')
@@ -83,6 +118,25 @@ export class KeysController {
     return { apiKey: this.view(await this.keys.update(principal, request)) };
   }
 
+  @Post('rotate')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Give a key a new secret under the same id; it is in this answer and nowhere else.',
+    description:
+      'The key of before works until `gracePeriodSeconds` are over, and so do those before it that are still in theirs: `revoke` ends them all.',
+  })
+  @Access({ dashboardUser: { roles: MANAGERS } })
+  @Answers(rotateKeyResponse)
+  async rotate(
+    @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
+    @PlatformBody(rotateKeyRequest) request: RotateKeyRequest,
+    @IdempotencyKey() idempotencyKey: string | null,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    const once = this.once(principal, idempotencyKey, 'api-keys/rotate', request);
+    return sendIdempotent(reply, await this.keys.rotate(principal, request, once));
+  }
+
   @Post('revoke')
   @HttpCode(200)
   @ApiOperation({ summary: 'End a key for good; every replica refuses it within a second.' })
@@ -95,24 +149,26 @@ export class KeysController {
     return { apiKey: this.view(await this.keys.revoke(principal, request.keyId)) };
   }
 
-  private view(record: ApiKeyRecord): KeyView {
-    return {
-      keyId: record.id,
-      keyPrefix: record.keyPrefix,
-      type: record.type === 'PUBLISHABLE' ? 'PUBLISHABLE' : 'SECRET',
-      name: record.name,
-      description: record.description,
-      permissions: record.scopes.filter(isScope),
-      rateLimit: { requestsPerMinute: record.requestsPerMinute ?? this.settings.requestsPerMinute },
-      status: this.statusOf(record),
-      createdAt: formatTimestamp(record.createdAt),
-      ...(record.expiresAt === null ? {} : { expiresAt: formatTimestamp(record.expiresAt) }),
-      ...(record.lastUsedAt === null ? {} : { lastUsedAt: formatTimestamp(record.lastUsedAt) }),
-    };
+  /** Once for each Idempotency-Key; what is kept for a repeat lacks the key itself. */
+  private once(
+    { tenantId, userId }: DashboardUserPrincipal,
+    idempotencyKey: string | null,
+    route: string,
+    request: object,
+  ): Around<IssuedKey & { readonly previousEndsAt?: Date }, IdempotentAnswer> {
+    const idempotent = this.idempotency.request(`tenant:${tenantId}:user:${userId}`, idempotencyKey, route, request);
+    return (transaction, issue) =>
+      this.idempotency.once(transaction, idempotent, tenantId, async () => {
+        const { record, key, previousEndsAt } = await issue();
+        const shown = {
+          ...this.view(record),
+          ...(previousEndsAt === undefined ? {} : { previousKeyExpiresAt: formatTimestamp(previousEndsAt) }),
+        };
+        return { body: { result: { ...shown, key } }, kept: { result: shown } };
+      });
   }
 
-  private statusOf(record: ApiKeyRecord): KeyView['status'] {
-    if (record.revokedAt !== null) return 'REVOKED';
-    return record.expiresAt !== null && record.expiresAt <= this.keys.now() ? 'EXPIRED' : 'ACTIVE';
+  private view(record: ApiKeyRecord): KeyView {
+    return viewKey(record, this.settings, this.keys.now());
   }
 }

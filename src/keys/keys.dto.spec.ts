@@ -1,6 +1,12 @@
 import { SCOPES } from '../identity/index.js';
 import { readMessage } from '../platform/http/index.js';
-import { createKeyRequest, listKeysRequest, updateKeyRequest } from './keys.dto.js';
+import {
+  createKeyRequest,
+  createPublishableKeyRequest,
+  listKeysRequest,
+  rotateKeyRequest,
+  updateKeyRequest,
+} from './keys.dto.js';
 
 const bytes = (message: unknown): Buffer => Buffer.from(JSON.stringify(message));
 const faultAt = (field: string) =>
@@ -71,4 +77,79 @@ it.each<[number | string | null | undefined, number]>([
 
 it.each([-1, 501, 1.5, 'ten', true])('a page may not have the size %j', (pageSize) => {
   expect(() => readMessage(bytes({ pageSize }), listKeysRequest)).toThrow(faultAt('pageSize'));
+});
+
+describe('a new publishable key', () => {
+  const oidcConfig = { issuer: 'https://issuer.example', audience: 'app' };
+
+  it("is read in the contract's own spelling", () => {
+    const request = {
+      name: 'n',
+      permissions: ['chat:write'],
+      rate_limit: { requests_per_minute: 600, requests_per_minute_per_human: '6' },
+      oidc_config: { ...oidcConfig, jwks_uri: 'https://keys.example/jwks', human_prefix: 'app:' },
+      allowed_origins: ['https://app.example', 'https://app.example'],
+      default_limits: [{ type: 'token_cnt', value: '1.5' }],
+    };
+    expect(readMessage(bytes(request), createPublishableKeyRequest)).toEqual({
+      name: 'n',
+      description: '',
+      permissions: ['chat:write'],
+      rateLimit: { requestsPerMinute: 600, requestsPerMinutePerHuman: 6 },
+      oidcConfig: { ...oidcConfig, jwksUri: 'https://keys.example/jwks', humanPrefix: 'app:' },
+      allowedOrigins: ['https://app.example'],
+      defaultLimits: [{ type: 'token_cnt', microUnits: '1500000' }],
+      unlimited: false,
+    });
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ['permissions.0', { permissions: ['usage:write'] }],
+    ['permissions.1', { permissions: ['chat:write', 'users:impersonate'] }],
+    ['permissions', { permissions: ['chat:write', 'chat:write'] }],
+    ['rateLimit.requestsPerMinutePerHuman', { rateLimit: { requestsPerMinutePerHuman: -1 } }],
+    ['oidcConfig', { oidcConfig: 'https://issuer.example' }],
+    ['oidcConfig.issuer', { oidcConfig: { audience: 'app' } }],
+    ['oidcConfig.issuer', { oidcConfig: { ...oidcConfig, issuer: '' } }],
+    ['oidcConfig.issuer', { oidcConfig: { ...oidcConfig, issuer: `https://${'a'.repeat(2048)}` } }],
+    ['oidcConfig.audience', { oidcConfig: { issuer: oidcConfig.issuer } }],
+    ['oidcConfig.audience', { oidcConfig: { ...oidcConfig, audience: '' } }],
+    ['oidcConfig.audience', { oidcConfig: { ...oidcConfig, audience: ['app'] } }],
+    ['oidcConfig.jwksUri', { oidcConfig: { ...oidcConfig, jwksUri: 7 } }],
+    ['oidcConfig.humanPrefix', { oidcConfig: { ...oidcConfig, humanPrefix: 'x'.repeat(65) } }],
+    ['oidcConfig.humanPrefix', { oidcConfig: { ...oidcConfig, humanPrefix: 'x\0' } }],
+    ['oidcConfig.algorithms', { oidcConfig: { ...oidcConfig, algorithms: ['none'] } }],
+    ['allowedOrigins', { allowedOrigins: 'https://app.example' }],
+    ['allowedOrigins.1', { allowedOrigins: ['https://app.example', '*'] }],
+    ['defaultLimits', { defaultLimits: { type: 'token_cnt', value: 1 } }],
+    ['defaultLimits.0.type', { defaultLimits: [{ type: 'tokens', value: 1 }] }],
+    ['defaultLimits.0.type', { defaultLimits: [{ value: 1 }] }],
+    ['defaultLimits.0.value', { defaultLimits: [{ type: 'token_cnt' }] }],
+    ['defaultLimits.0.value', { defaultLimits: [{ type: 'token_cnt', value: -1 }] }],
+    ['defaultLimits.0.value', { defaultLimits: [{ type: 'token_cnt', value: 0.1234567 }] }],
+    ['defaultLimits.0.window', { defaultLimits: [{ type: 'token_cnt', value: 1, window: 'day' }] }],
+    [
+      'defaultLimits',
+      {
+        defaultLimits: [
+          { type: 'token_cnt', value: 1 },
+          { type: 'token_cnt', value: 2 },
+        ],
+      },
+    ],
+    ['unlimited', { unlimited: 'yes' }],
+    ['tenantId', { tenantId: 'globex' }],
+  ])('with a bad %s is refused by its name: %j', (field, wrong) => {
+    const request = { name: 'n', oidcConfig, unlimited: true, ...wrong };
+    expect(() => readMessage(bytes(request), createPublishableKeyRequest)).toThrow(faultAt(field));
+  });
+});
+
+it('a rotation may have a grace of 30 days, and has none unless told', () => {
+  const read = (message: object) => readMessage(bytes({ keyId: 'k', ...message }), rotateKeyRequest);
+  expect(read({})).toEqual({ keyId: 'k', gracePeriodSeconds: 0 });
+  expect(read({ grace_period_seconds: '2592000' })).toEqual({ keyId: 'k', gracePeriodSeconds: 2_592_000 });
+  for (const bad of [-1, 2_592_001, 1.5, '1h', true]) {
+    expect(() => read({ gracePeriodSeconds: bad })).toThrow(faultAt('gracePeriodSeconds'));
+  }
 });

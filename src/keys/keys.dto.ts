@@ -1,20 +1,53 @@
 import { z } from 'zod';
-import { SCOPES } from '../identity/index.js';
-import { integer, text, timestamp } from '../platform/http/index.js';
+import { SCOPES, type Scope } from '../identity/index.js';
+import { boolean, integer, text, timestamp } from '../platform/http/index.js';
+import { allowedOrigins } from './allowed-origins.js';
+import { usageLimits, usageLimitView } from './usage-limits.js';
+
+const MAX_REQUESTS_PER_MINUTE = 1_000_000_000;
+const MAX_GRACE_SECONDS = 30 * 24 * 60 * 60;
+const MAX_URL_LENGTH = 2048;
+
+/** All that a publishable key can hold: whoever opens an app has its key. */
+export const PUBLISHABLE_SCOPES = [
+  'conversations:read',
+  'conversations:write',
+  'chat:write',
+  'usage:read',
+] as const satisfies readonly Scope[];
+
+const scopesOf = <const S extends readonly [Scope, ...Scope[]]>(scopes: S, reason: string) =>
+  z
+    .array(z.enum(scopes, reason), 'must be a list of scopes')
+    .max(scopes.length)
+    .refine((named) => new Set(named).size === named.length, 'names a scope twice')
+    .meta({ description: 'Scopes.' });
 
 const name = text(1, 100);
 const description = text(0, 1000);
-const permissions = z
-  .array(z.enum(SCOPES, 'is no scope'), 'must be a list of scopes')
-  .max(SCOPES.length)
-  .refine((scopes) => new Set(scopes).size === scopes.length, 'names a scope twice')
-  .meta({ description: 'Scopes.' });
+const permissions = scopesOf(SCOPES, 'is no scope');
 const keyId = text(1, 64);
 
 /** 0, the default of the wire format, stands for the service's own default. */
-const rateLimit = z.strictObject({
-  requestsPerMinute: integer(0, 1_000_000_000).meta({ description: "Requests a minute; 0: the service's default." }),
+const requestsPerMinute = integer(0, MAX_REQUESTS_PER_MINUTE).meta({
+  description: "Requests a minute; 0: the service's default.",
 });
+const requestsPerMinutePerHuman = integer(0, MAX_REQUESTS_PER_MINUTE).meta({
+  description: "Requests a minute of each end user; 0: the service's default.",
+});
+
+const oidcConfig = z
+  .strictObject({
+    issuer: text(1, MAX_URL_LENGTH).meta({ description: 'The `iss` of the tokens, exactly.' }),
+    audience: text(1, 1000).meta({ description: 'What `aud` must hold.' }),
+    jwksUri: text(0, MAX_URL_LENGTH).default('').meta({ description: "Absent: by the issuer's discovery document." }),
+    humanPrefix: text(0, 64).default('').meta({ description: 'Stands before `sub` in the human that it is.' }),
+  })
+  .meta({ description: "Whose users' tokens the key takes. Owners and admins alone set it." });
+export type OidcConfigRequest = z.output<typeof oidcConfig>;
+
+const defaultLimits = usageLimits.meta({ description: 'What a human who comes by this key may use at first.' });
+const unlimited = boolean.meta({ description: 'true: humans who come by this key have no limits at first.' });
 
 export const createKeyRequest = z.strictObject({
   name,
@@ -22,10 +55,30 @@ export const createKeyRequest = z.strictObject({
   permissions: permissions
     .optional()
     .meta({ description: "Absent: the creator's own scopes but for the far-reaching ones." }),
-  rateLimit: rateLimit.optional(),
+  rateLimit: z.strictObject({ requestsPerMinute }).optional(),
   expiresAt: timestamp.optional(),
 });
 export type CreateKeyRequest = z.output<typeof createKeyRequest>;
+
+export const createPublishableKeyRequest = z.strictObject({
+  name,
+  description: description.default(''),
+  permissions: scopesOf(PUBLISHABLE_SCOPES, `must be one of ${PUBLISHABLE_SCOPES.join(', ')}`)
+    .optional()
+    .meta({ description: "Absent: all that the creator's role holds of what such a key can hold." }),
+  rateLimit: z
+    .strictObject({
+      requestsPerMinute: requestsPerMinute.optional(),
+      requestsPerMinutePerHuman: requestsPerMinutePerHuman.optional(),
+    })
+    .optional(),
+  expiresAt: timestamp.optional(),
+  oidcConfig: oidcConfig.optional(),
+  allowedOrigins: allowedOrigins.default([]),
+  defaultLimits: defaultLimits.default([]),
+  unlimited: unlimited.default(false),
+});
+export type CreatePublishableKeyRequest = z.output<typeof createPublishableKeyRequest>;
 
 export const listKeysRequest = z.strictObject({
   pageSize: integer(0, 500).default(0).meta({ description: '1 to 500; 0: 50.' }),
@@ -41,11 +94,28 @@ export const updateKeyRequest = z.strictObject({
   name: name.optional(),
   description: description.optional(),
   permissions: permissions.optional(),
-  rateLimit: rateLimit.optional(),
+  rateLimit: z
+    .strictObject({
+      requestsPerMinute: requestsPerMinute.optional(),
+      requestsPerMinutePerHuman: requestsPerMinutePerHuman.optional(),
+    })
+    .optional(),
   expiresAt: timestamp.optional(),
-  neverExpires: z.boolean('must be true or false').optional().meta({ description: 'true removes the expiry.' }),
+  neverExpires: boolean.optional().meta({ description: 'true removes the expiry.' }),
+  oidcConfig: oidcConfig.optional(),
+  allowedOrigins: allowedOrigins.optional(),
+  defaultLimits: defaultLimits.optional(),
+  unlimited: unlimited.optional(),
 });
 export type UpdateKeyRequest = z.output<typeof updateKeyRequest>;
+
+export const rotateKeyRequest = z.strictObject({
+  keyId,
+  gracePeriodSeconds: integer(0, MAX_GRACE_SECONDS)
+    .default(0)
+    .meta({ description: 'How long the key of before still works; 0: it ends at once.' }),
+});
+export type RotateKeyRequest = z.output<typeof rotateKeyRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
 
@@ -56,16 +126,44 @@ export const keyView = z.object({
   name: z.string(),
   description: z.string(),
   permissions: z.array(z.enum(SCOPES)),
-  rateLimit: z.object({ requestsPerMinute: z.number() }),
+  rateLimit: z.object({
+    requestsPerMinute: z.number(),
+    requestsPerMinutePerHuman: z.number().optional().meta({ description: 'Of publishable keys alone.' }),
+  }),
   status: z.enum(['ACTIVE', 'REVOKED', 'EXPIRED']),
   createdAt: dateTime,
   expiresAt: dateTime.optional(),
   lastUsedAt: dateTime.optional(),
+  oidcConfig: z
+    .object({
+      issuer: z.string(),
+      audience: z.string(),
+      jwksUri: z.string().optional(),
+      humanPrefix: z.string(),
+    })
+    .optional()
+    .meta({ description: 'Of publishable keys alone, as all that follows.' }),
+  allowedOrigins: z.array(z.string()).optional(),
+  defaultLimits: z.array(usageLimitView).optional(),
+  unlimited: z.boolean().optional(),
 });
 export type KeyView = z.output<typeof keyView>;
 
-export const createKeyResponse = z.object({
-  result: keyView.extend({ key: z.string().meta({ description: 'The key itself, shown this once.' }) }),
+const shownOnce = {
+  key: z
+    .string()
+    .optional()
+    .meta({ description: 'The key itself, shown this once; a repeat by its Idempotency-Key lacks it.' }),
+};
+const notice = z.string().optional().meta({ description: 'Says so where the answer is a repeat.' });
+
+export const createKeyResponse = z.object({ result: keyView.extend(shownOnce), notice });
+export const rotateKeyResponse = z.object({
+  result: keyView.extend({
+    ...shownOnce,
+    previousKeyExpiresAt: dateTime.meta({ description: 'When the key of before ends.' }),
+  }),
+  notice,
 });
 export const keyResponse = z.object({ apiKey: keyView });
 export const listKeysResponse = z.object({ apiKeys: z.array(keyView), nextPageToken: z.string() });

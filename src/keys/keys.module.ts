@@ -3,11 +3,13 @@ import { ApiKeyDirectory } from './api-key.directory.js';
 import { KeysController } from './keys.controller.js';
 import { KeysRepository } from './keys.repository.js';
 import { KeysService } from './keys.service.js';
+import { PublishableKeyStrategy } from './publishable-key.strategy.js';
 import { SecretKeyStrategy } from './secret-key.strategy.js';
+import { TenantIssuers } from './tenant-issuers.js';
 
 @Module({
   controllers: [KeysController],
-  providers: [KeysService, KeysRepository, ApiKeyDirectory, SecretKeyStrategy],
+  providers: [KeysService, KeysRepository, TenantIssuers, ApiKeyDirectory, SecretKeyStrategy, PublishableKeyStrategy],
   exports: [KeysService, ApiKeyDirectory],
 })
 export class KeysModule {}

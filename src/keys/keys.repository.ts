@@ -1,8 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { Scope } from '../identity/index.js';
-import { Database, type Prisma } from '../platform/database/index.js';
+import type { PepperedHash } from '../platform/crypto/index.js';
+import { Database, Prisma, type TenantTransaction } from '../platform/database/index.js';
+import type { IssuerPrefix } from './issuer-prefixes.js';
+import type { ApiKeyType } from './key-format.js';
+import type { StoredLimit } from './usage-limits.js';
 
-/** A key's record as this feature reads it; the hash stays in the database. */
+/** A key's record as this feature reads it; hashes stay in the database. */
 const COLUMNS = {
   id: true,
   type: true,
@@ -11,6 +15,14 @@ const COLUMNS = {
   keyPrefix: true,
   scopes: true,
   requestsPerMinute: true,
+  requestsPerMinutePerHuman: true,
+  allowedOrigins: true,
+  oidcIssuer: true,
+  oidcAudience: true,
+  oidcJwksUri: true,
+  humanPrefix: true,
+  defaultLimits: true,
+  unlimited: true,
   expiresAt: true,
   revokedAt: true,
   createdAt: true,
@@ -19,26 +31,36 @@ const COLUMNS = {
 
 export type ApiKeyRecord = Prisma.ApiKeyGetPayload<{ select: typeof COLUMNS }>;
 
-export interface NewApiKey {
-  readonly id: string;
-  readonly type: 'SECRET';
+/** What people say of a key. */
+export interface ApiKeyColumns {
   readonly name: string;
   readonly description: string;
-  readonly keyPrefix: string;
-  readonly hash: Buffer;
-  readonly pepperVersion: number;
   readonly scopes: readonly Scope[];
   readonly requestsPerMinute: number | null;
+  readonly requestsPerMinutePerHuman: number | null;
   readonly expiresAt: Date | null;
-  readonly createdBy: string;
+  readonly allowedOrigins: readonly string[];
+  readonly oidcIssuer: string | null;
+  readonly oidcAudience: string | null;
+  readonly oidcJwksUri: string | null;
+  readonly humanPrefix: string;
+  readonly defaultLimits: readonly StoredLimit[] | null;
+  readonly unlimited: boolean;
 }
 
-export interface ApiKeyChanges {
-  readonly name?: string;
-  readonly description?: string;
-  readonly scopes?: readonly Scope[];
-  readonly requestsPerMinute?: number | null;
-  readonly expiresAt?: Date | null;
+export type ApiKeyChanges = Partial<ApiKeyColumns>;
+
+/** What a key is recognised by. */
+export interface KeySecret {
+  readonly keyPrefix: string;
+  readonly hash: PepperedHash;
+}
+
+export interface NewApiKey extends ApiKeyChanges, KeySecret {
+  readonly id: string;
+  readonly type: ApiKeyType;
+  readonly name: string;
+  readonly createdBy: string;
 }
 
 /** Where a page begins: after this record, newest first. */
@@ -47,27 +69,51 @@ export interface ApiKeyCursor {
   readonly id: string;
 }
 
+/** A transaction that sees one tenant's keys. */
+export interface TenantKeys {
+  readonly tx: TenantTransaction;
+  readonly tenantId: string;
+}
+
 /** API keys of one tenant. Each method names the tenant, and Postgres' policies hold where one forgets. */
 @Injectable()
 export class KeysRepository {
   constructor(private readonly database: Database) {}
 
-  create(tenantId: string, key: NewApiKey): Promise<ApiKeyRecord> {
-    return this.database.withTenant(tenantId, (tx) =>
-      tx.apiKey.create({
-        data: { ...key, hash: new Uint8Array(key.hash), scopes: [...key.scopes], tenantId },
-        select: COLUMNS,
-      }),
-    );
+  transaction<T>(tenantId: string, work: (keys: TenantKeys) => Promise<T>): Promise<T> {
+    return this.database.withTenant(tenantId, (tx) => work({ tx, tenantId }));
   }
 
-  findById(tenantId: string, id: string): Promise<ApiKeyRecord | null> {
-    return this.database.withTenant(tenantId, (tx) =>
-      tx.apiKey.findFirst({ where: { tenantId, id }, select: COLUMNS }),
-    );
+  /** For what writes: the tenant stays until it is done. */
+  change<T>(tenantId: string, work: (keys: TenantKeys) => Promise<T>): Promise<T> {
+    return this.database.changeTenant(tenantId, (tx) => work({ tx, tenantId }));
   }
 
-  list(tenantId: string, after: ApiKeyCursor | null, take: number): Promise<ApiKeyRecord[]> {
+  create(
+    { tx, tenantId }: TenantKeys,
+    { id, type, createdBy, hash, keyPrefix, ...said }: NewApiKey,
+  ): Promise<ApiKeyRecord> {
+    return tx.apiKey.create({
+      data: { ...toData(said), name: said.name, id, type, createdBy, ...secretData({ hash, keyPrefix }), tenantId },
+      select: COLUMNS,
+    });
+  }
+
+  find({ tx, tenantId }: TenantKeys, id: string): Promise<ApiKeyRecord | null> {
+    return tx.apiKey.findFirst({ where: { tenantId, id }, select: COLUMNS });
+  }
+
+  /** As it is, and as it stays until this transaction ends. Null: there is none such. */
+  async lock({ tx, tenantId }: TenantKeys, id: string): Promise<ApiKeyRecord | null> {
+    const [locked] = await tx.apiKey.updateManyAndReturn({
+      where: { tenantId, id },
+      data: { updatedAt: new Date() },
+      select: COLUMNS,
+    });
+    return locked ?? null;
+  }
+
+  list({ tx, tenantId }: TenantKeys, after: ApiKeyCursor | null, take: number): Promise<ApiKeyRecord[]> {
     const where: Prisma.ApiKeyWhereInput =
       after === null
         ? { tenantId }
@@ -75,29 +121,99 @@ export class KeysRepository {
             tenantId,
             OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { lt: after.id } }],
           };
-    return this.database.withTenant(tenantId, (tx) =>
-      tx.apiKey.findMany({ where, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take, select: COLUMNS }),
-    );
+    return tx.apiKey.findMany({ where, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take, select: COLUMNS });
   }
 
   /** Changes a key that is not revoked; null: there is none such. */
-  update(tenantId: string, id: string, changes: ApiKeyChanges): Promise<ApiKeyRecord | null> {
-    const { scopes, ...rest } = changes;
-    return this.database.withTenant(tenantId, async (tx) => {
-      const [updated] = await tx.apiKey.updateManyAndReturn({
-        where: { tenantId, id, revokedAt: null },
-        data: { ...rest, ...(scopes === undefined ? {} : { scopes: [...scopes] }), updatedAt: new Date() },
-        select: COLUMNS,
-      });
-      return updated ?? null;
+  async update({ tx, tenantId }: TenantKeys, id: string, changes: ApiKeyChanges): Promise<ApiKeyRecord | null> {
+    const [updated] = await tx.apiKey.updateManyAndReturn({
+      where: { tenantId, id, revokedAt: null },
+      data: { ...toData(changes), updatedAt: new Date() },
+      select: COLUMNS,
     });
+    return updated ?? null;
   }
 
-  /** Revokes a key; one that is revoked already stays as it is. Null: there is none such. */
-  revoke(tenantId: string, id: string, at: Date): Promise<ApiKeyRecord | null> {
-    return this.database.withTenant(tenantId, async (tx) => {
-      await tx.apiKey.updateMany({ where: { tenantId, id, revokedAt: null }, data: { revokedAt: at, updatedAt: at } });
-      return tx.apiKey.findFirst({ where: { tenantId, id }, select: COLUMNS });
+  /** Ends a key and every secret that it ever had; false: there is none such, or it was revoked before. */
+  async revoke({ tx, tenantId }: TenantKeys, id: string, at: Date): Promise<boolean> {
+    const { count } = await tx.apiKey.updateMany({
+      where: { tenantId, id, revokedAt: null },
+      data: { revokedAt: at, updatedAt: at },
     });
+    await tx.apiKeyRetiredSecret.deleteMany({ where: { tenantId, keyId: id } });
+    return count > 0;
   }
+
+  /**
+   * Gives a key that this transaction has locked a new secret.
+   *
+   * @returns the key, and when the grace of the secret of before ends, by the database's clock
+   */
+  async rotate(
+    { tx, tenantId }: TenantKeys,
+    id: string,
+    secret: KeySecret,
+    graceSeconds: number,
+  ): Promise<{ record: ApiKeyRecord; graceEndsAt: Date }> {
+    const now = await this.now(tx);
+    const graceEndsAt = new Date(now.getTime() + graceSeconds * 1000);
+    await tx.apiKeyRetiredSecret.deleteMany({ where: { tenantId, keyId: id, expiresAt: { lte: now } } });
+    if (graceSeconds > 0) {
+      const { hash, pepperVersion } = await tx.apiKey.findFirstOrThrow({
+        where: { tenantId, id },
+        select: { hash: true, pepperVersion: true },
+      });
+      await tx.apiKeyRetiredSecret.create({
+        data: { hash, pepperVersion, tenantId, keyId: id, expiresAt: graceEndsAt },
+      });
+    }
+    const [record] = await tx.apiKey.updateManyAndReturn({
+      where: { tenantId, id },
+      data: { ...secretData(secret), updatedAt: now },
+      select: COLUMNS,
+    });
+    if (record === undefined) throw new TypeError('A locked key is gone.');
+    return { record, graceEndsAt };
+  }
+
+  /** Until this transaction ends no other one of the tenant gets past this. */
+  async lockIssuers({ tx, tenantId }: TenantKeys): Promise<void> {
+    await tx.$executeRawUnsafe('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', `key-issuers:${tenantId}`);
+  }
+
+  /** Whose users the tenant's publishable keys take, but for one key's. */
+  async listIssuers({ tx, tenantId }: TenantKeys, exceptId: string | null): Promise<IssuerPrefix[]> {
+    const keys = await tx.apiKey.findMany({
+      where: {
+        tenantId,
+        type: 'PUBLISHABLE',
+        revokedAt: null,
+        ...(exceptId === null ? {} : { id: { not: exceptId } }),
+      },
+      distinct: ['oidcIssuer', 'humanPrefix'],
+      select: { oidcIssuer: true, humanPrefix: true },
+    });
+    return keys.map(({ oidcIssuer, humanPrefix }) => ({ issuer: oidcIssuer, humanPrefix }));
+  }
+
+  private async now(tx: TenantTransaction): Promise<Date> {
+    const [row] = await tx.$queryRawUnsafe<{ now: Date }[]>('SELECT clock_timestamp() AS now');
+    if (row === undefined) throw new TypeError('The database told no time.');
+    return row.now;
+  }
+}
+
+function secretData({ keyPrefix, hash: { hash, version } }: KeySecret) {
+  return { keyPrefix, hash: new Uint8Array(hash), pepperVersion: version };
+}
+
+function toData({ scopes, allowedOrigins, defaultLimits, ...rest }: ApiKeyChanges) {
+  return {
+    ...rest,
+    ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+    ...(allowedOrigins === undefined ? {} : { allowedOrigins: [...allowedOrigins] }),
+    ...(defaultLimits === undefined
+      ? {}
+      : { defaultLimits: defaultLimits === null ? Prisma.DbNull : defaultLimits.map((limit) => ({ ...limit })) }),
+  };
 }

@@ -4,6 +4,7 @@ import { rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js
 import { ROLES, SCOPES, type Role, type Scope } from '../identity/index.js';
 import { Fault } from '../platform/errors/index.js';
 import type { CreateKeyRequest } from './keys.dto.js';
+import type { TenantKeys } from './keys.repository.js';
 
 let database: TestDatabase;
 let node: KeysNode;
@@ -25,13 +26,8 @@ beforeEach(async () => {
   globex = await seedTenant(database.superuserUrl);
 });
 
-const request = (changes: Partial<CreateKeyRequest> = {}): CreateKeyRequest => ({
-  name: 'a key',
-  description: '',
-  ...changes,
-});
 const create = (changes: Partial<CreateKeyRequest> = {}, role: Role = 'owner', tenant = acme) =>
-  node.service.create(person(tenant, role), request(changes));
+  node.create(person(tenant, role), changes);
 
 async function refusal(work: Promise<unknown>): Promise<Fault> {
   const error: unknown = await work.then(
@@ -301,13 +297,22 @@ describe('the list', () => {
 });
 
 describe('a repository that is called with the wrong tenant', () => {
-  it('finds, lists, changes and revokes nothing', async () => {
+  it('finds, lists, changes, rotates and revokes nothing', async () => {
     const { record } = await create();
     const { repository } = node;
-    expect(await repository.findById(globex.tenantId, record.id)).toBeNull();
-    expect(await repository.list(globex.tenantId, null, 10)).toEqual([]);
-    expect(await repository.update(globex.tenantId, record.id, { name: 'mine' })).toBeNull();
-    expect(await repository.revoke(globex.tenantId, record.id, new Date())).toBeNull();
-    expect(await repository.findById(acme.tenantId, record.id)).toEqual(record);
+    const inside = <T>(tenant: SeededTenant, work: (keys: TenantKeys) => Promise<T>): Promise<T> =>
+      repository.transaction(tenant.tenantId, work);
+    await node.createPublishable(person(acme), {});
+    const secret = { keyPrefix: 'sk_gh_mine', hash: { version: 1, hash: Buffer.from('mine') } };
+    expect(await inside(globex, (keys) => repository.find(keys, record.id))).toBeNull();
+    expect(await inside(globex, (keys) => repository.lock(keys, record.id))).toBeNull();
+    expect(await inside(globex, (keys) => repository.list(keys, null, 10))).toEqual([]);
+    expect(await inside(globex, (keys) => repository.listIssuers(keys, null))).toEqual([]);
+    expect(await inside(globex, (keys) => repository.update(keys, record.id, { name: 'mine' }))).toBeNull();
+    expect(await inside(globex, (keys) => repository.revoke(keys, record.id, new Date()))).toBe(false);
+    for (const grace of [0, 60]) {
+      await expect(inside(globex, (keys) => repository.rotate(keys, record.id, secret, grace))).rejects.toThrow();
+    }
+    expect(await inside(acme, (keys) => repository.find(keys, record.id))).toEqual(record);
   });
 });

@@ -1,72 +1,130 @@
 import { Injectable } from '@nestjs/common';
-import { ROLE_SCOPES, defaultKeyScopes, type DashboardUserPrincipal, type Scope } from '../identity/index.js';
+import {
+  ROLE_SCOPES,
+  auditActor,
+  defaultKeyScopes,
+  isScope,
+  type DashboardUserPrincipal,
+  type Scope,
+} from '../identity/index.js';
 import { PepperRing, randomBase62 } from '../platform/crypto/index.js';
-import { Revocations } from '../platform/database/index.js';
+import { Revocations, type TenantTransaction } from '../platform/database/index.js';
 import { Fault, invalidField } from '../platform/errors/index.js';
+import { Events } from '../platform/events/index.js';
 import { PageTokens } from '../platform/http/index.js';
-import { newSecretKey, shownPrefix } from './key-format.js';
-import type { CreateKeyRequest, ListKeysRequest, UpdateKeyRequest } from './keys.dto.js';
-import { KeysRepository, type ApiKeyRecord } from './keys.repository.js';
+import { changesOf, limitColumns, oidcColumns, rateColumns } from './key-changes.js';
+import { newKey, shownPrefix, type ApiKeyType } from './key-format.js';
+import {
+  PUBLISHABLE_SCOPES,
+  type CreateKeyRequest,
+  type CreatePublishableKeyRequest,
+  type ListKeysRequest,
+  type RotateKeyRequest,
+  type UpdateKeyRequest,
+} from './keys.dto.js';
+import {
+  KeysRepository,
+  type ApiKeyChanges,
+  type ApiKeyRecord,
+  type KeySecret,
+  type TenantKeys,
+} from './keys.repository.js';
+import { TenantIssuers } from './tenant-issuers.js';
 
 const DEFAULT_PAGE_SIZE = 50;
 
-export interface CreatedKey {
+export interface IssuedKey {
   readonly record: ApiKeyRecord;
-  /** Shown to the creator this once. */
+  /** Shown to whoever asked for it this once. */
   readonly key: string;
 }
 
-/** A tenant's API keys: made, looked at, changed, revoked, by people of the tenant alone. */
+export interface RotatedKey extends IssuedKey {
+  /** When the secret of before ends: with its grace, or with the key if that comes first. */
+  readonly previousEndsAt: Date;
+}
+
+/**
+ * Wraps the work that makes a secret, in its transaction: what is written there (an Idempotency-Key) is committed with the
+ * key or not at all.
+ */
+export type Around<Issued, T> = (transaction: TenantTransaction, issue: () => Promise<Issued>) => Promise<T>;
+
+/** Adds nothing to the work. */
+export const plainly = <Issued>(_: TenantTransaction, issue: () => Promise<Issued>): Promise<Issued> => issue();
+
+/** A tenant's API keys: made, looked at, changed, rotated, revoked, by people of the tenant alone. */
 @Injectable()
 export class KeysService {
   constructor(
     private readonly repository: KeysRepository,
+    private readonly issuers: TenantIssuers,
     private readonly peppers: PepperRing,
     private readonly pageTokens: PageTokens,
     private readonly revocations: Revocations,
+    private readonly events: Events,
   ) {}
 
   /** @throws Fault invalid_input, permission_denied */
-  async create(principal: DashboardUserPrincipal, request: CreateKeyRequest): Promise<CreatedKey> {
-    const scopes = request.permissions ?? defaultKeyScopes(principal.role);
+  create<T>(
+    principal: DashboardUserPrincipal,
+    { name, description, permissions, rateLimit, expiresAt }: CreateKeyRequest,
+    around: Around<IssuedKey, T>,
+  ): Promise<T> {
+    const scopes = permissions ?? defaultKeyScopes(principal.role);
     assertGrantable(principal, scopes);
-    this.assertFuture(request.expiresAt);
-    const key = newSecretKey();
-    const { version, hash } = this.peppers.current(key);
-    const record = await this.repository.create(principal.tenantId, {
-      id: `key_${randomBase62(20)}`,
-      type: 'SECRET',
-      name: request.name,
-      description: request.description,
-      keyPrefix: shownPrefix(key),
-      hash,
-      pepperVersion: version,
-      scopes,
-      requestsPerMinute: request.rateLimit?.requestsPerMinute || null,
-      expiresAt: request.expiresAt ?? null,
-      createdBy: principal.userId,
-    });
-    return { record, key };
+    return this.repository.change(principal.tenantId, (keys) =>
+      around(keys.tx, () =>
+        this.issue(keys, principal, 'SECRET', {
+          ...{ name, description, scopes, expiresAt: expiresAt ?? null },
+          ...rateColumns(rateLimit),
+        }),
+      ),
+    );
+  }
+
+  /** @throws Fault invalid_input, permission_denied, conflict: another of the tenant's issuers has such humans */
+  async createPublishable<T>(
+    principal: DashboardUserPrincipal,
+    request: CreatePublishableKeyRequest,
+    around: Around<IssuedKey, T>,
+  ): Promise<T> {
+    const { name, description, permissions, rateLimit, expiresAt, oidcConfig, allowedOrigins } = request;
+    if (oidcConfig === undefined) this.issuers.assertMayLack();
+    else this.issuers.assertMaySet(principal, oidcConfig);
+    const scopes = permissions ?? PUBLISHABLE_SCOPES.filter((scope) => ROLE_SCOPES[principal.role].has(scope));
+    const columns = {
+      ...{ name, description, scopes, expiresAt: expiresAt ?? null, allowedOrigins },
+      ...rateColumns(rateLimit),
+      ...limitColumns(request.defaultLimits, request.unlimited),
+      ...(oidcConfig === undefined ? {} : oidcColumns(oidcConfig)),
+    };
+    return this.repository.change(principal.tenantId, (keys) =>
+      around(keys.tx, async () => {
+        await this.issuers.assertApart(keys, columns, null);
+        return this.issue(keys, principal, 'PUBLISHABLE', columns);
+      }),
+    );
   }
 
   /** @throws Fault not_found */
-  async get(principal: DashboardUserPrincipal, keyId: string): Promise<ApiKeyRecord> {
-    return (await this.repository.findById(principal.tenantId, keyId)) ?? notFound();
+  get({ tenantId }: DashboardUserPrincipal, keyId: string): Promise<ApiKeyRecord> {
+    return this.repository.transaction(
+      tenantId,
+      async (keys) => (await this.repository.find(keys, keyId)) ?? notFound(),
+    );
   }
 
   /** @throws Fault invalid_input: a page token that is not ours, or another tenant's */
   async list(
-    principal: DashboardUserPrincipal,
+    { tenantId }: DashboardUserPrincipal,
     request: ListKeysRequest,
   ): Promise<{ records: ApiKeyRecord[]; nextPageToken: string }> {
     const take = request.pageSize || DEFAULT_PAGE_SIZE;
-    const scope = `api-keys/list:${principal.tenantId}`;
-    const after = this.pageTokens.read(scope, request.pageToken);
-    const found = await this.repository.list(
-      principal.tenantId,
-      after === null ? null : { createdAt: new Date(Number(after[0])), id: String(after[1]) },
-      take + 1,
-    );
+    const scope = `api-keys/list:${tenantId}`;
+    const cursor = this.pageTokens.read(scope, request.pageToken);
+    const after = cursor === null ? null : { createdAt: new Date(Number(cursor[0])), id: String(cursor[1]) };
+    const found = await this.repository.transaction(tenantId, (keys) => this.repository.list(keys, after, take + 1));
     const records = found.slice(0, take);
     const last = records.at(-1);
     return {
@@ -80,27 +138,62 @@ export class KeysService {
 
   /** @throws Fault not_found, invalid_input, permission_denied, conflict */
   async update(principal: DashboardUserPrincipal, request: UpdateKeyRequest): Promise<ApiKeyRecord> {
-    if (request.permissions !== undefined) assertGrantable(principal, request.permissions);
-    if (request.neverExpires && request.expiresAt !== undefined) {
-      throw invalidField('neverExpires', 'contradicts expiresAt');
-    }
-    this.assertFuture(request.expiresAt);
-    const updated = await this.repository.update(principal.tenantId, request.keyId, {
-      ...(request.name === undefined ? {} : { name: request.name }),
-      ...(request.description === undefined ? {} : { description: request.description }),
-      ...(request.permissions === undefined ? {} : { scopes: request.permissions }),
-      ...(request.rateLimit === undefined ? {} : { requestsPerMinute: request.rateLimit.requestsPerMinute || null }),
-      ...(request.neverExpires ? { expiresAt: null } : {}),
-      ...(request.expiresAt === undefined ? {} : { expiresAt: request.expiresAt }),
+    const { keyId, permissions, oidcConfig, expiresAt } = request;
+    if (oidcConfig !== undefined) this.issuers.assertMaySet(principal, oidcConfig);
+    if (permissions !== undefined) assertGrantable(principal, permissions);
+    if (request.neverExpires && expiresAt !== undefined) throw invalidField('neverExpires', 'contradicts expiresAt');
+    this.assertFuture(expiresAt);
+    return this.repository.change(principal.tenantId, async (keys) => {
+      const before = (await this.repository.lock(keys, keyId)) ?? notFound();
+      if (before.revokedAt !== null) throw isRevoked();
+      const { fields, columns } = changesOf(before, request);
+      if (fields.length === 0) return before;
+      // To give a key a longer life or more room is to give away what it holds.
+      if (fields.some((field) => WIDENING.has(field))) assertHeld(principal, before.scopes.filter(isScope));
+      const changesIssuer = fields.includes('oidcConfig');
+      if (changesIssuer) await this.issuers.assertApart(keys, columns, keyId);
+      const changed = (await this.repository.update(keys, keyId, columns)) ?? notFound();
+      await this.publish(keys, principal, 'key.updated', keyId, {
+        changed: fields,
+        ...(changesIssuer ? { oldIssuer: issuerOf(before), newIssuer: issuerOf(changed) } : {}),
+      });
+      return changed;
     });
-    if (updated !== null) return updated;
-    await this.get(principal, request.keyId);
-    throw new Fault('conflict', 'The key is revoked; a revoked key stays as it is.');
+  }
+
+  /**
+   * Gives a key another secret; its id, scopes and limits stay. The one of before works until its grace is over. Whoever
+   * gets the new one can do all that the key may: so nobody rotates a key that may more than they.
+   *
+   * @throws Fault not_found, permission_denied, conflict: the key is revoked, or expired
+   */
+  rotate<T>(
+    principal: DashboardUserPrincipal,
+    { keyId, gracePeriodSeconds }: RotateKeyRequest,
+    around: Around<RotatedKey, T>,
+  ): Promise<T> {
+    return this.repository.change(principal.tenantId, (keys) =>
+      around(keys.tx, async () => {
+        const before = (await this.repository.lock(keys, keyId)) ?? notFound();
+        assertHeld(principal, before.scopes.filter(isScope));
+        if (before.revokedAt !== null) throw isRevoked();
+        if (before.expiresAt !== null && before.expiresAt <= this.now()) throw hasExpired();
+        const { key, secret } = this.newSecret(before.type === 'PUBLISHABLE' ? 'PUBLISHABLE' : 'SECRET');
+        const { record, graceEndsAt } = await this.repository.rotate(keys, keyId, secret, gracePeriodSeconds);
+        await this.publish(keys, principal, 'key.rotated', keyId, { gracePeriodSeconds });
+        const { expiresAt } = record;
+        return { record, key, previousEndsAt: expiresAt !== null && expiresAt < graceEndsAt ? expiresAt : graceEndsAt };
+      }),
+    );
   }
 
   /** Revoking twice is as good as once. @throws Fault not_found */
-  async revoke(principal: DashboardUserPrincipal, keyId: string): Promise<ApiKeyRecord> {
-    return (await this.repository.revoke(principal.tenantId, keyId, this.now())) ?? notFound();
+  revoke(principal: DashboardUserPrincipal, keyId: string): Promise<ApiKeyRecord> {
+    return this.repository.change(principal.tenantId, async (keys) => {
+      const revoked = await this.repository.revoke(keys, keyId, this.now());
+      if (revoked) await this.publish(keys, principal, 'key.revoked', keyId);
+      return (await this.repository.find(keys, keyId)) ?? notFound();
+    });
   }
 
   /** The database's now, by which expiry is judged. */
@@ -108,19 +201,86 @@ export class KeysService {
     return new Date(this.revocations.databaseNow());
   }
 
-  private assertFuture(expiresAt: Date | undefined): void {
-    if (expiresAt !== undefined && expiresAt <= this.now()) throw invalidField('expiresAt', 'must be in the future');
+  private async issue(
+    keys: TenantKeys,
+    principal: DashboardUserPrincipal,
+    type: ApiKeyType,
+    columns: ApiKeyChanges & { readonly name: string; readonly scopes: readonly Scope[] },
+  ): Promise<IssuedKey> {
+    assertGrantable(principal, columns.scopes);
+    this.assertFuture(columns.expiresAt);
+    const id = `key_${randomBase62(20)}`;
+    const { key, secret } = this.newSecret(type);
+    const record = await this.repository.create(keys, { ...columns, ...secret, id, type, createdBy: principal.userId });
+    const issuer = issuerOf(record);
+    await this.publish(keys, principal, 'key.created', id, {
+      ...{ type, permissions: columns.scopes },
+      ...(issuer === null ? {} : { issuer }),
+    });
+    return { record, key };
   }
+
+  private newSecret(type: ApiKeyType): { key: string; secret: KeySecret } {
+    const key = newKey(type);
+    return { key, secret: { keyPrefix: shownPrefix(key), hash: this.peppers.current(key) } };
+  }
+
+  private assertFuture(expiresAt: Date | null | undefined): void {
+    if (expiresAt && expiresAt <= this.now()) throw invalidField('expiresAt', 'must be in the future');
+  }
+
+  private publish(
+    { tx, tenantId }: TenantKeys,
+    principal: DashboardUserPrincipal,
+    action: string,
+    keyId: string,
+    details: Readonly<Record<string, unknown>> = {},
+  ): Promise<void> {
+    return this.events.publish(tx, {
+      action,
+      actor: auditActor(principal),
+      tenantId,
+      resource: { type: 'key', id: keyId },
+      details,
+    });
+  }
+}
+
+const WIDENING: ReadonlySet<string> = new Set(['expiresAt', 'neverExpires', 'rateLimit']);
+
+/** Whose tokens a key takes, whole: whoever changes any of it can be any of the key's humans. */
+function issuerOf(record: ApiKeyRecord): object | null {
+  const { oidcIssuer, oidcAudience, oidcJwksUri, humanPrefix } = record;
+  return oidcIssuer === null ? null : { issuer: oidcIssuer, audience: oidcAudience, jwksUri: oidcJwksUri, humanPrefix };
 }
 
 /** Nobody grants what they lack themselves. */
 function assertGrantable(principal: DashboardUserPrincipal, scopes: readonly Scope[]): void {
-  const missing = scopes.filter((scope) => !ROLE_SCOPES[principal.role].has(scope));
-  if (missing.length > 0) {
-    throw new Fault('permission_denied', `The role ${principal.role} may not grant ${missing.join(', ')}.`, {
-      fields: missing.map((scope) => ({ field: 'permissions', reason: `the role ${principal.role} lacks ${scope}` })),
-    });
-  }
+  const missing = lackedBy(principal, scopes);
+  if (missing.length === 0) return;
+  throw new Fault('permission_denied', `The role ${principal.role} may not grant ${missing.join(', ')}.`, {
+    fields: missing.map((scope) => ({ field: 'permissions', reason: `the role ${principal.role} lacks ${scope}` })),
+  });
+}
+
+/** Nobody takes what they lack themselves. */
+function assertHeld(principal: DashboardUserPrincipal, scopes: readonly Scope[]): void {
+  const missing = lackedBy(principal, scopes);
+  if (missing.length === 0) return;
+  const reason = `the key has ${missing.join(', ')}, which the role ${principal.role} lacks`;
+  throw new Fault('permission_denied', `keyId: ${reason}.`, { fields: [{ field: 'keyId', reason }] });
+}
+
+function lackedBy({ role }: DashboardUserPrincipal, scopes: readonly Scope[]): Scope[] {
+  return scopes.filter((scope) => !ROLE_SCOPES[role].has(scope));
+}
+
+function isRevoked(): Fault {
+  return new Fault('conflict', 'The key is revoked; a revoked key stays as it is.');
+}
+
+function hasExpired(): Fault {
+  return new Fault('conflict', 'The key has expired; move its expiry before you rotate it.');
 }
 
 /** Another tenant's key is answered in the very same words. */

@@ -1,0 +1,33 @@
+import { Fault } from '../platform/errors/index.js';
+
+/** Whose users a publishable key takes, and what stands before their subjects. */
+export interface IssuerPrefix {
+  /** Null: the platform's own. */
+  readonly issuer: string | null;
+  /** Empty: a human is the bare subject. */
+  readonly humanPrefix: string;
+}
+
+/**
+ * Keeps the users of a tenant's issuers apart. Guarantee: no human of one issuer can be a human of another: bare subjects
+ * belong to one issuer, and no two others have the same prefix, or one that begins with the other's. (A bare subject that
+ * begins with another issuer's prefix is refused when it comes, see `otherHumanPrefixes`.)
+ *
+ * @param others those of the tenant's other keys
+ * @throws Fault conflict
+ */
+export function assertApart(own: IssuerPrefix, others: readonly IssuerPrefix[]): void {
+  const rival = others.find((other) => other.issuer !== own.issuer && collide(own.humanPrefix, other.humanPrefix));
+  if (rival === undefined) return;
+  const bare = own.humanPrefix === '';
+  const field = own.issuer === null ? 'oidcConfig' : 'oidcConfig.humanPrefix';
+  const reason = bare
+    ? "must be there and not be empty: another issuer of this tenant's keys has the bare subjects"
+    : "begins with the prefix of another issuer of this tenant's keys, or that one begins with it";
+  throw new Fault('conflict', `${field}: ${reason}.`, { fields: [{ field, reason }] });
+}
+
+function collide(one: string, other: string): boolean {
+  if (one === '' || other === '') return one === other;
+  return one.startsWith(other) || other.startsWith(one);
+}

@@ -1,0 +1,57 @@
+import { isScope } from '../identity/index.js';
+import type { Settings } from '../platform/config/index.js';
+import { formatTimestamp } from '../platform/http/index.js';
+import type { KeyView } from './keys.dto.js';
+import type { ApiKeyRecord } from './keys.repository.js';
+import { viewLimits } from './usage-limits.js';
+
+/** The limits of keys that have none of their own. */
+export type KeyDefaults = Pick<Settings, 'requestsPerMinute' | 'requestsPerMinutePerHuman'>;
+
+/** @param now the database's, by which expiry is judged */
+export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date): KeyView {
+  const isPublishable = record.type === 'PUBLISHABLE';
+  return {
+    keyId: record.id,
+    keyPrefix: record.keyPrefix,
+    type: isPublishable ? 'PUBLISHABLE' : 'SECRET',
+    name: record.name,
+    description: record.description,
+    permissions: record.scopes.filter(isScope),
+    rateLimit: {
+      requestsPerMinute: record.requestsPerMinute ?? defaults.requestsPerMinute,
+      ...(isPublishable
+        ? { requestsPerMinutePerHuman: record.requestsPerMinutePerHuman ?? defaults.requestsPerMinutePerHuman }
+        : {}),
+    },
+    status: statusOf(record, now),
+    createdAt: formatTimestamp(record.createdAt),
+    ...(record.expiresAt === null ? {} : { expiresAt: formatTimestamp(record.expiresAt) }),
+    ...(record.lastUsedAt === null ? {} : { lastUsedAt: formatTimestamp(record.lastUsedAt) }),
+    ...(isPublishable ? viewPublishable(record) : {}),
+  };
+}
+
+function viewPublishable(record: ApiKeyRecord): Partial<KeyView> {
+  const { oidcIssuer, oidcAudience, oidcJwksUri, humanPrefix } = record;
+  const oidcConfig =
+    oidcIssuer === null || oidcAudience === null
+      ? undefined
+      : {
+          issuer: oidcIssuer,
+          audience: oidcAudience,
+          ...(oidcJwksUri === null ? {} : { jwksUri: oidcJwksUri }),
+          humanPrefix,
+        };
+  return {
+    ...(oidcConfig === undefined ? {} : { oidcConfig }),
+    allowedOrigins: record.allowedOrigins,
+    defaultLimits: viewLimits(record.defaultLimits),
+    unlimited: record.unlimited,
+  };
+}
+
+function statusOf({ revokedAt, expiresAt }: ApiKeyRecord, now: Date): KeyView['status'] {
+  if (revokedAt !== null) return 'REVOKED';
+  return expiresAt !== null && expiresAt <= now ? 'EXPIRED' : 'ACTIVE';
+}

@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { LIMIT_TYPES, usageLimits, viewLimits } from './usage-limits.js';
+
+const stored = (value: unknown): string | undefined =>
+  usageLimits.safeParse([{ type: 'token_cnt', value }]).data?.[0]?.microUnits;
+
+it.each<[number | string, string]>([
+  [0, '0'],
+  [-0, '0'],
+  [1, '1000000'],
+  [0.1, '100000'],
+  [0.000001, '1'],
+  ['0.000001', '1'],
+  [1e-6, '1'],
+  [1.5, '1500000'],
+  ['1e3', '1000000000'],
+  [123456789.123456, '123456789123456'],
+  [9_000_000_000_000, '9000000000000000000'],
+])('%p is kept as the integer %p, in millionths', (value, microUnits) => {
+  expect(stored(value)).toBe(microUnits);
+});
+
+it.each<[unknown]>([
+  [-1],
+  [-0.000001],
+  [0.0000001],
+  [1.0000001],
+  [0.1 + 0.7],
+  [9_000_000_000_000.5],
+  [9_000_000_000_001],
+  [1e300],
+  [1234567890.123456],
+  ['1,5'],
+  ['0x10'],
+  ['NaN'],
+  ['Infinity'],
+  [''],
+  [true],
+  [[1]],
+  [{}],
+])('%p is no value of a limit', (value) => {
+  expect(stored(value)).toBeUndefined();
+});
+
+it('every value that is taken is shown again as it was given', () => {
+  const decimals = fc
+    .tuple(fc.bigInt(0n, 9_000_000_000_000n), fc.integer({ min: 0, max: 6 }))
+    .map(([digits, places]) => Number(digits) / 10 ** places);
+  fc.assert(
+    fc.property(decimals, (value) => {
+      const microUnits = stored(value);
+      fc.pre(microUnits !== undefined);
+      expect(viewLimits([{ type: 'token_cnt', microUnits }])).toEqual([{ type: 'token_cnt', value }]);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+it('what is not in millionths is refused, never rounded', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (value) => {
+      const microUnits = stored(value);
+      if (microUnits !== undefined) expect(Number(microUnits) / 1e6).toBe(value);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+it('a type may be there once, and only one that there is', () => {
+  const limit = (type: string): object => ({ type, value: 1 });
+  expect(usageLimits.safeParse(LIMIT_TYPES.map(limit)).success).toBe(true);
+  expect(usageLimits.safeParse([limit('token_cnt'), limit('token_cnt')]).success).toBe(false);
+  expect(usageLimits.safeParse([limit('tokens')]).success).toBe(false);
+  expect(usageLimits.safeParse([{ type: 'token_cnt' }]).success).toBe(false);
+});
+
+it('no limits are an empty list', () => {
+  expect(viewLimits(null)).toEqual([]);
+});

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { double } from '../platform/http/index.js';
+
+/** What the usage of a human may be limited by. */
+export const LIMIT_TYPES = [
+  'conversational_seconds',
+  'voice_synthesis_seconds',
+  'token_cnt',
+  'memory_message_cnt',
+  'request_cnt',
+  'cost_micros',
+] as const;
+
+/** As a limit is stored: in exact millionths, as the decimal digits of an integer. */
+export interface StoredLimit {
+  readonly type: (typeof LIMIT_TYPES)[number];
+  readonly microUnits: string;
+}
+
+const DECIMALS = 6;
+/** In millionths it is still a bigint of Postgres. */
+const MAX_VALUE = 9_000_000_000_000;
+/** So many significant digits come through a double unchanged, whichever way they go. */
+const MAX_DIGITS = 15;
+const NOT_EXACT = `must have at most ${DECIMALS} decimals and ${MAX_DIGITS} digits in all`;
+
+const value = double(0, MAX_VALUE)
+  .transform((units, context): string => {
+    const micros = microUnitsOf(units);
+    if (micros !== null) return micros;
+    context.addIssue(NOT_EXACT);
+    return z.NEVER;
+  })
+  .meta({ type: 'number', description: `At most ${DECIMALS} decimals; 0 blocks.` });
+
+const limit = z
+  .strictObject({
+    type: z.enum(LIMIT_TYPES, {
+      error: ({ input }) => (input === undefined ? 'is required' : `must be one of ${LIMIT_TYPES.join(', ')}`),
+    }),
+    value,
+  })
+  .transform(({ type, value: microUnits }): StoredLimit => ({ type, microUnits }));
+
+export const usageLimits = z
+  .array(limit, 'must be a list of limits')
+  .max(LIMIT_TYPES.length)
+  .refine((limits) => new Set(limits.map(({ type }) => type)).size === limits.length, 'names a type twice');
+
+export const usageLimitView = z.object({ type: z.enum(LIMIT_TYPES), value: z.number() });
+
+/** @param stored as the database gives it back */
+export function viewLimits(stored: unknown): z.output<typeof usageLimitView>[] {
+  return ((stored ?? []) as StoredLimit[]).map(({ type, microUnits }) => ({ type, value: unitsOf(microUnits) }));
+}
+
+/** Exact, by the digits that the number is written with; null: there are more than can be told exactly. */
+function microUnitsOf(units: number): string | null {
+  const [, whole = '', fraction = ''] = /^(\d+)(?:\.(\d+))?$/.exec(String(units)) ?? [];
+  const digits = `${whole}${fraction}`.replace(/^0+/, '');
+  if (whole === '' || fraction.length > DECIMALS || digits.replace(/0+$/, '').length > MAX_DIGITS) return null;
+  return BigInt(whole + fraction.padEnd(DECIMALS, '0')).toString();
+}
+
+function unitsOf(microUnits: string): number {
+  const digits = microUnits.padStart(DECIMALS + 1, '0');
+  return Number(`${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`);
+}
