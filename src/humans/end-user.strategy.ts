@@ -1,0 +1,106 @@
+import { Injectable } from '@nestjs/common';
+import { Strategy } from 'passport';
+import {
+  CredentialStrategies,
+  END_USER_STRATEGY,
+  ExpiredCredentialFault,
+  unknownCredential,
+  type EndUserPrincipal,
+  type OidcConfig,
+  type PresentedRequest,
+  type PublishableKey,
+} from '../identity/index.js';
+import { Fault } from '../platform/errors/index.js';
+import { END_USER_ALGORITHMS, OidcIssuers } from './oidc-issuers.js';
+import { PlatformIssuer } from './platform-issuer.js';
+import { unverifiedIssuer, verifyUserToken, type VerifiedToken } from './user-token.js';
+
+const MAX_HUMAN_CHARACTERS = 256;
+
+/**
+ * Verifies the user's JWT beside a publishable key, which another strategy has verified before.
+ *
+ * Guarantee: success means that the issuer of this very key signed the token for this very key's audience, and that it is
+ * good now. The tenant is the key's, whatever the token says; a token that names another one was meant for that one, and
+ * is refused. A page of an origin that the key does not allow is refused before its token is looked at.
+ */
+@Injectable()
+export class EndUserStrategy extends Strategy {
+  constructor(
+    private readonly oidcIssuers: OidcIssuers,
+    private readonly platformIssuer: PlatformIssuer,
+    strategies: CredentialStrategies,
+  ) {
+    super();
+    strategies.register(END_USER_STRATEGY, this);
+  }
+
+  override authenticate(request: unknown): void {
+    this.identify(request as PresentedRequest).then(
+      (principal) => this.success(principal),
+      (error: unknown) => this.error(error),
+    );
+  }
+
+  private async identify({ headers, publishableKey: key }: PresentedRequest): Promise<EndUserPrincipal> {
+    if (key === null) throw new TypeError('An end user is verified beside a publishable key.');
+    const origin = headers['origin'] ?? null;
+    assertOriginAllowed(key, origin);
+    const token = (headers['authorization'] ?? '').replace(/^Bearer /, '');
+    const { claims, expired } = await (key.oidc === null
+      ? this.platformIssuer.verify(token)
+      : this.verifyOwn(token, key.oidc));
+
+    const human = humanOf(claims.sub, key);
+    const { tenant_id: namedTenant = null } = claims;
+    const isOthers = namedTenant !== null && namedTenant !== key.tenantId;
+    if (human === null) throw unknownCredential();
+    if (expired) throw isOthers ? unknownCredential() : new ExpiredCredentialFault();
+    if (isOthers) throw new Fault('permission_denied', 'The token is for another tenant than the key.');
+    const { tenantId, keyId, scopes, requestsPerMinute, requestsPerMinutePerHuman } = key;
+    return Object.freeze({
+      kind: 'endUser',
+      tenantId,
+      keyId,
+      scopes,
+      requestsPerMinute,
+      requestsPerMinutePerHuman,
+      human,
+      origin,
+    });
+  }
+
+  private async verifyOwn(token: string, oidc: OidcConfig): Promise<VerifiedToken> {
+    // It would be refused anyway; so nobody is asked for keys first.
+    if (unverifiedIssuer(token) !== oidc.issuer) throw unknownCredential();
+    const { issuer, audience } = oidc;
+    const keys = this.oidcIssuers.keysOf(oidc);
+    return verifyUserToken(token, { issuer, audience, keys, algorithms: END_USER_ALGORITHMS, kidOptional: true });
+  }
+}
+
+/**
+ * A browser can't lie about its page's origin; anybody else can, and may as well send none. So this keeps other people's
+ * pages from using a key that stands in an app's source, and is no defence against a program.
+ */
+function assertOriginAllowed({ allowedOrigins }: PublishableKey, origin: string | null): void {
+  if (origin === null || allowedOrigins.length === 0 || allowedOrigins.includes(origin)) return;
+  throw new Fault('permission_denied', 'origin: is none of those that the key allows.');
+}
+
+/**
+ * The human that a subject is; null: none. Nothing is trimmed, folded or normalised: two subjects are one human only if
+ * they are the same.
+ *
+ * A tenant's issuers share its humans. Whoever may choose a `sub` at one issuer could take the prefix of another into it,
+ * and so be that one's user: such a subject is nobody here. Where prefixes begin with each other the longest one decides,
+ * which leaves each human to one issuer.
+ */
+function humanOf(subject: unknown, { oidc, otherHumanPrefixes }: PublishableKey): string | null {
+  if (typeof subject !== 'string' || subject === '' || subject.includes('\0') || !subject.isWellFormed()) return null;
+  const prefix = oidc?.humanPrefix ?? '';
+  const human = prefix + subject;
+  if ([...human].length > MAX_HUMAN_CHARACTERS) return null;
+  const isOthers = otherHumanPrefixes.some((other) => other.length > prefix.length && human.startsWith(other));
+  return isOthers ? null : human;
+}

@@ -1,0 +1,1 @@
+export { HumansModule } from './humans.module.js';

@@ -1,0 +1,42 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { JwksKeyStore, type JwsAlgorithm } from '../platform/crypto/index.js';
+import { OutboundHttp } from '../platform/http/index.js';
+import { logger } from '../platform/logging/index.js';
+import { fetchIssuerKeys, type IssuerLocation } from './oidc-discovery.js';
+
+/** What users' tokens may be signed with. */
+export const END_USER_ALGORITHMS: readonly JwsAlgorithm[] = ['RS256', 'PS256', 'ES256'];
+
+/** Issuers whose keys are kept. The one that was asked for least recently goes. */
+const MAX_ISSUERS = 2_000;
+/** Far more than issuers publish. With the bound above it keeps what tenants can make us hold within some 100 MB. */
+const MAX_KEYS_PER_ISSUER = 32;
+
+/**
+ * The public keys of the issuers that tenants chose.
+ *
+ * Guarantees: keys are kept by issuer and `jwks_uri` together, so that whoever names another's issuer beside a `jwks_uri`
+ * of its own gets its own keys, and nobody else does; and only what a key's configuration says is ever asked for, at the
+ * pace of JwksKeyStore: by inventing issuers a token provokes no fetch, by inventing kids one in 30 seconds.
+ */
+@Injectable()
+export class OidcIssuers {
+  private readonly stores = new LRUCache<string, JwksKeyStore>({ max: MAX_ISSUERS });
+
+  constructor(@Inject(OutboundHttp) private readonly outbound: Pick<OutboundHttp, 'fetchJson'>) {}
+
+  keysOf({ issuer, jwksUri }: IssuerLocation): JwksKeyStore {
+    const name = JSON.stringify([issuer, jwksUri]);
+    const known = this.stores.get(name);
+    if (known !== undefined) return known;
+    const store = new JwksKeyStore({
+      fetchJwks: () => fetchIssuerKeys({ issuer, jwksUri }, this.outbound),
+      allowedAlgorithms: END_USER_ALGORITHMS,
+      maxKeys: MAX_KEYS_PER_ISSUER,
+      onFetchFailed: (error) => logger.warn({ err: error, issuer }, "An issuer's public keys could not be fetched."),
+    });
+    this.stores.set(name, store);
+    return store;
+  }
+}
