@@ -1,12 +1,16 @@
 import { Module, type DynamicModule, type OnModuleInit, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { AuditModule, ImpersonationAuditGuard } from '../audit/index.js';
+import { HumansModule } from '../humans/index.js';
 import { AccessGuard, AuthenticationGuard, IdentityModule } from '../identity/index.js';
 import { KeysModule } from '../keys/index.js';
 import { LlmModule } from '../llm/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { CryptoModule } from '../platform/crypto/index.js';
 import { DatabaseModule } from '../platform/database/index.js';
+import { EventsModule } from '../platform/events/index.js';
 import { DialectGuard, FaultFilter, HttpModule } from '../platform/http/index.js';
+import { IdempotencyModule } from '../platform/idempotency/index.js';
 import { MetricsModule } from '../platform/metrics/index.js';
 import { RateLimitGuard, RateLimitModule } from '../ratelimit/index.js';
 import { TenancyModule } from '../tenancy/index.js';
@@ -23,7 +27,7 @@ export interface ModeParts {
 }
 
 /** The order in which global guards run stands here and nowhere else. */
-const GUARDS = [DialectGuard, AuthenticationGuard, RateLimitGuard, AccessGuard] as const;
+const GUARDS = [DialectGuard, AuthenticationGuard, RateLimitGuard, AccessGuard, ImpersonationAuditGuard] as const;
 
 @Module({})
 export class AppModule implements OnModuleInit {
@@ -47,11 +51,15 @@ export class AppModule implements OnModuleInit {
         HttpModule,
         MetricsModule,
         DatabaseModule,
+        EventsModule,
+        IdempotencyModule,
         IdentityModule,
+        AuditModule,
         RateLimitModule,
         ...parts.modules,
         TenancyModule,
         KeysModule,
+        HumansModule,
         UsageModule,
         LlmModule,
         UnknownPathModule,

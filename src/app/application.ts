@@ -23,6 +23,8 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
     requestTimeout: settings.totalTimeoutMs,
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
     frameworkErrors: refuseBeforeHooks,
+    // The caller's address, for what is counted and audited: X-Forwarded-For only from proxies that the operator named.
+    trustProxy: settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false,
     http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: 1000 },
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(settings, parts), adapter, {
@@ -59,9 +61,13 @@ function prepareHttp(app: NestFastifyApplication, settings: Settings): void {
   fastify.decorateRequest('dialect', undefined);
   fastify.decorateRequest('spellings', undefined);
   fastify.decorateRequest('principal', null);
+  fastify.decorateRequest('recognisedKey', null);
+  fastify.decorateRequest('refusal', null);
+  fastify.decorateRequest('judgedAtMs', 0);
+  fastify.decorateRequest('judgeAgain', null);
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    const context = { requestId: requestIdOf(request.headers) };
+    const context = { requestId: requestIdOf(request.headers), address: request.ip };
     request.context = context;
     reply.header('x-request-id', context.requestId);
     reply.header('x-content-type-options', 'nosniff');
@@ -79,10 +85,17 @@ function prepareHttp(app: NestFastifyApplication, settings: Settings): void {
 
 /** A malformed address is refused before any hook runs: what hooks set on every answer is set here. */
 function refuseBeforeHooks(error: Error, request: FastifyRequest, reply: FastifyReply): void {
-  request.context = { requestId: requestIdOf(request.headers) };
+  request.context = { requestId: requestIdOf(request.headers), address: request.ip };
   reply.header('x-request-id', request.context.requestId);
   reply.header('access-control-allow-origin', '*');
   sendFault(request, reply, error);
+}
+
+const SECRETS = /(?<=\b(?:sk|pk|inv|aisbreaker)_)[0-9A-Za-z_-]{4,}|\beyJ[\w-]*(?:\.[\w-]*)*/g;
+
+/** A caller may put a credential where none belongs; the log does not keep it. */
+function withoutSecrets(path: string): string {
+  return path.length < 12 ? path : path.replace(SECRETS, '…');
 }
 
 /** One line and one observation a request, once its answer is over: ids, route, status and time, nothing of its content. */
@@ -96,8 +109,9 @@ function record(metrics: Metrics, request: FastifyRequest, reply: FastifyReply):
     requestId: context?.requestId,
     tenantId: context?.tenantId,
     subject: context?.subject,
+    human: context?.human,
     method: request.method,
-    path: pathOf(request.url),
+    path: withoutSecrets(pathOf(request.url)),
     status: statusCode,
     durationMs: Math.round(seconds * 1e6) / 1000,
     aborted: reply.raw.writableFinished ? undefined : true,

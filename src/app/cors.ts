@@ -9,6 +9,7 @@ const EXPOSED_HEADERS = [
   'Retry-After',
   'x-request-id',
   'x-should-retry',
+  'x-gatehouse-idempotent-replay',
 ].join(', ');
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 const PREFLIGHT_MAX_AGE_SECONDS = '600';

@@ -22,6 +22,18 @@ export function createDocument(app: NestFastifyApplication): OpenAPIObject {
       scheme: 'bearer',
       description: "A secret key, `sk_…`, as OpenAI's clients send it.",
     })
+    .addSecurity('publishableKey', {
+      type: 'apiKey',
+      in: 'header',
+      name: 'X-API-Key',
+      description: 'A publishable key, `pk_…`; good only beside a user token.',
+    })
+    .addSecurity('userToken', {
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+      description: "An end user's JWT, of the issuer that the publishable key beside it names.",
+    })
     .build();
   return SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,

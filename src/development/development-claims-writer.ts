@@ -1,4 +1,3 @@
-import type { OnApplicationShutdown } from '@nestjs/common';
 import {
   ClaimsWriter,
   UnknownUserError,
@@ -12,7 +11,7 @@ import type { DevelopmentIssuer } from './development-issuer.js';
  * Has the development issuer remember claims, as Firebase would; and Firebase too, where a development service was given
  * a project's account, since its users may then come from either.
  */
-export class DevelopmentClaimsWriter extends ClaimsWriter implements OnApplicationShutdown {
+export class DevelopmentClaimsWriter extends ClaimsWriter {
   constructor(
     private readonly issuer: DevelopmentIssuer,
     private readonly firebase: FirebaseClaimsWriter | null = null,
@@ -28,9 +27,5 @@ export class DevelopmentClaimsWriter extends ClaimsWriter implements OnApplicati
       // A user of the development issuer alone.
       if (!(error instanceof UnknownUserError)) throw error;
     }
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    await this.firebase?.onApplicationShutdown();
   }
 }

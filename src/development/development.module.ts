@@ -2,7 +2,15 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { Settings } from '../platform/config/index.js';
 import { JwksKeyStore } from '../platform/crypto/index.js';
 import { OutboundHttp } from '../platform/http/index.js';
-import { DashboardModule, FirebaseClaimsWriter, firebaseIssuer, type DashboardIssuer } from '../tenancy/index.js';
+import {
+  DashboardModule,
+  FirebaseAdmin,
+  FirebaseAdminModule,
+  FirebaseClaimsWriter,
+  firebaseAccounts,
+  firebaseIssuer,
+  type DashboardIssuer,
+} from '../tenancy/index.js';
 import { DevelopmentClaimsWriter } from './development-claims-writer.js';
 import { DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER, DevelopmentIssuer } from './development-issuer.js';
 import type { DevelopmentSecrets } from './development-secrets.js';
@@ -27,15 +35,20 @@ export function developmentParts(
   secrets: DevelopmentSecrets,
 ): { modules: readonly DynamicModule[] } {
   const issuer = new DevelopmentIssuer(settings.home, secrets.issuerKeyPem);
+  const firebase = firebaseAdmin(settings);
   return {
     modules: [
       DevelopmentModule.register(issuer),
+      ...(firebase === null ? [] : [FirebaseAdminModule.register(firebase)]),
       DashboardModule.register({
         issuers: {
           inject: [OutboundHttp],
-          useFactory: (outbound: OutboundHttp) => dashboardIssuers(issuer, settings, outbound),
+          useFactory: (outbound: OutboundHttp) => dashboardIssuers(issuer, settings, firebase, outbound),
         },
-        claimsWriter: { useFactory: () => new DevelopmentClaimsWriter(issuer, firebaseWriter(settings)) },
+        claimsWriter: {
+          useFactory: () =>
+            new DevelopmentClaimsWriter(issuer, firebase === null ? null : new FirebaseClaimsWriter(firebase)),
+        },
       }),
     ],
   };
@@ -53,14 +66,19 @@ export function developmentDashboardIssuer(issuer: DevelopmentIssuer): Dashboard
 
 function dashboardIssuers(
   issuer: DevelopmentIssuer,
-  { firebaseProjectId: projectId, firebaseJwksUrl: jwksUrl }: Settings,
+  settings: Settings,
+  firebase: FirebaseAdmin | null,
   outbound: OutboundHttp,
 ): readonly DashboardIssuer[] {
   const development = developmentDashboardIssuer(issuer);
-  return projectId === undefined ? [development] : [development, firebaseIssuer({ projectId, jwksUrl }, outbound)];
+  const { firebaseProjectId: projectId, firebaseJwksUrl: jwksUrl } = settings;
+  if (projectId === undefined) return [development];
+  const accounts = firebase === null ? {} : { accounts: firebaseAccounts(firebase, settings) };
+  return [development, firebaseIssuer({ projectId, jwksUrl, ...accounts }, outbound)];
 }
 
-function firebaseWriter({ firebaseProjectId, firebaseServiceAccount }: Settings): FirebaseClaimsWriter | null {
-  if (firebaseProjectId === undefined || firebaseServiceAccount === undefined) return null;
-  return new FirebaseClaimsWriter({ projectId: firebaseProjectId, serviceAccount: firebaseServiceAccount });
+/** null: no account to ask Firebase with. */
+function firebaseAdmin({ firebaseProjectId: projectId, firebaseServiceAccount }: Settings): FirebaseAdmin | null {
+  if (projectId === undefined || firebaseServiceAccount === undefined) return null;
+  return new FirebaseAdmin({ projectId, serviceAccount: firebaseServiceAccount });
 }

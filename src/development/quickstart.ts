@@ -3,7 +3,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { DashboardUserPrincipal } from '../identity/index.js';
-import { ApiKeyDirectory, KeysService, isSecretKey } from '../keys/index.js';
+import { ApiKeyDirectory, KeysService, isSecretKey, plainly } from '../keys/index.js';
 import { PlatformProviderTenants, ProviderRouter } from '../llm/index.js';
 import type { Settings } from '../platform/config/index.js';
 import { Fault } from '../platform/errors/index.js';
@@ -45,10 +45,12 @@ async function make(app: NestFastifyApplication): Promise<Omit<Quickstart, 'base
     tenantId: created.tenant_id,
     userId: DEVELOPMENT_OWNER,
     role: 'owner',
+    email: null,
+    emailVerified: false,
   };
   const { key } = await app
     .get(KeysService)
-    .create(owner, { name: 'Quickstart', description: 'Made by the first start.' });
+    .create(owner, { name: 'Quickstart', description: 'Made by the first start.' }, plainly);
   return { tenantId: created.tenant_id, orgId: created.org_id, secretKey: key };
 }
 

@@ -5,12 +5,13 @@ import { ChatService } from './chat/chat.service.js';
 import { ModelsController } from './models/models.controller.js';
 import { PlatformProviderTenants } from './providers/platform-provider-tenants.js';
 import { ProviderRouter } from './providers/provider-router.js';
+import { ThreadsController } from './threads/threads.controller.js';
 import { Tokenizer } from './tokens/tokenizer.js';
 
 /** Chat completions and models. Needs the settings, `OutboundHttp` and `Drain` from modules that are global. */
 @Module({
   imports: [UsageModule],
-  controllers: [ChatController, ModelsController],
+  controllers: [ChatController, ModelsController, ThreadsController],
   providers: [ChatService, ProviderRouter, PlatformProviderTenants, Tokenizer],
   exports: [PlatformProviderTenants, ProviderRouter],
 })

@@ -7,6 +7,7 @@ import {
   settlement,
   startLedgerProcess,
   type LedgerProcess,
+  makeLedgerTenant,
 } from '../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { connectionTo, rowsOf } from '../../test/support/sql.js';
@@ -19,6 +20,7 @@ let running: LedgerProcess[];
 
 beforeEach(async () => {
   database = await createTestDatabase();
+  await makeLedgerTenant(database.superuserUrl);
   running = [];
 });
 

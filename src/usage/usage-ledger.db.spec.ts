@@ -6,6 +6,7 @@ import {
   settlement,
   startLedgerProcess,
   type LedgerProcess,
+  makeLedgerTenant,
 } from '../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { isCallOf } from '../../test/support/postgres-proxy.js';
@@ -18,6 +19,7 @@ let running: LedgerProcess[];
 
 beforeEach(async () => {
   database = await createTestDatabase();
+  await makeLedgerTenant(database.superuserUrl);
   running = [];
 });
 

@@ -1,4 +1,5 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { unknownCredential } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { Database, GroupCommit } from '../platform/database/index.js';
 import { Fault } from '../platform/errors/index.js';
@@ -9,7 +10,7 @@ import type { Reservation, Settlement } from './usage.types.js';
 
 const RESERVE = {
   name: 'reserve_usage',
-  text: 'SELECT reserve_usage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS alive',
+  text: 'SELECT * FROM reserve_usage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
 };
 const SETTLE = { name: 'settle_usage', text: 'SELECT settle_usage($1, $2, $3, $4, $5, $6, $7)' };
 
@@ -28,7 +29,7 @@ const DISOWN_AGAIN_MS = 10_000;
  */
 @Injectable()
 export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly reservations: GroupCommit<Reservation, true>;
+  private readonly reservations: GroupCommit<Reservation, boolean>;
   /** When each open call was reserved; insertion order is age order. */
   private readonly open = new Map<string, number>();
   private pending: Settlement[] = [];
@@ -64,7 +65,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   /**
-   * @throws Fault unavailable: nothing may be sent upstream.
+   * @throws Fault unavailable, or unauthenticated where the tenant is gone: nothing may be sent upstream.
    */
   async reserve(reservation: Reservation): Promise<void> {
     if (this.pending.length >= this.settings.ledgerQueueLimit) {
@@ -72,7 +73,11 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     }
     this.open.set(reservation.id, performance.now());
     try {
-      await this.reservations.add(reservation);
+      const written = await this.reservations.add(reservation);
+      if (!written) {
+        this.open.delete(reservation.id);
+        throw unknownCredential();
+      }
     } catch (error) {
       // A 503 may hide a commit; that reservation is open until `disown` has settled it.
       if (!(error instanceof Fault)) this.open.delete(reservation.id);
@@ -102,22 +107,29 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     await this.lease.stop();
   }
 
-  private async writeReservations(items: readonly Reservation[]): Promise<readonly true[]> {
+  /** @returns for each whether it is written; false: its tenant is gone */
+  private async writeReservations(items: readonly Reservation[]): Promise<readonly boolean[]> {
     for (let attempt = 0; ; attempt += 1) {
-      const rows = await this.database.call<{ alive: boolean }>(RESERVE, [
+      const rows = await this.database.call<{ alive: boolean; refused_ids: string[] | null }>(RESERVE, [
         this.lease.id,
         items.map((item) => item.id),
         items.map((item) => item.tenantId),
         items.map((item) => item.keyId),
         items.map((item) => item.userId),
+        someOf(items, (item) => item.human),
         items.map((item) => item.requestId),
         items.map((item) => item.provider),
         items.map((item) => item.model),
         items.map((item) => item.streamed),
         items.map((item) => item.reservedInputTokens),
         items.map((item) => item.reservedOutputTokens),
+        someOf(items, (item) => item.impersonated?.route ?? null),
+        someOf(items, (item) => item.impersonated?.address ?? null),
       ]);
-      if (rows[0]?.alive === true) return items.map(() => true);
+      if (rows[0]?.alive === true) {
+        const refused = rows[0].refused_ids;
+        return items.map(({ id }) => refused === null || !refused.includes(id));
+      }
       if (attempt === 1)
         throw new Fault('unavailable', 'The usage ledger is out of reach; try again shortly.', {
           retryAfterSeconds: 2,
@@ -201,4 +213,10 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     for (const reservedAtMs of this.open.values()) return performance.now() - reservedAtMs;
     return null;
   }
+}
+
+/** What each item has of something that most have not; null where none has it, which spares Postgres the whole question. */
+function someOf<T>(items: readonly Reservation[], pick: (item: Reservation) => T | null): (T | null)[] | null {
+  const picked = items.map(pick);
+  return picked.some((value) => value !== null) ? picked : null;
 }

@@ -5,6 +5,10 @@ export interface Reservation {
   readonly tenantId: string;
   readonly keyId: string | null;
   readonly userId: string | null;
+  /** Whose limits it is charged to; comes to exist with the reservation. */
+  readonly human: string | null;
+  /** Set where the key acts on the human's behalf: the audit log's row is written with the reservation. */
+  readonly impersonated: { readonly route: string; readonly address: string } | null;
   readonly requestId: string;
   readonly provider: string;
   readonly model: string;

@@ -1,6 +1,12 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import type { DashboardUserPrincipal, SecretKeyPrincipal } from '../../identity/index.js';
+import {
+  chargedHuman,
+  type DashboardUserPrincipal,
+  type EndUserPrincipal,
+  type ImpersonationPrincipal,
+  type SecretKeyPrincipal,
+} from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { renderError } from '../../platform/http/index.js';
@@ -17,14 +23,18 @@ import type {
 import type { ChatRequest } from './chat-request.js';
 import { reservationBound } from './reservation-bound.js';
 
-export type ChatPrincipal = SecretKeyPrincipal | DashboardUserPrincipal;
+export type ChatPrincipal = SecretKeyPrincipal | ImpersonationPrincipal | EndUserPrincipal | DashboardUserPrincipal;
 
 /** Who asked, and the answer to write to. */
 export interface ChatCaller {
   readonly principal: ChatPrincipal;
   readonly requestId: string;
+  readonly address: string;
   readonly reply: FastifyReply;
 }
+
+/** What the audit log says that was done on a human's behalf. */
+const ROUTE = 'POST /v1/chat/completions';
 
 const NOTHING_USED: TokenUsage = { inputTokens: 0, outputTokens: 0, estimated: false };
 
@@ -154,8 +164,10 @@ export class ChatCall implements AnswerSink {
     await this.ledger.reserve({
       id: this.id,
       tenantId: principal.tenantId,
-      keyId: principal.kind === 'secretKey' ? principal.keyId : null,
+      keyId: principal.kind === 'dashboardUser' ? null : principal.keyId,
       userId: principal.kind === 'dashboardUser' ? principal.userId : null,
+      human: chargedHuman(principal),
+      impersonated: principal.kind === 'impersonation' ? { route: ROUTE, address: this.caller.address } : null,
       requestId,
       provider: this.provider.name,
       model: this.request.model,

@@ -1,8 +1,9 @@
 import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Access, CurrentPrincipal } from '../../identity/index.js';
+import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
 import { SpeaksDialect } from '../../platform/http/index.js';
+import { CHATTING, CHATTING_KINDS } from '../chat-access.js';
 import type { ChatPrincipal } from './chat-call.js';
 import { ChatService } from './chat.service.js';
 
@@ -14,7 +15,8 @@ export class ChatController {
 
   @Post('completions')
   @HttpCode(200)
-  @Access({ secretKey: { scope: 'chat:write' }, dashboardUser: { scope: 'chat:write' } })
+  @Access(CHATTING)
+  @AuditedByReservation()
   @ApiOperation({
     summary: 'A chat completion, by OpenAI’s contract',
     description:
@@ -43,7 +45,7 @@ export class ChatController {
     },
   })
   complete(
-    @CurrentPrincipal(['secretKey', 'dashboardUser']) principal: ChatPrincipal,
+    @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {

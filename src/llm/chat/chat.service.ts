@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
-import { assertJson, Drain, readBody } from '../../platform/http/index.js';
+import { assertJson, Drain, readCallersBody } from '../../platform/http/index.js';
 import { UsageLedger } from '../../usage/index.js';
 import { ProviderRouter } from '../providers/provider-router.js';
 import { ChatCall, shuttingDown, type ChatPrincipal } from './chat-call.js';
@@ -28,14 +28,14 @@ export class ChatService {
    * @throws Fault where nothing of an answer was sent
    */
   async complete(principal: ChatPrincipal, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const body = await readBody(request.raw, this.settings.bodyLimitBytes);
+    const body = await readCallersBody(request, this.settings.bodyLimitBytes);
     assertJson(request.raw);
     const chat = parseChatRequest(body);
     const provider = this.router.providerOf(principal.tenantId, chat.model);
     if (!provider.catalogue.has(chat.model)) await provider.catalogue.assertServed(chat.model);
     if (this.stopped) throw shuttingDown();
     const call = new ChatCall(
-      { principal, requestId: request.context?.requestId ?? '', reply },
+      { principal, requestId: request.context?.requestId ?? '', address: request.ip, reply },
       chat,
       provider,
       this.ledger,

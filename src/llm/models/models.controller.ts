@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
 import { Answers, SpeaksDialect } from '../../platform/http/index.js';
+import { CHATTING, CHATTING_KINDS } from '../chat-access.js';
 import type { ChatPrincipal } from '../chat/chat-call.js';
 import { ProviderRouter } from '../providers/provider-router.js';
 import type { Model } from './model-catalogue.js';
@@ -18,18 +19,16 @@ export class ModelsController {
   constructor(private readonly router: ProviderRouter) {}
 
   @Get()
-  @Access({ secretKey: { scope: 'chat:write' }, dashboardUser: { scope: 'chat:write' } })
+  @Access(CHATTING)
   @ApiOperation({ summary: 'The models that the tenant can name' })
   @Answers(modelListSchema)
-  async list(
-    @CurrentPrincipal(['secretKey', 'dashboardUser']) principal: ChatPrincipal,
-  ): Promise<z.infer<typeof modelListSchema>> {
+  async list(@CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal): Promise<z.infer<typeof modelListSchema>> {
     return { object: 'list', data: [...(await this.router.listModels(principal.tenantId))] };
   }
 
   /** A wildcard, since a model's name may hold slashes. */
   @Get('*')
-  @Access({ secretKey: { scope: 'chat:write' }, dashboardUser: { scope: 'chat:write' } })
+  @Access(CHATTING)
   @ApiOperation({ summary: 'One model' })
   @ApiParam({
     name: 'path',
@@ -38,7 +37,7 @@ export class ModelsController {
   })
   @Answers(modelSchema)
   get(
-    @CurrentPrincipal(['secretKey', 'dashboardUser']) principal: ChatPrincipal,
+    @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @Req() request: FastifyRequest<{ Params: { '*': string } }>,
   ): Promise<Model> {
     const model = request.params['*'];

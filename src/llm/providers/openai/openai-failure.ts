@@ -7,6 +7,7 @@ import type { ProviderFailure } from '../chat-provider.js';
 /** A call that got no answer, or not the whole of one. */
 export function failureOfTransport(error: OutboundError): ProviderFailure {
   switch (error.reason) {
+    case 'forbidden':
     case 'connect':
       return {
         outcome: 'UPSTREAM_ERROR',

@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { AuditController } from './audit.controller.js';
+import { AuditRepository } from './audit.repository.js';
+import { AuditService } from './audit.service.js';
+import { AuditWriter } from './audit-writer.js';
+
+/** Hears every event, and serves the log of them. The repository is for the guard, which the composition root makes. */
+@Module({
+  controllers: [AuditController],
+  providers: [AuditWriter, AuditService, AuditRepository],
+  exports: [AuditRepository],
+})
+export class AuditModule {}

@@ -1,0 +1,65 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import {
+  ACCESS_METADATA,
+  AUDITED_BY_RESERVATION_METADATA,
+  unknownCredential,
+  type AccessDeclaration,
+  type ImpersonationPrincipal,
+} from '../identity/index.js';
+import { uuidV7 } from '../platform/crypto/index.js';
+import { Fault } from '../platform/errors/index.js';
+import { AuditRepository } from './audit.repository.js';
+
+/**
+ * Writes down what a key does on a human's behalf. Guarantee: the row is committed before the handler runs, and so before
+ * its answer goes; if it can't be, nothing is done and the answer is 503. It asks the principal, not the handler, so that
+ * no handler is forgotten: only those that reserve, whose rows are written with the reservation, say so and are let by,
+ * and what is open to everybody, where nobody acts. Runs after the access guard: what was refused was not done.
+ */
+@Injectable()
+export class ImpersonationAuditGuard implements CanActivate {
+  constructor(
+    private readonly repository: AuditRepository,
+    private readonly reflector: Reflector,
+  ) {}
+
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const { principal } = request;
+    if (principal?.kind !== 'impersonation') return true;
+    const handler = context.getHandler();
+    if (this.reflector.get<true | undefined>(AUDITED_BY_RESERVATION_METADATA, handler) === true) return true;
+    const declaration = this.reflector.get<AccessDeclaration | undefined>(ACCESS_METADATA, handler);
+    if (declaration !== undefined && 'public' in declaration) return true;
+    return this.record(principal, request);
+  }
+
+  /** @throws Fault unavailable; unauthenticated where the tenant was deleted since the key was looked up */
+  private async record({ tenantId, keyId, human }: ImpersonationPrincipal, request: FastifyRequest): Promise<true> {
+    const { method, routeOptions, context, ip } = request;
+    const written = await this.repository
+      .recordImpersonation({
+        id: uuidV7(),
+        tenantId,
+        keyId,
+        human,
+        route: `${method} ${routeOptions.url ?? ''}`,
+        requestId: context?.requestId ?? null,
+        address: context?.address ?? ip,
+      })
+      .catch((error: unknown) => {
+        throw error instanceof Fault ? error : cannotBeWritten(error);
+      });
+    if (!written) throw unknownCredential();
+    return true;
+  }
+}
+
+function cannotBeWritten(cause: unknown): Fault {
+  return new Fault('unavailable', 'The audit log cannot be written; try again shortly.', {
+    retryAfterSeconds: 1,
+    cause,
+  });
+}

@@ -1,0 +1,2 @@
+export { AuditModule } from './audit.module.js';
+export { ImpersonationAuditGuard } from './impersonation-audit.guard.js';
