@@ -1,12 +1,15 @@
 /** Two tenants, their people and keys, and every credential of access.expected.ts as headers. All of it is minted. */
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { SCOPES } from '../../src/identity/index.js';
 import { UPSTREAM_MODEL } from '../support/openai-upstream.js';
+import type { UserIssuer } from '../support/oidc-issuer.js';
 import type { Org, ServiceClient } from '../support/service.js';
-import type { Credential, Things } from './access.expected.js';
+import type { Credential } from './access.credentials.js';
+import type { Things } from './access.expected.js';
 
 const HUMAN = { 'x-on-behalf-of': 'human-1' };
+const ORIGIN = 'https://app.example';
 
 export interface World {
   readonly a: Org;
@@ -17,13 +20,22 @@ export interface World {
   headersOf(credential: Credential): OutgoingHttpHeaders | Promise<OutgoingHttpHeaders>;
 }
 
-/** @param b another org than `a`, of other people */
-export async function makeWorld(client: ServiceClient, a: Org, b: Org): Promise<World> {
+/** What belongs to the other tenant. */
+const OF_B: ReadonlySet<Credential> = new Set<Credential>(["another tenant's key", "another tenant's end user"]);
+
+/** The address in every dashboard token of the matrix (TestIssuer's). */
+const EVERYBODYS_ADDRESS = 'user-1@example.com';
+
+/**
+ * @param b another org than `a`, of other people
+ * @param users where the end users of either tenant sign in: for each an audience of its own
+ */
+export async function makeWorld(client: ServiceClient, a: Org, b: Org, users: UserIssuer): Promise<World> {
   await client.addMember(a, 'admin-of-a', 'admin');
   await client.addMember(a, 'developer-of-a', 'developer');
   await client.addMember(a, 'viewer-of-a', 'viewer');
-  await client.addMember(a, 'owner-of-both', 'owner');
-  await client.addMember(b, 'owner-of-both', 'owner');
+  await client.addMember(a, 'both-owner', 'owner');
+  await client.addMember(b, 'both-owner', 'owner');
   const keyOf = async (org: Org, name: string, scopes: readonly string[]): Promise<string> =>
     (await client.createKey(org, { name, scopes: scopes as typeof SCOPES })).key;
 
@@ -37,18 +49,37 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org): Promise<
   );
   const unscoped = await keyOf(a, 'no scope', []);
   const othersKey = await keyOf(b, 'of another tenant', SCOPES);
+  const impersonator = await keyOf(a, 'impersonates', ['users:impersonate']);
+  const [rotated, old] = await rotatedKey(client, a);
+  const app = await publishableKey(client, a, users, 'app-of-a', { origins: [ORIGIN] });
+  const appWithoutScopes = await publishableKey(client, a, users, 'app-of-a', { permissions: [] });
+  const othersApp = await publishableKey(client, b, users, 'app-of-b');
+  const revokedApp = await publishableKey(client, a, users, 'app-of-a');
+  await client.asUser({ user: a.user, tenant: a.tenantId }, 'api-keys/revoke', { keyId: revokedApp.keyId });
+  const expiredApp = await publishableKey(client, a, users, 'app-of-a');
+  await expire(client, expiredApp.keyId);
+  const unknownApp = await publishableKey(client, a, users, 'app-of-a');
+  await client.sql('DELETE FROM api_keys WHERE id = $1', [unknownApp.keyId]);
   const unknown = await unknownKey(client, a);
   const revoked = await revokedKey(client, a);
   const expired = await expiredKey(client, a);
 
   const things = {
-    a: await thingsOf(client, a),
-    b: await thingsOf(client, b),
+    a: await thingsOf(client, a, users),
+    b: await thingsOf(client, b, users),
   };
 
   const token = (user: string, tenant?: string, role?: string, claims: Record<string, unknown> = {}): string =>
     client.dashboardToken({ user, tenant, claims, ...(role === undefined ? {} : { role }) });
   const ownerToken = (claims: Record<string, unknown> = {}): string => token(a.user, a.tenantId, 'owner', claims);
+  const userToken = (claims: Record<string, unknown> = {}): string =>
+    users.token({ sub: 'bea', aud: 'app-of-a', ...claims });
+  /** An end user of a: the app's key, and the user's token. */
+  const endUser = (key = app.key, claims: Record<string, unknown> = {}): OutgoingHttpHeaders => ({
+    ...apiKey(key),
+    ...bearer(userToken(claims)),
+  });
+  const besideApp = (jwt: string): OutgoingHttpHeaders => ({ ...apiKey(app.key), ...bearer(jwt) });
   const ownerClaims = { sub: a.user, user_id: a.user, tenant_id: a.tenantId, role: 'owner' };
 
   const table: Readonly<Record<Credential, () => OutgoingHttpHeaders | Promise<OutgoingHttpHeaders>>> = {
@@ -59,7 +90,21 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org): Promise<
     'a key without scopes': () => apiKey(unscoped),
     'a key as bearer': () => bearer(every),
     'a key in both headers': () => ({ ...apiKey(every), ...bearer(every) }),
+    'a rotated key': () => apiKey(rotated),
     "another tenant's key": () => apiKey(othersKey),
+    'a key with a human to charge': () => ({ ...apiKey(chatOnly), 'x-human-id': 'bea' }),
+    'a key with every scope on behalf of a human': () => ({ ...apiKey(every), ...HUMAN }),
+    'a key with every scope on behalf of the human that it charges': () => ({
+      ...apiKey(every),
+      ...HUMAN,
+      'x-human-id': HUMAN['x-on-behalf-of'],
+    }),
+    'a key with users:impersonate alone on behalf of a human': () => ({ ...apiKey(impersonator), ...HUMAN }),
+    'an end user': () => endUser(),
+    'an end user from an allowed origin': () => ({ ...endUser(), origin: ORIGIN }),
+    'an end user who says whom to charge': () => ({ ...endUser(), 'x-human-id': 'bea' }),
+    'an end user by a key without scopes': () => endUser(appWithoutScopes.key),
+    "another tenant's end user": () => endUser(othersApp.key, { aud: 'app-of-b' }),
     'an account': () => bearer(token(`nobody-${randomUUID()}`)),
     'a token of a tenant that does not exist': () => bearer(token(`nobody-${randomUUID()}`, 'no-such-tenant')),
     "a token of a tenant by another tenant's owner": () => bearer(token(b.user, a.tenantId, 'owner')),
@@ -70,7 +115,7 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org): Promise<
       return bearer(token(user, a.tenantId, 'owner'));
     },
     'an owner': () => bearer(ownerToken()),
-    "an owner of both tenants, with the one's token": () => bearer(token('owner-of-both', a.tenantId, 'owner')),
+    "an owner of both tenants, with the one's token": () => bearer(token('both-owner', a.tenantId, 'owner')),
     'an admin': () => bearer(token('admin-of-a', a.tenantId, 'admin')),
     'a developer': () => bearer(token('developer-of-a', a.tenantId, 'developer')),
     'a viewer': () => bearer(token('viewer-of-a', a.tenantId, 'viewer')),
@@ -81,11 +126,7 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org): Promise<
     'a key cut short': () => apiKey(every.slice(0, -7)),
     'a revoked key': () => apiKey(revoked),
     'an expired key': () => apiKey(expired),
-    'a publishable key alone': () => apiKey(unknown.replace('sk_', 'pk_')),
-    'a publishable key beside a good token': () => ({
-      ...apiKey(unknown.replace('sk_', 'pk_')),
-      ...bearer(ownerToken()),
-    }),
+    'the old secret of a rotated key': () => apiKey(old),
     'a sealed access token that nobody sealed': () => bearer(`aisbreaker_${ownerToken()}`),
     'garbage as bearer': () => bearer('garbage'),
     'an empty bearer': () => ({ authorization: 'Bearer ' }),
@@ -98,24 +139,46 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org): Promise<
     'a token of the development issuer': () =>
       bearer(ownerToken({ iss: 'urn:gatehouse:development-only', aud: 'gatehouse-development' })),
 
+    'a publishable key alone': () => apiKey(app.key),
+    'a publishable key as bearer': () => bearer(app.key),
+    "a user's token alone": () => bearer(userToken()),
+    'a publishable key that nobody has beside a good user token': () => endUser(unknownApp.key),
+    'a revoked publishable key beside a good user token': () => endUser(revokedApp.key),
+    'an expired publishable key beside a good user token': () => endUser(expiredApp.key),
+    'a publishable key beside a secret one': () => besideApp(every),
+    'a publishable key beside a dashboard token': () => besideApp(ownerToken()),
+    'a publishable key beside an expired user token': () =>
+      endUser(app.key, { exp: Math.floor(Date.now() / 1000) - 1 }),
+    'a publishable key beside an unsigned user token': () => besideApp(unsigned(userToken())),
+    'a publishable key beside a user token signed by a stranger': () => besideApp(signedByAStranger(userToken())),
+    'a publishable key beside a user token of another audience': () => endUser(app.key, { aud: 'app-of-b' }),
+    'a publishable key beside a user token without a subject': () => endUser(app.key, { sub: undefined }),
+    "a publishable key beside a user token of another tenant's issuer": () =>
+      endUser(app.key, { iss: 'https://another.example' }),
+    'a publishable key beside a user token that names another tenant': () =>
+      endUser(app.key, { tenant_id: b.tenantId }),
+    'an end user from another origin': () => ({ ...endUser(), origin: 'https://another.example' }),
+
     'a key beside a token': () => ({ ...apiKey(every), ...bearer(ownerToken()) }),
     'a revoked key beside a good token': () => ({ ...apiKey(revoked), ...bearer(ownerToken()) }),
     'a key beside another key': () => ({ ...apiKey(every), ...bearer(other) }),
+    'a key beside a publishable one': () => ({ ...apiKey(every), ...bearer(app.key) }),
     'a token twice': () => ({ Authorization: [`Bearer ${ownerToken()}`, `Bearer ${ownerToken()}`] }),
 
     'a key without users:impersonate on behalf of a human': () => ({ ...apiKey(chatOnly), ...HUMAN }),
     'a token on behalf of a human': () => ({ ...bearer(ownerToken()), ...HUMAN }),
-    'a key with users:impersonate on behalf of a human': () => ({ ...apiKey(every), ...HUMAN }),
+    'an end user on behalf of a human': () => ({ ...endUser(), ...HUMAN }),
     'a key on behalf of a blank': () => ({ ...apiKey(every), 'x-on-behalf-of': '' }),
-    'a key with a human to charge': () => ({ ...apiKey(chatOnly), 'x-human-id': 'human-1' }),
+    'a key with a blank to charge': () => ({ ...apiKey(every), 'x-human-id': ' ' }),
     'a key with two different humans': () => ({ ...apiKey(every), ...HUMAN, 'x-human-id': 'human-2' }),
     'a token with a human to charge': () => ({ ...bearer(ownerToken()), 'x-human-id': 'human-1' }),
+    'an end user with another human to charge': () => ({ ...endUser(), 'x-human-id': 'cem' }),
   };
 
   return {
     a,
     b,
-    thingsOf: (credential) => (credential === "another tenant's key" ? things.b : things.a),
+    thingsOf: (credential) => (OF_B.has(credential) ? things.b : things.a),
     headersOf: (credential) => table[credential](),
   };
 }
@@ -125,10 +188,93 @@ export const apiKey = (key: string): OutgoingHttpHeaders => ({ 'x-api-key': key 
 
 const STRANGERS_KEY = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
 
-async function thingsOf(client: ServiceClient, org: Org): Promise<Things> {
+/** A header and claims of a good token, under `alg: none` and without a signature. */
+function unsigned(token: string): string {
+  const header = Buffer.from(JSON.stringify({ alg: 'none', typ: 'JWT' })).toString('base64url');
+  return `${header}.${token.split('.')[1] ?? ''}.`;
+}
+
+/** A good token's header and claims, signed with a key that its issuer never had. */
+function signedByAStranger(token: string): string {
+  const content = token.slice(0, token.lastIndexOf('.'));
+  return `${content}.${sign('sha256', Buffer.from(content), STRANGERS_KEY).toString('base64url')}`;
+}
+
+interface PublishableWishes {
+  readonly origins?: readonly string[];
+  readonly permissions?: readonly string[];
+}
+
+async function publishableKey(
+  client: ServiceClient,
+  { user, tenantId }: Org,
+  users: UserIssuer,
+  audience: string,
+  { origins = [], permissions }: PublishableWishes = {},
+): Promise<{ keyId: string; key: string }> {
+  const { result } = await client.asUser<{ result: { keyId: string; key: string } }>(
+    { user, tenant: tenantId },
+    'api-keys/create-publishable',
+    {
+      name: 'An app',
+      oidcConfig: { ...users.oidcConfig, audience },
+      allowedOrigins: origins,
+      unlimited: true,
+      ...(permissions === undefined ? {} : { permissions }),
+    },
+  );
+  return result;
+}
+
+/** The new secret and the old one, whose grace was none. */
+async function rotatedKey(client: ServiceClient, org: Org): Promise<[string, string]> {
+  const { keyId, key } = await client.createKey(org, { scopes: SCOPES });
+  const { result } = await client.asUser<{ result: { key: string } }>(
+    { user: org.user, tenant: org.tenantId },
+    'api-keys/rotate',
+    { keyId },
+  );
+  return [result.key, key];
+}
+
+async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIssuer): Promise<Things> {
   const kept = await client.createKey(org, { name: 'kept' });
   const spare = await client.createKey(org, { name: 'spare' });
-  return { keyId: kept.keyId, spareKeyId: spare.keyId, model: UPSTREAM_MODEL };
+  return {
+    keyId: kept.keyId,
+    spareKeyId: spare.keyId,
+    tenantId: org.tenantId,
+    model: UPSTREAM_MODEL,
+    issuer: oidcConfig.issuer,
+    spareTenantId: async () => {
+      const id = `spare-${randomUUID()}`;
+      await client.sql("INSERT INTO tenants (id, org_id, name) VALUES ($1, $2, 'Spare')", [id, org.orgId]);
+      return id;
+    },
+    spareUserId: async () => {
+      const user = `spare-${randomUUID()}`;
+      await client.addMember(org, user, 'viewer');
+      return user;
+    },
+    spareInvitationId: async () => {
+      const id = `inv_${randomUUID()}`;
+      await client.sql(
+        `INSERT INTO invitations (id, org_id, email, role, token_hash, invited_by, expires_at)
+         VALUES ($1, $2, 'spare@example.org', 'viewer', sha256(convert_to($1, 'UTF8')), $3, now() + interval '1 day')`,
+        [id, org.orgId, org.user],
+      );
+      return id;
+    },
+    invitationToken: async () => {
+      const host = await client.seedOrg();
+      const invited = await client.asUser<{ token: string }>(
+        { user: host.user, tenant: host.tenantId },
+        'orgs/invite-member',
+        { email: EVERYBODYS_ADDRESS, role: 'viewer' },
+      );
+      return invited.token;
+    },
+  };
 }
 
 /** Of the right form, its checksum too: a key that was issued once and is gone. */
@@ -144,11 +290,15 @@ async function revokedKey(client: ServiceClient, org: Org): Promise<string> {
   return key;
 }
 
-/** Nobody can make one that is expired already. */
 async function expiredKey(client: ServiceClient, org: Org): Promise<string> {
   const { keyId, key } = await client.createKey(org);
-  await client.sql("UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE id = $1", [keyId]);
+  await expire(client, keyId);
   return key;
+}
+
+/** Nobody can make one that is expired already. */
+async function expire(client: ServiceClient, keyId: string): Promise<void> {
+  await client.sql("UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE id = $1", [keyId]);
 }
 
 function withOtherEnd(key: string): string {

@@ -4,86 +4,9 @@
  * is served and does not stand here.
  *
  * A new route: add it below, one status for each credential, with the contract beside you. A new kind of credential: add
- * it to `CREDENTIALS`, and the compiler asks every route about it.
+ * it to access.credentials.ts, and the compiler asks every route about it.
  */
-
-/** Wrong in themselves, or refused by every route that looks at credentials; contract section 1, "Rules". */
-const REFUSED = {
-  // Anything that no verifier knows: 401.
-  'a key that nobody has': 401,
-  'a key with a bad checksum': 401,
-  'a key cut short': 401,
-  'a revoked key': 401,
-  'an expired key': 401,
-  'a publishable key alone': 401,
-  'a publishable key beside a good token': 401,
-  'a sealed access token that nobody sealed': 401,
-  'garbage as bearer': 401,
-  'an empty bearer': 401,
-  'basic authorization': 401,
-  'an expired token': 401,
-  'an unsigned token': 401,
-  'a token signed by a stranger': 401,
-  'a token of another audience': 401,
-  'a token of another issuer': 401,
-  'a token of the development issuer': 401,
-  // Two identities in one request: 400, even where one of them is worth nothing.
-  'a key beside a token': 400,
-  'a revoked key beside a good token': 400,
-  'a key beside another key': 400,
-  'a token twice': 400,
-  // Speaking for somebody without the right to: 403, never ignored.
-  'a key without users:impersonate on behalf of a human': 403,
-  'a token on behalf of a human': 403,
-  // This version serves no humans, and says so rather than ignoring the header. With the humans room these become what
-  // the contract says of impersonation and of charging a human.
-  'a key with users:impersonate on behalf of a human': 400,
-  'a key on behalf of a blank': 400,
-  'a key with a human to charge': 400,
-  'a key with two different humans': 400,
-  'a token with a human to charge': 400,
-} as const;
-
-/** Good credentials, or none at all: what they get is each route's to say. */
-const RECOGNISED = [
-  'nothing',
-  'a key with every scope',
-  'a key with chat:write alone',
-  'a key with every scope but chat:write',
-  'a key without scopes',
-  'a key as bearer',
-  'a key in both headers',
-  "another tenant's key",
-  // Dashboard tokens without a tenant, or without a membership in the one they claim.
-  'an account',
-  'a token of a tenant that does not exist',
-  "a token of a tenant by another tenant's owner",
-  'a token of a tenant by a removed member',
-  // Dashboard tokens of members.
-  'an owner',
-  "an owner of both tenants, with the one's token",
-  'an admin',
-  'a developer',
-  'a viewer',
-  'a viewer whose token says owner',
-] as const;
-
-export type RefusedCredential = keyof typeof REFUSED;
-export type RecognisedCredential = (typeof RECOGNISED)[number];
-export type Credential = RefusedCredential | RecognisedCredential;
-
-export const CREDENTIALS: readonly Credential[] = [...RECOGNISED, ...(Object.keys(REFUSED) as RefusedCredential[])];
-
-/** The keys among them that a verifier knows: their answers carry the rate limit headers, errors too (section 2). */
-export const KEYS_RECOGNISED: ReadonlySet<Credential> = new Set<Credential>([
-  'a key with every scope',
-  'a key with chat:write alone',
-  'a key with every scope but chat:write',
-  'a key without scopes',
-  'a key as bearer',
-  'a key in both headers',
-  "another tenant's key",
-]);
+import { CREDENTIALS, REFUSED, type Credential, type RecognisedCredential } from './access.credentials.js';
 
 export type Expected = Readonly<Record<Credential, number>>;
 
@@ -92,84 +15,123 @@ export interface RouteExpectation {
   readonly requests: readonly { readonly method: string; readonly path: string; readonly body?: BodyOf }[];
   readonly dialect: 'platform' | 'openai' | 'none';
   readonly expected: Expected;
-  /** The field that names one of the caller's tenant's resources, if there is one. */
-  readonly resource?: 'keyId';
+  /** The field that names one of the caller's tenant's, or org's, resources, if there is one. */
+  readonly resource?: 'keyId' | 'tenantId' | 'userId' | 'invitationId';
 }
 
 /** What a body may speak of: things of the tenant that the credential belongs to. */
 export interface Things {
-  /** An active key. */
+  /** An active key that holds no more than any creator's default scopes. */
   readonly keyId: string;
   /** A key that is there to be revoked, any number of times. */
   readonly spareKeyId: string;
+  /** The caller's tenant. */
+  readonly tenantId: string;
   /** The provider's model. */
   readonly model: string;
+  /** Where a publishable key's users sign in. */
+  readonly issuer: string;
+  /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org. */
+  spareTenantId(): Promise<string>;
+  spareUserId(): Promise<string>;
+  spareInvitationId(): Promise<string>;
+  /** The token of an invitation to an org of its own, for the address that every token of the matrix has. */
+  invitationToken(): Promise<string>;
 }
-type BodyOf = (things: Things) => object;
+type BodyOf = (things: Things) => object | Promise<object>;
 
 const everybody = (status: number): Expected =>
   Object.fromEntries(CREDENTIALS.map((credential) => [credential, status])) as Record<Credential, number>;
 
-// Section 1: "API keys cannot manage API keys"; "dashboard JWT without tenant_id: 403 on all but the account's routes";
-// "no membership there, 403, whatever the claims say".
-const KEYS_AND_OUTSIDERS_MAY_NOT = {
-  nothing: 401,
-  'a key with every scope': 403,
-  'a key with chat:write alone': 403,
-  'a key with every scope but chat:write': 403,
-  'a key without scopes': 403,
-  'a key as bearer': 403,
-  'a key in both headers': 403,
-  "another tenant's key": 403,
-  'an account': 403,
-  'a token of a tenant that does not exist': 403,
-  "a token of a tenant by another tenant's owner": 403,
-  'a token of a tenant by a removed member': 403,
-} as const;
+const ALL_KEYS = [
+  'a key with every scope',
+  'a key with chat:write alone',
+  'a key with every scope but chat:write',
+  'a key without scopes',
+  'a key as bearer',
+  'a key in both headers',
+  'a rotated key',
+  "another tenant's key",
+  'a key with a human to charge',
+  'a key with every scope on behalf of a human',
+  'a key with every scope on behalf of the human that it charges',
+  'a key with users:impersonate alone on behalf of a human',
+  'an end user',
+  'an end user from an allowed origin',
+  'an end user who says whom to charge',
+  'an end user by a key without scopes',
+  "another tenant's end user",
+] as const satisfies readonly RecognisedCredential[];
 
-/** Section 2, `api-keys/…`: owner, admin, developer. */
-const MANAGING_KEYS: Expected = {
-  ...REFUSED,
-  ...KEYS_AND_OUTSIDERS_MAY_NOT,
-  'an owner': 200,
-  "an owner of both tenants, with the one's token": 200,
-  'an admin': 200,
-  'a developer': 200,
-  'a viewer': 403,
-  'a viewer whose token says owner': 403,
-};
+const OUTSIDERS = [
+  'an account',
+  'a token of a tenant that does not exist',
+  "a token of a tenant by another tenant's owner",
+  'a token of a tenant by a removed member',
+] as const satisfies readonly RecognisedCredential[];
 
-/** Section 2, `api-keys/…`: "reads: viewer". */
-const READING_KEYS: Expected = {
-  ...MANAGING_KEYS,
-  'a viewer': 200,
-  'a viewer whose token says owner': 200,
-};
+const each = <C extends Credential>(credentials: readonly C[], status: number): Record<C, number> =>
+  Object.fromEntries(credentials.map((credential) => [credential, status])) as Record<C, number>;
 
 /**
- * Section 3: completions take keys with `chat:write` and dashboard users from developer up. Of `/v1/models` it says no
- * more than that it is there: ours, the same, since its list says what completions can name.
+ * Section 1: "dashboard JWT without `tenant_id`: 403 on all but the account's routes"; "no membership there, 403, whatever
+ * the claims say". An API key has no role.
+ */
+const PEOPLE_ALONE = { ...REFUSED, nothing: 401, ...each(ALL_KEYS, 403), ...each(OUTSIDERS, 403) } as const;
+
+/** By role; whoever passes gets `status`. A viewer whose token says owner is a viewer. */
+const byRole = (may: { owner: number; admin: number; developer: number; viewer: number }): Expected => ({
+  ...PEOPLE_ALONE,
+  'an owner': may.owner,
+  "an owner of both tenants, with the one's token": may.owner,
+  'an admin': may.admin,
+  'a developer': may.developer,
+  'a viewer': may.viewer,
+  'a viewer whose token says owner': may.viewer,
+});
+
+/** Section 2, `api-keys/…`: owner, admin, developer; "API keys cannot manage API keys". */
+const MANAGING_KEYS = byRole({ owner: 200, admin: 200, developer: 200, viewer: 403 });
+/** "Reads: viewer"; an org's and its tenants' own data are every member's to read. */
+const ANY_MEMBER = byRole({ owner: 200, admin: 200, developer: 200, viewer: 200 });
+/** Section 1: a developer may "not members"; an admin "all but" deleting the org or a tenant, and naming owners. */
+const ADMINISTRATION = byRole({ owner: 200, admin: 200, developer: 403, viewer: 403 });
+const OWNERS_ALONE = byRole({ owner: 200, admin: 403, developer: 403, viewer: 403 });
+
+/**
+ * Section 3: completions take keys with `chat:write` (with a human too, by whichever way it came) and dashboard users from
+ * developer up. Of `/v1/models` it says no more than that it is there: ours, the same, since its list says what
+ * completions can name.
  */
 const CHATTING: Expected = {
-  ...REFUSED,
-  nothing: 401,
-  'a key with every scope': 200,
-  'a key with chat:write alone': 200,
+  ...byRole({ owner: 200, admin: 200, developer: 200, viewer: 403 }),
+  ...each(ALL_KEYS, 200),
   'a key with every scope but chat:write': 403,
   'a key without scopes': 403,
+  'a key with users:impersonate alone on behalf of a human': 403,
+  'an end user by a key without scopes': 403,
+};
+
+/** Section 2: "JWT, sk, sk+OBO, pk+JWT"; a list of conversations asks for `conversations:read`. */
+const READING_CONVERSATIONS: Expected = {
+  ...ANY_MEMBER,
+  ...each(ALL_KEYS, 200),
+  'a key with chat:write alone': 403,
+  'a key with a human to charge': 403,
+  'a key without scopes': 403,
+  'a key with users:impersonate alone on behalf of a human': 403,
+  'an end user by a key without scopes': 403,
+};
+
+/** Section 2, `audit/list`: "`audit:read`, owner, admin"; nobody reads it as a human. */
+const READING_AUDIT: Expected = {
+  ...ADMINISTRATION,
+  'a key with every scope': 200,
+  'a key with every scope but chat:write': 200,
   'a key as bearer': 200,
   'a key in both headers': 200,
+  'a rotated key': 200,
   "another tenant's key": 200,
-  'an account': 403,
-  'a token of a tenant that does not exist': 403,
-  "a token of a tenant by another tenant's owner": 403,
-  'a token of a tenant by a removed member': 403,
-  'an owner': 200,
-  "an owner of both tenants, with the one's token": 200,
-  'an admin': 200,
-  'a developer': 200,
-  'a viewer': 403,
-  'a viewer whose token says owner': 403,
 };
 
 /** Health, documentation and public keys look at no credential. */
@@ -178,65 +140,80 @@ const PUBLIC = everybody(200);
 /** Whoever is recognised hears that there is nothing; a wrong credential is told to be wrong first. */
 const NOTHING_THERE: Expected = { ...everybody(404), ...REFUSED };
 
-export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
-  'POST /api/v1/orgs/create': {
-    requests: [{ method: 'POST', path: '/api/v1/orgs/create', body: () => ({ name: 'A new org' }) }],
+const post = (route: string, expected: Expected, body: BodyOf, resource?: RouteExpectation['resource']) => ({
+  [`POST /api/v1/${route}`]: {
+    requests: [{ method: 'POST', path: `/api/v1/${route}`, body }],
     dialect: 'platform',
-    // Section 2: "account, or a JWT without tenant"; "an API key: 403"; "a user who has an org otherwise: 409". Section
-    // 1: a token whose tenant has no membership of this user is an account on this route.
-    expected: {
-      ...REFUSED,
-      nothing: 401,
-      'a key with every scope': 403,
-      'a key with chat:write alone': 403,
-      'a key with every scope but chat:write': 403,
-      'a key without scopes': 403,
-      'a key as bearer': 403,
-      'a key in both headers': 403,
-      "another tenant's key": 403,
-      'an account': 200,
-      'a token of a tenant that does not exist': 200,
-      "a token of a tenant by another tenant's owner": 409,
-      'a token of a tenant by a removed member': 200,
-      'an owner': 409,
-      "an owner of both tenants, with the one's token": 409,
-      'an admin': 409,
-      'a developer': 409,
-      'a viewer': 409,
-      'a viewer whose token says owner': 409,
-    },
-  },
+    expected,
+    ...(resource === undefined ? {} : { resource }),
+  } satisfies RouteExpectation,
+});
 
-  'POST /api/v1/api-keys/create': {
-    requests: [{ method: 'POST', path: '/api/v1/api-keys/create', body: () => ({ name: 'A new key' }) }],
-    dialect: 'platform',
-    expected: MANAGING_KEYS,
-  },
-  'POST /api/v1/api-keys/list': {
-    requests: [{ method: 'POST', path: '/api/v1/api-keys/list', body: () => ({}) }],
-    dialect: 'platform',
-    expected: READING_KEYS,
-  },
-  'POST /api/v1/api-keys/get': {
-    requests: [{ method: 'POST', path: '/api/v1/api-keys/get', body: ({ keyId }) => ({ keyId }) }],
-    dialect: 'platform',
-    expected: READING_KEYS,
-    resource: 'keyId',
-  },
-  'POST /api/v1/api-keys/update': {
-    requests: [
-      { method: 'POST', path: '/api/v1/api-keys/update', body: ({ keyId }) => ({ keyId, description: 'Changed' }) },
-    ],
-    dialect: 'platform',
-    expected: MANAGING_KEYS,
-    resource: 'keyId',
-  },
-  'POST /api/v1/api-keys/revoke': {
-    requests: [{ method: 'POST', path: '/api/v1/api-keys/revoke', body: ({ spareKeyId }) => ({ keyId: spareKeyId }) }],
-    dialect: 'platform',
-    expected: MANAGING_KEYS,
-    resource: 'keyId',
-  },
+export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
+  // Section 2: "account, or a JWT without tenant"; "an API key: 403"; "a user who has an org otherwise: 409". Section 1: a
+  // token whose tenant has no membership of this user is an account on this route.
+  ...post(
+    'orgs/create',
+    {
+      ...byRole({ owner: 409, admin: 409, developer: 409, viewer: 409 }),
+      ...each(OUTSIDERS, 200),
+      "a token of a tenant by another tenant's owner": 409,
+    },
+    () => ({ name: 'A new org' }),
+  ),
+  // The account's routes.
+  ...post('orgs/list', { ...ANY_MEMBER, ...each(OUTSIDERS, 200) }, () => ({})),
+  ...post('orgs/accept-invitation', { ...ANY_MEMBER, ...each(OUTSIDERS, 200) }, async (things) => ({
+    token: await things.invitationToken(),
+  })),
+  ...post('orgs/get', ANY_MEMBER, () => ({})),
+  ...post('orgs/update', ADMINISTRATION, () => ({ name: 'Renamed' })),
+  // The name is wrong on purpose, or the first owner would end the matrix: 400 is what whoever may do it hears.
+  ...post('orgs/delete', byRole({ owner: 400, admin: 403, developer: 403, viewer: 403 }), () => ({ name: 'Not it' })),
+  ...post('orgs/list-members', ANY_MEMBER, () => ({})),
+  ...post('orgs/list-invitations', ADMINISTRATION, () => ({})),
+  ...post('orgs/invite-member', ADMINISTRATION, () => ({ email: 'new@example.org', role: 'viewer' })),
+  ...post(
+    'orgs/revoke-invitation',
+    ADMINISTRATION,
+    async (things) => ({ invitationId: await things.spareInvitationId() }),
+    'invitationId',
+  ),
+  ...post(
+    'orgs/update-member',
+    ADMINISTRATION,
+    async (things) => ({ userId: await things.spareUserId(), role: 'viewer' }),
+    'userId',
+  ),
+  ...post('orgs/remove-member', ADMINISTRATION, async (things) => ({ userId: await things.spareUserId() }), 'userId'),
+
+  ...post('tenants/list', ANY_MEMBER, () => ({})),
+  ...post('tenants/create', ADMINISTRATION, () => ({ name: 'Staging' })),
+  ...post('tenants/get', ANY_MEMBER, ({ tenantId }) => ({ tenantId }), 'tenantId'),
+  ...post('tenants/update', ADMINISTRATION, ({ tenantId }) => ({ tenantId, name: 'Renamed' }), 'tenantId'),
+  ...post('tenants/switch', ANY_MEMBER, ({ tenantId }) => ({ tenantId }), 'tenantId'),
+  ...post(
+    'tenants/delete',
+    OWNERS_ALONE,
+    async (things) => ({ tenantId: await things.spareTenantId(), name: 'Spare' }),
+    'tenantId',
+  ),
+
+  ...post('api-keys/create', MANAGING_KEYS, () => ({ name: 'A new key' })),
+  // "Only owner and admin set or change `oidc_config`", and without one the operator must allow it (here it is not).
+  ...post('api-keys/create-publishable', ADMINISTRATION, ({ issuer }) => ({
+    name: 'A new publishable key',
+    oidcConfig: { issuer, audience: 'app' },
+    unlimited: true,
+  })),
+  ...post('api-keys/list', ANY_MEMBER, () => ({})),
+  ...post('api-keys/get', ANY_MEMBER, ({ keyId }) => ({ keyId }), 'keyId'),
+  ...post('api-keys/update', MANAGING_KEYS, ({ keyId }) => ({ keyId, description: 'Changed' }), 'keyId'),
+  ...post('api-keys/rotate', MANAGING_KEYS, ({ keyId }) => ({ keyId }), 'keyId'),
+  ...post('api-keys/revoke', MANAGING_KEYS, ({ spareKeyId }) => ({ keyId: spareKeyId }), 'keyId'),
+
+  ...post('audit/list', READING_AUDIT, () => ({})),
+  ...post('llm/gateway/list-threads', READING_CONVERSATIONS, () => ({})),
 
   'POST /v1/chat/completions': {
     requests: [

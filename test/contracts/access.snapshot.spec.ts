@@ -85,6 +85,8 @@ const PRESENTED = {
   account: ['dashboardToken'],
   dashboardUser: ['dashboardToken'],
   secretKey: ['secretKey', 'secretKeyBearer'],
+  impersonation: ['secretKey', 'secretKeyBearer'],
+  endUser: ['publishableKey+userToken'],
 } as const;
 
 function schemesOf({ access }: DeclaredRoute): string[] {

@@ -1,7 +1,8 @@
 /** Tries to reach one tenant's things as another. Runs against any started service, whatever is switched off in it. */
 import { SCOPES } from '../../src/identity/index.js';
-import type { Answer, ServiceClient } from '../support/service.js';
-import { ROUTES, type Credential, type Things } from './access.expected.js';
+import type { Answer, Org, ServiceClient } from '../support/service.js';
+import type { Credential } from './access.credentials.js';
+import { ROUTES, type RouteExpectation, type Things } from './access.expected.js';
 import type { World } from './access-world.js';
 
 const CALLERS = [
@@ -11,33 +12,41 @@ const CALLERS = [
   'a viewer',
   "an owner of both tenants, with the one's token",
   'a key with every scope',
+  'a key with every scope on behalf of a human',
+  'an end user',
 ] as const satisfies readonly Credential[];
 
 /** Everything that goes wrong, told in words; an empty list is a pass. */
 export async function crossTenantLeaks(client: ServiceClient, world: World): Promise<string[]> {
   const { b } = world;
-  const theirs = await client.createKey(b, { name: 'Their very own key', scopes: SCOPES });
-  const revoked = await client.createKey(b, { name: 'Their revoked key' });
-  await client.asUser({ user: b.user, tenant: b.tenantId }, 'api-keys/revoke', { keyId: revoked.keyId });
-  const rowsBefore = await rowsOf(client, b.tenantId);
+  const theirs = await theirThings(client, b);
+  const rowsBefore = await rowsOf(client, b);
 
   const leaks: string[] = [];
   // What names B, its people or its things; an answer to A holds none of it.
-  const marks = [b.tenantId, b.orgId, b.user, theirs.keyId, revoked.keyId, 'Their very own key', 'Their revoked key'];
+  const marks = [b.tenantId, b.orgId, b.user, ...Object.values(theirs), 'Their very own key', 'Their revoked key'];
 
   for (const [route, { requests, resource, expected }] of Object.entries(ROUTES)) {
     for (const request of requests) {
       for (const caller of CALLERS) {
+        // Who belongs to both orgs may go over to the other one.
+        if (route === 'POST /api/v1/tenants/switch' && caller === BOTH) continue;
         const headers = { ...(await world.headersOf(caller)), ...REQUEST_ID };
-        const send = (things: Things): Promise<Answer> =>
-          client.call(request.method, request.path, { headers, body: request.body?.(things) });
-        for (const keyId of resource === undefined ? [theirs.keyId] : [theirs.keyId, revoked.keyId]) {
-          const answer = await send({ ...world.thingsOf('an owner'), keyId, spareKeyId: keyId });
-          const cell = `${route}, ${caller}, ${keyId === theirs.keyId ? 'a key' : 'a revoked key'} of another tenant`;
-          const seen = marks.filter((mark) => answer.text.includes(mark));
+        const send = async (id: string | null): Promise<Answer> =>
+          client.call(request.method, request.path, {
+            headers,
+            body: await request.body?.({ ...world.thingsOf('an owner'), ...naming(resource, id) }),
+          });
+        const ids = resource === undefined ? [null] : theirIds(resource, theirs);
+        for (const id of ids) {
+          const answer = await send(id);
+          const cell = `${route}, ${caller}, ${id === null ? 'own things' : `another tenant's ${id}`}`;
+          // `orgs/list` shows whoever belongs to both just that.
+          const theirOwn = route === 'POST /api/v1/orgs/list' && caller === BOTH;
+          const seen = theirOwn ? [] : marks.filter((mark) => answer.text.includes(mark));
           if (seen.length > 0) leaks.push(`${cell}: the answer ${answer.status} shows ${seen.join(', ')}`);
-          if (resource === undefined) continue;
-          const missing = await send({ ...world.thingsOf('an owner'), keyId: MISSING, spareKeyId: MISSING });
+          if (id === null) continue;
+          const missing = await send(MISSING);
           // Whoever may do it to an own one hears that there is none; the others hear what they hear anyway.
           const status = expected[caller] === 200 ? 404 : expected[caller];
           if (answer.status !== status) leaks.push(`${cell}: expected ${status}, got ${answer.status} ${answer.text}`);
@@ -49,9 +58,69 @@ export async function crossTenantLeaks(client: ServiceClient, world: World): Pro
     }
   }
   leaks.push(...(await listLeaks(client, world, marks)));
-  const rowsAfter = await rowsOf(client, b.tenantId);
+  const rowsAfter = await rowsOf(client, b);
   if (rowsAfter !== rowsBefore) leaks.push(`another tenant's rows were changed:\n  ${rowsBefore}\n  ${rowsAfter}`);
   return leaks;
+}
+
+const BOTH = "an owner of both tenants, with the one's token";
+
+interface Theirs {
+  readonly keyId: string;
+  readonly revokedKeyId: string;
+  readonly tenantId: string;
+  readonly spareTenantId: string;
+  readonly userId: string;
+  readonly invitationId: string;
+}
+
+/** One of everything that B can have, by B's own people. */
+async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
+  const asB = { user: b.user, tenant: b.tenantId };
+  const { keyId } = await client.createKey(b, { name: 'Their very own key', scopes: SCOPES });
+  const { keyId: revokedKeyId } = await client.createKey(b, { name: 'Their revoked key' });
+  await client.asUser(asB, 'api-keys/revoke', { keyId: revokedKeyId });
+  const { tenant } = await client.asUser<{ tenant: { id: string } }>(asB, 'tenants/create', { name: 'Theirs' });
+  const userId = `member-of-${b.orgId}`;
+  await client.sql('DELETE FROM memberships WHERE user_id = $1', [userId]);
+  await client.addMember(b, userId, 'viewer');
+  const { invitation } = await client.asUser<{ invitation: { id: string } }>(asB, 'orgs/invite-member', {
+    email: 'theirs@example.org',
+    role: 'viewer',
+  });
+  const ids = { tenantId: b.tenantId, spareTenantId: tenant.id, userId, invitationId: invitation.id };
+  return { keyId, revokedKeyId, ...ids };
+}
+
+type Resource = NonNullable<RouteExpectation['resource']>;
+
+function theirIds(resource: Resource, theirs: Theirs): string[] {
+  switch (resource) {
+    case 'keyId':
+      return [theirs.keyId, theirs.revokedKeyId];
+    case 'tenantId':
+      return [theirs.tenantId, theirs.spareTenantId];
+    case 'userId':
+      return [theirs.userId];
+    case 'invitationId':
+      return [theirs.invitationId];
+  }
+}
+
+/** Whatever a body would name its resource by, it names this one. */
+function naming(resource: Resource | undefined, id: string | null): Partial<Things> {
+  if (id === null || resource === undefined) return {};
+  const made = (): Promise<string> => Promise.resolve(id);
+  switch (resource) {
+    case 'keyId':
+      return { keyId: id, spareKeyId: id };
+    case 'tenantId':
+      return { tenantId: id, spareTenantId: made };
+    case 'userId':
+      return { spareUserId: made };
+    case 'invitationId':
+      return { spareInvitationId: made };
+  }
 }
 
 /** Of the form of an id, and nobody's. */
@@ -113,17 +182,21 @@ interface Page {
   readonly nextPageToken: string;
 }
 
-/** All rows of a tenant but the times of its keys' last use, as text. */
-async function rowsOf(client: ServiceClient, tenantId: string): Promise<string> {
+/** All rows of an org and its tenants but the times of its keys' last use, as text. */
+async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
+  const ofTenants = (table: string, row = 'to_jsonb(r)'): string =>
+    `'${table}', (SELECT jsonb_agg(${row} ORDER BY ${row}::text) FROM ${table} r JOIN tenants t ON t.id = r.tenant_id
+                  WHERE t.org_id = $1)`;
+  const ofOrg = (table: string): string =>
+    `'${table}', (SELECT jsonb_agg(to_jsonb(r) ORDER BY to_jsonb(r)::text) FROM ${table} r WHERE r.org_id = $1)`;
   const [row] = await client.sql<{ rows: string }>(
     `SELECT jsonb_build_object(
-       'keys', (SELECT jsonb_agg(to_jsonb(k) - 'last_used_at' ORDER BY k.id) FROM api_keys k WHERE k.tenant_id = $1),
-       'usage', (SELECT jsonb_agg(to_jsonb(u) ORDER BY u.id) FROM usage_records u WHERE u.tenant_id = $1),
-       'tenant', (SELECT to_jsonb(t) FROM tenants t WHERE t.id = $1),
-       'members', (SELECT jsonb_agg(to_jsonb(m) ORDER BY m.user_id)
-                   FROM memberships m JOIN tenants t ON t.org_id = m.org_id WHERE t.id = $1)
+       ${ofTenants('api_keys', "(to_jsonb(r) - 'last_used_at')")}, ${ofTenants('usage_records')}, ${ofTenants('humans')},
+       ${ofTenants('api_key_retired_secrets')}, ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
+       ${ofOrg('tenants')}, ${ofOrg('memberships')}, ${ofOrg('invitations')},
+       'orgs', (SELECT to_jsonb(o) FROM orgs o WHERE o.id = $1)
      )::text AS rows`,
-    [tenantId],
+    [orgId],
   );
   return row?.rows ?? '';
 }

@@ -27,7 +27,8 @@ export function routesOf(app: NestFastifyApplication): string[] {
 }
 
 function joined(parent: string, segment: string): string {
-  if (parent.endsWith('/') || segment.startsWith('/') || parent === '') return parent + segment;
+  // A segment that begins with a hyphen goes on within its parent's: `list` and `list-members`.
+  if (parent.endsWith('/') || /^[/-]/.test(segment) || parent === '') return parent + segment;
   return `${parent}/${segment}`;
 }
 

@@ -1,4 +1,5 @@
 /** Row-level security alone: the service, built without the repositories' own tenant filter, still leaks nothing. */
+import { startUserIssuer, type UserIssuer } from '../support/oidc-issuer.js';
 import { startServiceProcess, type ServiceProcess } from '../support/service.js';
 import { makeWorld, type World } from './access-world.js';
 import { crossTenantLeaks } from './cross-tenant.js';
@@ -6,22 +7,31 @@ import { buildUnfiltered, withoutTenantFilters, type UnfilteredBuild } from './u
 
 let build: UnfilteredBuild;
 let service: ServiceProcess;
+let users: UserIssuer;
 let world: World;
 
 beforeAll(async () => {
   build = buildUnfiltered();
-  service = await startServiceProcess({ main: build.main });
-  world = await makeWorld(service, await service.seedOrg(), await service.seedOrg());
+  users = await startUserIssuer();
+  service = await startServiceProcess({
+    main: build.main,
+    env: { ...users.environment, GATEHOUSE_REQUESTS_PER_MINUTE_PER_HUMAN: '1000000' },
+  });
+  world = await makeWorld(service, await service.seedOrg(), await service.seedOrg(), users);
 });
 
 afterAll(async () => {
   await service.stop();
+  await users.stop();
   build.remove();
 });
 
 describe('the build without filters', () => {
-  it('took them out of what serves keys, all of them', () => {
+  it('took them out of what serves keys, people, tenants and the log, all of them', () => {
     expect(build.stripped['keys/keys.repository.ts']).toBeGreaterThanOrEqual(6);
+    for (const room of ['audit/audit', 'tenancy/invitations', 'tenancy/members', 'tenancy/tenants']) {
+      expect(build.stripped[`${room}.repository.ts`]).toBeGreaterThanOrEqual(3);
+    }
   });
 
   it('leaves what is written, and everything outside of a where, as it is', () => {

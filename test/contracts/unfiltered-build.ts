@@ -16,7 +16,10 @@ import ts from 'typescript';
 import { bringBuildUpToDate } from '../support/service.js';
 
 const ROOT = process.cwd();
-const FILTER = 'tenantId';
+/** What repositories filter by: an org's people manage all of its tenants. */
+const FILTERS: readonly string[] = ['tenantId', 'orgId'];
+/** An org's own row is looked for by its id, which is the filter. */
+const BY_OWN_ID: readonly string[] = ['tenancy/orgs.repository.ts'];
 
 export interface UnfilteredBuild {
   /** Its main.js. */
@@ -27,8 +30,8 @@ export interface UnfilteredBuild {
 }
 
 /**
- * Copies dist/ and builds every file that asks for a tenant's transaction anew, from its source without the `tenantId`
- * in `where` clauses.
+ * Copies dist/ and builds every file that looks for rows in a tenant's transaction anew, from its source without the
+ * tenant and the org in `where` clauses.
  *
  * @throws Error where such a file has no filter to take out, or keeps one: the transformation no longer does what it says
  */
@@ -44,6 +47,7 @@ export function buildUnfiltered(): UnfilteredBuild {
     const stripped: Record<string, number> = {};
     for (const source of repositories()) {
       const { code, count } = withoutTenantFilters(sourceOf(source));
+      if (count === 0 && BY_OWN_ID.includes(source)) continue;
       if (count === 0) throw new Error(`${source} has no tenant filter to take out.`);
       const built = path.join(folder, 'dist', source.replace(/\.ts$/, '.js'));
       if (!existsSync(built)) throw new Error(`dist/ has no build of ${source}.`);
@@ -61,13 +65,13 @@ export function buildUnfiltered(): UnfilteredBuild {
 function repositories(): string[] {
   return readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts') && !file.startsWith('generated'))
-    .filter((file) => sourceOf(file).includes('.withTenant('))
+    .filter((file) => /\b(?:tx|transaction)\.\w+\s*\.\w+\(/.test(sourceOf(file)) && /\bwhere\b/.test(sourceOf(file)))
     .sort();
 }
 
 const sourceOf = (file: string): string => readFileSync(path.join(ROOT, 'src', file), 'utf8');
 
-/** A source without the `tenantId` members of what is a `where`: a property of that name, or a variable of such a type. */
+/** A source without the filters' members of what is a `where`: a property of that name, or a variable of such a type. */
 export function withoutTenantFilters(source: string): { code: string; count: number } {
   const cuts: { from: number; to: number }[] = [];
   const visit = (node: ts.Node, inWhere: boolean, file: ts.SourceFile): void => {
@@ -77,7 +81,7 @@ export function withoutTenantFilters(source: string): { code: string; count: num
     const within = inWhere || entersWhere;
     if (within && ts.isObjectLiteralExpression(node)) {
       node.properties.forEach((property, index) => {
-        if (property.name?.getText(file) !== FILTER) return;
+        if (!FILTERS.includes(property.name?.getText(file) ?? '')) return;
         const next = node.properties[index + 1];
         cuts.push({ from: property.getFullStart(), to: next === undefined ? property.end : next.getFullStart() });
       });

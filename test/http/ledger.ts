@@ -8,6 +8,7 @@ export interface LedgerRow {
   readonly kind: 'CALL' | 'ADJUSTMENT';
   readonly key_id: string | null;
   readonly user_id: string | null;
+  readonly human_id: string | null;
   readonly request_id: string;
   readonly provider: string;
   readonly model: string;
@@ -26,8 +27,8 @@ export interface LedgerRow {
 /** Every row, oldest first. */
 export function ledgerOf(service: ServiceClient): Promise<LedgerRow[]> {
   return service.sql<LedgerRow & Record<string, unknown>>(
-    `SELECT id, tenant_id, kind, key_id, user_id, request_id, provider, model, streamed, state, outcome, status_code,
-            reserved_input_tokens::float8, reserved_output_tokens::float8, input_tokens::float8, output_tokens::float8,
+    `SELECT id, tenant_id, kind, key_id, user_id, human_id, request_id, provider, model, streamed, state, outcome,
+            status_code, reserved_input_tokens::float8, reserved_output_tokens::float8, input_tokens::float8, output_tokens::float8,
             estimated, latency_ms
      FROM usage_records ORDER BY created_at, id`,
   );

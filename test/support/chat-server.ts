@@ -21,6 +21,7 @@ const PRINCIPAL: ChatPrincipal = {
   keyId: 'key_1',
   scopes: new Set(),
   requestsPerMinute: 1000,
+  human: null,
 };
 
 /** Takes the place of the ledger's table: keeps what it is told. */
@@ -84,7 +85,7 @@ export class ChatServer {
     server.removeAllContentTypeParsers();
     server.addContentTypeParser('*', (_request, _payload, done) => done(null));
     server.post('/v1/chat/completions', async (request, reply) => {
-      request.context = { requestId: 'req_1' };
+      request.context = { requestId: 'req_1', address: '192.0.2.1' };
       request.dialect = 'openai';
       reply.header('x-ratelimit-remaining', '41');
       try {

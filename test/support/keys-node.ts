@@ -1,11 +1,14 @@
 /** What one replica has of API keys. */
-import type { DashboardUserPrincipal, Role } from '../../src/identity/index.js';
+import { CredentialStrategies, type DashboardUserPrincipal, type Role } from '../../src/identity/index.js';
 import { ApiKeyDirectory } from '../../src/keys/api-key.directory.js';
+import type { CreateKeyRequest, CreatePublishableKeyRequest, RotateKeyRequest } from '../../src/keys/keys.dto.js';
 import { KeysRepository } from '../../src/keys/keys.repository.js';
-import { KeysService } from '../../src/keys/keys.service.js';
+import { KeysService, plainly, type IssuedKey, type RotatedKey } from '../../src/keys/keys.service.js';
+import { TenantIssuers } from '../../src/keys/tenant-issuers.js';
 import type { Settings } from '../../src/platform/config/index.js';
 import { PepperRing } from '../../src/platform/crypto/index.js';
-import { PageTokens } from '../../src/platform/http/index.js';
+import { Events, type DomainEvent } from '../../src/platform/events/index.js';
+import { OutboundHttp, PageTokens } from '../../src/platform/http/index.js';
 import { PostgresProxy } from './postgres-proxy.js';
 import { startReplica, type Replica } from './replica.js';
 import type { SeededTenant } from './sql.js';
@@ -14,9 +17,30 @@ export interface KeysNode extends Replica {
   readonly repository: KeysRepository;
   readonly service: KeysService;
   readonly directory: ApiKeyDirectory;
+  readonly events: Events;
+  /** What was told, whether or not its transaction was committed. */
+  readonly told: DomainEvent[];
+  /** What a key is looked up by. */
+  hashesOf(key: string): Buffer[];
   /** Between this replica and Postgres; its listener does not pass it. */
   readonly proxy: PostgresProxy;
+  create(by: DashboardUserPrincipal, request: Partial<CreateKeyRequest>): Promise<IssuedKey>;
+  createPublishable(by: DashboardUserPrincipal, request: Partial<CreatePublishableKeyRequest>): Promise<IssuedKey>;
+  rotate(
+    by: DashboardUserPrincipal,
+    request: Pick<RotateKeyRequest, 'keyId'> & Partial<RotateKeyRequest>,
+  ): Promise<RotatedKey>;
 }
+
+/** Of a tenant's app that nobody limits. */
+export const APP: CreatePublishableKeyRequest = {
+  name: 'an app',
+  description: '',
+  oidcConfig: { issuer: 'https://issuer.example', audience: 'app', jwksUri: '', humanPrefix: '' },
+  allowedOrigins: [],
+  defaultLimits: [],
+  unlimited: true,
+};
 
 export async function startKeysNode(databaseUrl: string, overrides: Partial<Settings> = {}): Promise<KeysNode> {
   const proxy = await PostgresProxy.start(databaseUrl);
@@ -29,14 +53,30 @@ export async function startKeysNode(databaseUrl: string, overrides: Partial<Sett
   const peppers = new PepperRing(settings.peppers);
   const repository = new KeysRepository(database);
   const directory = new ApiKeyDirectory(database, revocations, peppers, settings);
+  const outbound = new OutboundHttp(settings);
+  const events = new Events();
+  const told: DomainEvent[] = [];
+  events.subscribe((event) => {
+    told.push(event);
+    return Promise.resolve();
+  });
+  const issuers = new TenantIssuers(repository, outbound, new CredentialStrategies(), settings);
+  const service = new KeysService(repository, issuers, peppers, new PageTokens(peppers), revocations, events);
   return {
     ...replica,
     proxy,
     repository,
     directory,
-    service: new KeysService(repository, peppers, new PageTokens(peppers), revocations),
+    service,
+    events,
+    told,
+    hashesOf: (key) => peppers.candidates(key).map(({ hash }) => hash),
+    create: (by, request) => service.create(by, { name: 'a key', description: '', ...request }, plainly),
+    createPublishable: (by, request) => service.createPublishable(by, { ...APP, ...request }, plainly),
+    rotate: (by, request) => service.rotate(by, { gracePeriodSeconds: 0, ...request }, plainly),
     async stop() {
       await directory.beforeApplicationShutdown();
+      await outbound.onApplicationShutdown();
       await replica.stop();
       await proxy.close();
     },
@@ -45,5 +85,5 @@ export async function startKeysNode(databaseUrl: string, overrides: Partial<Sett
 
 /** A person of that tenant. */
 export function person({ tenantId, ownerId }: SeededTenant, role: Role = 'owner'): DashboardUserPrincipal {
-  return { kind: 'dashboardUser', tenantId, userId: ownerId, role };
+  return { kind: 'dashboardUser', tenantId, userId: ownerId, role, email: null, emailVerified: false };
 }

@@ -72,12 +72,23 @@ export async function startLedgerProcess(
   };
 }
 
+/** The tenant of the reservations below. */
+export async function makeLedgerTenant(superuserUrl: string): Promise<void> {
+  await rowsOf(
+    superuserUrl,
+    "INSERT INTO orgs (id, name, slug, created_by) VALUES ('org_acme', 'Acme', 'acme', 'ann')",
+  );
+  await rowsOf(superuserUrl, "INSERT INTO tenants (id, org_id, name) VALUES ('acme', 'org_acme', 'Production')");
+}
+
 export function reservation(changes: Partial<Reservation> = {}): Reservation {
   return {
     id: randomUUID(),
     tenantId: 'acme',
     keyId: 'key_1',
     userId: null,
+    human: null,
+    impersonated: null,
     requestId: 'req_1',
     provider: 'dummy',
     model: 'dummy',

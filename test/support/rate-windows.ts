@@ -1,5 +1,6 @@
 /** What holds for every store of request windows, whichever counts. */
 import type { RateWindow, RateWindowStore } from '../../src/ratelimit/index.js';
+import { describeEndUserWindows } from './end-user-windows.js';
 import { eventually, pause } from './eventually.js';
 
 export interface StoreUnderTest {
@@ -121,5 +122,73 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       expect(perWindow.size).toBeGreaterThanOrEqual(2);
       for (const count of perWindow.values()) expect(count).toBeLessThanOrEqual(3);
     });
+
+    /** A look at the window from so many sides at once. */
+    const peekMany = (count: number, limit: number, stores = opened.long): Promise<RateWindow[]> =>
+      Promise.all(Array.from({ length: count }, async (_, index) => stores[index % stores.length]!.peek(key, limit)));
+    const releaseMany = (taken: readonly RateWindow[], stores = opened.long): Promise<unknown> =>
+      Promise.all(taken.map(async (window, index) => stores[index % stores.length]!.release(key, window)));
+
+    it('tells what is left without taking any of it', async () => {
+      for (const window of await peekMany(20, 5))
+        expect(window).toMatchObject({ allowed: true, limit: 5, remaining: 5 });
+      expect(allowed(await takeMany(3, 5))).toBe(3);
+      const [open] = await takeMany(1, 1);
+      for (const window of await peekMany(20, 5)) {
+        expect(window).toMatchObject({ allowed: true, limit: 5, remaining: 2 });
+        expect(Math.abs(window.resetsAtMs - open!.resetsAtMs)).toBeLessThanOrEqual(1);
+      }
+      expect(allowed(await takeMany(50, 5))).toBe(2);
+      expect((await peekMany(1, 5))[0]).toMatchObject({ allowed: false, limit: 5, remaining: 0 });
+      expect((await peekMany(1, 3))[0]).toMatchObject({ allowed: false, limit: 3, remaining: 0 });
+    });
+
+    it('opens no window by looking: the first request does', async () => {
+      const [seen] = await peekMany(1, 5);
+      await pause(300);
+      const [taken] = await takeMany(1, 5);
+      expect(taken!.resetsAtMs - seen!.resetsAtMs).toBeGreaterThanOrEqual(250);
+    });
+
+    it('tells of a full window once the last one closed', async () => {
+      const [window] = await takeMany(2, 2, opened.short);
+      await eventually(async () => (await peekMany(1, 2, opened.short))[0]!.remaining === 2);
+      expect((await peekMany(1, 2, opened.short))[0]!.resetsAtMs).toBeGreaterThan(window!.resetsAtMs);
+    });
+
+    it.each([1, 4, 20])('gives back exactly the %d of 20 places that are released at once', async (count) => {
+      const taken = (await takeMany(20, 20)).filter((window) => window.allowed);
+      await releaseMany(taken.slice(0, count));
+      expect((await peekMany(1, 20))[0]!.remaining).toBe(count);
+      expect(allowed(await takeMany(200, 20))).toBe(count);
+    });
+
+    it('gives back and takes at once, and lets nobody in twice', async () => {
+      const taken = await takeMany(30, 30);
+      const [windows] = await Promise.all([takeMany(300, 30), releaseMany(taken.slice(0, 12))]);
+      expect(allowed(windows) + allowed(await takeMany(300, 30))).toBe(12);
+    });
+
+    it('has never more places than its limit, whatever is given back', async () => {
+      const taken = await takeMany(2, 5);
+      for (let round = 0; round < 5; round += 1) await releaseMany(taken);
+      expect(allowed(await takeMany(50, 5))).toBe(5);
+    });
+
+    it('gives nothing back to the window after the one that a place was of', async () => {
+      const old = await takeMany(2, 2, opened.short);
+      for (;;) {
+        let next: RateWindow[] = [];
+        await eventually(async () => allowed((next = await takeMany(2, 2, opened.short))) === 2);
+        await releaseMany(old, opened.short);
+        const [window] = await takeMany(1, 2, opened.short);
+        // Were the machine to stand still for a second here, a third window would be open: then once more.
+        if (Math.abs(window!.resetsAtMs - next[0]!.resetsAtMs) > 1) continue;
+        expect(window!.allowed).toBe(false);
+        return;
+      }
+    });
+
+    describeEndUserWindows(() => opened.long, LONG_WINDOW_SECONDS);
   });
 }

@@ -6,22 +6,20 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
-import { Agent } from 'node:https';
-import net, { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type pg from 'pg';
 import { createApplication } from '../../src/app/application.js';
-import type { ModeParts } from '../../src/app/app.module.js';
+import { productionParts } from '../../src/app/production-parts.js';
 import type { Role, Scope } from '../../src/identity/index.js';
 import { PlatformProviderTenants } from '../../src/llm/index.js';
 import type { Settings } from '../../src/platform/config/index.js';
-import { OutboundHttp } from '../../src/platform/http/index.js';
-import { DashboardModule, FirebaseClaimsWriter, firebaseIssuer } from '../../src/tenancy/index.js';
 import { eventually } from './eventually.js';
+import { GoogleEndpoints } from './google-endpoints.js';
 import { OpenaiUpstream } from './openai-upstream.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 import { testSettings } from './settings.js';
@@ -162,6 +160,8 @@ export interface Shared {
   readonly database?: TestDatabase;
   readonly issuer?: TestIssuer;
   readonly upstream?: OpenaiUpstream;
+  /** Where Firebase's accounts are; every user exists there whom a test says nothing about. */
+  readonly google?: GoogleEndpoints;
 }
 
 export interface ServiceOptions extends Shared {
@@ -169,16 +169,22 @@ export interface ServiceOptions extends Shared {
 }
 
 export class TestService extends ServiceClient {
+  readonly google: GoogleEndpoints;
+
   constructor(
     readonly app: NestFastifyApplication,
     readonly settings: Settings,
-    /** The claims that the service wrote through firebase-admin, by user. */
-    readonly claims: ReadonlyMap<string, Record<string, unknown>>,
     surroundings: Required<Shared>,
     private readonly stopAll: () => Promise<void>,
   ) {
     const { port } = app.getHttpServer().address() as AddressInfo;
     super(`http://127.0.0.1:${port}`, surroundings.database, surroundings.issuer, surroundings.upstream);
+    this.google = surroundings.google;
+  }
+
+  /** The claims that the service wrote through firebase-admin, by user. */
+  get claims(): ReadonlyMap<string, Record<string, unknown>> {
+    return this.google.claims;
   }
 
   /** @param options.provider false: the tenant may not spend the platform's own provider credentials */
@@ -196,7 +202,7 @@ export class TestService extends ServiceClient {
 
 /**
  * Starts the service in this process on a free port. It is production's in all but addresses: ID tokens are verified
- * against the issuer's JWKS, claims are written by firebase-admin to a stand-in for Google, completions go to `upstream`.
+ * against the issuer's JWKS, firebase-admin talks to a stand-in for Google, completions go to `upstream`.
  */
 export async function startService(options: ServiceOptions = {}): Promise<TestService> {
   const cleanup: (() => Promise<unknown>)[] = [];
@@ -205,45 +211,26 @@ export async function startService(options: ServiceOptions = {}): Promise<TestSe
   };
   try {
     const surroundings = await surroundingsOf(options, cleanup);
-    const { database, issuer, upstream } = surroundings;
-    const google = await startGoogle();
-    cleanup.push(() => google.stop());
+    const { database, issuer, upstream, google } = surroundings;
     const settings = testSettings({
       databaseUrl: database.ownerUrl,
       firebaseProjectId: issuer.audience,
       firebaseJwksUrl: issuer.jwksUrl,
+      firebaseServiceAccount: google.accountFile,
       openaiBaseUrl: upstream.baseUrl,
       openaiApiKey: PROVIDER_SECRET,
       // Long, so that what a test does stays in one window; a test about windows shortens it.
       rateWindowSeconds: 60,
       ...options.settings,
     });
-    const app = await createApplication(settings, productionLikeParts(issuer, google));
+    const app = await createApplication(settings, productionParts(settings, { agent: google.agent() }));
     cleanup.push(() => app.close());
     await app.listen(0, '127.0.0.1');
-    return new TestService(app, settings, google.claims, surroundings, stopAll);
+    return new TestService(app, settings, surroundings, stopAll);
   } catch (error) {
     await stopAll();
     throw error;
   }
-}
-
-function productionLikeParts(issuer: TestIssuer, google: Google): ModeParts {
-  const { audience: projectId, jwksUrl } = issuer;
-  return {
-    modules: [
-      DashboardModule.register({
-        issuers: {
-          inject: [OutboundHttp],
-          useFactory: (outbound: OutboundHttp) => [firebaseIssuer({ projectId, jwksUrl }, outbound)],
-        },
-        claimsWriter: {
-          useFactory: () =>
-            new FirebaseClaimsWriter({ projectId, serviceAccount: google.accountFile, agent: google.agent }),
-        },
-      }),
-    ],
-  };
 }
 
 async function surroundingsOf(given: Shared, cleanup: (() => Promise<unknown>)[]): Promise<Required<Shared>> {
@@ -253,67 +240,9 @@ async function surroundingsOf(given: Shared, cleanup: (() => Promise<unknown>)[]
   if (given.issuer === undefined) cleanup.push(() => issuer.stop());
   const upstream = given.upstream ?? (await OpenaiUpstream.start());
   if (given.upstream === undefined) cleanup.push(() => upstream.close());
-  return { database, issuer, upstream };
-}
-
-interface Google {
-  readonly accountFile: string;
-  readonly agent: Agent;
-  readonly claims: ReadonlyMap<string, Record<string, unknown>>;
-  stop(): Promise<void>;
-}
-
-/** Google's token and account services as far as claims need them; knows every user. Reached through `agent`, in clear. */
-async function startGoogle(): Promise<Google> {
-  const claims = new Map<string, Record<string, unknown>>();
-  const server = http.createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const text = Buffer.concat(chunks).toString();
-      response.writeHead(200, { 'content-type': 'application/json' });
-      if (request.url === '/token') {
-        response.end(JSON.stringify({ access_token: 'granted', expires_in: 3600, token_type: 'Bearer' }));
-        return;
-      }
-      const { localId, customAttributes } = JSON.parse(text) as {
-        localId: string | string[];
-        customAttributes?: string;
-      };
-      const user = String(localId);
-      if (customAttributes !== undefined) claims.set(user, JSON.parse(customAttributes) as Record<string, unknown>);
-      const found = { localId: user, customAttributes: JSON.stringify(claims.get(user) ?? {}) };
-      response.end(JSON.stringify(request.url?.endsWith(':lookup') === true ? { users: [found] } : { localId: user }));
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const agent = new Agent();
-  agent.createConnection = () => net.connect(port, '127.0.0.1');
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-google-'));
-  const accountFile = path.join(folder, 'account.json');
-  const account = {
-    type: 'service_account',
-    project_id: 'demo-gatehouse-tests',
-    client_email: 'writer@demo-gatehouse-tests.iam.gserviceaccount.com',
-    private_key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
-      type: 'pkcs8',
-      format: 'pem',
-    }),
-  };
-  await writeFile(accountFile, JSON.stringify(account), { mode: 0o600 });
-  return {
-    accountFile,
-    agent,
-    claims,
-    async stop() {
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  const google = given.google ?? (await GoogleEndpoints.start({ projectId: issuer.audience, issuer }));
+  if (given.google === undefined) cleanup.push(() => google.stop());
+  return { database, issuer, upstream, google };
 }
 
 // ---------------------------------------------------------------------------------------------------- processes
@@ -422,9 +351,12 @@ const PROCESS_SIGNING_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 /** Replicas of one spec share it. */
 const PROCESS_PEPPERS = `1:${Buffer.alloc(32, 7).toString('base64url')}`;
 
-/** The environment of a production process on these surroundings; nothing of the test's own environment but PATH. */
+/**
+ * The environment of a production process on these surroundings; nothing of the test's own environment but PATH. Without
+ * `google`, nobody can sign in.
+ */
 export function productionEnvironment(
-  { database, issuer, upstream }: Required<Shared>,
+  { database, issuer, upstream, google }: Omit<Required<Shared>, 'google'> & Pick<Shared, 'google'>,
   providerTenants: readonly string[] = [],
 ): Record<string, string> {
   return {
@@ -433,6 +365,8 @@ export function productionEnvironment(
     METRICS_PORT: '0',
     DATABASE_URL: database.ownerUrl,
     DATABASE_POOL_SIZE: '5',
+    // Specs get much wrong on purpose, all from one address.
+    GATEHOUSE_FAILED_AUTHENTICATIONS_PER_MINUTE: '1000000',
     GATEHOUSE_PEPPERS: PROCESS_PEPPERS,
     GATEHOUSE_SIGNING_KEYS: PROCESS_SIGNING_KEY,
     FIREBASE_PROJECT_ID: issuer.audience,
@@ -440,6 +374,7 @@ export function productionEnvironment(
     OPENAI_BASE_URL: upstream.baseUrl,
     OPENAI_API_KEY: PROVIDER_SECRET,
     PLATFORM_PROVIDER_TENANTS: providerTenants.join(','),
+    ...google?.environment(),
   };
 }
 
@@ -465,8 +400,7 @@ export async function spawnService(
 
 /**
  * Starts the built service as a process of its own, in production on a fresh database unless `env` says otherwise
- * (`GATEHOUSE_DEV: '1'`: development), and waits until it is ready. In production nothing must be asked of it that it
- * would tell Firebase: make orgs with `seedOrg`.
+ * (`GATEHOUSE_DEV: '1'`: development), and waits until it is ready.
  */
 export async function startServiceProcess(options: ProcessOptions = {}): Promise<ServiceProcess> {
   const cleanup: (() => Promise<unknown>)[] = [];

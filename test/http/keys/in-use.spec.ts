@@ -1,8 +1,10 @@
 import { eventually } from '../../support/eventually.js';
+import { startUserIssuer } from '../../support/oidc-issuer.js';
 import { createTestDatabase } from '../../support/postgres.js';
 import { PostgresProxy, isCallOf } from '../../support/postgres-proxy.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
 import { rowsOf } from '../../support/sql.js';
+import { asEndUser, createAppKey, listModels } from '../end-users/app.js';
 import { openaiError } from '../refusals.js';
 
 let service: TestService;
@@ -80,6 +82,60 @@ describe('a key', () => {
     expect((await models(`${key}x`)).status).toBe(401);
     expect((await models(key.slice(0, -1))).status).toBe(401);
     expect((await models(key)).status).toBe(200);
+  });
+});
+
+describe('a request', () => {
+  it('costs one look-up where its key is not remembered, and no query at all where it is', async () => {
+    const database = await createTestDatabase();
+    const proxy = await PostgresProxy.start(database.ownerUrl);
+    const users = await startUserIssuer();
+    const quiet = await startService({
+      database,
+      issuer: service.issuer,
+      upstream: service.upstream,
+      settings: {
+        ...users.settings,
+        databaseUrl: proxy.through(database.ownerUrl),
+        // Whatever else asks the database: heartbeats, windows, the leases of the ledger.
+        databaseDirectUrl: database.ownerUrl,
+        embeddedDatabase: true,
+        leaseSeconds: 3600,
+        sweepSeconds: 3600,
+      },
+    });
+    try {
+      const quietOrg = await quiet.createOrg('quiet');
+      const secretKey = await quiet.createKey(quietOrg);
+      const appKey = await createAppKey(quiet, quietOrg, users);
+      const callers = [{ 'x-api-key': secretKey.key }, asEndUser(appKey, users.token())];
+      // What is not the key's: the list of models, the issuer's keys.
+      const other = await createAppKey(quiet, quietOrg, users);
+      expect((await listModels(quiet, asEndUser(other, users.token()))).status).toBe(200);
+      const asked: string[] = [];
+      proxy.judge = (message) => {
+        const asks = message.from === 'client' && (message.type === 'B' || message.type === 'Q');
+        if (asks && !isCallOf('touch_api_keys', message))
+          asked.push(message.body.toString('latin1').split('\0', 2).join(''));
+        return 'pass';
+      };
+      for (const headers of callers) {
+        asked.length = 0;
+        expect((await listModels(quiet, headers)).status).toBe(200);
+        expect(asked).toEqual(['find_api_key']);
+        await eventually(async () => {
+          // A heartbeat that came late on a busy machine costs a look-up for as long as it is late.
+          asked.length = 0;
+          expect((await listModels(quiet, headers)).status).toBe(200);
+          expect(asked).toEqual([]);
+        });
+      }
+    } finally {
+      await quiet.stop();
+      await users.stop();
+      await proxy.close();
+      await database.drop();
+    }
   });
 });
 

@@ -1,4 +1,5 @@
 import { eventually } from '../../support/eventually.js';
+import { startUserIssuer, type UserIssuer } from '../../support/oidc-issuer.js';
 import { UPSTREAM_MODEL, streamPieces } from '../../support/openai-upstream.js';
 import {
   startService,
@@ -12,12 +13,14 @@ import {
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { OpenStream } from '../open-stream.js';
 
+let users: UserIssuer;
 let service: TestService;
 let replica: ServiceProcess;
 let org: Org;
 
 beforeAll(async () => {
-  service = await startService();
+  users = await startUserIssuer();
+  service = await startService({ settings: users.settings });
   const { database, issuer, upstream, settings } = service;
   org = await service.createOrg('founder');
   replica = await startServiceProcess({
@@ -31,6 +34,7 @@ beforeAll(async () => {
         .join(','),
       GATEHOUSE_SIGNING_KEYS: settings.signingKeys,
       GATEHOUSE_LEASE_SECONDS: '5',
+      ...users.environment,
     },
   }).catch(async (error: unknown) => {
     await service.stop();
@@ -41,17 +45,40 @@ beforeAll(async () => {
 afterAll(async () => {
   await replica.stop();
   await service.stop();
+  await users.stop();
 });
 
 /** With room for all that a busy test sends. */
 const newKey = (): Promise<MadeKey> => service.createKey(org, { requestsPerMinute: 1_000_000 });
 
+const manage = <T>(route: string, body: object): Promise<T> =>
+  service.asUser<T>({ user: org.user, tenant: org.tenantId }, `api-keys/${route}`, body);
+
+async function newAppKey(): Promise<MadeKey> {
+  const { result } = await manage<{ result: MadeKey }>('create-publishable', {
+    name: 'App',
+    oidc_config: users.oidcConfig,
+    unlimited: true,
+    rate_limit: { requests_per_minute: 1_000_000, requests_per_minute_per_human: 1_000_000 },
+  });
+  return { keyId: result.keyId, key: result.key };
+}
+
 async function statusOf(on: ServiceClient, { key }: MadeKey): Promise<number> {
-  return (await on.call('GET', '/v1/models', { headers: { 'x-api-key': key } })).status;
+  const user = key.startsWith('pk_') ? { authorization: `Bearer ${users.token()}` } : {};
+  return (await on.call('GET', '/v1/models', { headers: { 'x-api-key': key, ...user } })).status;
 }
 
 async function revoke({ keyId }: MadeKey): Promise<void> {
-  await service.asUser({ user: org.user, tenant: org.tenantId }, 'api-keys/revoke', { key_id: keyId });
+  await manage('revoke', { key_id: keyId });
+}
+
+async function rotate({ keyId }: MadeKey, graceSeconds = 0): Promise<MadeKey & { previousKeyExpiresAt: string }> {
+  const { result } = await manage<{ result: MadeKey & { previousKeyExpiresAt: string } }>('rotate', {
+    key_id: keyId,
+    grace_period_seconds: graceSeconds,
+  });
+  return result;
 }
 
 /** Both refuse the key, and go on refusing it. */
@@ -63,15 +90,31 @@ async function expectRefusedEverywhere(key: MadeKey): Promise<void> {
 }
 
 /** Calls with a key on both replicas for as long as it is not told to stop; gives the statuses that came. */
-function underLoad(key: MadeKey): { readonly statuses: Set<number>; stop(): Promise<void> } {
+interface Load {
+  readonly statuses: ReadonlySet<number>;
+  /** How often a replica let the key in again after it had refused it. */
+  readonly resurrections: number;
+  stop(): Promise<void>;
+}
+
+function underLoad(key: MadeKey): Load {
   const statuses = new Set<number>();
+  let resurrections = 0;
   let going = true;
   const worker = async (on: ServiceClient): Promise<void> => {
-    while (going) statuses.add(await statusOf(on, key));
+    for (let last = 0; going;) {
+      const status = await statusOf(on, key);
+      statuses.add(status);
+      if (last === 401 && status !== 401) resurrections += 1;
+      last = status;
+    }
   };
   const workers = [service, replica, service, replica].map(worker);
   return {
     statuses,
+    get resurrections() {
+      return resurrections;
+    },
     async stop() {
       going = false;
       await Promise.all(workers);
@@ -88,29 +131,43 @@ async function killListeners(): Promise<number> {
   return killed.length;
 }
 
+async function databaseIsPast(time: string): Promise<boolean> {
+  const [row] = await service.sql<{ past: boolean }>('SELECT clock_timestamp() > $1::timestamptz AS past', [time]);
+  return row?.past === true;
+}
+
+const KINDS = [
+  ['a secret key', newKey],
+  ['a publishable key', newAppKey],
+] as const;
+
 describe('a revoked key', () => {
-  it('is refused by the replica that revoked it and by the other one, although both had it in memory', async () => {
-    const key = await newKey();
+  it.each(KINDS)('is refused by both replicas, although both had it in memory: %s', async (_kind, make) => {
+    const key = await make();
     for (const on of [service, replica]) expect(await statusOf(on, key)).toBe(200);
     await revoke(key);
     await expectRefusedEverywhere(key);
   });
 
-  it('is refused by both under load, while an untouched key passes all the time', async () => {
-    const [revoked, untouched] = [await newKey(), await newKey()];
-    const load = underLoad(revoked);
-    const other = underLoad(untouched);
-    try {
-      await eventually(() => load.statuses.has(200) && other.statuses.has(200));
-      await revoke(revoked);
-      await expectRefusedEverywhere(revoked);
-    } finally {
-      await load.stop();
-      await other.stop();
-    }
-    expect(load.statuses).toEqual(new Set([200, 401]));
-    expect(other.statuses).toEqual(new Set([200]));
-  });
+  it.each(KINDS)(
+    'is refused by both under load, while an untouched one passes all the time: %s',
+    async (_kind, make) => {
+      const [revoked, untouched] = [await make(), await make()];
+      const load = underLoad(revoked);
+      const other = underLoad(untouched);
+      try {
+        await eventually(() => load.statuses.has(200) && other.statuses.has(200));
+        await revoke(revoked);
+        await expectRefusedEverywhere(revoked);
+      } finally {
+        await load.stop();
+        await other.stop();
+      }
+      expect(load.statuses).toEqual(new Set([200, 401]));
+      expect(load.resurrections).toBe(0);
+      expect(other.statuses).toEqual(new Set([200]));
+    },
+  );
 
   it('is refused by both although nobody heard of it, their listeners’ connections being killed again and again', async () => {
     const [revoked, untouched] = [await newKey(), await newKey()];
@@ -184,6 +241,60 @@ describe('a revoked key', () => {
     await stream.whole();
     expect(stream.text).toContain(' word39');
     expect(stream.events.at(-1)).toBe('[DONE]');
+  });
+});
+
+describe('a rotated key', () => {
+  it.each(KINDS)(
+    'without a grace is refused by both under load, while its new secret passes: %s',
+    async (_kind, make) => {
+      const old = await make();
+      const load = underLoad(old);
+      let fresh: Load | null = null;
+      try {
+        await eventually(() => load.statuses.has(200));
+        fresh = underLoad(await rotate(old));
+        await expectRefusedEverywhere(old);
+      } finally {
+        await load.stop();
+        await fresh?.stop();
+      }
+      expect(load.statuses).toEqual(new Set([200, 401]));
+      expect(load.resurrections).toBe(0);
+      expect(fresh.statuses).toEqual(new Set([200]));
+    },
+  );
+
+  it.each(KINDS)('is refused by both once its grace is over, under load, and not before: %s', async (_kind, make) => {
+    const old = await make();
+    const load = underLoad(old);
+    try {
+      await eventually(() => load.statuses.has(200));
+      const { previousKeyExpiresAt: end } = await rotate(old, 3);
+      // A process knows the database's clock to a few milliseconds.
+      const early = new Date(Date.parse(end) - 50).toISOString();
+      while (!(await databaseIsPast(end))) {
+        for (const on of [service, replica]) {
+          if ((await statusOf(on, old)) === 401) expect(await databaseIsPast(early)).toBe(true);
+        }
+      }
+      await expectRefusedEverywhere(old);
+    } finally {
+      await load.stop();
+    }
+    expect(load.statuses).toEqual(new Set([200, 401]));
+    expect(load.resurrections).toBe(0);
+  });
+
+  it('ends all its secrets when it is revoked, on both', async () => {
+    const first = await newKey();
+    const second = await rotate(first, 3600);
+    const third = await rotate(first, 3600);
+    for (const on of [service, replica]) {
+      for (const key of [first, second, third]) expect(await statusOf(on, key)).toBe(200);
+    }
+    await revoke(first);
+    for (const key of [first, second, third]) await expectRefusedEverywhere(key);
   });
 });
 

@@ -30,7 +30,7 @@ const EXPOSED = [
 ];
 
 /** Every header of the window, and that they agree with each other; gives what is left. */
-function expectWindow({ headers, status }: Answer, limit: number): number {
+function expectWindow({ headers, status }: Answer, limit: number, policy: 'key' | 'user' = 'key'): number {
   expect(headers['x-ratelimit-limit']).toBe(String(limit));
   const remaining = Number(headers['x-ratelimit-remaining']);
   expect(String(remaining)).toBe(headers['x-ratelimit-remaining']);
@@ -44,8 +44,9 @@ function expectWindow({ headers, status }: Answer, limit: number): number {
   expect(reset).toBeGreaterThanOrEqual(Math.floor(now));
   expect(reset).toBeLessThanOrEqual(Math.ceil(now + WINDOW_SECONDS) + 1);
 
-  expect(headers['ratelimit-policy']).toMatch(new RegExp(`^"[^"]+";q=${limit};w=${WINDOW_SECONDS}$`));
-  const [, left, seconds] = /^"[^"]+";r=(\d+);t=(\d+)$/.exec(String(headers['ratelimit']))!;
+  expect(headers['ratelimit-policy']).toMatch(new RegExp(`^"${policy}";q=${limit};w=${WINDOW_SECONDS}$`));
+  const [, shown, left, seconds] = /^"([^"]+)";r=(\d+);t=(\d+)$/.exec(String(headers['ratelimit']))!;
+  expect(shown).toBe(policy);
   expect(Number(left)).toBe(remaining);
   expect(Math.abs(reset - now - Number(seconds))).toBeLessThanOrEqual(2);
 
@@ -71,7 +72,9 @@ describe('every answer to a recognised key carries its window', () => {
     ['the models', 200, ['GET', '/v1/models', {}]],
     ['malformed JSON', 400, chat('{')],
     ['a missing field', 400, chat({ model: UPSTREAM_MODEL })],
-    ['a header that names a human', 400, ['GET', '/v1/models', { headers: { 'x-human-id': 'user_1' } }]],
+    ['a request for a human', 200, ['GET', '/v1/models', { headers: { 'x-human-id': 'user_1' } }]],
+    ['a human without a name', 400, ['GET', '/v1/models', { headers: { 'x-human-id': ' ' } }]],
+    ['acting for a human without the scope', 403, ['GET', '/v1/models', { headers: { 'x-on-behalf-of': 'user_1' } }]],
     ['a route for people', 403, ['POST', '/api/v1/api-keys/list', { body: {} }]],
     ['a route for newcomers', 403, ['POST', '/api/v1/orgs/create', { body: { name: 'X' } }]],
     ['an unknown model', 404, chat({ model: 'gpt-404', messages: MESSAGES })],
@@ -133,6 +136,21 @@ describe('every answer to a recognised key carries its window', () => {
     expectWindow(other, 2);
   });
 
+  it("what a key does for humans, and as one, draws on the key's own window", async () => {
+    const made = await service.createKey(org, { requestsPerMinute: 4, scopes: ['chat:write', 'users:impersonate'] });
+    const models = (headers: Record<string, string>) =>
+      service.call('GET', '/v1/models', { headers: { 'x-api-key': made.key, ...headers } });
+    const answers = [
+      await models({}),
+      await models({ 'x-human-id': 'user_1' }),
+      await models({ 'x-human-id': 'user_2' }),
+      await models({ 'x-on-behalf-of': 'user_1' }),
+      await models({ 'x-on-behalf-of': 'user_2' }),
+    ];
+    expect(answers.map(({ status }) => status === 429)).toEqual([false, false, false, false, true]);
+    expect(answers.map((answer) => expectWindow(answer, 4))).toEqual([3, 2, 1, 0, 0]);
+  });
+
   it('each key has a window of its own, and so has each person', async () => {
     const [one, two] = [await service.createKey(org, { requestsPerMinute: 9 }), await service.createKey(org)];
     const models = (headers: Record<string, string>) => service.call('GET', '/v1/models', { headers });
@@ -141,8 +159,8 @@ describe('every answer to a recognised key carries its window', () => {
     expect(expectWindow(await models({ 'x-api-key': one.key }), 9)).toBe(7);
     await service.addMember(org, 'grace', 'developer');
     const authorization = `Bearer ${service.dashboardToken({ user: 'grace', tenant: org.tenantId })}`;
-    expect(expectWindow(await models({ authorization }), 1000)).toBe(999);
-    expect(expectWindow(await models({ authorization }), 1000)).toBe(998);
+    expect(expectWindow(await models({ authorization }), 1000, 'user')).toBe(999);
+    expect(expectWindow(await models({ authorization }), 1000, 'user')).toBe(998);
   });
 });
 
@@ -202,7 +220,7 @@ describe('a browser', () => {
 
   it.each<[string, number, Record<string, string>]>([
     ['an answer', 200, {}],
-    ['a refusal', 400, { 'x-human-id': 'user_1' }],
+    ['a refusal', 400, { 'x-human-id': ' ' }],
     ['a rejected key', 401, { 'x-api-key': 'sk_gh_0000000000000000000000000000000000' }],
   ])('may read the headers of %s (%d)', async (_what, status, headers) => {
     const answer = await service.call('GET', '/v1/models', { headers: { 'x-api-key': key, ...ORIGIN, ...headers } });

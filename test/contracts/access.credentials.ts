@@ -1,0 +1,135 @@
+/** Every kind of credential that the matrix presents, and which of them are refused wherever credentials are looked at. */
+
+/** Wrong in themselves, or refused by every route that looks at credentials; contract section 1, "Rules". */
+export const REFUSED = {
+  // Anything that no verifier knows: 401.
+  'a key that nobody has': 401,
+  'a key with a bad checksum': 401,
+  'a key cut short': 401,
+  'a revoked key': 401,
+  'an expired key': 401,
+  'the old secret of a rotated key': 401,
+  'a sealed access token that nobody sealed': 401,
+  'garbage as bearer': 401,
+  'an empty bearer': 401,
+  'basic authorization': 401,
+  'an expired token': 401,
+  'an unsigned token': 401,
+  'a token signed by a stranger': 401,
+  'a token of another audience': 401,
+  'a token of another issuer': 401,
+  'a token of the development issuer': 401,
+  // "Both needed; neither alone suffices", and each must be good.
+  'a publishable key alone': 401,
+  'a publishable key as bearer': 401,
+  "a user's token alone": 401,
+  'a publishable key that nobody has beside a good user token': 401,
+  'a revoked publishable key beside a good user token': 401,
+  'an expired publishable key beside a good user token': 401,
+  'a publishable key beside a secret one': 401,
+  'a publishable key beside a dashboard token': 401,
+  'a publishable key beside an expired user token': 401,
+  'a publishable key beside an unsigned user token': 401,
+  'a publishable key beside a user token signed by a stranger': 401,
+  'a publishable key beside a user token of another audience': 401,
+  'a publishable key beside a user token without a subject': 401,
+  "a publishable key beside a user token of another tenant's issuer": 401,
+  // "`tenant_id` of another tenant: 403"; "another Origin sent: 403".
+  'a publishable key beside a user token that names another tenant': 403,
+  'an end user from another origin': 403,
+  // Two identities in one request: 400, even where one of them is worth nothing.
+  'a key beside a token': 400,
+  'a revoked key beside a good token': 400,
+  'a key beside another key': 400,
+  'a key beside a publishable one': 400,
+  'a token twice': 400,
+  // Speaking for somebody without the right to: 403, never ignored.
+  'a key without users:impersonate on behalf of a human': 403,
+  'a token on behalf of a human': 403,
+  'an end user on behalf of a human': 403,
+  'a token with a human to charge': 403,
+  'an end user with another human to charge': 403,
+  // "Blank: 400"; "both there and different: 400".
+  'a key on behalf of a blank': 400,
+  'a key with a blank to charge': 400,
+  'a key with two different humans': 400,
+} as const;
+
+/** Good credentials, or none at all: what they get is each route's to say. */
+export const RECOGNISED = [
+  'nothing',
+  'a key with every scope',
+  'a key with chat:write alone',
+  'a key with every scope but chat:write',
+  'a key without scopes',
+  'a key as bearer',
+  'a key in both headers',
+  'a rotated key',
+  "another tenant's key",
+  'a key with a human to charge',
+  'a key with every scope on behalf of a human',
+  'a key with every scope on behalf of the human that it charges',
+  'a key with users:impersonate alone on behalf of a human',
+  'an end user',
+  'an end user from an allowed origin',
+  'an end user who says whom to charge',
+  'an end user by a key without scopes',
+  "another tenant's end user",
+  // Dashboard tokens without a tenant, or without a membership in the one they claim.
+  'an account',
+  'a token of a tenant that does not exist',
+  "a token of a tenant by another tenant's owner",
+  'a token of a tenant by a removed member',
+  // Dashboard tokens of members.
+  'an owner',
+  "an owner of both tenants, with the one's token",
+  'an admin',
+  'a developer',
+  'a viewer',
+  'a viewer whose token says owner',
+] as const;
+
+export type RefusedCredential = keyof typeof REFUSED;
+export type RecognisedCredential = (typeof RECOGNISED)[number];
+export type Credential = RefusedCredential | RecognisedCredential;
+
+export const CREDENTIALS: readonly Credential[] = [...RECOGNISED, ...(Object.keys(REFUSED) as RefusedCredential[])];
+
+/**
+ * Where a verifier knows the key: the answers carry the rate limit headers, "on every response once an API key is
+ * recognised, errors included" (section 2), even where the token beside a publishable key is refused.
+ */
+export const KEYS_RECOGNISED: ReadonlySet<Credential> = new Set<Credential>([
+  'a key with every scope',
+  'a key with chat:write alone',
+  'a key with every scope but chat:write',
+  'a key without scopes',
+  'a key as bearer',
+  'a key in both headers',
+  'a rotated key',
+  "another tenant's key",
+  'a key with a human to charge',
+  'a key with every scope on behalf of a human',
+  'a key with every scope on behalf of the human that it charges',
+  'a key with users:impersonate alone on behalf of a human',
+  'an end user',
+  'an end user from an allowed origin',
+  'an end user who says whom to charge',
+  'an end user by a key without scopes',
+  "another tenant's end user",
+  'a publishable key beside a dashboard token',
+  'a publishable key beside an expired user token',
+  'a publishable key beside an unsigned user token',
+  'a publishable key beside a user token signed by a stranger',
+  'a publishable key beside a user token of another audience',
+  'a publishable key beside a user token without a subject',
+  "a publishable key beside a user token of another tenant's issuer",
+  'a publishable key beside a user token that names another tenant',
+  'an end user from another origin',
+  'a key without users:impersonate on behalf of a human',
+  'an end user on behalf of a human',
+  'an end user with another human to charge',
+  'a key on behalf of a blank',
+  'a key with a blank to charge',
+  'a key with two different humans',
+]);

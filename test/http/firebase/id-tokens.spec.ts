@@ -1,0 +1,95 @@
+/** Which ID tokens are taken, over real HTTP: whatever is wrong with one is 401, the same for all. */
+import { eventually } from '../../support/eventually.js';
+import { startService, type Org, type TestService } from '../../support/service.js';
+
+let service: TestService;
+let org: Org;
+/** When the service first asked for the issuer's keys. */
+let keysAskedAt = 0;
+
+beforeAll(async () => {
+  service = await startService({ settings: { failedAuthenticationsPerMinute: 1_000_000 } });
+  keysAskedAt = performance.now();
+  org = await service.createOrg('founder');
+});
+
+afterAll(() => service.stop());
+
+const claimsOfOwner = (): Record<string, unknown> => ({ sub: org.user, user_id: org.user, tenant_id: org.tenantId });
+const sign = (overrides: Readonly<Record<string, unknown>> = {}): string =>
+  service.issuer.sign({ ...claimsOfOwner(), ...overrides });
+
+async function answerTo(token: string): Promise<{ status: number; text: string }> {
+  const headers = { authorization: `Bearer ${token}`, 'x-request-id': 'the-same' };
+  const { status, text } = await service.call('POST', '/api/v1/api-keys/list', { headers, body: {} });
+  return { status, text };
+}
+
+const statusOf = async (token: string): Promise<number> => (await answerTo(token)).status;
+
+/** What is wrong beside what every issuer's tokens can have wrong (TestIssuer.brokenTokens). */
+function wrongForFirebase(): Record<string, string> {
+  const now = Math.floor(Date.now() / 1000);
+  const { audience } = service.issuer;
+  return {
+    "the project's number for its id": sign({ aud: '123456789012' }),
+    'iss of a session cookie': sign({ iss: `https://session.firebase.google.com/${audience}` }),
+    'iss without https': sign({ iss: `securetoken.google.com/${audience}` }),
+    'iss with a slash behind': sign({ iss: `https://securetoken.google.com/${audience}/` }),
+    'iss in capitals': sign({ iss: `https://securetoken.google.com/${audience.toUpperCase()}` }),
+    'iat that is text': sign({ iat: String(now) }),
+    'iat null': sign({ iat: null }),
+    'iat that is a list': sign({ iat: [now] }),
+    'iat in milliseconds': sign({ iat: now * 1000 }),
+    'auth_time null': sign({ auth_time: null }),
+    'auth_time true': sign({ auth_time: true }),
+    'auth_time that is a list': sign({ auth_time: [now - 60] }),
+    'auth_time in milliseconds': sign({ auth_time: now * 1000 }),
+    'auth_time just ahead of any clock': sign({ auth_time: now + 60 }),
+    'exp 0': sign({ exp: 0 }),
+    'exp this second': sign({ exp: now }),
+    'exp that is a list': sign({ exp: [now + 3600] }),
+    'sub null': sign({ sub: null }),
+    'sub that is a list': sign({ sub: [org.user] }),
+  };
+}
+
+describe("ID tokens (against a local stand-in for Google's endpoints)", () => {
+  it('a good one passes', async () => {
+    expect(await statusOf(sign())).toBe(200);
+  });
+
+  it('every kind of broken one is 401, answered the same, and nobody is asked about its user', async () => {
+    const asked = service.google.lookUps.length;
+    const broken = { ...service.issuer.brokenTokens(claimsOfOwner()), ...wrongForFirebase() };
+    const answers: Record<string, unknown> = {};
+    for (const [what, token] of Object.entries(broken)) answers[what] = await answerTo(token);
+    const refusal = { status: 401, text: (await answerTo('garbage')).text };
+    expect(answers).toEqual(Object.fromEntries(Object.keys(broken).map((what) => [what, refusal])));
+    for (const what of ['HS256 with the public key as secret', 'alg none', 'unknown kid', 'wrong aud', 'wrong iss'])
+      expect(broken).toHaveProperty([what]);
+    for (const what of ['empty sub', 'no exp', 'expired', 'iat in the future', 'auth_time in the future'])
+      expect(broken).toHaveProperty([what]);
+    expect(service.google.lookUps).toHaveLength(asked);
+    expect(await statusOf(sign())).toBe(200);
+  });
+
+  it('its second of expiry ends it', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const token = sign({ exp: now + 2 });
+    expect(await statusOf(token)).toBe(200);
+    await eventually(async () => expect(await statusOf(token)).toBe(401));
+  });
+
+  it('while the keys rotate, those of the old key pass and those of the new one come to', async () => {
+    const old = sign();
+    service.issuer.rotate();
+    const asked = service.issuer.jwksRequests;
+    // An unknown kid asks the issuer at most every 30 s, or invented ones could make us hammer it.
+    await eventually(async () => expect(await statusOf(sign())).toBe(200), 40_000 - (performance.now() - keysAskedAt));
+    expect(await statusOf(old)).toBe(200);
+    expect(service.issuer.jwksRequests).toBe(asked + 1);
+    expect(await statusOf(service.issuer.sign(claimsOfOwner(), { kid: 'another' }))).toBe(401);
+    expect(service.issuer.jwksRequests).toBe(asked + 1);
+  }, 60_000);
+});

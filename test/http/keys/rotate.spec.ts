@@ -1,0 +1,88 @@
+/** A new secret for a key that stays. */
+import { eventually } from '../../support/eventually.js';
+import { startService, type Identity, type Org, type TestService } from '../../support/service.js';
+import { dump } from '../../support/sql.js';
+
+interface KeyView {
+  readonly keyId: string;
+  readonly permissions: readonly string[];
+  readonly [field: string]: unknown;
+}
+
+interface NewKey extends KeyView {
+  readonly key: string;
+}
+
+let service: TestService;
+let org: Org;
+let owner: Identity;
+
+beforeAll(async () => {
+  service = await startService();
+});
+
+afterAll(() => service.stop());
+
+beforeEach(async () => {
+  org = await service.seedOrg();
+  owner = { user: org.user, tenant: org.tenantId };
+});
+
+async function create(body: object): Promise<NewKey> {
+  return (await service.asUser<{ result: NewKey }>(owner, 'api-keys/create', body)).result;
+}
+
+async function get(keyId: string): Promise<KeyView> {
+  return (await service.asUser<{ apiKey: KeyView }>(owner, 'api-keys/get', { key_id: keyId })).apiKey;
+}
+
+const RFC_3339_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
+
+interface Rotated extends NewKey {
+  readonly previousKeyExpiresAt: string;
+}
+
+const rotate = async (body: object): Promise<Rotated> =>
+  (await service.asUser<{ result: Rotated }>(owner, 'api-keys/rotate', body)).result;
+/** Whether it is anybody's; what there is for it to see is another matter. */
+const isGood = async (key: string): Promise<boolean> =>
+  (await service.call('GET', '/v1/models', { headers: { 'x-api-key': key } })).status !== 401;
+
+it('answers the key as it is, with its new secret and the end of the old one', async () => {
+  const { key, keyId, ...before } = await create({ name: 'Server', permissions: ['chat:write'] });
+  const rotated = await rotate({ key_id: keyId, grace_period_seconds: 3600 });
+  expect(rotated).toStrictEqual({
+    ...before,
+    keyId,
+    keyPrefix: rotated.key.slice(0, 12),
+    key: expect.stringMatching(/^sk_gh_/) as string,
+    previousKeyExpiresAt: expect.stringMatching(RFC_3339_UTC) as string,
+  });
+  expect(rotated.key).not.toBe(key);
+  const [row] = await service.sql<{ seconds: number }>(
+    'SELECT extract(epoch FROM $1::timestamptz - clock_timestamp())::float8 AS seconds',
+    [rotated.previousKeyExpiresAt],
+  );
+  expect(row?.seconds).toBeGreaterThan(3500);
+  expect(row?.seconds).toBeLessThanOrEqual(3600);
+  expect([await isGood(key), await isGood(rotated.key)]).toEqual([true, true]);
+});
+
+it('without a grace ends the old secret', async () => {
+  const { key, keyId } = await create({ name: 'Server', permissions: ['chat:write'] });
+  const rotated = await rotate({ keyId });
+  expect(await isGood(rotated.key)).toBe(true);
+  await eventually(async () => !(await isGood(key)));
+});
+
+it('shows no secret again, and keeps none', async () => {
+  const { key, keyId } = await create({ name: 'Server' });
+  const rotated = await rotate({ keyId, gracePeriodSeconds: 60 });
+  const texts = [JSON.stringify(await get(keyId)), await dump(service.database.superuserUrl)];
+  for (const text of texts) {
+    for (const secret of [key, rotated.key]) {
+      expect(text).not.toContain(secret.slice(12));
+      expect(text).not.toContain(Buffer.from(secret).toString('hex'));
+    }
+  }
+});

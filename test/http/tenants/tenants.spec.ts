@@ -1,0 +1,157 @@
+import { eventually } from '../../support/eventually.js';
+import { startService, type Org, type TestService } from '../../support/service.js';
+import { addEveryRole, member, ownerOf, post } from '../orgs/people.js';
+import { expectPlatformRefusal, platformError, type PlatformError } from '../refusals.js';
+
+let service: TestService;
+let org: Org;
+let other: Org;
+let founders = 0;
+
+beforeAll(async () => {
+  service = await startService();
+});
+
+afterAll(() => service.stop());
+
+beforeEach(async () => {
+  founders += 1;
+  org = await service.createOrg(`founder-${founders}`, `Org ${founders}`);
+  other = await service.createOrg(`stranger-${founders}`);
+});
+
+interface Tenant {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: string;
+  readonly current: boolean;
+}
+
+const create = async (name: string): Promise<Tenant> =>
+  (await service.asUser<{ tenant: Tenant }>(ownerOf(org), 'tenants/create', { name })).tenant;
+const withoutId = ({ requestId: _id, ...error }: PlatformError): object => error;
+
+describe('tenants/create', () => {
+  it('makes a tenant with an id of its name, into which the org’s people may go', async () => {
+    const answer = await post(service, ownerOf(org), 'tenants/create', { name: 'Staging' });
+    expect(answer.status).toBe(200);
+    const { tenant } = answer.json<{ tenant: Tenant }>();
+    expect(answer.json()).toStrictEqual({
+      tenant: {
+        id: expect.stringMatching(/^staging-[a-z0-9]{6}$/) as string,
+        name: 'Staging',
+        createdAt: expect.stringMatching(/Z$/) as string,
+        current: false,
+      },
+    });
+    const people = await addEveryRole(service, org);
+    for (const [role, person] of Object.entries(people)) {
+      expect(await service.asUser({ ...person, tenant: tenant.id }, 'orgs/get')).toMatchObject({
+        org: { id: org.orgId, tenantId: tenant.id },
+        membership: { role },
+      });
+    }
+    expect((await post(service, { ...ownerOf(other), tenant: tenant.id }, 'orgs/get')).status).toBe(403);
+  });
+
+  it('has nothing of its siblings: keys, models and pages are each tenant’s own', async () => {
+    const key = await service.createKey(org);
+    const { id } = await create('Staging');
+    const there = { ...ownerOf(org), tenant: id };
+    expect(await service.asUser(there, 'api-keys/list')).toMatchObject({ apiKeys: [] });
+    platformError(await post(service, there, 'api-keys/get', { keyId: key.keyId }), 404);
+    const made = await service.createKey({ ...org, tenantId: id });
+    platformError(await post(service, ownerOf(org), 'api-keys/revoke', { keyId: made.keyId }), 404);
+  });
+
+  it('is made once for an Idempotency-Key', async () => {
+    const send = (name: string) => post(service, ownerOf(org), 'tenants/create', { name }, { 'idempotency-key': 'k' });
+    const first = await send('Once');
+    const again = await send('Once');
+    expect(again.headers['x-gatehouse-idempotent-replay']).toBe('true');
+    expect(again.json<{ tenant: Tenant }>().tenant).toEqual(first.json<{ tenant: Tenant }>().tenant);
+    expect(await service.sql('SELECT 1 FROM tenants WHERE org_id = $1', [org.orgId])).toHaveLength(2);
+    await expectPlatformRefusal(service, () => send('Twice'), 409);
+  });
+});
+
+describe('tenants/list, get and update', () => {
+  it('tell the org’s tenants, newest first, in pages, and which one the token is for', async () => {
+    const staging = await create('Staging');
+    const testing = await create('Testing');
+    type Page = { tenants: Tenant[]; nextPageToken: string };
+    const first = await service.asUser<Page>(ownerOf(org), 'tenants/list', { page_size: 2 });
+    const pageToken = first.nextPageToken;
+    const second = await service.asUser<Page>(ownerOf(org), 'tenants/list', { pageSize: 2, pageToken });
+    expect(first.tenants).toEqual([testing, staging]);
+    expect(second).toMatchObject({ tenants: [{ id: org.tenantId, current: true }], nextPageToken: '' });
+    platformError(await post(service, ownerOf(other), 'tenants/list', { pageToken }), 400);
+
+    expect(await service.asUser(ownerOf(org), 'tenants/get', { tenantId: staging.id })).toEqual({ tenant: staging });
+    const there = { ...ownerOf(org), tenant: staging.id };
+    expect(await service.asUser(there, 'tenants/get', { tenant_id: staging.id })).toEqual({
+      tenant: { ...staging, current: true },
+    });
+    const renamed = { ...testing, name: 'Trying' };
+    const body = { tenantId: testing.id, name: 'Trying' };
+    expect(await service.asUser(there, 'tenants/update', body)).toEqual({ tenant: renamed });
+    expect(await service.asUser(ownerOf(org), 'tenants/get', { tenantId: testing.id })).toEqual({ tenant: renamed });
+  });
+
+  it("answer another org's tenant exactly as one that is not there", async () => {
+    const [tenant] = await service.sql<{ name: string }>('SELECT name FROM tenants WHERE id = $1', [other.tenantId]);
+    const name = tenant!.name;
+    for (const route of ['get', 'update', 'switch', 'delete']) {
+      const errors = [];
+      for (const tenantId of [other.tenantId, 'none-a1b2c3']) {
+        const body = { tenantId, ...(route === 'update' || route === 'delete' ? { name } : {}) };
+        const send = () => post(service, ownerOf(org), `tenants/${route}`, body);
+        errors.push(withoutId(await expectPlatformRefusal(service, send, 404)));
+      }
+      expect(errors[0]).toEqual(errors[1]);
+    }
+  });
+});
+
+describe('tenants/switch', () => {
+  it('issues the claim anew; the token that is out stays one for the tenant before', async () => {
+    const { id } = await create('Staging');
+    const user = `dev-${founders}`;
+    await service.addMember(org, user, 'developer');
+    (service.claims as Map<string, Record<string, unknown>>).set(user, { plan: 'gold' });
+    const answer = await post(service, member(org, user), 'tenants/switch', { tenantId: id });
+    expect(answer.status).toBe(200);
+    expect(answer.json()).toStrictEqual({
+      tenant: { id, orgId: org.orgId, name: 'Staging', createdAt: expect.stringMatching(/Z$/) as string },
+      membership: { userId: user, role: 'developer' },
+    });
+    expect(service.claims.get(user)).toEqual({ plan: 'gold', tenant_id: id, role: 'developer' });
+    expect(await service.asUser(member(org, user), 'orgs/get')).toMatchObject({ org: { tenantId: org.tenantId } });
+    const next = { user, tenant: String(service.claims.get(user)?.['tenant_id']) };
+    expect(await service.asUser(next, 'orgs/get')).toMatchObject({ org: { tenantId: id } });
+  });
+
+  it('goes to another org of the same person, with the role that they have there', async () => {
+    await service.addMember(other, org.user, 'viewer');
+    const answer = await post(service, ownerOf(org), 'tenants/switch', { tenantId: other.tenantId });
+    expect(answer.json()).toMatchObject({ tenant: { orgId: other.orgId }, membership: { role: 'viewer' } });
+    expect(service.claims.get(org.user)).toEqual({ tenant_id: other.tenantId, role: 'viewer' });
+  });
+
+  it('again and again ends with the last choice at the issuer, though it is slow at first', async () => {
+    const tenants = [org.tenantId, (await create('One')).id, (await create('Two')).id];
+    service.google.updateDelaysMs.push(300);
+    const answers = [];
+    for (const tenantId of [tenants[1], tenants[0], tenants[2]]) {
+      answers.push(post(service, ownerOf(org), 'tenants/switch', { tenantId }));
+      await eventually(
+        async () =>
+          (await service.sql('SELECT 1 FROM users WHERE id = $1 AND claimed_tenant_id = $2', [org.user, tenantId]))
+            .length === 1,
+      );
+    }
+    for (const answer of await Promise.all(answers)) expect(answer.status).toBe(200);
+    expect(service.claims.get(org.user)).toMatchObject({ tenant_id: tenants[2] });
+    expect(await service.sql('SELECT 1 FROM claim_writes WHERE user_id = $1', [org.user])).toEqual([]);
+  });
+});

@@ -1,0 +1,122 @@
+/** Orgs, tenants and people without HTTP: the services of one replica on a real Postgres. */
+import type { DashboardUserPrincipal, Role } from '../../src/identity/index.js';
+import type { Settings } from '../../src/platform/config/index.js';
+import { PepperRing } from '../../src/platform/crypto/index.js';
+import { Database, Revocations } from '../../src/platform/database/index.js';
+import { Events, type DomainEvent } from '../../src/platform/events/index.js';
+import { PageTokens } from '../../src/platform/http/index.js';
+import { IdempotencyKeys } from '../../src/platform/idempotency/index.js';
+import { ClaimWrites } from '../../src/tenancy/claim-writes.js';
+import { ClaimWritesRepository } from '../../src/tenancy/claim-writes.repository.js';
+import type { ClaimsWriter } from '../../src/tenancy/index.js';
+import { InvitationsRepository } from '../../src/tenancy/invitations.repository.js';
+import { InvitationsService } from '../../src/tenancy/invitations.service.js';
+import { MembersRepository } from '../../src/tenancy/members.repository.js';
+import { MembersService } from '../../src/tenancy/members.service.js';
+import { OrgTransactions } from '../../src/tenancy/org-transactions.js';
+import { OrgsRepository } from '../../src/tenancy/orgs.repository.js';
+import { OrgsService } from '../../src/tenancy/orgs.service.js';
+import { TenantsRepository } from '../../src/tenancy/tenants.repository.js';
+import { TenantsService } from '../../src/tenancy/tenants.service.js';
+import { testSettings } from './settings.js';
+import { onDatabase, rowsOf } from './sql.js';
+
+export interface Tenancy {
+  readonly database: Database;
+  readonly outbox: ClaimWritesRepository;
+  readonly claimWrites: ClaimWrites;
+  readonly orgs: OrgsService;
+  readonly members: MembersService;
+  readonly invitations: InvitationsService;
+  readonly tenants: TenantsService;
+  readonly events: Events;
+  /** What the services told, whether or not its transaction was committed. */
+  readonly published: DomainEvent[];
+  stop(): Promise<void>;
+}
+
+/** Its outbox polls only where a spec starts it. */
+export function startTenancy(databaseUrl: string, writer: ClaimsWriter, overrides: Partial<Settings> = {}): Tenancy {
+  const settings = testSettings({ databaseUrl, ...overrides });
+  const database = new Database(settings);
+  const peppers = new PepperRing(settings.peppers);
+  const outbox = new ClaimWritesRepository(database);
+  const claimWrites = new ClaimWrites(outbox, writer);
+  const events = new Events();
+  const published: DomainEvent[] = [];
+  events.subscribe(async (event) => {
+    published.push(event);
+  });
+  const idempotency = new IdempotencyKeys(database);
+  const pageTokens = new PageTokens(peppers);
+  const orgs = new OrgTransactions(database);
+  const members = new MembersRepository();
+  return {
+    database,
+    outbox,
+    claimWrites,
+    orgs: new OrgsService(
+      database,
+      orgs,
+      new OrgsRepository(database),
+      claimWrites,
+      outbox,
+      events,
+      idempotency,
+      pageTokens,
+    ),
+    members: new MembersService(orgs, members, outbox, claimWrites, events, pageTokens),
+    invitations: new InvitationsService(
+      database,
+      orgs,
+      new InvitationsRepository(),
+      members,
+      claimWrites,
+      events,
+      idempotency,
+      peppers,
+      pageTokens,
+      new Revocations(settings),
+      settings,
+    ),
+    tenants: new TenantsService(database, orgs, new TenantsRepository(), claimWrites, events, idempotency, pageTokens),
+    events,
+    published,
+    async stop() {
+      await claimWrites.beforeApplicationShutdown();
+      await database.close();
+    },
+  };
+}
+
+/** A person in a tenant, as authentication would say. */
+export function dashboardUser(userId: string, tenantId: string, role: Role): DashboardUserPrincipal {
+  return { kind: 'dashboardUser', userId, tenantId, role, email: `${userId}@example.com`, emailVerified: true };
+}
+
+/** Puts people into an org behind the services' back. */
+export function seedMembers(
+  superuserUrl: string,
+  orgId: string,
+  members: Readonly<Record<string, Role>>,
+): Promise<void> {
+  return onDatabase(superuserUrl, async (client) => {
+    for (const [userId, role] of Object.entries(members)) {
+      await client.query('INSERT INTO users (id, email) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+        userId,
+        `${userId}@example.com`,
+      ]);
+      await client.query('INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, $3)', [orgId, userId, role]);
+    }
+  });
+}
+
+/** The roles of an org's members, by user. */
+export async function rolesOf(superuserUrl: string, orgId: string): Promise<Record<string, string>> {
+  const rows = await rowsOf<{ user_id: string; role: string }>(
+    superuserUrl,
+    'SELECT user_id, role FROM memberships WHERE org_id = $1 ORDER BY user_id',
+    [orgId],
+  );
+  return Object.fromEntries(rows.map(({ user_id: userId, role }) => [userId, role]));
+}
