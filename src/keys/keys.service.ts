@@ -66,7 +66,7 @@ export class KeysService {
   ) {}
 
   /** @throws Fault invalid_input, permission_denied */
-  create<T>(
+  async create<T>(
     principal: DashboardUserPrincipal,
     { name, description, permissions, rateLimit, expiresAt }: CreateKeyRequest,
     around: Around<IssuedKey, T>,

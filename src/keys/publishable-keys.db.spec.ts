@@ -35,6 +35,8 @@ const oidc = (changes: Partial<OidcConfigRequest> = {}): OidcConfigRequest => ({
   humanPrefix: '',
   ...changes,
 });
+/** As the audit log is told of it: whole. */
+const told = (issuer: string) => ({ issuer, audience: 'app', jwksUri: null, humanPrefix: '' });
 const make = (changes: Partial<CreatePublishableKeyRequest> = {}, role: Role = 'owner', on = node) =>
   on.createPublishable(person(acme, role), changes);
 const update = (keyId: string, changes: Partial<UpdateKeyRequest>, role: Role = 'owner') =>
@@ -124,7 +126,11 @@ describe('a publishable key that is made', () => {
         actor: { type: 'user', id: acme.ownerId },
         tenantId: acme.tenantId,
         resource: { type: 'key', id: record.id },
-        details: { type: 'PUBLISHABLE', permissions: record.scopes, issuer: 'https://issuer.example' },
+        details: {
+          type: 'PUBLISHABLE',
+          permissions: record.scopes,
+          issuer: told('https://issuer.example'),
+        },
       },
     ]);
     expect(JSON.stringify(node.told)).not.toContain(key.slice(12));
@@ -168,7 +174,7 @@ describe('a publishable key that is changed', () => {
     expect(node.told).toMatchObject([
       {
         action: 'key.updated',
-        details: { oldIssuer: 'https://issuer.example', newIssuer: 'https://b.example' },
+        details: { oldIssuer: told('https://issuer.example'), newIssuer: told('https://b.example') },
       },
     ]);
     expect((node.told[0]?.details?.['changed'] as string[]).toSorted()).toEqual([

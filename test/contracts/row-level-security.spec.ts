@@ -46,6 +46,10 @@ describe('the build without filters', () => {
         'tx.x.create({ data: { tenantId, b } }); f(tenantId, { where: { id }, tenantId });',
       count: 4,
     });
+    const tenantId = '$' + '{tenantId}';
+    expect(
+      withoutTenantFilters(`sql\`WHERE e.tenant_id = ${tenantId} AND e.id = ${tenantId} OR e.tenant_id IS NULL\``),
+    ).toEqual({ code: `sql\`WHERE true AND e.id = ${tenantId} OR true\``, count: 2 });
   });
 });
 

@@ -206,9 +206,12 @@ DROP FUNCTION reserve_usage(uuid, uuid[], text[], text[], text[], text[], text[]
 DROP FUNCTION settle_usage(uuid[], text[], integer[], bigint[], bigint[], boolean[], integer[]);
 SET LOCAL ROLE NONE;
 
--- A credential look-up: one row always. So that refusing an unknown, a revoked and an expired key takes the same way, each
--- makes the same three look-ups by index (the last for no key, where nothing was found), and gives a row that is empty but
--- for `expired`. A retired secret ends with its grace, or with its key if that comes first.
+-- A credential look-up, by one hash for each pepper in use: one row always. Refusing an unknown, a revoked and an expired
+-- secret takes the same way: of each hash the first secret at or after it is fetched, which is there for one that nobody
+-- has, too, then the key of that one; and unless it is the secret that was asked for, and good, the row is empty but for
+-- `expired`. A retired secret ends with its grace, or with its key if that comes first.
+-- The sub-select hides the hashes from the planner, which then settles on one plan for all of them: to plan each call anew
+-- would take several times as long as the call, and not the same time for each hash.
 CREATE FUNCTION find_api_key(p_hashes bytea[])
   RETURNS TABLE (id text, tenant_id text, type text, hash bytea, pepper_version integer, scopes text[],
                  requests_per_minute integer, requests_per_minute_per_human integer, expires_at timestamptz,
@@ -218,24 +221,34 @@ CREATE FUNCTION find_api_key(p_hashes bytea[])
   SET search_path = pg_catalog, public, pg_temp
   AS $$
     SELECT live.id, live.tenant_id, live.type, live.secret_hash, live.secret_pepper_version, live.scopes,
-           live.requests_per_minute, live.requests_per_minute_per_human, live.ends_at, over.expired, live.allowed_origins,
+           live.requests_per_minute, live.requests_per_minute_per_human, live.ends_at,
+           CASE WHEN secret.found AND k.revoked_at IS NULL THEN secret.ends_at <= now() END, live.allowed_origins,
            live.oidc_issuer, live.oidc_audience, live.oidc_jwks_uri, live.human_prefix,
            CASE WHEN live.type = 'PUBLISHABLE' THEN ARRAY(
              SELECT DISTINCT o.human_prefix FROM api_keys o
-             WHERE o.tenant_id = live.tenant_id AND o.type = 'PUBLISHABLE'
+             WHERE o.tenant_id = live.tenant_id AND o.type = 'PUBLISHABLE' AND o.revoked_at IS NULL
                AND o.human_prefix <> '' AND o.human_prefix <> live.human_prefix) END
     FROM (VALUES (1)) AS always (row)
-    LEFT JOIN api_keys c ON c.hash = ANY (p_hashes)
-    LEFT JOIN api_key_retired_secrets r ON r.hash = ANY (p_hashes)
-    LEFT JOIN api_keys k ON k.id = coalesce(c.id, r.key_id, '')
-    CROSS JOIN LATERAL (
-      SELECT CASE WHEN k.revoked_at IS NULL THEN least(k.expires_at, r.expires_at) <= now() END AS expired
-    ) AS over
+    LEFT JOIN unnest((SELECT p_hashes)) AS presented (hash) ON true
     LEFT JOIN LATERAL (
-      SELECT k.*, least(k.expires_at, r.expires_at) AS ends_at, coalesce(c.hash, r.hash) AS secret_hash,
-             coalesce(c.pepper_version, r.pepper_version) AS secret_pepper_version
-      WHERE k.revoked_at IS NULL AND over.expired IS NOT TRUE
+      SELECT a.id, a.hash, a.pepper_version FROM api_keys a
+      WHERE a.hash >= presented.hash ORDER BY a.hash LIMIT 1
+    ) AS c ON true
+    LEFT JOIN LATERAL (
+      SELECT s.key_id, s.hash, s.pepper_version, s.expires_at FROM api_key_retired_secrets s
+      WHERE s.hash >= presented.hash ORDER BY s.hash LIMIT 1
+    ) AS r ON true
+    LEFT JOIN api_keys k ON k.id = CASE WHEN r.hash = presented.hash THEN r.key_id ELSE c.id END
+    CROSS JOIN LATERAL (
+      SELECT c.hash = presented.hash OR r.hash = presented.hash AS found,
+             CASE WHEN r.hash = presented.hash THEN least(k.expires_at, r.expires_at) ELSE k.expires_at END AS ends_at
+    ) AS secret
+    LEFT JOIN LATERAL (
+      SELECT k.*, secret.ends_at, presented.hash AS secret_hash,
+             CASE WHEN r.hash = presented.hash THEN r.pepper_version ELSE c.pepper_version END AS secret_pepper_version
+      WHERE secret.found AND k.revoked_at IS NULL AND (secret.ends_at <= now()) IS NOT TRUE
     ) AS live ON true
+    ORDER BY secret.found DESC NULLS LAST
     LIMIT 1
   $$;
 

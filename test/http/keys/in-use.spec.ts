@@ -29,7 +29,7 @@ const view = (keyId: string, on: TestService = service): Promise<Record<string, 
 
 describe('a key', () => {
   it('works until it expires, and is refused like one that never was from then on', async () => {
-    const { key, keyId } = await service.createKey(org, { expiresAt: new Date(Date.now() + 2000) });
+    const { key, keyId } = await service.createKey(org, { expiresAt: new Date(Date.now() + 5000) });
     expect((await models(key)).status).toBe(200);
     expect(await view(keyId)).toMatchObject({ status: 'ACTIVE' });
     let refused = await models(key);

@@ -88,7 +88,7 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
   service.process.signal('SIGTERM');
   await last.whole();
   const { code, stdout, stderr } = await service.process.exited;
-  await settledCalls(service, 12);
+  await settledCalls(service, 13);
   await service.stop();
   await database.drop();
 
