@@ -128,7 +128,7 @@ const planted = (tenantId: string) => ({
 });
 
 it.each([
-  { connections: 1, turns: 2000, atOnce: 8 },
+  { connections: 1, turns: 2000, atOnce: 4 },
   { connections: 3, turns: 700, atOnce: 12 },
 ])(
   'no tenant ever sees or changes a row of the other: $turns transactions on $connections connection(s)',
