@@ -192,7 +192,7 @@ describe("a tenant's issuers share no human", () => {
     }
   });
 
-  it('each key tells the prefixes of the others, on every replica, from the moment that there is one more; a revoked key's humans stay its issuer's', async () => {
+  it("each key tells the prefixes of the others, on every replica, from the moment that there is one more; a revoked key's humans stay its issuer's", async () => {
     const { key, record } = await make();
     const others = async (on: KeysNode): Promise<readonly string[]> => {
       await on.hearEverything();

@@ -226,7 +226,7 @@ CREATE FUNCTION find_api_key(p_hashes bytea[])
            live.oidc_issuer, live.oidc_audience, live.oidc_jwks_uri, live.human_prefix,
            CASE WHEN live.type = 'PUBLISHABLE' THEN ARRAY(
              SELECT DISTINCT o.human_prefix FROM api_keys o
-             WHERE o.tenant_id = live.tenant_id AND o.type = 'PUBLISHABLE' AND o.revoked_at IS NULL
+             WHERE o.tenant_id = live.tenant_id AND o.type = 'PUBLISHABLE'
                AND o.human_prefix <> '' AND o.human_prefix <> live.human_prefix) END
     FROM (VALUES (1)) AS always (row)
     LEFT JOIN unnest((SELECT p_hashes)) AS presented (hash) ON true
