@@ -57,7 +57,7 @@ const DEAD: Readonly<Record<string, (type: Type) => Promise<string>>> = {
   'expired while it was remembered': async (type) => {
     const { record, key } = await make(type);
     // Long enough to be remembered, and over by the time of the first try, without anybody being told.
-    const expiresAt = new Date(node.service.now().getTime() + 400);
+    const expiresAt = new Date(node.service.now().getTime() + 2000);
     await node.service.update(person(acme), { keyId: record.id, expiresAt });
     await node.hearEverything();
     await authenticate(key);
@@ -172,7 +172,7 @@ it('the database gives one row for each, which is the same but for what is told 
 
 it('a key whose expiry was moved is good again, though it was refused from memory before', async () => {
   const { record, key } = await make('SECRET');
-  const expiresAt = new Date(node.service.now().getTime() + 400);
+  const expiresAt = new Date(node.service.now().getTime() + 2000);
   await node.service.update(person(acme), { keyId: record.id, expiresAt });
   await node.hearEverything();
   await authenticate(key);

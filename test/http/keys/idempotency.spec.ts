@@ -69,8 +69,8 @@ const isReplay = ({ headers }: Answer): boolean => headers['x-gatehouse-idempote
 
 describe.each(ROUTES)('api-keys/%s', (route) => {
   it('of many that come at once makes one key, shows it to one, and tells the others that they repeat', async () => {
-    const answers = await Promise.all(Array.from({ length: 10 }, () => send(route, BODIES[route], 'at-once')));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    const answers = await Promise.all(Array.from({ length: 4 }, () => send(route, BODIES[route], 'at-once')));
+    expect(answers.filter(({ status }) => status !== 200).map(({ text }) => text)).toEqual([]);
     const first = answers.filter((answer) => !isReplay(answer)).map((answer) => answer.json<Made>());
     expect(first).toHaveLength(1);
     const { key, ...shown } = first[0]?.result ?? { keyId: '' };
