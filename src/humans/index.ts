@@ -1,1 +1,2 @@
+export { HumanLimits, remainingOf, type LimitChange } from './human-limits.js';
 export { HumansModule } from './humans.module.js';

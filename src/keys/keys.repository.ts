@@ -4,7 +4,7 @@ import type { PepperedHash } from '../platform/crypto/index.js';
 import { Database, Prisma, type TenantTransaction } from '../platform/database/index.js';
 import type { IssuerPrefix } from './issuer-prefixes.js';
 import type { ApiKeyType } from './key-format.js';
-import type { StoredLimit } from './usage-limits.js';
+import type { StoredLimit } from '../tenancy/index.js';
 
 /** A key's record as this feature reads it; hashes stay in the database. */
 const COLUMNS = {

@@ -3,7 +3,7 @@ import type { Settings } from '../platform/config/index.js';
 import { formatTimestamp } from '../platform/http/index.js';
 import type { KeyView } from './keys.dto.js';
 import type { ApiKeyRecord } from './keys.repository.js';
-import { viewLimits } from './usage-limits.js';
+import { viewLimits } from '../tenancy/index.js';
 
 /** The limits of keys that have none of their own. */
 export type KeyDefaults = Pick<Settings, 'requestsPerMinute' | 'requestsPerMinutePerHuman'>;

@@ -9,3 +9,11 @@ export { firebaseIssuer } from './firebase-issuer.js';
 export { MembershipDirectory, type Membership } from './membership-directory.js';
 export { OrgsService } from './orgs.service.js';
 export { TenancyModule } from './tenancy.module.js';
+export {
+  LIMIT_TYPES,
+  usageLimits,
+  usageLimitView,
+  viewLimits,
+  type LimitType,
+  type StoredLimit,
+} from './usage-limits.js';

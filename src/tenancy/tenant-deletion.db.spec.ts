@@ -59,6 +59,16 @@ async function furnish(tenantId: string): Promise<void> {
       tenantId,
       `hum_${tenantId}`,
     ]);
+    await client.query(
+      `INSERT INTO usage_tokens (id, tenant_id, key_id, human_id, expires_at)
+       VALUES ($1, $2, $3, $4, now() + interval '1 day')`,
+      [`utk_${tenantId}`, tenantId, keyId, `hum_${tenantId}`],
+    );
+    await client.query(
+      `INSERT INTO usage_reports (id, tenant_id, human_id, key_id, type, micro_units, idempotency_key)
+       VALUES ($1, $2, $3, $4, 'conversational_seconds', 1, 'k')`,
+      [randomUUID(), tenantId, `hum_${tenantId}`, keyId],
+    );
     const lease = randomUUID();
     await client.query('INSERT INTO process_leases (id) VALUES ($1)', [lease]);
     await client.query(
@@ -168,17 +178,17 @@ describe('a tenant that is deleted', () => {
     const under: { name: string; text: string; values: unknown[] }[] = [
       {
         name: 'a reservation',
-        text: "SELECT * FROM reserve_usage($1, $2, $3, '{key}', '{NULL}', '{ada}', '{req}', '{openai}', '{m}', '{f}', '{1}', '{1}', '{/v1}', '{a}')",
+        text: "SELECT * FROM reserve_usage($1, $2, $3, '{key}', '{NULL}', '{ada}', '{req}', '{openai}', '{m}', '{f}', '{1}', '{1}', '{1}', '{1}', '{1}', '{f}', '{/v1}', '{a}')",
         values: [leaseId, [randomUUID()], [staging]],
       },
       {
         name: 'a settlement',
-        text: "SELECT settle_usage($1, '{COMPLETED}', '{200}', '{1}', '{1}', '{f}', '{1}')",
+        text: "SELECT settle_usage($1, '{COMPLETED}', '{200}', '{1}', '{1}', '{f}', '{1}', '{1}', '{0}', '{1}')",
         values: [[reserved]],
       },
       {
         name: 'a correction of a swept call',
-        text: "SELECT settle_usage($1, '{COMPLETED}', '{200}', '{1}', '{1}', '{f}', '{1}')",
+        text: "SELECT settle_usage($1, '{COMPLETED}', '{200}', '{1}', '{1}', '{f}', '{1}', '{1}', '{0}', '{1}')",
         values: [[swept]],
       },
       {

@@ -1,4 +1,4 @@
 export { ProcessLease } from './process-lease.js';
 export { UsageLedger } from './usage-ledger.js';
 export { UsageModule } from './usage.module.js';
-export type { Outcome, Reservation, Settlement } from './usage.types.js';
+export type { Admission, Outcome, Reservation, Settlement, TokenPrice } from './usage.types.js';

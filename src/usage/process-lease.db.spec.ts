@@ -267,7 +267,10 @@ describe('the truth about a call that was charged whole', () => {
     const settler = connectionTo(database.superuserUrl);
     await settler.connect();
     await settler.query('BEGIN');
-    await settler.query("SELECT settle_usage(ARRAY[$1::uuid], '{OK}', '{200}', '{7}', '{11}', '{false}', '{5}')", [id]);
+    await settler.query(
+      "SELECT settle_usage(ARRAY[$1::uuid], '{OK}', '{200}', '{7}', '{11}', '{false}', '{5}', '{1}', '{0}', '{NULL}')",
+      [id],
+    );
     const sweeping = rowsOf<{ swept: number }>(
       database.superuserUrl,
       "SELECT sweep_usage(interval '1 second') AS swept",

@@ -43,7 +43,7 @@ const log = () =>
 const humans = () =>
   sql<{ tenant_id: string; human: string; id: string }>('SELECT tenant_id, human, id FROM humans ORDER BY 1, 2');
 
-const reserve = (changes: Partial<Reservation>): Promise<void> => running.ledger.reserve(reservation(changes));
+const reserve = (changes: Partial<Reservation>): Promise<unknown> => running.ledger.reserve(reservation(changes));
 const impersonated = (changes: Partial<Reservation> = {}): Partial<Reservation> => ({
   human: 'ann',
   impersonated: IMPERSONATED,
@@ -273,7 +273,10 @@ it('a correction keeps the human of the row that it corrects', async () => {
   await reserve({ id, human: 'ann' });
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query("UPDATE usage_records SET state = 'SWEPT' WHERE id = $1", [id]);
-    await client.query("SELECT settle_usage($1, '{OK}', '{200}', '{1}', '{2}', '{false}', '{5}')", [[id]]);
+    await client.query(
+      "SELECT settle_usage($1, '{OK}', '{200}', '{1}', '{2}', '{false}', '{5}', '{1}', '{0}', '{NULL}')",
+      [[id]],
+    );
   });
   const [human] = await humans();
   expect((await calls()).map(({ human_id: of }) => of)).toEqual([human!.id, human!.id]);

@@ -33,7 +33,7 @@ const sql = <Row extends object>(text: string, values: unknown[] = []): Promise<
 const tenantsIn = async (table: 'usage_records' | 'audit_events' | 'humans'): Promise<string[]> =>
   (await sql<{ tenant_id: string }>(`SELECT tenant_id FROM ${table} ORDER BY 1`)).map(({ tenant_id: id }) => id);
 
-const reserve = (changes: Partial<Reservation>): Promise<void> => running.ledger.reserve(reservation(changes));
+const reserve = (changes: Partial<Reservation>): Promise<unknown> => running.ledger.reserve(reservation(changes));
 const impersonated = (changes: Partial<Reservation> = {}): Partial<Reservation> => ({
   human: 'ann',
   impersonated: IMPERSONATED,

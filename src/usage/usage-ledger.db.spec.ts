@@ -78,7 +78,7 @@ describe('a reservation', () => {
     expect(reserved.ending).toBeUndefined();
     await lock.end('ROLLBACK');
     await eventually(() => reserved.ending !== undefined);
-    expect(reserved.ending).toEqual({ value: undefined });
+    expect(reserved.ending).toEqual({ value: { limited: false, outputTokens: 1000 } });
     expect(await rows(id)).toEqual([
       expect.objectContaining({ state: 'RESERVED', kind: 'CALL', outcome: null, input_tokens: 0, output_tokens: 0 }),
     ]);

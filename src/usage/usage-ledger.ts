@@ -1,37 +1,44 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import { unknownCredential } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { Database, GroupCommit } from '../platform/database/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { logger } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
+import { RESERVE, SETTLE, reserveValues, settleValues, type ReservedRow, type Verdict } from './ledger-statements.js';
 import { ProcessLease } from './process-lease.js';
-import type { Reservation, Settlement } from './usage.types.js';
-
-const RESERVE = {
-  name: 'reserve_usage',
-  text: 'SELECT * FROM reserve_usage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
-};
-const SETTLE = { name: 'settle_usage', text: 'SELECT settle_usage($1, $2, $3, $4, $5, $6, $7)' };
+import { refusedAdmission } from './refused-admission.js';
+import type { Admission, Reservation, Settlement } from './usage.types.js';
 
 const MAX_BATCH = 500;
 const RESERVE_WAIT_MS = 3000;
 const SETTLE_GATHER_MS = 10;
 const SETTLE_RETRY_MS = 500;
 const DISOWN_AGAIN_MS = 10_000;
+const SETTLED_WAIT_MS = 2000;
+
+/** A reservation's fate: what it may do, or why it may not. */
+type Reserved = Admission | Verdict;
+
+interface OpenCall {
+  readonly reservedAtMs: number;
+  /** Whose limits it is charged to, within its tenant; null: nobody's. */
+  readonly charged: string | null;
+}
 
 /**
  * The ledger of governed calls: reserve, then dispatch, then settle.
  *
  * Guarantees: `reserve` resolves only once the reservation is committed, so that no call goes upstream unrecorded. Each
  * reservation is settled once: by `settle`, or, should this process die, by a sweeper that charges it whole. A
- * settlement that can't be written waits in a bounded queue; while that is full, `reserve` answers 503.
+ * settlement that can't be written waits in a bounded queue; while that is full, `reserve` answers 503. Limits of humans
+ * are judged and charged in the very statements that reserve and settle: of N parallel calls against room for M exactly M
+ * pass, on any number of replicas.
  */
 @Injectable()
 export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly reservations: GroupCommit<Reservation, boolean>;
+  private readonly reservations: GroupCommit<Reservation, Reserved>;
   /** When each open call was reserved; insertion order is age order. */
-  private readonly open = new Map<string, number>();
+  private readonly open = new Map<string, OpenCall>();
   private pending: Settlement[] = [];
   private settling: Promise<void> | null = null;
   private closing = false;
@@ -65,24 +72,26 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   /**
-   * @throws Fault unavailable, or unauthenticated where the tenant is gone: nothing may be sent upstream.
+   * @throws Fault nothing may be sent upstream: unavailable; unauthenticated where the tenant is gone; usage_limit_exceeded;
+   *   invalid_input where a limit can't judge the call
    */
-  async reserve(reservation: Reservation): Promise<void> {
+  async reserve(reservation: Reservation): Promise<Admission> {
     if (this.pending.length >= this.settings.ledgerQueueLimit) {
       throw new Fault('unavailable', 'The usage ledger is behind; try again shortly.', { retryAfterSeconds: 2 });
     }
-    this.open.set(reservation.id, performance.now());
+    this.open.set(reservation.id, { reservedAtMs: performance.now(), charged: chargedBy(reservation) });
+    let reserved: Reserved;
     try {
-      const written = await this.reservations.add(reservation);
-      if (!written) {
-        this.open.delete(reservation.id);
-        throw unknownCredential();
-      }
+      reserved = await this.reservations.add(reservation);
     } catch (error) {
       // A 503 may hide a commit; that reservation is open until `disown` has settled it.
       if (!(error instanceof Fault)) this.open.delete(reservation.id);
       throw error;
     }
+    if (typeof reserved === 'object') return reserved;
+    this.open.delete(reservation.id);
+    this.metrics.admissionsRefused.inc({ reason: reserved });
+    throw refusedAdmission(reserved, reservation);
   }
 
   /** Never throws: the truth waits here until the database takes it. */
@@ -101,34 +110,39 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     await this.settling;
   }
 
+  /**
+   * Waits until what is settled so far of one human's calls is written; not longer than a moment, since the database may be
+   * away. Calls that are still under way are not waited for.
+   */
+  async settledOf(tenantId: string, human: string): Promise<void> {
+    const charged = chargedAs(tenantId, human);
+    const isPending = (): boolean => this.pending.some(({ id }) => this.open.get(id)?.charged === charged);
+    const until = performance.now() + SETTLED_WAIT_MS;
+    while (isPending() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
   async beforeApplicationShutdown(): Promise<void> {
     this.closing = true;
     await this.flush();
     await this.lease.stop();
   }
 
-  /** @returns for each whether it is written; false: its tenant is gone */
-  private async writeReservations(items: readonly Reservation[]): Promise<readonly boolean[]> {
+  private async writeReservations(items: readonly Reservation[]): Promise<readonly Reserved[]> {
     for (let attempt = 0; ; attempt += 1) {
-      const rows = await this.database.call<{ alive: boolean; refused_ids: string[] | null }>(RESERVE, [
-        this.lease.id,
-        items.map((item) => item.id),
-        items.map((item) => item.tenantId),
-        items.map((item) => item.keyId),
-        items.map((item) => item.userId),
-        someOf(items, (item) => item.human),
-        items.map((item) => item.requestId),
-        items.map((item) => item.provider),
-        items.map((item) => item.model),
-        items.map((item) => item.streamed),
-        items.map((item) => item.reservedInputTokens),
-        items.map((item) => item.reservedOutputTokens),
-        someOf(items, (item) => item.impersonated?.route ?? null),
-        someOf(items, (item) => item.impersonated?.address ?? null),
-      ]);
-      if (rows[0]?.alive === true) {
-        const refused = rows[0].refused_ids;
-        return items.map(({ id }) => refused === null || !refused.includes(id));
+      const [row] = await this.database.call<ReservedRow & Record<string, unknown>>(
+        RESERVE,
+        reserveValues(this.lease.id, items),
+      );
+      if (row?.alive === true) {
+        return items.map(({ reservedOutputTokens }, index) => {
+          const granted = row.granted?.[index] ?? null;
+          return (
+            row.verdicts?.[index] ?? {
+              limited: granted !== null,
+              outputTokens: granted === null ? reservedOutputTokens : Number(granted),
+            }
+          );
+        });
       }
       if (attempt === 1)
         throw new Fault('unavailable', 'The usage ledger is out of reach; try again shortly.', {
@@ -148,7 +162,10 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
       outcome: 'NOT_SENT',
       statusCode: null,
       inputTokens: 0,
+      cachedInputTokens: 0,
       outputTokens: 0,
+      costPicoUsd: 0n,
+      counted: false,
       estimated: false,
       latencyMs: 0,
     };
@@ -198,25 +215,23 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   private async writeSettlements(batch: readonly Settlement[]): Promise<void> {
-    await this.database.call(SETTLE, [
-      batch.map((item) => item.id),
-      batch.map((item) => item.outcome),
-      batch.map((item) => item.statusCode),
-      batch.map((item) => item.inputTokens),
-      batch.map((item) => item.outputTokens),
-      batch.map((item) => item.estimated),
-      batch.map((item) => Math.round(item.latencyMs)),
-    ]);
+    const [row] = await this.database.call<{ overruns: number }>(SETTLE, settleValues(batch));
+    const overruns = row?.overruns ?? 0;
+    if (overruns === 0) return;
+    this.metrics.overruns.inc(overruns);
+    logger.warn({ overruns }, 'Calls used more than the bound that had been reserved for them.');
   }
 
   private oldestOpenMs(): number | null {
-    for (const reservedAtMs of this.open.values()) return performance.now() - reservedAtMs;
+    for (const { reservedAtMs } of this.open.values()) return performance.now() - reservedAtMs;
     return null;
   }
 }
 
-/** What each item has of something that most have not; null where none has it, which spares Postgres the whole question. */
-function someOf<T>(items: readonly Reservation[], pick: (item: Reservation) => T | null): (T | null)[] | null {
-  const picked = items.map(pick);
-  return picked.some((value) => value !== null) ? picked : null;
+function chargedBy({ tenantId, human }: Reservation): string | null {
+  return human === null ? null : chargedAs(tenantId, human);
+}
+
+function chargedAs(tenantId: string, human: string): string {
+  return `${tenantId}\0${human}`;
 }

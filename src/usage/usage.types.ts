@@ -15,7 +15,27 @@ export interface Reservation {
   readonly streamed: boolean;
   /** Upper bounds; what an orphan is charged. */
   readonly reservedInputTokens: number;
+  /** Of all choices together. */
   readonly reservedOutputTokens: number;
+  /** How many answers share the output: what is granted of it is a multiple of this. */
+  readonly choices: number;
+  /** The field whose content has no known bound, so that no limit of tokens or cost can judge the call; null: none. */
+  readonly boundless: string | null;
+  /** What a token costs at most, in millionths of a micro-dollar; null: the model has no known price. */
+  readonly price: TokenPrice | null;
+}
+
+export interface TokenPrice {
+  readonly inputPicoUsd: bigint;
+  readonly outputPicoUsd: bigint;
+}
+
+/** What a reserved call may do. */
+export interface Admission {
+  /** Whether a limit of tokens or cost judged it: then it must not produce more than `outputTokens`. */
+  readonly limited: boolean;
+  /** Of all choices together: what was asked for, or the room that was left. */
+  readonly outputTokens: number;
 }
 
 /** How a call ended. `NOT_SENT`: admission failed after the reservation may have been written. */
@@ -30,6 +50,12 @@ export interface Settlement {
   readonly statusCode: number | null;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Of the input, what the provider had in its cache. */
+  readonly cachedInputTokens: number;
+  /** In millionths of a micro-dollar; null: the model has no known price. */
+  readonly costPicoUsd: bigint | null;
+  /** False where the upstream produced nothing: the request is given back. */
+  readonly counted: boolean;
   /** True where the provider did not say and the tokens were counted here. */
   readonly estimated: boolean;
   /** From the reservation to the last byte. */

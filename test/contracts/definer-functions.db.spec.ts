@@ -170,8 +170,8 @@ async function refusal(text: string, values: unknown[]): Promise<string | undefi
 
 const UNIQUE_VIOLATION = '23505';
 const RESERVE = `SELECT * FROM reserve_usage($1, $2, $3, $4, '{null}', $5, '{req}', '{openai}', '{m}', '{false}', '{7}', '{7}',
-                                            $6, '{192.0.2.1}')`;
-const SETTLE = `SELECT settle_usage($1, '{OK}', '{200}', '{1}', '{2}', '{false}', '{5}')`;
+                                            '{1}', '{1}', '{1}', '{false}', $6, '{192.0.2.1}')`;
+const SETTLE = `SELECT settle_usage($1, '{OK}', '{200}', '{1}', '{2}', '{false}', '{5}', '{1}', '{0}', '{1}')`;
 const CREATE_ORG = 'SELECT * FROM create_org($1, $2, $3, $4, $5, $6, $7, $8)';
 
 /** By the function's name: leaves everything of `b` as it is, and shows none of it. */
@@ -328,10 +328,10 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     // Purpose: new records of any tenants, under a lease that lives, with the human and the audit row that belong to each.
     const reserve = (leaseId: string, id: string, tenant: Tenant, human: string | null = null) =>
       call(RESERVE, [leaseId, [id], [tenant.tenantId], [tenant.keyId], [human], [human === null ? null : 'a route']]);
-    const WRITTEN = [{ alive: true, refused_ids: null }];
+    const WRITTEN = [{ alive: true, verdicts: null, granted: null }];
     // An id that is there already stays whose it is.
     expect(await reserve(a.leaseId, b.recordId, a)).toEqual(WRITTEN);
-    expect(await reserve(randomUUID(), randomUUID(), b)).toEqual([{ alive: false, refused_ids: null }]);
+    expect(await reserve(randomUUID(), randomUUID(), b)).toEqual([{ alive: false, verdicts: null, granted: null }]);
     const before = JSON.parse(await everythingOf(a)) as unknown[][];
     // Another tenant's human of the same name is another human.
     expect(await reserve(a.leaseId, randomUUID(), a, b.human)).toEqual(WRITTEN);
@@ -342,7 +342,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     // A tenant that is gone gets nothing.
     const id = randomUUID();
     const gone = { ...a, tenantId: 'no-such-tenant' };
-    expect(await reserve(a.leaseId, id, gone, 'somebody')).toEqual([{ alive: true, refused_ids: [id] }]);
+    expect(await reserve(a.leaseId, id, gone, 'somebody')).toEqual([{ alive: true, verdicts: ['gone'], granted: null }]);
     expect(JSON.parse(await everythingOf(a))).toEqual(after);
   },
 

@@ -95,6 +95,9 @@ export function reservation(changes: Partial<Reservation> = {}): Reservation {
     streamed: true,
     reservedInputTokens: 100,
     reservedOutputTokens: 1000,
+    choices: 1,
+    boundless: null,
+    price: null,
     ...changes,
   };
 }
@@ -105,7 +108,10 @@ export function settlement(id: string, changes: Partial<Settlement> = {}): Settl
     outcome: 'OK',
     statusCode: 200,
     inputTokens: 7,
+    cachedInputTokens: 0,
     outputTokens: 11,
+    costPicoUsd: null,
+    counted: true,
     estimated: false,
     latencyMs: 12.4,
     ...changes,

@@ -174,6 +174,9 @@ export class ChatCall implements AnswerSink {
       streamed: this.request.stream,
       reservedInputTokens: bound.inputTokens,
       reservedOutputTokens: bound.outputTokens,
+      choices: this.request.choices,
+      boundless: null,
+      price: null,
     });
   }
 
@@ -233,7 +236,10 @@ export class ChatCall implements AnswerSink {
       outcome,
       statusCode: this.upstream?.status ?? null,
       inputTokens: usage.inputTokens,
+      cachedInputTokens: 0,
       outputTokens: usage.outputTokens,
+      costPicoUsd: null,
+      counted: true,
       estimated: usage.estimated,
       latencyMs: Math.round(performance.now() - this.startedAt),
     });

@@ -18,6 +18,19 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly admissionsRefused = new Counter({
+    name: 'gatehouse_ledger_admissions_refused_total',
+    help: 'Calls that were not admitted, by the limit or the reason.',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  });
+
+  readonly overruns = new Counter({
+    name: 'gatehouse_ledger_overruns_total',
+    help: 'Calls under a limit that used more than was reserved for them.',
+    registers: [this.registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
   }

@@ -10,10 +10,11 @@ export const LIMIT_TYPES = [
   'request_cnt',
   'cost_micros',
 ] as const;
+export type LimitType = (typeof LIMIT_TYPES)[number];
 
 /** As a limit is stored: in exact millionths, as the decimal digits of an integer. */
 export interface StoredLimit {
-  readonly type: (typeof LIMIT_TYPES)[number];
+  readonly type: LimitType;
   readonly microUnits: string;
 }
 
