@@ -115,7 +115,7 @@ const remains = () =>
 it.each([1, 2])('no row is left behind, whichever of %i reservations and the deletion comes first', async (count) => {
   await makeTenant('doomed');
   await reserve({});
-  const batch = (): Promise<PromiseSettledResult<void>[]> =>
+  const batch = (): Promise<PromiseSettledResult<unknown>[]> =>
     Promise.allSettled([
       reserve(impersonated({ tenantId: 'doomed' })),
       ...Array.from({ length: count - 1 }, () => reserve(impersonated())),

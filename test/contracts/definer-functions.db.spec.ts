@@ -342,7 +342,9 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     // A tenant that is gone gets nothing.
     const id = randomUUID();
     const gone = { ...a, tenantId: 'no-such-tenant' };
-    expect(await reserve(a.leaseId, id, gone, 'somebody')).toEqual([{ alive: true, verdicts: ['gone'], granted: null }]);
+    expect(await reserve(a.leaseId, id, gone, 'somebody')).toEqual([
+      { alive: true, verdicts: ['gone'], granted: null },
+    ]);
     expect(JSON.parse(await everythingOf(a))).toEqual(after);
   },
 
