@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { UsageModule } from '../usage/index.js';
 import { ChatController } from './chat/chat.controller.js';
 import { ChatService } from './chat/chat.service.js';
+import { KnownModels } from './models/model-facts.js';
 import { ModelsController } from './models/models.controller.js';
 import { PlatformProviderTenants } from './providers/platform-provider-tenants.js';
 import { ProviderRouter } from './providers/provider-router.js';
@@ -12,7 +13,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
 @Module({
   imports: [UsageModule],
   controllers: [ChatController, ModelsController, ThreadsController],
-  providers: [ChatService, ProviderRouter, PlatformProviderTenants, Tokenizer],
+  providers: [ChatService, KnownModels, ProviderRouter, PlatformProviderTenants, Tokenizer],
   exports: [PlatformProviderTenants, ProviderRouter],
 })
 export class LlmModule {}

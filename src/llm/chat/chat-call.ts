@@ -36,7 +36,7 @@ export interface ChatCaller {
 /** What the audit log says that was done on a human's behalf. */
 const ROUTE = 'POST /v1/chat/completions';
 
-const NOTHING_USED: TokenUsage = { inputTokens: 0, outputTokens: 0, estimated: false };
+const NOTHING_USED: TokenUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, estimated: false };
 
 /**
  * One chat completion from its reservation to its settlement.

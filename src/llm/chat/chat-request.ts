@@ -14,6 +14,9 @@ export interface ChatRequest {
   readonly choices: number;
   /** `max_completion_tokens`, else `max_tokens`; null: the provider's own limit. */
   readonly maxOutputTokens: number | null;
+  /** The two as they were written; which of them holds is the server's business. */
+  readonly maxTokens: number | null;
+  readonly maxCompletionTokens: number | null;
 }
 
 /** The fields that decide what a call costs and where it goes. */
@@ -36,6 +39,7 @@ export function parseChatRequest(raw: Buffer): ChatRequest {
   const stream = readStream(value['stream']);
   const options = readStreamOptions(json);
   const maxTokens = readTokenLimit('max_tokens', value['max_tokens']);
+  const maxCompletionTokens = readTokenLimit('max_completion_tokens', value['max_completion_tokens']);
   return {
     raw,
     json,
@@ -43,7 +47,9 @@ export function parseChatRequest(raw: Buffer): ChatRequest {
     stream,
     includeUsage: stream && options !== null && options['include_usage'] === true,
     choices: readChoices(value['n']),
-    maxOutputTokens: readTokenLimit('max_completion_tokens', value['max_completion_tokens']) ?? maxTokens,
+    maxOutputTokens: maxCompletionTokens ?? maxTokens,
+    maxTokens,
+    maxCompletionTokens,
   };
 }
 

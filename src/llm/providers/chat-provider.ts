@@ -47,6 +47,8 @@ export interface ProviderCall {
 
 export interface TokenUsage {
   readonly inputTokens: number;
+  /** Those of the input that the provider had in its cache: never more than the input; 0 where it did not say. */
+  readonly cachedInputTokens: number;
   readonly outputTokens: number;
   /** Counted here, because the provider did not say. */
   readonly estimated: boolean;

@@ -27,7 +27,7 @@ export class DummyProvider implements ChatProvider {
 
 const JSON_HEADERS: AnswerHeaders = { 'content-type': 'application/json' };
 const STREAM_HEADERS: AnswerHeaders = {};
-const NOTHING_USED: TokenUsage = { inputTokens: 0, outputTokens: 0, estimated: false };
+const NOTHING_USED: TokenUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, estimated: false };
 const WORDS = /\s*\S+|\s+$/g;
 
 class DummyCall implements ProviderCall {
@@ -65,7 +65,12 @@ class DummyCall implements ProviderCall {
     const { inputTokens, outputTokens } = this.answer;
     const whole = !this.request.stream || this.complete;
     const perChoice = whole ? outputTokens : Math.min(this.tokenizer.count(this.said), outputTokens);
-    return { inputTokens, outputTokens: perChoice * this.request.choices, estimated: false };
+    return {
+      inputTokens,
+      cachedInputTokens: 0,
+      outputTokens: perChoice * this.request.choices,
+      estimated: false,
+    };
   }
 
   abort(): void {

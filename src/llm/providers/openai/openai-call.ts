@@ -48,10 +48,13 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
 
   usage(): TokenUsage {
     const reported = this.filter === null ? this.reported : this.filter.usage;
-    if (reported !== null)
-      return { inputTokens: reported.inputTokens, outputTokens: reported.outputTokens, estimated: false };
+    if (reported !== null) {
+      const { inputTokens, cachedInputTokens, outputTokens } = reported;
+      return { inputTokens, cachedInputTokens, outputTokens, estimated: false };
+    }
     return {
       inputTokens: countInputTokens(this.tokenizer, this.request),
+      cachedInputTokens: 0,
       outputTokens: this.estimateOutput(),
       estimated: true,
     };

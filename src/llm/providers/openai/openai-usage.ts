@@ -1,17 +1,32 @@
 /** Tokens as a provider reported them. */
 export interface ReportedUsage {
   readonly inputTokens: number;
+  /** Those of the input that came out of the provider's cache, and cost less. */
+  readonly cachedInputTokens: number;
   readonly outputTokens: number;
 }
 
 /**
  * Reads OpenAI's `usage` object. Some servers leave out a count that is zero; a report with neither count is none.
+ * Cached tokens are a part of the input: a count above it would make the call cheaper than any, and is cut.
  */
 export function readUsage(value: unknown): ReportedUsage | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { prompt_tokens: input, completion_tokens: output } = value as Record<string, unknown>;
+  const { prompt_tokens: input, completion_tokens: output, prompt_tokens_details: details } = value as Report;
   if (!isCount(input) && !isCount(output)) return null;
-  return { inputTokens: isCount(input) ? input : 0, outputTokens: isCount(output) ? output : 0 };
+  const inputTokens = isCount(input) ? input : 0;
+  const cached = typeof details === 'object' && details !== null ? details.cached_tokens : 0;
+  return {
+    inputTokens,
+    cachedInputTokens: isCount(cached) ? Math.min(cached, inputTokens) : 0,
+    outputTokens: isCount(output) ? output : 0,
+  };
+}
+
+interface Report {
+  readonly prompt_tokens?: unknown;
+  readonly completion_tokens?: unknown;
+  readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
 }
 
 function isCount(value: unknown): value is number {
