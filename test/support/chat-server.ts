@@ -3,13 +3,14 @@ import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { ChatPrincipal } from '../../src/llm/chat/chat-call.js';
 import { ChatService } from '../../src/llm/chat/chat.service.js';
+import { KnownModels } from '../../src/llm/models/model-facts.js';
 import { PlatformProviderTenants } from '../../src/llm/providers/platform-provider-tenants.js';
 import { ProviderRouter } from '../../src/llm/providers/provider-router.js';
 import type { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import type { Fault } from '../../src/platform/errors/index.js';
 import { Drain, OutboundHttp, sendFault } from '../../src/platform/http/index.js';
-import type { Reservation, Settlement } from '../../src/usage/index.js';
+import type { Admission, Reservation, Settlement } from '../../src/usage/index.js';
 import type { OpenaiUpstream } from './openai-upstream.js';
 
 export const TENANT = 'acme-a1b2c3';
@@ -31,10 +32,11 @@ export class LedgerBook {
   refusal: Fault | null = null;
   onReserve: () => void | Promise<void> = () => undefined;
 
-  async reserve(reservation: Reservation): Promise<void> {
+  async reserve(reservation: Reservation): Promise<Admission> {
     await this.onReserve();
     if (this.refusal !== null) throw this.refusal;
     this.reservations.push(reservation);
+    return { limited: false, outputTokens: reservation.reservedOutputTokens };
   }
 
   settle(settlement: Settlement): void {
@@ -80,7 +82,7 @@ export class ChatServer {
     const drain = new Drain();
     const outbound = new OutboundHttp(settings);
     const router = new ProviderRouter(settings, outbound, tokenizer, new PlatformProviderTenants(settings));
-    const service = new ChatService(settings, router, book as never, drain);
+    const service = new ChatService(settings, router, book as never, new KnownModels(), tokenizer, drain);
     const server = Fastify({ forceCloseConnections: true });
     server.removeAllContentTypeParsers();
     server.addContentTypeParser('*', (_request, _payload, done) => done(null));

@@ -11,7 +11,8 @@ import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { renderError } from '../../platform/http/index.js';
 import { logger } from '../../platform/logging/index.js';
-import type { Outcome, UsageLedger } from '../../usage/index.js';
+import type { Admission, Outcome, UsageLedger } from '../../usage/index.js';
+import type { ModelFacts } from '../models/model-facts.js';
 import type {
   AnswerHeaders,
   AnswerSink,
@@ -20,8 +21,8 @@ import type {
   ProviderFailure,
   TokenUsage,
 } from '../providers/chat-provider.js';
+import { costOf, withOutputLimit, type CallBound } from './call-bound.js';
 import type { ChatRequest } from './chat-request.js';
-import { reservationBound } from './reservation-bound.js';
 
 export type ChatPrincipal = SecretKeyPrincipal | ImpersonationPrincipal | EndUserPrincipal | DashboardUserPrincipal;
 
@@ -41,7 +42,7 @@ const NOTHING_USED: TokenUsage = { inputTokens: 0, cachedInputTokens: 0, outputT
 /**
  * One chat completion from its reservation to its settlement.
  *
- * Guarantees: nothing goes upstream before the reservation is committed; whichever of the provider's end or failure, the
+ * Guarantees: nothing goes upstream before the reservation is committed, and no more than it admits; whichever of the provider's end or failure, the
  * caller's hang-up and the service's shutdown comes first ends the call, and it alone; the reservation is then settled,
  * once, with what the provider reported or what it had produced by then.
  *
@@ -61,7 +62,9 @@ export class ChatCall implements AnswerSink {
 
   constructor(
     private readonly caller: ChatCaller,
-    private readonly request: ChatRequest,
+    private request: ChatRequest,
+    private readonly facts: ModelFacts | null,
+    private readonly bound: CallBound,
     private readonly provider: ChatProvider,
     private readonly ledger: Pick<UsageLedger, 'reserve' | 'settle'>,
   ) {}
@@ -72,7 +75,7 @@ export class ChatCall implements AnswerSink {
    * @throws Fault where nothing of an answer was sent yet
    */
   async run(): Promise<void> {
-    await this.reserve();
+    this.keepWithin(await this.reserve());
     if (this.caller.reply.raw.destroyed) {
       this.settle('CLIENT_ABORTED', NOTHING_USED);
       return;
@@ -158,10 +161,9 @@ export class ChatCall implements AnswerSink {
     }
   }
 
-  private async reserve(): Promise<void> {
+  private reserve(): Promise<Admission> {
     const { principal, requestId } = this.caller;
-    const bound = reservationBound(this.request);
-    await this.ledger.reserve({
+    return this.ledger.reserve({
       id: this.id,
       tenantId: principal.tenantId,
       keyId: principal.kind === 'dashboardUser' ? null : principal.keyId,
@@ -172,12 +174,18 @@ export class ChatCall implements AnswerSink {
       provider: this.provider.name,
       model: this.request.model,
       streamed: this.request.stream,
-      reservedInputTokens: bound.inputTokens,
-      reservedOutputTokens: bound.outputTokens,
-      choices: this.request.choices,
-      boundless: null,
-      price: null,
+      reservedInputTokens: this.bound.inputTokens,
+      reservedOutputTokens: this.bound.outputTokens,
+      choices: this.bound.choices,
+      boundless: this.bound.boundless,
+      price: this.facts?.price ?? null,
     });
+  }
+
+  /** Writes down what a limit leaves, unless what the caller wrote, or the model's own limit, holds to it anyway. */
+  private keepWithin({ limited, outputTokens }: Admission): void {
+    if (!limited || (this.bound.outputIsBounded && outputTokens === this.bound.outputTokens)) return;
+    this.request = withOutputLimit(this.request, this.facts, outputTokens / this.bound.choices);
   }
 
   /**
@@ -236,13 +244,21 @@ export class ChatCall implements AnswerSink {
       outcome,
       statusCode: this.upstream?.status ?? null,
       inputTokens: usage.inputTokens,
-      cachedInputTokens: 0,
+      cachedInputTokens: usage.cachedInputTokens,
       outputTokens: usage.outputTokens,
-      costPicoUsd: null,
-      counted: true,
+      costPicoUsd: costOf(usage, this.facts),
+      counted: this.isCounted(outcome, usage),
       estimated: usage.estimated,
       latencyMs: Math.round(performance.now() - this.startedAt),
     });
+  }
+
+  /**
+   * A request that came to nothing is given back. Not one that its caller broke off: what the upstream made of it by then
+   * nobody knows, and hanging up would be a way to ask for nothing, as often as one likes.
+   */
+  private isCounted(outcome: Outcome, usage: TokenUsage): boolean {
+    return outcome === 'OK' || usage.outputTokens > 0 || (outcome === 'CLIENT_ABORTED' && this.upstream !== null);
   }
 
   private logFailure({ outcome, error }: ProviderFailure): void {

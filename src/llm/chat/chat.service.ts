@@ -3,7 +3,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { assertJson, Drain, readCallersBody } from '../../platform/http/index.js';
 import { UsageLedger } from '../../usage/index.js';
+import { KnownModels } from '../models/model-facts.js';
 import { ProviderRouter } from '../providers/provider-router.js';
+import { Tokenizer } from '../tokens/tokenizer.js';
+import { boundCall } from './call-bound.js';
 import { ChatCall, shuttingDown, type ChatPrincipal } from './chat-call.js';
 import { parseChatRequest } from './chat-request.js';
 
@@ -17,6 +20,8 @@ export class ChatService {
     @Inject(SETTINGS_TOKEN) private readonly settings: Pick<Settings, 'bodyLimitBytes'>,
     private readonly router: ProviderRouter,
     private readonly ledger: UsageLedger,
+    private readonly models: KnownModels,
+    private readonly tokenizer: Tokenizer,
     drain: Drain,
   ) {
     drain.onDeadline(() => this.stop());
@@ -34,9 +39,12 @@ export class ChatService {
     const provider = this.router.providerOf(principal.tenantId, chat.model);
     if (!provider.catalogue.has(chat.model)) await provider.catalogue.assertServed(chat.model);
     if (this.stopped) throw shuttingDown();
+    const facts = this.models.find(chat.model);
     const call = new ChatCall(
       { principal, requestId: request.context?.requestId ?? '', address: request.ip, reply },
       chat,
+      facts,
+      boundCall(chat, facts, this.tokenizer),
       provider,
       this.ledger,
     );
