@@ -92,6 +92,56 @@ export const GOALS = [
     read: ({ memory }) => memory?.ratio ?? null,
   },
   {
+    title: 'Limits on ÷ off, 1,000 humans at 128',
+    direction: 'at least',
+    limit: 0.8,
+    unit: '',
+    read: (results) => ratio(results, 'limits', 'limited128', 'free128'),
+  },
+  {
+    title: 'Limits on ÷ off, 1,000 humans at 32',
+    direction: 'at least',
+    limit: 0.8,
+    unit: '',
+    read: (results) => ratio(results, 'limits', 'limited32', 'free32'),
+  },
+  {
+    title: 'Limits on, one human ÷ 1,000 humans, at 32',
+    direction: 'at least',
+    limit: 0.4,
+    unit: '',
+    read: (results) => ratio(results, 'limits', 'one32', 'limited32'),
+  },
+  {
+    title: 'One call, long ledger ÷ short, p50',
+    direction: 'at most',
+    limit: 1.1,
+    unit: '',
+    longRunOnly: true,
+    read: ({ ledger }) => (ledger ? ledger.byTarget.long.p50Ms / ledger.byTarget.short.p50Ms : null),
+  },
+  {
+    title: "Postgres' CPU time for a call at 32, long ledger ÷ short",
+    direction: 'at most',
+    limit: 1.1,
+    unit: '',
+    longRunOnly: true,
+    read: ({ ledger }) => {
+      const perCall = (/** @type {string} */ id) =>
+        ledger?.summaries[id]?.cpuSeconds[`postgres ${id}`] / ledger?.summaries[id]?.requests;
+      const value = perCall('long') / perCall('short');
+      return Number.isFinite(value) ? value : null;
+    },
+  },
+  {
+    title: 'Time of a call at 32, long ledger ÷ short',
+    direction: 'at most',
+    limit: 1.1,
+    unit: '',
+    longRunOnly: true,
+    read: (results) => ratio(results, 'ledger', 'short', 'long'),
+  },
+  {
     title: 'JSON at 128, synchronous_commit off ÷ on (each as a share of the bare proxy)',
     direction: 'for information',
     limit: null,

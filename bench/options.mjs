@@ -8,9 +8,10 @@ export const HELP = `npm run bench -- [options]
   --quick              about a minute: shorter turns, one round, fewer requests in the memory scenario
   --seconds <n>        length of one measured turn (5; quick 1); wrk counts in whole seconds
   --rounds <n>         turns for each target, the targets taking turns (3; quick 1)
-  --only <ids>         scenarios, comma-separated: json128 json32 stream128 stream32 latency memory durability
+  --only <ids>         scenarios, comma-separated: json128 json32 stream128 stream32 latency memory durability limits ledger
   --targets <ids>      targets, comma-separated: ${TARGET_IDS.join(' ')}
   --tool <name>        wrk or autocannon (wrk where it is on PATH)
+  --ledger-rows <n>    length of the long ledger (10000000; quick 100000)
   --redis              start a redis-server and count request windows in it (needs redis-server on PATH)
   --upstream-delay-ms  pause of the upstream between two chunks of a stream (0)
   --profile            one turn under V8's CPU profiler, then where the service's time went; measures nothing else.
@@ -29,6 +30,7 @@ export const HELP = `npm run bench -- [options]
  * @property {string[]} targets
  * @property {'wrk' | 'autocannon' | null} tool null: wrk where it is on PATH
  * @property {boolean} redis
+ * @property {number | null} ledgerRows null: the scenario's own
  * @property {number} upstreamDelayMs
  * @property {boolean} profile
  * @property {number} maxMinutes
@@ -68,6 +70,7 @@ export function readOptions(argv, scenarioIds) {
       targets: { type: 'string' },
       tool: { type: 'string' },
       redis: { type: 'boolean', default: false },
+      'ledger-rows': { type: 'string' },
       'upstream-delay-ms': { type: 'string' },
       profile: { type: 'boolean', default: false },
       'max-minutes': { type: 'string' },
@@ -95,6 +98,7 @@ export function readOptions(argv, scenarioIds) {
     targets,
     tool,
     redis: values.redis,
+    ledgerRows: values['ledger-rows'] === undefined ? null : readNumber(values['ledger-rows'], 'ledger-rows', 0),
     upstreamDelayMs: readNumber(values['upstream-delay-ms'], 'upstream-delay-ms', 0),
     profile: values.profile,
     maxMinutes: readNumber(values['max-minutes'], 'max-minutes', 20),

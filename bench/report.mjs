@@ -29,17 +29,17 @@ const inMegabytes = (/** @type {number | null} */ bytes) => (bytes === null ? '-
 /** @typedef {Map<string, { title: string, process: string }>} TargetNames */
 
 /**
- * @param {{ summaries: Record<string, import('./scenarios.mjs').TargetSummary> }} result
+ * @param {{ summaries: Record<string, import('./scenarios.mjs').TargetSummary>, titles?: Record<string, string> }} result
  * @param {TargetNames} targets
  * @param {string[]} processes besides the target's own
  */
-function renderThroughput({ summaries }, targets, processes) {
+function renderThroughput({ summaries, titles = {} }, targets, processes) {
   const bare = summaries['bare']?.requestsPerSecond;
   const heading = ['', 'requests/s', 'lowest', 'highest', '÷ bare', 'p50 ms', 'p99 ms', 'CPU µs/request', 'own CPU s'];
   const rows = [[...heading, ...processes.map((name) => `${name} CPU s`)]];
   for (const [id, summary] of Object.entries(summaries)) {
     rows.push([
-      targets.get(id)?.title ?? id,
+      titles[id] ?? targets.get(id)?.title ?? id,
       whole(summary.requestsPerSecond),
       whole(summary.lowest),
       whole(summary.highest),
@@ -47,7 +47,7 @@ function renderThroughput({ summaries }, targets, processes) {
       summary.p50Ms.toFixed(1),
       summary.p99Ms.toFixed(1),
       summary.cpuMicrosPerRequest === null ? '-' : whole(summary.cpuMicrosPerRequest),
-      two(summary.cpuSeconds[targets.get(id)?.process ?? '']),
+      two(summary.cpuSeconds[targets.get(id)?.process ?? (id in titles ? 'service' : '')]),
       ...processes.map((name) => two(summary.cpuSeconds[name])),
     ]);
   }
@@ -99,6 +99,13 @@ function renderMemory({ readings, ratio }) {
 function renderScenario(scenario, result, targets, processes) {
   const title = `${scenario.title}\n${'-'.repeat(scenario.title.length)}`;
   if (result === null || result === undefined) return `${title}\nnot measured: the service is not there`;
+  if (result.summaries !== undefined && result.byTarget !== undefined) {
+    const named = new Map(
+      Object.entries(result.titles).map(([id, name]) => [id, { title: String(name), process: id }]),
+    );
+    const bySide = Object.keys(result.titles).map((id) => `postgres ${id}`);
+    return `${title}\n${renderThroughput(result, named, bySide)}\n${renderLatency(result, named)}`;
+  }
   if (result.summaries !== undefined) return `${title}\n${renderThroughput(result, targets, processes)}`;
   if (result.byTarget !== undefined) return `${title}\n${renderLatency(result, targets)}`;
   return `${title}\n${renderMemory(result)}`;

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryOut } from './checks.mjs';
+import { fillLedger } from './ledger-size.mjs';
+import { prepareHumans } from './limits.mjs';
 import { PORTKEY_VERSION, startPortkey } from './portkey.mjs';
 import { findFreePort, readCpuSeconds, readTreeCpuSeconds } from './processes.mjs';
 import * as serviceSide from './service.mjs';
@@ -96,6 +98,53 @@ async function enterService(session, ring, withRedis) {
     key: tenant.secretKey,
     upstreamKey: serviceSide.UPSTREAM_KEY,
   });
+}
+
+/**
+ * A service beside the one in the ring, alike but for its ledger. It is no target of other scenarios, and the checks of the
+ * ring's own service leave it out.
+ * @param {import('./session.mjs').Session} session
+ * @param {Ring} ring
+ * @param {{ id: string, title: string, ledgerRows: number }} side
+ * @returns {Promise<Target>}
+ */
+export async function openSide(session, ring, { id, title, ledgerRows }) {
+  session.say(`starting a Postgres and a service over a ${title}`);
+  const runDirectory = join(session.runDirectory, id);
+  const starting = serviceSide.startCluster(session.group, runDirectory);
+  session.onEnd(async () => (await starting.catch(() => null))?.stop());
+  const cluster = await starting;
+  const { postmasterPid } = cluster;
+  ring.monitors.set(`postgres ${id}`, () => (postmasterPid === null ? null : readTreeCpuSeconds(postmasterPid)));
+  const tenant = await serviceSide.prepareTenant(cluster);
+  await prepareHumans(cluster, tenant.tenantId);
+  await fillLedger(cluster, tenant.tenantId, ledgerRows, (text) => session.say(text));
+  const setup = {
+    cluster,
+    tenant,
+    upstreamUrl: ring.upstreamUrl,
+    model: MODEL,
+    redisUrl: null,
+    port: await findFreePort(),
+    workDirectory: join(runDirectory, 'work'),
+    logFile: session.logFile(id),
+  };
+  const upstreamKey = `sk-upstream-${id}`;
+  const running = await serviceSide.startService(session.group, setup, {
+    environment: { OPENAI_API_KEY: upstreamKey },
+  });
+  session.onEnd(() => running.child.stop(10_000));
+  ring.monitors.set(id, () => readCpuSeconds(running.pid));
+  const target = {
+    id,
+    title,
+    process: id,
+    url: `http://127.0.0.1:${setup.port}/v1/chat/completions`,
+    headers: { ...JSON_TYPE, authorization: `Bearer ${tenant.secretKey}` },
+    upstreamKey: `Bearer ${upstreamKey}`,
+  };
+  await tryOut(target);
+  return target;
 }
 
 /**

@@ -5,13 +5,14 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { checkLedger } from './checks.mjs';
 import { setSynchronousCommit } from './ledger.mjs';
+import { checkCounters, prepareHumans } from './limits.mjs';
 import { hasWrk } from './load-tool.mjs';
 import { Meter } from './meter.mjs';
 import { HELP, readOptions } from './options.mjs';
 import { readRssBytes } from './processes.mjs';
 import { renderProfile, summarizeProfile } from './profile.mjs';
 import { CROWDED, judge, renderReport } from './report.mjs';
-import { openRing } from './ring.mjs';
+import { openRing, openSide } from './ring.mjs';
 import { BODIES, RUNNERS, SCENARIOS } from './scenarios.mjs';
 import { buildStamp, readHeapBytes, startService } from './service.mjs';
 import { Session, messageOf } from './session.mjs';
@@ -98,6 +99,10 @@ async function runScenarios(session, ring, meter, options) {
     setSynchronousCommit: async (value) => {
       if (ring.service !== null) await setSynchronousCommit(ring.service.setup.cluster, value);
     },
+    prepareHumans: async () => {
+      if (ring.service !== null) await prepareHumans(ring.service.setup.cluster, ring.service.setup.tenant.tenantId);
+    },
+    openSide: (id, title, ledgerRows) => openSide(session, ring, { id, title, ledgerRows }),
     readServiceMemory: async () => ({
       rssBytes: ring.service === null ? null : readRssBytes(ring.service.running.pid),
       heapBytes: ring.service === null ? null : await readHeapBytes(ring.service.running),
@@ -134,6 +139,7 @@ async function runChecks(ring, meter) {
     const { setup, build } = ring.service;
     try {
       checks.push(...(await checkLedger(setup.cluster, target, meter, ring.upstreamUrl)));
+      checks.push(await checkCounters(setup.cluster));
     } catch (error) {
       checks.push({ title: 'the ledger could be checked', ok: false, detail: messageOf(error) });
     }

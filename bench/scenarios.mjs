@@ -1,6 +1,8 @@
 // What is measured, as data. A further scenario is a further entry,
 // and a further kind a further function in `RUNNERS`.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CROWDS } from './limits.mjs';
+import { LONG_ROWS, SHORT_ROWS } from './ledger-size.mjs';
 import { median } from './statistics.mjs';
 
 const MESSAGES = [
@@ -25,7 +27,7 @@ export const BODIES = {
  * @typedef {object} Scenario
  * @property {string} id
  * @property {string} title
- * @property {'throughput' | 'latency' | 'memory' | 'durability'} kind
+ * @property {'throughput' | 'latency' | 'memory' | 'durability' | 'limits' | 'ledgerSize'} kind
  * @property {keyof typeof BODIES} body
  * @property {number} connections
  * @property {string[]} targets
@@ -89,6 +91,22 @@ export const SCENARIOS = [
     connections: 128,
     targets: ['bare', 'service'],
   },
+  {
+    id: 'limits',
+    title: 'JSON, humans with limits',
+    kind: 'limits',
+    body: 'json',
+    connections: 128,
+    targets: ['service'],
+  },
+  {
+    id: 'ledger',
+    title: 'JSON, over a short and a long ledger',
+    kind: 'ledgerSize',
+    body: 'json',
+    connections: 32,
+    targets: ['service'],
+  },
 ];
 
 /** @typedef {import('./meter.mjs').Turn} Turn */
@@ -117,6 +135,9 @@ export const SCENARIOS = [
  * @property {(order: import('./latency.mjs').LatencyOrder) => Promise<import('./latency.mjs').LatencyResult>} measureLatency
  * @property {(variation?: Parameters<typeof import('./service.mjs').startService>[2]) => Promise<void>} restartService
  * @property {(value: 'on' | 'off') => Promise<void>} setSynchronousCommit
+ * @property {() => Promise<void>} prepareHumans
+ * @property {(id: string, title: string, ledgerRows: number) => Promise<import('./ring.mjs').Target>} openSide another service, on
+ *   a database of its own with a ledger of so many rows
  * @property {() => Promise<{ rssBytes: number | null, heapBytes: number | null }>} readServiceMemory
  * @property {(text: string) => void} say
  */
@@ -252,5 +273,82 @@ async function runDurability(scenario, context) {
   }
 }
 
+/**
+ * The crowds take turns, as targets do.
+ * @param {Scenario} scenario
+ * @param {BenchContext} context
+ */
+async function runLimits(scenario, context) {
+  const target = context.targets.get('service');
+  if (target === undefined) return null;
+  await context.prepareHumans();
+  const body = BODIES[scenario.body](context.model);
+  /** @type {Record<string, Turn[]>} */
+  const turns = {};
+  for (let round = 0; round < context.options.rounds; round += 1) {
+    for (const { id, connections, order, headers } of CROWDS) {
+      const asked = { ...target, headers: { ...target.headers, ...headers } };
+      const load = { body, connections, ...order };
+      await context.measure(asked, { ...load, seconds: context.options.warmupSeconds });
+      const turn = await context.measure(asked, { ...load, seconds: context.options.seconds });
+      (turns[id] ??= []).push(turn);
+      context.say(`${scenario.id} ${id}: ${turn.load.requestsPerSecond.toFixed(0)}/s`);
+    }
+  }
+  /** @type {Record<string, TargetSummary>} */
+  const summaries = {};
+  for (const { id } of CROWDS) summaries[id] = summarize(turns[id] ?? [], target.process);
+  return { summaries, turns, titles: Object.fromEntries(CROWDS.map(({ id, title }) => [id, title])) };
+}
+
+/**
+ * Two services alike but for the length of their ledgers: turns of load, and one call at a time.
+ * @param {Scenario} scenario
+ * @param {BenchContext} context
+ */
+async function runLedgerSize(scenario, context) {
+  if (!context.targets.has('service')) return null;
+  const long = context.options.ledgerRows ?? (context.options.quick ? LONG_ROWS / 100 : LONG_ROWS);
+  const sides = [
+    await context.openSide('short', `ledger of ${SHORT_ROWS} rows`, SHORT_ROWS),
+    await context.openSide('long', `ledger of ${long} rows`, long),
+  ];
+  const body = BODIES[scenario.body](context.model);
+  const headers = { 'x-human-id': 'limited-0' };
+  /** @type {Record<string, Turn[]>} */
+  const turns = {};
+  for (let round = 0; round < context.options.rounds; round += 1) {
+    for (const side of sides) {
+      const order = {
+        body,
+        connections: scenario.connections,
+        rotate: { header: 'x-human-id', prefix: 'limited-', count: 1_000 },
+      };
+      await context.measure(side, { ...order, seconds: context.options.warmupSeconds });
+      const turn = await context.measure(side, { ...order, seconds: context.options.seconds });
+      (turns[side.id] ??= []).push(turn);
+      context.say(`${scenario.id} ${side.id}: ${turn.load.requestsPerSecond.toFixed(0)}/s`);
+    }
+  }
+  /** @type {Record<string, TargetSummary>} */
+  const summaries = {};
+  for (const side of sides) summaries[side.id] = summarize(turns[side.id] ?? [], side.process);
+  const byTarget = await context.measureLatency({
+    targets: sides.map((side) => ({ id: side.id, url: side.url, headers: { ...side.headers, ...headers } })),
+    body,
+    warmups: 200,
+    blocks: context.options.quick ? 10 : 40,
+    blockSize: 50,
+  });
+  return { summaries, turns, byTarget, titles: Object.fromEntries(sides.map(({ id, title }) => [id, title])) };
+}
+
 /** @type {Record<Scenario['kind'], (scenario: Scenario, context: BenchContext) => Promise<any>>} */
-export const RUNNERS = { throughput: runThroughput, latency: runLatency, memory: runMemory, durability: runDurability };
+export const RUNNERS = {
+  throughput: runThroughput,
+  latency: runLatency,
+  memory: runMemory,
+  durability: runDurability,
+  limits: runLimits,
+  ledgerSize: runLedgerSize,
+};

@@ -107,14 +107,14 @@ export async function startCluster(group, runDirectory) {
 async function lookInto(group, directory, running) {
   const inspector = new URL(running.superuserUrl);
   inspector.pathname = new URL(running.ownerUrl).pathname;
-  const { backendPid, settings } = await withClient(inspector.href, async (client) => {
+  const { postmasterPid, settings } = await withClient(inspector.href, async (client) => {
     const { rows } = await client.query(
       `SELECT pg_backend_pid() AS pid, json_object_agg(name, setting) AS settings FROM pg_settings WHERE name IN
        ('fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method', 'shared_buffers', 'server_version')`,
     );
-    return { backendPid: rows[0].pid, settings: rows[0].settings };
+    // While the connection lives: its process is the postmaster's child, and gone when it is closed.
+    return { postmasterPid: readStat(rows[0].pid)?.parent ?? null, settings: rows[0].settings };
   });
-  const postmasterPid = readStat(backendPid)?.parent ?? null;
   const takeBack = group.atExit(() => {
     // SIGINT is Postgres' fast shutdown; only when the bench could not stop it properly.
     if (postmasterPid !== null) process.kill(postmasterPid, 'SIGINT');

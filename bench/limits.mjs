@@ -1,0 +1,91 @@
+// What limits cost: the same call by humans with limits and without, spread over many humans and all by one.
+import { withClient } from './ledger.mjs';
+
+export const HUMANS = 1_000;
+
+/** Limits that are on and never reached, in millionths of their units. */
+const FAR = '9000000000000000';
+const LIMITS = JSON.stringify(['request_cnt', 'token_cnt', 'cost_micros'].map((type) => ({ type, microUnits: FAR })));
+
+/**
+ * Who the calls of a turn are made for.
+ * @typedef {object} Crowd
+ * @property {string} id
+ * @property {string} title
+ * @property {number} connections
+ * @property {Pick<import('./load-tool.mjs').LoadOrder, 'rotate'>} order
+ * @property {Record<string, string>} headers
+ */
+
+const over = (/** @type {string} */ prefix) => ({ rotate: { header: 'x-human-id', prefix, count: HUMANS } });
+
+/** @type {Crowd[]} */
+export const CROWDS = [
+  { id: 'nobody128', title: 'for no human, 128', connections: 128, order: {}, headers: {} },
+  { id: 'free128', title: '1,000 humans without limits, 128', connections: 128, order: over('free-'), headers: {} },
+  {
+    id: 'limited128',
+    title: '1,000 humans with three limits, 128',
+    connections: 128,
+    order: over('limited-'),
+    headers: {},
+  },
+  { id: 'free32', title: '1,000 humans without limits, 32', connections: 32, order: over('free-'), headers: {} },
+  {
+    id: 'limited32',
+    title: '1,000 humans with three limits, 32',
+    connections: 32,
+    order: over('limited-'),
+    headers: {},
+  },
+  {
+    id: 'one32',
+    title: 'one human with three limits, 32',
+    connections: 32,
+    order: {},
+    headers: { 'x-human-id': 'limited-0' },
+  },
+];
+
+/**
+ * The humans of all crowds, so that no turn pays for their first mention.
+ * @param {import('./service.mjs').Cluster} cluster
+ * @param {string} tenantId
+ */
+export function prepareHumans(cluster, tenantId) {
+  return withClient(cluster.inspectorUrl, async (client) => {
+    await client.query(
+      `SELECT add_humans(array_agg($1::text), array_agg(prefix || (number - 1)), array_agg(NULL::text))
+       FROM unnest('{free-,limited-}'::text[]) AS prefix, generate_series(1, $2) AS number`,
+      [tenantId, HUMANS],
+    );
+    await client.query("SELECT set_config('app.tenant_id', $1, false)", [tenantId]);
+    await client.query("SELECT count(set_limits(id, $1)) FROM humans WHERE human LIKE 'limited-%'", [LIMITS]);
+  });
+}
+
+/**
+ * @param {import('./service.mjs').Cluster} cluster
+ * @returns {Promise<import('./checks.mjs').Check>} whether what was taken of the limits is what the ledger holds
+ */
+export function checkCounters(cluster) {
+  return withClient(cluster.inspectorUrl, async (client) => {
+    const { rows } = await client.query(
+      `SELECT count(*)::int AS humans,
+              count(*) FILTER (WHERE ${FAR} - h.request_cnt <> u.requests * 1000000 OR ${FAR} - h.token_cnt <> u.tokens * 1000000
+                                 OR ${FAR} - h.cost_micros <> u.cost)::int AS wrong,
+              count(*) FILTER (WHERE h.request_cnt_reserved + h.token_cnt_reserved + h.cost_micros_reserved <> 0)::int AS held,
+              coalesce(sum(u.requests), 0)::int AS calls
+       FROM humans h JOIN (
+         SELECT human_id, sum(requests) AS requests, sum(input_tokens + output_tokens) AS tokens, sum(cost_pico_usd) AS cost
+         FROM usage_records GROUP BY human_id) AS u ON u.human_id = h.id
+       WHERE h.request_cnt IS NOT NULL`,
+    );
+    const [{ humans, wrong, held, calls }] = rows;
+    return {
+      title: "humans' counters = the sum of their ledger, nothing held",
+      ok: wrong === 0 && held === 0,
+      detail: `${humans} humans, ${calls} calls; ${wrong} differ, ${held} hold something`,
+    };
+  });
+}
