@@ -91,7 +91,7 @@ function refuseBeforeHooks(error: Error, request: FastifyRequest, reply: Fastify
   sendFault(request, reply, error);
 }
 
-const SECRETS = /(?<=\b(?:sk|pk|inv|aisbreaker)_)[0-9A-Za-z_-]{4,}|\beyJ[\w-]*(?:\.[\w-]*)*/g;
+const SECRETS = /(?<=\b(?:sk|pk|inv|whsec|aisbreaker)_)[0-9A-Za-z_-]{4,}|\beyJ[\w-]*(?:\.[\w-]*)*/g;
 
 /** A caller may put a credential where none belongs; the log does not keep it. */
 function withoutSecrets(path: string): string {

@@ -53,6 +53,10 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
   await post(ask, { 'x-api-key': key, authorization: `Bearer ${token}` });
   await post(ask, { 'x-api-key': key, 'x-human-id': 'marker-human', 'x-request-id': 'marker id "hostile"' });
   await service.call('GET', `/nothing/here?key=${key}`, { headers: { 'x-api-key': key } });
+  // A secret in the path, where none belongs.
+  for (const secret of [key, token, 'inv_marker0', 'whsec_marker0', 'aisbreaker_marker0', `pk_gh_marker0`]) {
+    await service.call('GET', `/v1/models/${secret}`, { headers: { 'x-api-key': key } });
+  }
   await service.call('POST', '/api/v1/api-keys/create', {
     headers: { authorization: `Bearer ${token}` },
     body: { name: 'marker-body\0' },
