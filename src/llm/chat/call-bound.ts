@@ -1,10 +1,10 @@
+import { replaceField } from '../../platform/http/index.js';
 import type { ModelFacts } from '../models/model-facts.js';
 import type { Tokenizer } from '../tokens/tokenizer.js';
 import type { ChatRequest } from './chat-request.js';
-import { reservationBound } from './reservation-bound.js';
-import { withField } from '../../platform/http/index.js';
-import { parseChatRequest } from './chat-request.js';
+import { boundPrompt } from './prompt-bound.js';
 
+/** Upper bounds of one call: docs/decisions/0011-bounds-of-a-call.md says how they are come by. */
 export interface CallBound {
   readonly choices: number;
   /** Of the whole prompt, images, tools and schemas included. */
@@ -17,29 +17,88 @@ export interface CallBound {
   readonly boundless: string | null;
 }
 
-export function boundCall(request: ChatRequest, facts: ModelFacts | null, _tokenizer: Tokenizer): CallBound {
-  const { inputTokens, outputTokens } = reservationBound(request);
-  const outputIsBounded = request.maxOutputTokens !== null || facts !== null;
-  return { choices: request.choices, inputTokens, outputTokens, outputIsBounded, boundless: null };
+/** Output of a call that nobody limits: this is then written into it. */
+const DEFAULT_OUTPUT_TOKENS = 4_096;
+/** No provider produces or reads more within the longest call that there is, whatever limit the caller wrote down. */
+const MAX_TOKENS = 1_000_000_000;
+
+export function boundCall(request: ChatRequest, facts: ModelFacts | null, tokenizer: Tokenizer): CallBound {
+  const prompt = boundPrompt(request, facts, tokenizer);
+  const limit = callersLimit(request);
+  const perChoice = limit ?? facts?.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS;
+  return {
+    choices: request.choices,
+    inputTokens: Math.min(prompt.tokens, MAX_TOKENS),
+    outputTokens: Math.min(request.choices * perChoice, MAX_TOKENS),
+    outputIsBounded: limit === null ? facts !== null : isHeeded(request, facts),
+    boundless: prompt.boundless,
+  };
 }
 
-/** The same request with an output limit for each choice: the field that the model takes, every other byte the caller's. */
+/**
+ * The caller's limit for one answer. Of two the larger, since servers differ in which they heed. Zero is none: some
+ * servers take it for "no limit".
+ */
+function callersLimit({ maxTokens, maxCompletionTokens }: ChatRequest): number | null {
+  const limit = Math.max(maxTokens ?? 0, maxCompletionTokens ?? 0);
+  return limit === 0 || maxTokens === 0 || maxCompletionTokens === 0 ? null : limit;
+}
+
+/** A server that takes `max_tokens` may not know the newer name at all, and would then produce what it likes. */
+function isHeeded({ model, maxTokens }: ChatRequest, facts: ModelFacts | null): boolean {
+  return maxTokens !== null || outputField(model, facts) === 'max_completion_tokens';
+}
+
+/** Of a model that is not known the name tells whether it is OpenAI's, which refuses the two fields side by side. */
+const OPENAI_NAME = /^(?:openai\/)?(?:ft:)?(?:gpt-(?!oss)|o\d|chatgpt-)/;
+
+function outputField(model: string, facts: ModelFacts | null): ModelFacts['outputField'] {
+  return facts?.outputField ?? (OPENAI_NAME.test(model) ? 'max_completion_tokens' : 'max_tokens');
+}
+
+/**
+ * The same request with an output limit for each choice: in each of the two fields that the caller used, so that neither
+ * says more, and in the one that the model takes if what the caller used would not be heeded. Every other byte is the
+ * caller's, but for a byte order mark.
+ */
 export function withOutputLimit(request: ChatRequest, facts: ModelFacts | null, tokensPerChoice: number): ChatRequest {
-  const field = facts?.outputField ?? 'max_tokens';
-  return parseChatRequest(Buffer.from(withField(request.json, field, tokensPerChoice)));
+  if (!Number.isSafeInteger(tokensPerChoice) || tokensPerChoice < 1)
+    throw new RangeError('An output limit is a whole number of at least 1.');
+  const field = outputField(request.model, facts);
+  const toMaxTokens = request.maxTokens !== null || field === 'max_tokens';
+  const toMaxCompletionTokens =
+    request.maxCompletionTokens !== null || (field === 'max_completion_tokens' && request.maxTokens === null);
+  let { json } = request;
+  if (toMaxTokens) json = replaceField(json, 'max_tokens', tokensPerChoice);
+  if (toMaxCompletionTokens) json = replaceField(json, 'max_completion_tokens', tokensPerChoice);
+  return {
+    ...request,
+    raw: Buffer.from(json.text),
+    json,
+    maxOutputTokens: tokensPerChoice,
+    maxTokens: toMaxTokens ? tokensPerChoice : null,
+    maxCompletionTokens: toMaxCompletionTokens ? tokensPerChoice : null,
+  };
 }
 
-/** What a call cost in micro-dollars, rounded up; null: no price known. */
+/**
+ * What a call cost, exactly, in millionths of a micro-dollar (10^-12 USD). More tokens never cost less. Of a call that is
+ * over, the facts are those of the model that the provider said answered.
+ *
+ * @returns null: no price is known
+ */
 export function costOf(
   usage: { readonly inputTokens: number; readonly cachedInputTokens: number; readonly outputTokens: number },
   facts: ModelFacts | null,
 ): bigint | null {
-  if (facts?.price == null) return null;
-  const { inputPicoUsd, cachedInputPicoUsd, outputPicoUsd } = facts.price;
-  const fresh = BigInt(usage.inputTokens - usage.cachedInputTokens);
+  const published = facts?.price ?? null;
+  if (published === null) return null;
+  const long = published.longPrompts;
+  const price = long !== undefined && usage.inputTokens > long.aboveTokens ? long : published;
+  const cached = Math.min(usage.cachedInputTokens, usage.inputTokens);
   return (
-    fresh * inputPicoUsd +
-    BigInt(usage.cachedInputTokens) * cachedInputPicoUsd +
-    BigInt(usage.outputTokens) * outputPicoUsd
+    BigInt(usage.inputTokens - cached) * price.inputPicoUsd +
+    BigInt(cached) * price.cachedInputPicoUsd +
+    BigInt(usage.outputTokens) * price.outputPicoUsd
   );
 }

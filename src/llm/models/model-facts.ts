@@ -1,31 +1,209 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  picoUsdPerToken,
+  SETTINGS_TOKEN,
+  type ConfiguredModel,
+  type Settings,
+  type TokenFamily,
+} from '../../platform/config/index.js';
+import { ALIASES, KNOWN_MODELS, type KnownModel, type PublishedPrice } from './known-models.js';
 
-/** Whose tokenizer a model's texts are counted by. */
-export type TokenFamily = 'o200k' | 'cl100k' | 'claude' | 'gemini' | 'llama' | 'mistral' | 'unknown';
+export type { TokenFamily };
 
 /** Per token, in millionths of a micro-dollar (10^-12 USD). */
-export interface ModelPrice {
+export interface TokenPrice {
   readonly inputPicoUsd: bigint;
   readonly cachedInputPicoUsd: bigint;
   readonly outputPicoUsd: bigint;
-  /** When the price was true (a date), and where it was published. */
+}
+
+export interface ModelPrice extends TokenPrice {
+  /** When the price was true, and where it was published. */
   readonly asOf: string;
   readonly source: string;
+  /** What all of a call costs whose prompt is longer than so many tokens, cached ones included. */
+  readonly longPrompts?: TokenPrice & { readonly aboveTokens: number };
 }
 
 export interface ModelFacts {
   readonly id: string;
+  /** Whose tokenizer the model's texts are counted by. */
   readonly family: TokenFamily;
   readonly contextTokens: number;
   readonly maxOutputTokens: number;
   /** The field by which the model takes an output limit. */
   readonly outputField: 'max_tokens' | 'max_completion_tokens';
   readonly price: ModelPrice | null;
+  /** What one image comes to at most, and in low detail. Absent: unpublished for this model. */
+  readonly imageTokens?: { readonly most: number; readonly low: number };
 }
 
+/** Vendors' names before a model's, as routers and registries write them. */
+const VENDOR =
+  /^(?:openai|anthropic|google|gemini|mistralai|mistral|deepseek-ai|deepseek|meta-llama|qwen|models)\/(?=[^/]+$)/i;
+
+/** The built-in dummy: no network, no cost; its own limits are far below these. */
+const DUMMY: ModelFacts = {
+  id: 'dummy',
+  family: 'o200k',
+  contextTokens: 100_000_000,
+  maxOutputTokens: 100_000,
+  outputField: 'max_completion_tokens',
+  price: {
+    inputPicoUsd: 0n,
+    cachedInputPicoUsd: 0n,
+    outputPicoUsd: 0n,
+    asOf: '2026-11-21',
+    source: 'gatehouse, docs/decisions/0011',
+  },
+};
+
+/**
+ * What is known of models: the operator's own words (`GATEHOUSE_MODELS`) before the built-in ones. A name that leads to
+ * one of several models has the dearest and loosest facts of all of them, since which one answers is known only after.
+ */
 @Injectable()
 export class KnownModels {
-  find(_model: string): ModelFacts | null {
-    return null;
+  private readonly facts = new Map<string, ModelFacts>();
+
+  constructor(@Inject(SETTINGS_TOKEN) settings: Pick<Settings, 'models'>) {
+    for (const { models, asOf, source } of KNOWN_MODELS) {
+      for (const model of models) this.facts.set(model.id, factsOf(model, asOf, source));
+    }
+    this.facts.set(DUMMY.id, DUMMY);
+    for (const [alias, targets] of Object.entries(ALIASES)) {
+      this.facts.set(
+        alias,
+        dearest(
+          alias,
+          targets.flatMap((id) => this.facts.get(id) ?? []),
+        ),
+      );
+    }
+    for (const model of settings.models) this.facts.set(model.id, factsOfConfigured(model));
   }
+
+  /** By the name as it stands; else without the tag `latest`, a size after a colon, or a vendor's name before it. */
+  find(model: string): ModelFacts | null {
+    const exact = this.facts.get(model);
+    if (exact !== undefined) return exact;
+    const bare = model.replace(VENDOR, '');
+    return this.facts.get(bare) ?? this.facts.get(bare.replace(/:latest$/, '')) ?? this.openWeights(bare);
+  }
+
+  /** `llama3.1:70b`, as Ollama tags open weights: the tag changes nothing that is known here, since no price is. */
+  private openWeights(name: string): ModelFacts | null {
+    const facts = this.facts.get(name.replace(/:[\w.-]+$/, ''));
+    return facts !== undefined && facts.price === null ? facts : null;
+  }
+}
+
+function factsOf(model: KnownModel, asOf: string, source: string): ModelFacts {
+  const {
+    id,
+    family,
+    contextTokens,
+    maxOutputTokens,
+    outputField = 'max_tokens',
+    price,
+    longPrompts,
+    imageTokens,
+  } = model;
+  return {
+    id,
+    family,
+    contextTokens,
+    maxOutputTokens,
+    outputField,
+    price:
+      price === undefined
+        ? null
+        : {
+            ...tokenPrice(price),
+            asOf,
+            source,
+            ...(longPrompts === undefined
+              ? {}
+              : { longPrompts: { aboveTokens: longPrompts.above, ...tokenPrice(longPrompts.price) } }),
+          },
+    ...(imageTokens === undefined ? {} : { imageTokens }),
+  };
+}
+
+function tokenPrice([input, cachedInput, output]: PublishedPrice): TokenPrice {
+  return {
+    inputPicoUsd: picoUsdPerToken(input),
+    cachedInputPicoUsd: picoUsdPerToken(cachedInput),
+    outputPicoUsd: picoUsdPerToken(output),
+  };
+}
+
+function factsOfConfigured({
+  id,
+  family,
+  contextTokens,
+  maxOutputTokens,
+  outputField,
+  price,
+}: ConfiguredModel): ModelFacts {
+  return {
+    id,
+    family,
+    contextTokens,
+    maxOutputTokens,
+    outputField,
+    price: price === null ? null : { ...price, source: 'GATEHOUSE_MODELS' },
+  };
+}
+
+/** Each fact of several models that binds the least: what holds whichever of them answers. */
+export function dearest(id: string, targets: readonly ModelFacts[]): ModelFacts {
+  const [first, ...others] = targets;
+  if (first === undefined) throw new Error(`The alias ${id} has no target.`);
+  return others.reduce(
+    (sum, facts) => ({
+      id,
+      family: sum.family === facts.family ? sum.family : 'unknown',
+      contextTokens: Math.max(sum.contextTokens, facts.contextTokens),
+      maxOutputTokens: Math.max(sum.maxOutputTokens, facts.maxOutputTokens),
+      outputField: sum.outputField === facts.outputField ? sum.outputField : 'max_tokens',
+      price: sum.price === null || facts.price === null ? null : dearestPrice(sum.price, facts.price),
+      ...(sum.imageTokens === undefined || facts.imageTokens === undefined
+        ? {}
+        : {
+            imageTokens: {
+              most: Math.max(sum.imageTokens.most, facts.imageTokens.most),
+              low: Math.max(sum.imageTokens.low, facts.imageTokens.low),
+            },
+          }),
+    }),
+    { ...first, id },
+  );
+}
+
+function dearestPrice(one: ModelPrice, other: ModelPrice): ModelPrice {
+  const long =
+    one.longPrompts === undefined && other.longPrompts === undefined
+      ? {}
+      : {
+          longPrompts: {
+            aboveTokens: Math.min(one.longPrompts?.aboveTokens ?? Infinity, other.longPrompts?.aboveTokens ?? Infinity),
+            ...dearestOf(one.longPrompts ?? one, other.longPrompts ?? other),
+          },
+        };
+  // The older of the two dates: since then nobody looked at the whole.
+  const { asOf, source } = one.asOf <= other.asOf ? one : other;
+  return { ...dearestOf(one, other), asOf, source, ...long };
+}
+
+function dearestOf(one: TokenPrice, other: TokenPrice): TokenPrice {
+  return {
+    inputPicoUsd: most(one.inputPicoUsd, other.inputPicoUsd),
+    cachedInputPicoUsd: most(one.cachedInputPicoUsd, other.cachedInputPicoUsd),
+    outputPicoUsd: most(one.outputPicoUsd, other.outputPicoUsd),
+  };
+}
+
+function most(one: bigint, other: bigint): bigint {
+  return one > other ? one : other;
 }

@@ -7,6 +7,8 @@ type Encoding = typeof import('gpt-tokenizer/encoding/o200k_base');
 const PIECE_LENGTH = 64;
 /** Up to here every character is encoded; beyond it evenly spread samples are. */
 const EXACT_LENGTH = 8_192;
+/** A bound counts this much: past it a bound of bytes must do, since samples say nothing of what stands between them. */
+const BOUND_LENGTH = 32_768;
 const SAMPLE_LENGTH = 512;
 const SAMPLES = 8;
 /** Until the vocabulary is loaded. */
@@ -59,6 +61,21 @@ export class Tokenizer implements OnApplicationBootstrap, OnApplicationShutdown 
       tokens += this.countPieces(this.encoding, text.slice(start, start + SAMPLE_LENGTH));
     }
     return Math.round((tokens * text.length) / (SAMPLES * SAMPLE_LENGTH));
+  }
+
+  /**
+   * A bound that o200k's count of a text is never above: for limits, where an estimate would let through who chooses the
+   * text. Past the length that is counted whole, and until the vocabulary is loaded, it is the number of bytes, since no
+   * token stands for less than one. The margin is for the pieces: a cut may save a token that the whole text has.
+   */
+  atMost(text: string): number {
+    const bytes = Buffer.byteLength(text);
+    if (this.encoding === null) return bytes;
+    const head = text.length <= BOUND_LENGTH ? text : text.slice(0, BOUND_LENGTH);
+    const tokens = this.countPieces(this.encoding, head);
+    const counted = tokens + Math.ceil(tokens / 16) + Math.ceil(head.length / PIECE_LENGTH) + 2;
+    const headBytes = head === text ? bytes : Buffer.byteLength(head);
+    return Math.min(bytes, counted + bytes - headBytes);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { configuredModels } from './configured-models.js';
 import { cidrs, flag, group, integer, list, peppers, url, type SettingDefinition } from './setting-definition.js';
 
 /**
@@ -190,6 +191,14 @@ export const SETTINGS = {
     z.enum(['auto', 'on', 'off']),
     'The built-in provider `dummy`, which echoes: `auto` has it in development where no other provider is configured.',
     { fallback: 'auto' },
+  ),
+  models: providers(
+    'GATEHOUSE_MODELS',
+    configuredModels,
+    'Models beside the built-in ones, or instead of them, as a JSON array: `id`, `context_tokens`, `max_output_tokens`, and ' +
+      'optionally `family` (its tokenizer; `unknown`), `output_field` (`max_tokens`) and `price`: `input`, `cached_input`, `output` in ' +
+      'dollars for a million tokens, `as_of` a date. Without a price a model is refused to whoever has a cost limit.',
+    { fallback: '[]' },
   ),
 
   bodyLimitBytes: limits('GATEHOUSE_BODY_LIMIT_BYTES', integer(1024, 1024 ** 3), 'Largest request body, in bytes.', {

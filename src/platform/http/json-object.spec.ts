@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Fault } from '../errors/index.js';
-import { parseJsonObject, withField } from './json-object.js';
+import { parseJsonObject, replaceField, withField } from './json-object.js';
 
 const parse = (text: string): ReturnType<typeof parseJsonObject> => parseJsonObject(Buffer.from(text));
 
@@ -196,6 +196,25 @@ describe('a field that is changed', () => {
       expect(withField(parse(`{"stream":${json},"a":1}`), 'stream', false)).toBe('{"stream":false,"a":1}');
     },
   );
+});
+
+describe('an object with a field replaced', () => {
+  it('is the object that parsing the changed text gives', () => {
+    const field = fc.oneof(fc.string({ unit: 'binary', maxLength: 4 }), fc.constantFrom('model', '__proto__', '"', ''));
+    fc.assert(
+      fc.property(object, field, fc.nat(), fc.jsonValue(), (text, other, choice, changed) => {
+        const parsed = parse(text);
+        const names = [...parsed.fields.keys(), other];
+        const name = names[choice % names.length]!;
+        const replaced = replaceField(parsed, name, changed);
+        const again = parse(withField(parsed, name, changed));
+        expect(replaced.text).toBe(again.text);
+        expect(new Map(replaced.fields)).toEqual(new Map(again.fields));
+        expect(new Map(Object.entries(replaced.value))).toEqual(new Map(Object.entries(again.value)));
+      }),
+      { numRuns: 500 },
+    );
+  });
 });
 
 describe('a top-level key that stands twice', () => {

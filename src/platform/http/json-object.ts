@@ -123,6 +123,22 @@ export function withField(object: JsonObject, field: string, value: unknown): st
   return `${text.slice(0, afterBrace)}${JSON.stringify(field)}:${json}${separator}${text.slice(afterBrace)}`;
 }
 
+/** The object that `withField` writes, without parsing it again: what stands behind the change has moved, nothing else. */
+export function replaceField(object: JsonObject, field: string, value: unknown): JsonObject {
+  const text = withField(object, field, value);
+  const moved = text.length - object.text.length;
+  const json = JSON.stringify(value);
+  const old = object.fields.get(field);
+  const start = old?.start ?? skipSpace(object.text, 0) + 1 + JSON.stringify(field).length + 1;
+  const fields = new Map(old === undefined ? [[field, { start, end: start + json.length }]] : []);
+  for (const [name, span] of object.fields) {
+    if (name === field) fields.set(name, { start, end: start + json.length });
+    else if (old !== undefined && span.start < old.start) fields.set(name, span);
+    else fields.set(name, { start: span.start + moved, end: span.end + moved });
+  }
+  return { text, value: { ...object.value, [field]: JSON.parse(json) as unknown }, fields };
+}
+
 /**
  * Refuses a field that stands twice in any object of a text that JSON.parse accepted, however deep. JSON.parse keeps the
  * last one without a word.

@@ -1,0 +1,159 @@
+import { isObject } from './chat-request.js';
+
+/**
+ * What a request can ask for that nobody can tell the size or the price of beforehand. The lists are of what known
+ * OpenAI-compatible servers take; see decision 0011 for what each entry does where. Null always counts as not there.
+ */
+
+/** Output limits by other names, for servers that might heed these instead of the two that we read. */
+const OTHER_OUTPUT_LIMITS = [
+  'max_output_tokens',
+  'max_new_tokens',
+  'max_gen_len',
+  'max_length',
+  'maxtokens',
+  'maxoutputtokens',
+  'num_predict',
+  'n_predict',
+  'options',
+  'generation_config',
+  'generationconfig',
+  'thinking_budget',
+  'thinking_token_budget',
+  'reasoning_budget',
+  'max_reasoning_tokens',
+];
+
+/** More answers than are returned, or output that the caller's limit does not hold. */
+const MORE_OUTPUT = ['best_of', 'use_beam_search', 'beam_width', 'num_beams', 'prediction', 'audio'];
+
+/** Input that is not in the body: what the server finds, remembers, renders or is to fetch. */
+const INPUT_FROM_ELSEWHERE = [
+  'web_search_options',
+  'search_parameters',
+  'enable_search',
+  'search_options',
+  'data_sources',
+  'plugins',
+  'tool_resources',
+  'mcp_servers',
+  'container',
+  'agent',
+  'preset',
+  'previous_response_id',
+  'conversation',
+  'conversation_id',
+  'prompt',
+  'prompt_id',
+  'prompt_embeds',
+  'cached_content',
+  'context_id',
+  'knowledge_base',
+  'retrieval',
+  'chat_template',
+  'mm_processor_kwargs',
+  'media_io_kwargs',
+];
+
+/** Another model or tier than the one whose price is known, or fields that a proxy merges into the body. */
+const ANOTHER_PRICE = [
+  'models',
+  'route',
+  'fallbacks',
+  'provider',
+  'speed',
+  'inference_geo',
+  'extra_body',
+  'google',
+  'litellm_params',
+  'num_retries',
+];
+
+const BOUNDLESS = new Set([...OTHER_OUTPUT_LIMITS, ...MORE_OUTPUT, ...INPUT_FROM_ELSEWHERE, ...ANOTHER_PRICE]);
+
+/** Tiers at the published price or below it. `auto` is what leaving the field out means. */
+const ORDINARY_TIERS = new Set<unknown>(['auto', 'default', 'standard', 'standard_only', 'flex']);
+
+/** Fields of which no server shows the model anything; every other one is counted as if it did. */
+export const NOT_IN_PROMPT = new Set([
+  'model',
+  'messages',
+  'stream',
+  'stream_options',
+  'n',
+  'max_tokens',
+  'max_completion_tokens',
+  'temperature',
+  'top_p',
+  'top_k',
+  'min_p',
+  'seed',
+  'stop',
+  'user',
+  'safety_identifier',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'metadata',
+  'store',
+  'logit_bias',
+  'logprobs',
+  'top_logprobs',
+  'presence_penalty',
+  'frequency_penalty',
+  'repetition_penalty',
+  'parallel_tool_calls',
+  'service_tier',
+]);
+
+/** Some servers match names without regard to case, so that we do too. */
+export function folded(key: string): string {
+  return key.toUpperCase().toLowerCase();
+}
+
+/** Why a top-level field (but the messages) makes the call boundless: its path; null: it doesn't. */
+export function boundlessField(key: string, value: unknown, choices: number): string | null {
+  if (value === null) return null;
+  const name = folded(key);
+  switch (name) {
+    case 'best_of':
+      return typeof value === 'number' && value <= choices ? null : key;
+    case 'use_beam_search':
+    case 'enable_search':
+      return value === false ? null : key;
+    case 'service_tier':
+      return ORDINARY_TIERS.has(value) ? null : key;
+    case 'modalities':
+      return Array.isArray(value) && value.every((modality) => modality === 'text') ? null : key;
+    case 'reasoning':
+    case 'thinking':
+    case 'reasoning_effort':
+      // An effort is a word, and what it comes to is inside the output limit. A budget in tokens may be on top of it.
+      return holdsNumber(value) ? key : null;
+    case 'tools':
+      return boundlessTool(key, value);
+    default:
+      return BOUNDLESS.has(name) ? key : null;
+  }
+}
+
+function holdsNumber(value: unknown): boolean {
+  if (isObject(value)) return Object.values(value).some(holdsNumber);
+  return typeof value === 'number' || Array.isArray(value) || (typeof value === 'string' && /\d/.test(value));
+}
+
+/** A function is the caller's to run; a tool of any other type runs on the server, which reads what it brings. */
+function boundlessTool(key: string, tools: unknown): string | null {
+  if (!Array.isArray(tools)) return key;
+  const at = (tools as readonly unknown[]).findIndex((tool) => !isObject(tool) || !isCallersTool(tool));
+  return at === -1 ? null : `${key}[${at}]`;
+}
+
+function isCallersTool(tool: Readonly<Record<string, unknown>>): boolean {
+  const keys = Object.keys(tool);
+  if (tool['type'] === 'function' || tool['type'] === undefined)
+    return isObject(tool['function']) && keys.every((key) => CALLERS_TOOL_KEYS.has(key));
+  return tool['type'] === 'custom' && isObject(tool['custom']) && keys.every((key) => CALLERS_TOOL_KEYS.has(key));
+}
+
+/** Beside these, Google's servers take tools of their own in the same object. */
+const CALLERS_TOOL_KEYS = new Set(['type', 'function', 'custom', 'strict', 'name', 'description']);

@@ -1,0 +1,253 @@
+import type { ModelFacts, TokenFamily } from '../models/model-facts.js';
+import { mostByteTokens } from '../tokens/most-bytes.js';
+import type { Tokenizer } from '../tokens/tokenizer.js';
+import { boundlessField, folded, NOT_IN_PROMPT } from './boundless-fields.js';
+import { isObject, type ChatRequest } from './chat-request.js';
+
+/** What stands around each message, part, call and tool in any chat format that is known. */
+const TOKENS_PER_MESSAGE = 16;
+const TOKENS_PER_FIELD = 4;
+/** Beyond it a template that indents its JSON would grow by the square of what was sent. */
+const MAX_DEPTH = 64;
+/** An image in full detail with the model that counts images highest (gpt-4o-mini: 2,833 + 8 tiles of 5,667). */
+const MOST_IMAGE_TOKENS = 50_000;
+const LOW_DETAIL_IMAGE_TOKENS = 3_000;
+const IMAGE_TOKENS: Partial<Record<TokenFamily, number>> = { claude: 5_000 };
+
+/** What a server's own chat template puts before the messages: by family, and once more where there are tools. */
+const TEMPLATE_TOKENS: Partial<Record<TokenFamily, number>> = { o200k: 160, cl100k: 64, claude: 128, gemini: 128 };
+const LONGEST_TEMPLATE_TOKENS = 1_024;
+const TOOL_TEMPLATE_TOKENS = 1_024;
+
+export interface PromptBound {
+  readonly tokens: number;
+  readonly boundless: string | null;
+}
+
+/**
+ * The most tokens that a request's prompt can come to, as decision 0011 derives it: everything that a server might show
+ * the model, read as text, plus what formats put around it, plus images by their own rule.
+ */
+export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, tokenizer: Tokenizer): PromptBound {
+  const family = facts?.family ?? 'unknown';
+  const sum = new PromptSum(facts, family);
+  const { value, fields, text } = request.json;
+  let boundless: string | null = null;
+  for (const [key, span] of fields) {
+    const field = value[key];
+    sum.fields = 0;
+    const found = key === 'messages' ? sum.addMessages(field) : boundlessField(key, field, request.choices);
+    boundless ??= found;
+    if (key !== 'messages') {
+      const shown = !NOT_IN_PROMPT.has(key);
+      if (shown) sum.addText(key);
+      if (!sum.add(field, 1, shown)) boundless ??= key;
+    }
+    // JSON.parse keeps the last of two equal keys; a server that keeps the first would read another request than we.
+    if (sum.fields !== countFields(text, span.start, span.end)) boundless ??= key;
+  }
+  const tools = isObjectLike(value['tools']) || isObjectLike(value['functions']) ? TOOL_TEMPLATE_TOKENS : 0;
+  const template = (TEMPLATE_TOKENS[family] ?? LONGEST_TEMPLATE_TOKENS) + tools;
+  return { tokens: template + sum.tokens + tokensOf(sum.text, family, tokenizer), boundless };
+}
+
+function isObjectLike(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+/** The most tokens that a text can be: see the table of families in decision 0011. */
+export function tokensOf(text: string, family: TokenFamily, tokenizer: Tokenizer): number {
+  if (family === 'o200k') return tokenizer.atMost(text);
+  return mostByteTokens(text, NORMALIZING.has(family));
+}
+
+/** Tokenizers that may fold compatibility characters before they look at bytes. */
+const NORMALIZING = new Set<TokenFamily>(['claude', 'unknown']);
+
+/** Adds up texts and what stands around them. */
+class PromptSum {
+  text = '';
+  tokens = 0;
+  /** Names of fields seen since the last reset. */
+  fields = 0;
+
+  constructor(
+    private readonly facts: ModelFacts | null,
+    private readonly family: TokenFamily,
+  ) {}
+
+  addText(text: string): void {
+    // What is joined might merge over the seam, never split: the line end counts for the seam.
+    this.text += `${text}\n`;
+  }
+
+  /**
+   * Everything that stands in a value, as a template might print it: names, texts, numbers, indented JSON.
+   *
+   * @returns false: it is nested more deeply than has a bound
+   */
+  add(value: unknown, depth: number, shown: boolean): boolean {
+    if (depth > MAX_DEPTH) return false;
+    if (typeof value === 'string') {
+      if (shown) this.addText(value);
+    } else if (Array.isArray(value)) {
+      if (shown) this.tokens += this.lineTokens(depth);
+      for (const item of value as readonly unknown[]) {
+        if (shown) this.tokens += this.lineTokens(depth);
+        if (!this.add(item, depth + 1, shown)) return false;
+      }
+    } else if (isObject(value)) {
+      if (shown) this.tokens += this.lineTokens(depth);
+      for (const [key, item] of Object.entries(value)) {
+        this.fields += 1;
+        if (shown) {
+          this.tokens += this.lineTokens(depth);
+          this.addText(key);
+        }
+        if (!this.add(item, depth + 1, shown)) return false;
+      }
+    } else if (shown) {
+      this.addText(String(value));
+    }
+    return true;
+  }
+
+  /** @returns the path of the first thing without a bound; null: there is none */
+  addMessages(messages: unknown): string | null {
+    let boundless: string | null = null;
+    let at = 0;
+    for (const message of messages as readonly Readonly<Record<string, unknown>>[]) {
+      this.tokens += TOKENS_PER_MESSAGE;
+      for (const [key, value] of Object.entries(message)) {
+        this.fields += 1;
+        const found = key === 'content' ? this.addContent(value) : this.addMessageField(key, value);
+        if (found !== null) boundless ??= `messages[${at}].${found}`;
+      }
+      at += 1;
+    }
+    return boundless;
+  }
+
+  private addMessageField(key: string, value: unknown): string | null {
+    const name = folded(key);
+    // Two spellings of one name are one field to some servers; which of the two they read is anybody's guess.
+    if (name === 'content' || (value !== null && BOUNDLESS_OF_MESSAGE.has(name))) {
+      this.add(value, 2, false);
+      return key;
+    }
+    if (typeof value === 'string') {
+      this.tokens += TOKENS_PER_FIELD;
+      this.addText(value);
+      return null;
+    }
+    this.addText(key);
+    return this.add(value, 2, true) ? null : key;
+  }
+
+  private addContent(content: unknown): string | null {
+    if (typeof content === 'string') this.addText(content);
+    else if (Array.isArray(content)) return this.addParts(content);
+    else if (content !== null) {
+      this.add(content, 2, true);
+      return 'content';
+    }
+    return null;
+  }
+
+  private addParts(parts: readonly unknown[]): string | null {
+    let boundless: string | null = null;
+    let at = 0;
+    for (const part of parts) {
+      this.tokens += TOKENS_PER_FIELD;
+      if (typeof part === 'string') this.addText(part);
+      else if (!isObject(part) || !this.addPart(part)) boundless ??= `content[${at}]`;
+      at += 1;
+    }
+    return boundless;
+  }
+
+  /** @returns false: the part has no bound */
+  private addPart(part: Readonly<Record<string, unknown>>): boolean {
+    const { type } = part;
+    const known = type === 'image_url' ? IMAGE_PART : TEXT_PARTS.has(type) ? TEXT_PART : null;
+    let bounded = known !== null;
+    for (const [key, value] of Object.entries(part)) {
+      this.fields += 1;
+      if (known?.has(key) !== true && value !== null) bounded = false;
+      if (key === 'image_url' && type === 'image_url') bounded = this.addImage(value) && bounded;
+      else bounded = this.add(value, 3, bounded && key !== 'type') && bounded;
+    }
+    return bounded;
+  }
+
+  private addImage(image: unknown): boolean {
+    let url: unknown = image;
+    let detail: unknown = null;
+    if (isObject(image)) {
+      this.fields += Object.keys(image).length;
+      ({ url, detail } = { url: image['url'], detail: image['detail'] });
+      for (const [key, value] of Object.entries(image)) if (isObject(value) || folded(key) !== key) return false;
+    }
+    if (typeof url !== 'string') return false;
+    this.tokens += this.imageTokens(detail);
+    // Servers that take documents or videos take them by this field too: what is no image by its own words has no bound,
+    // nor has what such a server would fetch.
+    return /^data:/i.test(url) ? /^data:image\//i.test(url) : this.family !== 'gemini';
+  }
+
+  private imageTokens(detail: unknown): number {
+    const known = this.facts?.imageTokens;
+    if (detail === 'low' && this.family === 'o200k') return known?.low ?? LOW_DETAIL_IMAGE_TOKENS;
+    const ordinary =
+      detail === undefined || detail === null || detail === 'auto' || detail === 'high' || detail === 'low';
+    return ordinary && known !== undefined ? known.most : (IMAGE_TOKENS[this.family] ?? MOST_IMAGE_TOKENS);
+  }
+
+  /** A line of indented JSON: its quotes, colon and comma, its line end, its white space. */
+  private lineTokens(depth: number): number {
+    return this.family === 'o200k' ? TOKENS_PER_FIELD + Math.ceil(depth / 4) : 2 * TOKENS_PER_FIELD + 4 * depth;
+  }
+}
+
+const TEXT_PARTS = new Set<unknown>(['text', 'input_text', 'output_text', 'refusal', 'thinking', 'reasoning']);
+const TEXT_PART = new Set(['type', 'text', 'refusal', 'thinking', 'reasoning', 'annotations', 'signature']);
+const IMAGE_PART = new Set(['type', 'image_url']);
+
+/** Things in a message that are no text, or that change the price of it. */
+const BOUNDLESS_OF_MESSAGE = new Set([
+  'audio',
+  'image',
+  'images',
+  'image_url',
+  'video',
+  'videos',
+  'file',
+  'files',
+  'file_ids',
+  'attachments',
+  'cache_control',
+]);
+
+const QUOTE = 34;
+const COLON = 58;
+const BACKSLASH = 92;
+
+/** How many fields the objects of a valid JSON text have: its colons outside strings. */
+function countFields(text: string, start: number, end: number): number {
+  let fields = 0;
+  for (let at = start; at < end; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === COLON) fields += 1;
+    else if (code === QUOTE) at = endOfString(text, at);
+  }
+  return fields;
+}
+
+/** Where the closing quote of a string stands. */
+function endOfString(text: string, from: number): number {
+  for (let at = text.indexOf('"', from + 1); ; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return at;
+  }
+}
