@@ -396,6 +396,29 @@ describe('a request without a bound', () => {
     expect(boundOf('{"model":"m","messages":[{"content":"a:\\"b\\\\\\":c\\"","\\u0061:":":"}]}').boundless).toBeNull();
   });
 
+  it('may be made of more than can be read while a call waits', () => {
+    const parts = Array.from({ length: 20_000 }, () => ({ type: 'text', text: 'x' }));
+    const keys = Array.from({ length: 20_001 }, (_, at) => `"${at}":1`).join(',');
+    const bodies: [string, string][] = [
+      ['messages', JSON.stringify({ model: 'm', messages: [{ role: 'user', content: parts }] })],
+      ['x', `{"model":"m","messages":[{}],"x":{${keys}}}`],
+      ['x', `{"model":"m","messages":[{}],"x":[${' '.repeat(1_100_000)}]}`],
+    ];
+    for (const [field, body] of bodies) {
+      const { boundless, inputTokens } = boundOf(body);
+      expect(boundless).toBe(field);
+      expect(inputTokens).toBeGreaterThan(body.length);
+    }
+    // What people write stays below: two thousand messages, or 128 tools of twenty-five parameters each.
+    const messages = Array.from({ length: 2_000 }, () => ({ role: 'user', content: 'x' }));
+    const properties = Object.fromEntries(
+      Array.from({ length: 25 }, (_, at) => [`p${at}`, { type: 'string', description: 'x' }]),
+    );
+    const tool = { type: 'function', function: { name: 'f', parameters: { type: 'object', properties } } };
+    expect(boundOf({ messages }).boundless).toBeNull();
+    expect(boundOf({ tools: Array.from({ length: 128 }, () => tool) }).boundless).toBeNull();
+  });
+
   it('may be nested more deeply than any template prints', () => {
     const deep = '['.repeat(100_000) + ']'.repeat(100_000);
     expect(boundOf(`{"model":"m","messages":[{}],"documents":${deep}}`).boundless).toBe('documents');

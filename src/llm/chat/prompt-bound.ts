@@ -7,6 +7,8 @@ import { isObject, type ChatRequest } from './chat-request.js';
 /** What stands around each message, part, call and tool in any chat format that is known. */
 const TOKENS_PER_MESSAGE = 16;
 const TOKENS_PER_FIELD = 4;
+/** Up to here a text is joined with others. */
+const SHORT_LENGTH = 4_096;
 /** Beyond it a template that indents its JSON would grow by the square of what was sent. */
 const MAX_DEPTH = 64;
 /** An image in full detail with the model that counts images highest (gpt-4o-mini: 2,833 + 8 tiles of 5,667). */
@@ -32,23 +34,25 @@ export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, toke
   const family = facts?.family ?? 'unknown';
   const sum = new PromptSum(facts, family);
   const { value, fields, text } = request.json;
+  const shape = new JsonShape(text);
   let boundless: string | null = null;
   for (const [key, span] of fields) {
+    const named = shape.countFields(span.start, span.end);
+    if (named === null) {
+      // Reading it all would take longer than a call may wait, and no client writes such a thing by itself.
+      boundless ??= key;
+      sum.tokens += request.raw.length;
+      continue;
+    }
     const field = value[key];
     sum.fields = 0;
-    const found = key === 'messages' ? sum.addMessages(field) : boundlessField(key, field, request.choices);
-    boundless ??= found;
-    if (key !== 'messages') {
-      const shown = !NOT_IN_PROMPT.has(key);
-      if (shown) sum.addText(key);
-      if (!sum.add(field, 1, shown)) boundless ??= key;
-    }
+    const found = key === 'messages' ? sum.addMessages(field) : sum.addField(key, field, request.choices);
     // JSON.parse keeps the last of two equal keys; a server that keeps the first would read another request than we.
-    if (sum.fields !== countFields(text, span.start, span.end)) boundless ??= key;
+    boundless ??= sum.fields === named ? found : (found ?? key);
   }
   const tools = isObjectLike(value['tools']) || isObjectLike(value['functions']) ? TOOL_TEMPLATE_TOKENS : 0;
   const template = (TEMPLATE_TOKENS[family] ?? LONGEST_TEMPLATE_TOKENS) + tools;
-  return { tokens: template + sum.tokens + tokensOf(sum.text, family, tokenizer), boundless };
+  return { tokens: template + sum.tokens + sum.textTokens(tokenizer), boundless };
 }
 
 function isObjectLike(value: unknown): boolean {
@@ -66,8 +70,10 @@ const NORMALIZING = new Set<TokenFamily>(['claude', 'unknown']);
 
 /** Adds up texts and what stands around them. */
 class PromptSum {
-  text = '';
   tokens = 0;
+  /** Short ones in one, since each count has its price; long ones by themselves, since joining them has. */
+  private short = '';
+  private readonly long: string[] = [];
   /** Names of fields seen since the last reset. */
   fields = 0;
 
@@ -78,7 +84,23 @@ class PromptSum {
 
   addText(text: string): void {
     // What is joined might merge over the seam, never split: the line end counts for the seam.
-    this.text += `${text}\n`;
+    if (text.length <= SHORT_LENGTH) this.short += `${text}\n`;
+    else this.long.push(text);
+  }
+
+  textTokens(tokenizer: Tokenizer): number {
+    return this.long.reduce(
+      (sum, text) => sum + tokensOf(text, this.family, tokenizer),
+      tokensOf(this.short, this.family, tokenizer),
+    );
+  }
+
+  /** @returns the path of what has no bound; null: all of it has one */
+  addField(key: string, field: unknown, choices: number): string | null {
+    const shown = !NOT_IN_PROMPT.has(key);
+    if (shown) this.addText(key);
+    const bounded = this.add(field, 1, shown);
+    return boundlessField(key, field, choices) ?? (bounded ? null : key);
   }
 
   /**
@@ -230,17 +252,37 @@ const BOUNDLESS_OF_MESSAGE = new Set([
 
 const QUOTE = 34;
 const COLON = 58;
+const COMMA = 44;
 const BACKSLASH = 92;
 
-/** How many fields the objects of a valid JSON text have: its colons outside strings. */
-function countFields(text: string, start: number, end: number): number {
-  let fields = 0;
-  for (let at = start; at < end; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code === COLON) fields += 1;
-    else if (code === QUOTE) at = endOfString(text, at);
+/** So many values, and so many characters outside strings, are read of a request: 20,000 are 128 tools of 25 parameters each. */
+const MAX_VALUES = 20_000;
+const MAX_CHARACTERS = 1_048_576;
+
+/** Counts what a valid JSON text is made of, up to a limit for the whole of it. */
+class JsonShape {
+  private values = MAX_VALUES;
+  private characters = MAX_CHARACTERS;
+
+  constructor(private readonly text: string) {}
+
+  /** @returns how many fields the objects between the two places have: their colons; null: too many to read */
+  countFields(start: number, end: number): number | null {
+    const { text } = this;
+    let fields = 0;
+    for (let at = start; at < end; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) {
+        at = endOfString(text, at);
+        continue;
+      }
+      if (code === COLON) fields += 1;
+      if (code === COLON || code === COMMA) this.values -= 1;
+      this.characters -= 1;
+      if (this.values < 0 || this.characters < 0) return null;
+    }
+    return fields;
   }
-  return fields;
 }
 
 /** Where the closing quote of a string stands. */

@@ -7,8 +7,12 @@ type Encoding = typeof import('gpt-tokenizer/encoding/o200k_base');
 const PIECE_LENGTH = 64;
 /** Up to here every character is encoded; beyond it evenly spread samples are. */
 const EXACT_LENGTH = 8_192;
-/** A bound counts this much: past it a bound of bytes must do, since samples say nothing of what stands between them. */
-const BOUND_LENGTH = 32_768;
+/**
+ * A bound counts so many tokens, a slice at a time, and takes bytes for the rest: samples say nothing of what stands
+ * between them. Tokens, since a text that is hard to encode takes a hundred times as long for each of its characters.
+ */
+const BOUND_TOKENS = 4_096;
+const BOUND_SLICE_LENGTH = 2_048;
 const SAMPLE_LENGTH = 512;
 const SAMPLES = 8;
 /** Until the vocabulary is loaded. */
@@ -65,17 +69,22 @@ export class Tokenizer implements OnApplicationBootstrap, OnApplicationShutdown 
 
   /**
    * A bound that o200k's count of a text is never above: for limits, where an estimate would let through who chooses the
-   * text. Past the length that is counted whole, and until the vocabulary is loaded, it is the number of bytes, since no
-   * token stands for less than one. The margin is for the pieces: a cut may save a token that the whole text has.
+   * text. Past what is counted, and until the vocabulary is loaded, it is the number of bytes, since no token stands for
+   * less than one. The margin is for the cuts between pieces, by which a token of the whole text might be saved.
    */
   atMost(text: string): number {
     const bytes = Buffer.byteLength(text);
     if (this.encoding === null) return bytes;
-    const head = text.length <= BOUND_LENGTH ? text : text.slice(0, BOUND_LENGTH);
-    const tokens = this.countPieces(this.encoding, head);
-    const counted = tokens + Math.ceil(tokens / 16) + Math.ceil(head.length / PIECE_LENGTH) + 2;
-    const headBytes = head === text ? bytes : Buffer.byteLength(head);
-    return Math.min(bytes, counted + bytes - headBytes);
+    let tokens = 0;
+    let start = 0;
+    while (start < text.length && tokens < BOUND_TOKENS) {
+      let end = Math.min(start + BOUND_SLICE_LENGTH, text.length);
+      if (end < text.length && isLowSurrogate(text, end)) end -= 1;
+      tokens += this.countPieces(this.encoding, text.slice(start, end));
+      start = end;
+    }
+    const margin = Math.ceil(tokens / 16) + Math.ceil(start / PIECE_LENGTH) + 2;
+    return Math.min(bytes, tokens + margin + bytes - Buffer.byteLength(text.slice(0, start)));
   }
 
   /**

@@ -129,6 +129,17 @@ describe('SseUsageFilter', () => {
     expect(filter.usage).toEqual({ inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 });
   });
 
+  it('counts usage once where each chunk reports it anew, as a sum so far: the last report is the call’s', () => {
+    const filter = new SseUsageFilter(true);
+    const chunks = [1, 2, 3].map((tokens) => ({
+      choices: [{ delta: { content: 'x' } }],
+      usage: { ...usageOf(9, tokens), prompt_tokens_details: { cached_tokens: 8 } },
+    }));
+    const text = chunks.map(eventOf).join('') + eventOf('[DONE]');
+    expect(run(filter, cutUp(Buffer.from(text), [7, 100, 200]))).toBe(text);
+    expect(filter.usage).toEqual({ inputTokens: 9, cachedInputTokens: 8, outputTokens: 3 });
+  });
+
   it('does not keep an event of any length back: a long one goes through as it comes, and the next are read again', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(700_000), { maxLength: 12 }), lineEnd, (cuts, end) => {
