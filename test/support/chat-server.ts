@@ -82,7 +82,7 @@ export class ChatServer {
     const drain = new Drain();
     const outbound = new OutboundHttp(settings);
     const router = new ProviderRouter(settings, outbound, tokenizer, new PlatformProviderTenants(settings));
-    const service = new ChatService(settings, router, book as never, new KnownModels(), tokenizer, drain);
+    const service = new ChatService(settings, router, book as never, new KnownModels(settings), tokenizer, drain);
     const server = Fastify({ forceCloseConnections: true });
     server.removeAllContentTypeParsers();
     server.addContentTypeParser('*', (_request, _payload, done) => done(null));
