@@ -25,7 +25,20 @@ const OTHER_OUTPUT_LIMITS = [
 ];
 
 /** More answers than are returned, or output that the caller's limit does not hold. */
-const MORE_OUTPUT = ['best_of', 'use_beam_search', 'beam_width', 'num_beams', 'prediction', 'audio'];
+const MORE_OUTPUT = [
+  'best_of',
+  'num_return_sequences',
+  'candidate_count',
+  'candidatecount',
+  'num_completions',
+  'use_beam_search',
+  'beam_width',
+  'num_beams',
+  'prediction',
+  'audio',
+  'max_turns',
+  'max_tool_calls',
+];
 
 /** Input that is not in the body: what the server finds, remembers, renders or is to fetch. */
 const INPUT_FROM_ELSEWHERE = [
@@ -34,6 +47,16 @@ const INPUT_FROM_ELSEWHERE = [
   'enable_search',
   'search_options',
   'data_sources',
+  'datasources',
+  'connectors',
+  'vector_store_ids',
+  'file_ids',
+  'files',
+  'attachments',
+  'image',
+  'images',
+  'video',
+  'videos',
   'plugins',
   'tool_resources',
   'mcp_servers',
@@ -61,6 +84,9 @@ const ANOTHER_PRICE = [
   'route',
   'fallbacks',
   'provider',
+  'provider_options',
+  'provideroptions',
+  'gateway',
   'speed',
   'inference_geo',
   'extra_body',

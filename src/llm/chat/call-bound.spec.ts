@@ -58,6 +58,18 @@ describe('the bound of the output', () => {
     expect(boundOf({ max_tokens: 7 }, null)).toMatchObject({ outputTokens: 7, outputIsBounded: true });
   });
 
+  it('must be written down where no server is known to hold the model to its own', () => {
+    const own = new KnownModels(
+      loadSettings({ GATEHOUSE_MODELS: '[{"id":"own","context_tokens":9,"max_output_tokens":7}]' }).settings,
+    );
+    expect(boundOf({ n: 2 }, own.find('own'))).toMatchObject({ outputTokens: 14, outputIsBounded: false });
+    expect(boundOf({}, known.find('llama3.1'))).toMatchObject({ outputTokens: 131_072, outputIsBounded: false });
+    expect(boundOf({ max_tokens: 5 }, known.find('llama3.1'))).toMatchObject({
+      outputTokens: 5,
+      outputIsBounded: true,
+    });
+  });
+
   it('must be written down where the model may not heed the field that the caller used', () => {
     expect(boundOf({ max_completion_tokens: 7 }, MISTRAL)).toMatchObject({ outputTokens: 7, outputIsBounded: false });
     expect(boundOf({ max_completion_tokens: 7 }, null)).toMatchObject({ outputTokens: 7, outputIsBounded: false });
@@ -340,6 +352,9 @@ describe('a request without a bound', () => {
     ['thinking', { thinking: { type: 'enabled', budget_tokens: 60_000 } }],
     ['reasoning', { reasoning: { max_tokens: 60_000 } }],
     ['reasoning_effort', { reasoning_effort: 60_000 }],
+    ['num_return_sequences', { num_return_sequences: 9 }],
+    ['providerOptions', { providerOptions: { gateway: { models: ['dear'] } } }],
+    ['files', { files: ['x'] }],
     ['prediction', { prediction: { type: 'content', content: 'x' } }],
     ['audio', { audio: { voice: 'alloy', format: 'mp3' } }],
     ['modalities', { modalities: ['text', 'audio'] }],
@@ -429,6 +444,7 @@ describe('a request without a bound', () => {
   it('is named for any server that would fetch a document where an image is asked for', () => {
     const image = content({ type: 'image_url', image_url: { url: 'https://example.com/a' } });
     expect(boundOf(image, known.find('gemini-2.5-pro')).boundless).toBe('messages[0].content[0]');
+    expect(boundOf({ ...image, model: 'google/gemini-9' }, null).boundless).toBe('messages[0].content[0]');
   });
 });
 

@@ -30,7 +30,7 @@ export function boundCall(request: ChatRequest, facts: ModelFacts | null, tokeni
     choices: request.choices,
     inputTokens: Math.min(prompt.tokens, MAX_TOKENS),
     outputTokens: Math.min(request.choices * perChoice, MAX_TOKENS),
-    outputIsBounded: limit === null ? facts !== null : isHeeded(request, facts),
+    outputIsBounded: limit === null ? facts !== null && facts.limitMustBeWritten !== true : isHeeded(request, facts),
     boundless: prompt.boundless,
   };
 }

@@ -32,7 +32,7 @@ export interface PromptBound {
  */
 export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, tokenizer: Tokenizer): PromptBound {
   const family = facts?.family ?? 'unknown';
-  const sum = new PromptSum(facts, family);
+  const sum = new PromptSum(facts, family, family === 'gemini' || (facts === null && GEMINI_NAME.test(request.model)));
   const { value, fields, text } = request.json;
   const shape = new JsonShape(text);
   let boundless: string | null = null;
@@ -54,6 +54,9 @@ export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, toke
   const template = (TEMPLATE_TOKENS[family] ?? LONGEST_TEMPLATE_TOKENS) + tools;
   return { tokens: template + sum.tokens + sum.textTokens(tokenizer), boundless };
 }
+
+/** Google's newer models, before the catalogue knows them. */
+const GEMINI_NAME = /gemini/i;
 
 function isObjectLike(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
@@ -80,6 +83,7 @@ class PromptSum {
   constructor(
     private readonly facts: ModelFacts | null,
     private readonly family: TokenFamily,
+    private readonly fetchesDocuments: boolean,
   ) {}
 
   addText(text: string): void {
@@ -214,7 +218,7 @@ class PromptSum {
     this.tokens += this.imageTokens(detail);
     // Servers that take documents or videos take them by this field too: what is no image by its own words has no bound,
     // nor has what such a server would fetch.
-    return /^data:/i.test(url) ? /^data:image\//i.test(url) : this.family !== 'gemini';
+    return /^data:/i.test(url) ? /^data:image\//i.test(url) : !this.fetchesDocuments;
   }
 
   private imageTokens(detail: unknown): number {
@@ -227,7 +231,7 @@ class PromptSum {
 
   /** A line of indented JSON: its quotes, colon and comma, its line end, its white space. */
   private lineTokens(depth: number): number {
-    return this.family === 'o200k' ? TOKENS_PER_FIELD + Math.ceil(depth / 4) : 2 * TOKENS_PER_FIELD + 4 * depth;
+    return this.family === 'o200k' ? 3 + Math.floor(depth / 16) : 2 * TOKENS_PER_FIELD + 4 * depth;
   }
 }
 

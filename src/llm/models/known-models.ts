@@ -1,4 +1,4 @@
-import type { TokenFamily } from './model-facts.js';
+import type { TokenFamily } from '../../platform/config/index.js';
 
 /** Dollars for a million tokens, as published: input, cached input, output. */
 export type PublishedPrice = readonly [input: string, cachedInput: string, output: string];
@@ -14,6 +14,7 @@ export interface KnownModel {
   /** The price of calls whose prompt is longer than so many tokens. */
   readonly longPrompts?: { readonly above: number; readonly price: PublishedPrice };
   readonly imageTokens?: { readonly most: number; readonly low: number };
+  readonly limitMustBeWritten?: true;
 }
 
 /** Models whose figures were read in one place at one time. */
@@ -300,6 +301,7 @@ function mistral(id: string, contextTokens: number, price: PublishedPrice): Know
   return { id, family: 'mistral', contextTokens, maxOutputTokens: contextTokens, price };
 }
 
+/** Some servers of open weights (Ollama, llama.cpp) go on past the context where nobody tells them to stop. */
 function open(id: string, family: TokenFamily, contextTokens: number): KnownModel {
-  return { id, family, contextTokens, maxOutputTokens: contextTokens };
+  return { id, family, contextTokens, maxOutputTokens: contextTokens, limitMustBeWritten: true };
 }

@@ -128,6 +128,7 @@ describe('an alias', () => {
         longPrompts: { aboveTokens: 4, inputPicoUsd: 3n, cachedInputPicoUsd: 1n, outputPicoUsd: 9n },
       },
     });
+    expect(dearest('alias', [one, { ...other, limitMustBeWritten: true }])).toMatchObject({ limitMustBeWritten: true });
     expect(dearest('alias', [one, { ...other, price: null }]).price).toBeNull();
     expect(dearest('alias', [one, unpublished]).imageTokens).toBeUndefined();
   });
@@ -142,6 +143,7 @@ describe('a model of the operator', () => {
       contextTokens: 1000,
       maxOutputTokens: 100,
       outputField: 'max_completion_tokens',
+      limitMustBeWritten: true,
       price: {
         inputPicoUsd: 75_000n,
         cachedInputPicoUsd: 1n,

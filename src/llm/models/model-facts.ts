@@ -31,6 +31,8 @@ export interface ModelFacts {
   readonly family: TokenFamily;
   readonly contextTokens: number;
   readonly maxOutputTokens: number;
+  /** Nobody is known to hold the model to its limit: it counts only where it is written into the request. */
+  readonly limitMustBeWritten?: true;
   /** The field by which the model takes an output limit. */
   readonly outputField: 'max_tokens' | 'max_completion_tokens';
   readonly price: ModelPrice | null;
@@ -127,8 +129,11 @@ function factsOf(model: KnownModel, asOf: string, source: string): ModelFacts {
               : { longPrompts: { aboveTokens: longPrompts.above, ...tokenPrice(longPrompts.price) } }),
           },
     ...(imageTokens === undefined ? {} : { imageTokens }),
+    ...(model.limitMustBeWritten === true ? MUST_BE_WRITTEN : {}),
   };
 }
+
+const MUST_BE_WRITTEN = { limitMustBeWritten: true } as const;
 
 function tokenPrice([input, cachedInput, output]: PublishedPrice): TokenPrice {
   return {
@@ -153,6 +158,7 @@ function factsOfConfigured({
     maxOutputTokens,
     outputField,
     price: price === null ? null : { ...price, source: 'GATEHOUSE_MODELS' },
+    ...MUST_BE_WRITTEN,
   };
 }
 
@@ -167,6 +173,7 @@ export function dearest(id: string, targets: readonly ModelFacts[]): ModelFacts 
       contextTokens: Math.max(sum.contextTokens, facts.contextTokens),
       maxOutputTokens: Math.max(sum.maxOutputTokens, facts.maxOutputTokens),
       outputField: sum.outputField === facts.outputField ? sum.outputField : 'max_tokens',
+      ...(sum.limitMustBeWritten === true || facts.limitMustBeWritten === true ? MUST_BE_WRITTEN : {}),
       price: sum.price === null || facts.price === null ? null : dearestPrice(sum.price, facts.price),
       ...(sum.imageTokens === undefined || facts.imageTokens === undefined
         ? {}
