@@ -29,27 +29,26 @@ const content = (part: unknown): object => ({ messages: [{ role: 'user', content
 
 describe('the bound of the output', () => {
   it.each([
-    ['the caller’s limit', {}, { max_tokens: 10 }, 10, true],
-    ['the caller’s newer limit', {}, { max_completion_tokens: 10 }, 10, true],
+    ['the caller’s limit', { max_tokens: 10 }, 10, true],
+    ['the caller’s newer limit', { max_completion_tokens: 10 }, 10, true],
     [
       'the larger of two limits, since servers differ in which they heed',
-      {},
       { max_tokens: 10, max_completion_tokens: 20 },
       20,
       true,
     ],
-    ['each answer’s, n times', {}, { max_tokens: 10, n: 3 }, 30, true],
-    ['the model’s own where the caller set none', {}, {}, 16_384, true],
-    ['the model’s own for each of n answers', {}, { n: 2, max_tokens: null }, 32_768, true],
+    ['the larger of two limits, whichever that is', { max_tokens: 20, max_completion_tokens: 10 }, 20, true],
+    ['each answer’s, n times', { max_tokens: 10, n: 3 }, 30, true],
+    ['the model’s own where the caller set none', {}, 16_384, true],
+    ['the model’s own for each of n answers', { n: 2, max_tokens: null }, 32_768, true],
     [
       'the model’s own where the caller wrote a zero, which some servers take for none',
-      {},
       { max_tokens: 0 },
       16_384,
       true,
     ],
-    ['the model’s own where one of two limits is zero', {}, { max_tokens: 0, max_completion_tokens: 5 }, 16_384, true],
-  ])('is %s', (_case, _none, body, outputTokens, outputIsBounded) => {
+    ['the model’s own where one of two limits is zero', { max_tokens: 0, max_completion_tokens: 5 }, 16_384, true],
+  ])('is %s', (_case, body, outputTokens, outputIsBounded) => {
     expect(boundOf(body)).toMatchObject({ outputTokens, outputIsBounded });
   });
 
