@@ -30,13 +30,15 @@ export class LedgerBook {
   readonly reservations: Reservation[] = [];
   readonly settlements: Settlement[] = [];
   refusal: Fault | null = null;
+  /** What is admitted; null: all that is asked for, and no limit judges it. */
+  admission: Admission | null = null;
   onReserve: () => void | Promise<void> = () => undefined;
 
   async reserve(reservation: Reservation): Promise<Admission> {
     await this.onReserve();
     if (this.refusal !== null) throw this.refusal;
     this.reservations.push(reservation);
-    return { limited: false, outputTokens: reservation.reservedOutputTokens };
+    return this.admission ?? { limited: false, outputTokens: reservation.reservedOutputTokens };
   }
 
   settle(settlement: Settlement): void {

@@ -1,5 +1,5 @@
 import { replaceField } from '../../platform/http/index.js';
-import type { ModelFacts } from '../models/model-facts.js';
+import type { ModelFacts, ModelPrice, TokenPrice } from '../models/model-facts.js';
 import type { Tokenizer } from '../tokens/tokenizer.js';
 import type { ChatRequest } from './chat-request.js';
 import { boundPrompt } from './prompt-bound.js';
@@ -81,6 +81,12 @@ export function withOutputLimit(request: ChatRequest, facts: ModelFacts | null, 
   };
 }
 
+/** What each token of a call costs whose prompt has so many, or at most so many: a longer one is never cheaper. */
+export function priceOf(published: ModelPrice, inputTokens: number): TokenPrice {
+  const long = published.longPrompts;
+  return long !== undefined && inputTokens > long.aboveTokens ? long : published;
+}
+
 /**
  * What a call cost, exactly, in millionths of a micro-dollar (10^-12 USD). More tokens never cost less. Of a call that is
  * over, the facts are those of the model that the provider said answered.
@@ -93,8 +99,7 @@ export function costOf(
 ): bigint | null {
   const published = facts?.price ?? null;
   if (published === null) return null;
-  const long = published.longPrompts;
-  const price = long !== undefined && usage.inputTokens > long.aboveTokens ? long : published;
+  const price = priceOf(published, usage.inputTokens);
   const cached = Math.min(usage.cachedInputTokens, usage.inputTokens);
   return (
     BigInt(usage.inputTokens - cached) * price.inputPicoUsd +

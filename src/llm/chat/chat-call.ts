@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import {
   chargedHuman,
@@ -9,10 +8,10 @@ import {
 } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault } from '../../platform/errors/index.js';
-import { renderError } from '../../platform/http/index.js';
 import { logger } from '../../platform/logging/index.js';
 import type { Admission, Outcome, UsageLedger } from '../../usage/index.js';
-import type { ModelFacts } from '../models/model-facts.js';
+import type { KnownModels, ModelFacts } from '../models/model-facts.js';
+import type { Tokenizer } from '../tokens/tokenizer.js';
 import type {
   AnswerHeaders,
   AnswerSink,
@@ -21,7 +20,8 @@ import type {
   ProviderFailure,
   TokenUsage,
 } from '../providers/chat-provider.js';
-import { costOf, withOutputLimit, type CallBound } from './call-bound.js';
+import { boundCall, costOf, priceOf, withOutputLimit, type CallBound } from './call-bound.js';
+import { STREAM_HEADERS, headersSetSoFar, renderErrorEvent, shuttingDown } from './chat-answer.js';
 import type { ChatRequest } from './chat-request.js';
 
 export type ChatPrincipal = SecretKeyPrincipal | ImpersonationPrincipal | EndUserPrincipal | DashboardUserPrincipal;
@@ -51,6 +51,8 @@ const NOTHING_USED: TokenUsage = { inputTokens: 0, cachedInputTokens: 0, outputT
 export class ChatCall implements AnswerSink {
   private readonly id = uuidV7();
   private readonly startedAt = performance.now();
+  private readonly facts: ModelFacts | null;
+  private readonly bound: CallBound;
   private upstream: ProviderCall | null = null;
   private streaming = false;
   private over = false;
@@ -63,11 +65,14 @@ export class ChatCall implements AnswerSink {
   constructor(
     private readonly caller: ChatCaller,
     private request: ChatRequest,
-    private readonly facts: ModelFacts | null,
-    private readonly bound: CallBound,
+    private readonly models: Pick<KnownModels, 'find'>,
+    tokenizer: Tokenizer,
     private readonly provider: ChatProvider,
     private readonly ledger: Pick<UsageLedger, 'reserve' | 'settle'>,
-  ) {}
+  ) {
+    this.facts = models.find(request.model);
+    this.bound = boundCall(request, this.facts, tokenizer);
+  }
 
   /**
    * Runs the call to its end, the answer included.
@@ -163,6 +168,7 @@ export class ChatCall implements AnswerSink {
 
   private reserve(): Promise<Admission> {
     const { principal, requestId } = this.caller;
+    const price = this.facts?.price ?? null;
     return this.ledger.reserve({
       id: this.id,
       tenantId: principal.tenantId,
@@ -178,7 +184,7 @@ export class ChatCall implements AnswerSink {
       reservedOutputTokens: this.bound.outputTokens,
       choices: this.bound.choices,
       boundless: this.bound.boundless,
-      price: this.facts?.price ?? null,
+      price: price === null ? null : priceOf(price, this.bound.inputTokens),
     });
   }
 
@@ -237,8 +243,9 @@ export class ChatCall implements AnswerSink {
     this.resolve();
   }
 
-  private settle(outcome: Outcome, usage: TokenUsage): void {
+  private settle(outcome: Outcome, used: TokenUsage): void {
     this.over = true;
+    const usage = used.estimated ? this.atMostBound(used) : used;
     this.ledger.settle({
       id: this.id,
       outcome,
@@ -246,11 +253,23 @@ export class ChatCall implements AnswerSink {
       inputTokens: usage.inputTokens,
       cachedInputTokens: usage.cachedInputTokens,
       outputTokens: usage.outputTokens,
-      costPicoUsd: costOf(usage, this.facts),
+      costPicoUsd: costOf(usage, this.answeringModel()),
       counted: this.isCounted(outcome, usage),
       estimated: usage.estimated,
       latencyMs: Math.round(performance.now() - this.startedAt),
     });
+  }
+
+  /** An estimate of the prompt is not more than that can be. What was produced counts, whatever was asked for. */
+  private atMostBound(usage: TokenUsage): TokenUsage {
+    return { ...usage, inputTokens: Math.min(usage.inputTokens, this.bound.inputTokens) };
+  }
+
+  /** Behind an alias one of several models answers; what that costs is the truth. */
+  private answeringModel(): ModelFacts | null {
+    const named = this.upstream?.answeredBy ?? null;
+    const known = named === null || named === this.request.model ? null : this.models.find(named);
+    return known !== null && known.price !== null ? known : this.facts;
   }
 
   /**
@@ -268,27 +287,6 @@ export class ChatCall implements AnswerSink {
   }
 }
 
-const STREAM_HEADERS = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache',
-  'x-accel-buffering': 'no',
-};
-
-/** A fresh object of what hooks and guards have set: rate limit, request id, CORS. */
-function headersSetSoFar(reply: FastifyReply): OutgoingHttpHeaders {
-  return reply.getHeaders() as OutgoingHttpHeaders;
-}
-
 function ignore(): void {
   // Until the provider is asked nobody waits for it.
-}
-
-export function shuttingDown(): Fault {
-  return new Fault('unavailable', 'The server is shutting down.', { code: 'server_shutting_down' });
-}
-
-/** A stream's last event where it failed: OpenAI's clients throw it as an error. */
-function renderErrorEvent({ error }: ProviderFailure): string {
-  const body = error instanceof Fault ? renderError('openai', error, '') : error.body;
-  return `data: ${JSON.stringify({ error: (body as { readonly error: unknown }).error })}\n\n`;
 }

@@ -6,8 +6,8 @@ import { UsageLedger } from '../../usage/index.js';
 import { KnownModels } from '../models/model-facts.js';
 import { ProviderRouter } from '../providers/provider-router.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
-import { boundCall } from './call-bound.js';
-import { ChatCall, shuttingDown, type ChatPrincipal } from './chat-call.js';
+import { shuttingDown } from './chat-answer.js';
+import { ChatCall, type ChatPrincipal } from './chat-call.js';
 import { parseChatRequest } from './chat-request.js';
 
 /** Chat completions: takes a request, has the tenant's provider answer it, and knows the calls that are open. */
@@ -39,12 +39,11 @@ export class ChatService {
     const provider = this.router.providerOf(principal.tenantId, chat.model);
     if (!provider.catalogue.has(chat.model)) await provider.catalogue.assertServed(chat.model);
     if (this.stopped) throw shuttingDown();
-    const facts = this.models.find(chat.model);
     const call = new ChatCall(
       { principal, requestId: request.context?.requestId ?? '', address: request.ip, reply },
       chat,
-      facts,
-      boundCall(chat, facts, this.tokenizer),
+      this.models,
+      this.tokenizer,
       provider,
       this.ledger,
     );

@@ -51,7 +51,7 @@ export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, toke
     boundless ??= sum.fields === named ? found : (found ?? key);
   }
   const tools = isObjectLike(value['tools']) || isObjectLike(value['functions']) ? TOOL_TEMPLATE_TOKENS : 0;
-  const template = (TEMPLATE_TOKENS[family] ?? LONGEST_TEMPLATE_TOKENS) + tools;
+  const template = (facts?.templateTokens ?? TEMPLATE_TOKENS[family] ?? LONGEST_TEMPLATE_TOKENS) + tools;
   return { tokens: template + sum.tokens + sum.textTokens(tokenizer), boundless };
 }
 

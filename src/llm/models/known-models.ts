@@ -14,6 +14,7 @@ export interface KnownModel {
   /** The price of calls whose prompt is longer than so many tokens. */
   readonly longPrompts?: { readonly above: number; readonly price: PublishedPrice };
   readonly imageTokens?: { readonly most: number; readonly low: number };
+  readonly templateTokens?: number;
   readonly limitMustBeWritten?: true;
 }
 
@@ -24,7 +25,8 @@ export interface PricePage {
   readonly models: readonly KnownModel[];
 }
 
-const OPENAI = { family: 'o200k', outputField: 'max_completion_tokens' } as const;
+/** OpenAI's own servers put three tokens before the answer, and no text of theirs. */
+const OPENAI = { family: 'o200k', outputField: 'max_completion_tokens', templateTokens: 16 } as const;
 const OLD_OPENAI = { family: 'cl100k', outputField: 'max_completion_tokens' } as const;
 /** Whether these still read o200k's tokens is not published. */
 const NEW_OPENAI = { family: 'unknown', outputField: 'max_completion_tokens' } as const;

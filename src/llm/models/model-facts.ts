@@ -38,6 +38,8 @@ export interface ModelFacts {
   readonly price: ModelPrice | null;
   /** What one image comes to at most, and in low detail. Absent: unpublished for this model. */
   readonly imageTokens?: { readonly most: number; readonly low: number };
+  /** What the provider's own server puts before the messages, at most. Absent: by the family, whoever serves it. */
+  readonly templateTokens?: number;
 }
 
 /** Vendors' names before a model's, as routers and registries write them. */
@@ -51,6 +53,7 @@ const DUMMY: ModelFacts = {
   contextTokens: 100_000_000,
   maxOutputTokens: 100_000,
   outputField: 'max_completion_tokens',
+  templateTokens: 8,
   price: {
     inputPicoUsd: 0n,
     cachedInputPicoUsd: 0n,
@@ -110,6 +113,7 @@ function factsOf(model: KnownModel, asOf: string, source: string): ModelFacts {
     price,
     longPrompts,
     imageTokens,
+    templateTokens,
   } = model;
   return {
     id,
@@ -129,6 +133,7 @@ function factsOf(model: KnownModel, asOf: string, source: string): ModelFacts {
               : { longPrompts: { aboveTokens: longPrompts.above, ...tokenPrice(longPrompts.price) } }),
           },
     ...(imageTokens === undefined ? {} : { imageTokens }),
+    ...(templateTokens === undefined ? {} : { templateTokens }),
     ...(model.limitMustBeWritten === true ? MUST_BE_WRITTEN : {}),
   };
 }
@@ -175,6 +180,9 @@ export function dearest(id: string, targets: readonly ModelFacts[]): ModelFacts 
       outputField: sum.outputField === facts.outputField ? sum.outputField : 'max_tokens',
       ...(sum.limitMustBeWritten === true || facts.limitMustBeWritten === true ? MUST_BE_WRITTEN : {}),
       price: sum.price === null || facts.price === null ? null : dearestPrice(sum.price, facts.price),
+      ...(sum.templateTokens === undefined || facts.templateTokens === undefined
+        ? {}
+        : { templateTokens: Math.max(sum.templateTokens, facts.templateTokens) }),
       ...(sum.imageTokens === undefined || facts.imageTokens === undefined
         ? {}
         : {

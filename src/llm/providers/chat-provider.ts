@@ -35,6 +35,8 @@ export type AnswerHeaders = Readonly<Record<string, string>>;
 export interface ProviderCall {
   /** The provider's status; null: it has not answered. */
   readonly status: number | null;
+  /** Which model answered, as the provider says; null: it has not said. */
+  readonly answeredBy: string | null;
   /** The stream's end mark went through, even if the provider has not closed it yet. */
   readonly complete: boolean;
   /** What was used up to now: as the provider reported it, a reported zero included, else an estimate of what came. */

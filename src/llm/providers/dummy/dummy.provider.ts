@@ -32,6 +32,7 @@ const WORDS = /\s*\S+|\s+$/g;
 
 class DummyCall implements ProviderCall {
   readonly status = 200;
+  readonly answeredBy = null;
   complete = false;
   private readonly id = `chatcmpl-${randomBytes(12).toString('hex')}`;
   private readonly created = Math.floor(Date.now() / 1000);

@@ -23,6 +23,7 @@ type Mode = 'waiting' | 'json' | 'stream' | 'refusal';
 export class OpenaiCall implements ProviderCall, OutboundHandler {
   status: number | null = null;
   outbound: OutboundCall | null = null;
+  private jsonModel: string | null = null;
   private mode: Mode = 'waiting';
   private headers: IncomingHttpHeaders = {};
   private answerHeaders: AnswerHeaders = {};
@@ -44,6 +45,10 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
 
   get complete(): boolean {
     return this.mode === 'stream' && endsWithMark(this.lastEvents);
+  }
+
+  get answeredBy(): string | null {
+    return this.filter === null ? this.jsonModel : this.filter.model;
   }
 
   usage(): TokenUsage {
@@ -163,6 +168,7 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
       return;
     }
     this.reported = readUsage(answer['usage']);
+    this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
     if (this.reported === null) this.answer = answer;
     this.sink.onJson(this.answerHeaders, body);
   }

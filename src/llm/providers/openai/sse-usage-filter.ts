@@ -20,6 +20,8 @@ const NOTHING = Buffer.alloc(0);
 export class SseUsageFilter {
   /** What the provider said last. */
   usage: ReportedUsage | null = null;
+  /** The model that it said used that. */
+  model: string | null = null;
   private tail: Buffer = NOTHING;
   private overlong = false;
 
@@ -80,9 +82,14 @@ export class SseUsageFilter {
     const usage = readUsage(chunk?.['usage']);
     if (usage === null) return false;
     this.usage = usage;
+    this.model = textOf(chunk?.['model']);
     const choices = chunk?.['choices'];
     return this.dropUsageChunk && Array.isArray(choices) && choices.length === 0;
   }
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
 }
 
 /** Just past the blank line that ends the first event at or after `from`; -1: none is whole. */

@@ -1,0 +1,98 @@
+import { ChatServer, until } from '../../../test/support/chat-server.js';
+import { OpenaiUpstream, completion, streamPieces, usageOf } from '../../../test/support/openai-upstream.js';
+import { logger } from '../../platform/logging/index.js';
+import { Tokenizer } from '../tokens/tokenizer.js';
+
+const BODY = { model: 'gpt-4o', messages: [{ role: 'user', content: 'Say hello.' }] };
+
+let upstream: OpenaiUpstream;
+let server: ChatServer;
+const tokenizer = new Tokenizer();
+
+beforeAll(async () => {
+  logger.level = 'silent';
+  await tokenizer.load();
+});
+
+beforeEach(async () => {
+  upstream = await OpenaiUpstream.start();
+  server = await ChatServer.start(upstream, tokenizer, { OPENAI_MODELS: 'gpt-4o,gpt-4o-2024-08-06' });
+});
+
+afterEach(async () => {
+  await server.stop();
+  await upstream.close();
+});
+
+describe('a call that a limit judged', () => {
+  it('goes out with the room that it was granted, for each choice', async () => {
+    server.book.admission = { limited: true, outputTokens: 60 };
+    await server.post({ ...BODY, n: 3, max_completion_tokens: 100 });
+    const sent = JSON.parse((await upstream.request()).body.toString()) as Record<string, unknown>;
+    expect(sent).toEqual({ ...BODY, n: 3, max_completion_tokens: 20 });
+  });
+
+  it('goes out as it came where all of it was granted', async () => {
+    const body = JSON.stringify({ ...BODY, max_completion_tokens: 100 }, null, 3);
+    server.book.admission = { limited: true, outputTokens: 100 };
+    await server.post(body);
+    expect((await upstream.request()).body.toString()).toBe(body);
+  });
+});
+
+describe('what a call costs', () => {
+  const settledCost = async (answering: string, stream: boolean): Promise<bigint | null | undefined> => {
+    const usage = usageOf(1000, 100);
+    upstream.next(
+      stream
+        ? {
+            kind: 'stream',
+            pieces: streamPieces({ words: ['one'], usage }).map((piece) => ({ ...piece, model: answering })),
+          }
+        : { kind: 'body', body: { ...completion({ usage }), model: answering } },
+    );
+    await server.post({ ...BODY, stream });
+    return (await server.book.settlement()).costPicoUsd;
+  };
+  const USD = 1_000_000_000_000n;
+
+  it('is reserved at the dearest model behind an alias, and settled at the one that answered', async () => {
+    expect(await settledCost('gpt-4o-2024-08-06', false)).toBe((USD * 25n) / 10_000n + (USD * 10n) / 10_000n);
+    expect(server.book.reservations[0]?.price).toMatchObject({ inputPicoUsd: 5_000_000n, outputPicoUsd: 15_000_000n });
+  });
+
+  it('is so in a stream, too', async () => {
+    expect(await settledCost('gpt-4o-2024-08-06', true)).toBe((USD * 25n) / 10_000n + (USD * 10n) / 10_000n);
+  });
+
+  it('is that of what was asked for where the provider names nothing that is known', async () => {
+    expect(await settledCost('my-deployment', false)).toBe((USD * 50n) / 10_000n + (USD * 15n) / 10_000n);
+  });
+});
+
+describe('a request', () => {
+  it.each([
+    ['is counted where it was answered', { kind: 'body', body: completion({ usage: usageOf(0, 0) }) }, true],
+    ['is given back where the upstream refused it', { kind: 'body', status: 500, body: '{}' }, false],
+    ['is given back where the upstream broke off before it said a word', { kind: 'cut' }, false],
+  ] as const)('%s', async (_what, answer, counted) => {
+    upstream.next(answer);
+    await server.post(BODY);
+    expect((await server.book.settlement()).counted).toBe(counted);
+  });
+
+  it('is counted where its caller hung up, though nothing had come yet', async () => {
+    upstream.next({ kind: 'hang' });
+    const request = server.send(BODY).on('error', () => undefined);
+    await upstream.request();
+    request.destroy();
+    await until(() => server.book.settlements.length > 0);
+    expect(server.book.settlements[0]).toMatchObject({ outcome: 'CLIENT_ABORTED', counted: true });
+  });
+
+  it('is counted where its stream broke off after a word', async () => {
+    upstream.next({ kind: 'stream', pieces: streamPieces({ words: ['one', ' two', ' three'] }), breakAfter: 3 });
+    await server.post({ ...BODY, stream: true });
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_BROKEN', counted: true });
+  });
+});
