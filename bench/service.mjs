@@ -188,6 +188,7 @@ export async function startService(group, setup, { nodeArguments = [], environme
       NODE_ENV: 'production',
       DATABASE_URL: setup.cluster.ownerUrl,
       GATEHOUSE_PEPPERS: setup.tenant.peppers,
+      GATEHOUSE_ENCRYPTION_KEYS: `1:${randomBytes(32).toString('base64url')}`,
       GATEHOUSE_SIGNING_KEYS: setup.tenant.signingKeys,
       FIREBASE_PROJECT_ID: 'bench',
       HOST: '127.0.0.1',

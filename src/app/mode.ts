@@ -39,6 +39,7 @@ export async function prepare(configured: ConfiguredSettings): Promise<PreparedM
     databaseUrl: embedded?.ownerUrl ?? configured.databaseUrl ?? '',
     embeddedDatabase: embedded !== null,
     peppers: configured.peppers ?? secrets.peppers,
+    encryptionKeys: configured.encryptionKeys ?? secrets.encryptionKeys,
     signingKeys: configured.signingKeys ?? secrets.signingKeysPem,
   });
   return {
@@ -51,15 +52,17 @@ export async function prepare(configured: ConfiguredSettings): Promise<PreparedM
 }
 
 function prepareProduction(configured: ConfiguredSettings): PreparedMode {
-  const { databaseUrl, peppers, signingKeys } = configured;
+  const { databaseUrl, peppers, encryptionKeys, signingKeys } = configured;
   // The loader has named every missing setting already; this tells the compiler.
-  if (databaseUrl === undefined || peppers === undefined || signingKeys === undefined) {
+  const isIncomplete = peppers === undefined || encryptionKeys === undefined || signingKeys === undefined;
+  if (databaseUrl === undefined || isIncomplete) {
     throw new TypeError('Production settings are incomplete.');
   }
   const settings: Settings = Object.freeze({
     ...configured,
     databaseUrl,
     peppers,
+    encryptionKeys,
     signingKeys,
     embeddedDatabase: false,
   });

@@ -18,10 +18,12 @@ afterEach(() => rm(parent, { recursive: true, force: true }));
 const modeOf = async (file: string): Promise<number> => (await stat(file)).mode & 0o777;
 
 describe('loadDevelopmentSecrets', () => {
-  it('makes one pepper, one signing key that the service accepts, and an RSA key for the issuer', async () => {
-    const { peppers, signingKeysPem, issuerKeyPem } = await loadDevelopmentSecrets(home);
-    expect(peppers.map(({ version }) => version)).toEqual([1]);
-    expect(peppers[0]?.secret).toHaveLength(32);
+  it('makes one pepper, one encryption key, one signing key that the service accepts, and an RSA key for the issuer', async () => {
+    const { peppers, encryptionKeys, signingKeysPem, issuerKeyPem } = await loadDevelopmentSecrets(home);
+    for (const ring of [peppers, encryptionKeys]) {
+      expect(ring.map(({ version }) => version)).toEqual([1]);
+      expect(ring[0]?.secret).toHaveLength(32);
+    }
     expect(parseSigningKeys(signingKeysPem)).toHaveLength(1);
     const issuerKey = createPrivateKey(issuerKeyPem);
     expect(issuerKey.asymmetricKeyType).toBe('rsa');
@@ -32,15 +34,15 @@ describe('loadDevelopmentSecrets', () => {
     expect(await loadDevelopmentSecrets(home)).toEqual(await loadDevelopmentSecrets(home));
   });
 
-  it('gives all who come first at once the same ones, and leaves nothing but the one file', async () => {
+  it('gives all who come first at once the same ones, and leaves nothing but the two files', async () => {
     const loaded = await Promise.all(Array.from({ length: 5 }, () => loadDevelopmentSecrets(home)));
     for (const secrets of loaded) expect(secrets).toEqual(loaded[0]);
-    expect(await readdir(home)).toEqual(['secrets.json']);
+    expect(await readdir(home)).toEqual(['encryption-keys.json', 'secrets.json']);
   });
 
-  it('keeps them from other users of the machine: the file is 0600, and nobody else lists or writes a new folder', async () => {
+  it('keeps them from other users of the machine: files are 0600, and nobody else lists or writes a new folder', async () => {
     await loadDevelopmentSecrets(home);
-    expect(await modeOf(path.join(home, 'secrets.json'))).toBe(0o600);
+    for (const file of await readdir(home)) expect(await modeOf(path.join(home, file))).toBe(0o600);
     // Under root the embedded Postgres, another user, must get through to its data below.
     expect(await modeOf(home)).toBe(process.getuid?.() === 0 ? 0o711 : 0o700);
   });
@@ -51,6 +53,23 @@ describe('loadDevelopmentSecrets', () => {
     await loadDevelopmentSecrets(home);
     expect(await modeOf(home)).toBe(0o750);
     expect(await modeOf(path.join(home, 'secrets.json'))).toBe(0o600);
+  });
+
+  it('adds an encryption key to a home from before there was one, and leaves the rest', async () => {
+    const before = await loadDevelopmentSecrets(home);
+    await rm(path.join(home, 'encryption-keys.json'));
+    const { encryptionKeys, ...rest } = await loadDevelopmentSecrets(home);
+    expect(rest).toEqual({ ...before, encryptionKeys: undefined });
+    expect(encryptionKeys).not.toEqual(before.encryptionKeys);
+  });
+
+  it('refuses encryption keys that are none, and does not write over them', async () => {
+    await loadDevelopmentSecrets(home);
+    const file = path.join(home, 'encryption-keys.json');
+    await writeFile(file, '{"encryptionKeys":[{"version":1,"secret":"AAAA"}]}');
+    await expect(loadDevelopmentSecrets(home)).rejects.toThrow(
+      /encryption-keys\.json does not hold development secrets/,
+    );
   });
 
   it.each<[string, string]>([

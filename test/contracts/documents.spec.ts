@@ -187,6 +187,7 @@ describe('docker-compose.yml', () => {
       filledIn({
         POSTGRES_PASSWORD: 'x'.repeat(32),
         GATEHOUSE_PEPPERS: `1:${pepper}`,
+        GATEHOUSE_ENCRYPTION_KEYS: `1:${pepper}`,
         GATEHOUSE_SIGNING_KEYS: 'a private key',
         FIREBASE_PROJECT_ID: 'some-project',
       }),

@@ -148,12 +148,18 @@ describe('production refuses to boot', () => {
     [
       'nothing but the wish for it',
       { GATEHOUSE_DEV: '0' },
-      ['DATABASE_URL', 'GATEHOUSE_PEPPERS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'],
+      [
+        'DATABASE_URL',
+        'GATEHOUSE_PEPPERS',
+        'GATEHOUSE_ENCRYPTION_KEYS',
+        'GATEHOUSE_SIGNING_KEYS',
+        'FIREBASE_PROJECT_ID',
+      ],
     ],
     [
       'a database alone',
       { DATABASE_URL: 'postgres://x@127.0.0.1:1/x' },
-      ['GATEHOUSE_PEPPERS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'],
+      ['GATEHOUSE_PEPPERS', 'GATEHOUSE_ENCRYPTION_KEYS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'],
     ],
   ])('with %s, and names all that is missing at once', async (_what, env, missing) => {
     const exit = await refusedWith(env);

@@ -350,6 +350,7 @@ const PROCESS_SIGNING_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .toString();
 /** Replicas of one spec share it. */
 const PROCESS_PEPPERS = `1:${Buffer.alloc(32, 7).toString('base64url')}`;
+const PROCESS_ENCRYPTION_KEYS = `1:${Buffer.alloc(32, 9).toString('base64url')}`;
 
 /**
  * The environment of a production process on these surroundings; nothing of the test's own environment but PATH. Without
@@ -368,6 +369,7 @@ export function productionEnvironment(
     // Specs get much wrong on purpose, all from one address.
     GATEHOUSE_FAILED_AUTHENTICATIONS_PER_MINUTE: '1000000',
     GATEHOUSE_PEPPERS: PROCESS_PEPPERS,
+    GATEHOUSE_ENCRYPTION_KEYS: PROCESS_ENCRYPTION_KEYS,
     GATEHOUSE_SIGNING_KEYS: PROCESS_SIGNING_KEY,
     FIREBASE_PROJECT_ID: issuer.audience,
     FIREBASE_JWKS_URL: issuer.jwksUrl,

@@ -20,6 +20,7 @@ export function testPepper(version: number): Pepper {
 }
 
 const PEPPER = testPepper(1);
+const ENCRYPTION_KEY = testPepper(1);
 
 /**
  * What production runs on, read by the service's own loader, with terms and windows of a second and secrets made for this
@@ -30,6 +31,7 @@ export function testSettings(overrides: Partial<Settings> = {}): Settings {
     DATABASE_URL: NO_DATABASE,
     DATABASE_POOL_SIZE: '5',
     GATEHOUSE_PEPPERS: `${PEPPER.version}:${PEPPER.secret.toString('base64url')}`,
+    GATEHOUSE_ENCRYPTION_KEYS: `${ENCRYPTION_KEY.version}:${ENCRYPTION_KEY.secret.toString('base64url')}`,
     GATEHOUSE_SIGNING_KEYS: signingKeys,
     FIREBASE_PROJECT_ID: 'demo-gatehouse-tests',
     METRICS_PORT: '0',
@@ -40,6 +42,6 @@ export function testSettings(overrides: Partial<Settings> = {}): Settings {
     GATEHOUSE_FAILED_AUTHENTICATIONS_PER_MINUTE: '1000000',
     GATEHOUSE_DRAIN_SECONDS: '1',
   });
-  const { databaseUrl = NO_DATABASE, peppers = [PEPPER] } = settings;
-  return { ...settings, databaseUrl, peppers, signingKeys, embeddedDatabase: false, ...overrides };
+  const { databaseUrl = NO_DATABASE, peppers = [PEPPER], encryptionKeys = [ENCRYPTION_KEY] } = settings;
+  return { ...settings, databaseUrl, peppers, encryptionKeys, signingKeys, embeddedDatabase: false, ...overrides };
 }

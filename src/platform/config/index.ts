@@ -1,4 +1,4 @@
 export * from './load-settings.js';
 export { picoUsdPerToken, TOKEN_FAMILIES, type ConfiguredModel, type TokenFamily } from './configured-models.js';
-export type { Pepper, SettingDefinition } from './setting-definition.js';
+export type { EncryptionKey, Pepper, SettingDefinition } from './setting-definition.js';
 export { SETTINGS } from './settings.js';

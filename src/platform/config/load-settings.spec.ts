@@ -6,6 +6,7 @@ const pepper = (version: number, bytes = 32): string => `${version}:${randomByte
 const PRODUCTION: Readonly<Record<string, string>> = {
   DATABASE_URL: 'postgres://owner:hunter2@db.internal/gatehouse',
   GATEHOUSE_PEPPERS: pepper(1),
+  GATEHOUSE_ENCRYPTION_KEYS: pepper(1),
   GATEHOUSE_SIGNING_KEYS: '-----BEGIN PRIVATE KEY-----\\nx\\n-----END PRIVATE KEY-----',
   FIREBASE_PROJECT_ID: 'demo-project',
 };
@@ -73,6 +74,7 @@ describe('the mode', () => {
     expect(namesOf(problemsOf({ GATEHOUSE_DEV: flag }))).toEqual([
       'DATABASE_URL',
       'FIREBASE_PROJECT_ID',
+      'GATEHOUSE_ENCRYPTION_KEYS',
       'GATEHOUSE_PEPPERS',
       'GATEHOUSE_SIGNING_KEYS',
     ]);
@@ -93,7 +95,7 @@ describe('the mode', () => {
 });
 
 describe('production', () => {
-  it.each(['GATEHOUSE_PEPPERS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'])(
+  it.each(['GATEHOUSE_PEPPERS', 'GATEHOUSE_ENCRYPTION_KEYS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'])(
     'refuses to start without %s',
     (name) => {
       expect(namesOf(problemsOf(without(name)))).toEqual([name]);
@@ -105,6 +107,7 @@ describe('production', () => {
     const { DATABASE_URL } = PRODUCTION;
     expect(namesOf(problemsOf({ DATABASE_URL: DATABASE_URL! }))).toEqual([
       'FIREBASE_PROJECT_ID',
+      'GATEHOUSE_ENCRYPTION_KEYS',
       'GATEHOUSE_PEPPERS',
       'GATEHOUSE_SIGNING_KEYS',
     ]);
@@ -114,6 +117,7 @@ describe('production', () => {
     expect(namesOf(problemsOf({ DATABASE_URL: 'mysql://db.internal/gatehouse' }))).toEqual([
       'DATABASE_URL',
       'FIREBASE_PROJECT_ID',
+      'GATEHOUSE_ENCRYPTION_KEYS',
       'GATEHOUSE_PEPPERS',
       'GATEHOUSE_SIGNING_KEYS',
     ]);
@@ -198,6 +202,23 @@ describe('peppers', () => {
     ['characters outside base64url', `1:${'!'.repeat(64)}`],
   ])('are refused with %s', (_case, value) => {
     expect(namesOf(problemsOf({ ...PRODUCTION, GATEHOUSE_PEPPERS: value }))).toEqual(['GATEHOUSE_PEPPERS']);
+  });
+});
+
+describe('encryption keys', () => {
+  it('come newest first, by the rules of peppers', () => {
+    const { settings } = loadSettings({ ...PRODUCTION, GATEHOUSE_ENCRYPTION_KEYS: `${pepper(2)},${pepper(1)}` });
+    expect(settings.encryptionKeys?.map(({ version }) => version)).toEqual([2, 1]);
+  });
+
+  it.each([
+    ['a secret of 31 bytes', pepper(1, 31)],
+    ['a secret of 33 bytes, which AES-256 would not take', pepper(1, 33)],
+    ['a version twice', `${pepper(1)},${pepper(1)}`],
+  ])('are refused with %s', (_case, value) => {
+    expect(namesOf(problemsOf({ ...PRODUCTION, GATEHOUSE_ENCRYPTION_KEYS: value }))).toEqual([
+      'GATEHOUSE_ENCRYPTION_KEYS',
+    ]);
   });
 });
 

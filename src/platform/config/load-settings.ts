@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Pepper, SettingDefinition } from './setting-definition.js';
+import type { EncryptionKey, Pepper, SettingDefinition } from './setting-definition.js';
 import { SETTINGS, type RawSettings, type SettingName } from './settings.js';
 
 export type Mode = 'development' | 'production';
@@ -18,6 +18,7 @@ export type Settings = ConfiguredSettings & {
   /** True where the database is the embedded one, which has this one process by nature. */
   readonly embeddedDatabase: boolean;
   readonly peppers: readonly Pepper[];
+  readonly encryptionKeys: readonly EncryptionKey[];
   readonly signingKeys: string;
 };
 

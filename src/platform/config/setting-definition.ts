@@ -34,31 +34,48 @@ export const flag: z.ZodType<boolean> = z
   .enum(['0', '1', 'true', 'false'], 'must be 1 or 0')
   .transform((value) => value === '1' || value === 'true');
 
-export const peppers: z.ZodType<readonly Pepper[]> = z.string().transform((value, context) => {
-  const parsed: Pepper[] = [];
-  for (const part of value.split(',')) {
-    const match = /^\s*(\d{1,9}):([A-Za-z0-9_-]+={0,2})\s*$/.exec(part);
-    const secret = Buffer.from(match?.[2] ?? '', 'base64url');
-    if (match === null || secret.length < 32) {
-      context.addIssue(
-        'must be `version:secret` pairs separated by commas, each secret at least 32 bytes in base64url',
-      );
+/**
+ * `version:secret` pairs, newest first.
+ *
+ * @param fits whether a secret's number of bytes will do
+ */
+const versionedSecrets = (fits: (bytes: number) => boolean, size: string): z.ZodType<readonly VersionedSecret[]> =>
+  z.string().transform((value, context) => {
+    const parsed: VersionedSecret[] = [];
+    for (const part of value.split(',')) {
+      const match = /^\s*(\d{1,9}):([A-Za-z0-9_-]+={0,2})\s*$/.exec(part);
+      const secret = Buffer.from(match?.[2] ?? '', 'base64url');
+      if (match === null || !fits(secret.length)) {
+        context.addIssue(`must be \`version:secret\` pairs separated by commas, each secret ${size} in base64url`);
+        return z.NEVER;
+      }
+      parsed.push({ version: Number(match[1]), secret });
+    }
+    if (new Set(parsed.map(({ version }) => version)).size !== parsed.length) {
+      context.addIssue('names a version twice');
       return z.NEVER;
     }
-    parsed.push({ version: Number(match[1]), secret });
-  }
-  if (new Set(parsed.map(({ version }) => version)).size !== parsed.length) {
-    context.addIssue('names a version twice');
-    return z.NEVER;
-  }
-  return parsed;
-});
+    return parsed;
+  });
 
-/** A secret that keys are stored under; the first of the list is the one for new keys. */
-export interface Pepper {
+export const peppers: z.ZodType<readonly Pepper[]> = versionedSecrets((bytes) => bytes >= 32, 'at least 32 bytes');
+
+/** AES-256 takes 32 bytes, no more and no fewer. */
+export const encryptionKeys: z.ZodType<readonly EncryptionKey[]> = versionedSecrets(
+  (bytes) => bytes === 32,
+  'exactly 32 bytes',
+);
+
+interface VersionedSecret {
   readonly version: number;
   readonly secret: Buffer;
 }
+
+/** A secret that keys are stored under; the first of the list is the one for new keys. */
+export type Pepper = VersionedSecret;
+
+/** A key that data keys are encrypted with; the first of the list is the one for new ones. */
+export type EncryptionKey = VersionedSecret;
 
 export interface SettingDefinition<T = unknown> {
   readonly variable: string;

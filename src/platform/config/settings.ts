@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { configuredModels } from './configured-models.js';
-import { cidrs, flag, group, integer, list, peppers, url, type SettingDefinition } from './setting-definition.js';
+import { SECRET_SETTINGS } from './secret-settings.js';
+import { cidrs, flag, group, integer, list, url, type SettingDefinition } from './setting-definition.js';
+import { WEBHOOK_SETTINGS } from './webhook-settings.js';
 
 /**
  * Every setting there is: its variable, its type, its default and what it means. The documentation, `.env.example` and
@@ -10,7 +12,6 @@ import { cidrs, flag, group, integer, list, peppers, url, type SettingDefinition
 
 const service = group('Service').define;
 const database = group('Database').define;
-const secrets = group('Secrets').define;
 const signIn = group('Dashboard sign-in').define;
 const endUsers = group('End users').define;
 const network = group('Network').define;
@@ -93,20 +94,7 @@ export const SETTINGS = {
     },
   ),
 
-  peppers: secrets(
-    'GATEHOUSE_PEPPERS',
-    peppers,
-    'Secrets that API keys are hashed with: `version:secret` pairs separated by commas, the one for new keys first, each secret at least ' +
-      '32 bytes in base64url. To rotate, add one of a higher version behind, deploy, and put it in front; keys move to it as they are used.',
-    { requiredInProduction: true, secret: true },
-  ),
-  signingKeys: secrets(
-    'GATEHOUSE_SIGNING_KEYS',
-    z.string().min(1),
-    'Private keys (PEM, PKCS#8, EC P-256) that sign what the platform issues: the first signs, all verify. Several stand ' +
-      'one after the other. `\\n` stands for a line break.',
-    { requiredInProduction: true, secret: true },
-  ),
+  ...SECRET_SETTINGS,
 
   firebaseProjectId: signIn(
     'FIREBASE_PROJECT_ID',
@@ -294,6 +282,8 @@ export const SETTINGS = {
     'Most settlements that wait for the database; beyond it new calls answer 503.',
     { fallback: '10000' },
   ),
+
+  ...WEBHOOK_SETTINGS,
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;

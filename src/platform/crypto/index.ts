@@ -1,5 +1,6 @@
 export * from './base62.js';
 export * from './crypto.module.js';
+export * from './encryption-key-ring.js';
 export * from './jwk.js';
 export * from './jwks-document.js';
 export * from './jwks-key-store.js';

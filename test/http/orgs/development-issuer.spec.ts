@@ -6,6 +6,7 @@ let service: ServiceProcess;
 const env = {
   GATEHOUSE_DEV: '1',
   GATEHOUSE_PEPPERS: undefined,
+  GATEHOUSE_ENCRYPTION_KEYS: undefined,
   GATEHOUSE_SIGNING_KEYS: undefined,
   FIREBASE_PROJECT_ID: undefined,
 };
