@@ -15,6 +15,7 @@ import { MetricsModule } from '../platform/metrics/index.js';
 import { RateLimitGuard, RateLimitModule } from '../ratelimit/index.js';
 import { TenancyModule } from '../tenancy/index.js';
 import { UsageModule } from '../usage/index.js';
+import { WebhooksModule } from '../webhooks/index.js';
 import { assertRoutesDeclared } from './assert-routes-declared.js';
 import { HealthController } from './health.controller.js';
 import { JwksController } from './jwks.controller.js';
@@ -55,6 +56,7 @@ export class AppModule implements OnModuleInit {
         IdempotencyModule,
         IdentityModule,
         AuditModule,
+        WebhooksModule,
         RateLimitModule,
         ...parts.modules,
         TenancyModule,

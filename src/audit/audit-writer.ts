@@ -17,14 +17,15 @@ export class AuditWriter {
   private async write(event: DomainEvent, transaction: TenantTransaction): Promise<void> {
     const context = currentRequestContext();
     await transaction.$executeRawUnsafe(
-      `INSERT INTO audit_events (id, org_id, tenant_id, action, actor_type, actor_id, resource_type, resource_id,
-                                 request_id, address, details)
-       VALUES ($1::uuid, current_org_id(), $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb)`,
+      `INSERT INTO audit_events (id, org_id, tenant_id, action, actor_type, actor_id, human_id, resource_type,
+                                 resource_id, request_id, address, details)
+       VALUES ($1::uuid, current_org_id(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb)`,
       uuidV7(),
       event.tenantId,
       event.action,
       event.actor.type,
       event.actor.id,
+      event.humanId ?? null,
       event.resource.type,
       event.resource.id,
       context?.requestId ?? null,

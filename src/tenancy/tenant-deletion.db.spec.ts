@@ -91,6 +91,27 @@ async function furnish(tenantId: string): Promise<void> {
       `INSERT INTO idempotency_keys (owner, key, tenant_id, request_hash, response) VALUES ($1, 'k', $2, '\\x00', $3)`,
       [`tenant:${tenantId}`, tenantId, { tenant: tenantId }],
     );
+    await client.query(
+      "INSERT INTO webhook_endpoints (id, tenant_id, url, created_by) VALUES ($1, $2, 'https://hooks.invalid/', 'somebody')",
+      [`webhook_${tenantId}`, tenantId],
+    );
+    await client.query(
+      "INSERT INTO webhook_subscriptions (tenant_id, endpoint_id, type) VALUES ($1, $2, 'run.failed')",
+      [tenantId, `webhook_${tenantId}`],
+    );
+    await client.query(
+      `INSERT INTO webhook_secrets (id, tenant_id, endpoint_id, envelope, key_version)
+       VALUES (gen_random_uuid(), $1, $2, '\\x00', 1)`,
+      [tenantId, `webhook_${tenantId}`],
+    );
+    await client.query(
+      `WITH event AS (
+         INSERT INTO webhook_events (id, tenant_id, type, payload) VALUES (gen_random_uuid(), $1, 'run.failed', '{}')
+         RETURNING id)
+       INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, event_id)
+       SELECT gen_random_uuid(), $1, $2, id FROM event`,
+      [tenantId, `webhook_${tenantId}`],
+    );
     for (const window of [`key:${keyId}`, `key:${keyId}:human:x`]) {
       await client.query('INSERT INTO rate_windows (key, opened_at, used) VALUES ($1, now(), 1)', [window]);
     }

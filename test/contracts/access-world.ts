@@ -240,7 +240,12 @@ async function rotatedKey(client: ServiceClient, org: Org): Promise<[string, str
 async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIssuer): Promise<Things> {
   const kept = await client.createKey(org, { name: 'kept' });
   const spare = await client.createKey(org, { name: 'spare' });
+  const endpointId = await endpointOf(client, org);
+  const deliveryId = await deliveryTo(client, org, endpointId);
   return {
+    endpointId,
+    deliveryId,
+    spareEndpointId: () => endpointOf(client, org),
     keyId: kept.keyId,
     spareKeyId: spare.keyId,
     tenantId: org.tenantId,
@@ -275,6 +280,34 @@ async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIss
       return invited.token;
     },
   };
+}
+
+/** An endpoint that nobody answers at, with a secret that is none: nothing of it may be sent. */
+export async function endpointOf(client: ServiceClient, { tenantId }: Org): Promise<string> {
+  const id = `webhook_${randomUUID()}`;
+  await client.sql(
+    "INSERT INTO webhook_endpoints (id, tenant_id, url, created_by) VALUES ($1, $2, 'https://hooks.invalid/', 'somebody')",
+    [id, tenantId],
+  );
+  await client.sql(
+    `INSERT INTO webhook_secrets (id, tenant_id, endpoint_id, envelope, key_version)
+     VALUES (gen_random_uuid(), $1, $2, '\\x00', 1)`,
+    [tenantId, id],
+  );
+  return id;
+}
+
+/** A delivery that has ended, of an event of the tenant's. */
+export async function deliveryTo(client: ServiceClient, { tenantId }: Org, endpointId: string): Promise<string> {
+  const id = randomUUID();
+  await client.sql(
+    `WITH event AS (
+       INSERT INTO webhook_events (id, tenant_id, type, payload) VALUES ($1, $2, 'webhook.test', '{}') RETURNING id)
+     INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, event_id, status, next_attempt_at, ended_at)
+     SELECT id, $2, $3, id, 'DELIVERED', NULL, now() FROM event`,
+    [id, tenantId, endpointId],
+  );
+  return id;
 }
 
 /** Of the right form, its checksum too: a key that was issued once and is gone. */

@@ -16,7 +16,7 @@ export interface RouteExpectation {
   readonly dialect: 'platform' | 'openai' | 'none';
   readonly expected: Expected;
   /** The field that names one of the caller's tenant's, or org's, resources, if there is one. */
-  readonly resource?: 'keyId' | 'tenantId' | 'userId' | 'invitationId';
+  readonly resource?: 'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId';
 }
 
 /** What a body may speak of: things of the tenant that the credential belongs to. */
@@ -31,6 +31,10 @@ export interface Things {
   readonly model: string;
   /** Where a publishable key's users sign in. */
   readonly issuer: string;
+  /** An enabled webhook endpoint, and a delivery to it. */
+  readonly endpointId: string;
+  readonly deliveryId: string;
+  spareEndpointId(): Promise<string>;
   /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org. */
   spareTenantId(): Promise<string>;
   spareUserId(): Promise<string>;
@@ -123,22 +127,32 @@ const READING_CONVERSATIONS: Expected = {
   'an end user by a key without scopes': 403,
 };
 
-/** Section 2, `audit/list`: "`audit:read`, owner, admin"; nobody reads it as a human. */
-const READING_AUDIT: Expected = {
-  ...ADMINISTRATION,
+/** Keys that have every scope, or all but one, as themselves. */
+const KEYS_WITH_EVERY_SCOPE = {
   'a key with every scope': 200,
   'a key with every scope but chat:write': 200,
   'a key as bearer': 200,
   'a key in both headers': 200,
   'a rotated key': 200,
   "another tenant's key": 200,
-};
+} as const;
+
+/** Section 2, `audit/list`: "`audit:read`, owner, admin"; nobody reads it as a human. */
+const READING_AUDIT: Expected = { ...ADMINISTRATION, ...KEYS_WITH_EVERY_SCOPE };
+
+/** Sections 1 and 2: `webhooks/…` is for "`webhooks:*`, JWT"; a viewer reads; nobody comes as a human. */
+const READING_WEBHOOKS: Expected = { ...ANY_MEMBER, ...KEYS_WITH_EVERY_SCOPE };
+const MANAGING_WEBHOOKS: Expected = { ...MANAGING_KEYS, ...KEYS_WITH_EVERY_SCOPE };
 
 /** Health, documentation and public keys look at no credential. */
 const PUBLIC = everybody(200);
 
 /** Whoever is recognised hears that there is nothing; a wrong credential is told to be wrong first. */
 const NOTHING_THERE: Expected = { ...everybody(404), ...REFUSED };
+
+/** Whoever may do it hears that the request is wrong. */
+const refusedAtLast = (expected: Expected): Expected =>
+  Object.fromEntries(Object.entries(expected).map(([who, status]) => [who, status === 200 ? 400 : status])) as Expected;
 
 const post = (route: string, expected: Expected, body: BodyOf, resource?: RouteExpectation['resource']) => ({
   [`POST /api/v1/${route}`]: {
@@ -213,6 +227,28 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   ...post('api-keys/revoke', MANAGING_KEYS, ({ spareKeyId }) => ({ keyId: spareKeyId }), 'keyId'),
 
   ...post('audit/list', READING_AUDIT, () => ({})),
+
+  // A tenant has a few endpoints at most, and the matrix asks often: what is created is none that may be.
+  ...post('webhooks/create', refusedAtLast(MANAGING_WEBHOOKS), () => ({ url: 'not a URL', events: ['run.failed'] })),
+  ...post('webhooks/list', READING_WEBHOOKS, () => ({})),
+  ...post('webhooks/get', READING_WEBHOOKS, ({ endpointId }) => ({ endpointId }), 'endpointId'),
+  ...post(
+    'webhooks/update',
+    MANAGING_WEBHOOKS,
+    ({ endpointId }) => ({ endpointId, description: 'Changed' }),
+    'endpointId',
+  ),
+  ...post(
+    'webhooks/delete',
+    MANAGING_WEBHOOKS,
+    async (things) => ({ endpointId: await things.spareEndpointId() }),
+    'endpointId',
+  ),
+  ...post('webhooks/rotate-secret', MANAGING_WEBHOOKS, ({ endpointId }) => ({ endpointId }), 'endpointId'),
+  ...post('webhooks/list-deliveries', READING_WEBHOOKS, ({ endpointId }) => ({ endpointId }), 'endpointId'),
+  ...post('webhooks/redeliver', MANAGING_WEBHOOKS, ({ deliveryId }) => ({ deliveryId }), 'deliveryId'),
+  ...post('webhooks/test', MANAGING_WEBHOOKS, ({ endpointId }) => ({ endpointId }), 'endpointId'),
+
   ...post('llm/gateway/list-threads', READING_CONVERSATIONS, () => ({})),
 
   'POST /v1/chat/completions': {

@@ -3,7 +3,7 @@ import { SCOPES } from '../../src/identity/index.js';
 import type { Answer, Org, ServiceClient } from '../support/service.js';
 import type { Credential } from './access.credentials.js';
 import { ROUTES, type RouteExpectation, type Things } from './access.expected.js';
-import type { World } from './access-world.js';
+import { deliveryTo, endpointOf, type World } from './access-world.js';
 
 const CALLERS = [
   'an owner',
@@ -72,6 +72,8 @@ interface Theirs {
   readonly spareTenantId: string;
   readonly userId: string;
   readonly invitationId: string;
+  readonly endpointId: string;
+  readonly deliveryId: string;
 }
 
 /** One of everything that B can have, by B's own people. */
@@ -89,7 +91,9 @@ async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
     role: 'viewer',
   });
   const ids = { tenantId: b.tenantId, spareTenantId: tenant.id, userId, invitationId: invitation.id };
-  return { keyId, revokedKeyId, ...ids };
+  const endpointId = await endpointOf(client, b);
+  const deliveryId = await deliveryTo(client, b, endpointId);
+  return { keyId, revokedKeyId, endpointId, deliveryId, ...ids };
 }
 
 type Resource = NonNullable<RouteExpectation['resource']>;
@@ -104,6 +108,10 @@ function theirIds(resource: Resource, theirs: Theirs): string[] {
       return [theirs.userId];
     case 'invitationId':
       return [theirs.invitationId];
+    case 'endpointId':
+      return [theirs.endpointId];
+    case 'deliveryId':
+      return [theirs.deliveryId];
   }
 }
 
@@ -120,6 +128,10 @@ function naming(resource: Resource | undefined, id: string | null): Partial<Thin
       return { spareUserId: made };
     case 'invitationId':
       return { spareInvitationId: made };
+    case 'endpointId':
+      return { endpointId: id, spareEndpointId: made };
+    case 'deliveryId':
+      return { deliveryId: id };
   }
 }
 
@@ -193,6 +205,8 @@ async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
     `SELECT jsonb_build_object(
        ${ofTenants('api_keys', "(to_jsonb(r) - 'last_used_at')")}, ${ofTenants('usage_records')}, ${ofTenants('humans')},
        ${ofTenants('api_key_retired_secrets')}, ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
+       ${ofTenants('webhook_endpoints')}, ${ofTenants('webhook_subscriptions')}, ${ofTenants('webhook_secrets')},
+       ${ofTenants('webhook_events')}, ${ofTenants('webhook_deliveries')},
        ${ofOrg('tenants')}, ${ofOrg('memberships')}, ${ofOrg('invitations')},
        'orgs', (SELECT to_jsonb(o) FROM orgs o WHERE o.id = $1)
      )::text AS rows`,

@@ -331,6 +331,27 @@ describe('what the app sees and may do', () => {
          VALUES (gen_random_uuid(), $1, $2, 'key.created', 'user', 'key', 'x')`,
         [orgId, tenantId],
       );
+      await query(
+        "INSERT INTO webhook_endpoints (id, tenant_id, url, created_by) VALUES ('webhook-of-' || $1::text, $1, 'https://a', 'b')",
+        [tenantId],
+      );
+      await query(
+        "INSERT INTO webhook_subscriptions (tenant_id, endpoint_id, type) VALUES ($1, 'webhook-of-' || $1::text, 'run.failed')",
+        [tenantId],
+      );
+      await query(
+        `INSERT INTO webhook_secrets (id, tenant_id, endpoint_id, envelope, key_version)
+         VALUES (gen_random_uuid(), $1, 'webhook-of-' || $1::text, '\\x00', 1)`,
+        [tenantId],
+      );
+      await query(
+        `WITH event AS (
+           INSERT INTO webhook_events (id, tenant_id, type, payload) VALUES (gen_random_uuid(), $1, 'run.failed', '{}')
+           RETURNING id)
+         INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, event_id)
+         SELECT gen_random_uuid(), $1, 'webhook-of-' || $1::text, id FROM event`,
+        [tenantId],
+      );
       await query("INSERT INTO idempotency_keys (owner, key, tenant_id, request_hash) VALUES ($1, 'k', $1, 'h')", [
         tenantId,
       ]);

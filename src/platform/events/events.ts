@@ -8,6 +8,8 @@ export interface DomainEvent {
   readonly actor: { readonly type: 'user' | 'key' | 'system'; readonly id: string };
   /** Null: it concerns the org of the transaction's tenant, not that tenant alone. */
   readonly tenantId: string | null;
+  /** The human whom it concerns, by the id that outlives them (`hum_…`), never by name. */
+  readonly humanId?: string;
   readonly resource: { readonly type: string; readonly id: string };
   readonly details?: Readonly<Record<string, unknown>>;
 }

@@ -31,6 +31,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly webhookAttempts = new Counter({
+    name: 'gatehouse_webhook_attempts_total',
+    help: 'Attempts of webhook deliveries: delivered, retried (failed, and tried again), failed (for good).',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
   }

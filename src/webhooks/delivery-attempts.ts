@@ -1,0 +1,131 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
+import { EnvelopeError } from '../platform/crypto/index.js';
+import { Fault } from '../platform/errors/index.js';
+import { OutboundHttp, type OutboundError, type OutboundHandler } from '../platform/http/index.js';
+import { logger } from '../platform/logging/index.js';
+import type { ClaimedDelivery } from './delivery-queue.repository.js';
+import { WebhookSecrets } from './webhook-secrets.js';
+import { signatureHeaders } from './webhook-signature.js';
+
+/**
+ * - `UNREACHABLE`: no connection came about, or the address is none that may be reached. One word for both, since the
+ *   difference would tell what stands in the operator's network.
+ * - `TIMEOUT`: no answer in time.
+ * - `BROKEN`: the connection ended before an answer, or what came is not HTTP.
+ * - `REDIRECT`: an answer 3xx; it is not followed.
+ * - `REFUSED`: any other answer that is not 2xx.
+ * - `GONE`: 410, which also disables the endpoint.
+ * - `INTERNAL`: our own failure; nothing was sent.
+ */
+export const DELIVERY_ERRORS = ['UNREACHABLE', 'TIMEOUT', 'BROKEN', 'REDIRECT', 'REFUSED', 'GONE', 'INTERNAL'] as const;
+export type DeliveryError = (typeof DELIVERY_ERRORS)[number];
+
+export interface AttemptOutcome {
+  readonly statusCode: number | null;
+  /** Null: it was taken. */
+  readonly error: DeliveryError | null;
+}
+
+/** Nobody reads the answer's body: it may hold anything, personal data too. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/** Sends a delivery once, signed, and says how that went. */
+@Injectable()
+export class DeliveryAttempts {
+  constructor(
+    private readonly outbound: OutboundHttp,
+    private readonly secrets: WebhookSecrets,
+    @Inject(SETTINGS_TOKEN) private readonly settings: Pick<Settings, 'webhookTimeoutMs'>,
+  ) {}
+
+  /** Never rejects. Null: it was cut off by our own end, and nobody knows whether it arrived. */
+  async attempt(delivery: ClaimedDelivery): Promise<AttemptOutcome | null> {
+    const secrets = this.reveal(delivery);
+    if (secrets === null) return { statusCode: null, error: 'INTERNAL' };
+    const body = `{"type":${JSON.stringify(delivery.type)},"payload":${delivery.payload}}`;
+    return this.post(delivery.url, body, [
+      ...['content-type', 'application/json', 'user-agent', 'Gatehouse'],
+      ...signatureHeaders({ id: delivery.eventId, sentAt: new Date(), body }, secrets),
+    ]);
+  }
+
+  private reveal({ tenantId, endpointId, secrets }: ClaimedDelivery): readonly [string, ...string[]] | null {
+    try {
+      const [newest, ...older] = secrets.map((stored) => this.secrets.reveal(tenantId, stored));
+      if (newest !== undefined) return [newest, ...older];
+      logger.error({ tenantId, endpointId }, 'A webhook endpoint has no secret.');
+    } catch (error) {
+      if (!(error instanceof EnvelopeError)) throw error;
+      logger.error({ err: error, tenantId, endpointId }, "A webhook endpoint's secret could not be decrypted.");
+    }
+    return null;
+  }
+
+  /** The URL is judged again: it may have been stored under other settings. Its address is judged as the socket connects. */
+  private post(text: string, body: string, headers: string[]): Promise<AttemptOutcome | null> {
+    let url: URL;
+    try {
+      url = this.outbound.assertAllowedUrl(text, 'url');
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return Promise.resolve({ statusCode: null, error: 'UNREACHABLE' });
+    }
+    const timeoutMs = this.settings.webhookTimeoutMs;
+    return new Promise((resolve) => {
+      this.outbound.dispatch(
+        {
+          policy: 'tenant',
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: 'POST',
+          headers,
+          body,
+          firstByteTimeoutMs: timeoutMs,
+          idleTimeoutMs: timeoutMs,
+          totalTimeoutMs: timeoutMs,
+          maxBytes: MAX_ANSWER_BYTES,
+        },
+        new StatusListener(resolve),
+      );
+    });
+  }
+}
+
+/** The status decides, as soon as it is there: a body that trickles holds nothing up. */
+class StatusListener implements OutboundHandler {
+  constructor(private readonly resolve: (outcome: AttemptOutcome | null) => void) {}
+
+  onHeaders(statusCode: number): void {
+    this.resolve({ statusCode, error: errorOf(statusCode) });
+  }
+
+  onData(): void {
+    // Not ours to read.
+  }
+
+  onEnd(): void {
+    // The status was all.
+  }
+
+  onError({ reason }: OutboundError): void {
+    switch (reason) {
+      case 'aborted':
+        return this.resolve(null);
+      case 'forbidden':
+      case 'connect':
+        return this.resolve({ statusCode: null, error: 'UNREACHABLE' });
+      case 'timeout':
+        return this.resolve({ statusCode: null, error: 'TIMEOUT' });
+      case 'broken':
+      case 'too_large':
+        return this.resolve({ statusCode: null, error: 'BROKEN' });
+    }
+  }
+}
+
+function errorOf(statusCode: number): DeliveryError | null {
+  if (statusCode >= 200 && statusCode < 300) return null;
+  if (statusCode === 410) return 'GONE';
+  return statusCode >= 300 && statusCode < 400 ? 'REDIRECT' : 'REFUSED';
+}

@@ -1,0 +1,115 @@
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
+import { Drain } from '../platform/http/index.js';
+import { logger } from '../platform/logging/index.js';
+import { Metrics } from '../platform/metrics/index.js';
+import { DeliveryAttempts } from './delivery-attempts.js';
+import { DeliveryQueueRepository, type ClaimedDelivery } from './delivery-queue.repository.js';
+import { retryInMs } from './retry-schedule.js';
+
+/** Of one endpoint, in one process; of one that fails, one. */
+const PER_ENDPOINT = 4;
+/** A claim outlasts its attempt by so much: who finds it run out may take the process for dead. */
+const CLAIM_TIMEOUTS = 3;
+
+/**
+ * Brings deliveries to their receivers: each at least once. Every process has one worker; what one has claimed no other
+ * sees, until the claim runs out because its process died. Only as many are claimed as can begin at once, so that what is
+ * sent is what is true now: a human who was erased a moment ago is not named.
+ */
+@Injectable()
+export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  /** By delivery. */
+  private readonly underWay = new Map<string, { readonly endpointId: string; readonly done: Promise<void> }>();
+  private timer: NodeJS.Timeout | null = null;
+  private claiming: Promise<void> | null = null;
+  private again = false;
+  private stopped = false;
+  private servedLast = '';
+  private queueIsDown = false;
+
+  constructor(
+    private readonly queue: DeliveryQueueRepository,
+    private readonly attempts: DeliveryAttempts,
+    private readonly drain: Drain,
+    private readonly metrics: Metrics,
+    @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => this.wake(), this.settings.webhookPollMs);
+  }
+
+  /** Claims no more, and lets what is under way end. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    if (this.timer !== null) clearInterval(this.timer);
+    await this.claiming;
+    await Promise.all([...this.underWay.values()].map(({ done }) => done));
+  }
+
+  private wake(): void {
+    this.again = true;
+    this.claiming ??= this.claimWhileThereIsMore().finally(() => {
+      this.claiming = null;
+    });
+  }
+
+  private async claimWhileThereIsMore(): Promise<void> {
+    while (this.again && !this.stopped && !this.drain.isDraining) {
+      this.again = false;
+      await this.claim();
+    }
+  }
+
+  private async claim(): Promise<void> {
+    const limit = this.settings.webhookConcurrency - this.underWay.size;
+    if (limit <= 0) return;
+    try {
+      const claimed = await this.queue.claim({
+        limit,
+        busy: [...this.underWay.values()].map(({ endpointId }) => endpointId),
+        perEndpoint: PER_ENDPOINT,
+        after: this.servedLast,
+        termMs: this.settings.webhookTimeoutMs * CLAIM_TIMEOUTS,
+      });
+      this.queueIsDown = false;
+      for (const delivery of claimed) this.begin(delivery);
+    } catch (error) {
+      // Once for each outage, not once for each poll.
+      if (!this.queueIsDown) logger.warn({ err: error }, 'The queue of webhook deliveries could not be read.');
+      this.queueIsDown = true;
+    }
+  }
+
+  private begin(delivery: ClaimedDelivery): void {
+    const { id, endpointId } = delivery;
+    this.servedLast = endpointId;
+    const done = this.deliver(delivery)
+      .catch((error: unknown) => {
+        // The claim runs out, and the delivery comes again: at least once.
+        logger.warn({ err: error, deliveryId: id }, 'The end of a webhook delivery could not be written.');
+      })
+      .finally(() => {
+        this.underWay.delete(id);
+        // There was something to do: there may be more.
+        if (!this.stopped) this.wake();
+      });
+    this.underWay.set(id, { endpointId, done });
+  }
+
+  private async deliver(delivery: ClaimedDelivery): Promise<void> {
+    const outcome = await this.attempts.attempt(delivery);
+    if (outcome === null) return;
+    const { statusCode, error } = outcome;
+    const retry = error === null ? null : retryInMs(delivery.attempt, error, this.settings);
+    const disabled = await this.queue.finish(delivery, {
+      statusCode,
+      error,
+      retryInMs: retry,
+      deadAfterSeconds: this.settings.webhookDeadSeconds,
+    });
+    this.metrics.webhookAttempts.inc({ outcome: error === null ? 'delivered' : retry === null ? 'failed' : 'retried' });
+    if (disabled !== null) logger.warn({ ...disabled }, 'A webhook endpoint was disabled.');
+  }
+}

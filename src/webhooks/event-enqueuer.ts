@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import type { TenantTransaction } from '../platform/database/index.js';
+import { Events, type DomainEvent } from '../platform/events/index.js';
+
+interface Told {
+  readonly type: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Which of the service's own events webhooks tell, and what of them: ids and roles, nothing that a receiver's log should
+ * not hold. An invitation's link and address are not in the event, and would not be told if they were.
+ */
+const TOLD: Readonly<Record<string, (event: DomainEvent) => Told>> = {
+  'member.invited': ({ resource, actor, details }) => ({
+    type: 'member.invited',
+    payload: { invitation_id: resource.id, role: details?.['role'], invited_by: actor.id },
+  }),
+  'usage_token.revoked': ({ resource }) => ({
+    type: 'usage.token_revoked',
+    payload: { [`${resource.type}_id`]: resource.id },
+  }),
+};
+
+/**
+ * Enqueues deliveries in the transaction that caused them: there is none without its change, nor a change without them.
+ * What concerns an org is told to the endpoints of all its tenants.
+ */
+@Injectable()
+export class EventEnqueuer {
+  constructor(events: Events) {
+    events.subscribe((event, transaction) => this.hear(event, transaction));
+  }
+
+  private async hear(event: DomainEvent, transaction: TenantTransaction): Promise<void> {
+    const told = TOLD[event.action]?.(event);
+    if (told === undefined) return;
+    await transaction.$executeRawUnsafe(
+      'SELECT tell_webhooks($1, $2, $3::jsonb, $4)',
+      told.type,
+      event.humanId ?? null,
+      JSON.stringify(told.payload),
+      event.tenantId === null,
+    );
+  }
+}

@@ -1,0 +1,25 @@
+import type { Settings } from '../platform/config/index.js';
+import type { DeliveryError } from './delivery-attempts.js';
+
+const FACTOR = 4;
+const LONGEST_MS = 8 * 60 * 60 * 1000;
+/** A fifth more or less, so that what failed together does not come back together. */
+const JITTER = 0.2;
+
+/**
+ * How long to wait before the next attempt; null: there is none. With the defaults: 5 s, 20 s, 80 s, 5 min, 21 min, 85 min,
+ * 5.7 h, 8 h, 8 h: ten attempts over about a day.
+ *
+ * @param attempt the one that failed, from 1
+ * @param random from 0 to 1
+ */
+export function retryInMs(
+  attempt: number,
+  error: DeliveryError,
+  { webhookRetryMs, webhookAttempts }: Pick<Settings, 'webhookRetryMs' | 'webhookAttempts'>,
+  random = Math.random(),
+): number | null {
+  if (error === 'GONE' || attempt >= webhookAttempts) return null;
+  const waitMs = Math.min(webhookRetryMs * FACTOR ** (attempt - 1), Math.max(LONGEST_MS, webhookRetryMs));
+  return Math.round(waitMs * (1 - JITTER + 2 * JITTER * random));
+}

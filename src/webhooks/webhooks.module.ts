@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import { DeliveryAttempts } from './delivery-attempts.js';
+import { DeliveryQueueRepository } from './delivery-queue.repository.js';
+import { DeliveryWorker } from './delivery-worker.js';
+import { EventEnqueuer } from './event-enqueuer.js';
+import { WebhookMaintenance } from './webhook-maintenance.js';
+import { WebhookSecrets } from './webhook-secrets.js';
+import { WebhooksController } from './webhooks.controller.js';
+import { WebhooksRepository } from './webhooks.repository.js';
+import { WebhooksService } from './webhooks.service.js';
+
+/** Hears events, keeps what must be delivered, and delivers it. */
+@Module({
+  controllers: [WebhooksController],
+  providers: [
+    WebhooksService,
+    WebhooksRepository,
+    WebhookSecrets,
+    EventEnqueuer,
+    DeliveryQueueRepository,
+    DeliveryAttempts,
+    DeliveryWorker,
+    WebhookMaintenance,
+  ],
+})
+export class WebhooksModule {}

@@ -1,0 +1,262 @@
+import { Injectable } from '@nestjs/common';
+import { auditActor, type DashboardUserPrincipal, type SecretKeyPrincipal } from '../identity/index.js';
+import { randomBase62, uuidV7 } from '../platform/crypto/index.js';
+import { Revocations } from '../platform/database/index.js';
+import { Fault, invalidField } from '../platform/errors/index.js';
+import { Events } from '../platform/events/index.js';
+import { OutboundHttp, PageTokens, formatTimestamp, newestFirst, type Page } from '../platform/http/index.js';
+import { IdempotencyKeys, type IdempotentAnswer, type IdempotentWork } from '../platform/idempotency/index.js';
+import { TEST_EVENT } from './event-types.js';
+import { WebhookSecrets } from './webhook-secrets.js';
+import {
+  graceSecondsOf,
+  type CreateEndpointRequest,
+  type ListDeliveriesRequest,
+  type ListEndpointsRequest,
+  type RotateSecretRequest,
+  type UpdateEndpointRequest,
+} from './webhooks.dto.js';
+import {
+  WebhooksRepository,
+  type DeliveryRecord,
+  type EndpointChanges,
+  type EndpointRecord,
+  type TenantWebhooks,
+} from './webhooks.repository.js';
+import { viewDelivery, viewEndpoint } from './webhooks.view.js';
+
+/** Whose webhooks are managed: the tenant's own people and servers. */
+export type WebhookManager = DashboardUserPrincipal | SecretKeyPrincipal;
+
+/** One event goes to all that chose it: their number is what one call of a tenant can cost. */
+const MAX_ENDPOINTS = 20;
+/** What a delivery is signed with at most, beside the newest secret. */
+const MAX_OVERLAPPING_SECRETS = 3;
+
+/** A tenant's endpoints: made, looked at, changed; and what was sent to them. */
+@Injectable()
+export class WebhooksService {
+  constructor(
+    private readonly repository: WebhooksRepository,
+    private readonly secrets: WebhookSecrets,
+    private readonly outbound: OutboundHttp,
+    private readonly idempotency: IdempotencyKeys,
+    private readonly pageTokens: PageTokens,
+    private readonly revocations: Revocations,
+    private readonly events: Events,
+  ) {}
+
+  /** @throws Fault invalid_input: the URL is none that may be called; conflict: there are too many */
+  create(principal: WebhookManager, request: CreateEndpointRequest, key: string | null): Promise<IdempotentAnswer> {
+    this.outbound.assertAllowedUrl(request.url, 'url');
+    return this.once(principal, key, 'webhooks/create', request, async (webhooks) => {
+      if ((await this.repository.countAlone(webhooks)) >= MAX_ENDPOINTS) {
+        throw new Fault('conflict', `A tenant has at most ${MAX_ENDPOINTS} webhook endpoints.`);
+      }
+      const id = `webhook_${randomBase62(20)}`;
+      const made = this.secrets.make(webhooks.tenantId);
+      await this.repository.create(webhooks, { ...request, id, createdBy: auditActor(principal).id });
+      await this.repository.addSecret(webhooks, id, made);
+      await this.publish(webhooks, principal, 'created', id, { events: request.events });
+      const kept = { endpoint: viewEndpoint(await this.getIn(webhooks, id)) };
+      return { body: { ...kept, secret: made.secret }, kept };
+    });
+  }
+
+  /** @throws Fault invalid_input: a page token that is not ours, or another tenant's */
+  list({ tenantId }: WebhookManager, request: ListEndpointsRequest): Promise<Page<EndpointRecord>> {
+    return newestFirst(
+      this.pageTokens,
+      `webhooks/list:${tenantId}`,
+      request,
+      (record) => record,
+      (after, take) => this.repository.read(tenantId, (webhooks) => this.repository.list(webhooks, after, take)),
+    );
+  }
+
+  /** @throws Fault not_found */
+  get({ tenantId }: WebhookManager, id: string): Promise<EndpointRecord> {
+    return this.repository.read(tenantId, (webhooks) => this.getIn(webhooks, id));
+  }
+
+  /**
+   * Changes what is named. Another URL takes the current secret, which shows that whoever moves the endpoint may have what
+   * is sent there: messages signed with that secret, which the receiver of before would take for ours.
+   *
+   * @throws Fault not_found, invalid_input
+   */
+  update(principal: WebhookManager, request: UpdateEndpointRequest): Promise<EndpointRecord> {
+    const { endpointId: id, url, secret, description, events, enabled } = request;
+    if (url !== undefined) this.outbound.assertAllowedUrl(url, 'url');
+    return this.repository.change(principal.tenantId, async (webhooks) => {
+      const before = (await this.repository.lock(webhooks, id)) ?? notFound();
+      const moves = url !== undefined && url !== before.url;
+      if (moves) await this.assertSecret(webhooks, id, secret);
+      else if (secret !== undefined) throw invalidField('secret', 'is for a change of url alone');
+      const changes: EndpointChanges = {
+        ...(moves ? { url } : {}),
+        ...(description === undefined ? {} : { description }),
+        ...(enabled === undefined ? {} : this.statusColumns(before, enabled)),
+      };
+      await this.repository.update(webhooks, id, changes);
+      if (events !== undefined) await this.repository.choose(webhooks, id, events);
+      const changed = [
+        ...Object.keys(changes).filter((name) => name !== 'disabledReason' && name !== 'disabledAt'),
+        ...(events === undefined ? [] : ['events']),
+      ];
+      if (changed.length > 0) await this.publish(webhooks, principal, 'updated', id, { changed, ...told(enabled) });
+      return this.getIn(webhooks, id);
+    });
+  }
+
+  /** Takes the endpoint away with all that waits for it. @throws Fault not_found */
+  async delete(principal: WebhookManager, id: string): Promise<void> {
+    await this.repository.change(principal.tenantId, async (webhooks) => {
+      if (!(await this.repository.delete(webhooks, id))) notFound();
+      await this.publish(webhooks, principal, 'deleted', id);
+    });
+  }
+
+  /**
+   * Gives an endpoint another secret. Deliveries are signed with both until the grace is over; one that moves to another
+   * URL is signed with the new one alone.
+   *
+   * @throws Fault not_found, invalid_input
+   */
+  rotateSecret(principal: WebhookManager, request: RotateSecretRequest, key: string | null): Promise<IdempotentAnswer> {
+    const { endpointId: id, url } = request;
+    const graceSeconds = graceSecondsOf(request);
+    if (url !== undefined) {
+      this.outbound.assertAllowedUrl(url, 'url');
+      if (graceSeconds > 0) throw invalidField('gracePeriodSeconds', 'must be 0 beside url');
+    }
+    return this.once(principal, key, 'webhooks/rotate-secret', request, async (webhooks) => {
+      if ((await this.repository.lock(webhooks, id)) === null) notFound();
+      const made = this.secrets.make(webhooks.tenantId);
+      const endsAt = await this.repository.retireSecret(webhooks, id, graceSeconds, MAX_OVERLAPPING_SECRETS);
+      await this.repository.addSecret(webhooks, id, made);
+      if (url !== undefined) await this.repository.update(webhooks, id, { url });
+      await this.publish(webhooks, principal, 'secret_rotated', id, {
+        gracePeriodSeconds: graceSeconds,
+        ...(url === undefined ? {} : { changed: ['url'] }),
+      });
+      const kept = {
+        endpoint: viewEndpoint(await this.getIn(webhooks, id)),
+        ...(endsAt === null ? {} : { previousSecretExpiresAt: formatTimestamp(endsAt) }),
+      };
+      return { body: { ...kept, secret: made.secret }, kept };
+    });
+  }
+
+  /** @throws Fault not_found: the endpoint; invalid_input: a page token that is not of this tenant and these filters */
+  listDeliveries(
+    { tenantId }: WebhookManager,
+    { endpointId, status, ...page }: ListDeliveriesRequest,
+  ): Promise<Page<DeliveryRecord>> {
+    const filter = { ...(endpointId === '' ? {} : { endpointId }), ...(status === undefined ? {} : { status }) };
+    return newestFirst(
+      this.pageTokens,
+      `webhooks/list-deliveries:${tenantId}:${JSON.stringify(filter)}`,
+      page,
+      (record) => record,
+      (after, take) =>
+        this.repository.read(tenantId, async (webhooks) => {
+          if (endpointId !== '') await this.getIn(webhooks, endpointId);
+          return this.repository.listDeliveries(webhooks, filter, after, take);
+        }),
+    );
+  }
+
+  /** The same event again, as a delivery of its own. @throws Fault not_found; conflict: the endpoint is disabled */
+  redeliver(principal: WebhookManager, deliveryId: string, key: string | null): Promise<IdempotentAnswer> {
+    return this.once(principal, key, 'webhooks/redeliver', { deliveryId }, async (webhooks) => {
+      const before = UUID.test(deliveryId) ? await this.repository.findDelivery(webhooks, deliveryId) : null;
+      if (before === null) throw new Fault('not_found', 'There is no such delivery.');
+      return this.deliver(webhooks, before.endpointId, before.eventId);
+    });
+  }
+
+  /** An event of no meaning, whatever the endpoint chose. @throws Fault not_found; conflict: it is disabled */
+  test(principal: WebhookManager, endpointId: string, key: string | null): Promise<IdempotentAnswer> {
+    return this.once(principal, key, 'webhooks/test', { endpointId }, async (webhooks) => {
+      const id = uuidV7();
+      await this.repository.addEvent(webhooks, { id, type: TEST_EVENT, payload: { id, project: webhooks.tenantId } });
+      return this.deliver(webhooks, endpointId, id);
+    });
+  }
+
+  private async deliver(webhooks: TenantWebhooks, endpointId: string, eventId: string): Promise<IdempotentWork> {
+    const { status } = await this.getIn(webhooks, endpointId);
+    if (status !== 'ENABLED') throw new Fault('conflict', 'The webhook endpoint is disabled; enable it first.');
+    const record = await this.repository.addDelivery(webhooks, { id: uuidV7(), endpointId, eventId });
+    const body = { delivery: viewDelivery(record) };
+    return { body, kept: body };
+  }
+
+  private async assertSecret(webhooks: TenantWebhooks, endpointId: string, presented: string | undefined) {
+    const stored = await this.repository.currentSecret(webhooks, endpointId);
+    if (presented === undefined) {
+      throw invalidField(
+        'secret',
+        "is required where url changes: the endpoint's current one; or rotate it with the url",
+      );
+    }
+    if (!this.secrets.isSame(webhooks.tenantId, stored, presented)) {
+      throw invalidField('secret', "is not the endpoint's current one");
+    }
+  }
+
+  /** Nothing where it is so already: why and when it was disabled stays told. */
+  private statusColumns({ status }: EndpointRecord, enabled: boolean): EndpointChanges {
+    if (enabled === (status === 'ENABLED')) return {};
+    if (enabled) return { status: 'ENABLED', disabledReason: null, disabledAt: null, failingSince: null };
+    const disabledAt = new Date(this.revocations.databaseNow());
+    return { status: 'DISABLED', disabledReason: 'REQUESTED', disabledAt };
+  }
+
+  private async getIn(webhooks: TenantWebhooks, id: string): Promise<EndpointRecord> {
+    return (await this.repository.find(webhooks, id)) ?? notFound();
+  }
+
+  private once(
+    principal: WebhookManager,
+    key: string | null,
+    route: string,
+    request: object,
+    work: (webhooks: TenantWebhooks) => Promise<IdempotentWork>,
+  ): Promise<IdempotentAnswer> {
+    const { tenantId } = principal;
+    const { type, id } = auditActor(principal);
+    const idempotent = this.idempotency.request(`tenant:${tenantId}:${type}:${id}`, key, route, request);
+    return this.repository.change(tenantId, (webhooks) =>
+      this.idempotency.once(webhooks.tx, idempotent, tenantId, () => work(webhooks)),
+    );
+  }
+
+  private publish(
+    { tx, tenantId }: TenantWebhooks,
+    principal: WebhookManager,
+    what: 'created' | 'updated' | 'deleted' | 'secret_rotated',
+    id: string,
+    details: Readonly<Record<string, unknown>> = {},
+  ): Promise<void> {
+    return this.events.publish(tx, {
+      action: `webhook_endpoint.${what}`,
+      actor: auditActor(principal),
+      tenantId,
+      resource: { type: 'webhook_endpoint', id },
+      details,
+    });
+  }
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+function told(enabled: boolean | undefined): object {
+  return enabled === undefined ? {} : { enabled };
+}
+
+/** Another tenant's endpoint is answered in the very same words. */
+function notFound(): never {
+  throw new Fault('not_found', 'There is no such webhook endpoint.');
+}

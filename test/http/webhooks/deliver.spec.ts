@@ -1,0 +1,336 @@
+/** What a receiver gets: each event at least once, signed, whatever the receiver does meanwhile. */
+import { captureLog } from '../../support/captured-log.js';
+import { eventually } from '../../support/eventually.js';
+import { startService, type Org, type TestService } from '../../support/service.js';
+import { WebhookReceiver, verifiesByHmac, verifiesByLibrary } from '../../support/webhook-receiver.js';
+import { ownerOf } from '../orgs/people.js';
+import {
+  QUICK,
+  addHuman,
+  ask,
+  call,
+  create,
+  deliveriesOf,
+  endpointOf,
+  happen,
+  settledDeliveries,
+  type MadeEndpoint,
+} from './webhooks.js';
+
+let receiver: WebhookReceiver;
+let service: TestService;
+let org: Org;
+
+beforeAll(async () => {
+  receiver = await WebhookReceiver.start();
+  service = await startService({ settings: { ...receiver.settings, ...QUICK } });
+});
+
+afterAll(async () => {
+  await service.stop();
+  await receiver.stop();
+});
+
+let tests = 0;
+beforeEach(async () => {
+  org = await service.createOrg(`founder-${(tests += 1)}`);
+  receiver.received.length = 0;
+  receiver.reactions.clear();
+});
+
+describe('a delivery', () => {
+  it('is the event and its payload, signed so that the library and a plain HMAC both know it', async () => {
+    const { secret } = await create(service, org, receiver.url('/hook?of=acme'));
+    const humanId = await addHuman(service, org, 'ada@example.com');
+    await happen(service, org, { humanId });
+    await eventually(() => receiver.received.length === 1);
+    const [received] = receiver.received;
+    expect(received).toMatchObject({ path: '/hook?of=acme', type: 'usage.tracked' });
+    expect(JSON.parse(received!.raw.toString())).toEqual({
+      type: 'usage.tracked',
+      payload: { id: received!.id, type: 'token_cnt', value: 1, human: 'ada@example.com', project: org.tenantId },
+    });
+    expect(received!.headers['content-type']).toBe('application/json');
+    expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+    expect(verifiesByLibrary(received!, secret)).toBe(true);
+    expect(verifiesByHmac(received!, secret)).toBe(true);
+    const other = await create(service, org, receiver.url());
+    expect(verifiesByLibrary(received!, other.secret) || verifiesByHmac(received!, other.secret)).toBe(false);
+  });
+
+  it('goes to each enabled endpoint of the tenant that chose the type, and to no other', async () => {
+    const elsewhere = await service.createOrg(`other-${tests}`);
+    const urls = ['/one', '/two', '/other-type', '/disabled', '/other-tenant'].map((at) => receiver.url(at));
+    await create(service, org, urls[0]!);
+    await create(service, org, urls[1]!, ['run.failed', 'usage.tracked']);
+    await create(service, org, urls[2]!, ['run.failed']);
+    const { endpoint } = await create(service, org, urls[3]!);
+    await call(service, org, 'update', { endpointId: endpoint.endpointId, enabled: false });
+    await create(service, elsewhere, urls[4]!);
+    await happen(service, org);
+    expect((await settledDeliveries(service, org)).map(({ status }) => status)).toEqual(['DELIVERED', 'DELIVERED']);
+    expect(receiver.received.map((received) => received.path).sort()).toEqual(['/one', '/two']);
+    // The same event, by the same id, to both.
+    expect(new Set(receiver.received.map(({ id }) => id)).size).toBe(1);
+    expect(await deliveriesOf(service, elsewhere)).toEqual([]);
+  });
+
+  it('names a human only as long as the human is known', async () => {
+    await create(service, org, receiver.url());
+    const humanId = await addHuman(service, org, 'marker-of-grace');
+    receiver.reactions.set('/hook', () => (receiver.received.length === 1 ? 500 : 200));
+    await happen(service, org, { humanId });
+    await eventually(() => receiver.received.length === 1);
+    await service.sql('DELETE FROM humans WHERE id = $1', [humanId]);
+    const [delivery] = await settledDeliveries(service, org);
+    await call(service, org, 'redeliver', { deliveryId: delivery!.deliveryId });
+    await eventually(() => receiver.received.length >= 3);
+    expect(receiver.received[0]!.payload).toMatchObject({ human: 'marker-of-grace' });
+    for (const { raw } of receiver.received.slice(1)) expect(raw.toString()).not.toContain('marker');
+    const kept = await service.sql('SELECT payload::text FROM webhook_events WHERE tenant_id = $1', [org.tenantId]);
+    expect(JSON.stringify(kept)).not.toContain('marker');
+  });
+});
+
+describe('a receiver', () => {
+  it('that is down, then slow, then answering 500, then up gets every event, each attempt under the same id', async () => {
+    const { secret } = await create(service, org, receiver.url());
+    await receiver.goDown();
+    await happen(service, org, { count: 3 });
+    await eventually(async () => (await deliveriesOf(service, org)).every(({ attempts }) => attempts > 0));
+    expect((await deliveriesOf(service, org)).map(({ lastError }) => lastError ?? 'UNREACHABLE')).toEqual(
+      Array(3).fill('UNREACHABLE'),
+    );
+    // Each event is hung upon once, and answered 500 once.
+    const seen = new Map<string, number>();
+    receiver.reactions.set('/hook', ({ id }) => {
+      const times = (seen.get(id) ?? 0) + 1;
+      seen.set(id, times);
+      return times === 1 ? 'hang' : times === 2 ? 500 : 200;
+    });
+    await receiver.comeBack();
+    const deliveries = await settledDeliveries(service, org);
+    expect(deliveries.map(({ status, lastStatusCode }) => [status, lastStatusCode])).toEqual(
+      Array(3).fill(['DELIVERED', 200]),
+    );
+    for (const { eventId, attempts } of deliveries) {
+      const attempted = receiver.received.filter(({ id }) => id === eventId);
+      expect(attempted).toHaveLength(3);
+      expect(attempts).toBeGreaterThan(3);
+      const times = attempted.map(({ headers }) => Number(headers['webhook-timestamp']));
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
+      for (const received of attempted) {
+        expect(verifiesByLibrary(received, secret)).toBe(true);
+        expect(verifiesByHmac(received, secret)).toBe(true);
+      }
+    }
+  });
+
+  it('that never takes it has each delivery fail after the last attempt, and can be sent it again', async () => {
+    const { endpoint } = await create(service, org, receiver.url());
+    receiver.reactions.set('/hook', 503);
+    await happen(service, org);
+    const [failed] = await settledDeliveries(service, org);
+    expect(failed).toMatchObject({ status: 'FAILED', attempts: 6, lastStatusCode: 503, lastError: 'REFUSED' });
+    expect(failed!.nextAttemptAt).toBeUndefined();
+    expect(receiver.received).toHaveLength(6);
+    receiver.reactions.clear();
+    await call(service, org, 'update', { endpointId: endpoint.endpointId, enabled: true });
+    const { delivery } = await call<{ delivery: { deliveryId: string; eventId: string } }>(service, org, 'redeliver', {
+      deliveryId: failed!.deliveryId,
+    });
+    expect(delivery.eventId).toBe(failed!.eventId);
+    expect(delivery.deliveryId).not.toBe(failed!.deliveryId);
+    const [again, before] = await settledDeliveries(service, org);
+    expect(again).toMatchObject({ deliveryId: delivery.deliveryId, status: 'DELIVERED', attempts: 1 });
+    expect(before).toEqual(failed);
+    expect((await endpointOf(service, org, endpoint.endpointId)).failingSince).toBeUndefined();
+  });
+
+  it('that answers nobody holds up no other endpoint', async () => {
+    for (let index = 0; index < 3; index += 1) {
+      const at = `/dead-${index}`;
+      receiver.reactions.set(at, 'hang');
+      await create(service, org, receiver.url(at));
+    }
+    await create(service, org, receiver.url('/alive'));
+    await happen(service, org, { count: 40 });
+    await eventually(() => receiver.at('/alive').length === 40);
+    // Most of what the dead ones are owed has not even been tried by then: they share what is under way with all.
+    const tried = receiver.received.filter(({ path }) => path.startsWith('/dead')).length;
+    expect(tried).toBeLessThan(60);
+    for (let index = 0; index < 3; index += 1) receiver.reactions.set(`/dead-${index}`, 410);
+  });
+
+  it('that redirects is not followed', async () => {
+    await create(service, org, receiver.url('/moved'));
+    receiver.reactions.set('/moved', { status: 307, headers: { location: receiver.url('/target') } });
+    await happen(service, org);
+    const [delivery] = await settledDeliveries(service, org);
+    expect(delivery).toMatchObject({ status: 'FAILED', lastError: 'REDIRECT', lastStatusCode: 307 });
+    expect(receiver.at('/target')).toEqual([]);
+  });
+});
+
+describe('an endpoint', () => {
+  it('that answers 410 is disabled at once, says so everywhere, and gets nothing until it is enabled', async () => {
+    const log = captureLog();
+    const { endpoint, secret } = await create(service, org, receiver.url());
+    const { endpointId } = endpoint;
+    receiver.reactions.set('/hook', 410);
+    await happen(service, org);
+    const [delivery] = await settledDeliveries(service, org);
+    log.stop();
+    expect(delivery).toMatchObject({ status: 'FAILED', attempts: 1, lastError: 'GONE', lastStatusCode: 410 });
+    expect(await endpointOf(service, org, endpointId)).toMatchObject({
+      status: 'DISABLED',
+      disabledReason: 'GONE',
+      disabledAt: expect.stringMatching(/Z$/) as string,
+    });
+    expect(await disablingsOf(endpointId)).toEqual([
+      { actor: { type: 'system', id: 'webhooks' }, details: { reason: 'GONE' } },
+    ]);
+    expect(log.lines.filter(({ msg }) => msg === 'A webhook endpoint was disabled.')).toMatchObject([
+      { endpointId, tenantId: org.tenantId, reason: 'GONE' },
+    ]);
+    expect(log.text()).not.toContain(secret);
+    expect(log.text()).not.toContain(secret.slice('whsec_'.length));
+
+    await happen(service, org);
+    expect(await deliveriesOf(service, org)).toHaveLength(1);
+    for (const [method, body] of [
+      ['test', { endpointId }],
+      ['redeliver', { deliveryId: delivery!.deliveryId }],
+    ] as const) {
+      expect((await ask(service, org, method, body)).status).toBe(409);
+    }
+    receiver.reactions.clear();
+    const { endpoint: enabled } = await call<MadeEndpoint>(service, org, 'update', { endpointId, enabled: true });
+    expect(enabled).toMatchObject({ status: 'ENABLED' });
+    expect(enabled).not.toHaveProperty('disabledReason');
+    await happen(service, org);
+    await eventually(() => receiver.received.length === 2);
+  });
+
+  it('that took nothing for long enough is disabled, and what still waits for it ends', async () => {
+    const { endpoint } = await create(service, org, receiver.url());
+    const { endpointId } = endpoint;
+    receiver.reactions.set('/hook', 500);
+    // The first failure is made to be of three days ago (webhookDeadSeconds).
+    await happen(service, org);
+    await eventually(async () => (await endpointOf(service, org, endpointId)).failingSince !== undefined);
+    await service.sql("UPDATE webhook_endpoints SET failing_since = now() - interval '73 hours' WHERE id = $1", [
+      endpointId,
+    ]);
+    await happen(service, org, { count: 3 });
+    await eventually(async () => (await endpointOf(service, org, endpointId)).status === 'DISABLED');
+    expect(await endpointOf(service, org, endpointId)).toMatchObject({ disabledReason: 'FAILING' });
+    expect(await disablingsOf(endpointId)).toEqual([
+      { actor: { type: 'system', id: 'webhooks' }, details: { reason: 'FAILING' } },
+    ]);
+    const ended = await settledDeliveries(service, org);
+    expect(ended.every(({ status }) => status === 'FAILED')).toBe(true);
+    expect(ended.map(({ lastError }) => lastError)).toContain('DISABLED');
+  });
+
+  it('that fails now and then, and takes something between, stays', async () => {
+    const { endpoint } = await create(service, org, receiver.url());
+    receiver.reactions.set('/hook', () => (receiver.received.length % 2 === 1 ? 500 : 200));
+    await happen(service, org);
+    await settledDeliveries(service, org);
+    expect(receiver.received).toHaveLength(2);
+    const view = await endpointOf(service, org, endpoint.endpointId);
+    expect(view).toMatchObject({ status: 'ENABLED' });
+    expect(view.failingSince).toBeUndefined();
+  });
+
+  it('signs with both secrets in the overlap of a rotation, and with the new one alone where there is none', async () => {
+    const { endpoint, secret: first } = await create(service, org, receiver.url());
+    const { endpointId } = endpoint;
+    const rotate = (gracePeriodSeconds?: number) =>
+      call<MadeEndpoint & { previousSecretExpiresAt?: string }>(service, org, 'rotate-secret', {
+        endpointId,
+        ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+      });
+    const next = async () => {
+      const before = receiver.received.length;
+      await call(service, org, 'test', { endpointId });
+      await eventually(() => receiver.received.length > before);
+      return receiver.received.at(-1)!;
+    };
+    const second = await rotate();
+    expect(second.secret).not.toBe(first);
+    expect(Date.parse(second.previousSecretExpiresAt!) / 1000 - Date.now() / 1000).toBeGreaterThan(86_000);
+    const overlapping = await next();
+    expect(overlapping.headers['webhook-signature']).toMatch(/^v1,\S+ v1,\S+$/);
+    expect([first, second.secret].map((secret) => verifiesByLibrary(overlapping, secret))).toEqual([true, true]);
+    expect([first, second.secret].map((secret) => verifiesByHmac(overlapping, secret))).toEqual([false, true]);
+
+    const third = await rotate(0);
+    expect(third.previousSecretExpiresAt).toBeUndefined();
+    const alone = await next();
+    expect([first, second.secret, third.secret].map((secret) => verifiesByLibrary(alone, secret))).toEqual([
+      false,
+      false,
+      true,
+    ]);
+
+    // However often one rotates: the newest and three that overlap.
+    for (let times = 0; times < 5; times += 1) await rotate(3600);
+    expect((await next()).headers['webhook-signature']!.toString().split(' ')).toHaveLength(4);
+    await service.sql(
+      "UPDATE webhook_secrets SET expires_at = now() - interval '1 second' WHERE expires_at IS NOT NULL",
+    );
+    expect((await next()).headers['webhook-signature']!.toString().split(' ')).toHaveLength(1);
+  });
+});
+
+describe('events of the service itself', () => {
+  it('member.invited says who was invited as what, to every tenant of the org, without link or address', async () => {
+    const { tenant } = await service.asUser<{ tenant: { id: string } }>(ownerOf(org), 'tenants/create', {
+      name: 'Staging',
+    });
+    const staging = { ...org, tenantId: tenant.id };
+    await create(service, org, receiver.url('/production'), ['member.invited']);
+    await create(service, staging, receiver.url('/staging'), ['member.invited']);
+    const other = await service.createOrg(`another-${tests}`);
+    await create(service, other, receiver.url('/other'), ['member.invited']);
+    const { invitation, token } = await service.asUser<{ invitation: { id: string }; token: string }>(
+      ownerOf(org),
+      'orgs/invite-member',
+      { email: 'marker@example.org', role: 'developer' },
+    );
+    await eventually(() => receiver.received.length === 2);
+    expect(receiver.received.map(({ path }) => path).sort()).toEqual(['/production', '/staging']);
+    const [received] = receiver.at('/production');
+    expect(received!.payload).toEqual({
+      id: received!.id,
+      project: org.tenantId,
+      invitation_id: invitation.id,
+      role: 'developer',
+      invited_by: org.user,
+    });
+    for (const { raw } of receiver.received) {
+      for (const said of ['marker', token, 'accept-invitation']) expect(raw.toString()).not.toContain(said);
+    }
+  });
+
+  it('are not told where the change is not made', async () => {
+    await create(service, org, receiver.url(), ['member.invited']);
+    const answer = await service.call('POST', '/api/v1/orgs/invite-member', {
+      headers: { authorization: `Bearer ${service.dashboardToken({ user: org.user, tenant: org.tenantId })}` },
+      body: { email: 'x', role: 'developer' },
+    });
+    expect(answer.status).toBe(400);
+    expect(await deliveriesOf(service, org)).toEqual([]);
+  });
+});
+
+const disablingsOf = async (endpointId: string): Promise<object[]> => {
+  const { events } = await service.asUser<{ events: { actor: object; details: object }[] }>(
+    { user: org.user, tenant: org.tenantId },
+    'audit/list',
+    { action: 'webhook_endpoint.disabled', resourceId: endpointId },
+  );
+  return events.map(({ actor, details }) => ({ actor, details }));
+};

@@ -1,0 +1,130 @@
+/** Endpoints as a tenant's owner has them, and events as they come about. */
+import { randomUUID } from 'node:crypto';
+import type { Settings } from '../../../src/platform/config/index.js';
+import { eventually } from '../../support/eventually.js';
+import type { Answer, Org, ServiceClient } from '../../support/service.js';
+
+export interface EndpointView {
+  readonly endpointId: string;
+  readonly url: string;
+  readonly description: string;
+  readonly events: readonly string[];
+  readonly status: string;
+  readonly disabledReason?: string;
+  readonly disabledAt?: string;
+  readonly failingSince?: string;
+}
+export interface MadeEndpoint {
+  readonly endpoint: EndpointView;
+  readonly secret: string;
+}
+export interface DeliveryView {
+  readonly deliveryId: string;
+  readonly endpointId: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly status: string;
+  readonly attempts: number;
+  readonly lastStatusCode?: number;
+  readonly lastError?: string;
+  readonly nextAttemptAt?: string;
+  readonly endedAt?: string;
+}
+
+/** Days in fractions of a second. */
+export const QUICK = {
+  webhookPollMs: 25,
+  webhookRetryMs: 50,
+  webhookTimeoutMs: 1000,
+  webhookAttempts: 6,
+} as const satisfies Partial<Settings>;
+
+export const QUICK_ENVIRONMENT = {
+  GATEHOUSE_WEBHOOK_POLL_MS: '25',
+  GATEHOUSE_WEBHOOK_RETRY_MS: '50',
+  GATEHOUSE_WEBHOOK_TIMEOUT_MS: '1000',
+  GATEHOUSE_WEBHOOK_ATTEMPTS: '6',
+} as const;
+
+/** POSTs as the owner, whatever the answer. */
+export function ask(
+  service: ServiceClient,
+  { user, tenantId }: Org,
+  method: string,
+  body: object = {},
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const authorization = `Bearer ${service.dashboardToken({ user, tenant: tenantId })}`;
+  return service.call('POST', `/api/v1/webhooks/${method}`, { headers: { ...headers, authorization }, body });
+}
+
+export function call<T>(
+  service: ServiceClient,
+  { user, tenantId }: Org,
+  method: string,
+  body: object = {},
+): Promise<T> {
+  return service.asUser<T>({ user, tenant: tenantId }, `webhooks/${method}`, body);
+}
+
+export function create(
+  service: ServiceClient,
+  org: Org,
+  url: string,
+  events: readonly string[] = ['usage.tracked'],
+): Promise<MadeEndpoint> {
+  return call<MadeEndpoint>(service, org, 'create', { url, events });
+}
+
+export const endpointOf = async (service: ServiceClient, org: Org, endpointId: string): Promise<EndpointView> =>
+  (await call<{ endpoint: EndpointView }>(service, org, 'get', { endpointId })).endpoint;
+
+/** All of the tenant's, or of one endpoint, newest first. */
+export const deliveriesOf = async (
+  service: ServiceClient,
+  org: Org,
+  filter: { readonly endpointId?: string; readonly status?: string } = {},
+): Promise<readonly DeliveryView[]> =>
+  (await call<{ deliveries: DeliveryView[] }>(service, org, 'list-deliveries', { ...filter, pageSize: 500 }))
+    .deliveries;
+
+/** Once none of them is on its way any more; waits longer than any claim are cut short. */
+export async function settledDeliveries(
+  service: ServiceClient,
+  org: Org,
+  filter: { readonly endpointId?: string } = {},
+): Promise<readonly DeliveryView[]> {
+  await eventually(async () => {
+    await service.sql(
+      `UPDATE webhook_deliveries SET next_attempt_at = now()
+       WHERE tenant_id = $1 AND next_attempt_at > now() + make_interval(secs => $2)`,
+      [org.tenantId, (3 * QUICK.webhookTimeoutMs) / 1000],
+    );
+    return (await deliveriesOf(service, org, { ...filter, status: 'PENDING' })).length === 0;
+  });
+  return deliveriesOf(service, org, filter);
+}
+
+/** Has events come about, as the functions of usage make them. */
+export async function happen(
+  service: ServiceClient,
+  { tenantId }: Org,
+  {
+    type = 'usage.tracked',
+    humanId = null,
+    count = 1,
+  }: { type?: string; humanId?: string | null; count?: number } = {},
+): Promise<void> {
+  await service.sql(
+    `SELECT enqueue_webhook_event($1, $2, $3, jsonb_build_object('type', 'token_cnt', 'value', n))
+     FROM generate_series(1, $4::int) AS n`,
+    [tenantId, type, humanId, count],
+  );
+}
+
+/** A human, by the id under which events hold them. */
+export async function addHuman(service: ServiceClient, { tenantId }: Org, human: string): Promise<string> {
+  const id = `hum_${randomUUID().replaceAll('-', '')}`;
+  await service.sql('INSERT INTO humans (tenant_id, human, id) VALUES ($1, $2, $3)', [tenantId, human, id]);
+  return id;
+}

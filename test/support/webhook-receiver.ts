@@ -1,0 +1,132 @@
+/**
+ * A developer's backend that is told of events: it keeps whatever it is sent, byte for byte, and answers as a test says.
+ *
+ * A service reaches it with its `settings`, a service's process with its `environment`.
+ */
+import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import tls from 'node:tls';
+import { Webhook } from 'standardwebhooks';
+import type { Settings } from '../../src/platform/config/index.js';
+import { selfSignedCertificate } from './self-signed-certificate.js';
+
+export interface Received {
+  readonly path: string;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly raw: Buffer;
+  /** What `webhook-id` says. */
+  readonly id: string;
+  readonly type: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/** How one request is answered; `hang`: not at all. */
+export type Reaction = number | 'hang' | { readonly status: number; readonly headers?: Record<string, string> };
+
+const certificate = selfSignedCertificate(['127.0.0.1', 'localhost']);
+
+export class WebhookReceiver {
+  readonly received: Received[] = [];
+  /** By path; a path that is not here is answered 200. */
+  readonly reactions = new Map<string, Reaction | ((received: Received) => Reaction)>();
+  private readonly server: https.Server;
+  private port = 0;
+  private folder: string | null = null;
+
+  private constructor() {
+    this.server = https.createServer(certificate, (request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('error', () => undefined);
+      request.on('end', () => this.take(request, Buffer.concat(chunks), response));
+    });
+  }
+
+  static async start(): Promise<WebhookReceiver> {
+    const receiver = new WebhookReceiver();
+    tls.setDefaultCACertificates([...tls.getCACertificates('default'), certificate.cert]);
+    await receiver.comeBack();
+    return receiver;
+  }
+
+  async stop(): Promise<void> {
+    await this.goDown();
+    const own = certificate.cert.trim();
+    tls.setDefaultCACertificates(tls.getCACertificates('default').filter((known) => known.trim() !== own));
+    if (this.folder !== null) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** From now on connections are refused, and open ones are cut. */
+  async goDown(): Promise<void> {
+    if (!this.server.listening) return;
+    this.server.close();
+    this.server.closeAllConnections();
+    await once(this.server, 'close');
+  }
+
+  /** At the same address as before. */
+  async comeBack(): Promise<void> {
+    this.server.listen(this.port, '127.0.0.1');
+    await once(this.server, 'listening');
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  url(at = '/hook'): string {
+    return `https://127.0.0.1:${this.port}${at}`;
+  }
+
+  /** What came to one path, in order. */
+  at(at: string): Received[] {
+    return this.received.filter((received) => received.path === at);
+  }
+
+  /** What a service in this process needs to reach it. */
+  get settings(): Partial<Settings> {
+    return { outboundAllowCidrs: ['127.0.0.0/8'] };
+  }
+
+  /** What a service's own process needs. */
+  get environment(): Record<string, string> {
+    this.folder ??= mkdtempSync(path.join(os.tmpdir(), 'gatehouse-receiver-'));
+    const file = path.join(this.folder, 'trust.mjs');
+    writeFileSync(
+      file,
+      `import tls from 'node:tls';
+      tls.setDefaultCACertificates([...tls.getCACertificates('default'), ${JSON.stringify(certificate.cert)}]);`,
+    );
+    return { OUTBOUND_ALLOW_CIDRS: '127.0.0.0/8', NODE_OPTIONS: `--import=${file}` };
+  }
+
+  private take(request: http.IncomingMessage, raw: Buffer, response: http.ServerResponse): void {
+    const { type, payload } = JSON.parse(raw.toString()) as Pick<Received, 'type' | 'payload'>;
+    const { headers, url = '' } = request;
+    const received = { path: url, headers, raw, id: String(headers['webhook-id']), type, payload };
+    this.received.push(received);
+    const set = this.reactions.get(url) ?? 200;
+    const reaction = typeof set === 'function' ? set(received) : set;
+    if (reaction === 'hang') return;
+    const { status, headers: answered = {} } = typeof reaction === 'number' ? { status: reaction } : reaction;
+    response.writeHead(status, answered).end('thank you');
+  }
+}
+
+/** Whether the library that Standard Webhooks publishes takes it, under this secret. */
+export function verifiesByLibrary({ raw, headers }: Received, secret: string): boolean {
+  try {
+    new Webhook(secret).verify(raw, headers as Record<string, string>);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a plain HMAC does, as a receiver without any library makes it. */
+export function verifiesByHmac({ raw, headers }: Received, secret: string): boolean {
+  return createHmac('sha256', secret).update(raw).digest('hex') === headers['x-webhook-signature'];
+}
