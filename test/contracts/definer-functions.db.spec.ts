@@ -20,6 +20,9 @@ interface Tenant {
   readonly retiredHash: Buffer;
   readonly invitationHash: Buffer;
   readonly human: string;
+  readonly endpointId: string;
+  readonly secretId: string;
+  readonly deliveryId: string;
 }
 
 let database: TestDatabase;
@@ -62,6 +65,9 @@ async function makeTenant(): Promise<Tenant> {
     retiredHash: Buffer.from(`retired-${id}`),
     invitationHash: Buffer.from(`invitation-${id}`),
     human: `human-${id}`,
+    endpointId: `webhook_${id}`,
+    secretId: randomUUID(),
+    deliveryId: randomUUID(),
   };
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query(
@@ -104,6 +110,26 @@ async function makeTenant(): Promise<Tenant> {
       "INSERT INTO idempotency_keys (owner, key, tenant_id, request_hash, response) VALUES ($1, 'k', $2, 'h', '{}')",
       [`${tenantId}:user:${ownerId}`, tenantId],
     );
+    await client.query(
+      "INSERT INTO webhook_endpoints (id, tenant_id, url, created_by) VALUES ($1, $2, 'https://hooks.invalid/', 'somebody')",
+      [tenant.endpointId, tenantId],
+    );
+    await client.query(
+      "INSERT INTO webhook_subscriptions (tenant_id, endpoint_id, type) SELECT $1, $2, unnest('{usage.tracked,run.failed}'::text[])",
+      [tenantId, tenant.endpointId],
+    );
+    await client.query(
+      'INSERT INTO webhook_secrets (id, tenant_id, endpoint_id, envelope, key_version) VALUES ($1, $2, $3, $4, 1)',
+      [tenant.secretId, tenantId, tenant.endpointId, Buffer.from(`envelope ${id}`)],
+    );
+    // Due: whoever claims what is due claims a's and b's alike, which is why b's is under way already.
+    await client.query(
+      `WITH event AS (
+         INSERT INTO webhook_events (id, tenant_id, type, payload) VALUES ($1, $2, 'run.failed', '{"run": 1}') RETURNING id)
+       INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, event_id, attempts, next_attempt_at)
+       SELECT $1, $2, $3, id, 1, now() + interval '1 hour' FROM event`,
+      [tenant.deliveryId, tenantId, tenant.endpointId],
+    );
   });
   return tenant;
 }
@@ -126,7 +152,12 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(h)) FROM humans h WHERE h.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(i)) FROM invitations i WHERE i.org_id = $2),
        (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.id) FROM audit_events e WHERE e.org_id = $2),
-       (SELECT jsonb_agg(to_jsonb(k)) FROM idempotency_keys k WHERE k.tenant_id = $1)
+       (SELECT jsonb_agg(to_jsonb(k)) FROM idempotency_keys k WHERE k.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(e)) FROM webhook_endpoints e WHERE e.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM webhook_subscriptions s WHERE s.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(s)) FROM webhook_secrets s WHERE s.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.id) FROM webhook_events e WHERE e.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.id) FROM webhook_deliveries d WHERE d.tenant_id = $1)
      ) AS all`,
     [tenant.tenantId, tenant.orgId, tenant.ownerId, tenant.leaseId, tenant.window],
   );
@@ -581,10 +612,126 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
       await rowsOf(database.superuserUrl, 'SELECT key FROM rate_windows WHERE key = ANY ($1)', [[a.window, b.window]]),
     ).toEqual([{ key: b.window }]);
   },
+
+  async tell_webhooks() {
+    // Purpose: the endpoints of the transaction's own tenant, or of the tenants of its own org.
+    const tell = (ofOrg: boolean) => callAs(a, "SELECT tell_webhooks('run.failed', NULL, '{}', $1)", [ofOrg]);
+    const told = () =>
+      rowsOf(database.superuserUrl, 'SELECT DISTINCT tenant_id FROM webhook_events WHERE created_at > $1', [before]);
+    const [{ now: before }] = (await rowsOf(database.superuserUrl, 'SELECT clock_timestamp() AS now')) as [
+      { now: Date },
+    ];
+    await tell(false);
+    await tell(true);
+    expect(await told()).toEqual([{ tenant_id: a.tenantId }]);
+    // Without a tenant there is nobody to tell.
+    const counted = await sizes();
+    await call("SELECT tell_webhooks('run.failed', NULL, '{}', false)");
+    await call("SELECT tell_webhooks('run.failed', NULL, '{}', true)");
+    expect(await sizes()).toEqual(counted);
+  },
+
+  async claim_webhook_deliveries() {
+    // Purpose: what is due, of whatever tenant, with what it takes to send it; here a's alone is due.
+    const human = `hum_${a.human}`;
+    await rowsOf(database.superuserUrl, 'UPDATE webhook_events SET human_id = $1 WHERE id = $2', [human, a.deliveryId]);
+    const claim = (busy: string[] = []) =>
+      call("SELECT * FROM claim_webhook_deliveries(10, $1, 4, '', '1 minute') WHERE tenant_id = ANY ($2)", [
+        busy,
+        [a.tenantId, b.tenantId],
+      ]);
+    expect(await claim()).toEqual([]);
+    await makeDue(a);
+    const [row] = await claim();
+    expect(row).toMatchObject({
+      id: a.deliveryId,
+      tenant_id: a.tenantId,
+      endpoint_id: a.endpointId,
+      attempt: 2,
+      secret_ids: [a.secretId],
+    });
+    expect(JSON.parse(String(row!['payload']))).toEqual({ run: 1, human: a.human });
+    expect(await claim()).toEqual([]);
+    // A human of the same id in another tenant is another one.
+    await rowsOf(database.superuserUrl, 'UPDATE webhook_events SET human_id = $1 WHERE id = $2', [
+      `hum_${b.human}`,
+      a.deliveryId,
+    ]);
+    await makeDue(a);
+    expect(JSON.parse(String((await claim())[0]!['payload']))).toEqual({ run: 1 });
+  },
+
+  async finish_webhook_delivery() {
+    // Purpose: one attempt, by the delivery's id and the attempt's number; and its endpoint, where that was the last straw.
+    const finish = (id: string, attempt: number) =>
+      call("SELECT * FROM finish_webhook_delivery($1, $2, 410, 'GONE', NULL, '3 days')", [id, attempt]);
+    expect(await finish(b.deliveryId, 2)).toEqual([]);
+    expect(await finish(randomUUID(), 1)).toEqual([]);
+    expect(await finish(a.deliveryId, 1)).toEqual([
+      { endpoint_id: a.endpointId, tenant_id: a.tenantId, disabled_reason: 'GONE' },
+    ]);
+    expect(await finish(a.deliveryId, 1)).toEqual([]);
+  },
+
+  async prune_webhook_events() {
+    // Purpose: events of long ago and secrets past their end, whoever's; here a's.
+    await rowsOf(
+      database.superuserUrl,
+      "UPDATE webhook_events SET created_at = now() - interval '31 days' WHERE tenant_id = $1",
+      [a.tenantId],
+    );
+    await rowsOf(
+      database.superuserUrl,
+      "UPDATE webhook_secrets SET expires_at = now() - interval '1 second' WHERE tenant_id = $1",
+      [a.tenantId],
+    );
+    expect(await call("SELECT prune_webhook_events('30 days', 1000) AS pruned")).toEqual([{ pruned: 1 }]);
+    const left = JSON.parse(await everythingOf(a)) as (unknown[] | null)[];
+    expect(left.slice(-3)).toEqual([null, null, null]);
+  },
+
+  async find_webhook_secrets_to_rewrap() {
+    // Purpose: envelopes under another key than the newest, of whatever tenant, to put them under that one.
+    await rowsOf(database.superuserUrl, 'UPDATE webhook_secrets SET key_version = 7 WHERE id = $1', [a.secretId]);
+    const find = (version: number) =>
+      call(
+        "SELECT id, tenant_id FROM find_webhook_secrets_to_rewrap($1, '00000000-0000-0000-0000-000000000000', 1000)",
+        [version],
+      );
+    expect(await find(1)).toEqual([{ id: a.secretId, tenant_id: a.tenantId }]);
+    expect(await find(7)).not.toContainEqual({ id: a.secretId, tenant_id: a.tenantId });
+  },
+
+  async rewrap_webhook_secret() {
+    // Purpose: one secret, for whoever holds its envelope of before.
+    const [{ envelope }] = (await rowsOf(database.superuserUrl, 'SELECT envelope FROM webhook_secrets WHERE id = $1', [
+      a.secretId,
+    ])) as [{ envelope: Buffer }];
+    const rewrap = (id: string) => call("SELECT rewrap_webhook_secret($1, $2, '\\x01', 2)", [id, envelope]);
+    await rewrap(b.secretId);
+    await rewrap(a.secretId);
+    expect(
+      await rowsOf(database.superuserUrl, 'SELECT key_version FROM webhook_secrets WHERE id = $1', [a.secretId]),
+    ).toEqual([{ key_version: 2 }]);
+  },
 };
 
+/** Puts a's delivery back to where it may be claimed. */
+async function makeDue({ deliveryId }: Tenant): Promise<void> {
+  await rowsOf(database.superuserUrl, 'UPDATE webhook_deliveries SET next_attempt_at = now() WHERE id = $1', [
+    deliveryId,
+  ]);
+}
+
 /** Called by triggers and by other functions alone. */
-const INNER = ['announce_human_prefix', 'announce_tenant', 'purge_tenant'];
+const INNER = [
+  'announce_human_prefix',
+  'announce_tenant',
+  'enqueue_webhook_event',
+  'purge_tenant',
+  'tell_usage',
+  'tell_usage_report',
+];
 
 it('each such function of the database has a test here', async () => {
   const functions = await rowsOf<{ name: string }>(

@@ -209,6 +209,24 @@ BEGIN
 END
 $$;
 
+-- `usage.tracked` of what a tenant's servers reported, in the transaction that keeps it.
+CREATE FUNCTION tell_usage_report() RETURNS trigger
+  LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp
+  AS $$
+BEGIN
+  PERFORM enqueue_webhook_event(NEW.tenant_id, 'usage.tracked', NEW.human_id,
+    jsonb_build_object('type', NEW.type, 'value', trim_scale(NEW.micro_units::numeric / 1000000),
+                       'metadata', jsonb_build_object('usage_report_id', NEW.id)));
+  RETURN NULL;
+END
+$$;
+SET LOCAL ROLE NONE;
+CREATE TRIGGER tell_usage_report
+  AFTER INSERT ON usage_reports
+  FOR EACH ROW WHEN (NEW.micro_units <> 0) EXECUTE FUNCTION tell_usage_report();
+SET LOCAL ROLE gatehouse_definer;
+
 -- What the service's own rooms tell webhooks: of the transaction's tenant alone, or, of what concerns the org, of all of
 -- that org's tenants, whose people are the same.
 CREATE FUNCTION tell_webhooks(p_type text, p_human_id text, p_payload jsonb, p_of_org boolean) RETURNS void
@@ -419,8 +437,8 @@ BEGIN
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', signature);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO gatehouse_app', signature);
   END LOOP;
-  -- For other functions alone: they name the tenant.
-  FOREACH signature IN ARRAY ARRAY['enqueue_webhook_event(text, text, text, jsonb)', 'tell_usage(uuid[])']
+  -- For other functions and a trigger alone: they name the tenant.
+  FOREACH signature IN ARRAY ARRAY['enqueue_webhook_event(text, text, text, jsonb)', 'tell_usage(uuid[])', 'tell_usage_report()']
   LOOP
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, gatehouse_app', signature);
   END LOOP;
