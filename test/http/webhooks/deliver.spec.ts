@@ -172,6 +172,25 @@ describe('a receiver', () => {
   });
 });
 
+describe('an address that may not be called', () => {
+  it.each([
+    'https://10.0.0.1/hook',
+    'https://[fd00::1]/hook',
+    'http://127.0.0.1:1/hook',
+    'https://localhost.localdomain/',
+  ])('is not, though it was stored before that was so: %s', async (url) => {
+    const { endpoint } = await create(service, org, receiver.url());
+    await service.sql('UPDATE webhook_endpoints SET url = $1 WHERE id = $2', [url, endpoint.endpointId]);
+    await happen(service, org);
+    await eventually(async () => (await deliveriesOf(service, org))[0]?.lastError !== undefined);
+    // One word for all that leads nowhere: it tells nothing of the operator's network.
+    expect((await deliveriesOf(service, org))[0]).toMatchObject({ lastError: 'UNREACHABLE' });
+    expect((await deliveriesOf(service, org))[0]).not.toHaveProperty('lastStatusCode');
+    expect(receiver.received).toEqual([]);
+    await call(service, org, 'delete', { endpointId: endpoint.endpointId });
+  });
+});
+
 describe('an endpoint', () => {
   it('that answers 410 is disabled at once, says so everywhere, and gets nothing until it is enabled', async () => {
     const log = captureLog();
