@@ -194,7 +194,11 @@ interface Page {
   readonly nextPageToken: string;
 }
 
-/** All rows of an org and its tenants but the times of its keys' last use, as text. */
+/** Without what the worker changes as it goes. */
+const DELIVERY =
+  "(to_jsonb(r) - '{status,attempts,next_attempt_at,last_attempt_at,last_status_code,last_error,ended_at}'::text[])";
+
+/** All rows of an org and its tenants, as text, but for the times of its keys' last use and how its deliveries fare. */
 async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
   const ofTenants = (table: string, row = 'to_jsonb(r)'): string =>
     `'${table}', (SELECT jsonb_agg(${row} ORDER BY ${row}::text) FROM ${table} r JOIN tenants t ON t.id = r.tenant_id
@@ -206,7 +210,7 @@ async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
        ${ofTenants('api_keys', "(to_jsonb(r) - 'last_used_at')")}, ${ofTenants('usage_records')}, ${ofTenants('humans')},
        ${ofTenants('api_key_retired_secrets')}, ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
        ${ofTenants('webhook_endpoints')}, ${ofTenants('webhook_subscriptions')}, ${ofTenants('webhook_secrets')},
-       ${ofTenants('webhook_events')}, ${ofTenants('webhook_deliveries')},
+       ${ofTenants('webhook_events')}, ${ofTenants('webhook_deliveries', DELIVERY)},
        ${ofOrg('tenants')}, ${ofOrg('memberships')}, ${ofOrg('invitations')},
        'orgs', (SELECT to_jsonb(o) FROM orgs o WHERE o.id = $1)
      )::text AS rows`,

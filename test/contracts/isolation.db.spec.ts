@@ -35,7 +35,14 @@ const TENANT_OR_NONE: Readonly<Record<string, { readonly why: string; readonly c
 };
 
 /** Functions that triggers and other functions call, and nobody else. */
-const INNER = ['announce_human_prefix()', 'announce_tenant()', 'purge_tenant(text,uuid)'];
+const INNER = [
+  'announce_human_prefix()',
+  'announce_tenant()',
+  'enqueue_webhook_event(text,text,text,jsonb)',
+  'purge_tenant(text,uuid)',
+  'tell_usage(uuid[])',
+  'tell_usage_report()',
+];
 
 /** Not ours: Prisma's books, which nobody but the owner reads. */
 const BOOKS = '_prisma_migrations';
@@ -456,6 +463,22 @@ describe('what the app sees and may do', () => {
     ['accept an invitation but by the function', () => ["UPDATE invitations SET accepted_by = 'x'", []]],
     ['change what the audit log says', () => ["UPDATE audit_events SET action = 'nothing'", []]],
     ['take a row from the audit log', () => ['DELETE FROM audit_events', []]],
+    ["write what came of a webhook's delivery", () => ["UPDATE webhook_deliveries SET status = 'DELIVERED'", []]],
+    ["take a webhook's deliveries away", () => ['DELETE FROM webhook_deliveries', []]],
+    ['change what an event tells', () => ["UPDATE webhook_events SET payload = '{}'", []]],
+    ["put another secret in a webhook secret's place", () => ["UPDATE webhook_secrets SET envelope = '\\x01'", []]],
+    [
+      "tell another tenant's webhooks",
+      (other) => ["SELECT enqueue_webhook_event($1, 'run.failed', NULL, '{}')", [other]],
+    ],
+    [
+      "send an event to another tenant's endpoint",
+      (other) => [
+        `INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, event_id)
+         SELECT gen_random_uuid(), $1, 'webhook-of-' || $1::text, id FROM webhook_events`,
+        [other],
+      ],
+    ],
     ['empty the audit log', () => ['TRUNCATE audit_events', []]],
     [
       "write into another tenant's audit log",
