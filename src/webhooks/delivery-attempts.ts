@@ -4,28 +4,9 @@ import { EnvelopeError } from '../platform/crypto/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { OutboundHttp, type OutboundError, type OutboundHandler } from '../platform/http/index.js';
 import { logger } from '../platform/logging/index.js';
-import type { ClaimedDelivery } from './delivery-queue.repository.js';
+import type { AttemptOutcome, ClaimedDelivery, DeliveryError } from './delivery.types.js';
 import { WebhookSecrets } from './webhook-secrets.js';
 import { signatureHeaders } from './webhook-signature.js';
-
-/**
- * - `UNREACHABLE`: no connection came about, or the address is none that may be reached. One word for both, since the
- *   difference would tell what stands in the operator's network.
- * - `TIMEOUT`: no answer in time.
- * - `BROKEN`: the connection ended before an answer, or what came is not HTTP.
- * - `REDIRECT`: an answer 3xx; it is not followed.
- * - `REFUSED`: any other answer that is not 2xx.
- * - `GONE`: 410, which also disables the endpoint.
- * - `INTERNAL`: our own failure; nothing was sent.
- */
-export const DELIVERY_ERRORS = ['UNREACHABLE', 'TIMEOUT', 'BROKEN', 'REDIRECT', 'REFUSED', 'GONE', 'INTERNAL'] as const;
-export type DeliveryError = (typeof DELIVERY_ERRORS)[number];
-
-export interface AttemptOutcome {
-  readonly statusCode: number | null;
-  /** Null: it was taken. */
-  readonly error: DeliveryError | null;
-}
 
 /** Nobody reads the answer's body: it may hold anything, personal data too. */
 const MAX_ANSWER_BYTES = 64 * 1024;

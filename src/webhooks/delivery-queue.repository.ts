@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../platform/database/index.js';
-import type { DeliveryError } from './delivery-attempts.js';
+import type { ClaimedDelivery, DeliveryError } from './delivery.types.js';
 import type { StoredSecret } from './webhook-secrets.js';
 
 const CLAIM = {
@@ -20,22 +20,6 @@ const FIND_TO_REWRAP = {
   text: 'SELECT * FROM find_webhook_secrets_to_rewrap($1, $2, $3)',
 };
 const REWRAP = { name: 'rewrap_webhook_secret', text: 'SELECT rewrap_webhook_secret($1, $2, $3, $4)' };
-
-/** A delivery that this process may attempt until its claim runs out. */
-export interface ClaimedDelivery {
-  readonly id: string;
-  readonly tenantId: string;
-  readonly endpointId: string;
-  readonly url: string;
-  readonly eventId: string;
-  readonly type: string;
-  /** JSON text, with the human's name where the human is known. */
-  readonly payload: string;
-  /** From 1. */
-  readonly attempt: number;
-  /** Those to sign with, newest first. */
-  readonly secrets: readonly StoredSecret[];
-}
 
 export interface ClaimOptions {
   readonly limit: number;

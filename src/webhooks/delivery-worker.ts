@@ -4,7 +4,8 @@ import { Drain } from '../platform/http/index.js';
 import { logger } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { DeliveryAttempts } from './delivery-attempts.js';
-import { DeliveryQueueRepository, type ClaimedDelivery } from './delivery-queue.repository.js';
+import { DeliveryQueueRepository } from './delivery-queue.repository.js';
+import type { ClaimedDelivery } from './delivery.types.js';
 import { retryInMs } from './retry-schedule.js';
 
 /** Of one endpoint, in one process; of one that fails, one. */

@@ -1,5 +1,5 @@
 import type { Settings } from '../platform/config/index.js';
-import type { DeliveryError } from './delivery-attempts.js';
+import type { DeliveryError } from './delivery.types.js';
 
 const FACTOR = 4;
 const LONGEST_MS = 8 * 60 * 60 * 1000;

@@ -237,7 +237,7 @@ describe('a claim', () => {
 
   it('gives each endpoint its turn, a few at a time, one to one that fails, and none beyond what is under way', async () => {
     const [a, b, c] = ['a', 'b', 'c'];
-    for (const id of [a!, b!, c!]) await endpoint(acme, ['usage.tracked'], id);
+    for (const id of [a, b, c]) await endpoint(acme, ['usage.tracked'], id);
     await enqueue(acme, 10);
     await sql("UPDATE webhook_endpoints SET failing_since = now() WHERE id = 'b'");
     const endpoints = (claimed: Claimed[]): string => claimed.map(({ endpoint_id: id }) => id).join('');

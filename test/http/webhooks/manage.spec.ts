@@ -232,7 +232,8 @@ describe('lists', () => {
     }
     const pages = async (method: string, body: object): Promise<[string[], string]> => {
       const ids: string[] = [];
-      let [pageToken, last] = ['', ''];
+      let last: string;
+      let pageToken = '';
       do {
         const page: Page = await call<Page>(service, org, method, { ...body, pageSize: 2, pageToken });
         ids.push(...(page.endpoints ?? []).map(({ endpointId }) => endpointId));

@@ -60,10 +60,10 @@ const times = (): number[] => {
 
 it('two processes share the work, and send nothing twice', async () => {
   const [one, two] = await Promise.all([start(), start()]);
-  for (const at of ['/a', '/b', '/c']) await create(one!, org, receiver.url(at));
-  await happen(two!, org, { count: 60 });
+  for (const at of ['/a', '/b', '/c']) await create(one, org, receiver.url(at));
+  await happen(two, org, { count: 60 });
   await eventually(() => receiver.received.length >= 180);
-  const deliveries = await settledDeliveries(one!, org);
+  const deliveries = await settledDeliveries(one, org);
   expect(deliveries).toHaveLength(180);
   expect(deliveries.every(({ status, attempts }) => status === 'DELIVERED' && attempts === 1)).toBe(true);
   expect(receiver.received).toHaveLength(180);

@@ -1,0 +1,35 @@
+import type { StoredSecret } from './webhook-secrets.js';
+
+/** A delivery that this process may attempt until its claim runs out. */
+export interface ClaimedDelivery {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly url: string;
+  readonly eventId: string;
+  readonly type: string;
+  /** JSON text, with the human's name where the human is known. */
+  readonly payload: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** Those to sign with, newest first. */
+  readonly secrets: readonly StoredSecret[];
+}
+
+/**
+ * - `UNREACHABLE`: no connection came about, or the address is none that may be reached. One word for both, since the
+ *   difference would tell what stands in the operator's network.
+ * - `TIMEOUT`: no answer in time.
+ * - `BROKEN`: the connection ended before an answer, or what came is not HTTP.
+ * - `REDIRECT`: an answer 3xx; it is not followed.
+ * - `REFUSED`: any other answer that is not 2xx.
+ * - `GONE`: 410, which also disables the endpoint.
+ * - `INTERNAL`: our own failure; nothing was sent.
+ */
+export type DeliveryError = 'UNREACHABLE' | 'TIMEOUT' | 'BROKEN' | 'REDIRECT' | 'REFUSED' | 'GONE' | 'INTERNAL';
+
+export interface AttemptOutcome {
+  readonly statusCode: number | null;
+  /** Null: it was taken. */
+  readonly error: DeliveryError | null;
+}

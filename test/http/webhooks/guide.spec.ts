@@ -1,0 +1,95 @@
+/** The receivers of docs/guides/webhooks.md, each run as it stands there on deliveries of a started service. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { eventually } from '../../support/eventually.js';
+import { startService, type Org, type TestService } from '../../support/service.js';
+import { WebhookReceiver, type Received } from '../../support/webhook-receiver.js';
+import { QUICK, addHuman, create, happen } from './webhooks.js';
+
+let receiver: WebhookReceiver;
+let service: TestService;
+let org: Org;
+let folder: string;
+let programs: string[];
+const children: ChildProcess[] = [];
+
+beforeAll(async () => {
+  receiver = await WebhookReceiver.start();
+  service = await startService({ settings: { ...receiver.settings, ...QUICK } });
+  org = await service.createOrg('founder');
+  folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-guide-'));
+  await symlink(path.resolve('node_modules'), path.join(folder, 'node_modules'));
+  const guide = await readFile('docs/guides/webhooks.md', 'utf8');
+  programs = [...guide.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code!);
+});
+
+afterAll(async () => {
+  for (const child of children) child.kill();
+  await service.stop();
+  await receiver.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Starts a program of the guide, and waits until it listens. */
+async function run(program: string, secret: string): Promise<{ port: number; output: () => string }> {
+  const probe = net.createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as net.AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  const file = path.join(folder, `receiver-${port}.mjs`);
+  await writeFile(file, program);
+  const child = spawn(process.execPath, [file], {
+    env: { PATH: process.env['PATH'], PORT: String(port), WEBHOOK_SECRET: secret },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  await eventually(async () => {
+    const socket = net.connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.destroy();
+  });
+  return { port, output: () => output };
+}
+
+/** Sends what was received on, byte for byte. */
+function pass(port: number, { raw, headers }: Pick<Received, 'raw' | 'headers'>): Promise<number> {
+  const { host: _host, connection: _connection, ...rest } = headers;
+  return new Promise((resolve, reject) => {
+    http
+      .request({ port, host: '127.0.0.1', method: 'POST', headers: { ...rest, 'content-length': raw.length } })
+      .on('error', reject)
+      .on('response', (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      })
+      .end(raw);
+  });
+}
+
+it.each([
+  ['with the library', 0],
+  ['with a plain HMAC', 1],
+])('the receiver %s takes what is ours, and nothing else', async (_how, index) => {
+  const { secret } = await create(service, org, receiver.url(`/${index}`));
+  await happen(service, org, { humanId: await addHuman(service, org, `ünï-${index}`) });
+  await eventually(() => receiver.at(`/${index}`).length === 1);
+  const [received] = receiver.at(`/${index}`);
+  const { port, output } = await run(programs[index]!, secret);
+  expect(await pass(port, received!)).toBe(204);
+  await eventually(() => output() === `usage.tracked ${received!.id}\n`);
+
+  const changed = Buffer.from(received!.raw.toString().replace('"value": 1', '"value": 2'));
+  expect(changed).not.toEqual(received!.raw);
+  expect(await pass(port, { ...received!, raw: changed })).toBe(400);
+  const { 'webhook-signature': _one, 'x-webhook-signature': _other, ...unsigned } = received!.headers;
+  expect(await pass(port, { raw: received!.raw, headers: unsigned })).toBe(400);
+  expect(output()).toBe(`usage.tracked ${received!.id}\n`);
+});
