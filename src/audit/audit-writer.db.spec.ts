@@ -56,6 +56,12 @@ async function isChanged(): Promise<boolean> {
   return rows.length === 1;
 }
 
+it('an event that concerns a human names the human by the id alone', async () => {
+  await change(event({ humanId: 'hum_7' }));
+  await change(event());
+  expect((await log()).map(({ human_id: humanId }) => humanId)).toEqual(['hum_7', null]);
+});
+
 it('an event is a row that says who did what, when, in which request, from where, on which resource', async () => {
   const details = { from_role: 'owner', toRole: 'viewer', none: null, nested: { a_b: [1, null] } };
   const before = new Date();

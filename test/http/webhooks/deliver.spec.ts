@@ -1,4 +1,6 @@
 /** What a receiver gets: each event at least once, signed, whatever the receiver does meanwhile. */
+import { Database } from '../../../src/platform/database/index.js';
+import { Events } from '../../../src/platform/events/index.js';
 import { captureLog } from '../../support/captured-log.js';
 import { eventually } from '../../support/eventually.js';
 import { startService, type Org, type TestService } from '../../support/service.js';
@@ -332,6 +334,30 @@ describe('events of the service itself', () => {
     for (const { raw } of receiver.received) {
       for (const said of ['marker', token, 'accept-invitation']) expect(raw.toString()).not.toContain(said);
     }
+  });
+
+  it('usage.token_revoked says whose tokens, and is told with the change or not at all', async () => {
+    await create(service, org, receiver.url(), ['usage.token_revoked']);
+    const humanId = await addHuman(service, org, 'ada@example.com');
+    const revoke = (id: string, fails = false): Promise<void> =>
+      service.app.get(Database).changeTenant(org.tenantId, async (tx) => {
+        await service.app.get(Events).publish(tx, {
+          action: 'usage_token.revoked',
+          actor: { type: 'user', id: org.user },
+          tenantId: org.tenantId,
+          humanId,
+          resource: { type: 'usage_token', id },
+        });
+        if (fails) throw new Error('It did not come about.');
+      });
+    await expect(revoke('token-0', true)).rejects.toThrow('It did not come about.');
+    await revoke('token-1');
+    await eventually(() => receiver.received.length === 1);
+    expect(receiver.received[0]).toMatchObject({
+      type: 'usage.token_revoked',
+      payload: { project: org.tenantId, usage_token_id: 'token-1', human: 'ada@example.com' },
+    });
+    expect(await deliveriesOf(service, org)).toHaveLength(1);
   });
 
   it('are not told where the change is not made', async () => {
