@@ -1,6 +1,6 @@
 /** What the functions of the queue promise, without a service. */
 import { randomUUID } from 'node:crypto';
-import { watch } from '../../test/support/eventually.js';
+import { eventually, watch } from '../../test/support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { connectionTo, onDatabase, rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';
 
@@ -300,6 +300,9 @@ describe('an end', () => {
     await deleting.query('SELECT 1 FROM webhook_endpoints WHERE id = $1 FOR UPDATE', [id]);
     const finishing = watch(
       sql("SELECT * FROM finish_webhook_delivery($1, 1, 500, 'REFUSED', NULL, '3 days')", [claimed!.id]),
+    );
+    await eventually(
+      async () => (await sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")).length > 0,
     );
     // Had the end locked the delivery first, this would be a deadlock.
     await deleting.query('DELETE FROM webhook_endpoints WHERE id = $1', [id]);

@@ -61,6 +61,9 @@ describe('EncryptionKeyRing', () => {
     const envelope = ring.encrypt(SECRET, PLACE);
     envelope.writeUInt32BE(OLD.version, 1);
     expect(failureOf(() => ring.decrypt(envelope, PLACE))).toBe('damaged');
+    // Not even for one of the same bytes: what an envelope says of itself is part of what is sealed.
+    const twins = new EncryptionKeyRing([NEW, { version: OLD.version, secret: NEW.secret }]);
+    expect(failureOf(() => twins.decrypt(envelope, PLACE))).toBe('damaged');
   });
 
   it.each<[string, Partial<EnvelopePlace>]>([

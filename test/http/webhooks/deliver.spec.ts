@@ -180,9 +180,14 @@ describe('an address that may not be called', () => {
     'https://[fd00::1]/hook',
     'http://127.0.0.1:1/hook',
     'https://localhost.localdomain/',
+    // What a reader takes for another host than the one that would be called.
+    'https://user:password@RECEIVER/hook',
   ])('is not, though it was stored before that was so: %s', async (url) => {
     const { endpoint } = await create(service, org, receiver.url());
-    await service.sql('UPDATE webhook_endpoints SET url = $1 WHERE id = $2', [url, endpoint.endpointId]);
+    await service.sql('UPDATE webhook_endpoints SET url = $1 WHERE id = $2', [
+      url.replace('RECEIVER', new URL(receiver.url()).host),
+      endpoint.endpointId,
+    ]);
     await happen(service, org);
     await eventually(async () => (await deliveriesOf(service, org))[0]?.lastError !== undefined);
     // One word for all that leads nowhere: it tells nothing of the operator's network.
