@@ -247,6 +247,15 @@ describe('a claim', () => {
     expect(endpoints(await claim({ limit: 4, after: 'c' }))).toBe('aaaa');
   });
 
+  it('hands out what lacks a secret too, so that it holds up nobody else', async () => {
+    const id = await endpoint(acme);
+    await sql('DELETE FROM webhook_secrets WHERE endpoint_id = $1', [id]);
+    await enqueue(acme, 1);
+    expect(await sql("SELECT secret_ids, envelopes FROM claim_webhook_deliveries(1, '{}', 4, '', '1 minute')")).toEqual(
+      [{ secret_ids: [], envelopes: [] }],
+    );
+  });
+
   it('is taken by one of those who ask at once, and comes back when it runs out', async () => {
     await endpoint(acme);
     await endpoint(globex);

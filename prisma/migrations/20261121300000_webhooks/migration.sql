@@ -296,7 +296,8 @@ BEGIN
                             - cardinality(array_positions(p_busy, v_endpoint_id)));
     CONTINUE WHEN v_take IS NULL OR v_take <= 0;
 
-    SELECT array_agg(s.id ORDER BY s.expires_at DESC NULLS FIRST), array_agg(s.envelope ORDER BY s.expires_at DESC NULLS FIRST)
+    SELECT coalesce(array_agg(s.id ORDER BY s.expires_at DESC NULLS FIRST), '{}'),
+           coalesce(array_agg(s.envelope ORDER BY s.expires_at DESC NULLS FIRST), '{}')
       INTO v_secret_ids, v_envelopes
       FROM webhook_secrets s
       WHERE s.tenant_id = v_endpoint.tenant_id AND s.endpoint_id = v_endpoint_id
