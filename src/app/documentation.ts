@@ -34,6 +34,12 @@ export function createDocument(app: NestFastifyApplication): OpenAPIObject {
       bearerFormat: 'JWT',
       description: "An end user's JWT, of the issuer that the publishable key beside it names.",
     })
+    .addSecurity('usageToken', {
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+      description: "A usage token: one of a tenant's humans, by a token that the tenant's server made.",
+    })
     .build();
   return SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,

@@ -23,6 +23,7 @@ export class HumanLimits {
 
   /**
    * The human's id; one who is mentioned for the first time comes to exist, with the default limits of the key or the tenant.
+   * Until the transaction ends nobody erases them.
    *
    * @param tx of `Database.changeTenant`
    */
@@ -30,7 +31,7 @@ export class HumanLimits {
     // Again where the human was erased between the two statements.
     for (;;) {
       const [found] = await tx.$queryRawUnsafe<{ id: string }[]>(
-        'SELECT id FROM humans WHERE tenant_id = $1 AND human = $2',
+        'SELECT id FROM humans WHERE tenant_id = $1 AND human = $2 FOR KEY SHARE',
         tenantId,
         human,
       );

@@ -11,6 +11,7 @@ export interface AccessRule {
   readonly secretKey?: true | { readonly scope: Scope };
   readonly impersonation?: true | { readonly scope: Scope };
   readonly endUser?: true | { readonly scope: Scope };
+  readonly usageToken?: true | { readonly scope: Scope };
 }
 
 export type AccessDeclaration =
@@ -27,6 +28,7 @@ const SECURITY_SCHEMES: Readonly<Record<PrincipalKind, readonly string[]>> = {
   secretKey: ['secretKey', 'secretKeyBearer'],
   impersonation: ['secretKey', 'secretKeyBearer'],
   endUser: ['publishableKey+userToken'],
+  usageToken: ['usageToken'],
 };
 
 /** Names who may call a handler, and with which scope or role; writes the same into OpenAPI. */

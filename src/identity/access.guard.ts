@@ -3,6 +3,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { Fault } from '../platform/errors/index.js';
 import { ACCESS_METADATA, type AccessDeclaration, type AccessRule } from './access.decorator.js';
+import { unknownCredential } from './credential.js';
 import type { Principal } from './principal.js';
 import { ROLE_SCOPES } from './scope.js';
 
@@ -33,9 +34,10 @@ const REFUSED_KIND = {
   secretKey: 'An API key may not do this.',
   impersonation: 'This may not be done on behalf of somebody.',
   endUser: 'An end user may not do this.',
+  usageToken: 'A usage token may not do this.',
 };
 
-/** @throws Fault permission_denied */
+/** @throws Fault permission_denied; unauthenticated: a usage token where keys alone are taken */
 export function assertAllowed(rule: AccessRule, principal: Principal): void {
   switch (principal.kind) {
     case 'account':
@@ -58,10 +60,12 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
     }
     case 'secretKey':
     case 'impersonation':
-    case 'endUser': {
+    case 'endUser':
+    case 'usageToken': {
       const wanted = rule[principal.kind];
       if (wanted === true) return;
       if (wanted !== undefined && principal.scopes.has(wanted.scope)) return;
+      if (principal.kind === 'usageToken' && takesKeysAlone(rule)) throw unknownCredential();
       throw new Fault(
         'permission_denied',
         wanted === undefined ? REFUSED_KIND[principal.kind] : `The key lacks the scope ${wanted.scope}.`,
@@ -70,4 +74,9 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
     default:
       throw new Fault('permission_denied', `Unknown principal ${principal satisfies never}.`);
   }
+}
+
+/** There a usage token is no credential at all: the contract's 401, not 403. */
+function takesKeysAlone(rule: AccessRule): boolean {
+  return Object.keys(rule).every((kind) => kind === 'secretKey');
 }

@@ -27,6 +27,7 @@ export const SECRET_KEY_STRATEGY = 'secret-key';
 export const PUBLISHABLE_KEY_STRATEGY = 'publishable-key';
 export const END_USER_STRATEGY = 'end-user';
 export const DASHBOARD_STRATEGY = 'dashboard';
+export const USAGE_TOKEN_STRATEGY = 'usage-token';
 
 /**
  * Turns what a request presents into one principal. Guarantee: after this guard `request.principal` is a verified

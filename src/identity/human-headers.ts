@@ -33,6 +33,7 @@ export function actingFor(principal: Principal, request: IncomingMessage): Princ
     case 'secretKey':
       return Object.freeze({ ...principal, human: humanOf(request, HUMAN_ID) });
     case 'endUser':
+    case 'usageToken':
       if (humanOf(request, HUMAN_ID) === principal.human) return principal;
       throw new Fault('permission_denied', `${HUMAN_ID}: names another human than the token.`);
     default:

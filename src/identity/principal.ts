@@ -5,11 +5,16 @@ import type { Role, Scope } from './scope.js';
  * Who a request is: exactly one frozen value, whatever was presented. Nothing downstream of authentication reads a header
  * to learn who is asking. Optional fields, database rows and secrets have no place in it.
  *
- * Later rooms add their kinds here (usageToken, sealedToken, anonymous, gatewayToken, system); the exhaustive functions
+ * Later rooms add their kinds here (sealedToken, anonymous, gatewayToken, system); the exhaustive functions
  * below then refuse to compile until each says what it means.
  */
 export type Principal =
-  AccountPrincipal | DashboardUserPrincipal | SecretKeyPrincipal | ImpersonationPrincipal | EndUserPrincipal;
+  | AccountPrincipal
+  | DashboardUserPrincipal
+  | SecretKeyPrincipal
+  | ImpersonationPrincipal
+  | EndUserPrincipal
+  | UsageTokenPrincipal;
 
 /** What the issuer says of a signed-in person. */
 interface SignedIn {
@@ -63,9 +68,24 @@ export interface EndUserPrincipal extends KeyHolder {
   readonly requestsPerMinutePerHuman: number;
 }
 
+/**
+ * A tenant's human by a usage token: the pairing of that human and the secret key that made the token. `scopes` are what a
+ * token may hold and its key holds now.
+ */
+export interface UsageTokenPrincipal {
+  readonly kind: 'usageToken';
+  readonly tenantId: string;
+  readonly tokenId: string;
+  readonly keyId: string;
+  readonly human: string;
+  readonly scopes: ReadonlySet<Scope>;
+  readonly requestsPerMinutePerHuman: number;
+}
+
 export type PrincipalKind = Principal['kind'];
 
-/** Who acts, as the audit log names them. Holds ids, never secrets; an end user is told apart by the human beside it. */
+/** Who acts, as the audit log names them. Holds ids, never secrets; an end user or a usage token is told
+ * apart by the human beside it. */
 export interface Actor {
   readonly type: 'user' | 'key';
   readonly id: string;
@@ -79,6 +99,7 @@ export function auditActor(principal: Principal): Actor {
     case 'secretKey':
     case 'impersonation':
     case 'endUser':
+    case 'usageToken':
       return { type: 'key', id: principal.keyId };
     default:
       return unknownKind(principal);
@@ -100,6 +121,7 @@ export function chargedHuman(principal: Principal): string | null {
     case 'secretKey':
     case 'impersonation':
     case 'endUser':
+    case 'usageToken':
       return principal.human;
     default:
       return unknownKind(principal);
@@ -116,6 +138,7 @@ export function throttleKey(principal: Principal): string {
     case 'impersonation':
       return `key:${principal.keyId}`;
     case 'endUser':
+    case 'usageToken':
       // A hash: whoever is counted stands nowhere by name, and the length is bounded.
       return `key:${principal.keyId}:human:${createHash('sha256').update(principal.human).digest('base64url')}`;
     default:
@@ -134,6 +157,7 @@ export function threadOwner(principal: Principal): string | null {
       return `tenant:${principal.tenantId}`;
     case 'impersonation':
     case 'endUser':
+    case 'usageToken':
       return `human:${principal.human}`;
     default:
       return unknownKind(principal);

@@ -77,8 +77,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
       revocations,
       maxEntries: settings.credentialCacheEntries,
       load: (key: string) => this.load(key),
-      topic: 'api-key',
-      tagOf: ({ keyId }) => keyId,
+      topics: { 'api-key': ({ keyId }) => keyId },
     });
     this.timer = setInterval(() => void this.writeLastUsed(), TOUCH_EVERY_MS);
     this.timer.unref();

@@ -89,13 +89,12 @@ function refuseSecretOnly({ permissions = [] }: UpdateKeyRequest): void {
 }
 
 function refusePublishableOnly(request: UpdateKeyRequest): void {
-  const { oidcConfig, allowedOrigins, defaultLimits, unlimited, rateLimit } = request;
+  const { oidcConfig, allowedOrigins, defaultLimits, unlimited } = request;
   const given = Object.entries({
     oidcConfig,
     allowedOrigins,
     defaultLimits,
     unlimited,
-    'rateLimit.requestsPerMinutePerHuman': rateLimit?.requestsPerMinutePerHuman,
   }).filter(([, value]) => value !== undefined);
   if (given.length === 0) return;
   const reason = 'is of publishable keys alone';

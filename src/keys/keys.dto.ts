@@ -33,7 +33,12 @@ const requestsPerMinute = integer(0, MAX_REQUESTS_PER_MINUTE).meta({
   description: "Requests a minute; 0: the service's default.",
 });
 const requestsPerMinutePerHuman = integer(0, MAX_REQUESTS_PER_MINUTE).meta({
-  description: "Requests a minute of each end user; 0: the service's default.",
+  description:
+    "Requests a minute of each human who comes by the key: end users, and usage tokens that it made; 0: the service's default.",
+});
+const rateLimit = z.strictObject({
+  requestsPerMinute: requestsPerMinute.optional(),
+  requestsPerMinutePerHuman: requestsPerMinutePerHuman.optional(),
 });
 
 const oidcConfig = z
@@ -55,7 +60,7 @@ export const createKeyRequest = z.strictObject({
   permissions: permissions
     .optional()
     .meta({ description: "Absent: the creator's own scopes but for the far-reaching ones." }),
-  rateLimit: z.strictObject({ requestsPerMinute }).optional(),
+  rateLimit: rateLimit.optional(),
   expiresAt: timestamp.optional(),
 });
 export type CreateKeyRequest = z.output<typeof createKeyRequest>;
@@ -66,12 +71,7 @@ export const createPublishableKeyRequest = z.strictObject({
   permissions: scopesOf(PUBLISHABLE_SCOPES, `must be one of ${PUBLISHABLE_SCOPES.join(', ')}`)
     .optional()
     .meta({ description: "Absent: all that the creator's role holds of what such a key can hold." }),
-  rateLimit: z
-    .strictObject({
-      requestsPerMinute: requestsPerMinute.optional(),
-      requestsPerMinutePerHuman: requestsPerMinutePerHuman.optional(),
-    })
-    .optional(),
+  rateLimit: rateLimit.optional(),
   expiresAt: timestamp.optional(),
   oidcConfig: oidcConfig.optional(),
   allowedOrigins: allowedOrigins.default([]),
@@ -94,12 +94,7 @@ export const updateKeyRequest = z.strictObject({
   name: name.optional(),
   description: description.optional(),
   permissions: permissions.optional(),
-  rateLimit: z
-    .strictObject({
-      requestsPerMinute: requestsPerMinute.optional(),
-      requestsPerMinutePerHuman: requestsPerMinutePerHuman.optional(),
-    })
-    .optional(),
+  rateLimit: rateLimit.optional(),
   expiresAt: timestamp.optional(),
   neverExpires: boolean.optional().meta({ description: 'true removes the expiry.' }),
   oidcConfig: oidcConfig.optional(),
@@ -128,7 +123,7 @@ export const keyView = z.object({
   permissions: z.array(z.enum(SCOPES)),
   rateLimit: z.object({
     requestsPerMinute: z.number(),
-    requestsPerMinutePerHuman: z.number().optional().meta({ description: 'Of publishable keys alone.' }),
+    requestsPerMinutePerHuman: z.number(),
   }),
   status: z.enum(['ACTIVE', 'REVOKED', 'EXPIRED']),
   createdAt: dateTime,

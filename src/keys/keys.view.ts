@@ -20,9 +20,7 @@ export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date):
     permissions: record.scopes.filter(isScope),
     rateLimit: {
       requestsPerMinute: record.requestsPerMinute ?? defaults.requestsPerMinute,
-      ...(isPublishable
-        ? { requestsPerMinutePerHuman: record.requestsPerMinutePerHuman ?? defaults.requestsPerMinutePerHuman }
-        : {}),
+      requestsPerMinutePerHuman: record.requestsPerMinutePerHuman ?? defaults.requestsPerMinutePerHuman,
     },
     status: statusOf(record, now),
     createdAt: formatTimestamp(record.createdAt),

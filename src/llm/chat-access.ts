@@ -8,6 +8,7 @@ export const CHATTING = {
   secretKey: SCOPE,
   impersonation: SCOPE,
   endUser: SCOPE,
+  usageToken: SCOPE,
 } satisfies AccessRule;
 
 export const CHATTING_KINDS = Object.keys(CHATTING) as readonly PrincipalKind[];

@@ -20,7 +20,7 @@ interface Shown {
  * of N parallel requests against M places left exactly M pass. A request that presents nothing is not counted here.
  *
  * An end user has two windows: a human's own at this key, then the key's, so that one human alone can't use up what the
- * key has for all.
+ * key has for all. A usage token has the human's alone: apps must not use up the window of the server whose key made it.
  */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
@@ -43,6 +43,8 @@ export class RateLimitGuard implements CanActivate {
         return this.admit(reply, 'key', throttleKey(principal), principal.requestsPerMinute);
       case 'endUser':
         return this.admitEndUser(reply, principal);
+      case 'usageToken':
+        return this.admit(reply, 'human', throttleKey(principal), principal.requestsPerMinutePerHuman);
       default:
         return principal satisfies never;
     }

@@ -11,6 +11,7 @@ export { OrgsService } from './orgs.service.js';
 export { TenancyModule } from './tenancy.module.js';
 export {
   LIMIT_TYPES,
+  usageLimitChanges,
   usageLimits,
   usageLimitView,
   viewLimits,

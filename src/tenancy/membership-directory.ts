@@ -40,8 +40,7 @@ export class CachedMembershipDirectory extends MembershipDirectory {
       revocations,
       maxEntries: settings.credentialCacheEntries,
       load: (key: MembershipKey) => this.load(key),
-      topic: 'membership',
-      tagOf: ({ orgId, userId }) => `${orgId}:${userId}`,
+      topics: { membership: ({ orgId, userId }) => `${orgId}:${userId}` },
     });
   }
 

@@ -25,28 +25,58 @@ const MAX_VALUE = 9_000_000_000_000;
 const MAX_DIGITS = 15;
 const NOT_EXACT = `must have at most ${DECIMALS} decimals and ${MAX_DIGITS} digits in all`;
 
+const exactly = (units: number, context: z.RefinementCtx): string => {
+  const micros = microUnitsOf(units);
+  if (micros !== null) return micros;
+  context.addIssue(NOT_EXACT);
+  return z.NEVER;
+};
+
 const value = double(0, MAX_VALUE)
-  .transform((units, context): string => {
-    const micros = microUnitsOf(units);
-    if (micros !== null) return micros;
-    context.addIssue(NOT_EXACT);
-    return z.NEVER;
-  })
+  .transform(exactly)
   .meta({ type: 'number', description: `At most ${DECIMALS} decimals; 0 blocks.` });
 
-const limit = z
-  .strictObject({
-    type: z.enum(LIMIT_TYPES, {
-      error: ({ input }) => (input === undefined ? 'is required' : `must be one of ${LIMIT_TYPES.join(', ')}`),
-    }),
-    value,
+/** As it is set where numbers are numbers alone; null removes the limit. */
+const changedValue = z
+  .number({
+    error: ({ input }) => (input === undefined ? 'is required' : `must be a number from 0 to ${MAX_VALUE}, or null`),
   })
+  .refine((units) => units >= 0 && units <= MAX_VALUE, {
+    error: `must be a number from 0 to ${MAX_VALUE}, or null`,
+    abort: true,
+  })
+  .transform(exactly)
+  .nullable()
+  .meta({
+    type: 'number',
+    description: `What is left; at most ${DECIMALS} decimals; 0 blocks, null removes the limit.`,
+  });
+
+const type = z.enum(LIMIT_TYPES, {
+  error: ({ input }) => (input === undefined ? 'is required' : `must be one of ${LIMIT_TYPES.join(', ')}`),
+});
+
+const limit = z
+  .strictObject({ type, value })
   .transform(({ type, value: microUnits }): StoredLimit => ({ type, microUnits }));
 
 export const usageLimits = z
   .array(limit, 'must be a list of limits')
   .max(LIMIT_TYPES.length)
   .refine((limits) => new Set(limits.map(({ type }) => type)).size === limits.length, 'names a type twice');
+
+/** Limits as they are set: those that are named, absolutely; the others stay. A type that stands twice is at fault there. */
+export const usageLimitChanges = z
+  .array(
+    z.strictObject({ type, value: changedValue }).transform(({ type, value: microUnits }) => ({ type, microUnits })),
+    'must be a list of limits',
+  )
+  .superRefine((limits, context) => {
+    limits.forEach(({ type }, index) => {
+      const first = limits.findIndex((other) => other.type === type);
+      if (first < index) context.addIssue({ code: 'custom', path: [index, 'type'], message: 'is named twice' });
+    });
+  });
 
 export const usageLimitView = z.object({ type: z.enum(LIMIT_TYPES), value: z.number() });
 

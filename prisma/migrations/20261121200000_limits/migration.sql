@@ -29,6 +29,12 @@ ALTER TABLE humans
 ALTER TABLE humans SET (fillfactor = 50);
 CREATE INDEX humans_tenant_id_created_at_id_idx ON humans (tenant_id, created_at DESC, id DESC);
 
+-- Secret keys too say how often each of their humans may call: by usage tokens that they made.
+ALTER TABLE api_keys
+  DROP CONSTRAINT api_keys_publishable_only,
+  ADD CONSTRAINT api_keys_publishable_only CHECK (type = 'PUBLISHABLE' OR (oidc_issuer IS NULL
+    AND default_limits IS NULL AND NOT unlimited));
+
 -- The token itself is nowhere: its signature is ours, its life and its end are here.
 CREATE TABLE usage_tokens (
   id         text PRIMARY KEY,
@@ -100,12 +106,14 @@ GRANT SELECT, INSERT ON usage_reports TO gatehouse_app;
 
 GRANT UPDATE (token_cnt, token_cnt_reserved, request_cnt, request_cnt_reserved, cost_micros, cost_micros_reserved,
               exceeded_told) ON humans TO gatehouse_definer;
-GRANT SELECT, DELETE ON usage_tokens TO gatehouse_definer;
+-- A row is locked FOR UPDATE only by who may update it.
+GRANT SELECT, UPDATE (revoked_at), DELETE ON usage_tokens TO gatehouse_definer;
 GRANT SELECT, DELETE ON usage_reports TO gatehouse_definer;
 
 -- ---------------------------------------------------------------------------------------------------- revocation
 
--- Replicas keep tokens by human and by key; a change of a key tells of itself.
+-- Replicas keep tokens by human and by key; a change of a key tells of itself. What was over before is kept nowhere: to
+-- forget it tells nobody.
 CREATE FUNCTION announce_usage_token() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp
@@ -117,7 +125,7 @@ END
 $$;
 CREATE TRIGGER announce_change
   AFTER DELETE OR UPDATE OF expires_at, revoked_at ON usage_tokens
-  FOR EACH ROW EXECUTE FUNCTION announce_usage_token();
+  FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND OLD.expires_at > clock_timestamp() - interval '1 minute') EXECUTE FUNCTION announce_usage_token();
 REVOKE EXECUTE ON FUNCTION announce_usage_token() FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------------------------------- functions

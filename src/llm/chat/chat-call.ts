@@ -5,6 +5,7 @@ import {
   type EndUserPrincipal,
   type ImpersonationPrincipal,
   type SecretKeyPrincipal,
+  type UsageTokenPrincipal,
 } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault } from '../../platform/errors/index.js';
@@ -24,7 +25,8 @@ import { boundCall, costOf, priceOf, withOutputLimit, type CallBound } from './c
 import { STREAM_HEADERS, headersSetSoFar, renderErrorEvent, shuttingDown } from './chat-answer.js';
 import type { ChatRequest } from './chat-request.js';
 
-export type ChatPrincipal = SecretKeyPrincipal | ImpersonationPrincipal | EndUserPrincipal | DashboardUserPrincipal;
+export type ChatPrincipal =
+  SecretKeyPrincipal | ImpersonationPrincipal | EndUserPrincipal | UsageTokenPrincipal | DashboardUserPrincipal;
 
 /** Who asked, and the answer to write to. */
 export interface ChatCaller {

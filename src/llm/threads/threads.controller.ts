@@ -15,10 +15,10 @@ export class ThreadsController {
   @Post('list-threads')
   @HttpCode(200)
   @ApiOperation({ summary: "The caller's threads, newest first. No threads are kept yet: the list is empty." })
-  @Access({ dashboardUser: READING, secretKey: READING, impersonation: READING, endUser: READING })
+  @Access({ dashboardUser: READING, secretKey: READING, impersonation: READING, endUser: READING, usageToken: READING })
   @Answers(listThreadsResponse)
   list(
-    @CurrentPrincipal(['dashboardUser', 'secretKey', 'impersonation', 'endUser'])
+    @CurrentPrincipal(['dashboardUser', 'secretKey', 'impersonation', 'endUser', 'usageToken'])
     principal: Exclude<Principal, AccountPrincipal>,
     @PlatformBody(listThreadsRequest) { pageToken }: PageRequest,
   ): object {

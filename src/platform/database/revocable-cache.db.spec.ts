@@ -50,8 +50,7 @@ async function start(maxEntries = 100): Promise<Node> {
   const cache = new RevocableCache<Member, SeededTenant>({
     revocations: replica.revocations,
     maxEntries,
-    topic: 'membership',
-    tagOf: ({ tag }) => tag,
+    topics: { membership: ({ tag }) => tag },
     load: async ({ tenantId, ownerId }) => {
       const [row] = await replica.database.call<{ org_id: string; role: string }>(FIND, [tenantId, ownerId]);
       return row === undefined ? null : { tag: `${row.org_id}:${ownerId}`, role: row.role };

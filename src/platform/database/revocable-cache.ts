@@ -6,9 +6,8 @@ export interface RevocableCacheOptions<Value extends object, Input> {
   readonly maxEntries: number;
   /** Reads an entry from the database, by what its key was made of; null: there is none. */
   readonly load: (input: Input) => Promise<Value | null>;
-  /** The topic of the notifications that concern these entries, and the tag under which they name a value. */
-  readonly topic: string;
-  readonly tagOf: (value: Value) => string;
+  /** The topics of the notifications that concern these entries, each with the tag under which it names a value. */
+  readonly topics: Readonly<Record<string, (value: Value) => string>>;
 }
 
 /**
@@ -20,6 +19,7 @@ export interface RevocableCacheOptions<Value extends object, Input> {
  */
 export class RevocableCache<Value extends object, Input> {
   private readonly entries: LRUCache<string, Value>;
+  /** Which entries go, by topic and tag: an entry hangs on one tag of each topic. */
   private readonly keysByTag = new Map<string, Set<string>>();
   private readonly inFlight = new Map<string, Promise<Value | null>>();
   private version = 0;
@@ -32,7 +32,7 @@ export class RevocableCache<Value extends object, Input> {
       },
     });
     options.revocations.onRevoked((topic, tag) => {
-      if (topic === options.topic) this.drop(tag);
+      if (Object.hasOwn(options.topics, topic)) this.drop(placeOf(topic, tag));
     });
     options.revocations.onReset(() => {
       this.version += 1;
@@ -75,23 +75,33 @@ export class RevocableCache<Value extends object, Input> {
     return loading;
   }
 
-  private drop(tag: string): void {
+  private drop(place: string): void {
     this.version += 1;
     this.inFlight.clear();
-    for (const key of [...(this.keysByTag.get(tag) ?? [])]) this.entries.delete(key);
+    for (const key of [...(this.keysByTag.get(place) ?? [])]) this.entries.delete(key);
   }
 
   private tag(value: Value, key: string): void {
-    const tag = this.options.tagOf(value);
-    const keys = this.keysByTag.get(tag);
-    if (keys === undefined) this.keysByTag.set(tag, new Set([key]));
-    else keys.add(key);
+    for (const place of this.placesOf(value)) {
+      const keys = this.keysByTag.get(place);
+      if (keys === undefined) this.keysByTag.set(place, new Set([key]));
+      else keys.add(key);
+    }
   }
 
   private untag(value: Value, key: string): void {
-    const tag = this.options.tagOf(value);
-    const keys = this.keysByTag.get(tag);
-    keys?.delete(key);
-    if (keys?.size === 0) this.keysByTag.delete(tag);
+    for (const place of this.placesOf(value)) {
+      const keys = this.keysByTag.get(place);
+      keys?.delete(key);
+      if (keys?.size === 0) this.keysByTag.delete(place);
+    }
   }
+
+  private placesOf(value: Value): string[] {
+    return Object.entries(this.options.topics).map(([topic, tagOf]) => placeOf(topic, tagOf(value)));
+  }
+}
+
+function placeOf(topic: string, tag: string): string {
+  return `${topic}:${tag}`;
 }

@@ -5,6 +5,7 @@ export * from './dialect.js';
 export * from './drain.js';
 export * from './fault.filter.js';
 export * from './http.module.js';
+export * from './json-body.decorator.js';
 export * from './json-object.js';
 export * from './newest-first.js';
 export * from './outbound.js';

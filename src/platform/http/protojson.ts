@@ -282,7 +282,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
 };
 
 /** In our own words, where a schema has none of its own. */
-const reasonOf: z.core.$ZodErrorMap = (issue) => {
+export const reasonOf: z.core.$ZodErrorMap = (issue) => {
   if (issue.input === undefined) return 'is required';
   if (issue.code === 'invalid_type') return EXPECTED[issue.expected];
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
