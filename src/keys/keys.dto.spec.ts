@@ -43,7 +43,7 @@ it.each<[string, Record<string, unknown>]>([
   ['permissions', { name: 'n', permissions: ['chat:write', 'chat:write'] }],
   ['permissions', { name: 'n', permissions: [...SCOPES, ...SCOPES] }],
   ['rateLimit', { name: 'n', rateLimit: 60 }],
-  ['rateLimit.requestsPerMinute', { name: 'n', rateLimit: {} }],
+  ['rateLimit.requestsPerMinutePerHuman', { name: 'n', rateLimit: { requestsPerMinutePerHuman: -1 } }],
   ['rateLimit.requestsPerMinute', { name: 'n', rateLimit: { requestsPerMinute: -1 } }],
   ['rateLimit.requestsPerMinute', { name: 'n', rateLimit: { requestsPerMinute: 1.5 } }],
   ['rateLimit.requestsPerMinute', { name: 'n', rateLimit: { requestsPerMinute: 1_000_000_001 } }],

@@ -123,7 +123,10 @@ export const keyView = z.object({
   permissions: z.array(z.enum(SCOPES)),
   rateLimit: z.object({
     requestsPerMinute: z.number(),
-    requestsPerMinutePerHuman: z.number(),
+    requestsPerMinutePerHuman: z
+      .number()
+      .optional()
+      .meta({ description: "Of a secret key only where it is not the service's default." }),
   }),
   status: z.enum(['ACTIVE', 'REVOKED', 'EXPIRED']),
   createdAt: dateTime,

@@ -20,7 +20,10 @@ export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date):
     permissions: record.scopes.filter(isScope),
     rateLimit: {
       requestsPerMinute: record.requestsPerMinute ?? defaults.requestsPerMinute,
-      requestsPerMinutePerHuman: record.requestsPerMinutePerHuman ?? defaults.requestsPerMinutePerHuman,
+      // Of a secret key only where it says so: most never make a usage token.
+      ...(isPublishable || record.requestsPerMinutePerHuman !== null
+        ? { requestsPerMinutePerHuman: record.requestsPerMinutePerHuman ?? defaults.requestsPerMinutePerHuman }
+        : {}),
     },
     status: statusOf(record, now),
     createdAt: formatTimestamp(record.createdAt),

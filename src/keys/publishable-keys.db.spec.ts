@@ -248,7 +248,6 @@ describe('a secret key', () => {
     ['allowedOrigins', { allowedOrigins: ['https://a.example'] }],
     ['defaultLimits', { defaultLimits: [{ type: 'token_cnt', microUnits: '1' }] }],
     ['unlimited', { unlimited: true }],
-    ['rateLimit.requestsPerMinutePerHuman', { rateLimit: { requestsPerMinutePerHuman: 1 } }],
   ])('gets no %s', async (field, changes) => {
     const { record } = await node.create(person(acme), {});
     await expectRefusedAt(() => update(record.id, changes), 'invalid_input', field);

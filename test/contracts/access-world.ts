@@ -21,7 +21,11 @@ export interface World {
 }
 
 /** What belongs to the other tenant. */
-const OF_B: ReadonlySet<Credential> = new Set<Credential>(["another tenant's key", "another tenant's end user"]);
+const OF_B: ReadonlySet<Credential> = new Set<Credential>([
+  "another tenant's key",
+  "another tenant's end user",
+  "another tenant's usage token",
+]);
 
 /** The address in every dashboard token of the matrix (TestIssuer's). */
 const EVERYBODYS_ADDRESS = 'user-1@example.com';
@@ -64,6 +68,7 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org, users: Us
   const revoked = await revokedKey(client, a);
   const expired = await expiredKey(client, a);
 
+  const tokens = await usageTokens(client, a, b);
   const things = {
     a: await thingsOf(client, a, users),
     b: await thingsOf(client, b, users),
@@ -105,6 +110,13 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org, users: Us
     'an end user who says whom to charge': () => ({ ...endUser(), 'x-human-id': 'bea' }),
     'an end user by a key without scopes': () => endUser(appWithoutScopes.key),
     "another tenant's end user": () => endUser(othersApp.key, { aud: 'app-of-b' }),
+    'a usage token': () => bearer(tokens.good),
+    'a usage token that says whom to charge': () => ({ ...bearer(tokens.good), 'x-human-id': 'bea' }),
+    'a usage token of a rotated key': () => bearer(tokens.rotated),
+    'a usage token of a key with chat:write alone': () => bearer(tokens.chatOnly),
+    'a usage token of a key that was narrowed to usage:read': () => bearer(tokens.narrowed),
+    'a usage token of a key without scopes': () => bearer(tokens.unscoped),
+    "another tenant's usage token": () => bearer(tokens.others),
     'an account': () => bearer(token(`nobody-${randomUUID()}`)),
     'a token of a tenant that does not exist': () => bearer(token(`nobody-${randomUUID()}`, 'no-such-tenant')),
     "a token of a tenant by another tenant's owner": () => bearer(token(b.user, a.tenantId, 'owner')),
@@ -138,6 +150,20 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org, users: Us
     'a token of another issuer': () => bearer(ownerToken({ iss: 'https://securetoken.google.com/another-project' })),
     'a token of the development issuer': () =>
       bearer(ownerToken({ iss: 'urn:gatehouse:development-only', aud: 'gatehouse-development' })),
+
+    'an expired usage token': () => bearer(tokens.expired),
+    'a revoked usage token': () => bearer(tokens.revoked),
+    'a usage token of a revoked key': () => bearer(tokens.ofRevokedKey),
+    'a usage token of an expired key': () => bearer(tokens.ofExpiredKey),
+    'a usage token of an erased human': () => bearer(tokens.ofErased),
+    'a usage token that was tampered with': () => bearer(withOtherId(tokens.good)),
+    'a usage token signed by a stranger': () => bearer(signedByAStranger(tokens.good)),
+    'an unsigned usage token': () => bearer(unsigned(tokens.good)),
+    'a dashboard token that says it is a usage token': () => bearer(ownerToken({ iss: 'urn:gatehouse:usage-tokens' })),
+    'a publishable key beside a usage token': () => besideApp(tokens.good),
+    'a key beside a usage token': () => ({ ...apiKey(every), ...bearer(tokens.good) }),
+    'a usage token on behalf of a human': () => ({ ...bearer(tokens.good), ...HUMAN }),
+    'a usage token with another human to charge': () => ({ ...bearer(tokens.good), 'x-human-id': 'cem' }),
 
     'a publishable key alone': () => apiKey(app.key),
     'a publishable key as bearer': () => bearer(app.key),
@@ -224,6 +250,56 @@ async function publishableKey(
     },
   );
   return result;
+}
+
+/** A good token's signature beside the id of another token. */
+function withOtherId(token: string): string {
+  const [header = '', payload = '', signature = ''] = token.split('.');
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { jti: string };
+  const changed = { ...claims, jti: claims.jti.split('').reverse().join('') };
+  return `${header}.${Buffer.from(JSON.stringify(changed)).toString('base64url')}.${signature}`;
+}
+
+/** Usage tokens of the human whom the matrix charges, in every state. */
+async function usageTokens(client: ServiceClient, a: Org, b: Org) {
+  const WRITING = ['usage:write'] as const;
+  const madeBy = async (key: string, human = 'bea'): Promise<string> => {
+    const { status, text, json } = await client.call('POST', '/v1/usage/token', {
+      headers: apiKey(key),
+      body: { human, ttl_seconds: 86_400 },
+    });
+    if (status !== 200) throw new Error(`No usage token: ${text}`);
+    return json<{ token: string }>().token;
+  };
+  /** By a key of its own, which then is changed. */
+  const ofChangedKey = async (scopes: readonly string[], route: string, change: object): Promise<string> => {
+    const { keyId, key } = await client.createKey(a, { scopes: scopes as typeof SCOPES });
+    const token = await madeBy(key);
+    await client.asUser({ user: a.user, tenant: a.tenantId }, `api-keys/${route}`, { keyId, ...change });
+    return token;
+  };
+  const key = (await client.createKey(a, { scopes: SCOPES })).key;
+  const expired = await madeBy(key, 'expired');
+  await client.sql(
+    "UPDATE usage_tokens SET expires_at = now() - interval '1 second' WHERE human_id = (SELECT id FROM humans WHERE human = 'expired')",
+  );
+  const revoked = await madeBy(key, 'revoked');
+  await client.call('POST', '/v1/usage/token/revoke', { headers: apiKey(key), body: { human: 'revoked' } });
+  const ofErased = await madeBy(key, 'erased');
+  await client.sql("DELETE FROM humans WHERE human = 'erased'");
+  const brief = await client.createKey(a);
+  const ofExpiredKey = await madeBy(brief.key);
+  await expire(client, brief.keyId);
+  return {
+    good: await madeBy(key),
+    others: await madeBy((await client.createKey(b, { scopes: SCOPES })).key),
+    rotated: await ofChangedKey(SCOPES, 'rotate', {}),
+    chatOnly: await ofChangedKey(SCOPES, 'update', { permissions: ['chat:write'] }),
+    narrowed: await ofChangedKey(SCOPES, 'update', { permissions: ['usage:read'] }),
+    unscoped: await ofChangedKey(WRITING, 'update', { permissions: [] }),
+    ofRevokedKey: await ofChangedKey(SCOPES, 'revoke', {}),
+    ...{ expired, revoked, ofErased, ofExpiredKey },
+  };
 }
 
 /** The new secret and the old one, whose grace was none. */

@@ -67,6 +67,16 @@ const ALL_KEYS = [
   "another tenant's end user",
 ] as const satisfies readonly RecognisedCredential[];
 
+const USAGE_TOKENS = [
+  'a usage token',
+  'a usage token that says whom to charge',
+  'a usage token of a rotated key',
+  'a usage token of a key with chat:write alone',
+  'a usage token of a key that was narrowed to usage:read',
+  'a usage token of a key without scopes',
+  "another tenant's usage token",
+] as const satisfies readonly RecognisedCredential[];
+
 const OUTSIDERS = [
   'an account',
   'a token of a tenant that does not exist',
@@ -81,7 +91,13 @@ const each = <C extends Credential>(credentials: readonly C[], status: number): 
  * Section 1: "dashboard JWT without `tenant_id`: 403 on all but the account's routes"; "no membership there, 403, whatever
  * the claims say". An API key has no role.
  */
-const PEOPLE_ALONE = { ...REFUSED, nothing: 401, ...each(ALL_KEYS, 403), ...each(OUTSIDERS, 403) } as const;
+const PEOPLE_ALONE = {
+  ...REFUSED,
+  nothing: 401,
+  ...each(ALL_KEYS, 403),
+  ...each(USAGE_TOKENS, 403),
+  ...each(OUTSIDERS, 403),
+} as const;
 
 /** By role; whoever passes gets `status`. A viewer whose token says owner is a viewer. */
 const byRole = (may: { owner: number; admin: number; developer: number; viewer: number }): Expected => ({
@@ -110,16 +126,23 @@ const OWNERS_ALONE = byRole({ owner: 200, admin: 403, developer: 403, viewer: 40
 const CHATTING: Expected = {
   ...byRole({ owner: 200, admin: 200, developer: 200, viewer: 403 }),
   ...each(ALL_KEYS, 200),
+  ...each(USAGE_TOKENS, 200),
+  'a usage token of a key that was narrowed to usage:read': 403,
+  'a usage token of a key without scopes': 403,
   'a key with every scope but chat:write': 403,
   'a key without scopes': 403,
   'a key with users:impersonate alone on behalf of a human': 403,
   'an end user by a key without scopes': 403,
 };
 
-/** Section 2: "JWT, sk, sk+OBO, pk+JWT"; a list of conversations asks for `conversations:read`. */
+/** Section 2: "JWT, sk, sk+OBO, pk+JWT, usage token"; a list of conversations asks for `conversations:read`. */
 const READING_CONVERSATIONS: Expected = {
   ...ANY_MEMBER,
   ...each(ALL_KEYS, 200),
+  ...each(USAGE_TOKENS, 200),
+  'a usage token of a key with chat:write alone': 403,
+  'a usage token of a key that was narrowed to usage:read': 403,
+  'a usage token of a key without scopes': 403,
   'a key with chat:write alone': 403,
   'a key with a human to charge': 403,
   'a key without scopes': 403,
@@ -144,6 +167,48 @@ const READING_AUDIT: Expected = { ...ADMINISTRATION, ...KEYS_WITH_EVERY_SCOPE };
 const READING_WEBHOOKS: Expected = { ...ANY_MEMBER, ...KEYS_WITH_EVERY_SCOPE };
 const MANAGING_WEBHOOKS: Expected = { ...MANAGING_KEYS, ...KEYS_WITH_EVERY_SCOPE };
 
+/**
+ * Section 3: secret keys alone, by `usage:write`; "key-only routes called with one: 401" of usage tokens. Nobody does it on
+ * somebody's behalf, and a human who is to be charged is the body's.
+ */
+const WRITING_USAGE: Expected = {
+  ...PEOPLE_ALONE,
+  ...each(['an owner', "an owner of both tenants, with the one's token", 'an admin', 'a developer'], 403),
+  ...each(['a viewer', 'a viewer whose token says owner'], 403),
+  ...each(USAGE_TOKENS, 401),
+  'a key with every scope': 200,
+  'a key with every scope but chat:write': 200,
+  'a key as bearer': 200,
+  'a key in both headers': 200,
+  'a rotated key': 200,
+  "another tenant's key": 200,
+};
+
+/** "sk", whatever it may. */
+const CHECKING_TOKENS: Expected = {
+  ...WRITING_USAGE,
+  'a key with chat:write alone': 200,
+  'a key without scopes': 200,
+  'a key with a human to charge': 200,
+};
+
+/** "sk + `x-human-id`, or usage token", which reads by `usage:read`; a key that names no human: 400. */
+const READING_LIMITS: Expected = {
+  ...WRITING_USAGE,
+  'a key with every scope': 400,
+  'a key with chat:write alone': 400,
+  'a key with every scope but chat:write': 400,
+  'a key without scopes': 400,
+  'a key as bearer': 400,
+  'a key in both headers': 400,
+  'a rotated key': 400,
+  "another tenant's key": 400,
+  'a key with a human to charge': 200,
+  ...each(USAGE_TOKENS, 200),
+  'a usage token of a key with chat:write alone': 403,
+  'a usage token of a key without scopes': 403,
+};
+
 /** Health, documentation and public keys look at no credential. */
 const PUBLIC = everybody(200);
 
@@ -162,6 +227,19 @@ const post = (route: string, expected: Expected, body: BodyOf, resource?: RouteE
     ...(resource === undefined ? {} : { resource }),
   } satisfies RouteExpectation,
 });
+
+/** Each has an older twin; the matrix's human is the one whom its credentials name. */
+const usage = (method: string, route: string, expected: Expected, body?: BodyOf): Record<string, RouteExpectation> =>
+  Object.fromEntries(
+    ['/v1/usage', '/api/v1/usage'].map((prefix) => [
+      `${method} ${prefix}/${route}`,
+      {
+        requests: [{ method, path: `${prefix}/${route}`, ...(body === undefined ? {} : { body }) }],
+        dialect: 'openai',
+        expected,
+      },
+    ]),
+  );
 
 export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   // Section 2: "account, or a JWT without tenant"; "an API key: 403"; "a user who has an org otherwise: 409". Section 1: a
@@ -250,6 +328,14 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   ...post('webhooks/test', MANAGING_WEBHOOKS, ({ endpointId }) => ({ endpointId }), 'endpointId'),
 
   ...post('llm/gateway/list-threads', READING_CONVERSATIONS, () => ({})),
+
+  ...usage('POST', 'token', WRITING_USAGE, () => ({ human: 'bea' })),
+  ...usage('PUT', 'token', WRITING_USAGE, () => ({ human: 'bea', limits: [] })),
+  ...usage('GET', 'limits', READING_LIMITS),
+  ...usage('POST', 'token/check', CHECKING_TOKENS, () => ({ human: 'bea' })),
+  // Of somebody else, or the first who may would end the tokens of the matrix.
+  ...usage('POST', 'token/revoke', WRITING_USAGE, () => ({ human: 'cem' })),
+  ...usage('POST', 'token/update_ttl', WRITING_USAGE, () => ({ human: 'bea', ttl_seconds: 3600 })),
 
   'POST /v1/chat/completions': {
     requests: [

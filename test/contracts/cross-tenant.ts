@@ -14,6 +14,7 @@ const CALLERS = [
   'a key with every scope',
   'a key with every scope on behalf of a human',
   'an end user',
+  'a usage token',
 ] as const satisfies readonly Credential[];
 
 /** Everything that goes wrong, told in words; an empty list is a pass. */

@@ -23,6 +23,7 @@ interface Tenant {
   readonly endpointId: string;
   readonly secretId: string;
   readonly deliveryId: string;
+  readonly usageTokenId: string;
 }
 
 let database: TestDatabase;
@@ -68,6 +69,7 @@ async function makeTenant(): Promise<Tenant> {
     endpointId: `webhook_${id}`,
     secretId: randomUUID(),
     deliveryId: randomUUID(),
+    usageTokenId: `ut_${id}`,
   };
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query(
@@ -96,6 +98,16 @@ async function makeTenant(): Promise<Tenant> {
       tenantId,
       tenant.human,
     ]);
+    await client.query(
+      `INSERT INTO usage_tokens (id, tenant_id, key_id, human_id, expires_at)
+       VALUES ($1, $2, $3, 'hum_' || $4, now() + interval '1 hour')`,
+      [tenant.usageTokenId, tenantId, tenant.keyId, tenant.human],
+    );
+    await client.query(
+      `INSERT INTO usage_reports (id, tenant_id, human_id, key_id, type, micro_units, idempotency_key)
+       VALUES ($1, $2, 'hum_' || $3, $4, 'conversational_seconds', 1, 'k')`,
+      [randomUUID(), tenantId, tenant.human, tenant.keyId],
+    );
     await client.query(
       `INSERT INTO invitations (id, org_id, email, role, token_hash, invited_by, expires_at)
        VALUES ($1, $2, 'new@example.org', 'viewer', $3, $4, now() + interval '1 hour')`,
@@ -157,7 +169,9 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM webhook_subscriptions s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s)) FROM webhook_secrets s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.id) FROM webhook_events e WHERE e.tenant_id = $1),
-       (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.id) FROM webhook_deliveries d WHERE d.tenant_id = $1)
+       (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.id) FROM webhook_deliveries d WHERE d.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(u) ORDER BY u.id) FROM usage_tokens u WHERE u.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM usage_reports r WHERE r.tenant_id = $1)
      ) AS all`,
     [tenant.tenantId, tenant.orgId, tenant.ownerId, tenant.leaseId, tenant.window],
   );
@@ -586,6 +600,61 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(left).toEqual([{ tenant_id: b.tenantId }]);
   },
 
+  async find_usage_token() {
+    // Purpose: from a token's id, which stands in what we signed, to that token, its human and its key.
+    const find = (id: unknown) => call('SELECT * FROM find_usage_token($1)', [id]);
+    const set = (text: string) => rowsOf(database.superuserUrl, text, [a.usageTokenId]);
+    const [row, ...more] = await find(a.usageTokenId);
+    expect(more).toEqual([]);
+    expect(row).toEqual({
+      id: a.usageTokenId,
+      tenant_id: a.tenantId,
+      key_id: a.keyId,
+      human_id: `hum_${a.human}`,
+      human: a.human,
+      scopes: ['chat:write'],
+      requests_per_minute_per_human: null,
+      expires_at: expect.any(Date),
+      expired: false,
+    });
+    for (const unknown of [null, '', '%', `${a.usageTokenId}%`]) expect(await find(unknown)).toEqual([]);
+    // It ends with its key, if that ends first.
+    const end = new Date(Date.now() - 1000);
+    await rowsOf(database.superuserUrl, 'UPDATE api_keys SET expires_at = $1 WHERE id = $2', [end, a.keyId]);
+    expect(await find(a.usageTokenId)).toEqual([{ ...row, expires_at: end, expired: true }]);
+    await rowsOf(database.superuserUrl, 'UPDATE api_keys SET expires_at = NULL WHERE id = $1', [a.keyId]);
+    await set("UPDATE usage_tokens SET expires_at = now() - interval '1 second' WHERE id = $1");
+    expect(await find(a.usageTokenId)).toMatchObject([{ expired: true }]);
+    await set("UPDATE usage_tokens SET revoked_at = now(), expires_at = now() + interval '1 hour' WHERE id = $1");
+    expect(await find(a.usageTokenId)).toEqual([]);
+    await set('UPDATE usage_tokens SET revoked_at = NULL WHERE id = $1');
+    await rowsOf(database.superuserUrl, 'UPDATE api_keys SET revoked_at = now() WHERE id = $1', [a.keyId]);
+    expect(await find(a.usageTokenId)).toEqual([]);
+  },
+
+  async prune_usage_tokens() {
+    // Purpose: tokens that ended an hour ago, whoever's; here a's did, and another of a's ended just now.
+    const recent = `${a.usageTokenId}-recent`;
+    await rowsOf(
+      database.superuserUrl,
+      `INSERT INTO usage_tokens (id, tenant_id, key_id, human_id, expires_at)
+       SELECT $2, tenant_id, key_id, human_id, now() - interval '59 minutes' FROM usage_tokens WHERE id = $1`,
+      [a.usageTokenId, recent],
+    );
+    await rowsOf(
+      database.superuserUrl,
+      "UPDATE usage_tokens SET expires_at = now() - interval '61 minutes' WHERE id = $1",
+      [a.usageTokenId],
+    );
+    await call('SELECT prune_usage_tokens()');
+    const left = await rowsOf<{ id: string }>(
+      database.superuserUrl,
+      'SELECT id FROM usage_tokens WHERE tenant_id = ANY ($1)',
+      [[a.tenantId, b.tenantId]],
+    );
+    expect(left.map(({ id }) => id).sort()).toEqual([recent, b.usageTokenId].sort());
+  },
+
   async record_impersonation() {
     // Purpose: one human and one audit row of the tenant that is named.
     const record = (tenantId: string, human: string) =>
@@ -727,6 +796,7 @@ async function makeDue({ deliveryId }: Tenant): Promise<void> {
 const INNER = [
   'announce_human_prefix',
   'announce_tenant',
+  'charge_humans',
   'enqueue_webhook_event',
   'purge_tenant',
   'tell_usage',

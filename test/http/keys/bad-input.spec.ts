@@ -200,11 +200,6 @@ describe('bad input is 400 and names the field:', () => {
     ['origins', { allowed_origins: ['https://a.example'] }, 'allowedOrigins'],
     ['limits of humans', { default_limits: [{ type: 'token_cnt', value: 1 }] }, 'defaultLimits'],
     ['humans without limits', { unlimited: true }, 'unlimited'],
-    [
-      'a limit of requests of each human',
-      { rate_limit: { requests_per_minute_per_human: 1 } },
-      'rateLimit.requestsPerMinutePerHuman',
-    ],
   ])('a secret key with %s', async (_what, changes, field) => {
     const refusal = await expectPlatformRefusal(
       service,

@@ -238,6 +238,15 @@ describe('a change', () => {
     expect(changed).not.toHaveProperty('expiresAt');
   });
 
+  it('says how often each human of the key may call, and shows it until the default is back', async () => {
+    const { keyId, rateLimit } = await create({ name: 'K', rate_limit: { requests_per_minute_per_human: 9 } });
+    expect(rateLimit).toEqual({ requestsPerMinute: 1000, requestsPerMinutePerHuman: 9 });
+    const of = async (limit: number): Promise<object> =>
+      (await update({ key_id: keyId, rate_limit: { requests_per_minute_per_human: limit } })).rateLimit;
+    expect(await of(7)).toEqual({ requestsPerMinute: 1000, requestsPerMinutePerHuman: 7 });
+    expect(await of(0)).toEqual({ requestsPerMinute: 1000 });
+  });
+
   it('of scopes and of the limit holds for a key that is in use', async () => {
     const { key, keyId } = await create({ name: 'K' });
     const models = () => service.call('GET', '/v1/models', { headers: { 'x-api-key': key } });
