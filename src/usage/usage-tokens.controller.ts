@@ -29,10 +29,9 @@ import { UsageTokensService } from './usage-tokens.service.js';
 
 const WRITING = { secretKey: { scope: 'usage:write' } } as const;
 
-/** Each route has an older twin under /api/v1, in the same dialect. */
 @ApiTags('Usage tokens')
 @SpeaksDialect('openai')
-@Controller(['v1/usage', 'api/v1/usage'])
+@Controller('v1/usage')
 export class UsageTokensController {
   constructor(
     private readonly tokens: UsageTokensService,
@@ -140,3 +139,9 @@ export class UsageTokensController {
       }));
   }
 }
+
+/** The same routes as older clients call them, in the same dialect. Of its own, since operations need ids of their own. */
+@ApiTags('Usage tokens')
+@SpeaksDialect('openai')
+@Controller('api/v1/usage')
+export class OlderUsageTokensController extends UsageTokensController {}

@@ -6,13 +6,13 @@ import { UsageTokenDirectory } from './usage-token.directory.js';
 import { UsageTokenJwt } from './usage-token.jwt.js';
 import { UsageTokenPruner } from './usage-token.pruner.js';
 import { UsageTokenStrategy } from './usage-token.strategy.js';
-import { UsageTokensController } from './usage-tokens.controller.js';
+import { OlderUsageTokensController, UsageTokensController } from './usage-tokens.controller.js';
 import { UsageTokensRepository } from './usage-tokens.repository.js';
 import { UsageTokensService } from './usage-tokens.service.js';
 
 @Module({
   imports: [HumansModule],
-  controllers: [UsageTokensController],
+  controllers: [UsageTokensController, OlderUsageTokensController],
   providers: [
     ProcessLease,
     UsageLedger,

@@ -87,6 +87,7 @@ const PRESENTED = {
   secretKey: ['secretKey', 'secretKeyBearer'],
   impersonation: ['secretKey', 'secretKeyBearer'],
   endUser: ['publishableKey+userToken'],
+  usageToken: ['usageToken'],
 } as const;
 
 function schemesOf({ access }: DeclaredRoute): string[] {

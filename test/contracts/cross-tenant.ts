@@ -209,7 +209,7 @@ async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
   const [row] = await client.sql<{ rows: string }>(
     `SELECT jsonb_build_object(
        ${ofTenants('api_keys', "(to_jsonb(r) - 'last_used_at')")}, ${ofTenants('usage_records')}, ${ofTenants('humans')},
-       ${ofTenants('api_key_retired_secrets')}, ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
+       ${ofTenants('api_key_retired_secrets')}, ${ofTenants('usage_tokens')}, ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
        ${ofTenants('webhook_endpoints')}, ${ofTenants('webhook_subscriptions')}, ${ofTenants('webhook_secrets')},
        ${ofTenants('webhook_events')}, ${ofTenants('webhook_deliveries', DELIVERY)},
        ${ofOrg('tenants')}, ${ofOrg('memberships')}, ${ofOrg('invitations')},

@@ -38,6 +38,7 @@ const TENANT_OR_NONE: Readonly<Record<string, { readonly why: string; readonly c
 const INNER = [
   'announce_human_prefix()',
   'announce_tenant()',
+  'charge_humans(human_charge[])',
   'enqueue_webhook_event(text,text,text,jsonb)',
   'purge_tenant(text,uuid)',
   'tell_usage(uuid[])',
@@ -80,12 +81,13 @@ interface TableRow {
   readonly has_tenant: boolean;
 }
 
+/** All that holds rows: not indexes, nor the types of what functions hand each other. */
 const TABLES = `
   SELECT c.relname AS name, c.relkind AS kind, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
          pg_get_userbyid(c.relowner) AS owner,
          EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)
            AS has_tenant
-  FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind NOT IN ('i', 'I') ORDER BY c.relname`;
+  FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind NOT IN ('i', 'I', 'c') ORDER BY c.relname`;
 
 async function tables(): Promise<TableRow[]> {
   return (await query<TableRow>(TABLES)).filter(({ name }) => name !== BOOKS);
@@ -329,6 +331,16 @@ describe('what the app sees and may do', () => {
       );
       await query("INSERT INTO humans (tenant_id, human, id) VALUES ($1, 'bea', 'hum_' || $1)", [tenantId]);
       await query(
+        `INSERT INTO usage_tokens (id, tenant_id, key_id, human_id, expires_at)
+         SELECT 'ut_' || $1, $1, k.id, 'hum_' || $1, now() FROM api_keys k WHERE k.tenant_id = $1`,
+        [tenantId],
+      );
+      await query(
+        `INSERT INTO usage_reports (id, tenant_id, human_id, type, micro_units, idempotency_key)
+         VALUES (gen_random_uuid(), $1, 'hum_' || $1, 'conversational_seconds', 1, 'k')`,
+        [tenantId],
+      );
+      await query(
         `INSERT INTO invitations (id, org_id, email, role, token_hash, invited_by, expires_at)
          VALUES ('inv-' || $1::text, $1, 'new@example.org', 'viewer', sha256($1::bytea), $2, now())`,
         [orgId, ownerId],
@@ -496,7 +508,7 @@ describe('what the app sees and may do', () => {
         [],
       ],
     ],
-    ['make a human but by the functions', () => ["INSERT INTO humans VALUES (current_tenant_id(), 'x', 'x')", []]],
+    ["make another tenant's human", (tenantId) => ["INSERT INTO humans VALUES ($1, 'x', 'x')", [tenantId]]],
     [
       'purge a tenant, which other functions alone do',
       (other) => ['SELECT purge_tenant($1, gen_random_uuid())', [other]],

@@ -11,8 +11,6 @@ export interface DomainEvent {
   /** The human whom it concerns, by the id that outlives them (`hum_…`), never by name. */
   readonly humanId?: string;
   readonly resource: { readonly type: string; readonly id: string };
-  /** The human whom it concerns, by id. */
-  readonly humanId?: string;
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
