@@ -18,6 +18,12 @@ const endUser = (...scopes: Scope[]): Principal => ({
   origin: null,
   requestsPerMinutePerHuman: 1,
 });
+const usageToken = (...scopes: Scope[]): Principal => ({
+  kind: 'usageToken',
+  ...{ tenantId: 't', tokenId: 'ut', keyId: 'k', human: 'h' },
+  scopes: new Set(scopes),
+  requestsPerMinutePerHuman: 1,
+});
 
 const PRINCIPALS = {
   account: account(),
@@ -32,6 +38,8 @@ const PRINCIPALS = {
   'on behalf with chat:write': impersonation('chat:write'),
   'end user without scopes': endUser(),
   'end user with chat:write': endUser('chat:write'),
+  'usage token without scopes': usageToken(),
+  'usage token with chat:write': usageToken('chat:write'),
 } as const;
 type Who = keyof typeof PRINCIPALS;
 
@@ -44,7 +52,9 @@ function allowed(rule: AccessRule): Who[] {
       return true;
     } catch (error) {
       expect(error).toBeInstanceOf(Fault);
-      expect((error as Fault).kind).toBe('permission_denied');
+      const takesKeysAlone = Object.keys(rule).join() === 'secretKey';
+      const told = takesKeysAlone && who.startsWith('usage token') ? 'unauthenticated' : 'permission_denied';
+      expect((error as Fault).kind).toBe(told);
       return false;
     }
   });
@@ -78,6 +88,8 @@ const TABLE: [string, AccessRule, Who[]][] = [
   ['whoever acts on behalf with chat:write', { impersonation: { scope: 'chat:write' } }, ['on behalf with chat:write']],
   ['any end user', { endUser: true }, ['end user without scopes', 'end user with chat:write']],
   ['end users with chat:write', { endUser: { scope: 'chat:write' } }, ['end user with chat:write']],
+  ['any usage token', { usageToken: true }, ['usage token without scopes', 'usage token with chat:write']],
+  ['usage tokens with chat:write', { usageToken: { scope: 'chat:write' } }, ['usage token with chat:write']],
   [
     'accounts and any dashboard user',
     { account: true, dashboardUser: true },
@@ -102,6 +114,7 @@ it.each([
   ['secretKey', key],
   ['impersonation', impersonation],
   ['endUser', endUser],
+  ['usageToken', usageToken],
 ] as const)('each scope of a key opens what asks for that scope, and nothing else: %s', (kind, make) => {
   for (const scope of SCOPES) {
     for (const wanted of SCOPES) {
@@ -117,6 +130,21 @@ it('a signed-in person without a tenant hears why: no claim, or no membership', 
   expect(() => assertAllowed({ dashboardUser: true }, account(true))).toThrow('not a member');
 });
 
+it('a usage token is no credential where keys alone are taken, and is forbidden elsewhere', () => {
+  const refused = (rule: AccessRule): unknown => {
+    try {
+      return assertAllowed(rule, usageToken('usage:write'));
+    } catch (error) {
+      return (error as Fault).kind;
+    }
+  };
+  expect(refused({ secretKey: { scope: 'usage:write' } })).toBe('unauthenticated');
+  expect(refused({ secretKey: true })).toBe('unauthenticated');
+  expect(refused({ secretKey: true, dashboardUser: true })).toBe('permission_denied');
+  expect(refused({ dashboardUser: true })).toBe('permission_denied');
+  expect(refused({})).toBe('permission_denied');
+});
+
 it('a principal of a kind that nobody thought of is refused', () => {
   const unknown = { kind: 'gatewayToken', tenantId: 't' } as unknown as Principal;
   const everybody = {
@@ -125,6 +153,7 @@ it('a principal of a kind that nobody thought of is refused', () => {
     secretKey: true,
     impersonation: true,
     endUser: true,
+    usageToken: true,
   } as const;
   expect(() => assertAllowed(everybody, unknown)).toThrow(Fault);
 });

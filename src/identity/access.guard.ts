@@ -78,5 +78,5 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
 
 /** There a usage token is no credential at all: the contract's 401, not 403. */
 function takesKeysAlone(rule: AccessRule): boolean {
-  return Object.keys(rule).every((kind) => kind === 'secretKey');
+  return Object.keys(rule).join() === 'secretKey';
 }

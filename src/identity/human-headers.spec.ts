@@ -7,6 +7,7 @@ import type {
   EndUserPrincipal,
   Principal,
   SecretKeyPrincipal,
+  UsageTokenPrincipal,
 } from './principal.js';
 import type { Scope } from './scope.js';
 
@@ -34,6 +35,15 @@ const END_USER: EndUserPrincipal = {
   human: 'bea',
   origin: null,
 };
+const USAGE_TOKEN: UsageTokenPrincipal = {
+  kind: 'usageToken',
+  tenantId: 'acme-1',
+  tokenId: 'ut_1',
+  keyId: 'key_1',
+  scopes: new Set<Scope>(['chat:write']),
+  requestsPerMinutePerHuman: 60,
+  human: 'bea',
+};
 const DASHBOARD_USER: DashboardUserPrincipal = {
   kind: 'dashboardUser',
   tenantId: 'acme-1',
@@ -49,7 +59,7 @@ const ACCOUNT: AccountPrincipal = {
   emailVerified: false,
   claimsTenant: false,
 };
-const OTHERS: readonly Principal[] = [END_USER, DASHBOARD_USER, ACCOUNT];
+const OTHERS: readonly Principal[] = [END_USER, USAGE_TOKEN, DASHBOARD_USER, ACCOUNT];
 
 /** Text as its UTF-8 bytes come out of Node's parser, which reads them as Latin-1. */
 const bytes = (text: string): string => Buffer.from(text).toString('latin1');
@@ -106,7 +116,7 @@ describe('X-On-Behalf-Of', () => {
       }
     }
     // Not even for oneself.
-    expect(refusal(END_USER, [ON_BEHALF_OF, 'bea']).status).toBe(403);
+    for (const human of [END_USER, USAGE_TOKEN]) expect(refusal(human, [ON_BEHALF_OF, 'bea']).status).toBe(403);
   });
 
   it('stands beside the same x-human-id, and beside no other', () => {
@@ -129,8 +139,10 @@ describe('x-human-id', () => {
   });
 
   it('of an end user is the user’s own, or 403', () => {
-    expect(acting(END_USER, [HUMAN_ID, 'bea'])).toBe(END_USER);
-    for (const other of ['ann', 'Bea', 'bea2']) expect(refusal(END_USER, [HUMAN_ID, other]).status).toBe(403);
+    for (const human of [END_USER, USAGE_TOKEN]) {
+      expect(acting(human, [HUMAN_ID, 'bea'])).toBe(human);
+      for (const other of ['ann', 'Bea', 'bea2']) expect(refusal(human, [HUMAN_ID, other]).status).toBe(403);
+    }
   });
 
   it('of a person at the dashboard is 403', () => {

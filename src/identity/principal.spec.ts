@@ -8,6 +8,11 @@ const KEY: Principal = { kind: 'secretKey', ...HOLDER, human: null };
 const KEY_FOR_BEA: Principal = { ...KEY, human: 'bea' };
 const AS_BEA: Principal = { kind: 'impersonation', ...HOLDER, human: 'bea' };
 const BEA: Principal = { kind: 'endUser', ...HOLDER, human: 'bea', origin: null, requestsPerMinutePerHuman: 2 };
+const TOKEN: Principal = {
+  kind: 'usageToken',
+  ...{ tenantId: 'acme', tokenId: 'ut_1', keyId: 'key_1', human: 'bea' },
+  ...{ scopes: new Set<never>(), requestsPerMinutePerHuman: 2 },
+};
 
 describe.each<[string, Principal, string, string, string | null, string | null]>([
   ['an account', ACCOUNT, 'user:ann', 'user:ann', null, null],
@@ -25,6 +30,14 @@ describe.each<[string, Principal, string, string, string | null, string | null]>
 it('an end user acts by the key, is charged and owns threads as the human', () => {
   expect(auditActor(BEA)).toEqual({ type: 'key', id: 'key_1' });
   expect([chargedHuman(BEA), threadOwner(BEA)]).toEqual(['bea', 'human:bea']);
+});
+
+it('a usage token acts by its key, is charged and owns threads as its human, and never counts in the window of its key', () => {
+  expect(auditActor(TOKEN)).toEqual({ type: 'key', id: 'key_1' });
+  expect([chargedHuman(TOKEN), threadOwner(TOKEN)]).toEqual(['bea', 'human:bea']);
+  expect(throttleKey(TOKEN)).not.toBe(throttleKey(KEY));
+  expect(throttleKey({ ...TOKEN, tokenId: 'ut_2' })).toBe(throttleKey(TOKEN));
+  expect(throttleKey({ ...TOKEN, human: 'cem' })).not.toBe(throttleKey(TOKEN));
 });
 
 it("each end user of a key has a window of their own, apart from the key's and from another key's", () => {

@@ -26,6 +26,16 @@ describe('the window that is shown', () => {
     ["a secret key's own", { kind: 'secretKey', human: null, ...KEY }, 'key', 5],
     ["a secret key's own, whichever human is named", { kind: 'secretKey', human: 'ann', ...KEY }, 'key', 5],
     ["a secret key's own, whoever it acts for", { kind: 'impersonation', human: 'ann', ...KEY }, 'key', 5],
+    [
+      "a usage token's human's own, at its key",
+      {
+        kind: 'usageToken',
+        ...{ tenantId: 'acme', tokenId: 'ut_1', keyId: 'key', human: 'ann' },
+        ...{ scopes: new Set<never>(), requestsPerMinutePerHuman: 4 },
+      },
+      'human',
+      4,
+    ],
     ["a dashboard user's own", { kind: 'dashboardUser', tenantId: 'acme', role: 'owner', ...PERSON }, 'user', 3],
     ["a person's own outside any tenant", { kind: 'account', claimsTenant: false, ...PERSON }, 'user', 3],
   ])('is %s', async (_whose, principal, policy, limit) => {

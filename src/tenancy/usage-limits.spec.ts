@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { LIMIT_TYPES, usageLimits, viewLimits } from './usage-limits.js';
+import { LIMIT_TYPES, usageLimitChanges, usageLimits, viewLimits } from './usage-limits.js';
 
 const stored = (value: unknown): string | undefined =>
   usageLimits.safeParse([{ type: 'token_cnt', value }]).data?.[0]?.microUnits;
@@ -76,4 +76,21 @@ it('a type may be there once, and only one that there is', () => {
 
 it('no limits are an empty list', () => {
   expect(viewLimits(null)).toEqual([]);
+});
+
+it('a change sets exact numbers or removes; numbers as text, which other surfaces take, are none', () => {
+  const changed = (value: unknown): unknown => usageLimitChanges.safeParse([{ type: 'token_cnt', value }]).data?.[0];
+  expect(changed(1.000001)).toEqual({ type: 'token_cnt', microUnits: '1000001' });
+  expect(changed(0)).toEqual({ type: 'token_cnt', microUnits: '0' });
+  expect(changed(null)).toEqual({ type: 'token_cnt', microUnits: null });
+  for (const wrong of ['1', undefined, -1, 1.0000001, 9_000_000_000_001, true]) expect(changed(wrong)).toBeUndefined();
+});
+
+it('a change that names a type twice is at fault where it does so again', () => {
+  const types = ['token_cnt', 'cost_micros', 'token_cnt', 'token_cnt'];
+  const { error } = usageLimitChanges.safeParse(types.map((type) => ({ type, value: 1 })));
+  expect(error?.issues.map(({ path }) => path)).toEqual([
+    [2, 'type'],
+    [3, 'type'],
+  ]);
 });

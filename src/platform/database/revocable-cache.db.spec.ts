@@ -263,3 +263,67 @@ describe('while the listener is out of touch', () => {
     expect(cost).toBe(3);
   });
 });
+
+describe('an entry that hangs on several topics', () => {
+  interface Paired {
+    readonly owner: string;
+    readonly group: string;
+  }
+
+  async function startPaired(maxEntries = 100) {
+    const node = await start();
+    let loads = 0;
+    const cache = new RevocableCache<Paired, Paired>({
+      revocations: node.revocations,
+      maxEntries,
+      topics: { owner: ({ owner }) => owner, group: ({ group }) => group },
+      load: (value) => {
+        loads += 1;
+        return Promise.resolve(value);
+      },
+    });
+    /** Which of the entries are asked for again. */
+    const loadedAgain = async (entries: readonly Paired[]): Promise<Paired[]> => {
+      const again: Paired[] = [];
+      for (const entry of entries) {
+        const before = loads;
+        await cache.get(`${entry.owner}/${entry.group}`, entry);
+        if (loads > before) again.push(entry);
+      }
+      return again;
+    };
+    const notify = async (payload: string): Promise<void> => {
+      await rowsOf(database.ownerUrl, "SELECT pg_notify('gatehouse_revoked', $1)", [payload]);
+      await node.hearEverything();
+    };
+    return { loadedAgain, notify };
+  }
+
+  const [annX, annY, beaX] = [
+    { owner: 'ann', group: 'x' },
+    { owner: 'ann', group: 'y' },
+    { owner: 'bea', group: 'x' },
+  ];
+
+  it('goes by each of them, with all that share the tag, and with nothing else', async () => {
+    const { loadedAgain, notify } = await startPaired();
+    const all = [annX, annY, beaX];
+    expect(await loadedAgain(all)).toEqual(all);
+    await notify('owner:ann');
+    expect(await loadedAgain(all)).toEqual([annX, annY]);
+    await notify('group:x');
+    expect(await loadedAgain(all)).toEqual([annX, beaX]);
+    // The same tag of another topic is another tag; an unknown topic is nobody's.
+    for (const other of ['owner:x', 'group:ann', 'toString:ann', 'membership:ann']) await notify(other);
+    expect(await loadedAgain(all)).toEqual([]);
+  });
+
+  it('is let go of whole: one topic first, and the other finds it no more', async () => {
+    const { loadedAgain, notify } = await startPaired();
+    await loadedAgain([annX]);
+    await notify('owner:ann');
+    expect(await loadedAgain([annX])).toEqual([annX]);
+    await notify('group:x');
+    expect(await loadedAgain([annX])).toEqual([annX]);
+  });
+});
