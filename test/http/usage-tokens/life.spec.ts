@@ -153,6 +153,35 @@ describe('on every replica', () => {
   });
 });
 
+describe('at the same time', () => {
+  it('tokens that are made while their human is erased are of whom comes again: none fails, none is left behind', async () => {
+    const statuses = new Set<number>();
+    const makes = Array.from({ length: 60 }, async () => {
+      const limits = [{ type: 'token_cnt', value: 5 }];
+      statuses.add((await server.call('POST', 'token', { human: 'flo', limits })).status);
+    });
+    const erases = Array.from({ length: 30 }, () => service.sql("DELETE FROM humans WHERE human = 'flo'"));
+    await Promise.all([...makes, ...erases]);
+    expect([...statuses]).toEqual([200]);
+    await server.token('flo');
+    expect(await service.sql("SELECT 1 FROM humans WHERE human = 'flo'")).toHaveLength(1);
+  });
+
+  it('whatever is done to the tokens of one human, nothing waits for itself', async () => {
+    await Promise.all(Array.from({ length: 20 }, () => server.token('gus')));
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        index % 4 === 3
+          ? server.call('POST', 'token', { human: 'gus' })
+          : server.call('POST', 'token/update_ttl', { human: 'gus', ttl_seconds: 100 + index }),
+      ),
+    );
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    await Promise.all(Array.from({ length: 10 }, () => server.revoke('gus')));
+    expect(await server.secondsLeft('gus')).toBeNull();
+  });
+});
+
 describe('a key that went while its request was under way', () => {
   it('makes no token: a revocation that came first is seen, though the key was let in before', async () => {
     await service.sql('UPDATE api_keys SET name = name WHERE id = $1', [key.keyId]);
