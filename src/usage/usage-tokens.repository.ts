@@ -14,7 +14,8 @@ const update = (set: string, where: string): string =>
   `UPDATE usage_tokens t SET ${set}
    FROM (SELECT u.id FROM ${TOKENS} WHERE ${where} ORDER BY u.id FOR UPDATE OF u) AS live
    WHERE t.id = live.id RETURNING t.human_id`;
-const REVOKE = update('revoked_at = clock_timestamp()', LIVE);
+/** What is revoked is over too, and so is forgotten an hour later, however long it would have lasted. */
+const REVOKE = update('revoked_at = clock_timestamp(), expires_at = clock_timestamp()', LIVE);
 const SET_TTL = update(
   "expires_at = clock_timestamp() + $3::integer * interval '1 second'",
   `${LIVE} AND ${OF_LIVE_KEYS}`,

@@ -1,9 +1,12 @@
 /** A human's app, with OpenAI's own client and a usage token as its key; and tokens that are none. */
 import { createPrivateKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import OpenAI from 'openai';
-import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
+import { connectionTo } from '../../support/sql.js';
+import { eventually, pause } from '../../support/eventually.js';
+import { UPSTREAM_MODEL, streamPieces } from '../../support/openai-upstream.js';
 import { startUserIssuer, type UserIssuer } from '../../support/oidc-issuer.js';
 import { startService, type MadeKey, type Org, type TestService } from '../../support/service.js';
+import { OpenStream } from '../open-stream.js';
 import { settledCall } from '../ledger.js';
 import { UsageServer, askedLimits, bearer, chat, statusOf } from './usage-client.js';
 
@@ -27,6 +30,15 @@ afterAll(async () => {
   await service.stop();
   await users.stop();
 });
+
+/** A stream of which the first words have come. */
+async function openStream(token: string): Promise<OpenStream> {
+  const words = Array.from({ length: 40 }, (_, index) => ` word${index}`);
+  service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 25 });
+  const stream = OpenStream.start(service, token, { ...ASK, stream: true });
+  await stream.until('word0');
+  return stream;
+}
 
 const clientOf = (apiKey: string): OpenAI => new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey, maxRetries: 0 });
 
@@ -60,7 +72,38 @@ describe("OpenAI's client with a usage token", () => {
     const client = clientOf(await server.token('cem'));
     await client.chat.completions.create(ASK);
     await server.revoke('cem');
-    await expect(client.chat.completions.create(ASK)).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
+    await eventually(() =>
+      expect(client.chat.completions.create(ASK)).rejects.toBeInstanceOf(OpenAI.AuthenticationError),
+    );
+  });
+
+  it('lets a stream that is under way come to its end, and charges it, although the token is revoked meanwhile', async () => {
+    const token = await server.token('dan', { limits: [{ type: 'request_cnt', value: 5 }] });
+    const stream = await openStream(token);
+    await server.revoke('dan');
+    await eventually(async () => (await statusOf(service, token)) === 401);
+    await stream.whole();
+    expect(stream.events.at(-1)).toBe('[DONE]');
+    expect(await server.limits('dan')).toEqual([{ type: 'request_cnt', value: 4 }]);
+  });
+
+  it('is told what is left only once what was used before is charged', async () => {
+    const token = await server.token('eve', { limits: [{ type: 'request_cnt', value: 5 }] });
+    const stream = await openStream(token);
+    const holder = connectionTo(service.database.superuserUrl);
+    await holder.connect();
+    try {
+      // The call was admitted; what it used can't be written while somebody else holds the human's row.
+      await holder.query('BEGIN');
+      await holder.query("SELECT 1 FROM humans WHERE human = 'eve' FOR UPDATE");
+      await stream.whole();
+      const asked = askedLimits(service, token);
+      await pause(100);
+      await holder.query('COMMIT');
+      expect((await asked).json()).toEqual([{ type: 'request_cnt', value: 4 }]);
+    } finally {
+      await holder.end();
+    }
   });
 
   it('reads its own threads', async () => {

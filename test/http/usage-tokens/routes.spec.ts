@@ -1,6 +1,7 @@
 /** The six usage routes and their older twins, field for field. */
+import { eventually } from '../../support/eventually.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
-import { UsageServer, bearer, chat, naming, type Limit } from './usage-client.js';
+import { UsageServer, expectNearly, bearer, chat, naming, type Limit } from './usage-client.js';
 
 let service: TestService;
 let org: Org;
@@ -38,7 +39,7 @@ describe.each(['/v1/usage', '/api/v1/usage'])('under %s', (prefix) => {
     const answer = await server.call('POST', 'token', { human });
     expect(answer.status).toBe(200);
     expect(answer.json()).toEqual({ token: expect.stringMatching(/^eyJ[\w-]+\.[\w-]+\.[\w-]+$/) });
-    expect(await server.secondsLeft(human)).toBe(3600);
+    expectNearly(await server.secondsLeft(human), 3600);
     const { token } = answer.json<{ token: string }>();
     expect((await chat(service, bearer(token))).status).toBe(200);
   });
@@ -93,10 +94,10 @@ describe.each(['/v1/usage', '/api/v1/usage'])('under %s', (prefix) => {
     const human = somebody();
     await server.token(human, { ttl_seconds: 100 });
     await server.token(human, { ttl_seconds: 50_000 });
-    expect(await server.secondsLeft(human)).toBe(50_000);
+    expectNearly(await server.secondsLeft(human), 50_000);
     const updated = await server.call('POST', 'token/update_ttl', { human_id: human, ttl_seconds: 2000 });
     expect([updated.status, updated.text]).toEqual([200, '']);
-    expect(await server.secondsLeft(human)).toBe(2000);
+    expectNearly(await server.secondsLeft(human), 2000);
     await server.revoke(human);
     for (const [route, body] of [
       ['token/check', { human }],
@@ -115,7 +116,7 @@ describe.each(['/v1/usage', '/api/v1/usage'])('under %s', (prefix) => {
       const answer = await server.call('POST', 'token/revoke', { human });
       expect([answer.status, answer.text]).toEqual([200, '']);
     }
-    for (const token of tokens) expect((await chat(service, bearer(token))).status).toBe(401);
+    for (const token of tokens) await eventually(async () => (await chat(service, bearer(token))).status === 401);
     expect((await server.call('POST', 'token/revoke', { human: 'nobody has heard of' })).text).toBe('');
     expect(await service.sql("SELECT 1 FROM humans WHERE human LIKE 'nobody%'")).toEqual([]);
   });
@@ -203,11 +204,11 @@ describe('a request that is at fault', () => {
       [1, 31_536_000],
     ] as const) {
       await server.token(human, { ttl_seconds: seconds });
-      expect(await server.secondsLeft(human)).toBe(left);
+      expectNearly(await server.secondsLeft(human), left);
     }
     const other = somebody();
     expect((await server.call('POST', 'token', { human: other, ttl_seconds: null, limits: null })).status).toBe(200);
-    expect(await server.secondsLeft(other)).toBe(3600);
+    expectNearly(await server.secondsLeft(other), 3600);
     expect(faultOf(await server.call('POST', 'token/update_ttl', { human }), 400).param).toBe('ttl_seconds');
   });
 });
@@ -276,7 +277,7 @@ describe('who may', () => {
     const token = await server.token('ann');
     const answer = await service.call(method, `/v1/usage/${route}`, { headers: bearer(token), body });
     faultOf(answer, 401);
-    expect(await server.secondsLeft('ann')).toBe(3600);
+    expectNearly(await server.secondsLeft('ann'), 3600);
   });
 
   it('writing asks for usage:write, looking for nothing', async () => {
@@ -302,7 +303,7 @@ describe('who may', () => {
     await stranger.updateTtl('bea', 5);
     await stranger.revoke('bea');
     expect(await server.limits('bea')).toEqual([{ type: 'token_cnt', value: 5 }]);
-    expect(await server.secondsLeft('bea')).toBe(500);
+    expectNearly(await server.secondsLeft('bea'), 500);
     expect((await service.call('GET', '/v1/usage/limits', { headers: bearer(token) })).status).toBe(200);
   });
 });
@@ -314,11 +315,9 @@ describe('what was done', () => {
     await server.updateTtl(human, 60);
     await server.revoke(human);
     await server.revoke(human);
-    const [row] = await service.sql<{ id: string }>('SELECT id FROM humans WHERE human = $1', [human]);
     const events = await service.sql<{ action: string; details: object }>(
-      `SELECT action, details FROM audit_events WHERE resource_id = $1 OR action = 'usage_token.created' AND tenant_id = $2
-       ORDER BY occurred_at DESC, id DESC LIMIT 4`,
-      [row?.id, org.tenantId],
+      'SELECT action, details FROM audit_events WHERE tenant_id = $1 ORDER BY occurred_at DESC, id DESC LIMIT 4',
+      [org.tenantId],
     );
     expect(events.reverse()).toEqual([
       { action: 'limits.set', details: { limits: [{ type: 'token_cnt', microUnits: '5000000' }] } },

@@ -92,3 +92,9 @@ export const changeKey = (
   changes: object = {},
 ): Promise<Record<string, unknown>> =>
   client.asUser({ user, tenant: tenantId }, `api-keys/${what}`, { keyId, ...changes });
+
+/** So many seconds are left, or a few less on a busy machine. */
+export function expectNearly(left: number | null, seconds: number): void {
+  expect(left).toBeLessThanOrEqual(seconds);
+  expect(left).toBeGreaterThan(seconds - 60);
+}
