@@ -18,7 +18,7 @@ export interface KeyChanges {
 export function changesOf(before: ApiKeyRecord, request: UpdateKeyRequest): KeyChanges {
   if (before.type === 'PUBLISHABLE') refuseSecretOnly(request);
   else refusePublishableOnly(request);
-  const wanted = Object.entries(wantedBy(request)).filter(([, columns]) => differs(before, columns));
+  const wanted = Object.entries(wantedBy(before, request)).filter(([, columns]) => differs(before, columns));
   return {
     fields: wanted.map(([field]) => field),
     columns: Object.assign({}, ...wanted.map(([, columns]) => columns)) as ApiKeyChanges,
@@ -45,7 +45,7 @@ export function limitColumns(
 }
 
 /** By the request's field. */
-function wantedBy(request: UpdateKeyRequest): Record<string, ApiKeyChanges> {
+function wantedBy(before: ApiKeyRecord, request: UpdateKeyRequest): Record<string, ApiKeyChanges> {
   const { name, description, permissions, rateLimit, expiresAt, neverExpires, oidcConfig, allowedOrigins } = request;
   return {
     ...(name === undefined ? {} : { name: { name } }),
@@ -55,12 +55,18 @@ function wantedBy(request: UpdateKeyRequest): Record<string, ApiKeyChanges> {
     ...(expiresAt === undefined && !neverExpires ? {} : { expiresAt: { expiresAt: expiresAt ?? null } }),
     ...(oidcConfig === undefined ? {} : { oidcConfig: oidcColumns(oidcConfig) }),
     ...(allowedOrigins === undefined ? {} : { allowedOrigins: { allowedOrigins } }),
-    ...wantedLimits(request),
+    ...wantedLimits(before, request),
   };
 }
 
-function wantedLimits(request: UpdateKeyRequest): Record<string, ApiKeyChanges> {
-  if (request.defaultLimits === undefined && request.unlimited === undefined) return {};
+function wantedLimits(before: ApiKeyRecord, request: UpdateKeyRequest): Record<string, ApiKeyChanges> {
+  if (request.defaultLimits === undefined && !request.unlimited) {
+    // `unlimited: false` alone says nothing new of a key with limits, and not which ones of a key without.
+    if (request.unlimited === false && before.unlimited) {
+      throw invalidField('unlimited', 'can be false only where defaultLimits are given');
+    }
+    return {};
+  }
   const { defaultLimits, unlimited } = limitColumns(request.defaultLimits, request.unlimited);
   return { defaultLimits: { defaultLimits }, unlimited: { unlimited } };
 }

@@ -12,6 +12,8 @@ export { TenancyModule } from './tenancy.module.js';
 export {
   LIMIT_TYPES,
   usageLimitChanges,
+  exactAmount,
+  unitsOf,
   usageLimits,
   usageLimitView,
   viewLimits,

@@ -71,7 +71,7 @@ export class TenantsController {
 
   @Post('update')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Rename a tenant; its id stays.' })
+  @ApiOperation({ summary: 'Change what is named of a tenant; its id stays.' })
   @Access({ dashboardUser: { roles: MANAGERS } })
   @Answers(tenantResponse)
   async update(

@@ -1,13 +1,23 @@
 import { z } from 'zod';
 import { dateTime, id, membershipView, name, notice, typedName } from './orgs.dto.js';
+import { usageLimits, usageLimitView } from './usage-limits.js';
 
-export const createTenantRequest = z.strictObject({ name });
+const defaultLimits = usageLimits.meta({
+  description:
+    'What a human may use at first who comes by no key with limits of its own; a type that is not named is unlimited.',
+});
+
+export const createTenantRequest = z.strictObject({ name, defaultLimits: defaultLimits.optional() });
 export type CreateTenantRequest = z.output<typeof createTenantRequest>;
 
 export const tenantIdRequest = z.strictObject({ tenantId: id });
 export type TenantIdRequest = z.output<typeof tenantIdRequest>;
 
-export const updateTenantRequest = z.strictObject({ tenantId: id, name });
+export const updateTenantRequest = z.strictObject({
+  tenantId: id,
+  name: name.optional(),
+  defaultLimits: defaultLimits.optional(),
+});
 export type UpdateTenantRequest = z.output<typeof updateTenantRequest>;
 
 export const deleteTenantRequest = z.strictObject({
@@ -20,6 +30,7 @@ const tenantView = z.object({
   id: z.string(),
   name: z.string(),
   createdAt: dateTime,
+  defaultLimits: z.array(usageLimitView),
   current: z.boolean().meta({ description: 'Whether your token is for this one.' }),
 });
 export const createTenantResponse = z.object({ tenant: tenantView, notice });

@@ -1,12 +1,19 @@
 import { Injectable } from '@nestjs/common';
-import type { Prisma, TenantTransaction } from '../platform/database/index.js';
+import { Prisma, type TenantTransaction } from '../platform/database/index.js';
 import type { QueuedClaims } from './claim-writes.repository.js';
 import type { Cursor } from './newest-first.js';
 import type { OrgTransaction } from './org-transactions.js';
+import type { StoredLimit } from './usage-limits.js';
 
-const COLUMNS = { id: true, name: true, createdAt: true } as const satisfies Prisma.TenantSelect;
+const COLUMNS = { id: true, name: true, createdAt: true, defaultLimits: true } as const satisfies Prisma.TenantSelect;
 
 export type TenantRecord = Prisma.TenantGetPayload<{ select: typeof COLUMNS }>;
+
+export interface TenantChanges {
+  readonly name?: string | undefined;
+  /** Empty: nothing limits humans at first. */
+  readonly defaultLimits?: readonly StoredLimit[] | undefined;
+}
 
 export interface SwitchedTenant {
   readonly org_id: string;
@@ -19,8 +26,12 @@ export interface SwitchedTenant {
 /** An org's tenants. Each method names the org, and Postgres' policies hold where one forgets. */
 @Injectable()
 export class TenantsRepository {
-  create({ tx, orgId }: OrgTransaction, tenant: { readonly id: string; readonly name: string }): Promise<TenantRecord> {
-    return tx.tenant.create({ data: { ...tenant, orgId }, select: COLUMNS });
+  create(
+    { tx, orgId }: OrgTransaction,
+    id: string,
+    { name, ...said }: TenantChanges & { readonly name: string },
+  ): Promise<TenantRecord> {
+    return tx.tenant.create({ data: { id, orgId, name, ...toData(said) }, select: COLUMNS });
   }
 
   find({ tx, orgId }: OrgTransaction, id: string): Promise<TenantRecord | null> {
@@ -39,9 +50,13 @@ export class TenantsRepository {
   }
 
   /** Null: there is none such. */
-  async rename({ tx, orgId }: OrgTransaction, id: string, name: string): Promise<TenantRecord | null> {
-    const [renamed] = await tx.tenant.updateManyAndReturn({ where: { orgId, id }, data: { name }, select: COLUMNS });
-    return renamed ?? null;
+  async update({ tx, orgId }: OrgTransaction, id: string, changes: TenantChanges): Promise<TenantRecord | null> {
+    const [updated] = await tx.tenant.updateManyAndReturn({
+      where: { orgId, id },
+      data: toData(changes),
+      select: COLUMNS,
+    });
+    return updated ?? null;
   }
 
   /**
@@ -77,4 +92,13 @@ export class TenantsRepository {
     if (row === undefined) throw new TypeError('delete_tenant gave no row.');
     return row.result;
   }
+}
+
+function toData({ name, defaultLimits }: TenantChanges) {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(defaultLimits === undefined
+      ? {}
+      : { defaultLimits: defaultLimits.length === 0 ? Prisma.DbNull : defaultLimits.map((limit) => ({ ...limit })) }),
+  };
 }

@@ -51,8 +51,9 @@ export class TenantsService {
       const idempotent = this.idempotency.request(owner, key, 'tenants/create', request);
       return this.idempotency.once(org.tx, idempotent, principal.tenantId, async () => {
         const id = newTenantId(slugOf(request.name));
-        const tenant = await this.repository.create(org, { id, name: request.name });
-        await this.publish(org, principal, 'tenant.created', id);
+        const tenant = await this.repository.create(org, id, request);
+        const { defaultLimits } = request;
+        await this.publish(org, principal, 'tenant.created', id, defaultLimits === undefined ? {} : { defaultLimits });
         const body = { tenant: viewTenant(tenant, principal.tenantId) };
         // The answer is about the new tenant, and goes with that one.
         return { body, kept: body, tenantId: id };
@@ -65,12 +66,22 @@ export class TenantsService {
     return this.orgs.read(principal, async (org) => (await this.repository.find(org, tenantId)) ?? notFound());
   }
 
-  /** @throws Fault not_found, permission_denied */
-  update(principal: DashboardUserPrincipal, { tenantId, name }: UpdateTenantRequest): Promise<TenantRecord> {
+  /**
+   * Changes what is named. Default limits hold for whoever comes from then on; those who are there keep what they have.
+   *
+   * @throws Fault not_found, permission_denied
+   */
+  update(principal: DashboardUserPrincipal, { tenantId, ...changes }: UpdateTenantRequest): Promise<TenantRecord> {
+    const { defaultLimits } = changes;
+    const fields = Object.entries(changes).flatMap(([field, value]) => (value === undefined ? [] : [field]));
     return this.orgs.change(principal, async (org) => {
-      const renamed = (await this.repository.rename(org, tenantId, name)) ?? notFound();
-      await this.publish(org, principal, 'tenant.updated', tenantId, { fields: ['name'] });
-      return renamed;
+      if (fields.length === 0) return (await this.repository.find(org, tenantId)) ?? notFound();
+      const updated = (await this.repository.update(org, tenantId, changes)) ?? notFound();
+      await this.publish(org, principal, 'tenant.updated', tenantId, {
+        fields,
+        ...(defaultLimits === undefined ? {} : { defaultLimits }),
+      });
+      return updated;
     });
   }
 

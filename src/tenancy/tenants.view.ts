@@ -1,7 +1,14 @@
 import { formatTimestamp } from '../platform/http/index.js';
 import type { TenantRecord } from './tenants.repository.js';
+import { viewLimits } from './usage-limits.js';
 
 /** A tenant as somebody sees it whose token is for `currentTenantId`. */
-export function viewTenant({ id, name, createdAt }: TenantRecord, currentTenantId: string): object {
-  return { id, name, createdAt: formatTimestamp(createdAt), current: id === currentTenantId };
+export function viewTenant({ id, name, createdAt, defaultLimits }: TenantRecord, currentTenantId: string): object {
+  return {
+    id,
+    name,
+    createdAt: formatTimestamp(createdAt),
+    defaultLimits: viewLimits(defaultLimits),
+    current: id === currentTenantId,
+  };
 }

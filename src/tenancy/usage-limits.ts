@@ -32,9 +32,13 @@ const exactly = (units: number, context: z.RefinementCtx): string => {
   return z.NEVER;
 };
 
-const value = double(0, MAX_VALUE)
-  .transform(exactly)
-  .meta({ type: 'number', description: `At most ${DECIMALS} decimals; 0 blocks.` });
+/** A number from 0 on, as the exact digits of its millionths; one that can't be told exactly is refused. */
+export const exactAmount = (max: number): z.ZodType<string> =>
+  double(0, max)
+    .transform(exactly)
+    .meta({ type: 'number', description: `At most ${DECIMALS} decimals.` });
+
+const value = exactAmount(MAX_VALUE).meta({ type: 'number', description: `At most ${DECIMALS} decimals; 0 blocks.` });
 
 /** As it is set where numbers are numbers alone; null removes the limit. */
 const changedValue = z
@@ -93,7 +97,8 @@ function microUnitsOf(units: number): string | null {
   return BigInt(whole + fraction.padEnd(DECIMALS, '0')).toString();
 }
 
-function unitsOf(microUnits: string): number {
+/** For reading: exact up to 15 digits. */
+export function unitsOf(microUnits: string): number {
   const digits = microUnits.padStart(DECIMALS + 1, '0');
   return Number(`${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`);
 }

@@ -24,11 +24,16 @@ export class OpenStream {
     });
   }
 
-  static start(service: Pick<ServiceClient, 'baseUrl'>, key: string, body: object): OpenStream {
+  static start(
+    service: Pick<ServiceClient, 'baseUrl'>,
+    key: string,
+    body: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): OpenStream {
     const request = http.request(new URL('/v1/chat/completions', service.baseUrl), {
       method: 'POST',
       agent: false,
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}`, ...headers },
     });
     request.end(JSON.stringify(body));
     return new OpenStream(request);

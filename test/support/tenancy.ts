@@ -47,7 +47,7 @@ export function startTenancy(databaseUrl: string, writer: ClaimsWriter, override
   events.subscribe(async (event) => {
     published.push(event);
   });
-  const idempotency = new IdempotencyKeys(database);
+  const idempotency = new IdempotencyKeys(database, peppers);
   const pageTokens = new PageTokens(peppers);
   const orgs = new OrgTransactions(database);
   const members = new MembersRepository();

@@ -1,6 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { testSettings } from '../../../test/support/settings.js';
 import { rowsOf, seedTenant, type SeededTenant } from '../../../test/support/sql.js';
+import { PepperRing } from '../crypto/index.js';
 import { Database } from '../database/index.js';
 import { Fault } from '../errors/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from './idempotency-keys.js';
@@ -14,7 +15,7 @@ let other: SeededTenant;
 beforeAll(async () => {
   postgres = await createTestDatabase();
   database = new Database(testSettings({ databaseUrl: postgres.ownerUrl }));
-  keys = new IdempotencyKeys(database);
+  keys = new IdempotencyKeys(database, new PepperRing(testSettings({}).peppers));
   tenant = await seedTenant(postgres.superuserUrl);
   other = await seedTenant(postgres.superuserUrl);
 });
@@ -68,6 +69,31 @@ it('a repeat does nothing, answers the same without its secret, and says so', as
     "SELECT row_to_json(i)::text AS all FROM idempotency_keys i WHERE key = 'k1'",
   );
   expect(row?.all).not.toContain('s3cret');
+});
+
+it('keeps no hash of a message that could be guessed by whoever has the table alone', async () => {
+  await send({ key: 'hashed', message: { human: 'ann@example.org' } });
+  const [row] = await rowsOf<{ request_hash: Buffer }>(
+    postgres.superuserUrl,
+    "SELECT request_hash FROM idempotency_keys WHERE key = 'hashed'",
+  );
+  const hashUnder = (secret: string) =>
+    new IdempotencyKeys(database, new PepperRing([{ version: 1, secret: Buffer.alloc(32, secret) }])).request(
+      'o',
+      'k',
+      'r',
+      { human: 'ann@example.org' },
+    )?.requestHash;
+  expect(hashUnder('a')).not.toEqual(hashUnder('b'));
+  expect(row?.request_hash).not.toEqual(hashUnder('a'));
+});
+
+it('takes a repeat for one though a pepper was added meanwhile', async () => {
+  await send({ key: 'rotated' });
+  const [oldest] = testSettings({}).peppers.slice(-1);
+  const ring = new PepperRing([{ version: 99, secret: Buffer.alloc(32, 'new') }, oldest!]);
+  const after = new IdempotencyKeys(database, ring).request('acme:user:ann', 'rotated', 'r', { a: 1 });
+  expect(after?.requestHash).toEqual(keys.request('acme:user:ann', 'rotated', 'r', { a: 1 })?.requestHash);
 });
 
 it('of many at once one does the work, and all are answered the same', async () => {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { PepperRing } from '../crypto/index.js';
 import { Database, type TenantTransaction } from '../database/index.js';
 import { Fault } from '../errors/index.js';
 import { logger } from '../logging/index.js';
@@ -48,7 +48,10 @@ interface Claim {
 export class IdempotencyKeys implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly peppers: PepperRing,
+  ) {}
 
   onApplicationBootstrap(): void {
     this.timer = setInterval(() => {
@@ -63,16 +66,18 @@ export class IdempotencyKeys implements OnApplicationBootstrap, OnApplicationShu
   }
 
   /**
+   * Of the request a hash is kept, under a pepper: a message may name a human, and could be guessed by one who has the
+   * table. The oldest pepper, so that one that is added meanwhile makes no other request of a repeat.
+   *
    * @param owner tenant and principal
    * @param key the header's value; null: none was sent
    * @param message the request as it was understood: spelling and spaces make no other request of it
    */
   request(owner: string, key: string | null, route: string, message: unknown): IdempotentRequest | null {
     if (key === null) return null;
-    const requestHash = createHash('sha256')
-      .update(`${route}\0${JSON.stringify(message)}`)
-      .digest();
-    return { owner, key, requestHash };
+    const oldest = this.peppers.candidates(`idempotency\0${route}\0${JSON.stringify(message)}`).at(-1);
+    if (oldest === undefined) throw new TypeError('There is no pepper.');
+    return { owner, key, requestHash: oldest.hash };
   }
 
   /**

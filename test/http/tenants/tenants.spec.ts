@@ -1,7 +1,7 @@
 import { eventually } from '../../support/eventually.js';
 import { startService, type Org, type TestService } from '../../support/service.js';
 import { addEveryRole, member, ownerOf, post } from '../orgs/people.js';
-import { expectPlatformRefusal, platformError, type PlatformError } from '../refusals.js';
+import { expectPlatformRefusal, fieldsOf, platformError, type PlatformError } from '../refusals.js';
 
 let service: TestService;
 let org: Org;
@@ -41,6 +41,7 @@ describe('tenants/create', () => {
         id: expect.stringMatching(/^staging-[a-z0-9]{6}$/) as string,
         name: 'Staging',
         createdAt: expect.stringMatching(/Z$/) as string,
+        defaultLimits: [],
         current: false,
       },
     });
@@ -96,6 +97,50 @@ describe('tenants/list, get and update', () => {
     const body = { tenantId: testing.id, name: 'Trying' };
     expect(await service.asUser(there, 'tenants/update', body)).toEqual({ tenant: renamed });
     expect(await service.asUser(ownerOf(org), 'tenants/get', { tenantId: testing.id })).toEqual({ tenant: renamed });
+  });
+
+  it('keep default limits for the humans who come, and tell the log what they were set to', async () => {
+    const limits = [
+      { type: 'token_cnt', value: 1000.000001 },
+      { type: 'cost_micros', value: 0 },
+    ];
+    const { tenant } = await service.asUser<{ tenant: Tenant }>(ownerOf(org), 'tenants/create', {
+      name: 'Limited',
+      default_limits: limits,
+    });
+    const update = async (body: object): Promise<object> =>
+      (await service.asUser<{ tenant: object }>(ownerOf(org), 'tenants/update', { tenantId: tenant.id, ...body })).tenant;
+    expect(tenant).toMatchObject({ defaultLimits: limits });
+    expect(await update({ name: 'Still limited' })).toMatchObject({ name: 'Still limited', defaultLimits: limits });
+    const fewer = [{ type: 'request_cnt', value: 5 }];
+    expect(await update({ defaultLimits: fewer })).toMatchObject({ name: 'Still limited', defaultLimits: fewer });
+    expect(await update({})).toMatchObject({ defaultLimits: fewer });
+    expect(await update({ defaultLimits: [] })).toMatchObject({ defaultLimits: [] });
+    const told = await service.sql<{ details: object }>(
+      "SELECT details FROM audit_events WHERE resource_id = $1 AND action = 'tenant.updated' ORDER BY occurred_at",
+      [tenant.id],
+    );
+    expect(told.map(({ details }) => details)).toEqual([
+      { fields: ['name'] },
+      { fields: ['defaultLimits'], defaultLimits: [{ type: 'request_cnt', microUnits: '5000000' }] },
+      { fields: ['defaultLimits'], defaultLimits: [] },
+    ]);
+  });
+
+  it.each([
+    ['defaultLimits.0.type', { default_limits: [{ type: 'tokens', value: 1 }] }],
+    ['defaultLimits.0.value', { default_limits: [{ type: 'token_cnt', value: -1 }] }],
+    ['defaultLimits', { default_limits: { type: 'token_cnt', value: 1 } }],
+    ['name', { name: '' }],
+  ])('refuse a bad %s', async (field, body) => {
+    for (const route of ['create', 'update']) {
+      const send = () =>
+        post(service, ownerOf(org), `tenants/${route}`, {
+          ...(route === 'create' ? { name: 'New' } : { tenantId: org.tenantId }),
+          ...body,
+        });
+      expect(fieldsOf(await expectPlatformRefusal(service, send, 400))).toEqual([field]);
+    }
   });
 
   it("answer another org's tenant exactly as one that is not there", async () => {

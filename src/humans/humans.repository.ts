@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type TenantTransaction } from '../platform/database/index.js';
+import type { Cursor } from '../platform/http/index.js';
+import { LIMIT_TYPES, type LimitType } from '../tenancy/index.js';
+
+export interface HumanRecord extends Readonly<Record<LimitType, bigint | null>> {
+  readonly id: string;
+  readonly human: string;
+  readonly createdAt: Date;
+  /** By the very transaction that looks. */
+  readonly isNew: boolean;
+}
+
+/** A transaction that sees one tenant's humans. */
+export interface TenantHumans {
+  readonly tx: TenantTransaction;
+  readonly tenantId: string;
+}
+
+const SELECT = `SELECT id, human, created_at AS "createdAt", ${LIMIT_TYPES.join(', ')},
+                       xmin = pg_current_xact_id()::xid AS "isNew" FROM humans`;
+
+/** Humans of one tenant. Each method names the tenant, and Postgres' policies hold where one forgets. */
+@Injectable()
+export class HumansRepository {
+  constructor(private readonly database: Database) {}
+
+  transaction<T>(tenantId: string, work: (humans: TenantHumans) => Promise<T>): Promise<T> {
+    return this.database.withTenant(tenantId, (tx) => work({ tx, tenantId }));
+  }
+
+  /** For what writes: the tenant stays until it is done. */
+  change<T>(tenantId: string, work: (humans: TenantHumans) => Promise<T>): Promise<T> {
+    return this.database.changeTenant(tenantId, (tx) => work({ tx, tenantId }));
+  }
+
+  async find({ tx, tenantId }: TenantHumans, human: string): Promise<HumanRecord | null> {
+    const [found] = await tx.$queryRawUnsafe<HumanRecord[]>(
+      `${SELECT} WHERE tenant_id = $1 AND human = $2`,
+      tenantId,
+      human,
+    );
+    return found ?? null;
+  }
+
+  list({ tx, tenantId }: TenantHumans, after: Cursor | null, take: number): Promise<HumanRecord[]> {
+    return tx.$queryRawUnsafe<HumanRecord[]>(
+      `${SELECT} WHERE tenant_id = $1 AND (created_at, id) < ($2::timestamptz, $3)
+       ORDER BY created_at DESC, id DESC LIMIT $4::integer`,
+      tenantId,
+      after?.createdAt.toISOString() ?? 'infinity',
+      after?.id ?? '',
+      take,
+    );
+  }
+
+  /**
+   * Takes away the row, with it the limits and the only way back from the id, and by foreign key the tokens.
+   *
+   * @returns the id that the ledger and the log keep; null: there is none such
+   */
+  async delete({ tx, tenantId }: TenantHumans, human: string): Promise<string | null> {
+    const [deleted] = await tx.$queryRawUnsafe<{ id: string }[]>(
+      'DELETE FROM humans WHERE tenant_id = $1 AND human = $2 RETURNING id',
+      tenantId,
+      human,
+    );
+    return deleted?.id ?? null;
+  }
+}

@@ -1,0 +1,13 @@
+import { formatTimestamp } from '../platform/http/index.js';
+import { viewLimits } from '../tenancy/index.js';
+import { remainingOf } from './human-limits.js';
+import type { HumanView } from './humans.dto.js';
+import type { HumanRecord } from './humans.repository.js';
+
+export function viewHuman(record: HumanRecord): HumanView {
+  return {
+    human: record.human,
+    createdAt: formatTimestamp(record.createdAt),
+    limits: viewLimits(remainingOf(record)),
+  };
+}
