@@ -2,6 +2,9 @@ import { Module } from '@nestjs/common';
 import { HumansModule } from '../humans/index.js';
 import { ProcessLease } from './process-lease.js';
 import { UsageLedger } from './usage-ledger.js';
+import { UsageReportsController } from './usage-reports.controller.js';
+import { UsageReportsRepository } from './usage-reports.repository.js';
+import { UsageReportsService } from './usage-reports.service.js';
 import { UsageTokenDirectory } from './usage-token.directory.js';
 import { UsageTokenJwt } from './usage-token.jwt.js';
 import { UsageTokenPruner } from './usage-token.pruner.js';
@@ -12,10 +15,12 @@ import { UsageTokensService } from './usage-tokens.service.js';
 
 @Module({
   imports: [HumansModule],
-  controllers: [UsageTokensController, OlderUsageTokensController],
+  controllers: [UsageReportsController, UsageTokensController, OlderUsageTokensController],
   providers: [
     ProcessLease,
     UsageLedger,
+    UsageReportsRepository,
+    UsageReportsService,
     UsageTokenDirectory,
     UsageTokenJwt,
     UsageTokenPruner,

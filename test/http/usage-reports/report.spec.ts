@@ -1,0 +1,248 @@
+/** Usage that a tenant's servers report: counted once, exactly, and taken from the human's limit. */
+import { randomUUID } from 'node:crypto';
+import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
+import { ownerOf } from '../orgs/people.js';
+import { expectPlatformRefusal, fieldsOf, platformError } from '../refusals.js';
+
+let service: TestService;
+let org: Org;
+let key: string;
+let keyId: string;
+
+beforeAll(async () => {
+  service = await startService({ settings: { requestsPerMinute: 1_000_000 } });
+  // What webhooks would hear of, in place of whatever the migrations do there.
+  await service.sql('CREATE TABLE heard (tenant_id text, type text, human_id text, payload jsonb)');
+  await service.sql('GRANT INSERT ON heard TO gatehouse_definer');
+  await service.sql(
+    `CREATE OR REPLACE FUNCTION enqueue_webhook_event(p_tenant_id text, p_type text, p_human_id text, p_payload jsonb)
+       RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+       AS $$ INSERT INTO heard VALUES (p_tenant_id, p_type, p_human_id, p_payload) $$`,
+  );
+});
+
+afterAll(() => service.stop());
+
+beforeEach(async () => {
+  org = await service.seedOrg();
+  ({ key, keyId } = await service.createKey(org));
+});
+
+interface Report {
+  readonly type?: unknown;
+  readonly value?: unknown;
+  readonly human?: unknown;
+  readonly idempotency_key?: unknown;
+  readonly [other: string]: unknown;
+}
+
+const post = (route: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
+  service.call('POST', `/api/v1/${route}`, { headers: { 'x-api-key': key, ...headers }, body });
+const report = (changes: Report = {}, headers: Record<string, string> = {}): Promise<Answer> =>
+  post(
+    'usage/report',
+    { type: 'conversational_seconds', value: 10, human: 'ann', idempotency_key: randomUUID(), ...changes },
+    headers,
+  );
+async function reported(changes: Report = {}, headers: Record<string, string> = {}): Promise<string> {
+  const answer = await report(changes, headers);
+  expect({ status: answer.status, text: answer.text }).toMatchObject({ status: 200 });
+  return answer.json<{ reportId: string }>().reportId;
+}
+const limit = (type: string, value: number, human = 'ann'): Promise<Answer> =>
+  post('humans/upsert', { human, limits: [{ type, value }] });
+async function left(human = 'ann'): Promise<object[]> {
+  return (await post('humans/get', { human })).json<{ human: { limits: object[] } }>().human.limits;
+}
+const ledger = (): Promise<Record<string, unknown>[]> =>
+  service.sql('SELECT * FROM usage_reports WHERE tenant_id = $1 ORDER BY created_at, id', [org.tenantId]);
+const heard = (type: string): Promise<{ human_id: string; payload: object }[]> =>
+  service.sql('SELECT human_id, payload FROM heard WHERE tenant_id = $1 AND type = $2', [org.tenantId, type]);
+
+describe('a report', () => {
+  it('stands in the ledger to the millionth, brings its human into existence, and is told of', async () => {
+    const answer = await report({ value: '0.000001', idempotency_key: 'call-7' });
+    expect(answer.json()).toStrictEqual({ reportId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string });
+    const { reportId } = answer.json<{ reportId: string }>();
+    const [human] = await service.sql<{ id: string }>('SELECT id FROM humans WHERE tenant_id = $1', [org.tenantId]);
+    expect(await ledger()).toEqual([
+      expect.objectContaining({
+        id: reportId,
+        human_id: human!.id,
+        key_id: keyId,
+        user_id: null,
+        type: 'conversational_seconds',
+        micro_units: '1',
+      }),
+    ]);
+    expect(await heard('usage.tracked')).toEqual([
+      { human_id: human!.id, payload: { id: reportId, type: 'conversational_seconds', value: 0.000001 } },
+    ]);
+  });
+
+  it('of a person at the dashboard names that person', async () => {
+    await service.asUser(ownerOf(org), 'usage/report', {
+      type: 'memory_message_cnt',
+      value: 2,
+      human: 'ann',
+      idempotencyKey: 'k',
+    });
+    expect(await ledger()).toEqual([expect.objectContaining({ user_id: org.user, key_id: null })]);
+  });
+
+  it.each(['conversational_seconds', 'voice_synthesis_seconds', 'memory_message_cnt'])(
+    'of %s is taken from that limit, and from no other',
+    async (type) => {
+      for (const limited of ['conversational_seconds', 'voice_synthesis_seconds', 'memory_message_cnt', 'token_cnt'])
+        await limit(limited, 100);
+      await reported({ type, value: 12.25 });
+      expect(await left()).toEqual(
+        ['conversational_seconds', 'voice_synthesis_seconds', 'token_cnt', 'memory_message_cnt'].map((each) => ({
+          type: each,
+          value: each === type ? 87.75 : 100,
+        })),
+      );
+    },
+  );
+
+  it('is taken beyond the limit, which then shows 0, and is told once for each time that the limit is set', async () => {
+    await limit('conversational_seconds', 10);
+    await reported({ value: 10 });
+    expect([await left(), await heard('usage.limit_exceeded')]).toEqual([
+      [{ type: 'conversational_seconds', value: 0 }],
+      [],
+    ]);
+    await reported({ value: 0.5 });
+    await reported({ value: 5 });
+    expect(await left()).toEqual([{ type: 'conversational_seconds', value: 0 }]);
+    expect(await heard('usage.limit_exceeded')).toEqual([
+      { human_id: expect.stringMatching(/^hum_/) as string, payload: { type: 'conversational_seconds' } },
+    ]);
+    expect(await ledger()).toHaveLength(3);
+    await limit('conversational_seconds', 0);
+    await reported({ value: 1 });
+    expect(await heard('usage.limit_exceeded')).toHaveLength(2);
+  });
+
+  it('never brings a limit to its end, however much there is of them', async () => {
+    await limit('conversational_seconds', 0);
+    await service.sql('UPDATE humans SET conversational_seconds = -8999999999999999999 WHERE tenant_id = $1', [
+      org.tenantId,
+    ]);
+    await reported({ value: 1_000_000_000 });
+    await reported({ value: 1_000_000_000 });
+    expect(await left()).toEqual([{ type: 'conversational_seconds', value: 0 }]);
+  });
+});
+
+describe('a repeat', () => {
+  it('is answered the same, and counted once', async () => {
+    await limit('conversational_seconds', 100);
+    const body = { idempotency_key: 'same', value: 1.5 };
+    const first = await report(body);
+    const again = await report({ ...body, value: '1.50' });
+    expect(again.text).toBe(first.text);
+    expect(again.headers['x-gatehouse-idempotent-replay']).toBe('true');
+    expect(await left()).toEqual([{ type: 'conversational_seconds', value: 98.5 }]);
+    expect(await ledger()).toHaveLength(1);
+    expect(await heard('usage.tracked')).toHaveLength(1);
+  });
+
+  it.each([
+    ['value', { value: 11 }],
+    ['type', { type: 'memory_message_cnt' }],
+    ['human', { human: 'bea' }],
+  ])('with another %s is a conflict, and changes nothing', async (_, changes) => {
+    await reported({ idempotency_key: 'taken' });
+    const error = await expectPlatformRefusal(service, () => report({ idempotency_key: 'taken', ...changes }), 409);
+    expect(fieldsOf(error)).toEqual(['idempotencyKey']);
+  });
+
+  it('of many that come at once is one report', async () => {
+    await limit('conversational_seconds', 100);
+    const ids = await Promise.all(Array.from({ length: 20 }, () => reported({ idempotency_key: 'at once' })));
+    expect(new Set(ids).size).toBe(1);
+    expect(await ledger()).toHaveLength(1);
+    expect(await left()).toEqual([{ type: 'conversational_seconds', value: 90 }]);
+  });
+
+  it('by its header alone is answered from what was kept', async () => {
+    const body = { idempotency_key: 'in the body' };
+    const first = await report(body, { 'idempotency-key': 'in-the-header' });
+    const again = await report(body, { 'idempotency-key': 'in-the-header' });
+    expect(again.json()).toEqual({ ...first.json<object>(), notice: expect.any(String) as string });
+    const otherBody = { idempotency_key: 'another' };
+    platformError(await report(otherBody, { 'idempotency-key': 'in-the-header' }), 409);
+    expect(await ledger()).toHaveLength(1);
+  });
+
+  it("of another tenant's key is another report", async () => {
+    await reported({ idempotency_key: 'shared' });
+    const other = await service.seedOrg();
+    ({ key } = await service.createKey(other));
+    await reported({ idempotency_key: 'shared', value: 3 });
+    expect(await service.sql('SELECT 1 FROM usage_reports WHERE tenant_id = ANY ($1)', [
+      [org.tenantId, other.tenantId],
+    ])).toHaveLength(2);
+  });
+});
+
+describe('a human who was erased', () => {
+  it('leaves the report without a name; a repeat of it counts nothing and brings nobody back', async () => {
+    const human = `gone-${randomUUID()}@example.org`;
+    const body = { human, idempotency_key: `call of ${human}` };
+    const reportId = await reported(body, { 'idempotency-key': 'erased-later' });
+    expect((await post('humans/delete', { human })).status).toBe(200);
+    expect(await reported(body)).toBe(reportId);
+    expect(await ledger()).toHaveLength(1);
+    expect(await service.sql('SELECT 1 FROM humans WHERE tenant_id = $1', [org.tenantId])).toEqual([]);
+    expect(JSON.stringify(await ledger())).not.toContain(human);
+    // A report of its own: somebody new.
+    await reported({ human });
+    expect(new Set((await ledger()).map((row) => row['human_id'])).size).toBe(2);
+  });
+});
+
+describe('what is refused', () => {
+  it.each([
+    ['type', { type: undefined }],
+    ['type', { type: 'seconds' }],
+    ['type', { type: 'token_cnt' }],
+    ['type', { type: 'request_cnt' }],
+    ['type', { type: 'cost_micros' }],
+    ['value', { value: undefined }],
+    ['value', { value: 0 }],
+    ['value', { value: -1 }],
+    ['value', { value: 1.0000001 }],
+    ['value', { value: '1e-7' }],
+    ['value', { value: 1_000_000_001 }],
+    ['value', { value: 'NaN' }],
+    ['human', { human: undefined }],
+    ['human', { human: ' ' }],
+    ['human', { human: 'a\0' }],
+    ['idempotencyKey', { idempotency_key: undefined }],
+    ['idempotencyKey', { idempotency_key: '' }],
+    ['idempotencyKey', { idempotency_key: 'k'.repeat(256) }],
+    ['metadata', { metadata: {} }],
+  ])('a bad %s: nothing is written', async (field, changes) => {
+    expect(fieldsOf(await expectPlatformRefusal(service, () => report(changes), 400))).toEqual([field]);
+  });
+
+  it('says of what the platform counts that it does', async () => {
+    const { details } = platformError(await report({ type: 'token_cnt' }), 400);
+    expect(details[0]!.reason).toMatch(/counted by the platform/);
+  });
+
+  it('another human than x-human-id names', async () => {
+    const send = () => report({}, { 'x-human-id': 'bea' });
+    expect(fieldsOf(await expectPlatformRefusal(service, send, 400))).toEqual(['human']);
+    await reported({}, { 'x-human-id': 'ann' });
+  });
+
+  it('a key without usage:write, and whoever acts as a human', async () => {
+    ({ key } = await service.createKey(org, { scopes: ['usage:read', 'users:impersonate', 'usage:write'] }));
+    await expectPlatformRefusal(service, () => report({}, { 'x-on-behalf-of': 'ann' }), 403);
+    ({ key } = await service.createKey(org, { scopes: ['usage:read'] }));
+    await expectPlatformRefusal(service, () => report(), 403);
+  });
+});
