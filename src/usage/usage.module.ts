@@ -2,6 +2,9 @@ import { Module } from '@nestjs/common';
 import { HumansModule } from '../humans/index.js';
 import { ProcessLease } from './process-lease.js';
 import { UsageLedger } from './usage-ledger.js';
+import { UsageQueryController } from './usage-query.controller.js';
+import { UsageQueryRepository } from './usage-query.repository.js';
+import { UsageQueryService } from './usage-query.service.js';
 import { UsageReportsController } from './usage-reports.controller.js';
 import { UsageReportsRepository } from './usage-reports.repository.js';
 import { UsageReportsService } from './usage-reports.service.js';
@@ -15,10 +18,12 @@ import { UsageTokensService } from './usage-tokens.service.js';
 
 @Module({
   imports: [HumansModule],
-  controllers: [UsageReportsController, UsageTokensController, OlderUsageTokensController],
+  controllers: [UsageQueryController, UsageReportsController, UsageTokensController, OlderUsageTokensController],
   providers: [
     ProcessLease,
     UsageLedger,
+    UsageQueryRepository,
+    UsageQueryService,
     UsageReportsRepository,
     UsageReportsService,
     UsageTokenDirectory,

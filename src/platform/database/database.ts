@@ -225,6 +225,11 @@ function postgresCode(error: Error): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
+/** Whether Postgres gave a statement up since it took longer than it was allowed to. */
+export function isCanceled(error: unknown): boolean {
+  return error instanceof Error && postgresCode(error) === '57014';
+}
+
 /** A connection error becomes a 503; a fault, or an error of the statement, stays what it is. */
 export function asFault(error: unknown): unknown {
   if (error instanceof Fault || !isConnectionError(error)) return error;

@@ -1,4 +1,4 @@
-export { Database, asFault, type NamedStatement, type TenantTransaction } from './database.js';
+export { Database, asFault, isCanceled, type NamedStatement, type TenantTransaction } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { EmbeddedPostgresError } from './embedded/embedded-postgres.error.js';
 export { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded/embedded-postgres.js';

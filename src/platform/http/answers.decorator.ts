@@ -1,3 +1,4 @@
+import { StreamableFile } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { DIALECT_METADATA } from './dialect.js';
@@ -10,15 +11,22 @@ type Handler = (this: object, ...args: unknown[]) => unknown;
  * What a handler answers: told in OpenAPI, and, on the platform surface, what it is held to. Whatever a handler there
  * returns passes `writeMessage`, so that nothing goes out that was not declared; other dialects' answers go out as they
  * are.
+ *
+ * @param options.orFile the content type of a file that the handler may answer instead, where it was asked to
  */
 export const Answers =
-  (schema: z.ZodType): MethodDecorator =>
+  (schema: z.ZodType, { orFile }: { readonly orFile?: string } = {}): MethodDecorator =>
   (target, key, descriptor) => {
-    ApiOkResponse({ schema: openApiSchema(schema, 'output') })(target, key, descriptor);
+    const told = openApiSchema(schema, 'output');
+    ApiOkResponse(
+      orFile === undefined
+        ? { schema: told }
+        : { content: { 'application/json': { schema: told }, [mediaTypeOf(orFile)]: { schema: { type: 'string' } } } },
+    )(target, key, descriptor);
     const handler = descriptor.value as Handler;
     const answering: Handler = function (...args) {
       const answer = handler.apply(this, args);
-      return speaksPlatform(this) ? writeWhenThere(answer, schema) : answer;
+      return speaksPlatform(this) ? writeWhenThere(answer, schema, orFile) : answer;
     };
     // The framework knows a handler by what hangs on the function and by its name.
     Object.defineProperty(answering, 'name', { value: handler.name });
@@ -28,8 +36,16 @@ export const Answers =
     Object.assign(descriptor, { value: answering });
   };
 
-async function writeWhenThere(answer: unknown, schema: z.ZodType): Promise<unknown> {
-  return writeMessage(await answer, schema);
+async function writeWhenThere(answer: unknown, schema: z.ZodType, orFile: string | undefined): Promise<unknown> {
+  const answered = await answer;
+  if (orFile !== undefined && answered instanceof StreamableFile && answered.getHeaders().type === orFile) {
+    return answered;
+  }
+  return writeMessage(answered, schema);
+}
+
+function mediaTypeOf(contentType: string): string {
+  return contentType.split(';', 1)[0] ?? contentType;
 }
 
 /** The controller's decorator runs after those of its handlers: it is asked for when a handler is called. */
