@@ -6,7 +6,7 @@ import type { Group } from './usage-query.dto.js';
 
 /** Shorter than a connection's patience: what takes longer is told so, and does not cost the connection. */
 const STATEMENT_TIMEOUT_MS = 4000;
-const FETCHED_AT_ONCE = 2000;
+const FETCHED_AT_ONCE = 500;
 
 export interface UsageQuery {
   readonly tenantId: string;

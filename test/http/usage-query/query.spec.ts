@@ -1,6 +1,7 @@
 /** The ledger added up: by whatever group, in whichever form, it is the ledger's own sums. */
 import { randomUUID } from 'node:crypto';
 import { reservation, settlement, startLedgerProcess, type LedgerProcess } from '../../support/ledger-process.js';
+import { connectionTo } from '../../support/sql.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
 import type { Reservation, Settlement } from '../../../src/usage/index.js';
 import { ownerOf, post } from '../orgs/people.js';
@@ -183,10 +184,10 @@ describe('the totals', () => {
   );
 
   it.each([
-    ['human', 'human = $2', { human: HUMANS[1]! }, 'human_id = (SELECT id FROM humans WHERE human = \'=1+1\')', 'true'],
-    ['key', '', { keyId: 'key_other' }, "key_id = 'key_other'", 'true'],
-    ['model', '', { model: '@cf/model-1' }, 'true', "model = '@cf/model-1'"],
-  ])('of one %s are those of its part of the ledger', async (_name, _unused, filter, where, ofCalls) => {
+    ['human', { human: HUMANS[1]! }, "human_id = (SELECT id FROM humans WHERE human = '=1+1')", 'true'],
+    ['key', { keyId: 'key_other' }, "key_id = 'key_other'", 'true'],
+    ['model', { model: '@cf/model-1' }, 'true', "model = '@cf/model-1'"],
+  ])('of one %s are those of its part of the ledger', async (_name, filter, where, ofCalls) => {
     const { totals, rows } = await query({ ...filter, groupBy: [] });
     expect(totals).toStrictEqual(await plainSums(where, ofCalls));
     expect(rows).toEqual([totals]);
@@ -318,6 +319,19 @@ describe('CSV', () => {
     const fits = await send('usage/query', { ...body, endTime: '2020-01-01T00:00:01Z' });
     expect(parseStrictCsv(fits.text)).toHaveLength(50_001);
   });
+});
+
+it('what takes too long to add up is told so, and costs no connection', async () => {
+  const blocker = connectionTo(service.database.superuserUrl);
+  await blocker.connect();
+  await blocker.query('BEGIN');
+  await blocker.query('LOCK TABLE usage_reports IN ACCESS EXCLUSIVE MODE');
+  try {
+    expect(fieldsOf(platformError(await send('usage/query', {}), 400))).toEqual(['startTime']);
+  } finally {
+    await blocker.end();
+  }
+  expect((await send('usage/query', {})).status).toBe(200);
 });
 
 describe('what is refused', () => {

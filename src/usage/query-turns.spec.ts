@@ -1,0 +1,47 @@
+import { Fault } from '../platform/errors/index.js';
+import { QueryTurns } from './query-turns.js';
+
+/** Work that ends when the test says so. */
+function work() {
+  const events = { begun: false, end: () => undefined as void, fail: () => undefined as void };
+  const run = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      events.begun = true;
+      events.end = resolve;
+      events.fail = () => reject(new Error('broke'));
+    });
+  return { events, run };
+}
+
+const settled = async (): Promise<void> => {
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+};
+
+it('runs so many at once, the others in order as turns come free, whether by an end or an error', async () => {
+  const turns = new QueryTurns(2, 10);
+  const works = [work(), work(), work(), work()];
+  const ends = works.map(({ run }) => turns.run(run).catch(() => 'broke'));
+  await settled();
+  expect(works.map(({ events }) => events.begun)).toEqual([true, true, false, false]);
+  works[1]!.events.fail();
+  await settled();
+  expect(works.map(({ events }) => events.begun)).toEqual([true, true, true, false]);
+  for (const { events } of works) {
+    events.end();
+    await settled();
+  }
+  expect(await Promise.all(ends)).toEqual([undefined, 'broke', undefined, undefined]);
+  const free = [work(), work(), work()];
+  for (const { run } of free) void turns.run(run);
+  await settled();
+  expect(free.map(({ events }) => events.begun)).toEqual([true, true, false]);
+});
+
+it('tells whoever comes when too many wait to come again', async () => {
+  const turns = new QueryTurns(1, 1);
+  const [running, waiting] = [work(), work()];
+  void turns.run(running.run);
+  void turns.run(waiting.run);
+  await expect(turns.run(() => Promise.resolve())).rejects.toMatchObject({ kind: 'unavailable', retryAfterSeconds: 2 });
+  await expect(turns.run(() => Promise.resolve())).rejects.toBeInstanceOf(Fault);
+});

@@ -1,0 +1,56 @@
+import { csvHeader, csvLines } from './usage-csv.js';
+import type { UsageRowView } from './usage-query.dto.js';
+import { decimalOf, viewSums } from './usage-query.view.js';
+
+const NONE = viewSums({
+  requests: '0',
+  input_tokens: '0',
+  output_tokens: '0',
+  cost: '0',
+  unpriced: '0',
+  conversational: '0',
+  voice: '0',
+  memory: '0',
+});
+const row = (over: Partial<UsageRowView>): UsageRowView => ({ ...NONE, ...over });
+
+it.each([
+  ['0', '0'],
+  ['1', '0.000001'],
+  ['1000000', '1'],
+  ['1500000', '1.5'],
+  ['-1', '-0.000001'],
+  ['-12000000', '-12'],
+  ['123456789012345678901234567890', '123456789012345678901234.56789'],
+])('%s millionths are %s', (millionths, units) => {
+  expect(decimalOf(millionths)).toBe(units);
+});
+
+it('has the columns of its groups, whatever is in the table, and ends each line with CRLF', () => {
+  const measures = Object.keys(NONE).join(',');
+  expect(csvHeader([])).toBe(`${measures}\r\n`);
+  expect(csvHeader(['HUMAN', 'HOUR'])).toBe(`startTime,humanId,human,${measures}\r\n`);
+  expect(csvLines(['HUMAN'], [row({}), row({ humanId: 'hum_1' })])).toBe(
+    `,,${Object.values(NONE).join(',')}\r\nhum_1,,${Object.values(NONE).join(',')}\r\n`,
+  );
+});
+
+it.each([
+  ['a plain name', 'ann', 'ann'],
+  ['a comma', 'Doe, Ann', '"Doe, Ann"'],
+  ['a quote', 'the "one"', '"the ""one"""'],
+  ['a line break', 'a\r\nb', '"a\r\nb"'],
+  ['a formula', '=1+1', "'=1+1"],
+  ['a formula with quotes', '=A("x")', `"'=A(""x"")"`],
+  ['a plus', '+49', "'+49"],
+  ['a minus', '-1', "'-1"],
+  ['an at', '@x', "'@x"],
+  ['a tab', '\t=1', "'\t=1"],
+  ['a carriage return', '\r=1', `"'\r=1"`],
+])('writes %s', (_, model, cell) => {
+  expect(csvLines(['MODEL'], [row({ model })]).slice(0, -2)).toBe(`${cell},${Object.values(NONE).join(',')}`);
+});
+
+it('leaves a sum below 0 a number', () => {
+  expect(csvLines([], [row({ requestCnt: '-1' })])).toMatch(/^-1,/);
+});
