@@ -327,6 +327,8 @@ async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIss
     tenantId: org.tenantId,
     model: UPSTREAM_MODEL,
     issuer: oidcConfig.issuer,
+    human: await humanOf(client, org, `kept-in-${org.orgId}`),
+    spareHuman: () => humanOf(client, org, `spare-${randomUUID()}`),
     spareTenantId: async () => {
       const id = `spare-${randomUUID()}`;
       await client.sql("INSERT INTO tenants (id, org_id, name) VALUES ($1, $2, 'Spare')", [id, org.orgId]);
@@ -384,6 +386,14 @@ export async function deliveryTo(client: ServiceClient, { tenantId }: Org, endpo
     [id, tenantId, endpointId],
   );
   return id;
+}
+
+async function humanOf(client: ServiceClient, { tenantId }: Org, human: string): Promise<string> {
+  await client.sql("INSERT INTO humans (tenant_id, human, id) VALUES ($1, $2, 'hum_' || gen_random_uuid())", [
+    tenantId,
+    human,
+  ]);
+  return human;
 }
 
 /** Of the right form, its checksum too: a key that was issued once and is gone. */

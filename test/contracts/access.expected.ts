@@ -6,6 +6,7 @@
  * A new route: add it below, one status for each credential, with the contract beside you. A new kind of credential: add
  * it to access.credentials.ts, and the compiler asks every route about it.
  */
+import { randomUUID } from 'node:crypto';
 import { CREDENTIALS, REFUSED, type Credential, type RecognisedCredential } from './access.credentials.js';
 
 export type Expected = Readonly<Record<Credential, number>>;
@@ -16,7 +17,7 @@ export interface RouteExpectation {
   readonly dialect: 'platform' | 'openai' | 'none';
   readonly expected: Expected;
   /** The field that names one of the caller's tenant's, or org's, resources, if there is one. */
-  readonly resource?: 'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId';
+  readonly resource?: 'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId' | 'human';
 }
 
 /** What a body may speak of: things of the tenant that the credential belongs to. */
@@ -29,16 +30,19 @@ export interface Things {
   readonly tenantId: string;
   /** The provider's model. */
   readonly model: string;
+  /** A human who is there. */
+  readonly human: string;
   /** Where a publishable key's users sign in. */
   readonly issuer: string;
   /** An enabled webhook endpoint, and a delivery to it. */
   readonly endpointId: string;
   readonly deliveryId: string;
   spareEndpointId(): Promise<string>;
-  /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org. */
+  /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org, a human. */
   spareTenantId(): Promise<string>;
   spareUserId(): Promise<string>;
   spareInvitationId(): Promise<string>;
+  spareHuman(): Promise<string>;
   /** The token of an invitation to an org of its own, for the address that every token of the matrix has. */
   invitationToken(): Promise<string>;
 }
@@ -150,8 +154,8 @@ const READING_CONVERSATIONS: Expected = {
   'an end user by a key without scopes': 403,
 };
 
-/** Keys that have every scope, or all but one, as themselves. */
-const KEYS_WITH_EVERY_SCOPE = {
+/** A tenant's servers, by keys that hold every scope; nobody who is, or acts as, a human. */
+const SERVERS = {
   'a key with every scope': 200,
   'a key with every scope but chat:write': 200,
   'a key as bearer': 200,
@@ -161,11 +165,16 @@ const KEYS_WITH_EVERY_SCOPE = {
 } as const;
 
 /** Section 2, `audit/list`: "`audit:read`, owner, admin"; nobody reads it as a human. */
-const READING_AUDIT: Expected = { ...ADMINISTRATION, ...KEYS_WITH_EVERY_SCOPE };
+const READING_AUDIT: Expected = { ...ADMINISTRATION, ...SERVERS };
+
+/** Section 2, `humans/…`: "`humans:*`, JWT"; `usage/query`: "`usage:read`, JWT"; viewers hold "every `…:read` but audit". */
+const READING_FOR_THE_TENANT: Expected = { ...ANY_MEMBER, ...SERVERS };
+/** `humans:write`, and `usage/report`: "`usage:write`"; of people, developers up. */
+const WRITING_FOR_THE_TENANT: Expected = { ...MANAGING_KEYS, ...SERVERS };
 
 /** Sections 1 and 2: `webhooks/…` is for "`webhooks:*`, JWT"; a viewer reads; nobody comes as a human. */
-const READING_WEBHOOKS: Expected = { ...ANY_MEMBER, ...KEYS_WITH_EVERY_SCOPE };
-const MANAGING_WEBHOOKS: Expected = { ...MANAGING_KEYS, ...KEYS_WITH_EVERY_SCOPE };
+const READING_WEBHOOKS: Expected = { ...ANY_MEMBER, ...SERVERS };
+const MANAGING_WEBHOOKS: Expected = { ...MANAGING_KEYS, ...SERVERS };
 
 /**
  * Section 3: secret keys alone, by `usage:write`; "key-only routes called with one: 401" of usage tokens. Nobody does it on
@@ -176,12 +185,7 @@ const WRITING_USAGE: Expected = {
   ...each(['an owner', "an owner of both tenants, with the one's token", 'an admin', 'a developer'], 403),
   ...each(['a viewer', 'a viewer whose token says owner'], 403),
   ...each(USAGE_TOKENS, 401),
-  'a key with every scope': 200,
-  'a key with every scope but chat:write': 200,
-  'a key as bearer': 200,
-  'a key in both headers': 200,
-  'a rotated key': 200,
-  "another tenant's key": 200,
+  ...SERVERS,
 };
 
 /** "sk", whatever it may. */
@@ -303,6 +307,18 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   ...post('api-keys/update', MANAGING_KEYS, ({ keyId }) => ({ keyId, description: 'Changed' }), 'keyId'),
   ...post('api-keys/rotate', MANAGING_KEYS, ({ keyId }) => ({ keyId }), 'keyId'),
   ...post('api-keys/revoke', MANAGING_KEYS, ({ spareKeyId }) => ({ keyId: spareKeyId }), 'keyId'),
+
+  ...post('humans/list', READING_FOR_THE_TENANT, () => ({})),
+  ...post('humans/get', READING_FOR_THE_TENANT, ({ human }) => ({ human }), 'human'),
+  ...post('humans/upsert', WRITING_FOR_THE_TENANT, () => ({ human: 'upserted@example.org' })),
+  ...post('humans/delete', WRITING_FOR_THE_TENANT, async (things) => ({ human: await things.spareHuman() }), 'human'),
+  ...post('usage/report', WRITING_FOR_THE_TENANT, () => ({
+    type: 'conversational_seconds',
+    value: 1.5,
+    human: 'reported@example.org',
+    idempotencyKey: randomUUID(),
+  })),
+  ...post('usage/query', READING_FOR_THE_TENANT, () => ({ groupBy: ['HUMAN', 'KEY'] })),
 
   ...post('audit/list', READING_AUDIT, () => ({})),
 

@@ -75,6 +75,7 @@ interface Theirs {
   readonly invitationId: string;
   readonly endpointId: string;
   readonly deliveryId: string;
+  readonly human: string;
 }
 
 /** One of everything that B can have, by B's own people. */
@@ -91,7 +92,11 @@ async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
     email: 'theirs@example.org',
     role: 'viewer',
   });
-  const ids = { tenantId: b.tenantId, spareTenantId: tenant.id, userId, invitationId: invitation.id };
+  const human = `theirs-${b.orgId}@example.org`;
+  await client.asUser(asB, 'humans/upsert', { human });
+  const report = { type: 'memory_message_cnt', value: 1, human, idempotencyKey: 'theirs' };
+  await client.asUser(asB, 'usage/report', report);
+  const ids = { tenantId: b.tenantId, spareTenantId: tenant.id, userId, invitationId: invitation.id, human };
   const endpointId = await endpointOf(client, b);
   const deliveryId = await deliveryTo(client, b, endpointId);
   return { keyId, revokedKeyId, endpointId, deliveryId, ...ids };
@@ -113,6 +118,8 @@ function theirIds(resource: Resource, theirs: Theirs): string[] {
       return [theirs.endpointId];
     case 'deliveryId':
       return [theirs.deliveryId];
+    case 'human':
+      return [theirs.human];
   }
 }
 
@@ -133,6 +140,8 @@ function naming(resource: Resource | undefined, id: string | null): Partial<Thin
       return { endpointId: id, spareEndpointId: made };
     case 'deliveryId':
       return { deliveryId: id };
+    case 'human':
+      return { human: id, spareHuman: made };
   }
 }
 
@@ -209,7 +218,8 @@ async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
   const [row] = await client.sql<{ rows: string }>(
     `SELECT jsonb_build_object(
        ${ofTenants('api_keys', "(to_jsonb(r) - 'last_used_at')")}, ${ofTenants('usage_records')}, ${ofTenants('humans')},
-       ${ofTenants('api_key_retired_secrets')}, ${ofTenants('usage_tokens')}, ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
+       ${ofTenants('api_key_retired_secrets')}, ${ofTenants('usage_reports')}, ${ofTenants('usage_tokens')},
+       ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
        ${ofTenants('webhook_endpoints')}, ${ofTenants('webhook_subscriptions')}, ${ofTenants('webhook_secrets')},
        ${ofTenants('webhook_events')}, ${ofTenants('webhook_deliveries', DELIVERY)},
        ${ofOrg('tenants')}, ${ofOrg('memberships')}, ${ofOrg('invitations')},

@@ -165,13 +165,13 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(i)) FROM invitations i WHERE i.org_id = $2),
        (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.id) FROM audit_events e WHERE e.org_id = $2),
        (SELECT jsonb_agg(to_jsonb(k)) FROM idempotency_keys k WHERE k.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(u) ORDER BY u.id) FROM usage_tokens u WHERE u.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM usage_reports r WHERE r.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(e)) FROM webhook_endpoints e WHERE e.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM webhook_subscriptions s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s)) FROM webhook_secrets s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.id) FROM webhook_events e WHERE e.tenant_id = $1),
-       (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.id) FROM webhook_deliveries d WHERE d.tenant_id = $1),
-       (SELECT jsonb_agg(to_jsonb(u) ORDER BY u.id) FROM usage_tokens u WHERE u.tenant_id = $1),
-       (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM usage_reports r WHERE r.tenant_id = $1)
+       (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.id) FROM webhook_deliveries d WHERE d.tenant_id = $1)
      ) AS all`,
     [tenant.tenantId, tenant.orgId, tenant.ownerId, tenant.leaseId, tenant.window],
   );
