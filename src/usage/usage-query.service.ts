@@ -19,6 +19,8 @@ const DEFAULT_PAGE_SIZE = 50;
 const MAX_CSV_ROWS = 50_000;
 const AT_ONCE = 2;
 const MAY_WAIT = 30;
+/** The first that a timestamp can say. */
+const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
 /** Nobody has this id: a name that nobody has is on no row. */
 const NOBODY = '';
 
@@ -108,7 +110,8 @@ export class UsageQueryService {
     position: Position | null,
   ): Promise<UsageQuery> {
     const before = endTime ?? position?.before ?? (await this.repository.now(tx));
-    const from = startTime ?? position?.from ?? new Date(before.getTime() - DEFAULT_DAYS * DAY_MS);
+    const from =
+      startTime ?? position?.from ?? new Date(Math.max(before.getTime() - DEFAULT_DAYS * DAY_MS, FIRST_TIME));
     if (from >= before) throw invalidField(endTime === undefined ? 'startTime' : 'endTime', 'ends before it begins');
     if (before.getTime() - from.getTime() > MAX_DAYS * DAY_MS) {
       throw invalidField('startTime', `must be at most ${MAX_DAYS} days before the end`);

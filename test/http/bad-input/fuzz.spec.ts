@@ -121,6 +121,28 @@ describe('no answer is ever a 5xx', () => {
       ['rate_limit', 'expiresAt', 'permissions'],
     ],
     ['api-keys/list', { page_size: 5, page_token: '' }, ['pageSize', 'pageToken']],
+    [
+      'tenants/update',
+      { tenant_id: 'x', name: 'T', default_limits: [{ type: 'token_cnt', value: 1 }] },
+      ['tenantId', 'defaultLimits'],
+    ],
+    [
+      'humans/upsert',
+      { human: 'ann', limits: [{ type: 'token_cnt', value: 1.5 }], remove_limits: ['request_cnt'] },
+      ['removeLimits'],
+    ],
+    ['humans/list', { page_size: 5, page_token: '' }, ['pageSize', 'pageToken']],
+    ['humans/delete', { human: 'ann' }, []],
+    [
+      'usage/report',
+      { type: 'conversational_seconds', value: 1.5, human: 'ann', idempotency_key: 'k' },
+      ['idempotencyKey'],
+    ],
+    [
+      'usage/query',
+      { start_time: '2026-01-01T00:00:00Z', end_time: '2026-02-01T00:00:00Z', group_by: ['HUMAN', 'DAY'], format: 'JSON' },
+      ['startTime', 'endTime', 'human', 'key_id', 'model', 'page_token'],
+    ],
     ['orgs/create', { name: 'Acme', slug: 'acme' }, ['display_name']],
   ])('to %s', async (route, good, others) => {
     await fc.assert(
