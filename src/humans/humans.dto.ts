@@ -5,7 +5,11 @@ import { LIMIT_TYPES, usageLimits, usageLimitView } from '../tenancy/index.js';
 /** A human's id, as the tenant chose it: compared byte for byte, so that two Unicode forms of one name are two humans. */
 export const human = text(1, 256)
   .refine((id) => id.trim() !== '', 'is blank')
-  .meta({ minLength: 1, maxLength: 256, description: "The tenant's own id of its end user: an e-mail address, a UUID." });
+  .meta({
+    minLength: 1,
+    maxLength: 256,
+    description: "The tenant's own id of its end user: an e-mail address, a UUID.",
+  });
 
 export const humanRequest = z.strictObject({ human });
 export type HumanRequest = z.output<typeof humanRequest>;
@@ -32,7 +36,9 @@ export const listHumansRequest = pageRequest;
 export const humanView = z.object({
   human: z.string(),
   createdAt: z.string().meta({ format: 'date-time' }),
-  limits: z.array(usageLimitView).meta({ description: 'What is left, at least 0; a type that is not there is unlimited.' }),
+  limits: z
+    .array(usageLimitView)
+    .meta({ description: 'What is left, at least 0; a type that is not there is unlimited.' }),
 });
 export type HumanView = z.output<typeof humanView>;
 

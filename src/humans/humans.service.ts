@@ -30,8 +30,7 @@ export class HumansService {
       `humans/list:${tenantId}`,
       request,
       (record) => record,
-      (after, take) =>
-        this.repository.transaction(tenantId, (humans) => this.repository.list(humans, after, take)),
+      (after, take) => this.repository.transaction(tenantId, (humans) => this.repository.list(humans, after, take)),
     );
   }
 

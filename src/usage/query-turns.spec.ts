@@ -3,7 +3,8 @@ import { QueryTurns } from './query-turns.js';
 
 /** Work that ends when the test says so. */
 function work() {
-  const events = { begun: false, end: () => undefined as void, fail: () => undefined as void };
+  const nothing = (): void => undefined;
+  const events = { begun: false, end: nothing, fail: nothing };
   const run = (): Promise<void> =>
     new Promise((resolve, reject) => {
       events.begun = true;

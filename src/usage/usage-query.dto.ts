@@ -8,7 +8,9 @@ export type Group = (typeof GROUPS)[number];
 const group = enumeration(GROUPS, { HUMAN: 1, KEY: 2, MODEL: 3, HOUR: 4, DAY: 5 });
 
 export const queryUsageRequest = z.strictObject({
-  startTime: timestamp.optional().meta({ format: 'date-time', description: 'From then on. Absent: 30 days before the end.' }),
+  startTime: timestamp
+    .optional()
+    .meta({ format: 'date-time', description: 'From then on. Absent: 30 days before the end.' }),
   endTime: timestamp.optional().meta({ format: 'date-time', description: 'Before then. Absent: now.' }),
   groupBy: z
     .array(group, 'must be a list of groups')
@@ -35,7 +37,10 @@ export const measures = {
   inputTokens: whole,
   outputTokens: whole,
   costMicros: decimal.meta({ description: 'Millionths of a dollar, an exact decimal; of what has a price.' }),
-  unpricedRequestCnt: whole.meta({ format: 'int64', description: 'Of these no price is known: costMicros lacks them.' }),
+  unpricedRequestCnt: whole.meta({
+    format: 'int64',
+    description: 'Of these no price is known: costMicros lacks them.',
+  }),
   conversationalSeconds: decimal,
   voiceSynthesisSeconds: decimal,
   memoryMessageCnt: decimal,

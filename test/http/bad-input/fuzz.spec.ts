@@ -140,7 +140,12 @@ describe('no answer is ever a 5xx', () => {
     ],
     [
       'usage/query',
-      { start_time: '2026-01-01T00:00:00Z', end_time: '2026-02-01T00:00:00Z', group_by: ['HUMAN', 'DAY'], format: 'JSON' },
+      {
+        start_time: '2026-01-01T00:00:00Z',
+        end_time: '2026-02-01T00:00:00Z',
+        group_by: ['HUMAN', 'DAY'],
+        format: 'JSON',
+      },
       ['startTime', 'endTime', 'human', 'key_id', 'model', 'page_token'],
     ],
     ['orgs/create', { name: 'Acme', slug: 'acme' }, ['display_name']],

@@ -55,7 +55,9 @@ it('leaves nothing of the name anywhere, whichever way it came in', async () => 
     });
     expect(answer.status).toBe(200);
   }
-  await eventually(async () => (await service.sql("SELECT 1 FROM usage_records WHERE state = 'RESERVED'")).length === 0);
+  await eventually(
+    async () => (await service.sql("SELECT 1 FROM usage_records WHERE state = 'RESERVED'")).length === 0,
+  );
 
   expect((await send('humans/delete', { human })).json()).toStrictEqual({});
   expect(await dump(service.database.superuserUrl)).not.toContain(human);

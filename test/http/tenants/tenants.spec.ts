@@ -109,7 +109,8 @@ describe('tenants/list, get and update', () => {
       default_limits: limits,
     });
     const update = async (body: object): Promise<object> =>
-      (await service.asUser<{ tenant: object }>(ownerOf(org), 'tenants/update', { tenantId: tenant.id, ...body })).tenant;
+      (await service.asUser<{ tenant: object }>(ownerOf(org), 'tenants/update', { tenantId: tenant.id, ...body }))
+        .tenant;
     expect(tenant).toMatchObject({ defaultLimits: limits });
     expect(await update({ name: 'Still limited' })).toMatchObject({ name: 'Still limited', defaultLimits: limits });
     const fewer = [{ type: 'request_cnt', value: 5 }];

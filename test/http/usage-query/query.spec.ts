@@ -82,10 +82,16 @@ async function makeUsage(): Promise<void> {
   const price = { inputPicoUsd: 2_500_000n, outputPicoUsd: 10_000_001n };
   for (const [index, human] of [...HUMANS, null].entries()) {
     for (const model of ['gpt-4o-mini', '@cf/model-1']) {
-      await call({ human, model, keyId, price }, { inputTokens: 10 + index, outputTokens: 7, costPicoUsd: 95_000_007n });
+      await call(
+        { human, model, keyId, price },
+        { inputTokens: 10 + index, outputTokens: 7, costPicoUsd: 95_000_007n },
+      );
       await call({ human, model, keyId: null, userId: 'ann' }, { inputTokens: 3 });
     }
-    await call({ human, keyId: 'key_other' }, { outcome: 'UPSTREAM_ERROR', inputTokens: 0, outputTokens: 0, counted: false });
+    await call(
+      { human, keyId: 'key_other' },
+      { outcome: 'UPSTREAM_ERROR', inputTokens: 0, outputTokens: 0, counted: false },
+    );
   }
   // Open: in no sum.
   await call({ human: HUMANS[0]!, keyId }, null);
@@ -178,7 +184,8 @@ describe('the totals', () => {
     async (_, groupBy) => {
       const { rows, totals } = await every({ groupBy });
       expect(totals).toStrictEqual(await plainSums());
-      for (const measure of MEASURES) expect([measure, added(rows, measure)]).toEqual([measure, added([totals], measure)]);
+      for (const measure of MEASURES)
+        expect([measure, added(rows, measure)]).toEqual([measure, added([totals], measure)]);
       const keys = rows.map(({ startTime, model, keyId: by, humanId }) => [startTime, model, by, humanId].join('|'));
       expect(new Set(keys).size).toBe(rows.length);
     },
@@ -315,7 +322,9 @@ describe('CSV', () => {
     );
     const body = { startTime: '2020-01-01T00:00:00Z', groupBy: ['HUMAN'], format: 'CSV' };
     const long = await send('usage/query', { ...body, endTime: '2020-01-01T00:00:01Z' });
-    expect(platformError(long, 400)).toMatchObject({ details: [{ reason: expect.stringContaining('50000') as string }] });
+    expect(platformError(long, 400)).toMatchObject({
+      details: [{ reason: expect.stringContaining('50000') as string }],
+    });
     await service.sql("DELETE FROM usage_reports WHERE human_id = 'hum_1' AND tenant_id = $1", [org.tenantId]);
     const fits = await send('usage/query', { ...body, endTime: '2020-01-01T00:00:01Z' });
     expect(parseStrictCsv(fits.text)).toHaveLength(50_001);
@@ -375,7 +384,8 @@ describe('what is refused', () => {
 
   it('whoever acts as a human, and a key that may not read usage', async () => {
     const { key: all } = await service.createKey(org, { scopes: ['usage:read', 'users:impersonate'] });
-    const as = (by: string, headers: Record<string, string> = {}) => send('usage/query', {}, { 'x-api-key': by, ...headers });
+    const as = (by: string, headers: Record<string, string> = {}) =>
+      send('usage/query', {}, { 'x-api-key': by, ...headers });
     platformError(await as(all, { 'x-on-behalf-of': HUMANS[0]! }), 403);
     platformError(await as((await service.createKey(org, { scopes: ['usage:write'] })).key), 403);
     expect((await as(all)).status).toBe(200);

@@ -181,9 +181,9 @@ describe('a repeat', () => {
     const other = await service.seedOrg();
     ({ key } = await service.createKey(other));
     await reported({ idempotency_key: 'shared', value: 3 });
-    expect(await service.sql('SELECT 1 FROM usage_reports WHERE tenant_id = ANY ($1)', [
-      [org.tenantId, other.tenantId],
-    ])).toHaveLength(2);
+    expect(
+      await service.sql('SELECT 1 FROM usage_reports WHERE tenant_id = ANY ($1)', [[org.tenantId, other.tenantId]]),
+    ).toHaveLength(2);
   });
 });
 
