@@ -126,7 +126,7 @@ describe('a report', () => {
 
   it('never brings a limit to its end, however much there is of them', async () => {
     await limit('conversational_seconds', 0);
-    await service.sql('UPDATE humans SET conversational_seconds = -8999999999999999999 WHERE tenant_id = $1', [
+    await service.sql('UPDATE humans SET conversational_seconds = -9223372036854775800 WHERE tenant_id = $1', [
       org.tenantId,
     ]);
     await reported({ value: 1_000_000_000 });
