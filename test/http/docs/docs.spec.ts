@@ -87,6 +87,11 @@ describe('/openapi.json', () => {
     ),
     ...['create', 'list', 'get', 'update', 'switch', 'delete'].map((method) => `tenants/${method}`),
   ];
+  const FOR_THE_TENANT = [
+    'audit/list',
+    ...['list', 'get', 'upsert', 'delete'].map((method) => `humans/${method}`),
+    ...['report', 'query'].map((method) => `usage/${method}`),
+  ];
   const DASHBOARD = ['dashboardToken'];
   const SECRET = ['secretKey', 'secretKeyBearer'];
   const ALL = ['dashboardToken', 'publishableKey+userToken', ...SECRET];
@@ -111,8 +116,8 @@ describe('/openapi.json', () => {
       'POST /api/v1/api-keys/revoke': DASHBOARD,
       'POST /api/v1/api-keys/rotate': DASHBOARD,
       'POST /api/v1/api-keys/update': DASHBOARD,
-      'POST /api/v1/audit/list': ['dashboardToken', ...SECRET],
       'POST /api/v1/llm/gateway/list-threads': ALL,
+      ...Object.fromEntries(FOR_THE_TENANT.map((route) => [`POST /api/v1/${route}`, ['dashboardToken', ...SECRET]])),
       ...Object.fromEntries(PEOPLE_AND_TENANTS.map((route) => [`POST /api/v1/${route}`, DASHBOARD])),
       'POST /v1/chat/completions': ALL,
     });
