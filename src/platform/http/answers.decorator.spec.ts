@@ -5,6 +5,7 @@ import {
   Module,
   Post,
   SetMetadata,
+  StreamableFile,
   type CanActivate,
   type ExecutionContext,
 } from '@nestjs/common';
@@ -49,6 +50,24 @@ class PlatformController {
   @Get('spread')
   spread(): object {
     return { ...row, hash: SECRET };
+  }
+
+  @Get('file')
+  @Answers(ANSWER, { orFile: 'text/csv' })
+  file(): object {
+    return new StreamableFile(Buffer.from('a,b'), { type: 'text/csv' });
+  }
+
+  @Get('other-file')
+  @Answers(ANSWER, { orFile: 'text/csv' })
+  otherFile(): object {
+    return new StreamableFile(Buffer.from(SECRET), { type: 'text/html' });
+  }
+
+  @Get('undeclared-file')
+  @Answers(ANSWER)
+  undeclaredFile(): object {
+    return new StreamableFile(Buffer.from(SECRET), { type: 'text/csv' });
   }
 }
 
@@ -124,6 +143,20 @@ it('a field that was not declared never goes out: the answer is 500, and neither
   }
 });
 
+it('a file goes out where it was declared, as what it was declared to be, and nowhere else', async () => {
+  const { statusCode, headers, payload } = await app.inject({ method: 'GET', url: '/platform/file' });
+  expect([statusCode, headers['content-type'], payload]).toEqual([200, 'text/csv', 'a,b']);
+  const log = captureLog();
+  try {
+    for (const path of ['other-file', 'undeclared-file']) {
+      const { status, body } = await call('GET', `/platform/${path}`);
+      expect([status, JSON.stringify(body).includes(SECRET)]).toEqual([500, false]);
+    }
+  } finally {
+    log.stop();
+  }
+});
+
 it('another dialect’s answers go out as they are', async () => {
   expect(await call('GET', '/openai/row')).toEqual({ status: 200, body: { created_at: 1, system_fingerprint: null } });
 });
@@ -141,6 +174,12 @@ it('OpenAPI is told the answer, wherever the decorator stands', () => {
     expect(told(path)).toMatchObject({
       content: { 'application/json': { schema: { required: ['name', 'count'], type: 'object' } } },
     });
+  expect(told('/platform/file')).toMatchObject({
+    content: {
+      'application/json': { schema: { required: ['name', 'count'] } },
+      'text/csv': { schema: { type: 'string' } },
+    },
+  });
   expect(paths['/platform/row']?.post?.requestBody).toMatchObject({
     content: { 'application/json': { schema: { properties: { addOf: { type: 'integer' } } } } },
   });

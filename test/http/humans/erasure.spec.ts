@@ -82,6 +82,15 @@ it('is gone for whoever asks, and cannot be erased twice', async () => {
     await expectPlatformRefusal(service, () => send(`humans/${route}`, { human: 'twice' }), 404);
 });
 
+it('is not brought back by the repeat of an upsert of before', async () => {
+  const once = () => send('humans/upsert', { human: 'repeated' }, { 'idempotency-key': `repeated ${keyId}` });
+  const first = await once();
+  await send('humans/delete', { human: 'repeated' });
+  const again = await once();
+  expect([again.status, again.json<{ human: object }>().human]).toEqual([200, first.json<{ human: object }>().human]);
+  expect(await humanRow('repeated')).toBeUndefined();
+});
+
 it("comes again as somebody new, with the tenant's default limits, by whichever way", async () => {
   await service.asUser(ownerOf(org), 'tenants/update', {
     tenantId: org.tenantId,
