@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Database, type TenantTransaction } from '../platform/database/index.js';
-import { unitsOf } from '../tenancy/index.js';
 import type { ReportedType } from './usage-reports.dto.js';
 
 /** A transaction that sees one tenant's reports. */
@@ -57,6 +56,7 @@ export class UsageReportsRepository {
     return known ?? null;
   }
 
+  /** A trigger tells the tenant's webhooks of it. */
   async add({ tx, tenantId }: TenantReports, report: UsageReport, idempotencyKey: string): Promise<void> {
     const { id, humanId, keyId, userId, type, microUnits } = report;
     await tx.$executeRawUnsafe(
@@ -71,7 +71,6 @@ export class UsageReportsRepository {
       microUnits,
       storedKey(tenantId, idempotencyKey),
     );
-    await this.tell({ tx, tenantId }, 'usage.tracked', humanId, { id, type, value: unitsOf(microUnits) });
   }
 
   /**
@@ -96,21 +95,10 @@ export class UsageReportsRepository {
       humanId,
       type,
     );
-    await this.tell(reports, 'usage.limit_exceeded', humanId, { type });
-  }
-
-  private async tell(
-    { tx, tenantId }: TenantReports,
-    event: string,
-    humanId: string,
-    payload: Readonly<Record<string, unknown>>,
-  ): Promise<void> {
     await tx.$executeRawUnsafe(
-      'SELECT enqueue_webhook_event($1, $2, $3, $4::jsonb)',
-      tenantId,
-      event,
+      `SELECT tell_webhooks('usage.limit_exceeded', $1, jsonb_build_object('type', $2::text), false)`,
       humanId,
-      JSON.stringify(payload),
+      type,
     );
   }
 }

@@ -728,7 +728,6 @@ DECLARE
   signature text;
 BEGIN
   FOREACH signature IN ARRAY ARRAY[
-    'enqueue_webhook_event(text, text, text, jsonb)',
     'find_usage_token(text)',
     'prune_usage_tokens()',
     'record_impersonation(uuid, text, text, text, text, text, text)',
@@ -742,7 +741,8 @@ BEGIN
     EXECUTE format('ALTER FUNCTION %s OWNER TO gatehouse_definer', signature);
   END LOOP;
   -- For other functions alone.
-  FOREACH signature IN ARRAY ARRAY['purge_tenant(text, uuid)', 'charge_humans(human_charge[])', 'tell_usage(uuid[])']
+  FOREACH signature IN ARRAY ARRAY['purge_tenant(text, uuid)', 'charge_humans(human_charge[])', 'tell_usage(uuid[])',
+                                   'enqueue_webhook_event(text, text, text, jsonb)']
   LOOP
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', signature);
     EXECUTE format('ALTER FUNCTION %s OWNER TO gatehouse_definer', signature);

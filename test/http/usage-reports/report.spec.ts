@@ -11,14 +11,6 @@ let keyId: string;
 
 beforeAll(async () => {
   service = await startService({ settings: { requestsPerMinute: 1_000_000 } });
-  // What webhooks would hear of, in place of whatever the migrations do there.
-  await service.sql('CREATE TABLE heard (tenant_id text, type text, human_id text, payload jsonb)');
-  await service.sql('GRANT INSERT ON heard TO gatehouse_definer');
-  await service.sql(
-    `CREATE OR REPLACE FUNCTION enqueue_webhook_event(p_tenant_id text, p_type text, p_human_id text, p_payload jsonb)
-       RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
-       AS $$ INSERT INTO heard VALUES (p_tenant_id, p_type, p_human_id, p_payload) $$`,
-  );
 });
 
 afterAll(() => service.stop());
@@ -26,6 +18,15 @@ afterAll(() => service.stop());
 beforeEach(async () => {
   org = await service.seedOrg();
   ({ key, keyId } = await service.createKey(org));
+  // Somebody who listens, and whom nobody reaches: what is enqueued is what counts here.
+  await service.sql(
+    `WITH endpoint AS (
+       INSERT INTO webhook_endpoints (id, tenant_id, url, created_by)
+       VALUES ('webhook_' || $1, $1, 'https://hooks.invalid/', 'somebody') RETURNING *)
+     INSERT INTO webhook_subscriptions (tenant_id, endpoint_id, type)
+     SELECT tenant_id, id, type FROM endpoint, unnest('{usage.tracked,usage.limit_exceeded}'::text[]) AS type`,
+    [org.tenantId],
+  );
 });
 
 interface Report {
@@ -57,7 +58,7 @@ async function left(human = 'ann'): Promise<object[]> {
 const ledger = (): Promise<Record<string, unknown>[]> =>
   service.sql('SELECT * FROM usage_reports WHERE tenant_id = $1 ORDER BY created_at, id', [org.tenantId]);
 const heard = (type: string): Promise<{ human_id: string; payload: object }[]> =>
-  service.sql('SELECT human_id, payload FROM heard WHERE tenant_id = $1 AND type = $2', [org.tenantId, type]);
+  service.sql('SELECT human_id, payload FROM webhook_events WHERE tenant_id = $1 AND type = $2', [org.tenantId, type]);
 
 describe('a report', () => {
   it('stands in the ledger to the millionth, brings its human into existence, and is told of', async () => {
@@ -76,7 +77,15 @@ describe('a report', () => {
       }),
     ]);
     expect(await heard('usage.tracked')).toEqual([
-      { human_id: human!.id, payload: { id: reportId, type: 'conversational_seconds', value: 0.000001 } },
+      {
+        human_id: human!.id,
+        payload: expect.objectContaining({
+          type: 'conversational_seconds',
+          value: 0.000001,
+          project: org.tenantId,
+          metadata: { usage_report_id: reportId },
+        }) as object,
+      },
     ]);
   });
 
@@ -116,7 +125,10 @@ describe('a report', () => {
     await reported({ value: 5 });
     expect(await left()).toEqual([{ type: 'conversational_seconds', value: 0 }]);
     expect(await heard('usage.limit_exceeded')).toEqual([
-      { human_id: expect.stringMatching(/^hum_/) as string, payload: { type: 'conversational_seconds' } },
+      {
+        human_id: expect.stringMatching(/^hum_/) as string,
+        payload: expect.objectContaining({ type: 'conversational_seconds' }) as object,
+      },
     ]);
     expect(await ledger()).toHaveLength(3);
     await limit('conversational_seconds', 0);
