@@ -15,8 +15,10 @@ export interface UpstreamUsage {
   readonly total_tokens: number;
 }
 
-/** What the stand-in does with one chat completion. */
-export type UpstreamAnswer =
+/** What the stand-in does with one chat completion; `after`: once this has come to pass, and not before. */
+export type UpstreamAnswer = { readonly after?: Promise<unknown> } & AnswerKind;
+
+type AnswerKind =
   /** A whole body: an object is sent as JSON, text and bytes as they are. `delayMs` before the first byte. */
   | {
       readonly kind: 'body';
@@ -55,6 +57,8 @@ export interface UpstreamRequest {
   aborted: boolean;
   /** The answer was sent to its end. */
   answered: boolean;
+  /** How many pieces of a stream the network took. */
+  sent: number;
 }
 
 export const UPSTREAM_MODEL = 'gpt-4o-mini';
@@ -142,6 +146,7 @@ export class OpenaiUpstream {
       body: await bytesOf(request),
       aborted: false,
       answered: false,
+      sent: 0,
     };
     response.on('close', () => {
       received.answered = response.writableFinished;
@@ -153,7 +158,7 @@ export class OpenaiUpstream {
       return;
     }
     this.requests.push(received);
-    await send(response, this.queue.shift() ?? defaultAnswer(received.body));
+    await send(response, this.queue.shift() ?? defaultAnswer(received.body), received);
   }
 
   private answerOther(request: UpstreamRequest, response: ServerResponse): void {
@@ -174,7 +179,8 @@ function destroy(response: ServerResponse): void {
   response.destroy();
 }
 
-async function send(response: ServerResponse, answer: UpstreamAnswer): Promise<void> {
+async function send(response: ServerResponse, answer: UpstreamAnswer, request: UpstreamRequest): Promise<void> {
+  await answer.after;
   switch (answer.kind) {
     case 'body': {
       if (answer.delayMs !== undefined) await sleep(answer.delayMs);
@@ -189,7 +195,7 @@ async function send(response: ServerResponse, answer: UpstreamAnswer): Promise<v
       return;
     }
     case 'stream':
-      await sendStream(response, answer);
+      await sendStream(response, answer, request);
       return;
     case 'hang':
       return;
@@ -205,6 +211,7 @@ async function send(response: ServerResponse, answer: UpstreamAnswer): Promise<v
 async function sendStream(
   response: ServerResponse,
   answer: Extract<UpstreamAnswer, { kind: 'stream' }>,
+  request: UpstreamRequest,
 ): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', ...answer.headers });
   response.flushHeaders();
@@ -218,20 +225,20 @@ async function sendStream(
     if (answer.delayMs !== undefined) await sleep(answer.delayMs);
     if (response.destroyed) return;
     const asIs = typeof piece === 'string' || Buffer.isBuffer(piece);
-    await write(response, asIs ? piece : eventOf(piece));
+    if (await write(response, asIs ? piece : eventOf(piece))) request.sent += 1;
   }
   response.end();
 }
 
-/** Waits until the bytes have left, or nobody is there any more to take them. */
-function write(response: ServerResponse, bytes: string | Buffer): Promise<void> {
+/** Waits until the bytes have left (true), or nobody is there any more to take them. */
+function write(response: ServerResponse, bytes: string | Buffer): Promise<boolean> {
   return new Promise((resolve) => {
-    const done = (): void => {
-      response.off('close', done);
-      resolve();
-    };
-    response.on('close', done);
-    response.write(bytes, done);
+    const gone = (): void => resolve(false);
+    response.on('close', gone);
+    response.write(bytes, (error) => {
+      response.off('close', gone);
+      resolve(error === undefined || error === null);
+    });
   });
 }
 

@@ -27,7 +27,7 @@ async function create(template: string): Promise<TestDatabase> {
   const given = process.env['GATEHOUSE_TEST_PG'];
   if (!given) {
     throw new Error(
-      'No Postgres was started for this run: a spec that needs one is *.db.spec.ts, or in test/http or test/contracts.',
+      'No Postgres was started for this run: a spec that needs one is *.db.spec.ts, or in test/http, test/contracts or test/proofs.',
     );
   }
   const cluster = JSON.parse(given) as { ownerUrl: string; superuserUrl: string };

@@ -1,0 +1,73 @@
+/** A chat completion on behalf of a human, in the hands of a caller who waits, dawdles or hangs up. */
+import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { eventually } from './eventually.js';
+import { UPSTREAM_MODEL, type UpstreamRequest } from './openai-upstream.js';
+
+let calls = 0;
+
+export class ChaosCall {
+  /** Its request id, and what the body says its user is: the same call in the ledger and upstream. */
+  readonly marker = `chaos-${process.pid}-${(calls += 1)}`;
+  readonly startedAt = performance.now();
+  endedAt = Infinity;
+  status = 0;
+  headers: IncomingHttpHeaders = {};
+  text = '';
+  /** The answer came to its end in good order. */
+  whole = false;
+  private readonly request: ClientRequest;
+  private response: IncomingMessage | null = null;
+
+  /** @param reads false: takes nothing of the answer but its head until `read()` */
+  constructor(baseUrl: string, key: string, human: string, fields: object = {}, reads = true) {
+    this.request = http.request(new URL('/v1/chat/completions', baseUrl), {
+      method: 'POST',
+      agent: false,
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${key}`,
+        'x-human-id': human,
+        'x-request-id': this.marker,
+      },
+    });
+    this.request.on('error', () => undefined);
+    this.request.on('close', () => (this.endedAt = performance.now()));
+    this.request.on('response', (response) => {
+      this.response = response;
+      this.status = response.statusCode ?? 0;
+      this.headers = response.headers;
+      response.on('error', () => undefined);
+      response.on('end', () => (this.whole = true));
+      if (reads) this.read();
+    });
+    const messages = [{ role: 'user', content: 'Count, please.' }];
+    this.request.end(JSON.stringify({ model: UPSTREAM_MODEL, messages, user: this.marker, ...fields }));
+  }
+
+  read(): void {
+    this.response?.setEncoding('utf8').on('data', (text: string) => (this.text += text));
+  }
+
+  get isOver(): boolean {
+    return this.endedAt !== Infinity;
+  }
+
+  /** Waits until this much has come. */
+  async until(text: string): Promise<void> {
+    await eventually(() => this.text.includes(text));
+  }
+
+  /** Waits until it is over, in whatever way. */
+  async over(): Promise<this> {
+    await eventually(() => this.isOver, 30_000);
+    return this;
+  }
+
+  hangUp(): void {
+    this.request.destroy();
+  }
+}
+
+export function markerOf({ body }: UpstreamRequest): string {
+  return (JSON.parse(body.toString()) as { user: string }).user;
+}
