@@ -38,6 +38,8 @@ export interface ChatCaller {
 
 /** What the audit log says that was done on a human's behalf. */
 const ROUTE = 'POST /v1/chat/completions';
+/** Enough to empty the network's buffers, and little of what a model says meanwhile. */
+const READ_ON_MS = 250;
 
 const NOTHING_USED: TokenUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, estimated: false };
 
@@ -60,6 +62,8 @@ export class ChatCall implements AnswerSink {
   private over = false;
   private stopping = false;
   private blocked = false;
+  /** How the call ends, once its caller is gone. */
+  private left: Outcome | null = null;
   private failure: ProviderFailure | null = null;
   private resolve: () => void = ignore;
   private reject: (fault: Fault) => void = ignore;
@@ -114,19 +118,19 @@ export class ChatCall implements AnswerSink {
   }
 
   onStreamData(headers: AnswerHeaders, events: Buffer): void {
-    if (this.over) return;
+    if (this.over || this.left !== null) return;
     if (!this.streaming) this.beginStream(headers);
     if (!this.caller.reply.raw.write(events) && !this.blocked) this.holdBack();
   }
 
   onStreamEnd(): void {
-    if (this.over) return;
+    if (this.over || this.leave()) return;
     this.caller.reply.raw.end();
     this.finish('OK', this.used());
   }
 
   onFailure(failure: ProviderFailure): void {
-    if (this.over) return;
+    if (this.over || this.leave()) return;
     if (this.streaming) {
       this.failure = failure;
       this.endStream(failure.told === true ? null : failure);
@@ -148,7 +152,7 @@ export class ChatCall implements AnswerSink {
   /** The service can't wait for this call any longer. */
   shutDown(): void {
     this.stopping = true;
-    if (this.over || this.upstream === null) return;
+    if (this.over || this.upstream === null || this.leave()) return;
     this.upstream.abort();
     if (this.streaming) {
       this.endStream({ outcome: 'SHUTDOWN', error: shuttingDown() });
@@ -198,12 +202,26 @@ export class ChatCall implements AnswerSink {
 
   /**
    * The caller is gone: the provider stops at once, and what it had produced is charged. A stream that had come to its
-   * end mark is a whole one, whoever closes first.
+   * end mark is a whole one, whoever closes first. Where the caller read slowly, megabytes that the provider sent wait
+   * unread: they are read first, or reading slowly would be a way not to pay.
    */
   private hangUp(): void {
     if (this.over || this.upstream === null) return;
-    this.upstream.abort();
-    this.finish(this.upstream.complete ? 'OK' : 'CLIENT_ABORTED', this.used());
+    this.left = this.upstream.complete ? 'OK' : 'CLIENT_ABORTED';
+    if (!this.blocked) {
+      this.leave();
+      return;
+    }
+    this.upstream.resume();
+    setTimeout(() => this.over || this.leave(), READ_ON_MS);
+  }
+
+  /** Ends a call whose caller is gone; false: the caller is there. */
+  private leave(): boolean {
+    if (this.left === null) return false;
+    this.upstream?.abort();
+    this.finish(this.left, this.used());
+    return true;
   }
 
   /** Headers go out with the first event and not before, so that a failure until then still has a status to say. */

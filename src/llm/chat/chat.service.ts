@@ -22,7 +22,7 @@ export class ChatService {
     private readonly ledger: UsageLedger,
     private readonly models: KnownModels,
     private readonly tokenizer: Tokenizer,
-    drain: Drain,
+    private readonly drain: Drain,
   ) {
     drain.onDeadline(() => this.stop());
   }
@@ -38,6 +38,8 @@ export class ChatService {
     const chat = parseChatRequest(body);
     const provider = this.router.providerOf(principal.tenantId, chat.model);
     if (!provider.catalogue.has(chat.model)) await provider.catalogue.assertServed(chat.model);
+    // Only right after the start: without its vocabulary a call that is cut off would be charged by its letters.
+    await this.tokenizer.load();
     if (this.stopped) throw shuttingDown();
     const call = new ChatCall(
       { principal, requestId: request.context?.requestId ?? '', address: request.ip, reply },
@@ -48,9 +50,12 @@ export class ChatService {
       this.ledger,
     );
     this.open.add(call);
+    // A call may outlive its request by a moment, and must be settled before the service goes.
+    this.drain.requestOpened();
     try {
       await call.run();
     } finally {
+      this.drain.requestClosed();
       this.open.delete(call);
     }
   }

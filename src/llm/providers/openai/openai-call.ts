@@ -6,7 +6,7 @@ import type { Tokenizer } from '../../tokens/tokenizer.js';
 import type { AnswerHeaders, AnswerSink, ProviderCall, ProviderFailure, TokenUsage } from '../chat-provider.js';
 import { brokenAnswer, failureOfStatus, failureOfTransport, REFUSED_IN_STREAM } from './openai-failure.js';
 import { readUsage, type ReportedUsage } from './openai-usage.js';
-import { estimateAnswerTokens, ProducedText } from './produced-text.js';
+import { estimateAnswerTokens, estimatePartTokens, ProducedText } from './produced-text.js';
 import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -139,7 +139,8 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
 
   private estimateOutput(): number {
     if (this.produced !== null) return this.produced.estimateTokens(this.tokenizer);
-    return this.answer === null ? 0 : estimateAnswerTokens(this.tokenizer, this.answer);
+    if (this.answer !== null) return estimateAnswerTokens(this.tokenizer, this.answer);
+    return this.mode === 'json' ? estimatePartTokens(this.tokenizer, this.body().toString('utf8')) : 0;
   }
 
   private passOn(events: Buffer): void {

@@ -47,6 +47,42 @@ export function estimateAnswerTokens(tokenizer: Tokenizer, answer: Readonly<Reco
   return tokenizer.count(texts.join('\n'));
 }
 
+/** The strings that `collectAnswerText` counts. Within a string their quotes would be escaped, and not match. */
+const SAID = /"(?:content|reasoning_content|reasoning|refusal|name|arguments)"\s*:\s*"/g;
+const ESCAPE_CUT_OFF = /\\(?:u[0-9a-f]{0,3})?$/i;
+
+/** Output tokens of an answer that was broken off while it came, and so is no JSON. */
+export function estimatePartTokens(tokenizer: Tokenizer, part: string): number {
+  const texts: string[] = [];
+  const said = new RegExp(SAID);
+  while (said.exec(part) !== null) {
+    const start = said.lastIndex;
+    said.lastIndex = endOfString(part, start);
+    texts.push(unescaped(part.slice(start, said.lastIndex)));
+  }
+  return tokenizer.count(texts.join('\n'));
+}
+
+/** Where the string ends that began before `start`: at its quote, or with the text. */
+function endOfString(text: string, start: number): number {
+  for (let at = text.indexOf('"', start); at !== -1; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (text[at - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return at;
+  }
+  return text.length;
+}
+
+function unescaped(raw: string): string {
+  try {
+    return JSON.parse(`"${raw}"`) as string;
+  } catch {
+    // Cut off within an escape; anything else is counted as it stands.
+    const cut = raw.replace(ESCAPE_CUT_OFF, '');
+    return cut === raw ? raw : unescaped(cut);
+  }
+}
+
 function collectChoices(choices: unknown, field: 'delta' | 'message', texts: string[]): void {
   if (!Array.isArray(choices)) return;
   for (const choice of choices as readonly unknown[]) {
