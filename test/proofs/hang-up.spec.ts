@@ -2,7 +2,6 @@
  * Issue 4: callers that hang up. One record each, charged to the human within 5 % of what the upstream had sent until then,
  * and never nothing once it had sent something. The provider never gets to say what was used: the stand-in knows it.
  */
-import type { ChaosCall } from '../support/chaos-call.js';
 import { mixedText, spoken, type Spoken } from '../support/chaos-text.js';
 import { ChaosWorld, measured, type ChaosProcess, type LedgerEntry, type LimitedHuman } from '../support/chaos-world.js';
 import { eventually, pause } from '../support/eventually.js';
@@ -24,9 +23,6 @@ const LIMITS = { request_cnt: 10, token_cnt: 10_000_000 };
 const SAID = spoken(mixedText(1000));
 const REPEATS = inForm(1, 20);
 const eachRepeat = Array.from({ length: REPEATS }, (_, index) => index + 1);
-
-/** Of the events that came, those with something said. */
-const eventsOf = (call: ChaosCall): number => call.text.split('\n\n').length - 1;
 
 /** Tokens in the first pieces of a stream, of which the very first says nothing. */
 const tokensIn = (said: readonly Spoken[], pieces: number): number => said[pieces - 2]?.tokens ?? 0;
@@ -57,7 +53,7 @@ async function hangUpAt(share: number, said: readonly Spoken[]): Promise<number>
   const pieces = 1 + Math.round(share * said.length);
   world.upstream.next({ kind: 'stream', pieces: piecesOf(said), stallAfter: pieces });
   const call = world.call(service, human, { stream: true });
-  await eventually(() => eventsOf(call) >= pieces);
+  await call.eventsCame(pieces);
   call.hangUp();
   return errorOf(human, tokensIn(said, pieces));
 }
@@ -91,7 +87,7 @@ describe('a caller that hangs up', () => {
         const human = await world.limitedHuman(LIMITS);
         world.upstream.next({ kind: 'stream', pieces: piecesOf(SAID), delayMs });
         const call = world.call(service, human, { stream: true });
-        await eventually(() => eventsOf(call) >= share * SAID.length);
+        await call.eventsCame(share * SAID.length);
         call.hangUp();
         await world.upstream.abort(index + 1);
         errors.push(await errorOf(human, tokensIn(SAID, world.upstream.requests[index]!.sent)));

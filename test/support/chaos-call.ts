@@ -15,6 +15,9 @@ export class ChaosCall {
   text = '';
   /** The answer came to its end in good order. */
   whole = false;
+  /** How many events of a stream came. */
+  events = 0;
+  private awaited: { readonly events: number; readonly come: () => void } | null = null;
   private readonly request: ClientRequest;
   private response: IncomingMessage | null = null;
 
@@ -45,7 +48,20 @@ export class ChaosCall {
   }
 
   read(): void {
-    this.response?.setEncoding('utf8').on('data', (text: string) => (this.text += text));
+    this.response?.setEncoding('utf8').on('data', (text: string) => {
+      const seam = this.text.slice(-1) + text;
+      this.text += text;
+      for (let at = seam.indexOf('\n\n'); at !== -1; at = seam.indexOf('\n\n', at + 2)) this.events += 1;
+      if (this.awaited !== null && this.events >= this.awaited.events) this.awaited.come();
+    });
+  }
+
+  /** Resolves in the very turn in which the stream's `count`th event comes. */
+  eventsCame(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.awaited = { events: count, come: resolve };
+      if (this.events >= count) resolve();
+    });
   }
 
   get isOver(): boolean {

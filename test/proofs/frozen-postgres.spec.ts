@@ -1,0 +1,119 @@
+/**
+ * Issue 4: Postgres frozen under load. Whoever asks meanwhile is told 503 and when to come again; nothing goes upstream that
+ * the ledger does not know; once Postgres goes on the service serves again, and what was counted is exact.
+ */
+import { markerOf, type ChaosCall } from '../support/chaos-call.js';
+import { FreezablePostgres } from '../support/chaos-postgres.js';
+import { ChaosWorld, measured, type ChaosProcess, type LimitedHuman } from '../support/chaos-world.js';
+import { eventually, pause } from '../support/eventually.js';
+import { inForm } from '../support/proof-form.js';
+
+/** A reservation waits 3 s before it is refused. */
+const FROZEN_MS = inForm(7_000, 10_000);
+/** Newcomers that many milliseconds apart, beside those who wait. */
+const NEWCOMER_EVERY_MS = 100;
+const CALLERS = 16;
+const RECOVERED_WITHIN_MS = inForm(30_000, 5_000);
+const LIMITS = { request_cnt: 1_000_000, token_cnt: 1_000_000_000 };
+/** What the upstream reports of each call. */
+const TOKENS = 9 + 12;
+
+let postgres: FreezablePostgres;
+let world: ChaosWorld;
+let services: readonly ChaosProcess[];
+let humans: readonly LimitedHuman[];
+
+beforeAll(async () => {
+  postgres = await FreezablePostgres.start();
+  world = await ChaosWorld.start(postgres.database);
+  services = [await world.process(), await world.process()];
+  humans = await Promise.all([LIMITS, LIMITS, LIMITS, LIMITS].map((limits) => world.limitedHuman(limits)));
+}, 90_000);
+
+afterAll(async () => {
+  await world.stop();
+  await postgres.remove();
+});
+
+/** Callers that ask again and again, streamed and not, until they are told to stop. */
+class Load {
+  readonly calls: ChaosCall[] = [];
+  private stopped = false;
+  private readonly callers: Promise<void>[];
+
+  constructor() {
+    this.callers = Array.from({ length: CALLERS }, (_, index) => this.askOn(index));
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await Promise.all(this.callers);
+  }
+
+  get over(): ChaosCall[] {
+    return this.calls.filter(({ isOver }) => isOver);
+  }
+
+  /** One more call, whatever becomes of the others. */
+  ask(index: number, turn: number): ChaosCall {
+    const service = services[index % services.length]!;
+    const call = world.call(service, humans[(index + turn) % humans.length]!, { stream: turn % 2 === 0 });
+    this.calls.push(call);
+    return call;
+  }
+
+  private async askOn(index: number): Promise<void> {
+    for (let turn = 0; !this.stopped; turn += 1) {
+      const call = await this.ask(index, turn).over();
+      if (call.status !== 200) await pause(50);
+    }
+  }
+}
+
+it('refuses everybody meanwhile, sends nothing upstream ungoverned, and serves again after it, exactly', async () => {
+  const load = new Load();
+  await eventually(() => load.over.length > 200);
+  expect(load.over.filter(({ status }) => status !== 200)).toEqual([]);
+
+  postgres.freeze();
+  const frozenAt = performance.now();
+  for (let turn = 0; performance.now() < frozenAt + FROZEN_MS; turn += 1) {
+    load.ask(turn, turn);
+    await pause(NEWCOMER_EVERY_MS);
+  }
+  const thawedAt = performance.now();
+  postgres.thaw();
+
+  const sinceThaw = (): ChaosCall[] => load.over.filter(({ startedAt }) => startedAt > thawedAt);
+  await eventually(() => sinceThaw().slice(-200).length === 200 && sinceThaw().slice(-200).every(({ status }) => status === 200), 30_000);
+  await load.stop();
+  await eventually(() => load.calls.every(({ isOver }) => isOver));
+
+  const meanwhile = load.over.filter(({ startedAt, endedAt }) => startedAt > frozenAt && endedAt < thawedAt);
+  expect(meanwhile.length).toBeGreaterThan(CALLERS);
+  for (const { status, headers } of meanwhile) {
+    expect(status).toBe(503);
+    expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1);
+  }
+  for (const { status } of load.calls) expect([200, 503]).toContain(status);
+  const refused = sinceThaw().filter(({ status }) => status !== 200);
+  const recoveredMs = Math.max(0, ...refused.map(({ endedAt }) => endedAt - thawedAt));
+  const firstMs = Math.min(...load.over.filter(({ status, endedAt }) => status === 200 && endedAt > thawedAt).map(({ endedAt }) => endedAt - thawedAt));
+  measured('Postgres frozen (ms), refused meanwhile, served before and after', `${FROZEN_MS}, ${meanwhile.length}, ${load.calls.filter(({ status }) => status === 200).length}`);
+  measured('ms from its return to the first answer, to the last refusal', `${Math.round(firstMs)}, ${Math.round(recoveredMs)}`);
+  expect(recoveredMs).toBeLessThan(RECOVERED_WITHIN_MS);
+
+  // A refused call's reservation may have been written; it is taken back once more 10 s later.
+  const rows = (await Promise.all(humans.map((human) => world.idle(human, 30_000)))).flat();
+  const sent = world.upstream.requests.map(markerOf);
+  expect(new Set(sent).size).toBe(sent.length);
+  const governed = new Set(rows.filter(({ kind, outcome }) => kind === 'CALL' && outcome !== 'NOT_SENT').map((row) => row.request_id));
+  expect(sent.filter((marker) => !governed.has(marker))).toEqual([]);
+  expect([...governed].filter((marker) => !sent.includes(marker))).toEqual([]);
+  const served = load.calls.filter(({ status }) => status === 200).map(({ marker }) => marker);
+  expect(sent.sort()).toEqual(served.sort());
+  // Calls that were swept meanwhile and then corrected add up to the truth as well.
+  const used = rows.reduce((sum, row) => sum + row.input_tokens + row.output_tokens, 0);
+  expect([used, rows.reduce((sum, { requests }) => sum + requests, 0)]).toEqual([TOKENS * sent.length, sent.length]);
+  for (const human of humans) await world.assertExact(human);
+}, 120_000);

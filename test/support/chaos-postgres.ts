@@ -1,0 +1,67 @@
+/** A Postgres of the test's own that can be frozen, as a machine that swaps or a suspended disk freezes it. */
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { migrate } from '../../src/platform/database/migrations.js';
+import { EmbeddedClusters } from './embedded-clusters.js';
+import type { TestDatabase } from './postgres.js';
+import { rowsOf } from './sql.js';
+
+export class FreezablePostgres {
+  private frozen: number[] = [];
+
+  private constructor(
+    private readonly clusters: EmbeddedClusters,
+    /** Goes with the cluster. */
+    readonly database: TestDatabase,
+    private readonly postmaster: number,
+  ) {}
+
+  /** With the schema in it. */
+  static async start(): Promise<FreezablePostgres> {
+    const clusters = await EmbeddedClusters.create();
+    try {
+      const { ownerUrl, superuserUrl } = await clusters.start();
+      await migrate(ownerUrl, path.join(process.cwd(), 'prisma', 'migrations'));
+      // In the owner's database, where the service's tables are.
+      const inside = new URL(superuserUrl);
+      inside.pathname = new URL(ownerUrl).pathname;
+      const [row] = await rowsOf<{ pid: number }>(inside.href, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid");
+      const database = { ownerUrl, superuserUrl: inside.href, drop: () => Promise.resolve() };
+      return new FreezablePostgres(clusters, database, row!.pid);
+    } catch (error) {
+      await clusters.remove();
+      throw error;
+    }
+  }
+
+  /** Stops every process of the cluster: connections stay open, new ones are taken by the kernel, and nobody answers. */
+  freeze(): void {
+    // The postmaster first: it begins no other while its children are stopped.
+    process.kill(this.postmaster, 'SIGSTOP');
+    const children = processes().flatMap(({ pid, parent }) => (parent === this.postmaster ? [pid] : []));
+    for (const pid of children) process.kill(pid, 'SIGSTOP');
+    this.frozen = [...children, this.postmaster];
+  }
+
+  thaw(): void {
+    for (const pid of this.frozen.splice(0)) process.kill(pid, 'SIGCONT');
+  }
+
+  async remove(): Promise<void> {
+    this.thaw();
+    await this.clusters.remove();
+  }
+}
+
+interface ProcessRow {
+  readonly pid: number;
+  readonly parent: number;
+}
+
+function processes(): ProcessRow[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
+  return lines.map((line) => {
+    const [pid = 0, parent = 0] = line.trim().split(/\s+/).map(Number);
+    return { pid, parent };
+  });
+}
