@@ -17,6 +17,7 @@ export class ChaosCall {
   whole = false;
   /** How many events of a stream came. */
   events = 0;
+  private last = '';
   private awaited: { readonly events: number; readonly come: () => void } | null = null;
   private readonly request: ClientRequest;
   private response: IncomingMessage | null = null;
@@ -49,7 +50,8 @@ export class ChaosCall {
 
   read(): void {
     this.response?.setEncoding('utf8').on('data', (text: string) => {
-      const seam = this.text.slice(-1) + text;
+      const seam = this.last + text;
+      this.last = text.slice(-1);
       this.text += text;
       for (let at = seam.indexOf('\n\n'); at !== -1; at = seam.indexOf('\n\n', at + 2)) this.events += 1;
       if (this.awaited !== null && this.events >= this.awaited.events) this.awaited.come();

@@ -10,9 +10,8 @@ const CHINESE = '灯塔看守人数着经过的船只，并在灯再次转动之
 
 /** Of all sorts in turn, at least this many tokens. */
 export function mixedText(tokens: number): string {
-  let text = '';
-  while (encode(text).length < tokens) text += PROSE + GERMAN + CODE + DATA + CHINESE + PROSE;
-  return text;
+  const round = PROSE + GERMAN + CODE + DATA + CHINESE + PROSE;
+  return round.repeat(Math.ceil(tokens / encode(round).length));
 }
 
 export interface Spoken {
