@@ -85,7 +85,14 @@ it('refuses everybody meanwhile, sends nothing upstream ungoverned, and serves a
   postgres.thaw();
 
   const sinceThaw = (): ChaosCall[] => load.over.filter(({ startedAt }) => startedAt > thawedAt);
-  await eventually(() => sinceThaw().slice(-200).length === 200 && sinceThaw().slice(-200).every(({ status }) => status === 200), 30_000);
+  await eventually(
+    () =>
+      sinceThaw().slice(-200).length === 200 &&
+      sinceThaw()
+        .slice(-200)
+        .every(({ status }) => status === 200),
+    30_000,
+  );
   await load.stop();
   await eventually(() => load.calls.every(({ isOver }) => isOver));
 
@@ -98,16 +105,28 @@ it('refuses everybody meanwhile, sends nothing upstream ungoverned, and serves a
   for (const { status } of load.calls) expect([200, 503]).toContain(status);
   const refused = sinceThaw().filter(({ status }) => status !== 200);
   const recoveredMs = Math.max(0, ...refused.map(({ endedAt }) => endedAt - thawedAt));
-  const firstMs = Math.min(...load.over.filter(({ status, endedAt }) => status === 200 && endedAt > thawedAt).map(({ endedAt }) => endedAt - thawedAt));
-  measured('Postgres frozen (ms), refused meanwhile, served before and after', `${FROZEN_MS}, ${meanwhile.length}, ${load.calls.filter(({ status }) => status === 200).length}`);
-  measured('ms from its return to the first answer, to the last refusal', `${Math.round(firstMs)}, ${Math.round(recoveredMs)}`);
+  const firstMs = Math.min(
+    ...load.over
+      .filter(({ status, endedAt }) => status === 200 && endedAt > thawedAt)
+      .map(({ endedAt }) => endedAt - thawedAt),
+  );
+  measured(
+    'Postgres frozen (ms), refused meanwhile, served before and after',
+    `${FROZEN_MS}, ${meanwhile.length}, ${load.calls.filter(({ status }) => status === 200).length}`,
+  );
+  measured(
+    'ms from its return to the first answer, to the last refusal',
+    `${Math.round(firstMs)}, ${Math.round(recoveredMs)}`,
+  );
   expect(recoveredMs).toBeLessThan(RECOVERED_WITHIN_MS);
 
   // A refused call's reservation may have been written; it is taken back once more 10 s later.
   const rows = (await Promise.all(humans.map((human) => world.idle(human, 30_000)))).flat();
   const sent = world.upstream.requests.map(markerOf);
   expect(new Set(sent).size).toBe(sent.length);
-  const governed = new Set(rows.filter(({ kind, outcome }) => kind === 'CALL' && outcome !== 'NOT_SENT').map((row) => row.request_id));
+  const governed = new Set(
+    rows.filter(({ kind, outcome }) => kind === 'CALL' && outcome !== 'NOT_SENT').map((row) => row.request_id),
+  );
   expect(sent.filter((marker) => !governed.has(marker))).toEqual([]);
   expect([...governed].filter((marker) => !sent.includes(marker))).toEqual([]);
   const served = load.calls.filter(({ status }) => status === 200).map(({ marker }) => marker);

@@ -3,7 +3,13 @@
  * and never nothing once it had sent something. The provider never gets to say what was used: the stand-in knows it.
  */
 import { mixedText, spoken, type Spoken } from '../support/chaos-text.js';
-import { ChaosWorld, measured, type ChaosProcess, type LedgerEntry, type LimitedHuman } from '../support/chaos-world.js';
+import {
+  ChaosWorld,
+  measured,
+  type ChaosProcess,
+  type LedgerEntry,
+  type LimitedHuman,
+} from '../support/chaos-world.js';
 import { eventually, pause } from '../support/eventually.js';
 import { completion, streamPieces } from '../support/openai-upstream.js';
 import { inForm } from '../support/proof-form.js';
@@ -133,25 +139,28 @@ describe('a caller that hangs up', () => {
     expect(await errorOf(human, 0)).toBe(0);
   });
 
-  it.each([0.1, 0.5, 0.9])('at %d of an answer that is not streamed is charged what the upstream had sent', async (share) => {
-    const body = JSON.stringify(completion({ words: SAID.map(({ word }) => word), usage: null }));
-    // Where the text stands in it.
-    const start = body.indexOf('"content":"') + '"content":"'.length;
-    const said = SAID.slice(0, Math.round(share * SAID.length));
-    const part = said.map(({ word }) => JSON.stringify(word).slice(1, -1)).join('');
-    const human = await world.limitedHuman(LIMITS);
-    world.upstream.next({
-      kind: 'stream',
-      headers: { 'content-type': 'application/json' },
-      pieces: [body.slice(0, start) + part, ''],
-      done: false,
-      stallAfter: 1,
-    });
-    const call = world.call(service, human);
-    await eventually(() => world.upstream.requests[0]?.sent === 1);
-    // What was sent is read before what is sent after it, and this is.
-    await world.call(service, human, { model: 'no-such-model' }).over();
-    call.hangUp();
-    expect(await errorOf(human, said.at(-1)!.tokens)).toBeLessThanOrEqual(0.05);
-  });
+  it.each([0.1, 0.5, 0.9])(
+    'at %d of an answer that is not streamed is charged what the upstream had sent',
+    async (share) => {
+      const body = JSON.stringify(completion({ words: SAID.map(({ word }) => word), usage: null }));
+      // Where the text stands in it.
+      const start = body.indexOf('"content":"') + '"content":"'.length;
+      const said = SAID.slice(0, Math.round(share * SAID.length));
+      const part = said.map(({ word }) => JSON.stringify(word).slice(1, -1)).join('');
+      const human = await world.limitedHuman(LIMITS);
+      world.upstream.next({
+        kind: 'stream',
+        headers: { 'content-type': 'application/json' },
+        pieces: [body.slice(0, start) + part, ''],
+        done: false,
+        stallAfter: 1,
+      });
+      const call = world.call(service, human);
+      await eventually(() => world.upstream.requests[0]?.sent === 1);
+      // What was sent is read before what is sent after it, and this is.
+      await world.call(service, human, { model: 'no-such-model' }).over();
+      call.hangUp();
+      expect(await errorOf(human, said.at(-1)!.tokens)).toBeLessThanOrEqual(0.05);
+    },
+  );
 });

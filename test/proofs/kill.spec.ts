@@ -180,49 +180,60 @@ const TIMEOUT_MS = inForm(120_000, 1_800_000);
 const everyPoint = Array.from({ length: REPEATS }, () => POINTS).flat();
 
 describe('kill -9 of the service at each point of its calls', () => {
-  it('has another process charge what was open, once, and leaves that one’s own open call alone', async () => {
-    const [survivor, first] = await Promise.all([world.process(), world.process()]);
-    world.upstream.next({
-      kind: 'stream',
-      pieces: streamPieces({ words: Array.from({ length: 2000 }, () => ' word') }),
-      delayMs: 500,
-    });
-    const human = await world.limitedHuman(LIMITS);
-    const living = world.call(survivor, human, { ...ASK, stream: true });
-    await living.until('" word"');
+  it(
+    'has another process charge what was open, once, and leaves that one’s own open call alone',
+    async () => {
+      const [survivor, first] = await Promise.all([world.process(), world.process()]);
+      world.upstream.next({
+        kind: 'stream',
+        pieces: streamPieces({ words: Array.from({ length: 2000 }, () => ' word') }),
+        delayMs: 500,
+      });
+      const human = await world.limitedHuman(LIMITS);
+      const living = world.call(survivor, human, { ...ASK, stream: true });
+      await living.until('" word"');
 
-    const killed: Killed[] = [];
-    let next = Promise.resolve(first);
-    for (const [index, point] of everyPoint.entries()) {
-      const doomed = await next;
-      if (index + 1 < everyPoint.length) next = world.process();
-      const one = await killAt(point, doomed);
-      await assertSettledOnce(one);
-      killed.push(one);
-    }
-    const times = await Promise.all(killed.map(sweptAfter));
-    measured(`${killed.length} kills, orphans settled by another process after at most (s)`, Math.max(...times));
+      const killed: Killed[] = [];
+      let next = Promise.resolve(first);
+      for (const [index, point] of everyPoint.entries()) {
+        const doomed = await next;
+        if (index + 1 < everyPoint.length) next = world.process();
+        const one = await killAt(point, doomed);
+        await assertSettledOnce(one);
+        killed.push(one);
+      }
+      const times = await Promise.all(killed.map(sweptAfter));
+      measured(`${killed.length} kills, orphans settled by another process after at most (s)`, Math.max(...times));
 
-    expect(await world.ledgerOf(human)).toMatchObject([{ state: 'RESERVED' }]);
-    living.hangUp();
-    expect(await world.idle(human)).toMatchObject([{ kind: 'CALL', state: 'SETTLED', outcome: 'CLIENT_ABORTED' }]);
-    await world.assertExact(human);
-    await assertStays(killed);
-    await survivor.stop();
-  }, TIMEOUT_MS);
+      expect(await world.ledgerOf(human)).toMatchObject([{ state: 'RESERVED' }]);
+      living.hangUp();
+      expect(await world.idle(human)).toMatchObject([{ kind: 'CALL', state: 'SETTLED', outcome: 'CLIENT_ABORTED' }]);
+      await world.assertExact(human);
+      await assertStays(killed);
+      await survivor.stop();
+    },
+    TIMEOUT_MS,
+  );
 
-  it('has the process that is started in its place charge what was open, once', async () => {
-    const killed: Killed[] = [];
-    let only = await world.process();
-    for (const point of everyPoint) {
-      const one = await killAt(point, only);
-      only = await world.process();
-      await assertSettledOnce(one);
-      killed.push(one);
-    }
-    const times = await Promise.all(killed.map(sweptAfter));
-    measured(`${killed.length} kills, orphans settled after a restart, that included, after at most (s)`, Math.max(...times));
-    await assertStays(killed);
-    await only.stop();
-  }, TIMEOUT_MS);
+  it(
+    'has the process that is started in its place charge what was open, once',
+    async () => {
+      const killed: Killed[] = [];
+      let only = await world.process();
+      for (const point of everyPoint) {
+        const one = await killAt(point, only);
+        only = await world.process();
+        await assertSettledOnce(one);
+        killed.push(one);
+      }
+      const times = await Promise.all(killed.map(sweptAfter));
+      measured(
+        `${killed.length} kills, orphans settled after a restart, that included, after at most (s)`,
+        Math.max(...times),
+      );
+      await assertStays(killed);
+      await only.stop();
+    },
+    TIMEOUT_MS,
+  );
 });

@@ -40,34 +40,43 @@ it('settles the calls that end in time, those that it ends and those that nobody
   expect(rows.get(short.marker)).toMatchObject({ state: 'SETTLED', outcome: 'OK', output_tokens: 20, requests: 1 });
   expect(rows.get(long.marker)).toMatchObject({ state: 'SETTLED', outcome: 'SHUTDOWN', requests: 1, estimated: true });
   expect(rows.get(long.marker)!.output_tokens).toBeGreaterThan(10);
-  expect(rows.get(waiting.marker)).toMatchObject({ state: 'SETTLED', outcome: 'SHUTDOWN', requests: 0, output_tokens: 0 });
+  expect(rows.get(waiting.marker)).toMatchObject({
+    state: 'SETTLED',
+    outcome: 'SHUTDOWN',
+    requests: 0,
+    output_tokens: 0,
+  });
   await world.assertExact(human);
 });
 
-it('settles whatever is open under load, again and again, and leaves nothing reserved', async () => {
-  for (let repeat = 0; repeat < inForm(2, 20); repeat += 1) {
-    world.upstream.reset();
-    const service = await world.process({ GATEHOUSE_DRAIN_SECONDS: '1' });
-    const humans = await Promise.all([LIMITS, LIMITS, LIMITS].map((limits) => world.limitedHuman(limits)));
-    const calls = Array.from({ length: 60 }, (_, index) => {
-      const stream = index % 2 === 0;
-      const pieces = streamPieces({ words: WORDS, usage: usageOf(7, 20) });
-      if (index % 5 === 0) world.upstream.next({ kind: 'hang' });
-      else if (index % 3 === 0) world.upstream.next({ kind: 'stream', pieces, delayMs: 10 });
-      return world.call(service, humans[index % 3]!, { stream });
-    });
-    // Some wait to be admitted yet, some are answered.
-    await world.upstream.request(1 + ((repeat * 13) % 50));
-    for (const call of calls.slice(0, repeat % 10)) call.hangUp();
-    expect(await service.stop()).toMatchObject({ code: 0, stderr: '' });
-    await eventually(() => calls.every(({ isOver }) => isOver));
-    let recorded = 0;
-    for (const human of humans) {
-      const rows = await world.ledgerOf(human);
-      expect(rows.filter(({ state }) => state !== 'SETTLED')).toEqual([]);
-      recorded += rows.length;
-      await world.assertExact(human);
+it(
+  'settles whatever is open under load, again and again, and leaves nothing reserved',
+  async () => {
+    for (let repeat = 0; repeat < inForm(2, 20); repeat += 1) {
+      world.upstream.reset();
+      const service = await world.process({ GATEHOUSE_DRAIN_SECONDS: '1' });
+      const humans = await Promise.all([LIMITS, LIMITS, LIMITS].map((limits) => world.limitedHuman(limits)));
+      const calls = Array.from({ length: 60 }, (_, index) => {
+        const stream = index % 2 === 0;
+        const pieces = streamPieces({ words: WORDS, usage: usageOf(7, 20) });
+        if (index % 5 === 0) world.upstream.next({ kind: 'hang' });
+        else if (index % 3 === 0) world.upstream.next({ kind: 'stream', pieces, delayMs: 10 });
+        return world.call(service, humans[index % 3]!, { stream });
+      });
+      // Some wait to be admitted yet, some are answered.
+      await world.upstream.request(1 + ((repeat * 13) % 50));
+      for (const call of calls.slice(0, repeat % 10)) call.hangUp();
+      expect(await service.stop()).toMatchObject({ code: 0, stderr: '' });
+      await eventually(() => calls.every(({ isOver }) => isOver));
+      let recorded = 0;
+      for (const human of humans) {
+        const rows = await world.ledgerOf(human);
+        expect(rows.filter(({ state }) => state !== 'SETTLED')).toEqual([]);
+        recorded += rows.length;
+        await world.assertExact(human);
+      }
+      expect(recorded).toBeGreaterThanOrEqual(world.upstream.requests.length);
     }
-    expect(recorded).toBeGreaterThanOrEqual(world.upstream.requests.length);
-  }
-}, inForm(60_000, 1_800_000));
+  },
+  inForm(60_000, 1_800_000),
+);

@@ -25,7 +25,10 @@ export class FreezablePostgres {
       // In the owner's database, where the service's tables are.
       const inside = new URL(superuserUrl);
       inside.pathname = new URL(ownerUrl).pathname;
-      const [row] = await rowsOf<{ pid: number }>(inside.href, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid");
+      const [row] = await rowsOf<{ pid: number }>(
+        inside.href,
+        "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS pid",
+      );
       const database = { ownerUrl, superuserUrl: inside.href, drop: () => Promise.resolve() };
       return new FreezablePostgres(clusters, database, row!.pid);
     } catch (error) {

@@ -42,7 +42,8 @@ export async function removeCluster(postgres, directory) {
 
 /** True when a spec that works on Postgres is among those that this run was asked for. */
 function needsPostgres(rootDir, chosen) {
-  const isSuch = (file) => file.endsWith('.db.spec.ts') || /^test[\\/](http|contracts|proofs)[\\/].*\.spec\.ts$/.test(file);
+  const isSuch = (file) =>
+    file.endsWith('.db.spec.ts') || /^test[\\/](http|contracts|proofs)[\\/].*\.spec\.ts$/.test(file);
   const files = ['src', 'test'].flatMap((root) =>
     readdirSync(path.join(rootDir, root), { recursive: true }).map((file) => path.join(root, file)),
   );

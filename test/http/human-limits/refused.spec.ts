@@ -60,21 +60,31 @@ const withParts = (parts: object[]): object => ({ messages: [{ role: 'user', con
 describe('content without a known bound', () => {
   it.each([
     ['audio', withParts(AUDIO), 'messages[0].content[0]'],
-    ['a file beside text', withParts([{ type: 'text', text: 'x' }, { type: 'file', file: { file_id: 'f' } }]), 'messages[0].content[1]'],
+    [
+      'a file beside text',
+      withParts([
+        { type: 'text', text: 'x' },
+        { type: 'file', file: { file_id: 'f' } },
+      ]),
+      'messages[0].content[1]',
+    ],
     ['a tool of the server’s', { tools: [{ type: 'web_search' }] }, 'tools[0]'],
     ['a search of the server’s', { web_search_options: {} }, 'web_search_options'],
-  ])('(%s) is refused under a limit of tokens or cost, naming the field, and passes without', async (_what, fields, at) => {
-    for (const limits of [{ token_cnt: 1_000_000 }, { request_cnt: 5, cost_micros: 1_000_000 }]) {
-      const human = await humanWith(limits);
-      const error = openaiError(await send(human, fields), 400);
-      expect(error.message).toContain(at);
-      expect(error.code).toBe('usage_not_bounded');
-      await expectNothingDone(human, limits);
-    }
-    expect((await send(await humanWith({ request_cnt: 1 }), fields)).status).toBe(200);
-    expect((await send(await humanWith({}), fields)).status).toBe(200);
-    await settledCalls(service, 2);
-  });
+  ])(
+    '(%s) is refused under a limit of tokens or cost, naming the field, and passes without',
+    async (_what, fields, at) => {
+      for (const limits of [{ token_cnt: 1_000_000 }, { request_cnt: 5, cost_micros: 1_000_000 }]) {
+        const human = await humanWith(limits);
+        const error = openaiError(await send(human, fields), 400);
+        expect(error.message).toContain(at);
+        expect(error.code).toBe('usage_not_bounded');
+        await expectNothingDone(human, limits);
+      }
+      expect((await send(await humanWith({ request_cnt: 1 }), fields)).status).toBe(200);
+      expect((await send(await humanWith({}), fields)).status).toBe(200);
+      await settledCalls(service, 2);
+    },
+  );
 });
 
 describe('a model without a known price', () => {
