@@ -6,7 +6,8 @@ import { markerOf, type ChaosCall } from '../support/chaos-call.js';
 import { FreezablePostgres } from '../support/chaos-postgres.js';
 import { ChaosWorld, measured, type ChaosProcess, type LimitedHuman } from '../support/chaos-world.js';
 import { eventually, pause } from '../support/eventually.js';
-import { inForm } from '../support/proof-form.js';
+import { isCallOf } from '../support/postgres-proxy.js';
+import { inForm, WHOLE } from '../support/proof-form.js';
 
 /** A reservation waits 3 s before it is refused. */
 const FROZEN_MS = inForm(7_000, 10_000);
@@ -20,14 +21,12 @@ const TOKENS = 9 + 12;
 
 let postgres: FreezablePostgres;
 let world: ChaosWorld;
-let services: readonly ChaosProcess[];
-let humans: readonly LimitedHuman[];
+let services: readonly ChaosProcess[] = [];
+let humans: readonly LimitedHuman[] = [];
 
 beforeAll(async () => {
   postgres = await FreezablePostgres.start();
   world = await ChaosWorld.start(postgres.database);
-  services = [await world.process(), await world.process()];
-  humans = await Promise.all([LIMITS, LIMITS, LIMITS, LIMITS].map((limits) => world.limitedHuman(limits)));
 }, 90_000);
 
 afterAll(async () => {
@@ -70,69 +69,95 @@ class Load {
   }
 }
 
-it('refuses everybody meanwhile, sends nothing upstream ungoverned, and serves again after it, exactly', async () => {
-  const load = new Load();
-  await eventually(() => load.over.length > 200);
-  expect(load.over.filter(({ status }) => status !== 200)).toEqual([]);
+/** Freezes it as a reservation is on its way: Postgres finds it when it goes on, long after its caller was refused. */
+async function freezeWithReservationUnderWay(): Promise<void> {
+  let frozen = false;
+  services[0]!.proxy.judge = (message) => {
+    if (!frozen && isCallOf('reserve_usage', message)) {
+      postgres.freeze();
+      frozen = true;
+    }
+    return 'pass';
+  };
+  await eventually(() => frozen);
+}
 
-  postgres.freeze();
-  const frozenAt = performance.now();
-  for (let turn = 0; performance.now() < frozenAt + FROZEN_MS; turn += 1) {
-    load.ask(turn, turn);
-    await pause(NEWCOMER_EVERY_MS);
-  }
-  const thawedAt = performance.now();
-  postgres.thaw();
+/** A lease that outlasts it, and one that does not: then each process finds the other one dead, and is found so itself. */
+const LEASES = WHOLE ? [20, 1] : [20];
 
-  const sinceThaw = (): ChaosCall[] => load.over.filter(({ startedAt }) => startedAt > thawedAt);
-  await eventually(
-    () =>
-      sinceThaw().slice(-200).length === 200 &&
-      sinceThaw()
-        .slice(-200)
-        .every(({ status }) => status === 200),
-    30_000,
-  );
-  await load.stop();
-  await eventually(() => load.calls.every(({ isOver }) => isOver));
+it.each(LEASES)(
+  'with leases of %d s: all are refused meanwhile, none goes ungoverned, and after it all is exact',
+  async (lease) => {
+    world.upstream.reset();
+    const env = { GATEHOUSE_LEASE_SECONDS: String(lease) };
+    services = [await world.process(env), await world.process(env)];
+    humans = await Promise.all([LIMITS, LIMITS, LIMITS, LIMITS].map((limits) => world.limitedHuman(limits)));
+    const load = new Load();
+    await eventually(() => load.over.length > 200);
+    expect(load.over.filter(({ status }) => status !== 200)).toEqual([]);
 
-  const meanwhile = load.over.filter(({ startedAt, endedAt }) => startedAt > frozenAt && endedAt < thawedAt);
-  expect(meanwhile.length).toBeGreaterThan(CALLERS);
-  for (const { status, headers } of meanwhile) {
-    expect(status).toBe(503);
-    expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1);
-  }
-  for (const { status } of load.calls) expect([200, 503]).toContain(status);
-  const refused = sinceThaw().filter(({ status }) => status !== 200);
-  const recoveredMs = Math.max(0, ...refused.map(({ endedAt }) => endedAt - thawedAt));
-  const firstMs = Math.min(
-    ...load.over
-      .filter(({ status, endedAt }) => status === 200 && endedAt > thawedAt)
-      .map(({ endedAt }) => endedAt - thawedAt),
-  );
-  measured(
-    'Postgres frozen (ms), refused meanwhile, served before and after',
-    `${FROZEN_MS}, ${meanwhile.length}, ${load.calls.filter(({ status }) => status === 200).length}`,
-  );
-  measured(
-    'ms from its return to the first answer, to the last refusal',
-    `${Math.round(firstMs)}, ${Math.round(recoveredMs)}`,
-  );
-  expect(recoveredMs).toBeLessThan(RECOVERED_WITHIN_MS);
+    await freezeWithReservationUnderWay();
+    const frozenAt = performance.now();
+    for (let turn = 0; performance.now() < frozenAt + FROZEN_MS; turn += 1) {
+      load.ask(turn, turn);
+      await pause(NEWCOMER_EVERY_MS);
+    }
+    const thawedAt = performance.now();
+    postgres.thaw();
 
-  // A refused call's reservation may have been written; it is taken back once more 10 s later.
-  const rows = (await Promise.all(humans.map((human) => world.idle(human, 30_000)))).flat();
-  const sent = world.upstream.requests.map(markerOf);
-  expect(new Set(sent).size).toBe(sent.length);
-  const governed = new Set(
-    rows.filter(({ kind, outcome }) => kind === 'CALL' && outcome !== 'NOT_SENT').map((row) => row.request_id),
-  );
-  expect(sent.filter((marker) => !governed.has(marker))).toEqual([]);
-  expect([...governed].filter((marker) => !sent.includes(marker))).toEqual([]);
-  const served = load.calls.filter(({ status }) => status === 200).map(({ marker }) => marker);
-  expect(sent.sort()).toEqual(served.sort());
-  // Calls that were swept meanwhile and then corrected add up to the truth as well.
-  const used = rows.reduce((sum, row) => sum + row.input_tokens + row.output_tokens, 0);
-  expect([used, rows.reduce((sum, { requests }) => sum + requests, 0)]).toEqual([TOKENS * sent.length, sent.length]);
-  for (const human of humans) await world.assertExact(human);
-}, 120_000);
+    const sinceThaw = (): ChaosCall[] => load.over.filter(({ startedAt }) => startedAt > thawedAt);
+    await eventually(
+      () =>
+        sinceThaw().slice(-200).length === 200 &&
+        sinceThaw()
+          .slice(-200)
+          .every(({ status }) => status === 200),
+      30_000,
+    );
+    await load.stop();
+    await eventually(() => load.calls.every(({ isOver }) => isOver));
+
+    const meanwhile = load.over.filter(({ startedAt, endedAt }) => startedAt > frozenAt && endedAt < thawedAt);
+    expect(meanwhile.length).toBeGreaterThan(CALLERS);
+    for (const { status, headers } of meanwhile) {
+      expect(status).toBe(503);
+      expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1);
+    }
+    for (const { status } of load.calls) expect([200, 503]).toContain(status);
+    const refused = sinceThaw().filter(({ status }) => status !== 200);
+    const recoveredMs = Math.max(0, ...refused.map(({ endedAt }) => endedAt - thawedAt));
+    const firstMs = Math.min(
+      ...load.over
+        .filter(({ status, endedAt }) => status === 200 && endedAt > thawedAt)
+        .map(({ endedAt }) => endedAt - thawedAt),
+    );
+    measured(
+      `leases of ${lease} s, Postgres frozen (ms), refused meanwhile, served before and after`,
+      `${FROZEN_MS}, ${meanwhile.length}, ${load.calls.filter(({ status }) => status === 200).length}`,
+    );
+    measured(
+      'ms from its return to the first answer, to the last refusal',
+      `${Math.round(firstMs)}, ${Math.round(recoveredMs)}`,
+    );
+    expect(recoveredMs).toBeLessThan(RECOVERED_WITHIN_MS);
+
+    // A refused call's reservation may have been written; it is taken back once more 10 s later.
+    const rows = (await Promise.all(humans.map((human) => world.idle(human, 30_000)))).flat();
+    if (lease > FROZEN_MS / 1000) expect(rows.map(({ outcome }) => outcome)).toContain('NOT_SENT');
+    const sent = world.upstream.requests.map(markerOf);
+    expect(new Set(sent).size).toBe(sent.length);
+    const governed = new Set(
+      rows.filter(({ kind, outcome }) => kind === 'CALL' && outcome !== 'NOT_SENT').map((row) => row.request_id),
+    );
+    expect(sent.filter((marker) => !governed.has(marker))).toEqual([]);
+    expect([...governed].filter((marker) => !sent.includes(marker))).toEqual([]);
+    const served = load.calls.filter(({ status }) => status === 200).map(({ marker }) => marker);
+    expect(sent.sort()).toEqual(served.sort());
+    // Calls that were swept meanwhile and then corrected add up to the truth as well.
+    const used = rows.reduce((sum, row) => sum + row.input_tokens + row.output_tokens, 0);
+    expect([used, rows.reduce((sum, { requests }) => sum + requests, 0)]).toEqual([TOKENS * sent.length, sent.length]);
+    for (const human of humans) await world.assertExact(human);
+    for (const service of services) await service.stop();
+  },
+  inForm(120_000, 1_800_000),
+);
