@@ -3,7 +3,7 @@
  * ends: no other one is there to sweep, and yet nothing is left reserved.
  */
 import { ChaosWorld } from '../support/chaos-world.js';
-import { eventually } from '../support/eventually.js';
+import { eventually, pause } from '../support/eventually.js';
 import { completion, streamPieces, usageOf } from '../support/openai-upstream.js';
 import { inForm } from '../support/proof-form.js';
 
@@ -80,3 +80,21 @@ it(
   },
   inForm(60_000, 1_800_000),
 );
+
+it('settles the call of a slow reader who hung up just before, what was still unread included', async () => {
+  const service = await world.process({ GATEHOUSE_DRAIN_SECONDS: '60' });
+  const human = await world.limitedHuman(LIMITS);
+  const words = Array.from({ length: 1000 }, () => 'word '.repeat(20_000));
+  world.upstream.next({ kind: 'stream', pieces: streamPieces({ words }) });
+  const call = world.call(service, human, { stream: true }, false);
+  const request = await world.upstream.request();
+  await eventually(async () => {
+    const before = request.sent;
+    await pause(300);
+    return before > 1 && request.sent === before;
+  });
+  call.hangUp();
+  expect(await service.stop()).toMatchObject({ code: 0, stderr: '' });
+  expect(await world.ledgerOf(human)).toMatchObject([{ state: 'SETTLED', outcome: 'CLIENT_ABORTED', requests: 1 }]);
+  await world.assertExact(human);
+});

@@ -1,0 +1,42 @@
+import fc from 'fast-check';
+import { completion } from '../../../../test/support/openai-upstream.js';
+import { Tokenizer } from '../../tokens/tokenizer.js';
+import { estimateAnswerTokens, estimatePartTokens } from './produced-text.js';
+
+const tokenizer = new Tokenizer();
+
+beforeAll(() => tokenizer.load());
+
+describe('estimatePartTokens', () => {
+  it('counts the whole of an answer as one that came whole', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 400 }), (text) => {
+        const answer = completion({ words: [text], usage: null });
+        expect(estimatePartTokens(tokenizer, JSON.stringify(answer))).toBe(
+          estimateAnswerTokens(tokenizer, answer as Readonly<Record<string, unknown>>),
+        );
+      }),
+    );
+  });
+
+  it('counts what stands in the part, wherever that was cut, within an escape too', () => {
+    const said = 'He said: "no\\yes"\n\u0007, and "content":"x" \ud83d\ude00 was it.';
+    const whole = JSON.stringify(completion({ words: [said], usage: null }));
+    const start = whole.indexOf('"content":"') + '"content":"'.length;
+    let last = 0;
+    for (let end = start; end <= whole.length; end += 1) {
+      const tokens = estimatePartTokens(tokenizer, whole.slice(0, end));
+      // A word that is cut off may be two tokens where it becomes one.
+      expect(tokens).toBeGreaterThanOrEqual(last - 2);
+      last = tokens;
+    }
+    expect(last).toBe(tokenizer.count(said));
+    expect(estimatePartTokens(tokenizer, whole.slice(0, start))).toBe(0);
+  });
+
+  it('counts calls of tools, and nothing that frames them', () => {
+    const call = { id: 'call_1', type: 'function', function: { name: 'area', arguments: '{"w":3,"h":4}' } };
+    const part = JSON.stringify({ choices: [{ message: { role: 'assistant', content: null, tool_calls: [call] } }] });
+    expect(estimatePartTokens(tokenizer, part.slice(0, -5))).toBe(tokenizer.count('area\n{"w":3,"h":4}'));
+  });
+});
