@@ -9,7 +9,6 @@ import {
 } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault } from '../../platform/errors/index.js';
-import { logger } from '../../platform/logging/index.js';
 import type { Admission, Outcome, UsageLedger } from '../../usage/index.js';
 import type { KnownModels, ModelFacts } from '../models/model-facts.js';
 import type { Tokenizer } from '../tokens/tokenizer.js';
@@ -22,7 +21,14 @@ import type {
   TokenUsage,
 } from '../providers/chat-provider.js';
 import { boundCall, costOf, priceOf, withOutputLimit, type CallBound } from './call-bound.js';
-import { STREAM_HEADERS, headersSetSoFar, renderErrorEvent, shuttingDown } from './chat-answer.js';
+import {
+  STREAM_HEADERS,
+  headersSetSoFar,
+  logFailure,
+  renderErrorEvent,
+  shuttingDown,
+  writeJson,
+} from './chat-answer.js';
 import type { ChatRequest } from './chat-request.js';
 
 export type ChatPrincipal =
@@ -102,18 +108,12 @@ export class ChatCall implements AnswerSink {
       this.start();
     });
     // Told here, where the request's own context is back: providers call from that of whoever opened their connection.
-    if (this.failure !== null) this.logFailure(this.failure);
+    if (this.failure !== null) logFailure(this.provider.name, this.failure);
   }
 
   onJson(headers: AnswerHeaders, body: Buffer): void {
     if (this.over) return;
-    const { reply } = this.caller;
-    const sent = headersSetSoFar(reply);
-    Object.assign(sent, headers);
-    sent['content-length'] = body.length;
-    reply.hijack();
-    reply.raw.writeHead(200, sent);
-    reply.raw.end(body);
+    writeJson(this.caller.reply, headers, body);
     this.finish('OK', this.used());
   }
 
@@ -208,12 +208,10 @@ export class ChatCall implements AnswerSink {
   private hangUp(): void {
     if (this.over || this.upstream === null) return;
     this.left = this.upstream.complete ? 'OK' : 'CLIENT_ABORTED';
-    if (!this.blocked) {
-      this.leave();
-      return;
-    }
-    this.upstream.resume();
-    setTimeout(() => this.over || this.leave(), READ_ON_MS);
+    if (this.blocked) {
+      this.upstream.resume();
+      setTimeout(() => this.over || this.leave(), READ_ON_MS);
+    } else this.leave();
   }
 
   /** Ends a call whose caller is gone; false: the caller is there. */
@@ -265,7 +263,9 @@ export class ChatCall implements AnswerSink {
 
   private settle(outcome: Outcome, used: TokenUsage): void {
     this.over = true;
-    const usage = used.estimated ? this.atMostBound(used) : used;
+    // An estimate of the prompt is not more than that can be. What was produced counts, whatever was asked for.
+    const inputTokens = used.estimated ? Math.min(used.inputTokens, this.bound.inputTokens) : used.inputTokens;
+    const usage = { ...used, inputTokens };
     this.ledger.settle({
       id: this.id,
       outcome,
@@ -278,11 +278,6 @@ export class ChatCall implements AnswerSink {
       estimated: usage.estimated,
       latencyMs: Math.round(performance.now() - this.startedAt),
     });
-  }
-
-  /** An estimate of the prompt is not more than that can be. What was produced counts, whatever was asked for. */
-  private atMostBound(usage: TokenUsage): TokenUsage {
-    return { ...usage, inputTokens: Math.min(usage.inputTokens, this.bound.inputTokens) };
   }
 
   /** Behind an alias one of several models answers; what that costs is the truth. */
@@ -298,12 +293,6 @@ export class ChatCall implements AnswerSink {
    */
   private isCounted(outcome: Outcome, usage: TokenUsage): boolean {
     return outcome === 'OK' || usage.outputTokens > 0 || (outcome === 'CLIENT_ABORTED' && this.upstream !== null);
-  }
-
-  private logFailure({ outcome, error }: ProviderFailure): void {
-    // A provider's message may quote the prompt: its status and code are enough.
-    const detail = error instanceof Fault ? { err: error } : { status: error.status, code: error.body.error.code };
-    logger.warn({ provider: this.provider.name, outcome, ...detail }, 'A provider failed a chat completion.');
   }
 }
 

@@ -243,3 +243,14 @@ describe('a stream', () => {
     expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 9, outputTokens: 12 });
   });
 });
+
+describe('the first call after the start', () => {
+  it('is charged by the vocabulary, though that was not loaded yet', async () => {
+    await server.stop();
+    server = await ChatServer.start(upstream, new Tokenizer());
+    const words = ['The', ' lighthouse', ' keeper', ' counts', ' the', ' ships', ' that', ' pass', '.'];
+    upstream.next({ kind: 'stream', pieces: streamPieces({ words }), breakAfter: 1 + words.length });
+    await server.post({ ...BODY, stream: true }).catch(() => undefined);
+    expect(await server.book.settlement()).toMatchObject({ estimated: true, outputTokens: words.length });
+  });
+});
