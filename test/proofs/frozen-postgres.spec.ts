@@ -159,5 +159,5 @@ it.each(LEASES)(
     for (const human of humans) await world.assertExact(human);
     for (const service of services) await service.stop();
   },
-  inForm(120_000, 1_800_000),
+  inForm(240_000, 1_800_000),
 );

@@ -176,7 +176,7 @@ async function assertStays(killed: readonly Killed[]): Promise<void> {
   for (const { human } of killed) await world.assertExact(human);
 }
 
-const TIMEOUT_MS = inForm(120_000, 1_800_000);
+const TIMEOUT_MS = inForm(240_000, 1_800_000);
 const everyPoint = Array.from({ length: REPEATS }, () => POINTS).flat();
 
 describe('kill -9 of the service at each point of its calls', () => {
