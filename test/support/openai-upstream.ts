@@ -28,8 +28,8 @@ type AnswerKind =
       readonly delayMs?: number;
     }
   /**
-   * Server-sent events: objects become `data: …` events, text and bytes go as they are. `[DONE]` follows unless `done` is
-   * false. After `breakAfter` pieces the connection is cut, after `stallAfter` nothing more comes.
+   * Server-sent events: objects become `data: …` events, text and bytes go as they are; a promise holds back itself and what
+   * comes after it. `[DONE]` follows unless `done` is false. After `breakAfter` pieces the connection is cut, after `stallAfter` nothing more comes.
    */
   | {
       readonly kind: 'stream';
@@ -74,6 +74,8 @@ const USAGE: UpstreamUsage = usageOf(9, 12);
 export class OpenaiUpstream {
   /** What `GET /models` lists; null: answered 404, as servers do that keep no list. */
   models: readonly string[] | null = [UPSTREAM_MODEL];
+  /** What is answered once the queue is empty. */
+  otherwise: (request: UpstreamRequest) => UpstreamAnswer | Promise<UpstreamAnswer> = ordinaryAnswer;
   /** Chat completions in the order in which they came. */
   readonly requests: UpstreamRequest[] = [];
   /** Everything else: `GET /models`. */
@@ -123,8 +125,9 @@ export class OpenaiUpstream {
     await until(() => request.aborted, 'the call upstream to be aborted');
   }
 
-  /** Forgets what came and what is queued. */
+  /** Forgets what came, what is queued, and how to answer otherwise. */
   reset(): void {
+    this.otherwise = ordinaryAnswer;
     this.requests.length = 0;
     this.otherRequests.length = 0;
     this.queue.length = 0;
@@ -158,7 +161,7 @@ export class OpenaiUpstream {
       return;
     }
     this.requests.push(received);
-    await send(response, this.queue.shift() ?? defaultAnswer(received.body), received);
+    await send(response, this.queue.shift() ?? (await this.otherwise(received)), received);
   }
 
   private answerOther(request: UpstreamRequest, response: ServerResponse): void {
@@ -224,8 +227,9 @@ async function sendStream(
     if (answer.stallAfter === index) return;
     if (answer.delayMs !== undefined) await sleep(answer.delayMs);
     if (response.destroyed) return;
-    const asIs = typeof piece === 'string' || Buffer.isBuffer(piece);
-    if (await write(response, asIs ? piece : eventOf(piece))) request.sent += 1;
+    const given: unknown = await piece;
+    const asIs = typeof given === 'string' || Buffer.isBuffer(given);
+    if (await write(response, asIs ? given : eventOf(given))) request.sent += 1;
   }
   response.end();
 }
@@ -242,7 +246,8 @@ function write(response: ServerResponse, bytes: string | Buffer): Promise<boolea
   });
 }
 
-function defaultAnswer(body: Buffer): UpstreamAnswer {
+/** As OpenAI would: JSON or a stream by what was asked, usage in a stream only where it was asked for. */
+export function ordinaryAnswer({ body }: Pick<UpstreamRequest, 'body'>): UpstreamAnswer {
   const asked = JSON.parse(body.toString('utf8')) as {
     stream?: boolean;
     model: string;

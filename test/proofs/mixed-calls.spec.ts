@@ -1,0 +1,279 @@
+/**
+ * Whatever becomes of calls, and however their humans' limits are set meanwhile: once all is idle, what is left of each limit
+ * is what it was set to less what the ledger says, nothing is reserved, and the ledger holds what went upstream, once.
+ */
+import { randomInt } from 'node:crypto';
+import http from 'node:http';
+import { pause } from '../support/eventually.js';
+import {
+  UPSTREAM_MODEL,
+  completion,
+  errorBody,
+  ordinaryAnswer,
+  streamPieces,
+  type UpstreamAnswer,
+  type UpstreamRequest,
+} from '../support/openai-upstream.js';
+import { ProofCluster } from '../support/proof-cluster.js';
+import { inForm } from '../support/proof-form.js';
+import { COUNTED, accountsOf, units, type LimitValues, type SetLimit } from '../support/proof-limits.js';
+import type { ServiceProcess } from '../support/service.js';
+
+const CALLS = inForm(600, 10_000);
+const PROCESSES = inForm(2, 4);
+const AT_ONCE = 150;
+const HUMANS = 24;
+/** Of these nobody ever sets a limit. */
+const UNLIMITED = 4;
+const EVERY_MS = 5;
+
+/** When the caller hangs up. */
+type Leave = 'never' | 'at once' | 'once upstream has it' | 'once it flows';
+
+interface Course {
+  readonly leave?: Leave;
+  /** The call is made where the provider's address refuses connections. */
+  readonly refused?: true;
+  /** What the upstream does with it; absent: never asked, or as OpenAI would. */
+  readonly answer?: (stream: boolean) => UpstreamAnswer;
+  /** Whether the request counts against request_cnt; absent: that depends. */
+  readonly counted?: boolean;
+}
+
+const body = (answer: object, status = 200): UpstreamAnswer => ({ kind: 'body', status, body: answer });
+const flowing = (over: Partial<Extract<UpstreamAnswer, { kind: 'stream' }>>): UpstreamAnswer => ({
+  kind: 'stream',
+  pieces: streamPieces(),
+  ...over,
+});
+
+/** Everything that can become of a call. */
+const COURSES: Readonly<Record<string, Course>> = {
+  answered: { counted: true },
+  'answered without usage': {
+    counted: true,
+    answer: (stream) => (stream ? flowing({}) : body(completion({ usage: null }))),
+  },
+  'failed by the upstream': {
+    counted: false,
+    answer: () => body(errorBody('Broken.', 'server_error'), 500),
+  },
+  'refused by the upstream': {
+    counted: false,
+    answer: () => body(errorBody('Slow down.', 'rate_limit_error'), 429),
+  },
+  'cut off before the answer': { counted: false, answer: () => ({ kind: 'cut' }) },
+  'cut off amid the answer': {
+    answer: (stream) => (stream ? flowing({ breakAfter: 4 }) : { kind: 'break', part: '{"id":"chat' }),
+  },
+  'never answered': { counted: false, answer: () => ({ kind: 'hang' }) },
+  'fallen silent': { answer: (stream) => (stream ? flowing({ stallAfter: 3 }) : { kind: 'hang' }) },
+  'of an upstream that refuses connections': { counted: false, refused: true },
+  'left at once': { leave: 'at once' },
+  'left before the answer': { leave: 'once upstream has it', counted: true, answer: () => ({ kind: 'hang' }) },
+  'left amid the answer': {
+    leave: 'once it flows',
+    answer: (stream) => (stream ? flowing({ stallAfter: 4 }) : { kind: 'hang' }),
+  },
+};
+
+interface PlannedCall {
+  readonly id: string;
+  readonly course: string;
+  readonly stream: boolean;
+}
+
+interface Row {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly outcome: string;
+  readonly request_id: string;
+  readonly requests: number;
+  readonly estimated: boolean;
+  readonly input_tokens: string;
+  readonly output_tokens: string;
+}
+
+const one = <T>(of: readonly T[]): T => of[randomInt(of.length)]!;
+
+function planned({ body: bytes }: Pick<UpstreamRequest, 'body'>): PlannedCall {
+  const { messages } = JSON.parse(bytes.toString('utf8')) as { messages: { content: string }[] };
+  return JSON.parse(messages[0]!.content) as PlannedCall;
+}
+
+/** Sends one call, and leaves when its course says so. Gives the status; 0: the caller got none. */
+class Caller {
+  private request: http.ClientRequest | null = null;
+
+  constructor(
+    private readonly call: PlannedCall,
+    private readonly leave: Leave,
+  ) {}
+
+  send(process: ServiceProcess, headers: http.OutgoingHttpHeaders): Promise<number> {
+    const { id, stream } = this.call;
+    return new Promise((resolve) => {
+      const request = http.request(new URL('/v1/chat/completions', process.baseUrl), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-request-id': id, ...headers },
+      });
+      this.request = request;
+      let status = 0;
+      request.on('response', (response) => {
+        status = response.statusCode ?? 0;
+        response.on('data', () => {
+          if (this.leave === 'once it flows') request.destroy();
+        });
+        response.on('error', () => undefined);
+        response.on('close', () => resolve(status));
+      });
+      request.on('error', () => undefined);
+      request.on('close', () => resolve(status));
+      const content = JSON.stringify(this.call);
+      request.end(JSON.stringify({ model: UPSTREAM_MODEL, stream, messages: [{ role: 'user', content }] }));
+      if (this.leave === 'at once') setTimeout(() => request.destroy(), randomInt(10));
+    });
+  }
+
+  onUpstream(): void {
+    if (this.leave === 'once upstream has it') this.request?.destroy();
+    // A JSON answer never flows here.
+    if (this.leave === 'once it flows' && !this.call.stream) this.request?.destroy();
+  }
+}
+
+let cluster: ProofCluster;
+let nobody: ServiceProcess;
+
+beforeAll(async () => {
+  const env = { GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: '1500', GATEHOUSE_IDLE_TIMEOUT_MS: '1500' };
+  cluster = await ProofCluster.start({ processes: PROCESSES, env });
+  nobody = await cluster.add({ ...env, OPENAI_BASE_URL: 'http://127.0.0.1:1/v1', OPENAI_MODELS: UPSTREAM_MODEL });
+}, 120_000);
+
+afterAll(() => cluster.stop(), 60_000);
+
+const nameOf = (human: number): string => `human-${human}`;
+
+/** Sets limits of one human after another until it is told to stop. */
+async function setLimitsUntil(over: () => boolean): Promise<SetLimit[]> {
+  const set: SetLimit[] = [];
+  while (!over()) {
+    const value = (most: number): bigint | null => (randomInt(8) === 0 ? null : units(randomInt(most)));
+    const limits: LimitValues = one([
+      { request_cnt: value(20) },
+      { token_cnt: value(60_000) },
+      { request_cnt: value(20), token_cnt: value(60_000) },
+      { cost_micros: value(20_000) },
+      { cost_micros: null, token_cnt: value(200_000) },
+    ]);
+    set.push(...(await cluster.limit(nameOf(UNLIMITED + randomInt(HUMANS - UNLIMITED)), limits)));
+    await pause(EVERY_MS);
+  }
+  return set;
+}
+
+/** Makes every call, so many at a time. */
+async function makeCalls(calls: readonly PlannedCall[], callers: Map<string, Caller>): Promise<Map<string, number>> {
+  const living = cluster.processes.filter((process) => process !== nobody);
+  const statuses = new Map<string, number>();
+  const waiting = [...calls];
+  const work = async (): Promise<void> => {
+    for (let call = waiting.pop(); call !== undefined; call = waiting.pop()) {
+      const { leave = 'never', refused } = COURSES[call.course]!;
+      const caller = new Caller(call, leave);
+      callers.set(call.id, caller);
+      const headers = one(cluster.ways).headersFor(nameOf(randomInt(HUMANS)));
+      statuses.set(call.id, await caller.send(refused === true ? nobody : one(living), headers));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return statuses;
+}
+
+it(`holds for ${CALLS} calls that are answered, fail, break, are left or time out, on ${PROCESSES} processes`, async () => {
+  const { admin, org } = cluster;
+  const { superuserUrl } = admin.database;
+  const calls = Array.from({ length: CALLS }, (_, index): PlannedCall => {
+    const courses = Object.keys(COURSES);
+    // Each in turn, as JSON and as a stream.
+    return { id: `call-${index}`, course: courses[index % courses.length]!, stream: randomInt(2) === 0 };
+  });
+  const callers = new Map<string, Caller>();
+  const upstreamSaw: string[] = [];
+  admin.upstream.otherwise = (request) => {
+    const { id, course, stream } = planned(request);
+    upstreamSaw.push(id);
+    callers.get(id)!.onUpstream();
+    return COURSES[course]!.answer?.(stream) ?? ordinaryAnswer(request);
+  };
+
+  let over = false;
+  const setting = setLimitsUntil(() => over);
+  const statuses = await makeCalls(calls, callers);
+  over = true;
+  const set = await setting;
+  // In good order, so that nothing is still on its way; what they left open, if anything, the sweep takes.
+  await Promise.all(cluster.processes.map((process) => process.stop()));
+  await admin.sql("SELECT sweep_usage(interval '1 hour')");
+
+  // -- no reservation is open, none was corrected, each call has one row at most
+  const rows = await admin.sql<Row & Record<string, unknown>>(
+    `SELECT id, kind, state, outcome, request_id, requests, estimated, input_tokens, output_tokens FROM usage_records`,
+  );
+  expect(rows.filter(({ kind, state }) => kind !== 'CALL' || state !== 'SETTLED')).toEqual([]);
+  const byId = new Map(rows.map((row) => [row.request_id, row]));
+  expect(byId.size).toBe(rows.length);
+
+  // -- what is in the ledger went upstream, once, but for what could not; nothing else did
+  expect(new Set(upstreamSaw).size).toBe(upstreamSaw.length);
+  const saw = new Set(upstreamSaw);
+  expect(upstreamSaw.filter((id) => !byId.has(id))).toEqual([]);
+  const unsent = calls.filter(({ id, course }) => {
+    const mayNotGo = COURSES[course]!.refused === true || byId.get(id)?.outcome === 'CLIENT_ABORTED';
+    return byId.has(id) && !saw.has(id) && !mayNotGo;
+  });
+  expect(unsent).toEqual([]);
+  // Who is not in the ledger was refused by the service itself, or had left before.
+  const unrecorded = calls.filter(({ id, course }) => {
+    const status = statuses.get(id);
+    const isRefused = status === 429 || status === 400;
+    return !byId.has(id) && !isRefused && !(status === 0 && COURSES[course]!.leave === 'at once');
+  });
+  expect(unrecorded).toEqual([]);
+
+  // -- each row says what became of its call
+  for (const { id, course, stream } of calls) {
+    const row = byId.get(id);
+    const { counted } = COURSES[course]!;
+    if (row === undefined) continue;
+    if (counted !== undefined)
+      expect({ course, stream, requests: row.requests }).toEqual({ course, stream, requests: counted ? 1 : 0 });
+    if (course === 'answered') {
+      expect(row).toMatchObject({ outcome: 'OK', estimated: false, input_tokens: '9', output_tokens: '12' });
+    }
+  }
+
+  // -- what is left of each limit is its last value less the ledger of that epoch
+  const values = new Map(set.map(({ humanId, type, epoch, value }) => [`${humanId} ${type} ${epoch}`, value]));
+  const accounts = await accountsOf(superuserUrl, org.tenantId);
+  expect(accounts).toHaveLength(HUMANS * COUNTED.length);
+  for (const account of accounts) {
+    const { humanId, type, epoch, left, reserved, spent, held } = account;
+    const value = epoch === 0n ? null : values.get(`${humanId} ${type} ${epoch}`);
+    expect({ account, left, reserved, held }).toEqual({
+      account,
+      left: value === null || value === undefined ? value : value - spent,
+      reserved: 0n,
+      held: 0n,
+    });
+    if (value === null) expect({ account, spent }).toEqual({ account, spent: 0n });
+  }
+
+  // -- and all of that happened: limits refused some, and charged some
+  const counts = (wanted: number): number => [...statuses.values()].filter((status) => status === wanted).length;
+  expect(counts(429)).toBeGreaterThan(0);
+  expect(counts(200)).toBeGreaterThan(CALLS / 20);
+  expect(accounts.filter(({ spent }) => spent > 0n).length).toBeGreaterThan(0);
+}, 900_000);

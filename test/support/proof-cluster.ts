@@ -1,0 +1,111 @@
+/** Several service processes on one Postgres, and all the ways by which one human's calls reach them. */
+import { asEndUser, createAppKey } from '../http/end-users/app.js';
+import { Database } from '../../src/platform/database/index.js';
+import { startUserIssuer, type UserIssuer } from './oidc-issuer.js';
+import { setLimits, type LimitValues, type SetLimit } from './proof-limits.js';
+import {
+  startService,
+  startServiceProcess,
+  type CallOptions,
+  type MadeKey,
+  type Org,
+  type ServiceProcess,
+  type TestService,
+} from './service.js';
+
+/** How a human comes. Each way is charged to the same counters. */
+export interface Way {
+  readonly name: string;
+  headersFor(human: string): NonNullable<CallOptions['headers']>;
+}
+
+export interface ProofClusterOptions {
+  readonly processes: number;
+  /** Of every process. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Requests a minute: nothing here is about windows. */
+const PLENTY = 1_000_000_000;
+
+export class ProofCluster {
+  readonly processes: ServiceProcess[] = [];
+  readonly ways: readonly Way[];
+
+  private constructor(
+    /** Makes orgs and keys, and takes no calls. */
+    readonly admin: TestService,
+    readonly org: Org,
+    readonly secret: MadeKey,
+    readonly app: MadeKey,
+    private readonly issuer: UserIssuer,
+  ) {
+    const secretKey = { 'x-api-key': secret.key };
+    this.ways = [
+      { name: 'x-human-id', headersFor: (human) => ({ ...secretKey, 'x-human-id': human }) },
+      { name: 'X-On-Behalf-Of', headersFor: (human) => ({ ...secretKey, 'x-on-behalf-of': human }) },
+      { name: 'pk_ and JWT', headersFor: (human) => asEndUser(app, issuer.token({ sub: human })) },
+    ];
+  }
+
+  static async start({ processes, env = {} }: ProofClusterOptions): Promise<ProofCluster> {
+    const issuer = await startUserIssuer({ alg: 'ES256' });
+    try {
+      const admin = await startService({
+        // No shorter than the processes': a busy one must not be declared dead.
+        settings: { requestsPerMinute: PLENTY, leaseSeconds: 20, sweepSeconds: 10, ...issuer.settings },
+      });
+      const org = await admin.createOrg('founder');
+      const cluster = new ProofCluster(
+        admin,
+        org,
+        await admin.createKey(org, { scopes: ['chat:write', 'usage:write', 'users:impersonate'] }),
+        await createAppKey(admin, org, issuer),
+        issuer,
+      );
+      try {
+        await Promise.all(Array.from({ length: processes }, () => cluster.add(env)));
+        return cluster;
+      } catch (error) {
+        await cluster.stop();
+        throw error;
+      }
+    } catch (error) {
+      await issuer.stop();
+      throw error;
+    }
+  }
+
+  /** One process more. */
+  async add(env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
+    const { database, issuer, upstream, settings } = this.admin;
+    const added = await startServiceProcess({
+      database,
+      issuer,
+      upstream,
+      providerTenants: [this.org.tenantId],
+      env: {
+        GATEHOUSE_REQUESTS_PER_MINUTE: String(PLENTY),
+        GATEHOUSE_REQUESTS_PER_MINUTE_PER_HUMAN: String(PLENTY),
+        GATEHOUSE_PEPPERS: settings.peppers
+          .map(({ version, secret }) => `${version}:${secret.toString('base64url')}`)
+          .join(','),
+        GATEHOUSE_SIGNING_KEYS: settings.signingKeys,
+        ...this.issuer.environment,
+        ...env,
+      },
+    });
+    this.processes.push(added);
+    return added;
+  }
+
+  limit(human: string, limits: LimitValues): Promise<readonly SetLimit[]> {
+    return setLimits(this.admin.app.get(Database), this.org.tenantId, human, limits);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.processes.map((process) => process.stop()));
+    await this.admin.stop();
+    await this.issuer.stop();
+  }
+}
