@@ -16,7 +16,7 @@ import {
 } from '../support/openai-upstream.js';
 import { ProofCluster } from '../support/proof-cluster.js';
 import { inForm } from '../support/proof-form.js';
-import { COUNTED, accountsOf, units, type LimitValues, type SetLimit } from '../support/proof-limits.js';
+import { COUNTED, units, type LimitValues, type SetLimit } from '../support/proof-limits.js';
 import type { ServiceProcess } from '../support/service.js';
 
 const CALLS = inForm(600, 10_000);
@@ -195,8 +195,7 @@ async function makeAll(calls: readonly PlannedCall[], callers: Map<string, Calle
 }
 
 it(`holds for ${CALLS} calls that are answered, fail, break, are left or time out, on ${PROCESSES} processes`, async () => {
-  const { admin, org } = cluster;
-  const { superuserUrl } = admin.database;
+  const { admin } = cluster;
   const calls = Array.from({ length: CALLS }, (_, index): PlannedCall => {
     const courses = Object.keys(COURSES);
     // Each in turn, as JSON and as a stream.
@@ -255,7 +254,7 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
 
   // -- what is left of each limit is its last value less the ledger of that epoch
   const values = new Map(set.map(({ humanId, type, epoch, value }) => [`${humanId} ${type} ${epoch}`, value]));
-  const accounts = await accountsOf(superuserUrl, org.tenantId);
+  const accounts = await cluster.accounts();
   expect(accounts).toHaveLength(HUMANS * COUNTED.length);
   for (const account of accounts) {
     const { humanId, type, epoch, left, reserved, spent, held } = account;

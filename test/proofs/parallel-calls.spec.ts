@@ -2,7 +2,7 @@
 import { UPSTREAM_MODEL } from '../support/openai-upstream.js';
 import { ProofCluster } from '../support/proof-cluster.js';
 import { inForm } from '../support/proof-form.js';
-import { accountOf, units } from '../support/proof-limits.js';
+import { units } from '../support/proof-limits.js';
 import type { Answer } from '../support/service.js';
 import { clearLedger, settledCalls } from '../http/ledger.js';
 import { openaiError } from '../http/refusals.js';
@@ -60,7 +60,7 @@ it('charges one counter, whichever way its human comes', async () => {
 
 describe.each([1, 2, 4])('a limit of request_cnt, on %i processes', (processes) => {
   it(`lets exactly ${ROOM} of ${CALLS} parallel calls pass, and nothing of the others goes upstream, ${REPEATS} times`, async () => {
-    const { admin, org } = cluster;
+    const { admin } = cluster;
     for (let repeat = 0; repeat < REPEATS; repeat += 1) {
       const human = `of-${processes}-in-${repeat}`;
       await cluster.limit(human, { request_cnt: units(ROOM) });
@@ -74,7 +74,7 @@ describe.each([1, 2, 4])('a limit of request_cnt, on %i processes', (processes) 
       expect(admin.upstream.requests).toHaveLength(ROOM);
       const rows = await settledCalls(admin, ROOM);
       expect(rows.every(({ outcome }) => outcome === 'OK')).toBe(true);
-      expect(await accountOf(admin.database.superuserUrl, org.tenantId, human, 'request_cnt')).toMatchObject({
+      expect(await cluster.account(human, 'request_cnt')).toMatchObject({
         left: 0n,
         reserved: 0n,
         spent: units(ROOM),

@@ -2,7 +2,15 @@
 import { asEndUser, createAppKey } from '../http/end-users/app.js';
 import { Database } from '../../src/platform/database/index.js';
 import { startUserIssuer, type UserIssuer } from './oidc-issuer.js';
-import { setLimits, type LimitValues, type SetLimit } from './proof-limits.js';
+import {
+  accountOf,
+  accountsOf,
+  setLimits,
+  type Account,
+  type CountedType,
+  type LimitValues,
+  type SetLimit,
+} from './proof-limits.js';
 import {
   startService,
   startServiceProcess,
@@ -101,6 +109,14 @@ export class ProofCluster {
 
   limit(human: string, limits: LimitValues): Promise<readonly SetLimit[]> {
     return setLimits(this.admin.app.get(Database), this.org.tenantId, human, limits);
+  }
+
+  accounts(): Promise<Account[]> {
+    return accountsOf((text, values) => this.admin.sql(text, values), this.org.tenantId);
+  }
+
+  account(human: string, type: CountedType): Promise<Account> {
+    return accountOf((text, values) => this.admin.sql(text, values), this.org.tenantId, human, type);
   }
 
   async stop(): Promise<void> {

@@ -1,6 +1,6 @@
 /** Humans' limits in proofs: set as the service sets them, read behind its back, held against the ledger. */
+import type pg from 'pg';
 import type { Database } from '../../src/platform/database/index.js';
-import { rowsOf } from './sql.js';
 
 /** What calls are charged to; the other types are reported by tenants' servers. */
 export const COUNTED = ['token_cnt', 'request_cnt', 'cost_micros'] as const;
@@ -98,9 +98,12 @@ type AccountRow = Record<'id' | 'human' | 'type' | 'reserved' | 'epoch' | 'spent
   remaining: string | null;
 };
 
+/** Runs one statement as a superuser. */
+export type RunSql = <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
+
 /** Every limit of every human of a tenant, beside what the ledger has of it. */
-export async function accountsOf(superuserUrl: string, tenantId: string): Promise<Account[]> {
-  const rows = await rowsOf<AccountRow>(superuserUrl, ACCOUNTS, [tenantId]);
+export async function accountsOf(sql: RunSql, tenantId: string): Promise<Account[]> {
+  const rows = await sql<AccountRow>(ACCOUNTS, [tenantId]);
   return rows.map(({ id, human, type, remaining, reserved, epoch, spent, held }) => ({
     humanId: id,
     human,
@@ -114,13 +117,8 @@ export async function accountsOf(superuserUrl: string, tenantId: string): Promis
 }
 
 /** One limit of one human. */
-export async function accountOf(
-  superuserUrl: string,
-  tenantId: string,
-  human: string,
-  type: CountedType,
-): Promise<Account> {
-  const all = await accountsOf(superuserUrl, tenantId);
+export async function accountOf(sql: RunSql, tenantId: string, human: string, type: CountedType): Promise<Account> {
+  const all = await accountsOf(sql, tenantId);
   const found = all.find((account) => account.human === human && account.type === type);
   if (found === undefined) throw new Error(`There is no ${type} of ${human}.`);
   return found;

@@ -1,0 +1,215 @@
+/**
+ * What the ledger should do, said once more and as plainly as can be: humans with limits, calls that are reserved, settled and
+ * swept, one after the other, in memory. Amounts are in micro-units.
+ */
+import { COUNTED, UNIT, type CountedType, type LimitValues } from './proof-limits.js';
+
+export interface Price {
+  readonly inputPicoUsd: bigint;
+  readonly outputPicoUsd: bigint;
+}
+
+/** What a call asks for. */
+export interface Asked {
+  readonly human: string | null;
+  /** By which key; it may have limits of its own for whoever comes first. */
+  readonly keyId: string;
+  readonly input: number;
+  readonly output: number;
+  readonly choices: number;
+  readonly isBoundless: boolean;
+  readonly price: Price | null;
+}
+
+/** What a call came to. */
+export interface Truth {
+  readonly input: number;
+  readonly output: number;
+  readonly cost: bigint | null;
+  readonly isCounted: boolean;
+}
+
+/** What the ledger says to a reservation: the output that it may make, or why not. */
+export type Answer = `${number} of output, limited` | `${number} of output` | `refused: ${string}`;
+
+export interface Limit {
+  /** What was set last; null: unlimited. */
+  value: bigint | null;
+  left: bigint | null;
+  reserved: bigint;
+  epoch: bigint;
+  /** A call of this epoch used more than it had reserved. */
+  isOverrun: boolean;
+}
+
+/** One who comes again after an erasure is another. */
+export type Human = Record<CountedType, Limit>;
+type Amounts = Record<CountedType, bigint>;
+
+export class Call {
+  state: 'RESERVED' | 'SETTLED' | 'SWEPT' = 'RESERVED';
+  isCorrected = false;
+  /** Whose reservation it is; known once it is written. */
+  leaseId: string | null = null;
+  /** What the call's row, and a correction with it, say that it used. */
+  used: { input: number; output: number; requests: number; cost: bigint | null } = {
+    input: 0,
+    output: 0,
+    requests: 0,
+    cost: null,
+  };
+
+  constructor(
+    readonly asked: Asked,
+    readonly human: Human | null,
+    readonly granted: number,
+    /** Of the limits that judged it. */
+    readonly epochs: Readonly<Partial<Amounts>>,
+  ) {}
+
+  get reserved(): Amounts {
+    return amountsOf(this.asked, this.granted);
+  }
+}
+
+function amountsOf({ input, price }: Asked, output: number): Amounts {
+  return {
+    token_cnt: BigInt(input + output) * UNIT,
+    request_cnt: UNIT,
+    cost_micros: price === null ? 0n : BigInt(input) * price.inputPicoUsd + BigInt(output) * price.outputPicoUsd,
+  };
+}
+
+export class LedgerModel {
+  readonly humans = new Map<string, Human>();
+  readonly calls = new Map<string, Call>();
+
+  /** @param defaults of a human who comes first by that key */
+  constructor(private readonly defaults: (keyId: string | null) => LimitValues) {}
+
+  /** Judges a reservation that nobody made before; whoever asks puts the call among `calls`. */
+  reserve(asked: Asked): { readonly answer: Answer; readonly call: Call | null } {
+    const human = this.humanOf(asked);
+    const limitOf = (type: CountedType): Limit | null =>
+      human === null || human[type].left === null ? null : human[type];
+    const [tokens, requests, cost] = [limitOf('token_cnt'), limitOf('request_cnt'), limitOf('cost_micros')];
+    if (requests !== null && roomOf(requests) < UNIT) return refusal('request_cnt');
+    if (asked.isBoundless && (tokens ?? cost) !== null) return refusal('boundless');
+    if (cost !== null && asked.price === null) return refusal('unpriced');
+
+    // The most output, in as many tokens for each choice, whose bound fits every limit.
+    const fits = (output: number, type: CountedType): boolean => {
+      const limit = limitOf(type);
+      return limit === null || amountsOf(asked, output)[type] <= roomOf(limit);
+    };
+    let granted = asked.output;
+    for (const type of ['token_cnt', 'cost_micros'] as const) {
+      if (type === 'cost_micros' && cost !== null && cost.left! <= 0n) return refusal(type);
+      if (fits(granted, type)) continue;
+      granted -= granted % asked.choices;
+      while (granted >= asked.choices && !fits(granted, type)) granted -= asked.choices;
+      if (granted < asked.choices) return refusal(type);
+    }
+
+    const epochs: Partial<Amounts> = {};
+    const amounts = amountsOf(asked, granted);
+    for (const type of COUNTED) {
+      const limit = limitOf(type);
+      if (limit === null) continue;
+      limit.reserved += amounts[type];
+      epochs[type] = limit.epoch;
+    }
+    const call = new Call(asked, human, granted, epochs);
+    return { answer: admission(granted, (tokens ?? cost) !== null), call };
+  }
+
+  /** A reservation that is in the ledger already: nothing is taken for it again. */
+  repeat(call: Call): Answer {
+    const human = this.humanOf(call.asked);
+    const isLimited = human !== null && (human.token_cnt.left ?? human.cost_micros.left) !== null;
+    return admission(isLimited ? call.granted : call.asked.output, isLimited);
+  }
+
+  settle(call: Call, truth: Truth): void {
+    const was = call.used;
+    const now = { input: truth.input, output: truth.output, requests: truth.isCounted ? 1 : 0, cost: truth.cost };
+    if (call.state === 'RESERVED') {
+      call.state = 'SETTLED';
+      this.charge(call, now, was, true);
+    } else if (call.state === 'SWEPT' && !call.isCorrected) {
+      call.isCorrected = true;
+      this.charge(call, now, was, false);
+    }
+  }
+
+  sweep(leaseId: string): void {
+    for (const call of this.calls.values()) {
+      if (call.leaseId !== leaseId || call.state !== 'RESERVED') continue;
+      call.state = 'SWEPT';
+      const { price, input } = call.asked;
+      const cost = price === null ? null : call.reserved.cost_micros;
+      this.charge(call, { input, output: call.granted, requests: 1, cost }, call.used, true);
+    }
+  }
+
+  set(name: string, values: LimitValues): void {
+    const human = this.ensure(name, null);
+    for (const type of COUNTED) {
+      if (!(type in values)) continue;
+      const value = values[type] ?? null;
+      human[type] = { value, left: value, reserved: 0n, epoch: human[type].epoch + 1n, isOverrun: false };
+    }
+  }
+
+  erase(name: string): void {
+    this.humans.delete(name);
+  }
+
+  private charge(call: Call, now: Call['used'], was: Call['used'], isOpen: boolean): void {
+    call.used = now;
+    if (call.human === null || ![...this.humans.values()].includes(call.human)) return;
+    const { reserved } = call;
+    const amounts = (used: Call['used']): Amounts => ({
+      token_cnt: BigInt(used.input + used.output) * UNIT,
+      request_cnt: BigInt(used.requests) * UNIT,
+      cost_micros: used.cost ?? 0n,
+    });
+    for (const type of COUNTED) {
+      const limit = call.human[type];
+      if (call.epochs[type] !== limit.epoch) continue;
+      limit.left! -= amounts(now)[type] - amounts(was)[type];
+      if (isOpen) limit.reserved -= reserved[type];
+      if (amounts(now)[type] > reserved[type]) limit.isOverrun = true;
+    }
+  }
+
+  private humanOf({ human, keyId }: Asked): Human | null {
+    return human === null ? null : this.ensure(human, keyId);
+  }
+
+  private ensure(name: string, keyId: string | null): Human {
+    let human = this.humans.get(name);
+    if (human === undefined) {
+      const values = this.defaults(keyId);
+      const limit = (type: CountedType): Limit => {
+        const value = values[type] ?? null;
+        return { value, left: value, reserved: 0n, epoch: 0n, isOverrun: false };
+      };
+      human = { token_cnt: limit('token_cnt'), request_cnt: limit('request_cnt'), cost_micros: limit('cost_micros') };
+      this.humans.set(name, human);
+    }
+    return human;
+  }
+}
+
+function roomOf({ left, reserved }: Limit): bigint {
+  return left! - reserved;
+}
+
+function admission(output: number, isLimited: boolean): Answer {
+  return isLimited ? `${output} of output, limited` : `${output} of output`;
+}
+
+function refusal(reason: string): { readonly answer: Answer; readonly call: null } {
+  return { answer: `refused: ${reason}`, call: null };
+}
