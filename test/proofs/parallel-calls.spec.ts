@@ -1,5 +1,7 @@
 /** Of N parallel calls against room for M exactly M pass: over several processes, however their human comes to them. */
-import { UPSTREAM_MODEL } from '../support/openai-upstream.js';
+import { randomInt } from 'node:crypto';
+import { eventually } from '../support/eventually.js';
+import { UPSTREAM_MODEL, completion, usageOf, type UpstreamRequest } from '../support/openai-upstream.js';
 import { ProofCluster } from '../support/proof-cluster.js';
 import { inForm } from '../support/proof-form.js';
 import { units } from '../support/proof-limits.js';
@@ -13,8 +15,19 @@ const REPEATS = inForm(1, 20);
 
 let cluster: ProofCluster;
 
+/** An output token costs 20 micro-dollars and a prompt nothing, so that a call's bound is a round sum. */
+const MODELS = [
+  {
+    id: UPSTREAM_MODEL,
+    context_tokens: 100_000,
+    max_output_tokens: 10_000,
+    output_field: 'max_completion_tokens',
+    price: { input: 0, output: 20 },
+  },
+];
+
 beforeAll(async () => {
-  cluster = await ProofCluster.start({ processes: 4 });
+  cluster = await ProofCluster.start({ processes: 4, env: { GATEHOUSE_MODELS: JSON.stringify(MODELS) } });
 }, 120_000);
 
 afterAll(() => cluster.stop(), 60_000);
@@ -24,20 +37,24 @@ beforeEach(async () => {
   await clearLedger(cluster.admin);
 });
 
-const BODY = JSON.stringify({ model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hi' }] });
+const MESSAGES = [{ role: 'user', content: 'Hi' }];
+const BODY = JSON.stringify({ model: UPSTREAM_MODEL, messages: MESSAGES });
 
 /** All at once: by turns over the processes, and on each process over all ways. */
-function callAll(human: string, calls: number, processes: number): Promise<Answer[]> {
+function callAll(human: string, calls: number, processes: number, bodyOf = (): string => BODY): Promise<Answer>[] {
   const { ways } = cluster;
   const headers = ways.map((way) => way.headersFor(human));
-  return Promise.all(
-    Array.from({ length: calls }, (_, index) =>
-      cluster.processes[index % processes]!.call('POST', '/v1/chat/completions', {
-        headers: headers[Math.floor(index / processes) % ways.length]!,
-        body: BODY,
-      }),
-    ),
+  return Array.from({ length: calls }, (_, index) =>
+    cluster.processes[index % processes]!.call('POST', '/v1/chat/completions', {
+      headers: headers[Math.floor(index / processes) % ways.length]!,
+      body: bodyOf(),
+    }),
   );
+}
+
+function expectRefused(answer: Answer): void {
+  expect(openaiError(answer, 429)).toMatchObject({ type: 'usage_limit_exceeded' });
+  expect(answer.headers['x-should-retry']).toBe('false');
 }
 
 it('charges one counter, whichever way its human comes', async () => {
@@ -64,13 +81,10 @@ describe.each([1, 2, 4])('a limit of request_cnt, on %i processes', (processes) 
     for (let repeat = 0; repeat < REPEATS; repeat += 1) {
       const human = `of-${processes}-in-${repeat}`;
       await cluster.limit(human, { request_cnt: units(ROOM) });
-      const answers = await callAll(human, CALLS, processes);
+      const answers = await Promise.all(callAll(human, CALLS, processes));
       const refused = answers.filter(({ status }) => status !== 200);
       expect(answers.length - refused.length).toBe(ROOM);
-      for (const answer of refused) {
-        expect(openaiError(answer, 429)).toMatchObject({ type: 'usage_limit_exceeded' });
-        expect(answer.headers['x-should-retry']).toBe('false');
-      }
+      refused.forEach(expectRefused);
       expect(admin.upstream.requests).toHaveLength(ROOM);
       const rows = await settledCalls(admin, ROOM);
       expect(rows.every(({ outcome }) => outcome === 'OK')).toBe(true);
@@ -82,5 +96,77 @@ describe.each([1, 2, 4])('a limit of request_cnt, on %i processes', (processes) 
       admin.upstream.reset();
       await clearLedger(admin);
     }
+  }, 600_000);
+});
+
+describe.each([1, 2, 4])('a limit of cost_micros, on %i processes', (processes) => {
+  const LIMIT = units(1_000_000);
+  const PARALLEL = 200;
+  const OUTPUT_TOKENS = 1000;
+  /** Of 20,000 micro-dollars each. */
+  const FITTING = 50;
+  const body = JSON.stringify({ model: UPSTREAM_MODEL, messages: MESSAGES, max_completion_tokens: OUTPUT_TOKENS });
+
+  /** Has the upstream hold its answers until it is released; each then uses some of what its call may. */
+  function holdUpstream(): () => void {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    cluster.admin.upstream.otherwise = async ({ body: asked }: UpstreamRequest) => {
+      await released;
+      const { max_completion_tokens: most } = JSON.parse(asked.toString()) as { max_completion_tokens: number };
+      return { kind: 'body', body: completion({ usage: usageOf(9, randomInt(most + 1)) }) };
+    };
+    return release;
+  }
+
+  it(`lets ${FITTING} of ${PARALLEL} parallel calls pass that reserve 20,000 each, while none is answered`, async () => {
+    const { admin } = cluster;
+    for (let repeat = 0; repeat < REPEATS; repeat += 1) {
+      const human = `spends-${processes}-in-${repeat}`;
+      await cluster.limit(human, { cost_micros: LIMIT });
+      const release = holdUpstream();
+      const refused: Answer[] = [];
+      const asked = callAll(human, PARALLEL, processes, () => body).map(async (call) => {
+        const answer = await call;
+        if (answer.status !== 200) refused.push(answer);
+      });
+      await eventually(() => refused.length + admin.upstream.requests.length === PARALLEL);
+      expect(admin.upstream.requests).toHaveLength(FITTING);
+      expect(await cluster.account(human, 'cost_micros')).toMatchObject({ left: LIMIT, reserved: LIMIT, held: LIMIT });
+      release();
+      await Promise.all(asked);
+      refused.forEach(expectRefused);
+      expect(refused).toHaveLength(PARALLEL - FITTING);
+      await settledCalls(admin, FITTING);
+      const { left, reserved, spent } = await cluster.account(human, 'cost_micros');
+      expect({ left, reserved, within: spent <= LIMIT }).toEqual({ left: LIMIT - spent, reserved: 0n, within: true });
+      admin.upstream.reset();
+      await clearLedger(admin);
+    }
+  }, 600_000);
+
+  it('is not exceeded by however many waves of calls, however much each asks for', async () => {
+    const { admin } = cluster;
+    const human = `spends-all-${processes}`;
+    await cluster.limit(human, { cost_micros: LIMIT });
+    let settled = 0;
+    let passed = Infinity;
+    for (let wave = 0; wave < inForm(3, 40) && passed > 0; wave += 1) {
+      const release = holdUpstream();
+      const asked = callAll(human, PARALLEL, processes, () =>
+        JSON.stringify({ model: UPSTREAM_MODEL, messages: MESSAGES, max_completion_tokens: 1 + randomInt(4000) }),
+      );
+      release();
+      const answers = await Promise.all(asked);
+      passed = answers.filter(({ status }) => status === 200).length;
+      answers.filter(({ status }) => status !== 200).forEach(expectRefused);
+      settled += passed;
+      const rows = await settledCalls(admin, settled);
+      expect(rows.every(({ outcome }) => outcome === 'OK')).toBe(true);
+      const { left, reserved, spent } = await cluster.account(human, 'cost_micros');
+      expect({ left, reserved, within: spent <= LIMIT }).toEqual({ left: LIMIT - spent, reserved: 0n, within: true });
+    }
+    expect(admin.upstream.requests).toHaveLength(settled);
+    expect(settled).toBeGreaterThan(0);
   }, 600_000);
 });
