@@ -368,6 +368,7 @@ it(`keeps to the model for ${STEPS} steps, two processes at once`, async () => {
     }
     for (const { state, isCorrected } of run.model.calls.values()) met.add(isCorrected ? 'corrected' : state);
   });
-  while (steps < STEPS) await fc.assert(property, { numRuns: 5 });
+  // A failure is made smaller for a minute at most.
+  while (steps < STEPS) await fc.assert(property, { numRuns: 5, interruptAfterTimeLimit: 60_000 });
   expect([...met].sort()).toEqual(['RESERVED', 'SETTLED', 'SWEPT', 'corrected']);
 }, 1_500_000);

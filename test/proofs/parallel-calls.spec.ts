@@ -11,7 +11,7 @@ import { openaiError } from '../http/refusals.js';
 
 const CALLS = 1000;
 const ROOM = 100;
-const REPEATS = inForm(1, 20);
+const REPEATS = inForm(2, 20);
 
 let cluster: ProofCluster;
 
@@ -52,6 +52,18 @@ function callAll(human: string, calls: number, processes: number, bodyOf = (): s
   );
 }
 
+/** In every second repeat as they come; in the others all processes begin with calls that have piled up. */
+function callInTurn(
+  repeat: number,
+  human: string,
+  calls: number,
+  processes: number,
+  bodyOf?: () => string,
+): Promise<readonly Promise<Answer>[]> {
+  const send = (): Promise<Answer>[] => callAll(human, calls, processes, bodyOf);
+  return repeat % 2 === 0 ? cluster.pileUp(human, processes, send) : Promise.resolve(send());
+}
+
 function expectRefused(answer: Answer): void {
   expect(openaiError(answer, 429)).toMatchObject({ type: 'usage_limit_exceeded' });
   expect(answer.headers['x-should-retry']).toBe('false');
@@ -81,7 +93,7 @@ describe.each([1, 2, 4])('a limit of request_cnt, on %i processes', (processes) 
     for (let repeat = 0; repeat < REPEATS; repeat += 1) {
       const human = `of-${processes}-in-${repeat}`;
       await cluster.limit(human, { request_cnt: units(ROOM) });
-      const answers = await Promise.all(callAll(human, CALLS, processes));
+      const answers = await Promise.all(await callInTurn(repeat, human, CALLS, processes));
       const refused = answers.filter(({ status }) => status !== 200);
       expect(answers.length - refused.length).toBe(ROOM);
       refused.forEach(expectRefused);
@@ -126,7 +138,8 @@ describe.each([1, 2, 4])('a limit of cost_micros, on %i processes', (processes) 
       await cluster.limit(human, { cost_micros: LIMIT });
       const release = holdUpstream();
       const refused: Answer[] = [];
-      const asked = callAll(human, PARALLEL, processes, () => body).map(async (call) => {
+      const calls = await callInTurn(repeat, human, PARALLEL, processes, () => body);
+      const asked = calls.map(async (call) => {
         const answer = await call;
         if (answer.status !== 200) refused.push(answer);
       });
@@ -153,7 +166,7 @@ describe.each([1, 2, 4])('a limit of cost_micros, on %i processes', (processes) 
     let passed = Infinity;
     for (let wave = 0; wave < inForm(3, 40) && passed > 0; wave += 1) {
       const release = holdUpstream();
-      const asked = callAll(human, PARALLEL, processes, () =>
+      const asked = await callInTurn(wave, human, PARALLEL, processes, () =>
         JSON.stringify({ model: UPSTREAM_MODEL, messages: MESSAGES, max_completion_tokens: 1 + randomInt(4000) }),
       );
       release();

@@ -1,6 +1,7 @@
 /** Several service processes on one Postgres, and all the ways by which one human's calls reach them. */
 import { asEndUser, createAppKey } from '../http/end-users/app.js';
 import { Database } from '../../src/platform/database/index.js';
+import { pause } from './eventually.js';
 import { startUserIssuer, type UserIssuer } from './oidc-issuer.js';
 import {
   accountOf,
@@ -20,6 +21,7 @@ import {
   type ServiceProcess,
   type TestService,
 } from './service.js';
+import { onDatabase } from './sql.js';
 
 /** How a human comes. Each way is charged to the same counters. */
 export interface Way {
@@ -35,6 +37,10 @@ export interface ProofClusterOptions {
 
 /** Requests a minute: nothing here is about windows. */
 const PLENTY = 1_000_000_000;
+
+const WAITING = `
+  SELECT count(*)::int AS count FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock'`;
 
 export class ProofCluster {
   readonly processes: ServiceProcess[] = [];
@@ -117,6 +123,30 @@ export class ProofCluster {
 
   account(human: string, type: CountedType): Promise<Account> {
     return accountOf((text, values) => this.admin.sql(text, values), this.org.tenantId, human, type);
+  }
+
+  /**
+   * Sends calls of a human whose row somebody else holds, until this many processes wait for it: then there are calls on
+   * each that have still to be judged, and all of them are at once.
+   */
+  pileUp<T>(human: string, processes: number, send: () => readonly Promise<T>[]): Promise<readonly Promise<T>[]> {
+    const { database } = this.admin;
+    return onDatabase(database.superuserUrl, async (client) => {
+      await client.query('BEGIN');
+      const text = 'SELECT 1 FROM humans WHERE tenant_id = $1 AND human = $2 FOR UPDATE';
+      await client.query(text, [this.org.tenantId, human]);
+      const sent = send();
+      // Far less than a reservation waits for its commit; a slow machine goes on with as many as are there by then.
+      const deadline = performance.now() + 1000;
+      let waiting = 0;
+      while (waiting < processes && performance.now() < deadline) {
+        await pause(20);
+        await client.query('SELECT pg_stat_clear_snapshot()');
+        ({ count: waiting } = (await client.query<{ count: number }>(WAITING)).rows[0]!);
+      }
+      await client.query('COMMIT');
+      return sent;
+    });
   }
 
   async stop(): Promise<void> {
