@@ -15,8 +15,22 @@ import {
 } from '../support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { inForm } from '../support/proof-form.js';
-import { LedgerModel, type Answer, type Asked, type Call, type Truth } from '../support/proof-ledger-model.js';
-import { accountsOf, setLimits, units, type LimitValues, type RunSql } from '../support/proof-limits.js';
+import {
+  LedgerModel,
+  amountsOf,
+  type Answer,
+  type Asked,
+  type Call,
+  type Truth,
+} from '../support/proof-ledger-model.js';
+import {
+  accountsOf,
+  setLimits,
+  units,
+  type CountedType,
+  type LimitValues,
+  type RunSql,
+} from '../support/proof-limits.js';
 import { connectionTo } from '../support/sql.js';
 
 const STEPS = inForm(300, 10_000);
@@ -82,6 +96,13 @@ type Operation =
   /** A process's lease ends, and what it left open is charged. */
   | { readonly kind: 'sweep'; readonly of: 0 | 1 }
   | { readonly kind: 'set'; readonly human: string; readonly limits: LimitValues }
+  /** A call whose bound fits its limit exactly, or by one too much or too little. */
+  | {
+      readonly kind: 'edge';
+      readonly asked: Asked & { readonly human: string };
+      readonly type: CountedType;
+      readonly by: bigint;
+    }
   | { readonly kind: 'erase'; readonly human: string };
 
 const human = fc.constantFrom('ann', 'bob', 'Ann');
@@ -151,6 +172,15 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('sweep' as const), of: either }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('set' as const), human, limits }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('edge' as const),
+      asked: fc.tuple(asked, human).map(([one, name]) => ({ ...one, human: name })),
+      type: fc.constantFrom('token_cnt' as const, 'cost_micros' as const),
+      by: fc.constantFrom(-1n, 0n, 1n),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('erase' as const), human }) },
 );
 
@@ -205,6 +235,12 @@ class Run {
       case 'set':
         await setLimits(processes[0].database, TENANT, step.human, step.limits);
         return this.model.set(step.human, step.limits);
+      case 'edge': {
+        const { asked: one, type, by } = step;
+        const bound = amountsOf(one, one.output)[type] + by * (type === 'token_cnt' ? units(1) : 1n);
+        await this.do({ kind: 'set', human: one.human, limits: { [type]: bound < 0n ? 0n : bound } });
+        return this.reserve([{ ...one, count: 1 }], 0);
+      }
       case 'erase':
         await processes[0].database.changeTenant(TENANT, (tx) =>
           tx.$executeRawUnsafe('DELETE FROM humans WHERE tenant_id = $1 AND human = $2', TENANT, step.human),

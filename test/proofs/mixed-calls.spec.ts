@@ -141,7 +141,8 @@ let cluster: ProofCluster;
 let nobody: ServiceProcess;
 
 beforeAll(async () => {
-  const env = { GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: '2000', GATEHOUSE_IDLE_TIMEOUT_MS: '2000' };
+  const timeoutMs = String(inForm(2000, 5000));
+  const env = { GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: timeoutMs, GATEHOUSE_IDLE_TIMEOUT_MS: timeoutMs };
   cluster = await ProofCluster.start({ processes: PROCESSES, env });
   nobody = await cluster.add({ ...env, OPENAI_BASE_URL: 'http://127.0.0.1:1/v1', OPENAI_MODELS: UPSTREAM_MODEL });
 }, 120_000);
@@ -180,7 +181,7 @@ async function makeAll(calls: readonly PlannedCall[], callers: Map<string, Calle
       const { leave = 'never', refused } = COURSES[call.course]!;
       const caller = new Caller(call, leave);
       callers.set(call.id, caller);
-      const headers = one(cluster.ways).headersFor(nameOf(randomInt(HUMANS)));
+      const headers = await one(cluster.ways).headersFor(nameOf(randomInt(HUMANS)));
       statuses.set(call.id, await caller.send(refused === true ? nobody : one(living), headers));
     }
   };
@@ -228,11 +229,13 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
   expect(new Set(upstreamSaw).size).toBe(upstreamSaw.length);
   const saw = new Set(upstreamSaw);
   expect(upstreamSaw.filter((id) => !byId.has(id))).toEqual([]);
-  const unsent = calls.filter(({ id, course }) => {
-    const mayNotGo = COURSES[course]!.refused === true || byId.get(id)?.outcome === 'CLIENT_ABORTED';
-    return byId.has(id) && !saw.has(id) && !mayNotGo;
-  });
-  expect(unsent).toEqual([]);
+  // Not sent: nobody listened, the caller had left before, or a machine this busy took too long to open a connection.
+  const unsent = rows.filter(({ request_id: id }) => !saw.has(id) && COURSES[courseOf.get(id)!]!.refused !== true);
+  for (const { outcome, requests, input_tokens: input, output_tokens: output } of unsent) {
+    expect(['CLIENT_ABORTED', 'UPSTREAM_TIMEOUT']).toContain(outcome);
+    if (outcome === 'UPSTREAM_TIMEOUT')
+      expect({ requests, input, output }).toEqual({ requests: 0, input: '0', output: '0' });
+  }
   // Who is not in the ledger was refused by the service itself, or had left before.
   const unrecorded = calls.filter(({ id, course }) => {
     const status = statuses.get(id);

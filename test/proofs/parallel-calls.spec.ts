@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { eventually } from '../support/eventually.js';
 import { UPSTREAM_MODEL, completion, usageOf, type UpstreamRequest } from '../support/openai-upstream.js';
-import { ProofCluster } from '../support/proof-cluster.js';
+import { ProofCluster, type Way } from '../support/proof-cluster.js';
 import { inForm } from '../support/proof-form.js';
 import { units } from '../support/proof-limits.js';
 import type { Answer } from '../support/service.js';
@@ -37,31 +37,37 @@ beforeEach(async () => {
   await clearLedger(cluster.admin);
 });
 
+type Headers = Awaited<ReturnType<Way['headersFor']>>;
+
 const MESSAGES = [{ role: 'user', content: 'Hi' }];
 const BODY = JSON.stringify({ model: UPSTREAM_MODEL, messages: MESSAGES });
 
 /** All at once: by turns over the processes, and on each process over all ways. */
-function callAll(human: string, calls: number, processes: number, bodyOf = (): string => BODY): Promise<Answer>[] {
-  const { ways } = cluster;
-  const headers = ways.map((way) => way.headersFor(human));
+function callAll(
+  headers: readonly Headers[],
+  calls: number,
+  processes: number,
+  bodyOf = (): string => BODY,
+): Promise<Answer>[] {
   return Array.from({ length: calls }, (_, index) =>
     cluster.processes[index % processes]!.call('POST', '/v1/chat/completions', {
-      headers: headers[Math.floor(index / processes) % ways.length]!,
+      headers: headers[Math.floor(index / processes) % headers.length]!,
       body: bodyOf(),
     }),
   );
 }
 
 /** In every second repeat as they come; in the others all processes begin with calls that have piled up. */
-function callInTurn(
+async function callInTurn(
   repeat: number,
   human: string,
   calls: number,
   processes: number,
   bodyOf?: () => string,
 ): Promise<readonly Promise<Answer>[]> {
-  const send = (): Promise<Answer>[] => callAll(human, calls, processes, bodyOf);
-  return repeat % 2 === 0 ? cluster.pileUp(human, processes, send) : Promise.resolve(send());
+  const headers = await Promise.all(cluster.ways.map(async (way) => way.headersFor(human)));
+  const send = (): Promise<Answer>[] => callAll(headers, calls, processes, bodyOf);
+  return repeat % 2 === 0 ? cluster.pileUp(human, processes, send) : send();
 }
 
 function expectRefused(answer: Answer): void {
@@ -74,9 +80,9 @@ it('charges one counter, whichever way its human comes', async () => {
   await cluster.limit('everywhere', { request_cnt: units(ways.length) });
   const callEach = (): Promise<Answer[]> =>
     Promise.all(
-      ways.map((way, index) =>
+      ways.map(async (way, index) =>
         cluster.processes[index % 4]!.call('POST', '/v1/chat/completions', {
-          headers: way.headersFor('everywhere'),
+          headers: await way.headersFor('everywhere'),
           body: BODY,
         }),
       ),

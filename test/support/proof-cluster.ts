@@ -23,10 +23,12 @@ import {
 } from './service.js';
 import { onDatabase } from './sql.js';
 
+type Headers = NonNullable<CallOptions['headers']>;
+
 /** How a human comes. Each way is charged to the same counters. */
 export interface Way {
   readonly name: string;
-  headersFor(human: string): NonNullable<CallOptions['headers']>;
+  headersFor(human: string): Headers | Promise<Headers>;
 }
 
 export interface ProofClusterOptions {

@@ -72,7 +72,8 @@ export class Call {
   }
 }
 
-function amountsOf({ input, price }: Asked, output: number): Amounts {
+/** What a call with so much output takes of each limit. */
+export function amountsOf({ input, price }: Asked, output: number): Amounts {
   return {
     token_cnt: BigInt(input + output) * UNIT,
     request_cnt: UNIT,
