@@ -29,7 +29,8 @@ type AnswerKind =
     }
   /**
    * Server-sent events: objects become `data: …` events, text and bytes go as they are; a promise holds back itself and what
-   * comes after it. `[DONE]` follows unless `done` is false. After `breakAfter` pieces the connection is cut, after `stallAfter` nothing more comes.
+   * comes after it. `[DONE]` follows unless `done` is false. After `breakAfter` pieces the connection is cut, after
+   * `stallAfter` nothing more comes.
    */
   | {
       readonly kind: 'stream';
