@@ -5,7 +5,7 @@ import { startReplica, type Replica } from '../../test/support/replica.js';
 import { rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';
 import { ExpiredCredentialFault, type UsageTokenPrincipal } from '../identity/index.js';
 import { SigningKeyRing, parseSigningKeys } from '../platform/crypto/index.js';
-import { Fault } from '../platform/errors/index.js';
+import type { Fault } from '../platform/errors/index.js';
 import { UsageTokenDirectory } from './usage-token.directory.js';
 import { UsageTokenJwt, newUsageTokenId } from './usage-token.jwt.js';
 

@@ -56,6 +56,11 @@ describe('the build without filters', () => {
     expect(
       withoutTenantFilters(`sql\`WHERE e.tenant_id = ${tenantId} AND e.id = ${tenantId} OR e.tenant_id IS NULL\``),
     ).toEqual({ code: `sql\`WHERE true AND e.id = ${tenantId} OR true\``, count: 2 });
+    expect(withoutTenantFilters('`WHERE u.tenant_id = $1 AND u.id = $2`')).toEqual({
+      code: '`WHERE $1::text IS NOT NULL AND u.id = $2`',
+      count: 1,
+    });
+    expect(build.stripped['usage/usage-tokens.repository.ts']).toBeGreaterThanOrEqual(2);
   });
 });
 

@@ -20,6 +20,8 @@ const ROOT = process.cwd();
 const FILTERS: readonly string[] = ['tenantId', 'orgId'];
 /** The same in a statement that is written by hand. */
 const SQL_FILTER = /\b\w+\.(?:tenant_id = \$\{tenantId\}|tenant_id IS NULL|org_id = current_org_id\(\))/g;
+/** The same where the tenant is the statement's first parameter, which stays in use. */
+const SQL_PARAMETER = /\b\w+\.tenant_id = \$1\b/g;
 /** An org's own row is looked for by its id, which is the filter. */
 const BY_OWN_ID: readonly string[] = ['tenancy/orgs.repository.ts'];
 
@@ -101,9 +103,9 @@ export function withoutTenantFilters(source: string): { code: string; count: num
     .toSorted((one, other) => other.from - one.from)
     .reduce((text, { from, to }) => text.slice(0, from) + text.slice(to), source);
   const left = parse(code);
-  const count = cuts.length + [...code.matchAll(SQL_FILTER)].length;
+  const count = cuts.length + [...code.matchAll(SQL_FILTER), ...code.matchAll(SQL_PARAMETER)].length;
   cuts.length = 0;
   visit(left, false, left);
   if (cuts.length > 0) throw new Error('A tenant filter is left.');
-  return { code: code.replace(SQL_FILTER, 'true'), count };
+  return { code: code.replace(SQL_FILTER, 'true').replace(SQL_PARAMETER, () => '$1::text IS NOT NULL'), count };
 }
