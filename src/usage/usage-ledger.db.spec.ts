@@ -413,6 +413,20 @@ describe('a settlement', () => {
     expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', input_tokens: 7, output_tokens: 11 })]);
   });
 
+  it('that is told as the service stops is written though its connection breaks then', async () => {
+    const { ledger, proxy } = await start();
+    const { id } = reservation();
+    await ledger.reserve(reservation({ id }));
+    proxy.judge = (message) => {
+      if (!isCallOf('settle_usage', message)) return 'pass';
+      proxy.judge = () => 'pass';
+      return 'cut-before';
+    };
+    ledger.settle(settlement(id));
+    await ledger.beforeApplicationShutdown();
+    expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', output_tokens: 11 })]);
+  });
+
   it('that is told before the service stops is written before it has stopped', async () => {
     const process = await start();
     const made = ids(50);

@@ -15,6 +15,8 @@ const SETTLE_GATHER_MS = 10;
 const SETTLE_RETRY_MS = 500;
 const DISOWN_AGAIN_MS = 10_000;
 const SETTLED_WAIT_MS = 2000;
+/** Once the process is about to end: a connection that just broke is made anew. */
+const LAST_TRIES = 3;
 
 /** A reservation's fate: what it may do, or why it may not. */
 type Reserved = Admission | Verdict;
@@ -174,6 +176,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   private async drain(): Promise<void> {
+    let failures = 0;
     while (this.pending.length > 0) {
       // Nobody waits for a settlement: those of the next moment go along.
       if (!this.closing) await new Promise((resolve) => setTimeout(resolve, SETTLE_GATHER_MS));
@@ -181,10 +184,13 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
       try {
         await this.writeSettlements(batch);
         this.close(batch);
+        failures = 0;
       } catch (error) {
         if (!(error instanceof Fault) && (await this.settleOneByOne(batch))) continue;
         logger.warn({ pending: this.pending.length }, 'Settlements wait for the database.');
-        if (this.closing) break;
+        // What is left then is charged whole by whoever sweeps next, and stays so.
+        failures += 1;
+        if (this.closing && failures > LAST_TRIES) break;
         await new Promise((resolve) => setTimeout(resolve, SETTLE_RETRY_MS));
       }
     }

@@ -14,6 +14,7 @@ import {
   type LimitValues,
 } from '../support/proof-limits.js';
 import { startService, type Answer, type MadeKey, type Org, type TestService } from '../support/service.js';
+import { pause } from '../support/eventually.js';
 import { clearLedger, settledCall, settledCalls } from '../http/ledger.js';
 import { OpenStream } from '../http/open-stream.js';
 import { openaiError } from '../http/refusals.js';
@@ -141,12 +142,8 @@ describe('a limit that is set between a call’s reservation and its settlement'
 });
 
 describe('a human who is deleted between a call’s reservation and its settlement', () => {
-  const erase = (human: string): Promise<unknown> =>
-    service.app
-      .get(Database)
-      .changeTenant(org.tenantId, (tx) =>
-        tx.$executeRawUnsafe('DELETE FROM humans WHERE tenant_id = $1 AND human = $2', org.tenantId, human),
-      );
+  const erase = (human: string): Promise<Answer> =>
+    service.call('POST', '/api/v1/humans/delete', { headers: { 'x-api-key': key.key }, body: { human } });
 
   it('is not recreated: the stream ends whole, and the ledger has it under an id that leads to nobody', async () => {
     await setOf('kim', { token_cnt: units(10_000), request_cnt: units(5) });
@@ -200,5 +197,68 @@ describe('a key that is revoked during a stream', () => {
     } finally {
       key = own;
     }
+  });
+});
+
+describe('a usage token during a stream', () => {
+  const usage = (route: string, body: object): Promise<Answer> =>
+    service.call('POST', `/v1/usage/${route}`, { headers: { 'x-api-key': key.key }, body });
+  const tokenOf = async (human: string): Promise<string> =>
+    (await usage('token', { human, limits: [{ type: 'token_cnt', value: 10_000 }] })).json<{ token: string }>().token;
+  const call = (token: string): Promise<Answer> =>
+    service.call('POST', '/v1/chat/completions', {
+      headers: { authorization: `Bearer ${token}` },
+      body: { ...BODY, stream: false },
+    });
+
+  async function goesOnAlthough(human: string, change: () => Promise<unknown>): Promise<void> {
+    const token = await tokenOf(human);
+    const held = await heldStream(human, { authorization: `Bearer ${token}` });
+    await change();
+    openaiError(await call(token), 401);
+    expect(held.stream.ended).toBe(false);
+    await held.finish();
+    expectWhole(held.stream);
+    expect(await settledCall(service)).toMatchObject({ outcome: 'OK', key_id: key.keyId, output_tokens: 30 });
+    expect(await accountsOfHuman(human)).toMatchObject({
+      token_cnt: { left: units(10_000) - TOKENS, reserved: 0n },
+    });
+  }
+
+  it('that is revoked does not cut it; it is charged, and the next call is 401', () =>
+    goesOnAlthough('nia', () => usage('token/revoke', { human: 'nia' })));
+
+  it('whose life is shortened to what is over by now does not cut it either', () =>
+    goesOnAlthough('oli', async () => {
+      await usage('token/update_ttl', { human: 'oli', ttl_seconds: 1 });
+      await pause(1500);
+    }));
+
+  it('whose life is made longer meanwhile goes on being good', async () => {
+    const token = (await usage('token', { human: 'pat', ttl_seconds: 2 })).json<{ token: string }>().token;
+    const held = await heldStream('pat', { authorization: `Bearer ${token}` });
+    await usage('token/update_ttl', { human: 'pat', ttl_seconds: 3600 });
+    await pause(2500);
+    service.upstream.next({ kind: 'body', body: completion({ usage: USAGE }) });
+    expect((await call(token)).status).toBe(200);
+    await held.finish();
+    expectWhole(held.stream);
+  });
+});
+
+describe('a limit that is put over HTTP between a call’s reservation and its settlement', () => {
+  it('stands as it was put, and is told so', async () => {
+    const headers = { 'x-api-key': key.key };
+    const put = (value: number): Promise<Answer> =>
+      service.call('PUT', '/v1/usage/token', {
+        headers,
+        body: { human: 'quin', limits: [{ type: 'token_cnt', value }] },
+      });
+    await put(10_000);
+    const held = await heldStream('quin');
+    expect((await put(3000)).status).toBe(200);
+    await held.finish();
+    const left = await service.call('GET', '/v1/usage/limits', { headers: { ...headers, 'x-human-id': 'quin' } });
+    expect(left.json()).toEqual([{ type: 'token_cnt', value: 3000 }]);
   });
 });

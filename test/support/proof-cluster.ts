@@ -47,6 +47,7 @@ const WAITING = `
 export class ProofCluster {
   readonly processes: ServiceProcess[] = [];
   readonly ways: readonly Way[];
+  private readonly usageTokens = new Map<string, Promise<string>>();
 
   private constructor(
     /** Makes orgs and keys, and takes no calls. */
@@ -61,6 +62,10 @@ export class ProofCluster {
       { name: 'x-human-id', headersFor: (human) => ({ ...secretKey, 'x-human-id': human }) },
       { name: 'X-On-Behalf-Of', headersFor: (human) => ({ ...secretKey, 'x-on-behalf-of': human }) },
       { name: 'pk_ and JWT', headersFor: (human) => asEndUser(app, issuer.token({ sub: human })) },
+      {
+        name: 'usage token',
+        headersFor: async (human) => ({ authorization: `Bearer ${await this.usageToken(human)}` }),
+      },
     ];
   }
 
@@ -113,6 +118,17 @@ export class ProofCluster {
     });
     this.processes.push(added);
     return added;
+  }
+
+  /** One for each human. */
+  private usageToken(human: string): Promise<string> {
+    const made =
+      this.usageTokens.get(human) ??
+      this.admin
+        .call('POST', '/v1/usage/token', { headers: { 'x-api-key': this.secret.key }, body: { human } })
+        .then((answer) => answer.json<{ token: string }>().token);
+    this.usageTokens.set(human, made);
+    return made;
   }
 
   limit(human: string, limits: LimitValues): Promise<readonly SetLimit[]> {

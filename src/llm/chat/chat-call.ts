@@ -52,9 +52,9 @@ const NOTHING_USED: TokenUsage = { inputTokens: 0, cachedInputTokens: 0, outputT
 /**
  * One chat completion from its reservation to its settlement.
  *
- * Guarantees: nothing goes upstream before the reservation is committed, and no more than it admits; whichever of the provider's end or failure, the
- * caller's hang-up and the service's shutdown comes first ends the call, and it alone; the reservation is then settled,
- * once, with what the provider reported or what it had produced by then.
+ * Guarantees: nothing goes upstream before the reservation is committed, and no more than it admits; whichever of the
+ * provider's end or failure, the caller's hang-up and the service's shutdown comes first ends the call, and it alone; the
+ * reservation is then settled, once, with what the provider reported or what it had produced by then.
  *
  * This is the hot path: one object, no closure for a chunk, the provider's bytes written as they come.
  */
@@ -197,7 +197,7 @@ export class ChatCall implements AnswerSink {
   /** Writes down what a limit leaves, unless what the caller wrote, or the model's own limit, holds to it anyway. */
   private keepWithin({ limited, outputTokens }: Admission): void {
     if (!limited || (this.bound.outputIsBounded && outputTokens === this.bound.outputTokens)) return;
-    this.request = withOutputLimit(this.request, this.facts, outputTokens / this.bound.choices);
+    this.request = withOutputLimit(this.request, this.facts, Math.floor(outputTokens / this.bound.choices));
   }
 
   /**

@@ -32,6 +32,13 @@ describe('a call that a limit judged', () => {
     expect(sent).toEqual({ ...BODY, n: 3, max_completion_tokens: 20 });
   });
 
+  it('goes out with whole numbers, whatever was asked for', async () => {
+    server.book.admission = { limited: true, outputTokens: 1_000_000_000 };
+    await server.post({ ...BODY, n: 3 });
+    const sent = JSON.parse((await upstream.request()).body.toString()) as Record<string, unknown>;
+    expect(sent['max_completion_tokens']).toBe(333_333_333);
+  });
+
   it('goes out as it came where all of it was granted', async () => {
     const body = JSON.stringify({ ...BODY, max_completion_tokens: 100 }, null, 3);
     server.book.admission = { limited: true, outputTokens: 100 };
