@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Scope } from '../identity/index.js';
 import type { PepperedHash } from '../platform/crypto/index.js';
 import { Database, Prisma, type TenantTransaction } from '../platform/database/index.js';
+import { olderThan, type Cursor } from '../platform/http/index.js';
 import type { IssuerPrefix } from './issuer-prefixes.js';
 import type { ApiKeyType } from './key-format.js';
 import type { StoredLimit } from '../tenancy/index.js';
@@ -63,12 +64,6 @@ export interface NewApiKey extends ApiKeyChanges, KeySecret {
   readonly createdBy: string;
 }
 
-/** Where a page begins: after this record, newest first. */
-export interface ApiKeyCursor {
-  readonly createdAt: Date;
-  readonly id: string;
-}
-
 /** A transaction that sees one tenant's keys. */
 export interface TenantKeys {
   readonly tx: TenantTransaction;
@@ -113,15 +108,13 @@ export class KeysRepository {
     return locked ?? null;
   }
 
-  list({ tx, tenantId }: TenantKeys, after: ApiKeyCursor | null, take: number): Promise<ApiKeyRecord[]> {
-    const where: Prisma.ApiKeyWhereInput =
-      after === null
-        ? { tenantId }
-        : {
-            tenantId,
-            OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { lt: after.id } }],
-          };
-    return tx.apiKey.findMany({ where, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take, select: COLUMNS });
+  list({ tx, tenantId }: TenantKeys, after: Cursor | null, take: number): Promise<ApiKeyRecord[]> {
+    return tx.apiKey.findMany({
+      where: { tenantId, ...olderThan(after) },
+      orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+      take,
+      select: COLUMNS,
+    });
   }
 
   /** Changes a key that is not revoked; null: there is none such. */

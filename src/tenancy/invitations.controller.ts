@@ -17,7 +17,7 @@ import {
 } from './invitations.dto.js';
 import { InvitationsService } from './invitations.service.js';
 import { viewInvitation } from './invitations.view.js';
-import { pageRequest, type PageRequest } from './newest-first.js';
+import { pageRequest, type PageRequest } from '../platform/http/index.js';
 import { empty } from './orgs.dto.js';
 import { viewOrg } from './orgs.view.js';
 import { MANAGERS } from './roles.js';

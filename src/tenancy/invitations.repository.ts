@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Role } from '../identity/index.js';
 import type { Prisma, TenantTransaction } from '../platform/database/index.js';
-import type { Cursor } from './newest-first.js';
+import { olderThan, type Cursor } from '../platform/http/index.js';
 import type { OrgTransaction } from './org-transactions.js';
 
 const COLUMNS = {
@@ -65,14 +65,12 @@ export class InvitationsRepository {
   /** Those that can still be accepted, newest first. */
   listOpen({ tx, orgId }: OrgTransaction, now: Date, after: Cursor | null, take: number): Promise<InvitationRecord[]> {
     const open: Prisma.InvitationWhereInput = { orgId, acceptedAt: null, revokedAt: null, expiresAt: { gt: now } };
-    const where: Prisma.InvitationWhereInput =
-      after === null
-        ? open
-        : {
-            ...open,
-            OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { lt: after.id } }],
-          };
-    return tx.invitation.findMany({ where, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take, select: COLUMNS });
+    return tx.invitation.findMany({
+      where: { ...open, ...olderThan(after) },
+      orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+      take,
+      select: COLUMNS,
+    });
   }
 
   /** Revokes one. */

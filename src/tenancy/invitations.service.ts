@@ -17,7 +17,7 @@ import {
 } from './invitations.repository.js';
 import { viewInvitation } from './invitations.view.js';
 import { MembersRepository } from './members.repository.js';
-import { newestFirst, type Page, type PageRequest } from './newest-first.js';
+import { newestFirst, type Page, type PageRequest } from '../platform/http/index.js';
 import { OrgTransactions, type OrgTransaction } from './org-transactions.js';
 import { isAtLeast } from './roles.js';
 

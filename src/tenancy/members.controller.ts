@@ -12,7 +12,7 @@ import {
 } from './members.dto.js';
 import type { MemberRecord } from './members.repository.js';
 import { MembersService } from './members.service.js';
-import { pageRequest, type PageRequest } from './newest-first.js';
+import { pageRequest, type PageRequest } from '../platform/http/index.js';
 import { empty } from './orgs.dto.js';
 import { MANAGERS } from './roles.js';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Role } from '../identity/index.js';
 import type { Prisma } from '../platform/database/index.js';
-import type { Cursor } from './newest-first.js';
+import { olderThan, type Cursor } from '../platform/http/index.js';
 import type { OrgTransaction } from './org-transactions.js';
 
 const COLUMNS = {
@@ -17,15 +17,8 @@ export type MemberRecord = Prisma.MembershipGetPayload<{ select: typeof COLUMNS 
 @Injectable()
 export class MembersRepository {
   list({ tx, orgId }: OrgTransaction, after: Cursor | null, take: number): Promise<MemberRecord[]> {
-    const where: Prisma.MembershipWhereInput =
-      after === null
-        ? { orgId }
-        : {
-            orgId,
-            OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, userId: { lt: after.id } }],
-          };
     return tx.membership.findMany({
-      where,
+      where: { orgId, ...olderThan(after, 'userId') },
       orderBy: [{ createdAt: 'desc' }, { userId: 'desc' }],
       take,
       select: COLUMNS,

@@ -7,7 +7,7 @@ import { ClaimWrites } from './claim-writes.js';
 import { ClaimWritesRepository, type QueuedClaims } from './claim-writes.repository.js';
 import type { UpdateMemberRequest } from './members.dto.js';
 import { MembersRepository, type MemberRecord } from './members.repository.js';
-import { newestFirst, type Page, type PageRequest } from './newest-first.js';
+import { newestFirst, type Page, type PageRequest } from '../platform/http/index.js';
 import { OrgTransactions, type OrgTransaction } from './org-transactions.js';
 
 /**

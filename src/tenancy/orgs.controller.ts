@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type AccountPrincipal, type DashboardUserPrincipal } from '../identity/index.js';
 import { Answers, PlatformBody, SpeaksDialect, formatTimestamp } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
-import { pageRequest, type PageRequest } from './newest-first.js';
+import { pageRequest, type PageRequest } from '../platform/http/index.js';
 import {
   createOrgRequest,
   createOrgResponse,

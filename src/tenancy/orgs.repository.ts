@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Prisma, type TenantTransaction } from '../platform/database/index.js';
-import type { Cursor } from './newest-first.js';
+import type { Cursor } from '../platform/http/index.js';
 import type { OrgTransaction } from './org-transactions.js';
 
 const LIST = { name: 'list_orgs', text: 'SELECT * FROM list_orgs($1, $2, $3, $4)' };

@@ -8,7 +8,7 @@ import { PageTokens } from '../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../platform/idempotency/index.js';
 import { ClaimWrites } from './claim-writes.js';
 import { ClaimWritesRepository, type QueuedClaims } from './claim-writes.repository.js';
-import { newestFirst, type Page, type PageRequest } from './newest-first.js';
+import { newestFirst, type Page, type PageRequest } from '../platform/http/index.js';
 import { newTenantId, slugOf, withSuffix } from './org-names.js';
 import { OrgTransactions, notMember } from './org-transactions.js';
 import type { CreateOrgRequest, UpdateOrgRequest } from './orgs.dto.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma, type TenantTransaction } from '../platform/database/index.js';
 import type { QueuedClaims } from './claim-writes.repository.js';
-import type { Cursor } from './newest-first.js';
+import { olderThan, type Cursor } from '../platform/http/index.js';
 import type { OrgTransaction } from './org-transactions.js';
 import type { StoredLimit } from './usage-limits.js';
 
@@ -39,14 +39,12 @@ export class TenantsRepository {
   }
 
   list({ tx, orgId }: OrgTransaction, after: Cursor | null, take: number): Promise<TenantRecord[]> {
-    const where: Prisma.TenantWhereInput =
-      after === null
-        ? { orgId }
-        : {
-            orgId,
-            OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { lt: after.id } }],
-          };
-    return tx.tenant.findMany({ where, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], take, select: COLUMNS });
+    return tx.tenant.findMany({
+      where: { orgId, ...olderThan(after) },
+      orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+      take,
+      select: COLUMNS,
+    });
   }
 
   /** Null: there is none such. */

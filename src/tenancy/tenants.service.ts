@@ -7,7 +7,7 @@ import { Events } from '../platform/events/index.js';
 import { PageTokens } from '../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../platform/idempotency/index.js';
 import { ClaimWrites } from './claim-writes.js';
-import { newestFirst, type Page, type PageRequest } from './newest-first.js';
+import { newestFirst, type Page, type PageRequest } from '../platform/http/index.js';
 import { newTenantId, slugOf } from './org-names.js';
 import { OrgTransactions, type OrgTransaction } from './org-transactions.js';
 import type { CreateTenantRequest, DeleteTenantRequest, UpdateTenantRequest } from './tenants.dto.js';

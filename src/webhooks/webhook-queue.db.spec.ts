@@ -235,6 +235,19 @@ describe('a claim', () => {
       term,
     ]);
 
+  it('leaves half of all places to others, however many endpoints one tenant has', async () => {
+    const many = await Promise.all(Array.from({ length: 10 }, () => endpoint(acme)));
+    await enqueue(acme, 4);
+    const first = await claim({ limit: 16 });
+    expect(first).toHaveLength(8);
+    const busy = first.map((row) => row.endpoint_id);
+    expect(busy.every((id) => many.includes(id))).toBe(true);
+    expect(await claim({ limit: 8, busy })).toEqual([]);
+    const theirs = await endpoint(globex);
+    await enqueue(globex, 6);
+    expect((await claim({ limit: 8, busy })).map((row) => row.endpoint_id)).toEqual([theirs, theirs, theirs, theirs]);
+  });
+
   it('gives each endpoint its turn, a few at a time, one to one that fails, and none beyond what is under way', async () => {
     const [a, b, c] = ['a', 'b', 'c'];
     for (const id of [a, b, c]) await endpoint(acme, ['usage.tracked'], id);
@@ -243,7 +256,7 @@ describe('a claim', () => {
     const endpoints = (claimed: Claimed[]): string => claimed.map(({ endpoint_id: id }) => id).join('');
     expect(endpoints(await claim({ busy: ['a', 'a', 'b'] }))).toBe('aacccc');
     // Whose turn it is: after the one that was served last, round and round.
-    expect(endpoints(await claim({ limit: 6, after: 'a' }))).toBe('bcccca');
+    expect(endpoints(await claim({ limit: 12, after: 'a' }))).toBe('bcccca');
     expect(endpoints(await claim({ limit: 4, after: 'c' }))).toBe('aaaa');
   });
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Prisma, type TenantTransaction } from '../platform/database/index.js';
-import type { Cursor } from '../platform/http/index.js';
+import { olderThan, type Cursor } from '../platform/http/index.js';
 import type { NewSecret, StoredSecret } from './webhook-secrets.js';
 
 const ENDPOINT = {
@@ -92,7 +92,7 @@ export class WebhooksRepository {
   }
 
   list({ tx, tenantId }: TenantWebhooks, after: Cursor | null, take: number): Promise<EndpointRecord[]> {
-    const where: Prisma.WebhookEndpointWhereInput = { tenantId, ...beyond(after) };
+    const where: Prisma.WebhookEndpointWhereInput = { tenantId, ...olderThan(after) };
     return tx.webhookEndpoint.findMany({ where, orderBy: NEWEST_FIRST, take, select: ENDPOINT });
   }
 
@@ -167,7 +167,7 @@ export class WebhooksRepository {
     after: Cursor | null,
     take: number,
   ): Promise<DeliveryRecord[]> {
-    const where: Prisma.WebhookDeliveryWhereInput = { tenantId, ...filter, ...beyond(after) };
+    const where: Prisma.WebhookDeliveryWhereInput = { tenantId, ...filter, ...olderThan(after) };
     return tx.webhookDelivery.findMany({ where, orderBy: NEWEST_FIRST, take, select: DELIVERY });
   }
 
@@ -195,8 +195,3 @@ export class WebhooksRepository {
 }
 
 const NEWEST_FIRST = [{ createdAt: 'desc' as const }, { id: 'desc' as const }];
-
-function beyond(after: Cursor | null) {
-  if (after === null) return {};
-  return { OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { lt: after.id } }] };
-}

@@ -250,8 +250,8 @@ $$;
 -- Hands out what is due, for `p_term`: what is not finished by then is due again. `p_busy` names the endpoint of each
 -- delivery that the caller has under way, `p_after` the endpoint that it was given last.
 --
--- Endpoints take turns, each with a few at a time and one that fails with one: however much waits for one of them, the
--- others get theirs. Only endpoints with something pending are looked at, each by one probe. What is due to an endpoint
+-- Endpoints take turns, each with a few at a time and one that fails with one, and a tenant has at most half of all places:
+-- however much waits for one of them, the others get theirs. Only endpoints with something pending are looked at, each by one probe. What is due to an endpoint
 -- that is disabled ends here.
 CREATE FUNCTION claim_webhook_deliveries(p_limit integer, p_busy text[], p_per_endpoint integer, p_after text, p_term interval)
   RETURNS TABLE (id uuid, tenant_id text, endpoint_id text, url text, event_id uuid, type text, payload text, attempt integer,
@@ -268,6 +268,10 @@ DECLARE
   v_endpoint webhook_endpoints%ROWTYPE;
   v_endpoint_id text;
   v_take integer;
+  v_places integer := greatest(p_per_endpoint, (p_limit + cardinality(p_busy)) / 2);
+  v_held jsonb := coalesce((SELECT jsonb_object_agg(h.tenant_id, h.held) FROM (
+    SELECT e.tenant_id, count(*) AS held FROM unnest(p_busy) AS b (id) JOIN webhook_endpoints e ON e.id = b.id
+    GROUP BY e.tenant_id) AS h), '{}');
   v_secret_ids uuid[];
   v_envelopes bytea[];
 BEGIN
@@ -293,7 +297,8 @@ BEGIN
       CONTINUE;
     END IF;
     v_take := least(v_left, CASE WHEN v_endpoint.failing_since IS NULL THEN p_per_endpoint ELSE 1 END
-                            - cardinality(array_positions(p_busy, v_endpoint_id)));
+                            - cardinality(array_positions(p_busy, v_endpoint_id)),
+                    v_places - coalesce((v_held ->> v_endpoint.tenant_id)::integer, 0));
     CONTINUE WHEN v_take IS NULL OR v_take <= 0;
 
     SELECT coalesce(array_agg(s.id ORDER BY s.expires_at DESC NULLS FIRST), '{}'),
@@ -321,6 +326,8 @@ BEGIN
       ORDER BY ev.created_at, ev.id;
     GET DIAGNOSTICS v_take = ROW_COUNT;
     v_left := v_left - v_take;
+    v_held := v_held || jsonb_build_object(v_endpoint.tenant_id,
+                                           coalesce((v_held ->> v_endpoint.tenant_id)::integer, 0) + v_take);
   END LOOP;
 END
 $$;

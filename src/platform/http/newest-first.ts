@@ -18,6 +18,13 @@ export interface Cursor {
   readonly id: string;
 }
 
+/** What stands after a record in a listing that is newest first, as Prisma's filter; `id`: the column that tells equals apart. */
+export function olderThan<Id extends string = 'id'>(after: Cursor | null, id: Id = 'id' as Id): object {
+  if (after === null) return {};
+  const { createdAt } = after;
+  return { OR: [{ createdAt: { lt: createdAt } }, { createdAt, [id]: { lt: after.id } }] };
+}
+
 export interface Page<T> {
   readonly records: T[];
   readonly nextPageToken: string;

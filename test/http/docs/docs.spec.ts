@@ -91,10 +91,22 @@ describe('/openapi.json', () => {
     'audit/list',
     ...['list', 'get', 'upsert', 'delete'].map((method) => `humans/${method}`),
     ...['report', 'query'].map((method) => `usage/${method}`),
+    ...['create', 'list', 'get', 'update', 'delete', 'rotate-secret', 'list-deliveries', 'redeliver', 'test'].map(
+      (method) => `webhooks/${method}`,
+    ),
   ];
   const DASHBOARD = ['dashboardToken'];
   const SECRET = ['secretKey', 'secretKeyBearer'];
-  const ALL = ['dashboardToken', 'publishableKey+userToken', ...SECRET];
+  const ALL = ['dashboardToken', 'publishableKey+userToken', ...SECRET, 'usageToken'];
+  /** Each under its older path, too. */
+  const OF_USAGE = [
+    ...['POST token', 'PUT token', 'POST token/check', 'POST token/revoke', 'POST token/update_ttl'].map(
+      (route) => [route, SECRET] as const,
+    ),
+    ['GET limits', [...SECRET, 'usageToken']] as const,
+  ].flatMap(([route, credentials]) =>
+    ['/v1/usage/', '/api/v1/usage/'].map((prefix) => [route.replace(' ', ` ${prefix}`), credentials] as const),
+  );
 
   it('lists every route with the credentials that it takes, and no other', () => {
     const listed = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -119,6 +131,7 @@ describe('/openapi.json', () => {
       'POST /api/v1/llm/gateway/list-threads': ALL,
       ...Object.fromEntries(FOR_THE_TENANT.map((route) => [`POST /api/v1/${route}`, ['dashboardToken', ...SECRET]])),
       ...Object.fromEntries(PEOPLE_AND_TENANTS.map((route) => [`POST /api/v1/${route}`, DASHBOARD])),
+      ...Object.fromEntries(OF_USAGE),
       'POST /v1/chat/completions': ALL,
     });
   });
@@ -142,7 +155,8 @@ describe('/openapi.json', () => {
       const asked = post.requestBody?.content['application/json']?.schema.properties;
       expect([path, asked !== undefined]).toEqual([path, true]);
       expect([path, Object.keys(post.responses)]).toEqual([path, ['200']]);
-      expect([path, post.responses['200']?.content !== undefined]).toEqual([path, true]);
+      const isEmpty = /\/usage\/token\/(?:revoke|update_ttl)$/.test(path);
+      expect([path, post.responses['200']?.content !== undefined]).toEqual([path, !isEmpty]);
     }
   });
 

@@ -138,7 +138,7 @@ describe('bad input is 400, names the field, and writes nothing', () => {
     ['tenants/create', { name: '' }, 'name'],
     ['tenants/create', { name: 'Staging', id: 'mine' }, 'id'],
     ['tenants/get', {}, 'tenantId'],
-    ['tenants/update', { tenantId: 'none' }, 'name'],
+    ['tenants/update', { tenantId: 'none', name: '' }, 'name'],
     ['tenants/switch', { tenantId: null }, 'tenantId'],
     ['tenants/delete', { tenantId: 'none' }, 'name'],
     ['tenants/delete', { name: 'Production' }, 'tenantId'],
