@@ -21,7 +21,7 @@ const settled = async (): Promise<void> => {
 it('runs so many at once, the others in order as turns come free, whether by an end or an error', async () => {
   const turns = new QueryTurns(2, 10);
   const works = [work(), work(), work(), work()];
-  const ends = works.map(({ run }) => turns.run(run).catch(() => 'broke'));
+  const ends = works.map(({ run }) => turns.run('acme', run).catch(() => 'broke'));
   await settled();
   expect(works.map(({ events }) => events.begun)).toEqual([true, true, false, false]);
   works[1]!.events.fail();
@@ -33,7 +33,7 @@ it('runs so many at once, the others in order as turns come free, whether by an 
   }
   expect(await Promise.all(ends)).toEqual([undefined, 'broke', undefined, undefined]);
   const free = [work(), work(), work()];
-  for (const { run } of free) void turns.run(run);
+  for (const { run } of free) void turns.run('acme', run);
   await settled();
   expect(free.map(({ events }) => events.begun)).toEqual([true, true, false]);
 });
@@ -41,8 +41,28 @@ it('runs so many at once, the others in order as turns come free, whether by an 
 it('tells whoever comes when too many wait to come again', async () => {
   const turns = new QueryTurns(1, 1);
   const [running, waiting] = [work(), work()];
-  void turns.run(running.run);
-  void turns.run(waiting.run);
-  await expect(turns.run(() => Promise.resolve())).rejects.toMatchObject({ kind: 'unavailable', retryAfterSeconds: 2 });
-  await expect(turns.run(() => Promise.resolve())).rejects.toBeInstanceOf(Fault);
+  void turns.run('acme', running.run);
+  void turns.run('globex', waiting.run);
+  await expect(turns.run('initech', () => Promise.resolve())).rejects.toMatchObject({
+    kind: 'unavailable',
+    retryAfterSeconds: 2,
+  });
+  await expect(turns.run('initech', () => Promise.resolve())).rejects.toBeInstanceOf(Fault);
+});
+
+it('leaves places to others, however many one tenant asks for', async () => {
+  const turns = new QueryTurns(1, 30);
+  const works = Array.from({ length: 5 }, work);
+  for (const { run } of works) void turns.run('acme', run);
+  await expect(turns.run('acme', () => Promise.resolve())).rejects.toMatchObject({ kind: 'unavailable' });
+  const theirs = work();
+  void turns.run('globex', theirs.run);
+  for (const { events } of works) {
+    events.end();
+    await settled();
+  }
+  expect(theirs.events.begun).toBe(true);
+  theirs.events.end();
+  await settled();
+  await expect(turns.run('acme', () => Promise.resolve('again'))).resolves.toBe('again');
 });

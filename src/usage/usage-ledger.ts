@@ -212,8 +212,11 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
       try {
         await this.writeSettlements([settlement]);
       } catch (error) {
-        if (error instanceof Fault) return false;
+        if (error instanceof Fault || !isRefused(error)) return false;
+        // Its id stays among the open ones: it is charged whole by whoever sweeps after this process.
         logger.error({ err: error, usageRecordId: settlement.id }, 'A call could not be settled.');
+        this.pending = this.pending.slice(1);
+        continue;
       }
       this.close([settlement]);
     }
@@ -232,6 +235,11 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     for (const { reservedAtMs } of this.open.values()) return performance.now() - reservedAtMs;
     return null;
   }
+}
+
+/** Postgres refuses what it was told (SQLSTATE classes 22 and 23), and would refuse it again. */
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
 }
 
 function chargedBy({ tenantId, human }: Reservation): string | null {

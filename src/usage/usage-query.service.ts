@@ -100,7 +100,7 @@ export class UsageQueryService {
   }
 
   private look<T>(tenantId: string, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
-    return this.turns.run(() => this.repository.transaction(tenantId, work));
+    return this.turns.run(tenantId, () => this.repository.transaction(tenantId, work));
   }
 
   private async resolve(

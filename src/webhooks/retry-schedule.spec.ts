@@ -27,3 +27,7 @@ it('comes a fifth earlier or later, so that what failed together does not come b
 it('does not try again what is gone', () => {
   expect(retryInMs(1, 'GONE', DEFAULTS)).toBeNull();
 });
+
+it('waits on where the failure is ours, however often', () => {
+  expect(retryInMs(DEFAULTS.webhookAttempts + 100, 'INTERNAL', DEFAULTS, 0.5)).toBe(28_800_000);
+});

@@ -19,7 +19,8 @@ export function retryInMs(
   { webhookRetryMs, webhookAttempts }: Pick<Settings, 'webhookRetryMs' | 'webhookAttempts'>,
   random = Math.random(),
 ): number | null {
-  if (error === 'GONE' || attempt >= webhookAttempts) return null;
-  const waitMs = Math.min(webhookRetryMs * FACTOR ** (attempt - 1), Math.max(LONGEST_MS, webhookRetryMs));
+  // Our own failure is no attempt of the endpoint's: it waits until that is mended.
+  if (error === 'GONE' || (attempt >= webhookAttempts && error !== 'INTERNAL')) return null;
+  const waitMs = Math.min(webhookRetryMs * FACTOR ** Math.min(attempt - 1, 20), Math.max(LONGEST_MS, webhookRetryMs));
   return Math.round(waitMs * (1 - JITTER + 2 * JITTER * random));
 }

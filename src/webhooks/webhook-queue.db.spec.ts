@@ -235,6 +235,19 @@ describe('a claim', () => {
       term,
     ]);
 
+  it('does not blame an endpoint that was changed since the attempt began', async () => {
+    const id = await endpoint(acme);
+    await enqueue(acme, 1);
+    const [claimed] = await claim();
+    await sql("UPDATE webhook_endpoints SET url = 'https://b.invalid/', updated_at = clock_timestamp() WHERE id = $1", [
+      id,
+    ]);
+    await sql("SELECT finish_webhook_delivery($1, $2, 410, 'GONE', NULL, '3 days')", [claimed!.id, claimed!.attempt]);
+    expect(await sql('SELECT status, failing_since FROM webhook_endpoints WHERE id = $1', [id])).toEqual([
+      { status: 'ENABLED', failing_since: null },
+    ]);
+  });
+
   it('leaves half of all places to others, however many endpoints one tenant has', async () => {
     const many = await Promise.all(Array.from({ length: 10 }, () => endpoint(acme)));
     await enqueue(acme, 4);

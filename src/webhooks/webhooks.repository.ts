@@ -91,6 +91,16 @@ export class WebhooksRepository {
     return this.find({ tx, tenantId }, id);
   }
 
+  /** Held against deletion until this transaction ends, and not against others who hold it. Null: there is none such. */
+  async hold({ tx, tenantId }: TenantWebhooks, id: string): Promise<EndpointRecord | null> {
+    await tx.$executeRawUnsafe(
+      'SELECT 1 FROM webhook_endpoints WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE',
+      tenantId,
+      id,
+    );
+    return this.find({ tx, tenantId }, id);
+  }
+
   list({ tx, tenantId }: TenantWebhooks, after: Cursor | null, take: number): Promise<EndpointRecord[]> {
     const where: Prisma.WebhookEndpointWhereInput = { tenantId, ...olderThan(after) };
     return tx.webhookEndpoint.findMany({ where, orderBy: NEWEST_FIRST, take, select: ENDPOINT });

@@ -94,14 +94,14 @@ export class WebhooksService {
       if (moves) await this.assertSecret(webhooks, id, secret);
       else if (secret !== undefined) throw invalidField('secret', 'is for a change of url alone');
       const changes: EndpointChanges = {
-        ...(moves ? { url } : {}),
+        ...(moves ? { url, failingSince: null } : {}),
         ...(description === undefined ? {} : { description }),
         ...(enabled === undefined ? {} : this.statusColumns(before, enabled)),
       };
       await this.repository.update(webhooks, id, changes);
       if (events !== undefined) await this.repository.choose(webhooks, id, events);
       const changed = [
-        ...Object.keys(changes).filter((name) => name !== 'disabledReason' && name !== 'disabledAt'),
+        ...Object.keys(changes).filter((name) => !['disabledReason', 'disabledAt', 'failingSince'].includes(name)),
         ...(events === undefined ? [] : ['events']),
       ];
       if (changed.length > 0) await this.publish(webhooks, principal, 'updated', id, { changed, ...told(enabled) });
@@ -135,7 +135,7 @@ export class WebhooksService {
       const made = this.secrets.make(webhooks.tenantId);
       const endsAt = await this.repository.retireSecret(webhooks, id, graceSeconds, MAX_OVERLAPPING_SECRETS);
       await this.repository.addSecret(webhooks, id, made);
-      if (url !== undefined) await this.repository.update(webhooks, id, { url });
+      if (url !== undefined) await this.repository.update(webhooks, id, { url, failingSince: null });
       await this.publish(webhooks, principal, 'secret_rotated', id, {
         gracePeriodSeconds: graceSeconds,
         ...(url === undefined ? {} : { changed: ['url'] }),
@@ -186,7 +186,7 @@ export class WebhooksService {
   }
 
   private async deliver(webhooks: TenantWebhooks, endpointId: string, eventId: string): Promise<IdempotentWork> {
-    const { status } = await this.getIn(webhooks, endpointId);
+    const { status } = (await this.repository.hold(webhooks, endpointId)) ?? notFound();
     if (status !== 'ENABLED') throw new Fault('conflict', 'The webhook endpoint is disabled; enable it first.');
     const record = await this.repository.addDelivery(webhooks, { id: uuidV7(), endpointId, eventId });
     const body = { delivery: viewDelivery(record) };

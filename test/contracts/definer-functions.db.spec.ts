@@ -743,7 +743,12 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_webhook_events() {
-    // Purpose: events of long ago and secrets past their end, whoever's; here a's.
+    // Purpose: events of long ago that nothing waits for, and secrets past their end, whoever's; here a's.
+    await rowsOf(
+      database.superuserUrl,
+      "UPDATE webhook_deliveries SET status = 'DELIVERED', next_attempt_at = NULL, ended_at = now() WHERE tenant_id = $1",
+      [a.tenantId],
+    );
     await rowsOf(
       database.superuserUrl,
       "UPDATE webhook_events SET created_at = now() - interval '31 days' WHERE tenant_id = $1",

@@ -402,7 +402,10 @@ BEGIN
         LEFT JOIN humans h ON h.tenant_id = r.tenant_id AND h.human = r.human
           AND (v_known_ids IS NULL OR h.tenant_id = ANY (v_known_ids));
       IF NOT v_done THEN
-        PERFORM add_humans(p_tenant_ids, p_humans, p_key_ids);
+        -- Of tenants that are held alone: to write for one that is being deleted would wait for that.
+        PERFORM add_humans(array_agg(r.tenant_id), array_agg(r.human), array_agg(r.key_id))
+          FROM unnest(p_tenant_ids, p_humans, p_key_ids) AS r (tenant_id, human, key_id)
+          WHERE r.human IS NOT NULL AND (v_known_ids IS NULL OR r.tenant_id = ANY (v_known_ids));
         CONTINUE;
       END IF;
       EXIT WHEN v_limited_ids IS NULL;
@@ -547,7 +550,8 @@ $$;
 -- corrected once, by an adjustment whose id follows from the row's: the two together tell the truth. Two statements, so
 -- that the second sees what a sweeper did while the first waited for its row. Corrections keep the human of the row that
 -- they correct. One whose tenant is being deleted, or is gone, is not written: the tenant's row is locked against deletion.
--- Humans' limits are charged in the same transaction. Gives the number of calls that used more than they had reserved
+-- Humans' limits are charged in the same transaction, as its last step, since everybody's admissions wait for a human that
+-- is locked. Gives the number of calls that used more than they had reserved
 -- although a limit judged them.
 CREATE FUNCTION settle_usage(p_ids uuid[], p_outcomes text[], p_status_codes integer[], p_input_tokens bigint[],
                              p_output_tokens bigint[], p_estimated boolean[], p_latency_ms integer[], p_requests smallint[],
@@ -559,6 +563,7 @@ DECLARE
   v_settled_ids uuid[];
   v_adjusted_ids uuid[];
   v_charges human_charge[];
+  v_corrections human_charge[];
   v_overruns integer;
 BEGIN
   WITH settled AS (
@@ -585,11 +590,9 @@ BEGIN
            FILTER (WHERE num_nonnulls(s.token_cnt_epoch, s.request_cnt_epoch, s.cost_micros_epoch) > 0)
     INTO v_settled_ids, v_overruns, v_charges
     FROM settled s;
-  PERFORM charge_humans(v_charges);
-  IF v_settled_ids IS NOT NULL THEN
-    PERFORM tell_usage(v_settled_ids);
-  END IF;
   IF cardinality(v_settled_ids) = cardinality(p_ids) THEN
+    PERFORM tell_usage(v_settled_ids);
+    PERFORM charge_humans(v_charges);
     RETURN v_overruns;
   END IF;
 
@@ -619,12 +622,12 @@ BEGIN
                        a.request_cnt_epoch, 0, a.requests * 1000000::bigint,
                        a.cost_micros_epoch, 0, coalesce(a.cost_pico_usd, 0))::human_charge)
            FILTER (WHERE num_nonnulls(a.token_cnt_epoch, a.request_cnt_epoch, a.cost_micros_epoch) > 0)
-    INTO v_adjusted_ids, v_charges
+    INTO v_adjusted_ids, v_corrections
     FROM adjusted a;
-  PERFORM charge_humans(v_charges);
-  IF v_adjusted_ids IS NOT NULL THEN
-    PERFORM tell_usage(v_adjusted_ids);
+  IF v_settled_ids IS NOT NULL OR v_adjusted_ids IS NOT NULL THEN
+    PERFORM tell_usage(v_settled_ids || v_adjusted_ids);
   END IF;
+  PERFORM charge_humans(v_charges || v_corrections);
   RETURN v_overruns;
 END
 $$;
@@ -643,6 +646,7 @@ DECLARE
   v_count integer := 0;
   v_swept_ids uuid[];
   v_charges human_charge[];
+  v_all_charges human_charge[];
 BEGIN
   UPDATE process_leases SET ended_at = clock_timestamp()
   WHERE ended_at IS NULL AND renewed_at < clock_timestamp() - p_term;
@@ -669,13 +673,15 @@ BEGIN
              FILTER (WHERE num_nonnulls(s.token_cnt_epoch, s.request_cnt_epoch, s.cost_micros_epoch) > 0)
       INTO v_swept_ids, v_charges
       FROM swept s;
-    PERFORM charge_humans(v_charges);
+    v_all_charges := v_all_charges || v_charges;
     IF v_swept_ids IS NOT NULL THEN
       PERFORM tell_usage(v_swept_ids);
       v_count := v_count + cardinality(v_swept_ids);
     END IF;
     UPDATE process_leases l SET swept_at = clock_timestamp() WHERE l.id = v_lease.id;
   END LOOP;
+  -- Of all leases at once, so that humans are locked in one order.
+  PERFORM charge_humans(v_all_charges);
 
   DELETE FROM process_leases l WHERE l.ended_at < clock_timestamp() - interval '1 hour';
   RETURN v_count;
@@ -698,6 +704,8 @@ BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('tenant:' || p_tenant_id, 0));
   SELECT t.org_id INTO v_org_id FROM tenants t WHERE t.id = p_tenant_id FOR UPDATE;
   v_key_ids := ARRAY(SELECT k.id FROM api_keys k WHERE k.tenant_id = p_tenant_id);
+  -- Before their endpoints, in the order in which old ones are pruned; their deliveries go with them.
+  DELETE FROM webhook_events WHERE tenant_id = p_tenant_id;
   DELETE FROM usage_records WHERE tenant_id = p_tenant_id;
   DELETE FROM usage_reports WHERE tenant_id = p_tenant_id;
   DELETE FROM usage_tokens WHERE tenant_id = p_tenant_id;

@@ -250,7 +250,7 @@ $$;
 -- Hands out what is due, for `p_term`: what is not finished by then is due again. `p_busy` names the endpoint of each
 -- delivery that the caller has under way, `p_after` the endpoint that it was given last.
 --
--- Endpoints take turns, each with a few at a time and one that fails with one, and a tenant has at most half of all places:
+-- Endpoints take turns, each with a few at a time and one that fails with one, and an org has at most half of all places:
 -- however much waits for one of them, the others get theirs. Only endpoints with something pending are looked at, each by one probe. What is due to an endpoint
 -- that is disabled ends here.
 CREATE FUNCTION claim_webhook_deliveries(p_limit integer, p_busy text[], p_per_endpoint integer, p_after text, p_term interval)
@@ -269,9 +269,11 @@ DECLARE
   v_endpoint_id text;
   v_take integer;
   v_places integer := greatest(p_per_endpoint, (p_limit + cardinality(p_busy)) / 2);
-  v_held jsonb := coalesce((SELECT jsonb_object_agg(h.tenant_id, h.held) FROM (
-    SELECT e.tenant_id, count(*) AS held FROM unnest(p_busy) AS b (id) JOIN webhook_endpoints e ON e.id = b.id
-    GROUP BY e.tenant_id) AS h), '{}');
+  v_org_id text;
+  v_held jsonb := coalesce((SELECT jsonb_object_agg(h.org_id, h.held) FROM (
+    SELECT t.org_id, count(*) AS held
+    FROM unnest(p_busy) AS b (id) JOIN webhook_endpoints e ON e.id = b.id JOIN tenants t ON t.id = e.tenant_id
+    GROUP BY t.org_id) AS h), '{}');
   v_secret_ids uuid[];
   v_envelopes bytea[];
 BEGIN
@@ -287,6 +289,9 @@ BEGIN
     v_after := v_endpoint_id;
 
     SELECT e.* INTO v_endpoint FROM webhook_endpoints e WHERE e.id = v_endpoint_id;
+    -- Deleted since.
+    CONTINUE WHEN NOT FOUND;
+    SELECT t.org_id INTO v_org_id FROM tenants t WHERE t.id = v_endpoint.tenant_id;
     IF v_endpoint.status = 'DISABLED' THEN
       WITH due AS (
         SELECT d.id FROM webhook_deliveries d
@@ -298,7 +303,7 @@ BEGIN
     END IF;
     v_take := least(v_left, CASE WHEN v_endpoint.failing_since IS NULL THEN p_per_endpoint ELSE 1 END
                             - cardinality(array_positions(p_busy, v_endpoint_id)),
-                    v_places - coalesce((v_held ->> v_endpoint.tenant_id)::integer, 0));
+                    v_places - coalesce((v_held ->> v_org_id)::integer, 0));
     CONTINUE WHEN v_take IS NULL OR v_take <= 0;
 
     SELECT coalesce(array_agg(s.id ORDER BY s.expires_at DESC NULLS FIRST), '{}'),
@@ -326,8 +331,7 @@ BEGIN
       ORDER BY ev.created_at, ev.id;
     GET DIAGNOSTICS v_take = ROW_COUNT;
     v_left := v_left - v_take;
-    v_held := v_held || jsonb_build_object(v_endpoint.tenant_id,
-                                           coalesce((v_held ->> v_endpoint.tenant_id)::integer, 0) + v_take);
+    v_held := v_held || jsonb_build_object(v_org_id, coalesce((v_held ->> v_org_id)::integer, 0) + v_take);
   END LOOP;
 END
 $$;
@@ -347,8 +351,10 @@ CREATE FUNCTION finish_webhook_delivery(p_id uuid, p_attempt integer, p_status_c
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_endpoint webhook_endpoints%ROWTYPE;
+  v_began_at timestamptz;
   v_reason text;
 BEGIN
+  SELECT d.last_attempt_at INTO v_began_at FROM webhook_deliveries d WHERE d.id = p_id;
   SELECT e.* INTO v_endpoint FROM webhook_deliveries d
     JOIN webhook_endpoints e ON e.tenant_id = d.tenant_id AND e.id = d.endpoint_id WHERE d.id = p_id;
   -- A tenant that is being deleted takes its deliveries along; the lock keeps that from beginning meanwhile.
@@ -374,6 +380,10 @@ BEGIN
 
   IF p_error IS NULL THEN
     UPDATE webhook_endpoints e SET failing_since = NULL WHERE e.id = v_endpoint.id AND e.failing_since IS NOT NULL;
+    RETURN;
+  END IF;
+  -- It was changed since the attempt began, and may stand elsewhere now.
+  IF v_endpoint.updated_at > v_began_at THEN
     RETURN;
   END IF;
   v_reason := CASE WHEN v_endpoint.status = 'DISABLED' THEN NULL WHEN p_error = 'GONE' THEN 'GONE'
@@ -403,6 +413,9 @@ DECLARE
 BEGIN
   DELETE FROM webhook_events e USING (
     SELECT o.id FROM webhook_events o WHERE o.created_at < clock_timestamp() - p_keep
+      -- What was not tried to its end stays, however long it waits.
+      AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d
+                      WHERE d.tenant_id = o.tenant_id AND d.event_id = o.id AND d.status = 'PENDING')
     ORDER BY o.created_at LIMIT p_limit FOR UPDATE SKIP LOCKED) AS old
   WHERE e.id = old.id;
   GET DIAGNOSTICS v_pruned = ROW_COUNT;

@@ -10,7 +10,7 @@ import {
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import type { Admission, Outcome, UsageLedger } from '../../usage/index.js';
-import type { KnownModels, ModelFacts } from '../models/model-facts.js';
+import { hidesReasoning, type KnownModels, type ModelFacts } from '../models/model-facts.js';
 import type { Tokenizer } from '../tokens/tokenizer.js';
 import type {
   AnswerHeaders,
@@ -30,6 +30,7 @@ import {
   writeJson,
 } from './chat-answer.js';
 import type { ChatRequest } from './chat-request.js';
+import { isCounted, pricedBy, settledUsage } from './settled-usage.js';
 
 export type ChatPrincipal =
   SecretKeyPrincipal | ImpersonationPrincipal | EndUserPrincipal | UsageTokenPrincipal | DashboardUserPrincipal;
@@ -112,7 +113,7 @@ export class ChatCall implements AnswerSink {
   }
 
   onJson(headers: AnswerHeaders, body: Buffer): void {
-    if (this.over) return;
+    if (this.over || this.leave()) return;
     writeJson(this.caller.reply, headers, body);
     this.finish('OK', this.used());
   }
@@ -203,12 +204,14 @@ export class ChatCall implements AnswerSink {
   /**
    * The caller is gone: the provider stops at once, and what it had produced is charged. A stream that had come to its
    * end mark is a whole one, whoever closes first. Where the caller read slowly, megabytes that the provider sent wait
-   * unread: they are read first, or reading slowly would be a way not to pay.
+   * unread: they are read first, or reading slowly would be a way not to pay. A model that hides what it thinks is read to
+   * its end, since its own report alone tells what was used.
    */
   private hangUp(): void {
     if (this.over || this.upstream === null) return;
     this.left = this.upstream.complete ? 'OK' : 'CLIENT_ABORTED';
-    if (this.blocked) {
+    if (this.left !== 'OK' && hidesReasoning(this.request.model)) this.upstream.resume();
+    else if (this.blocked) {
       this.upstream.resume();
       setTimeout(() => this.over || this.leave(), READ_ON_MS);
     } else this.leave();
@@ -251,8 +254,10 @@ export class ChatCall implements AnswerSink {
     return this.upstream?.usage() ?? NOTHING_USED;
   }
 
+  /** Nothing of an answer reached the caller; what had come of one by then was produced all the same. */
   private fail(outcome: Outcome, fault: Fault): void {
-    this.settle(outcome, NOTHING_USED);
+    const used = this.upstream?.status === 200 ? this.used() : NOTHING_USED;
+    this.settle(outcome, used.outputTokens > 0 ? used : NOTHING_USED);
     this.reject(fault);
   }
 
@@ -263,9 +268,8 @@ export class ChatCall implements AnswerSink {
 
   private settle(outcome: Outcome, used: TokenUsage): void {
     this.over = true;
-    // An estimate of the prompt is not more than that can be. What was produced counts, whatever was asked for.
-    const inputTokens = used.estimated ? Math.min(used.inputTokens, this.bound.inputTokens) : used.inputTokens;
-    const usage = { ...used, inputTokens };
+    const usage = settledUsage(used, this.request, this.bound);
+    const facts = pricedBy(this.models, this.request.model, this.facts, this.upstream?.answeredBy ?? null);
     this.ledger.settle({
       id: this.id,
       outcome,
@@ -273,26 +277,11 @@ export class ChatCall implements AnswerSink {
       inputTokens: usage.inputTokens,
       cachedInputTokens: usage.cachedInputTokens,
       outputTokens: usage.outputTokens,
-      costPicoUsd: costOf(usage, this.answeringModel()),
-      counted: this.isCounted(outcome, usage),
+      costPicoUsd: costOf(usage, facts),
+      counted: isCounted(outcome, usage, this.upstream !== null),
       estimated: usage.estimated,
       latencyMs: Math.round(performance.now() - this.startedAt),
     });
-  }
-
-  /** Behind an alias one of several models answers; what that costs is the truth. */
-  private answeringModel(): ModelFacts | null {
-    const named = this.upstream?.answeredBy ?? null;
-    const known = named === null || named === this.request.model ? null : this.models.find(named);
-    return known !== null && known.price !== null ? known : this.facts;
-  }
-
-  /**
-   * A request that came to nothing is given back. Not one that its caller broke off: what the upstream made of it by then
-   * nobody knows, and hanging up would be a way to ask for nothing, as often as one likes.
-   */
-  private isCounted(outcome: Outcome, usage: TokenUsage): boolean {
-    return outcome === 'OK' || usage.outputTokens > 0 || (outcome === 'CLIENT_ABORTED' && this.upstream !== null);
   }
 }
 

@@ -72,8 +72,57 @@ describe('what a call costs', () => {
     expect(await settledCost('gpt-4o-2024-08-06', true)).toBe((USD * 25n) / 10_000n + (USD * 10n) / 10_000n);
   });
 
+  it('is the operator’s own where they wrote one down, whatever stands behind the name', async () => {
+    await server.stop();
+    const price = { input: '100', output: '1000', as_of: '2026-11-01' };
+    server = await ChatServer.start(upstream, tokenizer, {
+      OPENAI_MODELS: 'gpt-4o',
+      GATEHOUSE_MODELS: JSON.stringify([
+        { id: 'gpt-4o', family: 'o200k', context_tokens: 128_000, max_output_tokens: 16_384, price },
+      ]),
+    });
+    expect(await settledCost('gpt-4o-2024-08-06', false)).toBe(USD / 10n + USD / 10n);
+  });
+
   it('is that of what was asked for where the provider names nothing that is known', async () => {
     expect(await settledCost('my-deployment', false)).toBe((USD * 50n) / 10_000n + (USD * 15n) / 10_000n);
+  });
+});
+
+describe('a caller who hangs up before the provider’s report', () => {
+  const hangUpAfter = async (body: object, pieces: object[], words: string): Promise<void> => {
+    upstream.next({ kind: 'stream', pieces, delayMs: 20 });
+    const response = await server.open({ ...body, stream: true });
+    await new Promise<void>((resolve) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        if (text.includes(words)) resolve();
+      });
+    });
+    response.destroy();
+    await until(() => server.book.settlements.length > 0);
+  };
+  const long = streamPieces({ words: Array.from({ length: 40 }, () => ' word'), usage: usageOf(9, 5000) });
+
+  it('pays for all that the model thought, where that is not shown', async () => {
+    await server.stop();
+    server = await ChatServer.start(upstream, tokenizer, { OPENAI_MODELS: 'gpt-5' });
+    await hangUpAfter({ ...BODY, model: 'gpt-5' }, long, ' word');
+    expect(server.book.settlements[0]).toMatchObject({
+      outcome: 'CLIENT_ABORTED',
+      inputTokens: 9,
+      outputTokens: 5000,
+      estimated: false,
+    });
+  });
+
+  it('pays the bound of a prompt that is not counted whole', async () => {
+    const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } };
+    await hangUpAfter({ ...BODY, messages: [{ role: 'user', content: [image] }] }, long, ' word');
+    const reserved = server.book.reservations[0]!.reservedInputTokens;
+    expect(server.book.settlements[0]).toMatchObject({ inputTokens: reserved, estimated: true });
+    expect(server.book.settlements[0]!.outputTokens).toBeLessThan(100);
   });
 });
 

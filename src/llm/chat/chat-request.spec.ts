@@ -66,6 +66,7 @@ describe('parseChatRequest', () => {
     ['stream', { stream: 1 }],
     ['stream_options', { stream_options: true }],
     ['stream_options', { stream_options: [] }],
+    ['stream_options.Include_Usage', { stream_options: { Include_Usage: false } }],
     ['Model', { Model: 'x' }],
     ['MAX_TOKENS', { MAX_TOKENS: 1 }],
     ['\u017ftream', { '\u017ftream': true }],

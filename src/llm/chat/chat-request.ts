@@ -21,6 +21,8 @@ export interface ChatRequest {
 
 /** The fields that decide what a call costs and where it goes. */
 const GOVERNED = new Set(['model', 'messages', 'stream', 'stream_options', 'n', 'max_tokens', 'max_completion_tokens']);
+/** By which we ask for what a stream used. */
+const INCLUDE_USAGE = 'include_usage';
 const MAX_MODEL_LENGTH = 256;
 const MAX_CHOICES = 128;
 
@@ -96,7 +98,12 @@ function readStreamOptions(json: JsonObject): Readonly<Record<string, unknown>> 
   if (span === undefined || value === null) return null;
   if (!isObject(value)) throw invalidField('stream_options', 'must be an object');
   // One of its fields is ours to change, so that none may stand twice.
-  return parseJsonObject(Buffer.from(json.text.slice(span.start, span.end))).value;
+  const options = parseJsonObject(Buffer.from(json.text.slice(span.start, span.end))).value;
+  for (const key of Object.keys(options)) {
+    if (key !== INCLUDE_USAGE && key.toUpperCase().toLowerCase() === INCLUDE_USAGE)
+      throw invalidField(`stream_options.${key}`, `must be written ${INCLUDE_USAGE}`);
+  }
+  return options;
 }
 
 function readChoices(value: unknown): number {

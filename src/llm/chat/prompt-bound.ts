@@ -20,6 +20,7 @@ const IMAGE_TOKENS: Partial<Record<TokenFamily, number>> = { claude: 5_000 };
 const TEMPLATE_TOKENS: Partial<Record<TokenFamily, number>> = { o200k: 160, cl100k: 64, claude: 128, gemini: 128 };
 const LONGEST_TEMPLATE_TOKENS = 1_024;
 const TOOL_TEMPLATE_TOKENS = 1_024;
+const NAMES_OF_MESSAGE = new Set(['role', 'name', 'tool_call_id', 'refusal', 'reasoning_content']);
 
 export interface PromptBound {
   readonly tokens: number;
@@ -163,7 +164,7 @@ class PromptSum {
     }
     if (typeof value === 'string') {
       this.tokens += TOKENS_PER_FIELD;
-      this.addText(value);
+      this.addText(NAMES_OF_MESSAGE.has(name) ? value : `${key}\n${value}`);
       return null;
     }
     this.addText(key);

@@ -46,6 +46,17 @@ export interface ModelFacts {
 const VENDOR =
   /^(?:openai|anthropic|google|gemini|mistralai|mistral|deepseek-ai|deepseek|meta-llama|qwen|models)\/(?=[^/]+$)/i;
 
+/** The source of prices that the operator wrote down. */
+export const OPERATORS = 'GATEHOUSE_MODELS';
+
+/** OpenAI's o-series and GPT from 5 on, and Gemini from 2.5 on, think in tokens that are billed and never shown. */
+const HIDES_REASONING = /^(?:[\w-]+\/)?(?:o\d|gpt-(?:[5-9]|\d\d)|gemini-(?:2\.5|[3-9]))/i;
+
+/** Whether what a model shows is not all that it produces, so that only the provider's own report tells what was used. */
+export function hidesReasoning(model: string): boolean {
+  return HIDES_REASONING.test(model);
+}
+
 /** The built-in dummy: no network, no cost; its own limits are far below these. */
 const DUMMY: ModelFacts = {
   id: 'dummy',
@@ -162,7 +173,7 @@ function factsOfConfigured({
     contextTokens,
     maxOutputTokens,
     outputField,
-    price: price === null ? null : { ...price, source: 'GATEHOUSE_MODELS' },
+    price: price === null ? null : { ...price, source: OPERATORS },
     ...MUST_BE_WRITTEN,
   };
 }

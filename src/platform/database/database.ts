@@ -24,6 +24,8 @@ const SET_TENANT = "SELECT set_config('app.tenant_id', $1, true)";
 const HOLD_TENANT = "SELECT pg_advisory_xact_lock_shared(hashtextextended('tenant:' || $1, 0))";
 
 const CONNECT_TIMEOUT_MS = 3000;
+/** A little less than a connection waits for an answer. */
+const STATEMENT_TIMEOUT_MS = 4800;
 /** For a connection of the pool, and for the whole transaction. */
 const TRANSACTION_OPTIONS = { maxWait: 5000, timeout: 10_000 };
 
@@ -44,6 +46,8 @@ export class Database implements OnApplicationShutdown {
       Client: ImpatientClient,
       max: settings.databasePoolSize,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      // Before the connection is cut: Postgres would go on with a statement whose caller is gone, and hold its locks.
+      statement_timeout: STATEMENT_TIMEOUT_MS,
       idleTimeoutMillis: 60_000,
     });
     // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
@@ -184,9 +188,12 @@ export function directConnection(settings: Settings): pg.ClientConfig {
   return { ...appConnection({ ...settings, databaseAppUrl: undefined }), connectionString: settings.databaseDirectUrl };
 }
 
-/** SQLSTATE classes, Node's and Prisma's codes that mean "not now" rather than "not so"; a lost deadlock is one of them. */
+/**
+ * SQLSTATE classes, Node's and Prisma's codes that mean "not now" rather than "not so"; a lost deadlock is one of them, a
+ * statement that took too long, and a server that takes no writes since another one is about to.
+ */
 const CONNECTION_CODE =
-  /^(?:08...|53...|57P..|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EPIPE|EHOSTUNREACH|40001|40P01|P1001|P1002|P1008|P1017|P2024|P2028|P2034)$/;
+  /^(?:08...|25006|53...|55P03|57014|57P..|58...|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EPIPE|EHOSTUNREACH|40001|40P01|P1001|P1002|P1008|P1017|P2024|P2028|P2034)$/;
 /** What the driver says without a code, word for word: a statement's own error may quote what a caller wrote. */
 const CONNECTION_MESSAGES: ReadonlySet<string> = new Set([
   'Connection terminated',
@@ -227,7 +234,8 @@ function postgresCode(error: Error): string | undefined {
 
 /** Whether Postgres gave a statement up since it took longer than it was allowed to. */
 export function isCanceled(error: unknown): boolean {
-  return error instanceof Error && postgresCode(error) === '57014';
+  const cause = error instanceof Fault ? error.cause : error;
+  return cause instanceof Error && postgresCode(cause) === '57014';
 }
 
 /** A connection error becomes a 503; a fault, or an error of the statement, stays what it is. */

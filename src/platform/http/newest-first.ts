@@ -22,7 +22,8 @@ export interface Cursor {
 export function olderThan<Id extends string = 'id'>(after: Cursor | null, id: Id = 'id' as Id): object {
   if (after === null) return {};
   const { createdAt } = after;
-  return { OR: [{ createdAt: { lt: createdAt } }, { createdAt, [id]: { lt: after.id } }] };
+  // The first condition says nothing new, but an index can begin there.
+  return { createdAt: { lte: createdAt }, OR: [{ createdAt: { lt: createdAt } }, { [id]: { lt: after.id } }] };
 }
 
 export interface Page<T> {

@@ -11,6 +11,8 @@ import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
+/** Of a call that sets no limit. */
+const DEFAULT_OUTPUT_TOKENS = 4_096;
 const JSON_TYPE = 'application/json';
 const NOTHING = Buffer.alloc(0);
 /** The end mark is looked for in this much of the last buffer. */
@@ -138,6 +140,9 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
   }
 
   private estimateOutput(): number {
+    // Too much to look through, and more than any limit on the output allows.
+    if (this.mode === 'json' && this.size > MAX_ANSWER_BYTES)
+      return this.request.choices * (this.request.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS);
     if (this.produced !== null) return this.produced.estimateTokens(this.tokenizer);
     if (this.answer !== null) return estimateAnswerTokens(this.tokenizer, this.answer);
     return this.mode === 'json' ? estimatePartTokens(this.tokenizer, this.body().toString('utf8')) : 0;

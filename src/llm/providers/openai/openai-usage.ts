@@ -29,6 +29,9 @@ interface Report {
   readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
 }
 
+/** Beyond a billion no answer goes; such a number would only overflow the sums. */
+const MAX_COUNT = 1_000_000_000;
+
 function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= MAX_COUNT;
 }
