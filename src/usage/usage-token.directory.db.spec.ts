@@ -100,7 +100,11 @@ it('costs one query the first time and none after; what nobody of ours signed co
   expect(await statementsOf(() => directory.authenticate(token))).toBe(1);
   expect(await statementsOf(() => directory.authenticate(token))).toBe(0);
   const [header, payload, signature] = token.split('.');
-  for (const forged of [`${header}.${payload}.`, `${header}.${payload}.A${signature?.slice(1)}`, 'a.b.c']) {
+  for (const forged of [
+    `${header}.${payload}.`,
+    `${header}.${payload}.${signature?.startsWith('A') === true ? 'B' : 'A'}${signature?.slice(1)}`,
+    'a.b.c',
+  ]) {
     expect(await statementsOf(() => directory.authenticate(forged))).toBe(0);
     expect(await failure(forged)).toMatchObject({ kind: 'unauthenticated' });
   }
