@@ -59,6 +59,7 @@ export class HumanLimits {
       actor: auditActor(principal),
       tenantId: principal.tenantId,
       resource: { type: 'human', id: humanId },
+      humanId,
       details: { limits: changes },
     });
   }

@@ -112,6 +112,7 @@ export class HumansService {
       actor: auditActor(principal),
       tenantId,
       resource: { type: 'human', id },
+      humanId: id,
     });
   }
 }

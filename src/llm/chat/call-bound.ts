@@ -1,7 +1,7 @@
 import { replaceField } from '../../platform/http/index.js';
 import type { ModelFacts, ModelPrice, TokenPrice } from '../models/model-facts.js';
 import type { Tokenizer } from '../tokens/tokenizer.js';
-import type { ChatRequest } from './chat-request.js';
+import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from './chat-request.js';
 import { boundPrompt } from './prompt-bound.js';
 
 /** Upper bounds of one call: docs/decisions/0011-bounds-of-a-call.md says how they are come by. */
@@ -17,8 +17,6 @@ export interface CallBound {
   readonly boundless: string | null;
 }
 
-/** Output of a call that nobody limits: this is then written into it. */
-const DEFAULT_OUTPUT_TOKENS = 4_096;
 /** No provider produces or reads more within the longest call that there is, whatever limit the caller wrote down. */
 const MAX_TOKENS = 1_000_000_000;
 

@@ -21,6 +21,8 @@ export interface ChatRequest {
 
 /** The fields that decide what a call costs and where it goes. */
 const GOVERNED = new Set(['model', 'messages', 'stream', 'stream_options', 'n', 'max_tokens', 'max_completion_tokens']);
+/** Output of a call that nobody limits, for each of its answers: under a limit this is written into it. */
+export const DEFAULT_OUTPUT_TOKENS = 4_096;
 /** By which we ask for what a stream used. */
 const INCLUDE_USAGE = 'include_usage';
 const MAX_MODEL_LENGTH = 256;

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { OutboundCall, OutboundError, OutboundHandler } from '../../../platform/http/index.js';
-import { isObject, type ChatRequest } from '../../chat/chat-request.js';
+import { DEFAULT_OUTPUT_TOKENS, isObject, type ChatRequest } from '../../chat/chat-request.js';
 import { countInputTokens } from '../../tokens/chat-tokens.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import type { AnswerHeaders, AnswerSink, ProviderCall, ProviderFailure, TokenUsage } from '../chat-provider.js';
@@ -11,8 +11,6 @@ import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
-/** Of a call that sets no limit. */
-const DEFAULT_OUTPUT_TOKENS = 4_096;
 const JSON_TYPE = 'application/json';
 const NOTHING = Buffer.alloc(0);
 /** The end mark is looked for in this much of the last buffer. */

@@ -26,6 +26,11 @@ describe('readUsage', () => {
     expect(readUsage(usage)).toEqual({ inputTokens: 9, cachedInputTokens: 0, outputTokens: 4 });
   });
 
+  it('cuts a count that no call comes to, and never takes it for nothing', () => {
+    const usage = { prompt_tokens: 9e15, completion_tokens: 4, prompt_tokens_details: { cached_tokens: 8e15 } };
+    expect(readUsage(usage)).toEqual({ inputTokens: 1e9, cachedInputTokens: 1e9, outputTokens: 4 });
+  });
+
   it('never takes more for cached than was read', () => {
     fc.assert(
       fc.property(fc.option(fc.nat(100), { nil: undefined }), fc.nat(100), (prompt, cached) => {

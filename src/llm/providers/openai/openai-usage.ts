@@ -14,12 +14,12 @@ export function readUsage(value: unknown): ReportedUsage | null {
   if (typeof value !== 'object' || value === null) return null;
   const { prompt_tokens: input, completion_tokens: output, prompt_tokens_details: details } = value as Report;
   if (!isCount(input) && !isCount(output)) return null;
-  const inputTokens = isCount(input) ? input : 0;
+  const inputTokens = countOf(input);
   const cached = typeof details === 'object' && details !== null ? details.cached_tokens : 0;
   return {
     inputTokens,
-    cachedInputTokens: isCount(cached) ? Math.min(cached, inputTokens) : 0,
-    outputTokens: isCount(output) ? output : 0,
+    cachedInputTokens: Math.min(countOf(cached), inputTokens),
+    outputTokens: countOf(output),
   };
 }
 
@@ -29,9 +29,13 @@ interface Report {
   readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
 }
 
-/** Beyond a billion no answer goes; such a number would only overflow the sums. */
+/** No call comes to more; what is reported beyond it would overflow the sums, and is cut. */
 const MAX_COUNT = 1_000_000_000;
 
+function countOf(value: unknown): number {
+  return isCount(value) ? Math.min(value, MAX_COUNT) : 0;
+}
+
 function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= MAX_COUNT;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
