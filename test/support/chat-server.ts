@@ -1,7 +1,7 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
-import type { ChatPrincipal } from '../../src/llm/chat/chat-call.js';
+import type { ChatPrincipal } from '../../src/llm/chat/chat-reservation.js';
 import { ChatService } from '../../src/llm/chat/chat.service.js';
 import { KnownModels } from '../../src/llm/models/model-facts.js';
 import { PlatformProviderTenants } from '../../src/llm/providers/platform-provider-tenants.js';

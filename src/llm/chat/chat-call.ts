@@ -1,12 +1,3 @@
-import type { FastifyReply } from 'fastify';
-import {
-  chargedHuman,
-  type DashboardUserPrincipal,
-  type EndUserPrincipal,
-  type ImpersonationPrincipal,
-  type SecretKeyPrincipal,
-  type UsageTokenPrincipal,
-} from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import type { Admission, Outcome, UsageLedger } from '../../usage/index.js';
@@ -20,7 +11,7 @@ import type {
   ProviderFailure,
   TokenUsage,
 } from '../providers/chat-provider.js';
-import { boundCall, costOf, priceOf, withOutputLimit, type CallBound } from './call-bound.js';
+import { boundCall, costOf, withOutputLimit, type CallBound } from './call-bound.js';
 import {
   STREAM_HEADERS,
   headersSetSoFar,
@@ -30,21 +21,10 @@ import {
   writeJson,
 } from './chat-answer.js';
 import type { ChatRequest } from './chat-request.js';
+import { reservationOf, type ChatCaller } from './chat-reservation.js';
+import type { LateCalls } from './late-calls.js';
 import { isCounted, pricedBy, settledUsage } from './settled-usage.js';
 
-export type ChatPrincipal =
-  SecretKeyPrincipal | ImpersonationPrincipal | EndUserPrincipal | UsageTokenPrincipal | DashboardUserPrincipal;
-
-/** Who asked, and the answer to write to. */
-export interface ChatCaller {
-  readonly principal: ChatPrincipal;
-  readonly requestId: string;
-  readonly address: string;
-  readonly reply: FastifyReply;
-}
-
-/** What the audit log says that was done on a human's behalf. */
-const ROUTE = 'POST /v1/chat/completions';
 /** Enough to empty the network's buffers, and little of what a model says meanwhile. */
 const READ_ON_MS = 250;
 
@@ -69,7 +49,10 @@ export class ChatCall implements AnswerSink {
   private over = false;
   private stopping = false;
   private blocked = false;
-  /** How the call ends, once its caller is gone. */
+  /** The provider is waited for beyond its time. */
+  private late = false;
+  private onOver: () => void = ignore;
+  /** How the call ends, once its caller is gone, or has been told that it took too long. */
   private left: Outcome | null = null;
   private failure: ProviderFailure | null = null;
   private resolve: () => void = ignore;
@@ -82,6 +65,7 @@ export class ChatCall implements AnswerSink {
     tokenizer: Tokenizer,
     private readonly provider: ChatProvider,
     private readonly ledger: Pick<UsageLedger, 'reserve' | 'settle'>,
+    private readonly lateCalls: LateCalls,
   ) {
     this.facts = models.find(request.model);
     this.bound = boundCall(request, this.facts, tokenizer);
@@ -93,7 +77,11 @@ export class ChatCall implements AnswerSink {
    * @throws Fault where nothing of an answer was sent yet
    */
   async run(): Promise<void> {
-    this.keepWithin(await this.reserve());
+    this.keepWithin(
+      await this.ledger.reserve(
+        reservationOf(this.id, this.caller, this.request, this.bound, this.facts, this.provider.name),
+      ),
+    );
     if (this.caller.reply.raw.destroyed) {
       this.settle('CLIENT_ABORTED', NOTHING_USED);
       return;
@@ -119,7 +107,11 @@ export class ChatCall implements AnswerSink {
   }
 
   onStreamData(headers: AnswerHeaders, events: Buffer): void {
-    if (this.over || this.left !== null) return;
+    if (this.over) return;
+    if (this.left !== null) {
+      if (this.late && !hidesReasoning(this.request.model) && this.used().outputTokens > 0) this.leave();
+      return;
+    }
     if (!this.streaming) this.beginStream(headers);
     if (!this.caller.reply.raw.write(events) && !this.blocked) this.holdBack();
   }
@@ -150,6 +142,26 @@ export class ChatCall implements AnswerSink {
     }
   }
 
+  /**
+   * The caller learns at once that it took too long. What the provider makes of the call it bills all the same, and only
+   * its answer tells how much that is.
+   */
+  onLate(failure: ProviderFailure): boolean {
+    if (this.over || !this.lateCalls.admit()) return false;
+    this.late = true;
+    if (this.left === null && failure.error instanceof Fault) {
+      this.left = failure.outcome;
+      this.reject(failure.error);
+    }
+    return true;
+  }
+
+  /** Calls `close` once the call is settled, which may be long after its caller had an answer. */
+  whenOver(close: () => void): void {
+    if (this.late && !this.over) this.onOver = close;
+    else close();
+  }
+
   /** The service can't wait for this call any longer. */
   shutDown(): void {
     this.stopping = true;
@@ -173,28 +185,6 @@ export class ChatCall implements AnswerSink {
     }
   }
 
-  private reserve(): Promise<Admission> {
-    const { principal, requestId } = this.caller;
-    const price = this.facts?.price ?? null;
-    return this.ledger.reserve({
-      id: this.id,
-      tenantId: principal.tenantId,
-      keyId: principal.kind === 'dashboardUser' ? null : principal.keyId,
-      userId: principal.kind === 'dashboardUser' ? principal.userId : null,
-      human: chargedHuman(principal),
-      impersonated: principal.kind === 'impersonation' ? { route: ROUTE, address: this.caller.address } : null,
-      requestId,
-      provider: this.provider.name,
-      model: this.request.model,
-      streamed: this.request.stream,
-      reservedInputTokens: this.bound.inputTokens,
-      reservedOutputTokens: this.bound.outputTokens,
-      choices: this.bound.choices,
-      boundless: this.bound.boundless,
-      price: price === null ? null : priceOf(price, this.bound.inputTokens),
-    });
-  }
-
   /** Writes down what a limit leaves, unless what the caller wrote, or the model's own limit, holds to it anyway. */
   private keepWithin({ limited, outputTokens }: Admission): void {
     if (!limited || (this.bound.outputIsBounded && outputTokens === this.bound.outputTokens)) return;
@@ -208,7 +198,7 @@ export class ChatCall implements AnswerSink {
    * its end, since its own report alone tells what was used.
    */
   private hangUp(): void {
-    if (this.over || this.upstream === null) return;
+    if (this.over || this.upstream === null || this.left !== null) return;
     this.left = this.upstream.complete ? 'OK' : 'CLIENT_ABORTED';
     if (this.left !== 'OK' && hidesReasoning(this.request.model)) this.upstream.resume();
     else if (this.blocked) {
@@ -221,7 +211,9 @@ export class ChatCall implements AnswerSink {
   private leave(): boolean {
     if (this.left === null) return false;
     this.upstream?.abort();
-    this.finish(this.left, this.used());
+    // One who hung up pays for the prompt whatever came of it; one who was told of a time-out, once there is an answer.
+    const isCharged = this.left !== 'UPSTREAM_TIMEOUT' || this.upstream?.status === 200;
+    this.finish(this.left, isCharged ? this.used() : NOTHING_USED);
     return true;
   }
 
@@ -282,6 +274,9 @@ export class ChatCall implements AnswerSink {
       estimated: usage.estimated,
       latencyMs: Math.round(performance.now() - this.startedAt),
     });
+    if (!this.late) return;
+    this.lateCalls.leave();
+    this.onOver();
   }
 }
 

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
 import { SpeaksDialect } from '../../platform/http/index.js';
 import { CHATTING, CHATTING_KINDS } from '../chat-access.js';
-import type { ChatPrincipal } from './chat-call.js';
+import type { ChatPrincipal } from './chat-reservation.js';
 import { ChatService } from './chat.service.js';
 
 @ApiTags('OpenAI')

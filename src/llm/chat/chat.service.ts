@@ -7,13 +7,19 @@ import { KnownModels } from '../models/model-facts.js';
 import { ProviderRouter } from '../providers/provider-router.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
 import { shuttingDown } from './chat-answer.js';
-import { ChatCall, type ChatPrincipal } from './chat-call.js';
+import { ChatCall } from './chat-call.js';
 import { parseChatRequest } from './chat-request.js';
+import type { ChatPrincipal } from './chat-reservation.js';
+import { LateCalls } from './late-calls.js';
+
+/** Half of the connections that a provider has. */
+const MAX_LATE_CALLS = 256;
 
 /** Chat completions: takes a request, has the tenant's provider answer it, and knows the calls that are open. */
 @Injectable()
 export class ChatService {
   private readonly open = new Set<ChatCall>();
+  private readonly lateCalls = new LateCalls(MAX_LATE_CALLS);
   private stopped = false;
 
   constructor(
@@ -48,6 +54,7 @@ export class ChatService {
       this.tokenizer,
       provider,
       this.ledger,
+      this.lateCalls,
     );
     this.open.add(call);
     // A call may outlive its request by a moment, and must be settled before the service goes.
@@ -55,8 +62,10 @@ export class ChatService {
     try {
       await call.run();
     } finally {
-      this.drain.requestClosed();
-      this.open.delete(call);
+      call.whenOver(() => {
+        this.drain.requestClosed();
+        this.open.delete(call);
+      });
     }
   }
 

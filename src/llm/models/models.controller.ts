@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
 import { Answers, SpeaksDialect } from '../../platform/http/index.js';
 import { CHATTING, CHATTING_KINDS } from '../chat-access.js';
-import type { ChatPrincipal } from '../chat/chat-call.js';
+import type { ChatPrincipal } from '../chat/chat-reservation.js';
 import { ProviderRouter } from '../providers/provider-router.js';
 import type { Model } from './model-catalogue.js';
 

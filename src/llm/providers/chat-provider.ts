@@ -27,6 +27,11 @@ export interface AnswerSink {
   /** After the event `[DONE]`. */
   onStreamEnd(): void;
   onFailure(failure: ProviderFailure): void;
+  /**
+   * The provider has got the request and not begun to answer in time. True: it is waited for on, and everything else may
+   * still come; false: `failure` follows at once.
+   */
+  onLate(failure: ProviderFailure): boolean;
 }
 
 export type AnswerHeaders = Readonly<Record<string, string>>;

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { Fault } from '../errors/index.js';
+import { endOfString, endOfValue, keyBetween, parseJson, QUOTE, skipSpace } from './json-text.js';
 
 /** Where a top-level field's value stands in the text: `[start, end)` in UTF-16 units. */
 export interface FieldSpan {
@@ -14,9 +15,6 @@ export interface JsonObject {
   readonly fields: ReadonlyMap<string, FieldSpan>;
 }
 
-const QUOTE = 34;
-const BACKSLASH = 92;
-
 /**
  * Parses a request body that must be one JSON object in UTF-8. A top-level key that stands twice is refused: we and
  * whoever reads the body next might each believe another of the two.
@@ -30,7 +28,7 @@ export function parseJsonObject(body: Buffer): JsonObject {
   if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     throw new Fault('invalid_input', `The body is not valid JSON: ${parserMessage(error)}`);
   }
@@ -65,53 +63,6 @@ function scanFields(text: string): Map<string, FieldSpan> {
   }
 }
 
-/** A key, from its opening quote to just past the closing one. */
-function keyBetween(text: string, from: number, end: number): string {
-  const raw = text.slice(from + 1, end - 1);
-  return raw.includes('\\') ? (JSON.parse(text.slice(from, end)) as string) : raw;
-}
-
-function skipSpace(text: string, from: number): number {
-  let at = from;
-  for (;;) {
-    const code = text.charCodeAt(at);
-    if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return at;
-    at += 1;
-  }
-}
-
-/** From an opening quote to just past the closing one; jumps from quote to quote, since strings can hold whole images. */
-function endOfString(text: string, from: number): number {
-  let at = from;
-  for (;;) {
-    at = text.indexOf('"', at + 1);
-    let backslashes = 0;
-    while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1;
-    if (backslashes % 2 === 0) return at + 1;
-  }
-}
-
-function endOfValue(text: string, from: number): number {
-  const first = text.charCodeAt(from);
-  if (first === QUOTE) return endOfString(text, from);
-  if (first !== 123 /* { */ && first !== 91 /* [ */) {
-    let at = from;
-    while (!/[,}\]\s]/.test(text.charAt(at))) at += 1;
-    return at;
-  }
-  let depth = 0;
-  let at = from;
-  for (;;) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) at = endOfString(text, at);
-    else {
-      at += 1;
-      if (code === 123 || code === 91) depth += 1;
-      else if ((code === 125 || code === 93) && --depth === 0) return at;
-    }
-  }
-}
-
 /** The same text with one top-level field set to another value; every other character is as it was sent. */
 export function withField(object: JsonObject, field: string, value: unknown): string {
   const { text, fields } = object;
@@ -136,7 +87,7 @@ export function replaceField(object: JsonObject, field: string, value: unknown):
     else if (old !== undefined && span.start < old.start) fields.set(name, span);
     else fields.set(name, { start: span.start + moved, end: span.end + moved });
   }
-  return { text, value: { ...object.value, [field]: JSON.parse(json) as unknown }, fields };
+  return { text, value: { ...object.value, [field]: parseJson(json) }, fields };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { parseJson } from './json-text.js';
 import { OutboundError, type JsonAnswer, type OutboundCall, type OutboundHandler } from './outbound-request.js';
 
 /** Takes an answer in whole, up to a size, and reads it as JSON. */
@@ -34,7 +35,7 @@ export class JsonCollector implements OutboundHandler {
     this.resolve({
       status: this.status,
       headers: this.headers,
-      body: parseJson(Buffer.concat(this.chunks, this.size)),
+      body: jsonIn(Buffer.concat(this.chunks, this.size)),
     });
   }
 
@@ -56,6 +57,10 @@ export class GuardedAnswer implements OutboundHandler {
     private readonly handler: OutboundHandler,
     private readonly maxBytes: number,
   ) {}
+
+  onLate(): boolean {
+    return this.handler.onLate?.() === true;
+  }
 
   onHeaders(status: number, headers: IncomingHttpHeaders): void {
     this.handler.onHeaders(status, headers);
@@ -92,9 +97,9 @@ function tooLarge(maxBytes: number): OutboundError {
   return new OutboundError('too_large', `The answer is larger than ${maxBytes} bytes.`);
 }
 
-function parseJson(bytes: Buffer): unknown {
+function jsonIn(bytes: Buffer): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return parseJson(bytes.toString('utf8'));
   } catch {
     return undefined;
   }

@@ -32,9 +32,9 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
     if (!this.done) this.controller?.resume();
   }
 
-  /** The first timer ran out: too late for an answer that has not begun, else the rest of the whole time begins. */
+  /** The first timer ran out: an answer that has begun, or is waited for all the same, has the rest of the whole time. */
   expireFirst(elapsedMs: number): void {
-    if (this.answered && elapsedMs < this.totalTimeoutMs) {
+    if (elapsedMs < this.totalTimeoutMs && (this.answered || this.isWaitedFor())) {
       this.timer = setTimeout(onLastTimer, this.totalTimeoutMs - elapsedMs, this);
     } else {
       this.expire();
@@ -75,6 +75,10 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
   onResponseError(_controller: unknown, error: Error): void {
     if (this.done) return;
     this.fail(this.reasonOf(error), error.message, error);
+  }
+
+  private isWaitedFor(): boolean {
+    return this.controller !== null && this.handler.onLate?.() === true;
   }
 
   private reasonOf(error: Error): OutboundFailure {

@@ -51,6 +51,11 @@ export interface OutboundRequest {
  * What it throws ends the call and comes back to it as `onError`.
  */
 export interface OutboundHandler {
+  /**
+   * A request that was sent has no answer yet when `firstByteTimeoutMs` are over. True: it is waited for until
+   * `totalTimeoutMs`. False, or no such method: the call ends as a timeout.
+   */
+  onLate?(): boolean;
   onHeaders(status: number, headers: IncomingHttpHeaders): void;
   onData(chunk: Buffer): void;
   onEnd(): void;

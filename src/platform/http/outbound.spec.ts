@@ -6,6 +6,8 @@ import { OutboundHttp } from './outbound.js';
 
 /** Takes an answer down, and tells when it is over. */
 class Recorder implements OutboundHandler {
+  /** What it says of an answer that does not begin in time. */
+  waits = false;
   status = 0;
   text = '';
   pieces = 0;
@@ -19,6 +21,10 @@ class Recorder implements OutboundHandler {
     this.over = new Promise((resolve) => {
       this.end = resolve;
     });
+  }
+
+  onLate(): boolean {
+    return this.waits;
   }
 
   onHeaders(status: number): void {
@@ -119,6 +125,33 @@ describe('OutboundHttp', () => {
     await answer.over;
     expect(answer.error?.reason).toBe('timeout');
     await upstream.abort();
+  });
+
+  it('waits for a late answer where its handler does, until the whole time is over', async () => {
+    upstream.next({ kind: 'body', body: 'late', delayMs: 200 });
+    const answer = send({ firstByteTimeoutMs: 60 });
+    answer.waits = true;
+    await answer.over;
+    expect(answer).toMatchObject({ text: 'late', error: null });
+
+    upstream.next({ kind: 'hang' });
+    const hanging = send({ firstByteTimeoutMs: 60, totalTimeoutMs: 200 });
+    hanging.waits = true;
+    await hanging.over;
+    expect(hanging.error?.reason).toBe('timeout');
+    await upstream.abort(2);
+  });
+
+  it('waits for no late answer to a request that it could not send yet', async () => {
+    // Takes connections, and never shakes hands.
+    const silent: TcpServer = createTcpServer(() => undefined);
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const answer = send({ origin: `https://127.0.0.1:${port}`, firstByteTimeoutMs: 60 });
+    answer.waits = true;
+    await answer.over;
+    silent.close();
+    expect(answer.error?.reason).toBe('timeout');
   });
 
   it('calls a silence within an answer `timeout`, after what came before it', async () => {

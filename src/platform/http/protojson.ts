@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { Fault, type FieldFault } from '../errors/index.js';
 import { parseJsonObject, refuseRepeatedFields, type JsonObject } from './json-object.js';
+import { parseJson } from './json-text.js';
 import { whyNotStorable, wholeNumber } from './protojson-scalars.js';
 import { fieldOf, shapeOf, type MessageField, type Shape } from './protojson-shape.js';
 
@@ -82,14 +83,11 @@ type ExactNumbers = ReadonlyMap<object, ReadonlySet<string>>;
  */
 function parseLiterals(text: string): { root: unknown; exact: ExactNumbers } {
   const exact = new Map<object, Set<string>>();
-  const note = function (this: object, key: string, value: unknown, context?: { readonly source?: string }): unknown {
-    if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      const isExact = context?.source !== undefined && wholeNumber(context.source) === BigInt(value);
-      if (isExact) exact.set(this, (exact.get(this) ?? new Set()).add(key));
-    }
-    return value;
-  };
-  return { root: JSON.parse(text, note) as unknown, exact };
+  const root = parseJson(text, (holder, key, value, source) => {
+    if (!Number.isInteger(value) || Number.isSafeInteger(value)) return;
+    if (wholeNumber(source) === BigInt(value)) exact.set(holder, (exact.get(holder) ?? new Set()).add(key));
+  });
+  return { root, exact };
 }
 
 /** The faults of one request: the first few in full, of the others the number. */

@@ -45,6 +45,10 @@ class Taken implements AnswerSink {
     this.failure = failure;
     this.end();
   }
+
+  onLate(): boolean {
+    return false;
+  }
 }
 
 async function ask(body: object): Promise<{ taken: Taken; usage: TokenUsage }> {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { OutboundCall, OutboundError, OutboundHandler } from '../../../platform/http/index.js';
+import { OutboundError, parseJson, type OutboundCall, type OutboundHandler } from '../../../platform/http/index.js';
 import { DEFAULT_OUTPUT_TOKENS, isObject, type ChatRequest } from '../../chat/chat-request.js';
 import { countInputTokens } from '../../tokens/chat-tokens.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
@@ -75,6 +75,10 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
 
   resume(): void {
     this.outbound?.resume();
+  }
+
+  onLate(): boolean {
+    return this.sink.onLate(failureOfTransport(new OutboundError('timeout', 'The answer did not begin in time.')));
   }
 
   onHeaders(status: number, headers: IncomingHttpHeaders): void {
@@ -204,7 +208,7 @@ function lastEventOf(events: Buffer): Readonly<Record<string, unknown>> | null {
 /** A parser's own message quotes what it read, so that nothing of it is kept. */
 function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {
   try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
+    const value = parseJson(body.toString('utf8'));
     return isObject(value) ? value : null;
   } catch {
     return null;

@@ -1,3 +1,4 @@
+import { parseJson } from '../../../platform/http/index.js';
 import { readUsage, type ReportedUsage } from './openai-usage.js';
 
 /** A usage object has at least one such key; inside a JSON string the quote would be escaped and not match. */
@@ -118,7 +119,7 @@ export function parseEvent(event: Buffer): Readonly<Record<string, unknown>> | n
   }
   if (data === '') return null;
   try {
-    const value: unknown = JSON.parse(data);
+    const value = parseJson(data);
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : null;
