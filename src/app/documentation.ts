@@ -1,4 +1,6 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import helmet from 'helmet';
+import { dump } from 'js-yaml';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 
@@ -59,8 +61,19 @@ export function serveDocumentation(app: NestFastifyApplication): void {
       protectPage(request.raw, reply.raw, (error) => done(error as Error | undefined));
     else done();
   });
-  SwaggerModule.setup('docs', app, () => createDocument(app), {
-    jsonDocumentUrl: 'openapi.json',
-    yamlDocumentUrl: 'openapi.yaml',
-  });
+  const documentOf = once(() => createDocument(app));
+  SwaggerModule.setup('docs', app, documentOf, { raw: false });
+  // Written once: whoever asks needs no credential, and Nest's own route writes the YAML anew for each, for tens of ms.
+  const texts = {
+    '/openapi.json': { type: 'application/json', text: once(() => JSON.stringify(documentOf())) },
+    '/openapi.yaml': { type: 'text/yaml', text: once(() => dump(documentOf(), { noRefs: true, skipInvalid: true })) },
+  };
+  for (const [path, { type, text }] of Object.entries(texts)) {
+    app.getHttpAdapter().get(path, (_request: FastifyRequest, reply: FastifyReply) => reply.type(type).send(text()));
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => (made ??= { value: make() }).value;
 }

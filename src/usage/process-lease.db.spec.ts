@@ -32,14 +32,14 @@ afterEach(async () => {
 
 /** With timers, as the service runs it. */
 async function start(leaseSeconds = TERM_SECONDS): Promise<LedgerProcess> {
-  const started = await startLedgerProcess(database.ownerUrl, { leaseSeconds }, true);
+  const started = await startLedgerProcess(database.ownerUrl, { leaseSeconds, sweepSeconds: 1 }, true);
   running.push(started);
   return started;
 }
 
 /** One whose lease is renewed and that sweeps when the test says so, and never by itself. */
 async function startByHand(leaseSeconds = TERM_SECONDS): Promise<LedgerProcess> {
-  const started = await startLedgerProcess(database.ownerUrl, { leaseSeconds });
+  const started = await startLedgerProcess(database.ownerUrl, { leaseSeconds, sweepSeconds: 1 });
   running.push(started);
   return started;
 }

@@ -22,6 +22,8 @@ import type { ServiceProcess } from '../support/service.js';
 const CALLS = inForm(600, 10_000);
 const PROCESSES = inForm(2, 4);
 const AT_ONCE = 150;
+/** How long an answer may take to begin. */
+const FIRST_BYTE_MS = inForm(2000, 5000);
 const HUMANS = 24;
 /** Of these nobody ever sets a limit. */
 const UNLIMITED = 4;
@@ -60,6 +62,7 @@ const COURSES: Readonly<Record<string, Course>> = {
   'cut off amid the answer': {
     answer: (stream) => (stream ? flowing({ breakAfter: 4 }) : { kind: 'break', part: '{"id":"chat' }),
   },
+  'answered too late': { answer: () => ({ kind: 'body', body: completion(), delayMs: FIRST_BYTE_MS + 500 }) },
   'never answered': { answer: () => ({ kind: 'hang' }) },
   'fallen silent': { answer: (stream) => (stream ? flowing({ stallAfter: 3 }) : { kind: 'hang' }) },
   'of an upstream that refuses connections': { refused: true },
@@ -141,8 +144,11 @@ let cluster: ProofCluster;
 let nobody: ServiceProcess;
 
 beforeAll(async () => {
-  const timeoutMs = String(inForm(2000, 5000));
-  const env = { GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: timeoutMs, GATEHOUSE_IDLE_TIMEOUT_MS: timeoutMs };
+  const env = {
+    GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: String(FIRST_BYTE_MS),
+    GATEHOUSE_IDLE_TIMEOUT_MS: String(FIRST_BYTE_MS),
+    GATEHOUSE_TOTAL_TIMEOUT_MS: String(3 * FIRST_BYTE_MS),
+  };
   cluster = await ProofCluster.start({ processes: PROCESSES, env });
   nobody = await cluster.add({ ...env, OPENAI_BASE_URL: 'http://127.0.0.1:1/v1', OPENAI_MODELS: UPSTREAM_MODEL });
 }, 120_000);
@@ -252,6 +258,15 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
       expect({ ...row, requests }).toMatchObject({ requests: counted ? 1 : 0 });
     if (outcome === 'OK' && courseOf.get(id) === 'answered') {
       expect(row).toMatchObject({ estimated: false, input_tokens: '9', output_tokens: '12' });
+    }
+    // The truth of it came after its caller had been told of the time-out.
+    if (courseOf.get(id) === 'answered too late' && saw.has(id)) {
+      expect(row).toMatchObject({
+        outcome: 'UPSTREAM_TIMEOUT',
+        estimated: false,
+        input_tokens: '9',
+        output_tokens: '12',
+      });
     }
   }
 

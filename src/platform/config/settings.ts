@@ -234,7 +234,7 @@ export const SETTINGS = {
   firstByteTimeoutMs: limits(
     'GATEHOUSE_FIRST_BYTE_TIMEOUT_MS',
     integer(10, 3_600_000),
-    "Longest wait for a provider's answer to begin.",
+    "Longest that a caller waits for a provider's answer to begin.",
     {
       fallback: '60000',
     },
