@@ -24,5 +24,7 @@ export default {
   globalTeardown: '<rootDir>/test/support/jest-global-teardown.mjs',
   // Many specs wait for real terms and time-outs: two at once fill each other's pauses, on two cores too.
   maxWorkers: 2,
+  // Node never lets go of a spec's modules: unbounded, a worker comes to gigabytes, and stands still for seconds to sweep them.
+  workerIdleMemoryLimit: '700MB',
   testTimeout: 30_000,
 };

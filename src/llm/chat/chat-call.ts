@@ -25,8 +25,9 @@ import { reservationOf, type ChatCaller } from './chat-reservation.js';
 import type { LateCalls } from './late-calls.js';
 import { isCounted, pricedBy, settledUsage } from './settled-usage.js';
 
-/** Enough to empty the network's buffers, and little of what a model says meanwhile. */
+/** A silence of this length says that the network's buffers are empty; a provider that never falls silent gets so many. */
 const READ_ON_MS = 250;
+const MAX_READ_ONS = 8;
 
 const NOTHING_USED: TokenUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, estimated: false };
 
@@ -49,6 +50,8 @@ export class ChatCall implements AnswerSink {
   private over = false;
   private stopping = false;
   private blocked = false;
+  /** Something came after the caller was gone. */
+  private heard = false;
   /** The provider is waited for beyond its time. */
   private late = false;
   private onOver: () => void = ignore;
@@ -109,6 +112,7 @@ export class ChatCall implements AnswerSink {
   onStreamData(headers: AnswerHeaders, events: Buffer): void {
     if (this.over) return;
     if (this.left !== null) {
+      this.heard = true;
       if (this.late && !hidesReasoning(this.request.model) && this.used().outputTokens > 0) this.leave();
       return;
     }
@@ -203,8 +207,19 @@ export class ChatCall implements AnswerSink {
     if (this.left !== 'OK' && hidesReasoning(this.request.model)) this.upstream.resume();
     else if (this.blocked) {
       this.upstream.resume();
-      setTimeout(() => this.over || this.leave(), READ_ON_MS);
+      this.readOn(MAX_READ_ONS);
     } else this.leave();
+  }
+
+  /** What is there to be read is read before the silence is judged: a busy machine may have had no time for it. */
+  private readOn(times: number): void {
+    this.heard = false;
+    const judge = (): void => {
+      if (this.over) return;
+      if (this.heard && times > 1) this.readOn(times - 1);
+      else this.leave();
+    };
+    setTimeout(() => setImmediate(judge), READ_ON_MS);
   }
 
   /** Ends a call whose caller is gone; false: the caller is there. */

@@ -234,6 +234,29 @@ describe('a stream', () => {
     expect((await server.book.settlement()).outcome).toBe('OK');
   });
 
+  it('is read on after a slow caller hung up, for as long as what was sent keeps coming', async () => {
+    const word = 'The lighthouse keeper counts the ships. '.repeat(6400);
+    const chunks = streamPieces({ words: Array.from({ length: 72 }, () => word) });
+    let hungUp: () => void = () => undefined;
+    let held = new Promise<void>((resolve) => (hungUp = resolve));
+    // The first sixty fill the network; the others trickle in after the caller has gone.
+    const pieces = chunks.map((chunk, index) => {
+      if (index <= 60) return chunk;
+      held = held.then(() => new Promise((resolve) => setTimeout(resolve, 75)));
+      return held.then(() => chunk);
+    });
+    upstream.next({ kind: 'stream', pieces, stallAfter: 73 });
+    const response = await server.open({ ...BODY, stream: true });
+    response.pause();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    response.destroy();
+    hungUp();
+    const { outcome, outputTokens } = await server.book.settlement();
+    expect(outcome).toBe('CLIENT_ABORTED');
+    const sent = 72 * tokenizer.count(word);
+    expect(Math.abs(outputTokens - sent) / sent).toBeLessThan(0.03);
+  });
+
   it('that the provider answers as JSON is passed on as JSON', async () => {
     const body = JSON.stringify(completion());
     upstream.next({ kind: 'body', body });
