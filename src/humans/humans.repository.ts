@@ -45,7 +45,7 @@ export class HumansRepository {
 
   list({ tx, tenantId }: TenantHumans, after: Cursor | null, take: number): Promise<HumanRecord[]> {
     return tx.$queryRawUnsafe<HumanRecord[]>(
-      `${SELECT} WHERE tenant_id = $1 AND (created_at, id) < ($2::timestamptz, $3)
+      `${SELECT} WHERE tenant_id = $1 AND created_at > '-infinity' AND (created_at, id) < ($2::timestamptz, $3)
        ORDER BY created_at DESC, id DESC LIMIT $4::integer`,
       tenantId,
       after?.createdAt.toISOString() ?? 'infinity',

@@ -11,6 +11,8 @@ interface DataModel {
   readonly models: readonly {
     readonly name: string;
     readonly dbName: string | null;
+    /** Says what Prisma's schema can't: "`some_idx` is partial: WHERE …". */
+    readonly documentation?: string;
     readonly fields: readonly Field[];
   }[];
   readonly indexes: readonly {
@@ -140,7 +142,9 @@ function linesOfSchema({ models, indexes }: DataModel): string[] {
         normal: ['index', `${table}_${columns.join('_')}_idx`],
         fulltext: ['fulltext index', ''],
       }[index.type] as [string, string];
-      lines.push(`${table}: ${kind} ${index.dbName ?? name} (${sorted.join(', ')})`);
+      const partial = new RegExp(`\`${index.dbName ?? name}\` is partial: (WHERE .*)`).exec(model.documentation ?? '');
+      const where = partial === null ? '' : ` ${partial[1]}`;
+      lines.push(`${table}: ${kind} ${index.dbName ?? name} (${sorted.join(', ')})${where}`);
     }
   }
   return lines.sort();

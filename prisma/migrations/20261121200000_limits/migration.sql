@@ -27,7 +27,13 @@ ALTER TABLE humans
   ADD COLUMN exceeded_told           text[];
 -- Half of each page stays free, so that counting updates a row in place: no column that it changes is indexed.
 ALTER TABLE humans SET (fillfactor = 50);
-CREATE INDEX humans_tenant_id_created_at_id_idx ON humans (tenant_id, created_at DESC, id DESC);
+-- While nothing is known of a table's rows, Postgres takes any index that begins with the right column for as good as
+-- another, and keeps to it. So each way to look a human up is left one index: by name the primary key, by id this one, and
+-- for listings one that serves nothing else.
+CREATE UNIQUE INDEX humans_id_tenant_id_key ON humans (id, tenant_id);
+DROP INDEX humans_tenant_id_id_key;
+CREATE INDEX humans_tenant_id_created_at_id_idx ON humans (tenant_id, created_at DESC, id DESC)
+  WHERE created_at > '-infinity';
 
 -- Secret keys too say how often each of their humans may call: by usage tokens that they made.
 ALTER TABLE api_keys
@@ -45,7 +51,7 @@ CREATE TABLE usage_tokens (
   expires_at timestamptz(3) NOT NULL,
   revoked_at timestamptz(3),
   FOREIGN KEY (tenant_id, key_id) REFERENCES api_keys (tenant_id, id) ON DELETE CASCADE ON UPDATE CASCADE,
-  FOREIGN KEY (tenant_id, human_id) REFERENCES humans (tenant_id, id) ON DELETE CASCADE ON UPDATE CASCADE
+  FOREIGN KEY (human_id, tenant_id) REFERENCES humans (id, tenant_id) ON DELETE CASCADE ON UPDATE CASCADE
 );
 CREATE INDEX usage_tokens_tenant_id_human_id_idx ON usage_tokens (tenant_id, human_id);
 CREATE INDEX usage_tokens_tenant_id_key_id_idx ON usage_tokens (tenant_id, key_id);
@@ -258,7 +264,7 @@ BEGIN
   END IF;
   PERFORM 1 FROM humans h
     JOIN (SELECT DISTINCT c.tenant_id, c.human_id FROM unnest(p_charges) AS c) AS c
-      ON c.tenant_id = h.tenant_id AND c.human_id = h.id
+      ON c.human_id = h.id AND c.tenant_id IS NOT DISTINCT FROM h.tenant_id
     ORDER BY h.tenant_id, h.id FOR NO KEY UPDATE OF h;
   UPDATE humans h SET
     token_cnt = h.token_cnt - d.tokens, token_cnt_reserved = h.token_cnt_reserved - d.tokens_reserved,
@@ -273,9 +279,9 @@ BEGIN
              AS requests_reserved,
            coalesce(sum(c.cost) FILTER (WHERE c.cost_epoch = l.cost_micros_epoch), 0)::bigint AS cost,
            coalesce(sum(c.cost_reserved) FILTER (WHERE c.cost_epoch = l.cost_micros_epoch), 0)::bigint AS cost_reserved
-    FROM unnest(p_charges) AS c JOIN humans l ON l.tenant_id = c.tenant_id AND l.id = c.human_id
+    FROM unnest(p_charges) AS c JOIN humans l ON l.id = c.human_id AND l.tenant_id IS NOT DISTINCT FROM c.tenant_id
     GROUP BY c.tenant_id, c.human_id) AS d
-  WHERE h.tenant_id = d.tenant_id AND h.id = d.human_id;
+  WHERE h.id = d.human_id AND h.tenant_id IS NOT DISTINCT FROM d.tenant_id;
 END
 $$;
 
@@ -411,7 +417,7 @@ BEGIN
       EXIT WHEN v_limited_ids IS NULL;
       PERFORM 1 FROM humans h
         JOIN (SELECT DISTINCT u.tenant_id, u.id FROM unnest(p_tenant_ids, v_human_ids) AS u (tenant_id, id)
-              WHERE u.id = ANY (v_limited_ids)) AS u ON u.tenant_id = h.tenant_id AND u.id = h.id
+              WHERE u.id = ANY (v_limited_ids)) AS u ON u.id = h.id AND u.tenant_id IS NOT DISTINCT FROM h.tenant_id
         ORDER BY h.tenant_id, h.id FOR NO KEY UPDATE OF h;
       GET DIAGNOSTICS v_locked = ROW_COUNT;
       EXIT WHEN v_locked = cardinality(v_limited_ids);
@@ -432,7 +438,7 @@ BEGIN
                   p_output_prices, p_choices, p_boundless)
         WITH ORDINALITY AS r (id, tenant_id, human_id, input_tokens, output_tokens, input_price, output_price, choices,
                               boundless, place)
-      JOIN humans h ON h.tenant_id = r.tenant_id AND h.id = r.human_id
+      JOIN humans h ON h.id = r.human_id AND h.tenant_id IS NOT DISTINCT FROM r.tenant_id
       WHERE h.id = ANY (v_limited_ids)
       ORDER BY r.tenant_id, r.human_id, r.place
     LOOP
@@ -497,7 +503,8 @@ BEGIN
           verdicts[v_call.place] := v_verdict;
           IF v_verdict IN ('request_cnt', 'token_cnt', 'cost_micros') AND v_verdict <> ALL (v_told) THEN
             v_told := v_told || v_verdict;
-            UPDATE humans h SET exceeded_told = v_told WHERE h.tenant_id = v_call.tenant_id AND h.id = v_human_id;
+            UPDATE humans h SET exceeded_told = v_told
+              WHERE h.id = v_human_id AND h.tenant_id IS NOT DISTINCT FROM v_call.tenant_id;
             PERFORM enqueue_webhook_event(v_call.tenant_id, 'usage.limit_exceeded', v_human_id,
                                           jsonb_build_object('type', v_verdict));
           END IF;
@@ -515,7 +522,7 @@ BEGIN
       cost_micros_reserved = h.cost_micros_reserved + t.cost
     FROM unnest(v_taken_tenant_ids, v_taken_human_ids, v_taken_tokens, v_taken_requests, v_taken_cost)
       AS t (tenant_id, human_id, tokens, requests, cost)
-    WHERE h.tenant_id = t.tenant_id AND h.id = t.human_id AND t.tokens + t.requests + t.cost > 0;
+    WHERE h.id = t.human_id AND h.tenant_id IS NOT DISTINCT FROM t.tenant_id AND t.tokens + t.requests + t.cost > 0;
   END IF;
 
   INSERT INTO usage_records (id, tenant_id, key_id, user_id, human_id, request_id, provider, model, streamed,
@@ -763,4 +770,26 @@ BEGIN
   END LOOP;
 END
 $$;
+
+SET LOCAL ROLE gatehouse_definer;
+-- What every call runs is planned once, and for tables that grow. A connection keeps its plans until a table is analyzed: one
+-- that was made while the ledger was empty would go through all of it for each call, minutes into the first load.
+DO $$
+DECLARE
+  signature text;
+BEGIN
+  FOREACH signature IN ARRAY ARRAY[
+    'reserve_usage(uuid, uuid[], text[], text[], text[], text[], text[], text[], text[], boolean[], bigint[], bigint[], bigint[], bigint[], integer[], boolean[], text[], text[])',
+    'settle_usage(uuid[], text[], integer[], bigint[], bigint[], boolean[], integer[], smallint[], bigint[], bigint[])',
+    'charge_humans(human_charge[])'
+  ]
+  LOOP
+    EXECUTE format('ALTER FUNCTION %s SET plan_cache_mode = force_generic_plan', signature);
+    EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off', signature);
+    EXECUTE format('ALTER FUNCTION %s SET enable_hashjoin = off', signature);
+    EXECUTE format('ALTER FUNCTION %s SET enable_mergejoin = off', signature);
+  END LOOP;
+END
+$$;
+SET LOCAL ROLE NONE;
 REVOKE CREATE ON SCHEMA public FROM gatehouse_definer;

@@ -171,14 +171,16 @@ CREATE OR REPLACE FUNCTION tell_usage(p_record_ids uuid[]) RETURNS void
   AS $$
 DECLARE
   v_tenant_ids text[];
+  v_called_ids text[];
 BEGIN
   -- On every call's way: where nobody on this service listens, one probe of one index is all.
   IF NOT EXISTS (SELECT 1 FROM webhook_subscriptions s WHERE s.type = 'usage.tracked') THEN
     RETURN;
   END IF;
+  v_called_ids := ARRAY(SELECT DISTINCT r.tenant_id FROM usage_records r WHERE r.id = ANY (p_record_ids));
   v_tenant_ids := ARRAY(
     SELECT t.id FROM tenants t
-    WHERE t.id IN (SELECT r.tenant_id FROM usage_records r WHERE r.id = ANY (p_record_ids))
+    WHERE t.id = ANY (v_called_ids)
       AND EXISTS (SELECT 1 FROM webhook_subscriptions s WHERE s.type = 'usage.tracked' AND s.tenant_id = t.id)
     ORDER BY t.id FOR KEY SHARE SKIP LOCKED);
   IF cardinality(v_tenant_ids) = 0 THEN
@@ -201,7 +203,8 @@ BEGIN
                    ('request_cnt', r.requests::numeric),
                    ('cost_micros', trim_scale(r.cost_pico_usd::numeric / 1000000))) AS v (type, value)
       WHERE v.value <> 0) AS u
-    WHERE r.id = ANY (p_record_ids) AND r.tenant_id IN (SELECT l.tenant_id FROM listening l)
+    WHERE r.id = ANY (p_record_ids)
+      AND EXISTS (SELECT 1 FROM listening l WHERE l.tenant_id IS NOT DISTINCT FROM r.tenant_id)
     ON CONFLICT (id) DO NOTHING
     RETURNING id, tenant_id)
   INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, event_id)
@@ -465,5 +468,11 @@ BEGIN
   END LOOP;
 END
 $$;
+
+-- On every call's way, as what the limits' migration says so of.
+ALTER FUNCTION tell_usage(uuid[]) SET plan_cache_mode = force_generic_plan;
+ALTER FUNCTION tell_usage(uuid[]) SET enable_seqscan = off;
+ALTER FUNCTION tell_usage(uuid[]) SET enable_hashjoin = off;
+ALTER FUNCTION tell_usage(uuid[]) SET enable_mergejoin = off;
 SET LOCAL ROLE NONE;
 REVOKE CREATE ON SCHEMA public FROM gatehouse_definer;
