@@ -98,3 +98,20 @@ it.each([
   await client.query('COMMIT');
   expect(read).toBeLessThan(20 * size);
 });
+
+it('a settlement changes its row in place, and touches no index', async () => {
+  const changed = async (): Promise<{ updates: number; inPlace: number }> => {
+    const { rows } = await client.query<{ updates: number; inPlace: number }>(
+      `SELECT n_tup_upd::int AS updates, n_tup_hot_upd::int AS "inPlace" FROM pg_stat_xact_user_tables
+       WHERE relname = 'usage_records'`,
+    );
+    return rows[0]!;
+  };
+  await client.query('BEGIN');
+  const before = await changed();
+  for (let batch = 0; batch < 20; batch += 1) await callOf(30, () => 'human-1');
+  const after = await changed();
+  await client.query('COMMIT');
+  expect(after.updates - before.updates).toBe(600);
+  expect(after.inPlace - before.inPlace).toBe(600);
+});
