@@ -267,8 +267,8 @@ BEGIN
   END IF;
   PERFORM 1 FROM humans h
     JOIN (SELECT DISTINCT c.tenant_id, c.human_id FROM unnest(p_charges) AS c) AS c
-      ON c.human_id = h.id AND c.tenant_id IS NOT DISTINCT FROM h.tenant_id
-    ORDER BY h.tenant_id, h.id FOR NO KEY UPDATE OF h;
+      ON h.id = ANY (ARRAY[c.human_id]) AND h.tenant_id IS NOT DISTINCT FROM c.tenant_id
+    ORDER BY c.tenant_id, c.human_id FOR NO KEY UPDATE OF h;
   UPDATE humans h SET
     token_cnt = h.token_cnt - d.tokens, token_cnt_reserved = h.token_cnt_reserved - d.tokens_reserved,
     request_cnt = h.request_cnt - d.requests, request_cnt_reserved = h.request_cnt_reserved - d.requests_reserved,
@@ -282,9 +282,9 @@ BEGIN
              AS requests_reserved,
            coalesce(sum(c.cost) FILTER (WHERE c.cost_epoch = l.cost_micros_epoch), 0)::bigint AS cost,
            coalesce(sum(c.cost_reserved) FILTER (WHERE c.cost_epoch = l.cost_micros_epoch), 0)::bigint AS cost_reserved
-    FROM unnest(p_charges) AS c JOIN humans l ON l.id = c.human_id AND l.tenant_id IS NOT DISTINCT FROM c.tenant_id
+    FROM unnest(p_charges) AS c JOIN humans l ON l.id = ANY (ARRAY[c.human_id]) AND l.tenant_id IS NOT DISTINCT FROM c.tenant_id
     GROUP BY c.tenant_id, c.human_id) AS d
-  WHERE h.id = d.human_id AND h.tenant_id IS NOT DISTINCT FROM d.tenant_id;
+  WHERE h.id = ANY (ARRAY[d.human_id]) AND h.tenant_id IS NOT DISTINCT FROM d.tenant_id;
 END
 $$;
 
@@ -408,7 +408,7 @@ BEGIN
              array_agg(DISTINCT h.id) FILTER (WHERE num_nonnulls(h.token_cnt, h.request_cnt, h.cost_micros) > 0)
         INTO v_human_ids, v_done, v_limited_ids
         FROM unnest(p_tenant_ids, p_humans) WITH ORDINALITY AS r (tenant_id, human, place)
-        LEFT JOIN humans h ON h.tenant_id = r.tenant_id AND h.human = r.human
+        LEFT JOIN humans h ON h.tenant_id = ANY (ARRAY[r.tenant_id]) AND h.human = ANY (ARRAY[r.human])
           AND (v_known_ids IS NULL OR h.tenant_id = ANY (v_known_ids));
       IF NOT v_done THEN
         -- Of tenants that are held alone: to write for one that is being deleted would wait for that.
@@ -420,8 +420,9 @@ BEGIN
       EXIT WHEN v_limited_ids IS NULL;
       PERFORM 1 FROM humans h
         JOIN (SELECT DISTINCT u.tenant_id, u.id FROM unnest(p_tenant_ids, v_human_ids) AS u (tenant_id, id)
-              WHERE u.id = ANY (v_limited_ids)) AS u ON u.id = h.id AND u.tenant_id IS NOT DISTINCT FROM h.tenant_id
-        ORDER BY h.tenant_id, h.id FOR NO KEY UPDATE OF h;
+              WHERE u.id = ANY (v_limited_ids)) AS u
+          ON h.id = ANY (ARRAY[u.id]) AND h.tenant_id IS NOT DISTINCT FROM u.tenant_id
+        ORDER BY u.tenant_id, u.id FOR NO KEY UPDATE OF h;
       GET DIAGNOSTICS v_locked = ROW_COUNT;
       EXIT WHEN v_locked = cardinality(v_limited_ids);
     END LOOP;
@@ -441,8 +442,8 @@ BEGIN
                   p_output_prices, p_choices, p_boundless)
         WITH ORDINALITY AS r (id, tenant_id, human_id, input_tokens, output_tokens, input_price, output_price, choices,
                               boundless, place)
-      JOIN humans h ON h.id = r.human_id AND h.tenant_id IS NOT DISTINCT FROM r.tenant_id
-      WHERE h.id = ANY (v_limited_ids)
+      JOIN humans h ON h.id = ANY (ARRAY[r.human_id]) AND h.tenant_id IS NOT DISTINCT FROM r.tenant_id
+      WHERE r.human_id = ANY (v_limited_ids)
       ORDER BY r.tenant_id, r.human_id, r.place
     LOOP
       IF v_call.human_id <> v_human_id THEN
@@ -525,7 +526,7 @@ BEGIN
       cost_micros_reserved = h.cost_micros_reserved + t.cost
     FROM unnest(v_taken_tenant_ids, v_taken_human_ids, v_taken_tokens, v_taken_requests, v_taken_cost)
       AS t (tenant_id, human_id, tokens, requests, cost)
-    WHERE h.id = t.human_id AND h.tenant_id IS NOT DISTINCT FROM t.tenant_id AND t.tokens + t.requests + t.cost > 0;
+    WHERE h.id = ANY (ARRAY[t.human_id]) AND h.tenant_id IS NOT DISTINCT FROM t.tenant_id AND t.tokens + t.requests + t.cost > 0;
   END IF;
 
   INSERT INTO usage_records (id, tenant_id, key_id, user_id, human_id, request_id, provider, model, streamed,
@@ -588,7 +589,7 @@ BEGIN
                 p_cached_input_tokens, p_cost_pico_usd)
       AS t (id, outcome, status_code, input_tokens, output_tokens, estimated, latency_ms, requests, cached_input_tokens,
             cost_pico_usd)
-    WHERE r.id = t.id AND r.state = 'RESERVED'
+    WHERE r.id = ANY (ARRAY[t.id]) AND r.state = 'RESERVED'
     RETURNING r.*)
   SELECT array_agg(s.id), count(*) FILTER (WHERE s.overrun),
          array_agg(ROW(s.tenant_id, s.human_id,
@@ -620,7 +621,7 @@ BEGIN
                 p_cached_input_tokens, p_cost_pico_usd)
       AS t (id, outcome, status_code, input_tokens, output_tokens, estimated, latency_ms, requests, cached_input_tokens,
             cost_pico_usd)
-    JOIN usage_records r ON r.id = t.id
+    JOIN usage_records r ON r.id = ANY (ARRAY[t.id])
     JOIN tenants n ON n.id = r.tenant_id
     WHERE r.state = 'SWEPT'
     ORDER BY n.id
@@ -776,7 +777,10 @@ $$;
 
 SET LOCAL ROLE gatehouse_definer;
 -- What every call runs is planned once, and for tables that grow. A connection keeps its plans until a table is analyzed: one
--- that was made while the ledger was empty would go through all of it for each call, minutes into the first load.
+-- that was made while the ledger was empty would go through all of it for each call, minutes into the first load. And
+-- where a few rows are all that is known, one that goes through an index from end to end to join what it then finds. So
+-- these statements join by `= ANY (ARRAY[x])`, which an index answers and nothing can be sorted or hashed for, and sort by
+-- what they are given.
 DO $$
 DECLARE
   signature text;
