@@ -3,7 +3,6 @@
  * keeps it until the table is analyzed, a minute into the first load or later.
  */
 import { randomUUID } from 'node:crypto';
-import type pg from 'pg';
 import { makeLedgerTenant, reservation, settlement } from '../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { connectionTo } from '../../test/support/sql.js';
@@ -17,7 +16,7 @@ const HUMANS = 20_000;
 const PLANS = 8;
 
 let database: TestDatabase;
-let client: pg.Client;
+let client: ReturnType<typeof connectionTo>;
 let leaseId: string;
 
 /** A ledger of no call, and two humans. */
