@@ -73,7 +73,7 @@ function build(text: string, note?: NumberNote): unknown {
       open = { into, parent: open, key: null };
       at += 1;
     } else if (code === 125 /* } */ || code === 93 /* ] */) {
-      open = (open as Open | null)?.parent ?? null;
+      open = (open)?.parent ?? null;
       at += 1;
     } else if (code === 44 /* , */ || code === COLON) {
       at += 1;
@@ -81,7 +81,7 @@ function build(text: string, note?: NumberNote): unknown {
       const end = code === QUOTE ? endOfString(text, at) : endOfLiteral(text, at);
       const source = text.slice(at, end);
       const value: unknown = JSON.parse(source);
-      const within = open as Open | null;
+      const within = open;
       if (within !== null && !Array.isArray(within.into) && within.key === null) within.key = value as string;
       else put(value, source);
       at = end;
