@@ -49,45 +49,57 @@ interface Open {
 }
 
 /** No recursion: a caller chooses how deep a text goes. */
-function build(text: string, note?: NumberNote): unknown {
-  let root: unknown;
-  let open: Open | null = null;
-  const put = (value: unknown, source?: string): void => {
-    if (open === null) {
-      root = value;
+class Builder {
+  root: unknown;
+  private open: Open | null = null;
+
+  constructor(private readonly note: NumberNote | undefined) {}
+
+  begin(into: Open['into']): void {
+    this.put(into, '');
+    this.open = { into, parent: this.open, key: null };
+  }
+
+  end(): void {
+    this.open = this.open?.parent ?? null;
+  }
+
+  add(value: unknown, source: string): void {
+    if (this.open !== null && !Array.isArray(this.open.into) && this.open.key === null) this.open.key = String(value);
+    else this.put(value, source);
+  }
+
+  private put(value: unknown, source: string): void {
+    if (this.open === null) {
+      this.root = value;
       return;
     }
-    const { into } = open;
-    const key = Array.isArray(into) ? String(into.length) : (open.key ?? '');
-    if (source !== undefined && typeof value === 'number') note?.(into, key, value, source);
+    const { into } = this.open;
+    const key = Array.isArray(into) ? String(into.length) : (this.open.key ?? '');
+    if (typeof value === 'number') this.note?.(into, key, value, source);
     if (Array.isArray(into)) into.push(value);
     // An assignment to `__proto__` would set what the object inherits from.
     else Object.defineProperty(into, key, { value, writable: true, enumerable: true, configurable: true });
-    open.key = null;
-  };
+    this.open.key = null;
+  }
+}
+
+function build(text: string, note?: NumberNote): unknown {
+  const builder = new Builder(note);
   for (let at = skipSpace(text, 0); at < text.length; at = skipSpace(text, at)) {
     const code = text.charCodeAt(at);
-    if (code === 123 /* { */ || code === 91 /* [ */) {
-      const into = code === 123 ? {} : [];
-      put(into);
-      open = { into, parent: open, key: null };
-      at += 1;
-    } else if (code === 125 /* } */ || code === 93 /* ] */) {
-      open = (open)?.parent ?? null;
-      at += 1;
-    } else if (code === 44 /* , */ || code === COLON) {
-      at += 1;
-    } else {
-      const end = code === QUOTE ? endOfString(text, at) : endOfLiteral(text, at);
+    let end = at + 1;
+    if (code === 123 /* { */) builder.begin({});
+    else if (code === 91 /* [ */) builder.begin([]);
+    else if (code === 125 /* } */ || code === 93 /* ] */) builder.end();
+    else if (code !== 44 /* , */ && code !== COLON) {
+      end = code === QUOTE ? endOfString(text, at) : endOfLiteral(text, at);
       const source = text.slice(at, end);
-      const value: unknown = JSON.parse(source);
-      const within = open;
-      if (within !== null && !Array.isArray(within.into) && within.key === null) within.key = value as string;
-      else put(value, source);
-      at = end;
+      builder.add(JSON.parse(source), source);
     }
+    at = end;
   }
-  return root;
+  return builder.root;
 }
 
 /** A key, from its opening quote to just past the closing one. */
