@@ -1,3 +1,4 @@
+import { endOfString } from '../../platform/http/index.js';
 import type { ModelFacts, TokenFamily } from '../models/model-facts.js';
 import { mostByteTokens } from '../tokens/most-bytes.js';
 import type { Tokenizer } from '../tokens/tokenizer.js';
@@ -258,7 +259,6 @@ const BOUNDLESS_OF_MESSAGE = new Set([
 const QUOTE = 34;
 const COLON = 58;
 const COMMA = 44;
-const BACKSLASH = 92;
 
 /** So many values, and so many characters outside strings, are read of a request: 20,000 are 128 tools of 25 parameters each. */
 const MAX_VALUES = 20_000;
@@ -278,7 +278,7 @@ class JsonShape {
     for (let at = start; at < end; at += 1) {
       const code = text.charCodeAt(at);
       if (code === QUOTE) {
-        at = endOfString(text, at);
+        at = endOfString(text, at) - 1;
         continue;
       }
       if (code === COLON) fields += 1;
@@ -287,14 +287,5 @@ class JsonShape {
       if (this.values < 0 || this.characters < 0) return null;
     }
     return fields;
-  }
-}
-
-/** Where the closing quote of a string stands. */
-function endOfString(text: string, from: number): number {
-  for (let at = text.indexOf('"', from + 1); ; at = text.indexOf('"', at + 1)) {
-    let backslashes = 0;
-    while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1;
-    if (backslashes % 2 === 0) return at;
   }
 }

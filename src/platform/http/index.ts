@@ -7,7 +7,7 @@ export * from './fault.filter.js';
 export * from './http.module.js';
 export * from './json-body.decorator.js';
 export * from './json-object.js';
-export { parseJson } from './json-text.js';
+export { endOfString, parseJson } from './json-text.js';
 export * from './newest-first.js';
 export * from './outbound.js';
 export * from './outbound-request.js';

@@ -61,6 +61,20 @@ describe('humans/upsert', () => {
     expect(await events('limits.set')).toEqual([]);
   });
 
+  it('stands in the audit log under the human that it was about', async () => {
+    await upsert('ann', { limits: [{ type: 'token_cnt', value: 10 }] });
+    await upsert('bob', { limits: [{ type: 'token_cnt', value: 10 }] });
+    const about = await service.asUser<{ events: { action: string; subject: { human: string } }[] }>(
+      owner,
+      'audit/list',
+      { human: 'ann' },
+    );
+    expect(about.events.map(({ action, subject }) => [action, subject.human])).toEqual([
+      ['limits.set', 'ann'],
+      ['human.created', 'ann'],
+    ]);
+  });
+
   it('sets what is named, removes what is named, and leaves the rest', async () => {
     await upsert('ann', {
       limits: [
