@@ -6,9 +6,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
+import { OperatorError } from '../errors/index.js';
 
 /** One plain sentence for a person to read: which migration or database, and what to do. Never holds a password. */
-export class MigrationError extends Error {
+export class MigrationError extends OperatorError {
   override name = 'MigrationError';
 }
 
