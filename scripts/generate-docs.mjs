@@ -21,7 +21,8 @@ const FAULT_WHEN = {
   method_not_allowed: 'The path exists, but not with this method.',
   already_exists: 'What was to be made is there already.',
   conflict: 'The thing is in a state that does not allow this.',
-  payload_too_large: 'The body is larger than `GATEHOUSE_BODY_LIMIT_BYTES`.',
+  payload_too_large:
+    'The body is larger than `GATEHOUSE_BODY_LIMIT_BYTES`, or holds more values than `GATEHOUSE_BODY_LIMIT_VALUES`.',
   unsupported_media_type: 'The body is no JSON, or it is compressed.',
   rate_limited:
     "The key's requests of this window are used up; `Retry-After` says in how many seconds the next one opens.",
@@ -34,6 +35,11 @@ const FAULT_WHEN = {
 
 /** What each reason that a fault names by itself says; it stands as `error.code` on the OpenAI surface. */
 const CODE_MEANING = {
+  concurrency_limit_exceeded:
+    "The bodies of the tenant's open requests fill its share of the memory (`GATEHOUSE_TENANT_BODY_BYTES`); try again after `Retry-After`.",
+  too_many_values: 'The body holds more JSON values than `GATEHOUSE_BODY_LIMIT_VALUES`.',
+  too_many_fields: 'The body has more than 4,096 fields of its own.',
+  nested_too_deep: 'The body is nested deeper than `GATEHOUSE_BODY_LIMIT_DEPTH`.',
   model_not_found: 'No model of that name is served to this tenant.',
   no_provider_configured: 'The tenant has no model provider, and may not use one of the platform.',
   provider_authentication_failed:

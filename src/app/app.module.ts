@@ -13,7 +13,7 @@ import { DialectGuard, FaultFilter, HttpModule } from '../platform/http/index.js
 import { OutboundModule } from '../platform/outbound/index.js';
 import { IdempotencyModule } from '../platform/idempotency/index.js';
 import { MetricsModule } from '../platform/metrics/index.js';
-import { RateLimitGuard, RateLimitModule } from '../limits/index.js';
+import { NothingLeftGuard, RateLimitGuard, RateLimitModule } from '../limits/index.js';
 import { OrgsModule } from '../orgs/index.js';
 import { SigninModule } from '../signin/index.js';
 import { UsageModule } from '../usage/index.js';
@@ -30,7 +30,14 @@ export interface ModeParts {
 }
 
 /** The order in which global guards run stands here and nowhere else. */
-const GUARDS = [DialectGuard, AuthenticationGuard, RateLimitGuard, AccessGuard, ImpersonationAuditGuard] as const;
+const GUARDS = [
+  DialectGuard,
+  AuthenticationGuard,
+  RateLimitGuard,
+  AccessGuard,
+  NothingLeftGuard,
+  ImpersonationAuditGuard,
+] as const;
 
 @Module({})
 export class AppModule implements OnModuleInit {

@@ -3,7 +3,15 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Settings } from '../platform/config/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
-import { Drain, pathOf, requestIdOf, runWithRequestContext, sendFault } from '../platform/http/index.js';
+import {
+  Drain,
+  letGoOfUnreadBody,
+  pathOf,
+  RequestBodies,
+  requestIdOf,
+  runWithRequestContext,
+  sendFault,
+} from '../platform/http/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { answerCors } from './cors.js';
@@ -33,7 +41,7 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
     abortOnError: false,
   });
   try {
-    prepareHttp(app, settings);
+    prepareHttp(app);
     serveDocumentation(app);
     await app.get(Database).assertConfined();
     await app.get(Revocations).start();
@@ -47,16 +55,23 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
 }
 
 /** What every request passes before it reaches a guard. */
-function prepareHttp(app: NestFastifyApplication, settings: Settings): void {
+function prepareHttp(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   const drain = app.get(Drain);
   const metrics = app.get(Metrics);
+  const bodies = app.get(RequestBodies);
+  metrics.gauge(
+    'gatehouse_body_bytes_in_flight',
+    'Bytes of request bodies of open requests.',
+    () => bodies.bytesInFlight,
+  );
 
   // Bodies stay unread until the guards have let a request through: handlers read their own.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
-  fastify.decorate('bodyLimitBytes', settings.bodyLimitBytes);
+  fastify.decorate('bodies', bodies);
+  fastify.decorateRequest('bodyRoom', null);
   fastify.decorateRequest('context', undefined);
   fastify.decorateRequest('dialect', undefined);
   fastify.decorateRequest('spellings', undefined);
@@ -75,6 +90,8 @@ function prepareHttp(app: NestFastifyApplication, settings: Settings): void {
     drain.requestOpened();
     reply.raw.once('close', () => {
       drain.requestClosed();
+      request.bodyRoom?.release();
+      letGoOfUnreadBody(request);
       record(metrics, request, reply);
     });
     runWithRequestContext(context, done);

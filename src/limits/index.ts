@@ -1,3 +1,5 @@
+export { Allowances } from './allowances.js';
+export { NothingLeftGuard } from './nothing-left.guard.js';
 export {
   LIMIT_TYPES,
   usageLimitChanges,

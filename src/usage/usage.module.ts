@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { HumansModule } from '../humans/index.js';
+import { Allowances } from '../limits/index.js';
+import { HumanAllowances } from './ledger/human-allowances.js';
 import { ProcessLease } from './ledger/process-lease.js';
 import { UsageLedger } from './ledger/usage-ledger.js';
 import { UsageQueryController } from './query/usage-query.controller.js';
@@ -20,6 +22,7 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
   imports: [HumansModule],
   controllers: [UsageQueryController, UsageReportsController, UsageTokensController, OlderUsageTokensController],
   providers: [
+    { provide: Allowances, useClass: HumanAllowances },
     ProcessLease,
     UsageLedger,
     UsageQueryRepository,
@@ -33,6 +36,6 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
     UsageTokensRepository,
     UsageTokensService,
   ],
-  exports: [UsageLedger],
+  exports: [Allowances, UsageLedger],
 })
 export class UsageModule {}

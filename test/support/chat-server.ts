@@ -9,7 +9,7 @@ import { ProviderRouter } from '../../src/llm/providers/provider-router.js';
 import type { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import type { Fault } from '../../src/platform/errors/index.js';
-import { Drain, sendFault } from '../../src/platform/http/index.js';
+import { Drain, RequestBodies, sendFault } from '../../src/platform/http/index.js';
 import { OutboundHttp } from '../../src/platform/outbound/index.js';
 import type { Admission, Reservation, Settlement } from '../../src/usage/index.js';
 import type { OpenaiUpstream } from './openai-upstream.js';
@@ -85,8 +85,10 @@ export class ChatServer {
     const drain = new Drain();
     const outbound = new OutboundHttp(settings);
     const router = new ProviderRouter(settings, outbound, tokenizer, new PlatformProviderTenants(settings));
-    const service = new ChatService(settings, router, book as never, new KnownModels(settings), tokenizer, drain);
+    const service = new ChatService(router, book as never, new KnownModels(settings), tokenizer, drain);
     const server = Fastify({ forceCloseConnections: true });
+    server.decorate('bodies', new RequestBodies(settings));
+    server.decorateRequest('bodyRoom', null);
     server.removeAllContentTypeParsers();
     server.addContentTypeParser('*', (_request, _payload, done) => done(null));
     server.post('/v1/chat/completions', async (request, reply) => {

@@ -27,6 +27,8 @@ export const DEFAULT_OUTPUT_TOKENS = 4_096;
 const INCLUDE_USAGE = 'include_usage';
 const MAX_MODEL_LENGTH = 256;
 const MAX_CHOICES = 128;
+/** Each is looked at by name; OpenAI has two. */
+const MAX_STREAM_OPTIONS = 64;
 
 /**
  * Reads a chat completion request. The check is thin by intent: every field that OpenAI has or will have passes on
@@ -99,6 +101,8 @@ function readStreamOptions(json: JsonObject): Readonly<Record<string, unknown>> 
   const span = json.fields.get('stream_options');
   if (span === undefined || value === null) return null;
   if (!isObject(value)) throw invalidField('stream_options', 'must be an object');
+  if (Object.keys(value).length > MAX_STREAM_OPTIONS)
+    throw invalidField('stream_options', `must have at most ${MAX_STREAM_OPTIONS} fields`);
   // One of its fields is ours to change, so that none may stand twice.
   const options = parseJsonObject(Buffer.from(json.text.slice(span.start, span.end))).value;
   for (const key of Object.keys(options)) {

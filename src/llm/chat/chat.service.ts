@@ -1,6 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { assertJson, Drain, readCallersBody } from '../../platform/http/index.js';
 import { UsageLedger } from '../../usage/index.js';
 import { KnownModels } from '../models/model-facts.js';
@@ -23,7 +22,6 @@ export class ChatService {
   private stopped = false;
 
   constructor(
-    @Inject(SETTINGS_TOKEN) private readonly settings: Pick<Settings, 'bodyLimitBytes'>,
     private readonly router: ProviderRouter,
     private readonly ledger: UsageLedger,
     private readonly models: KnownModels,
@@ -39,7 +37,7 @@ export class ChatService {
    * @throws Fault where nothing of an answer was sent
    */
   async complete(principal: ChatPrincipal, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const body = await readCallersBody(request, this.settings.bodyLimitBytes);
+    const body = await readCallersBody(request);
     assertJson(request.raw);
     const chat = parseChatRequest(body);
     const provider = this.router.providerOf(principal.tenantId, chat.model);
@@ -59,11 +57,14 @@ export class ChatService {
     this.open.add(call);
     // A call may outlive its request by a moment, and must be settled before the service goes.
     this.drain.requestOpened();
+    const room = request.bodyRoom;
+    room?.retain();
     try {
       await call.run();
     } finally {
       call.whenOver(() => {
         this.drain.requestClosed();
+        room?.release();
         this.open.delete(call);
       });
     }

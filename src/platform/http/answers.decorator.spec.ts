@@ -14,12 +14,14 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { z } from 'zod';
 import { captureLog } from '../../../test/support/captured-log.js';
+import { testSettings } from '../../../test/support/settings.js';
 import { Answers } from './answers.decorator.js';
 import { SpeaksDialect } from './dialect.js';
 import { DialectGuard } from './dialect.guard.js';
 import { FaultFilter } from './fault.filter.js';
 import { integer } from '../protojson/index.js';
 import { PlatformBody } from './platform-body.decorator.js';
+import { RequestBodies } from './request-bodies.js';
 
 const SECRET = 'hunter2';
 const ANSWER = z.object({ name: z.string(), count: z.number(), note: z.string().optional() });
@@ -112,7 +114,8 @@ beforeAll(async () => {
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  fastify.decorate('bodyLimitBytes', 1000);
+  fastify.decorate('bodies', new RequestBodies(testSettings()));
+  fastify.decorateRequest('bodyRoom', null);
   for (const name of ['context', 'dialect', 'spellings']) fastify.decorateRequest(name, undefined);
   await app.listen(0, '127.0.0.1');
 });

@@ -21,7 +21,7 @@ beforeEach(async () => {
   beforeReading = () => Promise.resolve();
   server = http.createServer((request, response) => {
     beforeReading(request)
-      .then(() => readBody(request, LIMIT))
+      .then(() => readBody(request, LIMIT, { growTo: () => undefined }))
       .then(
         (body) => {
           endings.push(body);

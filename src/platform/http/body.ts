@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { Fault } from '../errors/index.js';
+import { assertBounded } from '../json/index.js';
+import type { BodyRoom } from './request-bodies.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -14,17 +16,41 @@ declare module 'fastify' {
 /** A judgement that is older than this is made again once the body is there; with it warm, that costs no query. */
 const STALE_JUDGEMENT_MS = 250;
 
+/** A smaller body takes so little time that it need not wait for its turn. */
+const SMALL_BODY_BYTES = 64 * 1024;
+
 /**
- * Reads the body of a caller who was judged before it. Whoever holds a body back would otherwise act by rights that were
- * taken away meanwhile: so a caller whose body took a while is judged again, and refused where anything changed.
+ * Reads the body of a caller who was judged before it, within the bounds on bodies; nothing of it is parsed here. Whoever
+ * holds a body back would otherwise act by rights that were taken away meanwhile: so a caller whose body took a while is
+ * judged again, and refused where anything changed.
  *
- * @throws Fault payload_too_large, unsupported_media_type, invalid_input; unauthenticated, permission_denied
+ * @throws Fault payload_too_large, unsupported_media_type, invalid_input; rate_limited, unavailable: no room for it now;
+ *   unauthenticated, permission_denied
  */
-export async function readCallersBody(request: FastifyRequest, limitBytes: number): Promise<Buffer> {
-  const body = await readBody(request.raw, limitBytes);
+export async function readCallersBody(request: FastifyRequest): Promise<Buffer> {
+  const { bodies } = request.server;
+  const owner = request.context?.tenantId ?? request.context?.subject ?? request.ip;
+  const room = bodies.roomOf(owner);
+  let body: Buffer;
+  try {
+    body = await readBody(request.raw, bodies.limitBytes, room);
+  } catch (error) {
+    room.release();
+    throw error;
+  }
+  request.bodyRoom = room;
   if (request.judgeAgain !== null && performance.now() - request.judgedAtMs > STALE_JUDGEMENT_MS) {
     await request.judgeAgain();
   }
+  if (body.length <= SMALL_BODY_BYTES) {
+    assertBounded(body, bodies.bounds);
+    return body;
+  }
+  // One turn to count what is in it, and another one for the handler to read it.
+  await bodies.turns.next(owner);
+  assertBounded(body, bodies.bounds);
+  await bodies.turns.next(owner);
+  if (request.raw.socket.destroyed) throw brokenOff();
   return body;
 }
 
@@ -32,30 +58,41 @@ export async function readCallersBody(request: FastifyRequest, limitBytes: numbe
  * Reads a request's body. Nothing is read before authentication and rate limiting have let the request through, so this
  * runs where a handler asks for its body, and every error here carries the caller's rate limit headers.
  *
- * @throws Fault payload_too_large, unsupported_media_type, invalid_input
+ * @param room grows with the body: to the length that the request states before any of it is read, else as it comes
+ * @throws Fault payload_too_large, unsupported_media_type, invalid_input; what the room throws
  */
-export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
+export async function readBody(
+  request: IncomingMessage,
+  limitBytes: number,
+  room: Pick<BodyRoom, 'growTo'>,
+): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new Fault('unsupported_media_type', 'content-encoding: compressed bodies are not accepted.', {
       fields: [{ field: 'content-encoding', reason: 'compressed bodies are not accepted' }],
     });
   }
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
+  const length = Number(request.headers['content-length'] ?? 0);
+  if (length > limitBytes) throw tooLarge(limitBytes);
   if (request.destroyed && !request.readableEnded) throw brokenOff();
+  room.growTo(length);
   const chunks: Buffer[] = [];
   let size = 0;
   return new Promise((resolve, reject) => {
-    const finish = (error: Fault | null): void => {
+    const finish = (error: unknown): void => {
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an error that was caught is passed on as it is
       if (error !== null) reject(error);
       else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size));
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > limitBytes) {
+      try {
+        if (size > limitBytes) throw tooLarge(limitBytes);
+        room.growTo(size);
+      } catch (error) {
         request.pause();
-        finish(tooLarge(limitBytes));
+        finish(error);
         return;
       }
       chunks.push(chunk);
@@ -71,7 +108,10 @@ function brokenOff(): Fault {
 }
 
 function tooLarge(limitBytes: number): Fault {
-  return new Fault('payload_too_large', `The body is larger than ${limitBytes} bytes.`);
+  return new Fault(
+    'payload_too_large',
+    `The body is larger than ${limitBytes} bytes; send less. The operator sets this limit by GATEHOUSE_BODY_LIMIT_BYTES.`,
+  );
 }
 
 const TAKEN_FOR_JSON = new Set(['application/json', 'application/x-www-form-urlencoded']);

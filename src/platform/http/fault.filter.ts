@@ -32,7 +32,7 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
   if (fault.shouldRetry === false) reply.header('x-should-retry', 'false');
   if (fault.kind === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   if (fault.kind === 'payload_too_large') reply.header('connection', 'close');
-  letGoOfLargeBody(request, reply);
+  letGoOfBody(request, reply);
   void reply
     .code(fault.status)
     .header('content-type', 'application/json; charset=utf-8')
@@ -53,19 +53,39 @@ const DRAINED_BODY_BYTES = 64 * 1024;
 const LAST_WORDS_MS = 500;
 
 /**
- * What was not read of a large body would have to be drained before the next request: a caller who was refused could go on
- * sending for as long as it likes. Such a connection ends instead, soon after the answer.
+ * What was not read of a body would have to be drained before the next request: a caller who was answered could go on
+ * sending for as long as it likes. So the connection ends soon after the answer, unless the caller is a known one and the
+ * body is small.
  */
-function letGoOfLargeBody(request: FastifyRequest, reply: FastifyReply): void {
-  const { raw } = request;
+function letGoOfBody(request: FastifyRequest, reply: FastifyReply): void {
+  if (!isBodyAwaited(request)) return;
+  if (isLarge(request)) reply.header('connection', 'close');
+  reply.raw.once('finish', () => closeSoon(request));
+}
+
+/** For answers that are no faults: of a route that everybody may use, and that reads no body. */
+export function letGoOfUnreadBody(request: FastifyRequest): void {
+  if (isBodyAwaited(request)) closeSoon(request);
+}
+
+function isBodyAwaited(request: FastifyRequest): boolean {
+  const { raw, judgeAgain } = request;
+  if (raw.complete) return false;
+  if (raw.headers['content-length'] === undefined && raw.headers['transfer-encoding'] === undefined) return false;
+  return (judgeAgain ?? null) === null || isLarge(request);
+}
+
+function isLarge({ raw }: FastifyRequest): boolean {
   const length = raw.headers['content-length'];
-  const small =
-    length === undefined ? raw.headers['transfer-encoding'] === undefined : Number(length) <= DRAINED_BODY_BYTES;
-  if (small || raw.complete) return;
-  reply.header('connection', 'close');
-  reply.raw.once('finish', () => {
-    setTimeout(() => raw.socket.destroy(), LAST_WORDS_MS).unref();
-  });
+  return length === undefined || Number(length) > DRAINED_BODY_BYTES;
+}
+
+/** A small body may have come whole with the request's head, and only be looked at after the answer. */
+function closeSoon(request: FastifyRequest): void {
+  const { raw } = request;
+  setTimeout(() => {
+    if (!raw.complete || isLarge(request)) raw.socket.destroy();
+  }, LAST_WORDS_MS).unref();
 }
 
 /** Services name fields as the schema does; the caller is told the own spelling. */

@@ -9,4 +9,5 @@ export * from './json-body.decorator.js';
 export * from './newest-first.js';
 export * from './page-tokens.js';
 export * from './platform-body.decorator.js';
+export * from './request-bodies.js';
 export * from './request-context.js';

@@ -2,11 +2,11 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiBody } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { Fault } from '../errors/index.js';
+import { Fault, invalidField } from '../errors/index.js';
 import { assertJson, readCallersBody } from './body.js';
 import { parseJsonObject, refuseRepeatedFields } from '../json/index.js';
 import { openApiSchema } from './platform-body.decorator.js';
-import { reasonOf } from '../protojson/index.js';
+import { MAX_ITEMS, reasonOf } from '../protojson/index.js';
 
 /** In an object, since the framework takes a bare schema, which has a `transform`, for a pipe. */
 interface BodyOf {
@@ -15,7 +15,7 @@ interface BodyOf {
 
 const readJsonBody = createParamDecorator(async ({ message }: BodyOf, context: ExecutionContext): Promise<unknown> => {
   const request = context.switchToHttp().getRequest<FastifyRequest>();
-  const body = await readCallersBody(request, request.server.bodyLimitBytes);
+  const body = await readCallersBody(request);
   assertJson(request.raw);
   return readJson(body, message);
 });
@@ -39,15 +39,34 @@ export const JsonBody =
 export function readJson<T>(body: Buffer, schema: z.ZodType<T>): T {
   const { text, value } = parseJsonObject(body);
   refuseRepeatedFields(text);
+  refuseLongLists(value, []);
   const parsed = schema.safeParse(value, { error: reasonOf });
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({ field: nameOf([...issue.path, key]), reason: 'is no field of this request' }))
+      ? issue.keys
+          .slice(0, MAX_FAULTS)
+          .map((key) => ({ field: nameOf([...issue.path, key]), reason: 'is no field of this request' }))
       : [{ field: nameOf(issue.path), reason: issue.message }],
   );
   const fields = faults.slice(0, MAX_FAULTS);
   throw new Fault('invalid_input', fields.map(({ field, reason }) => `${field}: ${reason}`).join('; '), { fields });
+}
+
+/**
+ * A schema judges each item before it counts them, and each may be wrong in several ways.
+ *
+ * @throws Fault invalid_input
+ */
+function refuseLongLists(value: unknown, path: PropertyKey[]): void {
+  if (typeof value !== 'object' || value === null) return;
+  const isList = Array.isArray(value);
+  if (isList && value.length > MAX_ITEMS) throw invalidField(nameOf(path), `must have at most ${MAX_ITEMS} items`);
+  for (const [key, item] of Object.entries(value)) {
+    path.push(isList ? Number(key) : key);
+    refuseLongLists(item, path);
+    path.pop();
+  }
 }
 
 const MAX_FAULTS = 10;

@@ -6,10 +6,6 @@ import { assertJson, readCallersBody } from './body.js';
 import { readMessage, type Spellings } from '../protojson/index.js';
 
 declare module 'fastify' {
-  interface FastifyInstance {
-    /** Largest request body, in bytes; set by the composition root. */
-    bodyLimitBytes: number;
-  }
   interface FastifyRequest {
     /** How the caller spelled the fields of the message, so that an error names them as they were written. */
     spellings: Spellings | undefined;
@@ -24,7 +20,7 @@ interface BodyOf {
 const readPlatformBody = createParamDecorator(
   async ({ message }: BodyOf, context: ExecutionContext): Promise<unknown> => {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const body = await readCallersBody(request, request.server.bodyLimitBytes);
+    const body = await readCallersBody(request);
     if (body.length > 0) assertJson(request.raw);
     const spellings: Spellings = new Map();
     const read = readMessage(body, message, spellings);

@@ -1,2 +1,3 @@
+export * from './json-bounds.js';
 export * from './json-object.js';
 export { endOfString, parseJson } from './json-text.js';

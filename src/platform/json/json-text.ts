@@ -79,6 +79,7 @@ class Builder {
     if (typeof value === 'number') this.note?.(into, key, value, source);
     if (Array.isArray(into)) into.push(value);
     // An assignment to `__proto__` would set what the object inherits from.
+    else if (key !== '__proto__') into[key] = value;
     else Object.defineProperty(into, key, { value, writable: true, enumerable: true, configurable: true });
     this.open.key = null;
   }
@@ -95,14 +96,14 @@ function build(text: string, note?: NumberNote): unknown {
     else if (code !== 44 /* , */ && code !== COLON) {
       end = code === QUOTE ? endOfString(text, at) : endOfLiteral(text, at);
       const source = text.slice(at, end);
-      builder.add(JSON.parse(source), source);
+      builder.add(code === QUOTE ? keyBetween(text, at, end) : JSON.parse(source), source);
     }
     at = end;
   }
   return builder.root;
 }
 
-/** A key, from its opening quote to just past the closing one. */
+/** A key or another string, from its opening quote to just past the closing one. */
 export function keyBetween(text: string, from: number, end: number): string {
   const raw = text.slice(from + 1, end - 1);
   return raw.includes('\\') ? (JSON.parse(text.slice(from, end)) as string) : raw;
@@ -117,14 +118,24 @@ export function skipSpace(text: string, from: number): number {
   }
 }
 
-/** From an opening quote to just past the closing one; jumps from quote to quote, since strings can hold whole images. */
+/** So far a string is read character by character; the jump to the next quote is worth its price in a longer one. */
+const NEAR_LENGTH = 64;
+
+/** From an opening quote to just past the closing one; jumps, since strings can hold whole images. */
 export function endOfString(text: string, from: number): number {
-  let at = from;
+  let at = from + 1;
   for (;;) {
-    at = text.indexOf('"', at + 1);
+    for (const near = at + NEAR_LENGTH; at < near; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) return at + 1;
+      if (code === BACKSLASH) at += 1;
+    }
+    const quote = text.indexOf('"', at);
+    if (quote === -1) return text.length;
     let backslashes = 0;
-    while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1;
-    if (backslashes % 2 === 0) return at + 1;
+    while (quote - 1 - backslashes >= at && text.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return quote + 1;
+    at = quote + 1;
   }
 }
 
@@ -147,6 +158,11 @@ export function endOfValue(text: string, from: number): number {
 
 function endOfLiteral(text: string, from: number): number {
   let at = from;
-  while (!/[,}\]\s]/.test(text.charAt(at)) && at < text.length) at += 1;
+  while (at < text.length && !endsLiteral(text.charCodeAt(at))) at += 1;
   return at;
+}
+
+/** Nothing else can follow a number, true, false or null. */
+function endsLiteral(code: number): boolean {
+  return code === 44 /* , */ || code === 125 /* } */ || code === 93 /* ] */ || code <= 32;
 }

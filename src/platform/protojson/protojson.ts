@@ -15,7 +15,7 @@ import { fieldOf, shapeOf, type MessageField, type Shape } from './protojson-sha
 /** Far deeper than any message of ours; what is deeper would only exhaust the stack. */
 const MAX_DEPTH = 32;
 /** Longer than any list of ours; each entry of a longer one could be an issue of its own. */
-const MAX_ITEMS = 10_000;
+export const MAX_ITEMS = 10_000;
 /** An answer to a bad request stays small, whatever was sent: so many faults are told, and so much of a caller's name. */
 const MAX_FAULTS = 10;
 const MAX_NAME_LENGTH = 100;
@@ -101,6 +101,15 @@ class FaultList {
     else this.untold += 1;
   }
 
+  /** Of further ones only the number is told, so that nobody has to word them. */
+  get isFull(): boolean {
+    return this.faults.size >= MAX_FAULTS;
+  }
+
+  count(): void {
+    this.untold += 1;
+  }
+
   get isEmpty(): boolean {
     return this.faults.size === 0;
   }
@@ -179,7 +188,8 @@ class MessageReader {
     for (const key of Object.keys(value)) {
       const field = fieldOf(shape, key);
       if (field === undefined) {
-        this.faults.add(join(place.spelled, shown(key)), UNKNOWN);
+        if (this.faults.isFull) this.faults.count();
+        else this.faults.add(join(place.spelled, shown(key)), UNKNOWN);
         continue;
       }
       const at = below(place, field.name, key);

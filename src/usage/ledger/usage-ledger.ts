@@ -96,6 +96,17 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     throw refusedAdmission(reserved, reservation);
   }
 
+  /**
+   * Has the least call that there could be refused where nothing is left. Where it is admitted, as room came back
+   * meanwhile, it is given back at once.
+   *
+   * @throws Fault as `reserve` does
+   */
+  async refuseIfExhausted(least: Reservation): Promise<void> {
+    await this.reserve(least);
+    this.settle(notSent(least));
+  }
+
   /** Never throws: the truth waits here until the database takes it. */
   settle(settlement: Settlement): void {
     this.pending.push(settlement);
@@ -159,18 +170,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
    * the connection that sent it, so this is said twice. Where no such row exists, it changes nothing.
    */
   private disown(reservation: Reservation): void {
-    const settlement: Settlement = {
-      id: reservation.id,
-      outcome: 'NOT_SENT',
-      statusCode: null,
-      inputTokens: 0,
-      cachedInputTokens: 0,
-      outputTokens: 0,
-      costPicoUsd: 0n,
-      counted: false,
-      estimated: false,
-      latencyMs: 0,
-    };
+    const settlement = notSent(reservation);
     this.settle(settlement);
     setTimeout(() => this.settle(settlement), DISOWN_AGAIN_MS).unref();
   }
@@ -248,4 +248,20 @@ function chargedBy({ tenantId, human }: Reservation): string | null {
 
 function chargedAs(tenantId: string, human: string): string {
   return `${tenantId}\0${human}`;
+}
+
+/** Of a reservation that no call was made of. */
+function notSent({ id }: Reservation): Settlement {
+  return {
+    id,
+    outcome: 'NOT_SENT',
+    statusCode: null,
+    inputTokens: 0,
+    cachedInputTokens: 0,
+    outputTokens: 0,
+    costPicoUsd: 0n,
+    counted: false,
+    estimated: false,
+    latencyMs: 0,
+  };
 }

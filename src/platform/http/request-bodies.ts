@@ -1,0 +1,118 @@
+import { getHeapStatistics } from 'node:v8';
+import { Inject, Injectable } from '@nestjs/common';
+import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
+import { Fault } from '../errors/index.js';
+import type { JsonBounds } from '../json/index.js';
+import { ReadingTurns } from './reading-turns.js';
+
+type BodySettings = Pick<
+  Settings,
+  'bodyLimitBytes' | 'bodyLimitValues' | 'bodyLimitDepth' | 'tenantBodyBytes' | 'bodyBytes'
+>;
+
+/** A body and its text, beside what is built of it: bodies of more than this part of the heap would end the process. */
+const PART_OF_HEAP = 1 / 4;
+/** So that no tenant alone takes all the room that there is. */
+const PART_OF_TENANT = 1 / 2;
+const AGAIN_SECONDS = 1;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Set by the composition root. */
+    bodies: RequestBodies;
+  }
+  interface FastifyRequest {
+    /** The room that this request's body takes; released when its answer is over. */
+    bodyRoom: BodyRoom | null;
+  }
+}
+
+/**
+ * Bounds on request bodies: of each one by itself, and of those that are in memory at once. A tenant whose bodies fill its
+ * share gets 429 at once, and nobody else waits for it; where all bodies together are too many, the next one gets 503.
+ */
+@Injectable()
+export class RequestBodies {
+  readonly limitBytes: number;
+  readonly bounds: JsonBounds;
+  readonly turns = new ReadingTurns();
+  private readonly shareBytes: number;
+  private readonly totalBytes: number;
+  private readonly heldBy = new Map<string, number>();
+  private held = 0;
+
+  constructor(@Inject(SETTINGS_TOKEN) settings: BodySettings) {
+    this.limitBytes = settings.bodyLimitBytes;
+    this.bounds = { maxValues: settings.bodyLimitValues, maxDepth: settings.bodyLimitDepth };
+    this.totalBytes = Math.min(settings.bodyBytes, getHeapStatistics().heap_size_limit * PART_OF_HEAP);
+    this.shareBytes = Math.min(settings.tenantBodyBytes, this.totalBytes * PART_OF_TENANT);
+  }
+
+  get bytesInFlight(): number {
+    return this.held;
+  }
+
+  /** Room for one body, empty as yet. */
+  roomOf(owner: string): BodyRoom {
+    return new BodyRoom((bytes) => this.take(owner, bytes));
+  }
+
+  /**
+   * The first body finds room whatever its size, or one that is larger than a share would never be served.
+   *
+   * @param bytes below 0: gives back
+   * @throws Fault rate_limited, unavailable
+   */
+  private take(owner: string, bytes: number): void {
+    const own = this.heldBy.get(owner) ?? 0;
+    if (bytes > 0 && own > 0 && own + bytes > this.shareBytes) throw shareIsFull();
+    if (bytes > 0 && this.held > 0 && this.held + bytes > this.totalBytes) throw allIsFull();
+    this.held += bytes;
+    if (own + bytes > 0) this.heldBy.set(owner, own + bytes);
+    else this.heldBy.delete(owner);
+  }
+}
+
+/** What one body takes. It has one user at first, the request; whoever keeps the body for longer retains the room. */
+export class BodyRoom {
+  private bytes = 0;
+  private users = 1;
+
+  constructor(private readonly take: (bytes: number) => void) {}
+
+  /** @throws Fault rate_limited, unavailable: nothing was taken */
+  growTo(bytes: number): void {
+    if (bytes <= this.bytes) return;
+    this.take(bytes - this.bytes);
+    this.bytes = bytes;
+  }
+
+  retain(): void {
+    this.users += 1;
+  }
+
+  release(): void {
+    this.users -= 1;
+    if (this.users !== 0 || this.bytes === 0) return;
+    this.take(-this.bytes);
+    this.bytes = 0;
+  }
+}
+
+function shareIsFull(): Fault {
+  return new Fault(
+    'rate_limited',
+    'The bodies of your open requests fill the memory that one tenant may use; wait until some are answered. The operator sets ' +
+      'this limit by GATEHOUSE_TENANT_BODY_BYTES.',
+    { code: 'concurrency_limit_exceeded', retryAfterSeconds: AGAIN_SECONDS },
+  );
+}
+
+function allIsFull(): Fault {
+  return new Fault(
+    'unavailable',
+    'The bodies of all open requests fill the memory that this process has for them; try again shortly. The operator sets this ' +
+      'limit by GATEHOUSE_BODY_BYTES.',
+    { retryAfterSeconds: AGAIN_SECONDS },
+  );
+}

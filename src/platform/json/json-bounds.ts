@@ -1,0 +1,106 @@
+import { Fault } from '../errors/index.js';
+
+/** How much JSON one body may hold. */
+export interface JsonBounds {
+  /** Objects, lists, strings, numbers, true, false and null together; names of fields are none. */
+  readonly maxValues: number;
+  /** Objects and lists around a value, the outermost one included. */
+  readonly maxDepth: number;
+}
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+const BRACE = 123;
+
+/** What a byte outside strings means for the count; 0: nothing. */
+const SPACE = 1;
+const COMMA = 2;
+const OPEN = 3;
+const CLOSE = 4;
+const STRING = 5;
+const MEANING = new Uint8Array(256);
+for (const code of [32, 9, 10, 13]) MEANING[code] = SPACE;
+MEANING[44] = COMMA;
+for (const code of [BRACE, 91]) MEANING[code] = OPEN;
+for (const code of [125, 93]) MEANING[code] = CLOSE;
+MEANING[QUOTE] = STRING;
+
+/** So far a string is read byte by byte; the jump to the next quote is worth its price in a longer one. */
+const NEAR_LENGTH = 64;
+/** No message of any API has so many fields of its own; each would be looked at by name. */
+const MAX_FIELDS = 4_096;
+
+/**
+ * Refuses a body that has too much in it, before anything of it is built: what 20 MiB of brackets become in memory costs a
+ * hundred times their bytes. One pass, no memory, and no more than a few milliseconds for each MiB.
+ *
+ * It does not check the grammar: up to the first mistake in a text it counts what a parser would build, and what comes
+ * after it no parser reads.
+ *
+ * @throws Fault payload_too_large: too many values. invalid_input: too deep.
+ */
+export function assertBounded(body: Buffer, { maxValues, maxDepth }: JsonBounds): void {
+  // Each comma separates two values, and each bracket that is not closed at once holds a first one.
+  let values = 1;
+  let fields = 1;
+  let depth = 0;
+  let justOpened = false;
+  let isObject = false;
+  for (let at = 0; at < body.length; at += 1) {
+    const meaning = MEANING[body[at] as number] as number;
+    if (meaning === SPACE) continue;
+    if (meaning === STRING) at = closingQuote(body, at);
+    else if (meaning === COMMA) {
+      values += 1;
+      if (depth === 1) fields += 1;
+    } else if (meaning === OPEN) {
+      if (depth === 0) isObject = body[at] === BRACE;
+      depth += 1;
+      if (depth > maxDepth) throw tooDeep(maxDepth);
+    } else if (meaning === CLOSE) depth -= 1;
+    if (justOpened && meaning !== CLOSE) values += 1;
+    justOpened = meaning === OPEN;
+    if (values > maxValues) throw tooManyValues(maxValues);
+  }
+  if (isObject && fields > MAX_FIELDS) throw tooManyFields();
+}
+
+/** From an opening quote to the closing one; to the end where there is none. */
+function closingQuote(body: Buffer, from: number): number {
+  let at = from + 1;
+  for (;;) {
+    for (const near = at + NEAR_LENGTH; at < near; at += 1) {
+      const code = body[at];
+      if (code === QUOTE) return at;
+      if (code === BACKSLASH) at += 1;
+    }
+    const quote = body.indexOf(QUOTE, at);
+    if (quote === -1) return body.length;
+    let backslashes = 0;
+    while (quote - 1 - backslashes >= at && body[quote - 1 - backslashes] === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return quote;
+    at = quote + 1;
+  }
+}
+
+function tooManyValues(maxValues: number): Fault {
+  return new Fault(
+    'payload_too_large',
+    `The body holds more than ${maxValues} JSON values; send fewer. The operator sets this limit by GATEHOUSE_BODY_LIMIT_VALUES.`,
+    { code: 'too_many_values' },
+  );
+}
+
+function tooDeep(maxDepth: number): Fault {
+  return new Fault(
+    'invalid_input',
+    `The body is nested deeper than ${maxDepth} levels; send fewer. The operator sets this limit by GATEHOUSE_BODY_LIMIT_DEPTH.`,
+    { code: 'nested_too_deep' },
+  );
+}
+
+function tooManyFields(): Fault {
+  return new Fault('invalid_input', `The body has more than ${MAX_FIELDS} fields; send fewer.`, {
+    code: 'too_many_fields',
+  });
+}

@@ -1,0 +1,144 @@
+/** Callers whose answer is certain before their body is there: it is not waited for. */
+import { startService, type Org, type TestService } from '../../support/service.js';
+import { eventually, pause } from '../../support/eventually.js';
+import { RawConnection } from '../raw-http.js';
+
+const MIB = 1024 * 1024;
+
+let service: TestService;
+let org: Org;
+let key: string;
+
+beforeAll(async () => {
+  service = await startService({ settings: { tenantBodyBytes: 4 * MIB, bodyBytes: 64 * MIB } });
+  org = await service.createOrg('founder');
+  ({ key } = await service.createKey(org));
+});
+
+afterAll(() => service.stop());
+
+async function head(...lines: string[]): Promise<RawConnection> {
+  const connection = await RawConnection.open(service.baseUrl);
+  connection.send(`${lines.join('\r\n')}\r\nHost: gatehouse\r\n\r\n`);
+  return connection;
+}
+
+const CHAT = 'POST /v1/chat/completions HTTP/1.1';
+
+describe('a caller without a good credential', () => {
+  it.each([
+    ['none at all', CHAT, []],
+    ['a wrong one', CHAT, ['X-API-Key: sk_nothing']],
+    ['none, at a path that is not there', 'POST /v1/nothing HTTP/1.1', []],
+    ['none, at a probe', 'GET /health/live HTTP/1.1', []],
+  ])('(%s) is answered, and its connection closed, though its body never comes', async (_what, line, headers) => {
+    for (const body of ['Content-Length: 5', `Content-Length: ${MIB}`, 'Transfer-Encoding: chunked']) {
+      const connection = await head(line, ...headers, body);
+      expect([200, 401, 404]).toContain((await connection.answer()).status);
+      await connection.closed();
+    }
+  });
+
+  it('keeps its connection where its body has come whole', async () => {
+    const connection = await RawConnection.open(service.baseUrl);
+    for (let i = 0; i < 3; i += 1) {
+      connection.send(`${CHAT}\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}`);
+      expect((await connection.answer()).status).toBe(401);
+    }
+    connection.destroy();
+  });
+});
+
+describe('a caller whose request window is full', () => {
+  it('is answered before the body is there', async () => {
+    const { key: slow } = await service.createKey(org, { requestsPerMinute: 1 });
+    const headers = { 'x-api-key': slow };
+    expect((await service.call('GET', '/v1/models', { headers })).status).toBe(200);
+    const connection = await head(CHAT, `X-API-Key: ${slow}`, `Content-Length: ${MIB}`);
+    expect((await connection.answer()).status).toBe(429);
+    connection.destroy();
+  });
+});
+
+describe('a human who has nothing left', () => {
+  beforeAll(() =>
+    service.asUser({ user: org.user, tenant: org.tenantId }, 'webhooks/create', {
+      url: 'https://hooks.example/x',
+      events: ['usage.limit_exceeded'],
+    }),
+  );
+
+  const limit = (human: string, limits: object[]) =>
+    service.call('POST', '/v1/usage/token', { headers: { 'x-api-key': key }, body: { human, limits } });
+  const events = (human: string) =>
+    service.sql(
+      `SELECT e.payload FROM webhook_events e JOIN humans h ON h.id = e.human_id
+       WHERE h.human = $1 AND e.type = 'usage.limit_exceeded'`,
+      [human],
+    );
+
+  it.each([
+    ['request_cnt', 0],
+    ['token_cnt', 0],
+    ['token_cnt', 0.5],
+    ['cost_micros', 0],
+  ])('(%s %d) is answered before the body is there, and the webhook is told once', async (type, value) => {
+    const human = `${type} ${value}`;
+    expect((await limit(human, [{ type, value }])).status).toBe(200);
+    for (let i = 0; i < 2; i += 1) {
+      const connection = await head(CHAT, `X-API-Key: ${key}`, `x-human-id: ${human}`, `Content-Length: ${MIB}`);
+      const answer = await connection.answer();
+      expect(answer.status).toBe(429);
+      expect(answer.json()).toMatchObject({ type: 'usage_limit_exceeded', error: { code: 'usage_limit_exceeded' } });
+      expect(answer.headers['x-should-retry']).toBe('false');
+      await connection.closed();
+    }
+    expect(await events(human)).toHaveLength(1);
+    expect(service.upstream.requests).toEqual([]);
+  });
+
+  it('of one type is refused, but not one who has some of each, nor one who has no limits', async () => {
+    await limit('some', [
+      { type: 'request_cnt', value: 1 },
+      { type: 'token_cnt', value: 100_000 },
+    ]);
+    const body = JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hi' }] });
+    for (const human of ['some', 'never seen']) {
+      const connection = await head(
+        CHAT,
+        `X-API-Key: ${key}`,
+        `x-human-id: ${human}`,
+        `Content-Length: ${body.length}`,
+      );
+      await pause(100);
+      connection.send(body);
+      expect((await connection.answer()).status).toBe(200);
+      connection.destroy();
+    }
+    const [row] = await service.sql<{ used: string }>(`SELECT count(*) AS used FROM usage_records WHERE model = ''`);
+    expect(row!.used).toBe('0');
+    service.upstream.requests.length = 0;
+  });
+});
+
+describe('bodies that are on their way', () => {
+  it('of one tenant are bounded: one too many is 429 at once, other tenants are served, and room comes back', async () => {
+    const other = await service.createKey(await service.createOrg('another'));
+    const open = await Promise.all([1, 2].map(() => head(CHAT, `X-API-Key: ${key}`, `Content-Length: ${2 * MIB}`)));
+    await eventually(async () => {
+      const connection = await head(CHAT, `X-API-Key: ${key}`, `Content-Length: ${MIB}`);
+      const answer = await connection.answer();
+      expect(answer.status).toBe(429);
+      expect(answer.json()).toMatchObject({ error: { code: 'concurrency_limit_exceeded' } });
+      expect(answer.headers['retry-after']).toBe('1');
+      connection.destroy();
+    });
+    const send = (secret: string) =>
+      service.call('POST', '/v1/chat/completions', { headers: { 'x-api-key': secret }, body: '{}'.padEnd(MIB) });
+    expect((await send(other.key)).status).toBe(400);
+    for (const connection of open) connection.destroy();
+    await eventually(async () => {
+      expect((await send(key)).status).toBe(400);
+    });
+  });
+});
