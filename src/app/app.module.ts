@@ -20,6 +20,7 @@ import { UsageModule } from '../usage/index.js';
 import { WebhooksModule } from '../webhooks/index.js';
 import { assertRoutesDeclared } from './assert-routes-declared.js';
 import { HealthController } from './health.controller.js';
+import { Startup } from './startup.js';
 import { JwksController } from './jwks.controller.js';
 import { UnknownOpenaiPathController, UnknownPathController } from './unknown-path.controllers.js';
 
@@ -79,6 +80,7 @@ export class AppModule implements OnModuleInit {
       ],
       controllers: [HealthController, JwksController],
       providers: [
+        Startup,
         { provide: APP_FILTER, useClass: FaultFilter },
         ...GUARDS.map((guard) => ({ provide: APP_GUARD, useClass: guard })),
       ],

@@ -2,11 +2,12 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Settings } from '../platform/config/index.js';
+import { invalidField } from '../platform/errors/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
 import {
   Drain,
   letGoOfUnreadBody,
-  pathOf,
+  loggedPath,
   RequestBodies,
   requestIdOf,
   runWithRequestContext,
@@ -15,6 +16,7 @@ import {
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { answerCors } from './cors.js';
+import { refuseConnection } from './client-errors.js';
 import { AppModule, type ModeParts } from './app.module.js';
 import { serveDocumentation } from './documentation.js';
 
@@ -31,6 +33,7 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
     requestTimeout: settings.totalTimeoutMs,
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
     frameworkErrors: refuseBeforeHooks,
+    clientErrorHandler: refuseConnection,
     // The caller's address, for what is counted and audited: X-Forwarded-For only from proxies that the operator named.
     trustProxy: settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false,
     http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: 1000 },
@@ -42,7 +45,7 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
   });
   try {
     prepareHttp(app);
-    serveDocumentation(app);
+    if (settings.documentation) serveDocumentation(app);
     await app.get(Database).assertConfined();
     await app.get(Revocations).start();
     await app.init();
@@ -94,10 +97,23 @@ function prepareHttp(app: NestFastifyApplication): void {
       letGoOfUnreadBody(request);
       record(metrics, request, reply);
     });
-    runWithRequestContext(context, done);
+    runWithRequestContext(context, () => {
+      if (countOf(request.raw.rawHeaders, 'host') <= 1) done();
+      // We, a proxy before us and a log could each believe another one.
+      else sendFault(request, reply, invalidField('host', 'stands twice in the request'));
+    });
   });
 
   answerCors(fastify);
+}
+
+function countOf(rawHeaders: readonly string[], name: string): number {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const header = rawHeaders[at];
+    if (header !== undefined && header.length === name.length && header.toLowerCase() === name) count += 1;
+  }
+  return count;
 }
 
 /** A malformed address is refused before any hook runs: what hooks set on every answer is set here. */
@@ -106,13 +122,6 @@ function refuseBeforeHooks(error: Error, request: FastifyRequest, reply: Fastify
   reply.header('x-request-id', request.context.requestId);
   reply.header('access-control-allow-origin', '*');
   sendFault(request, reply, error);
-}
-
-const SECRETS = /(?<=\b(?:sk|pk|inv|whsec|aisbreaker)_)[0-9A-Za-z_-]{4,}|\beyJ[\w-]*(?:\.[\w-]*)*/g;
-
-/** A caller may put a credential where none belongs; the log does not keep it. */
-function withoutSecrets(path: string): string {
-  return path.length < 12 ? path : path.replace(SECRETS, '…');
 }
 
 /** One line and one observation a request, once its answer is over: ids, route, status and time, nothing of its content. */
@@ -128,7 +137,7 @@ function record(metrics: Metrics, request: FastifyRequest, reply: FastifyReply):
     subject: context?.subject,
     human: context?.human,
     method: request.method,
-    path: withoutSecrets(pathOf(request.url)),
+    path: loggedPath(request.url),
     status: statusCode,
     durationMs: Math.round(seconds * 1e6) / 1000,
     aborted: reply.raw.writableFinished ? undefined : true,

@@ -4,6 +4,7 @@ import { Public } from '../identity/index.js';
 import { Database } from '../platform/database/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { Drain, SpeaksDialect } from '../platform/http/index.js';
+import { Startup } from './startup.js';
 
 const DATABASE_WITHIN_MS = 2000;
 
@@ -14,6 +15,7 @@ export class HealthController {
   constructor(
     private readonly database: Database,
     private readonly drain: Drain,
+    private readonly startup: Startup,
   ) {}
 
   @Get('live')
@@ -30,6 +32,7 @@ export class HealthController {
   @Public('Probes carry no credential; tells nothing but readiness.')
   async ready(): Promise<object> {
     if (this.drain.isDraining) throw new Fault('unavailable', 'The service is stopping.');
+    if (!this.startup.isDone) throw new Fault('unavailable', 'The service is starting.', { retryAfterSeconds: 1 });
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(new Fault('unavailable', 'The database does not answer.')), DATABASE_WITHIN_MS);

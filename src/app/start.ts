@@ -8,6 +8,7 @@ import { OperatorError } from '../platform/errors/index.js';
 import { Drain } from '../platform/http/index.js';
 import { flushRequestLog, logger } from '../platform/logging/index.js';
 import { createApplication } from './application.js';
+import { Startup } from './startup.js';
 import { prepare, type EmbeddedDatabase } from './mode.js';
 
 const MIGRATIONS = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'prisma', 'migrations');
@@ -43,10 +44,13 @@ async function startUnguarded(): Promise<void> {
       mode.progress(`Applied ${applied.length} database migration${applied.length === 1 ? '' : 's'}.`);
     const app = await createApplication(settings, mode.parts);
     stopping.app = app;
+    const startup = app.get(Startup);
+    startup.isDone = false;
     await listen(app, settings);
     const { port } = app.getHttpServer().address() as { port: number };
     logger.info({ mode: settings.mode, host: settings.host, port }, 'Gatehouse is ready.');
     await mode.ready(app, settings.publicUrl ?? `http://${printable(settings.host)}:${port}`);
+    startup.isDone = true;
   } catch (error) {
     await mode.embedded?.stop().catch(() => undefined);
     throw error;

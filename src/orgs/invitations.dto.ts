@@ -4,12 +4,16 @@ import { text } from '../platform/protojson/index.js';
 import { dateTime, id, membershipView, notice, orgView, role } from './orgs.dto.js';
 
 const MAX_EMAIL_LENGTH = 320;
-const EMAIL = z.email();
+/** Letters of any script, as RFC 6531 has them; in quotes, or with a domain that is no name, nobody has one. */
+const EMAIL =
+  /^(?!\.)(?!.*\.\.)[\p{L}\p{M}\p{N}_'+.-]*[\p{L}\p{M}\p{N}_+-]@(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?\.)+[\p{L}\p{M}\p{N}-]{2,}$/u;
+/** A character that only looks like another one would make it another address than was meant. */
+const isEmail = (email: string): boolean => EMAIL.test(email) && email.normalize('NFKC') === email;
 
 export const inviteMemberRequest = z.strictObject({
   email: text(1, MAX_EMAIL_LENGTH)
-    .refine((email) => EMAIL.safeParse(email).success, 'must be an e-mail address')
-    .transform((email) => email.toLowerCase())
+    .refine((email) => isEmail(email.normalize('NFC')), 'must be an e-mail address')
+    .transform((email) => email.normalize('NFC').toLowerCase())
     .meta({ format: 'email' }),
   role,
 });

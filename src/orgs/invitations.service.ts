@@ -50,7 +50,7 @@ export class InvitationsService {
   /**
    * An invitation that is open for the same address is revoked: of two links, the later one counts.
    *
-   * @param baseUrl where the request came to: the link leads there where the operator named no other address
+   * @param baseUrl where the request came to: in development the link leads there where the operator named no other address
    * @throws Fault permission_denied, already_exists: a member has the address; conflict: the Idempotency-Key was used
    * for another request
    */
@@ -70,7 +70,8 @@ export class InvitationsService {
       return this.idempotency.once(org.tx, idempotent, tenantId, async () => {
         const token = `inv_${randomBase62(TOKEN_LENGTH)}`;
         const kept = { invitation: viewInvitation(await this.add(org, principal, request, token)) };
-        return { body: { ...kept, link: this.link(token, baseUrl), token }, kept };
+        const link = this.link(token, baseUrl);
+        return { body: { ...kept, ...(link === undefined ? {} : { link }), token }, kept };
       });
     });
   }
@@ -168,9 +169,11 @@ export class InvitationsService {
   }
 
   /** The token stands in the fragment, which browsers send to no server: no log holds it. */
-  private link(token: string, baseUrl: string): string {
-    const base = this.settings.dashboardUrl ?? this.settings.publicUrl ?? baseUrl;
-    return `${base.replace(/\/+$/, '')}/accept-invitation#token=${token}`;
+  /** None in production where the operator named no address: whoever asks chooses `Host`, and another one gets the link. */
+  private link(token: string, baseUrl: string): string | undefined {
+    const here = this.settings.mode === 'development' ? baseUrl : undefined;
+    const base = this.settings.dashboardUrl ?? this.settings.publicUrl ?? here;
+    return base && `${base.replace(/\/+$/, '')}/accept-invitation#token=${token}`;
   }
 
   private publish(

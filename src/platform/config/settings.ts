@@ -53,6 +53,13 @@ export const SETTINGS = {
   home: service('GATEHOUSE_HOME', z.string().min(1), 'Folder of the embedded Postgres and of development secrets.', {
     fallback: '.gatehouse',
   }),
+  documentation: service(
+    'GATEHOUSE_DOCUMENTATION',
+    flag,
+    'Whether `/docs`, `/openapi.json` and `/openapi.yaml` are served. They tell of no tenant; 0 hides the API from who does ' +
+      'not know it.',
+    { fallback: '1' },
+  ),
   drainSeconds: service(
     'GATEHOUSE_DRAIN_SECONDS',
     integer(0, 3600),
@@ -133,7 +140,7 @@ export const SETTINGS = {
   dashboardUrl: signIn(
     'DASHBOARD_URL',
     url('http:', 'https:'),
-    'Where people reach the dashboard: the links of invitations lead there. Unset: `PUBLIC_URL`, else where the request came to.',
+    'Where people reach the dashboard: the links of invitations lead there. Unset: `PUBLIC_URL`; without that an invitation has its token alone in production, and in development a link to where the request came to.',
   ),
 
   publishableDefaultIssuer: endUsers(

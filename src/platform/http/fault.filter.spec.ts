@@ -4,7 +4,8 @@ import { fastify, type FastifyInstance } from 'fastify';
 import { captureLog, type CapturedLog } from '../../../test/support/captured-log.js';
 import { Fault } from '../errors/index.js';
 import type { Dialect } from './dialect.js';
-import { pathOf, sendFault } from './fault.filter.js';
+import { sendFault } from './fault.filter.js';
+import { pathOf } from './logged-path.js';
 
 const SECRET = 'hunter2';
 

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Fault, type FaultKind } from '../errors/index.js';
 import { logger } from '../logging/index.js';
 import { renderError, type Dialect } from './dialect.js';
+import { loggedPath } from './logged-path.js';
 import { requestIdOf } from './request-context.js';
 
 /**
@@ -21,7 +22,7 @@ export class FaultFilter implements ExceptionFilter {
 export function sendFault(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
   const fault = asSpelled(toFault(error), request);
   if (fault.status >= 500) {
-    logger.error({ err: fault.cause ?? error, kind: fault.kind, url: pathOf(request.url) }, fault.message);
+    logger.error({ err: fault.cause ?? error, kind: fault.kind, url: loggedPath(request.url) }, fault.message);
   }
   if (reply.sent || reply.raw.headersSent) {
     reply.raw.destroy();
@@ -101,9 +102,9 @@ function asSpelled(fault: Fault, { spellings }: FastifyRequest): Fault {
   });
 }
 
-/** Where no controller was reached, the prefix's owner answers. */
-function dialectOfPath(url: string): Dialect {
-  return /^\/v1(?:[/?]|$)/.test(url) ? 'openai' : 'platform';
+/** Where no controller was reached, the prefix's owner answers; a slash too many changes nothing of that. */
+export function dialectOfPath(url: string): Dialect {
+  return /^\/+v1(?:[/?]|$)/.test(url) ? 'openai' : 'platform';
 }
 
 const KIND_BY_STATUS: Readonly<Record<number, FaultKind>> = {
@@ -138,10 +139,4 @@ function toFault(error: unknown): Fault {
   if (kind === undefined || kind === 'unavailable')
     return new Fault('internal', 'An internal error occurred.', { cause: error });
   return new Fault(kind, error instanceof Error ? error.message : 'The request was refused.');
-}
-
-/** The query may hold anything; log lines get the path alone. */
-export function pathOf(url: string): string {
-  const end = url.indexOf('?');
-  return end === -1 ? url : url.slice(0, end);
 }

@@ -6,6 +6,7 @@ export * from './drain.js';
 export * from './fault.filter.js';
 export * from './http.module.js';
 export * from './json-body.decorator.js';
+export * from './logged-path.js';
 export * from './newest-first.js';
 export * from './page-tokens.js';
 export * from './platform-body.decorator.js';

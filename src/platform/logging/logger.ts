@@ -49,7 +49,7 @@ function describeError(error: unknown, depth = 0): object {
   return {
     type: error.name,
     message: error.message,
-    ...('code' in error ? { code: String(error.code) } : {}),
+    ...('code' in error && error.code !== undefined ? { code: String(error.code) } : {}),
     stack: error.stack,
     ...(error.cause !== undefined && depth < 3 ? { cause: describeError(error.cause, depth + 1) } : {}),
   };

@@ -46,6 +46,11 @@ it.each([
   ['a minus', '-1', "'-1"],
   ['an at', '@x', "'@x"],
   ['a tab', '\t=1', "'\t=1"],
+  ['a formula of wide characters', '＝1+1', "'＝1+1"],
+  ['a wide plus, minus and at', '＋－＠', "'＋－＠"],
+  ['a formula after a semicolon', 'a;=1+1', `"a;'=1+1"`],
+  ['a wide one after a semicolon and a space', 'a; ＠x', `"a; '＠x"`],
+  ['letters beyond ASCII', 'Zoë', 'Zoë'],
   ['a carriage return', '\r=1', `"'\r=1"`],
 ])('writes %s', (_, model, cell) => {
   expect(csvLines(['MODEL'], [row({ model })]).slice(0, -2)).toBe(`${cell},${Object.values(NONE).join(',')}`);

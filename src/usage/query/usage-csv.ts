@@ -12,8 +12,12 @@ const GROUP_COLUMNS: readonly (readonly [Column, readonly Group[]])[] = [
 const MEASURES = Object.keys(measures) as (keyof typeof measures)[];
 
 /** What a spreadsheet takes for the beginning of a formula. */
-const FORMULA = /^[=+\-@\t\r\n]/;
-const TO_QUOTE = /[",\r\n]/;
+const FORMULA = /^[=+\-@＝＋－＠\t\r\n]/;
+/** Where the semicolon parts the cells, what follows one is a cell of its own. */
+const FORMULA_AFTER_SEMICOLON = /(?<=;\s*)(?=[=+\-@＝＋－＠])/g;
+const TO_QUOTE = /[",;\r\n]/;
+/** By which spreadsheets know the file for UTF-8. */
+export const BYTE_ORDER_MARK = '\ufeff';
 
 /** The columns of a table that is grouped so, whatever is in it. */
 function columnsOf(groupBy: readonly Group[]): readonly Column[] {
@@ -41,6 +45,10 @@ function line(cells: readonly string[]): string {
  * (a correction) stays a number, or no column could be added up.
  */
 function cell(column: Column, value: string): string {
-  const text = column in measures || !FORMULA.test(value) ? value : `'${value}`;
+  const text = column in measures ? value : withoutFormulas(value);
   return TO_QUOTE.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function withoutFormulas(value: string): string {
+  return (FORMULA.test(value) ? `'${value}` : value).replaceAll(FORMULA_AFTER_SEMICOLON, "'");
 }

@@ -3,6 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
 import { Answers, PlatformBody, SpeaksDialect } from '../../platform/http/index.js';
 import { formatTimestamp } from '../../platform/protojson/index.js';
+import { BYTE_ORDER_MARK } from './usage-csv.js';
 import { queryUsageRequest, queryUsageResponse, type QueryUsageRequest } from './usage-query.dto.js';
 import { UsageQueryService, type UsageReader, type UsageTable } from './usage-query.service.js';
 
@@ -35,7 +36,7 @@ export class UsageQueryController {
 }
 
 function fileOf({ from, before, csv }: UsageTable): StreamableFile {
-  const bytes = Buffer.from(csv);
+  const bytes = Buffer.from(BYTE_ORDER_MARK + csv);
   const name = `usage-${dayOf(from)}-${dayOf(before)}.csv`;
   return new StreamableFile(bytes, {
     type: CSV,

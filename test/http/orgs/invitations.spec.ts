@@ -9,7 +9,7 @@ let other: Org;
 let founders = 0;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ settings: { publicUrl: 'https://gate.example' } });
 });
 
 afterAll(() => service.stop());
@@ -28,6 +28,22 @@ const send = (body: object, headers: Record<string, string> = {}, by = ownerOf(o
 const withoutId = ({ requestId: _id, ...error }: PlatformError): object => error;
 
 describe('orgs/invite-member', () => {
+  it.each([
+    ['zoë.müller@example.com', 'zoë.müller@example.com'],
+    ['ZOE\u0308@example.com', 'zoë@example.com'],
+    ['用户@例子.公司', '用户@例子.公司'],
+  ])('takes letters of any script: %s', async (email, kept) => {
+    const answer = await send({ email, role: 'viewer' });
+    expect(answer.json()).toMatchObject({ invitation: { email: kept } });
+  });
+
+  it.each(['\u212aim@example.com', 'ａnn@example.com', 'zoë@', '@example.com', 'a b@example.com', 'zoë@localhost'])(
+    'refuses %s, which is no address or looks like another one',
+    async (email) => {
+      expect((await send({ email, role: 'viewer' })).status).toBe(400);
+    },
+  );
+
   it('answers the invitation, and link and token this once; the token stands in the fragment alone', async () => {
     const answer = await send({ email: 'Guest.One@Example.com', role: 'developer' });
     expect(answer.status).toBe(200);
@@ -41,7 +57,7 @@ describe('orgs/invite-member', () => {
         createdAt: expect.stringMatching(/Z$/) as string,
         expiresAt: expect.stringMatching(/Z$/) as string,
       },
-      link: `${service.baseUrl}/accept-invitation#token=${token}`,
+      link: `https://gate.example/accept-invitation#token=${token}`,
       token: expect.stringMatching(/^inv_[0-9A-Za-z]{27,}$/) as string,
     });
     const listed = await post(service, ownerOf(org), 'orgs/list-invitations');

@@ -1,0 +1,46 @@
+import type { Socket } from 'node:net';
+import type { ConnectionError } from 'fastify';
+import { Fault } from '../platform/errors/index.js';
+import { dialectOfPath, renderError, requestIdOf } from '../platform/http/index.js';
+
+class UnreadableRequest extends Fault {
+  constructor(
+    private readonly httpStatus: number,
+    message: string,
+  ) {
+    super('invalid_input', message);
+  }
+
+  override get status(): number {
+    return this.httpStatus;
+  }
+}
+
+const REASONS: Readonly<Record<string, readonly [number, string, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'The headers are larger than 16 KiB; send fewer.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'The request did not come in time; send it again.'],
+};
+const MALFORMED = [400, 'Bad Request', 'The request is not valid HTTP.'] as const;
+
+/**
+ * Answers what is no request as far as HTTP goes, in the dialect of the path that its first line names, where that came in
+ * the same piece. The connection ends with it, since nobody knows where the next request would begin.
+ */
+export function refuseConnection(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const packet: unknown = error.rawPacket;
+  const [status, phrase, message] = REASONS[error.code] ?? MALFORMED;
+  const start = Buffer.isBuffer(packet) ? packet.toString('latin1', 0, 2_048) : '';
+  const target = /^[A-Z]+ (\/\S*)/.exec(start)?.[1] ?? '/';
+  const requestId = requestIdOf({});
+  const fault = new UnreadableRequest(status, message);
+  const body = JSON.stringify(renderError(dialectOfPath(target), fault, requestId));
+  socket.end(
+    `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\n` +
+      `x-request-id: ${requestId}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,24 @@
+import { loggedPath } from './logged-path.js';
+
+const SECRET = 'gh_0123456789abcdefABCDEF';
+
+it.each([
+  [`/x/sk_${SECRET}`, '/x/sk_…'],
+  [`/x/Bearer%20sk_${SECRET}`, '/x/Bearer sk_…'],
+  [`/x/sk%5F${SECRET}`, '/x/sk_…'],
+  [`/x/%73k_${SECRET}`, '/x/sk_…'],
+  [`/x/sk%255F${SECRET}`, '/x/sk_…'],
+  [`/x/sk_gh%5f0123456789`, '/x/sk_…'],
+  [`/x/key_sk_${SECRET}`, '/x/key_sk_…'],
+  [`/x/%zz/pk_${SECRET}?q=1`, '/x/%zz/pk_…'],
+  [`/x/Bearer%20eyJhbGciOi.J9.sig`, '/x/Bearer …'],
+])('%s is logged as %s', (url, logged) => {
+  expect(loggedPath(url)).toBe(logged);
+});
+
+it.each(['/v1/models/caf%C3%A9%20au%20lait', '/v1/llm/context/ctx_0123456789', '/api/v1/task_list/all'])(
+  '%s is logged as it was sent',
+  (url) => {
+    expect(loggedPath(`${url}?key=sk_${SECRET}`)).toBe(url);
+  },
+);

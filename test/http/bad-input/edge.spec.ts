@@ -1,0 +1,53 @@
+/** What is refused before any route is looked for. */
+import { startService, type TestService } from '../../support/service.js';
+import { sendRaw } from '../raw-http.js';
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startService({ settings: { documentation: false } });
+});
+
+afterAll(() => service.stop());
+
+it.each([
+  ['/v1/models', { type: 'invalid_input' }],
+  ['/api/v1/humans/list', { error: { code: 400, status: 'INVALID_ARGUMENT' } }],
+])('two Host headers at %s are 400 in the dialect of the surface', async (path, body) => {
+  const answer = await sendRaw(service.baseUrl, [`GET ${path} HTTP/1.1`, 'Host: other.example']);
+  expect(answer.status).toBe(400);
+  expect(answer.json()).toMatchObject(body);
+  expect(answer.body).toContain('host');
+});
+
+it.each([
+  ['/v1/models', { type: 'invalid_input', error: { type: 'invalid_request_error' } }],
+  ['//v1/models', { type: 'invalid_input', error: { type: 'invalid_request_error' } }],
+  ['/api/v1/humans/list', { error: { code: 431, status: 'INVALID_ARGUMENT' } }],
+])('a header over the limit at %s is 431 in the dialect of the surface', async (path, body) => {
+  const answer = await sendRaw(service.baseUrl, [`GET ${path} HTTP/1.1`, `X-Long: ${'x'.repeat(17_000)}`]);
+  expect(answer.status).toBe(431);
+  expect(answer.json()).toMatchObject(body);
+  expect(answer.headers['connection']).toBe('close');
+});
+
+it('what is no HTTP is 400, and the connection ends', async () => {
+  const answer = await sendRaw(service.baseUrl, ['GET /v1/models HTTP/1.1', 'no header at all']);
+  expect(answer.status).toBe(400);
+  expect(answer.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
+});
+
+it('a path with a slash too many is 404 in the dialect of its surface', async () => {
+  const answer = await sendRaw(service.baseUrl, ['GET //v1/nothing HTTP/1.1']);
+  expect(answer.status).toBe(404);
+  expect(answer.json()).toMatchObject({
+    error: { type: 'invalid_request_error', message: expect.any(String) as string },
+  });
+});
+
+it.each(['/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/docs-json'])(
+  'the documentation can be switched off: %s is 404',
+  async (path) => {
+    expect((await service.call('GET', path)).status).toBe(404);
+  },
+);
