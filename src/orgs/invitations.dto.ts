@@ -8,11 +8,15 @@ const MAX_EMAIL_LENGTH = 320;
 const EMAIL =
   /^(?!\.)(?!.*\.\.)[\p{L}\p{M}\p{N}_'+.-]*[\p{L}\p{M}\p{N}_+-]@(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?\.)+[\p{L}\p{M}\p{N}-]{2,}$/u;
 /** A character that only looks like another one would make it another address than was meant. */
-const isEmail = (email: string): boolean => EMAIL.test(email) && email.normalize('NFKC') === email;
+const LOOKALIKE = /[\u2126\u212a\u212b]/;
+const isEmail = (email: string): boolean => {
+  const composed = email.normalize('NFC');
+  return EMAIL.test(composed) && composed.normalize('NFKC') === composed && !LOOKALIKE.test(email);
+};
 
 export const inviteMemberRequest = z.strictObject({
   email: text(1, MAX_EMAIL_LENGTH)
-    .refine((email) => isEmail(email.normalize('NFC')), 'must be an e-mail address')
+    .refine((email) => isEmail(email), 'must be an e-mail address')
     .transform((email) => email.normalize('NFC').toLowerCase())
     .meta({ format: 'email' }),
   role,

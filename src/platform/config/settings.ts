@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BODY_SETTINGS } from './body-settings.js';
 import { configuredModels } from './configured-models.js';
 import { SECRET_SETTINGS } from './secret-settings.js';
 import { cidrs, flag, group, integer, list, url, type SettingDefinition } from './setting-definition.js';
@@ -196,36 +197,7 @@ export const SETTINGS = {
     { fallback: '[]' },
   ),
 
-  bodyLimitBytes: limits('GATEHOUSE_BODY_LIMIT_BYTES', integer(1024, 1024 ** 3), 'Largest request body, in bytes.', {
-    fallback: String(20 * 1024 * 1024),
-  }),
-  bodyLimitValues: limits(
-    'GATEHOUSE_BODY_LIMIT_VALUES',
-    integer(100, 10_000_000),
-    'Most JSON values in one request body: objects, lists, strings, numbers, true, false and null together. One of 250,000 ' +
-      'takes about 0.2 s of one core to judge.',
-    { fallback: '250000' },
-  ),
-  bodyLimitDepth: limits(
-    'GATEHOUSE_BODY_LIMIT_DEPTH',
-    integer(8, 1000),
-    'Most levels of objects and lists in one request body.',
-    { fallback: '128' },
-  ),
-  tenantBodyBytes: limits(
-    'GATEHOUSE_TENANT_BODY_BYTES',
-    integer(1024, 1024 ** 4),
-    "Bytes of bodies that one tenant's open requests may have in memory; over it they answer 429. At most half of " +
-      '`GATEHOUSE_BODY_BYTES`.',
-    { fallback: String(256 * 1024 * 1024) },
-  ),
-  bodyBytes: limits(
-    'GATEHOUSE_BODY_BYTES',
-    integer(1024, 1024 ** 4),
-    'Bytes of bodies that all open requests of a process may have in memory; over it they answer 503. At most a quarter ' +
-      "of Node's heap (`--max-old-space-size`), since a body takes up to four times its size while it is open.",
-    { fallback: String(512 * 1024 * 1024) },
-  ),
+  ...BODY_SETTINGS,
   requestsPerMinute: limits(
     'GATEHOUSE_REQUESTS_PER_MINUTE',
     integer(1, 1_000_000_000),

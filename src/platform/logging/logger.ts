@@ -49,8 +49,15 @@ function describeError(error: unknown, depth = 0): object {
   return {
     type: error.name,
     message: error.message,
-    ...('code' in error && error.code !== undefined ? { code: String(error.code) } : {}),
+    ...codeOf(error),
     stack: error.stack,
     ...(error.cause !== undefined && depth < 3 ? { cause: describeError(error.cause, depth + 1) } : {}),
   };
+}
+
+/** A fault has the property whether it has a code or not. */
+function codeOf(error: Error): { readonly code?: string } {
+  if (!('code' in error)) return {};
+  const { code } = error;
+  return typeof code === 'string' || typeof code === 'number' ? { code: String(code) } : {};
 }
