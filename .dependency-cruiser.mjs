@@ -32,11 +32,11 @@ const sideDoors = SIDE_DOORS.map(({ from, to }) => ({
   to: { path: exactly([to]), pathNot: '^src/platform/$1/' },
 }));
 
-const confined = CONFINED_PACKAGES.map(({ packages, room }) => ({
-  name: `confined-to-${room.split('/').at(-1)}`,
-  comment: `${packages.join(', ')}: for ${room} alone.`,
+const confined = CONFINED_PACKAGES.map(({ packages, rooms }) => ({
+  name: `confined-to-${rooms[0].split('/').at(-1)}`,
+  comment: `${packages.join(', ')}: only for ${rooms.join(', ')}.`,
   severity: 'error',
-  from: { path: '^src/', pathNot: `^${literally(room)}/` },
+  from: { path: '^src/', pathNot: `^${anyOf(rooms)}/` },
   // DefinitelyTyped's package of that name is the same thing.
   to: { path: `(?:^|/)node_modules/(?:@types/)?${anyOf(packages)}/` },
 }));

@@ -23,7 +23,7 @@ const ENVIRONMENT = [
 
 const OUTBOUND_GLOBALS = ['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest'].map((name) => ({
   name,
-  message: 'Every outbound call goes through OutboundHttp of src/platform/http.',
+  message: 'Every outbound call goes through OutboundHttp of src/platform/outbound.',
 }));
 // `globalThis.fetch` is no use of a global to the rule above.
 const OUTBOUND_MEMBERS = OUTBOUND_GLOBALS.map(({ name, message }) => ({
@@ -33,13 +33,13 @@ const OUTBOUND_MEMBERS = OUTBOUND_GLOBALS.map(({ name, message }) => ({
 const OUTBOUND_IMPORTS = [
   {
     group: ['undici', 'undici/*'],
-    message: 'Every outbound call goes through OutboundHttp of src/platform/http.',
+    message: 'Every outbound call goes through OutboundHttp of src/platform/outbound.',
   },
   {
     group: ['node:http', 'node:https', 'http', 'https', 'node:http2', 'http2'],
     importNames: ['request', 'get', 'connect', 'default'],
     allowTypeImports: true,
-    message: 'Every outbound call goes through OutboundHttp of src/platform/http.',
+    message: 'Every outbound call goes through OutboundHttp of src/platform/outbound.',
   },
 ];
 
@@ -213,7 +213,7 @@ export default defineConfig(
     rules: { 'no-restricted-syntax': ['error', ...OUTBOUND_MEMBERS] },
   },
   {
-    files: ['src/platform/http/**/*.ts'],
+    files: ['src/platform/outbound/**/*.ts'],
     rules: {
       'no-restricted-globals': 'off',
       'no-restricted-syntax': ['error', ...ENVIRONMENT],
@@ -221,7 +221,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/platform/database/**/*.ts'],
+    files: ['src/platform/database/**/*.ts', 'src/development/embedded/**/*.ts'],
     rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns: OUTBOUND_IMPORTS }] },
   },
   {

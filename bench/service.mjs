@@ -28,7 +28,7 @@ const NODE_FLAGS = JSON.parse(readFileSync(new URL('../package.json', import.met
   .scripts.start.match(/node ((?:--\S+ )+)dist\/main\.js/)[1]
   .trim()
   .split(' ');
-const EMBEDDED_POSTGRES = new URL('../dist/platform/database/embedded/embedded-postgres.js', import.meta.url);
+const EMBEDDED_POSTGRES = new URL('../dist/development/embedded/embedded-postgres.js', import.meta.url);
 
 /** The key that the service has at the upstream: by it the upstream knows whose calls it counts. */
 export const UPSTREAM_KEY = 'sk-upstream';

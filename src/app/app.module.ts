@@ -10,10 +10,12 @@ import { CryptoModule } from '../platform/crypto/index.js';
 import { DatabaseModule } from '../platform/database/index.js';
 import { EventsModule } from '../platform/events/index.js';
 import { DialectGuard, FaultFilter, HttpModule } from '../platform/http/index.js';
+import { OutboundModule } from '../platform/outbound/index.js';
 import { IdempotencyModule } from '../platform/idempotency/index.js';
 import { MetricsModule } from '../platform/metrics/index.js';
-import { RateLimitGuard, RateLimitModule } from '../ratelimit/index.js';
-import { TenancyModule } from '../tenancy/index.js';
+import { RateLimitGuard, RateLimitModule } from '../limits/index.js';
+import { OrgsModule } from '../orgs/index.js';
+import { SigninModule } from '../signin/index.js';
 import { UsageModule } from '../usage/index.js';
 import { WebhooksModule } from '../webhooks/index.js';
 import { assertRoutesDeclared } from './assert-routes-declared.js';
@@ -49,6 +51,7 @@ export class AppModule implements OnModuleInit {
         },
         DiscoveryModule,
         CryptoModule,
+        OutboundModule,
         HttpModule,
         MetricsModule,
         DatabaseModule,
@@ -59,7 +62,8 @@ export class AppModule implements OnModuleInit {
         WebhooksModule,
         RateLimitModule,
         ...parts.modules,
-        TenancyModule,
+        SigninModule,
+        OrgsModule,
         KeysModule,
         HumansModule,
         UsageModule,

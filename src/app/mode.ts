@@ -1,15 +1,20 @@
 import path from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { ConfiguredSettings, Settings } from '../platform/config/index.js';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../platform/database/index.js';
 import type { ModeParts } from './app.module.js';
 import { productionParts } from './production-parts.js';
+
+/** The embedded Postgres, as far as the start and stop of the service know it. */
+export interface EmbeddedDatabase {
+  readonly ownerUrl: string;
+  stop(): Promise<void>;
+}
 
 /** What a mode brings before the application is built, and what it does once that listens. */
 export interface PreparedMode {
   readonly settings: Settings;
   readonly parts: ModeParts;
-  readonly embedded: EmbeddedPostgres | null;
+  readonly embedded: EmbeddedDatabase | null;
   readonly progress: (line: string) => void;
   readonly ready: (app: NestFastifyApplication, baseUrl: string) => Promise<void>;
 }
@@ -20,19 +25,21 @@ export interface PreparedMode {
  */
 export async function prepare(configured: ConfiguredSettings): Promise<PreparedMode> {
   if (configured.mode === 'production') return prepareProduction(configured);
-  const { developmentParts, loadDevelopmentSecrets, quickstart } = await import('../development/index.js');
+  const { developmentParts, loadDevelopmentSecrets, quickstart, startEmbeddedPostgres } =
+    await import('../development/index.js');
 
   const progress = (line: string): void => {
     process.stdout.write(`${line}\n`);
   };
   const secrets = await loadDevelopmentSecrets(configured.home);
-  let embedded: EmbeddedPostgres | null = null;
+  let embedded: EmbeddedDatabase | null = null;
   if (configured.databaseUrl === undefined) {
     const directory = path.join(configured.home, 'postgres');
     progress(`Starting the embedded Postgres in ${path.relative(process.cwd(), directory) || directory} …`);
-    embedded = await startEmbeddedPostgres({ directory });
-    if (embedded.location !== directory)
-      progress(`Its data are in ${embedded.location}: its user can't reach the first place.`);
+    const started = await startEmbeddedPostgres({ directory });
+    if (started.location !== directory)
+      progress(`Its data is in ${started.location}: its user can't reach the first place.`);
+    embedded = started;
   }
   const settings: Settings = Object.freeze({
     ...configured,

@@ -1,5 +1,5 @@
 import type { Settings } from '../platform/config/index.js';
-import { OutboundHttp } from '../platform/http/index.js';
+import { OutboundHttp } from '../platform/outbound/index.js';
 import {
   DashboardModule,
   FirebaseAdmin,
@@ -8,7 +8,7 @@ import {
   firebaseAccounts,
   firebaseIssuer,
   type FirebaseAdminOptions,
-} from '../tenancy/index.js';
+} from '../signin/index.js';
 import type { ModeParts } from './app.module.js';
 
 /**

@@ -1,13 +1,14 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { ConfigurationError, loadProcessSettings, type Settings } from '../platform/config/index.js';
+import { loadProcessSettings, type Settings } from '../platform/config/index.js';
 import { parseSigningKeys } from '../platform/crypto/index.js';
-import { EmbeddedPostgresError, MigrationError, migrate, type EmbeddedPostgres } from '../platform/database/index.js';
+import { migrate } from '../platform/database/index.js';
+import { OperatorError } from '../platform/errors/index.js';
 import { Drain } from '../platform/http/index.js';
 import { flushRequestLog, logger } from '../platform/logging/index.js';
 import { createApplication } from './application.js';
-import { prepare } from './mode.js';
+import { prepare, type EmbeddedDatabase } from './mode.js';
 
 /** Migrations and functions. */
 const DATABASE_SOURCES = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'prisma');
@@ -60,11 +61,11 @@ async function listen(app: NestFastifyApplication, { port, host }: Settings): Pr
   } catch (error) {
     await app.close().catch(() => undefined);
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') throw new StartError(`Port ${port} on ${host} is taken; set PORT to another one.`);
+    if (code === 'EADDRINUSE') throw new OperatorError(`Port ${port} on ${host} is taken; set PORT to another one.`);
     if (code === 'EACCES')
-      throw new StartError(`Port ${port} may not be used by this user; set PORT to one above 1023.`);
+      throw new OperatorError(`Port ${port} may not be used by this user; set PORT to one above 1023.`);
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      throw new StartError(`HOST is ${host}, which is no address of this machine.`);
+      throw new OperatorError(`HOST is ${host}, which is no address of this machine.`);
     throw error;
   }
 }
@@ -74,7 +75,7 @@ async function listen(app: NestFastifyApplication, { port, host }: Settings): Pr
  */
 class Stopping {
   app: NestFastifyApplication | null = null;
-  embedded: EmbeddedPostgres | null = null;
+  embedded: EmbeddedDatabase | null = null;
   private begun = false;
 
   constructor(private readonly drainSeconds: number) {
@@ -110,15 +111,9 @@ class Stopping {
   }
 }
 
-/** An error of the surroundings, told in one sentence. */
-class StartError extends Error {}
-
 function plainSentence(error: unknown): string {
   if (!(error instanceof Error)) return 'Gatehouse could not start.';
-  const known = [ConfigurationError, EmbeddedPostgresError, MigrationError, StartError].some(
-    (type) => error instanceof type,
-  );
-  if (!known) logger.debug({ err: error }, 'start');
+  if (!(error instanceof OperatorError)) logger.debug({ err: error }, 'start');
   return error.message;
 }
 

@@ -1,7 +1,8 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Access, CurrentPrincipal, type DashboardUserPrincipal, type SecretKeyPrincipal } from '../identity/index.js';
-import { Answers, PlatformBody, SpeaksDialect, formatTimestamp } from '../platform/http/index.js';
+import { Answers, PlatformBody, SpeaksDialect } from '../platform/http/index.js';
+import { formatTimestamp } from '../platform/protojson/index.js';
 import { listEventsRequest, listEventsResponse, type EventView, type ListEventsRequest } from './audit.dto.js';
 import type { AuditEventRecord } from './audit.repository.js';
 import { AuditService } from './audit.service.js';

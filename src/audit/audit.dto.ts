@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { pageFields, text, timestamp } from '../platform/http/index.js';
+import { pageFields } from '../platform/http/index.js';
+import { text, timestamp } from '../platform/protojson/index.js';
 
 const filter = text(0, 256).default('');
 

@@ -4,7 +4,7 @@ import {
   mergeClaims,
   type DashboardClaims,
   type FirebaseClaimsWriter,
-} from '../tenancy/index.js';
+} from '../signin/index.js';
 import type { DevelopmentIssuer } from './development-issuer.js';
 
 /**

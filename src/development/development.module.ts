@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { Settings } from '../platform/config/index.js';
 import { JwksKeyStore } from '../platform/crypto/index.js';
-import { OutboundHttp } from '../platform/http/index.js';
+import { OutboundHttp } from '../platform/outbound/index.js';
 import {
   DashboardModule,
   FirebaseAdmin,
@@ -10,7 +10,7 @@ import {
   firebaseAccounts,
   firebaseIssuer,
   type DashboardIssuer,
-} from '../tenancy/index.js';
+} from '../signin/index.js';
 import { DevelopmentClaimsWriter } from './development-claims-writer.js';
 import { DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER, DevelopmentIssuer } from './development-issuer.js';
 import type { DevelopmentSecrets } from './development-secrets.js';

@@ -7,7 +7,8 @@ import { ApiKeyDirectory, KeysService, isSecretKey, plainly } from '../keys/inde
 import { PlatformProviderTenants, ProviderRouter } from '../llm/index.js';
 import type { Settings } from '../platform/config/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { MembershipDirectory, OrgsService } from '../tenancy/index.js';
+import { MembershipDirectory } from '../signin/index.js';
+import { OrgsService } from '../orgs/index.js';
 
 /** The user who owns the first org. */
 export const DEVELOPMENT_OWNER = 'dev-owner';

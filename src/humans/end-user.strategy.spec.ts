@@ -7,7 +7,7 @@ import {
 } from '../../test/support/oidc-issuer.js';
 import { ExpiredCredentialFault } from '../identity/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { OutboundHttp } from '../platform/http/index.js';
+import { OutboundHttp } from '../platform/outbound/index.js';
 
 const outbound = new OutboundHttp({
   connectTimeoutMs: 1000,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { auditActor, type Principal } from '../identity/index.js';
 import type { TenantTransaction } from '../platform/database/index.js';
 import { Events } from '../platform/events/index.js';
-import { LIMIT_TYPES, type LimitType, type StoredLimit } from '../tenancy/index.js';
+import { LIMIT_TYPES, type LimitType, type StoredLimit } from '../limits/index.js';
 
 /** A limit to be set; `microUnits` null removes it. */
 export interface LimitChange {

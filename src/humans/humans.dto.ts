@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { pageRequest, text } from '../platform/http/index.js';
-import { LIMIT_TYPES, usageLimits, usageLimitView } from '../tenancy/index.js';
+import { pageRequest } from '../platform/http/index.js';
+import { text } from '../platform/protojson/index.js';
+import { LIMIT_TYPES, usageLimits, usageLimitView } from '../limits/index.js';
 
 /** A human's id, as the tenant chose it: compared byte for byte, so that two Unicode forms of one name are two humans. */
 export const human = text(1, 256)

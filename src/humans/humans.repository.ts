@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type TenantTransaction } from '../platform/database/index.js';
 import type { Cursor } from '../platform/http/index.js';
-import { LIMIT_TYPES, type LimitType } from '../tenancy/index.js';
+import { LIMIT_TYPES, type LimitType } from '../limits/index.js';
 
 export interface HumanRecord extends Readonly<Record<LimitType, bigint | null>> {
   readonly id: string;

@@ -1,5 +1,5 @@
-import { formatTimestamp } from '../platform/http/index.js';
-import { viewLimits } from '../tenancy/index.js';
+import { formatTimestamp } from '../platform/protojson/index.js';
+import { viewLimits } from '../limits/index.js';
 import { remainingOf } from './human-limits.js';
 import type { HumanView } from './humans.dto.js';
 import type { HumanRecord } from './humans.repository.js';

@@ -1,7 +1,7 @@
 import { EndUsers, publishableKey } from '../../test/support/end-users.js';
 import { newIssuerKey, startUserIssuer, type UserIssuer } from '../../test/support/oidc-issuer.js';
 import type { Fault } from '../platform/errors/index.js';
-import { OutboundHttp } from '../platform/http/index.js';
+import { OutboundHttp } from '../platform/outbound/index.js';
 import { logger } from '../platform/logging/index.js';
 
 // Issuers go down here on purpose, and each time is worth a warning.

@@ -1,6 +1,6 @@
 import type http from 'node:http';
 import { startUserIssuer, type UserIssuer } from '../../test/support/oidc-issuer.js';
-import { OutboundHttp } from '../platform/http/index.js';
+import { OutboundHttp } from '../platform/outbound/index.js';
 import { fetchIssuerKeys } from './oidc-discovery.js';
 
 const outbound = new OutboundHttp({

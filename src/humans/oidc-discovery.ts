@@ -1,5 +1,5 @@
 import { readJwksAnswer, type JwksDocument } from '../platform/crypto/index.js';
-import type { OutboundHttp } from '../platform/http/index.js';
+import type { OutboundHttp } from '../platform/outbound/index.js';
 
 /** Where an issuer's public keys are. */
 export interface IssuerLocation {

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { JwksKeyStore, type JwsAlgorithm } from '../platform/crypto/index.js';
-import { OutboundHttp } from '../platform/http/index.js';
+import { OutboundHttp } from '../platform/outbound/index.js';
 import { logger } from '../platform/logging/index.js';
 import { fetchIssuerKeys, type IssuerLocation } from './oidc-discovery.js';
 

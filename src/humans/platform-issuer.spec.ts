@@ -2,8 +2,8 @@ import { EndUsers, publishableKey } from '../../test/support/end-users.js';
 import { TestIssuer } from '../../test/support/tokens.js';
 import { ExpiredCredentialFault, unknownCredential } from '../identity/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { OutboundHttp } from '../platform/http/index.js';
-import { firebaseIssuer, type DashboardIssuer } from '../tenancy/index.js';
+import { OutboundHttp } from '../platform/outbound/index.js';
+import { firebaseIssuer, type DashboardIssuer } from '../signin/index.js';
 
 const outbound = new OutboundHttp({ connectTimeoutMs: 1000 });
 let platform: TestIssuer;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { text } from '../platform/http/index.js';
+import { text } from '../platform/protojson/index.js';
 
 const MAX_ORIGINS = 100;
 const MAX_LENGTH = 300;

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Fault, invalidField } from '../platform/errors/index.js';
 import { PUBLISHABLE_SCOPES, type OidcConfigRequest, type UpdateKeyRequest } from './keys.dto.js';
 import type { ApiKeyChanges, ApiKeyColumns, ApiKeyRecord } from './keys.repository.js';
-import type { StoredLimit } from '../tenancy/index.js';
+import type { StoredLimit } from '../limits/index.js';
 
 export interface KeyChanges {
   /** The request's fields that change something. */

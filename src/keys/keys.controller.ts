@@ -3,7 +3,8 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type DashboardUserPrincipal, type Role } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
-import { Answers, PlatformBody, SpeaksDialect, formatTimestamp } from '../platform/http/index.js';
+import { Answers, PlatformBody, SpeaksDialect } from '../platform/http/index.js';
+import { formatTimestamp } from '../platform/protojson/index.js';
 import {
   IdempotencyKey,
   IdempotencyKeys,

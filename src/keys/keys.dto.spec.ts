@@ -1,5 +1,5 @@
 import { SCOPES } from '../identity/index.js';
-import { readMessage } from '../platform/http/index.js';
+import { readMessage } from '../platform/protojson/index.js';
 import {
   createKeyRequest,
   createPublishableKeyRequest,

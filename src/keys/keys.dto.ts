@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { SCOPES, type Scope } from '../identity/index.js';
-import { boolean, integer, text, timestamp } from '../platform/http/index.js';
+import { boolean, integer, text, timestamp } from '../platform/protojson/index.js';
 import { allowedOrigins } from './allowed-origins.js';
-import { usageLimits, usageLimitView } from '../tenancy/index.js';
+import { usageLimits, usageLimitView } from '../limits/index.js';
 
 const MAX_REQUESTS_PER_MINUTE = 1_000_000_000;
 const MAX_GRACE_SECONDS = 30 * 24 * 60 * 60;

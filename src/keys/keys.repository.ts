@@ -5,7 +5,7 @@ import { Database, Prisma, type TenantTransaction } from '../platform/database/i
 import { olderThan, type Cursor } from '../platform/http/index.js';
 import type { IssuerPrefix } from './issuer-prefixes.js';
 import type { ApiKeyType } from './key-format.js';
-import type { StoredLimit } from '../tenancy/index.js';
+import type { StoredLimit } from '../limits/index.js';
 
 /** A key's record as this feature reads it; hashes stay in the database. */
 const COLUMNS = {

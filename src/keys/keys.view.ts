@@ -1,9 +1,9 @@
 import { isScope } from '../identity/index.js';
 import type { Settings } from '../platform/config/index.js';
-import { formatTimestamp } from '../platform/http/index.js';
+import { formatTimestamp } from '../platform/protojson/index.js';
 import type { KeyView } from './keys.dto.js';
 import type { ApiKeyRecord } from './keys.repository.js';
-import { viewLimits } from '../tenancy/index.js';
+import { viewLimits } from '../limits/index.js';
 
 /** The limits of keys that have none of their own. */
 export type KeyDefaults = Pick<Settings, 'requestsPerMinute' | 'requestsPerMinutePerHuman'>;

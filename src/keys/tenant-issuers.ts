@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CredentialStrategies, type DashboardUserPrincipal, type Role } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { Fault, invalidField } from '../platform/errors/index.js';
-import { OutboundHttp } from '../platform/http/index.js';
+import { OutboundHttp } from '../platform/outbound/index.js';
 import { assertApart } from './issuer-prefixes.js';
 import type { OidcConfigRequest } from './keys.dto.js';
 import { KeysRepository, type ApiKeyChanges, type TenantKeys } from './keys.repository.js';

@@ -1,20 +1,20 @@
 import { Module } from '@nestjs/common';
 import { HumansModule } from '../humans/index.js';
-import { ProcessLease } from './process-lease.js';
-import { UsageLedger } from './usage-ledger.js';
-import { UsageQueryController } from './usage-query.controller.js';
-import { UsageQueryRepository } from './usage-query.repository.js';
-import { UsageQueryService } from './usage-query.service.js';
-import { UsageReportsController } from './usage-reports.controller.js';
-import { UsageReportsRepository } from './usage-reports.repository.js';
-import { UsageReportsService } from './usage-reports.service.js';
-import { UsageTokenDirectory } from './usage-token.directory.js';
-import { UsageTokenJwt } from './usage-token.jwt.js';
-import { UsageTokenPruner } from './usage-token.pruner.js';
-import { UsageTokenStrategy } from './usage-token.strategy.js';
-import { OlderUsageTokensController, UsageTokensController } from './usage-tokens.controller.js';
-import { UsageTokensRepository } from './usage-tokens.repository.js';
-import { UsageTokensService } from './usage-tokens.service.js';
+import { ProcessLease } from './ledger/process-lease.js';
+import { UsageLedger } from './ledger/usage-ledger.js';
+import { UsageQueryController } from './query/usage-query.controller.js';
+import { UsageQueryRepository } from './query/usage-query.repository.js';
+import { UsageQueryService } from './query/usage-query.service.js';
+import { UsageReportsController } from './reports/usage-reports.controller.js';
+import { UsageReportsRepository } from './reports/usage-reports.repository.js';
+import { UsageReportsService } from './reports/usage-reports.service.js';
+import { UsageTokenDirectory } from './tokens/usage-token.directory.js';
+import { UsageTokenJwt } from './tokens/usage-token.jwt.js';
+import { UsageTokenPruner } from './tokens/usage-token.pruner.js';
+import { UsageTokenStrategy } from './tokens/usage-token.strategy.js';
+import { OlderUsageTokensController, UsageTokensController } from './tokens/usage-tokens.controller.js';
+import { UsageTokensRepository } from './tokens/usage-tokens.repository.js';
+import { UsageTokensService } from './tokens/usage-tokens.service.js';
 
 @Module({
   imports: [HumansModule],

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { EnvelopeError } from '../platform/crypto/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { OutboundHttp, type OutboundError, type OutboundHandler } from '../platform/http/index.js';
+import { OutboundHttp, type OutboundError, type OutboundHandler } from '../platform/outbound/index.js';
 import { logger } from '../platform/logging/index.js';
 import type { AttemptOutcome, ClaimedDelivery, DeliveryError } from './delivery.types.js';
 import { WebhookSecrets } from './webhook-secrets.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { boolean, integer, pageFields, text } from '../platform/http/index.js';
+import { boolean, integer, text } from '../platform/protojson/index.js';
+import { pageFields } from '../platform/http/index.js';
 import { EVENT_TYPES } from './event-types.js';
 
 const MAX_GRACE_SECONDS = 30 * 24 * 60 * 60;

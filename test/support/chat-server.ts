@@ -9,7 +9,8 @@ import { ProviderRouter } from '../../src/llm/providers/provider-router.js';
 import type { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import type { Fault } from '../../src/platform/errors/index.js';
-import { Drain, OutboundHttp, sendFault } from '../../src/platform/http/index.js';
+import { Drain, sendFault } from '../../src/platform/http/index.js';
+import { OutboundHttp } from '../../src/platform/outbound/index.js';
 import type { Admission, Reservation, Settlement } from '../../src/usage/index.js';
 import type { OpenaiUpstream } from './openai-upstream.js';
 

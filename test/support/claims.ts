@@ -1,5 +1,5 @@
 /** The dashboard's issuer, as far as claims go, at the test's command. */
-import { ClaimsWriter, type DashboardClaims } from '../../src/tenancy/index.js';
+import { ClaimsWriter, type DashboardClaims } from '../../src/signin/index.js';
 
 export class RecordingClaimsWriter extends ClaimsWriter {
   readonly written: [userId: string, claims: DashboardClaims | null][] = [];

@@ -6,12 +6,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
-import { EmbeddedPostgresError } from '../../src/platform/database/embedded/embedded-postgres.error.js';
+import { EmbeddedPostgresError } from '../../src/development/embedded/embedded-postgres.error.js';
 import {
   startEmbeddedPostgres,
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
-} from '../../src/platform/database/embedded/embedded-postgres.js';
+} from '../../src/development/embedded/embedded-postgres.js';
 
 /** What another process says of its start. */
 export type LaunchAnswer = EmbeddedPostgres & { readonly refused?: string; readonly name?: string };
@@ -56,7 +56,7 @@ export class EmbeddedClusters {
         (error) => console.log(JSON.stringify({ refused: error.message, name: error.name })),
       );
       setInterval(() => {}, 1000);`;
-    const file = path.join(build, 'platform/database/embedded/embedded-postgres.js');
+    const file = path.join(build, 'development/embedded/embedded-postgres.js');
     const args = ['--input-type=module', '-e', script, pathToFileURL(file).href, this.directory];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
     this.children.push(child);

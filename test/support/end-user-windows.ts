@@ -2,7 +2,7 @@
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { EndUserPrincipal, Principal, PublishableKey } from '../../src/identity/index.js';
 import { Fault } from '../../src/platform/errors/index.js';
-import { RateLimitGuard, type RateWindowStore } from '../../src/ratelimit/index.js';
+import { RateLimitGuard, type RateWindowStore } from '../../src/limits/index.js';
 import { testSettings } from './settings.js';
 
 export interface Counted {

@@ -9,8 +9,8 @@ import {
 import { EndUserStrategy } from '../../src/humans/end-user.strategy.js';
 import { OidcIssuers } from '../../src/humans/oidc-issuers.js';
 import { PlatformIssuer } from '../../src/humans/platform-issuer.js';
-import type { OutboundHttp } from '../../src/platform/http/index.js';
-import type { DashboardIssuer } from '../../src/tenancy/index.js';
+import type { OutboundHttp } from '../../src/platform/outbound/index.js';
+import type { DashboardIssuer } from '../../src/signin/index.js';
 
 export interface KeyWishes extends Partial<Omit<PublishableKey, 'oidc'>> {
   readonly oidc?: Partial<OidcConfig>;

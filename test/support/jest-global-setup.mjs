@@ -14,7 +14,7 @@ const ROOM_BYTES = 4 * 1024 ** 3;
 export default async function setUp({ rootDir, testPathPatterns }) {
   if (!needsPostgres(rootDir, testPathPatterns.toExecutor({ rootDir }))) return;
   build(rootDir);
-  const { startEmbeddedPostgres } = await importBuilt(rootDir, 'platform/database/embedded/embedded-postgres.js');
+  const { startEmbeddedPostgres } = await importBuilt(rootDir, 'development/embedded/embedded-postgres.js');
   const { migrate } = await importBuilt(rootDir, 'platform/database/migrations.js');
   const { postgres, directory } = await startThrowaway(startEmbeddedPostgres);
   globalThis.gatehouseTestPostgres = { postgres, directory };

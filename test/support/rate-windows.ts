@@ -1,5 +1,5 @@
 /** What holds for every store of request windows, whichever counts. */
-import type { RateWindow, RateWindowStore } from '../../src/ratelimit/index.js';
+import type { RateWindow, RateWindowStore } from '../../src/limits/index.js';
 import { describeEndUserWindows } from './end-user-windows.js';
 import { eventually, pause } from './eventually.js';
 

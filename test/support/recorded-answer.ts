@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { OutboundCall, OutboundError, OutboundHandler } from '../../src/platform/http/index.js';
+import type { OutboundCall, OutboundError, OutboundHandler } from '../../src/platform/outbound/index.js';
 
 /** Takes an outbound call's answer down, and tells when it is over. */
 export class RecordedAnswer implements OutboundHandler {

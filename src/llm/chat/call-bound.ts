@@ -1,4 +1,4 @@
-import { replaceField } from '../../platform/http/index.js';
+import { replaceField } from '../../platform/json/index.js';
 import type { ModelFacts, ModelPrice, TokenPrice } from '../models/model-facts.js';
 import type { Tokenizer } from '../tokens/tokenizer.js';
 import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from './chat-request.js';

@@ -1,4 +1,4 @@
-import { endOfString } from '../../platform/http/index.js';
+import { endOfString } from '../../platform/json/index.js';
 import type { ModelFacts, TokenFamily } from '../models/model-facts.js';
 import { mostByteTokens } from '../tokens/most-bytes.js';
 import type { Tokenizer } from '../tokens/tokenizer.js';

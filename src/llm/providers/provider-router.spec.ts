@@ -1,5 +1,5 @@
 import { loadSettings, type ConfiguredSettings } from '../../platform/config/index.js';
-import { OutboundHttp } from '../../platform/http/index.js';
+import { OutboundHttp } from '../../platform/outbound/index.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
 import { PlatformProviderTenants } from './platform-provider-tenants.js';
 import { ProviderRouter } from './provider-router.js';

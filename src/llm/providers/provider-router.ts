@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { SETTINGS, SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Fault } from '../../platform/errors/index.js';
-import { OutboundHttp } from '../../platform/http/index.js';
+import { OutboundHttp } from '../../platform/outbound/index.js';
 import type { Model } from '../models/model-catalogue.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
 import type { ChatProvider } from './chat-provider.js';

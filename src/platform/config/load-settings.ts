@@ -1,3 +1,4 @@
+import { OperatorError } from '../errors/index.js';
 import path from 'node:path';
 import type { EncryptionKey, Pepper, SettingDefinition } from './setting-definition.js';
 import { SETTINGS, type RawSettings, type SettingName } from './settings.js';
@@ -26,7 +27,7 @@ export type Settings = ConfiguredSettings & {
 export const SETTINGS_TOKEN = Symbol('Settings');
 
 /** Everything that is wrong with the configuration, told at once. */
-export class ConfigurationError extends Error {
+export class ConfigurationError extends OperatorError {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {

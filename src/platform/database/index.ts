@@ -1,7 +1,5 @@
 export { Database, asFault, isCanceled, type NamedStatement, type TenantTransaction } from './database.js';
 export { DatabaseModule } from './database.module.js';
-export { EmbeddedPostgresError } from './embedded/embedded-postgres.error.js';
-export { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded/embedded-postgres.js';
 export { GroupCommit } from './group-commit.js';
 export { MigrationError } from './migration.error.js';
 export { migrate } from './migrations.js';

@@ -1,5 +1,7 @@
+import { OperatorError } from '../errors/index.js';
+
 /** One plain sentence for a person to read: which migration or database, and what to do. Never holds a password. */
-export class MigrationError extends Error {
+export class MigrationError extends OperatorError {
   override name = 'MigrationError';
 }
 

@@ -1,1 +1,2 @@
 export * from './fault.js';
+export { OperatorError } from './operator-error.js';

@@ -18,7 +18,7 @@ import { Answers } from './answers.decorator.js';
 import { SpeaksDialect } from './dialect.js';
 import { DialectGuard } from './dialect.guard.js';
 import { FaultFilter } from './fault.filter.js';
-import { integer } from './protojson-scalars.js';
+import { integer } from '../protojson/index.js';
 import { PlatformBody } from './platform-body.decorator.js';
 
 const SECRET = 'hunter2';

@@ -3,7 +3,7 @@ import { ApiOkResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { DIALECT_METADATA } from './dialect.js';
 import { openApiSchema } from './platform-body.decorator.js';
-import { writeMessage } from './protojson-answer.js';
+import { writeMessage } from '../protojson/index.js';
 
 type Handler = (this: object, ...args: unknown[]) => unknown;
 

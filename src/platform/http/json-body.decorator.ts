@@ -4,9 +4,9 @@ import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { Fault } from '../errors/index.js';
 import { assertJson, readCallersBody } from './body.js';
-import { parseJsonObject, refuseRepeatedFields } from './json-object.js';
+import { parseJsonObject, refuseRepeatedFields } from '../json/index.js';
 import { openApiSchema } from './platform-body.decorator.js';
-import { reasonOf } from './protojson.js';
+import { reasonOf } from '../protojson/index.js';
 
 /** In an object, since the framework takes a bare schema, which has a `transform`, for a pipe. */
 interface BodyOf {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { PageTokens } from './page-tokens.js';
-import { integer, text } from './protojson-scalars.js';
+import { integer, text } from '../protojson/index.js';
 
 const DEFAULT_PAGE_SIZE = 50;
 

@@ -3,7 +3,7 @@ import { ApiBody } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { assertJson, readCallersBody } from './body.js';
-import { readMessage, type Spellings } from './protojson.js';
+import { readMessage, type Spellings } from '../protojson/index.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { OutboundError, parseJson, type OutboundCall, type OutboundHandler } from '../../../platform/http/index.js';
+import { OutboundError, type OutboundCall, type OutboundHandler } from '../../../platform/outbound/index.js';
+import { parseJson } from '../../../platform/json/index.js';
 import { DEFAULT_OUTPUT_TOKENS, isObject, type ChatRequest } from '../../chat/chat-request.js';
 import { countInputTokens } from '../../tokens/chat-tokens.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Fault } from '../../../platform/errors/index.js';
-import type { OutboundError } from '../../../platform/http/index.js';
+import type { OutboundError } from '../../../platform/outbound/index.js';
 import { isObject } from '../../chat/chat-request.js';
 import type { ProviderFailure } from '../chat-provider.js';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { OpenaiUpstream } from '../../../../test/support/openai-upstream.js';
 import { loadSettings } from '../../../platform/config/index.js';
-import { OutboundHttp } from '../../../platform/http/index.js';
+import { OutboundHttp } from '../../../platform/outbound/index.js';
 import { logger } from '../../../platform/logging/index.js';
 import { parseChatRequest } from '../../chat/chat-request.js';
 import { Tokenizer } from '../../tokens/tokenizer.js';

@@ -1,4 +1,4 @@
-import { parseJson } from '../../../platform/http/index.js';
+import { parseJson } from '../../../platform/json/index.js';
 import { readUsage, type ReportedUsage } from './openai-usage.js';
 
 /** A usage object has at least one such key; inside a JSON string the quote would be escaped and not match. */

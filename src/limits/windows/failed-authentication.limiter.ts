@@ -1,0 +1,54 @@
+import { Inject, Injectable } from '@nestjs/common';
+import ipaddr from 'ipaddr.js';
+import { ExpiredCredentialFault, FailedAuthentications } from '../../identity/index.js';
+import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
+import { Fault } from '../../platform/errors/index.js';
+import { RateWindowStore, secondsUntilReset } from './rate-window.store.js';
+
+/** No window ever holds so many. */
+const UNREACHABLE = 1_000_000_000;
+
+/**
+ * Limits what one address may get wrong, in the windows and the store of every other limit, and so over all replicas. Only
+ * failures come here: a valid credential from the same address passes, however many others failed there.
+ *
+ * An expired credential weighs nothing: an app whose token ran out is no attacker, and must hear 401 to fetch a new one,
+ * even where its neighbours behind the address used up the failures. It takes as long as any other, by taking a place
+ * that never runs out: else the time would tell a credential that was good once from one that never was. That a flooded
+ * address answers 401 to it and 429 to the rest tells that too, but only to who holds it already.
+ */
+@Injectable()
+export class FailedAuthenticationLimiter extends FailedAuthentications {
+  constructor(
+    private readonly store: RateWindowStore,
+    @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
+  ) {
+    super();
+  }
+
+  async weigh(address: string, failure: Fault): Promise<Fault> {
+    const source = sourceOf(address);
+    const expired = failure instanceof ExpiredCredentialFault;
+    const window = await this.store.take(
+      `${expired ? 'expired' : 'failed'}:${source}`,
+      expired ? UNREACHABLE : this.settings.failedAuthenticationsPerMinute,
+    );
+    if (expired || window.allowed) return failure;
+    return new Fault('rate_limited', 'Too many failed authentications came from this address.', {
+      retryAfterSeconds: secondsUntilReset(window),
+    });
+  }
+}
+
+/**
+ * What an address counts as. Of IPv6 a customer is given a /64 at least, and may use any address in it; an IPv4 address
+ * in IPv6's clothes is the IPv4 address, as which it may come on another socket. What is no address (a proxy wrote what
+ * it liked) is counted as one, so that nonsense gives no fresh start.
+ */
+export function sourceOf(address: string): string {
+  if (!ipaddr.isValid(address)) return 'unknown';
+  const parsed = ipaddr.process(address);
+  if (parsed instanceof ipaddr.IPv4) return parsed.toString();
+  const network = parsed.parts.slice(0, 4).map((part) => part.toString(16));
+  return `${network.join(':')}::/64`;
+}

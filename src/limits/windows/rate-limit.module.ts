@@ -1,0 +1,63 @@
+import { Global, Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { FailedAuthentications } from '../../identity/index.js';
+import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
+import { Database } from '../../platform/database/index.js';
+import { logger } from '../../platform/logging/index.js';
+import { FailedAuthenticationLimiter } from './failed-authentication.limiter.js';
+import { MemoryRateWindowStore } from './memory-rate-window.store.js';
+import { PostgresRateWindowStore } from './postgres-rate-window.store.js';
+import { RateWindowStore } from './rate-window.store.js';
+import { RedisRateWindowStore } from './redis-rate-window.store.js';
+
+const POSTGRES_STORE = Symbol('PostgresRateWindowStore');
+const PRUNE_EVERY_MS = 60_000;
+
+/**
+ * Where windows are counted: Redis with REDIS_URL; this process's memory with the embedded database, which has one
+ * process by nature; else Postgres.
+ */
+@Global()
+@Module({
+  providers: [
+    {
+      provide: POSTGRES_STORE,
+      inject: [Database, SETTINGS_TOKEN],
+      useFactory: (database: Database, settings: Settings) =>
+        new PostgresRateWindowStore(database, settings.rateWindowSeconds),
+    },
+    {
+      provide: RateWindowStore,
+      inject: [POSTGRES_STORE, SETTINGS_TOKEN],
+      useFactory: (postgres: PostgresRateWindowStore, settings: Settings): RateWindowStore => {
+        const windowMs = settings.rateWindowSeconds * 1000;
+        if (settings.redisUrl !== undefined) return new RedisRateWindowStore(settings.redisUrl, windowMs, postgres);
+        return settings.embeddedDatabase ? new MemoryRateWindowStore(windowMs) : postgres;
+      },
+    },
+    { provide: FailedAuthentications, useClass: FailedAuthenticationLimiter },
+  ],
+  exports: [RateWindowStore, FailedAuthentications],
+})
+export class RateLimitModule implements OnApplicationBootstrap, OnApplicationShutdown {
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly store: RateWindowStore,
+    @Inject(POSTGRES_STORE) private readonly postgres: PostgresRateWindowStore,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.store instanceof RedisRateWindowStore) await this.store.open();
+    if (this.store instanceof MemoryRateWindowStore) return;
+    this.timer = setInterval(() => {
+      this.postgres
+        .prune()
+        .catch((error: unknown) => logger.warn({ err: error }, 'Closed request windows could not be pruned.'));
+    }, PRUNE_EVERY_MS);
+  }
+
+  onApplicationShutdown(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    if (this.store instanceof RedisRateWindowStore) this.store.close();
+  }
+}

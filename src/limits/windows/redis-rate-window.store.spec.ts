@@ -1,0 +1,255 @@
+import { jest } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { countedBy, endUser } from '../../../test/support/end-user-windows.js';
+import { eventually, pause } from '../../../test/support/eventually.js';
+import { LONG_WINDOW_SECONDS, SHORT_WINDOW_SECONDS, describeRateWindows } from '../../../test/support/rate-windows.js';
+import { RedisServer } from '../../../test/support/redis-server.js';
+import { testSettings } from '../../../test/support/settings.js';
+import { MemoryRateWindowStore } from './memory-rate-window.store.js';
+import { RateLimitGuard } from './rate-limit.guard.js';
+import { RedisRateWindowStore } from './redis-rate-window.store.js';
+import { RateWindowStore, type RateWindow } from './rate-window.store.js';
+
+const LONG_MS = LONG_WINDOW_SECONDS * 1000;
+const SHORT_MS = SHORT_WINDOW_SECONDS * 1000;
+
+/** The store behind Redis, which replicas share; keeps count of what it was asked. */
+class Behind extends RateWindowStore {
+  asked = 0;
+  private readonly memory: MemoryRateWindowStore;
+
+  constructor(windowMs: number) {
+    super();
+    this.memory = new MemoryRateWindowStore(windowMs);
+  }
+
+  take(key: string, limit: number): RateWindow {
+    this.asked += 1;
+    return this.memory.take(key, limit);
+  }
+
+  peek(key: string, limit: number): RateWindow {
+    this.asked += 1;
+    return this.memory.peek(key, limit);
+  }
+
+  release(key: string, taken: RateWindow): void {
+    this.asked += 1;
+    this.memory.release(key, taken);
+  }
+}
+
+async function open(server: RedisServer, windowMs: number, behind: Behind): Promise<RedisRateWindowStore> {
+  const store = new RedisRateWindowStore(server.url, windowMs, behind);
+  await store.open();
+  return store;
+}
+
+describeRateWindows('windows in Redis, counted by two replicas', async () => {
+  const server = await RedisServer.start();
+  const behind = new Behind(LONG_MS);
+  const long = [await open(server, LONG_MS, behind), await open(server, LONG_MS, behind)];
+  const short = [await open(server, SHORT_MS, behind), await open(server, SHORT_MS, behind)];
+  return {
+    long,
+    short,
+    async close() {
+      for (const store of [...long, ...short]) store.close();
+      await server.stop();
+      expect(behind.asked).toBe(0);
+    },
+  };
+});
+
+describe('windows in Redis', () => {
+  let server: RedisServer;
+  let stores: RedisRateWindowStore[];
+  let behind: Behind;
+
+  const openAll = async (windowMs: number): Promise<void> => {
+    for (const store of stores) store.close();
+    behind = new Behind(windowMs);
+    stores = [await open(server, windowMs, behind), await open(server, windowMs, behind)];
+  };
+
+  beforeEach(async () => {
+    server = await RedisServer.start();
+    stores = [];
+    await openAll(LONG_MS);
+  });
+
+  afterEach(async () => {
+    for (const store of stores) store.close();
+    await server.stop();
+  });
+
+  const takeMany = (count: number, key = 'a', limit = 10): Promise<RateWindow[]> =>
+    Promise.all(Array.from({ length: count }, (_, index) => stores[index % stores.length]!.take(key, limit)));
+  const allowed = (windows: readonly RateWindow[]): number => windows.filter((window) => window.allowed).length;
+  /** Resolves once Redis alone is asked again. */
+  const countedByRedis = (): Promise<void> =>
+    eventually(async () => {
+      const { asked } = behind;
+      await takeMany(2, 'is Redis there', 1);
+      return behind.asked === asked;
+    });
+
+  it('are counted by the store behind it while Redis is gone, without an error', async () => {
+    expect(allowed(await takeMany(10))).toBe(10);
+    await server.kill();
+    const windows = (await Promise.all([takeMany(50), takeMany(50)])).flat();
+    // At most one more window's allowance passes.
+    expect(allowed(windows)).toBe(10);
+    expect(allowed(await takeMany(2))).toBe(0);
+  });
+
+  /** Resolves once both replicas are connected again; asks nothing of them. */
+  const backAgain = async (): Promise<void> => {
+    await server.startAgain();
+    const redis = new Redis(server.url);
+    try {
+      await eventually(async () => {
+        const clients = String(await redis.client('LIST'))
+          .trim()
+          .split('\n');
+        return clients.filter((line) => line.includes('cmd=info')).length >= stores.length;
+      });
+    } finally {
+      redis.disconnect();
+    }
+  };
+  const SOME_TIME_MS = 1500;
+  /** Asks for long enough that Redis, where it is back, is asked too. */
+  const askForSomeTime = async (asked: readonly RateWindowStore[]): Promise<number> => {
+    let passed = 0;
+    for (const until = Date.now() + SOME_TIME_MS; Date.now() < until; await pause(20)) {
+      for (const store of asked) if ((await store.take('a', 10)).allowed) passed += 1;
+    }
+    return passed;
+  };
+
+  it('let no more than one more allowance pass though Redis comes back empty, goes, and comes back', async () => {
+    expect(allowed(await takeMany(10))).toBe(10);
+    let passed = 0;
+    for (let round = 0; round < 2; round += 1) {
+      await server.kill();
+      passed += allowed(await takeMany(20));
+      await backAgain();
+      passed += await askForSomeTime(stores);
+    }
+    expect(passed).toBe(10);
+  });
+
+  it('let no more than one more allowance pass where only one of the replicas was asked while Redis was gone', async () => {
+    await takeMany(10);
+    await server.kill();
+    const [one, other] = stores as [RedisRateWindowStore, RedisRateWindowStore];
+    let passed = 0;
+    for (let index = 0; index < 20; index += 1) if ((await one.take('a', 10)).allowed) passed += 1;
+    await backAgain();
+    passed += await askForSomeTime([other]);
+    expect(passed).toBe(10);
+  });
+
+  it('are counted by Redis alone again one window after it is back, with all that passed since', async () => {
+    await server.kill();
+    expect(allowed(await takeMany(2))).toBe(2);
+    await backAgain();
+    await pause(SOME_TIME_MS);
+    const since = await takeMany(4);
+    expect(allowed(since)).toBe(4);
+    await stores[0]!.release('a', since[0]!);
+    const now = performance.now.bind(performance);
+    const later = jest.spyOn(performance, 'now').mockImplementation(() => now() + 2 * LONG_MS);
+    try {
+      const { asked } = behind;
+      expect(allowed(await takeMany(50))).toBe(7);
+      expect(behind.asked).toBe(asked);
+    } finally {
+      later.mockRestore();
+    }
+  });
+
+  it('are counted by the store behind it while Redis is silent, without an error, and by Redis again when it speaks', async () => {
+    await openAll(SHORT_MS);
+    server.freeze();
+    const windows = (await Promise.all([takeMany(50), takeMany(50)])).flat();
+    expect(allowed(windows)).toBe(10);
+    const { asked } = behind;
+    await takeMany(6);
+    expect(behind.asked).toBe(asked + 6);
+    server.thaw();
+    await countedByRedis();
+  });
+
+  it('are counted by the store behind it where Redis was never there', async () => {
+    await server.kill();
+    const alone = await open(server, LONG_MS, behind);
+    const { asked } = behind;
+    expect((await alone.take('a', 10)).allowed).toBe(true);
+    expect(behind.asked).toBe(asked + 1);
+    alone.close();
+  });
+
+  it('are looked at and given back to without an error while Redis is gone, each place where it was taken', async () => {
+    const inRedis = await takeMany(10);
+    await server.kill();
+    const inBehind = await takeMany(10);
+    const release = (windows: readonly RateWindow[]): Promise<unknown> =>
+      Promise.all(windows.map((window, index) => stores[index % stores.length]!.release('a', window)));
+    // What was lost with Redis is nowhere given back.
+    await release(inRedis);
+    for (const store of stores) expect(await store.peek('a', 10)).toMatchObject({ allowed: false, remaining: 0 });
+    await release(inBehind.slice(0, 3));
+    for (const store of stores) expect(await store.peek('a', 10)).toMatchObject({ allowed: true, remaining: 3 });
+    expect(allowed(await takeMany(20))).toBe(3);
+  });
+
+  it('of an end user admit one more allowance at most when Redis is lost in the middle, and count no request that was refused', async () => {
+    const guards = stores.map(
+      (store) => new RateLimitGuard(store, testSettings({ rateWindowSeconds: LONG_WINDOW_SECONDS })),
+    );
+    const humans = ['ann', 'ben', 'cleo'];
+    const ask = async (count: number, perKey = 37): Promise<Map<string, number>> => {
+      const passed = new Map(humans.map((human) => [human, 0]));
+      await Promise.all(
+        Array.from({ length: count }, async (_, index) => {
+          const human = humans[index % humans.length]!;
+          const principal = endUser('pk', human, { perKey, perHuman: 30 });
+          const counted = await countedBy(guards[index % guards.length]!, { principal });
+          if (counted.allowed) passed.set(human, passed.get(human)! + 1);
+        }),
+      );
+      return passed;
+    };
+    const sum = (counts: ReadonlyMap<string, number>): number => [...counts.values()].reduce((a, b) => a + b, 0);
+
+    expect(sum(await ask(300))).toBe(37);
+    const inTheMiddle = ask(600);
+    await server.kill();
+    const during = await inTheMiddle;
+    const after = await ask(300);
+    expect(sum(during) + sum(after)).toBe(37);
+    // With room in the key's window, each human has what is left of its own.
+    const rest = await ask(600, 1_000_000);
+    for (const human of humans) expect(during.get(human)! + after.get(human)! + rest.get(human)!).toBe(30);
+  });
+
+  it('end with their window, so that Redis does not fill up', async () => {
+    const taken = await takeMany(20);
+    const redis = new Redis(server.url);
+    await stores[0]!.peek('b', 10);
+    await stores[0]!.release('a', taken[0]!);
+    expect(await redis.keys('*')).toEqual(['gatehouse:window:a']);
+    expect(await redis.pttl('gatehouse:window:a')).toBeGreaterThan(0);
+    redis.disconnect();
+  });
+
+  it('end although their end was lost', async () => {
+    const redis = new Redis(server.url);
+    await redis.set('gatehouse:window:a', '10');
+    expect((await takeMany(1))[0]!.allowed).toBe(false);
+    expect(await redis.pttl('gatehouse:window:a')).toBeGreaterThan(0);
+    redis.disconnect();
+  });
+});

@@ -1,0 +1,2 @@
+export { OrgsModule } from './orgs.module.js';
+export { OrgsService } from './orgs.service.js';

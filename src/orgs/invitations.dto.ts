@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { ROLES } from '../identity/index.js';
+import { text } from '../platform/protojson/index.js';
+import { dateTime, id, membershipView, notice, orgView, role } from './orgs.dto.js';
+
+const MAX_EMAIL_LENGTH = 320;
+const EMAIL = z.email();
+
+export const inviteMemberRequest = z.strictObject({
+  email: text(1, MAX_EMAIL_LENGTH)
+    .refine((email) => EMAIL.safeParse(email).success, 'must be an e-mail address')
+    .transform((email) => email.toLowerCase())
+    .meta({ format: 'email' }),
+  role,
+});
+export type InviteMemberRequest = z.output<typeof inviteMemberRequest>;
+
+export const revokeInvitationRequest = z.strictObject({ invitationId: id });
+export type RevokeInvitationRequest = z.output<typeof revokeInvitationRequest>;
+
+export const acceptInvitationRequest = z.strictObject({ token: text(1, 200) });
+export type AcceptInvitationRequest = z.output<typeof acceptInvitationRequest>;
+
+export const invitationView = z.object({
+  id: z.string(),
+  email: z.string(),
+  role: z.enum(ROLES),
+  status: z.enum(['PENDING']),
+  createdAt: dateTime,
+  expiresAt: dateTime,
+});
+
+export const inviteMemberResponse = z.object({
+  invitation: invitationView,
+  link: z.string().optional().meta({ description: 'For the invited person; shown this once.' }),
+  token: z.string().optional().meta({ description: 'What the link carries; shown this once.' }),
+  notice,
+});
+export const listInvitationsResponse = z.object({ invitations: z.array(invitationView), nextPageToken: z.string() });
+export const acceptInvitationResponse = z.object({ org: orgView, membership: membershipView });

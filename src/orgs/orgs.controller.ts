@@ -1,0 +1,111 @@
+import { Controller, HttpCode, Post, Res } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Access, CurrentPrincipal, type AccountPrincipal, type DashboardUserPrincipal } from '../identity/index.js';
+import { Answers, type PageRequest, PlatformBody, SpeaksDialect, pageRequest } from '../platform/http/index.js';
+import { formatTimestamp } from '../platform/protojson/index.js';
+import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
+import {
+  createOrgRequest,
+  createOrgResponse,
+  deleteOrgRequest,
+  empty,
+  getOrgResponse,
+  listOrgsResponse,
+  updateOrgRequest,
+  updateOrgResponse,
+  type CreateOrgRequest,
+  type DeleteOrgRequest,
+  type UpdateOrgRequest,
+} from './orgs.dto.js';
+import { OrgsService, type OrgFounder } from './orgs.service.js';
+import { viewOrg } from './orgs.view.js';
+import { MANAGERS } from './roles.js';
+
+@ApiTags('Orgs')
+@SpeaksDialect('platform')
+@Controller('api/v1/orgs')
+export class OrgsController {
+  constructor(private readonly orgs: OrgsService) {}
+
+  /** Somebody with a tenant is let through to hear 409 rather than 403: they have an org already. */
+  @Post('create')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Make your first org, with its first tenant; you become its owner.' })
+  @Access({ account: true, dashboardUser: true })
+  @Answers(createOrgResponse)
+  async create(
+    @CurrentPrincipal(['account', 'dashboardUser']) principal: AccountPrincipal | DashboardUserPrincipal,
+    @PlatformBody(createOrgRequest) request: CreateOrgRequest,
+    @IdempotencyKey() key: string | null,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    return sendIdempotent(reply, await this.orgs.createOnce(founderOf(principal), request, key));
+  }
+
+  @Post('list')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'The orgs that you belong to, with their tenants, newest first.',
+    description: 'Asked with a token that names no tenant of yours, it also sets your claims anew.',
+  })
+  @Access({ account: true, dashboardUser: true })
+  @Answers(listOrgsResponse)
+  async list(
+    @CurrentPrincipal(['account', 'dashboardUser']) principal: AccountPrincipal | DashboardUserPrincipal,
+    @PlatformBody(pageRequest) request: PageRequest,
+  ): Promise<object> {
+    const { records, nextPageToken } = await this.orgs.list(principal, request);
+    return {
+      orgs: records.map(({ created_at: createdAt, ...org }) => ({ ...org, createdAt: formatTimestamp(createdAt) })),
+      nextPageToken,
+    };
+  }
+
+  @Post('get')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'The org of your tenant, and what you are in it.' })
+  @Access({ dashboardUser: true })
+  @Answers(getOrgResponse)
+  async get(
+    @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
+    @PlatformBody(empty) _request: object,
+  ): Promise<object> {
+    const { tenantId, userId, role } = principal;
+    return { org: viewOrg(await this.orgs.get(principal), tenantId), membership: { userId, role } };
+  }
+
+  @Post('update')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Change what is named; the rest stays. Ids of tenants stay as they are.' })
+  @Access({ dashboardUser: { roles: MANAGERS } })
+  @Answers(updateOrgResponse)
+  async update(
+    @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
+    @PlatformBody(updateOrgRequest) request: UpdateOrgRequest,
+  ): Promise<object> {
+    return { org: viewOrg(await this.orgs.update(principal, request), principal.tenantId) };
+  }
+
+  @Post('delete')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Delete the org with its tenants and all that they have, for good.' })
+  @Access({ dashboardUser: { roles: ['owner'] } })
+  @Answers(empty)
+  async delete(
+    @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
+    @PlatformBody(deleteOrgRequest) { name }: DeleteOrgRequest,
+  ): Promise<object> {
+    await this.orgs.delete(principal, name);
+    return {};
+  }
+}
+
+function founderOf(principal: AccountPrincipal | DashboardUserPrincipal): OrgFounder {
+  return {
+    userId: principal.userId,
+    // Shown to the org's people as theirs: only if the issuer vouches for it.
+    email: principal.emailVerified ? principal.email : null,
+    hasTenant: principal.kind === 'dashboardUser' || principal.claimsTenant,
+  };
+}

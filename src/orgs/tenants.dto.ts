@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { dateTime, id, membershipView, name, notice, typedName } from './orgs.dto.js';
+import { usageLimits, usageLimitView } from '../limits/index.js';
+
+const defaultLimits = usageLimits.meta({
+  description:
+    'What a human may use at first who comes by no key with limits of its own; a type that is not named is unlimited.',
+});
+
+export const createTenantRequest = z.strictObject({ name, defaultLimits: defaultLimits.optional() });
+export type CreateTenantRequest = z.output<typeof createTenantRequest>;
+
+export const tenantIdRequest = z.strictObject({ tenantId: id });
+export type TenantIdRequest = z.output<typeof tenantIdRequest>;
+
+export const updateTenantRequest = z.strictObject({
+  tenantId: id,
+  name: name.optional(),
+  defaultLimits: defaultLimits.optional(),
+});
+export type UpdateTenantRequest = z.output<typeof updateTenantRequest>;
+
+export const deleteTenantRequest = z.strictObject({
+  tenantId: id,
+  name: typedName.meta({ description: "The tenant's name, typed exactly." }),
+});
+export type DeleteTenantRequest = z.output<typeof deleteTenantRequest>;
+
+const tenantView = z.object({
+  id: z.string(),
+  name: z.string(),
+  createdAt: dateTime,
+  defaultLimits: z.array(usageLimitView),
+  current: z.boolean().meta({ description: 'Whether your token is for this one.' }),
+});
+export const createTenantResponse = z.object({ tenant: tenantView, notice });
+export const tenantResponse = z.object({ tenant: tenantView });
+export const listTenantsResponse = z.object({ tenants: z.array(tenantView), nextPageToken: z.string() });
+export const switchTenantResponse = z.object({
+  tenant: z.object({ id: z.string(), orgId: z.string(), name: z.string(), createdAt: dateTime }),
+  membership: membershipView,
+});

@@ -1,4 +1,0 @@
-/** One plain sentence for a person to read. `cause` holds the end of Postgres' log, or the error underneath. */
-export class EmbeddedPostgresError extends Error {
-  override name = 'EmbeddedPostgresError';
-}

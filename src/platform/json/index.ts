@@ -1,0 +1,2 @@
+export * from './json-object.js';
+export { endOfString, parseJson } from './json-text.js';

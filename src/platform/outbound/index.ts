@@ -1,0 +1,3 @@
+export * from './outbound.js';
+export { OutboundModule } from './outbound.module.js';
+export * from './outbound-request.js';

@@ -1,0 +1,106 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { parseJson } from '../json/index.js';
+import { OutboundError, type JsonAnswer, type OutboundCall, type OutboundHandler } from './outbound-request.js';
+
+/** Takes an answer in whole, up to a size, and reads it as JSON. */
+export class JsonCollector implements OutboundHandler {
+  call: OutboundCall | null = null;
+  private status = 0;
+  private headers: IncomingHttpHeaders = {};
+  private readonly chunks: Buffer[] = [];
+  private size = 0;
+
+  constructor(
+    private readonly maxBytes: number,
+    private readonly resolve: (answer: JsonAnswer) => void,
+    private readonly reject: (error: OutboundError) => void,
+  ) {}
+
+  onHeaders(status: number, headers: IncomingHttpHeaders): void {
+    this.status = status;
+    this.headers = headers;
+  }
+
+  onData(chunk: Buffer): void {
+    this.size += chunk.length;
+    if (this.size > this.maxBytes) {
+      this.call?.abort();
+      this.onError(tooLarge(this.maxBytes));
+    } else {
+      this.chunks.push(chunk);
+    }
+  }
+
+  onEnd(): void {
+    this.resolve({
+      status: this.status,
+      headers: this.headers,
+      body: jsonIn(Buffer.concat(this.chunks, this.size)),
+    });
+  }
+
+  onError(error: OutboundError): void {
+    this.reject(error);
+  }
+}
+
+/**
+ * Between a server that a tenant chose and the one who called it: no answer is longer than was asked for, and what is told
+ * of a connection that failed is the same whatever it was that a name led to. The tenant reads these messages; undici's
+ * own would map our network for it.
+ */
+export class GuardedAnswer implements OutboundHandler {
+  call: OutboundCall | null = null;
+  private size = 0;
+
+  constructor(
+    private readonly handler: OutboundHandler,
+    private readonly maxBytes: number,
+  ) {}
+
+  onLate(): boolean {
+    return this.handler.onLate?.() === true;
+  }
+
+  onHeaders(status: number, headers: IncomingHttpHeaders): void {
+    this.handler.onHeaders(status, headers);
+  }
+
+  onData(chunk: Buffer): void {
+    this.size += chunk.length;
+    if (this.size <= this.maxBytes) {
+      this.handler.onData(chunk);
+    } else {
+      this.call?.abort();
+      this.handler.onError(tooLarge(this.maxBytes));
+    }
+  }
+
+  onEnd(): void {
+    this.handler.onEnd();
+  }
+
+  onError(error: OutboundError): void {
+    const { reason, cause } = error;
+    if (reason === 'forbidden') this.handler.onError(forbidden(cause));
+    else if (reason === 'connect')
+      this.handler.onError(new OutboundError('connect', 'No connection came about.', cause));
+    else this.handler.onError(error);
+  }
+}
+
+export function forbidden(cause: unknown): OutboundError {
+  return new OutboundError('forbidden', 'The address is none that may be reached from here.', cause);
+}
+
+function tooLarge(maxBytes: number): OutboundError {
+  return new OutboundError('too_large', `The answer is larger than ${maxBytes} bytes.`);
+}
+
+function jsonIn(bytes: Buffer): unknown {
+  try {
+    return parseJson(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,288 @@
+import type { z } from 'zod';
+import { Fault, type FieldFault } from '../errors/index.js';
+import { type JsonObject, parseJson, parseJsonObject, refuseRepeatedFields } from '../json/index.js';
+import { whyNotStorable, wholeNumber } from './protojson-scalars.js';
+import { fieldOf, shapeOf, type MessageField, type Shape } from './protojson-shape.js';
+
+/**
+ * The platform surface's JSON: Protocol Buffers' JSON mapping, as one piece at the edge. Services never see it.
+ *
+ * In: a field is written in lowerCamelCase or snake_case, not in both; `null` is as if it were absent, but stands in no
+ * list; an unknown field is refused by name. The schema leads: what it does not name is never looked into. Out: see
+ * protojson-answer.ts.
+ */
+
+/** Far deeper than any message of ours; what is deeper would only exhaust the stack. */
+const MAX_DEPTH = 32;
+/** Longer than any list of ours; each entry of a longer one could be an issue of its own. */
+const MAX_ITEMS = 10_000;
+/** An answer to a bad request stays small, whatever was sent: so many faults are told, and so much of a caller's name. */
+const MAX_FAULTS = 10;
+const MAX_NAME_LENGTH = 100;
+const MAX_PATH_LENGTH = 300;
+/** A larger text is not parsed a second time for the sake of a number that should have been a string. */
+const MAX_REPARSED_LENGTH = 100_000;
+
+/** How the caller spelled each field that is not as the schema spells it, by its path in lowerCamelCase. */
+export type Spellings = Map<string, string>;
+
+/**
+ * Reads a request message.
+ *
+ * @param schema a Zod object in lowerCamelCase; whether strict or not, unknown fields are refused
+ * @param spellings filled with how the caller spelled each field
+ * @throws Fault invalid_input with the fields at fault, each as the caller spelled it
+ */
+export function readMessage<T>(body: Buffer, schema: z.ZodType<T>, spellings: Spellings = new Map()): T {
+  const { text, value } = body.length === 0 ? { text: '', value: {} } : parseBody(body);
+  let reader = new MessageReader(spellings, null);
+  let parsed = schema.safeParse(reader.read(value, schema), { error: reasonOf });
+  if (!parsed.success && text.length <= MAX_REPARSED_LENGTH && reader.onlyRounded(parsed.error.issues)) {
+    const { root, exact } = parseLiterals(text);
+    reader = new MessageReader(spellings, exact);
+    parsed = schema.safeParse(reader.read(root, schema), { error: reasonOf });
+  }
+  if (!parsed.success) reader.addIssues(parsed.error.issues);
+  reader.faults.throwIfAny();
+  // Where the reader found no fault, there was none but the schema's, and those were just added.
+  return (parsed as z.ZodSafeParseSuccess<T>).data;
+}
+
+function parseBody(body: Buffer): JsonObject {
+  try {
+    const object = parseJsonObject(body);
+    refuseRepeatedFields(object.text);
+    return object;
+  } catch (error) {
+    throw error instanceof Fault && error.fields.length > 0 ? withShownNames(error) : error;
+  }
+}
+
+function withShownNames({ fields }: Fault): Fault {
+  const faults = new FaultList();
+  for (const { field, reason } of fields) faults.add(shown(field), reason);
+  return faults.toFault();
+}
+
+/** A name that the caller made up, cut to a length and free of what no log or terminal should be given. */
+function shown(name: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is taken out
+  return cutTo(MAX_NAME_LENGTH, name).replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
+}
+
+function cutTo(length: number, name: string): string {
+  return (name.length > length ? `${name.slice(0, length - 1)}…` : name).toWellFormed();
+}
+
+type ExactNumbers = ReadonlyMap<object, ReadonlySet<string>>;
+
+/**
+ * Parses a text again, with an eye on its literals: which whole numbers beyond 2^53, by the object or list that holds them
+ * and their place in it, are just what was written. It must be no deeper than a schema allows: a reviver recurses.
+ */
+function parseLiterals(text: string): { root: unknown; exact: ExactNumbers } {
+  const exact = new Map<object, Set<string>>();
+  const root = parseJson(text, (holder, key, value, source) => {
+    if (!Number.isInteger(value) || Number.isSafeInteger(value)) return;
+    if (wholeNumber(source) === BigInt(value)) exact.set(holder, (exact.get(holder) ?? new Set()).add(key));
+  });
+  return { root, exact };
+}
+
+/** The faults of one request: the first few in full, of the others the number. */
+class FaultList {
+  private readonly faults = new Map<string, FieldFault>();
+  private untold = 0;
+
+  /** One reason for a field: the first. */
+  add(field: string, reason: string): void {
+    if (this.faults.has(field)) return;
+    if (this.faults.size < MAX_FAULTS) this.faults.set(field, { field: cutTo(MAX_PATH_LENGTH, field), reason });
+    else this.untold += 1;
+  }
+
+  get isEmpty(): boolean {
+    return this.faults.size === 0;
+  }
+
+  throwIfAny(): void {
+    if (!this.isEmpty) throw this.toFault();
+  }
+
+  toFault(): Fault {
+    const fields = [...this.faults.values()];
+    const reasons = fields.map(({ field, reason }) => (field === '' ? reason : `${field}: ${reason}`));
+    if (this.untold > 0) reasons.push(`and ${this.untold} more`);
+    return new Fault('invalid_input', reasons.join('; '), { fields });
+  }
+}
+
+type ShapeOf<Kind> = Extract<Shape, { readonly kind: Kind }>;
+
+/** Where a value stands: by the schema's names, and as the caller wrote it. */
+interface Place {
+  readonly path: string;
+  readonly spelled: string;
+  readonly depth: number;
+}
+
+/** Turns a parsed text into what a schema reads: known fields in lowerCamelCase, without nulls. */
+class MessageReader {
+  readonly faults = new FaultList();
+  /** Where an int64 was written as a number that may have been rounded: only its literal could tell. */
+  private readonly roundedPaths = new Set<string>();
+  private readonly refusedPaths = new Set<string>();
+
+  constructor(
+    private readonly spellings: Spellings,
+    private readonly exact: ExactNumbers | null,
+  ) {}
+
+  read(root: unknown, schema: z.core.$ZodType): unknown {
+    return this.value({ root }, 'root', shapeOf(schema), { path: '', spelled: '', depth: 0 });
+  }
+
+  /** Whether nothing else is wrong than numbers whose literals have yet to be looked at. */
+  onlyRounded(issues: readonly z.core.$ZodIssue[]): boolean {
+    return this.faults.isEmpty && issues.every(({ path }) => this.roundedPaths.has(path.map(String).join('.')));
+  }
+
+  /** Adds what the schema found, but for what was refused here already. */
+  addIssues(issues: readonly z.core.$ZodIssue[]): void {
+    for (const issue of issues) {
+      const path = issue.path.map(String).join('.');
+      if (this.refusedPaths.has(path)) continue;
+      const spelled = this.spellings.get(path) ?? path;
+      if (issue.code === 'unrecognized_keys') {
+        for (const key of issue.keys) this.faults.add(this.spellings.get(join(path, key)) ?? join(path, key), UNKNOWN);
+      } else this.faults.add(spelled, issue.message);
+    }
+  }
+
+  private value(holder: object, key: string, shape: Shape, place: Place): unknown {
+    const value = (holder as Record<string, unknown>)[key];
+    if (place.spelled !== place.path) this.spellings.set(place.path, place.spelled);
+    if (shape.kind === 'int64') return this.int64(holder, key, place);
+    if (typeof value !== 'object' || value === null) return shape.kind === 'free' ? this.free(value, place) : value;
+    if (shape.kind === 'scalar') return value;
+    if (place.depth > MAX_DEPTH) throw this.tooDeep(place);
+    if (shape.kind === 'free') return this.free(value, place);
+    // A list where a message belongs, or the other way round, is left for the schema to refuse.
+    if (Array.isArray(value)) return shape.kind === 'list' ? this.list(value, shape, place) : value;
+    if (shape.kind === 'list') return value;
+    return shape.kind === 'map' ? this.map(value, shape, place) : this.message(value, shape, place);
+  }
+
+  private message(value: object, shape: ShapeOf<'message'>, place: Place): unknown {
+    const message: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+    const seen = new Set<MessageField>();
+    for (const key of Object.keys(value)) {
+      const field = fieldOf(shape, key);
+      if (field === undefined) {
+        this.faults.add(join(place.spelled, shown(key)), UNKNOWN);
+        continue;
+      }
+      const at = below(place, field.name, key);
+      if (seen.has(field)) this.faults.add(at.spelled, 'is there twice, in two spellings');
+      else if (!isNull(value, key)) message[field.name] = this.value(value, key, shapeOf(field.schema), at);
+      seen.add(field);
+    }
+    return message;
+  }
+
+  private list(items: readonly unknown[], { item, maxItems }: ShapeOf<'list'>, place: Place): unknown {
+    const most = Math.min(maxItems, MAX_ITEMS);
+    if (items.length > most) return this.refuse(place, `must have at most ${most} items`);
+    const shape = shapeOf(item);
+    return items.map((one, index) => {
+      const at = below(place, String(index));
+      return one === null ? this.refuse(at, NO_NULL) : this.value(items, String(index), shape, at);
+    });
+  }
+
+  /** Keys of a map are no field names: they are the caller's own, and neither renamed nor known. */
+  private map(value: object, shape: ShapeOf<'map'>, place: Place): unknown {
+    const keys = Object.keys(value);
+    if (keys.length > MAX_ITEMS) return this.refuse(place, `must have at most ${MAX_ITEMS} entries`);
+    const entries: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+    for (const key of keys) {
+      const at = below(place, key);
+      const entry = fieldOf(shape, key);
+      if (entry === undefined) this.refuse(at, 'is no key that can be used');
+      else if (isNull(value, key)) this.refuse(at, NO_NULL);
+      else entries[key] = this.value(value, key, shapeOf(entry.schema), at);
+    }
+    return entries;
+  }
+
+  /** Free-form JSON stays as it is, nulls too, as long as it can be stored. */
+  private free(value: unknown, place: Place): unknown {
+    if (typeof value === 'string') {
+      const reason = whyNotStorable(value);
+      return reason === null ? value : this.refuse(place, reason);
+    }
+    if (typeof value !== 'object' || value === null) return value;
+    if (place.depth > MAX_DEPTH) throw this.tooDeep(place);
+    for (const [key, item] of Object.entries(value)) {
+      const at = below(place, key);
+      const reason = whyNotStorable(key);
+      if (reason !== null) this.refuse(at, `as a name ${reason}`);
+      else this.free(item, at);
+    }
+    return value;
+  }
+
+  private int64(holder: object, key: string, { path }: Place): unknown {
+    const value = (holder as Record<string, unknown>)[key];
+    if (typeof value !== 'number' || !Number.isInteger(value) || Number.isSafeInteger(value)) return value;
+    if (this.exact?.get(holder)?.has(key) === true) return BigInt(value);
+    this.roundedPaths.add(path);
+    return value;
+  }
+
+  /** At once, and alone: a schema that follows it all the way down would run out of stack. */
+  private tooDeep({ spelled }: Place): Fault {
+    this.faults.add(spelled, `is nested deeper than ${MAX_DEPTH} levels`);
+    return this.faults.toFault();
+  }
+
+  private refuse({ path, spelled }: Place, reason: string): undefined {
+    this.refusedPaths.add(path);
+    this.faults.add(spelled, reason);
+    return undefined;
+  }
+}
+
+const UNKNOWN = 'is no field of this request';
+const NO_NULL = 'must not be null';
+
+function isNull(holder: object, key: string): boolean {
+  return (holder as Record<string, unknown>)[key] === null;
+}
+
+function below({ path, spelled, depth }: Place, name: string, key = name): Place {
+  return { path: join(path, name), spelled: join(spelled, shown(key)), depth: depth + 1 };
+}
+
+function join(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}
+
+const EXPECTED: Readonly<Record<string, string>> = {
+  object: 'must be an object',
+  record: 'must be an object',
+  array: 'must be a list',
+  string: 'must be a string',
+  number: 'must be a number',
+  int: 'must be a whole number',
+  boolean: 'must be true or false',
+};
+
+/** In our own words, where a schema has none of its own. */
+export const reasonOf: z.core.$ZodErrorMap = (issue) => {
+  if (issue.input === undefined) return 'is required';
+  if (issue.code === 'invalid_type') return EXPECTED[issue.expected];
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
+  if (issue.code === 'invalid_union') return 'has none of the forms that it may have';
+  return undefined;
+};

@@ -1,0 +1,12 @@
+export { ClaimWrites } from './claim-writes.js';
+export { ClaimWritesRepository, type QueuedClaims } from './claim-writes.repository.js';
+export { ClaimsWriter, UnknownUserError, mergeClaims, type DashboardClaims } from './claims-writer.js';
+export { DashboardModule } from './dashboard.module.js';
+export { DASHBOARD_ISSUERS, type DashboardIssuer } from './dashboard.strategy.js';
+export { firebaseAccounts } from './firebase/firebase-account-status.js';
+export { FirebaseAdmin, type FirebaseAdminOptions } from './firebase/firebase-admin.js';
+export { FirebaseAdminModule } from './firebase/firebase-admin.module.js';
+export { FirebaseClaimsWriter } from './firebase/firebase-claims-writer.js';
+export { firebaseIssuer } from './firebase/firebase-issuer.js';
+export { MembershipDirectory, type Membership } from './membership-directory.js';
+export { SigninModule } from './signin.module.js';

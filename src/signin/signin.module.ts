@@ -1,0 +1,18 @@
+import { Global, Module } from '@nestjs/common';
+import { ClaimWrites } from './claim-writes.js';
+import { ClaimWritesRepository } from './claim-writes.repository.js';
+import { DashboardStrategies } from './dashboard.strategy.js';
+import { CachedMembershipDirectory, MembershipDirectory } from './membership-directory.js';
+
+/** The dashboard's sign-in. Its issuers and the writer of their claims come from the composition root, by mode. */
+@Global()
+@Module({
+  providers: [
+    ClaimWrites,
+    ClaimWritesRepository,
+    DashboardStrategies,
+    { provide: MembershipDirectory, useClass: CachedMembershipDirectory },
+  ],
+  exports: [ClaimWrites, ClaimWritesRepository, MembershipDirectory],
+})
+export class SigninModule {}

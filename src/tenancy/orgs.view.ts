@@ -1,7 +1,0 @@
-import { formatTimestamp } from '../platform/http/index.js';
-import type { OrgRecord } from './orgs.repository.js';
-
-/** An org as its people see it from one of its tenants. */
-export function viewOrg({ id, name, slug, createdAt }: OrgRecord, tenantId: string): object {
-  return { id, tenantId, name, slug, createdAt: formatTimestamp(createdAt) };
-}

@@ -1,0 +1,125 @@
+/**
+ * What a call costs Postgres must not hang on when its plan was made: a connection that made one while the ledger was empty
+ * keeps it until the table is analyzed, a minute into the first load or later.
+ */
+import { randomUUID } from 'node:crypto';
+import { makeLedgerTenant, reservation, settlement } from '../../../test/support/ledger-process.js';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { connectionTo } from '../../../test/support/sql.js';
+import { RESERVE, SETTLE, reserveValues, settleValues } from './ledger-statements.js';
+
+const UNIT = 1_000_000n;
+const PRICE = { inputPicoUsd: 2n * UNIT, outputPicoUsd: 8n * UNIT };
+const ROWS = 100_000;
+const HUMANS = 20_000;
+/** Postgres makes five plans for the values that it is given, and then may keep one for all. */
+const PLANS = 8;
+
+let database: TestDatabase;
+let client: ReturnType<typeof connectionTo>;
+let leaseId: string;
+
+/** A ledger of no call, and two humans. */
+async function start(): Promise<void> {
+  database = await createTestDatabase();
+  await makeLedgerTenant(database.superuserUrl);
+  client = connectionTo(database.superuserUrl);
+  await client.connect();
+  leaseId = randomUUID();
+  await client.query('ALTER TABLE usage_records SET (autovacuum_enabled = off)');
+  await client.query('ALTER TABLE humans SET (autovacuum_enabled = off)');
+  await client.query('SELECT renew_lease($1, NULL)', [leaseId]);
+  await mention('human-1', 'human-7');
+}
+
+afterEach(async () => {
+  await client.end();
+  await database.drop();
+});
+
+/** Some humans, with limits. */
+async function mention(...humans: readonly string[]): Promise<void> {
+  await client.query(
+    "SELECT add_humans(array_fill('acme'::text, ARRAY[$2::int]), $1, array_fill(NULL::text, ARRAY[$2::int]))",
+    [humans, humans.length],
+  );
+  await client.query(
+    `UPDATE humans SET token_cnt = 1e15, request_cnt = 1e15, cost_micros = 1e15 WHERE human = ANY ($1)`,
+    [humans],
+  );
+}
+
+/** How many rows of the tables that grow this transaction has read, by whatever way. */
+async function rowsRead(): Promise<number> {
+  const { rows } = await client.query<{ read: string }>(
+    `SELECT sum(seq_tup_read + idx_tup_fetch) AS read FROM pg_stat_xact_user_tables
+     WHERE relname IN ('usage_records', 'humans')`,
+  );
+  return Number(rows[0]?.read);
+}
+
+async function callOf(size: number, human: (index: number) => string | null): Promise<void> {
+  const items = Array.from({ length: size }, (_, index) => reservation({ human: human(index), price: PRICE }));
+  const { rows } = await client.query<{ verdicts: unknown[] | null }>({
+    ...RESERVE,
+    values: [...reserveValues(leaseId, items)],
+  });
+  expect(rows[0]?.verdicts?.filter((verdict) => verdict !== null) ?? []).toEqual([]);
+  const settlements = items.map(({ id }) => settlement(id, { costPicoUsd: 10n }));
+  await client.query({ ...SETTLE, values: [...settleValues(settlements)] });
+}
+
+it.each([
+  ['one call', 1, 'never analyzed', false],
+  ['one call', 1, 'analyzed', false],
+  ['many calls at once', 200, 'never analyzed', false],
+  ['many calls at once', 200, 'analyzed', false],
+  ['calls of which a webhook is told', 20, 'never analyzed', true],
+  ['calls of which a webhook is told', 20, 'analyzed', true],
+])(
+  '%s read few rows of a long ledger, by plans that were made while it was short (%#: %i, %s)',
+  async (_what, size, known, told) => {
+    await start();
+    if (known === 'analyzed') await client.query('ANALYZE');
+    if (told) {
+      await client.query(
+        "INSERT INTO webhook_endpoints (id, tenant_id, url, created_by) VALUES ('we_1', 'acme', 'https://a.example', 'ann')",
+      );
+      await client.query("INSERT INTO webhook_subscriptions VALUES ('acme', 'we_1', 'usage.tracked')");
+    }
+    for (let plan = 0; plan < PLANS; plan += 1) await callOf(size, () => 'human-1');
+    await client.query(
+      `INSERT INTO usage_records (id, tenant_id, key_id, request_id, provider, model, streamed, reserved_input_tokens,
+                                reserved_output_tokens, lease_id, state, outcome, settled_at)
+     SELECT gen_random_uuid(), 'acme', 'key_1', 'req_0', 'dummy', 'dummy', false, 1, 1, $1, 'SETTLED', 'OK', now()
+     FROM generate_series(1, $2)`,
+      [leaseId, ROWS],
+    );
+    await mention(...Array.from({ length: HUMANS }, (_, index) => `human-${index + 10}`));
+
+    await client.query('BEGIN');
+    const before = await rowsRead();
+    await callOf(size, (index) => (index % 2 === 0 ? 'human-7' : 'human-1'));
+    const read = (await rowsRead()) - before;
+    await client.query('COMMIT');
+    expect(read).toBeLessThan(20 * size);
+  },
+);
+
+it('a settlement changes its row in place, and touches no index', async () => {
+  const changed = async (): Promise<{ updates: number; inPlace: number }> => {
+    const { rows } = await client.query<{ updates: number; inPlace: number }>(
+      `SELECT n_tup_upd::int AS updates, n_tup_hot_upd::int AS "inPlace" FROM pg_stat_xact_user_tables
+       WHERE relname = 'usage_records'`,
+    );
+    return rows[0]!;
+  };
+  await start();
+  await client.query('BEGIN');
+  const before = await changed();
+  for (let batch = 0; batch < 20; batch += 1) await callOf(30, () => 'human-1');
+  const after = await changed();
+  await client.query('COMMIT');
+  expect(after.updates - before.updates).toBe(600);
+  expect(after.inPlace - before.inPlace).toBe(600);
+});

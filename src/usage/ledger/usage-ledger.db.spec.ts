@@ -1,0 +1,438 @@
+import { randomUUID } from 'node:crypto';
+import { eventually, pause, watch } from '../../../test/support/eventually.js';
+import {
+  ledgerRows,
+  reservation,
+  settlement,
+  startLedgerProcess,
+  type LedgerProcess,
+  makeLedgerTenant,
+} from '../../../test/support/ledger-process.js';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { isCallOf } from '../../../test/support/postgres-proxy.js';
+import { connectionTo, rowsOf } from '../../../test/support/sql.js';
+
+const UNAVAILABLE = { kind: 'unavailable', status: 503, retryAfterSeconds: expect.any(Number) as number };
+
+let database: TestDatabase;
+let running: LedgerProcess[];
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  await makeLedgerTenant(database.superuserUrl);
+  running = [];
+});
+
+afterEach(async () => {
+  for (const one of running) await one.stop();
+  await database.drop();
+});
+
+async function start(
+  ...[overrides, run]: [Parameters<typeof startLedgerProcess>[1]?, boolean?]
+): Promise<LedgerProcess> {
+  const started = await startLedgerProcess(database.ownerUrl, overrides, run);
+  running.push(started);
+  return started;
+}
+
+const rows = (id: string) => ledgerRows(database.superuserUrl, id);
+const countRows = async (): Promise<number> =>
+  (await rowsOf(database.superuserUrl, 'SELECT 1 FROM usage_records')).length;
+const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID());
+
+/** A transaction behind the service's back, ended by `end`. */
+async function transaction(
+  ...statements: [string, unknown[]?][]
+): Promise<{ end(how: 'COMMIT' | 'ROLLBACK'): Promise<void> }> {
+  const client = connectionTo(database.superuserUrl);
+  await client.connect();
+  await client.query('BEGIN');
+  for (const [text, values] of statements) await client.query(text, values);
+  return {
+    async end(how) {
+      await client.query(how);
+      await client.end();
+    },
+  };
+}
+
+/** Resolves once a statement of the service waits for a lock. */
+const waitsForLock = (name: string): Promise<void> =>
+  eventually(async () => {
+    const waiting = await rowsOf(
+      database.superuserUrl,
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1",
+      [`%${name}(%`],
+    );
+    return waiting.length === 1;
+  });
+
+describe('a reservation', () => {
+  it('is answered once its row is committed, and not before', async () => {
+    const { ledger } = await start();
+    const { id } = reservation();
+    const lock = await transaction(['LOCK TABLE usage_records IN SHARE ROW EXCLUSIVE MODE']);
+    const reserved = watch(ledger.reserve(reservation({ id })));
+    await waitsForLock('reserve_usage');
+    expect(reserved.ending).toBeUndefined();
+    await lock.end('ROLLBACK');
+    await eventually(() => reserved.ending !== undefined);
+    expect(reserved.ending).toEqual({ value: { limited: false, outputTokens: 1000 } });
+    expect(await rows(id)).toEqual([
+      expect.objectContaining({ state: 'RESERVED', kind: 'CALL', outcome: null, input_tokens: 0, output_tokens: 0 }),
+    ]);
+  });
+
+  it('of many calls at once is one statement, and every call has its row', async () => {
+    const { ledger, proxy } = await start();
+    await ledger.reserve(reservation());
+    proxy.statements = 0;
+    const made = ids(400);
+    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
+    expect(proxy.statements).toBe(1);
+    expect(await countRows()).toBe(401);
+  });
+
+  it('that Postgres refuses fails alone', async () => {
+    const { ledger } = await start();
+    const made = ids(6);
+    const results = await Promise.allSettled(
+      made.map((id, index) =>
+        ledger.reserve(
+          reservation({
+            id,
+            ...(index === 2 ? { model: 'a\u0000b' } : {}),
+            ...(index === 4 ? { reservedInputTokens: -1 } : {}),
+          }),
+        ),
+      ),
+    );
+    expect(results.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+    expect(await countRows()).toBe(4);
+  });
+
+  it('that is made twice under one id counts once', async () => {
+    const { ledger } = await start();
+    const { id } = reservation();
+    await Promise.all([ledger.reserve(reservation({ id })), ledger.reserve(reservation({ id }))]);
+    await ledger.reserve(reservation({ id }));
+    expect(await countRows()).toBe(1);
+  });
+});
+
+describe('a reservation whose commit nobody heard of', () => {
+  it('is refused, and its row settled as not sent', async () => {
+    const { ledger, proxy } = await start();
+    const { id } = reservation();
+    let called = false;
+    proxy.judge = (message) => {
+      called ||= isCallOf('reserve_usage', message);
+      // The statement is done and committed; its answer is lost.
+      if (!called || message.from === 'client' || message.type !== 'Z') return 'pass';
+      proxy.judge = () => 'pass';
+      return 'cut-before';
+    };
+    await expect(ledger.reserve(reservation({ id }))).rejects.toMatchObject(UNAVAILABLE);
+    await eventually(async () => (await rows(id))[0]?.state === 'SETTLED');
+    expect(await rows(id)).toEqual([
+      expect.objectContaining({ outcome: 'NOT_SENT', input_tokens: 0, output_tokens: 0, status_code: null }),
+    ]);
+  });
+
+  it('is refused, and leaves no row where it never reached Postgres', async () => {
+    const { ledger, proxy } = await start();
+    proxy.judge = (message) => {
+      if (!isCallOf('reserve_usage', message)) return 'pass';
+      proxy.judge = () => 'pass';
+      return 'cut-before';
+    };
+    await expect(ledger.reserve(reservation())).rejects.toMatchObject(UNAVAILABLE);
+    await ledger.flush();
+    expect(await countRows()).toBe(0);
+  });
+
+  it('is settled as not sent although it is committed long after its connection was lost', async () => {
+    const { ledger, proxy } = await start();
+    const { id } = reservation();
+    const lease = randomUUID();
+    const rival = await transaction([
+      `INSERT INTO usage_records (id, tenant_id, request_id, provider, model, streamed, reserved_input_tokens, reserved_output_tokens, lease_id)
+       VALUES ($1, 'x', 'x', 'x', 'x', false, 0, 0, $2)`,
+      [id, lease],
+    ]);
+    const reserved = watch(ledger.reserve(reservation({ id })));
+    await waitsForLock('reserve_usage');
+    proxy.tcp.cut();
+    await eventually(() => reserved.ending !== undefined);
+    expect(reserved.ending).toMatchObject({ error: UNAVAILABLE });
+    await ledger.flush();
+    await rival.end('ROLLBACK');
+    await eventually(async () => (await rows(id))[0]?.state === 'RESERVED');
+    await eventually(async () => (await rows(id))[0]?.state === 'SETTLED');
+    expect(await rows(id)).toEqual([expect.objectContaining({ outcome: 'NOT_SENT', output_tokens: 0 })]);
+  });
+});
+
+describe('a database that is away', () => {
+  it('refuses every reservation with 503 where it takes no connection, and takes them again when it does', async () => {
+    const { ledger, proxy } = await start();
+    proxy.tcp.refuse(true);
+    proxy.tcp.cut();
+    const results = await Promise.allSettled(ids(5).map((id) => ledger.reserve(reservation({ id }))));
+    for (const result of results) expect(result).toMatchObject({ status: 'rejected', reason: UNAVAILABLE });
+    proxy.tcp.refuse(false);
+    const { id } = reservation();
+    await eventually(() => ledger.reserve(reservation({ id })).then(() => true));
+    expect(await countRows()).toBe(1);
+  });
+
+  it('refuses every reservation with 503 where it is silent, at once whoever comes later, and none of them is charged', async () => {
+    const { ledger, proxy } = await start();
+    await ledger.reserve(reservation());
+    proxy.tcp.freeze();
+    const [first, queued, ...late] = ids(5);
+    const early = [watch(ledger.reserve(reservation({ id: first! })))];
+    await pause(50);
+    early.push(watch(ledger.reserve(reservation({ id: queued! }))));
+    await eventually(() => early.every(({ ending }) => ending !== undefined));
+    for (const { ending } of early) expect(ending).toMatchObject({ error: UNAVAILABLE });
+    for (const id of late) await expect(ledger.reserve(reservation({ id }))).rejects.toMatchObject(UNAVAILABLE);
+    proxy.tcp.thaw();
+    await eventually(() => ledger.reserve(reservation()).then(() => true));
+    await eventually(async () => (await rows(first!))[0]?.state !== 'RESERVED');
+    for (const id of [first!, queued!, ...late]) {
+      for (const row of await rows(id))
+        expect(row).toMatchObject({ state: 'SETTLED', outcome: 'NOT_SENT', input_tokens: 0, output_tokens: 0 });
+    }
+  });
+
+  it('takes reservations again on new connections where those that were open never answer again', async () => {
+    const { ledger, proxy } = await start();
+    await ledger.reserve(reservation());
+    proxy.tcp.abandon();
+    await expect(ledger.reserve(reservation())).rejects.toMatchObject(UNAVAILABLE);
+    await eventually(() => ledger.reserve(reservation()).then(() => true), 20_000);
+  });
+
+  it('gets every settlement that waited meanwhile, once it is back', async () => {
+    const { ledger, proxy } = await start();
+    const made = ids(20);
+    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
+    proxy.tcp.refuse(true);
+    proxy.tcp.cut();
+    for (const [index, id] of made.entries()) ledger.settle(settlement(id, { outputTokens: index }));
+    expect(ledger.pendingSettlements).toBe(20);
+    await pause(600);
+    expect(ledger.pendingSettlements).toBe(20);
+    proxy.tcp.refuse(false);
+    await eventually(() => ledger.pendingSettlements === 0);
+    for (const [index, id] of made.entries())
+      expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', output_tokens: index })]);
+  });
+
+  it('gets them also where the connections that were open never answer again', async () => {
+    const { ledger, proxy } = await start();
+    const { id } = reservation();
+    await ledger.reserve(reservation({ id }));
+    proxy.tcp.abandon();
+    ledger.settle(settlement(id));
+    await eventually(async () => (await rows(id))[0]?.state === 'SETTLED', 20_000);
+  });
+
+  it('refuses new calls with 503 at once while as many settlements wait as may, and not for longer', async () => {
+    const { ledger, proxy } = await start({ ledgerQueueLimit: 3 });
+    const made = ids(3);
+    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
+    proxy.tcp.refuse(true);
+    proxy.tcp.cut();
+    for (const id of made) ledger.settle(settlement(id));
+    proxy.statements = 0;
+    await expect(ledger.reserve(reservation())).rejects.toMatchObject(UNAVAILABLE);
+    expect(proxy.statements).toBe(0);
+    proxy.tcp.refuse(false);
+    await eventually(() => ledger.reserve(reservation()).then(() => true));
+    for (const id of made) expect((await rows(id))[0]!.state).toBe('SETTLED');
+  });
+
+  it('leaves no refused call open behind it', async () => {
+    const { ledger, lease, proxy } = await start({}, true);
+    const oldestOpen = async (): Promise<Date | null> => {
+      await lease.renew();
+      const [row] = await rowsOf<{ oldest_open_at: Date | null }>(
+        database.superuserUrl,
+        'SELECT oldest_open_at FROM process_leases WHERE id = $1',
+        [lease.id],
+      );
+      return row!.oldest_open_at;
+    };
+    const { id } = reservation();
+    await ledger.reserve(reservation({ id }));
+    expect(await oldestOpen()).not.toBeNull();
+    ledger.settle(settlement(id));
+    await eventually(async () => (await oldestOpen()) === null);
+    proxy.tcp.freeze();
+    const waiting = watch(ledger.reserve(reservation()));
+    await pause(50);
+    const queued = watch(ledger.reserve(reservation()));
+    await eventually(() => waiting.ending !== undefined && queued.ending !== undefined);
+    await expect(ledger.reserve(reservation())).rejects.toMatchObject(UNAVAILABLE);
+    proxy.tcp.thaw();
+    await eventually(() => ledger.pendingSettlements === 0);
+    await eventually(async () => (await oldestOpen()) === null);
+  });
+});
+
+describe('a settlement', () => {
+  it('writes the truth about its call', async () => {
+    const { ledger, lease } = await start();
+    const { id } = reservation();
+    await ledger.reserve(reservation({ id }));
+    ledger.settle(
+      settlement(id, {
+        outcome: 'CLIENT_ABORTED',
+        statusCode: 200,
+        inputTokens: 3,
+        outputTokens: 5,
+        estimated: true,
+        latencyMs: 1234.5,
+      }),
+    );
+    await ledger.flush();
+    expect(await rows(id)).toEqual([
+      {
+        id,
+        kind: 'CALL',
+        adjusts: null,
+        state: 'SETTLED',
+        outcome: 'CLIENT_ABORTED',
+        status_code: 200,
+        input_tokens: 3,
+        output_tokens: 5,
+        estimated: true,
+        latency_ms: 1235,
+        lease_id: lease.id,
+      },
+    ]);
+  });
+
+  it("happens once: a second one changes nothing, and an estimate never replaces a provider's zero", async () => {
+    const { ledger } = await start();
+    const { id } = reservation();
+    await ledger.reserve(reservation({ id }));
+    ledger.settle(settlement(id, { inputTokens: 0, outputTokens: 0 }));
+    await ledger.flush();
+    const settled = await rows(id);
+    ledger.settle(settlement(id, { outcome: 'SHUTDOWN', inputTokens: 50, outputTokens: 60, estimated: true }));
+    await ledger.flush();
+    expect(await rows(id)).toEqual(settled);
+    expect(settled).toEqual([
+      expect.objectContaining({ input_tokens: 0, output_tokens: 0, estimated: false, outcome: 'OK' }),
+    ]);
+  });
+
+  it('happens once although two come in one moment: the first one counts', async () => {
+    const { ledger } = await start();
+    const made = ids(40);
+    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
+    for (const id of made) ledger.settle(settlement(id, { outputTokens: 1 }));
+    for (const id of made) ledger.settle(settlement(id, { outcome: 'SHUTDOWN', outputTokens: 2 }));
+    await ledger.flush();
+    for (const id of made)
+      expect(await rows(id)).toEqual([expect.objectContaining({ outcome: 'OK', output_tokens: 1 })]);
+  });
+
+  it('of a call that was never reserved writes nothing', async () => {
+    const { ledger } = await start();
+    ledger.settle(settlement(randomUUID()));
+    await ledger.flush();
+    expect(await countRows()).toBe(0);
+  });
+
+  it('of many calls at once is one statement', async () => {
+    const { ledger, proxy } = await start();
+    const made = ids(300);
+    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
+    proxy.statements = 0;
+    for (const id of made) ledger.settle(settlement(id));
+    await ledger.flush();
+    expect(proxy.statements).toBe(1);
+    expect(await rowsOf(database.superuserUrl, "SELECT 1 FROM usage_records WHERE state = 'SETTLED'")).toHaveLength(
+      300,
+    );
+  });
+
+  it('that Postgres refuses holds up no other', async () => {
+    const { ledger } = await start();
+    const made = ids(5);
+    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
+    for (const [index, id] of made.entries()) ledger.settle(settlement(id, index === 2 ? { inputTokens: NaN } : {}));
+    await ledger.flush();
+    const states = await Promise.all(made.map(async (id) => (await rows(id))[0]!.state));
+    expect(states).toEqual(['SETTLED', 'SETTLED', 'RESERVED', 'SETTLED', 'SETTLED']);
+    expect(ledger.pendingSettlements).toBe(0);
+  });
+
+  it('is not lost where the database goes away while a refused one is sorted out', async () => {
+    const { ledger, proxy } = await start();
+    const made = ids(3);
+    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
+    let settles = 0;
+    proxy.judge = (message) => {
+      if (!isCallOf('settle_usage', message)) return 'pass';
+      settles += 1;
+      return settles === 2 ? 'cut-before' : 'pass';
+    };
+    for (const [index, id] of made.entries()) ledger.settle(settlement(id, index === 2 ? { inputTokens: NaN } : {}));
+    await eventually(() => ledger.pendingSettlements === 0);
+    expect(settles).toBeGreaterThanOrEqual(2);
+    for (const id of made.slice(0, 2))
+      expect((await rows(id))[0]).toMatchObject({ state: 'SETTLED', output_tokens: 11 });
+  });
+
+  it('whose answer was lost is written once', async () => {
+    const { ledger, proxy } = await start();
+    const { id } = reservation();
+    await ledger.reserve(reservation({ id }));
+    let called = false;
+    proxy.judge = (message) => {
+      called ||= isCallOf('settle_usage', message);
+      if (!called || message.from === 'client' || message.type !== 'Z') return 'pass';
+      proxy.judge = () => 'pass';
+      return 'cut-before';
+    };
+    ledger.settle(settlement(id));
+    await eventually(() => ledger.pendingSettlements === 0);
+    expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', input_tokens: 7, output_tokens: 11 })]);
+  });
+
+  it('that is told as the service stops is written though its connection breaks then', async () => {
+    const { ledger, proxy } = await start();
+    const { id } = reservation();
+    await ledger.reserve(reservation({ id }));
+    proxy.judge = (message) => {
+      if (!isCallOf('settle_usage', message)) return 'pass';
+      proxy.judge = () => 'pass';
+      return 'cut-before';
+    };
+    ledger.settle(settlement(id));
+    await ledger.beforeApplicationShutdown();
+    expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', output_tokens: 11 })]);
+  });
+
+  it('that is told before the service stops is written before it has stopped', async () => {
+    const process = await start();
+    const made = ids(50);
+    await Promise.all(made.map((id) => process.ledger.reserve(reservation({ id }))));
+    for (const id of made) process.ledger.settle(settlement(id));
+    await process.stop();
+    expect(await rowsOf(database.superuserUrl, "SELECT 1 FROM usage_records WHERE state = 'SETTLED'")).toHaveLength(50);
+  });
+});

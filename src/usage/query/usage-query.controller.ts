@@ -1,0 +1,49 @@
+import { Controller, HttpCode, Post, StreamableFile } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Access, CurrentPrincipal } from '../../identity/index.js';
+import { Answers, PlatformBody, SpeaksDialect } from '../../platform/http/index.js';
+import { formatTimestamp } from '../../platform/protojson/index.js';
+import { queryUsageRequest, queryUsageResponse, type QueryUsageRequest } from './usage-query.dto.js';
+import { UsageQueryService, type UsageReader, type UsageTable } from './usage-query.service.js';
+
+const CSV = 'text/csv; charset=utf-8';
+
+/** All of a tenant's usage is for the tenant alone: whoever is one of its humans, or acts as one, sees none of it here. */
+@ApiTags('Usage')
+@SpeaksDialect('platform')
+@Controller('api/v1/usage')
+export class UsageQueryController {
+  constructor(private readonly usage: UsageQueryService) {}
+
+  @Post('query')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'What was used, by human, key, model, hour or day.',
+    description:
+      'The sums of the ledger: calls that are over, by when they began, and what was reported. Calls under way are not in it. Whole numbers and decimals come as strings, exact to the last digit.',
+  })
+  @Access({ dashboardUser: { scope: 'usage:read' }, secretKey: { scope: 'usage:read' } })
+  @Answers(queryUsageResponse, { orFile: CSV })
+  async query(
+    @CurrentPrincipal(['dashboardUser', 'secretKey']) principal: UsageReader,
+    @PlatformBody(queryUsageRequest) request: QueryUsageRequest,
+  ): Promise<object> {
+    if (request.format === 'CSV') return fileOf(await this.usage.table(principal, request));
+    const { from, before, ...page } = await this.usage.page(principal, request);
+    return { startTime: formatTimestamp(from), endTime: formatTimestamp(before), ...page };
+  }
+}
+
+function fileOf({ from, before, csv }: UsageTable): StreamableFile {
+  const bytes = Buffer.from(csv);
+  const name = `usage-${dayOf(from)}-${dayOf(before)}.csv`;
+  return new StreamableFile(bytes, {
+    type: CSV,
+    length: bytes.length,
+    disposition: `attachment; filename="${name}"`,
+  });
+}
+
+function dayOf(time: Date): string {
+  return formatTimestamp(time).slice(0, 10);
+}

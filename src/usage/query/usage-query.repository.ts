@@ -1,0 +1,124 @@
+import { Injectable } from '@nestjs/common';
+import { Database, isCanceled, type TenantTransaction } from '../../platform/database/index.js';
+import { Fault } from '../../platform/errors/index.js';
+import { cursorStatement, pageStatement } from './usage-query-statement.js';
+import type { Group } from './usage-query.dto.js';
+
+/** Shorter than a connection's patience: what takes longer is told so, and does not cost the connection. */
+const STATEMENT_TIMEOUT_MS = 4000;
+const FETCHED_AT_ONCE = 500;
+
+export interface UsageQuery {
+  readonly tenantId: string;
+  readonly groupBy: readonly Group[];
+  readonly from: Date;
+  /** Exclusive. */
+  readonly before: Date;
+  /** Null: any. */
+  readonly humanId: string | null;
+  readonly keyId: string | null;
+  readonly model: string | null;
+}
+
+/** Sums as decimal digits: requests and tokens whole, the others in millionths. */
+export interface UsageSums {
+  readonly requests: string;
+  readonly input_tokens: string;
+  readonly output_tokens: string;
+  readonly cost: string;
+  readonly unpriced: string;
+  readonly conversational: string;
+  readonly voice: string;
+  readonly memory: string;
+}
+
+/** One group; what it is not grouped by, or has none of, is empty. */
+export interface UsageRow extends UsageSums {
+  readonly bucket: Date;
+  readonly model: string;
+  readonly key_id: string;
+  readonly human_id: string;
+  /** Null: nobody's, or erased. */
+  readonly human: string | null;
+}
+
+export type UsageCursor = Pick<UsageRow, 'bucket' | 'model' | 'key_id' | 'human_id'>;
+
+type Totals = { readonly [Name in keyof UsageSums as `total_${Name}`]: string };
+type PageRow = Totals & (UsageRow | { readonly bucket: null });
+
+/** The ledger added up, and nothing but read. */
+@Injectable()
+export class UsageQueryRepository {
+  constructor(private readonly database: Database) {}
+
+  /** @throws Fault invalid_input: there is more than can be added up in time */
+  async transaction<T>(tenantId: string, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.database.withTenant(tenantId, async (tx) => {
+        await tx.$executeRawUnsafe(`SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
+        // Compiling these sums would cost more than they do.
+        await tx.$executeRawUnsafe('SET LOCAL jit = off');
+        return work(tx);
+      });
+    } catch (error) {
+      if (!isCanceled(error)) throw error;
+      const reason = 'begins a time with more usage than can be added up at once; ask for a shorter one';
+      throw new Fault('invalid_input', `startTime: ${reason}`, { fields: [{ field: 'startTime', reason }] });
+    }
+  }
+
+  /** Later than whatever was written until now: the ledger's times are rounded to milliseconds. */
+  async now(tx: TenantTransaction): Promise<Date> {
+    const [row] = await tx.$queryRawUnsafe<{ now: Date }[]>("SELECT clock_timestamp() + interval '2 ms' AS now");
+    if (row === undefined) throw new TypeError('The database told no time.');
+    return row.now;
+  }
+
+  /** Null: nobody has that name. */
+  async humanIdOf(tx: TenantTransaction, tenantId: string, human: string): Promise<string | null> {
+    const found = await tx.human.findFirst({ where: { tenantId, human }, select: { id: true } });
+    return found?.id ?? null;
+  }
+
+  async page(
+    tx: TenantTransaction,
+    query: UsageQuery,
+    after: UsageCursor | null,
+    take: number,
+  ): Promise<{ rows: UsageRow[]; totals: UsageSums }> {
+    const found = await tx.$queryRawUnsafe<PageRow[]>(pageStatement(query.groupBy), ...valuesOf(query, after), take);
+    const [first] = found;
+    if (first === undefined) throw new TypeError('A sum has one row.');
+    return {
+      rows: found.filter((row): row is UsageRow & Totals => row.bucket !== null),
+      totals: {
+        requests: first.total_requests,
+        input_tokens: first.total_input_tokens,
+        output_tokens: first.total_output_tokens,
+        cost: first.total_cost,
+        unpriced: first.total_unpriced,
+        conversational: first.total_conversational,
+        voice: first.total_voice,
+        memory: first.total_memory,
+      },
+    };
+  }
+
+  /** All groups, a few at a time, so that neither Postgres' answer nor its reading is ever large. */
+  async *all(tx: TenantTransaction, query: UsageQuery): AsyncGenerator<UsageRow[]> {
+    await tx.$executeRawUnsafe(cursorStatement(query.groupBy), ...valuesOf(query, null));
+    for (;;) {
+      const rows = await tx.$queryRawUnsafe<UsageRow[]>(`FETCH ${FETCHED_AT_ONCE} FROM usage_rows`);
+      if (rows.length > 0) yield rows;
+      if (rows.length < FETCHED_AT_ONCE) return;
+    }
+  }
+}
+
+function valuesOf({ tenantId, from, before, humanId, keyId, model }: UsageQuery, after: UsageCursor | null): unknown[] {
+  return [
+    ...[tenantId, from.toISOString(), before.toISOString(), humanId, keyId, model],
+    ...[after?.bucket.toISOString() ?? 'infinity', after?.model ?? '', after?.key_id ?? '', after?.human_id ?? ''],
+  ];
+}

@@ -1,0 +1,140 @@
+import { Injectable } from '@nestjs/common';
+import type { DashboardUserPrincipal, SecretKeyPrincipal } from '../../identity/index.js';
+import type { TenantTransaction } from '../../platform/database/index.js';
+import { invalidField } from '../../platform/errors/index.js';
+import { PageTokens } from '../../platform/http/index.js';
+import { QueryTurns } from './query-turns.js';
+import { csvHeader, csvLines } from './usage-csv.js';
+import type { Measures, QueryUsageRequest, UsageRowView } from './usage-query.dto.js';
+import { UsageQueryRepository, type UsageCursor, type UsageQuery } from './usage-query.repository.js';
+import { viewSums, viewUsageRow } from './usage-query.view.js';
+
+/** Who may look at all of a tenant's usage: its people and its servers. */
+export type UsageReader = DashboardUserPrincipal | SecretKeyPrincipal;
+
+const DAY_MS = 24 * 60 * 60_000;
+const DEFAULT_DAYS = 30;
+const MAX_DAYS = 366;
+const DEFAULT_PAGE_SIZE = 50;
+const MAX_CSV_ROWS = 50_000;
+const AT_ONCE = 2;
+const MAY_WAIT = 30;
+/** The first that a timestamp can say. */
+const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
+/** Nobody has this id: a name that nobody has is on no row. */
+const NOBODY = '';
+
+export interface UsagePage {
+  readonly from: Date;
+  readonly before: Date;
+  readonly rows: UsageRowView[];
+  readonly totals: Measures;
+  readonly nextPageToken: string;
+}
+
+export interface UsageTable {
+  readonly from: Date;
+  readonly before: Date;
+  readonly csv: string;
+}
+
+/** The ledger, to look at: what was used, by whom, by which key, of which model, when. */
+@Injectable()
+export class UsageQueryService {
+  private readonly turns = new QueryTurns(AT_ONCE, MAY_WAIT);
+
+  constructor(
+    private readonly repository: UsageQueryRepository,
+    private readonly pageTokens: PageTokens,
+  ) {}
+
+  /**
+   * One page, beside the totals of the whole. The next pages are of the very time of the first: it stands in their token.
+   *
+   * @throws Fault invalid_input: a time that is none, or too long; a page token of another query
+   */
+  page({ tenantId }: UsageReader, request: QueryUsageRequest): Promise<UsagePage> {
+    const { pageSize, pageToken, groupBy, ...asked } = request;
+    const scope = `usage/query:${tenantId}:${JSON.stringify([groupBy, asked])}`;
+    const position = positionOf(this.pageTokens.read(scope, pageToken));
+    const take = pageSize || DEFAULT_PAGE_SIZE;
+    return this.look(tenantId, async (tx) => {
+      const query = await this.resolve(tx, tenantId, request, position);
+      const { from, before } = query;
+      const found = await this.repository.page(tx, query, position?.after ?? null, take + 1);
+      const rows = found.rows.slice(0, take);
+      const last = rows.at(-1);
+      const nextPageToken =
+        found.rows.length > take && last !== undefined ? this.pageTokens.write(scope, tokenOf(query, last)) : '';
+      return {
+        ...{ from, before, nextPageToken },
+        rows: rows.map((row) => viewUsageRow(row, groupBy)),
+        totals: viewSums(found.totals),
+      };
+    });
+  }
+
+  /** @throws Fault invalid_input: as above, or more rows than a table may have */
+  table({ tenantId }: UsageReader, request: QueryUsageRequest): Promise<UsageTable> {
+    if (request.pageToken !== '') throw invalidField('pageToken', 'is of no use where format is CSV: it has no pages');
+    const { groupBy } = request;
+    return this.look(tenantId, async (tx) => {
+      const query = await this.resolve(tx, tenantId, request, null);
+      const { from, before } = query;
+      const parts = [csvHeader(groupBy)];
+      let count = 0;
+      for await (const rows of this.repository.all(tx, query)) {
+        count += rows.length;
+        if (count > MAX_CSV_ROWS) {
+          throw invalidField('groupBy', `makes more than ${MAX_CSV_ROWS} rows; ask for fewer groups or a shorter time`);
+        }
+        parts.push(
+          csvLines(
+            groupBy,
+            rows.map((row) => viewUsageRow(row, groupBy)),
+          ),
+        );
+      }
+      return { from, before, csv: parts.join('') };
+    });
+  }
+
+  private look<T>(tenantId: string, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
+    return this.turns.run(tenantId, () => this.repository.transaction(tenantId, work));
+  }
+
+  private async resolve(
+    tx: TenantTransaction,
+    tenantId: string,
+    { startTime, endTime, groupBy, human, keyId, model }: QueryUsageRequest,
+    position: Position | null,
+  ): Promise<UsageQuery> {
+    const before = endTime ?? position?.before ?? (await this.repository.now(tx));
+    const from =
+      startTime ?? position?.from ?? new Date(Math.max(before.getTime() - DEFAULT_DAYS * DAY_MS, FIRST_TIME));
+    if (from >= before) throw invalidField(endTime === undefined ? 'startTime' : 'endTime', 'ends before it begins');
+    if (before.getTime() - from.getTime() > MAX_DAYS * DAY_MS) {
+      throw invalidField('startTime', `must be at most ${MAX_DAYS} days before the end`);
+    }
+    const humanId = human === '' ? null : ((await this.repository.humanIdOf(tx, tenantId, human)) ?? NOBODY);
+    return { tenantId, groupBy, from, before, humanId, keyId: keyId || null, model: model || null };
+  }
+}
+
+/** Where a page begins, and of what time it is. */
+interface Position {
+  readonly from: Date;
+  readonly before: Date;
+  readonly after: UsageCursor;
+}
+
+function tokenOf({ from, before }: UsageQuery, { bucket, model, key_id: keyId, human_id: humanId }: UsageCursor) {
+  return [from.getTime(), before.getTime(), bucket.getTime(), model, keyId, humanId];
+}
+
+function positionOf(token: readonly (string | number)[] | null): Position | null {
+  if (token === null) return null;
+  const [from, before, bucket] = token.map((part) => new Date(part)) as [Date, Date, Date];
+  const [model, keyId, humanId] = token.slice(3).map(String) as [string, string, string];
+  return { from, before, after: { bucket, model, key_id: keyId, human_id: humanId } };
+}

@@ -1,0 +1,70 @@
+import { sign, verify } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { SigningKeyRing, randomBase62, type SigningKey } from '../../platform/crypto/index.js';
+
+/** Whose tokens these are, in every installation: which verifier they go to is told by it. */
+export const USAGE_TOKEN_ISSUER = 'urn:gatehouse:usage-tokens';
+const TYPE = 'usage+jwt';
+const ALGORITHM = 'ES256';
+const ID = /^ut_[0-9A-Za-z]{24}$/;
+const MAX_LENGTH = 1024;
+
+export function newUsageTokenId(): string {
+  return `ut_${randomBase62(24)}`;
+}
+
+/**
+ * Usage tokens as JWTs (ES256). They say who issued them and which record is theirs, and nothing of whose they are: an app
+ * holds them, and a human's name is personal data. Nor do they hold an end, which is the record's.
+ */
+@Injectable()
+export class UsageTokenJwt {
+  private readonly keys: ReadonlyMap<string, SigningKey>;
+
+  constructor(private readonly ring: SigningKeyRing) {
+    this.keys = new Map(ring.keys.map((key) => [key.kid, key]));
+  }
+
+  write(tokenId: string, issuedAt: Date): string {
+    const [{ kid, privateKey }] = this.ring.keys;
+    const iat = Math.floor(issuedAt.getTime() / 1000);
+    const content = [
+      { alg: ALGORITHM, typ: TYPE, kid },
+      { iss: USAGE_TOKEN_ISSUER, jti: tokenId, iat },
+    ]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.');
+    const signature = sign('sha256', Buffer.from(content), { key: privateKey, dsaEncoding: 'ieee-p1363' });
+    return `${content}.${signature.toString('base64url')}`;
+  }
+
+  /**
+   * The id of the record that a token is of; null: none of ours. Guarantee: one of the keys in use signed these very bytes
+   * as a usage token. Algorithm and type are what they must be, never what the token asks for, so that nothing else that
+   * our keys sign, and nothing unsigned, passes for one.
+   */
+  read(token: string): string | null {
+    const [header, payload, signature, ...more] = token.split('.');
+    if (header === undefined || payload === undefined || signature === undefined || more.length > 0) return null;
+    if (token.length > MAX_LENGTH) return null;
+    const { alg, typ, kid, crit } = objectIn(header);
+    const key = typeof kid === 'string' ? this.keys.get(kid) : undefined;
+    if (key === undefined || alg !== ALGORITHM || typ !== TYPE || crit !== undefined) return null;
+    const bytes = Buffer.from(signature, 'base64url');
+    // Another spelling of the same bytes would be another token that is as good.
+    if (bytes.toString('base64url') !== signature) return null;
+    const content = Buffer.from(`${header}.${payload}`);
+    if (!verify('sha256', content, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, bytes)) return null;
+    const { iss, jti } = objectIn(payload);
+    return iss === USAGE_TOKEN_ISSUER && typeof jti === 'string' && ID.test(jti) ? jti : null;
+  }
+}
+
+function objectIn(part: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,147 @@
+import { Controller, Get, HttpCode, Post, Put, Res } from '@nestjs/common';
+import { ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Access, CurrentPrincipal, type SecretKeyPrincipal, type UsageTokenPrincipal } from '../../identity/index.js';
+import type { Around } from '../../keys/index.js';
+import { Answers, JsonBody, SpeaksDialect } from '../../platform/http/index.js';
+import {
+  IdempotencyKey,
+  IdempotencyKeys,
+  sendIdempotent,
+  type IdempotentAnswer,
+} from '../../platform/idempotency/index.js';
+import { viewLimits } from '../../limits/index.js';
+import {
+  createUsageTokenRequest,
+  humanRequest,
+  limitsResponse,
+  limitsSetResponse,
+  setLimitsRequest,
+  ttlResponse,
+  updateTtlRequest,
+  usageTokenResponse,
+  type CreateUsageTokenRequest,
+  type HumanRequest,
+  type SetLimitsRequest,
+  type UpdateTtlRequest,
+} from './usage-tokens.dto.js';
+import { UsageTokensService } from './usage-tokens.service.js';
+
+const WRITING = { secretKey: { scope: 'usage:write' } } as const;
+
+@ApiTags('Usage tokens')
+@SpeaksDialect('openai')
+@Controller('v1/usage')
+export class UsageTokensController {
+  constructor(
+    private readonly tokens: UsageTokensService,
+    private readonly idempotency: IdempotencyKeys,
+  ) {}
+
+  @Post('token')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Make a token for one of your humans, for their app; it is in this answer and nowhere else.',
+    description: 'The human comes to exist at first mention. `limits` are set as by PUT.',
+  })
+  @Access(WRITING)
+  @Answers(usageTokenResponse)
+  async create(
+    @CurrentPrincipal(['secretKey']) principal: SecretKeyPrincipal,
+    @JsonBody(createUsageTokenRequest) request: CreateUsageTokenRequest,
+    @IdempotencyKey() idempotencyKey: string | null,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    return sendIdempotent(
+      reply,
+      await this.tokens.create(principal, request, this.once(principal, idempotencyKey, request)),
+    );
+  }
+
+  @Put('token')
+  @ApiOperation({
+    summary: 'Set limits of a human: those that are named, absolutely; null removes one.',
+    description: 'Calls that are under way then no longer count against the new value.',
+  })
+  @Access(WRITING)
+  @Answers(limitsSetResponse)
+  async setLimits(
+    @CurrentPrincipal(['secretKey']) principal: SecretKeyPrincipal,
+    @JsonBody(setLimitsRequest) request: SetLimitsRequest,
+  ): Promise<object> {
+    await this.tokens.setLimits(principal, request);
+    return {};
+  }
+
+  @Get('limits')
+  @ApiOperation({ summary: 'What is left to a human, of each type that is limited.' })
+  @ApiHeader({ name: 'x-human-id', required: false, description: 'The human; needed with a secret key.' })
+  @Access({ secretKey: true, usageToken: { scope: 'usage:read' } })
+  @Answers(limitsResponse)
+  async limits(
+    @CurrentPrincipal(['secretKey', 'usageToken']) principal: SecretKeyPrincipal | UsageTokenPrincipal,
+  ): Promise<object> {
+    return viewLimits(await this.tokens.limitsLeft(principal));
+  }
+
+  @Post('token/check')
+  @HttpCode(200)
+  @ApiOperation({ summary: "How long a human's token still lasts." })
+  @Access({ secretKey: true })
+  @Answers(ttlResponse)
+  async check(
+    @CurrentPrincipal(['secretKey']) principal: SecretKeyPrincipal,
+    @JsonBody(humanRequest) request: HumanRequest,
+  ): Promise<object> {
+    return { ttl_seconds: await this.tokens.secondsLeft(principal, request) };
+  }
+
+  @Post('token/revoke')
+  @HttpCode(200)
+  @ApiOperation({ summary: "End a human's tokens for good; every replica refuses them within a second." })
+  @ApiOkResponse({ description: 'Nothing; also where there was no token.' })
+  @Access(WRITING)
+  revoke(
+    @CurrentPrincipal(['secretKey']) principal: SecretKeyPrincipal,
+    @JsonBody(humanRequest) request: HumanRequest,
+  ): Promise<void> {
+    return this.tokens.revoke(principal, request);
+  }
+
+  @Post('token/update_ttl')
+  @HttpCode(200)
+  @ApiOperation({ summary: "Make a human's live tokens last so long from now: shorter or longer." })
+  @ApiOkResponse({ description: 'Nothing.' })
+  @Access(WRITING)
+  updateTtl(
+    @CurrentPrincipal(['secretKey']) principal: SecretKeyPrincipal,
+    @JsonBody(updateTtlRequest) request: UpdateTtlRequest,
+  ): Promise<void> {
+    return this.tokens.updateTtl(principal, request);
+  }
+
+  /** Once for each Idempotency-Key; what is kept for a repeat lacks the token. */
+  private once(
+    { tenantId, keyId }: SecretKeyPrincipal,
+    idempotencyKey: string | null,
+    request: CreateUsageTokenRequest,
+  ): Around<string, IdempotentAnswer> {
+    const idempotent = this.idempotency.request(
+      `tenant:${tenantId}:key:${keyId}`,
+      idempotencyKey,
+      'usage/token',
+      request,
+    );
+    return (transaction, issue) =>
+      this.idempotency.once(transaction, idempotent, tenantId, async () => ({
+        body: { token: await issue() },
+        kept: {},
+      }));
+  }
+}
+
+/** The same routes as older clients call them, in the same dialect. Of its own, since operations need ids of their own. */
+@ApiTags('Usage tokens')
+@SpeaksDialect('openai')
+@Controller('api/v1/usage')
+export class OlderUsageTokensController extends UsageTokensController {}

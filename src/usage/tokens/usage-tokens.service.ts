@@ -1,0 +1,153 @@
+import { Injectable } from '@nestjs/common';
+import {
+  auditActor,
+  unknownCredential,
+  type SecretKeyPrincipal,
+  type UsageTokenPrincipal,
+} from '../../identity/index.js';
+import { HumanLimits } from '../../humans/index.js';
+import type { Around } from '../../keys/index.js';
+import type { TenantTransaction } from '../../platform/database/index.js';
+import { Fault, invalidField } from '../../platform/errors/index.js';
+import { Events } from '../../platform/events/index.js';
+import { UsageLedger } from '../ledger/usage-ledger.js';
+import { UsageTokenJwt, newUsageTokenId } from './usage-token.jwt.js';
+import type { CreateUsageTokenRequest, HumanRequest, SetLimitsRequest, UpdateTtlRequest } from './usage-tokens.dto.js';
+import { UsageTokensRepository, type ChangedTokens } from './usage-tokens.repository.js';
+
+/**
+ * Usage tokens and what their humans may use, as a tenant's server manages them. What concerns "the token" of a human
+ * concerns all live ones of that human in that tenant, whichever key made them.
+ */
+@Injectable()
+export class UsageTokensService {
+  constructor(
+    private readonly repository: UsageTokensRepository,
+    private readonly humanLimits: HumanLimits,
+    private readonly ledger: UsageLedger,
+    private readonly jwt: UsageTokenJwt,
+    private readonly events: Events,
+  ) {}
+
+  /**
+   * Makes a token. The human comes to exist where it is mentioned for the first time, and then gets the limits that are
+   * named: all of it or nothing.
+   *
+   * @throws Fault invalid_input; unauthenticated, permission_denied: the key may not any more
+   */
+  create<T>(
+    principal: SecretKeyPrincipal,
+    { human, limits, ttlSeconds }: CreateUsageTokenRequest,
+    around: Around<string, T>,
+  ): Promise<T> {
+    return this.change(principal, human, (tx) =>
+      around(tx, async () => {
+        const { tenantId, keyId } = principal;
+        const humanId = await this.humanLimits.ensure(tx, tenantId, human, keyId);
+        await this.humanLimits.set(tx, principal, humanId, limits);
+        const id = newUsageTokenId();
+        const createdAt = await this.repository.create(tx, tenantId, { id, keyId, humanId, ttlSeconds });
+        await this.events.publish(tx, {
+          action: 'usage_token.created',
+          actor: auditActor(principal),
+          tenantId,
+          resource: { type: 'usage_token', id },
+          humanId,
+          details: { ttlSeconds },
+        });
+        return this.jwt.write(id, createdAt);
+      }),
+    );
+  }
+
+  /** @throws Fault as `create` */
+  setLimits(principal: SecretKeyPrincipal, { human, limits }: SetLimitsRequest): Promise<void> {
+    return this.change(principal, human, async (tx) => {
+      const humanId = await this.humanLimits.ensure(tx, principal.tenantId, human, principal.keyId);
+      await this.humanLimits.set(tx, principal, humanId, limits);
+    });
+  }
+
+  /**
+   * What is left to the human whom the caller names or is, of each type that is limited, as it is stored. Nobody comes to
+   * exist by being asked after: of a human who is not there yet it is what they would begin with.
+   *
+   * @throws Fault invalid_input: no human is named
+   */
+  async limitsLeft({ tenantId, human }: SecretKeyPrincipal | UsageTokenPrincipal): Promise<unknown> {
+    if (human === null) throw invalidField('x-human-id', 'is required');
+    await this.ledger.settledOf(tenantId, human);
+    return this.repository.read(
+      tenantId,
+      async (tx) =>
+        (await this.humanLimits.find(tx, tenantId, human)) ?? (await this.repository.defaultLimits(tx, tenantId)),
+    );
+  }
+
+  /** @throws Fault invalid_input, not_found */
+  async secondsLeft(principal: SecretKeyPrincipal, { human }: HumanRequest): Promise<number> {
+    assertSameHuman(principal, human);
+    const { tenantId } = principal;
+    const seconds = await this.repository.read(tenantId, (tx) => this.repository.secondsLeft(tx, tenantId, human));
+    return seconds ?? notFound();
+  }
+
+  /** Revoking twice is as good as once. @throws Fault as `create` */
+  revoke(principal: SecretKeyPrincipal, { human }: HumanRequest): Promise<void> {
+    return this.change(principal, human, async (tx) => {
+      const revoked = await this.repository.revoke(tx, principal.tenantId, human);
+      if (revoked !== null) await this.publish(tx, principal, 'usage_token.revoked', revoked);
+    });
+  }
+
+  /** @throws Fault as `create`; not_found: none is live */
+  updateTtl(principal: SecretKeyPrincipal, { human, ttlSeconds }: UpdateTtlRequest): Promise<void> {
+    return this.change(principal, human, async (tx) => {
+      const changed = await this.repository.setTtl(tx, principal.tenantId, human, ttlSeconds);
+      await this.publish(tx, principal, 'usage_token.updated', changed ?? notFound(), { ttlSeconds });
+    });
+  }
+
+  /** Judged by the key as it is now, which stays so until all is written: what a revoked key asked for is not done. */
+  private change<T>(
+    principal: SecretKeyPrincipal,
+    human: string,
+    work: (tx: TenantTransaction) => Promise<T>,
+  ): Promise<T> {
+    assertSameHuman(principal, human);
+    return this.repository.change(principal.tenantId, async (tx) => {
+      const scopes = await this.repository.lockKey(tx, principal.tenantId, principal.keyId);
+      if (scopes === null) throw unknownCredential();
+      if (!scopes.includes('usage:write')) throw new Fault('permission_denied', 'The key lacks the scope usage:write.');
+      return work(tx);
+    });
+  }
+
+  private publish(
+    tx: TenantTransaction,
+    principal: SecretKeyPrincipal,
+    action: string,
+    { humanId, count }: ChangedTokens,
+    details: Readonly<Record<string, unknown>> = {},
+  ): Promise<void> {
+    return this.events.publish(tx, {
+      action,
+      actor: auditActor(principal),
+      tenantId: principal.tenantId,
+      resource: { type: 'human', id: humanId },
+      humanId,
+      details: { ...details, tokens: count },
+    });
+  }
+}
+
+/** A header that names somebody else than the body is never ignored. */
+function assertSameHuman(principal: SecretKeyPrincipal, human: string): void {
+  if (principal.human !== null && principal.human !== human)
+    throw invalidField('x-human-id', 'names another human than the body');
+}
+
+/** The same words for a human whom nobody knows, and for another tenant's. */
+function notFound(): never {
+  throw new Fault('not_found', 'Token not found');
+}
