@@ -118,7 +118,7 @@ describe('tenants/list, get and update', () => {
     expect(await update({})).toMatchObject({ defaultLimits: fewer });
     expect(await update({ defaultLimits: [] })).toMatchObject({ defaultLimits: [] });
     const told = await service.sql<{ details: object }>(
-      "SELECT details FROM audit_events WHERE resource_id = $1 AND action = 'tenant.updated' ORDER BY occurred_at",
+      "SELECT details FROM audit_events WHERE resource_id = $1 AND action = 'tenant.updated' ORDER BY age(xmin) DESC",
       [tenant.id],
     );
     expect(told.map(({ details }) => details)).toEqual([
