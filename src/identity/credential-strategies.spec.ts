@@ -105,3 +105,30 @@ it('an issuer has the verifier that was named for it, and an unknown one none', 
     expect(strategies.strategyOfIssuer(issuer)).toBeNull();
   }
 });
+
+describe('a room that takes its own credentials', () => {
+  const takes = (pathPrefix: string) => ({ pathPrefix, strategy: 'room', headers: ['authorization'] });
+
+  it('decides about the routes under its prefix, and about no others', () => {
+    const strategies = new CredentialStrategies();
+    strategies.registerPath(takes('/rooms/'));
+    for (const path of ['/rooms/', '/rooms/:id', '/rooms/:id/calls', '/rooms/*']) {
+      expect(strategies.credentialOfPath(path)).toEqual(takes('/rooms/'));
+    }
+    for (const path of ['/', '/rooms', '/roomsother/', '/Rooms/:id', '/api/v1/rooms/:id', '/*', '']) {
+      expect(strategies.credentialOfPath(path)).toBeNull();
+    }
+  });
+
+  it.each(['', '/', 'rooms/', '/rooms', '//', '/rooms//'])('can not take the prefix %j', (prefix) => {
+    expect(() => new CredentialStrategies().registerPath(takes(prefix))).toThrow('from slash to slash');
+  });
+
+  it.each(['/rooms/', '/rooms/inner/', '/a/'])('can not take %s beside /rooms/ and /a/b/', (prefix) => {
+    const strategies = new CredentialStrategies();
+    strategies.registerPath(takes('/rooms/'));
+    strategies.registerPath(takes('/a/b/'));
+    expect(() => strategies.registerPath(takes(prefix))).toThrow('Two rooms');
+    expect(() => strategies.registerPath(takes('/b/'))).not.toThrow();
+  });
+});

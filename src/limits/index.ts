@@ -9,6 +9,7 @@ export {
   type LimitType,
   type StoredLimit,
 } from './usage-limits.js';
-export { RateLimitGuard } from './windows/rate-limit.guard.js';
+export { RateLimitGuard, rateLimitOptions } from './windows/rate-limit.guard.js';
 export { RateLimitModule } from './windows/rate-limit.module.js';
+export { RateWindowStorage } from './windows/rate-window.storage.js';
 export { RateWindowStore, type RateWindow } from './windows/rate-window.store.js';

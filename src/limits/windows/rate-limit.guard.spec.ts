@@ -1,16 +1,23 @@
-import { countedBy, endUser, showing, type Counted, type Limits } from '../../../test/support/end-user-windows.js';
+import {
+  countedBy,
+  endUser,
+  guardOver,
+  showing,
+  type Counted,
+  type Limits,
+} from '../../../test/support/end-user-windows.js';
 import { pause } from '../../../test/support/eventually.js';
 import { testSettings } from '../../../test/support/settings.js';
 import type { Principal, PublishableKey } from '../../identity/index.js';
 import { MemoryRateWindowStore } from './memory-rate-window.store.js';
-import { RateLimitGuard } from './rate-limit.guard.js';
+import type { RateLimitGuard } from './rate-limit.guard.js';
 
 const WINDOW_SECONDS = 600;
 
 let guard: RateLimitGuard;
 
-beforeEach(() => {
-  guard = new RateLimitGuard(
+beforeEach(async () => {
+  guard = await guardOver(
     new MemoryRateWindowStore(WINDOW_SECONDS * 1000),
     testSettings({ rateWindowSeconds: WINDOW_SECONDS, requestsPerMinute: 3 }),
   );

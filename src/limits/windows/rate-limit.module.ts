@@ -1,4 +1,5 @@
 import { Global, Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { ThrottlerModule } from '@nestjs/throttler';
 import { FailedAuthentications } from '../../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database } from '../../platform/database/index.js';
@@ -6,6 +7,8 @@ import { logger } from '../../platform/logging/index.js';
 import { FailedAuthenticationLimiter } from './failed-authentication.limiter.js';
 import { MemoryRateWindowStore } from './memory-rate-window.store.js';
 import { PostgresRateWindowStore } from './postgres-rate-window.store.js';
+import { rateLimitOptions } from './rate-limit.guard.js';
+import { RateWindowStorage } from './rate-window.storage.js';
 import { RateWindowStore } from './rate-window.store.js';
 import { RedisRateWindowStore } from './redis-rate-window.store.js';
 
@@ -18,6 +21,9 @@ const PRUNE_EVERY_MS = 60_000;
  */
 @Global()
 @Module({
+  imports: [
+    ThrottlerModule.forRootAsync({ inject: [RateWindowStorage, SETTINGS_TOKEN], useFactory: rateLimitOptions }),
+  ],
   providers: [
     {
       provide: POSTGRES_STORE,
@@ -34,9 +40,10 @@ const PRUNE_EVERY_MS = 60_000;
         return settings.embeddedDatabase ? new MemoryRateWindowStore(windowMs) : postgres;
       },
     },
+    RateWindowStorage,
     { provide: FailedAuthentications, useClass: FailedAuthenticationLimiter },
   ],
-  exports: [RateWindowStore, FailedAuthentications],
+  exports: [RateWindowStore, RateWindowStorage, FailedAuthentications],
 })
 export class RateLimitModule implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | null = null;

@@ -1,5 +1,6 @@
 export * from './answers.decorator.js';
 export * from './body.js';
+export * from './declared-metadata.js';
 export * from './dialect.guard.js';
 export * from './dialect.js';
 export * from './drain.js';

@@ -44,5 +44,7 @@ declare module 'fastify' {
     dialect: Dialect | undefined;
     /** Undefined where the framework refused the request before any hook ran (a malformed URL). */
     context: RequestContext | undefined;
+    /** Of the route that the request reached, as it is declared; undefined where it reached none. */
+    routePath: string | undefined;
   }
 }
