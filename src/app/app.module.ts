@@ -12,6 +12,7 @@ import { EventsModule } from '../platform/events/index.js';
 import { DialectGuard, FaultFilter, HttpModule } from '../platform/http/index.js';
 import { OutboundModule } from '../platform/outbound/index.js';
 import { IdempotencyModule } from '../platform/idempotency/index.js';
+import { JobsModule } from '../platform/jobs/index.js';
 import { MetricsModule } from '../platform/metrics/index.js';
 import { RateLimitGuard, RateLimitModule } from '../limits/index.js';
 import { OrgsModule } from '../orgs/index.js';
@@ -56,6 +57,7 @@ export class AppModule implements OnModuleInit {
         MetricsModule,
         DatabaseModule,
         EventsModule,
+        JobsModule,
         IdempotencyModule,
         IdentityModule,
         AuditModule,
