@@ -1,7 +1,7 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { DIALECT_METADATA, type Dialect } from './dialect.js';
+import { DIALECT_METADATA, OWNER_OF_PATH, type DeclaredDialect } from './dialect.js';
 
 /** Runs first, so that whatever goes wrong after it is told in the dialect that the controller declares. */
 @Injectable()
@@ -9,8 +9,10 @@ export class DialectGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}
 
   canActivate(context: ExecutionContext): boolean {
-    const dialect = this.reflector.get<Dialect | undefined>(DIALECT_METADATA, context.getClass());
-    if (dialect !== undefined) context.switchToHttp().getRequest<FastifyRequest>().dialect = dialect;
+    const dialect = this.reflector.get<DeclaredDialect | undefined>(DIALECT_METADATA, context.getClass());
+    if (dialect !== undefined && dialect !== OWNER_OF_PATH) {
+      context.switchToHttp().getRequest<FastifyRequest>().dialect = dialect;
+    }
     return true;
   }
 }
