@@ -9,9 +9,10 @@ import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { CryptoModule } from '../platform/crypto/index.js';
 import { DatabaseModule } from '../platform/database/index.js';
 import { EventsModule } from '../platform/events/index.js';
-import { DialectGuard, FaultFilter, HttpModule } from '../platform/http/index.js';
+import { DialectGuard, Dialects, FaultFilter, HttpModule } from '../platform/http/index.js';
 import { OutboundModule } from '../platform/outbound/index.js';
 import { IdempotencyModule } from '../platform/idempotency/index.js';
+import { JobsModule } from '../platform/jobs/index.js';
 import { MetricsModule } from '../platform/metrics/index.js';
 import { RateLimitGuard, RateLimitModule } from '../limits/index.js';
 import { OrgsModule } from '../orgs/index.js';
@@ -21,7 +22,7 @@ import { WebhooksModule } from '../webhooks/index.js';
 import { assertRoutesDeclared } from './assert-routes-declared.js';
 import { HealthController } from './health.controller.js';
 import { JwksController } from './jwks.controller.js';
-import { UnknownOpenaiPathController, UnknownPathController } from './unknown-path.controllers.js';
+import { UnknownPathController } from './unknown-path.controller.js';
 
 /** What differs between development and production; the development parts exist in development alone. */
 export interface ModeParts {
@@ -37,6 +38,7 @@ export class AppModule implements OnModuleInit {
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
+    private readonly dialects: Dialects,
   ) {}
 
   static register(settings: Settings, parts: ModeParts): DynamicModule {
@@ -56,6 +58,7 @@ export class AppModule implements OnModuleInit {
         MetricsModule,
         DatabaseModule,
         EventsModule,
+        JobsModule,
         IdempotencyModule,
         IdentityModule,
         AuditModule,
@@ -79,7 +82,7 @@ export class AppModule implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    assertRoutesDeclared(this.discovery, this.scanner);
+    assertRoutesDeclared(this.discovery, this.scanner, this.dialects);
   }
 }
 
@@ -87,5 +90,5 @@ export class AppModule implements OnModuleInit {
 class SettingsModule {}
 
 /** Last, so that every real route was there before. */
-@Module({ controllers: [UnknownOpenaiPathController, UnknownPathController] })
+@Module({ controllers: [UnknownPathController] })
 class UnknownPathModule {}

@@ -3,7 +3,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyReply, FastifyRequest, RouteOptions, onRequestHookHandler } from 'fastify';
 import type { Settings } from '../platform/config/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
-import { Drain, pathOf, requestIdOf, runWithRequestContext, sendFault } from '../platform/http/index.js';
+import { Dialects, Drain, pathOf, requestIdOf, runWithRequestContext, sendFault } from '../platform/http/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { answerCors } from './cors.js';
@@ -57,6 +57,7 @@ function prepareHttp(app: NestFastifyApplication, settings: Settings): void {
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
   fastify.decorate('bodyLimitBytes', settings.bodyLimitBytes);
+  fastify.decorate('dialects', app.get<Dialects>(Dialects));
   fastify.decorateRequest('context', undefined);
   fastify.decorateRequest('routePath', undefined);
   fastify.decorateRequest('dialect', undefined);

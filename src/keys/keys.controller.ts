@@ -3,7 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type DashboardUserPrincipal, type Role } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
-import { Answers, PlatformBody, SpeaksDialect } from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
 import {
   IdempotencyKey,
@@ -39,7 +39,7 @@ const READERS: readonly Role[] = [...MANAGERS, 'viewer'];
 
 /** API keys are managed by people alone: no API key, whatever its scopes, may make or change one. */
 @ApiTags('API keys')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/api-keys')
 export class KeysController {
   constructor(

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { Dialects, OPENAI_DIALECT } from '../platform/http/index.js';
 import { UsageModule } from '../usage/index.js';
 import { ChatController } from './chat/chat.controller.js';
 import { ChatService } from './chat/chat.service.js';
@@ -16,4 +17,8 @@ import { Tokenizer } from './tokens/tokenizer.js';
   providers: [ChatService, KnownModels, ProviderRouter, PlatformProviderTenants, Tokenizer],
   exports: [PlatformProviderTenants, ProviderRouter],
 })
-export class LlmModule {}
+export class LlmModule {
+  constructor(dialects: Dialects) {
+    dialects.register(OPENAI_DIALECT);
+  }
+}

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { HumansModule } from '../humans/index.js';
+import { Dialects, OPENAI_DIALECT } from '../platform/http/index.js';
 import { ProcessLease } from './ledger/process-lease.js';
 import { UsageLedger } from './ledger/usage-ledger.js';
 import { UsageQueryController } from './query/usage-query.controller.js';
@@ -35,4 +36,8 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
   ],
   exports: [UsageLedger],
 })
-export class UsageModule {}
+export class UsageModule {
+  constructor(dialects: Dialects) {
+    dialects.register(OPENAI_DIALECT);
+  }
+}

@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal } from '../identity/index.js';
-import { Answers, PlatformBody, SpeaksDialect } from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import {
   createEndpointRequest,
@@ -36,7 +36,7 @@ const MANAGERS = ['dashboardUser', 'secretKey'] as const;
 
 /** A tenant's webhooks; never as a human, whose business where the tenant's events go is not. */
 @ApiTags('Webhooks')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/webhooks')
 export class WebhooksController {
   constructor(private readonly webhooks: WebhooksService) {}

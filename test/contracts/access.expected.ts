@@ -11,10 +11,20 @@ import { CREDENTIALS, REFUSED, type Credential, type RecognisedCredential } from
 
 export type Expected = Readonly<Record<Credential, number>>;
 
+type ToldDialect = 'platform' | 'openai' | 'none';
+
+interface ConcreteRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: BodyOf;
+  /** Where it is not the route's. */
+  readonly dialect?: ToldDialect;
+}
+
 export interface RouteExpectation {
   /** The concrete requests that stand for the route: a path, and a body that is good where the caller is. */
-  readonly requests: readonly { readonly method: string; readonly path: string; readonly body?: BodyOf }[];
-  readonly dialect: 'platform' | 'openai' | 'none';
+  readonly requests: readonly ConcreteRequest[];
+  readonly dialect: ToldDialect;
   readonly expected: Expected;
   /** The field that names one of the caller's tenant's, or org's, resources, if there is one. */
   readonly resource?: 'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId' | 'human';
@@ -414,17 +424,6 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   'GET /openapi.json': { requests: [{ method: 'GET', path: '/openapi.json' }], dialect: 'none', expected: PUBLIC },
   'GET /openapi.yaml': { requests: [{ method: 'GET', path: '/openapi.yaml' }], dialect: 'none', expected: PUBLIC },
 
-  'ALL /v1': { requests: [{ method: 'GET', path: '/v1' }], dialect: 'openai', expected: NOTHING_THERE },
-  'ALL /v1/*': {
-    requests: [
-      { method: 'GET', path: '/v1/nothing' },
-      { method: 'GET', path: '/v1/chat/completions' },
-      { method: 'DELETE', path: '/v1/models/gpt-4o-mini' },
-      { method: 'POST', path: '/v1/usage/nothing/at/all', body: () => ({}) },
-    ],
-    dialect: 'openai',
-    expected: NOTHING_THERE,
-  },
   'ALL /': { requests: [{ method: 'GET', path: '/' }], dialect: 'platform', expected: NOTHING_THERE },
   'ALL /*': {
     requests: [
@@ -433,6 +432,11 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
       { method: 'POST', path: '/api/v1/api-keys/nothing', body: () => ({}) },
       { method: 'POST', path: '/health/live', body: () => ({}) },
       { method: 'GET', path: '/api/v1/%61pi-keys' },
+      { method: 'GET', path: '/v1', dialect: 'openai' },
+      { method: 'GET', path: '/v1/nothing', dialect: 'openai' },
+      { method: 'GET', path: '/v1/chat/completions', dialect: 'openai' },
+      { method: 'DELETE', path: '/v1/models/gpt-4o-mini', dialect: 'openai' },
+      { method: 'POST', path: '/v1/usage/nothing/at/all', body: () => ({}), dialect: 'openai' },
     ],
     dialect: 'platform',
     expected: NOTHING_THERE,

@@ -9,7 +9,7 @@ import { ProviderRouter } from '../../src/llm/providers/provider-router.js';
 import type { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import type { Fault } from '../../src/platform/errors/index.js';
-import { Drain, sendFault } from '../../src/platform/http/index.js';
+import { Drain, OPENAI_DIALECT, sendFault } from '../../src/platform/http/index.js';
 import { OutboundHttp } from '../../src/platform/outbound/index.js';
 import type { Admission, Reservation, Settlement } from '../../src/usage/index.js';
 import type { OpenaiUpstream } from './openai-upstream.js';
@@ -91,7 +91,7 @@ export class ChatServer {
     server.addContentTypeParser('*', (_request, _payload, done) => done(null));
     server.post('/v1/chat/completions', async (request, reply) => {
       request.context = { requestId: 'req_1', address: '192.0.2.1' };
-      request.dialect = 'openai';
+      request.dialect = OPENAI_DIALECT;
       reply.header('x-ratelimit-remaining', '41');
       try {
         await service.complete(PRINCIPAL, request, reply);

@@ -3,7 +3,7 @@ import { ThrottlerModule } from '@nestjs/throttler';
 import { FailedAuthentications } from '../../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database } from '../../platform/database/index.js';
-import { logger } from '../../platform/logging/index.js';
+import { Jobs } from '../../platform/jobs/index.js';
 import { FailedAuthenticationLimiter } from './failed-authentication.limiter.js';
 import { MemoryRateWindowStore } from './memory-rate-window.store.js';
 import { PostgresRateWindowStore } from './postgres-rate-window.store.js';
@@ -46,25 +46,24 @@ const PRUNE_EVERY_MS = 60_000;
   exports: [RateWindowStore, RateWindowStorage, FailedAuthentications],
 })
 export class RateLimitModule implements OnApplicationBootstrap, OnApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-
   constructor(
     private readonly store: RateWindowStore,
-    @Inject(POSTGRES_STORE) private readonly postgres: PostgresRateWindowStore,
-  ) {}
+    @Inject(POSTGRES_STORE) postgres: PostgresRateWindowStore,
+    jobs: Jobs,
+  ) {
+    if (store instanceof MemoryRateWindowStore) return;
+    jobs.repeat({
+      failure: 'Closed request windows could not be pruned.',
+      everyMs: PRUNE_EVERY_MS,
+      run: () => postgres.prune(),
+    });
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     if (this.store instanceof RedisRateWindowStore) await this.store.open();
-    if (this.store instanceof MemoryRateWindowStore) return;
-    this.timer = setInterval(() => {
-      this.postgres
-        .prune()
-        .catch((error: unknown) => logger.warn({ err: error }, 'Closed request windows could not be pruned.'));
-    }, PRUNE_EVERY_MS);
   }
 
   onApplicationShutdown(): void {
-    if (this.timer !== null) clearInterval(this.timer);
     if (this.store instanceof RedisRateWindowStore) this.store.close();
   }
 }

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { Fault } from '../../platform/errors/index.js';
-import { renderError } from '../../platform/http/index.js';
+import { OPENAI_DIALECT } from '../../platform/http/index.js';
 import { logger } from '../../platform/logging/index.js';
 import type { AnswerHeaders, ProviderFailure } from '../providers/chat-provider.js';
 
@@ -32,7 +32,7 @@ export function shuttingDown(): Fault {
 
 /** A stream's last event where it failed: OpenAI's clients throw it as an error. */
 export function renderErrorEvent({ error }: ProviderFailure): string {
-  const body = error instanceof Fault ? renderError('openai', error, '') : error.body;
+  const body = error instanceof Fault ? OPENAI_DIALECT.renderError(error, '') : error.body;
   return `data: ${JSON.stringify({ error: (body as { readonly error: unknown }).error })}\n\n`;
 }
 

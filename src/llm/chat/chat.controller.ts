@@ -2,13 +2,13 @@ import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
-import { SpeaksDialect } from '../../platform/http/index.js';
+import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { CHATTING, CHATTING_KINDS } from '../chat-access.js';
 import type { ChatPrincipal } from './chat-reservation.js';
 import { ChatService } from './chat.service.js';
 
 @ApiTags('OpenAI')
-@SpeaksDialect('openai')
+@SpeaksDialect(OPENAI_DIALECT)
 @Controller('v1/chat')
 export class ChatController {
   constructor(private readonly chat: ChatService) {}

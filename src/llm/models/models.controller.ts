@@ -3,7 +3,7 @@ import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
-import { Answers, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { CHATTING, CHATTING_KINDS } from '../chat-access.js';
 import type { ChatPrincipal } from '../chat/chat-reservation.js';
 import { ProviderRouter } from '../providers/provider-router.js';
@@ -13,7 +13,7 @@ const modelSchema = z.object({ id: z.string(), object: z.literal('model'), creat
 const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) });
 
 @ApiTags('OpenAI')
-@SpeaksDialect('openai')
+@SpeaksDialect(OPENAI_DIALECT)
 @Controller('v1/models')
 export class ModelsController {
   constructor(private readonly router: ProviderRouter) {}

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Database } from '../../platform/database/index.js';
+import { RepeatingJob } from '../../platform/jobs/index.js';
 import { logger } from '../../platform/logging/index.js';
 
 const RENEW = { name: 'renew_lease', text: 'SELECT renew_lease($1, $2) AS alive' };
@@ -19,8 +20,8 @@ const SWEEP = { name: 'sweep_usage', text: 'SELECT sweep_usage(make_interval(sec
 export class ProcessLease {
   private leaseId = uuidV7();
   private oldestOpenMs: () => number | null = () => null;
-  private renewTimer: NodeJS.Timeout | null = null;
-  private sweepTimer: NodeJS.Timeout | null = null;
+  /** Not left to the service's own start and stop: the lease has to outlast the last settlement. */
+  private readonly jobs: readonly RepeatingJob[];
   private aliveSinceMs = Infinity;
   private renewedAtMs = -Infinity;
   private renewing: Promise<void> | null = null;
@@ -30,7 +31,20 @@ export class ProcessLease {
   constructor(
     private readonly database: Database,
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
-  ) {}
+  ) {
+    this.jobs = [
+      new RepeatingJob({
+        failure: "The ledger's lease could not be renewed.",
+        everyMs: settings.leaseSeconds * 250,
+        run: () => this.renew(),
+      }),
+      new RepeatingJob({
+        failure: 'The ledger could not be swept.',
+        everyMs: settings.sweepSeconds * 1000,
+        run: () => this.sweep(),
+      }),
+    ];
+  }
 
   get id(): string {
     return this.leaseId;
@@ -45,12 +59,7 @@ export class ProcessLease {
     this.oldestOpenMs = oldestOpenMs;
     this.onSwept = onSwept;
     await this.renew();
-    this.renewTimer = setInterval(() => {
-      this.renew().catch((error: unknown) => logger.warn({ err: error }, "The ledger's lease could not be renewed."));
-    }, this.settings.leaseSeconds * 250);
-    this.sweepTimer = setInterval(() => {
-      this.sweep().catch((error: unknown) => logger.warn({ err: error }, 'The ledger could not be swept.'));
-    }, this.settings.sweepSeconds * 1000);
+    for (const job of this.jobs) job.start();
   }
 
   /** Renews now; where the lease was declared dead meanwhile, takes a new one. */
@@ -77,8 +86,7 @@ export class ProcessLease {
 
   /** Ends the lease in good order: what is still open then is charged at once by whoever sweeps next. */
   async stop(): Promise<void> {
-    if (this.renewTimer !== null) clearInterval(this.renewTimer);
-    if (this.sweepTimer !== null) clearInterval(this.sweepTimer);
+    await Promise.all(this.jobs.map((job) => job.stop()));
     if (this.stopped || this.renewedAtMs === -Infinity) return;
     this.stopped = true;
     await this.database.call(END, [this.leaseId]).catch(() => undefined);

@@ -3,7 +3,7 @@ import { ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type SecretKeyPrincipal, type UsageTokenPrincipal } from '../../identity/index.js';
 import type { Around } from '../../keys/index.js';
-import { Answers, JsonBody, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, JsonBody, OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import {
   IdempotencyKey,
   IdempotencyKeys,
@@ -30,7 +30,7 @@ import { UsageTokensService } from './usage-tokens.service.js';
 const WRITING = { secretKey: { scope: 'usage:write' } } as const;
 
 @ApiTags('Usage tokens')
-@SpeaksDialect('openai')
+@SpeaksDialect(OPENAI_DIALECT)
 @Controller('v1/usage')
 export class UsageTokensController {
   constructor(
@@ -142,6 +142,6 @@ export class UsageTokensController {
 
 /** The same routes as older clients call them, in the same dialect. Of its own, since operations need ids of their own. */
 @ApiTags('Usage tokens')
-@SpeaksDialect('openai')
+@SpeaksDialect(OPENAI_DIALECT)
 @Controller('api/v1/usage')
 export class OlderUsageTokensController extends UsageTokensController {}
