@@ -5,7 +5,7 @@ FROM node:24-bookworm AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
-COPY .swcrc prisma.config.ts ./
+COPY .swcrc nest-cli.json tsconfig.json prisma.config.ts ./
 COPY prisma prisma
 COPY scripts/build.mjs scripts/
 COPY src src

@@ -10,7 +10,7 @@ import {
   type SecretKeyPrincipal,
 } from '../../../src/identity/index.js';
 import { Fault } from '../../../src/platform/errors/index.js';
-import { SpeaksDialect } from '../../../src/platform/http/index.js';
+import { PLATFORM_DIALECT, SpeaksDialect } from '../../../src/platform/http/index.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
 
 const TOKEN_OF_RED = 'token-of-red';
@@ -42,7 +42,7 @@ class RoomTokenStrategy extends Strategy {
   }
 }
 
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('rooms/:room')
 class RoomController {
   @Post('enter')
