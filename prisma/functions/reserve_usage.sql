@@ -16,7 +16,8 @@
 -- that grow: a connection keeps its plans until a table is analyzed, and a plan that was made while the ledger was empty
 -- would read all of it for each call, minutes into the first load. And where only a few rows are known, a plan would read an
 -- index from end to end to join what it then finds. So these statements join by `= ANY (ARRAY[x])`, which an index answers
--- and which can't be sorted or hashed for, and sort by what they are given.
+-- and which can't be sorted or hashed for, and sort by what they are given; and they look records up in a sub-select with
+-- OFFSET 0, which the planner can't turn into one read of the whole ledger.
 CREATE OR REPLACE FUNCTION reserve_usage(p_lease_id uuid, p_calls usage_reservation[], OUT alive boolean,
                                          OUT verdicts text[], OUT granted bigint[])
   LANGUAGE plpgsql SECURITY DEFINER
@@ -25,6 +26,7 @@ CREATE OR REPLACE FUNCTION reserve_usage(p_lease_id uuid, p_calls usage_reservat
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   AS $$
 DECLARE
   v_tenant_id text := p_calls[1].tenant_id;
@@ -124,7 +126,9 @@ BEGIN
   END IF;
 
   IF v_limited_ids IS NOT NULL THEN
-    v_repeated := ARRAY(SELECT r.id FROM unnest(p_calls) AS c JOIN usage_records r ON r.id = ANY (ARRAY[c.id]));
+    v_repeated := ARRAY(
+      SELECT r.id FROM unnest(p_calls) AS c
+      CROSS JOIN LATERAL (SELECT u.id FROM usage_records u WHERE u.id = c.id OFFSET 0) AS r);
     verdicts := coalesce(verdicts, array_fill(NULL::text, ARRAY[cardinality(p_calls)]));
     granted := array_fill(NULL::bigint, ARRAY[cardinality(p_calls)]);
     -- What is taken of each human's room is added up here, and written at once below.

@@ -12,6 +12,7 @@ CREATE OR REPLACE FUNCTION settle_usage(p_calls usage_settlement[]) RETURNS inte
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   AS $$
 DECLARE
   v_settled_ids uuid[];
@@ -58,9 +59,9 @@ BEGIN
            t.cached_input_tokens - r.cached_input_tokens, t.cost_pico_usd - r.cost_pico_usd, r.token_cnt_epoch,
            r.request_cnt_epoch, r.cost_micros_epoch, r.lease_id, clock_timestamp()
     FROM unnest(p_calls) AS t
-    JOIN usage_records r ON r.id = ANY (ARRAY[t.id]) AND r.tenant_id IS NOT DISTINCT FROM t.tenant_id
+    CROSS JOIN LATERAL (SELECT u.* FROM usage_records u WHERE u.id = t.id OFFSET 0) AS r
     JOIN tenants n ON n.id = r.tenant_id
-    WHERE r.state = 'SWEPT'
+    WHERE r.tenant_id = t.tenant_id AND r.state = 'SWEPT'
     ORDER BY n.id
     FOR KEY SHARE OF n
     ON CONFLICT (id) DO NOTHING

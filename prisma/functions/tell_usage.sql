@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION tell_usage(p_record_ids uuid[]) RETURNS void
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   AS $$
 DECLARE
   v_tenant_ids text[];
@@ -18,7 +19,7 @@ BEGIN
     RETURN;
   END IF;
   v_called_ids := ARRAY(SELECT DISTINCT r.tenant_id FROM unnest(p_record_ids) AS p (id)
-                        JOIN usage_records r ON r.id = ANY (ARRAY[p.id]));
+                        CROSS JOIN LATERAL (SELECT u.* FROM usage_records u WHERE u.id = p.id OFFSET 0) AS r);
   v_tenant_ids := ARRAY(
     SELECT t.id FROM tenants t
     WHERE t.id = ANY (v_called_ids)
@@ -38,7 +39,7 @@ BEGIN
            jsonb_build_object('id', u.event_id, 'type', u.type, 'value', u.value, 'project', r.tenant_id,
                               'metadata', jsonb_build_object('usage_record_id', r.id, 'model', r.model))
     FROM unnest(p_record_ids) AS p (id)
-    JOIN usage_records r ON r.id = ANY (ARRAY[p.id])
+    CROSS JOIN LATERAL (SELECT u.* FROM usage_records u WHERE u.id = p.id OFFSET 0) AS r
     CROSS JOIN LATERAL (
       SELECT md5('usage.tracked:' || r.id || ':' || v.type)::uuid AS event_id, v.type, v.value
       FROM (VALUES ('token_cnt', (r.input_tokens + r.output_tokens)::numeric),

@@ -313,7 +313,6 @@ CREATE TABLE usage_records (
   adjusts                uuid,
   key_id                 text,
   user_id                text,
-  human_id               text,
   request_id             text NOT NULL,
   provider               text NOT NULL,
   model                  text NOT NULL,
@@ -323,21 +322,22 @@ CREATE TABLE usage_records (
   status_code            integer,
   reserved_input_tokens  bigint NOT NULL CHECK (reserved_input_tokens >= 0),
   reserved_output_tokens bigint NOT NULL CHECK (reserved_output_tokens >= 0),
+  input_tokens           bigint NOT NULL DEFAULT 0,
+  output_tokens          bigint NOT NULL DEFAULT 0,
+  estimated              boolean NOT NULL DEFAULT false,
+  latency_ms             integer,
+  lease_id               uuid NOT NULL,
+  created_at             timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  settled_at             timestamptz(3),
+  human_id               text,
   reserved_cost_pico_usd bigint CHECK (reserved_cost_pico_usd >= 0),
   requests               smallint NOT NULL DEFAULT 0,
-  input_tokens           bigint NOT NULL DEFAULT 0,
   cached_input_tokens    bigint NOT NULL DEFAULT 0,
-  output_tokens          bigint NOT NULL DEFAULT 0,
   cost_pico_usd          bigint,
-  estimated              boolean NOT NULL DEFAULT false,
-  overrun                boolean NOT NULL DEFAULT false,
-  latency_ms             integer,
   token_cnt_epoch        bigint,
   request_cnt_epoch      bigint,
   cost_micros_epoch      bigint,
-  lease_id               uuid NOT NULL,
-  created_at             timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
-  settled_at             timestamptz(3)
+  overrun                boolean NOT NULL DEFAULT false
 ) PARTITION BY RANGE (id);
 CREATE INDEX usage_records_lease_id_created_at_idx ON usage_records (lease_id, created_at);
 CREATE INDEX usage_records_tenant_id_created_at_idx ON usage_records (tenant_id, created_at);
