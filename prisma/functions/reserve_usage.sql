@@ -1,8 +1,6 @@
 -- Reservations of many calls, committed together. An id that exists is left as it is: a retry after an unknown commit
 -- counts once. A human is made with the first reservation that names it, and an impersonated call's row of the audit log
--- is written here, in the reservation's own transaction. `p_humans`, `p_choices` and `p_boundless` are null where no call
--- names a human, `p_routes` and `p_addresses` where no call is made on a human's behalf. Prices are those of one token;
--- null: unknown.
+-- is written here, in the reservation's own transaction.
 --
 -- A call is admitted under all limits of its human or not at all. Where its prompt fits and its whole answer does not, it
 -- gets the room that is left, in whole tokens for each of its choices. `granted`: for each call that a limit of tokens or
@@ -18,21 +16,22 @@
 -- that grow: a connection keeps its plans until a table is analyzed, and a plan that was made while the ledger was empty
 -- would read all of it for each call, minutes into the first load. And where only a few rows are known, a plan would read an
 -- index from end to end to join what it then finds. So these statements join by `= ANY (ARRAY[x])`, which an index answers
--- and which can't be sorted or hashed for, and sort by what they are given.
-CREATE OR REPLACE FUNCTION reserve_usage(p_lease_id uuid, p_ids uuid[], p_tenant_ids text[], p_key_ids text[], p_user_ids text[],
-                              p_humans text[], p_request_ids text[], p_providers text[], p_models text[],
-                              p_streamed boolean[], p_reserved_input_tokens bigint[], p_reserved_output_tokens bigint[],
-                              p_input_prices bigint[], p_output_prices bigint[], p_choices integer[], p_boundless boolean[],
-                              p_routes text[], p_addresses text[], OUT alive boolean, OUT verdicts text[],
-                              OUT granted bigint[])
+-- and which can't be sorted or hashed for, and sort by what they are given; and they look records up in a sub-select with
+-- OFFSET 0, which the planner can't turn into one read of the whole ledger.
+CREATE OR REPLACE FUNCTION reserve_usage(p_lease_id uuid, p_calls usage_reservation[], OUT alive boolean,
+                                         OUT verdicts text[], OUT granted bigint[])
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
   SET plan_cache_mode = force_generic_plan
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   AS $$
 DECLARE
+  v_tenant_id text := p_calls[1].tenant_id;
+  v_names_humans boolean;
+  v_names_routes boolean;
   v_tenants integer;
   v_done boolean := false;
   v_held_ids text[] := '{}';
@@ -65,17 +64,23 @@ BEGIN
   -- waits for a lock, since everybody's calls would wait for one tenant's deletion; and they are advisory, since locking
   -- its row would write to it with each batch. A call that comes alone takes its lock in an expression, and is looked up
   -- by equality: each statement costs it a tenth of its time, and an array a new plan every time.
-  IF cardinality(p_tenant_ids) = 1 THEN
-    IF pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || p_tenant_ids[1], 0)) THEN
-      v_held_ids := p_tenant_ids;
+  IF cardinality(p_calls) = 1 THEN
+    v_names_humans := p_calls[1].human IS NOT NULL;
+    v_names_routes := p_calls[1].route IS NOT NULL;
+    IF pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || v_tenant_id, 0)) THEN
+      v_held_ids := ARRAY[v_tenant_id];
       PERFORM 1 FROM process_leases l, tenants t
-        WHERE l.id = p_lease_id AND l.ended_at IS NULL AND t.id = p_tenant_ids[1];
+        WHERE l.id = p_lease_id AND l.ended_at IS NULL AND t.id = v_tenant_id;
       v_done := FOUND;
     END IF;
   ELSE
-    SELECT count(*), array_agg(t.id) FILTER (WHERE t.held) INTO v_tenants, v_held_ids
-      FROM (SELECT d.id, pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || d.id, 0)) AS held
-            FROM (SELECT DISTINCT u.id FROM unnest(p_tenant_ids) AS u (id)) AS d) AS t;
+    SELECT count(*), array_agg(t.id) FILTER (WHERE t.held), bool_or(t.names_humans), bool_or(t.names_routes)
+      INTO v_tenants, v_held_ids, v_names_humans, v_names_routes
+      FROM (SELECT d.id, d.names_humans, d.names_routes,
+                   pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || d.id, 0)) AS held
+            FROM (SELECT c.tenant_id AS id, bool_or(c.human IS NOT NULL) AS names_humans,
+                         bool_or(c.route IS NOT NULL) AS names_routes
+                  FROM unnest(p_calls) AS c GROUP BY c.tenant_id) AS d) AS t;
     SELECT count(*) = v_tenants INTO v_done FROM tenants t
       WHERE t.id = ANY (v_held_ids)
         AND EXISTS (SELECT 1 FROM process_leases l WHERE l.id = p_lease_id AND l.ended_at IS NULL);
@@ -87,31 +92,32 @@ BEGIN
       RETURN;
     END IF;
     v_known_ids := ARRAY(SELECT t.id FROM tenants t WHERE t.id = ANY (v_held_ids));
-    verdicts := ARRAY(SELECT CASE WHEN r.tenant_id <> ALL (v_known_ids) THEN 'gone' END
-                      FROM unnest(p_tenant_ids) WITH ORDINALITY AS r (tenant_id, place) ORDER BY r.place);
+    verdicts := ARRAY(SELECT CASE WHEN c.tenant_id <> ALL (v_known_ids) THEN 'gone' END
+                      FROM unnest(p_calls) WITH ORDINALITY AS c ORDER BY c.ordinality);
   END IF;
 
-  IF p_humans IS NOT NULL THEN
+  IF v_names_humans THEN
     -- Again where one of them was erased between two statements, or its limits were removed.
     LOOP
-      SELECT array_agg(h.id ORDER BY r.place),
-             bool_and(h.id IS NOT NULL OR r.human IS NULL OR coalesce(r.tenant_id <> ALL (v_known_ids), false)),
+      SELECT array_agg(h.id ORDER BY c.ordinality),
+             bool_and(h.id IS NOT NULL OR c.human IS NULL OR coalesce(c.tenant_id <> ALL (v_known_ids), false)),
              array_agg(DISTINCT h.id) FILTER (WHERE num_nonnulls(h.token_cnt, h.request_cnt, h.cost_micros) > 0)
         INTO v_human_ids, v_done, v_limited_ids
-        FROM unnest(p_tenant_ids, p_humans) WITH ORDINALITY AS r (tenant_id, human, place)
-        LEFT JOIN humans h ON h.tenant_id = ANY (ARRAY[r.tenant_id]) AND h.human = ANY (ARRAY[r.human])
+        FROM unnest(p_calls) WITH ORDINALITY AS c
+        LEFT JOIN humans h ON h.tenant_id = ANY (ARRAY[c.tenant_id]) AND h.human = ANY (ARRAY[c.human])
           AND (v_known_ids IS NULL OR h.tenant_id = ANY (v_known_ids));
       IF NOT v_done THEN
         -- Of tenants that are held alone: to write for one that is being deleted would wait for that.
-        PERFORM add_humans(array_agg(r.tenant_id), array_agg(r.human), array_agg(r.key_id))
-          FROM unnest(p_tenant_ids, p_humans, p_key_ids) AS r (tenant_id, human, key_id)
-          WHERE r.human IS NOT NULL AND (v_known_ids IS NULL OR r.tenant_id = ANY (v_known_ids));
+        PERFORM add_humans(array_agg(c.tenant_id), array_agg(c.human), array_agg(c.key_id))
+          FROM unnest(p_calls) AS c
+          WHERE c.human IS NOT NULL AND (v_known_ids IS NULL OR c.tenant_id = ANY (v_known_ids));
         CONTINUE;
       END IF;
       EXIT WHEN v_limited_ids IS NULL;
       PERFORM 1 FROM humans h
-        JOIN (SELECT DISTINCT u.tenant_id, u.id FROM unnest(p_tenant_ids, v_human_ids) AS u (tenant_id, id)
-              WHERE u.id = ANY (v_limited_ids)) AS u
+        JOIN (SELECT DISTINCT c.tenant_id, c.human_id AS id
+              FROM ROWS FROM (unnest(v_human_ids), unnest(p_calls)) AS c (human_id)
+              WHERE c.human_id = ANY (v_limited_ids)) AS u
           ON h.id = ANY (ARRAY[u.id]) AND h.tenant_id IS NOT DISTINCT FROM u.tenant_id
         ORDER BY u.tenant_id, u.id FOR NO KEY UPDATE OF h;
       GET DIAGNOSTICS v_locked = ROW_COUNT;
@@ -120,22 +126,21 @@ BEGIN
   END IF;
 
   IF v_limited_ids IS NOT NULL THEN
-    v_repeated := ARRAY(SELECT r.id FROM usage_records r WHERE r.id = ANY (p_ids));
-    verdicts := coalesce(verdicts, array_fill(NULL::text, ARRAY[cardinality(p_ids)]));
-    granted := array_fill(NULL::bigint, ARRAY[cardinality(p_ids)]);
+    v_repeated := ARRAY(
+      SELECT r.id FROM unnest(p_calls) AS c
+      CROSS JOIN LATERAL (SELECT u.id FROM usage_records u WHERE u.id = c.id OFFSET 0) AS r);
+    verdicts := coalesce(verdicts, array_fill(NULL::text, ARRAY[cardinality(p_calls)]));
+    granted := array_fill(NULL::bigint, ARRAY[cardinality(p_calls)]);
     -- What is taken of each human's room is added up here, and written at once below.
     FOR v_call IN
-      SELECT r.place, r.id, r.tenant_id, r.human_id, r.input_tokens, r.output_tokens, r.input_price, r.output_price,
-             r.choices, r.boundless, h.token_cnt - h.token_cnt_reserved AS token_room, h.token_cnt_epoch,
+      SELECT c.ordinality AS place, c.id, c.tenant_id, c.human_id, c.input_tokens, c.output_tokens, c.input_price,
+             c.output_price, c.choices, c.boundless, h.token_cnt - h.token_cnt_reserved AS token_room, h.token_cnt_epoch,
              h.request_cnt - h.request_cnt_reserved AS request_room, h.request_cnt_epoch,
              h.cost_micros, h.cost_micros - h.cost_micros_reserved AS cost_room, h.cost_micros_epoch, h.exceeded_told
-      FROM unnest(p_ids, p_tenant_ids, v_human_ids, p_reserved_input_tokens, p_reserved_output_tokens, p_input_prices,
-                  p_output_prices, p_choices, p_boundless)
-        WITH ORDINALITY AS r (id, tenant_id, human_id, input_tokens, output_tokens, input_price, output_price, choices,
-                              boundless, place)
-      JOIN humans h ON h.id = ANY (ARRAY[r.human_id]) AND h.tenant_id IS NOT DISTINCT FROM r.tenant_id
-      WHERE r.human_id = ANY (v_limited_ids)
-      ORDER BY r.tenant_id, r.human_id, r.place
+      FROM ROWS FROM (unnest(v_human_ids), unnest(p_calls)) WITH ORDINALITY AS c (human_id)
+      JOIN humans h ON h.id = ANY (ARRAY[c.human_id]) AND h.tenant_id IS NOT DISTINCT FROM c.tenant_id
+      WHERE c.human_id = ANY (v_limited_ids)
+      ORDER BY c.tenant_id, c.human_id, c.ordinality
     LOOP
       IF v_call.human_id <> v_human_id THEN
         v_human_id := v_call.human_id;
@@ -223,26 +228,23 @@ BEGIN
   INSERT INTO usage_records (id, tenant_id, key_id, user_id, human_id, request_id, provider, model, streamed,
                              reserved_input_tokens, reserved_output_tokens, reserved_cost_pico_usd, token_cnt_epoch,
                              request_cnt_epoch, cost_micros_epoch, lease_id, created_at)
-  SELECT r.id, r.tenant_id, r.key_id, r.user_id, r.human_id, r.request_id, r.provider, r.model, r.streamed,
-         r.reserved_input_tokens, coalesce(granted[r.place], r.reserved_output_tokens),
-         r.reserved_input_tokens * r.input_price + coalesce(granted[r.place], r.reserved_output_tokens) * r.output_price,
-         v_token_epochs[r.place], v_request_epochs[r.place], v_cost_epochs[r.place], p_lease_id, clock_timestamp()
-  FROM unnest(p_ids, p_tenant_ids, p_key_ids, p_user_ids, v_human_ids, p_request_ids, p_providers, p_models, p_streamed,
-              p_reserved_input_tokens, p_reserved_output_tokens, p_input_prices, p_output_prices)
-    WITH ORDINALITY AS r (id, tenant_id, key_id, user_id, human_id, request_id, provider, model, streamed,
-                          reserved_input_tokens, reserved_output_tokens, input_price, output_price, place)
-  WHERE verdicts[r.place] IS NULL
+  SELECT c.id, c.tenant_id, c.key_id, c.user_id, c.human_id, c.request_id, c.provider, c.model, c.streamed,
+         c.input_tokens, coalesce(granted[c.ordinality], c.output_tokens),
+         c.input_tokens * c.input_price + coalesce(granted[c.ordinality], c.output_tokens) * c.output_price,
+         v_token_epochs[c.ordinality], v_request_epochs[c.ordinality], v_cost_epochs[c.ordinality], p_lease_id,
+         clock_timestamp()
+  FROM ROWS FROM (unnest(v_human_ids), unnest(p_calls)) WITH ORDINALITY AS c (human_id)
+  WHERE verdicts[c.ordinality] IS NULL
   ON CONFLICT (id) DO NOTHING;
 
-  IF p_routes IS NOT NULL THEN
+  IF v_names_routes THEN
     INSERT INTO audit_events (id, org_id, tenant_id, action, actor_type, actor_id, human_id, resource_type, resource_id,
                               request_id, address)
-    SELECT md5('audit:' || r.id)::uuid, t.org_id, t.id, 'request.impersonated', 'key', r.key_id, r.human_id, 'route',
-           r.route, r.request_id, r.address
-    FROM unnest(p_ids, p_tenant_ids, p_key_ids, v_human_ids, p_request_ids, p_routes, p_addresses)
-      WITH ORDINALITY AS r (id, tenant_id, key_id, human_id, request_id, route, address, place)
-    JOIN tenants t ON t.id = r.tenant_id
-    WHERE r.route IS NOT NULL AND verdicts[r.place] IS NULL
+    SELECT md5('audit:' || c.id)::uuid, t.org_id, t.id, 'request.impersonated', 'key', c.key_id, c.human_id, 'route',
+           c.route, c.request_id, c.address
+    FROM ROWS FROM (unnest(v_human_ids), unnest(p_calls)) WITH ORDINALITY AS c (human_id)
+    JOIN tenants t ON t.id = c.tenant_id
+    WHERE c.route IS NOT NULL AND verdicts[c.ordinality] IS NULL
     ON CONFLICT (id) DO NOTHING;
   END IF;
 END

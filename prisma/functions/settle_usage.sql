@@ -5,15 +5,14 @@
 -- Humans' limits are charged in the same transaction, as its last step, since all admissions wait for a human that is
 -- locked. Returns the number of calls that used more than they had reserved although a limit judged them. How it is planned:
 -- see reserve_usage.
-CREATE OR REPLACE FUNCTION settle_usage(p_ids uuid[], p_outcomes text[], p_status_codes integer[], p_input_tokens bigint[],
-                             p_output_tokens bigint[], p_estimated boolean[], p_latency_ms integer[], p_requests smallint[],
-                             p_cached_input_tokens bigint[], p_cost_pico_usd bigint[]) RETURNS integer
+CREATE OR REPLACE FUNCTION settle_usage(p_calls usage_settlement[]) RETURNS integer
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
   SET plan_cache_mode = force_generic_plan
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   AS $$
 DECLARE
   v_settled_ids uuid[];
@@ -30,11 +29,8 @@ BEGIN
         overrun = coalesce(r.token_cnt_epoch IS NOT NULL
             AND t.input_tokens + t.output_tokens > r.reserved_input_tokens + r.reserved_output_tokens
           OR r.cost_micros_epoch IS NOT NULL AND t.cost_pico_usd > r.reserved_cost_pico_usd, false)
-    FROM unnest(p_ids, p_outcomes, p_status_codes, p_input_tokens, p_output_tokens, p_estimated, p_latency_ms, p_requests,
-                p_cached_input_tokens, p_cost_pico_usd)
-      AS t (id, outcome, status_code, input_tokens, output_tokens, estimated, latency_ms, requests, cached_input_tokens,
-            cost_pico_usd)
-    WHERE r.id = ANY (ARRAY[t.id]) AND r.state = 'RESERVED'
+    FROM unnest(p_calls) AS t
+    WHERE r.id = ANY (ARRAY[t.id]) AND r.tenant_id IS NOT DISTINCT FROM t.tenant_id AND r.state = 'RESERVED'
     RETURNING r.*)
   SELECT array_agg(s.id), count(*) FILTER (WHERE s.overrun),
          array_agg(ROW(s.tenant_id, s.human_id,
@@ -46,7 +42,7 @@ BEGIN
            FILTER (WHERE num_nonnulls(s.token_cnt_epoch, s.request_cnt_epoch, s.cost_micros_epoch) > 0)
     INTO v_settled_ids, v_overruns, v_charges
     FROM settled s;
-  IF cardinality(v_settled_ids) = cardinality(p_ids) THEN
+  IF cardinality(v_settled_ids) = cardinality(p_calls) THEN
     PERFORM tell_usage(v_settled_ids);
     PERFORM charge_humans(v_charges);
     RETURN v_overruns;
@@ -57,18 +53,15 @@ BEGIN
                                streamed, state, outcome, status_code, reserved_input_tokens, reserved_output_tokens,
                                input_tokens, output_tokens, estimated, latency_ms, requests, cached_input_tokens,
                                cost_pico_usd, token_cnt_epoch, request_cnt_epoch, cost_micros_epoch, lease_id, settled_at)
-    SELECT md5('adjustment:' || r.id)::uuid, r.tenant_id, 'ADJUSTMENT', r.id, r.key_id, r.user_id, r.human_id, r.request_id,
+    SELECT adjustment_id(r.id), r.tenant_id, 'ADJUSTMENT', r.id, r.key_id, r.user_id, r.human_id, r.request_id,
            r.provider, r.model, r.streamed, 'SETTLED', t.outcome, t.status_code, 0, 0, t.input_tokens - r.input_tokens,
            t.output_tokens - r.output_tokens, t.estimated, t.latency_ms, t.requests - r.requests,
            t.cached_input_tokens - r.cached_input_tokens, t.cost_pico_usd - r.cost_pico_usd, r.token_cnt_epoch,
            r.request_cnt_epoch, r.cost_micros_epoch, r.lease_id, clock_timestamp()
-    FROM unnest(p_ids, p_outcomes, p_status_codes, p_input_tokens, p_output_tokens, p_estimated, p_latency_ms, p_requests,
-                p_cached_input_tokens, p_cost_pico_usd)
-      AS t (id, outcome, status_code, input_tokens, output_tokens, estimated, latency_ms, requests, cached_input_tokens,
-            cost_pico_usd)
-    JOIN usage_records r ON r.id = ANY (ARRAY[t.id])
+    FROM unnest(p_calls) AS t
+    CROSS JOIN LATERAL (SELECT u.* FROM usage_records u WHERE u.id = t.id OFFSET 0) AS r
     JOIN tenants n ON n.id = r.tenant_id
-    WHERE r.state = 'SWEPT'
+    WHERE r.tenant_id = t.tenant_id AND r.state = 'SWEPT'
     ORDER BY n.id
     FOR KEY SHARE OF n
     ON CONFLICT (id) DO NOTHING

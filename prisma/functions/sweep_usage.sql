@@ -1,9 +1,16 @@
 -- Charges the calls that dead processes left open their whole reservation, marked SWEPT and ORPHANED, to the ledger and to
--- the humans' limits. Only a lease that was not renewed for p_term is declared dead, and a dead lease never lives again
--- (renew_lease), so that a live process's calls, however long, are never touched. Rows are looked for from a little before
--- the oldest call that the lease had open at its last renewal. A lease is swept again for two minutes after its end, for the
--- reservation that was being written while the lease ended; reserve_usage refuses later ones.
-CREATE OR REPLACE FUNCTION sweep_usage(p_term interval) RETURNS integer
+-- the humans' limits. A dead lease never lives again (renew_lease), so that a live process's calls, however long, are never
+-- touched.
+--
+-- A lease that was not renewed for its own term is dead, if the sweeper can tell that from an outage of the database, which
+-- makes every lease look dead: so it judges only leases with a term of at most `p_in_touch`, the time for which it has been
+-- in touch itself, and none before its own term, `p_own_term`, has passed, since it does not notice a shorter outage.
+--
+-- Rows are looked for from a little before the oldest call that the lease had open at its last renewal. Their ids have that
+-- bound too, which leaves out older partitions; its day is more than a process's clock may differ from this database's. A
+-- lease is swept again for two minutes after its end, for the reservation that was being written while the lease ended;
+-- reserve_usage refuses later ones.
+CREATE OR REPLACE FUNCTION sweep_usage(p_own_term interval, p_in_touch interval) RETURNS integer
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
   AS $$
@@ -15,7 +22,7 @@ DECLARE
   v_all_charges human_charge[];
 BEGIN
   UPDATE process_leases SET ended_at = clock_timestamp()
-  WHERE ended_at IS NULL AND renewed_at < clock_timestamp() - p_term;
+  WHERE ended_at IS NULL AND term <= p_in_touch AND renewed_at < clock_timestamp() - greatest(term, p_own_term);
 
   FOR v_lease IN
     SELECT l.id, l.renewed_at, l.oldest_open_at FROM process_leases l
@@ -29,6 +36,7 @@ BEGIN
           estimated = true, settled_at = clock_timestamp()
       WHERE r.lease_id = v_lease.id AND r.state = 'RESERVED'
         AND r.created_at >= coalesce(v_lease.oldest_open_at, v_lease.renewed_at) - interval '1 minute'
+        AND r.id >= usage_id_floor(coalesce(v_lease.oldest_open_at, v_lease.renewed_at) - interval '1 day')
       RETURNING r.*)
     SELECT array_agg(s.id),
            array_agg(ROW(s.tenant_id, s.human_id,

@@ -303,41 +303,42 @@ GRANT SELECT, INSERT, DELETE,
 -- Costs are in millionths of a micro-dollar; null: the model has no price. `requests`: 0 where the upstream produced
 -- nothing. `*_epoch`: the limit's epoch at admission; null: the human had no such limit.
 --
--- Half of each page stays free, so that settling updates a row in place, although a settled row is a little longer than
--- the reserved one: no column that a settlement changes is indexed.
+-- One partition for each month of the ids, which are UUIDs of version 7: add_usage_partition makes them. Half of each page
+-- of theirs stays free, so that settling updates a row in place, although a settled row is a little longer than the
+-- reserved one: no column that a settlement changes is indexed.
 CREATE TABLE usage_records (
-  id              uuid PRIMARY KEY,
-  tenant_id       text NOT NULL,
-  kind            text NOT NULL DEFAULT 'CALL' CHECK (kind IN ('CALL', 'ADJUSTMENT')),
-  adjusts         uuid,
-  key_id          text,
-  user_id         text,
-  request_id      text NOT NULL,
-  provider        text NOT NULL,
-  model           text NOT NULL,
-  streamed        boolean NOT NULL,
-  state           text NOT NULL DEFAULT 'RESERVED' CHECK (state IN ('RESERVED', 'SETTLED', 'SWEPT')),
-  outcome         text,
-  status_code     integer,
+  id                     uuid PRIMARY KEY,
+  tenant_id              text NOT NULL,
+  kind                   text NOT NULL DEFAULT 'CALL' CHECK (kind IN ('CALL', 'ADJUSTMENT')),
+  adjusts                uuid,
+  key_id                 text,
+  user_id                text,
+  request_id             text NOT NULL,
+  provider               text NOT NULL,
+  model                  text NOT NULL,
+  streamed               boolean NOT NULL,
+  state                  text NOT NULL DEFAULT 'RESERVED' CHECK (state IN ('RESERVED', 'SETTLED', 'SWEPT')),
+  outcome                text,
+  status_code            integer,
   reserved_input_tokens  bigint NOT NULL CHECK (reserved_input_tokens >= 0),
   reserved_output_tokens bigint NOT NULL CHECK (reserved_output_tokens >= 0),
-  input_tokens    bigint NOT NULL DEFAULT 0,
-  output_tokens   bigint NOT NULL DEFAULT 0,
-  estimated       boolean NOT NULL DEFAULT false,
-  latency_ms      integer,
-  lease_id        uuid NOT NULL,
-  created_at      timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
-  settled_at      timestamptz(3),
-  human_id        text,
+  input_tokens           bigint NOT NULL DEFAULT 0,
+  output_tokens          bigint NOT NULL DEFAULT 0,
+  estimated              boolean NOT NULL DEFAULT false,
+  latency_ms             integer,
+  lease_id               uuid NOT NULL,
+  created_at             timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  settled_at             timestamptz(3),
+  human_id               text,
   reserved_cost_pico_usd bigint CHECK (reserved_cost_pico_usd >= 0),
-  requests        smallint NOT NULL DEFAULT 0,
+  requests               smallint NOT NULL DEFAULT 0,
   cached_input_tokens    bigint NOT NULL DEFAULT 0,
-  cost_pico_usd   bigint,
-  token_cnt_epoch   bigint,
-  request_cnt_epoch bigint,
-  cost_micros_epoch bigint,
-  overrun         boolean NOT NULL DEFAULT false
-) WITH (fillfactor = 50);
+  cost_pico_usd          bigint,
+  token_cnt_epoch        bigint,
+  request_cnt_epoch      bigint,
+  cost_micros_epoch      bigint,
+  overrun                boolean NOT NULL DEFAULT false
+) PARTITION BY RANGE (id);
 CREATE INDEX usage_records_lease_id_created_at_idx ON usage_records (lease_id, created_at);
 CREATE INDEX usage_records_tenant_id_created_at_idx ON usage_records (tenant_id, created_at);
 
@@ -350,6 +351,22 @@ CREATE POLICY tenant ON usage_records TO gatehouse_app
 GRANT SELECT ON usage_records TO gatehouse_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON usage_records TO gatehouse_definer;
 
+-- What reserve_usage is asked to admit.
+--   input_tokens, output_tokens  upper bounds; `output_tokens` of all `choices` together
+--   input_price, output_price    of one token, in millionths of a micro-dollar; null: the model has no known price
+--   human                        whose limits judge it; null: no human's
+--   boundless                    it holds content without a known bound
+--   route, address               set where a key acts on the human's behalf, for the audit log
+CREATE TYPE usage_reservation AS (
+  id uuid, tenant_id text, key_id text, user_id text, human text, request_id text, provider text, model text,
+  streamed boolean, input_tokens bigint, output_tokens bigint, input_price bigint, output_price bigint, choices integer,
+  boundless boolean, route text, address text);
+
+-- What settle_usage is told of a finished call.
+CREATE TYPE usage_settlement AS (
+  id uuid, tenant_id text, outcome text, status_code integer, requests smallint, input_tokens bigint,
+  cached_input_tokens bigint, output_tokens bigint, cost_pico_usd bigint, estimated boolean, latency_ms integer);
+
 -- What a finished call takes from its human's limits, and what it had reserved: in millionths, with the epochs.
 CREATE TYPE human_charge AS (
   tenant_id text, human_id text,
@@ -359,9 +376,10 @@ CREATE TYPE human_charge AS (
 
 -- ---------------------------------------------------------------------------------------------------- process_leases
 
--- A process's claim that it lives, and that its open calls are its own.
+-- A process's claim that it lives, and that its open calls are its own. `term`: how long it may go without a renewal.
 CREATE TABLE process_leases (
   id             uuid PRIMARY KEY,
+  term           interval NOT NULL,
   started_at     timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   renewed_at     timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   oldest_open_at timestamptz(3),

@@ -3,12 +3,12 @@ import type { Reservation, Settlement } from './usage.types.js';
 
 export const RESERVE: NamedStatement = {
   name: 'reserve_usage',
-  text: 'SELECT * FROM reserve_usage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)',
+  text: 'SELECT * FROM reserve_usage($1, $2)',
 };
 
 export const SETTLE: NamedStatement = {
   name: 'settle_usage',
-  text: 'SELECT settle_usage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS overruns',
+  text: 'SELECT settle_usage($1) AS overruns',
 };
 
 /** Why a reservation was refused, as reserve_usage names it. */
@@ -21,51 +21,62 @@ export interface ReservedRow {
   readonly granted: readonly (string | null)[] | null;
 }
 
+type Column = string | number | bigint | boolean | null;
+
+/** In the order of the columns of the type usage_reservation. */
 export function reserveValues(leaseId: string, items: readonly Reservation[]): readonly unknown[] {
-  const humans = someOf(items, (item) => item.human);
   return [
     leaseId,
-    items.map((item) => item.id),
-    items.map((item) => item.tenantId),
-    items.map((item) => item.keyId),
-    items.map((item) => item.userId),
-    humans,
-    items.map((item) => item.requestId),
-    items.map((item) => item.provider),
-    items.map((item) => item.model),
-    items.map((item) => item.streamed),
-    items.map((item) => item.reservedInputTokens),
-    items.map((item) => item.reservedOutputTokens),
-    items.map((item) => digitsOf(item.price?.inputPicoUsd)),
-    items.map((item) => digitsOf(item.price?.outputPicoUsd)),
-    humans === null ? null : items.map((item) => item.choices),
-    humans === null ? null : items.map((item) => item.boundless !== null),
-    someOf(items, (item) => item.impersonated?.route ?? null),
-    someOf(items, (item) => item.impersonated?.address ?? null),
+    items.map((item) =>
+      composite([
+        item.id,
+        item.tenantId,
+        item.keyId,
+        item.userId,
+        item.human,
+        item.requestId,
+        item.provider,
+        item.model,
+        item.streamed,
+        item.reservedInputTokens,
+        item.reservedOutputTokens,
+        item.price?.inputPicoUsd ?? null,
+        item.price?.outputPicoUsd ?? null,
+        item.choices,
+        item.boundless !== null,
+        item.impersonated?.route ?? null,
+        item.impersonated?.address ?? null,
+      ]),
+    ),
   ];
 }
 
+/** In the order of the columns of the type usage_settlement. */
 export function settleValues(batch: readonly Settlement[]): readonly unknown[] {
   return [
-    batch.map((item) => item.id),
-    batch.map((item) => item.outcome),
-    batch.map((item) => item.statusCode),
-    batch.map((item) => item.inputTokens),
-    batch.map((item) => item.outputTokens),
-    batch.map((item) => item.estimated),
-    batch.map((item) => Math.round(item.latencyMs)),
-    batch.map((item) => (item.counted ? 1 : 0)),
-    batch.map((item) => item.cachedInputTokens),
-    batch.map((item) => digitsOf(item.costPicoUsd)),
+    batch.map((item) =>
+      composite([
+        item.id,
+        item.tenantId,
+        item.outcome,
+        item.statusCode,
+        item.counted ? 1 : 0,
+        item.inputTokens,
+        item.cachedInputTokens,
+        item.outputTokens,
+        item.costPicoUsd,
+        item.estimated,
+        Math.round(item.latencyMs),
+      ]),
+    ),
   ];
 }
 
-function digitsOf(value: bigint | null | undefined): string | null {
-  return value?.toString() ?? null;
+/** A row as Postgres reads it: null is nothing at all, and text is quoted, with its quotes and backslashes doubled. */
+function composite(columns: readonly Column[]): string {
+  return `(${columns.map((column) => (typeof column === 'string' ? quoted(column) : (column ?? ''))).join(',')})`;
 }
 
-/** What each item has of something that most have not; null where none has it, which spares Postgres the whole question. */
-function someOf<T>(items: readonly Reservation[], pick: (item: Reservation) => T | null): (T | null)[] | null {
-  const picked = items.map(pick);
-  return picked.some((value) => value !== null) ? picked : null;
+function quoted(text: string): string {
+  return `"${/["\\]/.test(text) ? text.replaceAll(/["\\]/g, '$&$&') : text}"`;
 }

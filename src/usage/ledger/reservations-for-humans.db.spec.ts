@@ -1,5 +1,5 @@
 /** What a reservation writes beside its own row: the human whom it names, and the log's row of an impersonated call. */
-import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../../platform/crypto/index.js';
 import { eventually, watch } from '../../../test/support/eventually.js';
 import {
   makeLedgerTenant,
@@ -120,7 +120,7 @@ describe('an impersonated call', () => {
   });
 
   it('stands there once, also where it is reserved twice under one id', async () => {
-    const id = randomUUID();
+    const id = uuidV7();
     await Promise.all([reserve(impersonated({ id })), reserve(impersonated({ id }))]);
     await reserve(impersonated({ id }));
     expect([await calls(), await log()].map(({ length }) => length)).toEqual([1, 1]);
@@ -274,13 +274,13 @@ describe('a human', () => {
 });
 
 it('a correction keeps the human of the row that it corrects', async () => {
-  const id = randomUUID();
+  const id = uuidV7();
   await reserve({ id, human: 'ann' });
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query("UPDATE usage_records SET state = 'SWEPT' WHERE id = $1", [id]);
     await client.query(
-      "SELECT settle_usage($1, '{OK}', '{200}', '{1}', '{2}', '{false}', '{5}', '{1}', '{0}', '{NULL}')",
-      [[id]],
+      "SELECT settle_usage(ARRAY[($1::uuid, 'acme', 'OK', 200, 1, 1, 0, 2, NULL, false, 5)::usage_settlement])",
+      [id],
     );
   });
   const [human] = await humans();

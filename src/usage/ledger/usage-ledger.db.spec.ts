@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../../platform/crypto/index.js';
 import { eventually, pause, watch } from '../../../test/support/eventually.js';
 import {
   ledgerRows,
@@ -39,7 +39,7 @@ async function start(
 const rows = (id: string) => ledgerRows(database.superuserUrl, id);
 const countRows = async (): Promise<number> =>
   (await rowsOf(database.superuserUrl, 'SELECT 1 FROM usage_records')).length;
-const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID());
+const ids = (count: number): string[] => Array.from({ length: count }, () => uuidV7());
 
 /** A transaction behind the service's back, ended by `end`. */
 async function transaction(
@@ -162,7 +162,7 @@ describe('a reservation whose commit nobody heard of', () => {
   it('is settled as not sent although it is committed long after its connection was lost', async () => {
     const { ledger, proxy } = await start();
     const { id } = reservation();
-    const lease = randomUUID();
+    const lease = uuidV7();
     const rival = await transaction([
       `INSERT INTO usage_records (id, tenant_id, request_id, provider, model, streamed, reserved_input_tokens, reserved_output_tokens, lease_id)
        VALUES ($1, 'x', 'x', 'x', 'x', false, 0, 0, $2)`,
@@ -351,7 +351,7 @@ describe('a settlement', () => {
 
   it('of a call that was never reserved writes nothing', async () => {
     const { ledger } = await start();
-    ledger.settle(settlement(randomUUID()));
+    ledger.settle(settlement(uuidV7()));
     await ledger.flush();
     expect(await countRows()).toBe(0);
   });

@@ -131,10 +131,11 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
 
   private async writeReservations(items: readonly Reservation[]): Promise<readonly Reserved[]> {
     for (let attempt = 0; ; attempt += 1) {
-      const [row] = await this.database.call<ReservedRow & Record<string, unknown>>(
-        RESERVE,
-        reserveValues(this.lease.id, items),
-      );
+      const [row] = await this.database
+        .call<ReservedRow & Record<string, unknown>>(RESERVE, reserveValues(this.lease.id, items))
+        .catch((error: unknown) => {
+          throw hasNoPartition(error) ? withoutPartition(items) : error;
+        });
       if (row?.alive === true) {
         return items.map(({ reservedOutputTokens }, index) => {
           const granted = row.granted?.[index] ?? null;
@@ -161,6 +162,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   private disown(reservation: Reservation): void {
     const settlement: Settlement = {
       id: reservation.id,
+      tenantId: reservation.tenantId,
       outcome: 'NOT_SENT',
       statusCode: null,
       inputTokens: 0,
@@ -240,6 +242,21 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
 /** Postgres refuses what it was told (SQLSTATE classes 22 and 23), and would refuse it again. */
 function isRefused(error: unknown): boolean {
   return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
+}
+
+/** The months of the ids are made ahead: this process's clock is far off, or that has failed for months. */
+function hasNoPartition(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('no partition of relation "usage_records"');
+}
+
+function withoutPartition(items: readonly Reservation[]): Fault {
+  logger.error(
+    { usageRecordId: items[0]?.id, clock: new Date().toISOString() },
+    "The ledger has no partition for this process's time: compare its clock with the database's.",
+  );
+  return new Fault('unavailable', 'The usage ledger takes no calls at this time; try again shortly.', {
+    retryAfterSeconds: 2,
+  });
 }
 
 function chargedBy({ tenantId, human }: Reservation): string | null {
