@@ -46,7 +46,7 @@ export function Access(rule: AccessRule): MethodDecorator {
   );
 }
 
-/** Opens a handler to everybody; the reason is reviewed with the access snapshot. */
+/** Opens a handler to all; the reason is reviewed with the access snapshot. */
 export function Public(reason: string, options: { recognises?: true } = {}): MethodDecorator {
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, {

@@ -8,8 +8,8 @@ import { ROLE_SCOPES } from './scope.js';
 
 /**
  * Holds the handler's declaration against the principal, in memory. Guarantee: a handler runs only for a kind that its
- * declaration names, with the scope or role that it asks. Without a declaration nobody gets in (and the service does not
- * boot, see assertRoutesDeclared).
+ * declaration names, with the scope or role that it asks. A handler without a declaration is refused to all (and the
+ * service does not boot, see assertRoutesDeclared).
  */
 @Injectable()
 export class AccessGuard implements CanActivate {

@@ -69,11 +69,11 @@ it('an error of a strategy stays an error', async () => {
   await expect(verify((strategy) => strategy.error('odd'))).rejects.toMatchObject({ kind: 'internal' });
 });
 
-it('a strategy that tells the client to go elsewhere lets nobody in', async () => {
+it('a strategy that tells the client to go elsewhere is an error', async () => {
   await expect(verify((strategy) => strategy.redirect('https://elsewhere.example'))).rejects.toBeInstanceOf(Error);
 });
 
-it('a strategy that has no opinion lets nobody in', async () => {
+it('a strategy that has no opinion is 401', async () => {
   await expect(verify((strategy) => strategy.pass())).rejects.toMatchObject({ kind: 'unauthenticated' });
 });
 
@@ -87,7 +87,7 @@ it('a strategy sees its own credential and nothing else of the request', async (
   expect([seen?.url, seen?.socket, seen?.rawHeaders]).toEqual([undefined, undefined, undefined]);
 });
 
-it('a name under which nobody registered is an error', async () => {
+it('a name without a strategy is an error', async () => {
   await expect(new CredentialStrategies().verify('nobody', {})).rejects.toBeInstanceOf(Error);
 });
 

@@ -73,7 +73,7 @@ export class CredentialStrategies {
 
   /**
    * Runs one strategy. A rejected credential is 401; a store or issuer that can't be reached stays an error of its own
-   * (503), since calling that a bad credential would hide an outage and log everybody out.
+   * (503), since calling that a bad credential would hide an outage and sign people out.
    *
    * @throws Fault unauthenticated, or whatever the strategy threw.
    */

@@ -74,7 +74,7 @@ export function pathCredential(request: IncomingMessage, { headers, strategy }: 
   return { kind: 'ofPath', token, strategy };
 }
 
-/** A publishable key and the user's JWT: both are needed, neither alone is anybody. */
+/** A publishable key and the user's JWT: one identity, of which both are needed. */
 function endUserCredential(publishableKey: string, token: string | undefined): Credential {
   const issuer = token === undefined ? null : unverifiedIssuer(token);
   if (token === undefined || issuer === null) throw unknownCredential();

@@ -32,7 +32,7 @@ describe('the window that is shown', () => {
   it.each<[string, Principal, string, number]>([
     ["a secret key's own", { kind: 'secretKey', human: null, ...KEY }, 'key', 5],
     ["a secret key's own, whichever human is named", { kind: 'secretKey', human: 'ann', ...KEY }, 'key', 5],
-    ["a secret key's own, whoever it acts for", { kind: 'impersonation', human: 'ann', ...KEY }, 'key', 5],
+    ["a secret key's own, when it acts for a human", { kind: 'impersonation', human: 'ann', ...KEY }, 'key', 5],
     [
       "a usage token's human's own, at its key",
       {
@@ -139,7 +139,7 @@ describe('the IETF pair', () => {
     expect(policies.size).toBe(1);
   });
 
-  it("tells of the key's policy alone where nobody was recognised beside it", async () => {
+  it("tells of the key's policy alone where the JWT beside it was refused", async () => {
     const recognisedKey = { keyId: 'pk', requestsPerMinute: 7 } as PublishableKey;
     const { headers } = await countedBy(guard, { principal: null, recognisedKey });
     expect(members(headers['ratelimit-policy'])).toEqual([['key', { q: 7, w: WINDOW_SECONDS }]]);
@@ -147,7 +147,7 @@ describe('the IETF pair', () => {
   });
 });
 
-it('nobody is told of no window', async () => {
+it('a request that presents nothing hears of no window', async () => {
   expect(await countedBy(guard, { principal: null })).toEqual({
     allowed: true,
     headers: {},

@@ -3,7 +3,7 @@ import type { ThrottlerStorage } from '@nestjs/throttler';
 import { RateWindowStore, secondsUntilReset, type RateWindow } from './rate-window.store.js';
 
 /** The library's record of a window, with the window itself: the record has no Unix time of the reset. */
-export interface RateWindowRecord {
+interface RateWindowRecord {
   readonly totalHits: number;
   readonly timeToExpire: number;
   readonly isBlocked: boolean;

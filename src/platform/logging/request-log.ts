@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { logger } from './logger.js';
 
 /** Who a request's line names, by ids. */
-export interface RequestNames {
+interface RequestNames {
   readonly requestId: string;
   readonly tenantId?: string;
   readonly subject?: string;
