@@ -6,7 +6,9 @@ import {
   CONFINED_PACKAGES,
   DEVELOPMENT,
   FEATURES,
+  ORDER_WITHIN,
   SIDE_DOORS,
+  closedTo,
   importsOf,
 } from './test/contracts/import-table.ts';
 
@@ -23,6 +25,17 @@ const directions = FEATURES.map((area) => ({
   from: { path: `^src/${area}/` },
   to: { path: '^src/', pathNot: `^src/${anyOf([area, ...importsOf(area), 'generated'])}/` },
 }));
+
+/** And one for each folder of an area that has an order of its own. Specs play the parts around what they prove. */
+const directionsWithin = Object.entries(ORDER_WITHIN).flatMap(([area, order]) =>
+  order.flat().map((folder) => ({
+    name: `direction-${area}-${folder}`,
+    comment: `src/${area}/${folder} may not import ${closedTo(area, folder).join(', ')}; see test/contracts/import-table.ts.`,
+    severity: 'error',
+    from: { path: `^src/${area}/${folder}/`, pathNot: SPEC },
+    to: { path: `^src/${area}/${anyOf(closedTo(area, folder))}/` },
+  })),
+);
 
 const sideDoors = SIDE_DOORS.map(({ from, to }) => ({
   name: 'side-door',
@@ -44,6 +57,7 @@ const confined = CONFINED_PACKAGES.map(({ packages, rooms }) => ({
 export default {
   forbidden: [
     ...directions,
+    ...directionsWithin,
     {
       name: 'unknown-area',
       comment: 'A new area gets its place in test/contracts/import-table.ts first.',

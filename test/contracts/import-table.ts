@@ -22,6 +22,14 @@ export const ORDER: readonly (readonly string[])[] = [
   ['gateways', 'sealed'],
 ];
 
+/**
+ * The same inside an area that is large enough to need it: each folder may import those of the rows before its own. What
+ * stands in no folder (the area's door and module, rules that all of it share) is free.
+ */
+export const ORDER_WITHIN: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  llm: [['tokens', 'models', 'threads'], ['providers'], ['routing'], ['calls'], ['chat']],
+};
+
 /** Nobody imports these but the composition root. */
 export const UNSEEN: readonly string[] = ['audit', 'webhooks'];
 
@@ -60,6 +68,16 @@ export function importsOf(area: string): readonly string[] {
   return ORDER.slice(0, row)
     .flat()
     .filter((other) => !UNSEEN.includes(other));
+}
+
+/** The folders of an area that one of its folders may not import. */
+export function closedTo(area: string, folder: string): readonly string[] {
+  const order = ORDER_WITHIN[area] ?? [];
+  const row = order.findIndex((folders) => folders.includes(folder));
+  return order
+    .slice(row)
+    .flat()
+    .filter((other) => other !== folder);
 }
 
 export const FEATURES: readonly string[] = ORDER.flat();

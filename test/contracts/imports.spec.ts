@@ -158,7 +158,11 @@ describe('the import table', () => {
       'src/usage/rows.ts':
         "import type { Ledger } from './ledger.js'; export const rows = 1 as unknown as Ledger; import '../../test/support/clock.js';",
       'src/llm/index.ts':
-        "import '../platform/http/index.js'; import '../generated/prisma/client.js'; import '../app/start.js';",
+        "import '../platform/http/index.js'; import '../generated/prisma/client.js'; import '../app/start.js'; import './llm.module.js';",
+      'src/llm/llm.module.ts': "import './chat/chat.js';",
+      'src/llm/chat/chat.ts': "import '../calls/call.js'; export const chat = 1;",
+      'src/llm/calls/call.ts': "import '../providers/provider.js'; export type Call = 1;",
+      'src/llm/providers/provider.ts': "import type { Call } from '../calls/call.js'; export type Provider = Call;",
       'src/llm/unwanted.ts': "import '../platform/http/index.js';",
       'src/lone/index.ts': "import '../platform/http/index.js';",
       'src/generated/prisma/client.ts': 'export const PrismaClient = 1;',
@@ -175,6 +179,7 @@ describe('the import table', () => {
       'development-never-statically: src/keys/secret.ts → src/development/index.ts',
       'direction-keys: src/keys/index.ts → src/usage/index.ts',
       'direction-keys: src/keys/secret.ts → src/development/index.ts',
+      'direction-llm-providers: src/llm/providers/provider.ts → src/llm/calls/call.ts',
       'direction-llm: src/llm/index.ts → src/app/start.ts',
       'direction-platform: src/platform/errors/index.ts → src/keys/index.ts',
       'door-of-a-room: src/platform/logging/other.ts → src/platform/http/client.ts',
@@ -183,6 +188,7 @@ describe('the import table', () => {
       'generated-client: src/llm/index.ts → src/generated/prisma/client.ts',
       'main-starts-only: src/main.ts → src/platform/errors/index.ts',
       'no-cycle: src/app/start.ts → src/llm/index.ts',
+      'no-cycle: src/llm/calls/call.ts → src/llm/providers/provider.ts',
       'no-cycle: src/usage/ledger.ts → src/usage/rows.ts',
       'no-dev-dependency: src/keys/index.ts → node_modules/jester/index.js',
       'no-test-code: src/usage/rows.ts → test/support/clock.ts',

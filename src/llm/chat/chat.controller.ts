@@ -3,15 +3,15 @@ import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
 import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
-import { CHATTING, CHATTING_KINDS } from '../chat-access.js';
-import type { ChatPrincipal } from './chat-reservation.js';
-import { ChatService } from './chat.service.js';
+import { Calls } from '../calls/calls.service.js';
+import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../chat-access.js';
+import { CHAT } from './chat.operation.js';
 
 @ApiTags('OpenAI')
 @SpeaksDialect(OPENAI_DIALECT)
 @Controller('v1/chat')
 export class ChatController {
-  constructor(private readonly chat: ChatService) {}
+  constructor(private readonly calls: Calls) {}
 
   @Post('completions')
   @HttpCode(200)
@@ -49,6 +49,6 @@ export class ChatController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    return this.chat.complete(principal, request, reply);
+    return this.calls.answer(CHAT, principal, request, reply);
   }
 }

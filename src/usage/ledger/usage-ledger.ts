@@ -5,6 +5,7 @@ import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
 import { Metrics } from '../../platform/metrics/index.js';
 import { RESERVE, SETTLE, reserveValues, settleValues, type ReservedRow, type Verdict } from './ledger-statements.js';
+import { OpenReservations, type OpenReservation } from './open-reservations.js';
 import { ProcessLease } from './process-lease.js';
 import { refusedAdmission } from './refused-admission.js';
 import type { Admission, Reservation, Settlement } from './usage.types.js';
@@ -21,12 +22,6 @@ const LAST_TRIES = 3;
 /** A reservation's fate: what it may do, or why it may not. */
 type Reserved = Admission | Verdict;
 
-interface OpenCall {
-  readonly reservedAtMs: number;
-  /** Whose limits it is charged to, within its tenant; null: nobody's. */
-  readonly charged: string | null;
-}
-
 /**
  * The ledger of governed calls: reserve, then dispatch, then settle.
  *
@@ -39,8 +34,7 @@ interface OpenCall {
 @Injectable()
 export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly reservations: GroupCommit<Reservation, Reserved>;
-  /** When each open call was reserved; insertion order is age order. */
-  private readonly open = new Map<string, OpenCall>();
+  private readonly open = new OpenReservations();
   private pending: Settlement[] = [];
   private settling: Promise<void> | null = null;
   private closing = false;
@@ -68,7 +62,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
       () => this.pending.length,
     );
     await this.lease.start(
-      () => this.oldestOpenMs(),
+      () => ageMsOf(this.open.oldest),
       (swept) => this.metrics.orphansSwept.inc(swept),
     );
   }
@@ -167,7 +161,9 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
       statusCode: null,
       inputTokens: 0,
       cachedInputTokens: 0,
+      cacheWriteTokens: 0,
       outputTokens: 0,
+      reasoningTokens: 0,
       costPicoUsd: 0n,
       counted: false,
       estimated: false,
@@ -232,11 +228,10 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     this.metrics.overruns.inc(overruns);
     logger.warn({ overruns }, 'Calls used more than the bound that had been reserved for them.');
   }
+}
 
-  private oldestOpenMs(): number | null {
-    for (const { reservedAtMs } of this.open.values()) return performance.now() - reservedAtMs;
-    return null;
-  }
+function ageMsOf(reservation: OpenReservation | null): number | null {
+  return reservation === null ? null : performance.now() - reservation.reservedAtMs;
 }
 
 /** Postgres refuses what it was told (SQLSTATE classes 22 and 23), and would refuse it again. */

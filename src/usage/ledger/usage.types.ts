@@ -7,9 +7,19 @@ export interface Reservation {
   readonly userId: string | null;
   /** Whose limits it is charged to; comes to exist with the reservation. */
   readonly human: string | null;
+  /** What holds budgets beside the tenant, the key and the human, where the call came by it; null: it did not. */
+  readonly gatewayId: string | null;
+  readonly gatewayTokenId: string | null;
+  /** A sealed token is stored nowhere: SHA-256 of its `jti`, in hex. */
+  readonly sealedTokenHash: string | null;
   /** Set where the key acts on the human's behalf: the audit log's row is written with the reservation. */
   readonly impersonated: { readonly route: string; readonly address: string } | null;
   readonly requestId: string;
+  readonly operation: Operation;
+  /** The tenant's own name of the route; null: the caller named a model. */
+  readonly route: string | null;
+  /** Counts the call's attempts from 1. Each that may be billed is a row of its own. */
+  readonly attempt: number;
   readonly provider: string;
   readonly model: string;
   readonly streamed: boolean;
@@ -24,6 +34,9 @@ export interface Reservation {
   /** What a token costs at most, in millionths of a micro-dollar; null: the model has no known price. */
   readonly price: TokenPrice | null;
 }
+
+/** What was asked for. */
+export type Operation = 'chat';
 
 export interface TokenPrice {
   readonly inputPicoUsd: bigint;
@@ -51,9 +64,13 @@ export interface Settlement {
   /** The upstream's status, if it answered. */
   readonly statusCode: number | null;
   readonly inputTokens: number;
-  readonly outputTokens: number;
   /** Of the input, what the provider had in its cache. */
   readonly cachedInputTokens: number;
+  /** Of the input, what the provider wrote to its cache. */
+  readonly cacheWriteTokens: number;
+  readonly outputTokens: number;
+  /** Of the output, what the model thought with. */
+  readonly reasoningTokens: number;
   /** In millionths of a micro-dollar; null: the model has no known price. */
   readonly costPicoUsd: bigint | null;
   /** False where the upstream produced nothing: the request is given back. */

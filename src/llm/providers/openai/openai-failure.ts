@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Fault } from '../../../platform/errors/index.js';
 import type { OutboundError } from '../../../platform/outbound/index.js';
-import { isObject } from '../../chat/chat-request.js';
-import type { ProviderFailure } from '../chat-provider.js';
+import { isObject } from '../requests/chat-request.js';
+import type { ProviderFailure } from '../provider.js';
 
 /** A call that got no answer, or not the whole of one. */
 export function failureOfTransport(error: OutboundError): ProviderFailure {

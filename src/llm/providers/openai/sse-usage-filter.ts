@@ -1,5 +1,6 @@
 import { parseJson } from '../../../platform/json/index.js';
-import { readUsage, type ReportedUsage } from './openai-usage.js';
+import type { TokenCounts } from '../provider.js';
+import { readUsage } from './openai-usage.js';
 
 /** A usage object has at least one such key; inside a JSON string the quote would be escaped and not match. */
 const USAGE_MARK = Buffer.from('_tokens"');
@@ -20,7 +21,7 @@ const NOTHING = Buffer.alloc(0);
  */
 export class SseUsageFilter {
   /** What the provider said last. */
-  usage: ReportedUsage | null = null;
+  usage: TokenCounts | null = null;
   /** The model that it said used that. */
   model: string | null = null;
   private tail: Buffer = NOTHING;

@@ -3,10 +3,12 @@ import * as o200k from 'gpt-tokenizer/encoding/o200k_base';
 import * as cl100k from 'gpt-tokenizer/encoding/cl100k_base';
 import * as p50k from 'gpt-tokenizer/encoding/p50k_base';
 import { loadSettings, TOKEN_FAMILIES } from '../../platform/config/index.js';
+import type { CallBound } from '../calls/operation.js';
 import { KnownModels, type ModelFacts } from '../models/model-facts.js';
+import { costOf } from '../models/model-price.js';
+import { parseChatRequest, type ChatRequest } from '../providers/requests/chat-request.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
-import { boundCall, costOf, withOutputLimit, type CallBound } from './call-bound.js';
-import { parseChatRequest, type ChatRequest } from './chat-request.js';
+import { boundChat, withOutputLimit } from './chat-bound.js';
 import { tokensOf } from './prompt-bound.js';
 
 const known = new KnownModels(loadSettings({}).settings);
@@ -24,7 +26,7 @@ const requestOf = (body: object | string): ChatRequest =>
     ),
   );
 const boundOf = (body: object | string, facts: ModelFacts | null = GPT): CallBound =>
-  boundCall(requestOf(body), facts, tokenizer);
+  boundChat(requestOf(body), facts, tokenizer);
 const content = (part: unknown): object => ({ messages: [{ role: 'user', content: [part] }] });
 
 describe('the bound of the output', () => {
@@ -85,7 +87,7 @@ describe('withOutputLimit', () => {
   const written = (body: string, facts: ModelFacts | null): string => {
     const limited = withOutputLimit(requestOf(body), facts, 5);
     expect(limited).toEqual(parseChatRequest(limited.raw));
-    expect(boundCall(limited, facts, tokenizer)).toMatchObject({
+    expect(boundChat(limited, facts, tokenizer)).toMatchObject({
       outputTokens: 5 * limited.choices,
       outputIsBounded: true,
     });

@@ -1,5 +1,5 @@
-import { invalidField } from '../../platform/errors/index.js';
-import { parseJsonObject, type JsonObject } from '../../platform/json/index.js';
+import { invalidField } from '../../../platform/errors/index.js';
+import { parseJsonObject, type JsonObject } from '../../../platform/json/index.js';
 
 /** A chat completion as it was asked for, judged only as far as this service itself depends on it. */
 export interface ChatRequest {

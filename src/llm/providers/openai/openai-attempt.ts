@@ -1,12 +1,20 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { OutboundError, type OutboundCall, type OutboundHandler } from '../../../platform/outbound/index.js';
 import { parseJson } from '../../../platform/json/index.js';
-import { DEFAULT_OUTPUT_TOKENS, isObject, type ChatRequest } from '../../chat/chat-request.js';
-import { countInputTokens } from '../../tokens/chat-tokens.js';
+import { DEFAULT_OUTPUT_TOKENS, isObject, type ChatRequest } from '../requests/chat-request.js';
+import { countInputTokens } from '../requests/chat-tokens.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
-import type { AnswerHeaders, AnswerSink, ProviderCall, ProviderFailure, TokenUsage } from '../chat-provider.js';
+import {
+  NOTHING_USED,
+  type AnswerHeaders,
+  type AnswerSink,
+  type Attempt,
+  type ProviderFailure,
+  type TokenCounts,
+  type TokenUsage,
+} from '../provider.js';
 import { brokenAnswer, failureOfStatus, failureOfTransport, REFUSED_IN_STREAM } from './openai-failure.js';
-import { readUsage, type ReportedUsage } from './openai-usage.js';
+import { readUsage } from './openai-usage.js';
 import { estimateAnswerTokens, estimatePartTokens, ProducedText } from './produced-text.js';
 import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
 
@@ -20,8 +28,8 @@ const END_MARK = /(?:^|\n)data: ?\[DONE\]\s*$/;
 
 type Mode = 'waiting' | 'json' | 'stream' | 'refusal';
 
-/** One call to an OpenAI-compatible provider: takes the answer's bytes, hands them on, and knows what was used. */
-export class OpenaiCall implements ProviderCall, OutboundHandler {
+/** One exchange with an OpenAI-compatible provider: takes the answer's bytes, hands them on, and knows what was used. */
+export class OpenaiAttempt implements Attempt, OutboundHandler {
   status: number | null = null;
   outbound: OutboundCall | null = null;
   private jsonModel: string | null = null;
@@ -33,7 +41,7 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
   private filter: SseUsageFilter | null = null;
   private produced: ProducedText | null = null;
   private lastEvents: Buffer = NOTHING;
-  private reported: ReportedUsage | null = null;
+  private reported: TokenCounts | null = null;
   /** Kept only where the provider did not say what was used. */
   private answer: Readonly<Record<string, unknown>> | null = null;
 
@@ -54,13 +62,10 @@ export class OpenaiCall implements ProviderCall, OutboundHandler {
 
   usage(): TokenUsage {
     const reported = this.filter === null ? this.reported : this.filter.usage;
-    if (reported !== null) {
-      const { inputTokens, cachedInputTokens, outputTokens } = reported;
-      return { inputTokens, cachedInputTokens, outputTokens, estimated: false };
-    }
+    if (reported !== null) return { ...reported, estimated: false };
     return {
+      ...NOTHING_USED,
       inputTokens: countInputTokens(this.tokenizer, this.request),
-      cachedInputTokens: 0,
       outputTokens: this.estimateOutput(),
       estimated: true,
     };

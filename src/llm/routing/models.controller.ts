@@ -4,10 +4,9 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
 import { Answers, OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
-import { CHATTING, CHATTING_KINDS } from '../chat-access.js';
-import type { ChatPrincipal } from '../chat/chat-reservation.js';
-import { ProviderRouter } from '../providers/provider-router.js';
-import type { Model } from './model-catalogue.js';
+import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../chat-access.js';
+import type { Model } from '../models/model-catalogue.js';
+import { ModelRouter } from './model-router.js';
 
 const modelSchema = z.object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() });
 const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) });
@@ -16,7 +15,7 @@ const modelListSchema = z.object({ object: z.literal('list'), data: z.array(mode
 @SpeaksDialect(OPENAI_DIALECT)
 @Controller('v1/models')
 export class ModelsController {
-  constructor(private readonly router: ProviderRouter) {}
+  constructor(private readonly router: ModelRouter) {}
 
   @Get()
   @Access(CHATTING)
@@ -40,7 +39,6 @@ export class ModelsController {
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @Req() request: FastifyRequest<{ Params: { '*': string } }>,
   ): Promise<Model> {
-    const model = request.params['*'];
-    return this.router.providerOf(principal.tenantId, model).catalogue.get(model);
+    return this.router.getModel(principal.tenantId, request.params['*']);
   }
 }

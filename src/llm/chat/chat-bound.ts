@@ -1,27 +1,16 @@
 import { replaceField } from '../../platform/json/index.js';
-import type { ModelFacts, ModelPrice, TokenPrice } from '../models/model-facts.js';
-import type { Tokenizer } from '../tokens/tokenizer.js';
-import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from './chat-request.js';
+import type { CallBound } from '../calls/operation.js';
+import type { ModelFacts } from '../models/model-facts.js';
+import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from '../providers/requests/chat-request.js';
+import type { TextBound } from '../tokens/tokenizer.js';
 import { boundPrompt } from './prompt-bound.js';
-
-/** Upper bounds of one call: docs/decisions/0011-bounds-of-a-call.md says how they are come by. */
-export interface CallBound {
-  readonly choices: number;
-  /** Of the whole prompt, images, tools and schemas included. */
-  readonly inputTokens: number;
-  /** Of all n answers together; where nobody set a limit: the model's own, else a default. */
-  readonly outputTokens: number;
-  /** False: neither the caller nor the catalogue bounds the output, so that the limit must be written into the request. */
-  readonly outputIsBounded: boolean;
-  /** The field whose content has no known bound (audio, files, server-side tools, ...); null: all of it has one. */
-  readonly boundless: string | null;
-}
 
 /** No provider produces or reads more within the longest call that there is, whatever limit the caller wrote down. */
 const MAX_TOKENS = 1_000_000_000;
 
-export function boundCall(request: ChatRequest, facts: ModelFacts | null, tokenizer: Tokenizer): CallBound {
-  const prompt = boundPrompt(request, facts, tokenizer);
+/** The most that a request can come to, where a text is as many tokens as `texts` says. */
+export function boundChat(request: ChatRequest, facts: ModelFacts | null, texts: TextBound): CallBound {
+  const prompt = boundPrompt(request, facts, texts);
   const limit = callersLimit(request);
   const perChoice = limit ?? facts?.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS;
   return {
@@ -77,31 +66,4 @@ export function withOutputLimit(request: ChatRequest, facts: ModelFacts | null, 
     maxTokens: toMaxTokens ? tokensPerChoice : null,
     maxCompletionTokens: toMaxCompletionTokens ? tokensPerChoice : null,
   };
-}
-
-/** What each token of a call costs whose prompt has so many, or at most so many: a longer one is never cheaper. */
-export function priceOf(published: ModelPrice, inputTokens: number): TokenPrice {
-  const long = published.longPrompts;
-  return long !== undefined && inputTokens > long.aboveTokens ? long : published;
-}
-
-/**
- * What a call cost, exactly, in millionths of a micro-dollar (10^-12 USD). More tokens never cost less. Of a call that is
- * over, the facts are those of the model that the provider said answered.
- *
- * @returns null: no price is known
- */
-export function costOf(
-  usage: { readonly inputTokens: number; readonly cachedInputTokens: number; readonly outputTokens: number },
-  facts: ModelFacts | null,
-): bigint | null {
-  const published = facts?.price ?? null;
-  if (published === null) return null;
-  const price = priceOf(published, usage.inputTokens);
-  const cached = Math.min(usage.cachedInputTokens, usage.inputTokens);
-  return (
-    BigInt(usage.inputTokens - cached) * price.inputPicoUsd +
-    BigInt(cached) * price.cachedInputPicoUsd +
-    BigInt(usage.outputTokens) * price.outputPicoUsd
-  );
 }

@@ -1,5 +1,5 @@
-import { isObject, type ChatRequest } from '../chat/chat-request.js';
-import type { Tokenizer } from './tokenizer.js';
+import type { Tokenizer } from '../../tokens/tokenizer.js';
+import { isObject, type ChatRequest } from './chat-request.js';
 
 /** OpenAI's chat format: what stands around each message, and what the answer begins with. */
 const TOKENS_PER_MESSAGE = 3;

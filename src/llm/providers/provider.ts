@@ -1,18 +1,25 @@
 import type { Fault } from '../../platform/errors/index.js';
-import type { ChatRequest } from '../chat/chat-request.js';
 import type { ModelCatalogue } from '../models/model-catalogue.js';
+import type { ChatRequest } from './requests/chat-request.js';
+
+/** What a provider can be asked for, and the request of each. Requests are in OpenAI's words for every provider alike. */
+export interface OperationRequests {
+  readonly chat: ChatRequest;
+}
+
+export type OperationName = keyof OperationRequests;
 
 /**
- * Whatever can answer a chat completion. A provider that speaks OpenAI's dialect passes bytes on; one with a dialect of
- * its own turns the request into its own and its answer into OpenAI's JSON or stream events. Nothing beyond this port
+ * The port of everything that runs models. A provider that speaks OpenAI's dialect passes bytes on; one with a dialect of
+ * its own turns the request into its own, and its answer into OpenAI's JSON or stream events. Nothing above this port
  * knows which it was.
  */
-export interface ChatProvider {
+export interface Provider {
   /** As the ledger names it. */
   readonly name: string;
   readonly catalogue: ModelCatalogue;
-  /** Begins a call. `sink` may hear of a failure before this returns, and of anything else only after. */
-  start(request: ChatRequest, sink: AnswerSink): ProviderCall;
+  /** Begins an attempt. `sink` may hear of a failure before this returns, and of anything else only after. */
+  start<Name extends OperationName>(operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt;
 }
 
 /**
@@ -28,7 +35,7 @@ export interface AnswerSink {
   onStreamEnd(): void;
   onFailure(failure: ProviderFailure): void;
   /**
-   * The provider has got the request and not begun to answer in time. True: it is waited for on, and everything else may
+   * The provider has the request and did not begin to answer in time. True: it is waited for, and everything else may
    * still come; false: `failure` follows at once.
    */
   onLate(failure: ProviderFailure): boolean;
@@ -36,8 +43,8 @@ export interface AnswerSink {
 
 export type AnswerHeaders = Readonly<Record<string, string>>;
 
-/** A call under way. */
-export interface ProviderCall {
+/** One exchange with a provider. */
+export interface Attempt {
   /** The provider's status; null: it has not answered. */
   readonly status: number | null;
   /** Which model answered, as the provider says; null: it has not said. */
@@ -52,17 +59,36 @@ export interface ProviderCall {
   resume(): void;
 }
 
-export interface TokenUsage {
+/** What a provider counts. The parts of the input and the part of the output are 0 where it did not say. */
+export interface TokenCounts {
   readonly inputTokens: number;
-  /** Those of the input that the provider had in its cache: never more than the input; 0 where it did not say. */
+  /** Those of the input that the provider had in its cache: never more than the input. */
   readonly cachedInputTokens: number;
+  /** Those of the input that the provider wrote to its cache: never more than the input less the cached ones. */
+  readonly cacheWriteTokens: number;
+  /** With those of reasoning, wherever the provider reports them. */
   readonly outputTokens: number;
+  /** Those of the output that the model thought with: never more than the output. */
+  readonly reasoningTokens: number;
+}
+
+export interface TokenUsage extends TokenCounts {
   /** Counted here, because the provider did not say. */
   readonly estimated: boolean;
 }
 
+export const NOTHING_USED: TokenUsage = {
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  cacheWriteTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+  estimated: false,
+};
+
 export interface ProviderFailure {
-  readonly outcome: 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT' | 'UPSTREAM_BROKEN' | 'SHUTDOWN';
+  /** `NOT_SENT`: the request could not be made into one that this provider takes. */
+  readonly outcome: 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT' | 'UPSTREAM_BROKEN' | 'SHUTDOWN' | 'NOT_SENT';
   readonly error: Fault | ProviderRefusal;
   /** The stream itself has told the caller of it. */
   readonly told?: true;
