@@ -1,6 +1,6 @@
 import type { Settings } from '../../../platform/config/index.js';
 import { parseJsonObject, withField } from '../../../platform/json/index.js';
-import { type OutboundHttp, type OutboundRequest } from '../../../platform/outbound/index.js';
+import type { OutboundHttp, OutboundRequest } from '../../../platform/outbound/index.js';
 import { isObject, type ChatRequest } from '../requests/chat-request.js';
 import { ModelCatalogue, type Model } from '../../models/model-catalogue.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
