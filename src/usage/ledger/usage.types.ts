@@ -25,7 +25,7 @@ export interface Reservation {
   readonly price: TokenPrice | null;
 }
 
-export interface TokenPrice {
+interface TokenPrice {
   readonly inputPicoUsd: bigint;
   readonly outputPicoUsd: bigint;
 }
