@@ -11,7 +11,7 @@ import { MembershipDirectory } from '../signin/index.js';
 import { OrgsService } from '../orgs/index.js';
 
 /** The user who owns the first org. */
-export const DEVELOPMENT_OWNER = 'dev-owner';
+const DEVELOPMENT_OWNER = 'dev-owner';
 const ORG_NAME = 'Quickstart';
 
 /** What `<home>/quickstart.json` holds, for scripts. */

@@ -114,7 +114,7 @@ export type RotateKeyRequest = z.output<typeof rotateKeyRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
 
-export const keyView = z.object({
+const keyView = z.object({
   keyId: z.string(),
   keyPrefix: z.string().meta({ description: "The key's first characters, to recognise it by." }),
   type: z.enum(['SECRET', 'PUBLISHABLE']),

@@ -2,7 +2,6 @@ export {
   LIMIT_TYPES,
   usageLimitChanges,
   exactAmount,
-  unitsOf,
   usageLimits,
   usageLimitView,
   viewLimits,

@@ -98,7 +98,7 @@ function microUnitsOf(units: number): string | null {
 }
 
 /** For reading: exact up to 15 digits. */
-export function unitsOf(microUnits: string): number {
+function unitsOf(microUnits: string): number {
   const digits = microUnits.padStart(DECIMALS + 1, '0');
   return Number(`${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`);
 }

@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { CREDENTIALS, REFUSED, type Credential, type RecognisedCredential } from './access.credentials.js';
 
-export type Expected = Readonly<Record<Credential, number>>;
+type Expected = Readonly<Record<Credential, number>>;
 
 type ToldDialect = 'platform' | 'openai' | 'none';
 

@@ -35,7 +35,7 @@ export interface KeysNode extends Replica {
 }
 
 /** Of a tenant's app that nobody limits. */
-export const APP: CreatePublishableKeyRequest = {
+const APP: CreatePublishableKeyRequest = {
   name: 'an app',
   description: '',
   oidcConfig: { issuer: 'https://issuer.example', audience: 'app', jwksUri: '', humanPrefix: '' },

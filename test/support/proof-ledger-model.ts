@@ -4,7 +4,7 @@
  */
 import { COUNTED, UNIT, type CountedType, type LimitValues } from './proof-limits.js';
 
-export interface Price {
+interface Price {
   readonly inputPicoUsd: bigint;
   readonly outputPicoUsd: bigint;
 }
@@ -32,7 +32,7 @@ export interface Truth {
 /** What the ledger says to a reservation: the output that it may make, or why not. */
 export type Answer = `${number} of output, limited` | `${number} of output` | `refused: ${string}`;
 
-export interface Limit {
+interface Limit {
   /** What was set last; null: unlimited. */
   value: bigint | null;
   left: bigint | null;

@@ -239,7 +239,7 @@ export function isCanceled(error: unknown): boolean {
 }
 
 /** A connection error becomes a 503; a fault, or an error of the statement, stays what it is. */
-export function asFault(error: unknown): unknown {
+function asFault(error: unknown): unknown {
   if (error instanceof Fault || !isConnectionError(error)) return error;
   return new Fault('unavailable', 'The database cannot be reached; try again shortly.', {
     retryAfterSeconds: 1,

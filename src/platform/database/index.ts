@@ -1,7 +1,6 @@
-export { Database, asFault, isCanceled, type NamedStatement, type TenantTransaction } from './database.js';
+export { Database, isCanceled, type NamedStatement, type TenantTransaction } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { GroupCommit } from './group-commit.js';
-export { MigrationError } from './migration.error.js';
 export { migrate } from './migrations.js';
 export { RevocableCache } from './revocable-cache.js';
 export { Revocations } from './revocations.js';

@@ -38,7 +38,7 @@ export interface Reservation {
 /** What was asked for. */
 export type Operation = 'chat';
 
-export interface TokenPrice {
+interface TokenPrice {
   readonly inputPicoUsd: bigint;
   readonly outputPicoUsd: bigint;
 }
