@@ -22,7 +22,9 @@ const cacheFile = cacheFolder === null ? null : path.join(cacheFolder, 'lint.jso
 const known = cacheFile !== null && existsSync(cacheFile) ? JSON.parse(readFileSync(cacheFile, 'utf8')) : {};
 const isClean = (file) => keys.has(file) && known[file] === keys.get(file);
 
-const results = await eslint.lintFiles(files.filter((file) => !isClean(file)));
+const unsure = files.filter((file) => !isClean(file));
+// Of an empty list ESLint makes the whole folder.
+const results = unsure.length === 0 ? [] : await eslint.lintFiles(unsure);
 const found = results.filter(({ errorCount, warningCount }) => errorCount + warningCount > 0);
 if (cacheFile !== null) {
   const faulty = new Set(found.map(({ filePath }) => path.relative(root, filePath)));
