@@ -154,6 +154,9 @@ const spelled = (action: string): string => action.replace(/(?<=[a-z])(?=[A-Z])/
 
 // ---------------------------------------------------------------- what the migrations made, in the same lines
 
+/** Which migrations and functions were applied. */
+const BOOKS = "('_prisma_migrations', '_gatehouse_functions')";
+
 const COLUMNS = `
   SELECT c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
       || CASE WHEN a.attnotnull AND format_type(a.atttypid, a.atttypmod) NOT LIKE '%[]' THEN ' NOT NULL' ELSE '' END
@@ -161,7 +164,7 @@ const COLUMNS = `
   FROM pg_class c
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> '_prisma_migrations'`;
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname NOT IN ${BOOKS}`;
 
 const INDEXES = `
   SELECT t.relname || ': '
@@ -179,7 +182,7 @@ const INDEXES = `
   JOIN pg_class c ON c.oid = i.indexrelid
   JOIN pg_am m ON m.oid = c.relam
   JOIN pg_class t ON t.oid = i.indrelid
-  WHERE t.relnamespace = 'public'::regnamespace AND t.relname <> '_prisma_migrations'`;
+  WHERE t.relnamespace = 'public'::regnamespace AND t.relname NOT IN ${BOOKS}`;
 
 const FOREIGN_KEYS = `
   SELECT t.relname || ': foreign key ('

@@ -22,7 +22,7 @@ export default async function setUp({ rootDir, testPathPatterns }) {
   template.pathname = '/gatehouse_template';
   try {
     await asSuperuser(postgres, 'CREATE DATABASE gatehouse_template OWNER gatehouse');
-    await migrate(template.href, path.join(rootDir, 'prisma/migrations'));
+    await migrate(template.href, path.join(rootDir, 'prisma'));
     // From here on nobody can be connected to it, and so nobody can keep it from being cloned.
     await asSuperuser(postgres, 'ALTER DATABASE gatehouse_template ALLOW_CONNECTIONS false');
   } catch (error) {

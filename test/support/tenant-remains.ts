@@ -2,8 +2,8 @@
 import type pg from 'pg';
 import { onDatabase } from './sql.js';
 
-/** Not ours: Prisma's books. */
-const BOOKS = '_prisma_migrations';
+/** Which migrations and functions were applied: of no tenant. */
+const BOOKS = ['_prisma_migrations', '_gatehouse_functions'];
 
 /** Rows by table; a table without any is left out. */
 export type Remains = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
@@ -38,7 +38,7 @@ export function tenantTables(superuserUrl: string): Promise<string[]> {
 
 async function tables(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
-    "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> $1 ORDER BY 1",
+    "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL ($1) ORDER BY 1",
     [BOOKS],
   );
   return rows.map(({ name }) => name);
