@@ -1,3 +1,4 @@
+export { BudgetsModule } from './budgets/budgets.module.js';
 export {
   LIMIT_TYPES,
   usageLimitChanges,

@@ -1,5 +1,6 @@
 import { replaceField } from '../../platform/json/index.js';
-import type { ModelFacts, ModelPrice, TokenPrice } from '../models/model-facts.js';
+import type { DefaultOutput } from '../../usage/index.js';
+import { hidesReasoning, type ModelFacts, type ModelPrice, type TokenPrice } from '../models/model-facts.js';
 import type { Tokenizer } from '../tokens/tokenizer.js';
 import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from './chat-request.js';
 import { boundPrompt } from './prompt-bound.js';
@@ -11,6 +12,8 @@ export interface CallBound {
   readonly inputTokens: number;
   /** Of all n answers together; where nobody set a limit: the model's own, else a default. */
   readonly outputTokens: number;
+  /** What a call is given under a limit whose caller set none; null: the caller did. */
+  readonly defaultOutput: DefaultOutput | null;
   /** False: neither the caller nor the catalogue bounds the output, so that the limit must be written into the request. */
   readonly outputIsBounded: boolean;
   /** The field whose content has no known bound (audio, files, server-side tools, ...); null: all of it has one. */
@@ -19,15 +22,26 @@ export interface CallBound {
 
 /** No provider produces or reads more within the longest call that there is, whatever limit the caller wrote down. */
 const MAX_TOKENS = 1_000_000_000;
+/** Of a model that thinks in tokens which it does not show: an answer comes after them. */
+const DEFAULT_THINKING_OUTPUT_TOKENS = 16_384;
 
 export function boundCall(request: ChatRequest, facts: ModelFacts | null, tokenizer: Tokenizer): CallBound {
   const prompt = boundPrompt(request, facts, tokenizer);
   const limit = callersLimit(request);
-  const perChoice = limit ?? facts?.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS;
+  const usual = hidesReasoning(request.model) ? DEFAULT_THINKING_OUTPUT_TOKENS : DEFAULT_OUTPUT_TOKENS;
+  const most = facts?.maxOutputTokens ?? null;
+  const perChoice = limit ?? most ?? usual;
   return {
     choices: request.choices,
     inputTokens: Math.min(prompt.tokens, MAX_TOKENS),
     outputTokens: Math.min(request.choices * perChoice, MAX_TOKENS),
+    defaultOutput:
+      limit === null
+        ? {
+            tokens: request.choices * Math.min(usual, most ?? usual),
+            most: most === null ? null : Math.min(request.choices * most, MAX_TOKENS),
+          }
+        : null,
     outputIsBounded: limit === null ? facts !== null && facts.limitMustBeWritten !== true : isHeeded(request, facts),
     boundless: prompt.boundless,
   };

@@ -1,4 +1,5 @@
-export { Database, asFault, isCanceled, type NamedStatement, type TenantTransaction } from './database.js';
+export { compositeText } from './composite.js';
+export { Database, asFault, isCanceled, isLockTimeout, type NamedStatement, type TenantTransaction } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { GroupCommit } from './group-commit.js';
 export { MigrationError } from './migration.error.js';

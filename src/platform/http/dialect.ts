@@ -27,6 +27,7 @@ const CANONICAL_STATUS: Readonly<Record<FaultKind, string>> = {
   unsupported_media_type: 'INVALID_ARGUMENT',
   rate_limited: 'RESOURCE_EXHAUSTED',
   usage_limit_exceeded: 'RESOURCE_EXHAUSTED',
+  usage_limit_busy: 'RESOURCE_EXHAUSTED',
   internal: 'INTERNAL',
   upstream_failed: 'UNAVAILABLE',
   unavailable: 'UNAVAILABLE',
@@ -46,6 +47,7 @@ const OPENAI_TYPE: Readonly<Record<FaultKind, string>> = {
   unsupported_media_type: 'invalid_request_error',
   rate_limited: 'rate_limit_error',
   usage_limit_exceeded: 'usage_limit_exceeded',
+  usage_limit_busy: 'usage_limit_busy',
   internal: 'server_error',
   upstream_failed: 'upstream_error',
   unavailable: 'server_error',
@@ -58,6 +60,7 @@ const OPENAI_CODE: Partial<Record<FaultKind, string>> = {
   permission_denied: 'insufficient_permissions',
   rate_limited: 'rate_limit_exceeded',
   usage_limit_exceeded: 'usage_limit_exceeded',
+  usage_limit_busy: 'usage_limit_busy',
   payload_too_large: 'request_too_large',
   unavailable: 'unavailable',
   upstream_timeout: 'upstream_timeout',
@@ -84,6 +87,7 @@ const renderOpenai: RenderError = (fault) => {
       type: OPENAI_TYPE[fault.kind],
       param: fault.fields[0]?.field ?? null,
       code: fault.code ?? OPENAI_CODE[fault.kind] ?? null,
+      ...fault.about,
     },
   };
 };

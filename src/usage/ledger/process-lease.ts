@@ -6,7 +6,9 @@ import { logger } from '../../platform/logging/index.js';
 
 const RENEW = { name: 'renew_lease', text: 'SELECT renew_lease($1, $2) AS alive' };
 const END = { name: 'end_lease', text: 'SELECT end_lease($1)' };
-const SWEEP = { name: 'sweep_usage', text: 'SELECT sweep_usage(make_interval(secs => $1)) AS swept' };
+/** In one statement: more would keep the budgets' other calls waiting. */
+const MAX_SWEPT = 500;
+const SWEEP = { name: 'sweep_usage', text: 'SELECT sweep_usage(make_interval(secs => $1), $2) AS swept' };
 
 /**
  * This process's claim on its own reservations, and the sweeper of those that dead processes left.
@@ -66,8 +68,11 @@ export class ProcessLease {
     const termMs = this.settings.leaseSeconds * 1000;
     const now = performance.now();
     if (now - this.renewedAtMs > termMs / 2 || now - this.aliveSinceMs < termMs) return 0;
-    const rows = await this.database.call<{ swept: number }>(SWEEP, [this.settings.leaseSeconds]);
-    const swept = rows[0]?.swept ?? 0;
+    let swept = 0;
+    for (let last = MAX_SWEPT; last === MAX_SWEPT; swept += last) {
+      const [row] = await this.database.call<{ swept: number }>(SWEEP, [this.settings.leaseSeconds, MAX_SWEPT]);
+      last = row?.swept ?? 0;
+    }
     if (swept > 0) {
       logger.warn({ swept }, 'Charged calls that a dead process left open.');
       this.onSwept(swept);

@@ -5,6 +5,9 @@ export interface Reservation {
   readonly tenantId: string;
   readonly keyId: string | null;
   readonly userId: string | null;
+  /** The gateway that it came through, and that one's token. */
+  readonly gatewayId: string | null;
+  readonly gatewayTokenId: string | null;
   /** Whose limits it is charged to; comes to exist with the reservation. */
   readonly human: string | null;
   /** Set where the key acts on the human's behalf: the audit log's row is written with the reservation. */
@@ -17,12 +20,22 @@ export interface Reservation {
   readonly reservedInputTokens: number;
   /** Of all choices together. */
   readonly reservedOutputTokens: number;
+  /** What the call is given under a budget where its caller named no output limit; null: the caller named one. */
+  readonly defaultOutput: DefaultOutput | null;
   /** How many answers share the output: what is granted of it is a multiple of this. */
   readonly choices: number;
   /** The field whose content has no known bound, so that no limit of tokens or cost can judge the call; null: none. */
   readonly boundless: string | null;
   /** What a token costs at most, in millionths of a micro-dollar; null: the model has no known price. */
   readonly price: TokenPrice | null;
+}
+
+/** Of all choices together. */
+export interface DefaultOutput {
+  /** Where neither the key nor the tenant has a default of its own. */
+  readonly tokens: number;
+  /** The model makes no more; null: nobody knows. */
+  readonly most: number | null;
 }
 
 export interface TokenPrice {
