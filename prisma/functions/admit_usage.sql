@@ -208,6 +208,11 @@ BEGIN
   IF NOT p_again AND v_written < v_count - cardinality(array_remove(coalesce(verdicts, '{}'), NULL)) THEN
     RAISE EXCEPTION 'A call of this batch is recorded already.' USING ERRCODE = 'GH001';
   END IF;
+  IF p_again THEN
+    granted := (
+      SELECT array_agg(CASE WHEN r.limited THEN r.reserved_output_tokens END ORDER BY c.ordinality)
+      FROM unnest(p_calls) WITH ORDINALITY AS c LEFT JOIN usage_records r ON r.id = ANY (ARRAY[c.id]));
+  END IF;
 
   IF EXISTS (SELECT FROM unnest(p_calls) AS c WHERE c.route IS NOT NULL) THEN
     INSERT INTO audit_events (id, org_id, tenant_id, action, actor_type, actor_id, human_id, resource_type, resource_id,

@@ -21,7 +21,6 @@ DECLARE
   v_added bigint[];
   v_told boolean[];
   v_call record;
-  v_record record;
   v_slot integer;
   v_need bigint;
   v_output bigint;
@@ -54,14 +53,8 @@ BEGIN
     WHERE s.slots IS NOT NULL AND verdicts[c.ordinality] IS NULL
     ORDER BY c.ordinality
   LOOP
-    IF p_again THEN
-      SELECT r.reserved_output_tokens, r.limited, r.budget_ids, r.budget_epochs INTO v_record
-        FROM usage_records r WHERE r.id = v_call.id;
-      IF FOUND THEN
-        granted[v_call.ordinality] := CASE WHEN v_record.limited THEN v_record.reserved_output_tokens END;
-        CONTINUE;
-      END IF;
-    END IF;
+    -- It holds what it held before.
+    CONTINUE WHEN p_again AND EXISTS (SELECT FROM usage_records r WHERE r.id = v_call.id);
     -- Passed over, or set since the batch was read.
     IF v_call.missed THEN
       verdicts[v_call.ordinality] := 'again';
@@ -124,6 +117,9 @@ BEGIN
       END LOOP;
     END IF;
     IF v_verdict IS NOT NULL THEN
+      IF NOT p_again AND EXISTS (SELECT FROM usage_records r WHERE r.id = v_call.id) THEN
+        RAISE EXCEPTION 'A call of this batch is recorded already.' USING ERRCODE = 'GH001';
+      END IF;
       verdicts[v_call.ordinality] := v_verdict;
       blamed[v_call.ordinality] := v_blamed;
       CONTINUE;
