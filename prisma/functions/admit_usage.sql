@@ -25,7 +25,8 @@
 -- for tables that grow: a connection keeps its plans until a table is analyzed, and a plan that was made while the ledger was
 -- empty would read all of it for each call, minutes into the first load. And where only a few rows are known, a plan would
 -- read an index from end to end to join what it then finds. So these statements join by `= ANY (ARRAY[x])`, which an index
--- answers and which can't be sorted or hashed for, and sort by what they are given.
+-- answers and which can't be sorted or hashed for, and sort by what they are given; and they look records up in a sub-select
+-- with OFFSET 0, which the planner can't turn into one read of the whole ledger.
 CREATE OR REPLACE FUNCTION admit_usage(p_lease_id uuid, p_calls admission[], p_again boolean, p_wait boolean,
                                        OUT alive boolean, OUT verdicts text[], OUT granted bigint[], OUT blamed jsonb)
   LANGUAGE plpgsql SECURITY DEFINER
@@ -34,6 +35,7 @@ CREATE OR REPLACE FUNCTION admit_usage(p_lease_id uuid, p_calls admission[], p_a
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   SET lock_timeout = '100ms'
   AS $$
 DECLARE
@@ -211,7 +213,9 @@ BEGIN
   IF p_again THEN
     granted := (
       SELECT array_agg(CASE WHEN r.limited THEN r.reserved_output_tokens END ORDER BY c.ordinality)
-      FROM unnest(p_calls) WITH ORDINALITY AS c LEFT JOIN usage_records r ON r.id = ANY (ARRAY[c.id]));
+      FROM unnest(p_calls) WITH ORDINALITY AS c
+      LEFT JOIN LATERAL (
+        SELECT u.limited, u.reserved_output_tokens FROM usage_records u WHERE u.id = c.id OFFSET 0) AS r ON true);
   END IF;
 
   IF EXISTS (SELECT FROM unnest(p_calls) AS c WHERE c.route IS NOT NULL) THEN

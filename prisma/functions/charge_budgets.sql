@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION charge_budgets(p_charges budget_charge[], p_now times
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   AS $$
 DECLARE
   v_events budget_event[];

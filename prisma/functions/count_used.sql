@@ -13,6 +13,7 @@ BEGIN
   v_open_ids := ARRAY(
     SELECT r.id FROM usage_records r
     WHERE r.tenant_id = v_budget.tenant_id AND r.created_at >= v_budget.starts_at AND r.state = 'RESERVED'
+      AND r.id >= usage_id_floor(v_budget.starts_at - interval '1 day')
       AND (v_budget.models IS NULL OR r.model = ANY (v_budget.models))
       AND v_budget.holder IN ('tenant', 'key:' || r.key_id, 'human:' || r.human_id, 'gateway:' || r.gateway_id,
                               'gateway_token:' || r.gateway_token_id)
@@ -35,6 +36,8 @@ BEGIN
       WHERE r.tenant_id = v_budget.tenant_id AND r.created_at >= v_budget.starts_at AND r.state <> 'RESERVED'
         -- A correction counts by time where the call does that it corrects.
         AND (r.kind = 'CALL' OR (SELECT c.created_at FROM usage_records c WHERE c.id = r.adjusts) >= v_budget.starts_at)
+        -- For the partitions; a day is more than a process's clock may differ from this database's.
+        AND r.id >= usage_id_floor(v_budget.starts_at - interval '1 day')
         AND (v_budget.models IS NULL OR r.model = ANY (v_budget.models))
         AND v_budget.holder IN ('tenant', 'key:' || r.key_id, 'human:' || r.human_id, 'gateway:' || r.gateway_id,
                                 'gateway_token:' || r.gateway_token_id))

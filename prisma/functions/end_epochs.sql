@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION end_epochs(p_ids uuid[], p_now timestamptz, p_reset b
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   AS $$
 BEGIN
   INSERT INTO budget_epochs (budget_id, epoch, tenant_id, starts_at, ended_at, amount, used, held)

@@ -9,6 +9,7 @@ CREATE OR REPLACE FUNCTION judge_calls(p_calls admission[], p_human_ids text[], 
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   AS $$
 DECLARE
   -- What is locked, one slot for each budget.

@@ -6,6 +6,7 @@ CREATE OR REPLACE FUNCTION lock_budgets(p_ids uuid[]) RETURNS uuid[]
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   AS $$
     WITH locked AS MATERIALIZED (
       SELECT b.id FROM unnest(p_ids) AS d (id) JOIN budgets b ON b.id = ANY (ARRAY[d.id])

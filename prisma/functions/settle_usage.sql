@@ -14,11 +14,12 @@ CREATE OR REPLACE FUNCTION settle_usage(p_batch settlement[], p_wait boolean, OU
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   SET lock_timeout = '100ms'
   AS $$
 DECLARE
   v_now timestamptz := ledger_now();
-  v_wait boolean := p_wait OR (SELECT min(s.tenant_id) IS NOT DISTINCT FROM max(s.tenant_id) FROM unnest(p_batch) AS s);
+  v_wait boolean := p_wait OR (SELECT min(s.tenant_id) = max(s.tenant_id) FROM unnest(p_batch) AS s);
   v_batch settlement[] := p_batch;
   v_budget_ids uuid[];
   v_missed uuid[];
@@ -29,7 +30,9 @@ DECLARE
 BEGIN
   IF NOT v_wait THEN
     WITH mine AS MATERIALIZED (
-      SELECT s AS one, r.budget_ids FROM unnest(p_batch) AS s JOIN usage_records r ON r.id = ANY (ARRAY[s.id])
+      SELECT s AS one, r.budget_ids
+      FROM unnest(p_batch) AS s
+      JOIN usage_records r ON r.id = ANY (ARRAY[s.id]) AND r.tenant_id IS NOT DISTINCT FROM s.tenant_id
       ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED)
     SELECT (SELECT array_agg(m.one) FROM mine m),
            (SELECT array_agg(DISTINCT u.id) FROM mine m CROSS JOIN unnest(m.budget_ids) AS u (id))
@@ -44,7 +47,7 @@ BEGIN
         overrun = r.limited AND coalesce(s.input_tokens + s.output_tokens > r.reserved_input_tokens + r.reserved_output_tokens
           OR s.cost > r.reserved_cost_pico_usd, false)
     FROM (SELECT s.* FROM unnest(v_batch) AS s ORDER BY s.id) AS s
-    WHERE r.id = ANY (ARRAY[s.id]) AND r.state = 'RESERVED'
+    WHERE r.id = ANY (ARRAY[s.id]) AND r.tenant_id IS NOT DISTINCT FROM s.tenant_id AND r.state = 'RESERVED'
       AND (v_missed IS NULL OR r.budget_ids IS NULL OR NOT r.budget_ids && v_missed)
     RETURNING r.*)
   SELECT array_agg(s.id), count(*) FILTER (WHERE s.overrun),
@@ -60,8 +63,8 @@ BEGIN
     IF NOT v_wait THEN
       again := ARRAY(
         SELECT s.ordinality::integer FROM unnest(p_batch) WITH ORDINALITY AS s
-        JOIN usage_records r ON r.id = ANY (ARRAY[s.id])
-        WHERE r.state <> 'SETTLED' AND (s.id <> ALL (ARRAY(SELECT b.id FROM unnest(v_batch) AS b))
+        CROSS JOIN LATERAL (SELECT u.* FROM usage_records u WHERE u.id = s.id OFFSET 0) AS r
+        WHERE r.tenant_id = s.tenant_id AND r.state <> 'SETTLED' AND (s.id <> ALL (ARRAY(SELECT b.id FROM unnest(v_batch) AS b))
                                         OR v_missed IS NOT NULL AND r.budget_ids && v_missed));
     END IF;
     -- A statement of its own: it sees what a sweeper did while the one before waited for its row.
@@ -70,15 +73,15 @@ BEGIN
                                  request_id, provider, model, streamed, state, outcome, status_code, reserved_input_tokens,
                                  reserved_output_tokens, input_tokens, output_tokens, estimated, latency_ms, requests,
                                  cached_input_tokens, cost_pico_usd, budget_ids, budget_epochs, lease_id, created_at, settled_at)
-      SELECT md5('adjustment:' || r.id)::uuid, r.tenant_id, 'ADJUSTMENT', r.id, r.key_id, r.user_id, r.human_id, r.gateway_id,
+      SELECT adjustment_id(r.id), r.tenant_id, 'ADJUSTMENT', r.id, r.key_id, r.user_id, r.human_id, r.gateway_id,
              r.gateway_token_id, r.request_id, r.provider, r.model, r.streamed, 'SETTLED', s.outcome, s.status_code, 0, 0,
              s.input_tokens - r.input_tokens, s.output_tokens - r.output_tokens, s.estimated, s.latency_ms,
              s.requests - r.requests, s.cached_input_tokens - r.cached_input_tokens, s.cost - r.cost_pico_usd, r.budget_ids,
              r.budget_epochs, r.lease_id, v_now, v_now
       FROM unnest(p_batch) WITH ORDINALITY AS s
-      JOIN usage_records r ON r.id = ANY (ARRAY[s.id])
+      CROSS JOIN LATERAL (SELECT u.* FROM usage_records u WHERE u.id = s.id OFFSET 0) AS r
       JOIN tenants n ON n.id = r.tenant_id
-      WHERE r.state = 'SWEPT' AND (again IS NULL OR s.ordinality <> ALL (again))
+      WHERE r.tenant_id = s.tenant_id AND r.state = 'SWEPT' AND (again IS NULL OR s.ordinality <> ALL (again))
       ORDER BY n.id
       FOR KEY SHARE OF n
       ON CONFLICT (id) DO NOTHING

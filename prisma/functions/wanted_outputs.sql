@@ -7,6 +7,7 @@ CREATE OR REPLACE FUNCTION wanted_outputs(p_calls admission[]) RETURNS bigint[]
   SET enable_seqscan = off
   SET enable_hashjoin = off
   SET enable_mergejoin = off
+  SET enable_material = off
   AS $$
     SELECT array_agg(CASE
       WHEN c.default_output IS NULL THEN c.output_tokens

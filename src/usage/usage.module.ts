@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { HumansModule } from '../humans/index.js';
+import { LedgerPartitions } from './ledger/ledger-partitions.js';
 import { ProcessLease } from './ledger/process-lease.js';
 import { UsageLedger } from './ledger/usage-ledger.js';
 import { UsageQueryController } from './query/usage-query.controller.js';
@@ -20,6 +21,7 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
   imports: [HumansModule],
   controllers: [UsageQueryController, UsageReportsController, UsageTokensController, OlderUsageTokensController],
   providers: [
+    LedgerPartitions,
     ProcessLease,
     UsageLedger,
     UsageQueryRepository,

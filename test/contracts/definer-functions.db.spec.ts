@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { uuidV7 } from '../../src/platform/crypto/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { onDatabase, rowsOf, seedTenant } from '../support/sql.js';
 
@@ -60,7 +61,7 @@ async function makeTenant(): Promise<Tenant> {
     keyId: `key_${id}`,
     hash: Buffer.from(id),
     leaseId: randomUUID(),
-    recordId: randomUUID(),
+    recordId: uuidV7(),
     window: `key:${id}`,
     claimWriteId: randomUUID(),
     retiredHash: Buffer.from(`retired-${id}`),
@@ -77,7 +78,7 @@ async function makeTenant(): Promise<Tenant> {
        VALUES ($1, $2, 'SECRET', 'A key', 'sk_gh_', $3, 1, '{chat:write}', $4)`,
       [tenant.keyId, tenantId, tenant.hash, ownerId],
     );
-    await client.query('INSERT INTO process_leases (id) VALUES ($1)', [tenant.leaseId]);
+    await client.query("INSERT INTO process_leases (id, term) VALUES ($1, '20 seconds')", [tenant.leaseId]);
     await client.query(
       `INSERT INTO usage_records (id, tenant_id, key_id, request_id, provider, model, streamed, reserved_input_tokens,
                                   reserved_output_tokens, lease_id)
@@ -213,10 +214,11 @@ async function refusal(text: string, values: unknown[]): Promise<string | undefi
   );
 }
 
+const TERM = '20 seconds';
 const UNIQUE_VIOLATION = '23505';
-const RESERVE = `SELECT * FROM reserve_usage($1, $2, $3, $4, '{null}', $5, '{req}', '{openai}', '{m}', '{false}', '{7}', '{7}',
-                                            '{1}', '{1}', '{1}', '{false}', $6, '{192.0.2.1}')`;
-const SETTLE = `SELECT settle_usage($1, '{OK}', '{200}', '{1}', '{2}', '{false}', '{5}', '{1}', '{0}', '{1}')`;
+const RESERVE = `SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, $4::text, NULL, $5::text, 'req', 'openai', 'm',
+  false, 7, 7, 1, 1, 1, false, $6::text, '192.0.2.1')::usage_reservation])`;
+const SETTLE = `SELECT settle_usage(ARRAY[($1::uuid, $2::text, 'OK', 200, 1, 1, 0, 2, 1, false, 5)::usage_settlement])`;
 const CREATE_ORG = 'SELECT * FROM create_org($1, $2, $3, $4, $5, $6, $7, $8)';
 
 /** By the function's name: leaves everything of `b` as it is, and shows none of it. */
@@ -369,23 +371,23 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(await sizes()).toEqual({ ...before, claim_writes: String(Number(before.claim_writes) - 1) });
   },
 
-  async reserve_usage() {
+  async admit_usage() {
     // Purpose: new records of any tenants, under a lease that lives, with the human and the audit row that belong to each.
     const reserve = (leaseId: string, id: string, tenant: Tenant, human: string | null = null) =>
-      call(RESERVE, [leaseId, [id], [tenant.tenantId], [tenant.keyId], [human], [human === null ? null : 'a route']]);
+      call(RESERVE, [leaseId, id, tenant.tenantId, tenant.keyId, human, human === null ? null : 'a route']);
     const WRITTEN = [{ alive: true, verdicts: null, granted: null }];
     // An id that is there already stays whose it is.
     expect(await reserve(a.leaseId, b.recordId, a)).toEqual(WRITTEN);
-    expect(await reserve(randomUUID(), randomUUID(), b)).toEqual([{ alive: false, verdicts: null, granted: null }]);
+    expect(await reserve(randomUUID(), uuidV7(), b)).toEqual([{ alive: false, verdicts: null, granted: null }]);
     const before = JSON.parse(await everythingOf(a)) as unknown[][];
     // Another tenant's human of the same name is another human.
-    expect(await reserve(a.leaseId, randomUUID(), a, b.human)).toEqual(WRITTEN);
+    expect(await reserve(a.leaseId, uuidV7(), a, b.human)).toEqual(WRITTEN);
     const after = JSON.parse(await everythingOf(a)) as unknown[][];
     expect(after[5]).toHaveLength(before[5]!.length + 1);
     expect(after[10]).toHaveLength(before[10]!.length + 1);
     expect(after[12]).toHaveLength(before[12]!.length + 1);
     // A tenant that is gone gets nothing.
-    const id = randomUUID();
+    const id = uuidV7();
     const gone = { ...a, tenantId: 'no-such-tenant' };
     expect(await reserve(a.leaseId, id, gone, 'somebody')).toEqual([
       { alive: true, verdicts: ['gone'], granted: null },
@@ -394,9 +396,10 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async settle_usage() {
-    // Purpose: the records that are named, once each.
-    await call(SETTLE, [[a.recordId]]);
-    await call(SETTLE, [[randomUUID()]]);
+    // Purpose: the records that are named with their tenant, once each.
+    await call(SETTLE, [a.recordId, a.tenantId]);
+    await call(SETTLE, [uuidV7(), a.tenantId]);
+    await call(SETTLE, [b.recordId, a.tenantId]);
     const settled = async (tenant: Tenant) =>
       rowsOf(database.superuserUrl, 'SELECT state, kind FROM usage_records WHERE tenant_id = $1 ORDER BY kind', [
         tenant.tenantId,
@@ -404,20 +407,25 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(await settled(a)).toEqual([{ state: 'SETTLED', kind: 'CALL' }]);
     // A correction belongs to the tenant of the record that it corrects.
     await rowsOf(database.superuserUrl, "UPDATE usage_records SET state = 'SWEPT' WHERE id = $1", [a.recordId]);
-    await call(SETTLE, [[a.recordId]]);
+    await call(SETTLE, [a.recordId, a.tenantId]);
     expect(await settled(a)).toEqual([
       { state: 'SETTLED', kind: 'ADJUSTMENT' },
       { state: 'SWEPT', kind: 'CALL' },
     ]);
   },
 
+  async prepare_usage_partitions() {
+    // Purpose: to add partitions of the ledger, which hold no row yet; it takes no argument.
+    await call('SELECT prepare_usage_partitions()');
+  },
+
   async renew_lease() {
     // Purpose: one process's lease, by its id.
     const id = randomUUID();
-    expect(await call('SELECT renew_lease($1, NULL) AS alive', [id])).toEqual([{ alive: true }]);
-    expect(await call('SELECT renew_lease($1, 1000) AS alive', [a.leaseId])).toEqual([{ alive: true }]);
+    expect(await call('SELECT renew_lease($1, NULL, $2) AS alive', [id, TERM])).toEqual([{ alive: true }]);
+    expect(await call('SELECT renew_lease($1, 1000, $2) AS alive', [a.leaseId, TERM])).toEqual([{ alive: true }]);
     await call('SELECT end_lease($1)', [id]);
-    expect(await call('SELECT renew_lease($1, NULL) AS alive', [id])).toEqual([{ alive: null }]);
+    expect(await call('SELECT renew_lease($1, NULL, $2) AS alive', [id, TERM])).toEqual([{ alive: null }]);
   },
 
   async end_lease() {
@@ -442,7 +450,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     await rowsOf(database.superuserUrl, "UPDATE usage_records SET state = 'SETTLED' WHERE tenant_id <> ALL ($1)", [
       [a.tenantId, b.tenantId],
     ]);
-    expect(await call("SELECT sweep_usage('20 seconds') AS swept")).toEqual([{ swept: 1 }]);
+    expect(await call("SELECT sweep_usage('20 seconds', '1 day') AS swept")).toEqual([{ swept: 1 }]);
     expect(await everythingOf(a)).toContain('"state": "SWEPT"');
   },
 

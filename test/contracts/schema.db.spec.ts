@@ -85,6 +85,8 @@ const SQL_TYPES: Readonly<Record<string, string>> = {
   'db.VarChar': 'character varying(?)',
   'db.Char': 'character(?)',
   'db.Timestamptz': 'timestamp(?) with time zone',
+  // As Unsupported(…)
+  interval: 'interval',
 };
 
 function sqlTypeOf({ type, nativeType, isList }: Field): string {
@@ -164,7 +166,7 @@ const COLUMNS = `
   FROM pg_class c
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname NOT IN ${BOOKS}`;
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT IN ${BOOKS}`;
 
 const INDEXES = `
   SELECT t.relname || ': '
@@ -182,7 +184,7 @@ const INDEXES = `
   JOIN pg_class c ON c.oid = i.indexrelid
   JOIN pg_am m ON m.oid = c.relam
   JOIN pg_class t ON t.oid = i.indrelid
-  WHERE t.relnamespace = 'public'::regnamespace AND t.relname NOT IN ${BOOKS}`;
+  WHERE t.relnamespace = 'public'::regnamespace AND NOT t.relispartition AND t.relname NOT IN ${BOOKS}`;
 
 const FOREIGN_KEYS = `
   SELECT t.relname || ': foreign key ('

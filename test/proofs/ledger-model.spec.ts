@@ -2,9 +2,9 @@
  * Any sequence of operations, by two processes, leaves the rows as a small model of the ledger says: no refusal where there
  * was room, no admission where there was none, and at each step each limit is its last value less the ledger.
  */
-import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import type pg from 'pg';
+import { uuidV7 } from '../../src/platform/crypto/index.js';
 import { Fault } from '../../src/platform/errors/index.js';
 import {
   makeLedgerTenant,
@@ -229,7 +229,7 @@ class Run {
       case 'sweep': {
         const { id } = processes[step.of].lease;
         await sql('UPDATE process_leases SET ended_at = coalesce(ended_at, clock_timestamp()) WHERE id = $1', [id]);
-        await sql("SELECT sweep_usage(interval '1 day', 10000)");
+        await sql("SELECT sweep_usage('1 day', '1 day')");
         return this.model.sweep(id);
       }
       case 'set':
@@ -251,7 +251,7 @@ class Run {
 
   private async reserve(groups: readonly (Asked & { readonly count: number })[], first: 0 | 1): Promise<void> {
     const calls = groups.flatMap(({ count, ...one }) =>
-      Array.from({ length: count }, () => ({ id: randomUUID(), asked: one })),
+      Array.from({ length: count }, () => ({ id: uuidV7(), asked: one })),
     );
     for (const { id, asked: one } of calls) this.asked.set(id, one);
     const answers = await Promise.all(

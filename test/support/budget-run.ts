@@ -98,6 +98,8 @@ class Run {
 
   async prepare(): Promise<void> {
     await this.sql(TURNED_CLOCK);
+    // The operations go through years.
+    await this.sql("SELECT add_usage_partition(date '2026-03-15' + i * interval '1 month') FROM generate_series(0, 60) AS i");
     await this.sql("INSERT INTO orgs (id, name, slug, created_by) VALUES ('org', 'Acme', 'acme', 'ann')");
     for (const tenant of TENANTS) {
       await this.sql('INSERT INTO tenants (id, org_id, name, default_limits, default_output_tokens) VALUES ($1, $2, $1, $3, $4)', [
@@ -131,7 +133,7 @@ class Run {
   private async newLease(): Promise<void> {
     this.lease = this.newId();
     this.leases.add(this.lease);
-    await this.sql("INSERT INTO process_leases (id, renewed_at) VALUES ($1, '2020-01-01')", [this.lease]);
+    await this.sql("INSERT INTO process_leases (id, term, renewed_at) VALUES ($1, '100 years', '2020-01-01')", [this.lease]);
   }
 
   // -------------------------------------------------------------------------------------------------- operations
@@ -243,7 +245,7 @@ class Run {
     }
     const most = this.pick([1, 5, 500]);
     const expected = this.model.sweep(this.ended, most);
-    const [got] = await this.sql<{ swept: number }>("SELECT sweep_usage('100 years', $1) AS swept", [most]);
+    const [got] = await this.sql<{ swept: number }>("SELECT sweep_usage('100 years', '1 day', $1) AS swept", [most]);
     assert.equal(got!.swept, expected, what);
     this.count('swept', expected);
   }

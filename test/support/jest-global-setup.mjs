@@ -23,6 +23,8 @@ export default async function setUp({ rootDir, testPathPatterns }) {
   try {
     await asSuperuser(postgres, 'CREATE DATABASE gatehouse_template OWNER gatehouse');
     await migrate(template.href, path.join(rootDir, 'prisma'));
+    // What each start of the service does.
+    await query(template.href, 'SELECT prepare_usage_partitions()');
     // From here on nobody can be connected to it, and so nobody can keep it from being cloned.
     await asSuperuser(postgres, 'ALTER DATABASE gatehouse_template ALLOW_CONNECTIONS false');
   } catch (error) {
@@ -99,8 +101,12 @@ async function removeLeftovers(parent, startEmbeddedPostgres) {
   }
 }
 
-async function asSuperuser(postgres, statement) {
-  const client = new pg.Client(postgres.superuserUrl);
+function asSuperuser(postgres, statement) {
+  return query(postgres.superuserUrl, statement);
+}
+
+async function query(url, statement) {
+  const client = new pg.Client(url);
   await client.connect();
   await client.query(statement).finally(() => client.end());
 }

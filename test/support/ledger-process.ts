@@ -1,6 +1,6 @@
 /** One process's ledger, with a proxy between it and Postgres. */
-import { randomUUID } from 'node:crypto';
 import type { Settings } from '../../src/platform/config/index.js';
+import { uuidV7 } from '../../src/platform/crypto/index.js';
 import { Database } from '../../src/platform/database/index.js';
 import { Metrics } from '../../src/platform/metrics/index.js';
 import { ProcessLease } from '../../src/usage/ledger/process-lease.js';
@@ -83,7 +83,7 @@ export async function makeLedgerTenant(superuserUrl: string): Promise<void> {
 
 export function reservation(changes: Partial<Reservation> = {}): Reservation {
   return {
-    id: randomUUID(),
+    id: uuidV7(),
     tenantId: 'acme',
     keyId: 'key_1',
     userId: null,
@@ -108,6 +108,7 @@ export function reservation(changes: Partial<Reservation> = {}): Reservation {
 export function settlement(id: string, changes: Partial<Settlement> = {}): Settlement {
   return {
     id,
+    tenantId: 'acme',
     outcome: 'OK',
     statusCode: 200,
     inputTokens: 7,

@@ -384,43 +384,44 @@ CREATE TYPE budget_charge AS (
 -- nothing. `limited`: a budget of tokens or cost judged the call. `budget_ids`, `budget_epochs`: the budgets that admitted it,
 -- and their epochs then.
 --
--- Half of each page stays free, so that settling updates a row in place, although a settled row is a little longer than
--- the reserved one: no column that a settlement changes is indexed.
+-- One partition for each month of the ids, which are UUIDs of version 7: add_usage_partition makes them. Half of each page
+-- of theirs stays free, so that settling updates a row in place, although a settled row is a little longer than the
+-- reserved one: no column that a settlement changes is indexed.
 CREATE TABLE usage_records (
-  id              uuid PRIMARY KEY,
-  tenant_id       text NOT NULL,
-  kind            text NOT NULL DEFAULT 'CALL' CHECK (kind IN ('CALL', 'ADJUSTMENT')),
-  adjusts         uuid,
-  key_id          text,
-  user_id         text,
-  request_id      text NOT NULL,
-  provider        text NOT NULL,
-  model           text NOT NULL,
-  streamed        boolean NOT NULL,
-  state           text NOT NULL DEFAULT 'RESERVED' CHECK (state IN ('RESERVED', 'SETTLED', 'SWEPT')),
-  outcome         text,
-  status_code     integer,
+  id                     uuid PRIMARY KEY,
+  tenant_id              text NOT NULL,
+  kind                   text NOT NULL DEFAULT 'CALL' CHECK (kind IN ('CALL', 'ADJUSTMENT')),
+  adjusts                uuid,
+  key_id                 text,
+  user_id                text,
+  request_id             text NOT NULL,
+  provider               text NOT NULL,
+  model                  text NOT NULL,
+  streamed               boolean NOT NULL,
+  state                  text NOT NULL DEFAULT 'RESERVED' CHECK (state IN ('RESERVED', 'SETTLED', 'SWEPT')),
+  outcome                text,
+  status_code            integer,
   reserved_input_tokens  bigint NOT NULL CHECK (reserved_input_tokens >= 0),
   reserved_output_tokens bigint NOT NULL CHECK (reserved_output_tokens >= 0),
-  input_tokens    bigint NOT NULL DEFAULT 0,
-  output_tokens   bigint NOT NULL DEFAULT 0,
-  estimated       boolean NOT NULL DEFAULT false,
-  latency_ms      integer,
-  lease_id        uuid NOT NULL,
-  created_at      timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
-  settled_at      timestamptz(3),
-  human_id        text,
+  input_tokens           bigint NOT NULL DEFAULT 0,
+  output_tokens          bigint NOT NULL DEFAULT 0,
+  estimated              boolean NOT NULL DEFAULT false,
+  latency_ms             integer,
+  lease_id               uuid NOT NULL,
+  created_at             timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  settled_at             timestamptz(3),
+  human_id               text,
   reserved_cost_pico_usd bigint CHECK (reserved_cost_pico_usd >= 0),
-  requests        smallint NOT NULL DEFAULT 0,
+  requests               smallint NOT NULL DEFAULT 0,
   cached_input_tokens    bigint NOT NULL DEFAULT 0,
-  cost_pico_usd   bigint,
-  limited         boolean NOT NULL DEFAULT false,
-  overrun         boolean NOT NULL DEFAULT false,
-  gateway_id      text,
-  gateway_token_id text,
-  budget_ids      uuid[],
-  budget_epochs   integer[]
-) WITH (fillfactor = 50);
+  cost_pico_usd          bigint,
+  limited                boolean NOT NULL DEFAULT false,
+  overrun                boolean NOT NULL DEFAULT false,
+  gateway_id             text,
+  gateway_token_id       text,
+  budget_ids             uuid[],
+  budget_epochs          integer[]
+) PARTITION BY RANGE (id);
 CREATE INDEX usage_records_lease_id_created_at_idx ON usage_records (lease_id, created_at);
 CREATE INDEX usage_records_tenant_id_created_at_idx ON usage_records (tenant_id, created_at);
 
@@ -447,9 +448,10 @@ CREATE TYPE settlement AS (
 
 -- ---------------------------------------------------------------------------------------------------- process_leases
 
--- A process's claim that it lives, and that its open calls are its own.
+-- A process's claim that it lives, and that its open calls are its own. `term`: how long it may go without a renewal.
 CREATE TABLE process_leases (
   id             uuid PRIMARY KEY,
+  term           interval NOT NULL,
   started_at     timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   renewed_at     timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   oldest_open_at timestamptz(3),

@@ -279,6 +279,7 @@ export class ChatCall implements AnswerSink {
     const facts = pricedBy(this.models, this.request.model, this.facts, this.upstream?.answeredBy ?? null);
     this.ledger.settle({
       id: this.id,
+      tenantId: this.caller.principal.tenantId,
       outcome,
       statusCode: this.upstream?.status ?? null,
       inputTokens: usage.inputTokens,

@@ -1,5 +1,6 @@
 import { GroupCommit, isLockTimeout, type Database } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
+import { logger } from '../../platform/logging/index.js';
 import { ADMIT, admissionText, type AdmittedRow, type Blame, type Verdict } from './ledger-statements.js';
 import type { ProcessLease } from './process-lease.js';
 import type { Admission, Reservation } from './usage.types.js';
@@ -113,6 +114,7 @@ export class Admissions {
     try {
       return await this.write(items, wait);
     } catch (error) {
+      if (hasNoPartition(error)) throw withoutPartition(items);
       if (!isLockTimeout(error)) throw error;
       this.skipUntilMs = performance.now() + SKIP_MS;
       return null;
@@ -160,4 +162,19 @@ export class Admissions {
       outputTokens: granted === null ? item.reservedOutputTokens : Number(granted),
     };
   }
+}
+
+/** The months of the ids are made ahead: this process's clock is far off, or that has failed for months. */
+function hasNoPartition(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('no partition of relation "usage_records"');
+}
+
+function withoutPartition(items: readonly Reservation[]): Fault {
+  logger.error(
+    { usageRecordId: items[0]?.id, clock: new Date().toISOString() },
+    "The ledger has no partition for this process's time: compare its clock with the database's.",
+  );
+  return new Fault('unavailable', 'The usage ledger takes no calls at this time; try again shortly.', {
+    retryAfterSeconds: 2,
+  });
 }

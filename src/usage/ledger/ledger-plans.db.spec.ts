@@ -2,7 +2,7 @@
  * What a call costs Postgres must not hang on when its plan was made: a connection that made one while the ledger was empty
  * keeps it until the table is analyzed, a minute into the first load or later.
  */
-import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../../platform/crypto/index.js';
 import { makeLedgerTenant, reservation, settlement } from '../../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { connectionTo } from '../../../test/support/sql.js';
@@ -25,11 +25,14 @@ async function start(): Promise<void> {
   await makeLedgerTenant(database.superuserUrl);
   client = connectionTo(database.superuserUrl);
   await client.connect();
-  leaseId = randomUUID();
-  await client.query('ALTER TABLE usage_records SET (autovacuum_enabled = off)');
+  leaseId = uuidV7();
+  const { rows: partitions } = await client.query<{ name: string }>(
+    "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'usage_records'::regclass",
+  );
+  for (const { name } of partitions) await client.query(`ALTER TABLE ${name} SET (autovacuum_enabled = off)`);
   await client.query('ALTER TABLE humans SET (autovacuum_enabled = off)');
   await client.query('ALTER TABLE budgets SET (autovacuum_enabled = off)');
-  await client.query('SELECT renew_lease($1, NULL)', [leaseId]);
+  await client.query("SELECT renew_lease($1, NULL, '1 minute')", [leaseId]);
   await mention('human-1', 'human-7');
 }
 
@@ -57,7 +60,7 @@ async function mention(...humans: readonly string[]): Promise<void> {
 async function rowsRead(): Promise<number> {
   const { rows } = await client.query<{ read: string }>(
     `SELECT sum(seq_tup_read + idx_tup_fetch) AS read FROM pg_stat_xact_user_tables
-     WHERE relname IN ('usage_records', 'humans', 'budgets')`,
+     WHERE relname LIKE 'usage_records%' OR relname IN ('humans', 'budgets')`,
   );
   return Number(rows[0]?.read);
 }
@@ -69,8 +72,8 @@ async function callOf(size: number, human: (index: number) => string | null): Pr
     values: [leaseId, items.map(admissionText), false, true],
   });
   expect(rows[0]?.verdicts?.filter((verdict) => verdict !== null) ?? []).toEqual([]);
-  const settled = items.map(({ id, tenantId }) => ({ tenantId, settlement: settlement(id, { costPicoUsd: 10n }) }));
-  await client.query({ ...SETTLE, values: [settled.map(settlementText), true] });
+  const settled = items.map(({ id }) => settlementText(settlement(id, { costPicoUsd: 10n })));
+  await client.query({ ...SETTLE, values: [settled, true] });
 }
 
 it.each([
@@ -95,9 +98,9 @@ it.each([
     await client.query(
       `INSERT INTO usage_records (id, tenant_id, key_id, request_id, provider, model, streamed, reserved_input_tokens,
                                 reserved_output_tokens, lease_id, state, outcome, settled_at)
-     SELECT gen_random_uuid(), 'acme', 'key_1', 'req_0', 'dummy', 'dummy', false, 1, 1, $1, 'SETTLED', 'OK', now()
-     FROM generate_series(1, $2)`,
-      [leaseId, ROWS],
+     SELECT adjustment_id(overlay($3 PLACING lpad(to_hex(n), 12, '0') FROM 25)::uuid), 'acme', 'key_1', 'req_0', 'dummy', 'dummy', false, 1, 1, $1, 'SETTLED', 'OK', now()
+     FROM generate_series(1, $2) AS n`,
+      [leaseId, ROWS, uuidV7()],
     );
     await mention(...Array.from({ length: HUMANS }, (_, index) => `human-${index + 10}`));
 
@@ -113,8 +116,8 @@ it.each([
 it('a settlement changes its row in place, and touches no index', async () => {
   const changed = async (): Promise<{ updates: number; inPlace: number }> => {
     const { rows } = await client.query<{ updates: number; inPlace: number }>(
-      `SELECT n_tup_upd::int AS updates, n_tup_hot_upd::int AS "inPlace" FROM pg_stat_xact_user_tables
-       WHERE relname = 'usage_records'`,
+      `SELECT sum(n_tup_upd)::int AS updates, sum(n_tup_hot_upd)::int AS "inPlace" FROM pg_stat_xact_user_tables
+       WHERE relname LIKE 'usage_records%'`,
     );
     return rows[0]!;
   };

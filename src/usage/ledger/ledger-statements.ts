@@ -39,12 +39,6 @@ export interface SettledRow {
   readonly again: readonly number[] | null;
 }
 
-/** A settlement, and whose call it settles; null: this process knows of no such call. */
-export interface SettlementOf {
-  readonly tenantId: string | null;
-  readonly settlement: Settlement;
-}
-
 /** The fields of the type `admission`, in order. */
 export function admissionText(item: Reservation): string {
   return compositeText([
@@ -73,10 +67,10 @@ export function admissionText(item: Reservation): string {
 }
 
 /** The fields of the type `settlement`, in order. */
-export function settlementText({ tenantId, settlement }: SettlementOf): string {
+export function settlementText(settlement: Settlement): string {
   return compositeText([
     settlement.id,
-    tenantId,
+    settlement.tenantId,
     settlement.outcome,
     settlement.statusCode,
     settlement.counted ? 1 : 0,

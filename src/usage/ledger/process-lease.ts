@@ -4,18 +4,22 @@ import { uuidV7 } from '../../platform/crypto/index.js';
 import { Database } from '../../platform/database/index.js';
 import { logger } from '../../platform/logging/index.js';
 
-const RENEW = { name: 'renew_lease', text: 'SELECT renew_lease($1, $2) AS alive' };
+const RENEW = { name: 'renew_lease', text: 'SELECT renew_lease($1, $2, make_interval(secs => $3)) AS alive' };
 const END = { name: 'end_lease', text: 'SELECT end_lease($1)' };
+const SWEEP = {
+  name: 'sweep_usage',
+  text: 'SELECT sweep_usage(make_interval(secs => $1), make_interval(secs => $2), $3) AS swept',
+};
 /** In one statement: more would keep the budgets' other calls waiting. */
 const MAX_SWEPT = 500;
-const SWEEP = { name: 'sweep_usage', text: 'SELECT sweep_usage(make_interval(secs => $1), $2) AS swept' };
 
 /**
  * This process's claim on its own reservations, and the sweeper of those that dead processes left.
  *
- * Guarantee: while this process renews its lease, nobody sweeps its calls, however long they last; once it is dead, every
- * call that it left open is charged within lease + sweep interval. All times are the database's. A sweeper that could
- * not renew its own lease lately does not judge others: after an outage of the database everybody's lease looks dead.
+ * Guarantee: while this process renews its lease, its calls are not swept, however long they last; once it is dead, every
+ * call that it left open is charged within lease + sweep interval, by a process whose lease is no longer. All times are the
+ * database's. Each lease carries its own term, since two processes may be configured differently. A sweeper that could not
+ * renew its own lease lately judges no other: after an outage of the database every lease looks dead.
  */
 @Injectable()
 export class ProcessLease {
@@ -68,9 +72,10 @@ export class ProcessLease {
     const termMs = this.settings.leaseSeconds * 1000;
     const now = performance.now();
     if (now - this.renewedAtMs > termMs / 2 || now - this.aliveSinceMs < termMs) return 0;
+    const values = [this.settings.leaseSeconds, (now - this.aliveSinceMs) / 1000, MAX_SWEPT];
     let swept = 0;
     for (let last = MAX_SWEPT; last === MAX_SWEPT; swept += last) {
-      const [row] = await this.database.call<{ swept: number }>(SWEEP, [this.settings.leaseSeconds, MAX_SWEPT]);
+      const [row] = await this.database.call<{ swept: number }>(SWEEP, values);
       last = row?.swept ?? 0;
     }
     if (swept > 0) {
@@ -90,16 +95,21 @@ export class ProcessLease {
   }
 
   private async renewNow(): Promise<void> {
-    const rows = await this.database.call<{ alive: boolean }>(RENEW, [this.leaseId, this.oldestOpenMs()]);
+    const rows = await this.sendRenewal();
     if (rows[0]?.alive !== true) {
       logger.warn("The ledger's lease had run out; its open calls may have been charged whole and will be corrected.");
       this.leaseId = uuidV7();
       this.aliveSinceMs = performance.now();
-      await this.database.call(RENEW, [this.leaseId, this.oldestOpenMs()]);
+      await this.sendRenewal();
     }
     const now = performance.now();
     // A gap of half a term: whoever else was out of touch as well may have been a little longer.
     if (now - this.renewedAtMs > this.settings.leaseSeconds * 500) this.aliveSinceMs = now;
     this.renewedAtMs = now;
+  }
+
+  private sendRenewal(): Promise<{ alive: boolean }[]> {
+    const values = [this.leaseId, this.oldestOpenMs(), this.settings.leaseSeconds];
+    return this.database.call<{ alive: boolean }>(RENEW, values);
   }
 }

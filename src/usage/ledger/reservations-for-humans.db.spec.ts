@@ -1,5 +1,5 @@
 /** What a reservation writes beside its own row: the human whom it names, and the log's row of an impersonated call. */
-import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../../platform/crypto/index.js';
 import { eventually, watch } from '../../../test/support/eventually.js';
 import {
   makeLedgerTenant,
@@ -118,7 +118,7 @@ describe('an impersonated call', () => {
   });
 
   it('stands there once, also where it is reserved twice under one id', async () => {
-    const id = randomUUID();
+    const id = uuidV7();
     await Promise.all([reserve(impersonated({ id })), reserve(impersonated({ id }))]);
     await reserve(impersonated({ id }));
     expect([await calls(), await log()].map(({ length }) => length)).toEqual([1, 1]);
@@ -174,10 +174,10 @@ describe('an impersonated call', () => {
     // While the log's row waits to be written: the reservation's own is already there, uncommitted.
     const lock = await transaction('LOCK TABLE audit_events IN SHARE ROW EXCLUSIVE MODE');
     const killed = watch(reserve(impersonated({ requestId: 'killed' })));
-    await waitsForLock('reserve_usage');
+    await waitsForLock('admit_usage');
     await sql(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%reserve_usage(%'`,
+       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%admit_usage(%'`,
     );
     await eventually(() => killed.ending !== undefined);
     expect(killed.ending).toMatchObject({ error: UNAVAILABLE });
@@ -185,7 +185,7 @@ describe('an impersonated call', () => {
     expect([await calls(), await log()]).toEqual([[], []]);
     // Before the statement arrives.
     running.proxy.judge = (message) => {
-      if (!isCallOf('reserve_usage', message)) return 'pass';
+      if (!isCallOf('admit_usage', message)) return 'pass';
       running.proxy.judge = () => 'pass';
       return 'cut-before';
     };
@@ -194,7 +194,7 @@ describe('an impersonated call', () => {
     // After it was committed.
     let called = false;
     running.proxy.judge = (message) => {
-      called ||= isCallOf('reserve_usage', message);
+      called ||= isCallOf('admit_usage', message);
       if (!called || message.from === 'client' || message.type !== 'Z') return 'pass';
       running.proxy.judge = () => 'pass';
       return 'cut-before';
@@ -261,7 +261,7 @@ describe('a human', () => {
     const rival = await transaction("INSERT INTO humans (tenant_id, human, id) VALUES ('acme', 'bea', 'hum_rival')");
     await rival.pending;
     const reserved = watch(reserve(impersonated({ human: 'bea', requestId: 'bea' })));
-    await waitsForLock('reserve_usage');
+    await waitsForLock('admit_usage');
     await rival.end('COMMIT');
     await eventually(() => reserved.ending !== undefined);
     expect((await log()).find(({ request_id: id }) => id === 'bea')).toMatchObject({ human_id: 'hum_rival' });
@@ -269,13 +269,13 @@ describe('a human', () => {
 });
 
 it('a correction keeps the human of the row that it corrects', async () => {
-  const id = randomUUID();
+  const id = uuidV7();
   await reserve({ id, human: 'ann' });
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query("UPDATE usage_records SET state = 'SWEPT' WHERE id = $1", [id]);
     await client.query(
-      "SELECT settle_usage($1, '{OK}', '{200}', '{1}', '{2}', '{false}', '{5}', '{1}', '{0}', '{NULL}')",
-      [[id]],
+      "SELECT settle_usage(ARRAY[($1::uuid, 'acme', 'OK', 200, 1, 1, 0, 2, NULL, false, 5)::usage_settlement])",
+      [id],
     );
   });
   const [human] = await humans();

@@ -2,7 +2,8 @@ import { isLockTimeout, type Database } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
 import type { Metrics } from '../../platform/metrics/index.js';
-import { SETTLE, settlementText, type SettledRow, type SettlementOf } from './ledger-statements.js';
+import { SETTLE, settlementText, type SettledRow } from './ledger-statements.js';
+import type { Settlement } from './usage.types.js';
 
 /** A longer batch would hold its budgets for longer than others like to wait. */
 const MAX_BATCH = 96;
@@ -21,7 +22,7 @@ const LAST_TRIES = 3;
  * 100 ms at most, and pass over what is locked for a second after one that lasted.
  */
 export class SettlementQueue {
-  private pending: SettlementOf[] = [];
+  private pending: Settlement[] = [];
   private draining: Promise<void> | null = null;
   private closing = false;
   private skipUntilMs = -Infinity;
@@ -30,19 +31,19 @@ export class SettlementQueue {
   constructor(
     private readonly database: Database,
     private readonly metrics: Metrics,
-    private readonly onWritten: (written: readonly SettlementOf[]) => void,
+    private readonly onWritten: (written: readonly Settlement[]) => void,
   ) {}
 
   get size(): number {
     return this.pending.length;
   }
 
-  add(settlement: SettlementOf): void {
+  add(settlement: Settlement): void {
     this.pending.push(settlement);
     this.draining ??= this.drain();
   }
 
-  some(is: (settlement: SettlementOf) => boolean): boolean {
+  some(is: (settlement: Settlement) => boolean): boolean {
     return this.pending.some(is);
   }
 
@@ -81,7 +82,7 @@ export class SettlementQueue {
   }
 
   /** Those that were passed over go to the end of the queue. */
-  private take(batch: readonly SettlementOf[], passedOver: readonly SettlementOf[]): void {
+  private take(batch: readonly Settlement[], passedOver: readonly Settlement[]): void {
     this.pending = [...this.pending.slice(batch.length), ...passedOver];
     this.onWritten(passedOver.length === 0 ? batch : batch.filter((one) => !passedOver.includes(one)));
   }
@@ -91,14 +92,14 @@ export class SettlementQueue {
    *
    * @returns false where the database went away meanwhile: what is not decided waits on
    */
-  private async writeOneByOne(batch: readonly SettlementOf[]): Promise<boolean> {
+  private async writeOneByOne(batch: readonly Settlement[]): Promise<boolean> {
     for (const one of batch) {
       try {
         this.take([one], await this.write([one]));
       } catch (error) {
         if (error instanceof Fault || !isRefused(error)) return false;
         // Its id stays among the open ones: it is charged whole by the sweep after this process.
-        logger.error({ err: error, usageRecordId: one.settlement.id }, 'A call could not be settled.');
+        logger.error({ err: error, usageRecordId: one.id }, 'A call could not be settled.');
         this.pending = this.pending.slice(1);
       }
     }
@@ -106,7 +107,7 @@ export class SettlementQueue {
   }
 
   /** @returns those that were passed over, since another transaction holds what they need */
-  private async write(batch: readonly SettlementOf[]): Promise<readonly SettlementOf[]> {
+  private async write(batch: readonly Settlement[]): Promise<readonly Settlement[]> {
     const wait = performance.now() >= this.skipUntilMs;
     let row: SettledRow | undefined;
     try {
@@ -121,7 +122,7 @@ export class SettlementQueue {
       this.metrics.overruns.inc(overruns);
       logger.warn({ overruns }, 'Calls used more than the bound that had been reserved for them.');
     }
-    return (row?.again ?? []).map((place) => batch[place - 1] as SettlementOf);
+    return (row?.again ?? []).map((place) => batch[place - 1] as Settlement);
   }
 }
 

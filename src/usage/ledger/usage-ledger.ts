@@ -5,7 +5,6 @@ import { Fault } from '../../platform/errors/index.js';
 import { Metrics } from '../../platform/metrics/index.js';
 import { Admissions, isRefusal, type Admitted } from './admissions.js';
 import { BusyBudgets } from './busy-budgets.js';
-import type { SettlementOf } from './ledger-statements.js';
 import { ProcessLease } from './process-lease.js';
 import { refusedAdmission } from './refused-admission.js';
 import { SettlementQueue } from './settlement-queue.js';
@@ -96,7 +95,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
 
   /** Never throws: the truth waits here until the database takes it. */
   settle(settlement: Settlement): void {
-    this.settlements.add({ tenantId: this.open.get(settlement.id)?.tenantId ?? null, settlement });
+    this.settlements.add(settlement);
   }
 
   /** How many settlements wait for the database. */
@@ -115,8 +114,8 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
    */
   async settledOf(tenantId: string, human: string): Promise<void> {
     const isPending = (): boolean =>
-      this.settlements.some(({ settlement }) => {
-        const call = this.open.get(settlement.id);
+      this.settlements.some(({ id }) => {
+        const call = this.open.get(id);
         return call?.tenantId === tenantId && call.human === human;
       });
     const until = performance.now() + SETTLED_WAIT_MS;
@@ -128,13 +127,9 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     await this.lease.stop();
   }
 
-  private close(written: readonly SettlementOf[]): void {
-    const tenantIds = new Set<string>();
-    for (const { tenantId, settlement } of written) {
-      this.open.delete(settlement.id);
-      if (tenantId !== null) tenantIds.add(tenantId);
-    }
-    for (const tenantId of tenantIds) this.busy.released(tenantId);
+  private close(written: readonly Settlement[]): void {
+    for (const { id } of written) this.open.delete(id);
+    for (const tenantId of new Set(written.map((settlement) => settlement.tenantId))) this.busy.released(tenantId);
   }
 
   /**
@@ -144,6 +139,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   private disown({ id, tenantId }: Reservation): void {
     const settlement: Settlement = {
       id,
+      tenantId,
       outcome: 'NOT_SENT',
       statusCode: null,
       inputTokens: 0,
@@ -154,8 +150,8 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
       estimated: false,
       latencyMs: 0,
     };
-    this.settlements.add({ tenantId, settlement });
-    setTimeout(() => this.settlements.add({ tenantId, settlement }), DISOWN_AGAIN_MS).unref();
+    this.settlements.add(settlement);
+    setTimeout(() => this.settlements.add(settlement), DISOWN_AGAIN_MS).unref();
   }
 
   private oldestOpenMs(): number | null {

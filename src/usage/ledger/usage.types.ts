@@ -58,6 +58,8 @@ export type Outcome =
 /** The truth about a call, known once it is over. */
 export interface Settlement {
   readonly id: string;
+  /** The reservation's. */
+  readonly tenantId: string;
   readonly outcome: Outcome;
   /** The upstream's status, if it answered. */
   readonly statusCode: number | null;
