@@ -138,7 +138,8 @@ export class BudgetModel {
   erase(tenant: string, name: string): void {
     const holder = this.humans.get(`${tenant} ${name}`);
     this.humans.delete(`${tenant} ${name}`);
-    for (const budget of this.budgets.filter((one) => one.tenant === tenant && one.holder === holder)) this.remove(budget);
+    for (const budget of this.budgets.filter((one) => one.tenant === tenant && one.holder === holder))
+      this.remove(budget);
   }
 
   find(named: Named): Budget | undefined {
@@ -173,7 +174,11 @@ export class BudgetModel {
   settle(id: string, truth: Truth, touched: Set<Budget>): void {
     const entry = this.entries.get(id);
     if (entry === undefined || entry.state === 'SETTLED' || entry.corrected) return;
-    const now: Amounts = { requests: truth.requests, tokens: truth.input + truth.output, cost: truth.cost ?? entry.cost ?? 0n };
+    const now: Amounts = {
+      requests: truth.requests,
+      tokens: truth.input + truth.output,
+      cost: truth.cost ?? entry.cost ?? 0n,
+    };
     if (entry.state === 'RESERVED') {
       this.charge(entry, boundOf(entry), now, touched);
       entry.state = 'SETTLED';
@@ -268,7 +273,8 @@ export class BudgetModel {
       } else {
         bounded = true;
         if (call.boundless) verdict = 'boundless';
-        else if (budget.type === 'cost_micros' && (call.inputPrice === null || call.outputPrice === null)) verdict = 'unpriced';
+        else if (budget.type === 'cost_micros' && (call.inputPrice === null || call.outputPrice === null))
+          verdict = 'unpriced';
         else {
           const room = roomIn(budget, call, left, output);
           if (room < output) output = room - (room % call.choices);

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import pg from 'pg';
 import { compositeText } from '../../src/platform/database/index.js';
-import { BudgetModel, MICROS, type Budget, type Call, type Named, type Terms, type Truth, type Type } from './budget-model.js';
+import {
+  BudgetModel,
+  MICROS,
+  type Budget,
+  type Call,
+  type Named,
+  type Terms,
+  type Truth,
+  type Type,
+} from './budget-model.js';
 import { connectionTo } from './sql.js';
 
 const TENANTS = ['t1', 't2', 't3'];
@@ -99,15 +108,22 @@ class Run {
   async prepare(): Promise<void> {
     await this.sql(TURNED_CLOCK);
     // The operations go through years.
-    await this.sql("SELECT add_usage_partition(date '2026-03-15' + i * interval '1 month') FROM generate_series(0, 60) AS i");
+    await this.sql(
+      "SELECT add_usage_partition(date '2026-03-15' + i * interval '1 month') FROM generate_series(0, 60) AS i",
+    );
     await this.sql("INSERT INTO orgs (id, name, slug, created_by) VALUES ('org', 'Acme', 'acme', 'ann')");
     for (const tenant of TENANTS) {
-      await this.sql('INSERT INTO tenants (id, org_id, name, default_limits, default_output_tokens) VALUES ($1, $2, $1, $3, $4)', [
-        tenant,
-        'org',
-        JSON.stringify(Object.entries(limitsOf(tenant)).map(([type, value]) => ({ type, microUnits: String(value) }))),
-        outputOf(tenant, null),
-      ]);
+      await this.sql(
+        'INSERT INTO tenants (id, org_id, name, default_limits, default_output_tokens) VALUES ($1, $2, $1, $3, $4)',
+        [
+          tenant,
+          'org',
+          JSON.stringify(
+            Object.entries(limitsOf(tenant)).map(([type, value]) => ({ type, microUnits: String(value) })),
+          ),
+          outputOf(tenant, null),
+        ],
+      );
       for (const key of KEYS) {
         await this.sql(
           `INSERT INTO api_keys (id, tenant_id, type, name, key_prefix, hash, pepper_version, created_by, default_output_tokens)
@@ -115,7 +131,10 @@ class Run {
           [idOf(tenant, key), tenant, key === 'key:a' ? KEY_OUTPUT : null],
         );
       }
-      await this.sql("INSERT INTO webhook_endpoints (id, tenant_id, url, created_by) VALUES ($1, $1, 'https://hooks.invalid/', 'ann')", [tenant]);
+      await this.sql(
+        "INSERT INTO webhook_endpoints (id, tenant_id, url, created_by) VALUES ($1, $1, 'https://hooks.invalid/', 'ann')",
+        [tenant],
+      );
       await this.sql(
         "INSERT INTO webhook_subscriptions (tenant_id, endpoint_id, type) SELECT $1, $1, unnest('{usage.limit_exceeded,usage.threshold_reached}'::text[])",
         [tenant],
@@ -133,7 +152,9 @@ class Run {
   private async newLease(): Promise<void> {
     this.lease = this.newId();
     this.leases.add(this.lease);
-    await this.sql("INSERT INTO process_leases (id, term, renewed_at) VALUES ($1, '100 years', '2020-01-01')", [this.lease]);
+    await this.sql("INSERT INTO process_leases (id, term, renewed_at) VALUES ($1, '100 years', '2020-01-01')", [
+      this.lease,
+    ]);
   }
 
   // -------------------------------------------------------------------------------------------------- operations
@@ -161,10 +182,16 @@ class Run {
     const repeated = this.known.length > 0 && this.random() < 0.1 ? this.pick(this.known) : null;
     if (repeated !== null) calls.push(repeated);
     const expected = this.model.admit(this.lease, calls);
-    const [got] = await this.sql<{ verdicts: string[] | null; granted: string[] | null; blamed: ({ id: string } | null)[] | null }>(
-      'SELECT verdicts, granted, blamed FROM admit_usage($1, $2::text[]::admission[], $3, $4)',
-      [this.lease, calls.map(admissionText), calls.some((call) => this.known.includes(call)), this.random() < 0.5],
-    );
+    const [got] = await this.sql<{
+      verdicts: string[] | null;
+      granted: string[] | null;
+      blamed: ({ id: string } | null)[] | null;
+    }>('SELECT verdicts, granted, blamed FROM admit_usage($1, $2::text[]::admission[], $3, $4)', [
+      this.lease,
+      calls.map(admissionText),
+      calls.some((call) => this.known.includes(call)),
+      this.random() < 0.5,
+    ]);
     await this.learnIds();
     calls.forEach((call, index) => {
       const { verdict, granted, blamed } = expected[index]!;
@@ -202,7 +229,9 @@ class Run {
   }
 
   private async settle(): Promise<void> {
-    const candidates = [...this.model.entries.values()].filter(({ state }) => state !== 'SETTLED' || this.random() < 0.02);
+    const candidates = [...this.model.entries.values()].filter(
+      ({ state }) => state !== 'SETTLED' || this.random() < 0.02,
+    );
     const batch: { readonly id: string; readonly tenant: string; readonly truth: Truth }[] = [];
     for (let left = this.pick([1, 2, 5, 10]); left > 0 && candidates.length > 0; left -= 1) {
       const [entry] = candidates.splice(this.whole(candidates.length), 1);
@@ -229,10 +258,10 @@ class Run {
     const rows = batch.map(({ id, tenant, truth }) =>
       compositeText([id, tenant, 'OK', 200, truth.requests, truth.input, truth.output, 0, truth.cost, false, 12]),
     );
-    const [got] = await this.sql<{ again: number[] | null }>('SELECT again FROM settle_usage($1::text[]::settlement[], $2)', [
-      rows,
-      this.random() < 0.5,
-    ]);
+    const [got] = await this.sql<{ again: number[] | null }>(
+      'SELECT again FROM settle_usage($1::text[]::settlement[], $2)',
+      [rows, this.random() < 0.5],
+    );
     assert.deepEqual(got!.again ?? [], []);
     this.count('settled', batch.length);
   }
@@ -253,7 +282,8 @@ class Run {
   private async set(): Promise<void> {
     const known = this.model.budgets;
     const named = known.length > 24 || (known.length > 0 && this.random() < 0.6) ? this.pick(known) : this.newBudget();
-    const unit = named.type === 'request_cnt' ? 8n * MICROS : named.type === 'token_cnt' ? 20_000n * MICROS : 8_000_000n;
+    const unit =
+      named.type === 'request_cnt' ? 8n * MICROS : named.type === 'token_cnt' ? 20_000n * MICROS : 8_000_000n;
     const amount = this.random() < 0.05 ? 0n : (unit * BigInt(1 + this.whole(8))) / 2n;
     const raiseBy = this.random() < 0.2 ? unit : 0n;
     const terms: Terms | null =
@@ -319,7 +349,10 @@ class Run {
       .filter(([tenant, human]) => this.model.isKnown(tenant, human))
       .filter(([tenant, human]) => !this.humanIds.has(`${tenant} ${this.model.humanOf(tenant, human)}`));
     for (const [tenant, human] of unknown) {
-      const [row] = await this.sql<{ id: string }>('SELECT id FROM humans WHERE tenant_id = $1 AND human = $2', [tenant, human]);
+      const [row] = await this.sql<{ id: string }>('SELECT id FROM humans WHERE tenant_id = $1 AND human = $2', [
+        tenant,
+        human,
+      ]);
       this.humanIds.set(`${tenant} ${this.model.humanOf(tenant, human)}`, row!.id);
     }
     if (!nameless) return;
@@ -329,7 +362,14 @@ class Run {
     const ids = new Map(rows.map(({ id, key }) => [key, id]));
     for (const budget of this.model.budgets) {
       const { tenant, type, period, zone, models } = budget;
-      const key = [tenant, this.holderOf(budget), type, period, zone, ...(models === null ? [] : [`{${models.join()}}`])].join(' ');
+      const key = [
+        tenant,
+        this.holderOf(budget),
+        type,
+        period,
+        zone,
+        ...(models === null ? [] : [`{${models.join()}}`]),
+      ].join(' ');
       if (budget.id === '') budget.id = ids.get(key) ?? '';
     }
   }
@@ -361,8 +401,17 @@ class Run {
     const got = new Map(
       rows.map((row) => [
         row['id'] as string,
-        [row['epoch'], row['used'], row['held'], row['told'], row['exceeded_told'], row['amount'], Number(row['starts']),
-          row['ends'] === null ? Infinity : Number(row['ends']), row['past']],
+        [
+          row['epoch'],
+          row['used'],
+          row['held'],
+          row['told'],
+          row['exceeded_told'],
+          row['amount'],
+          Number(row['starts']),
+          row['ends'] === null ? Infinity : Number(row['ends']),
+          row['past'],
+        ],
       ]),
     );
     assert.equal(got.size, this.model.budgets.length, `${what}: budgets`);
@@ -370,7 +419,17 @@ class Run {
       const past = Object.fromEntries([...one.past].map(([epoch, { used, held }]) => [epoch, `${used} ${held}`]));
       assert.deepEqual(
         got.get(one.id),
-        [one.epoch, `${one.used}`, `${one.held}`, one.told, one.exceededTold, `${one.terms.amount}`, one.start, one.end, past],
+        [
+          one.epoch,
+          `${one.used}`,
+          `${one.held}`,
+          one.told,
+          one.exceededTold,
+          `${one.terms.amount}`,
+          one.start,
+          one.end,
+          past,
+        ],
         `${what}: ${one.tenant} ${one.holder} ${one.type} ${one.period}`,
       );
     }

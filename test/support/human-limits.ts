@@ -1,4 +1,11 @@
-const columns = ['token_cnt', 'request_cnt', 'cost_micros', 'conversational_seconds', 'voice_synthesis_seconds', 'memory_message_cnt']
+const columns = [
+  'token_cnt',
+  'request_cnt',
+  'cost_micros',
+  'conversational_seconds',
+  'voice_synthesis_seconds',
+  'memory_message_cnt',
+]
   .map(
     (type) => `(sum(b.amount - b.used) FILTER (WHERE b.type = '${type}'))::bigint AS ${type},
                coalesce(sum(b.held) FILTER (WHERE b.type = '${type}'), 0)::bigint AS ${type}_reserved`,

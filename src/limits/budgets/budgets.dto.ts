@@ -108,10 +108,7 @@ export const budgetView = z.object({
   timeZone: z.string(),
   models: z.array(z.string()),
   limit: amount,
-  raise: z
-    .object({ by: amount, until: dateTime })
-    .optional()
-    .meta({ description: 'There while it holds.' }),
+  raise: z.object({ by: amount, until: dateTime }).optional().meta({ description: 'There while it holds.' }),
   alertAtPercent: z.array(z.number()),
   used: amount.meta({ format: 'int64', description: 'What calls of the current period that are over took.' }),
   held: amount.meta({ format: 'int64', description: 'What open calls may take yet, at most.' }),

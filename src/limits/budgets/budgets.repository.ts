@@ -125,7 +125,10 @@ export class BudgetsRepository {
   }
 
   /** @returns whose it was and what it counted; null: there is none such */
-  async delete({ tx, tenantId }: TenantBudgets, id: string): Promise<Pick<BudgetRecord, 'holder' | 'type' | 'period'> | null> {
+  async delete(
+    { tx, tenantId }: TenantBudgets,
+    id: string,
+  ): Promise<Pick<BudgetRecord, 'holder' | 'type' | 'period'> | null> {
     const [deleted] = await tx.$queryRawUnsafe<Pick<BudgetRecord, 'holder' | 'type' | 'period'>[]>(
       'DELETE FROM budgets WHERE tenant_id = $1 AND id = $2::uuid RETURNING holder, type, period',
       tenantId,

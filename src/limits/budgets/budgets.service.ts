@@ -1,10 +1,21 @@
 import { Injectable } from '@nestjs/common';
-import { auditActor, auditSubject, type DashboardUserPrincipal, type SecretKeyPrincipal } from '../../identity/index.js';
+import {
+  auditActor,
+  auditSubject,
+  type DashboardUserPrincipal,
+  type SecretKeyPrincipal,
+} from '../../identity/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { Events } from '../../platform/events/index.js';
 import { PageTokens, newestFirst, type Page } from '../../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
-import type { BudgetView, DeleteBudgetRequest, HolderRequest, ListBudgetsRequest, SetBudgetRequest } from './budgets.dto.js';
+import type {
+  BudgetView,
+  DeleteBudgetRequest,
+  HolderRequest,
+  ListBudgetsRequest,
+  SetBudgetRequest,
+} from './budgets.dto.js';
 import { BudgetsRepository, type BudgetRecord, type TenantBudgets } from './budgets.repository.js';
 import { viewBudget } from './budgets.view.js';
 
@@ -77,7 +88,11 @@ export class BudgetsService {
     });
   }
 
-  private async put(budgets: TenantBudgets, principal: BudgetsPrincipal, request: SetBudgetRequest): Promise<BudgetView> {
+  private async put(
+    budgets: TenantBudgets,
+    principal: BudgetsPrincipal,
+    request: SetBudgetRequest,
+  ): Promise<BudgetView> {
     const { type, period, models, limit, raise, alertAtPercent } = request;
     const holder = await this.makeHolder(budgets, principal, request.holder);
     const timeZone = period === 'NONE' || request.timeZone === '' ? 'UTC' : request.timeZone;
@@ -105,7 +120,11 @@ export class BudgetsService {
   }
 
   /** As the database names it. A human who is new comes to exist; a key must be there. */
-  private async makeHolder(budgets: TenantBudgets, principal: BudgetsPrincipal, holder: HolderRequest): Promise<string> {
+  private async makeHolder(
+    budgets: TenantBudgets,
+    principal: BudgetsPrincipal,
+    holder: HolderRequest,
+  ): Promise<string> {
     if (holder.human !== '') {
       const keyId = principal.kind === 'secretKey' ? principal.keyId : null;
       return `human:${await this.repository.ensureHuman(budgets, holder.human, keyId)}`;

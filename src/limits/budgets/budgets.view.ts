@@ -14,9 +14,7 @@ export function viewBudget(record: BudgetRecord): BudgetView {
     timeZone: record.timeZone,
     models: [...(record.models ?? [])],
     limit: decimalOf(record.amount),
-    ...(raiseUntil === null
-      ? {}
-      : { raise: { by: decimalOf(record.raiseBy), until: formatTimestamp(raiseUntil) } }),
+    ...(raiseUntil === null ? {} : { raise: { by: decimalOf(record.raiseBy), until: formatTimestamp(raiseUntil) } }),
     alertAtPercent: [...record.alertAt],
     used: decimalOf(record.used),
     held: decimalOf(record.held),

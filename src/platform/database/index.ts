@@ -1,5 +1,12 @@
 export { compositeText } from './composite.js';
-export { Database, asFault, isCanceled, isLockTimeout, type NamedStatement, type TenantTransaction } from './database.js';
+export {
+  Database,
+  asFault,
+  isCanceled,
+  isLockTimeout,
+  type NamedStatement,
+  type TenantTransaction,
+} from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { GroupCommit } from './group-commit.js';
 export { MigrationError } from './migration.error.js';

@@ -70,7 +70,13 @@ export class Admissions {
   private lane(
     run: (items: readonly Reservation[]) => Promise<readonly (Admitted | Promise<Admitted>)[]>,
   ): GroupCommit<Reservation, Admitted> {
-    return new GroupCommit({ what: 'The usage ledger', maxItems: MAX_BATCH, waitMs: ADMIT_WAIT_MS, run, ...this.options });
+    return new GroupCommit({
+      what: 'The usage ledger',
+      maxItems: MAX_BATCH,
+      waitMs: ADMIT_WAIT_MS,
+      run,
+      ...this.options,
+    });
   }
 
   private async admitShared(items: readonly Reservation[]): Promise<readonly (Admitted | Promise<Admitted>)[]> {
@@ -103,7 +109,9 @@ export class Admissions {
       const admitted = await this.tryWrite(items, true);
       if (admitted !== null) return admitted;
     }
-    throw new Fault('unavailable', "The tenant's budgets are being changed; try again shortly.", { retryAfterSeconds: 2 });
+    throw new Fault('unavailable', "The tenant's budgets are being changed; try again shortly.", {
+      retryAfterSeconds: 2,
+    });
   }
 
   /** Null: a lock lasts, and nothing was written. */
@@ -121,12 +129,17 @@ export class Admissions {
     }
   }
 
-  private async write(items: readonly Reservation[], wait: boolean): Promise<readonly (Admitted | Promise<Admitted>)[]> {
+  private async write(
+    items: readonly Reservation[],
+    wait: boolean,
+  ): Promise<readonly (Admitted | Promise<Admitted>)[]> {
     for (let attempt = 0; ; attempt += 1) {
       const row = await this.send(items, wait);
       if (row.alive) return items.map((item, index) => this.admittedOf(item, row, index));
       if (attempt === 1)
-        throw new Fault('unavailable', 'The usage ledger is out of reach; try again shortly.', { retryAfterSeconds: 2 });
+        throw new Fault('unavailable', 'The usage ledger is out of reach; try again shortly.', {
+          retryAfterSeconds: 2,
+        });
       await this.lease.renew();
     }
   }

@@ -60,11 +60,15 @@ function exceeded(blame: Blame | null): Fault {
       ...aboutOf(blame),
     });
   }
-  return new Fault('usage_limit_exceeded', `${message} It renews at ${blame?.resets_at}; ask for less, or try again then.`, {
-    retryAfterSeconds: renewsInMs / 1000,
-    ...(renewsInMs > SOON_MS ? { shouldRetry: false } : {}),
-    ...aboutOf(blame),
-  });
+  return new Fault(
+    'usage_limit_exceeded',
+    `${message} It renews at ${blame?.resets_at}; ask for less, or try again then.`,
+    {
+      retryAfterSeconds: renewsInMs / 1000,
+      ...(renewsInMs > SOON_MS ? { shouldRetry: false } : {}),
+      ...aboutOf(blame),
+    },
+  );
 }
 
 function nameOf(blame: Blame | null): string {
