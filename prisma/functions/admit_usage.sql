@@ -215,7 +215,8 @@ BEGIN
       SELECT array_agg(CASE WHEN r.limited THEN r.reserved_output_tokens END ORDER BY c.ordinality)
       FROM unnest(p_calls) WITH ORDINALITY AS c
       LEFT JOIN LATERAL (
-        SELECT u.limited, u.reserved_output_tokens FROM usage_records u WHERE u.id = c.id OFFSET 0) AS r ON true);
+        SELECT u.tenant_id, u.limited, u.reserved_output_tokens FROM usage_records u WHERE u.id = c.id OFFSET 0) AS r
+        ON r.tenant_id = c.tenant_id);
   END IF;
 
   IF EXISTS (SELECT FROM unnest(p_calls) AS c WHERE c.route IS NOT NULL) THEN

@@ -55,7 +55,7 @@ BEGIN
     ORDER BY c.ordinality
   LOOP
     -- It holds what it held before.
-    CONTINUE WHEN p_again AND EXISTS (SELECT FROM usage_records r WHERE r.id = v_call.id);
+    CONTINUE WHEN p_again AND EXISTS (SELECT FROM usage_records r WHERE r.id = v_call.id AND r.tenant_id IS NOT DISTINCT FROM v_call.tenant_id);
     -- Passed over, or set since the batch was read.
     IF v_call.missed THEN
       verdicts[v_call.ordinality] := 'again';
@@ -118,7 +118,7 @@ BEGIN
       END LOOP;
     END IF;
     IF v_verdict IS NOT NULL THEN
-      IF NOT p_again AND EXISTS (SELECT FROM usage_records r WHERE r.id = v_call.id) THEN
+      IF NOT p_again AND EXISTS (SELECT FROM usage_records r WHERE r.id = v_call.id AND r.tenant_id IS NOT DISTINCT FROM v_call.tenant_id) THEN
         RAISE EXCEPTION 'A call of this batch is recorded already.' USING ERRCODE = 'GH001';
       END IF;
       verdicts[v_call.ordinality] := v_verdict;

@@ -85,9 +85,7 @@ export const listBudgetsRequest = z.strictObject({
 export type ListBudgetsRequest = z.output<typeof listBudgetsRequest>;
 
 export const deleteBudgetRequest = z.strictObject({
-  budgetId: z
-    .string('is required')
-    .regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'must be the id of a budget'),
+  budgetId: text(1, 64),
 });
 export type DeleteBudgetRequest = z.output<typeof deleteBudgetRequest>;
 

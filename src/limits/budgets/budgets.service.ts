@@ -23,6 +23,8 @@ import { viewBudget } from './budgets.view.js';
 export type BudgetsPrincipal = DashboardUserPrincipal | SecretKeyPrincipal;
 
 const MICROS = 1_000_000n;
+/** Another text is nobody's id. */
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const HUMAN_PREFIX = 'human:';
 
 /** What a tenant, its keys, humans and gateways may use, at all or in each period. The ledger judges calls by it. */
@@ -78,7 +80,7 @@ export class BudgetsService {
   /** Open calls that it admitted settle into the ledger alone. @throws Fault not_found */
   async delete(principal: BudgetsPrincipal, { budgetId }: DeleteBudgetRequest): Promise<void> {
     await this.repository.change(principal.tenantId, async (budgets) => {
-      const deleted = await this.repository.delete(budgets, budgetId);
+      const deleted = UUID.test(budgetId) ? await this.repository.delete(budgets, budgetId) : null;
       if (deleted === null) throw new Fault('not_found', 'There is no such budget.');
       await this.publish(budgets, principal, 'budget.deleted', budgetId, deleted.holder, {
         holder: deleted.holder,
