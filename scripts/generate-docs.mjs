@@ -24,7 +24,10 @@ const FAULT_WHEN = {
   unsupported_media_type: 'The body is no JSON, or it is compressed.',
   rate_limited:
     "The key's requests of this window are used up; `Retry-After` says in how many seconds the next one opens.",
-  usage_limit_exceeded: 'A usage limit is reached; trying again does not help, and `x-should-retry: false` says so.',
+  usage_limit_exceeded:
+    'A budget has too little left; the answer names its holder, type and period. `Retry-After` says when it renews; where it does not, or only in more than a minute, `x-should-retry: false` says that trying again does not help.',
+  usage_limit_busy:
+    'A budget has enough left, but open calls hold it, and did so for `GATEHOUSE_ADMISSION_WAIT_MS`; try again after `Retry-After`.',
   internal: 'A mistake of ours. The log has it under the request id.',
   upstream_failed: 'The model provider cannot be reached, refused our credential, or broke off.',
   unavailable: 'The database cannot be reached, the ledger is behind, or the service is stopping; try again shortly.',

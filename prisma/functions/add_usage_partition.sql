@@ -21,7 +21,7 @@ BEGIN
   IF EXISTS (SELECT FROM pg_class c WHERE c.relname = v_name AND c.relnamespace = 'public'::regnamespace) THEN
     RETURN false;
   END IF;
-  EXECUTE format('CREATE TABLE public.%I (LIKE public.usage_records INCLUDING ALL) WITH (fillfactor = 50)', v_name);
+  EXECUTE format('CREATE TABLE public.%I (LIKE public.usage_records INCLUDING ALL) WITH (fillfactor = 45)', v_name);
   EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', v_name);
   EXECUTE format('ALTER TABLE public.%I FORCE ROW LEVEL SECURITY', v_name);
   EXECUTE format('ALTER TABLE public.usage_records ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)', v_name,

@@ -14,7 +14,7 @@ import { OutboundModule } from '../platform/outbound/index.js';
 import { IdempotencyModule } from '../platform/idempotency/index.js';
 import { JobsModule } from '../platform/jobs/index.js';
 import { MetricsModule } from '../platform/metrics/index.js';
-import { RateLimitGuard, RateLimitModule } from '../limits/index.js';
+import { BudgetsModule, RateLimitGuard, RateLimitModule } from '../limits/index.js';
 import { OrgsModule } from '../orgs/index.js';
 import { SigninModule } from '../signin/index.js';
 import { UsageModule } from '../usage/index.js';
@@ -64,6 +64,7 @@ export class AppModule implements OnModuleInit {
         AuditModule,
         WebhooksModule,
         RateLimitModule,
+        BudgetsModule,
         ...parts.modules,
         SigninModule,
         OrgsModule,

@@ -1,5 +1,7 @@
+export { BudgetsModule } from './budgets/budgets.module.js';
 export {
   LIMIT_TYPES,
+  defaultOutputTokens,
   usageLimitChanges,
   exactAmount,
   usageLimits,

@@ -202,7 +202,7 @@ describe('a tenant that is deleted', () => {
     const under: { name: string; text: string; values: unknown[] }[] = [
       {
         name: 'a reservation',
-        text: "SELECT * FROM reserve_usage($1, ARRAY[($2::uuid, $3::text, 'key', NULL, 'ada', 'req', 'openai', 'm', false, 1, 1, 1, 1, 1, false, '/v1', 'a')::usage_reservation])",
+        text: "SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, 'key', NULL, 'ada', 'req', 'openai', 'm', false, 1, 1, 1, 1, 1, false, '/v1', 'a')::usage_reservation])",
         values: [leaseId, uuidV7(), staging],
       },
       {

@@ -1,3 +1,3 @@
 export { UsageLedger } from './ledger/usage-ledger.js';
 export { UsageModule } from './usage.module.js';
-export type { Admission, Outcome, Reservation, Settlement } from './ledger/usage.types.js';
+export type { Admission, DefaultOutput, Outcome, Reservation, Settlement } from './ledger/usage.types.js';

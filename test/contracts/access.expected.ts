@@ -27,7 +27,7 @@ export interface RouteExpectation {
   readonly dialect: ToldDialect;
   readonly expected: Expected;
   /** The field that names one of the caller's tenant's, or org's, resources, if there is one. */
-  readonly resource?: 'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId' | 'human';
+  readonly resource?: 'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId' | 'human' | 'budgetId';
 }
 
 /** What a body may speak of: things of the tenant that the credential belongs to. */
@@ -48,11 +48,12 @@ export interface Things {
   readonly endpointId: string;
   readonly deliveryId: string;
   spareEndpointId(): Promise<string>;
-  /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org, a human. */
+  /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org, a human, a budget. */
   spareTenantId(): Promise<string>;
   spareUserId(): Promise<string>;
   spareInvitationId(): Promise<string>;
   spareHuman(): Promise<string>;
+  spareBudgetId(): Promise<string>;
   /** The token of an invitation to an org of its own, for the address that every token of the matrix has. */
   invitationToken(): Promise<string>;
 }
@@ -177,9 +178,9 @@ const SERVERS = {
 /** Section 2, `audit/list`: "`audit:read`, owner, admin"; nobody reads it as a human. */
 const READING_AUDIT: Expected = { ...ADMINISTRATION, ...SERVERS };
 
-/** Section 2, `humans/…`: "`humans:*`, JWT"; `usage/query`: "`usage:read`, JWT"; viewers hold "every `…:read` but audit". */
+/** Section 2, `humans/…`: "`humans:*`, JWT"; `usage/query` and `budgets/list`: "`usage:read`, JWT"; viewers hold "every `…:read` but audit". */
 const READING_FOR_THE_TENANT: Expected = { ...ANY_MEMBER, ...SERVERS };
-/** `humans:write`, and `usage/report`: "`usage:write`"; of people, developers up. */
+/** `humans:write`, `usage/report` and `budgets/…`: "`usage:write`"; of people, developers up. */
 const WRITING_FOR_THE_TENANT: Expected = { ...MANAGING_KEYS, ...SERVERS };
 
 /** Sections 1 and 2: `webhooks/…` is for "`webhooks:*`, JWT"; a viewer reads; nobody comes as a human. */
@@ -329,6 +330,20 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     idempotencyKey: randomUUID(),
   })),
   ...post('usage/query', READING_FOR_THE_TENANT, () => ({ groupBy: ['HUMAN', 'KEY'] })),
+
+  ...post('budgets/list', READING_FOR_THE_TENANT, () => ({})),
+  ...post('budgets/set', WRITING_FOR_THE_TENANT, () => ({
+    holder: { gatewayId: 'gw_matrix' },
+    type: 'request_cnt',
+    period: 'MONTH',
+    limit: '1000000',
+  })),
+  ...post(
+    'budgets/delete',
+    WRITING_FOR_THE_TENANT,
+    async (things) => ({ budgetId: await things.spareBudgetId() }),
+    'budgetId',
+  ),
 
   ...post('audit/list', READING_AUDIT, () => ({})),
 

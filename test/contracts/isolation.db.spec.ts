@@ -41,11 +41,15 @@ const OWNERS = 'prepare_usage_partitions()';
 const INNER = [
   'announce_human_prefix()',
   'announce_tenant()',
-  'charge_humans(human_charge[])',
+  'charge_budgets(budget_charge[],timestamp with time zone)',
   'enqueue_webhook_event(text,text,text,jsonb)',
+  'judge_calls(admission[],text[],bigint[],text[],uuid[],boolean,timestamp with time zone)',
+  'lock_budgets(uuid[])',
   'purge_tenant(text,uuid)',
+  'tell_budgets(budget_event[])',
   'tell_usage(uuid[])',
   'tell_usage_report()',
+  'wanted_outputs(admission[])',
 ];
 
 /** Which migrations and functions were applied. Only the owner has rights to these. */

@@ -73,7 +73,7 @@ class Load {
 async function freezeWithReservationUnderWay(): Promise<void> {
   let frozen = false;
   services[0]!.proxy.judge = (message) => {
-    if (!frozen && isCallOf('reserve_usage', message)) {
+    if (!frozen && isCallOf('admit_usage', message)) {
       postgres.freeze();
       frozen = true;
     }

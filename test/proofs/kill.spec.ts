@@ -60,7 +60,7 @@ async function reach(point: Point, doomed: ChaosProcess, human: LimitedHuman): P
   const before = upstream.requests.length;
   switch (point) {
     case 'after reserve': {
-      deafen(doomed, 'reserve_usage');
+      deafen(doomed, 'admit_usage');
       const calls = start();
       await eventually(async () => (await world.ledgerOf(human)).length > 0);
       expect(upstream.requests).toHaveLength(before);

@@ -276,7 +276,7 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
   expect(accounts).toHaveLength(HUMANS * COUNTED.length);
   for (const account of accounts) {
     const { humanId, type, epoch, left, reserved, spent, held } = account;
-    const value = epoch === 0n ? null : values.get(`${humanId} ${type} ${epoch}`);
+    const value = epoch === null ? null : values.get(`${humanId} ${type} ${epoch}`);
     expect({ account, left, reserved, held }).toEqual({
       account,
       left: value === null || value === undefined ? value : value - spent,

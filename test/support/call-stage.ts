@@ -27,7 +27,14 @@ const PRINCIPAL: SecretKeyPrincipal = {
   human: null,
 };
 
-const BOUND = { choices: 1, inputTokens: 100, outputTokens: 1000, outputIsBounded: true, boundless: null };
+const BOUND = {
+  choices: 1,
+  inputTokens: 100,
+  outputTokens: 1000,
+  defaultOutput: null,
+  outputIsBounded: true,
+  boundless: null,
+};
 const CHAT: Operation<'chat'> = {
   name: 'chat',
   route: 'POST /v1/chat/completions',

@@ -32,7 +32,7 @@ export async function startLedgerProcess(
   run = false,
 ): Promise<LedgerProcess> {
   const proxy = await PostgresProxy.start(databaseUrl);
-  const settings = testSettings({ databaseUrl: proxy.through(databaseUrl), ...overrides });
+  const settings = testSettings({ databaseUrl: proxy.through(databaseUrl), admissionWaitMs: 0, ...overrides });
   const database = new Database(settings);
   const metrics = new Metrics();
   const lease = new ProcessLease(database, settings);
@@ -101,6 +101,7 @@ export function reservation(changes: Partial<Reservation> = {}): Reservation {
     streamed: true,
     reservedInputTokens: 100,
     reservedOutputTokens: 1000,
+    defaultOutput: null,
     choices: 1,
     boundless: null,
     price: null,

@@ -84,7 +84,9 @@ CREATE TABLE tenants (
   name           text NOT NULL,
   created_at     timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   -- What a human may use at first, as keys keep it: [{"type", "microUnits"}]; null: no limit.
-  default_limits jsonb
+  default_limits jsonb,
+  -- The output that a call under a budget is given whose caller named no limit, for each choice; null: the service's default.
+  default_output_tokens integer CHECK (default_output_tokens > 0)
 );
 CREATE UNIQUE INDEX tenants_org_id_id_key ON tenants (org_id, id);
 
@@ -94,7 +96,7 @@ CREATE POLICY definer ON tenants TO gatehouse_definer USING (true) WITH CHECK (t
 CREATE POLICY tenant ON tenants TO gatehouse_app
   USING (org_id = (SELECT current_org_id())) WITH CHECK (org_id = (SELECT current_org_id()));
 
-GRANT SELECT, INSERT, UPDATE (name, default_limits) ON tenants TO gatehouse_app;
+GRANT SELECT, INSERT, UPDATE (name, default_limits, default_output_tokens) ON tenants TO gatehouse_app;
 -- UPDATE (name): only a role that may update a row can lock it.
 GRANT SELECT, INSERT, UPDATE (name), DELETE ON tenants TO gatehouse_definer;
 
@@ -195,6 +197,8 @@ CREATE TABLE api_keys (
   human_prefix        text NOT NULL DEFAULT '',
   default_limits      jsonb,
   unlimited           boolean NOT NULL DEFAULT false,
+  -- As the tenant's; null: the tenant's.
+  default_output_tokens integer CHECK (default_output_tokens > 0),
   CONSTRAINT api_keys_oidc_whole CHECK ((oidc_issuer IS NULL) = (oidc_audience IS NULL)
     AND (oidc_issuer IS NOT NULL OR (oidc_jwks_uri IS NULL AND human_prefix = ''))),
   CONSTRAINT api_keys_publishable_only CHECK (type = 'PUBLISHABLE' OR (oidc_issuer IS NULL
@@ -214,8 +218,8 @@ CREATE POLICY tenant ON api_keys TO gatehouse_app
 
 GRANT SELECT, INSERT,
   UPDATE (name, description, key_prefix, hash, pepper_version, scopes, requests_per_minute, requests_per_minute_per_human,
-          allowed_origins, oidc_issuer, oidc_audience, oidc_jwks_uri, human_prefix, default_limits, unlimited, expires_at,
-          revoked_at, updated_at)
+          allowed_origins, oidc_issuer, oidc_audience, oidc_jwks_uri, human_prefix, default_limits, unlimited,
+          default_output_tokens, expires_at, revoked_at, updated_at)
   ON api_keys TO gatehouse_app;
 GRANT SELECT, UPDATE (hash, pepper_version, last_used_at), DELETE ON api_keys TO gatehouse_definer;
 
@@ -244,37 +248,14 @@ GRANT SELECT, INSERT, UPDATE (hash, pepper_version), DELETE ON api_key_retired_s
 -- ---------------------------------------------------------------------------------------------------- humans
 
 -- A tenant's end users. `id` stands for the human in what outlives them (the ledger, the audit log): only this row leads
--- from it to the name.
---
--- A human's limits stand in its own row, so that one guarded write admits a call under all of them, or under none. Each
--- is the allowance that remains, in millionths of its unit (of cost_micros: millionths of a micro-dollar); null: no limit.
---   *_reserved  what open calls hold of it
---   *_epoch     grows with each set: a call that was admitted under an older epoch changes neither of the two
--- The remaining allowance may fall below 0, where a call used more than it had reserved: then nothing passes, and it is
--- shown as 0.
--- `exceeded_told`: the types of which the tenant's webhooks have heard since they were last set.
---
--- Half of each page stays free, so that counting updates a row in place: no column that it changes is indexed.
+-- from it to the name. What a human may use is in budgets.
 CREATE TABLE humans (
-  tenant_id               text NOT NULL REFERENCES tenants (id) ON DELETE RESTRICT ON UPDATE CASCADE,
-  human                   text NOT NULL,
-  id                      text NOT NULL,
-  created_at              timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
-  token_cnt               bigint,
-  token_cnt_reserved      bigint NOT NULL DEFAULT 0,
-  token_cnt_epoch         bigint NOT NULL DEFAULT 0,
-  request_cnt             bigint,
-  request_cnt_reserved    bigint NOT NULL DEFAULT 0,
-  request_cnt_epoch       bigint NOT NULL DEFAULT 0,
-  cost_micros             bigint,
-  cost_micros_reserved    bigint NOT NULL DEFAULT 0,
-  cost_micros_epoch       bigint NOT NULL DEFAULT 0,
-  conversational_seconds  bigint,
-  voice_synthesis_seconds bigint,
-  memory_message_cnt      bigint,
-  exceeded_told           text[],
+  tenant_id  text NOT NULL REFERENCES tenants (id) ON DELETE RESTRICT ON UPDATE CASCADE,
+  human      text NOT NULL,
+  id         text NOT NULL,
+  created_at timestamptz(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (tenant_id, human)
-) WITH (fillfactor = 50);
+);
 -- While Postgres knows nothing of a table's rows, it takes any index that begins with the right column for as good as
 -- another, and keeps to it. So each way to look a human up has one index: by name the primary key, by id this one, and
 -- for listings one that serves nothing else.
@@ -288,20 +269,120 @@ CREATE POLICY definer ON humans TO gatehouse_definer USING (true) WITH CHECK (tr
 CREATE POLICY tenant ON humans TO gatehouse_app
   USING (tenant_id = current_tenant_id()) WITH CHECK (tenant_id = current_tenant_id());
 
+-- UPDATE (created_at): only a role that may update a row can lock it.
+GRANT SELECT, INSERT, UPDATE (created_at), DELETE ON humans TO gatehouse_app;
+GRANT SELECT, INSERT, UPDATE (created_at), DELETE ON humans TO gatehouse_definer;
+
+-- ---------------------------------------------------------------------------------------------------- budgets
+
+-- What a holder may use, at all or in each period, and what is gone of it. Amounts are in millionths of the type's unit (of
+-- cost_micros: millionths of a micro-dollar).
+--   holder   tenant | key:<id> | human:<id> | gateway:<id> | gateway_token:<id> | sealed_token:<id> | address:<ip>
+--   models   only calls of these count; null: all
+--   amount   what is allowed, with `raise_by` more until `raise_until`
+--   epoch    grows at each end of a period, and at each set of a budget without one: a call settles into the epoch that
+--            admitted it, here or in budget_epochs. The row is renewed by the first call after the end
+--   used     what calls took that are over; held: what open calls may take at most. What is left may fall below 0, where a
+--            call used more than it had reserved: then nothing passes, and it is shown as 0
+--   told     the highest alert mark of which webhooks heard; told_before: what it was before the last charge, so that the
+--            statement that charges can say which marks it crossed
+--   is_metered  calls are counted by it; the other types are reported by tenants' servers
+--
+-- Half of each page stays free, so that counting updates a row in place: no column that it changes is indexed.
+CREATE TABLE budgets (
+  id            uuid NOT NULL,
+  tenant_id     text NOT NULL REFERENCES tenants (id) ON DELETE CASCADE ON UPDATE CASCADE,
+  holder        text NOT NULL CHECK (holder ~ '^(tenant|(key|human|gateway|gateway_token|sealed_token|address):.+)$'),
+  type          text NOT NULL CHECK (type IN ('request_cnt', 'token_cnt', 'cost_micros', 'conversational_seconds',
+                                              'voice_synthesis_seconds', 'memory_message_cnt')),
+  period        text NOT NULL CHECK (period IN ('NONE', 'MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH')),
+  time_zone     text NOT NULL DEFAULT 'UTC',
+  models        text[],
+  amount        bigint NOT NULL CHECK (amount >= 0),
+  raise_by      bigint NOT NULL DEFAULT 0 CHECK (raise_by >= 0),
+  raise_until   timestamptz(3),
+  alert_at      smallint[] NOT NULL DEFAULT '{80}',
+  epoch         integer NOT NULL DEFAULT 1,
+  starts_at     timestamptz(3) NOT NULL,
+  ends_at       timestamptz(3) NOT NULL DEFAULT 'infinity',
+  used          bigint NOT NULL DEFAULT 0,
+  held          bigint NOT NULL DEFAULT 0,
+  told          smallint NOT NULL DEFAULT 0,
+  told_before   smallint NOT NULL DEFAULT 0,
+  exceeded_told boolean NOT NULL DEFAULT false,
+  created_at    timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+  is_metered    boolean NOT NULL GENERATED ALWAYS AS (type IN ('request_cnt', 'token_cnt', 'cost_micros')) STORED,
+  key_id        text GENERATED ALWAYS AS (CASE WHEN starts_with(holder, 'key:') THEN substr(holder, 5) END) STORED,
+  human_id      text GENERATED ALWAYS AS (CASE WHEN starts_with(holder, 'human:') THEN substr(holder, 7) END) STORED,
+  PRIMARY KEY (id, tenant_id),
+  -- With a key or a human its budgets go.
+  FOREIGN KEY (tenant_id, key_id) REFERENCES api_keys (tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (human_id, tenant_id) REFERENCES humans (id, tenant_id) ON DELETE CASCADE
+) WITH (fillfactor = 50);
+-- One index for each way to look a budget up, as for humans: by id, by what a call is judged by, by whose deletion takes it
+-- away, and for listings one that serves nothing else.
+CREATE UNIQUE INDEX budgets_tenant_id_holder_type_period_time_zone_models_key
+  ON budgets (tenant_id, holder, type, period, time_zone, models) NULLS NOT DISTINCT;
+CREATE INDEX budgets_key_id_tenant_id_idx ON budgets (key_id, tenant_id) WHERE key_id IS NOT NULL;
+CREATE INDEX budgets_human_id_tenant_id_idx ON budgets (human_id, tenant_id) WHERE human_id IS NOT NULL;
+CREATE INDEX budgets_tenant_id_created_at_id_idx ON budgets (tenant_id, created_at DESC, id DESC)
+  WHERE created_at > '-infinity';
+
+ALTER TABLE budgets ENABLE ROW LEVEL SECURITY;
+ALTER TABLE budgets FORCE ROW LEVEL SECURITY;
+CREATE POLICY definer ON budgets TO gatehouse_definer USING (true) WITH CHECK (true);
+CREATE POLICY tenant ON budgets TO gatehouse_app
+  USING (tenant_id = current_tenant_id()) WITH CHECK (tenant_id = current_tenant_id());
+
 GRANT SELECT, INSERT, DELETE,
-  UPDATE (token_cnt, token_cnt_reserved, token_cnt_epoch, request_cnt, request_cnt_reserved, request_cnt_epoch, cost_micros,
-          cost_micros_reserved, cost_micros_epoch, conversational_seconds, voice_synthesis_seconds, memory_message_cnt,
-          exceeded_told)
-  ON humans TO gatehouse_app;
+  UPDATE (amount, raise_by, raise_until, alert_at, epoch, starts_at, ends_at, used, held, told, told_before, exceeded_told)
+  ON budgets TO gatehouse_app;
 GRANT SELECT, INSERT, DELETE,
-  UPDATE (token_cnt, token_cnt_reserved, request_cnt, request_cnt_reserved, cost_micros, cost_micros_reserved, exceeded_told)
-  ON humans TO gatehouse_definer;
+  UPDATE (epoch, starts_at, ends_at, used, held, told, told_before, exceeded_told)
+  ON budgets TO gatehouse_definer;
+
+-- ---------------------------------------------------------------------------------------------------- budget_epochs
+
+-- Epochs that ended, as they were left: calls that were open then settle here.
+CREATE TABLE budget_epochs (
+  budget_id uuid NOT NULL,
+  epoch     integer NOT NULL,
+  tenant_id text NOT NULL,
+  starts_at timestamptz(3) NOT NULL,
+  ended_at  timestamptz(3) NOT NULL,
+  amount    bigint NOT NULL,
+  used      bigint NOT NULL,
+  held      bigint NOT NULL,
+  PRIMARY KEY (budget_id, epoch),
+  FOREIGN KEY (budget_id, tenant_id) REFERENCES budgets (id, tenant_id) ON DELETE CASCADE ON UPDATE CASCADE
+) WITH (fillfactor = 70);
+CREATE INDEX budget_epochs_ended_at_idx ON budget_epochs (ended_at);
+
+ALTER TABLE budget_epochs ENABLE ROW LEVEL SECURITY;
+ALTER TABLE budget_epochs FORCE ROW LEVEL SECURITY;
+CREATE POLICY definer ON budget_epochs TO gatehouse_definer USING (true) WITH CHECK (true);
+CREATE POLICY tenant ON budget_epochs TO gatehouse_app
+  USING (tenant_id = current_tenant_id()) WITH CHECK (tenant_id = current_tenant_id());
+
+GRANT SELECT, INSERT ON budget_epochs TO gatehouse_app;
+GRANT SELECT, INSERT, UPDATE (used, held), DELETE ON budget_epochs TO gatehouse_definer;
+
+-- What webhooks are told of a budget. `percent`: the alert mark that was crossed; null: a call was refused for the budget.
+CREATE TYPE budget_event AS (
+  tenant_id text, holder text, type text, period text, percent smallint, amount bigint, used bigint, resets_at timestamptz);
+-- Which budgets hold something for a call, in which epochs.
+CREATE TYPE budget_holding AS (budget_ids uuid[], budget_epochs integer[]);
+-- What a call that is over takes from its budgets, and what it had held: in millionths.
+CREATE TYPE budget_charge AS (
+  budget_ids uuid[], budget_epochs integer[], requests_held bigint, requests bigint, tokens_held bigint, tokens bigint,
+  cost_held bigint, cost bigint);
 
 -- ---------------------------------------------------------------------------------------------------- usage_records
 
 -- The ledger. No foreign keys: it outlives what it names, and a check at each call would lock the key's row for each call.
 -- Costs are in millionths of a micro-dollar; null: the model has no price. `requests`: 0 where the upstream produced
--- nothing. `*_epoch`: the limit's epoch at admission; null: the human had no such limit.
+-- nothing. `limited`: a budget of tokens or cost judged the call. `budget_ids`, `budget_epochs`: the budgets that admitted it,
+-- and their epochs then.
 --
 -- One partition for each month of the ids, which are UUIDs of version 7: add_usage_partition makes them. Half of each page
 -- of theirs stays free, so that settling updates a row in place, although a settled row is a little longer than the
@@ -334,10 +415,12 @@ CREATE TABLE usage_records (
   requests               smallint NOT NULL DEFAULT 0,
   cached_input_tokens    bigint NOT NULL DEFAULT 0,
   cost_pico_usd          bigint,
-  token_cnt_epoch        bigint,
-  request_cnt_epoch      bigint,
-  cost_micros_epoch      bigint,
-  overrun                boolean NOT NULL DEFAULT false
+  limited                boolean NOT NULL DEFAULT false,
+  overrun                boolean NOT NULL DEFAULT false,
+  gateway_id             text,
+  gateway_token_id       text,
+  budget_ids             uuid[],
+  budget_epochs          integer[]
 ) PARTITION BY RANGE (id);
 CREATE INDEX usage_records_lease_id_created_at_idx ON usage_records (lease_id, created_at);
 CREATE INDEX usage_records_tenant_id_created_at_idx ON usage_records (tenant_id, created_at);
@@ -351,28 +434,17 @@ CREATE POLICY tenant ON usage_records TO gatehouse_app
 GRANT SELECT ON usage_records TO gatehouse_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON usage_records TO gatehouse_definer;
 
--- What reserve_usage is asked to admit.
---   input_tokens, output_tokens  upper bounds; `output_tokens` of all `choices` together
---   input_price, output_price    of one token, in millionths of a micro-dollar; null: the model has no known price
---   human                        whose limits judge it; null: no human's
---   boundless                    it holds content without a known bound
---   route, address               set where a key acts on the human's behalf, for the audit log
-CREATE TYPE usage_reservation AS (
-  id uuid, tenant_id text, key_id text, user_id text, human text, request_id text, provider text, model text,
-  streamed boolean, input_tokens bigint, output_tokens bigint, input_price bigint, output_price bigint, choices integer,
-  boundless boolean, route text, address text);
-
--- What settle_usage is told of a finished call.
-CREATE TYPE usage_settlement AS (
-  id uuid, tenant_id text, outcome text, status_code integer, requests smallint, input_tokens bigint,
-  cached_input_tokens bigint, output_tokens bigint, cost_pico_usd bigint, estimated boolean, latency_ms integer);
-
--- What a finished call takes from its human's limits, and what it had reserved: in millionths, with the epochs.
-CREATE TYPE human_charge AS (
-  tenant_id text, human_id text,
-  token_epoch bigint, tokens_reserved bigint, tokens bigint,
-  request_epoch bigint, requests_reserved bigint, requests bigint,
-  cost_epoch bigint, cost_reserved bigint, cost bigint);
+-- One call that asks to be admitted. `output_tokens`: what it may make at most; `default_output`: what it is given under a
+-- budget where its caller named no limit, else null; `most_output`: the model makes no more, null: unknown. Prices are those of
+-- one token, null: unknown. `route` and `address`: of a call that a key makes on its human's behalf.
+CREATE TYPE admission AS (
+  id uuid, tenant_id text, human text, key_id text, user_id text, gateway_id text, gateway_token_id text, request_id text,
+  provider text, model text, streamed boolean, input_tokens bigint, output_tokens bigint, default_output bigint,
+  most_output bigint, choices integer, boundless boolean, input_price bigint, output_price bigint, route text, address text);
+-- The truth about one.
+CREATE TYPE settlement AS (
+  id uuid, tenant_id text, outcome text, status_code integer, requests smallint, input_tokens bigint, output_tokens bigint,
+  cached_input_tokens bigint, cost bigint, estimated boolean, latency_ms integer);
 
 -- ---------------------------------------------------------------------------------------------------- process_leases
 

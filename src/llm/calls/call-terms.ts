@@ -63,6 +63,7 @@ export class CallTerms<Name extends OperationName> {
       streamed: request.stream,
       reservedInputTokens: bound.inputTokens,
       reservedOutputTokens: bound.outputTokens,
+      defaultOutput: bound.defaultOutput,
       choices: bound.choices,
       boundless: bound.boundless,
       price: price === null ? null : priceOf(price, bound.inputTokens),

@@ -1,3 +1,4 @@
+import type { DefaultOutput } from '../../usage/index.js';
 import type { ModelFacts } from '../models/model-facts.js';
 import type { OperationName, OperationRequests, TokenUsage } from '../providers/provider.js';
 import type { TextBound } from '../tokens/tokenizer.js';
@@ -10,6 +11,8 @@ export interface CallBound {
   readonly inputTokens: number;
   /** Of all answers together; without a limit by the caller: the model's own, else a default. */
   readonly outputTokens: number;
+  /** What a call is given under a budget whose caller set no limit; null: the caller did. */
+  readonly defaultOutput: DefaultOutput | null;
   /** False: neither the caller nor the catalogue bounds the output, so that the limit must be written into the request. */
   readonly outputIsBounded: boolean;
   /** The field whose content has no known bound (audio, files, server-side tools, ...); null: all of it has one. */

@@ -1,22 +1,33 @@
 import { replaceField } from '../../platform/json/index.js';
 import type { CallBound } from '../calls/operation.js';
-import type { ModelFacts } from '../models/model-facts.js';
+import { hidesReasoning, type ModelFacts } from '../models/model-facts.js';
 import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from '../providers/requests/chat-request.js';
 import type { TextBound } from '../tokens/tokenizer.js';
 import { boundPrompt } from './prompt-bound.js';
 
 /** No provider produces or reads more within the longest call that there is, whatever limit the caller wrote down. */
 const MAX_TOKENS = 1_000_000_000;
+/** Of a model that thinks in tokens which it does not show: an answer comes after them. */
+const DEFAULT_THINKING_OUTPUT_TOKENS = 16_384;
 
 /** The most that a request can come to, where a text is as many tokens as `texts` says. */
 export function boundChat(request: ChatRequest, facts: ModelFacts | null, texts: TextBound): CallBound {
   const prompt = boundPrompt(request, facts, texts);
   const limit = callersLimit(request);
-  const perChoice = limit ?? facts?.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS;
+  const usual = hidesReasoning(request.model) ? DEFAULT_THINKING_OUTPUT_TOKENS : DEFAULT_OUTPUT_TOKENS;
+  const most = facts?.maxOutputTokens ?? null;
+  const perChoice = limit ?? most ?? usual;
   return {
     choices: request.choices,
     inputTokens: Math.min(prompt.tokens, MAX_TOKENS),
     outputTokens: Math.min(request.choices * perChoice, MAX_TOKENS),
+    defaultOutput:
+      limit === null
+        ? {
+            tokens: request.choices * Math.min(usual, most ?? usual),
+            most: most === null ? null : Math.min(request.choices * most, MAX_TOKENS),
+          }
+        : null,
     outputIsBounded: limit === null ? facts !== null && facts.limitMustBeWritten !== true : isHeeded(request, facts),
     boundless: prompt.boundless,
   };

@@ -1,4 +1,5 @@
-export { Database, isCanceled, type NamedStatement, type TenantTransaction } from './database.js';
+export { compositeText } from './composite.js';
+export { Database, isCanceled, isLockTimeout, type NamedStatement, type TenantTransaction } from './database.js';
 export { DatabaseModule } from './database.module.js';
 export { GroupCommit } from './group-commit.js';
 export { migrate } from './migrations.js';

@@ -18,6 +18,7 @@ const EXPECTED: Readonly<
   payload_too_large: [413, 'INVALID_ARGUMENT', 'invalid_request_error', 'request_too_large'],
   unsupported_media_type: [415, 'INVALID_ARGUMENT', 'invalid_request_error', null],
   rate_limited: [429, 'RESOURCE_EXHAUSTED', 'rate_limit_error', 'rate_limit_exceeded'],
+  usage_limit_busy: [429, 'RESOURCE_EXHAUSTED', 'usage_limit_busy', 'usage_limit_busy'],
   usage_limit_exceeded: [429, 'RESOURCE_EXHAUSTED', 'usage_limit_exceeded', 'usage_limit_exceeded'],
   internal: [500, 'INTERNAL', 'server_error', null],
   upstream_failed: [502, 'UNAVAILABLE', 'upstream_error', null],

@@ -14,6 +14,7 @@ const OPENAI_TYPE: Readonly<Record<FaultKind, string>> = {
   unsupported_media_type: 'invalid_request_error',
   rate_limited: 'rate_limit_error',
   usage_limit_exceeded: 'usage_limit_exceeded',
+  usage_limit_busy: 'usage_limit_busy',
   internal: 'server_error',
   upstream_failed: 'upstream_error',
   unavailable: 'server_error',
@@ -26,6 +27,7 @@ const OPENAI_CODE: Partial<Record<FaultKind, string>> = {
   permission_denied: 'insufficient_permissions',
   rate_limited: 'rate_limit_exceeded',
   usage_limit_exceeded: 'usage_limit_exceeded',
+  usage_limit_busy: 'usage_limit_busy',
   payload_too_large: 'request_too_large',
   unavailable: 'unavailable',
   upstream_timeout: 'upstream_timeout',
@@ -48,6 +50,7 @@ export const OPENAI_DIALECT: Dialect = {
         type: OPENAI_TYPE[fault.kind],
         param: fault.fields[0]?.field ?? null,
         code: fault.code ?? OPENAI_CODE[fault.kind] ?? null,
+        ...fault.about,
       },
     };
   },

@@ -15,6 +15,7 @@ const CANONICAL_STATUS: Readonly<Record<FaultKind, string>> = {
   unsupported_media_type: 'INVALID_ARGUMENT',
   rate_limited: 'RESOURCE_EXHAUSTED',
   usage_limit_exceeded: 'RESOURCE_EXHAUSTED',
+  usage_limit_busy: 'RESOURCE_EXHAUSTED',
   internal: 'INTERNAL',
   upstream_failed: 'UNAVAILABLE',
   unavailable: 'UNAVAILABLE',

@@ -1,82 +1,84 @@
-import type { NamedStatement } from '../../platform/database/index.js';
+import { compositeText, type NamedStatement } from '../../platform/database/index.js';
 import type { Reservation, Settlement } from './usage.types.js';
 
-export const RESERVE: NamedStatement = {
-  name: 'reserve_usage',
-  text: 'SELECT * FROM reserve_usage($1, $2)',
+export const ADMIT: NamedStatement = {
+  name: 'admit_usage',
+  text: 'SELECT * FROM admit_usage($1, $2::text[]::admission[], $3, $4)',
 };
 
 export const SETTLE: NamedStatement = {
   name: 'settle_usage',
-  text: 'SELECT settle_usage($1) AS overruns',
+  text: 'SELECT * FROM settle_usage($1::text[]::settlement[], $2)',
 };
 
-/** Why a reservation was refused, as reserve_usage names it. */
-export type Verdict = 'gone' | 'request_cnt' | 'token_cnt' | 'cost_micros' | 'boundless' | 'unpriced';
+/** Why a call was not admitted, as admit_usage names it. */
+export type Verdict = 'gone' | 'again' | 'exceeded' | 'busy' | 'boundless' | 'unpriced';
 
-/** What reserve_usage gives: for each call, in order; null where that concerns none of them. */
-export interface ReservedRow {
+/** The budget that refused a call. */
+export interface Blame {
+  readonly id: string;
+  readonly holder: 'tenant' | 'key' | 'gateway' | 'gateway_token' | 'human';
+  readonly type: string;
+  readonly period: string;
+  /** Null: it does not renew. */
+  readonly resets_at: string | null;
+  readonly resets_in_ms: number | null;
+}
+
+/** What admit_usage gives: for each call, in order; null where that concerns none of them. */
+export interface AdmittedRow {
   readonly alive: boolean;
   readonly verdicts: readonly (Verdict | null)[] | null;
   readonly granted: readonly (string | null)[] | null;
+  readonly blamed: readonly (Blame | null)[] | null;
 }
 
-type Column = string | number | bigint | boolean | null;
-
-/** In the order of the columns of the type usage_reservation. */
-export function reserveValues(leaseId: string, items: readonly Reservation[]): readonly unknown[] {
-  return [
-    leaseId,
-    items.map((item) =>
-      composite([
-        item.id,
-        item.tenantId,
-        item.keyId,
-        item.userId,
-        item.human,
-        item.requestId,
-        item.provider,
-        item.model,
-        item.streamed,
-        item.reservedInputTokens,
-        item.reservedOutputTokens,
-        item.price?.inputPicoUsd ?? null,
-        item.price?.outputPicoUsd ?? null,
-        item.choices,
-        item.boundless !== null,
-        item.impersonated?.route ?? null,
-        item.impersonated?.address ?? null,
-      ]),
-    ),
-  ];
+export interface SettledRow {
+  readonly overruns: number | null;
+  /** Places of those that were passed over, from 1 on. */
+  readonly again: readonly number[] | null;
 }
 
-/** In the order of the columns of the type usage_settlement. */
-export function settleValues(batch: readonly Settlement[]): readonly unknown[] {
-  return [
-    batch.map((item) =>
-      composite([
-        item.id,
-        item.tenantId,
-        item.outcome,
-        item.statusCode,
-        item.counted ? 1 : 0,
-        item.inputTokens,
-        item.cachedInputTokens,
-        item.outputTokens,
-        item.costPicoUsd,
-        item.estimated,
-        Math.round(item.latencyMs),
-      ]),
-    ),
-  ];
+/** The fields of the type `admission`, in order. */
+export function admissionText(item: Reservation): string {
+  return compositeText([
+    item.id,
+    item.tenantId,
+    item.human,
+    item.keyId,
+    item.userId,
+    item.gatewayId,
+    item.gatewayTokenId,
+    item.requestId,
+    item.provider,
+    item.model,
+    item.streamed,
+    item.reservedInputTokens,
+    item.reservedOutputTokens,
+    item.defaultOutput?.tokens ?? null,
+    item.defaultOutput?.most ?? null,
+    item.choices,
+    item.boundless !== null,
+    item.price?.inputPicoUsd ?? null,
+    item.price?.outputPicoUsd ?? null,
+    item.impersonated?.route ?? null,
+    item.impersonated?.address ?? null,
+  ]);
 }
 
-/** A row as Postgres reads it: null is nothing at all, and text is quoted, with its quotes and backslashes doubled. */
-function composite(columns: readonly Column[]): string {
-  return `(${columns.map((column) => (typeof column === 'string' ? quoted(column) : (column ?? ''))).join(',')})`;
-}
-
-function quoted(text: string): string {
-  return `"${/["\\]/.test(text) ? text.replaceAll(/["\\]/g, '$&$&') : text}"`;
+/** The fields of the type `settlement`, in order. */
+export function settlementText(settlement: Settlement): string {
+  return compositeText([
+    settlement.id,
+    settlement.tenantId,
+    settlement.outcome,
+    settlement.statusCode,
+    settlement.counted ? 1 : 0,
+    settlement.inputTokens,
+    settlement.outputTokens,
+    settlement.cachedInputTokens,
+    settlement.costPicoUsd,
+    settlement.estimated,
+    Math.round(settlement.latencyMs),
+  ]);
 }

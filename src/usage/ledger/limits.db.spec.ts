@@ -8,6 +8,7 @@ import {
   startLedgerProcess,
   type LedgerProcess,
 } from '../../../test/support/ledger-process.js';
+import { HUMAN_LIMITS } from '../../../test/support/human-limits.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { rowsOf } from '../../../test/support/sql.js';
 import type { Admission, Reservation, Settlement } from './usage.types.js';
@@ -46,7 +47,7 @@ const sql = <Row extends object>(text: string, values: unknown[] = []): Promise<
 
 /** In whole units, for reading; `reserved` where anything is. */
 async function counters(human: string): Promise<Record<string, number | null>> {
-  const [row] = await sql<Counters>('SELECT * FROM humans WHERE human = $1', [human]);
+  const [row] = await sql<Counters>(`SELECT * FROM ${HUMAN_LIMITS} AS h WHERE human = $1`, [human]);
   const units = (value: bigint | null | undefined): number | null =>
     value === null || value === undefined ? null : Number(value) / 1_000_000;
   return {
@@ -126,7 +127,7 @@ describe('admission under limits', () => {
     const before = await counters(human);
     expect(await refusalOf({ id, human, price: PRICE })).toMatchObject({
       kind: 'usage_limit_exceeded',
-      message: `The limit of ${type} leaves no room for this request.`,
+      message: expect.stringContaining(`The human's limit of ${type} leaves no room for this request.`),
     });
     expect(await counters(human)).toEqual(before);
     expect(await ledgerRows(database.superuserUrl, id)).toEqual([]);

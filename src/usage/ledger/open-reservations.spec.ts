@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { OpenReservations, type OpenReservation } from './open-reservations.js';
 
-const at = (reservedAtMs: number): OpenReservation => ({ reservedAtMs, charged: null });
+const at = (reservedAtMs: number): OpenReservation => ({ reservedAtMs, tenantId: 'acme', human: null });
 
 describe('OpenReservations', () => {
   it('holds what a Map would, however many come and go, and knows the oldest', () => {

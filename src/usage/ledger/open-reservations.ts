@@ -1,8 +1,9 @@
 /** A reservation that is not settled yet. */
 export interface OpenReservation {
   readonly reservedAtMs: number;
-  /** Whose limits it is charged to, within its tenant; null: no human's. */
-  readonly charged: string | null;
+  readonly tenantId: string;
+  /** Whose budgets it is charged to besides the tenant's and the key's; null: no human's. */
+  readonly human: string | null;
 }
 
 /** So many are written to one map: what a busy service takes in a second. */

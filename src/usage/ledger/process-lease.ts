@@ -9,8 +9,10 @@ const RENEW = { name: 'renew_lease', text: 'SELECT renew_lease($1, $2, make_inte
 const END = { name: 'end_lease', text: 'SELECT end_lease($1)' };
 const SWEEP = {
   name: 'sweep_usage',
-  text: 'SELECT sweep_usage(make_interval(secs => $1), make_interval(secs => $2)) AS swept',
+  text: 'SELECT sweep_usage(make_interval(secs => $1), make_interval(secs => $2), $3) AS swept',
 };
+/** In one statement: more would keep the budgets' other calls waiting. */
+const MAX_SWEPT = 500;
 
 /**
  * This process's claim on its own reservations, and the sweeper of those that dead processes left.
@@ -79,11 +81,12 @@ export class ProcessLease {
     const termMs = this.settings.leaseSeconds * 1000;
     const now = performance.now();
     if (now - this.renewedAtMs > termMs / 2 || now - this.aliveSinceMs < termMs) return 0;
-    const rows = await this.database.call<{ swept: number }>(SWEEP, [
-      this.settings.leaseSeconds,
-      (now - this.aliveSinceMs) / 1000,
-    ]);
-    const swept = rows[0]?.swept ?? 0;
+    const values = [this.settings.leaseSeconds, (now - this.aliveSinceMs) / 1000, MAX_SWEPT];
+    let swept = 0;
+    for (let last = MAX_SWEPT; last === MAX_SWEPT; swept += last) {
+      const [row] = await this.database.call<{ swept: number }>(SWEEP, values);
+      last = row?.swept ?? 0;
+    }
     if (swept > 0) {
       logger.warn({ swept }, 'Charged calls that a dead process left open.');
       this.onSwept(swept);

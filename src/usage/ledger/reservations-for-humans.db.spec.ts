@@ -176,10 +176,10 @@ describe('an impersonated call', () => {
     // While the log's row waits to be written: the reservation's own is already there, uncommitted.
     const lock = await transaction('LOCK TABLE audit_events IN SHARE ROW EXCLUSIVE MODE');
     const killed = watch(reserve(impersonated({ requestId: 'killed' })));
-    await waitsForLock('reserve_usage');
+    await waitsForLock('admit_usage');
     await sql(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%reserve_usage(%'`,
+       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%admit_usage(%'`,
     );
     await eventually(() => killed.ending !== undefined);
     expect(killed.ending).toMatchObject({ error: UNAVAILABLE });
@@ -187,7 +187,7 @@ describe('an impersonated call', () => {
     expect([await calls(), await log()]).toEqual([[], []]);
     // Before the statement arrives.
     running.proxy.judge = (message) => {
-      if (!isCallOf('reserve_usage', message)) return 'pass';
+      if (!isCallOf('admit_usage', message)) return 'pass';
       running.proxy.judge = () => 'pass';
       return 'cut-before';
     };
@@ -196,7 +196,7 @@ describe('an impersonated call', () => {
     // After it was committed.
     let called = false;
     running.proxy.judge = (message) => {
-      called ||= isCallOf('reserve_usage', message);
+      called ||= isCallOf('admit_usage', message);
       if (!called || message.from === 'client' || message.type !== 'Z') return 'pass';
       running.proxy.judge = () => 'pass';
       return 'cut-before';
@@ -266,7 +266,7 @@ describe('a human', () => {
     const rival = await transaction("INSERT INTO humans (tenant_id, human, id) VALUES ('acme', 'bea', 'hum_rival')");
     await rival.pending;
     const reserved = watch(reserve(impersonated({ human: 'bea', requestId: 'bea' })));
-    await waitsForLock('reserve_usage');
+    await waitsForLock('admit_usage');
     await rival.end('COMMIT');
     await eventually(() => reserved.ending !== undefined);
     expect((await log()).find(({ request_id: id }) => id === 'bea')).toMatchObject({ human_id: 'hum_rival' });

@@ -126,7 +126,7 @@ it.each([1, 2])('no row is left behind, whichever of %i reservations and the del
   const lock = await transaction('LOCK TABLE usage_records IN SHARE ROW EXCLUSIVE MODE');
   await lock.pending;
   const early = watch(batch());
-  await waitsForLock('reserve_usage');
+  await waitsForLock('admit_usage');
   const deleting = await deletion('doomed');
   await waitsForLock('delete_tenant');
   await lock.end('ROLLBACK');
@@ -149,7 +149,7 @@ it('while its deletion waits for a reservation, no other one of the tenant slips
   const lock = await transaction('LOCK TABLE audit_events IN SHARE ROW EXCLUSIVE MODE');
   await lock.pending;
   const early = watch(reserve(impersonated({ tenantId: 'doomed' })));
-  await waitsForLock('reserve_usage');
+  await waitsForLock('admit_usage');
   const deleting = await deletion('doomed');
   await waitsForLock('delete_tenant');
   const second = await startLedgerProcess(database.ownerUrl);

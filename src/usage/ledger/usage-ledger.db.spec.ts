@@ -74,7 +74,7 @@ describe('a reservation', () => {
     const { id } = reservation();
     const lock = await transaction(['LOCK TABLE usage_records IN SHARE ROW EXCLUSIVE MODE']);
     const reserved = watch(ledger.reserve(reservation({ id })));
-    await waitsForLock('reserve_usage');
+    await waitsForLock('admit_usage');
     expect(reserved.ending).toBeUndefined();
     await lock.end('ROLLBACK');
     await eventually(() => reserved.ending !== undefined);
@@ -134,7 +134,7 @@ describe('a reservation whose commit nobody heard of', () => {
     const { id } = reservation();
     let called = false;
     proxy.judge = (message) => {
-      called ||= isCallOf('reserve_usage', message);
+      called ||= isCallOf('admit_usage', message);
       // The statement is done and committed; its answer is lost.
       if (!called || message.from === 'client' || message.type !== 'Z') return 'pass';
       proxy.judge = () => 'pass';
@@ -150,7 +150,7 @@ describe('a reservation whose commit nobody heard of', () => {
   it('is refused, and leaves no row where it never reached Postgres', async () => {
     const { ledger, proxy } = await start();
     proxy.judge = (message) => {
-      if (!isCallOf('reserve_usage', message)) return 'pass';
+      if (!isCallOf('admit_usage', message)) return 'pass';
       proxy.judge = () => 'pass';
       return 'cut-before';
     };
@@ -169,7 +169,7 @@ describe('a reservation whose commit nobody heard of', () => {
       [id, lease],
     ]);
     const reserved = watch(ledger.reserve(reservation({ id })));
-    await waitsForLock('reserve_usage');
+    await waitsForLock('admit_usage');
     proxy.tcp.cut();
     await eventually(() => reserved.ending !== undefined);
     expect(reserved.ending).toMatchObject({ error: UNAVAILABLE });

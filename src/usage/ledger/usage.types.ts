@@ -27,6 +27,8 @@ export interface Reservation {
   readonly reservedInputTokens: number;
   /** Of all choices together. */
   readonly reservedOutputTokens: number;
+  /** What the call is given under a budget where its caller named no output limit; null: the caller named one. */
+  readonly defaultOutput: DefaultOutput | null;
   /** How many answers share the output: what is granted of it is a multiple of this. */
   readonly choices: number;
   /** The field whose content has no known bound, so that no limit of tokens or cost can judge the call; null: none. */
@@ -37,6 +39,14 @@ export interface Reservation {
 
 /** What was asked for. */
 export type Operation = 'chat';
+
+/** Of all choices together. */
+export interface DefaultOutput {
+  /** Where neither the key nor the tenant has a default of its own. */
+  readonly tokens: number;
+  /** The model makes no more; null: nobody knows. */
+  readonly most: number | null;
+}
 
 interface TokenPrice {
   readonly inputPicoUsd: bigint;

@@ -48,7 +48,7 @@ export class UsageTokensService {
     const idempotent = this.idempotency.request(owner, idempotencyKey, 'usage/token', request);
     return this.change(principal, human, (tx) =>
       this.idempotency.once(tx, idempotent, tenantId, async () => {
-        const humanId = await this.humanLimits.ensure(tx, tenantId, human, keyId);
+        const humanId = await this.humanLimits.ensure(tx, human, keyId);
         await this.humanLimits.set(tx, principal, humanId, limits);
         const id = newUsageTokenId();
         const createdAt = await this.repository.create(tx, tenantId, { id, keyId, humanId, ttlSeconds });
@@ -68,7 +68,7 @@ export class UsageTokensService {
   /** @throws Fault as `create` */
   setLimits(principal: SecretKeyPrincipal, { human, limits }: SetLimitsRequest): Promise<void> {
     return this.change(principal, human, async (tx) => {
-      const humanId = await this.humanLimits.ensure(tx, principal.tenantId, human, principal.keyId);
+      const humanId = await this.humanLimits.ensure(tx, human, principal.keyId);
       await this.humanLimits.set(tx, principal, humanId, limits);
     });
   }
