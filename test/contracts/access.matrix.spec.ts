@@ -81,7 +81,9 @@ async function judge(cells: readonly Cell[], expectation: RouteExpectation): Pro
     if (answer.status !== expected) {
       wrong.push(`${cell}: expected ${expected}, got ${answer.status} ${answer.text.slice(0, 200)}`);
     } else {
-      wrong.push(...mistakesOf(answer, { ...expectation, ...request }, credential).map((mistake) => `${cell}: ${mistake}`));
+      wrong.push(
+        ...mistakesOf(answer, { ...expectation, ...request }, credential).map((mistake) => `${cell}: ${mistake}`),
+      );
     }
   }
   return wrong;
