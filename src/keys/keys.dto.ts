@@ -52,7 +52,8 @@ const oidcConfig = z
 export type OidcConfigRequest = z.output<typeof oidcConfig>;
 
 const defaultOutput = defaultOutputTokens.meta({
-  description: "Output that a call under a budget is given where its caller names no limit, for each choice; 0: the tenant's.",
+  description:
+    "Output that a call under a budget is given where its caller names no limit, for each choice; 0: the tenant's.",
 });
 const defaultLimits = usageLimits.meta({ description: 'What a human who comes by this key may use at first.' });
 const unlimited = boolean.meta({ description: 'true: humans who come by this key have no limits at first.' });

@@ -5,7 +5,13 @@ import { olderThan, type Cursor } from '../platform/http/index.js';
 import type { OrgTransaction } from './org-transactions.js';
 import type { StoredLimit } from '../limits/index.js';
 
-const COLUMNS = { id: true, name: true, createdAt: true, defaultLimits: true, defaultOutputTokens: true } as const satisfies Prisma.TenantSelect;
+const COLUMNS = {
+  id: true,
+  name: true,
+  createdAt: true,
+  defaultLimits: true,
+  defaultOutputTokens: true,
+} as const satisfies Prisma.TenantSelect;
 
 export type TenantRecord = Prisma.TenantGetPayload<{ select: typeof COLUMNS }>;
 

@@ -27,7 +27,8 @@ export interface RouteExpectation {
   readonly dialect: ToldDialect;
   readonly expected: Expected;
   /** The field that names one of the caller's tenant's, or org's, resources, if there is one. */
-  readonly resource?: 'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId' | 'human' | 'budgetId';
+  readonly resource?:
+    'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId' | 'human' | 'budgetId';
 }
 
 /** What a body may speak of: things of the tenant that the credential belongs to. */

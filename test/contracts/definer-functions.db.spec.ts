@@ -415,8 +415,15 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     await app.query('SELECT count_used($1)', [own]);
     await app.query('COMMIT');
     expect(await everythingOf(b)).toBe(before);
-    const held = await rowsOf(database.superuserUrl, 'SELECT id, held::text FROM budgets WHERE id = ANY ($1)', [[own, theirs]]);
-    expect(held).toEqual(expect.arrayContaining([{ id: own, held: '30000000' }, { id: theirs, held: '0' }]));
+    const held = await rowsOf(database.superuserUrl, 'SELECT id, held::text FROM budgets WHERE id = ANY ($1)', [
+      [own, theirs],
+    ]);
+    expect(held).toEqual(
+      expect.arrayContaining([
+        { id: own, held: '30000000' },
+        { id: theirs, held: '0' },
+      ]),
+    );
     await rowsOf(database.superuserUrl, 'DELETE FROM budgets WHERE id = $1', [theirs]);
   },
 
@@ -432,7 +439,11 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
       [id, a.tenantId],
     );
     expect(await call('SELECT prune_budget_epochs(100) AS pruned')).toEqual([{ pruned: 3 }]);
-    const left = await rowsOf(database.superuserUrl, 'SELECT epoch FROM budget_epochs WHERE budget_id = $1 ORDER BY 1', [id]);
+    const left = await rowsOf(
+      database.superuserUrl,
+      'SELECT epoch FROM budget_epochs WHERE budget_id = $1 ORDER BY 1',
+      [id],
+    );
     // One that open calls still hold something of stays for a month.
     expect(left).toEqual([{ epoch: 1 }, { epoch: 5 }]);
   },

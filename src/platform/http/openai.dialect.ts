@@ -50,8 +50,8 @@ export const OPENAI_DIALECT: Dialect = {
         type: OPENAI_TYPE[fault.kind],
         param: fault.fields[0]?.field ?? null,
         code: fault.code ?? OPENAI_CODE[fault.kind] ?? null,
-        ...fault.about,
       },
+      ...(fault.about === undefined ? {} : { details: fault.about }),
     };
   },
 };

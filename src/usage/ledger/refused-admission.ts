@@ -78,5 +78,5 @@ function nameOf(blame: Blame | null): string {
 function aboutOf(blame: Blame | null): { about?: Readonly<Record<string, string>> } {
   if (blame === null) return {};
   const { holder, type, period, resets_at: resetsAt } = blame;
-  return { about: { holder, limit_type: type, period, ...(resetsAt === null ? {} : { resets_at: resetsAt }) } };
+  return { about: { holder, type, period, ...(resetsAt === null ? {} : { resets_at: resetsAt }) } };
 }

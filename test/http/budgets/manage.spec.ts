@@ -227,13 +227,8 @@ describe('a call that a budget does not let pass', () => {
     expect(answer.json()).toMatchObject({
       type: 'usage_limit_exceeded',
       message: expect.stringContaining("The tenant's limit of request_cnt a month leaves no room for this request."),
-      error: {
-        code: 'usage_limit_exceeded',
-        holder: 'tenant',
-        limit_type: 'request_cnt',
-        period: 'MONTH',
-        resets_at: expect.any(String),
-      },
+      error: { code: 'usage_limit_exceeded' },
+      details: { holder: 'tenant', type: 'request_cnt', period: 'MONTH', resets_at: expect.any(String) },
     });
     const seconds = Number(answer.headers['retry-after']);
     expect(seconds).toBeGreaterThanOrEqual(1);
