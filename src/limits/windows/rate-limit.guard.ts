@@ -102,7 +102,7 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /**
-   * X-RateLimit-Reset is the Unix time in seconds at which the window closes (the contract's); RateLimit's `t` is the
+   * X-RateLimit-Reset is the Unix time in seconds at which the window closes; RateLimit's `t` is the
    * seconds to go. Of two windows RateLimit-Policy lists both, and everything else shows the tighter one: so has
    * draft-ietf-httpapi-ratelimit-headers-11 it, appendix B.3.1, "Use with multiple windows".
    *
