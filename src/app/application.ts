@@ -3,7 +3,8 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyReply, FastifyRequest, RouteOptions, onRequestHookHandler } from 'fastify';
 import type { Settings } from '../platform/config/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
-import { Dialects, Drain, pathOf, requestIdOf, runWithRequestContext, sendFault } from '../platform/http/index.js';
+import { requestIdOf, runWithRequestContext } from '../platform/context/index.js';
+import { Dialects, Drain, pathOf, sendFault } from '../platform/http/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { answerCors } from './cors.js';

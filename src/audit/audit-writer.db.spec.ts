@@ -3,7 +3,7 @@ import { testSettings } from '../../test/support/settings.js';
 import { rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';
 import { Database, type TenantTransaction } from '../platform/database/index.js';
 import { Events, type DomainEvent } from '../platform/events/index.js';
-import { runWithRequestContext } from '../platform/http/index.js';
+import { runWithRequestContext } from '../platform/context/index.js';
 import { AuditWriter } from './audit-writer.js';
 
 let postgres: TestDatabase;

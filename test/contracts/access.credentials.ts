@@ -1,6 +1,6 @@
 /** Every kind of credential that the matrix presents, and which of them are refused wherever credentials are looked at. */
 
-/** Wrong in themselves, or refused by every route that looks at credentials; contract section 1, "Rules". */
+/** Wrong in themselves, or refused by every route that looks at credentials. */
 export const REFUSED = {
   // Anything that no verifier knows: 401.
   'a key that nobody has': 401,

@@ -1,9 +1,9 @@
 /**
- * Who gets what answer from which route: written by hand from the contract, never derived from the code under test. The
+ * Who gets what answer from which route: written by hand, never derived from the code under test. The
  * matrix (access.matrix.spec.ts) sends every cell over HTTP, and fails on a route that stands here and is not served, or
  * is served and does not stand here.
  *
- * A new route: add it below, one status for each credential, with the contract beside you. A new kind of credential: add
+ * A new route: add it below, one status for each credential. A new kind of credential: add
  * it to access.credentials.ts, and the compiler asks every route about it.
  */
 import { randomUUID } from 'node:crypto';

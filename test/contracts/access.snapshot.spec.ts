@@ -82,7 +82,7 @@ function operationOf({ method, path }: DeclaredRoute) {
   return item?.[method.toLowerCase()];
 }
 
-/** By hand, from the contract: what each kind of principal presents. */
+/** By hand: what each kind of principal presents. */
 const PRESENTED = {
   account: ['dashboardToken'],
   dashboardUser: ['dashboardToken'],

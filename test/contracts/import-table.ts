@@ -22,14 +22,6 @@ export const ORDER: readonly (readonly string[])[] = [
   ['gateways', 'sealed'],
 ];
 
-/**
- * The same inside an area that is large enough to need it: each folder may import those of the rows before its own. What
- * stands in no folder (the area's door and module, rules that all of it share) is free.
- */
-export const ORDER_WITHIN: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  llm: [['tokens', 'models', 'threads'], ['providers'], ['routing'], ['calls'], ['chat']],
-};
-
 /** Nobody imports these but the composition root. */
 export const UNSEEN: readonly string[] = ['audit', 'webhooks'];
 
@@ -46,12 +38,24 @@ export const DEVELOPMENT = 'development';
 export const COMMANDS: readonly string[] = ['src/main.ts', 'src/development/token.ts'];
 
 /**
- * Doors beside an index.ts, each for one importer.
- * The logger puts the request's id on every line, and http logs what it answers: through the door it would be a cycle.
+ * The rooms within an area, in the order of the arrows: as with areas, each may import the rooms of the rows before its
+ * own, and none of its own row, so that no two rooms import each other. The area's own files (its module, its index.ts)
+ * see every room, and no room sees them. Specs are free.
  */
-export const SIDE_DOORS: readonly { readonly from: string; readonly to: string }[] = [
-  { from: 'src/platform/logging/logger.ts', to: 'src/platform/http/request-context.ts' },
-];
+export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  platform: [
+    ['errors'],
+    ['config', 'json'],
+    ['crypto', 'metrics', 'protojson'],
+    ['context'],
+    ['logging'],
+    ['database', 'http', 'jobs', 'outbound'],
+    ['events', 'idempotency'],
+  ],
+  limits: [['windows']],
+  usage: [['ledger', 'query', 'reports'], ['tokens']],
+  llm: [['access', 'tokens', 'models'], ['providers'], ['routing'], ['calls'], ['chat'], ['threads']],
+};
 
 /** Packages that only these rooms may import, types too. The first room gives the rule its name. */
 export const CONFINED_PACKAGES: readonly { readonly packages: readonly string[]; readonly rooms: readonly string[] }[] =
@@ -70,14 +74,15 @@ export function importsOf(area: string): readonly string[] {
     .filter((other) => !UNSEEN.includes(other));
 }
 
-/** The folders of an area that one of its folders may not import. */
-export function closedTo(area: string, folder: string): readonly string[] {
-  const order = ORDER_WITHIN[area] ?? [];
-  const row = order.findIndex((folders) => folders.includes(folder));
-  return order
-    .slice(row)
-    .flat()
-    .filter((other) => other !== folder);
+/** The rooms of its area that a room may import, its own excepted. */
+export function roomsBefore(area: string, room: string): readonly string[] {
+  const rows = ROOMS[area] ?? [];
+  return rows
+    .slice(
+      0,
+      rows.findIndex((rooms) => rooms.includes(room)),
+    )
+    .flat();
 }
 
 export const FEATURES: readonly string[] = ORDER.flat();

@@ -2,7 +2,7 @@ import { request as httpRequest, type ClientRequest, type IncomingMessage } from
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { Calls } from '../../src/llm/calls/calls.service.js';
-import type { ChatPrincipal } from '../../src/llm/chat-access.js';
+import type { ChatPrincipal } from '../../src/llm/access/chat-access.js';
 import { CHAT } from '../../src/llm/chat/chat.operation.js';
 import { KnownModels } from '../../src/llm/models/model-facts.js';
 import { ModelRouter } from '../../src/llm/routing/model-router.js';

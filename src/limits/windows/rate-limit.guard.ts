@@ -129,7 +129,7 @@ export class RateLimitGuard extends ThrottlerGuard {
 }
 
 /**
- * X-RateLimit-Reset is the Unix time in seconds at which the window closes (the contract's), where the library would say
+ * X-RateLimit-Reset is the Unix time in seconds at which the window closes, where the library would say
  * the seconds to go; RateLimit's `t` is those. Of two windows RateLimit-Policy lists both, and everything else shows the
  * tighter one, as in draft-ietf-httpapi-ratelimit-headers-11, appendix B.3.1, "Use with multiple windows".
  *

@@ -1,7 +1,7 @@
 import { chargedHuman } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import type { Admission, Outcome, Reservation, Settlement } from '../../usage/index.js';
-import type { ChatPrincipal } from '../chat-access.js';
+import type { ChatPrincipal } from '../access/chat-access.js';
 import type { KnownModels, ModelFacts } from '../models/model-facts.js';
 import { priceOf } from '../models/model-price.js';
 import type { Attempt, OperationName, OperationRequests, TokenUsage } from '../providers/provider.js';

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { assertJson, Drain, readCallersBody } from '../../platform/http/index.js';
 import { UsageLedger } from '../../usage/index.js';
-import type { ChatPrincipal } from '../chat-access.js';
+import type { ChatPrincipal } from '../access/chat-access.js';
 import { KnownModels } from '../models/model-facts.js';
 import type { OperationName, OperationRequests } from '../providers/provider.js';
 import { ModelRouter } from '../routing/model-router.js';

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
 import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { Calls } from '../calls/calls.service.js';
-import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../chat-access.js';
+import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
 import { CHAT } from './chat.operation.js';
 
 @ApiTags('OpenAI')

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
 import { Answers, OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
-import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../chat-access.js';
+import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
 import type { Model } from '../models/model-catalogue.js';
 import { ModelRouter } from './model-router.js';
 

@@ -7,6 +7,10 @@ declare module 'fastify' {
     /** Set by the composition root. */
     dialects: Dialects;
   }
+  interface FastifyRequest {
+    /** Of the controller that the request reached; absent where it reached none. */
+    dialect: Dialect | undefined;
+  }
 }
 
 interface Owned {

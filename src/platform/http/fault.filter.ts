@@ -1,8 +1,8 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { requestIdOf } from '../context/index.js';
 import { Fault, type FaultKind } from '../errors/index.js';
 import { logger } from '../logging/index.js';
-import { requestIdOf } from './request-context.js';
 
 /**
  * The one place where an error becomes an answer, in the dialect of the controller that it came from, or of the path's

@@ -13,4 +13,3 @@ export * from './openai.dialect.js';
 export * from './page-tokens.js';
 export * from './platform-body.decorator.js';
 export * from './platform.dialect.js';
-export * from './request-context.js';

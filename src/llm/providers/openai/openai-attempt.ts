@@ -13,18 +13,26 @@ import {
   type TokenCounts,
   type TokenUsage,
 } from '../provider.js';
-import { brokenAnswer, failureOfStatus, failureOfTransport, REFUSED_IN_STREAM } from './openai-failure.js';
-import { readUsage } from './openai-usage.js';
-import { estimateAnswerTokens, estimatePartTokens, ProducedText } from './produced-text.js';
-import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
+import {
+  brokenAnswer,
+  failureInAnswer,
+  failureOfStatus,
+  failureOfTransport,
+  REFUSED_IN_STREAM,
+} from './openai-failure.js';
+import { usageIn } from './openai-usage.js';
+import { OpenaiStream } from './openai-stream.js';
+import { estimateAnswerTokens, estimatePartTokens } from './produced-text.js';
+import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
 const JSON_TYPE = 'application/json';
-const NOTHING = Buffer.alloc(0);
-/** The end mark is looked for in this much of the last buffer. */
-const END_MARK_WINDOW = 64;
-const END_MARK = /(?:^|\n)data: ?\[DONE\]\s*$/;
+const NO_EVENTS = Buffer.alloc(0);
+const END_MARK = Buffer.from('data: [DONE]\n\n');
+const OBJECT = /^\s*\{/;
+/** How server-sent events begin, whatever their media type says. */
+const FIRST_EVENT = /^\s*(?:(?:data|event|id|retry)?:)/;
 
 type Mode = 'waiting' | 'json' | 'stream' | 'refusal';
 
@@ -33,14 +41,17 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   status: number | null = null;
   outbound: OutboundCall | null = null;
   private jsonModel: string | null = null;
+  private jsonType = JSON_TYPE;
+  /** Failed by our own judgement: what comes yet is not heard. */
+  private isOver = false;
   private mode: Mode = 'waiting';
   private headers: IncomingHttpHeaders = {};
   private answerHeaders: AnswerHeaders = {};
   private chunks: Buffer[] = [];
   private size = 0;
-  private filter: SseUsageFilter | null = null;
-  private produced: ProducedText | null = null;
-  private lastEvents: Buffer = NOTHING;
+  private stream: OpenaiStream | null = null;
+  /** Comments that came before the first event: a failure until then still has a status to say. */
+  private held: Buffer | null = NO_EVENTS;
   private reported: TokenCounts | null = null;
   /** Kept only where the provider did not say what was used. */
   private answer: Readonly<Record<string, unknown>> | null = null;
@@ -53,15 +64,15 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   ) {}
 
   get complete(): boolean {
-    return this.mode === 'stream' && endsWithMark(this.lastEvents);
+    return this.stream?.ended === true;
   }
 
   get answeredBy(): string | null {
-    return this.filter === null ? this.jsonModel : this.filter.model;
+    return this.stream === null ? this.jsonModel : this.stream.model;
   }
 
   usage(): TokenUsage {
-    const reported = this.filter === null ? this.reported : this.filter.usage;
+    const reported = this.stream === null ? this.reported : this.stream.reported;
     if (reported !== null) return { ...reported, estimated: false };
     return {
       ...NOTHING_USED,
@@ -99,30 +110,33 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
       this.fail(brokenAnswer('The model provider answered in an encoding that was not asked for.'));
       return;
     }
-    const contentType = headers['content-type'] ?? JSON_TYPE;
+    const contentType = (headers['content-type'] ?? JSON_TYPE).toLowerCase();
     const processing = headers['openai-processing-ms'];
+    this.answerHeaders = typeof processing === 'string' ? { 'openai-processing-ms': processing } : NO_HEADERS;
     if (this.request.stream && contentType.startsWith('text/event-stream')) {
       this.mode = 'stream';
-      this.filter = new SseUsageFilter(!this.request.includeUsage);
-      this.produced = new ProducedText();
-      this.answerHeaders = typeof processing === 'string' ? { 'openai-processing-ms': processing } : NO_HEADERS;
     } else {
       this.mode = 'json';
       // A provider does not choose what a browser takes an answer for.
-      const sent = contentType.startsWith(JSON_TYPE) ? contentType : JSON_TYPE;
-      this.answerHeaders =
-        typeof processing === 'string'
-          ? { 'content-type': sent, 'openai-processing-ms': processing }
-          : { 'content-type': sent };
+      this.jsonType = contentType.startsWith(JSON_TYPE) ? contentType : JSON_TYPE;
     }
   }
 
   onData(chunk: Buffer): void {
-    if (this.filter !== null) {
-      this.passOn(this.filter.push(chunk));
+    if (this.stream !== null) {
+      this.passOn(this.stream.push(chunk));
       return;
     }
+    // The bytes know better than the media type.
+    if (this.size === 0 && this.request.stream && (this.mode === 'json' || this.mode === 'stream')) {
+      this.mode = FIRST_EVENT.test(chunk.toString('latin1', 0, 64)) ? 'stream' : this.modeOfObject(chunk);
+    }
     this.size += chunk.length;
+    if (this.mode === 'stream') {
+      this.stream = new OpenaiStream(!this.request.includeUsage, this.tokenizer);
+      this.passOn(this.stream.push(chunk));
+      return;
+    }
     if (this.mode === 'json') {
       if (this.size <= MAX_ANSWER_BYTES) this.chunks.push(chunk);
       else this.fail(brokenAnswer('The model provider answered with more than this service passes on.'));
@@ -144,33 +158,58 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   }
 
   onError(error: OutboundError): void {
-    this.sink.onFailure(failureOfTransport(error));
+    // What becomes of the connection after the end mark is nothing of the answer.
+    if (this.complete) this.sink.onStreamEnd();
+    else this.sink.onFailure(failureOfTransport(error));
+  }
+
+  /** An object that says to be a stream is an answer or an error. */
+  private modeOfObject(chunk: Buffer): Mode {
+    return OBJECT.test(chunk.toString('latin1', 0, 64)) ? 'json' : this.mode;
   }
 
   private estimateOutput(): number {
     // Too much to look through, and more than any limit on the output allows.
     if (this.mode === 'json' && this.size > MAX_ANSWER_BYTES)
       return this.request.choices * (this.request.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS);
-    if (this.produced !== null) return this.produced.estimateTokens(this.tokenizer);
+    if (this.stream !== null) return this.stream.estimateOutput();
     if (this.answer !== null) return estimateAnswerTokens(this.tokenizer, this.answer);
     return this.mode === 'json' ? estimatePartTokens(this.tokenizer, this.body().toString('utf8')) : 0;
   }
 
   private passOn(events: Buffer): void {
     if (events.length === 0) return;
-    this.produced?.add(events);
-    this.lastEvents = events;
-    this.sink.onStreamData(this.answerHeaders, events);
+    if (this.held === null) {
+      this.sink.onStreamData(this.answerHeaders, events);
+      return;
+    }
+    const begun = this.held.length === 0 ? events : Buffer.concat([this.held, events]);
+    this.held = begun;
+    if (!begun.includes('data:')) return;
+    const refusal = begun.includes('"error"') ? this.refusalIn(begun) : null;
+    if (refusal !== null) {
+      this.fail(refusal);
+      return;
+    }
+    this.held = null;
+    this.sink.onStreamData(this.answerHeaders, begun);
+  }
+
+  /** An error in place of an answer; null: the stream begins with something else. */
+  private refusalIn(events: Buffer): ProviderFailure | null {
+    const end = endOfFirstEvent(events, events.indexOf('data:'));
+    const event = parseEvent(events.subarray(events.indexOf('data:'), end === -1 ? events.length : end));
+    return event === null ? null : failureInAnswer(event, this.secret);
   }
 
   private endStream(): void {
-    const ended = endsWithMark(this.lastEvents);
-    const rest = this.filter?.end() ?? NO_EVENTS;
-    // An event without its blank line counts where it ends the stream; else it is a piece of one, and what we have to say
-    // after it could not be read.
-    if (endsWithMark(rest) || parseEvent(rest)?.['error'] !== undefined) this.passOn(rest);
-    if (ended || endsWithMark(this.lastEvents)) this.sink.onStreamEnd();
-    else if (lastEventOf(this.lastEvents)?.['error'] !== undefined) this.sink.onFailure(REFUSED_IN_STREAM);
+    const { stream } = this;
+    if (stream !== null) this.passOn(stream.end());
+    if (this.isOver) return;
+    if (stream?.isWhole === true) {
+      if (!stream.ended) this.sink.onStreamData(this.answerHeaders, END_MARK);
+      this.sink.onStreamEnd();
+    } else if (stream?.endsInError === true) this.sink.onFailure(REFUSED_IN_STREAM);
     else this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
   }
 
@@ -181,13 +220,19 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
       this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
       return;
     }
-    this.reported = readUsage(answer['usage']);
+    const failure = failureInAnswer(answer, this.secret);
+    if (failure !== null) {
+      this.sink.onFailure(failure);
+      return;
+    }
+    this.reported = usageIn(answer);
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
     if (this.reported === null) this.answer = answer;
-    this.sink.onJson(this.answerHeaders, body);
+    this.sink.onJson({ 'content-type': this.jsonType, ...this.answerHeaders }, body);
   }
 
   private fail(failure: ProviderFailure): void {
+    this.isOver = true;
     this.abort();
     this.sink.onFailure(failure);
   }
@@ -199,17 +244,6 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
 }
 
 const NO_HEADERS: AnswerHeaders = {};
-const NO_EVENTS = Buffer.alloc(0);
-
-function endsWithMark(events: Buffer): boolean {
-  return END_MARK.test(events.toString('latin1', Math.max(0, events.length - END_MARK_WINDOW)));
-}
-
-function lastEventOf(events: Buffer): Readonly<Record<string, unknown>> | null {
-  let start = 0;
-  for (let end = 0; end !== -1 && end < events.length; end = endOfFirstEvent(events, end)) start = end;
-  return parseEvent(events.subarray(start));
-}
 
 /** A parser's own message quotes what it read, so that nothing of it is kept. */
 function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {

@@ -35,6 +35,23 @@ export function readUsage(value: unknown): TokenCounts | null {
   };
 }
 
+/**
+ * The usage in an answer, or in a chunk of one, wherever a server puts it: beside the choices, within each of them, or in
+ * a field of its own (Groq).
+ */
+export function usageIn(answer: Readonly<Record<string, unknown>> | null): TokenCounts | null {
+  if (answer === null) return null;
+  const { usage, choices, x_groq: groq } = answer;
+  const places = [usage, isObject(groq) ? groq['usage'] : null];
+  if (Array.isArray(choices)) {
+    for (const choice of choices as readonly unknown[]) if (isObject(choice)) places.push(choice['usage']);
+  }
+  return places.reduce<TokenCounts | null>((sum, place) => {
+    const counts = readUsage(place);
+    return counts === null ? sum : largestOf(sum, counts);
+  }, null);
+}
+
 /** Of two reports of one answer the larger of each count: servers report in pieces, or zeros after the truth. */
 export function largestOf(one: TokenCounts | null, other: TokenCounts): TokenCounts {
   if (one === null) return other;

@@ -123,10 +123,10 @@ describe('SseUsageFilter', () => {
     expect(new SseUsageFilter(true).push(chunk)).toBe(chunk);
   });
 
-  it('keeps the last of several reports, a zero among them', () => {
+  it('keeps the largest of several reports, whatever zeros come after it', () => {
     const filter = new SseUsageFilter(true);
     filter.push(Buffer.from(eventOf(usageChunk(usageOf(5, 6))) + eventOf(usageChunk(usageOf(0, 0)))));
-    expect(filter.usage).toMatchObject({ inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 });
+    expect(filter.usage).toMatchObject({ inputTokens: 5, cachedInputTokens: 0, outputTokens: 6 });
   });
 
   it('counts usage once where each chunk reports it anew, as a sum so far: the last report is the call’s', () => {

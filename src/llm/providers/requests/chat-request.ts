@@ -116,8 +116,10 @@ function readChoices(value: unknown): number {
   return value;
 }
 
+/** Zero: no limit. Some servers take it for that, and others take -1. */
 function readTokenLimit(field: string, value: unknown): number | null {
   if (value === undefined || value === null) return null;
+  if (value === -1) return 0;
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
     throw invalidField(field, 'must be a whole number of at least 0');
   }

@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingHttpHeaders } from 'node:http';
 import { randomBase62 } from '../crypto/index.js';
-import type { Dialect } from './dialect.js';
 
 /** What the log lines of one request share. Set as it becomes known; holds ids alone. */
 export interface RequestContext {
@@ -40,8 +39,6 @@ export function requestIdOf(headers: IncomingHttpHeaders): string {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Of the controller that the request reached; absent where it reached none. */
-    dialect: Dialect | undefined;
     /** Undefined where the framework refused the request before any hook ran (a malformed URL). */
     context: RequestContext | undefined;
     /** Of the route that the request reached, as it is declared; undefined where it reached none. */

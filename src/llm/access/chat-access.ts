@@ -1,4 +1,4 @@
-import type { AccessRule, Principal, PrincipalKind } from '../identity/index.js';
+import type { AccessRule, Principal, PrincipalKind } from '../../identity/index.js';
 
 const SCOPE = { scope: 'chat:write' } as const;
 
