@@ -180,9 +180,9 @@ describe('a fetch for a provider package', () => {
     };
     const { body } = await fetchWith()(`${origin}/`);
     const reader = body!.getReader();
-    expect(Buffer.from((await reader.read()).value!).toString()).toBe('one');
+    expect(Buffer.from((await reader.read()).value).toString()).toBe('one');
     more();
-    expect(Buffer.from((await reader.read()).value!).toString()).toBe('two');
+    expect(Buffer.from((await reader.read()).value).toString()).toBe('two');
     await reader.cancel();
     await until(() => closed);
   });
