@@ -123,8 +123,9 @@ describe.each([1, 2, 4])('a limit of request_cnt, on %i processes', (processes) 
 
 describe.each([1, 2, 4])("a tenant's budget and a human's at once, on %i processes", (processes) => {
   const OF_HUMAN = 40;
+  const PARALLEL = inForm(300, CALLS);
 
-  it(`let exactly ${ROOM} of ${CALLS} parallel calls pass, and at most ${OF_HUMAN} of the human's`, async () => {
+  it(`let exactly ${ROOM} of ${PARALLEL} parallel calls pass, and at most ${OF_HUMAN} of the human's`, async () => {
     const { admin, org } = cluster;
     const human = `shares-${processes}`;
     await cluster.limit(human, { request_cnt: units(OF_HUMAN) });
@@ -141,7 +142,7 @@ describe.each([1, 2, 4])("a tenant's budget and a human's at once, on %i process
     const alone = { 'x-api-key': cluster.secret.key };
     const headers = await Promise.all(cluster.ways.map(async (way) => way.headersFor(human)));
     const answers = await Promise.all(
-      Array.from({ length: CALLS }, async (_, index) => ({
+      Array.from({ length: PARALLEL }, async (_, index) => ({
         isHuman: index % 2 === 0,
         answer: await cluster.processes[index % processes]!.call('POST', '/v1/chat/completions', {
           headers: index % 2 === 0 ? headers[index % headers.length]! : alone,
@@ -150,9 +151,9 @@ describe.each([1, 2, 4])("a tenant's budget and a human's at once, on %i process
       })),
     );
     const passed = answers.filter(({ answer: { status } }) => status === 200);
-    expect(passed).toHaveLength(ROOM);
+    const refused = answers.filter(({ answer: { status } }) => status === 429);
+    expect([passed.length, refused.length]).toEqual([ROOM, PARALLEL - ROOM]);
     expect(passed.filter(({ isHuman }) => isHuman).length).toBeLessThanOrEqual(OF_HUMAN);
-    expect(new Set(answers.map(({ answer: { status } }) => status))).toEqual(new Set([200, 429]));
     expect(admin.upstream.requests).toHaveLength(ROOM);
     await settledCalls(admin, ROOM);
     const [row] = await admin.sql<{ used: string; held: string }>(
