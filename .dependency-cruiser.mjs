@@ -6,8 +6,9 @@ import {
   CONFINED_PACKAGES,
   DEVELOPMENT,
   FEATURES,
-  SIDE_DOORS,
+  ROOMS,
   importsOf,
+  roomsBefore,
 } from './test/contracts/import-table.ts';
 
 const literally = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -24,13 +25,23 @@ const directions = FEATURES.map((area) => ({
   to: { path: '^src/', pathNot: `^src/${anyOf([area, ...importsOf(area), 'generated'])}/` },
 }));
 
-const sideDoors = SIDE_DOORS.map(({ from, to }) => ({
-  name: 'side-door',
-  comment: `${to} is a door for ${from} alone.`,
-  severity: 'error',
-  from: { path: '^src/platform/([^/]+)/', pathNot: exactly([from]) },
-  to: { path: exactly([to]), pathNot: '^src/platform/$1/' },
-}));
+/** The same within an area: a room sees the rooms of the rows before its own, and none of the area's own files. */
+const orders = Object.entries(ROOMS).flatMap(([area, rows]) => [
+  ...rows.flat().map((room) => ({
+    name: `order-${area}-${room}`,
+    comment: `${area}/${room} may import ${roomsBefore(area, room).join(', ') || 'no other room'} of ${area}; see test/contracts/import-table.ts.`,
+    severity: 'error',
+    from: { path: `^src/${area}/${room}/`, pathNot: SPEC },
+    to: { path: `^src/${area}/`, pathNot: `^src/${area}/${anyOf([room, ...roomsBefore(area, room)])}/` },
+  })),
+  {
+    name: 'unknown-room',
+    comment: 'A new room gets its place in test/contracts/import-table.ts first.',
+    severity: 'error',
+    from: { path: `^src/${area}/[^/]+/`, pathNot: `^src/${area}/${anyOf(rows.flat())}/` },
+    to: {},
+  },
+]);
 
 const confined = CONFINED_PACKAGES.map(({ packages, rooms }) => ({
   name: `confined-to-${rooms[0].split('/').at(-1)}`,
@@ -76,10 +87,10 @@ export default {
       from: { path: '^src/platform/([^/]+)/' },
       to: {
         path: '^src/platform/',
-        pathNot: ['^src/platform/$1/', '^src/platform/[^/]+/index\\.ts$', exactly(SIDE_DOORS.map(({ to }) => to))],
+        pathNot: ['^src/platform/$1/', '^src/platform/[^/]+/index\\.ts$'],
       },
     },
-    ...sideDoors,
+    ...orders,
     {
       name: 'development-by-app-alone',
       comment: 'Only the composition root loads development.',

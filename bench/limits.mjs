@@ -1,7 +1,7 @@
 // What limits cost: the same call by humans with limits and without, spread over many humans and all by one.
 import { withClient } from './ledger.mjs';
 
-export const HUMANS = 1_000;
+const HUMANS = 1_000;
 
 /** Limits that are on and never reached, in millionths of their units. */
 const FAR = '9000000000000000';

@@ -1,7 +1,7 @@
 // The command line of the bench.
 import { parseArgs } from 'node:util';
 
-export const TARGET_IDS = ['direct', 'bare', 'service', 'portkey'];
+const TARGET_IDS = ['direct', 'bare', 'service', 'portkey'];
 
 export const HELP = `npm run bench -- [options]
 

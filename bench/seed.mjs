@@ -18,7 +18,7 @@ export async function seed(ownerUrl, pepper) {
     import('../dist/platform/crypto/pepper.js'),
     import('../dist/platform/database/migrations.js'),
   ]);
-  await migrate(ownerUrl, fileURLToPath(new URL('../prisma/migrations', import.meta.url)));
+  await migrate(ownerUrl, fileURLToPath(new URL('../prisma', import.meta.url)));
   const client = new pg.Client({ connectionString: ownerUrl, options: '-c role=gatehouse_app' });
   await client.connect();
   try {

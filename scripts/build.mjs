@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 const freshFolder = `dist.${process.pid}`;
+const CONFIGURATION = path.join('node_modules', '.cache', `gatehouse-build.${process.pid}.json`);
 const bin = (name) => path.join(root, 'node_modules', '.bin', name);
 
 function run(command, args) {
@@ -18,7 +19,7 @@ function run(command, args) {
     env: { ...process.env, CHECKPOINT_DISABLE: '1', PRISMA_HIDE_UPDATE_MESSAGE: '1' },
   });
   if (status !== 0) {
-    rmSync(freshFolder, { recursive: true, force: true });
+    for (const unfinished of [freshFolder, CONFIGURATION]) rmSync(unfinished, { recursive: true, force: true });
     process.stderr.write(
       `${stdout ?? ''}${stderr ?? ''}\nThe build failed: ${path.basename(command)} ${args.join(' ')}\n`,
     );
@@ -52,9 +53,29 @@ if (!upToDate('src/generated/.hash', schemaHash)) {
   writeFileSync('src/generated/.hash', schemaHash);
 }
 
-const sourceHash = hashOf('prisma/schema.prisma', '.swcrc', 'package-lock.json', 'src/');
+const sourceHash = hashOf(
+  'prisma/schema.prisma',
+  '.swcrc',
+  'nest-cli.json',
+  'tsconfig.json',
+  'package-lock.json',
+  'src/',
+);
 if (!upToDate('dist/.hash', sourceHash)) {
-  run(bin('swc'), ['src', '--out-dir', freshFolder, '--strip-leading-paths', '--ignore', '**/*.spec.ts', '--quiet']);
+  // How to compile stands in nest-cli.json. Only where the output goes is said here, which nest takes from a tsconfig.
+  mkdirSync(path.dirname(CONFIGURATION), { recursive: true });
+  const within = (...names) => path.join(root, ...names);
+  writeFileSync(
+    CONFIGURATION,
+    JSON.stringify({
+      extends: within('tsconfig.json'),
+      compilerOptions: { outDir: within(freshFolder) },
+      files: [within('src', 'main.ts')],
+      include: [],
+    }),
+  );
+  run(bin('nest'), ['build', '--silent', '--path', CONFIGURATION]);
+  rmSync(CONFIGURATION);
   writeFileSync(path.join(freshFolder, '.hash'), sourceHash);
   const old = `dist.old.${process.pid}`;
   if (existsSync('dist')) renameSync('dist', old);

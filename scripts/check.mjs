@@ -1,24 +1,54 @@
-// `npm run check`: everything that can be told without running the service. The checks run side by side, all of them to
-// their end, so that one run names all that is wrong. `npm run check -- lint types` runs those alone.
+// `npm run check`: everything that can be told without running the service. All checks run to their end, side by side
+// where they can, so that one run names all that is wrong. `npm run check -- lint format` runs those alone.
+// Results are kept under node_modules/.cache; with CI=true or `--cold` none of them is used.
 import { spawn, spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const bin = (name) => path.join(root, 'node_modules', '.bin', name);
 
+const asked = process.argv.slice(2);
+const cold = process.env.CI === 'true' || asked.includes('--cold');
+const CACHE = 'node_modules/.cache/gatehouse-check';
+const cached = (...options) => (cold ? [] : options);
+
+// The declarations that tsc writes tell scripts/lint.mjs whose types changed.
+const KEEP_TYPES = [
+  ...['--incremental', '--tsBuildInfoFile', `${CACHE}/types.tsbuildinfo`],
+  ...['--noEmit', 'false', '--declaration', '--emitDeclarationOnly'],
+  ...['--rootDir', '.', '--outDir', `${CACHE}/declarations`],
+];
 const CHECKS = {
-  types: ['tsc', '-p', 'tsconfig.json'],
-  lint: ['eslint', '--max-warnings', '0', '.'],
-  imports: ['depcruise', '--config', '.dependency-cruiser.mjs', '--output-type', 'err-long', 'src', 'test'],
-  format: ['prettier', '--check', '--log-level', 'warn', '.'],
+  types: { run: [bin('tsc'), '-p', 'tsconfig.json', ...cached(...KEEP_TYPES)] },
+  lint: {
+    run: [process.execPath, 'scripts/lint.mjs', ...cached('--cache', CACHE)],
+    // Without kept results there is nothing to compare, and so nothing to wait for.
+    after: cold ? null : 'types',
+  },
+  imports: {
+    run: [
+      ...[bin('depcruise'), '--config', '.dependency-cruiser.mjs', '--output-type', 'err-long'],
+      ...cached('--cache', `${CACHE}/imports`, '--cache-strategy', 'content'),
+      ...['src', 'test'],
+    ],
+  },
+  unused: { run: [bin('knip'), '--no-progress', ...cached('--cache', '--cache-location', `${CACHE}/unused`)] },
+  format: {
+    run: [
+      ...[bin('prettier'), '--check', '--log-level', 'warn'],
+      ...cached('--cache', '--cache-strategy', 'content', '--cache-location', `${CACHE}/format`),
+      '.',
+    ],
+  },
 };
 
 /** What a check said, and how long it took. Never rejects. */
 function run(name, [command, ...args]) {
   const startedAt = performance.now();
   return new Promise((resolve) => {
-    const child = spawn(bin(command), args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     const take = (chunk) => {
       output += chunk;
@@ -34,19 +64,27 @@ function run(name, [command, ...args]) {
   });
 }
 
-const wanted = process.argv.slice(2);
+const wanted = asked.filter((name) => name !== '--cold');
 const unknown = wanted.filter((name) => !(name in CHECKS));
 if (unknown.length > 0) {
   process.stderr.write(`No such check: ${unknown.join(', ')}. There are ${Object.keys(CHECKS).join(', ')}.\n`);
   process.exit(2);
 }
+if (cold) rmSync(path.join(root, CACHE), { recursive: true, force: true });
 
-// The types and the import table look at the generated database client too, which a fresh clone has not yet.
+// The types and the import table look at the generated database client too, which a fresh clone does not have yet.
 const build = spawnSync(process.execPath, [path.join(root, 'scripts', 'build.mjs')], { stdio: 'inherit' });
 if (build.status !== 0) process.exit(1);
 
-const names = wanted.length > 0 ? wanted : Object.keys(CHECKS);
-const results = await Promise.all(names.map((name) => run(name, CHECKS[name])));
+const names = new Set(wanted.length > 0 ? wanted : Object.keys(CHECKS));
+for (const name of names) if (CHECKS[name].after) names.add(CHECKS[name].after);
+const running = new Map();
+const begin = (name) => {
+  const { run: command, after } = CHECKS[name];
+  if (!running.has(name)) running.set(name, after ? begin(after).then(() => run(name, command)) : run(name, command));
+  return running.get(name);
+};
+const results = await Promise.all([...names].map(begin));
 for (const { name, output } of results.filter(({ passed }) => !passed)) {
   process.stdout.write(`\n──── ${name} ────\n${output.trim()}\n`);
 }

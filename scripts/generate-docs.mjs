@@ -1,14 +1,13 @@
 // `npm run docs`: writes docs/configuration.md and .env.example from the settings, docs/errors.md from the faults and their
 // dialects. With --check it writes nothing and fails where a committed file says something else.
 //
-// The settings are read from the build, which `npm run docs` and `npm test` bring up to date first; the sources below
-// import nothing at run time, and Node runs them as they stand.
+// All of it is read from the build, which `npm run docs` and `npm test` bring up to date first.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SETTINGS } from '../dist/platform/config/settings.js';
-import { FAULT_STATUS, Fault } from '../src/platform/errors/fault.ts';
-import { renderError } from '../src/platform/http/dialect.ts';
+import { FAULT_STATUS, Fault } from '../dist/platform/errors/fault.js';
+import { OPENAI_DIALECT, PLATFORM_DIALECT } from '../dist/platform/http/index.js';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
@@ -26,7 +25,10 @@ const FAULT_WHEN = {
   unsupported_media_type: 'The body is no JSON, or it is compressed.',
   rate_limited:
     "The key's requests of this window are used up; `Retry-After` says in how many seconds the next one opens.",
-  usage_limit_exceeded: 'A usage limit is reached; trying again does not help, and `x-should-retry: false` says so.',
+  usage_limit_exceeded:
+    'A budget has too little left; the answer names its holder, type and period. `Retry-After` says when it renews; where it does not, or only in more than a minute, `x-should-retry: false` says that trying again does not help.',
+  usage_limit_busy:
+    'A budget has enough left, but open calls hold it, and did so for `GATEHOUSE_ADMISSION_WAIT_MS`; try again after `Retry-After`.',
   internal: 'A mistake of ours. The log has it under the request id.',
   upstream_failed: 'The model provider cannot be reached, refused our credential, or broke off.',
   unavailable: 'The database cannot be reached, the ledger is behind, or the service is stopping; try again shortly.',
@@ -153,8 +155,8 @@ function errorsPage() {
   assertSameNames('error codes', codesInSources(), Object.keys(CODE_MEANING));
   const kinds = Object.keys(FAULT_STATUS).map((kind) => {
     const fault = new Fault(kind, 'message');
-    const platform = renderError('platform', fault, 'request').error;
-    const openai = renderError('openai', fault, 'request');
+    const platform = PLATFORM_DIALECT.renderError(fault, 'request').error;
+    const openai = OPENAI_DIALECT.renderError(fault, 'request');
     const outer = openai.type === openai.error.type ? '' : ` (outer \`${openai.type}\`)`;
     return [
       String(fault.status),
@@ -168,7 +170,7 @@ function errorsPage() {
     const fault = new Fault('invalid_input', 'model: is required', {
       fields: [{ field: 'model', reason: 'is required' }],
     });
-    return `\`\`\`json\n${JSON.stringify(renderError(dialect, fault, 'req_0123456789'), null, 2)}\n\`\`\``;
+    return `\`\`\`json\n${JSON.stringify(dialect.renderError(fault, 'req_0123456789'), null, 2)}\n\`\`\``;
   };
   return [
     '# Errors',
@@ -186,10 +188,10 @@ and code are meant for programs. Every answer carries \`x-request-id\`, which th
     ),
     '## Platform surface',
     '`/api/v1/…`: `details` lists the fields at fault, and `requestId` is the id for the log.',
-    example('platform'),
+    example(PLATFORM_DIALECT),
     '## OpenAI surface',
     "`/v1/…`: OpenAI's `error`, and beside it the `type` and `message` that older clients of this surface read.",
-    example('openai'),
+    example(OPENAI_DIALECT),
   ]
     .join('\n\n')
     .concat('\n');

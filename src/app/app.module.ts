@@ -9,11 +9,12 @@ import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { CryptoModule } from '../platform/crypto/index.js';
 import { DatabaseModule } from '../platform/database/index.js';
 import { EventsModule } from '../platform/events/index.js';
-import { DialectGuard, FaultFilter, HttpModule } from '../platform/http/index.js';
+import { DialectGuard, Dialects, FaultFilter, HttpModule } from '../platform/http/index.js';
 import { OutboundModule } from '../platform/outbound/index.js';
 import { IdempotencyModule } from '../platform/idempotency/index.js';
+import { JobsModule } from '../platform/jobs/index.js';
 import { MetricsModule } from '../platform/metrics/index.js';
-import { NothingLeftGuard, RateLimitGuard, RateLimitModule } from '../limits/index.js';
+import { BudgetsModule, NothingLeftGuard, RateLimitGuard, RateLimitModule } from '../limits/index.js';
 import { OrgsModule } from '../orgs/index.js';
 import { SigninModule } from '../signin/index.js';
 import { UsageModule } from '../usage/index.js';
@@ -22,7 +23,7 @@ import { assertRoutesDeclared } from './assert-routes-declared.js';
 import { HealthController } from './health.controller.js';
 import { Startup } from './startup.js';
 import { JwksController } from './jwks.controller.js';
-import { UnknownOpenaiPathController, UnknownPathController } from './unknown-path.controllers.js';
+import { UnknownPathController } from './unknown-path.controller.js';
 
 /** What differs between development and production; the development parts exist in development alone. */
 export interface ModeParts {
@@ -45,6 +46,7 @@ export class AppModule implements OnModuleInit {
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
+    private readonly dialects: Dialects,
   ) {}
 
   static register(settings: Settings, parts: ModeParts): DynamicModule {
@@ -64,11 +66,13 @@ export class AppModule implements OnModuleInit {
         MetricsModule,
         DatabaseModule,
         EventsModule,
+        JobsModule,
         IdempotencyModule,
         IdentityModule,
         AuditModule,
         WebhooksModule,
         RateLimitModule,
+        BudgetsModule,
         ...parts.modules,
         SigninModule,
         OrgsModule,
@@ -88,7 +92,7 @@ export class AppModule implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    assertRoutesDeclared(this.discovery, this.scanner);
+    assertRoutesDeclared(this.discovery, this.scanner, this.dialects);
   }
 }
 
@@ -96,5 +100,5 @@ export class AppModule implements OnModuleInit {
 class SettingsModule {}
 
 /** Last, so that every real route was there before. */
-@Module({ controllers: [UnknownOpenaiPathController, UnknownPathController] })
+@Module({ controllers: [UnknownPathController] })
 class UnknownPathModule {}

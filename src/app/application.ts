@@ -1,18 +1,11 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest, RouteOptions, onRequestHookHandler } from 'fastify';
 import type { Settings } from '../platform/config/index.js';
 import { invalidField } from '../platform/errors/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
-import {
-  Drain,
-  letGoOfUnreadBody,
-  loggedPath,
-  RequestBodies,
-  requestIdOf,
-  runWithRequestContext,
-  sendFault,
-} from '../platform/http/index.js';
+import { requestIdOf, runWithRequestContext } from '../platform/context/index.js';
+import { Dialects, Drain, letGoOfUnreadBody, loggedPath, RequestBodies, sendFault } from '../platform/http/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { answerCors } from './cors.js';
@@ -33,7 +26,7 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
     requestTimeout: settings.totalTimeoutMs,
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
     frameworkErrors: refuseBeforeHooks,
-    clientErrorHandler: refuseConnection,
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket, adapter.getInstance().dialects),
     // The caller's address, for what is counted and audited: X-Forwarded-For only from proxies that the operator named.
     trustProxy: settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false,
     http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: 1000 },
@@ -75,7 +68,9 @@ function prepareHttp(app: NestFastifyApplication): void {
 
   fastify.decorate('bodies', bodies);
   fastify.decorateRequest('bodyRoom', null);
+  fastify.decorate('dialects', app.get<Dialects>(Dialects));
   fastify.decorateRequest('context', undefined);
+  fastify.decorateRequest('routePath', undefined);
   fastify.decorateRequest('dialect', undefined);
   fastify.decorateRequest('spellings', undefined);
   fastify.decorateRequest('principal', null);
@@ -105,6 +100,17 @@ function prepareHttp(app: NestFastifyApplication): void {
   });
 
   answerCors(fastify);
+  fastify.addHook('onRoute', nameRoute);
+}
+
+/** Each route says its own path: the framework's `routeOptions` would be made anew, twelve fields, for each request. */
+function nameRoute(route: RouteOptions): void {
+  const { url } = route;
+  const name: onRequestHookHandler = (request, _reply, done) => {
+    request.routePath = url;
+    done();
+  };
+  route.onRequest = [name, route.onRequest ?? []].flat();
 }
 
 function countOf(rawHeaders: readonly string[], name: string): number {
@@ -126,20 +132,14 @@ function refuseBeforeHooks(error: Error, request: FastifyRequest, reply: Fastify
 
 /** One line and one observation a request, once its answer is over: ids, route, status and time, nothing of its content. */
 function record(metrics: Metrics, request: FastifyRequest, reply: FastifyReply): void {
-  const route = request.routeOptions.url ?? 'unknown';
+  // Without the hook's path where an answer came before it (a preflight), or no route was reached.
+  const route = request.routePath ?? request.routeOptions.url ?? 'unknown';
   const seconds = reply.elapsedTime / 1000;
   const { statusCode } = reply.raw;
   metrics.requests.observe(route, statusCode, seconds);
-  const { context } = request;
-  logRequest({
-    requestId: context?.requestId,
-    tenantId: context?.tenantId,
-    subject: context?.subject,
-    human: context?.human,
-    method: request.method,
-    path: loggedPath(request.url),
-    status: statusCode,
-    durationMs: Math.round(seconds * 1e6) / 1000,
-    aborted: reply.raw.writableFinished ? undefined : true,
-  });
+  const { url } = request;
+  // A route's own path holds nothing of the caller's.
+  const path = url === route ? url : loggedPath(url);
+  const durationMs = Math.round(seconds * 1e6) / 1000;
+  logRequest(request.context, request.method, path, statusCode, durationMs, !reply.raw.writableFinished);
 }

@@ -2,13 +2,13 @@ import { RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import type { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { ACCESS_METADATA, type AccessDeclaration } from '../identity/index.js';
-import { DIALECT_METADATA, type Dialect } from '../platform/http/index.js';
+import { DIALECT_METADATA, OWNER_OF_PATH, type DeclaredDialect, type Dialects } from '../platform/http/index.js';
 
 export interface DeclaredRoute {
   readonly method: string;
   readonly path: string;
   readonly handler: string;
-  readonly dialect: Dialect | undefined;
+  readonly dialect: DeclaredDialect | undefined;
   readonly access: AccessDeclaration | undefined;
 }
 
@@ -18,7 +18,7 @@ export function declaredRoutes(discovery: DiscoveryService, scanner: MetadataSca
     if (!instance || !metatype) return [];
     const prototype = Object.getPrototypeOf(instance) as Record<string, unknown>;
     const prefixes = [Reflect.getMetadata(PATH_METADATA, metatype) as string | string[]].flat();
-    const dialect = Reflect.getMetadata(DIALECT_METADATA, metatype) as Dialect | undefined;
+    const dialect = Reflect.getMetadata(DIALECT_METADATA, metatype) as DeclaredDialect | undefined;
     return scanner.getAllMethodNames(prototype).flatMap((name) => {
       const handler = prototype[name] as object;
       const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
@@ -41,14 +41,21 @@ export function declaredRoutes(discovery: DiscoveryService, scanner: MetadataSca
   });
 }
 
-/** Refuses to boot with a route that says neither who may call it nor how it speaks. */
-export function assertRoutesDeclared(discovery: DiscoveryService, scanner: MetadataScanner): void {
-  const silent = declaredRoutes(discovery, scanner).filter(
-    ({ access, dialect }) => access === undefined || dialect === undefined,
-  );
+/** Refuses to boot with a route that says not who may call it, or not how it speaks, or speaks as no room registered. */
+export function assertRoutesDeclared(discovery: DiscoveryService, scanner: MetadataScanner, dialects: Dialects): void {
+  const routes = declaredRoutes(discovery, scanner);
+  const silent = routes.filter(({ access, dialect }) => access === undefined || dialect === undefined);
   if (silent.length > 0) {
     throw new Error(
       `These routes declare no @Access or @Public, or their controller no dialect: ${silent.map(({ handler }) => handler).join(', ')}.`,
+    );
+  }
+  const foreign = routes.filter(
+    ({ dialect }) => dialect !== undefined && dialect !== OWNER_OF_PATH && !dialects.has(dialect),
+  );
+  if (foreign.length > 0) {
+    throw new Error(
+      `These routes speak a dialect that their module did not register with Dialects: ${foreign.map(({ handler }) => handler).join(', ')}.`,
     );
   }
 }

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { ConnectionError } from 'fastify';
 import { Fault } from '../platform/errors/index.js';
-import { dialectOfPath, renderError, requestIdOf } from '../platform/http/index.js';
+import { requestIdOf } from '../platform/context/index.js';
+import type { Dialects } from '../platform/http/index.js';
 
 class UnreadableRequest extends Fault {
   constructor(
@@ -26,7 +27,7 @@ const MALFORMED = [400, 'Bad Request', 'The request is not valid HTTP.'] as cons
  * Answers what is no request as far as HTTP goes, in the dialect of the path that its first line names, where that came in
  * the same piece. The connection ends with it, since nobody knows where the next request would begin.
  */
-export function refuseConnection(error: ConnectionError, socket: Socket): void {
+export function refuseConnection(error: ConnectionError, socket: Socket, dialects: Dialects): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   if (!socket.writable) {
     socket.destroy();
@@ -38,7 +39,7 @@ export function refuseConnection(error: ConnectionError, socket: Socket): void {
   const target = /^[A-Z]+ (\/\S*)/.exec(start)?.[1] ?? '/';
   const requestId = requestIdOf({});
   const fault = new UnreadableRequest(status, message);
-  const body = JSON.stringify(renderError(dialectOfPath(target), fault, requestId));
+  const body = JSON.stringify(dialects.ofPath(target).renderError(fault, requestId));
   socket.end(
     `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\n` +
       `x-request-id: ${requestId}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

@@ -1,17 +1,20 @@
+import { readFileSync } from 'node:fs';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import helmet from 'helmet';
 import { dump } from 'js-yaml';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 
-export const OPENAPI_VERSION = '0.1.0';
+/** From src/ and from dist/ the same number of folders up. */
+const PACKAGE = new URL('../../package.json', import.meta.url);
 
 /** The OpenAPI document of every route, with the credentials that each takes. */
-export function createDocument(app: NestFastifyApplication): OpenAPIObject {
+function createDocument(app: NestFastifyApplication): OpenAPIObject {
+  const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string };
   const config = new DocumentBuilder()
     .setTitle('Gatehouse')
     .setDescription('Tenants, keys, limits, a ledger and an OpenAI-compatible gateway, in front of your AI features.')
-    .setVersion(OPENAPI_VERSION)
+    .setVersion(version)
     .addSecurity('dashboardToken', {
       type: 'http',
       scheme: 'bearer',

@@ -3,13 +3,13 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Public } from '../identity/index.js';
 import { Database } from '../platform/database/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { Drain, SpeaksDialect } from '../platform/http/index.js';
+import { Drain, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
 import { Startup } from './startup.js';
 
 const DATABASE_WITHIN_MS = 2000;
 
 @ApiTags('Health')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('health')
 export class HealthController {
   constructor(

@@ -2,10 +2,10 @@ import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Public } from '../identity/index.js';
 import { SigningKeyRing } from '../platform/crypto/index.js';
-import { SpeaksDialect } from '../platform/http/index.js';
+import { PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
 
 @ApiTags('Keys')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('.well-known')
 export class JwksController {
   constructor(private readonly signingKeys: SigningKeyRing) {}

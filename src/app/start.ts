@@ -11,7 +11,8 @@ import { createApplication } from './application.js';
 import { Startup } from './startup.js';
 import { prepare, type EmbeddedDatabase } from './mode.js';
 
-const MIGRATIONS = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'prisma', 'migrations');
+/** Migrations and functions. */
+const DATABASE_SOURCES = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'prisma');
 /** How long calls that were told to end may take to do so. */
 const LAST_WORDS_MS = 2000;
 
@@ -39,7 +40,7 @@ async function startUnguarded(): Promise<void> {
   try {
     const { settings } = mode;
     parseSigningKeys(settings.signingKeys);
-    const { applied } = await migrate(settings.databaseUrl, MIGRATIONS);
+    const { applied } = await migrate(settings.databaseUrl, DATABASE_SOURCES);
     if (applied.length > 0)
       mode.progress(`Applied ${applied.length} database migration${applied.length === 1 ? '' : 's'}.`);
     const app = await createApplication(settings, mode.parts);

@@ -3,7 +3,7 @@ import { testSettings } from '../../test/support/settings.js';
 import { rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';
 import { Database, type TenantTransaction } from '../platform/database/index.js';
 import { Events, type DomainEvent } from '../platform/events/index.js';
-import { runWithRequestContext } from '../platform/http/index.js';
+import { runWithRequestContext } from '../platform/context/index.js';
 import { AuditWriter } from './audit-writer.js';
 
 let postgres: TestDatabase;
@@ -46,8 +46,9 @@ const change = (
     await after(tx);
   });
 
+/** Oldest first, by transaction: two rows may be of one millisecond. */
 const log = (): Promise<Record<string, unknown>[]> =>
-  rowsOf(postgres.superuserUrl, 'SELECT * FROM audit_events WHERE org_id = $1 ORDER BY occurred_at', [acme.orgId]);
+  rowsOf(postgres.superuserUrl, 'SELECT * FROM audit_events WHERE org_id = $1 ORDER BY age(xmin) DESC', [acme.orgId]);
 
 async function isChanged(): Promise<boolean> {
   const rows = await rowsOf(postgres.superuserUrl, "SELECT 1 FROM orgs WHERE id = $1 AND name = 'Changed'", [

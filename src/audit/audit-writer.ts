@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { uuidV7 } from '../platform/crypto/index.js';
 import type { TenantTransaction } from '../platform/database/index.js';
 import { Events, type DomainEvent } from '../platform/events/index.js';
-import { currentRequestContext } from '../platform/http/index.js';
+import { currentRequestContext } from '../platform/context/index.js';
 
 /**
  * Writes what happened into the log, in the transaction that makes it happen: a change without its row, or a row without

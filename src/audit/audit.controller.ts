@@ -1,14 +1,14 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Access, CurrentPrincipal, type DashboardUserPrincipal, type SecretKeyPrincipal } from '../identity/index.js';
-import { Answers, PlatformBody, SpeaksDialect } from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
 import { listEventsRequest, listEventsResponse, type EventView, type ListEventsRequest } from './audit.dto.js';
 import type { AuditEventRecord } from './audit.repository.js';
 import { AuditService } from './audit.service.js';
 
 @ApiTags('Audit')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/audit')
 export class AuditController {
   constructor(private readonly audit: AuditService) {}

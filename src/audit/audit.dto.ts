@@ -19,7 +19,7 @@ export const listEventsRequest = z.strictObject({
 });
 export type ListEventsRequest = z.output<typeof listEventsRequest>;
 
-export const eventView = z.object({
+const eventView = z.object({
   id: z.string(),
   occurredAt: z.string().meta({ format: 'date-time' }),
   action: z.string(),

@@ -2,10 +2,9 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import {
-  ACCESS_METADATA,
+  ACCESS_DECLARATIONS,
   AUDITED_BY_RESERVATION_METADATA,
   unknownCredential,
-  type AccessDeclaration,
   type ImpersonationPrincipal,
 } from '../identity/index.js';
 import { uuidV7 } from '../platform/crypto/index.js';
@@ -26,26 +25,26 @@ export class ImpersonationAuditGuard implements CanActivate {
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const request = context.getArgByIndex<FastifyRequest>(0);
     const { principal } = request;
     if (principal?.kind !== 'impersonation') return true;
     const handler = context.getHandler();
     if (this.reflector.get<true | undefined>(AUDITED_BY_RESERVATION_METADATA, handler) === true) return true;
-    const declaration = this.reflector.get<AccessDeclaration | undefined>(ACCESS_METADATA, handler);
-    if (declaration !== undefined && 'public' in declaration) return true;
+    const declaration = ACCESS_DECLARATIONS.find(handler);
+    if (declaration !== null && 'public' in declaration) return true;
     return this.record(principal, request);
   }
 
   /** @throws Fault unavailable; unauthenticated where the tenant was deleted since the key was looked up */
   private async record({ tenantId, keyId, human }: ImpersonationPrincipal, request: FastifyRequest): Promise<true> {
-    const { method, routeOptions, context, ip } = request;
+    const { method, routePath = '', context, ip } = request;
     const written = await this.repository
       .recordImpersonation({
         id: uuidV7(),
         tenantId,
         keyId,
         human,
-        route: `${method} ${routeOptions.url ?? ''}`,
+        route: `${method} ${routePath}`,
         requestId: context?.requestId ?? null,
         address: context?.address ?? ip,
       })

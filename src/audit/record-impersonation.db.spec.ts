@@ -36,11 +36,12 @@ const record = (human = 'ann', tenantId = acme.tenantId): Promise<boolean> =>
     address: '203.0.113.7',
   });
 
+/** Oldest first, by transaction: two rows may be of one millisecond. */
 const log = (): Promise<{ human_id: string; human: string | null }[]> =>
   rowsOf(
     postgres.superuserUrl,
     `SELECT a.human_id, h.human FROM audit_events a LEFT JOIN humans h ON h.tenant_id = a.tenant_id AND h.id = a.human_id
-     WHERE a.tenant_id = $1 ORDER BY a.occurred_at`,
+     WHERE a.tenant_id = $1 ORDER BY age(a.xmin) DESC`,
     [acme.tenantId],
   );
 

@@ -1,12 +1,12 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { Public } from '../identity/index.js';
-import { SpeaksDialect } from '../platform/http/index.js';
+import { PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
 import { DevelopmentIssuer } from './development-issuer.js';
 
 /** Left out of the API's description, which is the same in every mode. */
 @ApiExcludeController()
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('.well-known')
 export class DevelopmentController {
   constructor(private readonly issuer: DevelopmentIssuer) {}

@@ -4,14 +4,14 @@ import path from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { DashboardUserPrincipal } from '../identity/index.js';
 import { ApiKeyDirectory, KeysService, isSecretKey, plainly } from '../keys/index.js';
-import { PlatformProviderTenants, ProviderRouter } from '../llm/index.js';
+import { PlatformProviderTenants, ModelRouter } from '../llm/index.js';
 import type { Settings } from '../platform/config/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { MembershipDirectory } from '../signin/index.js';
 import { OrgsService } from '../orgs/index.js';
 
 /** The user who owns the first org. */
-export const DEVELOPMENT_OWNER = 'dev-owner';
+const DEVELOPMENT_OWNER = 'dev-owner';
 const ORG_NAME = 'Quickstart';
 
 /** What `<home>/quickstart.json` holds, for scripts. */
@@ -88,7 +88,7 @@ async function write(file: string, content: Quickstart): Promise<void> {
 
 async function someModel(app: NestFastifyApplication, tenantId: string): Promise<string> {
   const models = await app
-    .get(ProviderRouter)
+    .get(ModelRouter)
     .listModels(tenantId)
     .catch(() => []);
   return models[0]?.id ?? 'gpt-4o-mini';

@@ -10,11 +10,7 @@ export interface LimitChange {
   readonly microUnits: string | null;
 }
 
-interface HumanRow extends Readonly<Record<LimitType, bigint | null>> {
-  readonly id: string;
-}
-
-const READ = `SELECT id, ${LIMIT_TYPES.join(', ')} FROM humans WHERE tenant_id = $1 AND human = $2`;
+const READ = 'SELECT limits_left(tenant_id, id) AS limits FROM humans WHERE tenant_id = $1 AND human = $2';
 
 /** A tenant's humans as far as others need them: that they exist, and what they may use. */
 @Injectable()
@@ -27,17 +23,10 @@ export class HumanLimits {
    *
    * @param tx of `Database.changeTenant`
    */
-  async ensure(tx: TenantTransaction, tenantId: string, human: string, keyId: string | null): Promise<string> {
-    // Again where the human was erased between the two statements.
-    for (;;) {
-      const [found] = await tx.$queryRawUnsafe<{ id: string }[]>(
-        'SELECT id FROM humans WHERE tenant_id = $1 AND human = $2 FOR KEY SHARE',
-        tenantId,
-        human,
-      );
-      if (found !== undefined) return found.id;
-      await tx.$executeRawUnsafe('SELECT add_humans(ARRAY[$1], ARRAY[$2], ARRAY[$3])', tenantId, human, keyId);
-    }
+  async ensure(tx: TenantTransaction, human: string, keyId: string | null): Promise<string> {
+    const [ensured] = await tx.$queryRawUnsafe<{ id: string }[]>('SELECT ensure_human($1, $2) AS id', human, keyId);
+    if (ensured === undefined) throw new TypeError('ensure_human gave no row.');
+    return ensured.id;
   }
 
   /**
@@ -66,15 +55,15 @@ export class HumanLimits {
 
   /** What is left, of each type that is limited, at least 0; null: nobody mentioned this human yet. */
   async find(tx: TenantTransaction, tenantId: string, human: string): Promise<readonly StoredLimit[] | null> {
-    const [row] = await tx.$queryRawUnsafe<HumanRow[]>(READ, tenantId, human);
-    return row === undefined ? null : remainingOf(row);
+    const [row] = await tx.$queryRawUnsafe<{ limits: readonly StoredLimit[] }[]>(READ, tenantId, human);
+    return row === undefined ? null : remainingOf(row.limits);
   }
 }
 
-/** What is left, of each type that is limited. Where the truth exceeded what was reserved, nothing is. */
-export function remainingOf(row: Readonly<Record<LimitType, bigint | null>>): readonly StoredLimit[] {
+/** What is left, of each type that is limited, in one order. Where the truth exceeded what was reserved, nothing is. */
+export function remainingOf(left: readonly StoredLimit[]): readonly StoredLimit[] {
   return LIMIT_TYPES.flatMap((type) => {
-    const left = row[type];
-    return left === null ? [] : [{ type, microUnits: (left < 0n ? 0n : left).toString() }];
+    const microUnits = left.find((limit) => limit.type === type)?.microUnits;
+    return microUnits === undefined ? [] : [{ type, microUnits: microUnits.startsWith('-') ? '0' : microUnits }];
   });
 }

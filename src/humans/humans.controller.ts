@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type AccessRule } from '../identity/index.js';
-import { Answers, PlatformBody, SpeaksDialect, type PageRequest } from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, type PageRequest } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import {
   deleteHumanResponse,
@@ -24,7 +24,7 @@ const WRITING: AccessRule = { dashboardUser: { scope: 'humans:write' }, secretKe
 
 /** A tenant's humans are looked after by the tenant alone: nobody who is one of them, or acts as one, gets in. */
 @ApiTags('Humans')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/humans')
 export class HumansController {
   constructor(private readonly humans: HumansService) {}

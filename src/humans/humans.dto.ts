@@ -34,7 +34,7 @@ export type UpsertHumanRequest = z.output<typeof upsertHumanRequest>;
 
 export const listHumansRequest = pageRequest;
 
-export const humanView = z.object({
+const humanView = z.object({
   human: z.string(),
   createdAt: z.string().meta({ format: 'date-time' }),
   limits: z

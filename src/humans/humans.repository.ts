@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type TenantTransaction } from '../platform/database/index.js';
 import type { Cursor } from '../platform/http/index.js';
-import { LIMIT_TYPES, type LimitType } from '../limits/index.js';
+import type { StoredLimit } from '../limits/index.js';
 
-export interface HumanRecord extends Readonly<Record<LimitType, bigint | null>> {
+export interface HumanRecord {
   readonly id: string;
   readonly human: string;
   readonly createdAt: Date;
+  /** What is left of each; it may be below 0. */
+  readonly limits: readonly StoredLimit[];
   /** By the very transaction that looks. */
   readonly isNew: boolean;
 }
@@ -17,7 +19,7 @@ export interface TenantHumans {
   readonly tenantId: string;
 }
 
-const SELECT = `SELECT id, human, created_at AS "createdAt", ${LIMIT_TYPES.join(', ')},
+const SELECT = `SELECT id, human, created_at AS "createdAt", limits_left(tenant_id, id) AS limits,
                        xmin = pg_current_xact_id()::xid AS "isNew" FROM humans`;
 
 /** Humans of one tenant. Each method names the tenant, and Postgres' policies hold where one forgets. */
@@ -55,11 +57,19 @@ export class HumansRepository {
   }
 
   /**
-   * Takes away the row, with it the limits and the only way back from the id, and by foreign key the tokens.
+   * Takes away the row, with it the only way back from the id, and by foreign key the budgets and the tokens. The budgets are
+   * locked first, in the order in which admissions and settlements lock them.
    *
    * @returns the id that the ledger and the log keep; null: there is none such
    */
   async delete({ tx, tenantId }: TenantHumans, human: string): Promise<string | null> {
+    await tx.$executeRawUnsafe(
+      `SELECT 1 FROM budgets WHERE tenant_id = $1
+         AND holder = (SELECT 'human:' || id FROM humans WHERE tenant_id = $1 AND human = $2)
+       ORDER BY id FOR UPDATE`,
+      tenantId,
+      human,
+    );
     const [deleted] = await tx.$queryRawUnsafe<{ id: string }[]>(
       'DELETE FROM humans WHERE tenant_id = $1 AND human = $2 RETURNING id',
       tenantId,

@@ -90,7 +90,7 @@ export class HumansService {
     const changes: LimitChange[] = [...limits, ...removeLimits.map((type) => ({ type, microUnits: null }))];
     // Again where the human was erased between the statements.
     for (;;) {
-      await this.limits.ensure(tx, tenantId, human, keyId);
+      await this.limits.ensure(tx, human, keyId);
       const record = await this.repository.find(humans, human);
       if (record === null) continue;
       if (record.isNew) await this.publish(humans, principal, 'human.created', record.id);

@@ -8,6 +8,6 @@ export function viewHuman(record: HumanRecord): HumanView {
   return {
     human: record.human,
     createdAt: formatTimestamp(record.createdAt),
-    limits: viewLimits(remainingOf(record)),
+    limits: viewLimits(remainingOf(record.limits)),
   };
 }

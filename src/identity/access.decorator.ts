@@ -1,5 +1,6 @@
 import { SetMetadata, applyDecorators } from '@nestjs/common';
 import { ApiExtension, ApiSecurity } from '@nestjs/swagger';
+import { DeclaredMetadata } from '../platform/http/index.js';
 import type { PrincipalKind } from './principal.js';
 import type { Role, Scope } from './scope.js';
 
@@ -20,6 +21,9 @@ export type AccessDeclaration =
   | { readonly public: string; readonly recognises: boolean };
 
 export const ACCESS_METADATA = 'gatehouse:access';
+
+/** What handlers declare, for the guards. */
+export const ACCESS_DECLARATIONS = new DeclaredMetadata<AccessDeclaration>(ACCESS_METADATA);
 
 /** Which OpenAPI security schemes each kind presents: any of these, and of one with a plus both together. */
 const SECURITY_SCHEMES: Readonly<Record<PrincipalKind, readonly string[]>> = {
@@ -42,7 +46,7 @@ export function Access(rule: AccessRule): MethodDecorator {
   );
 }
 
-/** Opens a handler to everybody; the reason is reviewed with the access snapshot. */
+/** Opens a handler to all; the reason is reviewed with the access snapshot. */
 export function Public(reason: string, options: { recognises?: true } = {}): MethodDecorator {
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, {

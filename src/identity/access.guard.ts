@@ -1,25 +1,22 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { Fault } from '../platform/errors/index.js';
-import { ACCESS_METADATA, type AccessDeclaration, type AccessRule } from './access.decorator.js';
+import { ACCESS_DECLARATIONS, type AccessRule } from './access.decorator.js';
 import { unknownCredential } from './credential.js';
 import type { Principal } from './principal.js';
 import { ROLE_SCOPES } from './scope.js';
 
 /**
  * Holds the handler's declaration against the principal, in memory. Guarantee: a handler runs only for a kind that its
- * declaration names, with the scope or role that it asks. Without a declaration nobody gets in (and the service does not
- * boot, see assertRoutesDeclared).
+ * declaration names, with the scope or role that it asks. A handler without a declaration is refused to all (and the
+ * service does not boot, see assertRoutesDeclared).
  */
 @Injectable()
 export class AccessGuard implements CanActivate {
-  constructor(private readonly reflector: Reflector) {}
-
   canActivate(context: ExecutionContext): boolean {
-    const declaration = this.reflector.get<AccessDeclaration | undefined>(ACCESS_METADATA, context.getHandler());
-    if (declaration === undefined) throw new Fault('permission_denied', 'This route declares no access.');
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const declaration = ACCESS_DECLARATIONS.find(context.getHandler());
+    if (declaration === null) throw new Fault('permission_denied', 'This route declares no access.');
+    const request = context.getArgByIndex<FastifyRequest>(0);
     const { principal, refusal } = request;
     // Told only now, so that the answer to a recognised key carries its window's headers.
     if (refusal !== null) throw refusal;

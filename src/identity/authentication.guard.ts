@@ -1,10 +1,9 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { PepperRing } from '../platform/crypto/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { ACCESS_METADATA, type AccessDeclaration } from './access.decorator.js';
-import { classifyCredential, unknownCredential, type Credential } from './credential.js';
+import { ACCESS_DECLARATIONS } from './access.decorator.js';
+import { classifyCredential, pathCredential, unknownCredential, type Credential } from './credential.js';
 import { CredentialStrategies } from './credential-strategies.js';
 import { FailedAuthentications } from './failed-authentications.js';
 import { actingFor } from './human-headers.js';
@@ -41,13 +40,12 @@ export class AuthenticationGuard implements CanActivate {
     private readonly strategies: CredentialStrategies,
     private readonly failures: FailedAuthentications,
     private readonly peppers: PepperRing,
-    private readonly reflector: Reflector,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const declaration = this.reflector.get<AccessDeclaration | undefined>(ACCESS_METADATA, context.getHandler());
-    if (declaration !== undefined && 'public' in declaration && !declaration.recognises) return true;
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const declaration = ACCESS_DECLARATIONS.find(context.getHandler());
+    if (declaration !== null && 'public' in declaration && !declaration.recognises) return true;
+    const request = context.getArgByIndex<FastifyRequest>(0);
     try {
       await this.authenticate(request);
     } catch (error) {
@@ -65,7 +63,7 @@ export class AuthenticationGuard implements CanActivate {
 
   /** @throws Fault unauthenticated, unavailable; permission_denied where the caller may now do something else than before */
   private async judgeAgain(request: FastifyRequest): Promise<void> {
-    const credential = classifyCredential(request.raw);
+    const credential = this.credentialOf(request);
     const now = credential.kind === 'none' ? null : actingFor(await this.verify(credential, request), request.raw);
     if (now !== null && request.principal !== null && maySame(now, request.principal)) return;
     throw new Fault(
@@ -75,7 +73,7 @@ export class AuthenticationGuard implements CanActivate {
   }
 
   private async authenticate(request: FastifyRequest): Promise<void> {
-    const credential = classifyCredential(request.raw);
+    const credential = this.credentialOf(request);
     if (credential.kind === 'none') return;
     const verified = await this.verify(credential, request);
     request.principal = verified;
@@ -85,6 +83,12 @@ export class AuthenticationGuard implements CanActivate {
       if (!(error instanceof Fault)) throw error;
       request.refusal = error;
     }
+  }
+
+  /** By the declared path of the route: however a caller spells the address, it says nothing here. */
+  private credentialOf({ raw, routePath }: FastifyRequest): Credential {
+    const ofPath = routePath === undefined ? null : this.strategies.credentialOfPath(routePath);
+    return ofPath === null ? classifyCredential(raw) : pathCredential(raw, ofPath);
   }
 
   /** Every strategy that the shape needs must pass. */
@@ -99,13 +103,19 @@ export class AuthenticationGuard implements CanActivate {
         request.recognisedKey = key;
         const { origin } = request.headers;
         const headers = { authorization: `Bearer ${credential.token}`, ...(origin === undefined ? {} : { origin }) };
-        return this.strategies.verify(END_USER_STRATEGY, headers, key);
+        return this.strategies.verify(END_USER_STRATEGY, headers, { publishableKey: key });
       }
       case 'jwt': {
         const strategy = this.strategies.strategyOfIssuer(credential.issuer);
         if (strategy === null) throw unknownCredential();
         return this.strategies.verify(strategy, { authorization: `Bearer ${credential.token}` });
       }
+      case 'ofPath':
+        return this.strategies.verify(
+          credential.strategy,
+          { authorization: `Bearer ${credential.token}` },
+          { pathParameters: request.params as Readonly<Record<string, string>> },
+        );
       default:
         return credential satisfies never;
     }

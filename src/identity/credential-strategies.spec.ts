@@ -69,11 +69,11 @@ it('an error of a strategy stays an error', async () => {
   await expect(verify((strategy) => strategy.error('odd'))).rejects.toMatchObject({ kind: 'internal' });
 });
 
-it('a strategy that tells the client to go elsewhere lets nobody in', async () => {
+it('a strategy that tells the client to go elsewhere is an error', async () => {
   await expect(verify((strategy) => strategy.redirect('https://elsewhere.example'))).rejects.toBeInstanceOf(Error);
 });
 
-it('a strategy that has no opinion lets nobody in', async () => {
+it('a strategy that has no opinion is 401', async () => {
   await expect(verify((strategy) => strategy.pass())).rejects.toMatchObject({ kind: 'unauthenticated' });
 });
 
@@ -87,7 +87,7 @@ it('a strategy sees its own credential and nothing else of the request', async (
   expect([seen?.url, seen?.socket, seen?.rawHeaders]).toEqual([undefined, undefined, undefined]);
 });
 
-it('a name under which nobody registered is an error', async () => {
+it('a name without a strategy is an error', async () => {
   await expect(new CredentialStrategies().verify('nobody', {})).rejects.toBeInstanceOf(Error);
 });
 
@@ -104,4 +104,31 @@ it('an issuer has the verifier that was named for it, and an unknown one none', 
   for (const issuer of ['https://a.example/', 'https://A.example', '__proto__', 'constructor', '']) {
     expect(strategies.strategyOfIssuer(issuer)).toBeNull();
   }
+});
+
+describe('a room that takes its own credentials', () => {
+  const takes = (pathPrefix: string) => ({ pathPrefix, strategy: 'room', headers: ['authorization'] });
+
+  it('decides about the routes under its prefix, and about no others', () => {
+    const strategies = new CredentialStrategies();
+    strategies.registerPath(takes('/rooms/'));
+    for (const path of ['/rooms/', '/rooms/:id', '/rooms/:id/calls', '/rooms/*']) {
+      expect(strategies.credentialOfPath(path)).toEqual(takes('/rooms/'));
+    }
+    for (const path of ['/', '/rooms', '/roomsother/', '/Rooms/:id', '/api/v1/rooms/:id', '/*', '']) {
+      expect(strategies.credentialOfPath(path)).toBeNull();
+    }
+  });
+
+  it.each(['', '/', 'rooms/', '/rooms', '//', '/rooms//'])('can not take the prefix %j', (prefix) => {
+    expect(() => new CredentialStrategies().registerPath(takes(prefix))).toThrow('from slash to slash');
+  });
+
+  it.each(['/rooms/', '/rooms/inner/', '/a/'])('can not take %s beside /rooms/ and /a/b/', (prefix) => {
+    const strategies = new CredentialStrategies();
+    strategies.registerPath(takes('/rooms/'));
+    strategies.registerPath(takes('/a/b/'));
+    expect(() => strategies.registerPath(takes(prefix))).toThrow('Two rooms');
+    expect(() => strategies.registerPath(takes('/b/'))).not.toThrow();
+  });
 });

@@ -3,18 +3,27 @@ import { Injectable } from '@nestjs/common';
 import passport, { type Strategy } from 'passport';
 import { Fault } from '../platform/errors/index.js';
 import type { Principal } from './principal.js';
-import { ExpiredCredentialFault, unknownCredential } from './credential.js';
+import { ExpiredCredentialFault, unknownCredential, type PathCredential } from './credential.js';
 import type { PublishableKey } from './publishable-key.js';
 
 /** The headers that one strategy gets to see: its own credential, and nothing else of the request. */
 export type PresentedHeaders = Readonly<Record<string, string>>;
 
-/** What a strategy's `authenticate` gets for a request. */
-export interface PresentedRequest {
-  readonly headers: PresentedHeaders;
+/** What a credential is held against. */
+interface Surroundings {
   /** The key that was verified before, where the strategy's credential stands beside one. */
   readonly publishableKey: PublishableKey | null;
+  /** Of a room's own paths: a token may be good for one gateway alone. */
+  readonly pathParameters: Readonly<Record<string, string>>;
 }
+
+/** What a strategy's `authenticate` gets for a request. */
+export interface PresentedRequest extends Surroundings {
+  readonly headers: PresentedHeaders;
+}
+
+/** As a declared path begins: whole segments, from slash to slash. */
+const PATH_PREFIX = /^\/(?:[^/]+\/)+$/;
 
 type Authenticate = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
@@ -27,6 +36,7 @@ type Authenticate = (request: IncomingMessage, response: ServerResponse, next: (
 export class CredentialStrategies {
   private readonly passport = new passport.Passport();
   private readonly issuers = new Map<string, string>();
+  private readonly paths: PathCredential[] = [];
 
   register(name: string, strategy: Strategy): void {
     this.passport.use(name, strategy);
@@ -42,16 +52,35 @@ export class CredentialStrategies {
   }
 
   /**
-   * Runs one strategy. A rejected credential is 401; a store or issuer that can't be reached stays an error of its own
-   * (503), since calling that a bad credential would hide an outage and log everybody out.
+   * Says that a room takes its own credentials on its own paths, and no others there.
    *
-   * @param publishableKey the verified key beside which the credential stands
+   * @throws Error where the prefix is no whole path, or two rooms would decide about one path
+   */
+  registerPath(credential: PathCredential): void {
+    const { pathPrefix } = credential;
+    if (!PATH_PREFIX.test(pathPrefix)) throw new Error(`The path prefix ${pathPrefix} must go from slash to slash.`);
+    const other = this.paths.find(
+      (one) => one.pathPrefix.startsWith(pathPrefix) || pathPrefix.startsWith(one.pathPrefix),
+    );
+    if (other !== undefined) throw new Error(`Two rooms take credentials under ${pathPrefix} and ${other.pathPrefix}.`);
+    this.paths.push(credential);
+  }
+
+  /** @param routePath as the route declares it */
+  credentialOfPath(routePath: string): PathCredential | null {
+    return this.paths.find(({ pathPrefix }) => routePath.startsWith(pathPrefix)) ?? null;
+  }
+
+  /**
+   * Runs one strategy. A rejected credential is 401; a store or issuer that can't be reached stays an error of its own
+   * (503), since calling that a bad credential would hide an outage and sign people out.
+   *
    * @throws Fault unauthenticated, or whatever the strategy threw.
    */
   verify<Verified = Principal>(
     name: string,
     headers: PresentedHeaders,
-    publishableKey: PublishableKey | null = null,
+    { publishableKey = null, pathParameters = {} }: Partial<Surroundings> = {},
   ): Promise<Verified> {
     return new Promise((resolve, reject) => {
       const done = (error: unknown, principal?: unknown, info?: unknown): void => {
@@ -66,7 +95,7 @@ export class CredentialStrategies {
         else reject(unknownCredential());
       };
       const middleware = this.passport.authenticate(name, { session: false }, done) as Authenticate;
-      middleware({ headers, publishableKey } as unknown as IncomingMessage, {} as ServerResponse, done);
+      middleware({ headers, publishableKey, pathParameters } as unknown as IncomingMessage, {} as ServerResponse, done);
     });
   }
 }

@@ -9,7 +9,18 @@ export type Credential =
   | { readonly kind: 'none' }
   | { readonly kind: 'secretKey'; readonly secret: string }
   | { readonly kind: 'endUser'; readonly publishableKey: string; readonly token: string; readonly issuer: string }
-  | { readonly kind: 'jwt'; readonly token: string; readonly issuer: string };
+  | { readonly kind: 'jwt'; readonly token: string; readonly issuer: string }
+  | { readonly kind: 'ofPath'; readonly token: string; readonly strategy: string };
+
+/** The credentials that a room takes on its own paths, where it takes no others. */
+export interface PathCredential {
+  /** The beginning of its routes as they are declared, from slash to slash: `/gateways/`. */
+  readonly pathPrefix: string;
+  /** The name of the strategy that verifies them. */
+  readonly strategy: string;
+  /** The headers that may carry one as a Bearer token, in lower case. The first that is there decides. */
+  readonly headers: readonly string[];
+}
 
 const NONE: Credential = { kind: 'none' };
 const BEARER = /^Bearer +(\S+) *$/i;
@@ -48,7 +59,22 @@ export function classifyCredential(request: IncomingMessage): Credential {
   return { kind: 'jwt', token: bearer, issuer };
 }
 
-/** A publishable key and the user's JWT: both are needed, neither alone is anybody. */
+/**
+ * Reads the credential of a request on a room's own path. Its shape decides nothing there: a secret key that a caller
+ * sends by mistake is a wrong token, and its holder is not let in by it.
+ *
+ * @throws Fault invalid_input: a header stands twice. unauthenticated: the header carries no Bearer token.
+ */
+export function pathCredential(request: IncomingMessage, { headers, strategy }: PathCredential): Credential {
+  const name = headers.find((header) => request.headers[header] !== undefined);
+  if (name === undefined) return NONE;
+  refuseRepeatedHeader(request, name);
+  const token = BEARER.exec(String(request.headers[name]))?.[1];
+  if (token === undefined) throw unknownCredential();
+  return { kind: 'ofPath', token, strategy };
+}
+
+/** A publishable key and the user's JWT: one identity, of which both are needed. */
 function endUserCredential(publishableKey: string, token: string | undefined): Credential {
   const issuer = token === undefined ? null : unverifiedIssuer(token);
   if (token === undefined || issuer === null) throw unknownCredential();

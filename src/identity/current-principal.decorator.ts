@@ -9,7 +9,7 @@ import type { Principal, PrincipalKind } from './principal.js';
  */
 export const CurrentPrincipal = createParamDecorator(
   (kinds: readonly PrincipalKind[], context: ExecutionContext): Principal => {
-    const { principal } = context.switchToHttp().getRequest<FastifyRequest>();
+    const { principal } = context.getArgByIndex<FastifyRequest>(0);
     if (principal === null || !kinds.includes(principal.kind))
       throw new Fault('permission_denied', 'This may not be done by this credential.');
     return principal;

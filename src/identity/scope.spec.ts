@@ -1,6 +1,6 @@
 import { ROLES, ROLE_SCOPES, SCOPES, defaultKeyScopes, isRole, isScope, type Role } from './scope.js';
 
-/** Written by hand from the contract's section 1. */
+/** Written by hand, not derived from the code. */
 const ALL = [
   'conversations:read',
   'conversations:write',
@@ -50,11 +50,11 @@ const NEW_KEY = [
 
 const sorted = (scopes: Iterable<string>): string[] => [...scopes].sort();
 
-it('the scopes are those of the contract', () => {
+it('the scopes are those that were promised', () => {
   expect(sorted(SCOPES)).toEqual(sorted(ALL));
 });
 
-it('the roles are those of the contract', () => {
+it('the roles are those that were promised', () => {
   expect(sorted(ROLES)).toEqual(['admin', 'developer', 'owner', 'viewer']);
 });
 

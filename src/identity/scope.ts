@@ -1,4 +1,4 @@
-/** Every scope there is, by contract section 1. A secret key may hold any; what else may hold which, stands below. */
+/** Every scope there is. A secret key may hold any; what else may hold which, stands below. */
 export const SCOPES = [
   'conversations:read',
   'conversations:write',

@@ -6,11 +6,12 @@ import { person, startKeysNode, type KeysNode } from '../../test/support/keys-no
 import { isCallOf } from '../../test/support/postgres-proxy.js';
 import { dump, rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';
 import { testPepper } from '../../test/support/settings.js';
-import { CredentialStrategies, SECRET_KEY_STRATEGY } from '../identity/index.js';
+import { CredentialStrategies, PUBLISHABLE_KEY_STRATEGY, SECRET_KEY_STRATEGY } from '../identity/index.js';
 import type { Pepper } from '../platform/config/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { newSecretKey } from './key-format.js';
+import { newPublishableKey, newSecretKey } from './key-format.js';
 import type { CreateKeyRequest } from './keys.dto.js';
+import { PublishableKeyStrategy } from './publishable-key.strategy.js';
 import { SecretKeyStrategy } from './secret-key.strategy.js';
 
 const [OLD, NEW] = [testPepper(1), testPepper(2)];
@@ -160,6 +161,23 @@ describe('the strategy for secret keys', () => {
     }
     expect(node.proxy.statements).toBe(0);
     expect(await verify(key)).toMatchObject({ kind: 'secretKey' });
+  });
+
+  it('tells an outage of the database as an outage, never as a bad credential', async () => {
+    const node = await start();
+    const { key } = await makeKey(node);
+    const strategies = new CredentialStrategies();
+    expect(new SecretKeyStrategy(node.directory, strategies)).toBeDefined();
+    expect(new PublishableKeyStrategy(node.directory, strategies)).toBeDefined();
+    node.proxy.tcp.refuse(true);
+    node.proxy.tcp.cut();
+    for (const [name, presented] of [
+      [SECRET_KEY_STRATEGY, key],
+      [PUBLISHABLE_KEY_STRATEGY, newPublishableKey()],
+    ] as const) {
+      await expect(strategies.verify(name, { 'x-api-key': presented })).rejects.toMatchObject({ status: 503 });
+    }
+    node.proxy.tcp.refuse(false);
   });
 });
 

@@ -11,6 +11,7 @@ import {
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { PepperRing, type PepperedHash } from '../platform/crypto/index.js';
 import { Database, RevocableCache, Revocations } from '../platform/database/index.js';
+import { Jobs, type RepeatingJob } from '../platform/jobs/index.js';
 import { logger } from '../platform/logging/index.js';
 import type { ApiKeyType } from './key-format.js';
 
@@ -18,6 +19,7 @@ const FIND = { name: 'find_api_key', text: 'SELECT * FROM find_api_key($1)' };
 const REHASH = { name: 'rehash_api_key', text: 'SELECT rehash_api_key($1, $2, $3)' };
 const TOUCH = { name: 'touch_api_keys', text: 'SELECT touch_api_keys($1, $2)' };
 const TOUCH_EVERY_MS = 10_000;
+const NOT_TOUCHED = 'When keys were last used could not be written.';
 
 /** What find_api_key gives: one row always. */
 interface FoundRow {
@@ -65,13 +67,14 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
   /** Memory is keyed by a hash of the whole key that is worth nothing outside this process; faster than an HMAC. */
   private readonly salt = randomBytes(32).toString('base64');
   private readonly lastUsedAtMs = new Map<string, number>();
-  private readonly timer: NodeJS.Timeout;
+  private readonly touching: RepeatingJob;
 
   constructor(
     private readonly database: Database,
     private readonly revocations: Revocations,
     private readonly peppers: PepperRing,
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
+    jobs: Jobs,
   ) {
     this.cache = new RevocableCache({
       revocations,
@@ -79,8 +82,11 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
       load: (key: string) => this.load(key),
       topics: { 'api-key': ({ keyId }) => keyId },
     });
-    this.timer = setInterval(() => void this.writeLastUsed(), TOUCH_EVERY_MS);
-    this.timer.unref();
+    this.touching = jobs.repeat({
+      failure: NOT_TOUCHED,
+      everyMs: TOUCH_EVERY_MS,
+      run: () => this.writeLastUsed(),
+    });
   }
 
   /**
@@ -105,8 +111,8 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
-    await this.writeLastUsed();
+    await this.touching.stop();
+    await this.writeLastUsed().catch((error: unknown) => logger.warn({ err: error }, NOT_TOUCHED));
   }
 
   private async find(key: string): Promise<KnownKey> {
@@ -182,11 +188,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     if (this.lastUsedAtMs.size === 0) return;
     const used = [...this.lastUsedAtMs];
     this.lastUsedAtMs.clear();
-    try {
-      await this.database.call(TOUCH, [used.map(([id]) => id), used.map(([, at]) => new Date(at))]);
-    } catch (error) {
-      logger.warn({ err: error }, 'When keys were last used could not be written.');
-    }
+    await this.database.call(TOUCH, [used.map(([id]) => id), used.map(([, at]) => new Date(at))]);
   }
 }
 

@@ -47,11 +47,13 @@ export function limitColumns(
 /** By the request's field. */
 function wantedBy(before: ApiKeyRecord, request: UpdateKeyRequest): Record<string, ApiKeyChanges> {
   const { name, description, permissions, rateLimit, expiresAt, neverExpires, oidcConfig, allowedOrigins } = request;
+  const { defaultOutputTokens } = request;
   return {
     ...(name === undefined ? {} : { name: { name } }),
     ...(description === undefined ? {} : { description: { description } }),
     ...(permissions === undefined ? {} : { permissions: { scopes: permissions } }),
     ...(rateLimit === undefined ? {} : { rateLimit: rateColumns(rateLimit) }),
+    ...(defaultOutputTokens === undefined ? {} : { defaultOutputTokens: outputColumns(defaultOutputTokens) }),
     ...(expiresAt === undefined && !neverExpires ? {} : { expiresAt: { expiresAt: expiresAt ?? null } }),
     ...(oidcConfig === undefined ? {} : { oidcConfig: oidcColumns(oidcConfig) }),
     ...(allowedOrigins === undefined ? {} : { allowedOrigins: { allowedOrigins } }),
@@ -80,6 +82,11 @@ export function rateColumns(rateLimit: UpdateKeyRequest['rateLimit'] = {}): ApiK
       ? {}
       : { requestsPerMinutePerHuman: requestsPerMinutePerHuman || null }),
   };
+}
+
+/** 0, the default of the wire format, stands for the tenant's default. */
+export function outputColumns(defaultOutputTokens = 0): ApiKeyChanges {
+  return { defaultOutputTokens: defaultOutputTokens || null };
 }
 
 function differs(before: ApiKeyRecord, columns: ApiKeyChanges): boolean {

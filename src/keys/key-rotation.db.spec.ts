@@ -1,4 +1,4 @@
-import { eventually, pause } from '../../test/support/eventually.js';
+import { eventually } from '../../test/support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { person, startKeysNode, type KeysNode } from '../../test/support/keys-node.js';
 import { dump, rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';
@@ -64,6 +64,7 @@ const databaseNow = async (): Promise<number> => {
   return row?.now.getTime() ?? Number.NaN;
 };
 
+// When an old secret ends, on every process, test/http/keys/revocation.spec.ts proves.
 describe.each(TYPES)('a rotated key (%s)', (type) => {
   it('keeps its id and all but its secret, of which only a hash is stored', async () => {
     const { record, key } = await make(type);
@@ -74,39 +75,6 @@ describe.each(TYPES)('a rotated key (%s)', (type) => {
     expect([await holderOf(here, key), await holderOf(here, rotated.key)]).toEqual([record.id, record.id]);
     const everything = await dump(database.superuserUrl);
     for (const secret of [key, rotated.key]) expect(everything).not.toContain(secret.slice(12));
-  });
-
-  it('without a grace ends its old secret at once, on every replica that remembered it', async () => {
-    const { record, key } = await make(type);
-    for (const on of [here, there]) expect(await holderOf(on, key)).toBe(record.id);
-    const { key: fresh } = await rotate(record.id);
-    for (const on of [here, there]) {
-      await on.hearEverything();
-      expect([await holderOf(on, key), await holderOf(on, fresh)]).toEqual([null, record.id]);
-    }
-    expect(await retired(record.id)).toEqual([]);
-  });
-
-  it("with a grace ends its old secret at the grace's end by the database's clock, though nobody is told", async () => {
-    const { record, key } = await make(type);
-    for (const on of [here, there]) await holderOf(on, key);
-    const before = await databaseNow();
-    const { key: fresh, previousEndsAt } = await rotate(record.id, 2);
-    expect(previousEndsAt.getTime()).toBeGreaterThanOrEqual(before + 2000);
-    expect(previousEndsAt.getTime()).toBeLessThanOrEqual((await databaseNow()) + 2000);
-    for (const on of [here, there]) {
-      await on.hearEverything();
-      // The clock is read first: whoever is refused later than the end is refused rightly.
-      let now = await databaseNow();
-      while ((await holderOf(on, key)) !== null) {
-        await pause(5);
-        now = await databaseNow();
-      }
-      // A process's notion of that clock is good to a few milliseconds; the last reading may be one pause old.
-      expect(await databaseNow()).toBeGreaterThanOrEqual(previousEndsAt.getTime() - 50);
-      expect(now).toBeLessThan(previousEndsAt.getTime() + 15_000);
-      expect([await holderOf(on, key), await holderOf(on, fresh)]).toEqual([null, record.id]);
-    }
   });
 });
 

@@ -3,14 +3,8 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type DashboardUserPrincipal, type Role } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
-import { Answers, PlatformBody, SpeaksDialect } from '../platform/http/index.js';
-import { formatTimestamp } from '../platform/protojson/index.js';
-import {
-  IdempotencyKey,
-  IdempotencyKeys,
-  sendIdempotent,
-  type IdempotentAnswer,
-} from '../platform/idempotency/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
+import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import {
   createKeyRequest,
   createKeyResponse,
@@ -31,27 +25,28 @@ import {
   type UpdateKeyRequest,
 } from './keys.dto.js';
 import type { ApiKeyRecord } from './keys.repository.js';
-import { KeysService, type Around, type IssuedKey } from './keys.service.js';
+import { IssuedOnce } from './issued-once.js';
+import { KeysService } from './keys.service.js';
 import { viewKey } from './keys.view.js';
 
-const MANAGERS: readonly Role[] = ['owner', 'admin', 'developer'];
-const READERS: readonly Role[] = [...MANAGERS, 'viewer'];
+const WRITERS: readonly Role[] = ['owner', 'admin', 'developer'];
+const READERS: readonly Role[] = [...WRITERS, 'viewer'];
 
 /** API keys are managed by people alone: no API key, whatever its scopes, may make or change one. */
 @ApiTags('API keys')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/api-keys')
 export class KeysController {
   constructor(
     private readonly keys: KeysService,
-    private readonly idempotency: IdempotencyKeys,
+    private readonly issued: IssuedOnce,
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
   ) {}
 
   @Post('create')
   @HttpCode(200)
   @ApiOperation({ summary: 'Make a secret key; the key itself is in this answer and nowhere else.' })
-  @Access({ dashboardUser: { roles: MANAGERS } })
+  @Access({ dashboardUser: { roles: WRITERS } })
   @Answers(createKeyResponse)
   async create(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
@@ -59,8 +54,7 @@ export class KeysController {
     @IdempotencyKey() idempotencyKey: string | null,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const once = this.once(principal, idempotencyKey, 'api-keys/create', request);
-    return sendIdempotent(reply, await this.keys.create(principal, request, once));
+    return sendIdempotent(reply, await this.issued.create(principal, request, idempotencyKey));
   }
 
   @Post('create-publishable')
@@ -70,7 +64,7 @@ export class KeysController {
     description:
       "`oidcConfig` says whose users. A tenant's keys have one issuer for bare subjects; each further one needs a `humanPrefix` of its own.",
   })
-  @Access({ dashboardUser: { roles: MANAGERS } })
+  @Access({ dashboardUser: { roles: WRITERS } })
   @Answers(createKeyResponse)
   async createPublishable(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
@@ -78,8 +72,7 @@ export class KeysController {
     @IdempotencyKey() idempotencyKey: string | null,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const once = this.once(principal, idempotencyKey, 'api-keys/create-publishable', request);
-    return sendIdempotent(reply, await this.keys.createPublishable(principal, request, once));
+    return sendIdempotent(reply, await this.issued.createPublishable(principal, request, idempotencyKey));
   }
 
   @Post('list')
@@ -110,7 +103,7 @@ export class KeysController {
   @Post('update')
   @HttpCode(200)
   @ApiOperation({ summary: 'Change what is named; the rest stays.' })
-  @Access({ dashboardUser: { roles: MANAGERS } })
+  @Access({ dashboardUser: { roles: WRITERS } })
   @Answers(keyResponse)
   async update(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
@@ -126,7 +119,7 @@ export class KeysController {
     description:
       'The key of before works until `gracePeriodSeconds` are over, and so do those before it that are still in theirs: `revoke` ends them all.',
   })
-  @Access({ dashboardUser: { roles: MANAGERS } })
+  @Access({ dashboardUser: { roles: WRITERS } })
   @Answers(rotateKeyResponse)
   async rotate(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
@@ -134,39 +127,19 @@ export class KeysController {
     @IdempotencyKey() idempotencyKey: string | null,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const once = this.once(principal, idempotencyKey, 'api-keys/rotate', request);
-    return sendIdempotent(reply, await this.keys.rotate(principal, request, once));
+    return sendIdempotent(reply, await this.issued.rotate(principal, request, idempotencyKey));
   }
 
   @Post('revoke')
   @HttpCode(200)
   @ApiOperation({ summary: 'End a key for good; every replica refuses it within a second.' })
-  @Access({ dashboardUser: { roles: MANAGERS } })
+  @Access({ dashboardUser: { roles: WRITERS } })
   @Answers(keyResponse)
   async revoke(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(keyIdRequest) request: KeyIdRequest,
   ): Promise<object> {
     return { apiKey: this.view(await this.keys.revoke(principal, request.keyId)) };
-  }
-
-  /** Once for each Idempotency-Key; what is kept for a repeat lacks the key itself. */
-  private once(
-    { tenantId, userId }: DashboardUserPrincipal,
-    idempotencyKey: string | null,
-    route: string,
-    request: object,
-  ): Around<IssuedKey & { readonly previousEndsAt?: Date }, IdempotentAnswer> {
-    const idempotent = this.idempotency.request(`tenant:${tenantId}:user:${userId}`, idempotencyKey, route, request);
-    return (transaction, issue) =>
-      this.idempotency.once(transaction, idempotent, tenantId, async () => {
-        const { record, key, previousEndsAt } = await issue();
-        const shown = {
-          ...this.view(record),
-          ...(previousEndsAt === undefined ? {} : { previousKeyExpiresAt: formatTimestamp(previousEndsAt) }),
-        };
-        return { body: { result: { ...shown, key } }, kept: { result: shown } };
-      });
   }
 
   private view(record: ApiKeyRecord): KeyView {

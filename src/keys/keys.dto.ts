@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { SCOPES, type Scope } from '../identity/index.js';
 import { boolean, integer, text, timestamp } from '../platform/protojson/index.js';
 import { allowedOrigins } from './allowed-origins.js';
-import { usageLimits, usageLimitView } from '../limits/index.js';
+import { defaultOutputTokens, usageLimits, usageLimitView } from '../limits/index.js';
 
 const MAX_REQUESTS_PER_MINUTE = 1_000_000_000;
 const MAX_GRACE_SECONDS = 30 * 24 * 60 * 60;
@@ -51,6 +51,10 @@ const oidcConfig = z
   .meta({ description: "Whose users' tokens the key takes. Owners and admins alone set it." });
 export type OidcConfigRequest = z.output<typeof oidcConfig>;
 
+const defaultOutput = defaultOutputTokens.meta({
+  description:
+    "Output that a call under a budget is given where its caller names no limit, for each choice; 0: the tenant's.",
+});
 const defaultLimits = usageLimits.meta({ description: 'What a human who comes by this key may use at first.' });
 const unlimited = boolean.meta({ description: 'true: humans who come by this key have no limits at first.' });
 
@@ -61,6 +65,7 @@ export const createKeyRequest = z.strictObject({
     .optional()
     .meta({ description: "Absent: the creator's own scopes but for the far-reaching ones." }),
   rateLimit: rateLimit.optional(),
+  defaultOutputTokens: defaultOutput.optional(),
   expiresAt: timestamp.optional(),
 });
 export type CreateKeyRequest = z.output<typeof createKeyRequest>;
@@ -72,6 +77,7 @@ export const createPublishableKeyRequest = z.strictObject({
     .optional()
     .meta({ description: "Absent: all that the creator's role holds of what such a key can hold." }),
   rateLimit: rateLimit.optional(),
+  defaultOutputTokens: defaultOutput.optional(),
   expiresAt: timestamp.optional(),
   oidcConfig: oidcConfig.optional(),
   allowedOrigins: allowedOrigins.default([]),
@@ -95,6 +101,7 @@ export const updateKeyRequest = z.strictObject({
   description: description.optional(),
   permissions: permissions.optional(),
   rateLimit: rateLimit.optional(),
+  defaultOutputTokens: defaultOutput.optional(),
   expiresAt: timestamp.optional(),
   neverExpires: boolean.optional().meta({ description: 'true removes the expiry.' }),
   oidcConfig: oidcConfig.optional(),
@@ -114,7 +121,7 @@ export type RotateKeyRequest = z.output<typeof rotateKeyRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
 
-export const keyView = z.object({
+const keyView = z.object({
   keyId: z.string(),
   keyPrefix: z.string().meta({ description: "The key's first characters, to recognise it by." }),
   type: z.enum(['SECRET', 'PUBLISHABLE']),
@@ -144,6 +151,7 @@ export const keyView = z.object({
   allowedOrigins: z.array(z.string()).optional(),
   defaultLimits: z.array(usageLimitView).optional(),
   unlimited: z.boolean().optional(),
+  defaultOutputTokens: z.number().optional().meta({ description: "Absent: the tenant's." }),
 });
 export type KeyView = z.output<typeof keyView>;
 

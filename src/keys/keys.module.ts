@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ApiKeyDirectory } from './api-key.directory.js';
+import { IssuedOnce } from './issued-once.js';
 import { KeysController } from './keys.controller.js';
 import { KeysRepository } from './keys.repository.js';
 import { KeysService } from './keys.service.js';
@@ -9,7 +10,15 @@ import { TenantIssuers } from './tenant-issuers.js';
 
 @Module({
   controllers: [KeysController],
-  providers: [KeysService, KeysRepository, TenantIssuers, ApiKeyDirectory, SecretKeyStrategy, PublishableKeyStrategy],
+  providers: [
+    IssuedOnce,
+    KeysService,
+    KeysRepository,
+    TenantIssuers,
+    ApiKeyDirectory,
+    SecretKeyStrategy,
+    PublishableKeyStrategy,
+  ],
   exports: [KeysService, ApiKeyDirectory],
 })
 export class KeysModule {}

@@ -24,6 +24,7 @@ const COLUMNS = {
   humanPrefix: true,
   defaultLimits: true,
   unlimited: true,
+  defaultOutputTokens: true,
   expiresAt: true,
   revokedAt: true,
   createdAt: true,
@@ -47,6 +48,7 @@ export interface ApiKeyColumns {
   readonly humanPrefix: string;
   readonly defaultLimits: readonly StoredLimit[] | null;
   readonly unlimited: boolean;
+  readonly defaultOutputTokens: number | null;
 }
 
 export type ApiKeyChanges = Partial<ApiKeyColumns>;

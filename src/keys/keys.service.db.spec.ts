@@ -41,7 +41,7 @@ async function refusal(work: Promise<unknown>): Promise<Fault> {
 const countKeys = async (): Promise<number> =>
   (await rowsOf(database.superuserUrl, 'SELECT 1 FROM api_keys WHERE tenant_id = $1', [acme.tenantId])).length;
 
-/** Written by hand from the contract's section 1: what each role may grant. */
+/** Written by hand: what each role may grant. */
 const LACKS: Readonly<Record<Role, readonly Scope[]>> = {
   owner: [],
   admin: [],

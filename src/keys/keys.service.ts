@@ -12,7 +12,7 @@ import { Revocations, type TenantTransaction } from '../platform/database/index.
 import { Fault, invalidField } from '../platform/errors/index.js';
 import { Events } from '../platform/events/index.js';
 import { PageTokens } from '../platform/http/index.js';
-import { changesOf, limitColumns, oidcColumns, rateColumns } from './key-changes.js';
+import { changesOf, limitColumns, oidcColumns, outputColumns, rateColumns } from './key-changes.js';
 import { newKey, shownPrefix, type ApiKeyType } from './key-format.js';
 import {
   PUBLISHABLE_SCOPES,
@@ -68,7 +68,7 @@ export class KeysService {
   /** @throws Fault invalid_input, permission_denied */
   async create<T>(
     principal: DashboardUserPrincipal,
-    { name, description, permissions, rateLimit, expiresAt }: CreateKeyRequest,
+    { name, description, permissions, rateLimit, expiresAt, defaultOutputTokens }: CreateKeyRequest,
     around: Around<IssuedKey, T>,
   ): Promise<T> {
     const scopes = permissions ?? defaultKeyScopes(principal.role);
@@ -78,6 +78,7 @@ export class KeysService {
         this.issue(keys, principal, 'SECRET', {
           ...{ name, description, scopes, expiresAt: expiresAt ?? null },
           ...rateColumns(rateLimit),
+          ...outputColumns(defaultOutputTokens),
         }),
       ),
     );
@@ -96,6 +97,7 @@ export class KeysService {
     const columns = {
       ...{ name, description, scopes, expiresAt: expiresAt ?? null, allowedOrigins },
       ...rateColumns(rateLimit),
+      ...outputColumns(request.defaultOutputTokens),
       ...limitColumns(request.defaultLimits, request.unlimited),
       ...(oidcConfig === undefined ? {} : oidcColumns(oidcConfig)),
     };

@@ -30,6 +30,7 @@ export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date):
     ...(record.expiresAt === null ? {} : { expiresAt: formatTimestamp(record.expiresAt) }),
     ...(record.lastUsedAt === null ? {} : { lastUsedAt: formatTimestamp(record.lastUsedAt) }),
     ...(isPublishable ? viewPublishable(record) : {}),
+    ...(record.defaultOutputTokens === null ? {} : { defaultOutputTokens: record.defaultOutputTokens }),
   };
 }
 

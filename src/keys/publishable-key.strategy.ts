@@ -1,7 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import { Strategy } from 'passport';
-import { CredentialStrategies, PUBLISHABLE_KEY_STRATEGY, unknownCredential } from '../identity/index.js';
+import { PassportStrategy } from '@nestjs/passport';
+import { Passport } from 'passport';
+import { HeaderAPIKeyStrategy } from 'passport-headerapikey';
+import {
+  CredentialStrategies,
+  PUBLISHABLE_KEY_STRATEGY,
+  unknownCredential,
+  type PublishableKey,
+} from '../identity/index.js';
 import { ApiKeyDirectory } from './api-key.directory.js';
 import { isPublishableKey } from './key-format.js';
 
@@ -11,24 +17,23 @@ import { isPublishableKey } from './key-format.js';
  * malformed one is refused before anything is looked up, and a store that can't be reached is an error, not a refusal.
  */
 @Injectable()
-export class PublishableKeyStrategy extends Strategy {
+export class PublishableKeyStrategy extends PassportStrategy(HeaderAPIKeyStrategy) {
   constructor(
     private readonly directory: ApiKeyDirectory,
     strategies: CredentialStrategies,
   ) {
-    super();
+    super({ header: 'X-API-Key', prefix: '' }, false);
     strategies.register(PUBLISHABLE_KEY_STRATEGY, this);
   }
 
-  override authenticate(request: IncomingMessage): void {
-    const key = request.headers['x-api-key'];
-    if (typeof key !== 'string' || !isPublishableKey(key)) {
-      this.error(unknownCredential());
-      return;
-    }
-    this.directory.authenticatePublishable(key).then(
-      (publishableKey) => this.success(publishableKey),
-      (error: unknown) => this.error(error),
-    );
+  /** @throws Fault unauthenticated, unavailable */
+  validate(key: string): PublishableKey | Promise<PublishableKey> {
+    if (!isPublishableKey(key)) throw unknownCredential();
+    return this.directory.authenticatePublishable(key);
+  }
+
+  /** Passport's own registry is the process's; ours is the application's (CredentialStrategies). */
+  getPassportInstance(): InstanceType<typeof Passport> {
+    return new Passport();
   }
 }

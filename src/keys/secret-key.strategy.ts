@@ -1,7 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import { Strategy } from 'passport';
-import { CredentialStrategies, SECRET_KEY_STRATEGY, unknownCredential } from '../identity/index.js';
+import { PassportStrategy } from '@nestjs/passport';
+import { Passport } from 'passport';
+import { HeaderAPIKeyStrategy } from 'passport-headerapikey';
+import {
+  CredentialStrategies,
+  SECRET_KEY_STRATEGY,
+  unknownCredential,
+  type SecretKeyPrincipal,
+} from '../identity/index.js';
 import { ApiKeyDirectory } from './api-key.directory.js';
 import { isSecretKey } from './key-format.js';
 
@@ -11,24 +17,23 @@ import { isSecretKey } from './key-format.js';
  * refusal.
  */
 @Injectable()
-export class SecretKeyStrategy extends Strategy {
+export class SecretKeyStrategy extends PassportStrategy(HeaderAPIKeyStrategy) {
   constructor(
     private readonly directory: ApiKeyDirectory,
     strategies: CredentialStrategies,
   ) {
-    super();
+    super({ header: 'X-API-Key', prefix: '' }, false);
     strategies.register(SECRET_KEY_STRATEGY, this);
   }
 
-  override authenticate(request: IncomingMessage): void {
-    const key = request.headers['x-api-key'];
-    if (typeof key !== 'string' || !isSecretKey(key)) {
-      this.error(unknownCredential());
-      return;
-    }
-    this.directory.authenticate(key).then(
-      (principal) => this.success(principal),
-      (error: unknown) => this.error(error),
-    );
+  /** @throws Fault unauthenticated, unavailable */
+  validate(key: string): SecretKeyPrincipal | Promise<SecretKeyPrincipal> {
+    if (!isSecretKey(key)) throw unknownCredential();
+    return this.directory.authenticate(key);
+  }
+
+  /** Passport's own registry is the process's; ours is the application's (CredentialStrategies). */
+  getPassportInstance(): InstanceType<typeof Passport> {
+    return new Passport();
   }
 }

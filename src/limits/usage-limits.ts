@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { double } from '../platform/protojson/index.js';
+import { double, integer } from '../platform/protojson/index.js';
 
 /** What the usage of a human may be limited by. */
 export const LIMIT_TYPES = [
@@ -17,6 +17,9 @@ export interface StoredLimit {
   readonly type: LimitType;
   readonly microUnits: string;
 }
+
+/** The output that a call under a budget is given whose caller names no limit. */
+export const defaultOutputTokens = integer(0, 1_000_000);
 
 const DECIMALS = 6;
 /** In millionths it is still a bigint of Postgres. */
@@ -98,7 +101,7 @@ function microUnitsOf(units: number): string | null {
 }
 
 /** For reading: exact up to 15 digits. */
-export function unitsOf(microUnits: string): number {
+function unitsOf(microUnits: string): number {
   const digits = microUnits.padStart(DECIMALS + 1, '0');
   return Number(`${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`);
 }

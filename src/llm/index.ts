@@ -1,3 +1,3 @@
 export { LlmModule } from './llm.module.js';
-export { PlatformProviderTenants } from './providers/platform-provider-tenants.js';
-export { ProviderRouter } from './providers/provider-router.js';
+export { PlatformProviderTenants } from './routing/platform-provider-tenants.js';
+export { ModelRouter } from './routing/model-router.js';

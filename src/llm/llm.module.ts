@@ -1,11 +1,12 @@
 import { Module } from '@nestjs/common';
+import { Dialects, OPENAI_DIALECT } from '../platform/http/index.js';
 import { UsageModule } from '../usage/index.js';
+import { Calls } from './calls/calls.service.js';
 import { ChatController } from './chat/chat.controller.js';
-import { ChatService } from './chat/chat.service.js';
 import { KnownModels } from './models/model-facts.js';
-import { ModelsController } from './models/models.controller.js';
-import { PlatformProviderTenants } from './providers/platform-provider-tenants.js';
-import { ProviderRouter } from './providers/provider-router.js';
+import { ModelRouter } from './routing/model-router.js';
+import { ModelsController } from './routing/models.controller.js';
+import { PlatformProviderTenants } from './routing/platform-provider-tenants.js';
 import { ThreadsController } from './threads/threads.controller.js';
 import { Tokenizer } from './tokens/tokenizer.js';
 
@@ -13,7 +14,11 @@ import { Tokenizer } from './tokens/tokenizer.js';
 @Module({
   imports: [UsageModule],
   controllers: [ChatController, ModelsController, ThreadsController],
-  providers: [ChatService, KnownModels, ProviderRouter, PlatformProviderTenants, Tokenizer],
-  exports: [PlatformProviderTenants, ProviderRouter],
+  providers: [Calls, KnownModels, ModelRouter, PlatformProviderTenants, Tokenizer],
+  exports: [PlatformProviderTenants, ModelRouter],
 })
-export class LlmModule {}
+export class LlmModule {
+  constructor(dialects: Dialects) {
+    dialects.register(OPENAI_DIALECT);
+  }
+}

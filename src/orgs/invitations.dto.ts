@@ -29,7 +29,7 @@ export type RevokeInvitationRequest = z.output<typeof revokeInvitationRequest>;
 export const acceptInvitationRequest = z.strictObject({ token: text(1, 200) });
 export type AcceptInvitationRequest = z.output<typeof acceptInvitationRequest>;
 
-export const invitationView = z.object({
+const invitationView = z.object({
   id: z.string(),
   email: z.string(),
   role: z.enum(ROLES),

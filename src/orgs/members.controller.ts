@@ -1,7 +1,14 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Access, CurrentPrincipal, type DashboardUserPrincipal } from '../identity/index.js';
-import { Answers, type PageRequest, PlatformBody, SpeaksDialect, pageRequest } from '../platform/http/index.js';
+import {
+  Answers,
+  type PageRequest,
+  PlatformBody,
+  PLATFORM_DIALECT,
+  SpeaksDialect,
+  pageRequest,
+} from '../platform/http/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
 import {
   listMembersResponse,
@@ -17,7 +24,7 @@ import { empty } from './orgs.dto.js';
 import { MANAGERS } from './roles.js';
 
 @ApiTags('Members')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/orgs')
 export class MembersController {
   constructor(private readonly members: MembersService) {}

@@ -2,7 +2,14 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type AccountPrincipal, type DashboardUserPrincipal } from '../identity/index.js';
-import { Answers, type PageRequest, PlatformBody, SpeaksDialect, pageRequest } from '../platform/http/index.js';
+import {
+  Answers,
+  type PageRequest,
+  PlatformBody,
+  PLATFORM_DIALECT,
+  SpeaksDialect,
+  pageRequest,
+} from '../platform/http/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import {
@@ -23,7 +30,7 @@ import { viewOrg } from './orgs.view.js';
 import { MANAGERS } from './roles.js';
 
 @ApiTags('Orgs')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/orgs')
 export class OrgsController {
   constructor(private readonly orgs: OrgsService) {}

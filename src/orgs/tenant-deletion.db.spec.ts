@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../platform/crypto/index.js';
 import { RecordingClaimsWriter } from '../../test/support/claims.js';
 import { eventually, watch } from '../../test/support/eventually.js';
 import { endingOf } from '../../test/support/faults.js';
@@ -7,6 +7,9 @@ import { connectionTo, onDatabase, rowsOf, seedTenant, type SeededTenant } from 
 import { dashboardUser, seedMembers, startTenancy, type Tenancy } from '../../test/support/tenancy.js';
 import { rowsWith, tenantTables } from '../../test/support/tenant-remains.js';
 import type { Role } from '../identity/index.js';
+
+const SETTLE =
+  "SELECT settle_usage(ARRAY[($1::uuid, $2::text, 'COMPLETED', 200, 1, 1, 0, 1, 1, false, 1)::usage_settlement])";
 
 let test: TestDatabase;
 let acme: SeededTenant;
@@ -67,15 +70,15 @@ async function furnish(tenantId: string): Promise<void> {
     await client.query(
       `INSERT INTO usage_reports (id, tenant_id, human_id, key_id, type, micro_units, idempotency_key)
        VALUES ($1, $2, $3, $4, 'conversational_seconds', 1, 'k')`,
-      [randomUUID(), tenantId, `hum_${tenantId}`, keyId],
+      [uuidV7(), tenantId, `hum_${tenantId}`, keyId],
     );
-    const lease = randomUUID();
-    await client.query('INSERT INTO process_leases (id) VALUES ($1)', [lease]);
+    const lease = uuidV7();
+    await client.query("INSERT INTO process_leases (id, term) VALUES ($1, '1 minute')", [lease]);
     await client.query(
       `INSERT INTO usage_records (id, tenant_id, key_id, human_id, request_id, provider, model, streamed,
                                   reserved_input_tokens, reserved_output_tokens, lease_id)
        VALUES ($1, $2, $3, $4, 'req', 'openai', 'm', false, 10, 20, $5)`,
-      [randomUUID(), tenantId, keyId, `hum_${tenantId}`, lease],
+      [uuidV7(), tenantId, keyId, `hum_${tenantId}`, lease],
     );
     for (const [action, of, type, id] of [
       ['key.created', tenantId, 'key', keyId],
@@ -84,7 +87,7 @@ async function furnish(tenantId: string): Promise<void> {
       await client.query(
         `INSERT INTO audit_events (id, org_id, tenant_id, action, actor_type, actor_id, resource_type, resource_id, address)
          VALUES ($1, $2, $3, $4, 'user', 'somebody', $5, $6, '192.0.2.7')`,
-        [randomUUID(), orgId, of, action, type, id],
+        [uuidV7(), orgId, of, action, type, id],
       );
     }
     await client.query(
@@ -188,7 +191,7 @@ describe('a tenant that is deleted', () => {
     const staging = await create('Staging');
     await furnish(staging);
     const [{ id: leaseId }] = (await sql<{ id: string }>('SELECT id FROM process_leases')) as [{ id: string }];
-    const [reserved, swept] = [randomUUID(), randomUUID()];
+    const [reserved, swept] = [uuidV7(), uuidV7()];
     await sql(
       `INSERT INTO usage_records (id, tenant_id, request_id, provider, model, streamed, reserved_input_tokens,
                                   reserved_output_tokens, lease_id, state)
@@ -199,23 +202,23 @@ describe('a tenant that is deleted', () => {
     const under: { name: string; text: string; values: unknown[] }[] = [
       {
         name: 'a reservation',
-        text: "SELECT * FROM reserve_usage($1, $2, $3, '{key}', '{NULL}', '{ada}', '{req}', '{openai}', '{m}', '{f}', '{1}', '{1}', '{1}', '{1}', '{1}', '{f}', '{/v1}', '{a}')",
-        values: [leaseId, [randomUUID()], [staging]],
+        text: "SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, 'key', NULL, 'ada', 'req', 'openai', 'm', false, 1, 1, 1, 1, 1, false, '/v1', 'a')::usage_reservation])",
+        values: [leaseId, uuidV7(), staging],
       },
       {
         name: 'a settlement',
-        text: "SELECT settle_usage($1, '{COMPLETED}', '{200}', '{1}', '{1}', '{f}', '{1}', '{1}', '{0}', '{1}')",
-        values: [[reserved]],
+        text: SETTLE,
+        values: [reserved, staging],
       },
       {
         name: 'a correction of a swept call',
-        text: "SELECT settle_usage($1, '{COMPLETED}', '{200}', '{1}', '{1}', '{f}', '{1}', '{1}', '{0}', '{1}')",
-        values: [[swept]],
+        text: SETTLE,
+        values: [swept, staging],
       },
       {
         name: 'a row of the audit log',
         text: "SELECT record_impersonation($1, $2, 'key', 'ada', '/v1', 'req', 'a')",
-        values: [randomUUID(), staging],
+        values: [uuidV7(), staging],
       },
       {
         name: 'a claim of an Idempotency-Key',
@@ -231,9 +234,9 @@ describe('a tenant that is deleted', () => {
       await Promise.all([deleting, ...others].map((client) => client.connect()));
       await deleting.query('BEGIN');
       await deleting.query("SELECT set_config('app.tenant_id', $1, true)", [acme.tenantId]);
-      expect(
-        (await deleting.query("SELECT delete_tenant($1, 'Staging', $2) AS r", [staging, randomUUID()])).rows,
-      ).toEqual([{ r: 'deleted' }]);
+      expect((await deleting.query("SELECT delete_tenant($1, 'Staging', $2) AS r", [staging, uuidV7()])).rows).toEqual([
+        { r: 'deleted' },
+      ]);
       const running = under.map(({ text, values }, index) => watch(others[index]!.query(text, values)));
       await eventually(async () => {
         const [waiting] = await sql<{ n: number }>(

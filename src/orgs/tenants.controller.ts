@@ -2,7 +2,14 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type DashboardUserPrincipal } from '../identity/index.js';
-import { Answers, type PageRequest, PlatformBody, SpeaksDialect, pageRequest } from '../platform/http/index.js';
+import {
+  Answers,
+  type PageRequest,
+  PlatformBody,
+  PLATFORM_DIALECT,
+  SpeaksDialect,
+  pageRequest,
+} from '../platform/http/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import { empty } from './orgs.dto.js';
@@ -25,7 +32,7 @@ import { TenantsService } from './tenants.service.js';
 import { viewTenant } from './tenants.view.js';
 
 @ApiTags('Tenants')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/tenants')
 export class TenantsController {
   constructor(private readonly tenants: TenantsService) {}

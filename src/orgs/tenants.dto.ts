@@ -1,13 +1,22 @@
 import { z } from 'zod';
 import { dateTime, id, membershipView, name, notice, typedName } from './orgs.dto.js';
-import { usageLimits, usageLimitView } from '../limits/index.js';
+import { defaultOutputTokens, usageLimits, usageLimitView } from '../limits/index.js';
 
 const defaultLimits = usageLimits.meta({
   description:
     'What a human may use at first who comes by no key with limits of its own; a type that is not named is unlimited.',
 });
 
-export const createTenantRequest = z.strictObject({ name, defaultLimits: defaultLimits.optional() });
+const defaultOutput = defaultOutputTokens.meta({
+  description:
+    "Output that a call under a budget is given where its caller names no limit, for each choice, and its key has no default; 0: the service's.",
+});
+
+export const createTenantRequest = z.strictObject({
+  name,
+  defaultLimits: defaultLimits.optional(),
+  defaultOutputTokens: defaultOutput.optional(),
+});
 export type CreateTenantRequest = z.output<typeof createTenantRequest>;
 
 export const tenantIdRequest = z.strictObject({ tenantId: id });
@@ -17,6 +26,7 @@ export const updateTenantRequest = z.strictObject({
   tenantId: id,
   name: name.optional(),
   defaultLimits: defaultLimits.optional(),
+  defaultOutputTokens: defaultOutput.optional(),
 });
 export type UpdateTenantRequest = z.output<typeof updateTenantRequest>;
 
@@ -31,6 +41,7 @@ const tenantView = z.object({
   name: z.string(),
   createdAt: dateTime,
   defaultLimits: z.array(usageLimitView),
+  defaultOutputTokens: z.number().optional().meta({ description: "Absent: the service's." }),
   current: z.boolean().meta({ description: 'Whether your token is for this one.' }),
 });
 export const createTenantResponse = z.object({ tenant: tenantView, notice });

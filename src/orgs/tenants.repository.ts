@@ -5,7 +5,13 @@ import { olderThan, type Cursor } from '../platform/http/index.js';
 import type { OrgTransaction } from './org-transactions.js';
 import type { StoredLimit } from '../limits/index.js';
 
-const COLUMNS = { id: true, name: true, createdAt: true, defaultLimits: true } as const satisfies Prisma.TenantSelect;
+const COLUMNS = {
+  id: true,
+  name: true,
+  createdAt: true,
+  defaultLimits: true,
+  defaultOutputTokens: true,
+} as const satisfies Prisma.TenantSelect;
 
 export type TenantRecord = Prisma.TenantGetPayload<{ select: typeof COLUMNS }>;
 
@@ -13,6 +19,8 @@ export interface TenantChanges {
   readonly name?: string | undefined;
   /** Empty: nothing limits humans at first. */
   readonly defaultLimits?: readonly StoredLimit[] | undefined;
+  /** 0: the service's. */
+  readonly defaultOutputTokens?: number | undefined;
 }
 
 export interface SwitchedTenant {
@@ -92,9 +100,10 @@ export class TenantsRepository {
   }
 }
 
-function toData({ name, defaultLimits }: TenantChanges) {
+function toData({ name, defaultLimits, defaultOutputTokens }: TenantChanges) {
   return {
     ...(name === undefined ? {} : { name }),
+    ...(defaultOutputTokens === undefined ? {} : { defaultOutputTokens: defaultOutputTokens || null }),
     ...(defaultLimits === undefined
       ? {}
       : { defaultLimits: defaultLimits.length === 0 ? Prisma.DbNull : defaultLimits.map((limit) => ({ ...limit })) }),

@@ -3,12 +3,14 @@ import type { TenantRecord } from './tenants.repository.js';
 import { viewLimits } from '../limits/index.js';
 
 /** A tenant as somebody sees it whose token is for `currentTenantId`. */
-export function viewTenant({ id, name, createdAt, defaultLimits }: TenantRecord, currentTenantId: string): object {
+export function viewTenant(tenant: TenantRecord, currentTenantId: string): object {
+  const { id, name, createdAt, defaultLimits, defaultOutputTokens } = tenant;
   return {
     id,
     name,
     createdAt: formatTimestamp(createdAt),
     defaultLimits: viewLimits(defaultLimits),
+    ...(defaultOutputTokens === null ? {} : { defaultOutputTokens }),
     current: id === currentTenantId,
   };
 }

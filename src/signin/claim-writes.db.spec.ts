@@ -1,16 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { jest } from '@jest/globals';
 import { RecordingClaimsWriter } from '../../test/support/claims.js';
 import { eventually, pause } from '../../test/support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { rowsOf, seedTenant } from '../../test/support/sql.js';
 import { testSettings } from '../../test/support/settings.js';
 import { Database } from '../platform/database/index.js';
+import { Jobs } from '../platform/jobs/index.js';
 import { ClaimWrites } from './claim-writes.js';
 import { ClaimWritesRepository, type QueuedClaims } from './claim-writes.repository.js';
 import { UnknownUserError } from './claims-writer.js';
-
-const POLL_EVERY_MS = 5000;
 
 let test: TestDatabase;
 let userId: string;
@@ -23,34 +21,19 @@ beforeEach(async () => {
   test = await createTestDatabase();
   userId = (await seedTenant(test.superuserUrl)).ownerId;
   issuer = new RecordingClaimsWriter();
-  // The outbox polls by an interval; all other timers, the drivers' among them, stay real.
-  jest.useFakeTimers({
-    doNotFake: [
-      'setTimeout',
-      'clearTimeout',
-      'setImmediate',
-      'clearImmediate',
-      'nextTick',
-      'queueMicrotask',
-      'Date',
-      'performance',
-      'hrtime',
-    ],
-  });
   databases = [0, 1].map(() => new Database(testSettings({ databaseUrl: test.ownerUrl })));
   repositories = databases.map((database) => new ClaimWritesRepository(database));
-  outboxes = repositories.map((repository) => new ClaimWrites(repository, issuer));
+  outboxes = repositories.map((repository) => new ClaimWrites(repository, issuer, new Jobs()));
 });
 
 afterEach(async () => {
-  for (const outbox of outboxes) await outbox.beforeApplicationShutdown();
-  jest.useRealTimers();
+  for (const outbox of outboxes) await outbox.polling.stop();
   await Promise.all(databases.map((database) => database.close()));
   await test.drop();
 });
 
-const start = (): void => outboxes.forEach((outbox) => outbox.onApplicationBootstrap());
-const poll = (): void => jest.advanceTimersByTime(POLL_EVERY_MS);
+/** As when the time of each has come. */
+const poll = (): void => outboxes.forEach((outbox) => outbox.polling.wake());
 
 async function queue(count = 1): Promise<void> {
   for (let i = 0; i < count; i += 1) {
@@ -73,7 +56,6 @@ const left = (): Promise<{ attempts: number; waits_s: number }[]> =>
 it('claims are tried until the issuer takes them, and then no row is left', async () => {
   issuer.act = () => Promise.reject(new Error('away'));
   await queue();
-  start();
   for (let attempt = 1; attempt <= 3; attempt += 1) {
     await makeDue();
     poll();
@@ -90,7 +72,6 @@ it('claims are tried until the issuer takes them, and then no row is left', asyn
 it('a write that fails waits longer each time, up to an hour, and is not tried sooner', async () => {
   issuer.act = () => Promise.reject(new Error('away'));
   await queue();
-  start();
   const waits: number[] = [];
   for (let attempt = 1; attempt <= 14; attempt += 1) {
     await makeDue();
@@ -109,7 +90,6 @@ it('a write that fails waits longer each time, up to an hour, and is not tried s
 it('one write that fails holds up no other', async () => {
   issuer.act = () => (issuer.tries === 2 ? Promise.reject(new Error('away')) : Promise.resolve());
   await queue(5);
-  start();
   poll();
   await eventually(async () => (await left()).length === 1);
   expect(issuer.written).toHaveLength(4);
@@ -118,7 +98,6 @@ it('one write that fails holds up no other', async () => {
 it('a user whom the issuer does not have gets no claims, and is not tried again', async () => {
   issuer.act = () => Promise.reject(new UnknownUserError());
   await queue();
-  start();
   poll();
   await eventually(async () => (await left()).length === 0);
   expect(issuer.tries).toBe(1);
@@ -127,7 +106,6 @@ it('a user whom the issuer does not have gets no claims, and is not tried again'
 it('replicas that poll at once never make the same try twice', async () => {
   issuer.act = () => Promise.reject(new Error('away'));
   await queue(30);
-  start();
   poll();
   await eventually(async () => (await left()).every(({ attempts }) => attempts === 1) && issuer.tries === 30);
   await pause(50);
@@ -137,7 +115,6 @@ it('replicas that poll at once never make the same try twice', async () => {
 it('an outbox that can not be read is read again, and nothing ends by it', async () => {
   await queue();
   await databases[0]!.close();
-  start();
   poll();
   await eventually(async () => (await left()).length === 0);
   poll();
@@ -149,10 +126,9 @@ it('a service that stops finishes the write that it is at', async () => {
   let release: () => void = () => undefined;
   issuer.act = () => new Promise((resolve) => (release = resolve));
   await queue();
-  start();
   poll();
   await eventually(() => issuer.tries === 1);
-  const stopping = Promise.all(outboxes.map((outbox) => outbox.beforeApplicationShutdown()));
+  const stopping = Promise.all(outboxes.map((outbox) => outbox.polling.stop()));
   release();
   await stopping;
   expect(await left()).toEqual([]);
@@ -230,14 +206,13 @@ describe('what a user is to have now', () => {
     await queueNow();
     await makeDue();
     const release = hang();
-    outboxes[0]!.onApplicationBootstrap();
-    poll();
+    outboxes[0]!.polling.wake();
     await eventually(() => issuer.tries === 1);
     await setRole('viewer');
     await outboxes[0]!.writeNow(await queueNow());
     release();
     await eventually(() => issuer.written.length === 2);
-    await outboxes[0]!.beforeApplicationShutdown();
+    await outboxes[0]!.polling.stop();
     expect(issuer.written.map(([user, claims]) => [user, claims?.role])).toEqual([
       [userId, 'viewer'],
       ['another', undefined],

@@ -1,4 +1,5 @@
-import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Jobs, type RepeatingJob } from '../platform/jobs/index.js';
 import { logger } from '../platform/logging/index.js';
 import { ClaimWritesRepository, type QueuedClaims } from './claim-writes.repository.js';
 import { ClaimsWriter, UnknownUserError } from './claims-writer.js';
@@ -18,28 +19,22 @@ const NOW_WITHIN_MS = 3000;
  * after it, as may one that the writer gave up waiting for; nothing tells, and the next change sets it right.
  */
 @Injectable()
-export class ClaimWrites implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-  private polling: Promise<void> | null = null;
+export class ClaimWrites {
+  /** Reads the outbox. */
+  readonly polling: RepeatingJob;
   /** The last write of each user that has one waiting or under way. */
   private readonly lastByUser = new Map<string, Promise<void>>();
 
   constructor(
     private readonly repository: ClaimWritesRepository,
     private readonly writer: ClaimsWriter,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.polling ??= this.poll().finally(() => {
-        this.polling = null;
-      });
-    }, POLL_EVERY_MS);
-  }
-
-  async beforeApplicationShutdown(): Promise<void> {
-    if (this.timer !== null) clearInterval(this.timer);
-    await this.polling;
+    jobs: Jobs,
+  ) {
+    this.polling = jobs.repeat({
+      failure: 'The outbox of claims could not be read.',
+      everyMs: POLL_EVERY_MS,
+      run: () => this.poll(),
+    });
   }
 
   /**
@@ -57,11 +52,7 @@ export class ClaimWrites implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   private async poll(): Promise<void> {
-    try {
-      for (const queued of await this.repository.take(BATCH)) await this.write(queued, queued.attempts);
-    } catch (error) {
-      logger.warn({ err: error }, 'The outbox of claims could not be read.');
-    }
+    for (const queued of await this.repository.take(BATCH)) await this.write(queued, queued.attempts);
   }
 
   /** Waits for the writes of the same user before it. Never rejects. */

@@ -16,7 +16,8 @@ export class UnknownUserError extends Error {
 export abstract class ClaimsWriter {
   /**
    * Sets our two claims and leaves all others as they are; null takes ours away. Setting the same again is harmless, so
-   * that a write of unknown outcome can be repeated.
+   * that a write of unknown outcome can be repeated. The caller (ClaimWrites) waits for one write of a user before it
+   * begins the next.
    *
    * @throws UnknownUserError; any other error may pass
    */

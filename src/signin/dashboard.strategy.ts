@@ -47,7 +47,7 @@ const MAX_EMAIL_LENGTH = 320;
  * A role comes from our membership row, never from a claim: whoever can write claims gains nothing by it. A signature
  * says nothing about today: whether the person may still sign in, the issuer is asked (AccountCheck).
  */
-export class DashboardStrategy extends PassportStrategy(Strategy) {
+class DashboardStrategy extends PassportStrategy(Strategy) {
   constructor(
     private readonly issuer: DashboardIssuer,
     private readonly memberships: MembershipDirectory,

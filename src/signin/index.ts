@@ -8,5 +8,5 @@ export { FirebaseAdmin, type FirebaseAdminOptions } from './firebase/firebase-ad
 export { FirebaseAdminModule } from './firebase/firebase-admin.module.js';
 export { FirebaseClaimsWriter } from './firebase/firebase-claims-writer.js';
 export { firebaseIssuer } from './firebase/firebase-issuer.js';
-export { MembershipDirectory, type Membership } from './membership-directory.js';
+export { MembershipDirectory } from './membership-directory.js';
 export { SigninModule } from './signin.module.js';

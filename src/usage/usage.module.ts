@@ -1,7 +1,9 @@
 import { Module } from '@nestjs/common';
 import { HumansModule } from '../humans/index.js';
 import { Allowances } from '../limits/index.js';
+import { Dialects, OPENAI_DIALECT } from '../platform/http/index.js';
 import { HumanAllowances } from './ledger/human-allowances.js';
+import { LedgerPartitions } from './ledger/ledger-partitions.js';
 import { ProcessLease } from './ledger/process-lease.js';
 import { UsageLedger } from './ledger/usage-ledger.js';
 import { UsageQueryController } from './query/usage-query.controller.js';
@@ -23,6 +25,7 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
   controllers: [UsageQueryController, UsageReportsController, UsageTokensController, OlderUsageTokensController],
   providers: [
     { provide: Allowances, useClass: HumanAllowances },
+    LedgerPartitions,
     ProcessLease,
     UsageLedger,
     UsageQueryRepository,
@@ -38,4 +41,8 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
   ],
   exports: [Allowances, UsageLedger],
 })
-export class UsageModule {}
+export class UsageModule {
+  constructor(dialects: Dialects) {
+    dialects.register(OPENAI_DIALECT);
+  }
+}

@@ -1,6 +1,7 @@
-import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { Drain } from '../platform/http/index.js';
+import { Jobs, type RepeatingJob } from '../platform/jobs/index.js';
 import { logger } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { DeliveryAttempts } from './delivery-attempts.js';
@@ -19,15 +20,11 @@ const CLAIM_TIMEOUTS = 3;
  * sent is what is true now: a human who was erased a moment ago is not named.
  */
 @Injectable()
-export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class DeliveryWorker implements BeforeApplicationShutdown {
   /** By delivery. */
   private readonly underWay = new Map<string, { readonly endpointId: string; readonly done: Promise<void> }>();
-  private timer: NodeJS.Timeout | null = null;
-  private claiming: Promise<void> | null = null;
-  private again = false;
-  private stopped = false;
+  private readonly claiming: RepeatingJob;
   private servedLast = '';
-  private queueIsDown = false;
 
   constructor(
     private readonly queue: DeliveryQueueRepository,
@@ -35,52 +32,32 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
     private readonly drain: Drain,
     private readonly metrics: Metrics,
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => this.wake(), this.settings.webhookPollMs);
+    jobs: Jobs,
+  ) {
+    this.claiming = jobs.repeat({
+      failure: 'The queue of webhook deliveries could not be read.',
+      everyMs: settings.webhookPollMs,
+      run: () => this.claim(),
+    });
   }
 
   /** Claims no more, and lets what is under way end. */
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    if (this.timer !== null) clearInterval(this.timer);
-    await this.claiming;
+    await this.claiming.stop();
     await Promise.all([...this.underWay.values()].map(({ done }) => done));
-  }
-
-  private wake(): void {
-    this.again = true;
-    this.claiming ??= this.claimWhileThereIsMore().finally(() => {
-      this.claiming = null;
-    });
-  }
-
-  private async claimWhileThereIsMore(): Promise<void> {
-    while (this.again && !this.stopped && !this.drain.isDraining) {
-      this.again = false;
-      await this.claim();
-    }
   }
 
   private async claim(): Promise<void> {
     const limit = this.settings.webhookConcurrency - this.underWay.size;
-    if (limit <= 0) return;
-    try {
-      const claimed = await this.queue.claim({
-        limit,
-        busy: [...this.underWay.values()].map(({ endpointId }) => endpointId),
-        perEndpoint: PER_ENDPOINT,
-        after: this.servedLast,
-        termMs: this.settings.webhookTimeoutMs * CLAIM_TIMEOUTS,
-      });
-      this.queueIsDown = false;
-      for (const delivery of claimed) this.begin(delivery);
-    } catch (error) {
-      // Once for each outage, not once for each poll.
-      if (!this.queueIsDown) logger.warn({ err: error }, 'The queue of webhook deliveries could not be read.');
-      this.queueIsDown = true;
-    }
+    if (limit <= 0 || this.drain.isDraining) return;
+    const claimed = await this.queue.claim({
+      limit,
+      busy: [...this.underWay.values()].map(({ endpointId }) => endpointId),
+      perEndpoint: PER_ENDPOINT,
+      after: this.servedLast,
+      termMs: this.settings.webhookTimeoutMs * CLAIM_TIMEOUTS,
+    });
+    for (const delivery of claimed) this.begin(delivery);
   }
 
   private begin(delivery: ClaimedDelivery): void {
@@ -94,7 +71,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
       .finally(() => {
         this.underWay.delete(id);
         // There was something to do: there may be more.
-        if (!this.stopped) this.wake();
+        this.claiming.wake();
       });
     this.underWay.set(id, { endpointId, done });
   }

@@ -2,6 +2,7 @@
 export const EVENT_TYPES = [
   'usage.tracked',
   'usage.limit_exceeded',
+  'usage.threshold_reached',
   'usage.token_revoked',
   'run.completed',
   'run.failed',

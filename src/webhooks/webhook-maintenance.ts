@@ -1,6 +1,7 @@
-import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { EnvelopeError } from '../platform/crypto/index.js';
+import { Jobs } from '../platform/jobs/index.js';
 import { logger } from '../platform/logging/index.js';
 import { DeliveryQueueRepository } from './delivery-queue.repository.js';
 import { WebhookSecrets } from './webhook-secrets.js';
@@ -13,46 +14,33 @@ const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
  * not, so that an operator knows when an older one may go.
  */
 @Injectable()
-export class WebhookMaintenance implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-  private running: Promise<void> | null = null;
-  private stopped = false;
-
+export class WebhookMaintenance {
   constructor(
     private readonly queue: DeliveryQueueRepository,
     private readonly secrets: WebhookSecrets,
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.wake();
-    this.timer = setInterval(() => this.wake(), this.settings.webhookPruneSeconds * 1000);
+    jobs: Jobs,
+  ) {
+    jobs.repeat({
+      failure: 'Webhooks could not be tidied up.',
+      everyMs: settings.webhookPruneSeconds * 1000,
+      atOnce: true,
+      run: (stopping) => this.tidy(stopping),
+    });
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    if (this.timer !== null) clearInterval(this.timer);
-    await this.running;
-  }
-
-  private wake(): void {
-    this.running ??= this.run()
-      .catch((error: unknown) => logger.warn({ err: error }, 'Webhooks could not be tidied up.'))
-      .finally(() => {
-        this.running = null;
-      });
-  }
-
-  private async run(): Promise<void> {
-    await this.rewrapSecrets();
+  private async tidy(stopping: AbortSignal): Promise<void> {
+    await this.rewrapSecrets(stopping);
     let pruned = BATCH;
-    while (pruned === BATCH && !this.stopped) pruned = await this.queue.prune(this.settings.webhookKeepSeconds, BATCH);
+    while (pruned === BATCH && !stopping.aborted) {
+      pruned = await this.queue.prune(this.settings.webhookKeepSeconds, BATCH);
+    }
   }
 
-  private async rewrapSecrets(): Promise<void> {
+  private async rewrapSecrets(stopping: AbortSignal): Promise<void> {
     const version = this.secrets.newestKeyVersion;
     let after = BEFORE_ALL;
-    while (!this.stopped) {
+    while (!stopping.aborted) {
       const batch = await this.queue.findToRewrap(version, after, BATCH);
       for (const stored of batch) {
         const rewrapped = this.rewrapped(stored.tenantId, stored);

@@ -1,5 +1,6 @@
 /** What the functions of the queue promise, without a service. */
 import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../platform/crypto/index.js';
 import { eventually, watch } from '../../test/support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { connectionTo, onDatabase, rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';
@@ -46,7 +47,7 @@ interface RecordWishes {
 
 async function record({ tenantId }: SeededTenant, wishes: RecordWishes = {}): Promise<string> {
   const { input = 0, output = 0, requests = 0, costPicoUsd = null, humanId = null } = wishes;
-  const id = randomUUID();
+  const id = uuidV7();
   await sql(
     `INSERT INTO usage_records (id, tenant_id, human_id, request_id, provider, model, streamed, reserved_input_tokens,
                                 reserved_output_tokens, input_tokens, output_tokens, requests, cost_pico_usd, lease_id)

@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal } from '../identity/index.js';
-import { Answers, PlatformBody, SpeaksDialect } from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import {
   createEndpointRequest,
@@ -32,11 +32,11 @@ import { viewDelivery, viewEndpoint } from './webhooks.view.js';
 
 const READS = { dashboardUser: { scope: 'webhooks:read' }, secretKey: { scope: 'webhooks:read' } } as const;
 const WRITES = { dashboardUser: { scope: 'webhooks:write' }, secretKey: { scope: 'webhooks:write' } } as const;
-const MANAGERS = ['dashboardUser', 'secretKey'] as const;
+const KINDS = ['dashboardUser', 'secretKey'] as const;
 
 /** A tenant's webhooks; never as a human, whose business where the tenant's events go is not. */
 @ApiTags('Webhooks')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/webhooks')
 export class WebhooksController {
   constructor(private readonly webhooks: WebhooksService) {}
@@ -47,7 +47,7 @@ export class WebhooksController {
   @Access(WRITES)
   @Answers(createEndpointResponse)
   async create(
-    @CurrentPrincipal(MANAGERS) principal: WebhookManager,
+    @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(createEndpointRequest) request: CreateEndpointRequest,
     @IdempotencyKey() idempotencyKey: string | null,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -61,7 +61,7 @@ export class WebhooksController {
   @Access(READS)
   @Answers(listEndpointsResponse)
   async list(
-    @CurrentPrincipal(MANAGERS) principal: WebhookManager,
+    @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(listEndpointsRequest) request: ListEndpointsRequest,
   ): Promise<object> {
     const { records, nextPageToken } = await this.webhooks.list(principal, request);
@@ -74,7 +74,7 @@ export class WebhooksController {
   @Access(READS)
   @Answers(endpointResponse)
   async get(
-    @CurrentPrincipal(MANAGERS) principal: WebhookManager,
+    @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(endpointIdRequest) { endpointId }: EndpointIdRequest,
   ): Promise<object> {
     return { endpoint: viewEndpoint(await this.webhooks.get(principal, endpointId)) };
@@ -89,7 +89,7 @@ export class WebhooksController {
   @Access(WRITES)
   @Answers(endpointResponse)
   async update(
-    @CurrentPrincipal(MANAGERS) principal: WebhookManager,
+    @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(updateEndpointRequest) request: UpdateEndpointRequest,
   ): Promise<object> {
     return { endpoint: viewEndpoint(await this.webhooks.update(principal, request)) };
@@ -101,7 +101,7 @@ export class WebhooksController {
   @Access(WRITES)
   @Answers(deleteEndpointResponse)
   async delete(
-    @CurrentPrincipal(MANAGERS) principal: WebhookManager,
+    @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(endpointIdRequest) { endpointId }: EndpointIdRequest,
   ): Promise<object> {
     await this.webhooks.delete(principal, endpointId);
@@ -117,7 +117,7 @@ export class WebhooksController {
   @Access(WRITES)
   @Answers(rotateSecretResponse)
   async rotateSecret(
-    @CurrentPrincipal(MANAGERS) principal: WebhookManager,
+    @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(rotateSecretRequest) request: RotateSecretRequest,
     @IdempotencyKey() idempotencyKey: string | null,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -131,7 +131,7 @@ export class WebhooksController {
   @Access(READS)
   @Answers(listDeliveriesResponse)
   async listDeliveries(
-    @CurrentPrincipal(MANAGERS) principal: WebhookManager,
+    @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(listDeliveriesRequest) request: ListDeliveriesRequest,
   ): Promise<object> {
     const { records, nextPageToken } = await this.webhooks.listDeliveries(principal, request);
@@ -144,7 +144,7 @@ export class WebhooksController {
   @Access(WRITES)
   @Answers(deliveryResponse)
   async redeliver(
-    @CurrentPrincipal(MANAGERS) principal: WebhookManager,
+    @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(redeliverRequest) { deliveryId }: RedeliverRequest,
     @IdempotencyKey() idempotencyKey: string | null,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -158,7 +158,7 @@ export class WebhooksController {
   @Access(WRITES)
   @Answers(deliveryResponse)
   async test(
-    @CurrentPrincipal(MANAGERS) principal: WebhookManager,
+    @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(endpointIdRequest) { endpointId }: EndpointIdRequest,
     @IdempotencyKey() idempotencyKey: string | null,
     @Res({ passthrough: true }) reply: FastifyReply,

@@ -67,7 +67,7 @@ export type RedeliverRequest = z.output<typeof redeliverRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
 
-export const endpointView = z.object({
+const endpointView = z.object({
   endpointId: z.string(),
   url: z.string(),
   description: z.string(),
@@ -84,7 +84,7 @@ export const endpointView = z.object({
 });
 export type EndpointView = z.output<typeof endpointView>;
 
-export const deliveryView = z.object({
+const deliveryView = z.object({
   deliveryId: z.string(),
   endpointId: z.string(),
   eventId: z.string().meta({ description: 'The `webhook-id` that the receiver sees.' }),

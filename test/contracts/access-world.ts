@@ -329,6 +329,14 @@ async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIss
     issuer: oidcConfig.issuer,
     human: await humanOf(client, org, `kept-in-${org.orgId}`),
     spareHuman: () => humanOf(client, org, `spare-${randomUUID()}`),
+    spareBudgetId: async () => {
+      const { budget } = await client.asUser<{ budget: { budgetId: string } }>(
+        { user: org.user, tenant: org.tenantId },
+        'budgets/set',
+        { holder: { gatewayId: `spare-${randomUUID()}` }, type: 'request_cnt', period: 'MONTH', limit: 1 },
+      );
+      return budget.budgetId;
+    },
     spareTenantId: async () => {
       const id = `spare-${randomUUID()}`;
       await client.sql("INSERT INTO tenants (id, org_id, name) VALUES ($1, $2, 'Spare')", [id, org.orgId]);

@@ -1,6 +1,6 @@
 /** Every kind of credential that the matrix presents, and which of them are refused wherever credentials are looked at. */
 
-/** Wrong in themselves, or refused by every route that looks at credentials; contract section 1, "Rules". */
+/** Wrong in themselves, or refused by every route that looks at credentials. */
 export const REFUSED = {
   // Anything that no verifier knows: 401.
   'a key that nobody has': 401,
@@ -70,7 +70,7 @@ export const REFUSED = {
 } as const;
 
 /** Good credentials, or none at all: what they get is each route's to say. */
-export const RECOGNISED = [
+const RECOGNISED = [
   'nothing',
   'a key with every scope',
   'a key with chat:write alone',
@@ -110,7 +110,7 @@ export const RECOGNISED = [
   'a viewer whose token says owner',
 ] as const;
 
-export type RefusedCredential = keyof typeof REFUSED;
+type RefusedCredential = keyof typeof REFUSED;
 export type RecognisedCredential = (typeof RECOGNISED)[number];
 export type Credential = RefusedCredential | RecognisedCredential;
 

@@ -1,23 +1,34 @@
 /**
- * Who gets what answer from which route: written by hand from the contract, never derived from the code under test. The
+ * Who gets what answer from which route: written by hand, never derived from the code under test. The
  * matrix (access.matrix.spec.ts) sends every cell over HTTP, and fails on a route that stands here and is not served, or
  * is served and does not stand here.
  *
- * A new route: add it below, one status for each credential, with the contract beside you. A new kind of credential: add
+ * A new route: add it below, one status for each credential. A new kind of credential: add
  * it to access.credentials.ts, and the compiler asks every route about it.
  */
 import { randomUUID } from 'node:crypto';
 import { CREDENTIALS, REFUSED, type Credential, type RecognisedCredential } from './access.credentials.js';
 
-export type Expected = Readonly<Record<Credential, number>>;
+type Expected = Readonly<Record<Credential, number>>;
+
+type ToldDialect = 'platform' | 'openai' | 'none';
+
+interface ConcreteRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: BodyOf;
+  /** Where it is not the route's. */
+  readonly dialect?: ToldDialect;
+}
 
 export interface RouteExpectation {
   /** The concrete requests that stand for the route: a path, and a body that is good where the caller is. */
-  readonly requests: readonly { readonly method: string; readonly path: string; readonly body?: BodyOf }[];
-  readonly dialect: 'platform' | 'openai' | 'none';
+  readonly requests: readonly ConcreteRequest[];
+  readonly dialect: ToldDialect;
   readonly expected: Expected;
   /** The field that names one of the caller's tenant's, or org's, resources, if there is one. */
-  readonly resource?: 'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId' | 'human';
+  readonly resource?:
+    'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId' | 'human' | 'budgetId';
 }
 
 /** What a body may speak of: things of the tenant that the credential belongs to. */
@@ -38,11 +49,12 @@ export interface Things {
   readonly endpointId: string;
   readonly deliveryId: string;
   spareEndpointId(): Promise<string>;
-  /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org, a human. */
+  /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org, a human, a budget. */
   spareTenantId(): Promise<string>;
   spareUserId(): Promise<string>;
   spareInvitationId(): Promise<string>;
   spareHuman(): Promise<string>;
+  spareBudgetId(): Promise<string>;
   /** The token of an invitation to an org of its own, for the address that every token of the matrix has. */
   invitationToken(): Promise<string>;
 }
@@ -167,9 +179,9 @@ const SERVERS = {
 /** Section 2, `audit/list`: "`audit:read`, owner, admin"; nobody reads it as a human. */
 const READING_AUDIT: Expected = { ...ADMINISTRATION, ...SERVERS };
 
-/** Section 2, `humans/…`: "`humans:*`, JWT"; `usage/query`: "`usage:read`, JWT"; viewers hold "every `…:read` but audit". */
+/** Section 2, `humans/…`: "`humans:*`, JWT"; `usage/query` and `budgets/list`: "`usage:read`, JWT"; viewers hold "every `…:read` but audit". */
 const READING_FOR_THE_TENANT: Expected = { ...ANY_MEMBER, ...SERVERS };
-/** `humans:write`, and `usage/report`: "`usage:write`"; of people, developers up. */
+/** `humans:write`, `usage/report` and `budgets/…`: "`usage:write`"; of people, developers up. */
 const WRITING_FOR_THE_TENANT: Expected = { ...MANAGING_KEYS, ...SERVERS };
 
 /** Sections 1 and 2: `webhooks/…` is for "`webhooks:*`, JWT"; a viewer reads; nobody comes as a human. */
@@ -320,6 +332,20 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   })),
   ...post('usage/query', READING_FOR_THE_TENANT, () => ({ groupBy: ['HUMAN', 'KEY'] })),
 
+  ...post('budgets/list', READING_FOR_THE_TENANT, () => ({})),
+  ...post('budgets/set', WRITING_FOR_THE_TENANT, () => ({
+    holder: { gatewayId: 'gw_matrix' },
+    type: 'request_cnt',
+    period: 'MONTH',
+    limit: '1000000',
+  })),
+  ...post(
+    'budgets/delete',
+    WRITING_FOR_THE_TENANT,
+    async (things) => ({ budgetId: await things.spareBudgetId() }),
+    'budgetId',
+  ),
+
   ...post('audit/list', READING_AUDIT, () => ({})),
 
   // A tenant has a few endpoints at most, and the matrix asks often: what is created is none that may be.
@@ -414,17 +440,6 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   'GET /openapi.json': { requests: [{ method: 'GET', path: '/openapi.json' }], dialect: 'none', expected: PUBLIC },
   'GET /openapi.yaml': { requests: [{ method: 'GET', path: '/openapi.yaml' }], dialect: 'none', expected: PUBLIC },
 
-  'ALL /v1': { requests: [{ method: 'GET', path: '/v1' }], dialect: 'openai', expected: NOTHING_THERE },
-  'ALL /v1/*': {
-    requests: [
-      { method: 'GET', path: '/v1/nothing' },
-      { method: 'GET', path: '/v1/chat/completions' },
-      { method: 'DELETE', path: '/v1/models/gpt-4o-mini' },
-      { method: 'POST', path: '/v1/usage/nothing/at/all', body: () => ({}) },
-    ],
-    dialect: 'openai',
-    expected: NOTHING_THERE,
-  },
   'ALL /': { requests: [{ method: 'GET', path: '/' }], dialect: 'platform', expected: NOTHING_THERE },
   'ALL /*': {
     requests: [
@@ -433,6 +448,11 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
       { method: 'POST', path: '/api/v1/api-keys/nothing', body: () => ({}) },
       { method: 'POST', path: '/health/live', body: () => ({}) },
       { method: 'GET', path: '/api/v1/%61pi-keys' },
+      { method: 'GET', path: '/v1', dialect: 'openai' },
+      { method: 'GET', path: '/v1/nothing', dialect: 'openai' },
+      { method: 'GET', path: '/v1/chat/completions', dialect: 'openai' },
+      { method: 'DELETE', path: '/v1/models/gpt-4o-mini', dialect: 'openai' },
+      { method: 'POST', path: '/v1/usage/nothing/at/all', body: () => ({}), dialect: 'openai' },
     ],
     dialect: 'platform',
     expected: NOTHING_THERE,

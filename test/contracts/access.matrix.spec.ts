@@ -1,6 +1,9 @@
 /** Every route × every kind of credential, over HTTP, against what access.expected.ts says by hand. */
+import type { OutgoingHttpHeaders } from 'node:http';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { declaredRoutes } from '../../src/app/assert-routes-declared.js';
+import { rowCounts } from '../http/ledger.js';
+import { eventually } from '../support/eventually.js';
 import { startService, type Answer, type TestService } from '../support/service.js';
 import { startUserIssuer, type UserIssuer } from '../support/oidc-issuer.js';
 import { CREDENTIALS, KEYS_RECOGNISED, type Credential } from './access.credentials.js';
@@ -49,34 +52,82 @@ describe('the table of expectations', () => {
   });
 });
 
+/** A request as one kind of credential sends it. All that must be made for it, is. */
+interface Cell {
+  readonly credential: Credential;
+  readonly request: RouteExpectation['requests'][number];
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: object | undefined;
+}
+
+async function cellsOf({ requests }: RouteExpectation, credentials: readonly Credential[]): Promise<Cell[]> {
+  const cells: Cell[] = [];
+  for (const request of requests) {
+    for (const credential of credentials) {
+      const headers = await world.headersOf(credential);
+      cells.push({ credential, request, headers, body: await request.body?.(world.thingsOf(credential)) });
+    }
+  }
+  return cells;
+}
+
+/** Sends each, and says in words what is wrong with its answer. */
+async function judge(cells: readonly Cell[], expectation: RouteExpectation): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const { credential, request, headers, body } of cells) {
+    const answer = await service.call(request.method, request.path, { headers, body });
+    const expected = expectation.expected[credential];
+    const cell = `${request.method} ${request.path}, ${credential}`;
+    if (answer.status !== expected) {
+      wrong.push(`${cell}: expected ${expected}, got ${answer.status} ${answer.text.slice(0, 200)}`);
+    } else {
+      wrong.push(
+        ...mistakesOf(answer, { ...expectation, ...request }, credential).map((mistake) => `${cell}: ${mistake}`),
+      );
+    }
+  }
+  return wrong;
+}
+
+/** Resolves once nothing that was asked for before is written any more. */
+const quiet = (): Promise<void> =>
+  eventually(async () => {
+    const rows = await service.sql(
+      "SELECT 1 FROM claim_writes UNION ALL SELECT 1 FROM usage_records WHERE state = 'RESERVED'",
+    );
+    return rows.length === 0;
+  });
+
 describe('each credential gets what the contract says', () => {
   it.each(Object.entries(ROUTES))('%s', async (_route, expectation) => {
-    const upstreamBefore = service.upstream.requests.length;
-    const wrong: string[] = [];
-    let completions = 0;
-    for (const request of expectation.requests) {
-      for (const credential of CREDENTIALS) {
-        const headers = await world.headersOf(credential);
-        const body = await request.body?.(world.thingsOf(credential));
-        const answer = await service.call(request.method, request.path, { headers, body });
-        const expected = expectation.expected[credential];
-        const cell = `${request.method} ${request.path}, ${credential}`;
-        if (answer.status !== expected) {
-          wrong.push(`${cell}: expected ${expected}, got ${answer.status} ${answer.text.slice(0, 200)}`);
-        } else {
-          wrong.push(...mistakesOf(answer, expectation, credential).map((mistake) => `${cell}: ${mistake}`));
-        }
-        if (expected === 200 && request.path === '/v1/chat/completions') completions += 1;
-      }
-    }
-    expect(wrong).toEqual([]);
-    // Whoever was refused cost nothing.
-    expect(service.upstream.requests.length - upstreamBefore).toBe(completions);
+    // By who the caller is; what is refused for its content comes with the admitted.
+    const isRefused = (credential: Credential): boolean => [401, 403].includes(expectation.expected[credential]);
+    const refused = await cellsOf(expectation, CREDENTIALS.filter(isRefused));
+    await quiet();
+    const [rows, upstream] = [await rowCounts(service), service.upstream.requests.length];
+    expect(await judge(refused, expectation)).toEqual([]);
+    // A refusal writes nothing, and sends nothing on.
+    expect(await rowCounts(service)).toEqual(rows);
+    expect(service.upstream.requests.length).toBe(upstream);
+
+    const admitted = await cellsOf(
+      expectation,
+      CREDENTIALS.filter((credential) => !isRefused(credential)),
+    );
+    expect(await judge(admitted, expectation)).toEqual([]);
+    const completions = admitted.filter(
+      ({ request, credential }) => request.path === '/v1/chat/completions' && expectation.expected[credential] === 200,
+    );
+    expect(service.upstream.requests.length - upstream).toBe(completions.length);
   });
 });
 
 /** What must hold for an answer beside its status. */
-function mistakesOf(answer: Answer, { dialect, expected }: RouteExpectation, credential: Credential): string[] {
+function mistakesOf(
+  answer: Answer,
+  { dialect, expected }: Pick<RouteExpectation, 'dialect' | 'expected'>,
+  credential: Credential,
+): string[] {
   const mistakes: string[] = [];
   if (!answer.headers['x-request-id']) mistakes.push('no x-request-id');
   const looksAtCredentials = expected['an expired token'] === 401;
@@ -97,7 +148,7 @@ const CANONICAL: Readonly<Record<number, string>> = {
   409: 'ALREADY_EXISTS',
 };
 
-/** The shapes of contract sections 2 and 3. */
+/** The shape of each dialect's errors, by hand. */
 function speaks(answer: Answer, dialect: RouteExpectation['dialect']): boolean {
   if (dialect === 'none') return true;
   const body = answer.json<{ type?: unknown; message?: unknown; error: Record<string, unknown> }>();

@@ -76,6 +76,7 @@ interface Theirs {
   readonly endpointId: string;
   readonly deliveryId: string;
   readonly human: string;
+  readonly budgetId: string;
 }
 
 /** One of everything that B can have, by B's own people. */
@@ -97,9 +98,15 @@ async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
   const report = { type: 'memory_message_cnt', value: 1, human, idempotencyKey: 'theirs' };
   await client.asUser(asB, 'usage/report', report);
   const ids = { tenantId: b.tenantId, spareTenantId: tenant.id, userId, invitationId: invitation.id, human };
+  const { budget } = await client.asUser<{ budget: { budgetId: string } }>(asB, 'budgets/set', {
+    holder: { human },
+    type: 'request_cnt',
+    period: 'MONTH',
+    limit: 1_000_000,
+  });
   const endpointId = await endpointOf(client, b);
   const deliveryId = await deliveryTo(client, b, endpointId);
-  return { keyId, revokedKeyId, endpointId, deliveryId, ...ids };
+  return { keyId, revokedKeyId, endpointId, deliveryId, budgetId: budget.budgetId, ...ids };
 }
 
 type Resource = NonNullable<RouteExpectation['resource']>;
@@ -120,6 +127,8 @@ function theirIds(resource: Resource, theirs: Theirs): string[] {
       return [theirs.deliveryId];
     case 'human':
       return [theirs.human];
+    case 'budgetId':
+      return [theirs.budgetId];
   }
 }
 
@@ -142,6 +151,8 @@ function naming(resource: Resource | undefined, id: string | null): Partial<Thin
       return { deliveryId: id };
     case 'human':
       return { human: id, spareHuman: made };
+    case 'budgetId':
+      return { spareBudgetId: made };
   }
 }
 
@@ -218,6 +229,7 @@ async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
   const [row] = await client.sql<{ rows: string }>(
     `SELECT jsonb_build_object(
        ${ofTenants('api_keys', "(to_jsonb(r) - 'last_used_at')")}, ${ofTenants('usage_records')}, ${ofTenants('humans')},
+       ${ofTenants('budgets')}, ${ofTenants('budget_epochs')},
        ${ofTenants('api_key_retired_secrets')}, ${ofTenants('usage_reports')}, ${ofTenants('usage_tokens')},
        ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
        ${ofTenants('webhook_endpoints')}, ${ofTenants('webhook_subscriptions')}, ${ofTenants('webhook_secrets')},

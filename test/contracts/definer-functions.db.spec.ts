@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { uuidV7 } from '../../src/platform/crypto/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { onDatabase, rowsOf, seedTenant } from '../support/sql.js';
 
@@ -60,7 +61,7 @@ async function makeTenant(): Promise<Tenant> {
     keyId: `key_${id}`,
     hash: Buffer.from(id),
     leaseId: randomUUID(),
-    recordId: randomUUID(),
+    recordId: uuidV7(),
     window: `key:${id}`,
     claimWriteId: randomUUID(),
     retiredHash: Buffer.from(`retired-${id}`),
@@ -77,7 +78,7 @@ async function makeTenant(): Promise<Tenant> {
        VALUES ($1, $2, 'SECRET', 'A key', 'sk_gh_', $3, 1, '{chat:write}', $4)`,
       [tenant.keyId, tenantId, tenant.hash, ownerId],
     );
-    await client.query('INSERT INTO process_leases (id) VALUES ($1)', [tenant.leaseId]);
+    await client.query("INSERT INTO process_leases (id, term) VALUES ($1, '20 seconds')", [tenant.leaseId]);
     await client.query(
       `INSERT INTO usage_records (id, tenant_id, key_id, request_id, provider, model, streamed, reserved_input_tokens,
                                   reserved_output_tokens, lease_id)
@@ -171,7 +172,9 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM webhook_subscriptions s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s)) FROM webhook_secrets s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.id) FROM webhook_events e WHERE e.tenant_id = $1),
-       (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.id) FROM webhook_deliveries d WHERE d.tenant_id = $1)
+       (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.id) FROM webhook_deliveries d WHERE d.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id) FROM budgets b WHERE b.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.budget_id, e.epoch) FROM budget_epochs e WHERE e.tenant_id = $1)
      ) AS all`,
     [tenant.tenantId, tenant.orgId, tenant.ownerId, tenant.leaseId, tenant.window],
   );
@@ -213,10 +216,15 @@ async function refusal(text: string, values: unknown[]): Promise<string | undefi
   );
 }
 
+const TERM = '20 seconds';
 const UNIQUE_VIOLATION = '23505';
-const RESERVE = `SELECT * FROM reserve_usage($1, $2, $3, $4, '{null}', $5, '{req}', '{openai}', '{m}', '{false}', '{7}', '{7}',
-                                            '{1}', '{1}', '{1}', '{false}', $6, '{192.0.2.1}')`;
-const SETTLE = `SELECT settle_usage($1, '{OK}', '{200}', '{1}', '{2}', '{false}', '{5}', '{1}', '{0}', '{1}')`;
+const ADMIT = `SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, $5::text, $4::text, NULL, NULL, NULL, 'req', 'openai',
+  'm', false, 7, 7, NULL, NULL, 1, false, 1, 1, $6::text, '192.0.2.1')::admission], true, true)`;
+const SETTLE = `SELECT * FROM settle_usage(
+  ARRAY[($1::uuid, $2::text, 'OK', 200, 1, 1, 2, 0, 1, false, 5)::settlement], true)`;
+/** A budget of the tenant itself, of everything that its calls can come to. */
+const BUDGET = `INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at)
+  VALUES ($2, $1, 'tenant', 'token_cnt', 'NONE', 1e15, now() - interval '1 hour')`;
 const CREATE_ORG = 'SELECT * FROM create_org($1, $2, $3, $4, $5, $6, $7, $8)';
 
 /** By the function's name: leaves everything of `b` as it is, and shows none of it. */
@@ -369,34 +377,82 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(await sizes()).toEqual({ ...before, claim_writes: String(Number(before.claim_writes) - 1) });
   },
 
-  async reserve_usage() {
+  async admit_usage() {
     // Purpose: new records of any tenants, under a lease that lives, with the human and the audit row that belong to each.
     const reserve = (leaseId: string, id: string, tenant: Tenant, human: string | null = null) =>
-      call(RESERVE, [leaseId, [id], [tenant.tenantId], [tenant.keyId], [human], [human === null ? null : 'a route']]);
-    const WRITTEN = [{ alive: true, verdicts: null, granted: null }];
+      call(ADMIT, [leaseId, id, tenant.tenantId, tenant.keyId, human, human === null ? null : 'a route']);
+    const WRITTEN = [{ alive: true, verdicts: null, granted: [null], blamed: null }];
     // An id that is there already stays whose it is.
     expect(await reserve(a.leaseId, b.recordId, a)).toEqual(WRITTEN);
-    expect(await reserve(randomUUID(), randomUUID(), b)).toEqual([{ alive: false, verdicts: null, granted: null }]);
+    const DEAD = [{ alive: false, verdicts: null, granted: null, blamed: null }];
+    expect(await reserve(randomUUID(), uuidV7(), b)).toEqual(DEAD);
     const before = JSON.parse(await everythingOf(a)) as unknown[][];
     // Another tenant's human of the same name is another human.
-    expect(await reserve(a.leaseId, randomUUID(), a, b.human)).toEqual(WRITTEN);
+    expect(await reserve(a.leaseId, uuidV7(), a, b.human)).toEqual(WRITTEN);
     const after = JSON.parse(await everythingOf(a)) as unknown[][];
     expect(after[5]).toHaveLength(before[5]!.length + 1);
     expect(after[10]).toHaveLength(before[10]!.length + 1);
     expect(after[12]).toHaveLength(before[12]!.length + 1);
     // A tenant that is gone gets nothing.
-    const id = randomUUID();
+    const id = uuidV7();
     const gone = { ...a, tenantId: 'no-such-tenant' };
     expect(await reserve(a.leaseId, id, gone, 'somebody')).toEqual([
-      { alive: true, verdicts: ['gone'], granted: null },
+      { alive: true, verdicts: ['gone'], granted: [null], blamed: null },
     ]);
     expect(JSON.parse(await everythingOf(a))).toEqual(after);
   },
 
+  async count_used() {
+    // Purpose: what the current tenant's calls used of a budget of its own; without a tenant, or of another's budget, nothing.
+    const [own, theirs] = [randomUUID(), randomUUID()];
+    await rowsOf(database.superuserUrl, BUDGET, [a.tenantId, own]);
+    await rowsOf(database.superuserUrl, BUDGET, [b.tenantId, theirs]);
+    const before = await everythingOf(b);
+    await call('SELECT count_used($1)', [theirs]);
+    await app.query('BEGIN');
+    await app.query("SELECT set_config('app.tenant_id', $1, true)", [a.tenantId]);
+    await app.query('SELECT count_used($1)', [theirs]);
+    await app.query('SELECT count_used($1)', [own]);
+    await app.query('COMMIT');
+    expect(await everythingOf(b)).toBe(before);
+    const held = await rowsOf(database.superuserUrl, 'SELECT id, held::text FROM budgets WHERE id = ANY ($1)', [
+      [own, theirs],
+    ]);
+    expect(held).toEqual(
+      expect.arrayContaining([
+        { id: own, held: '30000000' },
+        { id: theirs, held: '0' },
+      ]),
+    );
+    await rowsOf(database.superuserUrl, 'DELETE FROM budgets WHERE id = $1', [theirs]);
+  },
+
+  async prune_budget_epochs() {
+    // Purpose: epochs that ended long ago, whoever's; here one of a's did.
+    const id = randomUUID();
+    await rowsOf(database.superuserUrl, BUDGET, [a.tenantId, id]);
+    await rowsOf(
+      database.superuserUrl,
+      `INSERT INTO budget_epochs (budget_id, epoch, tenant_id, starts_at, ended_at, amount, used, held)
+       SELECT $1, days, $2, now() - interval '1 year', now() - days * interval '1 day', 1, 1, days % 2
+       FROM unnest('{1,4,5,40,41}'::integer[]) AS days`,
+      [id, a.tenantId],
+    );
+    expect(await call('SELECT prune_budget_epochs(100) AS pruned')).toEqual([{ pruned: 3 }]);
+    const left = await rowsOf(
+      database.superuserUrl,
+      'SELECT epoch FROM budget_epochs WHERE budget_id = $1 ORDER BY 1',
+      [id],
+    );
+    // One that open calls still hold something of stays for a month.
+    expect(left).toEqual([{ epoch: 1 }, { epoch: 5 }]);
+  },
+
   async settle_usage() {
-    // Purpose: the records that are named, once each.
-    await call(SETTLE, [[a.recordId]]);
-    await call(SETTLE, [[randomUUID()]]);
+    // Purpose: the records that are named with their tenant, once each.
+    await call(SETTLE, [a.recordId, a.tenantId]);
+    await call(SETTLE, [uuidV7(), a.tenantId]);
+    await call(SETTLE, [b.recordId, a.tenantId]);
     const settled = async (tenant: Tenant) =>
       rowsOf(database.superuserUrl, 'SELECT state, kind FROM usage_records WHERE tenant_id = $1 ORDER BY kind', [
         tenant.tenantId,
@@ -404,20 +460,25 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(await settled(a)).toEqual([{ state: 'SETTLED', kind: 'CALL' }]);
     // A correction belongs to the tenant of the record that it corrects.
     await rowsOf(database.superuserUrl, "UPDATE usage_records SET state = 'SWEPT' WHERE id = $1", [a.recordId]);
-    await call(SETTLE, [[a.recordId]]);
+    await call(SETTLE, [a.recordId, a.tenantId]);
     expect(await settled(a)).toEqual([
       { state: 'SETTLED', kind: 'ADJUSTMENT' },
       { state: 'SWEPT', kind: 'CALL' },
     ]);
   },
 
+  async prepare_usage_partitions() {
+    // Purpose: to add partitions of the ledger, which hold no row yet; it takes no argument.
+    await call('SELECT prepare_usage_partitions()');
+  },
+
   async renew_lease() {
     // Purpose: one process's lease, by its id.
     const id = randomUUID();
-    expect(await call('SELECT renew_lease($1, NULL) AS alive', [id])).toEqual([{ alive: true }]);
-    expect(await call('SELECT renew_lease($1, 1000) AS alive', [a.leaseId])).toEqual([{ alive: true }]);
+    expect(await call('SELECT renew_lease($1, NULL, $2) AS alive', [id, TERM])).toEqual([{ alive: true }]);
+    expect(await call('SELECT renew_lease($1, 1000, $2) AS alive', [a.leaseId, TERM])).toEqual([{ alive: true }]);
     await call('SELECT end_lease($1)', [id]);
-    expect(await call('SELECT renew_lease($1, NULL) AS alive', [id])).toEqual([{ alive: null }]);
+    expect(await call('SELECT renew_lease($1, NULL, $2) AS alive', [id, TERM])).toEqual([{ alive: null }]);
   },
 
   async end_lease() {
@@ -442,7 +503,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     await rowsOf(database.superuserUrl, "UPDATE usage_records SET state = 'SETTLED' WHERE tenant_id <> ALL ($1)", [
       [a.tenantId, b.tenantId],
     ]);
-    expect(await call("SELECT sweep_usage('20 seconds') AS swept")).toEqual([{ swept: 1 }]);
+    expect(await call("SELECT sweep_usage('20 seconds', '1 day') AS swept")).toEqual([{ swept: 1 }]);
     expect(await everythingOf(a)).toContain('"state": "SWEPT"');
   },
 
@@ -801,11 +862,15 @@ async function makeDue({ deliveryId }: Tenant): Promise<void> {
 const INNER = [
   'announce_human_prefix',
   'announce_tenant',
-  'charge_humans',
+  'charge_budgets',
   'enqueue_webhook_event',
+  'judge_calls',
+  'lock_budgets',
   'purge_tenant',
+  'tell_budgets',
   'tell_usage',
   'tell_usage_report',
+  'wanted_outputs',
 ];
 
 it('each such function of the database has a test here', async () => {

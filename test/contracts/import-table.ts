@@ -38,12 +38,24 @@ export const DEVELOPMENT = 'development';
 export const COMMANDS: readonly string[] = ['src/main.ts', 'src/development/token.ts'];
 
 /**
- * Doors beside an index.ts, each for one importer.
- * The logger puts the request's id on every line, and http logs what it answers: through the door it would be a cycle.
+ * The rooms within an area, in the order of the arrows: as with areas, each may import the rooms of the rows before its
+ * own, and none of its own row, so that no two rooms import each other. The area's own files (its module, its index.ts)
+ * see every room, and no room sees them. Specs are free.
  */
-export const SIDE_DOORS: readonly { readonly from: string; readonly to: string }[] = [
-  { from: 'src/platform/logging/logger.ts', to: 'src/platform/http/request-context.ts' },
-];
+export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  platform: [
+    ['errors'],
+    ['config', 'json'],
+    ['crypto', 'metrics', 'protojson'],
+    ['context'],
+    ['logging'],
+    ['database', 'http', 'jobs', 'outbound'],
+    ['events', 'idempotency'],
+  ],
+  limits: [['windows']],
+  usage: [['ledger', 'query', 'reports'], ['tokens']],
+  llm: [['access', 'tokens', 'models'], ['providers'], ['routing'], ['calls'], ['chat'], ['threads']],
+};
 
 /** Packages that only these rooms may import, types too. The first room gives the rule its name. */
 export const CONFINED_PACKAGES: readonly { readonly packages: readonly string[]; readonly rooms: readonly string[] }[] =
@@ -60,6 +72,17 @@ export function importsOf(area: string): readonly string[] {
   return ORDER.slice(0, row)
     .flat()
     .filter((other) => !UNSEEN.includes(other));
+}
+
+/** The rooms of its area that a room may import, its own excepted. */
+export function roomsBefore(area: string, room: string): readonly string[] {
+  const rows = ROOMS[area] ?? [];
+  return rows
+    .slice(
+      0,
+      rows.findIndex((rooms) => rooms.includes(room)),
+    )
+    .flat();
 }
 
 export const FEATURES: readonly string[] = ORDER.flat();

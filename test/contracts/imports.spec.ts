@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { CONFINED_PACKAGES, FEATURES, ORDER, SIDE_DOORS, UNSEEN, importsOf } from './import-table.js';
+import { CONFINED_PACKAGES, FEATURES, ORDER, ROOMS, UNSEEN, importsOf, roomsBefore } from './import-table.js';
 
 const ROOT = process.cwd();
 
@@ -90,6 +90,16 @@ describe('the import table', () => {
     for (const area of FEATURES) for (const unseen of UNSEEN) expect(importsOf(area)).not.toContain(unseen);
   });
 
+  it('has an order of the rooms within an area, too', () => {
+    expect(roomsBefore('usage', 'ledger')).toEqual([]);
+    expect(roomsBefore('usage', 'tokens')).toEqual(['ledger', 'query', 'reports']);
+    for (const [area, rows] of Object.entries(ROOMS)) {
+      for (const room of rows.flat()) {
+        for (const other of roomsBefore(area, room)) expect(roomsBefore(area, other)).not.toContain(room);
+      }
+    }
+  });
+
   describe('over the sources', () => {
     let cruised: Cruised;
     beforeAll(() => {
@@ -107,13 +117,6 @@ describe('the import table', () => {
       expect(loaded.filter((source) => source.startsWith('src/development/'))).toEqual([]);
       // The walk would see it: one dynamic import leads there.
       expect([...loadedFrom('src/main.ts', cruised, () => true)]).toContain('src/development/index.ts');
-    });
-
-    it('has no side door that nobody uses', () => {
-      for (const { from, to } of SIDE_DOORS) {
-        const importer = cruised.modules.find(({ source }) => source === from);
-        expect(importer?.dependencies.map(({ resolved }) => resolved)).toContain(to);
-      }
     });
   });
 
@@ -133,7 +136,7 @@ describe('the import table', () => {
       ),
       'src/main.ts': "import './app/start.js'; import './platform/errors/index.js';",
       'src/app/start.ts': [
-        "import '../keys/index.js'; import '../usage/index.js'; import '../llm/index.js'; import '../identity/index.js';",
+        "import '../keys/index.js'; import '../usage/index.js'; import '../llm/index.js'; import '../identity/index.js'; import '../limits/index.js';",
         "import { issue } from '../development/index.js'; void issue; void import('../development/index.js');",
       ].join('\n'),
       'src/development/index.ts': "import '../identity/index.js'; export const issue = 1;",
@@ -143,11 +146,13 @@ describe('the import table', () => {
         "export * from './client.js'; import '../errors/index.js'; import '../outbound/index.js';",
       'src/platform/outbound/index.ts': "import { Pool } from 'undici'; void Pool;",
       'src/platform/http/client.ts': 'export const client = 1;',
-      'src/platform/http/request-context.ts': 'export const context = 1;',
       'src/platform/logging/index.ts': "export * from './logger.js'; export * from './other.js';",
-      'src/platform/logging/logger.ts': "export * from '../http/request-context.js';",
-      'src/platform/logging/other.ts':
-        "import '../http/request-context.js'; import '../http/client.js'; export const other = 1;",
+      'src/platform/logging/logger.ts': 'export const logger = 1;',
+      'src/platform/logging/other.ts': "import '../http/client.js'; export const other = 1;",
+      'src/limits/index.ts': "import './windows/guard.js'; import './doors/door.js'; import './types.js';",
+      'src/limits/types.ts': 'export const types = 1;',
+      'src/limits/windows/guard.ts': "import '../types.js';",
+      'src/limits/doors/door.ts': "import '../../platform/logging/index.js';",
       'src/identity/index.ts': "import '../platform/logging/index.js'; import 'undici'; export const identity = 1;",
       'src/keys/index.ts':
         "export * from './secret.js'; import '../usage/index.js'; import 'jester'; import './nowhere.js';",
@@ -158,7 +163,11 @@ describe('the import table', () => {
       'src/usage/rows.ts':
         "import type { Ledger } from './ledger.js'; export const rows = 1 as unknown as Ledger; import '../../test/support/clock.js';",
       'src/llm/index.ts':
-        "import '../platform/http/index.js'; import '../generated/prisma/client.js'; import '../app/start.js';",
+        "import '../platform/http/index.js'; import '../generated/prisma/client.js'; import '../app/start.js'; import './llm.module.js';",
+      'src/llm/llm.module.ts': "import './chat/chat.js';",
+      'src/llm/chat/chat.ts': "import '../calls/call.js'; export const chat = 1;",
+      'src/llm/calls/call.ts': "import '../providers/provider.js'; export type Call = 1;",
+      'src/llm/providers/provider.ts': "import type { Call } from '../calls/call.js'; export type Provider = Call;",
       'src/llm/unwanted.ts': "import '../platform/http/index.js';",
       'src/lone/index.ts': "import '../platform/http/index.js';",
       'src/generated/prisma/client.ts': 'export const PrismaClient = 1;',
@@ -183,12 +192,17 @@ describe('the import table', () => {
       'generated-client: src/llm/index.ts → src/generated/prisma/client.ts',
       'main-starts-only: src/main.ts → src/platform/errors/index.ts',
       'no-cycle: src/app/start.ts → src/llm/index.ts',
+      'no-cycle: src/llm/calls/call.ts → src/llm/providers/provider.ts',
       'no-cycle: src/usage/ledger.ts → src/usage/rows.ts',
       'no-dev-dependency: src/keys/index.ts → node_modules/jester/index.js',
       'no-test-code: src/usage/rows.ts → test/support/clock.ts',
+      'order-limits-windows: src/limits/windows/guard.ts → src/limits/types.ts',
+      'order-llm-providers: src/llm/providers/provider.ts → src/llm/calls/call.ts',
+      'order-platform-http: src/platform/http/index.ts → src/platform/outbound/index.ts',
+      'order-platform-logging: src/platform/logging/other.ts → src/platform/http/client.ts',
       'resolvable: src/keys/index.ts → ./nowhere.js',
-      'side-door: src/platform/logging/other.ts → src/platform/http/request-context.ts',
       'unknown-area: src/lone/index.ts → src/platform/http/index.ts',
+      'unknown-room: src/limits/doors/door.ts → src/platform/logging/index.ts',
       'unused: src/llm/unwanted.ts',
       'unused: src/lone/index.ts',
     ]);

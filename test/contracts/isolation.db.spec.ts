@@ -34,19 +34,26 @@ const TENANT_OR_NONE: Readonly<Record<string, { readonly why: string; readonly c
   },
 };
 
-/** Functions that triggers and other functions call, and nobody else. */
+/** Only a table's owner can add a partition to it, so this one is the owner's; it reads no row and takes no argument. */
+const OWNERS = 'prepare_usage_partitions()';
+
+/** Functions that only triggers and other functions call. */
 const INNER = [
   'announce_human_prefix()',
   'announce_tenant()',
-  'charge_humans(human_charge[])',
+  'charge_budgets(budget_charge[],timestamp with time zone)',
   'enqueue_webhook_event(text,text,text,jsonb)',
+  'judge_calls(admission[],text[],bigint[],text[],uuid[],boolean,timestamp with time zone)',
+  'lock_budgets(uuid[])',
   'purge_tenant(text,uuid)',
+  'tell_budgets(budget_event[])',
   'tell_usage(uuid[])',
   'tell_usage_report()',
+  'wanted_outputs(admission[])',
 ];
 
-/** Not ours: Prisma's books, which nobody but the owner reads. */
-const BOOKS = '_prisma_migrations';
+/** Which migrations and functions were applied. Only the owner has rights to these. */
+const BOOKS = ['_prisma_migrations', '_gatehouse_functions'];
 const APP = 'gatehouse_app';
 const DEFINER = 'gatehouse_definer';
 
@@ -64,6 +71,7 @@ const PLANNING = new Set([
   'enable_seqscan=off',
   'enable_hashjoin=off',
   'enable_mergejoin=off',
+  'enable_material=off',
 ]);
 
 const query = <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> =>
@@ -87,18 +95,19 @@ interface TableRow {
   readonly forced: boolean;
   readonly owner: string;
   readonly has_tenant: boolean;
+  readonly partition: boolean;
 }
 
 /** All that holds rows: not indexes, nor the types of what functions hand each other. */
 const TABLES = `
   SELECT c.relname AS name, c.relkind AS kind, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
-         pg_get_userbyid(c.relowner) AS owner,
+         pg_get_userbyid(c.relowner) AS owner, c.relispartition AS partition,
          EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)
            AS has_tenant
   FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind NOT IN ('i', 'I', 'c') ORDER BY c.relname`;
 
 async function tables(): Promise<TableRow[]> {
-  return (await query<TableRow>(TABLES)).filter(({ name }) => name !== BOOKS);
+  return (await query<TableRow>(TABLES)).filter(({ name }) => !BOOKS.includes(name));
 }
 
 describe('every table', () => {
@@ -110,8 +119,8 @@ describe('every table', () => {
     expect(await tables()).not.toEqual([]);
   });
 
-  it('is a plain table: a view or a sequence would know no policies', async () => {
-    expect((await tables()).filter(({ kind }) => kind !== 'r')).toEqual([]);
+  it('is a plain table, or one in partitions: a view or a sequence would know no policies', async () => {
+    expect((await tables()).filter(({ kind }) => !['r', 'p'].includes(kind))).toEqual([]);
   });
 
   it('names its tenant, or stands in the list of those that need not, with a reason', async () => {
@@ -120,7 +129,7 @@ describe('every table', () => {
   });
 
   it('that names its tenant requires one, and holds each row to the tenant of the transaction, read and written', async () => {
-    const named = (await tables()).filter(({ has_tenant: hasTenant }) => hasTenant).map(({ name }) => name);
+    const named = (await tables()).filter((table) => table.has_tenant && !table.partition).map(({ name }) => name);
     const rows = await query(
       `SELECT c.relname AS name, a.attnotnull AS required, pg_get_expr(p.polqual, p.polrelid) AS using,
               pg_get_expr(p.polwithcheck, p.polrelid) AS checked, p.polcmd AS command, p.polpermissive AS permissive
@@ -139,6 +148,24 @@ describe('every table', () => {
         : [{ name, required, using: condition, checked: condition, command: '*', permissive: true }];
     });
     expect(rows).toEqual(expected);
+  });
+
+  it('that is a partition has no policy and grants nothing: its rows are reached only through its parent', async () => {
+    const partitions = (await tables()).filter(({ partition }) => partition).map(({ name }) => name);
+    expect(partitions.length).toBeGreaterThanOrEqual(3);
+    const open = await query(
+      `SELECT c.relname AS name FROM pg_class c
+       WHERE c.relname = ANY ($1) AND c.relnamespace = 'public'::regnamespace
+         AND (EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)
+              OR EXISTS (SELECT FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner)
+              OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL))`,
+      [partitions],
+    );
+    expect(open).toEqual([]);
+    for (const name of partitions) {
+      const reading = asApp(null, (client) => client.query(`SELECT * FROM ${name}`));
+      await expect(reading).rejects.toMatchObject({ code: '42501' });
+    }
   });
 
   it('that refers to another by a foreign key names the tenant in it, where both have one', async () => {
@@ -201,7 +228,8 @@ describe('the roles', () => {
       [[APP, DEFINER]],
     );
     const [definers] = await query<{ count: number }>(
-      "SELECT count(*)::int FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef",
+      "SELECT count(*)::int FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef AND oid <> $1::regprocedure",
+      [OWNERS],
     );
     expect(rows).toEqual([{ role: DEFINER, kind: 'pg_proc', count: definers?.count }]);
   });
@@ -260,6 +288,7 @@ describe('the functions', () => {
     readonly volatility: string;
     readonly settings: string[] | null;
     readonly executable_by: string[];
+    readonly body: string;
   }
   const functions = (): Promise<FunctionRow[]> =>
     query<FunctionRow>(
@@ -271,7 +300,8 @@ describe('the functions', () => {
               (SELECT coalesce(array_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
                                          ORDER BY 1), '{}')
                FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-               WHERE a.grantee <> p.proowner) AS executable_by
+               WHERE a.grantee <> p.proowner) AS executable_by,
+              encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex') AS body
        FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace ORDER BY 1`,
       [[APP, DEFINER]],
     );
@@ -281,7 +311,7 @@ describe('the functions', () => {
       .filter(({ definer }) => definer)
       .filter(
         ({ signature, owner, settings, executable_by: callers }) =>
-          owner !== DEFINER ||
+          owner !== (signature === OWNERS ? 'the owner' : DEFINER) ||
           settings?.filter((setting) => !PLANNING.has(setting)).join() !== 'search_path=pg_catalog, public, pg_temp' ||
           callers.join() !== (INNER.includes(signature) ? '' : APP),
       );
@@ -327,7 +357,7 @@ describe('what the app sees and may do', () => {
       await query(
         `INSERT INTO usage_records (id, tenant_id, request_id, provider, model, streamed, reserved_input_tokens,
                                     reserved_output_tokens, lease_id)
-         VALUES (gen_random_uuid(), $1, 'req', 'openai', 'm', false, 1, 1, gen_random_uuid())`,
+         VALUES (adjustment_id(usage_id_floor(now())), $1, 'req', 'openai', 'm', false, 1, 1, gen_random_uuid())`,
         [tenantId],
       );
       await query("INSERT INTO claim_writes (id, user_id, claims) VALUES (gen_random_uuid(), $1, '{}')", [ownerId]);
@@ -382,7 +412,7 @@ describe('what the app sees and may do', () => {
         tenantId,
       ]);
     }
-    await query('INSERT INTO process_leases (id) VALUES (gen_random_uuid())');
+    await query("INSERT INTO process_leases (id, term) VALUES (gen_random_uuid(), '1 minute')");
     await query("INSERT INTO rate_windows (key, opened_at, used) VALUES ('key:x', now(), 1)");
   });
 
@@ -410,7 +440,9 @@ describe('what the app sees and may do', () => {
   };
 
   it('has at least one row of two tenants in every table, so that seeing one means something', async () => {
-    for (const { name, has_tenant: hasTenant } of await tables()) {
+    for (const { name, has_tenant: hasTenant, partition } of await tables()) {
+      // Its rows are counted as its parent's.
+      if (partition) continue;
       const [row] = await query<{ count: number }>(
         `SELECT ${hasTenant ? 'count(DISTINCT tenant_id)' : 'count(*)'}::int AS count FROM ${name}`,
       );
@@ -422,7 +454,7 @@ describe('what the app sees and may do', () => {
   });
 
   it('is nothing at all without a tenant, with an empty one, and with one that does not exist', async () => {
-    const nothing = Object.fromEntries((await tables()).map(({ name }) => [name, 0]));
+    const nothing = Object.fromEntries((await tables()).map(({ name, partition }) => [name, partition ? DENIED : 0]));
     for (const tenantId of [null, '', 'no-such-tenant']) {
       expect({ tenantId, seen: await counts(tenantId) }).toEqual({
         tenantId,
@@ -432,7 +464,7 @@ describe('what the app sees and may do', () => {
   });
 
   it('is one tenant: its rows, its org, its people', async () => {
-    const own = Object.fromEntries((await tables()).map(({ name }) => [name, 1]));
+    const own = Object.fromEntries((await tables()).map(({ name, partition }) => [name, partition ? DENIED : 1]));
     expect(await counts(a.tenantId)).toEqual({ ...own, ...BY_FUNCTIONS_ALONE });
     const ids = await asApp(a.tenantId, async (client) => {
       const { rows } = await client.query<{ id: string }>(
@@ -527,7 +559,8 @@ describe('what the app sees and may do', () => {
       'replace a function',
       () => ["CREATE OR REPLACE FUNCTION current_tenant_id() RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$", []],
     ],
-    ["read Prisma's books", () => [`SELECT * FROM ${BOOKS}`, []]],
+    ['read which migrations were applied', () => [`SELECT * FROM ${BOOKS[0]}`, []]],
+    ['read which functions were applied', () => [`SELECT * FROM ${BOOKS[1]}`, []]],
     ['read the hashes of passwords', () => ['SELECT * FROM pg_authid', []]],
   ])('may not %s', async (_what, statement) => {
     const [text, values] = statement(b.tenantId);
@@ -571,8 +604,9 @@ describe('a database that its owner, who is no superuser, migrates from nothing'
   it('has every table under the same policies, functions and privileges', async () => {
     const fresh = await createEmptyDatabase();
     try {
-      const { applied } = await migrate(fresh.ownerUrl, 'prisma/migrations');
+      const { applied } = await migrate(fresh.ownerUrl, 'prisma');
       expect(applied.length).toBeGreaterThan(0);
+      await rowsOf(fresh.ownerUrl, 'SELECT prepare_usage_partitions()');
       const [owner] = await rowsOf<{ above: boolean }>(
         fresh.ownerUrl,
         'SELECT rolsuper OR rolbypassrls AS above FROM pg_roles WHERE rolname = current_user',

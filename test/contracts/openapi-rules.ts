@@ -1,6 +1,6 @@
 /** The rules of OpenAPI 3.0 that a generated document most easily breaks. */
 
-export interface Operation {
+interface Operation {
   readonly operationId?: string;
   readonly summary?: string;
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required?: boolean }[];

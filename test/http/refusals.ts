@@ -66,7 +66,9 @@ export interface OpenaiError {
 export function openaiError(answer: Answer, status: number): OpenaiError {
   expect({ status: answer.status, text: answer.text }).toMatchObject({ status });
   expect(answer.headers['content-type']).toMatch(/^application\/json/);
-  const body = answer.json<{ type: string; message: string; error: OpenaiError }>();
+  const { details, ...body } = answer.json<{ type: string; message: string; error: OpenaiError; details?: object }>();
+  // Only a limit has something to add.
+  if (details !== undefined) expect(details).toHaveProperty('holder');
   expect(body).toStrictEqual({
     type: expect.stringMatching(/^[a-z_]+$/) as string,
     message: body.error.message,

@@ -1,5 +1,5 @@
 /**
- * What changes while a call is under way: its limit, its human, its key. The contract's rules, each: a limit that is set again
+ * What changes while a call is under way: its limit, its human, its key. A limit that is set again
  * is untouched by calls of before, an erased human is not recreated, and a revocation refuses the next call, while a stream
  * that was admitted goes on to its end and is charged.
  */

@@ -1,5 +1,5 @@
 /**
- * Issue 4: Postgres frozen under load. Whoever asks meanwhile is told 503 and when to come again; nothing goes upstream that
+ * Postgres frozen under load. Whoever asks meanwhile is told 503 and when to come again; nothing goes upstream that
  * the ledger does not know; once Postgres goes on the service serves again, and what was counted is exact.
  */
 import { markerOf, type ChaosCall } from '../support/chaos-call.js';
@@ -73,7 +73,7 @@ class Load {
 async function freezeWithReservationUnderWay(): Promise<void> {
   let frozen = false;
   services[0]!.proxy.judge = (message) => {
-    if (!frozen && isCallOf('reserve_usage', message)) {
+    if (!frozen && isCallOf('admit_usage', message)) {
       postgres.freeze();
       frozen = true;
     }

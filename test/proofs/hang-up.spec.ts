@@ -1,5 +1,5 @@
 /**
- * Issue 4: callers that hang up. One record each, charged to the human within 5 % of what the upstream had sent until then,
+ * Callers that hang up. One record each, charged to the human within 5 % of what the upstream had sent until then,
  * and never nothing once it had sent something. The provider never gets to say what was used: the stand-in knows it.
  */
 import { mixedText, spoken, type Spoken } from '../support/chaos-text.js';

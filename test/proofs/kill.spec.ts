@@ -1,5 +1,5 @@
 /**
- * Issue 4: kill -9 of the service at each point of a call. Nothing is lost, nothing is charged twice, and what the dead
+ * kill -9 of the service at each point of a call. Nothing is lost, nothing is charged twice, and what the dead
  * process left open is charged whole by whoever sweeps next: another process, or the one that is started in its place. The
  * points are reached from outside, by holding back what Postgres or the provider would hear or say.
  */
@@ -60,7 +60,7 @@ async function reach(point: Point, doomed: ChaosProcess, human: LimitedHuman): P
   const before = upstream.requests.length;
   switch (point) {
     case 'after reserve': {
-      deafen(doomed, 'reserve_usage');
+      deafen(doomed, 'admit_usage');
       const calls = start();
       await eventually(async () => (await world.ledgerOf(human)).length > 0);
       expect(upstream.requests).toHaveLength(before);

@@ -2,9 +2,9 @@
  * Any sequence of operations, by two processes, leaves the rows as a small model of the ledger says: no refusal where there
  * was room, no admission where there was none, and at each step each limit is its last value less the ledger.
  */
-import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import type pg from 'pg';
+import { uuidV7 } from '../../src/platform/crypto/index.js';
 import { Fault } from '../../src/platform/errors/index.js';
 import {
   makeLedgerTenant,
@@ -207,7 +207,7 @@ async function answerOf(by: LedgerProcess, id: string, { isBoundless, ...call }:
       usage_not_bounded: 'boundless',
       model_without_price: 'unpriced',
     };
-    const reason = reasons[error.code ?? ''] ?? /^The limit of (\w+) leaves no room/.exec(error.message)?.[1];
+    const reason = reasons[error.code ?? ''] ?? /^The human's limit of (\w+) (leaves|has)/.exec(error.message)?.slice(1, 3).join(' ');
     if (reason === undefined) throw error;
     return `refused: ${reason}`;
   }
@@ -229,7 +229,7 @@ class Run {
       case 'sweep': {
         const { id } = processes[step.of].lease;
         await sql('UPDATE process_leases SET ended_at = coalesce(ended_at, clock_timestamp()) WHERE id = $1', [id]);
-        await sql("SELECT sweep_usage(interval '1 day')");
+        await sql("SELECT sweep_usage('1 day', '1 day')");
         return this.model.sweep(id);
       }
       case 'set':
@@ -251,7 +251,7 @@ class Run {
 
   private async reserve(groups: readonly (Asked & { readonly count: number })[], first: 0 | 1): Promise<void> {
     const calls = groups.flatMap(({ count, ...one }) =>
-      Array.from({ length: count }, () => ({ id: randomUUID(), asked: one })),
+      Array.from({ length: count }, () => ({ id: uuidV7(), asked: one })),
     );
     for (const { id, asked: one } of calls) this.asked.set(id, one);
     const answers = await Promise.all(
@@ -318,15 +318,9 @@ class Run {
 
   private async checkLimits(): Promise<void> {
     const accounts = await accountsOf(sql, TENANT);
-    const actual = accounts.map(({ human: name, type, left, reserved, epoch }) => ({
-      name,
-      type,
-      left,
-      reserved,
-      epoch,
-    }));
+    const actual = accounts.map(({ human: name, type, left, reserved }) => ({ name, type, left, reserved }));
     const expected = [...this.model.humans].flatMap(([name, held]) =>
-      Object.entries(held).map(([type, { left, reserved, epoch }]) => ({ name, type, left, reserved, epoch })),
+      Object.entries(held).map(([type, { left, reserved }]) => ({ name, type, left, reserved })),
     );
     expect(sorted(actual)).toEqual(sorted(expected));
     for (const { human: name, type, left, reserved, spent, held } of accounts) {
@@ -347,11 +341,10 @@ class Run {
   }
 
   private async checkRows(): Promise<void> {
-    const rows = await sql<Record<string, string | null> & { id: string; lease_id: string }>(
+    const rows = await sql<Record<string, string | number | boolean | null> & { id: string; lease_id: string }>(
       `SELECT c.id, c.state, c.lease_id, c.reserved_input_tokens::int AS reserved_input,
               c.reserved_output_tokens::int AS granted, c.reserved_cost_pico_usd::text AS reserved_cost,
-              c.token_cnt_epoch::text AS token_cnt, c.request_cnt_epoch::text AS request_cnt,
-              c.cost_micros_epoch::text AS cost_micros, (c.input_tokens + coalesce(a.input_tokens, 0))::int AS input,
+              c.limited, coalesce(cardinality(c.budget_ids), 0) AS budgets, (c.input_tokens + coalesce(a.input_tokens, 0))::int AS input,
               (c.output_tokens + coalesce(a.output_tokens, 0))::int AS output, c.requests + coalesce(a.requests, 0) AS requests,
               (c.cost_pico_usd + coalesce(a.cost_pico_usd, 0))::text AS cost, a.id IS NOT NULL AS corrected
        FROM usage_records c LEFT JOIN usage_records a ON a.adjusts = c.id WHERE c.kind = 'CALL'`,
@@ -374,9 +367,8 @@ function rowOf(id: string, call: Call): object {
     reserved_input: one.input,
     granted,
     reserved_cost: one.price === null ? null : call.reserved.cost_micros.toString(),
-    token_cnt: epochs.token_cnt?.toString() ?? null,
-    request_cnt: epochs.request_cnt?.toString() ?? null,
-    cost_micros: epochs.cost_micros?.toString() ?? null,
+    limited: call.isLimited,
+    budgets: Object.keys(epochs).length,
     input: used.input,
     output: used.output,
     requests: used.requests,

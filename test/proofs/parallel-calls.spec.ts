@@ -70,9 +70,13 @@ async function callInTurn(
   return repeat % 2 === 0 ? cluster.pileUp(human, processes, send) : send();
 }
 
+/** What is used is told not to be tried again, what open calls held until the end of the wait is told to be. */
 function expectRefused(answer: Answer): void {
-  expect(openaiError(answer, 429)).toMatchObject({ type: 'usage_limit_exceeded' });
-  expect(answer.headers['x-should-retry']).toBe('false');
+  const { type } = openaiError(answer, 429);
+  expect(['usage_limit_exceeded', 'usage_limit_busy']).toContain(type);
+  expect([answer.headers['x-should-retry'], answer.headers['retry-after']]).toEqual(
+    type === 'usage_limit_exceeded' ? ['false', undefined] : [undefined, '1'],
+  );
 }
 
 it('charges one counter, whichever way its human comes', async () => {
@@ -114,6 +118,50 @@ describe.each([1, 2, 4])('a limit of request_cnt, on %i processes', (processes) 
       admin.upstream.reset();
       await clearLedger(admin);
     }
+  }, 600_000);
+});
+
+describe.each([1, 2, 4])("a tenant's budget and a human's at once, on %i processes", (processes) => {
+  const OF_HUMAN = 40;
+  const PARALLEL = inForm(300, CALLS);
+
+  it(`let exactly ${ROOM} of ${PARALLEL} parallel calls pass, and at most ${OF_HUMAN} of the human's`, async () => {
+    const { admin, org } = cluster;
+    const human = `shares-${processes}`;
+    await cluster.limit(human, { request_cnt: units(OF_HUMAN) });
+    // The budget begins with what the calls of the tests before used of this day.
+    const set = (limit: number): Promise<{ budget: { budgetId: string; used: string } }> =>
+      admin.asUser({ user: org.user, tenant: org.tenantId }, 'budgets/set', {
+        holder: { tenant: true },
+        type: 'request_cnt',
+        period: 'MONTH',
+        limit,
+      });
+    const { budget } = await set(0);
+    await set(Number(budget.used) + ROOM);
+    const alone = { 'x-api-key': cluster.secret.key };
+    const headers = await Promise.all(cluster.ways.map(async (way) => way.headersFor(human)));
+    const answers = await Promise.all(
+      Array.from({ length: PARALLEL }, async (_, index) => ({
+        isHuman: index % 2 === 0,
+        answer: await cluster.processes[index % processes]!.call('POST', '/v1/chat/completions', {
+          headers: index % 2 === 0 ? headers[index % headers.length]! : alone,
+          body: BODY,
+        }),
+      })),
+    );
+    const passed = answers.filter(({ answer: { status } }) => status === 200);
+    const refused = answers.filter(({ answer: { status } }) => status === 429);
+    expect([passed.length, refused.length]).toEqual([ROOM, PARALLEL - ROOM]);
+    expect(passed.filter(({ isHuman }) => isHuman).length).toBeLessThanOrEqual(OF_HUMAN);
+    expect(admin.upstream.requests).toHaveLength(ROOM);
+    await settledCalls(admin, ROOM);
+    const [row] = await admin.sql<{ used: string; held: string }>(
+      'SELECT used::text, held::text FROM budgets WHERE id = $1',
+      [budget.budgetId],
+    );
+    expect(row).toEqual({ used: String(units(Number(budget.used) + ROOM)), held: '0' });
+    await admin.sql('DELETE FROM budgets WHERE id = $1', [budget.budgetId]);
   }, 600_000);
 });
 

@@ -1,5 +1,5 @@
 /**
- * Issue 4: what the upstream says of its usage: nothing (counted here, and marked so), zero (kept), the same twice, or
+ * What the upstream says of its usage: nothing (counted here, and marked so), zero (kept), the same twice, or
  * twice something else (counted once). The human's limits are charged what the ledger says, in every case.
  */
 import { ChaosWorld, type ChaosProcess, type LedgerEntry } from '../support/chaos-world.js';

@@ -1,5 +1,5 @@
 /**
- * Issue 4, and the contract's shutdown: SIGTERM while calls are open under limits. The process settles them all before it
+ * SIGTERM while calls are open under limits. The process settles them all before it
  * ends: no other one is there to sweep, and yet nothing is left reserved.
  */
 import { ChaosWorld } from '../support/chaos-world.js';

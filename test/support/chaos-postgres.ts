@@ -21,7 +21,7 @@ export class FreezablePostgres {
     const clusters = await EmbeddedClusters.create();
     try {
       const { ownerUrl, superuserUrl } = await clusters.start();
-      await migrate(ownerUrl, path.join(process.cwd(), 'prisma', 'migrations'));
+      await migrate(ownerUrl, path.join(process.cwd(), 'prisma'));
       // In the owner's database, where the service's tables are.
       const inside = new URL(superuserUrl);
       inside.pathname = new URL(ownerUrl).pathname;

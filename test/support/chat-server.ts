@@ -1,15 +1,16 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
-import type { ChatPrincipal } from '../../src/llm/chat/chat-reservation.js';
-import { ChatService } from '../../src/llm/chat/chat.service.js';
+import { Calls } from '../../src/llm/calls/calls.service.js';
+import type { ChatPrincipal } from '../../src/llm/access/chat-access.js';
+import { CHAT } from '../../src/llm/chat/chat.operation.js';
 import { KnownModels } from '../../src/llm/models/model-facts.js';
-import { PlatformProviderTenants } from '../../src/llm/providers/platform-provider-tenants.js';
-import { ProviderRouter } from '../../src/llm/providers/provider-router.js';
+import { ModelRouter } from '../../src/llm/routing/model-router.js';
+import { PlatformProviderTenants } from '../../src/llm/routing/platform-provider-tenants.js';
 import type { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import type { Fault } from '../../src/platform/errors/index.js';
-import { Drain, RequestBodies, sendFault } from '../../src/platform/http/index.js';
+import { Drain, OPENAI_DIALECT, RequestBodies, sendFault } from '../../src/platform/http/index.js';
 import { OutboundHttp } from '../../src/platform/outbound/index.js';
 import type { Admission, Reservation, Settlement } from '../../src/usage/index.js';
 import type { OpenaiUpstream } from './openai-upstream.js';
@@ -59,7 +60,7 @@ export interface ChatAnswer {
   readonly text: string;
 }
 
-/** The chat service behind a real HTTP server, without the guards and the database that it has in the application. */
+/** Chat completions behind a real HTTP server, without the guards and the database that it has in the application. */
 export class ChatServer {
   private constructor(
     private readonly server: FastifyInstance,
@@ -84,8 +85,8 @@ export class ChatServer {
     const book = new LedgerBook();
     const drain = new Drain();
     const outbound = new OutboundHttp(settings);
-    const router = new ProviderRouter(settings, outbound, tokenizer, new PlatformProviderTenants(settings));
-    const service = new ChatService(router, book as never, new KnownModels(settings), tokenizer, drain);
+    const router = new ModelRouter(settings, outbound, tokenizer, new PlatformProviderTenants(settings));
+    const calls = new Calls(router, book as never, new KnownModels(settings), tokenizer, drain);
     const server = Fastify({ forceCloseConnections: true });
     server.decorate('bodies', new RequestBodies(settings));
     server.decorateRequest('bodyRoom', null);
@@ -93,10 +94,10 @@ export class ChatServer {
     server.addContentTypeParser('*', (_request, _payload, done) => done(null));
     server.post('/v1/chat/completions', async (request, reply) => {
       request.context = { requestId: 'req_1', address: '192.0.2.1' };
-      request.dialect = 'openai';
+      request.dialect = OPENAI_DIALECT;
       reply.header('x-ratelimit-remaining', '41');
       try {
-        await service.complete(PRINCIPAL, request, reply);
+        await calls.answer(CHAT, PRINCIPAL, request, reply);
       } catch (error) {
         sendFault(request, reply, error);
       }

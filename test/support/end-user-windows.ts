@@ -1,8 +1,10 @@
 /** What holds for the two windows of an end user, whichever store counts: the guard itself, over the store's replicas. */
+import { Reflector } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { EndUserPrincipal, Principal, PublishableKey } from '../../src/identity/index.js';
 import { Fault } from '../../src/platform/errors/index.js';
-import { RateLimitGuard, type RateWindowStore } from '../../src/limits/index.js';
+import { RateLimitGuard, RateWindowStorage, rateLimitOptions, type RateWindowStore } from '../../src/limits/index.js';
+import type { Settings } from '../../src/platform/config/index.js';
 import { testSettings } from './settings.js';
 
 export interface Counted {
@@ -17,12 +19,30 @@ export interface Asking {
   readonly recognisedKey?: PublishableKey | null;
 }
 
+/** The guard as the application makes it. */
+export async function guardOver(store: RateWindowStore, settings: Settings): Promise<RateLimitGuard> {
+  const storage = new RateWindowStorage(store);
+  const guard = new RateLimitGuard(rateLimitOptions(storage, settings), storage, new Reflector());
+  await guard.onModuleInit();
+  return guard;
+}
+
+/** A route, for what the guard asks of one. */
+class AnyController {
+  answer(): void {}
+}
+
 /** One request before the guard; any other error than a refusal for want of room is the test's. */
 export async function countedBy(guard: RateLimitGuard, { principal, recognisedKey = null }: Asking): Promise<Counted> {
   const headers: Record<string, string> = {};
   const reply = { header: (name: string, value: string) => (headers[name] = value) };
   try {
-    const allowed = await guard.canActivate(new ExecutionContextHost([{ principal, recognisedKey }, reply]));
+    const context = new ExecutionContextHost(
+      [{ principal, recognisedKey }, reply],
+      AnyController,
+      AnyController.prototype.answer,
+    );
+    const allowed = await guard.canActivate(context);
     return { allowed, headers, retryAfterSeconds: undefined };
   } catch (error) {
     if (!(error instanceof Fault) || error.kind !== 'rate_limited') throw error;
@@ -64,9 +84,9 @@ export function describeEndUserWindows(stores: () => readonly RateWindowStore[],
     let sequence = 0;
     let keyId: string;
 
-    beforeEach(() => {
+    beforeEach(async () => {
       const settings = testSettings({ rateWindowSeconds: windowSeconds });
-      guards = stores().map((store) => new RateLimitGuard(store, settings));
+      guards = await Promise.all(stores().map((store) => guardOver(store, settings)));
       sequence += 1;
       keyId = `pk_${sequence}`;
     });

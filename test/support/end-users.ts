@@ -52,7 +52,7 @@ export class EndUsers {
 
   present(key: PublishableKey, token: string, origin?: string): Promise<EndUserPrincipal> {
     const headers = { authorization: `Bearer ${token}`, ...(origin === undefined ? {} : { origin }) };
-    return this.strategies.verify<EndUserPrincipal>(END_USER_STRATEGY, headers, key);
+    return this.strategies.verify<EndUserPrincipal>(END_USER_STRATEGY, headers, { publishableKey: key });
   }
 
   /** What it is refused with; null: it is not. */

@@ -1,7 +1,8 @@
-// One throwaway Postgres for the whole run, with a migrated template that each test clones (test/support/postgres.ts).
+// One throwaway Postgres for the whole run, with a migrated template that each test clones (test/support/postgres.ts). Jest
+// calls this only where the run has a spec of a project that names it (jest.config.mjs).
 // Both are the work of the service's own code in dist/, which is built first, so that a test never meets an old build.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,8 +12,7 @@ import pg from 'pg';
 const OPTIONS = { durability: 'none', settings: { max_connections: '300', max_wal_size: '256MB' } };
 const ROOM_BYTES = 4 * 1024 ** 3;
 
-export default async function setUp({ rootDir, testPathPatterns }) {
-  if (!needsPostgres(rootDir, testPathPatterns.toExecutor({ rootDir }))) return;
+export default async function setUp({ rootDir }) {
   build(rootDir);
   const { startEmbeddedPostgres } = await importBuilt(rootDir, 'development/embedded/embedded-postgres.js');
   const { migrate } = await importBuilt(rootDir, 'platform/database/migrations.js');
@@ -22,7 +22,9 @@ export default async function setUp({ rootDir, testPathPatterns }) {
   template.pathname = '/gatehouse_template';
   try {
     await asSuperuser(postgres, 'CREATE DATABASE gatehouse_template OWNER gatehouse');
-    await migrate(template.href, path.join(rootDir, 'prisma/migrations'));
+    await migrate(template.href, path.join(rootDir, 'prisma'));
+    // What each start of the service does.
+    await query(template.href, 'SELECT prepare_usage_partitions()');
     // From here on nobody can be connected to it, and so nobody can keep it from being cloned.
     await asSuperuser(postgres, 'ALTER DATABASE gatehouse_template ALLOW_CONNECTIONS false');
   } catch (error) {
@@ -38,16 +40,6 @@ export async function removeCluster(postgres, directory) {
   await postgres.stop();
   // As root, below a folder that Postgres' OS user cannot pass, the data are elsewhere.
   for (const folder of [postgres.location, directory]) await rm(folder, { recursive: true, force: true });
-}
-
-/** True when a spec that works on Postgres is among those that this run was asked for. */
-function needsPostgres(rootDir, chosen) {
-  const isSuch = (file) =>
-    file.endsWith('.db.spec.ts') || /^test[\\/](http|contracts|proofs)[\\/].*\.spec\.ts$/.test(file);
-  const files = ['src', 'test'].flatMap((root) =>
-    readdirSync(path.join(rootDir, root), { recursive: true }).map((file) => path.join(root, file)),
-  );
-  return files.some((file) => isSuch(file) && chosen.isMatch(path.join(rootDir, file)));
 }
 
 /** Does nothing where dist/ is up to date. What went wrong, the build itself says. */
@@ -99,8 +91,12 @@ async function removeLeftovers(parent, startEmbeddedPostgres) {
   }
 }
 
-async function asSuperuser(postgres, statement) {
-  const client = new pg.Client(postgres.superuserUrl);
+function asSuperuser(postgres, statement) {
+  return query(postgres.superuserUrl, statement);
+}
+
+async function query(url, statement) {
+  const client = new pg.Client(url);
   await client.connect();
   await client.query(statement).finally(() => client.end());
 }

@@ -8,6 +8,7 @@ import { TenantIssuers } from '../../src/keys/tenant-issuers.js';
 import type { Settings } from '../../src/platform/config/index.js';
 import { PepperRing } from '../../src/platform/crypto/index.js';
 import { Events, type DomainEvent } from '../../src/platform/events/index.js';
+import { Jobs } from '../../src/platform/jobs/index.js';
 import { OutboundHttp } from '../../src/platform/outbound/index.js';
 import { PageTokens } from '../../src/platform/http/index.js';
 import { PostgresProxy } from './postgres-proxy.js';
@@ -34,7 +35,7 @@ export interface KeysNode extends Replica {
 }
 
 /** Of a tenant's app that nobody limits. */
-export const APP: CreatePublishableKeyRequest = {
+const APP: CreatePublishableKeyRequest = {
   name: 'an app',
   description: '',
   oidcConfig: { issuer: 'https://issuer.example', audience: 'app', jwksUri: '', humanPrefix: '' },
@@ -53,7 +54,7 @@ export async function startKeysNode(databaseUrl: string, overrides: Partial<Sett
   const { database, revocations, settings } = replica;
   const peppers = new PepperRing(settings.peppers);
   const repository = new KeysRepository(database);
-  const directory = new ApiKeyDirectory(database, revocations, peppers, settings);
+  const directory = new ApiKeyDirectory(database, revocations, peppers, settings, new Jobs());
   const outbound = new OutboundHttp(settings);
   const events = new Events();
   const told: DomainEvent[] = [];

@@ -1,6 +1,6 @@
 /** One process's ledger, with a proxy between it and Postgres. */
-import { randomUUID } from 'node:crypto';
 import type { Settings } from '../../src/platform/config/index.js';
+import { uuidV7 } from '../../src/platform/crypto/index.js';
 import { Database } from '../../src/platform/database/index.js';
 import { Metrics } from '../../src/platform/metrics/index.js';
 import { ProcessLease } from '../../src/usage/ledger/process-lease.js';
@@ -32,7 +32,7 @@ export async function startLedgerProcess(
   run = false,
 ): Promise<LedgerProcess> {
   const proxy = await PostgresProxy.start(databaseUrl);
-  const settings = testSettings({ databaseUrl: proxy.through(databaseUrl), ...overrides });
+  const settings = testSettings({ databaseUrl: proxy.through(databaseUrl), admissionWaitMs: 0, ...overrides });
   const database = new Database(settings);
   const metrics = new Metrics();
   const lease = new ProcessLease(database, settings);
@@ -83,18 +83,25 @@ export async function makeLedgerTenant(superuserUrl: string): Promise<void> {
 
 export function reservation(changes: Partial<Reservation> = {}): Reservation {
   return {
-    id: randomUUID(),
+    id: uuidV7(),
     tenantId: 'acme',
     keyId: 'key_1',
     userId: null,
     human: null,
+    gatewayId: null,
+    gatewayTokenId: null,
+    sealedTokenHash: null,
     impersonated: null,
     requestId: 'req_1',
+    operation: 'chat',
+    route: null,
+    attempt: 1,
     provider: 'dummy',
     model: 'dummy',
     streamed: true,
     reservedInputTokens: 100,
     reservedOutputTokens: 1000,
+    defaultOutput: null,
     choices: 1,
     boundless: null,
     price: null,
@@ -105,11 +112,14 @@ export function reservation(changes: Partial<Reservation> = {}): Reservation {
 export function settlement(id: string, changes: Partial<Settlement> = {}): Settlement {
   return {
     id,
+    tenantId: 'acme',
     outcome: 'OK',
     statusCode: 200,
     inputTokens: 7,
     cachedInputTokens: 0,
+    cacheWriteTokens: 0,
     outputTokens: 11,
+    reasoningTokens: 0,
     costPicoUsd: null,
     counted: true,
     estimated: false,

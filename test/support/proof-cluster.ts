@@ -144,14 +144,15 @@ export class ProofCluster {
   }
 
   /**
-   * Sends calls of a human whose row somebody else holds, until this many processes wait for it: then there are calls on
+   * Sends calls of a human whose budgets another transaction holds, until this many processes wait for it: then there are calls on
    * each that have still to be judged, and all of them are at once.
    */
   pileUp<T>(human: string, processes: number, send: () => readonly Promise<T>[]): Promise<readonly Promise<T>[]> {
     const { database } = this.admin;
     return onDatabase(database.superuserUrl, async (client) => {
       await client.query('BEGIN');
-      const text = 'SELECT 1 FROM humans WHERE tenant_id = $1 AND human = $2 FOR UPDATE';
+      const text = `SELECT 1 FROM budgets WHERE tenant_id = $1
+        AND human_id = (SELECT id FROM humans WHERE tenant_id = $1 AND human = $2) FOR UPDATE`;
       await client.query(text, [this.org.tenantId, human]);
       const sent = send();
       // Far less than a reservation waits for its commit; a slow machine goes on with as many as are there by then.

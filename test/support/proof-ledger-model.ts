@@ -4,7 +4,7 @@
  */
 import { COUNTED, UNIT, type CountedType, type LimitValues } from './proof-limits.js';
 
-export interface Price {
+interface Price {
   readonly inputPicoUsd: bigint;
   readonly outputPicoUsd: bigint;
 }
@@ -32,7 +32,7 @@ export interface Truth {
 /** What the ledger says to a reservation: the output that it may make, or why not. */
 export type Answer = `${number} of output, limited` | `${number} of output` | `refused: ${string}`;
 
-export interface Limit {
+interface Limit {
   /** What was set last; null: unlimited. */
   value: bigint | null;
   left: bigint | null;
@@ -67,6 +67,11 @@ export class Call {
     readonly epochs: Readonly<Partial<Amounts>>,
   ) {}
 
+  /** Whether a limit of tokens or cost judged it. */
+  get isLimited(): boolean {
+    return this.epochs.token_cnt !== undefined || this.epochs.cost_micros !== undefined;
+  }
+
   get reserved(): Amounts {
     return amountsOf(this.asked, this.granted);
   }
@@ -93,23 +98,27 @@ export class LedgerModel {
     const human = this.humanOf(asked);
     const limitOf = (type: CountedType): Limit | null =>
       human === null || human[type].left === null ? null : human[type];
-    const [tokens, requests, cost] = [limitOf('token_cnt'), limitOf('request_cnt'), limitOf('cost_micros')];
-    if (requests !== null && roomOf(requests) < UNIT) return refusal('request_cnt');
-    if (asked.isBoundless && (tokens ?? cost) !== null) return refusal('boundless');
-    if (cost !== null && asked.price === null) return refusal('unpriced');
-
-    // The most output, in as many tokens for each choice, whose bound fits every limit.
+    // The most output, in as many tokens for each choice, whose bound fits what each limit has left.
     const fits = (output: number, type: CountedType): boolean => {
       const limit = limitOf(type);
-      return limit === null || amountsOf(asked, output)[type] <= roomOf(limit);
+      return limit === null || amountsOf(asked, output)[type] <= limit.left!;
     };
     let granted = asked.output;
-    for (const type of ['token_cnt', 'cost_micros'] as const) {
-      if (type === 'cost_micros' && cost !== null && cost.left! <= 0n) return refusal(type);
+    for (const type of ['cost_micros', 'request_cnt', 'token_cnt'] as const) {
+      const limit = limitOf(type);
+      if (limit === null) continue;
+      if (type !== 'request_cnt' && asked.isBoundless) return refusal('boundless');
+      if (type === 'cost_micros' && asked.price === null) return refusal('unpriced');
+      if (type === 'cost_micros' && limit.left! <= 0n) return refusal(`${type} leaves`);
       if (fits(granted, type)) continue;
       granted -= granted % asked.choices;
       while (granted >= asked.choices && !fits(granted, type)) granted -= asked.choices;
-      if (granted < asked.choices) return refusal(type);
+      if (type === 'request_cnt' || granted < asked.choices) return refusal(`${type} leaves`);
+    }
+    // What fits, but for what open calls hold.
+    for (const type of ['cost_micros', 'request_cnt', 'token_cnt'] as const) {
+      const limit = limitOf(type);
+      if (limit !== null && amountsOf(asked, granted)[type] > roomOf(limit)) return refusal(`${type} has`);
     }
 
     const epochs: Partial<Amounts> = {};
@@ -121,14 +130,13 @@ export class LedgerModel {
       epochs[type] = limit.epoch;
     }
     const call = new Call(asked, human, granted, epochs);
-    return { answer: admission(granted, (tokens ?? cost) !== null), call };
+    return { answer: admission(granted, call.isLimited), call };
   }
 
   /** A reservation that is in the ledger already: nothing is taken for it again. */
   repeat(call: Call): Answer {
-    const human = this.humanOf(call.asked);
-    const isLimited = human !== null && (human.token_cnt.left ?? human.cost_micros.left) !== null;
-    return admission(isLimited ? call.granted : call.asked.output, isLimited);
+    this.humanOf(call.asked);
+    return admission(call.granted, call.isLimited);
   }
 
   settle(call: Call, truth: Truth): void {

@@ -23,12 +23,16 @@ export interface Account {
   /** null: unlimited. */
   readonly left: bigint | null;
   readonly reserved: bigint;
-  readonly epoch: bigint;
+  /** Which budget it is, and its epoch; null: unlimited. */
+  readonly epoch: string | null;
   /** What calls of this epoch that are over have used, by the ledger. */
   readonly spent: bigint;
   /** What open calls of this epoch have reserved, by the ledger. */
   readonly held: bigint;
 }
+
+/** Which budget it is, and its epoch. */
+const EPOCH = "b.id || ' ' || b.epoch";
 
 /** Sets limits of a human, who comes to exist, in a transaction of the tenant. */
 export async function setLimits(
@@ -46,17 +50,18 @@ export async function setLimits(
       human,
       JSON.stringify(changes),
     );
-    const epochs = COUNTED.map((type) => `${type}_epoch`).join(', ');
-    return tx.$queryRawUnsafe<Record<string, bigint | string>[]>(
-      `SELECT id, ${epochs} FROM humans WHERE tenant_id = $1 AND human = $2`,
+    return tx.$queryRawUnsafe<{ id: string; epochs: Partial<Record<CountedType, string>> | null }[]>(
+      `SELECT id, (SELECT jsonb_object_agg(b.type, ${EPOCH}) FROM budgets b
+                   WHERE b.tenant_id = h.tenant_id AND b.human_id = h.id AND b.period = 'NONE') AS epochs
+       FROM humans h WHERE tenant_id = $1 AND human = $2`,
       tenantId,
       human,
     );
   });
   return COUNTED.filter((type) => type in limits).map((type) => ({
-    humanId: row!['id'] as string,
+    humanId: row!.id,
     type,
-    epoch: row![`${type}_epoch`] as bigint,
+    epoch: row!.epochs?.[type] ?? null,
     value: limits[type] ?? null,
   }));
 }
@@ -65,19 +70,18 @@ export async function setLimits(
 export interface SetLimit {
   readonly humanId: string;
   readonly type: CountedType;
-  readonly epoch: bigint;
+  /** Null: the limit was removed. */
+  readonly epoch: string | null;
   readonly value: bigint | null;
 }
 
 const ACCOUNTS = `
-  SELECT h.id, h.human, t.type, t.remaining::text, t.reserved::text, t.epoch::text,
+  SELECT h.id, h.human, t.type, (b.amount - b.used)::text AS remaining, coalesce(b.held, 0)::text AS reserved, ${EPOCH} AS epoch,
          coalesce(sum(r.spent) FILTER (WHERE r.state <> 'RESERVED'), 0)::text AS spent,
          coalesce(sum(r.held) FILTER (WHERE r.state = 'RESERVED'), 0)::text AS held
   FROM humans h
-  CROSS JOIN LATERAL (VALUES ('token_cnt', h.token_cnt, h.token_cnt_reserved, h.token_cnt_epoch),
-                             ('request_cnt', h.request_cnt, h.request_cnt_reserved, h.request_cnt_epoch),
-                             ('cost_micros', h.cost_micros, h.cost_micros_reserved, h.cost_micros_epoch))
-    AS t (type, remaining, reserved, epoch)
+  CROSS JOIN unnest('{token_cnt,request_cnt,cost_micros}'::text[]) AS t (type)
+  LEFT JOIN budgets b ON b.tenant_id = h.tenant_id AND b.human_id = h.id AND b.type = t.type AND b.period = 'NONE'
   LEFT JOIN LATERAL (
     SELECT u.state,
            CASE t.type WHEN 'token_cnt' THEN (u.input_tokens + u.output_tokens) * 1000000
@@ -87,15 +91,14 @@ const ACCOUNTS = `
                        WHEN 'request_cnt' THEN 1000000
                        ELSE u.reserved_cost_pico_usd END AS held
     FROM usage_records u
-    WHERE u.tenant_id = h.tenant_id AND u.human_id = h.id
-      AND CASE t.type WHEN 'token_cnt' THEN u.token_cnt_epoch WHEN 'request_cnt' THEN u.request_cnt_epoch
-                      ELSE u.cost_micros_epoch END = t.epoch) AS r ON true
+    WHERE u.tenant_id = h.tenant_id AND u.budget_epochs[array_position(u.budget_ids, b.id)] = b.epoch) AS r ON true
   WHERE h.tenant_id = $1
-  GROUP BY h.id, h.human, t.type, t.remaining, t.reserved, t.epoch
+  GROUP BY h.id, h.human, t.type, b.id, b.tenant_id
   ORDER BY h.id, t.type`;
 
-type AccountRow = Record<'id' | 'human' | 'type' | 'reserved' | 'epoch' | 'spent' | 'held', string> & {
+type AccountRow = Record<'id' | 'human' | 'type' | 'reserved' | 'spent' | 'held', string> & {
   remaining: string | null;
+  epoch: string | null;
 };
 
 /** Runs one statement as a superuser. */
@@ -110,7 +113,7 @@ export async function accountsOf(sql: RunSql, tenantId: string): Promise<Account
     type: type as CountedType,
     left: remaining === null ? null : BigInt(remaining),
     reserved: BigInt(reserved),
-    epoch: BigInt(epoch),
+    epoch,
     spent: BigInt(spent),
     held: BigInt(held),
   }));

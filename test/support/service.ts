@@ -11,6 +11,7 @@ import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:h
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import type { Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type pg from 'pg';
 import { createApplication } from '../../src/app/application.js';
@@ -168,6 +169,8 @@ export interface Shared {
 
 export interface ServiceOptions extends Shared {
   readonly settings?: Partial<Settings>;
+  /** Modules of the test's own beside the service's: rooms that the service does not have yet. */
+  readonly rooms?: readonly Type[];
 }
 
 export class TestService extends ServiceClient {
@@ -225,7 +228,8 @@ export async function startService(options: ServiceOptions = {}): Promise<TestSe
       rateWindowSeconds: 60,
       ...options.settings,
     });
-    const app = await createApplication(settings, productionParts(settings, { agent: google.agent() }));
+    const { modules } = productionParts(settings, { agent: google.agent() });
+    const app = await createApplication(settings, { modules: [...modules, ...(options.rooms ?? [])] });
     cleanup.push(() => app.close());
     await app.listen(0, '127.0.0.1');
     return new TestService(app, settings, surroundings, stopAll);

@@ -6,6 +6,7 @@ import { Database, Revocations } from '../../src/platform/database/index.js';
 import { Events, type DomainEvent } from '../../src/platform/events/index.js';
 import { PageTokens } from '../../src/platform/http/index.js';
 import { IdempotencyKeys } from '../../src/platform/idempotency/index.js';
+import { Jobs } from '../../src/platform/jobs/index.js';
 import { ClaimWrites } from '../../src/signin/claim-writes.js';
 import { ClaimWritesRepository } from '../../src/signin/claim-writes.repository.js';
 import type { ClaimsWriter } from '../../src/signin/index.js';
@@ -41,13 +42,14 @@ export function startTenancy(databaseUrl: string, writer: ClaimsWriter, override
   const database = new Database(settings);
   const peppers = new PepperRing(settings.peppers);
   const outbox = new ClaimWritesRepository(database);
-  const claimWrites = new ClaimWrites(outbox, writer);
+  const jobs = new Jobs();
+  const claimWrites = new ClaimWrites(outbox, writer, jobs);
   const events = new Events();
   const published: DomainEvent[] = [];
   events.subscribe(async (event) => {
     published.push(event);
   });
-  const idempotency = new IdempotencyKeys(database, peppers);
+  const idempotency = new IdempotencyKeys(database, peppers, jobs);
   const pageTokens = new PageTokens(peppers);
   const orgs = new OrgTransactions(database);
   const members = new MembersRepository();
@@ -83,7 +85,7 @@ export function startTenancy(databaseUrl: string, writer: ClaimsWriter, override
     events,
     published,
     async stop() {
-      await claimWrites.beforeApplicationShutdown();
+      await jobs.beforeApplicationShutdown();
       await database.close();
     },
   };

@@ -1,4 +1,4 @@
-import { countedBy, endUser, showing, type Counted } from '../../../test/support/end-user-windows.js';
+import { countedBy, endUser, guardOver, showing, type Counted } from '../../../test/support/end-user-windows.js';
 import { eventually, watch } from '../../../test/support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { PostgresProxy, isCallOf } from '../../../test/support/postgres-proxy.js';
@@ -8,7 +8,6 @@ import { testSettings } from '../../../test/support/settings.js';
 import { throttleKey } from '../../identity/index.js';
 import { Database } from '../../platform/database/index.js';
 import { PostgresRateWindowStore } from './postgres-rate-window.store.js';
-import { RateLimitGuard } from './rate-limit.guard.js';
 
 describeRateWindows('windows in Postgres, counted by two replicas', async () => {
   const test = await createTestDatabase();
@@ -92,7 +91,7 @@ describe('windows in Postgres', () => {
   });
 
   it('let a human keep a place that could not be given back, and the request is still refused for want of room', async () => {
-    const guard = new RateLimitGuard(store, testSettings({ rateWindowSeconds: LONG_WINDOW_SECONDS }));
+    const guard = await guardOver(store, testSettings({ rateWindowSeconds: LONG_WINDOW_SECONDS }));
     const limits = { perKey: 1, perHuman: 10 };
     const ask = (human: string): Promise<Counted> => countedBy(guard, { principal: endUser('pk', human, limits) });
     expect(await ask('ann')).toMatchObject({ allowed: true });

@@ -1,16 +1,23 @@
-import { countedBy, endUser, showing, type Counted, type Limits } from '../../../test/support/end-user-windows.js';
+import {
+  countedBy,
+  endUser,
+  guardOver,
+  showing,
+  type Counted,
+  type Limits,
+} from '../../../test/support/end-user-windows.js';
 import { pause } from '../../../test/support/eventually.js';
 import { testSettings } from '../../../test/support/settings.js';
 import type { Principal, PublishableKey } from '../../identity/index.js';
 import { MemoryRateWindowStore } from './memory-rate-window.store.js';
-import { RateLimitGuard } from './rate-limit.guard.js';
+import type { RateLimitGuard } from './rate-limit.guard.js';
 
 const WINDOW_SECONDS = 600;
 
 let guard: RateLimitGuard;
 
-beforeEach(() => {
-  guard = new RateLimitGuard(
+beforeEach(async () => {
+  guard = await guardOver(
     new MemoryRateWindowStore(WINDOW_SECONDS * 1000),
     testSettings({ rateWindowSeconds: WINDOW_SECONDS, requestsPerMinute: 3 }),
   );
@@ -25,7 +32,7 @@ describe('the window that is shown', () => {
   it.each<[string, Principal, string, number]>([
     ["a secret key's own", { kind: 'secretKey', human: null, ...KEY }, 'key', 5],
     ["a secret key's own, whichever human is named", { kind: 'secretKey', human: 'ann', ...KEY }, 'key', 5],
-    ["a secret key's own, whoever it acts for", { kind: 'impersonation', human: 'ann', ...KEY }, 'key', 5],
+    ["a secret key's own, when it acts for a human", { kind: 'impersonation', human: 'ann', ...KEY }, 'key', 5],
     [
       "a usage token's human's own, at its key",
       {
@@ -132,7 +139,7 @@ describe('the IETF pair', () => {
     expect(policies.size).toBe(1);
   });
 
-  it("tells of the key's policy alone where nobody was recognised beside it", async () => {
+  it("tells of the key's policy alone where the JWT beside it was refused", async () => {
     const recognisedKey = { keyId: 'pk', requestsPerMinute: 7 } as PublishableKey;
     const { headers } = await countedBy(guard, { principal: null, recognisedKey });
     expect(members(headers['ratelimit-policy'])).toEqual([['key', { q: 7, w: WINDOW_SECONDS }]]);
@@ -140,7 +147,7 @@ describe('the IETF pair', () => {
   });
 });
 
-it('nobody is told of no window', async () => {
+it('a request that presents nothing hears of no window', async () => {
   expect(await countedBy(guard, { principal: null })).toEqual({
     allowed: true,
     headers: {},

@@ -1,10 +1,19 @@
-import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import {
+  InjectThrottlerOptions,
+  InjectThrottlerStorage,
+  ThrottlerGuard,
+  type ThrottlerModuleOptions,
+  type ThrottlerRequest,
+} from '@nestjs/throttler';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { throttleKey, type EndUserPrincipal, type PublishableKey } from '../../identity/index.js';
-import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
+import { throttleKey, type Principal, type PublishableKey } from '../../identity/index.js';
+import type { Settings } from '../../platform/config/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
-import { RateWindowStore, secondsUntilReset, type RateWindow } from './rate-window.store.js';
+import { RateWindowStorage } from './rate-window.storage.js';
+import { secondsUntilReset, type RateWindow } from './rate-window.store.js';
 
 /** Whose window it is, as the IETF pair names its policies. */
 type Policy = 'user' | 'key' | 'human';
@@ -14,6 +23,20 @@ interface Shown {
   readonly window: RateWindow;
 }
 
+/** One throttler: the caller's own window. The second one of an end user is the guard's to take. */
+export function rateLimitOptions(storage: RateWindowStorage, settings: Settings): ThrottlerModuleOptions {
+  return {
+    storage,
+    throttlers: [
+      {
+        name: 'caller',
+        ttl: settings.rateWindowSeconds * 1000,
+        limit: (context) => limitOf(callerOf(context), settings),
+      },
+    ],
+  };
+}
+
 /**
  * Counts a recognised caller's requests and tells the caller how many are left. Guarantee: from here on every answer to a
  * recognised caller carries the window's headers, errors included, since they are set before anything else can fail; and
@@ -21,105 +44,140 @@ interface Shown {
  *
  * An end user has two windows: a human's own at this key, then the key's, so that one human alone can't use up what the
  * key has for all. A usage token has the human's alone: apps must not use up the window of the server whose key made it.
+ *
+ * The way through these steps is the library's; each step says what is ours.
  */
 @Injectable()
-export class RateLimitGuard implements CanActivate {
+export class RateLimitGuard extends ThrottlerGuard {
   constructor(
-    private readonly store: RateWindowStore,
-    @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
-  ) {}
-
-  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    const http = context.switchToHttp();
-    const { principal, recognisedKey } = http.getRequest<FastifyRequest>();
-    const reply = http.getResponse<FastifyReply>();
-    if (principal === null) return recognisedKey === null || this.show(reply, recognisedKey);
-    switch (principal.kind) {
-      case 'account':
-      case 'dashboardUser':
-        return this.admit(reply, 'user', throttleKey(principal), this.settings.requestsPerMinute);
-      case 'secretKey':
-      case 'impersonation':
-        return this.admit(reply, 'key', throttleKey(principal), principal.requestsPerMinute);
-      case 'endUser':
-        return this.admitEndUser(reply, principal);
-      case 'usageToken':
-        return this.admit(reply, 'human', throttleKey(principal), principal.requestsPerMinutePerHuman);
-      default:
-        return principal satisfies never;
-    }
+    @InjectThrottlerOptions() options: ThrottlerModuleOptions,
+    @InjectThrottlerStorage() private readonly storage: RateWindowStorage,
+    reflector: Reflector,
+  ) {
+    super(options, storage, reflector);
   }
 
-  /** Without a promise where the store needs none. */
-  private admit(reply: FastifyReply, policy: Policy, key: string, limit: number): boolean | Promise<boolean> {
-    const taken = this.store.take(key, limit);
-    return taken instanceof Promise
-      ? taken.then((window) => this.answer(reply, { policy, window }))
-      : this.answer(reply, { policy, window: taken });
+  /** Without a principal nothing is counted; a key that was recognised is still told of its window. */
+  protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
+    const { principal, recognisedKey } = requestOf(context);
+    if (principal !== null) return false;
+    if (recognisedKey !== null) await this.show(context, recognisedKey);
+    return true;
+  }
+
+  /** Who is counted: the principal, where the library would take the address. */
+  protected override async getTracker(request: FastifyRequest): Promise<string> {
+    return throttleKey(principalOf(request));
+  }
+
+  /** A caller has one window for all routes, where the library would make one for each. */
+  protected override generateKey(_context: ExecutionContext, tracker: string): string {
+    return tracker;
   }
 
   /**
-   * The human's window first: whoever used up its own takes no place of the key's from others, not for a moment. Where
-   * the key then refuses, the human's place is given back, since a refused request is not counted; that the human was
-   * short of one meanwhile matters to nobody, as the key would have refused too.
+   * Of an end user the human's window is first: a human without places takes none of the key's from others, not for a
+   * moment. Where the key then refuses, the human's place is given back, since a refused request is not counted; that
+   * the human was short of one meanwhile changes nothing, as the key would have refused too.
+   *
+   * @throws Fault rate_limited, unavailable
    */
-  private async admitEndUser(reply: FastifyReply, principal: EndUserPrincipal): Promise<boolean> {
-    const { keyId, requestsPerMinute, requestsPerMinutePerHuman } = principal;
-    const policies = `${this.policy('human', requestsPerMinutePerHuman)}, ${this.policy('key', requestsPerMinute)}`;
-    const humanKey = throttleKey(principal);
-    const ofHuman: Shown = { policy: 'human', window: await this.store.take(humanKey, requestsPerMinutePerHuman) };
-    if (!ofHuman.window.allowed) return this.answer(reply, ofHuman, policies);
-    const ofKey: Shown = { policy: 'key', window: await this.store.take(windowOfKey(keyId), requestsPerMinute) };
-    if (!ofKey.window.allowed) await this.giveBack(humanKey, ofHuman.window);
-    return this.answer(reply, ofKey.window.allowed ? tighter(ofHuman, ofKey) : ofKey, policies);
+  protected override async handleRequest(asked: ThrottlerRequest): Promise<boolean> {
+    const { context, ttl: ttlMs } = asked;
+    const request = requestOf(context);
+    const principal = principalOf(request);
+    const key = asked.generateKey(context, await asked.getTracker(request, context), asked.throttler.name ?? '');
+    const { window } = await this.storage.increment(key, ttlMs, asked.limit);
+    const own: Shown = { policy: policyOf(principal), window };
+    const ownPolicy = policyText(own.policy, asked.limit, ttlMs);
+    if (principal.kind !== 'endUser') return this.answer(asked, own, ownPolicy);
+
+    const { keyId, requestsPerMinute } = principal;
+    const policies = `${ownPolicy}, ${policyText('key', requestsPerMinute, ttlMs)}`;
+    if (!window.allowed) return this.answer(asked, own, policies);
+    const taken = await this.storage.increment(windowOfKey(keyId), ttlMs, requestsPerMinute);
+    const ofKey: Shown = { policy: 'key', window: taken.window };
+    if (!ofKey.window.allowed) await this.giveBack(key, window);
+    return this.answer(asked, ofKey.window.allowed ? tighter(own, ofKey) : ofKey, policies);
   }
 
   /** A failure here must not make a 503 of what is a 429: at worst the human has one place less for a while. */
   private async giveBack(key: string, taken: RateWindow): Promise<void> {
     try {
-      await this.store.release(key, taken);
+      await this.storage.release(key, taken);
     } catch (error) {
       logger.warn({ err: error }, 'A place in a request window could not be given back.');
     }
   }
 
-  /** A key was recognised, but nobody with it: it is told of its window, and not counted. */
-  private async show(reply: FastifyReply, { keyId, requestsPerMinute }: PublishableKey): Promise<boolean> {
-    const window = await this.store.peek(windowOfKey(keyId), requestsPerMinute);
-    this.setHeaders(reply, { policy: 'key', window }, this.policy('key', window.limit));
-    return true;
+  private async show(context: ExecutionContext, { keyId, requestsPerMinute }: PublishableKey): Promise<void> {
+    const window = await this.storage.peek(windowOfKey(keyId), requestsPerMinute);
+    const ttlMs = Number(this.throttlers[0]?.ttl);
+    setHeaders(replyOf(context), { policy: 'key', window }, policyText('key', requestsPerMinute, ttlMs));
   }
 
   /** @throws Fault rate_limited */
-  private answer(reply: FastifyReply, shown: Shown, policies = this.policy(shown.policy, shown.window.limit)): boolean {
-    const retryAfterSeconds = this.setHeaders(reply, shown, policies);
+  private answer({ context, ttl: ttlMs }: ThrottlerRequest, shown: Shown, policies: string): true {
+    const retryAfterSeconds = setHeaders(replyOf(context), shown, policies);
     if (shown.window.allowed) return true;
     throw new Fault(
       'rate_limited',
-      `The limit of ${shown.window.limit} requests in ${this.settings.rateWindowSeconds} seconds is reached.`,
+      `The limit of ${shown.window.limit} requests in ${ttlMs / 1000} seconds is reached.`,
       { retryAfterSeconds },
     );
   }
+}
 
-  /**
-   * X-RateLimit-Reset is the Unix time in seconds at which the window closes (the contract's); RateLimit's `t` is the
-   * seconds to go. Of two windows RateLimit-Policy lists both, and everything else shows the tighter one: so has
-   * draft-ietf-httpapi-ratelimit-headers-11 it, appendix B.3.1, "Use with multiple windows".
-   *
-   * @returns the seconds to go
-   */
-  private setHeaders(reply: FastifyReply, { policy, window }: Shown, policies: string): number {
-    const seconds = secondsUntilReset(window);
-    reply.header('x-ratelimit-limit', String(window.limit));
-    reply.header('x-ratelimit-remaining', String(window.remaining));
-    reply.header('x-ratelimit-reset', String(Math.ceil(window.resetsAtMs / 1000)));
-    reply.header('ratelimit-policy', policies);
-    reply.header('ratelimit', `"${policy}";r=${window.remaining};t=${seconds}`);
-    return seconds;
+/**
+ * X-RateLimit-Reset is the Unix time in seconds at which the window closes, where the library would say
+ * the seconds to go; RateLimit's `t` is those. Of two windows RateLimit-Policy lists both, and everything else shows the
+ * tighter one, as in draft-ietf-httpapi-ratelimit-headers-11, appendix B.3.1, "Use with multiple windows".
+ *
+ * @returns the seconds to go
+ */
+function setHeaders(reply: FastifyReply, { policy, window }: Shown, policies: string): number {
+  const seconds = secondsUntilReset(window);
+  reply.header('x-ratelimit-limit', String(window.limit));
+  reply.header('x-ratelimit-remaining', String(window.remaining));
+  reply.header('x-ratelimit-reset', String(Math.ceil(window.resetsAtMs / 1000)));
+  reply.header('ratelimit-policy', policies);
+  reply.header('ratelimit', `"${policy}";r=${window.remaining};t=${seconds}`);
+  return seconds;
+}
+
+function policyText(policy: Policy, limit: number, ttlMs: number): string {
+  return `"${policy}";q=${limit};w=${ttlMs / 1000}`;
+}
+
+function policyOf(principal: Principal): Policy {
+  switch (principal.kind) {
+    case 'account':
+    case 'dashboardUser':
+      return 'user';
+    case 'secretKey':
+    case 'impersonation':
+      return 'key';
+    case 'endUser':
+    case 'usageToken':
+      return 'human';
+    default:
+      return principal satisfies never;
   }
+}
 
-  private policy(policy: Policy, limit: number): string {
-    return `"${policy}";q=${limit};w=${this.settings.rateWindowSeconds}`;
+function limitOf(principal: Principal, settings: Settings): number {
+  switch (principal.kind) {
+    case 'account':
+    case 'dashboardUser':
+      return settings.requestsPerMinute;
+    case 'secretKey':
+    case 'impersonation':
+      return principal.requestsPerMinute;
+    case 'endUser':
+    case 'usageToken':
+      return principal.requestsPerMinutePerHuman;
+    default:
+      return principal satisfies never;
   }
 }
 
@@ -132,4 +190,22 @@ function tighter(one: Shown, other: Shown): Shown {
   if (one.window.remaining !== other.window.remaining)
     return one.window.remaining < other.window.remaining ? one : other;
   return one.window.resetsAtMs > other.window.resetsAtMs ? one : other;
+}
+
+function requestOf(context: ExecutionContext): FastifyRequest {
+  return context.getArgByIndex<FastifyRequest>(0);
+}
+
+function replyOf(context: ExecutionContext): FastifyReply {
+  return context.getArgByIndex<FastifyReply>(1);
+}
+
+function callerOf(context: ExecutionContext): Principal {
+  return principalOf(requestOf(context));
+}
+
+/** @throws TypeError: `shouldSkip` lets no request without a principal come so far */
+function principalOf({ principal }: FastifyRequest): Principal {
+  if (principal === null) throw new TypeError('A request without a principal has no window.');
+  return principal;
 }

@@ -1,11 +1,14 @@
 import { Global, Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { ThrottlerModule } from '@nestjs/throttler';
 import { FailedAuthentications } from '../../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database } from '../../platform/database/index.js';
-import { logger } from '../../platform/logging/index.js';
+import { Jobs } from '../../platform/jobs/index.js';
 import { FailedAuthenticationLimiter } from './failed-authentication.limiter.js';
 import { MemoryRateWindowStore } from './memory-rate-window.store.js';
 import { PostgresRateWindowStore } from './postgres-rate-window.store.js';
+import { rateLimitOptions } from './rate-limit.guard.js';
+import { RateWindowStorage } from './rate-window.storage.js';
 import { RateWindowStore } from './rate-window.store.js';
 import { RedisRateWindowStore } from './redis-rate-window.store.js';
 
@@ -18,6 +21,9 @@ const PRUNE_EVERY_MS = 60_000;
  */
 @Global()
 @Module({
+  imports: [
+    ThrottlerModule.forRootAsync({ inject: [RateWindowStorage, SETTINGS_TOKEN], useFactory: rateLimitOptions }),
+  ],
   providers: [
     {
       provide: POSTGRES_STORE,
@@ -34,30 +40,30 @@ const PRUNE_EVERY_MS = 60_000;
         return settings.embeddedDatabase ? new MemoryRateWindowStore(windowMs) : postgres;
       },
     },
+    RateWindowStorage,
     { provide: FailedAuthentications, useClass: FailedAuthenticationLimiter },
   ],
-  exports: [RateWindowStore, FailedAuthentications],
+  exports: [RateWindowStore, RateWindowStorage, FailedAuthentications],
 })
 export class RateLimitModule implements OnApplicationBootstrap, OnApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-
   constructor(
     private readonly store: RateWindowStore,
-    @Inject(POSTGRES_STORE) private readonly postgres: PostgresRateWindowStore,
-  ) {}
+    @Inject(POSTGRES_STORE) postgres: PostgresRateWindowStore,
+    jobs: Jobs,
+  ) {
+    if (store instanceof MemoryRateWindowStore) return;
+    jobs.repeat({
+      failure: 'Closed request windows could not be pruned.',
+      everyMs: PRUNE_EVERY_MS,
+      run: () => postgres.prune(),
+    });
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     if (this.store instanceof RedisRateWindowStore) await this.store.open();
-    if (this.store instanceof MemoryRateWindowStore) return;
-    this.timer = setInterval(() => {
-      this.postgres
-        .prune()
-        .catch((error: unknown) => logger.warn({ err: error }, 'Closed request windows could not be pruned.'));
-    }, PRUNE_EVERY_MS);
   }
 
   onApplicationShutdown(): void {
-    if (this.timer !== null) clearInterval(this.timer);
     if (this.store instanceof RedisRateWindowStore) this.store.close();
   }
 }

@@ -7,7 +7,7 @@ export interface RateWindow {
   readonly resetsAtMs: number;
 }
 
-/** At least one, so that nobody is told to come back at once. */
+/** At least one, so that no caller is told to come back at once. */
 export function secondsUntilReset({ resetsAtMs }: RateWindow): number {
   return Math.max(1, Math.ceil((resetsAtMs - Date.now()) / 1000));
 }

@@ -1,12 +1,11 @@
 import { jest } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { countedBy, endUser } from '../../../test/support/end-user-windows.js';
+import { countedBy, endUser, guardOver } from '../../../test/support/end-user-windows.js';
 import { eventually, pause } from '../../../test/support/eventually.js';
 import { LONG_WINDOW_SECONDS, SHORT_WINDOW_SECONDS, describeRateWindows } from '../../../test/support/rate-windows.js';
 import { RedisServer } from '../../../test/support/redis-server.js';
 import { testSettings } from '../../../test/support/settings.js';
 import { MemoryRateWindowStore } from './memory-rate-window.store.js';
-import { RateLimitGuard } from './rate-limit.guard.js';
 import { RedisRateWindowStore } from './redis-rate-window.store.js';
 import { RateWindowStore, type RateWindow } from './rate-window.store.js';
 
@@ -206,9 +205,8 @@ describe('windows in Redis', () => {
   });
 
   it('of an end user admit one more allowance at most when Redis is lost in the middle, and count no request that was refused', async () => {
-    const guards = stores.map(
-      (store) => new RateLimitGuard(store, testSettings({ rateWindowSeconds: LONG_WINDOW_SECONDS })),
-    );
+    const settings = testSettings({ rateWindowSeconds: LONG_WINDOW_SECONDS });
+    const guards = await Promise.all(stores.map((store) => guardOver(store, settings)));
     const humans = ['ann', 'ben', 'cleo'];
     const ask = async (count: number, perKey = 37): Promise<Map<string, number>> => {
       const passed = new Map(humans.map((human) => [human, 0]));

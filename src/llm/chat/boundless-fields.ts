@@ -1,4 +1,4 @@
-import { isObject } from './chat-request.js';
+import { isObject } from '../providers/requests/chat-request.js';
 
 /**
  * What a request can ask for that nobody can tell the size or the price of beforehand. The lists are of what known

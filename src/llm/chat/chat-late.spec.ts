@@ -155,7 +155,7 @@ describe('a provider that begins too late', () => {
   });
 
   it('holds half of the connections at most: calls beyond are given up, until others have let go', async () => {
-    await restart({ GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: '1000', GATEHOUSE_TOTAL_TIMEOUT_MS: '3000' });
+    await restart({ GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: '2000', GATEHOUSE_TOTAL_TIMEOUT_MS: '9000' });
     upstream.otherwise = () => ({ kind: 'hang' });
     const answers = await Promise.all(Array.from({ length: 300 }, () => server.post(BODY)));
     for (const answer of answers) expectTimeout(answer);

@@ -2,16 +2,16 @@ import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
-import { SpeaksDialect } from '../../platform/http/index.js';
-import { CHATTING, CHATTING_KINDS } from '../chat-access.js';
-import type { ChatPrincipal } from './chat-reservation.js';
-import { ChatService } from './chat.service.js';
+import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { Calls } from '../calls/calls.service.js';
+import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
+import { CHAT } from './chat.operation.js';
 
 @ApiTags('OpenAI')
-@SpeaksDialect('openai')
+@SpeaksDialect(OPENAI_DIALECT)
 @Controller('v1/chat')
 export class ChatController {
-  constructor(private readonly chat: ChatService) {}
+  constructor(private readonly calls: Calls) {}
 
   @Post('completions')
   @HttpCode(200)
@@ -32,8 +32,8 @@ export class ChatController {
         stream: { type: 'boolean', nullable: true },
         stream_options: { type: 'object', nullable: true, additionalProperties: true },
         n: { type: 'integer', minimum: 1, maximum: 128, nullable: true },
-        max_completion_tokens: { type: 'integer', minimum: 0, nullable: true },
-        max_tokens: { type: 'integer', minimum: 0, nullable: true },
+        max_completion_tokens: { type: 'integer', minimum: -1, nullable: true },
+        max_tokens: { type: 'integer', minimum: -1, nullable: true },
       },
       additionalProperties: true,
     },
@@ -49,6 +49,6 @@ export class ChatController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    return this.chat.complete(principal, request, reply);
+    return this.calls.answer(CHAT, principal, request, reply);
   }
 }

@@ -1,9 +1,9 @@
 import { endOfString } from '../../platform/json/index.js';
 import type { ModelFacts, TokenFamily } from '../models/model-facts.js';
+import { isObject, type ChatRequest } from '../providers/requests/chat-request.js';
 import { mostByteTokens } from '../tokens/most-bytes.js';
-import type { Tokenizer } from '../tokens/tokenizer.js';
+import type { TextBound } from '../tokens/tokenizer.js';
 import { boundlessField, folded, NOT_IN_PROMPT } from './boundless-fields.js';
-import { isObject, type ChatRequest } from './chat-request.js';
 
 /** What stands around each message, part, call and tool in any chat format that is known. */
 const TOKENS_PER_MESSAGE = 16;
@@ -32,7 +32,7 @@ export interface PromptBound {
  * The most tokens that a request's prompt can come to, as decision 0011 derives it: everything that a server might show
  * the model, read as text, plus what formats put around it, plus images by their own rule.
  */
-export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, tokenizer: Tokenizer): PromptBound {
+export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, texts: TextBound): PromptBound {
   const family = facts?.family ?? 'unknown';
   const sum = new PromptSum(facts, family, family === 'gemini' || (facts === null && GEMINI_NAME.test(request.model)));
   const { value, fields, text } = request.json;
@@ -54,7 +54,7 @@ export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, toke
   }
   const tools = isObjectLike(value['tools']) || isObjectLike(value['functions']) ? TOOL_TEMPLATE_TOKENS : 0;
   const template = (facts?.templateTokens ?? TEMPLATE_TOKENS[family] ?? LONGEST_TEMPLATE_TOKENS) + tools;
-  return { tokens: template + sum.tokens + sum.textTokens(tokenizer), boundless };
+  return { tokens: template + sum.tokens + sum.textTokens(texts), boundless };
 }
 
 /** Google's newer models, before the catalogue knows them. */
@@ -65,8 +65,8 @@ function isObjectLike(value: unknown): boolean {
 }
 
 /** The most tokens that a text can be: see the table of families in decision 0011. */
-export function tokensOf(text: string, family: TokenFamily, tokenizer: Tokenizer): number {
-  if (family === 'o200k') return tokenizer.atMost(text);
+export function tokensOf(text: string, family: TokenFamily, texts: TextBound): number {
+  if (family === 'o200k') return texts.atMost(text);
   return mostByteTokens(text, NORMALIZING.has(family));
 }
 
@@ -94,10 +94,10 @@ class PromptSum {
     else this.long.push(text);
   }
 
-  textTokens(tokenizer: Tokenizer): number {
+  textTokens(texts: TextBound): number {
     return this.long.reduce(
-      (sum, text) => sum + tokensOf(text, this.family, tokenizer),
-      tokensOf(this.short, this.family, tokenizer),
+      (sum, text) => sum + tokensOf(text, this.family, texts),
+      tokensOf(this.short, this.family, texts),
     );
   }
 

@@ -1,13 +1,20 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Access, CurrentPrincipal, threadOwner, type AccountPrincipal, type Principal } from '../../identity/index.js';
-import { Answers, PageTokens, PlatformBody, SpeaksDialect, type PageRequest } from '../../platform/http/index.js';
+import {
+  Answers,
+  PageTokens,
+  PlatformBody,
+  PLATFORM_DIALECT,
+  SpeaksDialect,
+  type PageRequest,
+} from '../../platform/http/index.js';
 import { listThreadsRequest, listThreadsResponse } from './threads.dto.js';
 
 const READING = { scope: 'conversations:read' } as const;
 
 @ApiTags('Threads')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/llm/gateway')
 export class ThreadsController {
   constructor(private readonly pageTokens: PageTokens) {}

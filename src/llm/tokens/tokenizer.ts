@@ -44,6 +44,10 @@ export class Tokenizer implements OnApplicationBootstrap, OnApplicationShutdown 
     if (this.warmUp !== null) clearTimeout(this.warmUp);
   }
 
+  get isLoaded(): boolean {
+    return this.encoding !== null;
+  }
+
   load(): Promise<void> {
     this.loading ??= import('gpt-tokenizer/encoding/o200k_base').then((encoding) => {
       // Its cache would keep a hundred thousand pieces of prompts in memory.
@@ -134,6 +138,12 @@ function endOfPiece(text: string, start: number): number {
   if (space > 0) return start + space;
   return isLowSurrogate(text, limit) ? limit - 1 : limit;
 }
+
+/** Something that bounds how many tokens a text is. */
+export type TextBound = Pick<Tokenizer, 'atMost'>;
+
+/** No token stands for less than a byte, so that the bytes bound a text too, and cost no counting. */
+export const BY_BYTES: TextBound = { atMost: (text) => Buffer.byteLength(text) };
 
 /** The second half of a character. */
 function isLowSurrogate(text: string, at: number): boolean {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { EncryptionKey, Pepper, SettingDefinition } from './setting-definition.js';
 import { SETTINGS, type RawSettings, type SettingName } from './settings.js';
 
-export type Mode = 'development' | 'production';
+type Mode = 'development' | 'production';
 
 /** What was configured, with the mode's defaults filled in; in development some of it is still to be made. */
 export type ConfiguredSettings = Omit<RawSettings, 'host' | 'home' | 'development'> & {

@@ -39,9 +39,12 @@ export const flag: z.ZodType<boolean> = z
  *
  * @param fits whether a secret's number of bytes will do
  */
-const versionedSecrets = (fits: (bytes: number) => boolean, size: string): z.ZodType<readonly VersionedSecret[]> =>
+const versionedSecrets = (
+  fits: (bytes: number) => boolean,
+  size: string,
+): z.ZodType<readonly (Pepper & EncryptionKey)[]> =>
   z.string().transform((value, context) => {
-    const parsed: VersionedSecret[] = [];
+    const parsed: (Pepper & EncryptionKey)[] = [];
     for (const part of value.split(',')) {
       const match = /^\s*(\d{1,9}):([A-Za-z0-9_-]+={0,2})\s*$/.exec(part);
       const secret = Buffer.from(match?.[2] ?? '', 'base64url');
@@ -66,16 +69,17 @@ export const encryptionKeys: z.ZodType<readonly EncryptionKey[]> = versionedSecr
   'exactly 32 bytes',
 );
 
-interface VersionedSecret {
+/** A secret that keys are stored under; the first of the list is the one for new keys. */
+export interface Pepper {
   readonly version: number;
   readonly secret: Buffer;
 }
 
-/** A secret that keys are stored under; the first of the list is the one for new keys. */
-export type Pepper = VersionedSecret;
-
 /** A key that data keys are encrypted with; the first of the list is the one for new ones. */
-export type EncryptionKey = VersionedSecret;
+export interface EncryptionKey {
+  readonly version: number;
+  readonly secret: Buffer;
+}
 
 export interface SettingDefinition<T = unknown> {
   readonly variable: string;

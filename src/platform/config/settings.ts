@@ -282,6 +282,12 @@ export const SETTINGS = {
     'How often what dead processes left is looked for.',
     { fallback: '10' },
   ),
+  admissionWaitMs: ledger(
+    'GATEHOUSE_ADMISSION_WAIT_MS',
+    integer(0, 60_000),
+    'Longest that a call waits for room in a budget that open calls hold; then it is answered 429 `usage_limit_busy`.',
+    { fallback: '3000' },
+  ),
   ledgerQueueLimit: ledger(
     'GATEHOUSE_LEDGER_QUEUE_LIMIT',
     integer(1, 10_000_000),

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { onDatabase, rowsOf, seedTenant, type SeededTenant } from '../../../test/support/sql.js';
 import { testSettings } from '../../../test/support/settings.js';
+import { uuidV7 } from '../crypto/index.js';
 import { Fault } from '../errors/index.js';
 import { Database, appConnection, type TenantTransaction } from './database.js';
 
@@ -34,7 +35,7 @@ async function seedRows(tenantId: string): Promise<void> {
     await client.query(
       `INSERT INTO usage_records (id, tenant_id, request_id, provider, model, streamed, reserved_input_tokens, reserved_output_tokens, lease_id)
        VALUES ($1, $2, 'req', 'dummy', 'dummy', false, 1, 1, $3)`,
-      [randomUUID(), tenantId, randomUUID()],
+      [uuidV7(), tenantId, randomUUID()],
     );
   });
 }

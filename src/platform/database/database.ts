@@ -234,12 +234,22 @@ function postgresCode(error: Error): string | undefined {
 
 /** Whether Postgres gave a statement up since it took longer than it was allowed to. */
 export function isCanceled(error: unknown): boolean {
+  return sqlState(error) === '57014';
+}
+
+/** Whether Postgres gave a statement up since another transaction held a lock for longer than it was allowed to wait. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlState(error) === '55P03';
+}
+
+function sqlState(error: unknown): string | undefined {
   const cause = error instanceof Fault ? error.cause : error;
-  return cause instanceof Error && postgresCode(cause) === '57014';
+  if (!(cause instanceof Error)) return undefined;
+  return postgresCode(cause) ?? ('code' in cause && typeof cause.code === 'string' ? cause.code : undefined);
 }
 
 /** A connection error becomes a 503; a fault, or an error of the statement, stays what it is. */
-export function asFault(error: unknown): unknown {
+function asFault(error: unknown): unknown {
   if (error instanceof Fault || !isConnectionError(error)) return error;
   return new Fault('unavailable', 'The database cannot be reached; try again shortly.', {
     retryAfterSeconds: 1,

@@ -3,8 +3,8 @@ import { Fault } from '../errors/index.js';
 export interface GroupCommitOptions<Item, Result> {
   /** For the message of the 503. */
   readonly what: string;
-  /** Sends many items as one statement; gives a result for each, in order. */
-  readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /** Sends many items as one statement; gives a result for each, in order, or a promise of one that comes later. */
+  readonly run: (items: readonly Item[]) => Promise<readonly (Result | Promise<Result>)[]>;
   /** Most items in one statement. */
   readonly maxItems: number;
   /** How long an item may wait for its commit. */
@@ -17,7 +17,7 @@ export interface GroupCommitOptions<Item, Result> {
 
 interface Waiting<Item, Result> {
   readonly item: Item;
-  readonly resolve: (result: Result) => void;
+  readonly resolve: (result: Result | Promise<Result>) => void;
   readonly reject: (error: unknown) => void;
   abandoned: boolean;
 }
@@ -79,8 +79,12 @@ export class GroupCommit<Item, Result> {
     try {
       const results = await this.options.run(batch.map(({ item }) => item));
       batch.forEach((waiting, index) => {
-        if (waiting.abandoned) this.options.onAbandoned?.(waiting.item);
-        else waiting.resolve(results[index] as Result);
+        const result = results[index] as Result | Promise<Result>;
+        if (!waiting.abandoned) waiting.resolve(result);
+        else {
+          if (result instanceof Promise) result.catch(() => undefined);
+          this.options.onAbandoned?.(waiting.item);
+        }
       });
     } catch (error) {
       if (batch.length > 1 && !(error instanceof Fault)) {

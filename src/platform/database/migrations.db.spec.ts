@@ -4,7 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { createEmptyDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { migrate, MigrationError } from './migrations.js';
+import { MigrationError } from './migration.error.js';
+import { migrate } from './migrations.js';
 
 const FIRST = 'CREATE TABLE first (id int PRIMARY KEY);\nINSERT INTO first VALUES (1);\n';
 const SECOND = `CREATE TABLE second (id int);
@@ -23,6 +24,8 @@ let directory: string;
 beforeEach(async () => {
   database = await createEmptyDatabase();
   directory = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-migrations-'));
+  await mkdir(path.join(directory, 'migrations'));
+  await mkdir(path.join(directory, 'functions'));
 });
 
 afterEach(async () => {
@@ -31,8 +34,8 @@ afterEach(async () => {
 });
 
 async function writeMigration(name: string, sql: string): Promise<void> {
-  await mkdir(path.join(directory, name), { recursive: true });
-  await writeFile(path.join(directory, name, 'migration.sql'), sql);
+  await mkdir(path.join(directory, 'migrations', name), { recursive: true });
+  await writeFile(path.join(directory, 'migrations', name, 'migration.sql'), sql);
 }
 
 async function query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> {
@@ -63,7 +66,7 @@ describe('migrate', () => {
   it('applies each migration once, in the order of their names, and says which', async () => {
     await writeMigration('20260102000000_second', SECOND);
     await writeMigration('20260101000000_first', FIRST);
-    await writeFile(path.join(directory, 'migration_lock.toml'), 'provider = "postgresql"\n');
+    await writeFile(path.join(directory, 'migrations', 'migration_lock.toml'), 'provider = "postgresql"\n');
     const progress: string[] = [];
 
     const names = ['20260101000000_first', '20260102000000_second'];
@@ -156,7 +159,7 @@ describe('a migration that cannot be trusted is refused before anything is appli
   });
 
   it('refuses when one that was applied is missing from the folder, and names it', async () => {
-    await rm(path.join(directory, '20260101000000_first'), { recursive: true });
+    await rm(path.join(directory, 'migrations', '20260101000000_first'), { recursive: true });
 
     expect(await refusal()).toMatch(/^The migration 20260101000000_first is in the database but not in .*: restore it/);
     expect(await tables()).toEqual(['first']);
@@ -174,14 +177,14 @@ describe('a migration that cannot be trusted is refused before anything is appli
   });
 
   it('refuses a migration folder without its file, and names it', async () => {
-    await rm(path.join(directory, '20260102000000_second', 'migration.sql'));
+    await rm(path.join(directory, 'migrations', '20260102000000_second', 'migration.sql'));
 
     expect(await refusal()).toMatch(/^The migration 20260102000000_second has no readable migration.sql/);
   });
 });
 
 describe('a migration that fails', () => {
-  it('leaves nothing of itself, says which and where, and is applied once it is corrected', async () => {
+  it('leaves nothing of itself or of those before it, says which and where, and is applied once it is corrected', async () => {
     await writeMigration('20260101000000_first', FIRST);
     await writeMigration('20260102000000_broken', 'CREATE TABLE third (id int);\nINSERT INTO nowhere VALUES (1);\n');
     await writeMigration('20260103000000_after', 'CREATE TABLE fourth (id int);');
@@ -189,11 +192,11 @@ describe('a migration that fails', () => {
     expect(await refusal()).toBe(
       'The migration 20260102000000_broken failed (relation "nowhere" does not exist, line 2): nothing of it was applied; correct it and start again.',
     );
-    expect(await tables()).toEqual(['first']);
+    expect(await tables()).toEqual([]);
 
     await writeMigration('20260102000000_broken', 'CREATE TABLE third (id int);');
     const { applied } = await migrate(database.ownerUrl, directory);
-    expect(applied).toEqual(['20260102000000_broken', '20260103000000_after']);
+    expect(applied).toEqual(['20260101000000_first', '20260102000000_broken', '20260103000000_after']);
     expect(await tables()).toEqual(['first', 'fourth', 'third']);
   });
 

@@ -1,17 +1,13 @@
 /**
- * Applies Prisma's migrations, and keeps Prisma's books, without Prisma's engine: that is a download which a fresh
- * machine may not reach.
+ * Applies Prisma's migrations, and then the database's functions, and keeps Prisma's books, without Prisma's engine: that
+ * is a download which a fresh machine may not reach.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
-import { OperatorError } from '../errors/index.js';
-
-/** One plain sentence for a person to read: which migration or database, and what to do. Never holds a password. */
-export class MigrationError extends OperatorError {
-  override name = 'MigrationError';
-}
+import { MigrationError, placeOf, reasonOf } from './migration.error.js';
+import { applyFunctions, findFunctionChanges, readFunctions, type SqlFunction } from './sql-functions.js';
 
 interface Migration {
   name: string;
@@ -42,31 +38,31 @@ const BEGUN = 'gatehouse: partly committed';
 const FRESH_SESSION = 'RESET ROLE; RESET ALL; SET statement_timeout = 0; SET lock_timeout = 0';
 
 /**
- * Brings the database up to date with a folder of `<timestamp>_<name>/migration.sql`; each runs whole in a transaction of
- * its own. Callers at the same time wait for the first, and then find it done. Returns the names applied by this call.
- * Throws MigrationError, before anything is applied, when a recorded migration was edited, is missing, or never finished.
+ * Brings the database up to date with a folder that holds `migrations/<timestamp>_<name>/migration.sql` and
+ * `functions/<name>.sql`: what is new among the migrations, and then what changed among the functions, in one transaction.
+ * Callers at the same time wait for the first, and then find it done. Returns the names of the migrations that this call
+ * applied. Throws MigrationError, before anything is applied, when a recorded migration was edited, is missing, or never
+ * finished.
  */
 export async function migrate(
   ownerUrl: string,
-  migrationsDirectory: string,
+  directory: string,
   onProgress?: (name: string) => void,
 ): Promise<{ applied: string[] }> {
+  const migrationsDirectory = path.join(directory, 'migrations');
   const migrations = await readMigrations(migrationsDirectory);
+  const functions = await readFunctions(path.join(directory, 'functions'));
   const client = await connect(ownerUrl);
   try {
     await client.query(FRESH_SESSION);
     await client.query(`SELECT pg_advisory_lock(${ADVISORY_LOCK})`);
-    const books = await openBooks(client);
+    const schema = await schemaOf(client);
+    const books = await openBooks(client, schema);
     const recorded = await readBooks(client, books);
     refuseUnlessConsistent(recorded, migrations, migrationsDirectory);
-    const applied: string[] = [];
-    for (const migration of migrations) {
-      if (recorded.some((entry) => entry.migration_name === migration.name)) continue;
-      onProgress?.(migration.name);
-      await apply(client, books, migration);
-      applied.push(migration.name);
-    }
-    return { applied };
+    const pending = migrations.filter(({ name }) => !recorded.some((entry) => entry.migration_name === name));
+    await applyAll(client, { schema, books }, pending, functions, onProgress);
+    return { applied: pending.map(({ name }) => name) };
   } catch (error) {
     if (error instanceof MigrationError) throw error;
     throw new MigrationError(`${addressOf(client)} could not be brought up to date: ${reasonOf(error)}.`, {
@@ -124,11 +120,16 @@ async function connect(ownerUrl: string): Promise<pg.Client> {
   }
 }
 
-/** Makes the table where it is missing. Returns its full name: a migration may leave another search path. */
-async function openBooks(client: pg.Client): Promise<string> {
+/** Asked once, since a migration may leave another search path. Quoted where it must be. */
+async function schemaOf(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ schema: string | null }>('SELECT quote_ident(current_schema()) AS schema');
   const schema = rows[0]?.schema;
   if (!schema) throw new MigrationError(`${addressOf(client)} has no schema that its user can create tables in.`);
+  return schema;
+}
+
+/** Makes the table where it is missing. Returns its full name. */
+async function openBooks(client: pg.Client, schema: string): Promise<string> {
   const books = `${schema}._prisma_migrations`;
   // Asked first: a user who may not create tables can still be told that everything is up to date.
   const there = await client.query('SELECT WHERE to_regclass($1) IS NOT NULL', [books]);
@@ -181,26 +182,65 @@ function refuseUnlessConsistent(recorded: BookEntry[], migrations: Migration[], 
   }
 }
 
+interface Target {
+  readonly schema: string;
+  readonly books: string;
+}
+
+interface PendingEntry {
+  readonly id: string;
+  readonly migration: Migration;
+}
+
 /**
- * The entry is committed first and finished inside the migration's own transaction, so that at any moment of a crash the
- * books say what is true. Sent as one simple query: the server splits it, so that bodies in $$ need no parser here.
+ * The entries are committed first and finished inside the transaction that applies everything, so that at any moment of a
+ * crash the books say what is true.
  */
-async function apply(client: pg.Client, books: string, { name, sql, checksum }: Migration): Promise<void> {
-  const id = randomUUID();
-  const begin = [id, checksum, name, NOT_BEGUN];
-  await client.query(`INSERT INTO ${books} (id, checksum, migration_name, logs) VALUES ($1, $2, $3, $4)`, begin);
+async function applyAll(
+  client: pg.Client,
+  { schema, books }: Target,
+  pending: readonly Migration[],
+  functions: readonly SqlFunction[],
+  onProgress?: (name: string) => void,
+): Promise<void> {
+  const entries = pending.map((migration) => ({ id: randomUUID(), migration }));
+  for (const { id, migration } of entries) {
+    const begin = [id, migration.checksum, migration.name, NOT_BEGUN];
+    await client.query(`INSERT INTO ${books} (id, checksum, migration_name, logs) VALUES ($1, $2, $3, $4)`, begin);
+  }
   try {
     await client.query('BEGIN');
+    for (const entry of entries) {
+      onProgress?.(entry.migration.name);
+      await apply(client, books, entry, entries);
+    }
+    await applyFunctions(client, schema, await findFunctionChanges(client, schema, functions));
+    await client.query('COMMIT');
+  } catch (error) {
+    // Of a migration that failed this is done already, and then it does nothing.
+    await rollBack(client, books, entries, reasonOf(error)).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Sent as one simple query: the server splits it, so that bodies in $$ need no parser here. */
+async function apply(
+  client: pg.Client,
+  books: string,
+  { id, migration }: PendingEntry,
+  entries: readonly PendingEntry[],
+): Promise<void> {
+  const { name, sql } = migration;
+  try {
     await client.query(`UPDATE ${books} SET logs = $2 WHERE id = $1`, [id, BEGUN]);
     await client.query(sql);
     await client.query(FRESH_SESSION);
     const finish = 'SET finished_at = clock_timestamp(), applied_steps_count = 1, logs = NULL';
     await client.query(`UPDATE ${books} ${finish} WHERE id = $1`, [id]);
-    await client.query('COMMIT');
   } catch (error) {
-    const state = await rollBack(client, books, id, reasonOf(error)).then(
+    const state = await rollBack(client, books, entries, reasonOf(error)).then(
       (undone) =>
-        undone
+        undone.includes(id)
           ? 'nothing of it was applied; correct it and start again'
           : 'as it commits by itself, a part of it was applied; see its row of _prisma_migrations',
       () => 'the connection was lost; start again, and what was applied will be found',
@@ -211,11 +251,18 @@ async function apply(client: pg.Client, books: string, { name, sql, checksum }: 
   }
 }
 
-/** False when a part had been committed already, which only a migration with a COMMIT of its own can do. */
-async function rollBack(client: pg.Client, books: string, id: string, reason: string): Promise<boolean> {
+/** Returns the entries of which nothing was committed: all of them, unless a migration has a COMMIT of its own. */
+async function rollBack(
+  client: pg.Client,
+  books: string,
+  entries: readonly PendingEntry[],
+  reason: string,
+): Promise<string[]> {
   await client.query('ROLLBACK');
   await client.query(FRESH_SESSION);
-  return closeAsRolledBack(client, books, id, reason);
+  const undone: string[] = [];
+  for (const { id } of entries) if (await closeAsRolledBack(client, books, id, reason)) undone.push(id);
+  return undone;
 }
 
 async function closeAsRolledBack(client: pg.Client, books: string, id: string, reason: string): Promise<boolean> {
@@ -226,17 +273,6 @@ async function closeAsRolledBack(client: pg.Client, books: string, id: string, r
   return rowCount === 1;
 }
 
-function placeOf(error: unknown, sql: string): string {
-  const { position } = error as { position?: string };
-  return position ? `, line ${sql.slice(0, Number(position)).split('\n').length}` : '';
-}
-
 function addressOf(client: pg.Client): string {
   return `The database ${client.database ?? ''} at ${client.host}:${client.port}`;
-}
-
-/** On one line, and without a stop at its end. Node reports a refused name with several addresses as an empty message. */
-function reasonOf(error: unknown): string {
-  const { message, code } = error as { message?: string; code?: string };
-  return (message || code || String(error)).replaceAll(/\s+/g, ' ').replace(/\.$/, '');
 }

@@ -14,6 +14,7 @@ export const FAULT_STATUS = {
   unsupported_media_type: 415,
   rate_limited: 429,
   usage_limit_exceeded: 429,
+  usage_limit_busy: 429,
   internal: 500,
   upstream_failed: 502,
   unavailable: 503,
@@ -35,6 +36,8 @@ export interface FaultOptions {
   readonly retryAfterSeconds?: number;
   /** `false` tells OpenAI's clients not to try again (`x-should-retry`). */
   readonly shouldRetry?: boolean;
+  /** What it is about, for programs; stands beside the message where the dialect has a place for it. */
+  readonly about?: Readonly<Record<string, string>>;
   /** For the log alone; never rendered. */
   readonly cause?: unknown;
 }
@@ -49,6 +52,7 @@ export class Fault extends Error {
   readonly code: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly shouldRetry: boolean | undefined;
+  readonly about: Readonly<Record<string, string>> | undefined;
 
   constructor(kind: FaultKind, message: string, options: FaultOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -58,6 +62,7 @@ export class Fault extends Error {
     this.code = options.code;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.shouldRetry = options.shouldRetry;
+    this.about = options.about;
   }
 
   get status(): number {

@@ -1,2 +1,2 @@
-export { Events, type DomainEvent, type DomainEventListener } from './events.js';
+export { Events, type DomainEvent } from './events.js';
 export { EventsModule } from './events.module.js';

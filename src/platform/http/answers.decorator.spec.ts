@@ -17,6 +17,8 @@ import { captureLog } from '../../../test/support/captured-log.js';
 import { testSettings } from '../../../test/support/settings.js';
 import { Answers } from './answers.decorator.js';
 import { SpeaksDialect } from './dialect.js';
+import { OPENAI_DIALECT } from './openai.dialect.js';
+import { PLATFORM_DIALECT } from './platform.dialect.js';
 import { DialectGuard } from './dialect.guard.js';
 import { FaultFilter } from './fault.filter.js';
 import { integer } from '../protojson/index.js';
@@ -27,7 +29,7 @@ const SECRET = 'hunter2';
 const ANSWER = z.object({ name: z.string(), count: z.number(), note: z.string().optional() });
 const row = { name: '', count: 0, note: null };
 
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('platform')
 class PlatformController {
   private readonly count = 7;
@@ -73,7 +75,7 @@ class PlatformController {
   }
 }
 
-@SpeaksDialect('openai')
+@SpeaksDialect(OPENAI_DIALECT)
 @Controller('openai')
 class OpenaiController {
   @Get('row')

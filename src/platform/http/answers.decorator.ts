@@ -1,16 +1,14 @@
 import { StreamableFile } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
-import { DIALECT_METADATA } from './dialect.js';
+import { DIALECT_METADATA, OWNER_OF_PATH, type DeclaredDialect, type Dialect } from './dialect.js';
 import { openApiSchema } from './platform-body.decorator.js';
-import { writeMessage } from '../protojson/index.js';
 
 type Handler = (this: object, ...args: unknown[]) => unknown;
 
 /**
- * What a handler answers: told in OpenAPI, and, on the platform surface, what it is held to. Whatever a handler there
- * returns passes `writeMessage`, so that nothing goes out that was not declared; other dialects' answers go out as they
- * are.
+ * What a handler answers: told in OpenAPI, and, where its dialect writes answers, what it is held to. On the platform
+ * surface whatever a handler returns passes `writeMessage`, so that nothing goes out that was not declared.
  *
  * @param options.orFile the content type of a file that the handler may answer instead, where it was asked to
  */
@@ -26,7 +24,8 @@ export const Answers =
     const handler = descriptor.value as Handler;
     const answering: Handler = function (...args) {
       const answer = handler.apply(this, args);
-      return speaksPlatform(this) ? writeWhenThere(answer, schema, orFile) : answer;
+      const write = writerOf(this);
+      return write === undefined ? answer : writeWhenThere(answer, write, schema, orFile);
     };
     // The framework knows a handler by what hangs on the function and by its name.
     Object.defineProperty(answering, 'name', { value: handler.name });
@@ -36,12 +35,19 @@ export const Answers =
     Object.assign(descriptor, { value: answering });
   };
 
-async function writeWhenThere(answer: unknown, schema: z.ZodType, orFile: string | undefined): Promise<unknown> {
+type Write = NonNullable<Dialect['writeAnswer']>;
+
+async function writeWhenThere(
+  answer: unknown,
+  write: Write,
+  schema: z.ZodType,
+  orFile: string | undefined,
+): Promise<unknown> {
   const answered = await answer;
   if (orFile !== undefined && answered instanceof StreamableFile && answered.getHeaders().type === orFile) {
     return answered;
   }
-  return writeMessage(answered, schema);
+  return write(answered, schema);
 }
 
 function mediaTypeOf(contentType: string): string {
@@ -49,6 +55,7 @@ function mediaTypeOf(contentType: string): string {
 }
 
 /** The controller's decorator runs after those of its handlers: it is asked for when a handler is called. */
-function speaksPlatform({ constructor }: object): boolean {
-  return Reflect.getMetadata(DIALECT_METADATA, constructor) === 'platform';
+function writerOf({ constructor }: object): Write | undefined {
+  const dialect = Reflect.getMetadata(DIALECT_METADATA, constructor) as DeclaredDialect | undefined;
+  return dialect === undefined || dialect === OWNER_OF_PATH ? undefined : dialect.writeAnswer;
 }

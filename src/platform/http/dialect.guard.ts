@@ -1,16 +1,16 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { DIALECT_METADATA, type Dialect } from './dialect.js';
+import { DeclaredMetadata } from './declared-metadata.js';
+import { DIALECT_METADATA, OWNER_OF_PATH, type DeclaredDialect } from './dialect.js';
+
+const DIALECTS = new DeclaredMetadata<DeclaredDialect>(DIALECT_METADATA);
 
 /** Runs first, so that whatever goes wrong after it is told in the dialect that the controller declares. */
 @Injectable()
 export class DialectGuard implements CanActivate {
-  constructor(private readonly reflector: Reflector) {}
-
   canActivate(context: ExecutionContext): boolean {
-    const dialect = this.reflector.get<Dialect | undefined>(DIALECT_METADATA, context.getClass());
-    if (dialect !== undefined) context.switchToHttp().getRequest<FastifyRequest>().dialect = dialect;
+    const dialect = DIALECTS.find(context.getClass());
+    if (dialect !== null && dialect !== OWNER_OF_PATH) context.getArgByIndex<FastifyRequest>(0).dialect = dialect;
     return true;
   }
 }

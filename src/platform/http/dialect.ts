@@ -1,96 +1,30 @@
 import { SetMetadata } from '@nestjs/common';
-import type { Fault, FaultKind } from '../errors/index.js';
+import type { z } from 'zod';
+import type { Fault } from '../errors/index.js';
 
 /**
- * How a surface speaks: each controller declares its dialect, and errors are rendered in it. The rooms that come later
- * bring theirs (sealed access tokens, gateway tokens).
+ * How a surface speaks. A room declares its dialect as one object, registers it with `Dialects` in its module's
+ * constructor, and names it on its controllers by `@SpeaksDialect`. One that several rooms speak stands here; any other
+ * stands in its room: that of sealed access tokens (`/api/v1/oauth/token`, `/api/v1/process`, `/api/v1/ping`, and the
+ * same under `/api/v1alpha1`) in `src/sealed`, that of gateways (`/gateways`) in `src/gateways`.
  */
-export type Dialect = 'platform' | 'openai';
+export interface Dialect {
+  readonly name: string;
+  /** Whole segments: `/v1` owns `/v1` and all below it, not `/v10`. Of several owners the longest prefix wins. */
+  readonly prefixes: readonly string[];
+  /** The body of an error answer. */
+  readonly renderError: (fault: Fault, requestId: string) => object;
+  /** Holds what a handler returns to its declared schema. Absent: answers go out as they are. */
+  readonly writeAnswer?: (answer: unknown, schema: z.ZodType) => unknown;
+}
 
 export const DIALECT_METADATA = 'gatehouse:dialect';
 
+/** On a controller for paths that belong to no room. */
+export const OWNER_OF_PATH = 'the owner of the path';
+
+/** What a controller declares. */
+export type DeclaredDialect = Dialect | typeof OWNER_OF_PATH;
+
 /** Declares the dialect of a controller; the service refuses to boot where one has none. */
-export const SpeaksDialect = (dialect: Dialect): ClassDecorator => SetMetadata(DIALECT_METADATA, dialect);
-
-type RenderError = (fault: Fault, requestId: string) => object;
-
-/** gRPC's canonical names, for the platform surface. */
-const CANONICAL_STATUS: Readonly<Record<FaultKind, string>> = {
-  invalid_input: 'INVALID_ARGUMENT',
-  unauthenticated: 'UNAUTHENTICATED',
-  permission_denied: 'PERMISSION_DENIED',
-  not_found: 'NOT_FOUND',
-  method_not_allowed: 'UNIMPLEMENTED',
-  already_exists: 'ALREADY_EXISTS',
-  conflict: 'ABORTED',
-  payload_too_large: 'INVALID_ARGUMENT',
-  unsupported_media_type: 'INVALID_ARGUMENT',
-  rate_limited: 'RESOURCE_EXHAUSTED',
-  usage_limit_exceeded: 'RESOURCE_EXHAUSTED',
-  internal: 'INTERNAL',
-  upstream_failed: 'UNAVAILABLE',
-  unavailable: 'UNAVAILABLE',
-  upstream_timeout: 'DEADLINE_EXCEEDED',
-};
-
-/** OpenAI's `error.type`. */
-const OPENAI_TYPE: Readonly<Record<FaultKind, string>> = {
-  invalid_input: 'invalid_request_error',
-  unauthenticated: 'authentication_error',
-  permission_denied: 'permission_error',
-  not_found: 'invalid_request_error',
-  method_not_allowed: 'invalid_request_error',
-  already_exists: 'invalid_request_error',
-  conflict: 'invalid_request_error',
-  payload_too_large: 'invalid_request_error',
-  unsupported_media_type: 'invalid_request_error',
-  rate_limited: 'rate_limit_error',
-  usage_limit_exceeded: 'usage_limit_exceeded',
-  internal: 'server_error',
-  upstream_failed: 'upstream_error',
-  unavailable: 'server_error',
-  upstream_timeout: 'upstream_timeout',
-};
-
-/** OpenAI's `error.code` where the fault brings none of its own. */
-const OPENAI_CODE: Partial<Record<FaultKind, string>> = {
-  unauthenticated: 'invalid_api_key',
-  permission_denied: 'insufficient_permissions',
-  rate_limited: 'rate_limit_exceeded',
-  usage_limit_exceeded: 'usage_limit_exceeded',
-  payload_too_large: 'request_too_large',
-  unavailable: 'unavailable',
-  upstream_timeout: 'upstream_timeout',
-};
-
-const renderPlatform: RenderError = (fault, requestId) => ({
-  error: {
-    code: fault.status,
-    status: CANONICAL_STATUS[fault.kind],
-    message: fault.message,
-    details: fault.fields.map(({ field, reason }) => ({ field, reason })),
-    requestId,
-  },
-});
-
-/** The top-level `type` and `message` are for the older clients of this surface, `error` is OpenAI's. */
-const renderOpenai: RenderError = (fault) => {
-  const type = fault.kind === 'invalid_input' ? 'invalid_input' : OPENAI_TYPE[fault.kind];
-  return {
-    type,
-    message: fault.message,
-    error: {
-      message: fault.message,
-      type: OPENAI_TYPE[fault.kind],
-      param: fault.fields[0]?.field ?? null,
-      code: fault.code ?? OPENAI_CODE[fault.kind] ?? null,
-    },
-  };
-};
-
-const RENDERERS: Readonly<Record<Dialect, RenderError>> = { platform: renderPlatform, openai: renderOpenai };
-
-/** The body of an error answer. */
-export function renderError(dialect: Dialect, fault: Fault, requestId: string): object {
-  return RENDERERS[dialect](fault, requestId);
-}
+export const SpeaksDialect = (dialect: DeclaredDialect): ClassDecorator => SetMetadata(DIALECT_METADATA, dialect);

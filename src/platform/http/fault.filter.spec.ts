@@ -4,8 +4,11 @@ import { fastify, type FastifyInstance } from 'fastify';
 import { captureLog, type CapturedLog } from '../../../test/support/captured-log.js';
 import { Fault } from '../errors/index.js';
 import type { Dialect } from './dialect.js';
+import { Dialects } from './dialects.js';
 import { sendFault } from './fault.filter.js';
 import { pathOf } from './logged-path.js';
+import { OPENAI_DIALECT } from './openai.dialect.js';
+import { PLATFORM_DIALECT } from './platform.dialect.js';
 
 const SECRET = 'hunter2';
 
@@ -18,6 +21,7 @@ let dialect: Dialect | undefined;
 beforeEach(() => {
   log = captureLog();
   app = fastify();
+  app.decorate('dialects', new Dialects());
   app.decorateRequest('context', undefined);
   app.decorateRequest('dialect', undefined);
   app.setErrorHandler((error, request, reply) => sendFault(request, reply, error));
@@ -35,7 +39,7 @@ afterEach(async () => {
 
 async function answerTo(
   error: unknown,
-  inDialect: Dialect | undefined = 'platform',
+  inDialect: Dialect | undefined = PLATFORM_DIALECT,
 ): Promise<{ status: number; headers: Record<string, unknown>; text: string; body: unknown }> {
   thrown = error;
   dialect = inDialect;
@@ -64,7 +68,7 @@ describe('an error that is no fault', () => {
     ["the framework's 503", new HttpException(SECRET, 503)],
     ["a framework's status that we do not know", new HttpException(SECRET, 418)],
   ])('is answered with 500 and a fixed text: %s', async (_case, error) => {
-    for (const spoken of ['platform', 'openai', undefined] as const) {
+    for (const spoken of [PLATFORM_DIALECT, OPENAI_DIALECT, undefined]) {
       const { status, text } = await answerTo(error, spoken);
       expect(status).toBe(500);
       expect(text).toContain('An internal error occurred.');
@@ -85,12 +89,12 @@ describe('an error that is no fault', () => {
 });
 
 describe('a fault', () => {
-  it.each(['platform', 'openai'] as const)('is told in the dialect of its controller: %s', async (spoken) => {
+  it.each([PLATFORM_DIALECT, OPENAI_DIALECT])('is told in the dialect of its controller: $name', async (spoken) => {
     const { status, headers, body } = await answerTo(new Fault('not_found', 'There is no such key.'), spoken);
     expect(status).toBe(404);
     expect(headers['content-type']).toBe('application/json; charset=utf-8');
     const expected =
-      spoken === 'platform' ? { error: { status: 'NOT_FOUND' } } : { error: { type: 'invalid_request_error' } };
+      spoken === PLATFORM_DIALECT ? { error: { status: 'NOT_FOUND' } } : { error: { type: 'invalid_request_error' } };
     expect(body).toMatchObject(expected);
   });
 
@@ -162,6 +166,7 @@ describe("the framework's own refusals", () => {
 
   it('of a malformed URL are answered with 400 though no hook ran', async () => {
     const broken = fastify({ frameworkErrors: (error, request, reply) => sendFault(request, reply, error) });
+    broken.decorate('dialects', new Dialects());
     broken.get('/:id', () => 'x');
     const response = await broken.inject({ method: 'GET', url: '/%E0%A4%A' });
     await broken.close();

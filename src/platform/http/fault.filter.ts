@@ -1,13 +1,13 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { requestIdOf } from '../context/index.js';
 import { Fault, type FaultKind } from '../errors/index.js';
 import { logger } from '../logging/index.js';
-import { renderError, type Dialect } from './dialect.js';
 import { loggedPath } from './logged-path.js';
-import { requestIdOf } from './request-context.js';
 
 /**
- * The one place where an error becomes an answer, in the dialect of the controller that it came from. A fault's message
+ * The one place where an error becomes an answer, in the dialect of the controller that it came from, or of the path's
+ * owner. A fault's message
  * is public; anything else that was thrown is logged and answered with a fixed text, so that nothing inner leaks.
  */
 @Catch()
@@ -34,18 +34,13 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
   if (fault.kind === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   if (fault.kind === 'payload_too_large') reply.header('connection', 'close');
   letGoOfBody(request, reply);
+  // Where no controller was reached, the prefix's owner answers.
+  const dialect = request.dialect ?? request.server.dialects.ofPath(request.url);
+  const requestId = request.context?.requestId ?? requestIdOf(request.headers);
   void reply
     .code(fault.status)
     .header('content-type', 'application/json; charset=utf-8')
-    .send(
-      JSON.stringify(
-        renderError(
-          request.dialect ?? dialectOfPath(request.url),
-          fault,
-          request.context?.requestId ?? requestIdOf(request.headers),
-        ),
-      ),
-    );
+    .send(JSON.stringify(dialect.renderError(fault, requestId)));
 }
 
 /** Small enough to be read and thrown away, so that the connection can go on. */
@@ -100,11 +95,6 @@ function asSpelled(fault: Fault, { spellings }: FastifyRequest): Fault {
     ...(fault.code === undefined ? {} : { code: fault.code }),
     ...(fault.cause === undefined ? {} : { cause: fault.cause }),
   });
-}
-
-/** Where no controller was reached, the prefix's owner answers; a slash too many changes nothing of that. */
-export function dialectOfPath(url: string): Dialect {
-  return /^\/+v1(?:[/?]|$)/.test(url) ? 'openai' : 'platform';
 }
 
 const KIND_BY_STATUS: Readonly<Record<number, FaultKind>> = {

@@ -1,8 +1,11 @@
 import { Global, Module } from '@nestjs/common';
+import { Dialects } from './dialects.js';
 import { Drain } from './drain.js';
 import { PageTokens } from './page-tokens.js';
 import { RequestBodies } from './request-bodies.js';
 
+const PROVIDERS = [Dialects, Drain, PageTokens, RequestBodies];
+
 @Global()
-@Module({ providers: [Drain, PageTokens, RequestBodies], exports: [Drain, PageTokens, RequestBodies] })
+@Module({ providers: PROVIDERS, exports: PROVIDERS })
 export class HttpModule {}

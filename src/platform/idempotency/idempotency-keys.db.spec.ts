@@ -4,6 +4,7 @@ import { rowsOf, seedTenant, type SeededTenant } from '../../../test/support/sql
 import { PepperRing } from '../crypto/index.js';
 import { Database } from '../database/index.js';
 import { Fault } from '../errors/index.js';
+import { Jobs } from '../jobs/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from './idempotency-keys.js';
 
 let postgres: TestDatabase;
@@ -15,7 +16,7 @@ let other: SeededTenant;
 beforeAll(async () => {
   postgres = await createTestDatabase();
   database = new Database(testSettings({ databaseUrl: postgres.ownerUrl }));
-  keys = new IdempotencyKeys(database, new PepperRing(testSettings({}).peppers));
+  keys = new IdempotencyKeys(database, new PepperRing(testSettings({}).peppers), new Jobs());
   tenant = await seedTenant(postgres.superuserUrl);
   other = await seedTenant(postgres.superuserUrl);
 });
@@ -78,12 +79,11 @@ it('keeps no hash of a message that could be guessed by whoever has the table al
     "SELECT request_hash FROM idempotency_keys WHERE key = 'hashed'",
   );
   const hashUnder = (secret: string) =>
-    new IdempotencyKeys(database, new PepperRing([{ version: 1, secret: Buffer.alloc(32, secret) }])).request(
-      'o',
-      'k',
-      'r',
-      { human: 'ann@example.org' },
-    )?.requestHash;
+    new IdempotencyKeys(
+      database,
+      new PepperRing([{ version: 1, secret: Buffer.alloc(32, secret) }]),
+      new Jobs(),
+    ).request('o', 'k', 'r', { human: 'ann@example.org' })?.requestHash;
   expect(hashUnder('a')).not.toEqual(hashUnder('b'));
   expect(row?.request_hash).not.toEqual(hashUnder('a'));
 });
@@ -92,7 +92,7 @@ it('takes a repeat for one though a pepper was added meanwhile', async () => {
   await send({ key: 'rotated' });
   const [oldest] = testSettings({}).peppers.slice(-1);
   const ring = new PepperRing([{ version: 99, secret: Buffer.alloc(32, 'new') }, oldest!]);
-  const after = new IdempotencyKeys(database, ring).request('acme:user:ann', 'rotated', 'r', { a: 1 });
+  const after = new IdempotencyKeys(database, ring, new Jobs()).request('acme:user:ann', 'rotated', 'r', { a: 1 });
   expect(after?.requestHash).toEqual(keys.request('acme:user:ann', 'rotated', 'r', { a: 1 })?.requestHash);
 });
 

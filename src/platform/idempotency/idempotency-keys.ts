@@ -1,9 +1,9 @@
-import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { PepperRing } from '../crypto/index.js';
 import { Database, type TenantTransaction } from '../database/index.js';
 import { Fault } from '../errors/index.js';
-import { logger } from '../logging/index.js';
+import { Jobs } from '../jobs/index.js';
 
 const PRUNE = { name: 'prune_idempotency_keys', text: 'SELECT prune_idempotency_keys()' };
 const PRUNE_EVERY_MS = 10 * 60_000;
@@ -38,31 +38,26 @@ interface Claim {
 }
 
 /**
- * Makes a request that creates something happen once, however often it is sent (contract section 0).
+ * Makes a request that creates something happen once, however often it is sent.
  *
  * The key is claimed in the very transaction that does the work: whatever crashes, either both are there or neither. A
  * repeat that comes meanwhile waits for that transaction; a request that failed leaves nothing, and may be sent again.
  * Answers are kept for a day, without their secrets.
+ *
+ * Services wire it, since they own the transaction; a controller hands the header's value on and sends the answer.
  */
 @Injectable()
-export class IdempotencyKeys implements OnApplicationBootstrap, OnApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-
+export class IdempotencyKeys {
   constructor(
-    private readonly database: Database,
+    database: Database,
     private readonly peppers: PepperRing,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.database
-        .call(PRUNE, [])
-        .catch((error: unknown) => logger.warn({ err: error }, 'Old idempotency keys could not be pruned.'));
-    }, PRUNE_EVERY_MS);
-  }
-
-  onApplicationShutdown(): void {
-    if (this.timer !== null) clearInterval(this.timer);
+    jobs: Jobs,
+  ) {
+    jobs.repeat({
+      failure: 'Old idempotency keys could not be pruned.',
+      everyMs: PRUNE_EVERY_MS,
+      run: () => database.call(PRUNE, []),
+    });
   }
 
   /**

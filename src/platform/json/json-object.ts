@@ -3,7 +3,7 @@ import { Fault } from '../errors/index.js';
 import { endOfString, endOfValue, keyBetween, parseJson, QUOTE, skipSpace } from './json-text.js';
 
 /** Where a top-level field's value stands in the text: `[start, end)` in UTF-16 units. */
-export interface FieldSpan {
+interface FieldSpan {
   readonly start: number;
   readonly end: number;
 }

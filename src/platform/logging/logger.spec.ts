@@ -1,5 +1,5 @@
 import { captureLog, type CapturedLog } from '../../../test/support/captured-log.js';
-import { runWithRequestContext } from '../http/index.js';
+import { runWithRequestContext } from '../context/index.js';
 import { logger } from './logger.js';
 import { NestLogger } from './nest-logger.js';
 

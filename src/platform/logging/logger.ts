@@ -1,5 +1,5 @@
 import { pino, type Logger } from 'pino';
-import { currentRequestContext } from '../http/request-context.js';
+import { currentRequestContext } from '../context/index.js';
 
 /**
  * The service's structured log, one JSON object a line. Every line of a request carries its id, tenant and subject.

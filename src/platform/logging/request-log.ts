@@ -1,18 +1,13 @@
 import { pino } from 'pino';
 import { logger } from './logger.js';
 
-/** What a request's line says: ids, route, status and time, nothing of its content. */
-export interface RequestLine {
-  readonly requestId: string | undefined;
-  readonly tenantId: string | undefined;
-  readonly subject: string | undefined;
+/** Who a request's line names, by ids. */
+interface RequestNames {
+  readonly requestId: string;
+  readonly tenantId?: string;
+  readonly subject?: string;
   /** For whom the subject acted: a keyed hash. */
-  readonly human: string | undefined;
-  readonly method: string;
-  readonly path: string;
-  readonly status: number;
-  readonly durationMs: number;
-  readonly aborted: true | undefined;
+  readonly human?: string;
 }
 
 const FLUSH_EVERY_MS = 500;
@@ -27,19 +22,35 @@ const destination = pino.destination({
 });
 
 /**
- * The one line that every request leaves in the log. It is made of known fields alone, so that nothing has to be redacted;
+ * The one line that every request leaves in the log: ids, path, status and time, nothing of its content. It is made of known fields alone, so that nothing has to be redacted;
  * a crash of the process loses at most the last half second of them, never an error's line.
  */
-export function logRequest(line: RequestLine): void {
+export function logRequest(
+  names: RequestNames | undefined,
+  method: string,
+  path: string,
+  status: number,
+  durationMs: number,
+  aborted: boolean,
+): void {
   if (!logger.isLevelEnabled('info')) return;
-  const tenant = line.tenantId === undefined ? '' : `"tenantId":${JSON.stringify(line.tenantId)},`;
-  const subject = line.subject === undefined ? '' : `"subject":${JSON.stringify(line.subject)},`;
-  const human = line.human === undefined ? '' : `"human":"${line.human}",`;
   destination.write(
-    `{"level":30,"time":"${isoTime()}","requestId":"${line.requestId ?? ''}",${tenant}${subject}${human}"method":"${line.method}",` +
-      `"path":${JSON.stringify(line.path)},"status":${line.status},"durationMs":${line.durationMs}` +
-      `${line.aborted ? ',"aborted":true' : ''},"msg":"request"}\n`,
+    `{"level":30,"time":"${isoTime()}","requestId":"${names?.requestId ?? ''}",` +
+      `${field('tenantId', names?.tenantId)}${field('subject', names?.subject)}${field('human', names?.human)}` +
+      `"method":"${method}","path":${quoted(path)},"status":${status},"durationMs":${durationMs}` +
+      `${aborted ? ',"aborted":true' : ''},"msg":"request"}\n`,
   );
+}
+
+function field(name: string, value: string | undefined): string {
+  return value === undefined ? '' : `"${name}":${quoted(value)},`;
+}
+
+/** What ids and most paths are made of: nothing that JSON escapes. */
+const PLAIN = /^[\w:./-]*$/;
+
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 let shownAtMs = 0;

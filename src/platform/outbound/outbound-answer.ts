@@ -93,7 +93,7 @@ export function forbidden(cause: unknown): OutboundError {
   return new OutboundError('forbidden', 'The address is none that may be reached from here.', cause);
 }
 
-function tooLarge(maxBytes: number): OutboundError {
+export function tooLarge(maxBytes: number): OutboundError {
   return new OutboundError('too_large', `The answer is larger than ${maxBytes} bytes.`);
 }
 

@@ -3,6 +3,7 @@ import { Pool, type Dispatcher } from 'undici';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
 import { forbidden, GuardedAnswer, JsonCollector } from './outbound-answer.js';
 import { Call } from './outbound-call.js';
+import { fetchOver, type Fetch, type FetchOptions } from './outbound-fetch.js';
 import { TenantUrlPolicy } from './outbound-policy.js';
 import { ONE_CALL_PER_CONNECTION, TenantPools } from './outbound-pools.js';
 import type { JsonAnswer, OutboundCall, OutboundHandler, OutboundPolicy, OutboundRequest } from './outbound-request.js';
@@ -91,6 +92,11 @@ export class OutboundHttp implements OnApplicationShutdown {
         collector,
       );
     });
+  }
+
+  /** A `fetch` for a package that speaks a provider's dialect, held to this provider's addresses and to our rules. */
+  fetchFor(options: FetchOptions): Fetch {
+    return fetchOver((request, handler) => this.dispatch(request, handler), options);
   }
 
   /** Closes every connection; what is still under way fails as `aborted`. */

@@ -13,7 +13,6 @@ const VIEW = z.object({
   status: z.enum(['ACTIVE', 'REVOKED']),
   expiresAt: z.string().optional(),
   rateLimit: z.object({ requestsPerMinute: z.number(), perHuman: z.number().optional() }).optional(),
-  labels: z.record(z.string(), z.object({ labelName: z.string().optional() })).optional(),
   freeForm: z.unknown().optional(),
 });
 const ANSWER = z.object({ apiKeys: z.array(VIEW), nextPageToken: z.string() });
@@ -43,11 +42,10 @@ it('null is never written, wherever it stands, nor what is undefined', () => {
     ...view,
     expiresAt: null,
     rateLimit: { requestsPerMinute: 5, perHuman: null },
-    labels: { a_b: { labelName: null }, c: null, d: undefined },
     freeForm: undefined,
   };
   expect(write(nulls)).toStrictEqual({
-    apiKeys: [{ ...view, rateLimit: { requestsPerMinute: 5 }, labels: { a_b: {} } }],
+    apiKeys: [{ ...view, rateLimit: { requestsPerMinute: 5 } }],
     nextPageToken: '',
   });
 });
@@ -61,13 +59,7 @@ it('the answer that was given is left as it was', () => {
 it.each<[string, object, string]>([
   ['at the top of a view', { ...view, hash: SECRET }, 'apiKeys.0.hash'],
   ['further in', { ...view, rateLimit: { requestsPerMinute: 5, hash: SECRET } }, 'apiKeys.0.rateLimit.hash'],
-  ['in a map', { ...view, labels: { a: { hash: SECRET } } }, 'apiKeys.0.labels.a.hash'],
   ['in its column’s spelling', { ...view, expires_at: SECRET }, 'apiKeys.0.expires_at'],
-  [
-    'named __proto__ in a map',
-    { ...view, labels: JSON.parse('{"__proto__":{}}') as object },
-    'apiKeys.0.labels.__proto__',
-  ],
   ['named __proto__', JSON.parse(`{"__proto__":"${SECRET}"}`) as object, 'apiKeys.0.__proto__'],
 ])('a field that was not declared stops the answer: %s', (_where, key, field) => {
   expect(refusal(key)).toBe(`An answer has the field ${field}, which was not declared.`);

@@ -27,7 +27,7 @@ function written(value: unknown, schema: z.core.$ZodType, path: string): unknown
   if (Array.isArray(value)) {
     return shape.kind === 'list' ? value.map((item, index) => written(item, shape.item, `${path}${index}.`)) : value;
   }
-  if (shape.kind !== 'message' && shape.kind !== 'map') return value;
+  if (shape.kind !== 'message') return value;
   const message: Record<string, unknown> = {};
   for (const [name, item] of Object.entries(value)) {
     if (item === null || item === undefined) continue;

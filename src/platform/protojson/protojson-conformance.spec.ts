@@ -7,14 +7,11 @@ import { Fault } from '../errors/index.js';
 import {
   boolean,
   double,
-  duration,
   enumeration,
-  formatDuration,
   formatInt64,
   formatTimestamp,
   int64,
   integer,
-  map,
   text,
   timestamp,
 } from './protojson-scalars.js';
@@ -24,7 +21,6 @@ const INT32 = integer(-(2 ** 31), 2 ** 31 - 1);
 const STRING = text(0, 100);
 const ENUM = enumeration(['FOO', 'BAR', 'BAZ', 'NEG'], { FOO: 0, BAR: 1, BAZ: 2, NEG: -1 });
 const NESTED = z.strictObject({ a: INT32.optional() });
-const MAX_DURATION_MS = 315_576_000_000_000;
 
 const TEST_ALL_TYPES = z.strictObject({
   optionalInt32: INT32.optional(),
@@ -41,17 +37,11 @@ const TEST_ALL_TYPES = z.strictObject({
     moo: 2,
   }).optional(),
   optionalNestedMessage: NESTED.optional(),
-  optionalDuration: duration(-MAX_DURATION_MS, MAX_DURATION_MS).optional(),
   optionalTimestamp: timestamp.optional(),
   repeatedInt32: z.array(INT32).optional(),
   repeatedString: z.array(STRING).optional(),
   repeatedNestedEnum: z.array(ENUM).optional(),
   repeatedNestedMessage: z.array(NESTED).optional(),
-  repeatedDuration: z.array(duration(-10_000, 10_000)).optional(),
-  mapStringString: map(STRING, 10).optional(),
-  mapStringInt32: map(INT32, 10).optional(),
-  mapStringNestedMessage: map(NESTED, 10).optional(),
-  mapStringNestedEnum: map(ENUM, 10).optional(),
   fieldname1: INT32.optional(),
   fieldName2: INT32.optional(),
 });
@@ -113,23 +103,6 @@ describe('the mapping accepts', () => {
     ['EnumRepeatedField', '{"repeatedNestedEnum":["FOO",1,"BAZ"]}', { repeatedNestedEnum: ['FOO', 'BAR', 'BAZ'] }],
     ['StringRepeatedField', '{"repeatedString":["Hello","world"]}', { repeatedString: ['Hello', 'world'] }],
     ['MessageRepeatedField', '{"repeatedNestedMessage":[{"a":1},{}]}', { repeatedNestedMessage: [{ a: 1 }, {}] }],
-    [
-      'MessageMapField',
-      '{"mapStringNestedMessage":{"hello":{"a":1}}}',
-      { mapStringNestedMessage: { hello: { a: 1 } } },
-    ],
-    ['a map with an escaped key', '{"mapStringInt32":{"\\u0031":2}}', { mapStringInt32: { '1': 2 } }],
-
-    ['DurationMinValue', '{"optionalDuration":"-315576000000s"}', { optionalDuration: -315576000000_000000000n }],
-    ['DurationMaxValue', '{"optionalDuration":"315576000000s"}', { optionalDuration: 315576000000_000000000n }],
-    [
-      'DurationRepeatedValue',
-      '{"repeatedDuration":["1.5s","-1.5s"]}',
-      { repeatedDuration: [1_500000000n, -1_500000000n] },
-    ],
-    ['DurationNegativeSeconds', '{"optionalDuration":"-5s"}', { optionalDuration: -5_000000000n }],
-    ['DurationNegativeNanos', '{"optionalDuration":"-0.5s"}', { optionalDuration: -500000000n }],
-    ['a duration to the nanosecond', '{"optionalDuration":"10.500000001s"}', { optionalDuration: 10_500000001n }],
 
     [
       'TimestampMinValue',
@@ -198,8 +171,7 @@ describe('the mapping refuses', () => {
     ['DoubleFieldTooLarge, with a plus', '{"optionalDouble":+1.89769e+308}'],
     ['EnumFieldNotQuoted', '{"optionalNestedEnum":FOO}'],
     ['RepeatedFieldTrailingComma', '{"repeatedInt32":[1,2,3,4,]}'],
-    ['Int32MapFieldKeyNotQuoted', '{"mapStringInt32":{1:2}}'],
-    ['MapFieldKeyIsNull', '{"mapStringInt32":{null:1}}'],
+    ['a field name that is null', '{"optionalNestedMessage":{null:1}}'],
   ])('what is no JSON: %s', (_name, body) => {
     expect(() => read(body)).toThrow(Fault);
   });
@@ -260,7 +232,6 @@ describe('the mapping refuses', () => {
     ['EnumFieldTrueValue', '{"optionalNestedEnum":true}', 'optionalNestedEnum'],
     ['RejectUnknownEnumStringValueInOptionalField', '{"optional_nested_enum":"UNKNOWN"}', 'optional_nested_enum'],
     ['RejectUnknownEnumStringValueInRepeatedField', '{"repeatedNestedEnum":["FOO","X"]}', 'repeatedNestedEnum.1'],
-    ['RejectUnknownEnumStringValueInMapValue', '{"mapStringNestedEnum":{"key":"X"}}', 'mapStringNestedEnum.key'],
 
     ['StringFieldNotAString', '{"optionalString":12345}', 'optionalString'],
     ['StringFieldUnpairedHighSurrogate', '{"optionalString":"\\uD800"}', 'optionalString'],
@@ -283,11 +254,6 @@ describe('the mapping refuses', () => {
     ],
     ['RepeatedFieldPrimitiveElementIsNull', '{"repeatedInt32":[1,null,2]}', 'repeatedInt32.1'],
     ['RepeatedFieldMessageElementIsNull', '{"repeatedNestedMessage":[{"a":1},null]}', 'repeatedNestedMessage.1'],
-    ['MapFieldValueIsNull', '{"mapStringInt32":{"0":null}}', 'mapStringInt32.0'],
-
-    ['DurationMissingS', '{"optionalDuration":"1"}', 'optionalDuration'],
-    ['DurationJsonInputTooSmall', '{"optionalDuration":"-315576000001.000000000s"}', 'optionalDuration'],
-    ['DurationJsonInputTooLarge', '{"optionalDuration":"315576000001.000000000s"}', 'optionalDuration'],
 
     ['TimestampJsonInputTooSmall', '{"optionalTimestamp":"0000-01-01T00:00:00Z"}', 'optionalTimestamp'],
     ['TimestampJsonInputTooLarge', '{"optionalTimestamp":"10000-01-01T00:00:00Z"}', 'optionalTimestamp'],
@@ -307,13 +273,6 @@ describe('the mapping emits', () => {
   it.each<[string, string, string]>([
     ['Int64FieldBeString', formatInt64(1n), '1'],
     ['Int64FieldMinValue', formatInt64(-9223372036854775808n), '-9223372036854775808'],
-    ['DurationHasZeroFractionalDigit', formatDuration(1_000000000n), '1s'],
-    ['DurationHas3FractionalDigits', formatDuration(1_010000000n), '1.010s'],
-    ['DurationHas6FractionalDigits', formatDuration(1_000010000n), '1.000010s'],
-    ['DurationHas9FractionalDigits', formatDuration(1_000000010n), '1.000000010s'],
-    ['DurationNegativeNanos', formatDuration(-500000000n), '-0.500s'],
-    ['DurationMaxValue', formatDuration(315576000000_999999999n), '315576000000.999999999s'],
-    ['DurationMinValue', formatDuration(-315576000000_999999999n), '-315576000000.999999999s'],
     ['TimestampHas3FractionalDigits', formatTimestamp(new Date(10)), '1970-01-01T00:00:00.010Z'],
     ['TimestampZeroNormalized, with three digits', formatTimestamp(new Date(0)), '1970-01-01T00:00:00.000Z'],
   ])('%s', (_name, written, expected) => {
@@ -321,8 +280,6 @@ describe('the mapping emits', () => {
   });
 
   it.each<[string, () => string]>([
-    ['DurationProtoInputTooLarge', () => formatDuration(315576000001_000000000n)],
-    ['DurationProtoInputTooSmall', () => formatDuration(-315576000001_000000000n)],
     ['TimestampProtoInputTooSmall', () => formatTimestamp(new Date(-62135596800001))],
     ['TimestampProtoInputTooLarge', () => formatTimestamp(new Date(253402300800000))],
     ['a date that is none', () => formatTimestamp(new Date(NaN))],

@@ -5,10 +5,11 @@ import { INT64_FIELDS } from './protojson-scalars.js';
 export type Shape =
   | { readonly kind: 'message'; readonly fields: ReadonlyMap<string, MessageField>; readonly open: boolean }
   | { readonly kind: 'list'; readonly item: z.core.$ZodType; readonly maxItems: number }
-  | { readonly kind: 'map'; readonly value: z.core.$ZodType }
   | { readonly kind: 'int64' }
   | { readonly kind: 'scalar' }
   | { readonly kind: 'free' };
+
+export type MessageShape = Extract<Shape, { readonly kind: 'message' }>;
 
 export interface MessageField {
   /** In lowerCamelCase, whichever spelling it is looked up by. */
@@ -38,8 +39,6 @@ function workOut(schema: z.core.$ZodType): Shape {
       return messageOf(Object.entries(def.shape), isOpen(def.catchall));
     case 'array':
       return { kind: 'list', item: def.element, maxItems: maxLengthOf(def.checks) };
-    case 'record':
-      return { kind: 'map', value: def.valueType };
     case 'optional':
     case 'nullable':
     case 'nonoptional':
@@ -56,9 +55,10 @@ function workOut(schema: z.core.$ZodType): Shape {
       return input.kind === 'free' ? SCALAR : input;
     }
     case 'union':
-      return oneOf(def.options.map(shapeOf));
     case 'intersection':
-      return oneOf([shapeOf(def.left), shapeOf(def.right)]);
+    case 'record':
+      // Read as a scalar, its fields would have one spelling only, and nobody would notice.
+      throw new TypeError(`A message of the platform surface has no ${def.type}; teach protojson to read one first.`);
     case 'unknown':
     case 'any':
       return { kind: 'free' };
@@ -70,14 +70,13 @@ function workOut(schema: z.core.$ZodType): Shape {
 const FREE = z.unknown();
 
 /**
- * The field or entry that a key names: of a map and of an open message every key is one. But for `__proto__`, which nobody
- * means, and which Zod would drop without a word.
+ * The field that a key names: of an open message every key is one. But for `__proto__`, which no caller means, and which
+ * Zod would drop without a word.
  */
-export function fieldOf(shape: Shape, key: string): MessageField | undefined {
-  const field = shape.kind === 'message' ? shape.fields.get(key) : undefined;
+export function fieldOf(shape: MessageShape, key: string): MessageField | undefined {
+  const field = shape.fields.get(key);
   if (field !== undefined || key === '__proto__') return field;
-  if (shape.kind === 'map') return { name: key, schema: shape.value };
-  return shape.kind === 'message' && shape.open ? { name: key, schema: FREE } : undefined;
+  return shape.open ? { name: key, schema: FREE } : undefined;
 }
 
 /** Both spellings of each field: its lowerCamelCase name, and the snake_case one that it comes from. */
@@ -102,47 +101,4 @@ function isOpen(catchall: z.core.$ZodType | undefined): boolean {
 function maxLengthOf(checks: readonly z.core.$ZodCheck[] = []): number {
   const lengths = checks.map(({ _zod }) => _zod.def as z.core.$ZodCheckMaxLengthDef | z.core.$ZodCheckMinLengthDef);
   return Math.min(...lengths.map((check) => (check.check === 'max_length' ? check.maximum : Infinity)));
-}
-
-/** What all options of a union have, together: which of it goes with which, the union itself says. */
-function oneOf(options: readonly Shape[]): Shape {
-  const shapes = options.filter(({ kind }) => kind !== 'scalar');
-  const [first] = shapes;
-  if (first === undefined) return SCALAR;
-  // A list here, a message there: such a value is judged by the union alone.
-  if (shapes.some(({ kind }) => kind !== first.kind)) return { kind: 'free' };
-  if (first.kind === 'message') return oneMessage(shapes.filter(isMessage));
-  if (first.kind === 'list') {
-    const lists = shapes.filter((shape) => shape.kind === 'list');
-    return {
-      kind: 'list',
-      item: unionOf(lists.map(({ item }) => item)),
-      maxItems: Math.max(...lists.map(({ maxItems }) => maxItems)),
-    };
-  }
-  if (first.kind === 'map')
-    return { kind: 'map', value: unionOf(shapes.filter((shape) => shape.kind === 'map').map(({ value }) => value)) };
-  return first;
-}
-
-type MessageShape = Extract<Shape, { readonly kind: 'message' }>;
-
-function isMessage(shape: Shape): shape is MessageShape {
-  return shape.kind === 'message';
-}
-
-function oneMessage(messages: readonly MessageShape[]): Shape {
-  const schemas = new Map<string, z.core.$ZodType[]>();
-  for (const { name, schema } of messages.flatMap(({ fields }) => [...new Set(fields.values())])) {
-    schemas.set(name, [...(schemas.get(name) ?? []), schema]);
-  }
-  return messageOf(
-    [...schemas].map(([name, options]) => [name, unionOf(options)]),
-    messages.some(({ open }) => open),
-  );
-}
-
-function unionOf(options: z.core.$ZodType[]): z.core.$ZodType {
-  const [only, ...others] = options;
-  return only !== undefined && others.length === 0 ? only : new z.core.$ZodUnion({ type: 'union', options });
 }

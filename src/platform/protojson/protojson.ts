@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { Fault, type FieldFault } from '../errors/index.js';
 import { type JsonObject, parseJson, parseJsonObject, refuseRepeatedFields } from '../json/index.js';
 import { whyNotStorable, wholeNumber } from './protojson-scalars.js';
-import { fieldOf, shapeOf, type MessageField, type Shape } from './protojson-shape.js';
+import { fieldOf, shapeOf, type MessageField, type MessageShape, type Shape } from './protojson-shape.js';
 
 /**
  * The platform surface's JSON: Protocol Buffers' JSON mapping, as one piece at the edge. Services never see it.
@@ -126,7 +126,7 @@ class FaultList {
   }
 }
 
-type ShapeOf<Kind> = Extract<Shape, { readonly kind: Kind }>;
+type ListShape = Extract<Shape, { readonly kind: 'list' }>;
 
 /** Where a value stands: by the schema's names, and as the caller wrote it. */
 interface Place {
@@ -179,10 +179,10 @@ class MessageReader {
     // A list where a message belongs, or the other way round, is left for the schema to refuse.
     if (Array.isArray(value)) return shape.kind === 'list' ? this.list(value, shape, place) : value;
     if (shape.kind === 'list') return value;
-    return shape.kind === 'map' ? this.map(value, shape, place) : this.message(value, shape, place);
+    return this.message(value, shape, place);
   }
 
-  private message(value: object, shape: ShapeOf<'message'>, place: Place): unknown {
+  private message(value: object, shape: MessageShape, place: Place): unknown {
     const message: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
     const seen = new Set<MessageField>();
     for (const key of Object.keys(value)) {
@@ -200,7 +200,7 @@ class MessageReader {
     return message;
   }
 
-  private list(items: readonly unknown[], { item, maxItems }: ShapeOf<'list'>, place: Place): unknown {
+  private list(items: readonly unknown[], { item, maxItems }: ListShape, place: Place): unknown {
     const most = Math.min(maxItems, MAX_ITEMS);
     if (items.length > most) return this.refuse(place, `must have at most ${most} items`);
     const shape = shapeOf(item);
@@ -208,21 +208,6 @@ class MessageReader {
       const at = below(place, String(index));
       return one === null ? this.refuse(at, NO_NULL) : this.value(items, String(index), shape, at);
     });
-  }
-
-  /** Keys of a map are no field names: they are the caller's own, and neither renamed nor known. */
-  private map(value: object, shape: ShapeOf<'map'>, place: Place): unknown {
-    const keys = Object.keys(value);
-    if (keys.length > MAX_ITEMS) return this.refuse(place, `must have at most ${MAX_ITEMS} entries`);
-    const entries: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-    for (const key of keys) {
-      const at = below(place, key);
-      const entry = fieldOf(shape, key);
-      if (entry === undefined) this.refuse(at, 'is no key that can be used');
-      else if (isNull(value, key)) this.refuse(at, NO_NULL);
-      else entries[key] = this.value(value, key, shapeOf(entry.schema), at);
-    }
-    return entries;
   }
 
   /** Free-form JSON stays as it is, nulls too, as long as it can be stored. */
@@ -280,7 +265,6 @@ function join(path: string, name: string): string {
 
 const EXPECTED: Readonly<Record<string, string>> = {
   object: 'must be an object',
-  record: 'must be an object',
   array: 'must be a list',
   string: 'must be a string',
   number: 'must be a number',
@@ -293,6 +277,5 @@ export const reasonOf: z.core.$ZodErrorMap = (issue) => {
   if (issue.input === undefined) return 'is required';
   if (issue.code === 'invalid_type') return EXPECTED[issue.expected];
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
-  if (issue.code === 'invalid_union') return 'has none of the forms that it may have';
   return undefined;
 };

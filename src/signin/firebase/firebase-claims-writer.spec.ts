@@ -58,19 +58,6 @@ describe("FirebaseClaimsWriter (against a local stand-in for Google's endpoints)
     expect(google.claims.get('user-1')).toEqual({ plan: 'x', ...OURS });
   });
 
-  it('writes in the order in which it was asked, each write whole', async () => {
-    google.claims.set('user-1', { plan: 'x' });
-    // The first update takes effect late: one that was sent after it without waiting would be overwritten by it.
-    google.updateDelaysMs.push(150);
-    const writer = new FirebaseClaimsWriter(connect());
-    await Promise.all([
-      writer.setClaims('user-1', OURS),
-      writer.setClaims('user-1', null),
-      writer.setClaims('user-1', { tenant_id: 'acme-2', role: 'viewer' }),
-    ]);
-    expect(google.claims.get('user-1')).toEqual({ plan: 'x', tenant_id: 'acme-2', role: 'viewer' });
-  });
-
   it('keeps nobody waiting for a write of another user that hangs', async () => {
     const writer = new FirebaseClaimsWriter(connect(), 2000);
     google.updateDelaysMs.push(60_000);

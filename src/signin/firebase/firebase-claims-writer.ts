@@ -9,15 +9,12 @@ const TIMEOUT_MS = 10_000;
 /**
  * Writes claims through firebase-admin.
  *
- * `setCustomUserClaims` replaces all claims of a user, so each write reads them first and keeps what is not ours. Writes
- * of one user wait for each other in this process, so that none reads what another is about to replace. Firebase offers
- * nothing against a writer elsewhere. A write that was given up for time may still arrive: its outcome is unknown, and
- * whoever asked for it asks again.
+ * `setCustomUserClaims` replaces all claims of a user, so each write reads them first and keeps what is not ours. In this
+ * process ClaimWrites starts a user's writes one after the other, so that none reads what another is about to replace;
+ * Firebase offers nothing against a writer elsewhere. A write that was given up for time may still arrive: its outcome is
+ * unknown, and the outbox writes again.
  */
 export class FirebaseClaimsWriter extends ClaimsWriter {
-  /** The last write of each user who has one waiting or under way. */
-  private readonly last = new Map<string, Promise<void>>();
-
   /** @param timeoutMs for one write as a whole: both of its calls, and the token that they need */
   constructor(
     private readonly firebase: FirebaseAdmin,
@@ -27,18 +24,7 @@ export class FirebaseClaimsWriter extends ClaimsWriter {
   }
 
   /** @throws UnknownUserError; Fault unavailable after the timeout; Error of the service account or of Firebase */
-  setClaims(userId: string, claims: DashboardClaims | null): Promise<void> {
-    const write = (this.last.get(userId) ?? Promise.resolve()).then(() => this.write(userId, claims));
-    const over = write
-      .catch(() => undefined)
-      .then(() => {
-        if (this.last.get(userId) === over) this.last.delete(userId);
-      });
-    this.last.set(userId, over);
-    return write;
-  }
-
-  private async write(userId: string, claims: DashboardClaims | null): Promise<void> {
+  async setClaims(userId: string, claims: DashboardClaims | null): Promise<void> {
     const deadline = new Deadline(this.timeoutMs, 'Firebase did not answer in time.');
     try {
       const auth = await deadline.race(this.firebase.auth());

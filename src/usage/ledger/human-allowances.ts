@@ -1,16 +1,23 @@
 import { Injectable } from '@nestjs/common';
-import { HumanLimits } from '../../humans/index.js';
 import { chargedHuman, type Principal } from '../../identity/index.js';
-import { Allowances, type LimitType, type StoredLimit } from '../../limits/index.js';
+import { Allowances } from '../../limits/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Database } from '../../platform/database/index.js';
 import { UsageLedger } from './usage-ledger.js';
 
-/** With less of it no call is ever admitted: one whole request, one whole token, any cost at all. */
-const LEAST: Partial<Record<LimitType, bigint>> = { request_cnt: 1_000_000n, token_cnt: 1_000_000n, cost_micros: 1n };
+/**
+ * Whether one of the human's budgets for all models has less left than the least call takes: one whole request, one whole
+ * token, any cost at all. A period that is over has renewed, even where no call has renewed the budget yet.
+ */
+const IS_EXHAUSTED = `
+  SELECT EXISTS (
+    SELECT FROM budgets b JOIN humans h ON h.tenant_id = b.tenant_id AND h.id = b.human_id, ledger_now() AS now
+    WHERE h.tenant_id = $1 AND h.human = $2 AND b.holder = 'human:' || h.id AND b.is_metered AND b.models IS NULL
+      AND b.amount + CASE WHEN b.raise_until > now THEN b.raise_by ELSE 0 END - CASE WHEN b.ends_at > now THEN b.used ELSE 0 END
+        < CASE b.type WHEN 'cost_micros' THEN 1 ELSE 1000000 END) AS "isExhausted"`;
 
 /**
- * What a human may still use, by its limits as they stand. Room that open calls hold is not gone, and is not counted here.
+ * What a human may still use, by its budgets as they stand. Room that open calls hold is not gone, and is not counted here.
  *
  * The refusal itself is the ledger's, of the least call that there could be: so it is counted, told to the tenant's
  * webhooks once, and worded as every other one.
@@ -19,7 +26,6 @@ const LEAST: Partial<Record<LimitType, bigint>> = { request_cnt: 1_000_000n, tok
 export class HumanAllowances extends Allowances {
   constructor(
     private readonly database: Database,
-    private readonly limits: HumanLimits,
     private readonly ledger: UsageLedger,
   ) {
     super();
@@ -27,31 +33,40 @@ export class HumanAllowances extends Allowances {
 
   async assertSomethingLeft(principal: Principal, requestId: string): Promise<void> {
     const human = chargedHuman(principal);
-    if (human === null || principal.kind === 'account') return;
-    const { tenantId } = principal;
-    const left = await this.database.withTenant(tenantId, (tx) => this.limits.find(tx, tenantId, human));
-    if (left === null || !left.some(isTooLittle)) return;
+    if (human === null || principal.kind === 'account' || principal.kind === 'dashboardUser') return;
+    const { tenantId, keyId } = principal;
+    if (!(await this.isExhausted(tenantId, human))) return;
     await this.ledger.refuseIfExhausted({
       id: uuidV7(),
       tenantId,
-      keyId: 'keyId' in principal ? principal.keyId : null,
-      userId: 'userId' in principal ? principal.userId : null,
+      keyId,
+      userId: null,
       human,
+      gatewayId: null,
+      gatewayTokenId: null,
+      sealedTokenHash: null,
+      // No call is made, so none is made in the human's name.
       impersonated: null,
       requestId,
+      operation: 'chat',
+      route: null,
+      attempt: 1,
       provider: '',
       model: '',
       streamed: false,
       reservedInputTokens: 0,
       reservedOutputTokens: 1,
+      defaultOutput: null,
       choices: 1,
       boundless: null,
       price: { inputPicoUsd: 0n, outputPicoUsd: 0n },
     });
   }
-}
 
-function isTooLittle({ type, microUnits }: StoredLimit): boolean {
-  const least = LEAST[type];
-  return least !== undefined && BigInt(microUnits) < least;
+  private isExhausted(tenantId: string, human: string): Promise<boolean> {
+    return this.database.withTenant(tenantId, async (tx) => {
+      const [row] = await tx.$queryRawUnsafe<{ isExhausted: boolean }[]>(IS_EXHAUSTED, tenantId, human);
+      return row?.isExhausted === true;
+    });
+  }
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../../platform/crypto/index.js';
 import type { LimitChange } from '../../humans/index.js';
 import {
   ledgerRows,
@@ -8,6 +8,7 @@ import {
   startLedgerProcess,
   type LedgerProcess,
 } from '../../../test/support/ledger-process.js';
+import { HUMAN_LIMITS } from '../../../test/support/human-limits.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { rowsOf } from '../../../test/support/sql.js';
 import type { Admission, Reservation, Settlement } from './usage.types.js';
@@ -46,7 +47,7 @@ const sql = <Row extends object>(text: string, values: unknown[] = []): Promise<
 
 /** In whole units, for reading; `reserved` where anything is. */
 async function counters(human: string): Promise<Record<string, number | null>> {
-  const [row] = await sql<Counters>('SELECT * FROM humans WHERE human = $1', [human]);
+  const [row] = await sql<Counters>(`SELECT * FROM ${HUMAN_LIMITS} AS h WHERE human = $1`, [human]);
   const units = (value: bigint | null | undefined): number | null =>
     value === null || value === undefined ? null : Number(value) / 1_000_000;
   return {
@@ -92,7 +93,7 @@ async function settle(id: string, changes: Partial<Settlement> = {}, by = one): 
 
 describe('admission under limits', () => {
   it('reserves the bound of each limited type, and settles the truth', async () => {
-    const [human, id] = [randomUUID(), randomUUID()];
+    const [human, id] = [uuidV7(), uuidV7()];
     await limit(human, { token_cnt: 5000, request_cnt: 3, cost_micros: 100_000 });
     expect(await reserve({ id, human, price: PRICE })).toEqual({ limited: true, outputTokens: 1000 });
     expect(await counters(human)).toEqual({
@@ -121,39 +122,39 @@ describe('admission under limits', () => {
     ['cost_micros', { cost_micros: 0 }],
     ['token_cnt', { token_cnt: 100, request_cnt: 5, cost_micros: 100_000 }],
   ] as const)('refuses by %s what does not fit, and takes nothing of any type', async (type, limits) => {
-    const [human, id] = [randomUUID(), randomUUID()];
+    const [human, id] = [uuidV7(), uuidV7()];
     await limit(human, limits);
     const before = await counters(human);
     expect(await refusalOf({ id, human, price: PRICE })).toMatchObject({
       kind: 'usage_limit_exceeded',
-      message: `The limit of ${type} leaves no room for this request.`,
+      message: expect.stringContaining(`The human's limit of ${type} leaves no room for this request.`),
     });
     expect(await counters(human)).toEqual(before);
     expect(await ledgerRows(database.superuserUrl, id)).toEqual([]);
   });
 
   it('grants the room that is left, in whole tokens for each choice, by whichever limit leaves less', async () => {
-    const human = randomUUID();
+    const human = uuidV7();
     await limit(human, { token_cnt: 100 + 14 });
     expect(await reserve({ human, choices: 4, reservedOutputTokens: 4000 })).toEqual({
       limited: true,
       outputTokens: 12,
     });
     expect(await counters(human)).toMatchObject({ tokensReserved: 112 });
-    const dear = randomUUID();
+    const dear = uuidV7();
     await limit(dear, { token_cnt: 100_000, cost_micros: 200 + 8 * 7 + 3 });
     expect(await reserve({ human: dear, price: PRICE })).toEqual({ limited: true, outputTokens: 7 });
     expect(await counters(dear)).toMatchObject({ tokensReserved: 107, costReserved: 256 });
   });
 
   it('refuses a prompt that fits where there is no token left for each choice', async () => {
-    const human = randomUUID();
+    const human = uuidV7();
     await limit(human, { token_cnt: 100 + 3 });
     expect(await refusalOf({ human, choices: 4 })).toMatchObject({ kind: 'usage_limit_exceeded' });
   });
 
   it('refuses what no limit could judge, and nothing else', async () => {
-    const human = randomUUID();
+    const human = uuidV7();
     const boundless = 'messages[0].content[1]';
     await limit(human, { request_cnt: 10 });
     expect(await reserve({ human, boundless })).toMatchObject({ limited: false });
@@ -166,14 +167,14 @@ describe('admission under limits', () => {
   });
 
   it('lets a human without limits by, and one of another name', async () => {
-    const human = randomUUID();
+    const human = uuidV7();
     await limit(human, { request_cnt: 0 });
     expect(await reserve({ human: human.toUpperCase() })).toEqual({ limited: false, outputTokens: 1000 });
     expect(await reserve({ human: null })).toEqual({ limited: false, outputTokens: 1000 });
   });
 
   it('does not take a retried reservation for a second one', async () => {
-    const [human, id] = [randomUUID(), randomUUID()];
+    const [human, id] = [uuidV7(), uuidV7()];
     await limit(human, { token_cnt: 1500 });
     expect(await reserve({ id, human })).toEqual({ limited: true, outputTokens: 1000 });
     expect(await reserve({ id, human }, other)).toEqual({ limited: true, outputTokens: 1000 });
@@ -181,7 +182,7 @@ describe('admission under limits', () => {
   });
 
   it('admits exactly as many as there is room for, over two processes and several humans at once', async () => {
-    const humans = [randomUUID(), randomUUID(), randomUUID()];
+    const humans = [uuidV7(), uuidV7(), uuidV7()];
     for (const human of humans) await limit(human, { request_cnt: 10, token_cnt: 1_000_000 });
     const asked = humans.flatMap((human) =>
       Array.from({ length: 60 }, (_, index) => ({ human, by: index % 2 ? one : other })),
@@ -197,7 +198,7 @@ describe('admission under limits', () => {
 
 describe('settling under limits', () => {
   it('gives back a request of which the upstream made nothing', async () => {
-    const [human, id] = [randomUUID(), randomUUID()];
+    const [human, id] = [uuidV7(), uuidV7()];
     await limit(human, { request_cnt: 1 });
     await reserve({ id, human });
     await settle(id, { outcome: 'UPSTREAM_ERROR', inputTokens: 0, outputTokens: 0, counted: false });
@@ -205,7 +206,7 @@ describe('settling under limits', () => {
   });
 
   it('does not touch a limit that was set again meanwhile, and touches the others', async () => {
-    const [human, id] = [randomUUID(), randomUUID()];
+    const [human, id] = [uuidV7(), uuidV7()];
     await limit(human, { token_cnt: 5000, request_cnt: 5 });
     await reserve({ id, human });
     await limit(human, { token_cnt: 2000 });
@@ -216,7 +217,7 @@ describe('settling under limits', () => {
   });
 
   it('keeps the truth where it exceeds the bound, counts the overrun, and lets nothing more pass', async () => {
-    const [human, id] = [randomUUID(), randomUUID()];
+    const [human, id] = [uuidV7(), uuidV7()];
     await limit(human, { token_cnt: 1200 });
     await reserve({ id, human });
     const before = (await one.metrics.overruns.get()).values[0]?.value ?? 0;
@@ -228,7 +229,7 @@ describe('settling under limits', () => {
   });
 
   it('recreates nothing of a human who was erased meanwhile, and writes the ledger', async () => {
-    const [human, id] = [randomUUID(), randomUUID()];
+    const [human, id] = [uuidV7(), uuidV7()];
     await limit(human, { token_cnt: 5000 });
     await reserve({ id, human });
     await sql('DELETE FROM humans WHERE human = $1', [human]);
@@ -238,11 +239,11 @@ describe('settling under limits', () => {
   });
 
   it('charges an orphan whole, and the truth that comes after it corrects the limit too', async () => {
-    const [human, id] = [randomUUID(), randomUUID()];
+    const [human, id] = [uuidV7(), uuidV7()];
     await limit(human, { token_cnt: 5000, request_cnt: 5, cost_micros: 100_000 });
     await reserve({ id, human, price: PRICE });
     await sql('UPDATE process_leases SET ended_at = clock_timestamp() WHERE id = $1', [one.lease.id]);
-    expect(await sql("SELECT sweep_usage(interval '1 second') AS swept")).not.toEqual([{ swept: 0 }]);
+    expect(await sql("SELECT sweep_usage('1 second', '1 day') AS swept")).not.toEqual([{ swept: 0 }]);
     expect(await counters(human)).toEqual({
       tokens: 3900,
       tokensReserved: 0,
@@ -268,7 +269,7 @@ describe('default limits', () => {
               ('key_none', 'acme', 'PUBLISHABLE', 'k', 'pk_', '\\x02', 1, 'ann', NULL, false),
               ('key_free', 'acme', 'PUBLISHABLE', 'k', 'pk_', '\\x03', 1, 'ann', NULL, true)`,
     );
-    const [byKey, byTenant, free] = [randomUUID(), randomUUID(), randomUUID()];
+    const [byKey, byTenant, free] = [uuidV7(), uuidV7(), uuidV7()];
     await Promise.all([
       reserve({ human: byKey, keyId: 'key_own' }),
       reserve({ human: byTenant, keyId: 'key_none' }),

@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { jest } from '@jest/globals';
+import { uuidV7 } from '../../platform/crypto/index.js';
 import { eventually, pause } from '../../../test/support/eventually.js';
 import {
   ledgerRows,
@@ -49,7 +49,7 @@ const stateOf = async (id: string): Promise<string> => (await rows(id))[0]!.stat
 const swept = (id: string): Promise<void> => eventually(async () => (await stateOf(id)) === 'SWEPT');
 
 async function open(process: LedgerProcess): Promise<string> {
-  const id = randomUUID();
+  const id = uuidV7();
   await process.ledger.reserve(reservation({ id }));
   return id;
 }
@@ -124,7 +124,7 @@ describe('what a dead process left open', () => {
     const left = await open(stopping);
     await stopping.lease.stop();
     // Another's sweep, as soon as that one may judge: it is the database that decides.
-    await rowsOf(database.superuserUrl, "SELECT sweep_usage(interval '60 seconds')");
+    await rowsOf(database.superuserUrl, "SELECT sweep_usage('60 seconds', '1 day')");
     expect([await stateOf(left), await stateOf(id)]).toEqual(['SWEPT', 'RESERVED']);
   });
 
@@ -193,6 +193,40 @@ describe("a live process's call", () => {
   });
 });
 
+describe('two processes whose leases have different terms', () => {
+  const sweep = (ownTerm: string, inTouch: string) =>
+    rowsOf<{ swept: number }>(database.superuserUrl, 'SELECT sweep_usage($1, $2) AS swept', [ownTerm, inTouch]);
+
+  it('are each judged by their own: the short one is dead when the long one is not', async () => {
+    const [short, long] = [await startByHand(1), await startByHand(60)];
+    const [left, open_] = [await open(short), await open(long)];
+    await pause(1500);
+    expect(await sweep('1 second', '1 hour')).toEqual([{ swept: 1 }]);
+    expect([await stateOf(left), await stateOf(open_)]).toEqual(['SWEPT', 'RESERVED']);
+    await long.lease.renew();
+    await long.ledger.reserve(reservation());
+  });
+
+  it('are not judged by a sweeper that was in touch for less than their term, or before its own term has passed', async () => {
+    const short = await startByHand(1);
+    const id = await open(short);
+    await pause(1500);
+    expect(await sweep('1 second', '0.9 seconds')).toEqual([{ swept: 0 }]);
+    expect(await sweep('1 minute', '1 hour')).toEqual([{ swept: 0 }]);
+    expect(await stateOf(id)).toBe('RESERVED');
+    expect(await sweep('1 second', '1 second')).toEqual([{ swept: 1 }]);
+  });
+
+  it('sweep accordingly: the short one leaves the calls of the long one alone', async () => {
+    const long = await startByHand(60);
+    const id = await open(long);
+    const gone = await orphan();
+    await start();
+    await swept(gone);
+    expect(await stateOf(id)).toBe('RESERVED');
+  });
+});
+
 describe('the truth about a call that was charged whole', () => {
   it('makes one adjustment, so that the sum is the truth, however often it is told', async () => {
     const slow = await startByHand();
@@ -245,7 +279,7 @@ describe('the truth about a call that was charged whole', () => {
     const sweeper = connectionTo(database.superuserUrl);
     await sweeper.connect();
     await sweeper.query('BEGIN');
-    expect((await sweeper.query("SELECT sweep_usage(interval '1 second') AS swept")).rows).toEqual([{ swept: 1 }]);
+    expect((await sweeper.query("SELECT sweep_usage('1 second', '1 day') AS swept")).rows).toEqual([{ swept: 1 }]);
     slow.ledger.settle(settlement(id));
     await eventually(async () => {
       const WAITING =
@@ -268,12 +302,12 @@ describe('the truth about a call that was charged whole', () => {
     await settler.connect();
     await settler.query('BEGIN');
     await settler.query(
-      "SELECT settle_usage(ARRAY[$1::uuid], '{OK}', '{200}', '{7}', '{11}', '{false}', '{5}', '{1}', '{0}', '{NULL}')",
+      "SELECT settle_usage(ARRAY[($1::uuid, 'acme', 'OK', 200, 1, 7, 0, 11, NULL, false, 5)::usage_settlement])",
       [id],
     );
     const sweeping = rowsOf<{ swept: number }>(
       database.superuserUrl,
-      "SELECT sweep_usage(interval '1 second') AS swept",
+      "SELECT sweep_usage('1 second', '1 day') AS swept",
     );
     await eventually(async () => {
       const WAITING =
@@ -307,7 +341,7 @@ describe('a process whose lease was declared dead', () => {
   it('writes no reservation under the old one, that nobody would sweep', async () => {
     const slow = await startByHand();
     await rowsOf(database.superuserUrl, 'UPDATE process_leases SET ended_at = clock_timestamp()');
-    const made = Array.from({ length: 10 }, () => randomUUID());
+    const made = Array.from({ length: 10 }, () => uuidV7());
     const before = slow.lease.id;
     await Promise.all(made.map((id) => slow.ledger.reserve(reservation({ id }))));
     for (const id of made) expect((await rows(id))[0]!.lease_id).not.toBe(before);

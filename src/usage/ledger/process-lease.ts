@@ -2,25 +2,32 @@ import { Inject, Injectable } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Database } from '../../platform/database/index.js';
+import { RepeatingJob } from '../../platform/jobs/index.js';
 import { logger } from '../../platform/logging/index.js';
 
-const RENEW = { name: 'renew_lease', text: 'SELECT renew_lease($1, $2) AS alive' };
+const RENEW = { name: 'renew_lease', text: 'SELECT renew_lease($1, $2, make_interval(secs => $3)) AS alive' };
 const END = { name: 'end_lease', text: 'SELECT end_lease($1)' };
-const SWEEP = { name: 'sweep_usage', text: 'SELECT sweep_usage(make_interval(secs => $1)) AS swept' };
+const SWEEP = {
+  name: 'sweep_usage',
+  text: 'SELECT sweep_usage(make_interval(secs => $1), make_interval(secs => $2), $3) AS swept',
+};
+/** In one statement: more would keep the budgets' other calls waiting. */
+const MAX_SWEPT = 500;
 
 /**
  * This process's claim on its own reservations, and the sweeper of those that dead processes left.
  *
- * Guarantee: while this process renews its lease, nobody sweeps its calls, however long they last; once it is dead, every
- * call that it left open is charged within lease + sweep interval. All times are the database's. A sweeper that could
- * not renew its own lease lately does not judge others: after an outage of the database everybody's lease looks dead.
+ * Guarantee: while this process renews its lease, its calls are not swept, however long they last; once it is dead, every
+ * call that it left open is charged within lease + sweep interval, by a process whose lease is no longer. All times are the
+ * database's. Each lease carries its own term, since two processes may be configured differently. A sweeper that could not
+ * renew its own lease lately judges no other: after an outage of the database every lease looks dead.
  */
 @Injectable()
 export class ProcessLease {
   private leaseId = uuidV7();
   private oldestOpenMs: () => number | null = () => null;
-  private renewTimer: NodeJS.Timeout | null = null;
-  private sweepTimer: NodeJS.Timeout | null = null;
+  /** Not left to the service's own start and stop: the lease has to outlast the last settlement. */
+  private readonly jobs: readonly RepeatingJob[];
   private aliveSinceMs = Infinity;
   private renewedAtMs = -Infinity;
   private renewing: Promise<void> | null = null;
@@ -30,7 +37,20 @@ export class ProcessLease {
   constructor(
     private readonly database: Database,
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
-  ) {}
+  ) {
+    this.jobs = [
+      new RepeatingJob({
+        failure: "The ledger's lease could not be renewed.",
+        everyMs: settings.leaseSeconds * 250,
+        run: () => this.renew(),
+      }),
+      new RepeatingJob({
+        failure: 'The ledger could not be swept.',
+        everyMs: settings.sweepSeconds * 1000,
+        run: () => this.sweep(),
+      }),
+    ];
+  }
 
   get id(): string {
     return this.leaseId;
@@ -45,12 +65,7 @@ export class ProcessLease {
     this.oldestOpenMs = oldestOpenMs;
     this.onSwept = onSwept;
     await this.renew();
-    this.renewTimer = setInterval(() => {
-      this.renew().catch((error: unknown) => logger.warn({ err: error }, "The ledger's lease could not be renewed."));
-    }, this.settings.leaseSeconds * 250);
-    this.sweepTimer = setInterval(() => {
-      this.sweep().catch((error: unknown) => logger.warn({ err: error }, 'The ledger could not be swept.'));
-    }, this.settings.sweepSeconds * 1000);
+    for (const job of this.jobs) job.start();
   }
 
   /** Renews now; where the lease was declared dead meanwhile, takes a new one. */
@@ -66,8 +81,12 @@ export class ProcessLease {
     const termMs = this.settings.leaseSeconds * 1000;
     const now = performance.now();
     if (now - this.renewedAtMs > termMs / 2 || now - this.aliveSinceMs < termMs) return 0;
-    const rows = await this.database.call<{ swept: number }>(SWEEP, [this.settings.leaseSeconds]);
-    const swept = rows[0]?.swept ?? 0;
+    const values = [this.settings.leaseSeconds, (now - this.aliveSinceMs) / 1000, MAX_SWEPT];
+    let swept = 0;
+    for (let last = MAX_SWEPT; last === MAX_SWEPT; swept += last) {
+      const [row] = await this.database.call<{ swept: number }>(SWEEP, values);
+      last = row?.swept ?? 0;
+    }
     if (swept > 0) {
       logger.warn({ swept }, 'Charged calls that a dead process left open.');
       this.onSwept(swept);
@@ -77,24 +96,28 @@ export class ProcessLease {
 
   /** Ends the lease in good order: what is still open then is charged at once by whoever sweeps next. */
   async stop(): Promise<void> {
-    if (this.renewTimer !== null) clearInterval(this.renewTimer);
-    if (this.sweepTimer !== null) clearInterval(this.sweepTimer);
+    await Promise.all(this.jobs.map((job) => job.stop()));
     if (this.stopped || this.renewedAtMs === -Infinity) return;
     this.stopped = true;
     await this.database.call(END, [this.leaseId]).catch(() => undefined);
   }
 
   private async renewNow(): Promise<void> {
-    const rows = await this.database.call<{ alive: boolean }>(RENEW, [this.leaseId, this.oldestOpenMs()]);
+    const rows = await this.sendRenewal();
     if (rows[0]?.alive !== true) {
       logger.warn("The ledger's lease had run out; its open calls may have been charged whole and will be corrected.");
       this.leaseId = uuidV7();
       this.aliveSinceMs = performance.now();
-      await this.database.call(RENEW, [this.leaseId, this.oldestOpenMs()]);
+      await this.sendRenewal();
     }
     const now = performance.now();
     // A gap of half a term: whoever else was out of touch as well may have been a little longer.
     if (now - this.renewedAtMs > this.settings.leaseSeconds * 500) this.aliveSinceMs = now;
     this.renewedAtMs = now;
+  }
+
+  private sendRenewal(): Promise<{ alive: boolean }[]> {
+    const values = [this.leaseId, this.oldestOpenMs(), this.settings.leaseSeconds];
+    return this.database.call<{ alive: boolean }>(RENEW, values);
   }
 }

@@ -1,10 +1,28 @@
 import { unknownCredential } from '../../identity/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
-import type { Verdict } from './ledger-statements.js';
+import type { Refusal } from './admissions.js';
+import type { Blame } from './ledger-statements.js';
 import type { Reservation } from './usage.types.js';
 
+const WHOSE: Readonly<Record<Blame['holder'], string>> = {
+  tenant: "The tenant's",
+  key: "The key's",
+  gateway: "The gateway's",
+  gateway_token: "The gateway token's",
+  human: "The human's",
+};
+const PER: Readonly<Record<string, string>> = {
+  MINUTE: ' a minute',
+  HOUR: ' an hour',
+  DAY: ' a day',
+  WEEK: ' a week',
+  MONTH: ' a month',
+};
+/** A caller who is told to come back later than that had better not try by itself. */
+const SOON_MS = 60_000;
+
 /** What the caller of a refused reservation is told; nothing of it went upstream. */
-export function refusedAdmission(verdict: Verdict, { boundless, model }: Reservation): Fault {
+export function refusedAdmission({ verdict, blame }: Refusal, { boundless, model }: Reservation): Fault {
   switch (verdict) {
     case 'gone':
       return unknownCredential();
@@ -20,13 +38,45 @@ export function refusedAdmission(verdict: Verdict, { boundless, model }: Reserva
         `${model} has no known price; it is not allowed under a limit of cost_micros`,
         'model_without_price',
       );
-    case 'request_cnt':
-    case 'token_cnt':
-    case 'cost_micros':
-      return new Fault('usage_limit_exceeded', `The limit of ${verdict} leaves no room for this request.`, {
-        shouldRetry: false,
-      });
+    case 'exceeded':
+      return exceeded(blame);
+    case 'busy':
+      return new Fault(
+        'usage_limit_busy',
+        `${nameOf(blame)} has room for this request, but open calls hold it; try again when they have ended.`,
+        { retryAfterSeconds: 1, ...aboutOf(blame) },
+      );
     default:
       return verdict satisfies never;
   }
+}
+
+function exceeded(blame: Blame | null): Fault {
+  const renewsInMs = blame?.resets_in_ms ?? null;
+  const message = `${nameOf(blame)} leaves no room for this request.`;
+  if (renewsInMs === null) {
+    return new Fault('usage_limit_exceeded', `${message} Ask for less, or have the limit set again.`, {
+      shouldRetry: false,
+      ...aboutOf(blame),
+    });
+  }
+  return new Fault(
+    'usage_limit_exceeded',
+    `${message} It renews at ${blame?.resets_at}; ask for less, or try again then.`,
+    {
+      retryAfterSeconds: renewsInMs / 1000,
+      ...(renewsInMs > SOON_MS ? { shouldRetry: false } : {}),
+      ...aboutOf(blame),
+    },
+  );
+}
+
+function nameOf(blame: Blame | null): string {
+  return blame === null ? 'A limit' : `${WHOSE[blame.holder]} limit of ${blame.type}${PER[blame.period] ?? ''}`;
+}
+
+function aboutOf(blame: Blame | null): { about?: Readonly<Record<string, string>> } {
+  if (blame === null) return {};
+  const { holder, type, period, resets_at: resetsAt } = blame;
+  return { about: { holder, type, period, ...(resetsAt === null ? {} : { resets_at: resetsAt }) } };
 }

@@ -1,5 +1,5 @@
 /** What a reservation writes beside its own row: the human whom it names, and the log's row of an impersonated call. */
-import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../../platform/crypto/index.js';
 import { eventually, watch } from '../../../test/support/eventually.js';
 import {
   makeLedgerTenant,
@@ -32,13 +32,15 @@ afterEach(async () => {
 const sql = <Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> =>
   rowsOf<Row & Record<string, unknown>>(database.superuserUrl, text, values);
 
+/** In no order. */
 const calls = () =>
-  sql<{ id: string; tenant_id: string; human_id: string | null; transaction: string }>(
-    'SELECT id, tenant_id, human_id, xmin::text AS transaction FROM usage_records ORDER BY created_at, id',
+  sql<{ id: string; tenant_id: string; human_id: string | null; request_id: string; transaction: string }>(
+    'SELECT id, tenant_id, human_id, request_id, xmin::text AS transaction FROM usage_records',
   );
+/** In no order. */
 const log = () =>
   sql<{ human_id: string; request_id: string; transaction: string }>(
-    'SELECT *, xmin::text AS transaction FROM audit_events ORDER BY occurred_at, id',
+    'SELECT *, xmin::text AS transaction FROM audit_events',
   );
 const humans = () =>
   sql<{ tenant_id: string; human: string; id: string }>('SELECT tenant_id, human, id FROM humans ORDER BY 1, 2');
@@ -118,7 +120,7 @@ describe('an impersonated call', () => {
   });
 
   it('stands there once, also where it is reserved twice under one id', async () => {
-    const id = randomUUID();
+    const id = uuidV7();
     await Promise.all([reserve(impersonated({ id })), reserve(impersonated({ id }))]);
     await reserve(impersonated({ id }));
     expect([await calls(), await log()].map(({ length }) => length)).toEqual([1, 1]);
@@ -174,10 +176,10 @@ describe('an impersonated call', () => {
     // While the log's row waits to be written: the reservation's own is already there, uncommitted.
     const lock = await transaction('LOCK TABLE audit_events IN SHARE ROW EXCLUSIVE MODE');
     const killed = watch(reserve(impersonated({ requestId: 'killed' })));
-    await waitsForLock('reserve_usage');
+    await waitsForLock('admit_usage');
     await sql(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%reserve_usage(%'`,
+       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%admit_usage(%'`,
     );
     await eventually(() => killed.ending !== undefined);
     expect(killed.ending).toMatchObject({ error: UNAVAILABLE });
@@ -185,7 +187,7 @@ describe('an impersonated call', () => {
     expect([await calls(), await log()]).toEqual([[], []]);
     // Before the statement arrives.
     running.proxy.judge = (message) => {
-      if (!isCallOf('reserve_usage', message)) return 'pass';
+      if (!isCallOf('admit_usage', message)) return 'pass';
       running.proxy.judge = () => 'pass';
       return 'cut-before';
     };
@@ -194,7 +196,7 @@ describe('an impersonated call', () => {
     // After it was committed.
     let called = false;
     running.proxy.judge = (message) => {
-      called ||= isCallOf('reserve_usage', message);
+      called ||= isCallOf('admit_usage', message);
       if (!called || message.from === 'client' || message.type !== 'Z') return 'pass';
       running.proxy.judge = () => 'pass';
       return 'cut-before';
@@ -227,26 +229,29 @@ describe('a human', () => {
   it('of the same name in another tenant is somebody else, and so is one of another case or another form', async () => {
     await makeTenant('beta');
     const names = ['ann', 'Ann', 'é', 'é'.normalize('NFD'), 'ann '];
-    for (const human of names) await reserve({ human });
-    await reserve({ human: 'ann', tenantId: 'beta' });
+    const named = [...names.map((human) => ({ tenantId: 'acme', human })), { tenantId: 'beta', human: 'ann' }];
+    for (const [index, one] of named.entries()) await reserve({ ...one, requestId: `req_${index}` });
     const known = await humans();
-    expect(new Set(known.map(({ id }) => id)).size).toBe(names.length + 1);
-    const byCall = (await calls()).map(({ human_id: id }) => known.find((human) => human.id === id));
-    expect(byCall.map((human) => [human!.tenant_id, human!.human])).toEqual([
-      ...names.map((human) => ['acme', human]),
-      ['beta', 'ann'],
-    ]);
+    expect(new Set(known.map(({ id }) => id)).size).toBe(named.length);
+    const made = await calls();
+    const charged = named.map((_, index) => {
+      const { human_id: id } = made.find(({ request_id: request }) => request === `req_${index}`)!;
+      const { tenant_id: tenantId, human } = known.find((one) => one.id === id)!;
+      return { tenantId, human };
+    });
+    expect(charged).toEqual(named);
   });
 
   it('who is erased stays in the log by an id that leads nowhere, and is a new one when coming again', async () => {
-    await reserve(impersonated());
+    await reserve(impersonated({ requestId: 'before' }));
     await sql("DELETE FROM humans WHERE human = 'ann'");
-    await reserve(impersonated());
-    const [first, second] = await log();
+    await reserve(impersonated({ requestId: 'after' }));
+    const logged = new Map((await log()).map(({ request_id: request, human_id: id }) => [request, id]));
     const [human, ...others] = await humans();
     expect(others).toEqual([]);
-    expect(second!.human_id).toBe(human!.id);
-    expect(first!.human_id).not.toBe(human!.id);
+    expect(logged.get('after')).toBe(human!.id);
+    expect(logged.get('before')).toMatch(/^hum_/);
+    expect(logged.get('before')).not.toBe(human!.id);
   });
 
   it('whose erasure, or whose first mention elsewhere, is still under way stands in the log all the same', async () => {
@@ -261,7 +266,7 @@ describe('a human', () => {
     const rival = await transaction("INSERT INTO humans (tenant_id, human, id) VALUES ('acme', 'bea', 'hum_rival')");
     await rival.pending;
     const reserved = watch(reserve(impersonated({ human: 'bea', requestId: 'bea' })));
-    await waitsForLock('reserve_usage');
+    await waitsForLock('admit_usage');
     await rival.end('COMMIT');
     await eventually(() => reserved.ending !== undefined);
     expect((await log()).find(({ request_id: id }) => id === 'bea')).toMatchObject({ human_id: 'hum_rival' });
@@ -269,13 +274,13 @@ describe('a human', () => {
 });
 
 it('a correction keeps the human of the row that it corrects', async () => {
-  const id = randomUUID();
+  const id = uuidV7();
   await reserve({ id, human: 'ann' });
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query("UPDATE usage_records SET state = 'SWEPT' WHERE id = $1", [id]);
     await client.query(
-      "SELECT settle_usage($1, '{OK}', '{200}', '{1}', '{2}', '{false}', '{5}', '{1}', '{0}', '{NULL}')",
-      [[id]],
+      "SELECT settle_usage(ARRAY[($1::uuid, 'acme', 'OK', 200, 1, 1, 0, 2, NULL, false, 5)::usage_settlement])",
+      [id],
     );
   });
   const [human] = await humans();

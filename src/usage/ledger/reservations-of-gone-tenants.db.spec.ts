@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 /** Reservations of a tenant that is gone, or is just being deleted: nothing of it may stay behind. */
+import { uuidV7 } from '../../platform/crypto/index.js';
 import { eventually, watch } from '../../../test/support/eventually.js';
 import {
   makeLedgerTenant,
@@ -120,13 +120,13 @@ it.each([1, 2])('no row is left behind, whichever of %i reservations and the del
     Promise.allSettled([
       reserve(impersonated({ tenantId: 'doomed' })),
       // Of a human who is mentioned for the first time: to write that one, nothing of the other tenant's is written.
-      ...Array.from({ length: count - 1 }, () => reserve(impersonated({ human: randomUUID() }))),
+      ...Array.from({ length: count - 1 }, () => reserve(impersonated({ human: uuidV7() }))),
     ]);
   // The reservation first: the deletion waits for its commit, and takes its rows too.
   const lock = await transaction('LOCK TABLE usage_records IN SHARE ROW EXCLUSIVE MODE');
   await lock.pending;
   const early = watch(batch());
-  await waitsForLock('reserve_usage');
+  await waitsForLock('admit_usage');
   const deleting = await deletion('doomed');
   await waitsForLock('delete_tenant');
   await lock.end('ROLLBACK');
@@ -149,7 +149,7 @@ it('while its deletion waits for a reservation, no other one of the tenant slips
   const lock = await transaction('LOCK TABLE audit_events IN SHARE ROW EXCLUSIVE MODE');
   await lock.pending;
   const early = watch(reserve(impersonated({ tenantId: 'doomed' })));
-  await waitsForLock('reserve_usage');
+  await waitsForLock('admit_usage');
   const deleting = await deletion('doomed');
   await waitsForLock('delete_tenant');
   const second = await startLedgerProcess(database.ownerUrl);

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../../platform/crypto/index.js';
 import { eventually, pause, watch } from '../../../test/support/eventually.js';
 import {
   ledgerRows,
@@ -39,7 +39,7 @@ async function start(
 const rows = (id: string) => ledgerRows(database.superuserUrl, id);
 const countRows = async (): Promise<number> =>
   (await rowsOf(database.superuserUrl, 'SELECT 1 FROM usage_records')).length;
-const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID());
+const ids = (count: number): string[] => Array.from({ length: count }, () => uuidV7());
 
 /** A transaction behind the service's back, ended by `end`. */
 async function transaction(
@@ -74,7 +74,7 @@ describe('a reservation', () => {
     const { id } = reservation();
     const lock = await transaction(['LOCK TABLE usage_records IN SHARE ROW EXCLUSIVE MODE']);
     const reserved = watch(ledger.reserve(reservation({ id })));
-    await waitsForLock('reserve_usage');
+    await waitsForLock('admit_usage');
     expect(reserved.ending).toBeUndefined();
     await lock.end('ROLLBACK');
     await eventually(() => reserved.ending !== undefined);
@@ -134,7 +134,7 @@ describe('a reservation whose commit nobody heard of', () => {
     const { id } = reservation();
     let called = false;
     proxy.judge = (message) => {
-      called ||= isCallOf('reserve_usage', message);
+      called ||= isCallOf('admit_usage', message);
       // The statement is done and committed; its answer is lost.
       if (!called || message.from === 'client' || message.type !== 'Z') return 'pass';
       proxy.judge = () => 'pass';
@@ -150,7 +150,7 @@ describe('a reservation whose commit nobody heard of', () => {
   it('is refused, and leaves no row where it never reached Postgres', async () => {
     const { ledger, proxy } = await start();
     proxy.judge = (message) => {
-      if (!isCallOf('reserve_usage', message)) return 'pass';
+      if (!isCallOf('admit_usage', message)) return 'pass';
       proxy.judge = () => 'pass';
       return 'cut-before';
     };
@@ -162,14 +162,14 @@ describe('a reservation whose commit nobody heard of', () => {
   it('is settled as not sent although it is committed long after its connection was lost', async () => {
     const { ledger, proxy } = await start();
     const { id } = reservation();
-    const lease = randomUUID();
+    const lease = uuidV7();
     const rival = await transaction([
       `INSERT INTO usage_records (id, tenant_id, request_id, provider, model, streamed, reserved_input_tokens, reserved_output_tokens, lease_id)
        VALUES ($1, 'x', 'x', 'x', 'x', false, 0, 0, $2)`,
       [id, lease],
     ]);
     const reserved = watch(ledger.reserve(reservation({ id })));
-    await waitsForLock('reserve_usage');
+    await waitsForLock('admit_usage');
     proxy.tcp.cut();
     await eventually(() => reserved.ending !== undefined);
     expect(reserved.ending).toMatchObject({ error: UNAVAILABLE });
@@ -351,7 +351,7 @@ describe('a settlement', () => {
 
   it('of a call that was never reserved writes nothing', async () => {
     const { ledger } = await start();
-    ledger.settle(settlement(randomUUID()));
+    ledger.settle(settlement(uuidV7()));
     await ledger.flush();
     expect(await countRows()).toBe(0);
   });

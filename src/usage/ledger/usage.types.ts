@@ -7,9 +7,19 @@ export interface Reservation {
   readonly userId: string | null;
   /** Whose limits it is charged to; comes to exist with the reservation. */
   readonly human: string | null;
+  /** What holds budgets beside the tenant, the key and the human, where the call came by it; null: it did not. */
+  readonly gatewayId: string | null;
+  readonly gatewayTokenId: string | null;
+  /** A sealed token is stored nowhere: SHA-256 of its `jti`, in hex. */
+  readonly sealedTokenHash: string | null;
   /** Set where the key acts on the human's behalf: the audit log's row is written with the reservation. */
   readonly impersonated: { readonly route: string; readonly address: string } | null;
   readonly requestId: string;
+  readonly operation: Operation;
+  /** The tenant's own name of the route; null: the caller named a model. */
+  readonly route: string | null;
+  /** Counts the call's attempts from 1. Each that may be billed is a row of its own. */
+  readonly attempt: number;
   readonly provider: string;
   readonly model: string;
   readonly streamed: boolean;
@@ -17,6 +27,8 @@ export interface Reservation {
   readonly reservedInputTokens: number;
   /** Of all choices together. */
   readonly reservedOutputTokens: number;
+  /** What the call is given under a budget where its caller named no output limit; null: the caller named one. */
+  readonly defaultOutput: DefaultOutput | null;
   /** How many answers share the output: what is granted of it is a multiple of this. */
   readonly choices: number;
   /** The field whose content has no known bound, so that no limit of tokens or cost can judge the call; null: none. */
@@ -25,7 +37,18 @@ export interface Reservation {
   readonly price: TokenPrice | null;
 }
 
-export interface TokenPrice {
+/** What was asked for. */
+export type Operation = 'chat';
+
+/** Of all choices together. */
+export interface DefaultOutput {
+  /** Where neither the key nor the tenant has a default of its own. */
+  readonly tokens: number;
+  /** The model makes no more; null: nobody knows. */
+  readonly most: number | null;
+}
+
+interface TokenPrice {
   readonly inputPicoUsd: bigint;
   readonly outputPicoUsd: bigint;
 }
@@ -45,13 +68,19 @@ export type Outcome =
 /** The truth about a call, known once it is over. */
 export interface Settlement {
   readonly id: string;
+  /** The reservation's. */
+  readonly tenantId: string;
   readonly outcome: Outcome;
   /** The upstream's status, if it answered. */
   readonly statusCode: number | null;
   readonly inputTokens: number;
-  readonly outputTokens: number;
   /** Of the input, what the provider had in its cache. */
   readonly cachedInputTokens: number;
+  /** Of the input, what the provider wrote to its cache. */
+  readonly cacheWriteTokens: number;
+  readonly outputTokens: number;
+  /** Of the output, what the model thought with. */
+  readonly reasoningTokens: number;
   /** In millionths of a micro-dollar; null: the model has no known price. */
   readonly costPicoUsd: bigint | null;
   /** False where the upstream produced nothing: the request is given back. */

@@ -6,7 +6,7 @@ import type { Group } from './usage-query.dto.js';
  *
  * $1 tenant, $2 from, $3 before, $4 human's id, $5 key, $6 model (null: any), $7 to $10 the last group of the page before
  */
-export function groupsStatement(groupBy: readonly Group[]): string {
+function groupsStatement(groupBy: readonly Group[]): string {
   const has = (group: Group): boolean => groupBy.includes(group);
   const bucket = has('HOUR') ? "date_bin('1 hour', l.created_at, 'epoch')" : "date_bin('1 day', l.created_at, 'epoch')";
   return `

@@ -1,7 +1,7 @@
 import { Controller, HttpCode, Post, StreamableFile } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
-import { Answers, PlatformBody, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { formatTimestamp } from '../../platform/protojson/index.js';
 import { BYTE_ORDER_MARK } from './usage-csv.js';
 import { queryUsageRequest, queryUsageResponse, type QueryUsageRequest } from './usage-query.dto.js';
@@ -11,7 +11,7 @@ const CSV = 'text/csv; charset=utf-8';
 
 /** All of a tenant's usage is for the tenant alone: whoever is one of its humans, or acts as one, sees none of it here. */
 @ApiTags('Usage')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/usage')
 export class UsageQueryController {
   constructor(private readonly usage: UsageQueryService) {}

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { enumeration, integer, text, timestamp } from '../../platform/protojson/index.js';
 
-export const GROUPS = ['HUMAN', 'KEY', 'MODEL', 'HOUR', 'DAY'] as const;
+const GROUPS = ['HUMAN', 'KEY', 'MODEL', 'HOUR', 'DAY'] as const;
 export type Group = (typeof GROUPS)[number];
 
 /** 0, the default of the wire format, is no group. */
@@ -47,7 +47,7 @@ export const measures = {
 };
 export type Measures = Readonly<Record<keyof typeof measures, string>>;
 
-export const usageRowView = z.object({
+const usageRowView = z.object({
   startTime: z.string().optional().meta({ format: 'date-time', description: 'Of HOUR and DAY: when it begins.' }),
   model: z.string().optional().meta({ description: 'Absent: reported usage, which has none.' }),
   keyId: z.string().optional().meta({ description: 'Absent: used by somebody at the dashboard.' }),

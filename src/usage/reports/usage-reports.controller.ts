@@ -2,13 +2,13 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
-import { Answers, PlatformBody, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../../platform/idempotency/index.js';
 import { reportUsageRequest, reportUsageResponse, type ReportUsageRequest } from './usage-reports.dto.js';
 import { UsageReportsService, type ReportingPrincipal } from './usage-reports.service.js';
 
 @ApiTags('Usage')
-@SpeaksDialect('platform')
+@SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/usage')
 export class UsageReportsController {
   constructor(private readonly reports: UsageReportsService) {}

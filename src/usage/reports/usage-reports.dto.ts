@@ -4,7 +4,7 @@ import { text } from '../../platform/protojson/index.js';
 import { LIMIT_TYPES, exactAmount, type LimitType } from '../../limits/index.js';
 
 /** What the platform cannot see, and so is told. */
-export const REPORTED_TYPES = ['conversational_seconds', 'voice_synthesis_seconds', 'memory_message_cnt'] as const;
+const REPORTED_TYPES = ['conversational_seconds', 'voice_synthesis_seconds', 'memory_message_cnt'] as const;
 export type ReportedType = (typeof REPORTED_TYPES)[number];
 
 /** In one report: thirty years of seconds. */

@@ -26,9 +26,6 @@ export interface KnownReport {
   readonly human: string | null;
 }
 
-/** Nothing falls lower, however much is reported: a bigint has an end. */
-const LOWEST = '-9000000000000000000';
-
 /** What a tenant's servers report, in the ledger and of their humans' limits. */
 @Injectable()
 export class UsageReportsRepository {
@@ -77,29 +74,8 @@ export class UsageReportsRepository {
    * Takes what was used from the human's limit, below 0 too, since it was used already. The first time since the limit was
    * set that there was less than that, the tenant's webhooks hear of it.
    */
-  async charge(reports: TenantReports, { humanId, type, microUnits }: UsageReport): Promise<void> {
-    const { tx, tenantId } = reports;
-    const [charged] = await tx.$queryRawUnsafe<{ exceeded: boolean }[]>(
-      `UPDATE humans SET ${type} = greatest(${type}::numeric - $3::bigint, ${LOWEST})::bigint
-       WHERE tenant_id = $1 AND id = $2 AND ${type} IS NOT NULL
-       RETURNING ${type} < 0 AND array_position(exceeded_told, $4) IS NULL AS exceeded`,
-      tenantId,
-      humanId,
-      microUnits,
-      type,
-    );
-    if (charged?.exceeded !== true) return;
-    await tx.$executeRawUnsafe(
-      'UPDATE humans SET exceeded_told = array_append(exceeded_told, $3) WHERE tenant_id = $1 AND id = $2',
-      tenantId,
-      humanId,
-      type,
-    );
-    await tx.$executeRawUnsafe(
-      `SELECT tell_webhooks('usage.limit_exceeded', $1, jsonb_build_object('type', $2::text), false)`,
-      humanId,
-      type,
-    );
+  async charge({ tx }: TenantReports, { humanId, type, microUnits }: UsageReport): Promise<void> {
+    await tx.$executeRawUnsafe('SELECT charge_report($1, $2, $3::bigint)', humanId, type, microUnits);
   }
 }
 

@@ -60,7 +60,7 @@ export class UsageReportsService {
       return { reportId: known.id, isNew: false };
     }
     const [keyId, userId] = principal.kind === 'secretKey' ? [principal.keyId, null] : [null, principal.userId];
-    const humanId = await this.limits.ensure(reports.tx, reports.tenantId, human, keyId);
+    const humanId = await this.limits.ensure(reports.tx, human, keyId);
     const report: UsageReport = { id: uuidV7(), humanId, keyId, userId, type, microUnits };
     await this.repository.add(reports, report, idempotencyKey);
     await this.repository.charge(reports, report);

@@ -15,7 +15,7 @@ import { UsageTokenJwt } from './usage-token.jwt.js';
 const FIND = { name: 'find_usage_token', text: 'SELECT * FROM find_usage_token($1)' };
 
 /** All that a usage token can hold, of what its key holds. */
-export const USAGE_TOKEN_SCOPES: ReadonlySet<Scope> = new Set<Scope>([
+const USAGE_TOKEN_SCOPES: ReadonlySet<Scope> = new Set<Scope>([
   'chat:write',
   'conversations:read',
   'conversations:write',

@@ -2,14 +2,8 @@ import { Controller, Get, HttpCode, Post, Put, Res } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type SecretKeyPrincipal, type UsageTokenPrincipal } from '../../identity/index.js';
-import type { Around } from '../../keys/index.js';
-import { Answers, JsonBody, SpeaksDialect } from '../../platform/http/index.js';
-import {
-  IdempotencyKey,
-  IdempotencyKeys,
-  sendIdempotent,
-  type IdempotentAnswer,
-} from '../../platform/idempotency/index.js';
+import { Answers, JsonBody, OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { IdempotencyKey, sendIdempotent } from '../../platform/idempotency/index.js';
 import { viewLimits } from '../../limits/index.js';
 import {
   createUsageTokenRequest,
@@ -30,13 +24,10 @@ import { UsageTokensService } from './usage-tokens.service.js';
 const WRITING = { secretKey: { scope: 'usage:write' } } as const;
 
 @ApiTags('Usage tokens')
-@SpeaksDialect('openai')
+@SpeaksDialect(OPENAI_DIALECT)
 @Controller('v1/usage')
 export class UsageTokensController {
-  constructor(
-    private readonly tokens: UsageTokensService,
-    private readonly idempotency: IdempotencyKeys,
-  ) {}
+  constructor(private readonly tokens: UsageTokensService) {}
 
   @Post('token')
   @HttpCode(200)
@@ -52,10 +43,7 @@ export class UsageTokensController {
     @IdempotencyKey() idempotencyKey: string | null,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    return sendIdempotent(
-      reply,
-      await this.tokens.create(principal, request, this.once(principal, idempotencyKey, request)),
-    );
+    return sendIdempotent(reply, await this.tokens.create(principal, request, idempotencyKey));
   }
 
   @Put('token')
@@ -119,29 +107,10 @@ export class UsageTokensController {
   ): Promise<void> {
     return this.tokens.updateTtl(principal, request);
   }
-
-  /** Once for each Idempotency-Key; what is kept for a repeat lacks the token. */
-  private once(
-    { tenantId, keyId }: SecretKeyPrincipal,
-    idempotencyKey: string | null,
-    request: CreateUsageTokenRequest,
-  ): Around<string, IdempotentAnswer> {
-    const idempotent = this.idempotency.request(
-      `tenant:${tenantId}:key:${keyId}`,
-      idempotencyKey,
-      'usage/token',
-      request,
-    );
-    return (transaction, issue) =>
-      this.idempotency.once(transaction, idempotent, tenantId, async () => ({
-        body: { token: await issue() },
-        kept: {},
-      }));
-  }
 }
 
 /** The same routes as older clients call them, in the same dialect. Of its own, since operations need ids of their own. */
 @ApiTags('Usage tokens')
-@SpeaksDialect('openai')
+@SpeaksDialect(OPENAI_DIALECT)
 @Controller('api/v1/usage')
 export class OlderUsageTokensController extends UsageTokensController {}

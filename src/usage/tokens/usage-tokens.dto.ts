@@ -3,7 +3,7 @@ import { text } from '../../platform/protojson/index.js';
 import { usageLimitChanges, usageLimitView } from '../../limits/index.js';
 
 const MAX_HUMAN_CHARACTERS = 256;
-export const MAX_TTL_SECONDS = 31_536_000;
+const MAX_TTL_SECONDS = 31_536_000;
 const DEFAULT_TTL_SECONDS = 3600;
 const NO_TTL = `must be a whole number from 1 to ${MAX_TTL_SECONDS}`;
 

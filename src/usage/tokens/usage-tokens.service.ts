@@ -6,10 +6,10 @@ import {
   type UsageTokenPrincipal,
 } from '../../identity/index.js';
 import { HumanLimits } from '../../humans/index.js';
-import type { Around } from '../../keys/index.js';
 import type { TenantTransaction } from '../../platform/database/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
 import { Events } from '../../platform/events/index.js';
+import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
 import { UsageLedger } from '../ledger/usage-ledger.js';
 import { UsageTokenJwt, newUsageTokenId } from './usage-token.jwt.js';
 import type { CreateUsageTokenRequest, HumanRequest, SetLimitsRequest, UpdateTtlRequest } from './usage-tokens.dto.js';
@@ -27,23 +27,28 @@ export class UsageTokensService {
     private readonly ledger: UsageLedger,
     private readonly jwt: UsageTokenJwt,
     private readonly events: Events,
+    private readonly idempotency: IdempotencyKeys,
   ) {}
 
   /**
    * Makes a token. The human comes to exist where it is mentioned for the first time, and then gets the limits that are
-   * named: all of it or nothing.
+   * named: all of it or nothing, and once for each Idempotency-Key. What is kept for a repeat lacks the token.
    *
-   * @throws Fault invalid_input; unauthenticated, permission_denied: the key may not any more
+   * @throws Fault invalid_input; unauthenticated, permission_denied: the key may not any more; conflict: the
+   *   Idempotency-Key was used for another request
    */
-  create<T>(
+  create(
     principal: SecretKeyPrincipal,
-    { human, limits, ttlSeconds }: CreateUsageTokenRequest,
-    around: Around<string, T>,
-  ): Promise<T> {
+    request: CreateUsageTokenRequest,
+    idempotencyKey: string | null,
+  ): Promise<IdempotentAnswer> {
+    const { human, limits, ttlSeconds } = request;
+    const { tenantId, keyId } = principal;
+    const owner = `tenant:${tenantId}:key:${keyId}`;
+    const idempotent = this.idempotency.request(owner, idempotencyKey, 'usage/token', request);
     return this.change(principal, human, (tx) =>
-      around(tx, async () => {
-        const { tenantId, keyId } = principal;
-        const humanId = await this.humanLimits.ensure(tx, tenantId, human, keyId);
+      this.idempotency.once(tx, idempotent, tenantId, async () => {
+        const humanId = await this.humanLimits.ensure(tx, human, keyId);
         await this.humanLimits.set(tx, principal, humanId, limits);
         const id = newUsageTokenId();
         const createdAt = await this.repository.create(tx, tenantId, { id, keyId, humanId, ttlSeconds });
@@ -55,7 +60,7 @@ export class UsageTokensService {
           humanId,
           details: { ttlSeconds },
         });
-        return this.jwt.write(id, createdAt);
+        return { body: { token: this.jwt.write(id, createdAt) }, kept: {} };
       }),
     );
   }
@@ -63,7 +68,7 @@ export class UsageTokensService {
   /** @throws Fault as `create` */
   setLimits(principal: SecretKeyPrincipal, { human, limits }: SetLimitsRequest): Promise<void> {
     return this.change(principal, human, async (tx) => {
-      const humanId = await this.humanLimits.ensure(tx, principal.tenantId, human, principal.keyId);
+      const humanId = await this.humanLimits.ensure(tx, human, principal.keyId);
       await this.humanLimits.set(tx, principal, humanId, limits);
     });
   }

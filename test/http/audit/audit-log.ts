@@ -18,11 +18,11 @@ export interface AuditRow {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** Rows of impersonated calls, oldest first. */
+/** Rows of impersonated calls, oldest first by transaction: two rows may be of one millisecond. */
 export function impersonatedCalls(service: ServiceClient): Promise<AuditRow[]> {
   return service.sql<AuditRow & Record<string, unknown>>(
     `SELECT a.*, h.human FROM audit_events a LEFT JOIN humans h ON h.tenant_id = a.tenant_id AND h.id = a.human_id
-     WHERE a.action = 'request.impersonated' ORDER BY a.occurred_at, a.id`,
+     WHERE a.action = 'request.impersonated' ORDER BY age(a.xmin) DESC`,
   );
 }
 

@@ -1,4 +1,3 @@
-import type { Role } from '../../../src/identity/index.js';
 import { startService, type Answer, type MadeKey, type Org, type TestService } from '../../support/service.js';
 import { clearAuditLog } from './audit-log.js';
 import { fieldsOf, platformError } from '../refusals.js';
@@ -172,14 +171,6 @@ describe('what was done', () => {
 });
 
 describe('who may read it', () => {
-  it.each<[Role, number]>([
-    ['admin', 200],
-    ['developer', 403],
-    ['viewer', 403],
-  ])('a person with the role %s: %i', async (role, status) => {
-    expect((await ask({}, asPerson(`the-${role}`))).status).toBe(status);
-  });
-
   it('the owner, and a key with audit:read; no other key, and none on a human’s behalf', async () => {
     expect((await ask({}, asPerson('founder'))).status).toBe(200);
     expect((await ask()).status).toBe(200);

@@ -153,7 +153,7 @@ describe('a call that fits', () => {
     const { max_tokens: limit } = JSON.parse(sent) as { max_tokens: number };
     expect(sent.replace(`"max_tokens":${limit},`, '')).toBe(body);
     const [row] = await service.sql<{ tokens: number }>(
-      'SELECT reserved_output_tokens::float8 AS tokens FROM usage_records WHERE token_cnt_epoch IS NOT NULL',
+      'SELECT reserved_output_tokens::float8 AS tokens FROM usage_records WHERE limited',
     );
     expect(limit).toBe(row!.tokens);
   });

@@ -6,6 +6,7 @@ import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
 import { clearLedger, ledgerOf, settledCalls } from '../ledger.js';
 import { openaiError } from '../refusals.js';
+import { HUMAN_LIMITS } from '../../support/human-limits.js';
 
 const UNPRICED_MODEL = 'house-model';
 
@@ -48,7 +49,7 @@ async function expectNothingDone(human: string, limits: Limits): Promise<void> {
     `SELECT (token_cnt / 1000000)::int AS token_cnt, (request_cnt / 1000000)::int AS request_cnt,
             (cost_micros / 1000000)::int AS cost_micros,
             (token_cnt_reserved + request_cnt_reserved + cost_micros_reserved)::int AS reserved
-     FROM humans WHERE human = $1`,
+     FROM ${HUMAN_LIMITS} AS h WHERE human = $1`,
     [human],
   );
   expect(row).toEqual({ token_cnt: null, request_cnt: null, cost_micros: null, ...limits, reserved: 0 });

@@ -8,6 +8,7 @@ import { settledCall } from '../ledger.js';
 import { OpenStream } from '../open-stream.js';
 import { ownerOf } from '../orgs/people.js';
 import { expectPlatformRefusal } from '../refusals.js';
+import { HUMAN_LIMITS } from '../../support/human-limits.js';
 
 let service: TestService;
 let org: Org;
@@ -33,7 +34,7 @@ const completion = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: '
 const humanRow = async (human: string): Promise<{ id: string; request_cnt: string | null } | undefined> =>
   (
     await service.sql<{ id: string; request_cnt: string | null }>(
-      'SELECT id, request_cnt::text FROM humans WHERE tenant_id = $1 AND human = $2',
+      `SELECT id, request_cnt::text FROM ${HUMAN_LIMITS} AS h WHERE tenant_id = $1 AND human = $2`,
       [org.tenantId, human],
     )
   )[0];

@@ -1,4 +1,4 @@
-/** Whom a request is for, as real bytes on the wire say it; contract sections 0 and 1. */
+/** Whom a request is for, as real bytes on the wire say it. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import { startService, type Answer, type MadeKey, type Org, type TestService } from '../../support/service.js';
 import { startUserIssuer, type UserIssuer } from '../../support/oidc-issuer.js';

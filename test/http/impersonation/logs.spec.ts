@@ -65,7 +65,7 @@ it('the request’s own line and those of what went wrong in it tell key and hum
   expect(other).not.toBe(first);
   expect([refused, nobody]).toEqual([undefined, undefined]);
   // The provider's failure, told from within the second request.
-  const within = log.filter(({ msg }) => msg === 'A provider failed a chat completion.');
+  const within = log.filter(({ msg }) => msg === 'A provider failed a call.');
   expect(within).toEqual([
     expect.objectContaining({ tenantId, subject: `key:${keyId}`, human: first, requestId: requests[1]!['requestId'] }),
   ]);

@@ -220,17 +220,6 @@ describe('orgs/revoke-invitation', () => {
     await accept(newcomer(guest()), next.token);
     await expectPlatformRefusal(service, () => revoke(next.invitation.id), 409);
   });
-
-  it('of another org is answered exactly as of none, and leaves it open', async () => {
-    const { invitation, token } = await invite(service, org, guest());
-    const errors = [];
-    for (const invitationId of [invitation.id, 'invitation_none']) {
-      const revoke = () => post(service, ownerOf(other), 'orgs/revoke-invitation', { invitationId });
-      errors.push(withoutId(await expectPlatformRefusal(service, revoke, 404)));
-    }
-    expect(errors[0]).toEqual(errors[1]);
-    expect((await accept(newcomer(guest()), token)).status).toBe(200);
-  });
 });
 
 describe('orgs/list-invitations', () => {

@@ -171,19 +171,6 @@ describe('orgs/remove-member', () => {
 });
 
 describe("another org's member", () => {
-  it('is answered exactly as nobody', async () => {
-    const strangers = [`viewer-of-stranger-${founders}`, other.user, 'nobody'];
-    const errors = [];
-    for (const userId of strangers) {
-      for (const send of [() => update(ownerOf(org), userId, 'viewer'), () => remove(ownerOf(org), userId)]) {
-        const { requestId: _id, ...error } = await expectPlatformRefusal(service, send, 404);
-        errors.push(error);
-      }
-    }
-    for (const error of errors) expect(error).toEqual(errors[0]);
-    expect(await roleOf(strangers[0]!)).toBe('viewer');
-  });
-
   it('reads no page of the org by its token', async () => {
     const { nextPageToken: pageToken } = await service.asUser<{ nextPageToken: string }>(
       ownerOf(org),

@@ -1,5 +1,6 @@
 /** The ledger added up: by whatever group, in whichever form, it is the ledger's own sums. */
 import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '../../../src/platform/crypto/index.js';
 import { reservation, settlement, startLedgerProcess, type LedgerProcess } from '../../support/ledger-process.js';
 import { connectionTo } from '../../support/sql.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
@@ -70,9 +71,9 @@ async function call(
   settled: Partial<Settlement> | null,
   by: LedgerProcess = ledger,
 ): Promise<string> {
-  const id = randomUUID();
+  const id = uuidV7();
   await by.ledger.reserve(reservation({ id, tenantId: org.tenantId, ...reserved }));
-  if (settled !== null) by.ledger.settle(settlement(id, settled));
+  if (settled !== null) by.ledger.settle(settlement(id, { tenantId: org.tenantId, ...settled }));
   await by.ledger.flush();
   return id;
 }
@@ -99,8 +100,10 @@ async function makeUsage(): Promise<void> {
   const swept = [];
   for (const human of HUMANS) swept.push(await call({ human, keyId, price }, null, dying));
   await service.sql('UPDATE process_leases SET ended_at = clock_timestamp() WHERE id = $1', [dying.lease.id]);
-  await service.sql("SELECT sweep_usage(interval '1 second')");
-  ledger.ledger.settle(settlement(swept[1]!, { inputTokens: 5, outputTokens: 6, costPicoUsd: 1n, counted: true }));
+  await service.sql("SELECT sweep_usage('1 second', '1 day')");
+  ledger.ledger.settle(
+    settlement(swept[1]!, { tenantId: org.tenantId, inputTokens: 5, outputTokens: 6, costPicoUsd: 1n, counted: true }),
+  );
   await ledger.ledger.flush();
   for (const type of ['conversational_seconds', 'voice_synthesis_seconds', 'memory_message_cnt']) {
     for (const value of ['1.000001', '0.25']) {

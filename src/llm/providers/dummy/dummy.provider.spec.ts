@@ -1,6 +1,6 @@
-import { parseChatRequest } from '../../chat/chat-request.js';
+import { parseChatRequest } from '../requests/chat-request.js';
 import { Tokenizer } from '../../tokens/tokenizer.js';
-import type { AnswerHeaders, AnswerSink, ProviderFailure, TokenUsage } from '../chat-provider.js';
+import type { AnswerHeaders, AnswerSink, ProviderFailure, TokenUsage } from '../provider.js';
 import { DummyProvider } from './dummy.provider.js';
 
 const tokenizer = new Tokenizer();
@@ -59,7 +59,7 @@ async function ask(body: object): Promise<{ taken: Taken; usage: TokenUsage }> {
   let usage: TokenUsage | null = null;
   await new Promise<void>((resolve) => {
     taken.end = resolve;
-    const call = new DummyProvider(tokenizer).start(request, taken);
+    const call = new DummyProvider(tokenizer).start('chat', request, taken);
     const { end } = taken;
     taken.end = () => {
       usage = call.usage();
@@ -210,7 +210,7 @@ describe('DummyProvider', () => {
       ),
     );
     const taken = new Taken();
-    const call = new DummyProvider(tokenizer).start(request, taken);
+    const call = new DummyProvider(tokenizer).start('chat', request, taken);
     const said = await new Promise<number>((resolve) => {
       taken.onStreamData = (_headers, events) => {
         taken.events += events.toString();

@@ -1,9 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { Fault } from '../../../platform/errors/index.js';
-import type { ChatRequest } from '../../chat/chat-request.js';
 import { ModelCatalogue } from '../../models/model-catalogue.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
-import type { AnswerHeaders, AnswerSink, ChatProvider, ProviderCall, TokenUsage } from '../chat-provider.js';
+import {
+  NOTHING_USED,
+  type AnswerHeaders,
+  type AnswerSink,
+  type Attempt,
+  type OperationName,
+  type OperationRequests,
+  type Provider,
+  type TokenUsage,
+} from '../provider.js';
+import type { ChatRequest } from '../requests/chat-request.js';
 import { composeDummyAnswer, type DummyAnswer } from './dummy-answer.js';
 
 export const DUMMY_MODEL = 'dummy';
@@ -12,25 +21,24 @@ export const DUMMY_MODEL = 'dummy';
  * The built-in provider: echoes what it was told, without a network, so that everything else can be tried. Its calls go
  * the way of all others, ledger included; its token counts are real counts of what was said.
  */
-export class DummyProvider implements ChatProvider {
+export class DummyProvider implements Provider {
   readonly name = 'dummy';
   readonly catalogue = ModelCatalogue.of('dummy', [DUMMY_MODEL]);
 
   constructor(private readonly tokenizer: Tokenizer) {}
 
-  start(request: ChatRequest, sink: AnswerSink): ProviderCall {
-    const call = new DummyCall(request, sink, this.tokenizer);
-    void call.run();
-    return call;
+  start<Name extends OperationName>(_operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
+    const attempt = new DummyAttempt(request, sink, this.tokenizer);
+    void attempt.run();
+    return attempt;
   }
 }
 
 const JSON_HEADERS: AnswerHeaders = { 'content-type': 'application/json' };
 const STREAM_HEADERS: AnswerHeaders = {};
-const NOTHING_USED: TokenUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, estimated: false };
 const WORDS = /\s*\S+|\s+$/g;
 
-class DummyCall implements ProviderCall {
+class DummyAttempt implements Attempt {
   readonly status = 200;
   readonly answeredBy = null;
   complete = false;
@@ -66,12 +74,7 @@ class DummyCall implements ProviderCall {
     const { inputTokens, outputTokens } = this.answer;
     const whole = !this.request.stream || this.complete;
     const perChoice = whole ? outputTokens : Math.min(this.tokenizer.count(this.said), outputTokens);
-    return {
-      inputTokens,
-      cachedInputTokens: 0,
-      outputTokens: perChoice * this.request.choices,
-      estimated: false,
-    };
+    return { ...NOTHING_USED, inputTokens, outputTokens: perChoice * this.request.choices };
   }
 
   abort(): void {

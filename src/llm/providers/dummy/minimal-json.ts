@@ -1,4 +1,4 @@
-import { isObject } from '../../chat/chat-request.js';
+import { isObject } from '../requests/chat-request.js';
 
 const MAX_DEPTH = 16;
 /** A schema can ask for lists of lists of lists, or for itself: beyond so many values the rest is left empty. */

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Fault } from '../../../platform/errors/index.js';
 import type { OutboundError } from '../../../platform/outbound/index.js';
-import { isObject } from '../../chat/chat-request.js';
-import type { ProviderFailure } from '../chat-provider.js';
+import { isObject } from '../requests/chat-request.js';
+import type { ProviderFailure } from '../provider.js';
 
 /** A call that got no answer, or not the whole of one. */
 export function failureOfTransport(error: OutboundError): ProviderFailure {
@@ -69,7 +69,36 @@ export function failureOfStatus(
     };
   }
   if (status < 400) return brokenAnswer(`The model provider answered with the unexpected status ${status}.`);
-  const said = readError(body);
+  return refusal(status, headers, readError(body), secret);
+}
+
+/** An error that came with status 200, in place of an answer; null: the answer is one. */
+export function failureInAnswer(
+  answer: Readonly<Record<string, unknown>>,
+  secret: string | undefined,
+): ProviderFailure | null {
+  if (Array.isArray(answer['choices'])) return null;
+  const { error, code, message } = answer;
+  const isError = (error !== undefined && error !== null) || (typeof message === 'string' && statusOf(code) !== null);
+  if (!isError) return null;
+  const said = errorIn(answer);
+  const status = statusOf(said.code) ?? (said.type === 'invalid_request_error' ? 400 : 502);
+  // What it says of our credential is not the caller's to know.
+  return status === 401 || status === 403 ? failureOfStatus(status, {}, '', secret) : refusal(status, {}, said, secret);
+}
+
+/** A status that an error names as its code. */
+function statusOf(code: unknown): number | null {
+  const status = Number(code);
+  return Number.isInteger(status) && status >= 400 && status <= 599 ? status : null;
+}
+
+function refusal(
+  status: number,
+  headers: IncomingHttpHeaders,
+  said: SaidError | null,
+  secret: string | undefined,
+): ProviderFailure {
   const text = said?.message ?? `The model provider answered with status ${status}.`;
   const message = secret === undefined ? text : text.replaceAll(secret, '[redacted]');
   const type = said?.type ?? typeOfStatus(status);
@@ -91,24 +120,42 @@ interface SaidError {
   readonly code: string | null;
 }
 
-/** Reads `{"error":{…}}` (OpenAI), `{"error":"…"}` and `{"message":"…"}` (others that are compatible up to here). */
+/** A longer text is no message, and HTML never is. */
+const MAX_MESSAGE_LENGTH = 1_000;
+
 function readError(body: string): SaidError | null {
   let parsed: unknown;
   try {
     parsed = JSON.parse(body);
   } catch {
-    return null;
+    const text = body.trim();
+    return text === '' || text.startsWith('<') || text.length > MAX_MESSAGE_LENGTH ? null : says(text);
   }
-  if (!isObject(parsed)) return null;
-  const { error } = parsed;
-  if (typeof error === 'string') return { message: error, type: null, param: null, code: null };
-  const fields = isObject(error) ? error : parsed;
+  const first: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
+  return isObject(first) ? errorIn(first) : null;
+}
+
+/**
+ * What an error says: `{"error":{…}}` (OpenAI), `{"error":"…"}`, `{"message":"…"}`, `{"detail":"…"}` and
+ * `{"detail":[{"msg":"…","loc":[…]}]}` (FastAPI), `{"errors":[…]}` (others that are compatible up to here).
+ */
+function errorIn(answer: Readonly<Record<string, unknown>>): SaidError {
+  const { error, detail, errors } = answer;
+  for (const one of [error, detail]) if (typeof one === 'string' && one !== '') return says(one);
+  const [first] = [detail, errors].filter(Array.isArray).flat() as readonly unknown[];
+  if (typeof first === 'string') return says(first);
+  const fields = isObject(error) ? error : isObject(first) ? first : answer;
+  const { loc } = fields;
   return {
-    message: textOf(fields['message']),
+    message: textOf(fields['message']) ?? textOf(fields['msg']),
     type: textOf(fields['type']),
-    param: textOf(fields['param']),
+    param: textOf(fields['param']) ?? (Array.isArray(loc) ? loc.filter((step) => step !== 'body').join('.') : null),
     code: textOf(fields['code']),
   };
+}
+
+function says(message: string): SaidError {
+  return { message, type: null, param: null, code: null };
 }
 
 function textOf(value: unknown): string | null {

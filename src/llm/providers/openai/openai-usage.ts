@@ -1,39 +1,79 @@
-/** Tokens as a provider reported them. */
-export interface ReportedUsage {
-  readonly inputTokens: number;
-  /** Those of the input that came out of the provider's cache, and cost less. */
-  readonly cachedInputTokens: number;
-  readonly outputTokens: number;
-}
-
-/**
- * Reads OpenAI's `usage` object. Some servers leave out a count that is zero; a report with neither count is none.
- * Cached tokens are a part of the input: a count above it would make the call cheaper than any, and is cut.
- */
-export function readUsage(value: unknown): ReportedUsage | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const { prompt_tokens: input, completion_tokens: output, prompt_tokens_details: details } = value as Report;
-  if (!isCount(input) && !isCount(output)) return null;
-  const inputTokens = countOf(input);
-  const cached = typeof details === 'object' && details !== null ? details.cached_tokens : 0;
-  return {
-    inputTokens,
-    cachedInputTokens: Math.min(countOf(cached), inputTokens),
-    outputTokens: countOf(output),
-  };
-}
-
-interface Report {
-  readonly prompt_tokens?: unknown;
-  readonly completion_tokens?: unknown;
-  readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
-}
+import { isObject } from '../requests/chat-request.js';
+import type { TokenCounts } from '../provider.js';
 
 /** No call comes to more; what is reported beyond it would overflow the sums, and is cut. */
 const MAX_COUNT = 1_000_000_000;
 
+/**
+ * Reads OpenAI's `usage` object. Some servers leave out a count that is zero; a report with neither count is none, and one
+ * with a count that is no count (a negative one, say) is not believed at all.
+ *
+ * Cached tokens are a part of the input: a count above it would make the call cheaper than any, and is cut. The output is
+ * `completion_tokens`, or what the total leaves for it: some servers report what the model thought only there.
+ */
+export function readUsage(value: unknown): TokenCounts | null {
+  if (!isObject(value)) return null;
+  const { prompt_tokens: input, completion_tokens: output, total_tokens: total } = value;
+  if (!isCount(input) && !isCount(output)) return null;
+  if (![input, output, total].every(isCountOrNothing)) return null;
+  const inputTokens = countOf(input);
+  const outputTokens = Math.max(countOf(output), isCount(input) ? countOf(total) - inputTokens : 0);
+  const ofInput = value['prompt_tokens_details'];
+  const ofOutput = value['completion_tokens_details'];
+  const cached = Math.max(partOf(ofInput, 'cached_tokens'), countOf(value['prompt_cache_hit_tokens']));
+  const cachedInputTokens = Math.min(cached, inputTokens);
+  const written = Math.max(partOf(ofInput, 'cache_write_tokens'), countOf(value['cache_creation_input_tokens']));
+  return {
+    inputTokens,
+    cachedInputTokens,
+    cacheWriteTokens: Math.min(written, inputTokens - cachedInputTokens),
+    outputTokens,
+    reasoningTokens: Math.min(
+      Math.max(partOf(ofOutput, 'reasoning_tokens'), countOf(value['reasoning_tokens'])),
+      outputTokens,
+    ),
+  };
+}
+
+/**
+ * The usage in an answer, or in a chunk of one, wherever a server puts it: beside the choices, within each of them, or in
+ * a field of its own (Groq).
+ */
+export function usageIn(answer: Readonly<Record<string, unknown>> | null): TokenCounts | null {
+  if (answer === null) return null;
+  const { usage, choices, x_groq: groq } = answer;
+  const places = [usage, isObject(groq) ? groq['usage'] : null];
+  if (Array.isArray(choices)) {
+    for (const choice of choices as readonly unknown[]) if (isObject(choice)) places.push(choice['usage']);
+  }
+  return places.reduce<TokenCounts | null>((sum, place) => {
+    const counts = readUsage(place);
+    return counts === null ? sum : largestOf(sum, counts);
+  }, null);
+}
+
+/** Of two reports of one answer the larger of each count: servers report in pieces, or zeros after the truth. */
+export function largestOf(one: TokenCounts | null, other: TokenCounts): TokenCounts {
+  if (one === null) return other;
+  return {
+    inputTokens: Math.max(one.inputTokens, other.inputTokens),
+    cachedInputTokens: Math.max(one.cachedInputTokens, other.cachedInputTokens),
+    cacheWriteTokens: Math.max(one.cacheWriteTokens, other.cacheWriteTokens),
+    outputTokens: Math.max(one.outputTokens, other.outputTokens),
+    reasoningTokens: Math.max(one.reasoningTokens, other.reasoningTokens),
+  };
+}
+
+function partOf(details: unknown, name: string): number {
+  return isObject(details) ? countOf(details[name]) : 0;
+}
+
 function countOf(value: unknown): number {
   return isCount(value) ? Math.min(value, MAX_COUNT) : 0;
+}
+
+function isCountOrNothing(value: unknown): boolean {
+  return value === undefined || value === null || isCount(value);
 }
 
 function isCount(value: unknown): value is number {

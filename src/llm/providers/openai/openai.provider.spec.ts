@@ -3,7 +3,7 @@ import { OpenaiUpstream } from '../../../../test/support/openai-upstream.js';
 import { loadSettings } from '../../../platform/config/index.js';
 import { OutboundHttp } from '../../../platform/outbound/index.js';
 import { logger } from '../../../platform/logging/index.js';
-import { parseChatRequest } from '../../chat/chat-request.js';
+import { parseChatRequest } from '../requests/chat-request.js';
 import { Tokenizer } from '../../tokens/tokenizer.js';
 import { OpenaiProvider, withUsageAsked } from './openai.provider.js';
 

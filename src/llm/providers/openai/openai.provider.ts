@@ -1,11 +1,11 @@
 import type { Settings } from '../../../platform/config/index.js';
 import { parseJsonObject, withField } from '../../../platform/json/index.js';
-import { type OutboundHttp, type OutboundRequest } from '../../../platform/outbound/index.js';
-import { isObject, type ChatRequest } from '../../chat/chat-request.js';
+import type { OutboundHttp, OutboundRequest } from '../../../platform/outbound/index.js';
+import { isObject, type ChatRequest } from '../requests/chat-request.js';
 import { ModelCatalogue, type Model } from '../../models/model-catalogue.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
-import type { AnswerSink, ChatProvider, ProviderCall } from '../chat-provider.js';
-import { OpenaiCall } from './openai-call.js';
+import type { AnswerSink, Attempt, OperationName, OperationRequests, Provider } from '../provider.js';
+import { OpenaiAttempt } from './openai-attempt.js';
 
 const MODELS_TIMEOUT_MS = 10_000;
 const MODELS_MAX_BYTES = 8 * 1024 * 1024;
@@ -20,7 +20,7 @@ export type OpenaiProviderSettings = Pick<
  * Any server that speaks OpenAI's chat completions. A body that need not change is passed on byte for byte; nothing of
  * the caller's headers is: what goes upstream is made here once, with the platform's own credential.
  */
-export class OpenaiProvider implements ChatProvider {
+export class OpenaiProvider implements Provider {
   readonly name = 'openai';
   readonly catalogue: ModelCatalogue;
   private readonly target: Omit<OutboundRequest, 'headers' | 'body'>;
@@ -52,10 +52,10 @@ export class OpenaiProvider implements ChatProvider {
         : new ModelCatalogue(this.name, () => this.loadModels(base));
   }
 
-  start(request: ChatRequest, sink: AnswerSink): ProviderCall {
-    const call = new OpenaiCall(request, sink, this.tokenizer, this.settings.openaiApiKey);
+  start<Name extends OperationName>(_operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
+    const attempt = new OpenaiAttempt(request, sink, this.tokenizer, this.settings.openaiApiKey);
     const { target } = this;
-    call.outbound = this.http.dispatch(
+    attempt.outbound = this.http.dispatch(
       {
         policy: target.policy,
         origin: target.origin,
@@ -67,9 +67,9 @@ export class OpenaiProvider implements ChatProvider {
         idleTimeoutMs: target.idleTimeoutMs,
         totalTimeoutMs: target.totalTimeoutMs,
       },
-      call,
+      attempt,
     );
-    return call;
+    return attempt;
   }
 
   private credentialHeaders(): Record<string, string> {

@@ -1,4 +1,4 @@
-import { collectAnswerText } from '../../tokens/chat-tokens.js';
+import { collectAnswerText } from '../requests/chat-tokens.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 

@@ -1,5 +1,6 @@
 import { parseJson } from '../../../platform/json/index.js';
-import { readUsage, type ReportedUsage } from './openai-usage.js';
+import type { TokenCounts } from '../provider.js';
+import { largestOf, usageIn } from './openai-usage.js';
 
 /** A usage object has at least one such key; inside a JSON string the quote would be escaped and not match. */
 const USAGE_MARK = Buffer.from('_tokens"');
@@ -10,6 +11,9 @@ const MAX_EVENT_BYTES = 256 * 1024;
 /** A boundary is at most this long less one, so that one cut by the end of a buffer is still found. */
 const OVERLAP_BYTES = 3;
 const NOTHING = Buffer.alloc(0);
+/** Within a string its quotes would be escaped, and not match. */
+const FINISHED = '"finish_reason":"';
+const FINISHED_SPACED = '"finish_reason": "';
 
 /**
  * Reads the usage out of a stream of server-sent events, and takes the chunk that holds nothing else out of it where the
@@ -19,8 +23,12 @@ const NOTHING = Buffer.alloc(0);
  * since half an event says nothing. The usual buffer (whole events, no usage) costs one search.
  */
 export class SseUsageFilter {
-  /** What the provider said last. */
-  usage: ReportedUsage | null = null;
+  /** What the provider said, of each count the largest. */
+  usage: TokenCounts | null = null;
+  /** A choice has come to its end. */
+  finished = false;
+  /** The events after the last report in what was pushed last; null: there was no report in it. */
+  afterReport: Buffer | null = null;
   /** The model that it said used that. */
   model: string | null = null;
   private tail: Buffer = NOTHING;
@@ -42,6 +50,8 @@ export class SseUsageFilter {
     const end = endOfLastEvent(data);
     this.tail = end === data.length ? NOTHING : data.subarray(end);
     const whole = end === data.length ? data : data.subarray(0, end);
+    this.finished ||= whole.includes(FINISHED) || whole.includes(FINISHED_SPACED);
+    this.afterReport = null;
     const events = whole.indexOf(USAGE_MARK) === -1 ? whole : this.readEvents(whole);
     if (this.tail.length > MAX_EVENT_BYTES) {
       this.overlong = true;
@@ -55,6 +65,7 @@ export class SseUsageFilter {
   end(): Buffer {
     const rest = this.tail;
     this.tail = NOTHING;
+    this.finished ||= rest.includes(FINISHED) || rest.includes(FINISHED_SPACED);
     if (this.overlong || rest.indexOf(USAGE_MARK) === -1) return rest;
     return this.isUsageChunk(rest) ? NOTHING : rest;
   }
@@ -70,8 +81,10 @@ export class SseUsageFilter {
     for (let start = 0; start < events.length;) {
       const end = endOfFirstEvent(events, start);
       const event = events.subarray(start, end === -1 ? events.length : end);
-      if (!this.isUsageChunk(event)) kept.push(event);
       start += event.length;
+      const { usage } = this;
+      if (!this.isUsageChunk(event)) kept.push(event);
+      if (this.usage !== usage) this.afterReport = events.subarray(start);
     }
     return kept.length === 1 && kept[0] !== undefined ? kept[0] : Buffer.concat(kept);
   }
@@ -80,9 +93,9 @@ export class SseUsageFilter {
   private isUsageChunk(event: Buffer): boolean {
     if (event.indexOf(USAGE_MARK) === -1) return false;
     const chunk = parseEvent(event);
-    const usage = readUsage(chunk?.['usage']);
+    const usage = usageIn(chunk);
     if (usage === null) return false;
-    this.usage = usage;
+    this.usage = largestOf(this.usage, usage);
     this.model = textOf(chunk?.['model']);
     const choices = chunk?.['choices'];
     return this.dropUsageChunk && Array.isArray(choices) && choices.length === 0;

@@ -1,0 +1,237 @@
+-- Admits calls, many together: each under all budgets of all its holders or under none, and writes their records. A human is
+-- made with the first call that names it, and an impersonated call's row of the audit log is written here too.
+--
+-- The holders of a call are its tenant, its key, its gateway and that one's token, and its human, in this order. A budget
+-- that names models judges calls of these alone. Amounts are in millionths; prices are those of one token; null: unknown.
+--
+-- `alive`    false, and nothing admitted: the lease is dead, so that no sweep would find the calls
+-- `granted`  for each call that a budget of tokens or cost judges, the output tokens that it may make; null: none is judged
+-- `verdicts` for each call that is refused, and null where none is
+--   gone       its tenant is gone, or is just being deleted; every other tenant is held against purge_tenant until the commit
+--   again      another transaction holds one of its budgets, and the caller does not wait (`p_wait`): to be sent again
+--   exceeded   what is used leaves too little room
+--   busy       it would fit, but for what open calls hold
+--   boundless  it holds content without a known bound, and a budget of tokens or cost would judge it
+--   unpriced   its model has no price, and a budget of cost would judge it
+-- `blamed`   for each call that a budget refused, that budget; null where none did
+--
+-- A call whose caller named no output limit wants the default of its key or tenant, else the one that it brings. An answer is
+-- cut to what is used up, never to what is held, in whole tokens for each of its choices.
+--
+-- `p_again`: a call may be recorded already, since nobody knows whether an earlier try was committed: it is left as it is.
+-- Without it such a call fails the batch (GH001), so that nothing is held twice.
+--
+-- Statements that every call runs (here and in judge_calls, settle_usage, charge_budgets and tell_usage) are planned once, and
+-- for tables that grow: a connection keeps its plans until a table is analyzed, and a plan that was made while the ledger was
+-- empty would read all of it for each call, minutes into the first load. And where only a few rows are known, a plan would
+-- read an index from end to end to join what it then finds. So these statements join by `= ANY (ARRAY[x])`, which an index
+-- answers and which can't be sorted or hashed for, and sort by what they are given; and they look records up in a sub-select
+-- with OFFSET 0, which the planner can't turn into one read of the whole ledger.
+CREATE OR REPLACE FUNCTION admit_usage(p_lease_id uuid, p_calls admission[], p_again boolean, p_wait boolean,
+                                       OUT alive boolean, OUT verdicts text[], OUT granted bigint[], OUT blamed jsonb)
+  LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp
+  SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off
+  SET enable_hashjoin = off
+  SET enable_mergejoin = off
+  SET enable_material = off
+  SET lock_timeout = '100ms'
+  AS $$
+DECLARE
+  v_count integer := cardinality(p_calls);
+  v_now timestamptz := ledger_now();
+  v_tenant_ids text[];
+  v_held_ids text[];
+  v_known_ids text[];
+  v_human_ids text[];
+  v_any boolean;
+  v_done boolean;
+  v_wait boolean := true;
+  v_expected bigint;
+  v_outputs bigint[];
+  v_ids uuid[];
+  v_needs bigint[];
+  v_fits boolean;
+  v_pairs bigint;
+  v_ends_at timestamptz;
+  v_holdings budget_holding[];
+  v_blamed uuid[];
+  v_written integer;
+BEGIN
+  alive := true;
+  -- First the locks, then a look: only a statement that begins after a lock was got sees a deletion that held it. No call
+  -- waits for a lock, since everybody's calls would wait for one tenant's deletion; and they are advisory, since locking its
+  -- row would write to it with each batch. A call that comes alone takes its lock in an expression, and is looked up by
+  -- equality: each statement costs it a tenth of its time. A tenant without any budget costs one probe of an index.
+  IF v_count = 1 THEN
+    v_tenant_ids := ARRAY[p_calls[1].tenant_id];
+    IF pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || v_tenant_ids[1], 0)) THEN
+      v_held_ids := v_tenant_ids;
+      SELECT EXISTS (SELECT FROM budgets b WHERE b.tenant_id = t.id) INTO v_any
+        FROM process_leases l, tenants t WHERE l.id = p_lease_id AND l.ended_at IS NULL AND t.id = v_tenant_ids[1];
+      v_done := FOUND;
+    END IF;
+  ELSE
+    SELECT array_agg(t.id), array_agg(t.id) FILTER (WHERE t.held) INTO v_tenant_ids, v_held_ids
+      FROM (SELECT d.id, pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || d.id, 0)) AS held
+            FROM (SELECT DISTINCT c.tenant_id AS id FROM unnest(p_calls) AS c) AS d) AS t;
+    SELECT count(*) = cardinality(v_tenant_ids), bool_or(EXISTS (SELECT FROM budgets b WHERE b.tenant_id = t.id))
+      INTO v_done, v_any
+      FROM tenants t
+      WHERE t.id = ANY (v_held_ids) AND EXISTS (SELECT 1 FROM process_leases l WHERE l.id = p_lease_id AND l.ended_at IS NULL);
+    v_wait := p_wait OR cardinality(v_tenant_ids) = 1;
+  END IF;
+  IF v_done IS NOT TRUE THEN
+    PERFORM 1 FROM process_leases l WHERE l.id = p_lease_id AND l.ended_at IS NULL;
+    IF NOT FOUND THEN
+      alive := false;
+      RETURN;
+    END IF;
+    v_known_ids := ARRAY(SELECT t.id FROM tenants t WHERE t.id = ANY (v_held_ids));
+    verdicts := ARRAY(SELECT CASE WHEN c.tenant_id <> ALL (v_known_ids) THEN 'gone' END
+                      FROM unnest(p_calls) WITH ORDINALITY AS c ORDER BY c.ordinality);
+  END IF;
+
+  IF EXISTS (SELECT FROM unnest(p_calls) AS c WHERE c.human IS NOT NULL) THEN
+    -- Again where a human was erased between two statements.
+    LOOP
+      SELECT array_agg(h.id ORDER BY c.ordinality),
+             bool_and(h.id IS NOT NULL OR c.human IS NULL OR coalesce(c.tenant_id <> ALL (v_known_ids), false))
+        INTO v_human_ids, v_done
+        FROM unnest(p_calls) WITH ORDINALITY AS c
+        LEFT JOIN humans h ON h.tenant_id = ANY (ARRAY[c.tenant_id]) AND h.human = ANY (ARRAY[c.human])
+          AND (v_known_ids IS NULL OR h.tenant_id = ANY (v_known_ids));
+      EXIT WHEN v_done;
+      -- Only of tenants that are held: to write for one that is being deleted would wait for that.
+      PERFORM add_humans(array_agg(c.tenant_id), array_agg(c.human), array_agg(c.key_id))
+        FROM unnest(p_calls) AS c
+        WHERE c.human IS NOT NULL AND (v_known_ids IS NULL OR c.tenant_id = ANY (v_known_ids));
+      -- They may have brought the first budgets.
+      v_any := true;
+    END LOOP;
+  END IF;
+
+  IF v_any THEN
+    v_outputs := wanted_outputs(p_calls);
+    -- How many budgets judge how many calls, before any is locked: this tells whether one was passed over.
+    IF NOT v_wait THEN
+      SELECT count(*) INTO v_expected
+        FROM (SELECT c.tenant_id, c.model, h.holder
+              FROM unnest(p_calls) WITH ORDINALITY AS c
+              CROSS JOIN unnest(ARRAY['tenant', 'key:' || c.key_id, 'gateway:' || c.gateway_id,
+                                      'gateway_token:' || c.gateway_token_id, 'human:' || v_human_ids[c.ordinality]]) AS h (holder)
+              WHERE h.holder IS NOT NULL AND (v_known_ids IS NULL OR c.tenant_id = ANY (v_known_ids)) OFFSET 0) AS c
+        JOIN budgets b ON b.tenant_id = ANY (ARRAY[c.tenant_id]) AND b.holder = ANY (ARRAY[c.holder]) AND b.is_metered
+          AND (b.models IS NULL OR c.model = ANY (b.models));
+    END IF;
+    -- Which budget judges which call: locked by id, as everywhere, read once, summed up by budget and by call. Once more where
+    -- a period was over. The calls come from a subquery that is not merged (MATERIALIZED): a planner that knows nothing of the
+    -- budgets would look them up by tenant alone, and compare the holders of all that it finds.
+    LOOP
+      WITH asked AS MATERIALIZED (
+        SELECT c.ordinality AS place, c.tenant_id, c.model, c.input_tokens, c.input_price, c.output_price, c.boundless, h.holder,
+               v_outputs[c.ordinality] AS wanted
+        FROM unnest(p_calls) WITH ORDINALITY AS c
+        CROSS JOIN unnest(ARRAY['tenant', 'key:' || c.key_id, 'gateway:' || c.gateway_id,
+                                'gateway_token:' || c.gateway_token_id, 'human:' || v_human_ids[c.ordinality]]) AS h (holder)
+        WHERE h.holder IS NOT NULL AND (v_known_ids IS NULL OR c.tenant_id = ANY (v_known_ids))),
+      locked AS (
+        SELECT w.* FROM (
+          SELECT c.*, b.id, b.type, b.epoch, b.used, b.held, b.amount, b.raise_by, b.raise_until, b.ends_at
+          FROM asked c JOIN budgets b ON b.tenant_id = ANY (ARRAY[c.tenant_id]) AND b.holder = ANY (ARRAY[c.holder])
+            AND b.is_metered AND (b.models IS NULL OR c.model = ANY (b.models))
+          WHERE v_wait ORDER BY b.id FOR NO KEY UPDATE OF b) AS w
+        UNION ALL
+        SELECT w.* FROM (
+          SELECT c.*, b.id, b.type, b.epoch, b.used, b.held, b.amount, b.raise_by, b.raise_until, b.ends_at
+          FROM asked c JOIN budgets b ON b.tenant_id = ANY (ARRAY[c.tenant_id]) AND b.holder = ANY (ARRAY[c.holder])
+            AND b.is_metered AND (b.models IS NULL OR c.model = ANY (b.models))
+          WHERE NOT v_wait ORDER BY b.id FOR NO KEY UPDATE OF b SKIP LOCKED) AS w),
+      pair AS MATERIALIZED (
+        SELECT l.place, l.id, l.epoch, l.used, l.held, l.ends_at, l.wanted, l.boundless, l.type <> 'request_cnt' AS bounded,
+               l.amount + CASE WHEN l.raise_until > v_now THEN l.raise_by ELSE 0 END AS allowed,
+               CASE l.type WHEN 'request_cnt' THEN 1000000 WHEN 'token_cnt' THEN (l.input_tokens + l.wanted) * 1000000
+                           ELSE l.input_tokens * l.input_price + l.wanted * l.output_price END AS need
+        FROM locked l),
+      by_call AS (
+        -- Grouped from one list: a join of functions' results without hashes would compare each with each.
+        SELECT q.place, array_agg(q.id) FILTER (WHERE q.id IS NOT NULL) AS ids,
+               array_agg(q.epoch) FILTER (WHERE q.id IS NOT NULL) AS epochs, max(q.wanted) AS granted
+        FROM (SELECT p.place, p.id, p.epoch, CASE WHEN p.bounded THEN p.wanted END AS wanted FROM pair p
+              UNION ALL SELECT n, NULL, NULL, NULL FROM generate_series(1, v_count) AS n) AS q
+        GROUP BY q.place ORDER BY q.place)
+      SELECT s.ids, s.needs, s.fits, s.pairs, s.ends_at, c.holdings, c.granted
+        INTO v_ids, v_needs, v_fits, v_pairs, v_ends_at, v_holdings, granted
+        FROM (SELECT array_agg(g.id) AS ids, array_agg(g.need) AS needs, bool_and(g.fits) AS fits,
+                     coalesce(sum(g.pairs), 0)::bigint AS pairs, min(g.ends_at) AS ends_at
+              FROM (SELECT p.id, sum(p.need)::bigint AS need, count(*) AS pairs, p.ends_at,
+                           count(*) FILTER (WHERE p.need IS NULL OR p.bounded AND p.boundless) = 0
+                             AND p.used < p.allowed AND p.used + p.held + sum(p.need) <= p.allowed AS fits
+                    FROM pair p GROUP BY p.id, p.used, p.held, p.allowed, p.ends_at) AS g) AS s,
+             (SELECT array_agg(ROW(g.ids, g.epochs)::budget_holding) AS holdings, array_agg(g.granted) AS granted
+              FROM by_call g) AS c;
+      EXIT WHEN v_ends_at IS NULL OR v_ends_at > v_now;
+      PERFORM end_epochs(v_ids, v_now, false);
+    END LOOP;
+
+    IF v_fits AND v_pairs = coalesce(v_expected, v_pairs) AND verdicts IS NULL AND NOT p_again THEN
+      -- The batch fits as a whole, as it nearly always does: then the order of its calls makes no difference.
+      UPDATE budgets b SET held = b.held + d.need FROM unnest(v_ids, v_needs) AS d (id, need)
+        WHERE b.id = ANY (ARRAY[d.id]) AND d.need > 0;
+    ELSIF v_ids IS NOT NULL OR v_expected > 0 THEN
+      SELECT j.verdicts, j.granted, j.blamed, j.holdings INTO verdicts, granted, v_blamed, v_holdings
+        FROM judge_calls(p_calls, v_human_ids, v_outputs, verdicts, v_ids, p_again, v_now) AS j;
+      IF array_position(verdicts, 'exceeded') > 0 OR array_position(verdicts, 'busy') > 0 THEN
+        blamed := (
+          SELECT jsonb_agg(CASE WHEN b.id IS NOT NULL THEN jsonb_build_object(
+                   'id', b.id, 'holder', split_part(b.holder, ':', 1), 'type', b.type, 'period', b.period,
+                   'resets_at', CASE WHEN b.ends_at < 'infinity'
+                     THEN to_char(b.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END,
+                   'resets_in_ms', CASE WHEN b.ends_at < 'infinity' THEN ceil(extract(epoch FROM b.ends_at - v_now) * 1000) END)
+                 END ORDER BY u.place)
+          FROM unnest(v_blamed) WITH ORDINALITY AS u (id, place) LEFT JOIN budgets b ON b.id = ANY (ARRAY[u.id]));
+      END IF;
+    END IF;
+  END IF;
+
+  INSERT INTO usage_records (id, tenant_id, key_id, user_id, human_id, gateway_id, gateway_token_id, request_id, provider, model,
+                             streamed, reserved_input_tokens, reserved_output_tokens, reserved_cost_pico_usd, limited,
+                             budget_ids, budget_epochs, lease_id, created_at)
+  SELECT c.id, c.tenant_id, c.key_id, c.user_id, v_human_ids[c.ordinality], c.gateway_id, c.gateway_token_id, c.request_id,
+         c.provider, c.model, c.streamed, c.input_tokens, coalesce(granted[c.ordinality], c.output_tokens),
+         c.input_tokens * c.input_price + coalesce(granted[c.ordinality], c.output_tokens) * c.output_price,
+         granted[c.ordinality] IS NOT NULL, (v_holdings[c.ordinality]).budget_ids, (v_holdings[c.ordinality]).budget_epochs,
+         p_lease_id, v_now
+  FROM unnest(p_calls) WITH ORDINALITY AS c
+  WHERE verdicts[c.ordinality] IS NULL
+  ON CONFLICT (id) DO NOTHING;
+  GET DIAGNOSTICS v_written = ROW_COUNT;
+  IF NOT p_again AND v_written < v_count - cardinality(array_remove(coalesce(verdicts, '{}'), NULL)) THEN
+    RAISE EXCEPTION 'A call of this batch is recorded already.' USING ERRCODE = 'GH001';
+  END IF;
+  IF p_again THEN
+    granted := (
+      SELECT array_agg(CASE WHEN r.limited THEN r.reserved_output_tokens END ORDER BY c.ordinality)
+      FROM unnest(p_calls) WITH ORDINALITY AS c
+      LEFT JOIN LATERAL (
+        SELECT u.tenant_id, u.limited, u.reserved_output_tokens FROM usage_records u WHERE u.id = c.id OFFSET 0) AS r
+        ON r.tenant_id = c.tenant_id);
+  END IF;
+
+  IF EXISTS (SELECT FROM unnest(p_calls) AS c WHERE c.route IS NOT NULL) THEN
+    INSERT INTO audit_events (id, org_id, tenant_id, action, actor_type, actor_id, human_id, resource_type, resource_id,
+                              request_id, address)
+    SELECT md5('audit:' || c.id)::uuid, t.org_id, t.id, 'request.impersonated', 'key', c.key_id, v_human_ids[c.ordinality],
+           'route', c.route, c.request_id, c.address
+    FROM unnest(p_calls) WITH ORDINALITY AS c
+    JOIN tenants t ON t.id = c.tenant_id
+    WHERE c.route IS NOT NULL AND verdicts[c.ordinality] IS NULL
+    ON CONFLICT (id) DO NOTHING;
+  END IF;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION admit_usage FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION admit_usage TO gatehouse_app;
+ALTER FUNCTION admit_usage OWNER TO gatehouse_definer;

@@ -1,0 +1,69 @@
+-- Moves what calls held of their budgets to what they used, in the epoch that admitted them: the current one, or one that has
+-- ended. A budget or epoch that is gone is passed over. Tells webhooks of the alert marks that this crossed, each once in an
+-- epoch. Rows are locked in the order of their ids. How it is planned: see admit_usage.
+CREATE OR REPLACE FUNCTION charge_budgets(p_charges budget_charge[], p_now timestamptz) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp
+  SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off
+  SET enable_hashjoin = off
+  SET enable_mergejoin = off
+  SET enable_material = off
+  AS $$
+DECLARE
+  v_events budget_event[];
+  v_charged integer;
+  v_due integer;
+BEGIN
+  IF p_charges IS NULL THEN
+    RETURN;
+  END IF;
+  WITH due AS MATERIALIZED (
+    SELECT u.id, u.epoch, sum(c.requests_held)::bigint AS requests_held, sum(c.requests)::bigint AS requests,
+           sum(c.tokens_held)::bigint AS tokens_held, sum(c.tokens)::bigint AS tokens,
+           sum(c.cost_held)::bigint AS cost_held, sum(c.cost)::bigint AS cost
+    FROM unnest(p_charges) AS c CROSS JOIN unnest(c.budget_ids, c.budget_epochs) AS u (id, epoch)
+    GROUP BY u.id, u.epoch ORDER BY u.id),
+  charged AS (
+    UPDATE budgets b SET
+      held = b.held - CASE b.type WHEN 'request_cnt' THEN d.requests_held WHEN 'token_cnt' THEN d.tokens_held ELSE d.cost_held END,
+      used = b.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END,
+      told_before = b.told,
+      -- Marks ascend. The comparison in floating point says only that a closer look is worth it.
+      told = CASE
+        WHEN (b.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END)::float8 * 101
+          >= b.amount::float8 * b.alert_at[1]
+        THEN greatest(b.told, (
+          SELECT max(m.mark) FROM unnest(b.alert_at) AS m (mark)
+          WHERE (b.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END)::numeric * 100
+            >= (b.amount + CASE WHEN b.raise_until > p_now THEN b.raise_by ELSE 0 END)::numeric * m.mark))
+        ELSE b.told
+      END
+    FROM due d WHERE b.id = ANY (ARRAY[d.id]) AND b.epoch = d.epoch
+    RETURNING CASE WHEN b.told > b.told_before THEN ARRAY(
+      SELECT ROW(b.tenant_id, b.holder, b.type, b.period, m.mark,
+                 b.amount + CASE WHEN b.raise_until > p_now THEN b.raise_by ELSE 0 END, b.used, b.ends_at)::budget_event
+      FROM unnest(b.alert_at) AS m (mark) WHERE m.mark > b.told_before AND m.mark <= b.told) END AS events)
+  SELECT (SELECT array_agg(e) FROM charged c CROSS JOIN unnest(c.events) AS e), (SELECT count(*) FROM charged),
+         (SELECT count(*) FROM due)
+    INTO v_events, v_charged, v_due;
+  -- The others were admitted in epochs that have ended.
+  IF v_charged < v_due THEN
+    UPDATE budget_epochs e SET
+      held = e.held - CASE b.type WHEN 'request_cnt' THEN d.requests_held WHEN 'token_cnt' THEN d.tokens_held ELSE d.cost_held END,
+      used = e.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END
+    FROM (
+      SELECT u.id, u.epoch, sum(c.requests_held)::bigint AS requests_held, sum(c.requests)::bigint AS requests,
+             sum(c.tokens_held)::bigint AS tokens_held, sum(c.tokens)::bigint AS tokens,
+             sum(c.cost_held)::bigint AS cost_held, sum(c.cost)::bigint AS cost
+      FROM unnest(p_charges) AS c CROSS JOIN unnest(c.budget_ids, c.budget_epochs) AS u (id, epoch)
+      GROUP BY u.id, u.epoch ORDER BY u.id, u.epoch) AS d
+    JOIN budgets b ON b.id = ANY (ARRAY[d.id])
+    WHERE e.budget_id = ANY (ARRAY[d.id]) AND e.epoch = d.epoch AND b.epoch <> d.epoch;
+  END IF;
+  PERFORM tell_budgets(v_events);
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION charge_budgets FROM PUBLIC;
+ALTER FUNCTION charge_budgets OWNER TO gatehouse_definer;

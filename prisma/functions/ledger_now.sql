@@ -1,0 +1,8 @@
+-- The clock by which budgets are admitted, renewed and charged. It stands in one place, so that a test can turn it.
+CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz
+  LANGUAGE sql VOLATILE
+  SET search_path = pg_catalog, pg_temp
+  AS $$ SELECT clock_timestamp() $$;
+
+REVOKE EXECUTE ON FUNCTION ledger_now FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger_now TO gatehouse_app, gatehouse_definer;

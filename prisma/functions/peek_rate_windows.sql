@@ -1,0 +1,15 @@
+-- What request windows hold, without taking a place. Opens no window: for a key whose window closed, or never was, it tells
+-- what a window that opened now would be.
+CREATE OR REPLACE FUNCTION peek_rate_windows(p_keys text[], p_window interval)
+  RETURNS TABLE (key text, used integer, resets_at timestamptz)
+  LANGUAGE sql SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp
+  AS $$
+    SELECT k.key, coalesce(w.used, 0), coalesce(w.opened_at, clock_timestamp()) + p_window
+    FROM unnest(p_keys) AS k (key)
+    LEFT JOIN rate_windows w ON w.key = k.key AND w.opened_at + p_window > clock_timestamp()
+  $$;
+
+REVOKE EXECUTE ON FUNCTION peek_rate_windows FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION peek_rate_windows TO gatehouse_app;
+ALTER FUNCTION peek_rate_windows OWNER TO gatehouse_definer;

@@ -1,0 +1,107 @@
+-- Settles many calls. RESERVED → SETTLED happens once. A row that the sweeper charged meanwhile stays as it is and is
+-- corrected once, by an adjustment whose id follows from the row's: the two together tell the truth. Corrections keep the
+-- holders of the row that they correct, and count by time where it does. One whose tenant is being deleted, or is gone, is
+-- not written: the tenant's row is locked against deletion.
+--
+-- Budgets are charged in the same transaction, as its last step, since everybody's admissions wait for one that is locked.
+-- Records are locked before budgets, each in the order of their ids, here and in sweep_usage. A batch of several tenants whose
+-- caller does not wait (`p_wait`) takes what is free; `again` are the places of the other calls, to be sent again.
+-- `overruns`: calls that used more than they had reserved, although a budget of tokens or cost judged them.
+CREATE OR REPLACE FUNCTION settle_usage(p_batch settlement[], p_wait boolean, OUT overruns integer, OUT again integer[])
+  LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp
+  SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off
+  SET enable_hashjoin = off
+  SET enable_mergejoin = off
+  SET enable_material = off
+  SET lock_timeout = '100ms'
+  AS $$
+DECLARE
+  v_now timestamptz := ledger_now();
+  v_wait boolean := p_wait OR (SELECT min(s.tenant_id) = max(s.tenant_id) FROM unnest(p_batch) AS s);
+  v_batch settlement[] := p_batch;
+  v_budget_ids uuid[];
+  v_missed uuid[];
+  v_settled_ids uuid[];
+  v_adjusted_ids uuid[];
+  v_charges budget_charge[];
+  v_corrections budget_charge[];
+BEGIN
+  IF NOT v_wait THEN
+    WITH mine AS MATERIALIZED (
+      SELECT s AS one, r.budget_ids
+      FROM unnest(p_batch) AS s
+      JOIN usage_records r ON r.id = ANY (ARRAY[s.id]) AND r.tenant_id IS NOT DISTINCT FROM s.tenant_id
+      ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED)
+    SELECT (SELECT array_agg(m.one) FROM mine m),
+           (SELECT array_agg(DISTINCT u.id) FROM mine m CROSS JOIN unnest(m.budget_ids) AS u (id))
+      INTO v_batch, v_budget_ids;
+    v_missed := lock_budgets(v_budget_ids);
+  END IF;
+  WITH settled AS (
+    UPDATE usage_records r
+    SET state = 'SETTLED', outcome = s.outcome, status_code = s.status_code, requests = s.requests,
+        input_tokens = s.input_tokens, output_tokens = s.output_tokens, cached_input_tokens = s.cached_input_tokens,
+        cost_pico_usd = s.cost, estimated = s.estimated, latency_ms = s.latency_ms, settled_at = v_now,
+        overrun = r.limited AND coalesce(s.input_tokens + s.output_tokens > r.reserved_input_tokens + r.reserved_output_tokens
+          OR s.cost > r.reserved_cost_pico_usd, false)
+    FROM (SELECT s.* FROM unnest(v_batch) AS s ORDER BY s.id) AS s
+    WHERE r.id = ANY (ARRAY[s.id]) AND r.tenant_id IS NOT DISTINCT FROM s.tenant_id AND r.state = 'RESERVED'
+      AND (v_missed IS NULL OR r.budget_ids IS NULL OR NOT r.budget_ids && v_missed)
+    RETURNING r.*)
+  SELECT array_agg(s.id), count(*) FILTER (WHERE s.overrun),
+         array_agg(ROW(s.budget_ids, s.budget_epochs, 1000000, s.requests * 1000000::bigint,
+                       (s.reserved_input_tokens + s.reserved_output_tokens) * 1000000,
+                       (s.input_tokens + s.output_tokens) * 1000000, coalesce(s.reserved_cost_pico_usd, 0),
+                       coalesce(s.cost_pico_usd, s.reserved_cost_pico_usd, 0))::budget_charge)
+           FILTER (WHERE s.budget_ids IS NOT NULL)
+    INTO v_settled_ids, overruns, v_charges
+    FROM settled s;
+
+  IF cardinality(v_settled_ids) IS DISTINCT FROM cardinality(p_batch) THEN
+    IF NOT v_wait THEN
+      again := ARRAY(
+        SELECT s.ordinality::integer FROM unnest(p_batch) WITH ORDINALITY AS s
+        CROSS JOIN LATERAL (SELECT u.* FROM usage_records u WHERE u.id = s.id OFFSET 0) AS r
+        WHERE r.tenant_id = s.tenant_id AND r.state <> 'SETTLED' AND (s.id <> ALL (ARRAY(SELECT b.id FROM unnest(v_batch) AS b))
+                                        OR v_missed IS NOT NULL AND r.budget_ids && v_missed));
+    END IF;
+    -- A statement of its own: it sees what a sweeper did while the one before waited for its row.
+    WITH adjusted AS (
+      INSERT INTO usage_records (id, tenant_id, kind, adjusts, key_id, user_id, human_id, gateway_id, gateway_token_id,
+                                 request_id, provider, model, streamed, state, outcome, status_code, reserved_input_tokens,
+                                 reserved_output_tokens, input_tokens, output_tokens, estimated, latency_ms, requests,
+                                 cached_input_tokens, cost_pico_usd, budget_ids, budget_epochs, lease_id, created_at, settled_at)
+      SELECT adjustment_id(r.id), r.tenant_id, 'ADJUSTMENT', r.id, r.key_id, r.user_id, r.human_id, r.gateway_id,
+             r.gateway_token_id, r.request_id, r.provider, r.model, r.streamed, 'SETTLED', s.outcome, s.status_code, 0, 0,
+             s.input_tokens - r.input_tokens, s.output_tokens - r.output_tokens, s.estimated, s.latency_ms,
+             s.requests - r.requests, s.cached_input_tokens - r.cached_input_tokens, s.cost - r.cost_pico_usd, r.budget_ids,
+             r.budget_epochs, r.lease_id, v_now, v_now
+      FROM unnest(p_batch) WITH ORDINALITY AS s
+      CROSS JOIN LATERAL (SELECT u.* FROM usage_records u WHERE u.id = s.id OFFSET 0) AS r
+      JOIN tenants n ON n.id = r.tenant_id
+      WHERE r.tenant_id = s.tenant_id AND r.state = 'SWEPT' AND (again IS NULL OR s.ordinality <> ALL (again))
+      ORDER BY n.id
+      FOR KEY SHARE OF n
+      ON CONFLICT (id) DO NOTHING
+      RETURNING *)
+    SELECT array_agg(a.id),
+           array_agg(ROW(a.budget_ids, a.budget_epochs, 0, a.requests * 1000000::bigint, 0,
+                         (a.input_tokens + a.output_tokens) * 1000000, 0, coalesce(a.cost_pico_usd, 0))::budget_charge)
+             FILTER (WHERE a.budget_ids IS NOT NULL)
+      INTO v_adjusted_ids, v_corrections
+      FROM adjusted a;
+  END IF;
+  IF v_settled_ids IS NOT NULL OR v_adjusted_ids IS NOT NULL THEN
+    PERFORM tell_usage(v_settled_ids || v_adjusted_ids);
+  END IF;
+  IF v_charges IS NOT NULL OR v_corrections IS NOT NULL THEN
+    PERFORM charge_budgets(v_charges || v_corrections, v_now);
+  END IF;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION settle_usage FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION settle_usage TO gatehouse_app;
+ALTER FUNCTION settle_usage OWNER TO gatehouse_definer;

@@ -1,0 +1,71 @@
+// `npm run dev`: builds, starts, and starts again at each change of a source or of prisma/. The embedded Postgres is started
+// here, once: it outlives the restarts, which take a second instead of several.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, utimesSync, watch } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseEnv } from 'node:util';
+
+const DEFAULT_DRAIN_SECONDS = '1';
+const SQL_SETTLES_MS = 100;
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+process.chdir(root);
+const build = spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
+if (build.status !== 0) process.exit(1);
+// From here on the watcher writes into dist/, which is no longer what its stamp says.
+rmSync('dist/.hash', { force: true });
+
+// The service reads `.env` by itself; here it tells only whether a database was named.
+const named = { ...(existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}), ...process.env };
+const environment = { ...process.env };
+environment.GATEHOUSE_DRAIN_SECONDS ??= named.GATEHOUSE_DRAIN_SECONDS ?? DEFAULT_DRAIN_SECONDS;
+
+const postgres = ['DATABASE_URL', 'DATABASE_APP_URL', 'DATABASE_DIRECT_URL'].some((name) => named[name])
+  ? null
+  : await startPostgres(path.resolve(named.GATEHOUSE_HOME || '.gatehouse', 'postgres'));
+if (postgres !== null) {
+  // Naming a database makes a start production, unless this says that it is not.
+  environment.DATABASE_URL = postgres.ownerUrl;
+  environment.GATEHOUSE_DEV = '1';
+}
+
+// A process group of its own: a terminal's Ctrl+C comes here alone and is passed on once. A second one would end the
+// service at once, without a drain.
+const nest = spawn(process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'start', '--watch'], {
+  env: environment,
+  stdio: ['ignore', 'inherit', 'inherit'],
+  detached: true,
+});
+process.on('exit', () => {
+  if (nest.exitCode === null && nest.signalCode === null) nest.kill();
+});
+let stopping = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    if (!stopping) nest.kill('SIGTERM');
+    stopping = true;
+  });
+}
+
+// Migrations and functions are applied at a start, which the watcher begins when it sees dist/ change.
+let settled;
+watch('prisma', { recursive: true }, () => {
+  clearTimeout(settled);
+  settled = setTimeout(() => utimesSync('dist/main.js', new Date(), new Date()), SQL_SETTLES_MS);
+});
+
+nest.on('exit', async (code) => {
+  await postgres?.stop();
+  process.exit(code ?? 1);
+});
+
+async function startPostgres(directory) {
+  const { startEmbeddedPostgres } = await import('../dist/development/embedded/embedded-postgres.js');
+  try {
+    return await startEmbeddedPostgres({ directory });
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import { pageFields } from '../../platform/http/index.js';
+import { boolean, enumeration, int64, integer, text, timestamp } from '../../platform/protojson/index.js';
+import { LIMIT_TYPES } from '../usage-limits.js';
+
+/** What calls are counted by; the other types are reported, and limited by a human's limits alone. */
+export const METERED_TYPES = ['request_cnt', 'token_cnt', 'cost_micros'] as const;
+export const PERIODS = ['NONE', 'MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH'] as const;
+export type Period = (typeof PERIODS)[number];
+
+/** In millionths, with what is raised, it is still a bigint of Postgres. */
+const MAX_LIMIT = 9_000_000_000_000n;
+const MAX_MODELS = 100;
+const MAX_MARKS = 10;
+const MAX_ZONE_CHARACTERS = 64;
+
+const holder = z
+  .strictObject({
+    tenant: boolean.default(false).meta({ description: 'true: the tenant itself.' }),
+    keyId: text(0, 64).default(''),
+    human: text(0, 256).default('').meta({ description: 'The human, by your own id; made known where it is new.' }),
+    gatewayId: text(0, 64).default(''),
+    gatewayTokenId: text(0, 64).default(''),
+  })
+  .refine((fields) => Object.values(fields).filter(Boolean).length === 1, 'must name exactly one holder')
+  .refine(({ human }) => human === '' || human.trim() !== '', { path: ['human'], message: 'is blank' })
+  .meta({ description: 'Whose budget it is: exactly one of its fields.' });
+export type HolderRequest = z.output<typeof holder>;
+
+const type = z.enum(METERED_TYPES, {
+  error: ({ input }) => (input === undefined ? 'is required' : `must be one of ${METERED_TYPES.join(', ')}`),
+});
+
+const timeZone = text(0, MAX_ZONE_CHARACTERS)
+  .refine(isTimeZone, 'must be an IANA time zone, like Europe/Berlin')
+  .default('')
+  .meta({ description: 'IANA name of the zone whose calendar the period follows. Absent: UTC.' });
+
+const raise = z
+  .strictObject({
+    by: int64(1n, MAX_LIMIT).meta({ description: 'So much more is allowed.' }),
+    until: timestamp.meta({ format: 'date-time', description: 'Until then.' }),
+  })
+  .meta({ description: 'Allows more for a time. Absent: nothing is raised.' });
+
+const distinct = (values: readonly unknown[]): boolean => new Set(values).size === values.length;
+
+export const setBudgetRequest = z
+  .strictObject({
+    holder,
+    type,
+    period: enumeration(PERIODS).meta({
+      description: 'NONE: a sum that does not renew. Otherwise a calendar period, at whose end the budget begins anew.',
+    }),
+    timeZone,
+    models: z
+      .array(text(1, 256), 'must be a list of models')
+      .max(MAX_MODELS, `must have at most ${MAX_MODELS} models`)
+      .refine(distinct, 'names a model twice')
+      .default([])
+      .meta({ description: 'Only calls of these models count, by the name that they are asked for. None: all.' }),
+    limit: int64(0n, MAX_LIMIT).meta({
+      description: 'How much is allowed, in units: requests, tokens, or millionths of a dollar. 0 blocks.',
+    }),
+    raise: raise.optional(),
+    alertAtPercent: z
+      .array(integer(1, 100), 'must be a list of percentages')
+      .max(MAX_MARKS, `must have at most ${MAX_MARKS} percentages`)
+      .refine(distinct, 'names a percentage twice')
+      .optional()
+      .meta({ description: 'Where webhooks hear `usage.threshold_reached`. Absent: at 80.' }),
+  })
+  .refine(({ limit, raise: raised }) => limit + (raised?.by ?? 0n) <= MAX_LIMIT, {
+    path: ['raise', 'by'],
+    message: `must come to at most ${MAX_LIMIT} together with limit`,
+  });
+export type SetBudgetRequest = z.output<typeof setBudgetRequest>;
+
+export const listBudgetsRequest = z.strictObject({
+  ...pageFields,
+  holder: holder.optional().meta({ description: 'Only the budgets of this one. Absent: all of the tenant.' }),
+  type: z.enum(LIMIT_TYPES, `must be one of ${LIMIT_TYPES.join(', ')}`).optional(),
+  period: enumeration(PERIODS).optional(),
+});
+export type ListBudgetsRequest = z.output<typeof listBudgetsRequest>;
+
+export const deleteBudgetRequest = z.strictObject({
+  budgetId: text(1, 64),
+});
+export type DeleteBudgetRequest = z.output<typeof deleteBudgetRequest>;
+
+const dateTime = z.string().meta({ format: 'date-time' });
+const amount = z.string().meta({ format: 'int64', description: 'In units; of a cost an exact decimal.' });
+
+export const budgetView = z.object({
+  budgetId: z.string(),
+  holder: z.object({
+    tenant: z.boolean().optional(),
+    keyId: z.string().optional(),
+    human: z.string().optional(),
+    gatewayId: z.string().optional(),
+    gatewayTokenId: z.string().optional(),
+  }),
+  type: z.enum(LIMIT_TYPES),
+  period: z.enum(PERIODS),
+  timeZone: z.string(),
+  models: z.array(z.string()),
+  limit: amount,
+  raise: z.object({ by: amount, until: dateTime }).optional().meta({ description: 'There while it holds.' }),
+  alertAtPercent: z.array(z.number()),
+  used: amount.meta({ format: 'int64', description: 'What calls of the current period that are over took.' }),
+  held: amount.meta({ format: 'int64', description: 'What open calls may take yet, at most.' }),
+  remaining: amount.meta({
+    format: 'int64',
+    description: 'What is allowed less what is used, at least 0. What open calls hold is part of it.',
+  }),
+  resetsAt: dateTime.optional().meta({ description: 'When the next period begins. Absent: it does not renew.' }),
+  createdAt: dateTime,
+});
+export type BudgetView = z.output<typeof budgetView>;
+
+export const setBudgetResponse = z.object({
+  budget: budgetView,
+  notice: z.string().optional().meta({ description: 'Says so where the answer is a repeat.' }),
+});
+export const listBudgetsResponse = z.object({ budgets: z.array(budgetView), nextPageToken: z.string() });
+export const deleteBudgetResponse = z.strictObject({});
+
+function isTimeZone(name: string): boolean {
+  if (name === '') return true;
+  // Offsets are no zones: they know no summer time.
+  if (!/^[A-Za-z]/.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

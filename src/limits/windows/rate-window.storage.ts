@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import type { ThrottlerStorage } from '@nestjs/throttler';
+import { RateWindowStore, secondsUntilReset, type RateWindow } from './rate-window.store.js';
+
+/** The library's record of a window, with the window itself: the record has no Unix time of the reset. */
+interface RateWindowRecord {
+  readonly totalHits: number;
+  readonly timeToExpire: number;
+  readonly isBlocked: boolean;
+  readonly timeToBlockExpire: number;
+  readonly window: RateWindow;
+}
+
+/**
+ * The exact stores, as @nestjs/throttler asks for a storage. How long a window is, the store knows; nothing is blocked for
+ * longer than its window.
+ */
+@Injectable()
+export class RateWindowStorage implements ThrottlerStorage {
+  constructor(private readonly store: RateWindowStore) {}
+
+  /**
+   * Takes a place.
+   *
+   * @throws Fault unavailable when the store can't be reached.
+   */
+  async increment(key: string, _ttlMs: number, limit: number): Promise<RateWindowRecord> {
+    const taken = this.store.take(key, limit);
+    const window = taken instanceof Promise ? await taken : taken;
+    const seconds = secondsUntilReset(window);
+    return {
+      totalHits: limit - window.remaining,
+      timeToExpire: seconds,
+      isBlocked: !window.allowed,
+      timeToBlockExpire: window.allowed ? 0 : seconds,
+      window,
+    };
+  }
+
+  /** As the store's `peek`. */
+  peek(key: string, limit: number): RateWindow | Promise<RateWindow> {
+    return this.store.peek(key, limit);
+  }
+
+  /** As the store's `release`. */
+  release(key: string, taken: RateWindow): void | Promise<void> {
+    return this.store.release(key, taken);
+  }
+}

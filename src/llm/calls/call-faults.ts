@@ -1,0 +1,13 @@
+import { Fault } from '../../platform/errors/index.js';
+import { logger } from '../../platform/logging/index.js';
+import type { ProviderFailure } from '../providers/provider.js';
+
+export function shuttingDown(): Fault {
+  return new Fault('unavailable', 'The server is shutting down.', { code: 'server_shutting_down' });
+}
+
+/** A provider's message may quote the prompt: its status and code are enough. */
+export function logFailure(provider: string, { outcome, error }: ProviderFailure): void {
+  const detail = error instanceof Fault ? { err: error } : { status: error.status, code: error.body.error.code };
+  logger.warn({ provider, outcome, ...detail }, 'A provider failed a call.');
+}

@@ -1,0 +1,55 @@
+import type { Outcome, Settlement } from '../../usage/index.js';
+import { OPERATORS, type KnownModels, type ModelFacts } from '../models/model-facts.js';
+import { costOf } from '../models/model-price.js';
+import type { Attempt, TokenUsage } from '../providers/provider.js';
+
+/** The truth about a call that is over, as the ledger takes it. */
+export function settlementOf(
+  call: { readonly id: string; readonly tenantId: string; readonly startedAtMs: number },
+  outcome: Outcome,
+  usage: TokenUsage,
+  attempt: Attempt | null,
+  models: Pick<KnownModels, 'find'>,
+  asked: string,
+  facts: ModelFacts | null,
+): Settlement {
+  return {
+    id: call.id,
+    tenantId: call.tenantId,
+    outcome,
+    statusCode: attempt?.status ?? null,
+    inputTokens: usage.inputTokens,
+    cachedInputTokens: usage.cachedInputTokens,
+    cacheWriteTokens: usage.cacheWriteTokens,
+    outputTokens: usage.outputTokens,
+    reasoningTokens: usage.reasoningTokens,
+    costPicoUsd: costOf(usage, priced(models, asked, facts, attempt)),
+    counted: isCounted(outcome, usage, attempt !== null),
+    estimated: usage.estimated,
+    latencyMs: Math.round(performance.now() - call.startedAtMs),
+  };
+}
+
+/**
+ * Whose price a call has. Behind an alias one of several models answers; what that costs is the truth. What the operator
+ * wrote down of a name holds whatever stands behind it, unless they wrote down something of that too.
+ */
+function priced(
+  models: Pick<KnownModels, 'find'>,
+  asked: string,
+  facts: ModelFacts | null,
+  attempt: Attempt | null,
+): ModelFacts | null {
+  const answeredBy = attempt?.answeredBy ?? null;
+  const known = answeredBy === null || answeredBy === asked ? null : models.find(answeredBy);
+  if (known === null || known.price === null) return facts;
+  return facts?.price?.source === OPERATORS && known.price.source !== OPERATORS ? facts : known;
+}
+
+/**
+ * A request that came to nothing is given back. Not one that its caller broke off: what the upstream made of it by then
+ * is not known, and hanging up would be a way to ask for nothing, as often as one likes.
+ */
+function isCounted(outcome: Outcome, usage: TokenUsage, wasSent: boolean): boolean {
+  return outcome === 'OK' || usage.outputTokens > 0 || (outcome === 'CLIENT_ABORTED' && wasSent);
+}

@@ -1,0 +1,27 @@
+import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
+
+/**
+ * Where a call's answer goes: a caller's reply now; a run's events or a cache entry are others of its kind. It takes one
+ * of: `json`; `refuse`; or `begin`, any number of `write`, and `end`.
+ */
+export interface CallSink {
+  /** Nobody takes the answer any more. */
+  readonly isGone: boolean;
+  /** Something that was written waits for a caller who reads slowly. */
+  readonly isBehind: boolean;
+  /** Tells of what the caller does from now on. */
+  listen(listener: CallSinkListener): void;
+  json(headers: AnswerHeaders, body: Buffer): void;
+  refuse(refusal: ProviderRefusal): void;
+  begin(headers: AnswerHeaders): void;
+  /** @returns false: it waits; `onCaughtUp` follows */
+  write(events: Buffer): boolean;
+  /** Ends the stream; where it failed, with that as its last event. */
+  end(failure: ProviderFailure | null): void;
+}
+
+export interface CallSinkListener {
+  /** Nobody takes the answer any more; also told once a whole answer has been taken. */
+  onLeft(): void;
+  onCaughtUp(): void;
+}

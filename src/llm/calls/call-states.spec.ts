@@ -1,0 +1,192 @@
+/**
+ * The table of a call's states, walked whole: each event in each state, on a real call. The ledger, the provider and the
+ * caller are played by the test, since it must be able to say anything at any time.
+ */
+import { LATE, CallStage, USED } from '../../../test/support/call-stage.js';
+import { logger } from '../../platform/logging/index.js';
+import type { Settlement } from '../../usage/index.js';
+import { TRANSITIONS, stateAfter, type CallEvent, type CallState } from './call-states.js';
+
+const STATES: readonly CallState[] = ['admitting', 'dispatching', 'answering', 'settling', 'over'];
+const EVENTS: readonly CallEvent[] = [
+  'admitted',
+  'refused',
+  'withdrawn',
+  'streamed',
+  'answered',
+  'failed',
+  'delayed',
+  'left',
+  'read',
+  'stopped',
+];
+
+/** What each event leads to, state by state in the order above; null: it can't happen. Written by hand. */
+const EXPECTED: Readonly<Record<CallEvent, readonly (CallState | null)[]>> = {
+  admitted: ['dispatching', null, null, null, null],
+  refused: ['over', null, null, null, null],
+  withdrawn: ['over', null, null, null, null],
+  streamed: [null, 'answering', 'answering', 'settling', 'over'],
+  answered: [null, 'over', 'over', 'over', 'over'],
+  failed: [null, 'over', 'over', 'over', 'over'],
+  delayed: [null, 'settling', null, 'settling', 'over'],
+  left: [null, 'settling', 'settling', 'settling', 'over'],
+  read: [null, null, null, 'over', 'over'],
+  stopped: ['admitting', 'over', 'over', 'over', 'over'],
+};
+
+const PAIRS = STATES.flatMap((state) => EVENTS.map((event) => [state, event] as const));
+
+/** Of a model that hides what it thinks, so that its call goes on when its caller has left. */
+const HIDING = 'o3';
+
+const WAYS: Readonly<Record<CallState, readonly CallEvent[]>> = {
+  admitting: [],
+  dispatching: ['admitted'],
+  answering: ['admitted', 'streamed'],
+  settling: ['admitted', 'streamed', 'left'],
+  over: ['admitted', 'streamed', 'answered'],
+};
+
+async function stageAt(state: CallState): Promise<CallStage> {
+  const stage = new CallStage(HIDING);
+  for (const event of WAYS[state]) await stage.happen(event);
+  expect(stage.state).toBe(state);
+  return stage;
+}
+
+beforeAll(() => {
+  logger.level = 'silent';
+});
+
+describe('the table of states', () => {
+  it('names every state, and nothing beside the transitions that are written down here', () => {
+    expect(Object.keys(TRANSITIONS)).toEqual(STATES);
+    for (const [state, event] of PAIRS) {
+      expect([state, event, TRANSITIONS[state][event] ?? null]).toEqual([
+        state,
+        event,
+        EXPECTED[event][STATES.indexOf(state)],
+      ]);
+    }
+    expect(
+      Object.values(TRANSITIONS)
+        .flatMap((events) => Object.keys(events))
+        .every((event) => event in EXPECTED),
+    ).toBe(true);
+  });
+
+  it('refuses what can’t happen, since that is a mistake of ours', () => {
+    expect(() => stateAfter('admitting', 'answered')).toThrow("A call that is admitting can't be answered.");
+    expect(() => stateAfter('answering', 'delayed')).toThrow();
+  });
+
+  it('leads from every state to the end, and from the end nowhere', () => {
+    for (const state of STATES) {
+      const reached = new Set<CallState>([state]);
+      for (const from of reached) for (const to of Object.values(TRANSITIONS[from])) reached.add(to);
+      expect(reached).toContain('over');
+    }
+    expect(new Set(Object.values(TRANSITIONS.over))).toEqual(new Set(['over']));
+  });
+});
+
+describe('a call', () => {
+  it.each(PAIRS.filter(([state, event]) => TRANSITIONS[state][event] !== undefined))(
+    'that is %s goes with “%s” where the table says, and is settled once when it is over',
+    async (state, event) => {
+      const stage = await stageAt(state);
+      const settledBefore = stage.settlements.length;
+      await stage.happen(event);
+      expect(stage.state).toBe(TRANSITIONS[state][event]);
+      const isOver = stage.state === 'over';
+      expect(stage.settlements).toHaveLength(isOver && event !== 'refused' ? 1 : 0);
+      expect(stage.overs).toBe(isOver ? 1 : 0);
+      if (state === 'over') expect(settledBefore).toBe(1);
+
+      // Whatever else comes afterwards changes nothing of that.
+      if (!isOver) return;
+      const said = [...stage.said];
+      for (const later of ['streamed', 'answered', 'failed', 'delayed', 'left', 'read', 'stopped'] as const)
+        await stage.happen(later);
+      expect(stage.settlements).toHaveLength(event === 'refused' ? 0 : 1);
+      expect(stage.overs).toBe(1);
+      expect(stage.said).toEqual(said);
+    },
+  );
+
+  it.each<[string, readonly CallEvent[], string, Partial<Settlement>]>([
+    ['is answered', ['admitted', 'answered'], 'done', { outcome: 'OK', outputTokens: 5, counted: true }],
+    ['is refused', ['refused'], 'unavailable', {}],
+    ['is withdrawn', ['withdrawn'], 'done', { outcome: 'CLIENT_ABORTED', counted: false, inputTokens: 0 }],
+    ['fails before a word', ['admitted', 'failed'], 'upstream_failed', { outcome: 'UPSTREAM_BROKEN', counted: false }],
+    ['fails within its stream', ['admitted', 'streamed', 'failed'], 'done', { outcome: 'UPSTREAM_BROKEN' }],
+    [
+      'is late, then answered',
+      ['admitted', 'delayed', 'answered'],
+      'upstream_timeout',
+      { outcome: 'UPSTREAM_TIMEOUT', outputTokens: 5 },
+    ],
+    [
+      'is late, then fails',
+      ['admitted', 'delayed', 'failed'],
+      'upstream_timeout',
+      { outcome: 'UPSTREAM_TIMEOUT', counted: false },
+    ],
+    [
+      'is left, then answered',
+      ['admitted', 'left', 'answered'],
+      'done',
+      { outcome: 'CLIENT_ABORTED', outputTokens: 5 },
+    ],
+    [
+      'is left, then late, then answered',
+      ['admitted', 'left', 'delayed', 'answered'],
+      'done',
+      { outcome: 'CLIENT_ABORTED', outputTokens: 5 },
+    ],
+    [
+      'is stopped while it is admitted',
+      ['stopped', 'withdrawn'],
+      'done',
+      { outcome: 'CLIENT_ABORTED', counted: false },
+    ],
+    ['is stopped before a word', ['admitted', 'stopped'], 'unavailable', { outcome: 'SHUTDOWN', counted: false }],
+    ['is stopped within its stream', ['admitted', 'streamed', 'stopped'], 'done', { outcome: 'SHUTDOWN' }],
+  ])('that %s is told and charged so', async (_what, events, told, settled) => {
+    const stage = new CallStage(HIDING);
+    for (const event of events) await stage.happen(event);
+    expect(stage.state).toBe('over');
+    expect(stage.settlements).toMatchObject(events[0] === 'refused' ? [] : [settled]);
+    // There is one place for late calls: it is free again.
+    expect(stage.lateCalls.admit()).toBe(true);
+    const ended = Promise.race([stage.run, new Promise((resolve) => setImmediate(() => resolve('waits')))]);
+    // A caller who has left is not answered: its request ends with the call.
+    expect(await ended).toBe(told);
+  });
+
+  it('that is admitted while the service stops is withdrawn, and its caller told', async () => {
+    const stage = new CallStage(HIDING);
+    stage.isStopping = true;
+    await stage.happen('admitted');
+    expect(await stage.run).toBe('unavailable');
+    expect(stage.settlements).toMatchObject([{ outcome: 'SHUTDOWN', counted: false }]);
+  });
+
+  it('of a model that shows all it produces ends with its caller, who pays for what had come', async () => {
+    const stage = new CallStage('gpt-4o');
+    for (const event of ['admitted', 'streamed'] as const) await stage.happen(event);
+    stage.used = USED;
+    await stage.happen('left');
+    expect(stage.state).toBe('over');
+    expect(stage.aborts).toBe(1);
+    expect(stage.settlements).toMatchObject([{ outcome: 'CLIENT_ABORTED', outputTokens: 5 }]);
+  });
+
+  it('is not waited for where all places for late calls are taken', async () => {
+    const stage = await stageAt('dispatching');
+    stage.lateCalls.admit();
+    expect(stage.call.onLate(LATE)).toBe(false);
+    expect(stage.state).toBe('dispatching');
+  });
+});

@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { assertJson, Drain, readCallersBody, type BodyRoom } from '../../platform/http/index.js';
+import { UsageLedger } from '../../usage/index.js';
+import type { ChatPrincipal } from '../access/chat-access.js';
+import { KnownModels } from '../models/model-facts.js';
+import type { OperationName, OperationRequests } from '../providers/provider.js';
+import { ModelRouter } from '../routing/model-router.js';
+import { Tokenizer } from '../tokens/tokenizer.js';
+import { Call } from './call.js';
+import type { CallContext } from './call-context.js';
+import { shuttingDown } from './call-faults.js';
+import type { CallSink } from './call-sink.js';
+import { CallTerms, type Caller } from './call-terms.js';
+import { LateCalls } from './late-calls.js';
+import { OpenCalls } from './open-calls.js';
+import type { Operation } from './operation.js';
+import { ReplySink } from './reply-sink.js';
+
+/** Half of the connections that a provider has. */
+const MAX_LATE_CALLS = 256;
+
+/** Runs every governed call of this process, and knows those that are open. */
+@Injectable()
+export class Calls implements CallContext {
+  readonly lateCalls = new LateCalls(MAX_LATE_CALLS);
+  isStopping = false;
+  private readonly open = new OpenCalls<Call<OperationName>>();
+
+  constructor(
+    private readonly router: ModelRouter,
+    readonly ledger: UsageLedger,
+    private readonly models: KnownModels,
+    private readonly tokenizer: Tokenizer,
+    private readonly drain: Drain,
+  ) {
+    drain.onDeadline(() => this.stop());
+  }
+
+  /**
+   * Reads the body of an HTTP request, and writes the whole answer to its reply.
+   *
+   * @throws Fault where nothing of an answer was sent
+   */
+  async answer<Name extends OperationName>(
+    operation: Operation<Name>,
+    principal: ChatPrincipal,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    const body = await readCallersBody(request);
+    assertJson(request.raw);
+    const asked = operation.parse(body);
+    const caller = { principal, requestId: request.context?.requestId ?? '', address: request.ip };
+    await this.run(operation, caller, asked, new ReplySink(reply), request.bodyRoom);
+  }
+
+  /**
+   * Runs a call until its caller has an answer. It may last longer, until what it used is known.
+   *
+   * @param room what the request's body takes; the call keeps it until it is over
+   * @throws Fault where nothing of an answer was sent
+   */
+  async run<Name extends OperationName>(
+    operation: Operation<Name>,
+    caller: Caller,
+    request: OperationRequests[Name],
+    sink: CallSink,
+    room: BodyRoom | null,
+  ): Promise<void> {
+    const found = this.router.routeOf(caller.principal.tenantId, request.model);
+    const route = found instanceof Promise ? await found : found;
+    // Only right after the start: without its vocabulary a call that is cut off would be charged by its letters.
+    if (!this.tokenizer.isLoaded) await this.tokenizer.load();
+    if (this.isStopping) throw shuttingDown();
+    const terms = new CallTerms(this.models, this.tokenizer, operation, caller, request, route);
+    const call = new Call(this, terms, sink, room);
+    this.open.add(call);
+    room?.retain();
+    // A call may outlive its request, and must be settled before the service goes.
+    this.drain.requestOpened();
+    await call.run();
+  }
+
+  /** Called by each call, once. */
+  onOver(call: Call<OperationName>): void {
+    this.open.delete(call);
+    call.room?.release();
+    this.drain.requestClosed();
+  }
+
+  private stop(): void {
+    this.isStopping = true;
+    for (const call of this.open.all()) call.shutDown();
+  }
+}

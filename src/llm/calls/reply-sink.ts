@@ -1,0 +1,88 @@
+import type { FastifyReply } from 'fastify';
+import { Fault } from '../../platform/errors/index.js';
+import { OPENAI_DIALECT } from '../../platform/http/index.js';
+import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
+import type { CallSink, CallSinkListener } from './call-sink.js';
+
+/** Writes an answer to the caller's HTTP reply as JSON or as server-sent events: the provider's bytes as they come. */
+export class ReplySink implements CallSink {
+  isBehind = false;
+  private listener: CallSinkListener | null = null;
+
+  constructor(private readonly reply: FastifyReply) {}
+
+  get isGone(): boolean {
+    return this.reply.raw.destroyed;
+  }
+
+  listen(listener: CallSinkListener): void {
+    this.listener = listener;
+    this.reply.raw.once('close', () => listener.onLeft());
+  }
+
+  json(headers: AnswerHeaders, body: Buffer): void {
+    const sent = headersOf(this.reply, headers);
+    sent.push('content-length', String(body.length));
+    this.reply.hijack();
+    this.reply.raw.writeHead(200, sent);
+    this.reply.raw.end(body);
+  }
+
+  refuse({ status, headers, body }: ProviderRefusal): void {
+    void this.reply
+      .code(status)
+      .headers(headers)
+      .header('content-type', 'application/json; charset=utf-8')
+      .send(JSON.stringify(body));
+  }
+
+  /** Called with the first event and not before, so that a failure until then still has a status to say. */
+  begin(headers: AnswerHeaders): void {
+    const sent = headersOf(this.reply, headers);
+    sent.push(
+      'content-type',
+      'text/event-stream; charset=utf-8',
+      'cache-control',
+      'no-cache',
+      'x-accel-buffering',
+      'no',
+    );
+    this.reply.hijack();
+    this.reply.raw.writeHead(200, sent);
+  }
+
+  write(events: Buffer): boolean {
+    if (this.reply.raw.write(events)) return true;
+    if (!this.isBehind) {
+      this.isBehind = true;
+      this.reply.raw.once('drain', () => {
+        this.isBehind = false;
+        this.listener?.onCaughtUp();
+      });
+    }
+    return false;
+  }
+
+  end(failure: ProviderFailure | null): void {
+    if (failure !== null) this.reply.raw.write(errorEventOf(failure));
+    this.reply.raw.end();
+  }
+}
+
+/**
+ * What hooks and guards have set (rate limit, request id, CORS), and what the answer brings, as the list that Node's server
+ * takes without copying. No header is in both.
+ */
+function headersOf(reply: FastifyReply, headers: AnswerHeaders): string[] {
+  const set = reply.getHeaders();
+  const list: string[] = [];
+  for (const name in set) list.push(name, String(set[name]));
+  for (const name in headers) list.push(name, headers[name] as string);
+  return list;
+}
+
+/** A stream's last event where it failed: OpenAI's clients throw it as an error. */
+function errorEventOf({ error }: ProviderFailure): string {
+  const body = error instanceof Fault ? OPENAI_DIALECT.renderError(error, '') : error.body;
+  return `data: ${JSON.stringify({ error: (body as { readonly error: unknown }).error })}\n\n`;
+}

@@ -1,0 +1,494 @@
+import fc from 'fast-check';
+import * as o200k from 'gpt-tokenizer/encoding/o200k_base';
+import * as cl100k from 'gpt-tokenizer/encoding/cl100k_base';
+import * as p50k from 'gpt-tokenizer/encoding/p50k_base';
+import { loadSettings, TOKEN_FAMILIES } from '../../platform/config/index.js';
+import type { CallBound } from '../calls/operation.js';
+import { KnownModels, type ModelFacts } from '../models/model-facts.js';
+import { costOf } from '../models/model-price.js';
+import { parseChatRequest, type ChatRequest } from '../providers/requests/chat-request.js';
+import { Tokenizer } from '../tokens/tokenizer.js';
+import { boundChat, withOutputLimit } from './chat-bound.js';
+import { tokensOf } from './prompt-bound.js';
+
+const known = new KnownModels(loadSettings({}).settings);
+const GPT = known.find('gpt-4o-2024-08-06')!;
+const MISTRAL = known.find('mistral-large-latest')!;
+const tokenizer = new Tokenizer();
+beforeAll(() => tokenizer.load());
+
+const requestOf = (body: object | string): ChatRequest =>
+  parseChatRequest(
+    Buffer.from(
+      typeof body === 'string'
+        ? body
+        : JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], ...body }),
+    ),
+  );
+const boundOf = (body: object | string, facts: ModelFacts | null = GPT): CallBound =>
+  boundChat(requestOf(body), facts, tokenizer);
+const content = (part: unknown): object => ({ messages: [{ role: 'user', content: [part] }] });
+
+describe('the bound of the output', () => {
+  it.each([
+    ['the caller’s limit', { max_tokens: 10 }, 10, true],
+    ['the caller’s newer limit', { max_completion_tokens: 10 }, 10, true],
+    [
+      'the larger of two limits, since servers differ in which they heed',
+      { max_tokens: 10, max_completion_tokens: 20 },
+      20,
+      true,
+    ],
+    ['the larger of two limits, whichever that is', { max_tokens: 20, max_completion_tokens: 10 }, 20, true],
+    ['each answer’s, n times', { max_tokens: 10, n: 3 }, 30, true],
+    ['the model’s own where the caller set none', {}, 16_384, true],
+    ['the model’s own for each of n answers', { n: 2, max_tokens: null }, 32_768, true],
+    [
+      'the model’s own where the caller wrote a zero, which some servers take for none',
+      { max_tokens: 0 },
+      16_384,
+      true,
+    ],
+    ['the model’s own where one of two limits is zero', { max_tokens: 0, max_completion_tokens: 5 }, 16_384, true],
+  ])('is %s', (_case, body, outputTokens, outputIsBounded) => {
+    expect(boundOf(body)).toMatchObject({ outputTokens, outputIsBounded });
+  });
+
+  it('is a default that must be written down where nobody knows one', () => {
+    expect(boundOf({ n: 2 }, null)).toMatchObject({ outputTokens: 8_192, outputIsBounded: false, choices: 2 });
+    expect(boundOf({ max_tokens: 7 }, null)).toMatchObject({ outputTokens: 7, outputIsBounded: true });
+  });
+
+  it('must be written down where no server is known to hold the model to its own', () => {
+    const own = new KnownModels(
+      loadSettings({ GATEHOUSE_MODELS: '[{"id":"own","context_tokens":9,"max_output_tokens":7}]' }).settings,
+    );
+    expect(boundOf({ n: 2 }, own.find('own'))).toMatchObject({ outputTokens: 14, outputIsBounded: false });
+    expect(boundOf({}, known.find('llama3.1'))).toMatchObject({ outputTokens: 131_072, outputIsBounded: false });
+    expect(boundOf({ max_tokens: 5 }, known.find('llama3.1'))).toMatchObject({
+      outputTokens: 5,
+      outputIsBounded: true,
+    });
+  });
+
+  it('must be written down where the model may not heed the field that the caller used', () => {
+    expect(boundOf({ max_completion_tokens: 7 }, MISTRAL)).toMatchObject({ outputTokens: 7, outputIsBounded: false });
+    expect(boundOf({ max_completion_tokens: 7 }, null)).toMatchObject({ outputTokens: 7, outputIsBounded: false });
+    expect(boundOf({ max_completion_tokens: 7, model: 'gpt-9' }, null)).toMatchObject({ outputIsBounded: true });
+    expect(boundOf({ max_tokens: 7 }, MISTRAL)).toMatchObject({ outputIsBounded: true });
+  });
+
+  it('stays a number that a ledger can add up, whatever limit was written down', () => {
+    expect(boundOf({ max_tokens: Number.MAX_SAFE_INTEGER, n: 128 }).outputTokens).toBe(1_000_000_000);
+  });
+});
+
+describe('withOutputLimit', () => {
+  const written = (body: string, facts: ModelFacts | null): string => {
+    const limited = withOutputLimit(requestOf(body), facts, 5);
+    expect(limited).toEqual(parseChatRequest(limited.raw));
+    expect(boundChat(limited, facts, tokenizer)).toMatchObject({
+      outputTokens: 5 * limited.choices,
+      outputIsBounded: true,
+    });
+    return limited.raw.toString();
+  };
+
+  it('writes the field that the model takes, and leaves every other byte alone', () => {
+    const body = ' {"model":"m", "seed":12345678901234567890 ,"messages":[{"a":1.0}]}';
+    expect(written(body, GPT)).toBe(
+      ' {"max_completion_tokens":5,"model":"m", "seed":12345678901234567890 ,"messages":[{"a":1.0}]}',
+    );
+    expect(written(body, MISTRAL)).toBe(
+      ' {"max_tokens":5,"model":"m", "seed":12345678901234567890 ,"messages":[{"a":1.0}]}',
+    );
+    expect(written(body, null)).toContain('{"max_tokens":5,');
+    expect(written(body.replace('"m"', '"o9-mini"'), null)).toContain('{"max_completion_tokens":5,');
+  });
+
+  it('writes the field that the caller used, so that a model that refuses both is not given both', () => {
+    expect(written('{"model":"m","messages":[{}],"max_tokens":900}', GPT)).toBe(
+      '{"model":"m","messages":[{}],"max_tokens":5}',
+    );
+    expect(written('{"model":"m","max_completion_tokens" : 900,"messages":[{}]}', GPT)).toBe(
+      '{"model":"m","max_completion_tokens" : 5,"messages":[{}]}',
+    );
+  });
+
+  it('writes both where the caller used both, or used the one that the model may not heed', () => {
+    const both = '{"model":"m","max_tokens":7,"messages":[{}],"max_completion_tokens":900}';
+    for (const facts of [GPT, MISTRAL, null])
+      expect(written(both, facts)).toBe('{"model":"m","max_tokens":5,"messages":[{}],"max_completion_tokens":5}');
+    expect(written('{"model":"m","max_completion_tokens":9,"messages":[{}]}', MISTRAL)).toBe(
+      '{"max_tokens":5,"model":"m","max_completion_tokens":5,"messages":[{}]}',
+    );
+  });
+
+  it('takes no limit that some server would read as none', () => {
+    for (const limit of [0, -1, 1.5, NaN, Infinity])
+      expect(() => withOutputLimit(requestOf({}), GPT, limit)).toThrow(RangeError);
+  });
+});
+
+/** Texts of every kind that tokenizers are known to be bad at. */
+const word = fc.constantFrom(
+  ...[
+    'hello',
+    ' strlen',
+    ' հնարավորություն',
+    ' მნიშვნელოვანია',
+    'ကမ္ဘာ',
+    'ᚠᛇᚻ',
+    '𓀀𓂀',
+    '汉字',
+    'こんにちは',
+    '안녕',
+    'שלום',
+    'ﷺ',
+    '□□□□',
+    'é',
+  ],
+  ...[
+    '👩‍👩‍👧',
+    '😀',
+    '\u0000',
+    '\u0007\u001b',
+    '\r\n',
+    '\t\t',
+    ' '.repeat(100),
+    '\n'.repeat(30),
+    '0123456789',
+    '9'.repeat(64),
+    'zqxjkvbw',
+  ],
+  ...[
+    '{"a":[1,2,{"b":null}]}',
+    '<|endoftext|>',
+    '<|im_start|>',
+    '=====',
+    'AAAAAAAA',
+    'QmFzZTY0IQ==',
+    'Z̷͑a̸lgo',
+    '\ufffd',
+    '\ue000',
+    'function f(){return x=>x*2}',
+  ],
+);
+const text = fc.oneof(
+  fc.array(word, { maxLength: 40 }).map((words) => words.join('')),
+  fc.tuple(word, fc.nat(200)).map(([unit, times]) => unit.repeat(times)),
+  fc.string({ unit: 'grapheme', maxLength: 500 }),
+  fc.string({ unit: 'binary', maxLength: 500 }),
+  fc.base64String({ maxLength: 2000 }),
+  fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 600 }).map((digits) => digits.join('')),
+);
+const AS_TEXT = { disallowedSpecial: new Set<string>() };
+
+describe('the bound of a text', () => {
+  it('is never below what o200k counts, and not far above for what people write', () => {
+    fc.assert(
+      fc.property(text, (said) => {
+        expect(o200k.countTokens(said, AS_TEXT)).toBeLessThanOrEqual(tokensOf(said, 'o200k', tokenizer));
+      }),
+      { numRuns: 500 },
+    );
+    const prose =
+      'The lighthouse keeper counts the ships that pass, and writes each one down before the lamp turns. '.repeat(20);
+    expect(tokensOf(prose, 'o200k', tokenizer)).toBeLessThan(1.25 * o200k.countTokens(prose));
+  });
+
+  it.each([
+    ['cl100k', cl100k],
+    ['p50k', p50k],
+  ])('of any other family is never below what %s counts', (_name, encoding) => {
+    fc.assert(
+      fc.property(text, (said) => {
+        const tokens = encoding.countTokens(said, AS_TEXT);
+        for (const family of TOKEN_FAMILIES.filter((one) => one !== 'o200k')) {
+          expect(tokensOf(said, family, tokenizer)).toBeGreaterThanOrEqual(tokens);
+        }
+      }),
+    );
+  });
+
+  it('holds before the vocabulary is loaded, and past the length that is counted', () => {
+    const cheapThenDear = ' '.repeat(40_000) + '𓀀'.repeat(20_000);
+    expect(tokensOf('𓀀𓂀', 'o200k', new Tokenizer())).toBe(8);
+    expect(tokensOf(cheapThenDear, 'o200k', tokenizer)).toBeGreaterThanOrEqual(80_000);
+  });
+});
+
+describe('the bound of a prompt', () => {
+  it('is never below what its texts are, each counted by itself, and what OpenAI’s format puts around them', () => {
+    const message = fc.record({
+      role: fc.constantFrom('user', 'system'),
+      content: fc.oneof(text, fc.array(fc.record({ type: fc.constant('text'), text }), { maxLength: 3 })),
+    });
+    fc.assert(
+      fc.property(fc.array(message, { minLength: 1, maxLength: 8 }), (messages) => {
+        const texts = messages.flatMap((one) => [one.role, ...[one.content].flat()]);
+        const counted = texts.map((one) => o200k.countTokens(typeof one === 'string' ? one : one.text, AS_TEXT));
+        const tokens = counted.reduce((sum, count) => sum + count, 3 + 3 * messages.length);
+        for (const facts of [GPT, MISTRAL, null])
+          expect(boundOf({ messages }, facts).inputTokens).toBeGreaterThanOrEqual(tokens);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('counts whatever a server might show the model, wherever in the request it stands', () => {
+    const long = '𓀀'.repeat(500);
+    const call = { id: 'x', type: 'function', function: { name: 'f', arguments: long } };
+    const parameters = { type: 'object', properties: { a: { enum: [long] } } };
+    for (const body of [
+      { messages: [{ role: 'user', content: long }] },
+      { messages: [{ role: 'user', content: [{ type: 'text', text: long }] }] },
+      { messages: [{ role: 'user', content: [long] }] },
+      { messages: [{ role: 'user', name: long, content: '' }] },
+      { messages: [{ role: long, content: '' }] },
+      { messages: [{ role: 'assistant', content: null, tool_calls: [call] }] },
+      { messages: [{ role: 'assistant', reasoning_content: long }] },
+      { messages: [{ role: 'assistant', future: { a: [{ [long]: 1 }] } }] },
+      { tools: [{ type: 'function', function: { name: 'f', parameters } }] },
+      { functions: [{ name: 'f', parameters }] },
+      { response_format: { type: 'json_schema', json_schema: { name: 'x', schema: parameters } } },
+      { documents: [{ title: 'a', text: long }] },
+      { chat_template_kwargs: { [long]: 1 } },
+    ]) {
+      for (const facts of [GPT, MISTRAL, null]) {
+        const { inputTokens, boundless } = boundOf(body, facts);
+        expect(inputTokens).toBeGreaterThan(o200k.countTokens(long));
+        expect(boundless).toBeNull();
+      }
+    }
+  });
+
+  it('holds for tools that a template indents', () => {
+    let nested: unknown = 0;
+    for (let depth = 0; depth < 50; depth += 1) nested = { a: nested, b: [1, 2, 3] };
+    const tools = [{ type: 'function', function: { name: 'f', parameters: nested } }];
+    const indented = JSON.stringify(tools, null, 4);
+    expect(boundOf({ tools }, MISTRAL).inputTokens).toBeGreaterThan(Buffer.byteLength(indented));
+    expect(boundOf({ tools }).inputTokens).toBeGreaterThan(o200k.countTokens(indented));
+  });
+
+  it('counts an image by itself, and not by the length of its base64', () => {
+    const image = (url: string, detail?: string): object => content({ type: 'image_url', image_url: { url, detail } });
+    const base = boundOf({ messages: [{ role: 'user', content: [] }] }).inputTokens;
+    const most = (body: object, facts: ModelFacts | null): number => boundOf(body, facts).inputTokens;
+    expect(most(image(`data:image/png;base64,${'A'.repeat(100_000)}`), GPT)).toBe(
+      most(image('data:image/png;base64,A'), GPT),
+    );
+    expect(most(image('https://example.com/a.png'), GPT) - base).toBeGreaterThanOrEqual(85 + 8 * 170);
+    expect(most(image('https://example.com/a.png', 'high'), GPT) - base).toBeLessThan(1_500);
+    expect(most(image('https://example.com/a.png', 'low'), GPT) - base).toBeGreaterThanOrEqual(85);
+    expect(most(image('https://example.com/a.png', 'low'), GPT) - base).toBeLessThan(150);
+    expect(most(image('https://example.com/a.png', 'original'), GPT) - base).toBeGreaterThanOrEqual(50_000);
+    const mini = known.find('gpt-4o-mini')!;
+    expect(most(image('https://example.com/a.png'), mini) - base).toBeGreaterThanOrEqual(2_833 + 8 * 5_667);
+    // Only of OpenAI's models is it known that low detail is less.
+    for (const facts of [MISTRAL, null])
+      expect(most(image('https://example.com/a.png', 'low'), facts)).toBeGreaterThan(50_000);
+    expect(most(image('https://example.com/a.png'), known.find('claude-opus-5-5'))).toBeLessThan(6_000);
+    expect(most(content({ type: 'image_url', image_url: 'https://example.com/a.png' }), null)).toBeGreaterThan(50_000);
+  });
+});
+
+describe('an ordinary request', () => {
+  it.each<[string, object]>([
+    ['says hello', {}],
+    [
+      'sets what everybody sets',
+      {
+        temperature: 1,
+        top_p: 1,
+        seed: 1,
+        stop: ['a'],
+        user: 'u',
+        metadata: { a: 'b' },
+        store: true,
+        logprobs: true,
+        logit_bias: { '50256': -100 },
+      },
+    ],
+    [
+      'has tools',
+      {
+        tools: [{ type: 'function', function: { name: 'f', strict: true, parameters: {} } }],
+        tool_choice: 'auto',
+        parallel_tool_calls: false,
+      },
+    ],
+    ['has a custom tool', { tools: [{ type: 'custom', custom: { name: 'f' } }] }],
+    [
+      'asks for an effort',
+      { reasoning_effort: 'high', reasoning: { effort: 'low' }, thinking: { type: 'adaptive' }, verbosity: 'low' },
+    ],
+    ['asks for text', { modalities: ['text'], audio: null, prediction: null, service_tier: 'flex', best_of: 1 }],
+    ['has an image', content({ type: 'image_url', image_url: { url: 'https://example.com/a.png', detail: 'auto' } })],
+    ['streams', { stream: true, stream_options: { include_usage: true } }],
+    [
+      'goes on with a tool’s result',
+      {
+        messages: [
+          { role: 'assistant', content: '', refusal: null, audio: null, tool_calls: [] },
+          { role: 'tool', tool_call_id: 'x', content: '{"a":1}' },
+        ],
+      },
+    ],
+  ])('that %s has a bound', (_case, body) => {
+    for (const facts of [GPT, MISTRAL, null]) expect(boundOf(body, facts).boundless).toBeNull();
+  });
+});
+
+describe('a request without a bound', () => {
+  it.each<[string, object]>([
+    ['best_of', { best_of: 20 }],
+    ['num_predict', { num_predict: 100_000 }],
+    ['options', { options: { num_predict: 100_000 } }],
+    ['max_output_tokens', { max_output_tokens: 1 }],
+    ['max_new_tokens', { max_new_tokens: 1 }],
+    ['MAX_NEW_TOKENS', { MAX_NEW_TOKENS: 1 }],
+    ['maxOutputTokens', { maxOutputTokens: 1 }],
+    ['thinking', { thinking: { type: 'enabled', budget_tokens: 60_000 } }],
+    ['reasoning', { reasoning: { max_tokens: 60_000 } }],
+    ['reasoning_effort', { reasoning_effort: 60_000 }],
+    ['num_return_sequences', { num_return_sequences: 9 }],
+    ['providerOptions', { providerOptions: { gateway: { models: ['dear'] } } }],
+    ['files', { files: ['x'] }],
+    ['prediction', { prediction: { type: 'content', content: 'x' } }],
+    ['audio', { audio: { voice: 'alloy', format: 'mp3' } }],
+    ['modalities', { modalities: ['text', 'audio'] }],
+    ['web_search_options', { web_search_options: {} }],
+    ['service_tier', { service_tier: 'priority' }],
+    ['previous_response_id', { previous_response_id: 'resp_1' }],
+    ['prompt', { prompt: { id: 'pmpt_1' } }],
+    ['plugins', { plugins: [{ id: 'web' }] }],
+    ['models', { models: ['dear'] }],
+    ['fallbacks', { fallbacks: ['dear'] }],
+    ['extra_body', { extra_body: { google: {} } }],
+    ['chat_template', { chat_template: '{% for i in range(9**9) %}x{% endfor %}' }],
+    ['mm_processor_kwargs', { mm_processor_kwargs: { max_pixels: 1e12 } }],
+    ['use_beam_search', { use_beam_search: true }],
+    ['tools[1]', { tools: [{ type: 'function', function: {} }, { type: 'web_search' }] }],
+    ['tools[0]', { tools: [{ type: 'function', function: {}, google_search: {} }] }],
+    ['tools[0]', { tools: [{ googleSearch: {} }] }],
+    ['tools', { tools: {} }],
+    ['messages[0].content[0]', content({ type: 'input_audio', input_audio: { data: 'AAAA', format: 'mp3' } })],
+    ['messages[0].content[0]', content({ type: 'file', file: { file_id: 'x' } })],
+    ['messages[0].content[0]', content({ type: 'video_url', video_url: { url: 'https://example.com/v.mp4' } })],
+    ['messages[0].content[0]', content({ type: 'image', source: {} })],
+    ['messages[0].content[0]', content({ text: 'no type' })],
+    ['messages[0].content[0]', content({ type: 'text', text: 'x', cache_control: { type: 'ephemeral' } })],
+    ['messages[0].content[0]', content({ type: 'text', text: 'x', Type: 'input_audio', input_audio: {} })],
+    ['messages[0].content[0]', content({ type: 'image_url', image_url: { url: 'data:application/pdf;base64,AAAA' } })],
+    [
+      'messages[0].content[0]',
+      content({ type: 'image_url', image_url: { url: 'data:image/png,A', URL: 'data:video/mp4,A' } }),
+    ],
+    ['messages[0].content[0]', content(7)],
+    ['messages[0].content', { messages: [{ content: { type: 'input_audio' } }] }],
+    ['messages[0].Content', { messages: [{ content: 'x', Content: [{ type: 'input_audio' }] }] }],
+    ['messages[1].audio', { messages: [{}, { role: 'assistant', audio: { id: 'x' } }] }],
+    ['messages[0].images', { messages: [{ role: 'user', content: 'x', images: ['AAAA'] }] }],
+    ['messages[0].cache_control', { messages: [{ content: 'x', cache_control: {} }] }],
+  ])('names %s: %j', (field, body) => {
+    for (const facts of [GPT, MISTRAL, null]) expect(boundOf(body, facts).boundless).toBe(field);
+  });
+
+  it('may say one thing twice, of which we and the server could each read another', () => {
+    for (const message of [
+      '{"content":"short","content":"long"}',
+      '{"content":[{"type":"text","type":"input_audio","text":"x"}]}',
+      '{"content":[{"type":"image_url","image_url":{"detail":"high","detail":"low","url":"https://example.com"}}]}',
+      '{"tool_calls":[{"function":{"arguments":"x","arguments":"y"}}]}',
+    ])
+      expect(boundOf(`{"model":"m","messages":[${message}]}`).boundless).not.toBeNull();
+    expect(
+      boundOf(
+        '{"model":"m","messages":[{"content":"a:\\"b\\\\\\":c\\""}],"tools":[{"type":"x","type":"function","function":{}}]}',
+      ).boundless,
+    ).toBe('tools');
+    expect(boundOf('{"model":"m","messages":[{"content":"a:\\"b\\\\\\":c\\"","\\u0061:":":"}]}').boundless).toBeNull();
+  });
+
+  it('may be made of more than can be read while a call waits', () => {
+    const parts = Array.from({ length: 20_000 }, () => ({ type: 'text', text: 'x' }));
+    const keys = Array.from({ length: 20_001 }, (_, at) => `"${at}":1`).join(',');
+    const bodies: [string, string][] = [
+      ['messages', JSON.stringify({ model: 'm', messages: [{ role: 'user', content: parts }] })],
+      ['x', `{"model":"m","messages":[{}],"x":{${keys}}}`],
+      ['x', `{"model":"m","messages":[{}],"x":[${' '.repeat(1_100_000)}]}`],
+    ];
+    for (const [field, body] of bodies) {
+      const { boundless, inputTokens } = boundOf(body);
+      expect(boundless).toBe(field);
+      expect(inputTokens).toBeGreaterThan(body.length);
+    }
+    // What people write stays below: two thousand messages, or 128 tools of twenty-five parameters each.
+    const messages = Array.from({ length: 2_000 }, () => ({ role: 'user', content: 'x' }));
+    const properties = Object.fromEntries(
+      Array.from({ length: 25 }, (_, at) => [`p${at}`, { type: 'string', description: 'x' }]),
+    );
+    const tool = { type: 'function', function: { name: 'f', parameters: { type: 'object', properties } } };
+    expect(boundOf({ messages }).boundless).toBeNull();
+    expect(boundOf({ tools: Array.from({ length: 128 }, () => tool) }).boundless).toBeNull();
+  });
+
+  it('may be nested more deeply than any template prints', () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    expect(boundOf(`{"model":"m","messages":[{}],"documents":${deep}}`).boundless).toBe('documents');
+    expect(boundOf(`{"model":"m","messages":[{"x":${deep}}]}`).boundless).toBe('messages[0].x');
+    expect(boundOf(`{"model":"m","messages":[{"content":[{"type":"text","text":${deep}}]}]}`).boundless).not.toBeNull();
+  });
+
+  it('is named for any server that would fetch a document where an image is asked for', () => {
+    const image = content({ type: 'image_url', image_url: { url: 'https://example.com/a' } });
+    expect(boundOf(image, known.find('gemini-2.5-pro')).boundless).toBe('messages[0].content[0]');
+    expect(boundOf({ ...image, model: 'google/gemini-9' }, null).boundless).toBe('messages[0].content[0]');
+  });
+});
+
+describe('costOf', () => {
+  const usage = (inputTokens: number, cachedInputTokens: number, outputTokens: number) => ({
+    inputTokens,
+    cachedInputTokens,
+    outputTokens,
+  });
+
+  it('is exact, to the millionth of a micro-dollar', () => {
+    expect(costOf(usage(1_000_003, 3, 7), GPT)).toBe(1_000_000n * 2_500_000n + 3n * 1_250_000n + 7n * 10_000_000n);
+    expect(costOf(usage(1_000_000_000, 0, 1_000_000_000), GPT)).toBe(12_500_000_000_000_000n);
+    expect(costOf(usage(0, 0, 0), GPT)).toBe(0n);
+  });
+
+  it('takes the price of long prompts for the whole call, from the first token above', () => {
+    const facts = known.find('gemini-2.5-pro');
+    expect(costOf(usage(200_000, 0, 1), facts)).toBe(200_000n * 1_250_000n + 10_000_000n);
+    expect(costOf(usage(200_001, 0, 1), facts)).toBe(200_001n * 2_500_000n + 15_000_000n);
+  });
+
+  it('is unknown without a price', () => {
+    expect(costOf(usage(1, 0, 1), null)).toBeNull();
+    expect(costOf(usage(1, 0, 1), known.find('llama3.1'))).toBeNull();
+  });
+
+  it('of a bound is never below that of anything within it', () => {
+    const models = ['gpt-4o', 'gpt-6-sol', 'gemini-2.5-pro', 'claude-haiku-5-5', 'deepseek-chat', 'dummy'];
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...models),
+        fc.nat(400_000),
+        fc.nat(400_000),
+        fc.nat(9_000),
+        fc.nat(9_000),
+        fc.nat(),
+        (id, a, b, c, d, e) => {
+          const facts = known.find(id);
+          const most = costOf(usage(Math.max(a, b), 0, Math.max(c, d)), facts)!;
+          expect(costOf(usage(Math.min(a, b), e % (Math.min(a, b) + 1), Math.min(c, d)), facts)! <= most).toBe(true);
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,80 @@
+import { replaceField } from '../../platform/json/index.js';
+import type { CallBound } from '../calls/operation.js';
+import { hidesReasoning, type ModelFacts } from '../models/model-facts.js';
+import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from '../providers/requests/chat-request.js';
+import type { TextBound } from '../tokens/tokenizer.js';
+import { boundPrompt } from './prompt-bound.js';
+
+/** No provider produces or reads more within the longest call that there is, whatever limit the caller wrote down. */
+const MAX_TOKENS = 1_000_000_000;
+/** Of a model that thinks in tokens which it does not show: an answer comes after them. */
+const DEFAULT_THINKING_OUTPUT_TOKENS = 16_384;
+
+/** The most that a request can come to, where a text is as many tokens as `texts` says. */
+export function boundChat(request: ChatRequest, facts: ModelFacts | null, texts: TextBound): CallBound {
+  const prompt = boundPrompt(request, facts, texts);
+  const limit = callersLimit(request);
+  const usual = hidesReasoning(request.model) ? DEFAULT_THINKING_OUTPUT_TOKENS : DEFAULT_OUTPUT_TOKENS;
+  const most = facts?.maxOutputTokens ?? null;
+  const perChoice = limit ?? most ?? usual;
+  return {
+    choices: request.choices,
+    inputTokens: Math.min(prompt.tokens, MAX_TOKENS),
+    outputTokens: Math.min(request.choices * perChoice, MAX_TOKENS),
+    defaultOutput:
+      limit === null
+        ? {
+            tokens: request.choices * Math.min(usual, most ?? usual),
+            most: most === null ? null : Math.min(request.choices * most, MAX_TOKENS),
+          }
+        : null,
+    outputIsBounded: limit === null ? facts !== null && facts.limitMustBeWritten !== true : isHeeded(request, facts),
+    boundless: prompt.boundless,
+  };
+}
+
+/**
+ * The caller's limit for one answer. Of two the larger, since servers differ in which they heed. Zero is none: some
+ * servers take it for "no limit".
+ */
+function callersLimit({ maxTokens, maxCompletionTokens }: ChatRequest): number | null {
+  const limit = Math.max(maxTokens ?? 0, maxCompletionTokens ?? 0);
+  return limit === 0 || maxTokens === 0 || maxCompletionTokens === 0 ? null : limit;
+}
+
+/** A server that takes `max_tokens` may not know the newer name at all, and would then produce what it likes. */
+function isHeeded({ model, maxTokens }: ChatRequest, facts: ModelFacts | null): boolean {
+  return maxTokens !== null || outputField(model, facts) === 'max_completion_tokens';
+}
+
+/** Of a model that is not known the name tells whether it is OpenAI's, which refuses the two fields side by side. */
+const OPENAI_NAME = /^(?:openai\/)?(?:ft:)?(?:gpt-(?!oss)|o\d|chatgpt-)/;
+
+function outputField(model: string, facts: ModelFacts | null): ModelFacts['outputField'] {
+  return facts?.outputField ?? (OPENAI_NAME.test(model) ? 'max_completion_tokens' : 'max_tokens');
+}
+
+/**
+ * The same request with an output limit for each choice: in each of the two fields that the caller used, so that neither
+ * says more, and in the one that the model takes if what the caller used would not be heeded. Every other byte is the
+ * caller's, but for a byte order mark.
+ */
+export function withOutputLimit(request: ChatRequest, facts: ModelFacts | null, tokensPerChoice: number): ChatRequest {
+  if (!Number.isSafeInteger(tokensPerChoice) || tokensPerChoice < 1)
+    throw new RangeError('An output limit is a whole number of at least 1.');
+  const field = outputField(request.model, facts);
+  const toMaxTokens = request.maxTokens !== null || field === 'max_tokens';
+  const toMaxCompletionTokens =
+    request.maxCompletionTokens !== null || (field === 'max_completion_tokens' && request.maxTokens === null);
+  let { json } = request;
+  if (toMaxTokens) json = replaceField(json, 'max_tokens', tokensPerChoice);
+  if (toMaxCompletionTokens) json = replaceField(json, 'max_completion_tokens', tokensPerChoice);
+  return {
+    ...request,
+    raw: Buffer.from(json.text),
+    json,
+    maxOutputTokens: tokensPerChoice,
+    maxTokens: toMaxTokens ? tokensPerChoice : null,
+    maxCompletionTokens: toMaxCompletionTokens ? tokensPerChoice : null,
+  };
+}

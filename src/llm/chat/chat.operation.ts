@@ -1,0 +1,26 @@
+import type { Operation } from '../calls/operation.js';
+import { parseChatRequest } from '../providers/requests/chat-request.js';
+import { boundChat, withOutputLimit } from './chat-bound.js';
+
+/** Up to here the tokenizer counts a text whole. */
+const COUNTED_BYTES = 8_192;
+
+/** Chat completions, by OpenAI's contract. */
+export const CHAT: Operation<'chat'> = {
+  name: 'chat',
+  route: 'POST /v1/chat/completions',
+  parse: parseChatRequest,
+  bound: boundChat,
+  limitOutput: withOutputLimit,
+
+  /**
+   * An estimate of a prompt is not more than that can be; and what was counted by samples, or holds images, is charged by
+   * its bound: a caller who hangs up before the provider's report would else choose a prompt that looks small. What was
+   * produced counts, whatever was asked for.
+   */
+  chargeEstimate(estimate, { raw, json }, bound) {
+    const isWhole = raw.length <= COUNTED_BYTES && !json.text.includes('image_url');
+    const most = bound().inputTokens;
+    return { ...estimate, inputTokens: isWhole ? Math.min(estimate.inputTokens, most) : most };
+  },
+};

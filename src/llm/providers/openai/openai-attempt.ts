@@ -1,0 +1,256 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { OutboundError, type OutboundCall, type OutboundHandler } from '../../../platform/outbound/index.js';
+import { parseJson } from '../../../platform/json/index.js';
+import { DEFAULT_OUTPUT_TOKENS, isObject, type ChatRequest } from '../requests/chat-request.js';
+import { countInputTokens } from '../requests/chat-tokens.js';
+import type { Tokenizer } from '../../tokens/tokenizer.js';
+import {
+  NOTHING_USED,
+  type AnswerHeaders,
+  type AnswerSink,
+  type Attempt,
+  type ProviderFailure,
+  type TokenCounts,
+  type TokenUsage,
+} from '../provider.js';
+import {
+  brokenAnswer,
+  failureInAnswer,
+  failureOfStatus,
+  failureOfTransport,
+  REFUSED_IN_STREAM,
+} from './openai-failure.js';
+import { usageIn } from './openai-usage.js';
+import { OpenaiStream } from './openai-stream.js';
+import { estimateAnswerTokens, estimatePartTokens } from './produced-text.js';
+import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
+
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+const MAX_ERROR_BYTES = 64 * 1024;
+const JSON_TYPE = 'application/json';
+const NO_EVENTS = Buffer.alloc(0);
+const END_MARK = Buffer.from('data: [DONE]\n\n');
+const OBJECT = /^\s*\{/;
+/** How server-sent events begin, whatever their media type says. */
+const FIRST_EVENT = /^\s*(?:(?:data|event|id|retry)?:)/;
+
+type Mode = 'waiting' | 'json' | 'stream' | 'refusal';
+
+/** One exchange with an OpenAI-compatible provider: takes the answer's bytes, hands them on, and knows what was used. */
+export class OpenaiAttempt implements Attempt, OutboundHandler {
+  status: number | null = null;
+  outbound: OutboundCall | null = null;
+  private jsonModel: string | null = null;
+  private jsonType = JSON_TYPE;
+  /** Failed by our own judgement: what comes yet is not heard. */
+  private isOver = false;
+  private mode: Mode = 'waiting';
+  private headers: IncomingHttpHeaders = {};
+  private answerHeaders: AnswerHeaders = {};
+  private chunks: Buffer[] = [];
+  private size = 0;
+  private stream: OpenaiStream | null = null;
+  /** Comments that came before the first event: a failure until then still has a status to say. */
+  private held: Buffer | null = NO_EVENTS;
+  private reported: TokenCounts | null = null;
+  /** Kept only where the provider did not say what was used. */
+  private answer: Readonly<Record<string, unknown>> | null = null;
+
+  constructor(
+    private readonly request: ChatRequest,
+    private readonly sink: AnswerSink,
+    private readonly tokenizer: Tokenizer,
+    private readonly secret: string | undefined,
+  ) {}
+
+  get complete(): boolean {
+    return this.stream?.ended === true;
+  }
+
+  get answeredBy(): string | null {
+    return this.stream === null ? this.jsonModel : this.stream.model;
+  }
+
+  usage(): TokenUsage {
+    const reported = this.stream === null ? this.reported : this.stream.reported;
+    if (reported !== null) return { ...reported, estimated: false };
+    return {
+      ...NOTHING_USED,
+      inputTokens: countInputTokens(this.tokenizer, this.request),
+      outputTokens: this.estimateOutput(),
+      estimated: true,
+    };
+  }
+
+  abort(): void {
+    this.outbound?.abort();
+  }
+
+  pause(): void {
+    this.outbound?.pause();
+  }
+
+  resume(): void {
+    this.outbound?.resume();
+  }
+
+  onLate(): boolean {
+    return this.sink.onLate(failureOfTransport(new OutboundError('timeout', 'The answer did not begin in time.')));
+  }
+
+  onHeaders(status: number, headers: IncomingHttpHeaders): void {
+    this.status = status;
+    this.headers = headers;
+    if (status < 200 || status > 299) {
+      this.mode = 'refusal';
+      return;
+    }
+    const encoding = headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      this.fail(brokenAnswer('The model provider answered in an encoding that was not asked for.'));
+      return;
+    }
+    const contentType = (headers['content-type'] ?? JSON_TYPE).toLowerCase();
+    const processing = headers['openai-processing-ms'];
+    this.answerHeaders = typeof processing === 'string' ? { 'openai-processing-ms': processing } : NO_HEADERS;
+    if (this.request.stream && contentType.startsWith('text/event-stream')) {
+      this.mode = 'stream';
+    } else {
+      this.mode = 'json';
+      // A provider does not choose what a browser takes an answer for.
+      this.jsonType = contentType.startsWith(JSON_TYPE) ? contentType : JSON_TYPE;
+    }
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.stream !== null) {
+      this.passOn(this.stream.push(chunk));
+      return;
+    }
+    // The bytes know better than the media type.
+    if (this.size === 0 && this.request.stream && (this.mode === 'json' || this.mode === 'stream')) {
+      this.mode = FIRST_EVENT.test(chunk.toString('latin1', 0, 64)) ? 'stream' : this.modeOfObject(chunk);
+    }
+    this.size += chunk.length;
+    if (this.mode === 'stream') {
+      this.stream = new OpenaiStream(!this.request.includeUsage, this.tokenizer);
+      this.passOn(this.stream.push(chunk));
+      return;
+    }
+    if (this.mode === 'json') {
+      if (this.size <= MAX_ANSWER_BYTES) this.chunks.push(chunk);
+      else this.fail(brokenAnswer('The model provider answered with more than this service passes on.'));
+    } else if (this.size <= MAX_ERROR_BYTES) {
+      this.chunks.push(chunk);
+    } else {
+      // Whatever this is, it is no error object: the status alone is told.
+      this.abort();
+      this.chunks = [];
+      this.onEnd();
+    }
+  }
+
+  onEnd(): void {
+    if (this.mode === 'stream') this.endStream();
+    else if (this.mode === 'json') this.endJson();
+    else
+      this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, this.body().toString('utf8'), this.secret));
+  }
+
+  onError(error: OutboundError): void {
+    // What becomes of the connection after the end mark is nothing of the answer.
+    if (this.complete) this.sink.onStreamEnd();
+    else this.sink.onFailure(failureOfTransport(error));
+  }
+
+  /** An object that says to be a stream is an answer or an error. */
+  private modeOfObject(chunk: Buffer): Mode {
+    return OBJECT.test(chunk.toString('latin1', 0, 64)) ? 'json' : this.mode;
+  }
+
+  private estimateOutput(): number {
+    // Too much to look through, and more than any limit on the output allows.
+    if (this.mode === 'json' && this.size > MAX_ANSWER_BYTES)
+      return this.request.choices * (this.request.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS);
+    if (this.stream !== null) return this.stream.estimateOutput();
+    if (this.answer !== null) return estimateAnswerTokens(this.tokenizer, this.answer);
+    return this.mode === 'json' ? estimatePartTokens(this.tokenizer, this.body().toString('utf8')) : 0;
+  }
+
+  private passOn(events: Buffer): void {
+    if (events.length === 0) return;
+    if (this.held === null) {
+      this.sink.onStreamData(this.answerHeaders, events);
+      return;
+    }
+    const begun = this.held.length === 0 ? events : Buffer.concat([this.held, events]);
+    this.held = begun;
+    if (!begun.includes('data:')) return;
+    const refusal = begun.includes('"error"') ? this.refusalIn(begun) : null;
+    if (refusal !== null) {
+      this.fail(refusal);
+      return;
+    }
+    this.held = null;
+    this.sink.onStreamData(this.answerHeaders, begun);
+  }
+
+  /** An error in place of an answer; null: the stream begins with something else. */
+  private refusalIn(events: Buffer): ProviderFailure | null {
+    const end = endOfFirstEvent(events, events.indexOf('data:'));
+    const event = parseEvent(events.subarray(events.indexOf('data:'), end === -1 ? events.length : end));
+    return event === null ? null : failureInAnswer(event, this.secret);
+  }
+
+  private endStream(): void {
+    const { stream } = this;
+    if (stream !== null) this.passOn(stream.end());
+    if (this.isOver) return;
+    if (stream?.isWhole === true) {
+      if (!stream.ended) this.sink.onStreamData(this.answerHeaders, END_MARK);
+      this.sink.onStreamEnd();
+    } else if (stream?.endsInError === true) this.sink.onFailure(REFUSED_IN_STREAM);
+    else this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
+  }
+
+  private endJson(): void {
+    const body = this.body();
+    const answer = parseObject(body);
+    if (answer === null) {
+      this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
+      return;
+    }
+    const failure = failureInAnswer(answer, this.secret);
+    if (failure !== null) {
+      this.sink.onFailure(failure);
+      return;
+    }
+    this.reported = usageIn(answer);
+    this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
+    if (this.reported === null) this.answer = answer;
+    this.sink.onJson({ 'content-type': this.jsonType, ...this.answerHeaders }, body);
+  }
+
+  private fail(failure: ProviderFailure): void {
+    this.isOver = true;
+    this.abort();
+    this.sink.onFailure(failure);
+  }
+
+  private body(): Buffer {
+    const [first] = this.chunks;
+    return this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks);
+  }
+}
+
+const NO_HEADERS: AnswerHeaders = {};
+
+/** A parser's own message quotes what it read, so that nothing of it is kept. */
+function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {
+  try {
+    const value = parseJson(body.toString('utf8'));
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

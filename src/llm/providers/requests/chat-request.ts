@@ -1,0 +1,136 @@
+import { invalidField } from '../../../platform/errors/index.js';
+import { parseJsonObject, type JsonObject } from '../../../platform/json/index.js';
+
+/** A chat completion as it was asked for, judged only as far as this service itself depends on it. */
+export interface ChatRequest {
+  /** The body as it came. */
+  readonly raw: Buffer;
+  readonly json: JsonObject;
+  readonly model: string;
+  readonly stream: boolean;
+  /** Whether the caller wants the usage chunk at the end of the stream. */
+  readonly includeUsage: boolean;
+  /** `n`: how many answers. */
+  readonly choices: number;
+  /** `max_completion_tokens`, else `max_tokens`; null: the provider's own limit. */
+  readonly maxOutputTokens: number | null;
+  /** The two as they were written; which of them holds is the server's business. */
+  readonly maxTokens: number | null;
+  readonly maxCompletionTokens: number | null;
+}
+
+/** The fields that decide what a call costs and where it goes. */
+const GOVERNED = new Set(['model', 'messages', 'stream', 'stream_options', 'n', 'max_tokens', 'max_completion_tokens']);
+/** Output of a call that nobody limits, for each of its answers: under a limit this is written into it. */
+export const DEFAULT_OUTPUT_TOKENS = 4_096;
+/** By which we ask for what a stream used. */
+const INCLUDE_USAGE = 'include_usage';
+const MAX_MODEL_LENGTH = 256;
+const MAX_CHOICES = 128;
+/** Each is looked at by name; OpenAI has two. */
+const MAX_STREAM_OPTIONS = 64;
+
+/**
+ * Reads a chat completion request. The check is thin by intent: every field that OpenAI has or will have passes on
+ * untouched, and what is the provider's business is left to the provider's own errors.
+ *
+ * @throws Fault invalid_input, naming the field
+ */
+export function parseChatRequest(raw: Buffer): ChatRequest {
+  const json = parseJsonObject(raw);
+  refuseLookalikes(json);
+  const { value } = json;
+  const model = readModel(value['model']);
+  assertMessages(value['messages']);
+  const stream = readStream(value['stream']);
+  const options = readStreamOptions(json);
+  const maxTokens = readTokenLimit('max_tokens', value['max_tokens']);
+  const maxCompletionTokens = readTokenLimit('max_completion_tokens', value['max_completion_tokens']);
+  return {
+    raw,
+    json,
+    model,
+    stream,
+    includeUsage: stream && options !== null && options['include_usage'] === true,
+    choices: readChoices(value['n']),
+    maxOutputTokens: maxCompletionTokens ?? maxTokens,
+    maxTokens,
+    maxCompletionTokens,
+  };
+}
+
+/**
+ * Some servers match keys without regard to case (Go's parser does, the long s and the Kelvin sign included): `Model`
+ * beside `model` would then be one model to us and another one upstream.
+ */
+function refuseLookalikes(json: JsonObject): void {
+  for (const key of json.fields.keys()) {
+    if (GOVERNED.has(key)) continue;
+    const folded = key.toUpperCase().toLowerCase();
+    if (GOVERNED.has(folded)) throw invalidField(key, `must be written ${folded}`);
+  }
+}
+
+function readModel(value: unknown): string {
+  if (value === undefined) throw invalidField('model', 'is missing');
+  if (typeof value !== 'string') throw invalidField('model', 'must be a string');
+  if (value === '') throw invalidField('model', 'must not be empty');
+  if (value.length > MAX_MODEL_LENGTH) throw invalidField('model', `must be at most ${MAX_MODEL_LENGTH} characters`);
+  // It is stored in the ledger, and Postgres takes neither.
+  if (value.includes('\0') || !value.isWellFormed())
+    throw invalidField('model', 'must not hold U+0000 or a lone surrogate');
+  return value;
+}
+
+function assertMessages(value: unknown): void {
+  if (value === undefined) throw invalidField('messages', 'is missing');
+  if (!Array.isArray(value) || value.length === 0) throw invalidField('messages', 'must be an array that is not empty');
+  for (let i = 0; i < value.length; i += 1) {
+    if (!isObject(value[i])) throw invalidField(`messages[${i}]`, 'must be an object');
+  }
+}
+
+function readStream(value: unknown): boolean {
+  if (value === undefined || value === null) return false;
+  if (typeof value !== 'boolean') throw invalidField('stream', 'must be true or false');
+  return value;
+}
+
+function readStreamOptions(json: JsonObject): Readonly<Record<string, unknown>> | null {
+  const value = json.value['stream_options'];
+  const span = json.fields.get('stream_options');
+  if (span === undefined || value === null) return null;
+  if (!isObject(value)) throw invalidField('stream_options', 'must be an object');
+  if (Object.keys(value).length > MAX_STREAM_OPTIONS)
+    throw invalidField('stream_options', `must have at most ${MAX_STREAM_OPTIONS} fields`);
+  // One of its fields is ours to change, so that none may stand twice.
+  const options = parseJsonObject(Buffer.from(json.text.slice(span.start, span.end))).value;
+  for (const key of Object.keys(options)) {
+    if (key !== INCLUDE_USAGE && key.toUpperCase().toLowerCase() === INCLUDE_USAGE)
+      throw invalidField(`stream_options.${key}`, `must be written ${INCLUDE_USAGE}`);
+  }
+  return options;
+}
+
+function readChoices(value: unknown): number {
+  if (value === undefined || value === null) return 1;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > MAX_CHOICES) {
+    throw invalidField('n', `must be a whole number from 1 to ${MAX_CHOICES}`);
+  }
+  return value;
+}
+
+/** Zero: no limit. Some servers take it for that, and others take -1. */
+function readTokenLimit(field: string, value: unknown): number | null {
+  if (value === undefined || value === null) return null;
+  if (value === -1) return 0;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw invalidField(field, 'must be a whole number of at least 0');
+  }
+  return value;
+}
+
+/** A JSON object: neither null nor an array. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,44 @@
+import { Controller, Get, Req } from '@nestjs/common';
+import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Access, CurrentPrincipal } from '../../identity/index.js';
+import { Answers, OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
+import type { Model } from '../models/model-catalogue.js';
+import { ModelRouter } from './model-router.js';
+
+const modelSchema = z.object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() });
+const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) });
+
+@ApiTags('OpenAI')
+@SpeaksDialect(OPENAI_DIALECT)
+@Controller('v1/models')
+export class ModelsController {
+  constructor(private readonly router: ModelRouter) {}
+
+  @Get()
+  @Access(CHATTING)
+  @ApiOperation({ summary: 'The models that the tenant can name' })
+  @Answers(modelListSchema)
+  async list(@CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal): Promise<z.infer<typeof modelListSchema>> {
+    return { object: 'list', data: [...(await this.router.listModels(principal.tenantId))] };
+  }
+
+  /** A wildcard, since a model's name may hold slashes. */
+  @Get('*')
+  @Access(CHATTING)
+  @ApiOperation({ summary: 'One model' })
+  @ApiParam({
+    name: 'path',
+    description: "The model's id; slashes may stand in it as they are.",
+    schema: { type: 'string' },
+  })
+  @Answers(modelSchema)
+  get(
+    @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
+    @Req() request: FastifyRequest<{ Params: { '*': string } }>,
+  ): Promise<Model> {
+    return this.router.getModel(principal.tenantId, request.params['*']);
+  }
+}

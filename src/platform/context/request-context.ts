@@ -1,0 +1,47 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingHttpHeaders } from 'node:http';
+import { randomBase62 } from '../crypto/index.js';
+
+/** What the log lines of one request share. Set as it becomes known; holds ids alone. */
+export interface RequestContext {
+  readonly requestId: string;
+  /** Where it came from, as trusted proxies tell it. */
+  readonly address: string;
+  /** Who asked, as the audit log names them. */
+  subject?: string;
+  /** For whom, as a keyed hash. */
+  human?: string;
+  tenantId?: string;
+}
+
+const storage = new AsyncLocalStorage<RequestContext>();
+
+/** Runs everything that `work` starts with this context. */
+export function runWithRequestContext(context: RequestContext, work: () => void): void {
+  storage.run(context, work);
+}
+
+export function currentRequestContext(): RequestContext | undefined {
+  return storage.getStore();
+}
+
+/** Random for each process, so that ids of two processes never meet. */
+const PREFIX = `req_${randomBase62(16)}_`;
+let count = 0;
+
+const CALLERS_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/** The caller's `x-request-id` if it is plain enough to stand in a log, else a new one. */
+export function requestIdOf(headers: IncomingHttpHeaders): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && CALLERS_ID.test(given) ? given : PREFIX + (count++).toString(36);
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Undefined where the framework refused the request before any hook ran (a malformed URL). */
+    context: RequestContext | undefined;
+    /** Of the route that the request reached, as it is declared; undefined where it reached none. */
+    routePath: string | undefined;
+  }
+}

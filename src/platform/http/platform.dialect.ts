@@ -1,0 +1,39 @@
+import type { FaultKind } from '../errors/index.js';
+import { writeMessage } from '../protojson/index.js';
+import type { Dialect } from './dialect.js';
+
+/** gRPC's canonical names, for the platform surface. */
+const CANONICAL_STATUS: Readonly<Record<FaultKind, string>> = {
+  invalid_input: 'INVALID_ARGUMENT',
+  unauthenticated: 'UNAUTHENTICATED',
+  permission_denied: 'PERMISSION_DENIED',
+  not_found: 'NOT_FOUND',
+  method_not_allowed: 'UNIMPLEMENTED',
+  already_exists: 'ALREADY_EXISTS',
+  conflict: 'ABORTED',
+  payload_too_large: 'INVALID_ARGUMENT',
+  unsupported_media_type: 'INVALID_ARGUMENT',
+  rate_limited: 'RESOURCE_EXHAUSTED',
+  usage_limit_exceeded: 'RESOURCE_EXHAUSTED',
+  usage_limit_busy: 'RESOURCE_EXHAUSTED',
+  internal: 'INTERNAL',
+  upstream_failed: 'UNAVAILABLE',
+  unavailable: 'UNAVAILABLE',
+  upstream_timeout: 'DEADLINE_EXCEEDED',
+};
+
+/** The platform surface, and every path that no other dialect owns. */
+export const PLATFORM_DIALECT: Dialect = {
+  name: 'platform',
+  prefixes: ['/'],
+  renderError: (fault, requestId) => ({
+    error: {
+      code: fault.status,
+      status: CANONICAL_STATUS[fault.kind],
+      message: fault.message,
+      details: fault.fields.map(({ field, reason }) => ({ field, reason })),
+      requestId,
+    },
+  }),
+  writeAnswer: writeMessage,
+};

@@ -1,0 +1,177 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { tooLarge } from './outbound-answer.js';
+import {
+  OutboundError,
+  type OutboundCall,
+  type OutboundHandler,
+  type OutboundPolicy,
+  type OutboundRequest,
+} from './outbound-request.js';
+
+export type Fetch = typeof globalThis.fetch;
+
+export interface FetchOptions {
+  readonly policy: OutboundPolicy;
+  /** The origins that the package's credential is for. A request to any other one fails, and is not sent. */
+  readonly origins: readonly string[];
+  readonly timeouts: Pick<OutboundRequest, 'firstByteTimeoutMs' | 'idleTimeoutMs' | 'totalTimeoutMs'>;
+  /** The most that is taken of an answer's body. */
+  readonly maxBytes: number;
+  /** Sees what is about to go out, byte for byte; what it throws stops that. */
+  readonly onRequest?: (url: URL, body: Buffer | string | null) => void;
+}
+
+type Dispatch = (request: OutboundRequest, handler: OutboundHandler) => OutboundCall;
+
+/** Headers that belong to the connection or say who calls: they are ours, whatever a package asks for. */
+const OURS = new Set([
+  'accept-encoding',
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'user-agent',
+]);
+/** The server's, for the connection or for a browser. */
+const NOT_FOR_PACKAGES = new Set(['connection', 'keep-alive', 'set-cookie', 'transfer-encoding']);
+const BUFFERED_BYTES = 64 * 1024;
+const WITHOUT_BODY = new Set([204, 205, 304]);
+
+/**
+ * A `fetch` over the one way out, for packages that speak a provider's dialect. Each request is one attempt under the
+ * policy, time-outs and size of the options; a redirect is an answer. The reader's pace holds back the server.
+ */
+export function fetchOver(dispatch: Dispatch, options: FetchOptions): Fetch {
+  return async (input, init = {}) => {
+    const url = new URL(input instanceof Request ? input.url : input);
+    if (input instanceof Request) throw new TypeError('A request must be given as an address and its options.');
+    // A package that calls elsewhere would take the credential there.
+    if (!options.origins.includes(url.origin))
+      throw new OutboundError('forbidden', 'The address is none of those that the credential is for.');
+    const request = requestOf(url, init, options);
+    const { signal } = init;
+    signal?.throwIfAborted();
+    options.onRequest?.(url, request.body ?? null);
+    return new Promise<Response>((resolve, reject) => {
+      const exchange = new FetchExchange(options.maxBytes, signal ?? null, resolve, reject);
+      exchange.begin(dispatch(request, exchange));
+    });
+  };
+}
+
+function requestOf(url: URL, init: RequestInit, { policy, timeouts, maxBytes }: FetchOptions): OutboundRequest {
+  const method = (init.method ?? 'GET').toUpperCase();
+  if (method !== 'GET' && method !== 'POST') throw new TypeError(`Only GET and POST go out, not ${method}.`);
+  const headers = ['accept-encoding', 'identity', 'user-agent', 'gatehouse'];
+  for (const [name, value] of new Headers(init.headers)) if (!OURS.has(name)) headers.push(name, value);
+  const body = bodyOf(init.body);
+  return {
+    policy,
+    origin: url.origin,
+    path: url.pathname + url.search,
+    method,
+    headers,
+    ...(body === null ? {} : { body }),
+    ...timeouts,
+    maxBytes,
+  };
+}
+
+function bodyOf(body: RequestInit['body']): Buffer | string | null {
+  if (body === undefined || body === null || typeof body === 'string') return body ?? null;
+  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  throw new TypeError('A body must be text or bytes.');
+}
+
+/** One exchange: undici's events in, a `Response` with a stream out. */
+class FetchExchange implements OutboundHandler {
+  private call: OutboundCall | null = null;
+  private controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  private size = 0;
+  private isOver = false;
+  private readonly onAbort = (): void => this.stop(this.signal?.reason);
+
+  constructor(
+    private readonly maxBytes: number,
+    private readonly signal: AbortSignal | null,
+    private readonly resolve: (response: Response) => void,
+    private readonly reject: (error: unknown) => void,
+  ) {
+    signal?.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  begin(call: OutboundCall): void {
+    this.call = call;
+    if (this.isOver) call.abort();
+  }
+
+  onHeaders(status: number, headers: IncomingHttpHeaders): void {
+    const shown = new Headers();
+    for (const [name, value] of Object.entries(headers)) {
+      if (NOT_FOR_PACKAGES.has(name)) continue;
+      for (const one of [value ?? []].flat()) shown.append(name, one);
+    }
+    const body = WITHOUT_BODY.has(status) ? null : this.stream();
+    this.resolve(new Response(body, { status, headers: shown }));
+  }
+
+  onData(chunk: Buffer): void {
+    this.size += chunk.length;
+    if (this.size > this.maxBytes) {
+      this.stop(tooLarge(this.maxBytes));
+      return;
+    }
+    this.controller?.enqueue(new Uint8Array(chunk));
+    if ((this.controller?.desiredSize ?? 1) <= 0) this.call?.pause();
+  }
+
+  onEnd(): void {
+    if (this.isOver) return;
+    this.end();
+    this.controller?.close();
+  }
+
+  onError(error: OutboundError): void {
+    this.fail(error);
+  }
+
+  private stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.controller = controller;
+        },
+        pull: () => this.call?.resume(),
+        cancel: () => {
+          this.end();
+          this.call?.abort();
+        },
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: BUFFERED_BYTES }),
+    );
+  }
+
+  /** Ends the exchange from our side. */
+  private stop(reason: unknown): void {
+    this.call?.abort();
+    this.fail(reason);
+  }
+
+  private fail(error: unknown): void {
+    if (this.isOver) return;
+    this.end();
+    this.controller?.error(error);
+    // No matter where there is a response already.
+    this.reject(error);
+  }
+
+  private end(): void {
+    this.isOver = true;
+    this.signal?.removeEventListener('abort', this.onAbort);
+  }
+}

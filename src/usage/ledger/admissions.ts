@@ -1,0 +1,193 @@
+import { GroupCommit, isLockTimeout, type Database } from '../../platform/database/index.js';
+import { Fault } from '../../platform/errors/index.js';
+import { logger } from '../../platform/logging/index.js';
+import { ADMIT, admissionText, type AdmittedRow, type Blame, type Verdict } from './ledger-statements.js';
+import type { ProcessLease } from './process-lease.js';
+import type { Admission, Reservation } from './usage.types.js';
+
+/** A longer batch would hold its budgets for longer than others like to wait. */
+const MAX_BATCH = 96;
+const ADMIT_WAIT_MS = 3000;
+/** So long batches take what is free, once one has met a lock that lasts. */
+const SKIP_MS = 1000;
+/** admit_usage: a call is recorded already. */
+const KNOWN_CALL = 'GH001';
+
+/** Why a call may not go upstream, and the budget that says so, if one does. */
+export interface Refusal {
+  readonly verdict: Exclude<Verdict, 'again'>;
+  readonly blame: Blame | null;
+}
+
+/** A reservation's fate: what it may do, or why it may not. */
+export type Admitted = Admission | Refusal;
+
+export function isRefusal(admitted: Admitted): admitted is Refusal {
+  return 'verdict' in admitted;
+}
+
+interface TenantLane {
+  readonly lane: GroupCommit<Reservation, Admitted>;
+  /** Its calls. */
+  count: number;
+}
+
+export interface AdmissionOptions {
+  /** Called for a reservation that may have been committed although its caller was refused. */
+  readonly onAbandoned: (item: Reservation) => void;
+  /** Called for one that no statement carried. */
+  readonly onNotSent: (item: Reservation) => void;
+}
+
+/**
+ * Sends reservations of many calls as one statement.
+ *
+ * Batches wait for the budgets that they lock, for 100 ms at most: what holds one is usually another batch, which ends in
+ * milliseconds. Where it lasts longer somebody else is in the way, and for a second batches take what is free; the calls that
+ * they pass over go on in a lane of their own, and where that waits too long, in one for each tenant. So no call waits for long
+ * for another tenant's lock.
+ */
+export class Admissions {
+  private readonly shared: GroupCommit<Reservation, Admitted>;
+  private readonly passedOver: GroupCommit<Reservation, Admitted>;
+  private readonly ofTenants = new Map<string, TenantLane>();
+  private skipUntilMs = -Infinity;
+
+  constructor(
+    private readonly database: Database,
+    private readonly lease: ProcessLease,
+    private readonly options: AdmissionOptions,
+  ) {
+    this.shared = this.lane((items) => this.admitShared(items));
+    this.passedOver = this.lane((items) => this.admitPassedOver(items));
+  }
+
+  /** @throws Fault unavailable */
+  add(reservation: Reservation): Promise<Admitted> {
+    return this.shared.add(reservation);
+  }
+
+  private lane(
+    run: (items: readonly Reservation[]) => Promise<readonly (Admitted | Promise<Admitted>)[]>,
+  ): GroupCommit<Reservation, Admitted> {
+    return new GroupCommit({
+      what: 'The usage ledger',
+      maxItems: MAX_BATCH,
+      waitMs: ADMIT_WAIT_MS,
+      run,
+      ...this.options,
+    });
+  }
+
+  private async admitShared(items: readonly Reservation[]): Promise<readonly (Admitted | Promise<Admitted>)[]> {
+    const isPatient = performance.now() >= this.skipUntilMs;
+    const admitted = (await this.tryWrite(items, isPatient)) ?? (isPatient ? await this.tryWrite(items, false) : null);
+    return admitted ?? items.map((item) => this.addToTenants(item));
+  }
+
+  private async admitPassedOver(items: readonly Reservation[]): Promise<readonly (Admitted | Promise<Admitted>)[]> {
+    return (await this.tryWrite(items, true)) ?? items.map((item) => this.addToTenants(item));
+  }
+
+  /** One lane for each tenant that somebody keeps waiting; it is forgotten as soon as it is through. */
+  private async addToTenants(item: Reservation): Promise<Admitted> {
+    const { tenantId } = item;
+    const own = this.ofTenants.get(tenantId) ?? { lane: this.lane((items) => this.admitOfTenant(items)), count: 0 };
+    this.ofTenants.set(tenantId, own);
+    own.count += 1;
+    try {
+      return await own.lane.add(item);
+    } finally {
+      own.count -= 1;
+      if (own.count === 0) this.ofTenants.delete(tenantId);
+    }
+  }
+
+  private async admitOfTenant(items: readonly Reservation[]): Promise<readonly (Admitted | Promise<Admitted>)[]> {
+    const deadline = performance.now() + ADMIT_WAIT_MS;
+    while (performance.now() < deadline) {
+      const admitted = await this.tryWrite(items, true);
+      if (admitted !== null) return admitted;
+    }
+    throw new Fault('unavailable', "The tenant's budgets are being changed; try again shortly.", {
+      retryAfterSeconds: 2,
+    });
+  }
+
+  /** Null: a lock lasts, and nothing was written. */
+  private async tryWrite(
+    items: readonly Reservation[],
+    wait: boolean,
+  ): Promise<readonly (Admitted | Promise<Admitted>)[] | null> {
+    try {
+      return await this.write(items, wait);
+    } catch (error) {
+      if (hasNoPartition(error)) throw withoutPartition(items);
+      if (!isLockTimeout(error)) throw error;
+      this.skipUntilMs = performance.now() + SKIP_MS;
+      return null;
+    }
+  }
+
+  private async write(
+    items: readonly Reservation[],
+    wait: boolean,
+  ): Promise<readonly (Admitted | Promise<Admitted>)[]> {
+    for (let attempt = 0; ; attempt += 1) {
+      const row = await this.send(items, wait);
+      if (row.alive) return items.map((item, index) => this.admittedOf(item, row, index));
+      if (attempt === 1)
+        throw new Fault('unavailable', 'The usage ledger is out of reach; try again shortly.', {
+          retryAfterSeconds: 2,
+        });
+      await this.lease.renew();
+    }
+  }
+
+  /** Once more, where a call is recorded already, with the word that it may be: that is seldom, and costs a look. */
+  private async send(items: readonly Reservation[], wait: boolean): Promise<AdmittedRow> {
+    const calls = items.map(admissionText);
+    const send = async (again: boolean): Promise<AdmittedRow> => {
+      const [row] = await this.database.call<AdmittedRow & Record<string, unknown>>(ADMIT, [
+        this.lease.id,
+        calls,
+        again,
+        wait,
+      ]);
+      if (row === undefined) throw new TypeError('admit_usage gave no row.');
+      return row;
+    };
+    try {
+      return await send(false);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === KNOWN_CALL)) throw error;
+      return send(true);
+    }
+  }
+
+  private admittedOf(item: Reservation, row: AdmittedRow, index: number): Admitted | Promise<Admitted> {
+    const verdict = row.verdicts?.[index] ?? null;
+    if (verdict === 'again') return this.passedOver.add(item);
+    if (verdict !== null) return { verdict, blame: row.blamed?.[index] ?? null };
+    const granted = row.granted?.[index] ?? null;
+    return {
+      limited: granted !== null,
+      outputTokens: granted === null ? item.reservedOutputTokens : Number(granted),
+    };
+  }
+}
+
+/** The months of the ids are made ahead: this process's clock is far off, or that has failed for months. */
+function hasNoPartition(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('no partition of relation "usage_records"');
+}
+
+function withoutPartition(items: readonly Reservation[]): Fault {
+  logger.error(
+    { usageRecordId: items[0]?.id, clock: new Date().toISOString() },
+    "The ledger has no partition for this process's time: compare its clock with the database's.",
+  );
+  return new Fault('unavailable', 'The usage ledger takes no calls at this time; try again shortly.', {
+    retryAfterSeconds: 2,
+  });
+}

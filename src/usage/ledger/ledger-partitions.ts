@@ -1,0 +1,73 @@
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Database } from '../../platform/database/index.js';
+import { OperatorError } from '../../platform/errors/index.js';
+import { logger } from '../../platform/logging/index.js';
+
+const PREPARE = { name: 'prepare_usage_partitions', text: 'SELECT prepare_usage_partitions() AS attached' };
+const CLOCK = {
+  name: 'ledger_clock',
+  text: 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs"',
+};
+const PREPARE_EVERY_MS = 3_600_000;
+/** The sweeper looks a day further back than it must: so far a clock may run off until someone reads the log. */
+const MAX_CLOCK_DIFFERENCE_MS = 60_000;
+/** A statement opens and locks every partition that it is planned for. */
+const MANY_PARTITIONS = 14;
+
+/**
+ * Makes the ledger's partitions ahead, at boot and every hour, and holds this process's clock to the database's.
+ *
+ * Guarantee: a process does not begin with a clock that would give its calls ids of the wrong time. Such an id can have no
+ * partition, and then its whole batch of reservations fails; or the sweeper does not find it.
+ */
+@Injectable()
+export class LedgerPartitions implements OnApplicationBootstrap, OnApplicationShutdown {
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(private readonly database: Database) {}
+
+  /** @throws OperatorError the clocks differ */
+  async onApplicationBootstrap(): Promise<void> {
+    const difference = await this.clockDifference();
+    if (difference !== null) throw new OperatorError(difference);
+    await this.prepare();
+    this.timer = setInterval(() => {
+      this.maintain().catch((error: unknown) =>
+        logger.error({ err: error }, "The ledger's next partitions could not be made."),
+      );
+    }, PREPARE_EVERY_MS);
+  }
+
+  onApplicationShutdown(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+  }
+
+  private async maintain(): Promise<void> {
+    const difference = await this.clockDifference();
+    if (difference !== null) logger.error(difference);
+    await this.prepare();
+  }
+
+  private async prepare(): Promise<void> {
+    const [row] = await this.database.call<{ attached: number }>(PREPARE, []);
+    const attached = row?.attached ?? 0;
+    if (attached > MANY_PARTITIONS) {
+      logger.warn({ attached }, 'Each call opens every partition of the ledger: detach the oldest of usage_records.');
+    }
+  }
+
+  /** One sentence with both times; null where they are close enough. */
+  private async clockDifference(): Promise<string | null> {
+    const sentMs = Date.now();
+    const [row] = await this.database.call<{ nowMs: number }>(CLOCK, []);
+    const receivedMs = Date.now();
+    const theirsMs = row?.nowMs ?? receivedMs;
+    // The database read its clock somewhere between the two.
+    if (theirsMs >= sentMs - MAX_CLOCK_DIFFERENCE_MS && theirsMs <= receivedMs + MAX_CLOCK_DIFFERENCE_MS) return null;
+    const [ours, theirs] = [receivedMs, theirsMs].map((ms) => new Date(ms).toISOString());
+    return (
+      `This machine's clock says ${ours} and the database's says ${theirs}: ` +
+      `set them by NTP to at most ${MAX_CLOCK_DIFFERENCE_MS / 1000} seconds apart, and start again.`
+    );
+  }
+}

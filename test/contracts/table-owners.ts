@@ -1,0 +1,62 @@
+/** Which room owns which tables, as data: table-owners.spec.ts holds the sources against it. */
+
+/** Rooms, and the tables that they alone read and write. A file belongs to the room with the longest path. */
+export const TABLES: Readonly<Record<string, readonly string[]>> = {
+  'src/platform/idempotency': ['idempotency_keys'],
+  'src/audit': ['audit_events'],
+  'src/webhooks': [
+    'webhook_endpoints',
+    'webhook_subscriptions',
+    'webhook_secrets',
+    'webhook_events',
+    'webhook_deliveries',
+  ],
+  'src/limits/windows': ['rate_windows'],
+  'src/signin': ['claim_writes'],
+  'src/orgs': ['users', 'orgs', 'tenants', 'memberships', 'invitations'],
+  'src/keys': ['api_keys', 'api_key_retired_secrets'],
+  'src/humans': ['humans'],
+  'src/usage/ledger': ['usage_records', 'process_leases'],
+  'src/usage/reports': ['usage_reports'],
+  'src/usage/tokens': ['usage_tokens'],
+};
+
+export interface Exception {
+  readonly file: string;
+  readonly tables: readonly string[];
+  readonly reason: string;
+}
+
+/** Files whose statements name another room's tables. Anything else asks the owner, by TypeScript or by its functions. */
+export const EXCEPTIONS: readonly Exception[] = [
+  {
+    file: 'src/platform/database/database.ts',
+    tables: ['tenants'],
+    reason: 'A transaction that changes a tenant holds it against deletion first; every room writes by it.',
+  },
+  {
+    file: 'src/audit/audit.repository.ts',
+    tables: ['humans'],
+    reason: 'A page shows the own id of each event’s human, and filters by it: a join, or a query for each event.',
+  },
+  {
+    file: 'src/usage/query/usage-query-statement.ts',
+    tables: ['usage_records', 'usage_reports', 'humans'],
+    reason: 'Sums of the two halves of the ledger, in one statement, with the own ids of humans.',
+  },
+  {
+    file: 'src/usage/query/usage-query.repository.ts',
+    tables: ['humans'],
+    reason: 'A filter names a human by their own id, and the statement wants the stored one.',
+  },
+  {
+    file: 'src/usage/reports/usage-reports.repository.ts',
+    tables: ['humans'],
+    reason: 'A report is taken from the limit that the human has; it goes when budgets have a room of their own.',
+  },
+  {
+    file: 'src/usage/tokens/usage-tokens.repository.ts',
+    tables: ['humans', 'api_keys', 'tenants'],
+    reason: 'A token lives as long as its key and its human; one statement locks and changes all that are live.',
+  },
+];
