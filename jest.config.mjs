@@ -4,7 +4,7 @@
  * compares strictly, as those would be of another realm than the spec's own. Nor may it use `Reflect`, which has metadata in a
  * spec alone.
  */
-const SHARED = ['@opentelemetry/api', 'es-toolkit', 'gpt-tokenizer', 'ioredis', 'rxjs', 'semver', 'undici'];
+const SHARED = ['@opentelemetry/api', 'gpt-tokenizer', 'ioredis', 'rxjs', 'semver', 'undici'];
 
 /** The part of test/http that `npm run test:quick` runs: what each area does when all goes well. */
 const HAPPY_PATHS = [

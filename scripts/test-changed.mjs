@@ -8,8 +8,7 @@ import { fileURLToPath } from 'node:url';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 
-const FOR_ALL =
-  /^(prisma\/|jest\.config\.mjs$|package-lock\.json$|\.swcrc$|scripts\/build\.mjs$|test\/support\/jest-)/;
+const FOR_ALL = /^(prisma\/|jest\.config\.mjs$|package-lock\.json$|\.swcrc$|scripts\/build\.mjs$|test\/support\/jest-)/;
 
 const git = (...args) => execFileSync('git', args, { encoding: 'utf8' }).split('\n').filter(Boolean);
 

@@ -12,6 +12,7 @@
 --   exceeded   what is used leaves too little room
 --   busy       it would fit, but for what open calls hold
 --   boundless  it holds content without a known bound, and a budget of tokens or cost would judge it
+--   rough      it does not fit by its rough input: to be sent again with a closer one
 --   unpriced   its model has no price, and a budget of cost would judge it
 -- `blamed`   for each call that a budget refused, that budget; null where none did
 --
@@ -197,12 +198,12 @@ BEGIN
 
   INSERT INTO usage_records (id, tenant_id, key_id, user_id, human_id, gateway_id, gateway_token_id, request_id, provider, model,
                              streamed, reserved_input_tokens, reserved_output_tokens, reserved_cost_pico_usd, limited,
-                             budget_ids, budget_epochs, lease_id, created_at)
+                             budget_ids, budget_epochs, operation, route, attempt, sealed_token_hash, lease_id, created_at)
   SELECT c.id, c.tenant_id, c.key_id, c.user_id, v_human_ids[c.ordinality], c.gateway_id, c.gateway_token_id, c.request_id,
          c.provider, c.model, c.streamed, c.input_tokens, coalesce(granted[c.ordinality], c.output_tokens),
          c.input_tokens * c.input_price + coalesce(granted[c.ordinality], c.output_tokens) * c.output_price,
          granted[c.ordinality] IS NOT NULL, (v_holdings[c.ordinality]).budget_ids, (v_holdings[c.ordinality]).budget_epochs,
-         p_lease_id, v_now
+         c.operation, c.route_name, c.attempt, c.sealed_token_hash, p_lease_id, v_now
   FROM unnest(p_calls) WITH ORDINALITY AS c
   WHERE verdicts[c.ordinality] IS NULL
   ON CONFLICT (id) DO NOTHING;

@@ -95,6 +95,9 @@ BEGIN
           END IF;
         END IF;
       END IF;
+      IF v_call.rough AND v_types[v_slot] <> 'request_cnt' AND (v_verdict = 'exceeded' OR v_output < p_outputs[v_call.ordinality]) THEN
+        v_verdict := 'rough';
+      END IF;
       IF v_verdict IS NOT NULL THEN
         v_blamed := v_ids[v_slot];
         IF v_verdict = 'exceeded' AND NOT v_told[v_slot] THEN
@@ -111,7 +114,7 @@ BEGIN
                        WHEN 'token_cnt' THEN (v_call.input_tokens + v_output) * 1000000
                        ELSE v_call.input_tokens * v_call.input_price + v_output * v_call.output_price END;
         IF v_used[v_slot] + v_held[v_slot] + v_need > v_allowed[v_slot] THEN
-          v_verdict := 'busy';
+          v_verdict := CASE WHEN v_call.rough AND v_types[v_slot] <> 'request_cnt' THEN 'rough' ELSE 'busy' END;
           v_blamed := v_ids[v_slot];
           EXIT;
         END IF;

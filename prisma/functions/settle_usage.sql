@@ -43,6 +43,7 @@ BEGIN
     UPDATE usage_records r
     SET state = 'SETTLED', outcome = s.outcome, status_code = s.status_code, requests = s.requests,
         input_tokens = s.input_tokens, output_tokens = s.output_tokens, cached_input_tokens = s.cached_input_tokens,
+        cache_write_tokens = s.cache_write_tokens, reasoning_tokens = s.reasoning_tokens,
         cost_pico_usd = s.cost, estimated = s.estimated, latency_ms = s.latency_ms, settled_at = v_now,
         overrun = r.limited AND coalesce(s.input_tokens + s.output_tokens > r.reserved_input_tokens + r.reserved_output_tokens
           OR s.cost > r.reserved_cost_pico_usd, false)
@@ -72,11 +73,14 @@ BEGIN
       INSERT INTO usage_records (id, tenant_id, kind, adjusts, key_id, user_id, human_id, gateway_id, gateway_token_id,
                                  request_id, provider, model, streamed, state, outcome, status_code, reserved_input_tokens,
                                  reserved_output_tokens, input_tokens, output_tokens, estimated, latency_ms, requests,
-                                 cached_input_tokens, cost_pico_usd, budget_ids, budget_epochs, lease_id, created_at, settled_at)
+                                 cached_input_tokens, cache_write_tokens, reasoning_tokens, operation, route, attempt,
+                                 sealed_token_hash, cost_pico_usd, budget_ids, budget_epochs, lease_id, created_at, settled_at)
       SELECT adjustment_id(r.id), r.tenant_id, 'ADJUSTMENT', r.id, r.key_id, r.user_id, r.human_id, r.gateway_id,
              r.gateway_token_id, r.request_id, r.provider, r.model, r.streamed, 'SETTLED', s.outcome, s.status_code, 0, 0,
              s.input_tokens - r.input_tokens, s.output_tokens - r.output_tokens, s.estimated, s.latency_ms,
-             s.requests - r.requests, s.cached_input_tokens - r.cached_input_tokens, s.cost - r.cost_pico_usd, r.budget_ids,
+             s.requests - r.requests, s.cached_input_tokens - r.cached_input_tokens,
+             s.cache_write_tokens - r.cache_write_tokens, s.reasoning_tokens - r.reasoning_tokens, r.operation, r.route,
+             r.attempt, r.sealed_token_hash, s.cost - r.cost_pico_usd, r.budget_ids,
              r.budget_epochs, r.lease_id, v_now, v_now
       FROM unnest(p_batch) WITH ORDINALITY AS s
       CROSS JOIN LATERAL (SELECT u.* FROM usage_records u WHERE u.id = s.id OFFSET 0) AS r

@@ -72,6 +72,8 @@ const PLANNING = new Set([
   'enable_hashjoin=off',
   'enable_mergejoin=off',
   'enable_material=off',
+  // How long a batch waits for another transaction's budgets.
+  'lock_timeout=100ms',
 ]);
 
 const query = <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> =>
@@ -375,6 +377,14 @@ describe('what the app sees and may do', () => {
       await query(
         `INSERT INTO usage_reports (id, tenant_id, human_id, type, micro_units, idempotency_key)
          VALUES (gen_random_uuid(), $1, 'hum_' || $1, 'conversational_seconds', 1, 'k')`,
+        [tenantId],
+      );
+      await query(
+        `WITH budget AS (
+           INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at)
+           VALUES (gen_random_uuid(), $1, 'tenant', 'request_cnt', 'DAY', 1, now()) RETURNING id)
+         INSERT INTO budget_epochs (budget_id, epoch, tenant_id, starts_at, ended_at, amount, used, held)
+         SELECT id, 0, $1, now(), now(), 1, 0, 0 FROM budget`,
         [tenantId],
       );
       await query(

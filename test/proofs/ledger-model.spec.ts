@@ -207,7 +207,9 @@ async function answerOf(by: LedgerProcess, id: string, { isBoundless, ...call }:
       usage_not_bounded: 'boundless',
       model_without_price: 'unpriced',
     };
-    const reason = reasons[error.code ?? ''] ?? /^The human's limit of (\w+) (leaves|has)/.exec(error.message)?.slice(1, 3).join(' ');
+    const reason =
+      reasons[error.code ?? ''] ??
+      /^The human's limit of (\w+) (leaves|has)/.exec(error.message)?.slice(1, 3).join(' ');
     if (reason === undefined) throw error;
     return `refused: ${reason}`;
   }

@@ -102,6 +102,7 @@ export function reservation(changes: Partial<Reservation> = {}): Reservation {
     reservedInputTokens: 100,
     reservedOutputTokens: 1000,
     defaultOutput: null,
+    closer: null,
     choices: 1,
     boundless: null,
     price: null,

@@ -420,7 +420,13 @@ CREATE TABLE usage_records (
   gateway_id             text,
   gateway_token_id       text,
   budget_ids             uuid[],
-  budget_epochs          integer[]
+  budget_epochs          integer[],
+  operation              text NOT NULL DEFAULT 'chat',
+  route                  text,
+  attempt                smallint NOT NULL DEFAULT 1,
+  sealed_token_hash      text,
+  cache_write_tokens     bigint NOT NULL DEFAULT 0,
+  reasoning_tokens       bigint NOT NULL DEFAULT 0
 ) PARTITION BY RANGE (id);
 CREATE INDEX usage_records_lease_id_created_at_idx ON usage_records (lease_id, created_at);
 CREATE INDEX usage_records_tenant_id_created_at_idx ON usage_records (tenant_id, created_at);
@@ -436,15 +442,18 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON usage_records TO gatehouse_definer;
 
 -- One call that asks to be admitted. `output_tokens`: what it may make at most; `default_output`: what it is given under a
 -- budget where its caller named no limit, else null; `most_output`: the model makes no more, null: unknown. Prices are those of
--- one token, null: unknown. `route` and `address`: of a call that a key makes on its human's behalf.
+-- one token, null: unknown. `rough`: `input_tokens` is far above what the input may come to, and the caller can tell it more
+-- closely. `route_name`: the tenant's own name of the route. `route` and `address`: of a call that a key makes on its human's behalf.
 CREATE TYPE admission AS (
   id uuid, tenant_id text, human text, key_id text, user_id text, gateway_id text, gateway_token_id text, request_id text,
   provider text, model text, streamed boolean, input_tokens bigint, output_tokens bigint, default_output bigint,
-  most_output bigint, choices integer, boundless boolean, input_price bigint, output_price bigint, route text, address text);
+  most_output bigint, choices integer, boundless boolean, input_price bigint, output_price bigint, route text, address text,
+  sealed_token_hash text, operation text, route_name text, attempt smallint, rough boolean);
 -- The truth about one.
 CREATE TYPE settlement AS (
   id uuid, tenant_id text, outcome text, status_code integer, requests smallint, input_tokens bigint, output_tokens bigint,
-  cached_input_tokens bigint, cost bigint, estimated boolean, latency_ms integer);
+  cached_input_tokens bigint, cost bigint, estimated boolean, latency_ms integer, cache_write_tokens bigint,
+  reasoning_tokens bigint);
 
 -- ---------------------------------------------------------------------------------------------------- process_leases
 

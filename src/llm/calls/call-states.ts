@@ -1,4 +1,4 @@
-/** Where a governed call stands. Decision 0016 says what each state means, and why there are no others. */
+/** Where a governed call stands. Decision 0018 says what each state means, and why there are no others. */
 export type CallState =
   /** Its reservation is being committed. Nothing was sent. */
   | 'admitting'

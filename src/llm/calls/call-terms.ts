@@ -22,9 +22,9 @@ export class CallTerms<Name extends OperationName> {
   private readonly id = uuidV7();
   private readonly startedAtMs = performance.now();
   private readonly facts: ModelFacts | null;
-  private readonly bound: CallBound;
-  /** Whether a limit may be charged. Without one, nobody needs a close bound, and bytes are bound enough. */
-  private readonly isLimited: boolean;
+  /** By bytes, which costs nothing to tell, until a budget needs it closer. */
+  private bound: CallBound;
+  private isClose: boolean;
 
   constructor(
     private readonly models: Pick<KnownModels, 'find'>,
@@ -35,8 +35,8 @@ export class CallTerms<Name extends OperationName> {
     readonly route: Route,
   ) {
     this.facts = models.find(request.model);
-    this.isLimited = chargedHuman(caller.principal) !== null;
-    this.bound = operation.bound(request, this.facts, this.isLimited ? tokenizer : BY_BYTES);
+    this.isClose = chargedHuman(caller.principal) !== null;
+    this.bound = operation.bound(request, this.facts, this.isClose ? tokenizer : BY_BYTES);
   }
 
   /** What the ledger is asked to set aside. */
@@ -64,10 +64,17 @@ export class CallTerms<Name extends OperationName> {
       reservedInputTokens: bound.inputTokens,
       reservedOutputTokens: bound.outputTokens,
       defaultOutput: bound.defaultOutput,
+      closer: this.isClose ? null : () => this.closeReservation(),
       choices: bound.choices,
       boundless: bound.boundless,
       price: price === null ? null : priceOf(price, bound.inputTokens),
     };
+  }
+
+  private closeReservation(): Reservation {
+    this.bound = this.countedBound();
+    this.isClose = true;
+    return this.reservation();
   }
 
   /** The request with what a limit leaves written into it, unless it, or the model's own limit, holds to that anyway. */
@@ -89,6 +96,6 @@ export class CallTerms<Name extends OperationName> {
   /** An estimate is charged by tokens, whoever called. */
   private countedBound(): CallBound {
     const { operation, request, facts, bound, tokenizer } = this;
-    return this.isLimited ? bound : operation.bound(request, facts, tokenizer);
+    return this.isClose ? bound : operation.bound(request, facts, tokenizer);
   }
 }

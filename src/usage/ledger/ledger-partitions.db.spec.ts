@@ -10,6 +10,7 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/pos
 import { rowsOf } from '../../../test/support/sql.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { OperatorError } from '../../platform/errors/index.js';
+import { Jobs } from '../../platform/jobs/index.js';
 import { LedgerPartitions } from './ledger-partitions.js';
 
 const DAY_MS = 86_400_000;
@@ -22,12 +23,11 @@ beforeEach(async () => {
   database = await createTestDatabase();
   await makeLedgerTenant(database.superuserUrl);
   one = await startLedgerProcess(database.ownerUrl);
-  partitions = new LedgerPartitions(one.database);
+  partitions = new LedgerPartitions(one.database, new Jobs());
 });
 
 afterEach(async () => {
   jest.restoreAllMocks();
-  partitions.onApplicationShutdown();
   await one.stop();
   await database.drop();
 });
@@ -66,9 +66,8 @@ describe("the ledger's partitions", () => {
     for (const name of before) await sql(`DROP TABLE ${String(name)}`);
     expect(await names()).toEqual([]);
 
-    const rival = new LedgerPartitions(one.database);
+    const rival = new LedgerPartitions(one.database, new Jobs());
     await Promise.all([partitions.onApplicationBootstrap(), rival.onApplicationBootstrap()]);
-    rival.onApplicationShutdown();
     expect(await names()).toEqual(before);
     const months = await sql(
       `SELECT 'usage_records_' || to_char(date_trunc('month', now() AT TIME ZONE 'UTC') + n * interval '1 month', 'YYYYMM') AS name

@@ -1,6 +1,7 @@
-import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Database } from '../../platform/database/index.js';
 import { OperatorError } from '../../platform/errors/index.js';
+import { Jobs } from '../../platform/jobs/index.js';
 import { logger } from '../../platform/logging/index.js';
 
 const PREPARE = { name: 'prepare_usage_partitions', text: 'SELECT prepare_usage_partitions() AS attached' };
@@ -21,25 +22,23 @@ const MANY_PARTITIONS = 14;
  * partition, and then its whole batch of reservations fails; or the sweeper does not find it.
  */
 @Injectable()
-export class LedgerPartitions implements OnApplicationBootstrap, OnApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-
-  constructor(private readonly database: Database) {}
+export class LedgerPartitions implements OnApplicationBootstrap {
+  constructor(
+    private readonly database: Database,
+    jobs: Jobs,
+  ) {
+    jobs.repeat({
+      failure: "The ledger's next partitions could not be made.",
+      everyMs: PREPARE_EVERY_MS,
+      run: () => this.maintain(),
+    });
+  }
 
   /** @throws OperatorError the clocks differ */
   async onApplicationBootstrap(): Promise<void> {
     const difference = await this.clockDifference();
     if (difference !== null) throw new OperatorError(difference);
     await this.prepare();
-    this.timer = setInterval(() => {
-      this.maintain().catch((error: unknown) =>
-        logger.error({ err: error }, "The ledger's next partitions could not be made."),
-      );
-    }, PREPARE_EVERY_MS);
-  }
-
-  onApplicationShutdown(): void {
-    if (this.timer !== null) clearInterval(this.timer);
   }
 
   private async maintain(): Promise<void> {

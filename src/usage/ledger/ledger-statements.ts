@@ -12,7 +12,7 @@ export const SETTLE: NamedStatement = {
 };
 
 /** Why a call was not admitted, as admit_usage names it. */
-export type Verdict = 'gone' | 'again' | 'exceeded' | 'busy' | 'boundless' | 'unpriced';
+export type Verdict = 'gone' | 'again' | 'rough' | 'exceeded' | 'busy' | 'boundless' | 'unpriced';
 
 /** The budget that refused a call. */
 export interface Blame {
@@ -63,6 +63,11 @@ export function admissionText(item: Reservation): string {
     item.price?.outputPicoUsd ?? null,
     item.impersonated?.route ?? null,
     item.impersonated?.address ?? null,
+    item.sealedTokenHash,
+    item.operation,
+    item.route,
+    item.attempt,
+    item.closer !== null,
   ]);
 }
 
@@ -80,5 +85,7 @@ export function settlementText(settlement: Settlement): string {
     settlement.costPicoUsd,
     settlement.estimated,
     Math.round(settlement.latencyMs),
+    settlement.cacheWriteTokens,
+    settlement.reasoningTokens,
   ]);
 }

@@ -40,6 +40,8 @@ export function refusedAdmission({ verdict, blame }: Refusal, { boundless, model
       );
     case 'exceeded':
       return exceeded(blame);
+    case 'rough':
+      throw new TypeError('A rough bound is made closer before a call is refused.');
     case 'busy':
       return new Fault(
         'usage_limit_busy',

@@ -73,8 +73,13 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     this.open.set(id, { reservedAtMs: performance.now(), tenantId, human });
     let admitted: Admitted;
     try {
-      admitted = await this.admissions.add(reservation);
-      if (isRefusal(admitted) && admitted.verdict === 'busy') admitted = await this.busy.wait(reservation, admitted);
+      let asked = reservation;
+      admitted = await this.admissions.add(asked);
+      if (isRefusal(admitted) && admitted.verdict === 'rough' && asked.closer !== null) {
+        asked = asked.closer();
+        admitted = await this.admissions.add(asked);
+      }
+      if (isRefusal(admitted) && admitted.verdict === 'busy') admitted = await this.busy.wait(asked, admitted);
     } catch (error) {
       // A 503 may hide a commit; that reservation is open until `disown` has settled it.
       if (!(error instanceof Fault)) this.open.delete(id);

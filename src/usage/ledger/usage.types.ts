@@ -29,6 +29,8 @@ export interface Reservation {
   readonly reservedOutputTokens: number;
   /** What the call is given under a budget where its caller named no output limit; null: the caller named one. */
   readonly defaultOutput: DefaultOutput | null;
+  /** The same with a closer bound of its input, made only where this one does not fit a budget; null: none is closer. */
+  readonly closer: (() => Reservation) | null;
   /** How many answers share the output: what is granted of it is a multiple of this. */
   readonly choices: number;
   /** The field whose content has no known bound, so that no limit of tokens or cost can judge the call; null: none. */

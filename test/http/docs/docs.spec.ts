@@ -89,6 +89,7 @@ describe('/openapi.json', () => {
   ];
   const FOR_THE_TENANT = [
     'audit/list',
+    ...['list', 'set', 'delete'].map((method) => `budgets/${method}`),
     ...['list', 'get', 'upsert', 'delete'].map((method) => `humans/${method}`),
     ...['report', 'query'].map((method) => `usage/${method}`),
     ...['create', 'list', 'get', 'update', 'delete', 'rotate-secret', 'list-deliveries', 'redeliver', 'test'].map(

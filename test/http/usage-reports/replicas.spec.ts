@@ -51,5 +51,7 @@ it('is one report: each retry is answered the same, the ledger has it once, the 
   }
   const sql = processes[0]!;
   expect(await sql.sql('SELECT micro_units::int AS n FROM usage_reports')).toEqual(Array(5).fill({ n: 7_250_000 }));
-  expect(await sql.sql(`SELECT conversational_seconds::int AS n FROM ${HUMAN_LIMITS} AS h`)).toEqual([{ n: 963_750_000 }]);
+  expect(await sql.sql(`SELECT conversational_seconds::int AS n FROM ${HUMAN_LIMITS} AS h`)).toEqual([
+    { n: 963_750_000 },
+  ]);
 });
