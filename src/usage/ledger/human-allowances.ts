@@ -57,6 +57,7 @@ export class HumanAllowances extends Allowances {
       reservedInputTokens: 0,
       reservedOutputTokens: 1,
       defaultOutput: null,
+      closer: null,
       choices: 1,
       boundless: null,
       price: { inputPicoUsd: 0n, outputPicoUsd: 0n },

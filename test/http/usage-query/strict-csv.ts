@@ -1,7 +1,12 @@
-/** RFC 4180, and nothing beyond: CRLF after every line, quotes only around whole fields, the same number in each line. */
+const BYTE_ORDER_MARK = '\ufeff';
+
+/**
+ * RFC 4180, and nothing beyond: CRLF after every line, quotes only around whole fields, the same number in each line. Before it
+ * the byte order mark, by which a spreadsheet knows that the file is UTF-8.
+ */
 export function parseStrictCsv(text: string): string[][] {
   const lines: string[][] = [];
-  let at = 0;
+  let at = BYTE_ORDER_MARK.length;
   const fail = (why: string): never => {
     throw new Error(`at ${at}: ${why}: ${JSON.stringify(text.slice(Math.max(0, at - 20), at + 20))}`);
   };
@@ -25,6 +30,7 @@ export function parseStrictCsv(text: string): string[][] {
       }
     }
   };
+  if (!text.startsWith(BYTE_ORDER_MARK)) fail('no byte order mark');
   while (at < text.length) {
     const fields = [field()];
     while (text[at] === ',') {
