@@ -30,6 +30,7 @@ const COLUMNS = `id, tenant_id, kind, key_id, human_id, request_id, provider, mo
  */
 export function fillLedger(cluster, tenantId, rows, say) {
   return withClient(cluster.inspectorUrl, async (client) => {
+    await client.query("SELECT add_usage_partition(now() - n * interval '30 days') FROM generate_series(0, 3) AS n");
     const { rows: where } = await client.query("SELECT current_setting('data_directory') AS directory");
     const file = `${where[0].directory}/bench-ledger.copy`;
     for (let from = 1; from <= rows; from += PIECE_ROWS) {

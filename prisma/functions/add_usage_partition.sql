@@ -16,9 +16,9 @@ BEGIN
   IF to_regclass('public.' || v_name) IS NOT NULL THEN
     RETURN false;
   END IF;
-  -- One process at a time; then look again.
+  -- One process at a time; then look again, in the table itself: to_regclass may still remember the first answer.
   PERFORM pg_advisory_xact_lock(hashtextextended('add_usage_partition', 0));
-  IF to_regclass('public.' || v_name) IS NOT NULL THEN
+  IF EXISTS (SELECT FROM pg_class c WHERE c.relname = v_name AND c.relnamespace = 'public'::regnamespace) THEN
     RETURN false;
   END IF;
   EXECUTE format('CREATE TABLE public.%I (LIKE public.usage_records INCLUDING ALL) WITH (fillfactor = 45)', v_name);

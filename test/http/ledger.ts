@@ -70,7 +70,8 @@ export async function rowCounts(service: ServiceClient): Promise<Record<string, 
 
 async function countingStatement(service: ServiceClient): Promise<string> {
   const tables = await service.sql<{ name: string }>(
-    "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL ($1) ORDER BY 1",
+    `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+       AND NOT relispartition AND relname <> ALL ($1) ORDER BY 1`,
     [ALWAYS_WRITTEN],
   );
   return tables

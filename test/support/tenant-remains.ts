@@ -30,7 +30,7 @@ export function tenantTables(superuserUrl: string): Promise<string[]> {
     const { rows } = await client.query<{ name: string }>(
       `SELECT c.relname AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attname = 'tenant_id'
-         AND NOT a.attisdropped ORDER BY 1`,
+         AND NOT a.attisdropped AND NOT c.relispartition ORDER BY 1`,
     );
     return rows.map(({ name }) => name);
   });
@@ -38,7 +38,8 @@ export function tenantTables(superuserUrl: string): Promise<string[]> {
 
 async function tables(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
-    "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL ($1) ORDER BY 1",
+    `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+       AND NOT relispartition AND relname <> ALL ($1) ORDER BY 1`,
     [BOOKS],
   );
   return rows.map(({ name }) => name);
