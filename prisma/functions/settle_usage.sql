@@ -47,7 +47,8 @@ BEGIN
         cost_pico_usd = s.cost, estimated = s.estimated, latency_ms = s.latency_ms, settled_at = v_now,
         overrun = r.limited AND coalesce(s.input_tokens + s.output_tokens > r.reserved_input_tokens + r.reserved_output_tokens
           OR s.cost > r.reserved_cost_pico_usd, false)
-    FROM (SELECT s.* FROM unnest(v_batch) AS s ORDER BY s.id) AS s
+    -- Of two of one call the first counts.
+    FROM (SELECT s.* FROM unnest(v_batch) WITH ORDINALITY AS s ORDER BY s.id, s.ordinality) AS s
     WHERE r.id = ANY (ARRAY[s.id]) AND r.tenant_id IS NOT DISTINCT FROM s.tenant_id AND r.state = 'RESERVED'
       AND (v_missed IS NULL OR r.budget_ids IS NULL OR NOT r.budget_ids && v_missed)
     RETURNING r.*)

@@ -11,7 +11,7 @@ export {
   viewLimits,
   type LimitType,
   type StoredLimit,
-} from './usage-limits.js';
+} from './budgets/usage-limits.js';
 export { RateLimitGuard, rateLimitOptions } from './windows/rate-limit.guard.js';
 export { RateLimitModule } from './windows/rate-limit.module.js';
 export { RateWindowStorage } from './windows/rate-window.storage.js';

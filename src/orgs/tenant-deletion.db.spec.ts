@@ -9,7 +9,7 @@ import { rowsWith, tenantTables } from '../../test/support/tenant-remains.js';
 import type { Role } from '../identity/index.js';
 
 const SETTLE =
-  "SELECT settle_usage(ARRAY[($1::uuid, $2::text, 'COMPLETED', 200, 1, 1, 0, 1, 1, false, 1)::usage_settlement])";
+  "SELECT settle_usage(ARRAY[($1::uuid, $2::text, 'COMPLETED', 200, 1, 1, 1, 0, 1, false, 1)::settlement], true)";
 
 let test: TestDatabase;
 let acme: SeededTenant;
@@ -202,7 +202,7 @@ describe('a tenant that is deleted', () => {
     const under: { name: string; text: string; values: unknown[] }[] = [
       {
         name: 'a reservation',
-        text: "SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, 'key', NULL, 'ada', 'req', 'openai', 'm', false, 1, 1, 1, 1, 1, false, '/v1', 'a')::usage_reservation])",
+        text: "SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, 'ada', 'key', NULL, NULL, NULL, 'req', 'openai', 'm', false, 1, 1, NULL, NULL, 1, false, 1, 1, '/v1', 'a')::admission], false, true)",
         values: [leaseId, uuidV7(), staging],
       },
       {

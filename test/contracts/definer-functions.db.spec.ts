@@ -219,9 +219,10 @@ async function refusal(text: string, values: unknown[]): Promise<string | undefi
 const TERM = '20 seconds';
 const UNIQUE_VIOLATION = '23505';
 const ADMIT = `SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, $5::text, $4::text, NULL, NULL, NULL, 'req', 'openai',
-  'm', false, 7, 7, NULL, NULL, 1, false, 1, 1, $6::text, '192.0.2.1')::admission], true, true)`;
+  'm', false, 7, 7, NULL, NULL, 1, false, 1, 1, $6::text, '192.0.2.1',
+  NULL, 'chat', NULL, 1, false)::admission], true, true)`;
 const SETTLE = `SELECT * FROM settle_usage(
-  ARRAY[($1::uuid, $2::text, 'OK', 200, 1, 1, 2, 0, 1, false, 5)::settlement], true)`;
+  ARRAY[($1::uuid, $2::text, 'OK', 200, 1, 1, 2, 0, 1, false, 5, 0, 0)::settlement], true)`;
 /** A budget of the tenant itself, of everything that its calls can come to. */
 const BUDGET = `INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at)
   VALUES ($2, $1, 'tenant', 'token_cnt', 'NONE', 1e15, now() - interval '1 hour')`;

@@ -52,7 +52,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['database', 'http', 'jobs', 'outbound'],
     ['events', 'idempotency'],
   ],
-  limits: [['windows']],
+  limits: [['windows', 'budgets']],
   usage: [['ledger', 'query', 'reports'], ['tokens']],
   llm: [['access', 'tokens', 'models'], ['providers'], ['routing'], ['calls'], ['chat'], ['threads']],
 };

@@ -67,6 +67,7 @@ afterAll(() => database.drop());
 
 /** How a function's statements are planned is no matter of isolation. */
 const PLANNING = new Set([
+  'lock_timeout=100ms',
   'plan_cache_mode=force_generic_plan',
   'enable_seqscan=off',
   'enable_hashjoin=off',
@@ -369,6 +370,14 @@ describe('what the app sees and may do', () => {
         [tenantId],
       );
       await query("INSERT INTO humans (tenant_id, human, id) VALUES ($1, 'bea', 'hum_' || $1)", [tenantId]);
+      await query(
+        `WITH made AS (
+           INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at)
+           VALUES (gen_random_uuid(), $1, 'tenant', 'request_cnt', 'NONE', 1, now()) RETURNING id, tenant_id)
+         INSERT INTO budget_epochs (budget_id, epoch, tenant_id, starts_at, ended_at, amount, used, held)
+         SELECT id, 0, tenant_id, now(), now(), 1, 0, 0 FROM made`,
+        [tenantId],
+      );
       await query(
         `INSERT INTO usage_tokens (id, tenant_id, key_id, human_id, expires_at)
          SELECT 'ut_' || $1, $1, k.id, 'hum_' || $1, now() FROM api_keys k WHERE k.tenant_id = $1`,

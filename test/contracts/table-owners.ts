@@ -11,6 +11,7 @@ export const TABLES: Readonly<Record<string, readonly string[]>> = {
     'webhook_events',
     'webhook_deliveries',
   ],
+  'src/limits/budgets': ['budgets', 'budget_epochs'],
   'src/limits/windows': ['rate_windows'],
   'src/signin': ['claim_writes'],
   'src/orgs': ['users', 'orgs', 'tenants', 'memberships', 'invitations'],
@@ -40,6 +41,17 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason: 'A page shows the own id of each event’s human, and filters by it: a join, or a query for each event.',
   },
   {
+    file: 'src/humans/humans.repository.ts',
+    tables: ['budgets'],
+    reason:
+      'An erasure locks the budgets that the foreign key takes away, in the order in which every call locks them.',
+  },
+  {
+    file: 'src/limits/budgets/budgets.repository.ts',
+    tables: ['api_keys', 'humans'],
+    reason: 'A budget is set for a key or a human that exists, and a page shows the own id of each human.',
+  },
+  {
     file: 'src/usage/query/usage-query-statement.ts',
     tables: ['usage_records', 'usage_reports', 'humans'],
     reason: 'Sums of the two halves of the ledger, in one statement, with the own ids of humans.',
@@ -52,7 +64,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   {
     file: 'src/usage/reports/usage-reports.repository.ts',
     tables: ['humans'],
-    reason: 'A report is taken from the limit that the human has; it goes when budgets have a room of their own.',
+    reason: 'A report is taken from the limit that the human has; one statement charges it and writes the report.',
   },
   {
     file: 'src/usage/tokens/usage-tokens.repository.ts',

@@ -1,6 +1,6 @@
 /** Random operations on the database's own functions and on the model of budgets, compared after each. */
 import assert from 'node:assert/strict';
-import pg from 'pg';
+import type pg from 'pg';
 import { compositeText } from '../../src/platform/database/index.js';
 import {
   BudgetModel,
@@ -305,7 +305,7 @@ class Run {
       models,
       terms?.amount ?? null,
       raiseBy,
-      terms?.raiseUntil == null ? null : new Date(terms.raiseUntil).toISOString(),
+      typeof terms?.raiseUntil === 'number' ? new Date(terms.raiseUntil).toISOString() : null,
       terms?.alertAt ?? [80],
     ]);
     this.count(terms === null ? 'removed' : this.model.find(named) === undefined ? 'set' : 'set again');
@@ -392,7 +392,7 @@ class Run {
   }
 
   async compareBudgets(what: string): Promise<void> {
-    const rows = await this.sql<Record<string, string | number | boolean | Date | Record<string, string>>>(
+    const rows = await this.sql<Record<string, string | number | boolean | null | Record<string, string>>>(
       `SELECT b.id, b.epoch, b.used::text, b.held::text, b.told, b.exceeded_told, b.amount::text,
               extract(epoch FROM b.starts_at) * 1000 AS starts, CASE WHEN b.ends_at < 'infinity' THEN extract(epoch FROM b.ends_at) * 1000 END AS ends,
               (SELECT coalesce(jsonb_object_agg(e.epoch, e.used || ' ' || e.held), '{}') FROM budget_epochs e WHERE e.budget_id = b.id) AS past

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { pageFields } from '../../platform/http/index.js';
 import { boolean, enumeration, int64, integer, text, timestamp } from '../../platform/protojson/index.js';
-import { LIMIT_TYPES } from '../usage-limits.js';
+import { LIMIT_TYPES } from './usage-limits.js';
 
 /** What calls are counted by; the other types are reported, and limited by a human's limits alone. */
 export const METERED_TYPES = ['request_cnt', 'token_cnt', 'cost_micros'] as const;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type TenantTransaction } from '../../platform/database/index.js';
 import type { Cursor } from '../../platform/http/index.js';
-import type { LimitType } from '../usage-limits.js';
+import type { LimitType } from './usage-limits.js';
 import type { Period } from './budgets.dto.js';
 
 /** Amounts are in millionths of the type's unit, as the database keeps them. */

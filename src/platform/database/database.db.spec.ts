@@ -192,7 +192,7 @@ describe("the service's role", () => {
     'UPDATE usage_reports SET micro_units = 0',
     'DELETE FROM usage_reports',
     'DELETE FROM usage_tokens',
-    'SELECT charge_humans(NULL)',
+    'SELECT charge_budgets(NULL, now())',
     "SELECT enqueue_webhook_event('other', 'run.failed', NULL, '{}')",
     'UPDATE invitations SET accepted_by = invited_by',
     'UPDATE audit_events SET action = action',

@@ -176,11 +176,10 @@ describe('an impersonated call', () => {
     // While the log's row waits to be written: the reservation's own is already there, uncommitted.
     const lock = await transaction('LOCK TABLE audit_events IN SHARE ROW EXCLUSIVE MODE');
     const killed = watch(reserve(impersonated({ requestId: 'killed' })));
-    await waitsForLock('admit_usage');
-    await sql(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%admit_usage(%'`,
-    );
+    // It waits for a moment at a time.
+    const kill = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%admit_usage(%'`;
+    await eventually(async () => (await sql(kill)).length === 1);
     await eventually(() => killed.ending !== undefined);
     expect(killed.ending).toMatchObject({ error: UNAVAILABLE });
     await lock.end('ROLLBACK');
@@ -279,7 +278,7 @@ it('a correction keeps the human of the row that it corrects', async () => {
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query("UPDATE usage_records SET state = 'SWEPT' WHERE id = $1", [id]);
     await client.query(
-      "SELECT settle_usage(ARRAY[($1::uuid, 'acme', 'OK', 200, 1, 1, 0, 2, NULL, false, 5)::usage_settlement])",
+      "SELECT settle_usage(ARRAY[($1::uuid, 'acme', 'OK', 200, 1, 1, 2, 0, NULL, false, 5)::settlement], true)",
       [id],
     );
   });

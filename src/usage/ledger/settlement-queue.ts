@@ -62,7 +62,7 @@ export class SettlementQueue {
     let failures = 0;
     while (this.pending.length > 0) {
       // No caller waits for a settlement: those of the next moment go along.
-      if (!this.closing) await pause(GATHER_MS);
+      if (!this.closing && this.pending.length < MAX_BATCH) await pause(GATHER_MS);
       const batch = this.pending.slice(0, MAX_BATCH);
       try {
         const passedOver = await this.write(batch);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { double, integer } from '../platform/protojson/index.js';
+import { double, integer } from '../../platform/protojson/index.js';
 
 /** What the usage of a human may be limited by. */
 export const LIMIT_TYPES = [
