@@ -9,7 +9,7 @@ import { rowsWith, tenantTables } from '../../test/support/tenant-remains.js';
 import type { Role } from '../identity/index.js';
 
 const SETTLE =
-  "SELECT settle_usage(ARRAY[($1::uuid, $2::text, 'COMPLETED', 200, 1, 1, 1, 0, 1, false, 1)::settlement], true)";
+  "SELECT settle_usage(ARRAY[($1::uuid, $2::text, 'COMPLETED', 200, 1, 1, 1, 0, 1, false, 1, 0, 0)::settlement], true)";
 
 let test: TestDatabase;
 let acme: SeededTenant;
@@ -115,6 +115,14 @@ async function furnish(tenantId: string): Promise<void> {
        SELECT gen_random_uuid(), $1, $2, id FROM event`,
       [tenantId, `webhook_${tenantId}`],
     );
+    await client.query(
+      `WITH budget AS (
+         INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at)
+         VALUES (gen_random_uuid(), $1, 'tenant', 'request_cnt', 'DAY', 1, now()) RETURNING id)
+       INSERT INTO budget_epochs (budget_id, epoch, tenant_id, starts_at, ended_at, amount, used, held)
+       SELECT id, 0, $1, now(), now(), 1, 0, 0 FROM budget`,
+      [tenantId],
+    );
     for (const window of [`key:${keyId}`, `key:${keyId}:human:x`]) {
       await client.query('INSERT INTO rate_windows (key, opened_at, used) VALUES ($1, now(), 1)', [window]);
     }
@@ -202,7 +210,7 @@ describe('a tenant that is deleted', () => {
     const under: { name: string; text: string; values: unknown[] }[] = [
       {
         name: 'a reservation',
-        text: "SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, 'ada', 'key', NULL, NULL, NULL, 'req', 'openai', 'm', false, 1, 1, NULL, NULL, 1, false, 1, 1, '/v1', 'a')::admission], false, true)",
+        text: "SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, 'ada', 'key', NULL, NULL, NULL, 'req', 'openai', 'm', false, 1, 1, NULL, NULL, 1, false, 1, 1, '/v1', 'a', NULL, 'chat', NULL, 1, false)::admission], false, true)",
         values: [leaseId, uuidV7(), staging],
       },
       {
@@ -242,11 +250,15 @@ describe('a tenant that is deleted', () => {
         const [waiting] = await sql<{ n: number }>(
           "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
         );
-        // Reservations and calls on somebody's behalf wait for no deletion: other tenants' would wait with them.
-        return waiting!.n === under.length - 2 && running.filter(({ ending }) => ending !== undefined).length === 2;
+        // Reservations and calls on a human's behalf wait for no deletion, and settlements for a tenth of a second: other
+        // tenants' would wait with them.
+        return waiting!.n === 1 && running.filter(({ ending }) => ending !== undefined).length === under.length - 1;
       });
       await deleting.query('COMMIT');
       await eventually(() => running.every(({ ending }) => ending !== undefined));
+      // Their queue sends settlements again.
+      for (const { text, values } of under.filter(({ text: sent }) => sent === SETTLE))
+        await others[0]!.query(text, values);
     } finally {
       await Promise.all([deleting, ...others].map((client) => client.end()));
     }

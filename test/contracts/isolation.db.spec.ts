@@ -389,14 +389,6 @@ describe('what the app sees and may do', () => {
         [tenantId],
       );
       await query(
-        `WITH budget AS (
-           INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at)
-           VALUES (gen_random_uuid(), $1, 'tenant', 'request_cnt', 'DAY', 1, now()) RETURNING id)
-         INSERT INTO budget_epochs (budget_id, epoch, tenant_id, starts_at, ended_at, amount, used, held)
-         SELECT id, 0, $1, now(), now(), 1, 0, 0 FROM budget`,
-        [tenantId],
-      );
-      await query(
         `INSERT INTO invitations (id, org_id, email, role, token_hash, invited_by, expires_at)
          VALUES ('inv-' || $1::text, $1, 'new@example.org', 'viewer', sha256($1::bytea), $2, now())`,
         [orgId, ownerId],

@@ -302,7 +302,7 @@ describe('the truth about a call that was charged whole', () => {
     await settler.connect();
     await settler.query('BEGIN');
     await settler.query(
-      "SELECT settle_usage(ARRAY[($1::uuid, 'acme', 'OK', 200, 1, 7, 11, 0, NULL, false, 5)::settlement], true)",
+      "SELECT settle_usage(ARRAY[($1::uuid, 'acme', 'OK', 200, 1, 7, 11, 0, NULL, false, 5, 0, 0)::settlement], true)",
       [id],
     );
     // The sweep waits for no row that another transaction holds.

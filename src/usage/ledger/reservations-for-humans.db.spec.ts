@@ -278,7 +278,7 @@ it('a correction keeps the human of the row that it corrects', async () => {
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query("UPDATE usage_records SET state = 'SWEPT' WHERE id = $1", [id]);
     await client.query(
-      "SELECT settle_usage(ARRAY[($1::uuid, 'acme', 'OK', 200, 1, 1, 2, 0, NULL, false, 5)::settlement], true)",
+      "SELECT settle_usage(ARRAY[($1::uuid, 'acme', 'OK', 200, 1, 1, 2, 0, NULL, false, 5, 0, 0)::settlement], true)",
       [id],
     );
   });

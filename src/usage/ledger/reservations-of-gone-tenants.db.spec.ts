@@ -9,6 +9,7 @@ import {
 } from '../../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { connectionTo, rowsOf } from '../../../test/support/sql.js';
+import { admissionText } from './ledger-statements.js';
 import type { Reservation } from './usage.types.js';
 
 const IMPERSONATED = { route: 'POST /v1/chat/completions', address: '203.0.113.7' };
@@ -123,16 +124,16 @@ it.each([1, 2])('no row is left behind, whichever of %i reservations and the del
       ...Array.from({ length: count - 1 }, () => reserve(impersonated({ human: uuidV7() }))),
     ]);
   // The reservation first: the deletion waits for its commit, and takes its rows too.
-  const lock = await transaction('LOCK TABLE usage_records IN SHARE ROW EXCLUSIVE MODE');
-  await lock.pending;
-  const early = watch(batch());
-  await waitsForLock('admit_usage');
+  const [lease] = await sql<{ id: string }>('SELECT id FROM process_leases');
+  const early = await transaction(
+    'SET LOCAL ROLE gatehouse_app',
+    `SELECT * FROM admit_usage('${lease!.id}', ARRAY['${admissionText(reservation(impersonated({ tenantId: 'doomed' })))}']::text[]::admission[], false, true)`,
+  );
+  await early.pending;
   const deleting = await deletion('doomed');
   await waitsForLock('delete_tenant');
-  await lock.end('ROLLBACK');
+  await early.end('COMMIT');
   await deleting.end('ROLLBACK');
-  await eventually(() => early.ending !== undefined);
-  expect(early.ending).toMatchObject({ value: Array.from({ length: count }, () => ({ status: 'fulfilled' })) });
   expect(await remains()).not.toEqual([]);
   // The deletion first: the reservation is refused, and nobody's waits.
   const again = await deletion('doomed');

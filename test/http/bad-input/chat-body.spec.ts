@@ -94,7 +94,7 @@ describe('a field that is wrong is 400 and named', () => {
     ['n that is nothing', `{"model":"x",${MESSAGES},"n":0}`, 'n'],
     ['n with a fraction', `{"model":"x",${MESSAGES},"n":1.5}`, 'n'],
     ['n without an end', `{"model":"x",${MESSAGES},"n":1e999}`, 'n'],
-    ['a negative max_tokens', `{"model":"x",${MESSAGES},"max_tokens":-1}`, 'max_tokens'],
+    ['a negative max_tokens', `{"model":"x",${MESSAGES},"max_tokens":-2}`, 'max_tokens'],
     ['max_tokens that is text', `{"model":"x",${MESSAGES},"max_tokens":"9"}`, 'max_tokens'],
     [
       'max_completion_tokens with a fraction',
