@@ -54,7 +54,7 @@ describe('the build without filters', () => {
       code: '`WHERE $1::text IS NOT NULL AND u.id = $2`',
       count: 1,
     });
-    expect(build.stripped['usage/usage-tokens.repository.ts']).toBeGreaterThanOrEqual(2);
+    expect(build.stripped['usage/tokens/usage-tokens.repository.ts']).toBeGreaterThanOrEqual(2);
   });
 });
 
