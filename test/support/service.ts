@@ -30,7 +30,7 @@ import { TestIssuer } from './tokens.js';
 export const PROVIDER_SECRET = 'sk-provider-secret-0123456789';
 const ROOT = process.cwd();
 /** What V8 compiled of the build serves the next process too: a run starts a hundred of them. */
-const COMPILE_CACHE = path.join(ROOT, 'node_modules/.cache/gatehouse-tests');
+export const COMPILE_CACHE = path.join(ROOT, 'node_modules/.cache/gatehouse-tests');
 
 export interface Answer {
   readonly status: number;
