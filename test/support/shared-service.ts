@@ -10,7 +10,7 @@ import path from 'node:path';
 import { GoogleEndpoints, type GoogleIdentity } from './google-endpoints.js';
 import { OpenaiUpstream } from './openai-upstream.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
-import { COMPILE_CACHE, PROVIDER_SECRET, ServiceClient, type Org } from './service.js';
+import { COMPILE_CACHE, PROVIDER_SECRET, ServiceClient, type Org } from './service-client.js';
 import { testEnvironment } from './settings.js';
 import { TestIssuer, type SigningKey } from './tokens.js';
 

@@ -1,4 +1,4 @@
-import type { Answer, MadeKey, Org } from '../../support/service.js';
+import type { Answer, MadeKey, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowCounts } from '../ledger.js';
 import { RawConnection, sendRaw } from '../raw-http.js';

@@ -1,5 +1,5 @@
 /** The platform surface's JSON over HTTP: what it refuses is named as it was spelled, and nothing of it is told back at length. */
-import type { Answer, Org } from '../../support/service.js';
+import type { Answer, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowCounts } from '../ledger.js';
 import { platformError } from '../refusals.js';

@@ -9,7 +9,7 @@ import {
   usageChunk,
   usageOf,
 } from '../../support/openai-upstream.js';
-import { PROVIDER_SECRET, type Answer } from '../../support/service.js';
+import { PROVIDER_SECRET, type Answer } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 
 let service: SharedService;

@@ -1,4 +1,4 @@
-import type { Answer } from '../../support/service.js';
+import type { Answer } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 
 let service: SharedService;

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../../support/eventually.js';
 import { streamPieces } from '../../support/openai-upstream.js';
-import type { Answer, Org } from '../../support/service.js';
+import type { Answer, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { dump } from '../../support/sql.js';
 import { settledCall } from '../ledger.js';

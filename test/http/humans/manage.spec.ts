@@ -1,5 +1,5 @@
 /** A tenant looks after its humans: by its people and its keys, one tenant's apart from another's. */
-import type { Answer, Identity, Org } from '../../support/service.js';
+import type { Answer, Identity, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { addEveryRole, ownerOf, post } from '../orgs/people.js';
 import { expectPlatformRefusal, fieldsOf, platformError } from '../refusals.js';

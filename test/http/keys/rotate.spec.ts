@@ -1,5 +1,5 @@
 /** A new secret for a key that stays. */
-import type { Identity, Org } from '../../support/service.js';
+import type { Identity, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { dump } from '../../support/sql.js';
 

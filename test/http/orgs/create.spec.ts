@@ -1,5 +1,5 @@
 import { eventually } from '../../support/eventually.js';
-import type { Answer, Identity } from '../../support/service.js';
+import type { Answer, Identity } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowCounts } from '../ledger.js';
 import { expectPlatformRefusal, fieldsOf } from '../refusals.js';

@@ -1,5 +1,5 @@
 import { eventually } from '../../support/eventually.js';
-import type { Answer, Identity, Org } from '../../support/service.js';
+import type { Answer, Identity, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { expectPlatformRefusal, fieldsOf, platformError, type PlatformError } from '../refusals.js';
 import { invite, member, newcomer, ownerOf, post } from './people.js';

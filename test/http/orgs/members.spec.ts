@@ -1,5 +1,5 @@
 import { eventually } from '../../support/eventually.js';
-import type { Answer, Identity, Org } from '../../support/service.js';
+import type { Answer, Identity, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { expectPlatformRefusal, platformError } from '../refusals.js';
 import { addEveryRole, member, ownerOf, post } from './people.js';

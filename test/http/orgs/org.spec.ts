@@ -1,4 +1,4 @@
-import type { Org } from '../../support/service.js';
+import type { Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { eventually } from '../../support/eventually.js';
 import { rowsWith } from '../../support/tenant-remains.js';

@@ -1,6 +1,6 @@
 /** Every route of orgs and tenants: what no body gets past it. Who may call it, test/contracts/access.matrix.spec.ts proves. */
 import type { Role } from '../../../src/identity/index.js';
-import type { Identity, Org } from '../../support/service.js';
+import type { Identity, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowCounts } from '../ledger.js';
 import { expectPlatformRefusal, fieldsOf } from '../refusals.js';

@@ -1,6 +1,6 @@
 import { eventually } from '../../support/eventually.js';
 import { UPSTREAM_MODEL, streamPieces } from '../../support/openai-upstream.js';
-import type { MadeKey, Org } from '../../support/service.js';
+import type { MadeKey, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowsWith } from '../../support/tenant-remains.js';
 import { OpenStream } from '../open-stream.js';

@@ -1,5 +1,5 @@
 import { eventually } from '../../support/eventually.js';
-import type { Org } from '../../support/service.js';
+import type { Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { addEveryRole, member, ownerOf, post } from '../orgs/people.js';
 import { expectPlatformRefusal, fieldsOf, platformError } from '../refusals.js';

@@ -1,6 +1,6 @@
 /** The six usage routes and their older twins, field for field. */
 import { eventually } from '../../support/eventually.js';
-import type { Answer, Org } from '../../support/service.js';
+import type { Answer, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { UsageServer, expectNearly, bearer, chat, naming, type Limit } from './usage-client.js';
 
