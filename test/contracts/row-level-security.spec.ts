@@ -29,13 +29,7 @@ afterAll(async () => {
 describe('the build without filters', () => {
   it('took them out of what serves keys, people, tenants and the log, all of them', () => {
     expect(build.stripped['keys/keys.repository.ts']).toBeGreaterThanOrEqual(6);
-    for (const room of [
-      'audit/audit',
-      'tenancy/invitations',
-      'tenancy/members',
-      'tenancy/tenants',
-      'webhooks/webhooks',
-    ]) {
+    for (const room of ['audit/audit', 'orgs/invitations', 'orgs/members', 'orgs/tenants', 'webhooks/webhooks']) {
       expect(build.stripped[`${room}.repository.ts`]).toBeGreaterThanOrEqual(3);
     }
   });
@@ -60,7 +54,7 @@ describe('the build without filters', () => {
       code: '`WHERE $1::text IS NOT NULL AND u.id = $2`',
       count: 1,
     });
-    expect(build.stripped['usage/usage-tokens.repository.ts']).toBeGreaterThanOrEqual(2);
+    expect(build.stripped['usage/tokens/usage-tokens.repository.ts']).toBeGreaterThanOrEqual(2);
   });
 });
 

@@ -23,7 +23,7 @@ const SQL_FILTER = /\b\w+\.(?:tenant_id = \$\{tenantId\}|tenant_id IS NULL|org_i
 /** The same where the tenant is the statement's first parameter, which stays in use. */
 const SQL_PARAMETER = /\b\w+\.tenant_id = \$1\b/g;
 /** An org's own row is looked for by its id, which is the filter. */
-const BY_OWN_ID: readonly string[] = ['tenancy/orgs.repository.ts'];
+const BY_OWN_ID: readonly string[] = ['orgs/orgs.repository.ts'];
 
 export interface UnfilteredBuild {
   /** Its main.js. */

@@ -54,15 +54,15 @@ describe.each([
     ['what it is', [usageOf(7, 20)], [7, 20]],
     ['the same twice', [usageOf(7, 20), usageOf(7, 20)], [7, 20]],
     ['more the second time', [usageOf(7, 10), usageOf(7, 20)], [7, 20]],
-    ['less the second time', [usageOf(7, 20), usageOf(5, 4)], [5, 4]],
-    ['zero the second time', [usageOf(7, 20), usageOf(0, 0)], [0, 0]],
-  ])('of which the upstream reports %s is charged what it said last, once', async (_what, reports, [input, output]) => {
+    ['less the second time', [usageOf(7, 20), usageOf(5, 4)], [7, 20]],
+    ['zero the second time', [usageOf(7, 20), usageOf(0, 0)], [7, 20]],
+  ])('of which the upstream reports %s is charged the largest of each count, once', async (_what, reports, [input, output]) => {
     const row = await recordOf(streamOf(...reports.map((usage) => usageChunk(usage))), fields);
     expect(row).toMatchObject({ outcome: 'OK', requests: 1, estimated: false });
     expect([row.input_tokens, row.output_tokens]).toEqual([input, output]);
   });
 
-  it('whose upstream reports with every chunk is charged what it said last, once', async () => {
+  it('whose upstream reports with every chunk is charged its largest report, once', async () => {
     const pieces = streamPieces({ words: WORDS }).map((chunk, index) => ({ ...chunk, usage: usageOf(7, index) }));
     const row = await recordOf({ kind: 'stream', pieces }, fields);
     expect(row).toMatchObject({ input_tokens: 7, output_tokens: pieces.length - 1, requests: 1, estimated: false });

@@ -256,7 +256,7 @@ class Run {
     for (const { id, truth } of batch) this.model.settle(id, truth, touched);
     this.model.tell(touched);
     const rows = batch.map(({ id, tenant, truth }) =>
-      compositeText([id, tenant, 'OK', 200, truth.requests, truth.input, truth.output, 0, truth.cost, false, 12]),
+      compositeText([id, tenant, 'OK', 200, truth.requests, truth.input, truth.output, 0, truth.cost, false, 12, 0, 0]),
     );
     const [got] = await this.sql<{ again: number[] | null }>(
       'SELECT again FROM settle_usage($1::text[]::settlement[], $2)',
@@ -478,6 +478,11 @@ function admissionText(call: Call): string {
     call.outputPrice,
     null,
     null,
+    null,
+    'chat',
+    null,
+    1,
+    false,
   ]);
 }
 

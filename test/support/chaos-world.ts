@@ -1,4 +1,5 @@
 /** Service processes that are killed, frozen and cut off, on one Postgres and one provider; humans with limits, and the sum. */
+import { HUMAN_LIMITS } from './human-limits.js';
 import { randomUUID } from 'node:crypto';
 import type { LimitChange } from '../../src/humans/index.js';
 import { ChaosCall } from './chaos-call.js';
@@ -151,7 +152,8 @@ export class ChaosWorld {
               h.token_cnt_reserved + h.request_cnt_reserved + h.cost_micros_reserved AS reserved,
               sum(r.input_tokens + r.output_tokens) * 1000000 AS tokens, sum(r.requests) * 1000000 AS requests,
               sum(r.cost_pico_usd) AS cost
-       FROM humans h LEFT JOIN usage_records r ON r.human_id = h.id WHERE h.id = $1 GROUP BY h.tenant_id, h.human`,
+       FROM ${HUMAN_LIMITS} AS h LEFT JOIN usage_records r ON r.human_id = h.id WHERE h.id = $1
+       GROUP BY h.token_cnt, h.request_cnt, h.cost_micros, h.token_cnt_reserved, h.request_cnt_reserved, h.cost_micros_reserved`,
       [human.humanId],
     );
     const { token_cnt: tokens, request_cnt: requests, cost_micros: cost } = human.limits;

@@ -4,7 +4,7 @@
  * token endpoint (and verifies the service account's signed assertion), of Identity Toolkit's accounts:lookup and
  * accounts:update, and of the JWKS of Firebase's ID tokens.
  */
-import { generateKeyPairSync, randomUUID, verify } from 'node:crypto';
+import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID, verify } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
@@ -13,7 +13,7 @@ import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
-import { serverCertificate } from './certificates.js';
+import { serverCertificate, type ServerCertificate } from './certificates.js';
 
 const HOSTS = ['identitytoolkit.googleapis.com', 'oauth2.googleapis.com', 'www.googleapis.com', '127.0.0.1'];
 const JWKS_PATH = '/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com';
@@ -25,7 +25,16 @@ const MAX_CLAIMS_LENGTH = 1000;
 /** Generated once for a spec file: RSA keys are slow to come by. */
 let accountKeys: ReturnType<typeof newAccountKeys> | undefined;
 
+/** By what a service knows these endpoints. Others with the same ones can take their place unnoticed. */
+export interface GoogleIdentity {
+  readonly certificate: ServerCertificate;
+  /** The service account's private key, as PEM. */
+  readonly accountKey: string;
+}
+
 export interface GoogleOptions {
+  /** Absent: a new one. */
+  readonly identity?: GoogleIdentity;
   readonly projectId?: string;
   /** Publishes its keys at Google's address too. */
   readonly issuer?: { jwks(): object; readonly cacheControl: string };
@@ -57,9 +66,8 @@ export class GoogleEndpoints {
   /** How long the next updates take, one each. */
   readonly updateDelaysMs: number[] = [];
 
-  private readonly certificate = serverCertificate(HOSTS);
-  private readonly account = (accountKeys ??= newAccountKeys());
-  private readonly accessTokens = new Set<string>();
+  private readonly certificate: ServerCertificate;
+  private readonly account: ReturnType<typeof newAccountKeys>;
   private readonly projectId: string;
   private readonly server: https.Server;
   private readonly proxy = http.createServer();
@@ -68,6 +76,8 @@ export class GoogleEndpoints {
 
   private constructor(private readonly options: GoogleOptions) {
     this.projectId = options.projectId ?? 'demo-gatehouse-tests';
+    this.certificate = options.identity?.certificate ?? serverCertificate(HOSTS);
+    this.account = accountOf(options.identity) ?? (accountKeys ??= newAccountKeys());
     const { key, cert } = this.certificate;
     this.server = https.createServer({ key, cert }, (request, response) => this.take(request, response));
     this.proxy.on('connect', (_request, client: net.Socket, head: Buffer) => this.tunnel(client, head));
@@ -117,6 +127,10 @@ export class GoogleEndpoints {
 
   get authority(): string {
     return this.certificate.ca;
+  }
+
+  get identity(): GoogleIdentity {
+    return { certificate: this.certificate, accountKey: this.serviceAccount().private_key };
   }
 
   get jwksUrl(): string {
@@ -183,7 +197,7 @@ export class GoogleEndpoints {
     if (address.endsWith(JWKS_PATH)) return this.publishedKeys();
     if (`https://${address}` === TOKEN_URL) return this.accessToken(new URLSearchParams(body));
     const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
-    if (!this.accessTokens.has(token)) return refusal(401, 'UNAUTHENTICATED');
+    if (!this.isGenuine(token)) return refusal(401, 'UNAUTHENTICATED');
     const accounts = `identitytoolkit.googleapis.com/v1/projects/${this.projectId}/accounts`;
     if (address === `${accounts}:lookup`) return this.lookUp(JSON.parse(body) as { localId?: string[] });
     if (address === `${accounts}:update`) return this.update(JSON.parse(body) as Record<string, unknown>);
@@ -220,9 +234,17 @@ export class GoogleEndpoints {
     if (!genuine) {
       return { status: 400, body: { error: 'invalid_grant', error_description: 'Invalid JWT Signature.' } };
     }
-    const token = `ya29.${randomUUID()}`;
-    this.accessTokens.add(token);
+    const token = this.accessTokenOf(randomUUID());
     return { status: 200, body: { access_token: token, expires_in: 3599, token_type: 'Bearer' } };
+  }
+
+  /** Its own proof, so that endpoints with the same identity accept it too. */
+  private accessTokenOf(id: string): string {
+    return `ya29.${id}.${createHmac('sha256', this.serviceAccount().private_key).update(id).digest('hex')}`;
+  }
+
+  private isGenuine(token: string): boolean {
+    return token === this.accessTokenOf(token.split('.')[1] ?? '');
   }
 
   private lookUp({ localId }: { localId?: string[] }): GoogleAnswer {
@@ -267,6 +289,12 @@ export class GoogleEndpoints {
 
 function newAccountKeys() {
   return generateKeyPairSync('rsa', { modulusLength: 2048 });
+}
+
+function accountOf(identity: GoogleIdentity | undefined): ReturnType<typeof newAccountKeys> | undefined {
+  if (identity === undefined) return undefined;
+  const privateKey = createPrivateKey(identity.accountKey);
+  return { privateKey, publicKey: createPublicKey(privateKey) };
 }
 
 function parsed(part: string): Record<string, unknown> {

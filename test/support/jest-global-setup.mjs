@@ -34,6 +34,7 @@ export default async function setUp({ rootDir }) {
   }
   const { ownerUrl, superuserUrl } = postgres;
   process.env.GATEHOUSE_TEST_PG = JSON.stringify({ ownerUrl, superuserUrl });
+  process.env.GATEHOUSE_TEST_FOLDER = directory;
 }
 
 export async function removeCluster(postgres, directory) {

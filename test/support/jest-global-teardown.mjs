@@ -1,7 +1,25 @@
+import { readdir } from 'node:fs/promises';
+import http from 'node:http';
+import path from 'node:path';
 import { removeCluster } from './jest-global-setup.mjs';
 
 // Jest calls this after failed runs too. After a killed one nobody does: the next run's setup removes what was left.
 export default async function tearDown() {
   const running = globalThis.gatehouseTestPostgres;
-  if (running) await removeCluster(running.postgres, running.directory);
+  if (!running) return;
+  await endSharedServices(running.directory);
+  await removeCluster(running.postgres, running.directory);
+}
+
+/** Those that go on after their specs (shared-service-process.mjs). One that has ended by itself refuses the connection. */
+async function endSharedServices(folder) {
+  const sockets = (await readdir(folder)).filter((name) => /^shared-\d+\.sock$/.test(name));
+  await Promise.all(
+    sockets.map((name) => {
+      const request = http.request({ socketPath: path.join(folder, name), method: 'DELETE', agent: false });
+      // It ends in place of an answer.
+      request.on('error', () => undefined).end();
+      return new Promise((resolve) => request.on('close', resolve));
+    }),
+  );
 }

@@ -7,16 +7,13 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import type { Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type pg from 'pg';
 import { createApplication } from '../../src/app/application.js';
 import { productionParts } from '../../src/app/production-parts.js';
-import type { Role, Scope } from '../../src/identity/index.js';
 import { PlatformProviderTenants } from '../../src/llm/index.js';
 import type { Settings } from '../../src/platform/config/index.js';
 import { eventually } from './eventually.js';
@@ -24,139 +21,12 @@ import { GoogleEndpoints } from './google-endpoints.js';
 import { OpenaiUpstream } from './openai-upstream.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 import { testSettings } from './settings.js';
-import { rowsOf, seedTenant } from './sql.js';
+import { COMPILE_CACHE, PROVIDER_SECRET, ServiceClient, type Org } from './service-client.js';
 import { TestIssuer } from './tokens.js';
 
-export const PROVIDER_SECRET = 'sk-provider-secret-0123456789';
+export * from './service-client.js';
+
 const ROOT = process.cwd();
-/** What V8 compiled of the build serves the next process too: a run starts a hundred of them. */
-const COMPILE_CACHE = path.join(ROOT, 'node_modules/.cache/gatehouse-tests');
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly text: string;
-  /** The body parsed. */
-  json<T = Record<string, unknown>>(): T;
-}
-
-export interface CallOptions {
-  readonly headers?: OutgoingHttpHeaders;
-  /** Text and bytes go as they are, anything else as JSON. */
-  readonly body?: unknown;
-}
-
-export interface Identity {
-  readonly user: string;
-  /** The `tenant_id` claim; absent: none. */
-  readonly tenant?: string | undefined;
-  /** The claim alone: what the user may do, the membership row says. */
-  readonly role?: string;
-  /** Any other claims; undefined takes one out. */
-  readonly claims?: Readonly<Record<string, unknown>>;
-}
-
-export interface Org {
-  readonly orgId: string;
-  readonly tenantId: string;
-  /** Its owner. */
-  readonly user: string;
-}
-
-export interface KeyWishes {
-  readonly name?: string;
-  /** Absent: the service's default ones. */
-  readonly scopes?: readonly Scope[];
-  readonly requestsPerMinute?: number;
-  readonly expiresAt?: Date;
-}
-
-export interface MadeKey {
-  readonly keyId: string;
-  readonly key: string;
-}
-
-/** What a client, an operator and a person at the dashboard can do to a service. */
-export class ServiceClient {
-  constructor(
-    readonly baseUrl: string,
-    readonly database: TestDatabase,
-    readonly issuer: TestIssuer,
-    readonly upstream: OpenaiUpstream,
-  ) {}
-
-  /** Sends one request and reads the whole answer. */
-  call(method: string, target: string, { headers = {}, body }: CallOptions = {}): Promise<Answer> {
-    const asIs = typeof body === 'string' || Buffer.isBuffer(body) || body === undefined;
-    const bytes = asIs ? body : JSON.stringify(body);
-    return new Promise((resolve, reject) => {
-      const request = http.request(new URL(target, this.baseUrl), {
-        method,
-        headers: { ...(bytes === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-      });
-      request.on('error', reject);
-      request.on('response', (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', reject);
-        response.on('end', () => {
-          const text = Buffer.concat(chunks).toString('utf8');
-          const { statusCode = 0, headers: answered } = response;
-          resolve({ status: statusCode, headers: answered, text, json: <T>() => JSON.parse(text) as T });
-        });
-      });
-      request.end(bytes);
-    });
-  }
-
-  /** An ID token as Firebase would issue it, good for an hour. */
-  dashboardToken({ user, tenant, role, claims = {} }: Identity): string {
-    return this.issuer.sign({ sub: user, user_id: user, tenant_id: tenant, role, ...claims });
-  }
-
-  /** POSTs to the platform surface with a person's token. */
-  async asUser<T = Record<string, unknown>>(identity: Identity, route: string, body: object = {}): Promise<T> {
-    const headers = { authorization: `Bearer ${this.dashboardToken(identity)}` };
-    const answer = await this.call('POST', `/api/v1/${route}`, { headers, body });
-    if (answer.status !== 200) throw new Error(`${route} answered ${answer.status}: ${answer.text}`);
-    return answer.json<T>();
-  }
-
-  /** Has a person make their first org, as a client does. */
-  async createOrg(user: string, name = `Org of ${user}`): Promise<Org> {
-    const { org } = await this.asUser<{ org: { id: string; tenantId: string } }>({ user }, 'orgs/create', { name });
-    return { orgId: org.id, tenantId: org.tenantId, user };
-  }
-
-  /** An org by SQL, for a service that must not tell Firebase about it. */
-  async seedOrg(): Promise<Org> {
-    const { orgId, tenantId, ownerId } = await seedTenant(this.database.superuserUrl);
-    return { orgId, tenantId, user: ownerId };
-  }
-
-  /** Puts a person into an org; by SQL, as there is no route for it yet. */
-  async addMember({ orgId }: Org, user: string, role: Role): Promise<void> {
-    await this.sql('INSERT INTO users (id) VALUES ($1) ON CONFLICT DO NOTHING', [user]);
-    await this.sql('INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, $3)', [orgId, user, role]);
-  }
-
-  /** Has the owner make a secret key. */
-  async createKey({ tenantId, user }: Org, wishes: KeyWishes = {}): Promise<MadeKey> {
-    const { name = 'A key', scopes, requestsPerMinute, expiresAt } = wishes;
-    const { result } = await this.asUser<{ result: MadeKey }>({ user, tenant: tenantId }, 'api-keys/create', {
-      name,
-      ...(scopes === undefined ? {} : { permissions: scopes }),
-      ...(requestsPerMinute === undefined ? {} : { rate_limit: { requests_per_minute: requestsPerMinute } }),
-      ...(expiresAt === undefined ? {} : { expires_at: expiresAt.toISOString() }),
-    });
-    return { keyId: result.keyId, key: result.key };
-  }
-
-  /** The rows of one statement, run by a superuser. */
-  sql<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
-    return rowsOf<Row>(this.database.superuserUrl, text, values);
-  }
-}
 
 /** What a second replica shares with the first; whoever made it stops it. */
 export interface Shared {

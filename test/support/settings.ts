@@ -22,12 +22,9 @@ export function testPepper(version: number): Pepper {
 const PEPPER = testPepper(1);
 const ENCRYPTION_KEY = testPepper(1);
 
-/**
- * What production runs on, read by the service's own loader, with windows of a second and secrets made for this
- * run. Replicas of one spec share pepper and signing key, as replicas do.
- */
-export function testSettings(overrides: Partial<Settings> = {}): Settings {
-  const { settings } = loadSettings({
+/** The environment of what tests start, with windows of a second and secrets made for this run. */
+export function testEnvironment(): Record<string, string> {
+  return {
     DATABASE_URL: NO_DATABASE,
     DATABASE_POOL_SIZE: '5',
     GATEHOUSE_PEPPERS: `${PEPPER.version}:${PEPPER.secret.toString('base64url')}`,
@@ -41,7 +38,15 @@ export function testSettings(overrides: Partial<Settings> = {}): Settings {
     // Specs get much wrong on purpose, all from one address. Those about this limit set their own.
     GATEHOUSE_FAILED_AUTHENTICATIONS_PER_MINUTE: '1000000',
     GATEHOUSE_DRAIN_SECONDS: '1',
-  });
+  };
+}
+
+/**
+ * What production runs on, read by the service's own loader. Replicas of one spec share pepper and signing key, as replicas
+ * do.
+ */
+export function testSettings(overrides: Partial<Settings> = {}): Settings {
+  const { settings } = loadSettings(testEnvironment());
   const { databaseUrl = NO_DATABASE, peppers = [PEPPER], encryptionKeys = [ENCRYPTION_KEY] } = settings;
   return { ...settings, databaseUrl, peppers, encryptionKeys, signingKeys, embeddedDatabase: false, ...overrides };
 }

@@ -1,6 +1,7 @@
 import {
   constants,
   createHmac,
+  createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   randomUUID,
@@ -28,6 +29,12 @@ interface TestKey {
   readonly privateKey: KeyObject;
 }
 
+/** A signing key that another process or spec can take over. */
+export interface SigningKey {
+  readonly kid: string;
+  readonly pem: string;
+}
+
 const PROJECT_ID = 'demo-gatehouse-tests';
 
 /**
@@ -40,14 +47,16 @@ export class TestIssuer {
   /** What the JWKS is answered with; anything but 200 is an issuer out of order. */
   jwksStatus = 200;
   cacheControl = 'public, max-age=3600';
-  private keys: readonly TestKey[] = [newKey()];
+  private keys: readonly TestKey[];
   private readonly server: http.Server;
   private port = 0;
 
   private constructor(
     readonly audience: string,
     readonly issuer: string,
+    key: TestKey,
   ) {
+    this.keys = [key];
     this.server = http.createServer((_request, response) => {
       this.jwksRequests += 1;
       response.writeHead(this.jwksStatus, { 'content-type': 'application/json', 'cache-control': this.cacheControl });
@@ -55,11 +64,14 @@ export class TestIssuer {
     });
   }
 
+  /** @param key of an earlier issuer, whose place this one takes; absent: a new one */
   static async start(
     projectId = PROJECT_ID,
     issuer = `https://securetoken.google.com/${projectId}`,
+    key?: SigningKey,
   ): Promise<TestIssuer> {
-    const started = new TestIssuer(projectId, issuer);
+    const given = key && { kid: key.kid, privateKey: createPrivateKey(key.pem) };
+    const started = new TestIssuer(projectId, issuer, given ?? newKey());
     started.server.listen(0, '127.0.0.1');
     await once(started.server, 'listening');
     started.port = (started.server.address() as AddressInfo).port;
@@ -72,6 +84,11 @@ export class TestIssuer {
 
   get kid(): string {
     return this.current.kid;
+  }
+
+  get signingKey(): SigningKey {
+    const { kid, privateKey } = this.current;
+    return { kid, pem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
   }
 
   get publicKeyPem(): string {

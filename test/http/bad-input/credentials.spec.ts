@@ -1,17 +1,18 @@
-import { startService, type Answer, type MadeKey, type Org, type TestService } from '../../support/service.js';
+import type { Answer, MadeKey, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowCounts } from '../ledger.js';
 import { RawConnection, sendRaw } from '../raw-http.js';
 import { openaiError, platformError } from '../refusals.js';
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let key: MadeKey;
 let goodToken: string;
 let before: Record<string, number>;
 
 beforeAll(async () => {
-  service = await startService();
-  org = await service.createOrg('founder');
+  service = await sharedService();
+  org = await service.createOrg();
   key = await service.createKey(org);
   goodToken = service.dashboardToken({ user: org.user, tenant: org.tenantId });
   before = await rowCounts(service);

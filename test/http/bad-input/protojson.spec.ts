@@ -1,14 +1,15 @@
 /** The platform surface's JSON over HTTP: what it refuses is named as it was spelled, and nothing of it is told back at length. */
-import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
+import type { Answer, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowCounts } from '../ledger.js';
 import { platformError } from '../refusals.js';
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let before: Record<string, number>;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
   org = await service.seedOrg();
   before = await rowCounts(service);
 });

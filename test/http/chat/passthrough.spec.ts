@@ -9,14 +9,15 @@ import {
   usageChunk,
   usageOf,
 } from '../../support/openai-upstream.js';
-import { PROVIDER_SECRET, startService, type Answer, type TestService } from '../../support/service.js';
+import { PROVIDER_SECRET, type Answer } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 
-let service: TestService;
+let service: SharedService;
 let key: string;
 
 beforeAll(async () => {
-  service = await startService();
-  ({ key } = await service.createKey(await service.createOrg('founder')));
+  service = await sharedService();
+  ({ key } = await service.createKey(await service.createOrg()));
 });
 
 afterAll(() => service.stop());

@@ -210,14 +210,15 @@ describe('within a stream, an upstream', () => {
     expect(error.code).toBe('upstream_broken');
   });
 
-  it('that has reported its usage and then breaks off is settled by its report', async () => {
+  it('that has finished its answer and ends without its mark has answered, and is settled by its report', async () => {
     const pieces = streamPieces({
       words: ['Hello'],
       usage: { prompt_tokens: 5, completion_tokens: 1, total_tokens: 6 },
     });
-    await brokenStream({ kind: 'stream', pieces, done: false });
+    service.upstream.next({ kind: 'stream', pieces, done: false });
+    expect((await post(true)).text).toMatch(/data: \[DONE\]\n\n$/);
     expect(await settledCall(service)).toMatchObject({
-      outcome: 'UPSTREAM_BROKEN',
+      outcome: 'OK',
       estimated: false,
       input_tokens: 5,
       output_tokens: 1,

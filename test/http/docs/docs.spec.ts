@@ -1,9 +1,10 @@
-import { startService, type Answer, type TestService } from '../../support/service.js';
+import type { Answer } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 
-let service: TestService;
+let service: SharedService;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
 });
 
 afterAll(() => service.stop());

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../../support/eventually.js';
 import { streamPieces } from '../../support/openai-upstream.js';
-import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
+import type { Answer, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { dump } from '../../support/sql.js';
 import { settledCall } from '../ledger.js';
 import { OpenStream } from '../open-stream.js';
@@ -10,19 +11,19 @@ import { ownerOf } from '../orgs/people.js';
 import { expectPlatformRefusal } from '../refusals.js';
 import { HUMAN_LIMITS } from '../../support/human-limits.js';
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let key: string;
 let keyId: string;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
 });
 
 afterAll(() => service.stop());
 
 beforeEach(async () => {
-  org = await service.createOrg(`founder-${randomUUID()}`);
+  org = await service.createOrg();
   ({ key, keyId } = await service.createKey(org, {
     scopes: ['humans:read', 'humans:write', 'chat:write', 'usage:read', 'usage:write', 'users:impersonate'],
   }));

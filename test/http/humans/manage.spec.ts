@@ -1,5 +1,6 @@
 /** A tenant looks after its humans: by its people and its keys, one tenant's apart from another's. */
-import { startService, type Answer, type Identity, type Org, type TestService } from '../../support/service.js';
+import type { Answer, Identity, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { addEveryRole, ownerOf, post } from '../orgs/people.js';
 import { expectPlatformRefusal, fieldsOf, platformError } from '../refusals.js';
 
@@ -9,13 +10,13 @@ interface Human {
   readonly limits: readonly { readonly type: string; readonly value: number }[];
 }
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let owner: Identity;
 let key: string;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
 });
 
 afterAll(() => service.stop());

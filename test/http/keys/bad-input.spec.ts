@@ -1,13 +1,14 @@
-import { startService, type Answer, type Identity, type Org, type TestService } from '../../support/service.js';
+import type { Answer, Identity, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { expectPlatformRefusal, fieldsOf } from '../refusals.js';
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let owner: Identity;
 let keyId: string;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
   org = await service.seedOrg();
   owner = { user: org.user, tenant: org.tenantId };
   ({ keyId } = await service.createKey(org, { name: 'Untouched' }));

@@ -1,5 +1,6 @@
 import { eventually } from '../../support/eventually.js';
-import { startService, type Identity, type Org, type TestService } from '../../support/service.js';
+import type { Identity, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { dump } from '../../support/sql.js';
 
 interface KeyView {
@@ -19,12 +20,12 @@ interface NewKey extends KeyView {
   readonly key: string;
 }
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let owner: Identity;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
 });
 
 afterAll(() => service.stop());

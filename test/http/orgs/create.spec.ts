@@ -1,21 +1,20 @@
 import { eventually } from '../../support/eventually.js';
-import { startService, type Answer, type Identity, type TestService } from '../../support/service.js';
+import type { Answer, Identity } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowCounts } from '../ledger.js';
 import { expectPlatformRefusal, fieldsOf } from '../refusals.js';
 
-let service: TestService;
-let users = 0;
+let service: SharedService;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
 });
 
 afterAll(() => service.stop());
 
 /** Somebody whom the service has never seen. */
 function newUser(): string {
-  users += 1;
-  return `newcomer-${users}`;
+  return `newcomer-${service.unique()}`;
 }
 
 function create(identity: Identity, body: unknown): Promise<Answer> {

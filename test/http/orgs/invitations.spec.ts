@@ -1,12 +1,14 @@
 import { eventually } from '../../support/eventually.js';
-import { startService, type Answer, type Identity, type Org, type TestService } from '../../support/service.js';
+import type { Answer, Identity, Org } from '../../support/service-client.js';
+import { startService, type TestService } from '../../support/service.js';
 import { expectPlatformRefusal, fieldsOf, platformError, type PlatformError } from '../refusals.js';
 import { invite, member, newcomer, ownerOf, post } from './people.js';
 
 let service: TestService;
+let founders = 0;
 let org: Org;
 let other: Org;
-let founders = 0;
+let tag: string;
 
 beforeAll(async () => {
   service = await startService({ settings: { publicUrl: 'https://gate.example' } });
@@ -16,11 +18,12 @@ afterAll(() => service.stop());
 
 beforeEach(async () => {
   founders += 1;
-  org = await service.createOrg(`founder-${founders}`, `Org ${founders}`);
-  other = await service.createOrg(`stranger-${founders}`);
+  tag = `${founders}`;
+  org = await service.createOrg(`founder-${tag}`, `Org ${tag}`);
+  other = await service.createOrg(`stranger-${tag}`);
 });
 
-const guest = (): string => `guest-${founders}`;
+const guest = (): string => `guest-${tag}`;
 const accept = (identity: Identity, token: string): Promise<Answer> =>
   post(service, identity, 'orgs/accept-invitation', { token });
 const send = (body: object, headers: Record<string, string> = {}, by = ownerOf(org)): Promise<Answer> =>
@@ -88,9 +91,9 @@ describe('orgs/invite-member', () => {
   });
 
   it('as owner is refused to an admin with 403', async () => {
-    await service.addMember(org, `admin-${founders}`, 'admin');
+    await service.addMember(org, `admin-${tag}`, 'admin');
     const body = { email: `${guest()}@example.com`, role: 'owner' };
-    await expectPlatformRefusal(service, () => send(body, {}, member(org, `admin-${founders}`)), 403);
+    await expectPlatformRefusal(service, () => send(body, {}, member(org, `admin-${tag}`)), 403);
     expect((await send(body)).status).toBe(200);
   });
 });
@@ -104,8 +107,8 @@ describe('orgs/accept-invitation', () => {
       org: {
         id: org.orgId,
         tenantId: org.tenantId,
-        name: `Org ${founders}`,
-        slug: `org-${founders}`,
+        name: `Org ${tag}`,
+        slug: `org-${tag}`,
         createdAt: expect.stringMatching(/Z$/) as string,
       },
       membership: { userId: guest(), role: 'developer' },
@@ -151,22 +154,22 @@ describe('orgs/accept-invitation', () => {
   });
 
   it('answers used, revoked, run out and unknown with one and the same 404', async () => {
-    const used = await invite(service, org, 'used');
-    await accept(newcomer('used'), used.token);
-    const revoked = await invite(service, org, 'revoked');
+    const used = await invite(service, org, `used-${tag}`);
+    await accept(newcomer(`used-${tag}`), used.token);
+    const revoked = await invite(service, org, `revoked-${tag}`);
     await service.asUser(ownerOf(org), 'orgs/revoke-invitation', { invitation_id: revoked.invitation.id });
-    const late = await invite(service, org, 'late');
+    const late = await invite(service, org, `late-${tag}`);
     await service.sql("UPDATE invitations SET expires_at = now() - interval '1 second' WHERE id = $1", [
       late.invitation.id,
     ]);
     const errors = [];
     for (const [identity, token] of [
-      [newcomer('replayer'), used.token],
-      [{ user: 'used-twin', claims: { email: 'used@example.com' } }, used.token],
-      [newcomer('revoked'), revoked.token],
-      [newcomer('late'), late.token],
-      [newcomer('nobody'), `inv_${'0'.repeat(27)}`],
-      [newcomer('nobody'), 'anything'],
+      [newcomer(`replayer-${tag}`), used.token],
+      [{ user: `used-twin-${tag}`, claims: { email: `used-${tag}@example.com` } }, used.token],
+      [newcomer(`revoked-${tag}`), revoked.token],
+      [newcomer(`late-${tag}`), late.token],
+      [newcomer(`nobody-${tag}`), `inv_${'0'.repeat(27)}`],
+      [newcomer(`nobody-${tag}`), 'anything'],
     ] as const) {
       errors.push(withoutId(await expectPlatformRefusal(service, () => accept(identity, token), 404)));
     }
@@ -180,7 +183,7 @@ describe('orgs/accept-invitation', () => {
   });
 
   it('is refused with 403 once the inviter holds no such role any more', async () => {
-    const boss = `boss-${founders}`;
+    const boss = `boss-${tag}`;
     await service.addMember(org, boss, 'owner');
     const byBoss = await service.asUser<{ token: string }>(member(org, boss), 'orgs/invite-member', {
       email: `${guest()}@example.com`,
@@ -224,14 +227,14 @@ describe('orgs/revoke-invitation', () => {
 
 describe('orgs/list-invitations', () => {
   it('shows what is open, newest first, in pages bound to the org', async () => {
-    for (const name of ['a', 'b', 'c']) await invite(service, org, `${name}-${founders}`);
-    await invite(service, other, 'theirs');
+    for (const name of ['a', 'b', 'c']) await invite(service, org, `${name}-${tag}`);
+    await invite(service, other, `theirs-${tag}`);
     type Page = { invitations: { email: string }[]; nextPageToken: string };
     const first = await service.asUser<Page>(ownerOf(org), 'orgs/list-invitations', { page_size: 2 });
     const pageToken = first.nextPageToken;
     const second = await service.asUser<Page>(ownerOf(org), 'orgs/list-invitations', { pageSize: 2, pageToken });
     expect([...first.invitations, ...second.invitations].map(({ email }) => email)).toEqual(
-      ['c', 'b', 'a'].map((name) => `${name}-${founders}@example.com`),
+      ['c', 'b', 'a'].map((name) => `${name}-${tag}@example.com`),
     );
     expect(second.nextPageToken).toBe('');
     platformError(await post(service, ownerOf(other), 'orgs/list-invitations', { pageToken }), 400);

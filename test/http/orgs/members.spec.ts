@@ -1,28 +1,29 @@
 import { eventually } from '../../support/eventually.js';
-import { startService, type Answer, type Identity, type Org, type TestService } from '../../support/service.js';
+import type { Answer, Identity, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { expectPlatformRefusal, platformError } from '../refusals.js';
 import { addEveryRole, member, ownerOf, post } from './people.js';
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let other: Org;
-let founders = 0;
+let tag: string;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
 });
 
 afterAll(() => service.stop());
 
 /** Two orgs for each test, each with somebody of every role. */
 beforeEach(async () => {
-  founders += 1;
-  org = await service.createOrg(`founder-${founders}`);
-  other = await service.createOrg(`stranger-${founders}`);
+  tag = service.unique();
+  org = await service.createOrg(`founder-${tag}`);
+  other = await service.createOrg(`stranger-${tag}`);
   for (const one of [org, other]) await addEveryRole(service, one);
 });
 
-const person = (role: string): string => `${role}-of-founder-${founders}`;
+const person = (role: string): string => `${role}-of-founder-${tag}`;
 const update = (by: Identity, userId: string, role: unknown): Promise<Answer> =>
   post(service, by, 'orgs/update-member', { userId, role });
 const remove = (by: Identity, userId: string): Promise<Answer> =>
@@ -52,7 +53,7 @@ describe('orgs/list-members', () => {
   });
 
   it('shows no address that the issuer does not vouch for', async () => {
-    const user = `unverified-${founders}`;
+    const user = `unverified-${tag}`;
     const claims = { email: 'boss@example.com', email_verified: false };
     await service.asUser({ user, claims }, 'orgs/create', { name: 'Unverified' });
     const [row] = await service.sql<{ tenant: string }>(
@@ -150,13 +151,13 @@ describe('orgs/remove-member', () => {
     const admin = member(org, person('admin'));
     await expectPlatformRefusal(service, () => remove(admin, org.user), 403);
     await expectPlatformRefusal(service, () => remove(ownerOf(org), org.user), 409);
-    await service.addMember(org, `second-${founders}`, 'owner');
+    await service.addMember(org, `second-${tag}`, 'owner');
     expect((await remove(ownerOf(org), org.user)).status).toBe(200);
-    await expectPlatformRefusal(service, () => remove(member(org, `second-${founders}`), `second-${founders}`), 409);
+    await expectPlatformRefusal(service, () => remove(member(org, `second-${tag}`), `second-${tag}`), 409);
   });
 
   it('leaves one owner, of many who go at once', async () => {
-    const owners = [org.user, ...Array.from({ length: 5 }, (_, index) => `co-owner-${founders}-${index}`)];
+    const owners = [org.user, ...Array.from({ length: 5 }, (_, index) => `co-owner-${tag}-${index}`)];
     for (const owner of owners.slice(1)) await service.addMember(org, owner, 'owner');
     const answers = await Promise.all(
       owners.map((owner, index) =>

@@ -1,51 +1,52 @@
-import { startService, type Org, type TestService } from '../../support/service.js';
+import type { Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { eventually } from '../../support/eventually.js';
 import { rowsWith } from '../../support/tenant-remains.js';
 import { expectPlatformRefusal, fieldsOf, platformError } from '../refusals.js';
 import { addEveryRole, member, newcomer, ownerOf, post } from './people.js';
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
-let founders = 0;
+let tag: string;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
 });
 
 afterAll(() => service.stop());
 
 /** An org of its own for each test. */
 beforeEach(async () => {
-  founders += 1;
-  org = await service.createOrg(`founder-${founders}`, `Org ${founders}`);
+  tag = service.unique();
+  org = await service.createOrg(`founder-${tag}`, `Org ${tag}`);
 });
 
 const TIMESTAMP = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string;
 
 describe('orgs/get', () => {
   it('tells the org of the token’s tenant and what the caller is in it', async () => {
-    await service.addMember(org, `dev-${founders}`, 'developer');
-    const answer = await post(service, member(org, `dev-${founders}`), 'orgs/get');
+    await service.addMember(org, `dev-${tag}`, 'developer');
+    const answer = await post(service, member(org, `dev-${tag}`), 'orgs/get');
     expect(answer.status).toBe(200);
     expect(answer.json()).toStrictEqual({
       org: {
         id: org.orgId,
         tenantId: org.tenantId,
-        name: `Org ${founders}`,
-        slug: `org-${founders}`,
+        name: `Org ${tag}`,
+        slug: `org-${tag}`,
         createdAt: TIMESTAMP,
       },
-      membership: { userId: `dev-${founders}`, role: 'developer' },
+      membership: { userId: `dev-${tag}`, role: 'developer' },
     });
   });
 });
 
 describe('orgs/list', () => {
   it('tells each person their own orgs with the role in each and the tenants, newest first, in pages', async () => {
-    const user = `founder-${founders}`;
+    const user = `founder-${tag}`;
     const others: Org[] = [];
     for (let index = 0; index < 3; index += 1) {
-      const other = await service.createOrg(`friend-${founders}-${index}`, `Friend ${index}`);
+      const other = await service.createOrg(`friend-${tag}-${index}`, `Friend ${index}`);
       await service.addMember(other, user, 'viewer');
       others.unshift(other);
     }
@@ -74,12 +75,12 @@ describe('orgs/list', () => {
       nextPageToken: '',
     });
     // The token of a page is its reader's.
-    const stranger = await post(service, newcomer('stranger'), 'orgs/list', { pageToken: first.nextPageToken });
+    const stranger = await post(service, newcomer(`stranger-${tag}`), 'orgs/list', { pageToken: first.nextPageToken });
     expect(fieldsOf(platformError(stranger, 400))).toEqual(['pageToken']);
   });
 
   it('is empty for somebody who belongs nowhere', async () => {
-    expect(await service.asUser(newcomer('nobody-yet'), 'orgs/list')).toEqual({ orgs: [], nextPageToken: '' });
+    expect(await service.asUser(newcomer(`nobody-yet-${tag}`), 'orgs/list')).toEqual({ orgs: [], nextPageToken: '' });
   });
 });
 
@@ -87,9 +88,9 @@ describe('orgs/update', () => {
   it('changes what is named; the rest, the tenants’ ids among it, stays', async () => {
     const renamed = await service.asUser(ownerOf(org), 'orgs/update', { name: 'Renamed' });
     expect(renamed).toMatchObject({
-      org: { id: org.orgId, tenantId: org.tenantId, name: 'Renamed', slug: `org-${founders}` },
+      org: { id: org.orgId, tenantId: org.tenantId, name: 'Renamed', slug: `org-${tag}` },
     });
-    const slug = `renamed-${founders}`;
+    const slug = `renamed-${tag}`;
     const moved = await service.asUser(ownerOf(org), 'orgs/update', { slug });
     expect(moved).toMatchObject({ org: { name: 'Renamed', slug } });
     expect(await service.asUser(ownerOf(org), 'orgs/update')).toEqual(moved);
@@ -97,19 +98,19 @@ describe('orgs/update', () => {
   });
 
   it('refuses a slug that another org has with 409, and changes nothing', async () => {
-    const other = await service.createOrg(`other-${founders}`, `Taken ${founders}`);
-    const body = { name: 'Renamed', slug: `taken-${founders}` };
+    const other = await service.createOrg(`other-${tag}`, `Taken ${tag}`);
+    const body = { name: 'Renamed', slug: `taken-${tag}` };
     const refusal = await expectPlatformRefusal(service, () => post(service, ownerOf(org), 'orgs/update', body), 409);
     expect(fieldsOf(refusal)).toEqual(['slug']);
     expect(
       await service.sql('SELECT name FROM orgs WHERE id = ANY ($1) ORDER BY created_at', [[org.orgId, other.orgId]]),
-    ).toEqual([{ name: `Org ${founders}` }, { name: `Taken ${founders}` }]);
-    expect((await post(service, ownerOf(org), 'orgs/update', { slug: `org-${founders}` })).status).toBe(200);
+    ).toEqual([{ name: `Org ${tag}` }, { name: `Taken ${tag}` }]);
+    expect((await post(service, ownerOf(org), 'orgs/update', { slug: `org-${tag}` })).status).toBe(200);
   });
 
   it('gives a slug that several orgs ask for at once to one of them', async () => {
-    const orgs = [org, await service.createOrg(`a-${founders}`), await service.createOrg(`b-${founders}`)];
-    const slug = `wanted-${founders}`;
+    const orgs = [org, await service.createOrg(`a-${tag}`), await service.createOrg(`b-${tag}`)];
+    const slug = `wanted-${tag}`;
     const answers = await Promise.all(orgs.map((one) => post(service, ownerOf(one), 'orgs/update', { slug })));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
   });
@@ -122,12 +123,12 @@ describe('orgs/delete', () => {
     await service.asUser(people.owner, 'orgs/invite-member', { email: 'guest@example.com', role: 'admin' });
     const wrong = await expectPlatformRefusal(
       service,
-      () => post(service, people.owner, 'orgs/delete', { name: `org ${founders}` }),
+      () => post(service, people.owner, 'orgs/delete', { name: `org ${tag}` }),
       400,
     );
     expect(fieldsOf(wrong)).toEqual(['name']);
 
-    const answer = await post(service, people.owner, 'orgs/delete', { name: `Org ${founders}` });
+    const answer = await post(service, people.owner, 'orgs/delete', { name: `Org ${tag}` });
     expect([answer.status, answer.json()]).toEqual([200, {}]);
 
     for (const person of Object.values(people)) {
@@ -145,21 +146,21 @@ describe('orgs/delete', () => {
   });
 
   it('takes the claims of those who were there, and leaves their other claims', async () => {
-    const user = `founder-${founders}`;
+    const user = `founder-${tag}`;
     (service.claims as Map<string, Record<string, unknown>>).set(user, {
       ...service.claims.get(user),
       plan: 'gold',
     });
-    await service.asUser(ownerOf(org), 'orgs/delete', { name: `Org ${founders}` });
+    await service.asUser(ownerOf(org), 'orgs/delete', { name: `Org ${tag}` });
     await service.sql('UPDATE claim_writes SET next_attempt_at = now()');
     await eventually(() => expect(service.claims.get(user)).toEqual({ plan: 'gold' }));
   });
 
   it('leaves its founder free to make another of the same name and slug', async () => {
-    await service.asUser(ownerOf(org), 'orgs/delete', { name: `Org ${founders}` });
-    const again = await service.createOrg(`founder-${founders}`, `Org ${founders}`);
+    await service.asUser(ownerOf(org), 'orgs/delete', { name: `Org ${tag}` });
+    const again = await service.createOrg(`founder-${tag}`, `Org ${tag}`);
     expect(again.orgId).not.toBe(org.orgId);
-    expect(await service.asUser(ownerOf(again), 'orgs/get')).toMatchObject({ org: { slug: `org-${founders}` } });
+    expect(await service.asUser(ownerOf(again), 'orgs/get')).toMatchObject({ org: { slug: `org-${tag}` } });
   });
 });
 
@@ -168,7 +169,7 @@ describe('orgs/create with an Idempotency-Key', () => {
     post(service, newcomer(user), 'orgs/create', { name }, { 'idempotency-key': key });
 
   it('is made once, and a repeat says that it is one', async () => {
-    const user = `once-${founders}`;
+    const user = `once-${tag}`;
     const [first, ...repeats] = [await create(user, 'k'), await create(user, 'k'), await create(user, 'k')];
     expect(first.headers['x-gatehouse-idempotent-replay']).toBeUndefined();
     expect(first.json()).not.toHaveProperty('notice');
@@ -183,7 +184,7 @@ describe('orgs/create with an Idempotency-Key', () => {
   });
 
   it('is refused with 409 for another request of the same key; another person’s key is another key', async () => {
-    const user = `twice-${founders}`;
+    const user = `twice-${tag}`;
     expect((await create(user, 'k')).status).toBe(200);
     await expectPlatformRefusal(service, () => create(user, 'k', 'Another'), 409);
     expect((await create(`${user}-b`, 'k', 'Another')).status).toBe(200);

@@ -1,6 +1,7 @@
 /** Every route of orgs and tenants: what no body gets past it. Who may call it, test/contracts/access.matrix.spec.ts proves. */
 import type { Role } from '../../../src/identity/index.js';
-import { startService, type Identity, type Org, type TestService } from '../../support/service.js';
+import type { Identity, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowCounts } from '../ledger.js';
 import { expectPlatformRefusal, fieldsOf } from '../refusals.js';
 import { addEveryRole, post } from './people.js';
@@ -26,13 +27,13 @@ const ROUTES: readonly (readonly [route: string, body: object])[] = [
   ['tenants/delete', { tenantId: 'none', name: 'Production' }],
 ];
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let people: Record<Role, Identity>;
 
 beforeAll(async () => {
-  service = await startService();
-  org = await service.createOrg('founder');
+  service = await sharedService();
+  org = await service.createOrg(undefined, 'Org of founder');
   people = await addEveryRole(service, org);
 });
 

@@ -1,32 +1,32 @@
 import { eventually } from '../../support/eventually.js';
 import { UPSTREAM_MODEL, streamPieces } from '../../support/openai-upstream.js';
-import { PlatformProviderTenants } from '../../../src/llm/index.js';
-import { startService, type MadeKey, type Org, type TestService } from '../../support/service.js';
+import type { MadeKey, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowsWith } from '../../support/tenant-remains.js';
 import { OpenStream } from '../open-stream.js';
 import { member, ownerOf, post } from '../orgs/people.js';
 import { expectPlatformRefusal, fieldsOf } from '../refusals.js';
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let staging: Org;
-let founders = 0;
+let tag: string;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
 });
 
 afterAll(() => service.stop());
 
 /** An org with a second tenant, which is there to be deleted. */
 beforeEach(async () => {
-  founders += 1;
-  org = await service.createOrg(`founder-${founders}`);
+  tag = service.unique();
+  org = await service.createOrg(`founder-${tag}`);
   const { tenant } = await service.asUser<{ tenant: { id: string } }>(ownerOf(org), 'tenants/create', {
     name: 'Staging',
   });
   staging = { ...org, tenantId: tenant.id };
-  service.app.get(PlatformProviderTenants).allow(tenant.id);
+  await service.allowProvider(tenant.id);
 });
 
 const remove = (tenantId: string, name: string) => post(service, ownerOf(org), 'tenants/delete', { tenantId, name });
@@ -81,8 +81,8 @@ it('ends the tenant’s keys and its people’s place in it; the other tenant’
 });
 
 it('moves the claims of those who were there to a tenant that they have', async () => {
-  await service.addMember(org, `dev-${founders}`, 'developer');
-  const dev = member(org, `dev-${founders}`);
+  await service.addMember(org, `dev-${tag}`, 'developer');
+  const dev = member(org, `dev-${tag}`);
   await service.asUser(dev, 'tenants/switch', { tenantId: staging.tenantId });
   await remove(staging.tenantId, 'Staging');
   await service.sql('UPDATE claim_writes SET next_attempt_at = now()');

@@ -1,23 +1,24 @@
 import { eventually } from '../../support/eventually.js';
-import { startService, type Org, type TestService } from '../../support/service.js';
+import type { Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { addEveryRole, member, ownerOf, post } from '../orgs/people.js';
 import { expectPlatformRefusal, fieldsOf, platformError } from '../refusals.js';
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let other: Org;
-let founders = 0;
+let tag: string;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await sharedService();
 });
 
 afterAll(() => service.stop());
 
 beforeEach(async () => {
-  founders += 1;
-  org = await service.createOrg(`founder-${founders}`, `Org ${founders}`);
-  other = await service.createOrg(`stranger-${founders}`);
+  tag = service.unique();
+  org = await service.createOrg(`founder-${tag}`, `Org ${tag}`);
+  other = await service.createOrg(`stranger-${tag}`);
 });
 
 interface Tenant {
@@ -147,7 +148,7 @@ describe('tenants/list, get and update', () => {
 describe('tenants/switch', () => {
   it('issues the claim anew; the token that is out stays one for the tenant before', async () => {
     const { id } = await create('Staging');
-    const user = `dev-${founders}`;
+    const user = `dev-${tag}`;
     await service.addMember(org, user, 'developer');
     (service.claims as Map<string, Record<string, unknown>>).set(user, { plan: 'gold' });
     const answer = await post(service, member(org, user), 'tenants/switch', { tenantId: id });

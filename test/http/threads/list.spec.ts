@@ -1,13 +1,14 @@
-import { startService, type Answer, type MadeKey, type Org, type TestService } from '../../support/service.js';
+import type { Answer, MadeKey, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { fieldsOf, platformError } from '../refusals.js';
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let key: MadeKey;
 
 beforeAll(async () => {
-  service = await startService();
-  org = await service.createOrg('founder');
+  service = await sharedService();
+  org = await service.createOrg();
   key = await service.createKey(org, { scopes: ['conversations:read', 'users:impersonate', 'audit:read'] });
 });
 

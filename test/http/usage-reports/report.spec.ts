@@ -138,9 +138,10 @@ describe('a report', () => {
 
   it('never brings a limit to its end, however much there is of them', async () => {
     await limit('conversational_seconds', 0);
-    await service.sql('UPDATE humans SET conversational_seconds = -9223372036854775800 WHERE tenant_id = $1', [
-      org.tenantId,
-    ]);
+    await service.sql(
+      "UPDATE budgets SET used = 9223372036854775800 WHERE tenant_id = $1 AND type = 'conversational_seconds'",
+      [org.tenantId],
+    );
     await reported({ value: 1_000_000_000 });
     await reported({ value: 1_000_000_000 });
     expect(await left()).toEqual([{ type: 'conversational_seconds', value: 0 }]);

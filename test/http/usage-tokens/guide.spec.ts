@@ -5,19 +5,19 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { eventually } from '../../support/eventually.js';
-import { startService, type TestService } from '../../support/service.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { expectNearly } from './usage-client.js';
 
 const GUIDE = 'docs/guides/usage-tokens.md';
 
-let service: TestService;
+let service: SharedService;
 let folder: string;
 let guide: string;
 let environment: Record<string, string>;
 
 beforeAll(async () => {
-  service = await startService();
-  const org = await service.createOrg('founder');
+  service = await sharedService();
+  const org = await service.createOrg();
   environment = { GATEHOUSE_URL: service.baseUrl, SECRET_KEY: (await service.createKey(org)).key };
   folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-guide-'));
   await symlink(path.resolve('node_modules'), path.join(folder, 'node_modules'));

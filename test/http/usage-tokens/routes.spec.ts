@@ -1,17 +1,18 @@
 /** The six usage routes and their older twins, field for field. */
 import { eventually } from '../../support/eventually.js';
-import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
+import type { Answer, Org } from '../../support/service-client.js';
+import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { UsageServer, expectNearly, bearer, chat, naming, type Limit } from './usage-client.js';
 
-let service: TestService;
+let service: SharedService;
 let org: Org;
 let key: string;
 let server: UsageServer;
 let people = 0;
 
 beforeAll(async () => {
-  service = await startService();
-  org = await service.createOrg('founder');
+  service = await sharedService();
+  org = await service.createOrg();
   key = (await service.createKey(org)).key;
   server = new UsageServer(service, key);
 });
@@ -293,7 +294,7 @@ describe('who may', () => {
   });
 
   it("another tenant's key neither sees nor touches a human of the same name", async () => {
-    const other = await service.createOrg('somebody-else');
+    const other = await service.createOrg();
     const stranger = new UsageServer(service, (await service.createKey(other)).key);
     const token = await server.token('bea', { ttl_seconds: 500, limits: [{ type: 'token_cnt', value: 5 }] });
     expect(await stranger.secondsLeft('bea')).toBeNull();

@@ -81,7 +81,7 @@ describe('parseChatRequest', () => {
     ['n', { n: 129 }],
     ['n', { n: 1.5 }],
     ['n', { n: '1' }],
-    ['max_tokens', { max_tokens: -1 }],
+    ['max_tokens', { max_tokens: -2 }],
     ['max_tokens', { max_tokens: 1.5 }],
     ['max_tokens', { max_tokens: '5', max_completion_tokens: 5 }],
     ['max_completion_tokens', { max_completion_tokens: 1e300 }],

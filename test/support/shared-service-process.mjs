@@ -1,0 +1,89 @@
+// One service of the build for all specs of one Jest worker that want nothing special of it (shared-service.ts). It reaches
+// what stands in for Google, the issuer and the provider through relays of its own, which lead to those of the spec that is
+// running. The spec says so on a socket in the run's folder.
+import 'reflect-metadata';
+import { rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import net from 'node:net';
+import tls from 'node:tls';
+import { createApplication } from '../../dist/app/application.js';
+import { productionParts } from '../../dist/app/production-parts.js';
+import { PlatformProviderTenants } from '../../dist/llm/index.js';
+import { loadSettings } from '../../dist/platform/config/index.js';
+import { logger } from '../../dist/platform/logging/index.js';
+
+logger.level = 'silent';
+
+/** `luggage` is what the first spec leaves for later ones: databases and keys. */
+const { socketPath, accountFile, account, authority, environment, luggage } = JSON.parse(process.argv[2]);
+writeFileSync(accountFile, JSON.stringify(account), { mode: 0o600 });
+
+/** Takes connections on a port that stays the same, and leads each to the port that is set at the time. */
+class Relay {
+  target = 0;
+  server = net.createServer((client) => {
+    const inner = net.connect(this.target, '127.0.0.1');
+    client.pipe(inner).pipe(client);
+    for (const [one, other] of [
+      [client, inner],
+      [inner, client],
+    ])
+      one.on('error', () => other.destroy()).on('close', () => other.destroy());
+  });
+
+  get port() {
+    return this.server.address().port;
+  }
+}
+
+const relays = { issuer: new Relay(), upstream: new Relay(), google: new Relay() };
+for (const { server } of Object.values(relays)) await listening(server, { port: 0, host: '127.0.0.1' });
+
+const agent = new https.Agent();
+agent.createConnection = ({ host, servername }) =>
+  tls.connect({ host: '127.0.0.1', port: relays.google.port, servername: servername || host, ca: authority });
+const { settings } = loadSettings({
+  ...environment,
+  FIREBASE_JWKS_URL: `http://127.0.0.1:${relays.issuer.port}/jwks.json`,
+  FIREBASE_SERVICE_ACCOUNT: accountFile,
+  OPENAI_BASE_URL: `http://127.0.0.1:${relays.upstream.port}/v1`,
+});
+const app = await createApplication(settings, productionParts(settings, { agent }));
+await app.listen(0, '127.0.0.1');
+
+/** What a spec may ask of this process, by method. */
+const REQUESTS = {
+  /** A spec begins: its stand-ins are those from now on. */
+  PUT(ports) {
+    for (const [name, port] of Object.entries(ports)) relays[name].target = port;
+    return { port: app.getHttpServer().address().port, luggage };
+  },
+  /** A tenant may spend the platform's own provider credentials. */
+  POST({ tenantId }) {
+    app.get(PlatformProviderTenants).allow(tenantId);
+    return {};
+  },
+  /** The run is over. */
+  DELETE() {
+    process.exit(0);
+  },
+};
+
+const control = http.createServer(async (request, response) => {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const answer = REQUESTS[request.method](JSON.parse(Buffer.concat(chunks).toString() || '{}'));
+  response.end(JSON.stringify(answer));
+});
+// Of a process that ended with the worker before this one.
+rmSync(socketPath, { force: true });
+await listening(control, { path: socketPath });
+
+// The worker has gone, however it ended.
+process.on('disconnect', () => process.exit(0));
+process.send('ready');
+
+function listening(server, where) {
+  return new Promise((resolve, reject) => server.once('error', reject).listen(where, resolve));
+}
