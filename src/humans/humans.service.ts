@@ -85,7 +85,7 @@ export class HumansService {
     principal: HumansPrincipal,
     { human, limits, removeLimits }: UpsertHumanRequest,
   ): Promise<HumanRecord> {
-    const { tx, tenantId } = humans;
+    const { tx } = humans;
     const keyId = principal.kind === 'secretKey' ? principal.keyId : null;
     const changes: LimitChange[] = [...limits, ...removeLimits.map((type) => ({ type, microUnits: null }))];
     // Again where the human was erased between the statements.

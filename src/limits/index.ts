@@ -3,6 +3,7 @@ export { NothingLeftGuard } from './nothing-left.guard.js';
 export { BudgetsModule } from './budgets/budgets.module.js';
 export {
   LIMIT_TYPES,
+  decimalOf,
   defaultOutputTokens,
   usageLimitChanges,
   exactAmount,

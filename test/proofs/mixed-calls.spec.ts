@@ -27,6 +27,9 @@ const FIRST_BYTE_MS = inForm(2000, 5000);
 const HUMANS = 24;
 /** Of these nobody ever sets a limit. */
 const UNLIMITED = 4;
+/** The next of them may make one request each: the others that they make are refused. */
+const EXHAUSTED = 2;
+const FIRST_CHANGED = UNLIMITED + EXHAUSTED;
 
 /** When the caller hangs up. */
 type Leave = 'never' | 'at once' | 'once upstream has it' | 'once it flows';
@@ -167,7 +170,7 @@ function setSome(): Promise<readonly SetLimit[]> {
     { cost_micros: value(50_000) },
     { cost_micros: null, token_cnt: value(200_000) },
   ]);
-  return cluster.limit(nameOf(UNLIMITED + randomInt(HUMANS - UNLIMITED)), limits);
+  return cluster.limit(nameOf(FIRST_CHANGED + randomInt(HUMANS - FIRST_CHANGED)), limits);
 }
 
 interface Made {
@@ -176,11 +179,13 @@ interface Made {
   readonly set: readonly SetLimit[];
 }
 
-/** Makes every call, so many at a time; during the first two thirds of them limits are set. */
+/** Makes every call, so many at a time; during the first two thirds of them limits are changed. */
 async function makeAll(calls: readonly PlannedCall[], callers: Map<string, Caller>): Promise<Made> {
   const living = cluster.processes.filter((process) => process !== nobody);
   const statuses = new Map<string, number>();
   const set: SetLimit[] = [];
+  for (let human = UNLIMITED; human < FIRST_CHANGED; human += 1)
+    set.push(...(await cluster.limit(nameOf(human), { request_cnt: units(1) })));
   const waiting = [...calls];
   const work = async (): Promise<void> => {
     for (let call = waiting.pop(); call !== undefined; call = waiting.pop()) {

@@ -56,11 +56,14 @@ describe.each([
     ['more the second time', [usageOf(7, 10), usageOf(7, 20)], [7, 20]],
     ['less the second time', [usageOf(7, 20), usageOf(5, 4)], [7, 20]],
     ['zero the second time', [usageOf(7, 20), usageOf(0, 0)], [7, 20]],
-  ])('of which the upstream reports %s is charged the largest of each count, once', async (_what, reports, [input, output]) => {
-    const row = await recordOf(streamOf(...reports.map((usage) => usageChunk(usage))), fields);
-    expect(row).toMatchObject({ outcome: 'OK', requests: 1, estimated: false });
-    expect([row.input_tokens, row.output_tokens]).toEqual([input, output]);
-  });
+  ])(
+    'of which the upstream reports %s is charged the largest of each count, once',
+    async (_what, reports, [input, output]) => {
+      const row = await recordOf(streamOf(...reports.map((usage) => usageChunk(usage))), fields);
+      expect(row).toMatchObject({ outcome: 'OK', requests: 1, estimated: false });
+      expect([row.input_tokens, row.output_tokens]).toEqual([input, output]);
+    },
+  );
 
   it('whose upstream reports with every chunk is charged its largest report, once', async () => {
     const pieces = streamPieces({ words: WORDS }).map((chunk, index) => ({ ...chunk, usage: usageOf(7, index) }));

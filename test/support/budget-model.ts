@@ -7,7 +7,7 @@ import { periodOf } from './budget-calendar.js';
 export const MICROS = 1_000_000n;
 
 export type Type = 'request_cnt' | 'token_cnt' | 'cost_micros';
-export type Verdict = 'exceeded' | 'busy' | 'boundless' | 'unpriced';
+type Verdict = 'exceeded' | 'busy' | 'boundless' | 'unpriced';
 
 /** Whose budget it is: one of a tenant's names. */
 export interface Named {
@@ -360,11 +360,11 @@ function minus(one: Amounts, other: Amounts): Amounts {
   return { requests: one.requests - other.requests, tokens: one.tokens - other.tokens, cost: one.cost - other.cost };
 }
 
-export function amountOf({ type }: Pick<Named, 'type'>, { requests, tokens, cost }: Amounts): bigint {
+function amountOf({ type }: Pick<Named, 'type'>, { requests, tokens, cost }: Amounts): bigint {
   if (type === 'request_cnt') return requests * MICROS;
   return type === 'token_cnt' ? tokens * MICROS : cost;
 }
 
-export function keyOf({ tenant, holder, type, period, zone, models }: Named): string {
+function keyOf({ tenant, holder, type, period, zone, models }: Named): string {
   return JSON.stringify([tenant, holder, type, period, zone, models]);
 }

@@ -4,8 +4,8 @@ import { boolean, enumeration, int64, integer, text, timestamp } from '../../pla
 import { LIMIT_TYPES } from './usage-limits.js';
 
 /** What calls are counted by; the other types are reported, and limited by a human's limits alone. */
-export const METERED_TYPES = ['request_cnt', 'token_cnt', 'cost_micros'] as const;
-export const PERIODS = ['NONE', 'MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH'] as const;
+const METERED_TYPES = ['request_cnt', 'token_cnt', 'cost_micros'] as const;
+const PERIODS = ['NONE', 'MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH'] as const;
 export type Period = (typeof PERIODS)[number];
 
 /** In millionths, with what is raised, it is still a bigint of Postgres. */
@@ -92,7 +92,7 @@ export type DeleteBudgetRequest = z.output<typeof deleteBudgetRequest>;
 const dateTime = z.string().meta({ format: 'date-time' });
 const amount = z.string().meta({ format: 'int64', description: 'In units; of a cost an exact decimal.' });
 
-export const budgetView = z.object({
+const budgetView = z.object({
   budgetId: z.string(),
   holder: z.object({
     tenant: z.boolean().optional(),

@@ -1,6 +1,7 @@
 import { formatTimestamp } from '../../platform/protojson/index.js';
 import type { BudgetView } from './budgets.dto.js';
 import type { BudgetRecord } from './budgets.repository.js';
+import { decimalOf } from './usage-limits.js';
 
 export function viewBudget(record: BudgetRecord): BudgetView {
   const { raiseUntil, resetsAt } = record;
@@ -13,12 +14,14 @@ export function viewBudget(record: BudgetRecord): BudgetView {
     period: record.period,
     timeZone: record.timeZone,
     models: [...(record.models ?? [])],
-    limit: decimalOf(record.amount),
-    ...(raiseUntil === null ? {} : { raise: { by: decimalOf(record.raiseBy), until: formatTimestamp(raiseUntil) } }),
+    limit: decimalOf(String(record.amount)),
+    ...(raiseUntil === null
+      ? {}
+      : { raise: { by: decimalOf(String(record.raiseBy)), until: formatTimestamp(raiseUntil) } }),
     alertAtPercent: [...record.alertAt],
-    used: decimalOf(record.used),
-    held: decimalOf(record.held),
-    remaining: decimalOf(remaining < 0n ? 0n : remaining),
+    used: decimalOf(String(record.used)),
+    held: decimalOf(String(record.held)),
+    remaining: decimalOf(String(remaining < 0n ? 0n : remaining)),
     ...(resetsAt === null ? {} : { resetsAt: formatTimestamp(resetsAt) }),
     createdAt: formatTimestamp(record.createdAt),
   };
@@ -36,11 +39,4 @@ function viewHolder({ holder, human }: BudgetRecord): BudgetView['holder'] {
   const colon = holder.indexOf(':');
   const field = FIELD[holder.slice(0, colon)];
   return field === undefined ? {} : { [field]: holder.slice(colon + 1) };
-}
-
-/** Millionths as an exact decimal of units. */
-export function decimalOf(micros: bigint): string {
-  const digits = (micros < 0n ? -micros : micros).toString().padStart(7, '0');
-  const fraction = digits.slice(-6).replace(/0+$/, '');
-  return `${micros < 0n ? '-' : ''}${digits.slice(0, -6)}${fraction === '' ? '' : `.${fraction}`}`;
 }

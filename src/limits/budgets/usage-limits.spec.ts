@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { LIMIT_TYPES, usageLimitChanges, usageLimits, viewLimits } from './usage-limits.js';
+import { LIMIT_TYPES, decimalOf, usageLimitChanges, usageLimits, viewLimits } from './usage-limits.js';
 
 const stored = (value: unknown): string | undefined =>
   usageLimits.safeParse([{ type: 'token_cnt', value }]).data?.[0]?.microUnits;
@@ -93,4 +93,16 @@ it('a change that names a type twice is at fault where it does so again', () => 
     [2, 'type'],
     [3, 'type'],
   ]);
+});
+
+it.each([
+  ['0', '0'],
+  ['1', '0.000001'],
+  ['1000000', '1'],
+  ['1500000', '1.5'],
+  ['-1', '-0.000001'],
+  ['-12000000', '-12'],
+  ['123456789012345678901234567890', '123456789012345678901234.56789'],
+])('%s millionths are %s', (millionths, units) => {
+  expect(decimalOf(millionths)).toBe(units);
 });

@@ -105,3 +105,11 @@ function unitsOf(microUnits: string): number {
   const digits = microUnits.padStart(DECIMALS + 1, '0');
   return Number(`${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`);
 }
+
+/** Millionths as units, exactly, without zeros at the end. */
+export function decimalOf(millionths: string): string {
+  const negative = millionths.startsWith('-');
+  const digits = (negative ? millionths.slice(1) : millionths).padStart(DECIMALS + 1, '0');
+  const fraction = digits.slice(-DECIMALS).replace(/0+$/, '');
+  return `${negative ? '-' : ''}${digits.slice(0, -DECIMALS)}${fraction === '' ? '' : `.${fraction}`}`;
+}

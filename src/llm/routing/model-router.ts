@@ -10,7 +10,7 @@ import { Tokenizer } from '../tokens/tokenizer.js';
 import { PlatformProviderTenants } from './platform-provider-tenants.js';
 
 /** Where a call can be sent. */
-export interface Target {
+interface Target {
   readonly provider: Provider;
 }
 

@@ -40,7 +40,7 @@ export interface Reservation {
 }
 
 /** What was asked for. */
-export type Operation = 'chat';
+type Operation = 'chat';
 
 /** Of all choices together. */
 export interface DefaultOutput {

@@ -1,6 +1,6 @@
 import { csvHeader, csvLines } from './usage-csv.js';
 import type { UsageRowView } from './usage-query.dto.js';
-import { decimalOf, viewSums } from './usage-query.view.js';
+import { viewSums } from './usage-query.view.js';
 
 const NONE = viewSums({
   requests: '0',
@@ -13,18 +13,6 @@ const NONE = viewSums({
   memory: '0',
 });
 const row = (over: Partial<UsageRowView>): UsageRowView => ({ ...NONE, ...over });
-
-it.each([
-  ['0', '0'],
-  ['1', '0.000001'],
-  ['1000000', '1'],
-  ['1500000', '1.5'],
-  ['-1', '-0.000001'],
-  ['-12000000', '-12'],
-  ['123456789012345678901234567890', '123456789012345678901234.56789'],
-])('%s millionths are %s', (millionths, units) => {
-  expect(decimalOf(millionths)).toBe(units);
-});
 
 it('has the columns of its groups, whatever is in the table, and ends each line with CRLF', () => {
   const measures = Object.keys(NONE).join(',');

@@ -1,8 +1,7 @@
+import { decimalOf } from '../../limits/index.js';
 import { formatTimestamp } from '../../platform/protojson/index.js';
 import type { Group, Measures, UsageRowView } from './usage-query.dto.js';
 import type { UsageRow, UsageSums } from './usage-query.repository.js';
-
-const DECIMALS = 6;
 
 export function viewUsageRow(row: UsageRow, groupBy: readonly Group[]): UsageRowView {
   const byTime = groupBy.includes('HOUR') || groupBy.includes('DAY');
@@ -28,12 +27,4 @@ export function viewSums(sums: UsageSums): Measures {
     voiceSynthesisSeconds: decimalOf(sums.voice),
     memoryMessageCnt: decimalOf(sums.memory),
   };
-}
-
-/** Millionths as units, exactly, without zeros at the end. */
-export function decimalOf(millionths: string): string {
-  const negative = millionths.startsWith('-');
-  const digits = (negative ? millionths.slice(1) : millionths).padStart(DECIMALS + 1, '0');
-  const fraction = digits.slice(-DECIMALS).replace(/0+$/, '');
-  return `${negative ? '-' : ''}${digits.slice(0, -DECIMALS)}${fraction === '' ? '' : `.${fraction}`}`;
 }

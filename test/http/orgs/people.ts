@@ -2,7 +2,7 @@
 import type { Role } from '../../../src/identity/index.js';
 import type { Answer, Identity, Org, ServiceClient } from '../../support/service.js';
 
-export const ALL_ROLES: readonly Role[] = ['owner', 'admin', 'developer', 'viewer'];
+const ALL_ROLES: readonly Role[] = ['owner', 'admin', 'developer', 'viewer'];
 
 /** POSTs to the platform surface as a person, whatever the answer. */
 export function post(
