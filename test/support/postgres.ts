@@ -1,6 +1,6 @@
 /** Databases for tests, on the throwaway Postgres of this run (started by jest-global-setup.mjs). */
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
+import { poolOf } from './sql.js';
 
 export interface TestDatabase {
   /** As the role `gatehouse`, which owns the database, may create roles, and is no superuser. */
@@ -32,26 +32,21 @@ async function create(template: string): Promise<TestDatabase> {
   }
   const cluster = JSON.parse(given) as { ownerUrl: string; superuserUrl: string };
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await onCluster(cluster.superuserUrl, async (client) => {
+  const client = await poolOf(cluster.superuserUrl).connect();
+  try {
     await client.query(`SELECT pg_advisory_lock(${CLONING_LOCK})`);
     await client.query(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY file_copy OWNER gatehouse`);
-  });
+    await client.query(`SELECT pg_advisory_unlock(${CLONING_LOCK})`);
+  } finally {
+    client.release();
+  }
   return {
     ownerUrl: inDatabase(cluster.ownerUrl, name),
     superuserUrl: inDatabase(cluster.superuserUrl, name),
-    drop: () =>
-      onCluster(cluster.superuserUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
+    drop: async () => {
+      await poolOf(cluster.superuserUrl).query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
   };
-}
-
-async function onCluster(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
-    await work(client);
-  } finally {
-    await client.end();
-  }
 }
 
 function inDatabase(url: string, name: string): string {

@@ -20,7 +20,7 @@ import { OrgsService } from '../../src/orgs/orgs.service.js';
 import { TenantsRepository } from '../../src/orgs/tenants.repository.js';
 import { TenantsService } from '../../src/orgs/tenants.service.js';
 import { testSettings } from './settings.js';
-import { onDatabase, rowsOf } from './sql.js';
+import { poolOf, rowsOf } from './sql.js';
 
 export interface Tenancy {
   readonly database: Database;
@@ -97,20 +97,19 @@ export function dashboardUser(userId: string, tenantId: string, role: Role): Das
 }
 
 /** Puts people into an org behind the services' back. */
-export function seedMembers(
+export async function seedMembers(
   superuserUrl: string,
   orgId: string,
   members: Readonly<Record<string, Role>>,
 ): Promise<void> {
-  return onDatabase(superuserUrl, async (client) => {
-    for (const [userId, role] of Object.entries(members)) {
-      await client.query('INSERT INTO users (id, email) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
-        userId,
-        `${userId}@example.com`,
-      ]);
-      await client.query('INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, $3)', [orgId, userId, role]);
-    }
-  });
+  const client = poolOf(superuserUrl);
+  for (const [userId, role] of Object.entries(members)) {
+    await client.query('INSERT INTO users (id, email) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+      userId,
+      `${userId}@example.com`,
+    ]);
+    await client.query('INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, $3)', [orgId, userId, role]);
+  }
 }
 
 /** The roles of an org's members, by user. */
