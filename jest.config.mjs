@@ -65,7 +65,7 @@ export default {
   // Many specs wait for real terms and time-outs: three at once fill each other's pauses, on two cores too.
   maxWorkers: 3,
   // Node never lets go of a spec's modules: unbounded, a worker comes to gigabytes, and stands still for seconds to sweep them.
-  workerIdleMemoryLimit: '700MB',
+  workerIdleMemoryLimit: '1200MB',
   testTimeout: 30_000,
   projects: [
     {
