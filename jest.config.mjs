@@ -66,7 +66,7 @@ export default {
   maxWorkers: 3,
   // Node never lets go of a spec's modules: unbounded, a worker comes to gigabytes, and stands still for seconds to sweep them.
   workerIdleMemoryLimit: '1200MB',
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   projects: [
     {
       ...base,

@@ -9,6 +9,8 @@ export interface PostgresMessage {
   readonly body: Buffer;
   /** True between a connection's ReadyForQuery and its next statement. */
   readonly idle: boolean;
+  /** Whose message it is: the same for both ends of a connection, and of no other. */
+  readonly connection: object;
 }
 
 /** `cut-before` and `cut-after` end the connection, the message being lost or sent on first. */
@@ -63,7 +65,7 @@ export class PostgresProxy {
         rest = rest.subarray(length);
         const type = started ? String.fromCharCode(bytes[0]!) : '';
         started = true;
-        const verdict = this.see({ from, type, body: bytes.subarray(header + 4), idle: state.idle });
+        const verdict = this.see({ from, type, body: bytes.subarray(header + 4), idle: state.idle, connection: state });
         if (from === 'client') state.idle = false;
         else if (type === 'Z') state.idle = true;
         if (verdict === 'pass' || verdict === 'cut-after') passed.push(bytes);
@@ -90,4 +92,15 @@ export class PostgresProxy {
 export function isCallOf(name: string, { from, type, body }: PostgresMessage): boolean {
   // Bind: the portal's name, then the statement's, each ended by a zero.
   return from === 'client' && type === 'B' && body.toString('latin1').split('\0', 2)[1] === name;
+}
+
+/** Cuts a connection once: when its statement of that name is committed, and before the client hears of it. */
+export function cutOnceCommitted(proxy: PostgresProxy, name: string): void {
+  let caller: object | null = null;
+  proxy.judge = (message) => {
+    if (isCallOf(name, message)) caller ??= message.connection;
+    if (message.connection !== caller || message.from === 'client' || message.type !== 'Z') return 'pass';
+    proxy.judge = () => 'pass';
+    return 'cut-before';
+  };
 }

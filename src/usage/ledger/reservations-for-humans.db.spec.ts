@@ -8,7 +8,7 @@ import {
   type LedgerProcess,
 } from '../../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { isCallOf } from '../../../test/support/postgres-proxy.js';
+import { cutOnceCommitted, isCallOf } from '../../../test/support/postgres-proxy.js';
 import { connectionTo, onDatabase, rowsOf } from '../../../test/support/sql.js';
 import type { Reservation } from './usage.types.js';
 
@@ -193,13 +193,7 @@ describe('an impersonated call', () => {
     await expect(reserve(impersonated({ requestId: 'cut' }))).rejects.toMatchObject(UNAVAILABLE);
     expect([await calls(), await log()]).toEqual([[], []]);
     // After it was committed.
-    let called = false;
-    running.proxy.judge = (message) => {
-      called ||= isCallOf('admit_usage', message);
-      if (!called || message.from === 'client' || message.type !== 'Z') return 'pass';
-      running.proxy.judge = () => 'pass';
-      return 'cut-before';
-    };
+    cutOnceCommitted(running.proxy, 'admit_usage');
     await expect(reserve(impersonated({ requestId: 'unheard' }))).rejects.toMatchObject(UNAVAILABLE);
     expect([await calls(), await log()].map(({ length }) => length)).toEqual([1, 1]);
   });

@@ -9,7 +9,7 @@ import {
   makeLedgerTenant,
 } from '../../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { isCallOf } from '../../../test/support/postgres-proxy.js';
+import { cutOnceCommitted, isCallOf } from '../../../test/support/postgres-proxy.js';
 import { connectionTo, rowsOf } from '../../../test/support/sql.js';
 
 const UNAVAILABLE = { kind: 'unavailable', status: 503, retryAfterSeconds: expect.any(Number) as number };
