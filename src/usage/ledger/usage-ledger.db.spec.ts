@@ -133,14 +133,7 @@ describe('a reservation whose commit nobody heard of', () => {
   it('is refused, and its row settled as not sent', async () => {
     const { ledger, proxy } = await start();
     const { id } = reservation();
-    let called = false;
-    proxy.judge = (message) => {
-      called ||= isCallOf('admit_usage', message);
-      // The statement is done and committed; its answer is lost.
-      if (!called || message.from === 'client' || message.type !== 'Z') return 'pass';
-      proxy.judge = () => 'pass';
-      return 'cut-before';
-    };
+    cutOnceCommitted(proxy, 'admit_usage');
     await expect(ledger.reserve(reservation({ id }))).rejects.toMatchObject(UNAVAILABLE);
     await eventually(async () => (await rows(id))[0]?.state === 'SETTLED');
     expect(await rows(id)).toEqual([
@@ -402,13 +395,7 @@ describe('a settlement', () => {
     const { ledger, proxy } = await start();
     const { id } = reservation();
     await ledger.reserve(reservation({ id }));
-    let called = false;
-    proxy.judge = (message) => {
-      called ||= isCallOf('settle_usage', message);
-      if (!called || message.from === 'client' || message.type !== 'Z') return 'pass';
-      proxy.judge = () => 'pass';
-      return 'cut-before';
-    };
+    cutOnceCommitted(proxy, 'settle_usage');
     ledger.settle(settlement(id));
     await eventually(() => ledger.pendingSettlements === 0);
     expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', input_tokens: 7, output_tokens: 11 })]);
