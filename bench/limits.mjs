@@ -60,7 +60,32 @@ export function prepareHumans(cluster, tenantId) {
       [tenantId, HUMANS],
     );
     await client.query("SELECT set_config('app.tenant_id', $1, false)", [tenantId]);
-    await client.query("SELECT count(set_limits(id, $1)) FROM humans WHERE human LIKE 'limited-%'", [LIMITS]);
+    await client.query(
+      "SELECT count(set_limits(h.id, $1)) FROM humans h WHERE h.human LIKE 'limited-%' AND NOT EXISTS (SELECT FROM budgets b WHERE b.human_id = h.id)",
+      [LIMITS],
+    );
+  });
+}
+
+/** Two periods each of a tenant, a key and each human: what a call is judged by that many pay for. */
+const PERIODS = ['DAY', 'MONTH'];
+const BUDGETS = `
+  INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at, ends_at)
+  SELECT gen_random_uuid(), $1, holder, 'token_cnt', period, ${FAR}, start, period_end(period, 'UTC', start)
+  FROM (SELECT 'tenant' AS holder UNION ALL SELECT 'key:' || id FROM api_keys WHERE tenant_id = $1
+        UNION ALL SELECT 'human:' || id FROM humans WHERE tenant_id = $1 AND human LIKE 'free-%') AS holders,
+       unnest($2::text[]) AS period, period_start(period, 'UTC', now()) AS start`;
+
+/**
+ * @param {import('./service.mjs').Cluster} cluster
+ * @param {string} tenantId
+ * @param {boolean} on whether the budgets are to be there; without them the humans `free-…` have no limits
+ */
+export function putBudgets(cluster, tenantId, on) {
+  return withClient(cluster.inspectorUrl, async (client) => {
+    await client.query('DELETE FROM budgets WHERE period = ANY ($1)', [PERIODS]);
+    if (on) await client.query(BUDGETS, [tenantId, PERIODS]);
+    await client.query('VACUUM ANALYZE budgets');
   });
 }
 
@@ -71,15 +96,15 @@ export function prepareHumans(cluster, tenantId) {
 export function checkCounters(cluster) {
   return withClient(cluster.inspectorUrl, async (client) => {
     const { rows } = await client.query(
-      `SELECT count(*)::int AS humans,
-              count(*) FILTER (WHERE ${FAR} - h.request_cnt <> u.requests * 1000000 OR ${FAR} - h.token_cnt <> u.tokens * 1000000
-                                 OR ${FAR} - h.cost_micros <> u.cost)::int AS wrong,
-              count(*) FILTER (WHERE h.request_cnt_reserved + h.token_cnt_reserved + h.cost_micros_reserved <> 0)::int AS held,
-              coalesce(sum(u.requests), 0)::int AS calls
-       FROM humans h JOIN (
+      `SELECT count(DISTINCT b.human_id)::int AS humans,
+              count(*) FILTER (WHERE b.used <> CASE b.type WHEN 'request_cnt' THEN u.requests * 1000000
+                                                           WHEN 'token_cnt' THEN u.tokens * 1000000 ELSE u.cost END)::int AS wrong,
+              count(*) FILTER (WHERE b.held <> 0)::int AS held,
+              coalesce(sum(u.requests) FILTER (WHERE b.type = 'request_cnt'), 0)::int AS calls
+       FROM budgets b JOIN (
          SELECT human_id, sum(requests) AS requests, sum(input_tokens + output_tokens) AS tokens, sum(cost_pico_usd) AS cost
-         FROM usage_records GROUP BY human_id) AS u ON u.human_id = h.id
-       WHERE h.request_cnt IS NOT NULL`,
+         FROM usage_records GROUP BY human_id) AS u USING (human_id)
+       WHERE b.period = 'NONE' AND b.is_metered`,
     );
     const [{ humans, wrong, held, calls }] = rows;
     return {

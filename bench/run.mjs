@@ -5,7 +5,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { checkLedger } from './checks.mjs';
 import { setSynchronousCommit } from './ledger.mjs';
-import { checkCounters, prepareHumans } from './limits.mjs';
+import { checkCounters, prepareHumans, putBudgets } from './limits.mjs';
 import { hasWrk } from './load-tool.mjs';
 import { Meter } from './meter.mjs';
 import { HELP, readOptions } from './options.mjs';
@@ -101,6 +101,9 @@ async function runScenarios(session, ring, meter, options) {
     },
     prepareHumans: async () => {
       if (ring.service !== null) await prepareHumans(ring.service.setup.cluster, ring.service.setup.tenant.tenantId);
+    },
+    putBudgets: async (on) => {
+      if (ring.service !== null) await putBudgets(ring.service.setup.cluster, ring.service.setup.tenant.tenantId, on);
     },
     openSide: (id, title, ledgerRows) => openSide(session, ring, { id, title, ledgerRows }),
     readServiceMemory: async () => ({

@@ -27,7 +27,7 @@ export const BODIES = {
  * @typedef {object} Scenario
  * @property {string} id
  * @property {string} title
- * @property {'throughput' | 'latency' | 'memory' | 'durability' | 'limits' | 'ledgerSize'} kind
+ * @property {'throughput' | 'latency' | 'memory' | 'durability' | 'limits' | 'budgets' | 'ledgerSize'} kind
  * @property {keyof typeof BODIES} body
  * @property {number} connections
  * @property {string[]} targets
@@ -100,6 +100,22 @@ export const SCENARIOS = [
     targets: ['service'],
   },
   {
+    id: 'json10',
+    title: 'JSON, 10 connections',
+    kind: 'throughput',
+    body: 'json',
+    connections: 10,
+    targets: ['bare', 'service', 'portkey'],
+  },
+  {
+    id: 'budgets',
+    title: 'JSON, budgets of the tenant, the key and 1,000 humans, two periods each, 128 connections',
+    kind: 'budgets',
+    body: 'json',
+    connections: 128,
+    targets: ['service'],
+  },
+  {
     id: 'ledger',
     title: 'JSON, over a short and a long ledger',
     kind: 'ledgerSize',
@@ -136,6 +152,7 @@ export const SCENARIOS = [
  * @property {(variation?: Parameters<typeof import('./service.mjs').startService>[2]) => Promise<void>} restartService
  * @property {(value: 'on' | 'off') => Promise<void>} setSynchronousCommit
  * @property {() => Promise<void>} prepareHumans
+ * @property {(on: boolean) => Promise<void>} putBudgets
  * @property {(id: string, title: string, ledgerRows: number) => Promise<import('./ring.mjs').Target>} openSide another service, on
  *   a database of its own with a ledger of so many rows
  * @property {() => Promise<{ rssBytes: number | null, heapBytes: number | null }>} readServiceMemory
@@ -302,6 +319,41 @@ async function runLimits(scenario, context) {
 }
 
 /**
+ * The same humans' calls without budgets and with them, in turn.
+ * @param {Scenario} scenario
+ * @param {BenchContext} context
+ */
+async function runBudgets(scenario, context) {
+  const target = context.targets.get('service');
+  if (target === undefined) return null;
+  await context.prepareHumans();
+  const load = {
+    body: BODIES[scenario.body](context.model),
+    connections: scenario.connections,
+    rotate: { header: 'x-human-id', prefix: 'free-', count: 1_000 },
+  };
+  const titles = { without: 'without budgets', with: 'with six for each call' };
+  /** @type {Record<string, Turn[]>} */
+  const turns = {};
+  for (let round = 0; round < context.options.rounds; round += 1) {
+    for (const id of Object.keys(titles)) {
+      await context.putBudgets(id === 'with');
+      // So that a call which was under way as they came is over.
+      await sleep(500);
+      await context.measure(target, { ...load, seconds: context.options.warmupSeconds });
+      const turn = await context.measure(target, { ...load, seconds: context.options.seconds });
+      (turns[id] ??= []).push(turn);
+      context.say(`${scenario.id} ${id}: ${turn.load.requestsPerSecond.toFixed(0)}/s`);
+    }
+  }
+  await context.putBudgets(false);
+  /** @type {Record<string, TargetSummary>} */
+  const summaries = {};
+  for (const [id, all] of Object.entries(turns)) summaries[id] = summarize(all, target.process);
+  return { summaries, turns, titles };
+}
+
+/**
  * Two services alike but for the length of their ledgers: turns of load, and one call at a time.
  * @param {Scenario} scenario
  * @param {BenchContext} context
@@ -350,5 +402,6 @@ export const RUNNERS = {
   memory: runMemory,
   durability: runDurability,
   limits: runLimits,
+  budgets: runBudgets,
   ledgerSize: runLedgerSize,
 };
