@@ -39,18 +39,18 @@ if (found.length > 0) {
 
 /** All that ESLint's configuration does not ignore, relative to the root. */
 async function listFiles() {
-  const listed = readdirSync('.', { withFileTypes: true })
-    .filter(({ name }) => name !== 'node_modules' && name !== '.git')
-    .flatMap((entry) => (entry.isDirectory() ? below(entry.name) : [entry.name]))
-    .filter((file) => LINTED.test(file));
+  const listed = below('.').filter((file) => LINTED.test(file));
   const ignored = await Promise.all(listed.map((file) => eslint.isPathIgnored(file)));
   return listed.filter((_, index) => !ignored[index]);
 }
 
+/** But what is below `node_modules` and hidden folders: packages there bring ESLint configurations of their own. */
 function below(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.join(entry.parentPath, entry.name));
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const file = path.join(folder, entry.name);
+    if (!entry.isDirectory()) return [file];
+    return entry.name === 'node_modules' || entry.name.startsWith('.') ? [] : below(file);
+  });
 }
 
 /** A key for each file whose types are known; one without a key is linted each time. */
