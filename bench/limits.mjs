@@ -48,7 +48,8 @@ export const CROWDS = [
 ];
 
 /**
- * The humans of all crowds, so that no turn pays for their first mention.
+ * The humans of all crowds, so that no turn pays for their first mention. Limits that are set stay as they are: setting them
+ * again would begin their count anew.
  * @param {import('./service.mjs').Cluster} cluster
  * @param {string} tenantId
  */
@@ -61,13 +62,14 @@ export function prepareHumans(cluster, tenantId) {
     );
     await client.query("SELECT set_config('app.tenant_id', $1, false)", [tenantId]);
     await client.query(
-      "SELECT count(set_limits(h.id, $1)) FROM humans h WHERE h.human LIKE 'limited-%' AND NOT EXISTS (SELECT FROM budgets b WHERE b.human_id = h.id)",
+      `SELECT count(set_limits(h.id, $1)) FROM humans h
+       WHERE h.human LIKE 'limited-%' AND NOT EXISTS (SELECT FROM budgets b WHERE b.human_id = h.id)`,
       [LIMITS],
     );
   });
 }
 
-/** Two periods each of a tenant, a key and each human: what a call is judged by that many pay for. */
+/** Each call is judged by six: two periods each of the tenant, the key and the human. */
 const PERIODS = ['DAY', 'MONTH'];
 const BUDGETS = `
   INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at, ends_at)
@@ -79,7 +81,7 @@ const BUDGETS = `
 /**
  * @param {import('./service.mjs').Cluster} cluster
  * @param {string} tenantId
- * @param {boolean} on whether the budgets are to be there; without them the humans `free-…` have no limits
+ * @param {boolean} on true: creates the budgets; false: deletes them
  */
 export function putBudgets(cluster, tenantId, on) {
   return withClient(cluster.inspectorUrl, async (client) => {

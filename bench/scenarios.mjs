@@ -291,19 +291,20 @@ async function runDurability(scenario, context) {
 }
 
 /**
- * The crowds take turns, as targets do.
+ * The same service under several loads, which take turns as targets do.
  * @param {Scenario} scenario
  * @param {BenchContext} context
+ * @param {import('./ring.mjs').Target} target
+ * @param {Pick<import('./limits.mjs').Crowd, 'id' | 'title' | 'connections' | 'order' | 'headers'>[]} crowds
+ * @param {(id: string) => Promise<void>} before each turn
  */
-async function runLimits(scenario, context) {
-  const target = context.targets.get('service');
-  if (target === undefined) return null;
-  await context.prepareHumans();
+async function takeTurns(scenario, context, target, crowds, before) {
   const body = BODIES[scenario.body](context.model);
   /** @type {Record<string, Turn[]>} */
   const turns = {};
   for (let round = 0; round < context.options.rounds; round += 1) {
-    for (const { id, connections, order, headers } of CROWDS) {
+    for (const { id, connections, order, headers } of crowds) {
+      await before(id);
       const asked = { ...target, headers: { ...target.headers, ...headers } };
       const load = { body, connections, ...order };
       await context.measure(asked, { ...load, seconds: context.options.warmupSeconds });
@@ -314,8 +315,19 @@ async function runLimits(scenario, context) {
   }
   /** @type {Record<string, TargetSummary>} */
   const summaries = {};
-  for (const { id } of CROWDS) summaries[id] = summarize(turns[id] ?? [], target.process);
-  return { summaries, turns, titles: Object.fromEntries(CROWDS.map(({ id, title }) => [id, title])) };
+  for (const { id } of crowds) summaries[id] = summarize(turns[id] ?? [], target.process);
+  return { summaries, turns, titles: Object.fromEntries(crowds.map(({ id, title }) => [id, title])) };
+}
+
+/**
+ * @param {Scenario} scenario
+ * @param {BenchContext} context
+ */
+async function runLimits(scenario, context) {
+  const target = context.targets.get('service');
+  if (target === undefined) return null;
+  await context.prepareHumans();
+  return takeTurns(scenario, context, target, CROWDS, async () => undefined);
 }
 
 /**
@@ -327,30 +339,16 @@ async function runBudgets(scenario, context) {
   const target = context.targets.get('service');
   if (target === undefined) return null;
   await context.prepareHumans();
-  const load = {
-    body: BODIES[scenario.body](context.model),
-    connections: scenario.connections,
-    rotate: { header: 'x-human-id', prefix: 'free-', count: 1_000 },
-  };
-  const titles = { without: 'without budgets', with: 'with six for each call' };
-  /** @type {Record<string, Turn[]>} */
-  const turns = {};
-  for (let round = 0; round < context.options.rounds; round += 1) {
-    for (const id of Object.keys(titles)) {
-      await context.putBudgets(id === 'with');
-      // So that a call which was under way as they came is over.
-      await sleep(500);
-      await context.measure(target, { ...load, seconds: context.options.warmupSeconds });
-      const turn = await context.measure(target, { ...load, seconds: context.options.seconds });
-      (turns[id] ??= []).push(turn);
-      context.say(`${scenario.id} ${id}: ${turn.load.requestsPerSecond.toFixed(0)}/s`);
-    }
+  const order = { rotate: { header: 'x-human-id', prefix: 'free-', count: 1_000 } };
+  const crowds = [
+    { id: 'without', title: 'without budgets', connections: scenario.connections, order, headers: {} },
+    { id: 'with', title: 'with six for each call', connections: scenario.connections, order, headers: {} },
+  ];
+  try {
+    return await takeTurns(scenario, context, target, crowds, (id) => context.putBudgets(id === 'with'));
+  } finally {
+    await context.putBudgets(false);
   }
-  await context.putBudgets(false);
-  /** @type {Record<string, TargetSummary>} */
-  const summaries = {};
-  for (const [id, all] of Object.entries(turns)) summaries[id] = summarize(all, target.process);
-  return { summaries, turns, titles };
 }
 
 /**

@@ -44,7 +44,7 @@ async function listFiles() {
   return listed.filter((_, index) => !ignored[index]);
 }
 
-/** But what is below `node_modules` and hidden folders: packages there bring ESLint configurations of their own. */
+/** Skips `node_modules` and hidden folders: packages there have ESLint configurations of their own. */
 function below(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const file = path.join(folder, entry.name);

@@ -1,6 +1,6 @@
 /** Databases for tests, on the throwaway Postgres of this run (started by jest-global-setup.mjs). */
 import { randomBytes } from 'node:crypto';
-import { poolOf } from './sql.js';
+import { endPoolOf, poolOf } from './sql.js';
 
 export interface TestDatabase {
   /** As the role `gatehouse`, which owns the database, may create roles, and is no superuser. */
@@ -35,8 +35,12 @@ async function create(template: string): Promise<TestDatabase> {
   const client = await poolOf(cluster.superuserUrl).connect();
   try {
     await client.query(`SELECT pg_advisory_lock(${CLONING_LOCK})`);
-    await client.query(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY file_copy OWNER gatehouse`);
-    await client.query(`SELECT pg_advisory_unlock(${CLONING_LOCK})`);
+    try {
+      await client.query(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY file_copy OWNER gatehouse`);
+    } finally {
+      // The connection goes back to its pool, and would keep the lock.
+      await client.query(`SELECT pg_advisory_unlock(${CLONING_LOCK})`);
+    }
   } finally {
     client.release();
   }
@@ -44,6 +48,7 @@ async function create(template: string): Promise<TestDatabase> {
     ownerUrl: inDatabase(cluster.ownerUrl, name),
     superuserUrl: inDatabase(cluster.superuserUrl, name),
     drop: async () => {
+      await endPoolOf(inDatabase(cluster.superuserUrl, name));
       await poolOf(cluster.superuserUrl).query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
   };
