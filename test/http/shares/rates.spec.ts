@@ -25,7 +25,7 @@ it.each([
   for (const field of ['requestsPerMinute', 'requestsPerMinutePerHuman']) {
     const answer = await post(service, ownerOf(org), route, { ...body, rateLimit: { [field]: MOST + 1 } });
     expect(answer.status).toBe(400);
-    expect(fieldsOf(platformError(answer))).toEqual([`rateLimit.${field}`]);
+    expect(fieldsOf(platformError(answer, 400))).toEqual([`rateLimit.${field}`]);
     expect(answer.text).toContain('GATEHOUSE_MOST_REQUESTS_PER_MINUTE');
   }
 });
