@@ -10,9 +10,10 @@ const REQUESTS_PER_MINUTE = 1_000_000_000;
 /**
  * @param {string} ownerUrl
  * @param {{ version: number, secret: Buffer }} pepper that the key is hashed under; the service is given the same
+ * @param {string} [name] of the org, which makes its tenant's and its key's ids
  * @returns {Promise<{ tenantId: string, secretKey: string }>}
  */
-export async function seed(ownerUrl, pepper) {
+export async function seed(ownerUrl, pepper, name = 'bench') {
   const [{ newSecretKey, shownPrefix }, { PepperRing }, { migrate }] = await Promise.all([
     import('../dist/keys/key-format.js'),
     import('../dist/platform/crypto/pepper.js'),
@@ -22,18 +23,21 @@ export async function seed(ownerUrl, pepper) {
   const client = new pg.Client({ connectionString: ownerUrl, options: '-c role=gatehouse_app' });
   await client.connect();
   try {
-    const tenantId = 'bench-a1b2c3';
+    const tenantId = `${name}-a1b2c3`;
     const secretKey = newSecretKey();
     await client.query('BEGIN');
-    await client.query(
-      `SELECT * FROM create_org('bench', NULL, false, 'org_bench', $1, 'Bench', 'bench', gen_random_uuid())`,
-      [tenantId],
-    );
+    await client.query(`SELECT * FROM create_org($2, NULL, false, 'org_' || $2, $1, $2, $2, gen_random_uuid())`, [
+      tenantId,
+      name,
+    ]);
     await client.query(`SELECT set_config('app.tenant_id', $1, true)`, [tenantId]);
     await client.query(
       `INSERT INTO api_keys (id, tenant_id, type, name, key_prefix, hash, pepper_version, scopes, requests_per_minute, created_by)
-       VALUES ('key_bench', $1, 'SECRET', 'bench', $2, $3, $4, '{chat:write}', $5, 'bench')`,
-      [tenantId, shownPrefix(secretKey), new PepperRing([pepper]).hash(secretKey), pepper.version, REQUESTS_PER_MINUTE],
+       VALUES ('key_' || $6, $1, 'SECRET', $6, $2, $3, $4, '{chat:write,usage:write,usage:read}', $5, $6)`,
+      [
+        ...[tenantId, shownPrefix(secretKey), new PepperRing([pepper]).hash(secretKey), pepper.version],
+        ...[REQUESTS_PER_MINUTE, name],
+      ],
     );
     await client.query('COMMIT');
     return { tenantId, secretKey };

@@ -14,6 +14,7 @@ import { Database, RevocableCache, Revocations } from '../platform/database/inde
 import { Jobs, type RepeatingJob } from '../platform/jobs/index.js';
 import { logger } from '../platform/logging/index.js';
 import type { ApiKeyType } from './key-format.js';
+import { rateThatHolds } from './rate-ceiling.js';
 
 const FIND = { name: 'find_api_key', text: 'SELECT * FROM find_api_key($1)' };
 const REHASH = { name: 'rehash_api_key', text: 'SELECT rehash_api_key($1, $2, $3)' };
@@ -148,13 +149,17 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
       : { ...known, type: 'PUBLISHABLE', key: this.publishableKeyOf(row) };
   }
 
+  private requestsPerMinuteOf({ requests_per_minute: set }: ApiKeyRow): number {
+    return rateThatHolds(set, this.settings.requestsPerMinute, this.settings.mostRequestsPerMinute);
+  }
+
   private secretKeyOf(row: ApiKeyRow): SecretKeyPrincipal {
     return Object.freeze({
       kind: 'secretKey',
       tenantId: row.tenant_id,
       keyId: row.id,
       scopes: new Set(row.scopes.filter(isScope)),
-      requestsPerMinute: row.requests_per_minute ?? this.settings.requestsPerMinute,
+      requestsPerMinute: this.requestsPerMinuteOf(row),
       human: null,
     });
   }
@@ -164,8 +169,12 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
       tenantId: row.tenant_id,
       keyId: row.id,
       scopes: new Set(row.scopes.filter(isScope)),
-      requestsPerMinute: row.requests_per_minute ?? this.settings.requestsPerMinute,
-      requestsPerMinutePerHuman: row.requests_per_minute_per_human ?? this.settings.requestsPerMinutePerHuman,
+      requestsPerMinute: this.requestsPerMinuteOf(row),
+      requestsPerMinutePerHuman: rateThatHolds(
+        row.requests_per_minute_per_human,
+        this.settings.requestsPerMinutePerHuman,
+        this.settings.mostRequestsPerMinute,
+      ),
       allowedOrigins: Object.freeze(row.allowed_origins ?? []),
       oidc: oidcConfigOf(row),
       otherHumanPrefixes: Object.freeze(row.other_human_prefixes ?? []),

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import {
   ROLE_SCOPES,
   auditActor,
@@ -7,6 +7,7 @@ import {
   type DashboardUserPrincipal,
   type Scope,
 } from '../identity/index.js';
+import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { PepperRing, randomBase62 } from '../platform/crypto/index.js';
 import { Revocations, type TenantTransaction } from '../platform/database/index.js';
 import { Fault, invalidField } from '../platform/errors/index.js';
@@ -14,6 +15,7 @@ import { Events } from '../platform/events/index.js';
 import { PageTokens } from '../platform/http/index.js';
 import { changesOf, limitColumns, oidcColumns, outputColumns, rateColumns } from './key-changes.js';
 import { newKey, shownPrefix, type ApiKeyType } from './key-format.js';
+import { assertRatesBelow } from './rate-ceiling.js';
 import {
   PUBLISHABLE_SCOPES,
   type CreateKeyRequest,
@@ -63,6 +65,7 @@ export class KeysService {
     private readonly pageTokens: PageTokens,
     private readonly revocations: Revocations,
     private readonly events: Events,
+    @Inject(SETTINGS_TOKEN) private readonly settings: Pick<Settings, 'mostRequestsPerMinute'>,
   ) {}
 
   /** @throws Fault invalid_input, permission_denied */
@@ -71,6 +74,7 @@ export class KeysService {
     { name, description, permissions, rateLimit, expiresAt, defaultOutputTokens }: CreateKeyRequest,
     around: Around<IssuedKey, T>,
   ): Promise<T> {
+    assertRatesBelow(this.settings.mostRequestsPerMinute, rateLimit);
     const scopes = permissions ?? defaultKeyScopes(principal.role);
     assertGrantable(principal, scopes);
     return this.repository.change(principal.tenantId, (keys) =>
@@ -91,6 +95,7 @@ export class KeysService {
     around: Around<IssuedKey, T>,
   ): Promise<T> {
     const { name, description, permissions, rateLimit, expiresAt, oidcConfig, allowedOrigins } = request;
+    assertRatesBelow(this.settings.mostRequestsPerMinute, rateLimit);
     if (oidcConfig === undefined) this.issuers.assertMayLack();
     else this.issuers.assertMaySet(principal, oidcConfig);
     const scopes = permissions ?? PUBLISHABLE_SCOPES.filter((scope) => ROLE_SCOPES[principal.role].has(scope));
@@ -141,6 +146,7 @@ export class KeysService {
   /** @throws Fault not_found, invalid_input, permission_denied, conflict */
   async update(principal: DashboardUserPrincipal, request: UpdateKeyRequest): Promise<ApiKeyRecord> {
     const { keyId, permissions, oidcConfig, expiresAt } = request;
+    assertRatesBelow(this.settings.mostRequestsPerMinute, request.rateLimit);
     if (oidcConfig !== undefined) this.issuers.assertMaySet(principal, oidcConfig);
     if (permissions !== undefined) assertGrantable(principal, permissions);
     if (request.neverExpires && expiresAt !== undefined) throw invalidField('neverExpires', 'contradicts expiresAt');

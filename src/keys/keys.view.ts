@@ -3,10 +3,11 @@ import type { Settings } from '../platform/config/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
 import type { KeyView } from './keys.dto.js';
 import type { ApiKeyRecord } from './keys.repository.js';
+import { rateThatHolds } from './rate-ceiling.js';
 import { viewLimits } from '../limits/index.js';
 
-/** The limits of keys that have none of their own. */
-export type KeyDefaults = Pick<Settings, 'requestsPerMinute' | 'requestsPerMinutePerHuman'>;
+/** The limits of keys that have none of their own, and the most that a key can have. */
+export type KeyDefaults = Pick<Settings, 'requestsPerMinute' | 'requestsPerMinutePerHuman' | 'mostRequestsPerMinute'>;
 
 /** @param now the database's, by which expiry is judged */
 export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date): KeyView {
@@ -19,10 +20,20 @@ export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date):
     description: record.description,
     permissions: record.scopes.filter(isScope),
     rateLimit: {
-      requestsPerMinute: record.requestsPerMinute ?? defaults.requestsPerMinute,
+      requestsPerMinute: rateThatHolds(
+        record.requestsPerMinute,
+        defaults.requestsPerMinute,
+        defaults.mostRequestsPerMinute,
+      ),
       // Of a secret key only where it says so: most never make a usage token.
       ...(isPublishable || record.requestsPerMinutePerHuman !== null
-        ? { requestsPerMinutePerHuman: record.requestsPerMinutePerHuman ?? defaults.requestsPerMinutePerHuman }
+        ? {
+            requestsPerMinutePerHuman: rateThatHolds(
+              record.requestsPerMinutePerHuman,
+              defaults.requestsPerMinutePerHuman,
+              defaults.mostRequestsPerMinute,
+            ),
+          }
         : {}),
     },
     status: statusOf(record, now),

@@ -118,7 +118,7 @@ export class InvitationsService {
     if (!TOKEN.test(token)) throw refusedAs('not_found');
     const queued = { id: uuidV7(), userId };
     const setClaims = principal.kind === 'account';
-    const accepted = await this.database.acrossTenants(async (tx, enter) => {
+    const accepted = await this.database.acrossTenants(userId, async (tx, enter) => {
       const result = await this.repository.accept(tx, {
         tokenHashes: this.peppers.candidates(token).map(({ hash }) => hash),
         userId,

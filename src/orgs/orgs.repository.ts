@@ -68,7 +68,11 @@ export class OrgsRepository {
 
   /** The orgs that a person belongs to, in whichever tenant they are. */
   listOfUser(userId: string, after: Cursor | null, take: number): Promise<OrgOfUser[]> {
-    return this.database.call<OrgOfUser>(LIST, [userId, after?.createdAt ?? null, after?.id ?? null, take]);
+    return this.database.callAside<OrgOfUser>(
+      LIST,
+      [userId, after?.createdAt ?? null, after?.id ?? null, take],
+      userId,
+    );
   }
 
   findById({ tx, orgId }: OrgTransaction): Promise<OrgRecord | null> {

@@ -48,7 +48,7 @@ export class OrgsService {
    * @throws Fault already_exists: the person has an org otherwise, or the slug is taken
    */
   async create(founder: OrgFounder, request: CreateOrgRequest): Promise<CreatedOrg> {
-    const { created, queued } = await this.database.acrossTenants((tx, enter) =>
+    const { created, queued } = await this.database.acrossTenants(founder.userId, (tx, enter) =>
       this.found(tx, enter, founder, request),
     );
     await this.claimWrites.writeNow(queued);
@@ -64,7 +64,7 @@ export class OrgsService {
     const { userId } = founder;
     const idempotent = this.idempotency.request(`user:${userId}`, key, 'orgs/create', request);
     let claims: QueuedClaims | null = null;
-    const answer = await this.database.acrossTenants((tx, enter) =>
+    const answer = await this.database.acrossTenants(userId, (tx, enter) =>
       this.idempotency.once(tx, idempotent, null, async () => {
         const { created, queued } = await this.found(tx, enter, founder, request);
         claims = queued;
@@ -95,7 +95,7 @@ export class OrgsService {
       (after, take) => this.repository.listOfUser(userId, after, take),
     );
     if (kind === 'account' && page.records.length > 0) {
-      await this.claimWrites.writeNow(await this.database.acrossTenants((tx) => this.outbox.queue(tx, userId)));
+      await this.claimWrites.writeNow(await this.database.acrossTenants(userId, (tx) => this.outbox.queue(tx, userId)));
     }
     return page;
   }

@@ -92,7 +92,9 @@ export class TenantsService {
    */
   async switch(principal: DashboardUserPrincipal, tenantId: string): Promise<SwitchedTenant> {
     const queued = { id: uuidV7(), userId: principal.userId };
-    const switched = await this.database.acrossTenants((tx) => this.repository.switch(tx, queued, tenantId));
+    const switched = await this.database.acrossTenants(principal.userId, (tx) =>
+      this.repository.switch(tx, queued, tenantId),
+    );
     if (switched === null) return notFound();
     await this.claimWrites.writeNow(queued);
     return switched;

@@ -146,7 +146,7 @@ describe('what a user is to have now', () => {
   });
 
   const queueNow = (replica = 0): Promise<QueuedClaims> =>
-    databases[replica]!.acrossTenants((tx) => repositories[replica]!.queue(tx, userId));
+    databases[replica]!.acrossTenants(userId, (tx) => repositories[replica]!.queue(tx, userId));
   const setRole = (role: string): Promise<unknown> =>
     rowsOf(test.superuserUrl, 'UPDATE memberships SET role = $1', [role]);
   const written = (): unknown[] => issuer.written.map(([, claims]) => claims);

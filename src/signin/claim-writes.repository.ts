@@ -27,17 +27,17 @@ export class ClaimWritesRepository {
 
   /** Hands out what is due; each comes back later unless it is finished by then. */
   async take(limit: number): Promise<(QueuedClaims & { readonly attempts: number })[]> {
-    const rows = await this.database.call<{ id: string; user_id: string; attempts: number }>(TAKE, [limit]);
+    const rows = await this.database.callAside<{ id: string; user_id: string; attempts: number }>(TAKE, [limit]);
     return rows.map(({ id, user_id: userId, attempts }) => ({ id, userId, attempts }));
   }
 
   /** `claims` null: none. Null: a later row took this one's place, or it is finished. */
   async find(id: string): Promise<{ readonly claims: DashboardClaims | null } | null> {
-    const [row] = await this.database.call<{ claims: DashboardClaims | null }>(FIND, [id]);
+    const [row] = await this.database.callAside<{ claims: DashboardClaims | null }>(FIND, [id]);
     return row ?? null;
   }
 
   async finish(id: string): Promise<void> {
-    await this.database.call(FINISH, [id]);
+    await this.database.callAside(FINISH, [id]);
   }
 }

@@ -1,3 +1,4 @@
 export { UsageLedger } from './ledger/usage-ledger.js';
+export { UsageQueryService } from './query/usage-query.service.js';
 export { UsageModule } from './usage.module.js';
 export type { Admission, DefaultOutput, Outcome, Reservation, Settlement } from './ledger/usage.types.js';

@@ -52,7 +52,7 @@ export class DeliveryQueueRepository {
   constructor(private readonly database: Database) {}
 
   async claim({ limit, busy, perEndpoint, after, termMs }: ClaimOptions): Promise<ClaimedDelivery[]> {
-    const rows = await this.database.call<ClaimRow>(CLAIM, [limit, busy, perEndpoint, after, termMs / 1000]);
+    const rows = await this.database.callAside<ClaimRow>(CLAIM, [limit, busy, perEndpoint, after, termMs / 1000]);
     return rows.map((row) => ({
       id: row.id,
       tenantId: row.tenant_id,
@@ -70,7 +70,7 @@ export class DeliveryQueueRepository {
   async finish({ id, attempt }: ClaimedDelivery, result: AttemptResult): Promise<DisabledEndpoint | null> {
     const { statusCode, error, retryInMs, deadAfterSeconds } = result;
     const retryInSeconds = retryInMs === null ? null : retryInMs / 1000;
-    const [row] = await this.database.call<FinishRow>(FINISH, [
+    const [row] = await this.database.callAside<FinishRow>(FINISH, [
       id,
       attempt,
       statusCode,
@@ -84,7 +84,7 @@ export class DeliveryQueueRepository {
 
   /** @returns how many events were taken away; `limit`: there may be more */
   async prune(keepSeconds: number, limit: number): Promise<number> {
-    const [row] = await this.database.call<{ pruned: number }>(PRUNE, [keepSeconds, limit]);
+    const [row] = await this.database.callAside<{ pruned: number }>(PRUNE, [keepSeconds, limit]);
     return row?.pruned ?? 0;
   }
 
@@ -93,7 +93,7 @@ export class DeliveryQueueRepository {
     after: string,
     limit: number,
   ): Promise<(StoredSecret & { readonly tenantId: string })[]> {
-    const rows = await this.database.call<{ id: string; tenant_id: string; envelope: Buffer }>(FIND_TO_REWRAP, [
+    const rows = await this.database.callAside<{ id: string; tenant_id: string; envelope: Buffer }>(FIND_TO_REWRAP, [
       keyVersion,
       after,
       limit,
@@ -102,7 +102,7 @@ export class DeliveryQueueRepository {
   }
 
   async rewrap({ id, envelope }: StoredSecret, rewrapped: Uint8Array, keyVersion: number): Promise<void> {
-    await this.database.call(REWRAP, [id, envelope, rewrapped, keyVersion]);
+    await this.database.callAside(REWRAP, [id, envelope, rewrapped, keyVersion]);
   }
 }
 

@@ -313,6 +313,70 @@ describe('a claim', () => {
   });
 });
 
+describe('a claim among many endpoints', () => {
+  /** So many endpoints of a tenant, each with a delivery; `due` now, else in an hour. */
+  async function crowd({ tenantId }: SeededTenant, count: number, due: boolean): Promise<void> {
+    await sql(
+      `WITH endpoints AS (
+         INSERT INTO webhook_endpoints (id, tenant_id, url, created_by)
+         SELECT 'webhook_' || gen_random_uuid(), $1, 'https://a.invalid/', 'x' FROM generate_series(1, $2::int) RETURNING id),
+       event AS (
+         INSERT INTO webhook_events (id, tenant_id, type, payload) VALUES (gen_random_uuid(), $1, 'usage.tracked', '{}')
+         RETURNING id)
+       INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, event_id, ready, next_attempt_at)
+       SELECT gen_random_uuid(), $1, endpoints.id, event.id, $3,
+              clock_timestamp() + CASE WHEN $3 THEN interval '0' ELSE interval '1 hour' END
+       FROM endpoints, event`,
+      [tenantId, count, due],
+    );
+    await sql('ANALYZE webhook_deliveries');
+  }
+
+  /** How many rows and index entries one claim reads, and whose deliveries it gives. */
+  const claimWatched = (): Promise<{ read: number; tenants: string[] }> =>
+    onDatabase(database.superuserUrl, async (client) => {
+      await client.query('BEGIN');
+      const readByNow = async (): Promise<number> => {
+        const { rows } = await client.query<{ read: number }>(
+          `SELECT sum(pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid))::int AS read
+           FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relname LIKE 'webhook_%'`,
+        );
+        return rows[0]!.read;
+      };
+      const before = await readByNow();
+      const { rows } = await client.query<{ tenant_id: string }>(
+        "SELECT tenant_id FROM claim_webhook_deliveries(16, '{}', 4, '', '1 minute')",
+      );
+      const read = (await readByNow()) - before;
+      await client.query('COMMIT');
+      return { read, tenants: rows.map((row) => row.tenant_id) };
+    });
+
+  it('reads those that are due, however many wait for later', async () => {
+    await crowd(acme, 3000, false);
+    await crowd(globex, 1, true);
+    const { read, tenants } = await claimWatched();
+    expect(tenants).toEqual([globex.tenantId]);
+    expect(read).toBeLessThan(100);
+  });
+
+  it('gives each tenant its turn, however many endpoints of another one are due, and reads no more of these than it gives', async () => {
+    await crowd(acme, 3000, true);
+    await crowd(globex, 1, true);
+    const { read, tenants } = await claimWatched();
+    expect(tenants.filter((id) => id === globex.tenantId)).toHaveLength(1);
+    expect(tenants.filter((id) => id === acme.tenantId)).toHaveLength(8);
+    expect(read).toBeLessThan(300);
+  });
+
+  it('makes ready what has become due', async () => {
+    await crowd(acme, 3, false);
+    expect((await claimWatched()).tenants).toEqual([]);
+    await sql('UPDATE webhook_deliveries SET next_attempt_at = now()');
+    expect((await claimWatched()).tenants).toEqual(Array(3).fill(acme.tenantId));
+  });
+});
+
 describe('an end', () => {
   it('that is our own fault does not count against the endpoint', async () => {
     const id = await endpoint(acme);

@@ -303,6 +303,11 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     await call('SELECT touch_api_keys($1, $2)', [[], []]);
   },
 
+  async find_org_of_tenant() {
+    expect(await call('SELECT find_org_of_tenant($1) AS org', [a.tenantId])).toEqual([{ org: a.orgId }]);
+    expect(await call('SELECT find_org_of_tenant($1) AS org', ['nowhere'])).toEqual([{ org: null }]);
+  },
+
   async find_membership() {
     // Purpose: the one membership of a person in the org of a tenant.
     const find = (tenant: Tenant, user: Tenant) =>

@@ -27,6 +27,8 @@ const PRINCIPAL: SecretKeyPrincipal = {
   human: null,
 };
 
+const OWNER = { tenantId: 'acme', orgId: 'org_acme' };
+
 const BOUND = {
   choices: 1,
   inputTokens: 100,
@@ -90,7 +92,7 @@ export class CallStage implements CallContext, CallSink, Attempt {
     const provider = { name: 'stage', catalogue: ModelCatalogue.of('stage', []), start: () => this };
     const route = { name: null, target: { provider } };
     const caller = { principal: PRINCIPAL, requestId: 'r', address: 'a' };
-    this.call = new Call(this, new CallTerms(MODELS, TOKENIZER, CHAT, caller, request, route), this, null);
+    this.call = new Call(this, new CallTerms(MODELS, TOKENIZER, CHAT, caller, request, route), this, null, OWNER);
     this.run = this.call.run().then(
       () => 'done',
       (error: unknown) => (error instanceof Fault ? error.kind : 'a mistake of ours'),

@@ -60,6 +60,9 @@ export interface ChatAnswer {
   readonly text: string;
 }
 
+/** Every tenant has an org of its own. */
+const ORGS = { ownerOf: (tenantId: string) => ({ tenantId, orgId: `org of ${tenantId}` }) };
+
 /** Chat completions behind a real HTTP server, without the guards and the database that it has in the application. */
 export class ChatServer {
   private constructor(
@@ -86,7 +89,15 @@ export class ChatServer {
     const drain = new Drain();
     const outbound = new OutboundHttp(settings);
     const router = new ModelRouter(settings, outbound, tokenizer, new PlatformProviderTenants(settings));
-    const calls = new Calls(router, book as never, new KnownModels(settings), tokenizer, drain);
+    const calls = new Calls(
+      router,
+      book as never,
+      new KnownModels(settings),
+      tokenizer,
+      drain,
+      ORGS as never,
+      settings,
+    );
     const server = Fastify({ forceCloseConnections: true });
     server.decorate('bodies', new RequestBodies(settings));
     server.decorateRequest('bodyRoom', null);

@@ -63,7 +63,7 @@ export async function startKeysNode(databaseUrl: string, overrides: Partial<Sett
     return Promise.resolve();
   });
   const issuers = new TenantIssuers(repository, outbound, new CredentialStrategies(), settings);
-  const service = new KeysService(repository, issuers, peppers, new PageTokens(peppers), revocations, events);
+  const service = new KeysService(repository, issuers, peppers, new PageTokens(peppers), revocations, events, settings);
   return {
     ...replica,
     proxy,

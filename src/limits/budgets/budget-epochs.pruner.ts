@@ -13,7 +13,7 @@ export class BudgetEpochsPruner {
     jobs.repeat({
       failure: 'Old epochs of budgets could not be pruned.',
       everyMs: PRUNE_EVERY_MS,
-      run: () => database.call(PRUNE, []),
+      run: () => database.callAside(PRUNE, []),
     });
   }
 }

@@ -67,7 +67,7 @@ export class PostgresRateWindowStore extends RateWindowStore {
   }
 
   async prune(): Promise<void> {
-    await this.database.call(PRUNE, [this.windowSeconds]);
+    await this.database.callAside(PRUNE, [this.windowSeconds]);
   }
 
   private async takeTogether(items: readonly Wanted[]): Promise<readonly RateWindow[]> {

@@ -1,5 +1,6 @@
 import { Fault } from '../../platform/errors/index.js';
 import type { BodyRoom } from '../../platform/http/index.js';
+import type { ShareOwner } from '../../platform/shares/index.js';
 import type { Admission, Outcome } from '../../usage/index.js';
 import { hidesReasoning } from '../models/model-facts.js';
 import {
@@ -48,6 +49,8 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     private readonly sink: CallSink,
     /** Of the request's body; released when the call is over. */
     readonly room: BodyRoom | null,
+    /** Whose share its place comes out of; given back when the call is over. */
+    readonly owner: ShareOwner,
   ) {}
 
   /**

@@ -1,6 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
+import { Database } from '../../platform/database/index.js';
 import { assertJson, Drain, readCallersBody, type BodyRoom } from '../../platform/http/index.js';
+import { Places, type ShareOwner } from '../../platform/shares/index.js';
 import { UsageLedger } from '../../usage/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
 import { KnownModels } from '../models/model-facts.js';
@@ -17,13 +20,15 @@ import { OpenCalls } from './open-calls.js';
 import type { Operation } from './operation.js';
 import { ReplySink } from './reply-sink.js';
 
-/** Half of the connections that a provider has. */
-const MAX_LATE_CALLS = 256;
+/** How many of all calls may wait for a provider without a caller. */
+const PART_OF_LATE_CALLS = 1 / 2;
 
 /** Runs every governed call of this process, and knows those that are open. */
 @Injectable()
 export class Calls implements CallContext {
-  readonly lateCalls = new LateCalls(MAX_LATE_CALLS);
+  readonly lateCalls: LateCalls;
+  /** Each call holds one until it is over, late calls too. */
+  readonly places: Places;
   isStopping = false;
   private readonly open = new OpenCalls<Call<OperationName>>();
 
@@ -33,7 +38,19 @@ export class Calls implements CallContext {
     private readonly models: KnownModels,
     private readonly tokenizer: Tokenizer,
     private readonly drain: Drain,
+    private readonly database: Database,
+    @Inject(SETTINGS_TOKEN) settings: Pick<Settings, 'providerCalls' | 'tenantCalls' | 'orgCalls'>,
   ) {
+    this.lateCalls = new LateCalls(Math.floor(settings.providerCalls * PART_OF_LATE_CALLS));
+    this.places = new Places({
+      what: 'calls to providers',
+      most: settings.providerCalls,
+      ofTenant: settings.tenantCalls,
+      ofOrg: settings.orgCalls,
+      ofTenantSetting: 'GATEHOUSE_TENANT_CALLS',
+      ofOrgSetting: 'GATEHOUSE_ORG_CALLS',
+      allSetting: 'GATEHOUSE_PROVIDER_CALLS',
+    });
     drain.onDeadline(() => this.stop());
   }
 
@@ -48,6 +65,8 @@ export class Calls implements CallContext {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
+    // Whoever has no place is told before a body is read; the place itself is taken when the call begins.
+    this.places.assertRoom(await this.ownerOf(principal));
     const body = await readCallersBody(request);
     assertJson(request.raw);
     const asked = operation.parse(body);
@@ -74,7 +93,9 @@ export class Calls implements CallContext {
     if (!this.tokenizer.isLoaded) await this.tokenizer.load();
     if (this.isStopping) throw shuttingDown();
     const terms = new CallTerms(this.models, this.tokenizer, operation, caller, request, route);
-    const call = new Call(this, terms, sink, room);
+    const owner = await this.ownerOf(caller.principal);
+    this.places.take(owner);
+    const call = new Call(this, terms, sink, room, owner);
     this.open.add(call);
     room?.retain();
     // A call may outlive its request, and must be settled before the service goes.
@@ -86,7 +107,12 @@ export class Calls implements CallContext {
   onOver(call: Call<OperationName>): void {
     this.open.delete(call);
     call.room?.release();
+    this.places.leave(call.owner);
     this.drain.requestClosed();
+  }
+
+  private ownerOf({ tenantId }: ChatPrincipal): ShareOwner | Promise<ShareOwner> {
+    return this.database.ownerOf(tenantId);
   }
 
   private stop(): void {

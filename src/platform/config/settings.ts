@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { BODY_SETTINGS } from './body-settings.js';
 import { configuredModels } from './configured-models.js';
 import { SECRET_SETTINGS } from './secret-settings.js';
+import { SHARE_SETTINGS } from './share-settings.js';
 import { cidrs, flag, group, integer, list, url, type SettingDefinition } from './setting-definition.js';
 import { WEBHOOK_SETTINGS } from './webhook-settings.js';
 
@@ -90,9 +91,19 @@ export const SETTINGS = {
     'The same Postgres past any transaction pooler, for LISTEN. Unset: the address used for everything else.',
     { secret: true },
   ),
-  databasePoolSize: database('DATABASE_POOL_SIZE', integer(2, 500), 'Most connections that one process opens.', {
-    fallback: '10',
-  }),
+  databasePoolSize: database(
+    'DATABASE_POOL_SIZE',
+    integer(2, 500),
+    'Most connections of one process for management, reports, queries and background work.',
+    { fallback: '10' },
+  ),
+  databaseCallsPoolSize: database(
+    'DATABASE_CALLS_POOL_SIZE',
+    integer(2, 500),
+    'Most connections of one process for what every call needs (credentials, request windows, admission, settlement), ' +
+      'beside the others, so that these never wait for them. One more listens for revocations.',
+    { fallback: '6' },
+  ),
   redisUrl: database(
     'REDIS_URL',
     url('redis:', 'rediss:'),
@@ -295,6 +306,7 @@ export const SETTINGS = {
     { fallback: '10000' },
   ),
 
+  ...SHARE_SETTINGS,
   ...WEBHOOK_SETTINGS,
 } as const;
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { eventually } from '../../../test/support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { onDatabase, rowsOf, seedTenant, type SeededTenant } from '../../../test/support/sql.js';
 import { testSettings } from '../../../test/support/settings.js';
@@ -369,4 +370,27 @@ describe('an error of a statement', () => {
     const text = "SELECT 'Connection terminated'::int";
     await expect(database.call(once(text), [])).rejects.not.toBeInstanceOf(Fault);
   });
+});
+
+it('what calls wait for has connections of its own: it goes on while others have all of the rest', async () => {
+  const narrow = new Database(testSettings({ databaseUrl: test.ownerUrl, databasePoolSize: 2 }));
+  let end: () => void = () => undefined;
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  let open = 0;
+  const held = [acme, globex].map(({ tenantId }) =>
+    narrow.withTenant(tenantId, async (tx) => {
+      await tx.$queryRawUnsafe('SELECT 1');
+      open += 1;
+      await ended;
+    }),
+  );
+  try {
+    await eventually(() => open === 2);
+    await Promise.all(Array.from({ length: 20 }, () => narrow.ping()));
+    expect(narrow.turns).toMatchObject({ taken: 2, most: 2 });
+  } finally {
+    end();
+    await Promise.all(held);
+    await narrow.close();
+  }
 });

@@ -6,7 +6,9 @@ import { PrismaClient, type Prisma } from '../../generated/prisma/client.js';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
 import { Fault } from '../errors/index.js';
 import { logger } from '../logging/index.js';
+import { FairTurns, type ShareOwner } from '../shares/index.js';
 import { ImpatientClient } from './impatient-client.js';
+import { TenantOrgs } from './tenant-orgs.js';
 
 /** What a repository gets: Prisma's client inside a transaction that sees one tenant. */
 export type TenantTransaction = Prisma.TransactionClient;
@@ -23,35 +25,39 @@ const SET_TENANT = "SELECT set_config('app.tenant_id', $1, true)";
 /** Shared with reservations and other changes; purge_tenant takes it alone. */
 const HOLD_TENANT = "SELECT pg_advisory_xact_lock_shared(hashtextextended('tenant:' || $1, 0))";
 
+const FIND_ORG = { name: 'find_org_of_tenant', text: 'SELECT find_org_of_tenant($1) AS "orgId"' };
+
 const CONNECT_TIMEOUT_MS = 3000;
 /** A little less than a connection waits for an answer. */
 const STATEMENT_TIMEOUT_MS = 4800;
 /** For a connection of the pool, and for the whole transaction. */
 const TRANSACTION_OPTIONS = { maxWait: 5000, timeout: 10_000 };
 
+/** The service's own work, of no tenant. */
+const BACKGROUND: ShareOwner = { tenantId: 'background', orgId: 'background' };
+
 /**
  * The service's way to Postgres, as the role gatehouse_app, which owns nothing and cannot bypass row-level security.
+ *
+ * Calls have connections of their own: what each of them needs never waits for management, reports, queries or background
+ * work. Of the other connections each tenant and each org has a part, and waits for it by itself.
  *
  * Every error of the connection itself becomes a 503 fault; errors of a statement stay as they are.
  */
 @Injectable()
 export class Database implements OnApplicationShutdown {
+  /** Who has the connections that are not the calls'. */
+  readonly turns: FairTurns;
+  private readonly callsPool: pg.Pool;
   private readonly pool: pg.Pool;
   private readonly prisma: PrismaClient;
+  private readonly orgs = new TenantOrgs((tenantId) => this.findOrgId(tenantId));
   private closed: Promise<void> | null = null;
 
   constructor(@Inject(SETTINGS_TOKEN) settings: Settings) {
-    this.pool = new pg.Pool({
-      ...appConnection(settings),
-      Client: ImpatientClient,
-      max: settings.databasePoolSize,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      // Before the connection is cut: Postgres would go on with a statement whose caller is gone, and hold its locks.
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      idleTimeoutMillis: 60_000,
-    });
-    // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
-    this.pool.on('error', (error) => logger.warn({ err: error }, 'An idle database connection broke.'));
+    this.callsPool = openPool(settings, settings.databaseCallsPoolSize);
+    this.pool = openPool(settings, settings.databasePoolSize);
+    this.turns = new FairTurns(shareOf(settings));
     this.prisma = new PrismaClient({
       transactionOptions: TRANSACTION_OPTIONS,
       adapter: new PrismaPg(this.pool, {
@@ -61,31 +67,50 @@ export class Database implements OnApplicationShutdown {
   }
 
   /**
-   * Runs a statement of the hot path on any connection, outside a tenant: for the functions that may look across tenants,
-   * and nothing else, since every table is empty without a tenant.
+   * Runs a statement that calls wait for, outside a tenant: for the functions that may look across tenants, and nothing else,
+   * since every table is empty without a tenant.
    *
    * @throws Fault unavailable when Postgres can't be reached.
    */
-  async call<Row extends pg.QueryResultRow>(statement: NamedStatement, values: readonly unknown[]): Promise<Row[]> {
-    try {
-      const { rows } = await this.pool.query<Row>({ ...statement, values: [...values] });
-      return rows;
-    } catch (error) {
-      throw asFault(error);
-    }
+  call<Row extends pg.QueryResultRow>(statement: NamedStatement, values: readonly unknown[]): Promise<Row[]> {
+    return query(this.callsPool, statement, values);
+  }
+
+  /**
+   * Runs such a statement where no call waits for it.
+   *
+   * @param userId the person who does; absent: the service itself
+   * @throws Fault unavailable; rate_limited: the person has as many under way as one may
+   */
+  callAside<Row extends pg.QueryResultRow>(
+    statement: NamedStatement,
+    values: readonly unknown[],
+    userId?: string,
+  ): Promise<Row[]> {
+    const owner = userId === undefined ? BACKGROUND : ownerOf(userId);
+    return this.turns.run(owner, () => query(this.pool, statement, values));
+  }
+
+  /** Whose share a tenant's work comes out of: with a warm cache at once. */
+  ownerOf(tenantId: string): ShareOwner | Promise<ShareOwner> {
+    return this.orgs.ownerOf(tenantId);
   }
 
   /**
    * Runs `work` in one transaction that sees this tenant's rows alone.
    *
-   * @throws Fault unavailable when Postgres can't be reached; permission_denied where the tenant was deleted meanwhile
+   * @throws Fault unavailable when Postgres can't be reached; permission_denied where the tenant was deleted meanwhile;
+   *   rate_limited: as much of the tenant's or the org's is under way as may be
    */
   async withTenant<T>(tenantId: string, work: (transaction: TenantTransaction) => Promise<T>): Promise<T> {
+    const owner = await this.ownerOf(tenantId);
     try {
-      return await this.prisma.$transaction(async (transaction) => {
-        await transaction.$executeRawUnsafe(SET_TENANT, tenantId);
-        return work(transaction);
-      });
+      return await this.turns.run(owner, () =>
+        this.prisma.$transaction(async (transaction) => {
+          await transaction.$executeRawUnsafe(SET_TENANT, tenantId);
+          return work(transaction);
+        }),
+      );
     } catch (error) {
       throw tenantIsGone(error) ? new Fault('permission_denied', 'The tenant was deleted.') : asFault(error);
     }
@@ -110,20 +135,29 @@ export class Database implements OnApplicationShutdown {
    * Runs `work` in one transaction that sees no tenant until a function that looks across tenants has told which:
    * `enter` then makes it that tenant's.
    *
-   * @throws Fault unavailable when Postgres can't be reached.
+   * @param userId the person whose work it is
+   * @throws Fault unavailable when Postgres can't be reached; rate_limited
    */
   async acrossTenants<T>(
+    userId: string,
     work: (transaction: TenantTransaction, enter: (tenantId: string) => Promise<void>) => Promise<T>,
   ): Promise<T> {
     try {
-      return await this.prisma.$transaction((transaction) =>
-        work(transaction, async (tenantId) => {
-          await transaction.$executeRawUnsafe(SET_TENANT, tenantId);
-        }),
+      return await this.turns.run(ownerOf(userId), () =>
+        this.prisma.$transaction((transaction) =>
+          work(transaction, async (tenantId) => {
+            await transaction.$executeRawUnsafe(SET_TENANT, tenantId);
+          }),
+        ),
       );
     } catch (error) {
       throw asFault(error);
     }
+  }
+
+  private async findOrgId(tenantId: string): Promise<string | null> {
+    const [row] = await this.call<{ orgId: string | null }>(FIND_ORG, [tenantId]);
+    return row?.orgId ?? null;
   }
 
   /** @throws Fault unavailable */
@@ -161,9 +195,61 @@ export class Database implements OnApplicationShutdown {
   }
 
   close(): Promise<void> {
-    this.closed ??= this.prisma.$disconnect().then(() => this.pool.end());
+    this.closed ??= this.prisma.$disconnect().then(async () => {
+      await Promise.all([this.pool.end(), this.callsPool.end()]);
+    });
     return this.closed;
   }
+}
+
+function openPool(settings: Settings, max: number): pg.Pool {
+  const pool = new pg.Pool({
+    ...appConnection(settings),
+    Client: ImpatientClient,
+    max,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    // Before the connection is cut: Postgres would go on with a statement whose caller is gone, and hold its locks.
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idleTimeoutMillis: 60_000,
+  });
+  // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
+  pool.on('error', (error) => logger.warn({ err: error }, 'An idle database connection broke.'));
+  return pool;
+}
+
+async function query<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  statement: NamedStatement,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  try {
+    const { rows } = await pool.query<Row>({ ...statement, values: [...values] });
+    return rows;
+  } catch (error) {
+    throw asFault(error);
+  }
+}
+
+/** No tenant and no org takes every connection of several, whatever the settings say. */
+function shareOf(settings: Settings): ConstructorParameters<typeof FairTurns>[0] {
+  const ofOrg = Math.max(1, Math.min(settings.orgQueries, settings.databasePoolSize - 1));
+  return {
+    what: 'queries',
+    most: settings.databasePoolSize,
+    ofOrg,
+    ofTenant: Math.min(settings.tenantQueries, ofOrg),
+    waitingOfTenant: settings.tenantQueriesWaiting,
+    waitMs: settings.queryWaitMs,
+    ofTenantSetting: 'GATEHOUSE_TENANT_QUERIES',
+    ofOrgSetting: 'GATEHOUSE_ORG_QUERIES',
+    allSetting: 'DATABASE_POOL_SIZE',
+  };
+}
+
+/** A person's own part, before a tenant is known. */
+function ownerOf(userId: string): ShareOwner {
+  const owner = `user:${userId}`;
+  return { tenantId: owner, orgId: owner };
 }
 
 /**

@@ -28,7 +28,7 @@ describe('the share of one owner', () => {
     expect(fault).toMatchObject({ status: 429, code: 'concurrency_limit_exceeded', retryAfterSeconds: 1 });
     filled(all, 'a', 40);
     filled(all, 'b', 100);
-    expect(all.bytesInFlight).toBe(200);
+    expect(all.taken).toBe(200);
   });
 
   it('counts a body as it grows', () => {
@@ -37,7 +37,7 @@ describe('the share of one owner', () => {
     const room = filled(all, 'a', 30);
     room.growTo(40);
     expect(refusal(() => room.growTo(41)).status).toBe(429);
-    expect(all.bytesInFlight).toBe(100);
+    expect(all.taken).toBe(100);
   });
 
   it('is free again once the last user of a body is done with it', () => {
@@ -47,7 +47,7 @@ describe('the share of one owner', () => {
     room.release();
     expect(refusal(() => filled(all, 'a', 1)).status).toBe(429);
     room.release();
-    expect(all.bytesInFlight).toBe(0);
+    expect(all.taken).toBe(0);
     filled(all, 'a', 100);
   });
 
@@ -69,6 +69,6 @@ it('all bodies together over the limit are 503, and nothing of the refused one i
   const all = bodies(1000, 1000);
   for (const owner of ['a', 'b', 'c']) filled(all, owner, 300);
   expect(refusal(() => filled(all, 'd', 101))).toMatchObject({ status: 503, retryAfterSeconds: 1 });
-  expect(all.bytesInFlight).toBe(900);
+  expect(all.taken).toBe(900);
   filled(all, 'd', 100);
 });

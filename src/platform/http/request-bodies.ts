@@ -39,6 +39,9 @@ export class RequestBodies {
   private readonly shareBytes: number;
   private readonly totalBytes: number;
   private readonly heldBy = new Map<string, number>();
+  /** Since the start. */
+  refused = 0;
+  readonly waiting = 0;
   private held = 0;
 
   constructor(@Inject(SETTINGS_TOKEN) settings: BodySettings) {
@@ -48,7 +51,11 @@ export class RequestBodies {
     this.shareBytes = Math.min(settings.tenantBodyBytes, this.totalBytes * PART_OF_TENANT);
   }
 
-  get bytesInFlight(): number {
+  get most(): number {
+    return this.totalBytes;
+  }
+
+  get taken(): number {
     return this.held;
   }
 
@@ -65,11 +72,16 @@ export class RequestBodies {
    */
   private take(owner: string, bytes: number): void {
     const own = this.heldBy.get(owner) ?? 0;
-    if (bytes > 0 && own > 0 && own + bytes > this.shareBytes) throw shareIsFull();
-    if (bytes > 0 && this.held > 0 && this.held + bytes > this.totalBytes) throw allIsFull();
+    if (bytes > 0 && own > 0 && own + bytes > this.shareBytes) throw this.refusal(shareIsFull());
+    if (bytes > 0 && this.held > 0 && this.held + bytes > this.totalBytes) throw this.refusal(allIsFull());
     this.held += bytes;
     if (own + bytes > 0) this.heldBy.set(owner, own + bytes);
     else this.heldBy.delete(owner);
+  }
+
+  private refusal(fault: Fault): Fault {
+    this.refused += 1;
+    return fault;
   }
 }
 

@@ -56,7 +56,7 @@ export class IdempotencyKeys {
     jobs.repeat({
       failure: 'Old idempotency keys could not be pruned.',
       everyMs: PRUNE_EVERY_MS,
-      run: () => database.call(PRUNE, []),
+      run: () => database.callAside(PRUNE, []),
     });
   }
 

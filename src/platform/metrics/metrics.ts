@@ -2,6 +2,20 @@ import { Injectable } from '@nestjs/common';
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { RequestMetrics } from './request-metrics.js';
 
+interface ShareNumbers {
+  readonly most: number;
+  readonly taken: number;
+  readonly waiting: number;
+  /** Since the start. */
+  readonly refused: number;
+}
+
+const SHARE_GAUGES = {
+  most: 'How much of what many share one process has: calls to providers, database connections, usage queries, bytes of bodies.',
+  taken: 'How much of it is taken now.',
+  waiting: 'How many wait for some of it.',
+} as const;
+
 /**
  * What operators watch. Labels are few and bounded: never a tenant, a key, a user or a model that a caller named, since
  * those leak names and memory.
@@ -40,6 +54,32 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** What many share, by a few names. Read when the metrics are. */
+  shares(sources: Readonly<Record<string, ShareNumbers>>): void {
+    const entries = Object.entries(sources);
+    for (const [number, help] of Object.entries(SHARE_GAUGES)) {
+      new Gauge({
+        name: `gatehouse_share_${number}`,
+        help,
+        labelNames: ['share'],
+        registers: [this.registry],
+        collect() {
+          for (const [share, numbers] of entries) this.set({ share }, numbers[number as keyof typeof SHARE_GAUGES]);
+        },
+      });
+    }
+    new Counter({
+      name: 'gatehouse_share_refused_total',
+      help: 'Work that was refused since a tenant, an org or all together had as much of it as may be.',
+      labelNames: ['share'],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [share, { refused }] of entries) this.inc({ share }, refused);
+      },
+    });
   }
 
   /** A number that is read when the metrics are. */

@@ -8,13 +8,10 @@ import { TenantUrlPolicy } from './outbound-policy.js';
 import { ONE_CALL_PER_CONNECTION, TenantPools } from './outbound-pools.js';
 import type { JsonAnswer, OutboundCall, OutboundHandler, OutboundPolicy, OutboundRequest } from './outbound-request.js';
 
-/** Beyond these a call waits for a connection; that wait counts as waiting for the first byte. */
-const CONNECTIONS_PER_ORIGIN = 512;
-
 const MAX_TENANT_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export type OutboundSettings = Pick<Settings, 'connectTimeoutMs'> &
-  Partial<Pick<Settings, 'mode' | 'outboundAllowCidrs'>>;
+  Partial<Pick<Settings, 'mode' | 'outboundAllowCidrs' | 'providerCalls'>>;
 
 /**
  * The one way out of this service: whatever it sends to another system goes through here. Redirects are never followed,
@@ -24,11 +21,14 @@ export type OutboundSettings = Pick<Settings, 'connectTimeoutMs'> &
 export class OutboundHttp implements OnApplicationShutdown {
   private readonly pools = new Map<string, Pool>();
   private readonly connectTimeoutMs: number;
+  /** As many as there can be calls, so that none waits for a connection; null: any number. */
+  private readonly connectionsPerOrigin: number | null;
   private readonly tenantUrls: TenantUrlPolicy;
   private readonly tenantPools: TenantPools;
 
   constructor(@Inject(SETTINGS_TOKEN) settings: OutboundSettings) {
     this.connectTimeoutMs = settings.connectTimeoutMs;
+    this.connectionsPerOrigin = settings.providerCalls ?? null;
     this.tenantUrls = new TenantUrlPolicy(settings);
     this.tenantPools = new TenantPools({
       addresses: this.tenantUrls.addresses,
@@ -121,7 +121,7 @@ export class OutboundHttp implements OnApplicationShutdown {
   private openPool(origin: string): Pool {
     const pool = new Pool(origin, {
       ...ONE_CALL_PER_CONNECTION,
-      connections: CONNECTIONS_PER_ORIGIN,
+      connections: this.connectionsPerOrigin,
       connect: { timeout: this.connectTimeoutMs },
     });
     this.pools.set(origin, pool);

@@ -3,6 +3,7 @@ import { chargedHuman, type Principal } from '../../identity/index.js';
 import { Allowances } from '../../limits/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Database } from '../../platform/database/index.js';
+import { Fault } from '../../platform/errors/index.js';
 import { UsageLedger } from './usage-ledger.js';
 
 /**
@@ -64,10 +65,16 @@ export class HumanAllowances extends Allowances {
     });
   }
 
-  private isExhausted(tenantId: string, human: string): Promise<boolean> {
-    return this.database.withTenant(tenantId, async (tx) => {
-      const [row] = await tx.$queryRawUnsafe<{ isExhausted: boolean }[]>(IS_EXHAUSTED, tenantId, human);
-      return row?.isExhausted === true;
-    });
+  /** Where the tenant's queries have no room, the ledger's own admission judges alone. */
+  private async isExhausted(tenantId: string, human: string): Promise<boolean> {
+    try {
+      return await this.database.withTenant(tenantId, async (tx) => {
+        const [row] = await tx.$queryRawUnsafe<{ isExhausted: boolean }[]>(IS_EXHAUSTED, tenantId, human);
+        return row?.isExhausted === true;
+      });
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'concurrency_limit_exceeded') return false;
+      throw error;
+    }
   }
 }

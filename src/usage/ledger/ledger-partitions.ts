@@ -48,7 +48,7 @@ export class LedgerPartitions implements OnApplicationBootstrap {
   }
 
   private async prepare(): Promise<void> {
-    const [row] = await this.database.call<{ attached: number }>(PREPARE, []);
+    const [row] = await this.database.callAside<{ attached: number }>(PREPARE, []);
     const attached = row?.attached ?? 0;
     if (attached > MANY_PARTITIONS) {
       logger.warn({ attached }, 'Each call opens every partition of the ledger: detach the oldest of usage_records.');

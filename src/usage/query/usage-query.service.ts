@@ -1,9 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { DashboardUserPrincipal, SecretKeyPrincipal } from '../../identity/index.js';
-import type { TenantTransaction } from '../../platform/database/index.js';
+import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
+import { Database, type TenantTransaction } from '../../platform/database/index.js';
 import { invalidField } from '../../platform/errors/index.js';
 import { PageTokens } from '../../platform/http/index.js';
-import { QueryTurns } from './query-turns.js';
+import { FairTurns } from '../../platform/shares/index.js';
 import { csvHeader, csvLines } from './usage-csv.js';
 import type { Measures, QueryUsageRequest, UsageRowView } from './usage-query.dto.js';
 import { UsageQueryRepository, type UsageCursor, type UsageQuery } from './usage-query.repository.js';
@@ -17,8 +18,8 @@ const DEFAULT_DAYS = 30;
 const MAX_DAYS = 366;
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_CSV_ROWS = 50_000;
-const AT_ONCE = 2;
-const MAY_WAIT = 30;
+/** A sum takes longer than other queries, and is waited for longer. */
+const TIMES_THE_WAIT = 2;
 /** The first that a timestamp can say. */
 const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
 /** Nobody has this id: a name that nobody has is on no row. */
@@ -41,12 +42,29 @@ export interface UsageTable {
 /** The ledger, to look at: what was used, by whom, by which key, of which model, when. */
 @Injectable()
 export class UsageQueryService {
-  private readonly turns = new QueryTurns(AT_ONCE, MAY_WAIT);
+  /** Each adds up for as long as seconds; more at once would be as slow, and hold more connections. */
+  readonly turns: FairTurns;
 
   constructor(
     private readonly repository: UsageQueryRepository,
     private readonly pageTokens: PageTokens,
-  ) {}
+    private readonly database: Database,
+    @Inject(SETTINGS_TOKEN) settings: Settings,
+  ) {
+    const { usageQueries: most, orgUsageQueries, queryWaitMs, tenantUsageQueriesWaiting: waitingOfTenant } = settings;
+    const ofOrg = Math.min(orgUsageQueries, most - 1);
+    this.turns = new FairTurns({
+      what: 'usage queries',
+      most,
+      ofOrg,
+      ofTenant: ofOrg,
+      waitingOfTenant,
+      waitMs: queryWaitMs * TIMES_THE_WAIT,
+      ofTenantSetting: 'GATEHOUSE_ORG_USAGE_QUERIES',
+      ofOrgSetting: 'GATEHOUSE_ORG_USAGE_QUERIES',
+      allSetting: 'GATEHOUSE_USAGE_QUERIES',
+    });
+  }
 
   /**
    * One page, beside the totals of the whole. The next pages are of the very time of the first: it stands in their token.
@@ -99,8 +117,9 @@ export class UsageQueryService {
     });
   }
 
-  private look<T>(tenantId: string, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
-    return this.turns.run(tenantId, () => this.repository.transaction(tenantId, work));
+  private async look<T>(tenantId: string, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
+    const owner = await this.database.ownerOf(tenantId);
+    return this.turns.run(owner, () => this.repository.transaction(tenantId, work));
   }
 
   private async resolve(

@@ -8,6 +8,7 @@ import {
   type Scope,
   type UsageTokenPrincipal,
 } from '../../identity/index.js';
+import { rateThatHolds } from '../../keys/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database, RevocableCache, Revocations } from '../../platform/database/index.js';
 import { UsageTokenJwt } from './usage-token.jwt.js';
@@ -113,7 +114,11 @@ export class UsageTokenDirectory {
         keyId: row.key_id,
         human: row.human,
         scopes: new Set(row.scopes.filter(isScope).filter((scope) => USAGE_TOKEN_SCOPES.has(scope))),
-        requestsPerMinutePerHuman: row.requests_per_minute_per_human ?? this.settings.requestsPerMinutePerHuman,
+        requestsPerMinutePerHuman: rateThatHolds(
+          row.requests_per_minute_per_human,
+          this.settings.requestsPerMinutePerHuman,
+          this.settings.mostRequestsPerMinute,
+        ),
       }),
     };
   }

@@ -12,7 +12,7 @@ export class UsageTokenPruner {
     jobs.repeat({
       failure: 'Old usage tokens could not be pruned.',
       everyMs: PRUNE_EVERY_MS,
-      run: () => database.call(PRUNE, []),
+      run: () => database.callAside(PRUNE, []),
     });
   }
 }

@@ -1,0 +1,168 @@
+import type { Fault } from '../errors/index.js';
+import { shareIsFull, type ShareBound, type ShareNames, type ShareOwner, type ShareState } from './share.js';
+
+export interface FairTurnsOptions extends ShareNames {
+  /** How many run at once: of all, of one tenant and of one org. */
+  readonly most: number;
+  readonly ofTenant: number;
+  readonly ofOrg: number;
+  /** How many of one tenant wait; of one org four times as many. */
+  readonly waitingOfTenant: number;
+  readonly waitMs: number;
+}
+
+const WAITING_TENANTS_OF_ORG = 4;
+
+interface Waiting {
+  readonly begin: () => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+interface Tenant {
+  running: number;
+  waiting: Waiting[];
+}
+
+interface Org {
+  running: number;
+  waiting: number;
+  /** In the order in which they are next. */
+  readonly tenants: Map<string, Tenant>;
+}
+
+/**
+ * Work that takes turns: so much of it runs at once, of one tenant and of one org less than that, and the rest waits, for so
+ * long and so many. Turns that come free go to org after org, and within an org to tenant after tenant: however many wait of
+ * one org, another one waits for one of them.
+ */
+export class FairTurns implements ShareState {
+  refused = 0;
+  private running = 0;
+  private inLine = 0;
+  /** In the order in which they are next. */
+  private readonly orgs = new Map<string, Org>();
+
+  constructor(private readonly options: FairTurnsOptions) {}
+
+  get most(): number {
+    return this.options.most;
+  }
+
+  get taken(): number {
+    return this.running;
+  }
+
+  get waiting(): number {
+    return this.inLine;
+  }
+
+  /** @throws Fault rate_limited, unavailable: the work did not begin; whatever the work throws */
+  async run<T>(owner: ShareOwner, work: () => Promise<T>): Promise<T> {
+    const org = this.orgOf(owner);
+    const tenant = tenantOf(org, owner);
+    // Whoever waits while a turn is free has reached a bound of its own.
+    if (tenant.waiting.length === 0 && this.boundReachedBy(org, tenant) === null) this.begin(owner, org, tenant);
+    else await this.wait(owner, org, tenant);
+    try {
+      return await work();
+    } finally {
+      this.running -= 1;
+      org.running -= 1;
+      tenant.running -= 1;
+      this.serveNext();
+      this.forget(owner, org, tenant);
+    }
+  }
+
+  private begin({ tenantId, orgId }: ShareOwner, org: Org, tenant: Tenant): void {
+    this.running += 1;
+    org.running += 1;
+    tenant.running += 1;
+    // Taken out and put in again, both are the last ones.
+    org.tenants.delete(tenantId);
+    org.tenants.set(tenantId, tenant);
+    this.orgs.delete(orgId);
+    this.orgs.set(orgId, org);
+  }
+
+  private async wait(owner: ShareOwner, org: Org, tenant: Tenant): Promise<void> {
+    const { waitingOfTenant, waitMs } = this.options;
+    if (tenant.waiting.length >= waitingOfTenant) throw this.refusal('tenant');
+    if (org.waiting >= waitingOfTenant * WAITING_TENANTS_OF_ORG) throw this.refusal('org');
+    await new Promise<void>((resolve, reject) => {
+      const waiting: Waiting = {
+        begin: resolve,
+        timer: setTimeout(() => {
+          tenant.waiting = tenant.waiting.filter((other) => other !== waiting);
+          this.leaveLine(org);
+          reject(this.refusal(this.boundReachedBy(org, tenant) ?? 'all'));
+          this.forget(owner, org, tenant);
+        }, waitMs).unref(),
+      };
+      tenant.waiting.push(waiting);
+      org.waiting += 1;
+      this.inLine += 1;
+    });
+  }
+
+  private leaveLine(org: Org): void {
+    org.waiting -= 1;
+    this.inLine -= 1;
+  }
+
+  /** Gives away the turns that are free. */
+  private serveNext(): void {
+    while (this.inLine > 0 && this.running < this.options.most) if (!this.serveOne()) return;
+  }
+
+  private serveOne(): boolean {
+    for (const [orgId, org] of this.orgs) {
+      if (org.waiting === 0 || org.running >= this.options.ofOrg) continue;
+      for (const [tenantId, tenant] of org.tenants) {
+        if (tenant.running >= this.options.ofTenant) continue;
+        const next = tenant.waiting.shift();
+        if (next === undefined) continue;
+        clearTimeout(next.timer);
+        this.leaveLine(org);
+        this.begin({ tenantId, orgId }, org, tenant);
+        next.begin();
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private boundReachedBy(org: Org, tenant: Tenant): ShareBound | null {
+    if (tenant.running >= this.options.ofTenant) return 'tenant';
+    if (org.running >= this.options.ofOrg) return 'org';
+    return this.running >= this.options.most ? 'all' : null;
+  }
+
+  private refusal(bound: ShareBound): Fault {
+    this.refused += 1;
+    return shareIsFull(bound, this.options);
+  }
+
+  private orgOf({ orgId }: ShareOwner): Org {
+    let org = this.orgs.get(orgId);
+    if (org === undefined) {
+      org = { running: 0, waiting: 0, tenants: new Map() };
+      this.orgs.set(orgId, org);
+    }
+    return org;
+  }
+
+  private forget({ tenantId, orgId }: ShareOwner, org: Org, tenant: Tenant): void {
+    if (tenant.running === 0 && tenant.waiting.length === 0) org.tenants.delete(tenantId);
+    if (org.tenants.size === 0) this.orgs.delete(orgId);
+  }
+}
+
+function tenantOf(org: Org, { tenantId }: ShareOwner): Tenant {
+  let tenant = org.tenants.get(tenantId);
+  if (tenant === undefined) {
+    tenant = { running: 0, waiting: [] };
+    org.tenants.set(tenantId, tenant);
+  }
+  return tenant;
+}

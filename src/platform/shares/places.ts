@@ -1,0 +1,70 @@
+import { shareIsFull, type ShareBound, type ShareNames, type ShareOwner, type ShareState } from './share.js';
+
+export interface PlacesOptions extends ShareNames {
+  readonly most: number;
+  readonly ofTenant: number;
+  readonly ofOrg: number;
+}
+
+/**
+ * However much one may hold, it is at most this many times what is still free. So each further one that takes all it can
+ * get gets less, and several of them together still leave places to those who need few.
+ */
+const TIMES_FREE = 2;
+
+/** Places that are taken at once or refused at once; nobody waits for one. */
+export class Places implements ShareState {
+  readonly waiting = 0;
+  refused = 0;
+  private held = 0;
+  private readonly ofTenants = new Map<string, number>();
+  private readonly ofOrgs = new Map<string, number>();
+
+  constructor(private readonly options: PlacesOptions) {}
+
+  get most(): number {
+    return this.options.most;
+  }
+
+  get taken(): number {
+    return this.held;
+  }
+
+  /** @throws Fault rate_limited, unavailable: there is no place now, and none was taken */
+  assertRoom(owner: ShareOwner): void {
+    const bound = this.boundReachedBy(owner);
+    if (bound === null) return;
+    this.refused += 1;
+    throw shareIsFull(bound, this.options);
+  }
+
+  /** @throws Fault rate_limited, unavailable: none was taken */
+  take(owner: ShareOwner): void {
+    this.assertRoom(owner);
+    this.held += 1;
+    add(this.ofTenants, owner.tenantId, 1);
+    add(this.ofOrgs, owner.orgId, 1);
+  }
+
+  /** Gives back a place that was taken. */
+  leave(owner: ShareOwner): void {
+    this.held -= 1;
+    add(this.ofTenants, owner.tenantId, -1);
+    add(this.ofOrgs, owner.orgId, -1);
+  }
+
+  private boundReachedBy({ tenantId, orgId }: ShareOwner): ShareBound | null {
+    const { most, ofTenant, ofOrg } = this.options;
+    const free = most - this.held;
+    if (free <= 0) return 'all';
+    if ((this.ofTenants.get(tenantId) ?? 0) >= Math.min(ofTenant, free * TIMES_FREE)) return 'tenant';
+    if ((this.ofOrgs.get(orgId) ?? 0) >= Math.min(ofOrg, free * TIMES_FREE)) return 'org';
+    return null;
+  }
+}
+
+function add(counts: Map<string, number>, owner: string, count: number): void {
+  const now = (counts.get(owner) ?? 0) + count;
+  if (now === 0) counts.delete(owner);
+  else counts.set(owner, now);
+}

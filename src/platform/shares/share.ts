@@ -1,0 +1,48 @@
+import { Fault } from '../errors/index.js';
+
+/** Whose part something comes out of. */
+export interface ShareOwner {
+  readonly tenantId: string;
+  readonly orgId: string;
+}
+
+/** What is shared, and the settings that divide it, as refusals name them. */
+export interface ShareNames {
+  /** In the plural: `calls to providers`. */
+  readonly what: string;
+  readonly ofTenantSetting: string;
+  readonly ofOrgSetting: string;
+  readonly allSetting: string;
+}
+
+/** A share as metrics show it. */
+export interface ShareState {
+  readonly most: number;
+  readonly taken: number;
+  readonly waiting: number;
+  /** Since the start. */
+  readonly refused: number;
+}
+
+/** Which of the bounds was reached. */
+export type ShareBound = 'tenant' | 'org' | 'all';
+
+const AGAIN_SECONDS = 1;
+
+/** 429 where it is the caller's own part that is full, 503 where all of it is. */
+export function shareIsFull(bound: ShareBound, { what, ofTenantSetting, ofOrgSetting, allSetting }: ShareNames): Fault {
+  if (bound === 'all') {
+    return new Fault(
+      'unavailable',
+      `This process has no room for more ${what}; try again shortly. The operator sets this limit by ${allSetting}.`,
+      { retryAfterSeconds: AGAIN_SECONDS },
+    );
+  }
+  const setting = bound === 'tenant' ? ofTenantSetting : ofOrgSetting;
+  return new Fault(
+    'rate_limited',
+    `Your ${bound} has as many ${what} under way as one ${bound} may have; wait until some of them end. The operator sets this ` +
+      `limit by ${setting}.`,
+    { code: 'concurrency_limit_exceeded', retryAfterSeconds: AGAIN_SECONDS },
+  );
+}
