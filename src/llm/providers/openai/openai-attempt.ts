@@ -13,6 +13,7 @@ import {
   type TokenCounts,
   type TokenUsage,
 } from '../provider.js';
+import { eventsOf, gather } from './answer-forms.js';
 import {
   brokenAnswer,
   failureInAnswer,
@@ -214,8 +215,14 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   }
 
   private endJson(): void {
-    const body = this.body();
-    const answer = parseObject(body);
+    let body = this.body();
+    // The bytes know better than the media type.
+    const gathered = FIRST_EVENT.test(body.toString('latin1', 0, 64)) ? gather(body) : null;
+    if (gathered?.error === null && !gathered.isWhole) {
+      this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
+      return;
+    }
+    const answer = gathered === null ? parseObject(body) : (gathered.error ?? gathered.answer);
     if (answer === null) {
       this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
       return;
@@ -228,7 +235,25 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
     this.reported = usageIn(answer);
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
     if (this.reported === null) this.answer = answer;
+    if (this.request.stream) {
+      this.endJsonAsStream(answer);
+      return;
+    }
+    if (gathered !== null) {
+      body = Buffer.from(JSON.stringify(answer));
+      this.jsonType = JSON_TYPE;
+    }
     this.sink.onJson({ 'content-type': this.jsonType, ...this.answerHeaders }, body);
+  }
+
+  private endJsonAsStream(answer: Readonly<Record<string, unknown>>): void {
+    const events = eventsOf(answer, this.request.includeUsage);
+    if (events === null) {
+      this.sink.onFailure(brokenAnswer('The model provider answered without a choice.'));
+      return;
+    }
+    this.sink.onStreamData(this.answerHeaders, events);
+    this.sink.onStreamEnd();
   }
 
   private fail(failure: ProviderFailure): void {
