@@ -19,6 +19,7 @@ import {
   failureInAnswer,
   failureOfStatus,
   failureOfTransport,
+  MAX_ERROR_BYTES,
   REFUSED_IN_STREAM,
 } from './openai-failure.js';
 import { usageIn } from './openai-usage.js';
@@ -27,7 +28,6 @@ import { estimateAnswerTokens, estimatePartTokens } from './produced-text.js';
 import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-const MAX_ERROR_BYTES = 64 * 1024;
 const JSON_TYPE = 'application/json';
 const NO_EVENTS = Buffer.alloc(0);
 const END_MARK = Buffer.from('data: [DONE]\n\n');
@@ -58,10 +58,10 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   private answer: Readonly<Record<string, unknown>> | null = null;
 
   constructor(
-    private readonly request: ChatRequest,
+    readonly request: ChatRequest,
     private readonly sink: AnswerSink,
     private readonly tokenizer: Tokenizer,
-    private readonly secret: string | undefined,
+    readonly secret: string | undefined,
   ) {}
 
   get complete(): boolean {
@@ -154,8 +154,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   onEnd(): void {
     if (this.mode === 'stream') this.endStream();
     else if (this.mode === 'json') this.endJson();
-    else
-      this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, this.body().toString('utf8'), this.secret));
+    else this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, this.body(), this));
   }
 
   onError(error: OutboundError): void {
@@ -200,7 +199,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   private refusalIn(events: Buffer): ProviderFailure | null {
     const end = endOfFirstEvent(events, events.indexOf('data:'));
     const event = parseEvent(events.subarray(events.indexOf('data:'), end === -1 ? events.length : end));
-    return event === null ? null : failureInAnswer(event, this.secret);
+    return event === null ? null : failureInAnswer(event, this);
   }
 
   private endStream(): void {
@@ -227,7 +226,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
       this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
       return;
     }
-    const failure = failureInAnswer(answer, this.secret);
+    const failure = failureInAnswer(answer, this);
     if (failure !== null) {
       this.sink.onFailure(failure);
       return;
