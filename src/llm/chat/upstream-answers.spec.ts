@@ -1,5 +1,6 @@
 /** What real providers answer beside OpenAI's own contract, and what must come of it for the caller and the ledger. */
-import { ChatServer, type ChatAnswer } from '../../../test/support/chat-server.js';
+import { ChatServer, until, type ChatAnswer } from '../../../test/support/chat-server.js';
+import { pause } from '../../../test/support/eventually.js';
 import {
   DONE,
   OpenaiUpstream,
@@ -241,5 +242,18 @@ describe('a limit of -1', () => {
     server.book.admission = { limited: true, outputTokens: 60 };
     await server.post({ ...BODY, max_tokens: -1 });
     expect(JSON.parse((await upstream.request()).body.toString())).toMatchObject({ max_tokens: 60 });
+  });
+});
+
+describe('a kept connection', () => {
+  it('that is reset before a byte of an answer costs the caller nothing: one call more upstream, charged once', async () => {
+    await server.post(BODY);
+    await pause(20);
+    upstream.next({ kind: 'cut' });
+    const answer = await server.post(BODY);
+    expect(answer.status).toBe(200);
+    expect(upstream.requests).toHaveLength(3);
+    await until(() => server.book.settlements.length === 2);
+    expect(server.book.settlements[1]).toMatchObject({ outcome: 'OK', inputTokens: 9, outputTokens: 12 });
   });
 });
