@@ -2,7 +2,7 @@ import { chargedHuman } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import type { Admission, Outcome, Reservation, Settlement } from '../../usage/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
-import type { KnownModels, ModelFacts } from '../models/model-facts.js';
+import { mayHideReasoning, type KnownModels, type ModelFacts } from '../models/model-facts.js';
 import { priceOf } from '../models/model-price.js';
 import type { Attempt, OperationName, OperationRequests, TokenUsage } from '../providers/provider.js';
 import type { Route } from '../routing/model-router.js';
@@ -37,6 +37,11 @@ export class CallTerms<Name extends OperationName> {
     this.facts = models.find(request.model);
     this.isClose = chargedHuman(caller.principal) !== null;
     this.bound = operation.bound(request, this.facts, this.isClose ? tokenizer : BY_BYTES);
+  }
+
+  /** Only the provider's report is sure to tell what was used. */
+  get mayHideReasoning(): boolean {
+    return mayHideReasoning(this.facts);
   }
 
   /** What the ledger is asked to set aside. */

@@ -192,7 +192,7 @@ export const SETTINGS = {
     'GATEHOUSE_MODELS',
     configuredModels,
     'Models beside the built-in ones, or instead of them, as a JSON array: `id`, `context_tokens`, `max_output_tokens`, and ' +
-      'optionally `family` (its tokenizer; `unknown`), `output_field` (`max_tokens`) and `price`: `input`, `cached_input`, `output` in ' +
+      'optionally `family` (its tokenizer; `unknown`), `output_field` (`max_tokens`), `hides_reasoning` (whether it thinks unseen) and `price`: `input`, `cached_input`, `output` in ' +
       'dollars for a million tokens, `as_of` a date. Without a price a model is refused to whoever has a cost limit.',
     { fallback: '[]' },
   ),

@@ -239,9 +239,9 @@ describe('a client’s own timeout', () => {
     hurried = (await clientWith()).withOptions({ fetch: fetchOfThisRealm });
   });
 
-  it('is APIConnectionTimeoutError, and the upstream is told to stop', async () => {
+  it('is APIConnectionTimeoutError, and the upstream of a stream is told to stop', async () => {
     service.upstream.next({ kind: 'hang' });
-    const asked = hurried.chat.completions.create(ASK, { timeout: 500 });
+    const asked = hurried.chat.completions.create({ ...ASK, stream: true }, { timeout: 500 });
     await thrown(asked, OpenAI.APIConnectionTimeoutError);
     await service.upstream.abort();
     expect(await settledCall(service)).toMatchObject({ outcome: 'CLIENT_ABORTED', status_code: null });
@@ -250,7 +250,9 @@ describe('a client’s own timeout', () => {
   it('that runs out sixty times at once leaves no call open', async () => {
     const hasty = Array.from({ length: 60 }, () => {
       service.upstream.next({ kind: 'hang' });
-      return hurried.chat.completions.create(ASK, { timeout: 300 }).catch((error: unknown) => error);
+      return hurried.chat.completions
+        .create({ ...ASK, stream: true }, { timeout: 300 })
+        .catch((error: unknown) => error);
     });
     for (const error of await Promise.all(hasty)) expect(error).toBeInstanceOf(OpenAI.APIConnectionTimeoutError);
     await eventually(async () => (await ledgerOf(service)).every(({ state }) => state === 'SETTLED'));
