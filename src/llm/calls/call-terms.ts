@@ -72,7 +72,8 @@ export class CallTerms<Name extends OperationName> {
       closer: this.isClose ? null : () => this.closeReservation(),
       choices: bound.choices,
       boundless: bound.boundless,
-      price: price === null ? null : priceOf(price, bound.inputTokens),
+      unpriced: bound.unpriced,
+      price: price === null || bound.unpriced !== null ? null : priceOf(price, bound.inputTokens),
     };
   }
 

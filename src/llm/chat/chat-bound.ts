@@ -30,6 +30,7 @@ export function boundChat(request: ChatRequest, facts: ModelFacts | null, texts:
         : null,
     outputIsBounded: limit === null ? facts !== null && facts.limitMustBeWritten !== true : isHeeded(request, facts),
     boundless: prompt.boundless,
+    unpriced: prompt.unpriced,
   };
 }
 
