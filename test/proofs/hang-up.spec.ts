@@ -148,7 +148,7 @@ describe('a caller that hangs up', () => {
     );
     call.hangUp();
     // What was sent before is read before what is sent after it, and this is.
-    await world.call(service, human, { model: 'no-such-model' }).over();
+    await world.call(service, human, { model: '' }).over();
     goOn();
     expect(await onlyRow(human)).toMatchObject({
       outcome: 'CLIENT_ABORTED',

@@ -257,3 +257,12 @@ describe('a kept connection', () => {
     expect(server.book.settlements[1]).toMatchObject({ outcome: 'OK', inputTokens: 9, outputTokens: 12 });
   });
 });
+
+describe('a model that the provider does not list', () => {
+  it.each(['openai/gpt-oss-120b:nitro', 'my-azure-deployment'])('%s is the provider’s to judge', async (model) => {
+    upstream.models = ['openai/gpt-oss-120b'];
+    await server.post(BODY);
+    expect((await server.post({ ...BODY, model })).status).toBe(200);
+    expect(JSON.parse(upstream.requests[1]!.body.toString())).toMatchObject({ model });
+  });
+});

@@ -9,7 +9,9 @@ let org: Org;
 let key: string;
 
 beforeAll(async () => {
-  service = await startService({ settings: { bodyLimitBytes: 50_000, rateWindowSeconds: WINDOW_SECONDS } });
+  service = await startService({
+    settings: { bodyLimitBytes: 50_000, rateWindowSeconds: WINDOW_SECONDS, openaiModels: [UPSTREAM_MODEL] },
+  });
   org = await service.createOrg('founder');
   ({ key } = await service.createKey(org, { requestsPerMinute: LIMIT }));
 });
