@@ -174,7 +174,7 @@ export const SETTINGS = {
   openaiModels: providers(
     'OPENAI_MODELS',
     list,
-    "Models served from there, separated by commas. Unset: what the provider's own `/models` lists.",
+    "Models served from there, separated by commas. Set, no other name passes. Unset: any name passes, and `/v1/models` shows the provider's own list.",
   ),
   platformProviderTenants: providers(
     'PLATFORM_PROVIDER_TENANTS',

@@ -97,7 +97,7 @@ describe('every answer to a recognised key carries its window', () => {
   });
 
   it.each([
-    ['is down', { kind: 'cut' } as const, 502],
+    ['breaks off', { kind: 'break', part: '{' } as const, 502],
     [
       'answers 429',
       {
