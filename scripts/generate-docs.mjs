@@ -44,6 +44,8 @@ const CODE_MEANING = {
   nested_too_deep: 'The body is nested deeper than `GATEHOUSE_BODY_LIMIT_DEPTH`.',
   model_not_found: 'No model of that name is served to this tenant.',
   no_provider_configured: 'The tenant has no model provider, and may not use one of the platform.',
+  content_refused:
+    'The provider refused the request because of its content (a moderation, a policy); with its status, 403.',
   provider_authentication_failed:
     "The provider refused the credential that this service presented; the caller's is fine.",
   server_shutting_down: 'The service was stopped before the answer was complete.',
@@ -179,7 +181,7 @@ function errorsPage() {
 and code are meant for programs. Every answer carries \`x-request-id\`, which the log knows too.`,
     '## Kinds',
     table(['HTTP', 'platform `status`', 'OpenAI `type`', 'OpenAI `code`', 'when'], kinds),
-    "A model provider's own refusal of a request (its 400, 404, 413, 422, 429 and 5xx) is passed on with its status, message, type and code.",
+    "A model provider's own refusal of a request (its 400, a 403 about its content, 404, 413, 422, 429 and 5xx) is passed on with its status, message, type and code.",
     '## Codes that say more',
     'Where the cause has a name of its own, it stands as `error.code` on the OpenAI surface instead of the one above.',
     table(

@@ -153,6 +153,10 @@ beforeAll(async () => {
     GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: String(FIRST_BYTE_MS),
     GATEHOUSE_IDLE_TIMEOUT_MS: String(FIRST_BYTE_MS),
     GATEHOUSE_TOTAL_TIMEOUT_MS: String(TOTAL_MS),
+    // Calls that are read on after their caller has gone hold places too.
+    GATEHOUSE_PROVIDER_CALLS: '2048',
+    GATEHOUSE_TENANT_CALLS: '1024',
+    GATEHOUSE_ORG_CALLS: '1024',
   };
   cluster = await ProofCluster.start({ processes: PROCESSES, env });
   nobody = await cluster.add({ ...env, OPENAI_BASE_URL: 'http://127.0.0.1:1/v1', OPENAI_MODELS: UPSTREAM_MODEL });
@@ -239,8 +243,11 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
   expect(byId.size).toBe(rows.length);
 
   // -- what is in the ledger went upstream, once, but for what could not; nothing else did
-  expect(new Set(upstreamSaw).size).toBe(upstreamSaw.length);
-  const saw = new Set(upstreamSaw);
+  const saw = new Set<string>();
+  // What met a used connection that closed before a word goes out once more, on a new one.
+  const again = upstreamSaw.filter((id) => saw.has(id) || !saw.add(id));
+  expect(new Set(again).size).toBe(again.length);
+  expect(again.filter((id) => courseOf.get(id) !== 'cut off before the answer')).toEqual([]);
   expect(upstreamSaw.filter((id) => !byId.has(id))).toEqual([]);
   // Not sent: nobody listened, the caller had left before, or a machine this busy took too long to open a connection.
   const unsent = rows.filter(({ request_id: id }) => !saw.has(id) && COURSES[courseOf.get(id)!]!.refused !== true);

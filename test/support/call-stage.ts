@@ -36,6 +36,7 @@ const BOUND = {
   defaultOutput: null,
   outputIsBounded: true,
   boundless: null,
+  unpriced: null,
 };
 const CHAT: Operation<'chat'> = {
   name: 'chat',

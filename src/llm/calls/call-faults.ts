@@ -6,8 +6,8 @@ export function shuttingDown(): Fault {
   return new Fault('unavailable', 'The server is shutting down.', { code: 'server_shutting_down' });
 }
 
-/** A provider's message may quote the prompt: its status and code are enough. */
-export function logFailure(provider: string, { outcome, error }: ProviderFailure): void {
+/** A provider's message may quote the prompt: only what it said without that is logged. */
+export function logFailure(provider: string, { outcome, error, said }: ProviderFailure): void {
   const detail = error instanceof Fault ? { err: error } : { status: error.status, code: error.body.error.code };
-  logger.warn({ provider, outcome, ...detail }, 'A provider failed a call.');
+  logger.warn({ provider, outcome, ...detail, ...(said === undefined ? {} : { said }) }, 'A provider failed a call.');
 }

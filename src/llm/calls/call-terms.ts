@@ -2,7 +2,7 @@ import { chargedHuman } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import type { Admission, Outcome, Reservation, Settlement } from '../../usage/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
-import type { KnownModels, ModelFacts } from '../models/model-facts.js';
+import { mayHideReasoning, type KnownModels, type ModelFacts } from '../models/model-facts.js';
 import { priceOf } from '../models/model-price.js';
 import type { Attempt, OperationName, OperationRequests, TokenUsage } from '../providers/provider.js';
 import type { Route } from '../routing/model-router.js';
@@ -39,6 +39,11 @@ export class CallTerms<Name extends OperationName> {
     this.bound = operation.bound(request, this.facts, this.isClose ? tokenizer : BY_BYTES);
   }
 
+  /** Only the provider's report is sure to tell what was used. */
+  get mayHideReasoning(): boolean {
+    return mayHideReasoning(this.facts);
+  }
+
   /** What the ledger is asked to set aside. */
   reservation(): Reservation {
     const { operation, request, route, bound } = this;
@@ -67,7 +72,8 @@ export class CallTerms<Name extends OperationName> {
       closer: this.isClose ? null : () => this.closeReservation(),
       choices: bound.choices,
       boundless: bound.boundless,
-      price: price === null ? null : priceOf(price, bound.inputTokens),
+      unpriced: bound.unpriced,
+      price: price === null || bound.unpriced !== null ? null : priceOf(price, bound.inputTokens),
     };
   }
 

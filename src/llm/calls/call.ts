@@ -2,7 +2,6 @@ import { Fault } from '../../platform/errors/index.js';
 import type { BodyRoom } from '../../platform/http/index.js';
 import type { ShareOwner } from '../../platform/shares/index.js';
 import type { Admission, Outcome } from '../../usage/index.js';
-import { hidesReasoning } from '../models/model-facts.js';
 import {
   NOTHING_USED,
   type AnswerHeaders,
@@ -114,7 +113,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
   onFailure(failure: ProviderFailure): void {
     const was = this.enter('failed');
     if (was === 'over') return;
-    if (was === 'settling') return this.conclude();
+    if (was === 'settling') return this.conclude(failure);
     const { outcome, error } = failure;
     if (was === 'answering') {
       this.sink.end(failure.told === true ? null : failure);
@@ -132,26 +131,27 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
    * answer tells how much that is.
    */
   onLate({ outcome, error }: ProviderFailure): boolean {
-    if (this.state === 'over' || !this.context.lateCalls.admit()) return false;
-    this.holdsLatePlace = true;
+    if (this.state === 'over' || !this.takesLatePlace()) return false;
     if (this.enter('delayed') === 'settling' || !(error instanceof Fault)) return true;
-    this.ending = { outcome, readTo: hidesReasoning(this.terms.request.model) ? 'report' : 'answer' };
+    this.ending = { outcome, readTo: this.terms.mayHideReasoning ? 'report' : 'answer' };
     this.reject(error);
     return true;
   }
 
   /**
    * The caller is gone: the provider stops at once, and what it had produced is charged. A stream that had come to its end
-   * mark is a whole one, whoever closes first. A model that hides what it thinks is read to its report, which alone tells
-   * what was used. Where the caller read slowly, megabytes that the provider sent wait unread: they are read first, or
-   * reading slowly would be a way not to pay.
+   * mark is a whole one, whoever closes first. An answer that is not streamed, and a model that may hide what it thinks,
+   * are read to their report, which alone tells what was used, as far as there are places for late calls. Where the caller
+   * read slowly, megabytes that the provider sent wait unread: they are read first, or reading slowly would be a way not to
+   * pay.
    */
   onLeft(): void {
     const was = this.enter('left');
-    const { attempt } = this;
+    const { attempt, terms } = this;
     if (was === 'settling' || was === 'over' || attempt === null) return;
     const outcome = attempt.complete ? 'OK' : 'CLIENT_ABORTED';
-    if (outcome !== 'OK' && hidesReasoning(this.terms.request.model)) {
+    const tellsAtItsEnd = terms.mayHideReasoning || !terms.request.stream;
+    if (outcome !== 'OK' && tellsAtItsEnd && this.takesLatePlace()) {
       this.ending = { outcome, readTo: 'report' };
       attempt.resume();
       return;
@@ -212,14 +212,23 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     if (this.enter('read') === 'settling') this.conclude();
   }
 
+  /** @returns whether the call has one of the places for late calls */
+  private takesLatePlace(): boolean {
+    this.holdsLatePlace ||= this.context.lateCalls.admit();
+    return this.holdsLatePlace;
+  }
+
   /** Ends a call that was settling. */
-  private conclude(): void {
+  private conclude(failure: ProviderFailure | null = null): void {
     const { attempt, ending } = this;
     if (ending === null) throw new Error('A call that is settling knows how it ends.');
     attempt?.abort();
-    // Whoever left pays for the prompt, whatever came of it; whoever was told of a time-out, only for an answer.
-    const isCharged = ending.outcome !== 'UPSTREAM_TIMEOUT' || attempt?.status === 200;
-    this.finish(ending.outcome, isCharged ? this.used() : NOTHING_USED);
+    const used = this.used();
+    // A caller who left pays for the prompt, whatever came of it but a refusal; one who was told of a time-out, only for
+    // an answer.
+    const isRefused = failure?.outcome === 'UPSTREAM_ERROR' && attempt?.status !== null && used.outputTokens === 0;
+    const isCharged = !isRefused && (ending.outcome !== 'UPSTREAM_TIMEOUT' || attempt?.status === 200);
+    this.finish(ending.outcome, isCharged ? used : NOTHING_USED);
   }
 
   private used(): TokenUsage {

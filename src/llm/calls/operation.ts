@@ -17,6 +17,8 @@ export interface CallBound {
   readonly outputIsBounded: boolean;
   /** The field whose content has no known bound (audio, files, server-side tools, ...); null: all of it has one. */
   readonly boundless: string | null;
+  /** The field that asks for a price of its own, which is not known beforehand; null: there is none. */
+  readonly unpriced: string | null;
 }
 
 /**

@@ -24,6 +24,9 @@ const OTHER_OUTPUT_LIMITS = [
   'max_reasoning_tokens',
 ];
 
+/** What a caller asks to be kept in the provider's cache: it changes the price of the call, and not its tokens. */
+export const CACHE_CONTROL = 'cache_control';
+
 /** More answers than are returned, or output that the caller's limit does not hold. */
 const MORE_OUTPUT = [
   'best_of',
@@ -38,6 +41,15 @@ const MORE_OUTPUT = [
   'audio',
   'max_turns',
   'max_tool_calls',
+  'ignore_eos',
+  'min_tokens',
+  'min_new_tokens',
+  'min_length',
+  'deferred',
+  'background',
+  'kv_transfer_params',
+  'ec_transfer_params',
+  'vllm_xargs',
 ];
 
 /** Input that is not in the body: what the server finds, remembers, renders or is to fetch. */
@@ -143,6 +155,13 @@ export function boundlessField(key: string, value: unknown, choices: number): st
   switch (name) {
     case 'best_of':
       return typeof value === 'number' && value <= choices ? null : key;
+    case 'min_tokens':
+    case 'min_new_tokens':
+    case 'min_length':
+      return value === 0 ? null : key;
+    case 'ignore_eos':
+    case 'deferred':
+    case 'background':
     case 'use_beam_search':
     case 'enable_search':
       return value === false ? null : key;
@@ -182,4 +201,4 @@ function isCallersTool(tool: Readonly<Record<string, unknown>>): boolean {
 }
 
 /** Beside these, Google's servers take tools of their own in the same object. */
-const CALLERS_TOOL_KEYS = new Set(['type', 'function', 'custom', 'strict', 'name', 'description']);
+const CALLERS_TOOL_KEYS = new Set(['type', 'function', 'custom', 'strict', 'name', 'description', CACHE_CONTROL]);

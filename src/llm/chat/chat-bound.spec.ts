@@ -344,6 +344,13 @@ describe('an ordinary request', () => {
 describe('a request without a bound', () => {
   it.each<[string, object]>([
     ['best_of', { best_of: 20 }],
+    ['ignore_eos', { ignore_eos: true }],
+    ['min_tokens', { min_tokens: 100_000 }],
+    ['Min_New_Tokens', { Min_New_Tokens: 1 }],
+    ['deferred', { deferred: true }],
+    ['background', { background: true }],
+    ['kv_transfer_params', { kv_transfer_params: { do_remote_decode: true } }],
+    ['vllm_xargs', { vllm_xargs: {} }],
     ['num_predict', { num_predict: 100_000 }],
     ['options', { options: { num_predict: 100_000 } }],
     ['max_output_tokens', { max_output_tokens: 1 }],
@@ -379,7 +386,6 @@ describe('a request without a bound', () => {
     ['messages[0].content[0]', content({ type: 'video_url', video_url: { url: 'https://example.com/v.mp4' } })],
     ['messages[0].content[0]', content({ type: 'image', source: {} })],
     ['messages[0].content[0]', content({ text: 'no type' })],
-    ['messages[0].content[0]', content({ type: 'text', text: 'x', cache_control: { type: 'ephemeral' } })],
     ['messages[0].content[0]', content({ type: 'text', text: 'x', Type: 'input_audio', input_audio: {} })],
     ['messages[0].content[0]', content({ type: 'image_url', image_url: { url: 'data:application/pdf;base64,AAAA' } })],
     [
@@ -391,9 +397,24 @@ describe('a request without a bound', () => {
     ['messages[0].Content', { messages: [{ content: 'x', Content: [{ type: 'input_audio' }] }] }],
     ['messages[1].audio', { messages: [{}, { role: 'assistant', audio: { id: 'x' } }] }],
     ['messages[0].images', { messages: [{ role: 'user', content: 'x', images: ['AAAA'] }] }],
-    ['messages[0].cache_control', { messages: [{ content: 'x', cache_control: {} }] }],
   ])('names %s: %j', (field, body) => {
     for (const facts of [GPT, MISTRAL, null]) expect(boundOf(body, facts).boundless).toBe(field);
+  });
+
+  it.each([{ ignore_eos: false }, { min_tokens: 0 }, { deferred: false }, { kv_transfer_params: null }])(
+    'is none in %j, which asks for nothing',
+    (fields) => expect(boundOf(fields).boundless).toBeNull(),
+  );
+
+  const cache_control = { type: 'ephemeral' };
+  it.each<[string, object]>([
+    ['messages', content({ type: 'text', text: 'x', cache_control })],
+    ['messages', { messages: [{ content: 'x', cache_control }] }],
+    ['tools', { tools: [{ type: 'function', function: { name: 'f' }, cache_control }] }],
+    ['cache_control', { cache_control }],
+  ])('is not what a cache is asked for in %s: that changes the price, and not the count', (field, body) => {
+    expect(boundOf(body)).toMatchObject({ boundless: null, unpriced: field });
+    expect(boundOf(content({ type: 'text', text: 'x' })).unpriced).toBeNull();
   });
 
   it('may say one thing twice, of which we and the server could each read another', () => {
@@ -414,7 +435,7 @@ describe('a request without a bound', () => {
 
   it('may be made of more than can be read while a call waits', () => {
     const parts = Array.from({ length: 20_000 }, () => ({ type: 'text', text: 'x' }));
-    const keys = Array.from({ length: 20_001 }, (_, at) => `"${at}":1`).join(',');
+    const keys = Array.from({ length: 30_001 }, (_, at) => `"${at}":1`).join(',');
     const bodies: [string, string][] = [
       ['messages', JSON.stringify({ model: 'm', messages: [{ role: 'user', content: parts }] })],
       ['x', `{"model":"m","messages":[{}],"x":{${keys}}}`],
@@ -428,9 +449,14 @@ describe('a request without a bound', () => {
     // What people write stays below: two thousand messages, or 128 tools of twenty-five parameters each.
     const messages = Array.from({ length: 2_000 }, () => ({ role: 'user', content: 'x' }));
     const properties = Object.fromEntries(
-      Array.from({ length: 25 }, (_, at) => [`p${at}`, { type: 'string', description: 'x' }]),
+      Array.from({ length: 25 }, (_, at) => [
+        `p${at}`,
+        { type: 'string', description: 'What it is for.', enum: ['a', 'b', 'c', 'd'] },
+      ]),
     );
-    const tool = { type: 'function', function: { name: 'f', parameters: { type: 'object', properties } } };
+    const required = Object.keys(properties);
+    const parameters = { type: 'object', properties, required };
+    const tool = { type: 'function', function: { name: 'f', description: 'x', parameters } };
     expect(boundOf({ messages }).boundless).toBeNull();
     expect(boundOf({ tools: Array.from({ length: 128 }, () => tool) }).boundless).toBeNull();
   });

@@ -14,7 +14,7 @@ const DEFAULT_THINKING_OUTPUT_TOKENS = 16_384;
 export function boundChat(request: ChatRequest, facts: ModelFacts | null, texts: TextBound): CallBound {
   const prompt = boundPrompt(request, facts, texts);
   const limit = callersLimit(request);
-  const usual = hidesReasoning(request.model) ? DEFAULT_THINKING_OUTPUT_TOKENS : DEFAULT_OUTPUT_TOKENS;
+  const usual = hidesReasoning(request.model, facts) ? DEFAULT_THINKING_OUTPUT_TOKENS : DEFAULT_OUTPUT_TOKENS;
   const most = facts?.maxOutputTokens ?? null;
   const perChoice = limit ?? most ?? usual;
   return {
@@ -30,6 +30,7 @@ export function boundChat(request: ChatRequest, facts: ModelFacts | null, texts:
         : null,
     outputIsBounded: limit === null ? facts !== null && facts.limitMustBeWritten !== true : isHeeded(request, facts),
     boundless: prompt.boundless,
+    unpriced: prompt.unpriced,
   };
 }
 

@@ -114,9 +114,9 @@ describe('a provider’s failure', () => {
     expect((await server.book.settlement()).outcome).toBe('UPSTREAM_BROKEN');
   });
 
-  it('of a caller that hangs up before the answer stops the provider', async () => {
+  it('of a caller that hangs up before the stream begins stops the provider', async () => {
     upstream.next({ kind: 'hang' });
-    const request = server.send(BODY).on('error', () => undefined);
+    const request = server.send({ ...BODY, stream: true }).on('error', () => undefined);
     await upstream.request();
     request.destroy();
     await upstream.abort();

@@ -47,6 +47,13 @@ describe('a call that a limit judged', () => {
   });
 });
 
+it('a call that asks for a cache has no price to judge beforehand, and is charged the model’s', async () => {
+  const part = { type: 'text', text: 'Hello.', cache_control: { type: 'ephemeral' } };
+  await server.post({ ...BODY, messages: [{ role: 'user', content: [part] }] });
+  expect(server.book.reservations).toMatchObject([{ boundless: null, unpriced: 'messages', price: null }]);
+  expect((await server.book.settlement()).costPicoUsd).toBeGreaterThan(0n);
+});
+
 describe('what a call costs', () => {
   const settledCost = async (answering: string, stream: boolean): Promise<bigint | null | undefined> => {
     const usage = usageOf(1000, 100);
@@ -139,7 +146,7 @@ describe('a request', () => {
 
   it('is counted where its caller hung up, though nothing had come yet', async () => {
     upstream.next({ kind: 'hang' });
-    const request = server.send(BODY).on('error', () => undefined);
+    const request = server.send({ ...BODY, stream: true }).on('error', () => undefined);
     await upstream.request();
     request.destroy();
     await until(() => server.book.settlements.length > 0);

@@ -142,13 +142,14 @@ describe('what goes upstream', () => {
   });
 
   it.each([
-    ['an unknown model', { ...BODY, model: 'gpt-9' }, 404, 'model'],
+    ['a model that the operator did not write down', { ...BODY, model: 'gpt-9' }, 404, 'model'],
     ['no model', { messages: BODY.messages }, 400, 'model'],
     ['an n of 0', { ...BODY, n: 0 }, 400, 'n'],
     ['malformed JSON', '{"model":', 400, null],
     ['a model that stands twice', `{"model":"${UPSTREAM_MODEL}","model":"x","messages":[{}]}`, 400, 'model'],
     ['a body over the limit', { ...BODY, pad: 'x'.repeat(100_000) }, 413, null],
   ])('is nothing for %s, and nothing is reserved', async (_what, body, status, param) => {
+    await restart({ OPENAI_MODELS: UPSTREAM_MODEL });
     const answer = await server.post(body);
     expect(answer.status).toBe(status);
     expect(jsonOf(answer).error.param).toBe(param);

@@ -3,7 +3,7 @@ import type { ModelFacts, TokenFamily } from '../models/model-facts.js';
 import { isObject, type ChatRequest } from '../providers/requests/chat-request.js';
 import { mostByteTokens } from '../tokens/most-bytes.js';
 import type { TextBound } from '../tokens/tokenizer.js';
-import { boundlessField, folded, NOT_IN_PROMPT } from './boundless-fields.js';
+import { boundlessField, CACHE_CONTROL, folded, NOT_IN_PROMPT } from './boundless-fields.js';
 
 /** What stands around each message, part, call and tool in any chat format that is known. */
 const TOKENS_PER_MESSAGE = 16;
@@ -26,6 +26,8 @@ const NAMES_OF_MESSAGE = new Set(['role', 'name', 'tool_call_id', 'refusal', 're
 export interface PromptBound {
   readonly tokens: number;
   readonly boundless: string | null;
+  /** The field that asks for a price of its own; null: there is none. */
+  readonly unpriced: string | null;
 }
 
 /**
@@ -54,7 +56,7 @@ export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, text
   }
   const tools = isObjectLike(value['tools']) || isObjectLike(value['functions']) ? TOOL_TEMPLATE_TOKENS : 0;
   const template = (facts?.templateTokens ?? TEMPLATE_TOKENS[family] ?? LONGEST_TEMPLATE_TOKENS) + tools;
-  return { tokens: template + sum.tokens + sum.textTokens(texts), boundless };
+  return { tokens: template + sum.tokens + sum.textTokens(texts), boundless, unpriced: sum.unpriced };
 }
 
 /** Google's newer models, before the catalogue knows them. */
@@ -81,6 +83,7 @@ class PromptSum {
   private readonly long: string[] = [];
   /** Names of fields seen since the last reset. */
   fields = 0;
+  unpriced: string | null = null;
 
   constructor(
     private readonly facts: ModelFacts | null,
@@ -104,6 +107,7 @@ class PromptSum {
   /** @returns the path of what has no bound; null: all of it has one */
   addField(key: string, field: unknown, choices: number): string | null {
     const shown = !NOT_IN_PROMPT.has(key);
+    if (folded(key) === CACHE_CONTROL || (Array.isArray(field) && field.some(isCached))) this.unpriced ??= key;
     if (shown) this.addText(key);
     const bounded = this.add(field, 1, shown);
     return boundlessField(key, field, choices) ?? (bounded ? null : key);
@@ -158,6 +162,7 @@ class PromptSum {
 
   private addMessageField(key: string, value: unknown): string | null {
     const name = folded(key);
+    if (name === CACHE_CONTROL) this.unpriced ??= 'messages';
     // Two spellings of one name are one field to some servers; which of the two they read is anybody's guess.
     if (name === 'content' || (value !== null && BOUNDLESS_OF_MESSAGE.has(name))) {
       this.add(value, 2, false);
@@ -201,7 +206,8 @@ class PromptSum {
     let bounded = known !== null;
     for (const [key, value] of Object.entries(part)) {
       this.fields += 1;
-      if (known?.has(key) !== true && value !== null) bounded = false;
+      if (key === CACHE_CONTROL) this.unpriced ??= 'messages';
+      else if (known?.has(key) !== true && value !== null) bounded = false;
       if (key === 'image_url' && type === 'image_url') bounded = this.addImage(value) && bounded;
       else bounded = this.add(value, 3, bounded && key !== 'type') && bounded;
     }
@@ -241,7 +247,7 @@ const TEXT_PARTS = new Set<unknown>(['text', 'input_text', 'output_text', 'refus
 const TEXT_PART = new Set(['type', 'text', 'refusal', 'thinking', 'reasoning', 'annotations', 'signature']);
 const IMAGE_PART = new Set(['type', 'image_url']);
 
-/** Things in a message that are no text, or that change the price of it. */
+/** Things in a message that are no text. */
 const BOUNDLESS_OF_MESSAGE = new Set([
   'audio',
   'image',
@@ -253,15 +259,19 @@ const BOUNDLESS_OF_MESSAGE = new Set([
   'files',
   'file_ids',
   'attachments',
-  'cache_control',
 ]);
+
+/** A tool that is to be kept in the provider's cache. */
+function isCached(item: unknown): boolean {
+  return isObject(item) && CACHE_CONTROL in item;
+}
 
 const QUOTE = 34;
 const COLON = 58;
 const COMMA = 44;
 
-/** So many values, and so many characters outside strings, are read of a request: 20,000 are 128 tools of 25 parameters each. */
-const MAX_VALUES = 20_000;
+/** So many values, and so many characters outside strings, are read of a request: 128 tools of 25 parameters with enums are 34,000. */
+const MAX_VALUES = 60_000;
 const MAX_CHARACTERS = 1_048_576;
 
 /** Counts what a valid JSON text is made of, up to a limit for the whole of it. */

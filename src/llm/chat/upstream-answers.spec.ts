@@ -1,5 +1,6 @@
 /** What real providers answer beside OpenAI's own contract, and what must come of it for the caller and the ledger. */
-import { ChatServer, type ChatAnswer } from '../../../test/support/chat-server.js';
+import { ChatServer, until, type ChatAnswer } from '../../../test/support/chat-server.js';
+import { pause } from '../../../test/support/eventually.js';
 import {
   DONE,
   OpenaiUpstream,
@@ -169,6 +170,43 @@ describe('usage', () => {
   });
 });
 
+describe('usage beside what is long or cheap', () => {
+  const image = `data:image/png;base64,${'A'.repeat(1_600_000)}`;
+  const delta = { images: [{ type: 'image_url', image_url: { url: image } }] };
+  const choices = [{ index: 0, delta, finish_reason: 'stop' }];
+  const usage = usageOf(1100, 4160);
+
+  it.each([
+    ['after the picture', { id: 'c', choices, usage }, false],
+    ['before the picture', { id: 'c', usage, choices }, false],
+    ['inside the choice', { id: 'c', choices: [{ ...choices[0], usage }] }, false],
+    ['in a stream without its mark', { id: 'c', choices, usage }, true],
+  ])('in one event of 1.6 MB, %s, is charged, and no byte of it changes', async (_where, event, isBare) => {
+    const pieces = [...streamPieces({ words: ['Here you are.'] }).slice(0, 2), event];
+    const answer = await ask({ kind: 'stream', pieces, done: !isBare }, STREAM);
+    expect(answer.text === textOf(pieces) + DONE).toBe(true);
+    expect(await server.book.settlement()).toMatchObject({
+      outcome: 'OK',
+      inputTokens: 1100,
+      outputTokens: 4160,
+      estimated: false,
+    });
+  });
+
+  it('that hit the cache, in DeepSeek’s words, has the cache’s price', async () => {
+    upstream.models = ['deepseek-chat'];
+    const cached = { ...usageOf(1_000_000, 0), prompt_cache_hit_tokens: 900_000, prompt_cache_miss_tokens: 100_000 };
+    await ask(
+      { kind: 'body', body: completion({ model: 'deepseek-chat', usage: cached }) },
+      { ...BODY, model: 'deepseek-chat' },
+    );
+    expect(await server.book.settlement()).toMatchObject({
+      cachedInputTokens: 900_000,
+      costPicoUsd: 53_200n * 1_000_000n,
+    });
+  });
+});
+
 describe('the media type of a stream', () => {
   it.each(['Text/Event-Stream; charset=UTF-8', 'application/json', 'text/plain'])('may be %s', async (type) => {
     const pieces = streamPieces();
@@ -204,5 +242,27 @@ describe('a limit of -1', () => {
     server.book.admission = { limited: true, outputTokens: 60 };
     await server.post({ ...BODY, max_tokens: -1 });
     expect(JSON.parse((await upstream.request()).body.toString())).toMatchObject({ max_tokens: 60 });
+  });
+});
+
+describe('a kept connection', () => {
+  it('that is reset before a byte of an answer costs the caller nothing: one call more upstream, charged once', async () => {
+    await server.post(BODY);
+    await pause(20);
+    upstream.next({ kind: 'cut' });
+    const answer = await server.post(BODY);
+    expect(answer.status).toBe(200);
+    expect(upstream.requests).toHaveLength(3);
+    await until(() => server.book.settlements.length === 2);
+    expect(server.book.settlements[1]).toMatchObject({ outcome: 'OK', inputTokens: 9, outputTokens: 12 });
+  });
+});
+
+describe('a model that the provider does not list', () => {
+  it.each(['openai/gpt-oss-120b:nitro', 'my-azure-deployment'])('%s is the provider’s to judge', async (model) => {
+    upstream.models = ['openai/gpt-oss-120b'];
+    await server.post(BODY);
+    expect((await server.post({ ...BODY, model })).status).toBe(200);
+    expect(JSON.parse(upstream.requests[1]!.body.toString())).toMatchObject({ model });
   });
 });

@@ -27,31 +27,41 @@ describe('ModelCatalogue', () => {
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
   it('answers a known model from memory', async () => {
-    await catalogue.assertServed('a');
+    await catalogue.list();
     expect(catalogue.has('a')).toBe(true);
     expect(catalogue.has('b')).toBe(true);
     expect(await catalogue.get('a')).toEqual(model('a'));
     expect(asked).toBe(1);
   });
 
-  it('refuses an unknown one in OpenAI’s words, naming the field', async () => {
-    await expect(catalogue.assertServed('c')).rejects.toMatchObject({
+  it('refuses one that the operator did not write down, in OpenAI’s words, naming the field', async () => {
+    const closed = ModelCatalogue.of('test', ['a']);
+    await closed.assertServed('a');
+    await expect(closed.assertServed('c')).rejects.toMatchObject({
       kind: 'not_found',
       code: 'model_not_found',
       message: 'The model `c` does not exist or you do not have access to it.',
       fields: [{ field: 'model' }],
     });
-    await expect(catalogue.get('c')).rejects.toMatchObject({ code: 'model_not_found' });
+    await expect(closed.get('c')).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('leaves a name that the provider does not list to the provider, and does not wait for the list', async () => {
+    await catalogue.list();
+    await catalogue.assertServed('a:nitro');
+    const silent = new ModelCatalogue('test', () => new Promise(() => undefined));
+    await silent.assertServed('my-deployment');
+    await expect(catalogue.get('a:nitro')).rejects.toMatchObject({ code: 'model_not_found' });
   });
 
   it('asks again for the sake of an unknown one at most every 30 seconds', async () => {
-    await expect(catalogue.assertServed('c')).rejects.toThrow();
+    await expect(catalogue.get('c')).rejects.toThrow();
     nowMs = 29_000;
-    await expect(catalogue.assertServed('c')).rejects.toThrow();
+    await expect(catalogue.get('c')).rejects.toThrow();
     expect(asked).toBe(1);
     nowMs = 31_000;
     listed = [model('c')];
-    await catalogue.assertServed('c');
+    await catalogue.get('c');
     expect(asked).toBe(2);
   });
 
@@ -73,12 +83,12 @@ describe('ModelCatalogue', () => {
     expect(catalogue.has('a')).toBe(true);
     await settle();
     expect(catalogue.has('a')).toBe(true);
-    await expect(catalogue.assertServed('c')).rejects.toMatchObject({ code: 'model_not_found' });
+    await expect(catalogue.get('c')).rejects.toMatchObject({ code: 'model_not_found' });
   });
 
   it('lets any name pass where there is no list, without asking each time', async () => {
     listed = null;
-    await catalogue.assertServed('x');
+    await catalogue.list();
     nowMs = 60_000;
     expect(catalogue.has('y')).toBe(true);
     expect(await catalogue.get('z')).toEqual({ id: 'z', object: 'model', created: 0, owned_by: 'test' });

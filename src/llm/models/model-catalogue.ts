@@ -17,9 +17,10 @@ const REFRESH_AFTER_MS = 10 * 60_000;
 const ASK_AGAIN_AFTER_MS = 30_000;
 
 /**
- * The models that a provider serves. Known ones are answered from memory. The list is asked for again in the background
- * every ten minutes, and for the sake of a name that isn't in it at most every 30 seconds, one question at a time. Where
- * the provider keeps no list, or could not be asked, any name passes: the provider then judges it.
+ * The models that a provider serves. What the operator wrote down is all that may be named. A list of the provider's own
+ * is for reading alone: variants and deployments are seldom in it, so that any name passes and the provider judges it. That
+ * list is asked for again in the background every ten minutes, and for the sake of a name that isn't in it at most every 30
+ * seconds, one question at a time.
  */
 export class ModelCatalogue {
   private known: ReadonlyMap<string, Model> | 'any' | null = null;
@@ -31,12 +32,14 @@ export class ModelCatalogue {
     private readonly provider: string,
     private readonly load: LoadModels,
     private readonly now: () => number = () => performance.now(),
+    /** No name passes that is not in the list. */
+    private readonly isClosed = false,
   ) {}
 
   /** A list that does not change, as an operator wrote it down. */
   static of(provider: string, ids: readonly string[]): ModelCatalogue {
     const models = ids.map((id): Model => ({ id, object: 'model', created: 0, owned_by: provider }));
-    return new ModelCatalogue(provider, () => Promise.resolve(models));
+    return new ModelCatalogue(provider, () => Promise.resolve(models), undefined, true);
   }
 
   /** Whether a model is served as far as is known now: `false` may only mean that nobody asked yet. Never waits. */
@@ -47,20 +50,25 @@ export class ModelCatalogue {
   }
 
   /**
-   * Settles the question for a model that `has` does not know.
+   * Settles the question for a model that `has` does not know, without waiting for the provider.
    *
    * @throws Fault not_found
    */
   async assertServed(id: string): Promise<void> {
     const asked = this.ask();
-    // A provider that could not be asked once is not waited for again: the call shows what is wrong with it.
-    if (this.known !== null || !this.failed) await asked;
-    if (this.known !== null && !this.has(id)) throw modelNotFound(id);
+    if (!this.isClosed) return;
+    await asked;
+    if (!this.has(id)) throw modelNotFound(id);
   }
 
-  /** @throws Fault not_found */
+  /** @throws Fault not_found where there is a list, and no such model in it */
   async get(id: string): Promise<Model> {
-    if (!this.has(id)) await this.assertServed(id);
+    if (!this.has(id)) {
+      const asked = this.ask();
+      // A provider that could not be asked once is not waited for again.
+      if (this.known !== null || !this.failed) await asked;
+      if (this.known !== null && !this.has(id)) throw modelNotFound(id);
+    }
     return this.find(id) ?? { id, object: 'model', created: 0, owned_by: this.provider };
   }
 

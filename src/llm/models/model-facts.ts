@@ -40,6 +40,8 @@ export interface ModelFacts {
   readonly imageTokens?: { readonly most: number; readonly low: number };
   /** What the provider's own server puts before the messages, at most. Absent: by the family, whoever serves it. */
   readonly templateTokens?: number;
+  /** Whether the tokens that the model thinks in are in what it shows. Absent: not known. */
+  readonly reasoning?: 'shown' | 'hidden';
 }
 
 /** Vendors' names before a model's, as routers and registries write them. */
@@ -49,12 +51,21 @@ const VENDOR =
 /** The source of prices that the operator wrote down. */
 export const OPERATORS = 'GATEHOUSE_MODELS';
 
-/** OpenAI's o-series and GPT from 5 on, and Gemini from 2.5 on, think in tokens that are billed and never shown. */
-const HIDES_REASONING = /^(?:[\w-]+\/)?(?:o\d|gpt-(?:[5-9]|\d\d)|gemini-(?:2\.5|[3-9]))/i;
+/** Models that think in tokens which are billed and never shown: by their names, for those too that are not in the list. */
+const HIDES_REASONING =
+  /^(?:ft:)?(?:[\w-]+\/)?(?:o\d|gpt-(?:[5-9]|\d\d)|gemini-(?:2\.5|[3-9]|(?:flash|pro)[\w-]*-latest)|grok-(?:[4-9]|code|3-mini))/i;
+/** Models in the list that do not think, whoever serves them. Claude and open weights may, and servers may hide it. */
+const SHOWS_ALL =
+  /^(?:gpt-3\.5|gpt-4|claude-3-(?:5|haiku)|mistral|mixtral|ministral|codestral|devstral|pixtral|deepseek-chat|llama|qwen2|gemma)/;
 
-/** Whether what a model shows is not all that it produces, so that only the provider's own report tells what was used. */
-export function hidesReasoning(model: string): boolean {
-  return HIDES_REASONING.test(model);
+/** Whether a model thinks in tokens that it does not show, so that an answer comes only after them. */
+export function hidesReasoning(model: string, facts: ModelFacts | null): boolean {
+  return facts?.reasoning === undefined ? HIDES_REASONING.test(model) : facts.reasoning === 'hidden';
+}
+
+/** Whether only the provider's own report is sure to tell what was used: of every model that is not known to show it all. */
+export function mayHideReasoning(facts: ModelFacts | null): boolean {
+  return facts?.reasoning !== 'shown';
 }
 
 /** The built-in dummy: no network, no cost; its own limits are far below these. */
@@ -65,6 +76,7 @@ const DUMMY: ModelFacts = {
   maxOutputTokens: 100_000,
   outputField: 'max_completion_tokens',
   templateTokens: 8,
+  reasoning: 'shown',
   price: {
     inputPicoUsd: 0n,
     cachedInputPicoUsd: 0n,
@@ -146,6 +158,7 @@ function factsOf(model: KnownModel, asOf: string, source: string): ModelFacts {
     ...(imageTokens === undefined ? {} : { imageTokens }),
     ...(templateTokens === undefined ? {} : { templateTokens }),
     ...(model.limitMustBeWritten === true ? MUST_BE_WRITTEN : {}),
+    ...(SHOWS_ALL.test(id) ? ({ reasoning: 'shown' } as const) : {}),
   };
 }
 
@@ -166,6 +179,7 @@ function factsOfConfigured({
   maxOutputTokens,
   outputField,
   price,
+  hidesReasoning: hides,
 }: ConfiguredModel): ModelFacts {
   return {
     id,
@@ -175,6 +189,7 @@ function factsOfConfigured({
     outputField,
     price: price === null ? null : { ...price, source: OPERATORS },
     ...MUST_BE_WRITTEN,
+    ...(hides === null ? {} : { reasoning: hides ? 'hidden' : 'shown' }),
   };
 }
 
@@ -190,6 +205,7 @@ export function dearest(id: string, targets: readonly ModelFacts[]): ModelFacts 
       maxOutputTokens: Math.max(sum.maxOutputTokens, facts.maxOutputTokens),
       outputField: sum.outputField === facts.outputField ? sum.outputField : 'max_tokens',
       ...(sum.limitMustBeWritten === true || facts.limitMustBeWritten === true ? MUST_BE_WRITTEN : {}),
+      ...reasoningOf(sum, facts),
       price: sum.price === null || facts.price === null ? null : dearestPrice(sum.price, facts.price),
       ...(sum.templateTokens === undefined || facts.templateTokens === undefined
         ? {}
@@ -205,6 +221,11 @@ export function dearest(id: string, targets: readonly ModelFacts[]): ModelFacts 
     }),
     { ...first, id },
   );
+}
+
+function reasoningOf({ reasoning: one }: ModelFacts, { reasoning: other }: ModelFacts): Pick<ModelFacts, 'reasoning'> {
+  if (one === 'hidden' || other === 'hidden') return { reasoning: 'hidden' };
+  return one === 'shown' && other === 'shown' ? { reasoning: 'shown' } : {};
 }
 
 function dearestPrice(one: ModelPrice, other: ModelPrice): ModelPrice {

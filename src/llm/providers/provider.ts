@@ -90,6 +90,8 @@ export interface ProviderFailure {
   /** `NOT_SENT`: the request could not be made into one that this provider takes. */
   readonly outcome: 'UPSTREAM_ERROR' | 'UPSTREAM_TIMEOUT' | 'UPSTREAM_BROKEN' | 'SHUTDOWN' | 'NOT_SENT';
   readonly error: Fault | ProviderRefusal;
+  /** What the provider said, as far as a log may hold it: no prompt, no key. */
+  readonly said?: string;
   /** The stream itself has told the caller of it. */
   readonly told?: true;
 }

@@ -21,6 +21,8 @@ export interface ConfiguredModel {
   readonly contextTokens: number;
   readonly maxOutputTokens: number;
   readonly outputField: 'max_tokens' | 'max_completion_tokens';
+  /** Whether it thinks in tokens that it does not show; null: not known. */
+  readonly hidesReasoning: boolean | null;
   readonly price: {
     readonly inputPicoUsd: bigint;
     readonly cachedInputPicoUsd: bigint;
@@ -65,6 +67,7 @@ const model = z
       output_field: z
         .enum(['max_tokens', 'max_completion_tokens'], 'must be max_tokens or max_completion_tokens')
         .default('max_tokens'),
+      hides_reasoning: z.boolean('must be true or false').optional(),
       price: price.optional(),
     },
     { error: (issue) => told(issue, 'must be an object') },
@@ -75,6 +78,7 @@ const model = z
     contextTokens: written.context_tokens,
     maxOutputTokens: written.max_output_tokens,
     outputField: written.output_field,
+    hidesReasoning: written.hides_reasoning ?? null,
     price:
       written.price === undefined
         ? null

@@ -1,7 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { ForbiddenAddressError } from './outbound-address.js';
-import { OutboundError, type OutboundCall, type OutboundFailure, type OutboundHandler } from './outbound-request.js';
+import {
+  OutboundError,
+  type OutboundCall,
+  type OutboundFailure,
+  type OutboundHandler,
+  type OutboundRequest,
+} from './outbound-request.js';
+import { brokeUsedConnection } from './used-connections.js';
+
+/** Sends a request on a connection that nothing was sent on before. */
+export type SendFresh = (request: OutboundRequest, call: Call) => void;
 
 /** One call: undici's handler, the caller's handle and the bookkeeping of its timeouts in a single object. */
 export class Call implements OutboundCall, Dispatcher.DispatchHandler {
@@ -9,12 +19,19 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
   private timer: NodeJS.Timeout;
   private answered = false;
   private done = false;
+  private readonly totalTimeoutMs: number;
+  /** Kept until the answer begins. */
+  private request: OutboundRequest | null;
 
   constructor(
     private readonly handler: OutboundHandler,
-    firstByteTimeoutMs: number,
-    private readonly totalTimeoutMs: number,
+    request: OutboundRequest,
+    /** Null: a call that fails is not sent again. */
+    private sendFresh: SendFresh | null,
   ) {
+    const { firstByteTimeoutMs, totalTimeoutMs } = request;
+    this.request = request;
+    this.totalTimeoutMs = totalTimeoutMs;
     this.timer = setTimeout(onFirstTimer, Math.min(firstByteTimeoutMs, totalTimeoutMs), this, firstByteTimeoutMs);
   }
 
@@ -55,6 +72,7 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
   onResponseStart(_controller: unknown, status: number, headers: IncomingHttpHeaders): void {
     if (this.done || status < 200) return;
     this.answered = true;
+    this.request = null;
     this.handler.onHeaders(status, headers);
   }
 
@@ -73,8 +91,21 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: unknown, error: Error): void {
-    if (this.done) return;
+    if (this.done || this.isSentAgain(error)) return;
     this.fail(this.reasonOf(error), error.message, error);
+  }
+
+  /**
+   * Servers close connections that were idle, at times in the very moment in which a request sets out on one. Nothing
+   * came of it then, so that it is sent once more, within the same times.
+   */
+  private isSentAgain(error: Error): boolean {
+    const { request, sendFresh } = this;
+    if (request === null || sendFresh === null || !brokeUsedConnection(error)) return false;
+    this.sendFresh = null;
+    this.controller = null;
+    sendFresh(request, this);
+    return true;
   }
 
   private isWaitedFor(): boolean {

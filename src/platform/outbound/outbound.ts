@@ -1,12 +1,13 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Pool, type Dispatcher } from 'undici';
+import { buildConnector, Pool, type Dispatcher } from 'undici';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
 import { forbidden, GuardedAnswer, JsonCollector } from './outbound-answer.js';
-import { Call } from './outbound-call.js';
+import { Call, type SendFresh } from './outbound-call.js';
 import { fetchOver, type Fetch, type FetchOptions } from './outbound-fetch.js';
 import { TenantUrlPolicy } from './outbound-policy.js';
 import { ONE_CALL_PER_CONNECTION, TenantPools } from './outbound-pools.js';
 import type { JsonAnswer, OutboundCall, OutboundHandler, OutboundPolicy, OutboundRequest } from './outbound-request.js';
+import { watched } from './used-connections.js';
 
 const MAX_TENANT_ANSWER_BYTES = 64 * 1024 * 1024;
 
@@ -20,6 +21,8 @@ export type OutboundSettings = Pick<Settings, 'connectTimeoutMs'> &
 @Injectable()
 export class OutboundHttp implements OnApplicationShutdown {
   private readonly pools = new Map<string, Pool>();
+  /** Of connections that serve one call each. */
+  private readonly freshPools = new Map<string, Pool>();
   private readonly connectTimeoutMs: number;
   /** As many as there can be calls, so that none waits for a connection; null: any number. */
   private readonly connectionsPerOrigin: number | null;
@@ -50,7 +53,9 @@ export class OutboundHttp implements OnApplicationShutdown {
   /** Sends a request and hands the answer to `handler` as it comes. Never throws; may fail before it returns. */
   dispatch(request: OutboundRequest, handler: OutboundHandler): OutboundCall {
     if (request.policy === 'tenant') return this.dispatchGuarded(request, handler);
-    return send(this.pools.get(request.origin) ?? this.openPool(request.origin), request, handler);
+    const call = new Call(handler, request, this.sendFresh);
+    send(this.pools.get(request.origin) ?? this.openPool(request.origin, this.pools), request, call);
+    return call;
   }
 
   /**
@@ -101,7 +106,7 @@ export class OutboundHttp implements OnApplicationShutdown {
 
   /** Closes every connection; what is still under way fails as `aborted`. */
   async onApplicationShutdown(): Promise<void> {
-    const pools = [...this.pools.values()];
+    const pools = [...this.pools.values(), ...this.freshPools.values()];
     await Promise.all([...pools.map((pool) => pool.destroy()), this.tenantPools.destroy()]);
   }
 
@@ -113,18 +118,24 @@ export class OutboundHttp implements OnApplicationShutdown {
       return REFUSED;
     }
     const answer = new GuardedAnswer(handler, request.maxBytes ?? MAX_TENANT_ANSWER_BYTES);
-    const call = send(this.tenantPools.get(judgement.url.origin), request, answer);
+    const call = new Call(answer, request, null);
     answer.call = call;
+    send(this.tenantPools.get(judgement.url.origin), request, call);
     return call;
   }
 
-  private openPool(origin: string): Pool {
+  private readonly sendFresh: SendFresh = (request, call) => {
+    const { origin } = request;
+    send(this.freshPools.get(origin) ?? this.openPool(origin, this.freshPools), request, call, true);
+  };
+
+  private openPool(origin: string, pools: Map<string, Pool>): Pool {
     const pool = new Pool(origin, {
       ...ONE_CALL_PER_CONNECTION,
       connections: this.connectionsPerOrigin,
-      connect: { timeout: this.connectTimeoutMs },
+      connect: watched(buildConnector({ timeout: this.connectTimeoutMs, allowH2: false })),
     });
-    this.pools.set(origin, pool);
+    pools.set(origin, pool);
     return pool;
   }
 }
@@ -132,19 +143,18 @@ export class OutboundHttp implements OnApplicationShutdown {
 /** A call that never began. */
 const REFUSED: OutboundCall = { abort: () => undefined, pause: () => undefined, resume: () => undefined };
 
-function send(pool: Dispatcher, request: OutboundRequest, handler: OutboundHandler): OutboundCall {
-  const call = new Call(handler, request.firstByteTimeoutMs, request.totalTimeoutMs);
+function send(pool: Dispatcher, request: OutboundRequest, call: Call, closesAfter = false): void {
   pool.dispatch(
     {
       path: request.path,
       method: request.method,
       headers: request.headers,
       body: request.body ?? null,
+      reset: closesAfter,
       // The wait for headers is the call's own timer: undici's starts only when a connection is there.
       headersTimeout: 0,
       bodyTimeout: request.idleTimeoutMs,
     },
     call,
   );
-  return call;
 }

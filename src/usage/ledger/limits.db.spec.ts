@@ -163,6 +163,7 @@ describe('admission under limits', () => {
     expect(await reserve({ human })).toMatchObject({ limited: true });
     await limit(human, { token_cnt: null, cost_micros: 10_000 });
     expect(await refusalOf({ human })).toMatchObject({ kind: 'invalid_input', code: 'model_without_price' });
+    expect(await refusalOf({ human, unpriced: 'messages' })).toMatchObject({ code: 'usage_not_bounded' });
     expect(await reserve({ human, price: PRICE })).toMatchObject({ limited: true });
   });
 

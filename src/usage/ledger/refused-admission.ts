@@ -22,7 +22,7 @@ const PER: Readonly<Record<string, string>> = {
 const SOON_MS = 60_000;
 
 /** What the caller of a refused reservation is told; nothing of it went upstream. */
-export function refusedAdmission({ verdict, blame }: Refusal, { boundless, model }: Reservation): Fault {
+export function refusedAdmission({ verdict, blame }: Refusal, { boundless, unpriced, model }: Reservation): Fault {
   switch (verdict) {
     case 'gone':
       return unknownCredential();
@@ -33,6 +33,13 @@ export function refusedAdmission({ verdict, blame }: Refusal, { boundless, model
         'usage_not_bounded',
       );
     case 'unpriced':
+      if (unpriced !== null && unpriced !== undefined) {
+        return invalidField(
+          unpriced,
+          'asks for a price that is not known beforehand (cache_control); it is not allowed under a limit of cost_micros',
+          'usage_not_bounded',
+        );
+      }
       return invalidField(
         'model',
         `${model} has no known price; it is not allowed under a limit of cost_micros`,

@@ -35,6 +35,8 @@ export interface Reservation {
   readonly choices: number;
   /** The field whose content has no known bound, so that no limit of tokens or cost can judge the call; null: none. */
   readonly boundless: string | null;
+  /** The field for which `price` is null although the model has one; null or absent: there is none. */
+  readonly unpriced?: string | null;
   /** What a token costs at most, in millionths of a micro-dollar; null: the model has no known price. */
   readonly price: TokenPrice | null;
 }

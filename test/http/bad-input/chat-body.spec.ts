@@ -8,7 +8,7 @@ let key: string;
 let before: Record<string, number>;
 
 beforeAll(async () => {
-  service = await startService({ settings: { bodyLimitBytes: 2_000_000 } });
+  service = await startService({ settings: { bodyLimitBytes: 2_000_000, openaiModels: [UPSTREAM_MODEL] } });
   ({ key } = await service.createKey(await service.createOrg('founder')));
   before = await rowCounts(service);
 });

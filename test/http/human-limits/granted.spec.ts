@@ -27,6 +27,7 @@ beforeAll(async () => {
           contextTokens: 100_000,
           maxOutputTokens: 5_000,
           outputField: 'max_tokens',
+          hidesReasoning: null,
           price: { ...PRICE, asOf: '2026-11-21' },
         },
       ],

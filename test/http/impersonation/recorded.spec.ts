@@ -16,7 +16,7 @@ let org: Org;
 let key: MadeKey;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ settings: { openaiModels: [UPSTREAM_MODEL] } });
   org = await service.createOrg('founder');
   key = await service.createKey(org, { scopes: ['chat:write', 'conversations:read', 'users:impersonate'] });
 });

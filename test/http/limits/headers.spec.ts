@@ -9,7 +9,9 @@ let org: Org;
 let key: string;
 
 beforeAll(async () => {
-  service = await startService({ settings: { bodyLimitBytes: 50_000, rateWindowSeconds: WINDOW_SECONDS } });
+  service = await startService({
+    settings: { bodyLimitBytes: 50_000, rateWindowSeconds: WINDOW_SECONDS, openaiModels: [UPSTREAM_MODEL] },
+  });
   org = await service.createOrg('founder');
   ({ key } = await service.createKey(org, { requestsPerMinute: LIMIT }));
 });
@@ -95,7 +97,7 @@ describe('every answer to a recognised key carries its window', () => {
   });
 
   it.each([
-    ['is down', { kind: 'cut' } as const, 502],
+    ['breaks off', { kind: 'break', part: '{' } as const, 502],
     [
       'answers 429',
       {

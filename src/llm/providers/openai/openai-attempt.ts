@@ -13,11 +13,13 @@ import {
   type TokenCounts,
   type TokenUsage,
 } from '../provider.js';
+import { eventsOf, gather } from './answer-forms.js';
 import {
   brokenAnswer,
   failureInAnswer,
   failureOfStatus,
   failureOfTransport,
+  MAX_ERROR_BYTES,
   REFUSED_IN_STREAM,
 } from './openai-failure.js';
 import { usageIn } from './openai-usage.js';
@@ -26,7 +28,6 @@ import { estimateAnswerTokens, estimatePartTokens } from './produced-text.js';
 import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-const MAX_ERROR_BYTES = 64 * 1024;
 const JSON_TYPE = 'application/json';
 const NO_EVENTS = Buffer.alloc(0);
 const END_MARK = Buffer.from('data: [DONE]\n\n');
@@ -57,10 +58,10 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   private answer: Readonly<Record<string, unknown>> | null = null;
 
   constructor(
-    private readonly request: ChatRequest,
+    readonly request: ChatRequest,
     private readonly sink: AnswerSink,
     private readonly tokenizer: Tokenizer,
-    private readonly secret: string | undefined,
+    readonly secret: string | undefined,
   ) {}
 
   get complete(): boolean {
@@ -153,8 +154,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   onEnd(): void {
     if (this.mode === 'stream') this.endStream();
     else if (this.mode === 'json') this.endJson();
-    else
-      this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, this.body().toString('utf8'), this.secret));
+    else this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, this.body(), this));
   }
 
   onError(error: OutboundError): void {
@@ -199,7 +199,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   private refusalIn(events: Buffer): ProviderFailure | null {
     const end = endOfFirstEvent(events, events.indexOf('data:'));
     const event = parseEvent(events.subarray(events.indexOf('data:'), end === -1 ? events.length : end));
-    return event === null ? null : failureInAnswer(event, this.secret);
+    return event === null ? null : failureInAnswer(event, this);
   }
 
   private endStream(): void {
@@ -214,13 +214,19 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   }
 
   private endJson(): void {
-    const body = this.body();
-    const answer = parseObject(body);
+    let body = this.body();
+    // The bytes know better than the media type.
+    const gathered = FIRST_EVENT.test(body.toString('latin1', 0, 64)) ? gather(body) : null;
+    if (gathered?.error === null && !gathered.isWhole) {
+      this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
+      return;
+    }
+    const answer = gathered === null ? parseObject(body) : (gathered.error ?? gathered.answer);
     if (answer === null) {
       this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
       return;
     }
-    const failure = failureInAnswer(answer, this.secret);
+    const failure = failureInAnswer(answer, this);
     if (failure !== null) {
       this.sink.onFailure(failure);
       return;
@@ -228,7 +234,25 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
     this.reported = usageIn(answer);
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
     if (this.reported === null) this.answer = answer;
+    if (this.request.stream) {
+      this.endJsonAsStream(answer);
+      return;
+    }
+    if (gathered !== null) {
+      body = Buffer.from(JSON.stringify(answer));
+      this.jsonType = JSON_TYPE;
+    }
     this.sink.onJson({ 'content-type': this.jsonType, ...this.answerHeaders }, body);
+  }
+
+  private endJsonAsStream(answer: Readonly<Record<string, unknown>>): void {
+    const events = eventsOf(answer, this.request.includeUsage);
+    if (events === null) {
+      this.sink.onFailure(brokenAnswer('The model provider answered without a choice.'));
+      return;
+    }
+    this.sink.onStreamData(this.answerHeaders, events);
+    this.sink.onStreamEnd();
   }
 
   private fail(failure: ProviderFailure): void {

@@ -1,8 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { Fault } from '../../../platform/errors/index.js';
 import type { OutboundError } from '../../../platform/outbound/index.js';
-import { isObject } from '../requests/chat-request.js';
+import { isObject, type ChatRequest } from '../requests/chat-request.js';
 import type { ProviderFailure } from '../provider.js';
+import { saidSafely } from './said-safely.js';
+
+export const MAX_ERROR_BYTES = 64 * 1024;
 
 /** A call that got no answer, or not the whole of one. */
 export function failureOfTransport(error: OutboundError): ProviderFailure {
@@ -47,6 +51,13 @@ export const REFUSED_IN_STREAM: ProviderFailure = {
   told: true,
 };
 
+/** What a failure is judged by beside the answer itself. */
+export interface Asked {
+  readonly request: ChatRequest;
+  /** Our credential, which no message may hold. */
+  readonly secret: string | undefined;
+}
+
 /**
  * An answer with an error status.
  *
@@ -56,35 +67,65 @@ export const REFUSED_IN_STREAM: ProviderFailure = {
 export function failureOfStatus(
   status: number,
   headers: IncomingHttpHeaders,
-  body: string,
-  secret: string | undefined,
+  body: Buffer,
+  asked: Asked,
 ): ProviderFailure {
-  if (status === 401 || status === 403) {
-    return {
-      outcome: 'UPSTREAM_ERROR',
-      error: new Fault('upstream_failed', "The model provider refused this service's credential.", {
-        code: 'provider_authentication_failed',
-        cause: new Error(`The provider answered ${status}.`),
-      }),
-    };
-  }
   if (status < 400) return brokenAnswer(`The model provider answered with the unexpected status ${status}.`);
-  return refusal(status, headers, readError(body), secret);
+  return failureOf(status, headers, readError(decoded(body, headers['content-encoding'])), asked);
 }
 
 /** An error that came with status 200, in place of an answer; null: the answer is one. */
-export function failureInAnswer(
-  answer: Readonly<Record<string, unknown>>,
-  secret: string | undefined,
-): ProviderFailure | null {
+export function failureInAnswer(answer: Readonly<Record<string, unknown>>, asked: Asked): ProviderFailure | null {
   if (Array.isArray(answer['choices'])) return null;
   const { error, code, message } = answer;
   const isError = (error !== undefined && error !== null) || (typeof message === 'string' && statusOf(code) !== null);
   if (!isError) return null;
   const said = errorIn(answer);
   const status = statusOf(said.code) ?? (said.type === 'invalid_request_error' ? 400 : 502);
-  // What it says of our credential is not the caller's to know.
-  return status === 401 || status === 403 ? failureOfStatus(status, {}, '', secret) : refusal(status, {}, said, secret);
+  return failureOf(status, {}, said, asked);
+}
+
+function failureOf(
+  status: number,
+  headers: IncomingHttpHeaders,
+  said: SaidError | null,
+  asked: Asked,
+): ProviderFailure {
+  const logged = saidSafely(said?.message ?? null, asked.request, asked.secret);
+  return { ...judged(status, headers, said, asked.secret, logged), ...(logged === null ? {} : { said: logged }) };
+}
+
+function judged(
+  status: number,
+  headers: IncomingHttpHeaders,
+  said: SaidError | null,
+  secret: string | undefined,
+  logged: string | null,
+): ProviderFailure {
+  if (status === 403 && said !== null && isOfContent(said)) {
+    // Such a message may quote what was flagged, and what guards our account; the log has what can be said of it.
+    return refusal(status, headers, REFUSED_CONTENT, secret);
+  }
+  if (status === 401 || status === 403) {
+    return {
+      outcome: 'UPSTREAM_ERROR',
+      error: new Fault('upstream_failed', "The model provider refused this service's credential.", {
+        code: 'provider_authentication_failed',
+        cause: new Error(`The provider answered ${status}${logged === null ? '.' : `: ${logged}`}`),
+      }),
+    };
+  }
+  return refusal(status, headers, said, secret);
+}
+
+const OF_CONTENT =
+  /moderat|flagged|content[ _-]?(?:policy|filter|safety|management)|safety|guardrail|prohibited|harmful|unsafe|inappropriate/i;
+const OF_CREDENTIAL = /api[ _-]?key|credential|authenticat|unauthori[sz]ed/i;
+
+/** Whether a 403 is about what was asked, and not about who we are. */
+function isOfContent({ message, type, code }: SaidError): boolean {
+  const text = [message, type, code].join('\n');
+  return OF_CONTENT.test(text) && !OF_CREDENTIAL.test(text);
 }
 
 /** A status that an error names as its code. */
@@ -113,12 +154,37 @@ function refusal(
   };
 }
 
+/** Servers compress errors unasked; no error is long. */
+function decoded(body: Buffer, encoding: string | undefined): string {
+  const decode = DECODERS[encoding?.trim().toLowerCase() ?? ''];
+  if (decode === undefined) return body.toString('utf8');
+  try {
+    return decode(body, { maxOutputLength: MAX_ERROR_BYTES }).toString('utf8');
+  } catch {
+    return '';
+  }
+}
+
+const DECODERS: Partial<Record<string, (body: Buffer, options: { maxOutputLength: number }) => Buffer>> = {
+  gzip: gunzipSync,
+  'x-gzip': gunzipSync,
+  deflate: inflateSync,
+  br: brotliDecompressSync,
+};
+
 interface SaidError {
   readonly message: string | null;
   readonly type: string | null;
   readonly param: string | null;
   readonly code: string | null;
 }
+
+const REFUSED_CONTENT: SaidError = {
+  message: 'The model provider refused this request because of its content.',
+  type: 'invalid_request_error',
+  param: 'messages',
+  code: 'content_refused',
+};
 
 /** A longer text is no message, and HTML never is. */
 const MAX_MESSAGE_LENGTH = 1_000;

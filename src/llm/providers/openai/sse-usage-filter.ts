@@ -1,12 +1,13 @@
 import { parseJson } from '../../../platform/json/index.js';
 import type { TokenCounts } from '../provider.js';
+import { LongEvent } from './long-event.js';
 import { largestOf, usageIn } from './openai-usage.js';
 
 /** A usage object has at least one such key; inside a JSON string the quote would be escaped and not match. */
 const USAGE_MARK = Buffer.from('_tokens"');
 const LF = 10;
 const CR = 13;
-/** An event longer than this is no usage chunk: it goes through as it comes, unread. */
+/** A longer event is not kept: it goes through as it comes, and what it reports is read as it goes by. */
 const MAX_EVENT_BYTES = 256 * 1024;
 /** A boundary is at most this long less one, so that one cut by the end of a buffer is still found. */
 const OVERLAP_BYTES = 3;
@@ -32,7 +33,8 @@ export class SseUsageFilter {
   /** The model that it said used that. */
   model: string | null = null;
   private tail: Buffer = NOTHING;
-  private overlong = false;
+  /** The event that is too long to be kept, and has not ended yet. */
+  private long: LongEvent | null = null;
 
   constructor(private readonly dropUsageChunk: boolean) {}
 
@@ -40,22 +42,26 @@ export class SseUsageFilter {
   push(chunk: Buffer): Buffer {
     let data = this.tail.length === 0 ? chunk : Buffer.concat([this.tail, chunk]);
     let passed: Buffer = NOTHING;
-    if (this.overlong) {
+    let reported = false;
+    this.afterReport = null;
+    if (this.long !== null) {
       const end = endOfFirstEvent(data, 0);
-      if (end === -1) return this.keepTail(data, data.length - OVERLAP_BYTES);
-      passed = data.subarray(0, end);
+      passed = end === -1 ? this.keepTail(data, data.length - OVERLAP_BYTES) : data.subarray(0, end);
+      reported = this.readLong(this.long, passed);
+      if (end === -1) return passed;
       data = data.subarray(end);
-      this.overlong = false;
+      this.long = null;
     }
     const end = endOfLastEvent(data);
     this.tail = end === data.length ? NOTHING : data.subarray(end);
     const whole = end === data.length ? data : data.subarray(0, end);
     this.finished ||= whole.includes(FINISHED) || whole.includes(FINISHED_SPACED);
-    this.afterReport = null;
+    if (reported) this.afterReport = whole;
     const events = whole.indexOf(USAGE_MARK) === -1 ? whole : this.readEvents(whole);
     if (this.tail.length > MAX_EVENT_BYTES) {
-      this.overlong = true;
+      this.long = new LongEvent();
       const begun = this.keepTail(this.tail, this.tail.length - OVERLAP_BYTES);
+      this.readLong(this.long, begun);
       return Buffer.concat([passed, events, begun]);
     }
     return passed.length === 0 ? events : Buffer.concat([passed, events]);
@@ -66,8 +72,20 @@ export class SseUsageFilter {
     const rest = this.tail;
     this.tail = NOTHING;
     this.finished ||= rest.includes(FINISHED) || rest.includes(FINISHED_SPACED);
-    if (this.overlong || rest.indexOf(USAGE_MARK) === -1) return rest;
+    if (this.long !== null) this.readLong(this.long, rest);
+    if (this.long !== null || rest.indexOf(USAGE_MARK) === -1) return rest;
     return this.isUsageChunk(rest) ? NOTHING : rest;
+  }
+
+  /** @returns whether the event has reported something up to here */
+  private readLong(event: LongEvent, piece: Buffer): boolean {
+    event.add(piece);
+    this.finished ||= event.finished;
+    if (event.usage === null) return false;
+    this.usage = largestOf(this.usage, event.usage);
+    this.model = event.model ?? this.model;
+    this.afterReport = NOTHING;
+    return true;
   }
 
   private keepTail(data: Buffer, from: number): Buffer {

@@ -1,0 +1,170 @@
+import { isObject } from '../requests/chat-request.js';
+import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Texts that come in pieces; every other text is said whole, and by some servers more than once. */
+const IN_PIECES = new Set([
+  'content',
+  'reasoning_content',
+  'reasoning',
+  'refusal',
+  'text',
+  'thinking',
+  'summary',
+  'arguments',
+  'input',
+  'data',
+  'transcript',
+]);
+
+/** Nobody asks for so many answers or tools at once; what claims to be more is not put together. */
+const MOST_PLACES = 1_024;
+
+/** A stream as one answer: what its chunks say together, in the form of an answer that was not streamed. */
+export interface GatheredAnswer {
+  readonly answer: Fields;
+  /** An error that stands in the stream; null: there is none. */
+  readonly error: Fields | null;
+  /** A choice came to its end, or the stream to its mark. */
+  readonly isWhole: boolean;
+}
+
+/** @returns null: the bytes hold no event */
+export function gather(stream: Buffer): GatheredAnswer | null {
+  const answer: Record<string, unknown> = {};
+  const choices: Record<string, unknown>[] = [];
+  let error: Fields | null = null;
+  let isWhole = false;
+  let events = 0;
+  for (let start = 0; start < stream.length;) {
+    const end = endOfFirstEvent(stream, start);
+    const bytes = stream.subarray(start, end === -1 ? stream.length : end);
+    start += bytes.length;
+    const event = parseEvent(bytes);
+    if (event === null) {
+      isWhole ||= bytes.toString('utf8').trim() === 'data: [DONE]';
+      continue;
+    }
+    events += 1;
+    const { choices: said, ...fields } = event;
+    if (!Array.isArray(said)) error ??= event;
+    else isWhole = addChoices(choices, said as readonly unknown[]) || isWhole;
+    merge(answer, fields);
+  }
+  if (events === 0) return null;
+  const message = (choice: Record<string, unknown>): Fields => {
+    const { delta, ...rest } = choice;
+    return { ...rest, message: withoutIndexes(isObject(delta) ? delta : {}) };
+  };
+  return { answer: { ...answer, object: 'chat.completion', choices: choices.map(message) }, error, isWhole };
+}
+
+/** @returns whether one of them has come to its end */
+function addChoices(choices: Record<string, unknown>[], said: readonly unknown[]): boolean {
+  let ended = false;
+  for (const choice of said) {
+    if (!isObject(choice)) continue;
+    const { index = 0 } = choice;
+    let known = choices.find((other) => other['index'] === index);
+    if (known === undefined && choices.length > MOST_PLACES) continue;
+    if (known === undefined) choices.push((known = { index }));
+    // Some servers put the whole message into their one chunk.
+    const { message, ...rest } = choice;
+    merge(known, isObject(message) && !isObject(rest['delta']) ? { ...rest, delta: message } : rest);
+    ended ||= typeof choice['finish_reason'] === 'string';
+  }
+  return ended;
+}
+
+function merge(into: Record<string, unknown>, from: Fields): void {
+  for (const [key, value] of Object.entries(from)) {
+    if (key === '__proto__') continue;
+    const known = into[key];
+    if (value === null || value === undefined) into[key] = known ?? null;
+    else if (typeof value === 'string') into[key] = typeof known === 'string' ? joined(key, known, value) : value;
+    else if (typeof value === 'number') into[key] = largest(key, known, value);
+    else if (Array.isArray(value)) into[key] = mergeLists(known, value as readonly unknown[]);
+    else if (isObject(value)) {
+      const fields: Record<string, unknown> = isObject(known) ? { ...known } : {};
+      merge(fields, value);
+      into[key] = fields;
+    } else into[key] = value;
+  }
+}
+
+function joined(key: string, known: string, piece: string): string {
+  if (IN_PIECES.has(key)) return known + piece;
+  return piece === '' ? known : piece;
+}
+
+/** Counts come in pieces, and with zeros after the truth. */
+function largest(key: string, known: unknown, value: number): number {
+  return key.endsWith('_tokens') && typeof known === 'number' ? Math.max(known, value) : value;
+}
+
+/** Members that say their place are one with what stands there; others come after what is known. */
+function mergeLists(known: unknown, pieces: readonly unknown[]): unknown[] {
+  // In place: every list here was begun below, and a copy for each chunk would cost the square of a long stream.
+  const list: unknown[] = Array.isArray(known) ? (known as unknown[]) : [];
+  for (const piece of pieces) {
+    const index = isObject(piece) ? piece['index'] : undefined;
+    const at =
+      index === undefined || list.length > MOST_PLACES
+        ? -1
+        : list.findIndex((other) => isObject(other) && other['index'] === index);
+    const fields: Record<string, unknown> = {};
+    const same = list[at];
+    if (!isObject(piece) || !isObject(same)) {
+      list.push(piece);
+      continue;
+    }
+    merge(fields, same);
+    merge(fields, piece);
+    list[at] = fields;
+  }
+  return list;
+}
+
+/** The calls of a whole message stand in their order, without a number. */
+function withoutIndexes(message: Fields): Fields {
+  const calls = message['tool_calls'];
+  if (!Array.isArray(calls)) return message;
+  const bare = (calls as readonly unknown[]).map((call) => {
+    if (!isObject(call)) return call;
+    const { index: _index, ...rest } = call;
+    return rest;
+  });
+  return { ...message, tool_calls: bare };
+}
+
+/**
+ * A whole answer as the events of a stream, its end mark included.
+ *
+ * @returns null: it has no choices to make events of
+ */
+export function eventsOf(answer: Fields, includeUsage: boolean): Buffer | null {
+  const { choices, usage, ...fields } = answer;
+  if (!Array.isArray(choices)) return null;
+  const envelope = { ...fields, object: 'chat.completion.chunk' };
+  const events: unknown[] = [];
+  for (const choice of (choices as readonly unknown[]).filter(isObject)) {
+    const { message, finish_reason: reason = 'stop', index = 0, usage: _usage, ...rest } = choice;
+    const delta = withIndexes(isObject(message) ? message : {});
+    events.push({ ...envelope, choices: [{ ...rest, index, delta, finish_reason: null }] });
+    events.push({ ...envelope, choices: [{ index, delta: {}, finish_reason: reason }] });
+  }
+  if (includeUsage && usage !== undefined && usage !== null) events.push({ ...envelope, choices: [], usage });
+  return Buffer.from([...events.map((event) => JSON.stringify(event)), '[DONE]'].map(asEvent).join(''));
+}
+
+function asEvent(data: string): string {
+  return `data: ${data}\n\n`;
+}
+
+function withIndexes(message: Fields): Fields {
+  const calls = message['tool_calls'];
+  if (!Array.isArray(calls)) return message;
+  const numbered = (calls as readonly unknown[]).map((call, index) => (isObject(call) ? { index, ...call } : call));
+  return { ...message, tool_calls: numbered };
+}

@@ -1,0 +1,65 @@
+import { endOfString, parseJson } from '../../../platform/json/index.js';
+import type { TokenCounts } from '../provider.js';
+import { largestOf, readUsage } from './openai-usage.js';
+
+const NOTHING: Buffer = Buffer.alloc(0);
+/** Within a string the quotes of these would be escaped, and not match. */
+const USAGE = '"usage"';
+const USAGE_OBJECT = /^"usage"\s*:\s*(?=\{)/;
+const FINISHED = /"finish_reason"\s*:\s*"/;
+const MODEL = /"model"\s*:\s*"([^"\\]*)"/;
+/** No mark is longer. */
+const OVERLAP_BYTES = 32;
+/** No report is longer. */
+const MAX_USAGE_BYTES = 8 * 1024;
+
+/** Reads what a call needs of an event that is too long to be kept (a picture in base64, say), as its pieces go by. */
+export class LongEvent {
+  usage: TokenCounts | null = null;
+  finished = false;
+  model: string | null = null;
+  private tail = NOTHING;
+
+  add(piece: Buffer): void {
+    const data = this.tail.length === 0 ? piece : Buffer.concat([this.tail, piece]);
+    // Byte for byte, so that places in the text are places in the data.
+    const text = data.toString('latin1');
+    this.finished ||= FINISHED.test(text);
+    this.model ??= MODEL.exec(text)?.[1] ?? null;
+    let kept = Math.max(0, data.length - OVERLAP_BYTES);
+    for (let at = text.indexOf(USAGE); at !== -1; at = text.indexOf(USAGE, at + 1)) {
+      const report = text.slice(at, at + MAX_USAGE_BYTES);
+      const end = endOfObject(report);
+      if (end !== -1) this.note(report.slice(0, end));
+      else if (report.length < MAX_USAGE_BYTES) kept = Math.min(kept, at);
+    }
+    this.tail = data.subarray(kept);
+  }
+
+  private note(report: string): void {
+    const counts = readUsage(parsed(report.replace(USAGE_OBJECT, '')));
+    if (counts !== null) this.usage = largestOf(this.usage, counts);
+  }
+}
+
+/** Where the object ends that is the value of the field at the beginning; -1: it is no object, or not whole. */
+function endOfObject(text: string): number {
+  const start = USAGE_OBJECT.exec(text)?.[0].length ?? text.length;
+  let depth = 0;
+  for (let at = start; at < text.length; at += 1) {
+    const char = text[at];
+    if (char === '"') at = endOfString(text, at) - 1;
+    else if (char === '{') depth += 1;
+    else if (char === '}') depth -= 1;
+    if (depth === 0) return at + 1;
+  }
+  return -1;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return null;
+  }
+}

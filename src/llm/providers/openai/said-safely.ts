@@ -1,0 +1,58 @@
+import { isObject, type ChatRequest } from '../requests/chat-request.js';
+import { collectAnswerText } from '../requests/chat-tokens.js';
+
+const MAX_LENGTH = 300;
+/** In a longer request nobody looks for each word: of such a one only the status is logged. */
+const MAX_REQUEST_BYTES = 256 * 1024;
+const HIDDEN = '[…]';
+/** A key, an id, a hash: long, and with a digit in it. */
+const LIKE_A_SECRET = /^(?=.*\d)[\w.-]{16,}$|^(?:sk|pk|key|bearer)[-_]/i;
+const PLAIN = /^[\w.-]+$/;
+/** Words of errors. That one of them stands in a prompt too says nothing of the prompt. */
+const OF_ERRORS = new Set(
+  (
+    'a an the and or of to for by in is are was were be not no this that your you has have must can may with because ' +
+    'request requests input inputs output prompt message messages content model models provider error errors invalid ' +
+    'requires required moderation moderated flagged blocked filter filtered policy safety refused rejected denied ' +
+    'forbidden allowed unsupported support supported violates violation exceeded limit maximum tokens field value ' +
+    'key api access account permission region country status code'
+  ).split(' '),
+);
+
+/**
+ * What a provider said of a call, fit for a log: without quotations, without any word of the request but those that errors
+ * are made of, and without what looks like a key.
+ *
+ * @returns null: nothing that can be logged
+ */
+export function saidSafely(said: string | null, request: ChatRequest, secret: string | undefined): string | null {
+  if (said === null || said === '' || request.raw.length > MAX_REQUEST_BYTES) return null;
+  const bare = secret === undefined ? said : said.replaceAll(secret, HIDDEN);
+  const prompt = textOf(request);
+  const words = bare
+    .slice(0, MAX_LENGTH)
+    .replace(/"[^"]*"|`[^`]*`|“[^”]*”|(?<!\w)'[^']*'/g, HIDDEN)
+    .split(/(?<=\s)|(?=\s)/)
+    .map((word) => word.replace(/[^\s:;,!?()[\]{}<>"'…]+/g, (core) => (isSafe(core, prompt) ? core : HIDDEN)));
+  return words.join('').replace(/\[(?:\[…\]|…)\]/g, HIDDEN);
+}
+
+function isSafe(word: string, prompt: string): boolean {
+  const bare = word.toLowerCase().replace(/\.+$/, '');
+  if (bare === '' || OF_ERRORS.has(bare)) return true;
+  return PLAIN.test(bare) && !LIKE_A_SECRET.test(bare) && !prompt.includes(bare);
+}
+
+/** All that the messages say, and the fields that hold texts of the caller's. */
+function textOf({ json }: ChatRequest): string {
+  const texts: string[] = [];
+  for (const message of json.value['messages'] as readonly Readonly<Record<string, unknown>>[]) {
+    const { content } = message;
+    collectAnswerText(message, texts);
+    if (!Array.isArray(content)) continue;
+    for (const part of content as readonly unknown[])
+      if (isObject(part) && typeof part['text'] === 'string') texts.push(part['text']);
+  }
+  // As it was written too: a tool's description, a schema, whatever else it may quote.
+  return `${texts.join('\n')}\n${json.text}`.toLowerCase();
+}
