@@ -1,4 +1,5 @@
 import type { Outcome } from '../../usage/index.js';
+import { NOTHING_USED, type Attempt, type ProviderFailure, type TokenUsage } from '../providers/provider.js';
 
 /**
  * How a call ends whose caller left or was told of a time-out, and how far its provider is still read:
@@ -9,6 +10,17 @@ import type { Outcome } from '../../usage/index.js';
 export interface CallEnding {
   readonly outcome: Outcome;
   readonly readTo: 'report' | 'answer' | 'silence';
+}
+
+/**
+ * What a call is charged that ended without its caller. One who left pays for the prompt, whatever came of it but a
+ * refusal; one who was told of a time-out, only for an answer.
+ */
+export function usedAtEnding(ending: CallEnding, attempt: Attempt | null, failure: ProviderFailure | null): TokenUsage {
+  const used = attempt?.usage() ?? NOTHING_USED;
+  const isRefused = failure?.outcome === 'UPSTREAM_ERROR' && attempt?.status !== null && used.outputTokens === 0;
+  const isCharged = !isRefused && (ending.outcome !== 'UPSTREAM_TIMEOUT' || attempt?.status === 200);
+  return isCharged ? used : NOTHING_USED;
 }
 
 /** A silence of this length says that the network's buffers are empty; a provider that never falls silent gets so many. */

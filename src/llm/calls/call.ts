@@ -13,12 +13,15 @@ import {
   type TokenUsage,
 } from '../providers/provider.js';
 import type { CallContext } from './call-context.js';
-import { Silence, type CallEnding } from './call-ending.js';
+import { Silence, usedAtEnding, type CallEnding } from './call-ending.js';
 import { logFailure, shuttingDown } from './call-faults.js';
 import type { CallSink, CallSinkListener } from './call-sink.js';
 import { stateAfter, type CallEvent, type CallState } from './call-states.js';
 import type { CallTerms } from './call-terms.js';
 import type { Placed } from './open-calls.js';
+
+/** Until the provider is asked, nothing waits for the call. */
+const ignore = (): void => undefined;
 
 /**
  * One governed call from its reservation to its settlement, whatever its operation.
@@ -140,10 +143,9 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
 
   /**
    * The caller is gone: the provider stops at once, and what it had produced is charged. A stream that had come to its end
-   * mark is a whole one, whoever closes first. An answer that is not streamed, and a model that may hide what it thinks,
-   * are read to their report, which alone tells what was used, as far as there are places for late calls. Where the caller
-   * read slowly, megabytes that the provider sent wait unread: they are read first, or reading slowly would be a way not to
-   * pay.
+   * mark is a whole one, whichever side closes first. An answer that is not streamed, and a model that may hide what it
+   * thinks, are read to their report, which alone tells what was used, as far as there are places for late calls. Where the
+   * caller read slowly, what the provider had sent by then is read first, or reading slowly would be a way not to pay.
    */
   onLeft(): void {
     const was = this.enter('left');
@@ -157,12 +159,9 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
       return;
     }
     this.ending = { outcome, readTo: 'silence' };
-    if (this.sink.isBehind) {
-      attempt.resume();
-      this.silence = new Silence(() => this.stopReading());
-    } else {
-      this.stopReading();
-    }
+    if (!this.sink.isBehind) return this.stopReading();
+    attempt.resume();
+    this.silence = new Silence(() => this.stopReading());
   }
 
   onCaughtUp(): void {
@@ -223,12 +222,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     const { attempt, ending } = this;
     if (ending === null) throw new Error('A call that is settling knows how it ends.');
     attempt?.abort();
-    const used = this.used();
-    // A caller who left pays for the prompt, whatever came of it but a refusal; one who was told of a time-out, only for
-    // an answer.
-    const isRefused = failure?.outcome === 'UPSTREAM_ERROR' && attempt?.status !== null && used.outputTokens === 0;
-    const isCharged = !isRefused && (ending.outcome !== 'UPSTREAM_TIMEOUT' || attempt?.status === 200);
-    this.finish(ending.outcome, isCharged ? used : NOTHING_USED);
+    this.finish(ending.outcome, usedAtEnding(ending, attempt, failure));
   }
 
   private used(): TokenUsage {
@@ -253,8 +247,4 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     if (this.holdsLatePlace) context.lateCalls.leave();
     context.onOver(this);
   }
-}
-
-function ignore(): void {
-  // Until the provider is asked nobody waits for the call.
 }
