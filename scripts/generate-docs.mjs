@@ -39,6 +39,7 @@ const FAULT_WHEN = {
 const CODE_MEANING = {
   concurrency_limit_exceeded:
     "The bodies of the tenant's open requests fill its share of the memory (`GATEHOUSE_TENANT_BODY_BYTES`); try again after `Retry-After`.",
+  body_timeout: 'Nothing of the body came for `GATEHOUSE_IDLE_TIMEOUT_MS`; its connection is closed.',
   too_many_values: 'The body holds more JSON values than `GATEHOUSE_BODY_LIMIT_VALUES`.',
   too_many_fields: 'The body has more than 4,096 fields of its own.',
   nested_too_deep: 'The body is nested deeper than `GATEHOUSE_BODY_LIMIT_DEPTH`.',

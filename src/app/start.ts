@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { loadProcessSettings, type Settings } from '../platform/config/index.js';
 import { parseSigningKeys } from '../platform/crypto/index.js';
-import { migrate } from '../platform/database/index.js';
+import { Database, migrate } from '../platform/database/index.js';
 import { OperatorError } from '../platform/errors/index.js';
 import { Drain } from '../platform/http/index.js';
 import { flushRequestLog, logger } from '../platform/logging/index.js';
@@ -47,6 +47,7 @@ async function startUnguarded(): Promise<void> {
     stopping.app = app;
     const startup = app.get(Startup);
     startup.isDone = false;
+    await app.get(Database).openCallsConnections();
     await listen(app, settings);
     const { port } = app.getHttpServer().address() as { port: number };
     logger.info({ mode: settings.mode, host: settings.host, port }, 'Gatehouse is ready.');

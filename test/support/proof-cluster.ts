@@ -37,7 +37,7 @@ export interface ProofClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Requests a minute: nothing here is about windows. */
+/** Requests a minute: nothing here is about windows, nor about shares. */
 const PLENTY = 1_000_000_000;
 
 const WAITING = `
@@ -108,6 +108,10 @@ export class ProofCluster {
       env: {
         GATEHOUSE_REQUESTS_PER_MINUTE: String(PLENTY),
         GATEHOUSE_REQUESTS_PER_MINUTE_PER_HUMAN: String(PLENTY),
+        GATEHOUSE_MOST_REQUESTS_PER_MINUTE: String(PLENTY),
+        GATEHOUSE_PROVIDER_CALLS: '4096',
+        GATEHOUSE_TENANT_CALLS: '2048',
+        GATEHOUSE_ORG_CALLS: '2048',
         GATEHOUSE_PEPPERS: settings.peppers
           .map(({ version, secret }) => `${version}:${secret.toString('base64url')}`)
           .join(','),

@@ -259,7 +259,7 @@ export const SETTINGS = {
   idleTimeoutMs: limits(
     'GATEHOUSE_IDLE_TIMEOUT_MS',
     integer(10, 3_600_000),
-    "Longest silence within a provider's answer.",
+    "Longest silence within a provider's answer, and within the body of a request.",
     {
       fallback: '120000',
     },

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
-import { eventually } from '../../../test/support/eventually.js';
+import { eventually, pause } from '../../../test/support/eventually.js';
 import { Fault } from '../errors/index.js';
 import { assertJson, readBody } from './body.js';
 
 const LIMIT = 1000;
+const SILENCE_MS = 900;
 
 let server: http.Server;
 let port: number;
@@ -21,7 +22,7 @@ beforeEach(async () => {
   beforeReading = () => Promise.resolve();
   server = http.createServer((request, response) => {
     beforeReading(request)
-      .then(() => readBody(request, LIMIT, { growTo: () => undefined }))
+      .then(() => readBody(request, { limitBytes: LIMIT, silenceMs: SILENCE_MS }, { growTo: () => undefined }))
       .then(
         (body) => {
           endings.push(body);
@@ -121,6 +122,20 @@ describe('a body', () => {
     socket.destroy();
     await eventually(() => endings.length > 0);
     expect(endings.map(statusOf)).toEqual([400]);
+  });
+
+  it('that stops coming is refused; one that comes slowly is read', async () => {
+    const head = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\n';
+    const slow = await open(`${head}a`);
+    for (const part of 'bcdef') {
+      await pause(SILENCE_MS / 3);
+      slow.write(part);
+    }
+    await eventually(() => endings.length === 1);
+    await open(`${head}{"a":`);
+    await eventually(() => endings.length === 2);
+    expect(String(endings[0])).toBe('abcdef');
+    expect(endings[1]).toMatchObject({ status: 400, code: 'body_timeout' });
   });
 
   it('that broke off before anybody asked for it is refused too, and keeps nobody waiting', async () => {

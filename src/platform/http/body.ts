@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { Fault } from '../errors/index.js';
 import { assertBounded } from '../json/index.js';
-import type { BodyRoom } from './request-bodies.js';
+import type { BodyRoom, RequestBodies } from './request-bodies.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -22,7 +22,7 @@ const SMALL_BODY_BYTES = 64 * 1024;
 /**
  * Reads the body of a caller who was judged before it, within the bounds on bodies; nothing of it is parsed here. Whoever
  * holds a body back would otherwise act by rights that were taken away meanwhile: so a caller whose body took a while is
- * judged again, and refused where anything changed.
+ * judged again, and refused where anything changed. One that stops sending is not waited for.
  *
  * @throws Fault payload_too_large, unsupported_media_type, invalid_input; rate_limited, unavailable: no room for it now;
  *   unauthenticated, permission_denied
@@ -33,7 +33,7 @@ export async function readCallersBody(request: FastifyRequest): Promise<Buffer> 
   const room = bodies.roomOf(owner);
   let body: Buffer;
   try {
-    body = await readBody(request.raw, bodies.limitBytes, room);
+    body = await readBody(request.raw, bodies, room);
   } catch (error) {
     room.release();
     throw error;
@@ -63,7 +63,7 @@ export async function readCallersBody(request: FastifyRequest): Promise<Buffer> 
  */
 export async function readBody(
   request: IncomingMessage,
-  limitBytes: number,
+  { limitBytes, silenceMs }: Pick<RequestBodies, 'limitBytes' | 'silenceMs'>,
   room: Pick<BodyRoom, 'growTo'>,
 ): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
@@ -79,13 +79,16 @@ export async function readBody(
   const chunks: Buffer[] = [];
   let size = 0;
   return new Promise((resolve, reject) => {
+    const silence = request.complete ? null : setTimeout(() => finish(fellSilent(silenceMs)), silenceMs);
     const finish = (error: unknown): void => {
+      if (silence !== null) clearTimeout(silence);
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an error that was caught is passed on as it is
       if (error !== null) reject(error);
       else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size));
     };
     const onData = (chunk: Buffer): void => {
+      silence?.refresh();
       size += chunk.length;
       try {
         if (size > limitBytes) throw tooLarge(limitBytes);
@@ -105,6 +108,14 @@ export async function readBody(
 
 function brokenOff(): Fault {
   return new Fault('invalid_input', 'The body ended before it was complete.');
+}
+
+function fellSilent(silenceMs: number): Fault {
+  return new Fault(
+    'invalid_input',
+    `Nothing of the body came for ${silenceMs / 1000} seconds; send it whole. The operator sets this limit by GATEHOUSE_IDLE_TIMEOUT_MS.`,
+    { code: 'body_timeout' },
+  );
 }
 
 function tooLarge(limitBytes: number): Fault {

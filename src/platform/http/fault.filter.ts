@@ -33,7 +33,8 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
   if (fault.shouldRetry === false) reply.header('x-should-retry', 'false');
   if (fault.kind === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   if (fault.kind === 'payload_too_large') reply.header('connection', 'close');
-  letGoOfBody(request, reply);
+  // What comes yet of a body that stopped coming would be taken for the next request.
+  letGoOfBody(request, reply, fault.code === 'body_timeout');
   // Where no controller was reached, the prefix's owner answers.
   const dialect = request.dialect ?? request.server.dialects.ofPath(request.url);
   const requestId = request.context?.requestId ?? requestIdOf(request.headers);
@@ -53,9 +54,9 @@ const LAST_WORDS_MS = 500;
  * sending for as long as it likes. So the connection ends soon after the answer, unless the caller is a known one and the
  * body is small.
  */
-function letGoOfBody(request: FastifyRequest, reply: FastifyReply): void {
-  if (!isBodyAwaited(request)) return;
-  if (isLarge(request)) reply.header('connection', 'close');
+function letGoOfBody(request: FastifyRequest, reply: FastifyReply, isSilent: boolean): void {
+  if (!isSilent && !isBodyAwaited(request)) return;
+  if (isSilent || isLarge(request)) reply.header('connection', 'close');
   reply.raw.once('finish', () => closeSoon(request));
 }
 

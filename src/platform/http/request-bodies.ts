@@ -7,7 +7,7 @@ import { ReadingTurns } from './reading-turns.js';
 
 type BodySettings = Pick<
   Settings,
-  'bodyLimitBytes' | 'bodyLimitValues' | 'bodyLimitDepth' | 'tenantBodyBytes' | 'bodyBytes'
+  'bodyLimitBytes' | 'bodyLimitValues' | 'bodyLimitDepth' | 'tenantBodyBytes' | 'bodyBytes' | 'idleTimeoutMs'
 >;
 
 /** A body and its text, beside what is built of it: bodies of more than this part of the heap would end the process. */
@@ -34,6 +34,8 @@ declare module 'fastify' {
 @Injectable()
 export class RequestBodies {
   readonly limitBytes: number;
+  /** How long nothing of a body may come. */
+  readonly silenceMs: number;
   readonly bounds: JsonBounds;
   readonly turns = new ReadingTurns();
   private readonly shareBytes: number;
@@ -46,6 +48,7 @@ export class RequestBodies {
 
   constructor(@Inject(SETTINGS_TOKEN) settings: BodySettings) {
     this.limitBytes = settings.bodyLimitBytes;
+    this.silenceMs = settings.idleTimeoutMs;
     this.bounds = { maxValues: settings.bodyLimitValues, maxDepth: settings.bodyLimitDepth };
     this.totalBytes = Math.min(settings.bodyBytes, getHeapStatistics().heap_size_limit * PART_OF_HEAP);
     this.shareBytes = Math.min(settings.tenantBodyBytes, this.totalBytes * PART_OF_TENANT);

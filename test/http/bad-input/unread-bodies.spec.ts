@@ -10,7 +10,7 @@ let org: Org;
 let key: string;
 
 beforeAll(async () => {
-  service = await startService({ settings: { tenantBodyBytes: 4 * MIB, bodyBytes: 64 * MIB } });
+  service = await startService({ settings: { tenantBodyBytes: 4 * MIB, bodyBytes: 64 * MIB, idleTimeoutMs: 3_000 } });
   org = await service.createOrg('founder');
   ({ key } = await service.createKey(org));
 });
@@ -122,6 +122,20 @@ describe('a human who has nothing left', () => {
 });
 
 describe('bodies that are on their way', () => {
+  it.each([5, MIB])(
+    '(of %d bytes) are not waited for once they stop coming, and their connection is closed',
+    async (length) => {
+      const connection = await head(CHAT, `X-API-Key: ${key}`, `Content-Length: ${length}`);
+      connection.send('{');
+      const answer = await connection.answer();
+      expect(answer.status).toBe(400);
+      expect(answer.json()).toMatchObject({
+        error: { code: 'body_timeout', message: expect.stringContaining('GATEHOUSE_IDLE_TIMEOUT_MS') as string },
+      });
+      await connection.closed();
+    },
+  );
+
   it('of one tenant are bounded: one too many is 429 at once, other tenants are served, and room comes back', async () => {
     const other = await service.createKey(await service.createOrg('another'));
     const open = await Promise.all([1, 2].map(() => head(CHAT, `X-API-Key: ${key}`, `Content-Length: ${2 * MIB}`)));
