@@ -80,9 +80,13 @@ export function pathCredential(request: IncomingMessage, { headers, strategy }: 
 
 /** A publishable key and the user's JWT: one identity, of which both are needed. */
 function endUserCredential(publishableKey: string, authorization?: string, token?: string): Credential {
-  if (authorization === undefined || token?.startsWith('pk_')) throw refusedCredential('no_user_token');
+  if (authorization === undefined || isKey(token)) throw refusedCredential('no_user_token');
   if (token === undefined) throw withoutToken(authorization);
   return { kind: 'endUser', publishableKey, token, issuer: claimedIssuer(token) };
+}
+
+function isKey(token: string | undefined): boolean {
+  return token !== undefined && /^[ps]k_/.test(token);
 }
 
 function withoutToken(authorization = ''): RefusedCredential {

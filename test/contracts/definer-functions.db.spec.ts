@@ -736,6 +736,16 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect([all[10]!.length, all[12]!.length]).toEqual([2, 2]);
   },
 
+  async check_peppers() {
+    // Purpose: how many live secrets there are under a version that is not configured or was changed; no more of any.
+    const check = (versions: number[], hash: string) =>
+      call('SELECT * FROM check_peppers($1, $2)', [versions, versions.map(() => Buffer.from(hash))]);
+    const changed = await check([1], 'one').then(() => check([1], 'other'));
+    expect(changed).toEqual([{ version: 1, secrets: expect.any(Number) as number, configured: true }]);
+    expect(await check([1], 'one')).toEqual([]);
+    expect(await check([2], 'two')).toEqual([{ ...changed[0], configured: false }]);
+  },
+
   async prune_rate_windows() {
     // Purpose: windows that closed, whoever's; here a's did.
     await rowsOf(

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { testSettings } from '../../../test/support/settings.js';
-import { ExpiredCredentialFault, unknownCredential } from '../../identity/index.js';
+import { ExpiredCredentialFault, refusedCredential, sourceOf } from '../../identity/index.js';
 import type { Fault } from '../../platform/errors/index.js';
-import { FailedAuthenticationLimiter, sourceOf } from './failed-authentication.limiter.js';
+import { FailedAuthenticationLimiter } from './failed-authentication.limiter.js';
 import { MemoryRateWindowStore } from './memory-rate-window.store.js';
 
 describe('what an address counts as', () => {
@@ -67,13 +67,13 @@ describe('failures', () => {
     );
   });
 
-  const fail = (address: string, failure: Fault = unknownCredential()): Promise<Fault> =>
+  const fail = (address: string, failure: Fault = refusedCredential('unknown_or_revoked_key')): Promise<Fault> =>
     limiter.weigh(address, failure);
   const failMany = async (count: number, address: string): Promise<string[]> =>
     (await Promise.all(Array.from({ length: count }, () => fail(address)))).map(({ kind }) => kind);
 
   it('are what they are up to the limit, and too many from then on, with the time to come again', async () => {
-    const failure = unknownCredential();
+    const failure = refusedCredential('unknown_or_revoked_key');
     for (let index = 0; index < LIMIT; index += 1) expect(await fail('203.0.113.7', failure)).toBe(failure);
     const refused = await fail('203.0.113.7', failure);
     expect(refused).toMatchObject({ kind: 'rate_limited', status: 429 });
@@ -100,7 +100,7 @@ describe('failures', () => {
   });
 
   it('by expiry weigh nothing, and stay what they are where others were too many', async () => {
-    const expired = new ExpiredCredentialFault();
+    const expired = new ExpiredCredentialFault('expired_key');
     for (let index = 0; index < 3 * LIMIT; index += 1) expect(await fail('203.0.113.7', expired)).toBe(expired);
     expect(new Set(await failMany(LIMIT, '203.0.113.7'))).toEqual(new Set(['unauthenticated']));
     expect((await fail('203.0.113.7')).kind).toBe('rate_limited');
