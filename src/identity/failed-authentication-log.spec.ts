@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { captureLog, type CapturedLog } from '../../test/support/captured-log.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { Fault } from '../platform/errors/index.js';

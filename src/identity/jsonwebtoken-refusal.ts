@@ -20,5 +20,7 @@ export function refusalOfFailure(info: unknown): Fault {
   if (!(info instanceof Error)) return refusedCredential('other');
   if (info.name === 'TokenExpiredError') return new ExpiredCredentialFault('expired_token');
   if (info.name === 'NotBeforeError') return refusedCredential('not_yet_valid');
+  // The library hands on what JSON.parse threw, whose text has a piece of the token: it goes no further.
+  if (info.name === 'SyntaxError') return refusedCredential('malformed_jwt');
   return refusedCredential(REASONS.find(([text]) => text.test(info.message))?.[1] ?? 'other');
 }
