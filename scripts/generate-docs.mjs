@@ -14,7 +14,8 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 /** When each kind of fault is answered. */
 const FAULT_WHEN = {
   invalid_input: 'The request is malformed, or a field of it is wrong; the answer names the field.',
-  unauthenticated: 'No credential where one is needed, or one that was refused; the code says more (see [below](#refused-credentials)).',
+  unauthenticated:
+    'No credential where one is needed, or one that was refused; the code says more (see [below](#refused-credentials)).',
   permission_denied: 'The credential is good, but may not do this: its kind, its role or its scopes.',
   not_found: "There is no such route or thing, or it is another tenant's.",
   method_not_allowed: 'The path exists, but not with this method.',

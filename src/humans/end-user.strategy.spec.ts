@@ -31,6 +31,9 @@ async function startIssuer(alg: IssuerAlgorithm = 'ES256'): Promise<UserIssuer> 
 const CODE_OF: Readonly<Record<string, string>> = {
   expired: 'expired_token',
   'expired long ago': 'expired_token',
+  'no alg': 'malformed_credential',
+  'alg that is no text': 'malformed_credential',
+  'empty crit': 'malformed_credential',
 };
 
 /** Why a token of the issuer is refused, by hand. */
@@ -146,10 +149,13 @@ describe('an end user', () => {
     }
   });
 
-  it.each(Object.entries(REASON_OF))('is refused for the real reason, which the log gets: %s is %s', async (what, reason) => {
-    const error = await users.refusal(publishableKey(issuer), issuer.brokenTokens()[what]!);
-    expect(error).toMatchObject({ reason });
-  });
+  it.each(Object.entries(REASON_OF))(
+    'is refused for the real reason, which the log gets: %s is %s',
+    async (what, reason) => {
+      const error = await users.refusal(publishableKey(issuer), issuer.brokenTokens()[what]!);
+      expect(error).toMatchObject({ reason });
+    },
+  );
 
   it('with a token that is over and otherwise good is refused as one who merely comes late', async () => {
     const over = [issuer.token({ exp: inSeconds(0) }), issuer.token({ exp: inSeconds(-4) })];

@@ -87,7 +87,8 @@ function reasonOf(error: errors.JOSEError): RefusalReason {
   if (error instanceof errors.JWTClaimValidationFailed)
     return error.reason === 'check_failed' ? (CLAIM_REASONS[error.claim] ?? 'bad_claims') : 'bad_claims';
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'bad_signature';
-  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) return 'unsupported_header';
+  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported)
+    return 'unsupported_header';
   return error instanceof errors.JWTInvalid || error instanceof errors.JWSInvalid ? 'malformed_jwt' : 'other';
 }
 

@@ -62,7 +62,9 @@ it.each([
   ['jwt issuer invalid. expected: https://issuer.example', 'wrong_issuer', 'invalid_credential'],
   ['something new', 'other', 'invalid_credential'],
 ])('what the library calls %j is refused for the reason %s', async (message, reason, code) => {
-  const thrown: unknown = await verify((strategy) => strategy.fail(new Error(message))).catch((error: unknown) => error);
+  const thrown: unknown = await verify((strategy) => strategy.fail(new Error(message))).catch(
+    (error: unknown) => error,
+  );
   expect(thrown).toBeInstanceOf(RefusedCredential);
   expect(thrown).toMatchObject({ reason, code });
 });

@@ -136,11 +136,13 @@ describe('what has no known shape is 401, with a code that says what is wrong wi
     ['a publishable key beside Basic', SCHEME, ['X-API-Key: pk_gh_x', 'Authorization: Basic dTpw']],
     ['a publishable key beside what is no token', MALFORMED, ['X-API-Key: pk_gh_x', 'Authorization: Bearer letmein']],
     [
-      'a publishable key beside a token without an issuer', MALFORMED,
+      'a publishable key beside a token without an issuer',
+      MALFORMED,
       ['X-API-Key: pk_gh_x', `Authorization: Bearer ${jwt({ sub: 'u' })}`],
     ],
     [
-      'a publishable key beside a sealed token', MALFORMED,
+      'a publishable key beside a sealed token',
+      MALFORMED,
       ['X-API-Key: pk_gh_x', 'Authorization: Bearer aisbreaker_eyJ2ZXIi.a.b.c.d'],
     ],
     ['a publishable key as bearer', ALONE, ['Authorization: Bearer pk_gh_x']],
@@ -160,7 +162,11 @@ describe('what has no known shape is 401, with a code that says what is wrong wi
     ['a token that holds null', MALFORMED, [`Authorization: Bearer ${jwt('null')}`]],
     ['a token that holds a text', MALFORMED, [`Authorization: Bearer ${jwt('"x"')}`]],
     ['a token without an issuer', MALFORMED, [`Authorization: Bearer ${jwt({ sub: 'u' })}`]],
-    ['a token whose issuer is no text', MALFORMED, [`Authorization: Bearer ${jwt({ iss: ['https://issuer.example'] })}`]],
+    [
+      'a token whose issuer is no text',
+      MALFORMED,
+      [`Authorization: Bearer ${jwt({ iss: ['https://issuer.example'] })}`],
+    ],
     ['a token too long to be one', MALFORMED, [`Authorization: Bearer ${jwt({ iss: 'x', pad: 'x'.repeat(13_000) })}`]],
   ])('%s: %s', async (_case, code, headers) => {
     const fault = await refusal(...headers);

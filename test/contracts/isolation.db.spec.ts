@@ -460,7 +460,10 @@ describe('what the app sees and may do', () => {
       const [row] = await query<{ count: number }>(
         `SELECT ${hasTenant ? 'count(DISTINCT tenant_id)' : 'count(*)'}::int AS count FROM ${name}`,
       );
-      expect({ name, enough: row!.count >= (['pepper_checks', 'process_leases', 'rate_windows'].includes(name) ? 1 : 2) }).toEqual({
+      expect({
+        name,
+        enough: row!.count >= (['pepper_checks', 'process_leases', 'rate_windows'].includes(name) ? 1 : 2),
+      }).toEqual({
         name,
         enough: true,
       });

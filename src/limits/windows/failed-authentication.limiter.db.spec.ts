@@ -40,7 +40,9 @@ afterAll(async () => {
 
 it('exactly 30 of 500 failures at once are told that they failed, over two replicas', async () => {
   const answers = await Promise.all(
-    Array.from({ length: 500 }, (_, index) => limiters[index % 2]!.weigh(ADDRESS, refusedCredential('unknown_or_revoked_key'))),
+    Array.from({ length: 500 }, (_, index) =>
+      limiters[index % 2]!.weigh(ADDRESS, refusedCredential('unknown_or_revoked_key')),
+    ),
   );
   expect(answers.filter(({ kind }) => kind === 'unauthenticated')).toHaveLength(30);
   expect(answers.filter(({ kind }) => kind === 'rate_limited')).toHaveLength(470);

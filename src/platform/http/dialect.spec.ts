@@ -48,7 +48,9 @@ describe('the platform dialect', () => {
 
   it.each(Object.keys(CREDENTIAL_CODES))('tells why a credential was refused as a reason: %s', (code) => {
     const fault = new Fault('unauthenticated', 'What happened.', { code });
-    expect(PLATFORM_DIALECT.renderError(fault, 'r')).toMatchObject({ error: { code: 401, details: [{ reason: code }] } });
+    expect(PLATFORM_DIALECT.renderError(fault, 'r')).toMatchObject({
+      error: { code: 401, details: [{ reason: code }] },
+    });
   });
 
   it('tells no detail where no field is at fault', () => {

@@ -91,22 +91,37 @@ describe('a dashboard token', () => {
     ['a very long one', 'malformed_credential', { authorization: `Bearer ${'a'.repeat(9000)}` }],
     ['dots alone', 'malformed_credential', { authorization: 'Bearer ..' }],
     [
-      'an issuer that is nobody’s', 'invalid_credential',
+      'an issuer that is nobody’s',
+      'invalid_credential',
       { authorization: `Bearer e30.${Buffer.from('{"iss":"https://evil.example"}').toString('base64url')}.x` },
     ],
     [
-      'an issuer that is an object', 'malformed_credential',
+      'an issuer that is an object',
+      'malformed_credential',
       { authorization: `Bearer e30.${Buffer.from('{"iss":{"a":1}}').toString('base64url')}.x` },
     ],
     [
-      'the prototype for an issuer', 'invalid_credential',
+      'the prototype for an issuer',
+      'invalid_credential',
       { authorization: `Bearer e30.${Buffer.from('{"iss":"__proto__"}').toString('base64url')}.x` },
     ],
-    ['the key of an unknown kind', 'malformed_credential', { 'x-api-key': 'key_gh_0000000000000000000000000000000000' }],
+    [
+      'the key of an unknown kind',
+      'malformed_credential',
+      { 'x-api-key': 'key_gh_0000000000000000000000000000000000' },
+    ],
     ['a JWT where a key belongs', 'malformed_credential', { 'x-api-key': 'a.b.c' }],
-    ['a publishable key alone', 'publishable_key_needs_user_token', { 'x-api-key': 'pk_gh_000000000000000000000000000000000' }],
+    [
+      'a publishable key alone',
+      'publishable_key_needs_user_token',
+      { 'x-api-key': 'pk_gh_000000000000000000000000000000000' },
+    ],
     ['a sealed token', 'malformed_credential', { authorization: 'Bearer aisbreaker_eyJ2ZXIiOiIx.x.x.x.x' }],
-    ['a key with Latin-1 in it', 'malformed_credential', { 'x-api-key': 'sk_gh_\u00e9\u00ff00000000000000000000000000000' }],
+    [
+      'a key with Latin-1 in it',
+      'malformed_credential',
+      { 'x-api-key': 'sk_gh_\u00e9\u00ff00000000000000000000000000000' },
+    ],
     ['a key that is empty', 'malformed_credential', { 'x-api-key': '' }],
   ])('and whatever else is none is 401: %s, %s', async (_what, code, headers) => {
     await expectRefused(headers, 401, code);

@@ -147,6 +147,9 @@ describe('half of an end user is nobody (401):', () => {
 const CODE_OF: Readonly<Record<string, string>> = {
   expired: 'expired_token',
   'expired long ago': 'expired_token',
+  'no alg': 'malformed_credential',
+  'alg that is no text': 'malformed_credential',
+  'empty crit': 'malformed_credential',
   'iss among others': 'malformed_credential',
   'no iss': 'malformed_credential',
   'claims that are a list': 'malformed_credential',
@@ -161,8 +164,7 @@ describe("a user's token", () => {
     for (const [kind, token] of Object.entries(broken)) {
       const headers = { ...asEndUser(app, token), 'x-request-id': 'the-same-for-all' };
       const answer = await listThreads(service, headers);
-      const isRefused =
-        answer.status === 401 && answer.headers['www-authenticate'] === 'Bearer error="invalid_token"';
+      const isRefused = answer.status === 401 && answer.headers['www-authenticate'] === 'Bearer error="invalid_token"';
       const code = CODE_OF[kind] ?? 'invalid_credential';
       if (!isRefused || platformError(answer, 401).details[0]?.reason !== code) {
         passed.push(`${kind}: ${answer.status} ${answer.text}`);
