@@ -740,10 +740,14 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     // Purpose: how many live secrets there are under a version that is not configured or was changed; no more of any.
     const check = (versions: number[], hash: string) =>
       call('SELECT * FROM check_peppers($1, $2)', [versions, versions.map(() => Buffer.from(hash))]);
-    const changed = await check([1], 'one').then(() => check([1], 'other'));
+    // Other tests move keys to other versions.
+    const ofOne = async (versions: number[], hash: string) =>
+      (await check(versions, hash)).filter(({ version }) => version === 1);
+    expect(await ofOne([1], 'one')).toEqual([]);
+    const changed = await ofOne([1], 'other');
     expect(changed).toEqual([{ version: 1, secrets: expect.any(Number) as number, configured: true }]);
-    expect(await check([1], 'one')).toEqual([]);
-    expect(await check([2], 'two')).toEqual([{ ...changed[0], configured: false }]);
+    expect(await ofOne([1], 'one')).toEqual([]);
+    expect(await ofOne([200], 'two')).toEqual([{ ...changed[0], configured: false }]);
   },
 
   async prune_rate_windows() {
