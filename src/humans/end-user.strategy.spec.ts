@@ -6,7 +6,7 @@ import {
   type UserIssuer,
 } from '../../test/support/oidc-issuer.js';
 import { ExpiredCredentialFault, REFUSAL_CODES, RefusedCredential } from '../identity/index.js';
-import { CREDENTIAL_CODES, Fault } from '../platform/errors/index.js';
+import { CREDENTIAL_CODES } from '../platform/errors/index.js';
 import { OutboundHttp } from '../platform/outbound/index.js';
 
 const outbound = new OutboundHttp({

@@ -65,7 +65,7 @@ export function refusedCredential(reason: RefusalReason, names?: RefusedNames): 
  * the caller hears the same as of an unknown one.
  */
 export class ExpiredCredentialFault extends RefusedCredential {
-  constructor(reason: 'expired_token' | 'expired_key', names?: RefusedNames) {
+  constructor(reason: 'expired_token' | 'expired_key', names: RefusedNames = {}) {
     super(reason, names);
   }
 }
