@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import {
   ACCESS_DECLARATIONS,
   AUDITED_BY_RESERVATION_METADATA,
-  unknownCredential,
+  refusedCredential,
   type ImpersonationPrincipal,
 } from '../identity/index.js';
 import { uuidV7 } from '../platform/crypto/index.js';
@@ -51,7 +51,7 @@ export class ImpersonationAuditGuard implements CanActivate {
       .catch((error: unknown) => {
         throw error instanceof Fault ? error : cannotBeWritten(error);
       });
-    if (!written) throw unknownCredential();
+    if (!written) throw refusedCredential('gone_meanwhile');
     return true;
   }
 }

@@ -5,8 +5,8 @@ import {
   type IssuerAlgorithm,
   type UserIssuer,
 } from '../../test/support/oidc-issuer.js';
-import { ExpiredCredentialFault } from '../identity/index.js';
-import { Fault } from '../platform/errors/index.js';
+import { ExpiredCredentialFault, REFUSAL_CODES, RefusedCredential } from '../identity/index.js';
+import { CREDENTIAL_CODES } from '../platform/errors/index.js';
 import { OutboundHttp } from '../platform/outbound/index.js';
 
 const outbound = new OutboundHttp({
@@ -26,6 +26,32 @@ async function startIssuer(alg: IssuerAlgorithm = 'ES256'): Promise<UserIssuer> 
   issuers.push(issuer);
   return issuer;
 }
+
+/** Of the broken tokens that are no `invalid_credential`. */
+const CODE_OF: Readonly<Record<string, string>> = {
+  expired: 'expired_token',
+  'expired long ago': 'expired_token',
+  'no alg': 'malformed_credential',
+  'alg that is no text': 'malformed_credential',
+  'empty crit': 'malformed_credential',
+};
+
+/** Why a token of the issuer is refused, by hand. */
+const REASON_OF: Readonly<Record<string, string>> = {
+  'alg none': 'unsupported_header',
+  'unknown kid': 'unknown_signing_key',
+  'known kid, key of another': 'bad_signature',
+  'crit extension': 'unsupported_header',
+  'wrong iss': 'wrong_issuer',
+  'wrong aud': 'wrong_audience',
+  'no aud': 'bad_claims',
+  expired: 'expired_token',
+  'no exp': 'bad_claims',
+  'nbf in the future': 'not_yet_valid',
+  'iat in the future': 'not_yet_valid',
+  'no sub': 'bad_claims',
+  'changed signature': 'bad_signature',
+};
 
 const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
 
@@ -103,23 +129,33 @@ describe('an end user', () => {
     expect(humans).toEqual(subjects);
   });
 
-  it('is refused with the same 401 for every kind of broken token', async () => {
+  it('is refused for every kind of broken token, and is told no more than its code', async () => {
     const told = new Map<string, unknown>();
     const broken = { ...issuer.brokenTokens(), garbage: 'garbage', dots: '..', 'four parts': `${issuer.token()}.x` };
     for (const [what, token] of Object.entries(broken))
       told.set(what, await users.refusal(publishableKey(issuer), token));
     for (const [what, error] of told) {
-      expect({ what, error }).toEqual({ what, error: expect.any(Fault) as Fault });
-      const { kind, message, fields, cause } = error as Fault;
-      expect({ what, kind, message, fields, cause }).toEqual({
+      expect({ what, error }).toEqual({ what, error: expect.any(RefusedCredential) as RefusedCredential });
+      const { kind, code, reason, message, fields, cause } = error as RefusedCredential;
+      const told = CREDENTIAL_CODES[REFUSAL_CODES[reason]];
+      expect({ what, kind, code, message, fields, cause }).toEqual({
         what,
         kind: 'unauthenticated',
-        message: 'The credential is not valid.',
+        code: CODE_OF[what] ?? 'invalid_credential',
+        message: told.message,
         fields: [],
         cause: undefined,
       });
     }
   });
+
+  it.each(Object.entries(REASON_OF))(
+    'is refused for the real reason, which the log gets: %s is %s',
+    async (what, reason) => {
+      const error = await users.refusal(publishableKey(issuer), issuer.brokenTokens()[what]!);
+      expect(error).toMatchObject({ reason });
+    },
+  );
 
   it('with a token that is over and otherwise good is refused as one who merely comes late', async () => {
     const over = [issuer.token({ exp: inSeconds(0) }), issuer.token({ exp: inSeconds(-4) })];

@@ -4,7 +4,7 @@ import {
   CredentialStrategies,
   END_USER_STRATEGY,
   ExpiredCredentialFault,
-  unknownCredential,
+  refusedCredential,
   type EndUserPrincipal,
   type OidcConfig,
   type PresentedRequest,
@@ -54,8 +54,8 @@ export class EndUserStrategy extends Strategy {
     const human = humanOf(claims.sub, key);
     const { tenant_id: namedTenant = null } = claims;
     const isOthers = namedTenant !== null && namedTenant !== key.tenantId;
-    if (human === null) throw unknownCredential();
-    if (expired) throw isOthers ? unknownCredential() : new ExpiredCredentialFault();
+    if (human === null) throw refusedCredential('bad_claims');
+    if (expired) throw isOthers ? refusedCredential('wrong_tenant') : new ExpiredCredentialFault('expired_token');
     if (isOthers) throw new Fault('permission_denied', 'The token is for another tenant than the key.');
     const { tenantId, keyId, scopes, requestsPerMinute, requestsPerMinutePerHuman } = key;
     return Object.freeze({
@@ -72,7 +72,7 @@ export class EndUserStrategy extends Strategy {
 
   private async verifyOwn(token: string, oidc: OidcConfig): Promise<VerifiedToken> {
     // It would be refused anyway; so nobody is asked for keys first.
-    if (unverifiedIssuer(token) !== oidc.issuer) throw unknownCredential();
+    if (unverifiedIssuer(token) !== oidc.issuer) throw refusedCredential('wrong_issuer');
     const { issuer, audience } = oidc;
     const keys = this.oidcIssuers.keysOf(oidc);
     return verifyUserToken(token, { issuer, audience, keys, algorithms: END_USER_ALGORITHMS, kidOptional: true });

@@ -1,6 +1,6 @@
 import { EndUsers, publishableKey } from '../../test/support/end-users.js';
 import { TestIssuer } from '../../test/support/tokens.js';
-import { ExpiredCredentialFault, unknownCredential } from '../identity/index.js';
+import { ExpiredCredentialFault, refusedCredential } from '../identity/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { OutboundHttp } from '../platform/outbound/index.js';
 import { firebaseIssuer, type DashboardIssuer } from '../signin/index.js';
@@ -76,7 +76,7 @@ describe("a key without an issuer, where the operator allows the platform's own"
     const accounts = {
       assertActive: (userId: string, signedInAt: number): Promise<void> => {
         asked.push([userId, signedInAt]);
-        return Promise.reject(unknownCredential());
+        return Promise.reject(refusedCredential('account_disabled'));
       },
     };
     const issuers = [{ ...trusted, accounts }];

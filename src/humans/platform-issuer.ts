@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { unknownCredential } from '../identity/index.js';
+import { refusedCredential } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { DASHBOARD_ISSUERS, type DashboardIssuer } from '../signin/index.js';
 import { unverifiedIssuer, verifyUserToken, type VerifiedToken } from './user-token.js';
@@ -24,7 +24,7 @@ export class PlatformIssuer {
   /** @throws Fault unauthenticated, or whatever the account check threw */
   async verify(token: string): Promise<VerifiedToken> {
     const trusted = this.trusted(unverifiedIssuer(token));
-    if (trusted === undefined) throw unknownCredential();
+    if (trusted === undefined) throw refusedCredential('unknown_issuer');
     const { issuer, audience, keys, accounts } = trusted;
     const verified = await verifyUserToken(token, {
       issuer,
@@ -35,7 +35,7 @@ export class PlatformIssuer {
     });
     const { sub, aud, iat, auth_time: signedInAt, tenant_id: tenantId } = verified.claims;
     const isComplete = typeof sub === 'string' && iat !== undefined && isPast(signedInAt) && aud === audience;
-    if (!isComplete || typeof tenantId !== 'string') throw unknownCredential();
+    if (!isComplete || typeof tenantId !== 'string') throw refusedCredential('bad_claims');
     if (!verified.expired) await accounts?.assertActive(sub, signedInAt);
     return verified;
   }

@@ -1,6 +1,6 @@
 import { decodeJwt, errors, jwtVerify, type JWTHeaderParameters, type JWTPayload } from 'jose';
 import type { KeyObject } from 'node:crypto';
-import { unknownCredential } from '../identity/index.js';
+import { refusedCredential, type RefusalReason } from '../identity/index.js';
 import type { JwksKeyStore, JwsAlgorithm } from '../platform/crypto/index.js';
 
 /** Whose tokens are taken. */
@@ -45,8 +45,8 @@ export async function verifyUserToken(token: string, trusted: TokenIssuer): Prom
   const { exp, iat } = claims;
   const now = Date.now() / 1000;
   // The library takes 1e999 for a date.
-  if (exp === undefined || !Number.isFinite(exp)) throw unknownCredential();
-  if (iat !== undefined && iat > now + CLOCK_TOLERANCE_SECONDS) throw unknownCredential();
+  if (exp === undefined || !Number.isFinite(exp)) throw refusedCredential('bad_claims');
+  if (iat !== undefined && iat > now + CLOCK_TOLERANCE_SECONDS) throw refusedCredential('not_yet_valid');
   return { claims, expired: expired || exp <= now };
 }
 
@@ -72,19 +72,34 @@ async function verifySigned(token: string, trusted: TokenIssuer): Promise<Verifi
   } catch (error) {
     // The last check of all: whatever else the library judges is as it should be.
     if (error instanceof errors.JWTExpired) return { claims: error.payload, expired: true };
-    if (error instanceof errors.JOSEError) throw unknownCredential();
+    if (error instanceof errors.JOSEError) throw refusedCredential(reasonOf(error));
     throw error;
   }
+}
+
+const CLAIM_REASONS: Readonly<Record<string, RefusalReason>> = {
+  iss: 'wrong_issuer',
+  aud: 'wrong_audience',
+  nbf: 'not_yet_valid',
+};
+
+function reasonOf(error: errors.JOSEError): RefusalReason {
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return error.reason === 'check_failed' ? (CLAIM_REASONS[error.claim] ?? 'bad_claims') : 'bad_claims';
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'bad_signature';
+  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported)
+    return 'unsupported_header';
+  return error instanceof errors.JWTInvalid || error instanceof errors.JWSInvalid ? 'malformed_jwt' : 'other';
 }
 
 async function findKey({ alg, kid, typ, crit }: JWTHeaderParameters, trusted: TokenIssuer): Promise<KeyObject> {
   const algorithm = trusted.algorithms.find((allowed) => allowed === alg);
   const isKid = kid === undefined ? trusted.kidOptional : typeof kid === 'string' && kid !== '';
   if (algorithm === undefined || crit !== undefined || !isKid || !TYPES.includes(typeName(typ))) {
-    throw unknownCredential();
+    throw refusedCredential('unsupported_header');
   }
   const key = await trusted.keys.find(kid ?? null, algorithm);
-  if (key === null) throw unknownCredential();
+  if (key === null) throw refusedCredential('unknown_signing_key');
   return key;
 }
 

@@ -2,8 +2,9 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { Fault } from '../platform/errors/index.js';
 import { ACCESS_DECLARATIONS, type AccessRule } from './access.decorator.js';
-import { unknownCredential } from './credential.js';
+import { FailedAuthenticationLog } from './failed-authentication-log.js';
 import type { Principal } from './principal.js';
+import { refusedCredential } from './refused-credential.js';
 import { ROLE_SCOPES } from './scope.js';
 
 /**
@@ -13,6 +14,8 @@ import { ROLE_SCOPES } from './scope.js';
  */
 @Injectable()
 export class AccessGuard implements CanActivate {
+  constructor(private readonly failureLog: FailedAuthenticationLog) {}
+
   canActivate(context: ExecutionContext): boolean {
     const declaration = ACCESS_DECLARATIONS.find(context.getHandler());
     if (declaration === null) throw new Fault('permission_denied', 'This route declares no access.');
@@ -21,9 +24,14 @@ export class AccessGuard implements CanActivate {
     // Told only now, so that the answer to a recognised key carries its window's headers.
     if (refusal !== null) throw refusal;
     if ('public' in declaration) return true;
-    if (principal === null) throw new Fault('unauthenticated', 'A credential is needed.');
-    assertAllowed(declaration.rule, principal);
-    return true;
+    try {
+      if (principal === null) throw refusedCredential('missing');
+      assertAllowed(declaration.rule, principal);
+      return true;
+    } catch (error) {
+      this.failureLog.record(error, request.ip);
+      throw error;
+    }
   }
 }
 
@@ -62,7 +70,12 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
       const wanted = rule[principal.kind];
       if (wanted === true) return;
       if (wanted !== undefined && principal.scopes.has(wanted.scope)) return;
-      if (principal.kind === 'usageToken' && takesKeysAlone(rule)) throw unknownCredential();
+      if (principal.kind === 'usageToken' && takesKeysAlone(rule)) {
+        throw refusedCredential('usage_token_not_taken_here', {
+          usageTokenId: principal.tokenId,
+          keyId: principal.keyId,
+        });
+      }
       throw new Fault(
         'permission_denied',
         wanted === undefined ? REFUSED_KIND[principal.kind] : `The key lacks the scope ${wanted.scope}.`,

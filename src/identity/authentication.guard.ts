@@ -3,12 +3,14 @@ import type { FastifyRequest } from 'fastify';
 import { PepperRing } from '../platform/crypto/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { ACCESS_DECLARATIONS } from './access.decorator.js';
-import { classifyCredential, pathCredential, unknownCredential, type Credential } from './credential.js';
+import { classifyCredential, pathCredential, type Credential } from './credential.js';
 import { CredentialStrategies } from './credential-strategies.js';
+import { FailedAuthenticationLog } from './failed-authentication-log.js';
 import { FailedAuthentications } from './failed-authentications.js';
 import { actingFor } from './human-headers.js';
 import { auditSubject, chargedHuman, maySame, type Principal } from './principal.js';
 import type { PublishableKey } from './publishable-key.js';
+import { refusedCredential, type RefusedNames } from './refused-credential.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -28,17 +30,20 @@ export const END_USER_STRATEGY = 'end-user';
 export const DASHBOARD_STRATEGY = 'dashboard';
 export const USAGE_TOKEN_STRATEGY = 'usage-token';
 
+type PresentedCredential = Exclude<Credential, { kind: 'none' }>;
+
 /**
  * Turns what a request presents into one principal. Guarantee: after this guard `request.principal` is a verified
  * identity, or null because nothing at all was presented, or because `request.refusal` says so. A credential that is wrong
  * is 401, on unknown paths too; only routes that are public to everybody (health, documentation) do not look at
- * credentials at all. Every failure is weighed by where it comes from.
+ * credentials at all. Every failure is weighed by where it comes from, and the log says its real reason.
  */
 @Injectable()
 export class AuthenticationGuard implements CanActivate {
   constructor(
     private readonly strategies: CredentialStrategies,
     private readonly failures: FailedAuthentications,
+    private readonly failureLog: FailedAuthenticationLog,
     private readonly peppers: PepperRing,
   ) {}
 
@@ -64,12 +69,22 @@ export class AuthenticationGuard implements CanActivate {
   /** @throws Fault unauthenticated, unavailable; permission_denied where the caller may now do something else than before */
   private async judgeAgain(request: FastifyRequest): Promise<void> {
     const credential = this.credentialOf(request);
-    const now = credential.kind === 'none' ? null : actingFor(await this.verify(credential, request), request.raw);
+    const verified = credential.kind === 'none' ? null : await this.verifyAgain(credential, request);
+    const now = verified === null ? null : actingFor(verified, request.raw);
     if (now !== null && request.principal !== null && maySame(now, request.principal)) return;
     throw new Fault(
       'permission_denied',
       'What you may do has changed while the request was being sent; send it again.',
     );
+  }
+
+  private async verifyAgain(credential: PresentedCredential, request: FastifyRequest): Promise<Principal> {
+    try {
+      return await this.verify(credential, request);
+    } catch (error) {
+      this.failureLog.record(error, request.ip, () => this.namesIn(request));
+      throw error;
+    }
   }
 
   private async authenticate(request: FastifyRequest): Promise<void> {
@@ -92,7 +107,7 @@ export class AuthenticationGuard implements CanActivate {
   }
 
   /** Every strategy that the shape needs must pass. */
-  private async verify(credential: Exclude<Credential, { kind: 'none' }>, request: FastifyRequest): Promise<Principal> {
+  private async verify(credential: PresentedCredential, request: FastifyRequest): Promise<Principal> {
     switch (credential.kind) {
       case 'secretKey':
         return this.strategies.verify(SECRET_KEY_STRATEGY, { 'x-api-key': credential.secret });
@@ -107,7 +122,7 @@ export class AuthenticationGuard implements CanActivate {
       }
       case 'jwt': {
         const strategy = this.strategies.strategyOfIssuer(credential.issuer);
-        if (strategy === null) throw unknownCredential();
+        if (strategy === null) throw refusedCredential('unknown_issuer');
         return this.strategies.verify(strategy, { authorization: `Bearer ${credential.token}` });
       }
       case 'ofPath':
@@ -124,7 +139,23 @@ export class AuthenticationGuard implements CanActivate {
   /** @throws what is no fault: an outage or a mistake of ours stays what it is */
   private async weigh(request: FastifyRequest, error: unknown): Promise<Fault> {
     if (!(error instanceof Fault)) throw error;
+    this.failureLog.record(error, request.ip, () => this.namesIn(request));
     return error.kind === 'unauthenticated' ? this.failures.weigh(request.ip, error) : error;
+  }
+
+  /** For the log: whose token it claims to be, and beside which key it came. */
+  private namesIn(request: FastifyRequest): RefusedNames {
+    const { recognisedKey } = request;
+    try {
+      const credential = this.credentialOf(request);
+      return {
+        ...('issuer' in credential ? { issuer: credential.issuer } : {}),
+        ...(recognisedKey === null ? {} : { keyId: recognisedKey.keyId }),
+      };
+    } catch {
+      // What can't be read has no names.
+      return {};
+    }
   }
 
   /** Log lines name the human by a keyed hash: a log outlives a human's erasure. */

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { Strategy } from 'passport';
 import '../../test/support/native-errors.js';
 import { Fault } from '../platform/errors/index.js';
-import { ExpiredCredentialFault } from './credential.js';
 import { CredentialStrategies } from './credential-strategies.js';
 import type { Principal } from './principal.js';
+import { ExpiredCredentialFault, RefusedCredential } from './refused-credential.js';
 
 const ANN: Principal = Object.freeze({
   kind: 'account',
@@ -42,14 +42,31 @@ it.each<[string, (strategy: Scripted) => void]>([
   ['succeeds with nobody', (strategy) => strategy.success(undefined as unknown as object)],
   ['succeeds with false', (strategy) => strategy.success(false)],
 ])('a strategy that %s is 401, without saying why', async (_case, act) => {
-  await expect(verify(act)).rejects.toMatchObject({ kind: 'unauthenticated', message: 'The credential is not valid.' });
+  await expect(verify(act)).rejects.toMatchObject({ kind: 'unauthenticated', code: 'invalid_credential' });
 });
 
-it('a token whose time is over is told apart inside, and hears the same', async () => {
+it('a token whose time is over is told so', async () => {
   const expired = Object.assign(new Error('jwt expired'), { name: 'TokenExpiredError' });
   const thrown: unknown = await verify((strategy) => strategy.fail(expired)).catch((error: unknown) => error);
   expect(thrown).toBeInstanceOf(ExpiredCredentialFault);
-  expect(thrown).toMatchObject({ kind: 'unauthenticated', message: 'The credential is not valid.' });
+  expect(thrown).toMatchObject({ kind: 'unauthenticated', code: 'expired_token' });
+});
+
+it.each([
+  ['jwt malformed', 'malformed_jwt', 'malformed_credential'],
+  ['invalid token', 'malformed_jwt', 'malformed_credential'],
+  ['invalid signature', 'bad_signature', 'invalid_credential'],
+  ['jwt signature is required', 'bad_signature', 'invalid_credential'],
+  ['invalid algorithm', 'unsupported_header', 'invalid_credential'],
+  ['jwt audience invalid. expected: app', 'wrong_audience', 'invalid_credential'],
+  ['jwt issuer invalid. expected: https://issuer.example', 'wrong_issuer', 'invalid_credential'],
+  ['something new', 'other', 'invalid_credential'],
+])('what the library calls %j is refused for the reason %s', async (message, reason, code) => {
+  const thrown: unknown = await verify((strategy) => strategy.fail(new Error(message))).catch(
+    (error: unknown) => error,
+  );
+  expect(thrown).toBeInstanceOf(RefusedCredential);
+  expect(thrown).toMatchObject({ reason, code });
 });
 
 it('an outage of the store stays what it is, and is never called a bad credential', async () => {

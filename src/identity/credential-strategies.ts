@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import passport, { type Strategy } from 'passport';
 import { Fault } from '../platform/errors/index.js';
 import type { Principal } from './principal.js';
-import { ExpiredCredentialFault, unknownCredential, type PathCredential } from './credential.js';
+import type { PathCredential } from './credential.js';
+import { refusalOfFailure } from './jsonwebtoken-refusal.js';
 import type { PublishableKey } from './publishable-key.js';
 
 /** The headers that one strategy gets to see: its own credential, and nothing else of the request. */
@@ -89,10 +90,7 @@ export class CredentialStrategies {
             error instanceof Error ? error : new Fault('internal', 'An internal error occurred.', { cause: error }),
           );
         else if (principal) resolve(principal as Verified);
-        // passport-jwt reports what its key provider threw as a failure with the error as its challenge.
-        else if (info instanceof Fault) reject(info);
-        else if (info instanceof Error && info.name === 'TokenExpiredError') reject(new ExpiredCredentialFault());
-        else reject(unknownCredential());
+        else reject(refusalOfFailure(info));
       };
       const middleware = this.passport.authenticate(name, { session: false }, done) as Authenticate;
       middleware({ headers, publishableKey, pathParameters } as unknown as IncomingMessage, {} as ServerResponse, done);

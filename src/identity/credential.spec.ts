@@ -119,48 +119,58 @@ describe('two identities in one request are 400, and neither is chosen', () => {
   });
 });
 
-describe('what has no known shape is 401', () => {
-  it.each<[string, string[]]>([
-    ['an empty X-API-Key', ['X-API-Key:']],
-    ['a word in X-API-Key', ['X-API-Key: letmein']],
-    ['a token in X-API-Key', [`X-API-Key: ${JWT}`]],
-    ['a key in X-API-Key behind its scheme', [`X-API-Key: Bearer ${SK}`]],
-    ['a key in the wrong case', [`X-API-Key: ${SK.replace('sk_', 'SK_')}`]],
-    ['a publishable key', ['X-API-Key: pk_gh_x']],
-    ['a publishable key beside a secret one', ['X-API-Key: pk_gh_x', `Authorization: Bearer ${SK}`]],
-    ['a publishable key beside itself', ['X-API-Key: pk_gh_x', 'Authorization: Bearer pk_gh_x']],
-    ['a publishable key beside Basic', ['X-API-Key: pk_gh_x', 'Authorization: Basic dTpw']],
-    ['a publishable key beside what is no token', ['X-API-Key: pk_gh_x', 'Authorization: Bearer letmein']],
+const MALFORMED = 'malformed_credential';
+const SCHEME = 'wrong_scheme';
+const ALONE = 'publishable_key_needs_user_token';
+
+describe('what has no known shape is 401, with a code that says what is wrong with the shape', () => {
+  it.each<[string, string, string[]]>([
+    ['an empty X-API-Key', MALFORMED, ['X-API-Key:']],
+    ['a word in X-API-Key', MALFORMED, ['X-API-Key: letmein']],
+    ['a token in X-API-Key', MALFORMED, [`X-API-Key: ${JWT}`]],
+    ['a key in X-API-Key behind its scheme', MALFORMED, [`X-API-Key: Bearer ${SK}`]],
+    ['a key in the wrong case', MALFORMED, [`X-API-Key: ${SK.replace('sk_', 'SK_')}`]],
+    ['a publishable key', ALONE, ['X-API-Key: pk_gh_x']],
+    ['a publishable key beside a secret one', ALONE, ['X-API-Key: pk_gh_x', `Authorization: Bearer ${SK}`]],
+    ['a publishable key beside itself', ALONE, ['X-API-Key: pk_gh_x', 'Authorization: Bearer pk_gh_x']],
+    ['a publishable key beside Basic', SCHEME, ['X-API-Key: pk_gh_x', 'Authorization: Basic dTpw']],
+    ['a publishable key beside what is no token', MALFORMED, ['X-API-Key: pk_gh_x', 'Authorization: Bearer letmein']],
     [
       'a publishable key beside a token without an issuer',
+      MALFORMED,
       ['X-API-Key: pk_gh_x', `Authorization: Bearer ${jwt({ sub: 'u' })}`],
     ],
     [
       'a publishable key beside a sealed token',
+      MALFORMED,
       ['X-API-Key: pk_gh_x', 'Authorization: Bearer aisbreaker_eyJ2ZXIi.a.b.c.d'],
     ],
-    ['a publishable key as bearer', ['Authorization: Bearer pk_gh_x']],
-    ['a sealed token', ['Authorization: Bearer aisbreaker_eyJ2ZXIi.a.b.c.d']],
-    ['an empty Authorization', ['Authorization:']],
-    ['a scheme without a token', ['Authorization: Bearer']],
-    ['a token without a scheme', [`Authorization: ${JWT}`]],
-    ['a key without a scheme', [`Authorization: ${SK}`]],
-    ['Basic with a key in it', [`Authorization: Basic ${Buffer.from(`${SK}:`).toString('base64')}`]],
-    ['two tokens in one header', [`Authorization: Bearer ${JWT} ${JWT}`]],
-    ['two credentials joined by a comma', [`Authorization: Bearer ${JWT}, Bearer ${SK}`]],
-    ['a word as bearer', ['Authorization: Bearer letmein']],
-    ['a token of two parts', [`Authorization: Bearer ${JWT.split('.').slice(0, 2).join('.')}`]],
-    ['a token of four parts', [`Authorization: Bearer ${JWT}.x`]],
-    ['a token of three empty parts', ['Authorization: Bearer ..']],
-    ['a token that holds no JSON', ['Authorization: Bearer a.b.c']],
-    ['a token that holds null', [`Authorization: Bearer ${jwt('null')}`]],
-    ['a token that holds a text', [`Authorization: Bearer ${jwt('"x"')}`]],
-    ['a token without an issuer', [`Authorization: Bearer ${jwt({ sub: 'u' })}`]],
-    ['a token whose issuer is no text', [`Authorization: Bearer ${jwt({ iss: ['https://issuer.example'] })}`]],
-    ['a token too long to be one', [`Authorization: Bearer ${jwt({ iss: 'x', pad: 'x'.repeat(13_000) })}`]],
-  ])('%s', async (_case, headers) => {
+    ['a publishable key as bearer', ALONE, ['Authorization: Bearer pk_gh_x']],
+    ['a sealed token', MALFORMED, ['Authorization: Bearer aisbreaker_eyJ2ZXIi.a.b.c.d']],
+    ['an empty Authorization', MALFORMED, ['Authorization:']],
+    ['a scheme without a token', MALFORMED, ['Authorization: Bearer']],
+    ['a token without a scheme', SCHEME, [`Authorization: ${JWT}`]],
+    ['a key without a scheme', SCHEME, [`Authorization: ${SK}`]],
+    ['Basic with a key in it', SCHEME, [`Authorization: Basic ${Buffer.from(`${SK}:`).toString('base64')}`]],
+    ['two tokens in one header', MALFORMED, [`Authorization: Bearer ${JWT} ${JWT}`]],
+    ['two credentials joined by a comma', MALFORMED, [`Authorization: Bearer ${JWT}, Bearer ${SK}`]],
+    ['a word as bearer', MALFORMED, ['Authorization: Bearer letmein']],
+    ['a token of two parts', MALFORMED, [`Authorization: Bearer ${JWT.split('.').slice(0, 2).join('.')}`]],
+    ['a token of four parts', MALFORMED, [`Authorization: Bearer ${JWT}.x`]],
+    ['a token of three empty parts', MALFORMED, ['Authorization: Bearer ..']],
+    ['a token that holds no JSON', MALFORMED, ['Authorization: Bearer a.b.c']],
+    ['a token that holds null', MALFORMED, [`Authorization: Bearer ${jwt('null')}`]],
+    ['a token that holds a text', MALFORMED, [`Authorization: Bearer ${jwt('"x"')}`]],
+    ['a token without an issuer', MALFORMED, [`Authorization: Bearer ${jwt({ sub: 'u' })}`]],
+    [
+      'a token whose issuer is no text',
+      MALFORMED,
+      [`Authorization: Bearer ${jwt({ iss: ['https://issuer.example'] })}`],
+    ],
+    ['a token too long to be one', MALFORMED, [`Authorization: Bearer ${jwt({ iss: 'x', pad: 'x'.repeat(13_000) })}`]],
+  ])('%s: %s', async (_case, code, headers) => {
     const fault = await refusal(...headers);
     expect(fault.kind).toBe('unauthenticated');
-    expect(fault.message).toBe('The credential is not valid.');
+    expect(fault.code).toBe(code);
   });
 });

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Fault } from '../platform/errors/index.js';
+import { refusedCredential, type RefusedCredential } from './refused-credential.js';
 
 /**
  * What a request presents, told by prefix or shape alone: which verifier runs is never found out by trial. The verified
@@ -22,8 +23,11 @@ export interface PathCredential {
   readonly headers: readonly string[];
 }
 
+const MAX_JWT_LENGTH = 16_384;
 const NONE: Credential = { kind: 'none' };
 const BEARER = /^Bearer +(\S+) *$/i;
+/** Nothing, or the right scheme with no token or with more than one. */
+const BEARER_WITHOUT_TOKEN = /^(?:Bearer(?: .*)?)?$/i;
 
 /**
  * Reads the credential headers.
@@ -43,8 +47,8 @@ export function classifyCredential(request: IncomingMessage): Credential {
   const bearer = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
   if (apiKey !== undefined) {
     const secret = String(apiKey);
-    if (secret.startsWith('pk_')) return endUserCredential(secret, bearer);
-    if (!secret.startsWith('sk_')) throw unknownCredential();
+    if (secret.startsWith('pk_')) return endUserCredential(secret, authorization, bearer);
+    if (!secret.startsWith('sk_')) throw refusedCredential('unknown_shape');
     if (authorization !== undefined && bearer !== secret) {
       throw new Fault('invalid_input', 'x-api-key and authorization name two identities; send one.', {
         fields: [{ field: 'authorization', reason: 'names another identity than x-api-key' }],
@@ -52,11 +56,10 @@ export function classifyCredential(request: IncomingMessage): Credential {
     }
     return { kind: 'secretKey', secret };
   }
-  if (bearer === undefined) throw unknownCredential();
+  if (bearer === undefined) throw withoutToken(authorization);
   if (bearer.startsWith('sk_')) return { kind: 'secretKey', secret: bearer };
-  const issuer = unverifiedIssuer(bearer);
-  if (issuer === null) throw unknownCredential();
-  return { kind: 'jwt', token: bearer, issuer };
+  if (bearer.startsWith('pk_')) throw refusedCredential('no_user_token');
+  return { kind: 'jwt', token: bearer, issuer: claimedIssuer(bearer) };
 }
 
 /**
@@ -69,32 +72,25 @@ export function pathCredential(request: IncomingMessage, { headers, strategy }: 
   const name = headers.find((header) => request.headers[header] !== undefined);
   if (name === undefined) return NONE;
   refuseRepeatedHeader(request, name);
-  const token = BEARER.exec(String(request.headers[name]))?.[1];
-  if (token === undefined) throw unknownCredential();
+  const header = String(request.headers[name]);
+  const token = BEARER.exec(header)?.[1];
+  if (token === undefined) throw withoutToken(header);
   return { kind: 'ofPath', token, strategy };
 }
 
 /** A publishable key and the user's JWT: one identity, of which both are needed. */
-function endUserCredential(publishableKey: string, token: string | undefined): Credential {
-  const issuer = token === undefined ? null : unverifiedIssuer(token);
-  if (token === undefined || issuer === null) throw unknownCredential();
-  return { kind: 'endUser', publishableKey, token, issuer };
+function endUserCredential(publishableKey: string, authorization?: string, token?: string): Credential {
+  if (authorization === undefined || isKey(token)) throw refusedCredential('no_user_token');
+  if (token === undefined) throw withoutToken(authorization);
+  return { kind: 'endUser', publishableKey, token, issuer: claimedIssuer(token) };
 }
 
-const NOT_VALID = 'The credential is not valid.';
-
-export function unknownCredential(): Fault {
-  return new Fault('unauthenticated', NOT_VALID);
+function isKey(token: string | undefined): boolean {
+  return token !== undefined && /^[ps]k_/.test(token);
 }
 
-/**
- * A credential that was good until its time was over. The caller hears the same as for any other; but an app whose token
- * ran out is no attacker, so that it weighs nothing among failed authentications.
- */
-export class ExpiredCredentialFault extends Fault {
-  constructor() {
-    super('unauthenticated', NOT_VALID);
-  }
+function withoutToken(authorization = ''): RefusedCredential {
+  return refusedCredential(BEARER_WITHOUT_TOKEN.test(authorization) ? 'no_bearer_token' : 'wrong_scheme');
 }
 
 /**
@@ -115,12 +111,22 @@ function refuseRepeatedHeader(request: IncomingMessage, name: string): void {
   }
 }
 
-/** The `iss` of a three-part token, read only to choose the verifier, which checks it again. */
-function unverifiedIssuer(token: string): string | null {
+/**
+ * The `iss` of a three-part token, read only to choose the verifier, which checks it again.
+ *
+ * @throws Fault unauthenticated: no such token, or one that names no issuer
+ */
+function claimedIssuer(token: string): string {
   const parts = token.split('.');
-  if (parts.length !== 3 || token.length > 16_384) return null;
+  if (parts.length !== 3 || token.length > MAX_JWT_LENGTH) throw refusedCredential('unknown_shape');
+  const issuer = issuerIn(parts[1] ?? '');
+  if (issuer === null) throw refusedCredential('malformed_jwt');
+  return issuer;
+}
+
+function issuerIn(claims: string): string | null {
   try {
-    const payload: unknown = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8'));
+    const payload: unknown = JSON.parse(Buffer.from(claims, 'base64url').toString('utf8'));
     const issuer = (payload as { iss?: unknown } | null)?.iss;
     return typeof issuer === 'string' ? issuer : null;
   } catch {

@@ -4,6 +4,7 @@ import { person, startKeysNode, type KeysNode } from '../../test/support/keys-no
 import { isCallOf } from '../../test/support/postgres-proxy.js';
 import { rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';
 import { ExpiredCredentialFault } from '../identity/index.js';
+import { OPENAI_DIALECT, PLATFORM_DIALECT } from '../platform/http/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { newKey } from './key-format.js';
 
@@ -144,11 +145,9 @@ it.each(CASES)(
     await node.hearEverything();
     const fault = await refused(key ?? '');
     const reference = await refused(newKey(type));
-    expect({ ...fault, name: fault.name, message: fault.message }).toEqual({
-      ...reference,
-      name: reference.name,
-      message: reference.message,
-    });
+    expect(reference).toMatchObject({ code: 'invalid_credential', reason: 'unknown_or_revoked_key' });
+    for (const dialect of [PLATFORM_DIALECT, OPENAI_DIALECT])
+      expect(dialect.renderError(fault, 'r')).toEqual(dialect.renderError(reference, 'r'));
     expect(fault instanceof ExpiredCredentialFault).toBe(EXPIRED.test(what) && what !== 'revoked and expired');
   },
 );

@@ -53,7 +53,7 @@ async function accepts(node: KeysNode, key: string): Promise<boolean> {
     await node.directory.authenticate(key);
     return true;
   } catch (error) {
-    expect(error).toMatchObject({ kind: 'unauthenticated', message: 'The credential is not valid.' });
+    expect(error).toMatchObject({ kind: 'unauthenticated', code: 'invalid_credential' });
     return false;
   }
 }

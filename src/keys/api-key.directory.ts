@@ -3,7 +3,7 @@ import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/comm
 import {
   ExpiredCredentialFault,
   isScope,
-  unknownCredential,
+  refusedCredential,
   type OidcConfig,
   type PublishableKey,
   type SecretKeyPrincipal,
@@ -13,7 +13,7 @@ import { PepperRing, type PepperedHash } from '../platform/crypto/index.js';
 import { Database, RevocableCache, Revocations } from '../platform/database/index.js';
 import { Jobs, type RepeatingJob } from '../platform/jobs/index.js';
 import { logger } from '../platform/logging/index.js';
-import type { ApiKeyType } from './key-format.js';
+import { shownPrefix, type ApiKeyType } from './key-format.js';
 import { rateThatHolds } from './rate-ceiling.js';
 
 const FIND = { name: 'find_api_key', text: 'SELECT * FROM find_api_key($1)' };
@@ -97,7 +97,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
   async authenticate(secret: string): Promise<SecretKeyPrincipal> {
     const known = await this.find(secret);
     // The stored type must agree with the prefix that chose this verifier.
-    if (known.type !== 'SECRET') throw unknownCredential();
+    if (known.type !== 'SECRET') throw refusedCredential('other_type_of_key', { keyId: known.keyId });
     return known.principal;
   }
 
@@ -107,7 +107,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
    */
   async authenticatePublishable(publishableKey: string): Promise<PublishableKey> {
     const known = await this.find(publishableKey);
-    if (known.type !== 'PUBLISHABLE') throw unknownCredential();
+    if (known.type !== 'PUBLISHABLE') throw refusedCredential('other_type_of_key', { keyId: known.keyId });
     return known.key;
   }
 
@@ -125,8 +125,8 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
       found = this.cache.get(place, key);
     }
     const known = found instanceof Promise ? await found : found;
-    if (known === null) throw unknownCredential();
-    if (this.isOver(known)) throw new ExpiredCredentialFault();
+    if (known === null) throw refusedCredential('unknown_or_revoked_key', { keyPrefix: shownPrefix(key) });
+    if (this.isOver(known)) throw new ExpiredCredentialFault('expired_key', { keyId: known.keyId });
     this.lastUsedAtMs.set(known.keyId, this.revocations.databaseNow());
     return known;
   }
@@ -140,7 +140,10 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     const candidates = this.peppers.candidates(key);
     const [row] = await this.database.call<FoundRow>(FIND, [candidates.map((candidate) => candidate.hash)]);
     if (row === undefined || !isUsable(row)) {
-      throw row?.expired ? new ExpiredCredentialFault() : unknownCredential();
+      const names = { keyPrefix: shownPrefix(key) };
+      throw row?.expired
+        ? new ExpiredCredentialFault('expired_key', names)
+        : refusedCredential('unknown_or_revoked_key', names);
     }
     this.moveToCurrentPepper(row, candidates);
     const known = { keyId: row.id, expiresAtMs: row.expires_at?.getTime() ?? Infinity };

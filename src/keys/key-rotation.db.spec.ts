@@ -42,7 +42,7 @@ async function holderOf(on: KeysNode, key: string): Promise<string | null> {
     const { directory } = on;
     return (await (key.startsWith('pk_') ? directory.authenticatePublishable(key) : directory.authenticate(key))).keyId;
   } catch (error) {
-    expect(error).toMatchObject({ kind: 'unauthenticated', message: 'The credential is not valid.' });
+    expect(error).toMatchObject({ kind: 'unauthenticated', code: 'invalid_credential' });
     return null;
   }
 }

@@ -4,6 +4,7 @@ import { IssuedOnce } from './issued-once.js';
 import { KeysController } from './keys.controller.js';
 import { KeysRepository } from './keys.repository.js';
 import { KeysService } from './keys.service.js';
+import { PepperCheck } from './pepper-check.js';
 import { PublishableKeyStrategy } from './publishable-key.strategy.js';
 import { SecretKeyStrategy } from './secret-key.strategy.js';
 import { TenantIssuers } from './tenant-issuers.js';
@@ -16,6 +17,7 @@ import { TenantIssuers } from './tenant-issuers.js';
     KeysRepository,
     TenantIssuers,
     ApiKeyDirectory,
+    PepperCheck,
     SecretKeyStrategy,
     PublishableKeyStrategy,
   ],

@@ -5,7 +5,7 @@ import { HeaderAPIKeyStrategy } from 'passport-headerapikey';
 import {
   CredentialStrategies,
   PUBLISHABLE_KEY_STRATEGY,
-  unknownCredential,
+  refusedCredential,
   type PublishableKey,
 } from '../identity/index.js';
 import { ApiKeyDirectory } from './api-key.directory.js';
@@ -28,7 +28,7 @@ export class PublishableKeyStrategy extends PassportStrategy(HeaderAPIKeyStrateg
 
   /** @throws Fault unauthenticated, unavailable */
   validate(key: string): PublishableKey | Promise<PublishableKey> {
-    if (!isPublishableKey(key)) throw unknownCredential();
+    if (!isPublishableKey(key)) throw refusedCredential('malformed_key');
     return this.directory.authenticatePublishable(key);
   }
 

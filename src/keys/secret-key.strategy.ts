@@ -5,7 +5,7 @@ import { HeaderAPIKeyStrategy } from 'passport-headerapikey';
 import {
   CredentialStrategies,
   SECRET_KEY_STRATEGY,
-  unknownCredential,
+  refusedCredential,
   type SecretKeyPrincipal,
 } from '../identity/index.js';
 import { ApiKeyDirectory } from './api-key.directory.js';
@@ -28,7 +28,7 @@ export class SecretKeyStrategy extends PassportStrategy(HeaderAPIKeyStrategy) {
 
   /** @throws Fault unauthenticated, unavailable */
   validate(key: string): SecretKeyPrincipal | Promise<SecretKeyPrincipal> {
-    if (!isSecretKey(key)) throw unknownCredential();
+    if (!isSecretKey(key)) throw refusedCredential('malformed_key');
     return this.directory.authenticate(key);
   }
 

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { LRUCache } from 'lru-cache';
-import { unknownCredential } from '../identity/index.js';
+import { refusedCredential } from '../identity/index.js';
 import { AccountLookups } from './account-lookups.js';
 import type { AccountStatus, AccountStatusSource } from './account-status-source.js';
 
@@ -78,5 +78,6 @@ export class CachedAccountStatus implements AccountCheck {
  * the issuer's, whatever our clock says.
  */
 function judge({ state, tokensValidAfter }: AccountStatus, signedInAt: number): void {
-  if (state !== 'active' || (tokensValidAfter !== null && signedInAt < tokensValidAfter)) throw unknownCredential();
+  if (state !== 'active') throw refusedCredential(`account_${state}`);
+  if (tokensValidAfter !== null && signedInAt < tokensValidAfter) throw refusedCredential('sign_in_revoked');
 }

@@ -5,7 +5,8 @@ import { ExtractJwt, Strategy } from 'passport-jwt';
 import {
   CredentialStrategies,
   DASHBOARD_STRATEGY,
-  unknownCredential,
+  ExpiredCredentialFault,
+  refusedCredential,
   type AccountPrincipal,
   type DashboardUserPrincipal,
 } from '../identity/index.js';
@@ -75,8 +76,9 @@ class DashboardStrategy extends PassportStrategy(Strategy) {
    */
   async validate(claims: Readonly<Record<string, unknown>>): Promise<AccountPrincipal | DashboardUserPrincipal> {
     const { sub, email, email_verified: emailVerified, tenant_id: tenantId } = claims;
-    if (!this.isCurrent(claims) || !isText(sub, MAX_SUBJECT_LENGTH)) throw unknownCredential();
-    await this.issuer.accounts?.assertActive(sub, claims.auth_time);
+    const signedInAt = this.assertCurrent(claims);
+    if (!isText(sub, MAX_SUBJECT_LENGTH)) throw refusedCredential('bad_claims');
+    await this.issuer.accounts?.assertActive(sub, signedInAt);
     const person = {
       userId: sub,
       email: isText(email, MAX_EMAIL_LENGTH) ? email : null,
@@ -97,19 +99,15 @@ class DashboardStrategy extends PassportStrategy(Strategy) {
     return new Passport();
   }
 
-  private isCurrent<T extends Readonly<Record<string, unknown>>>(claims: T): claims is T & { auth_time: number } {
-    const { aud, exp, iat, auth_time: authTime } = claims;
+  /** @returns when the person signed in */
+  private assertCurrent({ aud, exp, iat, auth_time: authTime }: Readonly<Record<string, unknown>>): number {
     const now = Date.now() / 1000;
-    return (
-      // A list that holds our audience among others passes the library; an ID token for us names us alone.
-      aud === this.issuer.audience &&
-      isNumericDate(exp) &&
-      exp > now &&
-      isNumericDate(iat) &&
-      iat <= now + CLOCK_TOLERANCE_SECONDS &&
-      isNumericDate(authTime) &&
-      authTime <= now + CLOCK_TOLERANCE_SECONDS
-    );
+    // A list that holds our audience among others passes the library; an ID token for us names us alone.
+    if (aud !== this.issuer.audience) throw refusedCredential('wrong_audience');
+    if (!isNumericDate(exp) || !isNumericDate(iat) || !isNumericDate(authTime)) throw refusedCredential('bad_claims');
+    if (Math.max(iat, authTime) > now + CLOCK_TOLERANCE_SECONDS) throw refusedCredential('not_yet_valid');
+    if (exp <= now) throw new ExpiredCredentialFault('expired_token');
+    return authTime;
   }
 }
 
@@ -154,7 +152,7 @@ function settle(verify: () => void, done: KeyCallback): void {
   try {
     verify();
   } catch {
-    done(unknownCredential());
+    done(refusedCredential('malformed_jwt'));
   }
 }
 
@@ -162,8 +160,10 @@ async function findKey(keys: JwksKeyStore, token: string): Promise<object> {
   const { alg, kid, typ, crit } = readHeader(token);
   // `crit` names extensions that a verifier must understand or refuse; the library knows none and ignores it.
   const served = alg === ALGORITHM && crit === undefined && (typ === undefined || typ === 'JWT');
-  if (!served || typeof kid !== 'string' || kid === '') throw unknownCredential();
-  return (await keys.find(kid, ALGORITHM)) ?? Promise.reject(unknownCredential());
+  if (!served || typeof kid !== 'string' || kid === '') throw refusedCredential('unsupported_header');
+  const key = await keys.find(kid, ALGORITHM);
+  if (key === null) throw refusedCredential('unknown_signing_key');
+  return key;
 }
 
 function readHeader(token: string): Readonly<Record<string, unknown>> {
@@ -173,7 +173,7 @@ function readHeader(token: string): Readonly<Record<string, unknown>> {
   } catch {
     // Told below, like everything else that is no header.
   }
-  throw unknownCredential();
+  throw refusedCredential('malformed_jwt');
 }
 
 function isNumericDate(value: unknown): value is number {

@@ -69,6 +69,29 @@ export const REFUSED = {
   'a key with two different humans': 400,
 } as const;
 
+/** The codes of those that are refused with 401 for another reason than that they are not valid, from docs/errors.md. */
+const CODES: Partial<Record<Credential, string>> = {
+  nothing: 'missing_credential',
+  'a key with a bad checksum': 'malformed_credential',
+  'a key cut short': 'malformed_credential',
+  'a sealed access token that nobody sealed': 'malformed_credential',
+  'garbage as bearer': 'malformed_credential',
+  'an empty bearer': 'malformed_credential',
+  'basic authorization': 'wrong_scheme',
+  'an expired token': 'expired_token',
+  'an expired usage token': 'expired_token',
+  'a usage token of an expired key': 'expired_token',
+  'a publishable key alone': 'publishable_key_needs_user_token',
+  'a publishable key as bearer': 'publishable_key_needs_user_token',
+  'a publishable key beside a secret one': 'publishable_key_needs_user_token',
+  'a publishable key beside an expired user token': 'expired_token',
+};
+
+/** What a 401 to this credential says. */
+export function codeOfRefusal(credential: Credential): string {
+  return CODES[credential] ?? 'invalid_credential';
+}
+
 /** Good credentials, or none at all: what they get is each route's to say. */
 const RECOGNISED = [
   'nothing',

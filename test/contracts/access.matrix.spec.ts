@@ -6,7 +6,7 @@ import { rowCounts } from '../http/ledger.js';
 import { eventually } from '../support/eventually.js';
 import { startService, type Answer, type TestService } from '../support/service.js';
 import { startUserIssuer, type UserIssuer } from '../support/oidc-issuer.js';
-import { CREDENTIALS, KEYS_RECOGNISED, type Credential } from './access.credentials.js';
+import { CREDENTIALS, KEYS_RECOGNISED, codeOfRefusal, type Credential } from './access.credentials.js';
 import { ROUTES, type RouteExpectation } from './access.expected.js';
 import { apiKey, bearer, makeWorld, type World } from './access-world.js';
 import { crossTenantLeaks } from './cross-tenant.js';
@@ -137,7 +137,16 @@ function mistakesOf(
     mistakes.push('rate limit headers for nobody');
   }
   if (answer.status >= 400 && !speaks(answer, dialect)) mistakes.push(`not in the dialect ${dialect}: ${answer.text}`);
+  if (answer.status === 401 && dialect !== 'none' && codeOf(answer, dialect) !== codeOfRefusal(credential)) {
+    mistakes.push(`not the code ${codeOfRefusal(credential)}: ${answer.text}`);
+  }
   return mistakes;
+}
+
+/** What a program is told of a refused credential, on either surface. */
+function codeOf(answer: Answer, dialect: RouteExpectation['dialect']): string | undefined {
+  const { error } = answer.json<{ error: { code: string; details: { reason: string }[] } }>();
+  return dialect === 'platform' ? error.details[0]?.reason : error.code;
 }
 
 const CANONICAL: Readonly<Record<number, string>> = {

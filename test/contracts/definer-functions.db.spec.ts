@@ -736,6 +736,20 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect([all[10]!.length, all[12]!.length]).toEqual([2, 2]);
   },
 
+  async check_peppers() {
+    // Purpose: how many live secrets there are under a version that is not configured or was changed; no more of any.
+    const check = (versions: number[], hash: string) =>
+      call('SELECT * FROM check_peppers($1, $2)', [versions, versions.map(() => Buffer.from(hash))]);
+    // Other tests move keys to other versions.
+    const ofOne = async (versions: number[], hash: string) =>
+      (await check(versions, hash)).filter(({ version }) => version === 1);
+    expect(await ofOne([1], 'one')).toEqual([]);
+    const changed = await ofOne([1], 'other');
+    expect(changed).toEqual([{ version: 1, secrets: expect.any(Number) as number, configured: true }]);
+    expect(await ofOne([1], 'one')).toEqual([]);
+    expect(await ofOne([200], 'two')).toEqual([{ ...changed[0], configured: false }]);
+  },
+
   async prune_rate_windows() {
     // Purpose: windows that closed, whoever's; here a's did.
     await rowsOf(

@@ -17,6 +17,7 @@ const WITHOUT_TENANT: Readonly<Record<string, string>> = {
   invitations: 'Places in an org are offered by the org; the app sees those of the org that the tenant belongs to.',
   memberships: 'Roles are per org; the app sees those of the org that the tenant belongs to.',
   claim_writes: 'An outbox about people before they have a tenant; the app has no right to it but by functions.',
+  pepper_checks: 'Peppers are the installation’s; the app has no right to it but by functions.',
   process_leases: 'Processes serve all tenants; the app has no right to it but by functions.',
   rate_windows: 'Counts by opaque key, read on the hot path for many at once; the app has no right but by functions.',
 };
@@ -424,6 +425,7 @@ describe('what the app sees and may do', () => {
       ]);
     }
     await query("INSERT INTO process_leases (id, term) VALUES (gen_random_uuid(), '1 minute')");
+    await query("INSERT INTO pepper_checks (version, hash) VALUES (1, '\\x00')");
     await query("INSERT INTO rate_windows (key, opened_at, used) VALUES ('key:x', now(), 1)");
   });
 
@@ -446,6 +448,7 @@ describe('what the app sees and may do', () => {
   const BY_FUNCTIONS_ALONE = {
     claim_writes: DENIED,
     idempotency_keys: DENIED,
+    pepper_checks: DENIED,
     process_leases: DENIED,
     rate_windows: DENIED,
   };
@@ -457,7 +460,10 @@ describe('what the app sees and may do', () => {
       const [row] = await query<{ count: number }>(
         `SELECT ${hasTenant ? 'count(DISTINCT tenant_id)' : 'count(*)'}::int AS count FROM ${name}`,
       );
-      expect({ name, enough: row!.count >= (['process_leases', 'rate_windows'].includes(name) ? 1 : 2) }).toEqual({
+      expect({
+        name,
+        enough: row!.count >= (['pepper_checks', 'process_leases', 'rate_windows'].includes(name) ? 1 : 2),
+      }).toEqual({
         name,
         enough: true,
       });

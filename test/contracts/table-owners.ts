@@ -15,7 +15,7 @@ export const TABLES: Readonly<Record<string, readonly string[]>> = {
   'src/limits/windows': ['rate_windows'],
   'src/signin': ['claim_writes'],
   'src/orgs': ['users', 'orgs', 'tenants', 'memberships', 'invitations'],
-  'src/keys': ['api_keys', 'api_key_retired_secrets'],
+  'src/keys': ['api_keys', 'api_key_retired_secrets', 'pepper_checks'],
   'src/humans': ['humans'],
   'src/usage/ledger': ['usage_records', 'process_leases'],
   'src/usage/reports': ['usage_reports'],

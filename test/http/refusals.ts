@@ -6,7 +6,7 @@ export interface PlatformError {
   readonly code: number;
   readonly status: string;
   readonly message: string;
-  readonly details: readonly { readonly field: string; readonly reason: string }[];
+  readonly details: readonly { readonly field?: string; readonly reason: string }[];
   readonly requestId: string;
 }
 
@@ -52,7 +52,7 @@ export async function expectPlatformRefusal(
 export function fieldsOf({ details }: PlatformError): string[] {
   const inCamelCase = (field: string): string =>
     field.replace(/(?<=[a-z])_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  return [...new Set(details.map(({ field }) => inCamelCase(field)))].sort();
+  return [...new Set(details.map(({ field = '' }) => inCamelCase(field)))].sort();
 }
 
 export interface OpenaiError {

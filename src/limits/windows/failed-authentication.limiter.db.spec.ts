@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { PostgresProxy, isCallOf } from '../../../test/support/postgres-proxy.js';
 import { startReplica, type Replica } from '../../../test/support/replica.js';
-import { ExpiredCredentialFault, unknownCredential } from '../../identity/index.js';
+import { ExpiredCredentialFault, refusedCredential } from '../../identity/index.js';
 import { FailedAuthenticationLimiter } from './failed-authentication.limiter.js';
 import { PostgresRateWindowStore } from './postgres-rate-window.store.js';
 
@@ -40,7 +40,9 @@ afterAll(async () => {
 
 it('exactly 30 of 500 failures at once are told that they failed, over two replicas', async () => {
   const answers = await Promise.all(
-    Array.from({ length: 500 }, (_, index) => limiters[index % 2]!.weigh(ADDRESS, unknownCredential())),
+    Array.from({ length: 500 }, (_, index) =>
+      limiters[index % 2]!.weigh(ADDRESS, refusedCredential('unknown_or_revoked_key')),
+    ),
   );
   expect(answers.filter(({ kind }) => kind === 'unauthenticated')).toHaveLength(30);
   expect(answers.filter(({ kind }) => kind === 'rate_limited')).toHaveLength(470);
@@ -54,7 +56,7 @@ it('an expired credential costs the same statement as any other', async () => {
     if (isCallOf('take_rate_windows', message)) takes += 1;
     return 'pass';
   };
-  for (const failure of [unknownCredential(), new ExpiredCredentialFault()]) {
+  for (const failure of [refusedCredential('unknown_or_revoked_key'), new ExpiredCredentialFault('expired_key')]) {
     const before = proxy.statements;
     takes = 0;
     for (let index = 0; index < 20; index += 1) await limiter.weigh('203.0.113.8', failure);
@@ -65,8 +67,8 @@ it('an expired credential costs the same statement as any other', async () => {
 });
 
 it.each([
-  ['wrong', unknownCredential()],
-  ['expired', new ExpiredCredentialFault()],
+  ['wrong', refusedCredential('unknown_or_revoked_key')],
+  ['expired', new ExpiredCredentialFault('expired_key')],
 ])('where nobody counts, a %s credential is answered 503, not 401', async (_what, failure) => {
   proxy.judge = (message) => (isCallOf('take_rate_windows', message) ? 'cut-before' : 'pass');
   await expect(limiters[1]!.weigh('203.0.113.9', failure)).rejects.toMatchObject({ kind: 'unavailable' });

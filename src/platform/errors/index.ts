@@ -1,2 +1,3 @@
+export * from './credential-codes.js';
 export * from './fault.js';
 export { OperatorError } from './operator-error.js';

@@ -1,4 +1,4 @@
-import { FAULT_STATUS, Fault, type FaultKind } from '../errors/index.js';
+import { CREDENTIAL_CODES, FAULT_STATUS, Fault, type FaultKind } from '../errors/index.js';
 import type { Dialect } from './dialect.js';
 import { Dialects } from './dialects.js';
 import { OPENAI_DIALECT } from './openai.dialect.js';
@@ -9,7 +9,7 @@ const EXPECTED: Readonly<
   Record<FaultKind, readonly [status: number, canonical: string, type: string, code: string | null]>
 > = {
   invalid_input: [400, 'INVALID_ARGUMENT', 'invalid_request_error', null],
-  unauthenticated: [401, 'UNAUTHENTICATED', 'authentication_error', 'invalid_api_key'],
+  unauthenticated: [401, 'UNAUTHENTICATED', 'authentication_error', 'invalid_credential'],
   permission_denied: [403, 'PERMISSION_DENIED', 'permission_error', 'insufficient_permissions'],
   not_found: [404, 'NOT_FOUND', 'invalid_request_error', null],
   method_not_allowed: [405, 'UNIMPLEMENTED', 'invalid_request_error', null],
@@ -37,9 +37,19 @@ describe('the platform dialect', () => {
         code: status,
         status: canonical,
         message: 'What happened.',
-        details: [{ field: 'a.b', reason: 'is odd' }],
+        details: [
+          { field: 'a.b', reason: 'is odd' },
+          ...(kind === 'unauthenticated' ? [{ reason: 'invalid_credential' }] : []),
+        ],
         requestId: 'req_1',
       },
+    });
+  });
+
+  it.each(Object.keys(CREDENTIAL_CODES))('tells why a credential was refused as a reason: %s', (code) => {
+    const fault = new Fault('unauthenticated', 'What happened.', { code });
+    expect(PLATFORM_DIALECT.renderError(fault, 'r')).toMatchObject({
+      error: { code: 401, details: [{ reason: code }] },
     });
   });
 

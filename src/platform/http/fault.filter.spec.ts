@@ -130,8 +130,20 @@ describe('a fault', () => {
     expect((await answerTo(new Fault('rate_limited', 'x'))).headers).not.toHaveProperty('x-should-retry');
   });
 
-  it('of authentication names the scheme', async () => {
-    expect((await answerTo(new Fault('unauthenticated', 'x'))).headers['www-authenticate']).toBe('Bearer');
+  it.each([
+    ['missing_credential', 'Bearer'],
+    ['wrong_scheme', 'Bearer'],
+    ['publishable_key_needs_user_token', 'Bearer'],
+    ['malformed_credential', 'Bearer error="invalid_token"'],
+    ['expired_token', 'Bearer error="invalid_token"'],
+    ['invalid_credential', 'Bearer error="invalid_token"'],
+    ["a room's own", 'Bearer error="invalid_token"'],
+  ])('of authentication names the scheme, and the token where one was judged: %s', async (code, challenge) => {
+    const { headers } = await answerTo(new Fault('unauthenticated', 'x', { code }));
+    expect(headers['www-authenticate']).toBe(challenge);
+  });
+
+  it('of anything else asks for no credential', async () => {
     expect((await answerTo(new Fault('permission_denied', 'x'))).headers).not.toHaveProperty('www-authenticate');
   });
 

@@ -1,7 +1,7 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { requestIdOf } from '../context/index.js';
-import { Fault, type FaultKind } from '../errors/index.js';
+import { Fault, isTokenJudged, type FaultKind } from '../errors/index.js';
 import { logger } from '../logging/index.js';
 import { loggedPath } from './logged-path.js';
 
@@ -31,7 +31,7 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
   if (fault.retryAfterSeconds !== undefined)
     reply.header('retry-after', String(Math.max(1, Math.ceil(fault.retryAfterSeconds))));
   if (fault.shouldRetry === false) reply.header('x-should-retry', 'false');
-  if (fault.kind === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
+  if (fault.kind === 'unauthenticated') reply.header('www-authenticate', challengeTo(fault));
   if (fault.kind === 'payload_too_large') reply.header('connection', 'close');
   // What comes yet of a body that stopped coming would be taken for the next request.
   letGoOfBody(request, reply, fault.code === 'body_timeout');
@@ -42,6 +42,11 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
     .code(fault.status)
     .header('content-type', 'application/json; charset=utf-8')
     .send(JSON.stringify(dialect.renderError(fault, requestId)));
+}
+
+/** RFC 6750, section 3: no error where there was no token that could be judged. */
+function challengeTo({ code }: Fault): string {
+  return isTokenJudged(code) ? 'Bearer error="invalid_token"' : 'Bearer';
 }
 
 /** Small enough to be read and thrown away, so that the connection can go on. */

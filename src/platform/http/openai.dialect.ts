@@ -23,7 +23,7 @@ const OPENAI_TYPE: Readonly<Record<FaultKind, string>> = {
 
 /** OpenAI's `error.code` where the fault brings none of its own. */
 const OPENAI_CODE: Partial<Record<FaultKind, string>> = {
-  unauthenticated: 'invalid_api_key',
+  unauthenticated: 'invalid_credential',
   permission_denied: 'insufficient_permissions',
   rate_limited: 'rate_limit_exceeded',
   usage_limit_exceeded: 'usage_limit_exceeded',

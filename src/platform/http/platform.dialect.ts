@@ -1,4 +1,4 @@
-import type { FaultKind } from '../errors/index.js';
+import type { Fault, FaultKind } from '../errors/index.js';
 import { writeMessage } from '../protojson/index.js';
 import type { Dialect } from './dialect.js';
 
@@ -31,9 +31,18 @@ export const PLATFORM_DIALECT: Dialect = {
       code: fault.status,
       status: CANONICAL_STATUS[fault.kind],
       message: fault.message,
-      details: fault.fields.map(({ field, reason }) => ({ field, reason })),
+      details: detailsOf(fault),
       requestId,
     },
   }),
   writeAnswer: writeMessage,
 };
+
+/**
+ * The fields at fault. Of a refused credential, the reason for programs, named as in google.rpc.ErrorInfo: `code` is the
+ * status there, and all of these are 401.
+ */
+function detailsOf({ kind, code, fields }: Fault): object[] {
+  const details: object[] = fields.map(({ field, reason }) => ({ field, reason }));
+  return kind === 'unauthenticated' ? [...details, { reason: code ?? 'invalid_credential' }] : details;
+}

@@ -1,4 +1,5 @@
 import { captureLog, type CapturedLog } from '../../../test/support/captured-log.js';
+import { Fault } from '../errors/index.js';
 import { runWithRequestContext } from '../context/index.js';
 import { logger } from './logger.js';
 import { NestLogger } from './nest-logger.js';
@@ -45,6 +46,17 @@ describe('an error in the log', () => {
         },
       },
     ]);
+  });
+
+  it.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['null', null],
+    ['an object', { a: 1 }],
+  ])('has no code where its code is %s', (_what, code) => {
+    logger.error({ err: Object.assign(new Error('x'), { code }) }, 'x');
+    logger.error({ err: new Error('x', { cause: new Fault('unavailable', 'x') }) }, 'x');
+    expect(log.lines).toHaveLength(2);
+    expect(log.text()).not.toContain('"code"');
   });
 
   it.each<[string, () => void]>([

@@ -26,6 +26,13 @@ export class Metrics {
 
   readonly requests = new RequestMetrics(this.registry);
 
+  readonly failedAuthentications = new Counter({
+    name: 'gatehouse_failed_authentications_total',
+    help: 'Callers that could not be authenticated, by the real reason.',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  });
+
   readonly orphansSwept = new Counter({
     name: 'gatehouse_ledger_orphans_swept_total',
     help: 'Calls that a dead process left open and that were charged whole.',

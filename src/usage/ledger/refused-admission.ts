@@ -1,4 +1,4 @@
-import { unknownCredential } from '../../identity/index.js';
+import { refusedCredential } from '../../identity/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
 import type { Refusal } from './admissions.js';
 import type { Blame } from './ledger-statements.js';
@@ -25,7 +25,7 @@ const SOON_MS = 60_000;
 export function refusedAdmission({ verdict, blame }: Refusal, { boundless, unpriced, model }: Reservation): Fault {
   switch (verdict) {
     case 'gone':
-      return unknownCredential();
+      return refusedCredential('gone_meanwhile');
     case 'boundless':
       return invalidField(
         boundless ?? 'messages',

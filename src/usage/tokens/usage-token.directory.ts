@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import {
   ExpiredCredentialFault,
   isScope,
-  unknownCredential,
+  refusedCredential,
   type Scope,
   type UsageTokenPrincipal,
 } from '../../identity/index.js';
@@ -70,7 +70,7 @@ export class UsageTokenDirectory {
     });
   }
 
-  /** @throws Fault unauthenticated (the same for unknown, revoked and expired tokens), unavailable */
+  /** @throws Fault unauthenticated (of an expired token, which our signature proves to be ours, it says so), unavailable */
   async authenticate(token: string): Promise<UsageTokenPrincipal> {
     const tokenId = this.idOf(token);
     let found = this.cache.get(tokenId, tokenId);
@@ -80,8 +80,8 @@ export class UsageTokenDirectory {
       found = this.cache.get(tokenId, tokenId);
     }
     const known = found instanceof Promise ? await found : found;
-    if (known === null) throw unknownCredential();
-    if (this.isOver(known)) throw new ExpiredCredentialFault();
+    if (known === null) throw refusedCredential('unknown_or_revoked_usage_token', { usageTokenId: tokenId });
+    if (this.isOver(known)) throw new ExpiredCredentialFault('expired_token', { usageTokenId: tokenId });
     return known.principal;
   }
 
@@ -90,7 +90,6 @@ export class UsageTokenDirectory {
     const known = this.signed.get(place);
     if (known !== undefined) return known;
     const tokenId = this.jwt.read(token);
-    if (tokenId === null) throw unknownCredential();
     this.signed.set(place, tokenId);
     return tokenId;
   }
@@ -103,7 +102,7 @@ export class UsageTokenDirectory {
   private async load(tokenId: string): Promise<KnownToken | null> {
     const [row] = await this.database.call<UsageTokenRow & Record<string, unknown>>(FIND, [tokenId]);
     if (row === undefined) return null;
-    if (row.expired) throw new ExpiredCredentialFault();
+    if (row.expired) throw new ExpiredCredentialFault('expired_token', { usageTokenId: tokenId });
     return {
       humanId: row.human_id,
       expiresAtMs: row.expires_at.getTime(),

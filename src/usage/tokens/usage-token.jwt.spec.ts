@@ -1,5 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { createLocalJWKSet, jwtVerify } from 'jose';
+import { RefusedCredential } from '../../identity/index.js';
 import { SigningKeyRing, parseSigningKeys } from '../../platform/crypto/index.js';
 import { USAGE_TOKEN_ISSUER, UsageTokenJwt, newUsageTokenId } from './usage-token.jwt.js';
 
@@ -9,6 +10,16 @@ const [OLD, NEW] = [pem(), pem()];
 const ringOf = (...pems: string[]): SigningKeyRing => new SigningKeyRing(parseSigningKeys(pems.join('\n')));
 const NOW = new Date('2030-01-31T12:00:00.900Z');
 const ID = newUsageTokenId();
+
+/** The id that is read from a token, or why none is. */
+function outcomeOf(jwt: UsageTokenJwt, token: string): string {
+  try {
+    return jwt.read(token);
+  } catch (error) {
+    if (!(error instanceof RefusedCredential)) throw error;
+    return error.reason;
+  }
+}
 
 it('is a JWT that any verifier takes by our JWKS, and that names nobody', async () => {
   const ring = ringOf(NEW, OLD);
@@ -24,8 +35,9 @@ it('is a JWT that any verifier takes by our JWKS, and that names nobody', async 
 it('is signed by the first key, and read by all that are in use', () => {
   const old = new UsageTokenJwt(ringOf(OLD)).write(ID, NOW);
   expect(new UsageTokenJwt(ringOf(NEW, OLD)).read(old)).toBe(ID);
-  expect(new UsageTokenJwt(ringOf(NEW)).read(old)).toBeNull();
-  expect(new UsageTokenJwt(ringOf(OLD)).read(new UsageTokenJwt(ringOf(NEW, OLD)).write(ID, NOW))).toBeNull();
+  expect(outcomeOf(new UsageTokenJwt(ringOf(NEW)), old)).toBe('unknown_signing_key');
+  const fresh = new UsageTokenJwt(ringOf(NEW, OLD)).write(ID, NOW);
+  expect(outcomeOf(new UsageTokenJwt(ringOf(OLD)), fresh)).toBe('unknown_signing_key');
 });
 
 it('is read only as it was written: no character of it can be another one', () => {
@@ -34,24 +46,26 @@ it('is read only as it was written: no character of it can be another one', () =
   const passed: number[] = [];
   for (let at = 0; at < token.length; at += 1) {
     for (const other of ['A', 'B', '_', '+', '.', '=', ' ']) {
-      if (token[at] !== other && jwt.read(token.slice(0, at) + other + token.slice(at + 1)) !== null) passed.push(at);
+      const changed = token.slice(0, at) + other + token.slice(at + 1);
+      if (token[at] !== other && outcomeOf(jwt, changed).startsWith('ut_')) passed.push(at);
     }
   }
   expect(passed).toEqual([]);
-  for (const more of ['.', '.e30', '=', ' ', '\n']) expect(jwt.read(token + more)).toBeNull();
+  for (const more of ['.', '.e30', '=', ' ', '\n'])
+    expect(outcomeOf(jwt, token + more)).toMatch(/^(?:malformed_jwt|bad_signature)$/);
 });
 
-it.each<[string, object, object]>([
-  ['another type', { typ: 'JWT' }, {}],
-  ['another algorithm', { alg: 'ES384' }, {}],
-  ['none', { alg: 'none' }, {}],
-  ['something critical', { crit: [] }, {}],
-  ['no kid', { kid: undefined }, {}],
-  ['another issuer', {}, { iss: 'urn:gatehouse:development-only' }],
-  ['no issuer', {}, { iss: undefined }],
-  ['no id', {}, { jti: undefined }],
-  ['an id that is none', {}, { jti: 'ut_%' }],
-])('what our own key signed with %s is none', (_what, header, claims) => {
+it.each<[string, string, object, object]>([
+  ['another type', 'unsupported_header', { typ: 'JWT' }, {}],
+  ['another algorithm', 'unsupported_header', { alg: 'ES384' }, {}],
+  ['none', 'unsupported_header', { alg: 'none' }, {}],
+  ['something critical', 'unsupported_header', { crit: [] }, {}],
+  ['no kid', 'unknown_signing_key', { kid: undefined }, {}],
+  ['another issuer', 'bad_claims', {}, { iss: 'urn:gatehouse:development-only' }],
+  ['no issuer', 'bad_claims', {}, { iss: undefined }],
+  ['no id', 'bad_claims', {}, { jti: undefined }],
+  ['an id that is none', 'bad_claims', {}, { jti: 'ut_%' }],
+])('what our own key signed with %s is none: %s', (_what, reason, header, claims) => {
   const [key] = ringOf(NEW).keys;
   const content = [
     { alg: 'ES256', typ: 'usage+jwt', kid: key.kid, ...header },
@@ -60,12 +74,13 @@ it.each<[string, object, object]>([
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     .join('.');
   const signature = sign('sha256', Buffer.from(content), { key: key.privateKey, dsaEncoding: 'ieee-p1363' });
-  expect(new UsageTokenJwt(ringOf(NEW)).read(`${content}.${signature.toString('base64url')}`)).toBeNull();
+  const token = `${content}.${signature.toString('base64url')}`;
+  expect(outcomeOf(new UsageTokenJwt(ringOf(NEW)), token)).toBe(reason);
 });
 
 it.each(['', '.', '..', '...', 'e30.e30.e30', 'bnVsbA.bnVsbA.bnVsbA', `${'a'.repeat(2000)}.b.c`])(
   '%p is none',
   (text) => {
-    expect(new UsageTokenJwt(ringOf(NEW)).read(text)).toBeNull();
+    expect(outcomeOf(new UsageTokenJwt(ringOf(NEW)), text)).toMatch(/^(?:malformed_jwt|unsupported_header)$/);
   },
 );

@@ -1,5 +1,6 @@
 import { sign, verify } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { refusedCredential } from '../../identity/index.js';
 import { SigningKeyRing, randomBase62, type SigningKey } from '../../platform/crypto/index.js';
 
 /** Whose tokens these are, in every installation: which verifier they go to is told by it. */
@@ -39,24 +40,30 @@ export class UsageTokenJwt {
   }
 
   /**
-   * The id of the record that a token is of; null: none of ours. Guarantee: one of the keys in use signed these very bytes
-   * as a usage token. Algorithm and type are what they must be, never what the token asks for, so that nothing else that
-   * our keys sign, and nothing unsigned, passes for one.
+   * The id of the record that a token is of. Guarantee: one of the keys in use signed these very bytes as a usage token.
+   * Algorithm and type are what they must be, never what the token asks for, so that nothing else that our keys sign, and
+   * nothing unsigned, passes for one.
+   *
+   * @throws Fault unauthenticated
    */
-  read(token: string): string | null {
+  read(token: string): string {
     const [header, payload, signature, ...more] = token.split('.');
-    if (header === undefined || payload === undefined || signature === undefined || more.length > 0) return null;
-    if (token.length > MAX_LENGTH) return null;
+    if (header === undefined || payload === undefined || signature === undefined || more.length > 0)
+      throw refusedCredential('malformed_jwt');
+    if (token.length > MAX_LENGTH) throw refusedCredential('malformed_jwt');
     const { alg, typ, kid, crit } = objectIn(header);
+    if (alg !== ALGORITHM || typ !== TYPE || crit !== undefined) throw refusedCredential('unsupported_header');
     const key = typeof kid === 'string' ? this.keys.get(kid) : undefined;
-    if (key === undefined || alg !== ALGORITHM || typ !== TYPE || crit !== undefined) return null;
+    if (key === undefined) throw refusedCredential('unknown_signing_key');
     const bytes = Buffer.from(signature, 'base64url');
-    // Another spelling of the same bytes would be another token that is as good.
-    if (bytes.toString('base64url') !== signature) return null;
     const content = Buffer.from(`${header}.${payload}`);
-    if (!verify('sha256', content, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, bytes)) return null;
+    // Another spelling of the same bytes would be another token that is as good.
+    const isOneSpelling = bytes.toString('base64url') === signature;
+    if (!isOneSpelling || !verify('sha256', content, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, bytes))
+      throw refusedCredential('bad_signature');
     const { iss, jti } = objectIn(payload);
-    return iss === USAGE_TOKEN_ISSUER && typeof jti === 'string' && ID.test(jti) ? jti : null;
+    if (iss !== USAGE_TOKEN_ISSUER || typeof jti !== 'string' || !ID.test(jti)) throw refusedCredential('bad_claims');
+    return jti;
   }
 }
 

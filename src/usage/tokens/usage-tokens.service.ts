@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
   auditActor,
-  unknownCredential,
+  refusedCredential,
   type SecretKeyPrincipal,
   type UsageTokenPrincipal,
 } from '../../identity/index.js';
@@ -122,7 +122,7 @@ export class UsageTokensService {
     assertSameHuman(principal, human);
     return this.repository.change(principal.tenantId, async (tx) => {
       const scopes = await this.repository.lockKey(tx, principal.tenantId, principal.keyId);
-      if (scopes === null) throw unknownCredential();
+      if (scopes === null) throw refusedCredential('gone_meanwhile');
       if (!scopes.includes('usage:write')) throw new Fault('permission_denied', 'The key lacks the scope usage:write.');
       return work(tx);
     });

@@ -30,16 +30,31 @@ afterEach(async () => {
 
 const BODY = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hi' }] };
 
+/** By the code of the refusal. */
+const CHALLENGES: Readonly<Record<string, string>> = {
+  missing_credential: 'Bearer',
+  wrong_scheme: 'Bearer',
+  publishable_key_needs_user_token: 'Bearer',
+  malformed_credential: 'Bearer error="invalid_token"',
+  expired_token: 'Bearer error="invalid_token"',
+  invalid_credential: 'Bearer error="invalid_token"',
+};
+
 /** The same headers at both surfaces, each of which must refuse them in its own words. */
-async function expectRefused(headers: Record<string, string | string[]>, status: number): Promise<Answer[]> {
+async function expectRefused(
+  headers: Record<string, string | string[]>,
+  status: number,
+  code = 'invalid_credential',
+): Promise<Answer[]> {
   const chat = await service.call('POST', '/v1/chat/completions', { headers, body: BODY });
-  openaiError(chat, status);
+  const { code: told } = openaiError(chat, status);
   const keys = await service.call('POST', '/api/v1/api-keys/create', { headers, body: { name: 'Stolen' } });
-  platformError(keys, status);
+  const { details } = platformError(keys, status);
+  if (status === 401) expect({ told, details }).toEqual({ told: code, details: [{ reason: code }] });
   for (const answer of [chat, keys]) {
     // Nobody was recognised: nobody is counted, and nobody learns of anybody's window.
     expect(Object.keys(answer.headers).filter((name) => /ratelimit/.test(name))).toEqual([]);
-    expect(answer.headers['www-authenticate']).toBe(status === 401 ? 'Bearer' : undefined);
+    expect(answer.headers['www-authenticate']).toBe(status === 401 ? CHALLENGES[code] : undefined);
   }
   return [chat, keys];
 }
@@ -64,46 +79,62 @@ describe('a dashboard token', () => {
     expect(passed).toEqual([]);
   });
 
-  it.each<[string, Record<string, string>]>([
-    ['none at all', { authorization: '' }],
-    ['Bearer alone', { authorization: 'Bearer' }],
-    ['Bearer and blanks', { authorization: 'Bearer   ' }],
-    ['another scheme', { authorization: 'Basic Zm9vOmJhcg==' }],
-    ['no scheme', { authorization: 'sk_gh_0000000000000000000000000000000000' }],
-    ['two in one', { authorization: 'Bearer a.b.c d.e.f' }],
-    ['two in one by a comma', { authorization: 'Bearer a.b.c, Bearer d.e.f' }],
-    ['a very long one', { authorization: `Bearer ${'a'.repeat(9000)}` }],
-    ['dots alone', { authorization: 'Bearer ..' }],
+  it.each<[string, string, Record<string, string>]>([
+    ['nothing', 'missing_credential', {}],
+    ['none at all', 'malformed_credential', { authorization: '' }],
+    ['Bearer alone', 'malformed_credential', { authorization: 'Bearer' }],
+    ['Bearer and blanks', 'malformed_credential', { authorization: 'Bearer   ' }],
+    ['another scheme', 'wrong_scheme', { authorization: 'Basic Zm9vOmJhcg==' }],
+    ['no scheme', 'wrong_scheme', { authorization: 'sk_gh_0000000000000000000000000000000000' }],
+    ['two in one', 'malformed_credential', { authorization: 'Bearer a.b.c d.e.f' }],
+    ['two in one by a comma', 'malformed_credential', { authorization: 'Bearer a.b.c, Bearer d.e.f' }],
+    ['a very long one', 'malformed_credential', { authorization: `Bearer ${'a'.repeat(9000)}` }],
+    ['dots alone', 'malformed_credential', { authorization: 'Bearer ..' }],
     [
       'an issuer that is nobody’s',
+      'invalid_credential',
       { authorization: `Bearer e30.${Buffer.from('{"iss":"https://evil.example"}').toString('base64url')}.x` },
     ],
     [
       'an issuer that is an object',
+      'malformed_credential',
       { authorization: `Bearer e30.${Buffer.from('{"iss":{"a":1}}').toString('base64url')}.x` },
     ],
     [
       'the prototype for an issuer',
+      'invalid_credential',
       { authorization: `Bearer e30.${Buffer.from('{"iss":"__proto__"}').toString('base64url')}.x` },
     ],
-    ['the key of an unknown kind', { 'x-api-key': 'key_gh_0000000000000000000000000000000000' }],
-    ['a JWT where a key belongs', { 'x-api-key': 'a.b.c' }],
-    ['a publishable key alone', { 'x-api-key': 'pk_gh_000000000000000000000000000000000' }],
-    ['a sealed token', { authorization: 'Bearer aisbreaker_eyJ2ZXIiOiIx.x.x.x.x' }],
-    ['a key with Latin-1 in it', { 'x-api-key': 'sk_gh_\u00e9\u00ff00000000000000000000000000000' }],
-    ['a key that is empty', { 'x-api-key': '' }],
-  ])('and whatever else is none is 401: %s', async (_what, headers) => {
-    await expectRefused(headers, 401);
+    [
+      'the key of an unknown kind',
+      'malformed_credential',
+      { 'x-api-key': 'key_gh_0000000000000000000000000000000000' },
+    ],
+    ['a JWT where a key belongs', 'malformed_credential', { 'x-api-key': 'a.b.c' }],
+    [
+      'a publishable key alone',
+      'publishable_key_needs_user_token',
+      { 'x-api-key': 'pk_gh_000000000000000000000000000000000' },
+    ],
+    ['a sealed token', 'malformed_credential', { authorization: 'Bearer aisbreaker_eyJ2ZXIiOiIx.x.x.x.x' }],
+    [
+      'a key with Latin-1 in it',
+      'malformed_credential',
+      { 'x-api-key': 'sk_gh_\u00e9\u00ff00000000000000000000000000000' },
+    ],
+    ['a key that is empty', 'malformed_credential', { 'x-api-key': '' }],
+  ])('and whatever else is none is 401: %s, %s', async (_what, code, headers) => {
+    await expectRefused(headers, 401, code);
   });
 });
 
 describe('a key', () => {
-  it('with a bad checksum is refused without a look-up, just as one that never was', async () => {
+  it('with a bad checksum is refused without a look-up, just as one that is cut off', async () => {
     const { key: good } = key;
     const badChecksum = good.slice(0, -1) + (good.endsWith('A') ? 'B' : 'A');
     const answers = [
-      ...(await expectRefused({ 'x-api-key': badChecksum }, 401)),
-      ...(await expectRefused({ 'x-api-key': 'sk_x' }, 401)),
+      ...(await expectRefused({ 'x-api-key': badChecksum }, 401, 'malformed_credential')),
+      ...(await expectRefused({ 'x-api-key': 'sk_x' }, 401, 'malformed_credential')),
     ];
     expect(answers[0]!.text).toBe(answers[2]!.text);
   });

@@ -1,5 +1,6 @@
 /** The official client's error classes, as the real thing has it throw them. */
 import OpenAI from 'openai';
+import { newSecretKey } from '../../../src/keys/key-format.js';
 import { eventually } from '../../support/eventually.js';
 import { UPSTREAM_MODEL, errorBody, streamPieces } from '../../support/openai-upstream.js';
 import { startService, type KeyWishes, type Org, type TestService } from '../../support/service.js';
@@ -61,15 +62,17 @@ async function expectNothingDone(): Promise<void> {
 
 describe('refused before it goes upstream', () => {
   it.each([
-    'sk_gh_0123456789',
-    'sk-proj-a-real-one-of-openai',
-    'nonsense',
-    'pk_gh_0123456789012345678901234567890AAAAAA',
-  ])('AuthenticationError for the key %s', async (apiKey) => {
+    ['a short one', 'sk_gh_0123456789', 'malformed_credential'],
+    ["one of OpenAI's", 'sk-proj-a-real-one-of-openai', 'malformed_credential'],
+    ['nonsense', 'nonsense', 'malformed_credential'],
+    ['a publishable one', 'pk_gh_0123456789012345678901234567890AAAAAA', 'publishable_key_needs_user_token'],
+    // Whole, with a checksum that holds.
+    ['one that is in no store', newSecretKey(), 'invalid_credential'],
+  ])('AuthenticationError for a key that is %s', async (_what, apiKey, code) => {
     const stranger = new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey, maxRetries: 0 });
     for (const asked of [stranger.chat.completions.create(ASK), stranger.models.list()]) {
       const error = await thrown(asked, OpenAI.AuthenticationError);
-      expect(error).toMatchObject({ status: 401, code: 'invalid_api_key', type: 'authentication_error' });
+      expect(error).toMatchObject({ status: 401, code, type: 'authentication_error' });
       expect(error.message).not.toContain(apiKey);
     }
     await expectNothingDone();

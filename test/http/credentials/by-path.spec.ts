@@ -5,7 +5,7 @@ import {
   Access,
   CredentialStrategies,
   CurrentPrincipal,
-  unknownCredential,
+  refusedCredential,
   type PresentedRequest,
   type SecretKeyPrincipal,
 } from '../../../src/identity/index.js';
@@ -32,7 +32,8 @@ class RoomTokenStrategy extends Strategy {
     const { headers, pathParameters } = request as PresentedRequest;
     const token = headers['authorization'];
     if (token === 'Bearer outage') this.error(new Fault('unavailable', 'Try again.'));
-    else if (token !== `Bearer ${TOKEN_OF_RED}` || pathParameters['room'] !== 'red') this.error(unknownCredential());
+    else if (token !== `Bearer ${TOKEN_OF_RED}` || pathParameters['room'] !== 'red')
+      this.error(refusedCredential('other'));
     else
       this.success({
         kind: 'secretKey',

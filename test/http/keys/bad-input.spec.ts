@@ -212,7 +212,9 @@ describe('bad input is 400 and names the field:', () => {
 
   it('spells the field as its caller did', async () => {
     const told = async (route: string, sent: unknown): Promise<string[]> =>
-      (await expectPlatformRefusal(service, () => send(route, owner, sent), 400)).details.map(({ field }) => field);
+      (await expectPlatformRefusal(service, () => send(route, owner, sent), 400)).details.map(
+        ({ field = '' }) => field,
+      );
     const [past, limit] = ['2020-01-01T00:00:00Z', -1];
     expect(await told('create', { name: 'K', expires_at: past })).toEqual(['expires_at']);
     expect(await told('create', { name: 'K', expiresAt: past })).toEqual(['expiresAt']);

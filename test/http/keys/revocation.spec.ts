@@ -235,7 +235,7 @@ describe('a revoked key', () => {
       stream: true,
       messages: [{ role: 'user', content: 'Hi' }],
     });
-    expect(await again.whole()).toContain('invalid_api_key');
+    expect(await again.whole()).toContain('invalid_credential');
     expect(again.status).toBe(401);
     expect(service.upstream.requests).toHaveLength(asked);
     await stream.whole();

@@ -1,0 +1,105 @@
+import { jest } from '@jest/globals';
+import { captureLog, type CapturedLog } from '../../test/support/captured-log.js';
+import { Metrics } from '../platform/metrics/index.js';
+import { Fault } from '../platform/errors/index.js';
+import { FailedAuthenticationLog } from './failed-authentication-log.js';
+import { REFUSAL_CODES, refusedCredential } from './refused-credential.js';
+
+const WINDOW_MS = 10_000;
+const MAX_LINES = 20;
+/** The level of a warning in the log. */
+const WARN = 40;
+
+let log: CapturedLog;
+let metrics: Metrics;
+let failures: FailedAuthenticationLog;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  log = captureLog();
+  metrics = new Metrics();
+  failures = new FailedAuthenticationLog(metrics);
+});
+
+afterEach(() => {
+  failures.onModuleDestroy();
+  log.stop();
+  jest.useRealTimers();
+});
+
+const reasonsLogged = (): unknown[] => log.lines.map(({ reason }) => reason);
+const addressOf = (index: number): string => `192.0.2.${index}`;
+
+it('has the real reason, the code that the caller got, where it came from, and names of the credential', () => {
+  failures.record(refusedCredential('unknown_or_revoked_key', { keyPrefix: 'sk_gh_012345' }), '192.0.2.1');
+  failures.record(refusedCredential('wrong_audience'), '2001:db8::1', () => ({ issuer: 'https://issuer.example' }));
+  expect(log.lines).toMatchObject([
+    {
+      level: WARN,
+      reason: 'unknown_or_revoked_key',
+      code: 'invalid_credential',
+      address: '192.0.2.1',
+      keyPrefix: 'sk_gh_012345',
+    },
+    { level: WARN, reason: 'wrong_audience', address: '2001:db8:0:0::/64', issuer: 'https://issuer.example' },
+  ]);
+});
+
+it('has no credential, though one was put where an issuer belongs, and no text without end', () => {
+  const key = 'sk_gh_0123456789012345678901234567890123456';
+  failures.record(refusedCredential('unknown_issuer'), '192.0.2.1', () => ({ issuer: `https://${key}.example` }));
+  failures.record(refusedCredential('unknown_issuer'), '192.0.2.2', () => ({ issuer: 'x'.repeat(10_000) }));
+  expect(log.lines).toHaveLength(2);
+  expect(log.text()).not.toContain('0123456789');
+  expect(log.text().length).toBeLessThan(1000);
+});
+
+it('says nothing of a request that was refused for anything else', () => {
+  for (const other of [new Fault('unavailable', 'x'), new Fault('permission_denied', 'x'), new TypeError('x'), null])
+    failures.record(other, '192.0.2.1');
+  expect(log.lines).toEqual([]);
+});
+
+it('has one line for the same reason and source in a window, and says at its end how many more there were', () => {
+  for (let i = 0; i < 100; i += 1) failures.record(refusedCredential('missing'), '192.0.2.1');
+  failures.record(refusedCredential('wrong_scheme'), '192.0.2.1');
+  failures.record(refusedCredential('missing'), '192.0.2.2');
+  expect(reasonsLogged()).toEqual(['missing', 'wrong_scheme', 'missing']);
+  jest.advanceTimersByTime(WINDOW_MS);
+  expect(log.lines.slice(3)).toMatchObject([{ level: WARN, unlogged: 99 }]);
+  jest.advanceTimersByTime(10 * WINDOW_MS);
+  expect(log.lines).toHaveLength(4);
+
+  failures.record(refusedCredential('missing'), '192.0.2.1');
+  expect(reasonsLogged().at(-1)).toBe('missing');
+});
+
+it('takes the addresses of one IPv6 network for one source', () => {
+  for (let i = 1; i < 50; i += 1) failures.record(refusedCredential('missing'), `2001:db8::${i}`);
+  expect(log.lines).toHaveLength(1);
+});
+
+it('has a bounded number of lines in a window, however many sources there are', () => {
+  for (let i = 1; i <= 250; i += 1) failures.record(refusedCredential('missing'), addressOf(i));
+  expect(log.lines).toHaveLength(MAX_LINES);
+  jest.advanceTimersByTime(WINDOW_MS);
+  expect(log.lines.slice(MAX_LINES)).toMatchObject([{ unlogged: 250 - MAX_LINES }]);
+});
+
+it('says how many more there were when the service stops', () => {
+  for (let i = 0; i < 3; i += 1) failures.record(refusedCredential('missing'), '192.0.2.1');
+  failures.onModuleDestroy();
+  expect(log.lines.slice(1)).toMatchObject([{ unlogged: 2 }]);
+  expect(jest.getTimerCount()).toBe(0);
+});
+
+it('counts every failure by its reason in the metrics, of which there is a closed set', async () => {
+  for (let i = 0; i < 50; i += 1) failures.record(refusedCredential('bad_signature'), '192.0.2.1');
+  failures.record(refusedCredential('expired_token'), '192.0.2.1');
+  const { values } = await metrics.failedAuthentications.get();
+  expect(values.map(({ labels, value }) => [labels, value])).toEqual([
+    [{ reason: 'bad_signature' }, 50],
+    [{ reason: 'expired_token' }, 1],
+  ]);
+  for (const { labels } of values) expect(Object.keys(REFUSAL_CODES)).toContain(labels.reason);
+});
