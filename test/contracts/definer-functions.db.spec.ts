@@ -139,8 +139,8 @@ async function makeTenant(): Promise<Tenant> {
     await client.query(
       `WITH event AS (
          INSERT INTO webhook_events (id, tenant_id, type, payload) VALUES ($1, $2, 'run.failed', '{"run": 1}') RETURNING id)
-       INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, event_id, attempts, next_attempt_at)
-       SELECT $1, $2, $3, id, 1, now() + interval '1 hour' FROM event`,
+       INSERT INTO webhook_deliveries (id, tenant_id, endpoint_id, event_id, attempts, next_attempt_at, ready)
+       SELECT $1, $2, $3, id, 1, now() + interval '1 hour', false FROM event`,
       [tenant.deliveryId, tenantId, tenant.endpointId],
     );
   });

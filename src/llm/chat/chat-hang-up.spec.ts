@@ -87,18 +87,19 @@ describe('a caller of an answer that is not streamed', () => {
   });
 
   it('is waited for as far as there are places for late calls, and beyond them is not', async () => {
+    await restart({ GATEHOUSE_PROVIDER_CALLS: '40', GATEHOUSE_TENANT_CALLS: '30' });
     upstream.otherwise = async () => {
       await held;
       return WHOLE;
     };
-    const requests = Array.from({ length: 300 }, () => server.send(BODY).on('error', () => undefined));
-    await upstream.request(300);
+    const requests = Array.from({ length: 26 }, () => server.send(BODY).on('error', () => undefined));
+    await upstream.request(26);
     for (const request of requests) request.destroy();
-    await until(() => server.book.settlements.length === 44);
-    await until(() => upstream.requests.filter(({ aborted }) => aborted).length === 44);
+    await until(() => server.book.settlements.length === 6);
+    await until(() => upstream.requests.filter(({ aborted }) => aborted).length === 6);
     goOn();
-    await until(() => server.book.settlements.length === 300);
-    expect(server.book.settlements.filter(({ estimated }) => !estimated)).toHaveLength(256);
+    await until(() => server.book.settlements.length === 26);
+    expect(server.book.settlements.filter(({ estimated }) => !estimated)).toHaveLength(20);
   });
 });
 

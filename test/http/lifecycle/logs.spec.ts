@@ -35,7 +35,11 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
     service.call('POST', '/v1/chat/completions?q=marker-query', { headers, body });
   const said = { words: ['marker-answer'] };
   const refusal = (status: number) =>
-    ({ kind: 'body', status, body: errorBody(`marker-upstream ${PROVIDER_SECRET}`, 'marker_type', null) }) as const;
+    ({
+      kind: 'body',
+      status,
+      body: errorBody(`The provider quotes marker-prompt and ${PROVIDER_SECRET}.`, 'marker_type', null),
+    }) as const;
 
   // What goes well.
   upstream.next({ kind: 'body', body: completion(said) });
