@@ -38,8 +38,16 @@ class Behind extends RateWindowStore {
   }
 }
 
-async function open(server: RedisServer, windowMs: number, behind: Behind): Promise<RedisRateWindowStore> {
-  const store = new RedisRateWindowStore(server.url, windowMs, behind);
+/** A busy machine must not be taken for a silent Redis. */
+const PATIENCE_MS = 20_000;
+
+async function open(
+  server: RedisServer,
+  windowMs: number,
+  behind: Behind,
+  commandTimeoutMs?: number,
+): Promise<RedisRateWindowStore> {
+  const store = new RedisRateWindowStore(server.url, windowMs, behind, commandTimeoutMs);
   await store.open();
   return store;
 }
@@ -47,8 +55,12 @@ async function open(server: RedisServer, windowMs: number, behind: Behind): Prom
 describeRateWindows('windows in Redis, counted by two replicas', async () => {
   const server = await RedisServer.start();
   const behind = new Behind(LONG_MS);
-  const long = [await open(server, LONG_MS, behind), await open(server, LONG_MS, behind)];
-  const short = [await open(server, SHORT_MS, behind), await open(server, SHORT_MS, behind)];
+  const openTwo = async (windowMs: number) => [
+    await open(server, windowMs, behind, PATIENCE_MS),
+    await open(server, windowMs, behind, PATIENCE_MS),
+  ];
+  const long = await openTwo(LONG_MS);
+  const short = await openTwo(SHORT_MS);
   return {
     long,
     short,
@@ -65,16 +77,19 @@ describe('windows in Redis', () => {
   let stores: RedisRateWindowStore[];
   let behind: Behind;
 
-  const openAll = async (windowMs: number): Promise<void> => {
+  const openAll = async (windowMs: number, commandTimeoutMs?: number): Promise<void> => {
     for (const store of stores) store.close();
     behind = new Behind(windowMs);
-    stores = [await open(server, windowMs, behind), await open(server, windowMs, behind)];
+    stores = [
+      await open(server, windowMs, behind, commandTimeoutMs),
+      await open(server, windowMs, behind, commandTimeoutMs),
+    ];
   };
 
   beforeEach(async () => {
     server = await RedisServer.start();
     stores = [];
-    await openAll(LONG_MS);
+    await openAll(LONG_MS, PATIENCE_MS);
   });
 
   afterEach(async () => {

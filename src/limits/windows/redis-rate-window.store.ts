@@ -61,6 +61,7 @@ interface Places {
 }
 
 const CONNECT_TIMEOUT_MS = 3000;
+const COMMAND_TIMEOUT_MS = 500;
 /** By how much replicas may differ in when they notice that Redis is back: the pauses between their attempts, twice over. */
 const NOTICED_WITHIN_MS = 3000;
 
@@ -83,10 +84,11 @@ export class RedisRateWindowStore extends RateWindowStore {
     url: string,
     private readonly windowMs: number,
     private readonly behind: RateWindowStore,
+    commandTimeoutMs = COMMAND_TIMEOUT_MS,
   ) {
     super();
     this.redis = new Redis(url, {
-      commandTimeout: 500,
+      commandTimeout: commandTimeoutMs,
       connectTimeout: CONNECT_TIMEOUT_MS,
       disconnectTimeout: 500,
       maxRetriesPerRequest: 0,

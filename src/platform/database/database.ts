@@ -162,14 +162,12 @@ export class Database implements OnApplicationShutdown {
 
   /**
    * Opens all connections of calls, which then stay: the first calls, and a burst after a quiet hour, need not wait for them.
-   *
-   * @throws Fault unavailable
+   * One that can't be opened now is opened when a call needs it.
    */
   async openCallsConnections(): Promise<void> {
     const { callsPool } = this;
     const opened = await Promise.allSettled(Array.from({ length: callsPool.options.max }, () => callsPool.connect()));
     for (const connection of opened) if (connection.status === 'fulfilled') connection.value.release();
-    for (const connection of opened) if (connection.status === 'rejected') throw asFault(connection.reason);
   }
 
   /** @throws Fault unavailable */

@@ -1,3 +1,4 @@
+import { newSecretKey } from '../../../src/keys/key-format.js';
 import { eventually } from '../../support/eventually.js';
 import { startUserIssuer } from '../../support/oidc-issuer.js';
 import { createTestDatabase } from '../../support/postgres.js';
@@ -37,7 +38,7 @@ describe('a key', () => {
       refused = await models(key);
       return refused.status === 401;
     });
-    const unknown = await models('sk_gh_0000000000000000000000000000000000');
+    const unknown = await models(newSecretKey());
     expect(refused.text).toBe(unknown.text);
     expect(await view(keyId)).toMatchObject({ status: 'EXPIRED' });
   });
