@@ -11,7 +11,7 @@ import {
 } from '../../support/openai-upstream.js';
 import { charged, type Form, type Row } from './row.js';
 
-type Fields = Readonly<Record<string, unknown>>;
+type Fields = object;
 
 const PIECES = streamPieces();
 const USAGE = usageChunk(usageOf(11, 7));

@@ -133,8 +133,8 @@ async function langChain(job, said, signal) {
   }
   said.text = whole.text;
   said.finish = whole.response_metadata.finish_reason ?? null;
-  const { usage_metadata: usage } = whole;
-  said.usage = usage === undefined ? null : { input: usage.input_tokens, output: usage.output_tokens };
+  const { input_tokens: input, output_tokens: output } = whole.usage_metadata ?? {};
+  said.usage = input === undefined && output === undefined ? null : { input: input ?? null, output: output ?? null };
   for (const { name, args } of whole.tool_calls ?? []) said.toolCalls.push({ name, arguments: args });
 }
 
@@ -147,7 +147,12 @@ function contentOf({ prompt, cached }) {
 function aiSdkContentOf({ prompt, cached }) {
   const part = { type: 'text', text: prompt };
   // Of one text alone the SDK makes a message without parts.
-  return cached === true ? [{ ...part, providerOptions: { openaiCompatible: CACHED } }, { type: 'text', text: '!' }] : [part];
+  return cached === true
+    ? [
+        { ...part, providerOptions: { openaiCompatible: CACHED } },
+        { type: 'text', text: '!' },
+      ]
+    : [part];
 }
 
 function aiSdkToolsOf(tools) {

@@ -1,156 +1,162 @@
 /**
- * The clients that applications call with, and what providers really answer: each client asks the provider itself, and then
- * asks through the service. What works without the service comes through as it is, and what does not work, as the tables say.
+ * The clients that applications call with, and what providers really answer: each client asks the provider itself, and asks
+ * through the service. What works without the service comes through as it is; what does not work comes as the tables say.
  */
-import { randomUUID } from 'node:crypto';
-import { eventually } from '../../support/eventually.js';
-import { HUMAN_LIMITS } from '../../support/human-limits.js';
-import { UPSTREAM_MODEL, type UpstreamAnswer, type UpstreamRequest } from '../../support/openai-upstream.js';
-import { PROVIDER_SECRET, startService, type Org, type TestService } from '../../support/service.js';
+import { pause } from '../../support/eventually.js';
 import { ANSWERS, ORDINARY } from './answer.rows.js';
-import { CLIENTS, ClientProcess, type Client, type Said } from './client-process.js';
+import { CLIENTS, type Client } from './client-process.js';
+import { ClientWorld, type Outcome, type Way } from './client-world.js';
+import { HANG_UPS } from './hang-up.rows.js';
 import { REFUSALS } from './refusal.rows.js';
 import { REQUESTS } from './request.rows.js';
 import { RETRIES } from './retry.rows.js';
-import { FORMS, ofForm, type Form, type Gets, type Row } from './row.js';
+import { FORMS, getsOf, type Form, type Gets, type Row } from './row.js';
 
-const TOKENS = 50_000_000;
-const REQUESTS_LEFT = 100;
-
-let service: TestService;
-let org: Org;
-let key: string;
-let clients: ClientProcess;
-
-/** What the provider answers to the calls of one prompt, one after the other. */
-const scripts = new Map<string, UpstreamAnswer[]>();
-const PROMPT = /Say hello to ([\w-]+)\./;
-
-function scripted({ body }: UpstreamRequest): UpstreamAnswer {
-  const answer = scripts.get(PROMPT.exec(body.toString())?.[1] ?? '')?.shift();
-  if (answer === undefined) throw new Error('The provider was asked once more than the test says.');
-  return answer;
-}
+let world: ClientWorld;
 
 beforeAll(async () => {
-  clients = ClientProcess.start();
-  service = await startService();
-  org = await service.createOrg('founder');
-  ({ key } = await service.createKey(org, { requestsPerMinute: 100_000 }));
-  await service.asUser({ user: org.user, tenant: org.tenantId }, 'tenants/update', {
-    tenantId: org.tenantId,
-    defaultLimits: [
-      { type: 'token_cnt', value: TOKENS },
-      { type: 'request_cnt', value: REQUESTS_LEFT },
-    ],
-  });
-  service.upstream.otherwise = scripted;
+  world = await ClientWorld.start();
 });
 
-afterAll(async () => {
-  await clients.stop();
-  await service.stop();
-});
+afterAll(() => world.stop());
 
-type Way = 'straight' | 'through';
+interface Asker {
+  readonly form: Form;
+  readonly client: Client;
+}
 
-/** Each client has a human of its own for each row and form, so that what was charged can be told apart. */
-const humanOf = (row: Row, form: Form, client: Client): string => `${row.what}, ${form}, ${client}`;
+const EACH: readonly Asker[] = FORMS.flatMap((form) => CLIENTS.map((client) => ({ form, client })));
 
-function ask(row: Row, form: Form, client: Client, way: Way, retries = 0): Promise<Said> {
-  const mark = randomUUID();
-  scripts.set(mark, [...row.answers(form)]);
-  const human = encodeURIComponent(humanOf(row, form, client));
-  return clients.ask({
-    model: UPSTREAM_MODEL,
-    ...row.asks,
-    client,
-    stream: form === 'stream',
-    prompt: `Say hello to ${mark}.`,
-    retries,
-    ...(way === 'straight'
-      ? { baseUrl: service.upstream.baseUrl, key: PROVIDER_SECRET, headers: {} }
-      : {
-          baseUrl: `${service.baseUrl}/v1`,
-          key,
-          headers: { 'x-human-id': human, 'x-human-id-encoding': 'percent' },
-        }),
+/** Each has a human of its own in each row, so that what was charged can be told apart. */
+const humanOf = (row: { readonly what: string }, { form, client }: Asker): string => `${row.what}: ${form}, ${client}`;
+
+const ask = (row: Row, { form, client }: Asker, way: Way, retries = 0): Promise<Outcome> =>
+  world.ask({ ...row, answers: row.answers(form), client, form, way, human: humanOf(row, { form, client }), retries });
+
+/** Has every client ask at once; each test then looks at its own. */
+function askedByEach(row: Row, ways: readonly Way[], retries = 0): (asker: Asker, way: Way) => Promise<Outcome> {
+  const asked = new Map<string, Promise<Outcome>>();
+  const key = ({ form, client }: Asker, way: Way): string => [form, client, way].join();
+  beforeAll(() => {
+    for (const asker of EACH) for (const way of ways) asked.set(key(asker, way), ask(row, asker, way, retries));
   });
+  return (asker, way) => asked.get(key(asker, way))!;
 }
 
-function expectToGet(said: Said, { text, toolCalls = [], error }: Gets): void {
-  expect(said).toMatchObject({
-    text: text ?? '',
-    toolCalls,
-    error:
-      error === undefined
-        ? null
-        : { status: error.status, message: expect.stringContaining(error.message) as string },
-  });
-}
-
-const EACH = FORMS.flatMap((form) => CLIENTS.map((client) => ({ form, client })));
-
-interface Lost {
-  readonly human: string;
-  readonly tokens: number;
-  readonly requests: number;
-  readonly estimated: boolean;
-  readonly cost: number;
-}
-
-/** What each client's human lost of its limits by a row's calls, once none of them is open. */
-async function lostBy(row: Row): Promise<Lost[]> {
-  let lost: (Lost & { readonly open: boolean })[] = [];
-  await eventually(async () => {
-    lost = await service.sql(
-      `SELECT h.human, ($2 - h.token_cnt / 1e6)::float8 AS tokens, ($3 - h.request_cnt / 1e6)::float8 AS requests,
-              bool_or(r.estimated) AS estimated, (sum(r.cost_pico_usd) / 1e6)::float8 AS cost,
-              bool_or(r.state = 'RESERVED') AS open
-       FROM ${HUMAN_LIMITS} AS h JOIN usage_records r ON r.human_id = h.id
-       WHERE h.human LIKE $1 || ', %' GROUP BY h.human, h.token_cnt, h.request_cnt`,
-      [row.what, TOKENS, REQUESTS_LEFT],
-    );
-    return lost.length === EACH.length && lost.every(({ open }) => !open);
-  });
-  return lost;
-}
-
-async function expectCharges(row: Row): Promise<void> {
-  for (const { human, tokens, requests, estimated, cost } of await lostBy(row)) {
-    const charged = ofForm(row.charged, human.includes(', JSON, ') ? 'JSON' : 'stream');
-    const isEstimate = charged.tokens === 'estimate';
-    expect({ human, estimated, requests, tokens: isEstimate && tokens > 10 && tokens < 60 ? 'estimate' : tokens }).toEqual({
-      human,
-      estimated: isEstimate,
-      requests: charged.requests,
-      tokens: charged.tokens,
-    });
-    if (charged.costMicros !== undefined) expect([human, cost]).toEqual([human, charged.costMicros]);
+function expectToGet({ said }: Outcome, { text = '', toolCalls = [], error }: Gets): void {
+  expect(said).toMatchObject({ text, toolCalls });
+  if (error === undefined) expect(said.error).toBeNull();
+  else {
+    expect(said.error?.message).toContain(error.message);
+    if (error.status !== null) expect(said.error?.status).toBe(error.status);
   }
 }
 
-describe.each(ORDINARY)('an ordinary answer: $what', (row) => {
-  it.each(EACH)('$client gets the same of $form with and without the service', async ({ form, client }) => {
-    const straight = await ask(row, form, client, 'straight');
-    expectToGet(straight, ofForm(row.gets, form));
-    expect(await ask(row, form, client, 'through')).toEqual(straight);
+async function expectCharges(row: Row): Promise<void> {
+  const { charged, refusedBy } = row;
+  const count = EACH.length - (refusedBy?.clients.length ?? 0) * FORMS.length;
+  for (const charge of await world.charges(`${row.what}: `, count)) {
+    const { human, tokens } = charge;
+    expect(charge).toMatchObject({ human, exact: true, requests: charged.requests });
+    expect([human, charge.estimated]).toEqual([human, charged.tokens === 'estimate']);
+    if (charged.tokens !== 'estimate') expect([human, tokens]).toEqual([human, charged.tokens]);
+    // The prompt is about 35 tokens, with what a chat puts around it, and the answer at most 5.
+    else expect([human, tokens > 20 && tokens < 60]).toEqual([human, true]);
+    if (charged.costMicros !== undefined) expect(charge).toMatchObject({ human, costMicros: charged.costMicros });
+  }
+}
+
+describe.each(ORDINARY)('an ordinary answer, $what,', (row) => {
+  const outcome = askedByEach(row, ['straight', 'through']);
+
+  it.each(EACH)('is the same for $client with and without the service, as $form', async (asker) => {
+    const straight = await outcome(asker, 'straight');
+    expectToGet(straight, getsOf(row, asker.form));
+    expect((await outcome(asker, 'through')).said).toEqual(straight.said);
   });
 
   it('is charged as it was reported', () => expectCharges(row));
 });
 
 describe.each([...ANSWERS, ...REFUSALS, ...REQUESTS])('$what', (row) => {
-  it.each(EACH)('is for $client what it is without the service, or better: $form', async ({ form, client }) => {
-    const [straight, through] = await Promise.all([
-      ask(row, form, client, 'straight'),
-      ask(row, form, client, 'through'),
-    ]);
-    const gets = ofForm(row.gets, form);
-    if (process.env['SHOW']) console.log(JSON.stringify({ row: row.what, form, client, straight, through }));
-    expectToGet(through, gets);
-    if (straight.error === null && straight.text === (gets.text ?? '')) expect(through).toEqual(straight);
-  });
+  const outcome = askedByEach(row, ['straight', 'through']);
+  const refused = row.refusedBy;
+
+  it.each(EACH.filter(({ client }) => refused?.clients.includes(client) !== true))(
+    'is what the table says for $client, and never less than without the service, as $form',
+    async (asker) => {
+      const [straight, through] = [await outcome(asker, 'straight'), await outcome(asker, 'through')];
+      const gets = getsOf(row, asker.form);
+      expectToGet(through, gets);
+      const works = gets.error === undefined && straight.said.error === null && straight.said.text === gets.text;
+      if (works) expect(through.said).toEqual(straight.said);
+      if (row.unlimited === true) expect(through.bodies).toEqual(straight.bodies);
+    },
+  );
+
+  if (refused !== undefined) {
+    it.each(EACH.filter(({ client }) => refused.clients.includes(client)))(
+      'is refused by $client itself, as $form',
+      async (asker) => {
+        for (const way of ['straight', 'through'] as const) {
+          const { said, bodies } = await outcome(asker, way);
+          expect(said.error?.message).toContain(refused.message);
+          expect(bodies).toEqual([]);
+        }
+      },
+    );
+  }
 
   it('is charged to each client alike', () => expectCharges(row));
+});
+
+describe('a kept connection that is reset before a byte', () => {
+  it.each(EACH)('costs $client nothing, as $form: it need not try again', async (asker) => {
+    const [row] = RETRIES.filter(({ what }) => what === 'a connection that is reset before a byte') as [Row];
+    const human = `a kept connection: ${humanOf(row, asker)}`;
+    const question = { ...row, ...asker, way: 'through', human } as const;
+    const [, whole] = row.answers(asker.form);
+    await world.ask({ ...question, answers: [whole!] });
+    const outcome = await world.ask({ ...question, answers: row.answers(asker.form) });
+    expectToGet(outcome, getsOf(row, asker.form));
+    expect(outcome.bodies).toHaveLength(2);
+    expect(await world.charges(human, 1)).toMatchObject([{ tokens: 36, requests: 2, exact: true }]);
+  });
+});
+
+describe('a client that tries again', () => {
+  const each = RETRIES.map((row) => ({ row, what: row.what, outcome: askedByEach(row, ['through'], 2) }));
+
+  describe.each(each)('after $what', ({ row, outcome }) => {
+    it.each(EACH)('has its answer: $client, as $form', async (asker) => {
+      expectToGet(await outcome(asker, 'through'), getsOf(row, asker.form));
+    });
+
+    it('is charged one answer', () => expectCharges(row));
+  });
+});
+
+describe.each(HANG_UPS)('a caller who leaves $what', (row) => {
+  it.each(EACH.filter(({ form }) => row.forms.includes(form)))(
+    'is charged what was produced, though it left: $client, as $form',
+    async (asker) => {
+      let leave = (): void => undefined;
+      const left = new Promise<void>((resolve) => (leave = resolve));
+      const human = humanOf(row, asker);
+      const { said } = await world.ask({
+        asks: { model: row.model, ...(asker.form === 'stream' ? { leavesAt: row.leavesAt } : {}) },
+        ...asker,
+        way: 'through',
+        human,
+        answers: [row.answer(asker.form, left)],
+        hangsUp: asker.form === 'JSON',
+      });
+      // Until the service has seen it.
+      await pause(20);
+      leave();
+      if (asker.form === 'stream') expect(said.text).toContain(row.leavesAt);
+      else expect(said.text).toBe('');
+      expect(await world.charges(human, 1)).toMatchObject([{ output: row.output, requests: 1, exact: true }]);
+    },
+  );
 });

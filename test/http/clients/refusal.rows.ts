@@ -21,7 +21,7 @@ const refusals: readonly (readonly [what: string, answer: UpstreamAnswer, status
   ['an error that says 200', says({ error: overloaded }, 200), 502, 'overloaded'],
   ['an error that says 200, with its status', says({ error: { ...overloaded, code: 503 } }, 200), 503, 'overloaded'],
   ['an error as the first event', sse({ error: overloaded }), 502, 'overloaded'],
-  ['an event named error', sse(`event: error\n${eventOf({ error: quota })}`), 502, 'You exceeded your quota.'],
+  ['an event named error', sse(`event: error\n${eventOf({ error: quota })}`), 429, 'You exceeded your quota.'],
   [
     'an error in a list',
     says([{ error: { code: 400, message: 'Cannot find field.', status: 'INVALID_ARGUMENT' } }]),

@@ -32,8 +32,16 @@ const TOOLS = Array.from({ length: 128 }, (_, index) => ({
   },
 }));
 
+/** LM Studio's word for none. */
+const withoutLimit = {
+  asks: { maxTokens: -1 },
+  refusedBy: { clients: ['AI SDK, openai', 'AI SDK, openai-compatible'], message: 'maxOutputTokens must be >= 1' },
+  ...ordinary,
+} satisfies Partial<Row>;
+
 export const REQUESTS: readonly Row[] = [
-  { what: 'an output limit of -1', asks: { maxTokens: -1 }, ...ordinary },
+  { what: 'an output limit of -1 under a limit', ...withoutLimit },
+  { what: 'an output limit of -1 from a caller without limits', unlimited: true, ...withoutLimit },
   { what: '128 tools', asks: { tools: TOOLS }, ...ordinary },
   { what: 'a part with cache_control', asks: { cached: true }, ...ordinary },
 ];

@@ -1,6 +1,6 @@
 /** One line of the tables of this room: what a provider answers, and what each client must make of it. */
 import type { UpstreamAnswer } from '../../support/openai-upstream.js';
-import type { Asks, Said } from './client-process.js';
+import type { Asks, Client, Said } from './client-process.js';
 
 export const FORMS = ['JSON', 'stream'] as const;
 /** What the caller asks for. */
@@ -13,14 +13,18 @@ export interface Row {
   /** One for each time the provider is asked, by the form that the caller wants. */
   readonly answers: (form: Form) => readonly UpstreamAnswer[];
   readonly gets: Gets | Readonly<Record<Form, Gets>>;
-  readonly charged: Charged | Readonly<Record<Form, Charged>>;
+  readonly charged: Charged;
+  /** No limit counts the caller's calls: what reaches the provider is then what the client sent. */
+  readonly unlimited?: boolean;
+  /** Clients that refuse to send it, with or without the service. */
+  readonly refusedBy?: { readonly clients: readonly Client[]; readonly message: string };
 }
 
 export interface Gets {
   /** Absent: the ordinary text where there is no error, else none. */
   readonly text?: string;
   readonly toolCalls?: Said['toolCalls'];
-  /** `status` null: the error stands in a stream that has begun, so that there is none. */
+  /** `status` null: the error stands in a stream that has begun and so has no status. The AI SDK makes one up: not looked at. */
   readonly error?: { readonly status: number | null; readonly message: string };
 }
 
@@ -38,7 +42,6 @@ export function charged(tokens: Charged['tokens'], requests = 1): Charged {
   return { tokens, requests };
 }
 
-/** What holds for one of the two forms, where a row tells them apart. */
-export function ofForm<T extends object>(told: T | Readonly<Record<Form, T>>, form: Form): T {
-  return 'JSON' in told ? told[form] : told;
+export function getsOf({ gets }: Row, form: Form): Gets {
+  return 'JSON' in gets ? gets[form] : gets;
 }
