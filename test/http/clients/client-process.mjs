@@ -195,12 +195,14 @@ async function run(job) {
   const said = { text: '', toolCalls: [], finish: null, usage: null, error: null };
   const abort = new AbortController();
   running.set(job.id, abort);
-  const signal = AbortSignal.any([abort.signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const patience = AbortSignal.timeout(PATIENCE_MS);
+  const signal = AbortSignal.any([abort.signal, patience]);
   try {
     await CLIENTS[job.client](job, said, signal);
   } catch (error) {
     said.error = errorOf(error);
   }
+  if (patience.aborted) said.error = { status: null, message: 'The client waited in vain.' };
   running.delete(job.id);
   process.stdout.write(`${JSON.stringify({ id: job.id, said })}\n`);
 }

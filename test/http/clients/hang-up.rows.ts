@@ -40,7 +40,8 @@ export const HANG_UPS: readonly HangUp[] = [
     forms: ['stream'],
     answer: (_form, left) => ({
       kind: 'stream',
-      pieces: [usageChunk(usageOf(10, 0)), ...streamPieces({ words: WORDS }).slice(0, -1), left],
+      // LangChain hands a piece on once the next one has come: an empty one follows the last.
+      pieces: [usageChunk(usageOf(10, 0)), ...streamPieces({ words: [...WORDS, ''] }).slice(0, -1), left],
     }),
     leavesAt: ' end',
     output: 500,
