@@ -2,6 +2,7 @@
  * The clients that applications call with, and what providers really answer: each client asks the provider itself, and asks
  * through the service. What works without the service comes through as it is; what does not work comes as the tables say.
  */
+import { readFile } from 'node:fs/promises';
 import { pause } from '../../support/eventually.js';
 import { ANSWERS, ORDINARY } from './answer.rows.js';
 import { CLIENTS, type Client } from './client-process.js';
@@ -160,4 +161,26 @@ describe.each(HANG_UPS)('a caller who leaves $what', (row) => {
       expect(await world.charges(human, 1)).toMatchObject([{ output: row.output, requests: 1, exact: true }]);
     },
   );
+});
+
+describe('the guide', () => {
+  it('names the versions of the clients that are tested', async () => {
+    const major = async (folder: string): Promise<string> => {
+      const text = await readFile(`node_modules/${folder}/package.json`, 'utf8');
+      return (JSON.parse(text) as { readonly version: string }).version.split('.')[0]!;
+    };
+    const majors = async (...folders: string[]): Promise<string> => (await Promise.all(folders.map(major))).join(', ');
+    const rows = (await readFile('docs/guides/calling.md', 'utf8'))
+      .split('\n')
+      .map((line) => line.split('|').map((cell) => cell.trim()))
+      .map(([, name, versions]) => `${name}: ${versions}`);
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        `\`openai\`: ${await majors('openai4', 'openai6', 'openai')}`,
+        `\`ai\` with \`@ai-sdk/openai\`: ${await majors('ai', '@ai-sdk/openai')}`,
+        `\`ai\` with \`@ai-sdk/openai-compatible\`: ${await majors('ai', '@ai-sdk/openai-compatible')}`,
+        `\`@langchain/openai\`: ${await majors('@langchain/openai')}`,
+      ]),
+    );
+  });
 });
