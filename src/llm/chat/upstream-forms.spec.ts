@@ -126,6 +126,7 @@ describe('a stream for a caller who asked for JSON', () => {
     const answer = await ask({ kind: 'stream', pieces: sent, done: false, ...broken }, BODY);
     expect([answer.status, answer.text]).toEqual([502, expect.stringContaining('upstream_broken')]);
     expect(await server.book.settlement()).toMatchObject({ outputTokens: tokenizer.count('Hello from') });
+    expect(answer.headers['x-should-retry']).toBe('false');
   });
 
   const WHOLE = [...streamPieces(), usageChunk(usageOf(11, 7)), DONE];

@@ -15,7 +15,7 @@ import OpenAI7 from 'openai';
 globalThis.AI_SDK_LOG_WARNINGS = false;
 
 /** No call of a test takes so long: a client that waits longer has not understood the answer. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 45_000;
 
 const CLIENTS = {
   'openai 4': official(OpenAI4),

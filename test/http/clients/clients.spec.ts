@@ -34,12 +34,25 @@ const humanOf = (row: { readonly what: string }, { form, client }: Asker): strin
 const ask = (row: Row, { form, client }: Asker, way: Way, retries = 0): Promise<Outcome> =>
   world.ask({ ...row, answers: row.answers(form), client, form, way, human: humanOf(row, { form, client }), retries });
 
-/** Has every client ask at once; each test then looks at its own. */
-function askedByEach(row: Row, ways: readonly Way[], retries = 0): (asker: Asker, way: Way) => Promise<Outcome> {
+/** As many as two processors answer without making each other wait for long. */
+const FEW = 4;
+
+/** Has every client ask, so many at once; each test then looks at its own. */
+function askedByEach(
+  row: Row,
+  ways: readonly Way[],
+  { retries = 0, atOnce = FEW } = {},
+): (asker: Asker, way: Way) => Promise<Outcome> {
   const asked = new Map<string, Promise<Outcome>>();
   const key = ({ form, client }: Asker, way: Way): string => [form, client, way].join();
   beforeAll(() => {
-    for (const asker of EACH) for (const way of ways) asked.set(key(asker, way), ask(row, asker, way, retries));
+    const calls = EACH.flatMap((asker) => ways.map((way) => ({ asker, way })));
+    const lanes = Array.from({ length: atOnce }, (): Promise<unknown> => Promise.resolve());
+    for (const [index, { asker, way }] of calls.entries()) {
+      const call = lanes[index % atOnce]!.then(() => ask(row, asker, way, retries));
+      asked.set(key(asker, way), call);
+      lanes[index % atOnce] = call;
+    }
   });
   return (asker, way) => asked.get(key(asker, way))!;
 }
@@ -126,7 +139,11 @@ describe('a kept connection that is reset before a byte', () => {
 });
 
 describe('a client that tries again', () => {
-  const each = RETRIES.map((row) => ({ row, what: row.what, outcome: askedByEach(row, ['through'], 2) }));
+  const each = RETRIES.map((row) => ({
+    row,
+    what: row.what,
+    outcome: askedByEach(row, ['through'], { retries: 2, atOnce: EACH.length }),
+  }));
 
   describe.each(each)('after $what', ({ row, outcome }) => {
     it.each(EACH)('has its answer: $client, as $form', async (asker) => {
@@ -134,6 +151,35 @@ describe('a client that tries again', () => {
     });
 
     it('is charged one answer', () => expectCharges(row));
+  });
+});
+
+describe('an answer that broke off, and is charged', () => {
+  /** The other clients do not read `x-should-retry`. */
+  const heed = (client: Client): boolean => client.startsWith('openai ');
+  const broken = { kind: 'break', part: '{"id":"c","choices":[{"index":0,"message":{"content":"Hello from' } as const;
+
+  const askTwice = (asker: Asker): Promise<Outcome> => {
+    const [whole] = ORDINARY[0]!.answers(asker.form);
+    const human = `broken off: ${humanOf({ what: 'retry' }, asker)}`;
+    return world.ask({ ...asker, way: 'through', human, answers: [broken, whole!], retries: 2 });
+  };
+
+  it.each(EACH.filter(({ client }) => heed(client)))('is not asked for again by $client, as $form', async (asker) => {
+    const outcome = await askTwice(asker);
+    expectToGet(outcome, { error: { status: 502, message: 'broke off' } });
+    expect(outcome.bodies).toHaveLength(1);
+  });
+
+  it.each(EACH.filter(({ client }) => !heed(client)))('is asked for again by $client, as $form', async (asker) => {
+    const outcome = await askTwice(asker);
+    expectToGet(outcome, { text: 'Hello from the upstream.' });
+    expect(outcome.bodies).toHaveLength(2);
+  });
+
+  it('is charged once, and so is the answer of a client that asked again', async () => {
+    for (const { human, requests } of await world.charges('broken off: ', EACH.length))
+      expect([human, requests]).toEqual([human, human.includes(', openai ') ? 1 : 2]);
   });
 });
 
