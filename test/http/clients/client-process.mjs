@@ -1,5 +1,5 @@
 // Runs OpenAI's clients, the AI SDK and LangChain as applications run them. Each line that comes in is a call to make
-// (client-process.ts), each line that goes out is what its client made of the answer. It is a process of its own, so that the
+// (clients.ts), each line that goes out is what its client made of the answer. It is a process of its own, so that the
 // clients run in plain Node, with the fetch and the streams that they have there.
 import { createInterface } from 'node:readline';
 import { HumanMessage } from '@langchain/core/messages';

@@ -4,7 +4,7 @@ import { eventually } from '../../support/eventually.js';
 import { HUMAN_LIMITS } from '../../support/human-limits.js';
 import { UPSTREAM_MODEL, type UpstreamAnswer, type UpstreamRequest } from '../../support/openai-upstream.js';
 import { PROVIDER_SECRET, startService, type TestService } from '../../support/service.js';
-import { ClientProcess, type Client, type Said } from './client-process.js';
+import { ClientProcess, type Client, type Said } from './clients.js';
 import type { Form, Row } from './row.js';
 
 /** What each human begins with, and no row uses up. */

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { pause } from '../../support/eventually.js';
 import { ANSWERS, ORDINARY } from './answer.rows.js';
-import { CLIENTS, type Client } from './client-process.js';
+import { CLIENTS, type Client } from './clients.js';
 import { ClientWorld, type Outcome, type Way } from './client-world.js';
 import { HANG_UPS } from './hang-up.rows.js';
 import { REFUSALS } from './refusal.rows.js';

@@ -1,6 +1,6 @@
 /** One line of the tables of this room: what a provider answers, and what each client must make of it. */
 import type { UpstreamAnswer } from '../../support/openai-upstream.js';
-import type { Asks, Client, Said } from './client-process.js';
+import type { Asks, Client, Said } from './clients.js';
 
 export const FORMS = ['JSON', 'stream'] as const;
 /** What the caller asks for. */
