@@ -31,9 +31,11 @@ const FAULT_WHEN = {
   usage_limit_busy:
     'A budget has enough left, but open calls hold it, and did so for `GATEHOUSE_ADMISSION_WAIT_MS`; try again after `Retry-After`.',
   internal: 'A mistake of ours. The log has it under the request id.',
-  upstream_failed: 'The model provider cannot be reached, refused our credential, or broke off.',
+  upstream_failed:
+    'The model provider cannot be reached, refused our credential, or broke off. What it had produced by then is charged, and `x-should-retry: false` says so.',
   unavailable: 'The database cannot be reached, the ledger is behind, or the service is stopping; try again shortly.',
-  upstream_timeout: 'The model provider did not answer in time.',
+  upstream_timeout:
+    'The model provider did not answer in time. What it answers later is charged, and `x-should-retry: false` says so; without that header nothing is charged.',
 };
 
 /** What each reason that a fault names by itself says; it stands as `error.code` on the OpenAI surface. */

@@ -137,7 +137,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     if (this.state === 'over' || !this.takesLatePlace()) return false;
     if (this.enter('delayed') === 'settling' || !(error instanceof Fault)) return true;
     this.ending = { outcome, readTo: this.terms.mayHideReasoning ? 'report' : 'answer' };
-    this.reject(error);
+    this.reject(error.withoutRetry());
     return true;
   }
 
@@ -229,11 +229,15 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     return this.attempt?.usage() ?? NOTHING_USED;
   }
 
-  /** Nothing of an answer reached the caller, but what was produced by then is charged. */
+  /**
+   * Nothing of an answer reached the caller, but what was produced by then is charged. A client that then tries again by
+   * itself would have its caller pay twice for one answer.
+   */
   private fail(outcome: Outcome, fault: Fault): void {
     const used = this.attempt?.status === 200 ? this.used() : NOTHING_USED;
-    this.settle(outcome, used.outputTokens > 0 ? used : NOTHING_USED);
-    this.reject(fault);
+    const isCharged = used.outputTokens > 0;
+    this.settle(outcome, isCharged ? used : NOTHING_USED);
+    this.reject(isCharged ? fault.withoutRetry() : fault);
   }
 
   private finish(outcome: Outcome, used: TokenUsage, failure: ProviderFailure | null = null): void {

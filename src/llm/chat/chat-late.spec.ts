@@ -57,7 +57,10 @@ function expectTimeout({ status, text }: ChatAnswer): void {
 /** Calls a provider that answers once its caller was told that it takes too long. */
 async function callLate(answer: UpstreamAnswer, body: object = BODY): Promise<void> {
   upstream.next({ ...answer, after: begun });
-  expectTimeout(await server.post(body));
+  const told = await server.post(body);
+  expectTimeout(told);
+  // Its answer will be charged: a client that tries again by itself would have it charged twice.
+  expect(told.headers['x-should-retry']).toBe('false');
   expect(server.book.settlements).toEqual([]);
   answerNow();
 }
@@ -166,6 +169,8 @@ describe('a provider that begins too late', () => {
     for (const answer of answers) expectTimeout(answer);
     await until(() => upstream.requests.filter(({ aborted }) => aborted).length === 6);
     expect(server.book.settlements).toHaveLength(6);
+    // Those are charged nothing, and may be tried again.
+    expect(answers.filter(({ headers }) => headers['x-should-retry'] === undefined)).toHaveLength(6);
     await until(() => server.book.settlements.length === 26);
     expect(server.book.settlements.filter(({ outcome }) => outcome !== 'UPSTREAM_TIMEOUT')).toEqual([]);
     upstream.next({ kind: 'body', body: completion(), after: begun });

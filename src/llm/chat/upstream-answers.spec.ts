@@ -114,6 +114,35 @@ describe('an error that says 200', () => {
   });
 });
 
+describe('an error that says 200 and names no status', () => {
+  it.each([
+    ['insufficient_quota', 429],
+    ['rate_limit_exceeded', 429],
+    ['RESOURCE_EXHAUSTED', 429],
+    ['model_not_found', 404],
+    ['context_length_exceeded', 400],
+    ['overloaded_error', 503],
+    ['something_else', 502],
+  ])('but the code %s has the status %i', async (code, status) => {
+    const error = { message: 'No.', type: 'error', code };
+    for (const [body, answer] of [
+      [BODY, { kind: 'body', body: { error } }],
+      [STREAM, { kind: 'stream', pieces: [{ error }] }],
+    ] as const)
+      expect(errorOf(await ask(answer, body))).toEqual([status, 'No.']);
+  });
+
+  it.each(['invalid_api_key', 'authentication_error', 'permission_error'])(
+    'but the type %s is about our credential: its message stays with us',
+    async (type) => {
+      const answer = await ask({ kind: 'body', body: { error: { message: 'Bad key sk-12…', type } } }, BODY);
+      expect(answer.status).toBe(502);
+      expect(answer.text).toContain('provider_authentication_failed');
+      expect(answer.text).not.toContain('sk-12');
+    },
+  );
+});
+
 describe('usage', () => {
   const last = { id: 'c', object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] };
 

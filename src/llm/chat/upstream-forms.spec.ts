@@ -117,9 +117,28 @@ describe('a stream for a caller who asked for JSON', () => {
     });
   });
 
-  it('that is broken off is a failure, not half an answer', async () => {
-    const answer = await ask({ kind: 'stream', pieces: streamPieces().slice(0, 3), done: false }, BODY);
+  it.each([
+    ['ends', {}],
+    ['breaks off', { breakAfter: 3 }],
+  ])('that %s before its end is a failure, not half an answer, and charged what came', async (_how, broken) => {
+    const pieces = [...streamPieces().slice(0, 3), 'never sent'];
+    const sent = 'breakAfter' in broken ? pieces : pieces.slice(0, 3);
+    const answer = await ask({ kind: 'stream', pieces: sent, done: false, ...broken }, BODY);
     expect([answer.status, answer.text]).toEqual([502, expect.stringContaining('upstream_broken')]);
+    expect(await server.book.settlement()).toMatchObject({ outputTokens: tokenizer.count('Hello from') });
+    expect(answer.headers['x-should-retry']).toBe('false');
+  });
+
+  const WHOLE = [...streamPieces(), usageChunk(usageOf(11, 7)), DONE];
+
+  it.each<[string, object]>([
+    ['a reset of the connection', { pieces: [...WHOLE, 'never sent'], breakAfter: WHOLE.length }],
+    ['an error event', { pieces: [...WHOLE, { error: { message: 'overloaded' } }] }],
+    ['a comment', { pieces: [...WHOLE, ': cost=0.0001\n\n'] }],
+  ])('has ended with its mark: %s after it changes nothing', async (_what, stream) => {
+    const answer = await ask({ kind: 'stream', done: false, ...stream } as UpstreamAnswer, BODY);
+    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('Hello from the upstream.')]);
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 11, outputTokens: 7 });
   });
 
   it('that holds an error is that error, and nothing is charged', async () => {

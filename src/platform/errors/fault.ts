@@ -30,14 +30,14 @@ export interface FieldFault {
 }
 
 export interface FaultOptions {
-  readonly fields?: readonly FieldFault[];
+  readonly fields?: readonly FieldFault[] | undefined;
   /** A stable machine-readable reason, e.g. `model_not_found`; becomes OpenAI's `code`. */
-  readonly code?: string;
-  readonly retryAfterSeconds?: number;
+  readonly code?: string | undefined;
+  readonly retryAfterSeconds?: number | undefined;
   /** `false` tells OpenAI's clients not to try again (`x-should-retry`). */
-  readonly shouldRetry?: boolean;
+  readonly shouldRetry?: boolean | undefined;
   /** What it is about, for programs; stands beside the message where the dialect has a place for it. */
-  readonly about?: Readonly<Record<string, string>>;
+  readonly about?: Readonly<Record<string, string>> | undefined;
   /** For the log alone; never rendered. */
   readonly cause?: unknown;
 }
@@ -67,6 +67,12 @@ export class Fault extends Error {
 
   get status(): number {
     return FAULT_STATUS[this.kind];
+  }
+
+  /** The same, and OpenAI's clients are told not to try again by themselves. */
+  withoutRetry(): Fault {
+    const { kind, message, fields, code, retryAfterSeconds, about, cause } = this;
+    return new Fault(kind, message, { fields, code, retryAfterSeconds, about, cause, shouldRetry: false });
   }
 }
 

@@ -129,6 +129,8 @@ describe('before anything of an answer was sent, an upstream', () => {
       expect(openaiError(received, status).code).toBe(code);
       expect(received.text).not.toMatch(/sk-|nginx|chatcmpl|127\.0\.0\.1/);
       expect(received.headers['x-ratelimit-limit']).toBe('1000');
+      // What a late provider answers yet would be charged; all else is free to be tried again.
+      expect(received.headers['x-should-retry']).toBe(code === 'upstream_timeout' ? 'false' : undefined);
     }
     for (const row of await settledCalls(service, 2)) {
       expect(row).toMatchObject({

@@ -23,8 +23,8 @@ import {
   REFUSED_IN_STREAM,
 } from './openai-failure.js';
 import { usageIn } from './openai-usage.js';
-import { OpenaiStream } from './openai-stream.js';
-import { estimateAnswerTokens, estimatePartTokens } from './produced-text.js';
+import { endOfMark, OpenaiStream } from './openai-stream.js';
+import { estimateAnswerTokens, estimatePartTokens, ProducedText } from './produced-text.js';
 import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -130,7 +130,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
     }
     // The bytes know better than the media type.
     if (this.size === 0 && this.request.stream && (this.mode === 'json' || this.mode === 'stream')) {
-      this.mode = FIRST_EVENT.test(chunk.toString('latin1', 0, 64)) ? 'stream' : this.modeOfObject(chunk);
+      this.mode = isEvents(chunk) ? 'stream' : this.modeOfObject(chunk);
     }
     this.size += chunk.length;
     if (this.mode === 'stream') {
@@ -160,6 +160,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   onError(error: OutboundError): void {
     // What becomes of the connection after the end mark is nothing of the answer.
     if (this.complete) this.sink.onStreamEnd();
+    else if (this.mode === 'json' && this.streamToMark() !== null) this.endJson();
     else this.sink.onFailure(failureOfTransport(error));
   }
 
@@ -174,7 +175,11 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
       return this.request.choices * (this.request.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS);
     if (this.stream !== null) return this.stream.estimateOutput();
     if (this.answer !== null) return estimateAnswerTokens(this.tokenizer, this.answer);
-    return this.mode === 'json' ? estimatePartTokens(this.tokenizer, this.body().toString('utf8')) : 0;
+    if (this.mode !== 'json') return 0;
+    const body = this.body();
+    return isEvents(body)
+      ? ProducedText.of(body).estimateTokens(this.tokenizer)
+      : estimatePartTokens(this.tokenizer, body.toString('utf8'));
   }
 
   private passOn(events: Buffer): void {
@@ -214,9 +219,9 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   }
 
   private endJson(): void {
-    let body = this.body();
+    let body = this.streamToMark() ?? this.body();
     // The bytes know better than the media type.
-    const gathered = FIRST_EVENT.test(body.toString('latin1', 0, 64)) ? gather(body) : null;
+    const gathered = isEvents(body) ? gather(body) : null;
     if (gathered?.error === null && !gathered.isWhole) {
       this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
       return;
@@ -245,6 +250,13 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
     this.sink.onJson({ 'content-type': this.jsonType, ...this.answerHeaders }, body);
   }
 
+  /** The events of a stream, up to its end mark; null: it is no stream, or has no mark. */
+  private streamToMark(): Buffer | null {
+    const body = this.body();
+    const end = isEvents(body) ? endOfMark(body) : -1;
+    return end === -1 ? null : body.subarray(0, end);
+  }
+
   private endJsonAsStream(answer: Readonly<Record<string, unknown>>): void {
     const events = eventsOf(answer, this.request.includeUsage);
     if (events === null) {
@@ -268,6 +280,10 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
 }
 
 const NO_HEADERS: AnswerHeaders = {};
+
+function isEvents(bytes: Buffer): boolean {
+  return FIRST_EVENT.test(bytes.toString('latin1', 0, 64));
+}
 
 /** A parser's own message quotes what it read, so that nothing of it is kept. */
 function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {

@@ -81,7 +81,7 @@ export function failureInAnswer(answer: Readonly<Record<string, unknown>>, asked
   const isError = (error !== undefined && error !== null) || (typeof message === 'string' && statusOf(code) !== null);
   if (!isError) return null;
   const said = errorIn(answer);
-  const status = statusOf(said.code) ?? (said.type === 'invalid_request_error' ? 400 : 502);
+  const status = statusOf(said.code) ?? statusOfWords(said) ?? 502;
   return failureOf(status, {}, said, asked);
 }
 
@@ -132,6 +132,22 @@ function isOfContent({ message, type, code }: SaidError): boolean {
 function statusOf(code: unknown): number | null {
   const status = Number(code);
   return Number.isInteger(status) && status >= 400 && status <= 599 ? status : null;
+}
+
+/** What the codes and types of errors mean as a status, in the order in which they count. */
+const STATUSES_OF_WORDS = [
+  [/insufficient_quota|rate_limit|too_many_requests|exhausted/i, 429],
+  [/authentication|invalid_api_key|unauthori[sz]ed/i, 401],
+  [/permission/i, 403],
+  [/not_found/i, 404],
+  [/invalid_request|invalid_argument|bad_request|context_length/i, 400],
+  [/overloaded|unavailable/i, 503],
+] as const;
+
+/** The status of an error that names none. */
+function statusOfWords({ code, type }: SaidError): number | null {
+  const words = `${code}\n${type}`;
+  return STATUSES_OF_WORDS.find(([pattern]) => pattern.test(words))?.[1] ?? null;
 }
 
 function refusal(

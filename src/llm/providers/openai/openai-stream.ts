@@ -77,8 +77,7 @@ export class OpenaiStream {
     this.ended = end !== -1;
     const taken = this.ended ? events.subarray(0, end) : events;
     if (this.filter.afterReport !== null) {
-      this.unreported = new ProducedText();
-      this.unreported.add(this.filter.afterReport);
+      this.unreported = ProducedText.of(this.filter.afterReport);
     } else {
       this.unreported?.add(taken);
     }
@@ -90,7 +89,7 @@ export class OpenaiStream {
 }
 
 /** Just past the end mark's event; -1: it is not there. */
-function endOfMark(events: Buffer): number {
+export function endOfMark(events: Buffer): number {
   for (let at = events.indexOf(MARK); at !== -1; at = events.indexOf(MARK, at + 1)) {
     if (!MARK_EVENT.test(events.toString('latin1', Math.max(0, at - LONGEST_PREFIX), at))) continue;
     const end = endOfFirstEvent(events, at);

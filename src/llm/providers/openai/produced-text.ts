@@ -14,6 +14,12 @@ export class ProducedText {
   private keptBytes = 0;
   private totalBytes = 0;
 
+  static of(events: Buffer): ProducedText {
+    const text = new ProducedText();
+    text.add(events);
+    return text;
+  }
+
   add(events: Buffer): void {
     this.totalBytes += events.length;
     if (this.keptBytes >= KEPT_BYTES) return;
