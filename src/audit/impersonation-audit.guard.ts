@@ -1,9 +1,8 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import {
   ACCESS_DECLARATIONS,
-  AUDITED_BY_RESERVATION_METADATA,
+  AUDITED_BY_RESERVATION,
   refusedCredential,
   type ImpersonationPrincipal,
 } from '../identity/index.js';
@@ -19,17 +18,14 @@ import { AuditRepository } from './audit.repository.js';
  */
 @Injectable()
 export class ImpersonationAuditGuard implements CanActivate {
-  constructor(
-    private readonly repository: AuditRepository,
-    private readonly reflector: Reflector,
-  ) {}
+  constructor(private readonly repository: AuditRepository) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const request = context.getArgByIndex<FastifyRequest>(0);
     const { principal } = request;
     if (principal?.kind !== 'impersonation') return true;
     const handler = context.getHandler();
-    if (this.reflector.get<true | undefined>(AUDITED_BY_RESERVATION_METADATA, handler) === true) return true;
+    if (AUDITED_BY_RESERVATION.find(handler) === true) return true;
     const declaration = ACCESS_DECLARATIONS.find(handler);
     if (declaration !== null && 'public' in declaration) return true;
     return this.record(principal, request);

@@ -1,7 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { AUDITED_BY_RESERVATION_METADATA, chargedHuman, type Principal } from '../identity/index.js';
+import { AUDITED_BY_RESERVATION, chargedHuman, type Principal } from '../identity/index.js';
 import { Allowances } from './allowances.js';
 
 /**
@@ -11,16 +10,12 @@ import { Allowances } from './allowances.js';
  */
 @Injectable()
 export class NothingLeftGuard implements CanActivate {
-  constructor(
-    private readonly reflector: Reflector,
-    private readonly allowances: Allowances,
-  ) {}
+  constructor(private readonly allowances: Allowances) {}
 
   canActivate(context: ExecutionContext): true | Promise<true> {
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const request = context.getArgByIndex<FastifyRequest>(0);
     if (request.principal === null || chargedHuman(request.principal) === null) return true;
-    const reserves = this.reflector.get<true | undefined>(AUDITED_BY_RESERVATION_METADATA, context.getHandler());
-    return reserves === true ? this.judge(request, request.principal) : true;
+    return AUDITED_BY_RESERVATION.find(context.getHandler()) === true ? this.judge(request, request.principal) : true;
   }
 
   private async judge({ raw, context }: FastifyRequest, principal: Principal): Promise<true> {

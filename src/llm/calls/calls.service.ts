@@ -66,7 +66,8 @@ export class Calls implements CallContext {
     reply: FastifyReply,
   ): Promise<void> {
     // Whoever has no place is told before a body is read; the place itself is taken when the call begins.
-    this.places.assertRoom(await this.ownerOf(principal));
+    const owned = this.ownerOf(principal);
+    this.places.assertRoom(owned instanceof Promise ? await owned : owned);
     const body = await readCallersBody(request);
     assertJson(request.raw);
     const asked = operation.parse(body);
@@ -93,7 +94,8 @@ export class Calls implements CallContext {
     if (!this.tokenizer.isLoaded) await this.tokenizer.load();
     if (this.isStopping) throw shuttingDown();
     const terms = new CallTerms(this.models, this.tokenizer, operation, caller, request, route);
-    const owner = await this.ownerOf(caller.principal);
+    const owned = this.ownerOf(caller.principal);
+    const owner = owned instanceof Promise ? await owned : owned;
     this.places.take(owner);
     const call = new Call(this, terms, sink, room, owner);
     this.open.add(call);

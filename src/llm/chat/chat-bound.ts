@@ -72,7 +72,7 @@ export function withOutputLimit(request: ChatRequest, facts: ModelFacts | null, 
   if (toMaxCompletionTokens) json = replaceField(json, 'max_completion_tokens', tokensPerChoice);
   return {
     ...request,
-    raw: Buffer.from(json.text),
+    raw: json.bytes,
     json,
     maxOutputTokens: tokensPerChoice,
     maxTokens: toMaxTokens ? tokensPerChoice : null,

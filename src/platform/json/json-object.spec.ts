@@ -209,6 +209,7 @@ describe('an object with a field replaced', () => {
         const replaced = replaceField(parsed, name, changed);
         const again = parse(withField(parsed, name, changed));
         expect(replaced.text).toBe(again.text);
+        expect(replaced.bytes.equals(again.bytes)).toBe(true);
         expect(new Map(replaced.fields)).toEqual(new Map(again.fields));
         expect(new Map(Object.entries(replaced.value))).toEqual(new Map(Object.entries(again.value)));
       }),

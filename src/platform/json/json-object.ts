@@ -10,6 +10,8 @@ interface FieldSpan {
 
 /** A JSON object as it was sent, with what is needed to change one field and leave every other byte alone. */
 export interface JsonObject {
+  /** The text in UTF-8. */
+  readonly bytes: Buffer;
   readonly text: string;
   readonly value: Readonly<Record<string, unknown>>;
   readonly fields: ReadonlyMap<string, FieldSpan>;
@@ -23,9 +25,11 @@ export interface JsonObject {
  */
 export function parseJsonObject(body: Buffer): JsonObject {
   if (!isUtf8(body)) throw new Fault('invalid_input', 'The body is not valid UTF-8.');
-  let text = body.toString('utf8');
   // JSON.parse refuses a byte order mark; RFC 8259 lets a parser ignore it.
-  if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
+  const bytes = BYTE_ORDER_MARK.equals(body.subarray(0, BYTE_ORDER_MARK.length))
+    ? body.subarray(BYTE_ORDER_MARK.length)
+    : body;
+  const text = bytes.toString('utf8');
   let value: unknown;
   try {
     value = parseJson(text);
@@ -35,8 +39,10 @@ export function parseJsonObject(body: Buffer): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Fault('invalid_input', 'The body must be a JSON object.');
   }
-  return { text, value: value as Record<string, unknown>, fields: scanFields(text) };
+  return { bytes, text, value: value as Record<string, unknown>, fields: scanFields(text) };
 }
+
+const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
 /** V8 quotes a piece of the text in its message; that may be a prompt, so that not even the cause is kept. */
 function parserMessage(error: unknown): string {
@@ -74,20 +80,32 @@ export function withField(object: JsonObject, field: string, value: unknown): st
   return `${text.slice(0, afterBrace)}${JSON.stringify(field)}:${json}${separator}${text.slice(afterBrace)}`;
 }
 
+/** The bytes of an object with another text in one place; neither the text before it nor after it is read. */
+export function withText({ bytes, text }: JsonObject, { start, end }: FieldSpan, inserted: string): Buffer {
+  // One byte for each character: the places are the same.
+  const isAscii = bytes.length === text.length;
+  const from = isAscii ? start : Buffer.byteLength(text.slice(0, start));
+  const to = isAscii ? end : from + Buffer.byteLength(text.slice(start, end));
+  return Buffer.concat([bytes.subarray(0, from), Buffer.from(inserted), bytes.subarray(to)]);
+}
+
 /** The object that `withField` writes, without parsing it again: what stands behind the change has moved, nothing else. */
 export function replaceField(object: JsonObject, field: string, value: unknown): JsonObject {
   const text = withField(object, field, value);
   const moved = text.length - object.text.length;
   const json = JSON.stringify(value);
   const old = object.fields.get(field);
-  const start = old?.start ?? skipSpace(object.text, 0) + 1 + JSON.stringify(field).length + 1;
+  const at = old?.start ?? skipSpace(object.text, 0) + 1;
+  const inserted = text.slice(at, (old?.end ?? at) + moved);
+  const bytes = withText(object, { start: at, end: old?.end ?? at }, inserted);
+  const start = old === undefined ? at + JSON.stringify(field).length + 1 : at;
   const fields = new Map(old === undefined ? [[field, { start, end: start + json.length }]] : []);
   for (const [name, span] of object.fields) {
     if (name === field) fields.set(name, { start, end: start + json.length });
     else if (old !== undefined && span.start < old.start) fields.set(name, span);
     else fields.set(name, { start: span.start + moved, end: span.end + moved });
   }
-  return { text, value: { ...object.value, [field]: parseJson(json) }, fields };
+  return { bytes, text, value: { ...object.value, [field]: parseJson(json) }, fields };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Whatever a key does on a human's behalf stands in the audit log before its answer goes, or is not done. */
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { declaredRoutes } from '../../../src/app/assert-routes-declared.js';
-import { AUDITED_BY_RESERVATION_METADATA } from '../../../src/identity/index.js';
+import { AUDITED_BY_RESERVATION } from '../../../src/identity/index.js';
 import { ROUTES, type Things } from '../../contracts/access.expected.js';
 import { eventually, watch } from '../../support/eventually.js';
 import { UPSTREAM_MODEL, completion } from '../../support/openai-upstream.js';
@@ -155,7 +155,7 @@ describe('every route that can be called on a human’s behalf', () => {
       const prototype = Object.getPrototypeOf(instance) as Record<string, object>;
       return scanner
         .getAllMethodNames(prototype)
-        .filter((method) => Reflect.hasMetadata(AUDITED_BY_RESERVATION_METADATA, prototype[method]!))
+        .filter((method) => AUDITED_BY_RESERVATION.find(prototype[method]!) === true)
         .map((method) => `${name}.${method}`);
     });
     expect(marked).toEqual(['ChatController.complete']);

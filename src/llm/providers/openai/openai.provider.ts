@@ -1,5 +1,5 @@
 import type { Settings } from '../../../platform/config/index.js';
-import { parseJsonObject, withField } from '../../../platform/json/index.js';
+import { parseJsonObject, withField, withText } from '../../../platform/json/index.js';
 import type { OutboundHttp, OutboundRequest } from '../../../platform/outbound/index.js';
 import { isObject, type ChatRequest } from '../requests/chat-request.js';
 import { ModelCatalogue, type Model } from '../../models/model-catalogue.js';
@@ -127,9 +127,7 @@ export function withUsageAsked(request: ChatRequest): Buffer {
     const afterBrace = raw.indexOf(OPENING_BRACE) + 1;
     return Buffer.concat([raw.subarray(0, afterBrace), USAGE_ASKED, raw.subarray(afterBrace)]);
   }
-  if (json.value['stream_options'] === null)
-    return Buffer.from(withField(json, 'stream_options', { include_usage: true }));
+  if (json.value['stream_options'] === null) return withText(json, span, '{"include_usage":true}');
   const options = parseJsonObject(Buffer.from(json.text.slice(span.start, span.end)));
-  const asked = withField(options, 'include_usage', true);
-  return Buffer.from(json.text.slice(0, span.start) + asked + json.text.slice(span.end));
+  return withText(json, span, withField(options, 'include_usage', true));
 }
