@@ -68,7 +68,8 @@ it('reports of one human that wait for each other hold only their tenant’s con
     let refused = 0;
     for (const answer of reports) void answer.then(({ status }) => (refused += status === 429 ? 1 : 0));
     await eventually(() => refused === 53);
-    expect(await metric('taken', 'database_connections')).toBe(2);
+    // But for a moment in which a job of the service's own has one too.
+    await eventually(async () => (await metric('taken', 'database_connections')) === 2);
     expect(await metric('waiting', 'database_connections')).toBe(5);
     expect(countsOf(await ofVictim(3))).toEqual({ 200: 12 });
   });
