@@ -113,6 +113,8 @@ try {
   });
   session.onEnd(() => service.stop());
 
+  // The token vocabulary is read soon after the start.
+  await sleep(3_000);
   for (const [title, make] of Object.entries(KINDS)) {
     const body = Buffer.from(make());
     await send(port, tenant.secretKey, body);

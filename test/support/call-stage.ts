@@ -9,7 +9,7 @@ import type { Operation } from '../../src/llm/calls/operation.js';
 import { ModelCatalogue } from '../../src/llm/models/model-catalogue.js';
 import { KnownModels } from '../../src/llm/models/model-facts.js';
 import { NOTHING_USED, type Attempt, type ProviderFailure, type TokenUsage } from '../../src/llm/providers/provider.js';
-import { parseChatRequest } from '../../src/llm/providers/requests/chat-request.js';
+import { parseChatRequest, readChatRequest } from '../../src/llm/providers/requests/chat-request.js';
 import { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import { Fault } from '../../src/platform/errors/index.js';
@@ -41,7 +41,7 @@ const BOUND = {
 const CHAT: Operation<'chat'> = {
   name: 'chat',
   route: 'POST /v1/chat/completions',
-  parse: parseChatRequest,
+  parse: readChatRequest,
   bound: () => BOUND,
   limitOutput: (request) => request,
   chargeEstimate: (estimate) => estimate,

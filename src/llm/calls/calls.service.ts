@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database } from '../../platform/database/index.js';
-import { assertJson, Drain, readCallersBody, type BodyRoom } from '../../platform/http/index.js';
+import { Drain, readCallersJson, type BodyRoom } from '../../platform/http/index.js';
 import { Places, type ShareOwner } from '../../platform/shares/index.js';
 import { UsageLedger } from '../../usage/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
@@ -68,9 +68,7 @@ export class Calls implements CallContext {
     // Whoever has no place is told before a body is read; the place itself is taken when the call begins.
     const owned = this.ownerOf(principal);
     this.places.assertRoom(owned instanceof Promise ? await owned : owned);
-    const body = await readCallersBody(request);
-    assertJson(request.raw);
-    const asked = operation.parse(body);
+    const asked = operation.parse(await readCallersJson(request));
     const caller = { principal, requestId: request.context?.requestId ?? '', address: request.ip };
     await this.run(operation, caller, asked, new ReplySink(reply), request.bodyRoom);
   }

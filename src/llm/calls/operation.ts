@@ -1,4 +1,5 @@
 import type { DefaultOutput } from '../../usage/index.js';
+import type { JsonObject } from '../../platform/json/index.js';
 import type { ModelFacts } from '../models/model-facts.js';
 import type { OperationName, OperationRequests, TokenUsage } from '../providers/provider.js';
 import type { TextBound } from '../tokens/tokenizer.js';
@@ -30,7 +31,7 @@ export interface Operation<Name extends OperationName> {
   /** The route by which callers ask for it, as the audit log names it. */
   readonly route: string;
   /** @throws Fault invalid_input, naming the field */
-  parse(body: Buffer): OperationRequests[Name];
+  parse(body: JsonObject): OperationRequests[Name];
   /** The most that a request can come to, where a text is as many tokens as `texts` says. */
   bound(request: OperationRequests[Name], facts: ModelFacts | null, texts: TextBound): CallBound;
   /** The same request, which asks for no more output than this. */

@@ -1,5 +1,5 @@
 import type { Operation } from '../calls/operation.js';
-import { parseChatRequest } from '../providers/requests/chat-request.js';
+import { readChatRequest } from '../providers/requests/chat-request.js';
 import { boundChat, withOutputLimit } from './chat-bound.js';
 
 /** Up to here the tokenizer counts a text whole. */
@@ -9,7 +9,7 @@ const COUNTED_BYTES = 8_192;
 export const CHAT: Operation<'chat'> = {
   name: 'chat',
   route: 'POST /v1/chat/completions',
-  parse: parseChatRequest,
+  parse: readChatRequest,
   bound: boundChat,
   limitOutput: withOutputLimit,
 

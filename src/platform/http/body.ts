@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { Fault } from '../errors/index.js';
-import { assertBounded } from '../json/index.js';
+import { assertBounded, decodeJson, parseDecoded, parseJsonObject, type JsonObject } from '../json/index.js';
 import type { BodyRoom, RequestBodies } from './request-bodies.js';
 
 declare module 'fastify' {
@@ -29,7 +29,7 @@ const SMALL_BODY_BYTES = 64 * 1024;
  */
 export async function readCallersBody(request: FastifyRequest): Promise<Buffer> {
   const { bodies } = request.server;
-  const owner = request.context?.tenantId ?? request.context?.subject ?? request.ip;
+  const owner = ownerOf(request);
   const room = bodies.roomOf(owner);
   let body: Buffer;
   try {
@@ -49,9 +49,34 @@ export async function readCallersBody(request: FastifyRequest): Promise<Buffer> 
   // One turn to count what is in it, and another one for the handler to read it.
   await bodies.turns.next(owner);
   assertBounded(body, bodies.bounds);
-  await bodies.turns.next(owner);
-  if (request.raw.socket.destroyed) throw brokenOff();
+  await nextTurn(request);
   return body;
+}
+
+/**
+ * Reads such a body as one JSON object; a large one step by step, so that whatever else is due comes between two of them.
+ *
+ * @throws Fault as `readCallersBody` and `parseJsonObject` do; unsupported_media_type
+ */
+export async function readCallersJson(request: FastifyRequest): Promise<JsonObject> {
+  const body = await readCallersBody(request);
+  assertJson(request.raw);
+  if (body.length <= SMALL_BODY_BYTES) return parseJsonObject(body);
+  const decoded = decodeJson(body);
+  await nextTurn(request);
+  const json = parseDecoded(decoded);
+  await nextTurn(request);
+  return json;
+}
+
+/** @throws Fault invalid_input: the caller is gone */
+async function nextTurn(request: FastifyRequest): Promise<void> {
+  await request.server.bodies.turns.next(ownerOf(request));
+  if (request.raw.socket.destroyed) throw brokenOff();
+}
+
+function ownerOf({ context, ip }: FastifyRequest): string {
+  return context?.tenantId ?? context?.subject ?? ip;
 }
 
 /**
@@ -76,8 +101,7 @@ export async function readBody(
   if (length > limitBytes) throw tooLarge(limitBytes);
   if (request.destroyed && !request.readableEnded) throw brokenOff();
   room.growTo(length);
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const gathered = new GatheredBytes(length);
   return new Promise((resolve, reject) => {
     const silence = request.complete ? null : setTimeout(() => finish(fellSilent(silenceMs)), silenceMs);
     const finish = (error: unknown): void => {
@@ -85,25 +109,54 @@ export async function readBody(
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an error that was caught is passed on as it is
       if (error !== null) reject(error);
-      else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size));
+      else resolve(gathered.all());
     };
     const onData = (chunk: Buffer): void => {
       silence?.refresh();
-      size += chunk.length;
       try {
-        if (size > limitBytes) throw tooLarge(limitBytes);
-        room.growTo(size);
+        if (gathered.size + chunk.length > limitBytes) throw tooLarge(limitBytes);
+        room.growTo(gathered.size + chunk.length);
       } catch (error) {
         request.pause();
         finish(error);
         return;
       }
-      chunks.push(chunk);
+      gathered.add(chunk);
     };
     const onEnd = (): void => finish(null);
     const onClose = (): void => finish(brokenOff());
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
   });
+}
+
+/** Bytes that come in pieces. Each is copied as it comes: at the end a large body would take long at once. */
+class GatheredBytes {
+  size = 0;
+  private only: Buffer | null = null;
+  private into: Buffer | null = null;
+
+  /** @param expected how many there will be; 0: not known */
+  constructor(private readonly expected: number) {}
+
+  add(chunk: Buffer): void {
+    if (this.size === 0) this.only = chunk;
+    else {
+      const wanted = this.size + chunk.length;
+      if (this.into === null || this.into.length < wanted) this.grow(wanted);
+      this.into?.set(chunk, this.size);
+    }
+    this.size += chunk.length;
+  }
+
+  all(): Buffer {
+    return this.into?.subarray(0, this.size) ?? this.only ?? Buffer.alloc(0);
+  }
+
+  private grow(wanted: number): void {
+    const into = Buffer.allocUnsafeSlow(Math.max(this.expected, 2 * wanted));
+    into.set(this.all());
+    this.into = into;
+  }
 }
 
 function brokenOff(): Fault {

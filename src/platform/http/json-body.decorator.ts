@@ -3,8 +3,8 @@ import { ApiBody } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { Fault, invalidField } from '../errors/index.js';
-import { assertJson, readCallersBody } from './body.js';
-import { parseJsonObject, refuseRepeatedFields } from '../json/index.js';
+import { readCallersJson } from './body.js';
+import { refuseRepeatedFields, type JsonObject } from '../json/index.js';
 import { openApiSchema } from './platform-body.decorator.js';
 import { MAX_ITEMS, reasonOf } from '../protojson/index.js';
 
@@ -15,9 +15,7 @@ interface BodyOf {
 
 const readJsonBody = createParamDecorator(async ({ message }: BodyOf, context: ExecutionContext): Promise<unknown> => {
   const request = context.switchToHttp().getRequest<FastifyRequest>();
-  const body = await readCallersBody(request);
-  assertJson(request.raw);
-  return readJson(body, message);
+  return readJson(await readCallersJson(request), message);
 });
 
 /** A handler's request in plain JSON, where numbers are numbers: read, checked against the schema, and told in OpenAPI. */
@@ -36,8 +34,7 @@ export const JsonBody =
  *
  * @throws Fault invalid_input, naming the fields as the caller wrote them: `limits[0].value`
  */
-export function readJson<T>(body: Buffer, schema: z.ZodType<T>): T {
-  const { text, value } = parseJsonObject(body);
+export function readJson<T>({ text, value }: JsonObject, schema: z.ZodType<T>): T {
   refuseRepeatedFields(text);
   refuseLongLists(value, []);
   const parsed = schema.safeParse(value, { error: reasonOf });

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { Fault } from '../errors/index.js';
+import { parseJsonObject } from '../json/index.js';
 import { readJson } from './json-body.decorator.js';
 
 const SCHEMA = z.strictObject({
   name: z.string().nullish(),
   list: z.array(z.strictObject({ value: z.number(), tags: z.array(z.string()).optional() })).optional(),
 });
-const read = (text: string): unknown => readJson(Buffer.from(text), SCHEMA);
+const read = (text: string): unknown => readJson(parseJsonObject(Buffer.from(text)), SCHEMA);
 
 function fieldsOf(text: string): string[] {
   try {

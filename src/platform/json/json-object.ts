@@ -24,12 +24,27 @@ export interface JsonObject {
  * @throws Fault invalid_input
  */
 export function parseJsonObject(body: Buffer): JsonObject {
+  return parseDecoded(decodeJson(body));
+}
+
+/** A body and its text. Of a large one that is a good part of the work, and can be done in a turn of its own. */
+export interface DecodedJson {
+  readonly bytes: Buffer;
+  readonly text: string;
+}
+
+/** @throws Fault invalid_input: not UTF-8 */
+export function decodeJson(body: Buffer): DecodedJson {
   if (!isUtf8(body)) throw new Fault('invalid_input', 'The body is not valid UTF-8.');
   // JSON.parse refuses a byte order mark; RFC 8259 lets a parser ignore it.
   const bytes = BYTE_ORDER_MARK.equals(body.subarray(0, BYTE_ORDER_MARK.length))
     ? body.subarray(BYTE_ORDER_MARK.length)
     : body;
-  const text = bytes.toString('utf8');
+  return { bytes, text: bytes.toString('utf8') };
+}
+
+/** @throws Fault invalid_input: not one JSON object, or a field of it stands twice */
+export function parseDecoded({ bytes, text }: DecodedJson): JsonObject {
   let value: unknown;
   try {
     value = parseJson(text);
@@ -71,13 +86,22 @@ function scanFields(text: string): Map<string, FieldSpan> {
 
 /** The same text with one top-level field set to another value; every other character is as it was sent. */
 export function withField(object: JsonObject, field: string, value: unknown): string {
-  const { text, fields } = object;
+  const { span, inserted } = changeOf(object, field, value);
+  return object.text.slice(0, span.start) + inserted + object.text.slice(span.end);
+}
+
+/** What is written in which place, for a field to have a value. */
+function changeOf(
+  { text, fields }: JsonObject,
+  field: string,
+  value: unknown,
+): { readonly span: FieldSpan; readonly inserted: string } {
   const json = JSON.stringify(value);
   const span = fields.get(field);
-  if (span !== undefined) return text.slice(0, span.start) + json + text.slice(span.end);
+  if (span !== undefined) return { span, inserted: json };
   const afterBrace = skipSpace(text, 0) + 1;
   const separator = fields.size === 0 ? '' : ',';
-  return `${text.slice(0, afterBrace)}${JSON.stringify(field)}:${json}${separator}${text.slice(afterBrace)}`;
+  return { span: { start: afterBrace, end: afterBrace }, inserted: `${JSON.stringify(field)}:${json}${separator}` };
 }
 
 /** The bytes of an object with another text in one place; neither the text before it nor after it is read. */
@@ -91,14 +115,13 @@ export function withText({ bytes, text }: JsonObject, { start, end }: FieldSpan,
 
 /** The object that `withField` writes, without parsing it again: what stands behind the change has moved, nothing else. */
 export function replaceField(object: JsonObject, field: string, value: unknown): JsonObject {
-  const text = withField(object, field, value);
+  const { span, inserted } = changeOf(object, field, value);
+  const text = object.text.slice(0, span.start) + inserted + object.text.slice(span.end);
+  const bytes = withText(object, span, inserted);
   const moved = text.length - object.text.length;
   const json = JSON.stringify(value);
   const old = object.fields.get(field);
-  const at = old?.start ?? skipSpace(object.text, 0) + 1;
-  const inserted = text.slice(at, (old?.end ?? at) + moved);
-  const bytes = withText(object, { start: at, end: old?.end ?? at }, inserted);
-  const start = old === undefined ? at + JSON.stringify(field).length + 1 : at;
+  const start = old === undefined ? span.start + JSON.stringify(field).length + 1 : span.start;
   const fields = new Map(old === undefined ? [[field, { start, end: start + json.length }]] : []);
   for (const [name, span] of object.fields) {
     if (name === field) fields.set(name, { start, end: start + json.length });

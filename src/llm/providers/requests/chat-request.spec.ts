@@ -49,7 +49,7 @@ describe('parseChatRequest', () => {
         ),
         (rest) => {
           const raw = Buffer.from(JSON.stringify({ ...rest, ...VALID }));
-          expect(parseChatRequest(raw).raw).toBe(raw);
+          expect(parseChatRequest(raw).raw).toEqual(raw);
         },
       ),
     );

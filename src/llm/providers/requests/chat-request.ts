@@ -3,7 +3,7 @@ import { parseJsonObject, type JsonObject } from '../../../platform/json/index.j
 
 /** A chat completion as it was asked for, judged only as far as this service itself depends on it. */
 export interface ChatRequest {
-  /** The body as it came. */
+  /** The body as it came, but for a byte order mark. */
   readonly raw: Buffer;
   readonly json: JsonObject;
   readonly model: string;
@@ -37,7 +37,11 @@ const MAX_STREAM_OPTIONS = 64;
  * @throws Fault invalid_input, naming the field
  */
 export function parseChatRequest(raw: Buffer): ChatRequest {
-  const json = parseJsonObject(raw);
+  return readChatRequest(parseJsonObject(raw));
+}
+
+/** @throws Fault invalid_input, naming the field */
+export function readChatRequest(json: JsonObject): ChatRequest {
   refuseLookalikes(json);
   const { value } = json;
   const model = readModel(value['model']);
@@ -47,7 +51,7 @@ export function parseChatRequest(raw: Buffer): ChatRequest {
   const maxTokens = readTokenLimit('max_tokens', value['max_tokens']);
   const maxCompletionTokens = readTokenLimit('max_completion_tokens', value['max_completion_tokens']);
   return {
-    raw,
+    raw: json.bytes,
     json,
     model,
     stream,
