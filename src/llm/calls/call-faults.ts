@@ -6,6 +6,10 @@ export function shuttingDown(): Fault {
   return new Fault('unavailable', 'The server is shutting down.', { code: 'server_shutting_down' });
 }
 
+export function asFault(error: unknown): Fault {
+  return error instanceof Fault ? error : new Fault('internal', 'An internal error occurred.', { cause: error });
+}
+
 /** A provider's message may quote the prompt: only what it said without that is logged. */
 export function logFailure(provider: string, { outcome, error, said }: ProviderFailure): void {
   const detail = error instanceof Fault ? { err: error } : { status: error.status, code: error.body.error.code };

@@ -14,7 +14,7 @@ import {
 } from '../providers/provider.js';
 import type { CallContext } from './call-context.js';
 import { Silence, usedAtEnding, type CallEnding } from './call-ending.js';
-import { logFailure, shuttingDown } from './call-faults.js';
+import { asFault, logFailure, shuttingDown } from './call-faults.js';
 import type { CallSink, CallSinkListener } from './call-sink.js';
 import { stateAfter, type CallEvent, type CallState } from './call-states.js';
 import type { CallTerms } from './call-terms.js';
@@ -29,7 +29,6 @@ const ignore = (): void => undefined;
  * Guarantees: nothing goes upstream before the reservation is committed, and no more than it admits; the first of the
  * provider's end or failure, the caller's leaving and the service's shutdown decides how the call ends; the reservation is
  * then settled, once, with what the provider reported or what it had produced by then.
- *
  * This is the hot path: one object, no closure for a chunk, the provider's bytes written as they come.
  */
 export class Call<Name extends OperationName> implements AnswerSink, CallSinkListener, Placed {
@@ -49,9 +48,8 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     private readonly context: CallContext,
     private readonly terms: CallTerms<Name>,
     private readonly sink: CallSink,
-    /** Of the request's body; released when the call is over. */
+    /** The body's room, and whose share the call's place comes out of: both are given back when the call is over. */
     readonly room: BodyRoom | null,
-    /** Whose share its place comes out of; given back when the call is over. */
     readonly owner: ShareOwner,
   ) {}
 
@@ -65,6 +63,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     let admission: Admission;
     try {
       admission = await context.ledger.reserve(terms.reservation());
+      await this.room?.turn();
     } catch (error) {
       this.enter('refused');
       context.onOver(this);
@@ -195,9 +194,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     try {
       this.attempt = route.target.provider.start(operation.name, request, this);
     } catch (error) {
-      const fault =
-        error instanceof Fault ? error : new Fault('internal', 'An internal error occurred.', { cause: error });
-      this.onFailure({ outcome: 'NOT_SENT', error: fault });
+      this.onFailure({ outcome: 'NOT_SENT', error: asFault(error) });
     }
   }
 
@@ -213,8 +210,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
 
   /** @returns whether the call has one of the places for late calls */
   private takesLatePlace(): boolean {
-    this.holdsLatePlace ||= this.context.lateCalls.admit();
-    return this.holdsLatePlace;
+    return (this.holdsLatePlace ||= this.context.lateCalls.admit());
   }
 
   /** Ends a call that was settling. */

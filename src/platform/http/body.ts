@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { Fault } from '../errors/index.js';
 import { assertBounded, decodeJson, parseDecoded, parseJsonObject, type JsonObject } from '../json/index.js';
-import type { BodyRoom, RequestBodies } from './request-bodies.js';
+import { SMALL_BODY_BYTES, type BodyRoom, type RequestBodies } from './request-bodies.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -15,9 +15,6 @@ declare module 'fastify' {
 
 /** A judgement that is older than this is made again once the body is there; with it warm, that costs no query. */
 const STALE_JUDGEMENT_MS = 250;
-
-/** A smaller body takes so little time that it need not wait for its turn. */
-const SMALL_BODY_BYTES = 64 * 1024;
 
 /**
  * Reads the body of a caller who was judged before it, within the bounds on bodies; nothing of it is parsed here. Whoever

@@ -15,6 +15,8 @@ const PART_OF_HEAP = 1 / 4;
 /** So that no tenant alone takes all the room that there is. */
 const PART_OF_TENANT = 1 / 2;
 const AGAIN_SECONDS = 1;
+/** A smaller body takes so little time that it need not wait for its turn. */
+export const SMALL_BODY_BYTES = 64 * 1024;
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -64,7 +66,10 @@ export class RequestBodies {
 
   /** Room for one body, empty as yet. */
   roomOf(owner: string): BodyRoom {
-    return new BodyRoom((bytes) => this.take(owner, bytes));
+    return new BodyRoom(
+      (bytes) => this.take(owner, bytes),
+      () => this.turns.next(owner),
+    );
   }
 
   /**
@@ -93,7 +98,15 @@ export class BodyRoom {
   private bytes = 0;
   private users = 1;
 
-  constructor(private readonly take: (bytes: number) => void) {}
+  constructor(
+    private readonly take: (bytes: number) => void,
+    private readonly nextTurn: () => Promise<void>,
+  ) {}
+
+  /** For work on the whole body: at once where it is small, else when it is its owner's turn. */
+  turn(): Promise<void> | undefined {
+    return this.bytes <= SMALL_BODY_BYTES ? undefined : this.nextTurn();
+  }
 
   /** @throws Fault rate_limited, unavailable: nothing was taken */
   growTo(bytes: number): void {
