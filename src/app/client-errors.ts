@@ -25,7 +25,7 @@ const MALFORMED = [400, 'Bad Request', 'The request is not valid HTTP.'] as cons
 
 /**
  * Answers what is no request as far as HTTP goes, in the dialect of the path that its first line names, where that came in
- * the same piece. The connection ends with it, since nobody knows where the next request would begin.
+ * the same piece. The connection ends with it, since where the next request would begin is not known.
  */
 export function refuseConnection(error: ConnectionError, socket: Socket, dialects: Dialects): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;

@@ -21,7 +21,7 @@ const PREFLIGHT_MAX_AGE_SECONDS = '600';
  */
 export function answerCors(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
-    // Whoever is no browser page sends no Origin, and has no use for what follows.
+    // A client that is no browser page sends no Origin, and has no use for what follows.
     if (request.headers.origin === undefined && request.method !== 'OPTIONS') {
       done();
       return;

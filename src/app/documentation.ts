@@ -66,7 +66,7 @@ export function serveDocumentation(app: NestFastifyApplication): void {
   });
   const documentOf = once(() => createDocument(app));
   SwaggerModule.setup('docs', app, documentOf, { raw: false });
-  // Written once: whoever asks needs no credential, and Nest's own route writes the YAML anew for each, for tens of ms.
+  // Written once: it is served without a credential, and Nest's own route writes the YAML anew for each, for tens of ms.
   const texts = {
     '/openapi.json': { type: 'application/json', text: once(() => JSON.stringify(documentOf())) },
     '/openapi.yaml': { type: 'text/yaml', text: once(() => dump(documentOf(), { noRefs: true, skipInvalid: true })) },

@@ -11,7 +11,7 @@ import { OWNER_OF_PATH, SpeaksDialect, pathOf } from '../platform/http/index.js'
 @Controller()
 export class UnknownPathController {
   @All(['', '*'])
-  @Public('There is nothing here; a caller who is recognised is counted and told so all the same.', {
+  @Public('There is nothing here; a caller who is recognised is still counted, and told so.', {
     recognises: true,
   })
   unknown(@Req() request: FastifyRequest): never {

@@ -5,7 +5,7 @@ import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../provide
  * of: `json`; `refuse`; or `begin`, any number of `write`, and `end`.
  */
 export interface CallSink {
-  /** Nobody takes the answer any more. */
+  /** The caller takes no more of the answer. */
   readonly isGone: boolean;
   /** Something that was written waits for a caller who reads slowly. */
   readonly isBehind: boolean;
@@ -21,7 +21,7 @@ export interface CallSink {
 }
 
 export interface CallSinkListener {
-  /** Nobody takes the answer any more; also told once a whole answer has been taken. */
+  /** The caller takes no more of the answer; also told once a whole answer has been taken. */
   onLeft(): void;
   onCaughtUp(): void;
 }

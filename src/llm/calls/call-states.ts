@@ -28,7 +28,7 @@ export type CallEvent =
   | 'delayed'
   /** The caller closed the connection. */
   | 'left'
-  /** Whoever read on for the sake of the usage has read enough. */
+  /** The provider was read on for its usage, and enough was read. */
   | 'read'
   /** The service can't wait any longer. */
   | 'stopped';

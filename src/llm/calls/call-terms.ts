@@ -99,7 +99,7 @@ export class CallTerms<Name extends OperationName> {
     return settlementOf(call, outcome, usage, attempt, models, request.model, facts);
   }
 
-  /** An estimate is charged by tokens, whoever called. */
+  /** An estimate is charged by tokens, for every caller. */
   private countedBound(): CallBound {
     const { operation, request, facts, bound, tokenizer } = this;
     return this.isClose ? bound : operation.bound(request, facts, tokenizer);

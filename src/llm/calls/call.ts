@@ -84,7 +84,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
       this.sink.listen(this);
       this.dispatch(request);
     });
-    // Told here, where the request's own context is back: providers call from that of whoever opened their connection.
+    // Told here, where the request's own context is back: providers call from that of the request that opened their connection.
     if (failure !== null) logFailure(terms.route.target.provider.name, failure);
   }
 

@@ -65,7 +65,7 @@ export class Calls implements CallContext {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    // Whoever has no place is told before a body is read; the place itself is taken when the call begins.
+    // A caller for whom there is no place is told before the body is read; the place itself is taken when the call begins.
     const owned = this.ownerOf(principal);
     this.places.assertRoom(owned instanceof Promise ? await owned : owned);
     const asked = operation.parse(await readCallersJson(request));

@@ -17,8 +17,8 @@ declare module 'fastify' {
 const STALE_JUDGEMENT_MS = 250;
 
 /**
- * Reads the body of a caller who was judged before it, within the bounds on bodies; nothing of it is parsed here. Whoever
- * holds a body back would otherwise act by rights that were taken away meanwhile: so a caller whose body took a while is
+ * Reads the body of a caller who was judged before it, within the bounds on bodies; nothing of it is parsed here. A
+ * caller who holds a body back could act by rights that were taken away meanwhile. So a caller whose body took a while is
  * judged again, and refused where anything changed. One that stops sending is not waited for.
  *
  * @throws Fault payload_too_large, unsupported_media_type, invalid_input; rate_limited, unavailable: no room for it now;

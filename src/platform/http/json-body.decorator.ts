@@ -29,8 +29,8 @@ export const JsonBody =
   };
 
 /**
- * A request in plain JSON. A field that stands twice, however deep, or that the schema does not know is refused: whoever
- * misspells a limit would believe that it holds.
+ * A request in plain JSON. A field that stands twice, however deep, or that the schema does not know is refused: a
+ * caller who misspells a limit would believe that it holds.
  *
  * @throws Fault invalid_input, naming the fields as the caller wrote them: `limits[0].value`
  */

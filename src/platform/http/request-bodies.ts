@@ -31,7 +31,7 @@ declare module 'fastify' {
 
 /**
  * Bounds on request bodies: of each one by itself, and of those that are in memory at once. A tenant whose bodies fill its
- * share gets 429 at once, and nobody else waits for it; where all bodies together are too many, the next one gets 503.
+ * share gets 429 at once, and the others don't wait for it; where all bodies together are too many, the next one gets 503.
  */
 @Injectable()
 export class RequestBodies {
@@ -93,7 +93,7 @@ export class RequestBodies {
   }
 }
 
-/** What one body takes. It has one user at first, the request; whoever keeps the body for longer retains the room. */
+/** What one body takes. It has one user at first, the request; what keeps the body for longer retains the room. */
 export class BodyRoom {
   private bytes = 0;
   private users = 1;

@@ -19,7 +19,7 @@ export interface JsonObject {
 
 /**
  * Parses a request body that must be one JSON object in UTF-8. A top-level key that stands twice is refused: we and
- * whoever reads the body next might each believe another of the two.
+ * the next reader of the body might each believe another of the two.
  *
  * @throws Fault invalid_input
  */

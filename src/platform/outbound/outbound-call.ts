@@ -49,7 +49,7 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
     if (!this.done) this.controller?.resume();
   }
 
-  /** The first timer ran out: an answer that has begun, or is waited for all the same, has the rest of the whole time. */
+  /** The first timer ran out: an answer that has begun, or is waited for although it is late, has the rest of the whole time. */
   expireFirst(elapsedMs: number): void {
     if (elapsedMs < this.totalTimeoutMs && (this.answered || this.isWaitedFor())) {
       this.timer = setTimeout(onLastTimer, this.totalTimeoutMs - elapsedMs, this);
@@ -131,7 +131,7 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
   }
 }
 
-/** Told to undici alone, to let go of a connection; one object for all, since nobody reads its stack. */
+/** Told to undici alone, to close a connection; one object for all, since its stack is never read. */
 const ABANDONED = new Error('The call was abandoned.');
 
 function onFirstTimer(call: Call, elapsedMs: number): void {

@@ -12,10 +12,10 @@ type Judgement = { readonly url: URL } | { readonly refusal: string };
 
 /**
  * The rules for URLs that a tenant chose, as far as the text alone can tell. Names are judged by where they lead when a
- * socket connects; this says what can be said at once, so that whoever types an impossible URL hears of it.
+ * socket connects; this says what can be said at once, so that a user who types an impossible URL hears of it.
  *
  * The text must mean the same to every reader: what WHATWG's parser repairs (spaces, backslashes, missing slashes, an `@`
- * before the host) is refused, since whoever looks at it may take another host for the one that we would call.
+ * before the host) is refused, since a person who looks at it may take another host for the one that we would call.
  */
 export class TenantUrlPolicy {
   readonly addresses: AddressPolicy;
@@ -56,7 +56,7 @@ export class TenantUrlPolicy {
     }
     const name = hostname.replace(/\.$/, '');
     if (name.split('.').includes('')) return 'must have a host';
-    // Where the operator allows private ranges, such names may lead there; what they lead to is judged all the same.
+    // Where the operator allows private ranges, such names may lead there; what they lead to is still judged.
     const isPrivate = !name.includes('.') || PRIVATE_NAME.test(name);
     return isPrivate && !this.addresses.hasExceptions ? 'must have a public host name' : null;
   }

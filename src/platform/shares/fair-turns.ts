@@ -60,7 +60,7 @@ export class FairTurns implements ShareState {
   async run<T>(owner: ShareOwner, work: () => Promise<T>): Promise<T> {
     const org = this.orgOf(owner);
     const tenant = tenantOf(org, owner);
-    // Whoever waits while a turn is free has reached a bound of its own.
+    // What waits while a turn is free has reached a bound of its own.
     if (tenant.waiting.length === 0 && this.boundReachedBy(org, tenant) === null) this.begin(owner, org, tenant);
     else await this.wait(owner, org, tenant);
     try {

@@ -12,7 +12,7 @@ export interface PlacesOptions extends ShareNames {
  */
 const TIMES_FREE = 2;
 
-/** Places that are taken at once or refused at once; nobody waits for one. */
+/** Places that are taken at once or refused at once; there is no line. */
 export class Places implements ShareState {
   readonly waiting = 0;
   refused = 0;
