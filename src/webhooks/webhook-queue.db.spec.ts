@@ -365,7 +365,8 @@ describe('a claim among many endpoints', () => {
     await crowd(globex, 1, true);
     const { read, tenants } = await claimWatched();
     expect(tenants.filter((id) => id === globex.tenantId)).toHaveLength(1);
-    expect(tenants.filter((id) => id === acme.tenantId)).toHaveLength(8);
+    // Half of what is left when it is its turn: all 16 places, or what the other one left.
+    expect(tenants.filter((id) => id === acme.tenantId)).toHaveLength(acme.tenantId < globex.tenantId ? 8 : 7);
     expect(read).toBeLessThan(300);
   });
 
