@@ -4,9 +4,11 @@
 //
 // The attacks: streams that never end, and usage reports of one human, as many at once as the clients of one machine open;
 // a refused one is sent again after its Retry-After, as clients do.
+import { fork } from 'node:child_process';
 import http from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { findFreePort } from './processes.mjs';
 import { seed } from './seed.mjs';
 import { prepareTenant, startCluster, startService } from './service.mjs';
@@ -21,6 +23,26 @@ const REPORTS = 900;
 
 const chat = (/** @type {object} */ fields = {}) =>
   JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'Hello.' }], max_tokens: 16, ...fields });
+
+/** How this file is told to be the attack's process. */
+const ATTACK = 'attack';
+
+/** @type {Record<string, { count: number, order: (index: number) => { path: string, body: string } }>} */
+const ATTACKS = {
+  [`${STREAMS} streams`]: {
+    count: STREAMS,
+    order: () => ({ path: '/v1/chat/completions', body: chat({ stream: true }) }),
+  },
+  [`${REPORTS} reports of one human`]: {
+    count: REPORTS,
+    order: (index) => ({
+      path: '/api/v1/usage/report',
+      body: JSON.stringify({
+        ...{ type: 'conversational_seconds', value: 1, human: 'ann', idempotency_key: `report ${index}` },
+      }),
+    }),
+  },
+};
 
 /** A provider that answers at once, but for streams: these it never begins. */
 async function startProvider() {
@@ -66,10 +88,29 @@ async function measureVictim(origin, key) {
 /**
  * @param {string} origin
  * @param {string} key
- * @param {number} count at once
- * @param {(index: number) => { path: string, body: string }} order
+ * @param {string} title of the attack
+ * @returns {Promise<() => Promise<Record<string, number>>>} ends it, and gives its answers
  */
-async function attack(origin, key, count, order) {
+async function attack(origin, key, title) {
+  const child = fork(fileURLToPath(import.meta.url), [ATTACK]);
+  /** @type {Promise<any>} */
+  const ended = new Promise((resolve) => child.once('message', resolve));
+  child.send({ origin, key, title });
+  await sleep(2_000);
+  return async () => {
+    child.send('stop');
+    const statuses = await ended;
+    child.disconnect();
+    return statuses;
+  };
+}
+
+/**
+ * In a process of its own, so that the victim's client is not kept waiting by the attack's.
+ * @param {{ origin: string, key: string, title: string }} given
+ */
+async function runAttack({ origin, key, title }) {
+  const { count, order } = ATTACKS[title] ?? { count: 0, order: () => ({ path: '', body: '' }) };
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
   const control = new AbortController();
   /** @type {Record<string, number>} */
@@ -86,67 +127,59 @@ async function attack(origin, key, count, order) {
     }
   };
   const all = Array.from({ length: count }, () => one().catch(() => undefined));
-  await sleep(2_000);
-  return async () => {
-    control.abort();
-    await Promise.all(all);
-    return statuses;
-  };
+  await new Promise((resolve) => process.once('message', resolve));
+  control.abort();
+  await Promise.all(all);
+  process.send?.(statuses);
 }
 
-const session = new Session();
-try {
-  session.say('starting Postgres and the service');
-  const cluster = await startCluster(session.group, session.runDirectory);
-  session.onEnd(() => cluster.stop());
-  const tenant = await prepareTenant(cluster);
-  const secret = Buffer.from(tenant.peppers.split(':')[1] ?? '', 'base64url');
-  const greedy = await seed(cluster.ownerUrl, { version: 1, secret }, 'greedy');
-  const provider = await startProvider();
-  session.onEnd(async () => provider.server.closeAllConnections());
-  const port = await findFreePort();
-  const service = await startService(
-    session.group,
-    {
-      ...{ cluster, tenant, port, model: MODEL, redisUrl: null },
-      upstreamUrl: `http://127.0.0.1:${provider.port}`,
-      workDirectory: join(session.runDirectory, 'service'),
-      logFile: session.logFile('service'),
-    },
-    { environment: { PLATFORM_PROVIDER_TENANTS: `${tenant.tenantId},${greedy.tenantId}`, LOG_LEVEL: 'warn' } },
-  );
-  session.onEnd(() => service.stop());
-  const origin = `http://127.0.0.1:${port}`;
-
-  /** @type {[string, number, (index: number) => { path: string, body: string }][]} */
-  const attacks = [
-    [`${STREAMS} streams`, STREAMS, () => ({ path: '/v1/chat/completions', body: chat({ stream: true }) })],
-    [
-      `${REPORTS} reports of one human`,
-      REPORTS,
-      (index) => ({
-        path: '/api/v1/usage/report',
-        body: JSON.stringify({
-          ...{ type: 'conversational_seconds', value: 1, human: 'ann', idempotency_key: `report ${index}` },
-        }),
-      }),
-    ],
-  ];
-  for (const [title, count, order] of attacks) {
-    const alone = await measureVictim(origin, tenant.secretKey);
-    const stop = await attack(origin, greedy.secretKey, count, order);
-    const under = await measureVictim(origin, tenant.secretKey);
-    const statuses = await stop();
-    process.stdout.write(
-      `${title}: p99 ${under.p99Ms.toFixed(1)} ms ÷ ${alone.p99Ms.toFixed(1)} ms alone = ${(under.p99Ms / alone.p99Ms).toFixed(2)}; ` +
-        `${under.failed} of ${CALLS} calls failed; the attack's answers ${JSON.stringify(statuses)}\n`,
+async function main() {
+  const session = new Session();
+  try {
+    session.say('starting Postgres and the service');
+    const cluster = await startCluster(session.group, session.runDirectory);
+    session.onEnd(() => cluster.stop());
+    const tenant = await prepareTenant(cluster);
+    const secret = Buffer.from(tenant.peppers.split(':')[1] ?? '', 'base64url');
+    const greedy = await seed(cluster.ownerUrl, { version: 1, secret }, 'greedy');
+    const provider = await startProvider();
+    session.onEnd(async () => provider.server.closeAllConnections());
+    const port = await findFreePort();
+    const service = await startService(
+      session.group,
+      {
+        ...{ cluster, tenant, port, model: MODEL, redisUrl: null },
+        upstreamUrl: `http://127.0.0.1:${provider.port}`,
+        workDirectory: join(session.runDirectory, 'service'),
+        logFile: session.logFile('service'),
+      },
+      { environment: { PLATFORM_PROVIDER_TENANTS: `${tenant.tenantId},${greedy.tenantId}`, LOG_LEVEL: 'warn' } },
     );
-    await sleep(1_000);
+    session.onEnd(() => service.stop());
+    const origin = `http://127.0.0.1:${port}`;
+
+    for (const title of Object.keys(ATTACKS)) {
+      const alone = await measureVictim(origin, tenant.secretKey);
+      const stop = await attack(origin, greedy.secretKey, title);
+      const under = await measureVictim(origin, tenant.secretKey);
+      const statuses = await stop();
+      process.stdout.write(
+        `${title}: p99 ${under.p99Ms.toFixed(1)} ms ÷ ${alone.p99Ms.toFixed(1)} ms alone = ${(under.p99Ms / alone.p99Ms).toFixed(2)}; ` +
+          `${under.failed} of ${CALLS} calls failed; the attack's answers ${JSON.stringify(statuses)}\n`,
+      );
+      await sleep(1_000);
+    }
+    await session.close(false);
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`);
+    await session.close(true);
+    process.exitCode = 1;
   }
-  await session.close(false);
-} catch (error) {
-  process.stderr.write(`${messageOf(error)}\n`);
-  await session.close(true);
-  process.exitCode = 1;
 }
-process.exit();
+
+if (process.argv[2] === ATTACK) {
+  process.once('message', (given) => void runAttack(/** @type {any} */ (given)).then(() => process.disconnect?.()));
+} else {
+  await main();
+  process.exit();
+}

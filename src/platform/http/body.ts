@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { Fault } from '../errors/index.js';
-import { assertBounded, decodeJson, parseDecoded, parseJsonObject, type JsonObject } from '../json/index.js';
+import { assertBounded, decodeJson, parseJsonObject, valueOf, withFields, type JsonObject } from '../json/index.js';
 import { SMALL_BODY_BYTES, type BodyRoom, type RequestBodies } from './request-bodies.js';
 
 declare module 'fastify' {
@@ -61,7 +61,9 @@ export async function readCallersJson(request: FastifyRequest): Promise<JsonObje
   if (body.length <= SMALL_BODY_BYTES) return parseJsonObject(body);
   const decoded = decodeJson(body);
   await nextTurn(request);
-  const json = parseDecoded(decoded);
+  const value = valueOf(decoded);
+  await nextTurn(request);
+  const json = withFields(decoded, value);
   await nextTurn(request);
   return json;
 }

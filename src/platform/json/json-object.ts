@@ -24,10 +24,11 @@ export interface JsonObject {
  * @throws Fault invalid_input
  */
 export function parseJsonObject(body: Buffer): JsonObject {
-  return parseDecoded(decodeJson(body));
+  const decoded = decodeJson(body);
+  return withFields(decoded, valueOf(decoded));
 }
 
-/** A body and its text. Of a large one that is a good part of the work, and can be done in a turn of its own. */
+/** A body and its text. The steps of `parseJsonObject` are apart so that those of a large body can each have their turn. */
 export interface DecodedJson {
   readonly bytes: Buffer;
   readonly text: string;
@@ -43,8 +44,8 @@ export function decodeJson(body: Buffer): DecodedJson {
   return { bytes, text: bytes.toString('utf8') };
 }
 
-/** @throws Fault invalid_input: not one JSON object, or a field of it stands twice */
-export function parseDecoded({ bytes, text }: DecodedJson): JsonObject {
+/** @throws Fault invalid_input: not one JSON object */
+export function valueOf({ text }: DecodedJson): JsonObject['value'] {
   let value: unknown;
   try {
     value = parseJson(text);
@@ -54,7 +55,12 @@ export function parseDecoded({ bytes, text }: DecodedJson): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Fault('invalid_input', 'The body must be a JSON object.');
   }
-  return { bytes, text, value: value as Record<string, unknown>, fields: scanFields(text) };
+  return value as JsonObject['value'];
+}
+
+/** @throws Fault invalid_input: a field stands twice */
+export function withFields({ bytes, text }: DecodedJson, value: JsonObject['value']): JsonObject {
+  return { bytes, text, value, fields: scanFields(text) };
 }
 
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
