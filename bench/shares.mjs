@@ -123,7 +123,8 @@ async function runAttack({ origin, key, title }) {
       const answer = await fetch(origin + path, { method: 'POST', headers, body, signal: control.signal });
       await answer.arrayBuffer();
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
-      if (answer.status >= 400) await sleep(1_000, undefined, { signal: control.signal });
+      const again = Number(answer.headers.get('retry-after') ?? 0);
+      if (again > 0) await sleep(again * 1_000, undefined, { signal: control.signal });
     }
   };
   const all = Array.from({ length: count }, () => one().catch(() => undefined));

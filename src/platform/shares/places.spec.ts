@@ -21,7 +21,7 @@ it('gives a tenant its part, tells it so at once, and takes places back', () => 
   expect(refusal).toMatchObject({
     kind: 'rate_limited',
     code: 'concurrency_limit_exceeded',
-    retryAfterSeconds: 1,
+    retryAfterSeconds: expect.any(Number) as number,
     message: expect.stringContaining('TENANT_CALLS') as string,
   });
   places.leave(of('acme'));
@@ -49,5 +49,15 @@ it('says 503 where every place is taken', () => {
   const places = new Places({ ...NAMES, most: 2, ofTenant: 2, ofOrg: 2 });
   places.take(of('a'));
   places.take(of('b'));
-  expect(() => places.take(of('c'))).toThrow(expect.objectContaining({ kind: 'unavailable', retryAfterSeconds: 1 }));
+  const waits = new Set<unknown>();
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    try {
+      places.take(of('c'));
+    } catch (error) {
+      expect(error).toMatchObject({ kind: 'unavailable' });
+      waits.add((error as { retryAfterSeconds: unknown }).retryAfterSeconds);
+    }
+  }
+  // Spread, so that those who were refused together don't come again together.
+  expect(waits).toEqual(new Set([1, 2, 3]));
 });

@@ -56,7 +56,7 @@ it('of one tenant are so many; the others are refused at once, and another tenan
   expect(refused).toHaveLength(20);
   for (const { status, headers, text } of refused) {
     expect(status).toBe(429);
-    expect(headers['retry-after']).toBe('1');
+    expect(headers['retry-after']).toMatch(/^[123]$/);
     expect(JSON.parse(text)).toMatchObject({
       error: {
         code: 'concurrency_limit_exceeded',
