@@ -125,13 +125,20 @@ export class ProofCluster {
 
   /** One for each human. */
   private usageToken(human: string): Promise<string> {
-    const made =
-      this.usageTokens.get(human) ??
-      this.admin
-        .call('POST', '/v1/usage/token', { headers: { 'x-api-key': this.secret.key }, body: { human } })
-        .then((answer) => answer.json<{ token: string }>().token);
+    const made = this.usageTokens.get(human) ?? this.makeUsageToken(human);
     this.usageTokens.set(human, made);
     return made;
+  }
+
+  /** Asked for again while the tenant has as many queries under way as it may. */
+  private async makeUsageToken(human: string): Promise<string> {
+    for (;;) {
+      const headers = { 'x-api-key': this.secret.key };
+      const answer = await this.admin.call('POST', '/v1/usage/token', { headers, body: { human } });
+      if (answer.status === 200) return answer.json<{ token: string }>().token;
+      if (answer.status !== 429 && answer.status !== 503) throw new Error(`A token: ${answer.status} ${answer.text}`);
+      await pause(200);
+    }
   }
 
   limit(human: string, limits: LimitValues): Promise<readonly SetLimit[]> {
