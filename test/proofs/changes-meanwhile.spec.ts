@@ -176,6 +176,9 @@ describe('a human who is deleted between a call’s reservation and its settleme
   });
 });
 
+/** So long a process may take to hear of it. */
+const REFUSED_WITHIN_MS = 1000;
+
 describe('a key that is revoked during a stream', () => {
   it('does not cut it: it goes on to its end and is charged; the next call is 401', async () => {
     const own = key;
@@ -184,6 +187,7 @@ describe('a key that is revoked during a stream', () => {
       await setOf('max', { token_cnt: units(10_000), request_cnt: units(5) });
       const held = await heldStream('max');
       await service.asUser({ user: org.user, tenant: org.tenantId }, 'api-keys/revoke', { key_id: key.keyId });
+      await pause(REFUSED_WITHIN_MS);
       openaiError(await complete({ 'x-human-id': 'max' }), 401);
       expect(held.stream.ended).toBe(false);
       await held.finish();
@@ -215,6 +219,7 @@ describe('a usage token during a stream', () => {
     const token = await tokenOf(human);
     const held = await heldStream(human, { authorization: `Bearer ${token}` });
     await change();
+    await pause(REFUSED_WITHIN_MS);
     openaiError(await call(token), 401);
     expect(held.stream.ended).toBe(false);
     await held.finish();
