@@ -7,7 +7,6 @@
 import http from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withClient } from './ledger.mjs';
 import { prepareHumans } from './limits.mjs';
 import { findFreePort, readRssBytes, readTreeCpuSeconds } from './processes.mjs';
 import { prepareTenant, startCluster, startService } from './service.mjs';
@@ -95,7 +94,6 @@ try {
   session.onEnd(() => cluster.stop());
   const tenant = await prepareTenant(cluster);
   await prepareHumans(cluster, tenant.tenantId);
-  await withClient(cluster.inspectorUrl, (client) => client.query('CHECKPOINT'));
   const provider = http.createServer((request, response) => {
     request
       .resume()

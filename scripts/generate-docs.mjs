@@ -41,7 +41,7 @@ const FAULT_WHEN = {
 /** What each reason that a fault names by itself says; it stands as `error.code` on the OpenAI surface. */
 const CODE_MEANING = {
   concurrency_limit_exceeded:
-    "The bodies of the tenant's open requests fill its share of the memory (`GATEHOUSE_TENANT_BODY_BYTES`); try again after `Retry-After`.",
+    'The tenant or its org has as many calls or queries under way, or as many bytes of bodies in memory, as it may; the message names the setting. Try again after `Retry-After`.',
   body_timeout: 'Nothing of the body came for `GATEHOUSE_IDLE_TIMEOUT_MS`; its connection is closed.',
   too_many_values: 'The body holds more JSON values than `GATEHOUSE_BODY_LIMIT_VALUES`.',
   too_many_fields: 'The body has more than 4,096 fields of its own.',

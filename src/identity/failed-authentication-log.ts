@@ -9,7 +9,7 @@ import { RefusedCredential, type RefusedNames } from './refused-credential.js';
 const WINDOW_MS = 10_000;
 /** Two lines a second at most: a flood must fill neither the disk nor the log's reader. */
 const MAX_LINES_PER_WINDOW = 20;
-/** An issuer is what a token that nobody signed may say. */
+/** The issuer is what the token says, and its signature may be missing: anything can stand there. */
 const MAX_ISSUER_LENGTH = 128;
 
 /**

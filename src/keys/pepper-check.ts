@@ -19,9 +19,9 @@ interface UnusablePepper {
 /**
  * Says at the start which stored keys no configured pepper recognises; their holders would hear no more than 401.
  *
- * A version that is gone is an error in the log: an operator may have dropped it on purpose. A version that has another
- * secret than before is nobody's purpose, and refuses every key: in production the service does not start. In development
- * secrets are made anew where their file was deleted.
+ * A version that is gone is an error in the log: an operator may have dropped it on purpose. A version whose
+ * secret was changed is a mistake that refuses every key: in production the service does not start. In development the
+ * secrets are made anew where their file was deleted, and the service starts.
  */
 @Injectable()
 export class PepperCheck implements OnApplicationBootstrap {

@@ -1,5 +1,5 @@
--- Which deliveries are due stands in an index of its own, by tenant and endpoint, so that whoever claims reads these alone,
--- however many wait for a later attempt. A delivery is ready from the start; its claim ends that, and a later claim makes it
+-- Due deliveries have an index of their own, by tenant and endpoint: a claim reads these alone, however many others wait for
+-- a later attempt. A delivery is ready from the start; its claim ends that, and a later claim makes it
 -- ready again once its next attempt is due. What was there before begins as not ready, and is made so by the first claims.
 ALTER TABLE webhook_deliveries ADD COLUMN ready boolean NOT NULL DEFAULT false;
 ALTER TABLE webhook_deliveries ALTER COLUMN ready SET DEFAULT true;

@@ -58,7 +58,7 @@ async function leave(answer: UpstreamAnswer, body: object): Promise<void> {
 }
 
 describe('a caller of an answer that is not streamed', () => {
-  it('is charged what the answer reports, though nobody takes it', async () => {
+  it('is charged what the answer reports, although the caller is gone', async () => {
     await leave(WHOLE, BODY);
     expect(upstream.requests[0]!.aborted).toBe(false);
     goOn();
@@ -110,7 +110,7 @@ describe('a caller of a stream that may hide what the model thinks', () => {
     'grok-4',
     'openai/gpt-oss-120b:nitro',
     'claude-opus-5',
-    'a-name-of-nobody-known',
+    'an-unknown-model',
   ])('of %s is charged what its end reports', async (model) => {
     upstream.next({
       kind: 'stream',

@@ -54,7 +54,7 @@ export const OPERATORS = 'GATEHOUSE_MODELS';
 /** Models that think in tokens which are billed and never shown: by their names, for those too that are not in the list. */
 const HIDES_REASONING =
   /^(?:ft:)?(?:[\w-]+\/)?(?:o\d|gpt-(?:[5-9]|\d\d)|gemini-(?:2\.5|[3-9]|(?:flash|pro)[\w-]*-latest)|grok-(?:[4-9]|code|3-mini))/i;
-/** Models in the list that do not think, whoever serves them. Claude and open weights may, and servers may hide it. */
+/** Models in the list that do not think, on any server. Claude and open weights may think, and servers may hide it. */
 const SHOWS_ALL =
   /^(?:gpt-3\.5|gpt-4|claude-3-(?:5|haiku)|mistral|mixtral|ministral|codestral|devstral|pixtral|deepseek-chat|llama|qwen2|gemma)/;
 

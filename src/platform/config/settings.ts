@@ -185,7 +185,7 @@ export const SETTINGS = {
   openaiModels: providers(
     'OPENAI_MODELS',
     list,
-    "Models served from there, separated by commas. Set, no other name passes. Unset: any name passes, and `/v1/models` shows the provider's own list.",
+    "Models served from there, separated by commas; calls that name another model are refused. Unset: calls may name any model, and `/v1/models` shows the provider's own list.",
   ),
   platformProviderTenants: providers(
     'PLATFORM_PROVIDER_TENANTS',
@@ -203,7 +203,7 @@ export const SETTINGS = {
     'GATEHOUSE_MODELS',
     configuredModels,
     'Models beside the built-in ones, or instead of them, as a JSON array: `id`, `context_tokens`, `max_output_tokens`, and ' +
-      'optionally `family` (its tokenizer; `unknown`), `output_field` (`max_tokens`), `hides_reasoning` (whether it thinks unseen) and `price`: `input`, `cached_input`, `output` in ' +
+      'optionally `family` (its tokenizer; `unknown`), `output_field` (`max_tokens`), `hides_reasoning` (`true`: it thinks in tokens that it does not show) and `price`: `input`, `cached_input`, `output` in ' +
       'dollars for a million tokens, `as_of` a date. Without a price a model is refused to whoever has a cost limit.',
     { fallback: '[]' },
   ),

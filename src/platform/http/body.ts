@@ -100,7 +100,7 @@ export async function readBody(
   if (length > limitBytes) throw tooLarge(limitBytes);
   if (request.destroyed && !request.readableEnded) throw brokenOff();
   room.growTo(length);
-  const gathered = new GatheredBytes(length);
+  const gathered = new GatheredBytes(length, limitBytes);
   return new Promise((resolve, reject) => {
     const silence = request.complete ? null : setTimeout(() => finish(fellSilent(silenceMs)), silenceMs);
     const finish = (error: unknown): void => {
@@ -134,8 +134,14 @@ class GatheredBytes {
   private only: Buffer | null = null;
   private into: Buffer | null = null;
 
-  /** @param expected how many there will be; 0: not known */
-  constructor(private readonly expected: number) {}
+  /**
+   * @param expected how many there will be; 0: not known
+   * @param most how many there may be
+   */
+  constructor(
+    private readonly expected: number,
+    private readonly most: number,
+  ) {}
 
   add(chunk: Buffer): void {
     if (this.size === 0) this.only = chunk;
@@ -152,7 +158,7 @@ class GatheredBytes {
   }
 
   private grow(wanted: number): void {
-    const into = Buffer.allocUnsafeSlow(Math.max(this.expected, 2 * wanted));
+    const into = Buffer.allocUnsafeSlow(this.expected >= wanted ? this.expected : Math.min(2 * wanted, this.most));
     into.set(this.all());
     this.into = into;
   }

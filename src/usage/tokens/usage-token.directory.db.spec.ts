@@ -110,7 +110,7 @@ it('costs one query the first time and none after; what nobody of ours signed co
   }
 });
 
-it('an expired one is told so, which its signature entitles its holder to; a revoked one is told as any other', async () => {
+it('the holder of an expired one is told so; a revoked one is refused like an unknown one', async () => {
   const [expired, revoked] = [await newToken(), await newToken()];
   for (const token of [expired, revoked]) await directory.authenticate(token);
   await end(expired, '-1 second');

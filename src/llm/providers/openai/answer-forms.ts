@@ -18,7 +18,7 @@ const IN_PIECES = new Set([
   'transcript',
 ]);
 
-/** Nobody asks for so many answers or tools at once; what claims to be more is not put together. */
+/** No call asks for so many answers or tools; an answer that claims to have more is not put together. */
 const MOST_PLACES = 1_024;
 
 /** A stream as one answer: what its chunks say together, in the form of an answer that was not streamed. */

@@ -2,7 +2,7 @@ import { isObject, type ChatRequest } from '../requests/chat-request.js';
 import { collectAnswerText } from '../requests/chat-tokens.js';
 
 const MAX_LENGTH = 300;
-/** In a longer request nobody looks for each word: of such a one only the status is logged. */
+/** Looking for each word in a longer request would take too long: then the status alone is logged. */
 const MAX_REQUEST_BYTES = 256 * 1024;
 const HIDDEN = '[…]';
 /** A key, an id, a hash: long, and with a digit in it. */
