@@ -8,6 +8,7 @@ import { LlmModule } from '../llm/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { CryptoModule } from '../platform/crypto/index.js';
 import { DatabaseModule } from '../platform/database/index.js';
+import { EncryptionModule } from '../platform/encryption/index.js';
 import { EventsModule } from '../platform/events/index.js';
 import { DialectGuard, Dialects, FaultFilter, HttpModule } from '../platform/http/index.js';
 import { OutboundModule } from '../platform/outbound/index.js';
@@ -65,6 +66,7 @@ export class AppModule implements OnModuleInit {
         HttpModule,
         MetricsModule,
         DatabaseModule,
+        EncryptionModule,
         EventsModule,
         JobsModule,
         IdempotencyModule,

@@ -123,6 +123,10 @@ async function furnish(tenantId: string): Promise<void> {
        SELECT id, 0, $1, now(), now(), 1, 0, 0 FROM budget`,
       [tenantId],
     );
+    await client.query(
+      "INSERT INTO tenant_data_keys (tenant_id, id, envelope, key_version) VALUES ($1, gen_random_uuid(), '\\x00', 1)",
+      [tenantId],
+    );
     for (const window of [`key:${keyId}`, `key:${keyId}:human:x`]) {
       await client.query('INSERT INTO rate_windows (key, opened_at, used) VALUES ($1, now(), 1)', [window]);
     }

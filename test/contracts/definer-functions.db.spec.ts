@@ -25,6 +25,7 @@ interface Tenant {
   readonly secretId: string;
   readonly deliveryId: string;
   readonly usageTokenId: string;
+  readonly dataKeyId: string;
 }
 
 let database: TestDatabase;
@@ -71,6 +72,7 @@ async function makeTenant(): Promise<Tenant> {
     secretId: randomUUID(),
     deliveryId: randomUUID(),
     usageTokenId: `ut_${id}`,
+    dataKeyId: randomUUID(),
   };
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query(
@@ -135,6 +137,11 @@ async function makeTenant(): Promise<Tenant> {
       'INSERT INTO webhook_secrets (id, tenant_id, endpoint_id, envelope, key_version) VALUES ($1, $2, $3, $4, 1)',
       [tenant.secretId, tenantId, tenant.endpointId, Buffer.from(`envelope ${id}`)],
     );
+    await client.query('INSERT INTO tenant_data_keys (tenant_id, id, envelope, key_version) VALUES ($1, $2, $3, 1)', [
+      tenantId,
+      tenant.dataKeyId,
+      Buffer.from(`data key ${id}`),
+    ]);
     // Due: whoever claims what is due claims a's and b's alike, which is why b's is under way already.
     await client.query(
       `WITH event AS (
@@ -168,6 +175,7 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(k)) FROM idempotency_keys k WHERE k.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(u) ORDER BY u.id) FROM usage_tokens u WHERE u.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM usage_reports r WHERE r.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(k)) FROM tenant_data_keys k WHERE k.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(e)) FROM webhook_endpoints e WHERE e.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM webhook_subscriptions s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s)) FROM webhook_secrets s WHERE s.tenant_id = $1),
@@ -868,6 +876,23 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(
       await rowsOf(database.superuserUrl, 'SELECT key_version FROM webhook_secrets WHERE id = $1', [a.secretId]),
     ).toEqual([{ key_version: 2 }]);
+  },
+
+  async find_tenant_data_key() {
+    // Purpose: one tenant's key, encrypted, of whichever tenant calls need it.
+    const find = (tenantId: string | null) => call('SELECT id FROM find_tenant_data_key($1)', [tenantId]);
+    expect(await find(a.tenantId)).toEqual([{ id: a.dataKeyId }]);
+    expect(await find('no-such-tenant')).toEqual([]);
+    expect(await find(null)).toEqual([]);
+  },
+
+  async add_tenant_data_key() {
+    // Purpose: a key for a tenant that has none; the one that is there stays.
+    const add = (tenantId: string) =>
+      call("SELECT id FROM add_tenant_data_key($1, $2, '\\x01', 1)", [tenantId, randomUUID()]);
+    expect(await add(a.tenantId)).toEqual([{ id: a.dataKeyId }]);
+    expect(await add(b.tenantId)).toEqual([{ id: b.dataKeyId }]);
+    expect(await add('no-such-tenant')).toEqual([]);
   },
 };
 

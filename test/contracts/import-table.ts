@@ -50,7 +50,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['context'],
     ['logging'],
     ['database', 'http', 'jobs', 'outbound'],
-    ['events', 'idempotency'],
+    ['encryption', 'events', 'idempotency'],
   ],
   limits: [['windows', 'budgets']],
   usage: [['ledger', 'query', 'reports'], ['tokens']],

@@ -420,6 +420,10 @@ describe('what the app sees and may do', () => {
          SELECT gen_random_uuid(), $1, 'webhook-of-' || $1::text, id FROM event`,
         [tenantId],
       );
+      await query(
+        "INSERT INTO tenant_data_keys (tenant_id, id, envelope, key_version) VALUES ($1, gen_random_uuid(), '\\x00', 1)",
+        [tenantId],
+      );
       await query("INSERT INTO idempotency_keys (owner, key, tenant_id, request_hash) VALUES ($1, 'k', $1, 'h')", [
         tenantId,
       ]);
@@ -448,6 +452,7 @@ describe('what the app sees and may do', () => {
   const BY_FUNCTIONS_ALONE = {
     claim_writes: DENIED,
     idempotency_keys: DENIED,
+    tenant_data_keys: DENIED,
     pepper_checks: DENIED,
     process_leases: DENIED,
     rate_windows: DENIED,

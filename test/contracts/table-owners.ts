@@ -2,6 +2,7 @@
 
 /** Rooms, and the tables that they alone read and write. A file belongs to the room with the longest path. */
 export const TABLES: Readonly<Record<string, readonly string[]>> = {
+  'src/platform/encryption': ['tenant_data_keys'],
   'src/platform/idempotency': ['idempotency_keys'],
   'src/audit': ['audit_events'],
   'src/webhooks': [

@@ -1,0 +1,150 @@
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { startReplica, type Replica } from '../../../test/support/replica.js';
+import { testPepper } from '../../../test/support/settings.js';
+import { dump, rowsOf, seedTenant, type SeededTenant } from '../../../test/support/sql.js';
+import { EncryptionKeyRing, EnvelopeError } from '../crypto/index.js';
+import { TenantCipher } from './tenant-cipher.js';
+import { TenantDataKeys } from './tenant-data-keys.js';
+
+const OLD = testPepper(1);
+const NEW = testPepper(2);
+const PLACE = { table: 'llm_providers', rowId: 'row-1' };
+const SECRET = 'sk-the-secret-itself';
+
+let database: TestDatabase;
+let here: Replica;
+let there: Replica;
+let acme: SeededTenant;
+let globex: SeededTenant;
+
+const sql = (text: string, values: unknown[] = []) => rowsOf(database.superuserUrl, text, values);
+
+/** A process with nothing in memory. */
+const cipherOf = (replica: Replica, keys = [OLD]): TenantCipher =>
+  new TenantCipher(
+    new TenantDataKeys(replica.database, new EncryptionKeyRing(keys), replica.revocations, replica.settings),
+  );
+
+/** Why it did not open; null: it did. */
+const failureOf = (opening: Promise<unknown>): Promise<string | null> =>
+  opening.then(
+    () => null,
+    (error: unknown) => {
+      if (!(error instanceof EnvelopeError)) throw error;
+      expect(error.message).not.toContain(SECRET);
+      return error.reason;
+    },
+  );
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  here = await startReplica(database.ownerUrl);
+  there = await startReplica(database.ownerUrl);
+});
+
+afterAll(async () => {
+  await here.stop();
+  await there.stop();
+  await database.drop();
+});
+
+beforeEach(async () => {
+  acme = await seedTenant(database.superuserUrl);
+  globex = await seedTenant(database.superuserUrl);
+});
+
+it.each([0, 1, 16, 4096])('gives back on any replica what it was given: %s bytes', async (size) => {
+  const text = Buffer.alloc(size, 'x');
+  const encrypted = await cipherOf(here).encrypt(acme.tenantId, text, PLACE);
+  expect(await cipherOf(there).decrypt(acme.tenantId, encrypted, PLACE)).toEqual(text);
+});
+
+it('never makes the same ciphertext twice, and leaves neither text nor key in the database', async () => {
+  const cipher = cipherOf(here);
+  const [one, other] = [
+    await cipher.encrypt(acme.tenantId, SECRET, PLACE),
+    await cipher.encrypt(acme.tenantId, SECRET, PLACE),
+  ];
+  expect(one.subarray(17)).not.toEqual(other.subarray(17));
+  expect(one.includes(SECRET)).toBe(false);
+  const stored = await dump(database.superuserUrl);
+  for (const clear of [SECRET, OLD.secret.toString('hex'), OLD.secret.toString('base64')])
+    expect(stored).not.toContain(clear);
+});
+
+it('opens a ciphertext at its own tenant, table and row alone', async () => {
+  const cipher = cipherOf(here);
+  const encrypted = await cipher.encrypt(acme.tenantId, SECRET, PLACE);
+  // So that the other tenant has a key of its own.
+  await cipher.encrypt(globex.tenantId, SECRET, PLACE);
+  expect(await failureOf(cipher.decrypt(globex.tenantId, encrypted, PLACE))).toBe('damaged');
+  expect(await failureOf(cipher.decrypt(acme.tenantId, encrypted, { ...PLACE, table: 'messages' }))).toBe('damaged');
+  expect(await failureOf(cipher.decrypt(acme.tenantId, encrypted, { ...PLACE, rowId: 'row-2' }))).toBe('damaged');
+  expect(await failureOf(cipher.decrypt(acme.tenantId, encrypted, PLACE))).toBeNull();
+});
+
+it("does not open another tenant's data key where its row was moved to the tenant", async () => {
+  const encrypted = await cipherOf(here).encrypt(acme.tenantId, SECRET, PLACE);
+  await sql('DELETE FROM tenant_data_keys WHERE tenant_id = $1', [globex.tenantId]);
+  await sql('UPDATE tenant_data_keys SET tenant_id = $2 WHERE tenant_id = $1', [acme.tenantId, globex.tenantId]);
+  expect(await failureOf(cipherOf(here).decrypt(globex.tenantId, encrypted, PLACE))).toBe('damaged');
+  expect(await failureOf(cipherOf(here).decrypt(acme.tenantId, encrypted, PLACE))).toBe('unknown_key');
+});
+
+it('opens nothing of which any bit was changed, or that was cut or added to', async () => {
+  const cipher = cipherOf(here);
+  const encrypted = await cipher.encrypt(acme.tenantId, SECRET, PLACE);
+  const opened: number[] = [];
+  for (let at = 0; at < encrypted.length; at += 1) {
+    for (const bit of [0x01, 0x80]) {
+      const changed = Buffer.from(encrypted);
+      changed[at]! ^= bit;
+      if ((await failureOf(cipher.decrypt(acme.tenantId, changed, PLACE))) !== 'damaged') opened.push(at);
+    }
+  }
+  expect(opened).toEqual([]);
+  for (const length of [0, 1, 48, encrypted.length - 1]) {
+    expect(await failureOf(cipher.decrypt(acme.tenantId, encrypted.subarray(0, length), PLACE))).toBe('damaged');
+  }
+  const longer = Buffer.concat([encrypted, Buffer.alloc(1)]);
+  expect(await failureOf(cipher.decrypt(acme.tenantId, longer, PLACE))).toBe('damaged');
+});
+
+it('tells a key of the operator’s that is not set from a damaged row', async () => {
+  const encrypted = await cipherOf(here).encrypt(acme.tenantId, SECRET, PLACE);
+  expect(await failureOf(cipherOf(here, [NEW]).decrypt(acme.tenantId, encrypted, PLACE))).toBe('unknown_key');
+  expect((await cipherOf(here, [NEW, OLD]).decrypt(acme.tenantId, encrypted, PLACE)).toString()).toBe(SECRET);
+  await sql(
+    'UPDATE tenant_data_keys SET envelope = set_byte(envelope, 40, get_byte(envelope, 40) # 1) WHERE tenant_id = $1',
+    [acme.tenantId],
+  );
+  expect(await failureOf(cipherOf(here).decrypt(acme.tenantId, encrypted, PLACE))).toBe('damaged');
+});
+
+it('gives a tenant one key, however many replicas begin at once', async () => {
+  const ciphers = [here, there, here, there, here, there].map((replica) => cipherOf(replica));
+  const encrypted = await Promise.all(ciphers.map((cipher) => cipher.encrypt(acme.tenantId, SECRET, PLACE)));
+  expect(await sql('SELECT count(*)::int FROM tenant_data_keys WHERE tenant_id = $1', [acme.tenantId])).toEqual([
+    { count: 1 },
+  ]);
+  for (const [index, cipher] of ciphers.entries()) {
+    const theirs = encrypted[(index + 1) % encrypted.length]!;
+    expect((await cipher.decrypt(acme.tenantId, theirs, PLACE)).toString()).toBe(SECRET);
+  }
+});
+
+it('encrypts while a transaction of the tenant is open that holds it against deletion', async () => {
+  const cipher = cipherOf(here);
+  const encrypted = await here.database.changeTenant(acme.tenantId, () => cipher.encrypt(acme.tenantId, SECRET, PLACE));
+  expect((await cipher.decrypt(acme.tenantId, encrypted, PLACE)).toString()).toBe(SECRET);
+});
+
+it('makes no key for a tenant that is gone, and forgets the key of one that goes', async () => {
+  const cipher = cipherOf(here);
+  await expect(cipher.encrypt('no-such-tenant', SECRET, PLACE)).rejects.toMatchObject({ kind: 'permission_denied' });
+  const encrypted = await cipher.encrypt(acme.tenantId, SECRET, PLACE);
+  await sql('DELETE FROM tenants WHERE id = $1', [acme.tenantId]);
+  await here.hearEverything();
+  expect(await failureOf(cipher.decrypt(acme.tenantId, encrypted, PLACE))).toBe('unknown_key');
+  await expect(cipher.encrypt(acme.tenantId, SECRET, PLACE)).rejects.toMatchObject({ kind: 'permission_denied' });
+});
