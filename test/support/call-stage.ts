@@ -90,7 +90,7 @@ export class CallStage implements CallContext, CallSink, Attempt {
     const request = parseChatRequest(
       Buffer.from(JSON.stringify({ model, messages: [{ role: 'user' }], stream: true })),
     );
-    const provider = { name: 'stage', catalogue: ModelCatalogue.of('stage', []), start: () => this };
+    const provider = { name: 'stage', kind: 'stage', catalogue: ModelCatalogue.of('stage', []), start: () => this };
     const route = { name: null, target: { provider } };
     const caller = { principal: PRINCIPAL, requestId: 'r', address: 'a' };
     this.call = new Call(this, new CallTerms(MODELS, TOKENIZER, CHAT, caller, request, route), this, null, OWNER);

@@ -17,6 +17,8 @@ export type OperationName = keyof OperationRequests;
 export interface Provider {
   /** As the ledger names it. */
   readonly name: string;
+  /** Which of the few kinds that this service speaks with: a label of metrics, unlike names, which tenants choose. */
+  readonly kind: string;
   readonly catalogue: ModelCatalogue;
   /** Begins an attempt. `sink` may hear of a failure before this returns, and of anything else only after. */
   start<Name extends OperationName>(operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt;

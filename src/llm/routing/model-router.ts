@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { SETTINGS, SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
+import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { OutboundHttp } from '../../platform/outbound/index.js';
 import type { Model } from '../models/model-catalogue.js';
 import { DUMMY_MODEL, DummyProvider } from '../providers/dummy/dummy.provider.js';
-import { OpenaiProvider, type OpenaiProviderSettings } from '../providers/openai/openai.provider.js';
 import type { Provider } from '../providers/provider.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
 import { PlatformProviderTenants } from './platform-provider-tenants.js';
+import { platformProvider, type PlatformProviderSettings } from './platform-provider.js';
 
 /** Where a call can be sent. */
 interface Target {
@@ -31,17 +31,20 @@ export class ModelRouter {
   private readonly dummy: Route | null;
 
   constructor(
-    @Inject(SETTINGS_TOKEN) settings: OpenaiProviderSettings & Pick<Settings, 'dummyProvider' | 'mode'>,
+    @Inject(SETTINGS_TOKEN)
+    settings: PlatformProviderSettings &
+      Pick<Settings, 'dummyProvider' | 'mode' | 'firstByteTimeoutMs' | 'idleTimeoutMs' | 'totalTimeoutMs'>,
     http: OutboundHttp,
     tokenizer: Tokenizer,
     private readonly platformTenants: PlatformProviderTenants,
   ) {
-    const configured =
-      settings.openaiApiKey !== undefined || settings.openaiBaseUrl !== SETTINGS.openaiBaseUrl.fallback;
-    this.platform = configured ? straightTo(new OpenaiProvider(http, tokenizer, settings)) : null;
+    const { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs } = settings;
+    const timeouts = { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs };
+    const platform = platformProvider(settings, { http, tokenizer, timeouts });
+    this.platform = platform === null ? null : straightTo(platform);
     const serves =
       settings.dummyProvider === 'on' ||
-      (settings.dummyProvider === 'auto' && settings.mode === 'development' && !configured);
+      (settings.dummyProvider === 'auto' && settings.mode === 'development' && platform === null);
     this.dummy = serves ? straightTo(new DummyProvider(tokenizer)) : null;
   }
 

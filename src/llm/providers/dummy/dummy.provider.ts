@@ -23,6 +23,7 @@ export const DUMMY_MODEL = 'dummy';
  */
 export class DummyProvider implements Provider {
   readonly name = 'dummy';
+  readonly kind = 'dummy';
   readonly catalogue = ModelCatalogue.of('dummy', [DUMMY_MODEL]);
 
   constructor(private readonly tokenizer: Tokenizer) {}

@@ -80,7 +80,12 @@ describe('the catalogue of an OpenAI-compatible provider', () => {
 
   function provider(environment: Record<string, string> = {}): OpenaiProvider {
     const { settings } = loadSettings({ OPENAI_BASE_URL: upstream.baseUrl, ...environment });
-    return new OpenaiProvider(http, new Tokenizer(), settings);
+    const { openaiApiKey: apiKey, openaiBaseUrl: baseUrl, openaiModels: models = [] } = settings;
+    const credentials = apiKey === undefined ? {} : { apiKey };
+    return new OpenaiProvider(
+      { name: 'openai', kind: 'openai', baseUrl, policy: 'operator', credentials, settings: {}, models },
+      { http, tokenizer: new Tokenizer(), timeouts: settings },
+    );
   }
 
   it('is what the provider lists, asked for once for any number of callers', async () => {

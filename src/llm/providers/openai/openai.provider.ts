@@ -1,65 +1,54 @@
-import type { Settings } from '../../../platform/config/index.js';
 import { parseJsonObject, withField, withText } from '../../../platform/json/index.js';
-import type { OutboundHttp, OutboundRequest } from '../../../platform/outbound/index.js';
+import type { OutboundRequest } from '../../../platform/outbound/index.js';
 import { isObject, type ChatRequest } from '../requests/chat-request.js';
 import { ModelCatalogue, type Model } from '../../models/model-catalogue.js';
-import type { Tokenizer } from '../../tokens/tokenizer.js';
 import type { AnswerSink, Attempt, OperationName, OperationRequests, Provider } from '../provider.js';
+import type { ProviderConnection, ProviderDeps } from '../provider-factory.js';
 import { OpenaiAttempt } from './openai-attempt.js';
+import { openaiWire, type OpenaiWire } from './openai-wire.js';
 
 const MODELS_TIMEOUT_MS = 10_000;
 const MODELS_MAX_BYTES = 8 * 1024 * 1024;
 const USER_AGENT = 'gatehouse';
 
-export type OpenaiProviderSettings = Pick<
-  Settings,
-  'openaiApiKey' | 'openaiBaseUrl' | 'openaiModels' | 'firstByteTimeoutMs' | 'idleTimeoutMs' | 'totalTimeoutMs'
->;
-
 /**
  * Any server that speaks OpenAI's chat completions. A body that need not change is passed on byte for byte; nothing of
- * the caller's headers is: what goes upstream is made here once, with the platform's own credential.
+ * the caller's headers is: what goes upstream is made here once, with the credential of the connection.
  */
 export class OpenaiProvider implements Provider {
-  readonly name = 'openai';
+  readonly name: string;
+  readonly kind: string;
   readonly catalogue: ModelCatalogue;
-  private readonly target: Omit<OutboundRequest, 'headers' | 'body'>;
+  private readonly target: Omit<OutboundRequest, 'path' | 'headers' | 'body'>;
   private readonly jsonHeaders: string[];
   private readonly streamHeaders: string[];
 
   constructor(
-    private readonly http: OutboundHttp,
-    private readonly tokenizer: Tokenizer,
-    private readonly settings: OpenaiProviderSettings,
+    private readonly connection: ProviderConnection,
+    private readonly deps: ProviderDeps,
+    private readonly wire: OpenaiWire = openaiWire(connection),
   ) {
-    const base = new URL(settings.openaiBaseUrl);
-    this.target = {
-      policy: 'operator',
-      origin: base.origin,
-      path: pathBelow(base, '/chat/completions'),
-      method: 'POST',
-      firstByteTimeoutMs: settings.firstByteTimeoutMs,
-      idleTimeoutMs: settings.idleTimeoutMs,
-      totalTimeoutMs: settings.totalTimeoutMs,
-    };
-    const common = Object.entries(this.credentialHeaders()).flat();
+    const { name, kind, policy, models } = connection;
+    this.name = name;
+    this.kind = kind;
+    this.target = { policy, origin: wire.origin, method: 'POST', ...deps.timeouts };
+    const common = Object.entries(this.ownHeaders()).flat();
     common.push('content-type', 'application/json', 'accept-encoding', 'identity');
     this.jsonHeaders = [...common, 'accept', 'application/json'];
     this.streamHeaders = [...common, 'accept', 'text/event-stream'];
     this.catalogue =
-      settings.openaiModels !== undefined && settings.openaiModels.length > 0
-        ? ModelCatalogue.of(this.name, settings.openaiModels)
-        : new ModelCatalogue(this.name, () => this.loadModels(base));
+      models.length > 0 ? ModelCatalogue.of(name, models) : new ModelCatalogue(name, () => this.loadModels());
   }
 
-  start<Name extends OperationName>(_operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
-    const attempt = new OpenaiAttempt(request, sink, this.tokenizer, this.settings.openaiApiKey);
-    const { target } = this;
-    attempt.outbound = this.http.dispatch(
+  start<Name extends OperationName>(operation: Name, asked: OperationRequests[Name], sink: AnswerSink): Attempt {
+    const { connection, deps, target, wire } = this;
+    const request = wire.rewrite === undefined ? asked : wire.rewrite(operation, asked);
+    const attempt = new OpenaiAttempt(request, sink, deps.tokenizer, connection.credentials.apiKey);
+    attempt.outbound = deps.http.dispatch(
       {
         policy: target.policy,
         origin: target.origin,
-        path: target.path,
+        path: wire.pathOf('/chat/completions', request.model),
         method: target.method,
         headers: request.stream ? this.streamHeaders : this.jsonHeaders,
         body: request.stream && !request.includeUsage ? withUsageAsked(request) : request.raw,
@@ -72,19 +61,18 @@ export class OpenaiProvider implements Provider {
     return attempt;
   }
 
-  private credentialHeaders(): Record<string, string> {
-    const { openaiApiKey } = this.settings;
-    return {
-      'user-agent': USER_AGENT,
-      ...(openaiApiKey === undefined ? {} : { authorization: `Bearer ${openaiApiKey}` }),
-    };
+  private ownHeaders(): Record<string, string> {
+    return { 'user-agent': USER_AGENT, ...this.wire.headers };
   }
 
-  private async loadModels(base: URL): Promise<readonly Model[] | null> {
-    const answer = await this.http.fetchJson(base.origin + pathBelow(base, '/models'), {
-      timeoutMs: Math.min(MODELS_TIMEOUT_MS, this.settings.totalTimeoutMs),
+  private async loadModels(): Promise<readonly Model[] | null> {
+    const { connection, deps, wire } = this;
+    if (wire.modelsPath === null) return null;
+    const answer = await deps.http.fetchJson(wire.origin + wire.modelsPath, {
+      policy: connection.policy,
+      timeoutMs: Math.min(MODELS_TIMEOUT_MS, deps.timeouts.totalTimeoutMs),
       maxBytes: MODELS_MAX_BYTES,
-      headers: this.credentialHeaders(),
+      headers: this.ownHeaders(),
     });
     if (answer.status === 404 || answer.status === 405 || answer.status === 501) return null;
     if (answer.status !== 200)
@@ -105,11 +93,6 @@ export class OpenaiProvider implements Provider {
       },
     ];
   }
-}
-
-/** A path below a base address, whose query (Azure's API version) stays. */
-function pathBelow(base: URL, path: string): string {
-  return base.pathname.replace(/\/+$/, '') + path + base.search;
 }
 
 const USAGE_ASKED = Buffer.from('"stream_options":{"include_usage":true},');

@@ -1,0 +1,36 @@
+import type { OperationName, OperationRequests } from '../provider.js';
+import type { ProviderConnection } from '../provider-factory.js';
+
+const OPENAI_BASE_URL = 'https://api.openai.com/v1';
+
+/** In what the kinds that speak OpenAI's dialect differ. */
+export interface OpenaiWire {
+  readonly origin: string;
+  /** Who asks; with the credential, so that no log may hold them. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Where models are listed; null: nowhere. */
+  readonly modelsPath: string | null;
+  pathOf(path: string, model: string): string;
+  /** The request in the kind's own words. Absent: they are OpenAI's. */
+  rewrite?<Name extends OperationName>(operation: Name, request: OperationRequests[Name]): OperationRequests[Name];
+}
+
+/** OpenAI itself, and every server that is compatible with it. */
+export function openaiWire({ baseUrl, credentials, settings }: ProviderConnection): OpenaiWire {
+  const base = new URL(baseUrl ?? OPENAI_BASE_URL);
+  return {
+    origin: base.origin,
+    headers: {
+      ...(credentials.apiKey === undefined ? {} : { authorization: `Bearer ${credentials.apiKey}` }),
+      ...(settings.organization === undefined ? {} : { 'openai-organization': settings.organization }),
+      ...(settings.project === undefined ? {} : { 'openai-project': settings.project }),
+    },
+    modelsPath: pathBelow(base, '/models'),
+    pathOf: (path) => pathBelow(base, path),
+  };
+}
+
+/** A path below a base address, whose query (Azure's API version) stays. */
+export function pathBelow(base: URL, path: string): string {
+  return base.pathname.replace(/\/+$/, '') + path + base.search;
+}
