@@ -1,4 +1,5 @@
 import type { Fault } from '../errors/index.js';
+import { Refusals } from './refusals.js';
 import { shareIsFull, type ShareBound, type ShareNames, type ShareOwner, type ShareState } from './share.js';
 
 export interface FairTurnsOptions extends ShareNames {
@@ -36,7 +37,7 @@ interface Org {
  * one org, another one waits for one of them.
  */
 export class FairTurns implements ShareState {
-  refused = 0;
+  private readonly refusals = new Refusals();
   private running = 0;
   private inLine = 0;
   /** In the order in which they are next. */
@@ -54,6 +55,10 @@ export class FairTurns implements ShareState {
 
   get waiting(): number {
     return this.inLine;
+  }
+
+  get refused(): number {
+    return this.refusals.count;
   }
 
   /** @throws Fault rate_limited, unavailable: the work did not begin; whatever the work throws */
@@ -87,15 +92,15 @@ export class FairTurns implements ShareState {
 
   private async wait(owner: ShareOwner, org: Org, tenant: Tenant): Promise<void> {
     const { waitingOfTenant, waitMs } = this.options;
-    if (tenant.waiting.length >= waitingOfTenant) throw this.refusal('tenant');
-    if (org.waiting >= waitingOfTenant * WAITING_TENANTS_OF_ORG) throw this.refusal('org');
+    if (tenant.waiting.length >= waitingOfTenant) throw this.refusal('tenant', owner);
+    if (org.waiting >= waitingOfTenant * WAITING_TENANTS_OF_ORG) throw this.refusal('org', owner);
     await new Promise<void>((resolve, reject) => {
       const waiting: Waiting = {
         begin: resolve,
         timer: setTimeout(() => {
           tenant.waiting = tenant.waiting.filter((other) => other !== waiting);
           this.leaveLine(org);
-          reject(this.refusal(this.boundReachedBy(org, tenant) ?? 'all'));
+          reject(this.refusal(this.boundReachedBy(org, tenant) ?? 'all', owner));
           this.forget(owner, org, tenant);
         }, waitMs).unref(),
       };
@@ -138,9 +143,8 @@ export class FairTurns implements ShareState {
     return this.running >= this.options.most ? 'all' : null;
   }
 
-  private refusal(bound: ShareBound): Fault {
-    this.refused += 1;
-    return shareIsFull(bound, this.options);
+  private refusal(bound: ShareBound, { tenantId }: ShareOwner): Fault {
+    return shareIsFull(bound, this.options, this.refusals.add(tenantId));
   }
 
   private orgOf({ orgId }: ShareOwner): Org {

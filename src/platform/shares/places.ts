@@ -1,3 +1,4 @@
+import { Refusals } from './refusals.js';
 import { shareIsFull, type ShareBound, type ShareNames, type ShareOwner, type ShareState } from './share.js';
 
 export interface PlacesOptions extends ShareNames {
@@ -15,7 +16,7 @@ const TIMES_FREE = 2;
 /** Places that are taken at once or refused at once; there is no line. */
 export class Places implements ShareState {
   readonly waiting = 0;
-  refused = 0;
+  private readonly refusals = new Refusals();
   private held = 0;
   private readonly ofTenants = new Map<string, number>();
   private readonly ofOrgs = new Map<string, number>();
@@ -30,12 +31,14 @@ export class Places implements ShareState {
     return this.held;
   }
 
+  get refused(): number {
+    return this.refusals.count;
+  }
+
   /** @throws Fault rate_limited, unavailable: there is no place now, and none was taken */
   assertRoom(owner: ShareOwner): void {
     const bound = this.boundReachedBy(owner);
-    if (bound === null) return;
-    this.refused += 1;
-    throw shareIsFull(bound, this.options);
+    if (bound !== null) throw shareIsFull(bound, this.options, this.refusals.add(owner.tenantId));
   }
 
   /** @throws Fault rate_limited, unavailable: none was taken */

@@ -27,19 +27,17 @@ export interface ShareState {
 /** Which of the bounds was reached. */
 export type ShareBound = 'tenant' | 'org' | 'all';
 
-/** Callers that were refused together must not come again together. */
-const AGAIN_SECONDS = 1;
-const MOST_AGAIN_SECONDS = 3;
-
-const someSeconds = (): number => AGAIN_SECONDS + Math.floor(Math.random() * (MOST_AGAIN_SECONDS - AGAIN_SECONDS + 1));
-
 /** 429 where it is the caller's own part that is full, 503 where all of it is. */
-export function shareIsFull(bound: ShareBound, { what, ofTenantSetting, ofOrgSetting, allSetting }: ShareNames): Fault {
+export function shareIsFull(
+  bound: ShareBound,
+  { what, ofTenantSetting, ofOrgSetting, allSetting }: ShareNames,
+  retryAfterSeconds: number,
+): Fault {
   if (bound === 'all') {
     return new Fault(
       'unavailable',
       `This process has no room for more ${what}; try again shortly. The operator sets this limit by ${allSetting}.`,
-      { retryAfterSeconds: someSeconds() },
+      { retryAfterSeconds },
     );
   }
   const setting = bound === 'tenant' ? ofTenantSetting : ofOrgSetting;
@@ -47,6 +45,6 @@ export function shareIsFull(bound: ShareBound, { what, ofTenantSetting, ofOrgSet
     'rate_limited',
     `Your ${bound} has as many ${what} under way as one ${bound} may have; wait until some of them end. The operator sets this ` +
       `limit by ${setting}.`,
-    { code: 'concurrency_limit_exceeded', retryAfterSeconds: someSeconds() },
+    { code: 'concurrency_limit_exceeded', retryAfterSeconds },
   );
 }
