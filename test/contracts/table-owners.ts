@@ -68,11 +68,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason: 'A filter names a human by their own id, and the statement wants the stored one.',
   },
   {
-    file: 'src/usage/reports/usage-reports.repository.ts',
-    tables: ['humans'],
-    reason: 'A report is taken from the limit that the human has; one statement charges it and writes the report.',
-  },
-  {
     file: 'src/usage/tokens/usage-tokens.repository.ts',
     tables: ['humans', 'api_keys', 'tenants'],
     reason: 'A token lives as long as its key and its human; one statement locks and changes all that are live.',

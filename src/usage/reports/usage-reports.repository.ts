@@ -3,27 +3,31 @@ import { Injectable } from '@nestjs/common';
 import { Database, type TenantTransaction } from '../../platform/database/index.js';
 import type { ReportedType } from './usage-reports.dto.js';
 
-/** A transaction that sees one tenant's reports. */
-export interface TenantReports {
-  readonly tx: TenantTransaction;
-  readonly tenantId: string;
-}
-
 export interface UsageReport {
   readonly id: string;
-  readonly humanId: string;
+  readonly human: string;
   readonly keyId: string | null;
   readonly userId: string | null;
   readonly type: ReportedType;
   readonly microUnits: string;
+  readonly idempotencyKey: string;
 }
 
-export interface KnownReport {
-  readonly id: string;
-  readonly type: string;
-  readonly microUnits: string;
-  /** Null: erased since. */
-  readonly human: string | null;
+/** What came of a report. */
+export interface CountedReport {
+  /** `known`: it was counted before; `other`: its key was used for another report; `gone`: the tenant was deleted. */
+  readonly outcome: 'new' | 'known' | 'other' | 'gone';
+  /** Of the report that has the key. */
+  readonly reportId: string;
+}
+
+const VALUES = '$2::uuid, $3, $4, $5, $6, $7::bigint, $8';
+const REPORT = { name: 'report_usage', text: `report_usage(tenant.id, ${VALUES})` };
+const REPORT_IN_TRANSACTION = `SELECT outcome, report_id FROM report_usage($1, ${VALUES})`;
+
+interface ReportRow {
+  readonly outcome: CountedReport['outcome'];
+  readonly report_id: string;
 }
 
 /** What a tenant's servers report, in the ledger and of their humans' limits. */
@@ -31,52 +35,31 @@ export interface KnownReport {
 export class UsageReportsRepository {
   constructor(private readonly database: Database) {}
 
+  /** Counts a report in a transaction of its own. A trigger tells the tenant's webhooks of it. */
+  async add(tenantId: string, report: UsageReport): Promise<CountedReport> {
+    return countedOf(await this.database.callInTenant<ReportRow>(tenantId, REPORT, valuesOf(tenantId, report)));
+  }
+
+  /** The same in a transaction that does more than that. */
+  async addWithin(tx: TenantTransaction, tenantId: string, report: UsageReport): Promise<CountedReport> {
+    const values = valuesOf(tenantId, report);
+    return countedOf(await tx.$queryRawUnsafe<ReportRow[]>(REPORT_IN_TRANSACTION, tenantId, ...values));
+  }
+
   /** For what writes: the tenant stays until it is done. */
-  change<T>(tenantId: string, work: (reports: TenantReports) => Promise<T>): Promise<T> {
-    return this.database.changeTenant(tenantId, (tx) => work({ tx, tenantId }));
+  change<T>(tenantId: string, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
+    return this.database.changeTenant(tenantId, work);
   }
+}
 
-  /**
-   * The report of that key, if it was made before. Others of the same key wait until this transaction ends: a look and an
-   * insert would else let a repeat that comes meanwhile bring back a human who was erased between the two.
-   */
-  async findOrLock({ tx, tenantId }: TenantReports, idempotencyKey: string): Promise<KnownReport | null> {
-    const key = storedKey(tenantId, idempotencyKey);
-    await tx.$executeRawUnsafe('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', `usage-report:${key}`);
-    const [known] = await tx.$queryRawUnsafe<KnownReport[]>(
-      `SELECT r.id, r.type, r.micro_units::text AS "microUnits", h.human
-       FROM usage_reports r LEFT JOIN humans h ON h.tenant_id = r.tenant_id AND h.id = r.human_id
-       WHERE r.tenant_id = $1 AND r.idempotency_key = $2`,
-      tenantId,
-      key,
-    );
-    return known ?? null;
-  }
+function valuesOf(tenantId: string, report: UsageReport): unknown[] {
+  const { id, human, keyId, userId, type, microUnits, idempotencyKey } = report;
+  return [id, human, keyId, userId, type, microUnits, storedKey(tenantId, idempotencyKey)];
+}
 
-  /** A trigger tells the tenant's webhooks of it. */
-  async add({ tx, tenantId }: TenantReports, report: UsageReport, idempotencyKey: string): Promise<void> {
-    const { id, humanId, keyId, userId, type, microUnits } = report;
-    await tx.$executeRawUnsafe(
-      `INSERT INTO usage_reports (id, tenant_id, human_id, key_id, user_id, type, micro_units, idempotency_key)
-       VALUES ($1::uuid, $2, $3, $4, $5, $6, $7::bigint, $8)`,
-      id,
-      tenantId,
-      humanId,
-      keyId,
-      userId,
-      type,
-      microUnits,
-      storedKey(tenantId, idempotencyKey),
-    );
-  }
-
-  /**
-   * Takes what was used from the human's limit, below 0 too, since it was used already. The first time since the limit was
-   * set that there was less than that, the tenant's webhooks hear of it.
-   */
-  async charge({ tx }: TenantReports, { humanId, type, microUnits }: UsageReport): Promise<void> {
-    await tx.$executeRawUnsafe('SELECT charge_report($1, $2, $3::bigint)', humanId, type, microUnits);
-  }
+function countedOf([row]: readonly ReportRow[]): CountedReport {
+  if (row === undefined) throw new TypeError('report_usage gave no row.');
+  return { outcome: row.outcome, reportId: row.report_id };
 }
 
 /**

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { HumanLimits } from '../../humans/index.js';
 import { auditSubject, type DashboardUserPrincipal, type SecretKeyPrincipal } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
 import type { ReportUsageRequest } from './usage-reports.dto.js';
-import { UsageReportsRepository, type TenantReports, type UsageReport } from './usage-reports.repository.js';
+import { UsageReportsRepository, type CountedReport, type UsageReport } from './usage-reports.repository.js';
 
 /** Who may report: a tenant's people and its servers. */
 export type ReportingPrincipal = DashboardUserPrincipal | SecretKeyPrincipal;
@@ -15,7 +14,6 @@ export type ReportingPrincipal = DashboardUserPrincipal | SecretKeyPrincipal;
 export class UsageReportsService {
   constructor(
     private readonly repository: UsageReportsRepository,
-    private readonly limits: HumanLimits,
     private readonly idempotency: IdempotencyKeys,
   ) {}
 
@@ -36,36 +34,34 @@ export class UsageReportsService {
     }
     const owner = `tenant:${tenantId}:${auditSubject(principal)}`;
     const idempotent = this.idempotency.request(owner, headerKey, 'usage/report', request);
-    return this.repository.change(tenantId, async (reports) => {
+    const report = reportOf(principal, request);
+    // Without a header there is nothing else to do in the transaction, and one statement does it all.
+    if (idempotent === null) return answerTo(await this.repository.add(tenantId, report));
+    return this.repository.change(tenantId, async (tx) => {
       let known = false;
-      const answer = await this.idempotency.once(reports.tx, idempotent, tenantId, async () => {
-        const { reportId, isNew } = await this.count(reports, principal, request);
-        known = !isNew;
-        return { body: { reportId }, kept: { reportId } };
+      const answer = await this.idempotency.once(tx, idempotent, tenantId, async () => {
+        const { body, replayed } = answerTo(await this.repository.addWithin(tx, tenantId, report));
+        known = replayed;
+        return { body, kept: body };
       });
       return { ...answer, replayed: answer.replayed || known };
     });
   }
+}
 
-  private async count(
-    reports: TenantReports,
-    principal: ReportingPrincipal,
-    { type, value: microUnits, human, idempotencyKey }: ReportUsageRequest,
-  ): Promise<{ reportId: string; isNew: boolean }> {
-    const known = await this.repository.findOrLock(reports, idempotencyKey);
-    if (known !== null) {
-      // Whose report it was is forgotten with the human: then the rest decides, and nobody comes back by a repeat.
-      const same = known.type === type && known.microUnits === microUnits && (known.human ?? human) === human;
-      if (!same) throw usedOtherwise();
-      return { reportId: known.id, isNew: false };
-    }
-    const [keyId, userId] = principal.kind === 'secretKey' ? [principal.keyId, null] : [null, principal.userId];
-    const humanId = await this.limits.ensure(reports.tx, human, keyId);
-    const report: UsageReport = { id: uuidV7(), humanId, keyId, userId, type, microUnits };
-    await this.repository.add(reports, report, idempotencyKey);
-    await this.repository.charge(reports, report);
-    return { reportId: report.id, isNew: true };
-  }
+function reportOf(
+  principal: ReportingPrincipal,
+  { type, value: microUnits, human, idempotencyKey }: ReportUsageRequest,
+): UsageReport {
+  const [keyId, userId] = principal.kind === 'secretKey' ? [principal.keyId, null] : [null, principal.userId];
+  return { id: uuidV7(), human, keyId, userId, type, microUnits, idempotencyKey };
+}
+
+/** @throws Fault conflict, permission_denied */
+function answerTo({ outcome, reportId }: CountedReport): IdempotentAnswer {
+  if (outcome === 'gone') throw new Fault('permission_denied', 'The tenant was deleted.');
+  if (outcome === 'other') throw usedOtherwise();
+  return { body: { reportId }, replayed: outcome === 'known' };
 }
 
 function usedOtherwise(): Fault {

@@ -1,0 +1,43 @@
+-- Counts what a tenant's server reports, once for each idempotency key: it stands in the ledger, and is taken from the human's
+-- limit, below 0 too, since it was used already. Runs with its caller's rights, in the current tenant, which it holds against
+-- deletion. `outcome`: new; known: it was counted before; other: the key was used for another report; gone: the tenant was deleted.
+CREATE OR REPLACE FUNCTION report_usage(p_tenant_id text, p_id uuid, p_human text, p_key_id text, p_user_id text, p_type text,
+    p_micro_units bigint, p_idempotency_key text)
+  RETURNS TABLE (outcome text, report_id uuid)
+  LANGUAGE plpgsql
+  SET search_path = pg_catalog, public, pg_temp
+  AS $$
+DECLARE
+  v_known record;
+  v_human_id text;
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended('tenant:' || p_tenant_id, 0));
+  PERFORM 1 FROM tenants t WHERE t.id = p_tenant_id;
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 'gone', NULL::uuid;
+    RETURN;
+  END IF;
+  -- Others of the same key wait: a look and an insert would else let a repeat that comes meanwhile bring back a human who was
+  -- erased between the two.
+  PERFORM pg_advisory_xact_lock(hashtextextended('usage-report:' || p_idempotency_key, 0));
+  SELECT r.id, r.type, r.micro_units, h.human INTO v_known
+    FROM usage_reports r LEFT JOIN humans h ON h.tenant_id = r.tenant_id AND h.id = r.human_id
+    WHERE r.tenant_id = p_tenant_id AND r.idempotency_key = p_idempotency_key;
+  IF FOUND THEN
+    -- Whose report it was is forgotten with the human: then the rest decides, and a repeat brings no human back.
+    RETURN QUERY SELECT
+      CASE WHEN v_known.type = p_type AND v_known.micro_units = p_micro_units AND coalesce(v_known.human, p_human) = p_human
+        THEN 'known' ELSE 'other' END,
+      v_known.id;
+    RETURN;
+  END IF;
+  v_human_id := ensure_human(p_human, p_key_id);
+  INSERT INTO usage_reports (id, tenant_id, human_id, key_id, user_id, type, micro_units, idempotency_key)
+    VALUES (p_id, p_tenant_id, v_human_id, p_key_id, p_user_id, p_type, p_micro_units, p_idempotency_key);
+  PERFORM charge_report(v_human_id, p_type, p_micro_units);
+  RETURN QUERY SELECT 'new', p_id;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION report_usage FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION report_usage TO gatehouse_app;
