@@ -46,6 +46,15 @@ const CODE_MEANING = {
   too_many_values: 'The body holds more JSON values than `GATEHOUSE_BODY_LIMIT_VALUES`.',
   too_many_fields: 'The body has more than 4,096 fields of its own.',
   nested_too_deep: 'The body is nested deeper than `GATEHOUSE_BODY_LIMIT_DEPTH`.',
+  model_not_set:
+    'A thread names no model, and the tenant has no list to take one from: set `generationConfig.model` of the thread.',
+  run_in_progress:
+    'The thread has a run under way, and refuses a second message until that has ended (`settings.interruptPolicy`).',
+  no_tool_outputs_wanted: 'The run does not wait for the outputs of tools, or not any more.',
+  answer_too_long: 'Of a run: its answers have more characters than are kept. What came before that is kept.',
+  too_many_steps: 'Of a run: the model called tools again and again.',
+  credential_revoked: 'Of a run: the message had waited, and meanwhile the credential that sent it was revoked.',
+  human_erased: 'Of a run: the human whose limits it would be charged to was erased meanwhile.',
   model_not_found: 'No model of that name is served to this tenant.',
   no_provider_configured: 'The tenant has no model provider, and may not use one of the platform.',
   content_refused:

@@ -127,6 +127,18 @@ async function furnish(tenantId: string): Promise<void> {
       "INSERT INTO tenant_data_keys (tenant_id, id, envelope, key_version) VALUES ($1, gen_random_uuid(), '\\x00', 1)",
       [tenantId],
     );
+    await client.query(
+      `WITH thread AS (
+         INSERT INTO threads (id, tenant_id, owner, conversation_key) VALUES (gen_random_uuid(), $1, 'tenant', 'k') RETURNING id),
+       run AS (
+         INSERT INTO runs (id, tenant_id, thread_id, run_no, status, caller, request_id, ended_at)
+         SELECT gen_random_uuid(), $1, id, 1, 'FAILED', '{}', 'req', now() FROM thread RETURNING id, thread_id),
+       message AS (
+         INSERT INTO thread_messages (run_id, n, tenant_id, thread_id, run_no, role, body, tokens)
+         SELECT id, 0, $1, thread_id, 1, 'user', '\\x00', 1 FROM run)
+       INSERT INTO run_deltas (run_id, step, start_at, tenant_id, body) SELECT id, 0, 0, $1, '\\x00' FROM run`,
+      [tenantId],
+    );
     for (const window of [`key:${keyId}`, `key:${keyId}:human:x`]) {
       await client.query('INSERT INTO rate_windows (key, opened_at, used) VALUES ($1, now(), 1)', [window]);
     }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { dateTime, id, membershipView, name, notice, typedName } from './orgs.dto.js';
 import { defaultOutputTokens, usageLimits, usageLimitView } from '../limits/index.js';
+import { integer } from '../platform/protojson/index.js';
 
 const defaultLimits = usageLimits.meta({
   description:
@@ -12,10 +13,16 @@ const defaultOutput = defaultOutputTokens.meta({
     "Output that a call under a budget is given where its caller names no limit, for each choice, and its key has no default; 0: the service's.",
 });
 
+const threadRetentionDays = integer(0, 36_500).meta({
+  description:
+    'How many days threads are kept after they were last used, and the runs of the others after they ended; 0: until somebody deletes them.',
+});
+
 export const createTenantRequest = z.strictObject({
   name,
   defaultLimits: defaultLimits.optional(),
   defaultOutputTokens: defaultOutput.optional(),
+  threadRetentionDays: threadRetentionDays.optional(),
 });
 export type CreateTenantRequest = z.output<typeof createTenantRequest>;
 
@@ -27,6 +34,7 @@ export const updateTenantRequest = z.strictObject({
   name: name.optional(),
   defaultLimits: defaultLimits.optional(),
   defaultOutputTokens: defaultOutput.optional(),
+  threadRetentionDays: threadRetentionDays.optional(),
 });
 export type UpdateTenantRequest = z.output<typeof updateTenantRequest>;
 
@@ -42,6 +50,10 @@ const tenantView = z.object({
   createdAt: dateTime,
   defaultLimits: z.array(usageLimitView),
   defaultOutputTokens: z.number().optional().meta({ description: "Absent: the service's." }),
+  threadRetentionDays: z
+    .number()
+    .optional()
+    .meta({ description: 'Absent: threads are kept until somebody deletes them.' }),
   current: z.boolean().meta({ description: 'Whether your token is for this one.' }),
 });
 export const createTenantResponse = z.object({ tenant: tenantView, notice });

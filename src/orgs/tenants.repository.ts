@@ -11,6 +11,7 @@ const COLUMNS = {
   createdAt: true,
   defaultLimits: true,
   defaultOutputTokens: true,
+  threadRetentionDays: true,
 } as const satisfies Prisma.TenantSelect;
 
 export type TenantRecord = Prisma.TenantGetPayload<{ select: typeof COLUMNS }>;
@@ -21,6 +22,8 @@ export interface TenantChanges {
   readonly defaultLimits?: readonly StoredLimit[] | undefined;
   /** 0: the service's. */
   readonly defaultOutputTokens?: number | undefined;
+  /** 0: for ever. */
+  readonly threadRetentionDays?: number | undefined;
 }
 
 export interface SwitchedTenant {
@@ -100,10 +103,11 @@ export class TenantsRepository {
   }
 }
 
-function toData({ name, defaultLimits, defaultOutputTokens }: TenantChanges) {
+function toData({ name, defaultLimits, defaultOutputTokens, threadRetentionDays }: TenantChanges) {
   return {
     ...(name === undefined ? {} : { name }),
     ...(defaultOutputTokens === undefined ? {} : { defaultOutputTokens: defaultOutputTokens || null }),
+    ...(threadRetentionDays === undefined ? {} : { threadRetentionDays: threadRetentionDays || null }),
     ...(defaultLimits === undefined
       ? {}
       : { defaultLimits: defaultLimits.length === 0 ? Prisma.DbNull : defaultLimits.map((limit) => ({ ...limit })) }),

@@ -1,3 +1,4 @@
+export { ProcessLease } from './ledger/process-lease.js';
 export { UsageLedger } from './ledger/usage-ledger.js';
 export { UsageQueryService } from './query/usage-query.service.js';
 export { UsageModule } from './usage.module.js';

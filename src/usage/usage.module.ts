@@ -39,7 +39,7 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
     UsageTokensRepository,
     UsageTokensService,
   ],
-  exports: [Allowances, UsageLedger],
+  exports: [Allowances, ProcessLease, UsageLedger],
 })
 export class UsageModule {
   constructor(dialects: Dialects) {

@@ -321,6 +321,8 @@ async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIss
   return {
     endpointId,
     deliveryId,
+    conversationKey: `nobody's in ${org.orgId}`,
+    runId: randomUUID(),
     spareEndpointId: () => endpointOf(client, org),
     keyId: kept.keyId,
     spareKeyId: spare.keyId,

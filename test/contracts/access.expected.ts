@@ -28,7 +28,16 @@ export interface RouteExpectation {
   readonly expected: Expected;
   /** The field that names one of the caller's tenant's, or org's, resources, if there is one. */
   readonly resource?:
-    'keyId' | 'tenantId' | 'userId' | 'invitationId' | 'endpointId' | 'deliveryId' | 'human' | 'budgetId';
+    | 'keyId'
+    | 'tenantId'
+    | 'userId'
+    | 'invitationId'
+    | 'endpointId'
+    | 'deliveryId'
+    | 'human'
+    | 'budgetId'
+    | 'conversationKey'
+    | 'runId';
 }
 
 /** What a body may speak of: things of the tenant that the credential belongs to. */
@@ -48,6 +57,9 @@ export interface Things {
   /** An enabled webhook endpoint, and a delivery to it. */
   readonly endpointId: string;
   readonly deliveryId: string;
+  /** Of a thread, and of a run, that the caller does not have. */
+  readonly conversationKey: string;
+  readonly runId: string;
   spareEndpointId(): Promise<string>;
   /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org, a human, a budget. */
   spareTenantId(): Promise<string>;
@@ -166,6 +178,22 @@ const READING_CONVERSATIONS: Expected = {
   'an end user by a key without scopes': 403,
 };
 
+/** By `conversations:write`; of people, developers up. */
+const WRITING_CONVERSATIONS: Expected = {
+  ...READING_CONVERSATIONS,
+  ...MANAGING_KEYS,
+  ...each(ALL_KEYS, 200),
+  ...each(USAGE_TOKENS, 200),
+  'a usage token of a key with chat:write alone': 403,
+  'a usage token of a key that was narrowed to usage:read': 403,
+  'a usage token of a key without scopes': 403,
+  'a key with chat:write alone': 403,
+  'a key with a human to charge': 403,
+  'a key without scopes': 403,
+  'a key with users:impersonate alone on behalf of a human': 403,
+  'an end user by a key without scopes': 403,
+};
+
 /** A tenant's servers, by keys that hold every scope; nobody who is, or acts as, a human. */
 const SERVERS = {
   'a key with every scope': 200,
@@ -234,6 +262,10 @@ const NOTHING_THERE: Expected = { ...everybody(404), ...REFUSED };
 /** Whoever may do it hears that the request is wrong. */
 const refusedAtLast = (expected: Expected): Expected =>
   Object.fromEntries(Object.entries(expected).map(([who, status]) => [who, status === 200 ? 400 : status])) as Expected;
+
+/** Threads are each caller's own: what is named is nobody's here, and whoever may ask hears so. */
+const missingAtLast = (expected: Expected): Expected =>
+  Object.fromEntries(Object.entries(expected).map(([who, status]) => [who, status === 200 ? 404 : status])) as Expected;
 
 const post = (route: string, expected: Expected, body: BodyOf, resource?: RouteExpectation['resource']) => ({
   [`POST /api/v1/${route}`]: {
@@ -370,6 +402,43 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   ...post('webhooks/test', MANAGING_WEBHOOKS, ({ endpointId }) => ({ endpointId }), 'endpointId'),
 
   ...post('llm/gateway/list-threads', READING_CONVERSATIONS, () => ({})),
+  ...post('llm/gateway/create-thread', WRITING_CONVERSATIONS, () => ({ conversationKey: randomUUID() })),
+  // Refused for its content, or each cell would leave a run behind that goes on by itself.
+  ...post('llm/gateway/send-message', refusedAtLast(WRITING_CONVERSATIONS), () => ({
+    conversationKey: 'matrix',
+    userMessage: { content: '' },
+  })),
+  ...Object.fromEntries(
+    (
+      [
+        ['conversation-state', READING_CONVERSATIONS, {}],
+        ['update-thread', WRITING_CONVERSATIONS, { name: 'Renamed' }],
+        ['delete-thread', WRITING_CONVERSATIONS, {}],
+      ] as const
+    ).flatMap(([method, expected, more]) =>
+      Object.entries(
+        post(
+          `llm/gateway/${method}`,
+          missingAtLast(expected),
+          ({ conversationKey }) => ({ conversationKey, ...more }),
+          'conversationKey',
+        ),
+      ),
+    ),
+  ),
+  ...Object.fromEntries(
+    (
+      [
+        ['cancel-run', WRITING_CONVERSATIONS, {}],
+        ['run-events', READING_CONVERSATIONS, {}],
+        ['submit-tool-outputs', WRITING_CONVERSATIONS, { toolOutputs: [{ toolCallId: 'x', output: 'y' }] }],
+      ] as const
+    ).flatMap(([method, expected, more]) =>
+      Object.entries(
+        post(`llm/gateway/${method}`, missingAtLast(expected), ({ runId }) => ({ runId, ...more }), 'runId'),
+      ),
+    ),
+  ),
 
   ...usage('POST', 'token', WRITING_USAGE, () => ({ human: 'bea' })),
   ...usage('PUT', 'token', WRITING_USAGE, () => ({ human: 'bea', limits: [] })),

@@ -77,6 +77,8 @@ interface Theirs {
   readonly deliveryId: string;
   readonly human: string;
   readonly budgetId: string;
+  readonly conversationKey: string;
+  readonly runId: string;
 }
 
 /** One of everything that B can have, by B's own people. */
@@ -104,9 +106,19 @@ async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
     period: 'MONTH',
     limit: 1_000_000,
   });
+  const conversationKey = `theirs-${b.orgId}`;
+  await client.sql('DELETE FROM threads WHERE tenant_id = $1', [b.tenantId]);
+  await client.asUser(asB, 'llm/gateway/create-thread', { conversationKey });
+  // By SQL: it has ended, and needs no provider.
+  const [{ id: runId }] = (await client.sql<{ id: string }>(
+    `INSERT INTO runs (id, tenant_id, thread_id, run_no, status, caller, request_id, ended_at)
+     SELECT gen_random_uuid(), tenant_id, id, 1, 'COMPLETED', '{}', 'req', now() FROM threads WHERE tenant_id = $1
+     RETURNING id`,
+    [b.tenantId],
+  )) as [{ id: string }];
   const endpointId = await endpointOf(client, b);
   const deliveryId = await deliveryTo(client, b, endpointId);
-  return { keyId, revokedKeyId, endpointId, deliveryId, budgetId: budget.budgetId, ...ids };
+  return { keyId, revokedKeyId, endpointId, deliveryId, conversationKey, runId, budgetId: budget.budgetId, ...ids };
 }
 
 type Resource = NonNullable<RouteExpectation['resource']>;
@@ -129,6 +141,10 @@ function theirIds(resource: Resource, theirs: Theirs): string[] {
       return [theirs.human];
     case 'budgetId':
       return [theirs.budgetId];
+    case 'conversationKey':
+      return [theirs.conversationKey];
+    case 'runId':
+      return [theirs.runId];
   }
 }
 
@@ -153,6 +169,10 @@ function naming(resource: Resource | undefined, id: string | null): Partial<Thin
       return { human: id, spareHuman: made };
     case 'budgetId':
       return { spareBudgetId: made };
+    case 'conversationKey':
+      return { conversationKey: id };
+    case 'runId':
+      return { runId: id };
   }
 }
 
@@ -233,6 +253,7 @@ async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
        ${ofTenants('api_key_retired_secrets')}, ${ofTenants('usage_reports')}, ${ofTenants('usage_tokens')},
        ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
        ${ofTenants('webhook_endpoints')}, ${ofTenants('webhook_subscriptions')}, ${ofTenants('webhook_secrets')},
+       ${ofTenants('threads')}, ${ofTenants('runs')}, ${ofTenants('thread_messages')}, ${ofTenants('run_deltas')},
        ${ofTenants('webhook_events')}, ${ofTenants('webhook_deliveries', DELIVERY)},
        ${ofOrg('tenants')}, ${ofOrg('memberships')}, ${ofOrg('invitations')},
        'orgs', (SELECT to_jsonb(o) FROM orgs o WHERE o.id = $1)

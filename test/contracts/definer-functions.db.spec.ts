@@ -26,6 +26,9 @@ interface Tenant {
   readonly deliveryId: string;
   readonly usageTokenId: string;
   readonly dataKeyId: string;
+  readonly threadId: string;
+  readonly runId: string;
+  readonly waitingRunId: string;
 }
 
 let database: TestDatabase;
@@ -73,6 +76,9 @@ async function makeTenant(): Promise<Tenant> {
     deliveryId: randomUUID(),
     usageTokenId: `ut_${id}`,
     dataKeyId: randomUUID(),
+    threadId: randomUUID(),
+    runId: randomUUID(),
+    waitingRunId: randomUUID(),
   };
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query(
@@ -142,6 +148,26 @@ async function makeTenant(): Promise<Tenant> {
       tenant.dataKeyId,
       Buffer.from(`data key ${id}`),
     ]);
+    await client.query(
+      `INSERT INTO threads (id, tenant_id, owner, conversation_key, created_at, updated_at)
+       VALUES ($1, $2, 'human:hum_' || $3, 'A thread', now() - interval '2 days', now() - interval '2 days')`,
+      [tenant.threadId, tenantId, tenant.human],
+    );
+    await client.query(
+      `INSERT INTO runs (id, tenant_id, thread_id, run_no, status, lease_id, caller, request_id)
+       VALUES ($1, $2, $3, 1, 'RUNNING', $4, jsonb_build_object('keyId', $5::text), 'req'),
+              ($6, $2, $3, 2, 'WAITING', NULL, jsonb_build_object('keyId', $5::text), 'req')`,
+      [tenant.runId, tenantId, tenant.threadId, tenant.leaseId, tenant.keyId, tenant.waitingRunId],
+    );
+    await client.query(
+      `INSERT INTO thread_messages (run_id, n, tenant_id, thread_id, run_no, role, body, tokens)
+       VALUES ($1, 0, $2, $3, 1, 'user', 'said', 1), ($4, 0, $2, $3, 2, 'user', 'said', 1)`,
+      [tenant.runId, tenantId, tenant.threadId, tenant.waitingRunId],
+    );
+    await client.query(
+      "INSERT INTO run_deltas (run_id, step, start_at, tenant_id, body) VALUES ($1, 0, 0, $2, 'piece')",
+      [tenant.runId, tenantId],
+    );
     // Due: whoever claims what is due claims a's and b's alike, which is why b's is under way already.
     await client.query(
       `WITH event AS (
@@ -176,6 +202,10 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(u) ORDER BY u.id) FROM usage_tokens u WHERE u.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM usage_reports r WHERE r.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(k)) FROM tenant_data_keys k WHERE k.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.id) FROM threads t WHERE t.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM runs r WHERE r.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(m) ORDER BY m.run_id, m.n) FROM thread_messages m WHERE m.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.run_id, d.start_at) FROM run_deltas d WHERE d.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(e)) FROM webhook_endpoints e WHERE e.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM webhook_subscriptions s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s)) FROM webhook_secrets s WHERE s.tenant_id = $1),
@@ -894,6 +924,127 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(await add(b.tenantId)).toEqual([{ id: b.dataKeyId }]);
     expect(await add('no-such-tenant')).toEqual([]);
   },
+
+  async begin_runs() {
+    // Purpose: a message for a thread of the tenant and owner that are named, under the lease that is named.
+    const begin = (tenant: Tenant, tenantId: string, human: string, key: string) =>
+      call(
+        "SELECT * FROM begin_runs($1, ARRAY[ROW($2, $3, $4, NULL, $5, NULL, $6, '{}', 'req', NULL, 'said', 1)]::run_start[], 100)",
+        [tenant.leaseId, randomUUID(), randomUUID(), tenantId, human, key],
+      );
+    // Of b's human and key there is another one in a's tenant.
+    expect(await begin(a, a.tenantId, b.human, 'A thread')).toMatchObject([{ alive: true, verdicts: ['running'] }]);
+    expect(await begin(a, a.tenantId, a.human, 'A thread')).toMatchObject([{ verdicts: ['busy'] }]);
+    expect(await begin(a, 'no-such-tenant', a.human, 'A thread')).toMatchObject([{ verdicts: ['gone'] }]);
+    const counted = await sizes();
+    expect(await begin({ ...a, leaseId: randomUUID() }, a.tenantId, a.human, 'New')).toMatchObject([{ alive: false }]);
+    expect(await sizes()).toEqual(counted);
+  },
+
+  async load_runs() {
+    // Purpose: what it takes to start runs, for the process whose lease they have.
+    const load = (leaseId: string, runId: string) =>
+      call('SELECT * FROM load_runs($1, $2, 1000, 10)', [leaseId, [runId]]);
+    expect(await load(a.leaseId, a.runId)).toMatchObject([
+      { id: a.runId, tenant_id: a.tenantId, total: 1, roles: ['user'], bodies: [Buffer.from('said')], may: true },
+    ]);
+    for (const runId of [b.runId, a.waitingRunId, randomUUID()]) expect(await load(a.leaseId, runId)).toEqual([]);
+  },
+
+  async finish_runs() {
+    // Purpose: the end of a run of the process whose lease it has, and the next one of its thread.
+    const finish = (runId: string) =>
+      call("SELECT * FROM finish_runs($1, ARRAY[ROW($2, 'COMPLETED', 1, 'said', 1, 0, NULL, NULL)]::run_end[])", [
+        a.leaseId,
+        runId,
+      ]);
+    expect(await finish(b.runId)).toEqual([{ ended: [false], next_ids: [null] }]);
+    expect(await finish(a.runId)).toEqual([{ ended: [true], next_ids: [a.waitingRunId] }]);
+    expect(await finish(a.runId)).toEqual([{ ended: [false], next_ids: [null] }]);
+  },
+
+  async write_run_deltas() {
+    // Purpose: pieces of runs of the process whose lease they have; it hears which are not.
+    expect(
+      await call(
+        "SELECT write_run_deltas($1, ARRAY[ROW($2, 0, 5, 'piece'), ROW($3, 0, 5, 'piece')]::run_delta[]) AS lost",
+        [a.leaseId, a.runId, b.runId],
+      ),
+    ).toEqual([{ lost: [b.runId] }]);
+  },
+
+  async watch_runs() {
+    // Purpose: what is new of the runs that are named, by ids that their readers were shown, and which of its own shall end.
+    const watch = (runId: string) =>
+      call("SELECT * FROM watch_runs($1, ARRAY[ROW($2, 'RUNNING', 0, 0)]::run_watch[])", [a.leaseId, runId]);
+    expect(await watch(a.runId)).toMatchObject([{ id: a.runId, cancel: false, body: Buffer.from('piece') }]);
+    await rowsOf(database.superuserUrl, 'UPDATE runs SET cancel_requested = true WHERE id = $1', [a.runId]);
+    const heard = await watch(randomUUID());
+    expect(heard).toHaveLength(2);
+    expect(heard).toContainEqual(expect.objectContaining({ id: a.runId, cancel: true }));
+    expect(heard).toContainEqual(expect.objectContaining({ status: 'GONE', body: null }));
+    expect((await watch(a.runId)).every(({ id }) => id === a.runId)).toBe(true);
+  },
+
+  async cancel_run() {
+    // Purpose: a run of the transaction's own tenant.
+    const cancel = (runId: string) => callAs(a, 'SELECT * FROM cancel_run($1, $2)', [a.leaseId, runId]);
+    for (const runId of [b.runId, b.waitingRunId, randomUUID()]) expect(await cancel(runId)).toEqual([]);
+    expect(await call('SELECT * FROM cancel_run($1, $2)', [a.leaseId, a.runId])).toEqual([]);
+    expect(await cancel(a.waitingRunId)).toEqual([{ status: 'CANCELLED', next_id: null }]);
+    expect(await cancel(a.runId)).toEqual([{ status: 'RUNNING', next_id: null }]);
+  },
+
+  async continue_run() {
+    // Purpose: a run of the transaction's own tenant that waits for the outputs of tools.
+    await rowsOf(database.superuserUrl, "UPDATE runs SET status = 'ACTION', lease_id = NULL WHERE id = $1", [a.runId]);
+    const proceed = (runId: string) =>
+      callAs(a, "SELECT continue_run($1, $2, 1, ARRAY['said'::bytea], ARRAY[1]) AS continued", [a.leaseId, runId]);
+    for (const runId of [b.runId, a.waitingRunId]) expect(await proceed(runId)).toEqual([{ continued: false }]);
+    expect(await proceed(a.runId)).toEqual([{ continued: true }]);
+  },
+
+  async sweep_runs() {
+    // Purpose: runs of dead processes, whoever's; here a's is dead, and b's sweeps.
+    await rowsOf(database.superuserUrl, 'UPDATE process_leases SET ended_at = now() WHERE id = $1', [a.leaseId]);
+    // Other tests left dead processes too.
+    const sweep = (known: string[]) =>
+      call("SELECT id FROM sweep_runs($1, $2, '1 minute', 1000) AS id WHERE id = ANY ($3)", [
+        b.leaseId,
+        known,
+        [a.runId, a.waitingRunId, b.runId],
+      ]);
+    // It had not begun: it moves, once.
+    expect(await sweep([b.runId])).toEqual([{ id: a.runId }]);
+    await rowsOf(database.superuserUrl, 'UPDATE runs SET lease_id = $1 WHERE id = $2', [a.leaseId, a.runId]);
+    expect(await sweep([b.runId])).toEqual([{ id: a.waitingRunId }]);
+    const [failed] = await rowsOf(database.superuserUrl, 'SELECT status, error_code FROM runs WHERE id = $1', [
+      a.runId,
+    ]);
+    expect(failed).toEqual({ status: 'FAILED', error_code: 'process_died' });
+    // What it does not know of its own it is told.
+    expect(await sweep([a.waitingRunId])).toEqual([{ id: b.runId }]);
+    expect(await call("SELECT sweep_runs($1, '{}', '1 minute', 1000)", [a.leaseId])).toEqual([]);
+  },
+
+  async prune_threads() {
+    // Purpose: what tenants keep for a number of days, and has been there for longer; here a's does.
+    await rowsOf(database.superuserUrl, 'UPDATE tenants SET thread_retention_days = 1 WHERE id = $1', [a.tenantId]);
+    await call('SELECT prune_threads(1000)');
+    const [{ count }] = (await rowsOf(database.superuserUrl, 'SELECT count(*)::int FROM threads WHERE tenant_id = $1', [
+      a.tenantId,
+    ])) as [{ count: number }];
+    // A thread with a run under way is in use.
+    expect(count).toBe(1);
+    await rowsOf(
+      database.superuserUrl,
+      "UPDATE runs SET status = 'FAILED', lease_id = NULL, ended_at = now() WHERE tenant_id = $1",
+      [a.tenantId],
+    );
+    await call('SELECT prune_threads(1000)');
+    const left = await rowsOf(database.superuserUrl, 'SELECT 1 FROM threads WHERE tenant_id = $1', [a.tenantId]);
+    expect(left).toEqual([]);
+  },
 };
 
 /** Puts a's delivery back to where it may be claimed. */
@@ -911,8 +1062,10 @@ const INNER = [
   'enqueue_webhook_event',
   'judge_calls',
   'lock_budgets',
+  'promote_run',
   'purge_tenant',
   'tell_budgets',
+  'tell_run',
   'tell_usage',
   'tell_usage_report',
   'wanted_outputs',

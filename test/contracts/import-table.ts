@@ -54,7 +54,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   limits: [['windows', 'budgets']],
   usage: [['ledger', 'query', 'reports'], ['tokens']],
-  llm: [['access', 'tokens', 'models'], ['providers'], ['routing'], ['calls'], ['chat'], ['threads']],
+  llm: [['access', 'tokens', 'models'], ['providers'], ['routing'], ['calls'], ['chat'], ['runs'], ['threads']],
 };
 
 /** Packages that only these rooms may import, types too. The first room gives the rule its name. */

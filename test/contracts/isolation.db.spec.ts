@@ -46,8 +46,10 @@ const INNER = [
   'enqueue_webhook_event(text,text,text,jsonb)',
   'judge_calls(admission[],text[],bigint[],text[],uuid[],boolean,timestamp with time zone)',
   'lock_budgets(uuid[])',
+  'promote_run(text,uuid,uuid)',
   'purge_tenant(text,uuid)',
   'tell_budgets(budget_event[])',
+  'tell_run(uuid)',
   'tell_usage(uuid[])',
   'tell_usage_report()',
   'wanted_outputs(admission[])',
@@ -424,6 +426,18 @@ describe('what the app sees and may do', () => {
         "INSERT INTO tenant_data_keys (tenant_id, id, envelope, key_version) VALUES ($1, gen_random_uuid(), '\\x00', 1)",
         [tenantId],
       );
+      await query(
+        `WITH thread AS (
+           INSERT INTO threads (id, tenant_id, owner, conversation_key) VALUES (gen_random_uuid(), $1, 'tenant', 'k') RETURNING id),
+         run AS (
+           INSERT INTO runs (id, tenant_id, thread_id, run_no, status, caller, request_id, ended_at)
+           SELECT gen_random_uuid(), $1, id, 1, 'FAILED', '{}', 'req', now() FROM thread RETURNING id, thread_id),
+         message AS (
+           INSERT INTO thread_messages (run_id, n, tenant_id, thread_id, run_no, role, body, tokens)
+           SELECT id, 0, $1, thread_id, 1, 'user', '\\x00', 1 FROM run)
+         INSERT INTO run_deltas (run_id, step, start_at, tenant_id, body) SELECT id, 0, 0, $1, '\\x00' FROM run`,
+        [tenantId],
+      );
       await query("INSERT INTO idempotency_keys (owner, key, tenant_id, request_hash) VALUES ($1, 'k', $1, 'h')", [
         tenantId,
       ]);
@@ -552,6 +566,8 @@ describe('what the app sees and may do', () => {
         [other],
       ],
     ],
+    ['write what was said in a thread', () => ["UPDATE thread_messages SET role = 'user'", []]],
+    ['end a run but by the functions', () => ["UPDATE runs SET status = 'COMPLETED'", []]],
     ['empty the audit log', () => ['TRUNCATE audit_events', []]],
     [
       "write into another tenant's audit log",

@@ -21,6 +21,8 @@ export const TABLES: Readonly<Record<string, readonly string[]>> = {
   'src/usage/ledger': ['usage_records', 'process_leases'],
   'src/usage/reports': ['usage_reports'],
   'src/usage/tokens': ['usage_tokens'],
+  'src/llm/runs': ['runs', 'thread_messages', 'run_deltas'],
+  'src/llm/threads': ['threads'],
 };
 
 export interface Exception {
@@ -51,6 +53,11 @@ export const EXCEPTIONS: readonly Exception[] = [
     file: 'src/limits/budgets/budgets.repository.ts',
     tables: ['api_keys', 'humans'],
     reason: 'A budget is set for a key or a human that exists, and a page shows the own id of each human.',
+  },
+  {
+    file: 'src/llm/runs/runs.repository.ts',
+    tables: ['threads'],
+    reason: 'A run is found in threads of one owner alone: one look, so that another’s is answered as a missing one.',
   },
   {
     file: 'src/usage/ledger/human-allowances.ts',

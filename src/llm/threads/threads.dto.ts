@@ -1,9 +1,153 @@
 import { z } from 'zod';
-import { pageRequest } from '../../platform/http/index.js';
+import { pageFields } from '../../platform/http/index.js';
+import { double, enumeration, integer, text } from '../../platform/protojson/index.js';
 
-export const listThreadsRequest = pageRequest;
+const MOST_MESSAGE_LENGTH = 262_144;
+const MOST_PROMPT_LENGTH = 65_536;
+const MOST_TOOLS = 128;
+const POLICIES = ['REJECT', 'QUEUE', 'INTERRUPT'] as const;
+/** As OpenAI's functions are named. */
+const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
+
+const conversationKey = text(1, 256).meta({
+  description: "The caller's choice; unique among the caller's own threads.",
+});
+const name = text(0, 200);
+const runId = text(1, 64);
+
+const generationConfig = z
+  .strictObject({
+    model: text(0, 256).default('').meta({ description: 'Empty: the first model that the tenant can name.' }),
+    temperature: double(0, 2).optional(),
+    maxTokens: integer(0, 10_000_000).default(0).meta({ description: "Of one answer; 0: the model's own limit." }),
+  })
+  .meta({ description: 'Takes the place of what was set before, as a whole.' });
+
+const settings = z
+  .strictObject({
+    systemPrompt: text(0, MOST_PROMPT_LENGTH).default(''),
+    interruptPolicy: enumeration(POLICIES).default('REJECT').meta({
+      description:
+        'What a message does that comes during a run: REJECT: it is refused (409); QUEUE: it waits; INTERRUPT: the run is cancelled.',
+    }),
+  })
+  .meta({ description: 'Takes the place of what was set before, as a whole.' });
+
+const toolName = text(1, 64).refine(
+  (value) => TOOL_NAME.test(value),
+  'must be of letters, digits, _ and -, at most 64',
+);
+const tools = z
+  .array(
+    z.strictObject({
+      name: toolName,
+      description: text(0, 4096).optional(),
+      parameters: z.looseObject({}).optional().meta({ description: 'A JSON Schema.' }),
+    }),
+  )
+  .max(MOST_TOOLS)
+  .refine((list) => new Set(list.map((tool) => tool.name)).size === list.length, 'names a tool twice')
+  .meta({ description: 'What the model may call; the caller runs it, and sends its output by submit-tool-outputs.' });
+
+const threadFields = {
+  conversationKey,
+  name: name.optional(),
+  generationConfig: generationConfig.optional(),
+  settings: settings.optional(),
+  tools: tools.optional(),
+};
+export const createThreadRequest = z.strictObject(threadFields);
+export type CreateThreadRequest = z.output<typeof createThreadRequest>;
+export const updateThreadRequest = z.strictObject(threadFields);
+
+export const listThreadsRequest = z.strictObject({
+  ...pageFields,
+  search: text(0, 200)
+    .default('')
+    .meta({ description: 'A part of the name or of the conversation key, without regard to case.' }),
+});
+export type ListThreadsRequest = z.output<typeof listThreadsRequest>;
+
+export const sendMessageRequest = z.strictObject({
+  conversationKey,
+  userMessage: z.strictObject({ role: enumeration(['user']).default('user'), content: text(1, MOST_MESSAGE_LENGTH) }),
+  tools: tools.optional().meta({ description: "For this message, in the place of the thread's own." }),
+  toolChoice: text(1, 64)
+    .refine((value) => TOOL_NAME.test(value), 'must be auto, none, required or the name of a tool')
+    .optional()
+    .meta({ description: '`auto`, `none`, `required`, or the name of a tool.' }),
+});
+export type SendMessageRequest = z.output<typeof sendMessageRequest>;
+
+export const threadRequest = z.strictObject({ conversationKey });
+export const runRequest = z.strictObject({ runId });
+
+export const submitToolOutputsRequest = z.strictObject({
+  runId,
+  toolOutputs: z
+    .array(z.strictObject({ toolCallId: text(1, 256), output: text(0, MOST_MESSAGE_LENGTH) }))
+    .min(1)
+    .max(256),
+});
+export type SubmitToolOutputsRequest = z.output<typeof submitToolOutputsRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
-const threadView = z.object({ conversationKey: z.string(), name: z.string(), createdAt: dateTime });
+const runStatus = z.enum(['RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED']);
 
+export const createThreadResponse = z.object({
+  conversationKey: z.string(),
+  name: z.string(),
+  createdAt: dateTime,
+  notice: z.string().optional().meta({ description: 'Where the answer repeats an earlier one.' }),
+});
+const threadView = z.object({
+  conversationKey: z.string(),
+  name: z.string(),
+  createdAt: dateTime,
+  updatedAt: dateTime,
+});
 export const listThreadsResponse = z.object({ threads: z.array(threadView), nextPageToken: z.string() });
+
+export const runResponse = z.object({
+  runId: z.string(),
+  status: runStatus,
+  notice: z.string().optional().meta({ description: 'Where the answer repeats an earlier one.' }),
+});
+
+const toolCall = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
+const message = z.object({
+  id: z.string(),
+  role: z.enum(['user', 'assistant', 'tool']),
+  content: z.string(),
+  createdAt: dateTime,
+  runId: z.string(),
+  toolCalls: z.array(toolCall).optional(),
+  toolCallId: z.string().optional(),
+});
+
+const configView = {
+  conversationKey: z.string(),
+  name: z.string(),
+  generationConfig: z.object({
+    model: z.string().optional(),
+    temperature: z.number().optional(),
+    maxTokens: z.number().optional(),
+  }),
+  settings: z.object({ systemPrompt: z.string(), interruptPolicy: z.enum(POLICIES) }),
+  tools: z.array(
+    z.object({ name: z.string(), description: z.string().optional(), parameters: z.looseObject({}).optional() }),
+  ),
+  createdAt: dateTime,
+  updatedAt: dateTime,
+};
+export const threadResponse = z.object(configView);
+export const conversationStateResponse = z.object({
+  ...configView,
+  status: z.enum(['RUNNING', 'IDLE']),
+  activeRunId: z.string().optional(),
+  awaitingToolOutputs: z.boolean().meta({ description: 'The active run goes on once submit-tool-outputs was called.' }),
+  messages: z.array(message).meta({ description: 'The newest 1,000 at most, oldest first.' }),
+  messagesLeftOut: z.number().meta({
+    description: "How many messages the newest answer was made without, since the model's context holds no more.",
+  }),
+});

@@ -33,6 +33,7 @@ export class ProcessLease {
   private renewing: Promise<void> | null = null;
   private stopped = false;
   private onSwept: (count: number) => void = () => undefined;
+  private readonly followers: (() => Promise<unknown>)[] = [];
 
   constructor(
     private readonly database: Database,
@@ -47,7 +48,10 @@ export class ProcessLease {
       new RepeatingJob({
         failure: 'The ledger could not be swept.',
         everyMs: settings.sweepSeconds * 1000,
-        run: () => this.sweep(),
+        run: async () => {
+          await this.sweep();
+          for (const follow of this.followers) await follow();
+        },
       }),
     ];
   }
@@ -66,6 +70,11 @@ export class ProcessLease {
     this.onSwept = onSwept;
     await this.renew();
     for (const job of this.jobs) job.start();
+  }
+
+  /** Has other rooms end what dead processes left of theirs, each time that it is known which ones are dead. */
+  onSweep(follow: () => Promise<unknown>): void {
+    this.followers.push(follow);
   }
 
   /** Renews now; where the lease was declared dead meanwhile, takes a new one. */

@@ -1,0 +1,124 @@
+-- Takes messages in: makes the threads that are not there, stores each message, and begins its run, under the caller's own
+-- lease. The verdict of each:
+--   running   the run is the caller's to start
+--   waiting   another run of the thread is live; whoever ends that one goes on with this one
+--   busy      another run is live, and the thread takes no second one
+--   full      so many runs wait already
+--   gone      the tenant is gone, or is just being deleted
+--   again     the thread was deleted a moment ago: to be sent again
+-- `alive` is false, and nothing was written, where the caller's lease is dead.
+--
+-- A thread's row is locked before its runs are looked at, here and in every function that ends one, threads in the order of
+-- their ids: so a run that ends sees the one that waits for it, or that one sees that it has ended. New threads come before
+-- that, in the order of their keys, when the batch holds no lock that another one could want.
+CREATE OR REPLACE FUNCTION begin_runs(p_lease_id uuid, p_starts run_start[], p_most_waiting integer,
+                                      OUT alive boolean, OUT verdicts text[], OUT thread_ids uuid[])
+  LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp
+  SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off
+  SET enable_hashjoin = off
+  SET enable_mergejoin = off
+  AS $$
+DECLARE
+  v_held_ids text[];
+  v_known_ids text[];
+  v_owners text[];
+  v_done boolean;
+  v_start run_start;
+  v_live_status text;
+  v_live_id uuid;
+  v_policy text;
+  v_run_no integer;
+  v_status text;
+BEGIN
+  PERFORM 1 FROM process_leases l WHERE l.id = p_lease_id AND l.ended_at IS NULL;
+  alive := FOUND;
+  IF NOT alive THEN
+    RETURN;
+  END IF;
+  -- First the locks, then a look, as in admit_usage.
+  v_held_ids := ARRAY(
+    SELECT d.id FROM (SELECT DISTINCT s.tenant_id AS id FROM unnest(p_starts) AS s) AS d
+    WHERE pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || d.id, 0)));
+  v_known_ids := ARRAY(SELECT t.id FROM tenants t WHERE t.id = ANY (v_held_ids));
+  -- Again where a human was erased between two statements.
+  LOOP
+    SELECT array_agg(coalesce(s.owner, 'human:' || h.id) ORDER BY s.ordinality),
+           bool_and(s.human IS NULL OR h.id IS NOT NULL OR s.tenant_id <> ALL (v_known_ids))
+      INTO v_owners, v_done
+      FROM unnest(p_starts) WITH ORDINALITY AS s
+      LEFT JOIN humans h ON h.tenant_id = ANY (ARRAY[s.tenant_id]) AND h.human = ANY (ARRAY[s.human]);
+    EXIT WHEN v_done;
+    PERFORM add_humans(array_agg(s.tenant_id), array_agg(s.human), array_agg(s.key_id))
+      FROM unnest(p_starts) AS s WHERE s.human IS NOT NULL AND s.tenant_id = ANY (v_known_ids);
+  END LOOP;
+
+  INSERT INTO threads (id, tenant_id, owner, conversation_key)
+    SELECT n.thread_id, n.tenant_id, n.owner, n.conversation_key
+    FROM (SELECT DISTINCT ON (s.tenant_id, v_owners[s.ordinality], s.conversation_key)
+                 s.thread_id, s.tenant_id, v_owners[s.ordinality] AS owner, s.conversation_key
+          FROM unnest(p_starts) WITH ORDINALITY AS s
+          WHERE s.tenant_id = ANY (v_known_ids)
+          ORDER BY s.tenant_id, v_owners[s.ordinality], s.conversation_key) AS n
+    WHERE NOT EXISTS (SELECT FROM threads t WHERE t.tenant_id = n.tenant_id AND t.owner = n.owner
+                        AND t.conversation_key = n.conversation_key)
+    ORDER BY n.tenant_id, n.owner, n.conversation_key
+    ON CONFLICT (tenant_id, owner, conversation_key) DO NOTHING;
+  SELECT array_agg(f.id ORDER BY f.ordinality) INTO thread_ids
+    FROM (SELECT s.ordinality,
+                 (SELECT t.id FROM threads t WHERE t.tenant_id = s.tenant_id AND t.owner = v_owners[s.ordinality]
+                    AND t.conversation_key = s.conversation_key) AS id
+          FROM unnest(p_starts) WITH ORDINALITY AS s) AS f;
+  PERFORM 1 FROM threads t WHERE t.id = ANY (thread_ids) ORDER BY t.id FOR NO KEY UPDATE;
+
+  FOR i IN 1 .. cardinality(p_starts) LOOP
+    v_start := p_starts[i];
+    IF v_start.tenant_id <> ALL (v_known_ids) THEN
+      verdicts[i] := 'gone';
+      CONTINUE;
+    END IF;
+    SELECT t.interrupt_policy INTO v_policy FROM threads t WHERE t.id = thread_ids[i];
+    IF NOT FOUND THEN
+      verdicts[i] := 'again';
+      CONTINUE;
+    END IF;
+    SELECT r.id, r.status INTO v_live_id, v_live_status FROM runs r
+      WHERE r.thread_id = thread_ids[i] AND r.status IN ('RUNNING', 'ACTION');
+    v_status := CASE WHEN FOUND THEN 'WAITING' ELSE 'RUNNING' END;
+    IF v_status = 'WAITING' AND v_policy = 'REJECT' THEN
+      verdicts[i] := 'busy';
+      CONTINUE;
+    ELSIF v_status = 'WAITING' AND v_policy = 'QUEUE' THEN
+      IF (SELECT count(*) FROM runs r WHERE r.tenant_id = v_start.tenant_id AND r.thread_id = thread_ids[i]
+            AND r.status = 'WAITING') >= p_most_waiting THEN
+        verdicts[i] := 'full';
+        CONTINUE;
+      END IF;
+    ELSIF v_status = 'WAITING' THEN
+      UPDATE runs r SET status = 'CANCELLED', ended_at = clock_timestamp()
+        WHERE r.tenant_id = v_start.tenant_id AND r.thread_id = thread_ids[i] AND r.status = 'WAITING';
+      IF v_live_status = 'ACTION' THEN
+        UPDATE runs r SET status = 'CANCELLED', ended_at = clock_timestamp() WHERE r.id = v_live_id;
+        v_status := 'RUNNING';
+      ELSE
+        UPDATE runs r SET cancel_requested = true WHERE r.id = v_live_id;
+      END IF;
+    END IF;
+    UPDATE threads t SET run_count = t.run_count + 1, updated_at = clock_timestamp()
+      WHERE t.id = thread_ids[i] RETURNING t.run_count INTO v_run_no;
+    INSERT INTO runs (id, tenant_id, thread_id, run_no, status, lease_id, caller, human_id, request_id, setup)
+      VALUES (v_start.id, v_start.tenant_id, thread_ids[i], v_run_no, v_status,
+              CASE WHEN v_status = 'RUNNING' THEN p_lease_id END, v_start.caller,
+              (SELECT h.id FROM humans h WHERE h.tenant_id = v_start.tenant_id AND h.human = v_start.human),
+              v_start.request_id, v_start.setup);
+    INSERT INTO thread_messages (run_id, n, tenant_id, thread_id, run_no, role, body, tokens)
+      VALUES (v_start.id, 0, v_start.tenant_id, thread_ids[i], v_run_no, 'user', v_start.body, v_start.tokens);
+    verdicts[i] := lower(v_status);
+  END LOOP;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION begin_runs FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION begin_runs TO gatehouse_app;
+ALTER FUNCTION begin_runs OWNER TO gatehouse_definer;

@@ -1,0 +1,71 @@
+import { endOfFirstEvent, parseEvent } from '../providers/openai/sse-usage-filter.js';
+import { isObject } from '../providers/requests/chat-request.js';
+import type { ToolCall } from './run.types.js';
+
+interface GrowingCall {
+  id: string;
+  name: string;
+  arguments: string;
+  extraContent: unknown;
+}
+
+/** Reads what an answer says, of its first choice: text, and calls of tools. */
+export class AnswerReader {
+  finishReason: string | null = null;
+  extraContent: unknown = undefined;
+  private readonly calls: GrowingCall[] = [];
+
+  /** @returns the text that the events add */
+  readEvents(events: Buffer): string {
+    let text = '';
+    for (let start = 0; start < events.length;) {
+      const end = endOfFirstEvent(events, start);
+      const event = events.subarray(start, end === -1 ? events.length : end);
+      start += event.length;
+      text += this.readChoice(parseEvent(event), 'delta');
+    }
+    return text;
+  }
+
+  /** @returns the text of a whole answer */
+  readBody(body: Buffer): string {
+    return this.readChoice(JSON.parse(body.toString('utf8')), 'message');
+  }
+
+  get toolCalls(): readonly ToolCall[] {
+    return this.calls.flatMap(({ extraContent, ...call }) =>
+      call.name === '' ? [] : [{ ...call, ...(extraContent === undefined ? {} : { extraContent }) }],
+    );
+  }
+
+  private readChoice(answer: unknown, field: 'delta' | 'message'): string {
+    if (!isObject(answer) || !Array.isArray(answer['choices'])) return '';
+    const choice = (answer['choices'] as readonly unknown[])[0];
+    if (!isObject(choice)) return '';
+    if (typeof choice['finish_reason'] === 'string') this.finishReason = choice['finish_reason'];
+    const said = choice[field];
+    if (!isObject(said)) return '';
+    if (said['extra_content'] !== undefined) this.extraContent = said['extra_content'];
+    const calls = said['tool_calls'];
+    if (Array.isArray(calls)) calls.forEach((call: unknown, index) => this.readCall(call, index));
+    const content = typeof said['content'] === 'string' ? said['content'] : '';
+    return typeof said['refusal'] === 'string' ? content + said['refusal'] : content;
+  }
+
+  private readCall(call: unknown, place: number): void {
+    if (!isObject(call)) return;
+    const index = typeof call['index'] === 'number' ? call['index'] : place;
+    if (!Number.isInteger(index) || index < 0 || index >= MOST_CALLS) return;
+    while (this.calls.length <= index) this.calls.push({ id: '', name: '', arguments: '', extraContent: undefined });
+    const growing = this.calls[index] as GrowingCall;
+    if (typeof call['id'] === 'string' && call['id'] !== '') growing.id = call['id'];
+    if (call['extra_content'] !== undefined) growing.extraContent = call['extra_content'];
+    const { function: called } = call;
+    if (!isObject(called)) return;
+    if (typeof called['name'] === 'string') growing.name += called['name'];
+    if (typeof called['arguments'] === 'string') growing.arguments += called['arguments'];
+  }
+}
+
+/** In one answer. */
+const MOST_CALLS = 256;

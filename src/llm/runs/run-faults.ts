@@ -1,0 +1,47 @@
+import { Fault } from '../../platform/errors/index.js';
+import type { BeginVerdict } from './run-statements.js';
+import type { ToolCall } from './run.types.js';
+
+export interface ToolOutput {
+  readonly toolCallId: string;
+  readonly output: string;
+}
+
+/** Why a message was not taken. */
+export function refused(verdict: Exclude<BeginVerdict, 'running' | 'waiting'>): Fault {
+  switch (verdict) {
+    case 'busy':
+      return new Fault(
+        'conflict',
+        'The thread has a run under way, and its settings.interruptPolicy is REJECT: wait for the run to end, cancel it, ' +
+          'or set QUEUE or INTERRUPT.',
+        { code: 'run_in_progress' },
+      );
+    case 'full':
+      return new Fault(
+        'rate_limited',
+        'So many messages wait in this thread already; send again once some are answered.',
+        {
+          retryAfterSeconds: 5,
+        },
+      );
+    case 'again':
+      return new Fault('conflict', 'The thread is being deleted; send again.');
+    case 'gone':
+      return new Fault('permission_denied', 'The tenant was deleted.');
+  }
+}
+
+export function waitsForNone(): Fault {
+  return new Fault('conflict', 'The run does not wait for outputs of tools.', { code: 'no_tool_outputs_wanted' });
+}
+
+/** The outputs in the order of their calls. @throws Fault invalid_input: a call has no output, or two, or an output has no call */
+export function inOrderOf(calls: readonly ToolCall[], outputs: readonly ToolOutput[]): readonly ToolOutput[] {
+  const byId = new Map(outputs.map((output) => [output.toolCallId, output]));
+  const wanted = calls.map(({ id }) => byId.get(id));
+  const found = wanted.filter((output) => output !== undefined);
+  if (found.length === calls.length && outputs.length === calls.length) return found;
+  const reason = `must hold one output for each of the run's calls: ${calls.map(({ id }) => id).join(', ')}`;
+  throw new Fault('invalid_input', `toolOutputs: ${reason}`, { fields: [{ field: 'toolOutputs', reason }] });
+}

@@ -1,0 +1,80 @@
+import { Fault } from '../../platform/errors/index.js';
+import type { CallSink, CallSinkListener } from '../calls/call-sink.js';
+import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
+import { AnswerReader } from './answer-reader.js';
+import type { RunRecord } from './run-record.js';
+import type { RunFailure } from './run.types.js';
+
+/** Of all answers of a run; more is no conversation any more. */
+const MOST_CHARACTERS = 4 * 1024 * 1024;
+
+/** Takes one answer of the model into a run's record, as it comes. */
+export class RunSink implements CallSink {
+  readonly isBehind = false;
+  readonly answer = new AnswerReader();
+  failure: RunFailure | null = null;
+  isGone = false;
+  /** Resolves once nobody wants the answer any more. */
+  readonly left: Promise<void>;
+  private listener: CallSinkListener | null = null;
+  private resolveLeft: () => void = () => undefined;
+
+  constructor(
+    readonly record: RunRecord,
+    private readonly step: number,
+  ) {
+    this.left = new Promise((resolve) => {
+      this.resolveLeft = resolve;
+    });
+  }
+
+  listen(listener: CallSinkListener): void {
+    this.listener = listener;
+  }
+
+  /** Nobody wants the answer any more: the provider stops, and what it had produced is charged. */
+  leave(): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    this.listener?.onLeft();
+    this.resolveLeft();
+  }
+
+  json(_headers: AnswerHeaders, body: Buffer): void {
+    this.take(this.answer.readBody(body));
+  }
+
+  refuse({ body }: ProviderRefusal): void {
+    this.failure = { code: body.error.code ?? body.error.type, message: body.error.message };
+  }
+
+  begin(): void {
+    // The record takes what comes; there is nothing to prepare.
+  }
+
+  write(events: Buffer): boolean {
+    this.take(this.answer.readEvents(events));
+    return true;
+  }
+
+  end(failure: ProviderFailure | null): void {
+    if (failure !== null) this.failure ??= failureOf(failure.error);
+  }
+
+  private take(text: string): void {
+    const { text: known } = this.record.stepAt(this.step);
+    if (known.length + text.length > MOST_CHARACTERS) {
+      this.failure = { code: 'answer_too_long', message: `The answer has more than ${MOST_CHARACTERS} characters.` };
+      // Not from within the provider's own call.
+      setImmediate(() => this.leave());
+      return;
+    }
+    this.record.add(this.step, known.length, text);
+  }
+}
+
+export function failureOf(error: Fault | ProviderRefusal): RunFailure {
+  if (!(error instanceof Fault))
+    return { code: error.body.error.code ?? error.body.error.type, message: error.body.error.message };
+  return { code: error.code ?? error.kind, message: error.message };
+}

@@ -1,0 +1,286 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { auditSubject } from '../../identity/index.js';
+import { uuidV7 } from '../../platform/crypto/index.js';
+import { Fault, invalidField } from '../../platform/errors/index.js';
+import { newestFirst, PageTokens, type Page } from '../../platform/http/index.js';
+import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
+import { formatTimestamp } from '../../platform/protojson/index.js';
+import type { ChatPrincipal } from '../access/chat-access.js';
+import { ModelRouter } from '../routing/model-router.js';
+import { RunEvents } from '../runs/run-events.js';
+import { RunTexts } from '../runs/run-texts.js';
+import { Runs } from '../runs/runs.service.js';
+import { RunsRepository, type RunRow } from '../runs/runs.repository.js';
+import { shownStatus, type ShownStatus, type ThreadSetup } from '../runs/run.types.js';
+import { storedOwner } from './thread-owner.js';
+import type {
+  CreateThreadRequest,
+  ListThreadsRequest,
+  SendMessageRequest,
+  SubmitToolOutputsRequest,
+} from './threads.dto.js';
+import { ThreadsRepository, type ThreadChanges, type ThreadRow } from './threads.repository.js';
+import { viewConversation, viewThread } from './threads.view.js';
+
+/** What a conversation's state shows at most. */
+const MOST_MESSAGES = 1000;
+const RUN_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+
+export interface RunAnswer {
+  readonly runId: string;
+  readonly status: ShownStatus;
+}
+
+/**
+ * Conversations that are kept: each belongs to one human, dashboard user or tenant, and to whoever else asks it is not there.
+ */
+@Injectable()
+export class ThreadsService {
+  constructor(
+    private readonly repository: ThreadsRepository,
+    private readonly runs: Runs,
+    private readonly runsRepository: RunsRepository,
+    private readonly runEvents: RunEvents,
+    private readonly texts: RunTexts,
+    private readonly router: ModelRouter,
+    private readonly idempotency: IdempotencyKeys,
+    private readonly pageTokens: PageTokens,
+  ) {}
+
+  /** @throws Fault already_exists: there is a thread of that key; invalid_input: an unknown model; conflict: the Idempotency-Key */
+  async create(
+    principal: ChatPrincipal,
+    request: CreateThreadRequest,
+    idempotencyKey: string | null,
+  ): Promise<IdempotentAnswer> {
+    const { tenantId } = principal;
+    const { conversationKey, name = '' } = request;
+    await this.assertModel(tenantId, request);
+    const keyId = principal.kind === 'dashboardUser' ? null : principal.keyId;
+    const idempotent = this.idempotency.request(
+      callerKey(principal),
+      idempotencyKey,
+      'llm/gateway/create-thread',
+      request,
+    );
+    const { body, replayed } = await this.repository.change(tenantId, storedOwner(principal), (threads) =>
+      this.idempotency.once(threads.tx, idempotent, tenantId, async () => {
+        const id = uuidV7();
+        const changes = await this.changesOf(tenantId, id, EMPTY, {}, request);
+        const thread = await this.repository.create(threads, id, conversationKey, keyId, changes);
+        if (thread === null) throw new Fault('already_exists', 'You have a thread with this conversation key already.');
+        // What a conversation is called is not kept for a repeat, which says it itself.
+        const made = { createdAt: formatTimestamp(thread.createdAt) };
+        return { body: made, kept: made };
+      }),
+    );
+    return { body: { conversationKey, name, ...body }, replayed };
+  }
+
+  /** @throws Fault invalid_input: a page token of another listing */
+  list(principal: ChatPrincipal, { search, ...page }: ListThreadsRequest): Promise<Page<ThreadRow>> {
+    const { tenantId } = principal;
+    const owner = storedOwner(principal);
+    const scope = `llm/gateway/list-threads:${JSON.stringify([tenantId, owner, search])}`;
+    return newestFirst(
+      this.pageTokens,
+      scope,
+      page,
+      (record) => record,
+      (after, take) =>
+        this.repository.read(tenantId, owner, (threads) => this.repository.list(threads, search, after, take)),
+    );
+  }
+
+  /** @throws Fault not_found */
+  async state(principal: ChatPrincipal, conversationKey: string): Promise<object> {
+    const { tenantId } = principal;
+    const { thread, active, rows } = await this.repository.read(tenantId, storedOwner(principal), async (threads) => {
+      const found = (await this.repository.find(threads, conversationKey)) ?? noThread();
+      const { tx } = threads;
+      return {
+        thread: found,
+        rows: await this.runsRepository.listMessages(tx, tenantId, found.id, MOST_MESSAGES),
+        active: await this.runsRepository.findActive(tx, tenantId, found.id),
+      };
+    });
+    const messages = await Promise.all(
+      rows.map(async (row) => ({ row, body: await this.texts.openMessage(tenantId, row.id, row.body) })),
+    );
+    return viewConversation(thread, await this.setupOf(tenantId, thread), active, messages);
+  }
+
+  /**
+   * Changes what is named.
+   *
+   * @throws Fault not_found; invalid_input: an unknown model
+   */
+  async update(principal: ChatPrincipal, request: CreateThreadRequest): Promise<object> {
+    const { tenantId } = principal;
+    await this.assertModel(tenantId, request);
+    return this.repository.change(tenantId, storedOwner(principal), async (threads) => {
+      const thread = (await this.repository.find(threads, request.conversationKey)) ?? noThread();
+      const setup = await this.setupOf(tenantId, thread);
+      const changes = await this.changesOf(tenantId, thread.id, thread, setup, request);
+      const updated = (await this.repository.update(threads, thread.id, changes)) ?? noThread();
+      return viewThread(updated, await this.setupOf(tenantId, updated));
+    });
+  }
+
+  /**
+   * Deletes a thread with all that was said in it. A run that is under way ends, and nothing of it is stored.
+   *
+   * @throws Fault not_found
+   */
+  async delete(principal: ChatPrincipal, conversationKey: string): Promise<void> {
+    const { tenantId } = principal;
+    const active = await this.repository.change(tenantId, storedOwner(principal), async (threads) => {
+      const thread = (await this.repository.find(threads, conversationKey)) ?? noThread();
+      const run = await this.runsRepository.findActive(threads.tx, tenantId, thread.id);
+      await this.repository.delete(threads, thread.id);
+      return run;
+    });
+    if (active !== null) this.runs.lose(active.id);
+  }
+
+  /**
+   * Takes a message in; its run goes on by itself.
+   *
+   * @throws Fault invalid_input: no provider is configured; conflict: a run is under way; rate_limited
+   */
+  async send(
+    principal: ChatPrincipal,
+    request: SendMessageRequest,
+    requestId: string,
+    idempotencyKey: string | null,
+  ): Promise<IdempotentAnswer> {
+    const { tenantId } = principal;
+    await this.assertProvider(tenantId);
+    const owner = storedOwner(principal);
+    const { conversationKey, userMessage, tools, toolChoice } = request;
+    const begin = async (): Promise<RunAnswer> => {
+      const id = uuidV7();
+      const setup = { ...(tools === undefined ? {} : { tools }), ...(toolChoice === undefined ? {} : { toolChoice }) };
+      const caller = { principal, requestId };
+      await this.runs.begin({ id, owner, conversationKey, caller, content: userMessage.content, setup });
+      return { runId: id, status: 'RUNNING' };
+    };
+    if (idempotencyKey === null) return { body: await begin(), replayed: false };
+    const idempotent = this.idempotency.request(
+      callerKey(principal),
+      idempotencyKey,
+      'llm/gateway/send-message',
+      request,
+    );
+    return this.repository.change(tenantId, owner, ({ tx }) =>
+      this.idempotency.once(tx, idempotent, tenantId, async () => {
+        const body = await begin();
+        return { body, kept: body };
+      }),
+    );
+  }
+
+  /** @throws Fault not_found */
+  async cancel(principal: ChatPrincipal, runId: string): Promise<RunAnswer> {
+    const run = await this.findRun(principal, runId);
+    return { runId, status: (await this.runs.cancel(principal.tenantId, run.id)) ?? noRun() };
+  }
+
+  /** @throws Fault not_found; conflict: the run waits for none; invalid_input: not each call has one output */
+  async submitToolOutputs(
+    principal: ChatPrincipal,
+    { runId, toolOutputs }: SubmitToolOutputsRequest,
+  ): Promise<RunAnswer> {
+    const run = await this.findRun(principal, runId);
+    await this.runs.continue(principal.tenantId, run, toolOutputs);
+    return { runId, status: shownStatus('RUNNING') };
+  }
+
+  /** Writes the run's events to the reply. @throws Fault not_found; invalid_input: an id that no event had */
+  async events(
+    principal: ChatPrincipal,
+    runId: string,
+    lastEventId: string | null,
+    reply: FastifyReply,
+  ): Promise<void> {
+    const run = await this.findRun(principal, runId);
+    if (!(await this.runEvents.write(principal.tenantId, run.id, lastEventId, reply))) noRun();
+  }
+
+  private async findRun(principal: ChatPrincipal, runId: string): Promise<RunRow> {
+    if (!RUN_ID.test(runId)) noRun();
+    return (await this.runsRepository.find(principal.tenantId, storedOwner(principal), runId)) ?? noRun();
+  }
+
+  private setupOf(tenantId: string, { id, setup }: ThreadRow): Promise<ThreadSetup> {
+    return this.texts.openThreadSetup(tenantId, id, setup);
+  }
+
+  private async changesOf(
+    tenantId: string,
+    id: string,
+    before: ThreadChanges,
+    setupBefore: ThreadSetup,
+    { name, generationConfig, settings, tools }: CreateThreadRequest,
+  ): Promise<ThreadChanges> {
+    const isSetupNamed = settings !== undefined || tools !== undefined;
+    const setup: ThreadSetup = {
+      ...setupBefore,
+      ...(settings === undefined ? {} : { systemPrompt: settings.systemPrompt }),
+      ...(tools === undefined ? {} : { tools }),
+    };
+    return {
+      name: name ?? before.name,
+      model: generationConfig === undefined ? before.model : generationConfig.model || null,
+      temperature: generationConfig === undefined ? before.temperature : (generationConfig.temperature ?? null),
+      maxTokens: generationConfig === undefined ? before.maxTokens : generationConfig.maxTokens || null,
+      interruptPolicy: settings?.interruptPolicy ?? before.interruptPolicy,
+      setup: isSetupNamed ? await this.texts.sealThreadSetup(tenantId, id, setup) : before.setup,
+    };
+  }
+
+  private async assertModel(tenantId: string, { generationConfig }: CreateThreadRequest): Promise<void> {
+    if (generationConfig === undefined || generationConfig.model === '') return;
+    try {
+      await this.router.routeOf(tenantId, generationConfig.model);
+    } catch (error) {
+      if (error instanceof Fault && error.kind === 'not_found')
+        throw invalidField('generationConfig.model', 'names no model that this tenant has', 'model_not_found');
+      throw error;
+    }
+  }
+
+  /** Told at once, since a run would fail by it in any case. A provider whose list can't be had just now is one. */
+  private async assertProvider(tenantId: string): Promise<void> {
+    try {
+      await this.router.listModels(tenantId);
+    } catch (error) {
+      if (error instanceof Fault && error.kind === 'invalid_input') throw error;
+    }
+  }
+}
+
+const EMPTY: ThreadChanges = {
+  name: '',
+  model: null,
+  temperature: null,
+  maxTokens: null,
+  interruptPolicy: 'REJECT',
+  setup: null,
+};
+
+/** Whose Idempotency-Key it is. */
+function callerKey(principal: ChatPrincipal): string {
+  const { owner, human } = storedOwner(principal);
+  return `tenant:${principal.tenantId}:${auditSubject(principal)}:${owner ?? `human:${human}`}`;
+}
+
+/** Another tenant's thread, and another human's, is answered in the very same words. */
+function noThread(): never {
+  throw new Fault('not_found', 'There is no such thread.');
+}
+
+function noRun(): never {
+  throw new Fault('not_found', 'There is no such run.');
+}

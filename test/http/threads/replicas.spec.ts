@@ -1,0 +1,143 @@
+/** Runs on several replicas: heard, cancelled and gone on with on another one. */
+import { randomUUID } from 'node:crypto';
+import { eventually } from '../../support/eventually.js';
+import { streamPieces } from '../../support/openai-upstream.js';
+import type { ServiceProcess } from '../../support/service.js';
+import { dump } from '../../support/sql.js';
+import { WebhookReceiver } from '../../support/webhook-receiver.js';
+import { ask, QUICK_ENVIRONMENT } from '../webhooks/webhooks.js';
+import type { Conversations } from './conversations.js';
+import { RunWorld } from './run-world.js';
+
+const WORDS = Array.from({ length: 400 }, (_, index) => ` word${index}`);
+
+let world: RunWorld;
+let receiver: WebhookReceiver;
+let survivor: ServiceProcess;
+let survivors: Conversations;
+
+beforeAll(async () => {
+  receiver = await WebhookReceiver.start();
+  world = await RunWorld.start({ ...QUICK_ENVIRONMENT, ...receiver.environment });
+  survivor = await world.replica();
+  survivors = await world.conversations(survivor);
+}, 90_000);
+
+afterAll(async () => {
+  await world.stop();
+  await receiver.stop();
+});
+
+beforeEach(() => world.upstream.reset());
+
+const endingOf = async (conversation: Conversations, runId: string) => (await conversation.events(runId).whole()).data;
+
+describe('of two replicas', () => {
+  let other: ServiceProcess;
+  let others: Conversations;
+
+  beforeAll(async () => {
+    other = await world.replica();
+    others = survivors.on(other);
+  }, 90_000);
+
+  it('each hears what the other one’s run says, while it is said, from wherever it begins', async () => {
+    world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS.slice(0, 150) }), delayMs: 20 });
+    const { runId } = await survivors.send('heard', 'Count');
+    const far = others.events(runId);
+    await far.until('word5');
+    expect(far.ended).toBe(false);
+    const later = others.events(runId, far.last!.id);
+    const before = far.said;
+    expect((await far.whole()).data).toEqual({ runId, status: 'COMPLETED' });
+    await later.whole();
+    expect(far.said).toBe(WORDS.slice(0, 150).join(''));
+    expect(before + later.said).toContain('word149');
+    expect(far.said.endsWith(later.said)).toBe(true);
+    // Nothing of the pieces is left once the whole answer is stored.
+    expect(await survivor.sql('SELECT 1 FROM run_deltas')).toEqual([]);
+  });
+
+  it('each ends what runs on the other one', async () => {
+    world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS }), delayMs: 20 });
+    const { runId } = await survivors.send('ended', 'Count');
+    const near = survivors.events(runId);
+    await near.until('word5');
+    expect(await others.get('cancel-run', { runId })).toMatchObject({ runId });
+    expect((await near.whole()).data.status).toBe('CANCELLED');
+    await world.upstream.abort();
+    expect(await endingOf(others, runId)).toMatchObject({ status: 'CANCELLED' });
+  });
+
+  it('any goes on with the outputs of tools, and a reader of the other one hears it', async () => {
+    const call = { index: 0, id: 'call_a', type: 'function', function: { name: 'weather', arguments: '{}' } };
+    const pieces = [
+      { choices: [{ index: 0, delta: { tool_calls: [call] }, finish_reason: null }] },
+      { choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] },
+    ];
+    world.upstream.next({ kind: 'stream', pieces });
+    const { runId } = await survivors.send('tools', 'Weather?', { tools: [{ name: 'weather' }] });
+    const near = survivors.events(runId);
+    await eventually(() => near.last?.type === 'tool_calls');
+    await others.get('submit-tool-outputs', { runId, toolOutputs: [{ toolCallId: 'call_a', output: 'Sunny' }] });
+    expect((await near.whole()).data.status).toBe('COMPLETED');
+    expect(near.said).toBe('Hello from the upstream.');
+  });
+
+  it('none is kept waiting by a reader who takes nothing', async () => {
+    const words = Array.from({ length: 40 }, () => 'x'.repeat(20_000));
+    world.upstream.next({ kind: 'stream', pieces: streamPieces({ words }) });
+    const { runId } = await survivors.send('slow', 'Much');
+    const slow = others.events(runId);
+    await survivors.idle('slow');
+    expect((await slow.whole()).data.status).toBe('COMPLETED');
+    expect(slow.said).toHaveLength(800_000);
+  });
+});
+
+it('webhooks hear of runs that completed and that failed, by ids and without a word of what was said', async () => {
+  const made = await ask(survivor, world.org, 'create', {
+    url: receiver.url('/runs'),
+    events: ['run.completed', 'run.failed'],
+  });
+  expect(made.status).toBe(200);
+  const good = await survivors.send('told', 'Hi');
+  await survivors.idle('told');
+  world.upstream.next({ kind: 'cut' }).next({ kind: 'cut' });
+  const bad = await survivors.send('told', 'Hi');
+  await survivors.idle('told');
+  await eventually(() => receiver.received.length >= 2);
+  const told = Object.fromEntries(receiver.received.map(({ type, payload }) => [type, payload]));
+  expect(told['run.completed']).toMatchObject({ run_id: good.runId, status: 'COMPLETED', project: world.org.tenantId });
+  expect(told['run.failed']).toMatchObject({
+    run_id: bad.runId,
+    status: 'FAILED',
+    error_code: expect.any(String) as string,
+  });
+  expect(JSON.stringify(told)).not.toContain('told"');
+});
+
+it('nothing of what was said stands in the clear in a table or a log', async () => {
+  const [question, answer, prompt] = ['question', 'answer', 'prompt'].map((name) => `${name}-${randomUUID()}`) as [
+    string,
+    string,
+    string,
+  ];
+  await survivors.get('create-thread', { conversationKey: 'canary', settings: { systemPrompt: prompt } });
+  world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: [answer, ' more', ' words'] }), delayMs: 200 });
+  const { runId } = await survivors.send('canary', question);
+  await survivors.events(runId).until(answer);
+  // While its pieces are stored, too.
+  await eventually(async () => (await survivor.sql('SELECT 1 FROM run_deltas')).length > 0);
+  const during = await dump(world.database.superuserUrl);
+  await survivors.idle('canary');
+  const said = (await survivors.state('canary')).messages.map(({ content }) => content);
+  expect(said).toEqual([question, `${answer} more words`]);
+  const places = [
+    during,
+    await dump(world.database.superuserUrl),
+    ...world.started.map(({ process }) => process.stdout + process.stderr),
+  ];
+  for (const canary of [question, answer, prompt, Buffer.from(question).toString('hex')])
+    expect(places.filter((place) => place.includes(canary))).toEqual([]);
+});
