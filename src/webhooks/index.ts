@@ -1,1 +1,2 @@
+export { webhookSecretRewrap } from './webhook-secret-rewrap.js';
 export { WebhooksModule } from './webhooks.module.js';

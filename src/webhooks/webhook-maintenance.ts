@@ -1,13 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
-import { EnvelopeError } from '../platform/crypto/index.js';
 import { Jobs } from '../platform/jobs/index.js';
-import { logger } from '../platform/logging/index.js';
 import { DeliveryQueueRepository } from './delivery-queue.repository.js';
-import { WebhookSecrets } from './webhook-secrets.js';
+import { WebhookSecretRewrap } from './webhook-secret-rewrap.js';
 
 const BATCH = 1000;
-const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 
 /**
  * At the start and from time to time: takes old events away, and moves stored secrets to the newest encryption key, used or
@@ -17,7 +14,7 @@ const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 export class WebhookMaintenance {
   constructor(
     private readonly queue: DeliveryQueueRepository,
-    private readonly secrets: WebhookSecrets,
+    private readonly rewrap: WebhookSecretRewrap,
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
     jobs: Jobs,
   ) {
@@ -30,39 +27,10 @@ export class WebhookMaintenance {
   }
 
   private async tidy(stopping: AbortSignal): Promise<void> {
-    await this.rewrapSecrets(stopping);
+    await this.rewrap.run(stopping);
     let pruned = BATCH;
     while (pruned === BATCH && !stopping.aborted) {
       pruned = await this.queue.prune(this.settings.webhookKeepSeconds, BATCH);
-    }
-  }
-
-  private async rewrapSecrets(stopping: AbortSignal): Promise<void> {
-    const version = this.secrets.newestKeyVersion;
-    let after = BEFORE_ALL;
-    while (!stopping.aborted) {
-      const batch = await this.queue.findToRewrap(version, after, BATCH);
-      for (const stored of batch) {
-        const rewrapped = this.rewrapped(stored.tenantId, stored);
-        if (rewrapped !== null) await this.queue.rewrap(stored, rewrapped, version);
-      }
-      const last = batch.at(-1);
-      if (last === undefined) return;
-      after = last.id;
-    }
-  }
-
-  /** Null: it can't be read, and stays as it is. */
-  private rewrapped(
-    tenantId: string,
-    stored: { readonly id: string; readonly envelope: Uint8Array },
-  ): Uint8Array | null {
-    try {
-      return this.secrets.rewrap(tenantId, stored);
-    } catch (error) {
-      if (!(error instanceof EnvelopeError)) throw error;
-      logger.error({ err: error, tenantId }, 'A webhook secret could not be moved to the newest encryption key.');
-      return null;
     }
   }
 }

@@ -4,6 +4,7 @@ import { DeliveryQueueRepository } from './delivery-queue.repository.js';
 import { DeliveryWorker } from './delivery-worker.js';
 import { EventEnqueuer } from './event-enqueuer.js';
 import { WebhookMaintenance } from './webhook-maintenance.js';
+import { WebhookSecretRewrap } from './webhook-secret-rewrap.js';
 import { WebhookSecrets } from './webhook-secrets.js';
 import { WebhooksController } from './webhooks.controller.js';
 import { WebhooksRepository } from './webhooks.repository.js';
@@ -21,6 +22,7 @@ import { WebhooksService } from './webhooks.service.js';
     DeliveryAttempts,
     DeliveryWorker,
     WebhookMaintenance,
+    WebhookSecretRewrap,
   ],
 })
 export class WebhooksModule {}

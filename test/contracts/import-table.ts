@@ -35,7 +35,7 @@ export const COMPOSITION_ROOT = 'app';
 export const DEVELOPMENT = 'development';
 
 /** Started by a person or by Node itself, and so imported by nobody. */
-export const COMMANDS: readonly string[] = ['src/main.ts', 'src/development/token.ts'];
+export const COMMANDS: readonly string[] = ['src/main.ts', 'src/app/rotate-keys.ts', 'src/development/token.ts'];
 
 /**
  * The rooms within an area, in the order of the arrows: as with areas, each may import the rooms of the rows before its
@@ -54,7 +54,16 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   limits: [['windows', 'budgets']],
   usage: [['ledger', 'query', 'reports'], ['tokens']],
-  llm: [['access', 'tokens', 'models'], ['providers'], ['routing'], ['calls'], ['chat'], ['runs'], ['threads']],
+  llm: [
+    ['access', 'tokens', 'models'],
+    ['providers'],
+    ['connections'],
+    ['routing'],
+    ['calls'],
+    ['chat'],
+    ['runs'],
+    ['threads'],
+  ],
 };
 
 /** Packages that only these rooms may import, types too. The first room gives the rule its name. */

@@ -17,7 +17,7 @@ export const SECRET_SETTINGS = {
     encryptionKeys,
     'Keys that stored secrets are encrypted with: `version:secret` pairs separated by commas, the one for new secrets first, each ' +
       'secret exactly 32 bytes in base64url. To rotate, add one of a higher version behind, deploy, and put it in front; what is ' +
-      'stored moves to it within `GATEHOUSE_WEBHOOK_PRUNE_SECONDS`, and only then may the old one go.',
+      'stored moves to it within `GATEHOUSE_WEBHOOK_PRUNE_SECONDS`, or by `npm run rotate-keys`, and only then may the old one go.',
     { requiredInProduction: true, secret: true },
   ),
   signingKeys: secrets(

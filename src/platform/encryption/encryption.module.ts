@@ -1,7 +1,9 @@
 import { Global, Module } from '@nestjs/common';
+import { DataKeyRewrap } from './data-key-rewrap.js';
+import { KeyRotation } from './key-rotation.js';
 import { TenantCipher } from './tenant-cipher.js';
 import { TenantDataKeys } from './tenant-data-keys.js';
 
 @Global()
-@Module({ providers: [TenantDataKeys, TenantCipher], exports: [TenantCipher] })
+@Module({ providers: [TenantDataKeys, TenantCipher, DataKeyRewrap, KeyRotation], exports: [TenantCipher] })
 export class EncryptionModule {}

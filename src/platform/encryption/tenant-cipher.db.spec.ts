@@ -3,6 +3,8 @@ import { startReplica, type Replica } from '../../../test/support/replica.js';
 import { testPepper } from '../../../test/support/settings.js';
 import { dump, rowsOf, seedTenant, type SeededTenant } from '../../../test/support/sql.js';
 import { EncryptionKeyRing, EnvelopeError } from '../crypto/index.js';
+import { logger } from '../logging/index.js';
+import { DataKeyRewrap } from './data-key-rewrap.js';
 import { TenantCipher } from './tenant-cipher.js';
 import { TenantDataKeys } from './tenant-data-keys.js';
 
@@ -147,4 +149,40 @@ it('makes no key for a tenant that is gone, and forgets the key of one that goes
   await here.hearEverything();
   expect(await failureOf(cipher.decrypt(acme.tenantId, encrypted, PLACE))).toBe('unknown_key');
   await expect(cipher.encrypt(acme.tenantId, SECRET, PLACE)).rejects.toMatchObject({ kind: 'permission_denied' });
+});
+
+it('moves data keys to the newest encryption key, is stopped half-way, and goes on where it stopped', async () => {
+  await sql('DELETE FROM tenant_data_keys');
+  const tenants = await Promise.all(Array.from({ length: 5 }, () => seedTenant(database.superuserUrl)));
+  const texts = new Map<string, Buffer>();
+  for (const { tenantId } of tenants) texts.set(tenantId, await cipherOf(here).encrypt(tenantId, SECRET, PLACE));
+  const rewrap = new DataKeyRewrap(here.database, new EncryptionKeyRing([NEW, OLD]));
+  const left = async (): Promise<number> =>
+    (await sql('SELECT 1 FROM tenant_data_keys WHERE key_version <> $1', [NEW.version])).length;
+
+  // Stopped by what happens after the second.
+  const stopping = {
+    checks: 0,
+    get aborted() {
+      return (this.checks += 1) > 2;
+    },
+  };
+  expect(await rewrap.run(stopping as unknown as AbortSignal)).toEqual({ moved: 2, unreadable: 0 });
+  expect(await left()).toBe(3);
+  for (const [tenantId, text] of texts) {
+    expect((await cipherOf(there, [NEW, OLD]).decrypt(tenantId, text, PLACE)).toString()).toBe(SECRET);
+  }
+
+  // One that can't be read does not hold up the others.
+  await sql(
+    'UPDATE tenant_data_keys SET envelope = set_byte(envelope, 40, get_byte(envelope, 40) # 1) WHERE tenant_id = (SELECT max(tenant_id) FROM tenant_data_keys WHERE key_version <> $1)',
+    [NEW.version],
+  );
+  logger.level = 'silent';
+  expect(await rewrap.run(new AbortController().signal)).toEqual({ moved: 2, unreadable: 1 });
+  expect(await left()).toBe(1);
+  const opened = await Promise.all(
+    [...texts].map(([tenantId, text]) => failureOf(cipherOf(there, [NEW]).decrypt(tenantId, text, PLACE))),
+  );
+  expect(opened.sort()).toEqual([null, null, null, null, 'unknown_key']);
 });

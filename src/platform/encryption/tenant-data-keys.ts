@@ -5,7 +5,7 @@ import { EncryptionKeyRing } from '../crypto/index.js';
 import { Database, RevocableCache, Revocations } from '../database/index.js';
 import { Fault } from '../errors/index.js';
 
-const TABLE = 'tenant_data_keys';
+export const TENANT_DATA_KEYS = 'tenant_data_keys';
 const KEY_BYTES = 32;
 
 const FIND = { name: 'find_tenant_data_key', text: 'SELECT * FROM find_tenant_data_key($1)' };
@@ -63,14 +63,14 @@ export class TenantDataKeys {
 
   private async make(tenantId: string): Promise<TenantDataKey> {
     const id = randomUUID();
-    const envelope = this.ring.encrypt(randomBytes(KEY_BYTES), { tenantId, table: TABLE, rowId: id });
+    const envelope = this.ring.encrypt(randomBytes(KEY_BYTES), { tenantId, table: TENANT_DATA_KEYS, rowId: id });
     const [row] = await this.database.call<DataKeyRow>(ADD, [tenantId, id, envelope, this.ring.newestVersion]);
     if (row === undefined) throw new Fault('permission_denied', 'The tenant was deleted.');
     return this.opened(tenantId, row);
   }
 
   private opened(tenantId: string, { id, envelope }: DataKeyRow): TenantDataKey {
-    const key = createSecretKey(this.ring.decrypt(envelope, { tenantId, table: TABLE, rowId: id }));
+    const key = createSecretKey(this.ring.decrypt(envelope, { tenantId, table: TENANT_DATA_KEYS, rowId: id }));
     return { tenantId, id, key };
   }
 }
