@@ -56,7 +56,10 @@ const CODE_MEANING = {
   credential_revoked: 'Of a run: the message had waited, and meanwhile the credential that sent it was revoked.',
   human_erased: 'Of a run: the human whose limits it would be charged to was erased meanwhile.',
   model_not_found: 'No model of that name is served to this tenant.',
-  no_provider_configured: 'The tenant has no model provider, and may not use one of the platform.',
+  no_provider_configured:
+    'The tenant has no model provider, and may not use one of the platform. Add one by `/api/v1/llm/providers/create`, with the scope `providers:write`.',
+  provider_credentials_unreadable:
+    "The credentials of the tenant's own provider can't be read: they, or the operator's key around them, were changed. Set them again by `/api/v1/llm/providers/update`.",
   content_refused:
     'The provider refused the request because of its content (a moderation, a policy); with its status, 403.',
   provider_authentication_failed:

@@ -3,6 +3,13 @@ import { Dialects, OPENAI_DIALECT } from '../platform/http/index.js';
 import { UsageModule } from '../usage/index.js';
 import { Calls } from './calls/calls.service.js';
 import { ChatController } from './chat/chat.controller.js';
+import { CredentialStore } from './connections/credential-store.js';
+import { ProviderBuilder } from './connections/provider-builder.js';
+import { ProviderTester } from './connections/provider-tester.js';
+import { ProvidersController } from './connections/providers.controller.js';
+import { ProvidersRepository } from './connections/providers.repository.js';
+import { ProvidersService } from './connections/providers.service.js';
+import { TenantProviders } from './connections/tenant-providers.js';
 import { KnownModels } from './models/model-facts.js';
 import { ModelRouter } from './routing/model-router.js';
 import { ModelsController } from './routing/models.controller.js';
@@ -14,16 +21,22 @@ import { ThreadsRepository } from './threads/threads.repository.js';
 import { ThreadsService } from './threads/threads.service.js';
 import { Tokenizer } from './tokens/tokenizer.js';
 
-/** Chat completions and models. Needs the settings, `OutboundHttp` and `Drain` from modules that are global. */
+/** Chat completions, models and tenants' providers. Needs the settings, `OutboundHttp` and `Drain` from modules that are global. */
 @Module({
   imports: [UsageModule],
-  controllers: [ChatController, ModelsController, ThreadsController],
+  controllers: [ChatController, ModelsController, ProvidersController, ThreadsController],
   providers: [
     Calls,
+    CredentialStore,
     KnownModels,
     ModelRouter,
     PlatformProviderTenants,
+    ProviderBuilder,
+    ProviderTester,
+    ProvidersRepository,
+    ProvidersService,
     ...RUN_PROVIDERS,
+    TenantProviders,
     ThreadPruner,
     ThreadsRepository,
     ThreadsService,

@@ -139,6 +139,10 @@ async function furnish(tenantId: string): Promise<void> {
        INSERT INTO run_deltas (run_id, step, start_at, tenant_id, body) SELECT id, 0, 0, $1, '\\x00' FROM run`,
       [tenantId],
     );
+    await client.query(
+      "INSERT INTO llm_providers (id, tenant_id, name, kind, created_by) VALUES ('provider_' || $1, $1, 'one', 'openai', 'x')",
+      [tenantId],
+    );
     for (const window of [`key:${keyId}`, `key:${keyId}:human:x`]) {
       await client.query('INSERT INTO rate_windows (key, opened_at, used) VALUES ($1, now(), 1)', [window]);
     }

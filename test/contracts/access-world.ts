@@ -318,7 +318,10 @@ async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIss
   const spare = await client.createKey(org, { name: 'spare' });
   const endpointId = await endpointOf(client, org);
   const deliveryId = await deliveryTo(client, org, endpointId);
+  const providerId = await providerOf(client, org);
   return {
+    providerId,
+    spareProviderId: () => providerOf(client, org),
     endpointId,
     deliveryId,
     conversationKey: `nobody's in ${org.orgId}`,
@@ -381,6 +384,17 @@ export async function endpointOf(client: ServiceClient, { tenantId }: Org): Prom
     `INSERT INTO webhook_secrets (id, tenant_id, endpoint_id, envelope, key_version)
      VALUES (gen_random_uuid(), $1, $2, '\\x00', 1)`,
     [tenantId, id],
+  );
+  return id;
+}
+
+/** A model provider at an address that may not be called, without credentials. */
+export async function providerOf(client: ServiceClient, { tenantId }: Org): Promise<string> {
+  const id = `provider_${randomUUID()}`;
+  await client.sql(
+    `INSERT INTO llm_providers (id, tenant_id, name, kind, base_url, models, enabled, created_by)
+     VALUES ($1, $2, $1, 'openai_compatible', 'https://10.0.0.1/v1', '{a-model}', false, 'somebody')`,
+    [id, tenantId],
   );
   return id;
 }

@@ -34,6 +34,7 @@ export interface RouteExpectation {
     | 'invitationId'
     | 'endpointId'
     | 'deliveryId'
+    | 'providerId'
     | 'human'
     | 'budgetId'
     | 'conversationKey'
@@ -61,6 +62,9 @@ export interface Things {
   readonly conversationKey: string;
   readonly runId: string;
   spareEndpointId(): Promise<string>;
+  /** A model provider of the tenant's, which is not there when it is called. */
+  readonly providerId: string;
+  spareProviderId(): Promise<string>;
   /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org, a human, a budget. */
   spareTenantId(): Promise<string>;
   spareUserId(): Promise<string>;
@@ -212,7 +216,10 @@ const READING_FOR_THE_TENANT: Expected = { ...ANY_MEMBER, ...SERVERS };
 /** `humans:write`, `usage/report` and `budgets/…`: "`usage:write`"; of people, developers up. */
 const WRITING_FOR_THE_TENANT: Expected = { ...MANAGING_KEYS, ...SERVERS };
 
-/** Sections 1 and 2: `webhooks/…` is for "`webhooks:*`, JWT"; a viewer reads; nobody comes as a human. */
+/**
+ * Sections 1 and 2: `webhooks/…` is for "`webhooks:*`, JWT", and `llm/providers/…` for "`providers:*`, JWT"; a viewer reads;
+ * nobody comes as a human.
+ */
 const READING_WEBHOOKS: Expected = { ...ANY_MEMBER, ...SERVERS };
 const MANAGING_WEBHOOKS: Expected = { ...MANAGING_KEYS, ...SERVERS };
 
@@ -400,6 +407,24 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   ...post('webhooks/list-deliveries', READING_WEBHOOKS, ({ endpointId }) => ({ endpointId }), 'endpointId'),
   ...post('webhooks/redeliver', MANAGING_WEBHOOKS, ({ deliveryId }) => ({ deliveryId }), 'deliveryId'),
   ...post('webhooks/test', MANAGING_WEBHOOKS, ({ endpointId }) => ({ endpointId }), 'endpointId'),
+
+  ...post('llm/providers/create', refusedAtLast(MANAGING_WEBHOOKS), () => ({ name: 'one', kind: 'no such kind' })),
+  ...post('llm/providers/list', READING_WEBHOOKS, () => ({})),
+  ...post('llm/providers/get', READING_WEBHOOKS, ({ providerId }) => ({ providerId }), 'providerId'),
+  ...post(
+    'llm/providers/update',
+    MANAGING_WEBHOOKS,
+    ({ providerId }) => ({ providerId, models: ['a-model'] }),
+    'providerId',
+  ),
+  ...post(
+    'llm/providers/delete',
+    MANAGING_WEBHOOKS,
+    async (things) => ({ providerId: await things.spareProviderId() }),
+    'providerId',
+  ),
+  // It says that the provider can't be reached.
+  ...post('llm/providers/test', MANAGING_WEBHOOKS, ({ providerId }) => ({ providerId }), 'providerId'),
 
   ...post('llm/gateway/list-threads', READING_CONVERSATIONS, () => ({})),
   ...post('llm/gateway/create-thread', WRITING_CONVERSATIONS, () => ({ conversationKey: randomUUID() })),

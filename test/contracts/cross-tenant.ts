@@ -3,7 +3,7 @@ import { SCOPES } from '../../src/identity/index.js';
 import type { Answer, Org, ServiceClient } from '../support/service.js';
 import type { Credential } from './access.credentials.js';
 import { ROUTES, type RouteExpectation, type Things } from './access.expected.js';
-import { deliveryTo, endpointOf, type World } from './access-world.js';
+import { deliveryTo, endpointOf, providerOf, type World } from './access-world.js';
 
 const CALLERS = [
   'an owner',
@@ -75,6 +75,7 @@ interface Theirs {
   readonly invitationId: string;
   readonly endpointId: string;
   readonly deliveryId: string;
+  readonly providerId: string;
   readonly human: string;
   readonly budgetId: string;
   readonly conversationKey: string;
@@ -118,7 +119,18 @@ async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
   )) as [{ id: string }];
   const endpointId = await endpointOf(client, b);
   const deliveryId = await deliveryTo(client, b, endpointId);
-  return { keyId, revokedKeyId, endpointId, deliveryId, conversationKey, runId, budgetId: budget.budgetId, ...ids };
+  const providerId = await providerOf(client, b);
+  return {
+    keyId,
+    revokedKeyId,
+    endpointId,
+    deliveryId,
+    providerId,
+    conversationKey,
+    runId,
+    budgetId: budget.budgetId,
+    ...ids,
+  };
 }
 
 type Resource = NonNullable<RouteExpectation['resource']>;
@@ -137,6 +149,8 @@ function theirIds(resource: Resource, theirs: Theirs): string[] {
       return [theirs.endpointId];
     case 'deliveryId':
       return [theirs.deliveryId];
+    case 'providerId':
+      return [theirs.providerId];
     case 'human':
       return [theirs.human];
     case 'budgetId':
@@ -165,6 +179,8 @@ function naming(resource: Resource | undefined, id: string | null): Partial<Thin
       return { endpointId: id, spareEndpointId: made };
     case 'deliveryId':
       return { deliveryId: id };
+    case 'providerId':
+      return { providerId: id, spareProviderId: made };
     case 'human':
       return { human: id, spareHuman: made };
     case 'budgetId':
@@ -252,6 +268,7 @@ async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
        ${ofTenants('budgets')}, ${ofTenants('budget_epochs')},
        ${ofTenants('api_key_retired_secrets')}, ${ofTenants('usage_reports')}, ${ofTenants('usage_tokens')},
        ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
+       ${ofTenants('llm_providers')}, ${ofTenants('tenant_data_keys')},
        ${ofTenants('webhook_endpoints')}, ${ofTenants('webhook_subscriptions')}, ${ofTenants('webhook_secrets')},
        ${ofTenants('threads')}, ${ofTenants('runs')}, ${ofTenants('thread_messages')}, ${ofTenants('run_deltas')},
        ${ofTenants('webhook_events')}, ${ofTenants('webhook_deliveries', DELIVERY)},

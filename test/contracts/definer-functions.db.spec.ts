@@ -29,6 +29,7 @@ interface Tenant {
   readonly threadId: string;
   readonly runId: string;
   readonly waitingRunId: string;
+  readonly providerId: string;
 }
 
 let database: TestDatabase;
@@ -79,6 +80,7 @@ async function makeTenant(): Promise<Tenant> {
     threadId: randomUUID(),
     runId: randomUUID(),
     waitingRunId: randomUUID(),
+    providerId: `provider_${id}`,
   };
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query(
@@ -168,6 +170,10 @@ async function makeTenant(): Promise<Tenant> {
       "INSERT INTO run_deltas (run_id, step, start_at, tenant_id, body) VALUES ($1, 0, 0, $2, 'piece')",
       [tenant.runId, tenantId],
     );
+    await client.query(
+      "INSERT INTO llm_providers (id, tenant_id, name, kind, created_by) VALUES ($1, $2, 'one', 'openai', 'somebody')",
+      [tenant.providerId, tenantId],
+    );
     // Due: whoever claims what is due claims a's and b's alike, which is why b's is under way already.
     await client.query(
       `WITH event AS (
@@ -206,6 +212,7 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM runs r WHERE r.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(m) ORDER BY m.run_id, m.n) FROM thread_messages m WHERE m.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.run_id, d.start_at) FROM run_deltas d WHERE d.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(p)) FROM llm_providers p WHERE p.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(e)) FROM webhook_endpoints e WHERE e.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM webhook_subscriptions s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s)) FROM webhook_secrets s WHERE s.tenant_id = $1),
@@ -914,6 +921,43 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(await find(a.tenantId)).toEqual([{ id: a.dataKeyId }]);
     expect(await find('no-such-tenant')).toEqual([]);
     expect(await find(null)).toEqual([]);
+  },
+
+  async find_tenant_data_keys_to_rewrap() {
+    // Purpose: data keys under another key than the newest, of whatever tenant, to put them under that one.
+    await rowsOf(database.superuserUrl, 'UPDATE tenant_data_keys SET key_version = 7 WHERE tenant_id = $1', [
+      a.tenantId,
+    ]);
+    const find = (version: number) =>
+      call("SELECT id, tenant_id FROM find_tenant_data_keys_to_rewrap($1, '', 1000)", [version]);
+    expect(await find(1)).toEqual([{ id: a.dataKeyId, tenant_id: a.tenantId }]);
+    expect(await find(7)).not.toContainEqual({ id: a.dataKeyId, tenant_id: a.tenantId });
+  },
+
+  async rewrap_tenant_data_key() {
+    // Purpose: one data key, for whoever holds its envelope of before.
+    const [{ envelope }] = (await rowsOf(
+      database.superuserUrl,
+      'SELECT envelope FROM tenant_data_keys WHERE tenant_id = $1',
+      [a.tenantId],
+    )) as [{ envelope: Buffer }];
+    const rewrap = (id: string) => call("SELECT rewrap_tenant_data_key($1, $2, '\\x01', 2)", [id, envelope]);
+    await rewrap(b.dataKeyId);
+    await rewrap(a.dataKeyId);
+    expect(
+      await rowsOf(database.superuserUrl, 'SELECT key_version FROM tenant_data_keys WHERE tenant_id = $1', [
+        a.tenantId,
+      ]),
+    ).toEqual([{ key_version: 2 }]);
+  },
+
+  async find_llm_providers() {
+    // Purpose: the enabled providers of the one tenant whose call it is.
+    const find = (tenantId: string | null) => call('SELECT id FROM find_llm_providers($1)', [tenantId]);
+    expect(await find(a.tenantId)).toEqual([{ id: a.providerId }]);
+    expect(await find(null)).toEqual([]);
+    await rowsOf(database.superuserUrl, 'UPDATE llm_providers SET enabled = false WHERE id = $1', [a.providerId]);
+    expect(await find(a.tenantId)).toEqual([]);
   },
 
   async add_tenant_data_key() {

@@ -438,6 +438,11 @@ describe('what the app sees and may do', () => {
          INSERT INTO run_deltas (run_id, step, start_at, tenant_id, body) SELECT id, 0, 0, $1, '\\x00' FROM run`,
         [tenantId],
       );
+      await query(
+        `INSERT INTO llm_providers (id, tenant_id, name, kind, created_by)
+         VALUES ('provider-of-' || $1::text, $1, 'one', 'openai', 'somebody')`,
+        [tenantId],
+      );
       await query("INSERT INTO idempotency_keys (owner, key, tenant_id, request_hash) VALUES ($1, 'k', $1, 'h')", [
         tenantId,
       ]);
@@ -553,6 +558,8 @@ describe('what the app sees and may do', () => {
     ["write what came of a webhook's delivery", () => ["UPDATE webhook_deliveries SET status = 'DELIVERED'", []]],
     ["take a webhook's deliveries away", () => ['DELETE FROM webhook_deliveries', []]],
     ['change what an event tells', () => ["UPDATE webhook_events SET payload = '{}'", []]],
+    ["give a provider another tenant's name", (other) => ['UPDATE llm_providers SET tenant_id = $1', [other]]],
+    ['make another kind of a provider', () => ["UPDATE llm_providers SET kind = 'anthropic'", []]],
     ["put another secret in a webhook secret's place", () => ["UPDATE webhook_secrets SET envelope = '\\x01'", []]],
     [
       "tell another tenant's webhooks",

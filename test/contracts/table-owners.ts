@@ -23,6 +23,7 @@ export const TABLES: Readonly<Record<string, readonly string[]>> = {
   'src/usage/tokens': ['usage_tokens'],
   'src/llm/runs': ['runs', 'thread_messages', 'run_deltas'],
   'src/llm/threads': ['threads'],
+  'src/llm/connections': ['llm_providers'],
 };
 
 export interface Exception {

@@ -60,6 +60,9 @@ export interface ChatAnswer {
   readonly text: string;
 }
 
+/** Its one tenant uses the platform's provider. */
+const NO_PROVIDERS = { of: () => [], now: () => Promise.resolve([]) };
+
 /** Every tenant has an org of its own. */
 const ORGS = { ownerOf: (tenantId: string) => ({ tenantId, orgId: `org of ${tenantId}` }) };
 
@@ -88,7 +91,13 @@ export class ChatServer {
     const book = new LedgerBook();
     const drain = new Drain();
     const outbound = new OutboundHttp(settings);
-    const router = new ModelRouter(settings, outbound, tokenizer, new PlatformProviderTenants(settings));
+    const router = new ModelRouter(
+      settings,
+      outbound,
+      tokenizer,
+      new PlatformProviderTenants(settings),
+      NO_PROVIDERS as never,
+    );
     const calls = new Calls(
       router,
       book as never,

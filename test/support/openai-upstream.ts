@@ -156,7 +156,7 @@ export class OpenaiUpstream {
       received.answered = response.writableFinished;
       received.aborted = !response.writableFinished && !cut.has(response);
     });
-    if (received.path.split('?')[0] !== '/v1/chat/completions') {
+    if (received.path.split('?')[0]?.endsWith('/chat/completions') !== true) {
       this.otherRequests.push(received);
       this.answerOther(received, response);
       return;

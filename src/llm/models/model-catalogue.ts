@@ -13,6 +13,25 @@ export interface Model {
 /** Asks the provider; null: it keeps no list, so that any name may be one of its models. */
 export type LoadModels = () => Promise<readonly Model[] | null>;
 
+/** Why a provider's list could not be had, in words that its tenant may read. */
+export class ModelListError extends Error {
+  constructor(
+    /** The provider's; null: it did not answer. */
+    readonly status: number | null,
+    message: string,
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'ModelListError';
+  }
+}
+
+/** What came of asking a provider for its list; `models` null: it keeps none. */
+export type AskedForModels =
+  | { readonly models: readonly Model[] | null }
+  | { readonly failure: { readonly status: number | null; readonly message: string } };
+
+const COULD_NOT_BE_LISTED = "The provider's models could not be listed.";
 const REFRESH_AFTER_MS = 10 * 60_000;
 const ASK_AGAIN_AFTER_MS = 30_000;
 
@@ -49,6 +68,32 @@ export class ModelCatalogue {
     return true;
   }
 
+  /** Whether the list has this name; null: there is no list, or none was had yet. Never waits. */
+  lists(id: string): boolean | null {
+    return this.known === null || this.known === 'any' ? null : this.find(id) !== null;
+  }
+
+  /** Nobody has asked for the list yet: once it could not be had, it is not waited for again. */
+  get isUnheard(): boolean {
+    return this.known === null && !this.failed;
+  }
+
+  /** Waits for the first list. */
+  async heard(): Promise<void> {
+    if (this.isUnheard) await this.ask();
+  }
+
+  /** Asks the provider at once, whatever is known, and says what came of it. */
+  async askNow(): Promise<AskedForModels> {
+    try {
+      return { models: await this.load() };
+    } catch (error) {
+      if (!(error instanceof ModelListError)) logger.warn({ err: error, provider: this.provider }, COULD_NOT_BE_LISTED);
+      const failure = error instanceof ModelListError ? error : { status: null, message: COULD_NOT_BE_LISTED };
+      return { failure };
+    }
+  }
+
   /**
    * Settles the question for a model that `has` does not know, without waiting for the provider.
    *
@@ -81,7 +126,7 @@ export class ModelCatalogue {
     if (this.known === null) await this.ask();
     else if (this.now() - this.askedAtMs > REFRESH_AFTER_MS) void this.ask();
     if (this.known === null) {
-      throw new Fault('upstream_failed', "The provider's models could not be listed.", {
+      throw new Fault('upstream_failed', COULD_NOT_BE_LISTED, {
         code: 'upstream_unreachable',
       });
     }
@@ -105,7 +150,7 @@ export class ModelCatalogue {
       })
       .catch((error: unknown) => {
         this.failed = true;
-        logger.warn({ err: error, provider: this.provider }, "The provider's models could not be listed.");
+        logger.warn({ err: error, provider: this.provider }, COULD_NOT_BE_LISTED);
       })
       .finally(() => {
         this.asking = null;
@@ -114,7 +159,7 @@ export class ModelCatalogue {
   }
 }
 
-function modelNotFound(id: string): Fault {
+export function modelNotFound(id: string): Fault {
   return new Fault('not_found', `The model \`${id}\` does not exist or you do not have access to it.`, {
     code: 'model_not_found',
     fields: [{ field: 'model', reason: 'is unknown' }],

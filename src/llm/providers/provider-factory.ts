@@ -17,23 +17,23 @@ export type ProviderKind = (typeof PROVIDER_KINDS)[number];
 
 /** Secrets, for the provider's own code alone: no log, error or answer holds any of them. Which there are, the kind says. */
 export interface ProviderCredentials {
-  readonly apiKey?: string;
-  readonly accessKeyId?: string;
-  readonly secretAccessKey?: string;
-  readonly sessionToken?: string;
+  readonly apiKey?: string | undefined;
+  readonly accessKeyId?: string | undefined;
+  readonly secretAccessKey?: string | undefined;
+  readonly sessionToken?: string | undefined;
 }
 
 /** What differs between kinds and is no secret. Which there are, the kind says. */
 export interface ProviderSettings {
   /** OpenAI: whose usage it is, for keys that belong to several. */
-  readonly organization?: string;
-  readonly project?: string;
+  readonly organization?: string | undefined;
+  readonly project?: string | undefined;
   /** Azure OpenAI: `api-version`. */
-  readonly apiVersion?: string;
+  readonly apiVersion?: string | undefined;
   /** Azure OpenAI: the deployment of each model; one that is not named here is deployed under its own name. */
-  readonly deployments?: Readonly<Record<string, string>>;
+  readonly deployments?: Readonly<Record<string, string>> | undefined;
   /** Amazon Bedrock. */
-  readonly region?: string;
+  readonly region?: string | undefined;
 }
 
 /** A provider as it was set up, by a tenant or by the operator. */

@@ -7,10 +7,13 @@ import { ModelRouter } from './model-router.js';
 const KEY = { OPENAI_API_KEY: 'sk-secret', OPENAI_MODELS: 'm' };
 const NAMED = { PLATFORM_PROVIDER_TENANTS: 'tenant-1' };
 
+/** No tenant here has a provider of its own. */
+const NO_PROVIDERS = { of: () => [], now: () => Promise.resolve([]) };
+
 function routerFor(environment: Record<string, string>, mode: ConfiguredSettings['mode'] = 'development') {
   const settings = { ...loadSettings(environment).settings, mode };
   const tenants = new PlatformProviderTenants(settings);
-  const router = new ModelRouter(settings, new OutboundHttp(settings), new Tokenizer(), tenants);
+  const router = new ModelRouter(settings, new OutboundHttp(settings), new Tokenizer(), tenants, NO_PROVIDERS as never);
   const name = async (tenantId: string, model = 'm'): Promise<string> => {
     try {
       return (await router.routeOf(tenantId, model)).target.provider.name;
@@ -28,6 +31,12 @@ describe('ModelRouter', () => {
     expect(await name('tenant-2')).toBe('no_provider_configured');
     tenants.allow('tenant-2');
     expect(await name('tenant-2')).toBe('openai');
+  });
+
+  it('spends it for every tenant where the operator says so', async () => {
+    const { name } = routerFor({ ...KEY, PLATFORM_PROVIDER_TENANTS: '*' });
+    expect(await name('tenant-1')).toBe('openai');
+    expect(await name('any other')).toBe('openai');
   });
 
   it('takes a base address of its own as a provider, without a key', async () => {
@@ -54,7 +63,7 @@ describe('ModelRouter', () => {
   it('lists no model to a tenant without a provider', async () => {
     await expect(routerFor({ ...KEY, ...NAMED }).router.listModels('tenant-2')).rejects.toMatchObject({
       kind: 'invalid_input',
-      message: 'no provider configured',
+      message: expect.stringMatching(/^no provider configured; add one/) as string,
     });
   });
 });

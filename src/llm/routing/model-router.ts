@@ -2,12 +2,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { OutboundHttp } from '../../platform/outbound/index.js';
-import type { Model } from '../models/model-catalogue.js';
-import { DUMMY_MODEL, DummyProvider } from '../providers/dummy/dummy.provider.js';
+import { TenantProviders, type TenantProvider } from '../connections/tenant-providers.js';
+import { modelNotFound, type Model } from '../models/model-catalogue.js';
+import { DummyProvider } from '../providers/dummy/dummy.provider.js';
 import type { Provider } from '../providers/provider.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
 import { PlatformProviderTenants } from './platform-provider-tenants.js';
 import { platformProvider, type PlatformProviderSettings } from './platform-provider.js';
+import { chooseProvider, undecided, type Choices } from './provider-choice.js';
 
 /** Where a call can be sent. */
 interface Target {
@@ -22,13 +24,15 @@ export interface Route {
 }
 
 /**
- * Decides which way a tenant's call takes: the platform's own provider, for the tenants that may spend its credentials;
- * else the dummy, where it serves; else none. Providers that a tenant configures come before these.
+ * Decides which way a tenant's call takes: to a provider of its own; else to the platform's, for the tenants that may spend
+ * its credentials; else to the dummy, where it serves; else none.
  */
 @Injectable()
 export class ModelRouter {
-  private readonly platform: Route | null;
-  private readonly dummy: Route | null;
+  private readonly platform: Provider | null;
+  private readonly dummy: Provider | null;
+  /** Made once each, since calls hold them. */
+  private readonly routes = new WeakMap<Provider, Route>();
 
   constructor(
     @Inject(SETTINGS_TOKEN)
@@ -37,26 +41,26 @@ export class ModelRouter {
     http: OutboundHttp,
     tokenizer: Tokenizer,
     private readonly platformTenants: PlatformProviderTenants,
+    private readonly tenantProviders: TenantProviders,
   ) {
     const { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs } = settings;
     const timeouts = { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs };
-    const platform = platformProvider(settings, { http, tokenizer, timeouts });
-    this.platform = platform === null ? null : straightTo(platform);
+    this.platform = platformProvider(settings, { http, tokenizer, timeouts });
     const serves =
       settings.dummyProvider === 'on' ||
-      (settings.dummyProvider === 'auto' && settings.mode === 'development' && platform === null);
-    this.dummy = serves ? straightTo(new DummyProvider(tokenizer)) : null;
+      (settings.dummyProvider === 'auto' && settings.mode === 'development' && this.platform === null);
+    this.dummy = serves ? new DummyProvider(tokenizer) : null;
   }
 
   /**
-   * The way of a call of this model; without a promise where it is known that the provider serves the model.
+   * The way of a call of this model; without a promise where all that must be known of it is.
    *
-   * @throws Fault invalid_input `no_provider_configured`; not_found where the provider does not serve the model
+   * @throws Fault invalid_input `no_provider_configured`; not_found where no provider serves the model
    */
   routeOf(tenantId: string, model: string): Route | Promise<Route> {
-    const route = this.find(tenantId, model);
-    const { catalogue } = route.target.provider;
-    return catalogue.has(model) ? route : catalogue.assertServed(model).then(() => route);
+    const provider = this.providerFor(tenantId, model);
+    if (provider instanceof Promise) return provider.then((one) => this.servedBy(one, model));
+    return this.servedBy(provider, model);
   }
 
   /**
@@ -64,29 +68,74 @@ export class ModelRouter {
    *
    * @throws Fault invalid_input `no_provider_configured`; not_found
    */
-  getModel(tenantId: string, model: string): Promise<Model> {
-    return this.find(tenantId, model).target.provider.catalogue.get(model);
+  async getModel(tenantId: string, model: string): Promise<Model> {
+    return (await this.providerFor(tenantId, model)).catalogue.get(model);
   }
 
   /**
-   * Every model that the tenant can name.
+   * Every model that the tenant can name. A provider that can't be asked is left out, unless there is no other.
    *
-   * @throws Fault invalid_input `no_provider_configured`
+   * @throws Fault invalid_input `no_provider_configured`; upstream_failed
    */
   async listModels(tenantId: string): Promise<readonly Model[]> {
-    const routes = [this.platformFor(tenantId), this.dummy].filter((route) => route !== null);
-    if (routes.length === 0) noProvider();
-    return (await Promise.all(routes.map(({ target }) => target.provider.catalogue.list()))).flat();
+    let choices = this.choicesOf(tenantId, await this.tenantProviders.of(tenantId));
+    if (isEmpty(choices)) choices = this.choicesOf(tenantId, await this.tenantProviders.now(tenantId));
+    const { own, platform, dummy } = choices;
+    const providers = [...own.map(({ provider }) => provider), platform, dummy].filter((one) => one !== null);
+    if (providers.length === 0) noProvider();
+    const lists = await Promise.allSettled(providers.map(({ catalogue }) => catalogue.list()));
+    const had = lists.filter((list) => list.status === 'fulfilled');
+    const [failed] = lists.filter((list) => list.status === 'rejected');
+    if (had.length === 0 && failed !== undefined) throw failed.reason;
+    const byId = new Map<string, Model>();
+    for (const model of had.flatMap(({ value }) => value)) if (!byId.has(model.id)) byId.set(model.id, model);
+    return [...byId.values()];
   }
 
-  private find(tenantId: string, model: string): Route {
-    const platform = this.platformFor(tenantId);
-    if (platform !== null && (model !== DUMMY_MODEL || this.dummy === null)) return platform;
-    return this.dummy ?? noProvider();
+  /** @throws Fault invalid_input `no_provider_configured`; not_found */
+  private providerFor(tenantId: string, model: string): Provider | Promise<Provider> {
+    const own = this.tenantProviders.of(tenantId);
+    if (own instanceof Promise) return own.then((found) => this.choose(tenantId, model, found));
+    return this.choose(tenantId, model, own);
   }
 
-  private platformFor(tenantId: string): Route | null {
-    return this.platformTenants.has(tenantId) ? this.platform : null;
+  private choose(tenantId: string, model: string, own: readonly TenantProvider[]): Provider | Promise<Provider> {
+    const choices = this.choicesOf(tenantId, own);
+    const open = undecided(choices, model);
+    if (open.length > 0) return this.chooseLater(choices, model, open);
+    return chooseProvider(choices, model) ?? this.chooseAnew(tenantId, model);
+  }
+
+  private async chooseLater(choices: Choices, model: string, open: readonly Provider[]): Promise<Provider> {
+    await Promise.all(open.map(({ catalogue }) => catalogue.heard()));
+    return chooseProvider(choices, model) ?? noProvider();
+  }
+
+  /** A provider may have been set up a moment ago, on whichever replica. */
+  private async chooseAnew(tenantId: string, model: string): Promise<Provider> {
+    const own = await this.tenantProviders.now(tenantId);
+    const chosen = chooseProvider(this.choicesOf(tenantId, own), model);
+    if (chosen !== null) return chosen;
+    return own.length === 0 ? noProvider() : notFound(model);
+  }
+
+  private servedBy(provider: Provider, model: string): Route | Promise<Route> {
+    const route = this.routeTo(provider);
+    const { catalogue } = provider;
+    return catalogue.has(model) ? route : catalogue.assertServed(model).then(() => route);
+  }
+
+  private routeTo(provider: Provider): Route {
+    let route = this.routes.get(provider);
+    if (route === undefined) {
+      route = straightTo(provider);
+      this.routes.set(provider, route);
+    }
+    return route;
+  }
+
+  private choicesOf(tenantId: string, own: readonly TenantProvider[]): Choices {
+    return { own, platform: this.platformTenants.has(tenantId) ? this.platform : null, dummy: this.dummy };
   }
 }
 
@@ -94,6 +143,18 @@ function straightTo(provider: Provider): Route {
   return { name: null, target: { provider } };
 }
 
+function isEmpty({ own, platform, dummy }: Choices): boolean {
+  return own.length === 0 && platform === null && dummy === null;
+}
+
 function noProvider(): never {
-  throw new Fault('invalid_input', 'no provider configured', { code: 'no_provider_configured' });
+  throw new Fault(
+    'invalid_input',
+    'no provider configured; add one by POST /api/v1/llm/providers/create, which needs the scope providers:write',
+    { code: 'no_provider_configured' },
+  );
+}
+
+function notFound(model: string): never {
+  throw modelNotFound(model);
 }

@@ -1,9 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 
+/** The operator's word for every tenant; no tenant's id is like it. */
+const ALL = '*';
+
 /**
- * The tenants that may spend the platform's own provider credentials: those that the operator names, and in development
- * the quickstart tenant, which is known only after boot. Nobody else's calls go out on the platform's money.
+ * The tenants that may spend the platform's own provider credentials: those that the operator names, or `*` for all of
+ * them, and in development the quickstart tenant, which is known only after boot. No other calls go out on the platform's
+ * money.
  */
 @Injectable()
 export class PlatformProviderTenants {
@@ -18,6 +22,6 @@ export class PlatformProviderTenants {
   }
 
   has(tenantId: string): boolean {
-    return this.tenants.has(tenantId);
+    return this.tenants.has(ALL) || this.tenants.has(tenantId);
   }
 }

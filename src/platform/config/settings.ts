@@ -190,7 +190,7 @@ export const SETTINGS = {
   platformProviderTenants: providers(
     'PLATFORM_PROVIDER_TENANTS',
     list,
-    "Tenants that may spend the platform's own provider credentials. In development the quickstart tenant is one.",
+    "Tenants that may spend the platform's own provider credentials, or `*` for all of them. In development the quickstart tenant is one.",
     { fallback: '' },
   ),
   dummyProvider: providers(

@@ -3,12 +3,14 @@ import { LRUCache } from 'lru-cache';
 import { buildConnector, Pool } from 'undici';
 import { ForbiddenAddressError, type AddressPolicy } from './outbound-address.js';
 import { guardedLookup } from './outbound-lookup.js';
+import { watched } from './used-connections.js';
 
 /** What every pool here has in common: one call, one connection, so that back-pressure on a stream holds up no other. */
 export const ONE_CALL_PER_CONNECTION = { pipelining: 1, allowH2: false } as const;
 
 const MAX_POOLS = 256;
-const CONNECTIONS_PER_ORIGIN = 64;
+/** Where there is no bound on calls. Many tenants may name the same origin. */
+const CONNECTIONS_PER_ORIGIN = 512;
 /** However long a server asks to be kept: what a tenant named is soon forgotten. */
 const MAX_KEEP_ALIVE_MS = 60_000;
 
@@ -16,6 +18,8 @@ export interface TenantPoolsOptions {
   readonly addresses: AddressPolicy;
   readonly connectTimeoutMs: number;
   readonly maxPools?: number;
+  /** As many as there can be calls, so that no tenant waits for another one's; null: any usual number. */
+  readonly connectionsPerOrigin?: number | null;
 }
 
 /**
@@ -32,16 +36,18 @@ export class TenantPools {
     this.pools = new LRUCache({ max: options.maxPools ?? MAX_POOLS, dispose: (pool) => this.retire(pool) });
   }
 
-  get(origin: string): Pool {
-    const known = this.pools.get(origin);
+  /** @param fresh those of connections that serve one call each */
+  get(origin: string, fresh = false): Pool {
+    const key = fresh ? `fresh ${origin}` : origin;
+    const known = this.pools.get(key);
     if (known !== undefined) return known;
     const pool = new Pool(origin, {
       ...ONE_CALL_PER_CONNECTION,
-      connections: CONNECTIONS_PER_ORIGIN,
+      connections: this.options.connectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN,
       keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
-      connect: guardedConnector(this.options),
+      connect: watched(guardedConnector(this.options)),
     });
-    this.pools.set(origin, pool);
+    this.pools.set(key, pool);
     return pool;
   }
 

@@ -36,6 +36,7 @@ export class OutboundHttp implements OnApplicationShutdown {
     this.tenantPools = new TenantPools({
       addresses: this.tenantUrls.addresses,
       connectTimeoutMs: settings.connectTimeoutMs,
+      connectionsPerOrigin: this.connectionsPerOrigin,
     });
   }
 
@@ -118,7 +119,7 @@ export class OutboundHttp implements OnApplicationShutdown {
       return REFUSED;
     }
     const answer = new GuardedAnswer(handler, request.maxBytes ?? MAX_TENANT_ANSWER_BYTES);
-    const call = new Call(answer, request, null);
+    const call = new Call(answer, request, this.sendFreshGuarded);
     answer.call = call;
     send(this.tenantPools.get(judgement.url.origin), request, call);
     return call;
@@ -127,6 +128,10 @@ export class OutboundHttp implements OnApplicationShutdown {
   private readonly sendFresh: SendFresh = (request, call) => {
     const { origin } = request;
     send(this.freshPools.get(origin) ?? this.openPool(origin, this.freshPools), request, call, true);
+  };
+
+  private readonly sendFreshGuarded: SendFresh = (request, call) => {
+    send(this.tenantPools.get(request.origin, true), request, call, true);
   };
 
   private openPool(origin: string, pools: Map<string, Pool>): Pool {

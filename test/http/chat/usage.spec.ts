@@ -202,7 +202,7 @@ describe('a tenant without a provider', () => {
         await poor.call('GET', `/v1/models/${UPSTREAM_MODEL}`, { headers }),
       ]) {
         expect(openaiError(answer, 400)).toMatchObject({
-          message: 'no provider configured',
+          message: expect.stringMatching(/^no provider configured; add one by POST .*providers:write$/) as string,
           code: 'no_provider_configured',
         });
       }

@@ -219,10 +219,12 @@ function readError(body: string): SaidError | null {
 
 /**
  * What an error says: `{"error":{…}}` (OpenAI), `{"error":"…"}`, `{"message":"…"}`, `{"detail":"…"}` and
- * `{"detail":[{"msg":"…","loc":[…]}]}` (FastAPI), `{"errors":[…]}` (others that are compatible up to here).
+ * `{"detail":[{"msg":"…","loc":[…]}]}` (FastAPI), the same within `message` (Mistral), `{"errors":[…]}` (others that are
+ * compatible up to here).
  */
 function errorIn(answer: Readonly<Record<string, unknown>>): SaidError {
-  const { error, detail, errors } = answer;
+  const { error, detail, errors, message } = answer;
+  if (isObject(message)) return errorIn(message);
   for (const one of [error, detail]) if (typeof one === 'string' && one !== '') return says(one);
   const [first] = [detail, errors].filter(Array.isArray).flat() as readonly unknown[];
   if (typeof first === 'string') return says(first);

@@ -10,7 +10,10 @@ export interface OpenaiWire {
   readonly headers: Readonly<Record<string, string>>;
   /** Where models are listed; null: nowhere. */
   readonly modelsPath: string | null;
+  /** @throws Fault invalid_input: the model's name can't stand there */
   pathOf(path: string, model: string): string;
+  /** True: a stream says what it used although nobody asks, and the question would be refused. */
+  readonly reportsUsageUnasked?: true;
   /** The request in the kind's own words. Absent: they are OpenAI's. */
   rewrite?<Name extends OperationName>(operation: Name, request: OperationRequests[Name]): OperationRequests[Name];
 }

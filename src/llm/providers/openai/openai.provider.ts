@@ -1,10 +1,12 @@
 import { parseJsonObject, withField, withText } from '../../../platform/json/index.js';
-import type { OutboundRequest } from '../../../platform/outbound/index.js';
-import { isObject, type ChatRequest } from '../requests/chat-request.js';
-import { ModelCatalogue, type Model } from '../../models/model-catalogue.js';
-import type { AnswerSink, Attempt, OperationName, OperationRequests, Provider } from '../provider.js';
+import { Fault } from '../../../platform/errors/index.js';
+import { OutboundError, type JsonAnswer, type OutboundRequest } from '../../../platform/outbound/index.js';
+import { isObject, parseChatRequest, type ChatRequest } from '../requests/chat-request.js';
+import { ModelCatalogue, ModelListError, type Model } from '../../models/model-catalogue.js';
+import type { AnswerSink, Attempt, OperationName, OperationRequests, Provider, ProviderFailure } from '../provider.js';
 import type { ProviderConnection, ProviderDeps } from '../provider-factory.js';
 import { OpenaiAttempt } from './openai-attempt.js';
+import { failureOfStatus, failureOfTransport } from './openai-failure.js';
 import { openaiWire, type OpenaiWire } from './openai-wire.js';
 
 const MODELS_TIMEOUT_MS = 10_000;
@@ -51,7 +53,7 @@ export class OpenaiProvider implements Provider {
         path: wire.pathOf('/chat/completions', request.model),
         method: target.method,
         headers: request.stream ? this.streamHeaders : this.jsonHeaders,
-        body: request.stream && !request.includeUsage ? withUsageAsked(request) : request.raw,
+        body: this.asksForUsage(request) ? withUsageAsked(request) : request.raw,
         firstByteTimeoutMs: target.firstByteTimeoutMs,
         idleTimeoutMs: target.idleTimeoutMs,
         totalTimeoutMs: target.totalTimeoutMs,
@@ -61,24 +63,42 @@ export class OpenaiProvider implements Provider {
     return attempt;
   }
 
+  private asksForUsage({ stream, includeUsage }: ChatRequest): boolean {
+    return stream && !includeUsage && this.wire.reportsUsageUnasked !== true;
+  }
+
   private ownHeaders(): Record<string, string> {
     return { 'user-agent': USER_AGENT, ...this.wire.headers };
   }
 
   private async loadModels(): Promise<readonly Model[] | null> {
-    const { connection, deps, wire } = this;
-    if (wire.modelsPath === null) return null;
-    const answer = await deps.http.fetchJson(wire.origin + wire.modelsPath, {
-      policy: connection.policy,
-      timeoutMs: Math.min(MODELS_TIMEOUT_MS, deps.timeouts.totalTimeoutMs),
-      maxBytes: MODELS_MAX_BYTES,
-      headers: this.ownHeaders(),
-    });
+    if (this.wire.modelsPath === null) return null;
+    const answer = await this.askForModels(this.wire.modelsPath);
     if (answer.status === 404 || answer.status === 405 || answer.status === 501) return null;
-    if (answer.status !== 200)
-      throw new Error(`The provider answered its list of models with status ${answer.status}.`);
+    if (answer.status !== 200) throw this.refusedList(answer);
     const list = isObject(answer.body) ? answer.body['data'] : answer.body;
     return Array.isArray(list) ? list.flatMap((item: unknown) => this.readModel(item)) : null;
+  }
+
+  private async askForModels(path: string): Promise<JsonAnswer> {
+    const { connection, deps, wire } = this;
+    try {
+      return await deps.http.fetchJson(wire.origin + path, {
+        policy: connection.policy,
+        timeoutMs: Math.min(MODELS_TIMEOUT_MS, deps.timeouts.totalTimeoutMs),
+        maxBytes: MODELS_MAX_BYTES,
+        headers: this.ownHeaders(),
+      });
+    } catch (error) {
+      if (!(error instanceof OutboundError)) throw error;
+      throw new ModelListError(null, messageOf(failureOfTransport(error)), error);
+    }
+  }
+
+  private refusedList({ status, headers, body }: JsonAnswer): ModelListError {
+    const asked = { request: LISTING, secret: this.connection.credentials.apiKey };
+    const failure = failureOfStatus(status, headers, Buffer.from(JSON.stringify(body ?? null)), asked);
+    return new ModelListError(status, failure.said ?? messageOf(failure));
   }
 
   private readModel(item: unknown): Model[] {
@@ -93,6 +113,13 @@ export class OpenaiProvider implements Provider {
       },
     ];
   }
+}
+
+/** Nothing of a prompt, for what judges an error by what was asked. */
+const LISTING = parseChatRequest(Buffer.from('{"model":"-","messages":[{}]}'));
+
+function messageOf({ error }: ProviderFailure): string {
+  return error instanceof Fault ? error.message : error.body.error.message;
 }
 
 const USAGE_ASKED = Buffer.from('"stream_options":{"include_usage":true},');

@@ -1,0 +1,72 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
+import { OutboundHttp } from '../../platform/outbound/index.js';
+import { PROVIDER_FACTORIES } from '../providers/provider-factories.js';
+import type {
+  ProviderConnection,
+  ProviderCredentials,
+  ProviderDeps,
+  ProviderKind,
+  ProviderSettings,
+} from '../providers/provider-factory.js';
+import type { Provider } from '../providers/provider.js';
+import { Tokenizer } from '../tokens/tokenizer.js';
+
+/** A tenant's provider as it is stored. */
+export interface StoredProvider {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly baseUrl: string | null;
+  readonly models: readonly string[];
+  readonly settings: unknown;
+}
+
+/** Makes what calls of stored providers. */
+@Injectable()
+export class ProviderBuilder {
+  private readonly timeouts: ProviderDeps['timeouts'];
+
+  constructor(
+    private readonly http: OutboundHttp,
+    private readonly tokenizer: Tokenizer,
+    @Inject(SETTINGS_TOKEN) settings: Pick<Settings, 'firstByteTimeoutMs' | 'idleTimeoutMs' | 'totalTimeoutMs'>,
+  ) {
+    const { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs } = settings;
+    this.timeouts = { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs };
+  }
+
+  /**
+   * @param mostMs a bound below the service's own
+   * @throws Error: its kind is none that this version serves
+   */
+  build(stored: StoredProvider, credentials: ProviderCredentials, mostMs = Infinity): Provider {
+    const kind = stored.kind as ProviderKind;
+    const factory = PROVIDER_FACTORIES[kind];
+    if (factory === undefined) throw new Error(`This version serves no provider of the kind ${stored.kind}.`);
+    const connection: ProviderConnection = {
+      name: ledgerName(stored),
+      kind,
+      baseUrl: stored.baseUrl,
+      policy: 'tenant',
+      credentials,
+      settings: stored.settings as ProviderSettings,
+      models: stored.models,
+    };
+    const { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs } = this.timeouts;
+    return factory(connection, {
+      http: this.http,
+      tokenizer: this.tokenizer,
+      timeouts: {
+        firstByteTimeoutMs: Math.min(firstByteTimeoutMs, mostMs),
+        idleTimeoutMs: Math.min(idleTimeoutMs, mostMs),
+        totalTimeoutMs: Math.min(totalTimeoutMs, mostMs),
+      },
+    });
+  }
+}
+
+/** How the ledger, logs and answers name a tenant's provider, apart from the platform's own. */
+export function ledgerName({ kind, name }: Pick<StoredProvider, 'kind' | 'name'>): string {
+  return `${kind}/${name}`;
+}

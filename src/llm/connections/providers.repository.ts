@@ -1,0 +1,155 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Prisma, type TenantTransaction } from '../../platform/database/index.js';
+import { olderThan, type Cursor } from '../../platform/http/index.js';
+
+/** Without the credentials, which nobody who looks at a provider needs. */
+const PROVIDER = {
+  id: true,
+  name: true,
+  kind: true,
+  baseUrl: true,
+  models: true,
+  settings: true,
+  credentialsSetAt: true,
+  enabled: true,
+  createdAt: true,
+  updatedAt: true,
+} as const satisfies Prisma.LlmProviderSelect;
+export type ProviderRecord = Prisma.LlmProviderGetPayload<{ select: typeof PROVIDER }>;
+
+/** `credentials` null: it needs none. */
+export interface NewProvider {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly baseUrl: string | null;
+  readonly models: readonly string[];
+  readonly settings: object;
+  readonly credentials: Uint8Array | null;
+  readonly createdBy: string;
+}
+
+export interface ProviderChanges {
+  readonly name?: string;
+  readonly baseUrl?: string | null;
+  readonly models?: readonly string[];
+  readonly settings?: object;
+  readonly credentials?: Uint8Array | null;
+  readonly enabled?: boolean;
+}
+
+export interface ProviderFilter {
+  readonly search: string;
+  readonly enabled?: boolean;
+}
+
+/** A transaction that sees one tenant's providers. */
+export interface TenantProvidersTransaction {
+  readonly tx: TenantTransaction;
+  readonly tenantId: string;
+}
+
+/** Providers of one tenant. Each method names the tenant, and Postgres' policies hold where one forgets. */
+@Injectable()
+export class ProvidersRepository {
+  constructor(private readonly database: Database) {}
+
+  read<T>(tenantId: string, work: (own: TenantProvidersTransaction) => Promise<T>): Promise<T> {
+    return this.database.withTenant(tenantId, (tx) => work({ tx, tenantId }));
+  }
+
+  /** For what writes: the tenant stays until it is done. */
+  change<T>(tenantId: string, work: (own: TenantProvidersTransaction) => Promise<T>): Promise<T> {
+    return this.database.changeTenant(tenantId, (tx) => work({ tx, tenantId }));
+  }
+
+  /** How many there are; until this transaction ends no other one of the tenant counts or renames them. */
+  async countAlone({ tx, tenantId }: TenantProvidersTransaction): Promise<number> {
+    await tx.$executeRawUnsafe('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', `llm_providers:${tenantId}`);
+    return tx.llmProvider.count({ where: { tenantId } });
+  }
+
+  async isNamed({ tx, tenantId }: TenantProvidersTransaction, name: string): Promise<boolean> {
+    return (await tx.llmProvider.count({ where: { tenantId, name } })) > 0;
+  }
+
+  async create({ tx, tenantId }: TenantProvidersTransaction, made: NewProvider): Promise<void> {
+    const { credentials, settings, models, ...columns } = made;
+    const data = {
+      ...columns,
+      tenantId,
+      models: [...models],
+      settings: settings as Prisma.InputJsonObject,
+      ...credentialColumns(credentials, new Date()),
+    };
+    await tx.llmProvider.createMany({ data: [data] });
+  }
+
+  find({ tx, tenantId }: TenantProvidersTransaction, id: string): Promise<ProviderRecord | null> {
+    return tx.llmProvider.findFirst({ where: { tenantId, id }, select: PROVIDER });
+  }
+
+  /** As it is, and as it stays until this transaction ends. Null: there is none such. */
+  async lock({ tx, tenantId }: TenantProvidersTransaction, id: string): Promise<ProviderRecord | null> {
+    await tx.$executeRawUnsafe(
+      'SELECT 1 FROM llm_providers WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE',
+      tenantId,
+      id,
+    );
+    return this.find({ tx, tenantId }, id);
+  }
+
+  /** Encrypted. */
+  async findCredentials({ tx, tenantId }: TenantProvidersTransaction, id: string): Promise<Uint8Array | null> {
+    const row = await tx.llmProvider.findFirst({ where: { tenantId, id }, select: { credentials: true } });
+    return row?.credentials ?? null;
+  }
+
+  list(
+    { tx, tenantId }: TenantProvidersTransaction,
+    { search, enabled }: ProviderFilter,
+    after: Cursor | null,
+    take: number,
+  ): Promise<ProviderRecord[]> {
+    const where: Prisma.LlmProviderWhereInput = {
+      tenantId,
+      ...(search === '' ? {} : { name: { contains: search, mode: 'insensitive' } }),
+      ...(enabled === undefined ? {} : { enabled }),
+      ...olderThan(after),
+    };
+    return tx.llmProvider.findMany({
+      where,
+      orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+      take,
+      select: PROVIDER,
+    });
+  }
+
+  async update({ tx, tenantId }: TenantProvidersTransaction, id: string, changes: ProviderChanges): Promise<void> {
+    const { credentials, settings, models, ...columns } = changes;
+    const now = new Date();
+    await tx.llmProvider.updateMany({
+      where: { tenantId, id },
+      data: {
+        ...columns,
+        ...(models === undefined ? {} : { models: [...models] }),
+        ...(settings === undefined ? {} : { settings }),
+        ...(credentials === undefined ? {} : credentialColumns(credentials, now)),
+        revision: { increment: 1 },
+        updatedAt: now,
+      },
+    });
+  }
+
+  /** False: there is none such. */
+  async delete({ tx, tenantId }: TenantProvidersTransaction, id: string): Promise<boolean> {
+    const { count } = await tx.llmProvider.deleteMany({ where: { tenantId, id } });
+    return count > 0;
+  }
+}
+
+function credentialColumns(credentials: Uint8Array | null, now: Date) {
+  return credentials === null
+    ? { credentials: null, credentialsSetAt: null }
+    : { credentials: new Uint8Array(credentials), credentialsSetAt: now };
+}

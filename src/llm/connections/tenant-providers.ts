@@ -1,0 +1,119 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
+import { EnvelopeError } from '../../platform/crypto/index.js';
+import { Database, RevocableCache, Revocations } from '../../platform/database/index.js';
+import { logger } from '../../platform/logging/index.js';
+import type { Provider } from '../providers/provider.js';
+import { CredentialStore } from './credential-store.js';
+import { ledgerName, ProviderBuilder } from './provider-builder.js';
+import { UnreadableProvider } from './unreadable.provider.js';
+
+const FIND = { name: 'find_llm_providers', text: 'SELECT * FROM find_llm_providers($1)' };
+/** A provider that was built is built anew after this time at the latest, so that no credential stays here for ever. */
+const KEPT_BUILT_MS = 60 * 60_000;
+
+interface ProviderRow {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly base_url: string | null;
+  readonly models: readonly string[];
+  readonly settings: unknown;
+  readonly credentials: Buffer | null;
+  readonly revision: number;
+}
+
+/** A tenant's own provider, ready to be called. */
+export interface TenantProvider {
+  readonly id: string;
+  /** The only models that may be named; empty: any. */
+  readonly models: readonly string[];
+  readonly provider: Provider;
+}
+
+interface Known {
+  readonly tenantId: string;
+  readonly providers: readonly TenantProvider[];
+}
+
+interface Built extends TenantProvider {
+  readonly revision: number;
+}
+
+/**
+ * The providers that each tenant set up, in the order in which it did. Their credentials are decrypted once; a change is
+ * heard on every replica within 1 s. With a warm cache a call costs no query, of a tenant without any provider too.
+ */
+@Injectable()
+export class TenantProviders {
+  private readonly cache: RevocableCache<Known, string>;
+  /**
+   * By tenant, then by id. What is asked for anew builds again only what changed: a provider keeps what it knows of its
+   * models, and whoever counts its failures keeps the same one.
+   */
+  private readonly built: LRUCache<string, ReadonlyMap<string, Built>>;
+
+  constructor(
+    private readonly database: Database,
+    private readonly credentials: CredentialStore,
+    private readonly builder: ProviderBuilder,
+    revocations: Revocations,
+    @Inject(SETTINGS_TOKEN) { credentialCacheEntries: max }: Pick<Settings, 'credentialCacheEntries'>,
+  ) {
+    this.built = new LRUCache({ max, ttl: KEPT_BUILT_MS });
+    this.cache = new RevocableCache({
+      revocations,
+      maxEntries: max,
+      load: (tenantId: string) => this.load(tenantId),
+      topics: { 'llm-providers': ({ tenantId }) => tenantId },
+    });
+  }
+
+  /** Without a promise where they are known. */
+  of(tenantId: string): readonly TenantProvider[] | Promise<readonly TenantProvider[]> {
+    const known = this.cache.get(tenantId, tenantId);
+    return known instanceof Promise ? known.then((found) => found?.providers ?? []) : known.providers;
+  }
+
+  /** After a change by this process: its own next call must see it, before the notification comes. */
+  forget(tenantId: string): void {
+    this.cache.forget(tenantId);
+  }
+
+  /** As the database has them now: for a call that would fail otherwise, since a provider may be there since a moment ago. */
+  async now(tenantId: string): Promise<readonly TenantProvider[]> {
+    this.cache.forget(tenantId);
+    return (await this.load(tenantId)).providers;
+  }
+
+  private async load(tenantId: string): Promise<Known> {
+    const rows = await this.database.call<ProviderRow>(FIND, [tenantId]);
+    const before = this.built.get(tenantId);
+    const providers = await Promise.all(
+      rows.map(async (row) => {
+        const built = before?.get(row.id);
+        return built?.revision === row.revision ? built : this.build(tenantId, row);
+      }),
+    );
+    if (providers.length === 0) this.built.delete(tenantId);
+    else this.built.set(tenantId, new Map(providers.map((built) => [built.id, built])));
+    return { tenantId, providers };
+  }
+
+  private async build(tenantId: string, row: ProviderRow): Promise<Built> {
+    const { id, models, revision } = row;
+    return { id, models, revision, provider: await this.providerOf(tenantId, row) };
+  }
+
+  private async providerOf(tenantId: string, row: ProviderRow): Promise<Provider> {
+    const stored = { ...row, baseUrl: row.base_url };
+    try {
+      return this.builder.build(stored, await this.credentials.decrypt(tenantId, row.credentials, stored));
+    } catch (error) {
+      if (!(error instanceof EnvelopeError)) throw error;
+      logger.error({ err: error, tenantId, providerId: row.id }, "A provider's credentials could not be decrypted.");
+      return new UnreadableProvider(ledgerName(row), row.kind, row.models);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import type { JsonObject } from '../../../platform/json/index.js';
+import type { ProviderConnection } from '../provider-factory.js';
+import { openaiWire, type OpenaiWire } from './openai-wire.js';
+
+const MISTRAL_BASE_URL = 'https://api.mistral.ai/v1';
+
+/** OpenAI's names for fields that Mistral calls otherwise; it refuses every name that it does not know. */
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ['seed', 'random_seed'],
+  ['max_completion_tokens', 'max_tokens'],
+]);
+/** A stream's last event reports its usage unasked. */
+const LEFT_OUT = new Set(['stream_options']);
+
+/** Mistral: OpenAI's dialect but for a few names. Every value that keeps its name keeps its bytes too. */
+export function mistralWire(connection: ProviderConnection): OpenaiWire {
+  return {
+    ...openaiWire({ ...connection, baseUrl: connection.baseUrl ?? MISTRAL_BASE_URL }),
+    reportsUsageUnasked: true,
+    rewrite: (_operation, request) =>
+      isToBeRewritten(request.json) ? { ...request, raw: Buffer.from(inMistralsWords(request.json)) } : request,
+  };
+}
+
+function isToBeRewritten({ fields, value }: JsonObject): boolean {
+  if (value['tool_choice'] === 'required') return true;
+  for (const key of fields.keys()) if (NAMES.has(key) || LEFT_OUT.has(key)) return true;
+  return false;
+}
+
+function inMistralsWords({ fields, text, value }: JsonObject): string {
+  const parts: string[] = [];
+  // Of the two limits the newer one counts, as at OpenAI.
+  const skipped = isGiven(value['max_completion_tokens']) ? 'max_tokens' : 'max_completion_tokens';
+  for (const [key, { start, end }] of fields) {
+    if (LEFT_OUT.has(key) || key === skipped) continue;
+    const written = key === 'tool_choice' && value[key] === 'required' ? '"any"' : text.slice(start, end);
+    parts.push(`${JSON.stringify(NAMES.get(key) ?? key)}:${written}`);
+  }
+  return `{${parts.join(',')}}`;
+}
+
+function isGiven(limit: unknown): boolean {
+  return limit !== undefined && limit !== null;
+}
