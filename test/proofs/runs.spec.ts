@@ -72,7 +72,8 @@ describe('kill -9', () => {
 
 describe('SIGTERM', () => {
   it('lets runs end that end in time, keeps what the others had said, and loses none that waits', async () => {
-    const stopping = await world.replica();
+    // It ends its lease itself: on a busy machine a short one could run out before.
+    const stopping = await world.replica({ GATEHOUSE_LEASE_SECONDS: '20' });
     const there = survivors.on(stopping);
     world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS.slice(0, 30) }), delayMs: 30 });
     const short = await there.send('short', 'Count');
