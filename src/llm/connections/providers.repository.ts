@@ -113,7 +113,7 @@ export class ProvidersRepository {
   ): Promise<ProviderRecord[]> {
     const where: Prisma.LlmProviderWhereInput = {
       tenantId,
-      ...(search === '' ? {} : { name: { contains: search, mode: 'insensitive' } }),
+      ...(search === '' ? {} : { name: { contains: literally(search), mode: 'insensitive' } }),
       ...(enabled === undefined ? {} : { enabled }),
       ...olderThan(after),
     };
@@ -146,6 +146,11 @@ export class ProvidersRepository {
     const { count } = await tx.llmProvider.deleteMany({ where: { tenantId, id } });
     return count > 0;
   }
+}
+
+/** Prisma hands a text on as a pattern. */
+function literally(text: string): string {
+  return text.replace(/[\\%_]/g, String.raw`\$&`);
 }
 
 function credentialColumns(credentials: Uint8Array | null, now: Date) {
