@@ -10,6 +10,10 @@ const EXPOSED_HEADERS = [
   'x-request-id',
   'x-should-retry',
   'x-gatehouse-idempotent-replay',
+  'x-gatehouse-provider',
+  'x-gatehouse-model',
+  'x-gatehouse-attempts',
+  'x-gatehouse-overhead-ms',
 ].join(', ');
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 const PREFLIGHT_MAX_AGE_SECONDS = '600';

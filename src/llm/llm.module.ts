@@ -11,6 +11,7 @@ import { ProvidersRepository } from './connections/providers.repository.js';
 import { ProvidersService } from './connections/providers.service.js';
 import { TenantProviders } from './connections/tenant-providers.js';
 import { KnownModels } from './models/model-facts.js';
+import { Circuits } from './routing/circuit.js';
 import { ModelRouter } from './routing/model-router.js';
 import { ModelsController } from './routing/models.controller.js';
 import { PlatformProviderTenants } from './routing/platform-provider-tenants.js';
@@ -27,6 +28,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
   controllers: [ChatController, ModelsController, ProvidersController, ThreadsController],
   providers: [
     Calls,
+    Circuits,
     CredentialStore,
     KnownModels,
     ModelRouter,

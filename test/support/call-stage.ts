@@ -4,16 +4,27 @@ import { Call } from '../../src/llm/calls/call.js';
 import type { CallSink, CallSinkListener } from '../../src/llm/calls/call-sink.js';
 import type { CallEvent, CallState } from '../../src/llm/calls/call-states.js';
 import { CallTerms } from '../../src/llm/calls/call-terms.js';
+import { RoutedCall } from '../../src/llm/calls/routed-call.js';
 import { LateCalls } from '../../src/llm/calls/late-calls.js';
 import type { Operation } from '../../src/llm/calls/operation.js';
 import { ModelCatalogue } from '../../src/llm/models/model-catalogue.js';
 import { KnownModels } from '../../src/llm/models/model-facts.js';
-import { NOTHING_USED, type Attempt, type ProviderFailure, type TokenUsage } from '../../src/llm/providers/provider.js';
+import {
+  NOTHING_USED,
+  type AnswerSink,
+  type Attempt,
+  type ProviderFailure,
+  type TokenUsage,
+} from '../../src/llm/providers/provider.js';
 import { parseChatRequest, readChatRequest } from '../../src/llm/providers/requests/chat-request.js';
+import { Circuit } from '../../src/llm/routing/circuit.js';
+import { RETRY_REASONS } from '../../src/llm/routing/retry-reason.js';
+import { RouteWalk } from '../../src/llm/routing/route-walk.js';
+import { straightTo } from '../../src/llm/routing/route.js';
 import { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import { Fault } from '../../src/platform/errors/index.js';
-import type { Admission, Settlement } from '../../src/usage/index.js';
+import type { Admission, Reservation, Settlement } from '../../src/usage/index.js';
 
 const MODELS = new KnownModels(loadSettings({}).settings);
 const TOKENIZER = new Tokenizer();
@@ -42,12 +53,24 @@ const CHAT: Operation<'chat'> = {
   name: 'chat',
   route: 'POST /v1/chat/completions',
   parse: readChatRequest,
+  withModel: (request, model) => ({ ...request, model }),
   bound: () => BOUND,
   limitOutput: (request) => request,
   chargeEstimate: (estimate) => estimate,
 };
 export const USED: TokenUsage = { ...NOTHING_USED, inputTokens: 7, outputTokens: 5 };
 const FAILURE: ProviderFailure = { outcome: 'UPSTREAM_BROKEN', error: new Fault('upstream_failed', 'It broke off.') };
+/** After which no other try follows. */
+const REFUSED: ProviderFailure = {
+  outcome: 'UPSTREAM_BROKEN',
+  error: {
+    status: 400,
+    headers: {},
+    body: { type: 't', message: 'm', error: { message: 'm', type: 't', param: null, code: null } },
+  },
+};
+const CIRCUITS = { circuitFailures: 5, circuitOpenMs: 1000 };
+
 export const LATE: ProviderFailure = {
   outcome: 'UPSTREAM_TIMEOUT',
   error: new Fault('upstream_timeout', 'It took too long.'),
@@ -59,12 +82,20 @@ export class CallStage implements CallContext, CallSink, Attempt {
   readonly lateCalls = new LateCalls(1);
   isStopping = false;
   overs = 0;
+  tries = 0;
+  retries = 0;
   admit: (admission: Admission) => void = () => undefined;
   refuseAdmission: (fault: Fault) => void = () => undefined;
+  /** Of the tries that were admitted, in their order. */
+  readonly admittedIds: string[] = [];
   readonly ledger = {
-    reserve: () =>
+    reserve: ({ id }: Reservation) =>
       new Promise<Admission>((resolve, reject) => {
-        this.admit = resolve;
+        this.admit = (admission) => {
+          this.admittedIds.push(id);
+          this.admit = () => undefined;
+          resolve(admission);
+        };
         this.refuseAdmission = reject;
       }),
     settle: (settlement: Settlement) => void this.settlements.push(settlement),
@@ -86,18 +117,38 @@ export class CallStage implements CallContext, CallSink, Attempt {
   readonly call: Call<'chat'>;
   readonly run: Promise<string>;
 
-  constructor(model: string) {
+  /** Hears of the try that is under way, as its provider tells. */
+  private sink: AnswerSink | null = null;
+
+  /** @param kind a call whose caller named a model, or one of a route with two targets */
+  constructor(model: string, kind: 'direct' | 'routed' = 'direct') {
     const request = parseChatRequest(
       Buffer.from(JSON.stringify({ model, messages: [{ role: 'user' }], stream: true })),
     );
-    const provider = { name: 'stage', kind: 'stage', catalogue: ModelCatalogue.of('stage', []), start: () => this };
-    const route = { name: null, target: { provider } };
+    const provider = {
+      name: 'stage',
+      kind: 'stage',
+      catalogue: ModelCatalogue.of('stage', []),
+      start: this.start.bind(this),
+    };
+    const route = straightTo(provider);
     const caller = { principal: PRINCIPAL, requestId: 'r', address: 'a' };
-    this.call = new Call(this, new CallTerms(MODELS, TOKENIZER, CHAT, caller, request, route), this, null, OWNER);
+    const terms = new CallTerms(MODELS, TOKENIZER, CHAT, caller, request, route);
+    if (kind === 'direct') {
+      this.call = new Call(this, terms, this, null, OWNER);
+    } else {
+      const target = { provider, model: null, circuit: new Circuit(CIRCUITS) };
+      const plan = { targets: [target, { ...target }] as const, turns: null, attempts: 1, on: new Set(RETRY_REASONS) };
+      this.call = new RoutedCall(this, terms, this, null, OWNER, RouteWalk.begin(route, plan, 0, Infinity));
+    }
     this.run = this.call.run().then(
       () => 'done',
       (error: unknown) => (error instanceof Fault ? error.kind : 'a mistake of ours'),
     );
+  }
+
+  get settledIds(): readonly string[] {
+    return this.settlements.map(({ id }) => id);
   }
 
   get state(): CallState {
@@ -106,6 +157,16 @@ export class CallStage implements CallContext, CallSink, Attempt {
 
   onOver(): void {
     this.overs += 1;
+  }
+
+  private start(_operation: 'chat', _request: unknown, sink: AnswerSink): Attempt {
+    this.sink = sink;
+    return this;
+  }
+
+  /** What the try hears now stays with this one, whatever follows it. */
+  get tryUnderWay(): AnswerSink {
+    return this.sink ?? this.call;
   }
 
   usage(): TokenUsage {
@@ -119,6 +180,15 @@ export class CallStage implements CallContext, CallSink, Attempt {
   }
   resume(): void {
     this.said.push('resume');
+  }
+  attribute(): void {
+    this.said.push('attribution');
+  }
+  onTried(): void {
+    this.tries += 1;
+  }
+  onRetried(): void {
+    this.retries += 1;
   }
   listen(listener: CallSinkListener): void {
     this.listener = listener;
@@ -155,18 +225,21 @@ export class CallStage implements CallContext, CallSink, Attempt {
         break;
       case 'streamed':
         this.status = 200;
-        this.call.onStreamData({}, Buffer.from('data: {}\n\n'));
+        this.tryUnderWay.onStreamData({}, Buffer.from('data: {}\n\n'));
         break;
       case 'answered':
         this.status = 200;
         this.used = USED;
-        this.call.onStreamEnd();
+        this.tryUnderWay.onStreamEnd();
         break;
       case 'failed':
-        this.call.onFailure(FAILURE);
+        this.tryUnderWay.onFailure(this.call instanceof RoutedCall ? REFUSED : FAILURE);
+        break;
+      case 'retried':
+        this.tryUnderWay.onFailure(FAILURE);
         break;
       case 'delayed':
-        this.call.onLate(LATE);
+        this.tryUnderWay.onLate(LATE);
         break;
       case 'left':
         this.call.onLeft();

@@ -11,6 +11,7 @@ import type { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import type { Fault } from '../../src/platform/errors/index.js';
 import { Drain, OPENAI_DIALECT, RequestBodies, sendFault } from '../../src/platform/http/index.js';
+import { Metrics } from '../../src/platform/metrics/index.js';
 import { OutboundHttp } from '../../src/platform/outbound/index.js';
 import type { Admission, Reservation, Settlement } from '../../src/usage/index.js';
 import type { OpenaiUpstream } from './openai-upstream.js';
@@ -80,6 +81,7 @@ export class ChatServer {
     upstream: OpenaiUpstream,
     tokenizer: Tokenizer,
     environment: Record<string, string> = {},
+    routes: Pick<ModelRouter, 'routeOf'> | null = null,
   ): Promise<ChatServer> {
     const { settings } = loadSettings({
       OPENAI_BASE_URL: upstream.baseUrl,
@@ -99,12 +101,13 @@ export class ChatServer {
       NO_PROVIDERS as never,
     );
     const calls = new Calls(
-      router,
+      (routes ?? router) as ModelRouter,
       book as never,
       new KnownModels(settings),
       tokenizer,
       drain,
       ORGS as never,
+      new Metrics(),
       settings,
     );
     const server = Fastify({ forceCloseConnections: true });

@@ -1,4 +1,6 @@
-import type { UsageLedger } from '../../usage/index.js';
+import type { Outcome, UsageLedger } from '../../usage/index.js';
+import type { Provider } from '../providers/provider.js';
+import type { RetryReason } from '../routing/retry-reason.js';
 import type { LateCalls } from './late-calls.js';
 import type { Placed } from './open-calls.js';
 
@@ -8,6 +10,10 @@ export interface CallContext {
   readonly lateCalls: LateCalls;
   /** The service takes no more calls. */
   readonly isStopping: boolean;
+  /** A try of a provider has ended. */
+  onTried(provider: Provider, outcome: Outcome): void;
+  /** A try of a provider failed, and another one follows. */
+  onRetried(provider: Provider, reason: RetryReason): void;
   /** A call is over, and holds nothing any more. */
   onOver(call: Placed): void;
 }

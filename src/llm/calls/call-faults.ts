@@ -10,6 +10,16 @@ export function asFault(error: unknown): Fault {
   return error instanceof Fault ? error : new Fault('internal', 'An internal error occurred.', { cause: error });
 }
 
+/** The same failure, and OpenAI's clients are told not to try again by themselves. */
+export function withoutRetry(failure: ProviderFailure): ProviderFailure {
+  const { error } = failure;
+  const told =
+    error instanceof Fault
+      ? error.withoutRetry()
+      : { ...error, headers: { ...error.headers, 'x-should-retry': 'false' } };
+  return { ...failure, error: told };
+}
+
 /** A provider's message may quote the prompt: only what it said without that is logged. */
 export function logFailure(provider: string, { outcome, error, said }: ProviderFailure): void {
   const detail = error instanceof Fault ? { err: error } : { status: error.status, code: error.body.error.code };

@@ -2,20 +2,20 @@ import type { Outcome, Settlement } from '../../usage/index.js';
 import { OPERATORS, type KnownModels, type ModelFacts } from '../models/model-facts.js';
 import { costOf } from '../models/model-price.js';
 import type { Attempt, TokenUsage } from '../providers/provider.js';
+import type { Tried } from './tried.js';
 
-/** The truth about a call that is over, as the ledger takes it. */
+/** The truth about a try that is over, as the ledger takes it. */
 export function settlementOf(
-  call: { readonly id: string; readonly tenantId: string; readonly startedAtMs: number },
+  tried: Pick<Tried, 'id' | 'model' | 'facts' | 'startedAtMs'>,
+  tenantId: string,
   outcome: Outcome,
   usage: TokenUsage,
   attempt: Attempt | null,
   models: Pick<KnownModels, 'find'>,
-  asked: string,
-  facts: ModelFacts | null,
 ): Settlement {
   return {
-    id: call.id,
-    tenantId: call.tenantId,
+    id: tried.id,
+    tenantId,
     outcome,
     statusCode: attempt?.status ?? null,
     inputTokens: usage.inputTokens,
@@ -23,10 +23,10 @@ export function settlementOf(
     cacheWriteTokens: usage.cacheWriteTokens,
     outputTokens: usage.outputTokens,
     reasoningTokens: usage.reasoningTokens,
-    costPicoUsd: costOf(usage, priced(models, asked, facts, attempt)),
+    costPicoUsd: costOf(usage, priced(models, tried.model, tried.facts, attempt)),
     counted: isCounted(outcome, usage, attempt !== null),
     estimated: usage.estimated,
-    latencyMs: Math.round(performance.now() - call.startedAtMs),
+    latencyMs: Math.round(performance.now() - tried.startedAtMs),
   };
 }
 

@@ -11,13 +11,26 @@ export interface CallSink {
   readonly isBehind: boolean;
   /** Tells of what the caller does from now on. */
   listen(listener: CallSinkListener): void;
-  json(headers: AnswerHeaders, body: Buffer): void;
-  refuse(refusal: ProviderRefusal): void;
-  begin(headers: AnswerHeaders): void;
+  json(headers: AnswerHeaders, body: Buffer, by: Attribution): void;
+  refuse(refusal: ProviderRefusal, by: Attribution): void;
+  begin(headers: AnswerHeaders, by: Attribution): void;
+  /** Who failed, before a failure that the caller is told as a fault. */
+  attribute(by: Attribution): void;
   /** @returns false: it waits; `onCaughtUp` follows */
   write(events: Buffer): boolean;
   /** Ends the stream; where it failed, with that as its last event. */
   end(failure: ProviderFailure | null): void;
+}
+
+/** Whose answer a caller gets. */
+export interface Attribution {
+  readonly provider: string;
+  /** The provider's own name for it. */
+  readonly model: string;
+  /** Which try it was, from 1. */
+  readonly attempts: number;
+  /** The time in which the call waited for providers, and between two tries. */
+  readonly awaitedMs: number;
 }
 
 export interface CallSinkListener {

@@ -2,12 +2,13 @@
  * The table of a call's states, walked whole: each event in each state, on a real call. The ledger, the provider and the
  * caller are played by the test, since it must be able to say anything at any time.
  */
+import fc from 'fast-check';
 import { LATE, CallStage, USED } from '../../../test/support/call-stage.js';
 import { logger } from '../../platform/logging/index.js';
 import type { Settlement } from '../../usage/index.js';
 import { TRANSITIONS, stateAfter, type CallEvent, type CallState } from './call-states.js';
 
-const STATES: readonly CallState[] = ['admitting', 'dispatching', 'answering', 'settling', 'over'];
+const STATES: readonly CallState[] = ['admitting', 'dispatching', 'retrying', 'answering', 'settling', 'over'];
 const EVENTS: readonly CallEvent[] = [
   'admitted',
   'refused',
@@ -15,6 +16,7 @@ const EVENTS: readonly CallEvent[] = [
   'streamed',
   'answered',
   'failed',
+  'retried',
   'delayed',
   'left',
   'read',
@@ -23,16 +25,17 @@ const EVENTS: readonly CallEvent[] = [
 
 /** What each event leads to, state by state in the order above; null: it can't happen. Written by hand. */
 const EXPECTED: Readonly<Record<CallEvent, readonly (CallState | null)[]>> = {
-  admitted: ['dispatching', null, null, null, null],
-  refused: ['over', null, null, null, null],
-  withdrawn: ['over', null, null, null, null],
-  streamed: [null, 'answering', 'answering', 'settling', 'over'],
-  answered: [null, 'over', 'over', 'over', 'over'],
-  failed: [null, 'over', 'over', 'over', 'over'],
-  delayed: [null, 'settling', null, 'settling', 'over'],
-  left: [null, 'settling', 'settling', 'settling', 'over'],
-  read: [null, null, null, 'over', 'over'],
-  stopped: ['admitting', 'over', 'over', 'over', 'over'],
+  admitted: ['dispatching', null, 'dispatching', null, null, null],
+  refused: ['over', null, 'over', null, null, null],
+  withdrawn: ['over', null, 'over', null, null, null],
+  streamed: [null, 'answering', null, 'answering', 'settling', 'over'],
+  answered: [null, 'over', null, 'over', 'over', 'over'],
+  failed: [null, 'over', null, 'over', 'over', 'over'],
+  retried: [null, 'retrying', null, null, null, null],
+  delayed: [null, 'settling', null, null, 'settling', 'over'],
+  left: [null, 'settling', 'retrying', 'settling', 'settling', 'over'],
+  read: [null, null, null, null, 'over', 'over'],
+  stopped: ['admitting', 'over', 'retrying', 'over', 'over', 'over'],
 };
 
 const PAIRS = STATES.flatMap((state) => EVENTS.map((event) => [state, event] as const));
@@ -43,14 +46,27 @@ const HIDING = 'o3';
 const WAYS: Readonly<Record<CallState, readonly CallEvent[]>> = {
   admitting: [],
   dispatching: ['admitted'],
+  retrying: ['admitted', 'retried'],
   answering: ['admitted', 'streamed'],
   settling: ['admitted', 'streamed', 'left'],
   over: ['admitted', 'streamed', 'answered'],
 };
 
-async function stageAt(state: CallState): Promise<CallStage> {
-  const stage = new CallStage(HIDING);
-  for (const event of WAYS[state]) await stage.happen(event);
+/** Only a call of a route has further tries. */
+const KINDS = ['direct', 'routed'] as const;
+const CASES = KINDS.flatMap((kind) =>
+  PAIRS.filter(([state, event]) => TRANSITIONS[state][event] !== undefined)
+    .filter(([state, event]) => kind === 'routed' || (state !== 'retrying' && event !== 'retried'))
+    .map(([state, event]) => [kind, state, event] as const),
+);
+
+async function stageAt(
+  state: CallState,
+  kind: (typeof KINDS)[number] = 'direct',
+  ways: readonly CallEvent[] = WAYS[state],
+): Promise<CallStage> {
+  const stage = new CallStage(HIDING, kind);
+  for (const event of ways) await stage.happen(event);
   expect(stage.state).toBe(state);
   return stage;
 }
@@ -92,15 +108,17 @@ describe('the table of states', () => {
 });
 
 describe('a call', () => {
-  it.each(PAIRS.filter(([state, event]) => TRANSITIONS[state][event] !== undefined))(
-    'that is %s goes with “%s” where the table says, and is settled once when it is over',
-    async (state, event) => {
-      const stage = await stageAt(state);
+  it.each(CASES)(
+    '(%s) that is %s goes with “%s” where the table says, and each of its tries is settled once when it is over',
+    async (kind, state, event) => {
+      // A route that has another target goes on where the first one is late.
+      const atLastTarget = kind === 'routed' && state === 'dispatching' && event === 'delayed';
+      const stage = await stageAt(state, kind, atLastTarget ? ['admitted', 'retried', 'admitted'] : WAYS[state]);
       const settledBefore = stage.settlements.length;
       await stage.happen(event);
       expect(stage.state).toBe(TRANSITIONS[state][event]);
       const isOver = stage.state === 'over';
-      expect(stage.settlements).toHaveLength(isOver && event !== 'refused' ? 1 : 0);
+      if (isOver) expect(stage.settledIds).toEqual(stage.admittedIds);
       expect(stage.overs).toBe(isOver ? 1 : 0);
       if (state === 'over') expect(settledBefore).toBe(1);
 
@@ -109,7 +127,7 @@ describe('a call', () => {
       const said = [...stage.said];
       for (const later of ['streamed', 'answered', 'failed', 'delayed', 'left', 'read', 'stopped'] as const)
         await stage.happen(later);
-      expect(stage.settlements).toHaveLength(event === 'refused' ? 0 : 1);
+      expect(stage.settledIds).toEqual(stage.admittedIds);
       expect(stage.overs).toBe(1);
       expect(stage.said).toEqual(said);
     },
@@ -188,5 +206,57 @@ describe('a call', () => {
     stage.lateCalls.admit();
     expect(stage.call.onLate(LATE)).toBe(false);
     expect(stage.state).toBe('dispatching');
+  });
+});
+
+describe('a call of a route', () => {
+  it('that is late goes on without that try, which is settled by what it used, and gives everything back after both', async () => {
+    const stage = await stageAt('dispatching', 'routed');
+    const late = stage.tryUnderWay;
+    await stage.happen('delayed');
+    expect(stage.state).toBe('retrying');
+    for (const event of ['admitted', 'streamed', 'answered'] as const) await stage.happen(event);
+    expect([stage.state, await stage.run, stage.overs]).toEqual(['over', 'done', 0]);
+    const said = [...stage.said];
+    late.onJson({}, Buffer.from('{}'));
+    expect(stage.said).toEqual(said);
+    expect(stage.settlements).toMatchObject([
+      { outcome: 'OK', outputTokens: 5, counted: true },
+      { outcome: 'UPSTREAM_TIMEOUT', outputTokens: 5, counted: false },
+    ]);
+    expect([stage.overs, stage.lateCalls.admit()]).toEqual([1, true]);
+  });
+
+  it('is told of its last failure where the ledger admits no further try', async () => {
+    const stage = await stageAt('retrying', 'routed');
+    await stage.happen('refused');
+    expect([stage.state, await stage.run]).toEqual(['over', 'upstream_failed']);
+    expect(stage.settlements).toMatchObject([{ outcome: 'UPSTREAM_BROKEN', counted: false }]);
+  });
+
+  it('never goes on once something of an answer has gone to the caller', async () => {
+    const stage = await stageAt('answering', 'routed');
+    stage.tryUnderWay.onFailure(LATE);
+    expect([stage.state, stage.admittedIds.length, stage.retries]).toEqual(['over', 1, 0]);
+  });
+
+  it('settles each admitted try once and gives back all that it holds, whatever happens in whichever order', async () => {
+    const happens = fc.constantFrom(...EVENTS.filter((event) => event !== 'read' && event !== 'withdrawn'));
+    await fc.assert(
+      fc.asyncProperty(fc.array(happens, { maxLength: 12 }), async (events) => {
+        const stage = new CallStage(HIDING, 'routed');
+        for (const event of events) {
+          if (TRANSITIONS[stage.state][event] === undefined) continue;
+          await stage.happen(event);
+        }
+        stage.isStopping = true;
+        await stage.happen('stopped');
+        if (stage.state !== 'over') await stage.happen('withdrawn');
+        await stage.run;
+        expect([...stage.settledIds].sort()).toEqual([...stage.admittedIds].sort());
+        expect([stage.state, stage.overs, stage.lateCalls.admit()]).toEqual(['over', 1, true]);
+      }),
+      { numRuns: 300 },
+    );
   });
 });

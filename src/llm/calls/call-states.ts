@@ -4,6 +4,8 @@ export type CallState =
   | 'admitting'
   /** The provider has the request, and the caller has nothing yet. */
   | 'dispatching'
+  /** A try failed before anything of an answer reached the caller, and another one follows: after a pause, and admitted anew. */
+  | 'retrying'
   /** A stream has begun to go to the caller. */
   | 'answering'
   /** The caller has left, or was told of a time-out. How the call ends is certain; what it used is still being read. */
@@ -12,11 +14,11 @@ export type CallState =
   | 'over';
 
 export type CallEvent =
-  /** The ledger committed the reservation. */
+  /** The ledger committed the reservation of a try. */
   | 'admitted'
   /** The ledger made no reservation. */
   | 'refused'
-  /** The ledger committed the reservation, but the caller left meanwhile, or the service is stopping. */
+  /** The caller left before a try could begin, or the service is stopping. */
   | 'withdrawn'
   /** The provider sent events of a stream. */
   | 'streamed'
@@ -24,6 +26,8 @@ export type CallEvent =
   | 'answered'
   /** The provider failed, or its answer did. */
   | 'failed'
+  /** The provider failed or did not begin in time, and another try follows: of the same target or of the route's next one. */
+  | 'retried'
   /** The provider did not begin in time, and is waited for. */
   | 'delayed'
   /** The caller closed the connection. */
@@ -34,8 +38,8 @@ export type CallEvent =
   | 'stopped';
 
 /**
- * Every transition that there is. An event that has no entry can't happen in that state: the ledger answers once, and a
- * provider hears of a call only after the ledger's answer. A call that is over hears no more, whatever else comes.
+ * Every transition that there is. An event that has no entry can't happen in that state: the ledger answers once for each
+ * try, and a provider hears of a call only after the ledger's answer. A call that is over hears no more, whatever else comes.
  */
 export const TRANSITIONS: Readonly<Record<CallState, Readonly<Partial<Record<CallEvent, CallState>>>>> = {
   admitting: { admitted: 'dispatching', refused: 'over', withdrawn: 'over', stopped: 'admitting' },
@@ -43,10 +47,12 @@ export const TRANSITIONS: Readonly<Record<CallState, Readonly<Partial<Record<Cal
     streamed: 'answering',
     answered: 'over',
     failed: 'over',
+    retried: 'retrying',
     delayed: 'settling',
     left: 'settling',
     stopped: 'over',
   },
+  retrying: { admitted: 'dispatching', refused: 'over', withdrawn: 'over', left: 'retrying', stopped: 'retrying' },
   answering: { streamed: 'answering', answered: 'over', failed: 'over', left: 'settling', stopped: 'over' },
   settling: {
     streamed: 'settling',

@@ -3,12 +3,14 @@ import { uuidV7 } from '../../platform/crypto/index.js';
 import type { Admission, Outcome, Reservation, Settlement } from '../../usage/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
 import { mayHideReasoning, type KnownModels, type ModelFacts } from '../models/model-facts.js';
-import { priceOf } from '../models/model-price.js';
-import type { Attempt, OperationName, OperationRequests, TokenUsage } from '../providers/provider.js';
-import type { Route } from '../routing/model-router.js';
-import { BY_BYTES, type Tokenizer } from '../tokens/tokenizer.js';
+import type { Attempt, OperationName, OperationRequests, Provider, TokenUsage } from '../providers/provider.js';
+import { modelAt, type Route, type Target } from '../routing/route.js';
+import { BY_BYTES, type TextBound, type Tokenizer } from '../tokens/tokenizer.js';
+import { dearestPriceOf, widest } from './call-bounds.js';
 import { settlementOf } from './call-settlement.js';
+import type { Attribution } from './call-sink.js';
 import type { CallBound, Operation } from './operation.js';
+import type { Tried } from './tried.js';
 
 /** Who asked. */
 export interface Caller {
@@ -17,14 +19,16 @@ export interface Caller {
   readonly address: string;
 }
 
-/** What is certain of a call before it begins: who asks for what, by which way, and how much that can come to. */
+/** What is certain of a call before each of its tries: who asks for what, by which way, and how much that can come to. */
 export class CallTerms<Name extends OperationName> {
-  private readonly id = uuidV7();
-  private readonly startedAtMs = performance.now();
-  private readonly facts: ModelFacts | null;
+  /** The try that is admitted next, or under way. */
+  tried: Tried;
   /** By bytes, which costs nothing to tell, until a budget needs it closer. */
   private bound: CallBound;
   private isClose: boolean;
+  private sentAtMs = 0;
+  /** For earlier tries' providers, and between two tries. */
+  private awaitedMs = 0;
 
   constructor(
     private readonly models: Pick<KnownModels, 'find'>,
@@ -32,25 +36,51 @@ export class CallTerms<Name extends OperationName> {
     readonly operation: Operation<Name>,
     private readonly caller: Caller,
     readonly request: OperationRequests[Name],
-    readonly route: Route,
+    private readonly route: Route,
+    first: Target = route.targets[0],
   ) {
-    this.facts = models.find(request.model);
+    this.tried = this.tryOf(first, 1);
     this.isClose = chargedHuman(caller.principal) !== null;
-    this.bound = operation.bound(request, this.facts, this.isClose ? tokenizer : BY_BYTES);
+    this.bound = this.boundOfAll(this.isClose ? tokenizer : BY_BYTES);
+  }
+
+  get provider(): Provider {
+    return this.tried.target.provider;
   }
 
   /** Only the provider's report is sure to tell what was used. */
   get mayHideReasoning(): boolean {
-    return mayHideReasoning(this.facts);
+    return mayHideReasoning(this.tried.facts);
   }
 
-  /** What the ledger is asked to set aside. */
+  /** Goes on to another try; what is asked for then is admitted anew. */
+  next(target: Target): void {
+    this.tried = this.tryOf(target, this.tried.number + 1);
+  }
+
+  /** The provider is asked now. */
+  sent(): void {
+    this.sentAtMs = performance.now();
+  }
+
+  /** The pause after a try is over. */
+  resumed(): void {
+    this.awaitedMs += performance.now() - this.sentAtMs;
+  }
+
+  /** Who answers now, or fails. */
+  attribution(): Attribution {
+    const { target, model, number } = this.tried;
+    const awaitedMs = this.awaitedMs + performance.now() - this.sentAtMs;
+    return { provider: target.provider.name, model, attempts: number, awaitedMs };
+  }
+
+  /** What the ledger is asked to set aside: the same for each try, so that there is room for the dearest target. */
   reservation(): Reservation {
-    const { operation, request, route, bound } = this;
+    const { operation, request, route, bound, tried } = this;
     const { principal, requestId, address } = this.caller;
-    const price = this.facts?.price ?? null;
     return {
-      id: this.id,
+      id: tried.id,
       tenantId: principal.tenantId,
       keyId: principal.kind === 'dashboardUser' ? null : principal.keyId,
       userId: principal.kind === 'dashboardUser' ? principal.userId : null,
@@ -58,13 +88,15 @@ export class CallTerms<Name extends OperationName> {
       gatewayId: null,
       gatewayTokenId: null,
       sealedTokenHash: null,
-      impersonated: principal.kind === 'impersonation' ? { route: operation.route, address } : null,
+      // Written once for the call.
+      impersonated:
+        principal.kind === 'impersonation' && tried.number === 1 ? { route: operation.route, address } : null,
       requestId,
       operation: operation.name,
       route: route.name,
-      attempt: 1,
-      provider: route.target.provider.name,
-      model: request.model,
+      attempt: tried.number,
+      provider: tried.target.provider.name,
+      model: tried.model,
       streamed: request.stream,
       reservedInputTokens: bound.inputTokens,
       reservedOutputTokens: bound.outputTokens,
@@ -73,35 +105,67 @@ export class CallTerms<Name extends OperationName> {
       choices: bound.choices,
       boundless: bound.boundless,
       unpriced: bound.unpriced,
-      price: price === null || bound.unpriced !== null ? null : priceOf(price, bound.inputTokens),
+      price: bound.unpriced === null ? dearestPriceOf(this.factsOfAll(), bound.inputTokens) : null,
     };
   }
 
+  /** The target's request, with what a limit leaves written into it, unless it, or the model, holds to that anyway. */
+  requestWithin({ limited, outputTokens }: Admission): OperationRequests[Name] {
+    const { bound, operation, tried } = this;
+    const request = tried.model === this.request.model ? this.request : operation.withModel(this.request, tried.model);
+    if (!limited || (bound.outputIsBounded && outputTokens === bound.outputTokens)) return request;
+    // What all targets share as a default may be more than this one's model can make.
+    const most = bound.defaultOutput === null ? null : (tried.facts?.maxOutputTokens ?? null);
+    const perChoice = Math.floor(outputTokens / bound.choices);
+    return operation.limitOutput(request, tried.facts, most === null ? perChoice : Math.min(perChoice, most));
+  }
+
+  /** The truth about a try, once it is over. @param isLast no other try follows: it stands for the caller's request */
+  settlement(
+    outcome: Outcome,
+    used: TokenUsage,
+    attempt: Attempt | null,
+    tried: Tried = this.tried,
+    isLast = true,
+  ): Settlement {
+    const { models, operation, request, caller } = this;
+    const usage = used.estimated ? operation.chargeEstimate(used, request, () => this.countedBound(tried)) : used;
+    const settlement = settlementOf(tried, caller.principal.tenantId, outcome, usage, attempt, models);
+    return isLast ? settlement : { ...settlement, counted: false };
+  }
+
+  private tryOf(target: Target, number: number): Tried {
+    const model = modelAt(target, this.request.model);
+    return { id: uuidV7(), number, target, model, facts: this.models.find(model), startedAtMs: performance.now() };
+  }
+
   private closeReservation(): Reservation {
-    this.bound = this.countedBound();
+    this.bound = this.boundOfAll(this.tokenizer);
     this.isClose = true;
     return this.reservation();
   }
 
-  /** The request with what a limit leaves written into it, unless it, or the model's own limit, holds to that anyway. */
-  requestWithin({ limited, outputTokens }: Admission): OperationRequests[Name] {
-    const { bound, operation, request, facts } = this;
-    if (!limited || (bound.outputIsBounded && outputTokens === bound.outputTokens)) return request;
-    return operation.limitOutput(request, facts, Math.floor(outputTokens / bound.choices));
+  private factsOfAll(): readonly (ModelFacts | null)[] {
+    const { route, tried, models, request } = this;
+    if (route.targets.length === 1) return [tried.facts];
+    return route.targets.map((target) => models.find(modelAt(target, request.model)));
   }
 
-  /** The truth about the call, once it is over. */
-  settlement(outcome: Outcome, used: TokenUsage, attempt: Attempt | null): Settlement {
-    const { models, operation, request, facts } = this;
-    const usage = used.estimated ? operation.chargeEstimate(used, request, () => this.countedBound()) : used;
-    const { id, startedAtMs, caller } = this;
-    const call = { id, tenantId: caller.principal.tenantId, startedAtMs };
-    return settlementOf(call, outcome, usage, attempt, models, request.model, facts);
+  /** Whichever target answers. */
+  private boundOfAll(texts: TextBound): CallBound {
+    const { route, tried, request } = this;
+    if (route.targets.length === 1) return this.boundAt(tried.model, tried.facts, texts);
+    const models = new Set(route.targets.map((target) => modelAt(target, request.model)));
+    return [...models].map((model) => this.boundAt(model, this.models.find(model), texts)).reduce(widest);
+  }
+
+  private boundAt(model: string, facts: ModelFacts | null, texts: TextBound): CallBound {
+    const { operation, request } = this;
+    return operation.bound(model === request.model ? request : { ...request, model }, facts, texts);
   }
 
   /** An estimate is charged by tokens, for every caller. */
-  private countedBound(): CallBound {
-    const { operation, request, facts, bound, tokenizer } = this;
-    return this.isClose ? bound : operation.bound(request, facts, tokenizer);
+  private countedBound({ model, facts }: Tried): CallBound {
+    return this.isClose && this.route.targets.length === 1 ? this.bound : this.boundAt(model, facts, this.tokenizer);
   }
 }

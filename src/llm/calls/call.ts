@@ -13,7 +13,7 @@ import {
   type TokenUsage,
 } from '../providers/provider.js';
 import type { CallContext } from './call-context.js';
-import { Silence, usedAtEnding, type CallEnding } from './call-ending.js';
+import { Silence, endingOfLeaver, usedAtEnding, usedAtFailure, usedBy, type CallEnding } from './call-ending.js';
 import { asFault, logFailure, shuttingDown } from './call-faults.js';
 import type { CallSink, CallSinkListener } from './call-sink.js';
 import { stateAfter, type CallEvent, type CallState } from './call-states.js';
@@ -24,30 +24,30 @@ import type { Placed } from './open-calls.js';
 const ignore = (): void => undefined;
 
 /**
- * One governed call from its reservation to its settlement, whatever its operation.
+ * One governed call from its first reservation to its last settlement, whatever its operation.
  *
- * Guarantees: nothing goes upstream before the reservation is committed, and no more than it admits; the first of the
- * provider's end or failure, the caller's leaving and the service's shutdown decides how the call ends; the reservation is
- * then settled, once, with what the provider reported or what it had produced by then.
+ * Guarantees: nothing goes upstream before the try's reservation is committed, and no more than it admits; the first of the
+ * provider's end or failure, the caller's leaving and the service's shutdown decides how the call ends; each reservation is
+ * settled, once, with what the provider reported or what it had produced by then.
  * This is the hot path: one object, no closure for a chunk, the provider's bytes written as they come.
  */
 export class Call<Name extends OperationName> implements AnswerSink, CallSinkListener, Placed {
   place = -1;
   /** Every event goes through `enter`; the table in call-states.ts says where it leads. */
-  private state: CallState = 'admitting';
-  private attempt: Attempt | null = null;
+  protected state: CallState = 'admitting';
+  protected attempt: Attempt | null = null;
   /** Known once the call is settling. */
   private ending: CallEnding | null = null;
   private silence: Silence | null = null;
   /** Holds one of the places for late calls. */
-  private holdsLatePlace = false;
-  private resolve: (failure: ProviderFailure | null) => void = ignore;
+  protected holdsLatePlace = false;
+  protected resolve: (failure: ProviderFailure | null) => void = ignore;
   private reject: (fault: Fault) => void = ignore;
 
   constructor(
-    private readonly context: CallContext,
-    private readonly terms: CallTerms<Name>,
-    private readonly sink: CallSink,
+    protected readonly context: CallContext,
+    protected readonly terms: CallTerms<Name>,
+    protected readonly sink: CallSink,
     /** The body's room, and whose share the call's place comes out of: both are given back when the call is over. */
     readonly room: BodyRoom | null,
     readonly owner: ShareOwner,
@@ -59,48 +59,25 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
    * @throws Fault where nothing of an answer was sent yet
    */
   async run(): Promise<void> {
-    const { context, terms } = this;
-    let admission: Admission;
-    try {
-      admission = await context.ledger.reserve(terms.reservation());
-      await this.room?.turn();
-    } catch (error) {
-      this.enter('refused');
-      context.onOver(this);
-      throw error;
-    }
-    const { isGone } = this.sink;
-    if (isGone || context.isStopping) {
-      this.enter('withdrawn');
-      this.settle(isGone ? 'CLIENT_ABORTED' : 'SHUTDOWN', NOTHING_USED);
-      if (isGone) return;
-      throw shuttingDown();
-    }
-    this.enter('admitted');
-    const request = terms.requestWithin(admission);
-    const failure = await new Promise<ProviderFailure | null>((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-      this.sink.listen(this);
-      this.dispatch(request);
-    });
-    // Told here, where the request's own context is back: providers call from that of the request that opened their connection.
-    if (failure !== null) logFailure(terms.route.target.provider.name, failure);
+    const request = await this.admit();
+    if (request === null) return;
+    this.sink.listen(this);
+    await this.send(request);
   }
 
   onJson(headers: AnswerHeaders, body: Buffer): void {
     const was = this.enter('answered');
     if (was === 'over') return;
     if (was === 'settling') return this.conclude();
-    this.sink.json(headers, body);
-    this.finish('OK', this.used());
+    this.sink.json(headers, body, this.terms.attribution());
+    this.finish('OK', usedBy(this.attempt));
   }
 
   onStreamData(headers: AnswerHeaders, events: Buffer): void {
     const was = this.enter('streamed');
     if (was === 'over') return;
     if (was === 'settling') return this.readOn();
-    if (was === 'dispatching') this.sink.begin(headers);
+    if (was === 'dispatching') this.sink.begin(headers, this.terms.attribution());
     if (!this.sink.write(events)) this.attempt?.pause();
   }
 
@@ -109,7 +86,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     if (was === 'over') return;
     if (was === 'settling') return this.conclude();
     this.sink.end(null);
-    this.finish('OK', this.used());
+    this.finish('OK', usedBy(this.attempt));
   }
 
   onFailure(failure: ProviderFailure): void {
@@ -119,13 +96,12 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     const { outcome, error } = failure;
     if (was === 'answering') {
       this.sink.end(failure.told === true ? null : failure);
-      this.finish(outcome, this.used(), failure);
-    } else if (error instanceof Fault) {
-      this.fail(outcome, error);
-    } else {
-      this.sink.refuse(error);
-      this.finish(outcome, NOTHING_USED, failure);
+      this.finish(outcome, usedBy(this.attempt), failure);
+      return;
     }
+    if (error instanceof Fault) return this.fail(outcome, error);
+    this.sink.refuse(error, this.terms.attribution());
+    this.finish(outcome, NOTHING_USED, failure);
   }
 
   /**
@@ -136,71 +112,92 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     if (this.state === 'over' || !this.takesLatePlace()) return false;
     if (this.enter('delayed') === 'settling' || !(error instanceof Fault)) return true;
     this.ending = { outcome, readTo: this.terms.mayHideReasoning ? 'report' : 'answer' };
+    this.sink.attribute(this.terms.attribution());
     this.reject(error.withoutRetry());
     return true;
   }
 
-  /**
-   * The caller is gone: the provider stops at once, and what it had produced is charged. A stream that had come to its end
-   * mark is a whole one, whichever side closes first. An answer that is not streamed, and a model that may hide what it
-   * thinks, are read to their report, which alone tells what was used, as far as there are places for late calls. Where the
-   * caller read slowly, what the provider had sent by then is read first, or reading slowly would be a way not to pay.
-   */
+  /** The caller is gone: see `endingOfLeaver` for what is read of its answer, and what it is charged. */
   onLeft(): void {
     const was = this.enter('left');
-    const { attempt, terms } = this;
-    if (was === 'settling' || was === 'over' || attempt === null) return;
-    const outcome = attempt.complete ? 'OK' : 'CLIENT_ABORTED';
+    const { attempt, terms, sink } = this;
+    if (was === 'settling' || was === 'over' || was === 'retrying' || attempt === null) return;
     const tellsAtItsEnd = terms.mayHideReasoning || !terms.request.stream;
-    if (outcome !== 'OK' && tellsAtItsEnd && this.takesLatePlace()) {
-      this.ending = { outcome, readTo: 'report' };
-      attempt.resume();
-      return;
-    }
-    this.ending = { outcome, readTo: 'silence' };
-    if (!this.sink.isBehind) return this.stopReading();
+    this.ending = endingOfLeaver(attempt, tellsAtItsEnd, () => this.takesLatePlace());
+    if (this.ending.readTo === 'silence' && !sink.isBehind) return this.stopReading();
     attempt.resume();
-    this.silence = new Silence(() => this.stopReading());
+    if (this.ending.readTo === 'silence') this.silence = new Silence(() => this.stopReading());
   }
 
   onCaughtUp(): void {
     this.attempt?.resume();
   }
 
-  /** The service can't wait for this call any longer. While it is being admitted, `run` sees that for itself. */
+  /** The service can't wait for this call any longer. While a try is being admitted, `admit` sees that for itself. */
   shutDown(): void {
     const was = this.enter('stopped');
-    if (was === 'admitting' || was === 'over') return;
+    if (was === 'admitting' || was === 'retrying' || was === 'over') return;
     if (was === 'settling') return this.conclude();
     this.attempt?.abort();
-    const failure: ProviderFailure = { outcome: 'SHUTDOWN', error: shuttingDown() };
-    if (was === 'answering') {
-      this.sink.end(failure);
-      this.finish('SHUTDOWN', this.used());
-    } else {
-      this.fail('SHUTDOWN', shuttingDown());
-    }
+    if (was !== 'answering') return this.fail('SHUTDOWN', shuttingDown());
+    this.sink.end({ outcome: 'SHUTDOWN', error: shuttingDown() });
+    this.finish('SHUTDOWN', usedBy(this.attempt));
   }
 
   /** @returns the state before */
-  private enter(event: CallEvent): CallState {
+  protected enter(event: CallEvent): CallState {
     const was = this.state;
     this.state = stateAfter(was, event);
     return was;
   }
 
-  private dispatch(request: OperationRequests[Name]): void {
-    const { operation, route } = this.terms;
+  /** @returns the request as the try's target gets it; null: the caller is gone */
+  protected async admit(): Promise<OperationRequests[Name] | null> {
+    const { context, terms } = this;
+    let admission: Admission;
     try {
-      this.attempt = route.target.provider.start(operation.name, request, this);
+      admission = await context.ledger.reserve(terms.reservation());
+      await this.room?.turn();
     } catch (error) {
-      this.onFailure({ outcome: 'NOT_SENT', error: asFault(error) });
+      this.enter('refused');
+      this.leave();
+      throw error;
     }
+    const { isGone } = this.sink;
+    if (isGone || context.isStopping) {
+      this.enter('withdrawn');
+      this.settle(isGone ? 'CLIENT_ABORTED' : 'SHUTDOWN', NOTHING_USED);
+      if (isGone) return null;
+      throw shuttingDown();
+    }
+    this.enter('admitted');
+    return terms.requestWithin(admission);
+  }
+
+  /** Asks the provider, and waits until the caller has an answer. */
+  protected async send(request: OperationRequests[Name]): Promise<void> {
+    const { provider } = this.terms;
+    const failure = await new Promise<ProviderFailure | null>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+      this.terms.sent();
+      try {
+        this.attempt = this.start(request);
+      } catch (error) {
+        this.onFailure({ outcome: 'NOT_SENT', error: asFault(error) });
+      }
+    });
+    // Told here, where the request's own context is back: providers call from that of the request that opened their connection.
+    if (failure !== null) logFailure(provider.name, failure);
+  }
+
+  protected start(request: OperationRequests[Name]): Attempt {
+    return this.terms.provider.start(this.terms.operation.name, request, this);
   }
 
   /** Something came of which the caller takes nothing any more. */
   private readOn(): void {
-    if (this.ending?.readTo === 'answer' && this.used().outputTokens > 0) this.stopReading();
+    if (this.ending?.readTo === 'answer' && usedBy(this.attempt).outputTokens > 0) this.stopReading();
     else this.silence?.hear();
   }
 
@@ -209,7 +206,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
   }
 
   /** @returns whether the call has one of the places for late calls */
-  private takesLatePlace(): boolean {
+  protected takesLatePlace(): boolean {
     return (this.holdsLatePlace ||= this.context.lateCalls.admit());
   }
 
@@ -221,19 +218,12 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     this.finish(ending.outcome, usedAtEnding(ending, attempt, failure));
   }
 
-  private used(): TokenUsage {
-    return this.attempt?.usage() ?? NOTHING_USED;
-  }
-
-  /**
-   * Nothing of an answer reached the caller, but what was produced by then is charged. A client that then tries again by
-   * itself would have its caller pay twice for one answer.
-   */
+  /** Nothing of an answer reached the caller. One who is charged should not try again by itself, and pay twice. */
   private fail(outcome: Outcome, fault: Fault): void {
-    const used = this.attempt?.status === 200 ? this.used() : NOTHING_USED;
-    const isCharged = used.outputTokens > 0;
-    this.settle(outcome, isCharged ? used : NOTHING_USED);
-    this.reject(isCharged ? fault.withoutRetry() : fault);
+    const used = usedAtFailure(this.attempt, fault);
+    this.settle(outcome, used);
+    this.sink.attribute(this.terms.attribution());
+    this.reject(used.outputTokens > 0 ? fault.withoutRetry() : fault);
   }
 
   private finish(outcome: Outcome, used: TokenUsage, failure: ProviderFailure | null = null): void {
@@ -243,8 +233,15 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
 
   private settle(outcome: Outcome, used: TokenUsage): void {
     const { context, terms, attempt } = this;
+    context.onTried(terms.provider, outcome);
     context.ledger.settle(terms.settlement(outcome, used, attempt));
-    if (this.holdsLatePlace) context.lateCalls.leave();
-    context.onOver(this);
+    this.leave();
+  }
+
+  /** Gives back what the call holds, once nothing of it is read any more. */
+  protected leave(): void {
+    if (this.holdsLatePlace) this.context.lateCalls.leave();
+    this.holdsLatePlace = false;
+    this.context.onOver(this);
   }
 }

@@ -3,12 +3,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database } from '../../platform/database/index.js';
 import { Drain, readCallersJson, type BodyRoom } from '../../platform/http/index.js';
+import { Metrics } from '../../platform/metrics/index.js';
 import { Places, type ShareOwner } from '../../platform/shares/index.js';
-import { UsageLedger } from '../../usage/index.js';
+import { UsageLedger, type Outcome } from '../../usage/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
 import { KnownModels } from '../models/model-facts.js';
-import type { OperationName, OperationRequests } from '../providers/provider.js';
+import type { OperationName, OperationRequests, Provider } from '../providers/provider.js';
 import { ModelRouter } from '../routing/model-router.js';
+import type { Route } from '../routing/route.js';
+import type { RetryReason } from '../routing/retry-reason.js';
+import { RouteWalk } from '../routing/route-walk.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
 import { Call } from './call.js';
 import type { CallContext } from './call-context.js';
@@ -18,7 +22,9 @@ import { CallTerms, type Caller } from './call-terms.js';
 import { LateCalls } from './late-calls.js';
 import { OpenCalls } from './open-calls.js';
 import type { Operation } from './operation.js';
+import { ProviderMetrics } from './provider-metrics.js';
 import { ReplySink } from './reply-sink.js';
+import { RoutedCall } from './routed-call.js';
 
 /** How many of all calls may wait for a provider without a caller. */
 const PART_OF_LATE_CALLS = 1 / 2;
@@ -30,6 +36,7 @@ export class Calls implements CallContext {
   /** Each call holds one until it is over, late calls too. */
   readonly places: Places;
   isStopping = false;
+  private readonly metrics: ProviderMetrics;
   private readonly open = new OpenCalls<Call<OperationName>>();
 
   constructor(
@@ -39,8 +46,11 @@ export class Calls implements CallContext {
     private readonly tokenizer: Tokenizer,
     private readonly drain: Drain,
     private readonly database: Database,
-    @Inject(SETTINGS_TOKEN) settings: Pick<Settings, 'providerCalls' | 'tenantCalls' | 'orgCalls'>,
+    metrics: Metrics,
+    @Inject(SETTINGS_TOKEN)
+    private readonly settings: Pick<Settings, 'providerCalls' | 'tenantCalls' | 'orgCalls' | 'totalTimeoutMs'>,
   ) {
+    this.metrics = new ProviderMetrics(metrics.registry);
     this.lateCalls = new LateCalls(Math.floor(settings.providerCalls * PART_OF_LATE_CALLS));
     this.places = new Places({
       what: 'calls to providers',
@@ -91,11 +101,13 @@ export class Calls implements CallContext {
     // Only right after the start: without its vocabulary a call that is cut off would be charged by its letters.
     if (!this.tokenizer.isLoaded) await this.tokenizer.load();
     if (this.isStopping) throw shuttingDown();
-    const terms = new CallTerms(this.models, this.tokenizer, operation, caller, request, route);
     const owned = this.ownerOf(caller.principal);
     const owner = owned instanceof Promise ? await owned : owned;
+    const walk = this.walkOf(route);
+    const terms = new CallTerms(this.models, this.tokenizer, operation, caller, request, route, walk?.target);
     this.places.take(owner);
-    const call = new Call(this, terms, sink, room, owner);
+    const call =
+      walk === null ? new Call(this, terms, sink, room, owner) : new RoutedCall(this, terms, sink, room, owner, walk);
     this.open.add(call);
     room?.retain();
     // A call may outlive its request, and must be settled before the service goes.
@@ -109,6 +121,22 @@ export class Calls implements CallContext {
     call.room?.release();
     this.places.leave(call.owner);
     this.drain.requestClosed();
+  }
+
+  onTried(provider: Provider, outcome: Outcome): void {
+    this.metrics.onTried(provider, outcome);
+  }
+
+  onRetried(provider: Provider, reason: RetryReason): void {
+    this.metrics.onRetried(provider, reason);
+  }
+
+  /** @throws Fault unavailable: every target of the route is left alone at present */
+  private walkOf(route: Route): RouteWalk | null {
+    const { plan } = route;
+    if (plan === null) return null;
+    const nowMs = performance.now();
+    return RouteWalk.begin(route, plan, nowMs, nowMs + this.settings.totalTimeoutMs);
   }
 
   private ownerOf({ tenantId }: ChatPrincipal): ShareOwner | Promise<ShareOwner> {

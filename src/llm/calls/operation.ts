@@ -32,6 +32,8 @@ export interface Operation<Name extends OperationName> {
   readonly route: string;
   /** @throws Fault invalid_input, naming the field */
   parse(body: JsonObject): OperationRequests[Name];
+  /** The same request of another model; all else stays as it is, byte for byte. */
+  withModel(request: OperationRequests[Name], model: string): OperationRequests[Name];
   /** The most that a request can come to, where a text is as many tokens as `texts` says. */
   bound(request: OperationRequests[Name], facts: ModelFacts | null, texts: TextBound): CallBound;
   /** The same request, which asks for no more output than this. */

@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { Fault } from '../../platform/errors/index.js';
 import { OPENAI_DIALECT } from '../../platform/http/index.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
-import type { CallSink, CallSinkListener } from './call-sink.js';
+import type { Attribution, CallSink, CallSinkListener } from './call-sink.js';
 
 /** Writes an answer to the caller's HTTP reply as JSON or as server-sent events: the provider's bytes as they come. */
 export class ReplySink implements CallSink {
@@ -20,7 +20,17 @@ export class ReplySink implements CallSink {
     this.reply.raw.once('close', () => listener.onLeft());
   }
 
-  json(headers: AnswerHeaders, body: Buffer): void {
+  attribute({ provider, model, attempts, awaitedMs }: Attribution): void {
+    const overheadMs = Math.max(0, this.reply.elapsedTime - awaitedMs);
+    this.reply
+      .header('x-gatehouse-provider', headerText(provider))
+      .header('x-gatehouse-model', headerText(model))
+      .header('x-gatehouse-attempts', attempts)
+      .header('x-gatehouse-overhead-ms', Math.round(overheadMs * 10) / 10);
+  }
+
+  json(headers: AnswerHeaders, body: Buffer, by: Attribution): void {
+    this.attribute(by);
     const sent = headersOf(this.reply, headers);
     sent.push('content-length', String(body.length));
     this.reply.hijack();
@@ -28,7 +38,8 @@ export class ReplySink implements CallSink {
     this.reply.raw.end(body);
   }
 
-  refuse({ status, headers, body }: ProviderRefusal): void {
+  refuse({ status, headers, body }: ProviderRefusal, by: Attribution): void {
+    this.attribute(by);
     void this.reply
       .code(status)
       .headers(headers)
@@ -37,7 +48,8 @@ export class ReplySink implements CallSink {
   }
 
   /** Called with the first event and not before, so that a failure until then still has a status to say. */
-  begin(headers: AnswerHeaders): void {
+  begin(headers: AnswerHeaders, by: Attribution): void {
+    this.attribute(by);
     const sent = headersOf(this.reply, headers);
     sent.push(
       'content-type',
@@ -67,6 +79,13 @@ export class ReplySink implements CallSink {
     if (failure !== null) this.reply.raw.write(errorEventOf(failure));
     this.reply.raw.end();
   }
+}
+
+const PLAIN = /^[\x21-\x7e]*$/;
+
+/** A header takes printable ASCII alone; names may hold anything. */
+function headerText(name: string): string {
+  return PLAIN.test(name) ? name : encodeURIComponent(name);
 }
 
 /**

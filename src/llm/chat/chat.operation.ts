@@ -1,3 +1,4 @@
+import { replaceField } from '../../platform/json/index.js';
 import type { Operation } from '../calls/operation.js';
 import { readChatRequest } from '../providers/requests/chat-request.js';
 import { boundChat, withOutputLimit } from './chat-bound.js';
@@ -10,6 +11,10 @@ export const CHAT: Operation<'chat'> = {
   name: 'chat',
   route: 'POST /v1/chat/completions',
   parse: readChatRequest,
+  withModel: (request, model) => {
+    const json = replaceField(request.json, 'model', model);
+    return { ...request, raw: json.bytes, json, model };
+  },
   bound: boundChat,
   limitOutput: withOutputLimit,
 

@@ -16,7 +16,7 @@ function routerFor(environment: Record<string, string>, mode: ConfiguredSettings
   const router = new ModelRouter(settings, new OutboundHttp(settings), new Tokenizer(), tenants, NO_PROVIDERS as never);
   const name = async (tenantId: string, model = 'm'): Promise<string> => {
     try {
-      return (await router.routeOf(tenantId, model)).target.provider.name;
+      return (await router.routeOf(tenantId, model)).targets[0].provider.name;
     } catch (error) {
       return (error as { code?: string }).code ?? 'unknown';
     }

@@ -10,18 +10,7 @@ import { Tokenizer } from '../tokens/tokenizer.js';
 import { PlatformProviderTenants } from './platform-provider-tenants.js';
 import { platformProvider, type PlatformProviderSettings } from './platform-provider.js';
 import { chooseProvider, undecided, type Choices } from './provider-choice.js';
-
-/** Where a call can be sent. */
-interface Target {
-  readonly provider: Provider;
-}
-
-/** The way of one call: one target now; where a tenant names several, they stand here in their order. */
-export interface Route {
-  /** As the tenant named it; null: the caller named a model. */
-  readonly name: string | null;
-  readonly target: Target;
-}
+import { straightTo, type Route } from './route.js';
 
 /**
  * Decides which way a tenant's call takes: to a provider of its own; else to the platform's, for the tenants that may spend
@@ -137,10 +126,6 @@ export class ModelRouter {
   private choicesOf(tenantId: string, own: readonly TenantProvider[]): Choices {
     return { own, platform: this.platformTenants.has(tenantId) ? this.platform : null, dummy: this.dummy };
   }
-}
-
-function straightTo(provider: Provider): Route {
-  return { name: null, target: { provider } };
 }
 
 function isEmpty({ own, platform, dummy }: Choices): boolean {

@@ -272,6 +272,18 @@ export const SETTINGS = {
       fallback: '600000',
     },
   ),
+  circuitFailures: limits(
+    'GATEHOUSE_CIRCUIT_FAILURES',
+    integer(1, 1_000_000),
+    'Failures in a row after which a route passes a target over. Each process counts for itself.',
+    { fallback: '5' },
+  ),
+  circuitOpenMs: limits(
+    'GATEHOUSE_CIRCUIT_OPEN_MS',
+    integer(10, 3_600_000),
+    'How long a route passes such a target over, until one call tries it again.',
+    { fallback: '10000' },
+  ),
   credentialCacheEntries: limits(
     'GATEHOUSE_CREDENTIAL_CACHE_ENTRIES',
     integer(1, 10_000_000),

@@ -100,4 +100,17 @@ export class Metrics {
       },
     });
   }
+
+  /** A count since the start that is read when the metrics are. */
+  count(name: string, help: string, read: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
 }
