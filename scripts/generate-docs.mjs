@@ -64,6 +64,8 @@ const CODE_MEANING = {
     'The provider refused the request because of its content (a moderation, a policy); with its status, 403.',
   provider_authentication_failed:
     "The provider refused the credential that this service presented; the caller's is fine.",
+  route_unavailable:
+    'Every target of the route failed several times in a row, and is left alone for the time in `Retry-After`.',
   server_shutting_down: 'The service was stopped before the answer was complete.',
   upstream_broken: 'The provider broke off its answer, or sent one that cannot be passed on.',
   upstream_error: 'The provider ended a stream with an error of its own.',

@@ -115,7 +115,8 @@ export class CallTerms<Name extends OperationName> {
     const request = tried.model === this.request.model ? this.request : operation.withModel(this.request, tried.model);
     if (!limited || (bound.outputIsBounded && outputTokens === bound.outputTokens)) return request;
     // What all targets share as a default may be more than this one's model can make.
-    const most = bound.defaultOutput === null ? null : (tried.facts?.maxOutputTokens ?? null);
+    const most =
+      this.route.targets.length === 1 || bound.defaultOutput === null ? null : (tried.facts?.maxOutputTokens ?? null);
     const perChoice = Math.floor(outputTokens / bound.choices);
     return operation.limitOutput(request, tried.facts, most === null ? perChoice : Math.min(perChoice, most));
   }

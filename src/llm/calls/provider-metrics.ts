@@ -50,7 +50,10 @@ class Numbers<Word extends string> {
 
   add(kind: string, word: Word): void {
     let numbers = this.ofKind.get(kind);
-    if (numbers === undefined) this.ofKind.set(kind, (numbers = new Map()));
+    if (numbers === undefined) {
+      numbers = new Map<Word, number>();
+      this.ofKind.set(kind, numbers);
+    }
     numbers.set(word, (numbers.get(word) ?? 0) + 1);
   }
 

@@ -35,7 +35,12 @@ let circuitSettings = { circuitFailures: 1_000, circuitOpenMs: 60_000 };
 let route: Route;
 
 function providerOf(upstream: OpenaiUpstream): Provider {
-  const own = loadSettings({ ...ENVIRONMENT, OPENAI_BASE_URL: upstream.baseUrl, PLATFORM_PROVIDER_TENANTS: TENANT });
+  const own = loadSettings({
+    ...ENVIRONMENT,
+    OPENAI_MODELS: UPSTREAM_MODEL,
+    OPENAI_BASE_URL: upstream.baseUrl,
+    PLATFORM_PROVIDER_TENANTS: TENANT,
+  });
   const router = new ModelRouter(own.settings, http, tokenizer, new PlatformProviderTenants(own.settings));
   const found = router.routeOf(TENANT, UPSTREAM_MODEL);
   if (!(found instanceof Promise)) return found.targets[0].provider;

@@ -12,6 +12,8 @@ import type { Attribution, CallSink } from './call-sink.js';
 import type { CallTerms } from './call-terms.js';
 import { RoutedTry } from './routed-try.js';
 
+const STOPPING = shuttingDown().code;
+
 /**
  * A call of a route that a tenant made: where a try fails before anything of an answer has reached the caller, another one
  * follows as the route says, each with a reservation and a settlement of its own.
@@ -132,7 +134,8 @@ export class RoutedCall<Name extends OperationName> extends Call<Name> {
       try {
         return await this.admit();
       } catch (error) {
-        if (this.context.isStopping || this.last === null) throw error;
+        // The last failure is the caller's news, unless the service stops.
+        if (this.last === null || (error instanceof Fault && error.code === STOPPING)) throw error;
         return this.tell(this.last.failure, this.last.by);
       }
     }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { BODY_SETTINGS } from './body-settings.js';
 import { configuredModels } from './configured-models.js';
 import { SECRET_SETTINGS } from './secret-settings.js';
+import { ROUTE_SETTINGS } from './route-settings.js';
 import { SHARE_SETTINGS } from './share-settings.js';
 import { cidrs, flag, group, integer, list, url, type SettingDefinition } from './setting-definition.js';
 import { WEBHOOK_SETTINGS } from './webhook-settings.js';
@@ -272,18 +273,6 @@ export const SETTINGS = {
       fallback: '600000',
     },
   ),
-  circuitFailures: limits(
-    'GATEHOUSE_CIRCUIT_FAILURES',
-    integer(1, 1_000_000),
-    'Failures in a row after which a route passes a target over. Each process counts for itself.',
-    { fallback: '5' },
-  ),
-  circuitOpenMs: limits(
-    'GATEHOUSE_CIRCUIT_OPEN_MS',
-    integer(10, 3_600_000),
-    'How long a route passes such a target over, until one call tries it again.',
-    { fallback: '10000' },
-  ),
   credentialCacheEntries: limits(
     'GATEHOUSE_CREDENTIAL_CACHE_ENTRIES',
     integer(1, 10_000_000),
@@ -319,6 +308,7 @@ export const SETTINGS = {
   ),
 
   ...SHARE_SETTINGS,
+  ...ROUTE_SETTINGS,
   ...WEBHOOK_SETTINGS,
 } as const;
 
