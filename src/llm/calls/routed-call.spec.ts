@@ -1,5 +1,5 @@
 /** Calls of a route with several targets: real exchanges with stand-ins of providers, and a ledger that the test reads. */
-import { ChatServer, TENANT, until } from '../../../test/support/chat-server.js';
+import { ChatServer, until } from '../../../test/support/chat-server.js';
 import {
   OpenaiUpstream,
   UPSTREAM_MODEL,
@@ -14,8 +14,7 @@ import { logger } from '../../platform/logging/index.js';
 import { OutboundHttp } from '../../platform/outbound/index.js';
 import type { Provider } from '../providers/provider.js';
 import { Circuit } from '../routing/circuit.js';
-import { ModelRouter } from '../routing/model-router.js';
-import { PlatformProviderTenants } from '../routing/platform-provider-tenants.js';
+import { platformProvider } from '../routing/platform-provider.js';
 import { RETRY_REASONS } from '../routing/retry-reason.js';
 import type { PlannedTarget, Route, RoutePlan } from '../routing/route.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
@@ -35,16 +34,12 @@ let circuitSettings = { circuitFailures: 1_000, circuitOpenMs: 60_000 };
 let route: Route;
 
 function providerOf(upstream: OpenaiUpstream): Provider {
-  const own = loadSettings({
-    ...ENVIRONMENT,
-    OPENAI_MODELS: UPSTREAM_MODEL,
-    OPENAI_BASE_URL: upstream.baseUrl,
-    PLATFORM_PROVIDER_TENANTS: TENANT,
-  });
-  const router = new ModelRouter(own.settings, http, tokenizer, new PlatformProviderTenants(own.settings));
-  const found = router.routeOf(TENANT, UPSTREAM_MODEL);
-  if (!(found instanceof Promise)) return found.targets[0].provider;
-  throw new Error('The provider is known at once.');
+  const own = loadSettings({ ...ENVIRONMENT, OPENAI_MODELS: UPSTREAM_MODEL, OPENAI_BASE_URL: upstream.baseUrl });
+  const { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs } = own.settings;
+  const timeouts = { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs };
+  const provider = platformProvider(own.settings, { http, tokenizer, timeouts });
+  if (provider === null) throw new Error('The address makes it a provider.');
+  return provider;
 }
 
 function routeOver(upstreams: readonly OpenaiUpstream[], plan: Partial<RoutePlan> = {}): Route {
