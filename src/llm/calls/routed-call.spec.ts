@@ -24,7 +24,7 @@ const ENVIRONMENT = { GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: '300', GATEHOUSE_TOTAL_TI
 const { settings } = loadSettings(ENVIRONMENT);
 const BODY = { model: 'careful', messages: [{ role: 'user', content: 'Say hello.' }] };
 const FAILS = { kind: 'body', status: 500, body: errorBody('No.', 'server_error') } as const;
-const CUT_JSON = { kind: 'break', part: JSON.stringify(completion()).slice(0, 150) } as const;
+const CUT_JSON = { kind: 'break', part: JSON.stringify(completion()).split(',"refusal"')[0]! } as const;
 
 let http: OutboundHttp;
 let first: OpenaiUpstream;
@@ -44,7 +44,7 @@ function providerOf(upstream: OpenaiUpstream): Provider {
 
 function routeOver(upstreams: readonly OpenaiUpstream[], plan: Partial<RoutePlan> = {}): Route {
   const targets = upstreams.map((upstream, index) => ({
-    provider: { ...providerOf(upstream), name: `provider ${index + 1}`, start: startOf(providerOf(upstream)) },
+    provider: { ...providerOf(upstream), name: `provider-${index + 1}`, start: startOf(providerOf(upstream)) },
     model: `${UPSTREAM_MODEL}-${index + 1}`,
     circuit: new Circuit(circuitSettings),
   })) as unknown as [PlannedTarget, ...PlannedTarget[]];
@@ -106,7 +106,7 @@ describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
 
   it('is answered by the first target, which is asked for its own name of the model, and says so', async () => {
     const answer = await server.post(body);
-    expect([answer.status, attributed(answer.headers)]).toEqual([200, ['provider 1', `${UPSTREAM_MODEL}-1`, '1']]);
+    expect([answer.status, attributed(answer.headers)]).toEqual([200, ['provider-1', `${UPSTREAM_MODEL}-1`, '1']]);
     expect(Number(answer.headers['x-gatehouse-overhead-ms'])).toBeGreaterThanOrEqual(0);
     expect(JSON.parse((await first.request()).body.toString())).toMatchObject({
       ...body,
@@ -121,12 +121,13 @@ describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
     ['cuts the connection', { kind: 'cut' }, 'UPSTREAM_BROKEN'],
     ['refuses our credential', { ...FAILS, status: 401 }, 'UPSTREAM_ERROR'],
   ])('goes on to the next target where one %s, and each try has its row', async (_what, failing, outcome) => {
-    first.next(failing);
+    // A connection that was used before and is cut is tried once more on a fresh one.
+    first.otherwise = () => failing;
     const answer = await server.post(body);
-    expect([answer.status, attributed(answer.headers)]).toEqual([200, ['provider 2', `${UPSTREAM_MODEL}-2`, '2']]);
+    expect([answer.status, attributed(answer.headers)]).toEqual([200, ['provider-2', `${UPSTREAM_MODEL}-2`, '2']]);
     expect(await tries()).toMatchObject([
-      { attempt: 1, provider: 'provider 1', model: `${UPSTREAM_MODEL}-1`, outcome, tokens: 0 },
-      { attempt: 2, provider: 'provider 2', model: `${UPSTREAM_MODEL}-2`, outcome: 'OK', tokens: 21 },
+      { attempt: 1, provider: 'provider-1', model: `${UPSTREAM_MODEL}-1`, outcome, tokens: 0 },
+      { attempt: 2, provider: 'provider-2', model: `${UPSTREAM_MODEL}-2`, outcome: 'OK', tokens: 21 },
     ]);
     expect(server.book.settlements.map(({ counted }) => counted)).toEqual([false, true]);
   });
@@ -147,11 +148,11 @@ describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
     const after = new Promise<void>((resolve) => (answerNow = resolve));
     first.next(
       stream
-        ? { kind: 'stream', pieces: [after, ...streamPieces({ usage: usageOf(1000, 200) })].slice(1), after }
+        ? { kind: 'stream', pieces: streamPieces({ usage: usageOf(1000, 200) }), after }
         : { kind: 'body', body: completion({ usage: usageOf(1000, 200) }), after },
     );
     const answer = await server.post(body);
-    expect([answer.status, attributed(answer.headers)]).toEqual([200, ['provider 2', `${UPSTREAM_MODEL}-2`, '2']]);
+    expect([answer.status, attributed(answer.headers)]).toEqual([200, ['provider-2', `${UPSTREAM_MODEL}-2`, '2']]);
     expect(server.book.settlements).toHaveLength(1);
     answerNow();
     expect(await tries()).toMatchObject([{ outcome: 'UPSTREAM_TIMEOUT' }, { outcome: 'OK', tokens: 21 }]);
@@ -164,7 +165,7 @@ describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
     first.next(FAILS);
     second.next({ ...FAILS, status: 503 });
     const answer = await server.post(body);
-    expect([answer.status, attributed(answer.headers)]).toEqual([503, ['provider 2', `${UPSTREAM_MODEL}-2`, '2']]);
+    expect([answer.status, attributed(answer.headers)]).toEqual([503, ['provider-2', `${UPSTREAM_MODEL}-2`, '2']]);
     expect(answer.headers['x-should-retry']).toBeUndefined();
     expect((await tries()).map(({ tokens }) => tokens)).toEqual([0, 0]);
   });
@@ -225,7 +226,7 @@ describe('a target that fails 30 % of the time', () => {
       billed.tokens += usage.total_tokens;
       return { kind: 'body', body: completion({ usage }) };
     };
-    const failures: readonly UpstreamAnswer[] = [FAILS, { ...FAILS, status: 429 }, { kind: 'cut' }];
+    const failures: readonly UpstreamAnswer[] = [FAILS, { ...FAILS, status: 429 }, { ...FAILS, status: 503 }];
     first.otherwise = () => {
       asked += 1;
       return asked % 10 < 3 ? failures[asked % 10]! : bill(usageOf(asked, 7));
