@@ -48,6 +48,10 @@ export class RunSink implements CallSink {
     this.failure = { code: body.error.code ?? body.error.type, message: body.error.message };
   }
 
+  attribute(): void {
+    // A run's record says nothing of who answered.
+  }
+
   begin(): void {
     // The record takes what comes; there is nothing to prepare.
   }
