@@ -145,6 +145,15 @@ describe('a fetch for a provider package', () => {
     await expect(silent.text()).rejects.toMatchObject({ reason: 'timeout' });
   });
 
+  it('waits longer for an answer that does not begin in time where the caller says so', async () => {
+    let late = 0;
+    answer = (_request, response) => setTimeout(() => response.end('{}'), 400);
+    const timeouts = { ...TIMEOUTS, firstByteTimeoutMs: 100 };
+    const response = await fetchWith({ timeouts, onLate: () => (late += 1) > 0 })(`${origin}/`);
+    expect(await response.text()).toBe('{}');
+    expect(late).toBe(1);
+  });
+
   it('fails where no connection comes about', async () => {
     const gone = 'http://127.0.0.1:1';
     await expect(fetchWith({ origins: [gone] })(gone)).rejects.toMatchObject({ reason: 'connect' });

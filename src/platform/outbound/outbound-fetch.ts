@@ -19,6 +19,13 @@ export interface FetchOptions {
   readonly maxBytes: number;
   /** Sees what is about to go out, byte for byte; what it throws stops that. */
   readonly onRequest?: (url: URL, body: Buffer | string | null) => void;
+  /** As in `OutboundHandler`: whether an answer that did not begin in time is waited for. */
+  readonly onLate?: () => boolean;
+  /**
+   * Hears of what breaks an answer off. The body then ends as if it were whole, so that what came of it is read; without
+   * this it fails, and what was not read yet is lost.
+   */
+  readonly onBroken?: (error: OutboundError) => void;
 }
 
 type Dispatch = (request: OutboundRequest, handler: OutboundHandler) => OutboundCall;
@@ -58,7 +65,7 @@ export function fetchOver(dispatch: Dispatch, options: FetchOptions): Fetch {
     signal?.throwIfAborted();
     options.onRequest?.(url, request.body ?? null);
     return new Promise<Response>((resolve, reject) => {
-      const exchange = new FetchExchange(options.maxBytes, signal ?? null, resolve, reject);
+      const exchange = new FetchExchange(options, signal ?? null, resolve, reject);
       exchange.begin(dispatch(request, exchange));
     });
   };
@@ -97,7 +104,7 @@ class FetchExchange implements OutboundHandler {
   private readonly onAbort = (): void => this.stop(this.signal?.reason);
 
   constructor(
-    private readonly maxBytes: number,
+    private readonly options: Pick<FetchOptions, 'maxBytes' | 'onLate' | 'onBroken'>,
     private readonly signal: AbortSignal | null,
     private readonly resolve: (response: Response) => void,
     private readonly reject: (error: unknown) => void,
@@ -108,6 +115,10 @@ class FetchExchange implements OutboundHandler {
   begin(call: OutboundCall): void {
     this.call = call;
     if (this.isOver) call.abort();
+  }
+
+  onLate(): boolean {
+    return this.options.onLate?.() === true;
   }
 
   onHeaders(status: number, headers: IncomingHttpHeaders): void {
@@ -122,8 +133,8 @@ class FetchExchange implements OutboundHandler {
 
   onData(chunk: Buffer): void {
     this.size += chunk.length;
-    if (this.size > this.maxBytes) {
-      this.stop(tooLarge(this.maxBytes));
+    if (this.size > this.options.maxBytes) {
+      this.stop(tooLarge(this.options.maxBytes));
       return;
     }
     this.controller?.enqueue(new Uint8Array(chunk));
@@ -137,7 +148,14 @@ class FetchExchange implements OutboundHandler {
   }
 
   onError(error: OutboundError): void {
-    this.fail(error);
+    const { onBroken } = this.options;
+    if (this.isOver || this.controller === null || onBroken === undefined) {
+      this.fail(error);
+      return;
+    }
+    this.end();
+    onBroken(error);
+    this.controller.close();
   }
 
   private stream(): ReadableStream<Uint8Array> {
