@@ -70,6 +70,9 @@ const CODE_MEANING = {
   upstream_broken: 'The provider broke off its answer, or sent one that cannot be passed on.',
   upstream_error: 'The provider ended a stream with an error of its own.',
   upstream_unreachable: 'No connection to the provider.',
+  unsupported_by_provider:
+    'The provider has no place for the field that the message names; nothing was sent. Leave it out, or take another provider.',
+  image_unreachable: 'An image that the request names by a URL could not be fetched; the message says why.',
 };
 
 /** When a 401 has each of its codes. */

@@ -58,9 +58,9 @@ const SAID = /"(?:content|reasoning_content|reasoning|refusal|name|arguments)"\s
 const ESCAPE_CUT_OFF = /\\(?:u[0-9a-f]{0,3})?$/i;
 
 /** Output tokens of an answer that was broken off while it came, and so is no JSON. */
-export function estimatePartTokens(tokenizer: Tokenizer, part: string): number {
+export function estimatePartTokens(tokenizer: Tokenizer, part: string, strings: RegExp = SAID): number {
   const texts: string[] = [];
-  const said = new RegExp(SAID);
+  const said = new RegExp(strings);
   while (said.exec(part) !== null) {
     const start = said.lastIndex;
     said.lastIndex = endOfString(part, start);

@@ -1,0 +1,62 @@
+import type {
+  LanguageModelV4,
+  LanguageModelV4GenerateResult,
+  LanguageModelV4Prompt,
+  LanguageModelV4StreamPart,
+} from '@ai-sdk/provider';
+import type { Fetch, OutboundHttp } from '../../../platform/outbound/index.js';
+import type { LoadModels } from '../../models/model-catalogue.js';
+import type { TokenCounts } from '../provider.js';
+import type { ChatRequest } from '../requests/chat-request.js';
+import type { TranslatedCall } from './call-options.js';
+import type { SaidError } from './failures.js';
+
+/** What a provider with a dialect of its own has of its own, for one connection and its credential. */
+export interface Dialect {
+  /** The package's name for its options. */
+  readonly namespace: string;
+  readonly baseUrl: URL;
+  /** No message to a caller holds it. */
+  readonly secret: string;
+  /** The provider fetches images from the web itself. */
+  readonly fetchesImages: boolean;
+  /** The most output that a body asks for; null: it names no limit. */
+  outputIn(body: Readonly<Record<string, unknown>>): number | null;
+  /** Loads the package, which takes its time and room where it is used alone. */
+  load(): Promise<DialectPackage>;
+  /** Reads an answer with an error status. */
+  readError(status: number, headers: Headers, body: unknown): SaidError;
+  /** Asks for the provider's models; null: it keeps no list. */
+  loadModels(http: OutboundHttp): ReturnType<LoadModels>;
+  /** What the package leaves out of a whole answer: which model answered, text that it has no place for. */
+  complete?(result: LanguageModelV4GenerateResult): Completion;
+  /** The package leaves things out of a stream too: it hands on what it read, and `reread` finds them. */
+  readonly rereads?: boolean;
+  /** What stands in a chunk that the package read. */
+  reread?(chunk: unknown): Completion;
+  /** What a stream reports of the input before its end. */
+  reportedEarly?(part: LanguageModelV4StreamPart): TokenCounts | null;
+}
+
+export interface Completion {
+  readonly model?: string;
+  readonly text?: string;
+}
+
+/** A request as the package takes it, but for images that have to be fetched. */
+export type ReadyCall = Pick<TranslatedCall, 'options' | 'images'>;
+
+export interface DialectPackage {
+  /** @throws Fault invalid_input naming a field that the provider can't carry */
+  translate(request: ChatRequest): ReadyCall;
+  /** `newId` names tool calls that the provider left without an id. */
+  model(id: string, fetch: Fetch, newId: () => string, prompt: LanguageModelV4Prompt): LanguageModelV4;
+}
+
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+export function textIn(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}

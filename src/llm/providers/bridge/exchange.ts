@@ -1,0 +1,84 @@
+import type { Fetch, OutboundPolicy } from '../../../platform/outbound/index.js';
+import { brokenAnswer, failureOfTransport, MAX_ERROR_BYTES, type Asked } from '../openai/openai-failure.js';
+import type { Dialect } from './dialect.js';
+import { failureOfAnswer, FailedExchange } from './failures.js';
+import { assertOutputWithin } from './output-check.js';
+import type { ProviderFailure } from '../provider.js';
+import type { ProviderDeps } from '../provider-factory.js';
+
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** The HTTP exchange beneath a package: judges what goes out, reads errors itself, and keeps what came of a broken answer. */
+export class Exchange {
+  status: number | null = null;
+  wasSent = false;
+  /** What broke the answer off. */
+  broken: ProviderFailure | null = null;
+  /** What came of an answer that is not streamed. */
+  part = '';
+  readonly fetch: Fetch;
+
+  constructor(
+    private readonly asked: Asked,
+    private readonly dialect: Dialect,
+    deps: ProviderDeps,
+    policy: OutboundPolicy,
+    limit: number | null,
+    onLate: () => boolean,
+  ) {
+    const fetch = deps.http.fetchFor({
+      policy,
+      origins: [dialect.baseUrl.origin],
+      timeouts: deps.timeouts,
+      maxBytes: MAX_ANSWER_BYTES,
+      onRequest: (_url, body) => {
+        // A package that asks again by itself would spend what nothing was reserved for.
+        if (this.wasSent) throw new FailedExchange(brokenAnswer('The model provider asked to be called again.'));
+        if (limit !== null) assertOutputWithin(body, limit, dialect);
+        this.wasSent = true;
+      },
+      onLate,
+      onBroken: (error) => {
+        this.broken = failureOfTransport(error);
+      },
+    });
+    this.fetch = async (input, init) => this.judge(await fetch(input, init));
+  }
+
+  private async judge(response: Response): Promise<Response> {
+    const { status, headers } = response;
+    this.status = status;
+    if (!response.ok) throw new FailedExchange(await this.failureOf(response));
+    if (this.asked.request.stream || response.body === null) return response;
+    for await (const text of textOf(response.body)) this.part += text;
+    if (this.broken !== null) throw new FailedExchange(this.broken);
+    return new Response(this.part, { status, headers });
+  }
+
+  private async failureOf(response: Response): Promise<FailedExchange['failure']> {
+    const { status, headers } = response;
+    let text = '';
+    if (response.body !== null) {
+      for await (const piece of textOf(response.body)) {
+        text += piece;
+        // Whatever this is, it is no error object: the status alone is told.
+        if (text.length > MAX_ERROR_BYTES) break;
+      }
+    }
+    return failureOfAnswer(this.dialect.readError(status, headers, jsonIn(text)), this.asked);
+  }
+}
+
+async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for await (const chunk of body) yield decoder.decode(chunk, { stream: true });
+  yield decoder.decode();
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

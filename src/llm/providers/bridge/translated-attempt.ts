@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto';
+import type { LanguageModelV4GenerateResult, LanguageModelV4StreamPart, SharedV4Warning } from '@ai-sdk/provider';
+import { logger } from '../../../platform/logging/index.js';
+import { OutboundError, type OutboundPolicy } from '../../../platform/outbound/index.js';
+import { brokenAnswer, failureOfTransport, type Asked } from '../openai/openai-failure.js';
+import { estimatePartTokens, ProducedText } from '../openai/produced-text.js';
+import {
+  NOTHING_USED,
+  type AnswerHeaders,
+  type AnswerSink,
+  type Attempt,
+  type ProviderFailure,
+  type TokenCounts,
+  type TokenUsage,
+} from '../provider.js';
+import type { ProviderDeps } from '../provider-factory.js';
+import type { ChatRequest } from '../requests/chat-request.js';
+import { countInputTokens } from '../requests/chat-tokens.js';
+import { limitOf } from './call-options.js';
+import { ChunkWriter } from './chunks.js';
+import { completionOf, type Envelope } from './completion.js';
+import type { Dialect, DialectPackage } from './dialect.js';
+import { Exchange } from './exchange.js';
+import { failureOf } from './failures.js';
+import { finishOf } from './finish.js';
+import { inlineImages } from './images.js';
+import { countsOf } from './usage.js';
+
+const JSON_HEADERS: AnswerHeaders = { 'content-type': 'application/json' };
+const NO_HEADERS: AnswerHeaders = {};
+const ignore = (): void => undefined;
+
+/** One exchange with a provider that has a dialect of its own, translated both ways by its package and the bridge. */
+export class TranslatedAttempt implements Attempt, Asked {
+  answeredBy: string | null = null;
+  complete = false;
+  private isOver = false;
+  private readonly aborter = new AbortController();
+  private paused: Promise<void> | null = null;
+  private unpause: () => void = ignore;
+  private isFlushing = false;
+  private reported: TokenCounts | null = null;
+  /** What a stream says of its input before it says what it used. */
+  private early: TokenCounts | null = null;
+  private readonly produced = new ProducedText();
+  private readonly exchange: Exchange;
+  private readonly writer: ChunkWriter;
+  private envelope: Envelope;
+  private toolCalls = 0;
+
+  constructor(
+    readonly request: ChatRequest,
+    private readonly sink: AnswerSink,
+    private readonly dialect: Dialect,
+    private readonly deps: ProviderDeps,
+    private readonly provider: string,
+    policy: OutboundPolicy,
+  ) {
+    this.envelope = {
+      id: `chatcmpl-${randomBytes(12).toString('hex')}`,
+      created: Math.floor(Date.now() / 1000),
+      model: request.model,
+    };
+    this.writer = new ChunkWriter(this.envelope, dialect.namespace, request.includeUsage);
+    this.exchange = new Exchange(this, dialect, deps, policy, limitOf(request) ?? null, () => this.onLate());
+  }
+
+  get secret(): string {
+    return this.dialect.secret;
+  }
+
+  get status(): number | null {
+    return this.exchange.status;
+  }
+
+  usage(): TokenUsage {
+    if (this.reported !== null) return { ...this.reported, estimated: false };
+    const { tokenizer } = this.deps;
+    if (this.status === null) return NOTHING_USED;
+    return {
+      ...NOTHING_USED,
+      ...(this.early ?? { inputTokens: countInputTokens(tokenizer, this.request) }),
+      outputTokens: this.request.stream
+        ? this.produced.estimateTokens(tokenizer)
+        : estimatePartTokens(tokenizer, this.exchange.part, SAID),
+      estimated: true,
+    };
+  }
+
+  /** Runs the exchange to its end; whatever goes wrong, the sink hears of it. */
+  async run(loaded: DialectPackage | Promise<DialectPackage>): Promise<void> {
+    try {
+      const ready = loaded instanceof Promise ? await loaded : loaded;
+      const { options, images } = ready.translate(this.request);
+      const { signal } = this.aborter;
+      if (images.length > 0 && !this.dialect.fetchesImages) await inlineImages(images, this.deps.http, signal);
+      if (this.isOver) return;
+      const model = ready.model(this.request.model, this.exchange.fetch, () => this.newId(), options.prompt);
+      const includeRawChunks = this.dialect.rereads === true;
+      const call = { ...options, abortSignal: signal, includeRawChunks };
+      if (this.request.stream) await this.read((await model.doStream(call)).stream);
+      else this.answer(await model.doGenerate(call));
+    } catch (error) {
+      this.fail(this.exchange.broken ?? failureOf(error, this, this.exchange.wasSent));
+    }
+  }
+
+  abort(): void {
+    this.isOver = true;
+    this.aborter.abort();
+    this.resume();
+  }
+
+  pause(): void {
+    this.paused ??= new Promise((resolve) => {
+      this.unpause = resolve;
+    });
+  }
+
+  resume(): void {
+    this.paused = null;
+    this.unpause();
+    if (!this.writer.isEmpty) this.flushSoon();
+  }
+
+  private onLate(): boolean {
+    const late = new OutboundError('timeout', 'The answer did not begin in time.');
+    return !this.isOver && this.sink.onLate(failureOfTransport(late));
+  }
+
+  /** The same in every reading of one answer. */
+  private newId(): string {
+    this.toolCalls += 1;
+    return `call_${this.envelope.id.slice(-24)}_${this.toolCalls}`;
+  }
+
+  private answer(result: LanguageModelV4GenerateResult): void {
+    if (this.isOver) return;
+    this.warn(result.warnings);
+    this.reported = countsOf(result.usage);
+    const { response } = result;
+    const { model, text } = this.dialect.complete?.(result) ?? {};
+    this.nameAnswer(response?.id, model ?? response?.modelId);
+    if (text !== undefined) result.content.unshift({ type: 'text', text });
+    const hasToolCalls = result.content.some((part) => part.type === 'tool-call' && part.providerExecuted !== true);
+    const finish = finishOf(result.finishReason, hasToolCalls);
+    if (finish === null) {
+      this.fail(brokenAnswer('The model provider did not bring its answer to an end.'));
+      return;
+    }
+    const completion = completionOf(result, finish, this.usage(), this.envelope, this.dialect.namespace);
+    this.isOver = true;
+    this.sink.onJson(JSON_HEADERS, Buffer.from(JSON.stringify(completion)));
+  }
+
+  private async read(stream: ReadableStream<LanguageModelV4StreamPart>): Promise<void> {
+    const reader = stream.getReader();
+    for (;;) {
+      if (this.paused !== null && !this.complete) await this.paused;
+      const { done, value } = await reader.read();
+      if (this.isOver && !this.complete) {
+        reader.cancel().catch(ignore);
+        return;
+      }
+      if (done) break;
+      // What comes after the end is read to keep the connection, and is nothing of the answer.
+      if (!this.complete) this.take(value);
+    }
+    if (!this.complete) this.fail(this.exchange.broken ?? brokenAnswer('The model provider broke off its answer.'));
+  }
+
+  private take(part: LanguageModelV4StreamPart): void {
+    switch (part.type) {
+      case 'stream-start':
+        this.warn(part.warnings);
+        return;
+      case 'response-metadata':
+        this.nameAnswer(part.id, part.modelId);
+        return;
+      case 'raw':
+        this.reread(part.rawValue);
+        return;
+      case 'error':
+        this.flush();
+        this.fail(this.exchange.broken ?? failureOf(part.error, this, true));
+        return;
+      case 'finish':
+        this.finish(part);
+        return;
+      default:
+        this.early = this.dialect.reportedEarly?.(part) ?? this.early;
+        this.writer.add(part);
+        if (!this.writer.isEmpty) this.flushSoon();
+    }
+  }
+
+  private reread(chunk: unknown): void {
+    const { model, text } = this.dialect.reread?.(chunk) ?? {};
+    if (model !== undefined && model !== this.answeredBy) this.nameAnswer(undefined, model);
+    if (text === undefined) return;
+    this.writer.add({ type: 'text-delta', id: '', delta: text });
+    this.flushSoon();
+  }
+
+  private finish({ usage, finishReason }: Extract<LanguageModelV4StreamPart, { type: 'finish' }>): void {
+    const reason = finishOf(finishReason, this.writer.hasToolCalls);
+    if (reason === null) {
+      this.flush();
+      this.fail(this.exchange.broken ?? brokenAnswer('The model provider broke off its answer.'));
+      return;
+    }
+    this.reported = countsOf(usage);
+    this.writer.finish(finishReason.raw, reason, this.usage(), this.envelope);
+    this.complete = true;
+    this.flush();
+    // Whoever takes the events may give the attempt up by them.
+    if (this.aborter.signal.aborted) return;
+    this.isOver = true;
+    this.sink.onStreamEnd();
+  }
+
+  private nameAnswer(id: string | undefined, model: string | undefined): void {
+    if (model !== undefined && model !== '') this.answeredBy = model;
+    this.envelope = { ...this.envelope, id: id ?? this.envelope.id, model: this.answeredBy ?? this.envelope.model };
+    this.writer.answerAs(this.envelope);
+  }
+
+  /** All that comes in one turn of the loop goes out as one. */
+  private flushSoon(): void {
+    if (this.isFlushing) return;
+    this.isFlushing = true;
+    setImmediate(() => {
+      this.isFlushing = false;
+      if (this.paused === null) this.flush();
+    });
+  }
+
+  private flush(): void {
+    if (this.isOver || this.writer.isEmpty) return;
+    const events = this.writer.take();
+    this.produced.add(events);
+    this.sink.onStreamData(NO_HEADERS, events);
+  }
+
+  private fail(failure: ProviderFailure): void {
+    if (this.isOver) return;
+    this.flush();
+    if (this.aborter.signal.aborted) return;
+    this.isOver = true;
+    this.aborter.abort();
+    this.sink.onFailure(failure);
+  }
+
+  /** What a package could not carry is refused before it is called: a warning is a gap in the bridge. */
+  private warn(warnings: readonly SharedV4Warning[]): void {
+    if (warnings.length === 0) return;
+    const features = warnings.map((warning) => ('feature' in warning ? warning.feature : warning.type));
+    logger.warn({ provider: this.provider, features }, 'A provider package did not carry a part of a request.');
+  }
+}
+
+/** The strings of an answer that providers charge for, in all of their dialects. */
+const SAID = /"(?:text|thinking|name|arguments|tool_plan)"\s*:\s*"/g;

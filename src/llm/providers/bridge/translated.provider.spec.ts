@@ -1,0 +1,200 @@
+import { anthropicEvents, anthropicSays, sse, text, toolUse } from '../../../../test/support/anthropic-wire.js';
+import { eventually } from '../../../../test/support/eventually.js';
+import { ask, begin } from '../../../../test/support/recorded-sink.js';
+import { TranslatedStage } from '../../../../test/support/translated.js';
+import { hungUp, WireUpstream } from '../../../../test/support/wire-upstream.js';
+import { anthropicFactory } from '../anthropic/anthropic.dialect.js';
+import type { Provider } from '../provider.js';
+import { assertOutputWithin } from './output-check.js';
+
+const CHAT = { model: 'claude-sonnet-4-5', messages: [{ role: 'user', content: 'Hi' }] };
+const STREAM = { ...CHAT, stream: true };
+const SAID = 'Grüße aus Köln 🙂, und noch mehr davon.';
+
+let stage: TranslatedStage;
+let upstream: WireUpstream;
+let provider: Provider;
+
+beforeAll(async () => {
+  stage = new TranslatedStage();
+  upstream = await WireUpstream.start(anthropicSays());
+  provider = providerAt(`${upstream.origin}/v1`);
+});
+
+afterEach(() => upstream.reset());
+
+afterAll(async () => {
+  await upstream.close();
+  await stage.close();
+});
+
+function providerAt(baseUrl: string, firstByteTimeoutMs = 10_000): Provider {
+  const connection = { kind: 'anthropic', baseUrl, credentials: { apiKey: 'sk-ant-secret' } } as const;
+  return stage.provider(anthropicFactory, connection, { firstByteTimeoutMs });
+}
+
+/** The bytes of a stream that thinks, says something and calls a tool. */
+function streamBytes(): Buffer {
+  const content = [
+    { type: 'thinking', thinking: 'Hm – gut.', signature: 'c2ln' } as const,
+    text(SAID),
+    toolUse('toolu_1', { city: 'Zürich' }),
+  ];
+  return Buffer.from(anthropicEvents({ content, stopReason: 'tool_use' }, STREAM).join(''));
+}
+
+describe('a translated stream', () => {
+  it('says the same wherever the network cut it', async () => {
+    const bytes = streamBytes();
+    upstream.next({ ...sse([]), chunks: [bytes] });
+    const { message } = (await ask(provider, STREAM)).sink;
+    expect(message).toMatchObject({ content: SAID, reasoning_content: 'Hm – gut.', finish: 'tool_calls' });
+    const each = Array.from({ length: bytes.length }, (_, at) => bytes.subarray(at, at + 1));
+    upstream.next({ ...sse([]), chunks: each });
+    expect((await ask(provider, STREAM)).sink.message).toEqual(message);
+  });
+
+  it('that ends anywhere before its end mark is a broken one, and what came of it is charged', async () => {
+    const bytes = streamBytes();
+    const end = bytes.indexOf('event: message_stop');
+    // By then all of the text has come.
+    const said = bytes.indexOf('input_json_delta');
+    for (const cut of [true, false]) {
+      for (let at = 50; at < end; at += 211) {
+        upstream.next({ ...sse([]), chunks: [bytes.subarray(0, at)], cut });
+        const { sink, attempt } = await ask(provider, STREAM);
+        expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status: 502, code: 'upstream_broken' });
+        expect(sink.ended).toBe(false);
+        expect(attempt.complete).toBe(false);
+        if (at <= said) continue;
+        const { inputTokens, outputTokens, estimated } = attempt.usage();
+        expect({ cut, at, inputTokens, estimated }).toEqual({ cut, at, inputTokens: 132, estimated: true });
+        expect(outputTokens).toBeGreaterThan(10);
+      }
+    }
+  });
+
+  it('that came to its end mark is whole, however the connection ends', async () => {
+    upstream.next({ ...sse([]), chunks: [streamBytes()], cut: true });
+    const { sink, attempt } = await ask(provider, STREAM);
+    expect(sink).toMatchObject({ ended: true, failure: null });
+    expect(attempt.usage().estimated).toBe(false);
+  });
+
+  it('puts pieces that came together into one chunk', async () => {
+    upstream.next({ ...sse([]), chunks: [streamBytes()] });
+    const { sink } = await ask(provider, STREAM);
+    expect(sink.chunks.filter((chunk) => chunk.choices[0]?.delta.content !== undefined)).toHaveLength(1);
+  });
+
+  it('stops at once when it is given up, and the sink hears nothing more', async () => {
+    upstream.next({ ...sse(anthropicEvents({}, STREAM).slice(0, 4)), stall: true });
+    const { sink, attempt } = begin(provider, STREAM);
+    await eventually(() => sink.writes > 0);
+    attempt.abort();
+    await hungUp(upstream);
+    expect(sink).toMatchObject({ ended: false, failure: null, hasJson: false });
+  });
+
+  it('waits while it is paused, and holds the provider back', async () => {
+    const piece = 'So much is said at once. '.repeat(80);
+    const [start, ping, open, , ...rest] = anthropicEvents({ content: [text('four')] }, STREAM);
+    const delta = { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: piece } };
+    const said = `event: content_block_delta\ndata: ${JSON.stringify(delta)}\n\n`.repeat(20);
+    const chunks = [start, ping, open, ...Array.from({ length: 400 }, () => said), ...rest].map(String);
+    let sent = 0;
+    upstream.next({ ...sse([]), chunks, onWritten: (count) => (sent = count) });
+    const { sink, attempt } = begin(provider, STREAM);
+    sink.onPiece = () => attempt.pause();
+    await eventually(() => sink.writes === 1);
+    let before = -1;
+    // The sockets' buffers fill, and then nothing more is taken.
+    await eventually(async () => {
+      before = sent;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return sent === before;
+    });
+    expect(sent).toBeLessThan(chunks.length);
+    expect(sink.writes).toBe(1);
+    sink.onPiece = () => undefined;
+    attempt.resume();
+    await sink.over;
+    expect(sink.told).toEqual({});
+    expect(sink.message.content === piece.repeat(8_000)).toBe(true);
+  });
+});
+
+describe('a translated call', () => {
+  it('that gets no answer in time fails, or is waited for', async () => {
+    const quick = providerAt(`${upstream.origin}/v1`, 100);
+    upstream.next({ ...sse([]), silent: true, chunks: [] });
+    const first = await ask(quick, CHAT);
+    expect(first.sink.lateness).toMatchObject({ outcome: 'UPSTREAM_TIMEOUT' });
+    expect(first.sink.told).toMatchObject({ outcome: 'UPSTREAM_TIMEOUT', status: 504 });
+    let answer: () => void = () => undefined;
+    const after = new Promise<void>((resolve) => (answer = resolve));
+    upstream.next((request) => ({ ...anthropicSays()(request), after }));
+    const { sink, attempt } = begin(quick, CHAT);
+    sink.waits = true;
+    await eventually(() => sink.lateness !== null);
+    answer();
+    await sink.over;
+    expect(sink.choice.message.content).toBe('Hello there');
+    expect(attempt.usage().estimated).toBe(false);
+  });
+
+  it('whose answer breaks off is charged for what came', async () => {
+    const whole = anthropicSays({ content: [text('All of this was said before the connection broke.')] });
+    upstream.next((request) => {
+      const [body] = whole(request).chunks;
+      return { ...whole(request), chunks: [String(body).slice(0, -200)], cut: true };
+    });
+    const { sink, attempt } = await ask(provider, CHAT);
+    expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status: 502 });
+    expect(attempt.status).toBe(200);
+    expect(attempt.usage()).toMatchObject({ estimated: true });
+    expect(attempt.usage().outputTokens).toBeGreaterThan(5);
+  });
+
+  it('to a provider that cannot be reached is a failure, and nothing is charged', async () => {
+    const gone = providerAt('http://127.0.0.1:9/v1');
+    const { sink, attempt } = await ask(gone, CHAT);
+    expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', status: 502, code: 'upstream_unreachable' });
+    expect(attempt.usage()).toMatchObject({ inputTokens: 0, outputTokens: 0 });
+  });
+
+  it('goes to no address that a tenant may not name', async () => {
+    const inside = providerAt('http://10.0.0.1/v1');
+    const { sink } = await ask(inside, CHAT);
+    expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', status: 502, code: 'upstream_unreachable' });
+  });
+});
+
+/** As Anthropic's dialect has it. */
+const DIALECT = {
+  outputIn: ({ max_tokens: most, thinking }: Readonly<Record<string, unknown>>): number | null => {
+    const budget = (thinking as { readonly budget_tokens?: number } | undefined)?.budget_tokens ?? 0;
+    return typeof most === 'number' ? Math.max(most, budget) : null;
+  },
+};
+
+describe('the bytes that go out', () => {
+  const within = (body: object, limit: number): void => assertOutputWithin(JSON.stringify(body), limit, DIALECT);
+
+  it.each([
+    [{ max_tokens: 40_400 }],
+    [{ max_tokens: 2_000, thinking: { budget_tokens: 38_400 } }],
+    [{ messages: [{ max_tokens: 10 }] }],
+    [{}],
+  ])('may not ask for more than was reserved: %j', (body) => {
+    expect(() => within(body, 2_000)).toThrow('An internal error occurred.');
+  });
+
+  it.each([
+    [{ max_tokens: 2_000 }],
+    [{ max_tokens: 2_000, messages: [{ content: [{ type: 'tool_use', input: { max_tokens: 99_999 } }] }] }],
+    [{ max_tokens: 2_000, messages: [{ content: '"max_tokens":99999' }] }],
+  ])('may hold greater numbers elsewhere: %j', (body) => {
+    expect(() => within(body, 2_000)).not.toThrow();
+  });
+});

@@ -1,0 +1,68 @@
+import type { getGoogleLanguageModelEntry } from '@ai-sdk/google/internal';
+import type { ChatRequest } from '../requests/chat-request.js';
+import { translate, type CallOptions, type Effort, type Traits } from '../bridge/call-options.js';
+import type { ReadyCall } from '../bridge/dialect.js';
+import { limitedTo } from '../bridge/refusals.js';
+import { budgetOf } from '../bridge/thinking.js';
+
+export type GoogleModel = ReturnType<typeof getGoogleLanguageModelEntry>;
+
+const PROVIDER = 'google';
+/** The least for an answer beside what is thought. */
+const LEAST_BUDGET = 128;
+
+/**
+ * A request as the package takes it for a Gemini model.
+ *
+ * @throws Fault invalid_input, naming the field
+ */
+export function googleCall(request: ChatRequest, modelOf: (id: string) => GoogleModel): ReadyCall {
+  const model = modelOf(request.model);
+  const { options, images, effort } = translate(request, traitsOf(model));
+  const thinkingConfig = effort === null ? null : thinkingOf(effort, options.maxOutputTokens, model);
+  return {
+    options: thinkingConfig === null ? options : { ...options, providerOptions: { google: { thinkingConfig } } },
+    images,
+  };
+}
+
+function traitsOf({ capabilities }: GoogleModel): Traits {
+  return {
+    provider: PROVIDER,
+    namespace: 'google',
+    images: true,
+    pdfs: true,
+    audio: true,
+    systemAnywhere: false,
+    textBesideToolCalls: true,
+    cacheControl: false,
+    seed: true,
+    penalties: capabilities.language.sampling.penalties === true,
+    jsonObject: true,
+    jsonSchema: true,
+    strictTools: true,
+    parallelOff: false,
+  };
+}
+
+type ThinkingConfig = Record<string, string | number | boolean>;
+
+/** Newer models take a word, older ones a number of tokens, which the output limit holds. */
+function thinkingOf(effort: Effort, limit: CallOptions['maxOutputTokens'], model: GoogleModel): ThinkingConfig {
+  const { reasoning } = model.capabilities.language;
+  const { thinkingFormat, reasoningMaxOutputTokens } = model.requestConfig.language;
+  if (thinkingFormat === 'level') {
+    const levels: readonly string[] = reasoning.efforts ?? [];
+    const level = effort === 'minimal' && !levels.includes(effort) ? 'low' : effort;
+    if (!levels.includes(level))
+      throw limitedTo('reasoning_effort', `one of ${levels.join(', ')} for this model`, PROVIDER);
+    return { thinkingLevel: level, includeThoughts: true };
+  }
+  if (effort === 'none') {
+    if (reasoning.minBudget > 0)
+      throw limitedTo('reasoning_effort', 'other than none, as this model always thinks,', PROVIDER);
+    return { thinkingBudget: 0 };
+  }
+  const budget = budgetOf(effort, limit ?? reasoningMaxOutputTokens, LEAST_BUDGET, PROVIDER);
+  return { thinkingBudget: Math.min(budget, reasoning.maxBudget), includeThoughts: true };
+}

@@ -1,0 +1,128 @@
+/** A server on loopback that plays a model provider: what it answers is written from the provider's published documentation. */
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { eventually } from './eventually.js';
+
+export interface WireRequest {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: WireBody;
+  /** The body as it came. */
+  readonly rawBody: string;
+  /** The caller went away before the answer was whole. */
+  aborted: boolean;
+}
+
+/** Whatever was sent. Each wire reads it in its own words. */
+export type WireBody = Readonly<Record<string, unknown>>;
+
+export interface WireAnswer {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Written one after another, each in a turn of its own. */
+  readonly chunks: readonly (string | Buffer)[];
+  /** The connection is cut after the chunks. */
+  readonly cut?: boolean;
+  /** Nothing more comes after the chunks, and the connection stays. */
+  readonly stall?: boolean;
+  /** Nothing comes at all. */
+  readonly silent?: boolean;
+  /** Once this has come to pass, and not before. */
+  readonly after?: Promise<unknown>;
+  /** Hears how many chunks the network has taken. */
+  readonly onWritten?: (count: number) => void;
+}
+
+export type Answerer = (request: WireRequest) => WireAnswer;
+
+export class WireUpstream {
+  readonly requests: WireRequest[] = [];
+  private readonly queue: Answerer[] = [];
+
+  private constructor(
+    private readonly server: Server,
+    private readonly otherwise: Answerer,
+  ) {}
+
+  static async start(otherwise: Answerer): Promise<WireUpstream> {
+    const server = createServer({ keepAliveTimeout: 30_000 });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const upstream = new WireUpstream(server, otherwise);
+    server.on('request', (request, response) => {
+      upstream.receive(request, response).catch(() => response.destroy());
+    });
+    return upstream;
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Queues how the next request is answered. */
+  next(answer: Answerer | WireAnswer): this {
+    this.queue.push(typeof answer === 'function' ? answer : () => answer);
+    return this;
+  }
+
+  get last(): WireRequest {
+    const request = this.requests.at(-1);
+    if (request === undefined) throw new Error('Nothing was sent.');
+    return request;
+  }
+
+  reset(): void {
+    this.requests.length = 0;
+    this.queue.length = 0;
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+  }
+
+  private async receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const pieces: Buffer[] = [];
+    for await (const piece of request) pieces.push(piece as Buffer);
+    const text = Buffer.concat(pieces).toString('utf8');
+    const received: WireRequest = {
+      path: request.url ?? '',
+      headers: request.headers,
+      body: text === '' ? {} : (JSON.parse(text) as WireBody),
+      rawBody: text,
+      aborted: false,
+    };
+    response.on('close', () => {
+      received.aborted = !response.writableFinished;
+    });
+    this.requests.push(received);
+    const answer = (this.queue.shift() ?? this.otherwise)(received);
+    const { status = 200, headers = {}, chunks, cut, stall, silent, after, onWritten } = answer;
+    if (silent === true) return;
+    await after;
+    response.writeHead(status, headers);
+    response.flushHeaders();
+    for (const [index, chunk] of chunks.entries()) {
+      if (response.destroyed) return;
+      await new Promise((resolve) => response.write(chunk, resolve));
+      onWritten?.(index + 1);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (cut === true) response.destroy();
+    else if (stall !== true) response.end();
+  }
+}
+
+export function jsonAnswer(body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): WireAnswer {
+  return { status, headers: { 'content-type': 'application/json', ...headers }, chunks: [JSON.stringify(body)] };
+}
+
+/** Waits until the last request's caller has gone away. */
+export async function hungUp(upstream: WireUpstream): Promise<void> {
+  await eventually(() => upstream.last.aborted);
+}
