@@ -22,6 +22,7 @@ const OTHER_OUTPUT_LIMITS = [
   'thinking_token_budget',
   'reasoning_budget',
   'max_reasoning_tokens',
+  'max_tokens_to_sample',
 ];
 
 /** What a caller asks to be kept in the provider's cache: it changes the price of the call, and not its tokens. */
@@ -50,6 +51,8 @@ const MORE_OUTPUT = [
   'kv_transfer_params',
   'ec_transfer_params',
   'vllm_xargs',
+  'nvext',
+  'sampling_params',
 ];
 
 /** Input that is not in the body: what the server finds, remembers, renders or is to fetch. */

@@ -48,7 +48,7 @@ async function restart(environment: Record<string, string>): Promise<void> {
 describe('a JSON answer', () => {
   it('comes back byte for byte, with the headers that were set before it', async () => {
     const body =
-      '{ "id":"x",\n "big":12345678901234567890, "usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}';
+      '{ "id":"x",\n "choices":[{}],"big":12345678901234567890, "usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}';
     upstream.next({
       kind: 'body',
       body,

@@ -180,7 +180,7 @@ describe('headers', () => {
 
 describe('the answer', () => {
   it('is byte for byte the upstream’s', async () => {
-    const body = ` { "id" : "x",\r\n "usage":{"prompt_tokens":1.0e0,"completion_tokens":2},"choices":[ ],"n":12345678901234567890,"s":"\\u0041","e":1e5 }\n\n`;
+    const body = ` { "id" : "x",\r\n "usage":{"prompt_tokens":1.0e0,"completion_tokens":2},"choices":[ {} ],"n":12345678901234567890,"s":"\\u0041","e":1e5 }\n\n`;
     service.upstream.next({ kind: 'body', body });
     const answer = await post({ model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hi' }] });
     expect(answer.text).toBe(body);

@@ -37,7 +37,7 @@ it('the request’s own line and those of what went wrong in it tell key and hum
     { orgId, tenantId, user: ownerId },
     { scopes: ['chat:write', 'users:impersonate'] },
   );
-  service.upstream.next({ kind: 'body', body: {}, delayMs: 10 });
+  service.upstream.next({ kind: 'body', body: { choices: [{}] }, delayMs: 10 });
   service.upstream.next({ kind: 'body', status: 500, body: errorBody(`${HUMAN} ${PROMPT}`, 'server_error') });
   await complete(service, onBehalfOf(key));
   await complete(service, onBehalfOf(key));

@@ -138,14 +138,9 @@ function withoutIndexes(message: Fields): Fields {
   return { ...message, tool_calls: bare };
 }
 
-/**
- * A whole answer as the events of a stream, its end mark included.
- *
- * @returns null: it has no choices to make events of
- */
-export function eventsOf(answer: Fields, includeUsage: boolean): Buffer | null {
+/** A whole answer, which has choices, as the events of a stream, its end mark included. */
+export function eventsOf(answer: Fields, includeUsage: boolean): Buffer {
   const { choices, usage, ...fields } = answer;
-  if (!Array.isArray(choices)) return null;
   const envelope = { ...fields, object: 'chat.completion.chunk' };
   const events: unknown[] = [];
   for (const choice of (choices as readonly unknown[]).filter(isObject)) {

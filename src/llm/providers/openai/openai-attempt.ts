@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { OutboundError, type OutboundCall, type OutboundHandler } from '../../../platform/outbound/index.js';
-import { parseJson } from '../../../platform/json/index.js';
-import { DEFAULT_OUTPUT_TOKENS, isObject, type ChatRequest } from '../requests/chat-request.js';
+import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from '../requests/chat-request.js';
 import { countInputTokens } from '../requests/chat-tokens.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import {
@@ -13,27 +12,30 @@ import {
   type TokenCounts,
   type TokenUsage,
 } from '../provider.js';
+import { isEvents, isObjectText, parseObject, withoutBlank } from './answer-bytes.js';
 import { eventsOf, gather } from './answer-forms.js';
 import {
   brokenAnswer,
   failureInAnswer,
   failureOfStatus,
   failureOfTransport,
+  hasChoice,
   MAX_ERROR_BYTES,
+  refusalIn,
   REFUSED_IN_STREAM,
 } from './openai-failure.js';
 import { usageIn } from './openai-usage.js';
 import { endOfMark, OpenaiStream } from './openai-stream.js';
 import { estimateAnswerTokens, estimatePartTokens, ProducedText } from './produced-text.js';
-import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const JSON_TYPE = 'application/json';
 const NO_EVENTS = Buffer.alloc(0);
 const END_MARK = Buffer.from('data: [DONE]\n\n');
-const OBJECT = /^\s*\{/;
-/** How server-sent events begin, whatever their media type says. */
-const FIRST_EVENT = /^\s*(?:(?:data|event|id|retry)?:)/;
+/** What compresses; any other coding is a name that some servers give to none. */
+const COMPRESSED = /gzip|compress|deflate|br|zstd/i;
+/** More of a stream that says nothing is not held back. */
+const MAX_HELD_BYTES = 64 * 1024;
 
 type Mode = 'waiting' | 'json' | 'stream' | 'refusal';
 
@@ -51,7 +53,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   private chunks: Buffer[] = [];
   private size = 0;
   private stream: OpenaiStream | null = null;
-  /** Comments that came before the first event: a failure until then still has a status to say. */
+  /** What came before the first choice: a failure until then still has a status to say. */
   private held: Buffer | null = NO_EVENTS;
   private reported: TokenCounts | null = null;
   /** Kept only where the provider did not say what was used. */
@@ -73,6 +75,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   }
 
   usage(): TokenUsage {
+    if (this.stream?.isRefused === true) return NOTHING_USED;
     const reported = this.stream === null ? this.reported : this.stream.reported;
     if (reported !== null) return { ...reported, estimated: false };
     return {
@@ -107,7 +110,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
       return;
     }
     const encoding = headers['content-encoding'];
-    if (encoding !== undefined && encoding !== 'identity') {
+    if (encoding !== undefined && COMPRESSED.test(encoding)) {
       this.fail(brokenAnswer('The model provider answered in an encoding that was not asked for.'));
       return;
     }
@@ -124,14 +127,22 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   }
 
   onData(chunk: Buffer): void {
-    if (this.stream !== null) {
-      this.passOn(this.stream.push(chunk));
-      return;
-    }
-    // The bytes know better than the media type.
-    if (this.size === 0 && this.request.stream && (this.mode === 'json' || this.mode === 'stream')) {
-      this.mode = isEvents(chunk) ? 'stream' : this.modeOfObject(chunk);
-    }
+    if (this.stream !== null) this.passOn(this.stream.push(chunk));
+    else if (this.size > 0) this.take(chunk);
+    else this.begin(chunk);
+  }
+
+  /** A JSON answer stays as it is, byte for byte; of a stream the bytes know better than the media type. */
+  private begin(chunk: Buffer): void {
+    if (!this.request.stream || this.mode === 'refusal') return this.take(chunk);
+    const said = withoutBlank(chunk);
+    // Servers send blank lines while they think.
+    if (said.length === 0) return;
+    this.mode = isEvents(said) ? 'stream' : this.modeOfObject(said);
+    this.take(said);
+  }
+
+  private take(chunk: Buffer): void {
     this.size += chunk.length;
     if (this.mode === 'stream') {
       this.stream = new OpenaiStream(!this.request.includeUsage, this.tokenizer);
@@ -159,14 +170,14 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
 
   onError(error: OutboundError): void {
     // What becomes of the connection after the end mark is nothing of the answer.
-    if (this.complete) this.sink.onStreamEnd();
+    if (this.complete) this.endStream();
     else if (this.mode === 'json' && this.streamToMark() !== null) this.endJson();
     else this.sink.onFailure(failureOfTransport(error));
   }
 
   /** An object that says to be a stream is an answer or an error. */
   private modeOfObject(chunk: Buffer): Mode {
-    return OBJECT.test(chunk.toString('latin1', 0, 64)) ? 'json' : this.mode;
+    return isObjectText(chunk) ? 'json' : this.mode;
   }
 
   private estimateOutput(): number {
@@ -191,31 +202,28 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
     const begun = this.held.length === 0 ? events : Buffer.concat([this.held, events]);
     this.held = begun;
     if (!begun.includes('data:')) return;
-    const refusal = begun.includes('"error"') ? this.refusalIn(begun) : null;
-    if (refusal !== null) {
-      this.fail(refusal);
-      return;
+    if (begun.includes('error') || !begun.includes('"choices"')) {
+      const refusal = refusalIn(begun, this);
+      if (refusal !== null) {
+        this.fail(refusal);
+        return;
+      }
+      if (!begun.includes('"choices"') && begun.length <= MAX_HELD_BYTES) return;
     }
     this.held = null;
     this.sink.onStreamData(this.answerHeaders, begun);
-  }
-
-  /** An error in place of an answer; null: the stream begins with something else. */
-  private refusalIn(events: Buffer): ProviderFailure | null {
-    const end = endOfFirstEvent(events, events.indexOf('data:'));
-    const event = parseEvent(events.subarray(events.indexOf('data:'), end === -1 ? events.length : end));
-    return event === null ? null : failureInAnswer(event, this);
   }
 
   private endStream(): void {
     const { stream } = this;
     if (stream !== null) this.passOn(stream.end());
     if (this.isOver) return;
-    if (stream?.isWhole === true) {
+    if (stream?.isWhole === true && this.held !== null) this.sink.onFailure(brokenAnswer(WITHOUT_CHOICE));
+    else if (stream?.failed === true) this.sink.onFailure(REFUSED_IN_STREAM);
+    else if (stream?.isWhole === true) {
       if (!stream.ended) this.sink.onStreamData(this.answerHeaders, END_MARK);
       this.sink.onStreamEnd();
-    } else if (stream?.endsInError === true) this.sink.onFailure(REFUSED_IN_STREAM);
-    else this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
+    } else this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
   }
 
   private endJson(): void {
@@ -236,8 +244,12 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
       this.sink.onFailure(failure);
       return;
     }
-    this.reported = usageIn(answer);
+    if (!hasChoice(answer)) {
+      this.sink.onFailure(brokenAnswer(WITHOUT_CHOICE));
+      return;
+    }
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
+    this.reported = usageIn(answer);
     if (this.reported === null) this.answer = answer;
     if (this.request.stream) {
       this.endJsonAsStream(answer);
@@ -258,12 +270,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   }
 
   private endJsonAsStream(answer: Readonly<Record<string, unknown>>): void {
-    const events = eventsOf(answer, this.request.includeUsage);
-    if (events === null) {
-      this.sink.onFailure(brokenAnswer('The model provider answered without a choice.'));
-      return;
-    }
-    this.sink.onStreamData(this.answerHeaders, events);
+    this.sink.onStreamData(this.answerHeaders, eventsOf(answer, this.request.includeUsage));
     this.sink.onStreamEnd();
   }
 
@@ -281,16 +288,4 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
 
 const NO_HEADERS: AnswerHeaders = {};
 
-function isEvents(bytes: Buffer): boolean {
-  return FIRST_EVENT.test(bytes.toString('latin1', 0, 64));
-}
-
-/** A parser's own message quotes what it read, so that nothing of it is kept. */
-function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {
-  try {
-    const value = parseJson(body.toString('utf8'));
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
+const WITHOUT_CHOICE = 'The model provider answered without a choice.';

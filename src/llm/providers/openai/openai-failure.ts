@@ -4,7 +4,9 @@ import { Fault } from '../../../platform/errors/index.js';
 import type { OutboundError } from '../../../platform/outbound/index.js';
 import { isObject, type ChatRequest } from '../requests/chat-request.js';
 import type { ProviderFailure } from '../provider.js';
+import { saysAnything } from './produced-text.js';
 import { saidSafely } from './said-safely.js';
+import { dataOf, endOfFirstEvent, isNamedError, parseEvent } from './sse-usage-filter.js';
 
 export const MAX_ERROR_BYTES = 64 * 1024;
 
@@ -70,19 +72,47 @@ export function failureOfStatus(
   body: Buffer,
   asked: Asked,
 ): ProviderFailure {
-  if (status < 400) return brokenAnswer(`The model provider answered with the unexpected status ${status}.`);
+  if (status < 400 || status > 599)
+    return brokenAnswer(`The model provider answered with the unexpected status ${status}.`);
   return failureOf(status, headers, readError(decoded(body, headers['content-encoding'])), asked);
 }
 
 /** An error that came with status 200, in place of an answer; null: the answer is one. */
 export function failureInAnswer(answer: Readonly<Record<string, unknown>>, asked: Asked): ProviderFailure | null {
-  if (Array.isArray(answer['choices'])) return null;
   const { error, code, message } = answer;
+  if (hasChoice(answer) && (error === undefined || error === null || saysAnything(answer))) return null;
   const isError = (error !== undefined && error !== null) || (typeof message === 'string' && statusOf(code) !== null);
   if (!isError) return null;
-  const said = errorIn(answer);
-  const status = statusOf(said.code) ?? statusOfWords(said) ?? 502;
-  return failureOf(status, {}, said, asked);
+  return failureSaid(errorIn(answer), asked);
+}
+
+/** An error that is one event of a stream: by its name, or by what it holds; null: it is something else. */
+function failureInEvent(event: Buffer, asked: Asked): ProviderFailure | null {
+  const answer = parseEvent(event);
+  if (!isNamedError(event)) return answer === null ? null : failureInAnswer(answer, asked);
+  return failureSaid(answer === null ? readError(dataOf(event)) : errorIn(answer), asked);
+}
+
+/** An error in place of an answer; null: the events begin with something else. */
+export function refusalIn(events: Buffer, asked: Asked): ProviderFailure | null {
+  for (let start = 0; start < events.length;) {
+    const end = endOfFirstEvent(events, start);
+    const event = events.subarray(start, end === -1 ? events.length : end);
+    start += event.length;
+    const refusal = failureInEvent(event, asked);
+    if (refusal !== null) return refusal;
+    if (event.includes('"choices"')) return null;
+  }
+  return null;
+}
+
+export function hasChoice({ choices }: Readonly<Record<string, unknown>>): boolean {
+  return Array.isArray(choices) && choices.length > 0;
+}
+
+function failureSaid(said: SaidError | null, asked: Asked): ProviderFailure {
+  const status = said === null ? null : (statusOf(said.code) ?? statusOfWords(said));
+  return failureOf(status ?? 502, {}, said, asked);
 }
 
 function failureOf(
@@ -208,7 +238,7 @@ const MAX_MESSAGE_LENGTH = 1_000;
 function readError(body: string): SaidError | null {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(body);
+    parsed = JSON.parse(body.replace(/^\ufeff/, ''));
   } catch {
     const text = body.trim();
     return text === '' || text.startsWith('<') || text.length > MAX_MESSAGE_LENGTH ? null : says(text);

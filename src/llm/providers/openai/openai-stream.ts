@@ -1,7 +1,7 @@
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import type { TokenCounts } from '../provider.js';
 import { ProducedText } from './produced-text.js';
-import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
+import { endOfFirstEvent, isNamedError, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
 
 const NOTHING = Buffer.alloc(0);
 const MARK = '[DONE]';
@@ -19,7 +19,8 @@ export class OpenaiStream {
   private readonly produced = new ProducedText();
   /** What was said after the last report; null: nothing was reported. */
   private unreported: ProducedText | null = null;
-  private lastEvents: Buffer = NOTHING;
+  /** The provider's own error stands in it. */
+  failed = false;
 
   constructor(
     dropUsageChunk: boolean,
@@ -51,20 +52,17 @@ export class OpenaiStream {
     if (this.ended) return NOTHING;
     const rest = this.filter.end();
     // A piece of an event is worth nothing, and what we have to say after it could not be read.
-    return endOfMark(rest) !== -1 || parseEvent(rest)?.['error'] !== undefined ? this.take(rest) : NOTHING;
+    return endOfMark(rest) !== -1 || isError(rest) ? this.take(rest) : NOTHING;
   }
 
-  /** Whether the provider's own error came last. */
-  get endsInError(): boolean {
-    let start = 0;
-    for (let end = 0; end !== -1 && end < this.lastEvents.length; end = endOfFirstEvent(this.lastEvents, end))
-      start = end;
-    return parseEvent(this.lastEvents.subarray(start))?.['error'] !== undefined;
+  /** An error came, and nothing that was produced before it. */
+  get isRefused(): boolean {
+    return this.failed && this.estimateOutput() === 0;
   }
 
   /** What was reported; null: nothing, or nothing of what was said last. */
   get reported(): TokenCounts | null {
-    return this.ended || (this.unreported?.estimateTokens(this.tokenizer) ?? 0) === 0 ? this.filter.usage : null;
+    return (this.unreported?.estimateTokens(this.tokenizer) ?? 0) === 0 ? this.filter.usage : null;
   }
 
   /** Output tokens, counted from what was said; not less than was reported. */
@@ -83,9 +81,22 @@ export class OpenaiStream {
     }
     if (taken.length === 0) return NOTHING;
     this.produced.add(taken);
-    this.lastEvents = taken;
+    this.failed ||= taken.includes('error') && holdsError(taken);
     return taken;
   }
+}
+
+function holdsError(events: Buffer): boolean {
+  for (let start = 0; start < events.length;) {
+    const end = endOfFirstEvent(events, start);
+    if (isError(events.subarray(start, end === -1 ? events.length : end))) return true;
+    start = end === -1 ? events.length : end;
+  }
+  return false;
+}
+
+function isError(event: Buffer): boolean {
+  return isNamedError(event) || (event.includes('"error"') && (parseEvent(event)?.['error'] ?? null) !== null);
 }
 
 /** Just past the end mark's event; -1: it is not there. */

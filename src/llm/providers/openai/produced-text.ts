@@ -1,3 +1,4 @@
+import { isObject } from '../requests/chat-request.js';
 import { collectAnswerText } from '../requests/chat-tokens.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
@@ -34,8 +35,9 @@ export class ProducedText {
   /** Output tokens of all choices together. */
   estimateTokens(tokenizer: Tokenizer): number {
     if (this.keptBytes === 0) return 0;
+    const data = this.kept.length === 1 ? (this.kept[0] as Buffer) : Buffer.concat(this.kept, this.keptBytes);
+    if (!data.includes('"choices"')) return 0;
     const texts: string[] = [];
-    const data = Buffer.concat(this.kept, this.keptBytes);
     for (let start = 0; start < data.length;) {
       const end = endOfFirstEvent(data, start);
       const event = data.subarray(start, end === -1 ? data.length : end);
@@ -54,7 +56,7 @@ export function estimateAnswerTokens(tokenizer: Tokenizer, answer: Readonly<Reco
 }
 
 /** The strings that `collectAnswerText` counts. Within a string their quotes would be escaped, and not match. */
-const SAID = /"(?:content|reasoning_content|reasoning|refusal|name|arguments)"\s*:\s*"/g;
+const SAID = /"(?:content|reasoning_content|reasoning|refusal|name|arguments|text|thinking|transcript)"\s*:\s*"/g;
 const ESCAPE_CUT_OFF = /\\(?:u[0-9a-f]{0,3})?$/i;
 
 /** Output tokens of an answer that was broken off while it came, and so is no JSON. */
@@ -89,10 +91,41 @@ function unescaped(raw: string): string {
   }
 }
 
+/** Whether any choice of an answer, or of a piece of one, says something. */
+export function saysAnything({ choices }: Readonly<Record<string, unknown>>): boolean {
+  const texts: string[] = [];
+  for (const field of ['delta', 'message'] as const) collectChoices(choices, field, texts);
+  return texts.some((text) => text !== '');
+}
+
 function collectChoices(choices: unknown, field: 'delta' | 'message', texts: string[]): void {
   if (!Array.isArray(choices)) return;
   for (const choice of choices as readonly unknown[]) {
-    if (typeof choice === 'object' && choice !== null)
-      collectAnswerText((choice as Record<string, unknown>)[field], texts);
+    if (!isObject(choice)) continue;
+    // Some servers put a whole message into a chunk, or the text beside it.
+    const answer = choice[field] ?? choice['message'];
+    collectAnswerText(answer, texts);
+    if (isObject(answer)) collectParts(answer, texts);
+    if (typeof choice['text'] === 'string') texts.push(choice['text']);
   }
+}
+
+/** What some servers say in parts that have texts of their own. As a plain text most of it is counted already. */
+function collectParts(answer: Readonly<Record<string, unknown>>, texts: string[]): void {
+  const { content, reasoning, reasoning_content: thought, reasoning_details: details, thinking, audio } = answer;
+  // Where a thought is said in both forms, it is the same one.
+  const isThoughtSaid = typeof reasoning === 'string' || typeof thought === 'string';
+  for (const parts of [content, reasoning, thought, isThoughtSaid ? null : details, audio])
+    if (typeof parts !== 'string') collectTexts(parts, texts, 0);
+  collectTexts(thinking, texts, 0);
+}
+
+const TEXTS_OF_PART = ['text', 'thinking', 'content', 'summary', 'transcript'];
+const MAX_PARTS_DEPTH = 8;
+
+function collectTexts(value: unknown, texts: string[], depth: number): void {
+  if (typeof value === 'string') texts.push(value);
+  if (depth >= MAX_PARTS_DEPTH) return;
+  if (Array.isArray(value)) for (const part of value as readonly unknown[]) collectTexts(part, texts, depth + 1);
+  else if (isObject(value)) for (const name of TEXTS_OF_PART) collectTexts(value[name], texts, depth + 1);
 }

@@ -141,13 +141,25 @@ function endOfLastEvent(data: Buffer): number {
   return 0;
 }
 
+const NAMED_ERROR = /(?:^|\n)event: ?error\r?\n/;
+
+/** Whether an event says by its name that it is an error. */
+export function isNamedError(event: Buffer): boolean {
+  return event.includes('event:') && NAMED_ERROR.test(event.toString('latin1'));
+}
+
+/** What an event says. */
+export function dataOf(event: Buffer): string {
+  const text = event.toString('utf8').trimEnd();
+  if (!text.includes('\n') && text.startsWith('data:')) return text.slice(5);
+  let data = '';
+  for (const line of text.split(/\r?\n/)) if (line.startsWith('data:')) data += `${line.slice(5)}\n`;
+  return data;
+}
+
 /** The JSON object of an event's `data`; null: it holds none. */
 export function parseEvent(event: Buffer): Readonly<Record<string, unknown>> | null {
-  const text = event.toString('utf8').trimEnd();
-  let data = text.includes('\n') || !text.startsWith('data:') ? '' : text.slice(5);
-  if (data === '') {
-    for (const line of text.split(/\r?\n/)) if (line.startsWith('data:')) data += `${line.slice(5)}\n`;
-  }
+  const data = dataOf(event);
   if (data === '') return null;
   try {
     const value = parseJson(data);

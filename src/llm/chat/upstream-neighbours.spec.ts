@@ -1,0 +1,155 @@
+/** Answers that are odd in ways that no provider has documented: the caller gets an answer or an error, and pays for what came. */
+import { createServer, type Server } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { ChatServer, type ChatAnswer } from '../../../test/support/chat-server.js';
+import {
+  DONE,
+  OpenaiUpstream,
+  UPSTREAM_MODEL,
+  completion,
+  streamPieces,
+  usageChunk,
+  usageOf,
+  type UpstreamAnswer,
+} from '../../../test/support/openai-upstream.js';
+import { logger } from '../../platform/logging/index.js';
+import { Tokenizer } from '../tokens/tokenizer.js';
+
+const BODY = { model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Say hello.' }] };
+const STREAM = { ...BODY, stream: true };
+const NOTHING = { inputTokens: 0, outputTokens: 0, counted: false };
+
+let upstream: OpenaiUpstream;
+let server: ChatServer;
+const tokenizer = new Tokenizer();
+
+beforeAll(async () => {
+  logger.level = 'silent';
+  await tokenizer.load();
+});
+
+beforeEach(async () => {
+  upstream = await OpenaiUpstream.start();
+  server = await ChatServer.start(upstream, tokenizer);
+});
+
+afterEach(async () => {
+  await server.stop();
+  await upstream.close();
+  const { reservations, settlements } = server.book;
+  expect(settlements.map(({ id }) => id)).toEqual(reservations.map(({ id }) => id));
+});
+
+async function ask(answer: UpstreamAnswer, body: object): Promise<ChatAnswer> {
+  upstream.next(answer);
+  return server.post(body);
+}
+
+const stream = (pieces: readonly unknown[]): UpstreamAnswer => ({ kind: 'stream', pieces });
+const chunk = (choice: object): object => ({ id: 'c', model: UPSTREAM_MODEL, choices: [{ index: 0, ...choice }] });
+const ROLE = chunk({ delta: { role: 'assistant', content: '' }, finish_reason: null });
+const END = chunk({ delta: {}, finish_reason: 'stop' });
+
+describe('a stream that begins with an error', () => {
+  it.each<[string, readonly unknown[], number, string]>([
+    ['that names its status', [{ code: 429, message: 'Exhausted.' }], 429, 'Exhausted.'],
+    ['by its name alone', ['event: error\ndata: {"type":"overloaded_error","message":"Busy."}\n\n'], 503, 'Busy.'],
+    ['as a text', ['event: error\ndata: Busy.\n\n'], 502, 'Busy.'],
+    ['beside an empty choice', [{ ...ROLE, error: { code: 503, message: 'Busy.' } }], 503, 'Busy.'],
+  ])('%s has an error status and costs nothing', async (_what, pieces, status, message) => {
+    const answer = await ask(stream(pieces), STREAM);
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.text)).toMatchObject({ error: { message } });
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...NOTHING });
+  });
+});
+
+it.each([true, false])('an error before any word costs nothing, its end mark sent or not: %s', async (done) => {
+  const answer = await ask({ kind: 'stream', pieces: [ROLE, { error: { message: 'Busy.' } }], done }, STREAM);
+  expect(answer.text).toContain('Busy.');
+  expect(await server.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...NOTHING });
+});
+
+describe('an answer without a choice', () => {
+  const whole = completion({});
+
+  it.each<[string, object, UpstreamAnswer]>([
+    ['an empty object', BODY, { kind: 'body', body: {} }],
+    ['null for choices', BODY, { kind: 'body', body: { ...whole, choices: null } }],
+    ['no choice in the list', BODY, { kind: 'body', body: { ...whole, choices: [] } }],
+    ['no choice, where a stream was asked for', STREAM, { kind: 'body', body: { ...whole, choices: [] } }],
+    ['a stream of its end mark', STREAM, stream([])],
+    ['a stream of an event without one', STREAM, stream([{ id: 'c' }])],
+  ])('is a failure that costs nothing: %s', async (_what, body, answer) => {
+    expect((await ask(answer, body)).status).toBe(502);
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_BROKEN', ...NOTHING });
+  });
+});
+
+describe('an answer that is whole', () => {
+  const text = JSON.stringify(completion({}));
+  const events = [...streamPieces(), usageChunk(usageOf(11, 7))].map((piece) => `data: ${JSON.stringify(piece)}\n\n`);
+  const blank = '\n'.repeat(100);
+
+  it.each<[string, object, UpstreamAnswer]>([
+    ['JSON after a byte order mark', BODY, { kind: 'body', body: `\ufeff${text}` }],
+    ['JSON after a mark, for a stream', STREAM, { kind: 'body', body: `\ufeff${text}` }],
+    ['JSON after blank lines, called a stream', STREAM, { kind: 'stream', pieces: [blank, text], done: false }],
+    ['events after blank lines, called JSON', BODY, { kind: 'body', body: blank + events.join('') + DONE }],
+    ['events after blank lines, for a stream', STREAM, { kind: 'body', body: blank + events.join('') + DONE }],
+    ['in no encoding', BODY, { kind: 'body', body: text, headers: { 'content-encoding': 'Identity' } }],
+    [
+      'in an encoding that is none',
+      STREAM,
+      { kind: 'stream', pieces: events, headers: { 'content-encoding': 'utf-8' } },
+    ],
+  ])('comes through as one: %s', async (_what, body, answer) => {
+    const got = await ask(answer, body);
+    expect(got.status).toBe(200);
+    expect(got.text).toContain('Hello');
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', estimated: false });
+  });
+});
+
+it('a report before the words is not the last of it, although the stream came to its mark', async () => {
+  const words = Array.from({ length: 200 }, () => ' word');
+  await ask(stream([usageChunk(usageOf(10, 1)), ...streamPieces({ words })]), STREAM);
+  expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 200, estimated: true });
+});
+
+it.each<[string, object]>([
+  ['parts of the content', { delta: { content: [{ type: 'text', text: ' word'.repeat(200) }] } }],
+  ['thoughts among them', { delta: { content: [{ type: 'thinking', thinking: [{ text: ' word'.repeat(200) }] }] } }],
+  ['details of the reasoning', { delta: { reasoning_details: [{ text: ' word'.repeat(200) }] } }],
+  [
+    'details of what is said beside them',
+    { delta: { reasoning: ' word'.repeat(200), reasoning_details: [{ text: ' word' }] } },
+  ],
+  ['a text beside the delta', { delta: {}, text: ' word'.repeat(200) }],
+  ['a whole message', { message: { role: 'assistant', content: ' word'.repeat(200) } }],
+])('what a stream says without a report is counted: %s', async (_what, choice) => {
+  await ask(stream([chunk(choice), END]), STREAM);
+  expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 200, estimated: true });
+});
+
+it.each([600, 999])(
+  'the status %i, which HTTP does not know, is a failure that is told and settled',
+  async (status) => {
+    const odd: Server = createServer((socket) =>
+      socket
+        .on('error', () => undefined)
+        .once('data', () => socket.end(`HTTP/1.1 ${status} Odd\r\ncontent-length: 2\r\n\r\n{}`)),
+    );
+    await new Promise<void>((resolve) => odd.listen(0, '127.0.0.1', resolve));
+    const { port } = odd.address() as AddressInfo;
+    const env = { OPENAI_BASE_URL: `http://127.0.0.1:${port}`, OPENAI_MODELS: UPSTREAM_MODEL };
+    const behind = await ChatServer.start(upstream, tokenizer, env);
+    try {
+      expect((await behind.post(BODY)).status).toBe(502);
+      expect(await behind.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_BROKEN', ...NOTHING });
+    } finally {
+      await behind.stop();
+      odd.close();
+    }
+  },
+);

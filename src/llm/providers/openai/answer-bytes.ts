@@ -1,0 +1,34 @@
+/** What the bytes of an answer are, whatever its media type says. */
+import { parseJson } from '../../../platform/json/index.js';
+import { isObject } from '../requests/chat-request.js';
+
+/** How server-sent events begin. */
+const FIRST_EVENT = /^(?:data|event|id|retry)?:/;
+const OPENING_BRACE = 0x7b;
+const BLANK = new Set([0x20, 0x09, 0x0a, 0x0d]);
+const BYTE_ORDER_MARK = Buffer.from('\ufeff');
+
+/** The bytes from the first one on that says something. */
+export function withoutBlank(bytes: Buffer): Buffer {
+  let at = BYTE_ORDER_MARK.equals(bytes.subarray(0, BYTE_ORDER_MARK.length)) ? BYTE_ORDER_MARK.length : 0;
+  while (at < bytes.length && BLANK.has(bytes[at] as number)) at += 1;
+  return at === 0 ? bytes : bytes.subarray(at);
+}
+
+export function isEvents(bytes: Buffer): boolean {
+  return FIRST_EVENT.test(withoutBlank(bytes).toString('latin1', 0, 64));
+}
+
+export function isObjectText(bytes: Buffer): boolean {
+  return bytes[0] === OPENING_BRACE;
+}
+
+/** A parser's own message quotes what it read, so that nothing of it is kept. */
+export function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {
+  try {
+    const value = parseJson(withoutBlank(body).toString('utf8'));
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
