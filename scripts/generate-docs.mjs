@@ -44,7 +44,7 @@ const CODE_MEANING = {
     'The tenant or its org has as many calls or queries under way, or as many bytes of bodies in memory, as it may; the message names the setting. Try again after `Retry-After`.',
   body_timeout: 'Nothing of the body came for `GATEHOUSE_IDLE_TIMEOUT_MS`; its connection is closed.',
   too_many_values: 'The body holds more JSON values than `GATEHOUSE_BODY_LIMIT_VALUES`.',
-  too_many_fields: 'The body has more than 4,096 fields of its own.',
+  too_many_fields: 'The body has more than 4,096 fields of its own, or its objects differ in more than 10,000 fields.',
   nested_too_deep: 'The body is nested deeper than `GATEHOUSE_BODY_LIMIT_DEPTH`.',
   model_not_set:
     'A thread names no model, and the tenant has no list to take one from: set `generationConfig.model` of the thread.',

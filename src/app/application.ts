@@ -69,7 +69,9 @@ function prepareHttp(app: NestFastifyApplication): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
+  const database = app.get(Database);
   fastify.decorate('bodies', bodies);
+  fastify.decorate('shareOwnerOf', (tenantId: string) => database.ownerOf(tenantId));
   fastify.decorateRequest('bodyRoom', null);
   fastify.decorate('dialects', app.get<Dialects>(Dialects));
   fastify.decorateRequest('context', undefined);

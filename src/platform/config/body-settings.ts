@@ -24,7 +24,7 @@ export const BODY_SETTINGS = {
     'GATEHOUSE_TENANT_BODY_BYTES',
     integer(1024, 1024 ** 4),
     "Bytes of bodies that one tenant's open requests may have in memory; over it they answer 429. At most half of " +
-      '`GATEHOUSE_BODY_BYTES`.',
+      '`GATEHOUSE_BODY_BYTES`, five eighths for all tenants of one org together, and for each org twice what is still free.',
     { fallback: String(256 * 1024 * 1024) },
   ),
   bodyBytes: limits(

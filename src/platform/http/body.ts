@@ -1,10 +1,23 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { Fault } from '../errors/index.js';
-import { assertBounded, decodeJson, parseJsonObject, valueOf, withFields, type JsonObject } from '../json/index.js';
+import {
+  assertAlike,
+  assertBounded,
+  decodeJson,
+  parseJsonObject,
+  valueOf,
+  withFields,
+  type JsonObject,
+} from '../json/index.js';
+import type { ShareOwner } from '../shares/index.js';
 import { SMALL_BODY_BYTES, type BodyRoom, type RequestBodies } from './request-bodies.js';
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whose share a tenant's requests come out of. Set by the composition root. */
+    shareOwnerOf: (tenantId: string) => ShareOwner | Promise<ShareOwner>;
+  }
   interface FastifyRequest {
     /** When the caller was judged, in the process's own monotonic milliseconds. */
     judgedAtMs: number;
@@ -26,8 +39,8 @@ const STALE_JUDGEMENT_MS = 250;
  */
 export async function readCallersBody(request: FastifyRequest): Promise<Buffer> {
   const { bodies } = request.server;
-  const owner = ownerOf(request);
-  const room = bodies.roomOf(owner);
+  const owned = bodyOwnerOf(request);
+  const room = bodies.roomOf(owned instanceof Promise ? await owned : owned);
   let body: Buffer;
   try {
     body = await readBody(request.raw, bodies, room);
@@ -43,9 +56,11 @@ export async function readCallersBody(request: FastifyRequest): Promise<Buffer> 
     assertBounded(body, bodies.bounds);
     return body;
   }
-  // One turn to count what is in it, and another one for the handler to read it.
-  await bodies.turns.next(owner);
+  // A turn for each look at what is in it, and another one for the handler to read it.
+  await bodies.turns.next(ownerOf(request));
   assertBounded(body, bodies.bounds);
+  await nextTurn(request);
+  assertAlike(body);
   await nextTurn(request);
   return body;
 }
@@ -58,7 +73,11 @@ export async function readCallersBody(request: FastifyRequest): Promise<Buffer> 
 export async function readCallersJson(request: FastifyRequest): Promise<JsonObject> {
   const body = await readCallersBody(request);
   assertJson(request.raw);
-  if (body.length <= SMALL_BODY_BYTES) return parseJsonObject(body);
+  return body.length <= SMALL_BODY_BYTES ? parseJsonObject(body) : parseInTurns(request, body);
+}
+
+/** @throws Fault as `parseJsonObject` does; invalid_input: the caller is gone */
+export async function parseInTurns(request: FastifyRequest, body: Buffer): Promise<JsonObject> {
   const decoded = decodeJson(body);
   await nextTurn(request);
   const value = valueOf(decoded);
@@ -72,6 +91,14 @@ export async function readCallersJson(request: FastifyRequest): Promise<JsonObje
 async function nextTurn(request: FastifyRequest): Promise<void> {
   await request.server.bodies.turns.next(ownerOf(request));
   if (request.raw.socket.destroyed) throw brokenOff();
+}
+
+/** Whose share the body comes out of; one who belongs to no tenant has a share of its own. */
+function bodyOwnerOf(request: FastifyRequest): ShareOwner | Promise<ShareOwner> {
+  const tenantId = request.context?.tenantId;
+  if (tenantId !== undefined) return request.server.shareOwnerOf(tenantId);
+  const owner = ownerOf(request);
+  return { tenantId: owner, orgId: owner };
 }
 
 function ownerOf({ context, ip }: FastifyRequest): string {

@@ -2,8 +2,10 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiBody } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { assertJson, readCallersBody } from './body.js';
-import { readMessage, type Spellings } from '../protojson/index.js';
+import { assertJson, parseInTurns, readCallersBody } from './body.js';
+import { SMALL_BODY_BYTES } from './request-bodies.js';
+import type { JsonObject } from '../json/index.js';
+import { parseMessage, readMessage, type Spellings } from '../protojson/index.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -23,12 +25,17 @@ const readPlatformBody = createParamDecorator(
     const body = await readCallersBody(request);
     if (body.length > 0) assertJson(request.raw);
     const spellings: Spellings = new Map();
-    const read = readMessage(body, message, spellings);
+    const read = readMessage(await parse(request, body), message, spellings);
     // Only now: what the reader itself refuses is spelled as it was written already.
     request.spellings = spellings;
     return read;
   },
 );
+
+/** A large body step by step, so that whatever else is due comes between two of them. */
+function parse(request: FastifyRequest, body: Buffer): Buffer | Promise<JsonObject> {
+  return body.length <= SMALL_BODY_BYTES ? body : parseMessage(() => parseInTurns(request, body));
+}
 
 /** OpenAPI's schema of a Zod schema as it is sent. */
 export function openApiSchema(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {

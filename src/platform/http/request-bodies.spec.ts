@@ -5,10 +5,19 @@ import { RequestBodies, type BodyRoom } from './request-bodies.js';
 const bodies = (tenantBodyBytes: number, bodyBytes: number) =>
   new RequestBodies(testSettings({ tenantBodyBytes, bodyBytes }));
 
-function filled(of: RequestBodies, owner: string, bytes: number): BodyRoom {
-  const room = of.roomOf(owner);
+function filled(of: RequestBodies, tenantId: string, bytes: number, orgId = `org of ${tenantId}`): BodyRoom {
+  const room = of.roomOf({ tenantId, orgId });
   room.growTo(bytes);
   return room;
+}
+
+function attempt(work: () => unknown): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function refusal(work: () => unknown): Fault {
@@ -61,14 +70,32 @@ describe('the share of one owner', () => {
     const all = bodies(1000, 1000);
     filled(all, 'a', 400);
     expect(refusal(() => filled(all, 'a', 101)).status).toBe(429);
-    filled(all, 'b', 500);
+    filled(all, 'b', 300);
   });
 });
 
 it('all bodies together over the limit are 503, and nothing of the refused one is kept', () => {
   const all = bodies(1000, 1000);
-  for (const owner of ['a', 'b', 'c']) filled(all, owner, 300);
-  expect(refusal(() => filled(all, 'd', 101))).toMatchObject({ status: 503, retryAfterSeconds: 1 });
-  expect(all.taken).toBe(900);
+  for (const owner of ['a', 'b']) filled(all, owner, 300);
+  expect(refusal(() => filled(all, 'd', 401))).toMatchObject({ status: 503, retryAfterSeconds: 1 });
+  expect(all.taken).toBe(600);
   filled(all, 'd', 100);
+});
+
+it('the tenants of one org together leave room to others', () => {
+  const all = bodies(500, 1000);
+  filled(all, 'a', 500, 'org');
+  filled(all, 'b', 125, 'org');
+  for (const tenant of ['a', 'b', 'c']) expect(refusal(() => filled(all, tenant, 1, 'org')).status).toBe(429);
+  filled(all, 'd', 200);
+});
+
+it('orgs that take all they can get take less and less, so that others find room', () => {
+  const all = bodies(1000, 1000);
+  for (const org of ['a', 'b', 'c', 'd', 'e', 'f']) {
+    let bytes = 0;
+    while (attempt(() => filled(all, org, 1))) bytes += 1;
+    expect(bytes).toBeGreaterThan(0);
+  }
+  filled(all, 'late', 1);
 });

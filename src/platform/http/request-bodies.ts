@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
 import { Fault } from '../errors/index.js';
 import type { JsonBounds } from '../json/index.js';
+import type { ShareOwner } from '../shares/index.js';
 import { ReadingTurns } from './reading-turns.js';
 
 type BodySettings = Pick<
@@ -12,8 +13,11 @@ type BodySettings = Pick<
 
 /** A body and its text, beside what is built of it: bodies of more than this part of the heap would end the process. */
 const PART_OF_HEAP = 1 / 4;
-/** So that no tenant alone takes all the room that there is. */
+/** So that no tenant alone takes all the room that there is, nor all tenants of one org. */
 const PART_OF_TENANT = 1 / 2;
+const PART_OF_ORG = 5 / 8;
+/** However much one may hold, it is at most this many times what is still free: several of them still leave room to others. */
+const TIMES_FREE = 2;
 const AGAIN_SECONDS = 1;
 /** A smaller body takes so little time that it need not wait for its turn. */
 export const SMALL_BODY_BYTES = 64 * 1024;
@@ -30,8 +34,9 @@ declare module 'fastify' {
 }
 
 /**
- * Bounds on request bodies: of each one by itself, and of those that are in memory at once. A tenant whose bodies fill its
- * share gets 429 at once, and the others don't wait for it; where all bodies together are too many, the next one gets 503.
+ * Bounds on request bodies: of each one by itself, and of those that are in memory at once. A tenant or an org whose bodies
+ * fill its share gets 429 at once, and the others don't wait for it; where all bodies together are too many, the next one
+ * gets 503.
  */
 @Injectable()
 export class RequestBodies {
@@ -42,7 +47,8 @@ export class RequestBodies {
   readonly turns = new ReadingTurns();
   private readonly shareBytes: number;
   private readonly totalBytes: number;
-  private readonly heldBy = new Map<string, number>();
+  private readonly ofTenants = new Map<string, number>();
+  private readonly ofOrgs = new Map<string, number>();
   /** Since the start. */
   refused = 0;
   readonly waiting = 0;
@@ -65,10 +71,10 @@ export class RequestBodies {
   }
 
   /** Room for one body, empty as yet. */
-  roomOf(owner: string): BodyRoom {
+  roomOf(owner: ShareOwner): BodyRoom {
     return new BodyRoom(
       (bytes) => this.take(owner, bytes),
-      () => this.turns.next(owner),
+      () => this.turns.next(owner.tenantId),
     );
   }
 
@@ -78,13 +84,21 @@ export class RequestBodies {
    * @param bytes below 0: gives back
    * @throws Fault rate_limited, unavailable
    */
-  private take(owner: string, bytes: number): void {
-    const own = this.heldBy.get(owner) ?? 0;
-    if (bytes > 0 && own > 0 && own + bytes > this.shareBytes) throw this.refusal(shareIsFull());
-    if (bytes > 0 && this.held > 0 && this.held + bytes > this.totalBytes) throw this.refusal(allIsFull());
+  private take({ tenantId, orgId }: ShareOwner, bytes: number): void {
+    if (bytes > 0) this.assertRoom(this.ofTenants.get(tenantId) ?? 0, this.ofOrgs.get(orgId) ?? 0, bytes);
     this.held += bytes;
-    if (own + bytes > 0) this.heldBy.set(owner, own + bytes);
-    else this.heldBy.delete(owner);
+    add(this.ofTenants, tenantId, bytes);
+    add(this.ofOrgs, orgId, bytes);
+  }
+
+  private assertRoom(ofTenant: number, ofOrg: number, bytes: number): void {
+    const mostOfOrg = this.totalBytes * PART_OF_ORG;
+    if (ofTenant > 0 && ofTenant + bytes > this.shareBytes) throw this.refusal(shareIsFull());
+    if (ofOrg > 0 && ofOrg + bytes > mostOfOrg) throw this.refusal(shareIsFull());
+    const free = this.totalBytes - this.held - bytes;
+    if (this.held > 0 && free < 0) throw this.refusal(allIsFull());
+    if (this.held > ofOrg && ofOrg + bytes > TIMES_FREE * free)
+      throw this.refusal(ofOrg > 0 ? shareIsFull() : allIsFull());
   }
 
   private refusal(fault: Fault): Fault {
@@ -127,10 +141,16 @@ export class BodyRoom {
   }
 }
 
+function add(counts: Map<string, number>, owner: string, count: number): void {
+  const now = (counts.get(owner) ?? 0) + count;
+  if (now > 0) counts.set(owner, now);
+  else counts.delete(owner);
+}
+
 function shareIsFull(): Fault {
   return new Fault(
     'rate_limited',
-    'The bodies of your open requests fill the memory that one tenant may use; wait until some are answered. The operator sets ' +
+    'The bodies of your open requests fill the memory that one tenant or one org may use; wait until some are answered. The operator sets ' +
       'this limit by GATEHOUSE_TENANT_BODY_BYTES.',
     { code: 'concurrency_limit_exceeded', retryAfterSeconds: AGAIN_SECONDS },
   );

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Fault } from '../errors/index.js';
-import { assertBounded } from './json-bounds.js';
+import { assertAlike, assertBounded } from './json-bounds.js';
 
 const MANY = 1_000_000;
 
@@ -86,4 +86,77 @@ it('names the limit and the setting', () => {
   const bounds = { maxValues: 2, maxDepth: 2 };
   expect(() => assertBounded(Buffer.from('[1,2]'), bounds)).toThrow(/2 JSON values.*GATEHOUSE_BODY_LIMIT_VALUES/);
   expect(() => assertBounded(Buffer.from('[[[]]]'), bounds)).toThrow(/2 levels.*GATEHOUSE_BODY_LIMIT_DEPTH/);
+});
+
+describe('objects that differ', () => {
+  const isAlike = (text: string): boolean => {
+    try {
+      assertAlike(Buffer.from(text));
+      return true;
+    } catch (error) {
+      expect(error).toMatchObject({ kind: 'invalid_input', code: 'too_many_fields' });
+      return false;
+    }
+  };
+  const list = (objects: number, object: (at: number) => string): string =>
+    `[${Array.from({ length: objects }, (_, at) => object(at)).join(',')}]`;
+  const LETTERS = [...'abcdefghijklmnop'];
+  /** The letters in an order of its own. */
+  const shuffled = (at: number): string[] =>
+    LETTERS.map(
+      (letter, place) => [Math.imul((at * 31 + place * 17 + 7) ^ (at >>> 3), 2_654_435_761) >>> 0, letter] as const,
+    )
+      .sort(([one], [other]) => one - other)
+      .map(([, letter]) => letter);
+
+  it.each<[string, string]>([
+    [
+      'by the names of their fields',
+      list(
+        1_001,
+        (at) =>
+          `{${LETTERS.slice(0, 10)
+            .map((l) => `"${l}${at}":1`)
+            .join(',')}}`,
+      ),
+    ],
+    [
+      'by the order of the same fields',
+      list(
+        20_000,
+        (at) =>
+          `{${shuffled(at)
+            .map((l) => `"${l}":1`)
+            .join(',')}}`,
+      ),
+    ],
+    ['in how the names are written', list(10_001, (at) => `{"\\u006b${at}":1}`)],
+    ['in one that has 10,001 fields', `{"a":{${Array.from({ length: 10_001 }, (_, at) => `"k${at}":1`).join(',')}}}`],
+    ['within one another', list(10_001, (at) => `[{"a":{"k${at}":[{}]}}]`)],
+  ])('too much are refused: %s', (_what, text) => {
+    JSON.parse(text);
+    expect(isAlike(text)).toBe(false);
+  });
+
+  it.each<[string, string]>([
+    ['objects that are alike', list(50_000, () => '{"role":"user","content":[{"type":"text","text":"a"}]}')],
+    [
+      '10,000 different fields',
+      list(
+        1_000,
+        (at) =>
+          `{${LETTERS.slice(0, 10)
+            .map((l) => `"${l}${at}":1`)
+            .join(',')}}`,
+      ),
+    ],
+    ['texts that differ', list(50_000, (at) => `{"a":"${at}","b":["${at}",{"a":"{\\"${at}\\":1}"}]}`)],
+  ])('little are let in: %s', (_what, text) => {
+    JSON.parse(text);
+    expect(isAlike(text)).toBe(true);
+  });
+
+  it('are left to the parser where they are no JSON', () => {
+    fc.assert(fc.property(fc.stringMatching(/^[[\]{}",:\\ a1]*$/), isAlike));
+  });
 });

@@ -65,6 +65,54 @@ export function assertBounded(body: Buffer, { maxValues, maxDepth }: JsonBounds)
   if (isObject && fields > MAX_FIELDS) throw tooManyFields();
 }
 
+/** A hundred tools with twenty parameters of their own have 2,500. */
+const MAX_SHAPES = 10_000;
+/** The fields that objects go on with which began alike. */
+type Shape = Map<string, Shape>;
+
+/**
+ * Refuses a body whose objects have too many different fields, or orders of the same fields. For each of them V8 makes a
+ * description that all objects share which begin alike: the same number of objects takes a hundredth of the time where they
+ * are alike. One pass, and no more memory than the fields that are let in take.
+ *
+ * @throws Fault invalid_input
+ */
+export function assertAlike(body: Buffer): void {
+  const first: Shape = new Map();
+  /** Of each open object how it began; null: a list. */
+  const open: (Shape | null)[] = [];
+  let shapes = 0;
+  let wantsField = false;
+  for (let at = 0; at < body.length; at += 1) {
+    const meaning = MEANING[body[at] as number] as number;
+    if (meaning === STRING) {
+      const end = closingQuote(body, at);
+      if (wantsField) {
+        const began = open.at(-1) as Shape;
+        const field = body.toString('latin1', at + 1, end);
+        let shape = began.get(field);
+        if (shape === undefined) {
+          shapes += 1;
+          if (shapes > MAX_SHAPES) throw tooDifferent();
+          shape = new Map() as Shape;
+          began.set(field, shape);
+        }
+        open[open.length - 1] = shape;
+        wantsField = false;
+      }
+      at = end;
+    } else if (meaning === COMMA) {
+      wantsField = (open.at(-1) ?? null) !== null;
+    } else if (meaning === OPEN) {
+      wantsField = body[at] === BRACE;
+      open.push(wantsField ? first : null);
+    } else if (meaning === CLOSE) {
+      open.pop();
+      wantsField = false;
+    }
+  }
+}
+
 /** From an opening quote to the closing one; to the end where there is none. */
 function closingQuote(body: Buffer, from: number): number {
   let at = from + 1;
@@ -96,6 +144,14 @@ function tooDeep(maxDepth: number): Fault {
     'invalid_input',
     `The body is nested deeper than ${maxDepth} levels; send fewer. The operator sets this limit by GATEHOUSE_BODY_LIMIT_DEPTH.`,
     { code: 'nested_too_deep' },
+  );
+}
+
+function tooDifferent(): Fault {
+  return new Fault(
+    'invalid_input',
+    `The objects in the body have more than ${MAX_SHAPES} different fields, or orders of the same fields; send fewer, or objects that are alike.`,
+    { code: 'too_many_fields' },
   );
 }
 

@@ -29,12 +29,13 @@ export type Spellings = Map<string, string>;
 /**
  * Reads a request message.
  *
+ * @param body its bytes, or what `parseMessage` made of them
  * @param schema a Zod object in lowerCamelCase; whether strict or not, unknown fields are refused
  * @param spellings filled with how the caller spelled each field
  * @throws Fault invalid_input with the fields at fault, each as the caller spelled it
  */
-export function readMessage<T>(body: Buffer, schema: z.ZodType<T>, spellings: Spellings = new Map()): T {
-  const { text, value } = body.length === 0 ? { text: '', value: {} } : parseBody(body);
+export function readMessage<T>(body: Buffer | JsonObject, schema: z.ZodType<T>, spellings: Spellings = new Map()): T {
+  const { text, value } = !Buffer.isBuffer(body) ? body : body.length === 0 ? { text: '', value: {} } : parseBody(body);
   let reader = new MessageReader(spellings, null);
   let parsed = schema.safeParse(reader.read(value, schema), { error: reasonOf });
   if (!parsed.success && text.length <= MAX_REPARSED_LENGTH && reader.onlyRounded(parsed.error.issues)) {
@@ -54,8 +55,23 @@ function parseBody(body: Buffer): JsonObject {
     refuseRepeatedFields(object.text);
     return object;
   } catch (error) {
-    throw error instanceof Fault && error.fields.length > 0 ? withShownNames(error) : error;
+    throw shownSafely(error);
   }
+}
+
+/** Has a message parsed by another way than at once, and looks at it as `readMessage` does. */
+export async function parseMessage(parse: () => Promise<JsonObject>): Promise<JsonObject> {
+  try {
+    const object = await parse();
+    refuseRepeatedFields(object.text);
+    return object;
+  } catch (error) {
+    throw shownSafely(error);
+  }
+}
+
+function shownSafely(error: unknown): unknown {
+  return error instanceof Fault && error.fields.length > 0 ? withShownNames(error) : error;
 }
 
 function withShownNames({ fields }: Fault): Fault {

@@ -62,6 +62,13 @@ describe.each(ROUTES)('on the %s surface', (_surface, route, bodyWith) => {
     expect(answer.text).toContain('GATEHOUSE_BODY_LIMIT_VALUES');
   });
 
+  it('objects that are unlike in more than 10,000 fields are 400', async () => {
+    const objects = Array.from({ length: 10_001 }, (_, index) => `{"k${index}":1}`).join(',');
+    const answer = await send(route, bodyWith(`"x":[${objects}]`));
+    expect(answer.status).toBe(400);
+    expect(answer.text).toContain('more than 10000 different fields');
+  });
+
   it('more than 20 MiB are 413, and the limit is named', async () => {
     const answer = await send(route, bodyWith(`"x":"${'x'.repeat(20 * MIB)}"`));
     expect(answer.status).toBe(413);
