@@ -29,9 +29,10 @@ export function currentRequestContext(): RequestContext | undefined {
 const PREFIX = `req_${randomBase62(16)}_`;
 let count = 0;
 
-const CALLERS_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+/** Plain, and no key or token: the id stands in logs, in the ledger and in answers. */
+const CALLERS_ID = /^(?!.*(?:(?:sk|pk|inv|whsec|aisbreaker)_|eyJ))[A-Za-z0-9._:-]{1,128}$/;
 
-/** The caller's `x-request-id` if it is plain enough to stand in a log, else a new one. */
+/** The caller's `x-request-id` if it is fit to stand in a log, else a new one. */
 export function requestIdOf(headers: IncomingHttpHeaders): string {
   const given = headers['x-request-id'];
   return typeof given === 'string' && CALLERS_ID.test(given) ? given : PREFIX + (count++).toString(36);

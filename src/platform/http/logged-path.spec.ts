@@ -1,6 +1,7 @@
 import { loggedPath } from './logged-path.js';
 
 const SECRET = 'gh_0123456789abcdefABCDEF';
+const KEY = 'a2RisE153CVF1Ds0qSEfsD7GzVr3AAyyD';
 
 it.each([
   [`/x/sk_${SECRET}`, '/x/sk_…'],
@@ -12,13 +13,20 @@ it.each([
   [`/x/key_sk_${SECRET}`, '/x/key_sk_…'],
   [`/x/%zz/pk_${SECRET}?q=1`, '/x/%zz/pk_…'],
   [`/x/Bearer%20eyJhbGciOi.J9.sig`, '/x/Bearer …'],
+  [`/x/sk%${'25'.repeat(9)}5f${SECRET}`, '/x/sk_…'],
+  [`/x/xsk_gh_${KEY}`, '/x/xsk_gh_…'],
+  [`/x/sk_gh/${KEY}`, '/x/sk_gh/…'],
+  [`/x/SK%E2%80%8B_GH_${KEY}`, '/x/SK%E2%80%8B_GH_…'],
 ])('%s is logged as %s', (url, logged) => {
   expect(loggedPath(url)).toBe(logged);
 });
 
-it.each(['/v1/models/caf%C3%A9%20au%20lait', '/v1/llm/context/ctx_0123456789', '/api/v1/task_list/all'])(
-  '%s is logged as it was sent',
-  (url) => {
-    expect(loggedPath(`${url}?key=sk_${SECRET}`)).toBe(url);
-  },
-);
+it.each([
+  '/v1/models/caf%C3%A9%20au%20lait',
+  '/x/0190f6a2-7c1b-7e63-9f0a-2b4c6d8e0f12',
+  '/x/hum_00560ffad78f47b8b396bc1e2508a661',
+  '/v1/llm/context/ctx_0123456789',
+  '/api/v1/task_list/all',
+])('%s is logged as it was sent', (url) => {
+  expect(loggedPath(`${url}?key=sk_${SECRET}`)).toBe(url);
+});
