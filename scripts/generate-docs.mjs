@@ -55,6 +55,7 @@ const CODE_MEANING = {
   too_many_steps: 'Of a run: the model called tools again and again.',
   credential_revoked: 'Of a run: the message had waited, and meanwhile the credential that sent it was revoked.',
   human_erased: 'Of a run: the human whose limits it would be charged to was erased meanwhile.',
+  model_not_allowed: 'The key is confined to other models; `GET /v1/models` lists those.',
   model_not_found: 'No model of that name is served to this tenant.',
   no_provider_configured:
     'The tenant has no model provider, and may not use one of the platform. Add one by `/api/v1/llm/providers/create`, with the scope `providers:write`.',

@@ -11,7 +11,7 @@ END
 $$;
 
 CREATE TRIGGER announce_change
-  AFTER DELETE OR UPDATE OF hash, scopes, requests_per_minute, requests_per_minute_per_human, expires_at, revoked_at,
+  AFTER DELETE OR UPDATE OF hash, scopes, requests_per_minute, requests_per_minute_per_human, expires_at, revoked_at, models,
     tenant_id, type, allowed_origins, oidc_issuer, oidc_audience, oidc_jwks_uri, human_prefix ON api_keys
   FOR EACH ROW EXECUTE FUNCTION announce_api_key();
 

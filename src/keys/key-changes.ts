@@ -47,11 +47,12 @@ export function limitColumns(
 /** By the request's field. */
 function wantedBy(before: ApiKeyRecord, request: UpdateKeyRequest): Record<string, ApiKeyChanges> {
   const { name, description, permissions, rateLimit, expiresAt, neverExpires, oidcConfig, allowedOrigins } = request;
-  const { defaultOutputTokens } = request;
+  const { defaultOutputTokens, models } = request;
   return {
     ...(name === undefined ? {} : { name: { name } }),
     ...(description === undefined ? {} : { description: { description } }),
     ...(permissions === undefined ? {} : { permissions: { scopes: permissions } }),
+    ...(models === undefined ? {} : { models: { models } }),
     ...(rateLimit === undefined ? {} : { rateLimit: rateColumns(rateLimit) }),
     ...(defaultOutputTokens === undefined ? {} : { defaultOutputTokens: outputColumns(defaultOutputTokens) }),
     ...(expiresAt === undefined && !neverExpires ? {} : { expiresAt: { expiresAt: expiresAt ?? null } }),

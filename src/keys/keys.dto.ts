@@ -23,6 +23,8 @@ const scopesOf = <const S extends readonly [Scope, ...Scope[]]>(scopes: S, reaso
     .refine((named) => new Set(named).size === named.length, 'names a scope twice')
     .meta({ description: 'Scopes.' });
 
+const MAX_MODELS = 100;
+
 const name = text(1, 100);
 const description = text(0, 1000);
 const permissions = scopesOf(SCOPES, 'is no scope');
@@ -56,6 +58,12 @@ const defaultOutput = defaultOutputTokens.meta({
     "Output that a call under a budget is given where its caller names no limit, for each choice; 0: the tenant's.",
 });
 const defaultLimits = usageLimits.meta({ description: 'What a human who comes by this key may use at first.' });
+const models = z
+  .array(text(1, 256), 'must be a list of models')
+  .max(MAX_MODELS, `must have at most ${MAX_MODELS} models`)
+  .refine((named) => new Set(named).size === named.length, 'names a model twice')
+  .optional()
+  .meta({ description: 'The models that the key may use, by the names that calls ask for. Empty: any.' });
 const unlimited = boolean.meta({ description: 'true: humans who come by this key have no limits at first.' });
 
 export const createKeyRequest = z.strictObject({
@@ -64,6 +72,7 @@ export const createKeyRequest = z.strictObject({
   permissions: permissions
     .optional()
     .meta({ description: "Absent: the creator's own scopes but for the far-reaching ones." }),
+  models,
   rateLimit: rateLimit.optional(),
   defaultOutputTokens: defaultOutput.optional(),
   expiresAt: timestamp.optional(),
@@ -76,6 +85,7 @@ export const createPublishableKeyRequest = z.strictObject({
   permissions: scopesOf(PUBLISHABLE_SCOPES, `must be one of ${PUBLISHABLE_SCOPES.join(', ')}`)
     .optional()
     .meta({ description: "Absent: all that the creator's role holds of what such a key can hold." }),
+  models,
   rateLimit: rateLimit.optional(),
   defaultOutputTokens: defaultOutput.optional(),
   expiresAt: timestamp.optional(),
@@ -100,6 +110,7 @@ export const updateKeyRequest = z.strictObject({
   name: name.optional(),
   description: description.optional(),
   permissions: permissions.optional(),
+  models,
   rateLimit: rateLimit.optional(),
   defaultOutputTokens: defaultOutput.optional(),
   expiresAt: timestamp.optional(),
@@ -128,6 +139,7 @@ const keyView = z.object({
   name: z.string(),
   description: z.string(),
   permissions: z.array(z.enum(SCOPES)),
+  models: z.array(z.string()).meta({ description: 'Empty: any.' }),
   rateLimit: z.object({
     requestsPerMinute: z.number(),
     requestsPerMinutePerHuman: z

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ApiKeyDirectory } from './api-key.directory.js';
 import { IssuedOnce } from './issued-once.js';
+import { KeyModels } from './key-models.js';
 import { KeysController } from './keys.controller.js';
 import { KeysRepository } from './keys.repository.js';
 import { KeysService } from './keys.service.js';
@@ -17,10 +18,11 @@ import { TenantIssuers } from './tenant-issuers.js';
     KeysRepository,
     TenantIssuers,
     ApiKeyDirectory,
+    KeyModels,
     PepperCheck,
     SecretKeyStrategy,
     PublishableKeyStrategy,
   ],
-  exports: [KeysService, ApiKeyDirectory],
+  exports: [KeysService, ApiKeyDirectory, KeyModels],
 })
 export class KeysModule {}

@@ -15,6 +15,7 @@ const COLUMNS = {
   description: true,
   keyPrefix: true,
   scopes: true,
+  models: true,
   requestsPerMinute: true,
   requestsPerMinutePerHuman: true,
   allowedOrigins: true,
@@ -38,6 +39,7 @@ export interface ApiKeyColumns {
   readonly name: string;
   readonly description: string;
   readonly scopes: readonly Scope[];
+  readonly models: readonly string[];
   readonly requestsPerMinute: number | null;
   readonly requestsPerMinutePerHuman: number | null;
   readonly expiresAt: Date | null;
@@ -202,10 +204,11 @@ function secretData({ keyPrefix, hash: { hash, version } }: KeySecret) {
   return { keyPrefix, hash: new Uint8Array(hash), pepperVersion: version };
 }
 
-function toData({ scopes, allowedOrigins, defaultLimits, ...rest }: ApiKeyChanges) {
+function toData({ scopes, models, allowedOrigins, defaultLimits, ...rest }: ApiKeyChanges) {
   return {
     ...rest,
     ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+    ...(models === undefined ? {} : { models: [...models] }),
     ...(allowedOrigins === undefined ? {} : { allowedOrigins: [...allowedOrigins] }),
     ...(defaultLimits === undefined
       ? {}

@@ -71,7 +71,7 @@ export class KeysService {
   /** @throws Fault invalid_input, permission_denied */
   async create<T>(
     principal: DashboardUserPrincipal,
-    { name, description, permissions, rateLimit, expiresAt, defaultOutputTokens }: CreateKeyRequest,
+    { name, description, permissions, models = [], rateLimit, expiresAt, defaultOutputTokens }: CreateKeyRequest,
     around: Around<IssuedKey, T>,
   ): Promise<T> {
     assertRatesBelow(this.settings.mostRequestsPerMinute, rateLimit);
@@ -80,7 +80,7 @@ export class KeysService {
     return this.repository.change(principal.tenantId, (keys) =>
       around(keys.tx, () =>
         this.issue(keys, principal, 'SECRET', {
-          ...{ name, description, scopes, expiresAt: expiresAt ?? null },
+          ...{ name, description, scopes, models, expiresAt: expiresAt ?? null },
           ...rateColumns(rateLimit),
           ...outputColumns(defaultOutputTokens),
         }),
@@ -94,13 +94,13 @@ export class KeysService {
     request: CreatePublishableKeyRequest,
     around: Around<IssuedKey, T>,
   ): Promise<T> {
-    const { name, description, permissions, rateLimit, expiresAt, oidcConfig, allowedOrigins } = request;
+    const { name, description, permissions, models = [], rateLimit, expiresAt, oidcConfig, allowedOrigins } = request;
     assertRatesBelow(this.settings.mostRequestsPerMinute, rateLimit);
     if (oidcConfig === undefined) this.issuers.assertMayLack();
     else this.issuers.assertMaySet(principal, oidcConfig);
     const scopes = permissions ?? PUBLISHABLE_SCOPES.filter((scope) => ROLE_SCOPES[principal.role].has(scope));
     const columns = {
-      ...{ name, description, scopes, expiresAt: expiresAt ?? null, allowedOrigins },
+      ...{ name, description, scopes, models, expiresAt: expiresAt ?? null, allowedOrigins },
       ...rateColumns(rateLimit),
       ...outputColumns(request.defaultOutputTokens),
       ...limitColumns(request.defaultLimits, request.unlimited),
@@ -254,7 +254,7 @@ export class KeysService {
   }
 }
 
-const WIDENING: ReadonlySet<string> = new Set(['expiresAt', 'neverExpires', 'rateLimit']);
+const WIDENING: ReadonlySet<string> = new Set(['expiresAt', 'neverExpires', 'rateLimit', 'models']);
 
 /** Whose tokens a key takes, whole: whoever changes any of it can be any of the key's humans. */
 function issuerOf(record: ApiKeyRecord): object | null {

@@ -19,6 +19,7 @@ export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date):
     name: record.name,
     description: record.description,
     permissions: record.scopes.filter(isScope),
+    models: record.models,
     rateLimit: {
       requestsPerMinute: rateThatHolds(
         record.requestsPerMinute,

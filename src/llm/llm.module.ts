@@ -1,8 +1,16 @@
 import { Module } from '@nestjs/common';
+import { HumansModule } from '../humans/index.js';
+import { KeysModule } from '../keys/index.js';
 import { Dialects, OPENAI_DIALECT } from '../platform/http/index.js';
 import { UsageModule } from '../usage/index.js';
 import { Calls } from './calls/calls.service.js';
+import { CallersModels } from './catalogue/callers-models.js';
+import { LlmsController } from './catalogue/llms.controller.js';
+import { ModelsController } from './catalogue/models.controller.js';
+import { TenantsModelsController } from './catalogue/tenants-models.controller.js';
+import { TenantsModelsService } from './catalogue/tenants-models.service.js';
 import { ChatController } from './chat/chat.controller.js';
+import { GabberRequests } from './chat/gabber-request.js';
 import { CredentialStore } from './connections/credential-store.js';
 import { ProviderBuilder } from './connections/provider-builder.js';
 import { ProviderTester } from './connections/provider-tester.js';
@@ -10,10 +18,14 @@ import { ProvidersController } from './connections/providers.controller.js';
 import { ProvidersRepository } from './connections/providers.repository.js';
 import { ProvidersService } from './connections/providers.service.js';
 import { TenantProviders } from './connections/tenant-providers.js';
+import { ContextsController } from './contexts/contexts.controller.js';
+import { ContextsRepository } from './contexts/contexts.repository.js';
+import { ContextsService } from './contexts/contexts.service.js';
 import { KnownModels } from './models/model-facts.js';
+import { ModelOverridesRepository } from './models/model-overrides.repository.js';
+import { TenantModels } from './models/tenant-models.js';
 import { Circuits } from './routing/circuit.js';
 import { ModelRouter } from './routing/model-router.js';
-import { ModelsController } from './routing/models.controller.js';
 import { PlatformProviderTenants } from './routing/platform-provider-tenants.js';
 import { RUN_PROVIDERS } from './runs/run-providers.js';
 import { ThreadPruner } from './threads/thread.pruner.js';
@@ -24,13 +36,28 @@ import { Tokenizer } from './tokens/tokenizer.js';
 
 /** Chat completions, models and tenants' providers. Needs the settings, `OutboundHttp` and `Drain` from modules that are global. */
 @Module({
-  imports: [UsageModule],
-  controllers: [ChatController, ModelsController, ProvidersController, ThreadsController],
+  imports: [HumansModule, KeysModule, UsageModule],
+  controllers: [
+    ChatController,
+    ContextsController,
+    LlmsController,
+    ModelsController,
+    ProvidersController,
+    TenantsModelsController,
+    ThreadsController,
+  ],
   providers: [
+    CallersModels,
     Calls,
     Circuits,
+    ContextsRepository,
+    ContextsService,
     CredentialStore,
+    GabberRequests,
     KnownModels,
+    ModelOverridesRepository,
+    TenantModels,
+    TenantsModelsService,
     ModelRouter,
     PlatformProviderTenants,
     ProviderBuilder,

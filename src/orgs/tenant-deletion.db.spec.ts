@@ -143,6 +143,16 @@ async function furnish(tenantId: string): Promise<void> {
       "INSERT INTO llm_providers (id, tenant_id, name, kind, created_by) VALUES ('provider_' || $1, $1, 'one', 'openai', 'x')",
       [tenantId],
     );
+    await client.query(
+      `WITH context AS (
+         INSERT INTO llm_contexts (id, tenant_id, owner) VALUES (gen_random_uuid(), $1, 'tenant') RETURNING id)
+       INSERT INTO llm_context_messages (id, tenant_id, context_id, place, content)
+       SELECT gen_random_uuid(), $1, id, 1, '\\x00' FROM context`,
+      [tenantId],
+    );
+    await client.query("INSERT INTO llm_model_overrides (tenant_id, model, context_tokens) VALUES ($1, 'm', 1)", [
+      tenantId,
+    ]);
     for (const window of [`key:${keyId}`, `key:${keyId}:human:x`]) {
       await client.query('INSERT INTO rate_windows (key, opened_at, used) VALUES ($1, now(), 1)', [window]);
     }

@@ -198,6 +198,13 @@ const WRITING_CONVERSATIONS: Expected = {
   'an end user by a key without scopes': 403,
 };
 
+/** Section 3: contexts belong to the identity, whichever it is; keeping something there asks for `conversations:write`. */
+const CONVERSING: Expected = {
+  ...READING_CONVERSATIONS,
+  'a viewer': 403,
+  'a viewer whose token says owner': 403,
+};
+
 /** A tenant's servers, by keys that hold every scope; nobody who is, or acts as, a human. */
 const SERVERS = {
   'a key with every scope': 200,
@@ -266,13 +273,24 @@ const PUBLIC = everybody(200);
 /** Whoever is recognised hears that there is nothing; a wrong credential is told to be wrong first. */
 const NOTHING_THERE: Expected = { ...everybody(404), ...REFUSED };
 
+/** Whoever may do it hears that there is no such thing. */
+const missingAtLast = (expected: Expected): Expected =>
+  Object.fromEntries(Object.entries(expected).map(([who, status]) => [who, status === 200 ? 404 : status])) as Expected;
+
 /** Whoever may do it hears that the request is wrong. */
 const refusedAtLast = (expected: Expected): Expected =>
   Object.fromEntries(Object.entries(expected).map(([who, status]) => [who, status === 200 ? 400 : status])) as Expected;
 
-/** Threads are each caller's own: what is named is nobody's here, and whoever may ask hears so. */
-const missingAtLast = (expected: Expected): Expected =>
-  Object.fromEntries(Object.entries(expected).map(([who, status]) => [who, status === 200 ? 404 : status])) as Expected;
+/** A context that is nobody's: each caller has contexts of its own, and another one's is the same as none. */
+const NO_CONTEXT = '/v1/llm/context/019a0000-0000-7000-8000-000000000000';
+
+const openai = (method: string, route: string, path: string, expected: Expected, body?: BodyOf) => ({
+  [`${method} ${route}`]: {
+    requests: [{ method, path, ...(body === undefined ? {} : { body }) }],
+    dialect: 'openai',
+    expected,
+  } satisfies RouteExpectation,
+});
 
 const post = (route: string, expected: Expected, body: BodyOf, resource?: RouteExpectation['resource']) => ({
   [`POST /api/v1/${route}`]: {
@@ -426,6 +444,10 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   // It says that the provider can't be reached.
   ...post('llm/providers/test', MANAGING_WEBHOOKS, ({ providerId }) => ({ providerId }), 'providerId'),
 
+  // Section 2, `llm/models/…`: "`providers:*`, JWT".
+  ...post('llm/models/list', READING_FOR_THE_TENANT, () => ({})),
+  ...post('llm/models/update', WRITING_FOR_THE_TENANT, () => ({ model: 'gpt-4o-mini', contextTokens: 128_000 })),
+
   ...post('llm/gateway/list-threads', READING_CONVERSATIONS, () => ({})),
   ...post('llm/gateway/create-thread', WRITING_CONVERSATIONS, () => ({ conversationKey: randomUUID() })),
   // Refused for its content, or each cell would leave a run behind that goes on by itself.
@@ -494,6 +516,30 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     dialect: 'openai',
     expected: CHATTING,
   },
+
+  ...openai('GET', '/v1/llm/list', '/v1/llm/list', CHATTING),
+  ...openai('GET', '/v1/llm/:llm', '/v1/llm/gpt-4o-mini', CHATTING),
+  ...openai('POST', '/v1/llm/context', '/v1/llm/context', CONVERSING, () => ({
+    messages: [{ role: 'user', content: 'Hello' }],
+  })),
+  ...openai('GET', '/v1/llm/context/list', '/v1/llm/context/list', READING_CONVERSATIONS),
+  ...openai('GET', '/v1/llm/context/:context', NO_CONTEXT, missingAtLast(READING_CONVERSATIONS)),
+  ...openai('POST', '/v1/llm/context/:context/message', `${NO_CONTEXT}/message`, missingAtLast(CONVERSING), () => ({
+    role: 'user',
+    content: 'Hello',
+  })),
+  ...openai(
+    'GET',
+    '/v1/llm/context/:context/message/list',
+    `${NO_CONTEXT}/message/list`,
+    missingAtLast(READING_CONVERSATIONS),
+  ),
+  ...openai(
+    'GET',
+    '/v1/llm/context/:context/message/:message',
+    `${NO_CONTEXT}/message/019a0000-0000-7000-8000-000000000001`,
+    missingAtLast(READING_CONVERSATIONS),
+  ),
 
   'GET /health/live': { requests: [{ method: 'GET', path: '/health/live' }], dialect: 'platform', expected: PUBLIC },
   'GET /health/ready': { requests: [{ method: 'GET', path: '/health/ready' }], dialect: 'platform', expected: PUBLIC },

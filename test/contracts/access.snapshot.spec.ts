@@ -48,9 +48,11 @@ describe('the OpenAPI document', () => {
 
   it('tells every route but those for unknown paths, and no other', () => {
     const told = Object.entries(document.paths).flatMap(([path, item]) =>
-      Object.keys(item).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{[^}]+\}/g, '*')}`),
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${starred(path)}`),
     );
-    const served = declared.filter(({ method }) => method !== 'ALL').map((route) => keyOf(route));
+    const served = declared
+      .filter(({ method }) => method !== 'ALL')
+      .map(({ method, path }) => `${method} ${starred(path)}`);
     expect(told.sort()).toEqual(served.sort());
   });
 
@@ -77,8 +79,11 @@ const nameOf = ({ dialect }: DeclaredRoute): string | undefined =>
   typeof dialect === 'object' ? dialect.name : dialect;
 const keyOf = ({ method, path }: DeclaredRoute): string => `${method} ${path}`;
 
+/** The router's `:name` and the document's `{name}`, both as a star. */
+const starred = (path: string): string => path.replaceAll(/\{[^}]+\}|:\w+/g, '*');
+
 function operationOf({ method, path }: DeclaredRoute) {
-  const [, item] = Object.entries(document.paths).find(([told]) => told.replaceAll(/\{[^}]+\}/g, '*') === path) ?? [];
+  const [, item] = Object.entries(document.paths).find(([told]) => starred(told) === starred(path)) ?? [];
   return item?.[method.toLowerCase()];
 }
 

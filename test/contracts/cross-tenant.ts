@@ -200,7 +200,16 @@ const REQUEST_ID = { 'x-request-id': 'cross-tenant' };
 
 /** Status, headers and body, without what counts on from one request to the next. */
 function told({ status, headers, text }: Answer): string {
-  const counters = ['date', 'x-ratelimit-remaining', 'x-ratelimit-reset', 'ratelimit', 'connection', 'keep-alive'];
+  const counters = [
+    'date',
+    'x-ratelimit-remaining',
+    'x-ratelimit-reset',
+    'x-ratelimit-remaining-requests',
+    'x-ratelimit-reset-requests',
+    'ratelimit',
+    'connection',
+    'keep-alive',
+  ];
   return JSON.stringify({ status, shown: Object.entries(headers).filter(([name]) => !counters.includes(name)), text });
 }
 

@@ -915,6 +915,25 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     ).toEqual([{ key_version: 2 }]);
   },
 
+  async find_key_models() {
+    // Purpose: the models of one key, of whichever tenant a call comes from.
+    const find = (tenantId: string | null) => call('SELECT * FROM find_key_models($1, $2)', [tenantId, a.keyId]);
+    expect(await find(a.tenantId)).toEqual([{ models: [] }]);
+    expect(await find(b.tenantId)).toEqual([]);
+    expect(await find(null)).toEqual([]);
+  },
+
+  async find_model_overrides() {
+    // Purpose: what one tenant says of models, of whichever tenant a call comes from.
+    const insert = "INSERT INTO llm_model_overrides (tenant_id, model, context_tokens) VALUES ($1, 'm', 5)";
+    await rowsOf(database.superuserUrl, insert, [a.tenantId]);
+    const find = (tenantId: string | null) =>
+      call('SELECT model, context_tokens FROM find_model_overrides($1)', [tenantId]);
+    expect(await find(a.tenantId)).toEqual([{ model: 'm', context_tokens: 5 }]);
+    expect(await find(b.tenantId)).toEqual([]);
+    expect(await find(null)).toEqual([]);
+  },
+
   async find_tenant_data_key() {
     // Purpose: one tenant's key, encrypted, of whichever tenant calls need it.
     const find = (tenantId: string | null) => call('SELECT id FROM find_tenant_data_key($1)', [tenantId]);

@@ -56,10 +56,10 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   usage: [['ledger', 'query', 'reports'], ['tokens']],
   llm: [
     ['access', 'tokens', 'models'],
-    ['providers'],
+    ['providers', 'contexts'],
     ['connections'],
     ['routing'],
-    ['calls'],
+    ['calls', 'catalogue'],
     ['chat'],
     ['runs'],
     ['threads'],

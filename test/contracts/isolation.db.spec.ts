@@ -443,6 +443,14 @@ describe('what the app sees and may do', () => {
          VALUES ('provider-of-' || $1::text, $1, 'one', 'openai', 'somebody')`,
         [tenantId],
       );
+      await query(
+        `WITH made AS (
+           INSERT INTO llm_contexts (id, tenant_id, owner) VALUES (gen_random_uuid(), $1, 'tenant') RETURNING id)
+         INSERT INTO llm_context_messages (id, tenant_id, context_id, place, content)
+         SELECT gen_random_uuid(), $1, id, 1, '\\x00' FROM made`,
+        [tenantId],
+      );
+      await query("INSERT INTO llm_model_overrides (tenant_id, model, context_tokens) VALUES ($1, 'm', 1)", [tenantId]);
       await query("INSERT INTO idempotency_keys (owner, key, tenant_id, request_hash) VALUES ($1, 'k', $1, 'h')", [
         tenantId,
       ]);

@@ -24,6 +24,8 @@ export const TABLES: Readonly<Record<string, readonly string[]>> = {
   'src/llm/runs': ['runs', 'thread_messages', 'run_deltas'],
   'src/llm/threads': ['threads'],
   'src/llm/connections': ['llm_providers'],
+  'src/llm/models': ['llm_model_overrides'],
+  'src/llm/contexts': ['llm_contexts', 'llm_context_messages'],
 };
 
 export interface Exception {
@@ -59,6 +61,11 @@ export const EXCEPTIONS: readonly Exception[] = [
     file: 'src/llm/runs/runs.repository.ts',
     tables: ['threads'],
     reason: 'A run is found in threads of one owner alone: one look, so that another’s is answered as a missing one.',
+  },
+  {
+    file: 'src/llm/contexts/contexts.repository.ts',
+    tables: ['humans'],
+    reason: 'A context belongs to the stored id of a human, and its caller is known by the own one.',
   },
   {
     file: 'src/usage/ledger/human-allowances.ts',

@@ -93,6 +93,7 @@ export class ChatServer {
     const book = new LedgerBook();
     const drain = new Drain();
     const outbound = new OutboundHttp(settings);
+    const known = new KnownModels(settings);
     const router = new ModelRouter(
       settings,
       outbound,
@@ -103,7 +104,8 @@ export class ChatServer {
     const calls = new Calls(
       (routes ?? router) as ModelRouter,
       book as never,
-      new KnownModels(settings),
+      { of: () => known },
+      { of: () => [] },
       tokenizer,
       drain,
       ORGS as never,

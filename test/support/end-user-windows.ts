@@ -38,7 +38,7 @@ export async function countedBy(guard: RateLimitGuard, { principal, recognisedKe
   const reply = { header: (name: string, value: string) => (headers[name] = value) };
   try {
     const context = new ExecutionContextHost(
-      [{ principal, recognisedKey }, reply],
+      [{ principal, recognisedKey, url: '/api/v1/anything' }, reply],
       AnyController,
       AnyController.prototype.answer,
     );

@@ -113,12 +113,12 @@ export class RateLimitGuard extends ThrottlerGuard {
   private async show(context: ExecutionContext, { keyId, requestsPerMinute }: PublishableKey): Promise<void> {
     const window = await this.storage.peek(windowOfKey(keyId), requestsPerMinute);
     const ttlMs = Number(this.throttlers[0]?.ttl);
-    setHeaders(replyOf(context), { policy: 'key', window }, policyText('key', requestsPerMinute, ttlMs));
+    setHeaders(context, { policy: 'key', window }, policyText('key', requestsPerMinute, ttlMs));
   }
 
   /** @throws Fault rate_limited */
   private answer({ context, ttl: ttlMs }: ThrottlerRequest, shown: Shown, policies: string): true {
-    const retryAfterSeconds = setHeaders(replyOf(context), shown, policies);
+    const retryAfterSeconds = setHeaders(context, shown, policies);
     if (shown.window.allowed) return true;
     throw new Fault(
       'rate_limited',
@@ -131,18 +131,34 @@ export class RateLimitGuard extends ThrottlerGuard {
 /**
  * X-RateLimit-Reset is the Unix time in seconds at which the window closes, where the library would say
  * the seconds to go; RateLimit's `t` is those. Of two windows RateLimit-Policy lists both, and everything else shows the
- * tighter one, as in draft-ietf-httpapi-ratelimit-headers-11, appendix B.3.1, "Use with multiple windows".
+ * tighter one, as in draft-ietf-httpapi-ratelimit-headers-11, appendix B.3.1, "Use with multiple windows". On the surface of
+ * OpenAI's clients OpenAI's own headers say the same, for those that read them to pace themselves.
  *
  * @returns the seconds to go
  */
-function setHeaders(reply: FastifyReply, { policy, window }: Shown, policies: string): number {
+function setHeaders(context: ExecutionContext, { policy, window }: Shown, policies: string): number {
+  const reply = replyOf(context);
   const seconds = secondsUntilReset(window);
   reply.header('x-ratelimit-limit', String(window.limit));
   reply.header('x-ratelimit-remaining', String(window.remaining));
   reply.header('x-ratelimit-reset', String(Math.ceil(window.resetsAtMs / 1000)));
   reply.header('ratelimit-policy', policies);
   reply.header('ratelimit', `"${policy}";r=${window.remaining};t=${seconds}`);
+  if (requestOf(context).url.startsWith(OPENAIS_PREFIX)) {
+    reply.header('x-ratelimit-limit-requests', String(window.limit));
+    reply.header('x-ratelimit-remaining-requests', String(window.remaining));
+    reply.header('x-ratelimit-reset-requests', durationText(seconds));
+  }
   return seconds;
+}
+
+const OPENAIS_PREFIX = '/v1/';
+
+/** As OpenAI writes it: `1s`, `6m0s`, `1h0m0s`. */
+function durationText(seconds: number): string {
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60];
+  if (hours > 0) return `${hours}h${minutes}m${rest}s`;
+  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
 }
 
 function policyText(policy: Policy, limit: number, ttlMs: number): string {

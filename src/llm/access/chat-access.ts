@@ -14,3 +14,24 @@ export const CHATTING = {
 export type ChatPrincipal = Extract<Principal, { kind: keyof typeof CHATTING }>;
 
 export const CHATTING_KINDS = Object.keys(CHATTING) as readonly PrincipalKind[];
+
+const READING = { scope: 'conversations:read' } as const;
+const WRITING = { scope: 'conversations:write' } as const;
+
+/** Who may read what is kept of conversations, of the own identity alone. */
+export const READING_CONVERSATIONS = {
+  dashboardUser: READING,
+  secretKey: READING,
+  impersonation: READING,
+  endUser: READING,
+  usageToken: READING,
+} satisfies AccessRule;
+
+/** Who may keep something there. */
+export const CONVERSING = {
+  dashboardUser: WRITING,
+  secretKey: WRITING,
+  impersonation: WRITING,
+  endUser: WRITING,
+  usageToken: WRITING,
+} satisfies AccessRule;

@@ -1,6 +1,6 @@
 import type { Reservation } from '../../usage/index.js';
 import type { ModelFacts, TokenPrice } from '../models/model-facts.js';
-import { priceOf } from '../models/model-price.js';
+import { mostOf } from '../models/model-price.js';
 import type { CallBound } from './operation.js';
 
 /** What holds whichever of two targets answers. */
@@ -40,7 +40,7 @@ export function dearestPriceOf(models: readonly (ModelFacts | null)[], inputToke
 
 function priceFor(facts: ModelFacts | null, inputTokens: number): TokenPrice | null {
   const published = facts?.price ?? null;
-  return published === null ? null : priceOf(published, inputTokens);
+  return published === null ? null : mostOf(published, inputTokens);
 }
 
 function max(one: bigint, other: bigint): bigint {

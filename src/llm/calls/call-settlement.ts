@@ -1,5 +1,5 @@
 import type { Outcome, Settlement } from '../../usage/index.js';
-import { OPERATORS, type KnownModels, type ModelFacts } from '../models/model-facts.js';
+import { isWrittenDown, type ModelFacts, type ModelFactsByName } from '../models/model-facts.js';
 import { costOf } from '../models/model-price.js';
 import type { Attempt, TokenUsage } from '../providers/provider.js';
 import type { Tried } from './tried.js';
@@ -11,7 +11,7 @@ export function settlementOf(
   outcome: Outcome,
   usage: TokenUsage,
   attempt: Attempt | null,
-  models: Pick<KnownModels, 'find'>,
+  models: ModelFactsByName,
 ): Settlement {
   return {
     id: tried.id,
@@ -31,11 +31,11 @@ export function settlementOf(
 }
 
 /**
- * Whose price a call has. Behind an alias one of several models answers; what that costs is the truth. What the operator
- * wrote down of a name holds whatever stands behind it, unless they wrote down something of that too.
+ * Whose price a call has. Behind an alias one of several models answers; what that costs is the truth. What the operator or
+ * the tenant wrote down of a name holds whatever stands behind it, unless they wrote down something of that too.
  */
 function priced(
-  models: Pick<KnownModels, 'find'>,
+  models: ModelFactsByName,
   asked: string,
   facts: ModelFacts | null,
   attempt: Attempt | null,
@@ -43,7 +43,8 @@ function priced(
   const answeredBy = attempt?.answeredBy ?? null;
   const known = answeredBy === null || answeredBy === asked ? null : models.find(answeredBy);
   if (known === null || known.price === null) return facts;
-  return facts?.price?.source === OPERATORS && known.price.source !== OPERATORS ? facts : known;
+  const isFixed = facts?.price !== undefined && facts.price !== null && isWrittenDown(facts.price);
+  return isFixed && !isWrittenDown(known.price) ? facts : known;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Settlement } from '../../usage/index.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
 
 /**
@@ -37,4 +38,6 @@ export interface CallSinkListener {
   /** The caller takes no more of the answer; also told once a whole answer has been taken. */
   onLeft(): void;
   onCaughtUp(): void;
+  /** What the call would be charged if it ended well now. */
+  settlement(): Settlement;
 }

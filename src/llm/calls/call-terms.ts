@@ -2,7 +2,7 @@ import { chargedHuman } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import type { Admission, Outcome, Reservation, Settlement } from '../../usage/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
-import { mayHideReasoning, type KnownModels, type ModelFacts } from '../models/model-facts.js';
+import { mayHideReasoning, type ModelFacts, type ModelFactsByName } from '../models/model-facts.js';
 import type { Attempt, OperationName, OperationRequests, Provider, TokenUsage } from '../providers/provider.js';
 import { modelAt, type Route, type Target } from '../routing/route.js';
 import { BY_BYTES, type TextBound, type Tokenizer } from '../tokens/tokenizer.js';
@@ -31,7 +31,7 @@ export class CallTerms<Name extends OperationName> {
   private awaitedMs = 0;
 
   constructor(
-    private readonly models: Pick<KnownModels, 'find'>,
+    private readonly models: ModelFactsByName,
     private readonly tokenizer: Tokenizer,
     readonly operation: Operation<Name>,
     private readonly caller: Caller,

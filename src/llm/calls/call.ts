@@ -1,7 +1,7 @@
 import { Fault } from '../../platform/errors/index.js';
 import type { BodyRoom } from '../../platform/http/index.js';
 import type { ShareOwner } from '../../platform/shares/index.js';
-import type { Admission, Outcome } from '../../usage/index.js';
+import type { Admission, Outcome, Settlement } from '../../usage/index.js';
 import {
   NOTHING_USED,
   type AnswerHeaders,
@@ -131,6 +131,10 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
 
   onCaughtUp(): void {
     this.attempt?.resume();
+  }
+
+  settlement(): Settlement {
+    return this.terms.settlement('OK', usedBy(this.attempt), this.attempt);
   }
 
   /** The service can't wait for this call any longer. While a try is being admitted, `admit` sees that for itself. */

@@ -1,13 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { KeyModels } from '../../keys/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database } from '../../platform/database/index.js';
 import { Drain, readCallersJson, type BodyRoom } from '../../platform/http/index.js';
+import type { JsonObject } from '../../platform/json/index.js';
 import { Metrics } from '../../platform/metrics/index.js';
 import { Places, type ShareOwner } from '../../platform/shares/index.js';
 import { UsageLedger, type Outcome } from '../../usage/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
-import { KnownModels } from '../models/model-facts.js';
+import { assertMayUse } from '../access/model-access.js';
+import { TenantModels } from '../models/tenant-models.js';
 import type { OperationName, OperationRequests, Provider } from '../providers/provider.js';
 import { ModelRouter } from '../routing/model-router.js';
 import type { Route } from '../routing/route.js';
@@ -26,8 +29,17 @@ import { ProviderMetrics } from './provider-metrics.js';
 import { ReplySink } from './reply-sink.js';
 import { RoutedCall } from './routed-call.js';
 
+const ANY_MODEL: readonly string[] = [];
 /** How many of all calls may wait for a provider without a caller. */
 const PART_OF_LATE_CALLS = 1 / 2;
+
+/** What a surface adds to an operation. */
+export interface AnswerWays {
+  /** What becomes of the caller's body before it is read as the operation's request. */
+  readonly prepare?: (json: JsonObject) => JsonObject | Promise<JsonObject>;
+  /** Where the answer goes on its way to the caller. */
+  readonly sinkOver?: (sink: CallSink) => CallSink;
+}
 
 /** Runs every governed call of this process, and knows those that are open. */
 @Injectable()
@@ -42,7 +54,8 @@ export class Calls implements CallContext {
   constructor(
     private readonly router: ModelRouter,
     readonly ledger: UsageLedger,
-    private readonly models: KnownModels,
+    @Inject(TenantModels) private readonly models: Pick<TenantModels, 'of'>,
+    @Inject(KeyModels) private readonly keyModels: Pick<KeyModels, 'of'>,
     private readonly tokenizer: Tokenizer,
     private readonly drain: Drain,
     private readonly database: Database,
@@ -74,13 +87,15 @@ export class Calls implements CallContext {
     principal: ChatPrincipal,
     request: FastifyRequest,
     reply: FastifyReply,
+    { prepare = same, sinkOver = same }: AnswerWays = {},
   ): Promise<void> {
     // A caller for whom there is no place is told before the body is read; the place itself is taken when the call begins.
     const owned = this.ownerOf(principal);
     this.places.assertRoom(owned instanceof Promise ? await owned : owned);
-    const asked = operation.parse(await readCallersJson(request));
+    const prepared = prepare(await readCallersJson(request));
+    const asked = operation.parse(prepared instanceof Promise ? await prepared : prepared);
     const caller = { principal, requestId: request.context?.requestId ?? '', address: request.ip };
-    await this.run(operation, caller, asked, new ReplySink(reply), request.bodyRoom);
+    await this.run(operation, caller, asked, sinkOver(new ReplySink(reply)), request.bodyRoom);
   }
 
   /**
@@ -96,15 +111,20 @@ export class Calls implements CallContext {
     sink: CallSink,
     room: BodyRoom | null,
   ): Promise<void> {
-    const found = this.router.routeOf(caller.principal.tenantId, request.model);
+    const { tenantId } = caller.principal;
+    const confined = 'keyId' in caller.principal ? this.keyModels.of(caller.principal) : ANY_MODEL;
+    assertMayUse(confined instanceof Promise ? await confined : confined, request.model);
+    const found = this.router.routeOf(tenantId, request.model);
     const route = found instanceof Promise ? await found : found;
     // Only right after the start: without its vocabulary a call that is cut off would be charged by its letters.
     if (!this.tokenizer.isLoaded) await this.tokenizer.load();
     if (this.isStopping) throw shuttingDown();
+    const known = this.models.of(tenantId);
+    const models = known instanceof Promise ? await known : known;
     const owned = this.ownerOf(caller.principal);
     const owner = owned instanceof Promise ? await owned : owned;
     const walk = this.walkOf(route);
-    const terms = new CallTerms(this.models, this.tokenizer, operation, caller, request, route, walk?.target);
+    const terms = new CallTerms(models, this.tokenizer, operation, caller, request, route, walk?.target);
     this.places.take(owner);
     const call =
       walk === null ? new Call(this, terms, sink, room, owner) : new RoutedCall(this, terms, sink, room, owner, walk);
@@ -147,4 +167,8 @@ export class Calls implements CallContext {
     this.isStopping = true;
     for (const call of this.open.all()) call.shutDown();
   }
+}
+
+function same<T>(value: T): T {
+  return value;
 }

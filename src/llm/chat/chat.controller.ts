@@ -1,17 +1,22 @@
 import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
+import { Access, AuditedByReservation, CurrentPrincipal, chargedHuman } from '../../identity/index.js';
 import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { Calls } from '../calls/calls.service.js';
 import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
 import { CHAT } from './chat.operation.js';
+import { GabberRequests } from './gabber-request.js';
+import { GabberSink } from './gabber-sink.js';
 
 @ApiTags('OpenAI')
 @SpeaksDialect(OPENAI_DIALECT)
 @Controller('v1/chat')
 export class ChatController {
-  constructor(private readonly calls: Calls) {}
+  constructor(
+    private readonly calls: Calls,
+    private readonly gabber: GabberRequests,
+  ) {}
 
   @Post('completions')
   @HttpCode(200)
@@ -20,7 +25,8 @@ export class ChatController {
   @ApiOperation({
     summary: 'A chat completion, by OpenAI’s contract',
     description:
-      'Every field that OpenAI takes is passed on; with `stream` the answer is server-sent events up to `[DONE]`.',
+      'Every field that OpenAI takes is passed on; with `stream` the answer is server-sent events up to `[DONE]`. Beside a ' +
+      'human’s completion stands `gabber.usage`: what it used.',
   })
   @ApiBody({
     schema: {
@@ -34,6 +40,13 @@ export class ChatController {
         n: { type: 'integer', minimum: 1, maximum: 128, nullable: true },
         max_completion_tokens: { type: 'integer', minimum: -1, nullable: true },
         max_tokens: { type: 'integer', minimum: -1, nullable: true },
+        gabber: {
+          type: 'object',
+          nullable: true,
+          properties: {
+            context: { type: 'string', description: 'A context whose messages stand before these; it is not changed.' },
+          },
+        },
       },
       additionalProperties: true,
     },
@@ -49,6 +62,11 @@ export class ChatController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    return this.calls.answer(CHAT, principal, request, reply);
+    const human = chargedHuman(principal);
+    return this.calls.answer(CHAT, principal, request, reply, {
+      prepare: (json) => this.gabber.plain(json, principal, request),
+      // Whoever is charged to no human gets the provider's bytes untouched.
+      sinkOver: (sink) => (human === null ? sink : new GabberSink(sink, { tenantId: principal.tenantId, human })),
+    });
   }
 }

@@ -1,52 +1,34 @@
-import type { TokenFamily } from '../../platform/config/index.js';
+import {
+  ALL,
+  DEAR_TILES,
+  MENDED,
+  OLD_OPENAI,
+  OPENAI,
+  TILES,
+  WITHOUT_IMAGES,
+  WITHOUT_REASONING,
+  claude,
+  gemini,
+  geminiImages,
+  gpt41,
+  gpt4o,
+  gpt5,
+  mistral,
+  open,
+  openai5,
+  openai6,
+  plainClaude,
+  reasoning,
+  type PricePage,
+} from './model-rows.js';
 
-/** Dollars for a million tokens, as published: input, cached input, output. */
-export type PublishedPrice = readonly [input: string, cachedInput: string, output: string];
-
-/** A model as its provider describes it. */
-export interface KnownModel {
-  readonly id: string;
-  readonly family: TokenFamily;
-  readonly contextTokens: number;
-  readonly maxOutputTokens: number;
-  readonly outputField?: 'max_tokens' | 'max_completion_tokens';
-  readonly price?: PublishedPrice;
-  /** The price of calls whose prompt is longer than so many tokens. */
-  readonly longPrompts?: { readonly above: number; readonly price: PublishedPrice };
-  readonly imageTokens?: { readonly most: number; readonly low: number };
-  readonly templateTokens?: number;
-  readonly limitMustBeWritten?: true;
-}
-
-/** Models whose figures were read in one place at one time. */
-export interface PricePage {
-  readonly asOf: string;
-  readonly source: string;
-  readonly models: readonly KnownModel[];
-}
-
-/** OpenAI's own servers put three tokens before the answer, and no text of theirs. */
-const OPENAI = { family: 'o200k', outputField: 'max_completion_tokens', templateTokens: 16 } as const;
-const OLD_OPENAI = { family: 'cl100k', outputField: 'max_completion_tokens' } as const;
-/** Whether these still read o200k's tokens is not published. */
-const NEW_OPENAI = { family: 'unknown', outputField: 'max_completion_tokens' } as const;
-const CLAUDE = { family: 'claude' } as const;
-const GEMINI = { family: 'gemini' } as const;
-const TILES = { most: 1_445, low: 85 };
-const DEAR_TILES = { most: 48_169, low: 2_833 };
-const LONG_OPENAI = 272_000;
-
-const M = 1_000_000;
-const OPENAI_CONTEXT = 1_050_000;
-
-/** Where OpenAI charges for what it writes into its cache (from GPT-5.6 on), input is priced as if all of it were written. */
 export const KNOWN_MODELS: readonly PricePage[] = [
   {
     asOf: '2026-11-18',
     source: 'docs.laozhang.ai, GPT-6.2 announcement, quoting OpenAI; long prompts after docs.litellm.ai, GPT-6',
     models: [
-      ...['gpt-6.2-astra'].map((id) => openai6(id, ['10', '0.4', '40'], ['20', '0.8', '60'])),
-      ...['gpt-6.2-sol'].map((id) => openai6(id, ['2.5', '0.2', '10'], ['5', '0.4', '15'])),
+      ...['gpt-6.2-astra'].map((id) => openai6(id, ['8', '0.4', '40', '10'], ['16', '0.8', '60', '20'])),
+      ...['gpt-6.2-sol'].map((id) => openai6(id, ['2', '0.2', '10', '2.5'], ['4', '0.4', '15', '5'])),
     ],
   },
   {
@@ -54,14 +36,14 @@ export const KNOWN_MODELS: readonly PricePage[] = [
     source:
       'github.com/TheKrush/PromptFuel, releases 1.0.19 to 1.0.24, and BerriAI/litellm discussion 42523, quoting OpenAI',
     models: [
-      openai6('gpt-6-astra', ['12.5', '1', '50'], ['25', '2', '75']),
-      openai6('gpt-6-sol', ['2.5', '0.2', '10'], ['5', '0.4', '15']),
-      openai6('gpt-6.1-sol', ['2.5', '0.1', '10'], ['5', '0.2', '15']),
-      openai6('gpt-6.1-terra', ['1.25', '0.05', '5'], ['2.5', '0.1', '7.5']),
-      openai6('gpt-6-luna', ['0.125', '0.01', '0.5'], ['0.25', '0.02', '0.75']),
-      openai5('gpt-5.6-sol', ['5', '0.4', '20'], ['10', '0.8', '30']),
-      openai5('gpt-5.6-terra', ['2.5', '0.2', '12'], ['5', '0.4', '18']),
-      openai5('gpt-5.6-luna', ['0.25', '0.02', '1.2'], ['0.5', '0.04', '1.8']),
+      openai6('gpt-6-astra', ['10', '1', '50', '12.5'], ['20', '2', '75', '25']),
+      openai6('gpt-6-sol', ['2', '0.2', '10', '2.5'], ['4', '0.4', '15', '5']),
+      openai6('gpt-6.1-sol', ['2', '0.1', '10', '2.5'], ['4', '0.2', '15', '5']),
+      openai6('gpt-6.1-terra', ['1', '0.05', '5', '1.25'], ['2', '0.1', '7.5', '2.5']),
+      openai6('gpt-6-luna', ['0.1', '0.01', '0.5', '0.125'], ['0.2', '0.02', '0.75', '0.25']),
+      openai5('gpt-5.6-sol', ['4', '0.4', '20', '5'], ['8', '0.8', '30', '10']),
+      openai5('gpt-5.6-terra', ['2', '0.2', '12', '2.5'], ['4', '0.4', '18', '5']),
+      openai5('gpt-5.6-luna', ['0.2', '0.02', '1.2', '0.25'], ['0.4', '0.04', '1.8', '0.5']),
     ],
   },
   {
@@ -78,6 +60,7 @@ export const KNOWN_MODELS: readonly PricePage[] = [
         contextTokens: 400_000,
         maxOutputTokens: 128_000,
         price: ['1.75', '0.175', '14'],
+        capabilities: ALL,
       },
     ],
   },
@@ -96,7 +79,7 @@ export const KNOWN_MODELS: readonly PricePage[] = [
       gpt41('gpt-4.1-nano-2025-04-14', ['0.1', '0.025', '0.4']),
       reasoning('o4-mini-2025-04-16', ['1.1', '0.275', '4.4']),
       reasoning('o3-2025-04-16', ['2', '0.5', '8']),
-      reasoning('o3-mini-2025-01-31', ['1.1', '0.55', '4.4']),
+      { ...reasoning('o3-mini-2025-01-31', ['1.1', '0.55', '4.4']), capabilities: WITHOUT_IMAGES },
       reasoning('o1-2024-12-17', ['15', '7.5', '60']),
       gpt4o('gpt-4o-2024-11-20', ['2.5', '1.25', '10'], TILES),
       gpt4o('gpt-4o-2024-08-06', ['2.5', '1.25', '10'], TILES),
@@ -107,7 +90,11 @@ export const KNOWN_MODELS: readonly PricePage[] = [
     asOf: '2024-10',
     source: 'openai.com/api/pricing',
     models: [
-      { ...gpt4o('gpt-4o-2024-05-13', ['5', '5', '15'], TILES), maxOutputTokens: 4_096 },
+      {
+        ...gpt4o('gpt-4o-2024-05-13', ['5', '5', '15'], TILES),
+        maxOutputTokens: 4_096,
+        capabilities: ['tools', 'images'],
+      },
       {
         id: 'gpt-4-turbo-2024-04-09',
         ...OLD_OPENAI,
@@ -115,14 +102,23 @@ export const KNOWN_MODELS: readonly PricePage[] = [
         maxOutputTokens: 4_096,
         price: ['10', '10', '30'],
         imageTokens: TILES,
+        capabilities: ['tools', 'images'],
       },
-      { id: 'gpt-4-0613', ...OLD_OPENAI, contextTokens: 8_192, maxOutputTokens: 8_192, price: ['30', '30', '60'] },
+      {
+        id: 'gpt-4-0613',
+        ...OLD_OPENAI,
+        contextTokens: 8_192,
+        maxOutputTokens: 8_192,
+        price: ['30', '30', '60'],
+        capabilities: ['tools'],
+      },
       {
         id: 'gpt-3.5-turbo-0125',
         ...OLD_OPENAI,
         contextTokens: 16_385,
         maxOutputTokens: 4_096,
         price: ['0.5', '0.5', '1.5'],
+        capabilities: ['tools'],
       },
       {
         id: 'gpt-3.5-turbo-1106',
@@ -130,6 +126,7 @@ export const KNOWN_MODELS: readonly PricePage[] = [
         contextTokens: 16_385,
         maxOutputTokens: 4_096,
         price: ['1', '1', '2'],
+        capabilities: ['tools'],
       },
     ],
   },
@@ -137,17 +134,16 @@ export const KNOWN_MODELS: readonly PricePage[] = [
     asOf: '2026-10-16',
     source: 'platform.claude.com/docs, model overviews; cached input after github.com/TheKrush/PromptFuel 1.0.23',
     models: [
-      claude('claude-fable-5-1', ['10', '0.25', '50']),
-      claude('claude-opus-5-5', ['4', '0.2', '20']),
-      claude('claude-sonnet-5-5', ['2', '0.1', '10']),
+      claude('claude-fable-5-1', ['10', '0.25', '50', '12.5']),
+      claude('claude-opus-5-5', ['4', '0.2', '20', '5']),
+      claude('claude-sonnet-5-5', ['2', '0.1', '10', '2.5']),
       {
-        ...claude('claude-haiku-5-5', ['0.1', '0.01', '0.5']),
-        longPrompts: { above: 100_000, price: ['0.5', '0.05', '2.5'] },
+        ...claude('claude-haiku-5-5', ['0.1', '0.01', '0.5', '0.125']),
+        longPrompts: { above: 100_000, price: ['0.5', '0.05', '2.5', '0.625'] },
       },
-      // What they read from their cache costs a tenth of the input or less; the full price errs on the dear side.
-      claude('claude-opus-5', ['5', '5', '25']),
-      claude('claude-sonnet-5', ['2', '2', '10']),
-      claude('claude-opus-4-6', ['5', '5', '25']),
+      { ...claude('claude-opus-5', ['5', '0.5', '25', '6.25']), ...MENDED },
+      { ...claude('claude-sonnet-5', ['2', '0.2', '10', '2.5']), ...MENDED },
+      { ...claude('claude-opus-4-6', ['5', '0.5', '25', '6.25']), ...MENDED },
     ],
   },
   {
@@ -155,30 +151,37 @@ export const KNOWN_MODELS: readonly PricePage[] = [
     source: 'github.com/RooCodeInc/Roo-Code, packages/types/src/providers/anthropic.ts, quoting docs.anthropic.com',
     models: [
       ...['claude-sonnet-4-5-20250929', 'claude-sonnet-4-20250514'].map((id) => ({
-        ...claude(id, ['3', '0.3', '15'] as const, 64_000),
-        longPrompts: { above: 200_000, price: ['6', '0.6', '22.5'] as const },
+        ...claude(id, ['3', '0.3', '15', '3.75'] as const, 64_000),
+        longPrompts: { above: 200_000, price: ['6', '0.6', '22.5', '7.5'] as const },
       })),
-      claude('claude-opus-4-5-20251101', ['5', '0.5', '25'], 64_000, 200_000),
-      claude('claude-opus-4-1-20250805', ['15', '1.5', '75'], 32_000, 200_000),
-      claude('claude-opus-4-20250514', ['15', '1.5', '75'], 32_000, 200_000),
-      claude('claude-haiku-4-5-20251001', ['1', '0.1', '5'], 64_000, 200_000),
-      claude('claude-3-7-sonnet-20250219', ['3', '0.3', '15'], 128_000, 200_000),
-      claude('claude-3-5-sonnet-20241022', ['3', '0.3', '15'], 8_192, 200_000),
-      claude('claude-3-5-haiku-20241022', ['1', '0.1', '5'], 8_192, 200_000),
-      claude('claude-3-haiku-20240307', ['0.25', '0.03', '1.25'], 4_096, 200_000),
+      claude('claude-opus-4-5-20251101', ['5', '0.5', '25', '6.25'], 64_000, 200_000),
+      claude('claude-opus-4-1-20250805', ['15', '1.5', '75', '18.75'], 32_000, 200_000),
+      claude('claude-opus-4-20250514', ['15', '1.5', '75', '18.75'], 32_000, 200_000),
+      claude('claude-haiku-4-5-20251001', ['1', '0.1', '5', '1.25'], 64_000, 200_000),
+      claude('claude-3-7-sonnet-20250219', ['3', '0.3', '15', '3.75'], 128_000, 200_000),
+      plainClaude('claude-3-5-sonnet-20241022', ['3', '0.3', '15', '3.75'], 8_192),
+      { ...plainClaude('claude-3-5-haiku-20241022', ['0.8', '0.08', '4', '1'], 8_192), ...MENDED },
+      plainClaude('claude-3-haiku-20240307', ['0.25', '0.03', '1.25', '0.3'], 4_096),
     ],
   },
   {
     asOf: '2025-12',
     source: 'github.com/RooCodeInc/Roo-Code, packages/types/src/providers/gemini.ts, quoting ai.google.dev',
     models: [
-      { ...gemini('gemini-3-pro-preview', ['2', '2', '12']), longPrompts: { above: 200_000, price: ['4', '4', '18'] } },
       {
-        ...gemini('gemini-2.5-pro', ['1.25', '0.31', '10']),
-        longPrompts: { above: 200_000, price: ['2.5', '0.625', '15'] },
+        ...gemini('gemini-3-pro-preview', ['2', '0.2', '12']),
+        longPrompts: { above: 200_000, price: ['4', '0.4', '18'] },
+        ...MENDED,
       },
-      gemini('gemini-2.5-flash', ['0.3', '0.075', '2.5']),
-      gemini('gemini-2.5-flash-lite', ['0.1', '0.025', '0.4']),
+      {
+        ...gemini('gemini-2.5-pro', ['1.25', '0.125', '10']),
+        longPrompts: { above: 200_000, price: ['2.5', '0.25', '15'] },
+        ...MENDED,
+      },
+      { ...gemini('gemini-2.5-flash', ['0.3', '0.03', '2.5']), ...MENDED },
+      { ...gemini('gemini-2.5-flash-lite', ['0.1', '0.01', '0.4']), ...MENDED },
+      geminiImages('gemini-2.5-flash-image', 32_768, ['0.3', '0.3', '2.5'], '30'),
+      geminiImages('gemini-3-pro-image-preview', 65_536, ['2', '2', '12'], '120'),
     ],
   },
   {
@@ -186,15 +189,16 @@ export const KNOWN_MODELS: readonly PricePage[] = [
     source: 'github.com/RooCodeInc/Roo-Code, packages/types/src/providers/mistral.ts, quoting docs.mistral.ai',
     models: [
       mistral('mistral-large-latest', 131_072, ['2', '2', '6']),
-      mistral('mistral-medium-latest', 131_072, ['0.4', '0.4', '2']),
-      mistral('mistral-small-latest', 131_072, ['0.2', '0.2', '0.6']),
-      mistral('magistral-medium-latest', 131_072, ['2', '2', '5']),
+      { ...mistral('mistral-medium-latest', 131_072, ['1.5', '0.15', '7.5']), ...MENDED },
+      // The same data gives less, but more for mistral-small-2603, to which the name leads by now.
+      { ...mistral('mistral-small-latest', 131_072, ['0.15', '0.015', '0.6']), ...MENDED },
+      { ...mistral('magistral-medium-latest', 131_072, ['2', '2', '5']), capabilities: WITHOUT_IMAGES },
       mistral('codestral-latest', 262_144, ['0.3', '0.3', '0.9']),
       mistral('devstral-medium-latest', 262_144, ['0.4', '0.4', '2']),
       mistral('devstral-small-latest', 262_144, ['0.1', '0.1', '0.3']),
-      mistral('ministral-8b-latest', 131_072, ['0.1', '0.1', '0.1']),
+      { ...mistral('ministral-8b-latest', 131_072, ['0.15', '0.015', '0.15']), ...MENDED },
       mistral('ministral-3b-latest', 131_072, ['0.04', '0.04', '0.04']),
-      mistral('pixtral-large-latest', 131_072, ['2', '2', '6']),
+      { ...mistral('pixtral-large-latest', 131_072, ['2', '2', '6']), capabilities: WITHOUT_REASONING },
     ],
   },
   {
@@ -206,6 +210,7 @@ export const KNOWN_MODELS: readonly PricePage[] = [
       contextTokens: 131_072,
       maxOutputTokens: 65_536,
       price: ['0.28', '0.028', '0.42'] as const,
+      capabilities: id === 'deepseek-chat' ? (['tools'] as const) : (['tools', 'reasoning'] as const),
     })),
   },
   {
@@ -263,47 +268,3 @@ export const ALIASES: Readonly<Record<string, readonly string[]>> = {
   'claude-3-5-sonnet-latest': ['claude-3-5-sonnet-20241022'],
   'claude-3-5-haiku-latest': ['claude-3-5-haiku-20241022'],
 };
-
-function openai6(id: string, price: PublishedPrice, long: PublishedPrice): KnownModel {
-  return { ...openai5(id, price, long), ...NEW_OPENAI };
-}
-
-function openai5(id: string, price: PublishedPrice, long?: PublishedPrice): KnownModel {
-  const model = { id, ...OPENAI, contextTokens: OPENAI_CONTEXT, maxOutputTokens: 128_000, price };
-  return long === undefined ? model : { ...model, longPrompts: { above: LONG_OPENAI, price: long } };
-}
-
-function gpt5(id: string, price: PublishedPrice): KnownModel {
-  return { id, ...OPENAI, contextTokens: 400_000, maxOutputTokens: 128_000, price };
-}
-
-function gpt41(id: string, price: PublishedPrice, imageTokens?: KnownModel['imageTokens']): KnownModel {
-  const model = { id, ...OPENAI, contextTokens: 1_047_576, maxOutputTokens: 32_768, price };
-  return imageTokens === undefined ? model : { ...model, imageTokens };
-}
-
-function gpt4o(id: string, price: PublishedPrice, imageTokens: { most: number; low: number }): KnownModel {
-  return { id, ...OPENAI, contextTokens: 128_000, maxOutputTokens: 16_384, price, imageTokens };
-}
-
-function reasoning(id: string, price: PublishedPrice): KnownModel {
-  return { id, ...OPENAI, contextTokens: 200_000, maxOutputTokens: 100_000, price };
-}
-
-function claude(id: string, price: PublishedPrice, maxOutputTokens = 128_000, contextTokens = M): KnownModel {
-  return { id, ...CLAUDE, contextTokens, maxOutputTokens, price };
-}
-
-function gemini(id: string, price: PublishedPrice): KnownModel {
-  return { id, ...GEMINI, contextTokens: 1_048_576, maxOutputTokens: 65_536, price };
-}
-
-/** Their output has no limit of its own but the context. */
-function mistral(id: string, contextTokens: number, price: PublishedPrice): KnownModel {
-  return { id, family: 'mistral', contextTokens, maxOutputTokens: contextTokens, price };
-}
-
-/** Some servers of open weights (Ollama, llama.cpp) go on past the context where nobody tells them to stop. */
-function open(id: string, family: TokenFamily, contextTokens: number): KnownModel {
-  return { id, family, contextTokens, maxOutputTokens: contextTokens, limitMustBeWritten: true };
-}

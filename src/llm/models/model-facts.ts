@@ -6,14 +6,17 @@ import {
   type Settings,
   type TokenFamily,
 } from '../../platform/config/index.js';
-import { ALIASES, KNOWN_MODELS, type KnownModel, type PublishedPrice } from './known-models.js';
+import { ALIASES, KNOWN_MODELS } from './known-models.js';
+import type { Capability, KnownModel, PublishedPrice } from './model-rows.js';
 
-export type { TokenFamily };
+export type { Capability, TokenFamily };
 
 /** Per token, in millionths of a micro-dollar (10^-12 USD). */
 export interface TokenPrice {
   readonly inputPicoUsd: bigint;
   readonly cachedInputPicoUsd: bigint;
+  /** Of input that the provider writes to its cache. Absent: as other input. */
+  readonly cacheWritePicoUsd?: bigint;
   readonly outputPicoUsd: bigint;
 }
 
@@ -23,6 +26,10 @@ export interface ModelPrice extends TokenPrice {
   readonly source: string;
   /** What all of a call costs whose prompt is longer than so many tokens, cached ones included. */
   readonly longPrompts?: TokenPrice & { readonly aboveTokens: number };
+  /** The provider writes to its cache without being asked: any of a prompt's tokens may be one of those. */
+  readonly cachesUnasked?: true;
+  /** Of the tokens of an image that the model makes. Those are not told apart, so that all output costs as much. */
+  readonly imageOutputPicoUsd?: bigint;
 }
 
 export interface ModelFacts {
@@ -42,6 +49,14 @@ export interface ModelFacts {
   readonly templateTokens?: number;
   /** Whether the tokens that the model thinks in are in what it shows. Absent: not known. */
   readonly reasoning?: 'shown' | 'hidden';
+  /** What the model takes and does. Absent: not known. */
+  readonly capabilities?: readonly Capability[];
+}
+
+/** Facts by a model's name. */
+export interface ModelFactsByName {
+  /** Null: nothing is known. */
+  find(model: string): ModelFacts | null;
 }
 
 /** Vendors' names before a model's, as routers and registries write them. */
@@ -50,6 +65,13 @@ const VENDOR =
 
 /** The source of prices that the operator wrote down. */
 export const OPERATORS = 'GATEHOUSE_MODELS';
+/** The source of prices that a tenant wrote down. */
+export const TENANTS = 'llm/models/update';
+
+/** Whether somebody wrote the price down for a name, whatever stands behind it. */
+export function isWrittenDown({ source }: ModelPrice): boolean {
+  return source === OPERATORS || source === TENANTS;
+}
 
 /** Models that think in tokens which are billed and never shown: by their names, for those too that are not in the list. */
 const HIDES_REASONING =
@@ -91,7 +113,7 @@ const DUMMY: ModelFacts = {
  * one of several models has the dearest and loosest facts of all of them, since which one answers is known only after.
  */
 @Injectable()
-export class KnownModels {
+export class KnownModels implements ModelFactsByName {
   private readonly facts = new Map<string, ModelFacts>();
 
   constructor(@Inject(SETTINGS_TOKEN) settings: Pick<Settings, 'models'>) {
@@ -137,6 +159,8 @@ function factsOf(model: KnownModel, asOf: string, source: string): ModelFacts {
     longPrompts,
     imageTokens,
     templateTokens,
+    imageOutput,
+    capabilities,
   } = model;
   return {
     id,
@@ -148,9 +172,11 @@ function factsOf(model: KnownModel, asOf: string, source: string): ModelFacts {
       price === undefined
         ? null
         : {
-            ...tokenPrice(price),
-            asOf,
-            source,
+            ...tokenPrice(price, imageOutput),
+            asOf: model.asOf ?? asOf,
+            source: model.source ?? source,
+            ...(model.cachesUnasked === true ? UNASKED : {}),
+            ...(imageOutput === undefined ? {} : { imageOutputPicoUsd: picoUsdPerToken(imageOutput) }),
             ...(longPrompts === undefined
               ? {}
               : { longPrompts: { aboveTokens: longPrompts.above, ...tokenPrice(longPrompts.price) } }),
@@ -158,17 +184,26 @@ function factsOf(model: KnownModel, asOf: string, source: string): ModelFacts {
     ...(imageTokens === undefined ? {} : { imageTokens }),
     ...(templateTokens === undefined ? {} : { templateTokens }),
     ...(model.limitMustBeWritten === true ? MUST_BE_WRITTEN : {}),
-    ...(SHOWS_ALL.test(id) ? ({ reasoning: 'shown' } as const) : {}),
+    ...reasoningBy(id),
+    ...(capabilities === undefined ? {} : { capabilities }),
   };
 }
 
-const MUST_BE_WRITTEN = { limitMustBeWritten: true } as const;
+/** Who writes a price for cache writes down does not say when they happen. */
+export const UNASKED = { cachesUnasked: true } as const;
+export const MUST_BE_WRITTEN = { limitMustBeWritten: true } as const;
 
-function tokenPrice([input, cachedInput, output]: PublishedPrice): TokenPrice {
+function reasoningBy(id: string): Pick<ModelFacts, 'reasoning'> {
+  if (SHOWS_ALL.test(id)) return { reasoning: 'shown' };
+  return HIDES_REASONING.test(id) ? { reasoning: 'hidden' } : {};
+}
+
+function tokenPrice([input, cachedInput, output, cacheWrite]: PublishedPrice, imageOutput = '0'): TokenPrice {
   return {
     inputPicoUsd: picoUsdPerToken(input),
     cachedInputPicoUsd: picoUsdPerToken(cachedInput),
-    outputPicoUsd: picoUsdPerToken(output),
+    ...(cacheWrite === undefined ? {} : { cacheWritePicoUsd: picoUsdPerToken(cacheWrite) }),
+    outputPicoUsd: most(picoUsdPerToken(output), picoUsdPerToken(imageOutput)),
   };
 }
 
@@ -187,7 +222,10 @@ function factsOfConfigured({
     contextTokens,
     maxOutputTokens,
     outputField,
-    price: price === null ? null : { ...price, source: OPERATORS },
+    price:
+      price === null
+        ? null
+        : { ...price, source: OPERATORS, ...(price.cacheWritePicoUsd === undefined ? {} : UNASKED) },
     ...MUST_BE_WRITTEN,
     ...(hides === null ? {} : { reasoning: hides ? 'hidden' : 'shown' }),
   };
@@ -206,6 +244,7 @@ export function dearest(id: string, targets: readonly ModelFacts[]): ModelFacts 
       outputField: sum.outputField === facts.outputField ? sum.outputField : 'max_tokens',
       ...(sum.limitMustBeWritten === true || facts.limitMustBeWritten === true ? MUST_BE_WRITTEN : {}),
       ...reasoningOf(sum, facts),
+      ...capabilitiesOf(sum, facts),
       price: sum.price === null || facts.price === null ? null : dearestPrice(sum.price, facts.price),
       ...(sum.templateTokens === undefined || facts.templateTokens === undefined
         ? {}
@@ -228,6 +267,15 @@ function reasoningOf({ reasoning: one }: ModelFacts, { reasoning: other }: Model
   return one === 'shown' && other === 'shown' ? { reasoning: 'shown' } : {};
 }
 
+/** What all of them can do. */
+function capabilitiesOf(
+  { capabilities: one }: ModelFacts,
+  { capabilities: other }: ModelFacts,
+): Pick<ModelFacts, 'capabilities'> {
+  if (one === undefined || other === undefined) return {};
+  return { capabilities: one.filter((capability) => other.includes(capability)) };
+}
+
 function dearestPrice(one: ModelPrice, other: ModelPrice): ModelPrice {
   const long =
     one.longPrompts === undefined && other.longPrompts === undefined
@@ -240,13 +288,22 @@ function dearestPrice(one: ModelPrice, other: ModelPrice): ModelPrice {
         };
   // The older of the two dates: since then nobody looked at the whole.
   const { asOf, source } = one.asOf <= other.asOf ? one : other;
-  return { ...dearestOf(one, other), asOf, source, ...long };
+  const unasked = one.cachesUnasked === true || other.cachesUnasked === true;
+  return { ...dearestOf(one, other), asOf, source, ...(unasked ? UNASKED : {}), ...long };
 }
 
 function dearestOf(one: TokenPrice, other: TokenPrice): TokenPrice {
   return {
     inputPicoUsd: most(one.inputPicoUsd, other.inputPicoUsd),
     cachedInputPicoUsd: most(one.cachedInputPicoUsd, other.cachedInputPicoUsd),
+    ...(one.cacheWritePicoUsd === undefined && other.cacheWritePicoUsd === undefined
+      ? {}
+      : {
+          cacheWritePicoUsd: most(
+            one.cacheWritePicoUsd ?? one.inputPicoUsd,
+            other.cacheWritePicoUsd ?? other.inputPicoUsd,
+          ),
+        }),
     outputPicoUsd: most(one.outputPicoUsd, other.outputPicoUsd),
   };
 }

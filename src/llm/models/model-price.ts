@@ -1,9 +1,24 @@
 import type { ModelFacts, ModelPrice, TokenPrice } from './model-facts.js';
 
 /** What each token of a call costs whose prompt has so many, or at most so many: a longer one is never cheaper. */
-export function priceOf(published: ModelPrice, inputTokens: number): TokenPrice {
+function priceOf(published: ModelPrice, inputTokens: number): TokenPrice {
   const long = published.longPrompts;
   return long !== undefined && inputTokens > long.aboveTokens ? long : published;
+}
+
+/** The most that each token of a call may cost whose prompt has at most so many. */
+export function mostOf(published: ModelPrice, inputTokens: number): TokenPrice {
+  const price = priceOf(published, inputTokens);
+  return published.cachesUnasked === true ? { ...price, inputPicoUsd: dearestInput(price) } : price;
+}
+
+export interface PricedUsage {
+  readonly inputTokens: number;
+  readonly cachedInputTokens: number;
+  readonly cacheWriteTokens?: number;
+  readonly outputTokens: number;
+  /** Counted here, since the provider did not say: nor did it say what it wrote to its cache. */
+  readonly estimated?: boolean;
 }
 
 /**
@@ -12,17 +27,20 @@ export function priceOf(published: ModelPrice, inputTokens: number): TokenPrice 
  *
  * @returns null: no price is known
  */
-export function costOf(
-  usage: { readonly inputTokens: number; readonly cachedInputTokens: number; readonly outputTokens: number },
-  facts: ModelFacts | null,
-): bigint | null {
+export function costOf(usage: PricedUsage, facts: ModelFacts | null): bigint | null {
   const published = facts?.price ?? null;
   if (published === null) return null;
-  const price = priceOf(published, usage.inputTokens);
+  const price = usage.estimated === true ? mostOf(published, usage.inputTokens) : priceOf(published, usage.inputTokens);
   const cached = Math.min(usage.cachedInputTokens, usage.inputTokens);
+  const written = Math.min(usage.cacheWriteTokens ?? 0, usage.inputTokens - cached);
   return (
-    BigInt(usage.inputTokens - cached) * price.inputPicoUsd +
+    BigInt(usage.inputTokens - cached - written) * price.inputPicoUsd +
     BigInt(cached) * price.cachedInputPicoUsd +
+    BigInt(written) * (price.cacheWritePicoUsd ?? price.inputPicoUsd) +
     BigInt(usage.outputTokens) * price.outputPicoUsd
   );
+}
+
+function dearestInput({ inputPicoUsd, cacheWritePicoUsd = 0n }: TokenPrice): bigint {
+  return cacheWritePicoUsd > inputPicoUsd ? cacheWritePicoUsd : inputPicoUsd;
 }

@@ -3,7 +3,8 @@ import { parseJsonObject } from '../../platform/json/index.js';
 import type { Operation } from '../calls/operation.js';
 import { withOutputLimit } from '../chat/chat-bound.js';
 import { CHAT } from '../chat/chat.operation.js';
-import { KnownModels, type ModelFacts } from '../models/model-facts.js';
+import type { ModelFacts } from '../models/model-facts.js';
+import { TenantModels } from '../models/tenant-models.js';
 import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from '../providers/requests/chat-request.js';
 import { DefaultModels } from './default-models.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
@@ -33,7 +34,7 @@ interface ComposedRun {
 export class RunRequests {
   constructor(
     private readonly texts: RunTexts,
-    private readonly models: KnownModels,
+    private readonly models: TenantModels,
     private readonly defaults: DefaultModels,
     private readonly tokenizer: Tokenizer,
   ) {}
@@ -47,12 +48,13 @@ export class RunRequests {
   /** @throws Fault invalid_input: no model is named, or something that the thread holds is no valid request */
   async compose(run: LoadedRow): Promise<ComposedRun> {
     const { tenant_id: tenantId } = run;
-    const [thread, setup, model] = await Promise.all([
+    const [thread, setup, model, models] = await Promise.all([
       this.texts.openThreadSetup(tenantId, run.thread_id, run.thread_setup),
       this.texts.openRunSetup(tenantId, run.id, run.setup),
       run.model ?? this.defaults.modelOf(tenantId),
+      this.models.of(tenantId),
     ]);
-    const facts = this.models.find(model);
+    const facts = models.find(model);
     const tools = setup.tools ?? thread.tools ?? [];
     const chosen = chooseMessages(run, this.roomFor(run, facts, thread, tools));
     const bodies = await Promise.all(

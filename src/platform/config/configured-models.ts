@@ -26,6 +26,7 @@ export interface ConfiguredModel {
   readonly price: {
     readonly inputPicoUsd: bigint;
     readonly cachedInputPicoUsd: bigint;
+    readonly cacheWritePicoUsd?: bigint;
     readonly outputPicoUsd: bigint;
     readonly asOf: string;
   } | null;
@@ -53,7 +54,13 @@ const dollars = z
 const tokens = z.int('must be a whole number').min(1, 'must be at least 1').max(1_000_000_000, 'is too large');
 
 const price = z.strictObject(
-  { input: dollars, cached_input: dollars.optional(), output: dollars, as_of: z.iso.date('must be a date').optional() },
+  {
+    input: dollars,
+    cached_input: dollars.optional(),
+    cache_write: dollars.optional(),
+    output: dollars,
+    as_of: z.iso.date('must be a date').optional(),
+  },
   { error: (issue) => told(issue, 'must be an object') },
 );
 
@@ -86,6 +93,7 @@ const model = z
             inputPicoUsd: written.price.input,
             // Without a price of their own cached tokens cost what the others do.
             cachedInputPicoUsd: written.price.cached_input ?? written.price.input,
+            ...(written.price.cache_write === undefined ? {} : { cacheWritePicoUsd: written.price.cache_write }),
             outputPicoUsd: written.price.output,
             asOf: written.price.as_of ?? 'unknown',
           },

@@ -204,7 +204,7 @@ export const SETTINGS = {
     'GATEHOUSE_MODELS',
     configuredModels,
     'Models beside the built-in ones, or instead of them, as a JSON array: `id`, `context_tokens`, `max_output_tokens`, and ' +
-      'optionally `family` (its tokenizer; `unknown`), `output_field` (`max_tokens`), `hides_reasoning` (`true`: it thinks in tokens that it does not show) and `price`: `input`, `cached_input`, `output` in ' +
+      'optionally `family` (its tokenizer; `unknown`), `output_field` (`max_tokens`), `hides_reasoning` (`true`: it thinks in tokens that it does not show) and `price`: `input`, `cached_input`, `cache_write`, `output` in ' +
       'dollars for a million tokens, `as_of` a date. Without a price a model is refused to whoever has a cost limit.',
     { fallback: '[]' },
   ),

@@ -14,4 +14,5 @@ export * from './openai.dialect.js';
 export * from './page-tokens.js';
 export * from './platform-body.decorator.js';
 export * from './platform.dialect.js';
+export * from './query.decorator.js';
 export * from './request-bodies.js';

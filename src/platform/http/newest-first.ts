@@ -40,12 +40,12 @@ export interface Page<T> {
 export async function newestFirst<T>(
   tokens: PageTokens,
   scope: string,
-  { pageSize, pageToken }: PageRequest,
+  { pageSize, pageToken, tokenField }: PageRequest & { readonly tokenField?: string },
   cursorOf: (record: T) => Cursor,
   load: (after: Cursor | null, take: number) => Promise<T[]>,
 ): Promise<Page<T>> {
   const take = pageSize || DEFAULT_PAGE_SIZE;
-  const after = tokens.read(scope, pageToken);
+  const after = tokens.read(scope, pageToken, tokenField);
   const found = await load(
     after === null ? null : { createdAt: new Date(Number(after[0])), id: String(after[1]) },
     take + 1,

@@ -23,10 +23,11 @@ export class PageTokens {
   }
 
   /**
+   * @param field as the surface names it
    * @returns null for the empty token: the first page
    * @throws Fault invalid_input
    */
-  read(scope: string, token: string): Cursor | null {
+  read(scope: string, token: string, field = 'pageToken'): Cursor | null {
     if (token === '') return null;
     const bytes = Buffer.from(token, 'base64url');
     const payload = bytes.subarray(SIGNATURE_BYTES);
@@ -36,7 +37,7 @@ export class PageTokens {
       .some(
         ({ hash }) => given.length === SIGNATURE_BYTES && timingSafeEqual(hash.subarray(0, SIGNATURE_BYTES), given),
       );
-    if (!known) throw invalidField('pageToken', 'is not a token of this listing');
+    if (!known) throw invalidField(field, 'is not a token of this listing');
     return JSON.parse(payload.toString()) as Cursor;
   }
 }

@@ -129,6 +129,11 @@ export class BodyRoom {
     this.bytes = bytes;
   }
 
+  /** For what is added to the body. @throws Fault rate_limited, unavailable: nothing was taken */
+  growBy(bytes: number): void {
+    this.growTo(this.bytes + bytes);
+  }
+
   retain(): void {
     this.users += 1;
   }

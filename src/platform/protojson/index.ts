@@ -1,3 +1,13 @@
 export * from './protojson.js';
 export { writeMessage } from './protojson-answer.js';
-export { boolean, double, enumeration, formatTimestamp, int64, integer, text, timestamp } from './protojson-scalars.js';
+export {
+  boolean,
+  double,
+  enumeration,
+  formatTimestamp,
+  int64,
+  integer,
+  text,
+  timestamp,
+  whyNotStorable,
+} from './protojson-scalars.js';

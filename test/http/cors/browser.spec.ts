@@ -152,6 +152,7 @@ async function openPage(origin: string): Promise<Page> {
       'x-ratelimit-limit',
       'x-ratelimit-remaining',
       'x-ratelimit-reset',
+      'x-ratelimit-remaining-requests',
       'ratelimit',
       'x-request-id',
     ]) {

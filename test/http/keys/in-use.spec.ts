@@ -123,7 +123,7 @@ describe('a request', () => {
       for (const headers of callers) {
         asked.length = 0;
         expect((await listModels(quiet, headers)).status).toBe(200);
-        expect(asked).toEqual(['find_api_key']);
+        expect(asked).toEqual(['find_api_key', 'find_key_models']);
         await eventually(async () => {
           // A heartbeat that came late on a busy machine costs a look-up for as long as it is late.
           asked.length = 0;

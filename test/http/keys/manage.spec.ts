@@ -72,6 +72,7 @@ describe('a new key', () => {
       name: 'Server',
       description: '',
       permissions: expect.any(Array) as string[],
+      models: [],
       rateLimit: { requestsPerMinute: 1000 },
       status: 'ACTIVE',
       createdAt: expect.stringMatching(RFC_3339_UTC) as string,

@@ -60,6 +60,7 @@ it('is answered in exactly the published shape, its defaults told and what is un
     name: 'App',
     description: '',
     permissions: expect.any(Array) as string[],
+    models: [],
     rateLimit: { requestsPerMinute: 1000, requestsPerMinutePerHuman: 60 },
     status: 'ACTIVE',
     createdAt: expect.stringMatching(RFC_3339_UTC) as string,

@@ -25,6 +25,9 @@ const EXPOSED = [
   'x-ratelimit-limit',
   'x-ratelimit-remaining',
   'x-ratelimit-reset',
+  'x-ratelimit-limit-requests',
+  'x-ratelimit-remaining-requests',
+  'x-ratelimit-reset-requests',
   'ratelimit-policy',
   'ratelimit',
   'retry-after',
@@ -51,6 +54,13 @@ function expectWindow({ headers, status }: Answer, limit: number, policy: 'key' 
   expect(shown).toBe(policy);
   expect(Number(left)).toBe(remaining);
   expect(Math.abs(reset - now - Number(seconds))).toBeLessThanOrEqual(2);
+
+  // OpenAI's own, where there are any, say the same: the reset as a duration.
+  if (headers['x-ratelimit-limit-requests'] !== undefined) {
+    expect(headers['x-ratelimit-limit-requests']).toBe(String(limit));
+    expect(headers['x-ratelimit-remaining-requests']).toBe(String(remaining));
+    expect(headers['x-ratelimit-reset-requests']).toBe(Number(seconds) === 60 ? '1m0s' : `${seconds}s`);
+  }
 
   if (status === 429) {
     expect(headers['retry-after']).toMatch(/^[1-9]\d*$/);
@@ -92,6 +102,7 @@ describe('every answer to a recognised key carries its window', () => {
     const first = await service.call(method, path, { ...options, headers });
     expect(first.status).toBe(status);
     const left = expectWindow(first, LIMIT);
+    expect('x-ratelimit-limit-requests' in first.headers).toBe(path.startsWith('/v1/'));
     // Each is counted, refused by something else or not, and counted once.
     expect(expectWindow(await service.call(method, path, { ...options, headers }), LIMIT)).toBe(left - 1);
   });

@@ -6,7 +6,7 @@ import { Access, CurrentPrincipal } from '../../identity/index.js';
 import { Answers, OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
 import type { Model } from '../models/model-catalogue.js';
-import { ModelRouter } from './model-router.js';
+import { CallersModels } from './callers-models.js';
 
 const modelSchema = z.object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() });
 const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) });
@@ -15,14 +15,14 @@ const modelListSchema = z.object({ object: z.literal('list'), data: z.array(mode
 @SpeaksDialect(OPENAI_DIALECT)
 @Controller('v1/models')
 export class ModelsController {
-  constructor(private readonly router: ModelRouter) {}
+  constructor(private readonly models: CallersModels) {}
 
   @Get()
   @Access(CHATTING)
-  @ApiOperation({ summary: 'The models that the tenant can name' })
+  @ApiOperation({ summary: 'The models that the caller may use' })
   @Answers(modelListSchema)
   async list(@CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal): Promise<z.infer<typeof modelListSchema>> {
-    return { object: 'list', data: [...(await this.router.listModels(principal.tenantId))] };
+    return { object: 'list', data: [...(await this.models.list(principal))] };
   }
 
   /** A wildcard, since a model's name may hold slashes. */
@@ -39,6 +39,6 @@ export class ModelsController {
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @Req() request: FastifyRequest<{ Params: { '*': string } }>,
   ): Promise<Model> {
-    return this.router.getModel(principal.tenantId, request.params['*']);
+    return this.models.get(principal, request.params['*']);
   }
 }

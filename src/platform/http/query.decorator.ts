@@ -1,0 +1,47 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { ApiQuery } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { Fault } from '../errors/index.js';
+import { reasonOf } from '../protojson/index.js';
+import { openApiSchema } from './platform-body.decorator.js';
+
+type QuerySchema = z.ZodObject;
+
+/** In an object, since the framework takes a bare schema, which has a `transform`, for a pipe. */
+interface ParametersOf {
+  readonly parameters: QuerySchema;
+}
+
+const readQuery = createParamDecorator(({ parameters }: ParametersOf, context: ExecutionContext) => {
+  const { query } = context.switchToHttp().getRequest<FastifyRequest<{ Querystring: Record<string, unknown> }>>();
+  const parsed = parameters.safeParse({ ...query }, { error: reasonOf });
+  if (parsed.success) return parsed.data;
+  const fields = parsed.error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.slice(0, 1).map((key) => ({ field: key.slice(0, 100), reason: 'is no parameter of this request' }))
+      : [{ field: String(issue.path[0] ?? ''), reason: issue.message }],
+  );
+  throw new Fault('invalid_input', fields.map(({ field, reason }) => `${field}: ${reason}`).join('; '), { fields });
+});
+
+/**
+ * A handler's query parameters: read, checked against the schema, and told in OpenAPI. A parameter that the schema does not
+ * know, or that stands twice, is refused.
+ */
+export const QueryOf =
+  (schema: QuerySchema): ParameterDecorator =>
+  (target, key, index) => {
+    if (key === undefined) throw new TypeError('A constructor has no query.');
+    const descriptor = Object.getOwnPropertyDescriptor(target, key);
+    if (descriptor !== undefined) {
+      for (const [name, field] of Object.entries(schema.shape)) {
+        ApiQuery({ name, required: false, schema: openApiSchema(field as z.ZodType, 'input') })(
+          target,
+          key,
+          descriptor,
+        );
+      }
+    }
+    readQuery({ parameters: schema } satisfies ParametersOf)(target, key, index);
+  };
