@@ -255,13 +255,15 @@ function refusedCredential() {
   return new Fault('unauthenticated', CREDENTIAL_CODES[code].message, { code });
 }
 
-/** Every `code: 'some_name'` of the sources: such names are given to faults alone. */
+/** Every `code: 'some_name'` of the sources, and the codes of `invalidField`: such names are given to faults alone. */
+
 function codesInSources() {
+  const given = /(?:\bcode: |\bCODE = |\binvalidField\([^;]*?, ?\s*)'([a-z]+(?:_[a-z]+)+)'/g;
   const codes = new Set();
   for (const name of readdirSync(path.join(root, 'src'), { recursive: true })) {
     if (!name.endsWith('.ts') || name.endsWith('.spec.ts') || name.startsWith('generated')) continue;
     const source = readFileSync(path.join(root, 'src', name), 'utf8');
-    for (const [, code] of source.matchAll(/\bcode: '([a-z]+(?:_[a-z]+)+)'/g)) codes.add(code);
+    for (const [, code] of source.matchAll(given)) codes.add(code);
   }
   return [...codes];
 }

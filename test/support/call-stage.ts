@@ -79,6 +79,7 @@ export const LATE: ProviderFailure = {
 /** One call, and everybody around it: ledger, provider and caller are played, so that anything can happen at any time. */
 export class CallStage implements CallContext, CallSink, Attempt {
   readonly settlements: Settlement[] = [];
+  readonly owner = OWNER;
   readonly lateCalls = new LateCalls(1);
   isStopping = false;
   overs = 0;

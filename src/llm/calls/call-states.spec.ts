@@ -177,7 +177,7 @@ describe('a call', () => {
     expect(stage.state).toBe('over');
     expect(stage.settlements).toMatchObject(events[0] === 'refused' ? [] : [settled]);
     // There is one place for late calls: it is free again.
-    expect(stage.lateCalls.admit()).toBe(true);
+    expect(stage.lateCalls.admit(stage.owner)).toBe(true);
     const ended = Promise.race([stage.run, new Promise((resolve) => setImmediate(() => resolve('waits')))]);
     // A caller who has left is not answered: its request ends with the call.
     expect(await ended).toBe(told);
@@ -203,7 +203,7 @@ describe('a call', () => {
 
   it('is not waited for where all places for late calls are taken', async () => {
     const stage = await stageAt('dispatching');
-    stage.lateCalls.admit();
+    stage.lateCalls.admit(stage.owner);
     expect(stage.call.onLate(LATE)).toBe(false);
     expect(stage.state).toBe('dispatching');
   });
@@ -224,7 +224,7 @@ describe('a call of a route', () => {
       { outcome: 'OK', outputTokens: 5, counted: true },
       { outcome: 'UPSTREAM_TIMEOUT', outputTokens: 5, counted: false },
     ]);
-    expect([stage.overs, stage.lateCalls.admit()]).toEqual([1, true]);
+    expect([stage.overs, stage.lateCalls.admit(stage.owner)]).toEqual([1, true]);
   });
 
   it('is told of its last failure where the ledger admits no further try', async () => {
@@ -254,7 +254,7 @@ describe('a call of a route', () => {
         if (stage.state !== 'over') await stage.happen('withdrawn');
         await stage.run;
         expect([...stage.settledIds].sort()).toEqual([...stage.admittedIds].sort());
-        expect([stage.state, stage.overs, stage.lateCalls.admit()]).toEqual(['over', 1, true]);
+        expect([stage.state, stage.overs, stage.lateCalls.admit(stage.owner)]).toEqual(['over', 1, true]);
       }),
       { numRuns: 300 },
     );

@@ -211,7 +211,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
 
   /** @returns whether the call has one of the places for late calls */
   protected takesLatePlace(): boolean {
-    return (this.holdsLatePlace ||= this.context.lateCalls.admit());
+    return (this.holdsLatePlace ||= this.context.lateCalls.admit(this.owner));
   }
 
   /** Ends a call that was settling. */
@@ -244,7 +244,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
 
   /** Gives back what the call holds, once nothing of it is read any more. */
   protected leave(): void {
-    if (this.holdsLatePlace) this.context.lateCalls.leave();
+    if (this.holdsLatePlace) this.context.lateCalls.leave(this.owner);
     this.holdsLatePlace = false;
     this.context.onOver(this);
   }

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { Fault } from '../../platform/errors/index.js';
+import { logger } from '../../platform/logging/index.js';
 import { OPENAI_DIALECT } from '../../platform/http/index.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
 import type { Attribution, CallSink, CallSinkListener } from './call-sink.js';
@@ -33,18 +34,22 @@ export class ReplySink implements CallSink {
     this.attribute(by);
     const sent = headersOf(this.reply, headers);
     sent.push('content-length', String(body.length));
-    this.reply.hijack();
-    this.reply.raw.writeHead(200, sent);
-    this.reply.raw.end(body);
+    this.safely(() => {
+      this.reply.hijack();
+      this.reply.raw.writeHead(200, sent);
+      this.reply.raw.end(body);
+    });
   }
 
   refuse({ status, headers, body }: ProviderRefusal, by: Attribution): void {
     this.attribute(by);
-    void this.reply
-      .code(status)
-      .headers(headers)
-      .header('content-type', 'application/json; charset=utf-8')
-      .send(JSON.stringify(body));
+    this.safely(() => {
+      void this.reply
+        .code(status)
+        .headers(headers)
+        .header('content-type', 'application/json; charset=utf-8')
+        .send(JSON.stringify(body));
+    });
   }
 
   /** Called with the first event and not before, so that a failure until then still has a status to say. */
@@ -59,8 +64,10 @@ export class ReplySink implements CallSink {
       'x-accel-buffering',
       'no',
     );
-    this.reply.hijack();
-    this.reply.raw.writeHead(200, sent);
+    this.safely(() => {
+      this.reply.hijack();
+      this.reply.raw.writeHead(200, sent);
+    });
   }
 
   write(events: Buffer): boolean {
@@ -78,6 +85,16 @@ export class ReplySink implements CallSink {
   end(failure: ProviderFailure | null): void {
     if (failure !== null) this.reply.raw.write(errorEventOf(failure));
     this.reply.raw.end();
+  }
+
+  /** What can't be written costs the caller the connection, and not the call its settlement. */
+  private safely(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      logger.error({ err: error }, 'An answer could not be written to its caller.');
+      this.reply.raw.destroy();
+    }
   }
 }
 

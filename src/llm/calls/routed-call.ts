@@ -72,7 +72,7 @@ export class RoutedCall<Name extends OperationName> extends Call<Name> {
       this.late.add(current);
       current.part(ending, (used) => {
         context.ledger.settle(terms.settlement(outcome, used, attempt, tried, false));
-        context.lateCalls.leave();
+        context.lateCalls.leave(this.owner);
         this.late.delete(current);
         if (this.state === 'over') this.leave();
       });

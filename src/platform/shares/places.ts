@@ -44,16 +44,27 @@ export class Places implements ShareState {
   /** @throws Fault rate_limited, unavailable: none was taken */
   take(owner: ShareOwner): void {
     this.assertRoom(owner);
-    this.held += 1;
-    add(this.ofTenants, owner.tenantId, 1);
-    add(this.ofOrgs, owner.orgId, 1);
+    this.add(owner);
+  }
+
+  /** @returns whether one was taken */
+  takeIfFree(owner: ShareOwner): boolean {
+    if (this.boundReachedBy(owner) !== null) return false;
+    this.add(owner);
+    return true;
   }
 
   /** Gives back a place that was taken. */
   leave(owner: ShareOwner): void {
     this.held -= 1;
-    add(this.ofTenants, owner.tenantId, -1);
-    add(this.ofOrgs, owner.orgId, -1);
+    addTo(this.ofTenants, owner.tenantId, -1);
+    addTo(this.ofOrgs, owner.orgId, -1);
+  }
+
+  private add(owner: ShareOwner): void {
+    this.held += 1;
+    addTo(this.ofTenants, owner.tenantId, 1);
+    addTo(this.ofOrgs, owner.orgId, 1);
   }
 
   private boundReachedBy({ tenantId, orgId }: ShareOwner): ShareBound | null {
@@ -66,7 +77,7 @@ export class Places implements ShareState {
   }
 }
 
-function add(counts: Map<string, number>, owner: string, count: number): void {
+function addTo(counts: Map<string, number>, owner: string, count: number): void {
   const now = (counts.get(owner) ?? 0) + count;
   if (now === 0) counts.delete(owner);
   else counts.set(owner, now);
