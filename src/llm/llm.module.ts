@@ -21,6 +21,7 @@ import { TenantProviders } from './connections/tenant-providers.js';
 import { ContextsController } from './contexts/contexts.controller.js';
 import { ContextsRepository } from './contexts/contexts.repository.js';
 import { ContextsService } from './contexts/contexts.service.js';
+import { EmbeddingsController } from './embeddings/embeddings.controller.js';
 import { KnownModels } from './models/model-facts.js';
 import { ModelOverridesRepository } from './models/model-overrides.repository.js';
 import { TenantModels } from './models/tenant-models.js';
@@ -34,12 +35,13 @@ import { ThreadsRepository } from './threads/threads.repository.js';
 import { ThreadsService } from './threads/threads.service.js';
 import { Tokenizer } from './tokens/tokenizer.js';
 
-/** Chat completions, models and tenants' providers. Needs the settings, `OutboundHttp` and `Drain` from modules that are global. */
+/** Chat completions, embeddings, models and tenants' providers. Needs the settings, `OutboundHttp` and `Drain` from modules that are global. */
 @Module({
   imports: [HumansModule, KeysModule, UsageModule],
   controllers: [
     ChatController,
     ContextsController,
+    EmbeddingsController,
     LlmsController,
     ModelsController,
     ProvidersController,

@@ -98,6 +98,9 @@ const quiet = (): Promise<void> =>
     return rows.length === 0;
   });
 
+/** Where a model is called, once for each who may. */
+const CALLS = new Set(['/v1/chat/completions', '/v1/embeddings', '/v1/responses']);
+
 describe('each credential gets what the contract says', () => {
   it.each(Object.entries(ROUTES))('%s', async (_route, expectation) => {
     // By who the caller is; what is refused for its content comes with the admitted.
@@ -115,10 +118,10 @@ describe('each credential gets what the contract says', () => {
       CREDENTIALS.filter((credential) => !isRefused(credential)),
     );
     expect(await judge(admitted, expectation)).toEqual([]);
-    const completions = admitted.filter(
-      ({ request, credential }) => request.path === '/v1/chat/completions' && expectation.expected[credential] === 200,
+    const calls = admitted.filter(
+      ({ request, credential }) => CALLS.has(request.path) && expectation.expected[credential] === 200,
     );
-    expect(service.upstream.requests.length - upstream).toBe(completions.length);
+    expect(service.upstream.requests.length - upstream).toBe(calls.length);
   });
 });
 

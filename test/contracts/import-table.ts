@@ -61,7 +61,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['routing'],
     ['calls', 'catalogue'],
     ['chat'],
-    ['runs'],
+    ['embeddings', 'runs'],
     ['threads'],
   ],
 };

@@ -29,8 +29,9 @@ export class OpenStream {
     key: string,
     body: object,
     headers: Readonly<Record<string, string>> = {},
+    path = '/v1/chat/completions',
   ): OpenStream {
-    const request = http.request(new URL('/v1/chat/completions', service.baseUrl), {
+    const request = http.request(new URL(path, service.baseUrl), {
       method: 'POST',
       agent: false,
       headers: { 'content-type': 'application/json', authorization: `Bearer ${key}`, ...headers },

@@ -129,6 +129,7 @@ export class CallStage implements CallContext, CallSink, Attempt {
     const provider = {
       name: 'stage',
       kind: 'stage',
+      operations: new Set(['chat'] as const),
       catalogue: ModelCatalogue.of('stage', []),
       start: this.start.bind(this),
     };
@@ -160,7 +161,7 @@ export class CallStage implements CallContext, CallSink, Attempt {
     this.overs += 1;
   }
 
-  private start(_operation: 'chat', _request: unknown, sink: AnswerSink): Attempt {
+  private start(_operation: string, _request: unknown, sink: AnswerSink): Attempt {
     this.sink = sink;
     return this;
   }

@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { embeddings } from './openai-embeddings.js';
 
 /** OpenAI's `usage`. */
 export interface UpstreamUsage {
@@ -15,7 +16,7 @@ export interface UpstreamUsage {
   readonly total_tokens: number;
 }
 
-/** What the stand-in does with one chat completion; `after`: once this has come to pass, and not before. */
+/** What the stand-in does with one call of a model; `after`: once this has come to pass, and not before. */
 export type UpstreamAnswer = { readonly after?: Promise<unknown> } & AnswerKind;
 
 type AnswerKind =
@@ -77,7 +78,7 @@ export class OpenaiUpstream {
   models: readonly string[] | null = [UPSTREAM_MODEL];
   /** What is answered once the queue is empty. */
   otherwise: (request: UpstreamRequest) => UpstreamAnswer | Promise<UpstreamAnswer> = ordinaryAnswer;
-  /** Chat completions in the order in which they came. */
+  /** Calls of models in the order in which they came. */
   readonly requests: UpstreamRequest[] = [];
   /** Everything else: `GET /models`. */
   readonly otherRequests: UpstreamRequest[] = [];
@@ -156,7 +157,7 @@ export class OpenaiUpstream {
       received.answered = response.writableFinished;
       received.aborted = !response.writableFinished && !cut.has(response);
     });
-    if (received.path.split('?')[0]?.endsWith('/chat/completions') !== true) {
+    if (received.method !== 'POST' || !CALLS.test(received.path.split('?')[0]!)) {
       this.otherRequests.push(received);
       this.answerOther(received, response);
       return;
@@ -174,6 +175,8 @@ export class OpenaiUpstream {
     }
   }
 }
+
+const CALLS = /\/(?:chat\/completions|embeddings|responses)$/;
 
 /** Responses that the stand-in itself cut off. */
 const cut = new WeakSet<ServerResponse>();
@@ -248,7 +251,8 @@ function write(response: ServerResponse, bytes: string | Buffer): Promise<boolea
 }
 
 /** As OpenAI would: JSON or a stream by what was asked, usage in a stream only where it was asked for. */
-export function ordinaryAnswer({ body }: Pick<UpstreamRequest, 'body'>): UpstreamAnswer {
+export function ordinaryAnswer({ body, path }: Pick<UpstreamRequest, 'body'> & { path?: string }): UpstreamAnswer {
+  if (path?.startsWith('/v1/embeddings') === true) return { kind: 'body', body: embeddings(body) };
   const asked = JSON.parse(body.toString('utf8')) as {
     stream?: boolean;
     model: string;

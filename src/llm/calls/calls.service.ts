@@ -12,6 +12,7 @@ import type { ChatPrincipal } from '../access/chat-access.js';
 import { assertMayUse } from '../access/model-access.js';
 import { TenantModels } from '../models/tenant-models.js';
 import type { OperationName, OperationRequests, Provider } from '../providers/provider.js';
+import { assertServes } from '../routing/assert-serves.js';
 import { ModelRouter } from '../routing/model-router.js';
 import type { Route } from '../routing/route.js';
 import type { RetryReason } from '../routing/retry-reason.js';
@@ -116,6 +117,7 @@ export class Calls implements CallContext {
     assertMayUse(confined instanceof Promise ? await confined : confined, request.model);
     const found = this.router.routeOf(tenantId, request.model);
     const route = found instanceof Promise ? await found : found;
+    for (const { provider } of route.targets) assertServes(provider, operation.name, request.model);
     // Only right after the start: without its vocabulary a call that is cut off would be charged by its letters.
     if (!this.tokenizer.isLoaded) await this.tokenizer.load();
     if (this.isStopping) throw shuttingDown();

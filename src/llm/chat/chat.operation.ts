@@ -1,6 +1,6 @@
-import { replaceField } from '../../platform/json/index.js';
 import type { Operation } from '../calls/operation.js';
 import { readChatRequest } from '../providers/requests/chat-request.js';
+import { ofModel } from '../providers/requests/request-fields.js';
 import { boundChat, withOutputLimit } from './chat-bound.js';
 
 /** Up to here the tokenizer counts a text whole. */
@@ -11,10 +11,7 @@ export const CHAT: Operation<'chat'> = {
   name: 'chat',
   route: 'POST /v1/chat/completions',
   parse: readChatRequest,
-  withModel: (request, model) => {
-    const json = replaceField(request.json, 'model', model);
-    return { ...request, raw: json.bytes, json, model };
-  },
+  withModel: ofModel,
   bound: boundChat,
   limitOutput: withOutputLimit,
 

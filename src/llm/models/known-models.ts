@@ -1,3 +1,4 @@
+import { EMBEDDING_MODELS } from './embedding-models.js';
 import {
   ALL,
   DEAR_TILES,
@@ -213,6 +214,7 @@ export const KNOWN_MODELS: readonly PricePage[] = [
       capabilities: id === 'deepseek-chat' ? (['tools'] as const) : (['tools', 'reasoning'] as const),
     })),
   },
+  EMBEDDING_MODELS,
   {
     // Whoever serves open weights sets their price: the operator writes it down.
     asOf: '2025-12',

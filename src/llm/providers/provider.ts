@@ -1,10 +1,12 @@
 import type { Fault } from '../../platform/errors/index.js';
 import type { ModelCatalogue } from '../models/model-catalogue.js';
 import type { ChatRequest } from './requests/chat-request.js';
+import type { EmbeddingsRequest } from './requests/embeddings-request.js';
 
 /** What a provider can be asked for, and the request of each. Requests are in OpenAI's words for every provider alike. */
 export interface OperationRequests {
   readonly chat: ChatRequest;
+  readonly embeddings: EmbeddingsRequest;
 }
 
 export type OperationName = keyof OperationRequests;
@@ -20,8 +22,19 @@ export interface Provider {
   /** Which of the few kinds that this service speaks with: a label of metrics, unlike names, which tenants choose. */
   readonly kind: string;
   readonly catalogue: ModelCatalogue;
+  /** What it can be asked for. Nothing else comes to `start`. */
+  readonly operations: ReadonlySet<OperationName>;
   /** Begins an attempt. `sink` may hear of a failure before this returns, and of anything else only after. */
   start<Name extends OperationName>(operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt;
+}
+
+/** What `start` is given belongs together, which the compiler can't see. */
+export function isRequestOf<Name extends OperationName>(
+  name: Name,
+  operation: OperationName,
+  _request: object,
+): _request is OperationRequests[Name] {
+  return operation === name;
 }
 
 /**

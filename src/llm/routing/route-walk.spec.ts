@@ -28,6 +28,7 @@ function target(name: string): PlannedTarget {
   const provider: Provider = {
     name,
     kind: 'stage',
+    operations: new Set(['chat']),
     catalogue: ModelCatalogue.of(name, []),
     start: () => {
       throw new Error('Nothing is sent here.');

@@ -42,7 +42,7 @@ export interface Reservation {
 }
 
 /** What was asked for. */
-type Operation = 'chat';
+type Operation = 'chat' | 'embeddings';
 
 /** Of all choices together. */
 export interface DefaultOutput {

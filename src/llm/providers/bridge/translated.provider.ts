@@ -1,6 +1,13 @@
 import { ModelCatalogue } from '../../models/model-catalogue.js';
 import type { ProviderConnection, ProviderDeps } from '../provider-factory.js';
-import type { AnswerSink, Attempt, OperationName, OperationRequests, Provider } from '../provider.js';
+import {
+  isRequestOf,
+  type AnswerSink,
+  type Attempt,
+  type OperationName,
+  type OperationRequests,
+  type Provider,
+} from '../provider.js';
 import type { Dialect, DialectPackage } from './dialect.js';
 import { TranslatedAttempt } from './translated-attempt.js';
 
@@ -29,8 +36,9 @@ export class TranslatedProvider implements Provider {
         : new ModelCatalogue(name, () => dialect.loadModels(deps.http));
   }
 
-  start<Name extends OperationName>(_operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
+  start<Name extends OperationName>(operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
     const { name, policy } = this.connection;
+    if (!isRequestOf('chat', operation, request)) throw new Error(`${name} is asked for chat alone.`);
     const attempt = new TranslatedAttempt(request, sink, this.dialect, this.deps, name, policy);
     void attempt.run(this.loaded ?? this.load());
     return attempt;

@@ -14,6 +14,7 @@ import {
 } from '../provider.js';
 import type { ChatRequest } from '../requests/chat-request.js';
 import { composeDummyAnswer, type DummyAnswer } from './dummy-answer.js';
+import { DummyEmbeddings } from './dummy-embeddings.js';
 
 export const DUMMY_MODEL = 'dummy';
 
@@ -24,16 +25,30 @@ export const DUMMY_MODEL = 'dummy';
 export class DummyProvider implements Provider {
   readonly name = 'dummy';
   readonly kind = 'dummy';
+  readonly operations: ReadonlySet<OperationName> = new Set(['chat', 'embeddings']);
   readonly catalogue = ModelCatalogue.of('dummy', [DUMMY_MODEL]);
 
   constructor(private readonly tokenizer: Tokenizer) {}
 
-  start<Name extends OperationName>(_operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
-    const attempt = new DummyAttempt(request, sink, this.tokenizer);
+  start<Name extends OperationName>(operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
+    const attempt = ATTEMPTS[operation](request, sink, this.tokenizer);
     void attempt.run();
     return attempt;
   }
 }
+
+type Attempts = {
+  readonly [Name in OperationName]: (
+    request: OperationRequests[Name],
+    sink: AnswerSink,
+    tokenizer: Tokenizer,
+  ) => Attempt & { run(): Promise<void> };
+};
+
+const ATTEMPTS: Attempts = {
+  chat: (request, sink, tokenizer) => new DummyAttempt(request, sink, tokenizer),
+  embeddings: (request, sink, tokenizer) => new DummyEmbeddings(request, sink, tokenizer),
+};
 
 const JSON_HEADERS: AnswerHeaders = { 'content-type': 'application/json' };
 const STREAM_HEADERS: AnswerHeaders = {};

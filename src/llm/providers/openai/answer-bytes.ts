@@ -23,6 +23,13 @@ export function isObjectText(bytes: Buffer): boolean {
   return bytes[0] === OPENING_BRACE;
 }
 
+export function isObjectsEnd(bytes: Buffer): boolean {
+  return bytes
+    .toString('latin1', Math.max(0, bytes.length - 64))
+    .trimEnd()
+    .endsWith('}');
+}
+
 /** A parser's own message quotes what it read, so that nothing of it is kept. */
 export function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {
   try {

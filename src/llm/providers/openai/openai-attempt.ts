@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { OutboundError, type OutboundCall, type OutboundHandler } from '../../../platform/outbound/index.js';
-import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from '../requests/chat-request.js';
-import { countInputTokens } from '../requests/chat-tokens.js';
+import type { ProviderRequest } from '../requests/request-fields.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import {
   NOTHING_USED,
@@ -12,26 +11,21 @@ import {
   type TokenCounts,
   type TokenUsage,
 } from '../provider.js';
-import { isEvents, isObjectText, parseObject, withoutBlank } from './answer-bytes.js';
-import { eventsOf, gather } from './answer-forms.js';
+import { isEvents, isObjectsEnd, isObjectText, parseObject, withoutBlank } from './answer-bytes.js';
+import type { Answer, AnswerReader, AnswerStream } from './answer-reader.js';
+import { LongEvent } from './long-event.js';
 import {
   brokenAnswer,
-  failureInAnswer,
   failureOfStatus,
   failureOfTransport,
-  hasChoice,
   MAX_ERROR_BYTES,
-  refusalIn,
   REFUSED_IN_STREAM,
 } from './openai-failure.js';
-import { usageIn } from './openai-usage.js';
-import { endOfMark, OpenaiStream } from './openai-stream.js';
-import { estimateAnswerTokens, estimatePartTokens, ProducedText } from './produced-text.js';
+import { endOfMark } from './openai-stream.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const JSON_TYPE = 'application/json';
 const NO_EVENTS = Buffer.alloc(0);
-const END_MARK = Buffer.from('data: [DONE]\n\n');
 /** What compresses; any other coding is a name that some servers give to none. */
 const COMPRESSED = /gzip|compress|deflate|br|zstd/i;
 /** More of a stream that says nothing is not held back. */
@@ -40,7 +34,7 @@ const MAX_HELD_BYTES = 64 * 1024;
 type Mode = 'waiting' | 'json' | 'stream' | 'refusal';
 
 /** One exchange with an OpenAI-compatible provider: takes the answer's bytes, hands them on, and knows what was used. */
-export class OpenaiAttempt implements Attempt, OutboundHandler {
+export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, OutboundHandler {
   status: number | null = null;
   outbound: OutboundCall | null = null;
   private jsonModel: string | null = null;
@@ -52,16 +46,17 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   private answerHeaders: AnswerHeaders = {};
   private chunks: Buffer[] = [];
   private size = 0;
-  private stream: OpenaiStream | null = null;
+  private stream: AnswerStream | null = null;
   /** What came before the first choice: a failure until then still has a status to say. */
   private held: Buffer | null = NO_EVENTS;
   private reported: TokenCounts | null = null;
   /** Kept only where the provider did not say what was used. */
-  private answer: Readonly<Record<string, unknown>> | null = null;
+  private answer: Answer | null = null;
 
   constructor(
-    readonly request: ChatRequest,
+    readonly request: Request,
     private readonly sink: AnswerSink,
+    private readonly reader: AnswerReader<Request>,
     private readonly tokenizer: Tokenizer,
     readonly secret: string | undefined,
   ) {}
@@ -80,7 +75,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
     if (reported !== null) return { ...reported, estimated: false };
     return {
       ...NOTHING_USED,
-      inputTokens: countInputTokens(this.tokenizer, this.request),
+      inputTokens: this.reader.countInput(this.tokenizer, this.request),
       outputTokens: this.estimateOutput(),
       estimated: true,
     };
@@ -145,7 +140,7 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   private take(chunk: Buffer): void {
     this.size += chunk.length;
     if (this.mode === 'stream') {
-      this.stream = new OpenaiStream(!this.request.includeUsage, this.tokenizer);
+      this.stream = this.reader.stream(this.request, this.tokenizer);
       this.passOn(this.stream.push(chunk));
       return;
     }
@@ -181,16 +176,13 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
   }
 
   private estimateOutput(): number {
-    // Too much to look through, and more than any limit on the output allows.
-    if (this.mode === 'json' && this.size > MAX_ANSWER_BYTES)
-      return this.request.choices * (this.request.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS);
+    const { reader, tokenizer } = this;
+    if (this.mode === 'json' && this.size > MAX_ANSWER_BYTES) return reader.mostOutput(this.request);
     if (this.stream !== null) return this.stream.estimateOutput();
-    if (this.answer !== null) return estimateAnswerTokens(this.tokenizer, this.answer);
+    if (this.answer !== null) return reader.estimateAnswer(tokenizer, this.answer);
     if (this.mode !== 'json') return 0;
     const body = this.body();
-    return isEvents(body)
-      ? ProducedText.of(body).estimateTokens(this.tokenizer)
-      : estimatePartTokens(this.tokenizer, body.toString('utf8'));
+    return reader.estimatePart(tokenizer, body, isEvents(body));
   }
 
   private passOn(events: Buffer): void {
@@ -202,13 +194,14 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
     const begun = this.held.length === 0 ? events : Buffer.concat([this.held, events]);
     this.held = begun;
     if (!begun.includes('data:')) return;
-    if (begun.includes('error') || !begun.includes('"choices"')) {
-      const refusal = refusalIn(begun, this);
+    const hasBegun = this.reader.hasBegun(begun);
+    if (begun.includes('error') || !hasBegun) {
+      const refusal = this.reader.refusalIn(begun, this);
       if (refusal !== null) {
         this.fail(refusal);
         return;
       }
-      if (!begun.includes('"choices"') && begun.length <= MAX_HELD_BYTES) return;
+      if (!hasBegun && begun.length <= MAX_HELD_BYTES) return;
     }
     this.held = null;
     this.sink.onStreamData(this.answerHeaders, begun);
@@ -221,15 +214,20 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
     if (stream?.isWhole === true && this.held !== null) this.sink.onFailure(brokenAnswer(WITHOUT_CHOICE));
     else if (stream?.failed === true) this.sink.onFailure(REFUSED_IN_STREAM);
     else if (stream?.isWhole === true) {
-      if (!stream.ended) this.sink.onStreamData(this.answerHeaders, END_MARK);
+      if (!stream.ended) this.sink.onStreamData(this.answerHeaders, this.reader.endMark);
       this.sink.onStreamEnd();
     } else this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
   }
 
   private endJson(): void {
+    const { reader } = this;
     let body = this.streamToMark() ?? this.body();
+    if (body.length > reader.parsedBytes) {
+      this.endLongJson(body);
+      return;
+    }
     // The bytes know better than the media type.
-    const gathered = isEvents(body) ? gather(body) : null;
+    const gathered = isEvents(body) ? reader.gather(body) : null;
     if (gathered?.error === null && !gathered.isWhole) {
       this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
       return;
@@ -239,17 +237,17 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
       this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
       return;
     }
-    const failure = failureInAnswer(answer, this);
+    const failure = reader.failureIn(answer, this);
     if (failure !== null) {
       this.sink.onFailure(failure);
       return;
     }
-    if (!hasChoice(answer)) {
+    if (!reader.isAnswer(answer)) {
       this.sink.onFailure(brokenAnswer(WITHOUT_CHOICE));
       return;
     }
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
-    this.reported = usageIn(answer);
+    this.reported = reader.usageIn(answer);
     if (this.reported === null) this.answer = answer;
     if (this.request.stream) {
       this.endJsonAsStream(answer);
@@ -262,6 +260,20 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
     this.sink.onJson({ 'content-type': this.jsonType, ...this.answerHeaders }, body);
   }
 
+  /** No error is so long, so that this is an answer; what it reports stands in it somewhere. */
+  private endLongJson(body: Buffer): void {
+    if (!isObjectText(withoutBlank(body)) || !isObjectsEnd(body)) {
+      this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
+      return;
+    }
+    const read = new LongEvent();
+    read.add(body);
+    this.reported = read.usage;
+    this.jsonModel = read.model;
+    this.answer = NO_ANSWER;
+    this.sink.onJson({ 'content-type': this.jsonType, ...this.answerHeaders }, body);
+  }
+
   /** The events of a stream, up to its end mark; null: it is no stream, or has no mark. */
   private streamToMark(): Buffer | null {
     const body = this.body();
@@ -269,8 +281,8 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
     return end === -1 ? null : body.subarray(0, end);
   }
 
-  private endJsonAsStream(answer: Readonly<Record<string, unknown>>): void {
-    this.sink.onStreamData(this.answerHeaders, eventsOf(answer, this.request.includeUsage));
+  private endJsonAsStream(answer: Answer): void {
+    this.sink.onStreamData(this.answerHeaders, this.reader.eventsOf(answer, this.request));
     this.sink.onStreamEnd();
   }
 
@@ -282,10 +294,14 @@ export class OpenaiAttempt implements Attempt, OutboundHandler {
 
   private body(): Buffer {
     const [first] = this.chunks;
-    return this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks);
+    if (this.chunks.length === 1 && first !== undefined) return first;
+    const body = Buffer.concat(this.chunks);
+    this.chunks = [body];
+    return body;
   }
 }
 
 const NO_HEADERS: AnswerHeaders = {};
+const NO_ANSWER: Answer = {};
 
 const WITHOUT_CHOICE = 'The model provider answered without a choice.';

@@ -2,7 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { Fault } from '../../../platform/errors/index.js';
 import type { OutboundError } from '../../../platform/outbound/index.js';
-import { isObject, type ChatRequest } from '../requests/chat-request.js';
+import { isObject } from '../requests/chat-request.js';
+import type { ProviderRequest } from '../requests/request-fields.js';
 import type { ProviderFailure } from '../provider.js';
 import { saysAnything } from './produced-text.js';
 import { saidSafely } from './said-safely.js';
@@ -55,7 +56,7 @@ export const REFUSED_IN_STREAM: ProviderFailure = {
 
 /** What a failure is judged by beside the answer itself. */
 export interface Asked {
-  readonly request: ChatRequest;
+  readonly request: ProviderRequest;
   /** Our credential, which no message may hold. */
   readonly secret: string | undefined;
 }
@@ -77,7 +78,7 @@ export function failureOfStatus(
   return failureOf(status, headers, readError(decoded(body, headers['content-encoding'])), asked);
 }
 
-/** An error that came with status 200, in place of an answer; null: the answer is one. */
+/** An error that came with status 200, in place of an answer; null: it is none. */
 export function failureInAnswer(answer: Readonly<Record<string, unknown>>, asked: Asked): ProviderFailure | null {
   const { error, code, message } = answer;
   if (hasChoice(answer) && (error === undefined || error === null || saysAnything(answer))) return null;

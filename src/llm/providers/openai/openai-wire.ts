@@ -10,6 +10,8 @@ export interface OpenaiWire {
   readonly headers: Readonly<Record<string, string>>;
   /** Where models are listed; null: nowhere. */
   readonly modelsPath: string | null;
+  /** What can be asked for. Absent: chat and embeddings. */
+  readonly operations?: ReadonlySet<OperationName>;
   /** @throws Fault invalid_input: the model's name can't stand there */
   pathOf(path: string, model: string): string;
   /** True: a stream says what it used although nobody asks, and the question would be refused. */

@@ -5,7 +5,8 @@ import { OutboundHttp } from '../../../platform/outbound/index.js';
 import { logger } from '../../../platform/logging/index.js';
 import { parseChatRequest } from '../requests/chat-request.js';
 import { Tokenizer } from '../../tokens/tokenizer.js';
-import { OpenaiProvider, withUsageAsked } from './openai.provider.js';
+import { withUsageAsked } from './chat-reader.js';
+import { OpenaiProvider } from './openai.provider.js';
 
 describe('withUsageAsked', () => {
   const asked = (text: string): string => withUsageAsked(parseChatRequest(Buffer.from(text))).toString('utf8');

@@ -1,25 +1,28 @@
-import { parseJsonObject, withField, withText } from '../../../platform/json/index.js';
 import { Fault } from '../../../platform/errors/index.js';
 import { OutboundError, type JsonAnswer, type OutboundRequest } from '../../../platform/outbound/index.js';
-import { isObject, parseChatRequest, type ChatRequest } from '../requests/chat-request.js';
+import { isObject, parseChatRequest } from '../requests/chat-request.js';
 import { ModelCatalogue, ModelListError, type Model } from '../../models/model-catalogue.js';
 import type { AnswerSink, Attempt, OperationName, OperationRequests, Provider, ProviderFailure } from '../provider.js';
 import type { ProviderConnection, ProviderDeps } from '../provider-factory.js';
+import type { AnswerReader } from './answer-reader.js';
 import { OpenaiAttempt } from './openai-attempt.js';
 import { failureOfStatus, failureOfTransport } from './openai-failure.js';
+import { READERS } from './openai-readers.js';
 import { openaiWire, type OpenaiWire } from './openai-wire.js';
 
 const MODELS_TIMEOUT_MS = 10_000;
 const MODELS_MAX_BYTES = 8 * 1024 * 1024;
 const USER_AGENT = 'gatehouse';
+const CHAT_AND_EMBEDDINGS: ReadonlySet<OperationName> = new Set(['chat', 'embeddings']);
 
 /**
- * Any server that speaks OpenAI's chat completions. A body that need not change is passed on byte for byte; nothing of
+ * Any server that speaks OpenAI's dialect. A body that need not change is passed on byte for byte; nothing of
  * the caller's headers is: what goes upstream is made here once, with the credential of the connection.
  */
 export class OpenaiProvider implements Provider {
   readonly name: string;
   readonly kind: string;
+  readonly operations: ReadonlySet<OperationName>;
   readonly catalogue: ModelCatalogue;
   private readonly target: Omit<OutboundRequest, 'path' | 'headers' | 'body'>;
   private readonly jsonHeaders: string[];
@@ -33,6 +36,7 @@ export class OpenaiProvider implements Provider {
     const { name, kind, policy, models } = connection;
     this.name = name;
     this.kind = kind;
+    this.operations = wire.operations ?? CHAT_AND_EMBEDDINGS;
     this.target = { policy, origin: wire.origin, method: 'POST', ...deps.timeouts };
     const common = Object.entries(this.ownHeaders()).flat();
     common.push('content-type', 'application/json', 'accept-encoding', 'identity');
@@ -45,15 +49,16 @@ export class OpenaiProvider implements Provider {
   start<Name extends OperationName>(operation: Name, asked: OperationRequests[Name], sink: AnswerSink): Attempt {
     const { connection, deps, target, wire } = this;
     const request = wire.rewrite === undefined ? asked : wire.rewrite(operation, asked);
-    const attempt = new OpenaiAttempt(request, sink, deps.tokenizer, connection.credentials.apiKey);
+    const reader: AnswerReader<OperationRequests[Name]> = READERS[operation];
+    const attempt = new OpenaiAttempt(request, sink, reader, deps.tokenizer, connection.credentials.apiKey);
     attempt.outbound = deps.http.dispatch(
       {
         policy: target.policy,
         origin: target.origin,
-        path: wire.pathOf('/chat/completions', request.model),
+        path: wire.pathOf(reader.path, request.model),
         method: target.method,
         headers: request.stream ? this.streamHeaders : this.jsonHeaders,
-        body: this.asksForUsage(request) ? withUsageAsked(request) : request.raw,
+        body: reader.bodyOf(request, wire.reportsUsageUnasked === true),
         firstByteTimeoutMs: target.firstByteTimeoutMs,
         idleTimeoutMs: target.idleTimeoutMs,
         totalTimeoutMs: target.totalTimeoutMs,
@@ -61,10 +66,6 @@ export class OpenaiProvider implements Provider {
       attempt,
     );
     return attempt;
-  }
-
-  private asksForUsage({ stream, includeUsage }: ChatRequest): boolean {
-    return stream && !includeUsage && this.wire.reportsUsageUnasked !== true;
   }
 
   private ownHeaders(): Record<string, string> {
@@ -120,24 +121,4 @@ const LISTING = parseChatRequest(Buffer.from('{"model":"-","messages":[{}]}'));
 
 function messageOf({ error }: ProviderFailure): string {
   return error instanceof Fault ? error.message : error.body.error.message;
-}
-
-const USAGE_ASKED = Buffer.from('"stream_options":{"include_usage":true},');
-const OPENING_BRACE = 0x7b;
-
-/**
- * The body with `stream_options.include_usage` set, so that the provider says what a stream used; every other byte is the
- * caller's, numbers too large for a double included.
- */
-export function withUsageAsked(request: ChatRequest): Buffer {
-  const { raw, json } = request;
-  const span = json.fields.get('stream_options');
-  if (span === undefined) {
-    // `stream` stands in the body, so that a comma is right.
-    const afterBrace = raw.indexOf(OPENING_BRACE) + 1;
-    return Buffer.concat([raw.subarray(0, afterBrace), USAGE_ASKED, raw.subarray(afterBrace)]);
-  }
-  if (json.value['stream_options'] === null) return withText(json, span, '{"include_usage":true}');
-  const options = parseJsonObject(Buffer.from(json.text.slice(span.start, span.end)));
-  return withText(json, span, withField(options, 'include_usage', true));
 }

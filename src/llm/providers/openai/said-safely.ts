@@ -1,5 +1,4 @@
-import { isObject, type ChatRequest } from '../requests/chat-request.js';
-import { collectAnswerText } from '../requests/chat-tokens.js';
+import type { ProviderRequest } from '../requests/request-fields.js';
 
 const MAX_LENGTH = 300;
 /** Looking for each word in a longer request would take too long: then the status alone is logged. */
@@ -25,7 +24,7 @@ const OF_ERRORS = new Set(
  *
  * @returns null: nothing that can be logged
  */
-export function saidSafely(said: string | null, request: ChatRequest, secret: string | undefined): string | null {
+export function saidSafely(said: string | null, request: ProviderRequest, secret: string | undefined): string | null {
   if (said === null || said === '' || request.raw.length > MAX_REQUEST_BYTES) return null;
   const bare = secret === undefined ? said : said.replaceAll(secret, HIDDEN);
   const prompt = textOf(request);
@@ -43,16 +42,15 @@ function isSafe(word: string, prompt: string): boolean {
   return PLAIN.test(bare) && !LIKE_A_SECRET.test(bare) && !prompt.includes(bare);
 }
 
-/** All that the messages say, and the fields that hold texts of the caller's. */
-function textOf({ json }: ChatRequest): string {
+/** Every text of the request; and as it was written, which its numbers are in too. */
+function textOf({ json }: ProviderRequest): string {
   const texts: string[] = [];
-  for (const message of json.value['messages'] as readonly Readonly<Record<string, unknown>>[]) {
-    const { content } = message;
-    collectAnswerText(message, texts);
-    if (!Array.isArray(content)) continue;
-    for (const part of content as readonly unknown[])
-      if (isObject(part) && typeof part['text'] === 'string') texts.push(part['text']);
-  }
-  // As it was written too: a tool's description, a schema, whatever else it may quote.
+  collectTexts(json.value, texts);
   return `${texts.join('\n')}\n${json.text}`.toLowerCase();
+}
+
+function collectTexts(value: unknown, texts: string[]): void {
+  if (typeof value === 'string') texts.push(value);
+  else if (typeof value === 'object' && value !== null)
+    for (const part of Object.values(value)) collectTexts(part, texts);
 }

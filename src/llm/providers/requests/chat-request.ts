@@ -1,13 +1,9 @@
 import { invalidField } from '../../../platform/errors/index.js';
 import { parseJsonObject, type JsonObject } from '../../../platform/json/index.js';
+import { readModel, readStream, refuseLookalikes, type ProviderRequest } from './request-fields.js';
 
 /** A chat completion as it was asked for, judged only as far as this service itself depends on it. */
-export interface ChatRequest {
-  /** The body as it came, but for a byte order mark. */
-  readonly raw: Buffer;
-  readonly json: JsonObject;
-  readonly model: string;
-  readonly stream: boolean;
+export interface ChatRequest extends ProviderRequest {
   /** Whether the caller wants the usage chunk at the end of the stream. */
   readonly includeUsage: boolean;
   /** `n`: how many answers. */
@@ -25,7 +21,6 @@ const GOVERNED = new Set(['model', 'messages', 'stream', 'stream_options', 'n', 
 export const DEFAULT_OUTPUT_TOKENS = 4_096;
 /** By which we ask for what a stream used. */
 const INCLUDE_USAGE = 'include_usage';
-const MAX_MODEL_LENGTH = 256;
 const MAX_CHOICES = 128;
 /** Each is looked at by name; OpenAI has two. */
 const MAX_STREAM_OPTIONS = 64;
@@ -42,7 +37,7 @@ export function parseChatRequest(raw: Buffer): ChatRequest {
 
 /** @throws Fault invalid_input, naming the field */
 export function readChatRequest(json: JsonObject): ChatRequest {
-  refuseLookalikes(json);
+  refuseLookalikes(json, GOVERNED);
   const { value } = json;
   const model = readModel(value['model']);
   assertMessages(value['messages']);
@@ -63,41 +58,12 @@ export function readChatRequest(json: JsonObject): ChatRequest {
   };
 }
 
-/**
- * Some servers match keys without regard to case (Go's parser does, the long s and the Kelvin sign included): `Model`
- * beside `model` would then be one model to us and another one upstream.
- */
-function refuseLookalikes(json: JsonObject): void {
-  for (const key of json.fields.keys()) {
-    if (GOVERNED.has(key)) continue;
-    const folded = key.toUpperCase().toLowerCase();
-    if (GOVERNED.has(folded)) throw invalidField(key, `must be written ${folded}`);
-  }
-}
-
-function readModel(value: unknown): string {
-  if (value === undefined) throw invalidField('model', 'is missing');
-  if (typeof value !== 'string') throw invalidField('model', 'must be a string');
-  if (value === '') throw invalidField('model', 'must not be empty');
-  if (value.length > MAX_MODEL_LENGTH) throw invalidField('model', `must be at most ${MAX_MODEL_LENGTH} characters`);
-  // It is stored in the ledger, and Postgres takes neither.
-  if (value.includes('\0') || !value.isWellFormed())
-    throw invalidField('model', 'must not hold U+0000 or a lone surrogate');
-  return value;
-}
-
 function assertMessages(value: unknown): void {
   if (value === undefined) throw invalidField('messages', 'is missing');
   if (!Array.isArray(value) || value.length === 0) throw invalidField('messages', 'must be an array that is not empty');
   for (let i = 0; i < value.length; i += 1) {
     if (!isObject(value[i])) throw invalidField(`messages[${i}]`, 'must be an object');
   }
-}
-
-function readStream(value: unknown): boolean {
-  if (value === undefined || value === null) return false;
-  if (typeof value !== 'boolean') throw invalidField('stream', 'must be true or false');
-  return value;
 }
 
 function readStreamOptions(json: JsonObject): Readonly<Record<string, unknown>> | null {

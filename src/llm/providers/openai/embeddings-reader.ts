@@ -1,0 +1,28 @@
+import type { EmbeddingsRequest } from '../requests/embeddings-request.js';
+import { countEmbeddedTokens } from '../requests/embeddings-tokens.js';
+import type { AnswerReader } from './answer-reader.js';
+import { failureInAnswer } from './openai-failure.js';
+import { usageIn } from './openai-usage.js';
+
+/** Embeddings have input and no output, and are never streamed. */
+export const EMBEDDINGS_READER: AnswerReader<EmbeddingsRequest> = {
+  path: '/embeddings',
+  bodyOf: ({ raw }) => raw,
+  failureIn: (answer, asked) => (Array.isArray(answer['data']) ? null : failureInAnswer(answer, asked)),
+  isAnswer: () => true,
+  hasBegun: () => true,
+  refusalIn: () => null,
+  usageIn,
+  countInput: countEmbeddedTokens,
+  estimateAnswer: () => 0,
+  estimatePart: () => 0,
+  mostOutput: () => 0,
+  // A hundred thousand numbers take a few milliseconds to parse, and millions of them would keep everybody waiting.
+  parsedBytes: 1024 * 1024,
+  stream: () => {
+    throw new Error('Embeddings are not streamed.');
+  },
+  endMark: Buffer.alloc(0),
+  gather: () => null,
+  eventsOf: () => Buffer.alloc(0),
+};
