@@ -25,6 +25,7 @@ import { EmbeddingsController } from './embeddings/embeddings.controller.js';
 import { KnownModels } from './models/model-facts.js';
 import { ModelOverridesRepository } from './models/model-overrides.repository.js';
 import { TenantModels } from './models/tenant-models.js';
+import { ResponsesController } from './responses/responses.controller.js';
 import { Circuits } from './routing/circuit.js';
 import { ModelRouter } from './routing/model-router.js';
 import { PlatformProviderTenants } from './routing/platform-provider-tenants.js';
@@ -35,7 +36,7 @@ import { ThreadsRepository } from './threads/threads.repository.js';
 import { ThreadsService } from './threads/threads.service.js';
 import { Tokenizer } from './tokens/tokenizer.js';
 
-/** Chat completions, embeddings, models and tenants' providers. Needs the settings, `OutboundHttp` and `Drain` from modules that are global. */
+/** Chat completions, responses, embeddings, models and tenants' providers. Needs the settings, `OutboundHttp` and `Drain` from modules that are global. */
 @Module({
   imports: [HumansModule, KeysModule, UsageModule],
   controllers: [
@@ -45,6 +46,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
     LlmsController,
     ModelsController,
     ProvidersController,
+    ResponsesController,
     TenantsModelsController,
     ThreadsController,
   ],

@@ -511,6 +511,11 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     dialect: 'openai',
     expected: CHATTING,
   },
+  'POST /v1/responses': {
+    requests: [{ method: 'POST', path: '/v1/responses', body: ({ model }) => ({ model, input: 'Hello' }) }],
+    dialect: 'openai',
+    expected: CHATTING,
+  },
   'GET /v1/models': {
     requests: [{ method: 'GET', path: '/v1/models' }],
     dialect: 'openai',

@@ -61,7 +61,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['routing'],
     ['calls', 'catalogue'],
     ['chat'],
-    ['embeddings', 'runs'],
+    ['embeddings', 'responses', 'runs'],
     ['threads'],
   ],
 };

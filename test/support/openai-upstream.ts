@@ -252,7 +252,7 @@ function write(response: ServerResponse, bytes: string | Buffer): Promise<boolea
 
 /** As OpenAI would: JSON or a stream by what was asked, usage in a stream only where it was asked for. */
 export function ordinaryAnswer({ body, path }: Pick<UpstreamRequest, 'body'> & { path?: string }): UpstreamAnswer {
-  if (path?.startsWith('/v1/embeddings') === true) return { kind: 'body', body: embeddings(body) };
+  if (path?.includes('/embeddings') === true) return { kind: 'body', body: embeddings(body) };
   const asked = JSON.parse(body.toString('utf8')) as {
     stream?: boolean;
     model: string;

@@ -12,11 +12,11 @@ import type { ChatPrincipal } from '../access/chat-access.js';
 import { assertMayUse } from '../access/model-access.js';
 import { TenantModels } from '../models/tenant-models.js';
 import type { OperationName, OperationRequests, Provider } from '../providers/provider.js';
-import { assertServes } from '../routing/assert-serves.js';
 import { ModelRouter } from '../routing/model-router.js';
 import type { Route } from '../routing/route.js';
 import type { RetryReason } from '../routing/retry-reason.js';
 import { RouteWalk } from '../routing/route-walk.js';
+import { routeServing } from '../routing/route-serving.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
 import { Call } from './call.js';
 import type { CallContext } from './call-context.js';
@@ -96,7 +96,7 @@ export class Calls implements CallContext {
     const prepared = prepare(await readCallersJson(request));
     const asked = operation.parse(prepared instanceof Promise ? await prepared : prepared);
     const caller = { principal, requestId: request.context?.requestId ?? '', address: request.ip };
-    await this.run(operation, caller, asked, sinkOver(new ReplySink(reply)), request.bodyRoom);
+    await this.run(operation, caller, asked, sinkOver(new ReplySink(reply, operation.streamError)), request.bodyRoom);
   }
 
   /**
@@ -116,13 +116,13 @@ export class Calls implements CallContext {
     const confined = 'keyId' in caller.principal ? this.keyModels.of(caller.principal) : ANY_MODEL;
     assertMayUse(confined instanceof Promise ? await confined : confined, request.model);
     const found = this.router.routeOf(tenantId, request.model);
-    const route = found instanceof Promise ? await found : found;
-    for (const { provider } of route.targets) assertServes(provider, operation.name, request.model);
+    const way = found instanceof Promise ? await found : found;
     // Only right after the start: without its vocabulary a call that is cut off would be charged by its letters.
     if (!this.tokenizer.isLoaded) await this.tokenizer.load();
     if (this.isStopping) throw shuttingDown();
     const known = this.models.of(tenantId);
     const models = known instanceof Promise ? await known : known;
+    const route = routeServing(way, operation.name, request.model, models);
     const owned = this.ownerOf(caller.principal);
     const owner = owned instanceof Promise ? await owned : owned;
     const walk = this.walkOf(route);

@@ -22,6 +22,9 @@ export interface CallBound {
   readonly unpriced: string | null;
 }
 
+/** OpenAI's error object as the text of an event. */
+export type StreamError = (error: object) => string;
+
 /**
  * What a caller can ask for, as far as a call needs to know it: how its request is read, how much it can come to, and what
  * of an answer counts. A call knows no operation by name.
@@ -42,6 +45,8 @@ export interface Operation<Name extends OperationName> {
     facts: ModelFacts | null,
     tokensPerChoice: number,
   ): OperationRequests[Name];
+  /** The last event of a stream that failed, of OpenAI's error object; absent: that object as data. */
+  readonly streamError?: StreamError;
   /** What is charged where the provider did not report it. `bound` counts only where it is asked. */
   chargeEstimate(estimate: TokenUsage, request: OperationRequests[Name], bound: () => CallBound): TokenUsage;
 }

@@ -4,13 +4,17 @@ import { logger } from '../../platform/logging/index.js';
 import { OPENAI_DIALECT } from '../../platform/http/index.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
 import type { Attribution, CallSink, CallSinkListener } from './call-sink.js';
+import type { StreamError } from './operation.js';
 
 /** Writes an answer to the caller's HTTP reply as JSON or as server-sent events: the provider's bytes as they come. */
 export class ReplySink implements CallSink {
   isBehind = false;
   private listener: CallSinkListener | null = null;
 
-  constructor(private readonly reply: FastifyReply) {}
+  constructor(
+    private readonly reply: FastifyReply,
+    private readonly streamError: StreamError = errorAsData,
+  ) {}
 
   get isGone(): boolean {
     return this.reply.raw.destroyed;
@@ -83,7 +87,7 @@ export class ReplySink implements CallSink {
   }
 
   end(failure: ProviderFailure | null): void {
-    if (failure !== null) this.reply.raw.write(errorEventOf(failure));
+    if (failure !== null) this.reply.raw.write(this.streamError(errorOf(failure)));
     this.reply.raw.end();
   }
 
@@ -117,8 +121,12 @@ function headersOf(reply: FastifyReply, headers: AnswerHeaders): string[] {
   return list;
 }
 
-/** A stream's last event where it failed: OpenAI's clients throw it as an error. */
-function errorEventOf({ error }: ProviderFailure): string {
+function errorOf({ error }: ProviderFailure): object {
   const body = error instanceof Fault ? OPENAI_DIALECT.renderError(error, '') : error.body;
-  return `data: ${JSON.stringify({ error: (body as { readonly error: unknown }).error })}\n\n`;
+  return (body as { readonly error: object }).error;
+}
+
+/** OpenAI's clients throw it as an error. */
+function errorAsData(error: object): string {
+  return `data: ${JSON.stringify({ error })}\n\n`;
 }

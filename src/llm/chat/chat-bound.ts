@@ -1,36 +1,52 @@
 import { replaceField } from '../../platform/json/index.js';
 import type { CallBound } from '../calls/operation.js';
-import { hidesReasoning, type ModelFacts } from '../models/model-facts.js';
+import { hidesReasoning, outputFieldOf, type ModelFacts } from '../models/model-facts.js';
 import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from '../providers/requests/chat-request.js';
 import type { TextBound } from '../tokens/tokenizer.js';
 import { boundPrompt } from './prompt-bound.js';
 
 /** No provider produces or reads more within the longest call that there is, whatever limit the caller wrote down. */
-const MAX_TOKENS = 1_000_000_000;
+export const MAX_TOKENS = 1_000_000_000;
 /** Of a model that thinks in tokens which it does not show: an answer comes after them. */
 const DEFAULT_THINKING_OUTPUT_TOKENS = 16_384;
 
 /** The most that a request can come to, where a text is as many tokens as `texts` says. */
 export function boundChat(request: ChatRequest, facts: ModelFacts | null, texts: TextBound): CallBound {
   const prompt = boundPrompt(request, facts, texts);
-  const limit = callersLimit(request);
-  const usual = hidesReasoning(request.model, facts) ? DEFAULT_THINKING_OUTPUT_TOKENS : DEFAULT_OUTPUT_TOKENS;
-  const most = facts?.maxOutputTokens ?? null;
-  const perChoice = limit ?? most ?? usual;
   return {
-    choices: request.choices,
+    ...boundOutput(request.model, request.choices, callersLimit(request), isHeeded(request, facts), facts),
     inputTokens: Math.min(prompt.tokens, MAX_TOKENS),
-    outputTokens: Math.min(request.choices * perChoice, MAX_TOKENS),
+    boundless: prompt.boundless,
+    unpriced: prompt.unpriced,
+  };
+}
+
+/**
+ * The most that the answers of a call can come to.
+ *
+ * @param limit the caller's, for each answer; null: there is none
+ * @param isHeeded the server holds to the caller's limit as it is written
+ */
+export function boundOutput(
+  model: string,
+  choices: number,
+  limit: number | null,
+  isHeeded: boolean,
+  facts: ModelFacts | null,
+): Pick<CallBound, 'choices' | 'outputTokens' | 'defaultOutput' | 'outputIsBounded'> {
+  const usual = hidesReasoning(model, facts) ? DEFAULT_THINKING_OUTPUT_TOKENS : DEFAULT_OUTPUT_TOKENS;
+  const most = facts?.maxOutputTokens ?? null;
+  return {
+    choices,
+    outputTokens: Math.min(choices * (limit ?? most ?? usual), MAX_TOKENS),
     defaultOutput:
       limit === null
         ? {
-            tokens: request.choices * Math.min(usual, most ?? usual),
-            most: most === null ? null : Math.min(request.choices * most, MAX_TOKENS),
+            tokens: choices * Math.min(usual, most ?? usual),
+            most: most === null ? null : Math.min(choices * most, MAX_TOKENS),
           }
         : null,
-    outputIsBounded: limit === null ? facts !== null && facts.limitMustBeWritten !== true : isHeeded(request, facts),
-    boundless: prompt.boundless,
-    unpriced: prompt.unpriced,
+    outputIsBounded: limit === null ? facts !== null && facts.limitMustBeWritten !== true : isHeeded,
   };
 }
 
@@ -45,14 +61,7 @@ function callersLimit({ maxTokens, maxCompletionTokens }: ChatRequest): number |
 
 /** A server that takes `max_tokens` may not know the newer name at all, and would then produce what it likes. */
 function isHeeded({ model, maxTokens }: ChatRequest, facts: ModelFacts | null): boolean {
-  return maxTokens !== null || outputField(model, facts) === 'max_completion_tokens';
-}
-
-/** Of a model that is not known the name tells whether it is OpenAI's, which refuses the two fields side by side. */
-const OPENAI_NAME = /^(?:openai\/)?(?:ft:)?(?:gpt-(?!oss)|o\d|chatgpt-)/;
-
-function outputField(model: string, facts: ModelFacts | null): ModelFacts['outputField'] {
-  return facts?.outputField ?? (OPENAI_NAME.test(model) ? 'max_completion_tokens' : 'max_tokens');
+  return maxTokens !== null || outputFieldOf(model, facts) === 'max_completion_tokens';
 }
 
 /**
@@ -63,7 +72,7 @@ function outputField(model: string, facts: ModelFacts | null): ModelFacts['outpu
 export function withOutputLimit(request: ChatRequest, facts: ModelFacts | null, tokensPerChoice: number): ChatRequest {
   if (!Number.isSafeInteger(tokensPerChoice) || tokensPerChoice < 1)
     throw new RangeError('An output limit is a whole number of at least 1.');
-  const field = outputField(request.model, facts);
+  const field = outputFieldOf(request.model, facts);
   const toMaxTokens = request.maxTokens !== null || field === 'max_tokens';
   const toMaxCompletionTokens =
     request.maxCompletionTokens !== null || (field === 'max_completion_tokens' && request.maxTokens === null);

@@ -1,12 +1,12 @@
-import { endOfString } from '../../platform/json/index.js';
 import type { ModelFacts, TokenFamily } from '../models/model-facts.js';
 import { isObject, type ChatRequest } from '../providers/requests/chat-request.js';
 import { mostByteTokens } from '../tokens/most-bytes.js';
 import type { TextBound } from '../tokens/tokenizer.js';
 import { boundlessField, CACHE_CONTROL, folded, NOT_IN_PROMPT } from './boundless-fields.js';
+import { JsonShape } from './json-shape.js';
 
 /** What stands around each message, part, call and tool in any chat format that is known. */
-const TOKENS_PER_MESSAGE = 16;
+export const TOKENS_PER_MESSAGE = 16;
 const TOKENS_PER_FIELD = 4;
 /** Up to here a text is joined with others. */
 const SHORT_LENGTH = 4_096;
@@ -35,8 +35,7 @@ export interface PromptBound {
  * the model, read as text, plus what formats put around it, plus images by their own rule.
  */
 export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, texts: TextBound): PromptBound {
-  const family = facts?.family ?? 'unknown';
-  const sum = new PromptSum(facts, family, family === 'gemini' || (facts === null && GEMINI_NAME.test(request.model)));
+  const sum = new PromptSum(facts, request.model);
   const { value, fields, text } = request.json;
   const shape = new JsonShape(text);
   let boundless: string | null = null;
@@ -54,9 +53,14 @@ export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, text
     // JSON.parse keeps the last of two equal keys; a server that keeps the first would read another request than we.
     boundless ??= sum.fields === named ? found : (found ?? key);
   }
-  const tools = isObjectLike(value['tools']) || isObjectLike(value['functions']) ? TOOL_TEMPLATE_TOKENS : 0;
-  const template = (facts?.templateTokens ?? TEMPLATE_TOKENS[family] ?? LONGEST_TEMPLATE_TOKENS) + tools;
+  const template = templateTokens(facts, isObjectLike(value['tools']) || isObjectLike(value['functions']));
   return { tokens: template + sum.tokens + sum.textTokens(texts), boundless, unpriced: sum.unpriced };
+}
+
+/** What a server's own template comes to at most. */
+export function templateTokens(facts: ModelFacts | null, hasTools: boolean): number {
+  const ofFamily = facts?.templateTokens ?? TEMPLATE_TOKENS[facts?.family ?? 'unknown'] ?? LONGEST_TEMPLATE_TOKENS;
+  return ofFamily + (hasTools ? TOOL_TEMPLATE_TOKENS : 0);
 }
 
 /** Google's newer models, before the catalogue knows them. */
@@ -76,7 +80,7 @@ export function tokensOf(text: string, family: TokenFamily, texts: TextBound): n
 const NORMALIZING = new Set<TokenFamily>(['claude', 'unknown']);
 
 /** Adds up texts and what stands around them. */
-class PromptSum {
+export class PromptSum {
   tokens = 0;
   /** Short ones in one, since each count has its price; long ones by themselves, since joining them has. */
   private short = '';
@@ -85,11 +89,16 @@ class PromptSum {
   fields = 0;
   unpriced: string | null = null;
 
+  private readonly family: TokenFamily;
+  private readonly fetchesDocuments: boolean;
+
   constructor(
     private readonly facts: ModelFacts | null,
-    private readonly family: TokenFamily,
-    private readonly fetchesDocuments: boolean,
-  ) {}
+    model: string,
+  ) {
+    this.family = facts?.family ?? 'unknown';
+    this.fetchesDocuments = this.family === 'gemini' || (facts === null && GEMINI_NAME.test(model));
+  }
 
   addText(text: string): void {
     // What is joined might merge over the seam, never split: the line end counts for the seam.
@@ -222,6 +231,11 @@ class PromptSum {
       ({ url, detail } = { url: image['url'], detail: image['detail'] });
       for (const [key, value] of Object.entries(image)) if (isObject(value) || folded(key) !== key) return false;
     }
+    return this.addImageAt(url, detail);
+  }
+
+  /** @returns false: the image has no bound */
+  addImageAt(url: unknown, detail: unknown): boolean {
     if (typeof url !== 'string') return false;
     this.tokens += this.imageTokens(detail);
     // Servers that take documents or videos take them by this field too: what is no image by its own words has no bound,
@@ -264,38 +278,4 @@ const BOUNDLESS_OF_MESSAGE = new Set([
 /** A tool that is to be kept in the provider's cache. */
 function isCached(item: unknown): boolean {
   return isObject(item) && CACHE_CONTROL in item;
-}
-
-const QUOTE = 34;
-const COLON = 58;
-const COMMA = 44;
-
-/** So many values, and so many characters outside strings, are read of a request: 128 tools of 25 parameters with enums are 34,000. */
-const MAX_VALUES = 60_000;
-const MAX_CHARACTERS = 1_048_576;
-
-/** Counts what a valid JSON text is made of, up to a limit for the whole of it. */
-class JsonShape {
-  private values = MAX_VALUES;
-  private characters = MAX_CHARACTERS;
-
-  constructor(private readonly text: string) {}
-
-  /** @returns how many fields the objects between the two places have: their colons; null: too many to read */
-  countFields(start: number, end: number): number | null {
-    const { text } = this;
-    let fields = 0;
-    for (let at = start; at < end; at += 1) {
-      const code = text.charCodeAt(at);
-      if (code === QUOTE) {
-        at = endOfString(text, at) - 1;
-        continue;
-      }
-      if (code === COLON) fields += 1;
-      if (code === COLON || code === COMMA) this.values -= 1;
-      this.characters -= 1;
-      if (this.values < 0 || this.characters < 0) return null;
-    }
-    return fields;
-  }
 }

@@ -22,8 +22,8 @@ interface KindRules {
 const KEY: KindRules = { baseUrl: 'optional', signIns: [['apiKey']], settings: [], requiredSettings: [] };
 
 const RULES: Readonly<Record<ProviderKind, KindRules>> = {
-  openai: { ...KEY, settings: ['organization', 'project'] },
-  openai_compatible: { ...KEY, baseUrl: 'required', signIns: [['apiKey'], []] },
+  openai: { ...KEY, settings: ['organization', 'project', 'responses'] },
+  openai_compatible: { ...KEY, baseUrl: 'required', signIns: [['apiKey'], []], settings: ['responses'] },
   azure_openai: { ...KEY, baseUrl: 'required', settings: ['apiVersion', 'deployments'] },
   anthropic: KEY,
   google: KEY,

@@ -48,6 +48,9 @@ const settings = z
   .strictObject({
     organization: credential.optional().meta({ description: '`openai`.' }),
     project: credential.optional().meta({ description: '`openai`.' }),
+    responses: z.boolean().optional().meta({
+      description: '`openai`, `openai_compatible`: whether it has the Responses API. Absent: OpenAI itself has.',
+    }),
     apiVersion: matching(/^[A-Za-z0-9._-]+$/, 40, 'must be a version like 2024-10-21')
       .optional()
       .meta({ description: '`azure_openai`.' }),
@@ -112,6 +115,7 @@ const providerView = z.object({
   settings: z.object({
     organization: z.string().optional(),
     project: z.string().optional(),
+    responses: z.boolean().optional(),
     apiVersion: z.string().optional(),
     deployments: z.object({}).catchall(z.string()).optional(),
     region: z.string().optional(),

@@ -1,12 +1,18 @@
 import { Fault } from '../../platform/errors/index.js';
 import { ModelCatalogue } from '../models/model-catalogue.js';
-import { NOTHING_USED, type AnswerSink, type Attempt, type OperationName, type Provider } from '../providers/provider.js';
+import {
+  NOTHING_USED,
+  type AnswerSink,
+  type Attempt,
+  type OperationName,
+  type Provider,
+} from '../providers/provider.js';
 
 /** Stands for a provider whose stored credentials can't be read, so that it alone fails, and says what to do. */
 export class UnreadableProvider implements Provider {
   readonly catalogue: ModelCatalogue;
   /** Whatever is asked for, the answer is the same. */
-  readonly operations: ReadonlySet<OperationName> = new Set(['chat', 'embeddings']);
+  readonly operations: ReadonlySet<OperationName> = new Set(['chat', 'embeddings', 'responses']);
 
   constructor(
     readonly name: string,

@@ -85,6 +85,14 @@ export function hidesReasoning(model: string, facts: ModelFacts | null): boolean
   return facts?.reasoning === undefined ? HIDES_REASONING.test(model) : facts.reasoning === 'hidden';
 }
 
+/** Of a model that is not known the name tells whether it is OpenAI's, which refuses the two fields side by side. */
+const OPENAI_NAME = /^(?:openai\/)?(?:ft:)?(?:gpt-(?!oss)|o\d|chatgpt-)/;
+
+/** The field of a chat by which a model takes an output limit. */
+export function outputFieldOf(model: string, facts: ModelFacts | null): ModelFacts['outputField'] {
+  return facts?.outputField ?? (OPENAI_NAME.test(model) ? 'max_completion_tokens' : 'max_tokens');
+}
+
 /** Whether only the provider's own report is sure to tell what was used: of every model that is not known to show it all. */
 export function mayHideReasoning(facts: ModelFacts | null): boolean {
   return facts?.reasoning !== 'shown';

@@ -28,6 +28,8 @@ export interface ProviderSettings {
   /** OpenAI: whose usage it is, for keys that belong to several. */
   readonly organization?: string | undefined;
   readonly project?: string | undefined;
+  /** OpenAI and compatible servers: whether they have the Responses API. Absent: OpenAI's own alone has. */
+  readonly responses?: boolean | undefined;
   /** Azure OpenAI: `api-version`. */
   readonly apiVersion?: string | undefined;
   /** Azure OpenAI: the deployment of each model; one that is not named here is deployed under its own name. */

@@ -2,11 +2,13 @@ import type { Fault } from '../../platform/errors/index.js';
 import type { ModelCatalogue } from '../models/model-catalogue.js';
 import type { ChatRequest } from './requests/chat-request.js';
 import type { EmbeddingsRequest } from './requests/embeddings-request.js';
+import type { ResponsesRequest } from './requests/responses-request.js';
 
 /** What a provider can be asked for, and the request of each. Requests are in OpenAI's words for every provider alike. */
 export interface OperationRequests {
   readonly chat: ChatRequest;
   readonly embeddings: EmbeddingsRequest;
+  readonly responses: ResponsesRequest;
 }
 
 export type OperationName = keyof OperationRequests;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { BODY_SETTINGS } from './body-settings.js';
 import { configuredModels } from './configured-models.js';
 import { SECRET_SETTINGS } from './secret-settings.js';
+import { RESPONSES_SETTINGS } from './responses-settings.js';
 import { ROUTE_SETTINGS } from './route-settings.js';
 import { SHARE_SETTINGS } from './share-settings.js';
 import { cidrs, flag, group, integer, list, url, type SettingDefinition } from './setting-definition.js';
@@ -188,6 +189,7 @@ export const SETTINGS = {
     list,
     "Models served from there, separated by commas; calls that name another model are refused. Unset: calls may name any model, and `/v1/models` shows the provider's own list.",
   ),
+  ...RESPONSES_SETTINGS,
   platformProviderTenants: providers(
     'PLATFORM_PROVIDER_TENANTS',
     list,

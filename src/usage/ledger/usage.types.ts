@@ -42,7 +42,7 @@ export interface Reservation {
 }
 
 /** What was asked for. */
-type Operation = 'chat' | 'embeddings';
+type Operation = 'chat' | 'embeddings' | 'responses';
 
 /** Of all choices together. */
 export interface DefaultOutput {

@@ -31,23 +31,26 @@ export class DummyProvider implements Provider {
   constructor(private readonly tokenizer: Tokenizer) {}
 
   start<Name extends OperationName>(operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
-    const attempt = ATTEMPTS[operation](request, sink, this.tokenizer);
+    const start: Start<Name> | null = ATTEMPTS[operation];
+    if (start === null) throw new Error(`The dummy has no ${operation}.`);
+    const attempt = start(request, sink, this.tokenizer);
     void attempt.run();
     return attempt;
   }
 }
 
-type Attempts = {
-  readonly [Name in OperationName]: (
-    request: OperationRequests[Name],
-    sink: AnswerSink,
-    tokenizer: Tokenizer,
-  ) => Attempt & { run(): Promise<void> };
-};
+type Start<Name extends OperationName> = (
+  request: OperationRequests[Name],
+  sink: AnswerSink,
+  tokenizer: Tokenizer,
+) => Attempt & { run(): Promise<void> };
+
+type Attempts = { readonly [Name in OperationName]: Start<Name> | null };
 
 const ATTEMPTS: Attempts = {
   chat: (request, sink, tokenizer) => new DummyAttempt(request, sink, tokenizer),
   embeddings: (request, sink, tokenizer) => new DummyEmbeddings(request, sink, tokenizer),
+  responses: null,
 };
 
 const JSON_HEADERS: AnswerHeaders = { 'content-type': 'application/json' };

@@ -5,7 +5,7 @@ import type { TokenCounts } from '../provider.js';
 const MAX_COUNT = 1_000_000_000;
 
 /**
- * Reads OpenAI's `usage` object. Some servers leave out a count that is zero; a report with neither count is none, and one
+ * Reads OpenAI's `usage` object, whose counts have other names with its Responses API. Some servers leave out a count that is zero; a report with neither count is none, and one
  * with a count that is no count (a negative one, say) is not believed at all.
  *
  * Cached tokens are a part of the input: a count above it would make the call cheaper than any, and is cut. The output is
@@ -13,13 +13,15 @@ const MAX_COUNT = 1_000_000_000;
  */
 export function readUsage(value: unknown): TokenCounts | null {
   if (!isObject(value)) return null;
-  const { prompt_tokens: input, completion_tokens: output, total_tokens: total } = value;
+  const input = value['prompt_tokens'] ?? value['input_tokens'];
+  const output = value['completion_tokens'] ?? value['output_tokens'];
+  const total = value['total_tokens'];
   if (!isCount(input) && !isCount(output)) return null;
   if (![input, output, total].every(isCountOrNothing)) return null;
   const inputTokens = countOf(input);
   const outputTokens = Math.max(countOf(output), isCount(input) ? countOf(total) - inputTokens : 0);
-  const ofInput = value['prompt_tokens_details'];
-  const ofOutput = value['completion_tokens_details'];
+  const ofInput = value['prompt_tokens_details'] ?? value['input_tokens_details'];
+  const ofOutput = value['completion_tokens_details'] ?? value['output_tokens_details'];
   const cached = Math.max(partOf(ofInput, 'cached_tokens'), countOf(value['prompt_cache_hit_tokens']));
   const cachedInputTokens = Math.min(cached, inputTokens);
   const written = Math.max(partOf(ofInput, 'cache_write_tokens'), countOf(value['cache_creation_input_tokens']));

@@ -2,6 +2,8 @@ import type { OperationName, OperationRequests } from '../provider.js';
 import type { ProviderConnection } from '../provider-factory.js';
 
 const OPENAI_BASE_URL = 'https://api.openai.com/v1';
+const OPENAI_HOST = 'api.openai.com';
+const WITH_RESPONSES: ReadonlySet<OperationName> = new Set(['chat', 'embeddings', 'responses']);
 
 /** In what the kinds that speak OpenAI's dialect differ. */
 export interface OpenaiWire {
@@ -31,6 +33,7 @@ export function openaiWire({ baseUrl, credentials, settings }: ProviderConnectio
       ...(settings.project === undefined ? {} : { 'openai-project': settings.project }),
     },
     modelsPath: pathBelow(base, '/models'),
+    ...((settings.responses ?? base.hostname === OPENAI_HOST) ? { operations: WITH_RESPONSES } : {}),
     pathOf: (path) => pathBelow(base, path),
   };
 }

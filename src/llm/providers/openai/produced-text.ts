@@ -6,6 +6,9 @@ import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 /** Beyond this much of a stream only bytes are counted, and the estimate is extrapolated. */
 const KEPT_BYTES = 256 * 1024;
 
+/** Puts what a model says in an event at the end of `texts`. */
+type CollectSaid = (event: Readonly<Record<string, unknown>> | null, texts: string[]) => void;
+
 /**
  * What a stream has said so far, kept as it came and read only if the provider never says what was used: the ordinary
  * stream pays one push for each buffer.
@@ -15,8 +18,14 @@ export class ProducedText {
   private keptBytes = 0;
   private totalBytes = 0;
 
-  static of(events: Buffer): ProducedText {
-    const text = new ProducedText();
+  /** @param mark stands in every event that says something */
+  constructor(
+    private readonly collect: CollectSaid = collectDelta,
+    private readonly mark = '"choices"',
+  ) {}
+
+  static of(events: Buffer, collect?: CollectSaid, mark?: string): ProducedText {
+    const text = new ProducedText(collect, mark);
     text.add(events);
     return text;
   }
@@ -36,12 +45,12 @@ export class ProducedText {
   estimateTokens(tokenizer: Tokenizer): number {
     if (this.keptBytes === 0) return 0;
     const data = this.kept.length === 1 ? (this.kept[0] as Buffer) : Buffer.concat(this.kept, this.keptBytes);
-    if (!data.includes('"choices"')) return 0;
+    if (!data.includes(this.mark)) return 0;
     const texts: string[] = [];
     for (let start = 0; start < data.length;) {
       const end = endOfFirstEvent(data, start);
       const event = data.subarray(start, end === -1 ? data.length : end);
-      collectChoices(parseEvent(event)?.['choices'], 'delta', texts);
+      this.collect(parseEvent(event), texts);
       start += event.length;
     }
     return Math.round((tokenizer.count(texts.join('')) * this.totalBytes) / this.keptBytes);
@@ -96,6 +105,10 @@ export function saysAnything({ choices }: Readonly<Record<string, unknown>>): bo
   const texts: string[] = [];
   for (const field of ['delta', 'message'] as const) collectChoices(choices, field, texts);
   return texts.some((text) => text !== '');
+}
+
+function collectDelta(event: Readonly<Record<string, unknown>> | null, texts: string[]): void {
+  collectChoices(event?.['choices'], 'delta', texts);
 }
 
 function collectChoices(choices: unknown, field: 'delta' | 'message', texts: string[]): void {

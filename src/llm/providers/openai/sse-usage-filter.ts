@@ -12,6 +12,8 @@ const MAX_EVENT_BYTES = 256 * 1024;
 /** A boundary is at most this long less one, so that one cut by the end of a buffer is still found. */
 const OVERLAP_BYTES = 3;
 const NOTHING = Buffer.alloc(0);
+
+type Fields = Readonly<Record<string, unknown>>;
 /** Within a string its quotes would be escaped, and not match. */
 const FINISHED = '"finish_reason":"';
 const FINISHED_SPACED = '"finish_reason": "';
@@ -36,7 +38,11 @@ export class SseUsageFilter {
   /** The event that is too long to be kept, and has not ended yet. */
   private long: LongEvent | null = null;
 
-  constructor(private readonly dropUsageChunk: boolean) {}
+  constructor(
+    private readonly dropUsageChunk: boolean,
+    /** Where an event's usage and model stand; absent: in the event itself. */
+    private readonly answerIn: ((event: Fields) => Fields) | null = null,
+  ) {}
 
   /** @returns the events that are whole now; empty where there are none */
   push(chunk: Buffer): Buffer {
@@ -110,7 +116,8 @@ export class SseUsageFilter {
   /** Notes an event's usage; true: the event holds nothing else, and is not for the caller. */
   private isUsageChunk(event: Buffer): boolean {
     if (event.indexOf(USAGE_MARK) === -1) return false;
-    const chunk = parseEvent(event);
+    const parsed = parseEvent(event);
+    const chunk = parsed === null || this.answerIn === null ? parsed : this.answerIn(parsed);
     const usage = usageIn(chunk);
     if (usage === null) return false;
     this.usage = largestOf(this.usage, usage);

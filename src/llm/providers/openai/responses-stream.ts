@@ -1,0 +1,118 @@
+import type { Tokenizer } from '../../tokens/tokenizer.js';
+import type { TokenCounts } from '../provider.js';
+import { isObject } from '../requests/chat-request.js';
+import type { GatheredAnswer } from './answer-forms.js';
+import type { Answer, AnswerStream } from './answer-reader.js';
+import { ProducedText } from './produced-text.js';
+import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
+
+const NOTHING = Buffer.alloc(0);
+const LF = 10;
+/** In each event that says something. */
+export const DELTA_MARK = '"delta"';
+/** Types of the event after which none comes. Within a string the quotes would be escaped, and not match. */
+const LAST = /"type"\s*:\s*"(?:response\.(completed|incomplete|failed)|error)"/;
+const MARKS = ['response.completed', 'response.incomplete', 'response.failed', '"error"'];
+
+/** Reads a stream of the Responses API as it comes: its last event says that it is whole, or failed, and what was used. */
+export class ResponsesStream implements AnswerStream {
+  ended = false;
+  private readonly filter = new SseUsageFilter(false, responseIn);
+  private readonly produced = new ProducedText(collectResponsesDelta, DELTA_MARK);
+  /** How the last event ends the stream; null: it has not come. */
+  private ending: 'whole' | 'error' | null = null;
+
+  constructor(private readonly tokenizer: Tokenizer) {}
+
+  get model(): string | null {
+    return this.filter.model;
+  }
+
+  get isWhole(): boolean {
+    return this.ended && this.ending === 'whole';
+  }
+
+  get failed(): boolean {
+    return this.ended && this.ending === 'error';
+  }
+
+  get isRefused(): boolean {
+    return this.failed && this.estimateOutput() === 0;
+  }
+
+  get reported(): TokenCounts | null {
+    return this.filter.usage;
+  }
+
+  push(chunk: Buffer): Buffer {
+    return this.ended ? NOTHING : this.take(this.filter.push(chunk));
+  }
+
+  end(): Buffer {
+    if (this.ended) return NOTHING;
+    const rest = this.filter.end();
+    if (parseEvent(rest) === null) return NOTHING;
+    // The blank line that the last event lacks.
+    return this.take(Buffer.concat([rest, Buffer.from(rest.at(-1) === LF ? '\n' : '\n\n')]));
+  }
+
+  estimateOutput(): number {
+    return Math.max(this.produced.estimateTokens(this.tokenizer), this.filter.usage?.outputTokens ?? 0);
+  }
+
+  private take(events: Buffer): Buffer {
+    if (events.length === 0) return NOTHING;
+    this.produced.add(events);
+    if (this.ending === null && MARKS.some((mark) => events.includes(mark))) this.ending = endingIn(events);
+    // An event that is too long to be kept comes in pieces.
+    this.ended = this.ending !== null && isAtBoundary(events);
+    return events;
+  }
+}
+
+function endingIn(events: Buffer): 'whole' | 'error' | null {
+  for (let start = 0; start < events.length;) {
+    const end = endOfFirstEvent(events, start);
+    const event = events.subarray(start, end === -1 ? events.length : end);
+    start += event.length;
+    const type = parseEvent(event)?.['type'];
+    // A piece of a long event is no JSON: its type stands at its begin.
+    const last = typeof type === 'string' ? LAST.exec(`"type":"${type}"`) : LAST.exec(event.toString('latin1', 0, 256));
+    if (last !== null) return last[1] === undefined || last[1] === 'failed' ? 'error' : 'whole';
+  }
+  return null;
+}
+
+function isAtBoundary(events: Buffer): boolean {
+  return events.at(-1) === LF && /\n\r?\n$/.test(events.toString('latin1', Math.max(0, events.length - 3)));
+}
+
+/** Where the model and the usage stand in an event. */
+function responseIn(event: Answer): Answer {
+  return isObject(event['response']) ? event['response'] : event;
+}
+
+/** Texts come in the `delta` of events whose type ends so; sound comes by the same name. */
+export function collectResponsesDelta(event: Answer | null, texts: string[]): void {
+  if (event === null) return;
+  const { type, delta } = event;
+  if (typeof type === 'string' && typeof delta === 'string' && type.endsWith('.delta') && !type.includes('audio.delta'))
+    texts.push(delta);
+}
+
+/** The whole response that stands in a stream's last event. */
+export function gatherResponse(events: Buffer): GatheredAnswer | null {
+  let count = 0;
+  for (let start = 0; start < events.length;) {
+    const end = endOfFirstEvent(events, start);
+    const event = parseEvent(events.subarray(start, end === -1 ? events.length : end));
+    start = end === -1 ? events.length : end;
+    if (event === null) continue;
+    count += 1;
+    const { type, response } = event;
+    if (type === 'error') return { answer: {}, error: event, isWhole: false };
+    if (isObject(response) && typeof type === 'string' && /^response\.(?:completed|incomplete|failed)$/.test(type))
+      return { answer: response, error: null, isWhole: true };
+  }
+  return count === 0 ? null : { answer: {}, error: null, isWhole: false };
+}

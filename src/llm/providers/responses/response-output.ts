@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import type { EventWriter } from './response-events.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** An item of the output while it grows. */
+interface Item {
+  readonly index: number;
+  readonly id: string;
+  readonly kind: 'message' | 'reasoning' | 'function_call';
+  /** Of a message: texts and refusals in their order. */
+  readonly parts: { readonly kind: 'output_text' | 'refusal'; said: string }[];
+  said: string;
+  name: string;
+  callId: string;
+  isDone: boolean;
+}
+
+export function newId(kind: string): string {
+  return `${kind}_${randomBytes(24).toString('hex')}`;
+}
+
+/**
+ * The output of a response, put together of what a chat model says piece by piece. Each piece is an event, as OpenAI's own
+ * stream has them: an item is added, grows, and is done; calls of functions that grow side by side are done at the end.
+ */
+export class ResponseOutput {
+  private readonly items: Item[] = [];
+  private readonly calls = new Map<number, Item>();
+  /** The message or the reasoning that grows. */
+  private open: Item | null = null;
+
+  constructor(private readonly events: EventWriter) {}
+
+  /** Whether anything was said. */
+  get isEmpty(): boolean {
+    return this.items.length === 0;
+  }
+
+  addReasoning(piece: string): void {
+    const item = this.openItem('reasoning');
+    const at = { ...placeOf(item), summary_index: 0 };
+    if (item.said === '')
+      this.events.add('response.reasoning_summary_part.added', { ...at, part: { type: 'summary_text', text: '' } });
+    item.said += piece;
+    this.events.add('response.reasoning_summary_text.delta', { ...at, delta: piece });
+  }
+
+  addText(kind: 'output_text' | 'refusal', piece: string): void {
+    const item = this.openItem('message');
+    let part = item.parts.at(-1);
+    if (part?.kind !== kind) {
+      if (part !== undefined) this.endPart(item);
+      part = { kind, said: '' };
+      item.parts.push(part);
+      this.events.add('response.content_part.added', { ...placeOfPart(item), part: partOf(part) });
+    }
+    part.said += piece;
+    if (piece === '') return;
+    const extra = kind === 'output_text' ? { logprobs: [] } : {};
+    this.events.add(`response.${kind}.delta`, { ...placeOfPart(item), delta: piece, ...extra });
+  }
+
+  /** @param place which of the calls grows */
+  addCall(place: number, call: { readonly id?: unknown; readonly name?: unknown; readonly arguments?: unknown }): void {
+    let item = this.calls.get(place);
+    if (item === undefined) {
+      this.endOpen();
+      item = this.newItem('function_call');
+      item.callId = typeof call.id === 'string' && call.id !== '' ? call.id : newId('call');
+      item.name = typeof call.name === 'string' ? call.name : '';
+      this.calls.set(place, item);
+      this.addEvent('added', item, 'in_progress');
+    } else if (item.name === '' && typeof call.name === 'string') item.name = call.name;
+    const { arguments: piece } = call;
+    if (typeof piece !== 'string' || piece === '') return;
+    item.said += piece;
+    this.events.add('response.function_call_arguments.delta', { ...placeOf(item), delta: piece });
+  }
+
+  /**
+   * Nothing more comes.
+   *
+   * @returns the whole output
+   */
+  end(status: 'completed' | 'incomplete'): readonly Fields[] {
+    this.endOpen(status);
+    for (const item of this.calls.values()) this.endItem(item, status);
+    return this.items.map((item) => rendered(item, status));
+  }
+
+  private openItem(kind: 'message' | 'reasoning'): Item {
+    if (this.open?.kind === kind) return this.open;
+    this.endOpen();
+    this.open = this.newItem(kind);
+    this.addEvent('added', this.open, 'in_progress');
+    return this.open;
+  }
+
+  private newItem(kind: Item['kind']): Item {
+    const id = newId(PREFIXES[kind]);
+    const item = { index: this.items.length, id, kind, parts: [], said: '', name: '', callId: '', isDone: false };
+    this.items.push(item);
+    return item;
+  }
+
+  private endOpen(status: 'completed' | 'incomplete' = 'completed'): void {
+    if (this.open !== null) this.endItem(this.open, status);
+    this.open = null;
+  }
+
+  private endItem(item: Item, status: string): void {
+    if (item.isDone) return;
+    item.isDone = true;
+    if (item.kind === 'message') this.endPart(item);
+    if (item.kind === 'function_call')
+      this.events.add('response.function_call_arguments.done', {
+        ...placeOf(item),
+        name: item.name,
+        arguments: item.said,
+      });
+    if (item.kind === 'reasoning') {
+      const at = { ...placeOf(item), summary_index: 0 };
+      this.events.add('response.reasoning_summary_text.done', { ...at, text: item.said });
+      this.events.add('response.reasoning_summary_part.done', { ...at, part: summaryOf(item) });
+    }
+    this.addEvent('done', item, status);
+  }
+
+  private endPart(item: Item): void {
+    const part = item.parts.at(-1);
+    if (part === undefined) return;
+    const at = placeOfPart(item);
+    if (part.kind === 'output_text')
+      this.events.add('response.output_text.done', { ...at, text: part.said, logprobs: [] });
+    else this.events.add('response.refusal.done', { ...at, refusal: part.said });
+    this.events.add('response.content_part.done', { ...at, part: partOf(part) });
+  }
+
+  private addEvent(what: 'added' | 'done', item: Item, status: string): void {
+    this.events.add(`response.output_item.${what}`, { output_index: item.index, item: rendered(item, status) });
+  }
+}
+
+const PREFIXES = { message: 'msg', reasoning: 'rs', function_call: 'fc' } as const;
+
+function placeOf({ id, index }: Item): Fields {
+  return { item_id: id, output_index: index };
+}
+
+function placeOfPart(item: Item): Fields {
+  return { ...placeOf(item), content_index: item.parts.length - 1 };
+}
+
+function partOf({ kind, said }: Item['parts'][number]): Fields {
+  return kind === 'refusal' ? { type: kind, refusal: said } : { type: kind, text: said, annotations: [], logprobs: [] };
+}
+
+function summaryOf({ said }: Item): Fields {
+  return { type: 'summary_text', text: said };
+}
+
+function rendered(item: Item, status: string): Fields {
+  const { id, kind } = item;
+  switch (kind) {
+    case 'message':
+      return { id, type: kind, status, role: 'assistant', content: item.parts.map(partOf) };
+    case 'reasoning':
+      return { id, type: kind, summary: item.said === '' ? [] : [summaryOf(item)] };
+    case 'function_call':
+      return { id, type: kind, status, call_id: item.callId, name: item.name, arguments: item.said };
+  }
+}

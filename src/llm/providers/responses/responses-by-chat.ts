@@ -1,0 +1,188 @@
+import { outputFieldOf, type KnownModels } from '../../models/model-facts.js';
+import type { ModelCatalogue } from '../../models/model-catalogue.js';
+import { parseJson } from '../../../platform/json/index.js';
+import { Fault } from '../../../platform/errors/index.js';
+import {
+  isRequestOf,
+  NOTHING_USED,
+  type AnswerHeaders,
+  type AnswerSink,
+  type Attempt,
+  type OperationName,
+  type OperationRequests,
+  type Provider,
+  type ProviderFailure,
+} from '../provider.js';
+import { isObject } from '../requests/chat-request.js';
+import type { ResponsesRequest } from '../requests/responses-request.js';
+import { chatOf } from './chat-of-responses.js';
+import { ResponseOfChat, errorOf } from './response-of-chat.js';
+
+const JSON_TYPE = 'application/json';
+const END_MARK = '[DONE]';
+const LF = 10;
+const CR = 13;
+
+/** A provider that has chat completions and no responses, and serves responses by them. It keeps none. */
+export class ResponsesByChat implements Provider {
+  readonly operations: ReadonlySet<OperationName>;
+
+  constructor(
+    private readonly provider: Provider,
+    private readonly models: Pick<KnownModels, 'find'>,
+  ) {
+    this.operations = new Set([...provider.operations, 'responses']);
+  }
+
+  get name(): string {
+    return this.provider.name;
+  }
+
+  get kind(): string {
+    return this.provider.kind;
+  }
+
+  get catalogue(): ModelCatalogue {
+    return this.provider.catalogue;
+  }
+
+  /** @throws Fault invalid_input, naming the field that can't be carried */
+  start<Name extends OperationName>(operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
+    if (!isRequestOf('responses', operation, request)) return this.provider.start(operation, request, sink);
+    const chat = chatOf(request, outputFieldOf(request.model, this.models.find(request.model)));
+    const translated = new TranslatingSink(request, sink);
+    const attempt = this.provider.start('chat', chat, translated);
+    translated.attempt = attempt;
+    return attempt;
+  }
+}
+
+/** Takes a chat's answer, and hands it on as a response. */
+class TranslatingSink implements AnswerSink {
+  attempt: Attempt | null = null;
+  private readonly response: ResponseOfChat;
+  private headers: AnswerHeaders = {};
+  private rest: Buffer = Buffer.alloc(0);
+  private hasBegun = false;
+  private isOver = false;
+  /** The provider's own error, that stood in the stream. */
+  private said: { readonly code: string; readonly message: string } | null = null;
+
+  constructor(
+    request: ResponsesRequest,
+    private readonly sink: AnswerSink,
+  ) {
+    this.response = new ResponseOfChat(request);
+  }
+
+  onJson(headers: AnswerHeaders, body: Buffer): void {
+    const answer = parseObject(body.toString('utf8'));
+    if (answer === null) {
+      this.sink.onFailure({
+        outcome: 'UPSTREAM_BROKEN',
+        error: new Fault('upstream_failed', 'The model provider did not answer with a JSON object.', {
+          code: 'upstream_broken',
+        }),
+      });
+      return;
+    }
+    this.response.add(answer);
+    const response = this.response.end(this.attempt?.usage() ?? NOTHING_USED);
+    this.sink.onJson({ ...headers, 'content-type': JSON_TYPE }, Buffer.from(JSON.stringify(response)));
+  }
+
+  onStreamData(headers: AnswerHeaders, events: Buffer): void {
+    if (this.isOver) return;
+    this.headers = headers;
+    const data = this.rest.length === 0 ? events : Buffer.concat([this.rest, events]);
+    let start = 0;
+    for (let end = endOfEvent(data, 0); end !== -1; end = endOfEvent(data, start)) {
+      this.take(data.toString('utf8', start, end));
+      start = end;
+    }
+    this.rest = data.subarray(start);
+    this.flush();
+  }
+
+  onStreamEnd(): void {
+    if (!this.isOver) this.finish();
+    this.flush();
+    this.sink.onStreamEnd();
+  }
+
+  /** A stream that has begun tells of it by its own last event. */
+  onFailure(failure: ProviderFailure): void {
+    if (!this.hasBegun || this.isOver) {
+      this.sink.onFailure(failure);
+      return;
+    }
+    this.isOver = true;
+    this.response.fail(this.said ?? errorOf(failure), this.attempt?.usage() ?? NOTHING_USED);
+    this.flush();
+    this.sink.onFailure({ ...failure, told: true });
+  }
+
+  onLate(failure: ProviderFailure): boolean {
+    return this.sink.onLate(failure);
+  }
+
+  private take(event: string): void {
+    // What follows the end mark is nothing of the answer.
+    if (this.isOver) return;
+    const data = event
+      .split(/\r?\n/)
+      .filter((line) => line.startsWith('data:'))
+      .map((line) => line.slice(5))
+      .join('\n')
+      .trim();
+    if (data === END_MARK) {
+      this.finish();
+      return;
+    }
+    const chunk = data === '' ? null : parseObject(data);
+    if (chunk === null) return;
+    this.begin();
+    if (isObject(chunk['error'])) {
+      const { code, message } = chunk['error'];
+      this.said = {
+        code: typeof code === 'string' ? code : 'server_error',
+        message: typeof message === 'string' ? message : 'The model provider ended the stream with an error.',
+      };
+    } else this.response.add(chunk);
+  }
+
+  private begin(): void {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    this.response.begin();
+  }
+
+  private finish(): void {
+    this.begin();
+    this.isOver = true;
+    this.response.end(this.attempt?.usage() ?? NOTHING_USED);
+  }
+
+  private flush(): void {
+    const bytes = this.response.events.take();
+    if (bytes.length > 0) this.sink.onStreamData(this.headers, bytes);
+  }
+}
+
+/** Just past the blank line that ends the first event at or after `from`; -1: none is whole. */
+function endOfEvent(data: Buffer, from: number): number {
+  for (let at = data.indexOf(LF, from); at !== -1; at = data.indexOf(LF, at + 1)) {
+    if (data[at + 1] === LF) return at + 2;
+    if (data[at + 1] === CR && data[at + 2] === LF) return at + 3;
+  }
+  return -1;
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value = parseJson(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

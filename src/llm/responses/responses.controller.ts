@@ -1,0 +1,37 @@
+import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
+import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
+import { Calls } from '../calls/calls.service.js';
+import { RESPONSES_REQUEST, RESPONSE } from './responses.dto.js';
+import { RESPONSES } from './responses.operation.js';
+
+@ApiTags('OpenAI')
+@SpeaksDialect(OPENAI_DIALECT)
+@Controller('v1/responses')
+export class ResponsesController {
+  constructor(private readonly calls: Calls) {}
+
+  @Post()
+  @HttpCode(200)
+  @Access(CHATTING)
+  @AuditedByReservation()
+  @ApiOperation({
+    summary: 'A response, by OpenAI’s Responses API',
+    description:
+      'Passed through where the provider has it. Other providers are asked by chat completions: texts, images, functions and structured output, and nothing is kept.',
+  })
+  @ApiBody({ schema: RESPONSES_REQUEST })
+  @ApiOkResponse({
+    content: { 'application/json': { schema: RESPONSE }, 'text/event-stream': { schema: { type: 'string' } } },
+  })
+  respond(
+    @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.calls.answer(RESPONSES, principal, request, reply);
+  }
+}
