@@ -20,7 +20,10 @@ it.each<[string, (sink: ReplySink) => void]>([
   const left = new Promise<void>((resolve) => {
     app.get('/', (_request, reply) => {
       const sink = new ReplySink(reply);
-      sink.listen({ onLeft: resolve, onCaughtUp: () => undefined });
+      const settlement = (): never => {
+        throw new Error('Nothing is settled here.');
+      };
+      sink.listen({ onLeft: resolve, onCaughtUp: () => undefined, settlement });
       tell(sink);
       return reply;
     });
