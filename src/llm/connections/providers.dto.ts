@@ -15,7 +15,7 @@ const providerId = text(1, 64);
 const name = matching(
   /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
   50,
-  'must be letters, digits, ".", "_" and "-", and begin with one of the first two',
+  'must start with a letter or digit, and hold only letters, digits, ".", "_" and "-"',
 ).meta({ description: 'Unique in the tenant. The log of calls names it, after the kind.' });
 const kind = z.enum(PROVIDER_KINDS, `must be one of ${PROVIDER_KINDS.join(', ')}`);
 const baseUrl = text(0, MAX_URL_LENGTH).meta({
