@@ -67,6 +67,8 @@ const CODE_MEANING = {
     'The provider refused the request because of its content (a moderation, a policy); with its status, 403.',
   provider_authentication_failed:
     "The provider refused the credential that this service presented; the caller's is fine.",
+  route_without_provider:
+    "Every provider that the route names is disabled. Enable one by `/api/v1/llm/providers/update`, or change the route's targets.",
   route_unavailable:
     'Every target of the route failed several times in a row, and is left alone for the time in `Retry-After`.',
   server_shutting_down: 'The service was stopped before the answer was complete.',

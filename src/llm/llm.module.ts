@@ -29,6 +29,10 @@ import { ResponsesController } from './responses/responses.controller.js';
 import { Circuits } from './routing/circuit.js';
 import { ModelRouter } from './routing/model-router.js';
 import { PlatformProviderTenants } from './routing/platform-provider-tenants.js';
+import { RoutesController } from './routing/routes.controller.js';
+import { RoutesRepository } from './routing/routes.repository.js';
+import { RoutesService } from './routing/routes.service.js';
+import { TenantRoutes } from './routing/tenant-routes.js';
 import { RUN_PROVIDERS } from './runs/run-providers.js';
 import { ThreadPruner } from './threads/thread.pruner.js';
 import { ThreadsController } from './threads/threads.controller.js';
@@ -47,6 +51,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
     ModelsController,
     ProvidersController,
     ResponsesController,
+    RoutesController,
     TenantsModelsController,
     ThreadsController,
   ],
@@ -68,8 +73,11 @@ import { Tokenizer } from './tokens/tokenizer.js';
     ProviderTester,
     ProvidersRepository,
     ProvidersService,
+    RoutesRepository,
+    RoutesService,
     ...RUN_PROVIDERS,
     TenantProviders,
+    TenantRoutes,
     ThreadPruner,
     ThreadsRepository,
     ThreadsService,

@@ -153,6 +153,14 @@ async function furnish(tenantId: string): Promise<void> {
     await client.query("INSERT INTO llm_model_overrides (tenant_id, model, context_tokens) VALUES ($1, 'm', 1)", [
       tenantId,
     ]);
+    await client.query(
+      `WITH route AS (
+         INSERT INTO llm_routes (id, tenant_id, name, strategy, attempts, retry_on, created_by)
+         VALUES ('route_' || $1, $1, 'one', 'FALLBACK', 1, '{}', 'x') RETURNING id)
+       INSERT INTO llm_route_targets (tenant_id, route_id, place, provider_id, model, weight)
+       SELECT $1, id, 0, 'provider_' || $1, 'm', 1 FROM route`,
+      [tenantId],
+    );
     for (const window of [`key:${keyId}`, `key:${keyId}:human:x`]) {
       await client.query('INSERT INTO rate_windows (key, opened_at, used) VALUES ($1, now(), 1)', [window]);
     }

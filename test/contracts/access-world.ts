@@ -319,8 +319,11 @@ async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIss
   const endpointId = await endpointOf(client, org);
   const deliveryId = await deliveryTo(client, org, endpointId);
   const providerId = await providerOf(client, org);
+  const routeId = await routeOf(client, org, providerId);
   return {
     providerId,
+    routeId,
+    spareRouteId: () => routeOf(client, org, providerId),
     spareProviderId: () => providerOf(client, org),
     endpointId,
     deliveryId,
@@ -395,6 +398,22 @@ export async function providerOf(client: ServiceClient, { tenantId }: Org): Prom
     `INSERT INTO llm_providers (id, tenant_id, name, kind, base_url, models, enabled, created_by)
      VALUES ($1, $2, $1, 'openai_compatible', 'https://10.0.0.1/v1', '{a-model}', false, 'somebody')`,
     [id, tenantId],
+  );
+  return id;
+}
+
+/** A route to one of the tenant's providers. */
+export async function routeOf(client: ServiceClient, { tenantId }: Org, providerId: string): Promise<string> {
+  const id = `route_${randomUUID()}`;
+  await client.sql(
+    `INSERT INTO llm_routes (id, tenant_id, name, strategy, attempts, retry_on, created_by)
+     VALUES ($1, $2, $1, 'FALLBACK', 1, '{}', 'somebody')`,
+    [id, tenantId],
+  );
+  await client.sql(
+    `INSERT INTO llm_route_targets (tenant_id, route_id, place, provider_id, model, weight)
+     VALUES ($2, $1, 0, $3, 'a-model', 1)`,
+    [id, tenantId, providerId],
   );
   return id;
 }

@@ -35,6 +35,7 @@ export interface RouteExpectation {
     | 'endpointId'
     | 'deliveryId'
     | 'providerId'
+    | 'routeId'
     | 'human'
     | 'budgetId'
     | 'conversationKey'
@@ -65,6 +66,8 @@ export interface Things {
   /** A model provider of the tenant's, which is not there when it is called. */
   readonly providerId: string;
   spareProviderId(): Promise<string>;
+  readonly routeId: string;
+  spareRouteId(): Promise<string>;
   /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org, a human, a budget. */
   spareTenantId(): Promise<string>;
   spareUserId(): Promise<string>;
@@ -224,7 +227,7 @@ const READING_FOR_THE_TENANT: Expected = { ...ANY_MEMBER, ...SERVERS };
 const WRITING_FOR_THE_TENANT: Expected = { ...MANAGING_KEYS, ...SERVERS };
 
 /**
- * Sections 1 and 2: `webhooks/…` is for "`webhooks:*`, JWT", and `llm/providers/…` for "`providers:*`, JWT"; a viewer reads;
+ * Sections 1 and 2: `webhooks/…` is for "`webhooks:*`, JWT", and `llm/providers/…` and `llm/routes/…` for "`providers:*`, JWT"; a viewer reads;
  * nobody comes as a human.
  */
 const READING_WEBHOOKS: Expected = { ...ANY_MEMBER, ...SERVERS };
@@ -447,6 +450,16 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   // Section 2, `llm/models/…`: "`providers:*`, JWT".
   ...post('llm/models/list', READING_FOR_THE_TENANT, () => ({})),
   ...post('llm/models/update', WRITING_FOR_THE_TENANT, () => ({ model: 'gpt-4o-mini', contextTokens: 128_000 })),
+  ...post('llm/routes/create', refusedAtLast(MANAGING_WEBHOOKS), () => ({ name: 'one', targets: [] })),
+  ...post('llm/routes/list', READING_WEBHOOKS, () => ({})),
+  ...post('llm/routes/get', READING_WEBHOOKS, ({ routeId }) => ({ routeId }), 'routeId'),
+  ...post('llm/routes/update', MANAGING_WEBHOOKS, ({ routeId }) => ({ routeId, strategy: 'WEIGHTED' }), 'routeId'),
+  ...post(
+    'llm/routes/delete',
+    MANAGING_WEBHOOKS,
+    async (things) => ({ routeId: await things.spareRouteId() }),
+    'routeId',
+  ),
 
   ...post('llm/gateway/list-threads', READING_CONVERSATIONS, () => ({})),
   ...post('llm/gateway/create-thread', WRITING_CONVERSATIONS, () => ({ conversationKey: randomUUID() })),

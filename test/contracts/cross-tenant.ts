@@ -3,7 +3,7 @@ import { SCOPES } from '../../src/identity/index.js';
 import type { Answer, Org, ServiceClient } from '../support/service.js';
 import type { Credential } from './access.credentials.js';
 import { ROUTES, type RouteExpectation, type Things } from './access.expected.js';
-import { deliveryTo, endpointOf, providerOf, type World } from './access-world.js';
+import { deliveryTo, endpointOf, providerOf, routeOf, type World } from './access-world.js';
 
 const CALLERS = [
   'an owner',
@@ -76,6 +76,7 @@ interface Theirs {
   readonly endpointId: string;
   readonly deliveryId: string;
   readonly providerId: string;
+  readonly routeId: string;
   readonly human: string;
   readonly budgetId: string;
   readonly conversationKey: string;
@@ -120,12 +121,14 @@ async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
   const endpointId = await endpointOf(client, b);
   const deliveryId = await deliveryTo(client, b, endpointId);
   const providerId = await providerOf(client, b);
+  const routeId = await routeOf(client, b, providerId);
   return {
     keyId,
     revokedKeyId,
     endpointId,
     deliveryId,
     providerId,
+    routeId,
     conversationKey,
     runId,
     budgetId: budget.budgetId,
@@ -151,6 +154,8 @@ function theirIds(resource: Resource, theirs: Theirs): string[] {
       return [theirs.deliveryId];
     case 'providerId':
       return [theirs.providerId];
+    case 'routeId':
+      return [theirs.routeId];
     case 'human':
       return [theirs.human];
     case 'budgetId':
@@ -181,6 +186,8 @@ function naming(resource: Resource | undefined, id: string | null): Partial<Thin
       return { deliveryId: id };
     case 'providerId':
       return { providerId: id, spareProviderId: made };
+    case 'routeId':
+      return { routeId: id, spareRouteId: made };
     case 'human':
       return { human: id, spareHuman: made };
     case 'budgetId':
@@ -277,7 +284,7 @@ async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
        ${ofTenants('budgets')}, ${ofTenants('budget_epochs')},
        ${ofTenants('api_key_retired_secrets')}, ${ofTenants('usage_reports')}, ${ofTenants('usage_tokens')},
        ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
-       ${ofTenants('llm_providers')}, ${ofTenants('tenant_data_keys')},
+       ${ofTenants('llm_providers')}, ${ofTenants('llm_routes')}, ${ofTenants('llm_route_targets')}, ${ofTenants('tenant_data_keys')},
        ${ofTenants('webhook_endpoints')}, ${ofTenants('webhook_subscriptions')}, ${ofTenants('webhook_secrets')},
        ${ofTenants('threads')}, ${ofTenants('runs')}, ${ofTenants('thread_messages')}, ${ofTenants('run_deltas')},
        ${ofTenants('webhook_events')}, ${ofTenants('webhook_deliveries', DELIVERY)},

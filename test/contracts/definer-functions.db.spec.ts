@@ -174,6 +174,16 @@ async function makeTenant(): Promise<Tenant> {
       "INSERT INTO llm_providers (id, tenant_id, name, kind, created_by) VALUES ($1, $2, 'one', 'openai', 'somebody')",
       [tenant.providerId, tenantId],
     );
+    await client.query(
+      `INSERT INTO llm_routes (id, tenant_id, name, strategy, attempts, retry_on, created_by)
+       VALUES ($1, $2, 'one', 'FALLBACK', 1, '{}', 'somebody')`,
+      [`route_${id}`, tenantId],
+    );
+    await client.query(
+      `INSERT INTO llm_route_targets (tenant_id, route_id, place, provider_id, model, weight)
+       VALUES ($2, $1, 0, $3, 'm', 1)`,
+      [`route_${id}`, tenantId, tenant.providerId],
+    );
     // Due: whoever claims what is due claims a's and b's alike, which is why b's is under way already.
     await client.query(
       `WITH event AS (
@@ -213,6 +223,8 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(m) ORDER BY m.run_id, m.n) FROM thread_messages m WHERE m.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.run_id, d.start_at) FROM run_deltas d WHERE d.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(p)) FROM llm_providers p WHERE p.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(r)) FROM llm_routes r WHERE r.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(t)) FROM llm_route_targets t WHERE t.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(e)) FROM webhook_endpoints e WHERE e.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM webhook_subscriptions s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s)) FROM webhook_secrets s WHERE s.tenant_id = $1),
@@ -968,6 +980,21 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
         a.tenantId,
       ]),
     ).toEqual([{ key_version: 2 }]);
+  },
+
+  async find_llm_routes() {
+    // Purpose: the routes of the one tenant whose call it is, with their targets.
+    const find = (tenantId: string | null) => call('SELECT name, targets FROM find_llm_routes($1)', [tenantId]);
+    const target = { model: 'm', weight: 1, providerId: a.providerId };
+    expect(await find(a.tenantId)).toEqual([{ name: 'one', targets: [target] }]);
+    expect(await find(null)).toEqual([]);
+  },
+
+  async routes_of_provider() {
+    // Purpose: the names of this transaction's tenant's routes to a provider.
+    const names = (providerId: string) => callAs(a, 'SELECT routes_of_provider($1) AS names', [providerId]);
+    expect(await names(a.providerId)).toEqual([{ names: ['one'] }]);
+    expect(await names(b.providerId)).toEqual([{ names: [] }]);
   },
 
   async find_llm_providers() {

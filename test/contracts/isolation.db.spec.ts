@@ -451,6 +451,14 @@ describe('what the app sees and may do', () => {
         [tenantId],
       );
       await query("INSERT INTO llm_model_overrides (tenant_id, model, context_tokens) VALUES ($1, 'm', 1)", [tenantId]);
+      await query(
+        `WITH route AS (
+           INSERT INTO llm_routes (id, tenant_id, name, strategy, attempts, retry_on, created_by)
+           VALUES ('route-of-' || $1::text, $1, 'one', 'FALLBACK', 1, '{}', 'somebody') RETURNING id)
+         INSERT INTO llm_route_targets (tenant_id, route_id, place, provider_id, model, weight)
+         SELECT $1, id, 0, 'provider-of-' || $1::text, 'm', 1 FROM route`,
+        [tenantId],
+      );
       await query("INSERT INTO idempotency_keys (owner, key, tenant_id, request_hash) VALUES ($1, 'k', $1, 'h')", [
         tenantId,
       ]);
@@ -567,6 +575,8 @@ describe('what the app sees and may do', () => {
     ["take a webhook's deliveries away", () => ['DELETE FROM webhook_deliveries', []]],
     ['change what an event tells', () => ["UPDATE webhook_events SET payload = '{}'", []]],
     ["give a provider another tenant's name", (other) => ['UPDATE llm_providers SET tenant_id = $1', [other]]],
+    ["give a route another tenant's name", (other) => ['UPDATE llm_routes SET tenant_id = $1', [other]]],
+    ['lead a target elsewhere in its place', () => ["UPDATE llm_route_targets SET model = 'x'", []]],
     ['make another kind of a provider', () => ["UPDATE llm_providers SET kind = 'anthropic'", []]],
     ["put another secret in a webhook secret's place", () => ["UPDATE webhook_secrets SET envelope = '\\x01'", []]],
     [

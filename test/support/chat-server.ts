@@ -63,6 +63,7 @@ export interface ChatAnswer {
 
 /** Its one tenant uses the platform's provider. */
 const NO_PROVIDERS = { of: () => [], now: () => Promise.resolve([]) };
+const NO_ROUTES = { of: (tenantId: string) => ({ tenantId, routes: new Map() }) };
 
 /** Every tenant has an org of its own. */
 const ORGS = { ownerOf: (tenantId: string) => ({ tenantId, orgId: `org of ${tenantId}` }) };
@@ -100,6 +101,7 @@ export class ChatServer {
       tokenizer,
       new PlatformProviderTenants(settings),
       NO_PROVIDERS as never,
+      NO_ROUTES as never,
     );
     const calls = new Calls(
       (routes ?? router) as ModelRouter,

@@ -99,6 +99,30 @@ export class ProvidersRepository {
     return this.find({ tx, tenantId }, id);
   }
 
+  /** The `models` of those of these providers that there are; they stay until this transaction ends. */
+  async hold(
+    { tx, tenantId }: TenantProvidersTransaction,
+    ids: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    await tx.$executeRawUnsafe(
+      'SELECT 1 FROM llm_providers WHERE tenant_id = $1 AND id = ANY ($2) ORDER BY id FOR KEY SHARE',
+      tenantId,
+      [...ids],
+    );
+    const held = await tx.llmProvider.findMany({
+      where: { tenantId, id: { in: [...ids] } },
+      select: { id: true, models: true },
+    });
+    return new Map(held.map(({ id, models }) => [id, models]));
+  }
+
+  /** The names of the routes that lead to a provider, which stays as it is until this transaction ends. */
+  async routesOfAlone({ tx, tenantId }: TenantProvidersTransaction, id: string): Promise<readonly string[]> {
+    await tx.$executeRawUnsafe('SELECT 1 FROM llm_providers WHERE tenant_id = $1 AND id = $2 FOR UPDATE', tenantId, id);
+    const rows = await tx.$queryRawUnsafe<{ names: string[] }[]>('SELECT routes_of_provider($1) AS names', id);
+    return rows[0]?.names ?? [];
+  }
+
   /** Encrypted. */
   async findCredentials({ tx, tenantId }: TenantProvidersTransaction, id: string): Promise<Uint8Array | null> {
     const row = await tx.llmProvider.findFirst({ where: { tenantId, id }, select: { credentials: true } });

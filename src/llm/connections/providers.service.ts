@@ -160,9 +160,10 @@ export class ProvidersService {
     });
   }
 
-  /** @throws Fault not_found */
+  /** @throws Fault not_found; conflict: routes lead to it */
   async delete(principal: ProviderManager, id: string): Promise<void> {
     await this.change(principal.tenantId, async (own) => {
+      assertNoRoute(await this.repository.routesOfAlone(own, id));
       if (!(await this.repository.delete(own, id))) notFound();
       await this.publish(own, principal, 'deleted', id);
     });
@@ -232,6 +233,15 @@ export class ProvidersService {
       details,
     });
   }
+}
+
+function assertNoRoute(routes: readonly string[]): void {
+  if (routes.length === 0) return;
+  const named = `${routes.length === 1 ? 'the route' : 'the routes'} ${routes.join(', ')}`;
+  throw new Fault(
+    'conflict',
+    `The provider is a target of ${named}: give that other targets by llm/routes/update, or delete it, before you delete the provider.`,
+  );
 }
 
 /** Another tenant's provider is answered in the very same words. */

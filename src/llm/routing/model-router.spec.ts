@@ -7,13 +7,15 @@ import { ModelRouter } from './model-router.js';
 const KEY = { OPENAI_API_KEY: 'sk-secret', OPENAI_MODELS: 'm' };
 const NAMED = { PLATFORM_PROVIDER_TENANTS: 'tenant-1' };
 
-/** No tenant here has a provider of its own. */
-const NO_PROVIDERS = { of: () => [], now: () => Promise.resolve([]) };
+/** No tenant here has a provider of its own, nor a route. */
+const NO_PROVIDERS = { of: () => [], now: () => Promise.resolve([]) } as never;
+const NO_ROUTES = { of: (tenantId: string) => ({ tenantId, routes: new Map() }) } as never;
 
 function routerFor(environment: Record<string, string>, mode: ConfiguredSettings['mode'] = 'development') {
   const settings = { ...loadSettings(environment).settings, mode };
   const tenants = new PlatformProviderTenants(settings);
-  const router = new ModelRouter(settings, new OutboundHttp(settings), new Tokenizer(), tenants, NO_PROVIDERS as never);
+  const http = new OutboundHttp(settings);
+  const router = new ModelRouter(settings, http, new Tokenizer(), tenants, NO_PROVIDERS, NO_ROUTES);
   const name = async (tenantId: string, model = 'm'): Promise<string> => {
     try {
       return (await router.routeOf(tenantId, model)).targets[0].provider.name;

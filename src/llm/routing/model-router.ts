@@ -11,6 +11,7 @@ import { PlatformProviderTenants } from './platform-provider-tenants.js';
 import { platformProvider, type PlatformProviderSettings } from './platform-provider.js';
 import { chooseProvider, undecided, type Choices } from './provider-choice.js';
 import { straightTo, type Route } from './route.js';
+import { modelOfRoute, TenantRoutes, type KnownRoutes } from './tenant-routes.js';
 
 /**
  * Decides which way a tenant's call takes: to a provider of its own; else to the platform's, for the tenants that may spend
@@ -31,6 +32,7 @@ export class ModelRouter {
     tokenizer: Tokenizer,
     private readonly platformTenants: PlatformProviderTenants,
     private readonly tenantProviders: TenantProviders,
+    private readonly tenantRoutes: TenantRoutes,
   ) {
     const { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs } = settings;
     const timeouts = { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs };
@@ -42,27 +44,43 @@ export class ModelRouter {
   }
 
   /**
-   * The way of a call of this model; without a promise where all that must be known of it is.
+   * The way of a call of this model, or of the tenant's route of this name, which comes first. Without a promise where all
+   * that must be known of it is.
    *
    * @throws Fault invalid_input `no_provider_configured`; not_found where no provider serves the model
    */
   routeOf(tenantId: string, model: string): Route | Promise<Route> {
+    const routes = this.tenantRoutes.of(tenantId);
+    if (routes instanceof Promise) return routes.then((known) => this.find(known, model));
+    return this.find(routes, model);
+  }
+
+  private find(routes: KnownRoutes, model: string): Route | Promise<Route> {
+    const { tenantId } = routes;
+    if (!routes.routes.has(model)) return this.straight(tenantId, model);
+    const own = this.tenantProviders.of(tenantId);
+    if (own instanceof Promise) return own.then((found) => this.tenantRoutes.routeNamed(routes, model, found));
+    return this.tenantRoutes.routeNamed(routes, model, own);
+  }
+
+  private straight(tenantId: string, model: string): Route | Promise<Route> {
     const provider = this.providerFor(tenantId, model);
     if (provider instanceof Promise) return provider.then((one) => this.servedBy(one, model));
     return this.servedBy(provider, model);
   }
 
   /**
-   * What is known of a model that the tenant names.
+   * What is known of a model that the tenant names, or of its route of this name.
    *
    * @throws Fault invalid_input `no_provider_configured`; not_found
    */
   async getModel(tenantId: string, model: string): Promise<Model> {
-    return (await this.providerFor(tenantId, model)).catalogue.get(model);
+    const route = (await this.tenantRoutes.of(tenantId)).routes.get(model);
+    return route === undefined ? (await this.providerFor(tenantId, model)).catalogue.get(model) : modelOfRoute(route);
   }
 
   /**
-   * Every model that the tenant can name. A provider that can't be asked is left out, unless there is no other.
+   * Every model that the tenant can name, its routes first. A provider that can't be asked is left out, unless there is no other.
    *
    * @throws Fault invalid_input `no_provider_configured`; upstream_failed
    */
@@ -77,6 +95,10 @@ export class ModelRouter {
     const [failed] = lists.filter((list) => list.status === 'rejected');
     if (had.length === 0 && failed !== undefined) throw failed.reason;
     const byId = new Map<string, Model>();
+    for (const route of (await this.tenantRoutes.of(tenantId)).routes.values()) {
+      const model = modelOfRoute(route);
+      byId.set(model.id, model);
+    }
     for (const model of had.flatMap(({ value }) => value)) if (!byId.has(model.id)) byId.set(model.id, model);
     return [...byId.values()];
   }

@@ -1,0 +1,15 @@
+-- The names of this transaction's tenant's routes that have a provider among their targets: while there are any, the
+-- provider can't be deleted. Whoever asks holds the provider's row, so that none comes to be meanwhile.
+CREATE OR REPLACE FUNCTION routes_of_provider(p_provider_id text) RETURNS text[]
+  LANGUAGE sql STABLE SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp
+  AS $$
+    SELECT coalesce(array_agg(r.name ORDER BY r.name), '{}') FROM llm_routes r
+    WHERE r.tenant_id = current_tenant_id() AND EXISTS (
+      SELECT FROM llm_route_targets t
+      WHERE t.tenant_id = r.tenant_id AND t.route_id = r.id AND t.provider_id = p_provider_id)
+  $$;
+
+REVOKE EXECUTE ON FUNCTION routes_of_provider FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION routes_of_provider TO gatehouse_app;
+ALTER FUNCTION routes_of_provider OWNER TO gatehouse_definer;
