@@ -1,7 +1,7 @@
 /** What OpenAI answers to a call of its Responses API. */
 import type { UpstreamAnswer } from './openai-upstream.js';
 
-export const RESPONSE_ID = 'resp_68a1f0c2d4e88190b0';
+const RESPONSE_ID = 'resp_68a1f0c2d4e88190b0';
 
 interface Said {
   readonly model?: string;

@@ -18,13 +18,13 @@ interface Message {
   readonly extra_content?: unknown;
 }
 
-export interface Completion {
+interface Completion {
   readonly model: string;
   readonly choices: readonly [{ readonly message: Message; readonly finish_reason: string }];
   readonly usage: unknown;
 }
 
-export interface Chunk {
+interface Chunk {
   readonly model: string;
   readonly object: string;
   readonly choices: readonly { readonly delta: Message; readonly finish_reason: string | null }[];
@@ -39,7 +39,7 @@ interface GatheredCall {
 }
 
 /** A stream as one message. */
-export interface Gathered {
+interface Gathered {
   content?: string;
   reasoning_content?: string;
   refusal?: string;
@@ -49,7 +49,7 @@ export interface Gathered {
 }
 
 /** What a caller is told of a failure. */
-export interface Told {
+interface Told {
   readonly outcome?: string | undefined;
   readonly status?: number | undefined;
   readonly code?: string | undefined;
@@ -60,7 +60,7 @@ export interface Told {
 }
 
 /** Takes a provider's answer down, and tells when it is over. */
-export class RecordedSink implements AnswerSink {
+class RecordedSink implements AnswerSink {
   private body: Completion | null = null;
   events = '';
   writes = 0;

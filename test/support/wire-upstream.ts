@@ -20,7 +20,7 @@ export interface WireRequest {
 }
 
 /** Whatever was sent. Each wire reads it in its own words. */
-export type WireBody = Readonly<Record<string, unknown>>;
+type WireBody = Readonly<Record<string, unknown>>;
 
 export interface WireAnswer {
   readonly status?: number;

@@ -9,7 +9,7 @@ import {
 import { ALIASES, KNOWN_MODELS } from './known-models.js';
 import type { Capability, KnownModel, PublishedPrice } from './model-rows.js';
 
-export type { Capability, TokenFamily };
+export type { TokenFamily };
 
 /** Per token, in millionths of a micro-dollar (10^-12 USD). */
 export interface TokenPrice {
@@ -64,7 +64,7 @@ const VENDOR =
   /^(?:openai|anthropic|google|gemini|mistralai|mistral|deepseek-ai|deepseek|meta-llama|qwen|models)\/(?=[^/]+$)/i;
 
 /** The source of prices that the operator wrote down. */
-export const OPERATORS = 'GATEHOUSE_MODELS';
+const OPERATORS = 'GATEHOUSE_MODELS';
 /** The source of prices that a tenant wrote down. */
 export const TENANTS = 'llm/models/update';
 

@@ -7,7 +7,7 @@ import { isObject } from '../requests/chat-request.js';
  * comes back in `extra_content`, under the provider's own name, as Google's OpenAI-compatible server has it:
  * `{"google":{"thought_signature":"…"}}`. What a model thought stands in a list: `{"anthropic":{"thinking":[{"text":"…","signature":"…"}]}}`.
  */
-export type ExtraContent = Record<string, Record<string, JSONValue | undefined>>;
+type ExtraContent = Record<string, Record<string, JSONValue | undefined>>;
 
 /** What the packages call it: the same by provider, in lowerCamel. */
 export type Metadata = Record<string, Record<string, JSONValue | undefined>>;
