@@ -111,12 +111,14 @@ export class TenantsModelsService {
   }
 }
 
+const LEADS_NOWHERE = new Set<string | undefined>(['no_provider_configured', 'route_without_provider']);
+
 /** Null: there is no provider, or none that serves it. */
 async function orNull<T>(look: () => Promise<T>): Promise<T | null> {
   try {
     return await look();
   } catch (error) {
-    if (error instanceof Fault && (error.kind === 'not_found' || error.code === 'no_provider_configured')) return null;
+    if (error instanceof Fault && (error.kind === 'not_found' || LEADS_NOWHERE.has(error.code))) return null;
     throw error;
   }
 }

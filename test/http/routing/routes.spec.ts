@@ -186,6 +186,26 @@ it('keeps a provider that a route leads to, and names the route', async () => {
   expect((await askProviders(service, org, 'delete', { provider_id: one.providerId })).status).toBe(200);
 });
 
+it('passes a disabled provider over, and lists a route that leads to disabled ones alone as one that leads nowhere', async () => {
+  await create();
+  const disable = ({ providerId }: ProviderView): Promise<Answer> =>
+    askProviders(service, org, 'update', { provider_id: providerId, enabled: false });
+  expect((await disable(one)).status).toBe(200);
+  expect((await chat()).headers['x-gatehouse-provider']).toBe('openai_compatible/two');
+  const targets = [{ provider_id: one.providerId, model: 'gpt-4o-mini' }];
+  await create({ name: 'nowhere', targets });
+  const refused = await chat('nowhere');
+  expect([refused.status, refused.text]).toEqual([400, expect.stringContaining('route_without_provider') as string]);
+  const asUser = { user: org.user, tenant: org.tenantId };
+  const { models } = await service.asUser<{ models: object[] }>(asUser, 'llm/models/list', {});
+  expect(models).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ model: 'careful', targets: [{ provider: 'openai_compatible/two', model: 'gpt-4o' }] }),
+      expect.objectContaining({ model: 'nowhere', targets: [] }),
+    ]),
+  );
+});
+
 it('divides calls by weight', async () => {
   const targets = [
     { provider_id: one.providerId, model: 'a', weight: 3 },
