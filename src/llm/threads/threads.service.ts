@@ -99,10 +99,11 @@ export class ThreadsService {
     const { thread, active, rows } = await this.repository.read(tenantId, storedOwner(principal), async (threads) => {
       const found = (await this.repository.find(threads, conversationKey)) ?? noThread();
       const { tx } = threads;
+      // The run first: where none is active, all that was said stands among the messages.
       return {
         thread: found,
-        rows: await this.runsRepository.listMessages(tx, tenantId, found.id, MOST_MESSAGES),
         active: await this.runsRepository.findActive(tx, tenantId, found.id),
+        rows: await this.runsRepository.listMessages(tx, tenantId, found.id, MOST_MESSAGES),
       };
     });
     const messages = await Promise.all(

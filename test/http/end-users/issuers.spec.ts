@@ -194,7 +194,7 @@ it('a warm end user costs no statement and no fetch', async () => {
   );
   const app = await createAppKey(warm, await warm.createOrg('warm'), issuer);
   const headers = asEndUser(app, issuer.token());
-  expect((await listThreads(warm, headers)).status).toBe(200);
+  expect((await listModels(warm, headers)).status).toBe(200);
   const fetches = issuer.requests.length;
 
   let statements = 0;
@@ -208,7 +208,7 @@ it('a warm end user costs no statement and no fetch', async () => {
     statements = 0;
     for (let index = 0; index < 10; index += 1) {
       const sub = `user-${index}`;
-      expect((await listThreads(warm, asEndUser(app, issuer.token({ sub })))).status).toBe(200);
+      expect((await listModels(warm, asEndUser(app, issuer.token({ sub })))).status).toBe(200);
     }
     return statements === 0;
   });
