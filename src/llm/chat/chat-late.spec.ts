@@ -157,7 +157,7 @@ describe('a provider that begins too late', () => {
     });
   });
 
-  it('holds half of the places for calls at most: calls beyond are given up, until others have let go', async () => {
+  it('holds a quarter of the places for calls at most for one tenant: calls beyond are given up, until others have let go', async () => {
     await restart({
       GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: '1000',
       GATEHOUSE_TOTAL_TIMEOUT_MS: '4000',
@@ -167,10 +167,10 @@ describe('a provider that begins too late', () => {
     upstream.otherwise = () => ({ kind: 'hang' });
     const answers = await Promise.all(Array.from({ length: 26 }, () => server.post(BODY)));
     for (const answer of answers) expectTimeout(answer);
-    await until(() => upstream.requests.filter(({ aborted }) => aborted).length === 6);
-    expect(server.book.settlements).toHaveLength(6);
+    await until(() => upstream.requests.filter(({ aborted }) => aborted).length === 16);
+    expect(server.book.settlements).toHaveLength(16);
     // Those are charged nothing, and may be tried again.
-    expect(answers.filter(({ headers }) => headers['x-should-retry'] === undefined)).toHaveLength(6);
+    expect(answers.filter(({ headers }) => headers['x-should-retry'] === undefined)).toHaveLength(16);
     await until(() => server.book.settlements.length === 26);
     expect(server.book.settlements.filter(({ outcome }) => outcome !== 'UPSTREAM_TIMEOUT')).toEqual([]);
     upstream.next({ kind: 'body', body: completion(), after: begun });

@@ -88,7 +88,37 @@ describe('/openapi.json', () => {
     ),
     ...['create', 'list', 'get', 'update', 'switch', 'delete'].map((method) => `tenants/${method}`),
   ];
+  const THREADS = 'POST /api/v1/llm/gateway';
+  const CONTEXT = '/v1/llm/context';
+  /** Models, and what is said with them: for whoever may call. */
+  const OF_MODELS = [
+    'GET /v1/models',
+    'GET /v1/models/{path}',
+    'GET /v1/llm/list',
+    'GET /v1/llm/{llm}',
+    'POST /v1/chat/completions',
+    'POST /v1/embeddings',
+    'POST /v1/responses',
+    `POST ${CONTEXT}`,
+    `GET ${CONTEXT}/list`,
+    `GET ${CONTEXT}/{context}`,
+    `POST ${CONTEXT}/{context}/message`,
+    `GET ${CONTEXT}/{context}/message/list`,
+    `GET ${CONTEXT}/{context}/message/{message}`,
+    `${THREADS}/create-thread`,
+    `${THREADS}/list-threads`,
+    `${THREADS}/send-message`,
+    `${THREADS}/conversation-state`,
+    `${THREADS}/update-thread`,
+    `${THREADS}/delete-thread`,
+    `${THREADS}/cancel-run`,
+    `${THREADS}/run-events`,
+    `${THREADS}/submit-tool-outputs`,
+  ];
   const FOR_THE_TENANT = [
+    ...['list', 'create', 'get', 'update', 'delete', 'test'].map((method) => `llm/providers/${method}`),
+    ...['list', 'create', 'get', 'update', 'delete'].map((method) => `llm/routes/${method}`),
+    ...['list', 'update'].map((method) => `llm/models/${method}`),
     'audit/list',
     ...['list', 'set', 'delete'].map((method) => `budgets/${method}`),
     ...['list', 'get', 'upsert', 'delete'].map((method) => `humans/${method}`),
@@ -121,8 +151,6 @@ describe('/openapi.json', () => {
       'GET /.well-known/jwks.json': [],
       'GET /health/live': [],
       'GET /health/ready': [],
-      'GET /v1/models': ALL,
-      'GET /v1/models/{path}': ALL,
       'POST /api/v1/api-keys/create': DASHBOARD,
       'POST /api/v1/api-keys/create-publishable': DASHBOARD,
       'POST /api/v1/api-keys/get': DASHBOARD,
@@ -130,11 +158,10 @@ describe('/openapi.json', () => {
       'POST /api/v1/api-keys/revoke': DASHBOARD,
       'POST /api/v1/api-keys/rotate': DASHBOARD,
       'POST /api/v1/api-keys/update': DASHBOARD,
-      'POST /api/v1/llm/gateway/list-threads': ALL,
+      ...Object.fromEntries(OF_MODELS.map((route) => [route, ALL])),
       ...Object.fromEntries(FOR_THE_TENANT.map((route) => [`POST /api/v1/${route}`, ['dashboardToken', ...SECRET]])),
       ...Object.fromEntries(PEOPLE_AND_TENANTS.map((route) => [`POST /api/v1/${route}`, DASHBOARD])),
       ...Object.fromEntries(OF_USAGE),
-      'POST /v1/chat/completions': ALL,
     });
   });
 
