@@ -86,7 +86,7 @@ describe('a caller of an answer that is not streamed', () => {
     expect(settled!.inputTokens).toBeGreaterThan(0);
   });
 
-  it('is waited for as far as there are places for late calls, and beyond them is not', async () => {
+  it('is waited for as far as its tenant has places for late calls, and beyond them is not', async () => {
     await restart({ GATEHOUSE_PROVIDER_CALLS: '40', GATEHOUSE_TENANT_CALLS: '30' });
     upstream.otherwise = async () => {
       await held;
@@ -95,11 +95,11 @@ describe('a caller of an answer that is not streamed', () => {
     const requests = Array.from({ length: 26 }, () => server.send(BODY).on('error', () => undefined));
     await upstream.request(26);
     for (const request of requests) request.destroy();
-    await until(() => server.book.settlements.length === 6);
-    await until(() => upstream.requests.filter(({ aborted }) => aborted).length === 6);
+    await until(() => server.book.settlements.length === 16);
+    await until(() => upstream.requests.filter(({ aborted }) => aborted).length === 16);
     goOn();
     await until(() => server.book.settlements.length === 26);
-    expect(server.book.settlements.filter(({ estimated }) => !estimated)).toHaveLength(20);
+    expect(server.book.settlements.filter(({ estimated }) => !estimated)).toHaveLength(10);
   });
 });
 

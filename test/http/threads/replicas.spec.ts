@@ -42,13 +42,20 @@ describe('of two replicas', () => {
   }, 90_000);
 
   it('each hears what the other one’s run says, while it is said, from wherever it begins', async () => {
-    world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS.slice(0, 150) }), delayMs: 20 });
+    let goOn = (): void => undefined;
+    const heard = new Promise<void>((resolve) => (goOn = resolve));
+    const pieces = streamPieces({ words: WORDS.slice(0, 150) });
+    const [held, ...rest] = pieces.splice(30);
+    // What comes next waits until the other replica has told of what came first.
+    const next = heard.then(() => held);
+    world.upstream.next({ kind: 'stream', pieces: [...pieces, next, ...rest], delayMs: 5 });
     const { runId } = await survivors.send('heard', 'Count');
     const far = others.events(runId);
     await far.until('word5');
     expect(far.ended).toBe(false);
     const later = others.events(runId, far.last!.id);
     const before = far.said;
+    goOn();
     expect((await far.whole()).data).toEqual({ runId, status: 'COMPLETED' });
     await later.whole();
     expect(far.said).toBe(WORDS.slice(0, 150).join(''));
