@@ -1,15 +1,13 @@
-import type { JSONValue } from '@ai-sdk/provider';
-import { invalidField } from '../../../platform/errors/index.js';
-import { isObject } from '../requests/chat-request.js';
-
 /**
  * What a provider wants to see again beside a message or a tool call: signatures of what its model thought. It goes out and
  * comes back in `extra_content`, under the provider's own name, as Google's OpenAI-compatible server has it:
  * `{"google":{"thought_signature":"…"}}`. What a model thought stands in a list: `{"anthropic":{"thinking":[{"text":"…","signature":"…"}]}}`.
  */
-type ExtraContent = Record<string, Record<string, JSONValue | undefined>>;
+import type { JSONValue } from '@ai-sdk/provider';
+import { invalidField } from '../../../platform/errors/index.js';
+import { isObject } from '../requests/chat-request.js';
 
-/** What the packages call it: the same by provider, in lowerCamel. */
+/** What the packages call it, by provider, in lowerCamel. */
 export type Metadata = Record<string, Record<string, JSONValue | undefined>>;
 
 /** Those that a provider asks for again; everything else in a package's metadata is of no use to it later. */
