@@ -9,6 +9,7 @@ import http from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { withClient } from './ledger.mjs';
 import { findFreePort } from './processes.mjs';
 import { seed } from './seed.mjs';
 import { prepareTenant, startCluster, startService } from './service.mjs';
@@ -20,6 +21,8 @@ const CALLS = 1_000;
 const WARM_UP_CALLS = 300;
 const STREAMS = 520;
 const REPORTS = 900;
+/** What a key may where it says nothing else. SHARES_REQUESTS_PER_MINUTE is for an attack by one that was given more. */
+const REQUESTS_PER_MINUTE = Number(process.env['SHARES_REQUESTS_PER_MINUTE'] ?? 1_000);
 
 const chat = (/** @type {object} */ fields = {}) =>
   JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'Hello.' }], max_tokens: 16, ...fields });
@@ -143,6 +146,12 @@ async function main() {
     const tenant = await prepareTenant(cluster);
     const secret = Buffer.from(tenant.peppers.split(':')[1] ?? '', 'base64url');
     const greedy = await seed(cluster.ownerUrl, { version: 1, secret }, 'greedy');
+    await withClient(cluster.inspectorUrl, (client) =>
+      client.query('UPDATE api_keys SET requests_per_minute = $1 WHERE tenant_id = $2', [
+        REQUESTS_PER_MINUTE,
+        greedy.tenantId,
+      ]),
+    );
     const provider = await startProvider();
     session.onEnd(async () => provider.server.closeAllConnections());
     const port = await findFreePort();
