@@ -21,8 +21,8 @@ const CALLS = 1_000;
 const WARM_UP_CALLS = 300;
 const STREAMS = 520;
 const REPORTS = 900;
-/** What a key may where it says nothing else. SHARES_REQUESTS_PER_MINUTE is for an attack by one that was given more. */
-const REQUESTS_PER_MINUTE = Number(process.env['SHARES_REQUESTS_PER_MINUTE'] ?? 1_000);
+/** What a key may where it says nothing else; the other attacks come from a key without such a bound. */
+const USUAL_REQUESTS_PER_MINUTE = 1_000;
 
 const chat = (/** @type {object} */ fields = {}) =>
   JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'Hello.' }], max_tokens: 16, ...fields });
@@ -30,20 +30,31 @@ const chat = (/** @type {object} */ fields = {}) =>
 /** How this file is told to be the attack's process. */
 const ATTACK = 'attack';
 
-/** @type {Record<string, { count: number, order: (index: number) => { path: string, body: string } }>} */
+const report = (/** @type {number} */ index) => ({
+  path: '/api/v1/usage/report',
+  body: JSON.stringify({
+    ...{ type: 'conversational_seconds', value: 1, human: 'ann', idempotency_key: `report ${index}` },
+  }),
+});
+
+/**
+ * @typedef {object} Attack
+ * @property {number} count
+ * @property {(index: number) => { path: string, body: string }} order
+ * @property {boolean} [isUsualKey]
+ */
+
+/** @type {Record<string, Attack>} */
 const ATTACKS = {
   [`${STREAMS} streams`]: {
     count: STREAMS,
     order: () => ({ path: '/v1/chat/completions', body: chat({ stream: true }) }),
   },
-  [`${REPORTS} reports of one human`]: {
+  [`${REPORTS} reports of one human`]: { count: REPORTS, order: report },
+  [`${REPORTS} reports of one human, by a key of ${USUAL_REQUESTS_PER_MINUTE} requests a minute`]: {
     count: REPORTS,
-    order: (index) => ({
-      path: '/api/v1/usage/report',
-      body: JSON.stringify({
-        ...{ type: 'conversational_seconds', value: 1, human: 'ann', idempotency_key: `report ${index}` },
-      }),
-    }),
+    order: report,
+    isUsualKey: true,
   },
 };
 
@@ -146,10 +157,11 @@ async function main() {
     const tenant = await prepareTenant(cluster);
     const secret = Buffer.from(tenant.peppers.split(':')[1] ?? '', 'base64url');
     const greedy = await seed(cluster.ownerUrl, { version: 1, secret }, 'greedy');
+    const usual = await seed(cluster.ownerUrl, { version: 1, secret }, 'usual');
     await withClient(cluster.inspectorUrl, (client) =>
       client.query('UPDATE api_keys SET requests_per_minute = $1 WHERE tenant_id = $2', [
-        REQUESTS_PER_MINUTE,
-        greedy.tenantId,
+        USUAL_REQUESTS_PER_MINUTE,
+        usual.tenantId,
       ]),
     );
     const provider = await startProvider();
@@ -163,14 +175,20 @@ async function main() {
         workDirectory: join(session.runDirectory, 'service'),
         logFile: session.logFile('service'),
       },
-      { environment: { PLATFORM_PROVIDER_TENANTS: `${tenant.tenantId},${greedy.tenantId}`, LOG_LEVEL: 'warn' } },
+      {
+        environment: {
+          PLATFORM_PROVIDER_TENANTS: [tenant, greedy, usual].map(({ tenantId }) => tenantId).join(','),
+          LOG_LEVEL: 'warn',
+        },
+      },
     );
     session.onEnd(() => service.stop());
     const origin = `http://127.0.0.1:${port}`;
 
-    for (const title of Object.keys(ATTACKS)) {
+    for (const [title, { isUsualKey }] of Object.entries(ATTACKS)) {
+      const { secretKey } = isUsualKey === true ? usual : greedy;
       const alone = await measureVictim(origin, tenant.secretKey);
-      const stop = await attack(origin, greedy.secretKey, title);
+      const stop = await attack(origin, secretKey, title);
       const under = await measureVictim(origin, tenant.secretKey);
       const statuses = await stop();
       process.stdout.write(

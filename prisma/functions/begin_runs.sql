@@ -1,7 +1,7 @@
 -- Takes messages in: makes the threads that are not there, stores each message, and begins its run, under the caller's own
 -- lease. The verdict of each:
 --   running   the run is the caller's to start
---   waiting   another run of the thread is live; whoever ends that one goes on with this one
+--   waiting   another run of the thread is live; the process that ends that one begins this one
 --   busy      another run is live, and the thread takes no second one
 --   full      so many runs wait already
 --   gone      the tenant is gone, or is just being deleted

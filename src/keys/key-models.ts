@@ -16,7 +16,7 @@ interface KeyOfTenant {
 }
 
 /**
- * The models that a key may use, whoever comes by it. Guarantees: a change holds on every replica within 1 s (RevocableCache),
+ * The models that a key may use. Guarantees: a change holds on every replica within 1 s (RevocableCache),
  * also for the usage tokens that the key made; with it warm a call costs no query.
  */
 @Injectable()

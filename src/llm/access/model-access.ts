@@ -9,6 +9,9 @@ export function assertMayUse(confined: readonly string[], model: string): void {
   throw new Fault(
     'permission_denied',
     `The key may not use the model \`${model}\`: name one that GET /v1/models lists, or have this one added to the key's models.`,
-    { code: 'model_not_allowed', fields: [{ field: 'model', reason: 'is none of those that the key may use' }] },
+    {
+      code: 'model_not_allowed',
+      fields: [{ field: 'model', reason: 'must be one of the models that the key may use' }],
+    },
   );
 }

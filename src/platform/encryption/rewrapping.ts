@@ -19,7 +19,7 @@ export interface Rewrapped {
 
 /**
  * Moves everything to the newest encryption key, one after another, each for good. Stopped half-way, or run by several at
- * once, it is gone on with by whoever comes next.
+ * once, the next process goes on with it.
  */
 export async function rewrapAll<Stored extends { readonly tenantId: string }>(
   rewrapping: Rewrapping<Stored>,
