@@ -97,9 +97,12 @@ BEGIN
   IF EXISTS (SELECT FROM unnest(p_calls) AS c WHERE c.human IS NOT NULL) THEN
     -- Again where a human was erased between two statements.
     LOOP
+      -- A human that another transaction made since the look at the tenants brought its budgets with it.
       SELECT array_agg(h.id ORDER BY c.ordinality),
-             bool_and(h.id IS NOT NULL OR c.human IS NULL OR coalesce(c.tenant_id <> ALL (v_known_ids), false))
-        INTO v_human_ids, v_done
+             bool_and(h.id IS NOT NULL OR c.human IS NULL OR coalesce(c.tenant_id <> ALL (v_known_ids), false)),
+             bool_or(CASE WHEN v_any THEN true WHEN h.id IS NULL THEN false
+                          ELSE EXISTS (SELECT FROM budgets b WHERE b.tenant_id = h.tenant_id) END)
+        INTO v_human_ids, v_done, v_any
         FROM unnest(p_calls) WITH ORDINALITY AS c
         LEFT JOIN humans h ON h.tenant_id = ANY (ARRAY[c.tenant_id]) AND h.human = ANY (ARRAY[c.human])
           AND (v_known_ids IS NULL OR h.tenant_id = ANY (v_known_ids));

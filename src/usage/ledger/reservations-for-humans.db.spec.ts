@@ -264,6 +264,22 @@ describe('a human', () => {
     await eventually(() => reserved.ending !== undefined);
     expect((await log()).find(({ request_id: id }) => id === 'bea')).toMatchObject({ human_id: 'hum_rival' });
   });
+
+  it('made elsewhere in the same moment is judged by the limits that came with it', async () => {
+    await sql(`UPDATE tenants SET default_limits = '[{"type":"request_cnt","microUnits":"0"}]'`);
+    // The call has looked at its tenant, which has no budget yet, and waits to look for its human.
+    const rival = await transaction(
+      'LOCK TABLE humans IN ACCESS EXCLUSIVE MODE',
+      "SELECT add_humans('{acme}', '{ann}', '{NULL}')",
+    );
+    await rival.pending;
+    const reserved = watch(reserve({ human: 'ann' }));
+    await waitsForLock('admit_usage');
+    await rival.end('COMMIT');
+    await eventually(() => reserved.ending !== undefined);
+    expect(reserved.ending).toMatchObject({ error: { status: 429 } });
+    expect(await calls()).toEqual([]);
+  });
 });
 
 it('a correction keeps the human of the row that it corrects', async () => {
