@@ -45,6 +45,18 @@ function createDocument(app: NestFastifyApplication): OpenAPIObject {
       bearerFormat: 'JWT',
       description: "A usage token: one of a tenant's humans, by a token that the tenant's server made.",
     })
+    .addSecurity('sealedToken', {
+      type: 'http',
+      scheme: 'bearer',
+      description: 'A sealed access token, `aisbreaker_…`, which brings its providers’ secrets in itself.',
+    })
+    .addSecurity('gatewayToken', { type: 'http', scheme: 'bearer', description: 'A token of one gateway.' })
+    .addSecurity('gatewayTokenHeader', {
+      type: 'apiKey',
+      in: 'header',
+      name: 'cf-aig-authorization',
+      description: 'A token of one gateway, as `Bearer …`; it goes before `Authorization`.',
+    })
     .build();
   return SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,

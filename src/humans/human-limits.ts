@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { auditActor, type Principal } from '../identity/index.js';
+import { auditActor, type ActingPrincipal } from '../identity/index.js';
 import type { TenantTransaction } from '../platform/database/index.js';
 import { Events } from '../platform/events/index.js';
 import { LIMIT_TYPES, type LimitType, type StoredLimit } from '../limits/index.js';
@@ -37,7 +37,7 @@ export class HumanLimits {
    */
   async set(
     tx: TenantTransaction,
-    principal: Exclude<Principal, { readonly kind: 'account' }>,
+    principal: Exclude<ActingPrincipal, { readonly kind: 'account' }>,
     humanId: string,
     changes: readonly LimitChange[],
   ): Promise<void> {

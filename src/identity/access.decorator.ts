@@ -13,6 +13,9 @@ export interface AccessRule {
   readonly impersonation?: true | { readonly scope: Scope };
   readonly endUser?: true | { readonly scope: Scope };
   readonly usageToken?: true | { readonly scope: Scope };
+  readonly sealedToken?: true;
+  readonly gatewayToken?: true;
+  readonly anonymous?: true;
 }
 
 export type AccessDeclaration =
@@ -33,6 +36,9 @@ const SECURITY_SCHEMES: Readonly<Record<PrincipalKind, readonly string[]>> = {
   impersonation: ['secretKey', 'secretKeyBearer'],
   endUser: ['publishableKey+userToken'],
   usageToken: ['usageToken'],
+  sealedToken: ['sealedToken'],
+  gatewayToken: ['gatewayToken', 'gatewayTokenHeader'],
+  anonymous: [''],
 };
 
 /** Names who may call a handler, and with which scope or role; writes the same into OpenAPI. */
@@ -42,8 +48,13 @@ export function Access(rule: AccessRule): MethodDecorator {
   return applyDecorators(
     SetMetadata(ACCESS_METADATA, { rule } satisfies AccessDeclaration),
     ApiExtension('x-access', rule),
-    ...schemes.map((scheme) => ApiSecurity(Object.fromEntries(scheme.split('+').map((name) => [name, []])))),
+    ...schemes.map((scheme) => ApiSecurity(schemesOf(scheme))),
   );
+}
+
+/** Of OpenAPI's words: all of these together; none of them, where nothing is needed. */
+function schemesOf(together: string): Record<string, string[]> {
+  return Object.fromEntries(together === '' ? [] : together.split('+').map((name) => [name, []]));
 }
 
 /** Opens a handler to all; the reason is reviewed with the access snapshot. */

@@ -40,6 +40,9 @@ const REFUSED_KIND = {
   impersonation: 'This may not be done on behalf of somebody.',
   endUser: 'An end user may not do this.',
   usageToken: 'A usage token may not do this.',
+  sealedToken: 'A sealed access token may not do this.',
+  gatewayToken: "A gateway's token may not do this.",
+  anonymous: 'This needs a credential.',
 };
 
 /** @throws Fault permission_denied; unauthenticated: a usage token where keys alone are taken */
@@ -81,6 +84,11 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
         wanted === undefined ? REFUSED_KIND[principal.kind] : `The key lacks the scope ${wanted.scope}.`,
       );
     }
+    case 'sealedToken':
+    case 'gatewayToken':
+    case 'anonymous':
+      if (rule[principal.kind]) return;
+      throw new Fault('permission_denied', REFUSED_KIND[principal.kind]);
     default:
       throw new Fault('permission_denied', `Unknown principal ${principal satisfies never}.`);
   }

@@ -54,11 +54,25 @@ it("each end user of a key has a window of their own, apart from the key's and f
 it("an end user's window is named by a hash: no name, and no longer than that however long the id", () => {
   const window = throttleKey({ ...BEA, human: 'bea@example.org'.padEnd(256, '🙂') });
   expect(window).not.toContain('bea');
-  expect(window.length).toBe('key:key_1:human:'.length + 43);
+  expect(window).toHaveLength('key:key_1:human:'.length + 43);
 });
 
 it('a user and a key of the same id share no window', () => {
   expect(throttleKey({ ...USER, userId: 'same' })).not.toBe(throttleKey({ ...KEY, keyId: 'same' }));
+});
+
+const SEALED: Principal = { kind: 'sealedToken', tenantId: 'acme', tokenId: 'a1', keyId: 'key_1' };
+const OF_GATEWAY: Principal = { kind: 'gatewayToken', tenantId: 'acme', gatewayId: 'gw_1', tokenId: 'gt_1' };
+const AT_GATEWAY: Principal = { kind: 'anonymous', tenantId: 'acme', gatewayId: 'gw_1' };
+
+it.each([
+  ['a sealed token', SEALED, 'sealed-token:a1', 'sealed-token:a1'],
+  ["a gateway's token", OF_GATEWAY, 'gateway-token:gt_1', null],
+  ['who presents nothing at a gateway', AT_GATEWAY, 'gateway:gw_1', null],
+  ['who presents nothing elsewhere', { ...AT_GATEWAY, gatewayId: null }, 'anonymous', null],
+])('%s has quotas of its own instead of a window, and charges no human', (_case, principal, subject, owner) => {
+  expect([auditSubject(principal), threadOwner(principal)]).toEqual([subject, owner]);
+  expect([throttleKey(principal), chargedHuman(principal)]).toEqual([null, null]);
 });
 
 it.each([auditSubject, chargedHuman, throttleKey, threadOwner])(

@@ -5,8 +5,7 @@ import type { Role, Scope } from './scope.js';
  * Who a request is: exactly one frozen value, whatever was presented. Nothing downstream of authentication reads a header
  * to learn who is asking. Optional fields, database rows and secrets have no place in it.
  *
- * Later rooms add their kinds here (sealedToken, anonymous, gatewayToken, system); the exhaustive functions
- * below then refuse to compile until each says what it means.
+ * A room that adds a kind finds the exhaustive functions below: they refuse to compile until each says what it means.
  */
 export type Principal =
   | AccountPrincipal
@@ -14,7 +13,10 @@ export type Principal =
   | SecretKeyPrincipal
   | ImpersonationPrincipal
   | EndUserPrincipal
-  | UsageTokenPrincipal;
+  | UsageTokenPrincipal
+  | SealedTokenPrincipal
+  | GatewayTokenPrincipal
+  | AnonymousPrincipal;
 
 /** What the issuer says of a signed-in person. */
 interface SignedIn {
@@ -82,7 +84,38 @@ export interface UsageTokenPrincipal {
   readonly requestsPerMinutePerHuman: number;
 }
 
+/**
+ * An app by a sealed access token, which brings its providers' secrets in itself. They stand in no principal: the room
+ * that opened the token has them.
+ */
+export interface SealedTokenPrincipal {
+  readonly kind: 'sealedToken';
+  readonly tenantId: string;
+  /** SHA-256 of the token's `jti`, in hex: the token itself is stored nowhere. */
+  readonly tokenId: string;
+  /** The secret key that the token was made with; null: it was made without one, and is the anonymous tenant's. */
+  readonly keyId: string | null;
+}
+
+/** An app by a token of one gateway. */
+export interface GatewayTokenPrincipal {
+  readonly kind: 'gatewayToken';
+  readonly tenantId: string;
+  readonly gatewayId: string;
+  readonly tokenId: string;
+}
+
+/** A caller who presents nothing, where that is allowed: at a gateway that is open, or (null) to those without a tenant. */
+export interface AnonymousPrincipal {
+  readonly kind: 'anonymous';
+  readonly tenantId: string;
+  readonly gatewayId: string | null;
+}
+
 export type PrincipalKind = Principal['kind'];
+
+/** Those who can change something: they alone stand in the audit log. */
+export type ActingPrincipal = Exclude<Principal, { readonly kind: 'sealedToken' | 'gatewayToken' | 'anonymous' }>;
 
 /** Who acts, as the audit log names them. Holds ids, never secrets; an end user or a usage token is told
  * apart by the human beside it. */
@@ -91,7 +124,7 @@ export interface Actor {
   readonly id: string;
 }
 
-export function auditActor(principal: Principal): Actor {
+export function auditActor(principal: ActingPrincipal): Actor {
   switch (principal.kind) {
     case 'account':
     case 'dashboardUser':
@@ -108,8 +141,18 @@ export function auditActor(principal: Principal): Actor {
 
 /** As log lines name the principal. */
 export function auditSubject(principal: Principal): string {
-  const { type, id } = auditActor(principal);
-  return `${type}:${id}`;
+  switch (principal.kind) {
+    case 'sealedToken':
+      return `sealed-token:${principal.tokenId}`;
+    case 'gatewayToken':
+      return `gateway-token:${principal.tokenId}`;
+    case 'anonymous':
+      return principal.gatewayId === null ? 'anonymous' : `gateway:${principal.gatewayId}`;
+    default: {
+      const { type, id } = auditActor(principal);
+      return `${type}:${id}`;
+    }
+  }
 }
 
 /** The human whose limits a request is charged to; null: nobody's. */
@@ -117,6 +160,9 @@ export function chargedHuman(principal: Principal): string | null {
   switch (principal.kind) {
     case 'account':
     case 'dashboardUser':
+    case 'sealedToken':
+    case 'gatewayToken':
+    case 'anonymous':
       return null;
     case 'secretKey':
     case 'impersonation':
@@ -128,8 +174,11 @@ export function chargedHuman(principal: Principal): string | null {
   }
 }
 
-/** Whose request window a request is counted in first. A key's humans have one each, before the key's own. */
-export function throttleKey(principal: Principal): string {
+/**
+ * Whose request window a request is counted in first. A key's humans have one each, before the key's own. Null: it is
+ * counted by the quotas of its own kind instead.
+ */
+export function throttleKey(principal: Principal): string | null {
   switch (principal.kind) {
     case 'account':
     case 'dashboardUser':
@@ -141,6 +190,10 @@ export function throttleKey(principal: Principal): string {
     case 'usageToken':
       // A hash: whoever is counted stands nowhere by name, and the length is bounded.
       return `key:${principal.keyId}:human:${createHash('sha256').update(principal.human).digest('base64url')}`;
+    case 'sealedToken':
+    case 'gatewayToken':
+    case 'anonymous':
+      return null;
     default:
       return unknownKind(principal);
   }
@@ -150,7 +203,11 @@ export function throttleKey(principal: Principal): string {
 export function threadOwner(principal: Principal): string | null {
   switch (principal.kind) {
     case 'account':
+    case 'gatewayToken':
+    case 'anonymous':
       return null;
+    case 'sealedToken':
+      return `sealed-token:${principal.tokenId}`;
     case 'dashboardUser':
       return `user:${principal.userId}`;
     case 'secretKey':

@@ -27,6 +27,7 @@ import { ModelOverridesRepository } from './models/model-overrides.repository.js
 import { TenantModels } from './models/tenant-models.js';
 import { ResponsesController } from './responses/responses.controller.js';
 import { Circuits } from './routing/circuit.js';
+import { CallerRoutes } from './routing/caller-routes.js';
 import { ModelRouter } from './routing/model-router.js';
 import { PlatformProviderTenants } from './routing/platform-provider-tenants.js';
 import { RoutesController } from './routing/routes.controller.js';
@@ -56,6 +57,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
     ThreadsController,
   ],
   providers: [
+    CallerRoutes,
     CallersModels,
     Calls,
     Circuits,
@@ -83,7 +85,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
     ThreadsService,
     Tokenizer,
   ],
-  exports: [PlatformProviderTenants, ModelRouter],
+  exports: [CallerRoutes, Calls, ModelRouter, PlatformProviderTenants],
 })
 export class LlmModule {
   constructor(dialects: Dialects) {

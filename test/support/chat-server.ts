@@ -5,6 +5,7 @@ import { Calls } from '../../src/llm/calls/calls.service.js';
 import type { ChatPrincipal } from '../../src/llm/access/chat-access.js';
 import { CHAT } from '../../src/llm/chat/chat.operation.js';
 import { KnownModels } from '../../src/llm/models/model-facts.js';
+import { CallerRoutes } from '../../src/llm/routing/caller-routes.js';
 import { ModelRouter } from '../../src/llm/routing/model-router.js';
 import { PlatformProviderTenants } from '../../src/llm/routing/platform-provider-tenants.js';
 import type { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
@@ -104,7 +105,7 @@ export class ChatServer {
       NO_ROUTES as never,
     );
     const calls = new Calls(
-      (routes ?? router) as ModelRouter,
+      new CallerRoutes((routes ?? router) as ModelRouter),
       book as never,
       { of: () => known },
       { of: () => [] },

@@ -57,17 +57,19 @@ export class RateLimitGuard extends ThrottlerGuard {
     super(options, storage, reflector);
   }
 
-  /** Without a principal nothing is counted; a key that was recognised is still told of its window. */
+  /** Without a principal nothing is counted, nor a token that has quotas of its own; a key that was recognised is still told of its window. */
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
     const { principal, recognisedKey } = requestOf(context);
-    if (principal !== null) return false;
+    if (principal !== null) return throttleKey(principal) === null;
     if (recognisedKey !== null) await this.show(context, recognisedKey);
     return true;
   }
 
   /** Who is counted: the principal, where the library would take the address. */
   protected override async getTracker(request: FastifyRequest): Promise<string> {
-    return throttleKey(principalOf(request));
+    const key = throttleKey(principalOf(request));
+    if (key === null) throw withoutWindow();
+    return key;
   }
 
   /** A caller has one window for all routes, where the library would make one for each. */
@@ -176,6 +178,10 @@ function policyOf(principal: Principal): Policy {
     case 'endUser':
     case 'usageToken':
       return 'human';
+    case 'sealedToken':
+    case 'gatewayToken':
+    case 'anonymous':
+      throw withoutWindow();
     default:
       return principal satisfies never;
   }
@@ -192,9 +198,18 @@ function limitOf(principal: Principal, settings: Settings): number {
     case 'endUser':
     case 'usageToken':
       return principal.requestsPerMinutePerHuman;
+    case 'sealedToken':
+    case 'gatewayToken':
+    case 'anonymous':
+      throw withoutWindow();
     default:
       return principal satisfies never;
   }
+}
+
+/** `shouldSkip` lets nobody come so far who is counted elsewhere. */
+function withoutWindow(): TypeError {
+  return new TypeError('A principal without a window is not counted here.');
 }
 
 function windowOfKey(keyId: string): string {

@@ -1,8 +1,15 @@
-import type { AccessRule, Principal, PrincipalKind } from '../../identity/index.js';
+import type {
+  AccessRule,
+  AnonymousPrincipal,
+  GatewayTokenPrincipal,
+  Principal,
+  PrincipalKind,
+  SealedTokenPrincipal,
+} from '../../identity/index.js';
 
 const SCOPE = { scope: 'chat:write' } as const;
 
-/** Who may have models called, and see the models that a call can name. */
+/** Who may have models called by the tenant's providers, and see the models that a call can name. */
 export const CHATTING = {
   dashboardUser: SCOPE,
   secretKey: SCOPE,
@@ -12,6 +19,12 @@ export const CHATTING = {
 } satisfies AccessRule;
 
 export type ChatPrincipal = Extract<Principal, { kind: keyof typeof CHATTING }>;
+
+/** Who brings the providers of their calls: in a token, or by a gateway. */
+export type BringingPrincipal = SealedTokenPrincipal | GatewayTokenPrincipal | AnonymousPrincipal;
+
+/** Everybody who can have a model called. */
+export type CallPrincipal = ChatPrincipal | BringingPrincipal;
 
 export const CHATTING_KINDS = Object.keys(CHATTING) as readonly PrincipalKind[];
 

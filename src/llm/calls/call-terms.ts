@@ -1,11 +1,12 @@
 import { chargedHuman } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import type { Admission, Outcome, Reservation, Settlement } from '../../usage/index.js';
-import type { ChatPrincipal } from '../access/chat-access.js';
+import type { CallPrincipal } from '../access/chat-access.js';
 import { mayHideReasoning, type ModelFacts, type ModelFactsByName } from '../models/model-facts.js';
 import type { Attempt, OperationName, OperationRequests, Provider, TokenUsage } from '../providers/provider.js';
 import { modelAt, type Route, type Target } from '../routing/route.js';
 import { BY_BYTES, type TextBound, type Tokenizer } from '../tokens/tokenizer.js';
+import { chargesOf } from './charges.js';
 import { dearestPriceOf, widest } from './call-bounds.js';
 import { settlementOf } from './call-settlement.js';
 import type { Attribution } from './call-sink.js';
@@ -14,7 +15,7 @@ import type { Tried } from './tried.js';
 
 /** Who asked. */
 export interface Caller {
-  readonly principal: ChatPrincipal;
+  readonly principal: CallPrincipal;
   readonly requestId: string;
   readonly address: string;
 }
@@ -81,13 +82,7 @@ export class CallTerms<Name extends OperationName> {
     const { principal, requestId, address } = this.caller;
     return {
       id: tried.id,
-      tenantId: principal.tenantId,
-      keyId: principal.kind === 'dashboardUser' ? null : principal.keyId,
-      userId: principal.kind === 'dashboardUser' ? principal.userId : null,
-      human: chargedHuman(principal),
-      gatewayId: null,
-      gatewayTokenId: null,
-      sealedTokenHash: null,
+      ...chargesOf(principal),
       // Written once for the call.
       impersonated:
         principal.kind === 'impersonation' && tried.number === 1 ? { route: operation.route, address } : null,

@@ -8,11 +8,11 @@ import type { JsonObject } from '../../platform/json/index.js';
 import { Metrics } from '../../platform/metrics/index.js';
 import { Places, type ShareOwner } from '../../platform/shares/index.js';
 import { UsageLedger, type Outcome } from '../../usage/index.js';
-import type { ChatPrincipal } from '../access/chat-access.js';
+import type { CallPrincipal } from '../access/chat-access.js';
 import { assertMayUse } from '../access/model-access.js';
 import { TenantModels } from '../models/tenant-models.js';
 import type { OperationName, OperationRequests, Provider } from '../providers/provider.js';
-import { ModelRouter } from '../routing/model-router.js';
+import { CallerRoutes } from '../routing/caller-routes.js';
 import type { Route } from '../routing/route.js';
 import type { RetryReason } from '../routing/retry-reason.js';
 import { RouteWalk } from '../routing/route-walk.js';
@@ -53,7 +53,7 @@ export class Calls implements CallContext {
   private readonly open = new OpenCalls<Call<OperationName>>();
 
   constructor(
-    private readonly router: ModelRouter,
+    private readonly routes: CallerRoutes,
     readonly ledger: UsageLedger,
     @Inject(TenantModels) private readonly models: Pick<TenantModels, 'of'>,
     @Inject(KeyModels) private readonly keyModels: Pick<KeyModels, 'of'>,
@@ -85,7 +85,7 @@ export class Calls implements CallContext {
    */
   async answer<Name extends OperationName>(
     operation: Operation<Name>,
-    principal: ChatPrincipal,
+    principal: CallPrincipal,
     request: FastifyRequest,
     reply: FastifyReply,
     { prepare = same, sinkOver = same }: AnswerWays = {},
@@ -113,9 +113,9 @@ export class Calls implements CallContext {
     room: BodyRoom | null,
   ): Promise<void> {
     const { tenantId } = caller.principal;
-    const confined = 'keyId' in caller.principal ? this.keyModels.of(caller.principal) : ANY_MODEL;
+    const confined = this.confinedTo(caller.principal);
     assertMayUse(confined instanceof Promise ? await confined : confined, request.model);
-    const found = this.router.routeOf(tenantId, request.model);
+    const found = this.routes.routeOf(caller.principal, request.model);
     const way = found instanceof Promise ? await found : found;
     // Only right after the start: without its vocabulary a call that is cut off would be charged by its letters.
     if (!this.tokenizer.isLoaded) await this.tokenizer.load();
@@ -161,7 +161,12 @@ export class Calls implements CallContext {
     return RouteWalk.begin(route, plan, nowMs, nowMs + this.settings.totalTimeoutMs);
   }
 
-  private ownerOf({ tenantId }: ChatPrincipal): ShareOwner | Promise<ShareOwner> {
+  /** By the names that the tenant's own providers have; who brings providers has names of another kind. */
+  private confinedTo(principal: CallPrincipal): readonly string[] | Promise<readonly string[]> {
+    return 'keyId' in principal && principal.kind !== 'sealedToken' ? this.keyModels.of(principal) : ANY_MODEL;
+  }
+
+  private ownerOf({ tenantId }: CallPrincipal): ShareOwner | Promise<ShareOwner> {
     return this.database.ownerOf(tenantId);
   }
 

@@ -1,3 +1,4 @@
+import type { ChatPrincipal } from '../access/chat-access.js';
 import type { Caller } from '../calls/call-terms.js';
 
 /** As everybody is told; a run that waits, or that waits for tools, is on its way. */
@@ -59,7 +60,7 @@ export interface RunStart {
   readonly id: string;
   readonly owner: ThreadOwner;
   readonly conversationKey: string;
-  readonly caller: Pick<Caller, 'principal' | 'requestId'>;
+  readonly caller: Pick<Caller, 'requestId'> & { readonly principal: ChatPrincipal };
   readonly content: string;
   readonly setup: RunSetup;
 }

@@ -34,7 +34,7 @@ export class HumanAllowances extends Allowances {
 
   async assertSomethingLeft(principal: Principal, requestId: string): Promise<void> {
     const human = chargedHuman(principal);
-    if (human === null || principal.kind === 'account' || principal.kind === 'dashboardUser') return;
+    if (human === null || !('keyId' in principal)) return;
     const { tenantId, keyId } = principal;
     if (!(await this.isExhausted(tenantId, human))) return;
     await this.ledger.refuseIfExhausted({
