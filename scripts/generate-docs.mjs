@@ -62,7 +62,7 @@ const CODE_MEANING = {
   provider_credentials_unreadable:
     "The credentials of the tenant's own provider can't be read: they, or the operator's key around them, were changed. Set them again by `/api/v1/llm/providers/update`.",
   operation_not_supported:
-    "The model's provider does not serve what was asked for (embeddings, say); the answer names what it serves.",
+    "Neither the model's provider nor any target of the route serves what was asked for (embeddings, say); the answer names what they serve.",
   content_refused:
     'The provider refused the request because of its content (a moderation, a policy); with its status, 403.',
   provider_authentication_failed:

@@ -139,8 +139,13 @@ export class CallStage implements CallContext, CallSink, Attempt {
     if (kind === 'direct') {
       this.call = new Call(this, terms, this, null, OWNER);
     } else {
-      const target = { provider, model: null, circuit: new Circuit(CIRCUITS) };
-      const plan = { targets: [target, { ...target }] as const, turns: null, attempts: 1, on: new Set(RETRY_REASONS) };
+      const target = { provider, model: null, place: 0, circuit: new Circuit(CIRCUITS) };
+      const plan = {
+        targets: [target, { ...target, place: 1 }] as const,
+        turns: null,
+        attempts: 1,
+        on: new Set(RETRY_REASONS),
+      };
       this.call = new RoutedCall(this, terms, this, null, OWNER, RouteWalk.begin(route, plan, 0, Infinity));
     }
     this.run = this.call.run().then(

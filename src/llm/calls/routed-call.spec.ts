@@ -46,6 +46,7 @@ function routeOver(upstreams: readonly OpenaiUpstream[], plan: Partial<RoutePlan
   const targets = upstreams.map((upstream, index) => ({
     provider: { ...providerOf(upstream), name: `provider-${index + 1}`, start: startOf(providerOf(upstream)) },
     model: `${UPSTREAM_MODEL}-${index + 1}`,
+    place: index,
     circuit: new Circuit(circuitSettings),
   })) as unknown as [PlannedTarget, ...PlannedTarget[]];
   return {

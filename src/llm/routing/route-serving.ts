@@ -13,37 +13,53 @@ const PATHS: Readonly<Record<OperationName, string>> = {
 type Models = Pick<KnownModels, 'find'>;
 
 /**
- * The same route, by providers that can be asked for this operation: responses are served by each that has chat
- * completions.
+ * The same route, by those of its targets that can be asked for this operation: the others are passed over. Responses are
+ * served by each provider that has chat completions.
  *
- * @throws Fault invalid_input: a target can't be asked for it
+ * @throws Fault invalid_input: no target can be asked for it
  */
 export function routeServing(route: Route, operation: OperationName, model: string, models: Models): Route {
   if (route.targets.every(({ provider }) => provider.operations.has(operation))) return route;
-  const serving = <One extends Target>(target: One): One => ({
-    ...target,
-    provider: providerServing(target.provider, operation, model, models),
-  });
   const { plan } = route;
-  return {
-    ...route,
-    targets: mapped(route.targets, serving),
-    plan: plan === null ? null : { ...plan, targets: mapped(plan.targets, serving) },
-  };
+  const targets = nonEmpty(serving(route.targets, operation, models)) ?? refuse(route, operation, model);
+  const planned = plan === null ? null : nonEmpty(serving(plan.targets, operation, models));
+  return { ...route, targets, plan: plan === null || planned === null ? null : { ...plan, targets: planned } };
 }
 
-function mapped<One>([first, ...others]: readonly [One, ...One[]], change: (one: One) => One): [One, ...One[]] {
-  return [change(first), ...others.map(change)];
+function serving<One extends Target>(targets: readonly One[], operation: OperationName, models: Models): One[] {
+  return targets.flatMap((target) => {
+    const provider = providerServing(target.provider, operation, models);
+    return provider === null ? [] : [{ ...target, provider }];
+  });
 }
 
-function providerServing(provider: Provider, operation: OperationName, model: string, models: Models): Provider {
+/** Null: it can't be asked for this. */
+function providerServing(provider: Provider, operation: OperationName, models: Models): Provider | null {
   const { operations } = provider;
   if (operations.has(operation)) return provider;
-  if (operation === 'responses' && operations.has('chat')) return new ResponsesByChat(provider, models);
-  const served = [...operations].map((one) => PATHS[one]).join(', ');
-  const reason = `names ${model}, whose provider does not serve ${PATHS[operation]}; it serves ${served}`;
+  return operation === 'responses' && operations.has('chat') ? new ResponsesByChat(provider, models) : null;
+}
+
+function refuse({ name, targets }: Route, operation: OperationName, model: string): never {
+  const path = PATHS[operation];
+  const [first] = targets;
+  const reason =
+    name === null
+      ? `names ${model}, whose provider does not serve ${path}; it serves ${pathsOf(first)}`
+      : `names the route ${model}, none of whose targets serves ${path}: ` +
+        targets
+          .map((target) => `${target.provider.name} with ${target.model ?? model} serves ${pathsOf(target)}`)
+          .join('; ');
   throw new Fault('invalid_input', `model: ${reason}`, {
     code: 'operation_not_supported',
     fields: [{ field: 'model', reason }],
   });
+}
+
+function pathsOf({ provider }: Target): string {
+  return [...provider.operations].map((one) => PATHS[one]).join(', ');
+}
+
+function nonEmpty<One>([first, ...others]: readonly One[]): [One, ...One[]] | null {
+  return first === undefined ? null : [first, ...others];
 }

@@ -24,7 +24,7 @@ const failed = (
   kind: Fault['kind'] = 'upstream_failed',
 ): ProviderFailure => ({ outcome, error: new Fault(kind, 'm', { code }) });
 
-function target(name: string): PlannedTarget {
+function target(name: string, place: number): PlannedTarget {
   const provider: Provider = {
     name,
     kind: 'stage',
@@ -34,7 +34,7 @@ function target(name: string): PlannedTarget {
       throw new Error('Nothing is sent here.');
     },
   };
-  return { provider, model: name, circuit: new Circuit(CIRCUITS) };
+  return { provider, model: name, place, circuit: new Circuit(CIRCUITS) };
 }
 
 function routeOf(names: readonly string[], plan: Partial<RoutePlan> = {}): Route & { readonly plan: RoutePlan } {
@@ -126,6 +126,17 @@ describe('a walk through a route', () => {
     const order = [walk.target.model];
     while (walk.next(refused(500), NOW) !== null) order.push(walk.target.model);
     expect(order).toEqual(['b', 'a', 'c']);
+  });
+
+  it('shares the turns of targets that can’t be asked among the others by their weights', () => {
+    const whole = routeOf(['a', 'b', 'c'], { turns: new WeightedTurns([6, 3, 1]) });
+    const [, ...some] = whole.plan.targets;
+    const targets = some as unknown as [PlannedTarget, ...PlannedTarget[]];
+    const part = { ...whole, targets, plan: { ...whole.plan, targets } };
+    const first = Array.from({ length: 40 }, () => begin(part).target.model);
+    expect(['b', 'c'].map((name) => first.filter((model) => model === name).length)).toEqual([30, 10]);
+    const weightless = { ...part, plan: { ...part.plan, turns: new WeightedTurns([1, 0, 0]) } };
+    expect(begin(weightless).target.model).toBe('b');
   });
 });
 

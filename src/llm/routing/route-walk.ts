@@ -83,6 +83,7 @@ export class RouteWalk {
 
 /** Whose turn it is comes first; the others follow in their order, to fall back to. */
 function orderOf({ targets, turns }: RoutePlan): readonly PlannedTarget[] {
-  const first = turns === null ? undefined : targets[turns.next()];
+  const turn = turns?.next(targets.map(({ place }) => place)) ?? null;
+  const first = targets.find(({ place }) => place === turn);
   return first === undefined ? targets : [first, ...targets.filter((target) => target !== first)];
 }

@@ -32,6 +32,8 @@ export interface RoutePlan {
 }
 
 export interface PlannedTarget extends Target {
+  /** By which its turn is told. */
+  readonly place: number;
   readonly circuit: Circuit;
 }
 

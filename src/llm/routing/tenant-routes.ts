@@ -98,8 +98,8 @@ export class TenantRoutes {
       const found = own.find(({ id }) => id === providerId);
       // A disabled one is passed over.
       if (found === undefined) continue;
-      weights.push(weight);
-      targets.push({ provider: found.provider, model, circuit: this.circuits.of(tenantId, providerId, model) });
+      const place = weights.push(weight) - 1;
+      targets.push({ provider: found.provider, model, place, circuit: this.circuits.of(tenantId, providerId, model) });
     }
     const [first, ...others] = targets;
     if (first === undefined) {
