@@ -26,6 +26,17 @@ export interface FetchOptions {
    * this it fails, and what was not read yet is lost.
    */
   readonly onBroken?: (error: OutboundError) => void;
+  /** Takes what it reads itself out of an answer's body; the package reads what is left. */
+  readonly filter?: BodyFilter;
+  /** Hears of the call, to hold it back by itself where a filter takes much of the body. */
+  readonly onCall?: (call: Pick<OutboundCall, 'pause' | 'resume'>) => void;
+}
+
+export interface BodyFilter {
+  /** @returns what is left for the package; null: nothing */
+  take(chunk: Buffer): Buffer | null;
+  /** The body has ended, whole or not. */
+  end(): Buffer | null;
 }
 
 type Dispatch = (request: OutboundRequest, handler: OutboundHandler) => OutboundCall;
@@ -66,7 +77,9 @@ export function fetchOver(dispatch: Dispatch, options: FetchOptions): Fetch {
     options.onRequest?.(url, request.body ?? null);
     return new Promise<Response>((resolve, reject) => {
       const exchange = new FetchExchange(options, signal ?? null, resolve, reject);
-      exchange.begin(dispatch(request, exchange));
+      const call = dispatch(request, exchange);
+      options.onCall?.(call);
+      exchange.begin(call);
     });
   };
 }
@@ -104,7 +117,7 @@ class FetchExchange implements OutboundHandler {
   private readonly onAbort = (): void => this.stop(this.signal?.reason);
 
   constructor(
-    private readonly options: Pick<FetchOptions, 'maxBytes' | 'onLate' | 'onBroken'>,
+    private readonly options: Pick<FetchOptions, 'maxBytes' | 'onLate' | 'onBroken' | 'filter'>,
     private readonly signal: AbortSignal | null,
     private readonly resolve: (response: Response) => void,
     private readonly reject: (error: unknown) => void,
@@ -137,14 +150,15 @@ class FetchExchange implements OutboundHandler {
       this.stop(tooLarge(this.options.maxBytes));
       return;
     }
-    this.controller?.enqueue(new Uint8Array(chunk));
+    const { filter } = this.options;
+    this.enqueue(filter === undefined ? chunk : filter.take(chunk));
     if ((this.controller?.desiredSize ?? 1) <= 0) this.call?.pause();
   }
 
   onEnd(): void {
     if (this.isOver) return;
     this.end();
-    this.controller?.close();
+    this.close();
   }
 
   onError(error: OutboundError): void {
@@ -155,7 +169,16 @@ class FetchExchange implements OutboundHandler {
     }
     this.end();
     onBroken(error);
-    this.controller.close();
+    this.close();
+  }
+
+  private enqueue(chunk: Buffer | null): void {
+    if (chunk !== null) this.controller?.enqueue(new Uint8Array(chunk));
+  }
+
+  private close(): void {
+    this.enqueue(this.options.filter?.end() ?? null);
+    this.controller?.close();
   }
 
   private stream(): ReadableStream<Uint8Array> {

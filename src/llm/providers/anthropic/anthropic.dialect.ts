@@ -9,6 +9,7 @@ import { readUsage } from '../openai/openai-usage.js';
 import type { ProviderConnection, ProviderFactory } from '../provider-factory.js';
 import type { TokenCounts } from '../provider.js';
 import { anthropicCall } from './anthropic-options.js';
+import { TextDeltas } from './text-deltas.js';
 
 const HOME = 'https://api.anthropic.com/v1';
 const API_VERSION = '2023-06-01';
@@ -50,6 +51,10 @@ class AnthropicDialect implements Dialect {
   readError(status: number, headers: Headers, body: unknown): SaidError {
     const { message, type } = fieldsOf(fieldsOf(body)['error']);
     return { status, message: textIn(message), type: textIn(type), retryAfter: headers.get('retry-after') };
+  }
+
+  readText(onText: (text: string) => void): TextDeltas {
+    return new TextDeltas(onText);
   }
 
   /** A stream begins with what its prompt came to. */

@@ -4,7 +4,7 @@ import type {
   LanguageModelV4Prompt,
   LanguageModelV4StreamPart,
 } from '@ai-sdk/provider';
-import type { Fetch, OutboundHttp } from '../../../platform/outbound/index.js';
+import type { BodyFilter, Fetch, OutboundHttp } from '../../../platform/outbound/index.js';
 import type { LoadModels } from '../../models/model-catalogue.js';
 import type { TokenCounts } from '../provider.js';
 import type { ChatRequest } from '../requests/chat-request.js';
@@ -34,8 +34,16 @@ export interface Dialect {
   readonly rereads?: boolean;
   /** What stands in a chunk that the package read. */
   reread?(chunk: unknown): Completion;
+  /** Reads the text of a stream by itself, where the package's way costs more than all else of a call. */
+  readText?(onText: (text: string) => void): TextShortcut;
   /** What a stream reports of the input before its end. */
   reportedEarly?(part: LanguageModelV4StreamPart): TokenCounts | null;
+}
+
+/** Takes pieces of text out of a stream's bytes. */
+export interface TextShortcut extends BodyFilter {
+  /** The package has said that a block of text begins. */
+  begin(id: string): void;
 }
 
 export interface Completion {

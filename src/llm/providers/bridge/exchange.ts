@@ -1,4 +1,4 @@
-import type { Fetch, OutboundPolicy } from '../../../platform/outbound/index.js';
+import type { BodyFilter, Fetch, OutboundCall, OutboundPolicy } from '../../../platform/outbound/index.js';
 import { brokenAnswer, failureOfTransport, MAX_ERROR_BYTES, type Asked } from '../openai/openai-failure.js';
 import type { Dialect } from './dialect.js';
 import { failureOfAnswer, FailedExchange } from './failures.js';
@@ -17,6 +17,7 @@ export class Exchange {
   /** What came of an answer that is not streamed. */
   part = '';
   readonly fetch: Fetch;
+  private call: Pick<OutboundCall, 'pause' | 'resume'> | null = null;
 
   constructor(
     private readonly asked: Asked,
@@ -25,6 +26,7 @@ export class Exchange {
     policy: OutboundPolicy,
     limit: number | null,
     onLate: () => boolean,
+    filter: BodyFilter | null,
   ) {
     const fetch = deps.http.fetchFor({
       policy,
@@ -41,8 +43,20 @@ export class Exchange {
       onBroken: (error) => {
         this.broken = failureOfTransport(error);
       },
+      ...(filter === null ? {} : { filter }),
+      onCall: (call) => {
+        this.call = call;
+      },
     });
     this.fetch = async (input, init) => this.judge(await fetch(input, init));
+  }
+
+  pause(): void {
+    this.call?.pause();
+  }
+
+  resume(): void {
+    this.call?.resume();
   }
 
   private async judge(response: Response): Promise<Response> {

@@ -19,7 +19,7 @@ import { countInputTokens } from '../requests/chat-tokens.js';
 import { limitOf } from './call-options.js';
 import { ChunkWriter } from './chunks.js';
 import { completionOf, type Envelope } from './completion.js';
-import type { Dialect, DialectPackage } from './dialect.js';
+import type { Dialect, DialectPackage, TextShortcut } from './dialect.js';
 import { Exchange } from './exchange.js';
 import { failureOf } from './failures.js';
 import { finishOf } from './finish.js';
@@ -47,6 +47,7 @@ export class TranslatedAttempt implements Attempt, Asked {
   private readonly writer: ChunkWriter;
   private envelope: Envelope;
   private toolCalls = 0;
+  private readonly shortcut: TextShortcut | null;
 
   constructor(
     readonly request: ChatRequest,
@@ -62,7 +63,9 @@ export class TranslatedAttempt implements Attempt, Asked {
       model: request.model,
     };
     this.writer = new ChunkWriter(this.envelope, dialect.namespace, request.includeUsage);
-    this.exchange = new Exchange(this, dialect, deps, policy, limitOf(request) ?? null, () => this.onLate());
+    this.shortcut = request.stream ? (dialect.readText?.((text) => this.takeText(text)) ?? null) : null;
+    const limit = limitOf(request) ?? null;
+    this.exchange = new Exchange(this, dialect, deps, policy, limit, () => this.onLate(), this.shortcut);
   }
 
   get secret(): string {
@@ -115,11 +118,13 @@ export class TranslatedAttempt implements Attempt, Asked {
     this.paused ??= new Promise((resolve) => {
       this.unpause = resolve;
     });
+    this.exchange.pause();
   }
 
   resume(): void {
     this.paused = null;
     this.unpause();
+    this.exchange.resume();
     if (!this.writer.isEmpty) this.flushSoon();
   }
 
@@ -180,6 +185,9 @@ export class TranslatedAttempt implements Attempt, Asked {
       case 'raw':
         this.reread(part.rawValue);
         return;
+      case 'text-start':
+        this.shortcut?.begin(part.id);
+        return;
       case 'error':
         this.flush();
         this.fail(this.exchange.broken ?? failureOf(part.error, this, true));
@@ -192,6 +200,14 @@ export class TranslatedAttempt implements Attempt, Asked {
         this.writer.add(part);
         if (!this.writer.isEmpty) this.flushSoon();
     }
+  }
+
+  private takeText(delta: string): void {
+    if (this.isOver) return;
+    this.writer.add({ type: 'text-delta', id: '', delta });
+    if (!this.writer.isEmpty) this.flushSoon();
+    // The package's own reading may have let the call go on meanwhile.
+    if (this.paused !== null) this.exchange.pause();
   }
 
   private reread(chunk: unknown): void {
