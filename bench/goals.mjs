@@ -116,6 +116,16 @@ export const GOALS = [
         : null,
   },
   {
+    title: 'Time to the first token of a stream: added to the direct stream, p50',
+    direction: 'at most',
+    limit: 2,
+    unit: ' ms',
+    read: ({ firstToken }) =>
+      firstToken?.byTarget.service && firstToken.byTarget.direct
+        ? firstToken.byTarget.service.p50Ms - firstToken.byTarget.direct.p50Ms
+        : null,
+  },
+  {
     title: 'Memory: after the last request ÷ after the first tenth',
     direction: 'at most',
     limit: 1.1,

@@ -13,6 +13,7 @@ import { percentile, sum } from './statistics.mjs';
  * @property {number} warmups calls to each target before the first measured one
  * @property {number} blocks how often each target has its turn
  * @property {number} blockSize calls in a turn
+ * @property {'end' | 'first'} until the answer's end, or the first piece of its body
  */
 
 /** @typedef {Record<string, { calls: number, meanMs: number, p50Ms: number, p90Ms: number, p99Ms: number, non2xx: number }>} LatencyResult */
@@ -45,8 +46,9 @@ async function call(lane) {
     headers: lane.headers,
     body: order.body,
   });
-  await body.arrayBuffer();
-  const took = performance.now() - startedAt;
+  let took = 0;
+  for await (const _piece of body) if (took === 0) took = performance.now() - startedAt;
+  if (order.until === 'end') took = performance.now() - startedAt;
   if (statusCode < 200 || statusCode > 299) lane.non2xx += 1;
   return took;
 }

@@ -8,7 +8,7 @@ export const HELP = `npm run bench -- [options]
   --quick              about a minute: shorter turns, one round, fewer requests in the memory scenario
   --seconds <n>        length of one measured turn (5; quick 1); wrk counts in whole seconds
   --rounds <n>         turns for each target, the targets taking turns (3; quick 1)
-  --only <ids>         scenarios, comma-separated: json128 json32 json10 stream128 stream32 latency
+  --only <ids>         scenarios, comma-separated: json128 json32 json10 stream128 stream32 latency firstToken
                        memory durability limits budgets ledger
   --targets <ids>      targets, comma-separated: ${TARGET_IDS.join(' ')}
   --tool <name>        wrk or autocannon (wrk where it is on PATH)

@@ -76,6 +76,14 @@ export const SCENARIOS = [
     targets: ['direct', 'bare', 'service', 'portkey'],
   },
   {
+    id: 'firstToken',
+    title: 'Streams, one at a time, to the first token',
+    kind: 'latency',
+    body: 'stream',
+    connections: 1,
+    targets: ['direct', 'bare', 'service', 'portkey'],
+  },
+  {
     id: 'memory',
     title: 'Resident memory of a fresh service',
     kind: 'memory',
@@ -228,9 +236,10 @@ async function runLatency(scenario, context) {
     warmups: 200,
     blocks: context.options.quick ? 10 : 40,
     blockSize: 50,
+    until: scenario.body === 'stream' ? 'first' : 'end',
   });
   context.say(
-    `latency: ${Object.entries(byTarget)
+    `${scenario.id}: ${Object.entries(byTarget)
       .map(([id, { p50Ms }]) => `${id} ${p50Ms.toFixed(2)} ms`)
       .join(', ')}`,
   );
