@@ -398,6 +398,7 @@ async function runLedgerSize(scenario, context) {
     warmups: 200,
     blocks: context.options.quick ? 10 : 40,
     blockSize: 50,
+    until: 'end',
   });
   return { summaries, turns, byTarget, titles: Object.fromEntries(sides.map(({ id, title }) => [id, title])) };
 }
