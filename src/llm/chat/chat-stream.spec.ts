@@ -1,3 +1,4 @@
+import { eventually } from '../../../test/support/eventually.js';
 import { ChatServer, type ChatAnswer } from '../../../test/support/chat-server.js';
 import {
   DONE,
@@ -128,6 +129,19 @@ describe('a stream', () => {
     const answer = await server.post({ ...BODY, stream: true });
     expect(answer.text).toBe(pieces.map(eventOf).join(''));
     expect((await server.book.settlement()).outcome).toBe('UPSTREAM_ERROR');
+  });
+
+  it('whose provider tells an error and then ends as if it were whole is not whole to the caller', async () => {
+    const error = errorBody('Overloaded.', 'overloaded_error');
+    const pieces = [...streamPieces().slice(0, 3), error];
+    upstream.next({ kind: 'stream', pieces: [...pieces, DONE, 'never'], stallAfter: 5 });
+    const { text } = await server.post({ ...BODY, stream: true });
+    expect(text).toBe(pieces.map(eventOf).join(''));
+    upstream.next({ kind: 'stream', pieces: [...streamPieces().slice(0, 3), `${eventOf(error)}${DONE}`] });
+    expect((await server.post({ ...BODY, stream: true })).text).toBe(text);
+    await eventually(() => server.book.settlements.length === 2);
+    for (const settlement of server.book.settlements)
+      expect(settlement).toMatchObject({ outcome: 'UPSTREAM_ERROR', outputTokens: 2, estimated: true });
   });
 
   it('that falls silent ends in an error event, as a timeout', async () => {

@@ -133,6 +133,34 @@ export const ANSWERS: readonly Row[] = [
     charged: charged(736),
   },
   {
+    what: 'a report by the names of the Responses API, in strings',
+    answers: reporting({ input_tokens: '9', output_tokens: '12' }),
+    gets: whole,
+    charged: charged(21),
+  },
+  {
+    what: 'a report of the total alone',
+    answers: reporting({ total_tokens: 40 }),
+    gets: whole,
+    charged: charged(40),
+  },
+  {
+    what: 'an error in the middle of a stream that still comes to its end mark',
+    answers: (form) => [
+      form === 'JSON'
+        ? json(completion({ usage: null }))
+        : {
+            kind: 'stream',
+            pieces: [...PIECES.slice(0, 4), { error: { message: 'overloaded', type: 'server_error' } }],
+          },
+    ],
+    gets: {
+      JSON: whole,
+      stream: { text: 'Hello from the', error: { status: null, message: 'overloaded' } },
+    },
+    charged: charged('estimate'),
+  },
+  {
     what: 'cache hits in DeepSeek’s words',
     asks: { model: 'deepseek-chat' },
     answers: reporting({ ...usageOf(1_000_000, 0), prompt_cache_hit_tokens: 900_000 }, 'deepseek-chat'),

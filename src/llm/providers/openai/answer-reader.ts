@@ -1,8 +1,9 @@
 import type { Tokenizer } from '../../tokens/tokenizer.js';
-import type { OperationName, OperationRequests, ProviderFailure, TokenCounts } from '../provider.js';
+import type { OperationName, OperationRequests, ProviderFailure } from '../provider.js';
 import type { ProviderRequest } from '../requests/request-fields.js';
 import type { GatheredAnswer } from './answer-forms.js';
 import type { Asked } from './openai-failure.js';
+import type { ReportedCounts } from './openai-usage.js';
 
 export type Answer = Readonly<Record<string, unknown>>;
 
@@ -18,7 +19,7 @@ export interface AnswerStream {
   readonly isRefused: boolean;
   readonly model: string | null;
   /** Null: nothing was reported, or nothing of what was said last. */
-  readonly reported: TokenCounts | null;
+  readonly reported: ReportedCounts | null;
   /** @returns the events that are whole now; empty where there are none */
   push(chunk: Buffer): Buffer;
   /** The source has ended. @returns what was left of it that can be read */
@@ -41,7 +42,9 @@ export interface AnswerReader<Request extends ProviderRequest> {
   hasBegun(events: Buffer): boolean;
   /** An error in place of an answer; null: the events begin with something else. */
   refusalIn(events: Buffer, asked: Asked): ProviderFailure | null;
-  usageIn(answer: Answer): TokenCounts | null;
+  usageIn(answer: Answer): ReportedCounts | null;
+  /** False: all that is used is input. */
+  readonly hasOutput: boolean;
   countInput(tokenizer: Tokenizer, request: Request): number;
   /** Output tokens of a whole answer that came without usage. */
   estimateAnswer(tokenizer: Tokenizer, answer: Answer): number;

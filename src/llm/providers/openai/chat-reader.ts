@@ -17,6 +17,7 @@ export const CHAT_READER: AnswerReader<ChatRequest> = {
   hasBegun: (events) => events.includes('"choices"'),
   refusalIn,
   usageIn,
+  hasOutput: true,
   countInput: countInputTokens,
   estimateAnswer: estimateAnswerTokens,
   estimatePart: (tokenizer, part, isEvents) =>

@@ -13,6 +13,7 @@ export const EMBEDDINGS_READER: AnswerReader<EmbeddingsRequest> = {
   hasBegun: () => true,
   refusalIn: () => null,
   usageIn,
+  hasOutput: false,
   countInput: countEmbeddedTokens,
   estimateAnswer: () => 0,
   estimatePart: () => 0,

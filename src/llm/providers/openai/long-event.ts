@@ -1,6 +1,5 @@
 import { endOfString, parseJson } from '../../../platform/json/index.js';
-import type { TokenCounts } from '../provider.js';
-import { largestOf, readUsage } from './openai-usage.js';
+import { largestOf, readUsage, type ReportedCounts } from './openai-usage.js';
 
 const NOTHING: Buffer = Buffer.alloc(0);
 /** Within a string the quotes of these would be escaped, and not match. */
@@ -15,7 +14,7 @@ const MAX_USAGE_BYTES = 8 * 1024;
 
 /** Reads what a call needs of an event that is too long to be kept (a picture in base64, say), as its pieces go by. */
 export class LongEvent {
-  usage: TokenCounts | null = null;
+  usage: ReportedCounts | null = null;
   finished = false;
   model: string | null = null;
   private tail = NOTHING;

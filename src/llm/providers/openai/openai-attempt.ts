@@ -8,7 +8,6 @@ import {
   type AnswerSink,
   type Attempt,
   type ProviderFailure,
-  type TokenCounts,
   type TokenUsage,
 } from '../provider.js';
 import { isEvents, isObjectsEnd, isObjectText, parseObject, withoutBlank } from './answer-bytes.js';
@@ -22,6 +21,7 @@ import {
   REFUSED_IN_STREAM,
 } from './openai-failure.js';
 import { endOfMark } from './openai-stream.js';
+import { splitCounts, type ReportedCounts } from './openai-usage.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const JSON_TYPE = 'application/json';
@@ -49,7 +49,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   private stream: AnswerStream | null = null;
   /** What came before the first choice: a failure until then still has a status to say. */
   private held: Buffer | null = NO_EVENTS;
-  private reported: TokenCounts | null = null;
+  private reported: ReportedCounts | null = null;
   /** Kept only where the provider did not say what was used. */
   private answer: Answer | null = null;
 
@@ -62,7 +62,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   ) {}
 
   get complete(): boolean {
-    return this.stream?.ended === true;
+    return this.stream !== null && this.stream.ended && !this.stream.failed;
   }
 
   get answeredBy(): string | null {
@@ -72,10 +72,10 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   usage(): TokenUsage {
     if (this.stream?.isRefused === true) return NOTHING_USED;
     const reported = this.stream === null ? this.reported : this.stream.reported;
-    if (reported !== null) return { ...reported, estimated: false };
+    if (reported !== null) return { ...splitCounts(reported, () => this.estimateInput()), estimated: false };
     return {
       ...NOTHING_USED,
-      inputTokens: this.reader.countInput(this.tokenizer, this.request),
+      inputTokens: this.countInput(),
       outputTokens: this.estimateOutput(),
       estimated: true,
     };
@@ -122,7 +122,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   }
 
   onData(chunk: Buffer): void {
-    if (this.stream !== null) this.passOn(this.stream.push(chunk));
+    if (this.stream !== null) this.read(this.stream, chunk);
     else if (this.size > 0) this.take(chunk);
     else this.begin(chunk);
   }
@@ -141,7 +141,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     this.size += chunk.length;
     if (this.mode === 'stream') {
       this.stream = this.reader.stream(this.request, this.tokenizer);
-      this.passOn(this.stream.push(chunk));
+      this.read(this.stream, chunk);
       return;
     }
     if (this.mode === 'json') {
@@ -165,7 +165,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 
   onError(error: OutboundError): void {
     // What becomes of the connection after the end mark is nothing of the answer.
-    if (this.complete) this.endStream();
+    if (this.stream?.ended === true) this.endStream();
     else if (this.mode === 'json' && this.streamToMark() !== null) this.endJson();
     else this.sink.onFailure(failureOfTransport(error));
   }
@@ -173,6 +173,15 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   /** An object that says to be a stream is an answer or an error. */
   private modeOfObject(chunk: Buffer): Mode {
     return isObjectText(chunk) ? 'json' : this.mode;
+  }
+
+  private countInput(): number {
+    return this.reader.countInput(this.tokenizer, this.request);
+  }
+
+  /** Of what the provider reported as one sum. */
+  private estimateInput(): number {
+    return this.reader.hasOutput ? this.countInput() : Infinity;
   }
 
   private estimateOutput(): number {
@@ -183,6 +192,11 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     if (this.mode !== 'json') return 0;
     const body = this.body();
     return reader.estimatePart(tokenizer, body, isEvents(body));
+  }
+
+  private read(stream: AnswerStream, chunk: Buffer): void {
+    this.passOn(stream.push(chunk));
+    if (stream.ended && stream.failed && this.held === null && !this.isOver) this.fail(REFUSED_IN_STREAM);
   }
 
   private passOn(events: Buffer): void {

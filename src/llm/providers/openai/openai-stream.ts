@@ -1,5 +1,5 @@
 import type { Tokenizer } from '../../tokens/tokenizer.js';
-import type { TokenCounts } from '../provider.js';
+import type { ReportedCounts } from './openai-usage.js';
 import { ProducedText } from './produced-text.js';
 import { endOfFirstEvent, isNamedError, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
 
@@ -61,7 +61,7 @@ export class OpenaiStream {
   }
 
   /** What was reported; null: nothing, or nothing of what was said last. */
-  get reported(): TokenCounts | null {
+  get reported(): ReportedCounts | null {
     return (this.unreported?.estimateTokens(this.tokenizer) ?? 0) === 0 ? this.filter.usage : null;
   }
 
@@ -82,8 +82,13 @@ export class OpenaiStream {
     if (taken.length === 0) return NOTHING;
     this.produced.add(taken);
     this.failed ||= taken.includes('error') && holdsError(taken);
-    return taken;
+    return this.ended && this.failed ? withoutMark(taken) : taken;
   }
+}
+
+/** Clients take an answer for whole by its mark, also one that failed. */
+function withoutMark(events: Buffer): Buffer {
+  return events.subarray(0, events.lastIndexOf('data:'));
 }
 
 function holdsError(events: Buffer): boolean {

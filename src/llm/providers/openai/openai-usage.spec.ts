@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { TokenCounts } from '../provider.js';
-import { largestOf, readUsage } from './openai-usage.js';
+import { largestOf, readUsage, splitCounts } from './openai-usage.js';
 
 const countsOf = (inputTokens: number, outputTokens: number, others: Partial<TokenCounts> = {}): TokenCounts => ({
   inputTokens,
@@ -27,7 +27,7 @@ describe('readUsage', () => {
     ['null', null],
     ['an empty object', {}],
     ['null inside', { cached_tokens: null }],
-    ['a text', { cached_tokens: '6' }],
+    ['a text', { cached_tokens: 'six' }],
     ['a negative number', { cached_tokens: -6 }],
     ['a fraction', { cached_tokens: 1.5 }],
     ['no object', 6],
@@ -73,21 +73,49 @@ describe('readUsage', () => {
     expect(readUsage(usage)).toEqual(countsOf(36, 700, { reasoningTokens: 690 }));
   });
 
-  it('takes no total for output where the prompt is not said', () => {
-    expect(readUsage({ completion_tokens: 4, total_tokens: 13 })).toEqual(countsOf(0, 4));
+  it('takes what the total leaves for the prompt where that is not said', () => {
+    expect(readUsage({ completion_tokens: 4, total_tokens: 13 })).toEqual(countsOf(9, 4));
+    expect(readUsage({ completion_tokens: 4, total_tokens: 3 })).toEqual(countsOf(0, 4));
+  });
+
+  it('reads counts that are strings of digits, and the names of the Responses API', () => {
+    expect(readUsage({ prompt_tokens: '9', completion_tokens: '4', total_tokens: '13' })).toEqual(countsOf(9, 4));
+    const usage = { input_tokens: '9', output_tokens: 4, input_tokens_details: { cached_tokens: '6' } };
+    expect(readUsage(usage)).toEqual(countsOf(9, 4, { cachedInputTokens: 6 }));
+  });
+
+  it('keeps a total that stands alone', () => {
+    expect(readUsage({ total_tokens: '21' })).toEqual({ ...countsOf(0, 0), unsplitTokens: 21 });
   });
 
   it.each([
     undefined,
     null,
     {},
-    { total_tokens: 5 },
+    { prompt_tokens: '1e3' },
+    { prompt_tokens: ' 9' },
+    { prompt_tokens: '-9', completion_tokens: 4 },
+    { total_tokens: 'x' },
     'x',
     { prompt_tokens: -1 },
     { prompt_tokens: 9, completion_tokens: -4 },
     { prompt_tokens: 9, completion_tokens: 4, total_tokens: -13 },
   ])('has no usage in %j', (usage) => {
     expect(readUsage(usage)).toBeNull();
+  });
+});
+
+describe('splitCounts', () => {
+  it('gives a total that stands alone to the prompt as far as it is estimated, and the rest to the answer', () => {
+    const split = (unsplitTokens: number, estimate: number): TokenCounts =>
+      splitCounts({ ...countsOf(0, 0), unsplitTokens }, () => estimate);
+    expect([split(21, 9), split(21, 30), split(0, 9)]).toEqual([countsOf(9, 12), countsOf(21, 0), countsOf(0, 0)]);
+  });
+
+  it('never counts less than a total, nor otherwise than what else was reported', () => {
+    const merged = [{ ...countsOf(0, 0), unsplitTokens: 21 }, countsOf(9, 4)].reduce(largestOf);
+    expect(splitCounts(merged, () => 1)).toEqual(countsOf(9, 12));
+    expect(splitCounts({ ...countsOf(9, 14), unsplitTokens: 21 }, () => 1)).toEqual(countsOf(9, 14));
   });
 });
 

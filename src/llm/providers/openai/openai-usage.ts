@@ -4,22 +4,31 @@ import type { TokenCounts } from '../provider.js';
 /** No call comes to more; what is reported beyond it would overflow the sums, and is cut. */
 const MAX_COUNT = 1_000_000_000;
 
+/** What a provider reported. */
+export interface ReportedCounts extends TokenCounts {
+  /** Of input and output together, where it did not say how much of it was which. */
+  readonly unsplitTokens?: number;
+}
+
 /**
- * Reads OpenAI's `usage` object, whose counts have other names with its Responses API. Some servers leave out a count that is zero; a report with neither count is none, and one
- * with a count that is no count (a negative one, say) is not believed at all.
+ * Reads OpenAI's `usage` object, whose counts have other names with its Responses API. Some servers leave out a count that is
+ * zero, and some write counts as strings of digits; a report without any count is none, and one with a count that is no count
+ * (a negative one, say) is not believed at all.
  *
  * Cached tokens are a part of the input: a count above it would make the call cheaper than any, and is cut. The output is
- * `completion_tokens`, or what the total leaves for it: some servers report what the model thought only there.
+ * `completion_tokens`, or what the total leaves for it: some servers report what the model thought only there. Where the input is
+ * not said, it is what the total leaves for that.
  */
-export function readUsage(value: unknown): TokenCounts | null {
+export function readUsage(value: unknown): ReportedCounts | null {
   if (!isObject(value)) return null;
   const input = value['prompt_tokens'] ?? value['input_tokens'];
   const output = value['completion_tokens'] ?? value['output_tokens'];
   const total = value['total_tokens'];
-  if (!isCount(input) && !isCount(output)) return null;
   if (![input, output, total].every(isCountOrNothing)) return null;
-  const inputTokens = countOf(input);
-  const outputTokens = Math.max(countOf(output), isCount(input) ? countOf(total) - inputTokens : 0);
+  const isSplit = isCount(input) || isCount(output);
+  if (!isSplit) return isCount(total) ? { ...NOTHING, unsplitTokens: countOf(total) } : null;
+  const inputTokens = isCount(input) ? countOf(input) : Math.max(0, countOf(total) - countOf(output));
+  const outputTokens = Math.max(countOf(output), countOf(total) - inputTokens);
   const ofInput = value['prompt_tokens_details'] ?? value['input_tokens_details'];
   const ofOutput = value['completion_tokens_details'] ?? value['output_tokens_details'];
   const cached = Math.max(partOf(ofInput, 'cached_tokens'), countOf(value['prompt_cache_hit_tokens']));
@@ -41,23 +50,25 @@ export function readUsage(value: unknown): TokenCounts | null {
  * The usage in an answer, or in a chunk of one, wherever a server puts it: beside the choices, within each of them, or in
  * a field of its own (Groq).
  */
-export function usageIn(answer: Readonly<Record<string, unknown>> | null): TokenCounts | null {
+export function usageIn(answer: Readonly<Record<string, unknown>> | null): ReportedCounts | null {
   if (answer === null) return null;
   const { usage, choices, x_groq: groq } = answer;
   const places = [usage, isObject(groq) ? groq['usage'] : null];
   if (Array.isArray(choices)) {
     for (const choice of choices as readonly unknown[]) if (isObject(choice)) places.push(choice['usage']);
   }
-  return places.reduce<TokenCounts | null>((sum, place) => {
+  return places.reduce<ReportedCounts | null>((sum, place) => {
     const counts = readUsage(place);
     return counts === null ? sum : largestOf(sum, counts);
   }, null);
 }
 
 /** Of two reports of one answer the larger of each count: servers report in pieces, or zeros after the truth. */
-export function largestOf(one: TokenCounts | null, other: TokenCounts): TokenCounts {
+export function largestOf(one: ReportedCounts | null, other: ReportedCounts): ReportedCounts {
   if (one === null) return other;
+  const unsplitTokens = Math.max(one.unsplitTokens ?? 0, other.unsplitTokens ?? 0);
   return {
+    ...(unsplitTokens === 0 ? {} : { unsplitTokens }),
     inputTokens: Math.max(one.inputTokens, other.inputTokens),
     cachedInputTokens: Math.max(one.cachedInputTokens, other.cachedInputTokens),
     cacheWriteTokens: Math.max(one.cacheWriteTokens, other.cacheWriteTokens),
@@ -66,18 +77,42 @@ export function largestOf(one: TokenCounts | null, other: TokenCounts): TokenCou
   };
 }
 
+/**
+ * The counts of a report, whose sum is what the provider reported.
+ *
+ * @param estimateInput the input where nothing but a total was reported; it is cut to that
+ */
+export function splitCounts({ unsplitTokens, ...counts }: ReportedCounts, estimateInput: () => number): TokenCounts {
+  const missing = (unsplitTokens ?? 0) - counts.inputTokens - counts.outputTokens;
+  if (missing <= 0) return counts;
+  const inputTokens =
+    counts.inputTokens + counts.outputTokens > 0 ? counts.inputTokens : Math.min(estimateInput(), missing);
+  return { ...counts, inputTokens, outputTokens: (unsplitTokens ?? 0) - inputTokens };
+}
+
 function partOf(details: unknown, name: string): number {
   return isObject(details) ? countOf(details[name]) : 0;
 }
 
+const NOTHING: TokenCounts = {
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  cacheWriteTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+};
+
 function countOf(value: unknown): number {
-  return isCount(value) ? Math.min(value, MAX_COUNT) : 0;
+  return isCount(value) ? Math.min(Number(value), MAX_COUNT) : 0;
 }
 
 function isCountOrNothing(value: unknown): boolean {
   return value === undefined || value === null || isCount(value);
 }
 
-function isCount(value: unknown): value is number {
+const DIGITS = /^\d{1,15}$/;
+
+function isCount(value: unknown): boolean {
+  if (typeof value === 'string') return DIGITS.test(value);
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

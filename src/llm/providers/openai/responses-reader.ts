@@ -26,6 +26,7 @@ export const RESPONSES_READER: AnswerReader<ResponsesRequest> = {
     return event === null ? null : failureIn(event, asked);
   },
   usageIn,
+  hasOutput: true,
   countInput: countResponsesInput,
   estimateAnswer: (tokenizer, answer) => {
     const texts: string[] = [];

@@ -1,8 +1,8 @@
 import type { Tokenizer } from '../../tokens/tokenizer.js';
-import type { TokenCounts } from '../provider.js';
 import { isObject } from '../requests/chat-request.js';
 import type { GatheredAnswer } from './answer-forms.js';
 import type { Answer, AnswerStream } from './answer-reader.js';
+import type { ReportedCounts } from './openai-usage.js';
 import { ProducedText } from './produced-text.js';
 import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
 
@@ -40,7 +40,7 @@ export class ResponsesStream implements AnswerStream {
     return this.failed && this.estimateOutput() === 0;
   }
 
-  get reported(): TokenCounts | null {
+  get reported(): ReportedCounts | null {
     return this.filter.usage;
   }
 

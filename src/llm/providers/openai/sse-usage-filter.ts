@@ -1,7 +1,6 @@
 import { parseJson } from '../../../platform/json/index.js';
-import type { TokenCounts } from '../provider.js';
 import { LongEvent } from './long-event.js';
-import { largestOf, usageIn } from './openai-usage.js';
+import { largestOf, usageIn, type ReportedCounts } from './openai-usage.js';
 
 /** A usage object has at least one such key; inside a JSON string the quote would be escaped and not match. */
 const USAGE_MARK = Buffer.from('_tokens"');
@@ -27,7 +26,7 @@ const FINISHED_SPACED = '"finish_reason": "';
  */
 export class SseUsageFilter {
   /** What the provider said, of each count the largest. */
-  usage: TokenCounts | null = null;
+  usage: ReportedCounts | null = null;
   /** A choice has come to its end. */
   finished = false;
   /** The events after the last report in what was pushed last; null: there was no report in it. */
