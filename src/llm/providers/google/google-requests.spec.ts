@@ -98,6 +98,22 @@ describe('a Gemini request', () => {
     expect(upstream.last.body).toHaveProperty('toolConfig.functionCallingConfig', sent);
   });
 
+  it('gets for Gemini 3 a signature with each message that calls tools: its own, or the word that stands for one', async () => {
+    const [question, calling, ...results] = AFTER_TOOLS as { tool_calls?: object[] }[];
+    const sentFor = async (model: string, calls: readonly object[]): Promise<unknown> => {
+      const messages = [question, { ...calling, tool_calls: calls }, ...results];
+      const { sink } = await ask(provider, chat({ model, messages, tools: [WEATHER] }));
+      expect(sink.told).toEqual({});
+      const { contents } = upstream.last.body as { contents: { parts: { thoughtSignature?: string }[] }[] };
+      return contents[1]!.parts.map(({ thoughtSignature }) => thoughtSignature);
+    };
+    const [one, two] = calling!.tool_calls as [object, object];
+    const signed = { ...one, extra_content: { google: { thought_signature: 'c2ln' } } };
+    expect(await sentFor('gemini-3-pro-preview', [one, two])).toEqual(['skip_thought_signature_validator', undefined]);
+    expect(await sentFor('gemini-3-pro-preview', [signed, two])).toEqual(['c2ln', undefined]);
+    expect(await sentFor(MODEL, [one, two])).toEqual([undefined, undefined]);
+  });
+
   it('holds strict tools to their schemas', async () => {
     await ask(provider, chat({ tools: [{ ...WEATHER, function: { ...WEATHER.function, strict: true } }] }));
     expect(upstream.last.body).toHaveProperty('toolConfig.functionCallingConfig.mode', 'VALIDATED');

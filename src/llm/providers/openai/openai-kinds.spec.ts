@@ -150,6 +150,56 @@ describe('Mistral', () => {
     }
   });
 
+  const THOUGHT = { type: 'thinking', thinking: [{ type: 'text', text: 'Hm. ' }, 'Yes.'] };
+  const choice = (said: object, reason: string | null): object => ({ index: 0, ...said, finish_reason: reason });
+  const answered = async (body: object): Promise<object> => {
+    upstream.next({ kind: 'body', body: { id: 'c', big: 1, ...body } });
+    return JSON.parse((await ask(mistral(), chat())) as string) as object;
+  };
+
+  it('thinks in a field of its own, and stops at its context’s end as at any limit', async () => {
+    const content = [THOUGHT, { type: 'text', text: 'Rome' }, { type: 'reference', reference_ids: [1] }];
+    const message = { role: 'assistant', content };
+    const answer = await answered({ choices: [choice({ message }, 'model_length')] });
+    expect(answer).toEqual({
+      id: 'c',
+      big: 1,
+      choices: [choice({ message: { role: 'assistant', content: 'Rome', reasoning_content: 'Hm. Yes.' } }, 'length')],
+    });
+    const calls = [{ id: 'x', function: { name: 'f', arguments: '{}' } }];
+    const calling = { role: 'assistant', content: [THOUGHT], tool_calls: calls };
+    expect(await answered({ choices: [choice({ message: calling }, 'tool_calls')] })).toMatchObject({
+      choices: [{ message: { content: null, reasoning_content: 'Hm. Yes.', tool_calls: calls } }],
+    });
+  });
+
+  it('thinks in pieces of a stream too, and every other event stays as it was', async () => {
+    const plain = 'data: {"choices":[{"index":0,"delta":{"content":"Ro\\u006de"},"finish_reason":null}]}\n\n';
+    const pieces = [
+      { choices: [choice({ delta: { role: 'assistant', content: '' } }, null)] },
+      { choices: [choice({ delta: { content: [THOUGHT] } }, null)] },
+      plain,
+      { choices: [choice({ delta: { content: '' } }, 'model_length')], usage: { prompt_tokens: 1 } },
+    ];
+    upstream.next({ kind: 'stream', pieces });
+    const said = (await ask(mistral(), chat({ stream: true }))) as string;
+    expect(said).toContain(plain);
+    const events = [...said.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!) as object);
+    expect(events).toEqual([
+      pieces[0],
+      { choices: [choice({ delta: { reasoning_content: 'Hm. Yes.' } }, null)] },
+      JSON.parse(plain.slice(5)),
+      { choices: [choice({ delta: { content: '' } }, 'length')], usage: { prompt_tokens: 1 } },
+    ]);
+  });
+
+  it('gets no thoughts back, since it refuses the field in which they went out', async () => {
+    const user = { role: 'user', content: 'Hi.' };
+    const messages = [user, { role: 'assistant', content: 'Rome', reasoning_content: 'Hm.' }, user];
+    const body = JSON.parse(await asked(chat({ messages }))) as { messages: object[] };
+    expect(body.messages).toEqual([user, { role: 'assistant', content: 'Rome' }, user]);
+  });
+
   it('has its own words told where it refuses a field', async () => {
     const detail = [{ type: 'extra_forbidden', loc: ['body', 'logit_bias'], msg: 'Extra inputs are not permitted' }];
     upstream.next({

@@ -1,5 +1,6 @@
 import type { OperationName, OperationRequests } from '../provider.js';
 import type { ProviderConnection } from '../provider-factory.js';
+import type { AnswerWords } from './answer-words.js';
 
 const OPENAI_BASE_URL = 'https://api.openai.com/v1';
 const OPENAI_HOST = 'api.openai.com';
@@ -18,6 +19,8 @@ export interface OpenaiWire {
   pathOf(path: string, model: string): string;
   /** True: a stream says what it used although nobody asks, and the question would be refused. */
   readonly reportsUsageUnasked?: true;
+  /** The kind's own words in its answers. Absent: they are OpenAI's. */
+  readonly words?: AnswerWords;
   /** The request in the kind's own words. Absent: they are OpenAI's. */
   rewrite?<Name extends OperationName>(operation: Name, request: OperationRequests[Name]): OperationRequests[Name];
 }

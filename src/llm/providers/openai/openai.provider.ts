@@ -5,6 +5,7 @@ import { ModelCatalogue, ModelListError, type Model } from '../../models/model-c
 import type { AnswerSink, Attempt, OperationName, OperationRequests, Provider, ProviderFailure } from '../provider.js';
 import type { ProviderConnection, ProviderDeps } from '../provider-factory.js';
 import type { AnswerReader } from './answer-reader.js';
+import { WordsSink } from './answer-words.js';
 import { OpenaiAttempt } from './openai-attempt.js';
 import { failureOfStatus, failureOfTransport } from './openai-failure.js';
 import { READERS } from './openai-readers.js';
@@ -50,7 +51,8 @@ export class OpenaiProvider implements Provider {
     const { connection, deps, target, wire } = this;
     const request = wire.rewrite === undefined ? asked : wire.rewrite(operation, asked);
     const reader: AnswerReader<OperationRequests[Name]> = READERS[operation];
-    const attempt = new OpenaiAttempt(request, sink, reader, deps.tokenizer, connection.credentials.apiKey);
+    const taking = wire.words === undefined || operation !== 'chat' ? sink : new WordsSink(sink, wire.words);
+    const attempt = new OpenaiAttempt(request, taking, reader, deps.tokenizer, connection.credentials.apiKey);
     attempt.outbound = deps.http.dispatch(
       {
         policy: target.policy,
