@@ -25,6 +25,7 @@ DECLARE
   v_known_ids text[];
   v_owners text[];
   v_done boolean;
+  v_started bigint[];
   v_start run_start;
   v_live_status text;
   v_live_id uuid;
@@ -72,7 +73,36 @@ BEGIN
           FROM unnest(p_starts) WITH ORDINALITY AS s) AS f;
   PERFORM 1 FROM threads t WHERE t.id = ANY (thread_ids) ORDER BY t.id FOR NO KEY UPDATE;
 
+  -- All messages to idle threads together, of each thread the first one.
+  WITH starting AS (
+    SELECT DISTINCT ON (s.found_id) s.*
+    FROM ROWS FROM (unnest(p_starts), unnest(thread_ids)) WITH ORDINALITY
+           AS s (id, thread_id, tenant_id, owner, human, key_id, conversation_key, caller, request_id, setup, body, tokens,
+                 found_id, place)
+    WHERE s.tenant_id = ANY (v_known_ids)
+      AND NOT EXISTS (SELECT FROM runs r WHERE r.thread_id::text = s.found_id::text AND r.status IN ('RUNNING', 'ACTION')
+                      OFFSET 0)
+    ORDER BY s.found_id, s.place
+  ), counted AS (
+    UPDATE threads t SET run_count = t.run_count + 1, updated_at = clock_timestamp()
+      FROM starting AS s WHERE t.id = ANY (ARRAY[s.found_id])
+      RETURNING s.*, t.run_count AS run_no
+  ), begun AS (
+    INSERT INTO runs (id, tenant_id, thread_id, run_no, status, lease_id, caller, human_id, request_id, setup)
+      SELECT c.id, c.tenant_id, c.found_id, c.run_no, 'RUNNING', p_lease_id, c.caller,
+             (SELECT h.id FROM humans h WHERE h.tenant_id = c.tenant_id AND h.human = c.human), c.request_id, c.setup
+      FROM counted AS c
+  ), said AS (
+    INSERT INTO thread_messages (run_id, n, tenant_id, thread_id, run_no, role, body, tokens)
+      SELECT c.id, 0, c.tenant_id, c.found_id, c.run_no, 'user', c.body, c.tokens FROM counted AS c
+  )
+  SELECT coalesce(array_agg(c.place), '{}') INTO v_started FROM counted AS c;
+
   FOR i IN 1 .. cardinality(p_starts) LOOP
+    IF i = ANY (v_started) THEN
+      verdicts[i] := 'running';
+      CONTINUE;
+    END IF;
     v_start := p_starts[i];
     IF v_start.tenant_id <> ALL (v_known_ids) THEN
       verdicts[i] := 'gone';
@@ -84,20 +114,19 @@ BEGIN
       CONTINUE;
     END IF;
     SELECT r.id, r.status INTO v_live_id, v_live_status FROM runs r
-      WHERE r.thread_id = thread_ids[i] AND r.status IN ('RUNNING', 'ACTION');
+      WHERE r.thread_id::text = thread_ids[i]::text AND r.status IN ('RUNNING', 'ACTION');
     v_status := CASE WHEN FOUND THEN 'WAITING' ELSE 'RUNNING' END;
     IF v_status = 'WAITING' AND v_policy = 'REJECT' THEN
       verdicts[i] := 'busy';
       CONTINUE;
     ELSIF v_status = 'WAITING' AND v_policy = 'QUEUE' THEN
-      IF (SELECT count(*) FROM runs r WHERE r.tenant_id = v_start.tenant_id AND r.thread_id = thread_ids[i]
-            AND r.status = 'WAITING') >= p_most_waiting THEN
+      IF (SELECT count(*) FROM runs r WHERE r.thread_id::text = thread_ids[i]::text AND r.status = 'WAITING') >= p_most_waiting THEN
         verdicts[i] := 'full';
         CONTINUE;
       END IF;
     ELSIF v_status = 'WAITING' THEN
       UPDATE runs r SET status = 'CANCELLED', ended_at = clock_timestamp()
-        WHERE r.tenant_id = v_start.tenant_id AND r.thread_id = thread_ids[i] AND r.status = 'WAITING';
+        WHERE r.thread_id::text = thread_ids[i]::text AND r.status = 'WAITING';
       IF v_live_status = 'ACTION' THEN
         UPDATE runs r SET status = 'CANCELLED', ended_at = clock_timestamp() WHERE r.id = v_live_id;
         v_status := 'RUNNING';

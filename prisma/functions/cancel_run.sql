@@ -20,7 +20,7 @@ BEGIN
   ELSIF v_status IN ('WAITING', 'ACTION') THEN
     UPDATE runs r SET status = 'CANCELLED', ended_at = clock_timestamp() WHERE r.id = p_run_id;
     IF v_status = 'ACTION' THEN
-      next_id := promote_run(current_tenant_id(), v_thread_id, p_lease_id);
+      next_id := promote_run(v_thread_id, p_lease_id);
     END IF;
     v_status := 'CANCELLED';
   END IF;

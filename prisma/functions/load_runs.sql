@@ -27,8 +27,8 @@ CREATE OR REPLACE FUNCTION load_runs(p_lease_id uuid, p_ids uuid[], p_most_bytes
            (SELECT count(*)::integer FROM thread_messages c WHERE c.thread_id = r.thread_id AND c.run_no <= r.run_no),
            m.message_ids, m.roles, m.tokens, m.bodies
     FROM unnest(p_ids) AS p (id)
-    JOIN runs r ON r.id = p.id AND r.lease_id = p_lease_id AND r.status = 'RUNNING'
-    JOIN threads t ON t.id = r.thread_id
+    JOIN runs r ON r.id = ANY (ARRAY[p.id]) AND r.lease_id IS NOT DISTINCT FROM p_lease_id
+    JOIN threads t ON t.id = ANY (ARRAY[r.thread_id])
     LEFT JOIN humans h ON h.id = r.human_id AND h.tenant_id = r.tenant_id
     CROSS JOIN LATERAL (
       SELECT array_agg(b.run_id || '.' || b.n ORDER BY b.run_no DESC, b.n DESC) AS message_ids,

@@ -1,5 +1,5 @@
 -- Gives the next run that waits in a thread to a process; null: none waits. The thread is locked by the caller.
-CREATE OR REPLACE FUNCTION promote_run(p_tenant_id text, p_thread_id uuid, p_lease_id uuid) RETURNS uuid
+CREATE OR REPLACE FUNCTION promote_run(p_thread_id uuid, p_lease_id uuid) RETURNS uuid
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
   SET enable_seqscan = off
@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION promote_run(p_tenant_id text, p_thread_id uuid, p_lea
   SET enable_mergejoin = off
   AS $$
     UPDATE runs r SET status = 'RUNNING', lease_id = p_lease_id
-    WHERE r.id = (SELECT w.id FROM runs w WHERE w.tenant_id = p_tenant_id AND w.thread_id = p_thread_id AND w.status = 'WAITING'
+    WHERE r.id = (SELECT w.id FROM runs w WHERE w.thread_id::text = p_thread_id::text AND w.status = 'WAITING'
                   ORDER BY w.run_no LIMIT 1)
     RETURNING r.id
   $$;

@@ -28,7 +28,7 @@ BEGIN
        WHERE r.status = 'ACTION' AND o.updated_at < clock_timestamp() - p_patience LIMIT p_most)))
     ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
   LOOP
-    SELECT r.* INTO v_run FROM runs r WHERE r.thread_id = v_thread_id AND r.status IN ('RUNNING', 'ACTION');
+    SELECT r.* INTO v_run FROM runs r WHERE r.thread_id::text = v_thread_id::text AND r.status IN ('RUNNING', 'ACTION');
     IF NOT FOUND OR EXISTS (SELECT FROM process_leases l WHERE l.id = v_run.lease_id AND l.ended_at IS NULL) THEN
       CONTINUE;
     ELSIF v_run.status = 'ACTION' AND EXISTS (
@@ -45,7 +45,7 @@ BEGIN
                             ELSE 'process_died' END
       WHERE r.id = v_run.id;
     PERFORM tell_run(v_run.id);
-    v_next_id := promote_run(v_run.tenant_id, v_run.thread_id, p_lease_id);
+    v_next_id := promote_run(v_run.thread_id, p_lease_id);
     IF v_next_id IS NOT NULL THEN
       RETURN NEXT v_next_id;
     END IF;

@@ -46,7 +46,7 @@ const INNER = [
   'enqueue_webhook_event(text,text,text,jsonb)',
   'judge_calls(admission[],text[],bigint[],text[],uuid[],boolean,timestamp with time zone)',
   'lock_budgets(uuid[])',
-  'promote_run(text,uuid,uuid)',
+  'promote_run(uuid,uuid)',
   'purge_tenant(text,uuid)',
   'tell_budgets(budget_event[])',
   'tell_run(uuid)',

@@ -104,6 +104,9 @@ function sqlDefaultOf({ default: value, type }: Field): string {
   return name === 'dbgenerated' ? ` DEFAULT ${String(args[0])}` : '';
 }
 
+/** An index that Prisma can't hold: its documentation tells of it. */
+const BY_EXPRESSION = /`(\w+)` is by an expression: (unique index|index) (.*)/g;
+
 function linesOfSchema({ models, indexes }: DataModel): string[] {
   const lines: string[] = [];
   for (const model of models) {
@@ -146,6 +149,8 @@ function linesOfSchema({ models, indexes }: DataModel): string[] {
       const where = partial === null ? '' : ` ${partial[1]}`;
       lines.push(`${table}: ${kind} ${index.dbName ?? name} (${sorted.join(', ')})${where}`);
     }
+    for (const [, name, kind, what] of (model.documentation ?? '').matchAll(BY_EXPRESSION))
+      lines.push(`${table}: ${kind} ${name} ${what}`);
   }
   return lines.sort();
 }

@@ -10,6 +10,8 @@ export class LiveRun {
   step = 0;
   /** How much of that answer other processes can read. */
   storedLength = 0;
+  /** For how many ticks its answer has been whole, and not stored yet. */
+  wholeTicks: number | null = null;
   isCancelled = false;
   /** It is another process's now, or its thread is gone: nothing of it is stored any more. */
   isLost = false;

@@ -9,6 +9,8 @@ import { RunTexts } from './run-texts.js';
 import { Runs } from './runs.service.js';
 
 const TICK_MS = 50;
+/** So long a whole answer is on its way to the database, and its pieces would be deleted again at once. */
+const STORING_TICKS = 2;
 
 interface Piece {
   readonly runId: string;
@@ -50,6 +52,7 @@ export class RunTicker {
       const { record, step, storedLength, id } = run;
       const text = record?.steps[step]?.text.slice(storedLength) ?? '';
       if (record === null || text === '') continue;
+      if (run.wholeTicks !== null && run.wholeTicks++ < STORING_TICKS) continue;
       pieces.push({ runId: id, upTo: storedLength + text.length, text });
       deltas.push(this.deltaOf(record, step, storedLength, text));
     }

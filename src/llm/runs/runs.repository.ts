@@ -14,6 +14,7 @@ export interface RunRow {
 export interface MessageRow {
   readonly id: string;
   readonly runId: string;
+  readonly runNo: number;
   readonly n: number;
   readonly role: MessageRole;
   readonly body: Uint8Array;
@@ -33,8 +34,9 @@ interface StoredRun {
   readonly deltas: readonly DeltaRow[];
 }
 
+const MOST_INTEGER = 2_147_483_647;
 const RUN = 'r.id, r.thread_id AS "threadId", r.status, r.step, r.error_code AS "errorCode", r.failure';
-const MESSAGE = `m.run_id || '.' || m.n AS id, m.run_id AS "runId", m.n, m.role, m.body, m.created_at AS "createdAt"`;
+const MESSAGE = `m.run_id || '.' || m.n AS id, m.run_id AS "runId", m.run_no AS "runNo", m.n, m.role, m.body, m.created_at AS "createdAt"`;
 
 /** Runs of one tenant, as they are read. Each method names the tenant, and Postgres' policies hold where one forgets. */
 @Injectable()
@@ -45,8 +47,9 @@ export class RunsRepository {
   find(tenantId: string, owner: ThreadOwner, runId: string): Promise<RunRow | null> {
     return this.database.withTenant(tenantId, async (tx) => {
       const [run] = await tx.$queryRawUnsafe<RunRow[]>(
-        `SELECT ${RUN} FROM runs r JOIN threads t ON t.id = r.thread_id
-         WHERE r.id = $2::uuid AND r.tenant_id = $1 AND t.tenant_id = $1 AND t.owner = thread_owner($3, $4)`,
+        `SELECT ${RUN} FROM runs r
+         WHERE r.id = $2::uuid AND r.tenant_id = $1
+           AND (SELECT t.owner FROM threads t WHERE t.id = r.thread_id AND t.tenant_id = $1) = thread_owner($3, $4)`,
         tenantId,
         runId,
         owner.owner,
@@ -60,28 +63,31 @@ export class RunsRepository {
   async findActive(tx: TenantTransaction, tenantId: string, threadId: string): Promise<RunRow | null> {
     const [run] = await tx.$queryRawUnsafe<RunRow[]>(
       `SELECT ${RUN} FROM runs r
-       WHERE r.tenant_id = $1 AND r.thread_id = $2::uuid AND r.status IN ('RUNNING', 'ACTION')`,
+       WHERE r.tenant_id = $1 AND r.thread_id::text = $2 AND r.status IN ('RUNNING', 'ACTION')`,
       tenantId,
       threadId,
     );
     return run ?? null;
   }
 
-  /** The newest messages of a thread, oldest first. */
-  async listMessages(
+  /** The newest messages of a thread that stand before `before`, newest first; null: of all. */
+  listMessages(
     tx: TenantTransaction,
     tenantId: string,
     threadId: string,
+    before: Pick<MessageRow, 'runNo' | 'n'> | null,
     most: number,
   ): Promise<readonly MessageRow[]> {
-    const rows = await tx.$queryRawUnsafe<MessageRow[]>(
-      `SELECT ${MESSAGE} FROM thread_messages m WHERE m.tenant_id = $1 AND m.thread_id = $2::uuid
-       ORDER BY m.run_no DESC, m.n DESC LIMIT $3::integer`,
+    return tx.$queryRawUnsafe<MessageRow[]>(
+      `SELECT ${MESSAGE} FROM thread_messages m
+       WHERE m.tenant_id = $1 AND m.thread_id = $2::uuid AND (m.run_no, m.n) < ($3::integer, $4::integer)
+       ORDER BY m.run_no DESC, m.n DESC LIMIT $5::integer`,
       tenantId,
       threadId,
+      before?.runNo ?? MOST_INTEGER,
+      before?.n ?? 0,
       most,
     );
-    return rows.reverse();
   }
 
   listRunMessages(tx: TenantTransaction, tenantId: string, runId: string): Promise<MessageRow[]> {

@@ -246,6 +246,7 @@ export class Runs {
     const isStored = isWhole || text !== '';
     const n = nextPlaceOf(loaded.message_ids);
     const status = statusOf(run, failure, toolCalls);
+    run.wholeTicks = 0;
     const ended = await this.store(run, {
       id: run.id,
       status,

@@ -7,6 +7,7 @@ import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../../pl
 import { IdempotencyKey, sendIdempotent } from '../../platform/idempotency/index.js';
 import { CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
 import {
+  conversationStateRequest,
   conversationStateResponse,
   createThreadRequest,
   createThreadResponse,
@@ -19,6 +20,7 @@ import {
   threadRequest,
   threadResponse,
   updateThreadRequest,
+  type ConversationStateRequest,
   type CreateThreadRequest,
   type ListThreadsRequest,
   type SendMessageRequest,
@@ -104,14 +106,17 @@ export class ThreadsController {
 
   @Post('conversation-state')
   @HttpCode(200)
-  @ApiOperation({ summary: 'A thread with its messages and settings' })
+  @ApiOperation({
+    summary: 'A thread with its messages and settings',
+    description: 'The newest messages first; `nextPageToken` leads to the older ones.',
+  })
   @Access(READING)
   @Answers(conversationStateResponse)
   state(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
-    @PlatformBody(threadRequest) { conversationKey }: ThreadRequest,
+    @PlatformBody(conversationStateRequest) request: ConversationStateRequest,
   ): Promise<object> {
-    return this.threads.state(principal, conversationKey);
+    return this.threads.state(principal, request);
   }
 
   @Post('update-thread')

@@ -80,6 +80,12 @@ export const sendMessageRequest = z.strictObject({
 export type SendMessageRequest = z.output<typeof sendMessageRequest>;
 
 export const threadRequest = z.strictObject({ conversationKey });
+export const conversationStateRequest = z.strictObject({
+  conversationKey,
+  pageSize: integer(0, 500).default(0).meta({ description: 'Of messages, 1 to 500; 0: 1,000.' }),
+  pageToken: pageFields.pageToken.meta({ description: 'Leads to older messages.' }),
+});
+export type ConversationStateRequest = z.output<typeof conversationStateRequest>;
 export const runRequest = z.strictObject({ runId });
 
 export const submitToolOutputsRequest = z.strictObject({
@@ -146,7 +152,8 @@ export const conversationStateResponse = z.object({
   status: z.enum(['RUNNING', 'IDLE']),
   activeRunId: z.string().optional(),
   awaitingToolOutputs: z.boolean().meta({ description: 'The active run goes on once submit-tool-outputs was called.' }),
-  messages: z.array(message).meta({ description: 'The newest 1,000 at most, oldest first.' }),
+  messages: z.array(message).meta({ description: 'A page of them, the newest page first; within it oldest first.' }),
+  nextPageToken: z.string().meta({ description: 'Empty: nothing is older.' }),
   messagesLeftOut: z.number().meta({
     description: "How many messages the newest answer was made without, since the model's context holds no more.",
   }),

@@ -88,6 +88,7 @@ export class ThreadsRepository {
     return tx.$queryRawUnsafe<ThreadRow[]>(
       `SELECT ${COLUMNS} FROM threads t
        WHERE t.tenant_id = $1 AND t.owner = thread_owner($2, $3) AND (t.created_at, t.id) < ($4::timestamptz, $5::uuid)
+         AND t.run_count >= 0
          AND ($6 = '' OR position(lower($6) IN lower(t.name)) > 0 OR position(lower($6) IN lower(t.conversation_key)) > 0)
        ORDER BY t.created_at DESC, t.id DESC LIMIT $7::integer`,
       tenantId,

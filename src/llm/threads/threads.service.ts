@@ -15,6 +15,7 @@ import { RunsRepository, type RunRow } from '../runs/runs.repository.js';
 import { shownStatus, type ShownStatus, type ThreadSetup } from '../runs/run.types.js';
 import { storedOwner } from './thread-owner.js';
 import type {
+  ConversationStateRequest,
   CreateThreadRequest,
   ListThreadsRequest,
   SendMessageRequest,
@@ -23,8 +24,8 @@ import type {
 import { ThreadsRepository, type ThreadChanges, type ThreadRow } from './threads.repository.js';
 import { viewConversation, viewThread } from './threads.view.js';
 
-/** What a conversation's state shows at most. */
-const MOST_MESSAGES = 1000;
+/** What a conversation's state shows, unless its reader says how much. */
+const MESSAGES_SHOWN = 1000;
 const RUN_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
 export interface RunAnswer {
@@ -93,23 +94,35 @@ export class ThreadsService {
     );
   }
 
-  /** @throws Fault not_found */
-  async state(principal: ChatPrincipal, conversationKey: string): Promise<object> {
+  /** @throws Fault not_found; invalid_input: a page token of another listing */
+  async state(
+    principal: ChatPrincipal,
+    { conversationKey, pageSize, pageToken }: ConversationStateRequest,
+  ): Promise<object> {
     const { tenantId } = principal;
-    const { thread, active, rows } = await this.repository.read(tenantId, storedOwner(principal), async (threads) => {
+    const owner = storedOwner(principal);
+    const scope = `llm/gateway/conversation-state:${JSON.stringify([tenantId, owner, conversationKey])}`;
+    const after = this.pageTokens.read(scope, pageToken);
+    const before = after === null ? null : { runNo: Number(after[0]), n: Number(after[1]) };
+    const take = pageSize || MESSAGES_SHOWN;
+    const { thread, active, rows } = await this.repository.read(tenantId, owner, async (threads) => {
       const found = (await this.repository.find(threads, conversationKey)) ?? noThread();
       const { tx } = threads;
       // The run first: where none is active, all that was said stands among the messages.
       return {
         thread: found,
         active: await this.runsRepository.findActive(tx, tenantId, found.id),
-        rows: await this.runsRepository.listMessages(tx, tenantId, found.id, MOST_MESSAGES),
+        rows: await this.runsRepository.listMessages(tx, tenantId, found.id, before, take + 1),
       };
     });
+    const shown = rows.slice(0, take).reverse();
     const messages = await Promise.all(
-      rows.map(async (row) => ({ row, body: await this.texts.openMessage(tenantId, row.id, row.body) })),
+      shown.map(async (row) => ({ row, body: await this.texts.openMessage(tenantId, row.id, row.body) })),
     );
-    return viewConversation(thread, await this.setupOf(tenantId, thread), active, messages);
+    const [oldest] = shown;
+    const nextPageToken =
+      rows.length <= take || oldest === undefined ? '' : this.pageTokens.write(scope, [oldest.runNo, oldest.n]);
+    return viewConversation(thread, await this.setupOf(tenantId, thread), active, messages, nextPageToken);
   }
 
   /**

@@ -27,6 +27,7 @@ export function viewConversation(
   setup: ThreadSetup,
   active: RunRow | null,
   messages: readonly OpenedMessage[],
+  nextPageToken: string,
 ): object {
   return {
     ...viewThread(thread, setup),
@@ -34,6 +35,7 @@ export function viewConversation(
     activeRunId: active?.id,
     awaitingToolOutputs: active?.status === 'ACTION',
     messages: messages.map(viewMessage),
+    nextPageToken,
     messagesLeftOut: thread.leftOut,
   };
 }

@@ -25,6 +25,7 @@ interface ConversationView {
   readonly awaitingToolOutputs: boolean;
   readonly messages: readonly MessageView[];
   readonly messagesLeftOut: number;
+  readonly nextPageToken: string;
   readonly generationConfig: object;
   readonly settings: object;
   readonly tools: readonly object[];
@@ -64,8 +65,8 @@ export class Conversations {
     });
   }
 
-  state(conversationKey: string): Promise<ConversationView> {
-    return this.get('conversation-state', { conversation_key: conversationKey });
+  state(conversationKey: string, page: object = {}): Promise<ConversationView> {
+    return this.get('conversation-state', { conversation_key: conversationKey, ...page });
   }
 
   events(runId: string, lastEventId?: string): RunStream {

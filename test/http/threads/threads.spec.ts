@@ -119,6 +119,35 @@ it('of another human, another tenant or of nobody is a missing one, in the same 
   expect((await ann.state('private')).conversationKey).toBe('private');
 });
 
+it('is read whole by pages, the newest messages first, each page in the order in which they were said', async () => {
+  for (const word of ['one', 'two', 'three']) {
+    await tenant.send('long', word);
+    await tenant.idle('long');
+  }
+  const whole = await tenant.state('long');
+  expect(whole).toMatchObject({ nextPageToken: '' });
+  expect(whole.messages).toHaveLength(6);
+  const pages: (typeof whole)[] = [];
+  for (let pageToken = ''; pages.length === 0 || pageToken !== ''; pageToken = pages.at(-1)!.nextPageToken)
+    pages.push(await tenant.state('long', { pageSize: 4, pageToken }));
+  expect(pages.map(({ messages }) => messages)).toEqual([whole.messages.slice(2), whole.messages.slice(0, 2)]);
+  // What comes meanwhile moves nothing of what is older.
+  const { nextPageToken: pageToken } = await tenant.state('long', { pageSize: 3 });
+  await tenant.send('long', 'four');
+  await tenant.idle('long');
+  expect((await tenant.state('long', { pageToken })).messages).toEqual(whole.messages.slice(0, 3));
+  // Another thread's, or another owner's.
+  await tenant.send('other', 'x');
+  await ann.send('long', 'x');
+  for (const [caller, conversationKey] of [
+    [tenant, 'other'],
+    [ann, 'long'],
+  ] as const) {
+    const refusal = platformError(await caller.ask('conversation-state', { conversationKey, pageToken }), 400);
+    expect(fieldsOf(refusal)).toEqual(['pageToken']);
+  }
+});
+
 it.each<[string, string, object, string]>([
   ['no key', 'create-thread', { name: 'x' }, 'conversationKey'],
   ['a key too long', 'create-thread', { conversationKey: 'x'.repeat(257) }, 'conversationKey'],
@@ -146,6 +175,7 @@ it.each<[string, string, object, string]>([
     { conversationKey: 'x', userMessage: { role: 'system', content: 'x' } },
     'userMessage.role',
   ],
+  ['a page too large', 'conversation-state', { conversationKey: 'x', pageSize: 501 }, 'pageSize'],
   ['no run', 'run-events', {}, 'runId'],
   ['no outputs', 'submit-tool-outputs', { runId: 'x', toolOutputs: [] }, 'toolOutputs'],
 ])('%s is 400, named, and writes nothing', async (_what, method, body, field) => {
