@@ -55,6 +55,9 @@ const CODE_MEANING = {
   too_many_steps: 'Of a run: the model called tools again and again.',
   credential_revoked: 'Of a run: the message had waited, and meanwhile the credential that sent it was revoked.',
   human_erased: 'Of a run: the human whose limits it would be charged to was erased meanwhile.',
+  invalid_api_key: 'The model provider refused the credential that came with the call: in a sealed access token.',
+  no_service_secret: 'A sealed access token has no secret for the service.',
+  unknown_service: 'No service of this id is served.',
   model_not_allowed: 'The key is confined to other models; `GET /v1/models` lists those.',
   model_not_found: 'No model of that name is served to this tenant.',
   no_provider_configured:

@@ -17,6 +17,7 @@ import { JobsModule } from '../platform/jobs/index.js';
 import { MetricsModule } from '../platform/metrics/index.js';
 import { BudgetsModule, NothingLeftGuard, RateLimitGuard, RateLimitModule } from '../limits/index.js';
 import { OrgsModule } from '../orgs/index.js';
+import { SealedModule, SealedQuotasGuard } from '../sealed/index.js';
 import { SigninModule } from '../signin/index.js';
 import { UsageModule } from '../usage/index.js';
 import { WebhooksModule } from '../webhooks/index.js';
@@ -38,6 +39,7 @@ const GUARDS = [
   AuthenticationGuard,
   RateLimitGuard,
   AccessGuard,
+  SealedQuotasGuard,
   NothingLeftGuard,
   ImpersonationAuditGuard,
 ] as const;
@@ -82,6 +84,7 @@ export class AppModule implements OnModuleInit {
         HumansModule,
         UsageModule,
         LlmModule,
+        SealedModule,
         UnknownPathModule,
       ],
       controllers: [HealthController, JwksController],

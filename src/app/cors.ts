@@ -17,6 +17,7 @@ const EXPOSED_HEADERS = [
   'x-gatehouse-model',
   'x-gatehouse-attempts',
   'x-gatehouse-overhead-ms',
+  'x-gatehouse-token-jti',
 ].join(', ');
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 const PREFLIGHT_MAX_AGE_SECONDS = '600';

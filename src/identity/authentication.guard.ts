@@ -2,7 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { PepperRing } from '../platform/crypto/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { ACCESS_DECLARATIONS } from './access.decorator.js';
+import { ACCESS_DECLARATIONS, type AccessDeclaration } from './access.decorator.js';
 import { classifyCredential, pathCredential, type Credential } from './credential.js';
 import { CredentialStrategies } from './credential-strategies.js';
 import { FailedAuthenticationLog } from './failed-authentication-log.js';
@@ -29,6 +29,7 @@ export const PUBLISHABLE_KEY_STRATEGY = 'publishable-key';
 export const END_USER_STRATEGY = 'end-user';
 export const DASHBOARD_STRATEGY = 'dashboard';
 export const USAGE_TOKEN_STRATEGY = 'usage-token';
+export const SEALED_TOKEN_STRATEGY = 'sealed-token';
 
 type PresentedCredential = Exclude<Credential, { kind: 'none' }>;
 
@@ -52,7 +53,7 @@ export class AuthenticationGuard implements CanActivate {
     if (declaration !== null && 'public' in declaration && !declaration.recognises) return true;
     const request = context.getArgByIndex<FastifyRequest>(0);
     try {
-      await this.authenticate(request);
+      await this.authenticate(request, declaration);
     } catch (error) {
       const failure = await this.weigh(request, error);
       if (request.recognisedKey === null) throw failure;
@@ -61,15 +62,16 @@ export class AuthenticationGuard implements CanActivate {
     this.nameInLog(request);
     if (request.principal !== null) {
       request.judgedAtMs = performance.now();
-      request.judgeAgain = () => this.judgeAgain(request);
+      request.judgeAgain = () => this.judgeAgain(request, declaration);
     }
     return true;
   }
 
   /** @throws Fault unauthenticated, unavailable; permission_denied where the caller may now do something else than before */
-  private async judgeAgain(request: FastifyRequest): Promise<void> {
+  private async judgeAgain(request: FastifyRequest, declaration: AccessDeclaration | null): Promise<void> {
     const credential = this.credentialOf(request);
-    const verified = credential.kind === 'none' ? null : await this.verifyAgain(credential, request);
+    const verified =
+      credential.kind === 'none' ? this.anonymousAt(declaration) : await this.verifyAgain(credential, request);
     const now = verified === null ? null : actingFor(verified, request.raw);
     if (now !== null && request.principal !== null && maySame(now, request.principal)) return;
     throw new Fault(
@@ -87,10 +89,11 @@ export class AuthenticationGuard implements CanActivate {
     }
   }
 
-  private async authenticate(request: FastifyRequest): Promise<void> {
+  private async authenticate(request: FastifyRequest, declaration: AccessDeclaration | null): Promise<void> {
     const credential = this.credentialOf(request);
-    if (credential.kind === 'none') return;
-    const verified = await this.verify(credential, request);
+    const verified =
+      credential.kind === 'none' ? this.anonymousAt(declaration) : await this.verify(credential, request);
+    if (verified === null) return;
     request.principal = verified;
     try {
       request.principal = actingFor(verified, request.raw);
@@ -98,6 +101,12 @@ export class AuthenticationGuard implements CanActivate {
       if (!(error instanceof Fault)) throw error;
       request.refusal = error;
     }
+  }
+
+  /** Whom a caller is taken for who presents nothing, where the route takes such callers. */
+  private anonymousAt(declaration: AccessDeclaration | null): Principal | null {
+    const isTaken = declaration !== null && 'rule' in declaration && declaration.rule.anonymous === true;
+    return isTaken ? this.strategies.anonymous : null;
   }
 
   /** By the declared path of the route: however a caller spells the address, it says nothing here. */
@@ -120,6 +129,11 @@ export class AuthenticationGuard implements CanActivate {
         const headers = { authorization: `Bearer ${credential.token}`, ...(origin === undefined ? {} : { origin }) };
         return this.strategies.verify(END_USER_STRATEGY, headers, { publishableKey: key });
       }
+      case 'sealedToken':
+        return this.strategies.verify(SEALED_TOKEN_STRATEGY, {
+          authorization: `Bearer ${credential.token}`,
+          host: request.hostname,
+        });
       case 'jwt': {
         const strategy = this.strategies.strategyOfIssuer(credential.issuer);
         if (strategy === null) throw refusedCredential('unknown_issuer');

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import passport, { type Strategy } from 'passport';
 import { Fault } from '../platform/errors/index.js';
-import type { Principal } from './principal.js';
+import type { AnonymousPrincipal, Principal } from './principal.js';
 import type { PathCredential } from './credential.js';
 import { refusalOfFailure } from './jsonwebtoken-refusal.js';
 import type { PublishableKey } from './publishable-key.js';
@@ -38,6 +38,8 @@ export class CredentialStrategies {
   private readonly passport = new passport.Passport();
   private readonly issuers = new Map<string, string>();
   private readonly paths: PathCredential[] = [];
+  /** Whom a caller is taken for who presents nothing, on routes that take such callers; null: for nobody. */
+  anonymous: AnonymousPrincipal | null = null;
 
   register(name: string, strategy: Strategy): void {
     this.passport.use(name, strategy);

@@ -10,6 +10,7 @@ export type Credential =
   | { readonly kind: 'none' }
   | { readonly kind: 'secretKey'; readonly secret: string }
   | { readonly kind: 'endUser'; readonly publishableKey: string; readonly token: string; readonly issuer: string }
+  | { readonly kind: 'sealedToken'; readonly token: string }
   | { readonly kind: 'jwt'; readonly token: string; readonly issuer: string }
   | { readonly kind: 'ofPath'; readonly token: string; readonly strategy: string };
 
@@ -22,6 +23,9 @@ export interface PathCredential {
   /** The headers that may carry one as a Bearer token, in lower case. The first that is there decides. */
   readonly headers: readonly string[];
 }
+
+/** How sealed access tokens begin. */
+export const SEALED_TOKEN_PREFIX = 'aisbreaker_';
 
 const MAX_JWT_LENGTH = 16_384;
 const NONE: Credential = { kind: 'none' };
@@ -59,6 +63,7 @@ export function classifyCredential(request: IncomingMessage): Credential {
   if (bearer === undefined) throw withoutToken(authorization);
   if (bearer.startsWith('sk_')) return { kind: 'secretKey', secret: bearer };
   if (bearer.startsWith('pk_')) throw refusedCredential('no_user_token');
+  if (bearer.startsWith(SEALED_TOKEN_PREFIX)) return { kind: 'sealedToken', token: bearer };
   return { kind: 'jwt', token: bearer, issuer: claimedIssuer(bearer) };
 }
 

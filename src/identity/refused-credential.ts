@@ -30,6 +30,10 @@ export const REFUSAL_CODES = {
   sign_in_revoked: 'invalid_credential',
   unknown_or_revoked_usage_token: 'invalid_credential',
   usage_token_not_taken_here: 'invalid_credential',
+  unreadable_sealed_token: 'invalid_credential',
+  expired_sealed_token: 'invalid_credential',
+  sealed_token_of_another_host: 'invalid_credential',
+  revoked_sealed_token: 'invalid_credential',
   gone_meanwhile: 'invalid_credential',
   other: 'invalid_credential',
 } as const satisfies Readonly<Record<string, CredentialCodeName>>;
@@ -62,10 +66,10 @@ export function refusedCredential(reason: RefusalReason, names?: RefusedNames): 
 /**
  * A credential that was good until its time was over. An app whose token ran out is no attacker, so that it weighs nothing
  * among failed authentications. The caller is told so of a token, whose signature proves that it was good; of an API key
- * the caller hears the same as of an unknown one.
+ * or a sealed token the caller hears the same as of an unknown one.
  */
 export class ExpiredCredentialFault extends RefusedCredential {
-  constructor(reason: 'expired_token' | 'expired_key', names: RefusedNames = {}) {
+  constructor(reason: 'expired_token' | 'expired_key' | 'expired_sealed_token', names: RefusedNames = {}) {
     super(reason, names);
   }
 }

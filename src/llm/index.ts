@@ -1,4 +1,14 @@
+export { assertMayUse } from './access/model-access.js';
+export { ReplySink } from './calls/reply-sink.js';
+export type { Attribution, CallSink, CallSinkListener } from './calls/call-sink.js';
 export { Calls } from './calls/calls.service.js';
+export { CHAT } from './chat/chat.operation.js';
+export { BroughtProviders } from './connections/brought-providers.js';
 export { LlmModule } from './llm.module.js';
+export type { AnswerHeaders, ProviderFailure, ProviderRefusal } from './providers/provider.js';
+export type { ProviderKind } from './providers/provider-factory.js';
+export { CallerRoutes, type RouteSource } from './routing/caller-routes.js';
+export type { Route } from './routing/route.js';
+export { AnswerReader } from './runs/answer-reader.js';
 export { PlatformProviderTenants } from './routing/platform-provider-tenants.js';
 export { ModelRouter } from './routing/model-router.js';

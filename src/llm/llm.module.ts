@@ -11,6 +11,7 @@ import { TenantsModelsController } from './catalogue/tenants-models.controller.j
 import { TenantsModelsService } from './catalogue/tenants-models.service.js';
 import { ChatController } from './chat/chat.controller.js';
 import { GabberRequests } from './chat/gabber-request.js';
+import { BroughtProviders } from './connections/brought-providers.js';
 import { CredentialStore } from './connections/credential-store.js';
 import { ProviderBuilder } from './connections/provider-builder.js';
 import { ProviderTester } from './connections/provider-tester.js';
@@ -57,6 +58,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
     ThreadsController,
   ],
   providers: [
+    BroughtProviders,
     CallerRoutes,
     CallersModels,
     Calls,
@@ -85,7 +87,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
     ThreadsService,
     Tokenizer,
   ],
-  exports: [CallerRoutes, Calls, ModelRouter, PlatformProviderTenants],
+  exports: [BroughtProviders, CallerRoutes, Calls, ModelRouter, PlatformProviderTenants],
 })
 export class LlmModule {
   constructor(dialects: Dialects) {

@@ -2,6 +2,7 @@
 import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { SCOPES } from '../../src/identity/index.js';
+import { mint } from '../http/sealed/sealed-client.js';
 import { UPSTREAM_MODEL } from '../support/openai-upstream.js';
 import type { UserIssuer } from '../support/oidc-issuer.js';
 import type { Org, ServiceClient } from '../support/service.js';
@@ -25,6 +26,7 @@ const OF_B: ReadonlySet<Credential> = new Set<Credential>([
   "another tenant's key",
   "another tenant's end user",
   "another tenant's usage token",
+  "another tenant's sealed access token",
 ]);
 
 /** The address in every dashboard token of the matrix (TestIssuer's). */
@@ -68,6 +70,7 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org, users: Us
   const revoked = await revokedKey(client, a);
   const expired = await expiredKey(client, a);
 
+  const sealed = await sealedTokens(client, a, every, othersKey);
   const tokens = await usageTokens(client, a, b);
   const things = {
     a: await thingsOf(client, a, users),
@@ -117,6 +120,9 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org, users: Us
     'a usage token of a key that was narrowed to usage:read': () => bearer(tokens.narrowed),
     'a usage token of a key without scopes': () => bearer(tokens.unscoped),
     "another tenant's usage token": () => bearer(tokens.others),
+    'a sealed access token': () => bearer(sealed.good),
+    'a sealed access token made without a key': () => bearer(sealed.keyless),
+    "another tenant's sealed access token": () => bearer(sealed.others),
     'an account': () => bearer(token(`nobody-${randomUUID()}`)),
     'a token of a tenant that does not exist': () => bearer(token(`nobody-${randomUUID()}`, 'no-such-tenant')),
     "a token of a tenant by another tenant's owner": () => bearer(token(b.user, a.tenantId, 'owner')),
@@ -140,6 +146,8 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org, users: Us
     'an expired key': () => apiKey(expired),
     'the old secret of a rotated key': () => apiKey(old),
     'a sealed access token that nobody sealed': () => bearer(`aisbreaker_${ownerToken()}`),
+    'a sealed access token of a revoked key': () => bearer(sealed.ofRevokedKey),
+    'a sealed access token of another host': () => bearer(sealed.elsewhere),
     'garbage as bearer': () => bearer('garbage'),
     'an empty bearer': () => ({ authorization: 'Bearer ' }),
     'basic authorization': () => ({ authorization: `Basic ${Buffer.from(`${a.user}:secret`).toString('base64')}` }),
@@ -299,6 +307,26 @@ async function usageTokens(client: ServiceClient, a: Org, b: Org) {
     unscoped: await ofChangedKey(WRITING, 'update', { permissions: [] }),
     ofRevokedKey: await ofChangedKey(SCOPES, 'revoke', {}),
     ...{ expired, revoked, ofErased, ofExpiredKey },
+  };
+}
+
+/** Each with a secret for the models that the matrix calls. */
+async function sealedTokens(client: ServiceClient, org: Org, key: string, othersKey: string) {
+  const made = await client.createKey(org);
+  const good = await mint(client, { key });
+  const [keyless, others, ofRevokedKey] = [
+    await mint(client),
+    await mint(client, { key: othersKey }),
+    await mint(client, { key: made.key }),
+  ];
+  const elsewhere = await mint(client, { host: 'localhost' });
+  await client.asUser({ user: org.user, tenant: org.tenantId }, 'api-keys/revoke', { keyId: made.keyId });
+  return {
+    good: good.token,
+    keyless: keyless.token,
+    others: others.token,
+    ofRevokedKey: ofRevokedKey.token,
+    elsewhere: elsewhere.token,
   };
 }
 

@@ -10,6 +10,9 @@ export const REFUSED = {
   'an expired key': 401,
   'the old secret of a rotated key': 401,
   'a sealed access token that nobody sealed': 401,
+  // Section 4: "failed, expired, wrong host: 401"; with an `sk_` it "dies with the key".
+  'a sealed access token of a revoked key': 401,
+  'a sealed access token of another host': 401,
   'garbage as bearer': 401,
   'an empty bearer': 401,
   'basic authorization': 401,
@@ -74,7 +77,6 @@ const CODES: Partial<Record<Credential, string>> = {
   nothing: 'missing_credential',
   'a key with a bad checksum': 'malformed_credential',
   'a key cut short': 'malformed_credential',
-  'a sealed access token that nobody sealed': 'malformed_credential',
   'garbage as bearer': 'malformed_credential',
   'an empty bearer': 'malformed_credential',
   'basic authorization': 'wrong_scheme',
@@ -119,6 +121,9 @@ const RECOGNISED = [
   'a usage token of a key that was narrowed to usage:read',
   'a usage token of a key without scopes',
   "another tenant's usage token",
+  'a sealed access token',
+  'a sealed access token made without a key',
+  "another tenant's sealed access token",
   // Dashboard tokens without a tenant, or without a membership in the one they claim.
   'an account',
   'a token of a tenant that does not exist',

@@ -11,7 +11,7 @@ import { CREDENTIALS, REFUSED, type Credential, type RecognisedCredential } from
 
 type Expected = Readonly<Record<Credential, number>>;
 
-type ToldDialect = 'platform' | 'openai' | 'none';
+type ToldDialect = 'platform' | 'openai' | 'oauth' | 'process' | 'none';
 
 interface ConcreteRequest {
   readonly method: string;
@@ -112,6 +112,12 @@ const USAGE_TOKENS = [
   "another tenant's usage token",
 ] as const satisfies readonly RecognisedCredential[];
 
+const SEALED_TOKENS = [
+  'a sealed access token',
+  'a sealed access token made without a key',
+  "another tenant's sealed access token",
+] as const satisfies readonly RecognisedCredential[];
+
 const OUTSIDERS = [
   'an account',
   'a token of a tenant that does not exist',
@@ -131,6 +137,7 @@ const PEOPLE_ALONE = {
   nothing: 401,
   ...each(ALL_KEYS, 403),
   ...each(USAGE_TOKENS, 403),
+  ...each(SEALED_TOKENS, 403),
   ...each(OUTSIDERS, 403),
 } as const;
 
@@ -168,6 +175,35 @@ const CHATTING: Expected = {
   'a key without scopes': 403,
   'a key with users:impersonate alone on behalf of a human': 403,
   'an end user by a key without scopes': 403,
+};
+
+/** Section 3, LLM: the list of completions' callers ends with "sealed token"; section 4: it asks by its own secrets. */
+const CALLING: Expected = { ...CHATTING, ...each(SEALED_TOKENS, 200) };
+
+/** Section 4: "no auth needed; with an `sk_`, the token is that tenant's". A token may be used for calls: `chat:write`. */
+const MINTING: Expected = {
+  ...PEOPLE_ALONE,
+  ...byRole({ owner: 403, admin: 403, developer: 403, viewer: 403 }),
+  nothing: 200,
+  ...each(
+    [
+      'a key with every scope',
+      'a key with chat:write alone',
+      'a key as bearer',
+      'a key in both headers',
+      'a rotated key',
+      "another tenant's key",
+      'a key with a human to charge',
+    ],
+    200,
+  ),
+};
+
+/** Section 4: by a sealed token; `chat:dummy`, which the matrix asks, needs no secret. */
+const PROCESSING: Expected = {
+  ...byRole({ owner: 403, admin: 403, developer: 403, viewer: 403 }),
+  nothing: 200,
+  ...each(SEALED_TOKENS, 200),
 };
 
 /** Section 2: "JWT, sk, sk+OBO, pk+JWT, usage token"; a list of conversations asks for `conversations:read`. */
@@ -303,6 +339,25 @@ const post = (route: string, expected: Expected, body: BodyOf, resource?: RouteE
     ...(resource === undefined ? {} : { resource }),
   } satisfies RouteExpectation,
 });
+
+/** Section 4: each also under `/api/v1alpha1`. */
+const aisbreaker = (
+  method: string,
+  route: string,
+  dialect: ToldDialect,
+  expected: Expected,
+  body?: BodyOf,
+): Record<string, RouteExpectation> =>
+  Object.fromEntries(
+    ['/api/v1', '/api/v1alpha1'].map((prefix) => [
+      `${method} ${prefix}/${route}`,
+      {
+        requests: [{ method, path: `${prefix}/${route}`, ...(body === undefined ? {} : { body }) }],
+        dialect,
+        expected,
+      },
+    ]),
+  );
 
 /** Each has an older twin; the matrix's human is the one whom its credentials name. */
 const usage = (method: string, route: string, expected: Expected, body?: BodyOf): Record<string, RouteExpectation> =>
@@ -517,17 +572,17 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
       },
     ],
     dialect: 'openai',
-    expected: CHATTING,
+    expected: CALLING,
   },
   'POST /v1/embeddings': {
     requests: [{ method: 'POST', path: '/v1/embeddings', body: ({ model }) => ({ model, input: 'Hello' }) }],
     dialect: 'openai',
-    expected: CHATTING,
+    expected: CALLING,
   },
   'POST /v1/responses': {
     requests: [{ method: 'POST', path: '/v1/responses', body: ({ model }) => ({ model, input: 'Hello' }) }],
     dialect: 'openai',
-    expected: CHATTING,
+    expected: CALLING,
   },
   'GET /v1/models': {
     requests: [{ method: 'GET', path: '/v1/models' }],
@@ -563,6 +618,15 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     `${NO_CONTEXT}/message/019a0000-0000-7000-8000-000000000001`,
     missingAtLast(READING_CONVERSATIONS),
   ),
+
+  ...aisbreaker('POST', 'oauth/token', 'oauth', MINTING, () => ({ requestAuthAndQuotas: { serviceSecrets: [] } })),
+  ...aisbreaker('POST', 'process', 'process', PROCESSING, () => ({
+    service: { serviceId: 'chat:dummy' },
+    request: { inputs: [{ text: { role: 'user', content: 'Hello' } }] },
+  })),
+  ...aisbreaker('HEAD', 'process', 'none', everybody(204)),
+  ...aisbreaker('GET', 'ping', 'process', PUBLIC),
+  ...aisbreaker('GET', 'version', 'process', PUBLIC),
 
   'GET /health/live': { requests: [{ method: 'GET', path: '/health/live' }], dialect: 'platform', expected: PUBLIC },
   'GET /health/ready': { requests: [{ method: 'GET', path: '/health/ready' }], dialect: 'platform', expected: PUBLIC },
@@ -611,6 +675,9 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
       { method: 'POST', path: '/api/v1/api-keys/nothing', body: () => ({}) },
       { method: 'POST', path: '/health/live', body: () => ({}) },
       { method: 'GET', path: '/api/v1/%61pi-keys' },
+      { method: 'GET', path: '/api/v1/process/nothing', dialect: 'process' },
+      { method: 'GET', path: '/api/v1alpha1/nothing', dialect: 'process' },
+      { method: 'GET', path: '/api/v1/oauth/nothing', dialect: 'oauth' },
       { method: 'GET', path: '/v1', dialect: 'openai' },
       { method: 'GET', path: '/v1/nothing', dialect: 'openai' },
       { method: 'GET', path: '/v1/chat/completions', dialect: 'openai' },

@@ -95,6 +95,10 @@ const PRESENTED = {
   impersonation: ['secretKey', 'secretKeyBearer'],
   endUser: ['publishableKey+userToken'],
   usageToken: ['usageToken'],
+  sealedToken: ['sealedToken'],
+  gatewayToken: ['gatewayToken', 'gatewayTokenHeader'],
+  // OpenAPI's word for nothing: an empty requirement.
+  anonymous: [''],
 } as const;
 
 function schemesOf({ access }: DeclaredRoute): string[] {

@@ -756,6 +756,79 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(await find(a.usageTokenId)).toEqual([]);
   },
 
+  async find_sealed_token() {
+    // Purpose: whether what a token of ours says is still so: its tenant, its key, and that nobody revoked it.
+    const find = (...values: unknown[]) => call('SELECT * FROM find_sealed_token($1, $2, $3, $4)', values);
+    const issued = new Date();
+    const [hash, good] = [`hash of ${a.keyId}`, [{ expires_at: null }]];
+    expect(await find(a.tenantId, a.keyId, hash, issued)).toEqual(good);
+    expect(await find(a.tenantId, null, hash, issued)).toEqual(good);
+    for (const [tenantId, keyId] of [
+      [a.tenantId, b.keyId],
+      [a.tenantId, ''],
+      ['', null],
+      [null, null],
+      ['%', null],
+    ]) {
+      expect(await find(tenantId, keyId, hash, issued)).toEqual([]);
+    }
+    const revoke = (tokenHash: string | null, before: Date | null) =>
+      call('SELECT revoke_sealed_tokens($1, $2, $3)', [randomUUID(), tokenHash, before]);
+    await revoke(hash, null);
+    expect(await find(a.tenantId, a.keyId, hash, issued)).toEqual([]);
+    expect(await find(a.tenantId, a.keyId, `${hash}2`, issued)).toEqual(good);
+    await revoke(null, issued);
+    expect(await find(a.tenantId, a.keyId, `${hash}2`, new Date(issued.getTime() - 1000))).toEqual([]);
+    expect(await find(a.tenantId, a.keyId, `${hash}2`, issued)).toEqual(good);
+    await rowsOf(database.superuserUrl, "UPDATE api_keys SET scopes = '{usage:read}' WHERE id = $1", [a.keyId]);
+    expect(await find(a.tenantId, a.keyId, `${hash}2`, issued)).toEqual([]);
+    await rowsOf(
+      database.superuserUrl,
+      "UPDATE api_keys SET scopes = '{chat:write}', revoked_at = now() WHERE id = $1",
+      [a.keyId],
+    );
+    expect(await find(a.tenantId, a.keyId, `${hash}2`, issued)).toEqual([]);
+  },
+
+  async revoke_sealed_tokens() {
+    // Purpose: the operator's; it says which tokens, and of one or of all of a time, never neither.
+    const revoke = (...values: unknown[]) => call('SELECT revoke_sealed_tokens($1, $2, $3)', values);
+    await revoke(randomUUID(), 'somebody’s', null);
+    await expect(revoke(randomUUID(), null, null)).rejects.toThrow('check constraint');
+    await expect(revoke(randomUUID(), 'x', new Date())).rejects.toThrow('check constraint');
+  },
+
+  async take_sealed_quotas() {
+    // Purpose: the quotas that are named, of the tenants that are named.
+    const take = (tenantIds: string[], holders: string[], count: number) =>
+      call('SELECT granted, blamed FROM take_sealed_quotas($1, $2, $3, $4, $5)', [
+        tenantIds,
+        holders,
+        [count],
+        [1, 0, 0, 0],
+        [4, 9, 9, ...Array<number>(9).fill(0)],
+      ]);
+    expect(await take([a.tenantId], ['api'], 6)).toEqual([{ granted: [4], blamed: [1] }]);
+    expect(await take([a.tenantId], ['api'], 1)).toEqual([{ granted: [0], blamed: [1] }]);
+    expect(await take(['gone'], ['api'], 1)).toEqual([{ granted: [-1], blamed: null }]);
+  },
+
+  async prune_sealed_quotas() {
+    // Purpose: what has ended, whoever's; here a's did.
+    await rowsOf(
+      database.superuserUrl,
+      "INSERT INTO sealed_quotas (tenant_id, holder, used, ends_at) SELECT $1, h, '{1,1,1}', ARRAY[now() - interval '1 day', e, e] FROM (VALUES ('over', now() - interval '2 minutes'), ('open', now() + interval '1 hour')) AS v (h, e)",
+      [a.tenantId],
+    );
+    await call('SELECT prune_sealed_quotas()');
+    const left = await rowsOf(
+      database.superuserUrl,
+      'SELECT holder FROM sealed_quotas WHERE tenant_id = $1 AND holder <> $2',
+      [a.tenantId, 'api'],
+    );
+    expect(left).toEqual([{ holder: 'open' }]);
+  },
+
   async prune_usage_tokens() {
     // Purpose: tokens that ended an hour ago, whoever's; here a's did, and another of a's ended just now.
     const recent = `${a.usageTokenId}-recent`;

@@ -19,6 +19,7 @@ const WITHOUT_TENANT: Readonly<Record<string, string>> = {
   claim_writes: 'An outbox about people before they have a tenant; the app has no right to it but by functions.',
   pepper_checks: 'Peppers are the installation’s; the app has no right to it but by functions.',
   process_leases: 'Processes serve all tenants; the app has no right to it but by functions.',
+  sealed_revocations: 'What the operator revoked, of whichever tenant; the app has no right to it but by functions.',
   rate_windows: 'Counts by opaque key, read on the hot path for many at once; the app has no right but by functions.',
 };
 
@@ -381,6 +382,7 @@ describe('what the app sees and may do', () => {
          SELECT id, 0, tenant_id, now(), now(), 1, 0, 0 FROM made`,
         [tenantId],
       );
+      await query(`INSERT INTO sealed_quotas (tenant_id, holder, used, ends_at) VALUES ($1, 'api', '{0,0,0}', '{now,now,now}')`, [tenantId]);
       await query(
         `INSERT INTO usage_tokens (id, tenant_id, key_id, human_id, expires_at)
          SELECT 'ut_' || $1, $1, k.id, 'hum_' || $1, now() FROM api_keys k WHERE k.tenant_id = $1`,
@@ -464,6 +466,7 @@ describe('what the app sees and may do', () => {
       ]);
     }
     await query("INSERT INTO process_leases (id, term) VALUES (gen_random_uuid(), '1 minute')");
+    await query("INSERT INTO sealed_revocations (id, token_hash) VALUES (gen_random_uuid(), 'x')");
     await query("INSERT INTO pepper_checks (version, hash) VALUES (1, '\\x00')");
     await query("INSERT INTO rate_windows (key, opened_at, used) VALUES ('key:x', now(), 1)");
   });
@@ -491,6 +494,8 @@ describe('what the app sees and may do', () => {
     pepper_checks: DENIED,
     process_leases: DENIED,
     rate_windows: DENIED,
+    sealed_quotas: DENIED,
+    sealed_revocations: DENIED,
   };
 
   it('has at least one row of two tenants in every table, so that seeing one means something', async () => {
@@ -502,7 +507,9 @@ describe('what the app sees and may do', () => {
       );
       expect({
         name,
-        enough: row!.count >= (['pepper_checks', 'process_leases', 'rate_windows'].includes(name) ? 1 : 2),
+        enough:
+          row!.count >=
+          (['pepper_checks', 'process_leases', 'rate_windows', 'sealed_revocations'].includes(name) ? 1 : 2),
       }).toEqual({
         name,
         enough: true,

@@ -26,6 +26,7 @@ export const TABLES: Readonly<Record<string, readonly string[]>> = {
   'src/llm/connections': ['llm_providers'],
   'src/llm/models': ['llm_model_overrides'],
   'src/llm/contexts': ['llm_contexts', 'llm_context_messages'],
+  'src/sealed': ['sealed_quotas', 'sealed_revocations'],
   'src/llm/routing': ['llm_routes', 'llm_route_targets'],
 };
 

@@ -23,10 +23,16 @@ export type ChatPrincipal = Extract<Principal, { kind: keyof typeof CHATTING }>;
 /** Who brings the providers of their calls: in a token, or by a gateway. */
 export type BringingPrincipal = SealedTokenPrincipal | GatewayTokenPrincipal | AnonymousPrincipal;
 
+/** Who may on the routes of OpenAI's clients: those, and sealed access tokens. */
+export const CALLING = { ...CHATTING, sealedToken: true } satisfies AccessRule;
+
+export type CallingPrincipal = ChatPrincipal | SealedTokenPrincipal;
+
 /** Everybody who can have a model called. */
 export type CallPrincipal = ChatPrincipal | BringingPrincipal;
 
 export const CHATTING_KINDS = Object.keys(CHATTING) as readonly PrincipalKind[];
+export const CALLING_KINDS = Object.keys(CALLING) as readonly PrincipalKind[];
 
 const READING = { scope: 'conversations:read' } as const;
 const WRITING = { scope: 'conversations:write' } as const;

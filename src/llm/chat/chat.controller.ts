@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal, chargedHuman } from '../../identity/index.js';
 import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { Calls } from '../calls/calls.service.js';
-import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
+import { CALLING, CALLING_KINDS, type CallingPrincipal } from '../access/chat-access.js';
 import { CHAT } from './chat.operation.js';
 import { GabberRequests } from './gabber-request.js';
 import { GabberSink } from './gabber-sink.js';
@@ -20,7 +20,7 @@ export class ChatController {
 
   @Post('completions')
   @HttpCode(200)
-  @Access(CHATTING)
+  @Access(CALLING)
   @AuditedByReservation()
   @ApiOperation({
     summary: 'A chat completion, by OpenAI’s contract',
@@ -58,7 +58,7 @@ export class ChatController {
     },
   })
   complete(
-    @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
+    @CurrentPrincipal(CALLING_KINDS) principal: CallingPrincipal,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { Injectable } from '@nestjs/common';
 import { invalidField } from '../../platform/errors/index.js';
 import { assertBounded, parseJsonObject, type JsonObject } from '../../platform/json/index.js';
-import type { ChatPrincipal } from '../access/chat-access.js';
+import type { CallingPrincipal, ChatPrincipal } from '../access/chat-access.js';
 import { ContextsService } from '../contexts/contexts.service.js';
 import { isObject } from '../providers/requests/chat-request.js';
 
@@ -19,10 +19,12 @@ export class GabberRequests {
    *
    * @throws Fault invalid_input, naming the field; not_found: no such context of this caller; rate_limited, unavailable
    */
-  plain(json: JsonObject, principal: ChatPrincipal, request: FastifyRequest): JsonObject | Promise<JsonObject> {
+  plain(json: JsonObject, principal: CallingPrincipal, request: FastifyRequest): JsonObject | Promise<JsonObject> {
     if (!json.fields.has(FIELD)) return json;
     const context = contextOf(json.value[FIELD]);
     if (context === null) return withoutField(json, []);
+    if (principal.kind === 'sealedToken')
+      throw invalidField(`${FIELD}.context`, 'names a context, and a sealed token has none');
     return this.withContext(json, context, principal, request);
   }
 

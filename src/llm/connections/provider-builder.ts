@@ -41,18 +41,22 @@ export class ProviderBuilder {
    * @throws Error: its kind is none that this version serves
    */
   build(stored: StoredProvider, credentials: ProviderCredentials, mostMs = Infinity): Provider {
-    const kind = stored.kind as ProviderKind;
-    const factory = PROVIDER_FACTORIES[kind];
-    if (factory === undefined) throw new Error(`This version serves no provider of the kind ${stored.kind}.`);
     const connection: ProviderConnection = {
       name: ledgerName(stored),
-      kind,
+      kind: stored.kind as ProviderKind,
       baseUrl: stored.baseUrl,
       policy: 'tenant',
       credentials,
       settings: stored.settings as ProviderSettings,
       models: stored.models,
     };
+    return this.connect(connection, mostMs);
+  }
+
+  /** @throws Error as `build` */
+  connect(connection: ProviderConnection, mostMs = Infinity): Provider {
+    const factory = PROVIDER_FACTORIES[connection.kind];
+    if (factory === undefined) throw new Error(`This version serves no provider of the kind ${connection.kind}.`);
     const { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs } = this.timeouts;
     return factory(connection, {
       http: this.http,

@@ -3,7 +3,7 @@ import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
 import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
-import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
+import { CALLING, CALLING_KINDS, type CallingPrincipal } from '../access/chat-access.js';
 import { Calls } from '../calls/calls.service.js';
 import { EMBEDDINGS } from './embeddings.operation.js';
 
@@ -18,7 +18,7 @@ export class EmbeddingsController {
 
   @Post()
   @HttpCode(200)
-  @Access(CHATTING)
+  @Access(CALLING)
   @AuditedByReservation()
   @ApiOperation({
     summary: 'Embeddings, by OpenAI’s contract',
@@ -74,7 +74,7 @@ export class EmbeddingsController {
     },
   })
   embed(
-    @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
+    @CurrentPrincipal(CALLING_KINDS) principal: CallingPrincipal,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {

@@ -3,7 +3,7 @@ import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
 import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
-import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
+import { CALLING, CALLING_KINDS, type CallingPrincipal } from '../access/chat-access.js';
 import { Calls } from '../calls/calls.service.js';
 import { RESPONSES_REQUEST, RESPONSE } from './responses.dto.js';
 import { RESPONSES } from './responses.operation.js';
@@ -16,7 +16,7 @@ export class ResponsesController {
 
   @Post()
   @HttpCode(200)
-  @Access(CHATTING)
+  @Access(CALLING)
   @AuditedByReservation()
   @ApiOperation({
     summary: 'A response, by OpenAI’s Responses API',
@@ -28,7 +28,7 @@ export class ResponsesController {
     content: { 'application/json': { schema: RESPONSE }, 'text/event-stream': { schema: { type: 'string' } } },
   })
   respond(
-    @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
+    @CurrentPrincipal(CALLING_KINDS) principal: CallingPrincipal,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {

@@ -12,6 +12,11 @@ export interface RouteSource<Kind extends BringingPrincipal['kind']> {
   routeOf(principal: Extract<BringingPrincipal, { kind: Kind }>, model: string): Route | Promise<Route>;
 }
 
+/** The same of callers who present nothing, and come to no gateway. */
+export interface RouteSourceWithoutGateway {
+  routeOf(model: string): Route | Promise<Route>;
+}
+
 /**
  * Which way a call takes, whoever asks: by what the caller brings, where the caller is of a kind that brings providers,
  * and by that alone; else by the tenant's providers. The room that verifies such a kind registers its source.
@@ -20,12 +25,18 @@ export interface RouteSource<Kind extends BringingPrincipal['kind']> {
 export class CallerRoutes {
   private readonly sources: { [Kind in BringingPrincipal['kind']]?: RouteSource<Kind> } = {};
 
+  private withoutGateway: RouteSourceWithoutGateway | null = null;
+
   constructor(private readonly router: ModelRouter) {}
 
   /** @throws Error: the kind has a source already */
   register<Kind extends BringingPrincipal['kind']>(kind: Kind, source: RouteSource<Kind>): void {
     if (this.sources[kind] !== undefined) throw new Error(`Two rooms say which way the calls of a ${kind} take.`);
     Object.assign(this.sources, { [kind]: source });
+  }
+
+  registerWithoutGateway(source: RouteSourceWithoutGateway): void {
+    this.withoutGateway = source;
   }
 
   /** @throws Fault as the source, or as ModelRouter.routeOf */
@@ -36,6 +47,7 @@ export class CallerRoutes {
       case 'gatewayToken':
         return this.sourceOf(principal.kind).routeOf(principal, model);
       case 'anonymous':
+        if (principal.gatewayId === null && this.withoutGateway !== null) return this.withoutGateway.routeOf(model);
         return this.sourceOf(principal.kind).routeOf(principal, model);
       default:
         return this.router.routeOf(principal.tenantId, model);

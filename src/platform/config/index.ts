@@ -1,4 +1,5 @@
 export * from './load-settings.js';
 export { picoUsdPerToken, TOKEN_FAMILIES, type ConfiguredModel, type TokenFamily } from './configured-models.js';
+export type { QuotaLimits } from './sealed-settings.js';
 export type { EncryptionKey, Pepper, SettingDefinition } from './setting-definition.js';
 export { SETTINGS } from './settings.js';

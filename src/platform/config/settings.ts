@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { BODY_SETTINGS } from './body-settings.js';
 import { configuredModels } from './configured-models.js';
+import { LEDGER_SETTINGS } from './ledger-settings.js';
 import { SECRET_SETTINGS } from './secret-settings.js';
 import { RESPONSES_SETTINGS } from './responses-settings.js';
 import { ROUTE_SETTINGS } from './route-settings.js';
+import { SEALED_SETTINGS } from './sealed-settings.js';
 import { SHARE_SETTINGS } from './share-settings.js';
 import { cidrs, flag, group, integer, list, url, type SettingDefinition } from './setting-definition.js';
 import { WEBHOOK_SETTINGS } from './webhook-settings.js';
@@ -21,7 +23,6 @@ const endUsers = group('End users').define;
 const network = group('Network').define;
 const providers = group('Providers').define;
 const limits = group('Limits and timeouts').define;
-const ledger = group('Ledger').define;
 
 export const SETTINGS = {
   port: service('PORT', integer(0, 65535), 'Port of the API.', { fallback: '3000' }),
@@ -284,31 +285,8 @@ export const SETTINGS = {
     },
   ),
 
-  leaseSeconds: ledger(
-    'GATEHOUSE_LEASE_SECONDS',
-    integer(1, 3600),
-    "How long a process's reservations stay its own after its last sign of life. It renews every quarter of that.",
-    { fallback: '20' },
-  ),
-  sweepSeconds: ledger(
-    'GATEHOUSE_SWEEP_SECONDS',
-    integer(1, 3600),
-    'How often what dead processes left is looked for.',
-    { fallback: '10' },
-  ),
-  admissionWaitMs: ledger(
-    'GATEHOUSE_ADMISSION_WAIT_MS',
-    integer(0, 60_000),
-    'Longest that a call waits for room in a budget that open calls hold; then it is answered 429 `usage_limit_busy`.',
-    { fallback: '3000' },
-  ),
-  ledgerQueueLimit: ledger(
-    'GATEHOUSE_LEDGER_QUEUE_LIMIT',
-    integer(1, 10_000_000),
-    'Most settlements that wait for the database; beyond it new calls answer 503.',
-    { fallback: '10000' },
-  ),
-
+  ...LEDGER_SETTINGS,
+  ...SEALED_SETTINGS,
   ...SHARE_SETTINGS,
   ...ROUTE_SETTINGS,
   ...WEBHOOK_SETTINGS,

@@ -96,9 +96,6 @@ describe('/openapi.json', () => {
     'GET /v1/models/{path}',
     'GET /v1/llm/list',
     'GET /v1/llm/{llm}',
-    'POST /v1/chat/completions',
-    'POST /v1/embeddings',
-    'POST /v1/responses',
     `POST ${CONTEXT}`,
     `GET ${CONTEXT}/list`,
     `GET ${CONTEXT}/{context}`,
@@ -115,6 +112,8 @@ describe('/openapi.json', () => {
     `${THREADS}/run-events`,
     `${THREADS}/submit-tool-outputs`,
   ];
+  /** Sealed access tokens too. */
+  const CALLS = ['POST /v1/chat/completions', 'POST /v1/embeddings', 'POST /v1/responses'];
   const FOR_THE_TENANT = [
     ...['list', 'create', 'get', 'update', 'delete', 'test'].map((method) => `llm/providers/${method}`),
     ...['list', 'create', 'get', 'update', 'delete'].map((method) => `llm/routes/${method}`),
@@ -158,6 +157,16 @@ describe('/openapi.json', () => {
       'POST /api/v1/api-keys/revoke': DASHBOARD,
       'POST /api/v1/api-keys/rotate': DASHBOARD,
       'POST /api/v1/api-keys/update': DASHBOARD,
+      ...Object.fromEntries(CALLS.map((route) => [route, [...ALL, 'sealedToken'].sort()])),
+      ...Object.fromEntries(
+        ['/api/v1', '/api/v1alpha1'].flatMap((prefix) => [
+          [`POST ${prefix}/oauth/token`, ['', ...SECRET]],
+          [`POST ${prefix}/process`, ['', 'sealedToken']],
+          [`HEAD ${prefix}/process`, []],
+          [`GET ${prefix}/ping`, []],
+          [`GET ${prefix}/version`, []],
+        ]),
+      ),
       ...Object.fromEntries(OF_MODELS.map((route) => [route, ALL])),
       ...Object.fromEntries(FOR_THE_TENANT.map((route) => [`POST /api/v1/${route}`, ['dashboardToken', ...SECRET]])),
       ...Object.fromEntries(PEOPLE_AND_TENANTS.map((route) => [`POST /api/v1/${route}`, DASHBOARD])),

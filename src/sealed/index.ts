@@ -1,0 +1,3 @@
+export { SealedModule } from './sealed.module.js';
+export { SealedQuotasGuard } from './sealed-quotas.guard.js';
+export { tokenIdOf } from './sealed-token.js';

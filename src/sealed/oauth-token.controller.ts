@@ -1,0 +1,39 @@
+import { Controller, Header, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { Access, CurrentPrincipal, type AnonymousPrincipal, type SecretKeyPrincipal } from '../identity/index.js';
+import { Answers, JsonBody, SpeaksDialect } from '../platform/http/index.js';
+import { mintRequest, mintResponse, type MintRequest } from './oauth-token.dto.js';
+import { OAUTH_TOKEN_DIALECT } from './sealed-dialects.js';
+import { SealedTokensService } from './sealed-tokens.service.js';
+
+@ApiTags('Sealed access tokens')
+@SpeaksDialect(OAUTH_TOKEN_DIALECT)
+@Controller(['api/v1/oauth', 'api/v1alpha1/oauth'])
+export class OauthTokenController {
+  constructor(private readonly tokens: SealedTokensService) {}
+
+  @Post('token')
+  @HttpCode(200)
+  @Header('cache-control', 'no-store')
+  @Access({ secretKey: { scope: 'chat:write' }, anonymous: true })
+  @Answers(mintResponse)
+  @ApiOperation({
+    summary: 'Make a sealed access token',
+    description:
+      'It holds the secrets of providers, encrypted, and quotas; nothing of it is stored here. Made with a secret key it belongs ' +
+      'to the tenant of that key, and ends with it.',
+  })
+  async mint(
+    @CurrentPrincipal(['secretKey', 'anonymous']) principal: SecretKeyPrincipal | AnonymousPrincipal,
+    @JsonBody(mintRequest) request: MintRequest,
+    @Req() { hostname }: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<z.infer<typeof mintResponse>> {
+    const { token, jti } = await this.tokens.mint(principal, hostname, request);
+    // For whoever may have to ask the operator to revoke it: in the token itself nobody else can read it.
+    reply.header('x-gatehouse-token-jti', jti);
+    return { access_token: token, token_type: 'Bearer' };
+  }
+}

@@ -1,0 +1,45 @@
+import { z } from 'zod';
+
+const MOST_SECRETS = 64;
+const MOST_QUOTA = 1_000_000_000;
+
+/** What is left out, or no number, is told in the same words as what is too small. */
+const positive = z
+  .number('must be a positive number')
+  .positive('must be a positive number')
+  .transform((value) => Math.min(MOST_QUOTA, Math.max(1, Math.floor(value))));
+
+const requestLimits = z.strictObject({
+  requestsPerMinute: positive,
+  requestsPerHour: positive,
+  requestsPerDay: positive,
+});
+
+/** As a header can carry it. */
+const secret = z
+  .string()
+  .max(4_096)
+  .regex(/^[\x21-\x7e]*$/, 'must be printable ASCII without spaces');
+
+export const mintRequest = z.strictObject({
+  requestAuthAndQuotas: z.strictObject({
+    requestQuotas: z
+      .strictObject({ perClientRequestLimits: requestLimits, globalRequestLimits: requestLimits })
+      .nullish()
+      .transform((value) => value ?? null),
+    serviceSecrets: z
+      .array(z.strictObject({ serviceId: z.string().max(256), authSecret: secret }))
+      .max(MOST_SECRETS)
+      .nullish(),
+  }),
+  expirationTimeSpan: z.string().nullish(),
+  /** AIsBreaker's and OAuth's; they say nothing here. */
+  clientId: z.unknown().optional(),
+  clientSecret: z.unknown().optional(),
+  client_id: z.unknown().optional(),
+  client_secret: z.unknown().optional(),
+  grant_type: z.unknown().optional(),
+});
+export type MintRequest = z.output<typeof mintRequest>;
+
+export const mintResponse = z.object({ access_token: z.string(), token_type: z.literal('Bearer') });

@@ -1,0 +1,88 @@
+import { Controller, Get, Head, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import {
+  Access,
+  CurrentPrincipal,
+  Public,
+  type AnonymousPrincipal,
+  type SealedTokenPrincipal,
+} from '../identity/index.js';
+import { SpeaksDialect } from '../platform/http/index.js';
+import { ProcessService } from './process.service.js';
+import { PROCESS_DIALECT } from './sealed-dialects.js';
+import { greetingTo, VERSION } from './version.js';
+
+@ApiTags('Sealed access tokens')
+@SpeaksDialect(PROCESS_DIALECT)
+@Controller(['api/v1', 'api/v1alpha1'])
+export class ProcessController {
+  constructor(private readonly service: ProcessService) {}
+
+  @Post('process')
+  @HttpCode(200)
+  @Access({ sealedToken: true, anonymous: true })
+  @ApiOperation({
+    summary: 'Ask a service, by AIsBreaker’s protocol',
+    description:
+      'The token brings the secret of the service. With `stream` the answer is server-sent events: `progress` with parts, then ' +
+      '`final` with the whole, or `error`. Without a token `chat:dummy` alone answers.',
+  })
+  @ApiBody({
+    schema: {
+      type: 'object',
+      required: ['service', 'request'],
+      properties: {
+        service: {
+          type: 'object',
+          required: ['serviceId'],
+          properties: { serviceId: { type: 'string' }, engine: { type: 'string' }, url: { type: 'string' } },
+        },
+        request: {
+          type: 'object',
+          required: ['inputs'],
+          properties: {
+            inputs: { type: 'array', minItems: 1, items: { type: 'object', additionalProperties: true } },
+            conversationState: { type: 'string' },
+            stream: { type: 'boolean' },
+          },
+        },
+      },
+    },
+  })
+  @ApiOkResponse({
+    content: {
+      'application/json': { schema: { type: 'object', additionalProperties: true } },
+      'text/event-stream': { schema: { type: 'string' } },
+    },
+  })
+  process(
+    @CurrentPrincipal(['sealedToken', 'anonymous']) principal: SealedTokenPrincipal | AnonymousPrincipal,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.service.process(principal, request, reply);
+  }
+
+  @Head('process')
+  @HttpCode(204)
+  @Public('Says that the route is there.')
+  @ApiOperation({ summary: 'Whether requests can be sent' })
+  head(): void {
+    // The status says it all.
+  }
+
+  @Get('ping')
+  @Public('Says that the service is there.')
+  @ApiOperation({ summary: 'Whether the API answers' })
+  ping(): object {
+    return { message: 'api-pong' };
+  }
+
+  @Get('version')
+  @Public('Says which version it is.')
+  @ApiOperation({ summary: 'The version of the API' })
+  version(@Query('name') name: unknown): object {
+    return { version: VERSION, message: greetingTo(name) };
+  }
+}

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+
+const MOST_INPUTS = 1_000;
+
+/** What is left out is the same as `null`. */
+const orNull = <T>(schema: z.ZodType<T>) => schema.nullish().transform((value) => value ?? null);
+
+/** Clients of this protocol send fields of their own beside these, which say nothing here. */
+export const processRequest = z.object({
+  service: z.object({
+    serviceId: z.string().min(1).max(256),
+    engine: orNull(z.string().min(1).max(200)),
+    url: orNull(z.string().max(2_048)),
+  }),
+  request: z.object({
+    inputs: z
+      .array(
+        z.object({
+          text: z.object({ role: z.enum(['user', 'assistant', 'system']).default('user'), content: z.string() }),
+        }),
+      )
+      .min(1)
+      .max(MOST_INPUTS),
+    conversationState: orNull(z.string()),
+    stream: z
+      .boolean()
+      .nullish()
+      .transform((value) => value === true),
+  }),
+});
+export type ProcessRequest = z.output<typeof processRequest>;
+
+/** One thing that was said in a conversation. */
+export interface Said {
+  readonly role: 'user' | 'assistant' | 'system';
+  readonly content: string;
+}

@@ -1,0 +1,26 @@
+import { STATUS_CODES } from 'node:http';
+import type { Fault } from '../platform/errors/index.js';
+import type { Dialect } from '../platform/http/index.js';
+
+function typeOf({ status }: Fault): string {
+  if (status === 429) return 'too_many_requests';
+  return status >= 500 ? 'server_error' : 'invalid_request';
+}
+
+/** AIsBreaker's, where tokens are made. */
+export const OAUTH_TOKEN_DIALECT: Dialect = {
+  name: 'aisbreaker-oauth',
+  prefixes: ['/api/v1/oauth', '/api/v1alpha1/oauth'],
+  renderError: (fault) => ({ error: { type: typeOf(fault), message: fault.message } }),
+};
+
+/** AIsBreaker's, everywhere else. */
+export const PROCESS_DIALECT: Dialect = {
+  name: 'aisbreaker',
+  prefixes: ['/api/v1/process', '/api/v1/ping', '/api/v1/version', '/api/v1alpha1'],
+  renderError: ({ message, status }) => processError(message, status),
+};
+
+export function processError(message: string, status: number): object {
+  return { error: { message, statusCode: status, statusText: STATUS_CODES[status] ?? '' } };
+}

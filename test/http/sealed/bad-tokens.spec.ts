@@ -1,0 +1,278 @@
+/** Tokens that are not good, of whichever kind, and what is never seen of those that are. */
+import { createCipheriv, randomBytes } from 'node:crypto';
+import { deflateRawSync } from 'node:zlib';
+import { Metrics } from '../../../src/platform/metrics/index.js';
+import { captureLog } from '../../support/captured-log.js';
+import { startService, type Answer, type TestService } from '../../support/service.js';
+import { testPepper } from '../../support/settings.js';
+import { settledCalls } from '../ledger.js';
+import { askForToken, mint, OPENAI, processing } from './sealed-client.js';
+
+const [OLD, NEW, GONE] = [testPepper(1), testPepper(2), testPepper(3)];
+const MANY = [1_000_000, 1_000_000, 1_000_000] as const;
+const SETTINGS = {
+  sealedGlobalQuota: MANY,
+  sealedClientQuota: MANY,
+  anonymousGlobalQuota: MANY,
+  anonymousClientQuota: MANY,
+};
+
+let service: TestService;
+let good: string;
+
+beforeAll(async () => {
+  service = await startService({ settings: { ...SETTINGS, sealedTokenKeys: [NEW, OLD] } });
+  ({ token: good } = await mint(service));
+});
+
+afterAll(() => service.stop());
+
+const now = (): number => Math.floor(Date.now() / 1000);
+const CLAIMS = { sub: '127.0.0.1#aisbreaker', t: 'gatehouse-anonymous', s: [['', 'sk-forged']] };
+const claims = (more: object = {}): object => ({ jti: 'forged', iat: now(), exp: now() + 3600, ...CLAIMS, ...more });
+
+/** As we seal, by hand: what differs is the test's to say. */
+function seal(
+  content: object | Buffer,
+  { key = NEW, header = {}, tag = 16 }: { key?: typeof NEW; header?: object; tag?: number } = {},
+): string {
+  const head = Buffer.from(
+    JSON.stringify({ ver: 1, alg: 'dir', enc: 'A256GCM', kid: String(key.version), ...header }),
+  ).toString('base64url');
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key.secret, nonce).setAAD(Buffer.from(head));
+  const bytes = Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content));
+  const sealed = Buffer.concat([cipher.update(bytes), cipher.final()]);
+  const parts = [head, '', nonce.toString('base64url'), sealed.toString('base64url')];
+  return `aisbreaker_${[...parts, cipher.getAuthTag().subarray(0, tag).toString('base64url')].join('.')}`;
+}
+
+const withPart = (at: number, change: (part: string) => string): string =>
+  good
+    .split('.')
+    .map((part, index) => (index === at ? change(part) : part))
+    .join('.');
+
+const otherCharacter = (part: string, at: number): string =>
+  part.slice(0, at) + (part[at] === 'A' ? 'B' : 'A') + part.slice(at + 1);
+
+/** The last character of 16 bytes in base64url carries bits that say nothing. */
+const otherSpelling = (part: string): string =>
+  part.slice(0, -1) + String.fromCharCode(part.charCodeAt(part.length - 1) + 1);
+
+const BAD: readonly (readonly [string, () => string])[] = [
+  ['nothing', () => 'aisbreaker_'],
+  ['no JWE', () => 'aisbreaker_eyJ2ZXIi'],
+  ['one that is cut short', () => good.slice(0, -5)],
+  ['one with a bit flipped in its content', () => withPart(3, (part) => otherCharacter(part, 40))],
+  ['one with a bit flipped in its tag', () => withPart(4, (part) => otherCharacter(part, 3))],
+  ['one with a bit flipped in its nonce', () => withPart(2, (part) => otherCharacter(part, 3))],
+  ['one with another header', () => withPart(0, (part) => otherCharacter(part, 30))],
+  ['one that is spelled otherwise', () => withPart(4, otherSpelling)],
+  ['one with a padding', () => `${good}=`],
+  ['one with a part more', () => `${good}.`],
+  ['one with an encrypted key', () => withPart(1, () => 'AAAA')],
+  ['one with a short tag', () => seal(claims(), { tag: 12 })],
+  ['one of a key that is not set any more', () => seal(claims(), { key: GONE })],
+  ['one of another key under the version of ours', () => seal(claims(), { key: { ...GONE, version: 2 } })],
+  ['an expired one', () => seal(claims({ exp: now() - 1 }))],
+  ['one of another host', () => seal(claims({ sub: 'other.example.org#aisbreaker' }))],
+  ['one of a tenant that is gone', () => seal(claims({ t: 'gone' }))],
+  ['one of a key that never was', () => seal(claims({ k: 'key_gone' }))],
+  ['one with a compressed content', () => seal(deflateRawSync(JSON.stringify(claims())), { header: { zip: 'DEF' } })],
+  ['a decompression bomb', () => seal(deflateRawSync(Buffer.alloc(4_000_000, 32)), { header: { zip: 'DEF' } })],
+  ['one with an extension', () => seal(claims(), { header: { crit: ['x'], x: 1 } })],
+  ['one without an algorithm', () => seal(claims(), { header: { alg: 'none' } })],
+  ['one of another algorithm', () => seal(claims(), { header: { alg: 'A256KW' } })],
+  ['one of another cipher', () => seal(claims(), { header: { enc: 'A128GCM' } })],
+  ['one of another version', () => seal(claims(), { header: { ver: 2 } })],
+  ['one without claims', () => seal({})],
+  ['one whose content is no JSON', () => seal(Buffer.from('nonsense'))],
+  ['an oversized one', () => seal(claims({ s: [['', 'x'.repeat(7_000)]] }))],
+  ['a garbled one as large as a header may be', () => `aisbreaker_${'A'.repeat(15_000)}`],
+];
+
+describe('a token that is not good', () => {
+  const told = ({ status, text, headers }: Answer): unknown[] => [status, text, headers['www-authenticate']];
+
+  it.each(BAD)('is told the same as any other: %s', async (_what, make) => {
+    const token = make();
+    const answer = await processing(service, token);
+    const reference = await processing(service, 'aisbreaker_e30.e30.e30.e30.e30');
+    expect(told(answer)).toEqual(told(reference));
+    expect(answer.status).toBe(401);
+    const body = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'a' }] };
+    const headers = { authorization: `Bearer ${token}` };
+    const completion = await service.call('POST', '/v1/chat/completions', { headers, body });
+    expect([completion.status, completion.json<{ error: { code: string } }>().error.code]).toEqual([
+      401,
+      'invalid_credential',
+    ]);
+    expect(service.upstream.requests).toEqual([]);
+  });
+
+  it('is none of ours, sealed by hand, where nothing is wrong with it', async () => {
+    expect((await processing(service, seal(claims()))).status).toBe(200);
+    expect((await processing(service, seal(claims(), { key: OLD }))).status).toBe(200);
+    service.upstream.reset();
+  });
+
+  it('beside a key is two identities', async () => {
+    const answer = await processing(service, good, { headers: { 'x-api-key': 'sk_gh_x' } });
+    expect(answer.status).toBe(400);
+  });
+});
+
+describe('rotation', () => {
+  it('a service that has put a new key in front takes the old tokens, and one that has taken the old key out does not', async () => {
+    const before = await startService({ ...service, settings: { ...SETTINGS, sealedTokenKeys: [OLD] } });
+    const after = await startService({ ...service, settings: { ...SETTINGS, sealedTokenKeys: [NEW] } });
+    try {
+      const { token } = await mint(before);
+      expect((await processing(service, token)).status).toBe(200);
+      expect((await processing(after, token)).status).toBe(401);
+    } finally {
+      await before.stop();
+      await after.stop();
+    }
+  });
+});
+
+describe('a secret', () => {
+  const CANARY = 'sk-canary-of-a-sealed-token-4711';
+
+  it('stands in no log, no error, no metric and no table, whatever comes of the call', async () => {
+    const log = captureLog('debug');
+    const heard: string[] = [];
+    const hear = (answer: Answer): Answer => {
+      heard.push(answer.text, JSON.stringify(answer.headers));
+      return answer;
+    };
+    await service.sql('DELETE FROM usage_records');
+    service.upstream.reset();
+    const { token } = await mint(service, { secrets: [{ serviceId: '', authSecret: CANARY }] });
+    hear(await processing(service, token));
+    const error = {
+      message: `Incorrect API key provided: ${CANARY}`,
+      type: 'invalid_request_error',
+      code: 'invalid_api_key',
+    };
+    for (const status of [400, 401, 403, 429, 500]) {
+      service.upstream.next({ kind: 'body', status, body: { error } });
+      expect(hear(await processing(service, token)).status).toBeGreaterThanOrEqual(400);
+    }
+    service.upstream.next({ kind: 'cut' }).next({ kind: 'cut' });
+    hear(await processing(service, token));
+    hear(await processing(service, token, { serviceId: 'chat:nobody.org' }));
+    hear(await processing(service, token, { stream: true }));
+    hear(await processing(service, `${token}x`));
+    hear(
+      await askForToken(service, { secrets: [{ serviceId: 'chat:openai.com', authSecret: `${CANARY} and a space` }] }),
+    );
+    await settledCalls(service, 8);
+    log.stop();
+    const tables = await service.sql<{ name: string }>(
+      "SELECT quote_ident(relname) AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')",
+    );
+    const rows = await Promise.all(
+      tables.map(({ name }) =>
+        service.sql(`SELECT t::text AS row FROM ${name} AS t`).then((all) => JSON.stringify(all)),
+      ),
+    );
+    const sealedPart = token.split('.')[3]!;
+    const metrics = await service.app.get(Metrics).registry.metrics();
+    for (const place of [log.text(), heard.join('\n'), rows.join('\n'), metrics]) {
+      expect(place.length).toBeGreaterThan(100);
+      expect(place).not.toContain(CANARY);
+      expect(place).not.toContain(sealedPart);
+    }
+    expect(service.upstream.requests.some(({ headers }) => headers.authorization === `Bearer ${CANARY}`)).toBe(true);
+  });
+});
+
+describe('what a token is made with', () => {
+  const limits = { requestsPerMinute: 1, requestsPerHour: 1, requestsPerDay: 1 };
+  const made = (body: unknown): Promise<Answer> => service.call('POST', '/api/v1/oauth/token', { body });
+
+  it.each<[string, unknown, string]>([
+    ['nothing', {}, 'requestAuthAndQuotas'],
+    [
+      'one block of quotas',
+      { requestAuthAndQuotas: { requestQuotas: { globalRequestLimits: limits } } },
+      'perClientRequestLimits',
+    ],
+    ...[0, -1, 'a', null, undefined].map((value): [string, unknown, string] => [
+      `${value} requests an hour`,
+      {
+        requestAuthAndQuotas: {
+          requestQuotas: { globalRequestLimits: limits, perClientRequestLimits: { ...limits, requestsPerHour: value } },
+        },
+      },
+      'perClientRequestLimits.requestsPerHour',
+    ]),
+    [
+      'a secret with a line break',
+      { requestAuthAndQuotas: { serviceSecrets: [{ serviceId: '', authSecret: 'a\nb' }] } },
+      'authSecret',
+    ],
+    ['a misspelled field', { requestAuthAndQuotas: { requestQuota: {} } }, 'requestQuota'],
+    [
+      'more secrets than a token holds',
+      { requestAuthAndQuotas: { serviceSecrets: Array(3).fill({ serviceId: 'x', authSecret: 'y'.repeat(2_500) }) } },
+      'serviceSecrets',
+    ],
+    ...['1', 'h', '2 fortnights', '-1h', '0s', '367d', '99999y', '2  h', ''].map((span): [string, unknown, string] => [
+      `the span '${span}'`,
+      { requestAuthAndQuotas: {}, expirationTimeSpan: span },
+      'expirationTimeSpan',
+    ]),
+  ])('%s is refused, naming the field', async (_what, body, field) => {
+    const answer = await made(body);
+    const { error } = answer.json<{ error: { type: string; message: string } }>();
+    expect([answer.status, error.type]).toEqual([400, 'invalid_request']);
+    expect(error.message).toContain(field);
+  });
+
+  it.each([
+    '30s',
+    '30 sec',
+    '1second',
+    '45 SECONDS',
+    '15m',
+    '2 Minutes',
+    '2h',
+    '3 hrs',
+    '365d',
+    '366 days',
+    '1w',
+    '52 weeks',
+    '1y',
+    '1 year',
+  ])('the span %s is taken', async (span) => {
+    const answer = await askForToken(service, { span });
+    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('aisbreaker_')]);
+  });
+
+  it('only a host name that is known', async () => {
+    const answer = await askForToken(service, { host: 'elsewhere.example.org' });
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('PUBLIC_HOSTNAMES')]);
+  });
+
+  it('what OAuth’s clients send besides is taken, and says nothing', async () => {
+    const body = { requestAuthAndQuotas: { serviceSecrets: [OPENAI] }, clientId: 'a', clientSecret: 'b' };
+    expect((await made(body)).status).toBe(200);
+  });
+
+  it('nobody without a key gets one where the operator does not want that', async () => {
+    const closed = await startService({ ...service, settings: { anonymousTokens: 'off' } });
+    try {
+      const org = await closed.createOrg('of-a-closed-service');
+      const { key } = await closed.createKey(org);
+      expect((await askForToken(closed)).status).toBe(401);
+      expect((await askForToken(closed, { key })).status).toBe(200);
+      expect((await processing(closed, null, { serviceId: 'chat:dummy' })).status).toBe(401);
+    } finally {
+      await closed.stop();
+    }
+  });
+});

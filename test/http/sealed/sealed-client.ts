@@ -1,0 +1,124 @@
+/** What specs do with sealed access tokens. */
+import type { Answer, ServiceClient } from '../../support/service-client.js';
+
+export interface Secret {
+  readonly serviceId: string;
+  readonly authSecret: string;
+}
+
+export type Limits = readonly [minute: number, hour: number, day: number];
+
+export interface Wishes {
+  readonly secrets?: readonly Secret[];
+  readonly client?: Limits;
+  readonly global?: Limits;
+  readonly span?: string;
+  /** Where it is asked for; absent: where the service is. */
+  readonly host?: string;
+  /** Absent: it is made without a credential. */
+  readonly key?: string;
+}
+
+export const OPENAI_SECRET = 'sk-proj-sealed-canary-0123456789';
+
+/** Upstream, what arrived is told by this. */
+export const OPENAI: Secret = { serviceId: 'chat:openai.com', authSecret: OPENAI_SECRET };
+
+const limits = ([minute, hour, day]: Limits) => ({
+  requestsPerMinute: minute,
+  requestsPerHour: hour,
+  requestsPerDay: day,
+});
+
+const MANY: Limits = [1_000_000, 1_000_000, 1_000_000];
+
+export function mintBody({ secrets = [OPENAI], client, global, span }: Wishes = {}): object {
+  return {
+    requestAuthAndQuotas: {
+      ...(client === undefined && global === undefined
+        ? {}
+        : {
+            requestQuotas: {
+              perClientRequestLimits: limits(client ?? MANY),
+              globalRequestLimits: limits(global ?? MANY),
+            },
+          }),
+      serviceSecrets: secrets,
+    },
+    ...(span === undefined ? {} : { expirationTimeSpan: span }),
+  };
+}
+
+export const askForToken = (service: ServiceClient, wishes: Wishes = {}): Promise<Answer> =>
+  service.call('POST', '/api/v1/oauth/token', {
+    body: mintBody(wishes),
+    headers: {
+      ...(wishes.key === undefined ? {} : { 'x-api-key': wishes.key }),
+      ...(wishes.host === undefined ? {} : { host: wishes.host }),
+    },
+  });
+
+export interface MintedToken {
+  readonly token: string;
+  readonly jti: string;
+}
+
+export async function mint(service: ServiceClient, wishes: Wishes = {}): Promise<MintedToken> {
+  const answer = await askForToken(service, wishes);
+  if (answer.status !== 200) throw new Error(`The token was refused: ${answer.status} ${answer.text}`);
+  return {
+    token: answer.json<{ access_token: string }>().access_token,
+    jti: String(answer.headers['x-gatehouse-token-jti']),
+  };
+}
+
+export interface Asked {
+  readonly serviceId?: string;
+  readonly text?: string;
+  readonly state?: string | undefined;
+  readonly stream?: boolean;
+  readonly url?: string;
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export const askedBody = ({
+  serviceId = 'chat:openai.com/gpt-4o-mini',
+  text = 'Hello',
+  state,
+  stream,
+  url,
+}: Asked) => ({
+  service: { serviceId, ...(url === undefined ? {} : { url }) },
+  request: {
+    inputs: [{ text: { role: 'user', content: text } }],
+    ...(state === undefined ? {} : { conversationState: state }),
+    ...(stream === undefined ? {} : { stream }),
+  },
+});
+
+/** @param token null: none is sent */
+export const processing = (service: ServiceClient, token: string | null, asked: Asked = {}): Promise<Answer> =>
+  service.call('POST', asked.path ?? '/api/v1/process', {
+    headers: { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...asked.headers },
+    body: askedBody(asked),
+  });
+
+export const textOf = (answer: Answer): string =>
+  answer.json<{ outputs: { text: { content: string } }[] }>().outputs[0]?.text.content ?? '';
+
+export interface SentEvent {
+  readonly event: string;
+  readonly data: Record<string, unknown>;
+}
+
+export function eventsOf({ text }: Answer): SentEvent[] {
+  return text
+    .split('\n\n')
+    .filter((block) => block !== '')
+    .map((block) => {
+      const [, event = ''] = /^event: (.*)$/m.exec(block) ?? [];
+      const [, data = '{}'] = /^data: (.*)$/m.exec(block) ?? [];
+      return { event, data: JSON.parse(data) as Record<string, unknown> };
+    });
+}
