@@ -2,7 +2,7 @@
  * Anthropic's Messages API as its documentation describes it (platform.claude.com: Messages, Streaming, Errors): what a
  * request must hold, and the forms of answers.
  */
-import { jsonAnswer, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
+import { jsonAnswer, piecesOf, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
 
 type Block =
   | { readonly type: 'text'; readonly text: string }
@@ -15,6 +15,8 @@ export interface AnthropicSaid {
   readonly stopReason?: string;
   readonly usage?: object;
   readonly model?: string;
+  /** Of a stream; absent: 5 letters. */
+  readonly pieceLength?: number;
 }
 
 interface AnthropicBody {
@@ -89,13 +91,13 @@ function messageOf(
   };
 }
 
-/** The events of a stream, one for each piece of five letters. */
+/** The events of a stream, one for each piece of a text. */
 export function anthropicEvents(said: AnthropicSaid, body: AnthropicBody): string[] {
-  const { content = [text('Hello there')], stopReason = 'end_turn', usage = USAGE } = said;
+  const { content = [text('Hello there')], stopReason = 'end_turn', usage = USAGE, pieceLength } = said;
   const start = { ...messageOf(said, body), content: [], stop_reason: null, usage: { ...usage, output_tokens: 1 } };
   const events = [event({ type: 'message_start', message: start }), event({ type: 'ping' })];
   content.forEach((block, index) => {
-    const [opened, deltas] = streamed(block);
+    const [opened, deltas] = streamed(block, (whole) => piecesOf(whole, pieceLength));
     events.push(event({ type: 'content_block_start', index, content_block: opened }));
     for (const delta of deltas) events.push(event({ type: 'content_block_delta', index, delta }));
     events.push(event({ type: 'content_block_stop', index }));
@@ -112,7 +114,7 @@ export function anthropicEvents(said: AnthropicSaid, body: AnthropicBody): strin
   return events;
 }
 
-function streamed(block: Block): [object, object[]] {
+function streamed(block: Block, pieces: (whole: string) => string[]): [object, object[]] {
   switch (block.type) {
     case 'text':
       return [{ type: 'text', text: '' }, pieces(block.text).map((piece) => ({ type: 'text_delta', text: piece }))];
@@ -132,10 +134,6 @@ function streamed(block: Block): [object, object[]] {
         ['', ...pieces(JSON.stringify(block.input))].map((json) => ({ type: 'input_json_delta', partial_json: json })),
       ];
   }
-}
-
-function pieces(whole: string): string[] {
-  return whole.match(/.{1,5}/gsu) ?? [];
 }
 
 function event(data: { readonly type: string; readonly [field: string]: unknown }): string {

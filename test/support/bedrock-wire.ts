@@ -1,13 +1,15 @@
 /** Amazon Bedrock's Converse API as its documentation describes it: JSON, and AWS's binary event stream with its checksums. */
 import { createHash, createHmac } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { jsonAnswer, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
+import { jsonAnswer, piecesOf, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
 
 type Block = Readonly<Record<string, unknown>>;
 
 export interface BedrockSaid {
   readonly content?: readonly Block[];
   readonly stopReason?: string;
+  /** Of a stream; absent: 5 letters. */
+  readonly pieceLength?: number;
 }
 
 export const ACCOUNT = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
@@ -37,8 +39,13 @@ export function bedrockSays(said: BedrockSaid = {}): Answerer {
   };
 }
 
-export function bedrockError(status: number, type: string, message: string): WireAnswer {
-  return jsonAnswer({ message }, status, { 'x-amzn-errortype': `${type}:http://internal.amazon.com/` });
+export function bedrockError(
+  status: number,
+  type: string,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): WireAnswer {
+  return jsonAnswer({ message }, status, { ...headers, 'x-amzn-errortype': `${type}:http://internal.amazon.com/` });
 }
 
 export function bedrockStream(frames: readonly Buffer[], rest: Partial<WireAnswer> = {}): WireAnswer {
@@ -48,6 +55,7 @@ export function bedrockStream(frames: readonly Buffer[], rest: Partial<WireAnswe
 export function bedrockFrames({
   content = [{ text: 'Hello there' }],
   stopReason = 'end_turn',
+  pieceLength,
 }: BedrockSaid = {}): Buffer[] {
   const frames = [frame('messageStart', { role: 'assistant' })];
   content.forEach((block, contentBlockIndex) => {
@@ -56,22 +64,22 @@ export function bedrockFrames({
       const { toolUseId, name } = toolUse;
       frames.push(frame('contentBlockStart', { contentBlockIndex, start: { toolUse: { toolUseId, name } } }));
     }
-    for (const delta of deltasOf(block)) frames.push(frame('contentBlockDelta', { contentBlockIndex, delta }));
+    for (const delta of deltasOf(block, pieceLength))
+      frames.push(frame('contentBlockDelta', { contentBlockIndex, delta }));
     frames.push(frame('contentBlockStop', { contentBlockIndex }));
   });
   frames.push(frame('messageStop', { stopReason }), frame('metadata', { usage: USAGE, metrics: { latencyMs: 10 } }));
   return frames;
 }
 
-function deltasOf(block: Block): object[] {
+function deltasOf(block: Block, pieceLength: number | undefined): object[] {
   const { text, toolUse, reasoningContent } = block as {
     text?: string;
     toolUse?: { input: object };
     reasoningContent?: { reasoningText: { text: string; signature: string } };
   };
-  if (text !== undefined) return (text.match(/.{1,5}/gs) ?? []).map((piece) => ({ text: piece }));
-  if (toolUse !== undefined)
-    return (JSON.stringify(toolUse.input).match(/.{1,7}/gs) ?? []).map((input) => ({ toolUse: { input } }));
+  if (text !== undefined) return piecesOf(text, pieceLength).map((piece) => ({ text: piece }));
+  if (toolUse !== undefined) return piecesOf(JSON.stringify(toolUse.input), 7).map((input) => ({ toolUse: { input } }));
   if (reasoningContent === undefined) return [];
   const { reasoningText: thought } = reasoningContent;
   return [{ reasoningContent: { text: thought.text } }, { reasoningContent: { signature: thought.signature } }];

@@ -1,5 +1,5 @@
 /** Cohere's Chat API, version 2, as its documentation describes it (docs.cohere.com: Chat, Streaming, Errors). */
-import { jsonAnswer, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
+import { jsonAnswer, piecesOf, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
 
 export interface CohereSaid {
   readonly text?: string;
@@ -7,6 +7,8 @@ export interface CohereSaid {
   readonly plan?: string;
   readonly calls?: readonly { readonly id: string; readonly input: object }[];
   readonly finishReason?: string;
+  /** Of a stream; absent: 5 letters. */
+  readonly pieceLength?: number;
 }
 
 const USAGE = {
@@ -51,11 +53,11 @@ function whole(said: CohereSaid): object {
 }
 
 export function cohereEvents(said: CohereSaid): string[] {
-  const { text = 'Hello there', thinking, plan, calls, finishReason = 'COMPLETE' } = said;
+  const { text = 'Hello there', thinking, plan, calls, finishReason = 'COMPLETE', pieceLength } = said;
   const empty = { role: 'assistant', content: [], tool_plan: '', tool_calls: [], citations: [] };
   const events: object[] = [{ type: 'message-start', id: ID, delta: { message: empty } }];
   if (plan !== undefined)
-    for (const piece of plan.match(/.{1,6}/gs) ?? [])
+    for (const piece of piecesOf(plan, pieceLength))
       events.push({ type: 'tool-plan-delta', delta: { message: { tool_plan: piece } } });
   for (const [index, call] of callsOf(said).entries()) {
     const begun = { ...call, function: { name: call.function.name, arguments: '' } };
@@ -65,18 +67,18 @@ export function cohereEvents(said: CohereSaid): string[] {
     events.push({ type: 'tool-call-end', index });
   }
   if (calls === undefined) {
-    if (thinking !== undefined) events.push(...block(0, 'thinking', thinking));
-    events.push(...block(thinking === undefined ? 0 : 1, 'text', text));
+    if (thinking !== undefined) events.push(...block(0, 'thinking', piecesOf(thinking, pieceLength)));
+    events.push(...block(thinking === undefined ? 0 : 1, 'text', piecesOf(text, pieceLength)));
   }
   events.push({ type: 'message-end', id: ID, delta: { finish_reason: finishReason, usage: USAGE } });
   return events.map((event) => `event: ${(event as { type: string }).type}\ndata: ${JSON.stringify(event)}\n\n`);
 }
 
-function block(index: number, type: 'text' | 'thinking', said: string): object[] {
+function block(index: number, type: 'text' | 'thinking', pieces: readonly string[]): object[] {
   const content = (piece: string): object => ({ delta: { message: { content: { [type]: piece } } } });
   return [
     { type: 'content-start', index, delta: { message: { content: { type, [type]: '' } } } },
-    ...(said.match(/.{1,5}/gs) ?? []).map((piece) => ({ type: 'content-delta', index, ...content(piece) })),
+    ...pieces.map((piece) => ({ type: 'content-delta', index, ...content(piece) })),
     { type: 'content-end', index },
   ];
 }

@@ -1,10 +1,12 @@
 /** A provider with a dialect of its own, as a tenant's connection has it, against a stand-in on loopback. */
-import type { ProviderConnection, ProviderFactory } from '../../src/llm/providers/provider-factory.js';
+import type { ProviderConnection, ProviderDeps, ProviderFactory } from '../../src/llm/providers/provider-factory.js';
 import type { Provider } from '../../src/llm/providers/provider.js';
 import { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import { OutboundHttp } from '../../src/platform/outbound/index.js';
 import { captureLog, type CapturedLog } from './captured-log.js';
+
+export const TIMEOUTS = { firstByteTimeoutMs: 10_000, idleTimeoutMs: 10_000, totalTimeoutMs: 20_000 };
 
 export class TranslatedStage {
   readonly http: OutboundHttp;
@@ -20,11 +22,13 @@ export class TranslatedStage {
   provider(
     factory: ProviderFactory,
     connection: Pick<ProviderConnection, 'kind' | 'credentials'> & Partial<ProviderConnection>,
-    times: { readonly firstByteTimeoutMs?: number } = {},
+    deps: Partial<ProviderDeps> = {},
   ): Provider {
     const usual = { name: 'mine', baseUrl: null, policy: 'tenant', settings: {}, models: [] } as const;
-    const timeouts = { firstByteTimeoutMs: 10_000, idleTimeoutMs: 10_000, totalTimeoutMs: 20_000, ...times };
-    return factory({ ...usual, ...connection }, { http: this.http, tokenizer: this.tokenizer, timeouts });
+    return factory(
+      { ...usual, ...connection },
+      { http: this.http, tokenizer: this.tokenizer, timeouts: TIMEOUTS, ...deps },
+    );
   }
 
   /** What the packages dropped from requests, which the bridge should have refused. */
@@ -41,6 +45,8 @@ export class TranslatedStage {
     await this.http.onApplicationShutdown();
   }
 }
+
+export const HI = [{ role: 'user', content: 'Hi' }];
 
 export const WEATHER = {
   type: 'function',

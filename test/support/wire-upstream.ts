@@ -33,6 +33,10 @@ export interface WireAnswer {
   readonly stall?: boolean;
   /** Nothing comes at all. */
   readonly silent?: boolean;
+  /** The connection is cut before anything comes. */
+  readonly reset?: boolean;
+  /** So many chunks come, and the rest once this has come to pass. */
+  readonly hold?: { readonly at: number; readonly until: Promise<unknown> };
   /** Once this has come to pass, and not before. */
   readonly after?: Promise<unknown>;
   /** Hears how many chunks the network has taken. */
@@ -47,7 +51,8 @@ export class WireUpstream {
 
   private constructor(
     private readonly server: Server,
-    private readonly otherwise: Answerer,
+    /** What is answered once the queue is empty. */
+    public otherwise: Answerer,
   ) {}
 
   static async start(otherwise: Answerer): Promise<WireUpstream> {
@@ -102,12 +107,17 @@ export class WireUpstream {
     });
     this.requests.push(received);
     const answer = (this.queue.shift() ?? this.otherwise)(received);
-    const { status = 200, headers = {}, chunks, cut, stall, silent, after, onWritten } = answer;
+    const { status = 200, headers = {}, chunks, cut, stall, silent, reset, after, hold, onWritten } = answer;
     if (silent === true) return;
     await after;
+    if (reset === true) {
+      response.destroy();
+      return;
+    }
     response.writeHead(status, headers);
     response.flushHeaders();
     for (const [index, chunk] of chunks.entries()) {
+      if (hold?.at === index) await hold.until;
       if (response.destroyed) return;
       await new Promise((resolve) => response.write(chunk, resolve));
       onWritten?.(index + 1);
@@ -120,6 +130,11 @@ export class WireUpstream {
 
 export function jsonAnswer(body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): WireAnswer {
   return { status, headers: { 'content-type': 'application/json', ...headers }, chunks: [JSON.stringify(body)] };
+}
+
+/** A text in the pieces in which a model says it. */
+export function piecesOf(text: string, length = 5): string[] {
+  return text.match(new RegExp(`.{1,${length}}`, 'gsu')) ?? [];
 }
 
 /** Waits until the last request's caller has gone away. */

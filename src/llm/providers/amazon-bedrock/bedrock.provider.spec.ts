@@ -1,46 +1,18 @@
+import { stageOf } from '../../../../test/support/kind-stage.js';
+import { BEDROCK } from '../../../../test/support/kinds.js';
 import {
-  ACCOUNT,
   bedrockError,
   bedrockFrames,
   bedrockSays,
   bedrockStream,
   frame,
-  REGION,
 } from '../../../../test/support/bedrock-wire.js';
-import { ask } from '../../../../test/support/recorded-sink.js';
-import { AFTER_TOOLS, PIXEL, SCHEMA, TranslatedStage, WEATHER } from '../../../../test/support/translated.js';
-import { WireUpstream } from '../../../../test/support/wire-upstream.js';
-import type { Provider } from '../provider.js';
-import { bedrockFactory } from './bedrock.dialect.js';
+import { AFTER_TOOLS, HI, PIXEL, SCHEMA, WEATHER } from '../../../../test/support/translated.js';
 
-const CLAUDE = 'anthropic.claude-sonnet-4-5-20250929-v1:0';
+const { model: CLAUDE } = BEDROCK;
 const NOVA = 'amazon.nova-pro-v1:0';
-const HI = [{ role: 'user', content: 'Hi' }];
 
-let stage: TranslatedStage;
-let upstream: WireUpstream;
-let provider: Provider;
-
-beforeAll(async () => {
-  stage = new TranslatedStage();
-  upstream = await WireUpstream.start(bedrockSays());
-  provider = stage.provider(bedrockFactory, connection(ACCOUNT));
-});
-
-afterEach(() => {
-  upstream.reset();
-  // What a package drops with a warning has to be refused before it is called.
-  expect(stage.warnings).toEqual([]);
-});
-
-afterAll(async () => {
-  await upstream.close();
-  await stage.close();
-});
-
-const connection = (credentials: object) =>
-  ({ kind: 'amazon_bedrock', baseUrl: upstream.origin, settings: { region: REGION }, credentials }) as const;
-const chat = (fields: object = {}): object => ({ model: CLAUDE, messages: HI, ...fields });
+const at = stageOf(BEDROCK);
 
 describe('a Bedrock request', () => {
   it('is signed, and carries turns, system prompts, limits and stops', async () => {
@@ -50,10 +22,10 @@ describe('a Bedrock request', () => {
       { role: 'assistant', content: 'Hello!' },
       { role: 'user', content: 'And now?' },
     ];
-    const { sink } = await ask(provider, chat({ messages, max_tokens: 200, temperature: 0.5, stop: ['END'] }));
+    const { sink } = await at.ask({ messages, max_tokens: 200, temperature: 0.5, stop: ['END'] });
     expect(sink.told).toEqual({});
-    expect(upstream.last.path).toBe(`/model/${encodeURIComponent(CLAUDE)}/converse`);
-    expect(upstream.last.body).toMatchObject({
+    expect(at.upstream.last.path).toBe(`/model/${encodeURIComponent(CLAUDE)}/converse`);
+    expect(at.upstream.last.body).toMatchObject({
       system: [{ text: 'Be short.' }],
       messages: [
         { role: 'user', content: [{ text: 'Grüße 🙂' }] },
@@ -65,10 +37,10 @@ describe('a Bedrock request', () => {
   });
 
   it('by another account is refused, and takes no key from the environment', async () => {
-    const other = stage.provider(bedrockFactory, connection({ accessKeyId: 'AKIDOTHER', secretAccessKey: 'x' }));
+    const other = at.another({ credentials: { accessKeyId: 'AKIDOTHER', secretAccessKey: 'x' } });
     process.env['AWS_BEARER_TOKEN_BEDROCK'] = 'bedrock-api-key';
     try {
-      const { sink } = await ask(other, chat());
+      const { sink } = await at.ask({}, other);
       expect(sink.told).toMatchObject({ status: 502, code: 'provider_authentication_failed' });
     } finally {
       delete process.env['AWS_BEARER_TOKEN_BEDROCK'];
@@ -76,15 +48,15 @@ describe('a Bedrock request', () => {
   });
 
   it("may be authorised by a key of Bedrock's own", async () => {
-    const keyed = stage.provider(bedrockFactory, connection({ apiKey: 'bedrock-api-key' }));
-    expect((await ask(keyed, chat())).sink.choice.message.content).toBe('Hello there');
-    expect(upstream.last.headers.authorization).toBe('Bearer bedrock-api-key');
+    const keyed = at.another({ credentials: { apiKey: 'bedrock-api-key' } });
+    expect((await at.ask({}, keyed)).sink.choice.message.content).toBe('Hello there');
+    expect(at.upstream.last.headers.authorization).toBe('Bearer bedrock-api-key');
   });
 
   it('carries tools, parallel calls and their results', async () => {
-    const { sink } = await ask(provider, chat({ messages: AFTER_TOOLS, tools: [WEATHER] }));
+    const { sink } = await at.ask({ messages: AFTER_TOOLS, tools: [WEATHER] });
     expect(sink.told).toEqual({});
-    expect(upstream.last.body).toMatchObject({
+    expect(at.upstream.last.body).toMatchObject({
       toolConfig: {
         tools: [{ toolSpec: { name: 'get_weather', inputSchema: { json: WEATHER.function.parameters } } }],
       },
@@ -113,40 +85,43 @@ describe('a Bedrock request', () => {
     ['required', { any: {} }],
     [{ type: 'function', function: { name: 'get_weather' } }, { tool: { name: 'get_weather' } }],
   ])('carries the tool choice %j', async (choice, sent) => {
-    await ask(provider, chat({ tools: [WEATHER], tool_choice: choice }));
-    expect(upstream.last.body).toHaveProperty('toolConfig.toolChoice', sent);
+    await at.ask({ tools: [WEATHER], tool_choice: choice });
+    expect(at.upstream.last.body).toHaveProperty('toolConfig.toolChoice', sent);
   });
 
   it('carries images, also those that stand elsewhere, and PDFs', async () => {
-    upstream.next({ headers: { 'content-type': 'image/png' }, chunks: [Buffer.from(PIXEL, 'base64')] });
+    at.upstream.next({ headers: { 'content-type': 'image/png' }, chunks: [Buffer.from(PIXEL, 'base64')] });
     const content = [
       { type: 'image_url', image_url: { url: `data:image/png;base64,${PIXEL}` } },
-      { type: 'image_url', image_url: { url: `${upstream.origin}/a.png` } },
+      { type: 'image_url', image_url: { url: `${at.upstream.origin}/a.png` } },
       { type: 'file', file: { filename: 'a.pdf', file_data: 'data:application/pdf;base64,JVBERi0=' } },
     ];
-    const { sink } = await ask(provider, chat({ messages: [{ role: 'user', content }] }));
+    const { sink } = await at.ask({ messages: [{ role: 'user', content }] });
     expect(sink.told).toEqual({});
     const image = { image: { format: 'png', source: { bytes: PIXEL } } };
-    expect(upstream.last.body).toMatchObject({
+    expect(at.upstream.last.body).toMatchObject({
       messages: [{ content: [image, image, { document: { format: 'pdf', source: { bytes: 'JVBERi0=' } } }] }],
     });
   });
 
   it('asks for a JSON schema, of a model that does not know schemas by a tool', async () => {
-    await ask(provider, chat({ response_format: SCHEMA }));
-    expect(upstream.last.body).toHaveProperty('additionalModelRequestFields.output_config.format.type', 'json_schema');
+    await at.ask({ response_format: SCHEMA });
+    expect(at.upstream.last.body).toHaveProperty(
+      'additionalModelRequestFields.output_config.format.type',
+      'json_schema',
+    );
     const said = { content: [{ toolUse: { toolUseId: 't', name: 'json', input: { a: 1 } } }], stopReason: 'tool_use' };
-    upstream.next(bedrockSays(said)).next(bedrockSays(said));
-    const { sink } = await ask(provider, chat({ model: NOVA, response_format: SCHEMA }));
+    at.upstream.next(bedrockSays(said)).next(bedrockSays(said));
+    const { sink } = await at.ask({ model: NOVA, response_format: SCHEMA });
     expect(sink.choice).toMatchObject({ message: { content: '{"a":1}' }, finish_reason: 'stop' });
-    const streamed = await ask(provider, chat({ model: NOVA, response_format: SCHEMA, stream: true }));
+    const streamed = await at.ask({ model: NOVA, response_format: SCHEMA, stream: true });
     expect(streamed.sink.message).toEqual({ content: '{"a":1}', finish: 'stop' });
   });
 
   it('lets a model think inside its limit', async () => {
-    const { sink } = await ask(provider, chat({ max_tokens: 3_000, reasoning_effort: 'high' }));
+    const { sink } = await at.ask({ max_tokens: 3_000, reasoning_effort: 'high' });
     expect(sink.told).toEqual({});
-    expect(upstream.last.body).toMatchObject({
+    expect(at.upstream.last.body).toMatchObject({
       inferenceConfig: { maxTokens: 3_000 },
       additionalModelRequestFields: { thinking: { type: 'enabled', budget_tokens: 1_800 } },
     });
@@ -167,9 +142,9 @@ describe('a Bedrock request', () => {
     ['stop', { model: 'openai.gpt-oss-120b-1:0', stop: 'END' }],
     ['messages[1].role', { messages: [...HI, { role: 'system', content: 'Stop.' }] }],
   ])('that would lose something is refused, naming %s', async (field, fields) => {
-    const { sink } = await ask(provider, chat(fields));
+    const { sink } = await at.ask(fields);
     expect(sink.told).toMatchObject({ outcome: 'NOT_SENT', status: 400, field });
-    expect(upstream.requests).toEqual([]);
+    expect(at.upstream.requests).toEqual([]);
   });
 });
 
@@ -188,10 +163,7 @@ describe('a Bedrock answer', () => {
   ];
 
   it.each([true, false])('says what was used (stream: %s)', async (stream) => {
-    const { sink, attempt } = await ask(
-      provider,
-      chat({ stream, ...(stream ? { stream_options: { include_usage: true } } : {}) }),
-    );
+    const { sink, attempt } = await at.ask({ stream, ...(stream ? { stream_options: { include_usage: true } } : {}) });
     expect(stream ? sink.message : sink.choice.message).toMatchObject({ content: 'Hello there' });
     expect(stream ? sink.chunks.at(-1)?.usage : sink.json.usage).toEqual(USED);
     expect(attempt.usage()).toMatchObject({
@@ -205,8 +177,8 @@ describe('a Bedrock answer', () => {
   it('is the same wherever the network cut its stream', async () => {
     const bytes = Buffer.concat(bedrockFrames({ content: TOOLS, stopReason: 'tool_use' }));
     const each = Array.from({ length: bytes.length }, (_, at) => bytes.subarray(at, at + 1));
-    upstream.next(bedrockStream(each));
-    const { sink } = await ask(provider, chat({ stream: true, tools: [WEATHER] }));
+    at.upstream.next(bedrockStream(each));
+    const { sink } = await at.ask({ stream: true, tools: [WEATHER] });
     expect(sink.message).toEqual({
       content: 'Let me look.',
       tool_calls: [
@@ -220,17 +192,17 @@ describe('a Bedrock answer', () => {
   it('gives what the model thought, and takes its signature back', async () => {
     const reasoningText = { text: 'I should look', signature: 'c2ln' };
     const content = [{ reasoningContent: { reasoningText } }, ...TOOLS];
-    upstream
+    at.upstream
       .next(bedrockSays({ content, stopReason: 'tool_use' }))
       .next(bedrockSays({ content, stopReason: 'tool_use' }));
-    const { message } = (await ask(provider, chat({ tools: [WEATHER] }))).sink.choice;
+    const { message } = (await at.ask({ tools: [WEATHER] })).sink.choice;
     const extra = { amazonBedrock: { thinking: [{ text: 'I should look', signature: 'c2ln' }] } };
     expect(message).toMatchObject({ reasoning_content: 'I should look', extra_content: extra });
-    const streamed = (await ask(provider, chat({ tools: [WEATHER], stream: true }))).sink.message;
+    const streamed = (await at.ask({ tools: [WEATHER], stream: true })).sink.message;
     expect(streamed).toMatchObject({ reasoning_content: 'I should look', extra_content: [extra] });
     const results = (message.tool_calls ?? []).map(({ id }) => ({ role: 'tool', tool_call_id: id, content: 'sunny' }));
-    await ask(provider, chat({ messages: [...HI, message, ...results], tools: [WEATHER] }));
-    expect(upstream.last.body).toHaveProperty('messages.1.content.0', { reasoningContent: { reasoningText } });
+    await at.ask({ messages: [...HI, message, ...results], tools: [WEATHER] });
+    expect(at.upstream.last.body).toHaveProperty('messages.1.content.0', { reasoningContent: { reasoningText } });
   });
 
   it.each([
@@ -239,9 +211,9 @@ describe('a Bedrock answer', () => {
     ['content_filtered', 'content_filter'],
     ['stop_sequence', 'stop'],
   ])('that ends by %s ends by %s', async (stopReason, finish) => {
-    upstream.next(bedrockSays({ stopReason })).next(bedrockSays({ stopReason }));
-    expect((await ask(provider, chat())).sink.choice.finish_reason).toBe(finish);
-    expect((await ask(provider, chat({ stream: true }))).sink.message.finish).toBe(finish);
+    at.upstream.next(bedrockSays({ stopReason })).next(bedrockSays({ stopReason }));
+    expect((await at.ask()).sink.choice.finish_reason).toBe(finish);
+    expect((await at.ask({ stream: true })).sink.message.finish).toBe(finish);
   });
 
   it('whose stream ends early, or was damaged on its way, is a broken one, and what came is charged', async () => {
@@ -253,8 +225,8 @@ describe('a Bedrock answer', () => {
       bedrockStream(frames.slice(0, 4), { cut: true }),
       bedrockStream([...frames.slice(0, 4), damaged, ...frames.slice(5)]),
     ]) {
-      upstream.next(answer);
-      const { sink, attempt } = await ask(provider, chat({ stream: true }));
+      at.upstream.next(answer);
+      const { sink, attempt } = await at.ask({ stream: true });
       expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status: 502 });
       expect(sink.ended).toBe(false);
       expect(attempt.usage()).toMatchObject({ estimated: true });
@@ -273,21 +245,20 @@ describe("Bedrock's errors", () => {
     [503, 'ServiceUnavailableException', { status: 503 }],
   ])('%s %s keeps its status and type, unless it is about our credential', async (status, type, told) => {
     for (const stream of [true, false]) {
-      upstream.next(bedrockError(status, type, 'Said so.'));
-      expect((await ask(provider, chat({ stream }))).sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...told });
+      at.upstream.next(bedrockError(status, type, 'Said so.'));
+      expect((await at.ask({ stream })).sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...told });
     }
   });
 
   it('in a stream are told, and what came is charged', async () => {
     const exception = frame('throttlingException', { message: 'Slow down.' }, 'exception');
-    upstream.next(bedrockStream([...bedrockFrames().slice(0, 4), exception]));
-    const { sink, attempt } = await ask(provider, chat({ stream: true }));
+    at.upstream.next(bedrockStream([...bedrockFrames().slice(0, 4), exception]));
+    const { sink, attempt } = await at.ask({ stream: true });
     expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', status: 429, type: 'throttlingException' });
     expect(attempt.usage().outputTokens).toBeGreaterThan(0);
   });
 });
 
 it('a Bedrock connection names its region', () => {
-  const { settings: _settings, ...rest } = connection(ACCOUNT);
-  expect(() => stage.provider(bedrockFactory, rest)).toThrow('settings.region');
+  expect(() => at.another({ settings: {} })).toThrow('settings.region');
 });

@@ -1,3 +1,5 @@
+import { stageOf } from '../../../../test/support/kind-stage.js';
+import { ANTHROPIC } from '../../../../test/support/kinds.js';
 import {
   anthropicError,
   anthropicSays,
@@ -6,42 +8,12 @@ import {
   text,
   toolUse,
 } from '../../../../test/support/anthropic-wire.js';
-import { ask } from '../../../../test/support/recorded-sink.js';
-import { AFTER_TOOLS, TranslatedStage, WEATHER } from '../../../../test/support/translated.js';
-import { jsonAnswer, WireUpstream } from '../../../../test/support/wire-upstream.js';
-import type { Provider } from '../provider.js';
-import { anthropicFactory } from './anthropic.dialect.js';
+import { AFTER_TOOLS, WEATHER } from '../../../../test/support/translated.js';
+import { jsonAnswer } from '../../../../test/support/wire-upstream.js';
 
-const SECRET = 'sk-ant-api03-secret-0123456789';
-const MODEL = 'claude-sonnet-4-5';
-const HI = [{ role: 'user', content: 'Hi' }];
+const { model: MODEL, secret: SECRET } = ANTHROPIC;
 
-let stage: TranslatedStage;
-let upstream: WireUpstream;
-let provider: Provider;
-
-beforeAll(async () => {
-  stage = new TranslatedStage();
-  upstream = await WireUpstream.start(anthropicSays());
-  provider = stage.provider(anthropicFactory, {
-    kind: 'anthropic',
-    baseUrl: `${upstream.origin}/v1`,
-    credentials: { apiKey: SECRET },
-  });
-});
-
-afterEach(() => {
-  upstream.reset();
-  // What a package drops with a warning has to be refused before it is called.
-  expect(stage.warnings).toEqual([]);
-});
-
-afterAll(async () => {
-  await upstream.close();
-  await stage.close();
-});
-
-const chat = (fields: object = {}): object => ({ model: MODEL, messages: HI, ...fields });
+const at = stageOf(ANTHROPIC);
 
 describe('an Anthropic answer', () => {
   const USED = {
@@ -53,8 +25,8 @@ describe('an Anthropic answer', () => {
   };
 
   it('is a chat completion, with all that was used', async () => {
-    upstream.next(anthropicSays({ model: 'claude-sonnet-4-5-20250929' }));
-    const { sink, attempt } = await ask(provider, chat());
+    at.upstream.next(anthropicSays({ model: 'claude-sonnet-4-5-20250929' }));
+    const { sink, attempt } = await at.ask();
     expect(sink.json).toEqual({
       id: 'msg_01XFDUDYJgAACzvnptvVoYEL',
       object: 'chat.completion',
@@ -83,7 +55,7 @@ describe('an Anthropic answer', () => {
   });
 
   it('is a stream of chunks, with usage where it was asked for', async () => {
-    const { sink, attempt } = await ask(provider, chat({ stream: true, stream_options: { include_usage: true } }));
+    const { sink, attempt } = await at.ask({ stream: true, stream_options: { include_usage: true } });
     expect(sink.ended).toBe(true);
     expect(sink.events.endsWith('data: [DONE]\n\n')).toBe(true);
     expect(sink.message).toEqual({ content: 'Hello there', finish: 'stop' });
@@ -95,14 +67,14 @@ describe('an Anthropic answer', () => {
   });
 
   it('has no usage chunk in a stream that was not asked for it', async () => {
-    const { sink } = await ask(provider, chat({ stream: true }));
+    const { sink } = await at.ask({ stream: true });
     expect(sink.events).not.toContain('usage');
   });
 
   it.each([true, false])('holds parallel tool calls beside text (stream: %s)', async (stream) => {
     const content = [text('Let me look.'), toolUse('toolu_1', { city: 'Paris' }), toolUse('toolu_2', { city: 'Rome' })];
-    upstream.next(anthropicSays({ content, stopReason: 'tool_use' }));
-    const { sink } = await ask(provider, chat({ tools: [WEATHER], stream }));
+    at.upstream.next(anthropicSays({ content, stopReason: 'tool_use' }));
+    const { sink } = await at.ask({ tools: [WEATHER], stream });
     if (stream) {
       expect(sink.message).toEqual({
         content: 'Let me look.',
@@ -134,28 +106,25 @@ describe('an Anthropic answer', () => {
       toolUse('call_2', { city: 'Rome' }),
     ];
     const thinking = [{ text: 'I should look', signature: 'EqQBCg==' }, { redacted_data: 'EmwKAhgB' }];
-    upstream
+    at.upstream
       .next(anthropicSays({ content, stopReason: 'tool_use' }))
       .next(anthropicSays({ content, stopReason: 'tool_use' }));
     const fields = { tools: [WEATHER], reasoning_effort: 'low', max_tokens: 4_000 };
-    const { sink } = await ask(provider, chat(fields));
+    const { sink } = await at.ask(fields);
     const { message } = sink.choice;
     expect(message).toMatchObject({
       content: null,
       reasoning_content: 'I should look',
       extra_content: { anthropic: { thinking } },
     });
-    const streamed = await ask(provider, chat({ ...fields, stream: true }));
+    const streamed = await at.ask({ ...fields, stream: true });
     expect(streamed.sink.message).toMatchObject({
       reasoning_content: 'I should look',
       extra_content: thinking.map((block) => ({ anthropic: { thinking: [block] } })),
     });
-    const again = await ask(
-      provider,
-      chat({ ...fields, messages: [AFTER_TOOLS[0], message, ...AFTER_TOOLS.slice(2)] }),
-    );
+    const again = await at.ask({ ...fields, messages: [AFTER_TOOLS[0], message, ...AFTER_TOOLS.slice(2)] });
     expect(again.sink.failure).toBeNull();
-    expect(upstream.last.body).toHaveProperty('messages.1.content', content);
+    expect(at.upstream.last.body).toHaveProperty('messages.1.content', content);
   });
 
   it.each([
@@ -164,20 +133,20 @@ describe('an Anthropic answer', () => {
     ['stop_sequence', 'stop'],
     ['pause_turn', 'stop'],
   ])('that ends by %s ends by %s', async (stopReason, finish) => {
-    upstream.next(anthropicSays({ stopReason })).next(anthropicSays({ stopReason }));
-    expect((await ask(provider, chat())).sink.choice.finish_reason).toBe(finish);
-    expect((await ask(provider, chat({ stream: true }))).sink.message.finish).toBe(finish);
+    at.upstream.next(anthropicSays({ stopReason })).next(anthropicSays({ stopReason }));
+    expect((await at.ask()).sink.choice.finish_reason).toBe(finish);
+    expect((await at.ask({ stream: true })).sink.message.finish).toBe(finish);
   });
 
   it('says a refusal as one', async () => {
     const said = { content: [], stopReason: 'refusal' };
-    upstream.next(anthropicSays(said)).next(anthropicSays(said));
-    const { sink } = await ask(provider, chat());
+    at.upstream.next(anthropicSays(said)).next(anthropicSays(said));
+    const { sink } = await at.ask();
     expect(sink.choice).toMatchObject({
       message: { content: null, refusal: 'The model declined to answer.' },
       finish_reason: 'content_filter',
     });
-    const streamed = await ask(provider, chat({ stream: true }));
+    const streamed = await at.ask({ stream: true });
     expect(streamed.sink.message).toEqual({ refusal: 'The model declined to answer.', finish: 'content_filter' });
   });
 });
@@ -193,8 +162,8 @@ describe("Anthropic's errors", () => {
     [529, 'overloaded_error', { status: 529, type: 'overloaded_error' }],
   ])('%s keeps its status and type, unless it is about our credential', async (status, type, told) => {
     for (const stream of [false, true]) {
-      upstream.next(anthropicError(status, type, 'Said so.'));
-      const { sink, attempt } = await ask(provider, chat({ stream }));
+      at.upstream.next(anthropicError(status, type, 'Said so.'));
+      const { sink, attempt } = await at.ask({ stream });
       expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...told });
       expect(attempt.usage().outputTokens).toBe(0);
       expect(attempt.status).toBe(status);
@@ -202,24 +171,24 @@ describe("Anthropic's errors", () => {
   });
 
   it('429 says when to come back', async () => {
-    upstream.next(anthropicError(429, 'rate_limit_error', 'Too many.', { 'retry-after': '17' }));
-    const { sink } = await ask(provider, chat());
+    at.upstream.next(anthropicError(429, 'rate_limit_error', 'Too many.', { 'retry-after': '17' }));
+    const { sink } = await at.ask();
     expect(sink.told).toMatchObject({ status: 429, type: 'rate_limit_error', headers: { 'retry-after': '17' } });
   });
 
   it('that are HTML say their status alone, and none holds the credential', async () => {
-    upstream.next({ status: 413, headers: { 'content-type': 'text/html' }, chunks: ['<html>no</html>'] });
-    expect((await ask(provider, chat())).sink.told).toMatchObject({
+    at.upstream.next({ status: 413, headers: { 'content-type': 'text/html' }, chunks: ['<html>no</html>'] });
+    expect((await at.ask()).sink.told).toMatchObject({
       status: 413,
       message: 'The model provider answered with status 413.',
     });
-    upstream.next(anthropicError(400, 'invalid_request_error', `Not ${SECRET}.`));
-    expect((await ask(provider, chat())).sink.told.message).toBe('Not [redacted].');
+    at.upstream.next(anthropicError(400, 'invalid_request_error', `Not ${SECRET}.`));
+    expect((await at.ask()).sink.told.message).toBe('Not [redacted].');
   });
 
   it('at the head of a stream are told with a status', async () => {
-    upstream.next(sse([errorEvent('overloaded_error', 'Overloaded')]));
-    const { sink } = await ask(provider, chat({ stream: true }));
+    at.upstream.next(sse([errorEvent('overloaded_error', 'Overloaded')]));
+    const { sink } = await at.ask({ stream: true });
     expect(sink.told).toMatchObject({
       outcome: 'UPSTREAM_ERROR',
       status: 529,
@@ -231,11 +200,11 @@ describe("Anthropic's errors", () => {
 
   it('in the middle of a stream follow what came, which is charged', async () => {
     const whole = anthropicSays({ content: [text('This was said before it broke.')] });
-    upstream.next((request) => {
+    at.upstream.next((request) => {
       const events = whole(request).chunks.slice(0, -3) as string[];
       return sse([...events, errorEvent('overloaded_error', 'Overloaded')]);
     });
-    const { sink, attempt } = await ask(provider, chat({ stream: true }));
+    const { sink, attempt } = await at.ask({ stream: true });
     expect(sink.message.content).toBe('This was said before it broke.');
     expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', status: 529 });
     expect(attempt.usage()).toMatchObject({ inputTokens: 132, cachedInputTokens: 100, estimated: true });
@@ -244,31 +213,31 @@ describe("Anthropic's errors", () => {
 
   it('an answer that is not what the API documents is a broken one', async () => {
     for (const body of [{ hello: 'world' }, 'no JSON', []]) {
-      upstream.next(jsonAnswer(body));
-      expect((await ask(provider, chat())).sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status: 502 });
+      at.upstream.next(jsonAnswer(body));
+      expect((await at.ask()).sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status: 502 });
     }
   });
 
   it('log no prompt, no answer and no key', async () => {
     const messages = [{ role: 'user', content: 'canary-prompt-77' }];
-    upstream.next(anthropicError(400, 'invalid_request_error', 'canary-prompt-77 is bad'));
-    upstream.next(jsonAnswer({ said: 'canary-answer-78' }));
+    at.upstream.next(anthropicError(400, 'invalid_request_error', 'canary-prompt-77 is bad'));
+    at.upstream.next(jsonAnswer({ said: 'canary-answer-78' }));
     for (let i = 0; i < 2; i += 1) {
-      const { sink } = await ask(provider, chat({ messages }));
+      const { sink } = await at.ask({ messages });
       expect(JSON.stringify(sink.failure?.said ?? '')).not.toMatch(/canary/);
     }
-    expect(stage.logged).not.toMatch(/canary|sk-ant/);
+    expect(at.logged).not.toMatch(/canary|sk-secret/);
   });
 });
 
 describe("Anthropic's models", () => {
   it('are listed', async () => {
-    upstream.next(
+    at.upstream.next(
       jsonAnswer({ data: [{ type: 'model', id: MODEL, created_at: '2025-09-29T00:00:00Z' }], has_more: false }),
     );
-    expect(await provider.catalogue.list()).toEqual([
+    expect(await at.provider.catalogue.list()).toEqual([
       { id: MODEL, object: 'model', created: 1_759_104_000, owned_by: 'anthropic' },
     ]);
-    expect(upstream.last).toMatchObject({ path: '/v1/models?limit=1000', headers: { 'x-api-key': SECRET } });
+    expect(at.upstream.last).toMatchObject({ path: '/v1/models?limit=1000', headers: { 'x-api-key': SECRET } });
   });
 });

@@ -1,41 +1,12 @@
+import { stageOf } from '../../../../test/support/kind-stage.js';
+import { ANTHROPIC } from '../../../../test/support/kinds.js';
 import { anthropicSays, text, toolUse } from '../../../../test/support/anthropic-wire.js';
-import { ask } from '../../../../test/support/recorded-sink.js';
-import { AFTER_TOOLS, PIXEL, SCHEMA, TranslatedStage, WEATHER } from '../../../../test/support/translated.js';
-import { WireUpstream } from '../../../../test/support/wire-upstream.js';
-import type { Provider } from '../provider.js';
-import { anthropicFactory } from './anthropic.dialect.js';
+import { AFTER_TOOLS, HI, PIXEL, SCHEMA, WEATHER } from '../../../../test/support/translated.js';
 
-const SECRET = 'sk-ant-api03-secret-0123456789';
-const MODEL = 'claude-sonnet-4-5';
+const { model: MODEL, secret: SECRET } = ANTHROPIC;
 const NEW_MODEL = 'claude-opus-5-5';
-const HI = [{ role: 'user', content: 'Hi' }];
 
-let stage: TranslatedStage;
-let upstream: WireUpstream;
-let provider: Provider;
-
-beforeAll(async () => {
-  stage = new TranslatedStage();
-  upstream = await WireUpstream.start(anthropicSays());
-  provider = stage.provider(anthropicFactory, {
-    kind: 'anthropic',
-    baseUrl: `${upstream.origin}/v1`,
-    credentials: { apiKey: SECRET },
-  });
-});
-
-afterEach(() => {
-  upstream.reset();
-  // What a package drops with a warning has to be refused before it is called.
-  expect(stage.warnings).toEqual([]);
-});
-
-afterAll(async () => {
-  await upstream.close();
-  await stage.close();
-});
-
-const chat = (fields: object = {}): object => ({ model: MODEL, messages: HI, ...fields });
+const at = stageOf(ANTHROPIC);
 
 describe('an Anthropic request', () => {
   it('carries turns, system prompts, limits and stops', async () => {
@@ -60,10 +31,10 @@ describe('an Anthropic request', () => {
       store: true,
       metadata: {},
     };
-    const { sink } = await ask(provider, chat(fields));
+    const { sink } = await at.ask(fields);
     expect(sink.failure).toBeNull();
-    expect(upstream.last.headers['x-api-key']).toBe(SECRET);
-    expect(upstream.last.body).toEqual({
+    expect(at.upstream.last.headers['x-api-key']).toBe(SECRET);
+    expect(at.upstream.last.body).toEqual({
       model: MODEL,
       max_tokens: 200,
       temperature: 0.5,
@@ -84,12 +55,12 @@ describe('an Anthropic request', () => {
   });
 
   it('carries tools, parallel calls and their results', async () => {
-    const { sink } = await ask(provider, chat({ messages: AFTER_TOOLS, tools: [WEATHER] }));
+    const { sink } = await at.ask({ messages: AFTER_TOOLS, tools: [WEATHER] });
     expect(sink.failure).toBeNull();
-    expect(upstream.last.body).toHaveProperty('tools', [
+    expect(at.upstream.last.body).toHaveProperty('tools', [
       { name: 'get_weather', description: 'The weather of a city.', input_schema: WEATHER.function.parameters },
     ]);
-    expect((upstream.last.body['messages'] as unknown[]).slice(1)).toEqual([
+    expect((at.upstream.last.body['messages'] as unknown[]).slice(1)).toEqual([
       {
         role: 'assistant',
         content: [
@@ -116,13 +87,13 @@ describe('an Anthropic request', () => {
       { type: 'tool', name: 'get_weather' },
     ],
   ])('carries the tool choice %j', async (choice, sent) => {
-    await ask(provider, chat({ tools: [WEATHER], tool_choice: choice }));
-    expect(upstream.last.body).toHaveProperty('tool_choice', sent);
+    await at.ask({ tools: [WEATHER], tool_choice: choice });
+    expect(at.upstream.last.body).toHaveProperty('tool_choice', sent);
   });
 
   it('carries that tools are called one at a time', async () => {
-    await ask(provider, chat({ tools: [WEATHER], parallel_tool_calls: false }));
-    expect(upstream.last.body).toHaveProperty('tool_choice', { type: 'auto', disable_parallel_tool_use: true });
+    await at.ask({ tools: [WEATHER], parallel_tool_calls: false });
+    expect(at.upstream.last.body).toHaveProperty('tool_choice', { type: 'auto', disable_parallel_tool_use: true });
   });
 
   it('carries images, by data and by address, and PDFs', async () => {
@@ -131,9 +102,9 @@ describe('an Anthropic request', () => {
       { type: 'image_url', image_url: { url: 'https://example.com/a.png' } },
       { type: 'file', file: { filename: 'a.pdf', file_data: 'data:application/pdf;base64,JVBERi0=' } },
     ];
-    const { sink } = await ask(provider, chat({ messages: [{ role: 'user', content }] }));
+    const { sink } = await at.ask({ messages: [{ role: 'user', content }] });
     expect(sink.failure).toBeNull();
-    expect(upstream.last.body).toHaveProperty('messages.0.content', [
+    expect(at.upstream.last.body).toHaveProperty('messages.0.content', [
       { type: 'image', source: { type: 'base64', media_type: 'image/png', data: PIXEL } },
       { type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } },
       { type: 'document', title: 'a.pdf', source: { type: 'base64', media_type: 'application/pdf', data: 'JVBERi0=' } },
@@ -141,9 +112,9 @@ describe('an Anthropic request', () => {
   });
 
   it('carries a JSON schema', async () => {
-    upstream.next(anthropicSays({ content: [text('{"a":1}')] }));
-    const { sink } = await ask(provider, chat({ response_format: SCHEMA }));
-    expect(upstream.last.body).toHaveProperty('output_config.format', {
+    at.upstream.next(anthropicSays({ content: [text('{"a":1}')] }));
+    const { sink } = await at.ask({ response_format: SCHEMA });
+    expect(at.upstream.last.body).toHaveProperty('output_config.format', {
       type: 'json_schema',
       schema: SCHEMA.json_schema.schema,
     });
@@ -153,9 +124,9 @@ describe('an Anthropic request', () => {
   it('asks an older model for a JSON schema by a tool, whose call is the answer', async () => {
     const model = 'claude-3-haiku-20240307';
     const said = { content: [toolUse('toolu_9', { a: 1 }, 'json')], stopReason: 'tool_use' };
-    upstream.next(anthropicSays(said)).next(anthropicSays(said));
-    const whole = await ask(provider, chat({ model, response_format: SCHEMA }));
-    const streamed = await ask(provider, chat({ model, response_format: SCHEMA, stream: true }));
+    at.upstream.next(anthropicSays(said)).next(anthropicSays(said));
+    const whole = await at.ask({ model, response_format: SCHEMA });
+    const streamed = await at.ask({ model, response_format: SCHEMA, stream: true });
     expect(whole.sink.choice).toMatchObject({ message: { content: '{"a":1}' }, finish_reason: 'stop' });
     expect(streamed.sink.message).toEqual({ content: '{"a":1}', finish: 'stop' });
   });
@@ -163,13 +134,10 @@ describe('an Anthropic request', () => {
   it('carries marks of what to keep in the cache', async () => {
     const mark = { cache_control: { type: 'ephemeral', ttl: '1h' } };
     const messages = [{ role: 'system', content: [{ type: 'text', text: 'Long.', ...mark }] }, ...HI];
-    const { sink } = await ask(
-      provider,
-      chat({ messages, tools: [{ ...WEATHER, cache_control: { type: 'ephemeral' } }] }),
-    );
+    const { sink } = await at.ask({ messages, tools: [{ ...WEATHER, cache_control: { type: 'ephemeral' } }] });
     expect(sink.failure).toBeNull();
-    expect(upstream.last.body).toHaveProperty('system', [{ type: 'text', text: 'Long.', ...mark }]);
-    expect(upstream.last.body).toHaveProperty('tools.0.cache_control', { type: 'ephemeral' });
+    expect(at.upstream.last.body).toHaveProperty('system', [{ type: 'text', text: 'Long.', ...mark }]);
+    expect(at.upstream.last.body).toHaveProperty('tools.0.cache_control', { type: 'ephemeral' });
   });
 });
 
@@ -180,18 +148,18 @@ describe('the output limit of an Anthropic request', () => {
     ['high', 1_800],
     ['xhigh', 1_976],
   ])('holds what the model thinks by an effort of %s', async (effort, budget) => {
-    const { sink } = await ask(provider, chat({ max_tokens: 3_000, reasoning_effort: effort }));
+    const { sink } = await at.ask({ max_tokens: 3_000, reasoning_effort: effort });
     expect(sink.failure).toBeNull();
-    expect(upstream.last.body).toMatchObject({
+    expect(at.upstream.last.body).toMatchObject({
       max_tokens: 3_000,
       thinking: { type: 'enabled', budget_tokens: budget },
     });
   });
 
   it('holds what a model thinks that judges by itself how much', async () => {
-    const { sink } = await ask(provider, chat({ model: NEW_MODEL, max_tokens: 2_000, reasoning_effort: 'high' }));
+    const { sink } = await at.ask({ model: NEW_MODEL, max_tokens: 2_000, reasoning_effort: 'high' });
     expect(sink.failure).toBeNull();
-    expect(upstream.last.body).toMatchObject({
+    expect(at.upstream.last.body).toMatchObject({
       max_tokens: 2_000,
       thinking: { type: 'adaptive' },
       output_config: { effort: 'high' },
@@ -199,23 +167,23 @@ describe('the output limit of an Anthropic request', () => {
   });
 
   it('has to leave room for what the model thinks', async () => {
-    const { sink } = await ask(provider, chat({ max_tokens: 2_000, reasoning_effort: 'high' }));
+    const { sink } = await at.ask({ max_tokens: 2_000, reasoning_effort: 'high' });
     expect(sink.told).toMatchObject({ outcome: 'NOT_SENT', status: 400, field: 'max_completion_tokens' });
-    expect(upstream.requests).toEqual([]);
+    expect(at.upstream.requests).toEqual([]);
   });
 
   it('turns thinking off', async () => {
-    await ask(provider, chat({ reasoning_effort: 'none' }));
-    expect(upstream.last.body).toHaveProperty('thinking', { type: 'disabled' });
+    await at.ask({ reasoning_effort: 'none' });
+    expect(at.upstream.last.body).toHaveProperty('thinking', { type: 'disabled' });
   });
 
   it("is the model's own where the caller names none or more, and a default for an unknown model", async () => {
-    await ask(provider, chat());
-    expect(upstream.last.body).toHaveProperty('max_tokens', 64_000);
-    await ask(provider, chat({ max_tokens: 1_000_000 }));
-    expect(upstream.last.body).toHaveProperty('max_tokens', 64_000);
-    await ask(provider, chat({ model: 'somebodys-model' }));
-    expect(upstream.last.body).toHaveProperty('max_tokens', 4_096);
+    await at.ask();
+    expect(at.upstream.last.body).toHaveProperty('max_tokens', 64_000);
+    await at.ask({ max_tokens: 1_000_000 });
+    expect(at.upstream.last.body).toHaveProperty('max_tokens', 64_000);
+    await at.ask({ model: 'somebodys-model' });
+    expect(at.upstream.last.body).toHaveProperty('max_tokens', 4_096);
   });
 });
 
@@ -274,9 +242,9 @@ describe('an Anthropic request that would lose something', () => {
       },
     ],
   ])('is refused, naming %s', async (field, fields) => {
-    const { sink } = await ask(provider, chat(fields));
+    const { sink } = await at.ask(fields);
     expect(sink.told).toMatchObject({ outcome: 'NOT_SENT', status: 400, field });
-    expect(upstream.requests).toEqual([]);
+    expect(at.upstream.requests).toEqual([]);
   });
 
   it.each([
@@ -286,7 +254,7 @@ describe('an Anthropic request that would lose something', () => {
     ['null', { seed: null, tools: null, stop: null, response_format: null, temperature: null, n: null, audio: null }],
     ['empty lists', { tools: [], stop: [] }],
   ])('is sent where the value is the usual one: %s', async (_name, fields) => {
-    const { sink } = await ask(provider, chat(fields));
+    const { sink } = await at.ask(fields);
     expect(sink.told).toEqual({});
     expect(sink.choice.message.content).toBe('Hello there');
   });

@@ -1,37 +1,15 @@
 import { anthropicEvents, anthropicSays, sse, text, toolUse } from '../../../../test/support/anthropic-wire.js';
 import { eventually } from '../../../../test/support/eventually.js';
-import { ask, begin } from '../../../../test/support/recorded-sink.js';
-import { TranslatedStage } from '../../../../test/support/translated.js';
-import { hungUp, WireUpstream } from '../../../../test/support/wire-upstream.js';
-import { anthropicFactory } from '../anthropic/anthropic.dialect.js';
-import type { Provider } from '../provider.js';
+import { stageOf } from '../../../../test/support/kind-stage.js';
+import { ANTHROPIC } from '../../../../test/support/kinds.js';
+import { TIMEOUTS } from '../../../../test/support/translated.js';
+import { hungUp } from '../../../../test/support/wire-upstream.js';
 import { assertOutputWithin } from './output-check.js';
 
-const CHAT = { model: 'claude-sonnet-4-5', messages: [{ role: 'user', content: 'Hi' }] };
-const STREAM = { ...CHAT, stream: true };
+const STREAM = { stream: true };
 const SAID = 'Grüße aus Köln 🙂, und noch mehr davon.';
 
-let stage: TranslatedStage;
-let upstream: WireUpstream;
-let provider: Provider;
-
-beforeAll(async () => {
-  stage = new TranslatedStage();
-  upstream = await WireUpstream.start(anthropicSays());
-  provider = providerAt(`${upstream.origin}/v1`);
-});
-
-afterEach(() => upstream.reset());
-
-afterAll(async () => {
-  await upstream.close();
-  await stage.close();
-});
-
-function providerAt(baseUrl: string, firstByteTimeoutMs = 10_000): Provider {
-  const connection = { kind: 'anthropic', baseUrl, credentials: { apiKey: 'sk-ant-secret' } } as const;
-  return stage.provider(anthropicFactory, connection, { firstByteTimeoutMs });
-}
+const at = stageOf(ANTHROPIC);
 
 /** The bytes of a stream that thinks, says something and calls a tool. */
 function streamBytes(): Buffer {
@@ -40,18 +18,18 @@ function streamBytes(): Buffer {
     text(SAID),
     toolUse('toolu_1', { city: 'Zürich' }),
   ];
-  return Buffer.from(anthropicEvents({ content, stopReason: 'tool_use' }, STREAM).join(''));
+  return Buffer.from(anthropicEvents({ content, stopReason: 'tool_use' }, {}).join(''));
 }
 
 describe('a translated stream', () => {
   it('says the same wherever the network cut it', async () => {
     const bytes = streamBytes();
-    upstream.next({ ...sse([]), chunks: [bytes] });
-    const { message } = (await ask(provider, STREAM)).sink;
+    at.upstream.next({ ...sse([]), chunks: [bytes] });
+    const { message } = (await at.ask(STREAM)).sink;
     expect(message).toMatchObject({ content: SAID, reasoning_content: 'Hm – gut.', finish: 'tool_calls' });
     const each = Array.from({ length: bytes.length }, (_, at) => bytes.subarray(at, at + 1));
-    upstream.next({ ...sse([]), chunks: each });
-    expect((await ask(provider, STREAM)).sink.message).toEqual(message);
+    at.upstream.next({ ...sse([]), chunks: each });
+    expect((await at.ask(STREAM)).sink.message).toEqual(message);
   });
 
   it('that ends anywhere before its end mark is a broken one, and what came of it is charged', async () => {
@@ -60,51 +38,51 @@ describe('a translated stream', () => {
     // By then all of the text has come.
     const said = bytes.indexOf('input_json_delta');
     for (const cut of [true, false]) {
-      for (let at = 50; at < end; at += 211) {
-        upstream.next({ ...sse([]), chunks: [bytes.subarray(0, at)], cut });
-        const { sink, attempt } = await ask(provider, STREAM);
+      for (let place = 50; place < end; place += 211) {
+        at.upstream.next({ ...sse([]), chunks: [bytes.subarray(0, place)], cut });
+        const { sink, attempt } = await at.ask(STREAM);
         expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status: 502, code: 'upstream_broken' });
         expect(sink.ended).toBe(false);
         expect(attempt.complete).toBe(false);
-        if (at <= said) continue;
+        if (place <= said) continue;
         const { inputTokens, outputTokens, estimated } = attempt.usage();
-        expect({ cut, at, inputTokens, estimated }).toEqual({ cut, at, inputTokens: 132, estimated: true });
+        expect({ cut, place, inputTokens, estimated }).toEqual({ cut, place, inputTokens: 132, estimated: true });
         expect(outputTokens).toBeGreaterThan(10);
       }
     }
   });
 
   it('that came to its end mark is whole, however the connection ends', async () => {
-    upstream.next({ ...sse([]), chunks: [streamBytes()], cut: true });
-    const { sink, attempt } = await ask(provider, STREAM);
+    at.upstream.next({ ...sse([]), chunks: [streamBytes()], cut: true });
+    const { sink, attempt } = await at.ask(STREAM);
     expect(sink).toMatchObject({ ended: true, failure: null });
     expect(attempt.usage().estimated).toBe(false);
   });
 
   it('puts pieces that came together into one chunk', async () => {
-    upstream.next({ ...sse([]), chunks: [streamBytes()] });
-    const { sink } = await ask(provider, STREAM);
+    at.upstream.next({ ...sse([]), chunks: [streamBytes()] });
+    const { sink } = await at.ask(STREAM);
     expect(sink.chunks.filter((chunk) => chunk.choices[0]?.delta.content !== undefined)).toHaveLength(1);
   });
 
   it('stops at once when it is given up, and the sink hears nothing more', async () => {
-    upstream.next({ ...sse(anthropicEvents({}, STREAM).slice(0, 4)), stall: true });
-    const { sink, attempt } = begin(provider, STREAM);
+    at.upstream.next({ ...sse(anthropicEvents({}, {}).slice(0, 4)), stall: true });
+    const { sink, attempt } = at.begin(STREAM);
     await eventually(() => sink.writes > 0);
     attempt.abort();
-    await hungUp(upstream);
+    await hungUp(at.upstream);
     expect(sink).toMatchObject({ ended: false, failure: null, hasJson: false });
   });
 
   it('waits while it is paused, and holds the provider back', async () => {
     const piece = 'So much is said at once. '.repeat(80);
-    const [start, ping, open, , ...rest] = anthropicEvents({ content: [text('four')] }, STREAM);
+    const [start, ping, open, , ...rest] = anthropicEvents({ content: [text('four')] }, {});
     const delta = { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: piece } };
     const said = `event: content_block_delta\ndata: ${JSON.stringify(delta)}\n\n`.repeat(20);
     const chunks = [start, ping, open, ...Array.from({ length: 400 }, () => said), ...rest].map(String);
     let sent = 0;
-    upstream.next({ ...sse([]), chunks, onWritten: (count) => (sent = count) });
-    const { sink, attempt } = begin(provider, STREAM);
+    at.upstream.next({ ...sse([]), chunks, onWritten: (count) => (sent = count) });
+    const { sink, attempt } = at.begin(STREAM);
     sink.onPiece = () => attempt.pause();
     await eventually(() => sink.writes === 1);
     let before = -1;
@@ -126,15 +104,15 @@ describe('a translated stream', () => {
 
 describe('a translated call', () => {
   it('that gets no answer in time fails, or is waited for', async () => {
-    const quick = providerAt(`${upstream.origin}/v1`, 100);
-    upstream.next({ ...sse([]), silent: true, chunks: [] });
-    const first = await ask(quick, CHAT);
+    const quick = at.another({}, { timeouts: { ...TIMEOUTS, firstByteTimeoutMs: 100 } });
+    at.upstream.next({ ...sse([]), silent: true, chunks: [] });
+    const first = await at.ask({}, quick);
     expect(first.sink.lateness).toMatchObject({ outcome: 'UPSTREAM_TIMEOUT' });
     expect(first.sink.told).toMatchObject({ outcome: 'UPSTREAM_TIMEOUT', status: 504 });
     let answer: () => void = () => undefined;
     const after = new Promise<void>((resolve) => (answer = resolve));
-    upstream.next((request) => ({ ...anthropicSays()(request), after }));
-    const { sink, attempt } = begin(quick, CHAT);
+    at.upstream.next((request) => ({ ...anthropicSays()(request), after }));
+    const { sink, attempt } = at.begin({}, quick);
     sink.waits = true;
     await eventually(() => sink.lateness !== null);
     answer();
@@ -145,11 +123,11 @@ describe('a translated call', () => {
 
   it('whose answer breaks off is charged for what came', async () => {
     const whole = anthropicSays({ content: [text('All of this was said before the connection broke.')] });
-    upstream.next((request) => {
+    at.upstream.next((request) => {
       const [body] = whole(request).chunks;
       return { ...whole(request), chunks: [String(body).slice(0, -200)], cut: true };
     });
-    const { sink, attempt } = await ask(provider, CHAT);
+    const { sink, attempt } = await at.ask();
     expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status: 502 });
     expect(attempt.status).toBe(200);
     expect(attempt.usage()).toMatchObject({ estimated: true });
@@ -157,15 +135,15 @@ describe('a translated call', () => {
   });
 
   it('to a provider that cannot be reached is a failure, and nothing is charged', async () => {
-    const gone = providerAt('http://127.0.0.1:9/v1');
-    const { sink, attempt } = await ask(gone, CHAT);
+    const gone = at.another({ baseUrl: 'http://127.0.0.1:9/v1' });
+    const { sink, attempt } = await at.ask({}, gone);
     expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', status: 502, code: 'upstream_unreachable' });
     expect(attempt.usage()).toMatchObject({ inputTokens: 0, outputTokens: 0 });
   });
 
   it('goes to no address that a tenant may not name', async () => {
-    const inside = providerAt('http://10.0.0.1/v1');
-    const { sink } = await ask(inside, CHAT);
+    const inside = at.another({ baseUrl: 'http://10.0.0.1/v1' });
+    const { sink } = await at.ask({}, inside);
     expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', status: 502, code: 'upstream_unreachable' });
   });
 });

@@ -1,40 +1,12 @@
+import { stageOf } from '../../../../test/support/kind-stage.js';
+import { COHERE } from '../../../../test/support/kinds.js';
 import { cohereError, cohereEvents, cohereSays, cohereStream } from '../../../../test/support/cohere-wire.js';
-import { ask } from '../../../../test/support/recorded-sink.js';
-import { AFTER_TOOLS, PIXEL, SCHEMA, TranslatedStage, WEATHER } from '../../../../test/support/translated.js';
-import { jsonAnswer, WireUpstream } from '../../../../test/support/wire-upstream.js';
-import type { Provider } from '../provider.js';
-import { cohereFactory } from './cohere.dialect.js';
+import { AFTER_TOOLS, PIXEL, SCHEMA, WEATHER } from '../../../../test/support/translated.js';
+import { jsonAnswer } from '../../../../test/support/wire-upstream.js';
 
-const SECRET = 'cohere-secret-0123456789';
-const MODEL = 'command-a-03-2025';
-const HI = [{ role: 'user', content: 'Hi' }];
+const { model: MODEL } = COHERE;
 
-let stage: TranslatedStage;
-let upstream: WireUpstream;
-let provider: Provider;
-
-beforeAll(async () => {
-  stage = new TranslatedStage();
-  upstream = await WireUpstream.start(cohereSays());
-  provider = stage.provider(cohereFactory, {
-    kind: 'cohere',
-    baseUrl: `${upstream.origin}/v2`,
-    credentials: { apiKey: SECRET },
-  });
-});
-
-afterEach(() => {
-  upstream.reset();
-  // What a package drops with a warning has to be refused before it is called.
-  expect(stage.warnings).toEqual([]);
-});
-
-afterAll(async () => {
-  await upstream.close();
-  await stage.close();
-});
-
-const chat = (fields: object = {}): object => ({ model: MODEL, messages: HI, ...fields });
+const at = stageOf(COHERE);
 
 describe('a Cohere request', () => {
   it('carries turns, system prompts, limits, stops, a seed, sampling and penalties', async () => {
@@ -46,10 +18,10 @@ describe('a Cohere request', () => {
       { role: 'user', content: 'And now?' },
     ];
     const fields = { max_tokens: 200, temperature: 0.5, top_p: 0.6, seed: 7, stop: 'END', presence_penalty: 0.1 };
-    const { sink } = await ask(provider, chat({ ...fields, messages, frequency_penalty: 0.2 }));
+    const { sink } = await at.ask({ ...fields, messages, frequency_penalty: 0.2 });
     expect(sink.told).toEqual({});
-    expect(upstream.last.headers.authorization).toBe(`Bearer ${SECRET}`);
-    expect(upstream.last.body).toEqual({
+    expect(at.upstream.last.headers.authorization).toBe(`Bearer ${COHERE.secret}`);
+    expect(at.upstream.last.body).toEqual({
       model: MODEL,
       messages,
       max_tokens: 200,
@@ -66,9 +38,9 @@ describe('a Cohere request', () => {
     const messages = AFTER_TOOLS.map((message) =>
       message.role === 'assistant' ? { ...message, content: 'I will look.' } : message,
     );
-    const { sink } = await ask(provider, chat({ messages, tools: [WEATHER], max_tokens: 100 }));
+    const { sink } = await at.ask({ messages, tools: [WEATHER], max_tokens: 100 });
     expect(sink.told).toEqual({});
-    expect(upstream.last.body).toMatchObject({
+    expect(at.upstream.last.body).toMatchObject({
       tools: [WEATHER],
       messages: [
         {},
@@ -85,10 +57,10 @@ describe('a Cohere request', () => {
     [{ type: 'function', function: { name: 'get_weather' } }, 'REQUIRED'],
   ])('carries the tool choice %j', async (choice, sent) => {
     const other = { type: 'function', function: { name: 'other', parameters: { type: 'object' } } };
-    await ask(provider, chat({ tools: [WEATHER, other], tool_choice: choice }));
-    expect(upstream.last.body).toHaveProperty('tool_choice', sent);
+    await at.ask({ tools: [WEATHER, other], tool_choice: choice });
+    expect(at.upstream.last.body).toHaveProperty('tool_choice', sent);
     // A named tool is the only one that the model sees.
-    expect(upstream.last.body['tools']).toHaveLength(typeof choice === 'string' ? 2 : 1);
+    expect(at.upstream.last.body['tools']).toHaveLength(typeof choice === 'string' ? 2 : 1);
   });
 
   it('carries images and JSON schemas', async () => {
@@ -97,18 +69,21 @@ describe('a Cohere request', () => {
       { type: 'text', text: 'What is it?' },
       { type: 'image_url', image_url: { url } },
     ];
-    await ask(provider, chat({ messages: [{ role: 'user', content }], response_format: SCHEMA }));
-    expect(upstream.last.body).toMatchObject({
+    await at.ask({ messages: [{ role: 'user', content }], response_format: SCHEMA });
+    expect(at.upstream.last.body).toMatchObject({
       messages: [{ role: 'user', content }],
       response_format: { type: 'json_object', json_schema: SCHEMA.json_schema.schema },
     });
   });
 
   it('lets a model think inside its limit', async () => {
-    await ask(provider, chat({ reasoning_effort: 'high', max_tokens: 1_000 }));
-    expect(upstream.last.body).toMatchObject({ max_tokens: 1_000, thinking: { type: 'enabled', token_budget: 600 } });
-    await ask(provider, chat({ reasoning_effort: 'none' }));
-    expect(upstream.last.body).toHaveProperty('thinking', { type: 'disabled' });
+    await at.ask({ reasoning_effort: 'high', max_tokens: 1_000 });
+    expect(at.upstream.last.body).toMatchObject({
+      max_tokens: 1_000,
+      thinking: { type: 'enabled', token_budget: 600 },
+    });
+    await at.ask({ reasoning_effort: 'none' });
+    expect(at.upstream.last.body).toHaveProperty('thinking', { type: 'disabled' });
   });
 
   it.each([
@@ -125,9 +100,9 @@ describe('a Cohere request', () => {
       },
     ],
   ])('that would lose something is refused, naming %s', async (field, fields) => {
-    const { sink } = await ask(provider, chat(fields));
+    const { sink } = await at.ask(fields);
     expect(sink.told).toMatchObject({ outcome: 'NOT_SENT', status: 400, field });
-    expect(upstream.requests).toEqual([]);
+    expect(at.upstream.requests).toEqual([]);
   });
 });
 
@@ -141,11 +116,8 @@ describe('a Cohere answer', () => {
   };
 
   it.each([true, false])('says what was used, cached tokens too (stream: %s)', async (stream) => {
-    upstream.next(cohereSays({ thinking: 'I should greet' }));
-    const { sink, attempt } = await ask(
-      provider,
-      chat({ stream, ...(stream ? { stream_options: { include_usage: true } } : {}) }),
-    );
+    at.upstream.next(cohereSays({ thinking: 'I should greet' }));
+    const { sink, attempt } = await at.ask({ stream, ...(stream ? { stream_options: { include_usage: true } } : {}) });
     const said = stream ? sink.message : sink.choice.message;
     expect(said).toMatchObject({ content: 'Hello there', reasoning_content: 'I should greet' });
     expect(stream ? sink.chunks.at(-1)?.usage : sink.json.usage).toEqual(USED);
@@ -162,8 +134,8 @@ describe('a Cohere answer', () => {
       { id: 'get_weather_1', input: { city: 'Paris' } },
       { id: 'get_weather_2', input: { city: 'Rome' } },
     ];
-    upstream.next(cohereSays({ plan: 'I will look.', calls, finishReason: 'TOOL_CALL' }));
-    const { sink } = await ask(provider, chat({ stream, tools: [WEATHER] }));
+    at.upstream.next(cohereSays({ plan: 'I will look.', calls, finishReason: 'TOOL_CALL' }));
+    const { sink } = await at.ask({ stream, tools: [WEATHER] });
     if (stream) {
       expect(sink.message).toEqual({
         content: 'I will look.',
@@ -188,20 +160,20 @@ describe('a Cohere answer', () => {
     ['MAX_TOKENS', 'length'],
     ['STOP_SEQUENCE', 'stop'],
   ])('that ends by %s ends by %s', async (finishReason, finish) => {
-    upstream.next(cohereSays({ finishReason })).next(cohereSays({ finishReason }));
-    expect((await ask(provider, chat())).sink.choice.finish_reason).toBe(finish);
-    expect((await ask(provider, chat({ stream: true }))).sink.message.finish).toBe(finish);
+    at.upstream.next(cohereSays({ finishReason })).next(cohereSays({ finishReason }));
+    expect((await at.ask()).sink.choice.finish_reason).toBe(finish);
+    expect((await at.ask({ stream: true })).sink.message.finish).toBe(finish);
   });
 
   it.each([true, false])('that ends by an error is a failure (stream: %s)', async (stream) => {
-    upstream.next(cohereSays({ finishReason: 'ERROR' }));
-    expect((await ask(provider, chat({ stream }))).sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN' });
+    at.upstream.next(cohereSays({ finishReason: 'ERROR' }));
+    expect((await at.ask({ stream })).sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN' });
   });
 
   it('whose stream ends early is a broken one, and what came is charged', async () => {
     for (const cut of [true, false]) {
-      upstream.next({ ...cohereStream({}), chunks: cohereEvents({}).slice(0, -1), cut });
-      const { sink, attempt } = await ask(provider, chat({ stream: true }));
+      at.upstream.next({ ...cohereStream({}), chunks: cohereEvents({}).slice(0, -1), cut });
+      const { sink, attempt } = await at.ask({ stream: true });
       expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status: 502 });
       expect(attempt.usage()).toMatchObject({ estimated: true });
       expect(attempt.usage().outputTokens).toBeGreaterThan(0);
@@ -218,13 +190,13 @@ describe("Cohere's errors", () => {
     [500, { status: 500 }],
     [503, { status: 503 }],
   ])('%s keeps its status, unless it is about our credential', async (status, told) => {
-    upstream.next(cohereError(status, 'Said so.'));
-    expect((await ask(provider, chat())).sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...told });
+    at.upstream.next(cohereError(status, 'Said so.'));
+    expect((await at.ask()).sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...told });
   });
 
   it('429 says when to come back', async () => {
-    upstream.next(cohereError(429, 'Slow down.', { 'retry-after': '3' }));
-    expect((await ask(provider, chat({ stream: true }))).sink.told).toMatchObject({
+    at.upstream.next(cohereError(429, 'Slow down.', { 'retry-after': '3' }));
+    expect((await at.ask({ stream: true })).sink.told).toMatchObject({
       status: 429,
       headers: { 'retry-after': '3' },
     });
@@ -232,7 +204,7 @@ describe("Cohere's errors", () => {
 });
 
 it("Cohere's models are listed", async () => {
-  upstream.next(jsonAnswer({ models: [{ name: MODEL, endpoints: ['chat'] }] }));
-  expect(await provider.catalogue.list()).toEqual([{ id: MODEL, object: 'model', created: 0, owned_by: 'cohere' }]);
-  expect(upstream.last.path).toBe('/v1/models?page_size=1000');
+  at.upstream.next(jsonAnswer({ models: [{ name: MODEL, endpoints: ['chat'] }] }));
+  expect(await at.provider.catalogue.list()).toEqual([{ id: MODEL, object: 'model', created: 0, owned_by: 'cohere' }]);
+  expect(at.upstream.last.path).toBe('/v1/models?page_size=1000');
 });

@@ -1,40 +1,12 @@
+import { stageOf } from '../../../../test/support/kind-stage.js';
+import { GOOGLE } from '../../../../test/support/kinds.js';
 import { googleError, googleSays, googleStream } from '../../../../test/support/google-wire.js';
-import { ask } from '../../../../test/support/recorded-sink.js';
-import { TranslatedStage, WEATHER } from '../../../../test/support/translated.js';
-import { jsonAnswer, WireUpstream } from '../../../../test/support/wire-upstream.js';
-import type { Provider } from '../provider.js';
-import { googleFactory } from './google.dialect.js';
+import { HI, WEATHER } from '../../../../test/support/translated.js';
+import { jsonAnswer } from '../../../../test/support/wire-upstream.js';
 
-const SECRET = 'AIzaSySecret0123456789';
-const MODEL = 'gemini-2.5-flash';
-const HI = [{ role: 'user', content: 'Hi' }];
+const { model: MODEL } = GOOGLE;
 
-let stage: TranslatedStage;
-let upstream: WireUpstream;
-let provider: Provider;
-
-beforeAll(async () => {
-  stage = new TranslatedStage();
-  upstream = await WireUpstream.start(googleSays());
-  provider = stage.provider(googleFactory, {
-    kind: 'google',
-    baseUrl: `${upstream.origin}/v1beta/`,
-    credentials: { apiKey: SECRET },
-  });
-});
-
-afterEach(() => {
-  upstream.reset();
-  // What a package drops with a warning has to be refused before it is called.
-  expect(stage.warnings).toEqual([]);
-});
-
-afterAll(async () => {
-  await upstream.close();
-  await stage.close();
-});
-
-const chat = (fields: object = {}): object => ({ model: MODEL, messages: HI, ...fields });
+const at = stageOf(GOOGLE);
 
 describe('a Gemini answer', () => {
   const USED = {
@@ -46,7 +18,7 @@ describe('a Gemini answer', () => {
   };
 
   it('is a chat completion, with all that was used, by the model that answered', async () => {
-    const { sink, attempt } = await ask(provider, chat());
+    const { sink, attempt } = await at.ask();
     expect(sink.json).toMatchObject({
       model: 'gemini-2.5-flash-002',
       choices: [{ message: { role: 'assistant', content: 'Hello there', refusal: null }, finish_reason: 'stop' }],
@@ -62,7 +34,7 @@ describe('a Gemini answer', () => {
   });
 
   it('is a stream of chunks', async () => {
-    const { sink, attempt } = await ask(provider, chat({ stream: true, stream_options: { include_usage: true } }));
+    const { sink, attempt } = await at.ask({ stream: true, stream_options: { include_usage: true } });
     expect(sink.message).toEqual({ content: 'Hello there', finish: 'stop' });
     expect(sink.chunks.at(-1)).toMatchObject({ choices: [], usage: USED, model: 'gemini-2.5-flash-002' });
     expect(attempt).toMatchObject({ answeredBy: 'gemini-2.5-flash-002', complete: true });
@@ -74,8 +46,8 @@ describe('a Gemini answer', () => {
       { functionCall: { name: 'get_weather', args: { city: 'Paris' } }, thoughtSignature: 'c2lnQQ==' },
       { functionCall: { name: 'get_weather', args: { city: 'Rome' } } },
     ];
-    upstream.next(googleSays({ parts }));
-    const { sink } = await ask(provider, chat({ tools: [WEATHER], stream }));
+    at.upstream.next(googleSays({ parts }));
+    const { sink } = await at.ask({ tools: [WEATHER], stream });
     const said = stream ? sink.message : sink.choice.message;
     expect(said.content).toBe('Let me look.');
     expect(stream ? sink.message.finish : sink.choice.finish_reason).toBe('tool_calls');
@@ -90,9 +62,9 @@ describe('a Gemini answer', () => {
       said,
       ...(said.tool_calls ?? []).map(({ id }) => ({ role: 'tool', tool_call_id: id, content: 'sunny' })),
     ];
-    await ask(provider, chat({ messages, tools: [WEATHER] }));
-    expect(upstream.last.body).toHaveProperty('contents.1.parts.1.thoughtSignature', 'c2lnQQ==');
-    expect(upstream.last.body).toHaveProperty('contents.1.parts.0.text', 'Let me look.');
+    await at.ask({ messages, tools: [WEATHER] });
+    expect(at.upstream.last.body).toHaveProperty('contents.1.parts.1.thoughtSignature', 'c2lnQQ==');
+    expect(at.upstream.last.body).toHaveProperty('contents.1.parts.0.text', 'Let me look.');
   });
 
   it("gives what the model thought, and takes the answer's signature back", async () => {
@@ -100,22 +72,22 @@ describe('a Gemini answer', () => {
       { text: 'I should greet', thought: true },
       { text: 'Hello there', thoughtSignature: 'c2lnQg==' },
     ];
-    upstream.next(googleSays({ parts })).next(googleSays({ parts }));
-    const { message } = (await ask(provider, chat())).sink.choice;
+    at.upstream.next(googleSays({ parts })).next(googleSays({ parts }));
+    const { message } = (await at.ask()).sink.choice;
     const extra = { google: { thought_signature: 'c2lnQg==' } };
     expect(message).toMatchObject({
       content: 'Hello there',
       reasoning_content: 'I should greet',
       extra_content: extra,
     });
-    const streamed = (await ask(provider, chat({ stream: true }))).sink.message;
+    const streamed = (await at.ask({ stream: true })).sink.message;
     expect(streamed).toMatchObject({
       content: 'Hello there',
       reasoning_content: 'I should greet',
       extra_content: [extra],
     });
-    await ask(provider, chat({ messages: [...HI, message, ...HI] }));
-    expect(upstream.last.body).toHaveProperty('contents.1.parts', [
+    await at.ask({ messages: [...HI, message, ...HI] });
+    expect(at.upstream.last.body).toHaveProperty('contents.1.parts', [
       { text: 'Hello there', thoughtSignature: 'c2lnQg==' },
     ]);
   });
@@ -127,20 +99,20 @@ describe('a Gemini answer', () => {
     [{ finishReason: 'OTHER' }, 'stop'],
     [{ promptFeedback: { blockReason: 'PROHIBITED_CONTENT' } }, 'content_filter'],
   ])('that ends by %j ends by %s', async (said, finish) => {
-    upstream.next(googleSays(said)).next(googleSays(said));
-    expect((await ask(provider, chat())).sink.choice.finish_reason).toBe(finish);
-    expect((await ask(provider, chat({ stream: true }))).sink.message.finish).toBe(finish);
+    at.upstream.next(googleSays(said)).next(googleSays(said));
+    expect((await at.ask()).sink.choice.finish_reason).toBe(finish);
+    expect((await at.ask({ stream: true })).sink.message.finish).toBe(finish);
   });
 
   it.each([true, false])('that ends by a malformed call is a failure (stream: %s)', async (stream) => {
-    upstream.next(googleSays({ finishReason: 'MALFORMED_FUNCTION_CALL' }));
-    const { sink } = await ask(provider, chat({ stream }));
+    at.upstream.next(googleSays({ finishReason: 'MALFORMED_FUNCTION_CALL' }));
+    const { sink } = await at.ask({ stream });
     expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status: 502 });
   });
 
   it('whose stream ends without a reason is a broken one, and what came is charged', async () => {
-    upstream.next(googleStream({ finishReason: null, usage: null }));
-    const { sink, attempt } = await ask(provider, chat({ stream: true }));
+    at.upstream.next(googleStream({ finishReason: null, usage: null }));
+    const { sink, attempt } = await at.ask({ stream: true });
     expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN' });
     expect(sink.ended).toBe(false);
     expect(attempt.usage()).toMatchObject({ estimated: true });
@@ -157,14 +129,14 @@ describe("Gemini's errors", () => {
     [503, 'UNAVAILABLE', { status: 503, type: 'UNAVAILABLE' }],
   ])('%s keeps its status and type, unless it is about our credential', async (status, name, told) => {
     for (const stream of [true, false]) {
-      upstream.next(googleError(status, name, 'Said so.'));
-      expect((await ask(provider, chat({ stream }))).sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...told });
+      at.upstream.next(googleError(status, name, 'Said so.'));
+      expect((await at.ask({ stream })).sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...told });
     }
   });
 
   it("a bad key is not the caller's fault", async () => {
-    upstream.next(googleError(400, 'INVALID_ARGUMENT', 'API key not valid.', [{ reason: 'API_KEY_INVALID' }]));
-    expect((await ask(provider, chat())).sink.told).toMatchObject({
+    at.upstream.next(googleError(400, 'INVALID_ARGUMENT', 'API key not valid.', [{ reason: 'API_KEY_INVALID' }]));
+    expect((await at.ask()).sink.told).toMatchObject({
       status: 502,
       code: 'provider_authentication_failed',
     });
@@ -172,8 +144,8 @@ describe("Gemini's errors", () => {
 
   it('429 says when to come back', async () => {
     const details = [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '34.07s' }];
-    upstream.next(googleError(429, 'RESOURCE_EXHAUSTED', 'Quota.', details));
-    expect((await ask(provider, chat())).sink.told).toMatchObject({
+    at.upstream.next(googleError(429, 'RESOURCE_EXHAUSTED', 'Quota.', details));
+    expect((await at.ask()).sink.told).toMatchObject({
       status: 429,
       type: 'RESOURCE_EXHAUSTED',
       headers: { 'retry-after': '34' },
@@ -182,13 +154,13 @@ describe("Gemini's errors", () => {
 
   it('in a stream are told', async () => {
     const event = `data: ${JSON.stringify({ error: { code: 503, message: 'Overloaded.', status: 'UNAVAILABLE' } })}\r\n\r\n`;
-    upstream.next({ headers: { 'content-type': 'text/event-stream' }, chunks: [event] });
-    const { sink } = await ask(provider, chat({ stream: true }));
+    at.upstream.next({ headers: { 'content-type': 'text/event-stream' }, chunks: [event] });
+    const { sink } = await at.ask({ stream: true });
     expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_ERROR', status: 503, type: 'UNAVAILABLE' });
   });
 });
 
 it("Gemini's models are listed", async () => {
-  upstream.next(jsonAnswer({ models: [{ name: `models/${MODEL}`, displayName: 'Flash' }] }));
-  expect(await provider.catalogue.list()).toEqual([{ id: MODEL, object: 'model', created: 0, owned_by: 'google' }]);
+  at.upstream.next(jsonAnswer({ models: [{ name: `models/${MODEL}`, displayName: 'Flash' }] }));
+  expect(await at.provider.catalogue.list()).toEqual([{ id: MODEL, object: 'model', created: 0, owned_by: 'google' }]);
 });

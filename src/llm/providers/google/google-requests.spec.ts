@@ -1,40 +1,9 @@
+import { stageOf } from '../../../../test/support/kind-stage.js';
+import { GOOGLE } from '../../../../test/support/kinds.js';
 import { googleSays } from '../../../../test/support/google-wire.js';
-import { ask } from '../../../../test/support/recorded-sink.js';
-import { AFTER_TOOLS, PIXEL, SCHEMA, TranslatedStage, WEATHER } from '../../../../test/support/translated.js';
-import { WireUpstream } from '../../../../test/support/wire-upstream.js';
-import type { Provider } from '../provider.js';
-import { googleFactory } from './google.dialect.js';
+import { AFTER_TOOLS, HI, PIXEL, SCHEMA, WEATHER } from '../../../../test/support/translated.js';
 
-const SECRET = 'AIzaSySecret0123456789';
-const MODEL = 'gemini-2.5-flash';
-const HI = [{ role: 'user', content: 'Hi' }];
-
-let stage: TranslatedStage;
-let upstream: WireUpstream;
-let provider: Provider;
-
-beforeAll(async () => {
-  stage = new TranslatedStage();
-  upstream = await WireUpstream.start(googleSays());
-  provider = stage.provider(googleFactory, {
-    kind: 'google',
-    baseUrl: `${upstream.origin}/v1beta/`,
-    credentials: { apiKey: SECRET },
-  });
-});
-
-afterEach(() => {
-  upstream.reset();
-  // What a package drops with a warning has to be refused before it is called.
-  expect(stage.warnings).toEqual([]);
-});
-
-afterAll(async () => {
-  await upstream.close();
-  await stage.close();
-});
-
-const chat = (fields: object = {}): object => ({ model: MODEL, messages: HI, ...fields });
+const at = stageOf(GOOGLE);
 
 describe('a Gemini request', () => {
   it('carries turns, system prompts, limits, stops, a seed and sampling', async () => {
@@ -45,10 +14,10 @@ describe('a Gemini request', () => {
       { role: 'user', content: 'And now?' },
     ];
     const fields = { messages, max_tokens: 200, temperature: 1.5, top_p: 0.5, seed: 7, stop: ['END'] };
-    const { sink } = await ask(provider, chat(fields));
+    const { sink } = await at.ask(fields);
     expect(sink.told).toEqual({});
-    expect(upstream.last.headers['x-goog-api-key']).toBe(SECRET);
-    expect(upstream.last.body).toEqual({
+    expect(at.upstream.last.headers['x-goog-api-key']).toBe(GOOGLE.secret);
+    expect(at.upstream.last.body).toEqual({
       systemInstruction: { parts: [{ text: 'Be short.' }] },
       contents: [
         { role: 'user', parts: [{ text: 'Hi' }] },
@@ -60,9 +29,9 @@ describe('a Gemini request', () => {
   });
 
   it('carries tools, parallel calls and their results', async () => {
-    const { sink } = await ask(provider, chat({ messages: AFTER_TOOLS, tools: [WEATHER] }));
+    const { sink } = await at.ask({ messages: AFTER_TOOLS, tools: [WEATHER] });
     expect(sink.told).toEqual({});
-    expect(upstream.last.body).toMatchObject({
+    expect(at.upstream.last.body).toMatchObject({
       tools: [{ functionDeclarations: [{ name: 'get_weather', parametersJsonSchema: WEATHER.function.parameters }] }],
       contents: [
         {},
@@ -82,7 +51,7 @@ describe('a Gemini request', () => {
         },
       ],
     });
-    expect(JSON.stringify(upstream.last.body)).toMatch(/sunny.*rainy/);
+    expect(JSON.stringify(at.upstream.last.body)).toMatch(/sunny.*rainy/);
   });
 
   it.each([
@@ -94,8 +63,8 @@ describe('a Gemini request', () => {
       { mode: 'ANY', allowedFunctionNames: ['get_weather'] },
     ],
   ])('carries the tool choice %j', async (choice, sent) => {
-    await ask(provider, chat({ tools: [WEATHER], tool_choice: choice }));
-    expect(upstream.last.body).toHaveProperty('toolConfig.functionCallingConfig', sent);
+    await at.ask({ tools: [WEATHER], tool_choice: choice });
+    expect(at.upstream.last.body).toHaveProperty('toolConfig.functionCallingConfig', sent);
   });
 
   it('gets for Gemini 3 a signature with each message that calls tools: its own, or the word that stands for one', async () => {
@@ -115,8 +84,8 @@ describe('a Gemini request', () => {
   });
 
   it('holds strict tools to their schemas', async () => {
-    await ask(provider, chat({ tools: [{ ...WEATHER, function: { ...WEATHER.function, strict: true } }] }));
-    expect(upstream.last.body).toHaveProperty('toolConfig.functionCallingConfig.mode', 'VALIDATED');
+    await at.ask({ tools: [{ ...WEATHER, function: { ...WEATHER.function, strict: true } }] });
+    expect(at.upstream.last.body).toHaveProperty('toolConfig.functionCallingConfig.mode', 'VALIDATED');
   });
 
   it('carries images, PDFs and sounds', async () => {
@@ -125,8 +94,8 @@ describe('a Gemini request', () => {
       { type: 'file', file: { file_data: 'data:application/pdf;base64,JVBERi0=' } },
       { type: 'input_audio', input_audio: { format: 'mp3', data: '//uQ' } },
     ];
-    await ask(provider, chat({ messages: [{ role: 'user', content }] }));
-    expect(upstream.last.body).toHaveProperty('contents.0.parts', [
+    await at.ask({ messages: [{ role: 'user', content }] });
+    expect(at.upstream.last.body).toHaveProperty('contents.0.parts', [
       { inlineData: { mimeType: 'image/png', data: PIXEL } },
       { inlineData: { mimeType: 'application/pdf', data: 'JVBERi0=' } },
       { inlineData: { mimeType: 'audio/mpeg', data: '//uQ' } },
@@ -135,16 +104,16 @@ describe('a Gemini request', () => {
 
   it('carries images that stand elsewhere, which are fetched here', async () => {
     const bytes = Buffer.from(PIXEL, 'base64');
-    upstream.next({ headers: { 'content-type': 'image/png' }, chunks: [bytes] });
+    at.upstream.next({ headers: { 'content-type': 'image/png' }, chunks: [bytes] });
     const content = [
       { type: 'text', text: 'What is it?' },
-      { type: 'image_url', image_url: { url: `${upstream.origin}/a.png` } },
+      { type: 'image_url', image_url: { url: `${at.upstream.origin}/a.png` } },
     ];
-    const { sink } = await ask(provider, chat({ messages: [{ role: 'user', content }] }));
+    const { sink } = await at.ask({ messages: [{ role: 'user', content }] });
     expect(sink.told).toEqual({});
-    expect(upstream.requests[0]?.path).toBe('/a.png');
-    expect(upstream.requests[0]?.headers).not.toHaveProperty('x-goog-api-key');
-    expect(upstream.last.body).toHaveProperty('contents.0.parts.1', {
+    expect(at.upstream.requests[0]?.path).toBe('/a.png');
+    expect(at.upstream.requests[0]?.headers).not.toHaveProperty('x-goog-api-key');
+    expect(at.upstream.last.body).toHaveProperty('contents.0.parts.1', {
       inlineData: { mimeType: 'image/png', data: PIXEL },
     });
   });
@@ -155,24 +124,24 @@ describe('a Gemini request', () => {
     ['a page', '/a.png', { headers: { 'content-type': 'text/html' }, chunks: ['<html>'] }],
     ['too much', '/a.png', { headers: { 'content-type': 'image/png' }, chunks: [Buffer.alloc(11 * 1024 * 1024)] }],
   ])('fetches no image from %s', async (_name, path, answer) => {
-    if (answer !== null) upstream.next(answer);
-    const url = path.startsWith('/') ? upstream.origin + path : path;
+    if (answer !== null) at.upstream.next(answer);
+    const url = path.startsWith('/') ? at.upstream.origin + path : path;
     const content = [{ type: 'image_url', image_url: { url } }];
-    const { sink } = await ask(provider, chat({ messages: [{ role: 'user', content }] }));
+    const { sink } = await at.ask({ messages: [{ role: 'user', content }] });
     expect(sink.told).toMatchObject({
       outcome: 'NOT_SENT',
       status: 400,
       field: 'messages[0].content[0].image_url.url',
     });
-    expect(upstream.requests.filter(({ path: sent }) => sent !== '/a.png')).toEqual([]);
+    expect(at.upstream.requests.filter(({ path: sent }) => sent !== '/a.png')).toEqual([]);
   });
 
   it('carries a JSON schema, and JSON without one', async () => {
-    await ask(provider, chat({ response_format: SCHEMA }));
-    expect(upstream.last.body).toHaveProperty('generationConfig.responseMimeType', 'application/json');
-    expect(upstream.last.body).toHaveProperty('generationConfig.responseJsonSchema.required', ['a']);
-    await ask(provider, chat({ response_format: { type: 'json_object' } }));
-    expect(upstream.last.body).toHaveProperty('generationConfig.responseMimeType', 'application/json');
+    await at.ask({ response_format: SCHEMA });
+    expect(at.upstream.last.body).toHaveProperty('generationConfig.responseMimeType', 'application/json');
+    expect(at.upstream.last.body).toHaveProperty('generationConfig.responseJsonSchema.required', ['a']);
+    await at.ask({ response_format: { type: 'json_object' } });
+    expect(at.upstream.last.body).toHaveProperty('generationConfig.responseMimeType', 'application/json');
   });
 
   it.each([
@@ -180,18 +149,18 @@ describe('a Gemini request', () => {
     ['low', 2_000, 200],
     ['high', undefined, 24_576],
   ])('lets a model think by an effort of %s inside a limit of %s', async (effort, limit, budget) => {
-    await ask(provider, chat({ reasoning_effort: effort, max_completion_tokens: limit }));
-    expect(upstream.last.body).toHaveProperty('generationConfig.thinkingConfig.thinkingBudget', budget);
+    await at.ask({ reasoning_effort: effort, max_completion_tokens: limit });
+    expect(at.upstream.last.body).toHaveProperty('generationConfig.thinkingConfig.thinkingBudget', budget);
   });
 
   it('lets a newer model think by a word, and an older one not at all', async () => {
-    await ask(provider, chat({ model: 'gemini-3-pro-preview', reasoning_effort: 'high', max_tokens: 500 }));
-    expect(upstream.last.body).toHaveProperty('generationConfig.thinkingConfig', {
+    await at.ask({ model: 'gemini-3-pro-preview', reasoning_effort: 'high', max_tokens: 500 });
+    expect(at.upstream.last.body).toHaveProperty('generationConfig.thinkingConfig', {
       thinkingLevel: 'high',
       includeThoughts: true,
     });
-    await ask(provider, chat({ reasoning_effort: 'none' }));
-    expect(upstream.last.body).toHaveProperty('generationConfig.thinkingConfig', { thinkingBudget: 0 });
+    await at.ask({ reasoning_effort: 'none' });
+    expect(at.upstream.last.body).toHaveProperty('generationConfig.thinkingConfig', { thinkingBudget: 0 });
   });
 
   it.each([
@@ -212,8 +181,8 @@ describe('a Gemini request', () => {
       },
     ],
   ])('that would lose something is refused, naming %s', async (field, fields) => {
-    const { sink } = await ask(provider, chat(fields));
+    const { sink } = await at.ask(fields);
     expect(sink.told).toMatchObject({ outcome: 'NOT_SENT', status: 400, field });
-    expect(upstream.requests).toEqual([]);
+    expect(at.upstream.requests).toEqual([]);
   });
 });
