@@ -42,13 +42,11 @@ function callsOf({
 
 function whole(said: CohereSaid): object {
   const { text = 'Hello there', thinking, plan, calls, finishReason = 'COMPLETE' } = said;
+  const thought = thinking === undefined ? [] : [{ type: 'thinking', thinking }];
   const message =
     calls === undefined
-      ? {
-          role: 'assistant',
-          content: [...(thinking === undefined ? [] : [{ type: 'thinking', thinking }]), { type: 'text', text }],
-        }
-      : { role: 'assistant', tool_plan: plan, tool_calls: callsOf(said) };
+      ? { role: 'assistant', content: [...thought, { type: 'text', text }] }
+      : { role: 'assistant', content: thought, tool_plan: plan, tool_calls: callsOf(said) };
   return { id: ID, finish_reason: finishReason, message, usage: USAGE };
 }
 
@@ -56,6 +54,7 @@ export function cohereEvents(said: CohereSaid): string[] {
   const { text = 'Hello there', thinking, plan, calls, finishReason = 'COMPLETE', pieceLength } = said;
   const empty = { role: 'assistant', content: [], tool_plan: '', tool_calls: [], citations: [] };
   const events: object[] = [{ type: 'message-start', id: ID, delta: { message: empty } }];
+  if (thinking !== undefined) events.push(...block(0, 'thinking', piecesOf(thinking, pieceLength)));
   if (plan !== undefined)
     for (const piece of piecesOf(plan, pieceLength))
       events.push({ type: 'tool-plan-delta', delta: { message: { tool_plan: piece } } });
@@ -66,10 +65,7 @@ export function cohereEvents(said: CohereSaid): string[] {
     events.push({ type: 'tool-call-delta', index, delta: { message: { tool_calls: rest } } });
     events.push({ type: 'tool-call-end', index });
   }
-  if (calls === undefined) {
-    if (thinking !== undefined) events.push(...block(0, 'thinking', piecesOf(thinking, pieceLength)));
-    events.push(...block(thinking === undefined ? 0 : 1, 'text', piecesOf(text, pieceLength)));
-  }
+  if (calls === undefined) events.push(...block(thinking === undefined ? 0 : 1, 'text', piecesOf(text, pieceLength)));
   events.push({ type: 'message-end', id: ID, delta: { finish_reason: finishReason, usage: USAGE } });
   return events.map((event) => `event: ${(event as { type: string }).type}\ndata: ${JSON.stringify(event)}\n\n`);
 }

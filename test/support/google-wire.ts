@@ -1,5 +1,5 @@
 /** Google's Gemini API as its documentation describes it (ai.google.dev: generateContent, streamGenerateContent, errors). */
-import { jsonAnswer, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
+import { jsonAnswer, piecesOf, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -8,6 +8,8 @@ export interface GoogleSaid {
   readonly finishReason?: string | null;
   readonly promptFeedback?: object;
   readonly usage?: object | null;
+  /** Of a stream; absent: each part is whole. */
+  readonly pieceLength?: number;
 }
 
 const USAGE = {
@@ -34,7 +36,8 @@ export function googleError(status: number, name: string, message: string, detai
 
 /** A chunk for each part; the last one says why it ends and what was used. */
 export function googleStream(said: GoogleSaid, rest: Partial<WireAnswer> = {}): WireAnswer {
-  const { parts = [{ text: 'Hello ' }, { text: 'there' }] } = said;
+  const { parts: given = [{ text: 'Hello ' }, { text: 'there' }], pieceLength } = said;
+  const parts = pieceLength === undefined ? given : given.flatMap((part) => inPieces(part, pieceLength));
   const chunks = parts.map((part, index) =>
     index === parts.length - 1
       ? whole({ ...said, parts: [part] })
@@ -53,6 +56,11 @@ export function googleStream(said: GoogleSaid, rest: Partial<WireAnswer> = {}): 
     chunks: chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\r\n\r\n`),
     ...rest,
   };
+}
+
+function inPieces(part: Part, pieceLength: number): Part[] {
+  const { text } = part;
+  return typeof text === 'string' ? piecesOf(text, pieceLength).map((piece) => ({ ...part, text: piece })) : [part];
 }
 
 function whole({

@@ -6,7 +6,7 @@ import { cohereError, cohereSays } from './cohere-wire.js';
 import { googleError, googleSays } from './google-wire.js';
 import { errorBody } from './openai-upstream.js';
 import { openaiSays, type OpenaiWords } from './openai-wire.js';
-import { jsonAnswer, piecesOf, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
+import { jsonAnswer, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
 
 /** What a model says, whatever its kind; `calls` of the tool `get_weather`. */
 export interface Said {
@@ -75,13 +75,14 @@ export const GOOGLE: Kind = {
   kind: 'google',
   path: '/v1beta',
   model: 'gemini-2.5-flash',
-  says: ({ text, thinking, calls, pieceLength } = {}) =>
+  says: ({ text, thinking, calls, pieceLength = 5 } = {}) =>
     googleSays({
       parts: [
-        ...piecesOf(thinking ?? '', pieceLength).map((said) => ({ text: said, thought: true })),
-        ...texts(text, calls).flatMap((said) => piecesOf(said, pieceLength).map((piece) => ({ text: piece }))),
+        ...(thinking === undefined ? [] : [{ text: thinking, thought: true }]),
+        ...texts(text, calls).map((said) => ({ text: said })),
         ...(calls ?? []).map(({ id, input }) => ({ functionCall: { id, name: 'get_weather', args: input } })),
       ],
+      pieceLength,
     }),
   refuses(status, message, retryAfter) {
     const info = { '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: `${retryAfter}s` };

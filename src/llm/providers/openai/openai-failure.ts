@@ -195,11 +195,14 @@ function refusal(
     outcome: 'UPSTREAM_ERROR',
     error: {
       status,
-      headers: retryAfter !== undefined && (status === 429 || status === 503) ? { 'retry-after': retryAfter } : {},
+      headers: retryAfter !== undefined && ASK_TO_WAIT.has(status) ? { 'retry-after': retryAfter } : {},
       body: { type, message, error: { message, type, param: said?.param ?? null, code: said?.code ?? null } },
     },
   };
 }
+
+/** 529 is Anthropic's word for an overload. */
+const ASK_TO_WAIT: ReadonlySet<number> = new Set([429, 503, 529]);
 
 /** Servers compress errors unasked; no error is long. */
 function decoded(body: Buffer, encoding: string | undefined): string {
