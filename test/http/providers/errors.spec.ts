@@ -118,19 +118,10 @@ function ownTypeOf(status: number): string {
   return status >= 500 ? 'server_error' : 'invalid_request_error';
 }
 
-const {
-  APIError,
-  BadRequestError,
-  ConflictError,
-  InternalServerError,
-  NotFoundError,
-  RateLimitError,
-  UnprocessableEntityError,
-} = OpenAI;
 /** What a provider says of our key is no news for the caller, who can't mend it. */
 const OF_OUR_KEY = {
-  ofClass: InternalServerError,
-  told: { ofClass: InternalServerError, status: 502, code: 'provider_authentication_failed' },
+  ofClass: OpenAI.InternalServerError,
+  told: { ofClass: OpenAI.InternalServerError, status: 502, code: 'provider_authentication_failed' },
 };
 
 interface Refusal {
@@ -142,24 +133,24 @@ interface Refusal {
 }
 
 const REFUSALS: readonly Refusal[] = [
-  { status: 400, ofClass: BadRequestError },
+  { status: 400, ofClass: OpenAI.BadRequestError },
   { status: 401, ...OF_OUR_KEY },
   { status: 403, ...OF_OUR_KEY },
-  { status: 404, ofClass: NotFoundError },
-  { status: 408, ofClass: APIError },
-  { status: 409, ofClass: ConflictError },
-  { status: 413, ofClass: APIError },
-  { status: 422, ofClass: UnprocessableEntityError },
-  { status: 429, ofClass: RateLimitError, retryAfter: 7 },
-  { status: 500, ofClass: InternalServerError },
-  { status: 503, ofClass: InternalServerError, retryAfter: 9 },
-  { status: 529, ofClass: InternalServerError, retryAfter: 11 },
+  { status: 404, ofClass: OpenAI.NotFoundError },
+  { status: 408, ofClass: OpenAI.APIError },
+  { status: 409, ofClass: OpenAI.ConflictError },
+  { status: 413, ofClass: OpenAI.APIError },
+  { status: 422, ofClass: OpenAI.UnprocessableEntityError },
+  { status: 429, ofClass: OpenAI.RateLimitError, retryAfter: 7 },
+  { status: 500, ofClass: OpenAI.InternalServerError },
+  { status: 503, ofClass: OpenAI.InternalServerError, retryAfter: 9 },
+  { status: 529, ofClass: OpenAI.InternalServerError, retryAfter: 11 },
 ];
 
 const html = '<html><body>nginx: Bad Gateway</body></html>';
 const page = (status: number): WireAnswer => ({ status, headers: { 'content-type': 'text/html' }, chunks: [html] });
 const empty = (status: number): WireAnswer => ({ status, headers: { 'content-length': '0' }, chunks: [] });
-const BROKEN = { ofClass: InternalServerError, status: 502, code: 'upstream_broken' };
+const BROKEN = { ofClass: OpenAI.InternalServerError, status: 502, code: 'upstream_broken' };
 
 /** Answers that are none. Nothing is charged. */
 const NO_ANSWERS: readonly (readonly [what: string, answer: WireAnswer, told: Told, charge: Partial<Charge>])[] = [
@@ -168,13 +159,13 @@ const NO_ANSWERS: readonly (readonly [what: string, answer: WireAnswer, told: To
   [
     'an error that is a page of HTML',
     page(503),
-    { ofClass: InternalServerError, status: 503, type: 'server_error' },
+    { ofClass: OpenAI.InternalServerError, status: 503, type: 'server_error' },
     { outcome: 'UPSTREAM_ERROR', status_code: 503 },
   ],
   [
     'an error with an empty body',
     empty(500),
-    { ofClass: InternalServerError, status: 500, type: 'server_error' },
+    { ofClass: OpenAI.InternalServerError, status: 500, type: 'server_error' },
     { outcome: 'UPSTREAM_ERROR', status_code: 500 },
   ],
 ];
@@ -240,7 +231,7 @@ describe.each(KINDS)('$kind', (kind) => {
   it('a server that is gone is told as that, and costs nothing', async () => {
     for (const form of FORMS) {
       const failure = await failed(at, form, GONE);
-      expectTold(at, failure, { ofClass: InternalServerError, status: 502, code: 'upstream_unreachable' });
+      expectTold(at, failure, { ofClass: OpenAI.InternalServerError, status: 502, code: 'upstream_unreachable' });
       expect(failure.charge).toEqual({ ...FREE, outcome: 'UPSTREAM_ERROR', status_code: null });
     }
   });
@@ -259,19 +250,19 @@ describe.each(KINDS)('$kind', (kind) => {
   it.each(FORMS)('a connection that is reset in the middle is told, and what came is charged: %s', async (form) => {
     at.upstream.next(firstPart(kind, { cut: true }));
     const failure = await failed(at, form);
-    expectTold(at, failure, form === 'JSON' ? BROKEN : { ...BROKEN, ofClass: APIError, status: undefined });
+    expectTold(at, failure, form === 'JSON' ? BROKEN : { ...BROKEN, ofClass: OpenAI.APIError, status: undefined });
     expectChargedForPart(failure, form, 'UPSTREAM_BROKEN');
   });
 
   it.each(FORMS)('an answer that ends in the middle is told, and what came is charged: %s', async (form) => {
     at.upstream.next(firstPart(kind, {}));
     const failure = await failed(at, form);
-    expectTold(at, failure, form === 'JSON' ? BROKEN : { ...BROKEN, ofClass: APIError, status: undefined });
+    expectTold(at, failure, form === 'JSON' ? BROKEN : { ...BROKEN, ofClass: OpenAI.APIError, status: undefined });
     expectChargedForPart(failure, form, 'UPSTREAM_BROKEN');
   });
 });
 
-const TIMED_OUT = { ofClass: InternalServerError, status: 504, code: 'upstream_timeout' };
+const TIMED_OUT = { ofClass: OpenAI.InternalServerError, status: 504, code: 'upstream_timeout' };
 
 /** All kinds at once: each waits for the same time-out. */
 const ofEach = async (test: (at: KindPlace, form: Form) => Promise<void>, form: Form): Promise<void> => {
@@ -296,7 +287,11 @@ describe('every kind', () => {
     ofEach(async (at) => {
       at.upstream.next(firstPart(at.kind, { stall: true }));
       const failure = await failed(at, form);
-      expectTold(at, failure, form === 'JSON' ? TIMED_OUT : { ...TIMED_OUT, ofClass: APIError, status: undefined });
+      expectTold(
+        at,
+        failure,
+        form === 'JSON' ? TIMED_OUT : { ...TIMED_OUT, ofClass: OpenAI.APIError, status: undefined },
+      );
       expectChargedForPart(failure, form, 'UPSTREAM_TIMEOUT');
     }, form),
   );

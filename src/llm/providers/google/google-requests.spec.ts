@@ -1,6 +1,5 @@
 import { stageOf } from '../../../../test/support/kind-stage.js';
 import { GOOGLE } from '../../../../test/support/kinds.js';
-import { googleSays } from '../../../../test/support/google-wire.js';
 import { AFTER_TOOLS, HI, PIXEL, SCHEMA, WEATHER } from '../../../../test/support/translated.js';
 
 const at = stageOf(GOOGLE);
@@ -71,16 +70,16 @@ describe('a Gemini request', () => {
     const [question, calling, ...results] = AFTER_TOOLS as { tool_calls?: object[] }[];
     const sentFor = async (model: string, calls: readonly object[]): Promise<unknown> => {
       const messages = [question, { ...calling, tool_calls: calls }, ...results];
-      const { sink } = await ask(provider, chat({ model, messages, tools: [WEATHER] }));
+      const { sink } = await at.ask({ model, messages, tools: [WEATHER] });
       expect(sink.told).toEqual({});
-      const { contents } = upstream.last.body as { contents: { parts: { thoughtSignature?: string }[] }[] };
+      const { contents } = at.upstream.last.body as { contents: { parts: { thoughtSignature?: string }[] }[] };
       return contents[1]!.parts.map(({ thoughtSignature }) => thoughtSignature);
     };
     const [one, two] = calling!.tool_calls as [object, object];
     const signed = { ...one, extra_content: { google: { thought_signature: 'c2ln' } } };
     expect(await sentFor('gemini-3-pro-preview', [one, two])).toEqual(['skip_thought_signature_validator', undefined]);
     expect(await sentFor('gemini-3-pro-preview', [signed, two])).toEqual(['c2ln', undefined]);
-    expect(await sentFor(MODEL, [one, two])).toEqual([undefined, undefined]);
+    expect(await sentFor(GOOGLE.model, [one, two])).toEqual([undefined, undefined]);
   });
 
   it('holds strict tools to their schemas', async () => {
