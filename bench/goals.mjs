@@ -162,6 +162,17 @@ export const GOALS = [
     read: (results) => ratio(results, 'budgets', 'with', 'without'),
   },
   {
+    title: 'A call by a sealed token ÷ by a secret key, CPU of the service, at 32',
+    direction: 'at most',
+    limit: 1.1,
+    unit: '',
+    read: ({ sealed }) => {
+      const { key, token } = sealed?.summaries ?? {};
+      const value = token?.cpuMicrosPerRequest / key?.cpuMicrosPerRequest;
+      return Number.isFinite(value) ? value : null;
+    },
+  },
+  {
     title: 'One call, long ledger ÷ short, p50',
     direction: 'at most',
     limit: 1.1,

@@ -27,7 +27,7 @@ export const BODIES = {
  * @typedef {object} Scenario
  * @property {string} id
  * @property {string} title
- * @property {'throughput' | 'latency' | 'memory' | 'durability' | 'limits' | 'budgets' | 'ledgerSize'} kind
+ * @property {'throughput' | 'latency' | 'memory' | 'durability' | 'limits' | 'budgets' | 'sealed' | 'ledgerSize'} kind
  * @property {keyof typeof BODIES} body
  * @property {number} connections
  * @property {string[]} targets
@@ -121,6 +121,14 @@ export const SCENARIOS = [
     kind: 'budgets',
     body: 'json',
     connections: 128,
+    targets: ['service'],
+  },
+  {
+    id: 'sealed',
+    title: 'JSON, a secret key and a sealed access token in turn, 32 connections',
+    kind: 'sealed',
+    body: 'json',
+    connections: 32,
     targets: ['service'],
   },
   {
@@ -361,6 +369,33 @@ async function runBudgets(scenario, context) {
 }
 
 /**
+ * The same calls by the tenant's secret key and by a sealed access token that it made, in turn.
+ * @param {Scenario} scenario
+ * @param {BenchContext} context
+ */
+async function runSealed(scenario, context) {
+  const target = context.targets.get('service');
+  if (target === undefined) return null;
+  const answer = await fetch(new URL('/api/v1/oauth/token', target.url), {
+    method: 'POST',
+    headers: target.headers,
+    body: JSON.stringify({
+      requestAuthAndQuotas: {
+        serviceSecrets: [{ serviceId: 'chat:openai.com', authSecret: target.upstreamKey.replace(/^Bearer /, '') }],
+      },
+    }),
+  });
+  if (!answer.ok) throw new Error(`no sealed access token was made: ${answer.status} ${await answer.text()}`);
+  const { access_token: token } = /** @type {{ access_token: string }} */ (await answer.json());
+  const { connections } = scenario;
+  const crowds = [
+    { id: 'key', title: 'by a secret key', connections, order: {}, headers: {} },
+    { id: 'token', title: 'by a sealed token', connections, order: {}, headers: { authorization: `Bearer ${token}` } },
+  ];
+  return takeTurns(scenario, context, target, crowds, async () => undefined);
+}
+
+/**
  * Two services alike but for the length of their ledgers: turns of load, and one call at a time.
  * @param {Scenario} scenario
  * @param {BenchContext} context
@@ -411,5 +446,6 @@ export const RUNNERS = {
   durability: runDurability,
   limits: runLimits,
   budgets: runBudgets,
+  sealed: runSealed,
   ledgerSize: runLedgerSize,
 };

@@ -98,6 +98,9 @@ export async function startCluster(group, runDirectory) {
   }
 }
 
+/** Requests by sealed access tokens per minute, hour and day. */
+const NEVER_FULL = '1000000000/1000000000/1000000000';
+
 /**
  * @param {import('./processes.mjs').ProcessGroup} group
  * @param {string} directory
@@ -192,6 +195,8 @@ export async function startService(group, setup, { nodeArguments = [], environme
       GATEHOUSE_SIGNING_KEYS: setup.tenant.signingKeys,
       // The bench's key has a window that is never full.
       GATEHOUSE_MOST_REQUESTS_PER_MINUTE: '1000000000',
+      GATEHOUSE_SEALED_GLOBAL_QUOTA: NEVER_FULL,
+      GATEHOUSE_SEALED_CLIENT_QUOTA: NEVER_FULL,
       FIREBASE_PROJECT_ID: 'bench',
       HOST: '127.0.0.1',
       PORT: String(setup.port),

@@ -15,7 +15,7 @@ export interface ServiceSecret {
   readonly authSecret: string;
 }
 
-export interface TokenQuotas {
+interface TokenQuotas {
   readonly global: QuotaLimits;
   readonly client: QuotaLimits;
 }

@@ -21,7 +21,7 @@ export const SERVICE_FACTORIES: readonly ServiceFactory[] = [
   { prefix: 'chat:dummy', vendor: 'dummy', kind: 'dummy', defaultEngine: 'dummy' },
 ];
 
-export const DUMMY_SERVICE = 'chat:dummy';
+const DUMMY_SERVICE = 'chat:dummy';
 
 export interface FoundService {
   readonly serviceId: string;

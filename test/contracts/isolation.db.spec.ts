@@ -382,7 +382,10 @@ describe('what the app sees and may do', () => {
          SELECT id, 0, tenant_id, now(), now(), 1, 0, 0 FROM made`,
         [tenantId],
       );
-      await query(`INSERT INTO sealed_quotas (tenant_id, holder, used, ends_at) VALUES ($1, 'api', '{0,0,0}', '{now,now,now}')`, [tenantId]);
+      await query(
+        `INSERT INTO sealed_quotas (tenant_id, holder, used, ends_at) VALUES ($1, 'api', '{0,0,0}', '{now,now,now}')`,
+        [tenantId],
+      );
       await query(
         `INSERT INTO usage_tokens (id, tenant_id, key_id, human_id, expires_at)
          SELECT 'ut_' || $1, $1, k.id, 'hum_' || $1, now() FROM api_keys k WHERE k.tenant_id = $1`,
