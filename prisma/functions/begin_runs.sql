@@ -5,14 +5,16 @@
 --   busy      another run is live, and the thread takes no second one
 --   full      so many runs wait already
 --   gone      the tenant is gone, or is just being deleted
---   again     the thread was deleted a moment ago: to be sent again
+--   again     the thread was deleted a moment ago, or the same Idempotency-Key stands in this batch: to be sent again
+--   repeat    its Idempotency-Key began a run before, the one in `run_ids`; nothing was written
+--   other     its Idempotency-Key was used for another request; nothing was written
 -- `alive` is false, and nothing was written, where the caller's lease is dead.
 --
 -- A thread's row is locked before its runs are looked at, here and in every function that ends one, threads in the order of
 -- their ids: so a run that ends sees the one that waits for it, or that one sees that it has ended. New threads come before
 -- that, in the order of their keys, when the batch holds no lock that another one could want.
 CREATE OR REPLACE FUNCTION begin_runs(p_lease_id uuid, p_starts run_start[], p_most_waiting integer,
-                                      OUT alive boolean, OUT verdicts text[], OUT thread_ids uuid[])
+                                      OUT alive boolean, OUT verdicts text[], OUT run_ids uuid[])
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
   SET plan_cache_mode = force_generic_plan
@@ -25,6 +27,15 @@ DECLARE
   v_known_ids text[];
   v_owners text[];
   v_done boolean;
+  thread_ids uuid[];
+  v_keyed boolean;
+  v_claim record;
+  v_claimed boolean;
+  v_same boolean;
+  v_response jsonb;
+  v_before text := '';
+  -- Places of what needs no run.
+  v_judged bigint[] := '{}';
   v_started bigint[];
   v_start run_start;
   v_live_status text;
@@ -43,6 +54,32 @@ BEGIN
     SELECT d.id FROM (SELECT DISTINCT s.tenant_id AS id FROM unnest(p_starts) AS s) AS d
     WHERE pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || d.id, 0)));
   v_known_ids := ARRAY(SELECT t.id FROM tenants t WHERE t.id = ANY (v_held_ids));
+  -- Keys before every other row, in their order: a second request waits here for the end of the first.
+  v_keyed := EXISTS (SELECT FROM unnest(p_starts) AS s WHERE s.idempotency_key IS NOT NULL);
+  IF v_keyed THEN
+    verdicts := array_fill(NULL::text, ARRAY[cardinality(p_starts)]);
+    run_ids := array_fill(NULL::uuid, ARRAY[cardinality(p_starts)]);
+    FOR v_claim IN
+      SELECT s.tenant_id, s.idempotency_owner AS owner, s.idempotency_key AS key, s.request_hash, s.ordinality AS place,
+             s.idempotency_owner || chr(10) || s.idempotency_key AS name
+      FROM unnest(p_starts) WITH ORDINALITY AS s
+      WHERE s.idempotency_key IS NOT NULL AND s.tenant_id = ANY (v_known_ids)
+      ORDER BY s.idempotency_owner, s.idempotency_key, s.ordinality
+    LOOP
+      -- Whether the first of them is taken in is known once this batch is over.
+      IF v_claim.name = v_before AND v_claimed THEN
+        verdicts[v_claim.place] := 'again';
+      ELSE
+        v_before := v_claim.name;
+        SELECT c.claimed, c.same_request, c.response INTO v_claimed, v_same, v_response
+          FROM claim_idempotency_key(v_claim.owner, v_claim.key, v_claim.tenant_id, v_claim.request_hash) AS c;
+        CONTINUE WHEN v_claimed;
+        verdicts[v_claim.place] := CASE WHEN v_same THEN 'repeat' ELSE 'other' END;
+        run_ids[v_claim.place] := v_response ->> 'runId';
+      END IF;
+      v_judged := v_judged || v_claim.place;
+    END LOOP;
+  END IF;
   -- Again where a human was erased between two statements.
   LOOP
     SELECT array_agg(coalesce(s.owner, 'human:' || h.id) ORDER BY s.ordinality),
@@ -60,7 +97,7 @@ BEGIN
     FROM (SELECT DISTINCT ON (s.tenant_id, v_owners[s.ordinality], s.conversation_key)
                  s.thread_id, s.tenant_id, v_owners[s.ordinality] AS owner, s.conversation_key
           FROM unnest(p_starts) WITH ORDINALITY AS s
-          WHERE s.tenant_id = ANY (v_known_ids)
+          WHERE s.tenant_id = ANY (v_known_ids) AND s.ordinality <> ALL (v_judged)
           ORDER BY s.tenant_id, v_owners[s.ordinality], s.conversation_key) AS n
     WHERE NOT EXISTS (SELECT FROM threads t WHERE t.tenant_id = n.tenant_id AND t.owner = n.owner
                         AND t.conversation_key = n.conversation_key)
@@ -78,8 +115,8 @@ BEGIN
     SELECT DISTINCT ON (s.found_id) s.*
     FROM ROWS FROM (unnest(p_starts), unnest(thread_ids)) WITH ORDINALITY
            AS s (id, thread_id, tenant_id, owner, human, key_id, conversation_key, caller, request_id, setup, body, tokens,
-                 found_id, place)
-    WHERE s.tenant_id = ANY (v_known_ids)
+                 idempotency_owner, idempotency_key, request_hash, found_id, place)
+    WHERE s.tenant_id = ANY (v_known_ids) AND s.place <> ALL (v_judged)
       AND NOT EXISTS (SELECT FROM runs r WHERE r.thread_id::text = s.found_id::text AND r.status IN ('RUNNING', 'ACTION')
                       OFFSET 0)
     ORDER BY s.found_id, s.place
@@ -99,6 +136,7 @@ BEGIN
   SELECT coalesce(array_agg(c.place), '{}') INTO v_started FROM counted AS c;
 
   FOR i IN 1 .. cardinality(p_starts) LOOP
+    CONTINUE WHEN i = ANY (v_judged);
     IF i = ANY (v_started) THEN
       verdicts[i] := 'running';
       CONTINUE;
@@ -145,6 +183,19 @@ BEGIN
       VALUES (v_start.id, 0, v_start.tenant_id, thread_ids[i], v_run_no, 'user', v_start.body, v_start.tokens);
     verdicts[i] := lower(v_status);
   END LOOP;
+  IF v_keyed THEN
+    -- What was refused leaves nothing, and may be sent again.
+    FOR i IN 1 .. cardinality(p_starts) LOOP
+      v_start := p_starts[i];
+      CONTINUE WHEN v_start.idempotency_key IS NULL OR i = ANY (v_judged) OR verdicts[i] = 'gone';
+      IF verdicts[i] IN ('running', 'waiting') THEN
+        PERFORM finish_idempotency_key(v_start.idempotency_owner, v_start.idempotency_key, NULL,
+                                       jsonb_build_object('runId', v_start.id, 'status', 'RUNNING'));
+      ELSE
+        DELETE FROM idempotency_keys k WHERE k.owner = v_start.idempotency_owner AND k.key = v_start.idempotency_key;
+      END IF;
+    END LOOP;
+  END IF;
 END
 $$;
 

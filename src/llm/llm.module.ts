@@ -36,6 +36,7 @@ import { RoutesRepository } from './routing/routes.repository.js';
 import { RoutesService } from './routing/routes.service.js';
 import { TenantRoutes } from './routing/tenant-routes.js';
 import { RUN_PROVIDERS } from './runs/run-providers.js';
+import { ThreadRuns } from './threads/thread-runs.service.js';
 import { ThreadPruner } from './threads/thread.pruner.js';
 import { ThreadsController } from './threads/threads.controller.js';
 import { ThreadsRepository } from './threads/threads.repository.js';
@@ -83,6 +84,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
     TenantProviders,
     TenantRoutes,
     ThreadPruner,
+    ThreadRuns,
     ThreadsRepository,
     ThreadsService,
     Tokenizer,

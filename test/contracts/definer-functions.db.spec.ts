@@ -1092,7 +1092,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     // Purpose: a message for a thread of the tenant and owner that are named, under the lease that is named.
     const begin = (tenant: Tenant, tenantId: string, human: string, key: string) =>
       call(
-        "SELECT * FROM begin_runs($1, ARRAY[ROW($2, $3, $4, NULL, $5, NULL, $6, '{}', 'req', NULL, 'said', 1)]::run_start[], 100)",
+        "SELECT * FROM begin_runs($1, ARRAY[ROW($2, $3, $4, NULL, $5, NULL, $6, '{}', 'req', NULL, 'said', 1, NULL, NULL, NULL)]::run_start[], 100)",
         [tenant.leaseId, randomUUID(), randomUUID(), tenantId, human, key],
       );
     // Of b's human and key there is another one in a's tenant.

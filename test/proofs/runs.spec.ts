@@ -4,10 +4,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Conversations } from '../http/threads/conversations.js';
 import { RunWorld } from '../http/threads/run-world.js';
-import { streamPieces, usageOf } from '../support/openai-upstream.js';
+import { eventually } from '../support/eventually.js';
+import { streamPieces, UPSTREAM_MODEL, usageOf } from '../support/openai-upstream.js';
 import { inForm } from '../support/proof-form.js';
 import type { ServiceProcess } from '../support/service.js';
+import { onDatabase, rowsOf } from '../support/sql.js';
 
+/** For all that a proof opens at once. */
+const ROOM = { GATEHOUSE_PROVIDER_CALLS: '1000', GATEHOUSE_TENANT_CALLS: '1000', GATEHOUSE_ORG_CALLS: '1000' } as const;
 const WORDS = Array.from({ length: 400 }, (_, index) => ` word${index}`);
 
 let world: RunWorld;
@@ -70,6 +74,39 @@ describe('kill -9', () => {
   );
 });
 
+it('a message with an Idempotency-Key is taken in once, also where its process dies while it takes it in', async () => {
+  const doomed = await world.replica();
+  const body = { conversationKey: 'once', userMessage: { content: 'Hi' } };
+  const headers = { 'idempotency-key': randomUUID() };
+  const { superuserUrl } = world.database;
+  const waiting = async (): Promise<number> => {
+    const text = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%begin_runs%'`;
+    return (await rowsOf(superuserUrl, text)).length;
+  };
+  await onDatabase(superuserUrl, async (client) => {
+    // The statement stops between the key, which it has claimed, and the message.
+    await client.query('BEGIN');
+    await client.query('LOCK TABLE thread_messages IN SHARE MODE');
+    const lost = survivors
+      .on(doomed)
+      .ask('send-message', body, headers)
+      .catch(() => null);
+    await eventually(async () => (await waiting()) === 1);
+    await doomed.process.kill9();
+    expect(await lost).toBeNull();
+    const repeat = survivors.ask('send-message', body, headers);
+    await eventually(async () => (await waiting()) === 2);
+    await client.query('COMMIT');
+    expect((await repeat).status).toBe(200);
+  });
+  const { runId } = (await survivors.ask('send-message', body, headers)).json<{ runId: string }>();
+  const { messages } = await survivors.idle('once');
+  expect(messages.map(({ role, runId: of }) => [role, of])).toEqual([
+    ['user', runId],
+    ['assistant', runId],
+  ]);
+}, 90_000);
+
 describe('SIGTERM', () => {
   it('lets runs end that end in time, keeps what the others had said, and loses none that waits', async () => {
     // It ends its lease itself: on a busy machine a short one could run out before.
@@ -91,4 +128,59 @@ describe('SIGTERM', () => {
     const { messages } = await survivors.idle('long');
     expect(messages[1]!.content).toBe(reader.said);
   }, 90_000);
+
+  it(
+    'with many open streams and runs ends each of them: all are told, all is settled, and what runs had said is kept',
+    async () => {
+      const EACH = inForm(10, 100);
+      const unsettled = (more = '') =>
+        survivor.sql(`SELECT id FROM usage_records WHERE state <> 'SETTLED' ${more} ORDER BY id`);
+      // What dead processes left is swept by now.
+      await eventually(async () => (await unsettled("AND state = 'RESERVED'")).length === 0, 30_000);
+      const before = await unsettled();
+      const stopping = await world.replica({ GATEHOUSE_LEASE_SECONDS: '20', ...ROOM });
+      const there = survivors.on(stopping);
+      const { key } = await stopping.createKey(world.org, { scopes: ['chat:write'] });
+      const stalled = () =>
+        world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS }), stallAfter: 20 });
+      // Every other run ends in time.
+      const runs = await Promise.all(
+        Array.from({ length: EACH }, async (_, index) => {
+          if (index % 2 === 0) stalled();
+          else
+            world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS.slice(0, 40) }), delayMs: 20 });
+          const { runId } = await there.send(`stopped-${index}`, 'Count');
+          return { conversation: `stopped-${index}`, runId, reader: survivors.events(runId) };
+        }),
+      );
+      await world.upstream.request(EACH);
+      const streams = Array.from({ length: EACH }, () => {
+        stalled();
+        return stopping.call('POST', '/v1/chat/completions', {
+          headers: { 'x-api-key': key },
+          body: { model: UPSTREAM_MODEL, stream: true, messages: [{ role: 'user', content: 'Count' }] },
+        });
+      });
+      await world.upstream.request(2 * EACH);
+      await Promise.all(runs.map(({ reader }) => reader.until('word3')));
+
+      expect(await stopping.process.stop()).toMatchObject({ code: 0 });
+      for (const { status, text } of await Promise.all(streams))
+        expect([status, text]).toEqual([200, expect.stringContaining('server_shutting_down')]);
+      const endings = await Promise.all(runs.map(({ reader }) => reader.whole()));
+      expect(new Set(endings.map(({ data }) => data.error?.code ?? data.status))).toEqual(
+        new Set(['server_shutting_down', 'COMPLETED']),
+      );
+      for (const { conversation, reader } of runs) {
+        const { messages, status } = await survivors.state(conversation);
+        expect({ status, said: messages.map(({ content }) => content) }).toEqual({
+          status: 'IDLE',
+          said: ['Count', reader.said],
+        });
+      }
+      expect(await survivor.sql("SELECT 1 FROM runs WHERE status IN ('WAITING', 'RUNNING', 'ACTION')")).toEqual([]);
+      expect(await unsettled()).toEqual(before);
+    },
+    inForm(90_000, 600_000),
+  );
 });

@@ -24,6 +24,12 @@ const MOST_WAITING = 100;
 const MOST_HISTORY_BYTES = 8 * 1024 * 1024;
 const MOST_HISTORY_MESSAGES = 2000;
 
+export interface Begun {
+  readonly verdict: BeginVerdict;
+  /** The run that the same request began before. */
+  readonly repeatedId: string | null;
+}
+
 export interface Ended {
   /** False: the run was this process's no more. */
   readonly ended: boolean;
@@ -36,7 +42,7 @@ export interface Ended {
 export class RunBatches {
   /** Told of a run whose sender was refused although it may have begun. */
   onAbandoned: (id: string) => void = () => undefined;
-  private readonly begins: GroupCommit<SealedStart, BeginVerdict>;
+  private readonly begins: GroupCommit<SealedStart, Begun>;
   private readonly loads: GroupCommit<string, LoadedRow | null>;
   private readonly ends: GroupCommit<SealedEnd, Ended>;
 
@@ -55,7 +61,7 @@ export class RunBatches {
   }
 
   /** @throws Fault unavailable */
-  begin(start: SealedStart): Promise<BeginVerdict> {
+  begin(start: SealedStart): Promise<Begun> {
     return this.begins.add(start);
   }
 
@@ -72,7 +78,7 @@ export class RunBatches {
     return this.ends.add(end);
   }
 
-  private async sendBegins(starts: readonly SealedStart[]): Promise<readonly BeginVerdict[]> {
+  private async sendBegins(starts: readonly SealedStart[]): Promise<readonly Begun[]> {
     const items = starts.map(startText);
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const [row] = await this.database.call<BegunRow & Record<string, unknown>>(BEGIN, [
@@ -80,7 +86,11 @@ export class RunBatches {
         items,
         MOST_WAITING,
       ]);
-      if (row?.alive === true) return row.verdicts ?? [];
+      if (row?.alive === true)
+        return starts.map((_, index) => ({
+          verdict: row.verdicts?.[index] ?? 'again',
+          repeatedId: row.run_ids?.[index] ?? null,
+        }));
       await this.lease.renew();
     }
     throw new Fault('unavailable', 'The service is out of touch with its database; try again shortly.', {

@@ -1,4 +1,5 @@
 import { Fault } from '../../platform/errors/index.js';
+import { usedOtherwise } from '../../platform/idempotency/index.js';
 import type { BeginVerdict } from './run-statements.js';
 import type { ToolCall } from './run.types.js';
 
@@ -8,7 +9,7 @@ export interface ToolOutput {
 }
 
 /** Why a message was not taken. */
-export function refused(verdict: Exclude<BeginVerdict, 'running' | 'waiting'>): Fault {
+export function refused(verdict: Exclude<BeginVerdict, 'running' | 'waiting' | 'repeat'>): Fault {
   switch (verdict) {
     case 'busy':
       return new Fault(
@@ -26,7 +27,9 @@ export function refused(verdict: Exclude<BeginVerdict, 'running' | 'waiting'>): 
         },
       );
     case 'again':
-      return new Fault('conflict', 'The thread is being deleted; send again.');
+      return new Fault('conflict', 'The thread is being deleted, or the same request is under way; send again.');
+    case 'other':
+      return usedOtherwise();
     case 'gone':
       return new Fault('permission_denied', 'The tenant was deleted.');
   }

@@ -61,6 +61,7 @@ async function runIn(conversationKeys: readonly string[]): Promise<void> {
       setup: null,
       body: BODY,
       tokens: 3,
+      idempotent: null,
     }),
   );
   const begun = await client.query<{ verdicts: string[] }>({ ...BEGIN, values: [leaseId, starts, 100] });

@@ -3,6 +3,7 @@ import { RunBatches } from './run-batches.js';
 import { RunEvents } from './run-events.js';
 import { RunRecords } from './run-records.js';
 import { RunRequests } from './run-request.js';
+import { RunStarts } from './run-starts.js';
 import { RunSweeper } from './run-sweeper.js';
 import { RunTexts } from './run-texts.js';
 import { RunTicker } from './run-ticker.js';
@@ -18,6 +19,7 @@ export const RUN_PROVIDERS = [
   RunRequests,
   Runs,
   RunsRepository,
+  RunStarts,
   RunSweeper,
   RunTexts,
   RunTicker,

@@ -1,4 +1,5 @@
 import { compositeText, type NamedStatement } from '../../platform/database/index.js';
+import type { IdempotentRequest } from '../../platform/idempotency/index.js';
 import type { RunStatus } from './run.types.js';
 
 export const BEGIN: NamedStatement = {
@@ -23,11 +24,12 @@ export const SWEEP: NamedStatement = {
   text: 'SELECT * FROM sweep_runs($1, $2, make_interval(secs => $3), $4) AS id',
 };
 
-export type BeginVerdict = 'running' | 'waiting' | 'busy' | 'full' | 'gone' | 'again';
+export type BeginVerdict = 'running' | 'waiting' | 'busy' | 'full' | 'gone' | 'again' | 'repeat' | 'other';
 
 export interface BegunRow {
   readonly alive: boolean;
   readonly verdicts: readonly BeginVerdict[] | null;
+  readonly run_ids: readonly (string | null)[] | null;
 }
 
 export interface FinishedRow {
@@ -82,6 +84,8 @@ export interface SealedStart {
   readonly setup: Buffer | null;
   readonly body: Buffer;
   readonly tokens: number;
+  /** Where the request carries an Idempotency-Key. */
+  readonly idempotent: IdempotentRequest | null;
 }
 
 export interface SealedEnd {
@@ -118,6 +122,9 @@ export function startText(start: SealedStart): string {
     bytesText(start.setup),
     bytesText(start.body),
     start.tokens,
+    start.idempotent?.owner ?? null,
+    start.idempotent?.key ?? null,
+    bytesText(start.idempotent?.requestHash ?? null),
   ]);
 }
 

@@ -1,4 +1,5 @@
 import type { ChatPrincipal } from '../access/chat-access.js';
+import type { IdempotentRequest } from '../../platform/idempotency/index.js';
 import type { Caller } from '../calls/call-terms.js';
 
 /** As everybody is told; a run that waits, or that waits for tools, is on its way. */
@@ -63,6 +64,8 @@ export interface RunStart {
   readonly caller: Pick<Caller, 'requestId'> & { readonly principal: ChatPrincipal };
   readonly content: string;
   readonly setup: RunSetup;
+  /** Where the request carries an Idempotency-Key. */
+  readonly idempotent: IdempotentRequest | null;
 }
 
 /** Why a run failed: the code is for programs, and in webhooks; the text may quote what the caller wrote. */

@@ -1,6 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { chargedHuman } from '../../identity/index.js';
-import { uuidV7 } from '../../platform/crypto/index.js';
 import { Database } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { Drain } from '../../platform/http/index.js';
@@ -8,13 +6,14 @@ import { logger } from '../../platform/logging/index.js';
 import { ProcessLease } from '../../usage/index.js';
 import { Calls } from '../calls/calls.service.js';
 import { LiveRun } from './live-run.js';
-import { RunBatches, type Ended } from './run-batches.js';
-import { callerOf, storedCaller } from './run-caller.js';
+import { RunBatches, type Begun, type Ended } from './run-batches.js';
+import { callerOf } from './run-caller.js';
 import { inOrderOf, refused, waitsForNone, type ToolOutput } from './run-faults.js';
 import { RunRecords } from './run-records.js';
 import { RUN_CHAT, RunRequests } from './run-request.js';
 import { failureOf, RunSink } from './run-sink.js';
-import type { BeginVerdict, LoadedRow, SealedEnd } from './run-statements.js';
+import type { LoadedRow, SealedEnd } from './run-statements.js';
+import { RunStarts } from './run-starts.js';
 import { messageIdOf, nextPlaceOf, RunTexts } from './run-texts.js';
 import { RunsRepository, type RunRow } from './runs.repository.js';
 import { shownStatus, type RunFailure, type RunStart, type ShownStatus, type ToolCall } from './run.types.js';
@@ -24,6 +23,7 @@ const MOST_STEPS = 64;
 /** A run that finds no place for its call waits for one; its sender has gone. */
 const PLACE_WAIT_MS = 250;
 const PLACE_TRIES = 120;
+const BEGIN_TRIES = 5;
 /** While the database is away, an end is tried again; after a lease's term the run is another process's to end. */
 const END_TRIES = 60;
 const END_WAIT_MS = 1000;
@@ -50,6 +50,7 @@ export class Runs {
     private readonly records: RunRecords,
     private readonly repository: RunsRepository,
     private readonly requests: RunRequests,
+    private readonly starts: RunStarts,
     private readonly texts: RunTexts,
   ) {
     batches.onAbandoned = (id) => this.start(id);
@@ -76,40 +77,30 @@ export class Runs {
   /**
    * Takes a message in, and starts its run where the thread is idle.
    *
-   * @throws Fault conflict: the thread is busy; permission_denied: the tenant is gone; rate_limited; unavailable
+   * @returns null; or, where the same request began a run before, that one, and nothing was taken in
+   * @throws Fault conflict: the thread is busy, or the Idempotency-Key was used for another request; permission_denied: the
+   *   tenant is gone; rate_limited; unavailable
    */
-  async begin(run: RunStart): Promise<void> {
-    const { id, owner, conversationKey, caller, content, setup } = run;
-    const { principal, requestId } = caller;
-    const { tenantId } = principal;
-    const owned = await this.database.ownerOf(tenantId);
-    this.calls.places.assertRoom(owned);
-    const body = { content };
-    const start = {
-      id,
-      threadId: uuidV7(),
-      tenantId,
-      owner: owner.owner,
-      human: chargedHuman(principal),
-      keyId: principal.kind === 'dashboardUser' ? null : principal.keyId,
-      conversationKey,
-      caller: storedCaller(principal),
-      requestId,
-      setup: Object.keys(setup).length === 0 ? null : await this.texts.sealRunSetup(tenantId, id, setup),
-      body: await this.texts.sealMessage(tenantId, messageIdOf(id, 0), body),
-      tokens: this.requests.countTokens(body),
-    };
+  async begin(run: RunStart): Promise<string | null> {
+    const { id, caller } = run;
+    this.calls.places.assertRoom(await this.database.ownerOf(caller.principal.tenantId));
+    const start = await this.starts.seal(run);
     this.beginning.add(id);
-    let verdict: BeginVerdict;
+    let begun: Begun;
     try {
-      verdict = await this.batches.begin(start);
-      // Its thread went while it was looked for: it is made anew.
-      if (verdict === 'again') verdict = await this.batches.begin(start);
+      // Again where its thread went while it was looked for, or its own repeat came at the same time.
+      for (let attempt = 1; ; attempt += 1) {
+        begun = await this.batches.begin(start);
+        if (begun.verdict !== 'again' || attempt === BEGIN_TRIES) break;
+      }
     } finally {
       this.beginning.delete(id);
     }
+    const { verdict, repeatedId } = begun;
+    if (verdict === 'repeat' && repeatedId !== null) return repeatedId;
     if (verdict === 'running') this.start(id);
-    else if (verdict !== 'waiting') throw refused(verdict);
+    else if (verdict !== 'waiting') throw refused(verdict === 'repeat' ? 'again' : verdict);
+    return null;
   }
 
   /** Starts a run that the database gave to this process; what it does not find there it leaves alone. */

@@ -26,7 +26,8 @@ import {
   type SendMessageRequest,
   type SubmitToolOutputsRequest,
 } from './threads.dto.js';
-import { ThreadsService, type RunAnswer } from './threads.service.js';
+import { ThreadRuns, type RunAnswer } from './thread-runs.service.js';
+import { ThreadsService } from './threads.service.js';
 import { viewListedThread } from './threads.view.js';
 
 const READ = { scope: 'conversations:read' } as const;
@@ -55,7 +56,10 @@ type RunRequest = z.output<typeof runRequest>;
 @SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/llm/gateway')
 export class ThreadsController {
-  constructor(private readonly threads: ThreadsService) {}
+  constructor(
+    private readonly threads: ThreadsService,
+    private readonly runs: ThreadRuns,
+  ) {}
 
   @Post('create-thread')
   @HttpCode(200)
@@ -101,7 +105,7 @@ export class ThreadsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const requestId = request.context?.requestId ?? '';
-    return sendIdempotent(reply, await this.threads.send(principal, message, requestId, idempotencyKey));
+    return sendIdempotent(reply, await this.runs.send(principal, message, requestId, idempotencyKey));
   }
 
   @Post('conversation-state')
@@ -157,7 +161,7 @@ export class ThreadsController {
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @PlatformBody(runRequest) { runId }: RunRequest,
   ): Promise<RunAnswer> {
-    return this.threads.cancel(principal, runId);
+    return this.runs.cancel(principal, runId);
   }
 
   @Post('submit-tool-outputs')
@@ -169,7 +173,7 @@ export class ThreadsController {
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @PlatformBody(submitToolOutputsRequest) request: SubmitToolOutputsRequest,
   ): Promise<RunAnswer> {
-    return this.threads.submitToolOutputs(principal, request);
+    return this.runs.submitToolOutputs(principal, request);
   }
 
   @Post('run-events')
@@ -188,6 +192,6 @@ export class ThreadsController {
     @Headers('last-event-id') lastEventId: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    return this.threads.events(principal, runId, lastEventId ?? null, reply);
+    return this.runs.events(principal, runId, lastEventId ?? null, reply);
   }
 }

@@ -1,6 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
-import { auditSubject } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
 import { newestFirst, PageTokens, type Page } from '../../platform/http/index.js';
@@ -8,30 +6,17 @@ import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempoten
 import { formatTimestamp } from '../../platform/protojson/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
 import { ModelRouter } from '../routing/model-router.js';
-import { RunEvents } from '../runs/run-events.js';
 import { RunTexts } from '../runs/run-texts.js';
 import { Runs } from '../runs/runs.service.js';
-import { RunsRepository, type RunRow } from '../runs/runs.repository.js';
-import { shownStatus, type ShownStatus, type ThreadSetup } from '../runs/run.types.js';
-import { storedOwner } from './thread-owner.js';
-import type {
-  ConversationStateRequest,
-  CreateThreadRequest,
-  ListThreadsRequest,
-  SendMessageRequest,
-  SubmitToolOutputsRequest,
-} from './threads.dto.js';
+import { RunsRepository } from '../runs/runs.repository.js';
+import type { ThreadSetup } from '../runs/run.types.js';
+import { callerKey, storedOwner } from './thread-owner.js';
+import type { ConversationStateRequest, CreateThreadRequest, ListThreadsRequest } from './threads.dto.js';
 import { ThreadsRepository, type ThreadChanges, type ThreadRow } from './threads.repository.js';
 import { viewConversation, viewThread } from './threads.view.js';
 
 /** What a conversation's state shows, unless its reader says how much. */
 const MESSAGES_SHOWN = 1000;
-const RUN_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
-
-export interface RunAnswer {
-  readonly runId: string;
-  readonly status: ShownStatus;
-}
 
 /**
  * Conversations that are kept: each belongs to one human, dashboard user or tenant, and to whoever else asks it is not there.
@@ -42,7 +27,6 @@ export class ThreadsService {
     private readonly repository: ThreadsRepository,
     private readonly runs: Runs,
     private readonly runsRepository: RunsRepository,
-    private readonly runEvents: RunEvents,
     private readonly texts: RunTexts,
     private readonly router: ModelRouter,
     private readonly idempotency: IdempotencyKeys,
@@ -158,75 +142,6 @@ export class ThreadsService {
     if (active !== null) this.runs.lose(active.id);
   }
 
-  /**
-   * Takes a message in; its run goes on by itself.
-   *
-   * @throws Fault invalid_input: no provider is configured; conflict: a run is under way; rate_limited
-   */
-  async send(
-    principal: ChatPrincipal,
-    request: SendMessageRequest,
-    requestId: string,
-    idempotencyKey: string | null,
-  ): Promise<IdempotentAnswer> {
-    const { tenantId } = principal;
-    await this.assertProvider(tenantId);
-    const owner = storedOwner(principal);
-    const { conversationKey, userMessage, tools, toolChoice } = request;
-    const begin = async (): Promise<RunAnswer> => {
-      const id = uuidV7();
-      const setup = { ...(tools === undefined ? {} : { tools }), ...(toolChoice === undefined ? {} : { toolChoice }) };
-      const caller = { principal, requestId };
-      await this.runs.begin({ id, owner, conversationKey, caller, content: userMessage.content, setup });
-      return { runId: id, status: 'RUNNING' };
-    };
-    if (idempotencyKey === null) return { body: await begin(), replayed: false };
-    const idempotent = this.idempotency.request(
-      callerKey(principal),
-      idempotencyKey,
-      'llm/gateway/send-message',
-      request,
-    );
-    return this.repository.change(tenantId, owner, ({ tx }) =>
-      this.idempotency.once(tx, idempotent, tenantId, async () => {
-        const body = await begin();
-        return { body, kept: body };
-      }),
-    );
-  }
-
-  /** @throws Fault not_found */
-  async cancel(principal: ChatPrincipal, runId: string): Promise<RunAnswer> {
-    const run = await this.findRun(principal, runId);
-    return { runId, status: (await this.runs.cancel(principal.tenantId, run.id)) ?? noRun() };
-  }
-
-  /** @throws Fault not_found; conflict: the run waits for none; invalid_input: not each call has one output */
-  async submitToolOutputs(
-    principal: ChatPrincipal,
-    { runId, toolOutputs }: SubmitToolOutputsRequest,
-  ): Promise<RunAnswer> {
-    const run = await this.findRun(principal, runId);
-    await this.runs.continue(principal.tenantId, run, toolOutputs);
-    return { runId, status: shownStatus('RUNNING') };
-  }
-
-  /** Writes the run's events to the reply. @throws Fault not_found; invalid_input: an id that no event had */
-  async events(
-    principal: ChatPrincipal,
-    runId: string,
-    lastEventId: string | null,
-    reply: FastifyReply,
-  ): Promise<void> {
-    const run = await this.findRun(principal, runId);
-    if (!(await this.runEvents.write(principal.tenantId, run.id, lastEventId, reply))) noRun();
-  }
-
-  private async findRun(principal: ChatPrincipal, runId: string): Promise<RunRow> {
-    if (!RUN_ID.test(runId)) noRun();
-    return (await this.runsRepository.find(principal.tenantId, storedOwner(principal), runId)) ?? noRun();
-  }
-
   private setupOf(tenantId: string, { id, setup }: ThreadRow): Promise<ThreadSetup> {
     return this.texts.openThreadSetup(tenantId, id, setup);
   }
@@ -264,15 +179,6 @@ export class ThreadsService {
       throw error;
     }
   }
-
-  /** Told at once, since a run would fail by it in any case. A provider whose list can't be had just now is one. */
-  private async assertProvider(tenantId: string): Promise<void> {
-    try {
-      await this.router.listModels(tenantId);
-    } catch (error) {
-      if (error instanceof Fault && error.kind === 'invalid_input') throw error;
-    }
-  }
 }
 
 const EMPTY: ThreadChanges = {
@@ -284,17 +190,7 @@ const EMPTY: ThreadChanges = {
   setup: null,
 };
 
-/** Whose Idempotency-Key it is. */
-function callerKey(principal: ChatPrincipal): string {
-  const { owner, human } = storedOwner(principal);
-  return `tenant:${principal.tenantId}:${auditSubject(principal)}:${owner ?? `human:${human}`}`;
-}
-
 /** Another tenant's thread, and another human's, is answered in the very same words. */
 function noThread(): never {
   throw new Fault('not_found', 'There is no such thread.');
-}
-
-function noRun(): never {
-  throw new Fault('not_found', 'There is no such run.');
 }

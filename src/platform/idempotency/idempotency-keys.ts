@@ -97,7 +97,7 @@ export class IdempotencyKeys {
       new Uint8Array(requestHash),
     );
     if (claim === undefined || !claim.same_request) throw usedOtherwise();
-    if (!claim.claimed) return { body: { ...claim.response, notice: NOTICE }, replayed: true };
+    if (!claim.claimed) return repeated(claim.response ?? {});
     const done = await work();
     await transaction.$executeRawUnsafe(
       'SELECT finish_idempotency_key($1, $2, $3, $4::jsonb)',
@@ -110,13 +110,18 @@ export class IdempotencyKeys {
   }
 }
 
+/** The answer to a repeat, of what was kept: for work that claims its key by a statement of its own. */
+export function repeated(kept: object): IdempotentAnswer {
+  return { body: { ...kept, notice: NOTICE }, replayed: true };
+}
+
 /** The body to send; a repeat says in a header, too, that it is one. */
 export function sendIdempotent(reply: FastifyReply, { body, replayed }: IdempotentAnswer): object {
   if (replayed) reply.header(REPLAY_HEADER, 'true');
   return body;
 }
 
-function usedOtherwise(): Fault {
+export function usedOtherwise(): Fault {
   return new Fault('conflict', 'idempotency-key: was used for another request.', {
     fields: [{ field: 'idempotency-key', reason: 'was used for another request' }],
   });

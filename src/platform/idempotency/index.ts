@@ -1,3 +1,11 @@
 export { IdempotencyKey } from './idempotency-key.decorator.js';
-export { IdempotencyKeys, sendIdempotent, type IdempotentAnswer, type IdempotentWork } from './idempotency-keys.js';
+export {
+  IdempotencyKeys,
+  repeated,
+  sendIdempotent,
+  usedOtherwise,
+  type IdempotentAnswer,
+  type IdempotentRequest,
+  type IdempotentWork,
+} from './idempotency-keys.js';
 export { IdempotencyModule } from './idempotency.module.js';

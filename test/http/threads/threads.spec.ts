@@ -100,6 +100,33 @@ it('is made once by a request that is sent twice, whose repeat says what it was'
   platformError(await once(), 409);
 });
 
+it('takes a message in once for its Idempotency-Key; one that was refused may be sent again', async () => {
+  const send = (content: string, key: string, caller = tenant) => {
+    const body = { conversationKey: 'sent', userMessage: { content } };
+    return caller.ask('send-message', body, { 'idempotency-key': key });
+  };
+  const key = randomUUID();
+  const answers = await Promise.all(Array.from({ length: 10 }, () => send('Hi', key)));
+  expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
+  expect(new Set(answers.map((answer) => answer.json<{ runId: string }>().runId)).size).toBe(1);
+  expect(answers.filter(({ headers }) => headers['x-gatehouse-idempotent-replay'] === 'true')).toHaveLength(9);
+  expect((await tenant.idle('sent')).messages).toHaveLength(2);
+  const other = platformError(await send('Something else', key), 409);
+  expect(fieldsOf(other)).toEqual(['idempotency-key']);
+  // Another caller's key of the same text is another key.
+  expect((await send('Hi', key, ann)).headers['x-gatehouse-idempotent-replay']).toBeUndefined();
+
+  service.upstream.next({ kind: 'hang' });
+  const { runId } = await tenant.send('sent', 'Wait');
+  const refused = randomUUID();
+  platformError(await send('Two', refused), 409);
+  await tenant.get('cancel-run', { runId });
+  await tenant.idle('sent');
+  const again = await send('Two', refused);
+  expect([again.status, again.headers['x-gatehouse-idempotent-replay']]).toEqual([200, undefined]);
+  expect((await tenant.idle('sent')).messages.filter(({ content }) => content === 'Two')).toHaveLength(1);
+});
+
 it('of another human, another tenant or of nobody is a missing one, in the same words', async () => {
   await ann.get('create-thread', { conversationKey: 'private' });
   const bob = new Conversations(service, { 'x-api-key': key.key, 'x-on-behalf-of': 'bob' });
