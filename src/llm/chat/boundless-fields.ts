@@ -23,6 +23,18 @@ const OTHER_OUTPUT_LIMITS = [
   'reasoning_budget',
   'max_reasoning_tokens',
   'max_tokens_to_sample',
+  'max_predicted_tokens',
+  'maxpredictedtokens',
+  'max_decode_steps',
+  'auto_max_new_tokens',
+  'generate_config',
+  'inferenceconfig',
+  'additionalmodelrequestfields',
+  'parameters',
+  'thinking_budget_tokens',
+  'reasoning_budget_tokens',
+  'max_thinking_tokens',
+  'min_thinking_tokens',
 ];
 
 /** What a caller asks to be kept in the provider's cache: it changes the price of the call, and not its tokens. */
@@ -53,6 +65,20 @@ const MORE_OUTPUT = [
   'vllm_xargs',
   'nvext',
   'sampling_params',
+  'sampling_params_list',
+  'n_cmpl',
+  'num_choices',
+  'speculation',
+  'ban_eos_token',
+  'bypass_eos',
+  'debug_config',
+  'forced_output_tokens',
+  'disaggregated_params',
+  'migration_request',
+  'bootstrap_host',
+  'bootstrap_port',
+  'bootstrap_room',
+  'context_management',
 ];
 
 /** Input that is not in the body: what the server finds, remembers, renders or is to fetch. */
@@ -91,6 +117,33 @@ const INPUT_FROM_ELSEWHERE = [
   'chat_template',
   'mm_processor_kwargs',
   'media_io_kwargs',
+  'template',
+  'chat_template_str',
+  'instruction_template',
+  'instruction_template_str',
+  'session_params',
+  'input_embeds',
+  'image_data',
+  'audio_data',
+  'video_data',
+  'multimodal_data',
+  'enable_code_interpreter',
+  'forced_search',
+  'search_settings',
+  'web_search',
+  'compound_custom',
+  'integrations',
+  'features',
+  'tool_ids',
+  'filter_ids',
+  'toolsets',
+  'use_context',
+  'context_filter',
+  'rag',
+  'venice_parameters',
+  'character',
+  'agent_id',
+  'memory_id',
 ];
 
 /** Another model or tier than the one whose price is known, or fields that a proxy merges into the body. */
@@ -108,9 +161,29 @@ const ANOTHER_PRICE = [
   'google',
   'litellm_params',
   'num_retries',
+  'context_window_fallbacks',
+  'content_policy_fallbacks',
+  'default_fallbacks',
+  'router_settings_override',
+  'model_list',
+  'user_config',
+  'api_base',
+  'base_url',
+  'api_key',
+  'performanceconfig',
+  'performance_config',
+  'lora_path',
+  'lora_request',
+  'draft_model',
+  'vertex_ai_location',
 ];
 
-const BOUNDLESS = new Set([...OTHER_OUTPUT_LIMITS, ...MORE_OUTPUT, ...INPUT_FROM_ELSEWHERE, ...ANOTHER_PRICE]);
+const BOUNDLESS: ReadonlySet<string> = new Set([
+  ...OTHER_OUTPUT_LIMITS,
+  ...MORE_OUTPUT,
+  ...INPUT_FROM_ELSEWHERE,
+  ...ANOTHER_PRICE,
+]);
 
 /** Tiers at the published price or below it. `auto` is what leaving the field out means. */
 const ORDINARY_TIERS = new Set<unknown>(['auto', 'default', 'standard', 'standard_only', 'flex']);
@@ -151,6 +224,14 @@ export function folded(key: string): string {
   return key.toUpperCase().toLowerCase();
 }
 
+/** Names by which OpenRouter adds what it finds on the web, or a prompt that is kept there. */
+const ADDING_NAME = /:online(?::|$)|@preset\//i;
+
+/** Whether a model's name alone lets the server add to the prompt. */
+export function addsToPrompt(model: string): boolean {
+  return ADDING_NAME.test(model);
+}
+
 /** Why a top-level field (but the messages) makes the call boundless: its path; null: it doesn't. */
 export function boundlessField(key: string, value: unknown, choices: number): string | null {
   if (value === null) return null;
@@ -163,6 +244,12 @@ export function boundlessField(key: string, value: unknown, choices: number): st
     case 'min_length':
       return value === 0 ? null : key;
     case 'ignore_eos':
+    case 'ban_eos_token':
+    case 'bypass_eos':
+    case 'auto_max_new_tokens':
+    case 'enable_code_interpreter':
+    case 'forced_search':
+    case 'use_context':
     case 'deferred':
     case 'background':
     case 'use_beam_search':
@@ -174,11 +261,21 @@ export function boundlessField(key: string, value: unknown, choices: number): st
       return Array.isArray(value) && value.every((modality) => modality === 'text') ? null : key;
     case 'reasoning':
     case 'thinking':
+    case 'thinking_config':
+    case 'thinkingconfig':
     case 'reasoning_effort':
       // An effort is a word, and what it comes to is inside the output limit. A budget in tokens may be on top of it.
       return holdsNumber(value) ? key : null;
     case 'tools':
       return boundlessTool(key, value);
+    case 'chat_template_kwargs':
+    case 'chat_template_args':
+    case 'extra_args':
+    case 'custom_params':
+      // What a server merges into the fields beside it, the template itself among them (vLLM).
+      return isObject(value) && Object.entries(value).every(([name, inner]) => boundlessField(name, inner, 1) === null)
+        ? null
+        : key;
     default:
       return BOUNDLESS.has(name) ? key : null;
   }

@@ -351,6 +351,35 @@ describe('a request without a bound', () => {
     ['background', { background: true }],
     ['kv_transfer_params', { kv_transfer_params: { do_remote_decode: true } }],
     ['vllm_xargs', { vllm_xargs: {} }],
+    ['n_cmpl', { n_cmpl: 100 }],
+    ['speculation', { speculation: 'x' }],
+    ['auto_max_new_tokens', { auto_max_new_tokens: true }],
+    ['ban_eos_token', { ban_eos_token: true }],
+    ['debug_config', { debug_config: { ignore_eos: true } }],
+    ['disaggregated_params', { disaggregated_params: {} }],
+    ['bootstrap_room', { bootstrap_room: 1 }],
+    ['thinking_budget_tokens', { thinking_budget_tokens: 60_000 }],
+    ['thinking_config', { thinking_config: { thinking_budget: 60_000 } }],
+    ['maxPredictedTokens', { maxPredictedTokens: 100_000 }],
+    ['inferenceConfig', { inferenceConfig: { maxTokens: 100_000 } }],
+    ['parameters', { parameters: { max_new_tokens: 100_000 } }],
+    ['session_params', { session_params: { id: 'x' } }],
+    ['integrations', { integrations: ['mcp/browser'] }],
+    ['features', { features: { web_search: true } }],
+    ['web_search', { web_search: { enable: true } }],
+    ['compound_custom', { compound_custom: { tools: {} } }],
+    ['venice_parameters', { venice_parameters: { enable_web_search: 'on' } }],
+    ['enable_code_interpreter', { enable_code_interpreter: true }],
+    ['use_context', { use_context: true }],
+    ['context_management', { context_management: { edits: [] } }],
+    ['context_window_fallbacks', { context_window_fallbacks: [] }],
+    ['api_base', { api_base: 'https://example.com' }],
+    ['lora_path', { lora_path: 'dear' }],
+    ['performanceConfig', { performanceConfig: { latency: 'optimized' } }],
+    ['chat_template_kwargs', { chat_template_kwargs: { chat_template: '{% for i in range(9**9) %}x{% endfor %}' } }],
+    ['chat_template_kwargs', { chat_template_kwargs: { Thinking_Budget: 60_000 } }],
+    ['model', { model: 'openai/gpt-4o:online' }],
+    ['model', { model: '@preset/long' }],
     ['nvext', { nvext: { ignore_eos: true } }],
     ['sampling_params', { sampling_params: { max_tokens: 9 } }],
     ['max_tokens_to_sample', { max_tokens_to_sample: 9 }],
@@ -404,10 +433,14 @@ describe('a request without a bound', () => {
     for (const facts of [GPT, MISTRAL, null]) expect(boundOf(body, facts).boundless).toBe(field);
   });
 
-  it.each([{ ignore_eos: false }, { min_tokens: 0 }, { deferred: false }, { kv_transfer_params: null }])(
-    'is none in %j, which asks for nothing',
-    (fields) => expect(boundOf(fields).boundless).toBeNull(),
-  );
+  it.each([
+    { chat_template_kwargs: { enable_thinking: false } },
+    { ban_eos_token: false },
+    { ignore_eos: false },
+    { min_tokens: 0 },
+    { deferred: false },
+    { kv_transfer_params: null },
+  ])('is none in %j, which asks for nothing', (fields) => expect(boundOf(fields).boundless).toBeNull());
 
   const cache_control = { type: 'ephemeral' };
   it.each<[string, object]>([

@@ -3,6 +3,7 @@ import type { CallBound } from '../calls/operation.js';
 import { hidesReasoning, outputFieldOf, type ModelFacts } from '../models/model-facts.js';
 import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from '../providers/requests/chat-request.js';
 import type { TextBound } from '../tokens/tokenizer.js';
+import { addsToPrompt } from './boundless-fields.js';
 import { boundPrompt } from './prompt-bound.js';
 
 /** No provider produces or reads more within the longest call that there is, whatever limit the caller wrote down. */
@@ -16,7 +17,7 @@ export function boundChat(request: ChatRequest, facts: ModelFacts | null, texts:
   return {
     ...boundOutput(request.model, request.choices, callersLimit(request), isHeeded(request, facts), facts),
     inputTokens: Math.min(prompt.tokens, MAX_TOKENS),
-    boundless: prompt.boundless,
+    boundless: addsToPrompt(request.model) ? 'model' : prompt.boundless,
     unpriced: prompt.unpriced,
   };
 }

@@ -64,6 +64,15 @@ describe('a stream that begins with an error', () => {
   });
 });
 
+it.each([BODY, STREAM])('an error in place of each choice’s message is told, and costs nothing: %j', async (body) => {
+  const error = { code: 503, message: 'Busy.' };
+  const choices = [{ index: 0, message: { role: 'assistant', content: '' }, finish_reason: 'error', error }];
+  const answer = await ask({ kind: 'body', body: { ...completion({}), choices } }, body);
+  expect(answer.status).toBe(503);
+  expect(JSON.parse(answer.text)).toMatchObject({ error: { message: 'Busy.' } });
+  expect(await server.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...NOTHING });
+});
+
 it.each([true, false])('an error before any word costs nothing, its end mark sent or not: %s', async (done) => {
   const answer = await ask({ kind: 'stream', pieces: [ROLE, { error: { message: 'Busy.' } }], done }, STREAM);
   expect(answer.text).toContain('Busy.');

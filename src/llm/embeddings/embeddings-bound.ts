@@ -4,6 +4,7 @@ import { tokensOf } from '../chat/prompt-bound.js';
 import type { ModelFacts } from '../models/model-facts.js';
 import type { EmbeddingsRequest } from '../providers/requests/embeddings-request.js';
 import { textsOf, tokensGiven } from '../providers/requests/embeddings-tokens.js';
+import { mostByteTokens } from '../tokens/most-bytes.js';
 import type { TextBound } from '../tokens/tokenizer.js';
 
 /** What a server may put around each input: marks of its begin and end, a word that says what it is for. */
@@ -11,6 +12,8 @@ const TOKENS_PER_INPUT = 16;
 const MAX_TOKENS = 1_000_000_000;
 /** Fields of which no server shows the model anything. */
 const NOT_EMBEDDED = new Set(['model', 'input', 'stream', 'dimensions', 'encoding_format', 'user']);
+/** Inputs by other names, which may lead to images and whatever else is not in the body. */
+const OTHER_INPUTS = new Set(['messages', 'inputs', 'instances', 'contents', 'content', 'requests', 'input_ids']);
 
 /** The most that a request can come to: its inputs, and with each of them whatever else stands in the body. */
 export function boundEmbeddings(request: EmbeddingsRequest, facts: ModelFacts | null, texts: TextBound): CallBound {
@@ -20,9 +23,9 @@ export function boundEmbeddings(request: EmbeddingsRequest, facts: ModelFacts | 
   let besideEach = TOKENS_PER_INPUT;
   for (const [key, { start, end }] of json.fields) {
     if (NOT_EMBEDDED.has(key)) continue;
-    boundless ??= boundlessField(key, json.value[key], 1);
+    boundless ??= boundlessField(key, json.value[key], 1) ?? (OTHER_INPUTS.has(folded(key)) ? key : null);
     if (folded(key) === CACHE_CONTROL) unpriced ??= key;
-    besideEach += Buffer.byteLength(key) + Buffer.byteLength(json.text.slice(start, end));
+    besideEach += mostByteTokens(`${key}${json.text.slice(start, end)}`, true);
   }
   // Joined, since each count has its price; the line end counts for the seam.
   const counted = tokensOf(textsOf(inputs).join('\n'), facts?.family ?? 'unknown', texts);

@@ -1,6 +1,6 @@
 import { replaceField } from '../../platform/json/index.js';
 import type { CallBound } from '../calls/operation.js';
-import { boundlessField, CACHE_CONTROL, folded, NOT_IN_PROMPT } from '../chat/boundless-fields.js';
+import { addsToPrompt, boundlessField, CACHE_CONTROL, folded, NOT_IN_PROMPT } from '../chat/boundless-fields.js';
 import { boundOutput, MAX_TOKENS } from '../chat/chat-bound.js';
 import { JsonShape } from '../chat/json-shape.js';
 import { PromptSum, templateTokens, TOKENS_PER_MESSAGE } from '../chat/prompt-bound.js';
@@ -53,7 +53,7 @@ export function boundResponses(request: ResponsesRequest, facts: ModelFacts | nu
   return {
     ...boundOutput(request.model, 1, request.maxOutputTokens, true, facts),
     inputTokens: Math.min(tokens, MAX_TOKENS),
-    boundless,
+    boundless: addsToPrompt(request.model) ? 'model' : boundless,
     unpriced: sum.unpriced,
   };
 }

@@ -80,11 +80,19 @@ export function failureOfStatus(
 
 /** An error that came with status 200, in place of an answer; null: it is none. */
 export function failureInAnswer(answer: Readonly<Record<string, unknown>>, asked: Asked): ProviderFailure | null {
-  const { error, code, message } = answer;
+  const { code, message } = answer;
+  const error = answer['error'] ?? errorOfChoices(answer);
   if (hasChoice(answer) && (error === undefined || error === null || saysAnything(answer))) return null;
   const isError = (error !== undefined && error !== null) || (typeof message === 'string' && statusOf(code) !== null);
   if (!isError) return null;
-  return failureSaid(errorIn(answer), asked);
+  return failureSaid(errorIn({ ...answer, error }), asked);
+}
+
+/** The error that stands in place of every choice's message (OpenRouter); null: one of them has none. */
+function errorOfChoices({ choices }: Readonly<Record<string, unknown>>): unknown {
+  if (!Array.isArray(choices)) return null;
+  const errors = (choices as readonly unknown[]).map((choice) => (isObject(choice) ? choice['error'] : null));
+  return errors.every(isObject) ? (errors[0] ?? null) : null;
 }
 
 /** An error that is one event of a stream: by its name, or by what it holds; null: it is something else. */

@@ -1,5 +1,5 @@
 import { isObject } from '../requests/chat-request.js';
-import type { TokenCounts } from '../provider.js';
+import type { TokenCounts, TokenUsage } from '../provider.js';
 
 /** No call comes to more; what is reported beyond it would overflow the sums, and is cut. */
 const MAX_COUNT = 1_000_000_000;
@@ -21,28 +21,28 @@ export interface ReportedCounts extends TokenCounts {
  */
 export function readUsage(value: unknown): ReportedCounts | null {
   if (!isObject(value)) return null;
-  const input = value['prompt_tokens'] ?? value['input_tokens'];
-  const output = value['completion_tokens'] ?? value['output_tokens'];
+  const input = largerOf(value['prompt_tokens'], value['input_tokens']);
+  const output = largerOf(value['completion_tokens'], value['output_tokens']);
   const total = value['total_tokens'];
   if (![input, output, total].every(isCountOrNothing)) return null;
   const isSplit = isCount(input) || isCount(output);
   if (!isSplit) return isCount(total) ? { ...NOTHING, unsplitTokens: countOf(total) } : null;
   const inputTokens = isCount(input) ? countOf(input) : Math.max(0, countOf(total) - countOf(output));
-  const outputTokens = Math.max(countOf(output), countOf(total) - inputTokens);
   const ofInput = value['prompt_tokens_details'] ?? value['input_tokens_details'];
   const ofOutput = value['completion_tokens_details'] ?? value['output_tokens_details'];
   const cached = Math.max(partOf(ofInput, 'cached_tokens'), countOf(value['prompt_cache_hit_tokens']));
   const cachedInputTokens = Math.min(cached, inputTokens);
+  const thought = Math.max(partOf(ofOutput, 'reasoning_tokens'), countOf(value['reasoning_tokens']));
+  // More thought than was put out was thought outside of it, whatever the total says.
+  const outside = thought > countOf(output) ? Math.min(thought + countOf(output), MAX_COUNT) : 0;
+  const outputTokens = Math.max(countOf(output), countOf(total) - inputTokens, outside);
   const written = Math.max(partOf(ofInput, 'cache_write_tokens'), countOf(value['cache_creation_input_tokens']));
   return {
     inputTokens,
     cachedInputTokens,
     cacheWriteTokens: Math.min(written, inputTokens - cachedInputTokens),
     outputTokens,
-    reasoningTokens: Math.min(
-      Math.max(partOf(ofOutput, 'reasoning_tokens'), countOf(value['reasoning_tokens'])),
-      outputTokens,
-    ),
+    reasoningTokens: Math.min(thought, outputTokens),
   };
 }
 
@@ -90,6 +90,21 @@ export function splitCounts({ unsplitTokens, ...counts }: ReportedCounts, estima
   return { ...counts, inputTokens, outputTokens: (unsplitTokens ?? 0) - inputTokens };
 }
 
+/**
+ * A report, with what can't be zero in it counted here: an answer that says something has an output, and what has an output,
+ * or is all input, has an input.
+ */
+export function withoutFalseZeros(
+  reported: TokenCounts,
+  counted: { readonly input: () => number; readonly output: () => number },
+  hasOutput: boolean,
+): TokenUsage {
+  const outputTokens = reported.outputTokens || counted.output();
+  if (reported.inputTokens > 0 || (outputTokens === 0 && hasOutput))
+    return { ...reported, outputTokens, estimated: false };
+  return { ...reported, inputTokens: counted.input(), outputTokens, estimated: true };
+}
+
 function partOf(details: unknown, name: string): number {
   return isObject(details) ? countOf(details[name]) : 0;
 }
@@ -104,6 +119,11 @@ const NOTHING: TokenCounts = {
 
 function countOf(value: unknown): number {
   return isCount(value) ? Math.min(Number(value), MAX_COUNT) : 0;
+}
+
+/** Of a count that has two names, where a server fills in one of them and leaves a zero in the other. */
+function largerOf(one: unknown, other: unknown): unknown {
+  return isCount(one) && isCount(other) ? Math.max(countOf(one), countOf(other)) : (one ?? other);
 }
 
 function isCountOrNothing(value: unknown): boolean {
