@@ -250,6 +250,16 @@ describe('what is revoked', () => {
 });
 
 describe('while the listener is out of touch', () => {
+  it('many look-ups of one key cost two queries, so that no other key waits for them', async () => {
+    const node = await start();
+    await node.find();
+    node.listener.tcp.freeze();
+    await eventually(() => !node.revocations.isFresh());
+    const many = (): Promise<unknown> => Promise.all(Array.from({ length: 200 }, () => node.find()));
+    expect(await statements(node, many)).toBe(2);
+    expect(await statements(node, many)).toBe(2);
+  });
+
   it('every look-up asks the database and none is remembered', async () => {
     const node = await start();
     node.listener.tcp.freeze();

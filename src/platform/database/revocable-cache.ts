@@ -10,6 +10,11 @@ export interface RevocableCacheOptions<Value extends object, Input> {
   readonly topics: Readonly<Record<string, (value: Value) => string>>;
 }
 
+interface Asked<Value> {
+  readonly current: Promise<Value | null>;
+  next: Promise<Value | null> | null;
+}
+
 /**
  * A bounded memory of look-ups, from which a revoked entry vanishes on every replica within 1 s. With it warm, an
  * authenticated request costs no query.
@@ -22,6 +27,8 @@ export class RevocableCache<Value extends object, Input> {
   /** Which entries go, by topic and tag: an entry hangs on one tag of each topic. */
   private readonly keysByTag = new Map<string, Set<string>>();
   private readonly inFlight = new Map<string, Promise<Value | null>>();
+  /** While the memory may not be believed: the look-up that is under way, and the one that begins after it. */
+  private readonly asked = new Map<string, Asked<Value>>();
   private version = 0;
 
   constructor(private readonly options: RevocableCacheOptions<Value, Input>) {
@@ -47,14 +54,38 @@ export class RevocableCache<Value extends object, Input> {
    * @throws whatever `load` throws
    */
   get(key: string, input: Input): Value | Promise<Value | null> {
-    const { revocations, load } = this.options;
-    if (!revocations.isFresh()) return load(input);
+    const { revocations } = this.options;
+    if (!revocations.isFresh()) return this.ask(key, input);
     return this.entries.get(key) ?? this.inFlight.get(key) ?? this.loadAndKeep(key, input);
   }
 
   /** Lets go of an entry that is over by its own account: the next `get` asks the database. */
   forget(key: string): void {
     this.entries.delete(key);
+  }
+
+  /**
+   * Asks the database anew for each, but once for all who came while it was asked before: many callers of one key would
+   * else take every connection when the memory is lost. No answer is from before its caller came.
+   */
+  private ask(key: string, input: Input): Promise<Value | null> {
+    const before = this.asked.get(key);
+    if (before === undefined) return this.askNow(key, input);
+    before.next ??= before.current.then(
+      () => this.askNow(key, input),
+      () => this.askNow(key, input),
+    );
+    return before.next;
+  }
+
+  private askNow(key: string, input: Input): Promise<Value | null> {
+    const asked: Asked<Value> = { current: this.options.load(input), next: null };
+    this.asked.set(key, asked);
+    const end = (): void => {
+      if (asked.next === null) this.asked.delete(key);
+    };
+    asked.current.then(end, end);
+    return asked.current;
   }
 
   private loadAndKeep(key: string, input: Input): Promise<Value | null> {

@@ -8,6 +8,7 @@ it.each([
   [`/x/Bearer%20sk_${SECRET}`, '/x/Bearer sk_…'],
   [`/x/sk%5F${SECRET}`, '/x/sk_…'],
   [`/x/%73k_${SECRET}`, '/x/sk_…'],
+  [`/x/SK_${SECRET.toUpperCase()}`, '/x/SK_…'],
   [`/x/sk%255F${SECRET}`, '/x/sk_…'],
   [`/x/sk_gh%5f0123456789`, '/x/sk_…'],
   [`/x/key_sk_${SECRET}`, '/x/key_sk_…'],

@@ -5,7 +5,7 @@ export function pathOf(url: string): string {
 }
 
 const SECRETS =
-  /(?<=(?<![0-9A-Za-z])(?:sk|pk|inv|whsec|aisbreaker)_)[0-9A-Za-z_-]{4,}|(?<![0-9A-Za-z])eyJ[\w-]*(?:\.[\w-]*)*/g;
+  /(?<=(?<![0-9A-Za-z])(?:[sS][kK]|[pP][kK]|inv|whsec|aisbreaker)_)[0-9A-Za-z_-]{4,}|(?<![0-9A-Za-z])eyJ[\w-]*(?:\.[\w-]*)*/g;
 /** Long and of every kind of character: what our ids are not, and keys are, whatever was put before or into their prefix. */
 const LIKE_A_KEY = /(?<![0-9A-Za-z])(?=[0-9a-z]*[A-Z])(?=[0-9A-Z]*[a-z])(?=[A-Za-z]*\d)[0-9A-Za-z]{28,}/g;
 const ESCAPE = /%([0-7][0-9A-Fa-f])/g;
