@@ -74,6 +74,9 @@ const CODE_MEANING = {
     "Every provider that the route names is disabled. Enable one by `/api/v1/llm/providers/update`, or change the route's targets.",
   route_unavailable:
     'Every target of the route failed several times in a row, and is left alone for the time in `Retry-After`.',
+  invalid_authentication_token:
+    'Of a gateway: its token is missing, unknown, expired, deleted or of another gateway; which of these, nobody is told.',
+  provider_not_found: 'The gateway has no provider of the name that stands in the path.',
   server_shutting_down: 'The service was stopped before the answer was complete.',
   upstream_broken: 'The provider broke off its answer, or sent one that cannot be passed on.',
   upstream_error: 'The provider ended a stream with an error of its own.',

@@ -1,5 +1,5 @@
--- The providers of a tenant that calls may go to, in the order in which they were made. Calls need them before a tenant's
--- transaction.
+-- The own providers of a tenant that calls may go to, those of its gateways left out, in the order in which they were made.
+-- Calls need them before a tenant's transaction.
 CREATE OR REPLACE FUNCTION find_llm_providers(p_tenant_id text)
   RETURNS TABLE (id text, name text, kind text, base_url text, models text[], settings jsonb, credentials bytea,
     revision integer)
@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION find_llm_providers(p_tenant_id text)
   SET search_path = pg_catalog, public, pg_temp
   AS $$
     SELECT p.id, p.name, p.kind, p.base_url, p.models, p.settings, p.credentials, p.revision FROM llm_providers p
-    WHERE p.tenant_id = p_tenant_id AND p.enabled ORDER BY p.created_at, p.id
+    WHERE p.tenant_id = p_tenant_id AND p.gateway_id IS NULL AND p.enabled ORDER BY p.created_at, p.id
   $$;
 
 REVOKE EXECUTE ON FUNCTION find_llm_providers FROM PUBLIC;

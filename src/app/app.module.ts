@@ -1,6 +1,7 @@
 import { Module, type DynamicModule, type OnModuleInit, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { AuditModule, ImpersonationAuditGuard } from '../audit/index.js';
+import { GatewaysModule } from '../gateways/index.js';
 import { HumansModule } from '../humans/index.js';
 import { AccessGuard, AuthenticationGuard, IdentityModule } from '../identity/index.js';
 import { KeysModule } from '../keys/index.js';
@@ -85,6 +86,7 @@ export class AppModule implements OnModuleInit {
         UsageModule,
         LlmModule,
         SealedModule,
+        GatewaysModule,
         UnknownPathModule,
       ],
       controllers: [HealthController, JwksController],

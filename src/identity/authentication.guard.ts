@@ -10,7 +10,7 @@ import { FailedAuthentications } from './failed-authentications.js';
 import { actingFor } from './human-headers.js';
 import { auditSubject, chargedHuman, maySame, type Principal } from './principal.js';
 import type { PublishableKey } from './publishable-key.js';
-import { refusedCredential, type RefusedNames } from './refused-credential.js';
+import { RefusedCredential, refusedCredential, type RefusedNames } from './refused-credential.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -30,6 +30,7 @@ export const END_USER_STRATEGY = 'end-user';
 export const DASHBOARD_STRATEGY = 'dashboard';
 export const USAGE_TOKEN_STRATEGY = 'usage-token';
 export const SEALED_TOKEN_STRATEGY = 'sealed-token';
+export const GATEWAY_TOKEN_STRATEGY = 'gateway-token';
 
 type PresentedCredential = Exclude<Credential, { kind: 'none' }>;
 
@@ -55,6 +56,8 @@ export class AuthenticationGuard implements CanActivate {
     try {
       await this.authenticate(request, declaration);
     } catch (error) {
+      // Who presents nothing has guessed nothing; the access guard tells it.
+      if (error instanceof RefusedCredential && error.reason === 'missing') return true;
       const failure = await this.weigh(request, error);
       if (request.recognisedKey === null) throw failure;
       request.refusal = failure;
@@ -142,7 +145,7 @@ export class AuthenticationGuard implements CanActivate {
       case 'ofPath':
         return this.strategies.verify(
           credential.strategy,
-          { authorization: `Bearer ${credential.token}` },
+          credential.token === '' ? {} : { authorization: `Bearer ${credential.token}` },
           { pathParameters: request.params as Readonly<Record<string, string>> },
         );
       default:

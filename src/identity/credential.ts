@@ -22,10 +22,14 @@ export interface PathCredential {
   readonly strategy: string;
   /** The headers that may carry one as a Bearer token, in lower case. The first that is there decides. */
   readonly headers: readonly string[];
+  /** The strategy judges callers who present nothing, too: an empty token. */
+  readonly judgesNone?: true;
 }
 
 /** How sealed access tokens begin. */
 export const SEALED_TOKEN_PREFIX = 'aisbreaker_';
+/** How tokens of gateways begin: they are taken on their gateway's own paths alone. */
+export const GATEWAY_TOKEN_PREFIX = 'gw_gh_';
 
 const MAX_JWT_LENGTH = 16_384;
 const NONE: Credential = { kind: 'none' };
@@ -64,6 +68,7 @@ export function classifyCredential(request: IncomingMessage): Credential {
   if (bearer.startsWith('sk_')) return { kind: 'secretKey', secret: bearer };
   if (bearer.startsWith('pk_')) throw refusedCredential('no_user_token');
   if (bearer.startsWith(SEALED_TOKEN_PREFIX)) return { kind: 'sealedToken', token: bearer };
+  if (bearer.startsWith('gw_')) throw refusedCredential('gateway_token_not_taken_here');
   return { kind: 'jwt', token: bearer, issuer: claimedIssuer(bearer) };
 }
 
@@ -73,9 +78,12 @@ export function classifyCredential(request: IncomingMessage): Credential {
  *
  * @throws Fault invalid_input: a header stands twice. unauthenticated: the header carries no Bearer token.
  */
-export function pathCredential(request: IncomingMessage, { headers, strategy }: PathCredential): Credential {
+export function pathCredential(
+  request: IncomingMessage,
+  { headers, strategy, judgesNone }: PathCredential,
+): Credential {
   const name = headers.find((header) => request.headers[header] !== undefined);
-  if (name === undefined) return NONE;
+  if (name === undefined) return judgesNone ? { kind: 'ofPath', token: '', strategy } : NONE;
   refuseRepeatedHeader(request, name);
   const header = String(request.headers[name]);
   const token = BEARER.exec(header)?.[1];

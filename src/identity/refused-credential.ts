@@ -34,6 +34,9 @@ export const REFUSAL_CODES = {
   expired_sealed_token: 'invalid_credential',
   sealed_token_of_another_host: 'invalid_credential',
   revoked_sealed_token: 'invalid_credential',
+  unknown_or_deleted_gateway_token: 'invalid_credential',
+  token_of_another_gateway: 'invalid_credential',
+  gateway_token_not_taken_here: 'invalid_credential',
   gone_meanwhile: 'invalid_credential',
   other: 'invalid_credential',
 } as const satisfies Readonly<Record<string, CredentialCodeName>>;
@@ -45,6 +48,7 @@ export interface RefusedNames {
   readonly keyId?: string;
   readonly keyPrefix?: string;
   readonly usageTokenId?: string;
+  readonly gatewayTokenId?: string;
   readonly issuer?: string;
 }
 

@@ -11,15 +11,15 @@ import {
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { PepperRing, type PepperedHash } from '../platform/crypto/index.js';
 import { Database, RevocableCache, Revocations } from '../platform/database/index.js';
-import { Jobs, type RepeatingJob } from '../platform/jobs/index.js';
+import { Jobs } from '../platform/jobs/index.js';
 import { logger } from '../platform/logging/index.js';
 import { shownPrefix, type ApiKeyType } from './key-format.js';
+import { LastUses } from './last-uses.js';
 import { rateThatHolds } from './rate-ceiling.js';
 
 const FIND = { name: 'find_api_key', text: 'SELECT * FROM find_api_key($1)' };
 const REHASH = { name: 'rehash_api_key', text: 'SELECT rehash_api_key($1, $2, $3)' };
 const TOUCH = { name: 'touch_api_keys', text: 'SELECT touch_api_keys($1, $2)' };
-const TOUCH_EVERY_MS = 10_000;
 const NOT_TOUCHED = 'When keys were last used could not be written.';
 
 /** What find_api_key gives: one row always. */
@@ -67,8 +67,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
   private readonly cache: RevocableCache<KnownKey, string>;
   /** Memory is keyed by a hash of the whole key that is worth nothing outside this process; faster than an HMAC. */
   private readonly salt = randomBytes(32).toString('base64');
-  private readonly lastUsedAtMs = new Map<string, number>();
-  private readonly touching: RepeatingJob;
+  private readonly lastUses: LastUses;
 
   constructor(
     private readonly database: Database,
@@ -83,11 +82,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
       load: (key: string) => this.load(key),
       topics: { 'api-key': ({ keyId }) => keyId },
     });
-    this.touching = jobs.repeat({
-      failure: NOT_TOUCHED,
-      everyMs: TOUCH_EVERY_MS,
-      run: () => this.writeLastUsed(),
-    });
+    this.lastUses = new LastUses(database, jobs, TOUCH, NOT_TOUCHED);
   }
 
   /**
@@ -112,8 +107,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await this.touching.stop();
-    await this.writeLastUsed().catch((error: unknown) => logger.warn({ err: error }, NOT_TOUCHED));
+    await this.lastUses.stop();
   }
 
   private async find(key: string): Promise<KnownKey> {
@@ -127,7 +121,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     const known = found instanceof Promise ? await found : found;
     if (known === null) throw refusedCredential('unknown_or_revoked_key', { keyPrefix: shownPrefix(key) });
     if (this.isOver(known)) throw new ExpiredCredentialFault('expired_key', { keyId: known.keyId });
-    this.lastUsedAtMs.set(known.keyId, this.revocations.databaseNow());
+    this.lastUses.set(known.keyId, this.revocations.databaseNow());
     return known;
   }
 
@@ -194,13 +188,6 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
       .catch((error: unknown) =>
         logger.warn({ err: error, keyId: row.id }, 'A key could not be moved to the current pepper.'),
       );
-  }
-
-  private async writeLastUsed(): Promise<void> {
-    if (this.lastUsedAtMs.size === 0) return;
-    const used = [...this.lastUsedAtMs];
-    this.lastUsedAtMs.clear();
-    await this.database.call(TOUCH, [used.map(([id]) => id), used.map(([, at]) => new Date(at))]);
   }
 }
 

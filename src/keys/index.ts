@@ -1,6 +1,7 @@
 export { ApiKeyDirectory } from './api-key.directory.js';
-export { isSecretKey } from './key-format.js';
+export { isSecretKey, isTokenOf, newToken, shownPrefix } from './key-format.js';
 export { KeyModels } from './key-models.js';
+export { LastUses } from './last-uses.js';
 export { KeysModule } from './keys.module.js';
 export { rateThatHolds } from './rate-ceiling.js';
 export { KeysService, plainly } from './keys.service.js';

@@ -17,8 +17,7 @@ const PREFIXES: Readonly<Record<ApiKeyType, string>> = { SECRET: `sk_${BRAND}_`,
 const BODY = new RegExp(`^[0-9A-Za-z]{${RANDOM_LENGTH + CHECKSUM_LENGTH}}$`);
 
 export function newKey(type: ApiKeyType): string {
-  const body = PREFIXES[type] + randomBase62(RANDOM_LENGTH);
-  return body + checksum(body);
+  return newToken(PREFIXES[type]);
 }
 
 export function newSecretKey(): string {
@@ -31,12 +30,12 @@ export function newPublishableKey(): string {
 
 /** Whether a text has a secret key's form and its checksum agrees. */
 export function isSecretKey(key: string): boolean {
-  return isKeyOf('SECRET', key);
+  return isTokenOf(PREFIXES.SECRET, key);
 }
 
 /** Whether a text has a publishable key's form and its checksum agrees. */
 export function isPublishableKey(key: string): boolean {
-  return isKeyOf('PUBLISHABLE', key);
+  return isTokenOf(PREFIXES.PUBLISHABLE, key);
 }
 
 /** The part of a key that views show, so that its owner recognises it. */
@@ -44,10 +43,16 @@ export function shownPrefix(key: string): string {
   return key.slice(0, SHOWN_LENGTH);
 }
 
-function isKeyOf(type: ApiKeyType, key: string): boolean {
-  const prefix = PREFIXES[type];
-  if (!key.startsWith(prefix) || !BODY.test(key.slice(prefix.length))) return false;
-  return checksum(key.slice(0, -CHECKSUM_LENGTH)) === key.slice(-CHECKSUM_LENGTH);
+/** A new secret of the form that all keys have, behind a prefix of its own. */
+export function newToken(prefix: string): string {
+  const body = prefix + randomBase62(RANDOM_LENGTH);
+  return body + checksum(body);
+}
+
+/** Whether a text has that form, and its checksum agrees. */
+export function isTokenOf(prefix: string, token: string): boolean {
+  if (!token.startsWith(prefix) || !BODY.test(token.slice(prefix.length))) return false;
+  return checksum(token.slice(0, -CHECKSUM_LENGTH)) === token.slice(-CHECKSUM_LENGTH);
 }
 
 function checksum(text: string): string {

@@ -1,6 +1,7 @@
 export { Allowances } from './allowances.js';
 export { NothingLeftGuard } from './nothing-left.guard.js';
 export { BudgetsModule } from './budgets/budgets.module.js';
+export { HolderBudgets, PLAIN_PERIODS, type PlainBudget } from './budgets/holder-budgets.js';
 export {
   LIMIT_TYPES,
   decimalOf,

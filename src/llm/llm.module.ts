@@ -13,6 +13,7 @@ import { ChatController } from './chat/chat.controller.js';
 import { GabberRequests } from './chat/gabber-request.js';
 import { BroughtProviders } from './connections/brought-providers.js';
 import { CredentialStore } from './connections/credential-store.js';
+import { GatewayConnections } from './connections/gateway-connections.js';
 import { ProviderBuilder } from './connections/provider-builder.js';
 import { ProviderTester } from './connections/provider-tester.js';
 import { ProvidersController } from './connections/providers.controller.js';
@@ -68,6 +69,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
     ContextsService,
     CredentialStore,
     GabberRequests,
+    GatewayConnections,
     KnownModels,
     ModelOverridesRepository,
     TenantModels,
@@ -89,7 +91,15 @@ import { Tokenizer } from './tokens/tokenizer.js';
     ThreadsService,
     Tokenizer,
   ],
-  exports: [BroughtProviders, CallerRoutes, Calls, ModelRouter, PlatformProviderTenants],
+  exports: [
+    BroughtProviders,
+    CallerRoutes,
+    Calls,
+    GatewayConnections,
+    ModelRouter,
+    PlatformProviderTenants,
+    TenantProviders,
+  ],
 })
 export class LlmModule {
   constructor(dialects: Dialects) {

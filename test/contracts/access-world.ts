@@ -27,6 +27,7 @@ const OF_B: ReadonlySet<Credential> = new Set<Credential>([
   "another tenant's end user",
   "another tenant's usage token",
   "another tenant's sealed access token",
+  "another tenant's gateway token",
 ]);
 
 /** The address in every dashboard token of the matrix (TestIssuer's). */
@@ -77,6 +78,11 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org, users: Us
     b: await thingsOf(client, b, users),
   };
 
+  const gatewayTokens = {
+    a: await gatewayTokenOf(client, a, things.a.gatewayId),
+    b: await gatewayTokenOf(client, b, things.b.gatewayId),
+  };
+
   const token = (user: string, tenant?: string, role?: string, claims: Record<string, unknown> = {}): string =>
     client.dashboardToken({ user, tenant, claims, ...(role === undefined ? {} : { role }) });
   const ownerToken = (claims: Record<string, unknown> = {}): string => token(a.user, a.tenantId, 'owner', claims);
@@ -123,6 +129,8 @@ export async function makeWorld(client: ServiceClient, a: Org, b: Org, users: Us
     'a sealed access token': () => bearer(sealed.good),
     'a sealed access token made without a key': () => bearer(sealed.keyless),
     "another tenant's sealed access token": () => bearer(sealed.others),
+    'a gateway token': () => bearer(gatewayTokens.a),
+    "another tenant's gateway token": () => bearer(gatewayTokens.b),
     'an account': () => bearer(token(`nobody-${randomUUID()}`)),
     'a token of a tenant that does not exist': () => bearer(token(`nobody-${randomUUID()}`, 'no-such-tenant')),
     "a token of a tenant by another tenant's owner": () => bearer(token(b.user, a.tenantId, 'owner')),
@@ -348,7 +356,12 @@ async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIss
   const deliveryId = await deliveryTo(client, org, endpointId);
   const providerId = await providerOf(client, org);
   const routeId = await routeOf(client, org, providerId);
+  const gatewayId = await gatewayOf(client, org);
   return {
+    gatewayId,
+    spareGatewayId: () => gatewayOf(client, org),
+    gatewayTokenId: await gatewayTokenIdOf(client, org, gatewayId),
+    spareGatewayTokenId: () => gatewayTokenIdOf(client, org, gatewayId),
     providerId,
     routeId,
     spareRouteId: () => routeOf(client, org, providerId),
@@ -369,7 +382,7 @@ async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIss
       const { budget } = await client.asUser<{ budget: { budgetId: string } }>(
         { user: org.user, tenant: org.tenantId },
         'budgets/set',
-        { holder: { gatewayId: `spare-${randomUUID()}` }, type: 'request_cnt', period: 'MONTH', limit: 1 },
+        { holder: { human: `spare-${randomUUID()}` }, type: 'request_cnt', period: 'MONTH', limit: 1 },
       );
       return budget.budgetId;
     },
@@ -444,6 +457,39 @@ export async function routeOf(client: ServiceClient, { tenantId }: Org, provider
     [id, tenantId, providerId],
   );
   return id;
+}
+
+/** A gateway with one provider that serves one model, whose name nobody asks for. */
+export async function gatewayOf(client: ServiceClient, { tenantId }: Org): Promise<string> {
+  const id = `gateway_${randomUUID()}`;
+  await client.sql(
+    "INSERT INTO gateways (id, tenant_id, name, cache_max_bytes, created_by) VALUES ($1, $2, $1, 65536, 'somebody')",
+    [id, tenantId],
+  );
+  await client.sql(
+    `INSERT INTO llm_providers (id, tenant_id, gateway_id, name, kind, base_url, models, created_by)
+     VALUES ($1, $2, $3, 'one', 'openai_compatible', 'https://10.0.0.1/v1', '{a-model}', 'somebody')`,
+    [`provider_${randomUUID()}`, tenantId, id],
+  );
+  return id;
+}
+
+/** A token that nobody knows. */
+export async function gatewayTokenIdOf(client: ServiceClient, { tenantId }: Org, gatewayId: string): Promise<string> {
+  const id = `gateway_token_${randomUUID()}`;
+  await client.sql(
+    `INSERT INTO gateway_tokens (id, tenant_id, gateway_id, name, hash, pepper_version, created_by)
+     VALUES ($1, $2, $3, $1, sha256(convert_to($1, 'UTF8')), 1, 'somebody')`,
+    [id, tenantId, gatewayId],
+  );
+  return id;
+}
+
+async function gatewayTokenOf(client: ServiceClient, { user, tenantId }: Org, gatewayId: string): Promise<string> {
+  const authorization = `Bearer ${client.dashboardToken({ user, tenant: tenantId })}`;
+  const path = `/api/v1/gateways/${gatewayId}/tokens`;
+  const answer = await client.call('POST', path, { headers: { authorization }, body: { name: randomUUID() } });
+  return answer.json<{ token: string }>().token;
 }
 
 /** A delivery that has ended, of an event of the tenant's. */

@@ -90,7 +90,8 @@ const CODES: Partial<Record<Credential, string>> = {
 };
 
 /** What a 401 to this credential says. */
-export function codeOfRefusal(credential: Credential): string {
+export function codeOfRefusal(credential: Credential, dialect: string): string {
+  if (dialect === 'gateway') return 'invalid_authentication_token';
   return CODES[credential] ?? 'invalid_credential';
 }
 
@@ -124,6 +125,8 @@ const RECOGNISED = [
   'a sealed access token',
   'a sealed access token made without a key',
   "another tenant's sealed access token",
+  'a gateway token',
+  "another tenant's gateway token",
   // Dashboard tokens without a tenant, or without a membership in the one they claim.
   'an account',
   'a token of a tenant that does not exist',

@@ -11,11 +11,12 @@ import { CREDENTIALS, REFUSED, type Credential, type RecognisedCredential } from
 
 type Expected = Readonly<Record<Credential, number>>;
 
-type ToldDialect = 'platform' | 'openai' | 'oauth' | 'process' | 'none';
+type ToldDialect = 'platform' | 'openai' | 'oauth' | 'process' | 'gateway' | 'none';
 
 interface ConcreteRequest {
   readonly method: string;
-  readonly path: string;
+  /** Where it names one of the caller's things, of these. */
+  readonly path: string | ((things: Things) => string | Promise<string>);
   readonly body?: BodyOf;
   /** Where it is not the route's. */
   readonly dialect?: ToldDialect;
@@ -38,6 +39,8 @@ export interface RouteExpectation {
     | 'routeId'
     | 'human'
     | 'budgetId'
+    | 'gatewayId'
+    | 'gatewayTokenId'
     | 'conversationKey'
     | 'runId';
 }
@@ -68,6 +71,11 @@ export interface Things {
   spareProviderId(): Promise<string>;
   readonly routeId: string;
   spareRouteId(): Promise<string>;
+  /** A gateway whose provider can't be reached, and a token of it. */
+  readonly gatewayId: string;
+  spareGatewayId(): Promise<string>;
+  readonly gatewayTokenId: string;
+  spareGatewayTokenId(): Promise<string>;
   /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org, a human, a budget. */
   spareTenantId(): Promise<string>;
   spareUserId(): Promise<string>;
@@ -78,6 +86,11 @@ export interface Things {
   invitationToken(): Promise<string>;
 }
 type BodyOf = (things: Things) => object | Promise<object>;
+
+/** The address that a request goes to. */
+export async function pathOf({ path }: Pick<ConcreteRequest, 'path'>, things: Things): Promise<string> {
+  return typeof path === 'string' ? path : path(things);
+}
 
 const everybody = (status: number): Expected =>
   Object.fromEntries(CREDENTIALS.map((credential) => [credential, status])) as Record<Credential, number>;
@@ -118,6 +131,12 @@ const SEALED_TOKENS = [
   "another tenant's sealed access token",
 ] as const satisfies readonly RecognisedCredential[];
 
+/** Contract section 1: good on their gateway's own paths alone. */
+const GATEWAY_TOKENS = [
+  'a gateway token',
+  "another tenant's gateway token",
+] as const satisfies readonly RecognisedCredential[];
+
 const OUTSIDERS = [
   'an account',
   'a token of a tenant that does not exist',
@@ -135,6 +154,7 @@ const each = <C extends Credential>(credentials: readonly C[], status: number): 
 const PEOPLE_ALONE = {
   ...REFUSED,
   nothing: 401,
+  ...each(GATEWAY_TOKENS, 401),
   ...each(ALL_KEYS, 403),
   ...each(USAGE_TOKENS, 403),
   ...each(SEALED_TOKENS, 403),
@@ -306,11 +326,22 @@ const READING_LIMITS: Expected = {
   'a usage token of a key without scopes': 403,
 };
 
+/**
+ * Section 5: a gateway's own tokens; "missing, unknown, another gateway's, expired or
+ * deleted: the same 401", whatever else a header holds.
+ */
+const CALLING_A_GATEWAY: Expected = {
+  ...everybody(401),
+  ...each(GATEWAY_TOKENS, 200),
+  // Which of the two would be meant?
+  'a token twice': 400,
+};
+
 /** Health, documentation and public keys look at no credential. */
 const PUBLIC = everybody(200);
 
 /** Whoever is recognised hears that there is nothing; a wrong credential is told to be wrong first. */
-const NOTHING_THERE: Expected = { ...everybody(404), ...REFUSED };
+const NOTHING_THERE: Expected = { ...everybody(404), ...REFUSED, ...each(GATEWAY_TOKENS, 401) };
 
 /** Whoever may do it hears that there is no such thing. */
 const missingAtLast = (expected: Expected): Expected =>
@@ -371,6 +402,44 @@ const usage = (method: string, route: string, expected: Expected, body?: BodyOf)
       },
     ]),
   );
+
+/** A call by a gateway; the matrix's one can't reach its provider, and says so. */
+const gateway = (path: string, body: BodyOf): Record<string, RouteExpectation> => ({
+  [`POST /gateways/:gatewayId/${path}`]: {
+    requests: [
+      {
+        method: 'POST',
+        path: ({ gatewayId }) => `/gateways/${gatewayId}/${path.replace(':', '').replace(':', '')}`,
+        body,
+      },
+    ],
+    dialect: 'gateway',
+    expected: Object.fromEntries(
+      Object.entries(CALLING_A_GATEWAY).map(([who, status]) => [who, status === 200 ? 404 : status]),
+    ) as Expected,
+  },
+});
+
+const tokensOfGateway = (
+  method: string,
+  expected: Expected,
+  body?: BodyOf,
+  tokenId: ((things: Things) => string | Promise<string>) | null = null,
+): Record<string, RouteExpectation> => ({
+  [`${method} /api/v1/gateways/:gatewayId/tokens${tokenId === null ? '' : '/:tokenId'}`]: {
+    requests: [
+      {
+        method,
+        path: async (things) =>
+          `/api/v1/gateways/${things.gatewayId}/tokens${tokenId === null ? '' : `/${await tokenId(things)}`}`,
+        ...(body === undefined ? {} : { body }),
+      },
+    ],
+    dialect: 'platform',
+    expected,
+    resource: tokenId === null ? 'gatewayId' : 'gatewayTokenId',
+  },
+});
 
 export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   // Section 2: "account, or a JWT without tenant"; "an API key: 403"; "a user who has an org otherwise: 409". Section 1: a
@@ -449,7 +518,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
 
   ...post('budgets/list', READING_FOR_THE_TENANT, () => ({})),
   ...post('budgets/set', WRITING_FOR_THE_TENANT, () => ({
-    holder: { gatewayId: 'gw_matrix' },
+    holder: { tenant: true },
     type: 'request_cnt',
     period: 'MONTH',
     limit: '1000000',
@@ -515,6 +584,36 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     async (things) => ({ routeId: await things.spareRouteId() }),
     'routeId',
   ),
+
+  // Section 5: "JWT, or sk with `gateways:*`"; a tenant has so many gateways at most, and what is created is none that may be.
+  ...post('gateways/create', refusedAtLast(MANAGING_WEBHOOKS), () => ({ name: 'one', providers: [] })),
+  ...post('gateways/list', READING_WEBHOOKS, () => ({})),
+  ...post('gateways/get', READING_WEBHOOKS, ({ gatewayId }) => ({ gatewayId }), 'gatewayId'),
+  ...post('gateways/update', MANAGING_WEBHOOKS, ({ gatewayId }) => ({ gatewayId, authenticated: true }), 'gatewayId'),
+  ...post(
+    'gateways/delete',
+    MANAGING_WEBHOOKS,
+    async (things) => ({ gatewayId: await things.spareGatewayId() }),
+    'gatewayId',
+  ),
+  ...tokensOfGateway('GET', READING_WEBHOOKS),
+  ...tokensOfGateway('POST', MANAGING_WEBHOOKS, () => ({ name: randomUUID() })),
+  ...tokensOfGateway(
+    'PATCH',
+    MANAGING_WEBHOOKS,
+    () => ({ name: randomUUID() }),
+    ({ gatewayTokenId }) => gatewayTokenId,
+  ),
+  ...tokensOfGateway('DELETE', MANAGING_WEBHOOKS, undefined, (things) => things.spareGatewayTokenId()),
+  ...gateway('v1/chat/completions', () => ({ model: 'none', messages: [{ role: 'user', content: 'Hello' }] })),
+  ...gateway('v1/embeddings', () => ({ model: 'none', input: 'Hello' })),
+  ...gateway('v1/responses', () => ({ model: 'none', input: 'Hello' })),
+  ...gateway(':provider/:model/chat/completions', () => ({ messages: [{ role: 'user', content: 'Hello' }] })),
+  'GET /gateways/:gatewayId/v1/models': {
+    requests: [{ method: 'GET', path: ({ gatewayId }) => `/gateways/${gatewayId}/v1/models` }],
+    dialect: 'gateway',
+    expected: CALLING_A_GATEWAY,
+  },
 
   ...post('llm/gateway/list-threads', READING_CONVERSATIONS, () => ({})),
   ...post('llm/gateway/create-thread', WRITING_CONVERSATIONS, () => ({ conversationKey: randomUUID() })),

@@ -1,9 +1,18 @@
 /** Tries to reach one tenant's things as another. Runs against any started service, whatever is switched off in it. */
+import type { OutgoingHttpHeaders } from 'node:http';
 import { SCOPES } from '../../src/identity/index.js';
 import type { Answer, Org, ServiceClient } from '../support/service.js';
 import type { Credential } from './access.credentials.js';
-import { ROUTES, type RouteExpectation, type Things } from './access.expected.js';
-import { deliveryTo, endpointOf, providerOf, routeOf, type World } from './access-world.js';
+import { pathOf, ROUTES, type RouteExpectation, type Things } from './access.expected.js';
+import {
+  deliveryTo,
+  endpointOf,
+  gatewayOf,
+  gatewayTokenIdOf,
+  providerOf,
+  routeOf,
+  type World,
+} from './access-world.js';
 
 const CALLERS = [
   'an owner',
@@ -34,10 +43,7 @@ export async function crossTenantLeaks(client: ServiceClient, world: World): Pro
         if (route === 'POST /api/v1/tenants/switch' && caller === BOTH) continue;
         const headers = { ...(await world.headersOf(caller)), ...REQUEST_ID };
         const send = async (id: string | null): Promise<Answer> =>
-          client.call(request.method, request.path, {
-            headers,
-            body: await request.body?.({ ...world.thingsOf('an owner'), ...naming(resource, id) }),
-          });
+          sendTo(client, request, headers, { ...world.thingsOf('an owner'), ...naming(resource, id) });
         const ids = resource === undefined ? [null] : theirIds(resource, theirs);
         for (const id of ids) {
           const answer = await send(id);
@@ -64,6 +70,15 @@ export async function crossTenantLeaks(client: ServiceClient, world: World): Pro
   return leaks;
 }
 
+async function sendTo(
+  client: ServiceClient,
+  request: RouteExpectation['requests'][number],
+  headers: OutgoingHttpHeaders,
+  things: Things,
+): Promise<Answer> {
+  return client.call(request.method, await pathOf(request, things), { headers, body: await request.body?.(things) });
+}
+
 const BOTH = "an owner of both tenants, with the one's token";
 
 interface Theirs {
@@ -77,6 +92,8 @@ interface Theirs {
   readonly deliveryId: string;
   readonly providerId: string;
   readonly routeId: string;
+  readonly gatewayId: string;
+  readonly gatewayTokenId: string;
   readonly human: string;
   readonly budgetId: string;
   readonly conversationKey: string;
@@ -122,6 +139,8 @@ async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
   const deliveryId = await deliveryTo(client, b, endpointId);
   const providerId = await providerOf(client, b);
   const routeId = await routeOf(client, b, providerId);
+  const gatewayId = await gatewayOf(client, b);
+  const gatewayTokenId = await gatewayTokenIdOf(client, b, gatewayId);
   return {
     keyId,
     revokedKeyId,
@@ -129,6 +148,8 @@ async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
     deliveryId,
     providerId,
     routeId,
+    gatewayId,
+    gatewayTokenId,
     conversationKey,
     runId,
     budgetId: budget.budgetId,
@@ -156,6 +177,10 @@ function theirIds(resource: Resource, theirs: Theirs): string[] {
       return [theirs.providerId];
     case 'routeId':
       return [theirs.routeId];
+    case 'gatewayId':
+      return [theirs.gatewayId];
+    case 'gatewayTokenId':
+      return [theirs.gatewayTokenId];
     case 'human':
       return [theirs.human];
     case 'budgetId':
@@ -188,6 +213,10 @@ function naming(resource: Resource | undefined, id: string | null): Partial<Thin
       return { providerId: id, spareProviderId: made };
     case 'routeId':
       return { routeId: id, spareRouteId: made };
+    case 'gatewayId':
+      return { gatewayId: id, spareGatewayId: made };
+    case 'gatewayTokenId':
+      return { gatewayTokenId: id, spareGatewayTokenId: made };
     case 'human':
       return { human: id, spareHuman: made };
     case 'budgetId':
@@ -284,6 +313,7 @@ async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
        ${ofTenants('budgets')}, ${ofTenants('budget_epochs')},
        ${ofTenants('api_key_retired_secrets')}, ${ofTenants('usage_reports')}, ${ofTenants('usage_tokens')},
        ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
+       ${ofTenants('gateways')}, ${ofTenants('gateway_tokens', "(to_jsonb(r) - 'last_used_at')")},
        ${ofTenants('llm_providers')}, ${ofTenants('llm_routes')}, ${ofTenants('llm_route_targets')}, ${ofTenants('tenant_data_keys')},
        ${ofTenants('webhook_endpoints')}, ${ofTenants('webhook_subscriptions')}, ${ofTenants('webhook_secrets')},
        ${ofTenants('threads')}, ${ofTenants('runs')}, ${ofTenants('thread_messages')}, ${ofTenants('run_deltas')},

@@ -30,6 +30,9 @@ interface Tenant {
   readonly runId: string;
   readonly waitingRunId: string;
   readonly providerId: string;
+  readonly gatewayId: string;
+  readonly gatewayTokenId: string;
+  readonly gatewayTokenHash: Buffer;
 }
 
 let database: TestDatabase;
@@ -81,6 +84,9 @@ async function makeTenant(): Promise<Tenant> {
     runId: randomUUID(),
     waitingRunId: randomUUID(),
     providerId: `provider_${id}`,
+    gatewayId: `gateway_${id}`,
+    gatewayTokenId: `gateway_token_${id}`,
+    gatewayTokenHash: Buffer.from(`hash of a token of ${id}`),
   };
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query(
@@ -184,6 +190,20 @@ async function makeTenant(): Promise<Tenant> {
        VALUES ($2, $1, 0, $3, 'm', 1)`,
       [`route_${id}`, tenantId, tenant.providerId],
     );
+    await client.query(
+      "INSERT INTO gateways (id, tenant_id, name, cache_max_bytes, created_by) VALUES ($1, $2, 'one', 1000, 'somebody')",
+      [tenant.gatewayId, tenantId],
+    );
+    await client.query(
+      `INSERT INTO gateway_tokens (id, tenant_id, gateway_id, name, hash, pepper_version, created_by)
+       VALUES ($1, $2, $3, 'one', $4, 1, 'somebody')`,
+      [tenant.gatewayTokenId, tenantId, tenant.gatewayId, tenant.gatewayTokenHash],
+    );
+    await client.query(
+      `INSERT INTO llm_providers (id, tenant_id, gateway_id, name, kind, created_by)
+       VALUES ($1, $2, $3, 'one', 'openai', 'somebody')`,
+      [`provider-of-${tenant.gatewayId}`, tenantId, tenant.gatewayId],
+    );
     // Due: whoever claims what is due claims a's and b's alike, which is why b's is under way already.
     await client.query(
       `WITH event AS (
@@ -222,7 +242,9 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM runs r WHERE r.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(m) ORDER BY m.run_id, m.n) FROM thread_messages m WHERE m.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.run_id, d.start_at) FROM run_deltas d WHERE d.tenant_id = $1),
-       (SELECT jsonb_agg(to_jsonb(p)) FROM llm_providers p WHERE p.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM llm_providers p WHERE p.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(g)) FROM gateways g WHERE g.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(t)) FROM gateway_tokens t WHERE t.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(r)) FROM llm_routes r WHERE r.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(t)) FROM llm_route_targets t WHERE t.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(e)) FROM webhook_endpoints e WHERE e.tenant_id = $1),
@@ -1053,6 +1075,59 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
         a.tenantId,
       ]),
     ).toEqual([{ key_version: 2 }]);
+  },
+
+  async find_gateway() {
+    // Purpose: from a gateway's id, which its callers know, to that one gateway.
+    const find = (id: string | null) => call('SELECT id, tenant_id FROM find_gateway($1)', [id]);
+    expect(await find(a.gatewayId)).toEqual([{ id: a.gatewayId, tenant_id: a.tenantId }]);
+    for (const unknown of ['', null, '%']) expect(await find(unknown)).toEqual([]);
+  },
+
+  async find_gateway_token() {
+    // Purpose: from a hash, which only who holds the token knows, to that one token.
+    const [own, other] = [a.gatewayTokenHash, b.gatewayTokenHash];
+    const find = (hashes: Buffer[] | null) => call('SELECT gateway_id FROM find_gateway_token($1)', [hashes]);
+    expect(await find([own])).toEqual([{ gateway_id: a.gatewayId }]);
+    expect(await find([other])).toEqual([{ gateway_id: b.gatewayId }]);
+    for (const unknown of [[], null, [Buffer.alloc(0)]]) expect(await find(unknown)).toEqual([]);
+  },
+
+  async rehash_gateway_token() {
+    // Purpose: the one token whose hash the caller knows.
+    await call('SELECT rehash_gateway_token($1, $2, 2)', [a.gatewayTokenHash, Buffer.from('another')]);
+    expect(await call('SELECT pepper_version FROM find_gateway_token($1)', [[Buffer.from('another')]])).toEqual([
+      { pepper_version: 2 },
+    ]);
+    await call('SELECT rehash_gateway_token($1, $2, 2)', [null, Buffer.from('a third')]);
+    expect(await refusal('SELECT rehash_gateway_token($1, $2, 2)', [Buffer.from('another'), b.gatewayTokenHash])).toBe(
+      UNIQUE_VIOLATION,
+    );
+  },
+
+  async touch_gateway_tokens() {
+    // Purpose: the tokens that are named; never back in time.
+    await call('SELECT touch_gateway_tokens($1, $2)', [
+      [a.gatewayTokenId, 'unknown'],
+      [new Date(1000), new Date(2000)],
+    ]);
+    await call('SELECT touch_gateway_tokens($1, $2)', [[a.gatewayTokenId], [new Date(500)]]);
+    expect(
+      await rowsOf(database.superuserUrl, 'SELECT last_used_at FROM gateway_tokens WHERE tenant_id = $1', [a.tenantId]),
+    ).toEqual([{ last_used_at: new Date(1000) }]);
+  },
+
+  async find_gateway_providers() {
+    // Purpose: the enabled providers of the one gateway of the tenant whose call it is.
+    const find = (tenantId: string | null, gatewayId: string | null) =>
+      call('SELECT id FROM find_gateway_providers($1, $2)', [tenantId, gatewayId]);
+    expect(await find(a.tenantId, a.gatewayId)).toEqual([{ id: `provider-of-${a.gatewayId}` }]);
+    for (const [tenantId, gatewayId] of [
+      [a.tenantId, b.gatewayId],
+      [b.tenantId, a.gatewayId],
+      [a.tenantId, null],
+    ] as const)
+      expect(await find(tenantId, gatewayId)).toEqual([]);
   },
 
   async find_llm_routes() {

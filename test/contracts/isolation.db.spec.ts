@@ -464,6 +464,14 @@ describe('what the app sees and may do', () => {
          SELECT $1, id, 0, 'provider-of-' || $1::text, 'm', 1 FROM route`,
         [tenantId],
       );
+      await query(
+        `WITH gateway AS (
+           INSERT INTO gateways (id, tenant_id, name, cache_max_bytes, created_by)
+           VALUES ('gateway-of-' || $1::text, $1, 'one', 1, 'somebody') RETURNING id)
+         INSERT INTO gateway_tokens (id, tenant_id, gateway_id, name, hash, pepper_version, created_by)
+         SELECT 'token-of-' || $1::text, $1, id, 'one', sha256(convert_to($1, 'UTF8')), 1, 'somebody' FROM gateway`,
+        [tenantId],
+      );
       await query("INSERT INTO idempotency_keys (owner, key, tenant_id, request_hash) VALUES ($1, 'k', $1, 'h')", [
         tenantId,
       ]);

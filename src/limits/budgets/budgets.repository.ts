@@ -137,6 +137,42 @@ export class BudgetsRepository {
     return deleted ?? null;
   }
 
+  /** Of all models, by the minute, hour, day or month of UTC: in the order of their types, the shortest period first. */
+  listPlain({ tx, tenantId }: TenantBudgets, holders: readonly string[]): Promise<BudgetRecord[]> {
+    return tx.$queryRawUnsafe<BudgetRecord[]>(
+      `${SELECT}
+       WHERE b.tenant_id = $1 AND b.holder = ANY ($2) AND b.models IS NULL AND b.time_zone = 'UTC'
+         AND b.period IN ('MINUTE', 'HOUR', 'DAY', 'MONTH')
+       ORDER BY b.type, b.ends_at - b.starts_at, b.id`,
+      tenantId,
+      [...holders],
+    );
+  }
+
+  /** All of some holders, in the order in which every call locks them. */
+  async deleteOf({ tx, tenantId }: TenantBudgets, holders: readonly string[]): Promise<void> {
+    await tx.$executeRawUnsafe(
+      'SELECT 1 FROM budgets WHERE tenant_id = $1 AND holder = ANY ($2) ORDER BY id FOR UPDATE',
+      tenantId,
+      [...holders],
+    );
+    await tx.$executeRawUnsafe('DELETE FROM budgets WHERE tenant_id = $1 AND holder = ANY ($2)', tenantId, [
+      ...holders,
+    ]);
+  }
+
+  /** Whether a gateway, or a token of one, is the tenant's; it stays until the transaction ends. */
+  async hasHolder({ tx }: TenantBudgets, holder: string): Promise<boolean> {
+    const [found] = await tx.$queryRawUnsafe<{ has: boolean }[]>('SELECT has_budget_holder($1) AS has', holder);
+    return found?.has === true;
+  }
+
+  /** Whether this is a gateway that lets everybody call, and has no budget left that bounds it. */
+  async isBoundless({ tx }: TenantBudgets, holder: string): Promise<boolean> {
+    const [found] = await tx.$queryRawUnsafe<{ is: boolean }[]>('SELECT is_gateway_boundless($1) AS is', holder);
+    return found?.is === true;
+  }
+
   /** Whether the tenant has this key; it stays until the transaction ends. */
   async hasKey({ tx, tenantId }: TenantBudgets, keyId: string): Promise<boolean> {
     const found = await tx.$queryRawUnsafe<unknown[]>(

@@ -56,7 +56,7 @@ export class BudgetsService {
    * Sets a budget: makes it, or changes what the same one (holder, type, period, time zone, models) allows. What is kept for a
    * repeat does not say whose it is: the repeat does, and a human's erasure leaves nothing behind there.
    *
-   * @throws Fault not_found: no such key; conflict: the Idempotency-Key was used for another request
+   * @throws Fault not_found: no such key, gateway or token; conflict: the Idempotency-Key was used for another request
    */
   async set(
     principal: BudgetsPrincipal,
@@ -77,11 +77,16 @@ export class BudgetsService {
     return { body: { ...rest, budget: { ...budget, holder: holderAsked(request.holder) } }, replayed };
   }
 
-  /** Open calls that it admitted settle into the ledger alone. @throws Fault not_found */
+  /**
+   * Open calls that it admitted settle into the ledger alone.
+   *
+   * @throws Fault not_found; conflict: it is the last bound of a gateway that lets everybody call
+   */
   async delete(principal: BudgetsPrincipal, { budgetId }: DeleteBudgetRequest): Promise<void> {
     await this.repository.change(principal.tenantId, async (budgets) => {
       const deleted = UUID.test(budgetId) ? await this.repository.delete(budgets, budgetId) : null;
       if (deleted === null) throw new Fault('not_found', 'There is no such budget.');
+      if (await this.repository.isBoundless(budgets, deleted.holder)) throw lastBound();
       await this.publish(budgets, principal, 'budget.deleted', budgetId, deleted.holder, {
         holder: deleted.holder,
         type: deleted.type,
@@ -121,7 +126,7 @@ export class BudgetsService {
     return viewBudget(await this.repository.get(budgets, id));
   }
 
-  /** As the database names it. A human who is new comes to exist; a key must be there. */
+  /** As the database names it. A human who is new comes to exist; a key, a gateway or a token must be there. */
   private async makeHolder(
     budgets: TenantBudgets,
     principal: BudgetsPrincipal,
@@ -133,6 +138,9 @@ export class BudgetsService {
     }
     if (holder.keyId !== '' && !(await this.repository.hasKey(budgets, holder.keyId)))
       throw new Fault('not_found', 'There is no such key.');
+    const { gatewayId, gatewayTokenId } = holder;
+    if ((gatewayId !== '' || gatewayTokenId !== '') && !(await this.repository.hasHolder(budgets, nameOf(holder))))
+      throw new Fault('not_found', gatewayId === '' ? 'There is no such token.' : 'There is no such gateway.');
     return nameOf(holder);
   }
 
@@ -165,6 +173,13 @@ function nameOf({ keyId, gatewayId, gatewayTokenId }: HolderRequest): string {
   if (keyId !== '') return `key:${keyId}`;
   if (gatewayId !== '') return `gateway:${gatewayId}`;
   return gatewayTokenId === '' ? 'tenant' : `gateway_token:${gatewayTokenId}`;
+}
+
+function lastBound(): Fault {
+  return new Fault(
+    'conflict',
+    'This is the last limit of a gateway with `authenticated: false`: set another one first, or make the gateway authenticated by gateways/update.',
+  );
 }
 
 /** The fields that were named, as an answer has them. */

@@ -9,7 +9,7 @@ import type { Model } from '../models/model-catalogue.js';
 import { CallersModels } from './callers-models.js';
 
 const modelSchema = z.object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() });
-const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) });
+export const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) });
 
 @ApiTags('OpenAI')
 @SpeaksDialect(OPENAI_DIALECT)

@@ -5,6 +5,7 @@ import { Access, AuditedByReservation, CurrentPrincipal, chargedHuman } from '..
 import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { Calls } from '../calls/calls.service.js';
 import { CALLING, CALLING_KINDS, type CallingPrincipal } from '../access/chat-access.js';
+import { CHAT_ANSWER, GABBER_CHAT_BODY } from './chat.dto.js';
 import { CHAT } from './chat.operation.js';
 import { GabberRequests } from './gabber-request.js';
 import { GabberSink } from './gabber-sink.js';
@@ -28,35 +29,8 @@ export class ChatController {
       'Every field that OpenAI takes is passed on; with `stream` the answer is server-sent events up to `[DONE]`. Beside a ' +
       'human’s completion stands `gabber.usage`: what it used.',
   })
-  @ApiBody({
-    schema: {
-      type: 'object',
-      required: ['model', 'messages'],
-      properties: {
-        model: { type: 'string' },
-        messages: { type: 'array', minItems: 1, items: { type: 'object', additionalProperties: true } },
-        stream: { type: 'boolean', nullable: true },
-        stream_options: { type: 'object', nullable: true, additionalProperties: true },
-        n: { type: 'integer', minimum: 1, maximum: 128, nullable: true },
-        max_completion_tokens: { type: 'integer', minimum: -1, nullable: true },
-        max_tokens: { type: 'integer', minimum: -1, nullable: true },
-        gabber: {
-          type: 'object',
-          nullable: true,
-          properties: {
-            context: { type: 'string', description: 'A context whose messages stand before these; it is not changed.' },
-          },
-        },
-      },
-      additionalProperties: true,
-    },
-  })
-  @ApiOkResponse({
-    content: {
-      'application/json': { schema: { type: 'object', additionalProperties: true } },
-      'text/event-stream': { schema: { type: 'string' } },
-    },
-  })
+  @ApiBody({ schema: GABBER_CHAT_BODY })
+  @ApiOkResponse({ content: CHAT_ANSWER })
   complete(
     @CurrentPrincipal(CALLING_KINDS) principal: CallingPrincipal,
     @Req() request: FastifyRequest,

@@ -63,6 +63,9 @@ const settings = z
   })
   .meta({ description: 'By kind.' });
 
+/** What a provider is set up with, for other rooms that set providers up. */
+export const PROVIDER_FIELDS = { name, kind, baseUrl, credential, credentials, models, settings };
+
 export const createProviderRequest = z.strictObject({
   name,
   kind,
@@ -106,20 +109,22 @@ export type TestProviderRequest = z.output<typeof testProviderRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
 
+export const providerSettingsView = z.object({
+  organization: z.string().optional(),
+  project: z.string().optional(),
+  responses: z.boolean().optional(),
+  apiVersion: z.string().optional(),
+  deployments: z.object({}).catchall(z.string()).optional(),
+  region: z.string().optional(),
+});
+
 const providerView = z.object({
   providerId: z.string(),
   name: z.string(),
   kind: z.enum(PROVIDER_KINDS),
   baseUrl: z.string().optional().meta({ description: 'Absent: where the kind is at home.' }),
   models: z.array(z.string()),
-  settings: z.object({
-    organization: z.string().optional(),
-    project: z.string().optional(),
-    responses: z.boolean().optional(),
-    apiVersion: z.string().optional(),
-    deployments: z.object({}).catchall(z.string()).optional(),
-    region: z.string().optional(),
-  }),
+  settings: providerSettingsView,
   status: z.enum(STATUSES),
   credentialsSetAt: dateTime.optional().meta({ description: 'Absent: there are none.' }),
   createdAt: dateTime,

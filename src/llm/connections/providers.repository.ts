@@ -27,6 +27,8 @@ export interface NewProvider {
   readonly settings: object;
   readonly credentials: Uint8Array | null;
   readonly createdBy: string;
+  /** Among those of a gateway. */
+  readonly place?: number;
 }
 
 export interface ProviderChanges {
@@ -36,6 +38,7 @@ export interface ProviderChanges {
   readonly settings?: object;
   readonly credentials?: Uint8Array | null;
   readonly enabled?: boolean;
+  readonly place?: number;
 }
 
 export interface ProviderFilter {
@@ -43,10 +46,12 @@ export interface ProviderFilter {
   readonly enabled?: boolean;
 }
 
-/** A transaction that sees one tenant's providers. */
+/** A transaction that sees one tenant's providers: its own, or those of one of its gateways. */
 export interface TenantProvidersTransaction {
   readonly tx: TenantTransaction;
   readonly tenantId: string;
+  /** Absent, or null: the tenant's own. */
+  readonly gatewayId?: string | null;
 }
 
 /** Providers of one tenant. Each method names the tenant, and Postgres' policies hold where one forgets. */
@@ -64,20 +69,21 @@ export class ProvidersRepository {
   }
 
   /** How many there are; until this transaction ends no other one of the tenant counts or renames them. */
-  async countAlone({ tx, tenantId }: TenantProvidersTransaction): Promise<number> {
+  async countAlone({ tx, tenantId, gatewayId = null }: TenantProvidersTransaction): Promise<number> {
     await tx.$executeRawUnsafe('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', `llm_providers:${tenantId}`);
-    return tx.llmProvider.count({ where: { tenantId } });
+    return tx.llmProvider.count({ where: { tenantId, gatewayId } });
   }
 
-  async isNamed({ tx, tenantId }: TenantProvidersTransaction, name: string): Promise<boolean> {
-    return (await tx.llmProvider.count({ where: { tenantId, name } })) > 0;
+  async isNamed({ tx, tenantId, gatewayId = null }: TenantProvidersTransaction, name: string): Promise<boolean> {
+    return (await tx.llmProvider.count({ where: { tenantId, gatewayId, name } })) > 0;
   }
 
-  async create({ tx, tenantId }: TenantProvidersTransaction, made: NewProvider): Promise<void> {
+  async create({ tx, tenantId, gatewayId = null }: TenantProvidersTransaction, made: NewProvider): Promise<void> {
     const { credentials, settings, models, ...columns } = made;
     const data = {
       ...columns,
       tenantId,
+      gatewayId,
       models: [...models],
       settings: settings as Prisma.InputJsonObject,
       ...credentialColumns(credentials, new Date()),
@@ -85,23 +91,24 @@ export class ProvidersRepository {
     await tx.llmProvider.createMany({ data: [data] });
   }
 
-  find({ tx, tenantId }: TenantProvidersTransaction, id: string): Promise<ProviderRecord | null> {
-    return tx.llmProvider.findFirst({ where: { tenantId, id }, select: PROVIDER });
+  find({ tx, tenantId, gatewayId = null }: TenantProvidersTransaction, id: string): Promise<ProviderRecord | null> {
+    return tx.llmProvider.findFirst({ where: { tenantId, gatewayId, id }, select: PROVIDER });
   }
 
   /** As it is, and as it stays until this transaction ends. Null: there is none such. */
-  async lock({ tx, tenantId }: TenantProvidersTransaction, id: string): Promise<ProviderRecord | null> {
+  async lock(own: TenantProvidersTransaction, id: string): Promise<ProviderRecord | null> {
+    const { tx, tenantId } = own;
     await tx.$executeRawUnsafe(
       'SELECT 1 FROM llm_providers WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE',
       tenantId,
       id,
     );
-    return this.find({ tx, tenantId }, id);
+    return this.find(own, id);
   }
 
   /** The `models` of those of these providers that there are; they stay until this transaction ends. */
   async hold(
-    { tx, tenantId }: TenantProvidersTransaction,
+    { tx, tenantId, gatewayId = null }: TenantProvidersTransaction,
     ids: readonly string[],
   ): Promise<ReadonlyMap<string, readonly string[]>> {
     await tx.$executeRawUnsafe(
@@ -110,7 +117,7 @@ export class ProvidersRepository {
       [...ids],
     );
     const held = await tx.llmProvider.findMany({
-      where: { tenantId, id: { in: [...ids] } },
+      where: { tenantId, gatewayId, id: { in: [...ids] } },
       select: { id: true, models: true },
     });
     return new Map(held.map(({ id, models }) => [id, models]));
@@ -124,19 +131,23 @@ export class ProvidersRepository {
   }
 
   /** Encrypted. */
-  async findCredentials({ tx, tenantId }: TenantProvidersTransaction, id: string): Promise<Uint8Array | null> {
-    const row = await tx.llmProvider.findFirst({ where: { tenantId, id }, select: { credentials: true } });
+  async findCredentials(
+    { tx, tenantId, gatewayId = null }: TenantProvidersTransaction,
+    id: string,
+  ): Promise<Uint8Array | null> {
+    const row = await tx.llmProvider.findFirst({ where: { tenantId, gatewayId, id }, select: { credentials: true } });
     return row?.credentials ?? null;
   }
 
   list(
-    { tx, tenantId }: TenantProvidersTransaction,
+    { tx, tenantId, gatewayId = null }: TenantProvidersTransaction,
     { search, enabled }: ProviderFilter,
     after: Cursor | null,
     take: number,
   ): Promise<ProviderRecord[]> {
     const where: Prisma.LlmProviderWhereInput = {
       tenantId,
+      gatewayId,
       ...(search === '' ? {} : { name: { contains: literally(search), mode: 'insensitive' } }),
       ...(enabled === undefined ? {} : { enabled }),
       ...olderThan(after),
@@ -149,11 +160,15 @@ export class ProvidersRepository {
     });
   }
 
-  async update({ tx, tenantId }: TenantProvidersTransaction, id: string, changes: ProviderChanges): Promise<void> {
+  async update(
+    { tx, tenantId, gatewayId = null }: TenantProvidersTransaction,
+    id: string,
+    changes: ProviderChanges,
+  ): Promise<void> {
     const { credentials, settings, models, ...columns } = changes;
     const now = new Date();
     await tx.llmProvider.updateMany({
-      where: { tenantId, id },
+      where: { tenantId, gatewayId, id },
       data: {
         ...columns,
         ...(models === undefined ? {} : { models: [...models] }),
@@ -165,9 +180,21 @@ export class ProvidersRepository {
     });
   }
 
+  /** Those of gateways, in their order. */
+  async listOfGateways(
+    { tx, tenantId }: TenantProvidersTransaction,
+    gatewayIds: readonly string[],
+  ): Promise<readonly (ProviderRecord & { readonly gatewayId: string | null })[]> {
+    return tx.llmProvider.findMany({
+      where: { tenantId, gatewayId: { in: [...gatewayIds] } },
+      orderBy: [{ place: 'asc' }, { id: 'asc' }],
+      select: { ...PROVIDER, gatewayId: true },
+    });
+  }
+
   /** False: there is none such. */
-  async delete({ tx, tenantId }: TenantProvidersTransaction, id: string): Promise<boolean> {
-    const { count } = await tx.llmProvider.deleteMany({ where: { tenantId, id } });
+  async delete({ tx, tenantId, gatewayId = null }: TenantProvidersTransaction, id: string): Promise<boolean> {
+    const { count } = await tx.llmProvider.deleteMany({ where: { tenantId, gatewayId, id } });
     return count > 0;
   }
 }

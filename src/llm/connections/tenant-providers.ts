@@ -10,6 +10,7 @@ import { ledgerName, ProviderBuilder } from './provider-builder.js';
 import { UnreadableProvider } from './unreadable.provider.js';
 
 const FIND = { name: 'find_llm_providers', text: 'SELECT * FROM find_llm_providers($1)' };
+const FIND_OF_GATEWAY = { name: 'find_gateway_providers', text: 'SELECT * FROM find_gateway_providers($1, $2)' };
 /** A provider that was built is built anew after this time at the latest, so that no credential stays here for ever. */
 const KEPT_BUILT_MS = 60 * 60_000;
 
@@ -24,9 +25,11 @@ interface ProviderRow {
   readonly revision: number;
 }
 
-/** A tenant's own provider, ready to be called. */
+/** A tenant's provider, ready to be called. */
 export interface TenantProvider {
   readonly id: string;
+  /** As the tenant named it: its own ones are told apart by it, and those of each gateway. */
+  readonly name: string;
   /** The only models that may be named; empty: any. */
   readonly models: readonly string[];
   readonly provider: Provider;
@@ -37,19 +40,25 @@ interface Known {
   readonly providers: readonly TenantProvider[];
 }
 
+/** Whose providers: a gateway's of the tenant; null: the tenant's own. */
+interface Owner {
+  readonly tenantId: string;
+  readonly gatewayId: string | null;
+}
+
 interface Built extends TenantProvider {
   readonly revision: number;
 }
 
 /**
- * The providers that each tenant set up, in the order in which it did. Their credentials are decrypted once; a change is
+ * The providers that each tenant set up for itself and for each of its gateways, in their order. Their credentials are decrypted once; a change is
  * heard on every replica within 1 s. With a warm cache a call costs no query, of a tenant without any provider too.
  */
 @Injectable()
 export class TenantProviders {
-  private readonly cache: RevocableCache<Known, string>;
+  private readonly cache: RevocableCache<Known, Owner>;
   /**
-   * By tenant, then by id. What is asked for anew builds again only what changed: a provider keeps what it knows of its
+   * By owner, then by id. What is asked for anew builds again only what changed: a provider keeps what it knows of its
    * models, and whoever counts its failures keeps the same one.
    */
   private readonly built: LRUCache<string, ReadonlyMap<string, Built>>;
@@ -65,45 +74,59 @@ export class TenantProviders {
     this.cache = new RevocableCache({
       revocations,
       maxEntries: max,
-      load: (tenantId: string) => this.load(tenantId),
+      load: (owner: Owner) => this.load(owner),
       topics: { 'llm-providers': ({ tenantId }) => tenantId },
     });
   }
 
-  /** Without a promise where they are known. */
+  /** The tenant's own. Without a promise where they are known. */
   of(tenantId: string): readonly TenantProvider[] | Promise<readonly TenantProvider[]> {
-    const known = this.cache.get(tenantId, tenantId);
-    return known instanceof Promise ? known.then((found) => found?.providers ?? []) : known.providers;
+    return this.ofOwner({ tenantId, gatewayId: null });
+  }
+
+  /** A gateway's. Without a promise where they are known. */
+  ofGateway(tenantId: string, gatewayId: string): readonly TenantProvider[] | Promise<readonly TenantProvider[]> {
+    return this.ofOwner({ tenantId, gatewayId });
   }
 
   /** After a change by this process: its own next call must see it, before the notification comes. */
-  forget(tenantId: string): void {
-    this.cache.forget(tenantId);
+  forget(tenantId: string, gatewayId: string | null = null): void {
+    this.cache.forget(placeOf({ tenantId, gatewayId }));
   }
 
   /** As the database has them now: for a call that would fail otherwise, since a provider may be there since a moment ago. */
   async now(tenantId: string): Promise<readonly TenantProvider[]> {
-    this.cache.forget(tenantId);
-    return (await this.load(tenantId)).providers;
+    this.forget(tenantId);
+    return (await this.load({ tenantId, gatewayId: null })).providers;
   }
 
-  private async load(tenantId: string): Promise<Known> {
-    const rows = await this.database.call<ProviderRow>(FIND, [tenantId]);
-    const before = this.built.get(tenantId);
+  private ofOwner(owner: Owner): readonly TenantProvider[] | Promise<readonly TenantProvider[]> {
+    const known = this.cache.get(placeOf(owner), owner);
+    return known instanceof Promise ? known.then((found) => found?.providers ?? []) : known.providers;
+  }
+
+  private async load(owner: Owner): Promise<Known> {
+    const { tenantId, gatewayId } = owner;
+    const place = placeOf(owner);
+    const rows =
+      gatewayId === null
+        ? await this.database.call<ProviderRow>(FIND, [tenantId])
+        : await this.database.call<ProviderRow>(FIND_OF_GATEWAY, [tenantId, gatewayId]);
+    const before = this.built.get(place);
     const providers = await Promise.all(
       rows.map(async (row) => {
         const built = before?.get(row.id);
         return built?.revision === row.revision ? built : this.build(tenantId, row);
       }),
     );
-    if (providers.length === 0) this.built.delete(tenantId);
-    else this.built.set(tenantId, new Map(providers.map((built) => [built.id, built])));
+    if (providers.length === 0) this.built.delete(place);
+    else this.built.set(place, new Map(providers.map((built) => [built.id, built])));
     return { tenantId, providers };
   }
 
   private async build(tenantId: string, row: ProviderRow): Promise<Built> {
-    const { id, models, revision } = row;
-    return { id, models, revision, provider: await this.providerOf(tenantId, row) };
+    const { id, name, models, revision } = row;
+    return { id, name, models, revision, provider: await this.providerOf(tenantId, row) };
   }
 
   private async providerOf(tenantId: string, row: ProviderRow): Promise<Provider> {
@@ -116,4 +139,9 @@ export class TenantProviders {
       return new UnreadableProvider(ledgerName(row), row.kind, row.models);
     }
   }
+}
+
+/** No id holds U+0000. */
+function placeOf({ tenantId, gatewayId }: Owner): string {
+  return gatewayId === null ? tenantId : `${tenantId}\0${gatewayId}`;
 }

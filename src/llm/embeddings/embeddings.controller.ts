@@ -5,10 +5,8 @@ import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/i
 import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { CALLING, CALLING_KINDS, type CallingPrincipal } from '../access/chat-access.js';
 import { Calls } from '../calls/calls.service.js';
+import { EMBEDDINGS_ANSWER, EMBEDDINGS_BODY } from './embeddings.dto.js';
 import { EMBEDDINGS } from './embeddings.operation.js';
-
-const TOKENS = { type: 'array', minItems: 1, items: { type: 'integer', minimum: 0 } } as const;
-const COUNT = { type: 'integer', minimum: 0 } as const;
 
 @ApiTags('OpenAI')
 @SpeaksDialect(OPENAI_DIALECT)
@@ -24,55 +22,8 @@ export class EmbeddingsController {
     summary: 'Embeddings, by OpenAI’s contract',
     description: 'Every field that the provider takes is passed on. The input is charged; there is no output.',
   })
-  @ApiBody({
-    schema: {
-      type: 'object',
-      required: ['model', 'input'],
-      properties: {
-        model: { type: 'string' },
-        input: {
-          oneOf: [
-            { type: 'string' },
-            { type: 'array', minItems: 1, items: { type: 'string' } },
-            TOKENS,
-            { type: 'array', minItems: 1, items: TOKENS },
-          ],
-        },
-        dimensions: { type: 'integer', minimum: 1, nullable: true },
-        encoding_format: { type: 'string', enum: ['float', 'base64'], nullable: true },
-        user: { type: 'string' },
-      },
-      additionalProperties: true,
-    },
-  })
-  @ApiOkResponse({
-    schema: {
-      type: 'object',
-      required: ['object', 'data', 'model', 'usage'],
-      properties: {
-        object: { type: 'string', enum: ['list'] },
-        data: {
-          type: 'array',
-          items: {
-            type: 'object',
-            required: ['object', 'index', 'embedding'],
-            properties: {
-              object: { type: 'string', enum: ['embedding'] },
-              index: COUNT,
-              embedding: { oneOf: [{ type: 'array', items: { type: 'number' } }, { type: 'string' }] },
-            },
-          },
-        },
-        model: { type: 'string' },
-        usage: {
-          type: 'object',
-          required: ['prompt_tokens', 'total_tokens'],
-          properties: { prompt_tokens: COUNT, total_tokens: COUNT },
-        },
-      },
-      additionalProperties: true,
-    },
-  })
+  @ApiBody({ schema: EMBEDDINGS_BODY })
+  @ApiOkResponse({ schema: EMBEDDINGS_ANSWER })
   embed(
     @CurrentPrincipal(CALLING_KINDS) principal: CallingPrincipal,
     @Req() request: FastifyRequest,

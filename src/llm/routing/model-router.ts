@@ -90,17 +90,30 @@ export class ModelRouter {
     const { own, platform, dummy } = choices;
     const providers = [...own.map(({ provider }) => provider), platform, dummy].filter((one) => one !== null);
     if (providers.length === 0) noProvider();
-    const lists = await Promise.allSettled(providers.map(({ catalogue }) => catalogue.list()));
-    const had = lists.filter((list) => list.status === 'fulfilled');
-    const [failed] = lists.filter((list) => list.status === 'rejected');
-    if (had.length === 0 && failed !== undefined) throw failed.reason;
-    const byId = new Map<string, Model>();
-    for (const route of (await this.tenantRoutes.of(tenantId)).routes.values()) {
-      const model = modelOfRoute(route);
-      byId.set(model.id, model);
-    }
-    for (const model of had.flatMap(({ value }) => value)) if (!byId.has(model.id)) byId.set(model.id, model);
-    return [...byId.values()];
+    const routes = [...(await this.tenantRoutes.of(tenantId)).routes.values()].map(modelOfRoute);
+    return distinct([...routes, ...(await modelsOf(providers))]);
+  }
+
+  /** Every model that these providers list; as `listModels`. @throws Fault upstream_failed */
+  async listAmong(own: readonly TenantProvider[]): Promise<readonly Model[]> {
+    return distinct(await modelsOf(own.map(({ provider }) => provider)));
+  }
+
+  /**
+   * The way of a call that goes to one of these providers, and to no other.
+   *
+   * @throws Fault not_found where none of them serves the model
+   */
+  routeAmong(own: readonly TenantProvider[], model: string): Route | Promise<Route> {
+    const choices: Choices = { own, platform: null, dummy: null };
+    const open = undecided(choices, model);
+    if (open.length > 0) return this.routeAmongHeard(choices, model, open);
+    return this.servedBy(chooseProvider(choices, model) ?? notFound(model), model);
+  }
+
+  private async routeAmongHeard(choices: Choices, model: string, open: readonly Provider[]): Promise<Route> {
+    await Promise.all(open.map(({ catalogue }) => catalogue.heard()));
+    return this.servedBy(chooseProvider(choices, model) ?? notFound(model), model);
   }
 
   /** @throws Fault invalid_input `no_provider_configured`; not_found */
@@ -148,6 +161,22 @@ export class ModelRouter {
   private choicesOf(tenantId: string, own: readonly TenantProvider[]): Choices {
     return { own, platform: this.platformTenants.has(tenantId) ? this.platform : null, dummy: this.dummy };
   }
+}
+
+/** A provider that can't be asked is left out, unless there is no other. @throws Fault upstream_failed */
+async function modelsOf(providers: readonly Provider[]): Promise<readonly Model[]> {
+  const lists = await Promise.allSettled(providers.map(({ catalogue }) => catalogue.list()));
+  const had = lists.filter((list) => list.status === 'fulfilled');
+  const [failed] = lists.filter((list) => list.status === 'rejected');
+  if (had.length === 0 && failed !== undefined) throw failed.reason;
+  return had.flatMap(({ value }) => value);
+}
+
+/** Of a name that stands twice the first one holds. */
+function distinct(models: readonly Model[]): readonly Model[] {
+  const byId = new Map<string, Model>();
+  for (const model of models) if (!byId.has(model.id)) byId.set(model.id, model);
+  return [...byId.values()];
 }
 
 function isEmpty({ own, platform, dummy }: Choices): boolean {

@@ -197,6 +197,12 @@ export const SETTINGS = {
     "Tenants that may spend the platform's own provider credentials, or `*` for all of them. In development the quickstart tenant is one.",
     { fallback: '' },
   ),
+  openGateways: providers(
+    'GATEHOUSE_OPEN_GATEWAYS',
+    z.enum(['off', 'on'], 'must be off or on'),
+    'Whether tenants may have gateways that anybody can call without a token (`authenticated: false`), within the limits that such a gateway must have. `off` refuses callers of those that are there, too.',
+    { fallback: 'off' },
+  ),
   dummyProvider: providers(
     'GATEHOUSE_DUMMY_PROVIDER',
     z.enum(['auto', 'on', 'off']),

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../../support/eventually.js';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
+import { gatewayOf, gatewayTokenIdOf } from '../../contracts/access-world.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
 
 interface BudgetView {
@@ -83,7 +84,9 @@ describe('a budget', () => {
 
   it('of each holder is found by that holder alone', async () => {
     const human = randomUUID();
-    const holders = [{ tenant: true }, { keyId }, { human }, { gatewayId: 'gw_1' }, { gatewayTokenId: 'gt_1' }];
+    const gatewayId = await gatewayOf(service, org);
+    const gatewayTokenId = await gatewayTokenIdOf(service, org, gatewayId);
+    const holders = [{ tenant: true }, { keyId }, { human }, { gatewayId }, { gatewayTokenId }];
     for (const holder of holders) {
       const budget = await set({ holder, type: 'token_cnt', period: 'MONTH', limit: 1000 });
       expect(budget.holder).toEqual(holder);
@@ -105,7 +108,7 @@ describe('a budget', () => {
 
   it('that was raised allows more until then, and says so', async () => {
     const until = new Date(Date.now() + 3_600_000).toISOString();
-    const budget = { ...TENANT_DAY, holder: { gatewayId: 'gw_raised' } };
+    const budget = { ...TENANT_DAY, holder: { gatewayId: await gatewayOf(service, org) } };
     const raised = await set({ ...budget, raise: { by: '2', until } });
     expect(raised).toMatchObject({ limit: '3', raise: { by: '2', until }, remaining: '5' });
     const past = new Date(Date.now() - 1000).toISOString();
@@ -199,14 +202,17 @@ describe('a request about budgets', () => {
     const { budgetId } = await set(TENANT_DAY);
     expect(await service.asUser(asOther, 'budgets/list')).toEqual({ budgets: [], nextPageToken: '' });
     await expect(service.asUser(asOther, 'budgets/delete', { budgetId })).rejects.toThrow(/404/);
-    await expect(service.asUser(asOther, 'budgets/set', { ...TENANT_DAY, holder: { keyId } })).rejects.toThrow(/404/);
+    const gatewayId = await gatewayOf(service, org);
+    const gatewayTokenId = await gatewayTokenIdOf(service, org, gatewayId);
+    for (const holder of [{ keyId }, { gatewayId }, { gatewayTokenId }])
+      await expect(service.asUser(asOther, 'budgets/set', { ...TENANT_DAY, holder })).rejects.toThrow(/404/);
     expect(await list()).toHaveLength(1);
   });
 
   it('lists page by page, newest first', async () => {
     const made: string[] = [];
     for (let i = 0; i < 5; i += 1)
-      made.unshift((await set({ ...TENANT_DAY, holder: { gatewayId: `gw_${i}` } })).budgetId);
+      made.unshift((await set({ ...TENANT_DAY, holder: { human: `paged-${i}` } })).budgetId);
     const found: string[] = [];
     for (let pageToken = ''; ;) {
       const answer = await ask('list', { pageSize: 2, pageToken });

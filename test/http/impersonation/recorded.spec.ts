@@ -91,7 +91,8 @@ function impersonatedRequests(): { route: string; method: string; path: string; 
       return known.requests.map((request) => ({
         route,
         method: request.method,
-        path: request.path,
+        // Nobody calls a gateway on a human's behalf: no path names one of the caller's things.
+        path: String(request.path),
         ...(request.body === undefined ? {} : { body: () => request.body?.(THINGS) }),
       }));
     });

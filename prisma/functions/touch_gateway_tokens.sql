@@ -1,0 +1,13 @@
+-- When tokens of gateways were last used, many at once; never moves backwards.
+CREATE OR REPLACE FUNCTION touch_gateway_tokens(p_ids text[], p_used_at timestamptz[]) RETURNS void
+  LANGUAGE sql SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp
+  AS $$
+    UPDATE gateway_tokens k SET last_used_at = t.used_at
+    FROM unnest(p_ids, p_used_at) AS t (id, used_at)
+    WHERE k.id = t.id AND (k.last_used_at IS NULL OR k.last_used_at < t.used_at)
+  $$;
+
+REVOKE EXECUTE ON FUNCTION touch_gateway_tokens FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION touch_gateway_tokens TO gatehouse_app;
+ALTER FUNCTION touch_gateway_tokens OWNER TO gatehouse_definer;

@@ -1,0 +1,25 @@
+import { OPENAI_DIALECT, type Dialect } from '../platform/http/index.js';
+
+/** The same for each kind of token that is not good, so that nobody learns from it whether a token was good once or elsewhere. */
+const INVALID_TOKEN = {
+  message: 'Invalid authentication token',
+  type: 'authentication_error',
+  code: 'invalid_authentication_token',
+  param: null,
+};
+
+interface OpenaiError {
+  readonly error: object;
+  readonly details?: object;
+}
+
+/** OpenAI's, for callers of gateways. */
+export const GATEWAY_DIALECT: Dialect = {
+  name: 'gateway',
+  prefixes: ['/gateways'],
+  renderError: (fault, requestId) => {
+    if (fault.kind === 'unauthenticated') return { error: INVALID_TOKEN };
+    const { error, details } = OPENAI_DIALECT.renderError(fault, requestId) as OpenaiError;
+    return { error, ...(details === undefined ? {} : { details }) };
+  },
+};

@@ -1,0 +1,175 @@
+import { hash, randomBytes } from 'node:crypto';
+import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { ExpiredCredentialFault, refusedCredential, type GatewayTokenPrincipal } from '../identity/index.js';
+import { LastUses } from '../keys/index.js';
+import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
+import { PepperRing, type PepperedHash } from '../platform/crypto/index.js';
+import { Database, RevocableCache, Revocations } from '../platform/database/index.js';
+import { Jobs } from '../platform/jobs/index.js';
+import { logger } from '../platform/logging/index.js';
+
+const FIND_GATEWAY = { name: 'find_gateway', text: 'SELECT * FROM find_gateway($1)' };
+const FIND_TOKEN = { name: 'find_gateway_token', text: 'SELECT * FROM find_gateway_token($1)' };
+const REHASH = { name: 'rehash_gateway_token', text: 'SELECT rehash_gateway_token($1, $2, $3)' };
+const TOUCH = { name: 'touch_gateway_tokens', text: 'SELECT touch_gateway_tokens($1, $2)' };
+
+interface GatewayRow {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly authenticated: boolean;
+  readonly cache_ttl_seconds: number | null;
+  readonly cache_max_bytes: string;
+  readonly body_retention_days: number | null;
+}
+
+interface TokenRow {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly gateway_id: string;
+  readonly hash: Buffer;
+  readonly pepper_version: number;
+  readonly expires_at: Date | null;
+  readonly expired: boolean;
+}
+
+/** What every call of a gateway needs to know of it. */
+export interface KnownGateway {
+  readonly id: string;
+  readonly tenantId: string;
+  /** Callers need a token. */
+  readonly authenticated: boolean;
+  /** Null: it keeps no answers. */
+  readonly cacheTtlSeconds: number | null;
+  readonly cacheMaxBytes: number;
+  /** Null: it keeps no bodies. */
+  readonly bodyRetentionDays: number | null;
+}
+
+interface KnownToken {
+  readonly principal: GatewayTokenPrincipal;
+  readonly expiresAtMs: number;
+}
+
+/**
+ * From a presented token to its gateway. Only hashes are compared: the token itself is stored nowhere and kept nowhere.
+ * Guarantees: a deleted token is refused on every replica within 1 s (RevocableCache), as are all of a deleted gateway; an
+ * expired one from its second on by the database's clock; and a known one costs no query. A token of another gateway is
+ * refused as an unknown one.
+ */
+@Injectable()
+export class GatewayDirectory implements BeforeApplicationShutdown {
+  private readonly gateways: RevocableCache<KnownGateway, string>;
+  private readonly tokens: RevocableCache<KnownToken, string>;
+  /** Memory is keyed by a hash that is worth nothing outside this process; faster than an HMAC. */
+  private readonly salt = randomBytes(32).toString('base64');
+  private readonly lastUses: LastUses;
+
+  constructor(
+    private readonly database: Database,
+    private readonly revocations: Revocations,
+    private readonly peppers: PepperRing,
+    @Inject(SETTINGS_TOKEN) { credentialCacheEntries: maxEntries }: Pick<Settings, 'credentialCacheEntries'>,
+    jobs: Jobs,
+  ) {
+    this.gateways = new RevocableCache({
+      revocations,
+      maxEntries,
+      load: (id: string) => this.loadGateway(id),
+      topics: { gateway: ({ id }) => id },
+    });
+    this.tokens = new RevocableCache({
+      revocations,
+      maxEntries,
+      load: (token: string) => this.loadToken(token),
+      topics: {
+        'gateway-token': ({ principal }) => principal.tokenId,
+        gateway: ({ principal }) => principal.gatewayId,
+      },
+    });
+    this.lastUses = new LastUses(database, jobs, TOUCH, "When gateways' tokens were last used could not be written.");
+  }
+
+  /** Without a promise where it is known. Null: there is none such. */
+  findGateway(id: string): KnownGateway | Promise<KnownGateway | null> {
+    return this.gateways.get(id, id);
+  }
+
+  /**
+   * @param token of a token's form
+   * @throws Fault unauthenticated, unavailable
+   */
+  async authenticate(gatewayId: string, token: string): Promise<GatewayTokenPrincipal> {
+    const place = hash('sha256', this.salt + token, 'base64');
+    let found = this.tokens.get(place, token);
+    if (!(found instanceof Promise) && this.isOver(found)) {
+      // Refused from memory it would be refused sooner than one that is unknown.
+      this.tokens.forget(place);
+      found = this.tokens.get(place, token);
+    }
+    const known = found instanceof Promise ? await found : found;
+    if (known === null) throw refusedCredential('unknown_or_deleted_gateway_token');
+    const { principal } = known;
+    const names = { gatewayTokenId: principal.tokenId };
+    if (principal.gatewayId !== gatewayId) throw refusedCredential('token_of_another_gateway', names);
+    if (this.isOver(known)) throw new ExpiredCredentialFault('expired_token', names);
+    this.lastUses.set(principal.tokenId, this.revocations.databaseNow());
+    return principal;
+  }
+
+  /** After a change by this process: its own next call must see it, before the notification comes. */
+  forgetGateway(id: string): void {
+    this.gateways.forget(id);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.lastUses.stop();
+  }
+
+  private isOver({ expiresAtMs }: KnownToken): boolean {
+    return expiresAtMs <= this.revocations.databaseNow();
+  }
+
+  private async loadGateway(id: string): Promise<KnownGateway | null> {
+    const [row] = await this.database.call<GatewayRow & Record<string, unknown>>(FIND_GATEWAY, [id]);
+    if (row === undefined) return null;
+    return Object.freeze({
+      id: row.id,
+      tenantId: row.tenant_id,
+      authenticated: row.authenticated,
+      cacheTtlSeconds: row.cache_ttl_seconds,
+      cacheMaxBytes: Number(row.cache_max_bytes),
+      bodyRetentionDays: row.body_retention_days,
+    });
+  }
+
+  private async loadToken(token: string): Promise<KnownToken | null> {
+    const candidates = this.peppers.candidates(token);
+    const [row] = await this.database.call<TokenRow & Record<string, unknown>>(FIND_TOKEN, [
+      candidates.map((candidate) => candidate.hash),
+    ]);
+    if (row === undefined) return null;
+    if (row.expired) throw new ExpiredCredentialFault('expired_token', { gatewayTokenId: row.id });
+    this.moveToCurrentPepper(row, candidates);
+    return {
+      expiresAtMs: row.expires_at?.getTime() ?? Infinity,
+      principal: Object.freeze({
+        kind: 'gatewayToken',
+        tenantId: row.tenant_id,
+        gatewayId: row.gateway_id,
+        tokenId: row.id,
+      }),
+    };
+  }
+
+  /** The token is good either way; if this write fails, the next look-up tries again. */
+  private moveToCurrentPepper(row: TokenRow, candidates: readonly PepperedHash[]): void {
+    const current = candidates[0];
+    // Never back to an older one: replicas that are being configured anew may disagree which is the newest.
+    if (current === undefined || current.version <= row.pepper_version) return;
+    this.database
+      .call(REHASH, [row.hash, current.hash, current.version])
+      .catch((error: unknown) =>
+        logger.warn({ err: error, gatewayTokenId: row.id }, 'A token could not be moved to the current pepper.'),
+      );
+  }
+}
