@@ -27,6 +27,9 @@ import { EmbeddingsController } from './embeddings/embeddings.controller.js';
 import { KnownModels } from './models/model-facts.js';
 import { ModelOverridesRepository } from './models/model-overrides.repository.js';
 import { TenantModels } from './models/tenant-models.js';
+import { KeptResponsesRepository } from './responses/kept-responses.repository.js';
+import { KeptResponses } from './responses/kept-responses.service.js';
+import { ResponsePruner } from './responses/response.pruner.js';
 import { ResponsesController } from './responses/responses.controller.js';
 import { Circuits } from './routing/circuit.js';
 import { CallerRoutes } from './routing/caller-routes.js';
@@ -70,6 +73,8 @@ import { Tokenizer } from './tokens/tokenizer.js';
     CredentialStore,
     GabberRequests,
     GatewayConnections,
+    KeptResponses,
+    KeptResponsesRepository,
     KnownModels,
     ModelOverridesRepository,
     TenantModels,
@@ -80,6 +85,7 @@ import { Tokenizer } from './tokens/tokenizer.js';
     ProviderTester,
     ProvidersRepository,
     ProvidersService,
+    ResponsePruner,
     RoutesRepository,
     RoutesService,
     ...RUN_PROVIDERS,

@@ -150,6 +150,11 @@ async function furnish(tenantId: string): Promise<void> {
        SELECT gen_random_uuid(), $1, id, 1, '\\x00' FROM context`,
       [tenantId],
     );
+    await client.query(
+      `INSERT INTO llm_responses (tenant_id, response_hash, owner, provider_id, model)
+       VALUES ($1, sha256('resp'), 'tenant', 'provider_' || $1, 'm')`,
+      [tenantId],
+    );
     await client.query("INSERT INTO llm_model_overrides (tenant_id, model, context_tokens) VALUES ($1, 'm', 1)", [
       tenantId,
     ]);

@@ -683,6 +683,8 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     dialect: 'openai',
     expected: CALLING,
   },
+  ...openai('GET', '/v1/responses/:response', '/v1/responses/resp_of_nobody', missingAtLast(CHATTING)),
+  ...openai('DELETE', '/v1/responses/:response', '/v1/responses/resp_of_nobody', missingAtLast(CHATTING)),
   'GET /v1/models': {
     requests: [{ method: 'GET', path: '/v1/models' }],
     dialect: 'openai',

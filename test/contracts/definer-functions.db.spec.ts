@@ -204,6 +204,11 @@ async function makeTenant(): Promise<Tenant> {
        VALUES ($1, $2, $3, 'one', 'openai', 'somebody')`,
       [`provider-of-${tenant.gatewayId}`, tenantId, tenant.gatewayId],
     );
+    await client.query(
+      `INSERT INTO llm_responses (tenant_id, response_hash, owner, model, created_at)
+       VALUES ($1, sha256('resp'), 'human:hum_' || $2, 'm', now() - interval '29 days')`,
+      [tenantId, tenant.human],
+    );
     // Due: whoever claims what is due claims a's and b's alike, which is why b's is under way already.
     await client.query(
       `WITH event AS (
@@ -1263,6 +1268,73 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     // What it does not know of its own it is told.
     expect(await sweep([a.waitingRunId])).toEqual([{ id: b.runId }]);
     expect(await call("SELECT sweep_runs($1, '{}', '1 minute', 1000)", [a.leaseId])).toEqual([]);
+  },
+
+  async keep_response() {
+    // Purpose: whose a response of this tenant's is; the row of another owner stays as it is.
+    const keep = (tenant: Tenant, id: string, owner: string | null, tokens: number) =>
+      call("SELECT keep_response($1, sha256(convert_to($2, 'UTF8')), $3, $4, NULL, 'm', $5)", [
+        tenant.tenantId,
+        id,
+        owner,
+        owner === null ? tenant.human : null,
+        tokens,
+      ]);
+    const rows = ({ tenantId }: Tenant) =>
+      rowsOf(
+        database.superuserUrl,
+        'SELECT owner, tokens FROM llm_responses WHERE tenant_id = $1 ORDER BY created_at',
+        [tenantId],
+      );
+    await keep(a, 'resp', 'tenant', 5);
+    expect(await rows(a)).toEqual([{ owner: `human:hum_${a.human}`, tokens: null }]);
+    await keep(a, 'resp', null, 6);
+    await keep(a, 'other', 'tenant', 7);
+    expect(await rows(a)).toEqual([
+      { owner: `human:hum_${a.human}`, tokens: 6 },
+      { owner: 'tenant', tokens: 7 },
+    ]);
+    expect(await rows(b)).toEqual([{ owner: `human:hum_${b.human}`, tokens: null }]);
+    // Of a human who is not there nothing is written.
+    await call("SELECT keep_response($1, sha256('third'), NULL, $2, NULL, 'm', 1)", [a.tenantId, b.human]);
+    expect(await rows(a)).toHaveLength(2);
+  },
+
+  async find_response() {
+    // Purpose: one response of one owner.
+    const find = ({ tenantId }: Tenant, owner: string | null, human: string | null) =>
+      call("SELECT model FROM find_response($1, sha256('resp'), $2, $3)", [tenantId, owner, human]);
+    expect(await find(a, null, a.human)).toEqual([{ model: 'm' }]);
+    for (const [owner, human] of [
+      ['tenant', null],
+      [null, b.human],
+      [null, null],
+    ] as const)
+      expect(await find(a, owner, human)).toEqual([]);
+    expect(await find(b, null, a.human)).toEqual([]);
+  },
+
+  async forget_response() {
+    // Purpose: one response of one tenant.
+    await call("SELECT forget_response($1, sha256('resp'))", [a.tenantId]);
+    const left = await rowsOf(database.superuserUrl, 'SELECT tenant_id FROM llm_responses WHERE tenant_id = ANY ($1)', [
+      [a.tenantId, b.tenantId],
+    ]);
+    expect(left).toEqual([{ tenant_id: b.tenantId }]);
+  },
+
+  async prune_responses() {
+    // Purpose: those of any tenant that are older than thirty days; here a's is.
+    await rowsOf(
+      database.superuserUrl,
+      "UPDATE llm_responses SET created_at = created_at - interval '2 days' WHERE tenant_id = $1",
+      [a.tenantId],
+    );
+    expect(await call('SELECT prune_responses(1000) AS count')).toEqual([{ count: 1 }]);
+    const left = await rowsOf(database.superuserUrl, 'SELECT tenant_id FROM llm_responses WHERE tenant_id = ANY ($1)', [
+      [a.tenantId, b.tenantId],
+    ]);
+    expect(left).toEqual([{ tenant_id: b.tenantId }]);
   },
 
   async prune_threads() {

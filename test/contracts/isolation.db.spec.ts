@@ -455,6 +455,10 @@ describe('what the app sees and may do', () => {
          SELECT gen_random_uuid(), $1, id, 1, '\\x00' FROM made`,
         [tenantId],
       );
+      await query(
+        "INSERT INTO llm_responses (tenant_id, response_hash, owner, model) VALUES ($1, sha256('resp'), 'tenant', 'm')",
+        [tenantId],
+      );
       await query("INSERT INTO llm_model_overrides (tenant_id, model, context_tokens) VALUES ($1, 'm', 1)", [tenantId]);
       await query(
         `WITH route AS (

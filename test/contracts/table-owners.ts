@@ -27,6 +27,7 @@ export const TABLES: Readonly<Record<string, readonly string[]>> = {
   'src/llm/models': ['llm_model_overrides'],
   'src/llm/contexts': ['llm_contexts', 'llm_context_messages'],
   'src/sealed': ['sealed_quotas', 'sealed_revocations'],
+  'src/llm/responses': ['llm_responses'],
   'src/llm/routing': ['llm_routes', 'llm_route_targets'],
   'src/gateways': ['gateways', 'gateway_tokens'],
 };

@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { eventually } from './eventually.js';
 
 export interface WireRequest {
+  readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: WireBody;
@@ -96,6 +97,7 @@ export class WireUpstream {
     for await (const piece of request) pieces.push(piece as Buffer);
     const text = Buffer.concat(pieces).toString('utf8');
     const received: WireRequest = {
+      method: request.method ?? '',
       path: request.url ?? '',
       headers: request.headers,
       body: text === '' ? {} : (JSON.parse(text) as WireBody),

@@ -16,7 +16,7 @@ import { CallerRoutes } from '../routing/caller-routes.js';
 import type { Route } from '../routing/route.js';
 import type { RetryReason } from '../routing/retry-reason.js';
 import { RouteWalk } from '../routing/route-walk.js';
-import { routeServing } from '../routing/route-serving.js';
+import { routeMeeting, routeServing, type TargetWish } from '../routing/route-serving.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
 import { Call } from './call.js';
 import type { CallContext } from './call-context.js';
@@ -35,9 +35,13 @@ const ANY_MODEL: readonly string[] = [];
 const PART_OF_LATE_CALLS = 1 / 2;
 
 /** What a surface adds to an operation. */
-export interface AnswerWays {
+export interface AnswerWays<Name extends OperationName = OperationName> {
   /** What becomes of the caller's body before it is read as the operation's request. */
   readonly prepare?: (json: JsonObject) => JsonObject | Promise<JsonObject>;
+  /** What becomes of the operation's request before it is judged. */
+  readonly ready?: (request: OperationRequests[Name]) => OperationRequests[Name] | Promise<OperationRequests[Name]>;
+  /** What the request asks of each target of its route. */
+  readonly wishOf?: (request: OperationRequests[Name]) => TargetWish;
   /** Where the answer goes on its way to the caller. */
   readonly sinkOver?: (sink: CallSink) => CallSink;
 }
@@ -88,15 +92,17 @@ export class Calls implements CallContext {
     principal: CallPrincipal,
     request: FastifyRequest,
     reply: FastifyReply,
-    { prepare = same, sinkOver = same }: AnswerWays = {},
+    { prepare = same, ready = same, wishOf, sinkOver = same }: AnswerWays<Name> = {},
   ): Promise<void> {
     // A caller for whom there is no place is told before the body is read; the place itself is taken when the call begins.
     const owned = this.ownerOf(principal);
     this.places.assertRoom(owned instanceof Promise ? await owned : owned);
     const prepared = prepare(await readCallersJson(request));
-    const asked = operation.parse(prepared instanceof Promise ? await prepared : prepared);
+    const known = ready(operation.parse(prepared instanceof Promise ? await prepared : prepared));
+    const asked = known instanceof Promise ? await known : known;
     const caller = { principal, requestId: request.context?.requestId ?? '', address: request.ip };
-    await this.run(operation, caller, asked, sinkOver(new ReplySink(reply, operation.streamError)), request.bodyRoom);
+    const sink = sinkOver(new ReplySink(reply, operation.streamError));
+    await this.run(operation, caller, asked, sink, request.bodyRoom, wishOf?.(asked));
   }
 
   /**
@@ -111,6 +117,7 @@ export class Calls implements CallContext {
     request: OperationRequests[Name],
     sink: CallSink,
     room: BodyRoom | null,
+    wish?: TargetWish,
   ): Promise<void> {
     const { tenantId } = caller.principal;
     const confined = this.confinedTo(caller.principal);
@@ -122,7 +129,8 @@ export class Calls implements CallContext {
     if (this.isStopping) throw shuttingDown();
     const known = this.models.of(tenantId);
     const models = known instanceof Promise ? await known : known;
-    const route = routeServing(way, operation.name, request.model, models);
+    const serving = routeServing(way, operation.name, request.model, models);
+    const route = wish === undefined ? serving : routeMeeting(serving, wish);
     const owned = this.ownerOf(caller.principal);
     const owner = owned instanceof Promise ? await owned : owned;
     const walk = this.walkOf(route);

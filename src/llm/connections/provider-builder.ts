@@ -42,6 +42,7 @@ export class ProviderBuilder {
    */
   build(stored: StoredProvider, credentials: ProviderCredentials, mostMs = Infinity): Provider {
     const connection: ProviderConnection = {
+      id: stored.id,
       name: ledgerName(stored),
       kind: stored.kind as ProviderKind,
       baseUrl: stored.baseUrl,

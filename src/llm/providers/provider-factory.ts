@@ -40,6 +40,8 @@ export interface ProviderSettings {
 
 /** A provider as it was set up, by a tenant or by the operator. */
 export interface ProviderConnection {
+  /** Of the tenant's own; absent: it is the operator's. */
+  readonly id?: string;
   /** As the ledger, logs and errors name it. */
   readonly name: string;
   readonly kind: ProviderKind;

@@ -26,8 +26,18 @@ export interface Provider {
   readonly catalogue: ModelCatalogue;
   /** What it can be asked for. Nothing else comes to `start`. */
   readonly operations: ReadonlySet<OperationName>;
+  /** By which kept responses are asked for; absent: it keeps none. */
+  readonly keeper?: ResponseKeeper;
   /** Begins an attempt. `sink` may hear of a failure before this returns, and of anything else only after. */
   start<Name extends OperationName>(operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt;
+}
+
+/** What keeps responses, and is asked for them by their ids alone. */
+export interface ResponseKeeper {
+  /** Of the tenant's own provider; null: it is the platform's. */
+  readonly providerId: string | null;
+  /** @param query of the caller's, without a question mark. `sink` hears JSON, or a failure */
+  ask(method: 'GET' | 'DELETE', id: string, query: string, sink: AnswerSink): Attempt;
 }
 
 /** What `start` is given belongs together, which the compiler can't see. */

@@ -36,6 +36,9 @@ export function boundResponses(request: ResponsesRequest, facts: ModelFacts | nu
   const { value, fields, text } = request.json;
   const sum = new PromptSum(facts, request.model);
   const shape = new JsonShape(text);
+  // Known as the model that made it counts; another one may count otherwise, images above all.
+  const { previous } = request;
+  const history = previous?.model === request.model ? previous.tokens : null;
   let boundless: string | null = null;
   for (const [key, span] of fields) {
     const named = shape.countFields(span.start, span.end);
@@ -45,11 +48,12 @@ export function boundResponses(request: ResponsesRequest, facts: ModelFacts | nu
       continue;
     }
     sum.fields = 0;
-    const found = key === 'input' ? addInput(sum, value[key]) : addField(sum, key, value[key]);
+    const found = key === 'input' ? addInput(sum, value[key]) : addField(sum, key, value[key], history !== null);
     // A field that stands twice: a server might read the other one.
     boundless ??= sum.fields === named ? found : (found ?? key);
   }
-  const tokens = templateTokens(facts, Array.isArray(value['tools'])) + sum.tokens + sum.textTokens(texts);
+  const tokens =
+    templateTokens(facts, Array.isArray(value['tools'])) + sum.tokens + (history ?? 0) + sum.textTokens(texts);
   return {
     ...boundOutput(request.model, 1, request.maxOutputTokens, true, facts),
     inputTokens: Math.min(tokens, MAX_TOKENS),
@@ -58,11 +62,12 @@ export function boundResponses(request: ResponsesRequest, facts: ModelFacts | nu
   };
 }
 
-function addField(sum: PromptSum, key: string, value: unknown): string | null {
+function addField(sum: PromptSum, key: string, value: unknown, isHistoryKnown: boolean): string | null {
   if (folded(key) === CACHE_CONTROL) sum.unpriced ??= key;
   const shown = !NOT_IN_PROMPT.has(key) && !NOT_SHOWN.has(key);
   if (shown) sum.addText(key);
   const bounded = sum.add(value, 1, shown);
+  if (key === 'previous_response_id' && isHistoryKnown) return null;
   return boundlessOf(key, value) ?? (bounded ? null : key);
 }
 

@@ -1,18 +1,22 @@
-import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
 import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { CALLING, CALLING_KINDS, type CallingPrincipal } from '../access/chat-access.js';
 import { Calls } from '../calls/calls.service.js';
-import { RESPONSES_REQUEST, RESPONSE } from './responses.dto.js';
+import { KeptResponses } from './kept-responses.service.js';
+import { DELETED_RESPONSE, RESPONSES_REQUEST, RESPONSE } from './responses.dto.js';
 import { RESPONSES } from './responses.operation.js';
 
 @ApiTags('OpenAI')
 @SpeaksDialect(OPENAI_DIALECT)
 @Controller('v1/responses')
 export class ResponsesController {
-  constructor(private readonly calls: Calls) {}
+  constructor(
+    private readonly calls: Calls,
+    private readonly kept: KeptResponses,
+  ) {}
 
   @Post()
   @HttpCode(200)
@@ -32,6 +36,34 @@ export class ResponsesController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    return this.calls.answer(RESPONSES, principal, request, reply);
+    return this.calls.answer(RESPONSES, principal, request, reply, this.kept.waysOf(principal));
+  }
+
+  @Get(':response')
+  @Access(CHATTING)
+  @ApiOperation({
+    summary: 'A response that the provider keeps',
+    description: 'Of the caller’s own alone, for thirty days. It costs nothing.',
+  })
+  @ApiOkResponse({ schema: RESPONSE })
+  find(
+    @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
+    @Param('response') id: string,
+    @Req() { url }: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.kept.ask('GET', principal, id, url.split('?')[1] ?? '', reply);
+  }
+
+  @Delete(':response')
+  @Access(CHATTING)
+  @ApiOperation({ summary: 'Delete a response that the provider keeps', description: 'Of the caller’s own alone.' })
+  @ApiOkResponse({ schema: DELETED_RESPONSE })
+  delete(
+    @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
+    @Param('response') id: string,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.kept.ask('DELETE', principal, id, '', reply);
   }
 }

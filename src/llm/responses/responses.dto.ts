@@ -44,3 +44,14 @@ export const RESPONSE: SchemaObject = {
   },
   additionalProperties: true,
 };
+
+export const DELETED_RESPONSE: SchemaObject = {
+  type: 'object',
+  required: ['id', 'object', 'deleted'],
+  properties: {
+    id: { type: 'string' },
+    object: { type: 'string' },
+    deleted: { type: 'boolean' },
+  },
+  additionalProperties: true,
+};

@@ -116,6 +116,17 @@ export class ModelRouter {
     return this.servedBy(chooseProvider(choices, model) ?? notFound(model), model);
   }
 
+  /**
+   * A provider that the tenant may use.
+   *
+   * @param id of the tenant's own; null: the platform's
+   */
+  async findProvider(tenantId: string, id: string | null): Promise<Provider | null> {
+    const own = await this.tenantProviders.of(tenantId);
+    if (id === null) return this.choicesOf(tenantId, own).platform;
+    return own.find((one) => one.id === id)?.provider ?? null;
+  }
+
   /** @throws Fault invalid_input `no_provider_configured`; not_found */
   private providerFor(tenantId: string, model: string): Provider | Promise<Provider> {
     const own = this.tenantProviders.of(tenantId);

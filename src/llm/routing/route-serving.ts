@@ -10,6 +10,14 @@ const PATHS: Readonly<Record<OperationName, string>> = {
   responses: '/v1/responses',
 };
 
+/** What the caller's own request asks of a target beside its operation. */
+export interface TargetWish {
+  /** The provider that is asked in its place; null: it can't be asked for this. */
+  over(provider: Provider): Provider | null;
+  /** @throws Fault: no target can be asked for this */
+  refuse(): never;
+}
+
 type Models = Pick<KnownModels, 'find'>;
 
 /**
@@ -20,15 +28,32 @@ type Models = Pick<KnownModels, 'find'>;
  */
 export function routeServing(route: Route, operation: OperationName, model: string, models: Models): Route {
   if (route.targets.every(({ provider }) => provider.operations.has(operation))) return route;
+  return narrowed(
+    route,
+    (provider) => providerServing(provider, operation, models),
+    () => refuse(route, operation, model),
+  );
+}
+
+/** The same route by the targets that meet a wish. @throws Fault */
+export function routeMeeting(route: Route, wish: TargetWish): Route {
+  return narrowed(
+    route,
+    (provider) => wish.over(provider),
+    () => wish.refuse(),
+  );
+}
+
+function narrowed(route: Route, over: TargetWish['over'], none: () => never): Route {
   const { plan } = route;
-  const targets = nonEmpty(serving(route.targets, operation, models)) ?? refuse(route, operation, model);
-  const planned = plan === null ? null : nonEmpty(serving(plan.targets, operation, models));
+  const targets = nonEmpty(kept(route.targets, over)) ?? none();
+  const planned = plan === null ? null : nonEmpty(kept(plan.targets, over));
   return { ...route, targets, plan: plan === null || planned === null ? null : { ...plan, targets: planned } };
 }
 
-function serving<One extends Target>(targets: readonly One[], operation: OperationName, models: Models): One[] {
+function kept<One extends Target>(targets: readonly One[], over: TargetWish['over']): One[] {
   return targets.flatMap((target) => {
-    const provider = providerServing(target.provider, operation, models);
+    const provider = over(target.provider);
     return provider === null ? [] : [{ ...target, provider }];
   });
 }

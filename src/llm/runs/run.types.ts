@@ -1,5 +1,6 @@
 import type { ChatPrincipal } from '../access/chat-access.js';
 import type { IdempotentRequest } from '../../platform/idempotency/index.js';
+import type { StoredOwner } from '../access/stored-owner.js';
 import type { Caller } from '../calls/call-terms.js';
 
 /** As everybody is told; a run that waits, or that waits for tools, is on its way. */
@@ -52,14 +53,10 @@ export interface ThreadSetup {
   readonly tools?: readonly Tool[];
 }
 
-/** Whose thread it is, as it is stored; of a human, whose stored id only the database knows, the name. */
-export type ThreadOwner =
-  { readonly owner: string; readonly human: null } | { readonly owner: null; readonly human: string };
-
 /** A message that begins a run. */
 export interface RunStart {
   readonly id: string;
-  readonly owner: ThreadOwner;
+  readonly owner: StoredOwner;
   readonly conversationKey: string;
   readonly caller: Pick<Caller, 'requestId'> & { readonly principal: ChatPrincipal };
   readonly content: string;

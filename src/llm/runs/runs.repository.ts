@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type TenantTransaction } from '../../platform/database/index.js';
-import type { MessageRole, RunStatus, ThreadOwner } from './run.types.js';
+import type { StoredOwner } from '../access/stored-owner.js';
+import type { MessageRole, RunStatus } from './run.types.js';
 
 export interface RunRow {
   readonly id: string;
@@ -44,7 +45,7 @@ export class RunsRepository {
   constructor(private readonly database: Database) {}
 
   /** A run in a thread of this owner's; null: there is none such. */
-  find(tenantId: string, owner: ThreadOwner, runId: string): Promise<RunRow | null> {
+  find(tenantId: string, owner: StoredOwner, runId: string): Promise<RunRow | null> {
     return this.database.withTenant(tenantId, async (tx) => {
       const [run] = await tx.$queryRawUnsafe<RunRow[]>(
         `SELECT ${RUN} FROM runs r

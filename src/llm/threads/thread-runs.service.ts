@@ -4,12 +4,12 @@ import { uuidV7 } from '../../platform/crypto/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { IdempotencyKeys, repeated, type IdempotentAnswer } from '../../platform/idempotency/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
+import { callerKey, storedOwner } from '../access/stored-owner.js';
 import { ModelRouter } from '../routing/model-router.js';
 import { RunEvents } from '../runs/run-events.js';
 import { Runs } from '../runs/runs.service.js';
 import { RunsRepository, type RunRow } from '../runs/runs.repository.js';
 import { shownStatus, type ShownStatus } from '../runs/run.types.js';
-import { callerKey, storedOwner } from './thread-owner.js';
 import type { SendMessageRequest, SubmitToolOutputsRequest } from './threads.dto.js';
 
 const RUN_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;

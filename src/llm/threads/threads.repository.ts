@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type TenantTransaction } from '../../platform/database/index.js';
 import type { Cursor } from '../../platform/http/index.js';
-import type { ThreadOwner } from '../runs/run.types.js';
+import type { StoredOwner } from '../access/stored-owner.js';
 
 type InterruptPolicy = 'REJECT' | 'QUEUE' | 'INTERRUPT';
 
@@ -28,7 +28,7 @@ export type ThreadChanges = Pick<
 interface OwnThreads {
   readonly tx: TenantTransaction;
   readonly tenantId: string;
-  readonly owner: ThreadOwner;
+  readonly owner: StoredOwner;
 }
 
 const COLUMNS = `t.id, t.conversation_key AS "conversationKey", t.name, t.model, t.temperature, t.max_tokens AS "maxTokens",
@@ -40,12 +40,12 @@ const COLUMNS = `t.id, t.conversation_key AS "conversationKey", t.name, t.model,
 export class ThreadsRepository {
   constructor(private readonly database: Database) {}
 
-  read<T>(tenantId: string, owner: ThreadOwner, work: (threads: OwnThreads) => Promise<T>): Promise<T> {
+  read<T>(tenantId: string, owner: StoredOwner, work: (threads: OwnThreads) => Promise<T>): Promise<T> {
     return this.database.withTenant(tenantId, (tx) => work({ tx, tenantId, owner }));
   }
 
   /** For what writes: the tenant stays until it is done. */
-  change<T>(tenantId: string, owner: ThreadOwner, work: (threads: OwnThreads) => Promise<T>): Promise<T> {
+  change<T>(tenantId: string, owner: StoredOwner, work: (threads: OwnThreads) => Promise<T>): Promise<T> {
     return this.database.changeTenant(tenantId, (tx) => work({ tx, tenantId, owner }));
   }
 

@@ -5,12 +5,12 @@ import { newestFirst, PageTokens, type Page } from '../../platform/http/index.js
 import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
 import { formatTimestamp } from '../../platform/protojson/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
+import { callerKey, storedOwner } from '../access/stored-owner.js';
 import { ModelRouter } from '../routing/model-router.js';
 import { RunTexts } from '../runs/run-texts.js';
 import { Runs } from '../runs/runs.service.js';
 import { RunsRepository } from '../runs/runs.repository.js';
 import type { ThreadSetup } from '../runs/run.types.js';
-import { callerKey, storedOwner } from './thread-owner.js';
 import type { ConversationStateRequest, CreateThreadRequest, ListThreadsRequest } from './threads.dto.js';
 import { ThreadsRepository, type ThreadChanges, type ThreadRow } from './threads.repository.js';
 import { viewConversation, viewThread } from './threads.view.js';

@@ -33,7 +33,7 @@ export interface OutboundRequest {
   readonly origin: string;
   /** With the query. */
   readonly path: string;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** Names and values in turn. The same array may serve any number of requests. */
   readonly headers: string[];
   readonly body?: Buffer | string;

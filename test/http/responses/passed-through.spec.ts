@@ -191,7 +191,7 @@ describe('a request', () => {
     ['stream', { stream: 1 }],
     ['max_output_tokens', { max_output_tokens: 0 }],
     ['store', { store: 'yes' }],
-    ['previous_response_id', { previous_response_id: 'resp_1' }],
+    ['previous_response_id', { previous_response_id: 7 }],
     ['conversation', { conversation: 'conv_1' }],
     ['Tools', { Tools: [] }],
   ])('with a wrong %s is refused and names it', async (field, fields) => {

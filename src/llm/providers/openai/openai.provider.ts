@@ -1,8 +1,18 @@
 import { Fault } from '../../../platform/errors/index.js';
+import { parseJsonObject } from '../../../platform/json/index.js';
 import { OutboundError, type JsonAnswer, type OutboundRequest } from '../../../platform/outbound/index.js';
 import { isObject, parseChatRequest } from '../requests/chat-request.js';
 import { ModelCatalogue, ModelListError, type Model } from '../../models/model-catalogue.js';
-import type { AnswerSink, Attempt, OperationName, OperationRequests, Provider, ProviderFailure } from '../provider.js';
+import { readResponsesRequest, type ResponsesRequest } from '../requests/responses-request.js';
+import type {
+  AnswerSink,
+  Attempt,
+  OperationName,
+  OperationRequests,
+  Provider,
+  ProviderFailure,
+  ResponseKeeper,
+} from '../provider.js';
 import type { ProviderConnection, ProviderDeps } from '../provider-factory.js';
 import type { AnswerReader } from './answer-reader.js';
 import { WordsSink } from './answer-words.js';
@@ -25,6 +35,7 @@ export class OpenaiProvider implements Provider {
   readonly kind: string;
   readonly operations: ReadonlySet<OperationName>;
   readonly catalogue: ModelCatalogue;
+  readonly keeper?: ResponseKeeper;
   private readonly target: Omit<OutboundRequest, 'path' | 'headers' | 'body'>;
   private readonly jsonHeaders: string[];
   private readonly streamHeaders: string[];
@@ -38,6 +49,8 @@ export class OpenaiProvider implements Provider {
     this.name = name;
     this.kind = kind;
     this.operations = wire.operations ?? CHAT_AND_EMBEDDINGS;
+    if (this.operations.has('responses'))
+      this.keeper = { providerId: connection.id ?? null, ask: this.askKept.bind(this) };
     this.target = { policy, origin: wire.origin, method: 'POST', ...deps.timeouts };
     const common = Object.entries(this.ownHeaders()).flat();
     common.push('content-type', 'application/json', 'accept-encoding', 'identity');
@@ -67,6 +80,16 @@ export class OpenaiProvider implements Provider {
       },
       attempt,
     );
+    return attempt;
+  }
+
+  private askKept(method: 'GET' | 'DELETE', id: string, query: string, sink: AnswerSink): Attempt {
+    const { connection, deps, target, wire } = this;
+    const attempt = new OpenaiAttempt(KEPT, sink, KEPT_READER, deps.tokenizer, connection.credentials.apiKey);
+    const path = wire.pathOf(`${KEPT_READER.path}/${encodeURIComponent(id)}`, KEPT.model);
+    const asked = query === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${query}`;
+    const headers = this.jsonHeaders;
+    attempt.outbound = deps.http.dispatch({ ...target, method, path: asked, headers }, attempt);
     return attempt;
   }
 
@@ -117,6 +140,10 @@ export class OpenaiProvider implements Provider {
     ];
   }
 }
+
+/** Nothing is asked of a model. A response that failed is a whole answer to who asks for it. */
+const KEPT = readResponsesRequest(parseJsonObject(Buffer.from('{"model":"-","input":""}')));
+const KEPT_READER: AnswerReader<ResponsesRequest> = { ...READERS.responses, failureIn: () => null };
 
 /** Nothing of a prompt, for what judges an error by what was asked. */
 const LISTING = parseChatRequest(Buffer.from('{"model":"-","messages":[{}]}'));

@@ -9,7 +9,22 @@ export interface ResponsesRequest extends ProviderRequest {
   readonly maxOutputTokens: number | null;
   /** Null: the provider's own choice; OpenAI then keeps the response for thirty days. */
   readonly store: boolean | null;
+  /** The kept response that this one goes on from; null: it begins anew. */
+  readonly previousId: string | null;
+  /** What is known of that, once it was looked up. */
+  readonly previous: PreviousResponse | null;
 }
+
+/** A response of the caller's that a provider keeps. */
+export interface PreviousResponse {
+  /** Null: the platform's. */
+  readonly providerId: string | null;
+  /** Which model made it, and what it and all before it come to with that; null: not known. */
+  readonly model: string;
+  readonly tokens: number | null;
+}
+
+const MAX_ID_LENGTH = 256;
 
 /** The fields that decide what a call costs, where it goes and what it reads. */
 const GOVERNED = new Set([
@@ -35,9 +50,9 @@ export function readResponsesRequest(json: JsonObject): ResponsesRequest {
   const { value } = json;
   const model = readModel(value['model']);
   assertInput(value['input'], isThere(value['prompt']));
-  // Whose they are is not known here, and everybody behind one credential could name everybody's.
-  for (const field of ['previous_response_id', 'conversation'])
-    if (isThere(value[field])) throw invalidField(field, 'is not served; send the earlier items in `input`');
+  // Whose it is is not known here, and everybody behind one credential could name everybody's.
+  if (isThere(value['conversation']))
+    throw invalidField('conversation', 'is not served; send the earlier items in `input`');
   return {
     raw: json.bytes,
     json,
@@ -45,6 +60,8 @@ export function readResponsesRequest(json: JsonObject): ResponsesRequest {
     stream: readStream(value['stream']),
     maxOutputTokens: readLimit(value['max_output_tokens']),
     store: readStore(value['store']),
+    previousId: readPreviousId(value['previous_response_id']),
+    previous: null,
   };
 }
 
@@ -67,6 +84,13 @@ function readLimit(value: unknown): number | null {
   if (!isThere(value)) return null;
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1)
     throw invalidField('max_output_tokens', 'must be a whole number of at least 1');
+  return value;
+}
+
+function readPreviousId(value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== 'string' || value === '' || value.length > MAX_ID_LENGTH)
+    throw invalidField('previous_response_id', `must be a string of 1 to ${MAX_ID_LENGTH} characters`);
   return value;
 }
 

@@ -9,11 +9,11 @@ const TOKENS_PER_IMAGE = 765;
 /** Fields of items that hold what the model reads, or hold what holds it. */
 const SAID = ['text', 'refusal', 'name', 'arguments', 'input', 'output', 'content', 'summary'];
 
-/** Counts what a request says to the model: its instructions, items, tools and format. */
-export function countResponsesInput(tokenizer: Tokenizer, { json }: ResponsesRequest): number {
+/** Counts what a request says to the model: its instructions, items, tools and format, and the response that it goes on from. */
+export function countResponsesInput(tokenizer: Tokenizer, { json, previous }: ResponsesRequest): number {
   const { value, text, fields } = json;
   const texts: string[] = [];
-  let tokens = TOKENS_OF_REPLY;
+  let tokens = TOKENS_OF_REPLY + (previous?.tokens ?? 0);
   const { input, instructions } = value;
   if (typeof instructions === 'string') texts.push(instructions);
   if (typeof input === 'string') texts.push(input);
