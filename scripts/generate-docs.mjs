@@ -66,6 +66,9 @@ const CODE_MEANING = {
     "The credentials of the tenant's own provider can't be read: they, or the operator's key around them, were changed. Set them again by `/api/v1/llm/providers/update`.",
   operation_not_supported:
     "Neither the model's provider nor any target of the route serves what was asked for (embeddings, say); the answer names what they serve.",
+  response_not_found:
+    'There is no such response of the caller that a provider keeps: it was not kept, was deleted, is older than thirty days, or is of somebody else.',
+  previous_response_not_found: 'The same of `previous_response_id`.',
   content_refused:
     'The provider refused the request because of its content (a moderation, a policy); with its status, 403.',
   provider_authentication_failed:

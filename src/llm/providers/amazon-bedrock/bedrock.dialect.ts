@@ -1,9 +1,11 @@
+import type { AmazonBedrockProviderSettings } from '@ai-sdk/amazon-bedrock';
 import { invalidField } from '../../../platform/errors/index.js';
 import { baseUrlOf, credentialOf, textOfUrl } from '../bridge/connection.js';
-import { fieldsOf, textIn, type Dialect, type DialectPackage } from '../bridge/dialect.js';
+import { fieldsOf, textIn, type Dialect, type DialectPackage, type Embedder } from '../bridge/dialect.js';
 import type { SaidError } from '../bridge/failures.js';
 import { TranslatedProvider } from '../bridge/translated.provider.js';
 import type { ProviderConnection, ProviderFactory } from '../provider-factory.js';
+import { bedrockEmbeddingCall, embeddingFamilyOf } from './bedrock-embeddings.js';
 import { bedrockCall } from './bedrock-options.js';
 
 const REGION = /^[a-z]{2}(?:-[a-z]+)+-\d$/;
@@ -40,22 +42,32 @@ class BedrockDialect implements Dialect {
       import('@ai-sdk/amazon-bedrock'),
       import('@ai-sdk/anthropic/internal'),
     ]);
-    const { region, connection } = this;
-    const baseURL = textOfUrl(this.baseUrl);
-    const { apiKey, sessionToken } = connection.credentials;
-    const account =
-      apiKey === undefined
-        ? {
-            accessKeyId: credentialOf(connection, 'accessKeyId'),
-            secretAccessKey: credentialOf(connection, 'secretAccessKey'),
-            ...(sessionToken === undefined ? {} : { sessionToken }),
-          }
-        : {};
     return {
       translate: (request) => bedrockCall(request, getModelCapabilities),
-      // An empty API key is named too: the package would else prefer the operator's to this connection's account.
-      model: (id, fetch) =>
-        createAmazonBedrock({ region, baseURL, fetch, apiKey: apiKey ?? '', ...account }).languageModel(id),
+      model: (id, fetch) => createAmazonBedrock({ ...this.account(), fetch }).languageModel(id),
+    };
+  }
+
+  async loadEmbedder(): Promise<Embedder> {
+    const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock');
+    return {
+      mostTexts: (model) => embeddingFamilyOf(model).mostTexts,
+      translate: bedrockEmbeddingCall,
+      model: (id, fetch) => createAmazonBedrock({ ...this.account(), fetch }).embeddingModel(id),
+    };
+  }
+
+  /** An empty API key is named too: the package would else prefer the operator's to this connection's account. */
+  private account(): Omit<AmazonBedrockProviderSettings, 'fetch'> {
+    const { region, connection } = this;
+    const { apiKey, sessionToken } = connection.credentials;
+    const common = { region, baseURL: textOfUrl(this.baseUrl), apiKey: apiKey ?? '' };
+    if (apiKey !== undefined) return common;
+    return {
+      ...common,
+      accessKeyId: credentialOf(connection, 'accessKeyId'),
+      secretAccessKey: credentialOf(connection, 'secretAccessKey'),
+      ...(sessionToken === undefined ? {} : { sessionToken }),
     };
   }
 

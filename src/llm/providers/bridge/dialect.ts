@@ -1,4 +1,6 @@
 import type {
+  EmbeddingModelV4,
+  EmbeddingModelV4CallOptions,
   LanguageModelV4,
   LanguageModelV4GenerateResult,
   LanguageModelV4Prompt,
@@ -8,6 +10,7 @@ import type { BodyFilter, Fetch, OutboundHttp } from '../../../platform/outbound
 import type { LoadModels } from '../../models/model-catalogue.js';
 import type { TokenCounts } from '../provider.js';
 import type { ChatRequest } from '../requests/chat-request.js';
+import type { EmbeddingsRequest } from '../requests/embeddings-request.js';
 import type { TranslatedCall } from './call-options.js';
 import type { SaidError } from './failures.js';
 
@@ -24,6 +27,8 @@ export interface Dialect {
   outputIn(body: Readonly<Record<string, unknown>>): number | null;
   /** Loads the package, which takes its time and room where it is used alone. */
   load(): Promise<DialectPackage>;
+  /** Loads what makes embeddings; absent: it makes none. */
+  loadEmbedder?(): Promise<Embedder>;
   /** Reads an answer with an error status. */
   readError(status: number, headers: Headers, body: unknown): SaidError;
   /** Asks for the provider's models; null: it keeps no list. */
@@ -59,6 +64,15 @@ export interface DialectPackage {
   translate(request: ChatRequest): ReadyCall;
   /** `newId` names tool calls that the provider left without an id. */
   model(id: string, fetch: Fetch, newId: () => string, prompt: LanguageModelV4Prompt): LanguageModelV4;
+}
+
+/** The package's embedding models. */
+export interface Embedder {
+  /** How many texts one exchange takes. */
+  mostTexts(model: string): number;
+  /** @throws Fault invalid_input naming a field that the provider can't carry */
+  translate(request: EmbeddingsRequest): Pick<EmbeddingModelV4CallOptions, 'dimensions' | 'providerOptions'>;
+  model(id: string, fetch: Fetch): EmbeddingModelV4;
 }
 
 export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -8,7 +8,9 @@ import {
   type OperationRequests,
   type Provider,
 } from '../provider.js';
-import type { Dialect, DialectPackage } from './dialect.js';
+import type { EmbeddingsRequest } from '../requests/embeddings-request.js';
+import type { Dialect, DialectPackage, Embedder } from './dialect.js';
+import { TranslatedEmbeddings } from './translated-embeddings.js';
 import { TranslatedAttempt } from './translated-attempt.js';
 
 /**
@@ -18,9 +20,10 @@ import { TranslatedAttempt } from './translated-attempt.js';
 export class TranslatedProvider implements Provider {
   readonly name: string;
   readonly kind: string;
-  readonly operations: ReadonlySet<OperationName> = new Set(['chat'] as const);
+  readonly operations: ReadonlySet<OperationName>;
   readonly catalogue: ModelCatalogue;
   private loaded: DialectPackage | null = null;
+  private embedder: Embedder | null = null;
 
   constructor(
     private readonly connection: ProviderConnection,
@@ -30,6 +33,7 @@ export class TranslatedProvider implements Provider {
     const { name, kind, models } = connection;
     this.name = name;
     this.kind = kind;
+    this.operations = new Set(dialect.loadEmbedder === undefined ? ['chat'] : ['chat', 'embeddings']);
     this.catalogue =
       models.length > 0
         ? ModelCatalogue.of(name, models)
@@ -38,10 +42,24 @@ export class TranslatedProvider implements Provider {
 
   start<Name extends OperationName>(operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
     const { name, policy } = this.connection;
-    if (!isRequestOf('chat', operation, request)) throw new Error(`${name} is asked for chat alone.`);
+    if (isRequestOf('embeddings', operation, request)) return this.embed(request, sink);
+    if (!isRequestOf('chat', operation, request)) throw new Error(`${name} is asked for chat and embeddings alone.`);
     const attempt = new TranslatedAttempt(request, sink, this.dialect, this.deps, name, policy);
     void attempt.run(this.loaded ?? this.load());
     return attempt;
+  }
+
+  private embed(request: EmbeddingsRequest, sink: AnswerSink): Attempt {
+    const attempt = new TranslatedEmbeddings(request, sink, this.dialect, this.deps, this.connection.policy);
+    void attempt.run(this.embedder ?? this.loadEmbedder());
+    return attempt;
+  }
+
+  private async loadEmbedder(): Promise<Embedder> {
+    const embedder = await this.dialect.loadEmbedder?.();
+    if (embedder === undefined) throw new Error(`${this.name} makes no embeddings.`);
+    this.embedder = embedder;
+    return embedder;
   }
 
   private async load(): Promise<DialectPackage> {

@@ -9,8 +9,17 @@ import {
   type Completion,
   type Dialect,
   type DialectPackage,
+  type Embedder,
   type ReadyCall,
 } from '../bridge/dialect.js';
+import {
+  COHERE_DIMENSIONS,
+  COHERE_INPUT_TYPES,
+  embeddingOptionsOf,
+  optionsFor,
+  USUAL_INPUT_TYPE,
+  type EmbeddingTraits,
+} from '../bridge/embedding-options.js';
 import type { SaidError } from '../bridge/failures.js';
 import { budgetOf } from '../bridge/thinking.js';
 import { TranslatedProvider } from '../bridge/translated.provider.js';
@@ -41,6 +50,12 @@ const TRAITS: Traits = {
   parallelOff: false,
 };
 
+const EMBEDDING_TRAITS: EmbeddingTraits = {
+  provider: PROVIDER,
+  dimensions: COHERE_DIMENSIONS,
+  inputTypes: COHERE_INPUT_TYPES,
+};
+
 export const cohereFactory: ProviderFactory = (connection, deps) =>
   new TranslatedProvider(connection, new CohereDialect(connection), deps);
 
@@ -69,6 +84,20 @@ class CohereDialect implements Dialect {
       translate: cohereCall,
       model: (id, fetch, generateId, prompt) =>
         createCohere({ ...connection, fetch: withToolPlans(prompt, fetch), generateId }).languageModel(id),
+    };
+  }
+
+  async loadEmbedder(): Promise<Embedder> {
+    const { createCohere } = await import('@ai-sdk/cohere');
+    const connection = { apiKey: this.secret, baseURL: textOfUrl(this.baseUrl) };
+    return {
+      mostTexts: () => 96,
+      translate: (request) => {
+        const { dimensions, inputType } = embeddingOptionsOf(request, EMBEDDING_TRAITS);
+        const options = { inputType: inputType ?? USUAL_INPUT_TYPE, outputDimension: dimensions };
+        return { providerOptions: optionsFor('cohere', options) };
+      },
+      model: (id, fetch) => createCohere({ ...connection, fetch }).embeddingModel(id),
     };
   }
 

@@ -2,7 +2,15 @@ import type { LanguageModelV4GenerateResult } from '@ai-sdk/provider';
 import type { OutboundHttp } from '../../../platform/outbound/index.js';
 import type { Model } from '../../models/model-catalogue.js';
 import { baseUrlOf, credentialOf, listModels, textOfUrl } from '../bridge/connection.js';
-import { fieldsOf, textIn, type Completion, type Dialect, type DialectPackage } from '../bridge/dialect.js';
+import {
+  fieldsOf,
+  textIn,
+  type Completion,
+  type Dialect,
+  type DialectPackage,
+  type Embedder,
+} from '../bridge/dialect.js';
+import { embeddingOptionsOf } from '../bridge/embedding-options.js';
 import type { SaidError } from '../bridge/failures.js';
 import { TranslatedProvider } from '../bridge/translated.provider.js';
 import type { ProviderConnection, ProviderFactory } from '../provider-factory.js';
@@ -43,6 +51,19 @@ class GoogleDialect implements Dialect {
     return {
       translate: (request) => googleCall(request, getGoogleLanguageModelEntry),
       model: (id, fetch, generateId) => createGoogle({ ...connection, fetch, generateId }).languageModel(id),
+    };
+  }
+
+  async loadEmbedder(): Promise<Embedder> {
+    const { createGoogle } = await import('@ai-sdk/google');
+    const connection = { apiKey: this.secret, baseURL: textOfUrl(this.baseUrl) };
+    return {
+      mostTexts: () => 100,
+      translate: (request) => {
+        const { dimensions } = embeddingOptionsOf(request, { provider: 'google', dimensions: null, inputTypes: [] });
+        return dimensions === undefined ? {} : { dimensions };
+      },
+      model: (id, fetch) => createGoogle({ ...connection, fetch }).embeddingModel(id),
     };
   }
 

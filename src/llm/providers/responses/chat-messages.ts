@@ -1,5 +1,6 @@
 import { invalidField } from '../../../platform/errors/index.js';
 import { isObject } from '../requests/chat-request.js';
+import { merged } from './extra-content.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -8,7 +9,7 @@ const ROLES = new Set<unknown>(['user', 'assistant', 'system', 'developer']);
 
 /**
  * The items of a Responses call as messages of a chat. What an assistant said and the calls that it made after it are one
- * message there.
+ * message there. Signatures of thoughts come back with the items that brought them.
  *
  * @throws Fault invalid_input, naming the item that can't be carried
  */
@@ -18,23 +19,34 @@ export function messagesOf({ instructions, input }: Fields): readonly Fields[] {
   else if (instructions !== undefined && instructions !== null)
     throw invalidField('instructions', "must be a string for this model's provider");
   if (typeof input === 'string') return [...messages, { role: 'user', content: input }];
-  let calling: { role: 'assistant'; content: unknown; tool_calls: Fields[] } | null = null;
+  /** What the assistant's next message has to bring back. */
+  let thoughts: Fields | null = null;
+  let calling: { role: 'assistant'; content: unknown; tool_calls: Fields[]; extra_content?: Fields } | null = null;
   for (const [at, item] of (Array.isArray(input) ? (input as readonly Fields[]) : []).entries()) {
     const path = `input[${at}]`;
     const { type = 'message' } = item;
-    if (type === 'reasoning') continue;
+    if (type === 'reasoning') {
+      if (isObject(item['extra_content'])) thoughts = merged(thoughts, item['extra_content']);
+      continue;
+    }
     if (type === 'function_call') {
       const last: Fields | undefined = messages.at(-1);
       if (calling === null || last !== calling) {
-        const said = last?.['role'] === 'assistant' ? messages.pop()?.['content'] : null;
-        calling = { role: 'assistant', content: said ?? null, tool_calls: [] };
+        const said = last?.['role'] === 'assistant' ? messages.pop() : undefined;
+        calling = { role: 'assistant', content: said?.['content'] ?? null, tool_calls: [], ...extraOf(said) };
         messages.push(calling);
       }
-      calling.tool_calls.push(callOf(item, path));
+      if (thoughts !== null) calling.extra_content = merged(calling.extra_content ?? null, thoughts);
+      thoughts = null;
+      calling.tool_calls.push({ ...callOf(item, path), ...extraOf(item) });
     } else if (type === 'function_call_output') {
       messages.push({ role: 'tool', tool_call_id: textOf(item, 'call_id', path), content: outputOf(item, path) });
     } else if (type === 'message') {
-      messages.push(messageOf(item, path));
+      const message = messageOf(item, path);
+      const isAnswer = message['role'] === 'assistant';
+      const extra = isAnswer && isObject(item['extra_content']) ? merged(thoughts, item['extra_content']) : thoughts;
+      if (isAnswer) thoughts = null;
+      messages.push({ ...message, ...(isAnswer && extra !== null ? { extra_content: extra } : {}) });
     } else if (type === 'item_reference') {
       throw invalidField(
         path,
@@ -45,6 +57,11 @@ export function messagesOf({ instructions, input }: Fields): readonly Fields[] {
     }
   }
   return messages;
+}
+
+function extraOf(holder: Fields | undefined): { extra_content?: Fields } {
+  const extra = holder?.['extra_content'];
+  return isObject(extra) ? { extra_content: extra } : {};
 }
 
 function messageOf(item: Fields, path: string): Fields {

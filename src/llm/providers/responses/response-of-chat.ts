@@ -59,14 +59,18 @@ export class ResponseOfChat {
   private addSaid(said: Fields): void {
     const { content, refusal, tool_calls: calls } = said;
     const thought = said['reasoning_content'] ?? said['reasoning'];
+    const extra = said['extra_content'];
     if (typeof thought === 'string' && thought !== '') this.output.addReasoning(thought);
+    if (holdsThoughts(extra)) this.output.addThoughts(extra);
     for (const text of textsOf(content)) this.output.addText('output_text', text);
     if (typeof refusal === 'string' && refusal !== '') this.output.addText('refusal', refusal);
+    if (isObject(extra) && !holdsThoughts(extra)) this.output.addToMessage(extra);
     for (const [at, call] of (Array.isArray(calls) ? (calls as readonly unknown[]) : []).entries()) {
       if (!isObject(call)) continue;
       const place = typeof call['index'] === 'number' ? call['index'] : at;
       const called = isObject(call['function']) ? call['function'] : {};
-      this.output.addCall(place, { id: call['id'], name: called['name'], arguments: called['arguments'] });
+      const { id, extra_content: callsExtra } = call;
+      this.output.addCall(place, { id, name: called['name'], arguments: called['arguments'] }, callsExtra);
     }
   }
 
@@ -105,6 +109,11 @@ export class ResponseOfChat {
       metadata: asked('metadata', {}),
     };
   }
+}
+
+/** Whether what a provider wants to see again is what its model thought. */
+function holdsThoughts(extra: unknown): extra is Fields {
+  return isObject(extra) && Object.values(extra).some((own) => isObject(own) && Array.isArray(own['thinking']));
 }
 
 function textsOf(content: unknown): readonly string[] {

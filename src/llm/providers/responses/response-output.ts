@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { isObject } from '../requests/chat-request.js';
+import { merged } from './extra-content.js';
 import type { EventWriter } from './response-events.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -13,6 +15,8 @@ interface Item {
   said: string;
   name: string;
   callId: string;
+  /** What the provider wants to see again with it. */
+  extra: Fields | null;
   isDone: boolean;
 }
 
@@ -46,6 +50,18 @@ export class ResponseOutput {
     this.events.add('response.reasoning_summary_text.delta', { ...at, delta: piece });
   }
 
+  /** Signatures of what was thought; a thought that the provider keeps to itself is an item without a summary. */
+  addThoughts(extra: Fields): void {
+    const item = this.openItem('reasoning');
+    item.extra = merged(item.extra, extra);
+  }
+
+  /** What belongs to the text that was said last. */
+  addToMessage(extra: Fields): void {
+    const item = this.open?.kind === 'message' ? this.open : this.items.findLast(({ kind }) => kind === 'message');
+    if (item !== undefined) item.extra = merged(item.extra, extra);
+  }
+
   addText(kind: 'output_text' | 'refusal', piece: string): void {
     const item = this.openItem('message');
     let part = item.parts.at(-1);
@@ -62,7 +78,11 @@ export class ResponseOutput {
   }
 
   /** @param place which of the calls grows */
-  addCall(place: number, call: { readonly id?: unknown; readonly name?: unknown; readonly arguments?: unknown }): void {
+  addCall(
+    place: number,
+    call: { readonly id?: unknown; readonly name?: unknown; readonly arguments?: unknown },
+    extra?: unknown,
+  ): void {
     let item = this.calls.get(place);
     if (item === undefined) {
       this.endOpen();
@@ -70,8 +90,12 @@ export class ResponseOutput {
       item.callId = typeof call.id === 'string' && call.id !== '' ? call.id : newId('call');
       item.name = typeof call.name === 'string' ? call.name : '';
       this.calls.set(place, item);
+      if (isObject(extra)) item.extra = merged(item.extra, extra);
       this.addEvent('added', item, 'in_progress');
-    } else if (item.name === '' && typeof call.name === 'string') item.name = call.name;
+    } else {
+      if (item.name === '' && typeof call.name === 'string') item.name = call.name;
+      if (isObject(extra)) item.extra = merged(item.extra, extra);
+    }
     const { arguments: piece } = call;
     if (typeof piece !== 'string' || piece === '') return;
     item.said += piece;
@@ -99,7 +123,17 @@ export class ResponseOutput {
 
   private newItem(kind: Item['kind']): Item {
     const id = newId(PREFIXES[kind]);
-    const item = { index: this.items.length, id, kind, parts: [], said: '', name: '', callId: '', isDone: false };
+    const item = {
+      index: this.items.length,
+      id,
+      kind,
+      parts: [],
+      said: '',
+      name: '',
+      callId: '',
+      extra: null,
+      isDone: false,
+    };
     this.items.push(item);
     return item;
   }
@@ -119,7 +153,7 @@ export class ResponseOutput {
         name: item.name,
         arguments: item.said,
       });
-    if (item.kind === 'reasoning') {
+    if (item.kind === 'reasoning' && item.said !== '') {
       const at = { ...placeOf(item), summary_index: 0 };
       this.events.add('response.reasoning_summary_text.done', { ...at, text: item.said });
       this.events.add('response.reasoning_summary_part.done', { ...at, part: summaryOf(item) });
@@ -161,6 +195,11 @@ function summaryOf({ said }: Item): Fields {
 }
 
 function rendered(item: Item, status: string): Fields {
+  const { extra } = item;
+  return { ...renderedBare(item, status), ...(extra === null ? {} : { extra_content: extra }) };
+}
+
+function renderedBare(item: Item, status: string): Fields {
   const { id, kind } = item;
   switch (kind) {
     case 'message':
