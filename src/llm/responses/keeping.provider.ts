@@ -13,7 +13,7 @@ import { isObject } from '../providers/requests/chat-request.js';
 import type { ResponsesRequest } from '../providers/requests/responses-request.js';
 
 /** Notes a response that the provider keeps. It never fails: who was answered may have the answer. */
-export type NoteResponse = (id: string, model: string, tokens: number | null) => Promise<void>;
+type NoteResponse = (id: string, model: string, tokens: number | null) => Promise<void>;
 
 /** A provider that keeps responses. Whose they are is noted before their callers can ask for them. */
 export class KeepingProvider implements Provider {

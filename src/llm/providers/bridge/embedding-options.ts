@@ -13,7 +13,7 @@ export interface EmbeddingTraits {
 }
 
 /** A request as the packages take it. */
-export interface EmbeddingOptions {
+interface EmbeddingOptions {
   readonly dimensions: number | undefined;
   /** Null: the caller did not say. */
   readonly inputType: string | null;
