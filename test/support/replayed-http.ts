@@ -28,7 +28,7 @@ export class ReplayedHttp extends OutboundHttp {
   }
 
   private async play(
-    { origin, path, headers: list, body = '' }: OutboundRequest,
+    { origin, method, path, headers: list, body = '' }: OutboundRequest,
     handler: OutboundHandler,
     call: ReplayedCall,
   ): Promise<void> {
@@ -36,7 +36,7 @@ export class ReplayedHttp extends OutboundHttp {
     for (let at = 0; at < list.length; at += 2) headers[list[at]!] = list[at + 1]!;
     const rawBody = body.toString();
     const parsed = JSON.parse(rawBody) as Readonly<Record<string, unknown>>;
-    const answer = this.answerer({ path, headers, rawBody, body: parsed, aborted: false });
+    const answer = this.answerer({ method, path, headers, rawBody, body: parsed, aborted: false });
     await turn();
     handler.onHeaders(answer.status ?? 200, { ...answer.headers });
     const { chunks, breaks = false } = this.replay(Buffer.concat(answer.chunks.map((chunk) => Buffer.from(chunk))));

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import type { SealedTokenPrincipal } from '../../identity/index.js';
 import { Database } from '../../platform/database/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
@@ -33,7 +34,10 @@ export class KeptResponses {
   ) {}
 
   /** How a call of this caller's goes on from kept responses, and is kept itself. */
-  waysOf(principal: ChatPrincipal): AnswerWays<'responses'> {
+  waysOf(principal: ChatPrincipal | SealedTokenPrincipal): AnswerWays<'responses'> {
+    // What a token brings its own credential for is no tenant's, and nobody is known here who could ask for it again.
+    if (principal.kind === 'sealedToken')
+      return { ready: (request) => (request.previousId === null ? request : noPrevious()) };
     return {
       ready: (request) => this.withPrevious(principal, request),
       wishOf: (request) => this.wishOf(principal, request),

@@ -3,7 +3,14 @@ import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
 import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
-import { CALLING, CALLING_KINDS, type CallingPrincipal } from '../access/chat-access.js';
+import {
+  CALLING,
+  CALLING_KINDS,
+  type CallingPrincipal,
+  CHATTING,
+  CHATTING_KINDS,
+  type ChatPrincipal,
+} from '../access/chat-access.js';
 import { Calls } from '../calls/calls.service.js';
 import { KeptResponses } from './kept-responses.service.js';
 import { DELETED_RESPONSE, RESPONSES_REQUEST, RESPONSE } from './responses.dto.js';
