@@ -505,6 +505,7 @@ describe('what the app sees and may do', () => {
   const BY_FUNCTIONS_ALONE = {
     claim_writes: DENIED,
     idempotency_keys: DENIED,
+    llm_responses: DENIED,
     tenant_data_keys: DENIED,
     pepper_checks: DENIED,
     process_leases: DENIED,

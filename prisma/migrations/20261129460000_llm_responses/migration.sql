@@ -14,13 +14,14 @@ CREATE TABLE llm_responses (
   FOREIGN KEY (human_id, tenant_id) REFERENCES humans (id, tenant_id) ON DELETE CASCADE,
   FOREIGN KEY (tenant_id, provider_id) REFERENCES llm_providers (tenant_id, id) ON DELETE CASCADE ON UPDATE CASCADE
 );
-CREATE INDEX llm_responses_human_id_tenant_id_idx ON llm_responses (human_id, tenant_id) WHERE human_id IS NOT NULL;
-CREATE INDEX llm_responses_tenant_id_provider_id_idx ON llm_responses (tenant_id, provider_id)
-  WHERE provider_id IS NOT NULL;
+CREATE INDEX llm_responses_human_id_tenant_id_idx ON llm_responses (human_id, tenant_id);
+CREATE INDEX llm_responses_tenant_id_provider_id_idx ON llm_responses (tenant_id, provider_id);
 CREATE INDEX llm_responses_created_at_idx ON llm_responses (created_at);
 
 ALTER TABLE llm_responses ENABLE ROW LEVEL SECURITY;
 ALTER TABLE llm_responses FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON llm_responses TO gatehouse_app
+  USING (tenant_id = current_tenant_id()) WITH CHECK (tenant_id = current_tenant_id());
 CREATE POLICY definer ON llm_responses TO gatehouse_definer USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT, UPDATE (tokens), DELETE ON llm_responses TO gatehouse_definer;
