@@ -15,6 +15,8 @@
 --   rough      it does not fit by its rough input: to be sent again with a closer one
 --   unpriced   its model has no price, and a budget of cost would judge it
 -- `blamed`   for each call that a budget refused, that budget; null where none did
+-- `rooms`    for each call that a renewing budget of tokens judges, of the one with the least room: how many tokens are left
+--            beside what this call asks for, of how many, and the milliseconds until it renews; joined by commas
 --
 -- A call whose caller named no output limit wants the default of its key or tenant, else the one that it brings. An answer is
 -- cut to what is used up, never to what is held, in whole tokens for each of its choices.
@@ -29,7 +31,8 @@
 -- answers and which can't be sorted or hashed for, and sort by what they are given; and they look records up in a sub-select
 -- with OFFSET 0, which the planner can't turn into one read of the whole ledger.
 CREATE OR REPLACE FUNCTION admit_usage(p_lease_id uuid, p_calls admission[], p_again boolean, p_wait boolean,
-                                       OUT alive boolean, OUT verdicts text[], OUT granted bigint[], OUT blamed jsonb)
+                                       OUT alive boolean, OUT verdicts text[], OUT granted bigint[], OUT blamed jsonb,
+                                       OUT rooms text[])
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
   SET plan_cache_mode = force_generic_plan
@@ -154,6 +157,7 @@ BEGIN
           WHERE NOT v_wait ORDER BY b.id FOR NO KEY UPDATE OF b SKIP LOCKED) AS w),
       pair AS MATERIALIZED (
         SELECT l.place, l.id, l.epoch, l.used, l.held, l.ends_at, l.wanted, l.boundless, l.type <> 'request_cnt' AS bounded,
+               l.type = 'token_cnt' AND l.ends_at < 'infinity' AS shown,
                l.amount + CASE WHEN l.raise_until > v_now THEN l.raise_by ELSE 0 END AS allowed,
                CASE l.type WHEN 'request_cnt' THEN 1000000 WHEN 'token_cnt' THEN (l.input_tokens + l.wanted) * 1000000
                            ELSE l.input_tokens * l.input_price + l.wanted * l.output_price END AS need
@@ -161,19 +165,24 @@ BEGIN
       by_call AS (
         -- Grouped from one list: a join of functions' results without hashes would compare each with each.
         SELECT q.place, array_agg(q.id) FILTER (WHERE q.id IS NOT NULL) AS ids,
-               array_agg(q.epoch) FILTER (WHERE q.id IS NOT NULL) AS epochs, max(q.wanted) AS granted
-        FROM (SELECT p.place, p.id, p.epoch, CASE WHEN p.bounded THEN p.wanted END AS wanted FROM pair p
-              UNION ALL SELECT n, NULL, NULL, NULL FROM generate_series(1, v_count) AS n) AS q
+               array_agg(q.epoch) FILTER (WHERE q.id IS NOT NULL) AS epochs, max(q.wanted) AS granted,
+               array_to_string(min(q.room), ',') AS room
+        FROM (SELECT p.place, p.id, p.epoch, CASE WHEN p.bounded THEN p.wanted END AS wanted,
+                     CASE WHEN p.shown THEN ARRAY[greatest(p.allowed - p.used - p.held - p.need, 0) / 1000000, p.allowed / 1000000,
+                       ceil(extract(epoch FROM p.ends_at - v_now) * 1000)::bigint] END AS room
+              FROM pair p
+              UNION ALL SELECT n, NULL, NULL, NULL, NULL FROM generate_series(1, v_count) AS n) AS q
         GROUP BY q.place ORDER BY q.place)
-      SELECT s.ids, s.needs, s.fits, s.pairs, s.ends_at, c.holdings, c.granted
-        INTO v_ids, v_needs, v_fits, v_pairs, v_ends_at, v_holdings, granted
+      SELECT s.ids, s.needs, s.fits, s.pairs, s.ends_at, c.holdings, c.granted, c.rooms
+        INTO v_ids, v_needs, v_fits, v_pairs, v_ends_at, v_holdings, granted, rooms
         FROM (SELECT array_agg(g.id) AS ids, array_agg(g.need) AS needs, bool_and(g.fits) AS fits,
                      coalesce(sum(g.pairs), 0)::bigint AS pairs, min(g.ends_at) AS ends_at
               FROM (SELECT p.id, sum(p.need)::bigint AS need, count(*) AS pairs, p.ends_at,
                            count(*) FILTER (WHERE p.need IS NULL OR p.bounded AND p.boundless) = 0
                              AND p.used < p.allowed AND p.used + p.held + sum(p.need) <= p.allowed AS fits
                     FROM pair p GROUP BY p.id, p.used, p.held, p.allowed, p.ends_at) AS g) AS s,
-             (SELECT array_agg(ROW(g.ids, g.epochs)::budget_holding) AS holdings, array_agg(g.granted) AS granted
+             (SELECT array_agg(ROW(g.ids, g.epochs)::budget_holding) AS holdings, array_agg(g.granted) AS granted,
+                     array_agg(g.room) AS rooms
               FROM by_call g) AS c;
       EXIT WHEN v_ends_at IS NULL OR v_ends_at > v_now;
       PERFORM end_epochs(v_ids, v_now, false);

@@ -14,6 +14,7 @@ export {
   type LimitType,
   type StoredLimit,
 } from './budgets/usage-limits.js';
+export { durationText } from './windows/duration-text.js';
 export { RateLimitGuard, rateLimitOptions } from './windows/rate-limit.guard.js';
 export { RateLimitModule } from './windows/rate-limit.module.js';
 export { RateWindowStorage } from './windows/rate-window.storage.js';

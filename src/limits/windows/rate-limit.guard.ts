@@ -12,6 +12,7 @@ import { throttleKey, type Principal, type PublishableKey } from '../../identity
 import type { Settings } from '../../platform/config/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
+import { durationText } from './duration-text.js';
 import { RateWindowStorage } from './rate-window.storage.js';
 import { secondsUntilReset, type RateWindow } from './rate-window.store.js';
 
@@ -155,13 +156,6 @@ function setHeaders(context: ExecutionContext, { policy, window }: Shown, polici
 }
 
 const OPENAIS_PREFIX = '/v1/';
-
-/** As OpenAI writes it: `1s`, `6m0s`, `1h0m0s`. */
-function durationText(seconds: number): string {
-  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60];
-  if (hours > 0) return `${hours}h${minutes}m${rest}s`;
-  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
-}
 
 function policyText(policy: Policy, limit: number, ttlMs: number): string {
   return `"${policy}";q=${limit};w=${ttlMs / 1000}`;

@@ -1,4 +1,4 @@
-import type { Settlement } from '../../usage/index.js';
+import type { Settlement, TokenRoom } from '../../usage/index.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
 
 /**
@@ -32,6 +32,8 @@ export interface Attribution {
   readonly attempts: number;
   /** The time in which the call waited for providers, and between two tries. */
   readonly awaitedMs: number;
+  /** What the call left of a budget of tokens; null: none that renews judged it. */
+  readonly tokenRoom: TokenRoom | null;
 }
 
 export interface CallSinkListener {

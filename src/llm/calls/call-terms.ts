@@ -1,6 +1,6 @@
 import { chargedHuman } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
-import type { Admission, Outcome, Reservation, Settlement } from '../../usage/index.js';
+import type { Admission, Outcome, Reservation, Settlement, TokenRoom } from '../../usage/index.js';
 import type { CallPrincipal } from '../access/chat-access.js';
 import { mayHideReasoning, type ModelFacts, type ModelFactsByName } from '../models/model-facts.js';
 import type { Attempt, OperationName, OperationRequests, Provider, TokenUsage } from '../providers/provider.js';
@@ -30,6 +30,7 @@ export class CallTerms<Name extends OperationName> {
   private sentAtMs = 0;
   /** For earlier tries' providers, and between two tries. */
   private awaitedMs = 0;
+  private tokenRoom: TokenRoom | null = null;
 
   constructor(
     private readonly models: ModelFactsByName,
@@ -73,7 +74,7 @@ export class CallTerms<Name extends OperationName> {
   attribution(): Attribution {
     const { target, model, number } = this.tried;
     const awaitedMs = this.awaitedMs + performance.now() - this.sentAtMs;
-    return { provider: target.provider.name, model, attempts: number, awaitedMs };
+    return { provider: target.provider.name, model, attempts: number, awaitedMs, tokenRoom: this.tokenRoom };
   }
 
   /** What the ledger is asked to set aside: the same for each try, so that there is room for the dearest target. */
@@ -105,8 +106,9 @@ export class CallTerms<Name extends OperationName> {
   }
 
   /** The target's request, with what a limit leaves written into it, unless it, or the model, holds to that anyway. */
-  requestWithin({ limited, outputTokens }: Admission): OperationRequests[Name] {
+  requestWithin({ limited, outputTokens, tokenRoom }: Admission): OperationRequests[Name] {
     const { bound, operation, tried } = this;
+    this.tokenRoom = tokenRoom ?? null;
     const request = tried.model === this.request.model ? this.request : operation.withModel(this.request, tried.model);
     if (!limited || (bound.outputIsBounded && outputTokens === bound.outputTokens)) return request;
     // What all targets share as a default may be more than this one's model can make.

@@ -36,7 +36,6 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
   /** Every event goes through `enter`; the table in call-states.ts says where it leads. */
   protected state: CallState = 'admitting';
   protected attempt: Attempt | null = null;
-  /** Known once the call is settling. */
   private ending: CallEnding | null = null;
   private silence: Silence | null = null;
   /** Holds one of the places for late calls. */

@@ -3,7 +3,7 @@ import { logger } from '../../platform/logging/index.js';
 import type { Attribution } from './call-sink.js';
 import { ReplySink } from './reply-sink.js';
 
-const BY: Attribution = { provider: 'p', model: 'm', attempts: 1, awaitedMs: 0 };
+const BY: Attribution = { provider: 'p', model: 'm', attempts: 1, awaitedMs: 0, tokenRoom: null };
 const UNSENDABLE = { 'x-odd': 'two\nlines' };
 const BODY = { type: 't', message: 'm', error: { message: 'm', type: 't', param: null, code: null } };
 

@@ -1,7 +1,9 @@
 import type { FastifyReply } from 'fastify';
 import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
+import { durationText } from '../../limits/index.js';
 import { OPENAI_DIALECT } from '../../platform/http/index.js';
+import type { TokenRoom } from '../../usage/index.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
 import type { Attribution, CallSink, CallSinkListener } from './call-sink.js';
 import type { StreamError } from './operation.js';
@@ -25,13 +27,22 @@ export class ReplySink implements CallSink {
     this.reply.raw.once('close', () => listener.onLeft());
   }
 
-  attribute({ provider, model, attempts, awaitedMs }: Attribution): void {
+  attribute({ provider, model, attempts, awaitedMs, tokenRoom }: Attribution): void {
+    if (tokenRoom !== null) this.tellTokens(tokenRoom);
     const overheadMs = Math.max(0, this.reply.elapsedTime - awaitedMs);
     this.reply
       .header('x-gatehouse-provider', headerText(provider))
       .header('x-gatehouse-model', headerText(model))
       .header('x-gatehouse-attempts', attempts)
       .header('x-gatehouse-overhead-ms', Math.round(overheadMs * 10) / 10);
+  }
+
+  /** As OpenAI tells of its own limit of tokens, for clients that pace themselves by it. */
+  private tellTokens({ limit, left, renewsInMs }: TokenRoom): void {
+    this.reply
+      .header('x-ratelimit-limit-tokens', String(limit))
+      .header('x-ratelimit-remaining-tokens', String(left))
+      .header('x-ratelimit-reset-tokens', durationText(Math.ceil(renewsInMs / 1000)));
   }
 
   json(headers: AnswerHeaders, body: Buffer, by: Attribution): void {

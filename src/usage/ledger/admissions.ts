@@ -3,7 +3,7 @@ import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
 import { ADMIT, admissionText, type AdmittedRow, type Blame, type Verdict } from './ledger-statements.js';
 import type { ProcessLease } from './process-lease.js';
-import type { Admission, Reservation } from './usage.types.js';
+import type { Admission, Reservation, TokenRoom } from './usage.types.js';
 
 /** A longer batch would hold its budgets for longer than others like to wait. */
 const MAX_BATCH = 96;
@@ -170,11 +170,19 @@ export class Admissions {
     if (verdict === 'again') return this.passedOver.add(item);
     if (verdict !== null) return { verdict, blame: row.blamed?.[index] ?? null };
     const granted = row.granted?.[index] ?? null;
+    const room = row.rooms?.[index] ?? null;
     return {
       limited: granted !== null,
       outputTokens: granted === null ? item.reservedOutputTokens : Number(granted),
+      ...(room === null ? {} : { tokenRoom: tokenRoomOf(room) }),
     };
   }
+}
+
+/** @param text of `rooms` in admit_usage */
+function tokenRoomOf(text: string): TokenRoom {
+  const [left = 0, limit = 0, renewsInMs = 0] = text.split(',').map(Number);
+  return { left, limit, renewsInMs };
 }
 
 /** The months of the ids are made ahead: this process's clock is far off, or that has failed for months. */

@@ -31,6 +31,7 @@ export interface AdmittedRow {
   readonly verdicts: readonly (Verdict | null)[] | null;
   readonly granted: readonly (string | null)[] | null;
   readonly blamed: readonly (Blame | null)[] | null;
+  readonly rooms: readonly (string | null)[] | null;
 }
 
 export interface SettledRow {

@@ -63,6 +63,15 @@ export interface Admission {
   readonly limited: boolean;
   /** Of all choices together: what was asked for, or the room that was left. */
   readonly outputTokens: number;
+  /** Of the renewing budget of tokens that has the least room; absent: none judged the call. */
+  readonly tokenRoom?: TokenRoom;
+}
+
+export interface TokenRoom {
+  /** Tokens, beside those that the call may use. */
+  readonly left: number;
+  readonly limit: number;
+  readonly renewsInMs: number;
 }
 
 /** How a call ended. `NOT_SENT`: admission failed after the reservation may have been written. */

@@ -279,3 +279,33 @@ describe('a call that names no output limit', () => {
     expect(row).toEqual({ tokens: 4096 });
   });
 });
+
+describe("OpenAI's headers of tokens", () => {
+  const SHOWN = /^x-ratelimit-(?:limit|remaining|reset)-tokens$/;
+  const tokensIn = ({ headers }: Answer): object =>
+    Object.fromEntries(Object.entries(headers).filter(([name]) => SHOWN.test(name)));
+
+  it('say what a call left of the renewing budget with the least room, and when that renews', async () => {
+    expect(tokensIn(await chat())).toEqual({});
+    await set({ holder: { keyId }, type: 'token_cnt', period: 'NONE', limit: 700 });
+    await set({ holder: { keyId }, type: 'request_cnt', period: 'DAY', limit: 100 });
+    expect(tokensIn(await chat())).toEqual({});
+    await set({ holder: { keyId }, type: 'token_cnt', period: 'DAY', limit: 1_000_000 });
+    const hour = await set({ holder: { tenant: true }, type: 'token_cnt', period: 'HOUR', limit: 5_000 });
+    const answers = [await chat(), await chat({ stream: true })];
+    const [row] = await service.sql<{ reserved: number }>(
+      `SELECT (reserved_input_tokens + reserved_output_tokens)::int AS reserved FROM usage_records
+       ORDER BY created_at DESC LIMIT 1`,
+    );
+    const shown = answers.map(tokensIn) as { 'x-ratelimit-remaining-tokens': string }[];
+    for (const one of shown)
+      expect(one).toEqual({
+        'x-ratelimit-limit-tokens': '5000',
+        'x-ratelimit-remaining-tokens': expect.stringMatching(/^\d+$/) as string,
+        'x-ratelimit-reset-tokens': expect.stringMatching(/^(?:1h0m0s|(?:[1-5]?\dm)?[1-5]?\ds)$/) as string,
+      });
+    // The first call has used less by then than it might have.
+    expect(Number(shown[0]?.['x-ratelimit-remaining-tokens'])).toBe(Number(hour.remaining) - row!.reserved);
+    expect(Number(shown[1]?.['x-ratelimit-remaining-tokens'])).toBeLessThan(Number(hour.remaining) - row!.reserved);
+  });
+});
