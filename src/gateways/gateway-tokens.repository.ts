@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { PepperedHash } from '../platform/crypto/index.js';
 import type { Prisma } from '../platform/database/index.js';
 import { olderThan, type Cursor } from '../platform/http/index.js';
+import { whyNotStorable } from '../platform/protojson/index.js';
 import type { TenantGateways } from './gateways.repository.js';
 
 /** A token's record; its hash stays in the database. */
@@ -43,7 +44,9 @@ export class GatewayTokensRepository {
     });
   }
 
-  find({ tx, tenantId }: TenantGateways, gatewayId: string, id: string): Promise<TokenRecord | null> {
+  async find({ tx, tenantId }: TenantGateways, gatewayId: string, id: string): Promise<TokenRecord | null> {
+    // An id of a path may hold what Postgres takes for no text.
+    if (whyNotStorable(id) !== null) return null;
     return tx.gatewayToken.findFirst({ where: { tenantId, gatewayId, id }, select: TOKEN });
   }
 
@@ -84,6 +87,7 @@ export class GatewayTokensRepository {
 
   /** For good. False: there is none such. */
   async delete({ tx, tenantId }: TenantGateways, gatewayId: string, id: string): Promise<boolean> {
+    if (whyNotStorable(id) !== null) return false;
     const { count } = await tx.gatewayToken.deleteMany({ where: { tenantId, gatewayId, id } });
     return count > 0;
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Prisma, type TenantTransaction } from '../platform/database/index.js';
 import { olderThan, type Cursor } from '../platform/http/index.js';
+import { whyNotStorable } from '../platform/protojson/index.js';
 
 const GATEWAY = {
   id: true,
@@ -59,7 +60,9 @@ export class GatewaysRepository {
     await tx.gateway.createMany({ data: [{ ...made, tenantId }] });
   }
 
-  find({ tx, tenantId }: TenantGateways, id: string): Promise<GatewayRecord | null> {
+  async find({ tx, tenantId }: TenantGateways, id: string): Promise<GatewayRecord | null> {
+    // An id of a path may hold what Postgres takes for no text.
+    if (whyNotStorable(id) !== null) return null;
     return tx.gateway.findFirst({ where: { tenantId, id }, select: GATEWAY });
   }
 
