@@ -70,6 +70,12 @@ export class GatewayTokensRepository {
     });
   }
 
+  /** By id. */
+  async namesOf({ tx, tenantId }: TenantGateways, gatewayId: string): Promise<ReadonlyMap<string, string>> {
+    const tokens = await tx.gatewayToken.findMany({ where: { tenantId, gatewayId }, select: { id: true, name: true } });
+    return new Map(tokens.map(({ id, name }) => [id, name]));
+  }
+
   async idsOf({ tx, tenantId }: TenantGateways, gatewayId: string): Promise<string[]> {
     return (await tx.gatewayToken.findMany({ where: { tenantId, gatewayId }, select: { id: true } })).map(
       ({ id }) => id,

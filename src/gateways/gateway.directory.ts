@@ -18,8 +18,8 @@ interface GatewayRow {
   readonly tenant_id: string;
   readonly authenticated: boolean;
   readonly cache_ttl_seconds: number | null;
-  readonly cache_max_bytes: string;
   readonly body_retention_days: number | null;
+  readonly revision: string;
 }
 
 interface TokenRow {
@@ -40,9 +40,10 @@ export interface KnownGateway {
   readonly authenticated: boolean;
   /** Null: it keeps no answers. */
   readonly cacheTtlSeconds: number | null;
-  readonly cacheMaxBytes: number;
   /** Null: it keeps no bodies. */
   readonly bodyRetentionDays: number | null;
+  /** Another one after each change. */
+  readonly revision: string;
 }
 
 interface KnownToken {
@@ -137,8 +138,8 @@ export class GatewayDirectory implements BeforeApplicationShutdown {
       tenantId: row.tenant_id,
       authenticated: row.authenticated,
       cacheTtlSeconds: row.cache_ttl_seconds,
-      cacheMaxBytes: Number(row.cache_max_bytes),
       bodyRetentionDays: row.body_retention_days,
+      revision: row.revision,
     });
   }
 

@@ -1,7 +1,12 @@
 import { Module } from '@nestjs/common';
 import { BudgetsModule } from '../limits/index.js';
 import { LlmModule } from '../llm/index.js';
+import { UsageModule } from '../usage/index.js';
 import { Dialects } from '../platform/http/index.js';
+import { GatewayBodies } from './gateway-bodies.js';
+import { GatewayCache } from './gateway-cache.js';
+import { GatewayCallLogController } from './gateway-call-log.controller.js';
+import { GatewayCallLogService } from './gateway-call-log.service.js';
 import { GatewayCallsController } from './gateway-calls.controller.js';
 import { GatewayCalls } from './gateway-calls.js';
 import { GatewayTokenStrategy } from './gateway-token.strategy.js';
@@ -11,6 +16,7 @@ import { GatewayTokensService } from './gateway-tokens.service.js';
 import { GatewayTokens } from './gateway-tokens.js';
 import { GATEWAY_DIALECT } from './gateway.dialect.js';
 import { GatewayDirectory } from './gateway.directory.js';
+import { GatewayPruner } from './gateway.pruner.js';
 import { GatewayRoutes } from './gateway.routes.js';
 import { GatewaysController } from './gateways.controller.js';
 import { GatewaysRepository } from './gateways.repository.js';
@@ -18,11 +24,15 @@ import { GatewaysService } from './gateways.service.js';
 
 /** Gateways: doors of a tenant with providers and tokens of their own. */
 @Module({
-  imports: [BudgetsModule, LlmModule],
-  controllers: [GatewaysController, GatewayTokensController, GatewayCallsController],
+  imports: [BudgetsModule, LlmModule, UsageModule],
+  controllers: [GatewaysController, GatewayTokensController, GatewayCallLogController, GatewayCallsController],
   providers: [
+    GatewayBodies,
+    GatewayCache,
+    GatewayCallLogService,
     GatewayCalls,
     GatewayDirectory,
+    GatewayPruner,
     GatewayRoutes,
     GatewayTokens,
     GatewayTokensRepository,

@@ -95,6 +95,11 @@ export class GatewaysRepository {
     await tx.gateway.updateMany({ where: { tenantId, id }, data: { ...changes, updatedAt: new Date() } });
   }
 
+  /** Forgets what its cache holds. */
+  async clearCache({ tx }: TenantGateways, id: string): Promise<void> {
+    await tx.$executeRawUnsafe('SELECT clear_gateway_answers($1)', id);
+  }
+
   /** With its tokens and providers. False: there is none such. */
   async delete({ tx, tenantId }: TenantGateways, id: string): Promise<boolean> {
     const { count } = await tx.gateway.deleteMany({ where: { tenantId, id } });

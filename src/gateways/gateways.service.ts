@@ -140,6 +140,8 @@ export class GatewaysService {
       }
       if (rateLimit !== undefined) await this.budgets.setPlain(own, holderOfGateway(id), budgetsOf(rateLimit));
       await this.repository.update(own, id, columns);
+      // What is kept may be another provider's answer, or older than it may be now.
+      if (providers !== undefined || cache !== undefined) await this.repository.clearCache(own, id);
       await this.assertBounded(own, id);
       await this.publish(own, principal, 'updated', id, { changed });
       return this.getIn(own, id);

@@ -16,7 +16,7 @@ export { EMBEDDINGS } from './embeddings/embeddings.operation.js';
 export { EMBEDDINGS_ANSWER, EMBEDDINGS_BODY } from './embeddings/embeddings.dto.js';
 export { LlmModule } from './llm.module.js';
 export { modelListSchema } from './catalogue/models.controller.js';
-export type { Model } from './models/model-catalogue.js';
+export { ModelCatalogue, type Model } from './models/model-catalogue.js';
 export { PROVIDER_KINDS, type ProviderKind, type ProviderSettings } from './providers/provider-factory.js';
 export { RESPONSE, RESPONSES_REQUEST } from './responses/responses.dto.js';
 export { RESPONSES } from './responses/responses.operation.js';
@@ -24,5 +24,13 @@ export { CallerRoutes, type RouteSource } from './routing/caller-routes.js';
 export { PlatformProviderTenants } from './routing/platform-provider-tenants.js';
 export { ModelRouter } from './routing/model-router.js';
 export type { Route } from './routing/route.js';
-export type { Operation } from './calls/operation.js';
-export type { OperationName } from './providers/provider.js';
+export type { Caller } from './calls/call-terms.js';
+export type { CallBound, Operation } from './calls/operation.js';
+export {
+  NOTHING_USED,
+  type AnswerSink,
+  type Attempt,
+  type OperationName,
+  type OperationRequests,
+  type Provider,
+} from './providers/provider.js';

@@ -1,3 +1,4 @@
+export { CALL_STATUSES, CallLog, statusOf, type CallRecord } from './calls/call-log.js';
 export { ProcessLease } from './ledger/process-lease.js';
 export { UsageLedger } from './ledger/usage-ledger.js';
 export { UsageQueryService } from './query/usage-query.service.js';

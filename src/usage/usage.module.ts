@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { HumansModule } from '../humans/index.js';
 import { Allowances } from '../limits/index.js';
 import { Dialects, OPENAI_DIALECT } from '../platform/http/index.js';
+import { CallLog } from './calls/call-log.js';
 import { HumanAllowances } from './ledger/human-allowances.js';
 import { LedgerPartitions } from './ledger/ledger-partitions.js';
 import { ProcessLease } from './ledger/process-lease.js';
@@ -25,6 +26,7 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
   controllers: [UsageQueryController, UsageReportsController, UsageTokensController, OlderUsageTokensController],
   providers: [
     { provide: Allowances, useClass: HumanAllowances },
+    CallLog,
     LedgerPartitions,
     ProcessLease,
     UsageLedger,
@@ -39,7 +41,7 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
     UsageTokensRepository,
     UsageTokensService,
   ],
-  exports: [Allowances, ProcessLease, UsageLedger],
+  exports: [Allowances, CallLog, ProcessLease, UsageLedger],
 })
 export class UsageModule {
   constructor(dialects: Dialects) {

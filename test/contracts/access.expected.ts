@@ -596,6 +596,13 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     async (things) => ({ gatewayId: await things.spareGatewayId() }),
     'gatewayId',
   ),
+  ...post('gateways/list-calls', READING_WEBHOOKS, ({ gatewayId }) => ({ gatewayId }), 'gatewayId'),
+  ...post(
+    'gateways/get-call',
+    missingAtLast(READING_WEBHOOKS),
+    ({ gatewayId }) => ({ gatewayId, callId: randomUUID() }),
+    'gatewayId',
+  ),
   ...tokensOfGateway('GET', READING_WEBHOOKS),
   ...tokensOfGateway('POST', MANAGING_WEBHOOKS, () => ({ name: randomUUID() })),
   ...tokensOfGateway(

@@ -313,7 +313,7 @@ async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
        ${ofTenants('budgets')}, ${ofTenants('budget_epochs')},
        ${ofTenants('api_key_retired_secrets')}, ${ofTenants('usage_reports')}, ${ofTenants('usage_tokens')},
        ${ofTenants('idempotency_keys')}, ${ofOrg('audit_events')},
-       ${ofTenants('gateways')}, ${ofTenants('gateway_tokens', "(to_jsonb(r) - 'last_used_at')")},
+       ${ofTenants('gateways')}, ${ofTenants('gateway_cache_entries')}, ${ofTenants('gateway_call_bodies')}, ${ofTenants('gateway_tokens', "(to_jsonb(r) - 'last_used_at')")},
        ${ofTenants('llm_providers')}, ${ofTenants('llm_routes')}, ${ofTenants('llm_route_targets')}, ${ofTenants('tenant_data_keys')},
        ${ofTenants('webhook_endpoints')}, ${ofTenants('webhook_subscriptions')}, ${ofTenants('webhook_secrets')},
        ${ofTenants('threads')}, ${ofTenants('runs')}, ${ofTenants('thread_messages')}, ${ofTenants('run_deltas')},

@@ -209,6 +209,20 @@ async function makeTenant(): Promise<Tenant> {
        VALUES ($1, sha256('resp'), 'human:hum_' || $2, 'm', now() - interval '29 days')`,
       [tenantId, tenant.human],
     );
+    await client.query(
+      `INSERT INTO gateway_cache_entries (tenant_id, gateway_id, key, answer, bytes, created_at, expires_at)
+       VALUES ($1, $2, 'key', 'kept', 7, now(), now() + interval '1 hour')`,
+      [tenantId, tenant.gatewayId],
+    );
+    await client.query('INSERT INTO gateway_cache_sizes (tenant_id, gateway_id, bytes) VALUES ($1, $2, 7)', [
+      tenantId,
+      tenant.gatewayId,
+    ]);
+    await client.query(
+      `INSERT INTO gateway_call_bodies (id, tenant_id, gateway_id, request, expires_at)
+       VALUES (gen_random_uuid(), $1, $2, 'asked', now() + interval '1 hour')`,
+      [tenantId, tenant.gatewayId],
+    );
     // Due: whoever claims what is due claims a's and b's alike, which is why b's is under way already.
     await client.query(
       `WITH event AS (
@@ -249,6 +263,9 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.run_id, d.start_at) FROM run_deltas d WHERE d.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM llm_providers p WHERE p.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(g)) FROM gateways g WHERE g.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(e)) FROM gateway_cache_entries e WHERE e.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(s)) FROM gateway_cache_sizes s WHERE s.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(b)) FROM gateway_call_bodies b WHERE b.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(t)) FROM gateway_tokens t WHERE t.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(r)) FROM llm_routes r WHERE r.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(t)) FROM llm_route_targets t WHERE t.tenant_id = $1),
@@ -1087,6 +1104,69 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     const find = (id: string | null) => call('SELECT id, tenant_id FROM find_gateway($1)', [id]);
     expect(await find(a.gatewayId)).toEqual([{ id: a.gatewayId, tenant_id: a.tenantId }]);
     for (const unknown of ['', null, '%']) expect(await find(unknown)).toEqual([]);
+  },
+
+  async find_gateway_answer() {
+    // Purpose: what the one gateway of the tenant whose call it is keeps to one request.
+    const find = (tenantId: string, gatewayId: string, key = 'key') =>
+      call('SELECT answer FROM find_gateway_answer($1, $2, $3)', [tenantId, gatewayId, Buffer.from(key)]);
+    expect(await find(a.tenantId, a.gatewayId)).toEqual([{ answer: Buffer.from('kept') }]);
+    expect(await find(a.tenantId, a.gatewayId, 'another')).toEqual([]);
+    expect(await find(a.tenantId, b.gatewayId)).toEqual([]);
+    expect(await find(b.tenantId, a.gatewayId)).toEqual([]);
+  },
+
+  async keep_gateway_answer() {
+    // Purpose: one answer of the one gateway, while that is as it was.
+    await rowsOf(database.superuserUrl, 'UPDATE gateways SET cache_ttl_seconds = 60 WHERE id = $1', [a.gatewayId]);
+    const [gateway] = await call('SELECT revision FROM find_gateway($1)', [a.gatewayId]);
+    const keep = (tenantId: string, gatewayId: string, revision: unknown) =>
+      call('SELECT keep_gateway_answer($1, $2, $3, $4, $5)', [
+        ...[tenantId, gatewayId, revision, Buffer.from('other'), Buffer.from('answer')],
+      ]);
+    await keep(a.tenantId, b.gatewayId, gateway!['revision']);
+    await keep(b.tenantId, a.gatewayId, gateway!['revision']);
+    await keep(a.tenantId, a.gatewayId, 'another');
+    const kept = () =>
+      rowsOf(database.superuserUrl, 'SELECT bytes FROM gateway_cache_entries WHERE tenant_id = $1', [a.tenantId]);
+    expect(await kept()).toHaveLength(1);
+    await keep(a.tenantId, a.gatewayId, gateway!['revision']);
+    expect(await kept()).toHaveLength(2);
+  },
+
+  async clear_gateway_answers() {
+    // Purpose: what a gateway of this transaction's tenant keeps.
+    await callAs(a, 'SELECT clear_gateway_answers($1)', [b.gatewayId]);
+    await callAs(a, 'SELECT clear_gateway_answers($1)', [a.gatewayId]);
+    expect(
+      await rowsOf(database.superuserUrl, 'SELECT 1 FROM gateway_cache_entries WHERE tenant_id = $1', [a.tenantId]),
+    ).toEqual([]);
+  },
+
+  async keep_gateway_bodies() {
+    // Purpose: the bodies of one call of the one gateway, where it says that they are kept.
+    const keep = (tenantId: string, gatewayId: string) =>
+      call("SELECT keep_gateway_bodies($1, $2, $3, 'asked', NULL)", [randomUUID(), tenantId, gatewayId]);
+    const kept = () =>
+      rowsOf(database.superuserUrl, 'SELECT 1 FROM gateway_call_bodies WHERE tenant_id = $1', [a.tenantId]);
+    await keep(a.tenantId, a.gatewayId);
+    expect(await kept()).toHaveLength(1);
+    await rowsOf(database.superuserUrl, 'UPDATE gateways SET body_retention_days = 1 WHERE id = $1', [a.gatewayId]);
+    await keep(a.tenantId, b.gatewayId);
+    await keep(b.tenantId, a.gatewayId);
+    expect(await kept()).toHaveLength(1);
+    await keep(a.tenantId, a.gatewayId);
+    expect(await kept()).toHaveLength(2);
+  },
+
+  async prune_gateways() {
+    // Purpose: what is over, whoever's it is.
+    for (const table of ['gateway_cache_entries', 'gateway_call_bodies'])
+      await rowsOf(database.superuserUrl, `UPDATE ${table} SET expires_at = now() WHERE tenant_id = $1`, [a.tenantId]);
+    expect(await call('SELECT prune_gateways(100) AS pruned')).toEqual([{ pruned: 2 }]);
+    expect(
+      await rowsOf(database.superuserUrl, 'SELECT bytes FROM gateway_cache_sizes WHERE tenant_id = $1', [a.tenantId]),
+    ).toEqual([{ bytes: '0' }]);
   },
 
   async find_gateway_token() {

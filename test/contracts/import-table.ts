@@ -58,7 +58,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['encryption', 'events', 'idempotency'],
   ],
   limits: [['windows', 'budgets']],
-  usage: [['ledger', 'query', 'reports'], ['tokens']],
+  usage: [['ledger', 'query', 'reports'], ['tokens', 'calls']],
   llm: [
     ['access', 'tokens', 'models'],
     ['providers', 'contexts'],

@@ -476,6 +476,16 @@ describe('what the app sees and may do', () => {
          SELECT 'token-of-' || $1::text, $1, id, 'one', sha256(convert_to($1, 'UTF8')), 1, 'somebody' FROM gateway`,
         [tenantId],
       );
+      await query(
+        `WITH entry AS (
+           INSERT INTO gateway_cache_entries (tenant_id, gateway_id, key, answer, bytes, created_at, expires_at)
+           VALUES ($1, 'gateway-of-' || $1::text, '\\x00', '\\x00', 1, now(), now())),
+         size AS (
+           INSERT INTO gateway_cache_sizes (tenant_id, gateway_id, bytes) VALUES ($1, 'gateway-of-' || $1::text, 1))
+         INSERT INTO gateway_call_bodies (id, tenant_id, gateway_id, request, expires_at)
+         VALUES (gen_random_uuid(), $1, 'gateway-of-' || $1::text, '\\x00', now())`,
+        [tenantId],
+      );
       await query("INSERT INTO idempotency_keys (owner, key, tenant_id, request_hash) VALUES ($1, 'k', $1, 'h')", [
         tenantId,
       ]);
@@ -504,6 +514,8 @@ describe('what the app sees and may do', () => {
   const DENIED = '42501';
   const BY_FUNCTIONS_ALONE = {
     claim_writes: DENIED,
+    gateway_cache_entries: DENIED,
+    gateway_cache_sizes: DENIED,
     idempotency_keys: DENIED,
     llm_responses: DENIED,
     tenant_data_keys: DENIED,

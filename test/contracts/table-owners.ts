@@ -29,7 +29,7 @@ export const TABLES: Readonly<Record<string, readonly string[]>> = {
   'src/sealed': ['sealed_quotas', 'sealed_revocations'],
   'src/llm/responses': ['llm_responses'],
   'src/llm/routing': ['llm_routes', 'llm_route_targets'],
-  'src/gateways': ['gateways', 'gateway_tokens'],
+  'src/gateways': ['gateways', 'gateway_tokens', 'gateway_cache_entries', 'gateway_cache_sizes', 'gateway_call_bodies'],
 };
 
 export interface Exception {
@@ -75,6 +75,11 @@ export const EXCEPTIONS: readonly Exception[] = [
     file: 'src/usage/ledger/human-allowances.ts',
     tables: ['budgets', 'humans'],
     reason: 'One look says whether a human has nothing left, before its body is read; admit_usage decides.',
+  },
+  {
+    file: 'src/usage/calls/call-log.ts',
+    tables: ['usage_records'],
+    reason: 'The log of calls is the ledger, read one row after another.',
   },
   {
     file: 'src/usage/query/usage-query-statement.ts',

@@ -94,9 +94,7 @@ export class Calls implements CallContext {
     reply: FastifyReply,
     { prepare = same, ready = same, wishOf, sinkOver = same }: AnswerWays<Name> = {},
   ): Promise<void> {
-    // A caller for whom there is no place is told before the body is read; the place itself is taken when the call begins.
-    const owned = this.ownerOf(principal);
-    this.places.assertRoom(owned instanceof Promise ? await owned : owned);
+    await this.assertRoom(principal);
     const prepared = prepare(await readCallersJson(request));
     const known = ready(operation.parse(prepared instanceof Promise ? await prepared : prepared));
     const asked = known instanceof Promise ? await known : known;
@@ -106,9 +104,20 @@ export class Calls implements CallContext {
   }
 
   /**
+   * A caller for whom there is no place is told before the body is read; the place itself is taken when the call begins.
+   *
+   * @throws Fault rate_limited
+   */
+  async assertRoom(principal: CallPrincipal): Promise<void> {
+    const owned = this.ownerOf(principal);
+    this.places.assertRoom(owned instanceof Promise ? await owned : owned);
+  }
+
+  /**
    * Runs a call until its caller has an answer. It may last longer, until what it used is known.
    *
    * @param room what the request's body takes; the call keeps it until it is over
+   * @param chosen the way that it takes; absent: the caller's own
    * @throws Fault where nothing of an answer was sent
    */
   async run<Name extends OperationName>(
@@ -118,11 +127,12 @@ export class Calls implements CallContext {
     sink: CallSink,
     room: BodyRoom | null,
     wish?: TargetWish,
+    chosen?: Route,
   ): Promise<void> {
     const { tenantId } = caller.principal;
     const confined = this.confinedTo(caller.principal);
     assertMayUse(confined instanceof Promise ? await confined : confined, request.model);
-    const found = this.routes.routeOf(caller.principal, request.model);
+    const found = chosen ?? this.routes.routeOf(caller.principal, request.model);
     const way = found instanceof Promise ? await found : found;
     // Only right after the start: without its vocabulary a call that is cut off would be charged by its letters.
     if (!this.tokenizer.isLoaded) await this.tokenizer.load();

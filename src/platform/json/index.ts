@@ -1,3 +1,4 @@
+export * from './canonical-json.js';
 export * from './json-bounds.js';
 export * from './json-object.js';
 export { endOfString, parseJson } from './json-text.js';

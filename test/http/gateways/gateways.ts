@@ -1,5 +1,5 @@
 /** Gateways as a tenant's owner has them, and calls by their tokens. */
-import { OpenaiUpstream } from '../../support/openai-upstream.js';
+import type { OpenaiUpstream } from '../../support/openai-upstream.js';
 import type { Answer, Org, ServiceClient } from '../../support/service.js';
 
 export const GATEWAY_SECRET = 'sk-gateway-credential-0123456789abcdef';

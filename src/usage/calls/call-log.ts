@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import type { Prisma, TenantTransaction } from '../../platform/database/index.js';
+import { olderThan, type Cursor } from '../../platform/http/index.js';
+
+const CALL = {
+  id: true,
+  createdAt: true,
+  outcome: true,
+  statusCode: true,
+  operation: true,
+  provider: true,
+  model: true,
+  streamed: true,
+  attempt: true,
+  gatewayId: true,
+  gatewayTokenId: true,
+  inputTokens: true,
+  cachedInputTokens: true,
+  outputTokens: true,
+  reasoningTokens: true,
+  costPicoUsd: true,
+  estimated: true,
+  latencyMs: true,
+  requestId: true,
+} as const satisfies Prisma.UsageRecordSelect;
+/** A call that is over, as the ledger has it. */
+export type CallRecord = Prisma.UsageRecordGetPayload<{ select: typeof CALL }>;
+
+export const CALL_STATUSES = ['Success', 'Error', 'Timeout'] as const;
+export type CallStatus = (typeof CALL_STATUSES)[number];
+
+export interface CallFilter {
+  readonly gatewayId: string;
+  readonly gatewayTokenId?: string | undefined;
+  readonly status?: CallStatus | undefined;
+  readonly model?: string | undefined;
+  readonly provider?: string | undefined;
+  readonly requestId?: string | undefined;
+  readonly from?: Date | undefined;
+  /** Exclusive. */
+  readonly before?: Date | undefined;
+}
+
+/** A transaction that sees one tenant's ledger. */
+export interface TenantLedger {
+  readonly tx: TenantTransaction;
+  readonly tenantId: string;
+}
+
+const OUTCOMES: Readonly<Record<CallStatus, object>> = {
+  Success: { equals: 'OK' },
+  Timeout: { equals: 'UPSTREAM_TIMEOUT' },
+  Error: { notIn: ['OK', 'UPSTREAM_TIMEOUT'] },
+};
+
+/** The ledger's calls one by one, and nothing but read: never a prompt. */
+@Injectable()
+export class CallLog {
+  /** Those that are over, newest first. */
+  list({ tx, tenantId }: TenantLedger, filter: CallFilter, after: Cursor | null, take: number): Promise<CallRecord[]> {
+    return tx.usageRecord.findMany({
+      where: { AND: [whereOf(tenantId, filter), olderThan(after)] },
+      orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+      take,
+      select: CALL,
+    });
+  }
+
+  /** Null: there is none such, or it is not over yet. */
+  find({ tx, tenantId }: TenantLedger, gatewayId: string, id: string): Promise<CallRecord | null> {
+    return tx.usageRecord.findFirst({ where: { ...whereOf(tenantId, { gatewayId }), id }, select: CALL });
+  }
+}
+
+export function statusOf(outcome: string | null): CallStatus {
+  if (outcome === 'OK') return 'Success';
+  return outcome === 'UPSTREAM_TIMEOUT' ? 'Timeout' : 'Error';
+}
+
+function whereOf(
+  tenantId: string,
+  { gatewayId, gatewayTokenId, status, model, provider, requestId, from, before }: CallFilter,
+): Prisma.UsageRecordWhereInput {
+  return {
+    ...{ tenantId, gatewayId, kind: 'CALL', state: { not: 'RESERVED' } },
+    ...(gatewayTokenId === undefined ? {} : { gatewayTokenId }),
+    ...(status === undefined ? {} : { outcome: OUTCOMES[status] }),
+    ...(model === undefined ? {} : { model }),
+    ...(provider === undefined ? {} : { provider }),
+    ...(requestId === undefined ? {} : { requestId }),
+    createdAt: {
+      ...(from === undefined ? {} : { gte: from }),
+      ...(before === undefined ? {} : { lt: before }),
+    },
+  };
+}

@@ -1,0 +1,338 @@
+/** What a gateway keeps: answers to the very same request, and the log of its calls with their bodies. */
+import { randomUUID } from 'node:crypto';
+import OpenAI from 'openai';
+import { captureLog } from '../../support/captured-log.js';
+import { eventually } from '../../support/eventually.js';
+import {
+  OpenaiUpstream,
+  completion,
+  errorBody,
+  eventOf,
+  streamPieces,
+  usageOf,
+} from '../../support/openai-upstream.js';
+import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
+import { dump } from '../../support/sql.js';
+import {
+  GATEWAY_SECRET,
+  SETTINGS,
+  ask,
+  call,
+  chat,
+  chatBody,
+  create,
+  createToken,
+  post,
+  type Made,
+} from './gateways.js';
+
+let service: TestService;
+let other: TestService;
+let upstream: OpenaiUpstream;
+let org: Org;
+let made: Made;
+
+beforeAll(async () => {
+  service = await startService({ settings: SETTINGS });
+  const { peppers, encryptionKeys } = service.settings;
+  other = await startService({
+    database: service.database,
+    issuer: service.issuer,
+    upstream: service.upstream,
+    google: service.google,
+    settings: { ...SETTINGS, peppers, encryptionKeys },
+  });
+});
+
+afterAll(async () => {
+  await other.stop();
+  await service.stop();
+});
+
+let tests = 0;
+beforeEach(async () => {
+  upstream = await OpenaiUpstream.start();
+  org = await service.createOrg(`keeper-${(tests += 1)}`, undefined, { provider: false });
+  made = await create(service, org, upstream, { cache: { ttlSeconds: 3600 } });
+});
+
+afterEach(() => upstream.close());
+
+const ids = (): string => made.gateway.id;
+const cacheOf = ({ headers }: Answer): unknown => headers['x-gatehouse-cache'];
+const stored = async (): Promise<number> =>
+  Number(
+    (
+      await service.sql<{ n: string }>('SELECT count(*) AS n FROM gateway_cache_entries WHERE gateway_id = $1', [ids()])
+    )[0]!.n,
+  );
+const holds = (count: number): Promise<void> => eventually(async () => expect(await stored()).toBe(count));
+
+/** Asks until the answer is kept, which happens after it has gone out. */
+async function warm(more: object = {}): Promise<Answer> {
+  const before = await stored();
+  const answer = await chat(service, ids(), made.token, more);
+  expect([answer.status, cacheOf(answer)]).toEqual([200, 'MISS']);
+  await holds(before + 1);
+  return answer;
+}
+
+describe('the cache', () => {
+  it('gives the very same answer again, on each replica, however the request is spelled, without the provider', async () => {
+    const first = await warm({ temperature: 0.5, seed: 7 });
+    const spelled = `{ "seed":7,"temperature" : 0.5, "messages":[{"content":"Say \\u0068ello.","role":"user"}],"model":"gpt-4o-mini"}`;
+    for (const replica of [service, other]) {
+      const again = await replica.call('POST', `/gateways/${ids()}/v1/chat/completions`, {
+        headers: { authorization: `Bearer ${made.token}` },
+        body: spelled,
+      });
+      expect([again.status, cacheOf(again), again.text]).toEqual([200, 'HIT', first.text]);
+      expect(Number(again.headers['age'])).toBeGreaterThanOrEqual(0);
+    }
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  it('settles what it gives at no cost, and says so in the ledger', async () => {
+    await warm();
+    await chat(service, ids(), made.token);
+    await eventually(async () =>
+      expect(
+        await service.sql(
+          `SELECT provider, model, outcome, requests, input_tokens, output_tokens, cost_pico_usd
+           FROM usage_records WHERE tenant_id = $1 AND provider = 'cache'`,
+          [org.tenantId],
+        ),
+      ).toEqual([
+        {
+          ...{ provider: 'cache', model: 'gpt-4o-mini', outcome: 'OK', requests: 1 },
+          ...{ input_tokens: '0', output_tokens: '0', cost_pico_usd: '0' },
+        },
+      ]),
+    );
+  });
+
+  it('gives a stream again as a stream that the openai package reads', async () => {
+    const client = new OpenAI({
+      apiKey: made.token,
+      baseURL: `${service.baseUrl}/gateways/${ids()}/v1`,
+      maxRetries: 0,
+    });
+    const said: string[] = [];
+    for (const expected of ['MISS', 'HIT']) {
+      const { data, response } = await client.chat.completions
+        .create({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Stream.' }], stream: true })
+        .withResponse();
+      expect(response.headers.get('x-gatehouse-cache')).toBe(expected);
+      expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
+      let text = '';
+      for await (const chunk of data) text += chunk.choices[0]?.delta.content ?? '';
+      said.push(text);
+      await holds(1);
+    }
+    expect(said).toEqual(['Hello from the upstream.', 'Hello from the upstream.']);
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  it('keeps embeddings and responses, too', async () => {
+    const path = `/gateways/${ids()}/v1`;
+    for (const [route, body] of [
+      ['embeddings', { model: 'gpt-4o-mini', input: 'words' }],
+      ['responses', { model: 'gpt-4o-mini', input: 'Say hello.' }],
+    ] as const) {
+      const before = await stored();
+      const first = await post(service, `${path}/${route}`, made.token, body);
+      await holds(before + 1);
+      const again = await post(service, `${path}/${route}`, made.token, body);
+      expect([again.status, cacheOf(again), again.text]).toEqual([200, 'HIT', first.text]);
+    }
+  });
+
+  it.each([
+    ['another message', { messages: [{ role: 'user', content: 'Say goodbye.' }] }],
+    ['another model', { model: 'gpt-4o' }],
+    ['a stream', { stream: true }],
+    ['a field more', { temperature: 1 }],
+    ['a number that a parser takes for the same', { seed: 1.0, n: 1 }],
+  ])('asks the provider for %s', async (_what, more) => {
+    await warm();
+    expect(cacheOf(await chat(service, ids(), made.token, more))).toBe('MISS');
+  });
+
+  it('obeys x-cache-control, and refuses what it does not know', async () => {
+    const asked = (control: string): Promise<Answer> =>
+      chat(service, ids(), made.token, {}, { 'x-cache-control': control });
+    expect(cacheOf(await asked('no-store'))).toBe('MISS');
+    expect(cacheOf(await asked('no-store'))).toBe('MISS');
+    expect(upstream.requests).toHaveLength(2);
+    expect(await stored()).toBe(0);
+    await warm();
+    expect(cacheOf(await asked('no-cache'))).toBe('MISS');
+    expect(cacheOf(await asked('max-age=600'))).toBe('HIT');
+    await service.sql(
+      "UPDATE gateway_cache_entries SET created_at = now() - interval '11 minutes' WHERE gateway_id = $1",
+      [ids()],
+    );
+    expect(cacheOf(await chat(other, ids(), made.token, {}, { 'x-cache-control': 'MAX-AGE=600' }))).toBe('MISS');
+    const wrong = await asked('private');
+    expect([wrong.status, wrong.json<{ error: { param: string } }>().error.param]).toEqual([400, 'x-cache-control']);
+  });
+
+  it('keeps no error, no answer that was cut, and none that broke off', async () => {
+    const cut = {
+      ...completion(),
+      choices: [{ index: 0, finish_reason: 'length', message: { role: 'assistant', content: 'Hel' } }],
+    };
+    upstream.next({ kind: 'body', status: 500, body: errorBody('down', 'server_error') });
+    upstream.next({ kind: 'body', body: cut });
+    upstream.next({ kind: 'stream', pieces: streamPieces(), breakAfter: 2 });
+    upstream.next({
+      kind: 'stream',
+      pieces: [...streamPieces().slice(0, 2), eventOf(errorBody('down', 'server_error'))],
+    });
+    for (const more of [{}, {}, { stream: true }, { stream: true }]) {
+      try {
+        await chat(service, ids(), made.token, more);
+      } catch {
+        // The connection was cut.
+      }
+    }
+    expect(upstream.requests).toHaveLength(4);
+    // What is kept later is kept alone.
+    await warm({ messages: [{ role: 'user', content: 'The last.' }] });
+    expect(await stored()).toBe(1);
+  });
+
+  it("gives nothing of another gateway's, and forgets all where its providers change", async () => {
+    await warm();
+    const neighbour = await create(service, org, upstream, { name: 'neighbour', cache: { ttlSeconds: 60 } });
+    expect(cacheOf(await chat(service, neighbour.gateway.id, neighbour.token))).toBe('MISS');
+    const providers = [{ provider: 'openai_compatible', endpoint: upstream.baseUrl, models: ['gpt-4o-mini'] }];
+    await call(service, org, 'POST', 'update', { gatewayId: ids(), providers });
+    expect(await stored()).toBe(0);
+    for (const replica of [service, other])
+      await eventually(async () =>
+        expect(cacheOf(await chat(replica, ids(), made.token, {}, { 'x-cache-control': 'no-store' }))).toBe('MISS'),
+      );
+    await warm({ n: 1 });
+    await call(service, org, 'POST', 'delete', { gatewayId: ids() });
+    expect(await stored()).toBe(0);
+  });
+
+  it('is off unless the gateway says so, and says nothing then', async () => {
+    const plain = await create(service, org, upstream, { name: 'plain' });
+    for (let i = 0; i < 2; i += 1) expect(cacheOf(await chat(service, plain.gateway.id, plain.token))).toBeUndefined();
+    expect(upstream.requests).toHaveLength(2);
+  });
+
+  it('stays below its bound: the oldest answers go', async () => {
+    await call(service, org, 'POST', 'update', { gatewayId: ids(), cache: { ttlSeconds: 600, maxBytes: 65_536 } });
+    const long = 'x'.repeat(8_000);
+    upstream.otherwise = () => ({ kind: 'body', body: completion({ words: [long], usage: usageOf(1, 1) }) });
+    for (let i = 0; i < 24; i += 1) await chat(service, ids(), made.token, { seed: i });
+    await eventually(async () => {
+      const [{ bytes, entries, newest }] = (await service.sql<{ bytes: string; entries: string; newest: string }>(
+        `SELECT (SELECT bytes FROM gateway_cache_sizes WHERE gateway_id = $1) AS bytes, sum(bytes) AS entries, count(*) AS newest
+         FROM gateway_cache_entries WHERE gateway_id = $1`,
+        [ids()],
+      )) as [{ bytes: string; entries: string; newest: string }];
+      expect(Number(bytes)).toBe(Number(entries));
+      expect(Number(bytes)).toBeLessThanOrEqual(65_536);
+      expect(Number(newest)).toBeGreaterThanOrEqual(1);
+    });
+    expect(cacheOf(await chat(service, ids(), made.token, { seed: 0 }))).toBe('MISS');
+  });
+
+  it('refuses by the limits of requests, and lets a hit pass a limit of tokens that a call would not fit', async () => {
+    await warm();
+    await call(service, org, 'POST', 'update', {
+      gatewayId: ids(),
+      rateLimit: { tokens: { limit: 40, window: 'DAY' } },
+    });
+    expect(cacheOf(await chat(service, ids(), made.token))).toBe('HIT');
+    expect((await chat(service, ids(), made.token, { seed: 1 })).status).toBe(429);
+    await call(service, org, 'POST', 'update', {
+      gatewayId: ids(),
+      rateLimit: { requests: { limit: 0, window: 'DAY' } },
+    });
+    expect((await chat(service, ids(), made.token)).status).toBe(429);
+  });
+});
+
+interface CallView {
+  readonly callId: string;
+  readonly status: string;
+  readonly model: string;
+  readonly cached: boolean;
+  readonly tokenName?: string;
+}
+const listed = (filter: object = {}): Promise<{ calls: CallView[]; nextPageToken: string }> =>
+  call(service, org, 'POST', 'list-calls', { gatewayId: ids(), ...filter });
+
+describe('the log of calls', () => {
+  it('shows each call that is over, with what it used, by filters and page by page', async () => {
+    const second = await createToken(service, org, ids(), { name: 'second' });
+    await warm();
+    await chat(other, ids(), second.token);
+    upstream.next({ kind: 'body', status: 400, body: errorBody('no such thing', 'invalid_request_error') });
+    await chat(service, ids(), second.token, { model: 'gpt-4o' });
+    await eventually(async () => expect((await listed()).calls).toHaveLength(3));
+    const { calls } = await listed();
+    expect(calls.map(({ status, model, cached, tokenName }) => ({ status, model, cached, tokenName }))).toEqual([
+      { status: 'Error', model: 'gpt-4o', cached: false, tokenName: 'second' },
+      { status: 'Success', model: 'gpt-4o-mini', cached: true, tokenName: 'second' },
+      { status: 'Success', model: 'gpt-4o-mini', cached: false, tokenName: 'default' },
+    ]);
+    expect(calls[2]).toMatchObject({
+      ...{ operation: 'chat', provider: 'openai_compatible/openai_compatible', outcome: 'OK', statusCode: 200 },
+      ...{ inputTokens: '9', outputTokens: '12', costMicros: expect.stringMatching(/^\d+(\.\d+)?$/) as string },
+      durationMs: expect.any(Number) as number,
+    });
+    expect((await listed({ status: 'Error' })).calls).toEqual([calls[0]]);
+    expect((await listed({ model: 'gpt-4o-mini' })).calls).toEqual([calls[1], calls[2]]);
+    expect((await listed({ provider: 'cache' })).calls).toEqual([calls[1]]);
+    expect((await listed({ token_id: second.id })).calls).toEqual([calls[0], calls[1]]);
+    expect((await listed({ status: 'Timeout' })).calls).toEqual([]);
+    expect((await listed({ before: '2020-01-01T00:00:00Z' })).calls).toEqual([]);
+    const page = await listed({ pageSize: 2 });
+    expect(page.calls).toEqual([calls[0], calls[1]]);
+    expect((await listed({ pageSize: 2, pageToken: page.nextPageToken })).calls).toEqual([calls[2]]);
+    const foreign = await ask(service, org, 'POST', 'list-calls', {
+      gatewayId: ids(),
+      status: 'Error',
+      pageToken: page.nextPageToken,
+    });
+    expect(foreign.status).toBe(400);
+  });
+
+  it('has the bodies where the gateway says so, encrypted, until their time is over, and else nowhere', async () => {
+    const canary = `canary-${randomUUID()}`;
+    const log = captureLog();
+    const asked = { messages: [{ role: 'user', content: canary }] };
+    try {
+      await chat(service, ids(), made.token, asked);
+      await eventually(async () => expect((await listed()).calls).toHaveLength(1));
+      const { callId } = (await listed()).calls[0]!;
+      const get = (id: string): Promise<Record<string, string>> =>
+        call(service, org, 'POST', 'get-call', { gatewayId: ids(), callId: id });
+      expect(await get(callId)).not.toHaveProperty('requestBody');
+      await call(service, org, 'POST', 'update', { gatewayId: ids(), bodies: { retentionDays: 2 } });
+      const answer = await chat(service, ids(), made.token, { ...asked, seed: 1 });
+      await eventually(async () => expect(await service.sql('SELECT 1 FROM gateway_call_bodies')).toHaveLength(1));
+      const [latest] = (await listed()).calls;
+      expect(await get(latest!.callId)).toMatchObject({
+        requestBody: JSON.stringify(chatBody({ ...asked, seed: 1 })),
+        responseBody: answer.text,
+      });
+      const everything = await dump(service.database.superuserUrl);
+      for (const text of [canary, GATEWAY_SECRET, made.token, 'Hello from the upstream'])
+        expect(everything).not.toContain(text);
+      for (const text of [canary, GATEWAY_SECRET, made.token]) expect(log.text()).not.toContain(text);
+      await service.sql("UPDATE gateway_call_bodies SET expires_at = now() - interval '1 second'");
+      expect(await get(latest!.callId)).not.toHaveProperty('requestBody');
+      expect(await service.sql('SELECT prune_gateways(100)')).toEqual([{ prune_gateways: 1 }]);
+      expect(await service.sql('SELECT 1 FROM gateway_call_bodies')).toEqual([]);
+    } finally {
+      log.stop();
+    }
+  });
+});
