@@ -164,6 +164,21 @@ async function furnish(tenantId: string): Promise<void> {
       [tenantId],
     );
     await client.query(
+      `INSERT INTO gateway_cache_entries (tenant_id, gateway_id, key, answer, bytes, created_at, expires_at)
+       VALUES ($1, 'gateway_' || $1, '\\x00', '\\x00', 1, now(), now() + interval '1 day')`,
+      [tenantId],
+    );
+    await client.query(
+      `INSERT INTO gateway_cache_sizes (tenant_id, gateway_id, bytes) VALUES ($1, 'gateway_' || $1, 1)
+       ON CONFLICT (tenant_id, gateway_id) DO NOTHING`,
+      [tenantId],
+    );
+    await client.query(
+      `INSERT INTO gateway_call_bodies (id, tenant_id, gateway_id, request, expires_at)
+       VALUES (gen_random_uuid(), $1, 'gateway_' || $1, '\\x00', now() + interval '1 day')`,
+      [tenantId],
+    );
+    await client.query(
       "INSERT INTO sealed_quotas (tenant_id, holder, used, ends_at) VALUES ($1, 'api', '{1,1,1}', ARRAY[now(), now(), now()])",
       [tenantId],
     );

@@ -2,8 +2,8 @@
  * The provider's key, a prompt and an answer, through calls of every kind that succeed, fail, break off, time out, are left by
  * their caller, and are cut off by kill -9: none of the three is found in a log, a metric or a table, and the key in no answer.
  */
-import { randomUUID } from 'node:crypto';
-import { createServer, type AddressInfo } from 'node:net';
+import { randomInt, randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
 import { OpenStream } from '../http/open-stream.js';
 import { captureLog, type CapturedLog } from '../support/captured-log.js';
 import { eventually } from '../support/eventually.js';
@@ -62,12 +62,18 @@ afterAll(async () => {
   log.stop();
 }, 60_000);
 
+/** Below those that the system gives to connections, which would be taken again before the service listens. */
 async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 30_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 function call({ kind, key }: KindPlace, stream: boolean, model = kind.model): OpenStream {

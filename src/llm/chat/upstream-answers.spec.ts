@@ -226,7 +226,7 @@ describe('usage beside what is long or cheap', () => {
     upstream.models = ['deepseek-chat'];
     const cached = { ...usageOf(1_000_000, 0), prompt_cache_hit_tokens: 900_000, prompt_cache_miss_tokens: 100_000 };
     await ask(
-      { kind: 'body', body: completion({ model: 'deepseek-chat', words: [''], usage: cached }) },
+      { kind: 'body', body: completion({ model: 'deepseek-chat', usage: cached }) },
       { ...BODY, model: 'deepseek-chat' },
     );
     expect(await server.book.settlement()).toMatchObject({

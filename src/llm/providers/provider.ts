@@ -78,7 +78,7 @@ export interface Attempt {
   readonly answeredBy: string | null;
   /** The stream's end mark went through, even if the provider has not closed it yet. */
   readonly complete: boolean;
-  /** What was used up to now: as the provider reported it, else an estimate of what came. */
+  /** What was used up to now: as the provider reported it, a reported zero included, else an estimate of what came. */
   usage(): TokenUsage;
   /** Stops the provider at once; the sink hears nothing more. */
   abort(): void;
@@ -100,7 +100,7 @@ export interface TokenCounts {
 }
 
 export interface TokenUsage extends TokenCounts {
-  /** The input was counted here, because the provider did not say. */
+  /** Counted here, because the provider did not say. */
   readonly estimated: boolean;
 }
 

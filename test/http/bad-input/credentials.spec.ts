@@ -116,7 +116,11 @@ describe('a dashboard token', () => {
       'publishable_key_needs_user_token',
       { 'x-api-key': 'pk_gh_000000000000000000000000000000000' },
     ],
-    ['a sealed token', 'malformed_credential', { authorization: 'Bearer aisbreaker_eyJ2ZXIiOiIx.x.x.x.x' }],
+    [
+      'a sealed token that nobody sealed',
+      'invalid_credential',
+      { authorization: 'Bearer aisbreaker_eyJ2ZXIiOiIx.x.x.x.x' },
+    ],
     [
       'a key with Latin-1 in it',
       'malformed_credential',

@@ -44,14 +44,10 @@ describe('tokens', () => {
 
   it.each([
     ['a report', withUsage(usageOf(7, 5)), false, 7, 5],
-    [
-      'a report without output, but for what it left out',
-      withUsage({ prompt_tokens: 7, total_tokens: 7 }),
-      false,
-      7,
-      3,
-    ],
+    ['a report of nothing', withUsage(usageOf(0, 0)), false, 0, 0],
+    ['a report without output', withUsage({ prompt_tokens: 7, total_tokens: 7 }), false, 7, 0],
     ['a stream’s report', stream(...streamPieces({ words, usage: usageOf(7, 5) })), true, 7, 5],
+    ['a stream’s report of nothing', stream(...streamPieces({ words, usage: usageOf(0, 0) })), true, 0, 0],
     [
       'a report in the last chunk that says something',
       stream({ ...streamPieces({ words })[1], usage: usageOf(7, 5) }),
@@ -86,8 +82,6 @@ describe('tokens', () => {
 
   it.each([
     ['there is no report', withUsage(undefined), false],
-    ['the report is of nothing, beside an answer', withUsage(usageOf(0, 0)), false],
-    ['a stream’s report is of nothing', stream(...streamPieces({ words, usage: usageOf(0, 0) })), true],
     ['the report is null', withUsage(null), false],
     ['the report makes no sense', withUsage({ prompt_tokens: -7, completion_tokens: '5' }), false],
     ['a stream has no report', stream(...streamPieces({ words })), true],

@@ -94,6 +94,8 @@ describe('/openapi.json', () => {
   const OF_MODELS = [
     'GET /v1/models',
     'GET /v1/models/{path}',
+    'GET /v1/responses/{response}',
+    'DELETE /v1/responses/{response}',
     'GET /v1/llm/list',
     'GET /v1/llm/{llm}',
     `POST ${CONTEXT}`,
@@ -119,12 +121,22 @@ describe('/openapi.json', () => {
     ...['list', 'create', 'get', 'update', 'delete'].map((method) => `llm/routes/${method}`),
     ...['list', 'update'].map((method) => `llm/models/${method}`),
     'audit/list',
+    ...['list', 'create', 'get', 'update', 'delete', 'list-calls', 'get-call'].map((method) => `gateways/${method}`),
+    'gateways/{gatewayId}/tokens',
     ...['list', 'set', 'delete'].map((method) => `budgets/${method}`),
     ...['list', 'get', 'upsert', 'delete'].map((method) => `humans/${method}`),
     ...['report', 'query'].map((method) => `usage/${method}`),
     ...['create', 'list', 'get', 'update', 'delete', 'rotate-secret', 'list-deliveries', 'redeliver', 'test'].map(
       (method) => `webhooks/${method}`,
     ),
+  ];
+  const GATEWAY = '/gateways/{gatewayId}';
+  const OF_GATEWAYS = [
+    `GET ${GATEWAY}/v1/models`,
+    `POST ${GATEWAY}/v1/chat/completions`,
+    `POST ${GATEWAY}/v1/embeddings`,
+    `POST ${GATEWAY}/v1/responses`,
+    `POST ${GATEWAY}/{provider}/{model}/chat/completions`,
   ];
   const DASHBOARD = ['dashboardToken'];
   const SECRET = ['secretKey', 'secretKeyBearer'];
@@ -167,6 +179,10 @@ describe('/openapi.json', () => {
           [`GET ${prefix}/version`, []],
         ]),
       ),
+      ...Object.fromEntries(OF_GATEWAYS.map((route) => [route, ['', 'gatewayToken', 'gatewayTokenHeader']])),
+      [`GET /api/v1${GATEWAY}/tokens`]: [...DASHBOARD, ...SECRET],
+      [`PATCH /api/v1${GATEWAY}/tokens/{tokenId}`]: [...DASHBOARD, ...SECRET],
+      [`DELETE /api/v1${GATEWAY}/tokens/{tokenId}`]: [...DASHBOARD, ...SECRET],
       ...Object.fromEntries(OF_MODELS.map((route) => [route, ALL])),
       ...Object.fromEntries(FOR_THE_TENANT.map((route) => [`POST /api/v1/${route}`, ['dashboardToken', ...SECRET]])),
       ...Object.fromEntries(PEOPLE_AND_TENANTS.map((route) => [`POST /api/v1/${route}`, DASHBOARD])),

@@ -21,7 +21,7 @@ import {
   REFUSED_IN_STREAM,
 } from './openai-failure.js';
 import { endOfMark } from './openai-stream.js';
-import { splitCounts, withoutFalseZeros, type ReportedCounts } from './openai-usage.js';
+import { splitCounts, type ReportedCounts } from './openai-usage.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const JSON_TYPE = 'application/json';
@@ -72,11 +72,13 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   usage(): TokenUsage {
     if (this.stream?.isRefused === true) return NOTHING_USED;
     const reported = this.stream === null ? this.reported : this.stream.reported;
-    const counted = { input: () => this.countInput(), output: () => this.estimateOutput() };
-    if (reported === null)
-      return { ...NOTHING_USED, inputTokens: counted.input(), outputTokens: counted.output(), estimated: true };
-    const split = splitCounts(reported, () => this.estimateInput());
-    return withoutFalseZeros(split, counted, this.reader.hasOutput);
+    if (reported !== null) return { ...splitCounts(reported, () => this.estimateInput()), estimated: false };
+    return {
+      ...NOTHING_USED,
+      inputTokens: this.countInput(),
+      outputTokens: this.estimateOutput(),
+      estimated: true,
+    };
   }
 
   abort(): void {
@@ -260,7 +262,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     }
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
     this.reported = reader.usageIn(answer);
-    if (this.reported === null || this.reported.outputTokens === 0) this.answer = answer;
+    if (this.reported === null) this.answer = answer;
     if (this.request.stream) {
       this.endJsonAsStream(answer);
       return;

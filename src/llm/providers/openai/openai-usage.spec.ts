@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { TokenCounts } from '../provider.js';
-import { largestOf, readUsage, splitCounts, withoutFalseZeros } from './openai-usage.js';
+import { largestOf, readUsage, splitCounts } from './openai-usage.js';
 
 const countsOf = (inputTokens: number, outputTokens: number, others: Partial<TokenCounts> = {}): TokenCounts => ({
   inputTokens,
@@ -128,24 +128,6 @@ describe('splitCounts', () => {
     const merged = [{ ...countsOf(0, 0), unsplitTokens: 21 }, countsOf(9, 4)].reduce(largestOf);
     expect(splitCounts(merged, () => 1)).toEqual(countsOf(9, 12));
     expect(splitCounts({ ...countsOf(9, 14), unsplitTokens: 21 }, () => 1)).toEqual(countsOf(9, 14));
-  });
-});
-
-describe('withoutFalseZeros', () => {
-  const estimate = (input: number, output: number): { input: () => number; output: () => number } => ({
-    input: () => input,
-    output: () => output,
-  });
-
-  it.each<[string, TokenCounts, ReturnType<typeof estimate>, boolean, TokenCounts, boolean]>([
-    ['believes a report', countsOf(11, 7), estimate(30, 5), true, countsOf(11, 7), false],
-    ['counts what is said beside zeros', countsOf(0, 0), estimate(30, 5), true, countsOf(30, 5), true],
-    ['counts an output that is left out', countsOf(11, 0), estimate(30, 5), true, countsOf(11, 5), false],
-    ['counts an input that is left out', countsOf(0, 7), estimate(30, 5), true, countsOf(30, 7), true],
-    ['believes zeros where nothing is said', countsOf(0, 0), estimate(30, 0), true, countsOf(0, 0), false],
-    ['counts an input that is all there is', countsOf(0, 0), estimate(30, 0), false, countsOf(30, 0), true],
-  ])('%s', (_what, reported, counted, hasOutput, counts, estimated) => {
-    expect(withoutFalseZeros(reported, counted, hasOutput)).toEqual({ ...counts, estimated });
   });
 });
 

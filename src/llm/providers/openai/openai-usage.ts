@@ -1,5 +1,5 @@
 import { isObject } from '../requests/chat-request.js';
-import type { TokenCounts, TokenUsage } from '../provider.js';
+import type { TokenCounts } from '../provider.js';
 
 /** No call comes to more; what is reported beyond it would overflow the sums, and is cut. */
 const MAX_COUNT = 1_000_000_000;
@@ -88,21 +88,6 @@ export function splitCounts({ unsplitTokens, ...counts }: ReportedCounts, estima
   const inputTokens =
     counts.inputTokens + counts.outputTokens > 0 ? counts.inputTokens : Math.min(estimateInput(), missing);
   return { ...counts, inputTokens, outputTokens: (unsplitTokens ?? 0) - inputTokens };
-}
-
-/**
- * A report, with what can't be zero in it counted here: an answer that says something has an output, and what has an output,
- * or is all input, has an input.
- */
-export function withoutFalseZeros(
-  reported: TokenCounts,
-  counted: { readonly input: () => number; readonly output: () => number },
-  hasOutput: boolean,
-): TokenUsage {
-  const outputTokens = reported.outputTokens || counted.output();
-  if (reported.inputTokens > 0 || (outputTokens === 0 && hasOutput))
-    return { ...reported, outputTokens, estimated: false };
-  return { ...reported, inputTokens: counted.input(), outputTokens, estimated: true };
 }
 
 function partOf(details: unknown, name: string): number {
