@@ -1,5 +1,5 @@
 export { ApiKeyDirectory } from './api-key.directory.js';
-export { isSecretKey, isTokenOf, newToken, shownPrefix } from './key-format.js';
+export { isSecretKey, isTokenOf, newToken } from './key-format.js';
 export { KeyModels } from './key-models.js';
 export { LastUses } from './last-uses.js';
 export { KeysModule } from './keys.module.js';

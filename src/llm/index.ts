@@ -5,7 +5,6 @@ export { Calls } from './calls/calls.service.js';
 export { BroughtProviders } from './connections/brought-providers.js';
 export type { AnswerHeaders, ProviderFailure, ProviderRefusal } from './providers/provider.js';
 export { AnswerReader } from './runs/answer-reader.js';
-export type { BringingPrincipal } from './access/chat-access.js';
 export { CHAT } from './chat/chat.operation.js';
 export { CHAT_BODY, CHAT_ANSWER } from './chat/chat.dto.js';
 export { GatewayConnections, type GatewayProviderForm } from './connections/gateway-connections.js';

@@ -58,7 +58,10 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['encryption', 'events', 'idempotency'],
   ],
   limits: [['windows', 'budgets']],
-  usage: [['ledger', 'query', 'reports'], ['tokens', 'calls']],
+  usage: [
+    ['ledger', 'query', 'reports'],
+    ['tokens', 'calls'],
+  ],
   llm: [
     ['access', 'tokens', 'models'],
     ['providers', 'contexts'],

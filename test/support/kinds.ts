@@ -162,7 +162,7 @@ export const COHERE: Kind = {
 export const TRANSLATED: readonly Kind[] = [ANTHROPIC, GOOGLE, BEDROCK, COHERE];
 
 /** Those whose bytes are passed on. */
-export const PASSED_THROUGH: readonly Kind[] = [
+const PASSED_THROUGH: readonly Kind[] = [
   passedThrough(
     'openai_compatible',
     '/v1',
