@@ -488,14 +488,14 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     // Purpose: new records of any tenants, under a lease that lives, with the human and the audit row that belong to each.
     const reserve = (leaseId: string, id: string, tenant: Tenant, human: string | null = null) =>
       call(ADMIT, [leaseId, id, tenant.tenantId, tenant.keyId, human, human === null ? null : 'a route']);
-    const WRITTEN = [{ alive: true, verdicts: null, granted: [null], blamed: null }];
+    const WRITTEN = [{ alive: true, verdicts: null, granted: [null], blamed: null, rooms: null }];
     // An id that is there already stays whose it is.
     expect(await reserve(a.leaseId, b.recordId, a)).toEqual(WRITTEN);
-    const DEAD = [{ alive: false, verdicts: null, granted: null, blamed: null }];
+    const DEAD = [{ alive: false, verdicts: null, granted: null, blamed: null, rooms: null }];
     expect(await reserve(randomUUID(), uuidV7(), b)).toEqual(DEAD);
     const before = JSON.parse(await everythingOf(a)) as unknown[][];
     // Another tenant's human of the same name is another human.
-    expect(await reserve(a.leaseId, uuidV7(), a, b.human)).toEqual(WRITTEN);
+    expect(await reserve(a.leaseId, uuidV7(), a, b.human)).toEqual([{ ...WRITTEN[0], rooms: [null] }]);
     const after = JSON.parse(await everythingOf(a)) as unknown[][];
     expect(after[5]).toHaveLength(before[5]!.length + 1);
     expect(after[10]).toHaveLength(before[10]!.length + 1);
@@ -504,7 +504,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     const id = uuidV7();
     const gone = { ...a, tenantId: 'no-such-tenant' };
     expect(await reserve(a.leaseId, id, gone, 'somebody')).toEqual([
-      { alive: true, verdicts: ['gone'], granted: [null], blamed: null },
+      { alive: true, verdicts: ['gone'], granted: [null], blamed: null, rooms: null },
     ]);
     expect(JSON.parse(await everythingOf(a))).toEqual(after);
   },

@@ -233,7 +233,10 @@ describe('a target that fails 30 % of the time', () => {
       return asked % 10 < 3 ? failures[asked % 10]! : bill(usageOf(asked, 7));
     };
     second.otherwise = () => bill(usageOf(3, 11));
-    const answers = await Promise.all(Array.from({ length: 300 }, () => server.post(BODY)));
+    // Few at once: providers have 300 ms here, and a busy machine would take them away.
+    const answers = [];
+    for (let wave = 0; wave < 15; wave += 1)
+      answers.push(...(await Promise.all(Array.from({ length: 20 }, () => server.post(BODY)))));
     expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
     const rows = await tries();
     expect(rows.filter(({ outcome }) => outcome === 'OK')).toHaveLength(300);
