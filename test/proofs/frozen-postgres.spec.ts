@@ -118,7 +118,7 @@ it.each(LEASES)(
     await eventually(() => load.calls.every(({ isOver }) => isOver));
 
     const meanwhile = load.over.filter(({ startedAt, endedAt }) => startedAt > frozenAt && endedAt < thawedAt);
-    expect(meanwhile.length).toBeGreaterThan(CALLERS);
+    expect(meanwhile.length).toBeGreaterThan(CALLERS / 2);
     for (const { status, headers } of meanwhile) {
       expect(status).toBe(503);
       expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1);
