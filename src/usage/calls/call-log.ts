@@ -59,7 +59,7 @@ export class CallLog {
   /** Those that are over, newest first. */
   list({ tx, tenantId }: TenantLedger, filter: CallFilter, after: Cursor | null, take: number): Promise<CallRecord[]> {
     return tx.usageRecord.findMany({
-      where: { AND: [whereOf(tenantId, filter), olderThan(after)] },
+      where: { tenantId, AND: [whereOf(filter), olderThan(after)] },
       orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
       take,
       select: CALL,
@@ -68,7 +68,7 @@ export class CallLog {
 
   /** Null: there is none such, or it is not over yet. */
   find({ tx, tenantId }: TenantLedger, gatewayId: string, id: string): Promise<CallRecord | null> {
-    return tx.usageRecord.findFirst({ where: { ...whereOf(tenantId, { gatewayId }), id }, select: CALL });
+    return tx.usageRecord.findFirst({ where: { tenantId, id, AND: [whereOf({ gatewayId })] }, select: CALL });
   }
 }
 
@@ -77,12 +77,18 @@ export function statusOf(outcome: string | null): CallStatus {
   return outcome === 'UPSTREAM_TIMEOUT' ? 'Timeout' : 'Error';
 }
 
-function whereOf(
-  tenantId: string,
-  { gatewayId, gatewayTokenId, status, model, provider, requestId, from, before }: CallFilter,
-): Prisma.UsageRecordWhereInput {
+function whereOf({
+  gatewayId,
+  gatewayTokenId,
+  status,
+  model,
+  provider,
+  requestId,
+  from,
+  before,
+}: CallFilter): Prisma.UsageRecordWhereInput {
   return {
-    ...{ tenantId, gatewayId, kind: 'CALL', state: { not: 'RESERVED' } },
+    ...{ gatewayId, kind: 'CALL', state: { not: 'RESERVED' } },
     ...(gatewayTokenId === undefined ? {} : { gatewayTokenId }),
     ...(status === undefined ? {} : { outcome: OUTCOMES[status] }),
     ...(model === undefined ? {} : { model }),
