@@ -78,7 +78,7 @@ const CODE_MEANING = {
   route_unavailable:
     'Every target of the route failed several times in a row, and is left alone for the time in `Retry-After`.',
   invalid_authentication_token:
-    'Of a gateway: its token is missing, unknown, expired, deleted or of another gateway; which of these, nobody is told.',
+    'Of a gateway: its token is missing, unknown, expired, deleted or of another gateway. The answer is the same for all of these.',
   provider_not_found: 'The gateway has no provider of the name that stands in the path.',
   server_shutting_down: 'The service was stopped before the answer was complete.',
   upstream_broken: 'The provider broke off its answer, or sent one that cannot be passed on.',

@@ -11,7 +11,7 @@
 -- `blamed`  the place of the limit that refused the first one that does not pass; null: all pass
 -- `resets_in_ms` until that window ends
 --
--- Who waits for the answer need not wait for the disk: a crash of Postgres forgets at most the last moments.
+-- The answer does not wait for the disk: a crash of Postgres forgets at most the last moments.
 CREATE OR REPLACE FUNCTION take_sealed_quotas(p_tenant_ids text[], p_holders text[], p_counts integer[], p_rows integer[],
                                               p_limits integer[],
                                               OUT granted integer[], OUT blamed integer[], OUT resets_in_ms bigint[])
