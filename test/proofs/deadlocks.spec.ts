@@ -15,8 +15,9 @@ const HUMANS = 12;
 const KEYS = 4;
 const TYPES = ['request_cnt', 'token_cnt', 'cost_micros'];
 const PERIODS = ['NONE', 'MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH'];
-/** Sometimes enough, sometimes not. */
+/** Sometimes enough, sometimes not for a single call. */
 const MOST = 50_000;
+const anyLimit = (): number => (randomInt(3) === 0 ? 0 : randomInt(MOST));
 
 let cluster: ProofCluster;
 let keys: MadeKey[];
@@ -55,14 +56,14 @@ const anyBudget = (): object => ({ holder: anyHolder(), type: one(TYPES), period
 
 /** One change of what calls wait for. */
 async function anyChange(): Promise<Answer> {
-  const limit = String(randomInt(MOST));
+  const limit = String(anyLimit());
   switch (randomInt(6)) {
     case 0:
     case 1:
       return send('/api/v1/budgets/set', { ...anyBudget(), limit });
     case 2: {
       const until = new Date(Date.now() + randomInt(1, 5) * 1000).toISOString();
-      return send('/api/v1/budgets/set', { ...anyBudget(), limit, raise: { by: limit, until } });
+      return send('/api/v1/budgets/set', { ...anyBudget(), limit, raise: { by: String(randomInt(1, MOST)), until } });
     }
     case 3: {
       const listed = await send('/api/v1/budgets/list', { holder: anyHolder() });
@@ -71,7 +72,7 @@ async function anyChange(): Promise<Answer> {
       return budgets.length === 0 ? listed : send('/api/v1/budgets/delete', { budgetId: one(budgets).budgetId });
     }
     case 4: {
-      const limits = [{ type: one(TYPES), value: one([null, randomInt(MOST)]) }];
+      const limits = [{ type: one(TYPES), value: one([null, anyLimit()]) }];
       return send('/v1/usage/token', { human: anyHuman(), limits });
     }
     default:

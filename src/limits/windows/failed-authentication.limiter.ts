@@ -34,7 +34,7 @@ export class FailedAuthenticationLimiter extends FailedAuthentications {
     );
     if (expired || window.allowed) return failure;
     return new Fault('rate_limited', 'Too many failed authentications came from this address.', {
-      retryAfterSeconds: secondsUntilReset(window),
+      retryAfterSeconds: secondsUntilReset(window, this.settings.rateWindowSeconds * 1000),
     });
   }
 }

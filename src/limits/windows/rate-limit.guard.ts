@@ -116,12 +116,12 @@ export class RateLimitGuard extends ThrottlerGuard {
   private async show(context: ExecutionContext, { keyId, requestsPerMinute }: PublishableKey): Promise<void> {
     const window = await this.storage.peek(windowOfKey(keyId), requestsPerMinute);
     const ttlMs = Number(this.throttlers[0]?.ttl);
-    setHeaders(context, { policy: 'key', window }, policyText('key', requestsPerMinute, ttlMs));
+    setHeaders(context, { policy: 'key', window }, policyText('key', requestsPerMinute, ttlMs), ttlMs);
   }
 
   /** @throws Fault rate_limited */
   private answer({ context, ttl: ttlMs }: ThrottlerRequest, shown: Shown, policies: string): true {
-    const retryAfterSeconds = setHeaders(context, shown, policies);
+    const retryAfterSeconds = setHeaders(context, shown, policies, ttlMs);
     if (shown.window.allowed) return true;
     throw new Fault(
       'rate_limited',
@@ -139,9 +139,9 @@ export class RateLimitGuard extends ThrottlerGuard {
  *
  * @returns the seconds to go
  */
-function setHeaders(context: ExecutionContext, { policy, window }: Shown, policies: string): number {
+function setHeaders(context: ExecutionContext, { policy, window }: Shown, policies: string, ttlMs: number): number {
   const reply = replyOf(context);
-  const seconds = secondsUntilReset(window);
+  const seconds = secondsUntilReset(window, ttlMs);
   reply.header('x-ratelimit-limit', String(window.limit));
   reply.header('x-ratelimit-remaining', String(window.remaining));
   reply.header('x-ratelimit-reset', String(Math.ceil(window.resetsAtMs / 1000)));

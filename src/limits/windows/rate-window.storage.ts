@@ -24,10 +24,10 @@ export class RateWindowStorage implements ThrottlerStorage {
    *
    * @throws Fault unavailable when the store can't be reached.
    */
-  async increment(key: string, _ttlMs: number, limit: number): Promise<RateWindowRecord> {
+  async increment(key: string, ttlMs: number, limit: number): Promise<RateWindowRecord> {
     const taken = this.store.take(key, limit);
     const window = taken instanceof Promise ? await taken : taken;
-    const seconds = secondsUntilReset(window);
+    const seconds = secondsUntilReset(window, ttlMs);
     return {
       totalHits: limit - window.remaining,
       timeToExpire: seconds,

@@ -7,9 +7,12 @@ export interface RateWindow {
   readonly resetsAtMs: number;
 }
 
-/** At least one, so that no caller is told to come back at once. */
-export function secondsUntilReset({ resetsAtMs }: RateWindow): number {
-  return Math.max(1, Math.ceil((resetsAtMs - Date.now()) / 1000));
+/**
+ * At least one, so that no caller is told to come back at once, and never more than the window has: the store's clock may
+ * be ahead of this process'.
+ */
+export function secondsUntilReset({ resetsAtMs }: RateWindow, windowMs: number): number {
+  return Math.max(1, Math.ceil(Math.min(resetsAtMs - Date.now(), windowMs) / 1000));
 }
 
 /**
