@@ -66,7 +66,8 @@ export default {
   maxWorkers: 3,
   // Node never lets go of a spec's modules: unbounded, a worker comes to gigabytes, and stands still for seconds to sweep them.
   workerIdleMemoryLimit: '1200MB',
-  testTimeout: 60_000,
+  // For what hangs: on a busy machine three starts of a process alone take a minute.
+  testTimeout: 180_000,
   projects: [
     {
       ...base,

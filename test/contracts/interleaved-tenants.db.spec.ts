@@ -156,7 +156,6 @@ it.each([
     // Every turn that changed something was rolled back.
     expect(await allKeys()).toEqual(before);
   },
-  60_000,
 );
 
 it('findUnique calls of two tenants in the same tick are never merged', async () => {

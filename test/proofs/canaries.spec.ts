@@ -60,7 +60,7 @@ afterAll(async () => {
   await world.stop();
   await admin.stop();
   log.stop();
-}, 60_000);
+});
 
 /** Below those that the system gives to connections, which would be taken again before the service listens. */
 async function freePort(): Promise<number> {

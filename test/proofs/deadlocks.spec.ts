@@ -37,7 +37,7 @@ beforeAll(async () => {
   });
 }, 120_000);
 
-afterAll(() => cluster.stop(), 60_000);
+afterAll(() => cluster.stop());
 
 const one = <T>(of: readonly T[]): T => of[randomInt(of.length)]!;
 const anyHuman = (): string => `human-${randomInt(HUMANS)}`;

@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const replica of replicas.toReversed()) await replica.stop();
-}, 60_000);
+});
 
 const body = { max_completion_tokens: OUTPUT_TOKENS };
 

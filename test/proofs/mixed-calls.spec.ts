@@ -158,7 +158,7 @@ beforeAll(async () => {
   nobody = await cluster.add({ ...env, OPENAI_BASE_URL: 'http://127.0.0.1:1/v1', OPENAI_MODELS: UPSTREAM_MODEL });
 }, 120_000);
 
-afterAll(() => cluster.stop(), 60_000);
+afterAll(() => cluster.stop());
 
 const nameOf = (human: number): string => `human-${human}`;
 

@@ -49,7 +49,7 @@ beforeAll(async () => {
   await admin.sql("INSERT INTO webhook_subscriptions VALUES ($1, 'we_1', 'usage.limit_exceeded')", [org.tenantId]);
 }, 120_000);
 
-afterAll(() => cluster.stop(), 60_000);
+afterAll(() => cluster.stop());
 
 beforeEach(async () => {
   cluster.admin.upstream.reset();

@@ -30,7 +30,7 @@ beforeAll(async () => {
   cluster = await ProofCluster.start({ processes: 4, env: { GATEHOUSE_MODELS: JSON.stringify(MODELS) } });
 }, 120_000);
 
-afterAll(() => cluster.stop(), 60_000);
+afterAll(() => cluster.stop());
 
 beforeEach(async () => {
   cluster.admin.upstream.reset();

@@ -1,7 +1,7 @@
 /** Waits for what happens by itself, without saying how fast it must. */
 
 const EVERY_MS = 10;
-const GIVE_UP_AFTER_MS = 15_000;
+const GIVE_UP_AFTER_MS = 30_000;
 
 /**
  * Resolves once `check` passes: once it neither throws nor gives false.

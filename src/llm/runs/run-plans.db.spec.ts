@@ -139,5 +139,4 @@ it.each([
     await client.query('COMMIT');
     expect(read).toBeLessThan(60 * size);
   },
-  60_000,
 );

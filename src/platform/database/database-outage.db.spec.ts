@@ -107,7 +107,6 @@ describe('a database that can not be reached', () => {
       for (const { ending } of Array.from({ length: 5 }, () => watch(work()))) expect(ending).toBeUndefined();
       await eventually(async () => 'value' in ((await endingOf(work, 3000)) ?? {}), 25_000);
     },
-    40_000,
   );
 });
 

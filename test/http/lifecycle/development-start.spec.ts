@@ -4,8 +4,9 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { eventually } from '../../support/eventually.js';
-import { OpenaiUpstream } from '../../support/openai-upstream.js';
+import { OpenaiUpstream, UPSTREAM_MODEL } from '../../support/openai-upstream.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
+import { PROVIDER_SECRET } from '../../support/service-client.js';
 import { productionEnvironment, spawnService, type RunningProcess } from '../../support/service.js';
 import { TestIssuer } from '../../support/tokens.js';
 
@@ -32,7 +33,7 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-it('is ready only once quickstart.json is written', async () => {
+it('is ready only once quickstart.json is written, and serves calls by OPENAI_API_KEY', async () => {
   // A pipe in its place: the service reads what an earlier start left, and waits there until somebody writes.
   expect(spawnSync('mkfifo', ['-m', '600', file]).status).toBe(0);
   running = await spawnService({
@@ -41,6 +42,7 @@ it('is ready only once quickstart.json is written', async () => {
     GATEHOUSE_HOME: home,
     FIREBASE_PROJECT_ID: undefined,
     FIREBASE_JWKS_URL: undefined,
+    PLATFORM_PROVIDER_TENANTS: undefined,
   });
   let port: unknown;
   await eventually(() => {
@@ -58,5 +60,14 @@ it('is ready only once quickstart.json is written', async () => {
   const { baseUrl, secretKey } = JSON.parse(await readFile(file, 'utf8')) as { baseUrl: string; secretKey: string };
   const models = await fetch(`${baseUrl}/v1/models`, { headers: { 'x-api-key': secretKey } });
   expect(models.status).toBe(200);
+
+  // The operator's key alone serves the first tenant's calls.
+  const answer = await fetch(`${baseUrl}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'x-api-key': secretKey, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hello.' }] }),
+  });
+  expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('chat.completion')]);
+  expect((await upstream.request()).headers.authorization).toBe(`Bearer ${PROVIDER_SECRET}`);
   expect((await running.stop()).code).toBe(0);
 });
