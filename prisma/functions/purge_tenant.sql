@@ -13,6 +13,8 @@ BEGIN
   -- Waits for reservations that are on their way; those that come now are refused.
   PERFORM pg_advisory_xact_lock(hashtextextended('tenant:' || p_tenant_id, 0));
   SELECT t.org_id INTO v_org_id FROM tenants t WHERE t.id = p_tenant_id FOR UPDATE;
+  -- In the order in which all others lock them: the deletions below would lock them as they come.
+  PERFORM 1 FROM budgets b WHERE b.tenant_id = p_tenant_id ORDER BY b.id FOR UPDATE;
   v_key_ids := ARRAY(SELECT k.id FROM api_keys k WHERE k.tenant_id = p_tenant_id);
   -- Before their endpoints, in the order in which old ones are pruned; their deliveries go with them.
   DELETE FROM webhook_events WHERE tenant_id = p_tenant_id;
