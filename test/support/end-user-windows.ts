@@ -1,5 +1,4 @@
 /** What holds for the two windows of an end user, whichever store counts: the guard itself, over the store's replicas. */
-import { Reflector } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { EndUserPrincipal, Principal, PublishableKey } from '../../src/identity/index.js';
 import { Fault } from '../../src/platform/errors/index.js';
@@ -22,7 +21,7 @@ export interface Asking {
 /** The guard as the application makes it. */
 export async function guardOver(store: RateWindowStore, settings: Settings): Promise<RateLimitGuard> {
   const storage = new RateWindowStorage(store);
-  const guard = new RateLimitGuard(rateLimitOptions(storage, settings), storage, new Reflector());
+  const guard = new RateLimitGuard(rateLimitOptions(storage, settings), storage);
   await guard.onModuleInit();
   return guard;
 }

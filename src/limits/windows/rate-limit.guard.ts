@@ -1,5 +1,4 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import {
   InjectThrottlerOptions,
   InjectThrottlerStorage,
@@ -14,6 +13,7 @@ import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
 import { durationText } from './duration-text.js';
 import { RateWindowStorage } from './rate-window.storage.js';
+import { RememberingReflector } from './remembering-reflector.js';
 import { secondsUntilReset, type RateWindow } from './rate-window.store.js';
 
 /** Whose window it is, as the IETF pair names its policies. */
@@ -53,9 +53,8 @@ export class RateLimitGuard extends ThrottlerGuard {
   constructor(
     @InjectThrottlerOptions() options: ThrottlerModuleOptions,
     @InjectThrottlerStorage() private readonly storage: RateWindowStorage,
-    reflector: Reflector,
   ) {
-    super(options, storage, reflector);
+    super(options, storage, new RememberingReflector());
   }
 
   /** Without a principal nothing is counted, nor a token that has quotas of its own; a key that was recognised is still told of its window. */
