@@ -1,7 +1,8 @@
-// What threads cost: from send-message to the first delta, over the provider's own time; and how many runs a second are
-// taken in and finished, by a provider that answers at once.
+// What threads cost: from send-message to the first delta, over the provider's own time; how long a run that another replica
+// cancels still goes on; and how many runs a second are taken in and finished, by a provider that answers at once.
 //
 //   npm run build && npx node bench/threads.mjs
+import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { join } from 'node:path';
 import { withClient } from './ledger.mjs';
@@ -15,6 +16,9 @@ const LATENCY_MESSAGES = 300;
 const WARM_UP_MESSAGES = 100;
 const RUNS = 10_000;
 const CONNECTIONS = 64;
+const CANCELS = 50;
+/** Longer than any run that is cancelled lasts. */
+const NEVER_MS = 60_000;
 /** After a refusal for want of a place. */
 const AGAIN_MS = 20;
 /** Before a stream's first event: what a provider takes. */
@@ -35,9 +39,17 @@ const STREAM = [
 
 /** A provider that streams a short answer, after `delayMs`. */
 async function startProvider() {
-  const provider = { delayMs: 0, port: 0, close: () => server.closeAllConnections() };
+  const provider = {
+    ...{ delayMs: 0, port: 0, close: () => server.closeAllConnections() },
+    onAsked: () => {},
+    onHungUp: () => {},
+  };
   const server = http.createServer((request, response) => {
+    response.on('close', () => {
+      if (!response.writableEnded) provider.onHungUp();
+    });
     request.resume().on('end', () => {
+      provider.onAsked();
       const answer = () => response.writeHead(200, { 'content-type': 'text/event-stream' }).end(STREAM);
       if (provider.delayMs === 0) answer();
       else setTimeout(answer, provider.delayMs);
@@ -102,6 +114,32 @@ async function measureFirstDeltas(origin, headers) {
 }
 
 /**
+ * @param {Awaited<ReturnType<typeof startProvider>>} provider
+ * @param {string} origin of the replica that runs it
+ * @param {string} other of the one that cancels it
+ * @param {Record<string, string>} headers
+ * @returns {Promise<number[]>} milliseconds from cancel-run until the provider's connection is closed
+ */
+async function measureCancels(provider, origin, other, headers) {
+  const times = [];
+  provider.delayMs = NEVER_MS;
+  for (let index = 0; index < CANCELS; index += 1) {
+    const asked = new Promise((resolve) => (provider.onAsked = () => resolve(undefined)));
+    const hungUp = new Promise((resolve) => (provider.onHungUp = () => resolve(undefined)));
+    const sent = await post(`${origin}/api/v1/llm/gateway/send-message`, headers, {
+      conversationKey: `cancel ${index}`,
+      userMessage: { content: 'Hello.' },
+    });
+    await asked;
+    const startedAt = performance.now();
+    await post(`${other}/api/v1/llm/gateway/cancel-run`, headers, { runId: JSON.parse(sent).runId });
+    await hungUp;
+    times.push(performance.now() - startedAt);
+  }
+  return times;
+}
+
+/**
  * @param {import('./service.mjs').Cluster} cluster
  * @param {string} origin
  * @param {Record<string, string>} headers
@@ -146,19 +184,27 @@ async function main() {
     );
     const provider = await startProvider();
     session.onEnd(async () => provider.close());
-    const port = await findFreePort();
-    const service = await startService(
-      session.group,
-      {
-        ...{ cluster, tenant, port, model: MODEL, redisUrl: null },
-        upstreamUrl: `http://127.0.0.1:${provider.port}`,
-        workDirectory: join(session.runDirectory, 'service'),
-        logFile: session.logFile('service'),
-      },
-      { environment: { LOG_LEVEL: 'warn' } },
-    );
-    session.onEnd(() => service.stop());
-    const origin = `http://127.0.0.1:${port}`;
+    const environment = {
+      LOG_LEVEL: 'warn',
+      // Both replicas read what either has written.
+      GATEHOUSE_ENCRYPTION_KEYS: `1:${randomBytes(32).toString('base64url')}`,
+    };
+    const start = async (/** @type {string} */ name) => {
+      const port = await findFreePort();
+      const service = await startService(
+        session.group,
+        {
+          ...{ cluster, tenant, port, model: MODEL, redisUrl: null },
+          upstreamUrl: `http://127.0.0.1:${provider.port}`,
+          workDirectory: join(session.runDirectory, name),
+          logFile: session.logFile(name),
+        },
+        { environment },
+      );
+      return { origin: `http://127.0.0.1:${port}`, stop: () => service.stop() };
+    };
+    const { origin, stop } = await start('service');
+    session.onEnd(stop);
     const headers = { 'x-api-key': tenant.secretKey };
 
     provider.delayMs = PROVIDER_MS;
@@ -173,6 +219,14 @@ async function main() {
     process.stdout.write(
       `send-message to the first delta: p50 ${ours.toFixed(1)} ms, p95 ${percentile(times, 0.95).toFixed(1)} ms; the provider alone ` +
         `${own.toFixed(1)} ms; added at p50 ${(ours - own).toFixed(1)} ms (goal: at most 15)\n`,
+    );
+
+    const replica = await start('replica');
+    const cancels = await measureCancels(provider, origin, replica.origin, headers);
+    await replica.stop();
+    process.stdout.write(
+      `cancel-run on another replica: p50 ${percentile(cancels, 0.5).toFixed(0)} ms, the slowest of ${CANCELS} ` +
+        `${Math.max(...cancels).toFixed(0)} ms until the provider is let go (goal: at most 500)\n`,
     );
 
     provider.delayMs = 0;
