@@ -97,7 +97,8 @@ async function admitForAWhile({ seconds, atOnce, ...order }) {
   };
   await Promise.all(Array.from({ length: atOnce }, one));
   await ledger.flush();
-  process.send?.(times);
+  // A channel that is closed at once may lose what is still being sent.
+  await new Promise((resolve) => process.send?.(times, undefined, undefined, resolve));
   await close();
   process.disconnect();
 }
@@ -117,7 +118,11 @@ async function measureShared(order, print) {
     }),
   );
   const answers = children.map(
-    (child) => new Promise((/** @type {(times: number[]) => void} */ resolve) => child.once('message', resolve)),
+    (child) =>
+      new Promise((/** @type {(times: number[]) => void} */ resolve, reject) => {
+        child.once('message', resolve);
+        child.once('exit', (code) => reject(new Error(`a process ended with ${code} before it told its times`)));
+      }),
   );
   for (const child of children) child.send('begin');
   const times = (await Promise.all(answers)).flat();
