@@ -1,12 +1,10 @@
-import { hash, randomBytes } from 'node:crypto';
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { ExpiredCredentialFault, refusedCredential, type GatewayTokenPrincipal } from '../identity/index.js';
-import { LastUses } from '../keys/index.js';
+import { LastUses, moveToCurrentPepper } from '../keys/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
-import { PepperRing, type PepperedHash } from '../platform/crypto/index.js';
-import { Database, RevocableCache, Revocations } from '../platform/database/index.js';
+import { PepperRing } from '../platform/crypto/index.js';
+import { Database, KnownSecrets, RevocableCache, Revocations } from '../platform/database/index.js';
 import { Jobs } from '../platform/jobs/index.js';
-import { logger } from '../platform/logging/index.js';
 
 const FIND_GATEWAY = { name: 'find_gateway', text: 'SELECT * FROM find_gateway($1)' };
 const FIND_TOKEN = { name: 'find_gateway_token', text: 'SELECT * FROM find_gateway_token($1)' };
@@ -51,18 +49,22 @@ interface KnownToken {
   readonly expiresAtMs: number;
 }
 
+/** A token, and the gateway in whose path it is presented. */
+interface PresentedToken {
+  readonly gatewayId: string;
+  readonly token: string;
+}
+
 /**
  * From a presented token to its gateway. Only hashes are compared: the token itself is stored nowhere and kept nowhere.
- * Guarantees: a deleted token is refused on every replica within 1 s (RevocableCache), as are all of a deleted gateway; an
- * expired one from its second on by the database's clock; and a known one costs no query. A token of another gateway is
- * refused as an unknown one.
+ * Guarantees: a deleted token is refused on every replica within 1 s (KnownSecrets), as are all of a deleted gateway; an
+ * expired one from its second on by the database's clock; and a known one costs no query. All others are refused in the same
+ * words after the same one query, those of another gateway, too.
  */
 @Injectable()
 export class GatewayDirectory implements BeforeApplicationShutdown {
   private readonly gateways: RevocableCache<KnownGateway, string>;
-  private readonly tokens: RevocableCache<KnownToken, string>;
-  /** Memory is keyed by a hash that is worth nothing outside this process; faster than an HMAC. */
-  private readonly salt = randomBytes(32).toString('base64');
+  private readonly tokens: KnownSecrets<KnownToken, PresentedToken>;
   private readonly lastUses: LastUses;
 
   constructor(
@@ -78,10 +80,10 @@ export class GatewayDirectory implements BeforeApplicationShutdown {
       load: (id: string) => this.loadGateway(id),
       topics: { gateway: ({ id }) => id },
     });
-    this.tokens = new RevocableCache({
+    this.tokens = new KnownSecrets({
       revocations,
       maxEntries,
-      load: (token: string) => this.loadToken(token),
+      load: (presented: PresentedToken) => this.loadToken(presented),
       topics: {
         'gateway-token': ({ principal }) => principal.tokenId,
         gateway: ({ principal }) => principal.gatewayId,
@@ -100,19 +102,12 @@ export class GatewayDirectory implements BeforeApplicationShutdown {
    * @throws Fault unauthenticated, unavailable
    */
   async authenticate(gatewayId: string, token: string): Promise<GatewayTokenPrincipal> {
-    const place = hash('sha256', this.salt + token, 'base64');
-    let found = this.tokens.get(place, token);
-    if (!(found instanceof Promise) && this.isOver(found)) {
-      // Refused from memory it would be refused sooner than one that is unknown.
-      this.tokens.forget(place);
-      found = this.tokens.get(place, token);
-    }
+    const found = this.tokens.find(`${gatewayId}\0${token}`, { gatewayId, token });
     const known = found instanceof Promise ? await found : found;
     if (known === null) throw refusedCredential('unknown_or_deleted_gateway_token');
     const { principal } = known;
-    const names = { gatewayTokenId: principal.tokenId };
-    if (principal.gatewayId !== gatewayId) throw refusedCredential('token_of_another_gateway', names);
-    if (this.isOver(known)) throw new ExpiredCredentialFault('expired_token', names);
+    if (this.tokens.isOver(known))
+      throw new ExpiredCredentialFault('expired_token', { gatewayTokenId: principal.tokenId });
     this.lastUses.set(principal.tokenId, this.revocations.databaseNow());
     return principal;
   }
@@ -124,10 +119,6 @@ export class GatewayDirectory implements BeforeApplicationShutdown {
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.lastUses.stop();
-  }
-
-  private isOver({ expiresAtMs }: KnownToken): boolean {
-    return expiresAtMs <= this.revocations.databaseNow();
   }
 
   private async loadGateway(id: string): Promise<KnownGateway | null> {
@@ -143,14 +134,16 @@ export class GatewayDirectory implements BeforeApplicationShutdown {
     });
   }
 
-  private async loadToken(token: string): Promise<KnownToken | null> {
+  private async loadToken({ gatewayId, token }: PresentedToken): Promise<KnownToken | null> {
     const candidates = this.peppers.candidates(token);
     const [row] = await this.database.call<TokenRow & Record<string, unknown>>(FIND_TOKEN, [
       candidates.map((candidate) => candidate.hash),
     ]);
     if (row === undefined) return null;
-    if (row.expired) throw new ExpiredCredentialFault('expired_token', { gatewayTokenId: row.id });
-    this.moveToCurrentPepper(row, candidates);
+    const names = { gatewayTokenId: row.id };
+    if (row.gateway_id !== gatewayId) throw refusedCredential('token_of_another_gateway', names);
+    if (row.expired) throw new ExpiredCredentialFault('expired_token', names);
+    moveToCurrentPepper(this.database, REHASH, row, candidates, names);
     return {
       expiresAtMs: row.expires_at?.getTime() ?? Infinity,
       principal: Object.freeze({
@@ -160,17 +153,5 @@ export class GatewayDirectory implements BeforeApplicationShutdown {
         tokenId: row.id,
       }),
     };
-  }
-
-  /** The token is good either way; if this write fails, the next look-up tries again. */
-  private moveToCurrentPepper(row: TokenRow, candidates: readonly PepperedHash[]): void {
-    const current = candidates[0];
-    // Never back to an older one: replicas that are being configured anew may disagree which is the newest.
-    if (current === undefined || current.version <= row.pepper_version) return;
-    this.database
-      .call(REHASH, [row.hash, current.hash, current.version])
-      .catch((error: unknown) =>
-        logger.warn({ err: error, gatewayTokenId: row.id }, 'A token could not be moved to the current pepper.'),
-      );
   }
 }

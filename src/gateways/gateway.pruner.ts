@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../platform/database/index.js';
-import { Jobs } from '../platform/jobs/index.js';
+import { inFullSteps, Jobs } from '../platform/jobs/index.js';
 
 const PRUNE = { name: 'prune_gateways', text: 'SELECT prune_gateways($1) AS pruned' };
 const PRUNE_EVERY_MS = 10 * 60_000;
@@ -14,12 +14,11 @@ export class GatewayPruner {
       failure: 'Kept answers and bodies of gateways could not be pruned.',
       everyMs: PRUNE_EVERY_MS,
       atOnce: true,
-      run: async (stopping) => {
-        for (let pruned = AT_ONCE; pruned >= AT_ONCE && !stopping.aborted;) {
+      run: (stopping) =>
+        inFullSteps(AT_ONCE, stopping, async () => {
           const [row] = await database.callAside<{ pruned: number }>(PRUNE, [AT_ONCE]);
-          pruned = row?.pruned ?? 0;
-        }
-      },
+          return row?.pruned ?? 0;
+        }),
     });
   }
 }

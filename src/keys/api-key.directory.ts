@@ -1,4 +1,3 @@
-import { hash, randomBytes } from 'node:crypto';
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import {
   ExpiredCredentialFault,
@@ -9,10 +8,10 @@ import {
   type SecretKeyPrincipal,
 } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
-import { PepperRing, type PepperedHash } from '../platform/crypto/index.js';
-import { Database, RevocableCache, Revocations } from '../platform/database/index.js';
+import { PepperRing } from '../platform/crypto/index.js';
+import { Database, KnownSecrets, Revocations } from '../platform/database/index.js';
 import { Jobs } from '../platform/jobs/index.js';
-import { logger } from '../platform/logging/index.js';
+import { moveToCurrentPepper } from './current-pepper.js';
 import { shownPrefix, type ApiKeyType } from './key-format.js';
 import { LastUses } from './last-uses.js';
 import { rateThatHolds } from './rate-ceiling.js';
@@ -55,7 +54,7 @@ type KnownKey = { readonly keyId: string; readonly expiresAtMs: number } & (
 
 /**
  * From a presented key to whom it stands for. Only hashes are compared: the key itself is stored nowhere and kept
- * nowhere. Guarantees: a revoked key is refused on every replica within 1 s (RevocableCache), an expired one, or a secret
+ * nowhere. Guarantees: a revoked key is refused on every replica within 1 s (KnownSecrets), an expired one, or a secret
  * whose grace is over, from its second on by the database's clock, and a known one costs no query.
  *
  * A key that is unknown, revoked or expired is refused in the same words, after the same one query, whose row is the same:
@@ -64,9 +63,7 @@ type KnownKey = { readonly keyId: string; readonly expiresAtMs: number } & (
  */
 @Injectable()
 export class ApiKeyDirectory implements BeforeApplicationShutdown {
-  private readonly cache: RevocableCache<KnownKey, string>;
-  /** Memory is keyed by a hash of the whole key that is worth nothing outside this process; faster than an HMAC. */
-  private readonly salt = randomBytes(32).toString('base64');
+  private readonly known: KnownSecrets<KnownKey, string>;
   private readonly lastUses: LastUses;
 
   constructor(
@@ -76,7 +73,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
     jobs: Jobs,
   ) {
-    this.cache = new RevocableCache({
+    this.known = new KnownSecrets({
       revocations,
       maxEntries: settings.credentialCacheEntries,
       load: (key: string) => this.load(key),
@@ -111,22 +108,12 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
   }
 
   private async find(key: string): Promise<KnownKey> {
-    const place = hash('sha256', this.salt + key, 'base64');
-    let found = this.cache.get(place, key);
-    if (!(found instanceof Promise) && this.isOver(found)) {
-      // Refused from memory it would be refused sooner than one that nobody ever had.
-      this.cache.forget(place);
-      found = this.cache.get(place, key);
-    }
+    const found = this.known.find(key, key);
     const known = found instanceof Promise ? await found : found;
     if (known === null) throw refusedCredential('unknown_or_revoked_key', { keyPrefix: shownPrefix(key) });
-    if (this.isOver(known)) throw new ExpiredCredentialFault('expired_key', { keyId: known.keyId });
+    if (this.known.isOver(known)) throw new ExpiredCredentialFault('expired_key', { keyId: known.keyId });
     this.lastUses.set(known.keyId, this.revocations.databaseNow());
     return known;
-  }
-
-  private isOver({ expiresAtMs }: KnownKey): boolean {
-    return expiresAtMs <= this.revocations.databaseNow();
   }
 
   /** @throws Fault unauthenticated: there is no such key, or no more */
@@ -139,7 +126,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
         ? new ExpiredCredentialFault('expired_key', names)
         : refusedCredential('unknown_or_revoked_key', names);
     }
-    this.moveToCurrentPepper(row, candidates);
+    moveToCurrentPepper(this.database, REHASH, row, candidates, { keyId: row.id });
     const known = { keyId: row.id, expiresAtMs: row.expires_at?.getTime() ?? Infinity };
     return row.type === 'SECRET'
       ? { ...known, type: 'SECRET', principal: this.secretKeyOf(row) }
@@ -176,18 +163,6 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
       oidc: oidcConfigOf(row),
       otherHumanPrefixes: Object.freeze(row.other_human_prefixes ?? []),
     });
-  }
-
-  /** The key is good either way; if this write fails, the next look-up tries again. */
-  private moveToCurrentPepper(row: ApiKeyRow, candidates: readonly PepperedHash[]): void {
-    const current = candidates[0];
-    // Never back to an older one: replicas that are being configured anew may disagree which is the newest.
-    if (current === undefined || current.version <= row.pepper_version) return;
-    this.database
-      .call(REHASH, [row.hash, current.hash, current.version])
-      .catch((error: unknown) =>
-        logger.warn({ err: error, keyId: row.id }, 'A key could not be moved to the current pepper.'),
-      );
   }
 }
 

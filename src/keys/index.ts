@@ -1,4 +1,5 @@
 export { ApiKeyDirectory } from './api-key.directory.js';
+export { moveToCurrentPepper } from './current-pepper.js';
 export { isSecretKey, isTokenOf, newToken } from './key-format.js';
 export { KeyModels } from './key-models.js';
 export { LastUses } from './last-uses.js';

@@ -1,9 +1,8 @@
-import { hash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { ExpiredCredentialFault, refusedCredential, type SealedTokenPrincipal } from '../identity/index.js';
 import type { Route } from '../llm/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
-import { Database, RevocableCache, Revocations } from '../platform/database/index.js';
+import { Database, KnownSecrets, Revocations } from '../platform/database/index.js';
 import { PublicHostnames } from './public-hostnames.js';
 import { SealedKeys } from './sealed-keys.js';
 import { sealedPartOf, tokenIdOf, tokenOf, type SealedToken } from './sealed-token.js';
@@ -16,6 +15,12 @@ interface FoundRow {
   readonly expires_at: Date | null;
 }
 
+/** A token without its prefix, and where it is presented. */
+interface Presented {
+  readonly sealed: string;
+  readonly hostname: string;
+}
+
 /** A token that is known to be good, with its secrets: for the code that calls providers alone. */
 export interface OpenedToken extends SealedToken {
   readonly principal: SealedTokenPrincipal;
@@ -25,29 +30,27 @@ export interface OpenedToken extends SealedToken {
 
 /**
  * From a presented token to whom it stands for, and to its secrets. Guarantees: only what a key of ours sealed opens, at the host
- * name that it was made for; one that is revoked, or whose key is, is refused on every replica within 1 s (RevocableCache); an
- * expired one by the database's clock; a known one costs neither a decryption nor a query. Nothing of a token is stored, and all bad
- * ones are told the same.
+ * name that it was made for; one that is revoked, or whose key is, is refused on every replica within 1 s (KnownSecrets); an
+ * expired one by the database's clock; a known one costs neither a decryption nor a query. Nothing of a token is stored. All bad
+ * ones are told the same, after one decryption and no query; those that are revoked, after one query more.
  */
 @Injectable()
 export class SealedTokenDirectory {
-  private readonly cache: RevocableCache<OpenedToken, string>;
+  private readonly known: KnownSecrets<OpenedToken, Presented>;
   /** Beside principals, which hold no secrets; they go together. */
   private readonly opened = new WeakMap<SealedTokenPrincipal, OpenedToken>();
-  /** Memory is keyed by a hash of the whole token that is worth nothing outside this process. */
-  private readonly salt = randomBytes(32).toString('base64');
 
   constructor(
     private readonly database: Database,
-    private readonly revocations: Revocations,
+    revocations: Revocations,
     private readonly keys: SealedKeys,
     private readonly hostnames: PublicHostnames,
     @Inject(SETTINGS_TOKEN) settings: Pick<Settings, 'credentialCacheEntries'>,
   ) {
-    this.cache = new RevocableCache({
+    this.known = new KnownSecrets({
       revocations,
       maxEntries: Math.min(settings.credentialCacheEntries, MOST_OPENED),
-      load: (sealed: string) => this.load(sealed),
+      load: (presented: Presented) => this.load(presented),
       topics: { 'sealed-token': () => 'all', 'api-key': ({ keyId }) => keyId ?? '' },
     });
   }
@@ -59,12 +62,9 @@ export class SealedTokenDirectory {
   async authenticate(token: string, hostname: string): Promise<SealedTokenPrincipal> {
     const sealed = sealedPartOf(token);
     if (sealed === null) throw refusedCredential('unreadable_sealed_token');
-    const found = this.cache.get(hash('sha256', this.salt + sealed, 'base64'), sealed);
+    const found = this.known.find(`${hostname}\0${sealed}`, { sealed, hostname });
     const known = found instanceof Promise ? await found : found;
     if (known === null) throw refusedCredential('revoked_sealed_token');
-    if (known.hostname !== hostname || !this.hostnames.has(hostname)) {
-      throw refusedCredential('sealed_token_of_another_host');
-    }
     this.assertNotOver(known);
     return known.principal;
   }
@@ -76,14 +76,17 @@ export class SealedTokenDirectory {
     return opened;
   }
 
-  private assertNotOver({ expiresAtMs }: Pick<SealedToken, 'expiresAtMs'>): void {
-    if (expiresAtMs <= this.revocations.databaseNow()) throw new ExpiredCredentialFault('expired_sealed_token');
+  private assertNotOver(token: Pick<SealedToken, 'expiresAtMs'>): void {
+    if (this.known.isOver(token)) throw new ExpiredCredentialFault('expired_sealed_token');
   }
 
   /** @returns null: it is revoked, or its key or tenant is gone */
-  private async load(sealed: string): Promise<OpenedToken | null> {
+  private async load({ sealed, hostname }: Presented): Promise<OpenedToken | null> {
     const token = tokenOf(await this.keys.open('token', sealed));
     if (token === null) throw refusedCredential('unreadable_sealed_token');
+    if (token.hostname !== hostname || !this.hostnames.has(hostname)) {
+      throw refusedCredential('sealed_token_of_another_host');
+    }
     this.assertNotOver(token);
     const { tenantId, keyId } = token;
     const tokenId = tokenIdOf(token.jti);

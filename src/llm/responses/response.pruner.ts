@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Jobs } from '../../platform/jobs/index.js';
+import { inFullSteps, Jobs } from '../../platform/jobs/index.js';
 import { KeptResponsesRepository } from './kept-responses.repository.js';
 
 const PRUNE_EVERY_MS = 60 * 60_000;
@@ -13,9 +13,7 @@ export class ResponsePruner {
       failure: 'Old responses could not be forgotten.',
       everyMs: PRUNE_EVERY_MS,
       atOnce: true,
-      run: async (stopping) => {
-        while (!stopping.aborted && (await repository.prune(AT_ONCE)) === AT_ONCE);
-      },
+      run: (stopping) => inFullSteps(AT_ONCE, stopping, () => repository.prune(AT_ONCE)),
     });
   }
 }
