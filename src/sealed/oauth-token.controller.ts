@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { Access, CurrentPrincipal, type AnonymousPrincipal, type SecretKeyPrincipal } from '../identity/index.js';
 import { Answers, JsonBody, SpeaksDialect } from '../platform/http/index.js';
+import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import { mintRequest, mintResponse, type MintRequest } from './oauth-token.dto.js';
 import { OAUTH_TOKEN_DIALECT } from './sealed-dialects.js';
 import { SealedTokensService } from './sealed-tokens.service.js';
@@ -23,17 +24,19 @@ export class OauthTokenController {
     summary: 'Make a sealed access token',
     description:
       'It holds the secrets of providers, encrypted, and quotas; nothing of it is stored here. Made with a secret key it belongs ' +
-      'to the tenant of that key, and ends with it.',
+      'to the tenant of that key, and ends with it. A repeat by its Idempotency-Key is answered without the token.',
   })
   async mint(
     @CurrentPrincipal(['secretKey', 'anonymous']) principal: SecretKeyPrincipal | AnonymousPrincipal,
     @JsonBody(mintRequest) request: MintRequest,
-    @Req() { hostname }: FastifyRequest,
+    @IdempotencyKey() idempotencyKey: string | null,
+    @Req() { hostname, ip }: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<z.infer<typeof mintResponse>> {
-    const { token, jti } = await this.tokens.mint(principal, hostname, request);
+    const answer = await this.tokens.mintOnce(principal, { hostname, address: ip, idempotencyKey }, request);
+    const { jti, ...body } = sendIdempotent(reply, answer) as z.infer<typeof mintResponse> & { readonly jti: string };
     // For whoever may have to ask the operator to revoke it: in the token itself nobody else can read it.
     reply.header('x-gatehouse-token-jti', jti);
-    return { access_token: token, token_type: 'Bearer' };
+    return body;
   }
 }

@@ -42,4 +42,11 @@ export const mintRequest = z.strictObject({
 });
 export type MintRequest = z.output<typeof mintRequest>;
 
-export const mintResponse = z.object({ access_token: z.string(), token_type: z.literal('Bearer') });
+export const mintResponse = z.object({
+  access_token: z
+    .string()
+    .optional()
+    .meta({ description: 'Shown this once: a repeat by its Idempotency-Key lacks it.' }),
+  token_type: z.literal('Bearer'),
+  notice: z.string().optional(),
+});

@@ -36,7 +36,18 @@ export class ProcessController {
         service: {
           type: 'object',
           required: ['serviceId'],
-          properties: { serviceId: { type: 'string' }, engine: { type: 'string' }, url: { type: 'string' } },
+          properties: {
+            serviceId: { type: 'string' },
+            engine: { type: 'string' },
+            url: { type: 'string', description: 'Of an origin that the operator allows by SEALED_ALLOWED_ORIGINS.' },
+            forward2ServiceProps: {
+              type: 'object',
+              description: 'Of `aisbreaker:network`: the service that the server at `url` is asked for.',
+              required: ['serviceId'],
+              properties: { serviceId: { type: 'string' } },
+              additionalProperties: true,
+            },
+          },
         },
         request: {
           type: 'object',

@@ -11,6 +11,8 @@ export const processRequest = z.object({
     serviceId: z.string().min(1).max(256),
     engine: orNull(z.string().min(1).max(200)),
     url: orNull(z.string().max(2_048)),
+    /** Of `aisbreaker:network`: the service that the other server is asked for, in that server's words. */
+    forward2ServiceProps: orNull(z.looseObject({ serviceId: z.string().min(1).max(256) })),
   }),
   request: z.object({
     inputs: z

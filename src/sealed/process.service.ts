@@ -1,22 +1,39 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AnonymousPrincipal, SealedTokenPrincipal } from '../identity/index.js';
-import { Calls, CHAT } from '../llm/index.js';
+import { Calls, CHAT, type Operation, type Route } from '../llm/index.js';
 import { invalidField } from '../platform/errors/index.js';
 import { assertJson, parseInTurns, readCallersBody, readJson, SMALL_BODY_BYTES } from '../platform/http/index.js';
 import { parseJsonObject, type JsonObject } from '../platform/json/index.js';
 import { ConversationStates } from './conversation-state.js';
 import { processRequest, type ProcessRequest, type Said } from './process.dto.js';
 import { ProcessSink } from './process-sink.js';
-import { serviceOf } from './service-factories.js';
+import { SealedRoutes } from './sealed-routes.js';
+import { NETWORK_SERVICE, serviceOf } from './service-factories.js';
+import { ServiceOrigins } from './service-origins.js';
 
 type ProcessPrincipal = SealedTokenPrincipal | AnonymousPrincipal;
 
 /** A chat completion that `/process` asks for. */
 const PROCESS_CHAT = { ...CHAT, route: 'POST /api/v1/process' };
-const NOT_SENT_ON =
-  'asks for another server, and requests are not sent on from here: leave it out, or ask that server itself';
+/** The same by another server, which can't be told how much it may produce. */
+const FORWARDED_CHAT: Operation<'chat'> = {
+  ...PROCESS_CHAT,
+  bound: (request, facts, texts) => ({ ...PROCESS_CHAT.bound(request, facts, texts), boundless: 'service.serviceId' }),
+  limitOutput: (request) => request,
+};
+const BEARER = /^Bearer +/i;
 const TEXT_PLAIN = /^text\/plain(?:;|$)/i;
+
+/** A service as a request names it. */
+interface Asked {
+  readonly operation: Operation<'chat'>;
+  readonly model: string;
+  /** As the answer names it; null: it is the other server's to say. */
+  readonly engine: string | null;
+  /** Null: the one that calls by this token take. */
+  readonly route: Route | null;
+}
 
 /** AIsBreaker's way to ask for a completion. */
 @Injectable()
@@ -24,6 +41,8 @@ export class ProcessService {
   constructor(
     private readonly calls: Calls,
     private readonly states: ConversationStates,
+    private readonly origins: ServiceOrigins,
+    private readonly routes: SealedRoutes,
   ) {}
 
   /**
@@ -32,35 +51,50 @@ export class ProcessService {
    * @throws Fault where nothing of an answer was sent
    */
   async process(principal: ProcessPrincipal, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const asked = readJson(await bodyOf(request), processRequest);
-    assertServedHere(asked);
-    const service = serviceOf(serviceIdOf(asked));
-    const { inputs, conversationState, stream } = asked.request;
+    const json = readJson(await bodyOf(request), processRequest);
+    const { operation, model, engine, route } = await this.askedBy(principal, json.service, request);
+    const { inputs, conversationState, stream } = json.request;
     const before = conversationState === null ? [] : await this.states.open(whoseOf(principal), conversationState);
     const said: Said[] = [...before, ...inputs.map(({ text }) => text)];
-    const json = { model: service.serviceId, messages: said, stream };
     const sink = new ProcessSink(reply, () => ({
-      service: { serviceId: asked.service.serviceId, engine: service.engine },
+      service: { serviceId: json.service.serviceId, ...(engine === null ? {} : { engine }) },
       totalMilliseconds: Math.round(reply.elapsedTime),
     }));
     await this.calls.run(
-      PROCESS_CHAT,
+      operation,
       { principal, requestId: request.context?.requestId ?? '', address: request.ip },
-      PROCESS_CHAT.parse(parseJsonObject(Buffer.from(JSON.stringify(json)))),
+      operation.parse(parseJsonObject(Buffer.from(JSON.stringify({ model, messages: said, stream })))),
       sink,
       request.bodyRoom,
+      undefined,
+      route ?? undefined,
     );
     sink.finish(await this.states.seal(whoseOf(principal), [...said, { role: 'assistant', content: sink.text }]));
   }
+
+  /** @throws Fault invalid_input: its address is none that the operator allows; not_found; unauthenticated; permission_denied */
+  private async askedBy(
+    principal: ProcessPrincipal,
+    service: ProcessRequest['service'],
+    { headers }: FastifyRequest,
+  ): Promise<Asked> {
+    const url = service.url === null ? null : this.origins.assertAllowed(service.url);
+    if (service.serviceId === NETWORK_SERVICE) {
+      const { forward2ServiceProps: forwarded } = service;
+      if (url === null) throw invalidField('service.url', `is missing: ${NETWORK_SERVICE} goes on to the server there`);
+      if (forwarded === null)
+        throw invalidField('service.forward2ServiceProps', `is missing: ${NETWORK_SERVICE} asks for the service there`);
+      const token = (headers.authorization ?? '').replace(BEARER, '');
+      const route = await this.routes.routeToServer(principal, token, url, forwarded);
+      return { operation: FORWARDED_CHAT, model: forwarded.serviceId, engine: null, route };
+    }
+    const { serviceId, engine } = serviceOf(serviceIdOf(service));
+    const route = url === null ? null : await this.routes.routeAt(principal, serviceId, url);
+    return { operation: PROCESS_CHAT, model: serviceId, engine, route };
+  }
 }
 
-/** @throws Fault invalid_input: it is to be sent on to another server, which would get the secret, or the token itself */
-function assertServedHere({ service: { serviceId, url } }: ProcessRequest): void {
-  if (url !== null) throw invalidField('service.url', NOT_SENT_ON);
-  if (serviceId.startsWith('aisbreaker:')) throw invalidField('service.serviceId', NOT_SENT_ON);
-}
-
-function serviceIdOf({ service: { serviceId, engine } }: ProcessRequest): string {
+function serviceIdOf({ serviceId, engine }: ProcessRequest['service']): string {
   return engine === null || serviceId.includes('/') ? serviceId : `${serviceId}/${engine}`;
 }
 

@@ -1,14 +1,28 @@
 import { Injectable } from '@nestjs/common';
-import type { SealedTokenPrincipal } from '../identity/index.js';
+import type { AnonymousPrincipal, SealedTokenPrincipal } from '../identity/index.js';
 import { KeyModels } from '../keys/index.js';
 import { assertMayUse, BroughtProviders, CallerRoutes, type Route, type RouteSource } from '../llm/index.js';
-import { Fault } from '../platform/errors/index.js';
+import { Fault, invalidField } from '../platform/errors/index.js';
 import { SealedTokenDirectory, type OpenedToken } from './sealed-token.directory.js';
 import type { ServiceSecret } from './sealed-token.js';
-import { serviceIdOfModel, serviceOf, shown, type FoundService } from './service-factories.js';
+import {
+  baseUrlAt,
+  engineIn,
+  NETWORK_SERVICE,
+  serviceIdOfModel,
+  serviceOf,
+  shown,
+  type FoundService,
+} from './service-factories.js';
 
 /** Of one token; a caller can name any number of models. */
 const MOST_ROUTES = 32;
+
+/** A service of another server, as `aisbreaker:network` names it. */
+interface ForwardedService {
+  readonly serviceId: string;
+  readonly [name: string]: unknown;
+}
 
 /**
  * Which way a call by a sealed access token takes: to the vendor of the service that it names, with the first secret of the
@@ -24,43 +38,92 @@ export class SealedRoutes implements RouteSource<'sealedToken'> {
     routes: CallerRoutes,
   ) {
     routes.register('sealedToken', this);
-    routes.registerWithoutGateway({ routeOf: (model) => this.echo(model) });
+    routes.registerWithoutGateway({ routeOf: (model) => this.echo(serviceIdOfModel(model)) });
   }
 
   /** @throws Fault not_found: no factory; unauthenticated: no secret; permission_denied: the key may not use the model */
   routeOf(principal: SealedTokenPrincipal, model: string): Route | Promise<Route> {
-    const opened = this.directory.openedBy(principal);
-    const serviceId = serviceIdOfModel(model);
-    const route = opened.routes.get(serviceId) ?? this.find(opened, serviceId);
-    const { tenantId, keyId } = principal;
-    return keyId === null ? route : this.confined({ tenantId, keyId }, serviceId, route);
+    return this.wayOf(principal, serviceIdOfModel(model), null);
   }
 
-  private async confined(
-    key: { readonly tenantId: string; readonly keyId: string },
+  /**
+   * The way to a service's API at another address.
+   *
+   * @param url of those that the operator allows
+   * @throws Fault as `routeOf`
+   */
+  routeAt(
+    principal: SealedTokenPrincipal | AnonymousPrincipal,
     serviceId: string,
-    route: Route,
-  ): Promise<Route> {
-    assertMayUse(await this.keyModels.of(key), serviceOf(serviceId).engine);
-    return route;
+    url: string,
+  ): Route | Promise<Route> {
+    return principal.kind === 'anonymous' ? this.echo(serviceId) : this.wayOf(principal, serviceId, url);
   }
 
-  private find(opened: OpenedToken, serviceId: string): Route {
+  /**
+   * The way to another server of the same protocol, which gets the token itself.
+   *
+   * @param url of those that the operator allows
+   * @throws Fault unauthenticated: there is no token; permission_denied: the key may not use the model
+   */
+  routeToServer(
+    principal: SealedTokenPrincipal | AnonymousPrincipal,
+    token: string,
+    url: string,
+    service: ForwardedService,
+  ): Route | Promise<Route> {
+    if (principal.kind === 'anonymous') {
+      throw new Fault('unauthenticated', `${NETWORK_SERVICE} sends the access token on, and there is none.`);
+    }
+    const name = `sealed/${new URL(url).host}`;
+    const provider = this.providers.buildServer({ name, token, baseUrl: url, service });
+    const route: Route = { name: null, targets: [{ provider, model: service.serviceId }], plan: null };
+    return this.confined(principal, engineIn(service.serviceId), route);
+  }
+
+  private wayOf(principal: SealedTokenPrincipal, serviceId: string, url: string | null): Route | Promise<Route> {
+    if (serviceId === NETWORK_SERVICE)
+      throw invalidField('model', `names ${NETWORK_SERVICE}, which POST /api/v1/process alone takes, with service.url`);
+    const opened = this.directory.openedBy(principal);
+    const place = url === null ? serviceId : `${serviceId} ${url}`;
+    const route = opened.routes.get(place) ?? this.find(opened, serviceId, url, place);
+    return principal.keyId === null ? route : this.confined(principal, serviceOf(serviceId).engine, route);
+  }
+
+  /** To the models of the token's key, where one made it. */
+  private confined({ tenantId, keyId }: SealedTokenPrincipal, engine: string, route: Route): Route | Promise<Route> {
+    if (keyId === null) return route;
+    const within = (models: readonly string[]): Route => {
+      assertMayUse(models, engine);
+      return route;
+    };
+    const models = this.keyModels.of({ tenantId, keyId });
+    return models instanceof Promise ? models.then(within) : within(models);
+  }
+
+  private find(opened: OpenedToken, serviceId: string, url: string | null, place: string): Route {
     const service = serviceOf(serviceId);
-    const route = this.routeTo(service, secretFor(opened.secrets, service));
+    const route = this.routeTo(service, secretFor(opened.secrets, service), url);
     if (opened.routes.size >= MOST_ROUTES) opened.routes.clear();
-    opened.routes.set(serviceId, route);
+    opened.routes.set(place, route);
     return route;
   }
 
   /** Of a caller without a token, who has no secrets. */
-  private echo(model: string): Route {
-    const service = serviceOf(serviceIdOfModel(model));
-    return this.routeTo(service, secretFor([], service));
+  private echo(serviceId: string): Route {
+    const service = serviceOf(serviceId);
+    return this.routeTo(service, secretFor([], service), null);
   }
 
-  private routeTo({ factory, engine }: FoundService, secret: string): Route {
-    const provider = this.providers.build(factory.kind, `sealed/${factory.vendor}`, secret);
+  private routeTo({ factory, engine }: FoundService, apiKey: string, url: string | null): Route {
+    const { kind, vendor } = factory;
+    const provider =
+      url === null
+        ? this.providers.build({ kind, name: `sealed/${vendor}`, apiKey, baseUrl: null })
+        : this.providers.build({
+            ...{ kind, apiKey, baseUrl: baseUrlAt(url, factory) },
+            name: `sealed/${vendor}@${new URL(url).host}`,
+          });
     return { name: null, targets: [{ provider, model: engine }], plan: null };
   }
 }

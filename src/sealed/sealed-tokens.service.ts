@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { SEALED_TOKEN_PREFIX, type AnonymousPrincipal, type SecretKeyPrincipal } from '../identity/index.js';
+import { SEALED_TOKEN_PREFIX, sourceOf, type AnonymousPrincipal, type SecretKeyPrincipal } from '../identity/index.js';
 import type { QuotaLimits } from '../platform/config/index.js';
-import { Revocations } from '../platform/database/index.js';
+import { PepperRing } from '../platform/crypto/index.js';
+import { Database, Revocations } from '../platform/database/index.js';
 import { invalidField } from '../platform/errors/index.js';
+import { IdempotencyKeys, type IdempotentAnswer, type IdempotentWork } from '../platform/idempotency/index.js';
 import type { MintRequest } from './oauth-token.dto.js';
 import { PublicHostnames } from './public-hostnames.js';
 import { SealedKeys } from './sealed-keys.js';
@@ -14,24 +16,51 @@ const DEFAULT_SPAN = '2h';
 
 type RequestLimits = NonNullable<MintRequest['requestAuthAndQuotas']['requestQuotas']>['globalRequestLimits'];
 
-/** Makes sealed access tokens. Nothing of them is kept. */
+type MintingPrincipal = SecretKeyPrincipal | AnonymousPrincipal;
+
+/** Where a token is asked for. */
+interface Asking {
+  /** Where it will be good. */
+  readonly hostname: string;
+  readonly address: string;
+  readonly idempotencyKey: string | null;
+}
+
+/** Makes sealed access tokens. Nothing of them is kept; of a request with an Idempotency-Key the token's `jti` is. */
 @Injectable()
 export class SealedTokensService {
   constructor(
     private readonly keys: SealedKeys,
     private readonly hostnames: PublicHostnames,
     private readonly revocations: Revocations,
+    private readonly database: Database,
+    private readonly idempotency: IdempotencyKeys,
+    private readonly peppers: PepperRing,
   ) {}
 
-  /**
-   * @param hostname where the token is asked for, and will be good
-   * @throws Fault invalid_input
-   */
-  async mint(
-    principal: SecretKeyPrincipal | AnonymousPrincipal,
+  /** @throws Fault invalid_input; conflict: the Idempotency-Key was used for another request */
+  async mintOnce(principal: MintingPrincipal, asking: Asking, request: MintRequest): Promise<IdempotentAnswer> {
+    const { hostname, idempotencyKey } = asking;
+    const owner = this.ownerOf(principal, asking.address);
+    const idempotent = this.idempotency.request(owner, idempotencyKey, 'oauth/token', { hostname, request });
+    if (idempotent === null) return { body: (await this.mint(principal, hostname, request)).body, replayed: false };
+    return this.database.withTenant(principal.tenantId, (tx) =>
+      this.idempotency.once(tx, idempotent, principal.tenantId, () => this.mint(principal, hostname, request)),
+    );
+  }
+
+  /** Who presents nothing is known by the address alone: strangers must not meet in one key. */
+  private ownerOf(principal: MintingPrincipal, address: string): string {
+    if (principal.kind === 'secretKey') return `tenant:${principal.tenantId}:key:${principal.keyId}`;
+    return `anonymous:${this.peppers.hash(`sealed-client\0${sourceOf(address)}`).toString('base64url')}`;
+  }
+
+  /** @throws Fault invalid_input */
+  private async mint(
+    principal: MintingPrincipal,
     hostname: string,
     { requestAuthAndQuotas, expirationTimeSpan }: MintRequest,
-  ): Promise<{ readonly token: string; readonly jti: string }> {
+  ): Promise<IdempotentWork> {
     this.hostnames.assertKnown(hostname);
     const { requestQuotas, serviceSecrets } = requestAuthAndQuotas;
     const seconds = secondsOfSpan(expirationTimeSpan ?? DEFAULT_SPAN, 'expirationTimeSpan');
@@ -60,7 +89,8 @@ export class SealedTokensService {
         `make a token of ${token.length} bytes, and one may have ${MOST_TOKEN_BYTES}: put fewer of them in it`,
       );
     }
-    return { token, jti };
+    const kept = { token_type: 'Bearer', jti };
+    return { body: { access_token: token, ...kept }, kept };
   }
 }
 

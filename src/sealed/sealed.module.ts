@@ -17,6 +17,7 @@ import { SealedTokenDirectory } from './sealed-token.directory.js';
 import { SealedTokenStrategy } from './sealed-token.strategy.js';
 import { ANONYMOUS_TENANT } from './sealed-token.js';
 import { SealedTokensService } from './sealed-tokens.service.js';
+import { ServiceOrigins } from './service-origins.js';
 
 @Module({
   imports: [KeysModule, LlmModule],
@@ -31,6 +32,7 @@ import { SealedTokensService } from './sealed-tokens.service.js';
     SealedTokenDirectory,
     SealedTokenStrategy,
     SealedTokensService,
+    ServiceOrigins,
   ],
   exports: [SealedQuotas],
 })

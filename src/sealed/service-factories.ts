@@ -9,19 +9,41 @@ export interface ServiceFactory {
   readonly kind: ProviderKind | 'dummy';
   /** Of a service id that names none. */
   readonly defaultEngine: string;
+  /** Where the vendor's API stands on its server. */
+  readonly path: string;
 }
 
 /** Every factory, as the guide lists them. A secret goes to where the factory's vendor is at home, and nowhere else. */
 export const SERVICE_FACTORIES: readonly ServiceFactory[] = [
-  { prefix: 'chat:openai.com', vendor: 'openai.com', kind: 'openai', defaultEngine: 'gpt-4o-mini' },
-  { prefix: 'chat:anthropic.com', vendor: 'anthropic.com', kind: 'anthropic', defaultEngine: 'claude-haiku-4-5' },
-  { prefix: 'chat:google.com', vendor: 'google.com', kind: 'google', defaultEngine: 'gemini-2.5-flash' },
-  { prefix: 'chat:mistral.ai', vendor: 'mistral.ai', kind: 'mistral', defaultEngine: 'mistral-small-latest' },
-  { prefix: 'chat:cohere.com', vendor: 'cohere.com', kind: 'cohere', defaultEngine: 'command-a-03-2025' },
-  { prefix: 'chat:dummy', vendor: 'dummy', kind: 'dummy', defaultEngine: 'dummy' },
+  { prefix: 'chat:openai.com', vendor: 'openai.com', kind: 'openai', defaultEngine: 'gpt-4o-mini', path: '/v1' },
+  {
+    prefix: 'chat:anthropic.com',
+    vendor: 'anthropic.com',
+    kind: 'anthropic',
+    defaultEngine: 'claude-haiku-4-5',
+    path: '/v1',
+  },
+  {
+    prefix: 'chat:google.com',
+    vendor: 'google.com',
+    kind: 'google',
+    defaultEngine: 'gemini-2.5-flash',
+    path: '/v1beta',
+  },
+  {
+    prefix: 'chat:mistral.ai',
+    vendor: 'mistral.ai',
+    kind: 'mistral',
+    defaultEngine: 'mistral-small-latest',
+    path: '/v1',
+  },
+  { prefix: 'chat:cohere.com', vendor: 'cohere.com', kind: 'cohere', defaultEngine: 'command-a-03-2025', path: '/v2' },
+  { prefix: 'chat:dummy', vendor: 'dummy', kind: 'dummy', defaultEngine: 'dummy', path: '' },
 ];
 
 const DUMMY_SERVICE = 'chat:dummy';
+/** Goes on to another server of the same protocol. */
+export const NETWORK_SERVICE = 'aisbreaker:network';
 
 export interface FoundService {
   readonly serviceId: string;
@@ -49,6 +71,17 @@ export function serviceOf(serviceId: string): FoundService {
   }
   const engine = serviceId.slice(factory.prefix.length + 1);
   return { serviceId, factory, engine: engine || factory.defaultEngine, namesEngine: engine !== '' };
+}
+
+/** The vendor's API on another server: the address of that server is enough, and that of the API will do. */
+export function baseUrlAt(url: string, { path }: Pick<ServiceFactory, 'path'>): string {
+  return url.endsWith(path) ? url : url + path;
+}
+
+/** What a service id says after its vendor; all of it where it says none. */
+export function engineIn(serviceId: string): string {
+  const slash = serviceId.indexOf('/');
+  return slash === -1 ? serviceId : serviceId.slice(slash + 1);
 }
 
 const MOST_SHOWN = 200;

@@ -6,7 +6,9 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { ServerCertificate } from './certificates.js';
 import { eventually } from './eventually.js';
 
 export interface WireRequest {
@@ -56,8 +58,11 @@ export class WireUpstream {
     public otherwise: Answerer,
   ) {}
 
-  static async start(otherwise: Answerer): Promise<WireUpstream> {
-    const server = createServer({ keepAliveTimeout: 30_000 });
+  /** @param certificate it speaks TLS with it; absent: plain HTTP */
+  static async start(otherwise: Answerer, certificate?: ServerCertificate): Promise<WireUpstream> {
+    const options = { keepAliveTimeout: 30_000 };
+    const server =
+      certificate === undefined ? createServer(options) : https.createServer({ ...options, ...certificate });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const upstream = new WireUpstream(server, otherwise);
     server.on('request', (request, response) => {
@@ -67,7 +72,11 @@ export class WireUpstream {
   }
 
   get origin(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
   }
 
   /** Queues how the next request is answered. */

@@ -7,6 +7,26 @@ import { Tokenizer } from '../tokens/tokenizer.js';
 import { CallersProvider } from './callers-provider.js';
 import { ProviderBuilder } from './provider-builder.js';
 
+/** What a caller brings to be called with. */
+interface BroughtProvider {
+  readonly kind: ProviderKind | 'dummy';
+  /** As the ledger names it. */
+  readonly name: string;
+  readonly apiKey: string;
+  /** Of those that the operator allows; null: where the kind is at home, and OpenAI's where the operator says. */
+  readonly baseUrl: string | null;
+}
+
+/** A service of another server, which is asked with the caller's own token. */
+interface BroughtServer {
+  readonly name: string;
+  readonly token: string;
+  /** Of those that the operator allows. */
+  readonly baseUrl: string;
+  /** As that server's protocol names it. */
+  readonly service: Readonly<Record<string, unknown>>;
+}
+
 /** Makes the providers of callers who bring a credential with the call. */
 @Injectable()
 export class BroughtProviders {
@@ -16,24 +36,25 @@ export class BroughtProviders {
     @Inject(SETTINGS_TOKEN) private readonly settings: Pick<Settings, 'openaiBaseUrl' | 'openaiResponses'>,
   ) {}
 
-  /**
-   * A provider where its kind is at home; OpenAI's is where the operator says.
-   *
-   * @param name as the ledger names it
-   */
-  build(kind: ProviderKind | 'dummy', name: string, apiKey: string): Provider {
+  build({ kind, name, apiKey, baseUrl }: BroughtProvider): Provider {
     if (kind === 'dummy') return new DummyProvider(this.tokenizer);
     const { openaiBaseUrl, openaiResponses } = this.settings;
-    const isOpenai = kind === 'openai';
+    const isOperators = kind === 'openai' && baseUrl === null;
     const provider = this.builder.connect({
       name,
       kind,
-      baseUrl: isOpenai ? openaiBaseUrl : null,
-      policy: isOpenai ? 'operator' : 'tenant',
+      baseUrl: isOperators ? openaiBaseUrl : baseUrl,
+      policy: isOperators || baseUrl !== null ? 'operator' : 'tenant',
       credentials: { apiKey },
-      settings: isOpenai && openaiResponses !== 'auto' ? { responses: openaiResponses === 'on' } : {},
+      settings: isOperators && openaiResponses !== 'auto' ? { responses: openaiResponses === 'on' } : {},
       models: [],
     });
     return new CallersProvider(provider);
+  }
+
+  /** Another server of AIsBreaker's protocol. */
+  buildServer({ name, token, baseUrl, service }: BroughtServer): Provider {
+    const credentials = { apiKey: token };
+    return new CallersProvider(this.builder.connectServer({ name, policy: 'operator', credentials, baseUrl, service }));
   }
 }

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { OutboundHttp } from '../../platform/outbound/index.js';
+import { aisbreakerProvider, type AisbreakerConnection } from '../providers/aisbreaker/aisbreaker.dialect.js';
 import { PROVIDER_FACTORIES } from '../providers/provider-factories.js';
 import type {
   ProviderConnection,
@@ -58,8 +59,17 @@ export class ProviderBuilder {
   connect(connection: ProviderConnection, mostMs = Infinity): Provider {
     const factory = PROVIDER_FACTORIES[connection.kind];
     if (factory === undefined) throw new Error(`This version serves no provider of the kind ${connection.kind}.`);
+    return factory(connection, this.depsWithin(mostMs));
+  }
+
+  /** Another server of AIsBreaker's protocol. */
+  connectServer(connection: AisbreakerConnection): Provider {
+    return aisbreakerProvider(connection, this.depsWithin(Infinity));
+  }
+
+  private depsWithin(mostMs: number): ProviderDeps {
     const { firstByteTimeoutMs, idleTimeoutMs, totalTimeoutMs } = this.timeouts;
-    return factory(connection, {
+    return {
       http: this.http,
       tokenizer: this.tokenizer,
       timeouts: {
@@ -67,7 +77,7 @@ export class ProviderBuilder {
         idleTimeoutMs: Math.min(idleTimeoutMs, mostMs),
         totalTimeoutMs: Math.min(totalTimeoutMs, mostMs),
       },
-    });
+    };
   }
 }
 

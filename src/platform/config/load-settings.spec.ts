@@ -48,6 +48,58 @@ describe('address ranges', () => {
   });
 });
 
+describe('quotas of sealed access tokens', () => {
+  it('are per minute, hour and day', () => {
+    expect(loadSettings(PRODUCTION).settings).toMatchObject({
+      ...{ sealedGlobalQuota: [600, 3_600, 86_400], sealedClientQuota: [60, 360, 8_640] },
+      ...{ anonymousGlobalQuota: [100, 600, 1_200], anonymousClientQuota: [10, 60, 120], anonymousTokens: 'on' },
+    });
+    for (const value of ['60', '60/360', '0/1/1', '1/1/-1', 'a/b/c'])
+      expect(namesOf(problemsOf({ ...PRODUCTION, GATEHOUSE_SEALED_CLIENT_QUOTA: value }))).toEqual([
+        'GATEHOUSE_SEALED_CLIENT_QUOTA',
+      ]);
+  });
+});
+
+describe('SEALED_ALLOWED_ORIGINS', () => {
+  const read = (value: string, environment: Record<string, string> = PRODUCTION) =>
+    loadSettings({ ...environment, SEALED_ALLOWED_ORIGINS: value }).settings.sealedAllowedOrigins;
+
+  it('takes origins, and none by default', () => {
+    expect(loadSettings(PRODUCTION).settings.sealedAllowedOrigins).toEqual([]);
+    expect(read('https://LLM.example.com, https://llm.example.com:8443,https://a.example:443/')).toEqual([
+      'https://llm.example.com',
+      'https://llm.example.com:8443',
+      'https://a.example',
+    ]);
+    for (const origin of ['http://127.0.0.1:3000', 'http://localhost:3000', 'http://[::1]:3000'])
+      expect(read(origin, { ...PRODUCTION, GATEHOUSE_DEV: '1' })).toEqual([origin]);
+  });
+
+  it.each([
+    ...[
+      'llm.example.com',
+      '*',
+      'https://*',
+      'https://llm.example.com/v1',
+      'https://llm.example.com?a',
+      'https://a@b.example',
+    ],
+    ...['http://llm.example.com', 'http://127.0.0.1.example.com', 'ftp://llm.example.com', 'blob:https://a.example'],
+  ])('%s is refused, in development, too', (value) => {
+    for (const mode of ['0', '1'])
+      expect(namesOf(problemsOf({ ...PRODUCTION, GATEHOUSE_DEV: mode, SEALED_ALLOWED_ORIGINS: value }))).toEqual([
+        'SEALED_ALLOWED_ORIGINS',
+      ]);
+  });
+
+  it('takes no http:// in production', () => {
+    expect(namesOf(problemsOf({ ...PRODUCTION, SEALED_ALLOWED_ORIGINS: 'http://127.0.0.1:3000' }))).toEqual([
+      'SEALED_ALLOWED_ORIGINS',
+    ]);
+  });
+});
+
 describe('the mode', () => {
   it.each<[string, Record<string, string>, string]>([
     ['nothing is set', {}, 'development'],

@@ -24,6 +24,23 @@ const hostnames: z.ZodType<readonly string[]> = list
   )
   .transform((all) => all.map((one) => one.toLowerCase()));
 
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, host, href } = new URL(text);
+  // A parser takes a star for a name; here it would look like all names.
+  if (hostname.includes('*') || href !== `${protocol}//${host}/`) return false;
+  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+}
+
+const origins: z.ZodType<readonly string[]> = list
+  .refine(
+    (all) => all.every(isOrigin),
+    'must be origins separated by commas, as https://llm.example.com:8443, without a path; http:// may lead to this machine alone',
+  )
+  .transform((all) => all.map((one) => new URL(one).origin));
+
 export const SEALED_SETTINGS = {
   sealedTokenKeys: sealed(
     'GATEHOUSE_SEALED_TOKEN_KEYS',
@@ -38,6 +55,13 @@ export const SEALED_SETTINGS = {
     hostnames,
     'Host names that sealed access tokens are made for; each is good at its own alone. Unset: that of `PUBLIC_URL`, and those of ' +
       'this machine (`localhost`, `127.0.0.1`, `[::1]`).',
+  ),
+  sealedAllowedOrigins: sealed(
+    'SEALED_ALLOWED_ORIGINS',
+    origins,
+    'Origins that requests by sealed access tokens may name as `service.url`: the matched secret, or the token itself for ' +
+      '`aisbreaker:network`, is sent there. https alone, but for this machine in development. Without any, such requests are refused.',
+    { fallback: '' },
   ),
   anonymousTokens: sealed(
     'ANONYMOUS_TOKENS',

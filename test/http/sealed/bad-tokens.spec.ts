@@ -1,8 +1,10 @@
 /** Tokens that are not good, of whichever kind, and what is never seen of those that are. */
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
+import { compactDecrypt } from 'jose';
 import { Metrics } from '../../../src/platform/metrics/index.js';
 import { captureLog } from '../../support/captured-log.js';
+import { eventually } from '../../support/eventually.js';
 import { startService, type Answer, type TestService } from '../../support/service.js';
 import { testPepper } from '../../support/settings.js';
 import { settledCalls } from '../ledger.js';
@@ -111,6 +113,14 @@ describe('a token that is not good', () => {
     expect(service.upstream.requests).toEqual([]);
   });
 
+  it('is told the same once it was good, and is not any more', async () => {
+    const { token } = await mint(service, { span: '1s', secrets: [] });
+    const reference = told(await processing(service, 'aisbreaker_e30.e30.e30.e30.e30'));
+    await eventually(async () =>
+      expect(told(await processing(service, token, { serviceId: 'chat:dummy' }))).toEqual(reference),
+    );
+  });
+
   it('is none of ours, sealed by hand, where nothing is wrong with it', async () => {
     expect((await processing(service, seal(claims()))).status).toBe(200);
     expect((await processing(service, seal(claims(), { key: OLD }))).status).toBe(200);
@@ -124,16 +134,14 @@ describe('a token that is not good', () => {
 });
 
 describe('rotation', () => {
-  it('a service that has put a new key in front takes the old tokens, and one that has taken the old key out does not', async () => {
+  it('a service that has put a new key in front takes the old tokens, and one without that key not the new ones', async () => {
     const before = await startService({ ...service, settings: { ...SETTINGS, sealedTokenKeys: [OLD] } });
-    const after = await startService({ ...service, settings: { ...SETTINGS, sealedTokenKeys: [NEW] } });
     try {
       const { token } = await mint(before);
-      expect((await processing(service, token)).status).toBe(200);
-      expect((await processing(after, token)).status).toBe(401);
+      for (const replica of [before, service]) expect((await processing(replica, token)).status).toBe(200);
+      expect((await processing(before, good)).status).toBe(401);
     } finally {
       await before.stop();
-      await after.stop();
     }
   });
 });
@@ -233,24 +241,61 @@ describe('what a token is made with', () => {
     expect(error.message).toContain(field);
   });
 
-  it.each([
-    '30s',
-    '30 sec',
-    '1second',
-    '45 SECONDS',
-    '15m',
-    '2 Minutes',
-    '2h',
-    '3 hrs',
-    '365d',
-    '366 days',
-    '1w',
-    '52 weeks',
-    '1y',
-    '1 year',
-  ])('the span %s is taken', async (span) => {
-    const answer = await askForToken(service, { span });
-    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('aisbreaker_')]);
+  const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800, y: 31_557_600 };
+  const UNITS: readonly (readonly [keyof typeof SECONDS, readonly string[]])[] = [
+    ['s', ['s', 'sec', 'second', 'seconds']],
+    ['m', ['m', 'min', 'minute', 'minutes']],
+    ['h', ['h', 'hr', 'hour', 'hours']],
+    ['d', ['d', 'day', 'days']],
+    ['w', ['w', 'week', 'weeks']],
+    ['y', ['y', 'yr', 'year', 'years']],
+  ];
+
+  /** How long a token is good, as it says itself. */
+  async function lifeOf(span?: string): Promise<number> {
+    const { token } = await mint(service, span === undefined ? {} : { span });
+    const { plaintext } = await compactDecrypt(token.slice('aisbreaker_'.length), NEW.secret);
+    const { iat, exp } = JSON.parse(Buffer.from(plaintext).toString()) as { iat: number; exp: number };
+    return exp - iat;
+  }
+
+  it.each(UNITS)('a span in each spelling of %s is as long as it says', async (unit, spellings) => {
+    for (const spelling of spellings) {
+      for (const span of [`1${spelling}`, `1 ${spelling.toUpperCase()}`])
+        expect([span, await lifeOf(span)]).toEqual([span, SECONDS[unit]]);
+    }
+  });
+
+  it('two hours are the span where nothing is said, and 366 days the longest', async () => {
+    expect(await lifeOf()).toBe(2 * 3_600);
+    expect([await lifeOf('365d'), await lifeOf('366 days')]).toEqual([365 * 86_400, 366 * 86_400]);
+    expect(await lifeOf('1.5h')).toBe(5_400);
+  });
+
+  it('a repeat by its Idempotency-Key makes no second token and shows none; another request by it is refused', async () => {
+    const org = await service.createOrg('of-repeats');
+    const { key } = await service.createKey(org);
+    for (const credential of [{}, { 'x-api-key': key }]) {
+      const ask = (span: string): Promise<Answer> =>
+        service.call('POST', '/api/v1/oauth/token', {
+          headers: { 'idempotency-key': 'a-key', ...credential },
+          body: { requestAuthAndQuotas: { serviceSecrets: [OPENAI] }, expirationTimeSpan: span },
+        });
+      const [first, again, other] = [await ask('2h'), await ask('2h'), await ask('3h')];
+      expect(first.json()).toEqual({
+        access_token: expect.stringMatching(/^aisbreaker_/) as string,
+        token_type: 'Bearer',
+      });
+      expect(again.json()).toEqual({ token_type: 'Bearer', notice: expect.stringContaining('only once') as string });
+      expect(again.headers).toMatchObject({
+        'x-gatehouse-idempotent-replay': 'true',
+        'x-gatehouse-token-jti': first.headers['x-gatehouse-token-jti'],
+      });
+      expect([other.status, other.json<{ error: { type: string } }>().error.type]).toEqual([409, 'invalid_request']);
+    }
+    const rows = await service.sql('SELECT i::text AS row FROM idempotency_keys AS i');
+    expect(rows).toHaveLength(2);
+    expect(JSON.stringify(rows)).not.toContain(OPENAI.authSecret);
   });
 
   it('only a host name that is known', async () => {

@@ -77,7 +77,9 @@ export interface Asked {
   readonly text?: string;
   readonly state?: string | undefined;
   readonly stream?: boolean;
-  readonly url?: string;
+  readonly url?: string | undefined;
+  /** Of `aisbreaker:network`. */
+  readonly forward?: object | undefined;
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -88,8 +90,13 @@ export const askedBody = ({
   state,
   stream,
   url,
+  forward,
 }: Asked) => ({
-  service: { serviceId, ...(url === undefined ? {} : { url }) },
+  service: {
+    serviceId,
+    ...(url === undefined ? {} : { url }),
+    ...(forward === undefined ? {} : { forward2ServiceProps: forward }),
+  },
   request: {
     inputs: [{ text: { role: 'user', content: text } }],
     ...(state === undefined ? {} : { conversationState: state }),

@@ -127,6 +127,21 @@ describe('a token that is made with a secret key', () => {
     expect((await processing(service, token)).status).toBe(401);
   });
 
+  it('is held to the budgets of its key and of its tenant', async () => {
+    const limited = await service.createKey(org);
+    await service.asUser({ user: org.user, tenant: org.tenantId }, 'budgets/set', {
+      ...{ holder: { keyId: limited.keyId }, type: 'request_cnt', period: 'DAY', limit: '1' },
+    });
+    const { token } = await mint(service, { key: limited.key });
+    expect((await processing(service, token)).status).toBe(200);
+    const refused = await processing(service, token);
+    expect([refused.status, refused.headers['retry-after'], service.upstream.requests.length]).toEqual([
+      429,
+      expect.stringMatching(/^\d+$/),
+      1,
+    ]);
+  });
+
   it('may only use the models of the key', async () => {
     const confined = await service.createKey(org);
     await service.sql("UPDATE api_keys SET models = '{gpt-4o}' WHERE id = $1", [confined.keyId]);
@@ -214,10 +229,10 @@ describe('which secret', () => {
     ['the network', { serviceId: 'aisbreaker:network' }],
     ['the network at an address', { serviceId: 'aisbreaker:network', url: 'http://127.0.0.1:1' }],
     ['no address at all', { serviceId: 'chat:openai.com/gpt-4o', url: 'nonsense' }],
-  ])('nothing is sent on to %s', async (_what, asked) => {
+  ])('nothing is sent on to %s where the operator lists no origin', async (_what, asked) => {
     const { token } = await mint(service, { secrets: [secret('', '{{secret}}')] });
     const answer = await processing(service, token, asked);
-    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('another server')]);
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('service.url')]);
     expect(service.upstream.requests).toEqual([]);
   });
 

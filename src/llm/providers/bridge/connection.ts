@@ -13,14 +13,17 @@ const MODELS_MAX_BYTES = 8 * 1024 * 1024;
  *
  * @throws Fault invalid_input
  */
-export function credentialOf({ credentials }: ProviderConnection, name: keyof ProviderCredentials): string {
+export function credentialOf(
+  { credentials }: Pick<ProviderConnection, 'credentials'>,
+  name: keyof ProviderCredentials,
+): string {
   const value = credentials[name];
   if (value === undefined || value === '') throw invalidField(`credentials.${name}`, 'is missing');
   return value;
 }
 
 /** The address of a connection, without a slash at its end. */
-export function baseUrlOf({ baseUrl }: ProviderConnection, home: string): URL {
+export function baseUrlOf({ baseUrl }: Pick<ProviderConnection, 'baseUrl'>, home: string): URL {
   const url = new URL(baseUrl ?? home);
   url.pathname = url.pathname.replace(/\/+$/, '');
   return url;

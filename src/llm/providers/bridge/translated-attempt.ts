@@ -276,4 +276,4 @@ export class TranslatedAttempt implements Attempt, Asked {
 }
 
 /** The strings of an answer that providers charge for, in all of their dialects. */
-const SAID = /"(?:text|thinking|name|arguments|tool_plan)"\s*:\s*"/g;
+const SAID = /"(?:text|content|thinking|name|arguments|tool_plan)"\s*:\s*"/g;

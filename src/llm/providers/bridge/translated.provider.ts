@@ -13,6 +13,9 @@ import type { Dialect, DialectPackage, Embedder } from './dialect.js';
 import { TranslatedEmbeddings } from './translated-embeddings.js';
 import { TranslatedAttempt } from './translated-attempt.js';
 
+/** What is the same for all dialects. */
+type TranslatedConnection = Pick<ProviderConnection, 'name' | 'policy' | 'models'> & { readonly kind: string };
+
 /**
  * A provider with a dialect of its own. Requests and answers are in OpenAI's words here and in the provider's there; what
  * it can't carry is refused before anything is sent, naming the field.
@@ -26,7 +29,7 @@ export class TranslatedProvider implements Provider {
   private embedder: Embedder | null = null;
 
   constructor(
-    private readonly connection: ProviderConnection,
+    private readonly connection: TranslatedConnection,
     private readonly dialect: Dialect,
     private readonly deps: ProviderDeps,
   ) {

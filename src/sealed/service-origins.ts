@@ -1,0 +1,33 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
+import { invalidField } from '../platform/errors/index.js';
+
+const FIELD = 'service.url';
+
+/** The origins that a request may name: a secret of its token, or the token itself, is sent there. The operator lists them. */
+@Injectable()
+export class ServiceOrigins {
+  private readonly allowed: ReadonlySet<string>;
+
+  constructor(@Inject(SETTINGS_TOKEN) { sealedAllowedOrigins }: Pick<Settings, 'sealedAllowedOrigins'>) {
+    this.allowed = new Set(sealedAllowedOrigins);
+  }
+
+  /**
+   * @returns the address without a slash at its end
+   * @throws Fault invalid_input
+   */
+  assertAllowed(text: string): string {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    // By its parts, since `origin` sees through a `blob:` address.
+    if (url === null || !this.allowed.has(`${url.protocol}//${url.host}`)) {
+      throw invalidField(
+        FIELD,
+        'must begin with an origin that the operator allows by SEALED_ALLOWED_ORIGINS; leave it out, or ask for that',
+      );
+    }
+    if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+      throw invalidField(FIELD, 'must not hold a user name, a query or a fragment');
+    return url.href.replace(/\/+$/, '');
+  }
+}
