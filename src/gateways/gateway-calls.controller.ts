@@ -14,6 +14,8 @@ import {
   RESPONSES,
   RESPONSES_REQUEST,
   modelListSchema,
+  modelSchema,
+  type Model,
 } from '../llm/index.js';
 import { Answers, SpeaksDialect } from '../platform/http/index.js';
 import { GATEWAY_DIALECT } from './gateway.dialect.js';
@@ -90,6 +92,23 @@ export class GatewayCallsController {
   @Answers(modelListSchema)
   async listModels(@CurrentPrincipal(KINDS) principal: GatewayCaller): Promise<z.infer<typeof modelListSchema>> {
     return { object: 'list', data: [...(await this.routes.listModels(principal))] };
+  }
+
+  /** A wildcard, since a model's name may hold slashes. */
+  @Get('v1/models/*')
+  @Access(CALLING)
+  @ApiOperation({ summary: 'One model of the gateway’s providers' })
+  @ApiParam({
+    name: 'path',
+    description: 'The model’s id, or a provider’s name and the id; slashes may stand in it as they are.',
+    schema: { type: 'string' },
+  })
+  @Answers(modelSchema)
+  getModel(
+    @CurrentPrincipal(KINDS) principal: GatewayCaller,
+    @Req() request: FastifyRequest<{ Params: { '*': string } }>,
+  ): Promise<Model> {
+    return this.routes.getModel(principal, request.params['*']);
   }
 
   @Post(':provider/:model/chat/completions')

@@ -40,6 +40,14 @@ export class GatewayRoutes implements RouteSource<'gatewayToken' | 'anonymous'> 
     return this.router.listAmong(await this.providersOf(tenantId, gatewayId));
   }
 
+  /** One that a call can name. @throws Fault not_found */
+  async getModel(caller: GatewayCaller, model: string): Promise<Model> {
+    const {
+      targets: [{ provider, model: itsName }],
+    } = await this.routeOf(caller, model);
+    return { ...(await provider.catalogue.get(itsName ?? model)), id: model };
+  }
+
   /** @throws Fault not_found: the gateway has no provider of this name */
   async assertProvider({ tenantId, gatewayId }: GatewayCaller, name: string): Promise<void> {
     const own = await this.providersOf(tenantId, gatewayId);

@@ -14,7 +14,7 @@ export class NothingLeftGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): true | Promise<true> {
     const request = context.getArgByIndex<FastifyRequest>(0);
-    if (request.principal === null || chargedHuman(request.principal) === null) return true;
+    if (request.principal === null || !isLookedAt(request.principal)) return true;
     return AUDITED_BY_RESERVATION.find(context.getHandler()) === true ? this.judge(request, request.principal) : true;
   }
 
@@ -24,4 +24,13 @@ export class NothingLeftGuard implements CanActivate {
     if (!raw.complete) await this.allowances.assertSomethingLeft(principal, context?.requestId ?? '');
     return true;
   }
+}
+
+/** Those whose limits are often all that stands between them and the tenant's money: its humans, and who calls its gateways. */
+function isLookedAt(principal: Principal): boolean {
+  return (
+    chargedHuman(principal) !== null ||
+    principal.kind === 'gatewayToken' ||
+    (principal.kind === 'anonymous' && principal.gatewayId !== null)
+  );
 }

@@ -14,7 +14,7 @@ export { TenantProviders, type TenantProvider } from './connections/tenant-provi
 export { EMBEDDINGS } from './embeddings/embeddings.operation.js';
 export { EMBEDDINGS_ANSWER, EMBEDDINGS_BODY } from './embeddings/embeddings.dto.js';
 export { LlmModule } from './llm.module.js';
-export { modelListSchema } from './catalogue/models.controller.js';
+export { modelListSchema, modelSchema } from './catalogue/models.controller.js';
 export { ModelCatalogue, type Model } from './models/model-catalogue.js';
 export { PROVIDER_KINDS, type ProviderKind, type ProviderSettings } from './providers/provider-factory.js';
 export { RESPONSE, RESPONSES_REQUEST } from './responses/responses.dto.js';

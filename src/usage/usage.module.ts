@@ -3,7 +3,7 @@ import { HumansModule } from '../humans/index.js';
 import { Allowances } from '../limits/index.js';
 import { Dialects, OPENAI_DIALECT } from '../platform/http/index.js';
 import { CallLog } from './calls/call-log.js';
-import { HumanAllowances } from './ledger/human-allowances.js';
+import { CallerAllowances } from './ledger/caller-allowances.js';
 import { LedgerPartitions } from './ledger/ledger-partitions.js';
 import { ProcessLease } from './ledger/process-lease.js';
 import { UsageLedger } from './ledger/usage-ledger.js';
@@ -25,7 +25,7 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
   imports: [HumansModule],
   controllers: [UsageQueryController, UsageReportsController, UsageTokensController, OlderUsageTokensController],
   providers: [
-    { provide: Allowances, useClass: HumanAllowances },
+    { provide: Allowances, useClass: CallerAllowances },
     CallLog,
     LedgerPartitions,
     ProcessLease,

@@ -621,6 +621,11 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     dialect: 'gateway',
     expected: CALLING_A_GATEWAY,
   },
+  'GET /gateways/:gatewayId/v1/models/*': {
+    requests: [{ method: 'GET', path: ({ gatewayId }) => `/gateways/${gatewayId}/v1/models/none` }],
+    dialect: 'gateway',
+    expected: missingAtLast(CALLING_A_GATEWAY),
+  },
 
   ...post('llm/gateway/list-threads', READING_CONVERSATIONS, () => ({})),
   ...post('llm/gateway/create-thread', WRITING_CONVERSATIONS, () => ({ conversationKey: randomUUID() })),

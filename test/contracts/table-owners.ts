@@ -72,9 +72,9 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason: 'A context belongs to the stored id of a human, and its caller is known by the own one.',
   },
   {
-    file: 'src/usage/ledger/human-allowances.ts',
+    file: 'src/usage/ledger/caller-allowances.ts',
     tables: ['budgets', 'humans'],
-    reason: 'One look says whether a human has nothing left, before its body is read; admit_usage decides.',
+    reason: 'One look says whether a caller has nothing left, before its body is read; admit_usage decides.',
   },
   {
     file: 'src/usage/calls/call-log.ts',

@@ -8,7 +8,12 @@ import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-acc
 import type { Model } from '../models/model-catalogue.js';
 import { CallersModels } from './callers-models.js';
 
-const modelSchema = z.object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() });
+export const modelSchema = z.object({
+  id: z.string(),
+  object: z.literal('model'),
+  created: z.int(),
+  owned_by: z.string(),
+});
 export const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) });
 
 @ApiTags('OpenAI')

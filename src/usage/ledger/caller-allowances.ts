@@ -5,26 +5,33 @@ import { uuidV7 } from '../../platform/crypto/index.js';
 import { Database } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { UsageLedger } from './usage-ledger.js';
+import type { Reservation } from './usage.types.js';
 
 /**
- * Whether one of the human's budgets for all models has less left than the least call takes: one whole request, one whole
+ * Whether one of the caller's budgets for all models has less left than the least call takes: one whole request, one whole
  * token, any cost at all. A period that is over has renewed, even where no call has renewed the budget yet.
  */
 const IS_EXHAUSTED = `
   SELECT EXISTS (
-    SELECT FROM budgets b JOIN humans h ON h.tenant_id = b.tenant_id AND h.id = b.human_id, ledger_now() AS now
-    WHERE h.tenant_id = $1 AND h.human = $2 AND b.holder = 'human:' || h.id AND b.is_metered AND b.models IS NULL
+    SELECT FROM budgets b, ledger_now() AS now
+    WHERE b.tenant_id = $1
+      AND b.holder = ANY ($2::text[] || ARRAY(SELECT 'human:' || h.id FROM humans h WHERE h.tenant_id = $1 AND h.human = $3))
+      AND b.is_metered AND b.models IS NULL
       AND b.amount + CASE WHEN b.raise_until > now THEN b.raise_by ELSE 0 END - CASE WHEN b.ends_at > now THEN b.used ELSE 0 END
         < CASE b.type WHEN 'cost_micros' THEN 1 ELSE 1000000 END) AS "isExhausted"`;
 
+/** Who is charged for a call, as far as it is known before its body. */
+type Charged = Pick<Reservation, 'tenantId' | 'keyId' | 'human' | 'gatewayId' | 'gatewayTokenId'>;
+
 /**
- * What a human may still use, by its budgets as they stand. Room that open calls hold is not gone, and is not counted here.
+ * What a human, or a caller of a gateway, may still use, by all budgets that judge them, as they stand. Room that open calls
+ * hold is not gone, and is not counted here.
  *
  * The refusal itself is the ledger's, of the least call that there could be: so it is counted, told to the tenant's
  * webhooks once, and worded as every other one.
  */
 @Injectable()
-export class HumanAllowances extends Allowances {
+export class CallerAllowances extends Allowances {
   constructor(
     private readonly database: Database,
     private readonly ledger: UsageLedger,
@@ -33,18 +40,12 @@ export class HumanAllowances extends Allowances {
   }
 
   async assertSomethingLeft(principal: Principal, requestId: string): Promise<void> {
-    const human = chargedHuman(principal);
-    if (human === null || !('keyId' in principal)) return;
-    const { tenantId, keyId } = principal;
-    if (!(await this.isExhausted(tenantId, human))) return;
+    const charged = chargedFor(principal);
+    if (charged === null || !(await this.isExhausted(charged))) return;
     await this.ledger.refuseIfExhausted({
+      ...charged,
       id: uuidV7(),
-      tenantId,
-      keyId,
       userId: null,
-      human,
-      gatewayId: null,
-      gatewayTokenId: null,
       sealedTokenHash: null,
       // No call is made, so none is made in the human's name.
       impersonated: null,
@@ -66,15 +67,42 @@ export class HumanAllowances extends Allowances {
   }
 
   /** Where the tenant's queries have no room, the ledger's own admission judges alone. */
-  private async isExhausted(tenantId: string, human: string): Promise<boolean> {
+  private async isExhausted({ tenantId, keyId, human, gatewayId, gatewayTokenId }: Charged): Promise<boolean> {
+    const holders = [
+      'tenant',
+      ...(keyId === null ? [] : [`key:${keyId}`]),
+      ...(gatewayId === null ? [] : [`gateway:${gatewayId}`]),
+      ...(gatewayTokenId === null ? [] : [`gateway_token:${gatewayTokenId}`]),
+    ];
     try {
       return await this.database.withTenant(tenantId, async (tx) => {
-        const [row] = await tx.$queryRawUnsafe<{ isExhausted: boolean }[]>(IS_EXHAUSTED, tenantId, human);
+        const [row] = await tx.$queryRawUnsafe<{ isExhausted: boolean }[]>(IS_EXHAUSTED, tenantId, holders, human);
         return row?.isExhausted === true;
       });
     } catch (error) {
       if (error instanceof Fault && error.code === 'concurrency_limit_exceeded') return false;
       throw error;
+    }
+  }
+}
+
+/** Null: a caller for whom nobody looks before the call. */
+function chargedFor(principal: Principal): Charged | null {
+  const nobody = { keyId: null, human: null, gatewayId: null, gatewayTokenId: null };
+  switch (principal.kind) {
+    case 'gatewayToken': {
+      const { tenantId, gatewayId, tokenId } = principal;
+      return { ...nobody, tenantId, gatewayId, gatewayTokenId: tokenId };
+    }
+    case 'anonymous': {
+      const { tenantId, gatewayId } = principal;
+      return gatewayId === null ? null : { ...nobody, tenantId, gatewayId };
+    }
+    default: {
+      const human = chargedHuman(principal);
+      if (human === null || !('keyId' in principal)) return null;
+      const { tenantId, keyId } = principal;
+      return { ...nobody, tenantId, keyId, human };
     }
   }
 }

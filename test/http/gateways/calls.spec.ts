@@ -2,7 +2,9 @@
 import OpenAI from 'openai';
 import { eventually } from '../../support/eventually.js';
 import { OpenaiUpstream } from '../../support/openai-upstream.js';
-import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
+import { startReplicas, stopReplicas } from '../../support/replicas.js';
+import type { Answer, Org, TestService } from '../../support/service.js';
+import { RawConnection } from '../raw-http.js';
 import {
   GATEWAY_SECRET,
   INVALID_TOKEN,
@@ -25,21 +27,10 @@ let org: Org;
 let made: Made;
 
 beforeAll(async () => {
-  service = await startService({ settings: SETTINGS });
-  const { peppers, encryptionKeys } = service.settings;
-  other = await startService({
-    database: service.database,
-    issuer: service.issuer,
-    upstream: service.upstream,
-    google: service.google,
-    settings: { ...SETTINGS, peppers, encryptionKeys },
-  });
+  [service, other] = await startReplicas(SETTINGS, SETTINGS);
 });
 
-afterAll(async () => {
-  await other.stop();
-  await service.stop();
-});
+afterAll(() => stopReplicas([service, other]));
 
 let tests = 0;
 beforeEach(async () => {
@@ -101,6 +92,20 @@ it('serves streams, embeddings, responses and the list of models through the ope
   const response = await client.responses.create({ model: 'gpt-4o-mini', input: 'Say hello.' });
   expect(response.output_text).toBe('Hello from the upstream.');
   expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['gpt-4o-mini']);
+});
+
+it('tells of one model by each name that a call can have for it, and of no other', async () => {
+  const client = clientOf(made.token);
+  for (const id of ['gpt-4o-mini', 'openai_compatible/gpt-4o-mini'])
+    expect(await client.models.retrieve(id)).toMatchObject({ id, object: 'model' });
+  const path = `/gateways/${made.gateway.id}/v1/models`;
+  const get = (at: string, token: string): Promise<Answer> =>
+    service.call('GET', at, { headers: { authorization: `Bearer ${token}` } });
+  expect((await get(`${path}/openai_compatible/gpt-4o-mini`, made.token)).status).toBe(200);
+  const missing = await get(`${path}/no-such-model`, made.token);
+  expect([missing.status, missing.json<{ error: { code: string } }>().error.code]).toEqual([404, 'model_not_found']);
+  const wrong = await get(`${path}/gpt-4o-mini`, `${made.token}x`);
+  expect([wrong.status, wrong.text]).toEqual([401, INVALID_TOKEN]);
 });
 
 it('goes to the provider and model of the path, whatever the body says, and to one that a model names', async () => {
@@ -261,4 +266,47 @@ it('refuses by the first limit of the token or the gateway that is reached, and 
   });
   await call(service, org, 'POST', 'update', { gatewayId: id, rateLimit: { cost: { limit: 0, window: 'MONTH' } } });
   expect(limitOf(await chat(other, id, limited.token))).toMatchObject({ holder: 'gateway', type: 'cost_micros' });
+});
+
+it('answers a caller who has nothing left before the body is there, by the token’s limits and by the gateway’s', async () => {
+  const { id } = made.gateway;
+  const beforeTheBody = async (token: string): Promise<unknown> => {
+    const connection = await RawConnection.open(service.baseUrl);
+    connection.send(
+      `POST /gateways/${id}/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 1000000\r\n\r\n`,
+    );
+    try {
+      const answer = await connection.answer();
+      expect(answer.json<{ error: { code: string } }>().error.code).toBe('usage_limit_exceeded');
+      return [answer.status, answer.json<{ details: { holder: string } }>().details.holder];
+    } finally {
+      connection.destroy();
+    }
+  };
+  const used = await createToken(service, org, id, {
+    name: 'used up',
+    rateLimit: { requests: { limit: 1, window: 'MONTH' } },
+  });
+  expect((await chat(service, id, used.token)).status).toBe(200);
+  expect(await beforeTheBody(used.token)).toEqual([429, 'gateway_token']);
+  await call(service, org, 'POST', 'update', { gatewayId: id, rateLimit: { tokens: { limit: 0, window: 'DAY' } } });
+  expect(await beforeTheBody(made.token)).toEqual([429, 'gateway']);
+  expect(upstream.requests).toHaveLength(1);
+});
+
+it("counts one gateway's and one token's calls for nobody else", async () => {
+  const { id } = made.gateway;
+  const rateLimit = { requests: { limit: 1, window: 'MONTH' } };
+  const neighbour = await create(service, org, upstream, { name: 'neighbour', rateLimit });
+  const [one, other] = [
+    await createToken(service, org, id, { name: 'one', rateLimit }),
+    await createToken(service, org, id, { name: 'other', rateLimit }),
+  ];
+  const statuses = async (gatewayId: string, token: string): Promise<number[]> => [
+    (await chat(service, gatewayId, token)).status,
+    (await chat(service, gatewayId, token)).status,
+  ];
+  expect(await statuses(neighbour.gateway.id, neighbour.token)).toEqual([200, 429]);
+  for (const { token } of [one, other]) expect(await statuses(id, token)).toEqual([200, 429]);
+  expect(await statuses(id, made.token)).toEqual([200, 200]);
 });
