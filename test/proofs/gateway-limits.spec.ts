@@ -1,13 +1,14 @@
 /** Of 500 parallel calls by a gateway against room for N exactly N pass, for each kind of limit, on one replica and on three. */
 import { eventually } from '../support/eventually.js';
 import { completion, usageOf, type UpstreamRequest } from '../support/openai-upstream.js';
-import { startService, type Org, type TestService } from '../support/service.js';
+import { startReplicas, stopReplicas } from '../support/replicas.js';
+import type { Org, TestService } from '../support/service.js';
 import { SETTINGS, chat, create, createToken, type Made } from '../http/gateways/gateways.js';
 
 const CALLS = 500;
 const ROOM = 60;
 const OUTPUT_TOKENS = 20;
-let replicas: TestService[];
+let replicas: readonly TestService[];
 let org: Org;
 let made: Made;
 
@@ -16,24 +17,19 @@ beforeAll(async () => {
     ...SETTINGS,
     ...{ providerCalls: 4000, tenantCalls: 2000, orgCalls: 2000, admissionWaitMs: 60_000 },
   };
-  const first = await startService({ settings });
-  const { peppers, encryptionKeys } = first.settings;
-  const { database, issuer, upstream, google } = first;
-  const shared = { database, issuer, upstream, google, settings: { ...settings, peppers, encryptionKeys } };
-  replicas = [first, await startService(shared), await startService(shared)];
+  replicas = await startReplicas(settings, settings, settings);
+  const [first] = replicas as readonly [TestService];
   org = await first.createOrg('founder', undefined, { provider: false });
-  made = await create(first, org, upstream);
+  made = await create(first, org, first.upstream);
 }, 120_000);
 
-afterAll(async () => {
-  for (const replica of replicas.toReversed()) await replica.stop();
-});
+afterAll(() => stopReplicas(replicas));
 
 const body = { max_completion_tokens: OUTPUT_TOKENS };
 
 /** What one call is admitted for, which the provider then reports: so that what is held is what is used. */
 async function boundOfCall(): Promise<{ readonly inputTokens: number; readonly picoUsd: number }> {
-  const [first] = replicas as [TestService];
+  const [first] = replicas as readonly [TestService];
   const prompt = (request: UpstreamRequest): number => Number(/"seed":(\d+)/.exec(request.body.toString())?.[1] ?? 1);
   first.upstream.otherwise = (request) => ({
     kind: 'body',
@@ -53,7 +49,7 @@ async function boundOfCall(): Promise<{ readonly inputTokens: number; readonly p
 }
 
 it('lets exactly so many pass as there is room for', async () => {
-  const [first] = replicas as [TestService];
+  const [first] = replicas as readonly [TestService];
   const { inputTokens, picoUsd } = await boundOfCall();
   const tokens = inputTokens + OUTPUT_TOKENS;
   // A little more than the room, but less than one call more.
@@ -63,6 +59,7 @@ it('lets exactly so many pass as there is room for', async () => {
     ['token', { cost: { limit: Math.floor((picoUsd * ROOM) / 1e6) + 1, window: 'MONTH' } }],
     ['gateway', { requests: { limit: ROOM, window: 'DAY' } }],
     ['gateway', { tokens: { limit: tokens * ROOM + 1, window: 'MONTH' } }],
+    ['gateway', { cost: { limit: Math.floor((picoUsd * ROOM) / 1e6) + 1, window: 'DAY' } }],
   ] as const;
   for (const count of [1, 3]) {
     for (const [index, [holder, rateLimit]] of kinds.entries()) {

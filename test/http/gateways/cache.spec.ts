@@ -11,7 +11,8 @@ import {
   streamPieces,
   usageOf,
 } from '../../support/openai-upstream.js';
-import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
+import { startReplicas, stopReplicas } from '../../support/replicas.js';
+import type { Answer, Org, TestService } from '../../support/service.js';
 import { dump } from '../../support/sql.js';
 import {
   GATEWAY_SECRET,
@@ -27,27 +28,17 @@ import {
 } from './gateways.js';
 
 let service: TestService;
+/** Another replica, which waits for no provider for long. */
 let other: TestService;
 let upstream: OpenaiUpstream;
 let org: Org;
 let made: Made;
 
 beforeAll(async () => {
-  service = await startService({ settings: SETTINGS });
-  const { peppers, encryptionKeys } = service.settings;
-  other = await startService({
-    database: service.database,
-    issuer: service.issuer,
-    upstream: service.upstream,
-    google: service.google,
-    settings: { ...SETTINGS, peppers, encryptionKeys },
-  });
+  [service, other] = await startReplicas(SETTINGS, { ...SETTINGS, firstByteTimeoutMs: 2_000, totalTimeoutMs: 4_000 });
 });
 
-afterAll(async () => {
-  await other.stop();
-  await service.stop();
-});
+afterAll(() => stopReplicas([service, other]));
 
 let tests = 0;
 beforeEach(async () => {
@@ -302,6 +293,21 @@ describe('the log of calls', () => {
       pageToken: page.nextPageToken,
     });
     expect(foreign.status).toBe(400);
+  });
+
+  it("shows a call that took too long as such, and no other gateway's calls", async () => {
+    const neighbour = await create(service, org, upstream, { name: 'neighbour' });
+    await chat(service, neighbour.gateway.id, neighbour.token);
+    upstream.next({ kind: 'hang' });
+    expect((await chat(other, ids(), made.token)).status).toBe(504);
+    await eventually(async () => expect((await listed({ status: 'Timeout' })).calls).toHaveLength(1));
+    const { calls } = await listed();
+    expect(calls.map(({ status }) => status)).toEqual(['Timeout']);
+    const got = await ask(service, org, 'POST', 'get-call', {
+      gatewayId: neighbour.gateway.id,
+      callId: calls[0]!.callId,
+    });
+    expect(got.status).toBe(404);
   });
 
   it('has the bodies where the gateway says so, encrypted, until their time is over, and else nowhere', async () => {

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { captureLog } from '../../support/captured-log.js';
 import { eventually } from '../../support/eventually.js';
 import { OpenaiUpstream } from '../../support/openai-upstream.js';
-import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
+import { startReplicas, stopReplicas } from '../../support/replicas.js';
+import type { Answer, Org, TestService } from '../../support/service.js';
 import { dump } from '../../support/sql.js';
 import { expectPlatformRefusal, platformError } from '../refusals.js';
 import {
@@ -28,21 +29,10 @@ let upstream: OpenaiUpstream;
 let org: Org;
 
 beforeAll(async () => {
-  service = await startService({ settings: { ...SETTINGS, openGateways: 'on' } });
-  const { peppers, encryptionKeys } = service.settings;
-  strict = await startService({
-    database: service.database,
-    issuer: service.issuer,
-    upstream: service.upstream,
-    google: service.google,
-    settings: { ...SETTINGS, peppers, encryptionKeys },
-  });
+  [service, strict] = await startReplicas({ ...SETTINGS, openGateways: 'on' }, SETTINGS);
 });
 
-afterAll(async () => {
-  await strict.stop();
-  await service.stop();
-});
+afterAll(() => stopReplicas([service, strict]));
 
 let tests = 0;
 beforeEach(async () => {

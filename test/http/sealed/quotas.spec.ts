@@ -2,12 +2,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { eventually } from '../../support/eventually.js';
+import { startReplicas, stopReplicas } from '../../support/replicas.js';
 import {
   productionEnvironment,
-  startService,
   startServiceProcess,
   type Answer,
   type Org,
+  type ServiceClient,
   type TestService,
 } from '../../support/service.js';
 import { ledgerOf, settledCalls } from '../ledger.js';
@@ -16,6 +17,7 @@ import {
   askedBody,
   askForToken,
   mint,
+  mintBody,
   processing,
   type Limits,
   type MintedToken,
@@ -35,18 +37,27 @@ const ROOMY = {
 const ECHO = { serviceId: 'chat:dummy' };
 
 let service: TestService;
+let others: readonly TestService[];
+/** A replica with quotas of its own, which tell it apart. */
+let tight: TestService;
 let org: Org;
 let key: string;
 
 beforeAll(async () => {
-  service = await startService({ settings: ROOMY });
+  const small = [3, 999, 999] as const;
+  const replicas = await startReplicas(ROOMY, ROOMY, ROOMY, {
+    ...{ ...ROOMY, sealedClientQuota: small, anonymousClientQuota: small },
+    ...{ trustedProxies: ['127.0.0.0/8'], publicHostnames: ['127.0.0.1', 'api.example.org'] },
+  });
+  [service, , , tight] = replicas;
+  others = [replicas[1], replicas[2]];
   org = await service.createOrg('founder');
   ({ key } = await service.createKey(org));
-});
+}, 120_000);
 
-afterAll(() => service.stop());
+afterAll(() => stopReplicas([service, ...others, tight]));
 
-const echo = (at: TestService, { token }: MintedToken): Promise<Answer> => processing(at, token, ECHO);
+const echo = (at: ServiceClient, { token }: MintedToken): Promise<Answer> => processing(at, token, ECHO);
 const token = (wishes: Wishes): Promise<MintedToken> => mint(service, { secrets: [], key, ...wishes });
 
 async function statuses(at: TestService, made: MintedToken, count: number): Promise<number[]> {
@@ -124,21 +135,10 @@ describe("a token's own quota", () => {
     expect((await processing(service, made.token, { ...ECHO, headers })).status).toBe(429);
   });
 
-  it('outlasts a restart, and holds on another replica', async () => {
+  it('holds on another replica', async () => {
     const made = await token({ client: [2, 9, 9] });
-    const other = await startService({ ...service, settings: ROOMY });
-    try {
-      expect((await echo(service, made)).status).toBe(200);
-      expect(await statuses(other, made, 2)).toEqual([200, 429]);
-    } finally {
-      await other.stop();
-    }
-    const anew = await startService({ ...service, settings: ROOMY });
-    try {
-      expect((await echo(anew, made)).status).toBe(429);
-    } finally {
-      await anew.stop();
-    }
+    expect((await echo(service, made)).status).toBe(200);
+    expect(await statuses(others[0]!, made, 2)).toEqual([200, 429]);
   });
 
   it('opens anew once its window is over', async () => {
@@ -151,50 +151,61 @@ describe("a token's own quota", () => {
 
 describe('the quotas of all requests', () => {
   it('come first, for each tenant by itself', async () => {
-    const tight = await startService({ ...service, settings: { ...ROOMY, sealedClientQuota: [3, 999, 999] } });
-    try {
-      const another = await tight.createOrg('of-tight-quotas');
-      const { key: othersKey } = await tight.createKey(another);
-      const [one, two] = [
-        await mint(tight, { key: othersKey, secrets: [] }),
-        await mint(tight, { key: othersKey, secrets: [], client: [1, 9, 9] }),
-      ];
-      expect([...(await statuses(tight, one, 2)), ...(await statuses(tight, two, 1))]).toEqual([200, 200, 200]);
-      for (const made of [one, two]) {
-        expect(refusal(await echo(tight, made))).toEqual([
-          429,
-          'API request quota exceeded: client requests per minute limit exceeded',
-        ]);
-      }
-      const third = await mint(tight, { secrets: [] });
-      expect((await echo(tight, third)).status).toBe(200);
-    } finally {
-      await tight.stop();
+    const another = await tight.createOrg('of-tight-quotas');
+    const { key: othersKey } = await tight.createKey(another);
+    const [one, two] = [
+      await mint(tight, { key: othersKey, secrets: [] }),
+      await mint(tight, { key: othersKey, secrets: [], client: [1, 9, 9] }),
+    ];
+    expect([...(await statuses(tight, one, 2)), ...(await statuses(tight, two, 1))]).toEqual([200, 200, 200]);
+    for (const made of [one, two]) {
+      expect(refusal(await echo(tight, made))).toEqual([
+        429,
+        'API request quota exceeded: client requests per minute limit exceeded',
+      ]);
     }
+    const third = await mint(service, { secrets: [] });
+    expect((await echo(tight, third)).status).toBe(200);
   });
 
   it('of callers without a credential: making tokens counts, and asking the echo', async () => {
-    const tight = await startService({ ...service, settings: { ...ROOMY, anonymousClientQuota: [3, 999, 999] } });
-    try {
-      await service.sql("DELETE FROM sealed_quotas WHERE holder LIKE 'anonymous%'");
-      expect([(await askForToken(tight)).status, (await processing(tight, null, ECHO)).status]).toEqual([200, 200]);
-      // What is wrong with a request does not make it cheaper.
-      expect((await askForToken(tight, { span: 'nonsense' })).status).toBe(400);
-      const refused = await askForToken(tight);
-      expect([refused.status, refused.json()]).toEqual([
-        429,
-        {
-          error: {
-            type: 'too_many_requests',
-            message: 'API request quota exceeded: client requests per minute limit exceeded',
-          },
+    await service.sql("DELETE FROM sealed_quotas WHERE holder LIKE 'anonymous%'");
+    expect([(await askForToken(tight)).status, (await processing(tight, null, ECHO)).status]).toEqual([200, 200]);
+    // What is wrong with a request does not make it cheaper.
+    expect((await askForToken(tight, { span: 'nonsense' })).status).toBe(400);
+    const refused = await askForToken(tight);
+    expect([refused.status, refused.json()]).toEqual([
+      429,
+      {
+        error: {
+          type: 'too_many_requests',
+          message: 'API request quota exceeded: client requests per minute limit exceeded',
         },
-      ]);
-      expect(refused.headers['retry-after']).toMatch(/^\d+$/);
-      expect((await askForToken(tight, { key })).status).toBe(200);
-    } finally {
-      await tight.stop();
-    }
+      },
+    ]);
+    expect(refused.headers['retry-after']).toMatch(/^\d+$/);
+    expect((await askForToken(tight, { key })).status).toBe(200);
+  });
+});
+
+describe('behind a proxy that the operator trusts', () => {
+  it('a token is good at the host name, and counted by the address, that the proxy tells', async () => {
+    const told = { 'x-forwarded-host': 'api.example.org' };
+    const answer = await tight.call('POST', '/api/v1/oauth/token', {
+      headers: { ...told, 'x-api-key': key },
+      body: mintBody({ secrets: [], client: [1, 9, 9] }),
+    });
+    const { access_token: made } = answer.json<{ access_token: string }>();
+    const from = (address: string, more: object = {}): Promise<Answer> =>
+      processing(tight, made, { ...ECHO, headers: { ...told, ...more, 'x-forwarded-for': address } });
+    const statusOf = async (asked: Promise<Answer>): Promise<number> => (await asked).status;
+    expect(await statusOf(from('203.0.113.1'))).toBe(200);
+    expect(await statusOf(from('203.0.113.1'))).toBe(429);
+    expect(await statusOf(from('203.0.113.2'))).toBe(200);
+    expect(await statusOf(from('203.0.113.3', { 'x-forwarded-host': '127.0.0.1' }))).toBe(401);
+    expect(await statusOf(processing(tight, made, ECHO))).toBe(401);
+    // Nobody's word but a trusted proxy's.
+    expect(await statusOf(processing(service, made, { ...ECHO, headers: told }))).toBe(401);
   });
 });
 
@@ -210,23 +221,35 @@ describe('500 calls at once', () => {
     return counts;
   }
 
-  it.each<[string, Wishes]>([
-    ['of the client per minute', { client: [N, 999, 999] }],
-    ['of all per day', { global: [999, 999, N] }],
-  ])('against %s: exactly as many pass, on one replica and on three', async (_what, wishes) => {
+  it.each<[string, Wishes]>(
+    (['client', 'global'] as const).flatMap((whose) =>
+      ['minute', 'hour', 'day'].map((period, at): [string, Wishes] => [
+        `${whose} requests per ${period}`,
+        { [whose]: [0, 1, 2].map((place) => (place === at ? N : 999)) as unknown as Limits },
+      ]),
+    ),
+  )('against %s: exactly as many pass, on one replica and on three', async (_what, wishes) => {
     const expected = new Map([
       [200, N],
       [429, 500 - N],
     ]);
     expect(await passed([service], await token(wishes))).toEqual(expected);
-    const others = [
-      await startService({ ...service, settings: ROOMY }),
-      await startService({ ...service, settings: ROOMY }),
-    ];
-    try {
-      expect(await passed([service, ...others], await token(wishes))).toEqual(expected);
-    } finally {
-      for (const other of others) await other.stop();
+    expect(await passed([service, ...others], await token(wishes))).toEqual(expected);
+  });
+
+  it('that come together are told what they would be told one after another', async () => {
+    for (const [wishes, message] of [
+      [{ global: [9, 2, 9], client: [2, 9, 9] }, 'global requests per hour'],
+      [{ global: [9, 3, 9], client: [2, 9, 9] }, 'client requests per minute'],
+      [{ global: [9, 9, 2], client: [2, 2, 2] }, 'global requests per day'],
+      [{ client: [9, 2, 2] }, 'client requests per hour'],
+    ] as const) {
+      const made = await token(wishes);
+      const answers = await Promise.all(Array.from({ length: 12 }, () => echo(service, made)));
+      const refused = answers.filter(({ status }) => status !== 200);
+      expect(refused).toHaveLength(10);
+      for (const answer of [...refused, await echo(service, made)])
+        expect(refusal(answer)).toEqual([429, `Request quota exceeded: ${message} limit exceeded`]);
     }
   });
 });
@@ -242,18 +265,23 @@ describe('an operator', () => {
   };
 
   it('revokes one token by its jti, everywhere within a second, and no other', async () => {
-    const other = await startService({ ...service, settings: ROOMY });
-    try {
-      const [doomed, spared] = [await token({}), await token({})];
-      expect([await statuses(service, doomed, 1), await statuses(other, doomed, 1)]).toEqual([[200], [200]]);
-      expect(await revoke('--jti', doomed.jti)).toContain('revoked');
-      for (const replica of [service, other]) {
-        await eventually(async () => (await echo(replica, doomed)).status === 401);
-        expect((await echo(replica, spared)).status).toBe(200);
-      }
-    } finally {
-      await other.stop();
+    const [other] = others;
+    const [doomed, spared] = [await token({}), await token({})];
+    expect([await statuses(service, doomed, 1), await statuses(other!, doomed, 1)]).toEqual([[200], [200]]);
+    expect(await revoke('--jti', doomed.jti)).toContain('revoked');
+    for (const replica of [service, other!]) {
+      await eventually(async () => (await echo(replica, doomed)).status === 401);
+      expect((await echo(replica, spared)).status).toBe(200);
     }
+  });
+
+  it('ends tokens with the key that made them, everywhere', async () => {
+    const [other] = others;
+    const mortal = await service.createKey(org);
+    const doomed = await mint(service, { key: mortal.key, secrets: [] });
+    expect([await statuses(service, doomed, 1), await statuses(other!, doomed, 1)]).toEqual([[200], [200]]);
+    await service.asUser({ user: org.user, tenant: org.tenantId }, 'api-keys/revoke', { key_id: mortal.keyId });
+    for (const replica of [service, other!]) await eventually(async () => (await echo(replica, doomed)).status === 401);
   });
 
   it('revokes all that were issued before a moment', async () => {
@@ -278,7 +306,7 @@ describe('an operator', () => {
 });
 
 describe('kill -9 during a stream', () => {
-  it('leaves a call that is charged whole by whoever sweeps', async () => {
+  it('leaves a call that is charged whole by whoever sweeps, and quotas that outlast it', async () => {
     const env = {
       GATEHOUSE_LEASE_SECONDS: '1',
       GATEHOUSE_SWEEP_SECONDS: '1',
@@ -293,6 +321,10 @@ describe('kill -9 during a stream', () => {
     await service.sql('DELETE FROM usage_records');
     const doomed = await startServiceProcess({ ...service, env });
     const { token: sealed } = await mint(service);
+    const used = await token({ client: [1, 9, 9] });
+    expect((await echo(doomed, used)).status).toBe(200);
+    await settledCalls(service, 1);
+    await service.sql('DELETE FROM usage_records');
     const piece = { choices: [{ index: 0, delta: { content: 'Hel' }, finish_reason: null }] };
     service.upstream.next({ kind: 'stream', pieces: [piece, piece], stallAfter: 1 });
     const stream = OpenStream.start(doomed, sealed, askedBody({ stream: true }), {}, '/api/v1/process');
@@ -303,6 +335,7 @@ describe('kill -9 during a stream', () => {
       const [row] = await settledCalls(service, 1);
       expect(row).toMatchObject({ state: 'SWEPT', provider: 'sealed/openai.com' });
       expect(row!.output_tokens).toBe(row!.reserved_output_tokens);
+      expect((await echo(next, used)).status).toBe(429);
     } finally {
       await next.process.stop();
     }
