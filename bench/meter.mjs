@@ -76,7 +76,9 @@ export class Meter {
       totals.answered += load.requests;
       if (order.amount === undefined) totals.leftOpen += order.connections;
     }
-    if (load.requests - load.non2xx > servedByUpstream) {
+    if (target.answersItself === true) {
+      if (servedByUpstream > 0) this.losses.push(`${target.title}: the upstream was asked for what is kept`);
+    } else if (load.requests - load.non2xx > servedByUpstream) {
       this.losses.push(`${target.title}: ${load.requests} answered, ${servedByUpstream} seen by the upstream`);
     }
     return { load, cpuSeconds, servedByUpstream };

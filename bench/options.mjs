@@ -9,7 +9,7 @@ export const HELP = `npm run bench -- [options]
   --seconds <n>        length of one measured turn (5; quick 1); wrk counts in whole seconds
   --rounds <n>         turns for each target, the targets taking turns (3; quick 1)
   --only <ids>         scenarios, comma-separated: json128 json32 json10 stream128 stream32 latency firstToken
-                       memory durability limits budgets sealed ledger
+                       memory durability limits budgets sealed gateways ledger
   --targets <ids>      targets, comma-separated: ${TARGET_IDS.join(' ')}
   --tool <name>        wrk or autocannon (wrk where it is on PATH)
   --ledger-rows <n>    length of the long ledger (10000000; quick 100000)

@@ -19,6 +19,7 @@ import { MODEL } from './wire.mjs';
  * @property {string} url
  * @property {Record<string, string>} headers
  * @property {string} upstreamKey the Authorization header that its calls bear at the upstream
+ * @property {boolean} [answersItself] from what it kept: the upstream sees nothing of it
  */
 
 /**
@@ -105,11 +106,11 @@ async function enterService(session, ring, withRedis) {
  * ring's own service leave it out.
  * @param {import('./session.mjs').Session} session
  * @param {Ring} ring
- * @param {{ id: string, title: string, ledgerRows: number }} side
+ * @param {{ id: string, title: string, ledgerRows: number, environment?: Record<string, string> }} side
  * @returns {Promise<Target>}
  */
-export async function openSide(session, ring, { id, title, ledgerRows }) {
-  session.say(`starting a Postgres and a service over a ${title}`);
+export async function openSide(session, ring, { id, title, ledgerRows, environment = {} }) {
+  session.say(`starting a Postgres and a service: ${title}`);
   const runDirectory = join(session.runDirectory, id);
   const starting = serviceSide.startCluster(session.group, runDirectory);
   session.onEnd(async () => (await starting.catch(() => null))?.stop());
@@ -118,7 +119,7 @@ export async function openSide(session, ring, { id, title, ledgerRows }) {
   ring.monitors.set(`postgres ${id}`, () => (postmasterPid === null ? null : readTreeCpuSeconds(postmasterPid)));
   const tenant = await serviceSide.prepareTenant(cluster);
   await prepareHumans(cluster, tenant.tenantId);
-  await fillLedger(cluster, tenant.tenantId, ledgerRows, (text) => session.say(text));
+  if (ledgerRows > 0) await fillLedger(cluster, tenant.tenantId, ledgerRows, (text) => session.say(text));
   const setup = {
     cluster,
     tenant,
@@ -131,7 +132,7 @@ export async function openSide(session, ring, { id, title, ledgerRows }) {
   };
   const upstreamKey = `sk-upstream-${id}`;
   const running = await serviceSide.startService(session.group, setup, {
-    environment: { OPENAI_API_KEY: upstreamKey },
+    environment: { OPENAI_API_KEY: upstreamKey, ...environment },
   });
   session.onEnd(() => running.child.stop(10_000));
   ring.monitors.set(id, () => readCpuSeconds(running.pid));

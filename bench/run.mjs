@@ -105,7 +105,8 @@ async function runScenarios(session, ring, meter, options) {
     putBudgets: async (on) => {
       if (ring.service !== null) await putBudgets(ring.service.setup.cluster, ring.service.setup.tenant.tenantId, on);
     },
-    openSide: (id, title, ledgerRows) => openSide(session, ring, { id, title, ledgerRows }),
+    upstreamUrl: ring.upstreamUrl,
+    openSide: (id, title, ledgerRows, environment) => openSide(session, ring, { id, title, ledgerRows, environment }),
     readServiceMemory: async () => ({
       rssBytes: ring.service === null ? null : readRssBytes(ring.service.running.pid),
       heapBytes: ring.service === null ? null : await readHeapBytes(ring.service.running),

@@ -1,6 +1,7 @@
 // What is measured, as data. A further scenario is a further entry,
 // and a further kind a further function in `RUNNERS`.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeGateways } from './gateways.mjs';
 import { CROWDS } from './limits.mjs';
 import { LONG_ROWS, SHORT_ROWS } from './ledger-size.mjs';
 import { median } from './statistics.mjs';
@@ -27,7 +28,7 @@ export const BODIES = {
  * @typedef {object} Scenario
  * @property {string} id
  * @property {string} title
- * @property {'throughput' | 'latency' | 'memory' | 'durability' | 'limits' | 'budgets' | 'sealed' | 'ledgerSize'} kind
+ * @property {'throughput' | 'latency' | 'memory' | 'durability' | 'limits' | 'budgets' | 'sealed' | 'gateways' | 'ledgerSize'} kind
  * @property {keyof typeof BODIES} body
  * @property {number} connections
  * @property {string[]} targets
@@ -132,6 +133,14 @@ export const SCENARIOS = [
     targets: ['service'],
   },
   {
+    id: 'gateways',
+    title: "JSON, a secret key, a gateway's token and a hit of a gateway's cache in turn, 32 connections",
+    kind: 'gateways',
+    body: 'json',
+    connections: 32,
+    targets: ['service'],
+  },
+  {
     id: 'ledger',
     title: 'JSON, over a short and a long ledger',
     kind: 'ledgerSize',
@@ -169,8 +178,9 @@ export const SCENARIOS = [
  * @property {(value: 'on' | 'off') => Promise<void>} setSynchronousCommit
  * @property {() => Promise<void>} prepareHumans
  * @property {(on: boolean) => Promise<void>} putBudgets
- * @property {(id: string, title: string, ledgerRows: number) => Promise<import('./ring.mjs').Target>} openSide another service, on
- *   a database of its own with a ledger of so many rows
+ * @property {string} upstreamUrl without /v1
+ * @property {(id: string, title: string, ledgerRows: number, environment?: Record<string, string>) =>
+ *   Promise<import('./ring.mjs').Target>} openSide another service, on a database of its own with a ledger of so many rows
  * @property {() => Promise<{ rssBytes: number | null, heapBytes: number | null }>} readServiceMemory
  * @property {(text: string) => void} say
  */
@@ -312,7 +322,8 @@ async function runDurability(scenario, context) {
  * @param {Scenario} scenario
  * @param {BenchContext} context
  * @param {import('./ring.mjs').Target} target
- * @param {Pick<import('./limits.mjs').Crowd, 'id' | 'title' | 'connections' | 'order' | 'headers'>[]} crowds
+ * @param {(Pick<import('./limits.mjs').Crowd, 'id' | 'title' | 'connections' | 'order' | 'headers'> &
+ *   Partial<Pick<import('./ring.mjs').Target, 'url' | 'answersItself'>>)[]} crowds
  * @param {(id: string) => Promise<void>} before each turn
  */
 async function takeTurns(scenario, context, target, crowds, before) {
@@ -320,9 +331,9 @@ async function takeTurns(scenario, context, target, crowds, before) {
   /** @type {Record<string, Turn[]>} */
   const turns = {};
   for (let round = 0; round < context.options.rounds; round += 1) {
-    for (const { id, connections, order, headers } of crowds) {
+    for (const { id, connections, order, headers, url = target.url, answersItself = false } of crowds) {
       await before(id);
-      const asked = { ...target, headers: { ...target.headers, ...headers } };
+      const asked = { ...target, url, answersItself, headers: { ...target.headers, ...headers } };
       const load = { body, connections, ...order };
       await context.measure(asked, { ...load, seconds: context.options.warmupSeconds });
       const turn = await context.measure(asked, { ...load, seconds: context.options.seconds });
@@ -396,6 +407,27 @@ async function runSealed(scenario, context) {
 }
 
 /**
+ * The same calls by the tenant's secret key, by a gateway's token, and by one of a gateway that has kept the answer, in turn.
+ * @param {Scenario} scenario
+ * @param {BenchContext} context
+ */
+async function runGateways(scenario, context) {
+  if (!context.targets.has('service')) return null;
+  // In production a tenant's provider, and so a gateway's, can't stand on loopback without TLS.
+  const environment = { GATEHOUSE_DEV: '1', OUTBOUND_ALLOW_CIDRS: '127.0.0.0/8' };
+  const side = await context.openSide('gateways', 'in development mode, for gateways', 0, environment);
+  const { connections, body } = scenario;
+  const given = { side, upstreamUrl: context.upstreamUrl, model: context.model, body: BODIES[body](context.model) };
+  const { plain, keeping } = await makeGateways(given);
+  const crowds = [
+    { id: 'key', title: 'by a secret key', connections, order: {}, headers: {} },
+    { id: 'token', title: "by a gateway's token", connections, order: {}, ...plain },
+    { id: 'hit', title: "a hit of a gateway's cache", connections, order: {}, ...keeping, answersItself: true },
+  ];
+  return takeTurns(scenario, context, side, crowds, async () => undefined);
+}
+
+/**
  * Two services alike but for the length of their ledgers: turns of load, and one call at a time.
  * @param {Scenario} scenario
  * @param {BenchContext} context
@@ -447,5 +479,6 @@ export const RUNNERS = {
   limits: runLimits,
   budgets: runBudgets,
   sealed: runSealed,
+  gateways: runGateways,
   ledgerSize: runLedgerSize,
 };

@@ -33,7 +33,7 @@ export async function seed(ownerUrl, pepper, name = 'bench') {
     await client.query(`SELECT set_config('app.tenant_id', $1, true)`, [tenantId]);
     await client.query(
       `INSERT INTO api_keys (id, tenant_id, type, name, key_prefix, hash, pepper_version, scopes, requests_per_minute, created_by)
-       VALUES ('key_' || $6, $1, 'SECRET', $6, $2, $3, $4, '{chat:write,usage:write,usage:read}', $5, $6)`,
+       VALUES ('key_' || $6, $1, 'SECRET', $6, $2, $3, $4, '{chat:write,usage:write,usage:read,gateways:write}', $5, $6)`,
       [
         ...[tenantId, shownPrefix(secretKey), new PepperRing([pepper]).hash(secretKey), pepper.version],
         ...[REQUESTS_PER_MINUTE, name],
