@@ -310,6 +310,8 @@ describe('kill -9 during a stream', () => {
     const env = {
       GATEHOUSE_LEASE_SECONDS: '1',
       GATEHOUSE_SWEEP_SECONDS: '1',
+      GATEHOUSE_SEALED_GLOBAL_QUOTA: MANY.join('/'),
+      GATEHOUSE_SEALED_CLIENT_QUOTA: MANY.join('/'),
       GATEHOUSE_PEPPERS: service.settings.peppers
         .map(({ version, secret }) => `${version}:${secret.toString('base64url')}`)
         .join(),
