@@ -4,7 +4,8 @@ import { Fault } from '../platform/errors/index.js';
 import { requestIdOf } from '../platform/context/index.js';
 import type { Dialects } from '../platform/http/index.js';
 
-class UnreadableRequest extends Fault {
+/** What HTTP itself forbids, with a status that no other fault has. */
+export class UnreadableRequest extends Fault {
   constructor(
     private readonly httpStatus: number,
     message: string,

@@ -1,9 +1,9 @@
-import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, HttpException, NotFoundException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { requestIdOf } from '../context/index.js';
 import { Fault, isTokenJudged, type FaultKind } from '../errors/index.js';
 import { logger } from '../logging/index.js';
-import { loggedPath } from './logged-path.js';
+import { loggedPath, pathOf } from './logged-path.js';
 
 /**
  * The one place where an error becomes an answer, in the dialect of the controller that it came from, or of the path's
@@ -20,7 +20,7 @@ export class FaultFilter implements ExceptionFilter {
 
 /** Renders any error onto a reply; a reply that already began is cut off, since no error can be told any more. */
 export function sendFault(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
-  const fault = asSpelled(toFault(error), request);
+  const fault = asSpelled(toFault(error, request), request);
   if (fault.status >= 500) {
     logger.error({ err: fault.cause ?? error, kind: fault.kind, url: loggedPath(request.url) }, fault.message);
   }
@@ -117,8 +117,10 @@ const KIND_BY_STATUS: Readonly<Record<number, FaultKind>> = {
   503: 'unavailable',
 };
 
-function toFault(error: unknown): Fault {
+function toFault(error: unknown, { method, url }: FastifyRequest): Fault {
   if (error instanceof Fault) return error;
+  // A target that is no path, as in `OPTIONS *`, reaches no controller.
+  if (error instanceof NotFoundException) return new Fault('not_found', `There is no ${method} ${pathOf(url)}.`);
   // The framework's own refusals (a malformed URL, an unknown path) say nothing of ours and may be told.
   const status =
     error instanceof HttpException

@@ -1,6 +1,6 @@
 /** What is refused before any route is looked for. */
 import { startService, type TestService } from '../../support/service.js';
-import { sendRaw } from '../raw-http.js';
+import { RawConnection, sendRaw } from '../raw-http.js';
 
 let service: TestService;
 
@@ -18,6 +18,34 @@ it.each([
   expect(answer.status).toBe(400);
   expect(answer.json()).toMatchObject(body);
   expect(answer.body).toContain('host');
+});
+
+it.each([
+  ['/v1/models', { type: 'invalid_input' }],
+  ['/api/v1/humans/list', { error: { code: 400, status: 'INVALID_ARGUMENT' } }],
+])('no Host header at %s is 400 in the dialect of the surface', async (path, body) => {
+  const connection = await RawConnection.open(service.baseUrl);
+  connection.send(`GET ${path} HTTP/1.1\r\n\r\n`);
+  const answer = await connection.answer();
+  expect(answer.status).toBe(400);
+  expect(answer.json()).toMatchObject(body);
+  expect(answer.body).toContain('host');
+});
+
+it.each([
+  ['/v1/models', { type: 'invalid_input' }],
+  ['/api/v1/humans/list', { error: { code: 417, status: 'INVALID_ARGUMENT' } }],
+])('an expectation at %s that is unknown is 417 in the dialect of the surface', async (path, body) => {
+  const answer = await sendRaw(service.baseUrl, [`POST ${path} HTTP/1.1`, 'Expect: 200-ok', 'Content-Length: 0']);
+  expect(answer.status).toBe(417);
+  expect(answer.json()).toMatchObject(body);
+  expect(answer.body).toContain('expect');
+});
+
+it('a target that is no path is 404 in the words of any other that is not there', async () => {
+  const answer = await sendRaw(service.baseUrl, ['POST * HTTP/1.1', 'Content-Length: 0']);
+  expect(answer.status).toBe(404);
+  expect(answer.json()).toMatchObject({ error: { status: 'NOT_FOUND', message: 'There is no POST *.' } });
 });
 
 it.each([
