@@ -13,6 +13,8 @@ it.each([
   'sk_gh_0123456789abcdef',
   'trace-sk_gh_0123456789abcdef',
   'pk_gh_0123456789',
+  'gw_gh_0123456789abcdef',
+  'sk-proj-0123456789',
   'eyJhbGciOi.eyJ0.sig',
   'a b',
   '',

@@ -12,6 +12,8 @@ export interface RequestContext {
   /** For whom, as a keyed hash. */
   human?: string;
   tenantId?: string;
+  /** Whose part of what tenants share it takes; absent: its tenant's. */
+  shareOf?: string;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();
@@ -30,7 +32,7 @@ const PREFIX = `req_${randomBase62(16)}_`;
 let count = 0;
 
 /** Plain, and no key or token: the id stands in logs, in the ledger and in answers. */
-const CALLERS_ID = /^(?!.*(?:(?:sk|pk|inv|whsec|aisbreaker)_|eyJ))[A-Za-z0-9._:-]{1,128}$/;
+const CALLERS_ID = /^(?!.*(?:(?:sk|pk|gw|inv|whsec|aisbreaker)_|sk-|eyJ))[A-Za-z0-9._:-]{1,128}$/;
 
 /** The caller's `x-request-id` if it is fit to stand in a log, else a new one. */
 export function requestIdOf(headers: IncomingHttpHeaders): string {

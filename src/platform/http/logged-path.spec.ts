@@ -18,6 +18,10 @@ it.each([
   [`/x/xsk_gh_${KEY}`, '/x/xsk_gh_…'],
   [`/x/sk_gh/${KEY}`, '/x/sk_gh/…'],
   [`/x/SK%E2%80%8B_GH_${KEY}`, '/x/SK%E2%80%8B_GH_…'],
+  [`/x/sk_gh_${KEY.slice(0, 16)}/${KEY.slice(16)}/y`, '/x/sk_…'],
+  [`/x/sk_gh_${KEY.slice(0, 16)}%0a${KEY.slice(16)}`, '/x/sk_…'],
+  ['/x/gw_gh_0123456789', '/x/gw_…'],
+  ['/x/sk-proj-abcdefgh', '/x/sk-…'],
 ])('%s is logged as %s', (url, logged) => {
   expect(loggedPath(url)).toBe(logged);
 });
@@ -28,6 +32,7 @@ it.each([
   '/x/hum_00560ffad78f47b8b396bc1e2508a661',
   '/v1/llm/context/ctx_0123456789',
   '/api/v1/task_list/all',
+  '/v1/models/task-list-4',
 ])('%s is logged as it was sent', (url) => {
   expect(loggedPath(`${url}?key=sk_${SECRET}`)).toBe(url);
 });

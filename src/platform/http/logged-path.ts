@@ -4,8 +4,9 @@ export function pathOf(url: string): string {
   return end === -1 ? url : url.slice(0, end);
 }
 
+/** With all that comes after a key's prefix: a slash or a line end within the key would show its other half. */
 const SECRETS =
-  /(?<=(?<![0-9A-Za-z])(?:[sS][kK]|[pP][kK]|inv|whsec|aisbreaker)_)[0-9A-Za-z_-]{4,}|(?<![0-9A-Za-z])eyJ[\w-]*(?:\.[\w-]*)*/g;
+  /(?<=(?<![0-9A-Za-z])(?:(?:[sS][kK]|[pP][kK]|[gG][wW]|inv|whsec|aisbreaker)_|[sS][kK]-))[0-9A-Za-z_-]{4,}[^]*|(?<![0-9A-Za-z])eyJ[\w-]*(?:\.[\w-]*)*/g;
 /** Long and of every kind of character: what our ids are not, and keys are, whatever was put before or into their prefix. */
 const LIKE_A_KEY = /(?<![0-9A-Za-z])(?=[0-9a-z]*[A-Z])(?=[0-9A-Z]*[a-z])(?=[A-Za-z]*\d)[0-9A-Za-z]{28,}/g;
 const ESCAPE = /%([0-7][0-9A-Fa-f])/g;
