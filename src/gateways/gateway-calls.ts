@@ -61,7 +61,7 @@ export class GatewayCalls {
     reply: FastifyReply,
     pinned: Pinned | null = null,
   ): Promise<void> {
-    await this.calls.assertRoom(principal);
+    await this.calls.assertRoom(principal, request.ip);
     if (pinned !== null) await this.routes.assertProvider(principal, pinned.provider);
     const json = await readCallersJson(request);
     const body = operation.parse(

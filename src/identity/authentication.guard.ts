@@ -8,6 +8,7 @@ import { CredentialStrategies } from './credential-strategies.js';
 import { FailedAuthenticationLog } from './failed-authentication-log.js';
 import { FailedAuthentications } from './failed-authentications.js';
 import { actingFor } from './human-headers.js';
+import { ownShareOf } from './own-share.js';
 import { auditSubject, chargedHuman, maySame, type Principal } from './principal.js';
 import type { PublishableKey } from './publishable-key.js';
 import { RefusedCredential, refusedCredential, type RefusedNames } from './refused-credential.js';
@@ -187,6 +188,8 @@ export class AuthenticationGuard implements CanActivate {
     context.subject = auditSubject(principal);
     if (principal.kind === 'account') return;
     context.tenantId = principal.tenantId;
+    const share = ownShareOf(principal, context.address);
+    if (share !== null) context.shareOf = share;
     const human = chargedHuman(principal);
     if (human === null) return;
     const hash = this.peppers.hash(`log\0${principal.tenantId}\0${human}`).toString('hex', 0, 8);

@@ -9,6 +9,7 @@ export * from './failed-authentications.js';
 export * from './failed-authentication-log.js';
 export * from './address-source.js';
 export * from './identity.module.js';
+export * from './own-share.js';
 export * from './principal.js';
 export * from './refused-credential.js';
 export type * from './publishable-key.js';

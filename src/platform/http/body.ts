@@ -96,13 +96,17 @@ async function nextTurn(request: FastifyRequest): Promise<void> {
 /** Whose share the body comes out of; one who belongs to no tenant has a share of its own. */
 function bodyOwnerOf(request: FastifyRequest): ShareOwner | Promise<ShareOwner> {
   const tenantId = request.context?.tenantId;
-  if (tenantId !== undefined) return request.server.shareOwnerOf(tenantId);
   const owner = ownerOf(request);
-  return { tenantId: owner, orgId: owner };
+  if (tenantId === undefined) return { tenantId: owner, orgId: owner };
+  const owned = request.server.shareOwnerOf(tenantId);
+  if (owner === tenantId) return owned;
+  return owned instanceof Promise
+    ? owned.then(({ orgId }) => ({ tenantId: owner, orgId }))
+    : { tenantId: owner, orgId: owned.orgId };
 }
 
 function ownerOf({ context, ip }: FastifyRequest): string {
-  return context?.tenantId ?? context?.subject ?? ip;
+  return context?.shareOf ?? context?.tenantId ?? context?.subject ?? ip;
 }
 
 /**

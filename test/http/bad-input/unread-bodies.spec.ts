@@ -4,13 +4,23 @@ import { eventually, pause } from '../../support/eventually.js';
 import { RawConnection } from '../raw-http.js';
 
 const MIB = 1024 * 1024;
+const MANY = [1_000_000, 1_000_000, 1_000_000] as const;
 
 let service: TestService;
 let org: Org;
 let key: string;
 
 beforeAll(async () => {
-  service = await startService({ settings: { tenantBodyBytes: 4 * MIB, bodyBytes: 64 * MIB, idleTimeoutMs: 3_000 } });
+  service = await startService({
+    settings: {
+      tenantBodyBytes: 4 * MIB,
+      bodyBytes: 64 * MIB,
+      idleTimeoutMs: 3_000,
+      trustedProxies: ['127.0.0.1/32'],
+      anonymousClientQuota: MANY,
+      anonymousGlobalQuota: MANY,
+    },
+  });
   org = await service.createOrg('founder');
   ({ key } = await service.createKey(org));
 });
@@ -154,5 +164,26 @@ describe('bodies that are on their way', () => {
     await eventually(async () => {
       expect((await send(key)).status).toBe(400);
     });
+  });
+
+  it('of callers without a credential are bounded for each address: one of them does not take the others’ room', async () => {
+    const begin = (address: string, length: number) =>
+      head('POST /api/v1/process HTTP/1.1', `X-Forwarded-For: ${address}`, `Content-Length: ${length}`);
+    const open = await Promise.all([1, 2].map(() => begin('192.0.2.1', 2 * MIB)));
+    await eventually(async () => {
+      const connection = await begin('192.0.2.1', MIB);
+      expect((await connection.answer()).status).toBe(429);
+      connection.destroy();
+    });
+    const body = {
+      service: { serviceId: 'chat:dummy' },
+      request: { inputs: [{ text: { role: 'user', content: 'Hi' } }] },
+    };
+    const answer = await service.call('POST', '/api/v1/process', {
+      headers: { 'x-forwarded-for': '192.0.2.2' },
+      body: JSON.stringify(body).padEnd(MIB),
+    });
+    expect(answer.status).toBe(200);
+    for (const connection of open) connection.destroy();
   });
 });
