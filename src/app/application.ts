@@ -1,8 +1,9 @@
+import type { IncomingMessage } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest, RouteOptions, onRequestHookHandler } from 'fastify';
 import type { Settings } from '../platform/config/index.js';
-import { invalidField } from '../platform/errors/index.js';
+import { invalidField, type Fault } from '../platform/errors/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
 import { requestIdOf, runWithRequestContext } from '../platform/context/index.js';
 import { Dialects, Drain, letGoOfUnreadBody, loggedPath, RequestBodies, sendFault } from '../platform/http/index.js';
@@ -11,7 +12,7 @@ import { Calls } from '../llm/index.js';
 import { UsageQueryService } from '../usage/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { answerCors } from './cors.js';
-import { refuseConnection } from './client-errors.js';
+import { refuseConnection, UnreadableRequest } from './client-errors.js';
 import { AppModule, type ModeParts } from './app.module.js';
 import { serveDocumentation } from './documentation.js';
 
@@ -31,7 +32,8 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
     clientErrorHandler: (error, socket) => refuseConnection(error, socket, adapter.getInstance().dialects),
     // The caller's address, for what is counted and audited: X-Forwarded-For only from proxies that the operator named.
     trustProxy: settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false,
-    http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: 1000 },
+    // A request without `Host` is refused below, in its surface's words; Node's own answer has none.
+    http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: 1000, requireHostHeader: false },
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(settings, parts), adapter, {
     logger: new NestLogger(),
@@ -63,6 +65,7 @@ function prepareHttp(app: NestFastifyApplication): void {
     database_connections: app.get(Database).turns,
     usage_queries: app.get(UsageQueryService).turns,
     body_bytes: bodies,
+    answer_mebibytes: app.get(Calls).answers.places,
   });
 
   // Bodies stay unread until the guards have let a request through: handlers read their own.
@@ -98,11 +101,13 @@ function prepareHttp(app: NestFastifyApplication): void {
       record(metrics, request, reply);
     });
     runWithRequestContext(context, () => {
-      if (countOf(request.raw.rawHeaders, 'host') <= 1) done();
-      // We, a proxy before us and a log could each believe another one.
-      else sendFault(request, reply, invalidField('host', 'stands twice in the request'));
+      const fault = faultOfHead(request.raw);
+      if (fault === null) done();
+      else sendFault(request, reply, fault);
     });
   });
+  // Node's own answer to an expectation that it does not know has no words.
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
 
   answerCors(fastify);
   fastify.addHook('onRoute', nameRoute);
@@ -116,6 +121,17 @@ function nameRoute(route: RouteOptions): void {
     done();
   };
   route.onRequest = [name, route.onRequest ?? []].flat();
+}
+
+/** What is wrong with a request whatever it asks for; null: nothing. */
+function faultOfHead({ rawHeaders, headers, httpVersion }: IncomingMessage): Fault | null {
+  const hosts = countOf(rawHeaders, 'host');
+  // We, a proxy before us and a log could each believe another one.
+  if (hosts > 1) return invalidField('host', 'stands twice in the request');
+  if (hosts === 0 && httpVersion === '1.1') return invalidField('host', 'is missing; HTTP/1.1 needs it');
+  const { expect } = headers;
+  if (expect === undefined || /^100-continue$/i.test(expect)) return null;
+  return new UnreadableRequest(417, 'expect: must be 100-continue, or absent.');
 }
 
 function countOf(rawHeaders: readonly string[], name: string): number {

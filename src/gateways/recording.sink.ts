@@ -65,6 +65,11 @@ export class RecordingSink implements CallSink {
     this.sink.begin(headers, by);
   }
 
+  whenTaken(callback: () => void): void {
+    if (this.sink.whenTaken === undefined) callback();
+    else this.sink.whenTaken(callback);
+  }
+
   attribute(by: Attribution): void {
     this.sink.attribute(by);
   }

@@ -44,6 +44,10 @@ export class ProcessSink implements CallSink {
     this.inner.listen(listener);
   }
 
+  whenTaken(callback: () => void): void {
+    this.inner.whenTaken(callback);
+  }
+
   attribute(by: Attribution): void {
     this.inner.attribute(by);
   }

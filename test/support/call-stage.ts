@@ -5,6 +5,7 @@ import type { CallSink, CallSinkListener } from '../../src/llm/calls/call-sink.j
 import type { CallEvent, CallState } from '../../src/llm/calls/call-states.js';
 import { CallTerms } from '../../src/llm/calls/call-terms.js';
 import { RoutedCall } from '../../src/llm/calls/routed-call.js';
+import { KeptAnswers } from '../../src/llm/calls/kept-answers.js';
 import { LateCalls } from '../../src/llm/calls/late-calls.js';
 import type { Operation } from '../../src/llm/calls/operation.js';
 import { ModelCatalogue } from '../../src/llm/models/model-catalogue.js';
@@ -81,6 +82,7 @@ export class CallStage implements CallContext, CallSink, Attempt {
   readonly settlements: Settlement[] = [];
   readonly owner = OWNER;
   readonly lateCalls = new LateCalls(1);
+  readonly answers = new KeptAnswers();
   isStopping = false;
   overs = 0;
   tries = 0;

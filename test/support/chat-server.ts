@@ -77,6 +77,7 @@ export class ChatServer {
     private readonly port: number,
     readonly book: LedgerBook,
     readonly drain: Drain,
+    readonly calls: Calls,
   ) {}
 
   static async start(
@@ -132,7 +133,7 @@ export class ChatServer {
       return reply;
     });
     await server.listen({ port: 0, host: '127.0.0.1' });
-    return new ChatServer(server, outbound, (server.server.address() as AddressInfo).port, book, drain);
+    return new ChatServer(server, outbound, (server.server.address() as AddressInfo).port, book, drain, calls);
   }
 
   async stop(): Promise<void> {

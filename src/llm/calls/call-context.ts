@@ -1,6 +1,7 @@
 import type { Outcome, UsageLedger } from '../../usage/index.js';
 import type { Provider } from '../providers/provider.js';
 import type { RetryReason } from '../routing/retry-reason.js';
+import type { KeptAnswers } from './kept-answers.js';
 import type { LateCalls } from './late-calls.js';
 import type { Placed } from './open-calls.js';
 
@@ -8,6 +9,7 @@ import type { Placed } from './open-calls.js';
 export interface CallContext {
   readonly ledger: Pick<UsageLedger, 'reserve' | 'settle'>;
   readonly lateCalls: LateCalls;
+  readonly answers: KeptAnswers;
   /** The service takes no more calls. */
   readonly isStopping: boolean;
   /** A try of a provider has ended. */

@@ -21,6 +21,8 @@ export interface CallSink {
   write(events: Buffer): boolean;
   /** Ends the stream; where it failed, with that as its last event. */
   end(failure: ProviderFailure | null): void;
+  /** Calls back once nothing of the answer waits for the caller any more. Absent: nothing ever does. */
+  whenTaken?(callback: () => void): void;
 }
 
 /** Whose answer a caller gets. */

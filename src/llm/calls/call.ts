@@ -16,6 +16,7 @@ import type { CallContext } from './call-context.js';
 import { Silence, endingOfLeaver, usedAtEnding, usedAtFailure, usedBy, type CallEnding } from './call-ending.js';
 import { asFault, logFailure, shuttingDown } from './call-faults.js';
 import type { CallSink, CallSinkListener } from './call-sink.js';
+import type { AnswerRoom } from './kept-answers.js';
 import { stateAfter, type CallEvent, type CallState } from './call-states.js';
 import type { CallTerms } from './call-terms.js';
 import type { Placed } from './open-calls.js';
@@ -38,6 +39,8 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
   protected attempt: Attempt | null = null;
   private ending: CallEnding | null = null;
   private silence: Silence | null = null;
+  /** Absent for answers that are not large. */
+  private answerRoom: AnswerRoom | null = null;
   /** Holds one of the places for late calls. */
   protected holdsLatePlace = false;
   protected resolve: (failure: ProviderFailure | null) => void = ignore;
@@ -114,6 +117,11 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     this.sink.attribute(this.terms.attribution());
     this.reject(error.withoutRetry());
     return true;
+  }
+
+  onKept(bytes: number): boolean {
+    this.answerRoom ??= this.context.answers.roomOf(this.owner);
+    return this.answerRoom.growBy(bytes);
   }
 
   /** The caller is gone: see `endingOfLeaver` for what is read of its answer, and what it is charged. */
@@ -245,6 +253,9 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
   protected leave(): void {
     if (this.holdsLatePlace) this.context.lateCalls.leave(this.owner);
     this.holdsLatePlace = false;
+    const { answerRoom, sink } = this;
+    if (answerRoom !== null && sink.whenTaken !== undefined) sink.whenTaken(() => answerRoom.release());
+    else answerRoom?.release();
     this.context.onOver(this);
   }
 }

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ownShareOf } from '../../identity/index.js';
 import { KeyModels } from '../../keys/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database } from '../../platform/database/index.js';
@@ -23,6 +24,7 @@ import type { CallContext } from './call-context.js';
 import { shuttingDown } from './call-faults.js';
 import type { CallSink } from './call-sink.js';
 import { CallTerms, type Caller } from './call-terms.js';
+import { KeptAnswers } from './kept-answers.js';
 import { LateCalls } from './late-calls.js';
 import { OpenCalls } from './open-calls.js';
 import type { Operation } from './operation.js';
@@ -52,6 +54,7 @@ export class Calls implements CallContext {
   readonly lateCalls: LateCalls;
   /** Each call holds one until it is over, late calls too. */
   readonly places: Places;
+  readonly answers = new KeptAnswers();
   isStopping = false;
   private readonly metrics: ProviderMetrics;
   private readonly open = new OpenCalls<Call<OperationName>>();
@@ -94,7 +97,7 @@ export class Calls implements CallContext {
     reply: FastifyReply,
     { prepare = same, ready = same, wishOf, sinkOver = same }: AnswerWays<Name> = {},
   ): Promise<void> {
-    await this.assertRoom(principal);
+    await this.assertRoom(principal, request.ip);
     const prepared = prepare(await readCallersJson(request));
     const known = ready(operation.parse(prepared instanceof Promise ? await prepared : prepared));
     const asked = known instanceof Promise ? await known : known;
@@ -108,8 +111,8 @@ export class Calls implements CallContext {
    *
    * @throws Fault rate_limited
    */
-  async assertRoom(principal: CallPrincipal): Promise<void> {
-    const owned = this.ownerOf(principal);
+  async assertRoom(principal: CallPrincipal, address: string): Promise<void> {
+    const owned = this.ownerOf(principal, address);
     this.places.assertRoom(owned instanceof Promise ? await owned : owned);
   }
 
@@ -141,7 +144,7 @@ export class Calls implements CallContext {
     const models = known instanceof Promise ? await known : known;
     const serving = routeServing(way, operation.name, request.model, models);
     const route = wish === undefined ? serving : routeMeeting(serving, wish);
-    const owned = this.ownerOf(caller.principal);
+    const owned = this.ownerOf(caller.principal, caller.address);
     const owner = owned instanceof Promise ? await owned : owned;
     const walk = this.walkOf(route);
     const terms = new CallTerms(models, this.tokenizer, operation, caller, request, route, walk?.target);
@@ -184,8 +187,13 @@ export class Calls implements CallContext {
     return 'keyId' in principal && principal.kind !== 'sealedToken' ? this.keyModels.of(principal) : ANY_MODEL;
   }
 
-  private ownerOf({ tenantId }: CallPrincipal): ShareOwner | Promise<ShareOwner> {
-    return this.database.ownerOf(tenantId);
+  private ownerOf(principal: CallPrincipal, address: string): ShareOwner | Promise<ShareOwner> {
+    const owned = this.database.ownerOf(principal.tenantId);
+    const share = ownShareOf(principal, address);
+    if (share === null) return owned;
+    return owned instanceof Promise
+      ? owned.then(({ orgId }) => ({ tenantId: share, orgId }))
+      : { tenantId: share, orgId: owned.orgId };
   }
 
   private stop(): void {

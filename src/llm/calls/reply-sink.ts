@@ -102,6 +102,11 @@ export class ReplySink implements CallSink {
     this.reply.raw.end();
   }
 
+  whenTaken(callback: () => void): void {
+    if (this.reply.raw.closed) callback();
+    else this.reply.raw.once('close', callback);
+  }
+
   /** What can't be written costs the caller the connection, and not the call its settlement. */
   private safely(write: () => void): void {
     try {

@@ -55,6 +55,10 @@ export class RoutedTry implements AnswerSink {
     return this.call.onLate(failure);
   }
 
+  onKept(bytes: number): boolean {
+    return this.call.onKept?.(bytes) !== false;
+  }
+
   /** The call goes on without this try. @param onUsed hears once what it used */
   part(ending: CallEnding, onUsed: (used: TokenUsage) => void): void {
     this.ending = ending;

@@ -57,6 +57,11 @@ export class GabberSink implements CallSink {
     this.sink.begin(...told);
   }
 
+  whenTaken(callback: () => void): void {
+    if (this.sink.whenTaken === undefined) callback();
+    else this.sink.whenTaken(callback);
+  }
+
   attribute(...told: Parameters<CallSink['attribute']>): void {
     this.sink.attribute(...told);
   }

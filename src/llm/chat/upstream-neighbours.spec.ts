@@ -1,7 +1,8 @@
 /** Answers that are odd in ways that no provider has documented: the caller gets an answer or an error, and pays for what came. */
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { ChatServer, type ChatAnswer } from '../../../test/support/chat-server.js';
+import { ChatServer, TENANT, type ChatAnswer } from '../../../test/support/chat-server.js';
+import { eventually } from '../../../test/support/eventually.js';
 import {
   DONE,
   OpenaiUpstream,
@@ -99,6 +100,11 @@ describe('an answer that is whole', () => {
   const text = JSON.stringify(completion({}));
   const events = [...streamPieces(), usageChunk(usageOf(11, 7))].map((piece) => `data: ${JSON.stringify(piece)}\n\n`);
   const blank = '\n'.repeat(100);
+  const withCr = (pieces: readonly string[]): UpstreamAnswer => ({
+    kind: 'stream',
+    pieces: pieces.map((piece) => piece.replaceAll('\n', '\r')),
+    done: false,
+  });
 
   it.each<[string, object, UpstreamAnswer]>([
     ['JSON after a byte order mark', BODY, { kind: 'body', body: `\ufeff${text}` }],
@@ -106,6 +112,9 @@ describe('an answer that is whole', () => {
     ['JSON after blank lines, called a stream', STREAM, { kind: 'stream', pieces: [blank, text], done: false }],
     ['events after blank lines, called JSON', BODY, { kind: 'body', body: blank + events.join('') + DONE }],
     ['events after blank lines, for a stream', STREAM, { kind: 'body', body: blank + events.join('') + DONE }],
+    ['events after a byte order mark', BODY, { kind: 'body', body: `\ufeff${events.join('')}${DONE}` }],
+    ['events whose lines end with CR', STREAM, withCr([...events, DONE])],
+    ['such events, for JSON', BODY, withCr([...events, DONE])],
     ['in no encoding', BODY, { kind: 'body', body: text, headers: { 'content-encoding': 'Identity' } }],
     [
       'in an encoding that is none',
@@ -118,6 +127,18 @@ describe('an answer that is whole', () => {
     expect(got.text).toContain('Hello');
     expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', estimated: false });
   });
+});
+
+it.each([BODY, STREAM])('of two reports in one object the larger one counts, whichever came last: %j', async (body) => {
+  const twice = (object: object): string =>
+    `${JSON.stringify({ ...object, usage: usageOf(11, 70) }).slice(0, -1)},"usage":${JSON.stringify(usageOf(0, 0))}}`;
+  const asEvent = (object: object): string => `data: ${twice(object)}\n\n`;
+  const answer: UpstreamAnswer =
+    body === STREAM
+      ? stream([...streamPieces(), asEvent({ id: 'c', choices: [] })])
+      : { kind: 'body', body: twice(completion({})) };
+  expect((await ask(answer, body)).status).toBe(200);
+  expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 11, outputTokens: 70 });
 });
 
 it('a report before the words is not the last of it, although the stream came to its mark', async () => {
@@ -139,6 +160,21 @@ it.each<[string, object]>([
 ])('what a stream says without a report is counted: %s', async (_what, choice) => {
   await ask(stream([chunk(choice), END]), STREAM);
   expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 200, estimated: true });
+});
+
+it('a large answer takes room until its caller has it; where there is none the call fails, and pays for what came', async () => {
+  const { places } = server.calls.answers;
+  const greedy = { tenantId: 'greedy', orgId: 'of greedy' };
+  const answer: UpstreamAnswer = { kind: 'body', body: completion({ words: [' word'.repeat(600_000)] }) };
+  expect((await ask(answer, BODY)).status).toBe(200);
+  await eventually(() => expect(places.taken).toBe(0));
+  const own = { tenantId: TENANT, orgId: `org of ${TENANT}` };
+  while (places.takeIfFree(own)) expect(places.taken).toBeLessThanOrEqual(places.most);
+  const refused = await ask(answer, BODY);
+  expect(refused.status).toBe(502);
+  expect(refused.text).toContain('large answers');
+  expect(places.takeIfFree(greedy)).toBe(true);
+  expect(server.book.settlements).toHaveLength(2);
 });
 
 it.each([600, 999])(

@@ -66,7 +66,15 @@ export interface AnswerSink {
    * still come; false: `failure` follows at once.
    */
   onLate(failure: ProviderFailure): boolean;
+  /**
+   * So much more of an answer is kept until it is whole. False: there is no room for it, and the attempt fails. Without this
+   * method nothing is counted.
+   */
+  onKept?(bytes: number): boolean;
 }
+
+/** So much of an answer is kept without a word. */
+export const KEPT_STEP_BYTES = 1024 * 1024;
 
 export type AnswerHeaders = Readonly<Record<string, string>>;
 

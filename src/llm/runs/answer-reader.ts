@@ -1,4 +1,5 @@
 import { endOfFirstEvent, parseEvent } from '../providers/openai/sse-usage-filter.js';
+import { WholeEvents } from '../providers/openai/whole-events.js';
 import { isObject } from '../providers/requests/chat-request.js';
 import type { ToolCall } from './run.types.js';
 
@@ -14,9 +15,11 @@ export class AnswerReader {
   finishReason: string | null = null;
   extraContent: unknown = undefined;
   private readonly calls: GrowingCall[] = [];
+  private readonly whole = new WholeEvents();
 
-  /** @returns the text that the events add */
-  readEvents(events: Buffer): string {
+  /** @returns the text that the events add which are whole now */
+  readEvents(pieces: Buffer): string {
+    const events = this.whole.push(pieces);
     let text = '';
     for (let start = 0; start < events.length;) {
       const end = endOfFirstEvent(events, start);

@@ -1,9 +1,9 @@
 import type { BodyFilter, Fetch, OutboundCall, OutboundPolicy } from '../../../platform/outbound/index.js';
-import { brokenAnswer, failureOfTransport, MAX_ERROR_BYTES, type Asked } from '../openai/openai-failure.js';
+import { brokenAnswer, failureOfTransport, MAX_ERROR_BYTES, NO_ROOM, type Asked } from '../openai/openai-failure.js';
 import type { Dialect } from './dialect.js';
 import { failureOfAnswer, FailedExchange } from './failures.js';
 import { assertOutputWithin } from './output-check.js';
-import type { ProviderFailure } from '../provider.js';
+import { KEPT_STEP_BYTES, type ProviderFailure } from '../provider.js';
 import type { ProviderDeps } from '../provider-factory.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -25,7 +25,7 @@ export class Exchange {
     deps: ProviderDeps,
     policy: OutboundPolicy,
     limit: number | null,
-    onLate: () => boolean,
+    private readonly hears: { onLate(): boolean; onKept(bytes: number): boolean },
     filter: BodyFilter | null,
   ) {
     const fetch = deps.http.fetchFor({
@@ -39,7 +39,7 @@ export class Exchange {
         if (limit !== null) assertOutputWithin(body, limit, dialect);
         this.wasSent = true;
       },
-      onLate,
+      onLate: () => hears.onLate(),
       onBroken: (error) => {
         this.broken = failureOfTransport(error);
       },
@@ -64,7 +64,14 @@ export class Exchange {
     this.status = status;
     if (!response.ok) throw new FailedExchange(await this.failureOf(response));
     if (this.asked.request.stream || response.body === null) return response;
-    for await (const text of textOf(response.body)) this.part += text;
+    let kept = 0;
+    for await (const text of textOf(response.body)) {
+      this.part += text;
+      const more = this.part.length - kept;
+      if (more < KEPT_STEP_BYTES) continue;
+      kept = this.part.length;
+      if (!this.hears.onKept(more)) throw new FailedExchange(brokenAnswer(NO_ROOM));
+    }
     if (this.broken !== null) throw new FailedExchange(this.broken);
     return new Response(this.part, { status, headers });
   }

@@ -65,7 +65,7 @@ export class TranslatedAttempt implements Attempt, Asked {
     this.writer = new ChunkWriter(this.envelope, dialect.namespace, request.includeUsage);
     this.shortcut = request.stream ? (dialect.readText?.((text) => this.takeText(text)) ?? null) : null;
     const limit = limitOf(request) ?? null;
-    this.exchange = new Exchange(this, dialect, deps, policy, limit, () => this.onLate(), this.shortcut);
+    this.exchange = new Exchange(this, dialect, deps, policy, limit, this, this.shortcut);
   }
 
   get secret(): string {
@@ -128,9 +128,13 @@ export class TranslatedAttempt implements Attempt, Asked {
     if (!this.writer.isEmpty) this.flushSoon();
   }
 
-  private onLate(): boolean {
+  onLate(): boolean {
     const late = new OutboundError('timeout', 'The answer did not begin in time.');
     return !this.isOver && this.sink.onLate(failureOfTransport(late));
+  }
+
+  onKept(bytes: number): boolean {
+    return this.sink.onKept?.(bytes) !== false;
   }
 
   /** The same in every reading of one answer. */

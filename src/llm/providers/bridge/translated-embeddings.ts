@@ -63,7 +63,7 @@ export class TranslatedEmbeddings implements Attempt, Asked {
       const vectors: (readonly number[])[] = [];
       for (let at = 0; at < texts.length && !this.isOver; at += most) {
         const values = texts.slice(at, at + most);
-        const exchange = new Exchange(this, this.dialect, this.deps, this.policy, null, () => this.onLate(), null);
+        const exchange = new Exchange(this, this.dialect, this.deps, this.policy, null, this, null);
         this.exchange = exchange;
         const model = embedder.model(this.request.model, exchange.fetch);
         const result = await model.doEmbed({ ...call, values, abortSignal: this.aborter.signal });
@@ -89,7 +89,11 @@ export class TranslatedEmbeddings implements Attempt, Asked {
     // Nor one that could go on.
   }
 
-  private onLate(): boolean {
+  onKept(bytes: number): boolean {
+    return this.sink.onKept?.(bytes) !== false;
+  }
+
+  onLate(): boolean {
     const late = new OutboundError('timeout', 'The answer did not begin in time.');
     return !this.isOver && this.sink.onLate(failureOfTransport(late));
   }

@@ -39,6 +39,10 @@ export class WordsSink implements AnswerSink {
     return this.sink.onLate(failure);
   }
 
+  onKept(bytes: number): boolean {
+    return this.sink.onKept?.(bytes) !== false;
+  }
+
   private holdsWords(bytes: Buffer): boolean {
     return this.words.mark.test(bytes.toString('latin1'));
   }

@@ -9,7 +9,7 @@ export const EMBEDDINGS_READER: AnswerReader<EmbeddingsRequest> = {
   path: '/embeddings',
   bodyOf: ({ raw }) => raw,
   failureIn: (answer, asked) => (Array.isArray(answer['data']) ? null : failureInAnswer(answer, asked)),
-  isAnswer: () => true,
+  isAnswer: (answer) => Array.isArray(answer['data']),
   hasBegun: () => true,
   refusalIn: () => null,
   usageIn,

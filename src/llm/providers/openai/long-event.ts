@@ -41,6 +41,18 @@ export class LongEvent {
   }
 }
 
+/**
+ * What an object reports that names its usage more than once; null: it does not. Of two fields with one name a parser keeps the
+ * last, and that may be the zeros after the truth.
+ */
+export function repeatedUsageIn(object: Buffer): ReportedCounts | null {
+  const first = object.indexOf(USAGE);
+  if (first === -1 || !object.includes(USAGE, first + 1)) return null;
+  const read = new LongEvent();
+  read.add(object);
+  return read.usage;
+}
+
 /** Where the object ends that is the value of the field at the beginning; -1: it is no object, or not whole. */
 function endOfObject(text: string): number {
   const start = USAGE_OBJECT.exec(text)?.[0].length ?? text.length;

@@ -3,6 +3,7 @@ import { OutboundError, type OutboundCall, type OutboundHandler } from '../../..
 import type { ProviderRequest } from '../requests/request-fields.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import {
+  KEPT_STEP_BYTES,
   NOTHING_USED,
   type AnswerHeaders,
   type AnswerSink,
@@ -12,16 +13,18 @@ import {
 } from '../provider.js';
 import { isEvents, isObjectsEnd, isObjectText, parseObject, withoutBlank } from './answer-bytes.js';
 import type { Answer, AnswerReader, AnswerStream } from './answer-reader.js';
-import { LongEvent } from './long-event.js';
+import { LineEnds, withLineFeeds } from './line-ends.js';
+import { LongEvent, repeatedUsageIn } from './long-event.js';
 import {
   brokenAnswer,
   failureOfStatus,
   failureOfTransport,
   MAX_ERROR_BYTES,
+  NO_ROOM,
   REFUSED_IN_STREAM,
 } from './openai-failure.js';
 import { endOfMark } from './openai-stream.js';
-import { splitCounts, type ReportedCounts } from './openai-usage.js';
+import { largestOf, splitCounts, type ReportedCounts } from './openai-usage.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const JSON_TYPE = 'application/json';
@@ -46,7 +49,10 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   private answerHeaders: AnswerHeaders = {};
   private chunks: Buffer[] = [];
   private size = 0;
+  /** How much of it the sink was told of. */
+  private keptBytes = 0;
   private stream: AnswerStream | null = null;
+  private readonly lineEnds = new LineEnds();
   /** What came before the first choice: a failure until then still has a status to say. */
   private held: Buffer | null = NO_EVENTS;
   private reported: ReportedCounts | null = null;
@@ -145,8 +151,10 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
       return;
     }
     if (this.mode === 'json') {
-      if (this.size <= MAX_ANSWER_BYTES) this.chunks.push(chunk);
-      else this.fail(brokenAnswer('The model provider answered with more than this service passes on.'));
+      if (this.size > MAX_ANSWER_BYTES)
+        this.fail(brokenAnswer('The model provider answered with more than this service passes on.'));
+      else if (this.hasRoom()) this.chunks.push(chunk);
+      else this.fail(brokenAnswer(NO_ROOM));
     } else if (this.size <= MAX_ERROR_BYTES) {
       this.chunks.push(chunk);
     } else {
@@ -168,6 +176,13 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     if (this.stream?.ended === true) this.endStream();
     else if (this.mode === 'json' && this.streamToMark() !== null) this.endJson();
     else this.sink.onFailure(failureOfTransport(error));
+  }
+
+  private hasRoom(): boolean {
+    const more = this.size - this.keptBytes;
+    if (more < KEPT_STEP_BYTES) return true;
+    this.keptBytes = this.size;
+    return this.sink.onKept?.(more) !== false;
   }
 
   /** An object that says to be a stream is an answer or an error. */
@@ -195,7 +210,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   }
 
   private read(stream: AnswerStream, chunk: Buffer): void {
-    this.passOn(stream.push(chunk));
+    this.passOn(stream.push(this.lineEnds.push(chunk)));
     if (stream.ended && stream.failed && this.held === null && !this.isOver) this.fail(REFUSED_IN_STREAM);
   }
 
@@ -223,7 +238,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 
   private endStream(): void {
     const { stream } = this;
-    if (stream !== null) this.passOn(stream.end());
+    if (stream !== null) this.passOn(Buffer.concat([stream.push(this.lineEnds.end()), stream.end()]));
     if (this.isOver) return;
     if (stream?.isWhole === true && this.held !== null) this.sink.onFailure(brokenAnswer(WITHOUT_CHOICE));
     else if (stream?.failed === true) this.sink.onFailure(REFUSED_IN_STREAM);
@@ -262,6 +277,8 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     }
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
     this.reported = reader.usageIn(answer);
+    const repeated = repeatedUsageIn(body);
+    if (repeated !== null) this.reported = largestOf(this.reported, repeated);
     if (this.reported === null) this.answer = answer;
     if (this.request.stream) {
       this.endJsonAsStream(answer);
@@ -290,9 +307,11 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 
   /** The events of a stream, up to its end mark; null: it is no stream, or has no mark. */
   private streamToMark(): Buffer | null {
-    const body = this.body();
-    const end = isEvents(body) ? endOfMark(body) : -1;
-    return end === -1 ? null : body.subarray(0, end);
+    if (!isEvents(this.body())) return null;
+    const events = withLineFeeds(withoutBlank(this.body()));
+    this.chunks = [events];
+    const end = endOfMark(events);
+    return end === -1 ? null : events.subarray(0, end);
   }
 
   private endJsonAsStream(answer: Answer): void {
@@ -318,4 +337,4 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 const NO_HEADERS: AnswerHeaders = {};
 const NO_ANSWER: Answer = {};
 
-const WITHOUT_CHOICE = 'The model provider answered without a choice.';
+const WITHOUT_CHOICE = 'The model provider answered without what was asked for.';

@@ -39,6 +39,9 @@ export function failureOfTransport(error: OutboundError): ProviderFailure {
   }
 }
 
+export const NO_ROOM =
+  'The answer is larger than the memory that is left for large answers of one tenant; ask for less at once, or wait until others end.';
+
 /** An answer that can't be passed on. */
 export function brokenAnswer(message: string, cause?: unknown): ProviderFailure {
   return {

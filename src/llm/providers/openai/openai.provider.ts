@@ -143,7 +143,11 @@ export class OpenaiProvider implements Provider {
 
 /** Nothing is asked of a model. A response that failed is a whole answer to who asks for it. */
 const KEPT = readResponsesRequest(parseJsonObject(Buffer.from('{"model":"-","input":""}')));
-const KEPT_READER: AnswerReader<ResponsesRequest> = { ...READERS.responses, failureIn: () => null };
+const KEPT_READER: AnswerReader<ResponsesRequest> = {
+  ...READERS.responses,
+  failureIn: () => null,
+  isAnswer: () => true,
+};
 
 /** Nothing of a prompt, for what judges an error by what was asked. */
 const LISTING = parseChatRequest(Buffer.from('{"model":"-","messages":[{}]}'));

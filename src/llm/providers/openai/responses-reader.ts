@@ -17,7 +17,7 @@ export const RESPONSES_READER: AnswerReader<ResponsesRequest> = {
   path: '/responses',
   bodyOf: ({ raw }) => raw,
   failureIn,
-  isAnswer: () => true,
+  isAnswer: (answer) => Array.isArray(answer['output']),
   hasBegun: () => true,
   refusalIn: (events, asked) => {
     const at = events.indexOf('data:');

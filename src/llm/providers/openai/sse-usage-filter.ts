@@ -1,5 +1,5 @@
 import { parseJson } from '../../../platform/json/index.js';
-import { LongEvent } from './long-event.js';
+import { LongEvent, repeatedUsageIn } from './long-event.js';
 import { largestOf, usageIn, type ReportedCounts } from './openai-usage.js';
 
 /** A usage object has at least one such key; inside a JSON string the quote would be escaped and not match. */
@@ -117,7 +117,8 @@ export class SseUsageFilter {
     if (event.indexOf(USAGE_MARK) === -1) return false;
     const parsed = parseEvent(event);
     const chunk = parsed === null || this.answerIn === null ? parsed : this.answerIn(parsed);
-    const usage = usageIn(chunk);
+    const repeated = repeatedUsageIn(event);
+    const usage = repeated === null ? usageIn(chunk) : largestOf(usageIn(chunk), repeated);
     if (usage === null) return false;
     this.usage = largestOf(this.usage, usage);
     this.model = textOf(chunk?.['model']);
@@ -140,7 +141,7 @@ export function endOfFirstEvent(data: Buffer, from: number): number {
 }
 
 /** Just past the blank line that ends the last whole event; 0: none is whole. */
-function endOfLastEvent(data: Buffer): number {
+export function endOfLastEvent(data: Buffer): number {
   for (let at = data.length - 1; at > 0; at = data.lastIndexOf(LF, at - 1)) {
     if (data[at] === LF && (data[at - 1] === LF || (data[at - 1] === CR && data[at - 2] === LF))) return at + 1;
   }

@@ -13,6 +13,8 @@ import {
   type Provider,
   type ProviderFailure,
 } from '../provider.js';
+import { endOfFirstEvent } from '../openai/sse-usage-filter.js';
+import { WholeEvents } from '../openai/whole-events.js';
 import { isObject } from '../requests/chat-request.js';
 import type { ResponsesRequest } from '../requests/responses-request.js';
 import { chatOf } from './chat-of-responses.js';
@@ -20,8 +22,6 @@ import { ResponseOfChat, errorOf } from './response-of-chat.js';
 
 const JSON_TYPE = 'application/json';
 const END_MARK = '[DONE]';
-const LF = 10;
-const CR = 13;
 
 /** A provider that has chat completions and no responses, and serves responses by them. It keeps none. */
 export class ResponsesByChat implements Provider {
@@ -62,7 +62,7 @@ class TranslatingSink implements AnswerSink {
   attempt: Attempt | null = null;
   private readonly response: ResponseOfChat;
   private headers: AnswerHeaders = {};
-  private rest: Buffer = Buffer.alloc(0);
+  private readonly whole = new WholeEvents();
   private hasBegun = false;
   private isOver = false;
   /** The provider's own error, that stood in the stream. */
@@ -94,13 +94,12 @@ class TranslatingSink implements AnswerSink {
   onStreamData(headers: AnswerHeaders, events: Buffer): void {
     if (this.isOver) return;
     this.headers = headers;
-    const data = this.rest.length === 0 ? events : Buffer.concat([this.rest, events]);
+    const data = this.whole.push(events);
     let start = 0;
-    for (let end = endOfEvent(data, 0); end !== -1; end = endOfEvent(data, start)) {
+    for (let end = endOfFirstEvent(data, 0); end !== -1; end = endOfFirstEvent(data, start)) {
       this.take(data.toString('utf8', start, end));
       start = end;
     }
-    this.rest = data.subarray(start);
     this.flush();
   }
 
@@ -124,6 +123,10 @@ class TranslatingSink implements AnswerSink {
 
   onLate(failure: ProviderFailure): boolean {
     return this.sink.onLate(failure);
+  }
+
+  onKept(bytes: number): boolean {
+    return this.sink.onKept?.(bytes) !== false;
   }
 
   private take(event: string): void {
@@ -167,15 +170,6 @@ class TranslatingSink implements AnswerSink {
     const bytes = this.response.events.take();
     if (bytes.length > 0) this.sink.onStreamData(this.headers, bytes);
   }
-}
-
-/** Just past the blank line that ends the first event at or after `from`; -1: none is whole. */
-function endOfEvent(data: Buffer, from: number): number {
-  for (let at = data.indexOf(LF, from); at !== -1; at = data.indexOf(LF, at + 1)) {
-    if (data[at + 1] === LF) return at + 2;
-    if (data[at + 1] === CR && data[at + 2] === LF) return at + 3;
-  }
-  return -1;
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | null {

@@ -1,0 +1,13 @@
+import { AnswerReader } from './answer-reader.js';
+
+const eventOf = (content: string): Buffer =>
+  Buffer.from(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`);
+
+it('reads what an event says that comes in pieces', () => {
+  const said = 'a long word '.repeat(50_000);
+  const bytes = Buffer.concat([eventOf('First. '), eventOf(said), eventOf(' Last.')]);
+  const reader = new AnswerReader();
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 65_536) text += reader.readEvents(bytes.subarray(at, at + 65_536));
+  expect(text).toBe(`First. ${said} Last.`);
+});
