@@ -72,4 +72,8 @@ class CallersSink implements AnswerSink {
   onLate(failure: ProviderFailure): boolean {
     return this.inner.onLate(failure);
   }
+
+  onKept(bytes: number): boolean {
+    return this.inner.onKept?.(bytes) !== false;
+  }
 }

@@ -91,6 +91,10 @@ class NotingSink implements AnswerSink {
     return this.sink.onLate(failure);
   }
 
+  onKept(bytes: number): boolean {
+    return this.sink.onKept?.(bytes) !== false;
+  }
+
   /** One that runs on without its caller is noted at once. */
   private readId(events: Buffer): void {
     const text = events.toString('utf8', 0, FIRST_BYTES);

@@ -7,6 +7,7 @@ import { logger } from '../../platform/logging/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
 import { storedOwner } from '../access/stored-owner.js';
 import { Calls, type AnswerWays } from '../calls/calls.service.js';
+import type { AnswerRoom } from '../calls/kept-answers.js';
 import type { AnswerHeaders, AnswerSink, Provider, ProviderFailure, ResponseKeeper } from '../providers/provider.js';
 import type { ResponsesRequest } from '../providers/requests/responses-request.js';
 import { ModelRouter } from '../routing/model-router.js';
@@ -65,7 +66,9 @@ export class KeptResponses {
     const keeper = provider.keeper ?? noResponse();
     const owner = await this.database.ownerOf(tenantId);
     this.calls.places.take(owner);
-    const told = await toldBy(keeper, method, id, query, reply).finally(() => this.calls.places.leave(owner));
+    const told = await toldBy(keeper, method, id, query, reply, this.calls.answers.roomOf(owner)).finally(() =>
+      this.calls.places.leave(owner),
+    );
     if (told === null) return;
     const status = 'body' in told ? 200 : statusOf(told.failure);
     if (method === 'DELETE' && (status === 200 || status === NOT_FOUND)) await this.repository.forget(tenantId, id);
@@ -120,6 +123,7 @@ function toldBy(
   id: string,
   query: string,
   reply: FastifyReply,
+  room: AnswerRoom,
 ): Promise<Told> {
   return new Promise((resolve) => {
     const sink: AnswerSink = {
@@ -128,10 +132,12 @@ function toldBy(
       onStreamEnd: () => undefined,
       onFailure: (failure) => resolve({ failure }),
       onLate: () => false,
+      onKept: (bytes) => room.growBy(bytes),
     };
     const attempt = keeper.ask(method, id, query, sink);
     reply.raw.once('close', () => {
       attempt.abort();
+      room.release();
       resolve(null);
     });
   });
