@@ -170,10 +170,10 @@ describe('a fault', () => {
 });
 
 describe("the framework's own refusals", () => {
-  it('keep their status and words', async () => {
-    const { status, body } = await answerTo(new NotFoundException('Cannot GET /x'));
+  it('of what reached no route are told in our words', async () => {
+    const { status, body } = await answerTo(new NotFoundException('Cannot GET /fails'));
     expect(status).toBe(404);
-    expect(body).toMatchObject({ error: { status: 'NOT_FOUND', message: 'Cannot GET /x' } });
+    expect(body).toMatchObject({ error: { status: 'NOT_FOUND', message: 'There is no GET /fails.' } });
   });
 
   it('of a malformed URL are answered with 400 though no hook ran', async () => {
