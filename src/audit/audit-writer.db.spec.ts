@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/postgr
 import { testSettings } from '../../test/support/settings.js';
 import { rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';
 import { Database, type TenantTransaction } from '../platform/database/index.js';
-import { Events, type DomainEvent } from '../platform/events/index.js';
+import { Events, type AuditAction, type DomainEvent, type PublishedEvent } from '../platform/events/index.js';
 import { runWithRequestContext } from '../platform/context/index.js';
 import { AuditWriter } from './audit-writer.js';
 
@@ -42,7 +42,8 @@ const change = (
 ): Promise<void> =>
   database.withTenant(acme.tenantId, async (tx) => {
     await tx.$executeRaw`UPDATE orgs SET name = 'Changed' WHERE id = ${acme.orgId}`;
-    await events.publish(tx, told);
+    // Any details, to see that each kind of value is written.
+    await events.publish(tx, told as PublishedEvent<AuditAction>);
     await after(tx);
   });
 

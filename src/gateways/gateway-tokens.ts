@@ -3,7 +3,7 @@ import { auditActor } from '../identity/index.js';
 import { HolderBudgets } from '../limits/index.js';
 import { PepperRing, randomBase62 } from '../platform/crypto/index.js';
 import { Fault, invalidField } from '../platform/errors/index.js';
-import { Events } from '../platform/events/index.js';
+import { Events, type AuditDetails } from '../platform/events/index.js';
 import { Revocations } from '../platform/database/index.js';
 import type { GatewayManager } from './gateway-access.js';
 import { newGatewayToken } from './gateway-token.format.js';
@@ -82,12 +82,12 @@ export class GatewayTokens {
     return new Date(this.revocations.databaseNow());
   }
 
-  publish(
+  publish<What extends 'created' | 'updated' | 'deleted'>(
     { tx, tenantId }: TenantGateways,
     principal: GatewayManager,
-    what: 'created' | 'updated' | 'deleted',
+    what: What,
     id: string,
-    details: Readonly<Record<string, unknown>>,
+    details: AuditDetails<`gateway_token.${What}`>,
   ): Promise<void> {
     return this.events.publish(tx, {
       action: `gateway_token.${what}`,

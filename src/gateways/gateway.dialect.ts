@@ -1,10 +1,11 @@
+import type { AnswerCode } from '../platform/errors/index.js';
 import { OPENAI_DIALECT, type Dialect } from '../platform/http/index.js';
 
 /** The same for each kind of token that is not good, so that nobody learns from it whether a token was good once or elsewhere. */
 const INVALID_TOKEN = {
   message: 'Invalid authentication token',
   type: 'authentication_error',
-  code: 'invalid_authentication_token',
+  code: 'invalid_authentication_token' satisfies AnswerCode,
   param: null,
 };
 

@@ -5,7 +5,7 @@ import { GatewayConnections, type GatewayProviderForm } from '../llm/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { randomBase62 } from '../platform/crypto/index.js';
 import { Fault, invalidField } from '../platform/errors/index.js';
-import { Events } from '../platform/events/index.js';
+import { Events, type AuditDetails } from '../platform/events/index.js';
 import { newestFirst, PageTokens, type Page } from '../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../platform/idempotency/index.js';
 import type { GatewayManager } from './gateway-access.js';
@@ -159,7 +159,7 @@ export class GatewaysService {
       const tokenIds = await this.tokens.idsOf(own, id);
       await this.repository.delete(own, id);
       await this.budgets.deleteAll(own, [holderOfGateway(id), ...tokenIds.map(holderOfToken)]);
-      await this.publish(own, principal, 'deleted', id);
+      await this.publish(own, principal, 'deleted', id, {});
     });
     this.directory.forgetGateway(id);
   }
@@ -200,12 +200,12 @@ export class GatewaysService {
     throw new Fault('already_exists', `name: ${reason}`, { fields: [{ field: 'name', reason }] });
   }
 
-  private publish(
+  private publish<What extends 'created' | 'updated' | 'deleted'>(
     { tx, tenantId }: TenantGateways,
     principal: GatewayManager,
-    what: 'created' | 'updated' | 'deleted',
+    what: What,
     id: string,
-    details: Readonly<Record<string, unknown>> = {},
+    details: AuditDetails<`gateway.${What}`>,
   ): Promise<void> {
     return this.events.publish(tx, {
       action: `gateway.${what}`,

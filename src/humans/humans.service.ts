@@ -104,7 +104,7 @@ export class HumansService {
   private publish(
     { tx, tenantId }: TenantHumans,
     principal: HumansPrincipal,
-    action: string,
+    action: 'human.created' | 'human.deleted',
     id: string,
   ): Promise<void> {
     return this.events.publish(tx, {
@@ -113,6 +113,7 @@ export class HumansService {
       tenantId,
       resource: { type: 'human', id },
       humanId: id,
+      details: {},
     });
   }
 }

@@ -11,7 +11,7 @@ import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { PepperRing, randomBase62 } from '../platform/crypto/index.js';
 import { Revocations, type TenantTransaction } from '../platform/database/index.js';
 import { Fault, invalidField } from '../platform/errors/index.js';
-import { Events } from '../platform/events/index.js';
+import { Events, type AuditDetails } from '../platform/events/index.js';
 import { PageTokens } from '../platform/http/index.js';
 import { changesOf, limitColumns, oidcColumns, outputColumns, rateColumns } from './key-changes.js';
 import { newKey, shownPrefix, type ApiKeyType } from './key-format.js';
@@ -199,7 +199,7 @@ export class KeysService {
   revoke(principal: DashboardUserPrincipal, keyId: string): Promise<ApiKeyRecord> {
     return this.repository.change(principal.tenantId, async (keys) => {
       const revoked = await this.repository.revoke(keys, keyId, this.now());
-      if (revoked) await this.publish(keys, principal, 'key.revoked', keyId);
+      if (revoked) await this.publish(keys, principal, 'key.revoked', keyId, {});
       return (await this.repository.find(keys, keyId)) ?? notFound();
     });
   }
@@ -237,12 +237,12 @@ export class KeysService {
     if (expiresAt && expiresAt <= this.now()) throw invalidField('expiresAt', 'must be in the future');
   }
 
-  private publish(
+  private publish<Action extends 'key.created' | 'key.updated' | 'key.rotated' | 'key.revoked'>(
     { tx, tenantId }: TenantKeys,
     principal: DashboardUserPrincipal,
-    action: string,
+    action: Action,
     keyId: string,
-    details: Readonly<Record<string, unknown>> = {},
+    details: AuditDetails<Action>,
   ): Promise<void> {
     return this.events.publish(tx, {
       action,

@@ -4,7 +4,7 @@ import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { PepperRing, randomBase62, uuidV7 } from '../platform/crypto/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { Events } from '../platform/events/index.js';
+import { Events, type AuditDetails } from '../platform/events/index.js';
 import { type Page, type PageRequest, PageTokens, newestFirst } from '../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../platform/idempotency/index.js';
 import { ClaimWrites } from '../signin/index.js';
@@ -98,7 +98,7 @@ export class InvitationsService {
       if (invitation.acceptedAt !== null) throw new Fault('conflict', 'The invitation was accepted already.');
       if (invitation.revokedAt !== null) return;
       await this.repository.revoke(org, invitationId, this.now());
-      await this.publish(org, principal, 'invitation.revoked', invitationId);
+      await this.publish(org, principal, 'invitation.revoked', invitationId, {});
     });
   }
 
@@ -153,7 +153,7 @@ export class InvitationsService {
     }
     const createdAt = this.now();
     for (const replaced of await this.repository.revokeOpen(org, email, createdAt)) {
-      await this.publish(org, principal, 'invitation.revoked', replaced);
+      await this.publish(org, principal, 'invitation.revoked', replaced, {});
     }
     const invitation = await this.repository.create(org, {
       id: `invitation_${randomBase62(20)}`,
@@ -176,12 +176,12 @@ export class InvitationsService {
     return base && `${base.replace(/\/+$/, '')}/accept-invitation#token=${token}`;
   }
 
-  private publish(
+  private publish<Action extends 'member.invited' | 'invitation.revoked'>(
     org: OrgTransaction,
     principal: DashboardUserPrincipal,
-    action: string,
+    action: Action,
     invitationId: string,
-    details: Readonly<Record<string, unknown>> = {},
+    details: AuditDetails<Action>,
   ): Promise<void> {
     return this.events.publish(org.tx, {
       action,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { auditActor, type DashboardUserPrincipal } from '../identity/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { Events } from '../platform/events/index.js';
+import { Events, type AuditDetails } from '../platform/events/index.js';
 import { type Page, type PageRequest, PageTokens, newestFirst } from '../platform/http/index.js';
 import { ClaimWrites, ClaimWritesRepository, type QueuedClaims } from '../signin/index.js';
 import type { UpdateMemberRequest } from './members.dto.js';
@@ -83,12 +83,12 @@ export class MembersService {
     }
   }
 
-  private publish(
+  private publish<Action extends 'member.updated' | 'member.removed'>(
     org: OrgTransaction,
     principal: DashboardUserPrincipal,
-    action: string,
+    action: Action,
     userId: string,
-    details: Readonly<Record<string, unknown>>,
+    details: AuditDetails<Action>,
   ): Promise<void> {
     return this.events.publish(org.tx, {
       action,

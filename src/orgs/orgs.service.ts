@@ -171,6 +171,7 @@ export class OrgsService {
           actor: { type: 'user', id: founder.userId },
           tenantId: null,
           resource: { type: 'org', id: created.org_id },
+          details: {},
         });
       }
       return { created, queued };

@@ -3,7 +3,7 @@ import { auditActor, type DashboardUserPrincipal } from '../identity/index.js';
 import { uuidV7 } from '../platform/crypto/index.js';
 import { Database } from '../platform/database/index.js';
 import { Fault, invalidField } from '../platform/errors/index.js';
-import { Events } from '../platform/events/index.js';
+import { Events, type AuditDetails } from '../platform/events/index.js';
 import { type Page, type PageRequest, PageTokens, newestFirst } from '../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../platform/idempotency/index.js';
 import { ClaimWrites } from '../signin/index.js';
@@ -122,12 +122,12 @@ export class TenantsService {
     }
   }
 
-  private publish(
+  private publish<Action extends 'tenant.created' | 'tenant.updated'>(
     org: OrgTransaction,
     principal: DashboardUserPrincipal,
-    action: string,
+    action: Action,
     tenantId: string,
-    details: Readonly<Record<string, unknown>> = {},
+    details: AuditDetails<Action>,
   ): Promise<void> {
     return this.events.publish(org.tx, {
       action,

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { TenantTransaction } from '../platform/database/index.js';
-import { Events, type DomainEvent } from '../platform/events/index.js';
+import { Events, type AuditAction, type DomainEvent } from '../platform/events/index.js';
+import type { WebhookEventType } from './event-types.js';
 
 interface Told {
-  readonly type: string;
+  readonly type: WebhookEventType;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
@@ -11,14 +12,14 @@ interface Told {
  * Which of the service's own events webhooks tell, and what of them: ids and roles, nothing that a receiver's log should
  * not hold. An invitation's link and address are not in the event, and would not be told if they were.
  */
-const TOLD: Readonly<Record<string, (event: DomainEvent) => Told>> = {
+const TOLD: Partial<Readonly<Record<AuditAction, (event: DomainEvent) => Told>>> = {
   'member.invited': ({ resource, actor, details }) => ({
     type: 'member.invited',
     payload: { invitation_id: resource.id, role: details?.['role'], invited_by: actor.id },
   }),
   'usage_token.revoked': ({ resource }) => ({
     type: 'usage.token_revoked',
-    payload: { [`${resource.type}_id`]: resource.id },
+    payload: { human_id: resource.id },
   }),
 };
 

@@ -3,7 +3,7 @@ import { auditActor, type DashboardUserPrincipal, type SecretKeyPrincipal } from
 import { randomBase62, uuidV7 } from '../platform/crypto/index.js';
 import { Revocations } from '../platform/database/index.js';
 import { Fault, invalidField } from '../platform/errors/index.js';
-import { Events } from '../platform/events/index.js';
+import { Events, type AuditDetails } from '../platform/events/index.js';
 import { OutboundHttp } from '../platform/outbound/index.js';
 import { PageTokens, newestFirst, type Page } from '../platform/http/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
@@ -115,7 +115,7 @@ export class WebhooksService {
   async delete(principal: WebhookManager, id: string): Promise<void> {
     await this.repository.change(principal.tenantId, async (webhooks) => {
       if (!(await this.repository.delete(webhooks, id))) notFound();
-      await this.publish(webhooks, principal, 'deleted', id);
+      await this.publish(webhooks, principal, 'deleted', id, {});
     });
   }
 
@@ -235,12 +235,12 @@ export class WebhooksService {
     );
   }
 
-  private publish(
+  private publish<What extends 'created' | 'updated' | 'deleted' | 'secret_rotated'>(
     { tx, tenantId }: TenantWebhooks,
     principal: WebhookManager,
-    what: 'created' | 'updated' | 'deleted' | 'secret_rotated',
+    what: What,
     id: string,
-    details: Readonly<Record<string, unknown>> = {},
+    details: AuditDetails<`webhook_endpoint.${What}`>,
   ): Promise<void> {
     return this.events.publish(tx, {
       action: `webhook_endpoint.${what}`,

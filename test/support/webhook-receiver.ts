@@ -13,7 +13,9 @@ import os from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
 import { Webhook } from 'standardwebhooks';
+import type { z } from 'zod';
 import type { Settings } from '../../src/platform/config/index.js';
+import { TEST_EVENT, TEST_EVENT_PAYLOAD, WEBHOOK_EVENTS } from '../../src/webhooks/event-types.js';
 import { selfSignedCertificate } from './self-signed-certificate.js';
 
 export interface Received {
@@ -35,6 +37,8 @@ export class WebhookReceiver {
   readonly received: Received[] = [];
   /** By path; a path that is not here is answered 200. */
   readonly reactions = new Map<string, Reaction | ((received: Received) => Reaction)>();
+  /** What came and is not in the registry of events, or has another payload than it says. */
+  private readonly undocumented: string[] = [];
   private readonly server: https.Server;
   private port = 0;
   private folder: string | null = null;
@@ -60,6 +64,7 @@ export class WebhookReceiver {
     const own = certificate.cert.trim();
     tls.setDefaultCACertificates(tls.getCACertificates('default').filter((known) => known.trim() !== own));
     if (this.folder !== null) rmSync(this.folder, { recursive: true, force: true });
+    if (this.undocumented.length > 0) throw new Error(this.undocumented.join('\n'));
   }
 
   /** From now on connections are refused, and open ones are cut. */
@@ -108,12 +113,23 @@ export class WebhookReceiver {
     const { headers, url = '' } = request;
     const received = { path: url, headers, raw, id: String(headers['webhook-id']), type, payload };
     this.received.push(received);
+    this.undocumented.push(...differencesFromRegistry(type, payload));
     const set = this.reactions.get(url) ?? 200;
     const reaction = typeof set === 'function' ? set(received) : set;
     if (reaction === 'hang') return;
     const { status, headers: answered = {} } = typeof reaction === 'number' ? { status: reaction } : reaction;
     response.writeHead(status, answered).end('thank you');
   }
+}
+
+function differencesFromRegistry(type: string, payload: unknown): string[] {
+  const schemas: Readonly<Record<string, { readonly payload: z.ZodType }>> = WEBHOOK_EVENTS;
+  const schema = type === TEST_EVENT ? TEST_EVENT_PAYLOAD : schemas[type]?.payload;
+  if (schema === undefined) return [`The webhook ${type} is not in WEBHOOK_EVENTS.`];
+  const { error } = schema.safeParse(payload);
+  return error === undefined
+    ? []
+    : [`The webhook ${type} has another payload than WEBHOOK_EVENTS says: ${error.message}`];
 }
 
 /** Whether the library that Standard Webhooks publishes takes it, under this secret. */

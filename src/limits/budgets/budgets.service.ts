@@ -6,7 +6,7 @@ import {
   type SecretKeyPrincipal,
 } from '../../identity/index.js';
 import { Fault } from '../../platform/errors/index.js';
-import { Events } from '../../platform/events/index.js';
+import { Events, type AuditDetails } from '../../platform/events/index.js';
 import { PageTokens, newestFirst, type Page } from '../../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
 import type {
@@ -150,13 +150,13 @@ export class BudgetsService {
     return `human:${(await this.repository.findHumanId(budgets, holder.human)) ?? ''}`;
   }
 
-  private publish(
+  private publish<Action extends 'budget.set' | 'budget.deleted'>(
     { tx, tenantId }: TenantBudgets,
     principal: BudgetsPrincipal,
-    action: string,
+    action: Action,
     id: string,
     holder: string,
-    details: Readonly<Record<string, unknown>>,
+    details: AuditDetails<Action>,
   ): Promise<void> {
     return this.events.publish(tx, {
       action,

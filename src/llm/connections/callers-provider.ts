@@ -1,4 +1,4 @@
-import { Fault } from '../../platform/errors/index.js';
+import { Fault, type AnswerCode } from '../../platform/errors/index.js';
 import type {
   AnswerHeaders,
   AnswerSink,
@@ -19,7 +19,12 @@ const REFUSED_CREDENTIAL: ProviderRefusal = {
   body: {
     type: 'authentication_error',
     message: MESSAGE,
-    error: { message: MESSAGE, type: 'authentication_error', param: null, code: 'invalid_api_key' },
+    error: {
+      message: MESSAGE,
+      type: 'authentication_error',
+      param: null,
+      code: 'invalid_api_key' satisfies AnswerCode,
+    },
   },
 };
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { auditActor, type DashboardUserPrincipal, type SecretKeyPrincipal } from '../../identity/index.js';
 import { EnvelopeError, randomBase62 } from '../../platform/crypto/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
-import { Events } from '../../platform/events/index.js';
+import { Events, type AuditDetails } from '../../platform/events/index.js';
 import { newestFirst, PageTokens, type Page } from '../../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
 import { OutboundHttp } from '../../platform/outbound/index.js';
@@ -165,7 +165,7 @@ export class ProvidersService {
     await this.change(principal.tenantId, async (own) => {
       assertNoRoute(await this.repository.routesOfAlone(own, id));
       if (!(await this.repository.delete(own, id))) notFound();
-      await this.publish(own, principal, 'deleted', id);
+      await this.publish(own, principal, 'deleted', id, {});
     });
   }
 
@@ -218,12 +218,12 @@ export class ProvidersService {
     return (await this.repository.find(own, id)) ?? notFound();
   }
 
-  private publish(
+  private publish<What extends 'created' | 'updated' | 'deleted'>(
     { tx, tenantId }: TenantProvidersTransaction,
     principal: ProviderManager,
-    what: 'created' | 'updated' | 'deleted',
+    what: What,
     id: string,
-    details: Readonly<Record<string, unknown>> = {},
+    details: AuditDetails<`llm_provider.${What}`>,
   ): Promise<void> {
     return this.events.publish(tx, {
       action: `llm_provider.${what}`,

@@ -1,4 +1,4 @@
-import { Fault } from '../../platform/errors/index.js';
+import { Fault, type ErrorCode } from '../../platform/errors/index.js';
 import { ModelCatalogue } from '../models/model-catalogue.js';
 import type { Provider, ProviderFailure } from '../providers/provider.js';
 import { Circuit } from './circuit.js';
@@ -20,7 +20,7 @@ const refused = (status: number, retryAfter?: string): ProviderFailure => ({
 });
 const failed = (
   outcome: ProviderFailure['outcome'],
-  code?: string,
+  code?: ErrorCode,
   kind: Fault['kind'] = 'upstream_failed',
 ): ProviderFailure => ({ outcome, error: new Fault(kind, 'm', { code }) });
 

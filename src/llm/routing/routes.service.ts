@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { auditActor, type DashboardUserPrincipal, type SecretKeyPrincipal } from '../../identity/index.js';
 import { randomBase62 } from '../../platform/crypto/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
-import { Events } from '../../platform/events/index.js';
+import { Events, type AuditDetails } from '../../platform/events/index.js';
 import { newestFirst, PageTokens, type Page } from '../../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
 import { ProvidersRepository } from '../connections/providers.repository.js';
@@ -108,7 +108,7 @@ export class RoutesService {
   async delete(principal: RouteManager, id: string): Promise<void> {
     await this.change(principal.tenantId, async (own) => {
       if (!(await this.repository.delete(own, id))) notFound();
-      await this.publish(own, principal, 'deleted', id);
+      await this.publish(own, principal, 'deleted', id, {});
     });
   }
 
@@ -144,12 +144,12 @@ export class RoutesService {
     return (await this.repository.find(own, id)) ?? notFound();
   }
 
-  private publish(
+  private publish<What extends 'created' | 'updated' | 'deleted'>(
     { tx, tenantId }: TenantRoutesTransaction,
     principal: RouteManager,
-    what: 'created' | 'updated' | 'deleted',
+    what: What,
     id: string,
-    details: Readonly<Record<string, unknown>> = {},
+    details: AuditDetails<`llm_route.${What}`>,
   ): Promise<void> {
     return this.events.publish(tx, {
       action: `llm_route.${what}`,

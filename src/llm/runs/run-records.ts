@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { RUN_CODES } from '../../platform/errors/index.js';
 import { RunRecord } from './run-record.js';
 import { RunTexts } from './run-texts.js';
 import { RunsRepository } from './runs.repository.js';
@@ -68,8 +69,7 @@ export class RunRecords {
       record.add(of, startAt, await this.texts.openDelta(tenantId, id, of, startAt, body));
     }
     const failure = run.failure === null ? null : await this.texts.openFailure(tenantId, id, run.failure);
-    const told =
-      run.errorCode === null ? null : { code: run.errorCode, message: MESSAGES[run.errorCode] ?? run.errorCode };
+    const told = run.errorCode === null ? null : { code: run.errorCode, message: messageOf(run.errorCode) };
     // A local run knows best how it stands.
     if (!record.isLocal) record.setStatus(run.status, failure ?? told);
     return true;
@@ -77,7 +77,8 @@ export class RunRecords {
 }
 
 /** Of failures that the database itself tells. */
-const MESSAGES: Readonly<Record<string, string>> = {
-  process_died: 'The process that ran it died; send the message again.',
-  tool_outputs_missing: "The outputs of the model's tool calls did not come in time.",
-};
+function messageOf(code: string): string {
+  const codes: Readonly<Record<string, { readonly meaning: string; readonly remedy: string }>> = RUN_CODES;
+  const known = codes[code];
+  return known === undefined ? code : `${known.meaning} ${known.remedy}`;
+}

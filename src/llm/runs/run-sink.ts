@@ -1,4 +1,4 @@
-import { Fault } from '../../platform/errors/index.js';
+import { Fault, type RunCode } from '../../platform/errors/index.js';
 import type { CallSink, CallSinkListener } from '../calls/call-sink.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
 import { AnswerReader } from './answer-reader.js';
@@ -68,7 +68,8 @@ export class RunSink implements CallSink {
   private take(text: string): void {
     const { text: known } = this.record.stepAt(this.step);
     if (known.length + text.length > MOST_CHARACTERS) {
-      this.failure = { code: 'answer_too_long', message: `The answer has more than ${MOST_CHARACTERS} characters.` };
+      const code: RunCode = 'answer_too_long';
+      this.failure = { code, message: `The answer has more than ${MOST_CHARACTERS} characters.` };
       // Not from within the provider's own call.
       setImmediate(() => this.leave());
       return;

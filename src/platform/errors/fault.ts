@@ -1,3 +1,5 @@
+import type { ErrorCode } from './error-codes.js';
+
 /**
  * What can go wrong in words that no wire dialect owns. Each dialect's renderer turns a kind into its own status names and
  * shapes; services throw faults and know nothing of the wire.
@@ -31,8 +33,8 @@ export interface FieldFault {
 
 export interface FaultOptions {
   readonly fields?: readonly FieldFault[] | undefined;
-  /** A stable machine-readable reason, e.g. `model_not_found`; becomes OpenAI's `code`. */
-  readonly code?: string | undefined;
+  /** A stable reason for programs, one of the registry's; becomes OpenAI's `code`. */
+  readonly code?: ErrorCode | undefined;
   readonly retryAfterSeconds?: number | undefined;
   /** `false` tells OpenAI's clients not to try again (`x-should-retry`). */
   readonly shouldRetry?: boolean | undefined;
@@ -49,7 +51,7 @@ export interface FaultOptions {
 export class Fault extends Error {
   readonly kind: FaultKind;
   readonly fields: readonly FieldFault[];
-  readonly code: string | undefined;
+  readonly code: ErrorCode | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly shouldRetry: boolean | undefined;
   readonly about: Readonly<Record<string, string>> | undefined;
@@ -77,7 +79,7 @@ export class Fault extends Error {
 }
 
 /** Bad input at one named field. */
-export function invalidField(field: string, reason: string, code?: string): Fault {
+export function invalidField(field: string, reason: string, code?: ErrorCode): Fault {
   return new Fault('invalid_input', `${field}: ${reason}`, {
     fields: [{ field, reason }],
     ...(code === undefined ? {} : { code }),

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { TenantTransaction } from '../database/index.js';
+import type { AuditAction, AuditDetails } from './audit-events.js';
 
 /** Something that somebody did to a resource. Holds ids and names of fields, never secrets or personal data. */
 export interface DomainEvent {
   /** `<resource>.<past participle>`, e.g. `key.rotated`. */
-  readonly action: string;
+  readonly action: AuditAction;
   readonly actor: { readonly type: 'user' | 'key' | 'system'; readonly id: string };
   /** Null: it concerns the org of the transaction's tenant, not that tenant alone. */
   readonly tenantId: string | null;
@@ -13,6 +14,12 @@ export interface DomainEvent {
   readonly resource: { readonly type: string; readonly id: string };
   readonly details?: Readonly<Record<string, unknown>>;
 }
+
+/** The same with the details that its action has. */
+export type PublishedEvent<Action extends AuditAction> = Omit<DomainEvent, 'action' | 'details'> & {
+  readonly action: Action;
+  readonly details: AuditDetails<Action>;
+};
 
 /** @throws whatever keeps it from hearing: the transaction that told it then fails as a whole */
 export type DomainEventListener = (event: DomainEvent, transaction: TenantTransaction) => Promise<void>;
@@ -30,7 +37,10 @@ export class Events {
   }
 
   /** @param transaction one that sees the tenant, or the org, whose event it is */
-  async publish(transaction: TenantTransaction, event: DomainEvent): Promise<void> {
+  async publish<Action extends AuditAction>(
+    transaction: TenantTransaction,
+    event: PublishedEvent<Action>,
+  ): Promise<void> {
     for (const listener of this.listeners) await listener(event, transaction);
   }
 }

@@ -1,4 +1,4 @@
-import { CREDENTIAL_CODES, FAULT_STATUS, Fault, type FaultKind } from '../errors/index.js';
+import { CREDENTIAL_CODES, FAULT_STATUS, Fault, type CredentialCodeName, type FaultKind } from '../errors/index.js';
 import type { Dialect } from './dialect.js';
 import { Dialects } from './dialects.js';
 import { OPENAI_DIALECT } from './openai.dialect.js';
@@ -46,12 +46,15 @@ describe('the platform dialect', () => {
     });
   });
 
-  it.each(Object.keys(CREDENTIAL_CODES))('tells why a credential was refused as a reason: %s', (code) => {
-    const fault = new Fault('unauthenticated', 'What happened.', { code });
-    expect(PLATFORM_DIALECT.renderError(fault, 'r')).toMatchObject({
-      error: { code: 401, details: [{ reason: code }] },
-    });
-  });
+  it.each(Object.keys(CREDENTIAL_CODES) as CredentialCodeName[])(
+    'tells why a credential was refused as a reason: %s',
+    (code) => {
+      const fault = new Fault('unauthenticated', 'What happened.', { code });
+      expect(PLATFORM_DIALECT.renderError(fault, 'r')).toMatchObject({
+        error: { code: 401, details: [{ reason: code }] },
+      });
+    },
+  );
 
   it('tells no detail where no field is at fault', () => {
     expect(PLATFORM_DIALECT.renderError(new Fault('internal', 'x'), 'r')).toMatchObject({ error: { details: [] } });

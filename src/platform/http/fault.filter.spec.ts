@@ -137,8 +137,9 @@ describe('a fault', () => {
     ['malformed_credential', 'Bearer error="invalid_token"'],
     ['expired_token', 'Bearer error="invalid_token"'],
     ['invalid_credential', 'Bearer error="invalid_token"'],
-    ["a room's own", 'Bearer error="invalid_token"'],
-  ])('of authentication names the scheme, and the token where one was judged: %s', async (code, challenge) => {
+    // A room's own.
+    ['no_service_secret', 'Bearer error="invalid_token"'],
+  ] as const)('of authentication names the scheme, and the token where one was judged: %s', async (code, challenge) => {
     const { headers } = await answerTo(new Fault('unauthenticated', 'x', { code }));
     expect(headers['www-authenticate']).toBe(challenge);
   });

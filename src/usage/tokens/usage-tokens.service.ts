@@ -8,12 +8,12 @@ import {
 import { HumanLimits } from '../../humans/index.js';
 import type { TenantTransaction } from '../../platform/database/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
-import { Events } from '../../platform/events/index.js';
+import { Events, type AuditDetails } from '../../platform/events/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
 import { UsageLedger } from '../ledger/usage-ledger.js';
 import { UsageTokenJwt, newUsageTokenId } from './usage-token.jwt.js';
 import type { CreateUsageTokenRequest, HumanRequest, SetLimitsRequest, UpdateTtlRequest } from './usage-tokens.dto.js';
-import { UsageTokensRepository, type ChangedTokens } from './usage-tokens.repository.js';
+import { UsageTokensRepository } from './usage-tokens.repository.js';
 
 /**
  * Usage tokens and what their humans may use, as a tenant's server manages them. What concerns "the token" of a human
@@ -101,7 +101,10 @@ export class UsageTokensService {
   revoke(principal: SecretKeyPrincipal, { human }: HumanRequest): Promise<void> {
     return this.change(principal, human, async (tx) => {
       const revoked = await this.repository.revoke(tx, principal.tenantId, human);
-      if (revoked !== null) await this.publish(tx, principal, 'usage_token.revoked', revoked);
+      if (revoked !== null) {
+        const { humanId, count: tokens } = revoked;
+        await this.publish(tx, principal, 'usage_token.revoked', humanId, { tokens });
+      }
     });
   }
 
@@ -109,7 +112,8 @@ export class UsageTokensService {
   updateTtl(principal: SecretKeyPrincipal, { human, ttlSeconds }: UpdateTtlRequest): Promise<void> {
     return this.change(principal, human, async (tx) => {
       const changed = await this.repository.setTtl(tx, principal.tenantId, human, ttlSeconds);
-      await this.publish(tx, principal, 'usage_token.updated', changed ?? notFound(), { ttlSeconds });
+      const { humanId, count: tokens } = changed ?? notFound();
+      await this.publish(tx, principal, 'usage_token.updated', humanId, { ttlSeconds, tokens });
     });
   }
 
@@ -128,12 +132,12 @@ export class UsageTokensService {
     });
   }
 
-  private publish(
+  private publish<Action extends 'usage_token.updated' | 'usage_token.revoked'>(
     tx: TenantTransaction,
     principal: SecretKeyPrincipal,
-    action: string,
-    { humanId, count }: ChangedTokens,
-    details: Readonly<Record<string, unknown>> = {},
+    action: Action,
+    humanId: string,
+    details: AuditDetails<Action>,
   ): Promise<void> {
     return this.events.publish(tx, {
       action,
@@ -141,7 +145,7 @@ export class UsageTokensService {
       tenantId: principal.tenantId,
       resource: { type: 'human', id: humanId },
       humanId,
-      details: { ...details, tokens: count },
+      details,
     });
   }
 }

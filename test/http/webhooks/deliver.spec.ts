@@ -362,7 +362,8 @@ describe('events of the service itself', () => {
           actor: { type: 'user', id: org.user },
           tenantId: org.tenantId,
           humanId,
-          resource: { type: 'usage_token', id },
+          resource: { type: 'human', id },
+          details: { tokens: 1 },
         });
         if (fails) throw new Error('It did not come about.');
       });
@@ -371,7 +372,7 @@ describe('events of the service itself', () => {
     await eventually(() => receiver.received.length === 1);
     expect(receiver.received[0]).toMatchObject({
       type: 'usage.token_revoked',
-      payload: { project: org.tenantId, usage_token_id: 'token-1', human: 'ada@example.com' },
+      payload: { project: org.tenantId, human_id: 'token-1', human: 'ada@example.com' },
     });
     expect(await deliveriesOf(service, org)).toHaveLength(1);
   });

@@ -1,7 +1,7 @@
-import { invalidField, type Fault } from '../../../platform/errors/index.js';
+import { invalidField, type ErrorCode, type Fault } from '../../../platform/errors/index.js';
 
 /** How a caller tells this refusal from others, and tries another provider. */
-const CODE = 'unsupported_by_provider';
+const CODE = 'unsupported_by_provider' satisfies ErrorCode;
 
 /** Something that is right by OpenAI's contract, and that this provider has no place for. */
 export function unsupported(field: string, provider: string, instead = 'leave it out'): Fault {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
-import { Fault } from '../../../platform/errors/index.js';
+import { Fault, type AnswerCode } from '../../../platform/errors/index.js';
 import type { OutboundError } from '../../../platform/outbound/index.js';
 import { isObject } from '../requests/chat-request.js';
 import type { ProviderRequest } from '../requests/request-fields.js';
@@ -244,7 +244,7 @@ const REFUSED_CONTENT: SaidError = {
   message: 'The model provider refused this request because of its content.',
   type: 'invalid_request_error',
   param: 'messages',
-  code: 'content_refused',
+  code: 'content_refused' satisfies AnswerCode,
 };
 
 /** A longer text is no message, and HTML never is. */
