@@ -10,6 +10,11 @@ COPY prisma prisma
 COPY scripts/build.mjs scripts/
 COPY src src
 RUN npm run build
+COPY scripts/build-guide.mjs scripts/
+COPY scripts/guide scripts/guide
+COPY README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md ./
+COPY docs docs
+RUN npm run docs:site
 
 # What the service runs on, and no more: neither development's tools nor, among the optional packages, the embedded Postgres.
 FROM node:24-bookworm AS dependencies
@@ -24,7 +29,10 @@ WORKDIR /app
 ENV NODE_ENV=production GATEHOUSE_DEV=0 HOST=0.0.0.0 PORT=3000 METRICS_HOST=0.0.0.0 METRICS_PORT=9464
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
+COPY --from=build /app/site site
 COPY package.json ./
+# `docker compose exec gatehouse bin/gatehouse.mjs doctor`
+COPY bin bin
 COPY prisma/migrations prisma/migrations
 COPY prisma/functions prisma/functions
 # Everything above belongs to root: the process can read its own code, and not change it.

@@ -17,6 +17,14 @@ export interface TokenWishes {
   readonly expiresInSeconds?: number | undefined;
 }
 
+export interface EndUserWishes {
+  /** The address that the service serves the issuer at, which the publishable key names. */
+  readonly issuer: string;
+  readonly audience: string;
+  readonly subject: string;
+  readonly expiresInSeconds?: number | undefined;
+}
+
 export interface DevelopmentJwk {
   readonly kty: 'RSA';
   readonly n: string;
@@ -87,12 +95,20 @@ export class DevelopmentIssuer {
     });
   }
 
+  /** A token of a user of an app, as the issuer in a publishable key's `oidc_config` would sign it. */
+  issueToEndUser({ issuer, audience, subject, expiresInSeconds = DEFAULT_TOKEN_SECONDS }: EndUserWishes): string {
+    const now = Math.floor(Date.now() / 1000);
+    return this.signAll({ iss: issuer, aud: audience, sub: subject, iat: now, exp: now + expiresInSeconds });
+  }
+
   /** Signs claims as they are, under this issuer's name. */
   sign(claims: Claims): string {
+    return this.signAll({ ...claims, iss: DEVELOPMENT_ISSUER, aud: DEVELOPMENT_AUDIENCE });
+  }
+
+  private signAll(claims: Claims): string {
     const header = { alg: 'RS256', kid: this.jwk.kid, typ: 'JWT' };
-    const signed = [header, { ...claims, iss: DEVELOPMENT_ISSUER, aud: DEVELOPMENT_AUDIENCE }]
-      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
-      .join('.');
+    const signed = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
     return `${signed}.${sign('RSA-SHA256', Buffer.from(signed), this.privateKey).toString('base64url')}`;
   }
 }

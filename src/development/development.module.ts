@@ -15,6 +15,7 @@ import { DevelopmentClaimsWriter } from './development-claims-writer.js';
 import { DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER, DevelopmentIssuer } from './development-issuer.js';
 import type { DevelopmentSecrets } from './development-secrets.js';
 import { DevelopmentController } from './development.controller.js';
+import { EndUserIssuerController } from './end-user-issuer.controller.js';
 
 /** The development issuer and its route. */
 @Module({})
@@ -22,7 +23,7 @@ export class DevelopmentModule {
   static register(issuer: DevelopmentIssuer): DynamicModule {
     return {
       module: DevelopmentModule,
-      controllers: [DevelopmentController],
+      controllers: [DevelopmentController, EndUserIssuerController],
       providers: [{ provide: DevelopmentIssuer, useValue: issuer }],
       exports: [DevelopmentIssuer],
     };

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { DashboardUserPrincipal } from '../identity/index.js';
@@ -9,18 +9,12 @@ import type { Settings } from '../platform/config/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { MembershipDirectory } from '../signin/index.js';
 import { OrgsService } from '../orgs/index.js';
+import { END_USER_AUDIENCE, endUserIssuerAt } from './end-user-issuer.js';
+import { readQuickstart, type Quickstart } from './quickstart-file.js';
 
 /** The user who owns the first org. */
 const DEVELOPMENT_OWNER = 'dev-owner';
 const ORG_NAME = 'Quickstart';
-
-/** What `<home>/quickstart.json` holds, for scripts. */
-interface Quickstart {
-  readonly baseUrl: string;
-  readonly tenantId: string;
-  readonly orgId: string;
-  readonly secretKey: string;
-}
 
 /**
  * Sees to it that a first org, tenant and secret key exist, made by the same services that serve everybody, and prints
@@ -57,8 +51,8 @@ async function make(app: NestFastifyApplication): Promise<Omit<Quickstart, 'base
 
 /** Null where there is no file, or where its key is not (or no longer) good in this database. */
 async function readUsable(app: NestFastifyApplication, file: string): Promise<Omit<Quickstart, 'baseUrl'> | null> {
-  const known = await read(file);
-  if (known === null) return null;
+  const known = await readQuickstart(file);
+  if (known === null || !isSecretKey(known.secretKey)) return null;
   try {
     const principal = await app.get(ApiKeyDirectory).authenticate(known.secretKey);
     const membership = await app.get(MembershipDirectory).find(principal.tenantId, DEVELOPMENT_OWNER);
@@ -69,20 +63,11 @@ async function readUsable(app: NestFastifyApplication, file: string): Promise<Om
   }
 }
 
-async function read(file: string): Promise<Quickstart | null> {
-  try {
-    const { baseUrl, tenantId, orgId, secretKey } = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
-    const texts = [baseUrl, tenantId, orgId, secretKey];
-    if (!texts.every((text) => typeof text === 'string') || !isSecretKey(String(secretKey))) return null;
-    return { baseUrl, tenantId, orgId, secretKey } as Quickstart;
-  } catch {
-    return null;
-  }
-}
-
 async function write(file: string, content: Quickstart): Promise<void> {
+  const endUserIssuer = endUserIssuerAt(content.baseUrl);
+  const written = { ...content, endUserIssuer, endUserAudience: END_USER_AUDIENCE };
   const fresh = `${file}.${randomBytes(4).toString('hex')}`;
-  await writeFile(fresh, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+  await writeFile(fresh, `${JSON.stringify(written, null, 2)}\n`, { mode: 0o600 });
   await rename(fresh, file);
 }
 
@@ -112,6 +97,7 @@ Try it:
     -d '${body.replaceAll("'", "'\\''")}'
 
 A dashboard token:  npm run -s token -- --user ${DEVELOPMENT_OWNER}
+An end user's:      npm run -s token -- --end-user ann
 For scripts:        ${path.relative(process.cwd(), file) || file}
 
 `;

@@ -1,7 +1,7 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { jwtVerify, type JWTPayload } from 'jose';
+import { decodeJwt, jwtVerify, type JWTPayload } from 'jose';
 import { DevelopmentClaimsWriter } from './development-claims-writer.js';
 import { DevelopmentIssuer } from './development-issuer.js';
 import { loadDevelopmentSecrets } from './development-secrets.js';
@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(home, { recursive: true, force: true }));
 
-const run = (...args: string[]): Promise<string> => tokenFor(args, { mode: 'development', home });
+const run = (...args: string[]): Promise<string> => tokenFor(args, { mode: 'development', home, port: 3000 });
 
 /** The claims, as a service with this home verifies them. */
 async function verified(token: string): Promise<JWTPayload> {
@@ -53,6 +53,25 @@ describe('the token command', () => {
     expect(await verified(await run('--user=dev-owner', '--no-tenant'))).not.toHaveProperty('tenant_id');
   });
 
+  it("signs for an app's user under the address that the service wrote down, else under the default one", async () => {
+    const claims = decodeJwt(await run('--end-user', 'ann', '--expires-in', '60'));
+    expect(claims).toEqual({
+      iss: 'http://127.0.0.1:3000/development/end-users',
+      aud: 'gatehouse-development-app',
+      sub: 'ann',
+      iat: expect.any(Number) as number,
+      exp: Number(claims.iat) + 60,
+    });
+    const started = { baseUrl: 'http://127.0.0.1:4711', tenantId: 't', orgId: 'o', secretKey: 's' };
+    await writeFile(path.join(home, 'quickstart.json'), JSON.stringify(started));
+    expect(decodeJwt(await run('--end-user', 'ann', '--audience', 'app'))).toMatchObject({
+      iss: 'http://127.0.0.1:4711/development/end-users',
+      aud: 'app',
+    });
+    const named = decodeJwt(await run('--end-user', 'ann', '--issuer', 'http://localhost:3000/development/end-users'));
+    expect(named.iss).toBe('http://localhost:3000/development/end-users');
+  });
+
   it.each<[string, string[], RegExp]>([
     ['no user', [], /^--user is missing/],
     ['an empty user', ['--user', ''], /--user must be of 1 to 128/],
@@ -63,6 +82,11 @@ describe('the token command', () => {
     ['a value for a flag that has none', ['--user', 'a', '--no-tenant=x'], /'--no-tenant'/],
     ['a stray argument', ['dev-owner'], /'dev-owner'/],
     ['a tenant and none', ['--user', 'a', '--tenant', 't', '--no-tenant'], /contradict/],
+    ['a person and an end user', ['--user', 'a', '--end-user', 'b'], /contradict/],
+    ['a tenant of an end user', ['--end-user', 'a', '--tenant', 't'], /^--tenant belongs to --user/],
+    ['an audience of a person', ['--user', 'a', '--audience', 't'], /belong to --end-user/],
+    ['an empty end user', ['--end-user', ''], /--end-user must be of 1 to 256/],
+    ['an empty audience', ['--end-user', 'a', '--audience', ''], /--audience must not be empty/],
     ['a life of 0', ['--user', 'a', '--expires-in', '0'], /--expires-in must be a whole number/],
     ['a life in text', ['--user', 'a', '--expires-in', '1h'], /--expires-in must be a whole number/],
     ['a life without end', ['--user', 'a', '--expires-in', '1e9'], /--expires-in must be a whole number/],
@@ -75,7 +99,7 @@ describe('the token command', () => {
   });
 
   it('refuses in production, and makes no secrets there', async () => {
-    const refused = tokenFor(['--user', 'dev-owner'], { mode: 'production', home });
+    const refused = tokenFor(['--user', 'dev-owner'], { mode: 'production', home, port: 3000 });
     await expect(refused).rejects.toThrow(/^This configuration is production[^\n]+\.$/);
     expect(await readdir(home)).toEqual([]);
   });

@@ -33,17 +33,27 @@ export class PepperCheck implements OnApplicationBootstrap {
 
   /** @throws OperatorError */
   async onApplicationBootstrap(): Promise<void> {
-    const hashes = this.peppers.candidates(FIXED_TEXT);
-    const unusable = await this.database.call<UnusablePepper & Record<string, unknown>>(CHECK, [
-      hashes.map(({ version }) => version),
-      hashes.map(({ hash }) => hash),
-    ]);
-    for (const { version, secrets, configured } of unusable) {
-      const message = configured ? changed(version, secrets) : missing(version, secrets);
+    for (const { version, secrets, configured, message } of await findPepperProblems(this.database, this.peppers)) {
       if (configured && this.settings.mode === 'production') throw new OperatorError(message);
       logger.error({ setting: 'GATEHOUSE_PEPPERS', pepperVersion: version, secrets }, message);
     }
   }
+}
+
+/** The peppers with which live keys are hashed and that are not configured, or with another secret; each in a sentence. */
+export async function findPepperProblems(
+  database: Database,
+  peppers: PepperRing,
+): Promise<(UnusablePepper & { readonly message: string })[]> {
+  const hashes = peppers.candidates(FIXED_TEXT);
+  const unusable = await database.call<UnusablePepper & Record<string, unknown>>(CHECK, [
+    hashes.map(({ version }) => version),
+    hashes.map(({ hash }) => hash),
+  ]);
+  return unusable.map(({ version, secrets, configured }) => {
+    const message = configured ? changed(version, secrets) : missing(version, secrets);
+    return { version, secrets, configured, message };
+  });
 }
 
 function missing(version: number, secrets: number): string {

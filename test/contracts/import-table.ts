@@ -35,12 +35,7 @@ export const COMPOSITION_ROOT = 'app';
 export const DEVELOPMENT = 'development';
 
 /** Started by a person or by Node itself, and so imported by nobody. */
-export const COMMANDS: readonly string[] = [
-  'src/main.ts',
-  'src/app/rotate-keys.ts',
-  'src/app/revoke-sealed.ts',
-  'src/development/token.ts',
-];
+export const COMMANDS: readonly string[] = ['src/main.ts', 'src/app/cli/cli.ts'];
 
 /**
  * The rooms within an area, in the order of the arrows: as with areas, each may import the rooms of the rows before its

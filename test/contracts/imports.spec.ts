@@ -140,7 +140,6 @@ describe('the import table', () => {
         "import { issue } from '../development/index.js'; void issue; void import('../development/index.js');",
       ].join('\n'),
       'src/development/index.ts': "import '../identity/index.js'; export const issue = 1;",
-      'src/development/token.ts': "import './index.js';",
       'src/platform/errors/index.ts': "import type { Keys } from '../../keys/index.js'; export type Fault = Keys;",
       'src/platform/http/index.ts':
         "export * from './client.js'; import '../errors/index.js'; import '../outbound/index.js';",

@@ -61,6 +61,15 @@ export async function bringUp(
   }
 }
 
+/** How to get into the cluster of a folder, while it runs. */
+export async function findRunningConnection(location: string): Promise<Connection | null> {
+  const connection = parseJson<Connection>((await readIfThere(path.join(location, 'connection.json'))) ?? '');
+  const running = await findPostmaster({ location });
+  if (connection === null || running === null) return null;
+  const isRunning = await isOurs(path.join(location, 'data'), connection, running.port);
+  return isRunning ? { ...connection, port: running.port } : null;
+}
+
 export async function halt(cluster: Cluster): Promise<void> {
   const stop = ['stop', '-w', '-t', PG_CTL_TIMEOUT_SECONDS, '-D', 'data', '-m'];
   for (const mode of ['fast', 'immediate']) {
@@ -104,7 +113,7 @@ async function initialise({ location, user, binaries, configuration }: Cluster):
 }
 
 /** What postmaster.pid says, if the process that it names lives. */
-async function findPostmaster({ location }: Cluster): Promise<{ port: number } | null> {
+async function findPostmaster({ location }: Pick<Cluster, 'location'>): Promise<{ port: number } | null> {
   const [pid, , , port] = ((await readIfThere(path.join(location, 'data', 'postmaster.pid'))) ?? '').split('\n');
   return Number(pid) > 0 && (await findProcessStart(Number(pid))) !== null ? { port: Number(port) } : null;
 }

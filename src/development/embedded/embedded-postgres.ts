@@ -9,8 +9,9 @@ import path from 'node:path';
 import { ensureOwner, urlOf } from './cluster-connection.js';
 import { configurationOf, type ClusterSettings } from './cluster-configuration.js';
 import { findLocation } from './cluster-location.js';
-import { bringUp, halt, type Cluster } from './cluster.js';
+import { bringUp, findRunningConnection, halt, type Cluster } from './cluster.js';
 import { EmbeddedPostgresError } from './embedded-postgres.error.js';
+import { exists } from './files.js';
 import { isRoot, refuseForeign } from './os-user.js';
 import { findBinaries, findRunnable } from './postgres-binaries.js';
 import { takeLock } from './process-lock.js';
@@ -68,6 +69,18 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       cause: error,
     });
   }
+}
+
+/**
+ * The address of a folder's Postgres while that runs, as its owner; null: it does not run. Takes no lock, and starts and
+ * stops nothing: for commands beside a running service.
+ */
+export async function findRunningPostgres(directory: string): Promise<string | null> {
+  const within = path.resolve(directory);
+  if (!(await exists(path.join(within, 'lock')))) return null;
+  const { location } = await findLocation(await fs.realpath(within));
+  const connection = await findRunningConnection(location);
+  return connection === null ? null : urlOf('gatehouse', connection.ownerPassword, connection.port, 'gatehouse');
 }
 
 async function findCluster(directory: string, settings: ClusterSettings): Promise<Cluster> {

@@ -1,3 +1,4 @@
+export { environmentFile } from './environment-file.js';
 export * from './load-settings.js';
 export { picoUsdPerToken, TOKEN_FAMILIES, type ConfiguredModel, type TokenFamily } from './configured-models.js';
 export type { QuotaLimits } from './sealed-settings.js';

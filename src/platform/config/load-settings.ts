@@ -52,16 +52,7 @@ export interface LoadedSettings {
  */
 export function loadSettings(environment: Readonly<Record<string, string | undefined>>): LoadedSettings {
   const problems: string[] = [];
-  const values: Partial<Record<SettingName, unknown>> = {};
-  for (const [name, definition] of Object.entries(SETTINGS) as [SettingName, SettingDefinition][]) {
-    const text = environment[definition.variable] || definition.fallback;
-    if (text === undefined) continue;
-    const parsed = definition.schema.safeParse(text);
-    if (parsed.success) values[name] = parsed.data;
-    // The value itself stays out of the message: it may be a secret.
-    else problems.push(`${definition.variable} ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
-  }
-  const raw = values as RawSettings;
+  const raw = readSettings(environment, Object.keys(SETTINGS) as SettingName[], problems);
   const mode = modeOf(environment);
   if (mode === 'production') {
     const required = (Object.values(SETTINGS) as SettingDefinition[]).filter((setting) => setting.requiredInProduction);
@@ -95,6 +86,24 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
   };
 }
 
+function readSettings<const N extends SettingName>(
+  environment: Readonly<Record<string, string | undefined>>,
+  names: readonly N[],
+  problems: string[],
+): Pick<RawSettings, N> {
+  const values: Partial<Record<SettingName, unknown>> = {};
+  for (const name of names) {
+    const definition: SettingDefinition = SETTINGS[name];
+    const text = environment[definition.variable] || definition.fallback;
+    if (text === undefined) continue;
+    const parsed = definition.schema.safeParse(text);
+    if (parsed.success) values[name] = parsed.data;
+    // The value itself stays out of the message: it may be a secret.
+    else problems.push(`${definition.variable} ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
+  }
+  return values as Pick<RawSettings, N>;
+}
+
 /**
  * By what was named, not by what could be read of it: a mistyped address must not turn production into development.
  */
@@ -115,10 +124,30 @@ function unknownVariables(environment: Readonly<Record<string, string | undefine
 
 /** The one place that reads the process's environment; a `.env` file in the working folder fills what is unset there. */
 export function loadProcessSettings(): LoadedSettings {
+  return loadSettings(processEnvironment());
+}
+
+/** What a command needs that only talks to a running service: it may stand on a machine without the service's secrets. */
+export type ClientSettings = Pick<RawSettings, 'commandUrl' | 'commandToken' | 'publicUrl' | 'port'> & {
+  readonly mode: Mode;
+  /** Absolute. */
+  readonly home: string;
+};
+
+/** @throws ConfigurationError */
+export function loadClientSettings(): ClientSettings {
+  const environment = processEnvironment();
+  const problems: string[] = [];
+  const raw = readSettings(environment, ['commandUrl', 'commandToken', 'publicUrl', 'port', 'home'], problems);
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return { ...raw, mode: modeOf(environment), home: path.resolve(raw.home) };
+}
+
+function processEnvironment(): Readonly<Record<string, string | undefined>> {
   try {
     process.loadEnvFile('.env');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  return loadSettings(process.env);
+  return process.env;
 }

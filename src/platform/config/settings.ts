@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BODY_SETTINGS } from './body-settings.js';
+import { COMMAND_LINE_SETTINGS } from './command-line-settings.js';
 import { configuredModels } from './configured-models.js';
 import { LEDGER_SETTINGS } from './ledger-settings.js';
 import { SECRET_SETTINGS } from './secret-settings.js';
@@ -296,6 +297,7 @@ export const SETTINGS = {
   ...SHARE_SETTINGS,
   ...ROUTE_SETTINGS,
   ...WEBHOOK_SETTINGS,
+  ...COMMAND_LINE_SETTINGS,
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;

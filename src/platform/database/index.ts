@@ -1,6 +1,7 @@
 export { compositeText } from './composite.js';
 export { Database, isCanceled, isLockTimeout, type NamedStatement, type TenantTransaction } from './database.js';
 export { DatabaseModule } from './database.module.js';
+export { inspectDatabase, type Finding } from './inspection.js';
 export { GroupCommit } from './group-commit.js';
 export { KnownSecrets } from './known-secrets.js';
 export { migrate } from './migrations.js';

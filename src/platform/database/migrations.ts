@@ -9,14 +9,14 @@ import pg from 'pg';
 import { MigrationError, placeOf, reasonOf } from './migration.error.js';
 import { applyFunctions, findFunctionChanges, readFunctions, type SqlFunction } from './sql-functions.js';
 
-interface Migration {
+export interface Migration {
   name: string;
   sql: string;
   /** Lower-case hex SHA-256 of the file, as Prisma writes it. */
   checksum: string;
 }
 
-interface BookEntry {
+export interface BookEntry {
   id: string;
   migration_name: string;
   checksum: string;
@@ -74,7 +74,7 @@ export async function migrate(
   }
 }
 
-async function readMigrations(directory: string): Promise<Migration[]> {
+export async function readMigrations(directory: string): Promise<Migration[]> {
   const entries = await fs.readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
     throw new MigrationError(`The folder of migrations, ${directory}, cannot be read.`, { cause: error });
   });
@@ -92,7 +92,7 @@ async function readMigrations(directory: string): Promise<Migration[]> {
   );
 }
 
-async function connect(ownerUrl: string): Promise<pg.Client> {
+export async function connect(ownerUrl: string): Promise<pg.Client> {
   let client: pg.Client;
   try {
     client = new pg.Client({
@@ -121,7 +121,7 @@ async function connect(ownerUrl: string): Promise<pg.Client> {
 }
 
 /** Asked once, since a migration may leave another search path. Quoted where it must be. */
-async function schemaOf(client: pg.Client): Promise<string> {
+export async function schemaOf(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ schema: string | null }>('SELECT quote_ident(current_schema()) AS schema');
   const schema = rows[0]?.schema;
   if (!schema) throw new MigrationError(`${addressOf(client)} has no schema that its user can create tables in.`);
@@ -161,7 +161,7 @@ async function readBooks(client: pg.Client, books: string): Promise<BookEntry[]>
   return rows.filter((entry) => !undone.includes(entry));
 }
 
-function refuseUnlessConsistent(recorded: BookEntry[], migrations: Migration[], directory: string): void {
+export function refuseUnlessConsistent(recorded: BookEntry[], migrations: Migration[], directory: string): void {
   for (const { migration_name: name, checksum, finished_at: finishedAt } of recorded) {
     if (finishedAt === null) {
       throw new MigrationError(

@@ -83,6 +83,24 @@ describe('a URL that a tenant chose', () => {
     },
   );
 
+  it('may lead to this machine, and nowhere else within, where a development service listens on loopback', () => {
+    for (const host of ['127.0.0.1', '::1', 'localhost']) {
+      const laptop = new TenantUrlPolicy({ mode: 'development', host });
+      for (const url of ['http://127.0.0.1:8080/', 'http://localhost:8080/', 'http://[::1]:8080/', 'https://127.1/']) {
+        expect([url, refusal(laptop, url)]).toEqual([url, null]);
+      }
+      for (const other of RESERVED_HOSTS) expect(refusal(laptop, `http://${other}/`)).not.toBeNull();
+    }
+    for (const settings of [
+      { mode: 'development', host: '0.0.0.0' },
+      { mode: 'development', host: '::' },
+      { mode: 'development', host: '127.0.0.1.example.com' },
+      { mode: 'production', host: '127.0.0.1' },
+    ] as const) {
+      expect(refusal(new TenantUrlPolicy(settings), 'https://127.0.0.1:8080/')).not.toBeNull();
+    }
+  });
+
   it('may name what the operator allows', () => {
     const policy = new TenantUrlPolicy({ mode: 'production', outboundAllowCidrs: LOOPBACK_RANGES });
     for (const host of LOOPBACK_HOSTS) expect([host, refusal(policy, `https://${host}/`)]).toEqual([host, null]);

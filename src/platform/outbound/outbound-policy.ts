@@ -5,6 +5,10 @@ import { AddressPolicy } from './outbound-address.js';
 
 const MAX_LENGTH = 2048;
 
+/** This machine, as a development service may reach it without a setting. */
+const LOOPBACK_CIDRS = ['127.0.0.0/8', '::1/128'];
+const LOOPBACK_HOST = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/;
+
 /** Names that standards keep for one's own machine or network: RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`. */
 const PRIVATE_NAME = /(?:^|\.)(?:localhost|local|internal|home\.arpa)$/;
 
@@ -22,9 +26,12 @@ export class TenantUrlPolicy {
   private readonly plainHttp: boolean;
 
   /** Where nothing is said it is production, and no range is allowed. */
-  constructor(settings: Partial<Pick<Settings, 'mode' | 'outboundAllowCidrs'>>) {
-    this.addresses = new AddressPolicy(settings.outboundAllowCidrs ?? []);
-    this.plainHttp = settings.mode === 'development';
+  constructor(settings: Partial<Pick<Settings, 'mode' | 'host' | 'outboundAllowCidrs'>>) {
+    const { mode, host = '', outboundAllowCidrs = [] } = settings;
+    // Who can reach a service that listens on loopback reaches what else does so without its help.
+    const isOnLaptop = mode === 'development' && LOOPBACK_HOST.test(host);
+    this.addresses = new AddressPolicy([...outboundAllowCidrs, ...(isOnLaptop ? LOOPBACK_CIDRS : [])]);
+    this.plainHttp = mode === 'development';
   }
 
   /** @throws Fault naming the field. */

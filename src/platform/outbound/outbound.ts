@@ -12,7 +12,7 @@ import { watched } from './used-connections.js';
 const MAX_TENANT_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export type OutboundSettings = Pick<Settings, 'connectTimeoutMs'> &
-  Partial<Pick<Settings, 'mode' | 'outboundAllowCidrs' | 'providerCalls'>>;
+  Partial<Pick<Settings, 'mode' | 'host' | 'outboundAllowCidrs' | 'providerCalls'>>;
 
 /**
  * The one way out of this service: whatever it sends to another system goes through here. Redirects are never followed,

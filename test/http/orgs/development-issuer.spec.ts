@@ -19,11 +19,15 @@ afterAll(() => service.stop());
 
 /** What a person types to sign in. */
 function token(...args: string[]): string {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [path.resolve('dist/development/token.js'), ...args], {
-    cwd: service.process.folder,
-    env: { PATH: process.env['PATH'], GATEHOUSE_DEV: '1', DATABASE_URL: service.database.ownerUrl },
-    encoding: 'utf8',
-  });
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [path.resolve('bin/gatehouse.mjs'), 'token', ...args],
+    {
+      cwd: service.process.folder,
+      env: { PATH: process.env['PATH'], GATEHOUSE_DEV: '1', DATABASE_URL: service.database.ownerUrl },
+      encoding: 'utf8',
+    },
+  );
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
   return stdout.trim();
 }

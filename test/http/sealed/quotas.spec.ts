@@ -258,7 +258,7 @@ describe('an operator', () => {
   const revoke = async (...given: string[]): Promise<string> => {
     const environment = productionEnvironment(service);
     const run = promisify(execFile);
-    const { stdout } = await run(process.execPath, ['dist/app/revoke-sealed.js', ...given], {
+    const { stdout } = await run(process.execPath, ['bin/gatehouse.mjs', 'sealed', 'revoke', ...given], {
       env: { PATH: process.env['PATH'] ?? '', ...environment },
     });
     return stdout;

@@ -1,0 +1,83 @@
+import { EncryptionKeyRing, uuidV7 } from '../../platform/crypto/index.js';
+import { Database, migrate } from '../../platform/database/index.js';
+import { DataKeyRewrap } from '../../platform/encryption/index.js';
+import { OperatorError } from '../../platform/errors/index.js';
+import { tokenIdOf } from '../../sealed/index.js';
+import { webhookSecretRewrap } from '../../webhooks/index.js';
+import { print, show, type OutputOptions } from './command-output.js';
+import { DATABASE_SOURCES, withSettings } from './operator-settings.js';
+
+const REVOKE = { name: 'revoke_sealed_tokens', text: 'SELECT revoke_sealed_tokens($1, $2, $3)' };
+
+export async function applyMigrations(options: OutputOptions): Promise<void> {
+  const { applied } = await withSettings(({ databaseUrl }) => migrate(databaseUrl, DATABASE_SOURCES));
+  show(options, { applied }, () =>
+    applied.length === 0 ? 'The database is up to date.' : `Applied:\n${applied.map((name) => `  ${name}`).join('\n')}`,
+  );
+}
+
+export interface Revocation extends OutputOptions {
+  readonly jti?: string;
+  readonly issuedBefore?: string;
+}
+
+/** On every replica, within a second. */
+export async function revokeSealed(options: Revocation): Promise<void> {
+  const { jti, issuedBefore: time } = options;
+  if ((jti === undefined) === (time === undefined) || jti === '') {
+    throw new OperatorError(
+      'Say which tokens: --jti <the jti of one>, or --issued-before <a time, as 2026-11-29T12:00:00Z>.',
+    );
+  }
+  const issuedBefore = time === undefined ? null : new Date(time);
+  if (issuedBefore !== null && Number.isNaN(issuedBefore.getTime())) {
+    throw new OperatorError('--issued-before must be a time, as 2026-11-29T12:00:00Z.');
+  }
+  const tokenHash = jti === undefined ? null : tokenIdOf(jti);
+  await withDatabase((database) => database.callAside(REVOKE, [uuidV7(), tokenHash, issuedBefore]));
+  const which =
+    issuedBefore === null ? 'The token is' : `Tokens that were issued before ${issuedBefore.toISOString()} are`;
+  const told = { ...(jti === undefined ? {} : { jti }), ...(issuedBefore === null ? {} : { issuedBefore }) };
+  show(options, { revoked: told }, () => `${which} revoked, on every replica within a second.`);
+}
+
+/**
+ * Moves what is stored to the newest of GATEHOUSE_ENCRYPTION_KEYS, and says when the others may go. Stopped half-way it is
+ * run again; the service may run meanwhile.
+ */
+export async function rotateEncryption(options: OutputOptions): Promise<void> {
+  const stopping = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopping.abort());
+  const { moved, unreadable, version } = await withDatabase(async (database, ring) => {
+    const parts = [
+      await new DataKeyRewrap(database, ring).run(stopping.signal),
+      await webhookSecretRewrap(database, ring).run(stopping.signal),
+    ];
+    return {
+      moved: parts.reduce((sum, part) => sum + part.moved, 0),
+      unreadable: parts.reduce((sum, part) => sum + part.unreadable, 0),
+      version: ring.newestVersion,
+    };
+  });
+  const isDone = !stopping.signal.aborted && unreadable === 0;
+  if (options.json) show(options, { moved, unreadable, version, olderMayGo: isDone }, () => '');
+  else {
+    print(`${moved} moved to version ${version} of GATEHOUSE_ENCRYPTION_KEYS.`);
+    if (stopping.signal.aborted) print('Stopped before the end: run it again.');
+    else if (unreadable > 0) {
+      print(`${unreadable} can't be read and stay as they are; the log says which. No older version may go.`);
+    } else print('Nothing is stored under another version: older ones may go.');
+  }
+  if (!isDone) process.exitCode = 1;
+}
+
+function withDatabase<T>(work: (database: Database, ring: EncryptionKeyRing) => Promise<T>): Promise<T> {
+  return withSettings(async (settings) => {
+    const database = new Database(settings);
+    try {
+      return await work(database, new EncryptionKeyRing(settings.encryptionKeys));
+    } finally {
+      await database.close();
+    }
+  });
+}

@@ -1,0 +1,267 @@
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError } from 'commander';
+
+/** From src/ and from dist/ the same number of folders up. */
+const PACKAGE = new URL('../../../package.json', import.meta.url);
+const DEFAULT_MOST = 100;
+
+/**
+ * Every command, its options and examples. What a command does is loaded when it is asked for: most need a part of the
+ * service alone.
+ */
+export function program(): Command {
+  const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string };
+  const gatehouse = new Command('gatehouse')
+    .description('Sets up, looks after and asks a Gatehouse service.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(add --help for help)')
+    .addHelpText('after', '\nExit codes: 0 done, 1 refused or something found wrong, 2 written wrong.');
+  addSetUp(gatehouse);
+  addEnvironment(gatehouse);
+  addToken(gatehouse);
+  addKeys(gatehouse);
+  addTenants(gatehouse);
+  addProviders(gatehouse);
+  addOperations(gatehouse);
+  return gatehouse;
+}
+
+function addSetUp(gatehouse: Command): void {
+  const init = gatehouse
+    .command('init')
+    .description('Write a commented .env for production, with secrets made for it.')
+    .option('--file <path>', 'where to write; a file that exists stays as it is', '.env')
+    .option('--database-url <url>', 'DATABASE_URL')
+    .option('--firebase-project <id>', 'FIREBASE_PROJECT_ID');
+  examples(init, 'gatehouse init --firebase-project my-project').action(async (options: InitOptions) => {
+    await (await import('./init.command.js')).init(options);
+  });
+  examples(
+    gatehouse
+      .command('doctor')
+      .description(
+        'Look at configuration, database, roles, policies, functions, clocks and providers; changes nothing.',
+      ),
+    'gatehouse doctor',
+    'gatehouse doctor --json',
+  ).action(async (options: Output) => {
+    await (await import('./doctor.command.js')).doctor(options);
+  });
+  examples(
+    gatehouse.command('migrate').description('Bring the database up to date, as each start of the service does.'),
+    'gatehouse migrate',
+  ).action(async (options: Output) => {
+    await (await import('./database.commands.js')).applyMigrations(options);
+  });
+}
+
+function addEnvironment(gatehouse: Command): void {
+  examples(
+    gatehouse
+      .command('env')
+      .description('In development: print GATEHOUSE_URL, SECRET_KEY, TENANT_ID and TOKEN for the shell.'),
+    'eval "$(gatehouse env)"',
+  ).action(async (options: Output) => (await import('./env.command.js')).printEnvironment(options));
+}
+
+/** Its options are read by the command itself, so that what it says of them is the same wherever it is called from. */
+function addToken(gatehouse: Command): void {
+  gatehouse
+    .command('token')
+    .description('In development: print a token that the development issuer signs, and nothing else.')
+    .usage('(--user <id> | --end-user <id>) [options]')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .addHelpText(
+      'after',
+      `
+Of a person at the dashboard:
+  --user <id>             who signs in; dev-owner owns the first org
+  --email <address>       their verified e-mail address
+  --tenant <id>           another tenant than the remembered one
+  --no-tenant             no tenant
+  --role <role>           what the token says; what counts is the membership
+Of an end user of a publishable key:
+  --end-user <id>         the user of your app
+  --audience <text>       what \`aud\` says; gatehouse-development-app unless told otherwise
+  --issuer <url>          another address of this service than the one it wrote down
+Of both:
+  --expires-in <seconds>  3600 unless told otherwise
+
+Examples:
+  $ gatehouse token --user dev-owner
+  $ gatehouse token --end-user ann`,
+    )
+    .action(async (_options: object, command: Command) => {
+      await (await import('./token.command.js')).printToken(command.args);
+    });
+}
+
+function addKeys(gatehouse: Command): void {
+  const keys = gatehouse.command('keys').description("The tenant's API keys, by a running service.");
+  const load = () => import('./keys.commands.js');
+  caller(listing(keys.command('list').description('Newest first.'))).action(
+    async (options: Caller & { most: number }) => (await load()).listKeys(options),
+  );
+  const newKey = (command: Command): Command =>
+    caller(command)
+      .argument('<name>')
+      .option('--description <text>')
+      .option('--scope <scope...>', 'what it may do; absent: what its maker may, but for the far-reaching scopes')
+      .option('--model <model...>', 'the only models that it may use')
+      .option('--requests-per-minute <count>', 'its request window', wholeNumber)
+      .option('--expires-at <time>', 'as 2027-01-31T00:00:00Z');
+  examples(
+    newKey(keys.command('create').description('Make a secret key, which is shown once.')),
+    'gatehouse keys create backend --scope chat:write usage:read --requests-per-minute 120',
+  ).action(async (name: string, options: object) => (await load()).createKey(name, options));
+  examples(
+    newKey(keys.command('create-publishable').description('Make a publishable key, for an app, which is shown once.'))
+      .option('--issuer <url>', 'whose tokens it takes')
+      .option('--audience <text>', 'what `aud` must hold')
+      .option('--jwks-uri <url>', "the issuer's keys; absent: by discovery")
+      .option('--human-prefix <text>', 'stands before `sub`')
+      .option('--origin <origin...>', 'the only web origins that may use it')
+      .option('--limit <type=value>', 'what a new user may use at first; may be given several times', limits)
+      .option('--unlimited', 'new users have no limits'),
+    'gatehouse keys create-publishable app --issuer https://id.example.com/ --audience app --limit request_cnt=100',
+  ).action(async (name: string, options: object) => (await load()).createPublishableKey(name, options));
+  caller(keys.command('get').description('One key, without its secret.').argument('<keyId>')).action(
+    async (keyId: string, options: Caller) => (await load()).getKey(keyId, options),
+  );
+  examples(
+    caller(keys.command('rotate').description('Give a key a new secret, which is shown once; its id stays.'))
+      .argument('<keyId>')
+      .option('--grace <seconds>', 'how long the old secret still works', wholeNumber),
+    'gatehouse keys rotate key_… --grace 3600',
+  ).action(async (keyId: string, options: Caller) => (await load()).rotateKey(keyId, options));
+  caller(keys.command('revoke').description('End a key for good.').argument('<keyId>')).action(
+    async (keyId: string, options: Caller) => (await load()).revokeKey(keyId, options),
+  );
+}
+
+function addTenants(gatehouse: Command): void {
+  const tenants = gatehouse.command('tenants').description("The org's tenants, by a running service.");
+  const load = () => import('./tenants.commands.js');
+  caller(listing(tenants.command('list').description('Newest first.'))).action(
+    async (options: Caller & { most: number }) => (await load()).listTenants(options),
+  );
+  examples(
+    caller(tenants.command('create').description('Make another tenant of the org.').argument('<name>')),
+    'gatehouse tenants create Staging',
+  ).action(async (name: string, options: Caller) => (await load()).createTenant(name, options));
+  caller(
+    tenants.command('switch').description('Have your next token be for this tenant.').argument('<tenantId>'),
+  ).action(async (tenantId: string, options: Caller) => (await load()).switchTenant(tenantId, options));
+  examples(
+    caller(tenants.command('delete').description('Delete a tenant with all that it has, for good.'))
+      .argument('<tenantId>')
+      .requiredOption('--name <name>', 'its name, typed exactly'),
+    'gatehouse tenants delete acme-a1b2c3 --name Staging',
+  ).action(async (tenantId: string, options: Caller & { name: string }) =>
+    (await load()).deleteTenant(tenantId, options),
+  );
+}
+
+function addProviders(gatehouse: Command): void {
+  const providers = gatehouse.command('providers').description("The tenant's model providers, by a running service.");
+  const load = () => import('./providers.commands.js');
+  caller(listing(providers.command('list').description('Newest first.'))).action(
+    async (options: Caller & { most: number }) => (await load()).listProviders(options),
+  );
+  examples(
+    caller(providers.command('create').description('Set up a provider.'))
+      .argument('<name>')
+      .requiredOption('--kind <kind>', 'openai, openai_compatible, azure_openai, anthropic, google, mistral, …')
+      .option('--base-url <url>', 'where it is; absent: where the kind is at home')
+      .option('--model <model...>', 'the only models that calls may name')
+      .option('--api-key-stdin', 'read its API key from standard input'),
+    'printf %s "$OPENAI_API_KEY" | gatehouse providers create openai --kind openai --api-key-stdin',
+    'gatehouse providers create ollama --kind openai_compatible --base-url http://127.0.0.1:11434/v1',
+  ).action(async (name: string, options: Caller & { kind: string }) => (await load()).createProvider(name, options));
+  examples(
+    caller(providers.command('test').description('Make the cheapest real call, and say what the provider said.'))
+      .argument('<providerId>')
+      .option('--model <model>', 'ask this model for a few tokens'),
+    'gatehouse providers test prv_…',
+  ).action(async (providerId: string, options: Caller) => (await load()).testProvider(providerId, options));
+  for (const [verb, enabled] of [
+    ['enable', true],
+    ['disable', false],
+  ] as const) {
+    caller(providers.command(verb).description(`Have calls go there ${enabled ? 'again' : 'no more'}.`))
+      .argument('<providerId>')
+      .action(async (providerId: string, options: Caller) =>
+        (await load()).enableProvider(providerId, options, enabled),
+      );
+  }
+  caller(providers.command('delete').description('Take a provider away.').argument('<providerId>')).action(
+    async (providerId: string, options: Caller) => (await load()).deleteProvider(providerId, options),
+  );
+}
+
+function addOperations(gatehouse: Command): void {
+  const sealed = gatehouse.command('sealed').description('Sealed access tokens.');
+  examples(
+    sealed
+      .command('revoke')
+      .description('Revoke one, or all that were issued before a time, on every replica.')
+      .option('--jti <jti>', 'of the one')
+      .option('--issued-before <time>', 'as 2026-11-29T12:00:00Z'),
+    'gatehouse sealed revoke --issued-before 2026-11-29T12:00:00Z',
+  ).action(async (options: object) => (await import('./database.commands.js')).revokeSealed(options));
+  examples(
+    gatehouse
+      .command('rotate')
+      .description('Move what is stored to the newest of GATEHOUSE_ENCRYPTION_KEYS; says when older ones may go.'),
+    'gatehouse rotate',
+  ).action(async (options: Output) => (await import('./database.commands.js')).rotateEncryption(options));
+}
+
+interface Output {
+  readonly json?: boolean;
+}
+
+interface InitOptions extends Output {
+  readonly file: string;
+}
+
+interface Caller extends Output {
+  readonly user?: string;
+}
+
+/** What every command has that talks to a running service. */
+function caller(command: Command): Command {
+  return withJson(command).option('--user <id>', 'in development: as whom; dev-owner unless GATEHOUSE_TOKEN is set');
+}
+
+function listing(command: Command): Command {
+  return command.option('--most <count>', 'how many to show at most', wholeNumber, DEFAULT_MOST);
+}
+
+function examples(command: Command, ...lines: readonly string[]): Command {
+  const text = lines.map((line) => `  $ ${line}`).join('\n');
+  return withJson(command).addHelpText('after', `\nExample${lines.length > 1 ? 's' : ''}:\n${text}`);
+}
+
+function withJson(command: Command): Command {
+  const has = command.options.some(({ long }) => long === '--json');
+  return has ? command : command.option('--json', 'print JSON, for programs');
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+interface Limit {
+  readonly type: string;
+  readonly value: number;
+}
+
+function limits(text: string, before: readonly Limit[] = []): readonly Limit[] {
+  const [, type, value] = /^([a-z_]+)=(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+  if (type === undefined) throw new InvalidArgumentError('It must be a type and a value, as request_cnt=100.');
+  return [...before, { type, value: Number(value) }];
+}
