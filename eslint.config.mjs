@@ -197,6 +197,8 @@ export default defineConfig(
     languageOptions: { globals: nodeGlobals() },
   },
   { files: ['**/*.cjs'], languageOptions: { sourceType: 'commonjs' } },
+  // Runs in a reader's browser.
+  { files: ['scripts/guide/site.js'], languageOptions: { globals: { document: 'readonly', navigator: 'readonly' } } },
 
   // The rooms. A later block replaces the same rule's options of an earlier one, so each names all that holds there.
   {

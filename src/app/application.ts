@@ -15,6 +15,7 @@ import { answerCors } from './cors.js';
 import { refuseConnection, UnreadableRequest } from './client-errors.js';
 import { AppModule, type ModeParts } from './app.module.js';
 import { serveDocumentation } from './documentation.js';
+import { serveGuide } from './guide.js';
 
 /**
  * Builds the service, ready to listen: modules wired, database checked, revocations heard.
@@ -42,7 +43,10 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
   });
   try {
     prepareHttp(app);
-    if (settings.documentation) serveDocumentation(app);
+    if (settings.documentation) {
+      serveDocumentation(app);
+      serveGuide(app);
+    }
     await app.get(Database).assertConfined();
     await app.get(Revocations).start();
     await app.init();

@@ -58,6 +58,10 @@ describe('the generated documents', () => {
   });
 });
 
+it('the pages of the documentation lead nowhere that is not there, headings included', () => {
+  expect(check('scripts/build-guide.mjs')).toEqual({ status: 0, said: 'Every link leads somewhere.\n' });
+});
+
 it('package-lock.json knows every optional package, without which `npm ci` refuses it', () => {
   expect(check('scripts/complete-lock.mjs')).toEqual({ status: 0, said: 'package-lock.json is complete.\n' });
 });
