@@ -1,28 +1,20 @@
 /** The shell programs of docs/guides/multi-tenancy.md, each run as it stands there, in their order. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
+import { Guide } from '../../support/guide.js';
 import { startUserIssuer, type UserIssuer } from '../../support/oidc-issuer.js';
 import { startService, type TestService } from '../../support/service.js';
 
-const GUIDE = 'docs/guides/multi-tenancy.md';
 const OWNER = 'ada';
 const USER = 'user_of_the_app';
 
 let service: TestService;
 let issuer: UserIssuer;
-let folder: string;
-let guide: string;
-let environment: Record<string, string>;
+let guide: Guide;
 
 beforeAll(async () => {
   issuer = await startUserIssuer();
   service = await startService({ settings: { ...issuer.settings, mode: 'development' } });
-  folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-tenancy-'));
-  guide = await readFile(GUIDE, 'utf8');
-  environment = {
+  guide = await Guide.open('docs/guides/multi-tenancy.md');
+  guide.environment = {
     GATEHOUSE_URL: service.baseUrl,
     TOKEN: service.dashboardToken({ user: OWNER }),
     ISSUER: issuer.oidcConfig.issuer,
@@ -37,34 +29,10 @@ beforeAll(async () => {
 afterAll(async () => {
   await service.stop();
   await issuer.stop();
-  await rm(folder, { recursive: true, force: true });
+  await guide.close();
 });
 
-/** What stands under a heading, in a language. */
-function programsOf(heading: string, language: string): string[] {
-  const section = guide.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
-  return [...section.matchAll(/^```(\w+)\n(.*?)^```$/gms)].flatMap(([, of, code]) =>
-    of === language && code !== undefined ? [code] : [],
-  );
-}
-
-/** Runs the one shell program under a heading; gives what it printed. */
-async function run(heading: string): Promise<string> {
-  const [program, ...more] = programsOf(heading, 'sh');
-  if (program === undefined || more.length > 0) throw new Error(`${GUIDE} has not one program under "${heading}".`);
-  const file = path.join(folder, 'program.sh');
-  await writeFile(file, program);
-  const child = spawn('sh', [file], {
-    env: { PATH: process.env['PATH'] ?? '', ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let said = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-  const [code] = (await once(child, 'close')) as [number];
-  if (code !== 0) throw new Error(`${heading}: ${said}`);
-  return said;
-}
+const run = (heading: string): Promise<string> => guide.run(heading, 'sh');
 
 async function json<T>(heading: string): Promise<T> {
   return JSON.parse(await run(heading)) as T;
@@ -72,13 +40,13 @@ async function json<T>(heading: string): Promise<T> {
 
 it('leads from a person without a tenant to an app whose users have limits of their own', async () => {
   const { org } = await json<{ org: { tenantId: string } }>('An org and its first tenant');
-  environment = { ...environment, TOKEN: service.dashboardToken({ user: OWNER, tenant: org.tenantId }) };
+  guide.environment = { ...guide.environment, TOKEN: service.dashboardToken({ user: OWNER, tenant: org.tenantId }) };
   expect(await json('A second tenant')).toMatchObject({ tenant: { name: 'Staging' } });
   expect(await json('Your colleagues')).toMatchObject({ invitation: { email: 'bea@example.org', role: 'developer' } });
   expect(await json('A model provider')).toMatchObject({ provider: { name: 'openai', kind: 'openai' } });
   const secret = await json<{ result: { key: string } }>('A secret key for your server');
   const publishable = await json<{ result: { key: string } }>('A publishable key for the app');
-  environment = { ...environment, SECRET_KEY: secret.result.key, PUBLISHABLE_KEY: publishable.result.key };
+  guide.environment = { ...guide.environment, SECRET_KEY: secret.result.key, PUBLISHABLE_KEY: publishable.result.key };
 
   const events = await run('The call of the app');
   expect(events.trim().split('\n').at(-1)).toBe('data: [DONE]');
@@ -107,8 +75,8 @@ it('leads from a person without a tenant to an app whose users have limits of th
 });
 
 it('has the app send what its shell program sends', () => {
-  const [swift = ''] = programsOf('The app', 'swift');
-  const [shell = ''] = programsOf('The call of the app', 'sh');
+  const { code: swift = '' } = guide.programs('The app', 'swift')[0] ?? {};
+  const { code: shell = '' } = guide.programs('The call of the app', 'sh')[0] ?? {};
   const headersOf = (program: string, pattern: RegExp): string[] =>
     [...program.matchAll(pattern)].map(([, name = '']) => name.toLowerCase()).sort();
   expect(headersOf(swift, /forHTTPHeaderField: "([\w-]+)"\)$/gm)).toEqual(headersOf(shell, /-H ["']([\w-]+): /g));

@@ -1,11 +1,8 @@
 /** The receivers of docs/guides/webhooks.md, each run as it stands there on deliveries of a started service. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
-import os from 'node:os';
-import path from 'node:path';
+import { Guide, type Program } from '../../support/guide.js';
 import { eventually } from '../../support/eventually.js';
 import { startService, type Org, type TestService } from '../../support/service.js';
 import { WebhookReceiver, type Received } from '../../support/webhook-receiver.js';
@@ -14,49 +11,37 @@ import { QUICK, addHuman, create, happen } from './webhooks.js';
 let receiver: WebhookReceiver;
 let service: TestService;
 let org: Org;
-let folder: string;
-let programs: string[];
-const children: ChildProcess[] = [];
+let guide: Guide;
+let programs: Program[];
 
 beforeAll(async () => {
   receiver = await WebhookReceiver.start();
   service = await startService({ settings: { ...receiver.settings, ...QUICK } });
   org = await service.createOrg('founder');
-  folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-guide-'));
-  await symlink(path.resolve('node_modules'), path.join(folder, 'node_modules'));
-  const guide = await readFile('docs/guides/webhooks.md', 'utf8');
-  programs = [...guide.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code!);
+  guide = await Guide.open('docs/guides/webhooks.md');
+  programs = guide.programs('Verify the signature', 'js');
 });
 
 afterAll(async () => {
-  for (const child of children) child.kill();
+  await guide.close();
   await service.stop();
   await receiver.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 /** Starts a program of the guide, and waits until it listens. */
-async function run(program: string, secret: string): Promise<{ port: number; output: () => string }> {
+async function run(program: Program, secret: string): Promise<{ port: number; output: () => string }> {
   const probe = net.createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as net.AddressInfo;
   probe.close();
   await once(probe, 'close');
-  const file = path.join(folder, `receiver-${port}.mjs`);
-  await writeFile(file, program);
-  const child = spawn(process.execPath, [file], {
-    env: { PATH: process.env['PATH'], PORT: String(port), WEBHOOK_SECRET: secret },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  children.push(child);
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const { output } = await guide.start(program, { PORT: String(port), WEBHOOK_SECRET: secret });
   await eventually(async () => {
     const socket = net.connect(port, '127.0.0.1');
     await once(socket, 'connect');
     socket.destroy();
   });
-  return { port, output: () => output };
+  return { port, output };
 }
 
 /** Sends what was received on, byte for byte. */
