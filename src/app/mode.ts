@@ -25,8 +25,8 @@ export interface PreparedMode {
  */
 export async function prepare(configured: ConfiguredSettings): Promise<PreparedMode> {
   if (configured.mode === 'production') return prepareProduction(configured);
-  const { developmentParts, loadDevelopmentSecrets, quickstart, startEmbeddedPostgres } =
-    await import('../development/index.js');
+  const { loadDevelopmentSecrets, loadServiceParts, startEmbeddedPostgres } = await import('../development/index.js');
+  const { developmentParts, quickstart } = await loadServiceParts();
 
   const progress = (line: string): void => {
     process.stdout.write(`${line}\n`);

@@ -6,6 +6,9 @@ import { eventually } from '../../support/eventually.js';
 import { gatehouse, type Ran, type Surroundings } from '../../support/commands.js';
 import { PROVIDER_SECRET, startServiceProcess, type Answer, type ServiceProcess } from '../../support/service.js';
 
+// A process for each command: on a busy machine a dozen of them take more than a minute.
+jest.setTimeout(300_000);
+
 let service: ServiceProcess;
 let elsewhere: string;
 

@@ -18,6 +18,9 @@ interface Finding {
   readonly fix?: string;
 }
 
+// A process for each command: on a busy machine a dozen of them take more than a minute.
+jest.setTimeout(300_000);
+
 let folder: string;
 let database: TestDatabase;
 let issuer: TestIssuer;

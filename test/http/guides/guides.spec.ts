@@ -25,6 +25,9 @@ const withBoth = PYTHON === undefined ? it.skip : withBrowser;
 /* eslint-enable no-restricted-syntax */
 const FIRST_CALLS = 'docs/guides/first-steps.md';
 
+// A process for each command: on a busy machine a dozen of them take more than a minute.
+jest.setTimeout(300_000);
+
 let service: ServiceProcess;
 const open: Guide[] = [];
 
