@@ -26,7 +26,7 @@ export function readPages(root) {
 }
 
 /** docs/guides/keys.md → guides/keys.html; README.md → index.html */
-export function placeOf(file) {
+function placeOf(file) {
   if (file === 'README.md') return 'index.html';
   return file
     .replace(/^docs\//, '')

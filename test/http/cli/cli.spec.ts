@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { jest } from '@jest/globals';
 import { eventually } from '../../support/eventually.js';
 import { gatehouse, type Ran, type Surroundings } from '../../support/commands.js';
 import { PROVIDER_SECRET, startServiceProcess, type Answer, type ServiceProcess } from '../../support/service.js';
@@ -117,17 +118,15 @@ it('makes, lists, switches and deletes tenants', async () => {
     [true, false],
     [false, true],
   ]);
-  const home = tenants[1]!.id;
+  const isCurrent = async (tenantId: string): Promise<void> => {
+    const listed = await told<{ tenants: { id: string; current: boolean }[] }>(['tenants', 'list']);
+    expect(listed.tenants.find(({ current }) => current)?.id).toBe(tenantId);
+  };
   expect((await run(['tenants', 'switch', id])).stdout).toBe(`Your next token is for ${id}.\n`);
-  await eventually(async () => {
-    const listed = await told<{ tenants: { id: string; current: boolean }[] }>(['tenants', 'list']);
-    expect(listed.tenants.find(({ current }) => current)?.id).toBe(id);
-  });
+  await eventually(() => isCurrent(id), 60_000);
+  const home = tenants[1]!.id;
   await told(['tenants', 'switch', home]);
-  await eventually(async () => {
-    const listed = await told<{ tenants: { id: string; current: boolean }[] }>(['tenants', 'list']);
-    expect(listed.tenants.find(({ current }) => current)?.id).toBe(home);
-  });
+  await eventually(() => isCurrent(home), 60_000);
   const mistyped = await run(['tenants', 'delete', id, '--name', 'staging']);
   expect([mistyped.status, mistyped.stdout]).toEqual([1, '']);
   expect(mistyped.stderr).toContain('name');

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
+import { jest } from '@jest/globals';
 import { loadSettings } from '../../../src/platform/config/index.js';
 import { gatehouse, type Ran } from '../../support/commands.js';
 import { OpenaiUpstream } from '../../support/openai-upstream.js';

@@ -9,6 +9,7 @@ import net, { type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { jest } from '@jest/globals';
 import { chromium } from 'playwright-core';
 import { startCheckout } from '../../support/checkout.js';
 import { eventually } from '../../support/eventually.js';
