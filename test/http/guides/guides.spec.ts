@@ -242,7 +242,7 @@ describe('the site at /docs/guide', () => {
     }
     expect(places).toContain('guides/keys.html');
     expect(places).toContain('decisions/0007-outbound-addresses.html');
-    for (const missing of ['/nowhere.html', '/../package.json', '/%2e%2e/package.json', '/.hash']) {
+    for (const missing of ['/nowhere.html', '/..%2fpackage.json', '/.hash', '/assets']) {
       expect([missing, (await get(missing)).status]).toEqual([missing, 404]);
     }
   });
