@@ -67,7 +67,8 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
       problems.push('FIREBASE_AUTH_EMULATOR_HOST needs a FIREBASE_PROJECT_ID that begins with demo-');
     }
   }
-  const origins = (values.sealedAllowedOrigins ?? []) as RawSettings['sealedAllowedOrigins'];
+  // One that could not be read is named already.
+  const origins = (raw as Partial<RawSettings>).sealedAllowedOrigins ?? [];
   if (mode === 'production' && origins.some((origin) => !origin.startsWith('https:')))
     problems.push('SEALED_ALLOWED_ORIGINS must hold https:// origins alone in production: secrets are sent there');
   if (problems.length > 0) throw new ConfigurationError(problems);
