@@ -78,4 +78,3 @@ marked. Without it the service runs in development mode: on an embedded Postgres
     .join('\n\n')
     .concat('\n');
 }
-
