@@ -133,6 +133,7 @@ describe('/openapi.json', () => {
   const GATEWAY = '/gateways/{gatewayId}';
   const OF_GATEWAYS = [
     `GET ${GATEWAY}/v1/models`,
+    `GET ${GATEWAY}/v1/models/{path}`,
     `POST ${GATEWAY}/v1/chat/completions`,
     `POST ${GATEWAY}/v1/embeddings`,
     `POST ${GATEWAY}/v1/responses`,
