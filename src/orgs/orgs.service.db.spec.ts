@@ -223,6 +223,7 @@ describe('listeners', () => {
         actor: { type: 'user', id: 'ann' },
         tenantId: null,
         resource: { type: 'org', id: created.org_id },
+        details: {},
       },
     ]);
     expect(seen).toEqual([[{ id: created.tenant_id }]]);

@@ -22,7 +22,7 @@ const filesOf = (folder: string, ending: string): string[] =>
 
 const REGISTRIES = new Set([
   'src/platform/errors/error-codes.ts',
-  'src/platform/errors/fault.ts',
+  'src/platform/errors/fault-kinds.ts',
   'src/platform/errors/fault-guide.ts',
   'src/platform/errors/credential-codes.ts',
   'src/platform/events/audit-events.ts',

@@ -1,5 +1,5 @@
 import type { CredentialCodeName } from './credential-codes.js';
-import type { FaultKind } from './fault.js';
+import type { FaultKind } from './fault-kinds.js';
 
 /** What a code means, and what the reader of it does next. Both stand in docs/errors.md and in OpenAPI. */
 interface ErrorCodeEntry {

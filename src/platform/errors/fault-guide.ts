@@ -1,4 +1,4 @@
-import type { FaultKind } from './fault.js';
+import type { FaultKind } from './fault-kinds.js';
 
 /** What each kind of fault means, and what the caller does next: for docs/errors.md and OpenAPI. */
 export const FAULT_GUIDE: Readonly<Record<FaultKind, { readonly meaning: string; readonly remedy: string }>> = {

@@ -1,5 +1,6 @@
 /** Sealed access tokens: made, used on `/process` and by OpenAI's clients, and what is never done with them. */
 import OpenAI from 'openai';
+import { eventually } from '../../support/eventually.js';
 import { startService, type Org, type TestService } from '../../support/service.js';
 import { clearLedger, settledCall } from '../ledger.js';
 import { OpenStream } from '../open-stream.js';
@@ -124,7 +125,7 @@ describe('a token that is made with a secret key', () => {
       { tenant_id: org.tenantId, key_id: mortalId },
     ]);
     await service.asUser({ user: org.user, tenant: org.tenantId }, 'api-keys/revoke', { key_id: mortalId });
-    expect((await processing(service, token)).status).toBe(401);
+    await eventually(async () => (await processing(service, token)).status === 401);
   });
 
   it('is held to the budgets of its key and of its tenant', async () => {
