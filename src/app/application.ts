@@ -106,8 +106,10 @@ function prepareHttp(app: NestFastifyApplication): void {
     });
     runWithRequestContext(context, () => {
       const fault = faultOfHead(request.raw);
-      if (fault === null) done();
-      else sendFault(request, reply, fault);
+      if (fault === null) return done();
+      // What a client of this kind sends next is not to be trusted either.
+      reply.header('connection', 'close');
+      sendFault(request, reply, fault);
     });
   });
   // Node's own answer to an expectation that it does not know has no words.

@@ -17,20 +17,19 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json; charset=utf-8',
 };
 
-/** Serves the documentation's site, where it was built. Only files that were there at the start are ever read. */
+/** Serves the documentation's site. Only files that were there at the start are ever read; without any it says how to build them. */
 export function serveGuide(app: NestFastifyApplication): void {
-  if (!existsSync(SITE)) return;
+  const names = existsSync(SITE) ? readdirSync(SITE, { recursive: true, encoding: 'utf8' }) : [];
   const files = new Set(
-    readdirSync(SITE, { recursive: true, encoding: 'utf8' })
-      .map((file) => file.split(path.sep).join('/'))
-      .filter((file) => path.extname(file) in TYPES),
+    names.map((file) => file.split(path.sep).join('/')).filter((file) => path.extname(file) in TYPES),
   );
+  const missing = files.size === 0 ? 'The guides are not built: run `npm run docs:site`.' : 'There is no such page.';
   const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const [asked = ''] = request.url.split('?');
     // Without the slash the pages' own links would lead one folder too high.
     if (asked === PREFIX) return reply.redirect(`${PREFIX}/`, 302);
     const file = asked.slice(PREFIX.length + 1) || 'index.html';
-    if (!files.has(file)) return sendFault(request, reply, new Fault('not_found', 'There is no such page.'));
+    if (!files.has(file)) return sendFault(request, reply, new Fault('not_found', missing));
     return reply
       .header('cache-control', 'no-cache')
       .type(TYPES[path.extname(file)] ?? '')

@@ -777,6 +777,13 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     dialect: 'none',
     expected: PUBLIC,
   },
+  'GET /docs/guide': { requests: [{ method: 'GET', path: '/docs/guide' }], dialect: 'none', expected: everybody(302) },
+  // A page that there is not: the answer is the same where the guides were not built.
+  'GET /docs/guide/*': {
+    requests: [{ method: 'GET', path: '/docs/guide/nothing.html' }],
+    dialect: 'none',
+    expected: everybody(404),
+  },
   'GET /openapi.json': { requests: [{ method: 'GET', path: '/openapi.json' }], dialect: 'none', expected: PUBLIC },
   'GET /openapi.yaml': { requests: [{ method: 'GET', path: '/openapi.yaml' }], dialect: 'none', expected: PUBLIC },
 
