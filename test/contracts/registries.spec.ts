@@ -9,6 +9,7 @@ import {
   ANSWER_CODES,
   CREDENTIAL_CODES,
   ERROR_CODES,
+  FAULT_GUIDE,
   FAULT_STATUS,
   RUN_CODES,
 } from '../../src/platform/errors/index.js';
@@ -99,6 +100,13 @@ describe('the registry of error codes', () => {
     );
     expect(codes.map(([, code]) => code).filter((code) => code !== undefined && !(code in RUN_CODES))).toEqual([]);
     expect(codes.length).toBeGreaterThan(0);
+  });
+
+  it('says of each kind what it means and what to do, in sentences', () => {
+    const unsaid = Object.entries(FAULT_GUIDE).filter(
+      ([, { meaning, remedy }]) => !/^[A-Z].*\.$/s.test(meaning) || !/^[A-Z].*\.$/s.test(remedy),
+    );
+    expect(unsaid).toEqual([]);
   });
 
   it('says of each code what it means and what to do', () => {
