@@ -171,7 +171,17 @@ const TYPED_RULES = {
 };
 
 export default defineConfig(
-  globalIgnores(['dist/', 'dist.*/', 'src/generated/', 'bench/.cache/', 'bench/results/', 'coverage/', '.gatehouse/']),
+  globalIgnores([
+    'dist/',
+    'dist.*/',
+    'site/',
+    'site.*/',
+    'src/generated/',
+    'bench/.cache/',
+    'bench/results/',
+    'coverage/',
+    '.gatehouse/',
+  ]),
   {
     linterOptions: { reportUnusedDisableDirectives: 'error', reportUnusedInlineConfigs: 'error' },
     plugins: { gatehouse: gatehouseRules },
