@@ -107,12 +107,12 @@ function prepareHttp(app: NestFastifyApplication): void {
     runWithRequestContext(context, () => {
       const fault = faultOfHead(request.raw);
       if (fault === null) return done();
-      // What a client of this kind sends next is not to be trusted either.
+      // Such a client's next request can't be trusted either.
       reply.header('connection', 'close');
       sendFault(request, reply, fault);
     });
   });
-  // Node's own answer to an expectation that it does not know has no words.
+  // Node answers an unknown expectation with an empty body; ours says what is wrong.
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
 
   answerCors(fastify);
@@ -129,7 +129,7 @@ function nameRoute(route: RouteOptions): void {
   route.onRequest = [name, route.onRequest ?? []].flat();
 }
 
-/** What is wrong with a request whatever it asks for; null: nothing. */
+/** The fault in a request's head that makes any route refuse it; null: there is none. */
 function faultOfHead({ rawHeaders, headers, httpVersion }: IncomingMessage): Fault | null {
   const hosts = countOf(rawHeaders, 'host');
   // We, a proxy before us and a log could each believe another one.

@@ -7,8 +7,8 @@ import { DevelopmentIssuer } from './development-issuer.js';
 import { endUserIssuerAt } from './end-user-issuer.js';
 
 /**
- * The issuer of apps' users on a developer's machine, as any OpenID Connect issuer serves itself: the service finds its keys
- * by discovery, over HTTP. The address is the one that it was asked by, so that it is what the publishable key names.
+ * A development OpenID Connect issuer for the users of apps. The service finds its keys by discovery over HTTP, as with any
+ * other issuer. It names itself by the address that it was asked at, so that publishable keys can name that address.
  */
 @ApiExcludeController()
 @SpeaksDialect(PLATFORM_DIALECT)

@@ -72,7 +72,7 @@ export class ProcessService {
     sink.finish(await this.states.seal(whoseOf(principal), [...said, { role: 'assistant', content: sink.text }]));
   }
 
-  /** @throws Fault invalid_input: its address is none that the operator allows; not_found; unauthenticated; permission_denied */
+  /** @throws Fault invalid_input: the operator does not allow its address; not_found; unauthenticated; permission_denied */
   private async askedBy(
     principal: ProcessPrincipal,
     service: ProcessRequest['service'],

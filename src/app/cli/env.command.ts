@@ -4,7 +4,7 @@ import { OperatorError } from '../../platform/errors/index.js';
 import { show, type OutputOptions } from './command-output.js';
 
 const DEVELOPMENT_OWNER = 'dev-owner';
-/** A day of work: nobody wants to paste it again after lunch. */
+/** Twelve hours: one paste lasts for a day of work. */
 const TOKEN_SECONDS = '43200';
 
 /** Shell variables for the guides' programs, which run as they stand once `eval` has taken them in. */

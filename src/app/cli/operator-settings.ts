@@ -30,7 +30,7 @@ export async function withCompleted<T>(
     return work({ ...configured, databaseUrl, peppers, encryptionKeys, signingKeys, embeddedDatabase: false });
   }
   const directory = path.join(configured.home, 'postgres');
-  // Never a new one: whoever forgot the settings of production would be told of an empty database.
+  // No database is made here: an operator who forgot production's settings would get answers from an empty one.
   if (databaseUrl === undefined && !existsSync(directory)) {
     throw new OperatorError(
       `DATABASE_URL is not set, and there is no development database in ${directory}. Set DATABASE_URL for production; for development run \`npm start\` first.`,

@@ -16,7 +16,7 @@ export interface Finding {
 const OLDEST_POSTGRES = 15;
 const MIGRATE = 'Run `gatehouse migrate`, or start the service, which does the same.';
 const ROLES = ['gatehouse_app', 'gatehouse_definer'];
-/** Tokens say their times in whole seconds, by the clocks of whoever signs them. */
+/** Tokens state their times in whole seconds, by their signers' clocks. */
 const CLOCK_WARNING_MS = 2_000;
 /** Beyond it the service refuses to start. */
 const CLOCK_FAILURE_MS = 60_000;

@@ -19,7 +19,7 @@ export class KnownSecrets<Value extends Ending, Input> {
   }
 
   /**
-   * One that is over is looked up anew: refused from memory it would be refused sooner than one that nobody ever had.
+   * An expired secret is looked up again: a refusal from memory would be faster than that of an unknown one, and tell them apart.
    *
    * @param presented the secret, and whatever else decides what is known of it
    * @throws whatever `load` throws

@@ -86,23 +86,23 @@ export class CallerAllowances extends Allowances {
   }
 }
 
-/** Null: a caller for whom nobody looks before the call. */
+/** Null: this caller's budgets are judged with the call alone, not before it. */
 function chargedFor(principal: Principal): Charged | null {
-  const nobody = { keyId: null, human: null, gatewayId: null, gatewayTokenId: null };
+  const noHolder = { keyId: null, human: null, gatewayId: null, gatewayTokenId: null };
   switch (principal.kind) {
     case 'gatewayToken': {
       const { tenantId, gatewayId, tokenId } = principal;
-      return { ...nobody, tenantId, gatewayId, gatewayTokenId: tokenId };
+      return { ...noHolder, tenantId, gatewayId, gatewayTokenId: tokenId };
     }
     case 'anonymous': {
       const { tenantId, gatewayId } = principal;
-      return gatewayId === null ? null : { ...nobody, tenantId, gatewayId };
+      return gatewayId === null ? null : { ...noHolder, tenantId, gatewayId };
     }
     default: {
       const human = chargedHuman(principal);
       if (human === null || !('keyId' in principal)) return null;
       const { tenantId, keyId } = principal;
-      return { ...nobody, tenantId, keyId, human };
+      return { ...noHolder, tenantId, keyId, human };
     }
   }
 }

@@ -294,7 +294,7 @@ it('answers a caller who has nothing left before the body is there, by the token
   expect(upstream.requests).toHaveLength(1);
 });
 
-it("counts one gateway's and one token's calls for nobody else", async () => {
+it("counts a gateway's and a token's calls for no other gateway or token", async () => {
   const { id } = made.gateway;
   const rateLimit = { requests: { limit: 1, window: 'MONTH' } };
   const neighbour = await create(service, org, upstream, { name: 'neighbour', rateLimit });

@@ -19,7 +19,7 @@ import type { ServiceProcess } from '../../support/service.js';
 /** Debian's; .ci/run installs it. */
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 // .ci/run installs both, and fails where a test is skipped; on a machine without them these say that they were.
-/* eslint-disable no-restricted-syntax -- programs that a machine may not have */
+/* eslint-disable no-restricted-syntax -- Python and Chromium may be missing; .ci/run fails on a skip */
 const withPython = PYTHON === undefined ? it.skip : it;
 const withBrowser = CHROMIUM === undefined ? it.skip : it;
 const withBoth = PYTHON === undefined ? it.skip : withBrowser;
