@@ -57,24 +57,24 @@ export class HumansRepository {
   }
 
   /**
-   * Takes away the row, with it the only way back from the id, and by foreign key the budgets and the tokens. The budgets are
-   * locked first, in the order in which admissions and settlements lock them.
+   * Takes away the row, with it the only way back from the id, and by foreign key the budgets and the tokens. The human is
+   * locked before the budgets, as where one is set or charged, and these in the order in which every call locks them.
    *
    * @returns the id that the ledger and the log keep; null: there is none such
    */
   async delete({ tx, tenantId }: TenantHumans, human: string): Promise<string | null> {
+    const [found] = await tx.$queryRawUnsafe<{ id: string }[]>(
+      'SELECT id FROM humans WHERE tenant_id = $1 AND human = $2 FOR UPDATE',
+      tenantId,
+      human,
+    );
+    if (found === undefined) return null;
     await tx.$executeRawUnsafe(
-      `SELECT 1 FROM budgets WHERE tenant_id = $1
-         AND holder = (SELECT 'human:' || id FROM humans WHERE tenant_id = $1 AND human = $2)
-       ORDER BY id FOR UPDATE`,
+      'SELECT 1 FROM budgets WHERE tenant_id = $1 AND holder = $2 ORDER BY id FOR UPDATE',
       tenantId,
-      human,
+      `human:${found.id}`,
     );
-    const [deleted] = await tx.$queryRawUnsafe<{ id: string }[]>(
-      'DELETE FROM humans WHERE tenant_id = $1 AND human = $2 RETURNING id',
-      tenantId,
-      human,
-    );
-    return deleted?.id ?? null;
+    await tx.$executeRawUnsafe('DELETE FROM humans WHERE tenant_id = $1 AND id = $2', tenantId, found.id);
+    return found.id;
   }
 }

@@ -149,13 +149,19 @@ export class BudgetsRepository {
     );
   }
 
-  /** All of some holders, in the order in which every call locks them. */
-  async deleteOf({ tx, tenantId }: TenantBudgets, holders: readonly string[]): Promise<void> {
+  /** All of some holders, in the order in which every call locks them: before more than one of them is changed. */
+  async lockOf({ tx, tenantId }: TenantBudgets, holders: readonly string[]): Promise<void> {
     await tx.$executeRawUnsafe(
       'SELECT 1 FROM budgets WHERE tenant_id = $1 AND holder = ANY ($2) ORDER BY id FOR UPDATE',
       tenantId,
       [...holders],
     );
+  }
+
+  /** All of some holders. */
+  async deleteOf(budgets: TenantBudgets, holders: readonly string[]): Promise<void> {
+    const { tx, tenantId } = budgets;
+    await this.lockOf(budgets, holders);
     await tx.$executeRawUnsafe('DELETE FROM budgets WHERE tenant_id = $1 AND holder = ANY ($2)', tenantId, [
       ...holders,
     ]);

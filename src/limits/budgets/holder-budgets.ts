@@ -33,6 +33,7 @@ export class HolderBudgets {
    * @param holder its kind, a colon and its id
    */
   async setPlain(own: HolderTransaction, holder: string, budgets: readonly PlainBudget[]): Promise<void> {
+    await this.repository.lockOf(own, [holder]);
     const before = (await this.repository.listPlain(own, [holder])).filter(
       ({ type, period }) => !budgets.some((budget) => budget.type === type && budget.period === period),
     );
