@@ -5,7 +5,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { UPSTREAM_MODEL, completion, usageOf } from '../support/openai-upstream.js';
 import { ProofCluster } from '../support/proof-cluster.js';
-import { inForm, WHOLE } from '../support/proof-form.js';
+import { inForm } from '../support/proof-form.js';
 import type { Answer, MadeKey } from '../support/service.js';
 
 const LASTS_MS = inForm(8_000, 600_000);
@@ -15,9 +15,9 @@ const HUMANS = 12;
 const KEYS = 4;
 const TYPES = ['request_cnt', 'token_cnt', 'cost_micros'];
 const PERIODS = ['NONE', 'MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH'];
-/** Sometimes enough, sometimes not; in the whole form sometimes not for a single call. */
+/** Sometimes enough, sometimes not, sometimes not for a single call. */
 const MOST = 50_000;
-const anyLimit = (): number => (WHOLE && randomInt(3) === 0 ? 0 : randomInt(MOST));
+const anyLimit = (): number => (randomInt(3) === 0 ? 0 : randomInt(MOST));
 
 let cluster: ProofCluster;
 let keys: MadeKey[];
