@@ -13,6 +13,8 @@ export const HELP = `npm run bench -- [options]
   --targets <ids>      targets, comma-separated: ${TARGET_IDS.join(' ')}
   --tool <name>        wrk or autocannon (wrk where it is on PATH)
   --ledger-rows <n>    length of the long ledger (10000000; quick 100000)
+  --memory-at <ns>     requests after which the memory scenario reads the service's memory (10000,20000,…,100000);
+                       the goals are read from 100000,500000
   --redis              start a redis-server and count request windows in it (needs redis-server on PATH)
   --upstream-delay-ms  pause of the upstream between two chunks of a stream (0)
   --profile            one turn under V8's CPU profiler, then where the service's time went; measures nothing else.
@@ -36,7 +38,7 @@ export const HELP = `npm run bench -- [options]
  * @property {boolean} profile
  * @property {number} maxMinutes
  * @property {number} restMs before the service's memory is read for the first and for the last time
- * @property {number[]} memoryCheckpoints requests served when the resident set is read: first, and in equal steps to the last
+ * @property {number[]} memoryCheckpoints requests served when the resident set is read, ascending
  */
 
 /**
@@ -70,6 +72,7 @@ export function readOptions(argv, scenarioIds) {
       only: { type: 'string' },
       targets: { type: 'string' },
       tool: { type: 'string' },
+      'memory-at': { type: 'string' },
       redis: { type: 'boolean', default: false },
       'ledger-rows': { type: 'string' },
       'upstream-delay-ms': { type: 'string' },
@@ -104,6 +107,8 @@ export function readOptions(argv, scenarioIds) {
     profile: values.profile,
     maxMinutes: readNumber(values['max-minutes'], 'max-minutes', 20),
     restMs: quick ? 1_000 : 4_000,
-    memoryCheckpoints: Array.from({ length: quick ? 5 : 10 }, (_, index) => (index + 1) * (quick ? 1_000 : 10_000)),
+    memoryCheckpoints:
+      readList(values['memory-at'])?.map((part) => readNumber(part, 'memory-at', 0)) ??
+      Array.from({ length: quick ? 5 : 10 }, (_, index) => (index + 1) * (quick ? 1_000 : 10_000)),
   };
 }
