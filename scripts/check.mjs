@@ -34,6 +34,7 @@ const CHECKS = {
       ...['src', 'test'],
     ],
   },
+  words: { run: [process.execPath, 'scripts/lint-words.mjs'] },
   unused: { run: [bin('knip'), '--no-progress', ...cached('--cache', '--cache-location', `${CACHE}/unused`)] },
   format: {
     run: [

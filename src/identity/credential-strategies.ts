@@ -38,7 +38,7 @@ export class CredentialStrategies {
   private readonly passport = new passport.Passport();
   private readonly issuers = new Map<string, string>();
   private readonly paths: PathCredential[] = [];
-  /** Whom a caller is taken for who presents nothing, on routes that take such callers; null: for nobody. */
+  /** The principal of a caller without a credential, on routes that take such callers; null: none. */
   anonymous: AnonymousPrincipal | null = null;
 
   register(name: string, strategy: Strategy): void {

@@ -58,8 +58,8 @@ export function classifyCredential(request: IncomingMessage): Credential {
     if (secret.startsWith('pk_')) return endUserCredential(secret, authorization, bearer);
     if (!secret.startsWith('sk_')) throw refusedCredential('unknown_shape');
     if (authorization !== undefined && bearer !== secret) {
-      throw new Fault('invalid_input', 'x-api-key and authorization name two identities; send one.', {
-        fields: [{ field: 'authorization', reason: 'names another identity than x-api-key' }],
+      throw new Fault('invalid_input', 'x-api-key and authorization hold two different identities. Send only one.', {
+        fields: [{ field: 'authorization', reason: 'holds another identity than x-api-key' }],
       });
     }
     return { kind: 'secretKey', secret };
@@ -118,8 +118,8 @@ function refuseRepeatedHeader(request: IncomingMessage, name: string): void {
     if (header !== undefined && header.length === name.length && header.toLowerCase() === name) seen += 1;
   }
   if (seen > 1) {
-    throw new Fault('invalid_input', `${name}: stands twice in the request.`, {
-      fields: [{ field: name, reason: 'stands twice in the request' }],
+    throw new Fault('invalid_input', `${name}: is sent twice.`, {
+      fields: [{ field: name, reason: 'is sent twice' }],
     });
   }
 }

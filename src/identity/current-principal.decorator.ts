@@ -11,7 +11,7 @@ export const CurrentPrincipal = createParamDecorator(
   (kinds: readonly PrincipalKind[], context: ExecutionContext): Principal => {
     const { principal } = context.getArgByIndex<FastifyRequest>(0);
     if (principal === null || !kinds.includes(principal.kind))
-      throw new Fault('permission_denied', 'This may not be done by this credential.');
+      throw new Fault('permission_denied', 'This credential may not call this route.');
     return principal;
   },
 );

@@ -155,7 +155,7 @@ export function auditSubject(principal: Principal): string {
   }
 }
 
-/** The human whose limits a request is charged to; null: nobody's. */
+/** The human whose limits a request is charged to; null: none. */
 export function chargedHuman(principal: Principal): string | null {
   switch (principal.kind) {
     case 'account':

@@ -26,7 +26,7 @@ export type Role = (typeof ROLES)[number];
 
 const READS: readonly Scope[] = SCOPES.filter((scope) => scope.endsWith(':read') && scope !== 'audit:read');
 
-/** What a role may do, told in scopes: nobody grants a scope that the own role lacks. */
+/** What a role may do, in scopes. A person can't grant a scope that their own role lacks. */
 export const ROLE_SCOPES: Readonly<Record<Role, ReadonlySet<Scope>>> = {
   owner: new Set(SCOPES),
   admin: new Set(SCOPES),

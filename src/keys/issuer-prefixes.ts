@@ -22,8 +22,8 @@ export function assertApart(own: IssuerPrefix, others: readonly IssuerPrefix[]):
   const bare = own.humanPrefix === '';
   const field = own.issuer === null ? 'oidcConfig' : 'oidcConfig.humanPrefix';
   const reason = bare
-    ? "must be there and not be empty: another issuer of this tenant's keys has the bare subjects"
-    : "begins with the prefix of another issuer of this tenant's keys, or that one begins with it";
+    ? 'is required: another issuer of this tenant already uses unprefixed subjects'
+    : "must not begin with another issuer's prefix, nor be the beginning of one";
   throw new Fault('conflict', `${field}: ${reason}.`, { fields: [{ field, reason }] });
 }
 

@@ -39,7 +39,7 @@ export function limitColumns(
   limits: readonly StoredLimit[] = [],
   unlimited = false,
 ): Pick<ApiKeyColumns, 'defaultLimits' | 'unlimited'> {
-  if (unlimited && limits.length > 0) throw invalidField('unlimited', 'contradicts defaultLimits');
+  if (unlimited && limits.length > 0) throw invalidField('unlimited', 'must not be sent together with defaultLimits');
   if (!unlimited && limits.length === 0) throw invalidField('defaultLimits', 'is required, unless unlimited is true');
   return { defaultLimits: unlimited ? null : limits, unlimited };
 }
@@ -66,7 +66,7 @@ function wantedLimits(before: ApiKeyRecord, request: UpdateKeyRequest): Record<s
   if (request.defaultLimits === undefined && !request.unlimited) {
     // `unlimited: false` alone says nothing new of a key with limits, and not which ones of a key without.
     if (request.unlimited === false && before.unlimited) {
-      throw invalidField('unlimited', 'can be false only where defaultLimits are given');
+      throw invalidField('unlimited', 'can be false only together with defaultLimits');
     }
     return {};
   }
@@ -111,7 +111,7 @@ function refusePublishableOnly(request: UpdateKeyRequest): void {
     unlimited,
   }).filter(([, value]) => value !== undefined);
   if (given.length === 0) return;
-  const reason = 'is of publishable keys alone';
+  const reason = 'is only for publishable keys';
   throw new Fault('invalid_input', given.map(([field]) => `${field}: ${reason}`).join('; '), {
     fields: given.map(([field]) => ({ field, reason })),
   });

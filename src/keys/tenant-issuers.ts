@@ -25,7 +25,7 @@ export class TenantIssuers {
   /** @throws Fault permission_denied, invalid_input */
   assertMaySet({ role }: DashboardUserPrincipal, { issuer, jwksUri }: OidcConfigRequest): void {
     if (!MAY_SET.has(role)) {
-      const reason = `the role ${role} may not set it: whoever holds an issuer can be any human`;
+      const reason = `the role ${role} may not set it: an issuer can sign in as any human. Ask an owner or admin`;
       throw new Fault('permission_denied', `oidcConfig: ${reason}.`, { fields: [{ field: 'oidcConfig', reason }] });
     }
     this.outbound.assertAllowedUrl(issuer, 'oidcConfig.issuer');

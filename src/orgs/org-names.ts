@@ -20,7 +20,7 @@ export function withSuffix(slug: string): string {
   return `${cut(slug)}-${lowerRandom(SUFFIX_LENGTH)}`;
 }
 
-/** A tenant's id tells people what it is of, and is nobody's to choose. */
+/** A tenant's id shows its name, and can't be chosen. */
 export function newTenantId(slug: string): string {
   return withSuffix(slug);
 }

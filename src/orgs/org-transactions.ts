@@ -10,7 +10,7 @@ export interface OrgTransaction {
   readonly orgId: string;
 }
 
-/** Runs work on the org of whoever asks. */
+/** Runs work on the caller's org. */
 @Injectable()
 export class OrgTransactions {
   constructor(private readonly database: Database) {}

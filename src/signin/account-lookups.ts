@@ -5,7 +5,7 @@ import { Deadline } from './deadline.js';
 
 export interface AccountLookupsOptions {
   readonly source: AccountStatusSource;
-  /** How long a question that nobody waits for may wait for company. */
+  /** How long a question without a waiting caller may wait to be sent with others. */
   readonly gatherMs: number;
   /** How long a request may wait for its answer. A call takes less; this bounds the wait for a place in one, too. */
   readonly waitMs?: number;
@@ -64,7 +64,7 @@ export class AccountLookups {
     }
   }
 
-  /** Nobody waits for this one: it may go out with others. */
+  /** No caller waits for this one: it may go out with others. */
   askLater(userId: string): void {
     if (this.lookups.has(userId) || this.add(userId) === null) return;
     this.gatherTimer ??= setTimeout(() => {
@@ -137,7 +137,7 @@ function newLookup(userId: string): Lookup {
     resolve = onAnswer;
     reject = onFailure;
   });
-  // Perhaps nobody waits for it.
+  // A caller need not wait for it.
   answer.catch(() => undefined);
   return { userId, answer, resolve, reject };
 }

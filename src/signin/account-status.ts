@@ -8,7 +8,7 @@ import type { AccountStatus, AccountStatusSource } from './account-status-source
 export interface AccountCheck {
   /**
    * @param signedInAt the token's `auth_time`
-   * @throws Fault unauthenticated: disabled, deleted, or the token revoked. unavailable: nobody can say
+   * @throws Fault unauthenticated: disabled, deleted, or the token revoked. unavailable: the issuer can't be asked
    */
   assertActive(userId: string, signedInAt: number): void | Promise<void>;
 }

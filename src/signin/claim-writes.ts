@@ -68,7 +68,7 @@ export class ClaimWrites {
       const found = await this.repository.find(id);
       if (found === null) return;
       await this.writer.setClaims(userId, found.claims).catch((error: unknown) => {
-        // Nobody is there to have claims, nor will be: ids are never given twice.
+        // The user does not exist and never will: ids are not reused.
         if (!(error instanceof UnknownUserError)) throw error;
         logger.warn({ err: error }, 'Claims were dropped.');
       });

@@ -147,7 +147,7 @@ function provideKey(keys: JwksKeyStore, token: string, done: KeyCallback): void 
   );
 }
 
-/** The library verifies inside the callback: what it throws there would otherwise be nobody's. */
+/** The library verifies inside the callback; what it throws there would otherwise be lost. */
 function settle(verify: () => void, done: KeyCallback): void {
   try {
     verify();

@@ -8,7 +8,7 @@ import type { AttemptOutcome, ClaimedDelivery, DeliveryError } from './delivery.
 import { WebhookSecrets } from './webhook-secrets.js';
 import { signatureHeaders } from './webhook-signature.js';
 
-/** Nobody reads the answer's body: it may hold anything, personal data too. */
+/** The answer's body is not read: it may hold personal data. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 /** Sends a delivery once, signed, and says how that went. */
@@ -20,7 +20,7 @@ export class DeliveryAttempts {
     @Inject(SETTINGS_TOKEN) private readonly settings: Pick<Settings, 'webhookTimeoutMs'>,
   ) {}
 
-  /** Never rejects. Null: it was cut off by our own end, and nobody knows whether it arrived. */
+  /** Never rejects. Null: our own stop cut it off, and it is not known whether it arrived. */
   async attempt(delivery: ClaimedDelivery): Promise<AttemptOutcome | null> {
     const secrets = this.reveal(delivery);
     if (secrets === null) return { statusCode: null, error: 'INTERNAL' };

@@ -17,7 +17,7 @@ export interface ClaimedDelivery {
 }
 
 /**
- * - `UNREACHABLE`: no connection came about, or the address is none that may be reached. One word for both, since the
+ * - `UNREACHABLE`: no connection could be made, or the address is not allowed. One word for both, since the
  *   difference would tell what stands in the operator's network.
  * - `TIMEOUT`: no answer in time.
  * - `BROKEN`: the connection ended before an answer, or what came is not HTTP.

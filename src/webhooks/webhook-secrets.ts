@@ -13,7 +13,7 @@ export interface StoredSecret {
 
 export interface NewSecret extends StoredSecret {
   readonly keyVersion: number;
-  /** Shown to whoever asked for it this once. */
+  /** Shown only once, to the caller who asked for it. */
   readonly secret: string;
 }
 

@@ -111,7 +111,7 @@ export class GatewayConnections {
     if (moves && credentials === null && before.credentialsSetAt !== null) {
       throw invalidField(
         'credentials.apiKey',
-        'is required where the endpoint changes, since the one that is stored is for the endpoint of before',
+        'is required when the endpoint changes: the stored one belongs to the old endpoint',
       );
     }
     await this.repository.update(gateway, id, {

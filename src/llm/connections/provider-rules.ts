@@ -69,7 +69,7 @@ function faultsOfSettings({ kind, settings }: ProviderForm, rules: KindRules): F
   const unknown = namesOf(settings).filter((name) => !rules.settings.includes(name));
   const missing = rules.requiredSettings.filter((name) => settings[name] === undefined);
   return [
-    ...unknown.map((name) => ({ field: `settings.${name}`, reason: `is no setting of the kind ${kind}` })),
+    ...unknown.map((name) => ({ field: `settings.${name}`, reason: `is not a setting of the kind ${kind}` })),
     ...missing.map((name) => ({ field: `settings.${name}`, reason: `is required for the kind ${kind}` })),
   ];
 }
@@ -78,7 +78,7 @@ function faultsOfCredentials(kind: ProviderKind, given: ProviderCredentials, { s
   const names = namesOf(given);
   const unknown = names.filter((name) => !signIns.some((signIn) => signIn.includes(name)));
   if (unknown.length > 0) {
-    return unknown.map((name) => ({ field: `credentials.${name}`, reason: `is no credential of the kind ${kind}` }));
+    return unknown.map((name) => ({ field: `credentials.${name}`, reason: `is not a credential of the kind ${kind}` }));
   }
   const isWhole = signIns.some(
     (signIn) => signIn.length === names.length && names.every((name) => signIn.includes(name)),

@@ -11,7 +11,7 @@ import type { ProviderTestView } from './providers.dto.js';
 /** Some models take no smaller limit, and thinking ones say nothing within a smaller one. */
 const OUTPUT_TOKENS = 16;
 const MAX_MESSAGE_LENGTH = 500;
-/** Whoever tests waits for the answer, and holds one of few places. */
+/** A tester waits for the answer and holds one of few places. */
 export const TEST_TIMEOUT_MS = 15_000;
 
 /** Makes the cheapest real call of a provider, and says what came of it. */
@@ -71,7 +71,7 @@ async function askForModels({ catalogue }: Provider): Promise<ProviderTestView> 
   const listed = await catalogue.askNow();
   if ('models' in listed) {
     if (listed.models === null)
-      throw invalidField('model', 'is required: the provider keeps no list of models that could be asked for instead');
+      throw invalidField('model', 'is required: the provider has no list of models to ask for instead');
     return { ok: true, statusCode: 200, message: `The provider listed ${listed.models.length} models.` };
   }
   const { status: statusCode, message } = listed.failure;
@@ -92,7 +92,7 @@ function cut(message: string): string {
   return message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH)}…` : message;
 }
 
-/** Waits for the end of a test; what the model said is nobody's business. */
+/** Waits for the end of a test; what the model said is dropped. */
 class TestSink implements AnswerSink {
   private end: (failure: ProviderFailure | null) => void = () => undefined;
   /** Null: it answered. */

@@ -216,7 +216,7 @@ export const KNOWN_MODELS: readonly PricePage[] = [
   },
   EMBEDDING_MODELS,
   {
-    // Whoever serves open weights sets their price: the operator writes it down.
+    // The price of open weights depends on who serves them: the operator writes it down.
     asOf: '2025-12',
     source: 'huggingface.co, model cards',
     models: [

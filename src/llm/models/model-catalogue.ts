@@ -61,7 +61,7 @@ export class ModelCatalogue {
     return new ModelCatalogue(provider, () => Promise.resolve(models), undefined, true);
   }
 
-  /** Whether a model is served as far as is known now: `false` may only mean that nobody asked yet. Never waits. */
+  /** Whether a model is served, as far as is known now: `false` may only mean that the list was not asked for yet. Never waits. */
   has(id: string): boolean {
     if (this.known !== 'any' && this.find(id) === null) return false;
     if (this.now() - this.askedAtMs > REFRESH_AFTER_MS) void this.ask();
@@ -73,7 +73,7 @@ export class ModelCatalogue {
     return this.known === null || this.known === 'any' ? null : this.find(id) !== null;
   }
 
-  /** Nobody has asked for the list yet: once it could not be had, it is not waited for again. */
+  /** The list was not asked for yet. After a failure it is not waited for again. */
   get isUnheard(): boolean {
     return this.known === null && !this.failed;
   }

@@ -38,7 +38,7 @@ export interface ModelFacts {
   readonly family: TokenFamily;
   readonly contextTokens: number;
   readonly maxOutputTokens: number;
-  /** Nobody is known to hold the model to its limit: it counts only where it is written into the request. */
+  /** The provider may not enforce the model's limit: it counts only where it is written into the request. */
   readonly limitMustBeWritten?: true;
   /** The field by which the model takes an output limit. */
   readonly outputField: 'max_tokens' | 'max_completion_tokens';
@@ -294,7 +294,7 @@ function dearestPrice(one: ModelPrice, other: ModelPrice): ModelPrice {
             ...dearestOf(one.longPrompts ?? one, other.longPrompts ?? other),
           },
         };
-  // The older of the two dates: since then nobody looked at the whole.
+  // The older of the two dates: since then the whole was not checked.
   const { asOf, source } = one.asOf <= other.asOf ? one : other;
   const unasked = one.cachesUnasked === true || other.cachesUnasked === true;
   return { ...dearestOf(one, other), asOf, source, ...(unasked ? UNASKED : {}), ...long };

@@ -81,7 +81,7 @@ export class TenantModels {
 
 const UNKNOWN = { family: 'unknown', outputField: 'max_tokens', price: null } as const;
 
-/** Nobody is known to hold a model to what a tenant says: its limit counts only where it is written into the request. */
+/** A provider does not enforce what a tenant says of a model: the limit counts only where it is written into the request. */
 function overridden(row: OverrideRow, built: ModelFacts | null): ModelFacts {
   const { model, context_tokens: context, max_output_tokens: output, hides_reasoning: hides } = row;
   const facts = built ?? UNKNOWN;

@@ -65,7 +65,7 @@ describe('ModelRouter', () => {
   it('lists no model to a tenant without a provider', async () => {
     await expect(routerFor({ ...KEY, ...NAMED }).router.listModels('tenant-2')).rejects.toMatchObject({
       kind: 'invalid_input',
-      message: expect.stringMatching(/^no provider configured; add one/) as string,
+      message: expect.stringMatching(/^no provider configured: add one/) as string,
     });
   });
 });

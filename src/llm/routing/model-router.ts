@@ -197,7 +197,7 @@ function isEmpty({ own, platform, dummy }: Choices): boolean {
 function noProvider(): never {
   throw new Fault(
     'invalid_input',
-    'no provider configured; add one by POST /api/v1/llm/providers/create, which needs the scope providers:write',
+    'no provider configured: add one with /api/v1/llm/providers/create (scope providers:write), or have the operator add the tenant to PLATFORM_PROVIDER_TENANTS',
     { code: 'no_provider_configured' },
   );
 }

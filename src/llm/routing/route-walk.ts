@@ -33,7 +33,7 @@ export class RouteWalk {
     const waitMs = Math.min(...plan.targets.map(({ circuit }) => circuit.waitMs(nowMs)));
     throw new Fault(
       'unavailable',
-      `Every target of the route ${name ?? ''} failed several times in a row and is left alone for a moment. ` +
+      `Every target of the route ${name ?? ''} failed several times in a row and is paused for a moment. ` +
         'Try again after the time in Retry-After, or add a target to the route.',
       { code: 'route_unavailable', retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) },
     );

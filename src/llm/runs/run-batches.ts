@@ -93,7 +93,7 @@ export class RunBatches {
         }));
       await this.lease.renew();
     }
-    throw new Fault('unavailable', 'The service is out of touch with its database; try again shortly.', {
+    throw new Fault('unavailable', 'The database cannot be reached. Try again shortly.', {
       retryAfterSeconds: 2,
     });
   }

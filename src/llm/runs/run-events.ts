@@ -162,6 +162,6 @@ function placeOf(lastEventId: string | null): Place | null {
   if (lastEventId === LAST_ID) return null;
   const [, step, at] = EVENT_ID.exec(lastEventId) ?? [];
   if (step === undefined || at === undefined)
-    throw invalidField('last-event-id', "must be the id of an event of this run's, or be left out");
+    throw invalidField('last-event-id', 'must be the id of an event of this run, or be left out');
   return { step: Number(step), at: Number(at) };
 }

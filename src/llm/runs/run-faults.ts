@@ -19,13 +19,9 @@ export function refused(verdict: Exclude<BeginVerdict, 'running' | 'waiting' | '
         { code: 'run_in_progress' },
       );
     case 'full':
-      return new Fault(
-        'rate_limited',
-        'So many messages wait in this thread already; send again once some are answered.',
-        {
-          retryAfterSeconds: 5,
-        },
-      );
+      return new Fault('rate_limited', 'Too many messages wait in this thread. Send again when some are answered.', {
+        retryAfterSeconds: 5,
+      });
     case 'again':
       return new Fault('conflict', 'The thread is being deleted, or the same request is under way; send again.');
     case 'other':
@@ -36,7 +32,7 @@ export function refused(verdict: Exclude<BeginVerdict, 'running' | 'waiting' | '
 }
 
 export function waitsForNone(): Fault {
-  return new Fault('conflict', 'The run does not wait for outputs of tools.', { code: 'no_tool_outputs_wanted' });
+  return new Fault('conflict', 'The run is not waiting for tool outputs.', { code: 'no_tool_outputs_wanted' });
 }
 
 /** The outputs in the order of their calls. @throws Fault invalid_input: a call has no output, or two, or an output has no call */

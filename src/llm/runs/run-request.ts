@@ -16,7 +16,7 @@ import type { MessageBody, MessageRole, RunSetup, ThreadSetup, Tool } from './ru
 /** A chat completion that a thread asks for. */
 export const RUN_CHAT: Operation<'chat'> = { ...CHAT, route: 'POST /api/v1/llm/gateway/send-message' };
 
-/** Of a model that nobody knows. Smaller than any in use, and larger than what most conversations come to. */
+/** Of an unknown model: smaller than any in use, and larger than most conversations. */
 const UNKNOWN_CONTEXT_TOKENS = 32_768;
 /** What the count of tokens may be wrong by, as each model has a vocabulary of its own. */
 const MARGIN = 0.1;

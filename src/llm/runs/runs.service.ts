@@ -184,11 +184,11 @@ export class Runs {
       if (loaded.step >= MOST_STEPS)
         throw new Fault('invalid_input', `A run can call tools ${MOST_STEPS} times.`, { code: 'too_many_steps' });
       if (!loaded.may)
-        throw new Fault('permission_denied', 'The credential that sent the message is not good any more.', {
+        throw new Fault('permission_denied', 'The credential that sent the message was revoked.', {
           code: 'credential_revoked',
         });
       if (loaded.is_for_human && loaded.human === null)
-        throw new Fault('permission_denied', 'The human whose limits the run is charged to was erased.', {
+        throw new Fault('permission_denied', 'The human whose limits the run would be charged to was erased.', {
           code: 'human_erased',
         });
       const composed = await this.requests.compose(loaded);

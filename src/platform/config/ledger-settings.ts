@@ -13,7 +13,7 @@ export const LEDGER_SETTINGS = {
   sweepSeconds: ledger(
     'GATEHOUSE_SWEEP_SECONDS',
     integer(1, 3600),
-    'How often what dead processes left is looked for.',
+    'How often the service looks for calls that a dead process left open.',
     { fallback: '10' },
   ),
   admissionWaitMs: ledger(

@@ -82,7 +82,7 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
       host: host ?? (mode === 'development' ? '127.0.0.1' : '0.0.0.0'),
     }),
     warnings: unknownVariables(environment).map(
-      (variable) => `${variable} is no setting of Gatehouse; it has no effect`,
+      (variable) => `${variable} is not a setting of Gatehouse and has no effect`,
     ),
   };
 }

@@ -7,13 +7,13 @@ export const ROUTE_SETTINGS = {
   circuitFailures: routes(
     'GATEHOUSE_CIRCUIT_FAILURES',
     integer(1, 1_000_000),
-    'Failures in a row after which routes pass a target over. Each process counts for itself.',
+    'Failures in a row after which routes skip a target. Each process counts for itself.',
     { fallback: '5' },
   ),
   circuitOpenMs: routes(
     'GATEHOUSE_CIRCUIT_OPEN_MS',
     integer(10, 3_600_000),
-    'How long routes pass such a target over, until one call tries it again.',
+    'How long routes skip such a target, until one call tries it again.',
     { fallback: '10000' },
   ),
 } as const;

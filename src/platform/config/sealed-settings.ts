@@ -53,7 +53,7 @@ export const SEALED_SETTINGS = {
   publicHostnames: sealed(
     'PUBLIC_HOSTNAMES',
     hostnames,
-    'Host names that sealed access tokens are made for; each is good at its own alone. Unset: that of `PUBLIC_URL`, and those of ' +
+    'Host names that sealed access tokens are made for; a token works only at its own. Unset: that of `PUBLIC_URL`, and those of ' +
       'this machine (`localhost`, `127.0.0.1`, `[::1]`).',
   ),
   sealedAllowedOrigins: sealed(
@@ -72,7 +72,7 @@ export const SEALED_SETTINGS = {
   sealedGlobalQuota: sealed(
     'GATEHOUSE_SEALED_GLOBAL_QUOTA',
     quota,
-    'Requests by sealed access tokens per minute/hour/day of one tenant, and of one token that says nothing of its quotas.',
+    'Requests by sealed access tokens per minute/hour/day of one tenant, and of one token without quotas of its own.',
     { fallback: '600/3600/86400' },
   ),
   sealedClientQuota: sealed('GATEHOUSE_SEALED_CLIENT_QUOTA', quota, 'The same from one address (IPv6: one /64).', {

@@ -3,7 +3,7 @@ import { encryptionKeys, group, peppers } from './setting-definition.js';
 
 const secrets = group('Secrets').define;
 
-/** What every replica of a service shares, and nobody else knows. */
+/** Secrets that every replica shares and that must stay within the service. */
 export const SECRET_SETTINGS = {
   peppers: secrets(
     'GATEHOUSE_PEPPERS',

@@ -25,9 +25,9 @@ export const list: z.ZodType<readonly string[]> = z.string().transform((value) =
 );
 
 export const cidrs: z.ZodType<readonly string[]> = list.refine(
-  // All addresses at once are no range of anybody's: whoever trusts them all believes every caller.
+  // A range of all addresses is refused: a service that trusts it believes every caller.
   (ranges) => ranges.every((range) => ipaddr.isValidCIDR(range) && !range.endsWith('/0')),
-  'must be address ranges like 10.1.0.0/16 or fd00::/8, separated by commas, and none of all addresses',
+  'must be address ranges like 10.1.0.0/16 or fd00::/8, separated by commas; a range of all addresses is not allowed',
 );
 
 export const flag: z.ZodType<boolean> = z

@@ -62,7 +62,7 @@ export const SETTINGS = {
   documentation: service(
     'GATEHOUSE_DOCUMENTATION',
     flag,
-    'Whether `/docs`, `/openapi.json` and `/openapi.yaml` are served. They tell of no tenant; 0 hides the API from who does ' +
+    'Whether `/docs`, `/openapi.json` and `/openapi.yaml` are served. They hold no tenant data; 0 hides the API from people who do ' +
       'not know it.',
     { fallback: '1' },
   ),
@@ -128,8 +128,8 @@ export const SETTINGS = {
   firebaseServiceAccount: signIn(
     'FIREBASE_SERVICE_ACCOUNT',
     z.string().min(1),
-    'Service account (JSON, or a path to it) that writes claims and reads whether users are disabled: without it nobody ' +
-      "signs in. Unset: the machine's own Google credentials.",
+    'Service account (JSON, or a path to it) that writes claims and reads whether users are disabled: without it no user ' +
+      "can sign in. Unset: the machine's own Google credentials.",
     { secret: true },
   ),
   firebaseJwksUrl: signIn(
@@ -149,8 +149,8 @@ export const SETTINGS = {
   accountCheckSeconds: signIn(
     'GATEHOUSE_ACCOUNT_CHECK_SECONDS',
     integer(1, 60),
-    'How long an answer about whether a Firebase user is disabled or revoked is believed; then Firebase is asked again ' +
-      'before the next request of that user is served, which is answered 503 where Firebase can not be asked.',
+    'How long an answer about whether a Firebase user is disabled or revoked is used; then Firebase is asked again ' +
+      'before the next request of that user, which is answered 503 if Firebase cannot be reached.',
     { fallback: '50' },
   ),
   dashboardUrl: signIn(
@@ -162,7 +162,7 @@ export const SETTINGS = {
   publishableDefaultIssuer: endUsers(
     'PUBLISHABLE_DEFAULT_ISSUER',
     z.enum(['none', 'platform'], 'must be none or platform'),
-    "Whose tokens a publishable key without an `oidc_config` takes: nobody's, or those of the dashboard's issuer that carry " +
+    "Which user tokens a publishable key without an `oidc_config` accepts: none, or those of the dashboard's issuer that carry " +
       "the key's tenant.",
     { fallback: 'none' },
   ),
@@ -170,17 +170,17 @@ export const SETTINGS = {
   trustedProxies: network(
     'TRUSTED_PROXIES',
     cidrs,
-    'Addresses of the proxies before the service, as ranges: only what these say in `X-Forwarded-For` is believed.',
+    'CIDR ranges of the proxies in front of the service. `X-Forwarded-For` is used only when it comes from these.',
     { fallback: '' },
   ),
   outboundAllowCidrs: network(
     'OUTBOUND_ALLOW_CIDRS',
     cidrs,
-    'Private ranges that addresses which a tenant chose (issuers, webhooks) may lead to all the same; see decision 0007.',
+    'Private CIDR ranges that tenant-supplied URLs (issuers, webhooks, providers) may resolve to; see decision 0007.',
     { fallback: '' },
   ),
 
-  openaiApiKey: providers('OPENAI_API_KEY', z.string().min(1), "The platform's own key at the provider.", {
+  openaiApiKey: providers('OPENAI_API_KEY', z.string().min(1), "The platform's own API key at the model provider.", {
     secret: true,
   }),
   openaiBaseUrl: providers('OPENAI_BASE_URL', url('http:', 'https:'), 'Any OpenAI-compatible server.', {
@@ -201,13 +201,13 @@ export const SETTINGS = {
   openGateways: providers(
     'GATEHOUSE_OPEN_GATEWAYS',
     z.enum(['off', 'on'], 'must be off or on'),
-    'Whether tenants may have gateways that anybody can call without a token (`authenticated: false`), within the limits that such a gateway must have. `off` refuses callers of those that are there, too.',
+    'Whether tenants may have gateways that can be called without a token (`authenticated: false`), within the limits that such a gateway must have. `off` also refuses callers of existing ones.',
     { fallback: 'off' },
   ),
   dummyProvider: providers(
     'GATEHOUSE_DUMMY_PROVIDER',
     z.enum(['auto', 'on', 'off']),
-    'The built-in provider `dummy`, which echoes: `auto` has it in development where no other provider is configured.',
+    'The built-in provider `dummy`, which echoes. `auto`: only in development, if no other provider is configured.',
     { fallback: 'auto' },
   ),
   models: providers(
@@ -215,7 +215,7 @@ export const SETTINGS = {
     configuredModels,
     'Models beside the built-in ones, or instead of them, as a JSON array: `id`, `context_tokens`, `max_output_tokens`, and ' +
       'optionally `family` (its tokenizer; `unknown`), `output_field` (`max_tokens`), `hides_reasoning` (`true`: it thinks in tokens that it does not show) and `price`: `input`, `cached_input`, `cache_write`, `output` in ' +
-      'dollars for a million tokens, `as_of` a date. Without a price a model is refused to whoever has a cost limit.',
+      'dollars for a million tokens, `as_of` a date. A caller with a cost limit cannot use a model without a price.',
     { fallback: '[]' },
   ),
 
@@ -223,7 +223,7 @@ export const SETTINGS = {
   requestsPerMinute: limits(
     'GATEHOUSE_REQUESTS_PER_MINUTE',
     integer(1, 1_000_000_000),
-    'Requests a minute of a key that has no limit of its own, and of a signed-in user.',
+    'Requests a minute of a key without its own limit, and of a signed-in user.',
     {
       fallback: '1000',
     },
@@ -231,7 +231,7 @@ export const SETTINGS = {
   requestsPerMinutePerHuman: limits(
     'GATEHOUSE_REQUESTS_PER_MINUTE_PER_HUMAN',
     integer(1, 1_000_000_000),
-    'Requests a minute of one end user of a publishable key that sets none of its own.',
+    'Requests a minute of one end user of a publishable key without its own limit.',
     { fallback: '60' },
   ),
   failedAuthenticationsPerMinute: limits(

@@ -37,7 +37,7 @@ export const WEBHOOK_SETTINGS = {
   webhookDeadSeconds: webhooks(
     'GATEHOUSE_WEBHOOK_DEAD_SECONDS',
     integer(1, 31_536_000),
-    'An endpoint that took nothing for so long, since the first attempt that failed, is disabled.',
+    'An endpoint that failed for this long, since its first failed attempt, is disabled.',
     { fallback: '259200' },
   ),
   webhookKeepSeconds: webhooks(
@@ -49,7 +49,7 @@ export const WEBHOOK_SETTINGS = {
   webhookPruneSeconds: webhooks(
     'GATEHOUSE_WEBHOOK_PRUNE_SECONDS',
     integer(1, 86_400),
-    'How often old events are taken away, and stored secrets moved to the newest encryption key.',
+    'How often old events are deleted, and stored secrets moved to the newest encryption key.',
     { fallback: '3600' },
   ),
 } as const;

@@ -19,7 +19,7 @@ export function readJwksAnswer(answer: {
 }): JwksDocument {
   if (answer.status !== 200) throw new Error(`The issuer's keys were answered with status ${answer.status}.`);
   const keys = (answer.body as { keys?: unknown } | null | undefined)?.keys;
-  if (!Array.isArray(keys)) throw new Error("The issuer's keys are no JWKS document.");
+  if (!Array.isArray(keys)) throw new Error("The issuer's keys are not a JWKS document.");
   const maxAgeSeconds = remainingSeconds(answer.headers);
   return { keys, ...(maxAgeSeconds === null ? {} : { maxAgeSeconds }) };
 }

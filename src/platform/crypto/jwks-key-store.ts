@@ -69,7 +69,7 @@ export class JwksKeyStore {
     const overdueMs = this.nowMs() - this.expiresAtMs;
     if (overdueMs < 0) return;
     const refreshed = this.refresh();
-    // Keys that nobody looked at for long may have been taken back since: then ask first, unless asking fails anyway.
+    // Keys that were not used for long may have been withdrawn since: then ask first, unless asking fails anyway.
     if (overdueMs > BACKGROUND_REFRESH_MS && !this.failed) await refreshed;
   }
 

@@ -98,7 +98,7 @@ export class GroupCommit<Item, Result> {
     }
   }
 
-  /** The statement has not come back: lets go of everybody who waits. */
+  /** The statement did not return: releases everyone who waits. */
   private stall(batch: readonly Waiting<Item, Result>[]): void {
     this.stalled = true;
     for (const waiting of batch) {

@@ -59,7 +59,7 @@ export class RevocableCache<Value extends object, Input> {
     return this.entries.get(key) ?? this.inFlight.get(key) ?? this.loadAndKeep(key, input);
   }
 
-  /** Lets go of an entry that is over by its own account: the next `get` asks the database. */
+  /** Drops an entry that has expired: the next `get` asks the database. */
   forget(key: string): void {
     this.entries.delete(key);
   }

@@ -123,7 +123,7 @@ export class Revocations implements OnApplicationShutdown {
       return;
     }
     this.client = client;
-    // What was revoked while nobody listened is unknown: nothing kept may be served.
+    // Revocations that came while no listener was connected are unknown: nothing kept may be served.
     for (const listener of this.resetListeners) listener();
     void this.beat(client, performance.now());
   }

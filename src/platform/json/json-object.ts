@@ -177,7 +177,7 @@ const MAX_TOLD_LENGTH = 100;
 
 function repeated(name: string): Fault {
   const field = name.length > MAX_TOLD_LENGTH ? `${name.slice(0, MAX_TOLD_LENGTH)}…` : name;
-  return new Fault('invalid_input', `${field}: stands twice in the body.`, {
-    fields: [{ field, reason: 'stands twice in the body' }],
+  return new Fault('invalid_input', `${field}: appears twice in the body.`, {
+    fields: [{ field, reason: 'appears twice in the body' }],
   });
 }

@@ -34,7 +34,7 @@ export class AddressPolicy {
 /** The address that a tenant's name or URL led to. Its message is for the log: it says what the operator could allow. */
 export class ForbiddenAddressError extends Error {
   constructor(host: string, address: string) {
-    super(`${host} leads to ${address}, which is not public, and not in OUTBOUND_ALLOW_CIDRS.`);
+    super(`${host} resolves to ${address}, which is not public. Add its range to OUTBOUND_ALLOW_CIDRS to allow it.`);
     this.name = 'ForbiddenAddressError';
   }
 }

@@ -84,13 +84,17 @@ export class GuardedAnswer implements OutboundHandler {
     const { reason, cause } = error;
     if (reason === 'forbidden') this.handler.onError(forbidden(cause));
     else if (reason === 'connect')
-      this.handler.onError(new OutboundError('connect', 'No connection came about.', cause));
+      this.handler.onError(new OutboundError('connect', 'No connection could be made.', cause));
     else this.handler.onError(error);
   }
 }
 
 export function forbidden(cause: unknown): OutboundError {
-  return new OutboundError('forbidden', 'The address is none that may be reached from here.', cause);
+  return new OutboundError(
+    'forbidden',
+    'Address not allowed: it is private or reserved. The operator can allow ranges with OUTBOUND_ALLOW_CIDRS.',
+    cause,
+  );
 }
 
 export function tooLarge(maxBytes: number): OutboundError {

@@ -70,7 +70,7 @@ export function fetchOver(dispatch: Dispatch, options: FetchOptions): Fetch {
     if (input instanceof Request) throw new TypeError('A request must be given as an address and its options.');
     // A package that calls elsewhere would take the credential there.
     if (!options.origins.includes(url.origin))
-      throw new OutboundError('forbidden', 'The address is none of those that the credential is for.');
+      throw new OutboundError('forbidden', 'The credential is not for this address.');
     const request = requestOf(url, init, options);
     const { signal } = init;
     signal?.throwIfAborted();

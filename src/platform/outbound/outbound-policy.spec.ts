@@ -44,7 +44,10 @@ describe('a URL that a tenant chose', () => {
   it.each([...LOOPBACK_HOSTS, ...RESERVED_HOSTS, ...PRIVATE_NAMES])(
     'is refused at once where its host is %j',
     (host) => {
-      const reasons = ['must not lead to a private or reserved address', 'must have a public host name'];
+      const reasons = [
+        'must not resolve to a private or reserved address; the operator can allow ranges with OUTBOUND_ALLOW_CIDRS',
+        'must have a public host name',
+      ];
       expect(reasons).toContain(refusal(production, `https://${host}:8443/`));
       expect(reasons).toContain(refusal(development, `http://${host}:8080/`));
       expect(refusal(production, `http://${host}:8443/`)).toBe('must begin with https://');
@@ -107,7 +110,7 @@ describe('a URL that a tenant chose', () => {
     for (const host of RESERVED_HOSTS.filter((other) => other !== '0.1.2.3')) {
       expect([host, refusal(policy, `https://${host}/`)]).toEqual([
         host,
-        'must not lead to a private or reserved address',
+        'must not resolve to a private or reserved address; the operator can allow ranges with OUTBOUND_ALLOW_CIDRS',
       ]);
     }
   });

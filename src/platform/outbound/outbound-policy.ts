@@ -59,7 +59,9 @@ export class TenantUrlPolicy {
   private refusalOfHost(hostname: string): string | null {
     const address = hostname.replace(/^\[(.*)\]$/, '$1');
     if (isIP(address) !== 0) {
-      return this.addresses.allows(address) ? null : 'must not lead to a private or reserved address';
+      return this.addresses.allows(address)
+        ? null
+        : 'must not resolve to a private or reserved address; the operator can allow ranges with OUTBOUND_ALLOW_CIDRS';
     }
     const name = hostname.replace(/\.$/, '');
     if (name.split('.').includes('')) return 'must have a host';

@@ -258,7 +258,7 @@ describe.each([
     names.set('gone.example.com', ['127.0.0.1']);
     for (const host of ['gone.example.com', 'unknown.example.com']) {
       const error = await get(client(LOOPBACK_RANGES), `${scheme}://${host}:${free.port}/`).catch((e: unknown) => e);
-      expect(error).toMatchObject({ reason: 'connect', message: 'No connection came about.' });
+      expect(error).toMatchObject({ reason: 'connect', message: 'No connection could be made.' });
     }
   });
 

@@ -66,8 +66,8 @@ describe('an error stays small, whatever was sent', () => {
     ],
     ['a list beyond all bounds', `{"items":[${many(200_000, () => '1')}]}`, /at most 10000 items/],
     ['a list beyond its own bound', `{"names":[${many(200_000, () => 'null')}]}`, /at most 3 items/],
-    ['an unknown name of a million letters', `{"${'x'.repeat(1e6)}":1}`, /^x{99}…: is no field/],
-    ['the same, further in', `{"items":[{"${'é'.repeat(1e6)}":1}]}`, /^items\.0\.é{99}…: is no field/],
+    ['an unknown name of a million letters', `{"${'x'.repeat(1e6)}":1}`, /^x{99}…: is not a field/],
+    ['the same, further in', `{"items":[{"${'é'.repeat(1e6)}":1}]}`, /^items\.0\.é{99}…: is not a field/],
     ['a name of a million letters, twice', `{"${'x'.repeat(1e6)}":1,"${'x'.repeat(1e6)}":1}`, /^x{99}…: stands twice/],
     ['a text of a million letters', `{"keyId":"${'x'.repeat(1e6)}"}`, /^keyId: must have 1 to 10 characters$/],
     ['a number of a million digits', `{"count":${'1'.repeat(1e6)}}`, /^count: must be a whole number/],
@@ -91,7 +91,7 @@ describe('an error stays small, whatever was sent', () => {
   it('and free of what no log should be given', () => {
     const fault = faultOf(() => readText('{"a\\u0000\\u001b[31m\\r\\n\\u0085\\ud800b":1}'));
     expect(fault.fields).toEqual([
-      { field: 'a\ufffd\ufffd[31m\ufffd\ufffd\ufffd\ufffdb', reason: 'is no field of this request' },
+      { field: 'a\ufffd\ufffd[31m\ufffd\ufffd\ufffd\ufffdb', reason: 'is not a field of this request' },
     ]);
   });
 });

@@ -161,7 +161,7 @@ describe('an int64', () => {
     const body = Buffer.from(
       `{"total":9007199254740994,"name":"n","bogus":${'['.repeat(40_000) + ']'.repeat(40_000)}}`,
     );
-    expect(() => readMessage(body, message)).toThrow('bogus: is no field');
+    expect(() => readMessage(body, message)).toThrow('bogus: is not a field');
   });
 
   it('in a very large body is asked for as a string, exact or not', () => {

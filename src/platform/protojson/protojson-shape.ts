@@ -83,7 +83,7 @@ export function fieldOf(shape: MessageShape, key: string): MessageField | undefi
 function messageOf(entries: readonly (readonly [string, z.core.$ZodType])[], open: boolean): Shape {
   const fields = new Map<string, MessageField>();
   for (const [name, schema] of entries) {
-    if (!LOWER_CAMEL_CASE.test(name)) throw new TypeError(`${name} is no field name in lowerCamelCase.`);
+    if (!LOWER_CAMEL_CASE.test(name)) throw new TypeError(`${name} is not a field name in lowerCamelCase.`);
     const field = { name, schema };
     fields.set(name, field);
     fields.set(

@@ -117,7 +117,7 @@ class FaultList {
     else this.untold += 1;
   }
 
-  /** Of further ones only the number is told, so that nobody has to word them. */
+  /** Of further ones only the number is told, which saves wording them. */
   get isFull(): boolean {
     return this.faults.size >= MAX_FAULTS;
   }
@@ -209,7 +209,7 @@ class MessageReader {
         continue;
       }
       const at = below(place, field.name, key);
-      if (seen.has(field)) this.faults.add(at.spelled, 'is there twice, in two spellings');
+      if (seen.has(field)) this.faults.add(at.spelled, 'is sent twice, in two spellings');
       else if (!isNull(value, key)) message[field.name] = this.value(value, key, shapeOf(field.schema), at);
       seen.add(field);
     }
@@ -264,7 +264,7 @@ class MessageReader {
   }
 }
 
-const UNKNOWN = 'is no field of this request';
+const UNKNOWN = 'is not a field of this request';
 const NO_NULL = 'must not be null';
 
 function isNull(holder: object, key: string): boolean {

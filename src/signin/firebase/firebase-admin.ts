@@ -80,7 +80,7 @@ export class FirebaseAdmin implements OnModuleInit, OnApplicationShutdown {
   private async credential(): Promise<Credential> {
     const { serviceAccount, agent, tokenTimeoutMs: timeoutMs = TOKEN_TIMEOUT_MS } = this.options;
     const { GoogleAuth, JWT } = await import('google-auth-library');
-    // Ends what nobody waits for any more.
+    // Ends requests that no caller waits for.
     const transporterOptions = { timeout: 4 * timeoutMs, ...(agent === undefined ? {} : { agent }) };
     if (serviceAccount === undefined) {
       const clientOptions = { transporterOptions };

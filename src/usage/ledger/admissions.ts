@@ -137,7 +137,7 @@ export class Admissions {
       const row = await this.send(items, wait);
       if (row.alive) return items.map((item, index) => this.admittedOf(item, row, index));
       if (attempt === 1)
-        throw new Fault('unavailable', 'The usage ledger is out of reach; try again shortly.', {
+        throw new Fault('unavailable', 'The usage ledger cannot be reached. Try again shortly.', {
           retryAfterSeconds: 2,
         });
       await this.lease.renew();

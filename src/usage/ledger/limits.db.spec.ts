@@ -127,7 +127,7 @@ describe('admission under limits', () => {
     const before = await counters(human);
     expect(await refusalOf({ id, human, price: PRICE })).toMatchObject({
       kind: 'usage_limit_exceeded',
-      message: expect.stringContaining(`The human's limit of ${type} leaves no room for this request.`),
+      message: expect.stringContaining(`The human's limit of ${type} has too little left for this request.`),
     });
     expect(await counters(human)).toEqual(before);
     expect(await ledgerRows(database.superuserUrl, id)).toEqual([]);

@@ -103,7 +103,7 @@ export class ProcessLease {
     return swept;
   }
 
-  /** Ends the lease in good order: what is still open then is charged at once by whoever sweeps next. */
+  /** Ends the lease in good order: the next sweep charges what is still open. */
   async stop(): Promise<void> {
     await Promise.all(this.jobs.map((job) => job.stop()));
     if (this.stopped || this.renewedAtMs === -Infinity) return;

@@ -29,20 +29,20 @@ export function refusedAdmission({ verdict, blame }: Refusal, { boundless, unpri
     case 'boundless':
       return invalidField(
         boundless ?? 'messages',
-        'holds content whose usage has no known bound; it is not allowed under a limit of token_cnt or cost_micros',
+        'holds content whose usage is not known beforehand, which a limit of token_cnt or cost_micros does not allow',
         'usage_not_bounded',
       );
     case 'unpriced':
       if (unpriced !== null && unpriced !== undefined) {
         return invalidField(
           unpriced,
-          'asks for a price that is not known beforehand (cache_control); it is not allowed under a limit of cost_micros',
+          'asks for a price that is not known beforehand (cache_control), which a limit of cost_micros does not allow',
           'usage_not_bounded',
         );
       }
       return invalidField(
         'model',
-        `${model} has no known price; it is not allowed under a limit of cost_micros`,
+        `${model} has no known price, which a limit of cost_micros does not allow; set one with /api/v1/llm/models/update or GATEHOUSE_MODELS`,
         'model_without_price',
       );
     case 'exceeded':
@@ -62,9 +62,9 @@ export function refusedAdmission({ verdict, blame }: Refusal, { boundless, unpri
 
 function exceeded(blame: Blame | null): Fault {
   const renewsInMs = blame?.resets_in_ms ?? null;
-  const message = `${nameOf(blame)} leaves no room for this request.`;
+  const message = `${nameOf(blame)} has too little left for this request.`;
   if (renewsInMs === null) {
-    return new Fault('usage_limit_exceeded', `${message} Ask for less, or have the limit set again.`, {
+    return new Fault('usage_limit_exceeded', `${message} Ask for less, or raise it with /api/v1/budgets/set.`, {
       shouldRetry: false,
       ...aboutOf(blame),
     });

@@ -48,7 +48,7 @@ type Operation = 'chat' | 'embeddings' | 'responses';
 export interface DefaultOutput {
   /** Where neither the key nor the tenant has a default of its own. */
   readonly tokens: number;
-  /** The model makes no more; null: nobody knows. */
+  /** The most that the model produces; null: not known. */
   readonly most: number | null;
 }
 

@@ -12,7 +12,7 @@ export function withToolPlans(prompt: readonly LanguageModelV4Message[], fetch: 
   const plans = plansIn(prompt);
   if (plans.size === 0) return fetch;
   return (input, init = {}) => {
-    if (typeof init.body !== 'string') throw new TypeError('The package sent a body that is no text.');
+    if (typeof init.body !== 'string') throw new TypeError('The package sent a body that is not text.');
     return fetch(input, { ...init, body: planned(init.body, plans) });
   };
 }

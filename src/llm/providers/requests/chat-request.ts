@@ -17,7 +17,7 @@ export interface ChatRequest extends ProviderRequest {
 
 /** The fields that decide what a call costs and where it goes. */
 const GOVERNED = new Set(['model', 'messages', 'stream', 'stream_options', 'n', 'max_tokens', 'max_completion_tokens']);
-/** Output of a call that nobody limits, for each of its answers: under a limit this is written into it. */
+/** Output of a call without a limit of its own, for each answer; under a budget it is written into the request. */
 export const DEFAULT_OUTPUT_TOKENS = 4_096;
 /** By which we ask for what a stream used. */
 const INCLUDE_USAGE = 'include_usage';
