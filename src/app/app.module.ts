@@ -24,6 +24,7 @@ import { UsageModule } from '../usage/index.js';
 import { WebhooksModule } from '../webhooks/index.js';
 import { assertRoutesDeclared } from './assert-routes-declared.js';
 import { HealthController } from './health.controller.js';
+import { ServedMethods } from './served-methods.js';
 import { Startup } from './startup.js';
 import { JwksController } from './jwks.controller.js';
 import { UnknownPathController } from './unknown-path.controller.js';
@@ -107,5 +108,5 @@ export class AppModule implements OnModuleInit {
 class SettingsModule {}
 
 /** Last, so that every real route was there before. */
-@Module({ controllers: [UnknownPathController] })
+@Module({ imports: [DiscoveryModule], controllers: [UnknownPathController], providers: [ServedMethods] })
 class UnknownPathModule {}

@@ -1,67 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import helmet from 'helmet';
 import { dump } from 'js-yaml';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-
-/** From src/ and from dist/ the same number of folders up. */
-const PACKAGE = new URL('../../package.json', import.meta.url);
-
-/** The OpenAPI document of every route, with the credentials that each takes. */
-function createDocument(app: NestFastifyApplication): OpenAPIObject {
-  const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string };
-  const config = new DocumentBuilder()
-    .setTitle('Gatehouse')
-    .setDescription('Tenants, keys, limits, a ledger and an OpenAI-compatible gateway, in front of your AI features.')
-    .setVersion(version)
-    .addSecurity('dashboardToken', {
-      type: 'http',
-      scheme: 'bearer',
-      bearerFormat: 'JWT',
-      description: "A dashboard user's ID token, with a `tenant_id` claim.",
-    })
-    .addSecurity('secretKey', { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'A secret key, `sk_…`.' })
-    .addSecurity('secretKeyBearer', {
-      type: 'http',
-      scheme: 'bearer',
-      description: "A secret key, `sk_…`, as OpenAI's clients send it.",
-    })
-    .addSecurity('publishableKey', {
-      type: 'apiKey',
-      in: 'header',
-      name: 'X-API-Key',
-      description: 'A publishable key, `pk_…`; good only beside a user token.',
-    })
-    .addSecurity('userToken', {
-      type: 'http',
-      scheme: 'bearer',
-      bearerFormat: 'JWT',
-      description: "An end user's JWT, of the issuer that the publishable key beside it names.",
-    })
-    .addSecurity('usageToken', {
-      type: 'http',
-      scheme: 'bearer',
-      bearerFormat: 'JWT',
-      description: "A usage token: one of a tenant's humans, by a token that the tenant's server made.",
-    })
-    .addSecurity('sealedToken', {
-      type: 'http',
-      scheme: 'bearer',
-      description: 'A sealed access token, `aisbreaker_…`, which brings its providers’ secrets in itself.',
-    })
-    .addSecurity('gatewayToken', { type: 'http', scheme: 'bearer', description: 'A token of one gateway.' })
-    .addSecurity('gatewayTokenHeader', {
-      type: 'apiKey',
-      in: 'header',
-      name: 'cf-aig-authorization',
-      description: 'A token of one gateway, as `Bearer …`; it goes before `Authorization`.',
-    })
-    .build();
-  return SwaggerModule.createDocument(app, config, {
-    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
-  });
-}
+import { SwaggerModule } from '@nestjs/swagger';
+import { createDocument } from './openapi/document.js';
 
 /** Serves the document at /openapi.json and Swagger UI at /docs. */
 export function serveDocumentation(app: NestFastifyApplication): void {
@@ -77,7 +19,19 @@ export function serveDocumentation(app: NestFastifyApplication): void {
     else done();
   });
   const documentOf = once(() => createDocument(app));
-  SwaggerModule.setup('docs', app, documentOf, { raw: false });
+  SwaggerModule.setup('docs', app, documentOf, {
+    raw: false,
+    customSiteTitle: 'Gatehouse API',
+    customCss: '.swagger-ui .topbar { display: none }',
+    swaggerOptions: {
+      // Credentials outlive a reload of the page, in the browser's own storage.
+      persistAuthorization: true,
+      docExpansion: 'none',
+      filter: true,
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+    },
+  });
   // Written once: it is served without a credential, and Nest's own route writes the YAML anew for each, for tens of ms.
   const texts = {
     '/openapi.json': { type: 'application/json', text: once(() => JSON.stringify(documentOf())) },

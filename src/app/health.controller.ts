@@ -1,9 +1,9 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Public } from '../identity/index.js';
 import { Database } from '../platform/database/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { Drain, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
+import { Drain, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../platform/http/index.js';
 import { Startup } from './startup.js';
 
 const DATABASE_WITHIN_MS = 2000;
@@ -21,6 +21,7 @@ export class HealthController {
   @Get('live')
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'The process runs.' })
+  @ApiOkResponse({ schema: { type: 'object', required: ['status'], properties: { status: { type: 'string' } } } })
   @Public('Probes carry no credential; tells nothing but that the process runs.')
   live(): object {
     return { status: 'ok' };
@@ -29,7 +30,9 @@ export class HealthController {
   @Get('ready')
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'The service takes requests: the database answers, and it is not stopping.' })
+  @ApiOkResponse({ schema: { type: 'object', required: ['status'], properties: { status: { type: 'string' } } } })
   @Public('Probes carry no credential; tells nothing but readiness.')
+  @Refuses('unavailable')
   async ready(): Promise<object> {
     if (this.drain.isDraining) throw new Fault('unavailable', 'The service is stopping.');
     if (!this.startup.isDone) throw new Fault('unavailable', 'The service is starting.', { retryAfterSeconds: 1 });

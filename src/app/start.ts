@@ -70,7 +70,7 @@ async function listen(app: NestFastifyApplication, { port, host }: Settings): Pr
     if (code === 'EACCES')
       throw new OperatorError(`Port ${port} may not be used by this user; set PORT to one above 1023.`);
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      throw new OperatorError(`HOST is ${host}, which is no address of this machine.`);
+      throw new OperatorError(`HOST is ${host}, which is not an address of this machine.`);
     throw error;
   }
 }

@@ -15,7 +15,7 @@ export class AuditController {
 
   @Post('list')
   @HttpCode(200)
-  @ApiOperation({ summary: 'What was done in the tenant and its org, by whom, for whom, newest first.' })
+  @ApiOperation({ summary: 'The audit log of the tenant and its org, newest first.' })
   @Access({ dashboardUser: { scope: 'audit:read' }, secretKey: { scope: 'audit:read' } })
   @Answers(listEventsResponse)
   async list(

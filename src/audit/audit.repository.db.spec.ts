@@ -138,10 +138,10 @@ describe('a tenant’s log', () => {
       resourceType: 'human',
       resourceId: 'hum_9',
       requestId: 'req_9',
-      from: new Date('2030-01-02T00:00:00Z'),
-      to: new Date('2030-01-03T00:00:00Z'),
+      startTime: new Date('2030-01-02T00:00:00Z'),
+      endTime: new Date('2030-01-03T00:00:00Z'),
     };
-    for (const [name, value] of Object.entries(by).filter(([name]) => name !== 'to')) {
+    for (const [name, value] of Object.entries(by).filter(([name]) => name !== 'endTime')) {
       expect({ name, found: await actions({ [name]: value }) }).toEqual({ name, found: ['limits.set'] });
     }
     expect(await actions(by)).toEqual(['limits.set']);
@@ -155,7 +155,7 @@ describe('a tenant’s log', () => {
     for (const at of ['2030-01-01T00:00:00.000Z', '2030-01-01T00:00:00.001Z', '2030-01-01T00:00:00.002Z'])
       await write({ at, action: at });
     const between = (from: string, to: string): Promise<string[]> =>
-      actions({ from: new Date(from), to: new Date(to) });
+      actions({ startTime: new Date(from), endTime: new Date(to) });
     expect(await between('2030-01-01T00:00:00.001Z', '2030-01-01T00:00:00.002Z')).toEqual(['2030-01-01T00:00:00.001Z']);
     expect(await between('2030-01-01T00:00:00.001Z', '2030-01-01T00:00:00.001Z')).toEqual([]);
     expect(await between('0001-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z')).toHaveLength(3);
@@ -245,7 +245,7 @@ it('is read from its index, no more rows than a page shows, however long the log
   for (const [filter, after] of [
     [{}, null],
     [{}, middle],
-    [{ action: 'request.impersonated', from: new Date('2030-01-01T01:00:00Z'), to: middle }, null],
+    [{ action: 'request.impersonated', startTime: new Date('2030-01-01T01:00:00Z'), endTime: middle }, null],
   ] as const) {
     for (const mode of ['force_custom_plan', 'force_generic_plan']) {
       const scans = await reads(mode, filter, after);

@@ -32,8 +32,8 @@ export interface AuditFilter {
   readonly resourceType?: string;
   readonly resourceId?: string;
   readonly requestId?: string;
-  readonly from?: Date;
-  readonly to?: Date;
+  readonly startTime?: Date;
+  readonly endTime?: Date;
 }
 
 export interface ImpersonatedCall {
@@ -71,7 +71,7 @@ export class AuditRepository {
       let { humanId } = filter;
       if (human !== undefined) {
         const named = await tx.human.findFirst({ where: { tenantId, human }, select: { id: true } });
-        // A name that nobody has, or beside the id of somebody else, is on no row.
+        // An unknown name, or one that does not belong to the id, is on no row.
         if (named === null || (humanId ?? named.id) !== named.id) return [];
         humanId = named.id;
       }
@@ -127,8 +127,8 @@ export function listing(
            e.resource_id AS "resourceId", e.request_id AS "requestId", e.address, e.details
     FROM (SELECT ${after?.createdAt.toISOString() ?? NEWEST.occurredAt}::timestamptz AS before_at,
                  ${after?.id ?? NEWEST.id}::uuid AS before_id,
-                 ${filter.from?.toISOString() ?? '-infinity'}::timestamptz AS from_at,
-                 ${filter.to?.toISOString() ?? 'infinity'}::timestamptz AS to_at,
+                 ${filter.startTime?.toISOString() ?? '-infinity'}::timestamptz AS from_at,
+                 ${filter.endTime?.toISOString() ?? 'infinity'}::timestamptz AS to_at,
                  ${filter.action ?? null}::text AS action,
                  ${filter.actorType ?? null}::text AS actor_type,
                  ${filter.actorId ?? null}::text AS actor_id,

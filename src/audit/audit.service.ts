@@ -18,8 +18,9 @@ export class AuditService {
     { tenantId }: DashboardUserPrincipal | SecretKeyPrincipal,
     { pageSize, pageToken, ...request }: ListEventsRequest,
   ): Promise<Page<AuditEventRecord>> {
-    const { from, to } = request;
-    if (from !== undefined && to !== undefined && to < from) throw invalidField('to', 'is before from');
+    const { startTime, endTime } = request;
+    if (startTime !== undefined && endTime !== undefined && endTime < startTime)
+      throw invalidField('endTime', 'must not be before startTime');
     const filter: AuditFilter = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== ''));
     return newestFirst(
       this.pageTokens,

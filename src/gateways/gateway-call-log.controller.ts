@@ -1,7 +1,7 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Access, CurrentPrincipal } from '../identity/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../platform/http/index.js';
 import { MANAGER_KINDS, READS, type GatewayManager } from './gateway-access.js';
 import {
   getCallRequest,
@@ -21,9 +21,10 @@ export class GatewayCallLogController {
 
   @Post('list-calls')
   @HttpCode(200)
-  @ApiOperation({ summary: 'The calls that came by a gateway and are over, newest first.' })
+  @ApiOperation({ summary: 'The finished calls of a gateway, newest first.' })
   @Access(READS)
   @Answers(listCallsResponse)
+  @Refuses('not_found')
   async list(
     @CurrentPrincipal(MANAGER_KINDS) principal: GatewayManager,
     @PlatformBody(listCallsRequest) request: ListCallsRequest,
@@ -34,9 +35,10 @@ export class GatewayCallLogController {
 
   @Post('get-call')
   @HttpCode(200)
-  @ApiOperation({ summary: 'One call, with its bodies where the gateway keeps them.' })
+  @ApiOperation({ summary: 'One call, with its bodies if the gateway keeps them.' })
   @Access(READS)
   @Answers(getCallResponse)
+  @Refuses('not_found')
   async get(
     @CurrentPrincipal(MANAGER_KINDS) principal: GatewayManager,
     @PlatformBody(getCallRequest) request: GetCallRequest,

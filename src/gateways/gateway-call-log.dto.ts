@@ -12,8 +12,8 @@ export const listCallsRequest = z.strictObject({
   provider: text(1, 128).optional().meta({ description: 'As a call shows it; `cache`: what the cache answered.' }),
   tokenId: text(1, 64).optional(),
   requestId: text(1, 128).optional(),
-  from: timestamp.optional(),
-  before: timestamp.optional(),
+  startTime: timestamp.optional().meta({ description: 'Calls from then on.' }),
+  endTime: timestamp.optional().meta({ description: 'Calls before then.' }),
   ...pageFields,
 });
 export type ListCallsRequest = z.output<typeof listCallsRequest>;
@@ -24,31 +24,33 @@ export type GetCallRequest = z.output<typeof getCallRequest>;
 const dateTime = z.string().meta({ format: 'date-time' });
 const count = z.string().meta({ format: 'int64' });
 
-const callView = z.object({
-  callId: z.string(),
-  createdAt: dateTime,
-  status: z.enum(CALL_STATUSES),
-  outcome: z.string().meta({ description: 'How it ended, more closely: `OK`, `CLIENT_ABORTED`, `UPSTREAM_ERROR` …' }),
-  statusCode: z.number().optional().meta({ description: "The provider's; absent: it did not answer." }),
-  operation: z.string(),
-  provider: z.string(),
-  model: z.string(),
-  cached: z.boolean().meta({ description: 'true: the cache answered, at no cost.' }),
-  streamed: z.boolean(),
-  tokenId: z.string().optional().meta({ description: 'Absent: the caller had none, at a gateway that is open.' }),
-  tokenName: z.string().optional().meta({ description: 'Absent: the token is deleted.' }),
-  inputTokens: count,
-  cachedInputTokens: count,
-  outputTokens: count,
-  reasoningTokens: count,
-  estimated: z.boolean().meta({ description: 'true: the provider did not say what was used.' }),
-  costMicros: z
-    .string()
-    .optional()
-    .meta({ description: 'Millionths of a dollar, an exact decimal; absent: the model has no known price.' }),
-  durationMs: z.number().optional(),
-  requestId: z.string(),
-});
+const callView = z
+  .object({
+    callId: z.string(),
+    createdAt: dateTime,
+    status: z.enum(CALL_STATUSES),
+    outcome: z.string().meta({ description: 'How it ended, more closely: `OK`, `CLIENT_ABORTED`, `UPSTREAM_ERROR` …' }),
+    statusCode: z.number().optional().meta({ description: "The provider's; absent: it did not answer." }),
+    operation: z.string(),
+    provider: z.string(),
+    model: z.string(),
+    cached: z.boolean().meta({ description: 'true: the cache answered, at no cost.' }),
+    streamed: z.boolean(),
+    tokenId: z.string().optional().meta({ description: 'Absent: the caller had none, at a gateway that is open.' }),
+    tokenName: z.string().optional().meta({ description: 'Absent: the token is deleted.' }),
+    inputTokens: count,
+    cachedInputTokens: count,
+    outputTokens: count,
+    reasoningTokens: count,
+    estimated: z.boolean().meta({ description: 'true: the provider did not say what was used.' }),
+    costMicros: z
+      .string()
+      .optional()
+      .meta({ description: 'Millionths of a dollar, an exact decimal; absent: the model has no known price.' }),
+    durationMs: z.number().optional(),
+    requestId: z.string(),
+  })
+  .meta({ 'x-name': 'GatewayCall' });
 export type CallView = z.output<typeof callView>;
 
 export const listCallsResponse = z.object({ calls: z.array(callView), nextPageToken: z.string() });

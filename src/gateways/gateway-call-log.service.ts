@@ -27,7 +27,8 @@ export class GatewayCallLogService {
 
   /** @throws Fault not_found: the gateway; invalid_input: a page token that is not of this listing */
   list({ tenantId }: GatewayManager, request: ListCallsRequest): Promise<Page<CallView>> {
-    const { pageSize, pageToken, tokenId: gatewayTokenId, ...filter } = request;
+    const { pageSize, pageToken, tokenId: gatewayTokenId, startTime: from, endTime: before, ...rest } = request;
+    const filter = { ...rest, from, before };
     const { gatewayId } = filter;
     return this.gateways.read(tenantId, async (own) => {
       await this.assertGateway(own, gatewayId);
@@ -51,14 +52,16 @@ export class GatewayCallLogService {
     return this.gateways.read(tenantId, async (own) => {
       await this.assertGateway(own, gatewayId);
       const record = UUID.test(callId) ? await this.log.find(own, gatewayId, callId) : null;
-      if (record === null) throw new Fault('not_found', 'There is no such call.');
+      if (record === null)
+        throw new Fault('not_found', 'No call of the gateway has this id. List them with /api/v1/gateways/list-calls.');
       const names = await this.tokens.namesOf(own, gatewayId);
       return { call: viewCall(record, names), bodies: await this.bodies.find(own, gatewayId, callId) };
     });
   }
 
   private async assertGateway(own: TenantGateways, id: string): Promise<void> {
-    if ((await this.gateways.find(own, id)) === null) throw new Fault('not_found', 'There is no such gateway.');
+    if ((await this.gateways.find(own, id)) === null)
+      throw new Fault('not_found', 'No gateway has this id. List them with /api/v1/gateways/list.');
   }
 }
 

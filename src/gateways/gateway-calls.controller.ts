@@ -4,9 +4,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../identity/index.js';
 import {
+  CALL_REFUSALS,
   CHAT,
   CHAT_ANSWER,
   CHAT_BODY,
+  CHAT_BODY_BY_PATH,
   EMBEDDINGS,
   EMBEDDINGS_ANSWER,
   EMBEDDINGS_BODY,
@@ -17,7 +19,7 @@ import {
   modelSchema,
   type Model,
 } from '../llm/index.js';
-import { Answers, SpeaksDialect } from '../platform/http/index.js';
+import { Answers, SpeaksDialect, Refuses } from '../platform/http/index.js';
 import { GATEWAY_DIALECT } from './gateway.dialect.js';
 import { GatewayCalls } from './gateway-calls.js';
 import { GatewayRoutes, type GatewayCaller } from './gateway.routes.js';
@@ -46,6 +48,7 @@ export class GatewayCallsController {
   })
   @ApiBody({ schema: CHAT_BODY })
   @ApiOkResponse({ content: CHAT_ANSWER })
+  @Refuses(...CALL_REFUSALS)
   complete(
     @CurrentPrincipal(KINDS) principal: GatewayCaller,
     @Req() request: FastifyRequest,
@@ -61,6 +64,7 @@ export class GatewayCallsController {
   @ApiOperation({ summary: 'Embeddings by one of the gateway’s providers' })
   @ApiBody({ schema: EMBEDDINGS_BODY })
   @ApiOkResponse({ schema: EMBEDDINGS_ANSWER })
+  @Refuses(...CALL_REFUSALS)
   embed(
     @CurrentPrincipal(KINDS) principal: GatewayCaller,
     @Req() request: FastifyRequest,
@@ -78,6 +82,7 @@ export class GatewayCallsController {
   @ApiOkResponse({
     content: { 'application/json': { schema: RESPONSE }, 'text/event-stream': { schema: { type: 'string' } } },
   })
+  @Refuses(...CALL_REFUSALS, 'previous_response_not_found')
   respond(
     @CurrentPrincipal(KINDS) principal: GatewayCaller,
     @Req() request: FastifyRequest,
@@ -90,6 +95,7 @@ export class GatewayCallsController {
   @Access(CALLING)
   @ApiOperation({ summary: 'The models of the gateway’s providers' })
   @Answers(modelListSchema)
+  @Refuses('upstream_unreachable')
   async listModels(@CurrentPrincipal(KINDS) principal: GatewayCaller): Promise<z.infer<typeof modelListSchema>> {
     return { object: 'list', data: [...(await this.routes.listModels(principal))] };
   }
@@ -117,12 +123,13 @@ export class GatewayCallsController {
   @AuditedByReservation()
   @ApiOperation({
     summary: 'A chat completion by one provider and model',
-    description: 'They hold whatever the body’s `model` says. A slash in a model’s name is written `%2F`.',
+    description: 'The path decides, whatever the body’s `model` says. Write a slash in a model’s name as `%2F`.',
   })
   @ApiParam({ name: 'provider', schema: { type: 'string' } })
   @ApiParam({ name: 'model', schema: { type: 'string' } })
-  @ApiBody({ schema: { ...CHAT_BODY, required: ['messages'] } })
+  @ApiBody({ schema: CHAT_BODY_BY_PATH })
   @ApiOkResponse({ content: CHAT_ANSWER })
+  @Refuses(...CALL_REFUSALS, 'provider_not_found')
   completeBy(
     @CurrentPrincipal(KINDS) principal: GatewayCaller,
     @Param('provider') provider: string,

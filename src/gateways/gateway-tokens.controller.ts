@@ -2,7 +2,7 @@ import { Controller, Delete, Get, HttpCode, Param, Patch, Post, Res } from '@nes
 import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal } from '../identity/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, QueryOf, SpeaksDialect } from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, QueryOf, SpeaksDialect, Refuses } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import { MANAGER_KINDS, READS, WRITES, type GatewayManager } from './gateway-access.js';
 import {
@@ -28,9 +28,10 @@ export class GatewayTokensController {
 
   @Post()
   @HttpCode(200)
-  @ApiOperation({ summary: 'Make a token of the gateway; it is shown this once.' })
+  @ApiOperation({ summary: 'Create a token of the gateway; it is shown only this once.' })
   @Access(WRITES)
   @Answers(createTokenResponse)
+  @Refuses('already_exists')
   async create(
     @CurrentPrincipal(MANAGER_KINDS) principal: GatewayManager,
     @Param('gatewayId') gatewayId: string,
@@ -42,7 +43,7 @@ export class GatewayTokensController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'The tokens of the gateway, newest first, without the tokens themselves.' })
+  @ApiOperation({ summary: 'The tokens of the gateway, newest first. Secrets are not shown.' })
   @Access(READS)
   @Answers(listTokensResponse)
   async list(
@@ -55,10 +56,11 @@ export class GatewayTokensController {
   }
 
   @Patch(':tokenId')
-  @ApiOperation({ summary: 'Change what is named of a token; a change of its limits holds at once.' })
+  @ApiOperation({ summary: 'Change the fields of a token that are sent. New limits apply at once.' })
   @ApiParam({ name: 'tokenId', schema: { type: 'string' } })
   @Access(WRITES)
   @Answers(tokenResponse)
+  @Refuses('already_exists')
   async update(
     @CurrentPrincipal(MANAGER_KINDS) principal: GatewayManager,
     @Param('gatewayId') gatewayId: string,
@@ -69,7 +71,7 @@ export class GatewayTokensController {
   }
 
   @Delete(':tokenId')
-  @ApiOperation({ summary: 'Delete a token for good; no replica takes it a second later.' })
+  @ApiOperation({ summary: 'Delete a token for good. Every replica refuses it within a second.' })
   @ApiParam({ name: 'tokenId', schema: { type: 'string' } })
   @Access(WRITES)
   @Answers(deleteTokenResponse)

@@ -73,7 +73,8 @@ export class GatewayTokensService {
     id: string,
     { name, expiresAt, neverExpires, rateLimit }: UpdateTokenRequest,
   ): Promise<TokenView> {
-    if (neverExpires && expiresAt !== undefined) throw invalidField('neverExpires', 'contradicts expiresAt');
+    if (neverExpires && expiresAt !== undefined)
+      throw invalidField('neverExpires', 'must not be sent together with expiresAt');
     this.tokens.assertFuture(expiresAt);
     return this.gateways.change(principal.tenantId, async (own) => {
       await this.assertGateway(own, gatewayId);
@@ -110,7 +111,8 @@ export class GatewayTokensService {
   }
 
   private async assertGateway(own: TenantGateways, id: string): Promise<void> {
-    if ((await this.gateways.find(own, id)) === null) throw new Fault('not_found', 'There is no such gateway.');
+    if ((await this.gateways.find(own, id)) === null)
+      throw new Fault('not_found', 'No gateway has this id. List them with /api/v1/gateways/list.');
   }
 
   private async viewIn(own: TenantGateways, record: TokenRecord): Promise<TokenView> {

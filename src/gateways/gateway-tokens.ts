@@ -15,7 +15,7 @@ const MAX_TOKENS = 500;
 
 export interface IssuedToken {
   readonly record: TokenRecord;
-  /** Shown to whoever asked for it this once. */
+  /** Shown only once, to the caller who asked for it. */
   readonly token: string;
 }
 
@@ -38,7 +38,7 @@ export class GatewayTokens {
     { name, expiresAt, rateLimit }: { name: string; expiresAt: Date | null; rateLimit: RateLimit },
   ): Promise<IssuedToken> {
     if ((await this.repository.countAlone(own, gatewayId)) >= MAX_TOKENS)
-      throw new Fault('conflict', `A gateway has at most ${MAX_TOKENS} tokens; delete one that is not used.`);
+      throw new Fault('conflict', `A gateway has at most ${MAX_TOKENS} tokens; delete one that you do not use.`);
     this.assertFuture(expiresAt);
     await this.assertFree(own, gatewayId, name);
     const id = `gateway_token_${randomBase62(20)}`;
@@ -73,7 +73,7 @@ export class GatewayTokens {
   /** @throws Fault already_exists */
   async assertFree(own: TenantGateways, gatewayId: string, name: string): Promise<void> {
     if (!(await this.repository.isNamed(own, gatewayId, name, this.now()))) return;
-    const reason = 'is taken by another token of the gateway';
+    const reason = 'is already the name of another token of the gateway';
     throw new Fault('already_exists', `name: ${reason}`, { fields: [{ field: 'name', reason }] });
   }
 
@@ -101,5 +101,8 @@ export class GatewayTokens {
 
 /** Another tenant's token, and another gateway's, is answered in the very same words. */
 export function noSuchToken(): Fault {
-  return new Fault('not_found', 'There is no such token.');
+  return new Fault(
+    'not_found',
+    'No token of the gateway has this id. List them with GET /api/v1/gateways/{id}/tokens.',
+  );
 }

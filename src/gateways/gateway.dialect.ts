@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import type { AnswerCode } from '../platform/errors/index.js';
-import { OPENAI_DIALECT, type Dialect } from '../platform/http/index.js';
+import { OPENAI_DIALECT, openaiDetailsSchema, openaiErrorSchema, type Dialect } from '../platform/http/index.js';
 
 /** The same for each kind of token that is not good, so that nobody learns from it whether a token was good once or elsewhere. */
 const INVALID_TOKEN = {
@@ -18,6 +19,9 @@ interface OpenaiError {
 export const GATEWAY_DIALECT: Dialect = {
   name: 'gateway',
   prefixes: ['/gateways'],
+  errorSchema: z
+    .strictObject({ error: openaiErrorSchema, details: openaiDetailsSchema })
+    .meta({ 'x-name': 'GatewayError' }),
   renderError: (fault, requestId) => {
     if (fault.kind === 'unauthenticated') return { error: INVALID_TOKEN };
     const { error, details } = OPENAI_DIALECT.renderError(fault, requestId) as OpenaiError;

@@ -52,7 +52,7 @@ export class GatewayRoutes implements RouteSource<'gatewayToken' | 'anonymous'> 
   async assertProvider({ tenantId, gatewayId }: GatewayCaller, name: string): Promise<void> {
     const own = await this.providersOf(tenantId, gatewayId);
     if (own.some((provider) => provider.name === name)) return;
-    const reason = 'is no provider of the gateway';
+    const reason = 'is not a provider of the gateway; /api/v1/gateways/get lists them';
     throw new Fault('not_found', `provider: ${reason}`, {
       code: 'provider_not_found',
       fields: [{ field: 'provider', reason }],

@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal } from '../identity/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import { MANAGER_KINDS, READS, WRITES, type GatewayManager } from './gateway-access.js';
 import {
@@ -30,9 +30,10 @@ export class GatewaysController {
 
   @Post('create')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Make a gateway and its first token; calls can come at once.' })
+  @ApiOperation({ summary: 'Create a gateway and its first token.' })
   @Access(WRITES)
   @Answers(createGatewayResponse)
+  @Refuses('already_exists')
   async create(
     @CurrentPrincipal(MANAGER_KINDS) principal: GatewayManager,
     @PlatformBody(createGatewayRequest) request: CreateGatewayRequest,
@@ -44,7 +45,7 @@ export class GatewaysController {
 
   @Post('list')
   @HttpCode(200)
-  @ApiOperation({ summary: "The tenant's gateways, newest first; by a part of the name." })
+  @ApiOperation({ summary: "The tenant's gateways, newest first; filter by part of the name." })
   @Access(READS)
   @Answers(listGatewaysResponse)
   async list(
@@ -60,6 +61,7 @@ export class GatewaysController {
   @ApiOperation({ summary: 'One gateway, without the keys of its providers.' })
   @Access(READS)
   @Answers(gatewayResponse)
+  @Refuses('not_found')
   async get(
     @CurrentPrincipal(MANAGER_KINDS) principal: GatewayManager,
     @PlatformBody(gatewayIdRequest) { gatewayId }: GatewayIdRequest,
@@ -70,11 +72,12 @@ export class GatewaysController {
   @Post('update')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Change what is named; the rest stays.',
-    description: 'Another `endpoint` of a provider needs its `apiKey` again. A change of the limits holds at once.',
+    summary: 'Change the fields that are sent; the others stay.',
+    description: 'To change the `endpoint` of a provider, send its `apiKey` again. New limits apply at once.',
   })
   @Access(WRITES)
   @Answers(gatewayResponse)
+  @Refuses('not_found', 'already_exists')
   async update(
     @CurrentPrincipal(MANAGER_KINDS) principal: GatewayManager,
     @PlatformBody(updateGatewayRequest) request: UpdateGatewayRequest,
@@ -84,9 +87,12 @@ export class GatewaysController {
 
   @Post('delete')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Take a gateway away with all that it holds; no replica serves its tokens a second later.' })
+  @ApiOperation({
+    summary: 'Delete a gateway with everything in it. Every replica refuses its tokens within a second.',
+  })
   @Access(WRITES)
   @Answers(deleteGatewayResponse)
+  @Refuses('not_found')
   async delete(
     @CurrentPrincipal(MANAGER_KINDS) principal: GatewayManager,
     @PlatformBody(gatewayIdRequest) { gatewayId }: GatewayIdRequest,

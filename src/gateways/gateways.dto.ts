@@ -17,7 +17,7 @@ const name = text(1, 50)
   .meta({ description: 'Unique in the tenant.' });
 const authenticated = boolean.meta({
   description:
-    'false: callers need no token, where the operator allows that (GATEHOUSE_OPEN_GATEWAYS), and `rateLimit` is required.',
+    'false: callers need no token. The operator must allow this (GATEHOUSE_OPEN_GATEWAYS), and `rateLimit` is required.',
 });
 
 const { kind, credential, credentials, baseUrl, models, settings } = PROVIDER_FIELDS;
@@ -25,10 +25,12 @@ const provider = z.strictObject({
   provider: kind,
   name: PROVIDER_FIELDS.name.optional().meta({
     description:
-      'Unique in the gateway; it stands in the path of a call, and before a model’s name. Absent: as `provider`.',
+      'Unique in the gateway. Calls name it in the path or before the model. Absent: the same as `provider`.',
   }),
-  apiKey: credential.optional().meta({ description: 'Never shown again. Absent in an update: as it was.' }),
-  credentials: credentials.optional().meta({ description: 'Instead of `apiKey`, where a provider takes others.' }),
+  apiKey: credential.optional().meta({ description: 'Never shown again. Absent in an update: unchanged.' }),
+  credentials: credentials
+    .optional()
+    .meta({ description: 'Instead of `apiKey`, for providers with other credentials.' }),
   endpoint: baseUrl.default(''),
   models: models.default([]),
   settings: settings.default({}),
@@ -39,25 +41,30 @@ const providers = z
   .array(provider, 'must be a list of providers')
   .min(1, 'must have at least one provider')
   .max(MAX_PROVIDERS, `must have at most ${MAX_PROVIDERS} providers`)
-  .refine((all) => new Set(all.map(nameOfProvider)).size === all.length, 'names two providers alike')
-  .meta({ description: 'In their order: of those that serve a model the first one is called.' });
+  .refine(
+    (all) => new Set(all.map(nameOfProvider)).size === all.length,
+    'must not have two providers with the same name',
+  )
+  .meta({ description: 'In order: the first that serves the model is called.' });
 
 const cache = z
   .strictObject({
     ttlSeconds: integer(0, MAX_TTL_SECONDS).meta({
-      description: 'For how long an answer is given again to the very same request, two days at most; 0: never.',
+      description: 'How many seconds an answer is reused for the same request, at most two days; 0: never.',
     }),
     maxBytes: int64(LEAST_CACHE_BYTES, MOST_CACHE_BYTES)
       .default(DEFAULT_CACHE_BYTES)
-      .meta({ description: 'So much is kept at most; the oldest answers go first.' }),
+      .meta({ description: 'The size of the cache; the oldest answers are dropped first.' }),
   })
-  .meta({ description: 'Answers that are kept, encrypted, within the gateway.' });
+  .meta({ description: 'The cache of answers, encrypted.' });
 
 const bodies = z
   .strictObject({
-    retentionDays: integer(0, MAX_RETENTION_DAYS).meta({ description: 'For so many days; 0: not at all.' }),
+    retentionDays: integer(0, MAX_RETENTION_DAYS).meta({
+      description: 'How many days bodies are kept; 0: not at all.',
+    }),
   })
-  .meta({ description: 'Whether the bodies of calls and answers are kept, encrypted, for `get-call`.' });
+  .meta({ description: 'Whether request and answer bodies are kept, encrypted, for `get-call`.' });
 
 export const createGatewayRequest = z.strictObject({
   name,
@@ -70,7 +77,7 @@ export const createGatewayRequest = z.strictObject({
 export type CreateGatewayRequest = z.output<typeof createGatewayRequest>;
 
 export const listGatewaysRequest = z.strictObject({
-  search: text(0, 100).default('').meta({ description: 'A part of the name, whatever its case.' }),
+  search: text(0, 100).default('').meta({ description: 'Part of the name; case is ignored.' }),
   ...pageFields,
 });
 export type ListGatewaysRequest = z.output<typeof listGatewaysRequest>;
@@ -83,9 +90,9 @@ export const updateGatewayRequest = z.strictObject({
   name: name.optional(),
   authenticated: authenticated.optional(),
   providers: providers.optional().meta({
-    description: 'All of them anew. One that is there under the same name keeps its key, unless it gets another one.',
+    description: 'Replaces the whole list. A provider with the same name keeps its key, unless you send another.',
   }),
-  rateLimit: rateLimit.optional().meta({ description: 'All of it anew; `{}`: no limit.' }),
+  rateLimit: rateLimit.optional().meta({ description: 'Replaces all limits; `{}`: no limit.' }),
   cache: cache.optional(),
   bodies: bodies.optional(),
 });
@@ -93,37 +100,44 @@ export type UpdateGatewayRequest = z.output<typeof updateGatewayRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
 
-const providerView = z.object({
-  provider: z.enum(PROVIDER_KINDS),
-  name: z.string(),
-  endpoint: z.string().optional().meta({ description: 'Absent: where the provider is at home.' }),
-  models: z.array(z.string()),
-  settings: providerSettingsView,
-  apiKeySetAt: dateTime.optional().meta({ description: 'Absent: there is none.' }),
-});
+const providerView = z
+  .object({
+    provider: z.enum(PROVIDER_KINDS),
+    name: z.string(),
+    endpoint: z.string().optional().meta({ description: "Absent: the provider's own address." }),
+    models: z.array(z.string()),
+    settings: providerSettingsView,
+    apiKeySetAt: dateTime.optional().meta({ description: 'Absent: none is stored.' }),
+  })
+  .meta({ 'x-name': 'GatewayProvider' });
 
-const gatewayView = z.object({
-  id: z.string(),
-  name: z.string(),
-  authenticated: z.boolean(),
-  providers: z.array(providerView),
-  rateLimit: rateLimitView,
-  cache: z.object({
-    ttlSeconds: z.number().meta({ description: '0: nothing is kept.' }),
-    maxBytes: z.string().meta({ format: 'int64' }),
-  }),
-  bodies: z.object({ retentionDays: z.number().meta({ description: '0: none are kept.' }) }),
-  createdAt: dateTime,
-  updatedAt: dateTime,
-});
+const gatewayView = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    authenticated: z.boolean(),
+    providers: z.array(providerView),
+    rateLimit: rateLimitView,
+    cache: z.object({
+      ttlSeconds: z.number().meta({ description: '0: nothing is kept.' }),
+      maxBytes: z.string().meta({ format: 'int64' }),
+    }),
+    bodies: z.object({ retentionDays: z.number().meta({ description: '0: none are kept.' }) }),
+    createdAt: dateTime,
+    updatedAt: dateTime,
+  })
+  .meta({ 'x-name': 'Gateway' });
 export type GatewayView = z.output<typeof gatewayView>;
 
-const notice = z.string().optional().meta({ description: 'Says so where the answer is a repeat.' });
+const notice = z
+  .string()
+  .optional()
+  .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' });
 
 export const createGatewayResponse = z.object({
   gateway: gatewayView,
   token: z.string().optional().meta({
-    description: 'The first token, shown this once; a repeat by its Idempotency-Key lacks it.',
+    description: 'The first token, shown only this once; a repeat with the same Idempotency-Key does not have it.',
   }),
   notice,
 });

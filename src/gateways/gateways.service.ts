@@ -67,7 +67,7 @@ export class GatewaysService {
     return this.repository.change(tenantId, (own) =>
       this.idempotency.once(own.tx, idempotent, tenantId, async () => {
         if ((await this.repository.countAlone(own)) >= MAX_GATEWAYS)
-          throw new Fault('conflict', `A tenant has at most ${MAX_GATEWAYS} gateways; delete one that is not used.`);
+          throw new Fault('conflict', `A tenant has at most ${MAX_GATEWAYS} gateways; delete one that you do not use.`);
         await this.assertFree(own, name);
         const id = `gateway_${randomBase62(20)}`;
         await this.repository.create(own, {
@@ -191,12 +191,12 @@ export class GatewaysService {
 
   private async assertBounded(own: TenantGateways, id: string): Promise<void> {
     if (await this.budgets.isBoundless(own, holderOfGateway(id)))
-      throw invalidField('rateLimit', 'is required where authenticated is false');
+      throw invalidField('rateLimit', 'is required when authenticated is false');
   }
 
   private async assertFree(own: TenantGateways, name: string): Promise<void> {
     if (!(await this.repository.isNamed(own, name))) return;
-    const reason = 'is taken by another gateway of the tenant';
+    const reason = 'is already the name of another gateway of the tenant';
     throw new Fault('already_exists', `name: ${reason}`, { fields: [{ field: 'name', reason }] });
   }
 
@@ -221,7 +221,7 @@ export class GatewaysService {
 function formOf(request: GatewayProviderRequest, place: number, absent: object | null): GatewayProviderForm {
   const { provider: kind, apiKey, credentials, endpoint: baseUrl, models, settings } = request;
   if (apiKey !== undefined && credentials !== undefined)
-    throw invalidField(`providers[${place}].credentials`, 'stands beside apiKey; send one of them');
+    throw invalidField(`providers[${place}].credentials`, 'must not be sent together with apiKey');
   return {
     ...{ name: nameOfProvider(request), kind, baseUrl, models, settings },
     credentials: apiKey === undefined ? (credentials ?? absent) : { apiKey },
@@ -246,5 +246,5 @@ function withoutBigints(message: object): unknown {
 
 /** Another tenant's gateway is answered in the very same words. */
 function notFound(): never {
-  throw new Fault('not_found', 'There is no such gateway.');
+  throw new Fault('not_found', 'No gateway has this id. List them with /api/v1/gateways/list.');
 }

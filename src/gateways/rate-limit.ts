@@ -20,15 +20,17 @@ export const rateLimit = z
     tokens: limit('Tokens, of input and output together'),
     cost: limit('Millionths of a dollar'),
   })
-  .meta({ description: 'The first of them that is reached refuses calls. More of them: budgets/set.' });
+  .meta({ description: 'The first limit that is reached refuses calls. Set more with /api/v1/budgets/set.' });
 export type RateLimit = z.output<typeof rateLimit>;
 
 const limitView = z
   .object({ limit: z.string().meta({ format: 'int64' }), window: z.enum(PLAIN_PERIODS) })
   .optional()
-  .meta({ description: 'Of several, the one with the shortest window; budgets/list has all.' });
+  .meta({ description: 'If there are several, the one with the shortest window; /api/v1/budgets/list has all.' });
 
-export const rateLimitView = z.object({ requests: limitView, tokens: limitView, cost: limitView });
+export const rateLimitView = z
+  .object({ requests: limitView, tokens: limitView, cost: limitView })
+  .meta({ 'x-name': 'GatewayRateLimit' });
 export type RateLimitView = z.output<typeof rateLimitView>;
 
 /** The limits as the budgets that they are. */

@@ -71,7 +71,7 @@ export class EndUserStrategy extends Strategy {
   }
 
   private async verifyOwn(token: string, oidc: OidcConfig): Promise<VerifiedToken> {
-    // It would be refused anyway; so nobody is asked for keys first.
+    // It would be refused anyway, so its keys are not fetched first.
     if (unverifiedIssuer(token) !== oidc.issuer) throw refusedCredential('wrong_issuer');
     const { issuer, audience } = oidc;
     const keys = this.oidcIssuers.keysOf(oidc);
@@ -85,7 +85,7 @@ export class EndUserStrategy extends Strategy {
  */
 function assertOriginAllowed({ allowedOrigins }: PublishableKey, origin: string | null): void {
   if (origin === null || allowedOrigins.length === 0 || allowedOrigins.includes(origin)) return;
-  throw new Fault('permission_denied', 'origin: is none of those that the key allows.');
+  throw new Fault('permission_denied', "origin: is not one of the key's allowedOrigins.");
 }
 
 /**

@@ -19,7 +19,7 @@ export class HumanLimits {
 
   /**
    * The human's id; one who is mentioned for the first time comes to exist, with the default limits of the key or the tenant.
-   * Until the transaction ends nobody erases them.
+   * Until the transaction ends the human can't be erased.
    *
    * @param tx of `Database.changeTenant`
    */
@@ -53,7 +53,7 @@ export class HumanLimits {
     });
   }
 
-  /** What is left, of each type that is limited, at least 0; null: nobody mentioned this human yet. */
+  /** What is left, of each limited type, at least 0; null: the human is not known yet. */
   async find(tx: TenantTransaction, tenantId: string, human: string): Promise<readonly StoredLimit[] | null> {
     const [row] = await tx.$queryRawUnsafe<{ limits: readonly StoredLimit[] }[]>(READ, tenantId, human);
     return row === undefined ? null : remainingOf(row.limits);

@@ -2,7 +2,14 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type AccessRule } from '../identity/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, type PageRequest } from '../platform/http/index.js';
+import {
+  Answers,
+  PlatformBody,
+  PLATFORM_DIALECT,
+  SpeaksDialect,
+  type PageRequest,
+  Refuses,
+} from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import {
   deleteHumanResponse,
@@ -22,7 +29,7 @@ const KINDS = ['dashboardUser', 'secretKey'] as const;
 const READING: AccessRule = { dashboardUser: { scope: 'humans:read' }, secretKey: { scope: 'humans:read' } };
 const WRITING: AccessRule = { dashboardUser: { scope: 'humans:write' }, secretKey: { scope: 'humans:write' } };
 
-/** A tenant's humans are looked after by the tenant alone: nobody who is one of them, or acts as one, gets in. */
+/** Only the tenant manages its humans; a human, or a key that acts as one, can't call these routes. */
 @ApiTags('Humans')
 @SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/humans')
@@ -47,6 +54,7 @@ export class HumansController {
   @ApiOperation({ summary: 'One human, with what is left of the limits.' })
   @Access(READING)
   @Answers(humanResponse)
+  @Refuses('not_found')
   async get(
     @CurrentPrincipal(KINDS) principal: HumansPrincipal,
     @PlatformBody(humanRequest) request: HumanRequest,
@@ -57,9 +65,8 @@ export class HumansController {
   @Post('upsert')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Make a human known, and set the limits that are named.',
-    description:
-      "Humans come to exist by themselves at first mention; this one does it without a call, and sets what it names. Who is new has the tenant's default limits.",
+    summary: 'Create a human if there is none, and set the limits that are sent.',
+    description: "A human is also created by its first call. A new human starts with the tenant's default limits.",
   })
   @Access(WRITING)
   @Answers(upsertHumanResponse)
@@ -75,11 +82,12 @@ export class HumansController {
   @Post('delete')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Erase a human: tokens, limits, and whatever says who it was.',
-    description: 'The ledger and the audit log keep their rows, under an id that leads to nobody any more.',
+    summary: 'Erase a human: tokens, limits, threads and everything that identifies them.',
+    description: 'The ledger and the audit log keep their rows under an id that no longer identifies a person.',
   })
   @Access(WRITING)
   @Answers(deleteHumanResponse)
+  @Refuses('not_found')
   async delete(
     @CurrentPrincipal(KINDS) principal: HumansPrincipal,
     @PlatformBody(humanRequest) request: HumanRequest,

@@ -18,13 +18,15 @@ export type HumanRequest = z.output<typeof humanRequest>;
 export const upsertHumanRequest = z
   .strictObject({
     human,
-    limits: usageLimits.default([]).meta({ description: 'Set absolutely; a type that is not named stays as it is.' }),
+    limits: usageLimits
+      .default([])
+      .meta({ description: 'Sets what is left; a type that is not listed stays as it is.' }),
     removeLimits: z
       .array(z.enum(LIMIT_TYPES, `must be one of ${LIMIT_TYPES.join(', ')}`), 'must be a list of types')
       .max(LIMIT_TYPES.length)
       .refine((types) => new Set(types).size === types.length, 'names a type twice')
       .default([])
-      .meta({ description: 'Types that nothing limits any more.' }),
+      .meta({ description: 'Types whose limit is removed.' }),
   })
   .refine(({ limits, removeLimits }) => limits.every(({ type }) => !removeLimits.includes(type)), {
     path: ['removeLimits'],
@@ -34,16 +36,21 @@ export type UpsertHumanRequest = z.output<typeof upsertHumanRequest>;
 
 export const listHumansRequest = pageRequest;
 
-const humanView = z.object({
-  human: z.string(),
-  createdAt: z.string().meta({ format: 'date-time' }),
-  limits: z
-    .array(usageLimitView)
-    .meta({ description: 'What is left, at least 0; a type that is not there is unlimited.' }),
-});
+const humanView = z
+  .object({
+    human: z.string(),
+    createdAt: z.string().meta({ format: 'date-time' }),
+    limits: z
+      .array(usageLimitView)
+      .meta({ description: 'What is left, at least 0; a type that is not listed is unlimited.' }),
+  })
+  .meta({ 'x-name': 'Human' });
 export type HumanView = z.output<typeof humanView>;
 
-const notice = z.string().optional().meta({ description: 'Says so where the answer is a repeat.' });
+const notice = z
+  .string()
+  .optional()
+  .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' });
 export const humanResponse = z.object({ human: humanView });
 export const upsertHumanResponse = z.object({ human: humanView, notice });
 export const listHumansResponse = z.object({ humans: z.array(humanView), nextPageToken: z.string() });

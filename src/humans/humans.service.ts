@@ -120,5 +120,5 @@ export class HumansService {
 
 /** Another tenant's human is answered in the very same words. */
 function notFound(): never {
-  throw new Fault('not_found', 'There is no such human.');
+  throw new Fault('not_found', 'No such human. Create one with /api/v1/humans/upsert.');
 }

@@ -30,7 +30,7 @@ export async function fetchIssuerKeys(
  */
 async function discoverJwksUri(issuer: string, outbound: Pick<OutboundHttp, 'fetchJson'>): Promise<string> {
   // Behind a query the path would not be one.
-  if (/[?#]/.test(issuer)) throw new Error('The issuer is no URL that discovery knows.');
+  if (/[?#]/.test(issuer)) throw new Error('The issuer is not a URL that discovery supports.');
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const { status, body } = await outbound.fetchJson(url, FETCH_OPTIONS);
   if (status !== 200) throw new Error(`The issuer's configuration was answered with status ${status}.`);

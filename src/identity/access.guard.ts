@@ -36,13 +36,13 @@ export class AccessGuard implements CanActivate {
 }
 
 const REFUSED_KIND = {
-  secretKey: 'An API key may not do this.',
-  impersonation: 'This may not be done on behalf of somebody.',
-  endUser: 'An end user may not do this.',
-  usageToken: 'A usage token may not do this.',
-  sealedToken: 'A sealed access token may not do this.',
-  gatewayToken: "A gateway's token may not do this.",
-  anonymous: 'This needs a credential.',
+  secretKey: 'An API key may not call this route. `x-access` in /openapi.json lists the credentials that may.',
+  impersonation: 'This route may not be called with X-On-Behalf-Of.',
+  endUser: 'An end user may not call this route.',
+  usageToken: 'A usage token may not call this route.',
+  sealedToken: 'A sealed access token may not call this route.',
+  gatewayToken: "A gateway's token may not call this route.",
+  anonymous: 'This route needs a credential.',
 };
 
 /** @throws Fault permission_denied; unauthenticated: a usage token where keys alone are taken */
@@ -54,7 +54,7 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
         'permission_denied',
         principal.claimsTenant
           ? 'You are not a member of this tenant.'
-          : 'This needs a tenant: the token has no tenant_id claim.',
+          : 'This route needs a tenant, and the token has no tenant_id claim. Create an org with /api/v1/orgs/create, or go to a tenant with /api/v1/tenants/switch.',
       );
     case 'dashboardUser': {
       const wanted = rule.dashboardUser;
@@ -63,7 +63,9 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
       if (wanted !== undefined && 'scope' in wanted && ROLE_SCOPES[principal.role].has(wanted.scope)) return;
       throw new Fault(
         'permission_denied',
-        wanted === undefined ? 'A dashboard user may not do this.' : `The role ${principal.role} may not do this.`,
+        wanted === undefined
+          ? 'A dashboard user may not call this route.'
+          : `The role ${principal.role} may not call this route. Ask an owner or admin of the org for another role.`,
       );
     }
     case 'secretKey':
@@ -81,7 +83,9 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
       }
       throw new Fault(
         'permission_denied',
-        wanted === undefined ? REFUSED_KIND[principal.kind] : `The key lacks the scope ${wanted.scope}.`,
+        wanted === undefined
+          ? REFUSED_KIND[principal.kind]
+          : `The key lacks the scope ${wanted.scope}. Add it with /api/v1/api-keys/update.`,
       );
     }
     case 'sealedToken':

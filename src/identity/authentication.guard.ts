@@ -78,10 +78,7 @@ export class AuthenticationGuard implements CanActivate {
       credential.kind === 'none' ? this.anonymousAt(declaration) : await this.verifyAgain(credential, request);
     const now = verified === null ? null : actingFor(verified, request.raw);
     if (now !== null && request.principal !== null && maySame(now, request.principal)) return;
-    throw new Fault(
-      'permission_denied',
-      'What you may do has changed while the request was being sent; send it again.',
-    );
+    throw new Fault('permission_denied', 'Your permissions changed while the request was being sent. Send it again.');
   }
 
   private async verifyAgain(credential: PresentedCredential, request: FastifyRequest): Promise<Principal> {

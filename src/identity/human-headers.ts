@@ -24,7 +24,7 @@ export function actingFor(principal: Principal, request: IncomingMessage): Princ
     }
     const human = humanOf(request, ON_BEHALF_OF);
     if (headers[HUMAN_ID] !== undefined && humanOf(request, HUMAN_ID) !== human) {
-      throw invalidField(HUMAN_ID, `names another human than ${ON_BEHALF_OF}`);
+      throw invalidField(HUMAN_ID, `must be the same as ${ON_BEHALF_OF}`);
     }
     const { tenantId, keyId, scopes, requestsPerMinute } = principal;
     return Object.freeze({ kind: 'impersonation', tenantId, keyId, scopes, requestsPerMinute, human });
@@ -35,7 +35,7 @@ export function actingFor(principal: Principal, request: IncomingMessage): Princ
     case 'endUser':
     case 'usageToken':
       if (humanOf(request, HUMAN_ID) === principal.human) return principal;
-      throw new Fault('permission_denied', `${HUMAN_ID}: names another human than the token.`);
+      throw new Fault('permission_denied', `${HUMAN_ID}: must be the human of the token.`);
     default:
       throw new Fault('permission_denied', `${HUMAN_ID}: needs a secret key.`);
   }
@@ -44,7 +44,7 @@ export function actingFor(principal: Principal, request: IncomingMessage): Princ
 /** A human's id as a header carries it: UTF-8 bytes, or percent-encoded where `x-human-id-encoding` says so. */
 function humanOf(request: IncomingMessage, name: string): string {
   const raw = request.rawHeaders.filter((header, index) => index % 2 === 0 && header.toLowerCase() === name);
-  if (raw.length > 1) throw invalidField(name, 'stands twice in the request');
+  if (raw.length > 1) throw invalidField(name, 'is sent twice');
   const human = decode(request, name, String(request.headers[name]));
   if (human.trim() === '') throw invalidField(name, 'is blank');
   if (human.includes('\0')) throw invalidField(name, 'must not contain U+0000');

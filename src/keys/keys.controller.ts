@@ -3,7 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type DashboardUserPrincipal, type Role } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import {
   createKeyRequest,
@@ -45,7 +45,7 @@ export class KeysController {
 
   @Post('create')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Make a secret key; the key itself is in this answer and nowhere else.' })
+  @ApiOperation({ summary: 'Create a secret key; the key is shown only in this answer.' })
   @Access({ dashboardUser: { roles: WRITERS } })
   @Answers(createKeyResponse)
   async create(
@@ -60,12 +60,13 @@ export class KeysController {
   @Post('create-publishable')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Make a publishable key, for an app; good only beside a token of one of its users.',
+    summary: 'Create a publishable key for an app. It works only together with a token of one of the app’s users.',
     description:
-      "`oidcConfig` says whose users. A tenant's keys have one issuer for bare subjects; each further one needs a `humanPrefix` of its own.",
+      '`oidcConfig` names the issuer of the users. The first issuer of a tenant uses unprefixed subjects; each further one needs its own `humanPrefix`.',
   })
   @Access({ dashboardUser: { roles: WRITERS } })
   @Answers(createKeyResponse)
+  @Refuses('conflict')
   async createPublishable(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(createPublishableKeyRequest) request: CreatePublishableKeyRequest,
@@ -93,6 +94,7 @@ export class KeysController {
   @ApiOperation({ summary: 'One key.' })
   @Access({ dashboardUser: { roles: READERS } })
   @Answers(keyResponse)
+  @Refuses('not_found')
   async get(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(keyIdRequest) request: KeyIdRequest,
@@ -102,9 +104,10 @@ export class KeysController {
 
   @Post('update')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Change what is named; the rest stays.' })
+  @ApiOperation({ summary: 'Change the fields that are sent; the others stay.' })
   @Access({ dashboardUser: { roles: WRITERS } })
   @Answers(keyResponse)
+  @Refuses('not_found', 'conflict')
   async update(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(updateKeyRequest) request: UpdateKeyRequest,
@@ -115,12 +118,13 @@ export class KeysController {
   @Post('rotate')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Give a key a new secret under the same id; it is in this answer and nowhere else.',
+    summary: 'Give a key a new secret and keep its id; it is shown only in this answer.',
     description:
-      'The key of before works until `gracePeriodSeconds` are over, and so do those before it that are still in theirs: `revoke` ends them all.',
+      'The old secret works until `gracePeriodSeconds` have passed, and so do older ones in their grace period. `revoke` ends them all.',
   })
   @Access({ dashboardUser: { roles: WRITERS } })
   @Answers(rotateKeyResponse)
+  @Refuses('not_found', 'conflict')
   async rotate(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(rotateKeyRequest) request: RotateKeyRequest,
@@ -132,9 +136,10 @@ export class KeysController {
 
   @Post('revoke')
   @HttpCode(200)
-  @ApiOperation({ summary: 'End a key for good; every replica refuses it within a second.' })
+  @ApiOperation({ summary: 'Revoke a key for good. Every replica refuses it within a second.' })
   @Access({ dashboardUser: { roles: WRITERS } })
   @Answers(keyResponse)
+  @Refuses('not_found')
   async revoke(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(keyIdRequest) request: KeyIdRequest,

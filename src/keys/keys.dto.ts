@@ -8,7 +8,7 @@ const MAX_REQUESTS_PER_MINUTE = 1_000_000_000;
 const MAX_GRACE_SECONDS = 30 * 24 * 60 * 60;
 const MAX_URL_LENGTH = 2048;
 
-/** All that a publishable key can hold: whoever opens an app has its key. */
+/** All that a publishable key can hold: everyone who opens an app has its key. */
 export const PUBLISHABLE_SCOPES = [
   'conversations:read',
   'conversations:write',
@@ -27,7 +27,7 @@ const MAX_MODELS = 100;
 
 const name = text(1, 100);
 const description = text(0, 1000);
-const permissions = scopesOf(SCOPES, 'is no scope');
+const permissions = scopesOf(SCOPES, `is not a scope; the scopes are ${SCOPES.join(', ')}`);
 const keyId = text(1, 64);
 
 /** 0, the default of the wire format, stands for the service's own default. */
@@ -36,7 +36,7 @@ const requestsPerMinute = integer(0, MAX_REQUESTS_PER_MINUTE).meta({
 });
 const requestsPerMinutePerHuman = integer(0, MAX_REQUESTS_PER_MINUTE).meta({
   description:
-    "Requests a minute of each human who comes by the key: end users, and usage tokens that it made; 0: the service's default.",
+    "Requests a minute of each human of the key: end users, and the key's usage tokens; 0: the service's default.",
 });
 const rateLimit = z.strictObject({
   requestsPerMinute: requestsPerMinute.optional(),
@@ -48,30 +48,30 @@ const oidcConfig = z
     issuer: text(1, MAX_URL_LENGTH).meta({ description: 'The `iss` of the tokens, exactly.' }),
     audience: text(1, 1000).meta({ description: 'What `aud` must hold.' }),
     jwksUri: text(0, MAX_URL_LENGTH).default('').meta({ description: "Absent: by the issuer's discovery document." }),
-    humanPrefix: text(0, 64).default('').meta({ description: 'Stands before `sub` in the human that it is.' }),
+    humanPrefix: text(0, 64).default('').meta({ description: 'Is put before `sub` to make the id of the human.' }),
   })
-  .meta({ description: "Whose users' tokens the key takes. Owners and admins alone set it." });
+  .meta({ description: "The issuer of the users' tokens. Only owners and admins can set it." });
 export type OidcConfigRequest = z.output<typeof oidcConfig>;
 
 const defaultOutput = defaultOutputTokens.meta({
-  description:
-    "Output that a call under a budget is given where its caller names no limit, for each choice; 0: the tenant's.",
+  description: "Output tokens of a call under a budget that names no limit, for each choice; 0: the tenant's default.",
 });
-const defaultLimits = usageLimits.meta({ description: 'What a human who comes by this key may use at first.' });
+const defaultLimits = usageLimits.meta({ description: 'The limits that a new human of this key starts with.' });
 const models = z
   .array(text(1, 256), 'must be a list of models')
   .max(MAX_MODELS, `must have at most ${MAX_MODELS} models`)
   .refine((named) => new Set(named).size === named.length, 'names a model twice')
   .optional()
   .meta({ description: 'The models that the key may use, by the names that calls ask for. Empty: any.' });
-const unlimited = boolean.meta({ description: 'true: humans who come by this key have no limits at first.' });
+const unlimited = boolean.meta({ description: 'true: new humans of this key start without limits.' });
 
 export const createKeyRequest = z.strictObject({
   name,
   description: description.default(''),
-  permissions: permissions
-    .optional()
-    .meta({ description: "Absent: the creator's own scopes but for the far-reaching ones." }),
+  permissions: permissions.optional().meta({
+    description:
+      'Absent: the scopes of your role, without users:impersonate, audit:read and the write scopes of webhooks, gateways and providers.',
+  }),
   models,
   rateLimit: rateLimit.optional(),
   defaultOutputTokens: defaultOutput.optional(),
@@ -84,7 +84,7 @@ export const createPublishableKeyRequest = z.strictObject({
   description: description.default(''),
   permissions: scopesOf(PUBLISHABLE_SCOPES, `must be one of ${PUBLISHABLE_SCOPES.join(', ')}`)
     .optional()
-    .meta({ description: "Absent: all that the creator's role holds of what such a key can hold." }),
+    .meta({ description: 'Absent: every scope that your role has and a publishable key can hold.' }),
   models,
   rateLimit: rateLimit.optional(),
   defaultOutputTokens: defaultOutput.optional(),
@@ -126,60 +126,65 @@ export const rotateKeyRequest = z.strictObject({
   keyId,
   gracePeriodSeconds: integer(0, MAX_GRACE_SECONDS)
     .default(0)
-    .meta({ description: 'How long the key of before still works; 0: it ends at once.' }),
+    .meta({ description: 'How long the old secret still works; 0: it ends at once.' }),
 });
 export type RotateKeyRequest = z.output<typeof rotateKeyRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
 
-const keyView = z.object({
-  keyId: z.string(),
-  keyPrefix: z.string().meta({ description: "The key's first characters, to recognise it by." }),
-  type: z.enum(['SECRET', 'PUBLISHABLE']),
-  name: z.string(),
-  description: z.string(),
-  permissions: z.array(z.enum(SCOPES)),
-  models: z.array(z.string()).meta({ description: 'Empty: any.' }),
-  rateLimit: z.object({
-    requestsPerMinute: z.number(),
-    requestsPerMinutePerHuman: z
-      .number()
+const keyView = z
+  .object({
+    keyId: z.string(),
+    keyPrefix: z.string().meta({ description: "The key's first characters, to recognise it by." }),
+    type: z.enum(['SECRET', 'PUBLISHABLE']),
+    name: z.string(),
+    description: z.string(),
+    permissions: z.array(z.enum(SCOPES)),
+    models: z.array(z.string()).meta({ description: 'Empty: any.' }),
+    rateLimit: z.object({
+      requestsPerMinute: z.number(),
+      requestsPerMinutePerHuman: z
+        .number()
+        .optional()
+        .meta({ description: "Of a secret key only where it is not the service's default." }),
+    }),
+    status: z.enum(['ACTIVE', 'REVOKED', 'EXPIRED']),
+    createdAt: dateTime,
+    expiresAt: dateTime.optional(),
+    lastUsedAt: dateTime.optional(),
+    oidcConfig: z
+      .object({
+        issuer: z.string(),
+        audience: z.string(),
+        jwksUri: z.string().optional(),
+        humanPrefix: z.string(),
+      })
       .optional()
-      .meta({ description: "Of a secret key only where it is not the service's default." }),
-  }),
-  status: z.enum(['ACTIVE', 'REVOKED', 'EXPIRED']),
-  createdAt: dateTime,
-  expiresAt: dateTime.optional(),
-  lastUsedAt: dateTime.optional(),
-  oidcConfig: z
-    .object({
-      issuer: z.string(),
-      audience: z.string(),
-      jwksUri: z.string().optional(),
-      humanPrefix: z.string(),
-    })
-    .optional()
-    .meta({ description: 'Of publishable keys alone, as all that follows.' }),
-  allowedOrigins: z.array(z.string()).optional(),
-  defaultLimits: z.array(usageLimitView).optional(),
-  unlimited: z.boolean().optional(),
-  defaultOutputTokens: z.number().optional().meta({ description: "Absent: the tenant's." }),
-});
+      .meta({ description: 'Only for publishable keys, as are the fields below.' }),
+    allowedOrigins: z.array(z.string()).optional(),
+    defaultLimits: z.array(usageLimitView).optional(),
+    unlimited: z.boolean().optional(),
+    defaultOutputTokens: z.number().optional().meta({ description: "Absent: the tenant's." }),
+  })
+  .meta({ 'x-name': 'ApiKey' });
 export type KeyView = z.output<typeof keyView>;
 
 const shownOnce = {
   key: z
     .string()
     .optional()
-    .meta({ description: 'The key itself, shown this once; a repeat by its Idempotency-Key lacks it.' }),
+    .meta({ description: 'The key, shown only this once; a repeat with the same Idempotency-Key does not have it.' }),
 };
-const notice = z.string().optional().meta({ description: 'Says so where the answer is a repeat.' });
+const notice = z
+  .string()
+  .optional()
+  .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' });
 
 export const createKeyResponse = z.object({ result: keyView.extend(shownOnce), notice });
 export const rotateKeyResponse = z.object({
   result: keyView.extend({
     ...shownOnce,
-    previousKeyExpiresAt: dateTime.meta({ description: 'When the key of before ends.' }),
+    previousKeyExpiresAt: dateTime.meta({ description: 'When the old secret ends.' }),
   }),
   notice,
 });

@@ -37,7 +37,7 @@ const DEFAULT_PAGE_SIZE = 50;
 
 export interface IssuedKey {
   readonly record: ApiKeyRecord;
-  /** Shown to whoever asked for it this once. */
+  /** Shown only once, to the caller who asked for it. */
   readonly key: string;
 }
 
@@ -149,7 +149,8 @@ export class KeysService {
     assertRatesBelow(this.settings.mostRequestsPerMinute, request.rateLimit);
     if (oidcConfig !== undefined) this.issuers.assertMaySet(principal, oidcConfig);
     if (permissions !== undefined) assertGrantable(principal, permissions);
-    if (request.neverExpires && expiresAt !== undefined) throw invalidField('neverExpires', 'contradicts expiresAt');
+    if (request.neverExpires && expiresAt !== undefined)
+      throw invalidField('neverExpires', 'must not be sent together with expiresAt');
     this.assertFuture(expiresAt);
     return this.repository.change(principal.tenantId, async (keys) => {
       const before = (await this.repository.lock(keys, keyId)) ?? notFound();
@@ -256,13 +257,13 @@ export class KeysService {
 
 const WIDENING: ReadonlySet<string> = new Set(['expiresAt', 'neverExpires', 'rateLimit', 'models']);
 
-/** Whose tokens a key takes, whole: whoever changes any of it can be any of the key's humans. */
+/** Whose tokens a key takes, whole: a change of any part lets its author be any of the key's humans. */
 function issuerOf(record: ApiKeyRecord): object | null {
   const { oidcIssuer, oidcAudience, oidcJwksUri, humanPrefix } = record;
   return oidcIssuer === null ? null : { issuer: oidcIssuer, audience: oidcAudience, jwksUri: oidcJwksUri, humanPrefix };
 }
 
-/** Nobody grants what they lack themselves. */
+/** A person can't grant what they lack. */
 function assertGrantable(principal: DashboardUserPrincipal, scopes: readonly Scope[]): void {
   const missing = lackedBy(principal, scopes);
   if (missing.length === 0) return;
@@ -271,11 +272,11 @@ function assertGrantable(principal: DashboardUserPrincipal, scopes: readonly Sco
   });
 }
 
-/** Nobody takes what they lack themselves. */
+/** A person can't take what they lack. */
 function assertHeld(principal: DashboardUserPrincipal, scopes: readonly Scope[]): void {
   const missing = lackedBy(principal, scopes);
   if (missing.length === 0) return;
-  const reason = `the key has ${missing.join(', ')}, which the role ${principal.role} lacks`;
+  const reason = `the key has ${missing.join(', ')}, which the role ${principal.role} does not include`;
   throw new Fault('permission_denied', `keyId: ${reason}.`, { fields: [{ field: 'keyId', reason }] });
 }
 
@@ -284,11 +285,17 @@ function lackedBy({ role }: DashboardUserPrincipal, scopes: readonly Scope[]): S
 }
 
 function isRevoked(): Fault {
-  return new Fault('conflict', 'The key is revoked; a revoked key stays as it is.');
+  return new Fault(
+    'conflict',
+    'The key is revoked and can no longer be changed. Create a new one with /api/v1/api-keys/create.',
+  );
 }
 
 function hasExpired(): Fault {
-  return new Fault('conflict', 'The key has expired; move its expiry before you rotate it.');
+  return new Fault(
+    'conflict',
+    'The key has expired. Set a later expiresAt with /api/v1/api-keys/update before you rotate it.',
+  );
 }
 
 /** Another tenant's key is answered in the very same words. */

@@ -1,3 +1,4 @@
+export { CALL_REFUSALS } from './access/call-refusals.js';
 export { assertMayUse } from './access/model-access.js';
 export { ReplySink } from './calls/reply-sink.js';
 export type { Attribution, CallSink, CallSinkListener } from './calls/call-sink.js';
@@ -6,7 +7,7 @@ export { BroughtProviders } from './connections/brought-providers.js';
 export type { AnswerHeaders, ProviderFailure, ProviderRefusal } from './providers/provider.js';
 export { AnswerReader } from './runs/answer-reader.js';
 export { CHAT } from './chat/chat.operation.js';
-export { CHAT_BODY, CHAT_ANSWER } from './chat/chat.dto.js';
+export { CHAT_BODY, CHAT_BODY_BY_PATH, CHAT_ANSWER } from './chat/chat.dto.js';
 export { GatewayConnections, type GatewayProviderForm } from './connections/gateway-connections.js';
 export { PROVIDER_FIELDS, providerSettingsView } from './connections/providers.dto.js';
 export type { ProviderRecord } from './connections/providers.repository.js';

@@ -9,6 +9,7 @@ import {
   PLATFORM_DIALECT,
   SpeaksDialect,
   pageRequest,
+  Refuses,
 } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import {
@@ -36,9 +37,10 @@ export class InvitationsController {
 
   @Post('invite-member')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Invite an e-mail address; the link is in this answer and nowhere else.' })
+  @ApiOperation({ summary: 'Invite an e-mail address; the link is shown only in this answer.' })
   @Access({ dashboardUser: { roles: MANAGERS } })
   @Answers(inviteMemberResponse)
+  @Refuses('already_exists')
   async invite(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(inviteMemberRequest) request: InviteMemberRequest,
@@ -67,6 +69,7 @@ export class InvitationsController {
   @ApiOperation({ summary: 'Make an invitation void.' })
   @Access({ dashboardUser: { roles: MANAGERS } })
   @Answers(empty)
+  @Refuses('not_found', 'conflict')
   async revoke(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(revokeInvitationRequest) { invitationId }: RevokeInvitationRequest,
@@ -80,10 +83,11 @@ export class InvitationsController {
   @ApiOperation({
     summary: 'Join the org that invited you.',
     description:
-      "Needs a token whose verified `email` is the invited one. Where your token has no tenant, the next one carries the org's first; else go there by `tenants/switch`.",
+      "Needs a token whose verified `email` is the invited address. If your token has no tenant, your next one has the org's first tenant; otherwise use `tenants/switch`.",
   })
   @Access({ account: true, dashboardUser: true })
   @Answers(acceptInvitationResponse)
+  @Refuses('not_found', 'already_exists')
   async accept(
     @CurrentPrincipal(['account', 'dashboardUser']) principal: AccountPrincipal | DashboardUserPrincipal,
     @PlatformBody(acceptInvitationRequest) { token }: AcceptInvitationRequest,

@@ -29,14 +29,16 @@ export type RevokeInvitationRequest = z.output<typeof revokeInvitationRequest>;
 export const acceptInvitationRequest = z.strictObject({ token: text(1, 200) });
 export type AcceptInvitationRequest = z.output<typeof acceptInvitationRequest>;
 
-const invitationView = z.object({
-  id: z.string(),
-  email: z.string(),
-  role: z.enum(ROLES),
-  status: z.enum(['PENDING']),
-  createdAt: dateTime,
-  expiresAt: dateTime,
-});
+const invitationView = z
+  .object({
+    id: z.string(),
+    email: z.string(),
+    role: z.enum(ROLES),
+    status: z.enum(['PENDING']),
+    createdAt: dateTime,
+    expiresAt: dateTime,
+  })
+  .meta({ 'x-name': 'Invitation' });
 
 export const inviteMemberResponse = z.object({
   invitation: invitationView,

@@ -88,7 +88,7 @@ export class InvitationsRepository {
     return revoked.map(({ id }) => id);
   }
 
-  /** By a function that looks across tenants: whoever accepts is in none of the org's yet. */
+  /** By a function that looks across tenants: the person who accepts is in none of the org's yet. */
   async accept(
     tx: TenantTransaction,
     { tokenHashes, userId, email, setClaims, claimWriteId }: Acceptance,

@@ -94,8 +94,13 @@ export class InvitationsService {
     await this.orgs.change(principal, async (org) => {
       const invitation = await this.repository.find(org, invitationId);
       // Another org's is answered in the very same words.
-      if (invitation === null) throw new Fault('not_found', 'There is no such invitation.');
-      if (invitation.acceptedAt !== null) throw new Fault('conflict', 'The invitation was accepted already.');
+      if (invitation === null)
+        throw new Fault('not_found', 'No invitation has this id. List them with /api/v1/orgs/list-invitations.');
+      if (invitation.acceptedAt !== null)
+        throw new Fault(
+          'conflict',
+          'The invitation was already accepted. Remove the member with /api/v1/orgs/remove-member.',
+        );
       if (invitation.revokedAt !== null) return;
       await this.repository.revoke(org, invitationId, this.now());
       await this.publish(org, principal, 'invitation.revoked', invitationId, {});
@@ -111,9 +116,12 @@ export class InvitationsService {
    */
   async accept(principal: AccountPrincipal | DashboardUserPrincipal, token: string): Promise<AcceptedInvitation> {
     const { userId, email, emailVerified } = principal;
-    if (email === null) throw new Fault('permission_denied', 'This needs a token with the claim email.');
+    if (email === null) throw new Fault('permission_denied', 'Accepting needs a token with the claim email.');
     if (!emailVerified) {
-      throw new Fault('permission_denied', 'This needs a token whose email is verified: the claim email_verified.');
+      throw new Fault(
+        'permission_denied',
+        'Accepting needs a token with a verified e-mail address (the claim email_verified).',
+      );
     }
     if (!TOKEN.test(token)) throw refusedAs('not_found');
     const queued = { id: uuidV7(), userId };
@@ -148,7 +156,7 @@ export class InvitationsService {
     token: string,
   ): Promise<InvitationRecord> {
     if (await this.members.hasEmail(org, email)) {
-      const reason = 'is the address of a member';
+      const reason = 'is already the address of a member';
       throw new Fault('already_exists', `email: ${reason}.`, { fields: [{ field: 'email', reason }] });
     }
     const createdAt = this.now();
@@ -201,13 +209,16 @@ export class InvitationsService {
 function refusedAs(result: RefusedInvitation): Fault {
   switch (result) {
     case 'not_found':
-      return new Fault('not_found', 'There is no such invitation, or it can no longer be accepted.');
+      return new Fault('not_found', 'The invitation does not exist, was used or has expired. Ask for a new one.');
     case 'wrong_email':
       return new Fault('permission_denied', 'The invitation went to another e-mail address.');
     case 'inviter_lacks':
-      return new Fault('permission_denied', 'Whoever invited you may no longer give this role.');
+      return new Fault(
+        'permission_denied',
+        'The person who invited you may no longer give this role. Ask for a new invitation.',
+      );
     case 'member_already':
-      return new Fault('already_exists', 'You are a member of this org already.');
+      return new Fault('already_exists', 'You are already a member of this org.');
     default:
       return result satisfies never;
   }

@@ -8,6 +8,7 @@ import {
   PLATFORM_DIALECT,
   SpeaksDialect,
   pageRequest,
+  Refuses,
 } from '../platform/http/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
 import {
@@ -44,9 +45,10 @@ export class MembersController {
 
   @Post('update-member')
   @HttpCode(200)
-  @ApiOperation({ summary: "Change a member's role; only an owner may change an owner's, or make one." })
+  @ApiOperation({ summary: "Change a member's role. Only an owner can change an owner, or make a member an owner." })
   @Access({ dashboardUser: { roles: MANAGERS } })
   @Answers(memberResponse)
+  @Refuses('not_found', 'conflict')
   async update(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(updateMemberRequest) request: UpdateMemberRequest,
@@ -56,9 +58,10 @@ export class MembersController {
 
   @Post('remove-member')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Remove a member, who is refused everywhere within a second.' })
+  @ApiOperation({ summary: 'Remove a member. Every replica refuses them within a second.' })
   @Access({ dashboardUser: { roles: MANAGERS } })
   @Answers(empty)
+  @Refuses('not_found', 'conflict')
   async remove(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(removeMemberRequest) { userId }: RemoveMemberRequest,

@@ -8,11 +8,13 @@ export type UpdateMemberRequest = z.output<typeof updateMemberRequest>;
 export const removeMemberRequest = z.strictObject({ userId: id });
 export type RemoveMemberRequest = z.output<typeof removeMemberRequest>;
 
-const memberView = z.object({
-  userId: z.string(),
-  email: z.string().optional(),
-  role: z.enum(ROLES),
-  createdAt: dateTime,
-});
+const memberView = z
+  .object({
+    userId: z.string(),
+    email: z.string().optional(),
+    role: z.enum(ROLES),
+    createdAt: dateTime,
+  })
+  .meta({ 'x-name': 'Member' });
 export const memberResponse = z.object({ member: memberView });
 export const listMembersResponse = z.object({ members: z.array(memberView), nextPageToken: z.string() });

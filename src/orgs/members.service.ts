@@ -64,14 +64,15 @@ export class MembersService {
     await this.claimWrites.writeNow(queued);
   }
 
-  /** Another org's member is answered in the very same words as nobody. */
+  /** Another org's member is answered in the same words as an unknown user. */
   private async getManageable(
     org: OrgTransaction,
     principal: DashboardUserPrincipal,
     userId: string,
   ): Promise<MemberRecord> {
     const member = await this.repository.find(org, userId);
-    if (member === null) throw new Fault('not_found', 'There is no such member.');
+    if (member === null)
+      throw new Fault('not_found', 'No member has this user id. List them with /api/v1/orgs/list-members.');
     if (member.role === 'owner' && principal.role !== 'owner') throw ownersOnly();
     return member;
   }
@@ -79,7 +80,7 @@ export class MembersService {
   /** Under the org's lock: of two owners who go at once, the second is the last. */
   private async assertOwnerStays(org: OrgTransaction, member: MemberRecord): Promise<void> {
     if (member.role === 'owner' && (await this.repository.countOwners(org)) === 1) {
-      throw new Fault('conflict', 'The last owner cannot go: make somebody else an owner first.');
+      throw new Fault('conflict', 'The last owner cannot be removed. Make another member an owner first.');
     }
   }
 
@@ -101,5 +102,5 @@ export class MembersService {
 }
 
 function ownersOnly(): Fault {
-  return new Fault('permission_denied', 'Only an owner may do this to an owner, or name one.');
+  return new Fault('permission_denied', 'Only an owner can change an owner or make somebody an owner.');
 }

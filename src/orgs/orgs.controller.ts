@@ -9,6 +9,7 @@ import {
   PLATFORM_DIALECT,
   SpeaksDialect,
   pageRequest,
+  Refuses,
 } from '../platform/http/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
@@ -38,9 +39,10 @@ export class OrgsController {
   /** Somebody with a tenant is let through to hear 409 rather than 403: they have an org already. */
   @Post('create')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Make your first org, with its first tenant; you become its owner.' })
+  @ApiOperation({ summary: 'Create your first org with its first tenant; you become its owner.' })
   @Access({ account: true, dashboardUser: true })
   @Answers(createOrgResponse)
+  @Refuses('already_exists')
   async create(
     @CurrentPrincipal(['account', 'dashboardUser']) principal: AccountPrincipal | DashboardUserPrincipal,
     @PlatformBody(createOrgRequest) request: CreateOrgRequest,
@@ -54,7 +56,7 @@ export class OrgsController {
   @HttpCode(200)
   @ApiOperation({
     summary: 'The orgs that you belong to, with their tenants, newest first.',
-    description: 'Asked with a token that names no tenant of yours, it also sets your claims anew.',
+    description: 'With a token that has none of your tenants, it also issues your claims again.',
   })
   @Access({ account: true, dashboardUser: true })
   @Answers(listOrgsResponse)
@@ -71,7 +73,7 @@ export class OrgsController {
 
   @Post('get')
   @HttpCode(200)
-  @ApiOperation({ summary: 'The org of your tenant, and what you are in it.' })
+  @ApiOperation({ summary: 'The org of your tenant, and your role in it.' })
   @Access({ dashboardUser: true })
   @Answers(getOrgResponse)
   async get(
@@ -84,9 +86,10 @@ export class OrgsController {
 
   @Post('update')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Change what is named; the rest stays. Ids of tenants stay as they are.' })
+  @ApiOperation({ summary: 'Change the fields that are sent; the others stay. The ids of tenants do not change.' })
   @Access({ dashboardUser: { roles: MANAGERS } })
   @Answers(updateOrgResponse)
+  @Refuses('already_exists')
   async update(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(updateOrgRequest) request: UpdateOrgRequest,
@@ -96,7 +99,7 @@ export class OrgsController {
 
   @Post('delete')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Delete the org with its tenants and all that they have, for good.' })
+  @ApiOperation({ summary: 'Delete the org with its tenants and all their data, for good.' })
   @Access({ dashboardUser: { roles: ['owner'] } })
   @Answers(empty)
   async delete(

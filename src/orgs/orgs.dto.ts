@@ -9,7 +9,7 @@ export const name = text(1, 100);
 export const id = text(1, 128);
 /** What a deletion asks to be typed: whatever was typed is held against the name. */
 export const typedName = text(0, 1000);
-/** 0, the default of the wire format, is nobody's role. */
+/** 0, the default of the wire format, is not a role. */
 export const role = enumeration(ROLES, { viewer: 1, developer: 2, admin: 3, owner: 4 });
 
 export const empty = z.strictObject({});
@@ -37,16 +37,21 @@ export const deleteOrgRequest = z.strictObject({
 export type DeleteOrgRequest = z.output<typeof deleteOrgRequest>;
 
 export const dateTime = z.string().meta({ format: 'date-time' });
-export const notice = z.string().optional().meta({ description: 'There when this repeats an earlier answer.' });
+export const notice = z
+  .string()
+  .optional()
+  .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' });
 
-export const orgView = z.object({
-  id: z.string(),
-  tenantId: z.string(),
-  name: z.string(),
-  slug: z.string(),
-  createdAt: dateTime,
-});
-export const membershipView = z.object({ userId: z.string(), role: z.enum(ROLES) });
+export const orgView = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    name: z.string(),
+    slug: z.string(),
+    createdAt: dateTime,
+  })
+  .meta({ 'x-name': 'Org' });
+export const membershipView = z.object({ userId: z.string(), role: z.enum(ROLES) }).meta({ 'x-name': 'Membership' });
 
 export const createOrgResponse = z.object({ org: orgView, membership: membershipView, notice });
 export const getOrgResponse = z.object({ org: orgView, membership: membershipView });

@@ -123,7 +123,7 @@ export class OrgsService {
         return updated;
       });
     } catch (error) {
-      // Another org's row is out of sight; its slug is in the way all the same.
+      // Another org's row can't be seen, but its slug is still taken.
       if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === UNIQUE_VIOLATION) throw slugTaken();
       throw error;
     }
@@ -159,7 +159,7 @@ export class OrgsService {
         slug,
         claimWriteId: queued.id,
       });
-      if (created === 'has_org') throw new Fault('already_exists', 'You belong to an org already.');
+      if (created === 'has_org') throw new Fault('already_exists', 'You already belong to an org.');
       if (created === 'slug_taken') {
         if (derived && attempt < DERIVED_SLUG_TRIES) continue;
         throw slugTaken();
@@ -180,5 +180,7 @@ export class OrgsService {
 }
 
 function slugTaken(): Fault {
-  return new Fault('already_exists', 'slug: is taken.', { fields: [{ field: 'slug', reason: 'is taken' }] });
+  return new Fault('already_exists', 'slug: is already taken.', {
+    fields: [{ field: 'slug', reason: 'is already taken' }],
+  });
 }

@@ -9,6 +9,7 @@ import {
   PLATFORM_DIALECT,
   SpeaksDialect,
   pageRequest,
+  Refuses,
 } from '../platform/http/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
@@ -52,7 +53,7 @@ export class TenantsController {
 
   @Post('create')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Make another tenant of the org, with nothing of the others.' })
+  @ApiOperation({ summary: 'Create another, empty tenant of the org.' })
   @Access({ dashboardUser: { roles: MANAGERS } })
   @Answers(createTenantResponse)
   async create(
@@ -69,6 +70,7 @@ export class TenantsController {
   @ApiOperation({ summary: 'One tenant of the org.' })
   @Access({ dashboardUser: true })
   @Answers(tenantResponse)
+  @Refuses('not_found')
   async get(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(tenantIdRequest) { tenantId }: TenantIdRequest,
@@ -78,9 +80,10 @@ export class TenantsController {
 
   @Post('update')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Change what is named of a tenant; its id stays.' })
+  @ApiOperation({ summary: 'Change the fields of a tenant that are sent. Its id stays.' })
   @Access({ dashboardUser: { roles: MANAGERS } })
   @Answers(tenantResponse)
+  @Refuses('not_found')
   async update(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(updateTenantRequest) request: UpdateTenantRequest,
@@ -91,12 +94,13 @@ export class TenantsController {
   @Post('switch')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Go to another tenant, of any org that you belong to.',
+    summary: 'Switch to another tenant of any of your orgs.',
     description:
-      'Your `tenant_id` claim is issued anew; the token that you hold stays one for the tenant before. Refresh it (Firebase: `getIdToken(true)`) to be there.',
+      'Issues your `tenant_id` claim again. Your current token is still for the old tenant; refresh it (Firebase: `getIdToken(true)`).',
   })
   @Access({ dashboardUser: true })
   @Answers(switchTenantResponse)
+  @Refuses('not_found')
   async switch(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(tenantIdRequest) { tenantId }: TenantIdRequest,
@@ -111,9 +115,10 @@ export class TenantsController {
 
   @Post('delete')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Delete a tenant with all that it has, for good.' })
+  @ApiOperation({ summary: 'Delete a tenant with all its data, for good.' })
   @Access({ dashboardUser: { roles: ['owner'] } })
   @Answers(empty)
+  @Refuses('not_found', 'conflict')
   async delete(
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(deleteTenantRequest) request: DeleteTenantRequest,

@@ -5,17 +5,17 @@ import { integer } from '../platform/protojson/index.js';
 
 const defaultLimits = usageLimits.meta({
   description:
-    'What a human may use at first who comes by no key with limits of its own; a type that is not named is unlimited.',
+    'The limits that a new human starts with, unless the key has its own; a type that is not listed is unlimited.',
 });
 
 const defaultOutput = defaultOutputTokens.meta({
   description:
-    "Output that a call under a budget is given where its caller names no limit, for each choice, and its key has no default; 0: the service's.",
+    "Output tokens of a call under a budget that names no limit, for each choice, if its key has no default; 0: the service's default.",
 });
 
 const threadRetentionDays = integer(0, 36_500).meta({
   description:
-    'How many days threads are kept after they were last used, and the runs of the others after they ended; 0: until somebody deletes them.',
+    'How many days threads are kept after their last use, and runs after their end; 0: until they are deleted.',
 });
 
 export const createTenantRequest = z.strictObject({
@@ -44,18 +44,20 @@ export const deleteTenantRequest = z.strictObject({
 });
 export type DeleteTenantRequest = z.output<typeof deleteTenantRequest>;
 
-const tenantView = z.object({
-  id: z.string(),
-  name: z.string(),
-  createdAt: dateTime,
-  defaultLimits: z.array(usageLimitView),
-  defaultOutputTokens: z.number().optional().meta({ description: "Absent: the service's." }),
-  threadRetentionDays: z
-    .number()
-    .optional()
-    .meta({ description: 'Absent: threads are kept until somebody deletes them.' }),
-  current: z.boolean().meta({ description: 'Whether your token is for this one.' }),
-});
+const tenantView = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    createdAt: dateTime,
+    defaultLimits: z.array(usageLimitView),
+    defaultOutputTokens: z.number().optional().meta({ description: "Absent: the service's." }),
+    threadRetentionDays: z
+      .number()
+      .optional()
+      .meta({ description: 'Absent: threads are kept until they are deleted.' }),
+    current: z.boolean().meta({ description: 'Whether your token is for this one.' }),
+  })
+  .meta({ 'x-name': 'Tenant' });
 export const createTenantResponse = z.object({ tenant: tenantView, notice });
 export const tenantResponse = z.object({ tenant: tenantView });
 export const listTenantsResponse = z.object({ tenants: z.array(tenantView), nextPageToken: z.string() });

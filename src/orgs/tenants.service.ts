@@ -116,7 +116,10 @@ export class TenantsService {
       case 'wrong_name':
         throw invalidField('name', "must be the tenant's name, exactly");
       case 'last_tenant':
-        throw new Fault('conflict', "The org's last tenant cannot go: delete the org instead.");
+        throw new Fault(
+          'conflict',
+          "The org's last tenant cannot be deleted. Delete the org with /api/v1/orgs/delete.",
+        );
       default:
         return result satisfies never;
     }
@@ -141,5 +144,5 @@ export class TenantsService {
 
 /** Another org's tenant is answered in the very same words. */
 function notFound(): never {
-  throw new Fault('not_found', 'There is no such tenant.');
+  throw new Fault('not_found', 'No tenant of yours has this id. List them with /api/v1/tenants/list.');
 }

@@ -52,6 +52,6 @@ function bounded(said: readonly Said[]): readonly Said[] {
 function notOurs() {
   return invalidField(
     FIELD,
-    'is none that was made here for this caller: send back what the last answer held, or leave it out to begin anew',
+    'was not made here for this caller: send the one of the last answer, or leave it out to begin a new conversation',
   );
 }

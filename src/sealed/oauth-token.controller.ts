@@ -21,10 +21,10 @@ export class OauthTokenController {
   @Access({ secretKey: { scope: 'chat:write' }, anonymous: true })
   @Answers(mintResponse)
   @ApiOperation({
-    summary: 'Make a sealed access token',
+    summary: 'Create a sealed access token',
     description:
-      'It holds the secrets of providers, encrypted, and quotas; nothing of it is stored here. Made with a secret key it belongs ' +
-      'to the tenant of that key, and ends with it. A repeat by its Idempotency-Key is answered without the token.',
+      'The token holds encrypted provider secrets and quotas; the service does not store them. Made with a secret key, it belongs ' +
+      "to the key's tenant and ends with the key. A repeat with the same Idempotency-Key is answered without the token.",
   })
   async mint(
     @CurrentPrincipal(['secretKey', 'anonymous']) principal: SecretKeyPrincipal | AnonymousPrincipal,

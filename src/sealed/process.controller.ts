@@ -1,5 +1,5 @@
 import { Controller, Get, Head, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiQuery, ApiTags, type ApiResponseSchemaHost } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   Access,
@@ -8,10 +8,31 @@ import {
   type AnonymousPrincipal,
   type SealedTokenPrincipal,
 } from '../identity/index.js';
-import { SpeaksDialect } from '../platform/http/index.js';
+import { SpeaksDialect, Refuses } from '../platform/http/index.js';
 import { ProcessService } from './process.service.js';
 import { PROCESS_DIALECT } from './sealed-dialects.js';
 import { greetingTo, VERSION } from './version.js';
+
+const PROCESS_ANSWER = {
+  type: 'object',
+  required: ['outputs', 'usage'],
+  properties: {
+    outputs: { type: 'array', items: { type: 'object', additionalProperties: true } },
+    conversationState: { type: 'string' },
+    usage: {
+      type: 'object',
+      properties: {
+        service: {
+          type: 'object',
+          properties: { serviceId: { type: 'string' }, engine: { type: 'string' } },
+        },
+        totalMilliseconds: { type: 'number' },
+      },
+    },
+  },
+  additionalProperties: true,
+} satisfies ApiResponseSchemaHost['schema'];
+const TEXT = { type: 'string' } as const;
 
 @ApiTags('Sealed access tokens')
 @SpeaksDialect(PROCESS_DIALECT)
@@ -25,8 +46,8 @@ export class ProcessController {
   @ApiOperation({
     summary: 'Ask a service, by AIsBreaker’s protocol',
     description:
-      'The token brings the secret of the service. With `stream` the answer is server-sent events: `progress` with parts, then ' +
-      '`final` with the whole, or `error`. Without a token `chat:dummy` alone answers.',
+      'The token holds the secret of the service. With `stream` the answer is server-sent events: `progress` with parts, then ' +
+      '`final` with the whole, or `error`. Without a token only `chat:dummy` answers.',
   })
   @ApiBody({
     schema: {
@@ -63,10 +84,18 @@ export class ProcessController {
   })
   @ApiOkResponse({
     content: {
-      'application/json': { schema: { type: 'object', additionalProperties: true } },
+      'application/json': { schema: PROCESS_ANSWER },
       'text/event-stream': { schema: { type: 'string' } },
     },
   })
+  @Refuses(
+    'no_service_secret',
+    'unknown_service',
+    'invalid_api_key',
+    'content_refused',
+    'upstream_failed',
+    'upstream_timeout',
+  )
   process(
     @CurrentPrincipal(['sealedToken', 'anonymous']) principal: SealedTokenPrincipal | AnonymousPrincipal,
     @Req() request: FastifyRequest,
@@ -86,6 +115,7 @@ export class ProcessController {
   @Get('ping')
   @Public('Says that the service is there.')
   @ApiOperation({ summary: 'Whether the API answers' })
+  @ApiOkResponse({ schema: { type: 'object', required: ['message'], properties: { message: TEXT } } })
   ping(): object {
     return { message: 'api-pong' };
   }
@@ -93,6 +123,10 @@ export class ProcessController {
   @Get('version')
   @Public('Says which version it is.')
   @ApiOperation({ summary: 'The version of the API' })
+  @ApiQuery({ name: 'name', required: false, schema: TEXT, description: 'Whom to greet.' })
+  @ApiOkResponse({
+    schema: { type: 'object', required: ['version', 'message'], properties: { version: TEXT, message: TEXT } },
+  })
   version(@Query('name') name: unknown): object {
     return { version: VERSION, message: greetingTo(name) };
   }

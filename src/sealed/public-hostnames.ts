@@ -21,7 +21,10 @@ export class PublicHostnames {
   /** @throws Fault invalid_input */
   assertKnown(hostname: string): void {
     if (!this.has(hostname)) {
-      throw invalidField('host', 'is none that tokens are made for; the operator names these by PUBLIC_HOSTNAMES');
+      throw invalidField(
+        'host',
+        'is not a host name that tokens are made for; the operator adds it with PUBLIC_HOSTNAMES',
+      );
     }
   }
 }

@@ -134,7 +134,7 @@ function secretFor(secrets: readonly ServiceSecret[], { serviceId, factory }: Fo
   if (secret !== '' || factory.kind === 'dummy') return secret;
   throw new Fault(
     'unauthenticated',
-    `The access token has no secret for the service '${shown(serviceId)}': have one made whose serviceSecrets hold one.`,
+    `The access token has no secret for the service '${shown(serviceId)}': make one with an entry for it in serviceSecrets.`,
     { code: 'no_service_secret' },
   );
 }

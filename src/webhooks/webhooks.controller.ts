@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal } from '../identity/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import {
   createEndpointRequest,
@@ -43,9 +43,10 @@ export class WebhooksController {
 
   @Post('create')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Be told of events at an address; the secret is in this answer and nowhere else.' })
+  @ApiOperation({ summary: 'Create a webhook endpoint; the secret is shown only in this answer.' })
   @Access(WRITES)
   @Answers(createEndpointResponse)
+  @Refuses('conflict')
   async create(
     @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(createEndpointRequest) request: CreateEndpointRequest,
@@ -73,6 +74,7 @@ export class WebhooksController {
   @ApiOperation({ summary: 'One endpoint.' })
   @Access(READS)
   @Answers(endpointResponse)
+  @Refuses('not_found')
   async get(
     @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(endpointIdRequest) { endpointId }: EndpointIdRequest,
@@ -83,11 +85,12 @@ export class WebhooksController {
   @Post('update')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Change what is named; the rest stays.',
-    description: 'Another `url` needs the current `secret`; or move the endpoint by `rotate-secret`.',
+    summary: 'Change the fields that are sent; the others stay.',
+    description: 'To change `url`, send the current `secret`, or use `rotate-secret`.',
   })
   @Access(WRITES)
   @Answers(endpointResponse)
+  @Refuses('not_found')
   async update(
     @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(updateEndpointRequest) request: UpdateEndpointRequest,
@@ -97,9 +100,10 @@ export class WebhooksController {
 
   @Post('delete')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Take an endpoint away, with what waits for it and what is known of its deliveries.' })
+  @ApiOperation({ summary: 'Delete an endpoint with its deliveries.' })
   @Access(WRITES)
   @Answers(deleteEndpointResponse)
+  @Refuses('not_found')
   async delete(
     @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(endpointIdRequest) { endpointId }: EndpointIdRequest,
@@ -111,11 +115,12 @@ export class WebhooksController {
   @Post('rotate-secret')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Give an endpoint a new secret; it is in this answer and nowhere else.',
-    description: 'Deliveries are signed with the secret of before too, until `gracePeriodSeconds` are over.',
+    summary: 'Give an endpoint a new secret; it is shown only in this answer.',
+    description: 'Deliveries are also signed with the old secret until `gracePeriodSeconds` have passed.',
   })
   @Access(WRITES)
   @Answers(rotateSecretResponse)
+  @Refuses('not_found')
   async rotateSecret(
     @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(rotateSecretRequest) request: RotateSecretRequest,
@@ -127,9 +132,10 @@ export class WebhooksController {
 
   @Post('list-deliveries')
   @HttpCode(200)
-  @ApiOperation({ summary: 'What was sent, or is to be, newest first; by endpoint and status.' })
+  @ApiOperation({ summary: 'Deliveries, newest first; filter by endpoint and status.' })
   @Access(READS)
   @Answers(listDeliveriesResponse)
+  @Refuses('not_found')
   async listDeliveries(
     @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(listDeliveriesRequest) request: ListDeliveriesRequest,
@@ -140,9 +146,10 @@ export class WebhooksController {
 
   @Post('redeliver')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Send the event of a delivery again, as a new one.' })
+  @ApiOperation({ summary: 'Send the event of a delivery again, as a new delivery.' })
   @Access(WRITES)
   @Answers(deliveryResponse)
+  @Refuses('not_found', 'conflict')
   async redeliver(
     @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(redeliverRequest) { deliveryId }: RedeliverRequest,
@@ -154,9 +161,10 @@ export class WebhooksController {
 
   @Post('test')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Send `webhook.test` to an endpoint, whatever it chose.' })
+  @ApiOperation({ summary: 'Send the event `webhook.test` to an endpoint.' })
   @Access(WRITES)
   @Answers(deliveryResponse)
+  @Refuses('not_found', 'conflict')
   async test(
     @CurrentPrincipal(KINDS) principal: WebhookManager,
     @PlatformBody(endpointIdRequest) { endpointId }: EndpointIdRequest,

@@ -30,22 +30,20 @@ export type EndpointIdRequest = z.output<typeof endpointIdRequest>;
 export const updateEndpointRequest = z.strictObject({
   endpointId,
   url: url.optional(),
-  secret: text(1, 200)
-    .optional()
-    .meta({ description: 'The current one; needed where the URL changes, and for nothing else.' }),
+  secret: text(1, 200).optional().meta({ description: 'The current secret; only needed when the URL changes.' }),
   description: description.optional(),
   events: events.optional(),
-  enabled: boolean.optional().meta({ description: 'true also ends what disabled it.' }),
+  enabled: boolean.optional().meta({ description: 'true enables a disabled endpoint again.' }),
 });
 export type UpdateEndpointRequest = z.output<typeof updateEndpointRequest>;
 
 export const rotateSecretRequest = z.strictObject({
   endpointId,
-  url: url.optional().meta({ description: 'Moves the endpoint there, where the secret of before is never used.' }),
+  url: url.optional().meta({ description: 'The new URL of the endpoint. The old secret is not used there.' }),
   gracePeriodSeconds: integer(0, MAX_GRACE_SECONDS)
     .optional()
     .meta({
-      description: `How long deliveries are signed with the secret of before too; absent: ${DEFAULT_GRACE_SECONDS}, or 0 beside url.`,
+      description: `How long deliveries are also signed with the old secret; absent: ${DEFAULT_GRACE_SECONDS}, or 0 with url.`,
     }),
 });
 export type RotateSecretRequest = z.output<typeof rotateSecretRequest>;
@@ -67,47 +65,53 @@ export type RedeliverRequest = z.output<typeof redeliverRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
 
-const endpointView = z.object({
-  endpointId: z.string(),
-  url: z.string(),
-  description: z.string(),
-  events: z.array(z.string()),
-  status: z.enum(['ENABLED', 'DISABLED']),
-  disabledReason: z
-    .enum(['REQUESTED', 'FAILING', 'GONE'])
-    .optional()
-    .meta({ description: 'REQUESTED: by `update`. FAILING: it took nothing for too long. GONE: it answered 410.' }),
-  disabledAt: dateTime.optional(),
-  failingSince: dateTime.optional().meta({ description: 'The first failure since the last success.' }),
-  createdAt: dateTime,
-  updatedAt: dateTime,
-});
+const endpointView = z
+  .object({
+    endpointId: z.string(),
+    url: z.string(),
+    description: z.string(),
+    events: z.array(z.string()),
+    status: z.enum(['ENABLED', 'DISABLED']),
+    disabledReason: z.enum(['REQUESTED', 'FAILING', 'GONE']).optional().meta({
+      description: 'REQUESTED: disabled with `update`. FAILING: it failed for too long. GONE: it answered 410.',
+    }),
+    disabledAt: dateTime.optional(),
+    failingSince: dateTime.optional().meta({ description: 'The first failure since the last success.' }),
+    createdAt: dateTime,
+    updatedAt: dateTime,
+  })
+  .meta({ 'x-name': 'WebhookEndpoint' });
 export type EndpointView = z.output<typeof endpointView>;
 
-const deliveryView = z.object({
-  deliveryId: z.string(),
-  endpointId: z.string(),
-  eventId: z.string().meta({ description: 'The `webhook-id` that the receiver sees.' }),
-  eventType: z.string(),
-  status: z.enum(DELIVERY_STATUSES),
-  attempts: z.number(),
-  lastStatusCode: z.number().optional(),
-  lastError: z.string().optional().meta({
-    description:
-      'UNREACHABLE, TIMEOUT, BROKEN, REDIRECT, REFUSED, GONE, INTERNAL (ours), or DISABLED (the endpoint was).',
-  }),
-  createdAt: dateTime,
-  lastAttemptAt: dateTime.optional(),
-  nextAttemptAt: dateTime.optional(),
-  endedAt: dateTime.optional(),
-});
+const deliveryView = z
+  .object({
+    deliveryId: z.string(),
+    endpointId: z.string(),
+    eventId: z.string().meta({ description: 'The `webhook-id` that the receiver sees.' }),
+    eventType: z.string(),
+    status: z.enum(DELIVERY_STATUSES),
+    attempts: z.number(),
+    lastStatusCode: z.number().optional(),
+    lastError: z.string().optional().meta({
+      description:
+        'UNREACHABLE, TIMEOUT, BROKEN, REDIRECT, REFUSED, GONE, INTERNAL (ours), or DISABLED (the endpoint was).',
+    }),
+    createdAt: dateTime,
+    lastAttemptAt: dateTime.optional(),
+    nextAttemptAt: dateTime.optional(),
+    endedAt: dateTime.optional(),
+  })
+  .meta({ 'x-name': 'WebhookDelivery' });
 export type DeliveryView = z.output<typeof deliveryView>;
 
-const notice = z.string().optional().meta({ description: 'Says so where the answer is a repeat.' });
+const notice = z
+  .string()
+  .optional()
+  .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' });
 const secret = z
   .string()
   .optional()
-  .meta({ description: 'Shown this once; a repeat by its Idempotency-Key lacks it.' });
+  .meta({ description: 'Shown only this once; a repeat by its Idempotency-Key lacks it.' });
 
 export const createEndpointResponse = z.object({ endpoint: endpointView, secret, notice });
 export const rotateSecretResponse = z.object({

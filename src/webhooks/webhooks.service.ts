@@ -48,7 +48,7 @@ export class WebhooksService {
     private readonly events: Events,
   ) {}
 
-  /** @throws Fault invalid_input: the URL is none that may be called; conflict: there are too many */
+  /** @throws Fault invalid_input: the URL is not allowed; conflict: there are too many */
   create(principal: WebhookManager, request: CreateEndpointRequest, key: string | null): Promise<IdempotentAnswer> {
     this.outbound.assertAllowedUrl(request.url, 'url');
     return this.once(principal, key, 'webhooks/create', request, async (webhooks) => {
@@ -94,7 +94,7 @@ export class WebhooksService {
       const before = (await this.repository.lock(webhooks, id)) ?? notFound();
       const moves = url !== undefined && url !== before.url;
       if (moves) await this.assertSecret(webhooks, id, secret);
-      else if (secret !== undefined) throw invalidField('secret', 'is for a change of url alone');
+      else if (secret !== undefined) throw invalidField('secret', 'is only needed when url changes');
       const changes: EndpointChanges = {
         ...(moves ? { url, failingSince: null } : {}),
         ...(description === undefined ? {} : { description }),
@@ -130,7 +130,7 @@ export class WebhooksService {
     const graceSeconds = graceSecondsOf(request);
     if (url !== undefined) {
       this.outbound.assertAllowedUrl(url, 'url');
-      if (graceSeconds > 0) throw invalidField('gracePeriodSeconds', 'must be 0 beside url');
+      if (graceSeconds > 0) throw invalidField('gracePeriodSeconds', 'must be 0 when url is sent');
     }
     return this.once(principal, key, 'webhooks/rotate-secret', request, async (webhooks) => {
       if ((await this.repository.lock(webhooks, id)) === null) notFound();
@@ -173,7 +173,8 @@ export class WebhooksService {
   redeliver(principal: WebhookManager, deliveryId: string, key: string | null): Promise<IdempotentAnswer> {
     return this.once(principal, key, 'webhooks/redeliver', { deliveryId }, async (webhooks) => {
       const before = UUID.test(deliveryId) ? await this.repository.findDelivery(webhooks, deliveryId) : null;
-      if (before === null) throw new Fault('not_found', 'There is no such delivery.');
+      if (before === null)
+        throw new Fault('not_found', 'No delivery has this id. List them with /api/v1/webhooks/list-deliveries.');
       return this.deliver(webhooks, before.endpointId, before.eventId);
     });
   }
@@ -200,11 +201,11 @@ export class WebhooksService {
     if (presented === undefined) {
       throw invalidField(
         'secret',
-        "is required where url changes: the endpoint's current one; or rotate it with the url",
+        "is required when url changes: send the endpoint's current secret, or use /api/v1/webhooks/rotate-secret",
       );
     }
     if (!this.secrets.isSame(webhooks.tenantId, stored, presented)) {
-      throw invalidField('secret', "is not the endpoint's current one");
+      throw invalidField('secret', "is not the endpoint's current secret");
     }
   }
 
@@ -260,5 +261,5 @@ function told(enabled: boolean | undefined): object {
 
 /** Another tenant's endpoint is answered in the very same words. */
 function notFound(): never {
-  throw new Fault('not_found', 'There is no such webhook endpoint.');
+  throw new Fault('not_found', 'No webhook endpoint has this id. List them with /api/v1/webhooks/list.');
 }

@@ -20,6 +20,8 @@ interface ConcreteRequest {
   readonly body?: BodyOf;
   /** Where it is not the route's. */
   readonly dialect?: ToldDialect;
+  /** The path is served, with other methods: 405 where the route says 404. */
+  readonly isOtherMethod?: true;
 }
 
 export interface RouteExpectation {
@@ -791,17 +793,17 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   'ALL /*': {
     requests: [
       { method: 'GET', path: '/nothing' },
-      { method: 'GET', path: '/api/v1/api-keys/list' },
+      { method: 'GET', path: '/api/v1/api-keys/list', isOtherMethod: true },
       { method: 'POST', path: '/api/v1/api-keys/nothing', body: () => ({}) },
-      { method: 'POST', path: '/health/live', body: () => ({}) },
+      { method: 'POST', path: '/health/live', body: () => ({}), isOtherMethod: true },
       { method: 'GET', path: '/api/v1/%61pi-keys' },
       { method: 'GET', path: '/api/v1/process/nothing', dialect: 'process' },
       { method: 'GET', path: '/api/v1alpha1/nothing', dialect: 'process' },
       { method: 'GET', path: '/api/v1/oauth/nothing', dialect: 'oauth' },
       { method: 'GET', path: '/v1', dialect: 'openai' },
       { method: 'GET', path: '/v1/nothing', dialect: 'openai' },
-      { method: 'GET', path: '/v1/chat/completions', dialect: 'openai' },
-      { method: 'DELETE', path: '/v1/models/gpt-4o-mini', dialect: 'openai' },
+      { method: 'GET', path: '/v1/chat/completions', dialect: 'openai', isOtherMethod: true },
+      { method: 'DELETE', path: '/v1/models/gpt-4o-mini', dialect: 'openai', isOtherMethod: true },
       { method: 'POST', path: '/v1/usage/nothing/at/all', body: () => ({}), dialect: 'openai' },
     ],
     dialect: 'platform',

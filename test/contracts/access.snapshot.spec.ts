@@ -1,6 +1,6 @@
 /**
  * What every route declares, and what OpenAPI tells the world of it, as data that was reviewed: access.snapshot.json and
- * openapi.snapshot.json. Whether it is right, the matrix says; this says that nobody changed it unseen.
+ * docs/openapi.json. Whether it is right, the matrix says; this says that nobody changed it unseen.
  */
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { declaredRoutes, type DeclaredRoute } from '../../src/app/assert-routes-declared.js';
@@ -39,7 +39,7 @@ it('every public route says why it is', () => {
 
 describe('the OpenAPI document', () => {
   it('is the one that was reviewed', () => {
-    expect(differencesFrom('openapi.snapshot.json', document)).toEqual([]);
+    expect(differencesFrom('openapi.json', document, 'docs')).toEqual([]);
   });
 
   it('is valid OpenAPI 3.0', () => {

@@ -5,7 +5,7 @@ interface Operation {
   readonly summary?: string;
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required?: boolean }[];
   readonly requestBody?: unknown;
-  readonly responses?: Readonly<Record<string, { readonly description?: unknown }>>;
+  readonly responses?: Readonly<Record<string, { readonly description?: unknown; readonly $ref?: string }>>;
   readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
 }
 
@@ -86,9 +86,10 @@ function operationProblems(at: string, path: string, operation: Operation, schem
 
   const codes = Object.entries(responses);
   if (codes.length === 0) problems.push(`${at}: no response`);
-  for (const [code, { description }] of codes) {
+  for (const [code, { description, $ref }] of codes) {
     if (!/^(default|[1-5](\d\d|XX))$/.test(code)) problems.push(`${at}: ${code} is no status`);
-    if (typeof description !== 'string') problems.push(`${at}: the response ${code} has no description`);
+    if ($ref === undefined && typeof description !== 'string')
+      problems.push(`${at}: the response ${code} has no description`);
   }
   for (const scheme of security.flatMap((entry) => Object.keys(entry))) {
     if (!schemes.has(scheme)) problems.push(`${at}: the security scheme ${scheme} is not defined`);

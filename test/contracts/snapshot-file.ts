@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-const FOLDER = path.join(process.cwd(), 'test', 'contracts');
+const ROOT = process.cwd();
+const FOLDER = 'test/contracts';
 
 /**
  * Holds a value against a JSON file that was reviewed and committed. Each line of the result is one difference, and an
@@ -10,24 +11,25 @@ const FOLDER = path.join(process.cwd(), 'test', 'contracts');
  * `UPDATE_CONTRACTS=1` writes the file anew, for a person to read the diff of. Where `CI` is set that is refused: what
  * nobody reviewed must not pass.
  */
-export function differencesFrom(file: string, actual: object): string[] {
-  const full = path.join(FOLDER, file);
+export function differencesFrom(file: string, actual: object, folder = FOLDER): string[] {
+  const name = `${folder}/${file}`;
+  const full = path.join(ROOT, name);
   const text = `${JSON.stringify(actual, null, 2)}\n`;
   if (process.env['UPDATE_CONTRACTS'] === '1') {
     if (process.env['CI']) throw new Error('UPDATE_CONTRACTS is set in CI, where no person reviews what it writes.');
     if (!existsSync(full) || readFileSync(full, 'utf8') !== text) writeFileSync(full, text);
     return [];
   }
-  if (!existsSync(full)) return [`test/contracts/${file} is missing.`, howTo(file)];
+  if (!existsSync(full)) return [`${name} is missing.`, howTo(name)];
   const reviewed: unknown = JSON.parse(readFileSync(full, 'utf8'));
   const differences = [...differ('', reviewed, JSON.parse(text) as unknown)];
-  return differences.length === 0 ? [] : [...differences, howTo(file)];
+  return differences.length === 0 ? [] : [...differences, howTo(name)];
 }
 
-function howTo(file: string): string {
+function howTo(name: string): string {
   return (
     `→ If this change is meant, hold it against the contract, then run ` +
-    `\`UPDATE_CONTRACTS=1 npm run jest -- test/contracts\` and commit the diff of test/contracts/${file} with it.`
+    `\`UPDATE_CONTRACTS=1 npm run jest -- test/contracts\` and commit the diff of ${name} with it.`
   );
 }
 

@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type AccessRule } from '../../identity/index.js';
-import { Answers, PLATFORM_DIALECT, PlatformBody, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, PLATFORM_DIALECT, PlatformBody, SpeaksDialect, Refuses } from '../../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../../platform/idempotency/index.js';
 import {
   deleteBudgetRequest,
@@ -22,7 +22,7 @@ const KINDS = ['dashboardUser', 'secretKey'] as const;
 const READING: AccessRule = { dashboardUser: { scope: 'usage:read' }, secretKey: { scope: 'usage:read' } };
 const WRITING: AccessRule = { dashboardUser: { scope: 'usage:write' }, secretKey: { scope: 'usage:write' } };
 
-/** Budgets are looked after by the tenant alone: nobody whom one limits gets in. */
+/** Only the tenant manages budgets; the humans that they limit can't call these routes. */
 @ApiTags('Budgets')
 @SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/budgets')
@@ -47,10 +47,11 @@ export class BudgetsController {
   @ApiOperation({
     summary: 'Set what a tenant, key, human or gateway may use.',
     description:
-      'The budget of the same holder, type, period, time zone and models is changed, or made. Of period NONE `limit` is what is left from now on; of a calendar period what is used so far stays used.',
+      'Changes the budget with the same holder, type, period, time zone and models, or creates it. With the period NONE, `limit` is what is left from now on; with a calendar period, what is already used stays used.',
   })
   @Access(WRITING)
   @Answers(setBudgetResponse)
+  @Refuses('not_found')
   async set(
     @CurrentPrincipal(KINDS) principal: BudgetsPrincipal,
     @PlatformBody(setBudgetRequest) request: SetBudgetRequest,
@@ -62,9 +63,10 @@ export class BudgetsController {
 
   @Post('delete')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Remove a budget: it limits nothing any more.' })
+  @ApiOperation({ summary: 'Delete a budget.' })
   @Access(WRITING)
   @Answers(deleteBudgetResponse)
+  @Refuses('not_found', 'conflict')
   async delete(
     @CurrentPrincipal(KINDS) principal: BudgetsPrincipal,
     @PlatformBody(deleteBudgetRequest) request: DeleteBudgetRequest,

@@ -18,7 +18,7 @@ const holder = z
   .strictObject({
     tenant: boolean.default(false).meta({ description: 'true: the tenant itself.' }),
     keyId: text(0, 64).default(''),
-    human: text(0, 256).default('').meta({ description: 'The human, by your own id; made known where it is new.' }),
+    human: text(0, 256).default('').meta({ description: 'The human, by your own id; created if new.' }),
     gatewayId: text(0, 64).default(''),
     gatewayTokenId: text(0, 64).default(''),
   })
@@ -50,7 +50,7 @@ export const setBudgetRequest = z
     holder,
     type,
     period: enumeration(PERIODS).meta({
-      description: 'NONE: a sum that does not renew. Otherwise a calendar period, at whose end the budget begins anew.',
+      description: 'NONE: an amount that does not renew. Otherwise a calendar period; the budget renews at its end.',
     }),
     timeZone,
     models: z
@@ -68,7 +68,7 @@ export const setBudgetRequest = z
       .max(MAX_MARKS, `must have at most ${MAX_MARKS} percentages`)
       .refine(distinct, 'names a percentage twice')
       .optional()
-      .meta({ description: 'Where webhooks hear `usage.threshold_reached`. Absent: at 80.' }),
+      .meta({ description: 'The percentages at which the webhook `usage.threshold_reached` is sent. Absent: 80.' }),
   })
   .refine(({ limit, raise: raised }) => limit + (raised?.by ?? 0n) <= MAX_LIMIT, {
     path: ['raise', 'by'],
@@ -92,36 +92,41 @@ export type DeleteBudgetRequest = z.output<typeof deleteBudgetRequest>;
 const dateTime = z.string().meta({ format: 'date-time' });
 const amount = z.string().meta({ format: 'int64', description: 'In units; of a cost an exact decimal.' });
 
-const budgetView = z.object({
-  budgetId: z.string(),
-  holder: z.object({
-    tenant: z.boolean().optional(),
-    keyId: z.string().optional(),
-    human: z.string().optional(),
-    gatewayId: z.string().optional(),
-    gatewayTokenId: z.string().optional(),
-  }),
-  type: z.enum(LIMIT_TYPES),
-  period: z.enum(PERIODS),
-  timeZone: z.string(),
-  models: z.array(z.string()),
-  limit: amount,
-  raise: z.object({ by: amount, until: dateTime }).optional().meta({ description: 'There while it holds.' }),
-  alertAtPercent: z.array(z.number()),
-  used: amount.meta({ format: 'int64', description: 'What calls of the current period that are over took.' }),
-  held: amount.meta({ format: 'int64', description: 'What open calls may take yet, at most.' }),
-  remaining: amount.meta({
-    format: 'int64',
-    description: 'What is allowed less what is used, at least 0. What open calls hold is part of it.',
-  }),
-  resetsAt: dateTime.optional().meta({ description: 'When the next period begins. Absent: it does not renew.' }),
-  createdAt: dateTime,
-});
+const budgetView = z
+  .object({
+    budgetId: z.string(),
+    holder: z.object({
+      tenant: z.boolean().optional(),
+      keyId: z.string().optional(),
+      human: z.string().optional(),
+      gatewayId: z.string().optional(),
+      gatewayTokenId: z.string().optional(),
+    }),
+    type: z.enum(LIMIT_TYPES),
+    period: z.enum(PERIODS),
+    timeZone: z.string(),
+    models: z.array(z.string()),
+    limit: amount,
+    raise: z.object({ by: amount, until: dateTime }).optional().meta({ description: 'There while it holds.' }),
+    alertAtPercent: z.array(z.number()),
+    used: amount.meta({ format: 'int64', description: 'What the finished calls of the current period used.' }),
+    held: amount.meta({ format: 'int64', description: 'What open calls hold, at most.' }),
+    remaining: amount.meta({
+      format: 'int64',
+      description: 'The limit minus what is used, at least 0. It includes what open calls hold.',
+    }),
+    resetsAt: dateTime.optional().meta({ description: 'When the next period begins. Absent: it does not renew.' }),
+    createdAt: dateTime,
+  })
+  .meta({ 'x-name': 'Budget' });
 export type BudgetView = z.output<typeof budgetView>;
 
 export const setBudgetResponse = z.object({
   budget: budgetView,
-  notice: z.string().optional().meta({ description: 'Says so where the answer is a repeat.' }),
+  notice: z
+    .string()
+    .optional()
+    .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' }),
 });
 export const listBudgetsResponse = z.object({ budgets: z.array(budgetView), nextPageToken: z.string() });
 export const deleteBudgetResponse = z.strictObject({});

@@ -189,7 +189,7 @@ export class BudgetsRepository {
     return found.length > 0;
   }
 
-  /** Null: nobody mentioned this human yet. */
+  /** Null: the human is not known yet. */
   async findHumanId({ tx, tenantId }: TenantBudgets, human: string): Promise<string | null> {
     const [found] = await tx.$queryRawUnsafe<{ id: string }[]>(
       'SELECT id FROM humans WHERE tenant_id = $1 AND human = $2',

@@ -23,7 +23,7 @@ import { viewBudget } from './budgets.view.js';
 export type BudgetsPrincipal = DashboardUserPrincipal | SecretKeyPrincipal;
 
 const MICROS = 1_000_000n;
-/** Another text is nobody's id. */
+/** Any other text is not an id. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const HUMAN_PREFIX = 'human:';
 
@@ -85,7 +85,7 @@ export class BudgetsService {
   async delete(principal: BudgetsPrincipal, { budgetId }: DeleteBudgetRequest): Promise<void> {
     await this.repository.change(principal.tenantId, async (budgets) => {
       const deleted = UUID.test(budgetId) ? await this.repository.delete(budgets, budgetId) : null;
-      if (deleted === null) throw new Fault('not_found', 'There is no such budget.');
+      if (deleted === null) throw new Fault('not_found', 'No budget has this id. List them with /api/v1/budgets/list.');
       if (await this.repository.isBoundless(budgets, deleted.holder)) throw lastBound();
       await this.publish(budgets, principal, 'budget.deleted', budgetId, deleted.holder, {
         holder: deleted.holder,
@@ -137,14 +137,19 @@ export class BudgetsService {
       return `human:${await this.repository.ensureHuman(budgets, holder.human, keyId)}`;
     }
     if (holder.keyId !== '' && !(await this.repository.hasKey(budgets, holder.keyId)))
-      throw new Fault('not_found', 'There is no such key.');
+      throw new Fault('not_found', 'No API key has this id. List them with /api/v1/api-keys/list.');
     const { gatewayId, gatewayTokenId } = holder;
     if ((gatewayId !== '' || gatewayTokenId !== '') && !(await this.repository.hasHolder(budgets, nameOf(holder))))
-      throw new Fault('not_found', gatewayId === '' ? 'There is no such token.' : 'There is no such gateway.');
+      throw new Fault(
+        'not_found',
+        gatewayId === ''
+          ? 'No token of the gateway has this id. List them with GET /api/v1/gateways/{id}/tokens.'
+          : 'No gateway has this id. List them with /api/v1/gateways/list.',
+      );
     return nameOf(holder);
   }
 
-  /** A human whom nobody mentioned has no budgets, and does not come to exist by being asked after. */
+  /** A human that is not known has no budgets. Asking does not create one. */
   private async findHolder(budgets: TenantBudgets, holder: HolderRequest): Promise<string> {
     if (holder.human === '') return nameOf(holder);
     return `human:${(await this.repository.findHumanId(budgets, holder.human)) ?? ''}`;
@@ -178,7 +183,7 @@ function nameOf({ keyId, gatewayId, gatewayTokenId }: HolderRequest): string {
 function lastBound(): Fault {
   return new Fault(
     'conflict',
-    'This is the last limit of a gateway with `authenticated: false`: set another one first, or make the gateway authenticated by gateways/update.',
+    'This is the last limit of a gateway with `authenticated: false`. Set another limit first, or set `authenticated: true` with /api/v1/gateways/update.',
   );
 }
 

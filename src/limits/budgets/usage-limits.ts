@@ -85,7 +85,9 @@ export const usageLimitChanges = z
     });
   });
 
-export const usageLimitView = z.object({ type: z.enum(LIMIT_TYPES), value: z.number() });
+export const usageLimitView = z
+  .object({ type: z.enum(LIMIT_TYPES), value: z.number() })
+  .meta({ 'x-name': 'UsageLimit' });
 
 /** @param stored as the database gives it back */
 export function viewLimits(stored: unknown): z.output<typeof usageLimitView>[] {

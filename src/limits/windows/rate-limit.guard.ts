@@ -200,7 +200,7 @@ function limitOf(principal: Principal, settings: Settings): number {
   }
 }
 
-/** `shouldSkip` lets nobody come so far who is counted elsewhere. */
+/** `shouldSkip` has sent away every caller that is counted elsewhere. */
 function withoutWindow(): TypeError {
   return new TypeError('A principal without a window is not counted here.');
 }

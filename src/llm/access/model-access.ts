@@ -8,7 +8,7 @@ export function assertMayUse(confined: readonly string[], model: string): void {
   if (confined.length === 0 || confined.includes(model)) return;
   throw new Fault(
     'permission_denied',
-    `The key may not use the model \`${model}\`: name one that GET /v1/models lists, or have this one added to the key's models.`,
+    `The key may not use the model \`${model}\`. Use one from GET /v1/models, or add this one with /api/v1/api-keys/update.`,
     {
       code: 'model_not_allowed',
       fields: [{ field: 'model', reason: 'must be one of the models that the key may use' }],

@@ -2,21 +2,23 @@ import { Controller, Get, Param } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
-import { Answers, OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, OPENAI_DIALECT, SpeaksDialect, Refuses } from '../../platform/http/index.js';
 import { CHATTING, CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
 import type { Model } from '../models/model-catalogue.js';
 import type { ModelFactsByName } from '../models/model-facts.js';
 import { TenantModels } from '../models/tenant-models.js';
 import { CallersModels } from './callers-models.js';
 
-const llmView = z.object({
-  id: z.string().meta({ description: 'What completions name as `model`.' }),
-  name: z.string(),
-  created_at: z.string().meta({ format: 'date-time', description: 'The start of 1970: not known.' }),
-  type: z.string().meta({ description: 'Who serves it.' }),
-  compliance: z.boolean().meta({ description: 'Always false: nothing is certified.' }),
-  description: z.string(),
-});
+const llmView = z
+  .object({
+    id: z.string().meta({ description: 'What completions name as `model`.' }),
+    name: z.string(),
+    created_at: z.string().meta({ format: 'date-time', description: 'The start of 1970: not known.' }),
+    type: z.string().meta({ description: 'Who serves it.' }),
+    compliance: z.boolean().meta({ description: 'Always false: nothing is certified.' }),
+    description: z.string(),
+  })
+  .meta({ 'x-name': 'Llm' });
 type LlmView = z.output<typeof llmView>;
 
 const listResponse = z.object({
@@ -39,6 +41,7 @@ export class LlmsController {
   @ApiOperation({ summary: 'The models that the caller may use, in Gabber’s form.' })
   @Access(CHATTING)
   @Answers(listResponse)
+  @Refuses('no_provider_configured', 'upstream_unreachable')
   async list(@CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal): Promise<z.output<typeof listResponse>> {
     const [models, known] = [await this.models.list(principal), await this.tenantModels.of(principal.tenantId)];
     return { next_page: null, total_count: models.length, values: models.map((model) => viewLlm(model, known)) };
@@ -48,6 +51,7 @@ export class LlmsController {
   @ApiOperation({ summary: 'One model, in Gabber’s form.' })
   @Access(CHATTING)
   @Answers(llmView)
+  @Refuses('model_not_found', 'no_provider_configured', 'upstream_unreachable')
   async get(@CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal, @Param('llm') id: string): Promise<LlmView> {
     return viewLlm(await this.models.get(principal, id), await this.tenantModels.of(principal.tenantId));
   }

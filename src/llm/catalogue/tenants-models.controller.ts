@@ -1,7 +1,14 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Access, CurrentPrincipal, type AccessRule } from '../../identity/index.js';
-import { Answers, PLATFORM_DIALECT, PlatformBody, SpeaksDialect, type PageRequest } from '../../platform/http/index.js';
+import {
+  Answers,
+  PLATFORM_DIALECT,
+  PlatformBody,
+  SpeaksDialect,
+  type PageRequest,
+  Refuses,
+} from '../../platform/http/index.js';
 import {
   listModelsRequest,
   listModelsResponse,
@@ -26,6 +33,7 @@ export class TenantsModelsController {
   @ApiOperation({ summary: 'The models that the tenant can name: where each leads, its limits and its prices.' })
   @Access(READING)
   @Answers(listModelsResponse)
+  @Refuses('upstream_unreachable')
   list(
     @CurrentPrincipal(KINDS) principal: ModelsPrincipal,
     @PlatformBody(listModelsRequest) request: PageRequest,
@@ -36,8 +44,8 @@ export class TenantsModelsController {
   @Post('update')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Say what holds of a model for this tenant, instead of what is built in.',
-    description: 'What is named is set; the rest stays. Calls from then on are bounded and priced by it.',
+    summary: 'Override the facts and prices of a model for this tenant.',
+    description: 'Changes the fields that are sent. Later calls are limited and priced by them.',
   })
   @Access(WRITING)
   @Answers(updateModelResponse)

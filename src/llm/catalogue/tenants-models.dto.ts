@@ -27,19 +27,21 @@ const price = z
     asOf: z.iso
       .date('must be a date, like 2026-11-29')
       .optional()
-      .meta({ description: 'When it was true. Absent: today.' }),
+      .meta({ description: 'The date of the price. Absent: today.' }),
   })
   .meta({ description: 'All prices of the model, together.' });
 
 export const listModelsRequest = pageRequest;
 
 export const updateModelRequest = z.strictObject({
-  model: text(1, 256).meta({ description: 'By the name that calls ask for.' }),
+  model: text(1, 256).meta({ description: 'The name that calls ask for.' }),
   contextTokens: integer(1, MAX_TOKENS).optional(),
-  maxOutputTokens: integer(1, MAX_TOKENS).optional().meta({ description: 'Written into each request under a budget.' }),
-  hidesReasoning: boolean.optional().meta({ description: 'Whether it thinks in tokens that it does not show.' }),
+  maxOutputTokens: integer(1, MAX_TOKENS).optional().meta({ description: 'Sent with each request under a budget.' }),
+  hidesReasoning: boolean
+    .optional()
+    .meta({ description: 'Whether the model uses reasoning tokens that it does not show.' }),
   price: price.optional(),
-  reset: boolean.default(false).meta({ description: 'true: everything as built in, and nothing else is set.' }),
+  reset: boolean.default(false).meta({ description: 'true: removes all overrides; send nothing else.' }),
 });
 export type UpdateModelRequest = z.output<typeof updateModelRequest>;
 
@@ -51,27 +53,32 @@ const prices = {
   output: amount,
 };
 
-const modelView = z.object({
-  model: z.string(),
-  ownedBy: z.string(),
-  targets: z
-    .array(z.object({ provider: z.string(), model: z.string() }))
-    .meta({ description: 'Where calls of it go, in this order. None: no provider serves it.' }),
-  contextTokens: z.number().optional().meta({ description: 'Absent, as all that follows: not known.' }),
-  maxOutputTokens: z.number().optional(),
-  hidesReasoning: z.boolean().optional(),
-  capabilities: z.array(z.string()),
-  price: z
-    .object({
-      ...prices,
-      imageOutput: amount.optional(),
-      longPrompts: z.object({ aboveTokens: z.number(), ...prices }).optional(),
-      asOf: z.string().meta({ description: 'When it was true.' }),
-      source: z.string().meta({ description: 'Where it was read.' }),
-    })
-    .optional(),
-  overridden: z.boolean().meta({ description: 'Whether the tenant says something else than is built in.' }),
-});
+const modelView = z
+  .object({
+    model: z.string(),
+    ownedBy: z.string(),
+    targets: z
+      .array(z.object({ provider: z.string(), model: z.string() }))
+      .meta({ description: 'Where calls go, in order. Empty: no provider serves it.' }),
+    contextTokens: z
+      .number()
+      .optional()
+      .meta({ description: 'Absent: not known. The same holds for the fields below.' }),
+    maxOutputTokens: z.number().optional(),
+    hidesReasoning: z.boolean().optional(),
+    capabilities: z.array(z.string()),
+    price: z
+      .object({
+        ...prices,
+        imageOutput: amount.optional(),
+        longPrompts: z.object({ aboveTokens: z.number(), ...prices }).optional(),
+        asOf: z.string().meta({ description: 'When it was true.' }),
+        source: z.string().meta({ description: 'Where it was read.' }),
+      })
+      .optional(),
+    overridden: z.boolean().meta({ description: 'Whether the tenant overrides the built-in facts.' }),
+  })
+  .meta({ 'x-name': 'TenantModel' });
 export type ModelView = z.output<typeof modelView>;
 
 export const listModelsResponse = z.object({ models: z.array(modelView), nextPageToken: z.string() });

@@ -52,8 +52,8 @@ export class TenantsModelsService {
     const { tenantId } = principal;
     const { model, reset, ...said } = request;
     const named = Object.entries(said).filter(([, value]) => value !== undefined);
-    if (reset && named.length > 0) throw invalidField('reset', 'contradicts the fields that are set');
-    if (!reset && named.length === 0) throw invalidField('model', 'is named, and nothing that is to change of it');
+    if (reset && named.length > 0) throw invalidField('reset', 'must not be sent together with fields to set');
+    if (!reset && named.length === 0) throw invalidField('model', 'is the only field: send what to change, or reset');
     if (!reset) this.assertWhole(request, await this.tenantModels.namesOf(tenantId));
     const { price } = said;
     await this.repository.change(tenantId, async (tx) => {
@@ -68,7 +68,10 @@ export class TenantsModelsService {
           },
         });
         if ((await this.repository.count(tx, tenantId)) > MAX_OVERRIDES)
-          throw invalidField('model', `is one more than the ${MAX_OVERRIDES} that a tenant can describe`);
+          throw invalidField(
+            'model',
+            `would be more than the ${MAX_OVERRIDES} models that a tenant can describe; reset one`,
+          );
       }
       await this.events.publish(tx, {
         action: reset ? 'model.reset' : 'model.updated',
@@ -85,9 +88,10 @@ export class TenantsModelsService {
   /** Of a model that nobody else knows, the tenant must say how large it is. */
   private assertWhole({ model, contextTokens, maxOutputTokens }: UpdateModelRequest, names: readonly string[]): void {
     if (this.known.find(model) !== null || names.includes(model)) return;
-    if (contextTokens === undefined) throw invalidField('contextTokens', 'is required of a model that is not built in');
+    if (contextTokens === undefined)
+      throw invalidField('contextTokens', 'is required for a model that is not built in');
     if (maxOutputTokens === undefined)
-      throw invalidField('maxOutputTokens', 'is required of a model that is not built in');
+      throw invalidField('maxOutputTokens', 'is required for a model that is not built in');
   }
 
   private async view(tenantId: string, model: string, owner: string): Promise<ModelView> {

@@ -2,13 +2,14 @@ import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal, chargedHuman } from '../../identity/index.js';
-import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { OPENAI_DIALECT, SpeaksDialect, Refuses } from '../../platform/http/index.js';
 import { Calls } from '../calls/calls.service.js';
 import { CALLING, CALLING_KINDS, type CallingPrincipal } from '../access/chat-access.js';
 import { CHAT_ANSWER, GABBER_CHAT_BODY } from './chat.dto.js';
 import { CHAT } from './chat.operation.js';
 import { GabberRequests } from './gabber-request.js';
 import { GabberSink } from './gabber-sink.js';
+import { CALL_REFUSALS } from '../access/call-refusals.js';
 
 @ApiTags('OpenAI')
 @SpeaksDialect(OPENAI_DIALECT)
@@ -26,11 +27,12 @@ export class ChatController {
   @ApiOperation({
     summary: 'A chat completion, by OpenAI’s contract',
     description:
-      'Every field that OpenAI takes is passed on; with `stream` the answer is server-sent events up to `[DONE]`. Beside a ' +
-      'human’s completion stands `gabber.usage`: what it used.',
+      'Every field that OpenAI takes is passed on; with `stream` the answer is server-sent events up to `[DONE]`. For a ' +
+      'human, the answer also has `gabber.usage`.',
   })
   @ApiBody({ schema: GABBER_CHAT_BODY })
   @ApiOkResponse({ content: CHAT_ANSWER })
+  @Refuses(...CALL_REFUSALS, 'not_found')
   complete(
     @CurrentPrincipal(CALLING_KINDS) principal: CallingPrincipal,
     @Req() request: FastifyRequest,
@@ -39,7 +41,7 @@ export class ChatController {
     const human = chargedHuman(principal);
     return this.calls.answer(CHAT, principal, request, reply, {
       prepare: (json) => this.gabber.plain(json, principal, request),
-      // Whoever is charged to no human gets the provider's bytes untouched.
+      // Without a human to charge, the provider's bytes are passed on untouched.
       sinkOver: (sink) => (human === null ? sink : new GabberSink(sink, { tenantId: principal.tenantId, human })),
     });
   }

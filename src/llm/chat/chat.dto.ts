@@ -1,6 +1,7 @@
 import type { ApiResponseSchemaHost } from '@nestjs/swagger';
 
-type SchemaObject = ApiResponseSchemaHost['schema'];
+/** `x-name`: what the schema is called as a component of the OpenAPI document. */
+type SchemaObject = ApiResponseSchemaHost['schema'] & { 'x-name'?: string };
 
 const FIELDS: Record<string, SchemaObject> = {
   model: { type: 'string' },
@@ -13,28 +14,83 @@ const FIELDS: Record<string, SchemaObject> = {
 };
 
 export const CHAT_BODY: SchemaObject = {
+  'x-name': 'ChatCompletionRequest',
   type: 'object',
   required: ['model', 'messages'],
   properties: FIELDS,
   additionalProperties: true,
 };
 
+/** Where the path names the model. */
+export const CHAT_BODY_BY_PATH: SchemaObject = {
+  ...CHAT_BODY,
+  'x-name': 'GatewayCompletionRequest',
+  required: ['messages'],
+};
+
 /** With what Gabber's clients ask for beside it. */
 export const GABBER_CHAT_BODY: SchemaObject = {
   ...CHAT_BODY,
+  'x-name': 'GabberChatCompletionRequest',
   properties: {
     ...FIELDS,
     gabber: {
       type: 'object',
       nullable: true,
       properties: {
-        context: { type: 'string', description: 'A context whose messages stand before these; it is not changed.' },
+        context: { type: 'string', description: 'A context whose messages are put before these; it is not changed.' },
       },
     },
   },
 };
 
+const COUNT: SchemaObject = { type: 'integer', minimum: 0 };
+
+/** What OpenAI's clients rely on. Providers send more, which is passed on. */
+const CHAT_COMPLETION: SchemaObject = {
+  'x-name': 'ChatCompletion',
+  type: 'object',
+  required: ['id', 'object', 'created', 'model', 'choices'],
+  properties: {
+    id: { type: 'string' },
+    object: { type: 'string', enum: ['chat.completion'] },
+    created: COUNT,
+    model: { type: 'string' },
+    choices: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['index', 'message'],
+        properties: {
+          index: COUNT,
+          message: {
+            type: 'object',
+            required: ['role'],
+            properties: {
+              role: { type: 'string' },
+              content: { type: 'string', nullable: true },
+              tool_calls: { type: 'array', items: { type: 'object', additionalProperties: true } },
+            },
+            additionalProperties: true,
+          },
+          finish_reason: { type: 'string', nullable: true },
+        },
+        additionalProperties: true,
+      },
+    },
+    usage: {
+      type: 'object',
+      required: ['prompt_tokens', 'completion_tokens', 'total_tokens'],
+      properties: { prompt_tokens: COUNT, completion_tokens: COUNT, total_tokens: COUNT },
+      additionalProperties: true,
+    },
+  },
+  additionalProperties: true,
+};
+
 export const CHAT_ANSWER = {
-  'application/json': { schema: { type: 'object' as const, additionalProperties: true } },
-  'text/event-stream': { schema: { type: 'string' as const } },
+  'application/json': { schema: CHAT_COMPLETION },
+  'text/event-stream': {
+    schema: { type: 'string' as const, description: 'With `stream`: server-sent events up to `[DONE]`.' },
+  },
 };

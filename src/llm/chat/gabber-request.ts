@@ -24,7 +24,7 @@ export class GabberRequests {
     const context = contextOf(json.value[FIELD]);
     if (context === null) return withoutField(json, []);
     if (principal.kind === 'sealedToken')
-      throw invalidField(`${FIELD}.context`, 'names a context, and a sealed token has none');
+      throw invalidField(`${FIELD}.context`, 'must not be sent with a sealed token, which has no contexts');
     return this.withContext(json, context, principal, request);
   }
 
@@ -62,7 +62,7 @@ function withoutField({ text, fields }: JsonObject, messages: readonly object[])
   return parseJsonObject(Buffer.from(`{${kept.join(',')}}`));
 }
 
-/** What is no list is told to be none by whoever reads the request. */
+/** A value that is not a list is refused where the request is read. */
 function prepended(list: string, items: readonly object[]): string {
   if (items.length === 0 || !list.startsWith('[')) return list;
   const own = list.slice(1, -1).trim();

@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../../platform/idempotency/index.js';
 import {
   createProviderRequest,
@@ -37,9 +37,10 @@ export class ProvidersController {
 
   @Post('create')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Set up a model provider; calls can go there at once.' })
+  @ApiOperation({ summary: 'Add a model provider.' })
   @Access(WRITES)
   @Answers(createProviderResponse)
+  @Refuses('already_exists')
   async create(
     @CurrentPrincipal(KINDS) principal: ProviderManager,
     @PlatformBody(createProviderRequest) request: CreateProviderRequest,
@@ -51,7 +52,7 @@ export class ProvidersController {
 
   @Post('list')
   @HttpCode(200)
-  @ApiOperation({ summary: "The tenant's providers, newest first; by a part of the name and by status." })
+  @ApiOperation({ summary: "The tenant's providers, newest first; filter by part of the name and by status." })
   @Access(READS)
   @Answers(listProvidersResponse)
   async list(
@@ -67,6 +68,7 @@ export class ProvidersController {
   @ApiOperation({ summary: 'One provider, without its credentials.' })
   @Access(READS)
   @Answers(providerResponse)
+  @Refuses('not_found')
   async get(
     @CurrentPrincipal(KINDS) principal: ProviderManager,
     @PlatformBody(providerIdRequest) { providerId }: ProviderIdRequest,
@@ -77,12 +79,13 @@ export class ProvidersController {
   @Post('update')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Change what is named; the rest stays.',
+    summary: 'Change the fields that are sent; the others stay.',
     description:
-      'Another `baseUrl` needs the `credentials` again. The kind stays; for another one make another provider.',
+      'To change `baseUrl`, send the `credentials` again. The kind cannot be changed; add another provider instead.',
   })
   @Access(WRITES)
   @Answers(providerResponse)
+  @Refuses('not_found', 'already_exists')
   async update(
     @CurrentPrincipal(KINDS) principal: ProviderManager,
     @PlatformBody(updateProviderRequest) request: UpdateProviderRequest,
@@ -92,9 +95,10 @@ export class ProvidersController {
 
   @Post('delete')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Take a provider away, with its credentials; no replica calls it a second later.' })
+  @ApiOperation({ summary: 'Delete a provider and its credentials. No replica calls it after a second.' })
   @Access(WRITES)
   @Answers(deleteProviderResponse)
+  @Refuses('not_found', 'conflict')
   async delete(
     @CurrentPrincipal(KINDS) principal: ProviderManager,
     @PlatformBody(providerIdRequest) { providerId }: ProviderIdRequest,
@@ -106,12 +110,13 @@ export class ProvidersController {
   @Post('test')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Make the cheapest real call, and hear what the provider said.',
+    summary: 'Test a provider with the cheapest real call.',
     description:
-      'What a test uses is billed by the provider and stands in no log of calls: a few tokens of one model, or the list of models, which is free.',
+      'The provider bills a few tokens of one model, or nothing for the list of models. The test is not in the log of calls.',
   })
   @Access(WRITES)
   @Answers(testProviderResponse)
+  @Refuses('not_found', 'provider_credentials_unreadable', 'usage_limit_exceeded', 'usage_limit_busy')
   test(
     @CurrentPrincipal(KINDS) principal: ProviderManager,
     @PlatformBody(testProviderRequest) request: TestProviderRequest,

@@ -16,11 +16,11 @@ const name = matching(
   /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
   50,
   'must start with a letter or digit, and hold only letters, digits, ".", "_" and "-"',
-).meta({ description: 'Unique in the tenant. The log of calls names it, after the kind.' });
+).meta({ description: 'Unique in the tenant. The log of calls shows it after the kind.' });
 const kind = z.enum(PROVIDER_KINDS, `must be one of ${PROVIDER_KINDS.join(', ')}`);
 const baseUrl = text(0, MAX_URL_LENGTH).meta({
   description:
-    'https, and public; redirects are not followed. Needed for `openai_compatible` and `azure_openai`; empty: where the kind is at home.',
+    'https, and public; redirects are not followed. Needed for `openai_compatible` and `azure_openai`; empty: the default of the kind.',
 });
 /** What a header can carry. */
 const credential = matching(/^[\x21-\x7e]+$/, 8192, 'must be printable ASCII without spaces');
@@ -39,7 +39,7 @@ const models = z
   .array(text(1, 256), 'must be a list of names')
   .max(MAX_MODELS, `must have at most ${MAX_MODELS} models`)
   .refine((named) => new Set(named).size === named.length, 'names a model twice')
-  .meta({ description: 'The only models that calls may name; empty: whatever the provider lists or takes.' });
+  .meta({ description: 'The only models that calls may name; empty: any model of the provider.' });
 const deployments = z
   .object({})
   .catchall(matching(/^[A-Za-z0-9._-]+$/, 64, 'must be the name of a deployment'))
@@ -77,7 +77,7 @@ export const createProviderRequest = z.strictObject({
 export type CreateProviderRequest = z.output<typeof createProviderRequest>;
 
 export const listProvidersRequest = z.strictObject({
-  search: text(0, 100).default('').meta({ description: 'A part of the name, whatever its case.' }),
+  search: text(0, 100).default('').meta({ description: 'Part of the name; case is ignored.' }),
   status: z.enum(STATUSES, `must be one of ${STATUSES.join(', ')}`).optional(),
   ...pageFields,
 });
@@ -92,10 +92,10 @@ export const updateProviderRequest = z.strictObject({
   baseUrl: baseUrl.optional(),
   credentials: credentials
     .optional()
-    .meta({ description: 'All of them anew; needed where `baseUrl` changes and there are some.' }),
+    .meta({ description: 'Replaces all credentials. Required when `baseUrl` changes and credentials are stored.' }),
   models: models.optional(),
   settings: settings.optional().meta({ description: 'All of them anew.' }),
-  enabled: boolean.optional().meta({ description: 'false: no call goes there, and its credentials stay.' }),
+  enabled: boolean.optional().meta({ description: 'false: the provider is not called; its credentials are kept.' }),
 });
 export type UpdateProviderRequest = z.output<typeof updateProviderRequest>;
 
@@ -109,30 +109,37 @@ export type TestProviderRequest = z.output<typeof testProviderRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
 
-export const providerSettingsView = z.object({
-  organization: z.string().optional(),
-  project: z.string().optional(),
-  responses: z.boolean().optional(),
-  apiVersion: z.string().optional(),
-  deployments: z.object({}).catchall(z.string()).optional(),
-  region: z.string().optional(),
-});
+export const providerSettingsView = z
+  .object({
+    organization: z.string().optional(),
+    project: z.string().optional(),
+    responses: z.boolean().optional(),
+    apiVersion: z.string().optional(),
+    deployments: z.object({}).catchall(z.string()).optional(),
+    region: z.string().optional(),
+  })
+  .meta({ 'x-name': 'ModelProviderSettings' });
 
-const providerView = z.object({
-  providerId: z.string(),
-  name: z.string(),
-  kind: z.enum(PROVIDER_KINDS),
-  baseUrl: z.string().optional().meta({ description: 'Absent: where the kind is at home.' }),
-  models: z.array(z.string()),
-  settings: providerSettingsView,
-  status: z.enum(STATUSES),
-  credentialsSetAt: dateTime.optional().meta({ description: 'Absent: there are none.' }),
-  createdAt: dateTime,
-  updatedAt: dateTime,
-});
+const providerView = z
+  .object({
+    providerId: z.string(),
+    name: z.string(),
+    kind: z.enum(PROVIDER_KINDS),
+    baseUrl: z.string().optional().meta({ description: "Absent: the provider's own address." }),
+    models: z.array(z.string()),
+    settings: providerSettingsView,
+    status: z.enum(STATUSES),
+    credentialsSetAt: dateTime.optional().meta({ description: 'Absent: none are stored.' }),
+    createdAt: dateTime,
+    updatedAt: dateTime,
+  })
+  .meta({ 'x-name': 'ModelProvider' });
 export type ProviderView = z.output<typeof providerView>;
 
-const notice = z.string().optional().meta({ description: 'Says so where the answer is a repeat.' });
+const notice = z
+  .string()
+  .optional()
+  .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' });
 
 export const createProviderResponse = z.object({ provider: providerView, notice });
 export const providerResponse = z.object({ provider: providerView });
@@ -141,7 +148,7 @@ export const deleteProviderResponse = z.object({});
 export const testProviderResponse = z.object({
   ok: z.boolean().meta({ description: 'The provider took our credentials and answered.' }),
   statusCode: z.number().optional().meta({ description: "The provider's; absent: it did not answer." }),
-  message: z.string().meta({ description: 'What the provider said, or why it could not be asked.' }),
+  message: z.string().meta({ description: 'What the provider said, or why it could not be reached.' }),
   model: z.string().optional().meta({ description: 'The model that was asked; absent: the list of models was.' }),
 });
 export type ProviderTestView = z.output<typeof testProviderResponse>;

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database, type Prisma, type TenantTransaction } from '../../platform/database/index.js';
 import { olderThan, type Cursor } from '../../platform/http/index.js';
 
-/** Without the credentials, which nobody who looks at a provider needs. */
+/** Without the credentials, which reading a provider does not need. */
 const PROVIDER = {
   id: true,
   name: true,

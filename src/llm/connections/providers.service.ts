@@ -72,7 +72,10 @@ export class ProvidersService {
     return this.change(tenantId, (own) =>
       this.idempotency.once(own.tx, idempotent, tenantId, async () => {
         if ((await this.repository.countAlone(own)) >= MAX_PROVIDERS)
-          throw new Fault('conflict', `A tenant has at most ${MAX_PROVIDERS} providers; delete one that is not used.`);
+          throw new Fault(
+            'conflict',
+            `A tenant has at most ${MAX_PROVIDERS} providers; delete one that you do not use.`,
+          );
         await this.assertFree(own, name);
         const id = `provider_${randomBase62(20)}`;
         const { baseUrl, settings } = form;
@@ -137,7 +140,7 @@ export class ProvidersService {
       if (moves && credentials === undefined && before.credentialsSetAt !== null) {
         throw invalidField(
           'credentials',
-          'are required where baseUrl changes, since those that are stored are for the address of before',
+          'are required when baseUrl changes: the stored ones belong to the old address',
         );
       }
       if (name !== undefined && name !== before.name) await this.assertFree(own, name);
@@ -209,8 +212,8 @@ export class ProvidersService {
 
   private async assertFree(own: TenantProvidersTransaction, name: string): Promise<void> {
     if (!(await this.repository.isNamed(own, name))) return;
-    throw new Fault('already_exists', `name: is taken by another provider of the tenant`, {
-      fields: [{ field: 'name', reason: 'is taken by another provider of the tenant' }],
+    throw new Fault('already_exists', `name: is already the name of another provider of the tenant`, {
+      fields: [{ field: 'name', reason: 'is already the name of another provider of the tenant' }],
     });
   }
 
@@ -240,11 +243,11 @@ function assertNoRoute(routes: readonly string[]): void {
   const named = `${routes.length === 1 ? 'the route' : 'the routes'} ${routes.join(', ')}`;
   throw new Fault(
     'conflict',
-    `The provider is a target of ${named}: give that other targets by llm/routes/update, or delete it, before you delete the provider.`,
+    `The provider is a target of ${named}: change its targets with /api/v1/llm/routes/update, or delete it, before you delete the provider.`,
   );
 }
 
 /** Another tenant's provider is answered in the very same words. */
 function notFound(): never {
-  throw new Fault('not_found', 'There is no such provider.');
+  throw new Fault('not_found', 'No provider has this id. List them with /api/v1/llm/providers/list.');
 }

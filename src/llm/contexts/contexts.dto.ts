@@ -65,33 +65,40 @@ export const listQuery = z.strictObject({
 export type ListQuery = z.output<typeof listQuery>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
-const notice = z.string().optional().meta({ description: 'Says so where the answer is a repeat.' });
+const notice = z
+  .string()
+  .optional()
+  .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' });
 
-const contextView = z.object({
-  id: z.string(),
-  created_at: dateTime,
-  project: z.string().meta({ description: 'The tenant.' }),
-  human: z.string().optional().meta({ description: 'Whose it is, where it is a human’s.' }),
-});
+const contextView = z
+  .object({
+    id: z.string(),
+    created_at: dateTime,
+    project: z.string().meta({ description: 'The tenant.' }),
+    human: z.string().optional().meta({ description: 'Whose it is, where it is a human’s.' }),
+  })
+  .meta({ 'x-name': 'Context' });
 export type ContextView = z.output<typeof contextView>;
 
-const messageView = z.object({
-  id: z.string(),
-  created_at: dateTime,
-  role: z.enum(ROLES),
-  content: z.array(z.object({ type: z.literal('text'), text: z.string() })),
-  tool_calls: z
-    .array(
-      z.object({
-        id: z.string(),
-        type: z.enum(TOOL_CALL_TYPES),
-        function: z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()) }),
-      }),
-    )
-    .optional(),
-  speaking_started_at: dateTime.optional(),
-  speaking_ended_at: dateTime.optional(),
-});
+const messageView = z
+  .object({
+    id: z.string(),
+    created_at: dateTime,
+    role: z.enum(ROLES),
+    content: z.array(z.object({ type: z.literal('text'), text: z.string() })),
+    tool_calls: z
+      .array(
+        z.object({
+          id: z.string(),
+          type: z.enum(TOOL_CALL_TYPES),
+          function: z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()) }),
+        }),
+      )
+      .optional(),
+    speaking_started_at: dateTime.optional(),
+    speaking_ended_at: dateTime.optional(),
+  })
+  .meta({ 'x-name': 'ContextMessage' });
 export type MessageView = z.output<typeof messageView>;
 
 const envelopeOf = <T extends z.ZodType>(item: T) =>

@@ -52,7 +52,7 @@ export class ContextsRepository {
     return this.database.changeTenant(tenantId, (tx) => work({ tx, tenantId }));
   }
 
-  /** Null: nobody mentioned this human yet. */
+  /** Null: the human is not known yet. */
   async findHumanId({ tx, tenantId }: TenantContexts, human: string): Promise<string | null> {
     const [found] = await tx.$queryRawUnsafe<{ id: string }[]>(
       'SELECT id FROM humans WHERE tenant_id = $1 AND human = $2',

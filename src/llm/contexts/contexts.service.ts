@@ -29,7 +29,7 @@ const TABLE = 'llm_context_messages';
 const TOKEN_FIELD = 'page_token';
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_MESSAGES = 10_000;
-/** Another text is nobody's id. */
+/** Any other text is not an id. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const HUMAN_PREFIX = 'human:';
 
@@ -207,7 +207,7 @@ export class ContextsService {
     return (await this.repository.findMessage(contexts, owner, contextId, id)) ?? noMessage();
   }
 
-  /** As the database names it; null: a human whom nobody mentioned yet, who owns nothing. */
+  /** As the database names it; null: a human that is not known yet, who owns nothing. */
   private async findOwner(contexts: TenantContexts, principal: ChatPrincipal): Promise<string | null> {
     const { human, owner } = ownerOf(principal);
     if (human === null) return owner;
@@ -264,7 +264,7 @@ export class ContextsService {
 /** Whose a principal's contexts are: a human's, by name, or an owner that the database names so. */
 function ownerOf(principal: ChatPrincipal): { readonly human: string | null; readonly owner: string } {
   const owner = threadOwner(principal);
-  if (owner === null) throw new TypeError('The routes take nobody who owns no contexts.');
+  if (owner === null) throw new TypeError('The routes accept only callers who own contexts.');
   if (owner.startsWith(HUMAN_PREFIX)) return { human: owner.slice(HUMAN_PREFIX.length), owner };
   return { human: null, owner: owner.startsWith('tenant:') ? 'tenant' : owner };
 }
@@ -280,9 +280,12 @@ function assertId(id: string, missing: () => never): void {
 
 /** The same words for one that is missing, another tenant's, and another human's. */
 function noContext(): never {
-  throw new Fault('not_found', 'There is no such context.');
+  throw new Fault('not_found', 'No context of yours has this id. List them with GET /v1/llm/context/list.');
 }
 
 function noMessage(): never {
-  throw new Fault('not_found', 'There is no such message.');
+  throw new Fault(
+    'not_found',
+    'The context has no message with this id. List them with GET /v1/llm/context/{id}/message/list.',
+  );
 }

@@ -1,11 +1,13 @@
 import type { ApiResponseSchemaHost } from '@nestjs/swagger';
 
-type SchemaObject = ApiResponseSchemaHost['schema'];
+/** `x-name`: what the schema is called as a component of the OpenAPI document. */
+type SchemaObject = ApiResponseSchemaHost['schema'] & { 'x-name'?: string };
 
 const TOKENS = { type: 'array', minItems: 1, items: { type: 'integer', minimum: 0 } } as const;
 const COUNT = { type: 'integer', minimum: 0 } as const;
 
 export const EMBEDDINGS_BODY: SchemaObject = {
+  'x-name': 'EmbeddingsRequest',
   type: 'object',
   required: ['model', 'input'],
   properties: {
@@ -26,6 +28,7 @@ export const EMBEDDINGS_BODY: SchemaObject = {
 };
 
 export const EMBEDDINGS_ANSWER: SchemaObject = {
+  'x-name': 'EmbeddingList',
   type: 'object',
   required: ['object', 'data', 'model', 'usage'],
   properties: {

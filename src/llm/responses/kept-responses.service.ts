@@ -59,7 +59,7 @@ export class KeptResponses {
     reply: FastifyReply,
   ): Promise<void> {
     if (new URLSearchParams(query).get('stream') === 'true')
-      throw invalidField('stream', 'must be false: kept responses are told as JSON');
+      throw invalidField('stream', 'must be false: stored responses are read as JSON');
     const { tenantId } = principal;
     const kept = (await this.find(principal, id)) ?? noResponse();
     const provider = (await this.router.findProvider(tenantId, kept.providerId)) ?? noResponse();
@@ -99,7 +99,7 @@ export class KeptResponses {
         return keeper === undefined || store === false ? provider : this.keeping(principal, provider, keeper);
       },
       refuse: () => {
-        const reason = 'names a response that another provider keeps than the model leads to; name a model of that one';
+        const reason = 'is a response of another provider than the model leads to; send a model of that provider';
         throw invalidField('previous_response_id', reason);
       },
     };
@@ -111,7 +111,10 @@ export class KeptResponses {
       try {
         await this.repository.keep(tenantId, storedOwner(principal), id, { providerId, model, tokens });
       } catch (error) {
-        logger.error({ err: error, tenantId }, 'Whose a response is could not be noted: nobody can ask for it.');
+        logger.error(
+          { err: error, tenantId },
+          'The owner of a response could not be stored: the response cannot be read later.',
+        );
       }
     });
   }
@@ -160,12 +163,13 @@ function write(reply: FastifyReply, told: Exclude<Told, null>): void {
 }
 
 function noResponse(): never {
-  throw new Fault('not_found', 'There is no such response.', { code: 'response_not_found' });
+  throw new Fault('not_found', 'No response of yours has this id. Responses are kept for thirty days.', {
+    code: 'response_not_found',
+  });
 }
 
 function noPrevious(): never {
-  const reason =
-    'names no response of yours that is kept; where the provider keeps none, send the earlier items in `input`';
+  const reason = 'is not a stored response of yours; send the earlier items in `input` instead';
   throw new Fault('not_found', `previous_response_id: ${reason}`, {
     code: 'previous_response_not_found',
     fields: [{ field: 'previous_response_id', reason }],

@@ -2,7 +2,7 @@ import { Controller, Delete, Get, HttpCode, Param, Post, Req, Res } from '@nestj
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access, AuditedByReservation, CurrentPrincipal } from '../../identity/index.js';
-import { OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { OPENAI_DIALECT, SpeaksDialect, Refuses } from '../../platform/http/index.js';
 import {
   CALLING,
   CALLING_KINDS,
@@ -15,6 +15,7 @@ import { Calls } from '../calls/calls.service.js';
 import { KeptResponses } from './kept-responses.service.js';
 import { DELETED_RESPONSE, RESPONSES_REQUEST, RESPONSE } from './responses.dto.js';
 import { RESPONSES } from './responses.operation.js';
+import { CALL_REFUSALS } from '../access/call-refusals.js';
 
 @ApiTags('OpenAI')
 @SpeaksDialect(OPENAI_DIALECT)
@@ -32,12 +33,13 @@ export class ResponsesController {
   @ApiOperation({
     summary: 'A response, by OpenAI’s Responses API',
     description:
-      'Passed through where the provider has it. Other providers are asked by chat completions: texts, images, functions and structured output, and nothing is kept.',
+      'Passed through if the provider has this API. Otherwise translated to chat completions (text, images, functions, structured output), and nothing is stored.',
   })
   @ApiBody({ schema: RESPONSES_REQUEST })
   @ApiOkResponse({
     content: { 'application/json': { schema: RESPONSE }, 'text/event-stream': { schema: { type: 'string' } } },
   })
+  @Refuses(...CALL_REFUSALS, 'previous_response_not_found')
   respond(
     @CurrentPrincipal(CALLING_KINDS) principal: CallingPrincipal,
     @Req() request: FastifyRequest,
@@ -49,10 +51,11 @@ export class ResponsesController {
   @Get(':response')
   @Access(CHATTING)
   @ApiOperation({
-    summary: 'A response that the provider keeps',
-    description: 'Of the caller’s own alone, for thirty days. It costs nothing.',
+    summary: 'A stored response',
+    description: 'Only your own, for thirty days. Free of charge.',
   })
   @ApiOkResponse({ schema: RESPONSE })
+  @Refuses('response_not_found', 'upstream_unreachable', 'provider_authentication_failed')
   find(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @Param('response') id: string,
@@ -64,8 +67,9 @@ export class ResponsesController {
 
   @Delete(':response')
   @Access(CHATTING)
-  @ApiOperation({ summary: 'Delete a response that the provider keeps', description: 'Of the caller’s own alone.' })
+  @ApiOperation({ summary: 'Delete a stored response', description: 'Only your own.' })
   @ApiOkResponse({ schema: DELETED_RESPONSE })
+  @Refuses('response_not_found', 'upstream_unreachable', 'provider_authentication_failed')
   delete(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @Param('response') id: string,

@@ -1,12 +1,14 @@
 import type { ApiResponseSchemaHost } from '@nestjs/swagger';
 
-type SchemaObject = ApiResponseSchemaHost['schema'];
+/** `x-name`: what the schema is called as a component of the OpenAPI document. */
+type SchemaObject = ApiResponseSchemaHost['schema'] & { 'x-name'?: string };
 
 const OBJECT: SchemaObject = { type: 'object', additionalProperties: true };
 const OBJECTS: SchemaObject = { type: 'array', items: OBJECT };
 const COUNT: SchemaObject = { type: 'integer', minimum: 0 };
 
 export const RESPONSES_REQUEST: SchemaObject = {
+  'x-name': 'ResponsesRequest',
   type: 'object',
   required: ['model'],
   properties: {
@@ -25,6 +27,7 @@ export const RESPONSES_REQUEST: SchemaObject = {
 };
 
 export const RESPONSE: SchemaObject = {
+  'x-name': 'Response',
   type: 'object',
   required: ['id', 'object', 'created_at', 'status', 'model', 'output'],
   properties: {
@@ -46,6 +49,7 @@ export const RESPONSE: SchemaObject = {
 };
 
 export const DELETED_RESPONSE: SchemaObject = {
+  'x-name': 'DeletedResponse',
   type: 'object',
   required: ['id', 'object', 'deleted'],
   properties: {

@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../../platform/idempotency/index.js';
 import {
   createRouteRequest,
@@ -34,9 +34,10 @@ export class RoutesController {
 
   @Post('create')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Make a route: a name that callers write as `model`, and where such calls go.' })
+  @ApiOperation({ summary: 'Create a route: a name that callers send as `model`, and the targets of such calls.' })
   @Access(WRITES)
   @Answers(createRouteResponse)
+  @Refuses('not_found', 'already_exists')
   async create(
     @CurrentPrincipal(KINDS) principal: RouteManager,
     @PlatformBody(createRouteRequest) request: CreateRouteRequest,
@@ -48,7 +49,7 @@ export class RoutesController {
 
   @Post('list')
   @HttpCode(200)
-  @ApiOperation({ summary: "The tenant's routes, newest first; by a part of the name." })
+  @ApiOperation({ summary: "The tenant's routes, newest first; filter by part of the name." })
   @Access(READS)
   @Answers(listRoutesResponse)
   async list(
@@ -64,6 +65,7 @@ export class RoutesController {
   @ApiOperation({ summary: 'One route.' })
   @Access(READS)
   @Answers(routeResponse)
+  @Refuses('not_found')
   async get(
     @CurrentPrincipal(KINDS) principal: RouteManager,
     @PlatformBody(routeIdRequest) { routeId }: RouteIdRequest,
@@ -73,9 +75,10 @@ export class RoutesController {
 
   @Post('update')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Change what is named; the rest stays. Calls that are under way go on as they began.' })
+  @ApiOperation({ summary: 'Change the fields that are sent; the others stay. Calls under way are not affected.' })
   @Access(WRITES)
   @Answers(routeResponse)
+  @Refuses('not_found', 'already_exists')
   async update(
     @CurrentPrincipal(KINDS) principal: RouteManager,
     @PlatformBody(updateRouteRequest) request: UpdateRouteRequest,
@@ -86,10 +89,11 @@ export class RoutesController {
   @Post('delete')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Take a route away; its name is then that of a model again, on every replica within a second.',
+    summary: 'Delete a route. Its name is free on every replica within a second.',
   })
   @Access(WRITES)
   @Answers(deleteRouteResponse)
+  @Refuses('not_found')
   async delete(
     @CurrentPrincipal(KINDS) principal: RouteManager,
     @PlatformBody(routeIdRequest) { routeId }: RouteIdRequest,

@@ -14,17 +14,20 @@ const name = text(1, 100)
     (value) => /^[A-Za-z0-9][A-Za-z0-9._:/-]*$/.test(value),
     'must be letters, digits, ".", "_", ":", "/" and "-", and begin with one of the first two',
   )
-  .meta({ description: 'What callers write as `model`, before any model of that name. Unique in the tenant.' });
+  .meta({
+    description:
+      'What callers send as `model`; it takes precedence over a model with the same name. Unique in the tenant.',
+  });
 const strategy = z.enum(STRATEGIES, `must be one of ${STRATEGIES.join(', ')}`).meta({
   description:
-    '`FALLBACK`: the targets in their order. `WEIGHTED`: the first one in turns by weight, then the others in their order.',
+    '`FALLBACK`: the targets in order. `WEIGHTED`: the first target is chosen by weight, then the others follow in order.',
 });
 const target = z.strictObject({
   providerId: text(1, 64),
   model: text(1, 256).meta({ description: "The provider's own name for the model." }),
   weight: integer(0, MAX_WEIGHT)
     .default(1)
-    .meta({ description: 'Its part of the calls of a `WEIGHTED` route; 0: only to fall back to.' }),
+    .meta({ description: 'Its share of the calls of a `WEIGHTED` route; 0: only a fallback.' }),
 });
 const targets = z
   .array(target, 'must be a list of targets')
@@ -32,14 +35,14 @@ const targets = z
   .max(MAX_TARGETS, `must have at most ${MAX_TARGETS} targets`);
 const retry = z
   .strictObject({
-    attempts: integer(1, 5).default(2).meta({ description: 'How often one target is tried, before the next one is.' }),
+    attempts: integer(1, 5).default(2).meta({ description: 'How often a target is tried before the next one.' }),
     on: z
       .array(z.enum(RETRY_REASONS, `must be some of ${RETRY_REASONS.join(', ')}`), 'must be a list')
       .refine((named) => new Set(named).size === named.length, 'names a failure twice')
       .default([...RETRY_REASONS])
-      .meta({ description: 'The failures after which a call goes on; empty: none.' }),
+      .meta({ description: 'The failures after which the next try follows; empty: none.' }),
   })
-  .meta({ description: 'Only before anything of an answer has reached the caller.' });
+  .meta({ description: 'Retries happen only before any of the answer reached the caller.' });
 
 export const createRouteRequest = z.strictObject({
   name,
@@ -51,7 +54,7 @@ export type CreateRouteRequest = z.output<typeof createRouteRequest>;
 export type RouteTargetRequest = z.output<typeof target>;
 
 export const listRoutesRequest = z.strictObject({
-  search: text(0, 100).default('').meta({ description: 'A part of the name, whatever its case.' }),
+  search: text(0, 100).default('').meta({ description: 'Part of the name; case is ignored.' }),
   ...pageFields,
 });
 export type ListRoutesRequest = z.output<typeof listRoutesRequest>;
@@ -70,20 +73,25 @@ export type UpdateRouteRequest = z.output<typeof updateRouteRequest>;
 
 const dateTime = z.string().meta({ format: 'date-time' });
 
-const routeView = z.object({
-  routeId: z.string(),
-  name: z.string(),
-  strategy: z.enum(STRATEGIES),
-  targets: z.array(z.object({ providerId: z.string(), model: z.string(), weight: z.number() })),
-  retry: z.object({ attempts: z.number(), on: z.array(z.enum(RETRY_REASONS)) }),
-  createdAt: dateTime,
-  updatedAt: dateTime,
-});
+const routeView = z
+  .object({
+    routeId: z.string(),
+    name: z.string(),
+    strategy: z.enum(STRATEGIES),
+    targets: z.array(z.object({ providerId: z.string(), model: z.string(), weight: z.number() })),
+    retry: z.object({ attempts: z.number(), on: z.array(z.enum(RETRY_REASONS)) }),
+    createdAt: dateTime,
+    updatedAt: dateTime,
+  })
+  .meta({ 'x-name': 'Route' });
 export type RouteView = z.output<typeof routeView>;
 
 export const createRouteResponse = z.object({
   route: routeView,
-  notice: z.string().optional().meta({ description: 'Says so where the answer is a repeat.' }),
+  notice: z
+    .string()
+    .optional()
+    .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' }),
 });
 export const routeResponse = z.object({ route: routeView });
 export const listRoutesResponse = z.object({ routes: z.array(routeView), nextPageToken: z.string() });

@@ -48,7 +48,7 @@ export class RoutesService {
     return this.change(tenantId, (own) =>
       this.idempotency.once(own.tx, idempotent, tenantId, async () => {
         if ((await this.repository.countAlone(own)) >= MAX_ROUTES)
-          throw new Fault('conflict', `A tenant has at most ${MAX_ROUTES} routes; delete one that is not used.`);
+          throw new Fault('conflict', `A tenant has at most ${MAX_ROUTES} routes; delete one that you do not use.`);
         await this.assertFree(own, name);
         await this.assertTargets(own, targets);
         const id = `route_${randomBase62(20)}`;
@@ -125,18 +125,21 @@ export class RoutesService {
     for (const [place, { providerId, model }] of targets.entries()) {
       const models = held.get(providerId);
       if (models === undefined) {
-        const reason = 'is no provider of this tenant';
+        const reason = 'is not a provider of this tenant; list them with /api/v1/llm/providers/list';
         const field = `targets[${place}].providerId`;
         throw new Fault('not_found', `${field}: ${reason}`, { fields: [{ field, reason }] });
       }
       if (models.length > 0 && !models.includes(model))
-        throw invalidField(`targets[${place}].model`, "is none of the provider's `models`; add it there first");
+        throw invalidField(
+          `targets[${place}].model`,
+          "is not one of the provider's `models`; add it with /api/v1/llm/providers/update",
+        );
     }
   }
 
   private async assertFree(own: TenantRoutesTransaction, name: string): Promise<void> {
     if (!(await this.repository.isNamed(own, name))) return;
-    const reason = 'is taken by another route of the tenant';
+    const reason = 'is already the name of another route of the tenant';
     throw new Fault('already_exists', `name: ${reason}`, { fields: [{ field: 'name', reason }] });
   }
 
@@ -168,5 +171,5 @@ function assertWeights(strategy: string, targets: readonly { readonly weight: nu
 
 /** Another tenant's route is answered in the very same words. */
 function notFound(): never {
-  throw new Fault('not_found', 'There is no such route.');
+  throw new Fault('not_found', 'No route has this id. List them with /api/v1/llm/routes/list.');
 }

@@ -105,8 +105,11 @@ export class TenantRoutes {
     if (first === undefined) {
       throw new Fault(
         'invalid_input',
-        `model: the route ${name} leads to disabled providers alone; enable one of them, or change the route's targets`,
-        { code: 'route_without_provider', fields: [{ field: 'model', reason: 'is a route without a provider' }] },
+        `model: the route ${name} leads only to disabled providers; enable one of them, or change the route's targets`,
+        {
+          code: 'route_without_provider',
+          fields: [{ field: 'model', reason: 'is a route whose providers are all disabled' }],
+        },
       );
     }
     const isWeighted = strategy === 'WEIGHTED' && weights.some((weight) => weight > 0);

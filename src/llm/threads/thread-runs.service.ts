@@ -102,5 +102,8 @@ export class ThreadRuns {
 }
 
 function noRun(): never {
-  throw new Fault('not_found', 'There is no such run.');
+  throw new Fault(
+    'not_found',
+    'No run of yours has this id. /api/v1/llm/gateway/conversation-state shows the active one.',
+  );
 }

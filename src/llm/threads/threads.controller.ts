@@ -3,7 +3,7 @@ import { ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Access, CurrentPrincipal, type AccessRule } from '../../identity/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../../platform/idempotency/index.js';
 import { CHATTING_KINDS, type ChatPrincipal } from '../access/chat-access.js';
 import {
@@ -63,9 +63,10 @@ export class ThreadsController {
 
   @Post('create-thread')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Makes a thread; send-message makes one by itself, too' })
+  @ApiOperation({ summary: 'Create a thread. send-message also creates one' })
   @Access(WRITING)
   @Answers(createThreadResponse)
+  @Refuses('already_exists', 'model_not_found', 'no_provider_configured')
   async create(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @PlatformBody(createThreadRequest) request: CreateThreadRequest,
@@ -91,12 +92,13 @@ export class ThreadsController {
   @Post('send-message')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Sends a message; a run answers it',
+    summary: 'Send a message; a run answers it',
     description:
-      'Answers at once. What the model says comes by run-events, and stands in conversation-state once it is whole. A thread that is not there is made.',
+      'Answers at once. Read the answer of the model with run-events, or with conversation-state when it is complete. Creates the thread if there is none.',
   })
   @Access(WRITING)
   @Answers(runResponse)
+  @Refuses('model_not_set', 'no_provider_configured', 'model_not_allowed', 'run_in_progress')
   async send(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @PlatformBody(sendMessageRequest) message: SendMessageRequest,
@@ -112,10 +114,11 @@ export class ThreadsController {
   @HttpCode(200)
   @ApiOperation({
     summary: 'A thread with its messages and settings',
-    description: 'The newest messages first; `nextPageToken` leads to the older ones.',
+    description: 'The newest messages first; `nextPageToken` is for older ones.',
   })
   @Access(READING)
   @Answers(conversationStateResponse)
+  @Refuses('not_found')
   state(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @PlatformBody(conversationStateRequest) request: ConversationStateRequest,
@@ -125,9 +128,10 @@ export class ThreadsController {
 
   @Post('update-thread')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Changes what is named of a thread; a run that is under way goes on as it began' })
+  @ApiOperation({ summary: 'Change the fields of a thread that are sent. An active run is not affected' })
   @Access(WRITING)
   @Answers(threadResponse)
+  @Refuses('not_found', 'model_not_found', 'no_provider_configured')
   update(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @PlatformBody(updateThreadRequest) request: CreateThreadRequest,
@@ -137,9 +141,10 @@ export class ThreadsController {
 
   @Post('delete-thread')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Deletes a thread with all that was said in it' })
+  @ApiOperation({ summary: 'Delete a thread with its messages' })
   @Access(WRITING)
   @Answers(nothing)
+  @Refuses('not_found')
   async delete(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @PlatformBody(threadRequest) { conversationKey }: ThreadRequest,
@@ -151,12 +156,13 @@ export class ThreadsController {
   @Post('cancel-run')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Ends a run',
+    summary: 'Cancel a run',
     description:
-      'What the model had said by then is kept. A run that is under way is told so at once, and has ended a moment later; one that has ended stays as it is.',
+      'Keeps what the model has said so far. An active run ends a moment later; a finished run does not change.',
   })
   @Access(WRITING)
   @Answers(runResponse)
+  @Refuses('not_found')
   cancel(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @PlatformBody(runRequest) { runId }: RunRequest,
@@ -166,9 +172,10 @@ export class ThreadsController {
 
   @Post('submit-tool-outputs')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Gives a run the outputs of the tools that the model called; it goes on with them' })
+  @ApiOperation({ summary: 'Send the outputs of the tools that the model called; the run continues' })
   @Access(WRITING)
   @Answers(runResponse)
+  @Refuses('not_found', 'no_tool_outputs_wanted')
   submitToolOutputs(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @PlatformBody(submitToolOutputsRequest) request: SubmitToolOutputsRequest,
@@ -179,13 +186,14 @@ export class ThreadsController {
   @Post('run-events')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'What a run says, as server-sent events, on any replica and also after its end',
+    summary: 'Read a run as server-sent events, on any replica, also after its end',
     description:
-      'Events: `delta` {runId, content}, `tool_calls` {runId, toolCalls[]}, and `end` {runId, status, error?} as the last one. From the start, or from behind `Last-Event-ID`.',
+      'Events: `delta` {runId, content}, `tool_calls` {runId, toolCalls[]}, and last `end` {runId, status, error?}. They begin at the start, or after `Last-Event-ID`.',
   })
   @ApiHeader({ name: 'last-event-id', required: false, description: 'The id of the last event that you have.' })
   @ApiOkResponse({ content: { 'text/event-stream': { schema: { type: 'string' } } } })
   @Access(READING)
+  @Refuses('not_found')
   events(
     @CurrentPrincipal(CHATTING_KINDS) principal: ChatPrincipal,
     @PlatformBody(runRequest) { runId }: RunRequest,

@@ -21,17 +21,17 @@ const generationConfig = z
     temperature: double(0, 2).optional(),
     maxTokens: integer(0, 10_000_000).default(0).meta({ description: "Of one answer; 0: the model's own limit." }),
   })
-  .meta({ description: 'Takes the place of what was set before, as a whole.' });
+  .meta({ description: 'Replaces the whole of what was set before.' });
 
 const settings = z
   .strictObject({
     systemPrompt: text(0, MOST_PROMPT_LENGTH).default(''),
     interruptPolicy: enumeration(POLICIES).default('REJECT').meta({
       description:
-        'What a message does that comes during a run: REJECT: it is refused (409); QUEUE: it waits; INTERRUPT: the run is cancelled.',
+        'What happens to a message during a run. REJECT: it is refused (409). QUEUE: it waits. INTERRUPT: the run is cancelled.',
     }),
   })
-  .meta({ description: 'Takes the place of what was set before, as a whole.' });
+  .meta({ description: 'Replaces the whole of what was set before.' });
 
 const toolName = text(1, 64).refine(
   (value) => TOOL_NAME.test(value),
@@ -47,7 +47,9 @@ const tools = z
   )
   .max(MOST_TOOLS)
   .refine((list) => new Set(list.map((tool) => tool.name)).size === list.length, 'names a tool twice')
-  .meta({ description: 'What the model may call; the caller runs it, and sends its output by submit-tool-outputs.' });
+  .meta({
+    description: 'The tools that the model may call. You run them and send the output with submit-tool-outputs.',
+  });
 
 const threadFields = {
   conversationKey,
@@ -64,14 +66,14 @@ export const listThreadsRequest = z.strictObject({
   ...pageFields,
   search: text(0, 200)
     .default('')
-    .meta({ description: 'A part of the name or of the conversation key, without regard to case.' }),
+    .meta({ description: 'Part of the name or of the conversation key; case is ignored.' }),
 });
 export type ListThreadsRequest = z.output<typeof listThreadsRequest>;
 
 export const sendMessageRequest = z.strictObject({
   conversationKey,
   userMessage: z.strictObject({ role: enumeration(['user']).default('user'), content: text(1, MOST_MESSAGE_LENGTH) }),
-  tools: tools.optional().meta({ description: "For this message, in the place of the thread's own." }),
+  tools: tools.optional().meta({ description: "For this message, instead of the thread's own." }),
   toolChoice: text(1, 64)
     .refine((value) => TOOL_NAME.test(value), 'must be auto, none, required or the name of a tool')
     .optional()
@@ -104,32 +106,42 @@ export const createThreadResponse = z.object({
   conversationKey: z.string(),
   name: z.string(),
   createdAt: dateTime,
-  notice: z.string().optional().meta({ description: 'Where the answer repeats an earlier one.' }),
+  notice: z
+    .string()
+    .optional()
+    .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' }),
 });
-const threadView = z.object({
-  conversationKey: z.string(),
-  name: z.string(),
-  createdAt: dateTime,
-  updatedAt: dateTime,
-});
+const threadView = z
+  .object({
+    conversationKey: z.string(),
+    name: z.string(),
+    createdAt: dateTime,
+    updatedAt: dateTime,
+  })
+  .meta({ 'x-name': 'Thread' });
 export const listThreadsResponse = z.object({ threads: z.array(threadView), nextPageToken: z.string() });
 
 export const runResponse = z.object({
   runId: z.string(),
   status: runStatus,
-  notice: z.string().optional().meta({ description: 'Where the answer repeats an earlier one.' }),
+  notice: z
+    .string()
+    .optional()
+    .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' }),
 });
 
-const toolCall = z.object({ id: z.string(), name: z.string(), arguments: z.string() });
-const message = z.object({
-  id: z.string(),
-  role: z.enum(['user', 'assistant', 'tool']),
-  content: z.string(),
-  createdAt: dateTime,
-  runId: z.string(),
-  toolCalls: z.array(toolCall).optional(),
-  toolCallId: z.string().optional(),
-});
+const toolCall = z.object({ id: z.string(), name: z.string(), arguments: z.string() }).meta({ 'x-name': 'ToolCall' });
+const message = z
+  .object({
+    id: z.string(),
+    role: z.enum(['user', 'assistant', 'tool']),
+    content: z.string(),
+    createdAt: dateTime,
+    runId: z.string(),
+    toolCalls: z.array(toolCall).optional(),
+    toolCallId: z.string().optional(),
+  })
+  .meta({ 'x-name': 'ThreadMessage' });
 
 const configView = {
   conversationKey: z.string(),
@@ -151,10 +163,12 @@ export const conversationStateResponse = z.object({
   ...configView,
   status: z.enum(['RUNNING', 'IDLE']),
   activeRunId: z.string().optional(),
-  awaitingToolOutputs: z.boolean().meta({ description: 'The active run goes on once submit-tool-outputs was called.' }),
-  messages: z.array(message).meta({ description: 'A page of them, the newest page first; within it oldest first.' }),
+  awaitingToolOutputs: z.boolean().meta({ description: 'The active run continues when you call submit-tool-outputs.' }),
+  messages: z
+    .array(message)
+    .meta({ description: 'One page of messages, oldest first; the first page has the newest messages.' }),
   nextPageToken: z.string().meta({ description: 'Empty: nothing is older.' }),
   messagesLeftOut: z.number().meta({
-    description: "How many messages the newest answer was made without, since the model's context holds no more.",
+    description: "How many older messages the newest answer did not see, because they do not fit the model's context.",
   }),
 });

@@ -54,7 +54,7 @@ export class ThreadsService {
         const id = uuidV7();
         const changes = await this.changesOf(tenantId, id, EMPTY, {}, request);
         const thread = await this.repository.create(threads, id, conversationKey, keyId, changes);
-        if (thread === null) throw new Fault('already_exists', 'You have a thread with this conversation key already.');
+        if (thread === null) throw new Fault('already_exists', 'You already have a thread with this conversation key.');
         // What a conversation is called is not kept for a repeat, which says it itself.
         const made = { createdAt: formatTimestamp(thread.createdAt) };
         return { body: made, kept: made };
@@ -175,7 +175,11 @@ export class ThreadsService {
       await this.router.routeOf(tenantId, generationConfig.model);
     } catch (error) {
       if (error instanceof Fault && error.kind === 'not_found')
-        throw invalidField('generationConfig.model', 'names no model that this tenant has', 'model_not_found');
+        throw invalidField(
+          'generationConfig.model',
+          'is not a model of this tenant; list them with /api/v1/llm/models/list',
+          'model_not_found',
+        );
       throw error;
     }
   }
@@ -192,5 +196,8 @@ const EMPTY: ThreadChanges = {
 
 /** Another tenant's thread, and another human's, is answered in the very same words. */
 function noThread(): never {
-  throw new Fault('not_found', 'There is no such thread.');
+  throw new Fault(
+    'not_found',
+    'No thread of yours has this conversation key. List them with /api/v1/llm/gateway/list-threads.',
+  );
 }

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { CREDENTIAL_CODES, FAULT_STATUS, Fault, type CredentialCodeName, type FaultKind } from '../errors/index.js';
 import type { Dialect } from './dialect.js';
 import { Dialects } from './dialects.js';
@@ -92,7 +93,12 @@ describe('no dialect', () => {
 });
 
 describe('a path that no controller serves', () => {
-  const named = (name: string, ...prefixes: string[]): Dialect => ({ name, prefixes, renderError: () => ({ name }) });
+  const named = (name: string, ...prefixes: string[]): Dialect => ({
+    name,
+    prefixes,
+    errorSchema: z.unknown(),
+    renderError: () => ({ name }),
+  });
 
   const dialects = new Dialects();
   dialects.register(OPENAI_DIALECT);

@@ -14,6 +14,8 @@ export interface Dialect {
   readonly prefixes: readonly string[];
   /** The body of an error answer. */
   readonly renderError: (fault: Fault, requestId: string) => object;
+  /** What `renderError` makes, for OpenAPI; its meta names the component as `x-name`. */
+  readonly errorSchema: z.ZodType;
   /** Holds what a handler returns to its declared schema. Absent: answers go out as they are. */
   readonly writeAnswer?: (answer: unknown, schema: z.ZodType) => unknown;
 }

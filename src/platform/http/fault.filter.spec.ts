@@ -90,7 +90,10 @@ describe('an error that is no fault', () => {
 
 describe('a fault', () => {
   it.each([PLATFORM_DIALECT, OPENAI_DIALECT])('is told in the dialect of its controller: $name', async (spoken) => {
-    const { status, headers, body } = await answerTo(new Fault('not_found', 'There is no such key.'), spoken);
+    const { status, headers, body } = await answerTo(
+      new Fault('not_found', 'No API key has this id. List them with /api/v1/api-keys/list.'),
+      spoken,
+    );
     expect(status).toBe(404);
     expect(headers['content-type']).toBe('application/json; charset=utf-8');
     const expected =

@@ -15,4 +15,5 @@ export * from './page-tokens.js';
 export * from './platform-body.decorator.js';
 export * from './platform.dialect.js';
 export * from './query.decorator.js';
+export * from './refuses.decorator.js';
 export * from './request-bodies.js';

@@ -43,7 +43,7 @@ export function readJson<T>({ text, value }: JsonObject, schema: z.ZodType<T>): 
     issue.code === 'unrecognized_keys'
       ? issue.keys
           .slice(0, MAX_FAULTS)
-          .map((key) => ({ field: nameOf([...issue.path, key]), reason: 'is no field of this request' }))
+          .map((key) => ({ field: nameOf([...issue.path, key]), reason: 'is not a field of this request' }))
       : [{ field: nameOf(issue.path), reason: issue.message }],
   );
   const fields = faults.slice(0, MAX_FAULTS);

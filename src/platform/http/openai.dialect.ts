@@ -1,4 +1,5 @@
-import type { FaultKind } from '../errors/index.js';
+import { z } from 'zod';
+import { ANSWER_CODES, CREDENTIAL_CODES, ERROR_CODES, type FaultKind } from '../errors/index.js';
 import type { Dialect } from './dialect.js';
 
 /** OpenAI's `error.type`. */
@@ -33,6 +34,41 @@ const OPENAI_CODE: Partial<Record<FaultKind, string>> = {
   upstream_timeout: 'upstream_timeout',
 };
 
+const OWN_CODES = new Set([
+  ...Object.values(OPENAI_CODE),
+  ...[CREDENTIAL_CODES, ERROR_CODES, ANSWER_CODES].flatMap((codes) => Object.keys(codes)),
+]);
+
+/** OpenAI's `error`, without what other dialects put beside it. */
+export const openaiErrorSchema = z.strictObject({
+  message: z.string().meta({ description: 'For people; it may change.' }),
+  type: z.string().meta({ description: `One of ${listOf(Object.values(OPENAI_TYPE))}, or the provider's own.` }),
+  param: z.string().nullable().meta({ description: 'The field at fault.' }),
+  code: z
+    .string()
+    .nullable()
+    .meta({
+      description: "A reason for programs: one of the list, or a provider's own code.",
+      'x-extensible-enum': [...OWN_CODES],
+    }),
+});
+
+/** For programs: whose budget is used up, and when it renews. */
+export const openaiDetailsSchema = z.record(z.string(), z.string()).optional();
+
+const errorSchema = z
+  .strictObject({
+    type: z.string().meta({ description: 'What older clients read: `error.type`, but `invalid_input` for 400.' }),
+    message: z.string(),
+    error: openaiErrorSchema,
+    details: openaiDetailsSchema,
+  })
+  .meta({ 'x-name': 'OpenAiError' });
+
+function listOf(names: readonly string[]): string {
+  return [...new Set(names)].map((name) => `\`${name}\``).join(', ');
+}
+
 /**
  * OpenAI's, for its clients. It stands here, and not with the completions, since usage tokens speak it too. The top-level
  * `type` and `message` are for the older clients of this surface; `error` is OpenAI's.
@@ -40,6 +76,7 @@ const OPENAI_CODE: Partial<Record<FaultKind, string>> = {
 export const OPENAI_DIALECT: Dialect = {
   name: 'openai',
   prefixes: ['/v1'],
+  errorSchema,
   renderError: (fault) => {
     const type = fault.kind === 'invalid_input' ? 'invalid_input' : OPENAI_TYPE[fault.kind];
     return {

@@ -37,7 +37,8 @@ export class PageTokens {
       .some(
         ({ hash }) => given.length === SIGNATURE_BYTES && timingSafeEqual(hash.subarray(0, SIGNATURE_BYTES), given),
       );
-    if (!known) throw invalidField(field, 'is not a token of this listing');
+    if (!known)
+      throw invalidField(field, 'is not a page token of this list; send the nextPageToken of the same request');
     return JSON.parse(payload.toString()) as Cursor;
   }
 }

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Fault, FaultKind } from '../errors/index.js';
 import { writeMessage } from '../protojson/index.js';
 import type { Dialect } from './dialect.js';
@@ -22,6 +23,25 @@ const CANONICAL_STATUS: Readonly<Record<FaultKind, string>> = {
   upstream_timeout: 'DEADLINE_EXCEEDED',
 };
 
+const errorSchema = z
+  .strictObject({
+    error: z.strictObject({
+      code: z.int().meta({ description: 'The HTTP status.' }),
+      status: z.enum([...new Set(Object.values(CANONICAL_STATUS))]),
+      message: z.string().meta({ description: 'For people; it may change.' }),
+      details: z.array(
+        z.strictObject({
+          field: z.string().optional().meta({ description: 'The field at fault, as it was sent.' }),
+          reason: z
+            .string()
+            .meta({ description: 'What is wrong with the field, or the code of a refused credential.' }),
+        }),
+      ),
+      requestId: z.string().meta({ description: 'The same as `x-request-id`; the log has it.' }),
+    }),
+  })
+  .meta({ 'x-name': 'PlatformError' });
+
 /** The platform surface, and every path that no other dialect owns. */
 export const PLATFORM_DIALECT: Dialect = {
   name: 'platform',
@@ -35,6 +55,7 @@ export const PLATFORM_DIALECT: Dialect = {
       requestId,
     },
   }),
+  errorSchema,
   writeAnswer: writeMessage,
 };
 

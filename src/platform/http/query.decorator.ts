@@ -19,7 +19,9 @@ const readQuery = createParamDecorator(({ parameters }: ParametersOf, context: E
   if (parsed.success) return parsed.data;
   const fields = parsed.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.slice(0, 1).map((key) => ({ field: key.slice(0, 100), reason: 'is no parameter of this request' }))
+      ? issue.keys
+          .slice(0, 1)
+          .map((key) => ({ field: key.slice(0, 100), reason: 'is not a parameter of this request' }))
       : [{ field: String(issue.path[0] ?? ''), reason: issue.message }],
   );
   throw new Fault('invalid_input', fields.map(({ field, reason }) => `${field}: ${reason}`).join('; '), { fields });

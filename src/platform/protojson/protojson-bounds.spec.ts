@@ -68,7 +68,7 @@ describe('an error stays small, whatever was sent', () => {
     ['a list beyond its own bound', `{"names":[${many(200_000, () => 'null')}]}`, /at most 3 items/],
     ['an unknown name of a million letters', `{"${'x'.repeat(1e6)}":1}`, /^x{99}…: is not a field/],
     ['the same, further in', `{"items":[{"${'é'.repeat(1e6)}":1}]}`, /^items\.0\.é{99}…: is not a field/],
-    ['a name of a million letters, twice', `{"${'x'.repeat(1e6)}":1,"${'x'.repeat(1e6)}":1}`, /^x{99}…: stands twice/],
+    ['a name of a million letters, twice', `{"${'x'.repeat(1e6)}":1,"${'x'.repeat(1e6)}":1}`, /^x{99}…: appears twice/],
     ['a text of a million letters', `{"keyId":"${'x'.repeat(1e6)}"}`, /^keyId: must have 1 to 10 characters$/],
     ['a number of a million digits', `{"count":${'1'.repeat(1e6)}}`, /^count: must be a whole number/],
     ['the same as text', `{"count":"${'1'.repeat(1e6)}"}`, /^count: must be a whole number/],

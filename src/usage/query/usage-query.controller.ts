@@ -9,7 +9,7 @@ import { UsageQueryService, type UsageReader, type UsageTable } from './usage-qu
 
 const CSV = 'text/csv; charset=utf-8';
 
-/** All of a tenant's usage is for the tenant alone: whoever is one of its humans, or acts as one, sees none of it here. */
+/** Only the tenant reads its whole usage; a human, or a key that acts as one, can't call these routes. */
 @ApiTags('Usage')
 @SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/usage')
@@ -19,7 +19,7 @@ export class UsageQueryController {
   @Post('query')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'What was used, by human, key, model, hour or day.',
+    summary: 'What was used, by human, key, model, hour or day, as JSON or CSV.',
     description:
       'The sums of the ledger: calls that are over, by when they began, and what was reported. Calls under way are not in it. Whole numbers and decimals come as strings, exact to the last digit.',
   })

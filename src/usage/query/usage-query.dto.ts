@@ -47,14 +47,16 @@ export const measures = {
 };
 export type Measures = Readonly<Record<keyof typeof measures, string>>;
 
-const usageRowView = z.object({
-  startTime: z.string().optional().meta({ format: 'date-time', description: 'Of HOUR and DAY: when it begins.' }),
-  model: z.string().optional().meta({ description: 'Absent: reported usage, which has none.' }),
-  keyId: z.string().optional().meta({ description: 'Absent: used by somebody at the dashboard.' }),
-  humanId: z.string().optional().meta({ description: 'Absent: charged to nobody.' }),
-  human: z.string().optional().meta({ description: 'Absent: erased.' }),
-  ...measures,
-});
+const usageRowView = z
+  .object({
+    startTime: z.string().optional().meta({ format: 'date-time', description: 'Of HOUR and DAY: when it begins.' }),
+    model: z.string().optional().meta({ description: 'Absent: reported usage, which has none.' }),
+    keyId: z.string().optional().meta({ description: 'Absent: used by somebody at the dashboard.' }),
+    humanId: z.string().optional().meta({ description: 'Absent: not charged to a human.' }),
+    human: z.string().optional().meta({ description: 'Absent: erased.' }),
+    ...measures,
+  })
+  .meta({ 'x-name': 'UsageRow' });
 export type UsageRowView = z.output<typeof usageRowView>;
 
 export const queryUsageResponse = z.object({

@@ -38,7 +38,7 @@ export interface UsageRow extends UsageSums {
   readonly model: string;
   readonly key_id: string;
   readonly human_id: string;
-  /** Null: nobody's, or erased. */
+  /** Null: not charged to a human, or erased. */
   readonly human: string | null;
 }
 
@@ -75,7 +75,7 @@ export class UsageQueryRepository {
     return row.now;
   }
 
-  /** Null: nobody has that name. */
+  /** Null: the name is unknown. */
   async humanIdOf(tx: TenantTransaction, tenantId: string, human: string): Promise<string | null> {
     const found = await tx.human.findFirst({ where: { tenantId, human }, select: { id: true } });
     return found?.id ?? null;

@@ -22,7 +22,7 @@ const MAX_CSV_ROWS = 50_000;
 const TIMES_THE_WAIT = 2;
 /** The first that a timestamp can say. */
 const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
-/** Nobody has this id: a name that nobody has is on no row. */
+/** No human has this id: an unknown name is on no row. */
 const NOBODY = '';
 
 export interface UsagePage {

@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../../platform/idempotency/index.js';
 import { reportUsageRequest, reportUsageResponse, type ReportUsageRequest } from './usage-reports.dto.js';
 import { UsageReportsService, type ReportingPrincipal } from './usage-reports.service.js';
@@ -22,6 +22,7 @@ export class UsageReportsController {
   })
   @Access({ dashboardUser: { scope: 'usage:write' }, secretKey: { scope: 'usage:write' } })
   @Answers(reportUsageResponse)
+  @Refuses('conflict', 'usage_limit_exceeded')
   async report(
     @CurrentPrincipal(['dashboardUser', 'secretKey']) principal: ReportingPrincipal,
     @PlatformBody(reportUsageRequest) request: ReportUsageRequest,

@@ -2,7 +2,7 @@ import { Controller, Get, HttpCode, Post, Put, Res } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type SecretKeyPrincipal, type UsageTokenPrincipal } from '../../identity/index.js';
-import { Answers, JsonBody, OPENAI_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, JsonBody, OPENAI_DIALECT, SpeaksDialect, Refuses } from '../../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../../platform/idempotency/index.js';
 import { viewLimits } from '../../limits/index.js';
 import {
@@ -32,8 +32,8 @@ export class UsageTokensController {
   @Post('token')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Make a token for one of your humans, for their app; it is in this answer and nowhere else.',
-    description: 'The human comes to exist at first mention. `limits` are set as by PUT.',
+    summary: 'Create a token for one of your humans; it is shown only in this answer.',
+    description: 'The human is created if new. `limits` are set as with PUT.',
   })
   @Access(WRITING)
   @Answers(usageTokenResponse)
@@ -48,7 +48,7 @@ export class UsageTokensController {
 
   @Put('token')
   @ApiOperation({
-    summary: 'Set limits of a human: those that are named, absolutely; null removes one.',
+    summary: 'Set what is left to a human, for each type that is sent; null removes a limit.',
     description: 'Calls that are under way then no longer count against the new value.',
   })
   @Access(WRITING)
@@ -62,7 +62,7 @@ export class UsageTokensController {
   }
 
   @Get('limits')
-  @ApiOperation({ summary: 'What is left to a human, of each type that is limited.' })
+  @ApiOperation({ summary: 'What is left to a human, for each limited type.' })
   @ApiHeader({ name: 'x-human-id', required: false, description: 'The human; needed with a secret key.' })
   @Access({ secretKey: true, usageToken: { scope: 'usage:read' } })
   @Answers(limitsResponse)
@@ -74,9 +74,10 @@ export class UsageTokensController {
 
   @Post('token/check')
   @HttpCode(200)
-  @ApiOperation({ summary: "How long a human's token still lasts." })
+  @ApiOperation({ summary: "How many seconds a human's token still lasts." })
   @Access({ secretKey: true })
   @Answers(ttlResponse)
+  @Refuses('not_found')
   async check(
     @CurrentPrincipal(['secretKey']) principal: SecretKeyPrincipal,
     @JsonBody(humanRequest) request: HumanRequest,
@@ -86,8 +87,8 @@ export class UsageTokensController {
 
   @Post('token/revoke')
   @HttpCode(200)
-  @ApiOperation({ summary: "End a human's tokens for good; every replica refuses them within a second." })
-  @ApiOkResponse({ description: 'Nothing; also where there was no token.' })
+  @ApiOperation({ summary: "Revoke a human's tokens for good. Every replica refuses them within a second." })
+  @ApiOkResponse({ description: 'Empty, even if there was no token.' })
   @Access(WRITING)
   revoke(
     @CurrentPrincipal(['secretKey']) principal: SecretKeyPrincipal,
@@ -98,9 +99,10 @@ export class UsageTokensController {
 
   @Post('token/update_ttl')
   @HttpCode(200)
-  @ApiOperation({ summary: "Make a human's live tokens last so long from now: shorter or longer." })
-  @ApiOkResponse({ description: 'Nothing.' })
+  @ApiOperation({ summary: "Set how long a human's live tokens last from now." })
+  @ApiOkResponse({ description: 'Empty.' })
   @Access(WRITING)
+  @Refuses('not_found')
   updateTtl(
     @CurrentPrincipal(['secretKey']) principal: SecretKeyPrincipal,
     @JsonBody(updateTtlRequest) request: UpdateTtlRequest,

@@ -32,7 +32,7 @@ function humanOf({ human: name, human_id: alias }: Named, context: z.RefinementC
   const one = name ?? alias ?? null;
   if (one === null) context.addIssue({ code: 'custom', path: ['human'], message: 'is required' });
   else if ((alias ?? one) !== one)
-    context.addIssue({ code: 'custom', path: ['human_id'], message: 'names another human than human' });
+    context.addIssue({ code: 'custom', path: ['human_id'], message: 'must be the same as human' });
   else return one;
   return z.NEVER;
 }
@@ -64,8 +64,11 @@ export const updateTtlRequest = z
 export type UpdateTtlRequest = z.output<typeof updateTtlRequest>;
 
 export const usageTokenResponse = z.object({
-  token: z.string().optional().meta({ description: 'Shown this once; a repeat by its Idempotency-Key lacks it.' }),
-  notice: z.string().optional().meta({ description: 'Says so where the answer is a repeat.' }),
+  token: z.string().optional().meta({ description: 'Shown only this once; a repeat by its Idempotency-Key lacks it.' }),
+  notice: z
+    .string()
+    .optional()
+    .meta({ description: 'Present when this repeats the answer to an earlier request with the same Idempotency-Key.' }),
 });
 export const limitsSetResponse = z.object({});
 export const limitsResponse = z.array(usageLimitView);

@@ -127,7 +127,11 @@ export class UsageTokensService {
     return this.repository.change(principal.tenantId, async (tx) => {
       const scopes = await this.repository.lockKey(tx, principal.tenantId, principal.keyId);
       if (scopes === null) throw refusedCredential('gone_meanwhile');
-      if (!scopes.includes('usage:write')) throw new Fault('permission_denied', 'The key lacks the scope usage:write.');
+      if (!scopes.includes('usage:write'))
+        throw new Fault(
+          'permission_denied',
+          'The key lacks the scope usage:write. Add it with /api/v1/api-keys/update.',
+        );
       return work(tx);
     });
   }
@@ -153,10 +157,10 @@ export class UsageTokensService {
 /** A header that names somebody else than the body is never ignored. */
 function assertSameHuman(principal: SecretKeyPrincipal, human: string): void {
   if (principal.human !== null && principal.human !== human)
-    throw invalidField('x-human-id', 'names another human than the body');
+    throw invalidField('x-human-id', 'must be the human of the body');
 }
 
-/** The same words for a human whom nobody knows, and for another tenant's. */
+/** The same words for an unknown human and for another tenant's. */
 function notFound(): never {
   throw new Fault('not_found', 'Token not found');
 }

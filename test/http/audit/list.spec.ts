@@ -163,9 +163,9 @@ describe('what was done', () => {
       'b.two',
       'a.one',
     ]);
-    expect(await actions({ action: 'a.one', requestId: '', human: '', from: null })).toEqual(['a.one']);
-    expect(await actions({ from: '2030-01-02T01:00:00+01:00' })).toEqual(['b.two']);
-    expect(await actions({ to: '2030-01-02T00:00:00Z' })).toEqual(['a.one']);
+    expect(await actions({ action: 'a.one', requestId: '', human: '', startTime: null })).toEqual(['a.one']);
+    expect(await actions({ startTime: '2030-01-02T01:00:00+01:00' })).toEqual(['b.two']);
+    expect(await actions({ endTime: '2030-01-02T00:00:00Z' })).toEqual(['a.one']);
     expect(await actions({ actorId: 'system' })).toEqual([]);
   });
 });
@@ -210,7 +210,7 @@ describe('its pages', () => {
     const stranger = await service.createOrg('another-stranger');
     const refused = [
       await ask({ pageToken: nextPageToken, actorType: 'system' }),
-      await ask({ pageToken: nextPageToken, from: '2030-01-01T00:00:00Z' }),
+      await ask({ pageToken: nextPageToken, startTime: '2030-01-01T00:00:00Z' }),
       await ask({ pageToken: nextPageToken }, asPerson('another-stranger', stranger.tenantId)),
       await ask({ pageToken: `${nextPageToken.slice(0, -2)}xx` }),
       await ask({ pageToken: 'x' }),
@@ -226,8 +226,12 @@ describe('what is asked wrongly', () => {
     ['an unknown field', { tenantId: 'x' }, ['tenantId']],
     ['both spellings', { actorId: 'a', actor_id: 'a' }, ['actorId']],
     ['a kind of actor that there is not', { actorType: 'robot' }, ['actorType']],
-    ['a time that is none', { from: 'yesterday' }, ['from']],
-    ['an end before its beginning', { from: '2030-01-02T00:00:00Z', to: '2030-01-01T00:00:00Z' }, ['to']],
+    ['a time that is none', { startTime: 'yesterday' }, ['startTime']],
+    [
+      'an end before its beginning',
+      { startTime: '2030-01-02T00:00:00Z', endTime: '2030-01-01T00:00:00Z' },
+      ['endTime'],
+    ],
     ['a page too large', { pageSize: 501 }, ['pageSize']],
     ['a negative page', { pageSize: -1 }, ['pageSize']],
     ['a human that is no text', { human: 7 }, ['human']],

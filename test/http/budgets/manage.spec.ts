@@ -232,7 +232,9 @@ describe('a call that a budget does not let pass', () => {
     expect(answer.status).toBe(429);
     expect(answer.json()).toMatchObject({
       type: 'usage_limit_exceeded',
-      message: expect.stringContaining("The tenant's limit of request_cnt a month leaves no room for this request."),
+      message: expect.stringContaining(
+        "The tenant's limit of request_cnt a month has too little left for this request.",
+      ),
       error: { code: 'usage_limit_exceeded' },
       details: { holder: 'tenant', type: 'request_cnt', period: 'MONTH', resets_at: expect.any(String) },
     });

@@ -202,7 +202,9 @@ describe('a tenant without a provider', () => {
         await poor.call('GET', `/v1/models/${UPSTREAM_MODEL}`, { headers }),
       ]) {
         expect(openaiError(answer, 400)).toMatchObject({
-          message: expect.stringMatching(/^no provider configured; add one by POST .*providers:write$/) as string,
+          message: expect.stringMatching(
+            /^no provider configured: add one with .*providers:write.*PLATFORM_PROVIDER_TENANTS$/,
+          ) as string,
           code: 'no_provider_configured',
         });
       }

@@ -43,6 +43,13 @@ describe('the documentation', () => {
     expect(text).not.toMatch(/\son[a-z]+="/);
   });
 
+  it('keeps the credentials that were entered, and has the name of the product', async () => {
+    const page = await get('/docs');
+    expect(page.text).toContain('<title>Gatehouse API</title>');
+    const script = await get('/docs/swagger-ui-init.js');
+    expect(script.text).toMatch(/"persistAuthorization":\s*true/);
+  });
+
   it('is protected as a page, and needs no credential', async () => {
     const { headers } = await get('/docs');
     expect(headers['x-content-type-options']).toBe('nosniff');
@@ -55,10 +62,7 @@ describe('/openapi.json', () => {
   interface Operation {
     readonly security?: readonly Record<string, readonly string[]>[];
     readonly requestBody?: {
-      readonly content: Record<
-        string,
-        { readonly schema: { readonly required?: readonly string[]; readonly properties?: object } }
-      >;
+      readonly content: Record<string, { readonly schema: { readonly $ref?: string }; readonly example?: object }>;
     };
     readonly responses: Record<string, { readonly content?: object }>;
   }
@@ -207,9 +211,9 @@ describe('/openapi.json', () => {
     expect(posts.length).toBeGreaterThan(0);
     for (const [path, post] of posts) {
       // `orgs/get` asks for nothing: an empty object.
-      const asked = post.requestBody?.content['application/json']?.schema.properties;
-      expect([path, asked !== undefined]).toEqual([path, true]);
-      expect([path, Object.keys(post.responses)]).toEqual([path, ['200']]);
+      const asked = post.requestBody?.content['application/json'];
+      expect([path, asked?.schema.$ref !== undefined, asked?.example !== undefined]).toEqual([path, true, true]);
+      expect([path, Object.keys(post.responses)]).toEqual([path, expect.arrayContaining(['200', '400', '500'])]);
       const isEmpty = /\/usage\/token\/(?:revoke|update_ttl)$/.test(path);
       expect([path, post.responses['200']?.content !== undefined]).toEqual([path, !isEmpty]);
     }

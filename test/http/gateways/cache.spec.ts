@@ -283,7 +283,7 @@ describe('the log of calls', () => {
     expect((await listed({ provider: 'cache' })).calls).toEqual([calls[1]]);
     expect((await listed({ token_id: second.id })).calls).toEqual([calls[0], calls[1]]);
     expect((await listed({ status: 'Timeout' })).calls).toEqual([]);
-    expect((await listed({ before: '2020-01-01T00:00:00Z' })).calls).toEqual([]);
+    expect((await listed({ endTime: '2020-01-01T00:00:00Z' })).calls).toEqual([]);
     const page = await listed({ pageSize: 2 });
     expect(page.calls).toEqual([calls[0], calls[1]]);
     expect((await listed({ pageSize: 2, pageToken: page.nextPageToken })).calls).toEqual([calls[2]]);

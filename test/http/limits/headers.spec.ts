@@ -96,7 +96,7 @@ describe('every answer to a recognised key carries its window', () => {
     ['an unknown route of this surface', 404, ['POST', '/v1/nothing', { body: {} }]],
     ['an unknown route of the other', 404, ['GET', '/api/v1/nothing', {}]],
     ['an unknown route of none', 404, ['GET', '/nothing', {}]],
-    ['another method', 404, ['GET', '/v1/chat/completions', {}]],
+    ['another method', 405, ['GET', '/v1/chat/completions', {}]],
     ['a body over the limit', 413, chat('x'.repeat(50_001))],
     ['another type', 415, chat('Hi', { 'content-type': 'text/plain' })],
     ['a compressed body', 415, chat('Hi', { 'content-encoding': 'gzip' })],

@@ -56,7 +56,7 @@ it('takes a new tenant from nothing to a completion through its own provider, on
     const { message, code } = openaiError(await chat(replica, key, 'gpt-4o-mini'), 400);
     expect({ message, code }).toEqual({
       message: expect.stringMatching(
-        /^no provider configured; add one by POST \/api\/v1\/llm\/providers\/create/,
+        /^no provider configured: add one with \/api\/v1\/llm\/providers\/create/,
       ) as string,
       code: 'no_provider_configured',
     });

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { declaredRoutes } from '../assert-routes-declared.js';
+import { accessText } from './access-text.js';
+import { tellErrors } from './error-responses.js';
+import { tellExamples } from './examples.js';
+import { ANSWER_HEADERS, headersOf, humanHeaders } from './headers.js';
+import { nameSchemas } from './named-schemas.js';
+import { shareResponses } from './shared-responses.js';
+import { toldRoutes, type ToldRoute } from './operations.js';
+import { addSecuritySchemes } from './security-schemes.js';
+import { groupByTask } from './tasks.js';
+
+/** From src/ and from dist/ the same number of folders up. */
+const PACKAGE = new URL('../../../package.json', import.meta.url);
+
+const DESCRIPTION = `Tenants, keys, limits, a ledger and an OpenAI-compatible gateway, in front of your AI features.
+
+Authorise with one of the credentials below; each operation lists those that it takes, with their scopes and roles, in its
+description and as \`x-access\`. Every error response lists its codes, what they mean and what to do.`;
+
+/** The OpenAPI document of every route, made from what the routes declare. */
+export function createDocument(app: NestFastifyApplication): OpenAPIObject {
+  const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string };
+  const builder = new DocumentBuilder()
+    .setTitle('Gatehouse')
+    .setDescription(DESCRIPTION)
+    .setVersion(version)
+    .addServer('/', 'This service');
+  const written = SwaggerModule.createDocument(app, addSecuritySchemes(builder).build(), {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+  });
+  // Routes that stand under two paths share parts of what the library writes.
+  const document = JSON.parse(JSON.stringify(written)) as OpenAPIObject;
+  const declared = declaredRoutes(
+    app.get(DiscoveryService, { strict: false }),
+    app.get(MetadataScanner, { strict: false }),
+  );
+  const told = toldRoutes(document, declared);
+  groupByTask(document, told);
+  for (const one of told) complete(one);
+  document.components = { ...document.components, headers: ANSWER_HEADERS };
+  nameSchemas(document, told);
+  shareResponses(document, told);
+  return document;
+}
+
+function complete(told: ToldRoute): void {
+  const { operation, route, path } = told;
+  const { access } = route;
+  if (access === undefined) return;
+  // Routes that stand under two paths come with a number, which is no part of a name in most languages.
+  operation.operationId = (operation.operationId ?? '').replace(
+    /\[\d\]$/,
+    path.includes('/v1alpha1/') ? 'V1alpha1' : '',
+  );
+  operation.description = [operation.description, accessText(access)].filter(Boolean).join('\n\n');
+  operation.security ??= [];
+  operation.parameters = [...(operation.parameters ?? []), ...humanHeaders(access, operation)];
+  if (operation.parameters.length === 0) delete operation.parameters;
+  const isIdempotent = (operation.parameters ?? []).some((one) => 'name' in one && one.name === 'Idempotency-Key');
+  for (const [status, response] of Object.entries(operation.responses)) {
+    if (response === undefined || '$ref' in response) continue;
+    response.description ||= 'Done.';
+    response.headers = { ...response.headers, ...headersOf(access, Number(status), isIdempotent) };
+  }
+  tellErrors(told);
+  tellExamples(told);
+}
