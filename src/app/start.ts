@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { loadProcessSettings, type Settings } from '../platform/config/index.js';
@@ -7,6 +8,7 @@ import { Database, migrate } from '../platform/database/index.js';
 import { OperatorError } from '../platform/errors/index.js';
 import { Drain } from '../platform/http/index.js';
 import { flushRequestLog, logger } from '../platform/logging/index.js';
+import { UsageLedger } from '../usage/index.js';
 import { createApplication } from './application.js';
 import { Startup } from './startup.js';
 import { prepare, type EmbeddedDatabase } from './mode.js';
@@ -34,7 +36,7 @@ async function startUnguarded(): Promise<void> {
   logger.level = configured.logLevel;
   for (const warning of warnings) logger.warn(warning);
 
-  const stopping = new Stopping(configured.drainSeconds);
+  const stopping = new Stopping(configured);
   const mode = await prepare(configured);
   stopping.embedded = mode.embedded;
   try {
@@ -83,7 +85,7 @@ class Stopping {
   embedded: EmbeddedDatabase | null = null;
   private begun = false;
 
-  constructor(private readonly drainSeconds: number) {
+  constructor(private readonly settings: Pick<Settings, 'lameDuckSeconds' | 'drainSeconds'>) {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.onSignal(signal));
   }
 
@@ -104,7 +106,7 @@ class Stopping {
   }
 
   private async stop(): Promise<void> {
-    await this.app?.get(Drain).run(this.drainSeconds * 1000, LAST_WORDS_MS);
+    if (this.app !== null) await this.drain(this.app);
     const server = this.app?.getHttpServer();
     // No request is open any more; what is left are connections on which nothing, or only half of something, was asked.
     server?.close();
@@ -113,6 +115,18 @@ class Stopping {
     await this.embedded?.stop();
     flushRequestLog();
     logger.info('Stopped.');
+  }
+
+  private async drain(app: NestFastifyApplication): Promise<void> {
+    const drain = app.get(Drain);
+    drain.begin();
+    const drainMs = this.settings.drainSeconds * 1000;
+    // Load balancers see the 503 of readiness at their next checks, and send requests until then.
+    if (app.getHttpServer().listening) await setTimeout(this.settings.lameDuckSeconds * 1000);
+    const deadlineMs = performance.now() + drainMs;
+    await drain.run(drainMs, LAST_WORDS_MS);
+    // What calls used waits for a database that is away, as long as calls might have gone on.
+    await Promise.race([app.get(UsageLedger).flush(), setTimeout(Math.max(0, deadlineMs - performance.now()))]);
   }
 }
 

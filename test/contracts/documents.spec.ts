@@ -227,7 +227,8 @@ describe('docker-compose.yml', () => {
       expect(healthcheck.test[0]).toBe('CMD');
       for (const part of healthcheck.test) expect(typeof part).toBe('string');
     }
-    expect(Number.parseInt(gatehouse.stop_grace_period!, 10)).toBeGreaterThanOrEqual(defaults.drainSeconds + 10);
+    // In production requests are taken for five seconds more.
+    expect(Number.parseInt(gatehouse.stop_grace_period!, 10)).toBeGreaterThanOrEqual(5 + defaults.drainSeconds + 10);
   });
 
   it('keeps the data of Postgres 18 in a volume, where that image wants it', () => {

@@ -240,6 +240,8 @@ export function productionEnvironment(
     PORT: '0',
     HOST: '127.0.0.1',
     METRICS_PORT: '0',
+    // No load balancer is in front, and each stop would take it.
+    GATEHOUSE_LAME_DUCK_SECONDS: '0',
     DATABASE_URL: database.ownerUrl,
     DATABASE_POOL_SIZE: '5',
     // Specs get much wrong on purpose, all from one address.

@@ -6,9 +6,10 @@ import { SETTINGS, type RawSettings, type SettingName } from './settings.js';
 type Mode = 'development' | 'production';
 
 /** What was configured, with the mode's defaults filled in; in development some of it is still to be made. */
-export type ConfiguredSettings = Omit<RawSettings, 'host' | 'home' | 'development'> & {
+export type ConfiguredSettings = Omit<RawSettings, 'host' | 'home' | 'development' | 'lameDuckSeconds'> & {
   readonly mode: Mode;
   readonly host: string;
+  readonly lameDuckSeconds: number;
   /** Absolute. */
   readonly home: string;
 };
@@ -73,12 +74,13 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
     problems.push('SEALED_ALLOWED_ORIGINS must hold https:// origins alone in production: secrets are sent there');
   if (problems.length > 0) throw new ConfigurationError(problems);
 
-  const { development: _development, home, host, ...rest } = raw;
+  const { development: _development, home, host, lameDuckSeconds, ...rest } = raw;
   return {
     settings: Object.freeze({
       ...rest,
       mode,
       home: path.resolve(home),
+      lameDuckSeconds: lameDuckSeconds ?? (mode === 'development' ? 0 : 5),
       host: host ?? (mode === 'development' ? '127.0.0.1' : '0.0.0.0'),
     }),
     warnings: unknownVariables(environment).map(

@@ -66,10 +66,18 @@ export const SETTINGS = {
       'not know it.',
     { fallback: '1' },
   ),
+  lameDuckSeconds: service(
+    'GATEHOUSE_LAME_DUCK_SECONDS',
+    integer(0, 300),
+    'How long the service still takes requests after SIGTERM, while `/health/ready` already answers 503: longer than a load ' +
+      'balancer needs to see that and to stop sending.',
+    { fallbackNote: '`5` in production, `0` in development' },
+  ),
   drainSeconds: service(
     'GATEHOUSE_DRAIN_SECONDS',
     integer(0, 3600),
-    'How long open calls may go on after SIGTERM before they are ended and settled.',
+    'How long open calls may go on after that before they are ended and settled, and how long settlements wait for a database ' +
+      'that cannot be reached.',
     { fallback: '25' },
   ),
 

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 
 /**
- * What the service knows of its own stopping. On SIGTERM readiness turns 503 and open calls go on; at the deadline what
- * is still open is told to end and settle.
+ * What the service knows of its own stopping. On SIGTERM readiness turns 503, at first while requests are still taken; open
+ * calls go on, and at the deadline what is still open is told to end and settle.
  */
 @Injectable()
 export class Drain {
@@ -13,6 +13,11 @@ export class Drain {
 
   get isDraining(): boolean {
     return this.draining;
+  }
+
+  /** Readiness turns 503, and each answer ends its connection. */
+  begin(): void {
+    this.draining = true;
   }
 
   /** Runs the callback at the deadline, unless it was unsubscribed before. */
@@ -34,7 +39,7 @@ export class Drain {
    * Waits until no request is open, for at most `graceMs`; then ends those that are, and waits `lastMs` for them to go.
    */
   async run(graceMs: number, lastMs: number): Promise<void> {
-    this.draining = true;
+    this.begin();
     if (await this.idleWithin(graceMs)) return;
     for (const callback of [...this.callbacks]) callback();
     await this.idleWithin(lastMs);

@@ -1,5 +1,6 @@
 import { eventually } from '../../support/eventually.js';
 import { OpenaiUpstream, UPSTREAM_MODEL, completion, streamPieces } from '../../support/openai-upstream.js';
+import { PostgresProxy } from '../../support/postgres-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { startServiceProcess, type Exit, type Org, type ServiceProcess } from '../../support/service.js';
 import { seedTenant } from '../../support/sql.js';
@@ -106,6 +107,42 @@ describe('SIGTERM', () => {
     expect((await service.call('GET', '/v1/models', { headers: { 'x-api-key': key } })).status).toBe(200);
     service.process.signal('SIGTERM');
     expect(await exit()).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('takes requests for a while after readiness turned 503, each on a connection that ends with it', async () => {
+    await start({ GATEHOUSE_LAME_DUCK_SECONDS: '300' });
+    service.process.signal('SIGTERM');
+    await eventually(async () => (await service.call('GET', '/health/ready')).status === 503);
+    const answer = await service.call('POST', '/v1/chat/completions', {
+      headers: { 'x-api-key': key },
+      body: body(false),
+    });
+    expect([answer.status, answer.headers['connection']]).toEqual([200, 'close']);
+    expect(service.process.hasExited).toBe(false);
+    await settledCalls(service, 1);
+  });
+
+  it('waits for the database as long as calls may go on: what a call used is written once it is back', async () => {
+    const proxy = await PostgresProxy.start(database.ownerUrl);
+    try {
+      await start({ GATEHOUSE_DRAIN_SECONDS: '300', DATABASE_URL: proxy.through(database.ownerUrl) });
+      upstream.next({ kind: 'body', body: completion(), delayMs: 1000 });
+      const call = OpenStream.start(service, key, body(false));
+      await upstream.request();
+      proxy.tcp.refuse(true);
+      proxy.tcp.cut();
+      service.process.signal('SIGTERM');
+      expect(JSON.parse(await call.whole())).toEqual(completion());
+      const tries = (): number =>
+        service.process.log.filter(({ msg }) => msg === 'Settlements wait for the database.').length;
+      // More than the few last tries that a process has left once its time to drain is over.
+      await eventually(() => tries() > 6, 60_000);
+      proxy.tcp.refuse(false);
+      expect(await exit()).toMatchObject({ code: 0, stderr: '' });
+      expect((await settledCalls(service, 1))[0]).toMatchObject({ outcome: 'OK', output_tokens: 12 });
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('lets a call that is not streamed end, and its caller has the whole answer', async () => {
