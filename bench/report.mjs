@@ -29,11 +29,11 @@ const inMegabytes = (/** @type {number | null} */ bytes) => (bytes === null ? '-
 /** @typedef {Map<string, { title: string, process: string }>} TargetNames */
 
 /**
- * @param {{ summaries: Record<string, import('./scenarios.mjs').TargetSummary>, titles?: Record<string, string> }} result
+ * @param {{ summaries: Record<string, import('./scenarios.mjs').TargetSummary>, titles?: Record<string, string>, process?: string }} result
  * @param {TargetNames} targets
  * @param {string[]} processes besides the target's own
  */
-function renderThroughput({ summaries, titles = {} }, targets, processes) {
+function renderThroughput({ summaries, titles = {}, process }, targets, processes) {
   const bare = summaries['bare']?.requestsPerSecond;
   const heading = ['', 'requests/s', 'lowest', 'highest', '÷ bare', 'p50 ms', 'p99 ms', 'CPU µs/request', 'own CPU s'];
   const rows = [[...heading, ...processes.map((name) => `${name} CPU s`)]];
@@ -47,7 +47,7 @@ function renderThroughput({ summaries, titles = {} }, targets, processes) {
       summary.p50Ms.toFixed(1),
       summary.p99Ms.toFixed(1),
       summary.cpuMicrosPerRequest === null ? '-' : whole(summary.cpuMicrosPerRequest),
-      two(summary.cpuSeconds[targets.get(id)?.process ?? (id in titles ? 'service' : '')]),
+      two(summary.cpuSeconds[process ?? targets.get(id)?.process ?? '']),
       ...processes.map((name) => two(summary.cpuSeconds[name])),
     ]);
   }

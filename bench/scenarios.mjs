@@ -344,7 +344,8 @@ async function takeTurns(scenario, context, target, crowds, before) {
   /** @type {Record<string, TargetSummary>} */
   const summaries = {};
   for (const { id } of crowds) summaries[id] = summarize(turns[id] ?? [], target.process);
-  return { summaries, turns, titles: Object.fromEntries(crowds.map(({ id, title }) => [id, title])) };
+  const titles = Object.fromEntries(crowds.map(({ id, title }) => [id, title]));
+  return { summaries, turns, titles, process: target.process };
 }
 
 /**

@@ -9,7 +9,7 @@ import { GatewayBodies, type KeptBodies } from './gateway-bodies.js';
 import type { CallView, GetCallRequest, ListCallsRequest } from './gateway-call-log.dto.js';
 import { GatewayTokensRepository } from './gateway-tokens.repository.js';
 import { GatewaysRepository, type TenantGateways } from './gateways.repository.js';
-import { CACHE } from './kept-answer.provider.js';
+import { CACHE } from './kept-calls.js';
 
 /** Another text is no call's id. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,23 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import {
-  Calls,
-  ReplySink,
-  type Caller,
-  type Operation,
-  type OperationName,
-  type OperationRequests,
-  type Route,
-} from '../llm/index.js';
-import { readCallersJson } from '../platform/http/index.js';
-import { replaceField } from '../platform/json/index.js';
-import { CACHE_CONTROL_HEADER, cacheControlOf } from './cache-control.js';
+import { Calls, ReplySink, type Operation, type OperationName, type OperationRequests } from '../llm/index.js';
+import { assertJson, parseInTurns, readCallersBody, SMALL_BODY_BYTES } from '../platform/http/index.js';
+import { parseJsonObject, replaceField } from '../platform/json/index.js';
+import { CACHE_CONTROL_HEADER, cacheControlOf, type CacheControl } from './cache-control.js';
 import { GatewayBodies, MOST_BODY_BYTES } from './gateway-bodies.js';
-import { GatewayCache, MOST_ANSWER_BYTES } from './gateway-cache.js';
+import { GatewayCache, MOST_ANSWER_BYTES, type AnswerKey, type FoundAnswer } from './gateway-cache.js';
 import { GatewayDirectory, type KnownGateway } from './gateway.directory.js';
 import { GatewayRoutes, type GatewayCaller } from './gateway.routes.js';
 import { isWhole } from './kept-answer.js';
-import { answeredFromCache, routeToKept } from './kept-answer.provider.js';
+import { KeptCalls } from './kept-calls.js';
 import { RecordingSink } from './recording.sink.js';
 
 /** What the path says of a call, whatever its body says. */
@@ -26,14 +18,14 @@ interface Pinned {
   readonly model: string;
 }
 
-/** One call, as far as its gateway has a say in it. */
+/** One call, before its body is read as a request. */
 interface Asked<Name extends OperationName> {
-  readonly gateway: KnownGateway | null;
   readonly operation: Operation<Name>;
-  readonly caller: Caller;
+  readonly principal: GatewayCaller;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-  readonly body: OperationRequests[Name];
+  readonly pinned: Pinned | null;
+  readonly raw: Buffer;
 }
 
 const CACHE_HEADER = 'x-gatehouse-cache';
@@ -46,6 +38,7 @@ export class GatewayCalls {
     private readonly routes: GatewayRoutes,
     private readonly directory: GatewayDirectory,
     private readonly cache: GatewayCache,
+    private readonly kept: KeptCalls,
     private readonly bodies: GatewayBodies,
   ) {}
 
@@ -63,45 +56,84 @@ export class GatewayCalls {
   ): Promise<void> {
     await this.calls.assertRoom(principal, request.ip);
     if (pinned !== null) await this.routes.assertProvider(principal, pinned.provider);
-    const json = await readCallersJson(request);
-    const body = operation.parse(
-      pinned === null ? json : replaceField(json, 'model', `${pinned.provider}/${pinned.model}`),
-    );
-    const gateway = principal.gatewayId === null ? null : await this.directory.findGateway(principal.gatewayId);
-    const caller = { principal, requestId: request.context?.requestId ?? '', address: request.ip };
-    const asked = { gateway, operation, caller, request, reply, body };
+    const raw = await readCallersBody(request);
+    assertJson(request.raw);
+    const found = principal.gatewayId === null ? null : this.directory.findGateway(principal.gatewayId);
+    const gateway = found instanceof Promise ? await found : found;
+    const asked = { operation, principal, request, reply, pinned, raw };
     if (gateway !== null && gateway.cacheTtlSeconds !== null) return this.answerCached(asked, gateway);
-    if (gateway !== null && gateway.bodyRetentionDays !== null) return this.run(asked, gateway, null);
-    await this.calls.run(operation, caller, body, new ReplySink(reply, operation.streamError), request.bodyRoom);
+    await this.run(asked, await this.requestOf(asked), gateway, null);
   }
 
   private async answerCached<Name extends OperationName>(asked: Asked<Name>, gateway: KnownGateway): Promise<void> {
-    const { operation, body, request, reply } = asked;
+    const { operation, request, reply, pinned, raw } = asked;
     const said = cacheControlOf(request.headers[CACHE_CONTROL_HEADER]);
-    const key = this.cache.keyOf(gateway, operation.name, body.json.text);
-    const found = key === null || said.asksAnew ? null : await this.cache.find(gateway, key, said.maxAgeSeconds);
+    // A request whose very bytes were asked before need not be read to be found again.
+    const spelling = this.cache.spellingOf(
+      gateway,
+      operation.name,
+      pinned && `${pinned.provider}/${pinned.model}`,
+      raw,
+    );
+    let key = this.cache.keySpelled(spelling);
+    let body = key === null || gateway.bodyRetentionDays !== null ? await this.requestOf(asked) : null;
+    if (key === null && body !== null) {
+      key = this.cache.keyOf(gateway, operation.name, body.json.text);
+      this.cache.rememberSpelling(spelling, key);
+    }
+    const found = await this.find(gateway, key, said);
     if (found === null) {
       reply.header(CACHE_HEADER, 'MISS');
-      return this.run(asked, gateway, said.keepsNot ? null : key);
+      body ??= await this.requestOf(asked);
+      return this.run(asked, body, gateway, said.keepsNot ? null : key);
     }
     reply.header(CACHE_HEADER, 'HIT').header('age', found.ageSeconds);
-    await this.run({ ...asked, operation: answeredFromCache(operation) }, gateway, null, routeToKept(found.answer));
+    await this.give(asked, gateway, found, body);
+  }
+
+  private async find(
+    gateway: KnownGateway,
+    key: AnswerKey | null,
+    { asksAnew, maxAgeSeconds }: CacheControl,
+  ): Promise<FoundAnswer | null> {
+    return key === null || asksAnew ? null : this.cache.find(gateway, key, maxAgeSeconds);
+  }
+
+  private async give<Name extends OperationName>(
+    { operation, principal, request, reply }: Asked<Name>,
+    gateway: KnownGateway,
+    { answer }: FoundAnswer,
+    body: OperationRequests[Name] | null,
+  ): Promise<void> {
+    const requestId = request.context?.requestId ?? '';
+    const call = { principal, requestId, operation: operation.name, elapsedMs: reply.elapsedTime };
+    const callId = await this.kept.answer(call, answer, new ReplySink(reply, operation.streamError));
+    if (gateway.bodyRetentionDays !== null && body !== null)
+      void this.bodies.keep(gateway, callId, body.raw, answer.body);
+  }
+
+  /** @throws Fault invalid_input */
+  private async requestOf<Name extends OperationName>(asked: Asked<Name>): Promise<OperationRequests[Name]> {
+    const { operation, request, pinned, raw } = asked;
+    const json = raw.length <= SMALL_BODY_BYTES ? parseJsonObject(raw) : await parseInTurns(request, raw);
+    return operation.parse(pinned === null ? json : replaceField(json, 'model', `${pinned.provider}/${pinned.model}`));
   }
 
   /** @param key by which a whole answer is kept; null: it is not */
   private async run<Name extends OperationName>(
-    { operation, caller, request, reply, body }: Asked<Name>,
-    gateway: KnownGateway,
-    key: Buffer | null,
-    route?: Route,
+    { operation, principal, request, reply }: Asked<Name>,
+    body: OperationRequests[Name],
+    gateway: KnownGateway | null,
+    key: AnswerKey | null,
   ): Promise<void> {
-    const keepsBodies = gateway.bodyRetentionDays !== null;
-    const sink = new RecordingSink(
-      new ReplySink(reply, operation.streamError),
-      key !== null ? MOST_ANSWER_BYTES : keepsBodies ? MOST_BODY_BYTES : 0,
-    );
+    const caller = { principal, requestId: request.context?.requestId ?? '', address: request.ip };
+    const answered = new ReplySink(reply, operation.streamError);
+    const keepsBodies = gateway !== null && gateway.bodyRetentionDays !== null;
+    if (gateway === null || (key === null && !keepsBodies))
+      return this.calls.run(operation, caller, body, answered, request.bodyRoom);
+    const sink = new RecordingSink(answered, key !== null ? MOST_ANSWER_BYTES : MOST_BODY_BYTES);
     try {
-      await this.calls.run(operation, caller, body, sink, request.bodyRoom, undefined, route);
+      await this.calls.run(operation, caller, body, sink, request.bodyRoom);
     } finally {
       const { answer, callId } = sink;
       if (key !== null && answer !== null && isWhole(operation.name, answer))

@@ -21,6 +21,7 @@ import { GatewayRoutes } from './gateway.routes.js';
 import { GatewaysController } from './gateways.controller.js';
 import { GatewaysRepository } from './gateways.repository.js';
 import { GatewaysService } from './gateways.service.js';
+import { KeptCalls } from './kept-calls.js';
 
 /** Gateways: doors of a tenant with providers and tokens of their own. */
 @Module({
@@ -40,6 +41,7 @@ import { GatewaysService } from './gateways.service.js';
     GatewayTokenStrategy,
     GatewaysRepository,
     GatewaysService,
+    KeptCalls,
   ],
 })
 export class GatewaysModule {

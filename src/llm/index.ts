@@ -4,7 +4,13 @@ export { ReplySink } from './calls/reply-sink.js';
 export type { Attribution, CallSink, CallSinkListener } from './calls/call-sink.js';
 export { Calls } from './calls/calls.service.js';
 export { BroughtProviders } from './connections/brought-providers.js';
-export type { AnswerHeaders, ProviderFailure, ProviderRefusal } from './providers/provider.js';
+export type {
+  AnswerHeaders,
+  OperationName,
+  OperationRequests,
+  ProviderFailure,
+  ProviderRefusal,
+} from './providers/provider.js';
 export { AnswerReader } from './runs/answer-reader.js';
 export { CHAT } from './chat/chat.operation.js';
 export { CHAT_BODY, CHAT_BODY_BY_PATH, CHAT_ANSWER } from './chat/chat.dto.js';
@@ -16,7 +22,7 @@ export { EMBEDDINGS } from './embeddings/embeddings.operation.js';
 export { EMBEDDINGS_ANSWER, EMBEDDINGS_BODY } from './embeddings/embeddings.dto.js';
 export { LlmModule } from './llm.module.js';
 export { modelListSchema, modelSchema } from './catalogue/models.controller.js';
-export { ModelCatalogue, type Model } from './models/model-catalogue.js';
+export type { Model } from './models/model-catalogue.js';
 export { PROVIDER_KINDS, type ProviderKind, type ProviderSettings } from './providers/provider-factory.js';
 export { RESPONSE, RESPONSES_REQUEST } from './responses/responses.dto.js';
 export { RESPONSES } from './responses/responses.operation.js';
@@ -25,12 +31,4 @@ export { PlatformProviderTenants } from './routing/platform-provider-tenants.js'
 export { ModelRouter } from './routing/model-router.js';
 export type { Route } from './routing/route.js';
 export type { Caller } from './calls/call-terms.js';
-export type { CallBound, Operation } from './calls/operation.js';
-export {
-  NOTHING_USED,
-  type AnswerSink,
-  type Attempt,
-  type OperationName,
-  type OperationRequests,
-  type Provider,
-} from './providers/provider.js';
+export type { Operation } from './calls/operation.js';

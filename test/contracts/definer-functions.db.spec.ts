@@ -322,6 +322,7 @@ const UNIQUE_VIOLATION = '23505';
 const ADMIT = `SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, $5::text, $4::text, NULL, NULL, NULL, 'req', 'openai',
   'm', false, 7, 7, NULL, NULL, 1, false, 1, 1, $6::text, '192.0.2.1',
   NULL, 'chat', NULL, 1, false)::admission], true, true)`;
+const ANSWERED = ADMIT.replace('admit_usage', 'admit_answered').replace(', true, true)', ", '{5}', true, true)");
 const SETTLE = `SELECT * FROM settle_usage(
   ARRAY[($1::uuid, $2::text, 'OK', 200, 1, 1, 2, 0, 1, false, 5, 0, 0)::settlement], true)`;
 /** A budget of the tenant itself, of everything that its calls can come to. */
@@ -507,6 +508,27 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
       { alive: true, verdicts: ['gone'], granted: [null], blamed: null, rooms: null },
     ]);
     expect(JSON.parse(await everythingOf(a))).toEqual(after);
+  },
+
+  async admit_answered() {
+    // Purpose: as admit_usage, of calls that are settled at once: one request of each, and nothing else.
+    const record = (id: string, tenant: Tenant) =>
+      call(ANSWERED, [a.leaseId, id, tenant.tenantId, tenant.keyId, null, null]);
+    const before = await everythingOf(b);
+    expect(await record(b.recordId, a)).toMatchObject([{ alive: true, verdicts: null }]);
+    const id = uuidV7();
+    expect(await record(id, a)).toMatchObject([{ alive: true, verdicts: null }]);
+    expect(await record(uuidV7(), { ...a, tenantId: 'no-such-tenant' })).toMatchObject([{ verdicts: ['gone'] }]);
+    expect(await everythingOf(b)).toBe(before);
+    expect(
+      await rowsOf(
+        database.superuserUrl,
+        'SELECT tenant_id, state, outcome, requests, input_tokens::int, latency_ms FROM usage_records WHERE id = $1',
+        [id],
+      ),
+    ).toEqual([
+      { tenant_id: a.tenantId, state: 'SETTLED', outcome: 'OK', requests: 1, input_tokens: 0, latency_ms: 5 },
+    ]);
   },
 
   async count_used() {

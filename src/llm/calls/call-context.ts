@@ -13,7 +13,7 @@ export interface CallContext {
   /** The service takes no more calls. */
   readonly isStopping: boolean;
   /** A try of a provider has ended. */
-  onTried(provider: Provider, outcome: Outcome): void;
+  onTried(provider: Pick<Provider, 'kind'>, outcome: Outcome): void;
   /** A try of a provider failed, and another one follows. */
   onRetried(provider: Provider, reason: RetryReason): void;
   /** A call is over, and holds nothing any more. */

@@ -166,7 +166,7 @@ export class Calls implements CallContext {
     this.drain.requestClosed();
   }
 
-  onTried(provider: Provider, outcome: Outcome): void {
+  onTried(provider: Pick<Provider, 'kind'>, outcome: Outcome): void {
     this.metrics.onTried(provider, outcome);
   }
 

@@ -35,7 +35,7 @@ export class ProviderMetrics {
     });
   }
 
-  onTried({ kind }: Provider, outcome: Outcome): void {
+  onTried({ kind }: Pick<Provider, 'kind'>, outcome: Outcome): void {
     this.tried.add(kind, outcome);
   }
 

@@ -280,12 +280,13 @@ describe('an entry that hangs on several topics', () => {
     readonly group: string;
   }
 
-  async function startPaired(maxEntries = 100) {
+  async function startPaired(maxEntries = 100, bytes?: { most: number; of: (value: Paired) => number }) {
     const node = await start();
     let loads = 0;
     const cache = new RevocableCache<Paired, Paired>({
       revocations: node.revocations,
       maxEntries,
+      ...(bytes === undefined ? {} : { bytes }),
       topics: { owner: ({ owner }) => owner, group: ({ group }) => group },
       load: (value) => {
         loads += 1;
@@ -335,5 +336,18 @@ describe('an entry that hangs on several topics', () => {
     expect(await loadedAgain([annX])).toEqual([annX]);
     await notify('group:x');
     expect(await loadedAgain([annX])).toEqual([annX]);
+  });
+
+  it('is one of so many bytes at most, all together; one that is larger is not kept', async () => {
+    const { loadedAgain, notify } = await startPaired(100, {
+      most: 2,
+      of: ({ owner }) => (owner === 'bea' ? 3 : 1),
+    });
+    expect(await loadedAgain([annX, annY, annX, annY])).toEqual([annX, annY]);
+    expect(await loadedAgain([beaX, beaX])).toEqual([beaX, beaX]);
+    const another = { owner: 'ann', group: 'z' };
+    expect(await loadedAgain([another, annX])).toEqual([another, annX]);
+    await notify('owner:bea');
+    expect(await loadedAgain([annX])).toEqual([]);
   });
 });

@@ -4,6 +4,8 @@ import type { Revocations } from './revocations.js';
 export interface RevocableCacheOptions<Value extends object, Input> {
   readonly revocations: Revocations;
   readonly maxEntries: number;
+  /** How much all entries together may take, and what one takes. Absent: they are small. */
+  readonly bytes?: { readonly most: number; readonly of: (value: Value) => number };
   /** Reads an entry from the database, by what its key was made of; null: there is none. */
   readonly load: (input: Input) => Promise<Value | null>;
   /** The topics of the notifications that concern these entries, each with the tag under which it names a value. */
@@ -32,8 +34,10 @@ export class RevocableCache<Value extends object, Input> {
   private version = 0;
 
   constructor(private readonly options: RevocableCacheOptions<Value, Input>) {
-    this.entries = new LRUCache({
+    const { bytes } = options;
+    this.entries = new LRUCache<string, Value>({
       max: options.maxEntries,
+      ...(bytes === undefined ? {} : { maxSize: bytes.most, sizeCalculation: (value) => bytes.of(value) }),
       dispose: (value, key, reason) => {
         if (reason !== 'set') this.untag(value, key);
       },
@@ -95,7 +99,8 @@ export class RevocableCache<Value extends object, Input> {
       .then((value) => {
         if (value !== null && version === this.version) {
           this.entries.set(key, value);
-          this.tag(value, key);
+          // One that takes too much is not kept.
+          if (this.entries.has(key)) this.tag(value, key);
         }
         return value;
       })

@@ -1,7 +1,7 @@
-import { GroupCommit, isLockTimeout, type Database } from '../../platform/database/index.js';
+import { GroupCommit, isLockTimeout, type Database, type NamedStatement } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
-import { ADMIT, admissionText, type AdmittedRow, type Blame, type Verdict } from './ledger-statements.js';
+import type { AdmittedRow, Blame, Verdict } from './ledger-statements.js';
 import type { ProcessLease } from './process-lease.js';
 import type { Admission, Reservation, TokenRoom } from './usage.types.js';
 
@@ -10,7 +10,7 @@ const MAX_BATCH = 96;
 const ADMIT_WAIT_MS = 3000;
 /** So long batches take what is free, once one has met a lock that lasts. */
 const SKIP_MS = 1000;
-/** admit_usage: a call is recorded already. */
+/** The statement: a call is recorded already. */
 const KNOWN_CALL = 'GH001';
 
 /** Why a call may not go upstream, and the budget that says so, if one does. */
@@ -26,17 +26,20 @@ export function isRefusal(admitted: Admitted): admitted is Refusal {
   return 'verdict' in admitted;
 }
 
-interface TenantLane {
-  readonly lane: GroupCommit<Reservation, Admitted>;
+interface TenantLane<Item> {
+  readonly lane: GroupCommit<Item, Admitted>;
   /** Its calls. */
   count: number;
 }
 
-export interface AdmissionOptions {
+export interface AdmissionOptions<Item extends Reservation> {
+  /** The statement that admits, and what it is told of calls beside how it deals with them. */
+  readonly statement: NamedStatement;
+  readonly told: (items: readonly Item[]) => readonly unknown[];
   /** Called for a reservation that may have been committed although its caller was refused. */
-  readonly onAbandoned: (item: Reservation) => void;
+  readonly onAbandoned: (item: Item) => void;
   /** Called for one that no statement carried. */
-  readonly onNotSent: (item: Reservation) => void;
+  readonly onNotSent: (item: Item) => void;
 }
 
 /**
@@ -47,50 +50,51 @@ export interface AdmissionOptions {
  * they pass over go on in a lane of their own, and where that waits too long, in one for each tenant. So no call waits for long
  * for another tenant's lock.
  */
-export class Admissions {
-  private readonly shared: GroupCommit<Reservation, Admitted>;
-  private readonly passedOver: GroupCommit<Reservation, Admitted>;
-  private readonly ofTenants = new Map<string, TenantLane>();
+export class Admissions<Item extends Reservation = Reservation> {
+  private readonly shared: GroupCommit<Item, Admitted>;
+  private readonly passedOver: GroupCommit<Item, Admitted>;
+  private readonly ofTenants = new Map<string, TenantLane<Item>>();
   private skipUntilMs = -Infinity;
 
   constructor(
     private readonly database: Database,
     private readonly lease: ProcessLease,
-    private readonly options: AdmissionOptions,
+    private readonly options: AdmissionOptions<Item>,
   ) {
     this.shared = this.lane((items) => this.admitShared(items));
     this.passedOver = this.lane((items) => this.admitPassedOver(items));
   }
 
   /** @throws Fault unavailable */
-  add(reservation: Reservation): Promise<Admitted> {
+  add(reservation: Item): Promise<Admitted> {
     return this.shared.add(reservation);
   }
 
   private lane(
-    run: (items: readonly Reservation[]) => Promise<readonly (Admitted | Promise<Admitted>)[]>,
-  ): GroupCommit<Reservation, Admitted> {
+    run: (items: readonly Item[]) => Promise<readonly (Admitted | Promise<Admitted>)[]>,
+  ): GroupCommit<Item, Admitted> {
     return new GroupCommit({
       what: 'The usage ledger',
       maxItems: MAX_BATCH,
       waitMs: ADMIT_WAIT_MS,
       run,
-      ...this.options,
+      onAbandoned: this.options.onAbandoned,
+      onNotSent: this.options.onNotSent,
     });
   }
 
-  private async admitShared(items: readonly Reservation[]): Promise<readonly (Admitted | Promise<Admitted>)[]> {
+  private async admitShared(items: readonly Item[]): Promise<readonly (Admitted | Promise<Admitted>)[]> {
     const isPatient = performance.now() >= this.skipUntilMs;
     const admitted = (await this.tryWrite(items, isPatient)) ?? (isPatient ? await this.tryWrite(items, false) : null);
     return admitted ?? items.map((item) => this.addToTenants(item));
   }
 
-  private async admitPassedOver(items: readonly Reservation[]): Promise<readonly (Admitted | Promise<Admitted>)[]> {
+  private async admitPassedOver(items: readonly Item[]): Promise<readonly (Admitted | Promise<Admitted>)[]> {
     return (await this.tryWrite(items, true)) ?? items.map((item) => this.addToTenants(item));
   }
 
   /** One lane for each tenant that somebody keeps waiting; it is forgotten as soon as it is through. */
-  private async addToTenants(item: Reservation): Promise<Admitted> {
+  private async addToTenants(item: Item): Promise<Admitted> {
     const { tenantId } = item;
     const own = this.ofTenants.get(tenantId) ?? { lane: this.lane((items) => this.admitOfTenant(items)), count: 0 };
     this.ofTenants.set(tenantId, own);
@@ -103,7 +107,7 @@ export class Admissions {
     }
   }
 
-  private async admitOfTenant(items: readonly Reservation[]): Promise<readonly (Admitted | Promise<Admitted>)[]> {
+  private async admitOfTenant(items: readonly Item[]): Promise<readonly (Admitted | Promise<Admitted>)[]> {
     const deadline = performance.now() + ADMIT_WAIT_MS;
     while (performance.now() < deadline) {
       const admitted = await this.tryWrite(items, true);
@@ -116,7 +120,7 @@ export class Admissions {
 
   /** Null: a lock lasts, and nothing was written. */
   private async tryWrite(
-    items: readonly Reservation[],
+    items: readonly Item[],
     wait: boolean,
   ): Promise<readonly (Admitted | Promise<Admitted>)[] | null> {
     try {
@@ -129,10 +133,7 @@ export class Admissions {
     }
   }
 
-  private async write(
-    items: readonly Reservation[],
-    wait: boolean,
-  ): Promise<readonly (Admitted | Promise<Admitted>)[]> {
+  private async write(items: readonly Item[], wait: boolean): Promise<readonly (Admitted | Promise<Admitted>)[]> {
     for (let attempt = 0; ; attempt += 1) {
       const row = await this.send(items, wait);
       if (row.alive) return items.map((item, index) => this.admittedOf(item, row, index));
@@ -145,16 +146,16 @@ export class Admissions {
   }
 
   /** Once more, where a call is recorded already, with the word that it may be: that is seldom, and costs a look. */
-  private async send(items: readonly Reservation[], wait: boolean): Promise<AdmittedRow> {
-    const calls = items.map(admissionText);
+  private async send(items: readonly Item[], wait: boolean): Promise<AdmittedRow> {
+    const { statement, told } = this.options;
+    const values = [this.lease.id, ...told(items)];
     const send = async (again: boolean): Promise<AdmittedRow> => {
-      const [row] = await this.database.call<AdmittedRow & Record<string, unknown>>(ADMIT, [
-        this.lease.id,
-        calls,
+      const [row] = await this.database.call<AdmittedRow & Record<string, unknown>>(statement, [
+        ...values,
         again,
         wait,
       ]);
-      if (row === undefined) throw new TypeError('admit_usage gave no row.');
+      if (row === undefined) throw new TypeError(`${statement.name} gave no row.`);
       return row;
     };
     try {
@@ -165,7 +166,7 @@ export class Admissions {
     }
   }
 
-  private admittedOf(item: Reservation, row: AdmittedRow, index: number): Admitted | Promise<Admitted> {
+  private admittedOf(item: Item, row: AdmittedRow, index: number): Admitted | Promise<Admitted> {
     const verdict = row.verdicts?.[index] ?? null;
     if (verdict === 'again') return this.passedOver.add(item);
     if (verdict !== null) return { verdict, blame: row.blamed?.[index] ?? null };

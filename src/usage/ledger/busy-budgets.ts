@@ -1,5 +1,4 @@
 import { isRefusal, type Admitted, type Refusal } from './admissions.js';
-import type { Reservation } from './usage.types.js';
 
 /** Beyond it a call that finds a budget held is refused at once: what waits takes memory. */
 const MAX_WAITING = 1024;
@@ -9,7 +8,8 @@ const MAX_PAUSE_MS = 160;
 const MAX_TRIES = 32;
 
 interface Waiting {
-  readonly reservation: Reservation;
+  /** Asks again. */
+  readonly admit: () => Promise<Admitted>;
   readonly until: number;
   readonly resolve: (admitted: Admitted) => void;
   readonly reject: (error: unknown) => void;
@@ -36,22 +36,23 @@ export class BusyBudgets {
   private readonly queues = new Map<string, Queue>();
   private count = 0;
 
-  constructor(
-    private readonly admit: (reservation: Reservation) => Promise<Admitted>,
-    private readonly waitMs: number,
-  ) {}
+  constructor(private readonly waitMs: number) {}
 
-  /** @returns the call's admission, or the last refusal once the time is over. @throws Fault unavailable */
-  wait(reservation: Reservation, refusal: Refusal): Promise<Admitted> {
+  /**
+   * @param admit asks again for the call
+   * @returns the call's admission, or the last refusal once the time is over
+   * @throws Fault unavailable
+   */
+  wait(tenantId: string, refusal: Refusal, admit: () => Promise<Admitted>): Promise<Admitted> {
     if (refusal.blame === null || this.waitMs === 0 || this.count >= MAX_WAITING) return Promise.resolve(refusal);
     const { id } = refusal.blame;
     this.count += 1;
     return new Promise<Admitted>((resolve, reject) => {
-      const waiting = { reservation, until: performance.now() + this.waitMs, resolve, reject, refusal };
+      const waiting = { admit, until: performance.now() + this.waitMs, resolve, reject, refusal };
       const queue = this.queues.get(id);
       if (queue !== undefined) queue.waiting.push(waiting);
       else {
-        const made: Queue = { waiting: [waiting], tenantId: reservation.tenantId, wake: nothing };
+        const made: Queue = { waiting: [waiting], tenantId, wake: nothing };
         this.queues.set(id, made);
         void this.serve(id, made);
       }
@@ -99,7 +100,7 @@ export class BusyBudgets {
   /** Tries the calls that came first; those that still find no room go back to the front. */
   private async tryFirst(queue: Queue, tries: number): Promise<boolean> {
     const tried = queue.waiting.splice(0, tries);
-    const answers = await Promise.allSettled(tried.map(({ reservation }) => this.admit(reservation)));
+    const answers = await Promise.allSettled(tried.map(({ admit }) => admit()));
     const busy: Waiting[] = [];
     answers.forEach((answer, index) => {
       const waiting = tried[index] as Waiting;

@@ -6,6 +6,11 @@ export const ADMIT: NamedStatement = {
   text: 'SELECT * FROM admit_usage($1, $2::text[]::admission[], $3, $4)',
 };
 
+export const ADMIT_ANSWERED: NamedStatement = {
+  name: 'admit_answered',
+  text: 'SELECT * FROM admit_answered($1, $2::text[]::admission[], $3, $4, $5)',
+};
+
 export const SETTLE: NamedStatement = {
   name: 'settle_usage',
   text: 'SELECT * FROM settle_usage($1::text[]::settlement[], $2)',

@@ -4,12 +4,13 @@ import { Database } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { Metrics } from '../../platform/metrics/index.js';
 import { OpenReservations, type OpenReservation } from './open-reservations.js';
-import { Admissions, isRefusal, type Admitted } from './admissions.js';
+import { Admissions, isRefusal, type Admitted, type Refusal } from './admissions.js';
 import { BusyBudgets } from './busy-budgets.js';
+import { ADMIT, ADMIT_ANSWERED, admissionText } from './ledger-statements.js';
 import { ProcessLease } from './process-lease.js';
 import { refusedAdmission } from './refused-admission.js';
 import { SettlementQueue } from './settlement-queue.js';
-import type { Admission, Reservation, Settlement } from './usage.types.js';
+import type { Admission, AnsweredCall, Reservation, Settlement } from './usage.types.js';
 
 const DISOWN_AGAIN_MS = 10_000;
 const SETTLED_WAIT_MS = 2000;
@@ -26,6 +27,7 @@ const SETTLED_WAIT_MS = 2000;
 @Injectable()
 export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly admissions: Admissions;
+  private readonly answered: Admissions<AnsweredCall>;
   private readonly busy: BusyBudgets;
   private readonly settlements: SettlementQueue;
   private readonly open = new OpenReservations();
@@ -37,10 +39,19 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     private readonly metrics: Metrics,
   ) {
     this.admissions = new Admissions(database, lease, {
+      statement: ADMIT,
+      told: (items) => [items.map(admissionText)],
       onAbandoned: (item) => this.disown(item),
       onNotSent: ({ id }) => this.open.delete(id),
     });
-    this.busy = new BusyBudgets((item) => this.admissions.add(item), settings.admissionWaitMs);
+    this.answered = new Admissions<AnsweredCall>(database, lease, {
+      statement: ADMIT_ANSWERED,
+      told: (items) => [items.map(admissionText), items.map(({ latencyMs }) => Math.round(latencyMs))],
+      // What may have been committed is settled with it.
+      onAbandoned: () => undefined,
+      onNotSent: () => undefined,
+    });
+    this.busy = new BusyBudgets(settings.admissionWaitMs);
     this.settlements = new SettlementQueue(database, metrics, (written) => this.close(written));
   }
 
@@ -79,7 +90,8 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
         asked = asked.closer();
         admitted = await this.admissions.add(asked);
       }
-      if (isRefusal(admitted) && admitted.verdict === 'busy') admitted = await this.busy.wait(asked, admitted);
+      if (isRefusal(admitted) && admitted.verdict === 'busy')
+        admitted = await this.busy.wait(asked.tenantId, admitted, () => this.admissions.add(asked));
     } catch (error) {
       // A 503 may hide a commit; that reservation is open until `disown` has settled it.
       if (!(error instanceof Fault)) this.open.delete(id);
@@ -87,8 +99,20 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     }
     if (!isRefusal(admitted)) return admitted;
     this.open.delete(id);
-    this.metrics.admissionsRefused.inc({ reason: admitted.verdict });
-    throw refusedAdmission(admitted, reservation);
+    throw this.refused(admitted, reservation);
+  }
+
+  /**
+   * Admits a call whose answer is at hand, and settles it by the same statement: what it costs, one request, is certain.
+   *
+   * @throws Fault as `reserve` does
+   */
+  async record(call: AnsweredCall): Promise<Admission> {
+    let admitted = await this.answered.add(call);
+    if (isRefusal(admitted) && admitted.verdict === 'busy')
+      admitted = await this.busy.wait(call.tenantId, admitted, () => this.answered.add(call));
+    if (isRefusal(admitted)) throw this.refused(admitted, call);
+    return admitted;
   }
 
   /**
@@ -134,6 +158,11 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   async beforeApplicationShutdown(): Promise<void> {
     await this.settlements.close();
     await this.lease.stop();
+  }
+
+  private refused(refusal: Refusal, reservation: Reservation): Fault {
+    this.metrics.admissionsRefused.inc({ reason: refusal.verdict });
+    return refusedAdmission(refusal, reservation);
   }
 
   private close(written: readonly Settlement[]): void {

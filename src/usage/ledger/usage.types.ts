@@ -52,6 +52,12 @@ export interface DefaultOutput {
   readonly most: number | null;
 }
 
+/** A call whose answer is at hand: it is settled with its admission, as one request of no tokens and no cost. */
+export interface AnsweredCall extends Reservation {
+  /** How long it took to find the answer. */
+  readonly latencyMs: number;
+}
+
 interface TokenPrice {
   readonly inputPicoUsd: bigint;
   readonly outputPicoUsd: bigint;

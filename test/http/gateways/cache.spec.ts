@@ -247,6 +247,36 @@ describe('the cache', () => {
     });
     expect((await chat(service, ids(), made.token)).status).toBe(429);
   });
+
+  it('gives exactly as many answers at once as a limit of requests has room for, over two replicas', async () => {
+    await warm();
+    const rateLimit = { requests: { limit: 7, window: 'MONTH' } };
+    const { token } = await createToken(service, org, ids(), { name: 'limited', rateLimit });
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, place) => chat(place % 2 ? service : other, ids(), token)),
+    );
+    const statuses = answers.map(({ status }) => status).sort();
+    expect(statuses).toEqual([...Array<number>(7).fill(200), ...Array<number>(33).fill(429)]);
+    expect(answers.filter(({ status }) => status === 200).map(cacheOf)).toEqual(Array(7).fill('HIT'));
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  it('judges a request anew whose very bytes it knows', async () => {
+    await warm();
+    expect(cacheOf(await chat(service, ids(), made.token))).toBe('HIT');
+    const typed = await chat(service, ids(), made.token, {}, { 'content-type': 'text/html' });
+    expect(typed.status).toBe(415);
+    const foreign = await create(service, org, upstream, { name: 'foreign', cache: { ttlSeconds: 60 } });
+    expect(cacheOf(await chat(service, foreign.gateway.id, foreign.token))).toBe('MISS');
+    const pinned = await post(
+      service,
+      `/gateways/${ids()}/openai_compatible/gpt-4o/chat/completions`,
+      made.token,
+      chatBody(),
+    );
+    expect([pinned.status, cacheOf(pinned)]).toEqual([200, 'MISS']);
+    expect((await chat(service, ids(), `${made.token.slice(0, -1)}0`)).status).toBe(401);
+  });
 });
 
 interface CallView {
