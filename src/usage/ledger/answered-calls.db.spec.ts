@@ -21,7 +21,12 @@ let other: LedgerProcess;
 beforeEach(async () => {
   database = await createTestDatabase();
   await makeLedgerTenant(database.superuserUrl);
-  [one, other] = await Promise.all([startLedgerProcess(database.ownerUrl), startLedgerProcess(database.ownerUrl)]);
+  // What a neighbour in the same statement holds for its moment is waited for.
+  const patient = { admissionWaitMs: 30_000 };
+  [one, other] = await Promise.all([
+    startLedgerProcess(database.ownerUrl, patient),
+    startLedgerProcess(database.ownerUrl, patient),
+  ]);
 });
 
 afterEach(async () => {
