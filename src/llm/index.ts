@@ -12,6 +12,7 @@ export type {
   ProviderRefusal,
 } from './providers/provider.js';
 export { AnswerReader } from './runs/answer-reader.js';
+export { tooMuchToRead } from './providers/openai/openai-failure.js';
 export { CHAT } from './chat/chat.operation.js';
 export { CHAT_BODY, CHAT_BODY_BY_PATH, CHAT_ANSWER } from './chat/chat.dto.js';
 export { GatewayConnections, type GatewayProviderForm } from './connections/gateway-connections.js';

@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import {
   AnswerReader,
   ReplySink,
+  tooMuchToRead,
   type AnswerHeaders,
   type Attribution,
   type CallSink,
@@ -54,7 +55,9 @@ export class ProcessSink implements CallSink {
 
   json(_headers: AnswerHeaders, body: Buffer, by: Attribution): void {
     this.attribute(by);
-    this.text = this.reader.readBody(body);
+    const text = this.reader.readBody(body);
+    if (text === null) this.end({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
+    else this.text = text;
   }
 
   refuse({ status, body }: ProviderRefusal, by: Attribution): void {

@@ -1,3 +1,4 @@
+import { parseBounded } from '../../platform/json/index.js';
 import type { ModelCatalogue } from '../models/model-catalogue.js';
 import {
   isRequestOf,
@@ -138,7 +139,7 @@ function idOf(response: unknown): string | null {
 
 function parsed(text: string): Readonly<Record<string, unknown>> | null {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseBounded(text);
     return isObject(value) ? value : null;
   } catch {
     return null;

@@ -1,3 +1,4 @@
+import { parseObject } from '../providers/openai/answer-bytes.js';
 import { endOfFirstEvent, parseEvent } from '../providers/openai/sse-usage-filter.js';
 import { WholeEvents } from '../providers/openai/whole-events.js';
 import { isObject } from '../providers/requests/chat-request.js';
@@ -30,9 +31,10 @@ export class AnswerReader {
     return text;
   }
 
-  /** @returns the text of a whole answer */
-  readBody(body: Buffer): string {
-    return this.readChoice(JSON.parse(body.toString('utf8')), 'message');
+  /** @returns the text of a whole answer; null: it holds too much to be read */
+  readBody(body: Buffer): string | null {
+    const answer = parseObject(body);
+    return answer === null ? null : this.readChoice(answer, 'message');
   }
 
   get toolCalls(): readonly ToolCall[] {

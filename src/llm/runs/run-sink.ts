@@ -1,6 +1,7 @@
 import { Fault, type RunCode } from '../../platform/errors/index.js';
 import type { CallSink, CallSinkListener } from '../calls/call-sink.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
+import { tooMuchToRead } from '../providers/openai/openai-failure.js';
 import { AnswerReader } from './answer-reader.js';
 import type { RunRecord } from './run-record.js';
 import type { RunFailure } from './run.types.js';
@@ -41,7 +42,9 @@ export class RunSink implements CallSink {
   }
 
   json(_headers: AnswerHeaders, body: Buffer): void {
-    this.take(this.answer.readBody(body));
+    const text = this.answer.readBody(body);
+    if (text === null) this.failure = failureOf(tooMuchToRead());
+    else this.take(text);
   }
 
   refuse({ body }: ProviderRefusal): void {

@@ -1,4 +1,5 @@
 import { Fault } from '../errors/index.js';
+import { parseJson } from './json-text.js';
 
 /** How much JSON one body may hold. */
 export interface JsonBounds {
@@ -7,6 +8,9 @@ export interface JsonBounds {
   /** Objects and lists around a value, the outermost one included. */
   readonly maxDepth: number;
 }
+
+/** Of JSON that comes within a string of a body, or that a server answers: as much as a body may hold where the operator does not say otherwise. */
+export const USUAL_BOUNDS: JsonBounds = { maxValues: 250_000, maxDepth: 128 };
 
 const QUOTE = 34;
 const BACKSLASH = 92;
@@ -111,6 +115,33 @@ export function assertAlike(body: Buffer): void {
       wantsField = false;
     }
   }
+}
+
+/** Up to here a text is built in a moment, whatever it holds. */
+const SMALL_BYTES = 1_024;
+
+/** Whether a text that somebody else chose than the caller holds no more than a body may. It must be JSON from its first byte on. */
+export function isBounded(text: Buffer, bounds = USUAL_BOUNDS): boolean {
+  if (text.length <= SMALL_BYTES) return true;
+  try {
+    assertBounded(text, bounds);
+    assertAlike(text);
+    return true;
+  } catch (error) {
+    if (error instanceof Fault) return false;
+    throw error;
+  }
+}
+
+/**
+ * Parses what a server answered.
+ *
+ * @throws SyntaxError as JSON.parse does, and where the text holds more than a body may
+ */
+export function parseBounded(text: string): unknown {
+  if (text.length > SMALL_BYTES && !isBounded(Buffer.from(text)))
+    throw new SyntaxError('The text holds too much JSON.');
+  return parseJson(text);
 }
 
 /** From an opening quote to the closing one; to the end where there is none. */

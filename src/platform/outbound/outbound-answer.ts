@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { parseJson } from '../json/index.js';
+import { parseBounded } from '../json/index.js';
 import { OutboundError, type JsonAnswer, type OutboundCall, type OutboundHandler } from './outbound-request.js';
 
 /** Takes an answer in whole, up to a size, and reads it as JSON. */
@@ -103,7 +103,7 @@ export function tooLarge(maxBytes: number): OutboundError {
 
 function jsonIn(bytes: Buffer): unknown {
   try {
-    return parseJson(bytes.toString('utf8'));
+    return parseBounded(bytes.toString('utf8'));
   } catch {
     return undefined;
   }

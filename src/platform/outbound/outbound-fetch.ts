@@ -26,6 +26,8 @@ export interface FetchOptions {
    * this it fails, and what was not read yet is lost.
    */
   readonly onBroken?: (error: OutboundError) => void;
+  /** Sees an answer's pieces before anything reads them; false: the body is more than is taken. */
+  readonly takes?: (chunk: Buffer) => boolean;
   /** Takes what it reads itself out of an answer's body; the package reads what is left. */
   readonly filter?: BodyFilter;
   /** Hears of the call, to hold it back by itself where a filter takes much of the body. */
@@ -117,7 +119,7 @@ class FetchExchange implements OutboundHandler {
   private readonly onAbort = (): void => this.stop(this.signal?.reason);
 
   constructor(
-    private readonly options: Pick<FetchOptions, 'maxBytes' | 'onLate' | 'onBroken' | 'filter'>,
+    private readonly options: Pick<FetchOptions, 'maxBytes' | 'takes' | 'onLate' | 'onBroken' | 'filter'>,
     private readonly signal: AbortSignal | null,
     private readonly resolve: (response: Response) => void,
     private readonly reject: (error: unknown) => void,
@@ -146,7 +148,8 @@ class FetchExchange implements OutboundHandler {
 
   onData(chunk: Buffer): void {
     this.size += chunk.length;
-    if (this.size > this.options.maxBytes) {
+    if (this.isOver) return;
+    if (this.size > this.options.maxBytes || this.options.takes?.(chunk) === false) {
       this.stop(tooLarge(this.options.maxBytes));
       return;
     }

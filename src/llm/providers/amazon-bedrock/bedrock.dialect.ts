@@ -17,6 +17,7 @@ export const bedrockFactory: ProviderFactory = (connection, deps) =>
 class BedrockDialect implements Dialect {
   readonly namespace = 'amazonBedrock';
   readonly fetchesImages = false;
+  readonly isFramed = true;
   readonly baseUrl: URL;
   readonly secret: string;
   private readonly region: string;

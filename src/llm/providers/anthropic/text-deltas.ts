@@ -1,4 +1,5 @@
 import type { TextShortcut } from '../bridge/dialect.js';
+import { parseBounded } from '../../../platform/json/index.js';
 import { isObject } from '../requests/chat-request.js';
 
 const CARRIAGE_RETURN = 13;
@@ -104,7 +105,7 @@ function dataOf(event: string): Readonly<Record<string, unknown>> | null {
   const data = event.slice(from + DATA.length, -END_OF_EVENT.length);
   if (!event.startsWith(DATA, from) || data.includes('\n')) return null;
   try {
-    const value: unknown = JSON.parse(data);
+    const value = parseBounded(data);
     return isObject(value) ? value : null;
   } catch {
     return null;

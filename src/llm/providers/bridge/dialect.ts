@@ -39,6 +39,8 @@ export interface Dialect {
   readonly rereads?: boolean;
   /** What stands in a chunk that the package read. */
   reread?(chunk: unknown): Completion;
+  /** A stream's events stand in AWS' frames, not in lines. */
+  readonly isFramed?: boolean;
   /** Reads the text of a stream by itself, where the package's way costs more than all else of a call. */
   readText?(onText: (text: string) => void): TextShortcut;
   /** What a stream reports of the input before its end. */

@@ -1,5 +1,14 @@
+import { isBounded, parseBounded, USUAL_BOUNDS } from '../../../platform/json/index.js';
 import type { BodyFilter, Fetch, OutboundCall, OutboundPolicy } from '../../../platform/outbound/index.js';
-import { brokenAnswer, failureOfTransport, MAX_ERROR_BYTES, NO_ROOM, type Asked } from '../openai/openai-failure.js';
+import {
+  brokenAnswer,
+  failureOfTransport,
+  MAX_ERROR_BYTES,
+  NO_ROOM,
+  tooMuchToRead,
+  type Asked,
+} from '../openai/openai-failure.js';
+import { EventMarks, FrameMarks, type AnswerMarks } from './answer-marks.js';
 import type { Dialect } from './dialect.js';
 import { failureOfAnswer, FailedExchange } from './failures.js';
 import { assertOutputWithin } from './output-check.js';
@@ -27,6 +36,7 @@ export class Exchange {
     limit: number | null,
     private readonly hears: { onLate(): boolean; onKept(bytes: number): boolean },
     filter: BodyFilter | null,
+    private readonly bounds = USUAL_BOUNDS,
   ) {
     const fetch = deps.http.fetchFor({
       policy,
@@ -39,6 +49,9 @@ export class Exchange {
         if (limit !== null) assertOutputWithin(body, limit, dialect);
         this.wasSent = true;
       },
+      ...(asked.request.stream
+        ? { takes: this.takes(dialect.isFramed === true ? new FrameMarks() : new EventMarks()) }
+        : {}),
       onLate: () => hears.onLate(),
       onBroken: (error) => {
         this.broken = failureOfTransport(error);
@@ -59,6 +72,14 @@ export class Exchange {
     this.call?.resume();
   }
 
+  private takes(marks: AnswerMarks): (chunk: Buffer) => boolean {
+    return (chunk) => {
+      const isTaken = marks.take(chunk);
+      if (!isTaken) this.broken ??= { outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() };
+      return isTaken;
+    };
+  }
+
   private async judge(response: Response): Promise<Response> {
     const { status, headers } = response;
     this.status = status;
@@ -73,6 +94,8 @@ export class Exchange {
       if (!this.hears.onKept(more)) throw new FailedExchange(brokenAnswer(NO_ROOM));
     }
     if (this.broken !== null) throw new FailedExchange(this.broken);
+    if (!isBounded(Buffer.from(this.part), this.bounds))
+      throw new FailedExchange({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
     return new Response(this.part, { status, headers });
   }
 
@@ -98,7 +121,7 @@ async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string>
 
 function jsonIn(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseBounded(text);
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Fault, invalidField } from '../../../platform/errors/index.js';
+import { parseBounded } from '../../../platform/json/index.js';
 import { OutboundError } from '../../../platform/outbound/index.js';
 import {
   brokenAnswer,
@@ -100,7 +101,7 @@ function readSaid({ type, message, statusCode }: Readonly<Record<string, unknown
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseBounded(text);
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 import type { LanguageModelV4FilePart, LanguageModelV4Message, LanguageModelV4TextPart } from '@ai-sdk/provider';
 import { invalidField } from '../../../platform/errors/index.js';
+import { assertAlike, assertBounded, USUAL_BOUNDS } from '../../../platform/json/index.js';
 import { isObject } from '../requests/chat-request.js';
 import { extraOf } from './extra-content.js';
 import { filePartOf, type FileKinds, type RemoteImage } from './files.js';
@@ -33,6 +34,7 @@ const NAMED = new Set(['tool']);
  * @throws Fault invalid_input, naming the field
  */
 export function promptOf(messages: readonly Fields[], traits: PromptTraits): Prompt {
+  assertArgumentsBounded(messages);
   const reader = new PromptReader(traits);
   messages.forEach((message, index) => reader.add(message, `messages[${index}]`));
   return { prompt: reader.prompt, images: reader.images };
@@ -217,6 +219,26 @@ function stringIn(holder: Fields, field: string, at: string): string {
   const value = holder[field];
   if (typeof value !== 'string') throw invalidField(`${at}.${field}`, 'must be a string');
   return value;
+}
+
+/**
+ * The arguments of calls are JSON within strings, which the bounds on bodies don't look into; of all calls together they are
+ * held to the same.
+ *
+ * @throws Fault payload_too_large, invalid_input
+ */
+function assertArgumentsBounded(messages: readonly Fields[]): void {
+  const texts: string[] = [];
+  for (const { tool_calls: calls } of messages) {
+    if (!Array.isArray(calls)) continue;
+    for (const call of calls as readonly unknown[])
+      if (isObject(call) && isObject(call['function']) && typeof call['function']['arguments'] === 'string')
+        texts.push(call['function']['arguments']);
+  }
+  if (texts.length === 0) return;
+  const joined = Buffer.from(`[${texts.join(',')}]`);
+  assertBounded(joined, USUAL_BOUNDS);
+  assertAlike(joined);
 }
 
 function argumentsIn(called: Fields, at: string): unknown {

@@ -1,4 +1,5 @@
 import type { EmbeddingModelV4Result } from '@ai-sdk/provider';
+import type { JsonBounds } from '../../../platform/json/index.js';
 import { logger } from '../../../platform/logging/index.js';
 import { OutboundError, type OutboundPolicy } from '../../../platform/outbound/index.js';
 import { failureOfTransport, type Asked } from '../openai/openai-failure.js';
@@ -13,6 +14,8 @@ import { limitedTo } from './refusals.js';
 
 /** Some models take one text at a time: so many exchanges make one answer at most. */
 const MOST_EXCHANGES = 128;
+/** A hundred vectors of 3,072 numbers come at once. */
+const VECTORS: JsonBounds = { maxValues: 1_000_000, maxDepth: 16 };
 
 /**
  * Embeddings by a provider with a dialect of its own. More texts than it takes at once are sent in several exchanges, one after
@@ -63,7 +66,7 @@ export class TranslatedEmbeddings implements Attempt, Asked {
       const vectors: (readonly number[])[] = [];
       for (let at = 0; at < texts.length && !this.isOver; at += most) {
         const values = texts.slice(at, at + most);
-        const exchange = new Exchange(this, this.dialect, this.deps, this.policy, null, this, null);
+        const exchange = new Exchange(this, this.dialect, this.deps, this.policy, null, this, null, VECTORS);
         this.exchange = exchange;
         const model = embedder.model(this.request.model, exchange.fetch);
         const result = await model.doEmbed({ ...call, values, abortSignal: this.aborter.signal });

@@ -1,5 +1,5 @@
 /** What the bytes of an answer are, whatever its media type says. */
-import { parseJson } from '../../../platform/json/index.js';
+import { parseBounded } from '../../../platform/json/index.js';
 import { isObject } from '../requests/chat-request.js';
 
 /** How server-sent events begin. */
@@ -30,10 +30,23 @@ export function isObjectsEnd(bytes: Buffer): boolean {
     .endsWith('}');
 }
 
-/** A parser's own message quotes what it read, so that nothing of it is kept. */
+/** A stream of so many pieces is put together in a moment; one of 65,536 tokens has fewer. */
+const MOST_MARKS = 1_000_000;
+const COMMA = 44;
+const BRACKET = 91;
+const BRACE = 123;
+
+/** Whether a stream holds no more than can be put together at once. */
+export function isGatherable(events: Buffer): boolean {
+  let marks = 0;
+  for (const byte of events) if (byte === COMMA || byte === BRACKET || byte === BRACE) marks += 1;
+  return marks <= MOST_MARKS;
+}
+
+/** Null: it is none, or holds too much. A parser's own message quotes what it read, so that nothing of it is kept. */
 export function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {
   try {
-    const value = parseJson(withoutBlank(body).toString('utf8'));
+    const value = parseBounded(withoutBlank(body).toString('utf8'));
     return isObject(value) ? value : null;
   } catch {
     return null;

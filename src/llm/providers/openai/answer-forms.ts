@@ -19,7 +19,7 @@ const IN_PIECES = new Set([
 ]);
 
 /** No call asks for so many answers or tools; an answer that claims to have more is not put together. */
-const MOST_PLACES = 1_024;
+const MOST_PLACES = 256;
 
 /** A stream as one answer: what its chunks say together, in the form of an answer that was not streamed. */
 export interface GatheredAnswer {

@@ -52,7 +52,7 @@ export interface AnswerReader<Request extends ProviderRequest> {
   estimatePart(tokenizer: Tokenizer, part: Buffer, isEvents: boolean): number;
   /** Of an answer that is too long to be looked through. */
   mostOutput(request: Request): number;
-  /** Longer answers are not parsed: what they report is read as it stands in them. */
+  /** Answers that are longer, or hold too much, are not parsed: what they report is read as it stands in them. */
   readonly parsedBytes: number;
   stream(request: Request, tokenizer: Tokenizer): AnswerStream;
   /** What a stream that is whole ends with where the provider left it out. */

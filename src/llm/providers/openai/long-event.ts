@@ -11,6 +11,9 @@ const MODEL = /"model"\s*:\s*"([^"\\]*)"/;
 const OVERLAP_BYTES = 32;
 /** No report is longer. */
 const MAX_USAGE_BYTES = 8 * 1024;
+/** So many fields of that name are looked at, and so many of them to the end that have none. */
+const MAX_NAMED = 65_536;
+const MAX_ENDLESS = 64;
 
 /** Reads what a call needs of an event that is too long to be kept (a picture in base64, say), as its pieces go by. */
 export class LongEvent {
@@ -18,6 +21,8 @@ export class LongEvent {
   finished = false;
   model: string | null = null;
   private tail = NOTHING;
+  private named = 0;
+  private endless = 0;
 
   add(piece: Buffer): void {
     const data = this.tail.length === 0 ? piece : Buffer.concat([this.tail, piece]);
@@ -26,13 +31,22 @@ export class LongEvent {
     this.finished ||= FINISHED.test(text);
     this.model ??= MODEL.exec(text)?.[1] ?? null;
     let kept = Math.max(0, data.length - OVERLAP_BYTES);
-    for (let at = text.indexOf(USAGE); at !== -1; at = text.indexOf(USAGE, at + 1)) {
+    for (let at = text.indexOf(USAGE), next = 0; at !== -1 && this.isWorthReading; at = text.indexOf(USAGE, next)) {
+      this.named += 1;
+      next = at + USAGE.length;
       const report = text.slice(at, at + MAX_USAGE_BYTES);
       const end = endOfObject(report);
-      if (end !== -1) this.note(report.slice(0, end));
-      else if (report.length < MAX_USAGE_BYTES) kept = Math.min(kept, at);
+      if (end !== -1) {
+        this.note(report.slice(0, end));
+        next = at + end;
+      } else if (report.length < MAX_USAGE_BYTES) kept = Math.min(kept, at);
+      else if (USAGE_OBJECT.test(report)) this.endless += 1;
     }
     this.tail = data.subarray(kept);
+  }
+
+  private get isWorthReading(): boolean {
+    return this.named < MAX_NAMED && this.endless < MAX_ENDLESS;
   }
 
   private note(report: string): void {

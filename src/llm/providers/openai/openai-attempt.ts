@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { OutboundError, type OutboundCall, type OutboundHandler } from '../../../platform/outbound/index.js';
+import { isBounded } from '../../../platform/json/index.js';
 import type { ProviderRequest } from '../requests/request-fields.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import {
@@ -11,7 +12,7 @@ import {
   type ProviderFailure,
   type TokenUsage,
 } from '../provider.js';
-import { isEvents, isObjectsEnd, isObjectText, parseObject, withoutBlank } from './answer-bytes.js';
+import { isEvents, isGatherable, isObjectsEnd, isObjectText, parseObject, withoutBlank } from './answer-bytes.js';
 import type { Answer, AnswerReader, AnswerStream } from './answer-reader.js';
 import { LineEnds, withLineFeeds } from './line-ends.js';
 import { LongEvent, repeatedUsageIn } from './long-event.js';
@@ -22,6 +23,7 @@ import {
   MAX_ERROR_BYTES,
   NO_ROOM,
   REFUSED_IN_STREAM,
+  tooMuchToRead,
 } from './openai-failure.js';
 import { endOfMark } from './openai-stream.js';
 import { largestOf, splitCounts, type ReportedCounts } from './openai-usage.js';
@@ -44,6 +46,8 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   private jsonType = JSON_TYPE;
   /** Failed by our own judgement: what comes yet is not heard. */
   private isOver = false;
+  /** A whole answer that was not looked through. */
+  private isLong = false;
   private mode: Mode = 'waiting';
   private headers: IncomingHttpHeaders = {};
   private answerHeaders: AnswerHeaders = {};
@@ -201,7 +205,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 
   private estimateOutput(): number {
     const { reader, tokenizer } = this;
-    if (this.mode === 'json' && this.size > MAX_ANSWER_BYTES) return reader.mostOutput(this.request);
+    if (this.isLong || (this.mode === 'json' && this.size > MAX_ANSWER_BYTES)) return reader.mostOutput(this.request);
     if (this.stream !== null) return this.stream.estimateOutput();
     if (this.answer !== null) return reader.estimateAnswer(tokenizer, this.answer);
     if (this.mode !== 'json') return 0;
@@ -251,12 +255,13 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   private endJson(): void {
     const { reader } = this;
     let body = this.streamToMark() ?? this.body();
-    if (body.length > reader.parsedBytes) {
+    // The bytes know better than the media type.
+    const isStream = isEvents(body);
+    if (isStream ? !isGatherable(body) : body.length > reader.parsedBytes || !isBounded(withoutBlank(body))) {
       this.endLongJson(body);
       return;
     }
-    // The bytes know better than the media type.
-    const gathered = isEvents(body) ? reader.gather(body) : null;
+    const gathered = isStream ? reader.gather(body) : null;
     if (gathered?.error === null && !gathered.isWhole) {
       this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
       return;
@@ -293,15 +298,19 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 
   /** No error is so long, so that this is an answer; what it reports stands in it somewhere. */
   private endLongJson(body: Buffer): void {
+    if (this.request.stream || isEvents(body)) {
+      this.sink.onFailure({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
+      return;
+    }
     if (!isObjectText(withoutBlank(body)) || !isObjectsEnd(body)) {
       this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
       return;
     }
+    this.isLong = true;
     const read = new LongEvent();
     read.add(body);
     this.reported = read.usage;
     this.jsonModel = read.model;
-    this.answer = NO_ANSWER;
     this.sink.onJson({ 'content-type': this.jsonType, ...this.answerHeaders }, body);
   }
 
@@ -335,6 +344,5 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 }
 
 const NO_HEADERS: AnswerHeaders = {};
-const NO_ANSWER: Answer = {};
 
 const WITHOUT_CHOICE = 'The model provider answered without what was asked for.';

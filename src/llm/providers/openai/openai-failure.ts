@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { Fault, type AnswerCode } from '../../../platform/errors/index.js';
+import { parseBounded } from '../../../platform/json/index.js';
 import type { OutboundError } from '../../../platform/outbound/index.js';
 import { isObject } from '../requests/chat-request.js';
 import type { ProviderRequest } from '../requests/request-fields.js';
@@ -41,6 +42,13 @@ export function failureOfTransport(error: OutboundError): ProviderFailure {
 
 export const NO_ROOM =
   'The answer is larger than the memory that is left for large answers of one tenant; ask for less at once, or wait until others end.';
+
+/** An answer that holds more than can be built of it while others wait. */
+export function tooMuchToRead(): Fault {
+  return new Fault('upstream_failed', 'The model provider answered with more than this service reads.', {
+    code: 'upstream_broken',
+  });
+}
 
 /** An answer that can't be passed on. */
 export function brokenAnswer(message: string, cause?: unknown): ProviderFailure {
@@ -253,7 +261,7 @@ const MAX_MESSAGE_LENGTH = 1_000;
 function readError(body: string): SaidError | null {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(body.replace(/^\ufeff/, ''));
+    parsed = parseBounded(body.replace(/^\ufeff/, ''));
   } catch {
     const text = body.trim();
     return text === '' || text.startsWith('<') || text.length > MAX_MESSAGE_LENGTH ? null : says(text);

@@ -1,4 +1,4 @@
-import { parseJson } from '../../../platform/json/index.js';
+import { parseBounded } from '../../../platform/json/index.js';
 import { LongEvent, repeatedUsageIn } from './long-event.js';
 import { largestOf, usageIn, type ReportedCounts } from './openai-usage.js';
 
@@ -164,12 +164,12 @@ export function dataOf(event: Buffer): string {
   return data;
 }
 
-/** The JSON object of an event's `data`; null: it holds none. */
+/** The JSON object of an event's `data`; null: it holds none, or too much. */
 export function parseEvent(event: Buffer): Readonly<Record<string, unknown>> | null {
   const data = dataOf(event);
   if (data === '') return null;
   try {
-    const value = parseJson(data);
+    const value = parseBounded(data);
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : null;

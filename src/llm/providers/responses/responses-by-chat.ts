@@ -1,6 +1,6 @@
 import { outputFieldOf, type KnownModels } from '../../models/model-facts.js';
 import type { ModelCatalogue } from '../../models/model-catalogue.js';
-import { parseJson } from '../../../platform/json/index.js';
+import { parseBounded } from '../../../platform/json/index.js';
 import { Fault } from '../../../platform/errors/index.js';
 import {
   isRequestOf,
@@ -174,7 +174,7 @@ class TranslatingSink implements AnswerSink {
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | null {
   try {
-    const value = parseJson(text);
+    const value = parseBounded(text);
     return isObject(value) ? value : null;
   } catch {
     return null;
