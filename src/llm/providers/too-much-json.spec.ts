@@ -7,7 +7,12 @@ import { LongEvent } from './openai/long-event.js';
 /** Built of it would be a hundred times its bytes. */
 const DEEP = '['.repeat(100_000) + ']'.repeat(100_000);
 const WIDE = `[${'{},'.repeat(300_000)}1]`;
-const TOO_MUCH = { outcome: 'UPSTREAM_BROKEN', status: 502, code: 'upstream_broken' };
+const TOO_MUCH = {
+  outcome: 'UPSTREAM_BROKEN',
+  status: 502,
+  code: 'upstream_broken',
+  message: 'The model provider answered with more than this service reads.',
+};
 const STREAM = { 'content-type': 'text/event-stream' };
 
 /** A call of a tool by an assistant, and its arguments as they are written. */

@@ -11,3 +11,11 @@ it('reads what an event says that comes in pieces', () => {
   for (let at = 0; at < bytes.length; at += 65_536) text += reader.readEvents(bytes.subarray(at, at + 65_536));
   expect(text).toBe(`First. ${said} Last.`);
 });
+
+it('reads nothing of a whole answer that holds too much', () => {
+  const answer = (content: string): Buffer =>
+    Buffer.from(`{"x":[${content}],"choices":[{"message":{"content":"Hi"}}]}`);
+  const reader = new AnswerReader();
+  expect(reader.readBody(answer('1,2'))).toBe('Hi');
+  expect(reader.readBody(answer(`${'[],'.repeat(260_000)}1`))).toBeNull();
+});
