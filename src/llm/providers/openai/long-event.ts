@@ -31,16 +31,14 @@ export class LongEvent {
     this.finished ||= FINISHED.test(text);
     this.model ??= MODEL.exec(text)?.[1] ?? null;
     let kept = Math.max(0, data.length - OVERLAP_BYTES);
-    for (let at = text.indexOf(USAGE), next = 0; at !== -1 && this.isWorthReading; at = text.indexOf(USAGE, next)) {
+    for (let at = text.indexOf(USAGE); at !== -1 && this.isWorthReading;) {
       this.named += 1;
-      next = at + USAGE.length;
       const report = text.slice(at, at + MAX_USAGE_BYTES);
       const end = endOfObject(report);
-      if (end !== -1) {
-        this.note(report.slice(0, end));
-        next = at + end;
-      } else if (report.length < MAX_USAGE_BYTES) kept = Math.min(kept, at);
+      if (end !== -1) this.note(report.slice(0, end));
+      else if (report.length < MAX_USAGE_BYTES) kept = Math.min(kept, at);
       else if (USAGE_OBJECT.test(report)) this.endless += 1;
+      at = text.indexOf(USAGE, at + (end === -1 ? USAGE.length : end));
     }
     this.tail = data.subarray(kept);
   }
