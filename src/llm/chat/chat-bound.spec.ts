@@ -554,3 +554,33 @@ describe('costOf', () => {
     );
   });
 });
+
+describe('the bound of many long texts', () => {
+  const texts = Array.from({ length: 200 }, (_, at) => `${at} ${'word '.repeat(1_000)}`);
+  const ofMany = (given: readonly string[]): ChatRequest =>
+    requestOf({ messages: given.map((text) => ({ role: 'user', content: text })) });
+
+  it('is counted up to so many tokens of all of them together, and then by bytes', () => {
+    let counted = 0;
+    const counting = {
+      atMost(text: string): number {
+        counted += 1;
+        return tokenizer.atMost(text);
+      },
+    };
+    const { inputTokens } = boundChat(ofMany(texts), GPT, counting);
+    // The short texts are one, and each long one has about a thousand tokens.
+    expect(counted).toBeGreaterThan(20);
+    expect(counted).toBeLessThan(40);
+    expect(inputTokens).toBeGreaterThan(texts.reduce((sum, text) => sum + o200k.countTokens(text), 0));
+    expect(inputTokens).toBeLessThan(texts.join('').length + 200 * 32);
+  });
+
+  it('is never below what a tokenizer that folds them could count', () => {
+    const folding = Array.from({ length: 100 }, (_, at) => `${at}${'\ufb03'.repeat(8_000)}`);
+    const folded = folding.reduce((sum, text) => sum + Buffer.byteLength(text.normalize('NFKC')), 0);
+    expect(
+      boundOf({ messages: folding.map((text) => ({ role: 'user', content: text })) }, null).inputTokens,
+    ).toBeGreaterThan(folded);
+  });
+});

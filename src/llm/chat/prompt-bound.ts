@@ -1,6 +1,6 @@
 import type { ModelFacts, TokenFamily } from '../models/model-facts.js';
 import { isObject, type ChatRequest } from '../providers/requests/chat-request.js';
-import { mostByteTokens } from '../tokens/most-bytes.js';
+import { TextEffort } from '../tokens/text-effort.js';
 import type { TextBound } from '../tokens/tokenizer.js';
 import { boundlessField, CACHE_CONTROL, folded, NOT_IN_PROMPT } from './boundless-fields.js';
 import { JsonShape } from './json-shape.js';
@@ -70,10 +70,9 @@ function isObjectLike(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
 }
 
-/** The most tokens that a text can be: see the table of families in decision 0011. */
-export function tokensOf(text: string, family: TokenFamily, texts: TextBound): number {
-  if (family === 'o200k') return texts.atMost(text);
-  return mostByteTokens(text, NORMALIZING.has(family));
+/** The most tokens that a text can be: see the table of families in decision 0011. @param effort of all texts of a request */
+export function tokensOf(text: string, family: TokenFamily, texts: TextBound, effort = new TextEffort()): number {
+  return family === 'o200k' ? effort.counted(text, texts) : effort.byBytes(text, NORMALIZING.has(family));
 }
 
 /** Tokenizers that may fold compatibility characters before they look at bytes. */
@@ -107,8 +106,9 @@ export class PromptSum {
   }
 
   textTokens(texts: TextBound): number {
+    const effort = new TextEffort();
     return this.long.reduce(
-      (sum, text) => sum + tokensOf(text, this.family, texts),
+      (sum, text) => sum + tokensOf(text, this.family, texts, effort),
       tokensOf(this.short, this.family, texts),
     );
   }

@@ -4,7 +4,7 @@ import { tokensOf } from '../chat/prompt-bound.js';
 import type { ModelFacts } from '../models/model-facts.js';
 import type { EmbeddingsRequest } from '../providers/requests/embeddings-request.js';
 import { textsOf, tokensGiven } from '../providers/requests/embeddings-tokens.js';
-import { mostByteTokens } from '../tokens/most-bytes.js';
+import { TextEffort } from '../tokens/text-effort.js';
 import type { TextBound } from '../tokens/tokenizer.js';
 
 /** What a server may put around each input: marks of its begin and end, a word that says what it is for. */
@@ -21,11 +21,12 @@ export function boundEmbeddings(request: EmbeddingsRequest, facts: ModelFacts | 
   let boundless: string | null = null;
   let unpriced: string | null = null;
   let besideEach = TOKENS_PER_INPUT;
+  const effort = new TextEffort();
   for (const [key, { start, end }] of json.fields) {
     if (NOT_EMBEDDED.has(key)) continue;
     boundless ??= boundlessField(key, json.value[key], 1) ?? (OTHER_INPUTS.has(folded(key)) ? key : null);
     if (folded(key) === CACHE_CONTROL) unpriced ??= key;
-    besideEach += mostByteTokens(`${key}${json.text.slice(start, end)}`, true);
+    besideEach += effort.byBytes(`${key}${json.text.slice(start, end)}`, true);
   }
   // Joined, since each count has its price; the line end counts for the seam.
   const counted = tokensOf(textsOf(inputs).join('\n'), facts?.family ?? 'unknown', texts);

@@ -1,6 +1,6 @@
 /** Text is normalized in pieces of this many characters, and no further than to the limit. */
 const PIECE_LENGTH = 16_384;
-const NORMALIZED_LENGTH = 524_288;
+export const NORMALIZED_LENGTH = 524_288;
 /** Normalizing a text that grows takes thirty times as long as one that doesn't: from then on it is bounded instead. */
 const GROWTH_WORTH_MEASURING = 1.5;
 /** A mark at the beginning of a piece might have gone to the end of the one before. */
@@ -16,13 +16,14 @@ const GROWTH_PER_FURTHER_BYTE = 15;
  * UTF-8, since no token stands for less.
  *
  * @param normalizing the tokenizer may fold compatibility characters first (NFKC), which can make a text longer
+ * @param normalizedLength so far the text is normalized; for the rest the bound is coarse
  */
-export function mostByteTokens(text: string, normalizing: boolean): number {
+export function mostByteTokens(text: string, normalizing: boolean, normalizedLength = NORMALIZED_LENGTH): number {
   const bytes = Buffer.byteLength(text);
   if (!normalizing || bytes === text.length) return bytes;
   let most = 0;
   let start = 0;
-  while (start < text.length && start < NORMALIZED_LENGTH) {
+  while (start < text.length && start < normalizedLength) {
     const end = pieceEnd(text, start);
     const piece = text.slice(start, end);
     const pieceBytes = Buffer.byteLength(piece);

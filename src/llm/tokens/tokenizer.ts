@@ -11,7 +11,7 @@ const EXACT_LENGTH = 8_192;
  * A bound counts so many tokens, a slice at a time, and takes bytes for the rest: samples say nothing of what stands
  * between them. Tokens, since a text that is hard to encode takes a hundred times as long for each of its characters.
  */
-const BOUND_TOKENS = 4_096;
+export const BOUND_TOKENS = 4_096;
 const BOUND_SLICE_LENGTH = 2_048;
 const SAMPLE_LENGTH = 512;
 const SAMPLES = 8;
