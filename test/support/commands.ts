@@ -1,10 +1,12 @@
-/** The command line as people run it: a process of bin/gatehouse.mjs. */
-import { spawn } from 'node:child_process';
+/** The command line: as people run it, a process each; and many commands in one process, where what they say is in question. */
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { bringBuildUpToDate } from './service.js';
 import { COMPILE_CACHE } from './service-client.js';
 
 const BIN = path.resolve('bin/gatehouse.mjs');
+const HOST = path.resolve('test/support/command-host.mjs');
 
 export interface Ran {
   readonly status: number;
@@ -19,18 +21,61 @@ export interface Surroundings {
   readonly input?: string;
 }
 
-export async function gatehouse(args: readonly string[], { cwd, env = {}, input = '' }: Surroundings): Promise<Ran> {
-  const child = spawn(process.execPath, [BIN, ...args], {
-    cwd,
-    env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
-  });
+const environmentOf = ({ env = {} }: Surroundings): NodeJS.ProcessEnv => ({
+  PATH: process.env['PATH'] ?? '',
+  NODE_COMPILE_CACHE: COMPILE_CACHE,
+  ...env,
+});
+
+/** A process of bin/gatehouse.mjs. */
+export async function gatehouse(args: readonly string[], surroundings: Surroundings): Promise<Ran> {
+  const child = spawn(process.execPath, [BIN, ...args], { cwd: surroundings.cwd, env: environmentOf(surroundings) });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   // Most commands read nothing, and may have ended by then.
   child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
+  child.stdin.end(surroundings.input ?? '');
   const [status] = (await once(child, 'close')) as [number | null];
   return { status: status ?? -1, stdout, stderr };
+}
+
+/** One process for the commands of a spec: loading what a command needs takes far longer than the command. */
+export class CommandHost {
+  private constructor(private readonly child: ChildProcess) {}
+
+  static async start(): Promise<CommandHost> {
+    bringBuildUpToDate();
+    const child = fork(HOST, {
+      env: environmentOf({ cwd: '' }),
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    await once(child, 'message');
+    return new CommandHost(child);
+  }
+
+  async run(args: readonly string[], surroundings: Surroundings): Promise<Ran> {
+    const { cwd, input = '' } = surroundings;
+    // What is undefined would not arrive.
+    const env = Object.fromEntries(
+      Object.entries(environmentOf(surroundings)).filter(([, value]) => value !== undefined),
+    );
+    const answer = Promise.race([
+      once(this.child, 'message'),
+      once(this.child, 'exit').then(([code]) => {
+        throw new Error(`The process of the commands ended with ${String(code)} in: ${args.join(' ')}`);
+      }),
+    ]);
+    this.child.send({ args, cwd, env, input });
+    const [ran] = (await answer) as [Ran];
+    return ran;
+  }
+
+  async stop(): Promise<void> {
+    const ended = once(this.child, 'exit');
+    this.child.disconnect();
+    await ended;
+  }
 }

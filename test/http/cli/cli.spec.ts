@@ -2,15 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { jest } from '@jest/globals';
 import { eventually } from '../../support/eventually.js';
-import { gatehouse, type Ran, type Surroundings } from '../../support/commands.js';
+import { CommandHost, gatehouse, type Ran, type Surroundings } from '../../support/commands.js';
 import { PROVIDER_SECRET, startServiceProcess, type Answer, type ServiceProcess } from '../../support/service.js';
 
-// A process for each command: on a busy machine a dozen of them take more than a minute.
-jest.setTimeout(300_000);
-
 let service: ServiceProcess;
+let commands: CommandHost;
 let elsewhere: string;
 
 const DEVELOPMENT = {
@@ -23,21 +20,25 @@ const DEVELOPMENT = {
 
 beforeAll(async () => {
   service = await startServiceProcess({ env: DEVELOPMENT });
+  commands = await CommandHost.start();
   elsewhere = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-cli-'));
 });
 
 afterAll(async () => {
+  await commands.stop();
   await service.stop();
   await rm(elsewhere, { recursive: true, force: true });
 });
 
 /** In the folder of the service, as its developer. */
-function run(args: readonly string[], surroundings: Partial<Surroundings> = {}): Promise<Ran> {
-  return gatehouse(args, {
-    cwd: service.process.folder,
-    ...surroundings,
-    env: { GATEHOUSE_DEV: '1', DATABASE_URL: service.database.ownerUrl, ...surroundings.env },
-  });
+const developers = (surroundings: Partial<Surroundings> = {}): Surroundings => ({
+  cwd: service.process.folder,
+  ...surroundings,
+  env: { GATEHOUSE_DEV: '1', DATABASE_URL: service.database.ownerUrl, ...surroundings.env },
+});
+
+function run(args: readonly string[], surroundings?: Partial<Surroundings>): Promise<Ran> {
+  return commands.run(args, developers(surroundings));
 }
 
 /** What a command that succeeds prints as JSON. */
@@ -66,6 +67,27 @@ it('explains itself: each command has help with an example, and what is written 
     expect([args, status, stdout]).toEqual([args, 2, '']);
     expect(stderr).toMatch(/^error: .+\n\(add --help for help\)\n$/);
   }
+});
+
+it('is a process of its own, with output, errors and exit codes for a shell', async () => {
+  const input = `${PROVIDER_SECRET}\n`;
+  const create = [
+    'providers',
+    'create',
+    'by-pipe',
+    '--kind',
+    'openai_compatible',
+    '--base-url',
+    service.upstream.baseUrl,
+  ];
+  expect(await gatehouse([...create, '--api-key-stdin'], developers({ input }))).toEqual({
+    status: 0,
+    stdout: expect.stringMatching(/^Provider +provider_/) as string,
+    stderr: '',
+  });
+  const refused = await gatehouse(['keys', 'list', '--user', 'somebody-else'], developers());
+  expect([refused.status, refused.stdout, refused.stderr]).toEqual([1, '', expect.stringMatching(/403/)]);
+  expect(await gatehouse(['nonsense'], developers())).toMatchObject({ status: 2, stdout: '' });
 });
 
 it('makes, shows, rotates and ends keys, as the person whose token it sends', async () => {

@@ -3,12 +3,11 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
-import { jest } from '@jest/globals';
 import { loadSettings } from '../../../src/platform/config/index.js';
-import { gatehouse, type Ran } from '../../support/commands.js';
+import { CommandHost, type Ran } from '../../support/commands.js';
 import { OpenaiUpstream } from '../../support/openai-upstream.js';
 import { createEmptyDatabase, type TestDatabase } from '../../support/postgres.js';
-import { productionEnvironment, bringBuildUpToDate } from '../../support/service.js';
+import { productionEnvironment } from '../../support/service.js';
 import { rowsOf } from '../../support/sql.js';
 import { TestIssuer } from '../../support/tokens.js';
 
@@ -19,16 +18,14 @@ interface Finding {
   readonly fix?: string;
 }
 
-// A process for each command: on a busy machine a dozen of them take more than a minute.
-jest.setTimeout(300_000);
-
 let folder: string;
+let commands: CommandHost;
 let database: TestDatabase;
 let issuer: TestIssuer;
 let upstream: OpenaiUpstream;
 
 beforeAll(async () => {
-  bringBuildUpToDate();
+  commands = await CommandHost.start();
   folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-operator-'));
   database = await createEmptyDatabase();
   issuer = await TestIssuer.start();
@@ -36,6 +33,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await commands.stop();
   await upstream.close();
   await issuer.stop();
   await database.drop();
@@ -45,7 +43,7 @@ afterAll(async () => {
 /** With the settings of production, whole unless `env` takes some away. */
 function run(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}): Promise<Ran> {
   const complete = productionEnvironment({ database, issuer, upstream });
-  return gatehouse(args, { cwd: folder, env: { ...complete, ...env } });
+  return commands.run(args, { cwd: folder, env: { ...complete, ...env } });
 }
 
 async function doctor(env: Readonly<Record<string, string | undefined>> = {}): Promise<Ran & { wrong: Finding[] }> {
@@ -64,7 +62,7 @@ describe('init', () => {
       '--firebase-project',
       'my-project',
     ];
-    const first = await gatehouse(args, { cwd: folder });
+    const first = await commands.run(args, { cwd: folder });
     expect([first.status, first.stderr]).toEqual([0, '']);
     const file = path.join(folder, '.env');
     expect((await stat(file)).mode & 0o777).toBe(0o600);
@@ -75,10 +73,10 @@ describe('init', () => {
     expect(settings.signingKeys).toContain('-----BEGIN PRIVATE KEY-----\n');
     expect(password).toMatch(/^\w{32}$/);
 
-    const again = await gatehouse(args, { cwd: folder });
+    const again = await commands.run(args, { cwd: folder });
     expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('.env already exists')]);
     expect(await readFile(file, 'utf8')).toBe(text);
-    expect((await gatehouse([...args, '--file', 'other.env'], { cwd: folder })).status).toBe(0);
+    expect((await commands.run([...args, '--file', 'other.env'], { cwd: folder })).status).toBe(0);
     const other = parseEnv(await readFile(path.join(folder, 'other.env'), 'utf8'));
     for (const name of [
       'GATEHOUSE_PEPPERS',

@@ -46,20 +46,22 @@ afterAll(async () => {
 async function openGuide(page: string): Promise<Guide> {
   const guide = await Guide.open(page, service.process.folder);
   open.push(guide);
-  const { environment } = await shell();
-  guide.environment = environment;
+  guide.environment = await shell();
   return guide;
 }
 
-/** What "set up your shell" leaves behind, which most pages begin with. */
-async function shell(): Promise<{ environment: Record<string, string> }> {
+/** What "set up your shell" leaves behind, which most pages begin with. Set up once: it is the same for each. */
+const shell = (): Promise<Record<string, string>> => (setUpShell ??= readShell());
+let setUpShell: Promise<Record<string, string>> | undefined;
+
+async function readShell(): Promise<Record<string, string>> {
   const guide = await Guide.open(FIRST_CALLS, service.process.folder);
   open.push(guide);
   const [setUp] = guide.programs('Set up your shell', 'sh');
   const printed = await guide.runProgram({ language: 'sh', code: `${setUp?.code}export -p` }, 'Set up your shell');
   const named = [...printed.matchAll(/^export (GATEHOUSE_URL|SECRET_KEY|TENANT_ID|TOKEN)='([^']*)'$/gm)];
   expect(named).toHaveLength(4);
-  return { environment: Object.fromEntries(named.map(([, name = '', value = '']) => [name, value])) };
+  return Object.fromEntries(named.map(([, name = '', value = '']) => [name, value]));
 }
 
 /** Follows a whole page; gives what the programs printed, by heading. */
