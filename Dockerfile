@@ -35,6 +35,8 @@ COPY package.json ./
 COPY bin bin
 COPY prisma/migrations prisma/migrations
 COPY prisma/functions prisma/functions
+# The answers that /openapi.json shows.
+COPY docs/openapi.answers.json docs/
 # Everything above belongs to root: the process can read its own code, and not change it.
 USER node
 EXPOSE 3000 9464

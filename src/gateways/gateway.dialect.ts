@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import type { AnswerCode } from '../platform/errors/index.js';
-import { OPENAI_DIALECT, openaiDetailsSchema, openaiErrorSchema, type Dialect } from '../platform/http/index.js';
+import {
+  OPENAI_DIALECT,
+  openaiDetailsSchema,
+  openaiErrorSchema,
+  passedErrorSchema,
+  type Dialect,
+} from '../platform/http/index.js';
 
 /** The same for each kind of token that is not good, so that nobody learns from it whether a token was good once or elsewhere. */
 const INVALID_TOKEN = {
@@ -22,6 +28,9 @@ export const GATEWAY_DIALECT: Dialect = {
   errorSchema: z
     .strictObject({ error: openaiErrorSchema, details: openaiDetailsSchema })
     .meta({ 'x-name': 'GatewayError' }),
+  passedErrorSchema: z
+    .strictObject({ error: passedErrorSchema, details: openaiDetailsSchema })
+    .meta({ 'x-name': 'GatewayCallError' }),
   renderError: (fault, requestId) => {
     if (fault.kind === 'unauthenticated') return { error: INVALID_TOKEN };
     const { error, details } = OPENAI_DIALECT.renderError(fault, requestId) as OpenaiError;

@@ -72,6 +72,8 @@ export const status: 'NOT_FOUND' | string = refused.error.status;
 export const reasons: string[] = refused.error.details.map(({ reason }) => reason);
 const limited = {} as paths['/v1/chat/completions']['post']['responses'][429]['content']['application/json'];
 export const code: string | null = limited.error.code;
+const unread = {} as paths['/v1/usage/limits']['get']['responses'][401]['content']['application/json'];
+export const own: 'expired_token' | Exclude<Schemas['ErrorCode'], 'expired_token'> = unread.error.code;
 export const key: Schemas['ApiKey']['keyPrefix'] = 'sk_';
 export const completion = ({} as Schemas['ChatCompletion']).choices[0]?.message.content;
 
@@ -79,6 +81,8 @@ export const completion = ({} as Schemas['ChatCompletion']).choices[0]?.message.
 export const wrong: typeof request = { ...request, period: 'YEAR' };
 // @ts-expect-error a status that there is not
 export const strange: (typeof refused)['error']['status'] = 'GONE';
+// @ts-expect-error a code that there is not
+export const unknown: typeof unread.error.code = 'no_such_code';
 // @ts-expect-error a field that there is not
 export const missing = answer.budget.spent;
 

@@ -3,6 +3,7 @@ import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { declaredRoutes } from '../assert-routes-declared.js';
+import { recordedAnswers, tellAnswer } from './answer-examples.js';
 import { accessText } from './access-text.js';
 import { tellErrors } from './error-responses.js';
 import { tellExamples } from './examples.js';
@@ -40,7 +41,11 @@ export function createDocument(app: NestFastifyApplication): OpenAPIObject {
   );
   const told = toldRoutes(document, declared);
   groupByTask(document, told);
-  for (const one of told) complete(one);
+  const answers = recordedAnswers();
+  for (const one of told) {
+    complete(one);
+    tellAnswer(one, answers);
+  }
   document.components = { ...document.components, headers: ANSWER_HEADERS };
   nameSchemas(document, told);
   shareResponses(document, told);

@@ -38,6 +38,8 @@ export function tellErrors({ operation, route }: ToldRoute): void {
     for (const status of statusesOf(refusal)) byStatus.set(status, [...(byStatus.get(status) ?? []), refusal]);
   }
   const spoken = spokenBy(dialect);
+  const { errorSchema, passedErrorSchema = errorSchema } = spoken;
+  const schema = openApiSchema(own.includes('upstream_unreachable') ? passedErrorSchema : errorSchema, 'output');
   const responses = operation.responses as Record<string, Responses[string]>;
   for (const [status, refusals] of [...byStatus].toSorted(([one], [other]) => one - other)) {
     responses[String(status)] = {
@@ -45,7 +47,7 @@ export function tellErrors({ operation, route }: ToldRoute): void {
       headers: headersOf(access, status, false),
       content: {
         'application/json': {
-          schema: openApiSchema(spoken.errorSchema, 'output'),
+          schema,
           example: exampleOf(spoken, refusals, status),
         },
       },

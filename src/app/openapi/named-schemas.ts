@@ -56,8 +56,12 @@ class SchemaNames {
     const whole = this.hoistParts(rest);
     if (typeof name !== 'string') return whole;
     const reference = { $ref: `#/components/schemas/${name}` };
-    const own = Object.entries(whole).filter(([word]) => !(OF_THE_PLACE as readonly string[]).includes(word));
-    const ofPlace = Object.entries(whole).filter(([word]) => (OF_THE_PLACE as readonly string[]).includes(word));
+    // A list of values that has null in it says so itself.
+    const hasNull = Array.isArray(whole['enum']) && whole['enum'].includes(null);
+    const isOfPlace = (word: string): boolean =>
+      (OF_THE_PLACE as readonly string[]).includes(word) && !(hasNull && word === 'nullable');
+    const own = Object.entries(whole).filter(([word]) => !isOfPlace(word));
+    const ofPlace = Object.entries(whole).filter(([word]) => isOfPlace(word));
     const component = Object.fromEntries(own);
     const known = this.schemas[name];
     if (known !== undefined && JSON.stringify(known) !== JSON.stringify(component))

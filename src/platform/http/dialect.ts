@@ -16,6 +16,8 @@ export interface Dialect {
   readonly renderError: (fault: Fault, requestId: string) => object;
   /** What `renderError` makes, for OpenAPI; its meta names the component as `x-name`. */
   readonly errorSchema: z.ZodType;
+  /** The same where a model provider's own errors are passed on, with codes of the provider. Absent: no difference. */
+  readonly passedErrorSchema?: z.ZodType;
   /** Holds what a handler returns to its declared schema. Absent: answers go out as they are. */
   readonly writeAnswer?: (answer: unknown, schema: z.ZodType) => unknown;
 }

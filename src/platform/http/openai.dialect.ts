@@ -34,36 +34,44 @@ const OPENAI_CODE: Partial<Record<FaultKind, string>> = {
   upstream_timeout: 'upstream_timeout',
 };
 
-const OWN_CODES = new Set([
+const OWN_CODES = new Set<string>([
   ...Object.values(OPENAI_CODE),
   ...[CREDENTIAL_CODES, ERROR_CODES, ANSWER_CODES].flatMap((codes) => Object.keys(codes)),
 ]);
+/** In OpenAPI 3.0 null is one of the values too, or a validator refuses it. */
+const ownCodeSchema = z
+  .enum([...OWN_CODES])
+  .nullable()
+  .meta({ 'x-name': 'ErrorCode', enum: [...OWN_CODES, null], description: 'A reason for programs.' });
 
-/** OpenAI's `error`, without what other dialects put beside it. */
-export const openaiErrorSchema = z.strictObject({
-  message: z.string().meta({ description: 'For people; it may change.' }),
-  type: z.string().meta({ description: `One of ${listOf(Object.values(OPENAI_TYPE))}, or the provider's own.` }),
-  param: z.string().nullable().meta({ description: 'The field at fault.' }),
-  code: z
-    .string()
-    .nullable()
-    .meta({
-      description: "A reason for programs: one of the list, or a provider's own code.",
-      'x-extensible-enum': [...OWN_CODES],
-    }),
-});
+/** OpenAI's `error`, without what other dialects put beside it. `code` is closed where no provider's error is passed on. */
+function openaiErrorSchemaOf(code: z.ZodType, name: string): z.ZodType {
+  return z
+    .strictObject({
+      message: z.string().meta({ description: 'For people; it may change.' }),
+      type: z.string().meta({ description: `One of ${listOf(Object.values(OPENAI_TYPE))}, or the provider's own.` }),
+      param: z.string().nullable().meta({ description: 'The field at fault.' }),
+      code,
+    })
+    .meta({ 'x-name': name });
+}
+
+export const openaiErrorSchema = openaiErrorSchemaOf(ownCodeSchema, 'OpenAiErrorBody');
+/** Of a call of a model, where a provider's own error comes with the provider's own code. */
+export const passedErrorSchema = openaiErrorSchemaOf(z.union([ownCodeSchema, z.string()]), 'ModelCallErrorBody');
 
 /** For programs: whose budget is used up, and when it renews. */
 export const openaiDetailsSchema = z.record(z.string(), z.string()).optional();
 
-const errorSchema = z
-  .strictObject({
-    type: z.string().meta({ description: 'What older clients read: `error.type`, but `invalid_input` for 400.' }),
-    message: z.string(),
-    error: openaiErrorSchema,
-    details: openaiDetailsSchema,
-  })
-  .meta({ 'x-name': 'OpenAiError' });
+const errorSchemaOf = (error: z.ZodType, name: string): z.ZodType =>
+  z
+    .strictObject({
+      type: z.string().meta({ description: 'What older clients read: `error.type`, but `invalid_input` for 400.' }),
+      message: z.string(),
+      error,
+      details: openaiDetailsSchema,
+    })
+    .meta({ 'x-name': name });
 
 function listOf(names: readonly string[]): string {
   return [...new Set(names)].map((name) => `\`${name}\``).join(', ');
@@ -76,7 +84,8 @@ function listOf(names: readonly string[]): string {
 export const OPENAI_DIALECT: Dialect = {
   name: 'openai',
   prefixes: ['/v1'],
-  errorSchema,
+  errorSchema: errorSchemaOf(openaiErrorSchema, 'OpenAiError'),
+  passedErrorSchema: errorSchemaOf(passedErrorSchema, 'ModelCallError'),
   renderError: (fault) => {
     const type = fault.kind === 'invalid_input' ? 'invalid_input' : OPENAI_TYPE[fault.kind];
     return {

@@ -1,14 +1,20 @@
-/** Every operation of the OpenAPI document, sent with its example, is answered as the document says. */
+/**
+ * Every operation of the OpenAPI document, sent with its example, is answered as the document says: with a status that it
+ * tells, in the shape of its schema. `UPDATE_CONTRACTS=1` records the answers, as the examples that the document shows.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { BODY_EXAMPLES, PLACEHOLDERS, exampleIdOf } from '../../../src/app/openapi/examples.js';
 import { SCOPES } from '../../../src/identity/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
+import { AnswerSchemas, type Document } from './answer-schemas.js';
+import { asExample } from './recorded-answers.js';
 
 interface Operation {
   readonly operationId: string;
   readonly security: readonly Readonly<Record<string, unknown>>[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: object }>> };
-  readonly responses: Readonly<Record<string, unknown>>;
+  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>>;
 }
 interface Told {
   readonly id: string;
@@ -34,6 +40,7 @@ let org: Org;
 let other: Org;
 let key: string;
 let told: Told[];
+let schemas: AnswerSchemas;
 /** The real value of each placeholder, once there is one. */
 const world: Record<string, string> = {};
 
@@ -51,9 +58,10 @@ beforeAll(async () => {
   other = await service.createOrg('other-founder', 'Acme', { provider: false });
   key = (await service.createKey(org, { scopes: SCOPES })).key;
   await service.addMember(org, 'ada', 'viewer');
-  const document = (await service.call('GET', '/openapi.json')).json<{
-    paths: Record<string, Record<string, Operation>>;
-  }>();
+  const document = (await service.call('GET', '/openapi.json')).json<
+    Document & { paths: Record<string, Record<string, Operation>> }
+  >();
+  schemas = new AnswerSchemas(document);
   told = Object.entries(document.paths)
     .flatMap(([path, item]) =>
       Object.entries(item).map(([method, operation]) => ({
@@ -73,29 +81,68 @@ it('has an example for each body, and none for what there is not', () => {
   expect(Object.keys(BODY_EXAMPLES).sort()).toEqual(bodies.sort());
 });
 
-it('each example is accepted by a running service', async () => {
+/** The same operation, asked for another form of answer. */
+const VARIANTS: Readonly<Record<string, object>> = {
+  Chat_complete: { stream: true },
+  Responses_respond: { stream: true },
+  GatewayCalls_complete: { stream: true },
+  GatewayCalls_respond: { stream: true },
+  GatewayCalls_completeBy: { stream: true },
+  Process_process: { request: { inputs: [{ text: { role: 'user', content: 'Hello!' } }], stream: true } },
+  UsageQuery_query: { format: 'CSV' },
+};
+const RECORDED = 'docs/openapi.answers.json';
+
+it('each example is accepted by a running service, whose answer fits the schema', async () => {
   const order = Object.keys(BODY_EXAMPLES);
   const rank = ({ id }: Told): number =>
     (LAST.test(id) ? 10_000 : 0) + (order.includes(id) ? order.indexOf(id) : 5_000);
   const wrong: string[] = [];
+  const recorded: Record<string, Record<string, unknown>> = {};
   for (const one of told.toSorted((a, b) => rank(a) - rank(b))) {
-    await PREPARED[one.id]?.();
-    const answer = await send(one);
-    const { status } = answer;
-    const expected = REFUSED[one.id] ?? (one.method === 'HEAD' && status === 204 ? 204 : 200);
-    if (status !== expected) wrong.push(`${one.id}: ${status} ${answer.text}`);
-    if (!Object.hasOwn(one.operation.responses, String(status))) wrong.push(`${one.id}: ${status} is not documented`);
-    if (status === 200) LEARNED[one.id]?.(answer);
+    const { id, method, operation } = one;
+    await PREPARED[id]?.();
+    for (const variant of [{}, ...(VARIANTS[id] === undefined ? [] : [VARIANTS[id]])]) {
+      const answer = await send(one, variant);
+      const { status } = answer;
+      const expected = REFUSED[id] ?? (method === 'HEAD' && status === 204 ? 204 : 200);
+      if (status !== expected) wrong.push(`${id}: ${status} ${answer.text}`);
+      const type = (answer.headers['content-type'] ?? '').split(';')[0]!;
+      const response = operation.responses[String(status)];
+      if (response === undefined) wrong.push(`${id}: ${status} is not documented`);
+      if (status !== 200) continue;
+      if (answer.text !== '' && response?.content?.[type] === undefined) wrong.push(`${id}: ${type} is not documented`);
+      if (type === 'application/json') wrong.push(...schemas.mistakesOf(id, answer.json()));
+      if (answer.text !== '') recorded[id] = { ...recorded[id], [type]: asExample(type, answer) };
+      if (variant !== VARIANTS[id]) LEARNED[id]?.(answer);
+    }
   }
   expect(wrong).toEqual([]);
+  if (process.env['UPDATE_CONTRACTS'] === '1') writeFileSync(RECORDED, `${JSON.stringify(recorded, null, 1)}\n`);
 });
 
-function send({ id, method, path, operation }: Told): Promise<Answer> {
+it('each answer has an example for each of its forms, which fits its schema and shows no secret', () => {
+  const recorded = JSON.parse(readFileSync(RECORDED, 'utf8')) as Record<string, Record<string, unknown>>;
+  const wrong = told.flatMap(({ id, operation }) => {
+    const forms = Object.keys(operation.responses['200']?.content ?? {}).filter(() => REFUSED[id] === undefined);
+    const missing = forms.filter((form) => recorded[id]?.[form] === undefined);
+    const json = recorded[id]?.['application/json'];
+    return [
+      ...missing.map((form) => `${id} has no example of ${form}: record it with UPDATE_CONTRACTS=1`),
+      ...(json === undefined ? [] : schemas.mistakesOf(id, json)),
+    ];
+  });
+  expect(wrong).toEqual([]);
+  expect(schemas.mistakesOf('Budgets_delete', { more: 1 })).toEqual([expect.stringContaining('additional properties')]);
+  expect(readFileSync(RECORDED, 'utf8')).not.toMatch(/127\.0\.0\.1|_gh_\w{20}|inv_\w{20}|whsec_\w{20}|eyJ\w{20}/);
+});
+
+function send({ id, method, path, operation }: Told, variant: object): Promise<Answer> {
   const body = operation.requestBody?.content['application/json']?.example;
   const target = path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => encodeURIComponent(valueOf(name)));
   return service.call(method, target, {
     headers: headersOf(id, operation),
-    ...(body === undefined ? {} : { body: replaced(body) }),
+    ...(body === undefined ? {} : { body: { ...(replaced(body) as object), ...variant } }),
   });
 }
 
