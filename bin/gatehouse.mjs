@@ -11,7 +11,13 @@ const beside = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const [major] = process.versions.node.split('.').map(Number);
 const pinned = beside('node_modules/node/bin/node');
 
-if (major < OLDEST_NODE && existsSync(pinned)) {
+if (major < OLDEST_NODE) {
+  if (!existsSync(pinned)) {
+    process.stderr.write(
+      `gatehouse needs Node ${OLDEST_NODE} or later, and this is ${process.version}. Install a later Node, or run it in a checkout: \`npm ci\` brings one along.\n`,
+    );
+    process.exit(1);
+  }
   const { status } = spawnSync(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: 'inherit',
   });
