@@ -3,7 +3,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AnonymousPrincipal, SealedTokenPrincipal } from '../identity/index.js';
 import { Calls, CHAT, type Operation, type Route } from '../llm/index.js';
 import { invalidField } from '../platform/errors/index.js';
-import { assertJson, parseInTurns, readCallersBody, readJson, SMALL_BODY_BYTES } from '../platform/http/index.js';
+import {
+  assertJson,
+  parseAgain,
+  parseInTurns,
+  readCallersBody,
+  readJson,
+  SMALL_BODY_BYTES,
+} from '../platform/http/index.js';
 import { parseJsonObject, type JsonObject } from '../platform/json/index.js';
 import { ConversationStates } from './conversation-state.js';
 import { processRequest, type ProcessRequest, type Said } from './process.dto.js';
@@ -60,10 +67,11 @@ export class ProcessService {
       service: { serviceId: json.service.serviceId, ...(engine === null ? {} : { engine }) },
       totalMilliseconds: Math.round(reply.elapsedTime),
     }));
+    const chat = await parseAgain(request, Buffer.from(JSON.stringify({ model, messages: said, stream })));
     await this.calls.run(
       operation,
       { principal, requestId: request.context?.requestId ?? '', address: request.ip },
-      operation.parse(parseJsonObject(Buffer.from(JSON.stringify({ model, messages: said, stream })))),
+      operation.parse(chat),
       sink,
       request.bodyRoom,
       undefined,

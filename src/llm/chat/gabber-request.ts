@@ -1,7 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import { Injectable } from '@nestjs/common';
 import { invalidField } from '../../platform/errors/index.js';
-import { assertBounded, parseJsonObject, type JsonObject } from '../../platform/json/index.js';
+import { parseAgain } from '../../platform/http/index.js';
+import { assertBounded, type JsonObject } from '../../platform/json/index.js';
 import type { CallingPrincipal, ChatPrincipal } from '../access/chat-access.js';
 import { ContextsService } from '../contexts/contexts.service.js';
 import { isObject } from '../providers/requests/chat-request.js';
@@ -22,7 +23,7 @@ export class GabberRequests {
   plain(json: JsonObject, principal: CallingPrincipal, request: FastifyRequest): JsonObject | Promise<JsonObject> {
     if (!json.fields.has(FIELD)) return json;
     const context = contextOf(json.value[FIELD]);
-    if (context === null) return withoutField(json, []);
+    if (context === null) return parseAgain(request, withoutField(json, []));
     if (principal.kind === 'sealedToken')
       throw invalidField(`${FIELD}.context`, 'must not be sent with a sealed token, which has no contexts');
     return this.withContext(json, context, principal, request);
@@ -36,8 +37,8 @@ export class GabberRequests {
   ): Promise<JsonObject> {
     const messages = await this.contexts.promptOf(principal, context, request.bodyRoom);
     const plain = withoutField(json, messages);
-    assertBounded(plain.bytes, request.server.bodies.bounds);
-    return plain;
+    assertBounded(plain, request.server.bodies.bounds);
+    return parseAgain(request, plain);
   }
 }
 
@@ -53,13 +54,13 @@ function contextOf(value: unknown): string | null {
 }
 
 /** Every other value keeps its text. */
-function withoutField({ text, fields }: JsonObject, messages: readonly object[]): JsonObject {
+function withoutField({ text, fields }: JsonObject, messages: readonly object[]): Buffer {
   const kept = [...fields].flatMap(([name, { start, end }]) => {
     if (name === FIELD) return [];
     const value = text.slice(start, end);
     return [`${JSON.stringify(name)}:${name === 'messages' ? prepended(value, messages) : value}`];
   });
-  return parseJsonObject(Buffer.from(`{${kept.join(',')}}`));
+  return Buffer.from(`{${kept.join(',')}}`);
 }
 
 /** A value that is not a list is refused where the request is read. */

@@ -76,6 +76,17 @@ export async function readCallersJson(request: FastifyRequest): Promise<JsonObje
   return body.length <= SMALL_BODY_BYTES ? parseJsonObject(body) : parseInTurns(request, body);
 }
 
+/**
+ * What a body was made into, read again; a large one step by step.
+ *
+ * @throws Fault as `parseJsonObject` does; invalid_input: the caller is gone
+ */
+export function parseAgain(request: FastifyRequest, body: Buffer): JsonObject | Promise<JsonObject> {
+  return body.length <= SMALL_BODY_BYTES
+    ? parseJsonObject(body)
+    : nextTurn(request).then(() => parseInTurns(request, body));
+}
+
 /** @throws Fault as `parseJsonObject` does; invalid_input: the caller is gone */
 export async function parseInTurns(request: FastifyRequest, body: Buffer): Promise<JsonObject> {
   const decoded = decodeJson(body);

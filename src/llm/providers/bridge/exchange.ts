@@ -14,6 +14,7 @@ import { failureOfAnswer, FailedExchange } from './failures.js';
 import { assertOutputWithin } from './output-check.js';
 import { KEPT_STEP_BYTES, type ProviderFailure } from '../provider.js';
 import type { ProviderDeps } from '../provider-factory.js';
+import type { ProviderRequest } from '../requests/request-fields.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
@@ -61,7 +62,10 @@ export class Exchange {
         this.call = call;
       },
     });
-    this.fetch = async (input, init) => this.judge(await fetch(input, init));
+    this.fetch = async (input, init) => {
+      await turnAfter(asked.request);
+      return this.judge(await fetch(input, init));
+    };
   }
 
   pause(): void {
@@ -111,6 +115,13 @@ export class Exchange {
     }
     return failureOfAnswer(this.dialect.readError(status, headers, jsonIn(text)), this.asked);
   }
+}
+
+/** Work on a larger body is done in steps, and whatever else is due comes between two of them. */
+const LARGE_BYTES = 64 * 1024;
+
+export async function turnAfter({ raw }: Pick<ProviderRequest, 'raw'>): Promise<void> {
+  if (raw.length > LARGE_BYTES) await new Promise((resolve) => setImmediate(resolve));
 }
 
 async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {

@@ -20,7 +20,7 @@ import { limitOf } from './call-options.js';
 import { ChunkWriter } from './chunks.js';
 import { completionOf, type Envelope } from './completion.js';
 import type { Dialect, DialectPackage, TextShortcut } from './dialect.js';
-import { Exchange } from './exchange.js';
+import { Exchange, turnAfter } from './exchange.js';
 import { failureOf } from './failures.js';
 import { finishOf } from './finish.js';
 import { inlineImages } from './images.js';
@@ -95,6 +95,7 @@ export class TranslatedAttempt implements Attempt, Asked {
     try {
       const ready = loaded instanceof Promise ? await loaded : loaded;
       const { options, images } = ready.translate(this.request);
+      await turnAfter(this.request);
       const { signal } = this.aborter;
       if (images.length > 0 && !this.dialect.fetchesImages) await inlineImages(images, this.deps.http, signal);
       if (this.isOver) return;

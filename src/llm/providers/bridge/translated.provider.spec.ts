@@ -4,6 +4,8 @@ import { stageOf } from '../../../../test/support/kind-stage.js';
 import { ANTHROPIC } from '../../../../test/support/kinds.js';
 import { TIMEOUTS } from '../../../../test/support/translated.js';
 import { hungUp } from '../../../../test/support/wire-upstream.js';
+import { loadSettings } from '../../../platform/config/index.js';
+import { OutboundHttp } from '../../../platform/outbound/index.js';
 import { assertOutputWithin } from './output-check.js';
 
 const STREAM = { stream: true };
@@ -103,6 +105,41 @@ describe('a translated stream', () => {
 });
 
 describe('a translated call', () => {
+  it('with a large body is made in steps, between which others have their turn', async () => {
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    let sentAt = 0;
+    class Watched extends OutboundHttp {
+      override fetchFor(...options: Parameters<OutboundHttp['fetchFor']>): ReturnType<OutboundHttp['fetchFor']> {
+        const fetch = super.fetchFor(...options);
+        return (...asked) => {
+          sentAt = turns;
+          return fetch(...asked);
+        };
+      }
+    }
+    const { settings } = loadSettings({ GATEHOUSE_MODE: 'development', OUTBOUND_ALLOW_CIDRS: '127.0.0.0/8' });
+    const http = new Watched(settings);
+    const provider = at.another({}, { http });
+    const turnsOf = async (content: string): Promise<number> => {
+      const asked = at.begin({ messages: [{ role: 'user', content }] }, provider);
+      const begun = turns;
+      await asked.sink.over;
+      return sentAt - begun;
+    };
+    // The first one loads the package.
+    await turnsOf('Hi');
+    const ofSmall = await turnsOf('Hi');
+    const ofLarge = await turnsOf('x'.repeat(100_000));
+    clearImmediate(counting);
+    await http.onApplicationShutdown();
+    expect(ofLarge).toBeGreaterThanOrEqual(ofSmall + 2);
+  });
+
   it('that gets no answer in time fails, or is waited for', async () => {
     const quick = at.another({}, { timeouts: { ...TIMEOUTS, firstByteTimeoutMs: 100 } });
     at.upstream.next({ ...sse([]), silent: true, chunks: [] });
