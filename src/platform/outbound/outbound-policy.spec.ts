@@ -46,7 +46,7 @@ describe('a URL that a tenant chose', () => {
     (host) => {
       const reasons = [
         'must not resolve to a private or reserved address; the operator can allow ranges with OUTBOUND_ALLOW_CIDRS',
-        'must have a public host name',
+        'must have a public host name; the operator can allow private ranges with OUTBOUND_ALLOW_CIDRS',
       ];
       expect(reasons).toContain(refusal(production, `https://${host}:8443/`));
       expect(reasons).toContain(refusal(development, `http://${host}:8080/`));

@@ -67,6 +67,8 @@ export class TenantUrlPolicy {
     if (name.split('.').includes('')) return 'must have a host';
     // Where the operator allows private ranges, such names may lead there; what they lead to is still judged.
     const isPrivate = !name.includes('.') || PRIVATE_NAME.test(name);
-    return isPrivate && !this.addresses.hasExceptions ? 'must have a public host name' : null;
+    return isPrivate && !this.addresses.hasExceptions
+      ? 'must have a public host name; the operator can allow private ranges with OUTBOUND_ALLOW_CIDRS'
+      : null;
   }
 }
