@@ -115,7 +115,15 @@ async function makeGatewayTokens({ cluster, tenant, count }) {
   return tokens;
 }
 
-const SEALED_CLASSES = ['garbled', 'garbled again', 'expired', "another host's", 'of an old key', 'a bomb'];
+const SEALED_CLASSES = [
+  'garbled',
+  'garbled again',
+  'garbled and long',
+  'expired',
+  "another host's",
+  'of an old key',
+  'a bomb',
+];
 const SEALED_KEY = { version: 1, secret: randomBytes(32) };
 
 async function makeSealedTokens({ tenant, count }) {
@@ -140,6 +148,8 @@ async function makeSealedTokens({ tenant, count }) {
   const makers = {
     garbled: async () => garbled(await now.seal('token', claims())),
     'garbled again': async () => garbled(await now.seal('token', claims())),
+    // As long as the bomb: how much there is to read is the presenter's own choice.
+    'garbled and long': async () => garbled(await now.seal('token', claims({ s: [['', 'sk-bench'.repeat(355)]] }))),
     expired: () => now.seal('token', claims({ exp: seconds - 60 })),
     "another host's": () => now.seal('token', claims({ sub: 'elsewhere.example#aisbreaker' })),
     'of an old key': () => old.seal('token', claims()),
@@ -199,7 +209,7 @@ export const KINDS = {
       ['garbled', 'expired'],
       ['garbled', "another host's"],
       ['garbled', 'of an old key'],
-      ['garbled', 'a bomb'],
+      ['garbled and long', 'a bomb'],
     ],
     environment: { GATEHOUSE_SEALED_TOKEN_KEYS: `1:${SEALED_KEY.secret.toString('base64url')}` },
     make: makeSealedTokens,

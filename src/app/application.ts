@@ -12,7 +12,7 @@ import { Calls } from '../llm/index.js';
 import { UsageQueryService } from '../usage/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { answerCors } from './cors.js';
-import { refuseConnection, UnreadableRequest } from './client-errors.js';
+import { refuseConnect, refuseConnection, UnreadableRequest } from './client-errors.js';
 import { AppModule, type ModeParts } from './app.module.js';
 import { serveDocumentation } from './documentation.js';
 import { serveGuide } from './guide.js';
@@ -114,6 +114,9 @@ function prepareHttp(app: NestFastifyApplication): void {
   });
   // Node answers an unknown expectation with an empty body; ours says what is wrong.
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
+
+  // Left to itself Node closes the connection without a word.
+  fastify.server.on('connect', refuseConnect);
 
   answerCors(fastify);
   fastify.addHook('onRoute', nameRoute);

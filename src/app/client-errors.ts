@@ -1,8 +1,10 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ConnectionError } from 'fastify';
 import { Fault } from '../platform/errors/index.js';
 import { requestIdOf } from '../platform/context/index.js';
-import type { Dialects } from '../platform/http/index.js';
+import { OPENAI_DIALECT, type Dialects } from '../platform/http/index.js';
 
 /** What HTTP itself forbids, with a status that no other fault has. */
 export class UnreadableRequest extends Fault {
@@ -38,9 +40,27 @@ export function refuseConnection(error: ConnectionError, socket: Socket, dialect
   const [status, phrase, message] = REASONS[error.code] ?? MALFORMED;
   const start = Buffer.isBuffer(packet) ? packet.toString('latin1', 0, 2_048) : '';
   const target = /^[A-Z]+ (\/\S*)/.exec(start)?.[1] ?? '/';
+  end(socket, status, phrase, (requestId) =>
+    dialects.ofPath(target).renderError(new UnreadableRequest(status, message), requestId),
+  );
+}
+
+/** Answers CONNECT, by which a client asks a proxy for another server: this service is none. */
+export function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
+  end(socket, 405, 'Method Not Allowed', (requestId) =>
+    OPENAI_DIALECT.renderError(
+      new UnreadableRequest(
+        405,
+        'CONNECT is for proxies, and this service is none: ask for one of its paths by their own method.',
+      ),
+      requestId,
+    ),
+  );
+}
+
+function end(socket: Duplex, status: number, phrase: string, render: (requestId: string) => object): void {
   const requestId = requestIdOf({});
-  const fault = new UnreadableRequest(status, message);
-  const body = JSON.stringify(dialects.ofPath(target).renderError(fault, requestId));
+  const body = JSON.stringify(render(requestId));
   socket.end(
     `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\n` +
       `x-request-id: ${requestId}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

@@ -3,10 +3,13 @@ import type { FastifyRequest } from 'fastify';
 import { AUDITED_BY_RESERVATION, chargedHuman, type Principal } from '../identity/index.js';
 import { Allowances } from './allowances.js';
 
+/** A body that says it is no larger is read without a look, unless the caller is one of those who are looked at anyway. */
+const SMALL_BYTES = 64 * 1024;
+
 /**
  * Refuses a caller who has nothing left before the body of the call is read: who can't call any more must not cost the
  * others anything. A body that has come whole by now is small, and its call is judged by the reservation alone, which
- * spares the hot path this look.
+ * spares the hot path this look; and so is one that says it is small, of a caller whose limits are the tenant's and the key's.
  */
 @Injectable()
 export class NothingLeftGuard implements CanActivate {
@@ -14,7 +17,7 @@ export class NothingLeftGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): true | Promise<true> {
     const request = context.getArgByIndex<FastifyRequest>(0);
-    if (request.principal === null || !isLookedAt(request.principal)) return true;
+    if (request.principal === null || !isLookedAt(request.principal, request)) return true;
     return AUDITED_BY_RESERVATION.find(context.getHandler()) === true ? this.judge(request, request.principal) : true;
   }
 
@@ -26,11 +29,13 @@ export class NothingLeftGuard implements CanActivate {
   }
 }
 
-/** Those whose limits are often all that stands between them and the tenant's money: its humans, and who calls its gateways. */
-function isLookedAt(principal: Principal): boolean {
+/** First those whose limits are often all that stands between them and the tenant's money: its humans, and who calls its gateways. */
+function isLookedAt(principal: Principal, { headers }: FastifyRequest): boolean {
   return (
     chargedHuman(principal) !== null ||
     principal.kind === 'gatewayToken' ||
-    (principal.kind === 'anonymous' && principal.gatewayId !== null)
+    (principal.kind === 'anonymous' && principal.gatewayId !== null) ||
+    headers['transfer-encoding'] !== undefined ||
+    Number(headers['content-length'] ?? 0) > SMALL_BYTES
   );
 }

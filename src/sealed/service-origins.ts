@@ -3,6 +3,8 @@ import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { invalidField } from '../platform/errors/index.js';
 
 const FIELD = 'service.url';
+/** By which AIsBreaker's own libraries are told to ask the very address. */
+const NO_DEFAULT_PATH = '#no-default-path';
 
 /** The origins that a request may name: a secret of its token, or the token itself, is sent there. The operator lists them. */
 @Injectable()
@@ -26,6 +28,11 @@ export class ServiceOrigins {
         'must begin with an origin that the operator allows by SEALED_ALLOWED_ORIGINS; leave it out, or ask for that',
       );
     }
+    if (url.hash === NO_DEFAULT_PATH)
+      throw invalidField(
+        FIELD,
+        `must not end with ${NO_DEFAULT_PATH}: each service is asked at its vendor's own path, after the address that you give`,
+      );
     if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
       throw invalidField(FIELD, 'must not hold a user name, a query or a fragment');
     return url.href.replace(/\/+$/, '');

@@ -1,4 +1,5 @@
 import { Fault } from '../../platform/errors/index.js';
+import type { BodyRoom } from '../../platform/http/index.js';
 import { usedOtherwise } from '../../platform/idempotency/index.js';
 import type { BeginVerdict } from './run-statements.js';
 import type { ToolCall } from './run.types.js';
@@ -43,4 +44,19 @@ export function inOrderOf(calls: readonly ToolCall[], outputs: readonly ToolOutp
   if (found.length === calls.length && outputs.length === calls.length) return found;
   const reason = `must hold one output for each of the run's calls: ${calls.map(({ id }) => id).join(', ')}`;
   throw new Fault('invalid_input', `toolOutputs: ${reason}`, { fields: [{ field: 'toolOutputs', reason }] });
+}
+
+/** @throws Fault rate_limited, whoever takes the room that is missing: the run waits for it */
+export function takeRoom(room: BodyRoom, bytes: number): void {
+  try {
+    room.growTo(bytes);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw new Fault('rate_limited', error.message, { code: 'concurrency_limit_exceeded', retryAfterSeconds: 1 });
+  }
+}
+
+/** All places for calls, or all room for bodies, are taken: of the tenant, the org or the process. */
+export function isFullHouse(error: unknown): boolean {
+  return error instanceof Fault && error.code === 'concurrency_limit_exceeded';
 }

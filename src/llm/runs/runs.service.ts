@@ -1,14 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
-import { Drain } from '../../platform/http/index.js';
+import { Drain, RequestBodies } from '../../platform/http/index.js';
 import { logger } from '../../platform/logging/index.js';
 import { ProcessLease } from '../../usage/index.js';
+import type { Caller } from '../calls/call-terms.js';
 import { Calls } from '../calls/calls.service.js';
+import type { OperationRequests } from '../providers/provider.js';
 import { LiveRun } from './live-run.js';
 import { RunBatches, type Begun, type Ended } from './run-batches.js';
 import { callerOf } from './run-caller.js';
-import { inOrderOf, refused, waitsForNone, type ToolOutput } from './run-faults.js';
+import { inOrderOf, isFullHouse, refused, takeRoom, waitsForNone, type ToolOutput } from './run-faults.js';
 import { RunRecords } from './run-records.js';
 import { RUN_CHAT, RunRequests } from './run-request.js';
 import { failureOf, RunSink } from './run-sink.js';
@@ -43,6 +45,7 @@ export class Runs {
 
   constructor(
     private readonly batches: RunBatches,
+    private readonly bodies: RequestBodies,
     private readonly calls: Calls,
     private readonly database: Database,
     private readonly drain: Drain,
@@ -197,10 +200,7 @@ export class Runs {
       const caller = { principal, requestId: loaded.request_id, address: '' };
       for (let attempt = 1; !run.isCancelled; attempt += 1) {
         try {
-          const call = this.calls.run(RUN_CHAT, caller, composed.request, sink, null);
-          // Its provider may be read on for what it reports: a run that was cancelled does not wait for that.
-          call.catch(() => undefined);
-          await Promise.race([call, sink.left]);
+          await this.ask(caller, composed.request, sink);
           break;
         } catch (error) {
           if (!isFullHouse(error) || attempt === PLACE_TRIES || this.calls.isStopping) throw error;
@@ -213,6 +213,20 @@ export class Runs {
       return { leftOut, failure: failureOf(fault) };
     }
     return { leftOut, failure: sink.failure };
+  }
+
+  /** What a run asks for takes room as the body of a request does, until its call is over. @throws Fault as `Calls.run` */
+  private async ask(caller: Caller, request: OperationRequests['chat'], sink: RunSink): Promise<void> {
+    const room = this.bodies.roomOf(await this.database.ownerOf(caller.principal.tenantId));
+    try {
+      takeRoom(room, request.raw.length);
+      const call = this.calls.run(RUN_CHAT, caller, request, sink, room);
+      // Its provider may be read on for what it reports: a run that was cancelled does not wait for that.
+      call.catch(() => undefined);
+      await Promise.race([call, sink.left]);
+    } finally {
+      room.release();
+    }
   }
 
   private async end(
@@ -282,9 +296,4 @@ function statusOf(run: LiveRun, failure: RunFailure | null, toolCalls: readonly 
 /** Some servers name no call; outputs are matched by these names. */
 function withIds(calls: readonly ToolCall[], { id, step }: LiveRun): readonly ToolCall[] {
   return calls.map((call, index) => (call.id === '' ? { ...call, id: `call_${id}_${step}_${index}` } : call));
-}
-
-/** All places for calls are taken: of the tenant, the org or the process. */
-function isFullHouse(error: unknown): boolean {
-  return error instanceof Fault && error.code === 'concurrency_limit_exceeded';
 }

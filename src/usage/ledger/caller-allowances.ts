@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { chargedHuman, type Principal } from '../../identity/index.js';
+import type { Principal } from '../../identity/index.js';
 import { Allowances } from '../../limits/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
-import { Database } from '../../platform/database/index.js';
+import { Database, type NamedStatement } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { UsageLedger } from './usage-ledger.js';
 import type { Reservation } from './usage.types.js';
@@ -11,21 +11,25 @@ import type { Reservation } from './usage.types.js';
  * Whether one of the caller's budgets for all models has less left than the least call takes: one whole request, one whole
  * token, any cost at all. A period that is over has renewed, even where no call has renewed the budget yet.
  */
-const IS_EXHAUSTED = `
+const IS_EXHAUSTED: NamedStatement = {
+  name: 'is_exhausted',
+  text: `(
   SELECT EXISTS (
     SELECT FROM budgets b, ledger_now() AS now
-    WHERE b.tenant_id = $1
-      AND b.holder = ANY ($2::text[] || ARRAY(SELECT 'human:' || h.id FROM humans h WHERE h.tenant_id = $1 AND h.human = $3))
+    WHERE b.tenant_id = tenant.id
+      AND b.holder = ANY ($2::text[] ||
+        ARRAY(SELECT 'human:' || h.id FROM humans h WHERE h.tenant_id = tenant.id AND h.human = $3))
       AND b.is_metered AND b.models IS NULL
       AND b.amount + CASE WHEN b.raise_until > now THEN b.raise_by ELSE 0 END - CASE WHEN b.ends_at > now THEN b.used ELSE 0 END
-        < CASE b.type WHEN 'cost_micros' THEN 1 ELSE 1000000 END) AS "isExhausted"`;
+        < CASE b.type WHEN 'cost_micros' THEN 1 ELSE 1000000 END) AS "isExhausted")`,
+};
 
 /** Who is charged for a call, as far as it is known before its body. */
 type Charged = Pick<Reservation, 'tenantId' | 'keyId' | 'human' | 'gatewayId' | 'gatewayTokenId'>;
 
 /**
- * What a human, or a caller of a gateway, may still use, by all budgets that judge them, as they stand. Room that open calls
- * hold is not gone, and is not counted here.
+ * What a caller may still use, by all budgets that judge every call of theirs, as they stand. Room that open calls hold is not
+ * gone, and is not counted here.
  *
  * The refusal itself is the ledger's, of the least call that there could be: so it is counted, told to the tenant's
  * webhooks once, and worded as every other one.
@@ -75,10 +79,11 @@ export class CallerAllowances extends Allowances {
       ...(gatewayTokenId === null ? [] : [`gateway_token:${gatewayTokenId}`]),
     ];
     try {
-      return await this.database.withTenant(tenantId, async (tx) => {
-        const [row] = await tx.$queryRawUnsafe<{ isExhausted: boolean }[]>(IS_EXHAUSTED, tenantId, holders, human);
-        return row?.isExhausted === true;
-      });
+      const [row] = await this.database.callInTenant<{ isExhausted: boolean }>(tenantId, IS_EXHAUSTED, [
+        holders,
+        human,
+      ]);
+      return row?.isExhausted === true;
     } catch (error) {
       if (error instanceof Fault && error.code === 'concurrency_limit_exceeded') return false;
       throw error;
@@ -86,7 +91,7 @@ export class CallerAllowances extends Allowances {
   }
 }
 
-/** Null: this caller's budgets are judged with the call alone, not before it. */
+/** Null: no budget judges this caller. */
 function chargedFor(principal: Principal): Charged | null {
   const noHolder = { keyId: null, human: null, gatewayId: null, gatewayTokenId: null };
   switch (principal.kind) {
@@ -98,11 +103,20 @@ function chargedFor(principal: Principal): Charged | null {
       const { tenantId, gatewayId } = principal;
       return gatewayId === null ? null : { ...noHolder, tenantId, gatewayId };
     }
-    default: {
-      const human = chargedHuman(principal);
-      if (human === null || !('keyId' in principal)) return null;
-      const { tenantId, keyId } = principal;
+    case 'secretKey':
+    case 'impersonation':
+    case 'endUser':
+    case 'usageToken': {
+      const { tenantId, keyId, human } = principal;
       return { ...noHolder, tenantId, keyId, human };
     }
+    case 'sealedToken':
+      return { ...noHolder, tenantId: principal.tenantId, keyId: principal.keyId };
+    case 'dashboardUser':
+      return { ...noHolder, tenantId: principal.tenantId };
+    case 'account':
+      return null;
+    default:
+      return principal satisfies never;
   }
 }

@@ -42,6 +42,15 @@ it.each([
   expect(answer.body).toContain('expect');
 });
 
+it('CONNECT is told that this is no proxy', async () => {
+  const connection = await RawConnection.open(service.baseUrl);
+  connection.send('CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n');
+  const answer = await connection.answer();
+  expect(answer.status).toBe(405);
+  expect(answer.json()).toMatchObject({ type: 'invalid_input', message: expect.stringContaining('CONNECT') as string });
+  await connection.closed();
+});
+
 it('a target that is no path is 404 in the words of any other that is not there', async () => {
   const answer = await sendRaw(service.baseUrl, ['POST * HTTP/1.1', 'Content-Length: 0']);
   expect(answer.status).toBe(404);

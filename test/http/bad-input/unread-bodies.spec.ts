@@ -27,9 +27,11 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-async function head(...lines: string[]): Promise<RawConnection> {
+const head = (...lines: string[]): Promise<RawConnection> => headAt('gatehouse', ...lines);
+
+async function headAt(host: string, ...lines: string[]): Promise<RawConnection> {
   const connection = await RawConnection.open(service.baseUrl);
-  connection.send(`${lines.join('\r\n')}\r\nHost: gatehouse\r\n\r\n`);
+  connection.send(`${lines.join('\r\n')}\r\nHost: ${host}\r\n\r\n`);
   return connection;
 }
 
@@ -85,6 +87,39 @@ describe('a caller whose request window is full', () => {
     const connection = await head(CHAT, `X-API-Key: ${slow}`, `Content-Length: ${MIB}`);
     expect((await connection.answer()).status).toBe(429);
     connection.destroy();
+  });
+});
+
+describe('a key, or a tenant, that has nothing left', () => {
+  it('is answered before a body is there that is long, or does not say how long it is', async () => {
+    const { key: spent, keyId } = await service.createKey(org);
+    const set = (limit: string) =>
+      service.asUser({ user: org.user, tenant: org.tenantId }, 'budgets/set', {
+        ...{ holder: { keyId }, type: 'request_cnt', period: 'MONTH', limit },
+      });
+    await set('0');
+    const minted = await service.call('POST', '/api/v1/oauth/token', {
+      headers: { 'x-api-key': spent },
+      body: { requestAuthAndQuotas: { serviceSecrets: [{ serviceId: 'chat:openai.com', authSecret: 'sk-a-secret' }] } },
+    });
+    const { access_token: sealed } = minted.json<{ access_token: string }>();
+    for (const credential of [`X-API-Key: ${spent}`, `Authorization: Bearer ${sealed}`]) {
+      for (const body of [`Content-Length: ${MIB}`, 'Transfer-Encoding: chunked']) {
+        const connection = await headAt(new URL(service.baseUrl).host, CHAT, credential, body);
+        const answer = await connection.answer();
+        expect(answer.status).toBe(429);
+        expect(answer.json()).toMatchObject({ error: { code: 'usage_limit_exceeded' } });
+        await connection.closed();
+      }
+    }
+    await set('1');
+    const connection = await head(CHAT, `X-API-Key: ${spent}`, `Content-Length: ${MIB}`);
+    await pause(100);
+    connection.send(`{"model":"gpt-4o-mini","messages":[{"role":"user","content":"${'a'.repeat(MIB - 67)}"}]}`);
+    expect((await connection.answer()).status).not.toBe(429);
+    connection.destroy();
+    expect(service.upstream.requests.length).toBeLessThanOrEqual(1);
+    service.upstream.requests.length = 0;
   });
 });
 

@@ -1,8 +1,12 @@
 /** Where a token's secrets go: to each vendor's own host, and to addresses that a request names where the operator lists them. */
 import OpenAI from 'openai';
+import { Metrics } from '../../../src/platform/metrics/index.js';
+import { captureLog } from '../../support/captured-log.js';
+import { eventually } from '../../support/eventually.js';
 import { ANTHROPIC, COHERE, GOOGLE, KINDS, type Kind } from '../../support/kinds.js';
 import { OpenaiUpstream } from '../../support/openai-upstream.js';
 import { startService, type Org, type TestService } from '../../support/service.js';
+import { dump } from '../../support/sql.js';
 import { VendorHosts } from '../../support/vendor-hosts.js';
 import { jsonAnswer, WireUpstream, type WireAnswer, type WireRequest } from '../../support/wire-upstream.js';
 import { clearLedger, settledCall } from '../ledger.js';
@@ -198,7 +202,8 @@ describe('a request that names an address', () => {
     ['a listed one as a user name', () => asked(`${new URL(listed.baseUrl).origin}@example.org`)],
     ['one with a user name', () => asked(listed.baseUrl.replace('://', '://user:password@'))],
     ['one with a query', () => asked(`${listed.baseUrl}?to=elsewhere`)],
-    ['one with a fragment', () => asked(`${listed.baseUrl}#no-default-path`)],
+    ['one with a fragment', () => asked(`${listed.baseUrl}#part`)],
+    ['one that takes the vendor’s path away', () => asked(`${listed.baseUrl}#no-default-path`)],
     ['another scheme’s', () => asked(`blob:${listed.baseUrl}`)],
     ['no address', () => asked('nonsense')],
     ['an unlisted server', () => sentOn({ url: new URL(unlisted.baseUrl).origin })],
@@ -293,6 +298,34 @@ describe('a request that goes on to another server', () => {
     expect([refused.status, refused.text]).toEqual([429, expect.stringContaining('Request quota exceeded')]);
     server.next({ chunks: ['event: progress\n'], cut: true });
     expect((await processing(service, token, sentOn({ stream: true }))).status).toBe(502);
+  });
+
+  it('leaves the token, and the secrets in it, in no log, no error, no metric and no table', async () => {
+    const log = captureLog('debug');
+    const heard: string[] = [];
+    const ask = async (more: Partial<Asked> = {}): Promise<void> => {
+      const answer = await processing(service, token, sentOn(more));
+      heard.push(answer.text, JSON.stringify(answer.headers));
+    };
+    await ask();
+    await ask({ stream: true });
+    for (const status of [400, 401, 429, 500]) {
+      server.next(jsonAnswer({ error: { message: `Not with ${token}.`, statusCode: status } }, status));
+      await ask();
+    }
+    server.next({ chunks: ['event: progress\n'], cut: true });
+    await ask({ stream: true });
+    server.next({ chunks: [`no JSON: ${token}`] });
+    await ask();
+    expect(server.requests.length).toBeGreaterThanOrEqual(8);
+    await eventually(
+      async () => (await service.sql("SELECT 1 FROM usage_records WHERE state <> 'SETTLED'")).length === 0,
+    );
+    log.stop();
+    const metrics = await service.app.get(Metrics).registry.metrics();
+    const places = [log.text(), heard.join('\n'), metrics, await dump(service.database.superuserUrl)];
+    for (const canary of [token.split('.')[3]!, ...SECRETS.map(({ authSecret }) => authSecret)])
+      for (const place of places) expect(place.includes(canary)).toBe(false);
   });
 
   it('needs a token, and /process', async () => {

@@ -100,3 +100,21 @@ it('give their places back, whatever becomes of them', async () => {
   expect(await taken()).toBe(0);
   await hold(greedy, 4, 4);
 });
+
+it('of runs hold room for what they ask, as bodies do, until they are over', async () => {
+  const { key } = await service.createKey(greedy.org, { scopes: ['conversations:read', 'conversations:write'] });
+  const bytes = async (): Promise<number> =>
+    shareMetric(await service.app.get(Metrics).registry.metrics(), 'taken', 'body_bytes');
+  await eventually(async () => (await bytes()) === 0);
+  service.upstream.next({ kind: 'stream', after: released, pieces: streamPieces({ words: ['Hi'] }) });
+  const content = 'a'.repeat(50_000);
+  const sent = await service.call('POST', '/api/v1/llm/gateway/send-message', {
+    headers: { 'x-api-key': key },
+    body: { conversationKey: 'long', userMessage: { role: 'user', content } },
+  });
+  expect(sent.status).toBe(200);
+  await eventually(() => service.upstream.requests.length === 1);
+  await eventually(async () => expect(await bytes()).toBeGreaterThan(content.length));
+  release();
+  await eventually(async () => (await bytes()) === 0);
+});
