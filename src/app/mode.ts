@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { ConfiguredSettings, Settings } from '../platform/config/index.js';
 import type { ModeParts } from './app.module.js';
+import { logger } from '../platform/logging/index.js';
 import { productionParts } from './production-parts.js';
 
 /** The embedded Postgres, as far as the start and stop of the service know it. */
@@ -77,7 +78,7 @@ function prepareProduction(configured: ConfiguredSettings): PreparedMode {
     settings,
     parts: productionParts(settings),
     embedded: null,
-    progress: () => undefined,
+    progress: (line) => logger.info(line),
     ready: () => Promise.resolve(),
   };
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { loadProcessSettings, type Settings } from '../platform/config/index.js';
 import { parseSigningKeys } from '../platform/crypto/index.js';
-import { Database, migrate } from '../platform/database/index.js';
+import { assertMigrated, Database, migrate } from '../platform/database/index.js';
 import { OperatorError } from '../platform/errors/index.js';
 import { Drain } from '../platform/http/index.js';
 import { flushRequestLog, logger } from '../platform/logging/index.js';
@@ -42,9 +42,7 @@ async function startUnguarded(): Promise<void> {
   try {
     const { settings } = mode;
     parseSigningKeys(settings.signingKeys);
-    const { applied } = await migrate(settings.databaseUrl, DATABASE_SOURCES);
-    if (applied.length > 0)
-      mode.progress(`Applied ${applied.length} database migration${applied.length === 1 ? '' : 's'}.`);
+    await prepareDatabase(settings, mode.progress);
     const app = await createApplication(settings, mode.parts);
     stopping.app = app;
     const startup = app.get(Startup);
@@ -59,6 +57,19 @@ async function startUnguarded(): Promise<void> {
     await mode.embedded?.stop().catch(() => undefined);
     throw error;
   }
+}
+
+async function prepareDatabase(settings: Settings, tell: (line: string) => void): Promise<void> {
+  let ahead: readonly string[];
+  if (settings.migrate === 'off') ahead = await assertMigrated(settings.databaseUrl, DATABASE_SOURCES);
+  else {
+    const migrated = await migrate(settings.databaseUrl, DATABASE_SOURCES, tell);
+    ahead = migrated.ahead;
+    const { length } = migrated.applied;
+    if (length > 0) tell(`Applied ${length} database migration${length === 1 ? '' : 's'}.`);
+  }
+  if (ahead.length > 0)
+    logger.warn({ ahead }, 'A newer version of Gatehouse migrated the database; this one serves beside it.');
 }
 
 async function listen(app: NestFastifyApplication, { port, host }: Settings): Promise<void> {

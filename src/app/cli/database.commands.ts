@@ -10,8 +10,12 @@ import { DATABASE_SOURCES, withSettings } from './operator-settings.js';
 const REVOKE = { name: 'revoke_sealed_tokens', text: 'SELECT revoke_sealed_tokens($1, $2, $3)' };
 
 export async function applyMigrations(options: OutputOptions): Promise<void> {
-  const { applied } = await withSettings(({ databaseUrl }) => migrate(databaseUrl, DATABASE_SOURCES));
-  show(options, { applied }, () =>
+  // Not on standard output, which may be read by a program.
+  const tell = (line: string): void => void process.stderr.write(`${line}\n`);
+  const { applied, ahead } = await withSettings(({ databaseUrl }) => migrate(databaseUrl, DATABASE_SOURCES, tell));
+  if (ahead.length > 0)
+    tell(`A newer version of Gatehouse migrated this database (${ahead[0]}); this one changes nothing.`);
+  show(options, { applied, ahead }, () =>
     applied.length === 0 ? 'The database is up to date.' : `Applied:\n${applied.map((name) => `  ${name}`).join('\n')}`,
   );
 }

@@ -90,6 +90,12 @@ export const SETTINGS = {
       secret: true,
     },
   ),
+  migrate: database(
+    'GATEHOUSE_MIGRATE',
+    z.enum(['start', 'off']),
+    'Whether the service brings the database up to date as it starts. `off`: it refuses to start before `gatehouse migrate` did.',
+    { fallback: 'start' },
+  ),
   databaseAppUrl: database(
     'DATABASE_APP_URL',
     url('postgres:', 'postgresql:'),

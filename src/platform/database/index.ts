@@ -4,7 +4,7 @@ export { DatabaseModule } from './database.module.js';
 export { inspectDatabase, type Finding } from './inspection.js';
 export { GroupCommit } from './group-commit.js';
 export { KnownSecrets } from './known-secrets.js';
-export { migrate } from './migrations.js';
+export { assertMigrated, migrate } from './migrations.js';
 export { RevocableCache } from './revocable-cache.js';
 export { Revocations } from './revocations.js';
 export { Prisma } from '../../generated/prisma/client.js';

@@ -2,7 +2,9 @@
 import path from 'node:path';
 import type pg from 'pg';
 import { MigrationError } from './migration.error.js';
-import { connect, readMigrations, refuseUnlessConsistent, schemaOf, type BookEntry } from './migrations.js';
+import { findBooks, refuseUnlessConsistent } from './migration-books.js';
+import { connect } from './migration-session.js';
+import { readMigrations, schemaOf } from './migrations.js';
 import { findFunctionChanges, readFunctions, type SqlFunction } from './sql-functions.js';
 
 /** What a check found. `fix` says what to do, where there is something to do. */
@@ -35,12 +37,9 @@ export async function inspectDatabase(ownerUrl: string, directory: string): Prom
     findings.push(migrations.finding);
     // Without its tables there is nothing else to look at.
     if (!migrations.areThere) return findings;
-    return [
-      ...findings,
-      await inspectFunctions(client, schema, functions),
-      await inspectRoles(client),
-      await inspectPolicies(client, schema),
-    ];
+    // The functions are the newer version's.
+    if (!migrations.isAhead) findings.push(await inspectFunctions(client, schema, functions));
+    return [...findings, await inspectRoles(client), await inspectPolicies(client, schema)];
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -72,19 +71,14 @@ async function inspectMigrations(
   client: pg.Client,
   schema: string,
   directory: string,
-): Promise<{ finding: Finding; areThere: boolean }> {
+): Promise<{ finding: Finding; areThere: boolean; isAhead?: boolean }> {
   const check = 'migrations';
   const migrations = await readMigrations(directory);
-  const books = `${schema}._prisma_migrations`;
-  const there = await client.query('SELECT WHERE to_regclass($1) IS NOT NULL', [books]);
-  const { rows } = there.rowCount
-    ? await client.query<BookEntry>(
-        `SELECT id, migration_name, checksum, finished_at, logs FROM ${books} WHERE rolled_back_at IS NULL ORDER BY started_at`,
-      )
-    : { rows: [] };
+  const rows = await findBooks(client, schema);
   const areThere = rows.length > 0;
+  let ahead: string[];
   try {
-    refuseUnlessConsistent(rows, migrations, directory);
+    ahead = refuseUnlessConsistent(rows, migrations, directory);
   } catch (error) {
     if (!(error instanceof MigrationError)) throw error;
     const [message = '', fix] = error.message.split(/: (?=[a-z])/);
@@ -92,6 +86,14 @@ async function inspectMigrations(
   }
   const applied = new Set(rows.map(({ migration_name: name }) => name));
   const pending = migrations.filter(({ name }) => !applied.has(name)).map(({ name }) => name);
+  if (ahead.length > 0) {
+    const message = `A newer version of Gatehouse migrated this database; the first that this version does not know is ${ahead[0]}.`;
+    return {
+      areThere,
+      isAhead: true,
+      finding: { check, status: 'warning', message, fix: 'Upgrade this version soon.' },
+    };
+  }
   if (pending.length === 0) {
     return { areThere, finding: { check, status: 'ok', message: `All ${migrations.length} are applied.` } };
   }

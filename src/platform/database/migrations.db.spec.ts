@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
+import { eventually } from '../../../test/support/eventually.js';
 import { createEmptyDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { MigrationError } from './migration.error.js';
-import { migrate } from './migrations.js';
+import { assertMigrated, migrate } from './migrations.js';
 
 const FIRST = 'CREATE TABLE first (id int PRIMARY KEY);\nINSERT INTO first VALUES (1);\n';
 const SECOND = `CREATE TABLE second (id int);
@@ -70,9 +71,12 @@ describe('migrate', () => {
     const progress: string[] = [];
 
     const names = ['20260101000000_first', '20260102000000_second'];
-    expect(await migrate(database.ownerUrl, directory, (name) => progress.push(name))).toEqual({ applied: names });
-    expect(progress).toEqual(names);
-    expect(await migrate(database.ownerUrl, directory)).toEqual({ applied: [] });
+    expect(await migrate(database.ownerUrl, directory, (line) => progress.push(line))).toEqual({
+      applied: names,
+      ahead: [],
+    });
+    expect(progress).toEqual([`Applying ${names[0]} (1 of 2) …`, `Applying ${names[1]} (2 of 2) …`]);
+    expect(await migrate(database.ownerUrl, directory)).toEqual({ applied: [], ahead: [] });
     expect(await query('SELECT id FROM first UNION ALL SELECT id FROM second')).toEqual([{ id: 1 }, { id: 2 }]);
   });
 
@@ -81,7 +85,7 @@ describe('migrate', () => {
     await migrate(database.ownerUrl, directory);
     await writeMigration('20260102000000_second', SECOND);
 
-    expect(await migrate(database.ownerUrl, directory)).toEqual({ applied: ['20260102000000_second'] });
+    expect(await migrate(database.ownerUrl, directory)).toEqual({ applied: ['20260102000000_second'], ahead: [] });
   });
 
   it("keeps the books that Prisma's own command line reads", async () => {
@@ -141,6 +145,71 @@ describe('migrate', () => {
 
     await migrate(database.ownerUrl, directory);
     expect(await tables()).toEqual(['second']);
+  });
+});
+
+describe('beside others', () => {
+  beforeEach(async () => {
+    await writeMigration('20260101000000_first', FIRST);
+    await migrate(database.ownerUrl, directory);
+    await writeMigration('20260102000000_second', 'ALTER TABLE first ADD COLUMN more int;');
+  });
+
+  it('an older version changes nothing of what a newer one did, its functions neither', async () => {
+    const function_ = (value: number): string =>
+      `CREATE OR REPLACE FUNCTION version() RETURNS int LANGUAGE sql AS 'SELECT ${value}';`;
+    const place = path.join(directory, 'functions', 'version.sql');
+    await writeFile(place, function_(2));
+    await migrate(database.ownerUrl, directory);
+    await rm(path.join(directory, 'migrations', '20260102000000_second'), { recursive: true });
+    await writeFile(place, function_(1));
+    const ahead = ['20260102000000_second'];
+    expect(await migrate(database.ownerUrl, directory)).toEqual({ applied: [], ahead });
+    expect(await assertMigrated(database.ownerUrl, directory)).toEqual(ahead);
+    expect(await query('SELECT public.version() AS version')).toEqual([{ version: 2 }]);
+    await writeMigration('20260101500000_other_branch', 'CREATE TABLE other (id int);');
+    expect(await refusal()).toMatch(/has 20260102000000_second, which .*, and lacks 20260101500000_other_branch: run/);
+  });
+
+  it('a service that is not to migrate is told what is missing, and reads only', async () => {
+    const error: unknown = await assertMigrated(database.ownerUrl, directory).catch((thrown: unknown) => thrown);
+    expect((error as Error).message).toMatch(/1 migrations and 0 functions are missing.*run `gatehouse migrate`/);
+    expect(await query('SELECT count(*)::int FROM _prisma_migrations')).toEqual([{ count: 1 }]);
+    await migrate(database.ownerUrl, directory);
+    expect(await assertMigrated(database.ownerUrl, directory)).toEqual([]);
+  });
+
+  it('gives way to who holds a lock, says so, and is applied once the lock is free', async () => {
+    const other = new pg.Client(database.ownerUrl);
+    await other.connect();
+    try {
+      await other.query('BEGIN; LOCK TABLE first IN ROW EXCLUSIVE MODE');
+      const told: string[] = [];
+      const migrated = migrate(database.ownerUrl, directory, (line) => told.push(line));
+      await eventually(() => told.some((line) => line.startsWith('A lock that the migrations need is taken')));
+      // Who comes between two tries does not wait behind the migration.
+      await query('INSERT INTO first VALUES (2)');
+      await other.query('COMMIT');
+      expect(await migrated).toEqual({ applied: ['20260102000000_second'], ahead: [] });
+    } finally {
+      await other.end();
+    }
+  });
+
+  it('says who else migrates while it waits', async () => {
+    const other = new pg.Client({ connectionString: database.ownerUrl, application_name: 'prisma' });
+    await other.connect();
+    try {
+      await other.query('SELECT pg_advisory_lock(72707369)');
+      const told: string[] = [];
+      const migrated = migrate(database.ownerUrl, directory, (line) => told.push(line));
+      await eventually(() => told.length > 0);
+      expect(told[0]).toMatch(/^Another process migrates the database \(pid \d+, prisma\); waiting for it …$/);
+      await other.query('SELECT pg_advisory_unlock(72707369)');
+      expect((await migrated).applied).toEqual(['20260102000000_second']);
+    } finally {
+      await other.end();
+    }
   });
 });
 
@@ -220,7 +289,7 @@ describe('a migration that fails', () => {
 
     // Only now is the sleep taken out: the interrupted attempt recorded the checksum of the file as it was.
     await writeMigration('20260101000000_slow', 'CREATE TABLE third (id int);');
-    expect(await migrate(database.ownerUrl, directory)).toEqual({ applied: ['20260101000000_slow'] });
+    expect(await migrate(database.ownerUrl, directory)).toEqual({ applied: ['20260101000000_slow'], ahead: [] });
     expect(await tables()).toEqual(['third']);
   });
 });
