@@ -99,14 +99,15 @@ export const SETTINGS = {
   databaseAppUrl: database(
     'DATABASE_APP_URL',
     url('postgres:', 'postgresql:'),
-    'The same Postgres by a login of its own for everything but migrations, a member of `gatehouse_app`; needed behind a ' +
-      "pooler. Unset: `DATABASE_URL`'s login, each connection switched to the role `gatehouse_app` as it opens.",
+    'The same Postgres by a login of its own for everything but migrations, a member of `gatehouse_app`. The address of a pooler in ' +
+      "transaction mode ends in `?pgbouncer=true`. Unset: `DATABASE_URL`'s login, each connection switched to the role `gatehouse_app` as it opens.",
     { secret: true },
   ),
   databaseDirectUrl: database(
     'DATABASE_DIRECT_URL',
     url('postgres:', 'postgresql:'),
-    'The same Postgres past any transaction pooler, for LISTEN. Unset: the address used for everything else.',
+    'The same Postgres past any transaction pooler, for LISTEN. Unset: the address used for everything else, or behind a ' +
+      'pooler `DATABASE_URL`.',
     { secret: true },
   ),
   databasePoolSize: database(

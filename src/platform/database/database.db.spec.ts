@@ -6,7 +6,8 @@ import { onDatabase, rowsOf, seedTenant, type SeededTenant } from '../../../test
 import { testSettings } from '../../../test/support/settings.js';
 import { uuidV7 } from '../crypto/index.js';
 import { Fault } from '../errors/index.js';
-import { Database, appConnection, type TenantTransaction } from './database.js';
+import { appConnection } from './connections.js';
+import { Database, type TenantTransaction } from './database.js';
 
 let test: TestDatabase;
 let database: Database;

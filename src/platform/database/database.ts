@@ -4,10 +4,12 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient, type Prisma } from '../../generated/prisma/client.js';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
-import { Fault } from '../errors/index.js';
+import { Fault, OperatorError } from '../errors/index.js';
 import { logger } from '../logging/index.js';
 import { FairTurns, type ShareOwner } from '../shares/index.js';
+import { appConnection, isPooled, sessionLimits } from './connections.js';
 import { ImpatientClient } from './impatient-client.js';
+import { assertLogin } from './login-check.js';
 import { TenantOrgs } from './tenant-orgs.js';
 
 /** What a repository gets: Prisma's client inside a transaction that sees one tenant. */
@@ -31,8 +33,6 @@ const HOLD_TENANT = "SELECT pg_advisory_xact_lock_shared(hashtextextended('tenan
 const FIND_ORG = { name: 'find_org_of_tenant', text: 'SELECT find_org_of_tenant($1) AS "orgId"' };
 
 const CONNECT_TIMEOUT_MS = 3000;
-/** A little less than a connection waits for an answer. */
-const STATEMENT_TIMEOUT_MS = 4800;
 /** For a connection of the pool, and for the whole transaction. */
 const TRANSACTION_OPTIONS = { maxWait: 5000, timeout: 10_000 };
 
@@ -54,6 +54,8 @@ export class Database implements OnApplicationShutdown {
   private readonly callsPool: pg.Pool;
   private readonly pool: pg.Pool;
   private readonly prisma: PrismaClient;
+  /** Whether statements have names, so that each connection plans them once; not through a pooler. */
+  private readonly named: boolean;
   private readonly orgs = new TenantOrgs((tenantId) => this.findOrgId(tenantId));
   private closed: Promise<void> | null = null;
 
@@ -61,11 +63,13 @@ export class Database implements OnApplicationShutdown {
     this.callsPool = openPool(settings, { max: settings.databaseCallsPoolSize, min: settings.databaseCallsPoolSize });
     this.pool = openPool(settings, { max: settings.databasePoolSize });
     this.turns = new FairTurns(shareOf(settings));
+    this.named = !isPooled(settings);
+    const names = {
+      statementNameGenerator: ({ sql }: { sql: string }) => createHash('sha1').update(sql).digest('hex'),
+    };
     this.prisma = new PrismaClient({
       transactionOptions: TRANSACTION_OPTIONS,
-      adapter: new PrismaPg(this.pool, {
-        statementNameGenerator: ({ sql }) => createHash('sha1').update(sql).digest('hex'),
-      }),
+      adapter: new PrismaPg(this.pool, this.named ? names : {}),
     });
   }
 
@@ -76,7 +80,7 @@ export class Database implements OnApplicationShutdown {
    * @throws Fault unavailable when Postgres can't be reached.
    */
   call<Row extends pg.QueryResultRow>(statement: NamedStatement, values: readonly unknown[]): Promise<Row[]> {
-    return query(this.callsPool, statement, values);
+    return this.query(this.callsPool, statement, values);
   }
 
   /**
@@ -91,7 +95,7 @@ export class Database implements OnApplicationShutdown {
     userId?: string,
   ): Promise<Row[]> {
     const owner = userId === undefined ? BACKGROUND : ownerOf(userId);
-    return this.turns.run(owner, () => query(this.pool, statement, values));
+    return this.turns.run(owner, () => this.query(this.pool, statement, values));
   }
 
   /** Whose share a tenant's work comes out of: with a warm cache at once. */
@@ -148,7 +152,7 @@ export class Database implements OnApplicationShutdown {
   ): Promise<Row[]> {
     const owner = await this.ownerOf(tenantId);
     const statement = { name, text: `SELECT result.* FROM ${ENTER_TENANT}, LATERAL ${text} AS result` };
-    return this.turns.run(owner, () => query(this.pool, statement, [tenantId, ...values]));
+    return this.turns.run(owner, () => this.query(this.pool, statement, [tenantId, ...values]));
   }
 
   /**
@@ -175,6 +179,19 @@ export class Database implements OnApplicationShutdown {
     }
   }
 
+  private async query<Row extends pg.QueryResultRow>(
+    pool: pg.Pool,
+    { name, text }: NamedStatement,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    try {
+      const { rows } = await pool.query<Row>({ ...(this.named ? { name } : {}), text, values: [...values] });
+      return rows;
+    } catch (error) {
+      throw asFault(error);
+    }
+  }
+
   private async findOrgId(tenantId: string): Promise<string | null> {
     const [row] = await this.call<{ orgId: string | null }>(FIND_ORG, [tenantId]);
     return row?.orgId ?? null;
@@ -196,27 +213,15 @@ export class Database implements OnApplicationShutdown {
   }
 
   /**
-   * Refuses a login that would make isolation a matter of habit.
+   * Refuses a login that would make isolation a matter of habit, and a pooler that the settings don't speak of.
    *
-   * @throws Error with one plain sentence.
+   * @throws Error with one plain sentence; Fault unavailable
    */
   async assertConfined(): Promise<void> {
-    const rows = await this.call<{ role: string; bypasses: boolean; owns: boolean }>(
-      {
-        name: 'assert_confined',
-        text: `SELECT current_user AS role, r.rolsuper OR r.rolbypassrls AS bypasses,
-                      EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                              WHERE n.nspname = 'public' AND pg_has_role(r.oid, c.relowner, 'MEMBER'))
-                        OR pg_has_role(r.oid, 'gatehouse_definer', 'MEMBER') AS owns
-               FROM pg_roles r WHERE r.rolname = current_user`,
-      },
-      [],
-    );
-    const row = rows[0];
-    if (row === undefined || row.bypasses || row.owns) {
-      throw new Error(
-        `The database role ${row?.role ?? 'unknown'} can bypass row-level security; the service must run as a member of gatehouse_app that has neither SUPERUSER nor BYPASSRLS, and can become neither the owner of a table nor gatehouse_definer.`,
-      );
+    try {
+      await assertLogin(this.callsPool, !this.named);
+    } catch (error) {
+      throw error instanceof OperatorError ? error : asFault(error);
     }
   }
 
@@ -238,26 +243,12 @@ function openPool(settings: Settings, size: { readonly max: number; readonly min
     Client: ImpatientClient,
     ...size,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    // Before the connection is cut: Postgres would go on with a statement whose caller is gone, and hold its locks.
-    statement_timeout: STATEMENT_TIMEOUT_MS,
+    ...sessionLimits(settings),
     idleTimeoutMillis: 60_000,
   });
   // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
   pool.on('error', (error) => logger.warn({ err: error }, 'An idle database connection broke.'));
   return pool;
-}
-
-async function query<Row extends pg.QueryResultRow>(
-  pool: pg.Pool,
-  statement: NamedStatement,
-  values: readonly unknown[],
-): Promise<Row[]> {
-  try {
-    const { rows } = await pool.query<Row>({ ...statement, values: [...values] });
-    return rows;
-  } catch (error) {
-    throw asFault(error);
-  }
 }
 
 /** No tenant and no org takes every connection of several, whatever the settings say. */
@@ -280,28 +271,6 @@ function shareOf(settings: Settings): ConstructorParameters<typeof FairTurns>[0]
 function ownerOf(userId: string): ShareOwner {
   const owner = `user:${userId}`;
   return { tenantId: owner, orgId: owner };
-}
-
-/**
- * How the service logs in. Without a login of its own it is the owner's, and the connection becomes gatehouse_app before
- * its first statement: RESET ROLE leads back to that, not to the owner.
- */
-export function appConnection(settings: Settings): pg.ClientConfig {
-  if (settings.databaseAppUrl !== undefined) {
-    return { connectionString: settings.databaseAppUrl, keepAlive: true, application_name: 'gatehouse' };
-  }
-  return {
-    connectionString: settings.databaseUrl,
-    options: '-c role=gatehouse_app',
-    keepAlive: true,
-    application_name: 'gatehouse',
-  };
-}
-
-/** The listener's connection: it must not pass a transaction pooler, which would drop LISTEN without a word. */
-export function directConnection(settings: Settings): pg.ClientConfig {
-  if (settings.databaseDirectUrl === undefined) return appConnection(settings);
-  return { ...appConnection({ ...settings, databaseAppUrl: undefined }), connectionString: settings.databaseDirectUrl };
 }
 
 /**

@@ -3,7 +3,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
 import { logger } from '../logging/index.js';
-import { appConnection, directConnection } from './database.js';
+import { appConnection, directConnection } from './connections.js';
 import { ImpatientClient } from './impatient-client.js';
 
 const CHANNEL = 'gatehouse_revoked';

@@ -1,0 +1,100 @@
+/** A PgBouncer of the test's own, in transaction mode, that keeps no prepared statements. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { eventually } from './eventually.js';
+
+/** PgBouncer refuses to run as root. */
+const NOBODY = 65534;
+
+export interface PooledLogin {
+  readonly user: string;
+  readonly password: string;
+}
+
+export class PgBouncer {
+  private constructor(
+    private readonly port: number,
+    private readonly directory: string,
+    private readonly process: ChildProcess,
+  ) {}
+
+  /**
+   * @param url of Postgres itself
+   * @throws Error where PgBouncer is not installed: a test that needs it is never skipped.
+   */
+  static async start(url: string, logins: readonly PooledLogin[]): Promise<PgBouncer> {
+    if (spawnSync('pgbouncer', ['--version']).error !== undefined) {
+      throw new Error(
+        'This test needs pgbouncer on the PATH, and found none: install it (Debian: apt-get install pgbouncer).',
+      );
+    }
+    const directory = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-pgbouncer-'));
+    await chmod(directory, 0o755);
+    const port = await freePort();
+    const { hostname, port: postgresPort } = new URL(url);
+    const users = path.join(directory, 'users.txt');
+    await writeFile(users, logins.map(({ user, password }) => `"${user}" "${password}"\n`).join(''));
+    const configuration = path.join(directory, 'pgbouncer.ini');
+    await writeFile(
+      configuration,
+      [
+        '[databases]',
+        `* = host=${hostname} port=${postgresPort}`,
+        '[pgbouncer]',
+        'listen_addr = 127.0.0.1',
+        `listen_port = ${port}`,
+        'unix_socket_dir =',
+        'auth_type = trust',
+        `auth_file = ${users}`,
+        'pool_mode = transaction',
+        'default_pool_size = 4',
+        'max_client_conn = 200',
+        '',
+      ].join('\n'),
+    );
+    const child = spawn('pgbouncer', ['-q', configuration], {
+      stdio: 'ignore',
+      ...(process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}),
+    });
+    const pooler = new PgBouncer(port, directory, child);
+    await pooler.listening();
+    return pooler;
+  }
+
+  /** The same database and, unless another is named, the same login, through the pooler. */
+  through(url: string, login?: PooledLogin): string {
+    const address = new URL(url);
+    address.hostname = '127.0.0.1';
+    address.port = String(this.port);
+    if (login !== undefined) Object.assign(address, { username: login.user, password: login.password });
+    return address.href;
+  }
+
+  async stop(): Promise<void> {
+    if (this.process.exitCode === null) {
+      this.process.kill('SIGTERM');
+      await once(this.process, 'exit');
+    }
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  private listening(): Promise<void> {
+    return eventually(async () => {
+      const socket = net.connect(this.port, '127.0.0.1');
+      await once(socket, 'connect').finally(() => socket.destroy());
+    });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
