@@ -286,9 +286,10 @@ describe('an operator', () => {
 
   it('revokes all that were issued before a moment', async () => {
     const before = await token({});
-    expect(await statuses(service, before, 1)).toEqual([200]);
+    const [other] = others;
+    expect([await statuses(service, before, 1), await statuses(other!, before, 1)]).toEqual([[200], [200]]);
     await revoke('--issued-before', new Date(Date.now() + 1_000).toISOString());
-    await eventually(async () => (await echo(service, before)).status === 401);
+    for (const replica of [service, other!]) await eventually(async () => (await echo(replica, before)).status === 401);
     await eventually(async () => (await echo(service, await token({}))).status === 200);
   });
 
