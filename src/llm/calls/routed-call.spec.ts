@@ -20,7 +20,7 @@ import type { PlannedTarget, Route, RoutePlan } from '../routing/route.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
 
 const tokenizer = new Tokenizer();
-const ENVIRONMENT = { GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: '300', GATEHOUSE_TOTAL_TIMEOUT_MS: '5000' };
+const ENVIRONMENT = { GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: '1500', GATEHOUSE_TOTAL_TIMEOUT_MS: '20000' };
 const { settings } = loadSettings(ENVIRONMENT);
 const BODY = { model: 'careful', messages: [{ role: 'user', content: 'Say hello.' }] };
 const FAILS = { kind: 'body', status: 500, body: errorBody('No.', 'server_error') } as const;
@@ -233,7 +233,7 @@ describe('a target that fails 30 % of the time', () => {
       return asked % 10 < 3 ? failures[asked % 10]! : bill(usageOf(asked, 7));
     };
     second.otherwise = () => bill(usageOf(3, 11));
-    // Few at once: providers have 300 ms here, and a busy machine would take them away.
+    // Few at once: providers have 1.5 s here, and a busy machine would take them away.
     const answers = [];
     for (let wave = 0; wave < 15; wave += 1)
       answers.push(...(await Promise.all(Array.from({ length: 20 }, () => server.post(BODY)))));
