@@ -15,6 +15,9 @@ COPY scripts/guide scripts/guide
 COPY README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md ./
 COPY docs docs
 RUN npm run docs:site
+COPY scripts/build-dashboard.mjs scripts/
+COPY dashboard dashboard
+RUN node scripts/build-dashboard.mjs --thorough
 
 # What the service runs on, and no more: neither development's tools nor, among the optional packages, the embedded Postgres.
 FROM node:24-bookworm AS dependencies
@@ -30,6 +33,7 @@ ENV NODE_ENV=production GATEHOUSE_DEV=0 HOST=0.0.0.0 PORT=3000 METRICS_HOST=0.0.
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY --from=build /app/site site
+COPY --from=build /app/dashboard/dist dashboard/dist
 COPY package.json ./
 # `docker compose exec gatehouse bin/gatehouse.mjs doctor`
 COPY bin bin

@@ -1,5 +1,6 @@
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
+import reactHooks from 'eslint-plugin-react-hooks';
 import { gatehouseRules } from './scripts/lint-rules.mjs';
 
 // What must not be reached from everywhere. Which area may import which stands in test/contracts/import-table.ts, and is
@@ -177,6 +178,9 @@ export default defineConfig(
     'site/',
     'site.*/',
     'src/generated/',
+    'dashboard/dist/',
+    'dashboard/dist.*/',
+    'dashboard/src/api/schema.d.ts',
     'bench/.cache/',
     'bench/results/',
     'coverage/',
@@ -188,7 +192,7 @@ export default defineConfig(
     rules: { ...CORE_RULES, 'gatehouse/suppression-reason': 'error' },
   },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: TYPED_RULES,
@@ -207,8 +211,20 @@ export default defineConfig(
     languageOptions: { globals: nodeGlobals() },
   },
   { files: ['**/*.cjs'], languageOptions: { sourceType: 'commonjs' } },
-  // Runs in a reader's browser.
+  {
+    files: ['dashboard/src/**/*.{ts,tsx}'],
+    extends: [reactHooks.configs.flat['recommended-latest']],
+    rules: { 'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }] },
+  },
+  // Run in a reader's browser.
   { files: ['scripts/guide/site.js'], languageOptions: { globals: { document: 'readonly', navigator: 'readonly' } } },
+  {
+    files: ['dashboard/public/theme.js'],
+    languageOptions: {
+      sourceType: 'script',
+      globals: { document: 'readonly', localStorage: 'readonly', matchMedia: 'readonly' },
+    },
+  },
 
   // The rooms. A later block replaces the same rule's options of an earlier one, so each names all that holds there.
   {

@@ -22,6 +22,12 @@ const KEEP_TYPES = [
 ];
 const CHECKS = {
   types: { run: [bin('tsc'), '-p', 'tsconfig.json', ...cached(...KEEP_TYPES)] },
+  'dashboard-types': {
+    run: [
+      ...[bin('tsc'), '-p', 'dashboard/tsconfig.json'],
+      ...cached(...KEEP_TYPES.map((option) => option.replace('types.tsbuildinfo', 'dashboard-types.tsbuildinfo'))),
+    ],
+  },
   lint: {
     run: [process.execPath, 'scripts/lint.mjs', ...cached('--cache', CACHE)],
     // Without kept results there is nothing to compare, and so nothing to wait for.
@@ -31,7 +37,7 @@ const CHECKS = {
     run: [
       ...[bin('depcruise'), '--config', '.dependency-cruiser.mjs', '--output-type', 'err-long'],
       ...cached('--cache', `${CACHE}/imports`, '--cache-strategy', 'content'),
-      ...['src', 'test'],
+      ...['src', 'test', 'dashboard/src'],
     ],
   },
   words: { run: [process.execPath, 'scripts/lint-words.mjs'] },
@@ -76,6 +82,11 @@ if (cold) rmSync(path.join(root, CACHE), { recursive: true, force: true });
 // The types and the import table look at the generated database client too, which a fresh clone does not have yet.
 const build = spawnSync(process.execPath, [path.join(root, 'scripts', 'build.mjs')], { stdio: 'inherit' });
 if (build.status !== 0) process.exit(1);
+// The dashboard's types of the API are made of its description.
+const types = spawnSync(process.execPath, [path.join(root, 'scripts', 'build-dashboard.mjs'), '--types'], {
+  stdio: 'inherit',
+});
+if (types.status !== 0) process.exit(1);
 
 const names = new Set(wanted.length > 0 ? wanted : Object.keys(CHECKS));
 for (const name of names) if (CHECKS[name].after) names.add(CHECKS[name].after);
@@ -91,6 +102,6 @@ for (const { name, output } of results.filter(({ passed }) => !passed)) {
 }
 process.stdout.write('\n');
 for (const { name, passed, seconds } of results) {
-  process.stdout.write(`${passed ? 'ok    ' : 'FAILED'}  ${name.padEnd(8)} ${seconds.toFixed(1)} s\n`);
+  process.stdout.write(`${passed ? 'ok    ' : 'FAILED'}  ${name.padEnd(15)} ${seconds.toFixed(1)} s\n`);
 }
 process.exit(results.every(({ passed }) => passed) ? 0 : 1);

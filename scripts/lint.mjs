@@ -12,8 +12,15 @@ import ts from 'typescript';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 const cacheFolder = process.argv[2] === '--cache' ? process.argv[3] : null;
-const LINTED = /\.(?:ts|mjs|cjs|js)$/;
-const SEEN_BY_ALL = ['eslint.config.mjs', 'scripts/lint.mjs', 'scripts/lint-rules.mjs', 'tsconfig.json'];
+const LINTED = /\.(?:tsx?|mjs|cjs|js)$/;
+const TYPED = /\.tsx?$/;
+const SEEN_BY_ALL = [
+  'eslint.config.mjs',
+  'scripts/lint.mjs',
+  'scripts/lint-rules.mjs',
+  'tsconfig.json',
+  'dashboard/tsconfig.json',
+];
 
 const eslint = new ESLint();
 const files = await listFiles();
@@ -62,26 +69,26 @@ function keysOf(all) {
   /** What importers can see of a file: its declarations; of what is not TypeScript, its text. */
   const surfaceOf = (file) => {
     if (!surfaces.has(file)) {
-      const declaration = path.join(cacheFolder, 'declarations', file.replace(/\.ts$/, '.d.ts'));
-      if (!file.endsWith('.ts')) surfaces.set(file, fileHash(file));
+      const declaration = path.join(cacheFolder, 'declarations', file.replace(/\.tsx?$/, '.d.ts'));
+      if (!TYPED.test(file)) surfaces.set(file, fileHash(file));
       else surfaces.set(file, existsSync(declaration) ? fileHash(declaration) : null);
     }
     return surfaces.get(file);
   };
   const importsOf = (file) => {
-    if (!imports.has(file)) imports.set(file, /\.(?:ts|mjs|cjs|js)$/.test(file) ? relativeImports(file) : []);
+    if (!imports.has(file)) imports.set(file, LINTED.test(file) ? relativeImports(file) : []);
     return imports.get(file);
   };
 
   // A declaration for a package or for all (`declare module 'fastify'`) is seen without an import.
-  const typed = all.filter((file) => file.endsWith('.ts'));
+  const typed = all.filter((file) => TYPED.test(file));
   const ambient = typed.filter((file) => /^declare (?:module|global)\b/m.test(readFileSync(file, 'utf8')));
   const common = hash(
     [process.version, ...[...SEEN_BY_ALL, 'package-lock.json'].map(fileHash), ...ambient.map(surfaceOf)].join('\n'),
   );
   const made = new Map();
   for (const file of all) {
-    const reached = new Set(file.endsWith('.ts') ? [file] : []);
+    const reached = new Set(TYPED.test(file) ? [file] : []);
     // A set hands out what is added to it while it is walked.
     for (const one of reached) for (const other of importsOf(one)) reached.add(other);
     reached.delete(file);
@@ -99,7 +106,9 @@ function relativeImports(file) {
     .importedFiles.map(({ fileName }) => fileName)
     .filter((name) => name.startsWith('.'))
     .map((name) => path.join(path.dirname(file), name))
-    .map((name) => [name.replace(/\.js$/, '.ts'), name].find((candidate) => existsSync(candidate)))
+    .map((name) =>
+      [name.replace(/\.js$/, '.ts'), name.replace(/\.js$/, '.tsx'), name].find((candidate) => existsSync(candidate)),
+    )
     .filter((name) => name !== undefined);
 }
 

@@ -23,6 +23,7 @@ import { SigninModule } from '../signin/index.js';
 import { UsageModule } from '../usage/index.js';
 import { WebhooksModule } from '../webhooks/index.js';
 import { assertRoutesDeclared } from './assert-routes-declared.js';
+import { DashboardConfigController } from './dashboard-config.controller.js';
 import { HealthController } from './health.controller.js';
 import { ServedMethods } from './served-methods.js';
 import { Startup } from './startup.js';
@@ -90,7 +91,7 @@ export class AppModule implements OnModuleInit {
         GatewaysModule,
         UnknownPathModule,
       ],
-      controllers: [HealthController, JwksController],
+      controllers: [HealthController, JwksController, DashboardConfigController],
       providers: [
         Startup,
         { provide: APP_FILTER, useClass: FaultFilter },

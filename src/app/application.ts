@@ -14,6 +14,7 @@ import { Metrics } from '../platform/metrics/index.js';
 import { answerCors } from './cors.js';
 import { refuseConnect, refuseConnection, UnreadableRequest } from './client-errors.js';
 import { AppModule, type ModeParts } from './app.module.js';
+import { serveDashboard } from './dashboard.js';
 import { serveDocumentation } from './documentation.js';
 import { serveGuide } from './guide.js';
 
@@ -47,6 +48,7 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
       serveDocumentation(app);
       serveGuide(app);
     }
+    if (settings.dashboard) serveDashboard(app);
     await app.get(Database).assertConfined();
     await app.get(Revocations).start();
     await app.init();

@@ -11,6 +11,7 @@ import {
   firebaseIssuer,
   type DashboardIssuer,
 } from '../signin/index.js';
+import { DashboardDoorController } from './dashboard-door.controller.js';
 import { DevelopmentClaimsWriter } from './development-claims-writer.js';
 import { DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER, DevelopmentIssuer } from './development-issuer.js';
 import type { DevelopmentSecrets } from './development-secrets.js';
@@ -23,7 +24,7 @@ export class DevelopmentModule {
   static register(issuer: DevelopmentIssuer): DynamicModule {
     return {
       module: DevelopmentModule,
-      controllers: [DevelopmentController, EndUserIssuerController],
+      controllers: [DevelopmentController, EndUserIssuerController, DashboardDoorController],
       providers: [{ provide: DevelopmentIssuer, useValue: issuer }],
       exports: [DevelopmentIssuer],
     };

@@ -84,10 +84,11 @@ function banner({ baseUrl, tenantId, secretKey }: Quickstart, model: string, fil
   return `
 Gatehouse is ready, in DEVELOPMENT MODE: loopback only, generated secrets, a development issuer. Not for production.
 
-  API      ${baseUrl}
-  Docs     ${baseUrl}/docs
-  Tenant   ${tenantId}
-  Key      ${secretKey}
+  API        ${baseUrl}
+  Dashboard  ${baseUrl}/dashboard
+  Docs       ${baseUrl}/docs
+  Tenant     ${tenantId}
+  Key        ${secretKey}
 
 Try it:
 

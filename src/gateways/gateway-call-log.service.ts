@@ -51,7 +51,7 @@ export class GatewayCallLogService {
   ): Promise<{ readonly call: CallView; readonly bodies: KeptBodies }> {
     return this.gateways.read(tenantId, async (own) => {
       await this.assertGateway(own, gatewayId);
-      const record = UUID.test(callId) ? await this.log.find(own, gatewayId, callId) : null;
+      const record = UUID.test(callId) ? await this.log.find(own, { gatewayId }, callId) : null;
       if (record === null)
         throw new Fault('not_found', 'No call of the gateway has this id. List them with /api/v1/gateways/list-calls.');
       const names = await this.tokens.namesOf(own, gatewayId);

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { literally } from '../platform/database/index.js';
 import type { PepperedHash } from '../platform/crypto/index.js';
 import type { Prisma } from '../platform/database/index.js';
 import { olderThan, type Cursor } from '../platform/http/index.js';
@@ -97,9 +98,4 @@ export class GatewayTokensRepository {
     const { count } = await tx.gatewayToken.deleteMany({ where: { tenantId, gatewayId, id } });
     return count > 0;
   }
-}
-
-/** Prisma hands a text on as a pattern. */
-function literally(text: string): string {
-  return text.replace(/[\\%_]/g, String.raw`\$&`);
 }

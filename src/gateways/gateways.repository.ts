@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Prisma, type TenantTransaction } from '../platform/database/index.js';
+import { literally, Database, type Prisma, type TenantTransaction } from '../platform/database/index.js';
 import { olderThan, type Cursor } from '../platform/http/index.js';
 import { whyNotStorable } from '../platform/protojson/index.js';
 
@@ -105,9 +105,4 @@ export class GatewaysRepository {
     const { count } = await tx.gateway.deleteMany({ where: { tenantId, id } });
     return count > 0;
   }
-}
-
-/** Prisma hands a text on as a pattern. */
-function literally(text: string): string {
-  return text.replace(/[\\%_]/g, String.raw`\$&`);
 }

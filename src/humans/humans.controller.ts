@@ -7,7 +7,6 @@ import {
   PlatformBody,
   PLATFORM_DIALECT,
   SpeaksDialect,
-  type PageRequest,
   Refuses,
 } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
@@ -20,6 +19,7 @@ import {
   upsertHumanRequest,
   upsertHumanResponse,
   type HumanRequest,
+  type ListHumansRequest,
   type UpsertHumanRequest,
 } from './humans.dto.js';
 import { HumansService, type HumansPrincipal } from './humans.service.js';
@@ -43,7 +43,7 @@ export class HumansController {
   @Answers(listHumansResponse)
   async list(
     @CurrentPrincipal(KINDS) principal: HumansPrincipal,
-    @PlatformBody(listHumansRequest) request: PageRequest,
+    @PlatformBody(listHumansRequest) request: ListHumansRequest,
   ): Promise<object> {
     const { records, nextPageToken } = await this.humans.list(principal, request);
     return { humans: records.map(viewHuman), nextPageToken };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { pageRequest } from '../platform/http/index.js';
+import { pageFields } from '../platform/http/index.js';
 import { text } from '../platform/protojson/index.js';
 import { LIMIT_TYPES, usageLimits, usageLimitView } from '../limits/index.js';
 
@@ -34,7 +34,11 @@ export const upsertHumanRequest = z
   });
 export type UpsertHumanRequest = z.output<typeof upsertHumanRequest>;
 
-export const listHumansRequest = pageRequest;
+export const listHumansRequest = z.strictObject({
+  search: text(0, 256).default('').meta({ description: 'A part of the id, whatever its case.' }),
+  ...pageFields,
+});
+export type ListHumansRequest = z.output<typeof listHumansRequest>;
 
 const humanView = z
   .object({

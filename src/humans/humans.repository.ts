@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type TenantTransaction } from '../platform/database/index.js';
+import { Database, literally, type TenantTransaction } from '../platform/database/index.js';
 import type { Cursor } from '../platform/http/index.js';
 import type { StoredLimit } from '../limits/index.js';
 
@@ -45,14 +45,16 @@ export class HumansRepository {
     return found ?? null;
   }
 
-  list({ tx, tenantId }: TenantHumans, after: Cursor | null, take: number): Promise<HumanRecord[]> {
+  list({ tx, tenantId }: TenantHumans, search: string, after: Cursor | null, take: number): Promise<HumanRecord[]> {
     return tx.$queryRawUnsafe<HumanRecord[]>(
       `${SELECT} WHERE tenant_id = $1 AND created_at > '-infinity' AND (created_at, id) < ($2::timestamptz, $3)
+         AND ($5::text = '' OR human ILIKE '%' || $5 || '%')
        ORDER BY created_at DESC, id DESC LIMIT $4::integer`,
       tenantId,
       after?.createdAt.toISOString() ?? 'infinity',
       after?.id ?? '',
       take,
+      literally(search),
     );
   }
 

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { auditActor, auditSubject, type DashboardUserPrincipal, type SecretKeyPrincipal } from '../identity/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { Events } from '../platform/events/index.js';
-import { PageTokens, newestFirst, type Page, type PageRequest } from '../platform/http/index.js';
+import { PageTokens, newestFirst, type Page } from '../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../platform/idempotency/index.js';
 import { HumanLimits, type LimitChange } from './human-limits.js';
-import type { HumanRequest, UpsertHumanRequest } from './humans.dto.js';
+import type { HumanRequest, ListHumansRequest, UpsertHumanRequest } from './humans.dto.js';
 import { HumansRepository, type HumanRecord, type TenantHumans } from './humans.repository.js';
 import { viewHuman } from './humans.view.js';
 
@@ -24,13 +24,14 @@ export class HumansService {
   ) {}
 
   /** @throws Fault invalid_input: a page token that is not ours, or another tenant's */
-  list({ tenantId }: HumansPrincipal, request: PageRequest): Promise<Page<HumanRecord>> {
+  list({ tenantId }: HumansPrincipal, { search, ...page }: ListHumansRequest): Promise<Page<HumanRecord>> {
     return newestFirst(
       this.pageTokens,
-      `humans/list:${tenantId}`,
-      request,
+      `humans/list:${tenantId}:${JSON.stringify(search)}`,
+      page,
       (record) => record,
-      (after, take) => this.repository.transaction(tenantId, (humans) => this.repository.list(humans, after, take)),
+      (after, take) =>
+        this.repository.transaction(tenantId, (humans) => this.repository.list(humans, search, after, take)),
     );
   }
 

@@ -24,6 +24,8 @@ const scopesOf = <const S extends readonly [Scope, ...Scope[]]>(scopes: S, reaso
     .meta({ description: 'Scopes.' });
 
 const MAX_MODELS = 100;
+const KEY_TYPES = ['SECRET', 'PUBLISHABLE'] as const;
+const KEY_STATUSES = ['ACTIVE', 'REVOKED', 'EXPIRED'] as const;
 
 const name = text(1, 100);
 const description = text(0, 1000);
@@ -97,6 +99,11 @@ export const createPublishableKeyRequest = z.strictObject({
 export type CreatePublishableKeyRequest = z.output<typeof createPublishableKeyRequest>;
 
 export const listKeysRequest = z.strictObject({
+  search: text(0, 100)
+    .default('')
+    .meta({ description: 'A part of the name, whatever its case, or how the key begins.' }),
+  status: z.enum(KEY_STATUSES, `must be one of ${KEY_STATUSES.join(', ')}`).optional(),
+  type: z.enum(KEY_TYPES, `must be one of ${KEY_TYPES.join(', ')}`).optional(),
   pageSize: integer(0, 500).default(0).meta({ description: '1 to 500; 0: 50.' }),
   pageToken: text(0, 512).default(''),
 });
@@ -136,7 +143,7 @@ const keyView = z
   .object({
     keyId: z.string(),
     keyPrefix: z.string().meta({ description: "The key's first characters, to recognise it by." }),
-    type: z.enum(['SECRET', 'PUBLISHABLE']),
+    type: z.enum(KEY_TYPES),
     name: z.string(),
     description: z.string(),
     permissions: z.array(z.enum(SCOPES)),
@@ -148,7 +155,7 @@ const keyView = z
         .optional()
         .meta({ description: "Of a secret key only where it is not the service's default." }),
     }),
-    status: z.enum(['ACTIVE', 'REVOKED', 'EXPIRED']),
+    status: z.enum(KEY_STATUSES),
     createdAt: dateTime,
     expiresAt: dateTime.optional(),
     lastUsedAt: dateTime.optional(),

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Scope } from '../identity/index.js';
 import type { PepperedHash } from '../platform/crypto/index.js';
-import { Database, Prisma, type TenantTransaction } from '../platform/database/index.js';
+import { Database, Prisma, literally, type TenantTransaction } from '../platform/database/index.js';
 import { olderThan, type Cursor } from '../platform/http/index.js';
 import type { IssuerPrefix } from './issuer-prefixes.js';
 import type { ApiKeyType } from './key-format.js';
@@ -54,6 +54,13 @@ export interface ApiKeyColumns {
 }
 
 export type ApiKeyChanges = Partial<ApiKeyColumns>;
+
+export interface KeyFilter {
+  /** A part of the name, or how the key begins; empty: any. */
+  readonly search: string;
+  readonly status?: 'ACTIVE' | 'REVOKED' | 'EXPIRED' | undefined;
+  readonly type?: ApiKeyType | undefined;
+}
 
 /** What a key is recognised by. */
 export interface KeySecret {
@@ -112,9 +119,15 @@ export class KeysRepository {
     return locked ?? null;
   }
 
-  list({ tx, tenantId }: TenantKeys, after: Cursor | null, take: number): Promise<ApiKeyRecord[]> {
+  list(
+    { tx, tenantId }: TenantKeys,
+    filter: KeyFilter,
+    at: Date,
+    after: Cursor | null,
+    take: number,
+  ): Promise<ApiKeyRecord[]> {
     return tx.apiKey.findMany({
-      where: { tenantId, ...olderThan(after) },
+      where: { tenantId, AND: [whereOf(filter, at), olderThan(after)] },
       orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
       take,
       select: COLUMNS,
@@ -198,6 +211,22 @@ export class KeysRepository {
     if (row === undefined) throw new TypeError('The database told no time.');
     return row.now;
   }
+}
+
+function whereOf({ search, status, type }: KeyFilter, at: Date): Prisma.ApiKeyWhereInput {
+  const wanted = literally(search);
+  const byStatus: Readonly<Record<string, Prisma.ApiKeyWhereInput>> = {
+    ACTIVE: { revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] },
+    EXPIRED: { revokedAt: null, expiresAt: { lte: at } },
+    REVOKED: { revokedAt: { not: null } },
+  };
+  const bySearch: Prisma.ApiKeyWhereInput = {
+    OR: [{ name: { contains: wanted, mode: 'insensitive' } }, { keyPrefix: { startsWith: wanted } }],
+  };
+  return {
+    ...(type === undefined ? {} : { type }),
+    AND: [byStatus[status ?? ''] ?? {}, search === '' ? {} : bySearch],
+  };
 }
 
 function secretData({ keyPrefix, hash: { hash, version } }: KeySecret) {

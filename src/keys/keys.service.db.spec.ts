@@ -133,7 +133,7 @@ describe('a key that is made', () => {
     for (const shown of [
       record,
       await node.service.get(person(acme), record.id),
-      await node.service.list(person(acme), { pageSize: 0, pageToken: '' }),
+      await node.service.list(person(acme), { search: '', pageSize: 0, pageToken: '' }),
     ]) {
       expect(JSON.stringify(shown)).not.toContain(key);
       expect(JSON.stringify(shown)).not.toContain('hash');
@@ -228,7 +228,7 @@ describe("another tenant's key", () => {
     const { record } = await create();
     const { record: theirs } = await create({}, 'owner', globex);
     const ids = async (tenant: SeededTenant): Promise<string[]> =>
-      (await node.service.list(person(tenant), { pageSize: 0, pageToken: '' })).records.map(({ id }) => id);
+      (await node.service.list(person(tenant), { search: '', pageSize: 0, pageToken: '' })).records.map(({ id }) => id);
     expect(await ids(acme)).toEqual([record.id]);
     expect(await ids(globex)).toEqual([theirs.id]);
   });
@@ -236,7 +236,7 @@ describe("another tenant's key", () => {
 
 describe('the list', () => {
   const page = (pageSize: number, pageToken: string, tenant = acme) =>
-    node.service.list(person(tenant), { pageSize, pageToken });
+    node.service.list(person(tenant), { search: "", pageSize, pageToken });
 
   it('comes newest first, page by page, without gap or repeat, though keys are made and changed meanwhile', async () => {
     const made: string[] = [];
@@ -306,7 +306,7 @@ describe('a repository that is called with the wrong tenant', () => {
     const secret = { keyPrefix: 'sk_gh_mine', hash: { version: 1, hash: Buffer.from('mine') } };
     expect(await inside(globex, (keys) => repository.find(keys, record.id))).toBeNull();
     expect(await inside(globex, (keys) => repository.lock(keys, record.id))).toBeNull();
-    expect(await inside(globex, (keys) => repository.list(keys, null, 10))).toEqual([]);
+    expect(await inside(globex, (keys) => repository.list(keys, { search: '' }, new Date(), null, 10))).toEqual([]);
     expect(await inside(globex, (keys) => repository.listIssuers(keys, null))).toEqual([]);
     expect(await inside(globex, (keys) => repository.update(keys, record.id, { name: 'mine' }))).toBeNull();
     expect(await inside(globex, (keys) => repository.revoke(keys, record.id, new Date()))).toBe(false);

@@ -12,7 +12,7 @@ import { PepperRing, randomBase62 } from '../platform/crypto/index.js';
 import { Revocations, type TenantTransaction } from '../platform/database/index.js';
 import { Fault, invalidField } from '../platform/errors/index.js';
 import { Events, type AuditDetails } from '../platform/events/index.js';
-import { PageTokens } from '../platform/http/index.js';
+import { newestFirst, PageTokens, type Page } from '../platform/http/index.js';
 import { changesOf, limitColumns, oidcColumns, outputColumns, rateColumns } from './key-changes.js';
 import { newKey, shownPrefix, type ApiKeyType } from './key-format.js';
 import { assertRatesBelow } from './rate-ceiling.js';
@@ -32,8 +32,6 @@ import {
   type TenantKeys,
 } from './keys.repository.js';
 import { TenantIssuers } from './tenant-issuers.js';
-
-const DEFAULT_PAGE_SIZE = 50;
 
 export interface IssuedKey {
   readonly record: ApiKeyRecord;
@@ -123,24 +121,16 @@ export class KeysService {
   }
 
   /** @throws Fault invalid_input: a page token that is not ours, or another tenant's */
-  async list(
-    { tenantId }: DashboardUserPrincipal,
-    request: ListKeysRequest,
-  ): Promise<{ records: ApiKeyRecord[]; nextPageToken: string }> {
-    const take = request.pageSize || DEFAULT_PAGE_SIZE;
-    const scope = `api-keys/list:${tenantId}`;
-    const cursor = this.pageTokens.read(scope, request.pageToken);
-    const after = cursor === null ? null : { createdAt: new Date(Number(cursor[0])), id: String(cursor[1]) };
-    const found = await this.repository.transaction(tenantId, (keys) => this.repository.list(keys, after, take + 1));
-    const records = found.slice(0, take);
-    const last = records.at(-1);
-    return {
-      records,
-      nextPageToken:
-        found.length > take && last !== undefined
-          ? this.pageTokens.write(scope, [last.createdAt.getTime(), last.id])
-          : '',
-    };
+  list({ tenantId }: DashboardUserPrincipal, request: ListKeysRequest): Promise<Page<ApiKeyRecord>> {
+    const { pageSize, pageToken, ...filter } = request;
+    return newestFirst(
+      this.pageTokens,
+      `api-keys/list:${tenantId}:${JSON.stringify([filter.search, filter.status, filter.type])}`,
+      { pageSize, pageToken },
+      (record) => record,
+      (after, take) =>
+        this.repository.transaction(tenantId, (keys) => this.repository.list(keys, filter, this.now(), after, take)),
+    );
   }
 
   /** @throws Fault not_found, invalid_input, permission_denied, conflict */

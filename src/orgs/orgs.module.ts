@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { InvitationsController } from './invitations.controller.js';
 import { InvitationsRepository } from './invitations.repository.js';
 import { InvitationsService } from './invitations.service.js';
+import { MeController } from './me.controller.js';
 import { MembersController } from './members.controller.js';
 import { MembersRepository } from './members.repository.js';
 import { MembersService } from './members.service.js';
@@ -16,7 +17,7 @@ import { TenantsService } from './tenants.service.js';
 /** Orgs, tenants, members and invitations. */
 @Global()
 @Module({
-  controllers: [OrgsController, MembersController, InvitationsController, TenantsController],
+  controllers: [OrgsController, MeController, MembersController, InvitationsController, TenantsController],
   providers: [
     OrgTransactions,
     OrgsService,

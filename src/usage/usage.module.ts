@@ -3,6 +3,9 @@ import { HumansModule } from '../humans/index.js';
 import { Allowances } from '../limits/index.js';
 import { Dialects, OPENAI_DIALECT } from '../platform/http/index.js';
 import { CallLog } from './calls/call-log.js';
+import { CallNames } from './calls/call-names.js';
+import { UsageCallsController } from './calls/usage-calls.controller.js';
+import { UsageCallsService } from './calls/usage-calls.service.js';
 import { CallerAllowances } from './ledger/caller-allowances.js';
 import { LedgerPartitions } from './ledger/ledger-partitions.js';
 import { ProcessLease } from './ledger/process-lease.js';
@@ -23,13 +26,21 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
 
 @Module({
   imports: [HumansModule],
-  controllers: [UsageQueryController, UsageReportsController, UsageTokensController, OlderUsageTokensController],
+  controllers: [
+    UsageQueryController,
+    UsageCallsController,
+    UsageReportsController,
+    UsageTokensController,
+    OlderUsageTokensController,
+  ],
   providers: [
     { provide: Allowances, useClass: CallerAllowances },
     CallLog,
+    CallNames,
     LedgerPartitions,
     ProcessLease,
     UsageLedger,
+    UsageCallsService,
     UsageQueryRepository,
     UsageQueryService,
     UsageReportsRepository,

@@ -457,6 +457,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   ),
   // The account's routes.
   ...post('orgs/list', { ...ANY_MEMBER, ...each(OUTSIDERS, 200) }, () => ({})),
+  ...post('me/get', { ...ANY_MEMBER, ...each(OUTSIDERS, 200) }, () => ({})),
   ...post('orgs/accept-invitation', { ...ANY_MEMBER, ...each(OUTSIDERS, 200) }, async (things) => ({
     token: await things.invitationToken(),
   })),
@@ -517,6 +518,9 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     idempotencyKey: randomUUID(),
   })),
   ...post('usage/query', READING_FOR_THE_TENANT, () => ({ groupBy: ['HUMAN', 'KEY'] })),
+  ...post('usage/list-calls', READING_FOR_THE_TENANT, () => ({})),
+  // Of no call: 404 is what whoever may read it hears.
+  ...post('usage/get-call', missingAtLast(READING_FOR_THE_TENANT), () => ({ callId: randomUUID() })),
 
   ...post('budgets/list', READING_FOR_THE_TENANT, () => ({})),
   ...post('budgets/set', WRITING_FOR_THE_TENANT, () => ({
@@ -785,6 +789,23 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     requests: [{ method: 'GET', path: '/docs/guide/nothing.html' }],
     dialect: 'none',
     expected: everybody(404),
+  },
+  // The web application, which `npm test` builds; its answers are the same whoever asks.
+  'GET /dashboard': { requests: [{ method: 'GET', path: '/dashboard' }], dialect: 'none', expected: everybody(200) },
+  'GET /dashboard/*': {
+    requests: [{ method: 'GET', path: '/dashboard/assets/nothing.js' }],
+    dialect: 'none',
+    expected: everybody(404),
+  },
+  'GET /dashboard/config.json': {
+    requests: [{ method: 'GET', path: '/dashboard/config.json' }],
+    dialect: 'platform',
+    expected: PUBLIC,
+  },
+  'GET /accept-invitation': {
+    requests: [{ method: 'GET', path: '/accept-invitation' }],
+    dialect: 'none',
+    expected: everybody(302),
   },
   'GET /openapi.json': { requests: [{ method: 'GET', path: '/openapi.json' }], dialect: 'none', expected: PUBLIC },
   'GET /openapi.yaml': { requests: [{ method: 'GET', path: '/openapi.yaml' }], dialect: 'none', expected: PUBLIC },

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Prisma, type TenantTransaction } from '../../platform/database/index.js';
+import { literally, Database, type Prisma, type TenantTransaction } from '../../platform/database/index.js';
 import { olderThan, type Cursor } from '../../platform/http/index.js';
 
 /** Without the credentials, which reading a provider does not need. */
@@ -197,11 +197,6 @@ export class ProvidersRepository {
     const { count } = await tx.llmProvider.deleteMany({ where: { tenantId, gatewayId, id } });
     return count > 0;
   }
-}
-
-/** Prisma hands a text on as a pattern. */
-function literally(text: string): string {
-  return text.replace(/[\\%_]/g, String.raw`\$&`);
 }
 
 function credentialColumns(credentials: Uint8Array | null, now: Date) {

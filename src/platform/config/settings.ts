@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { BODY_SETTINGS } from './body-settings.js';
 import { COMMAND_LINE_SETTINGS } from './command-line-settings.js';
 import { configuredModels } from './configured-models.js';
+import { DASHBOARD_SETTINGS } from './dashboard-settings.js';
 import { LEDGER_SETTINGS } from './ledger-settings.js';
 import { SECRET_SETTINGS } from './secret-settings.js';
 import { RESPONSES_SETTINGS } from './responses-settings.js';
@@ -133,6 +134,8 @@ export const SETTINGS = {
   ),
 
   ...SECRET_SETTINGS,
+
+  ...DASHBOARD_SETTINGS,
 
   firebaseProjectId: signIn(
     'FIREBASE_PROJECT_ID',

@@ -10,6 +10,10 @@ const CALL = {
   operation: true,
   provider: true,
   model: true,
+  route: true,
+  keyId: true,
+  userId: true,
+  humanId: true,
   streamed: true,
   attempt: true,
   gatewayId: true,
@@ -30,7 +34,13 @@ export const CALL_STATUSES = ['Success', 'Error', 'Timeout'] as const;
 export type CallStatus = (typeof CALL_STATUSES)[number];
 
 export interface CallFilter {
-  readonly gatewayId: string;
+  readonly gatewayId?: string | undefined;
+  readonly keyId?: string | undefined;
+  readonly userId?: string | undefined;
+  /** The stored id. */
+  readonly humanId?: string | undefined;
+  readonly operation?: string | undefined;
+  readonly outcome?: string | undefined;
   readonly gatewayTokenId?: string | undefined;
   readonly status?: CallStatus | undefined;
   readonly model?: string | undefined;
@@ -67,8 +77,8 @@ export class CallLog {
   }
 
   /** Null: there is none such, or it is not over yet. */
-  find({ tx, tenantId }: TenantLedger, gatewayId: string, id: string): Promise<CallRecord | null> {
-    return tx.usageRecord.findFirst({ where: { tenantId, id, AND: [whereOf({ gatewayId })] }, select: CALL });
+  find({ tx, tenantId }: TenantLedger, filter: CallFilter, id: string): Promise<CallRecord | null> {
+    return tx.usageRecord.findFirst({ where: { tenantId, id, AND: [whereOf(filter)] }, select: CALL });
   }
 }
 
@@ -77,23 +87,14 @@ export function statusOf(outcome: string | null): CallStatus {
   return outcome === 'UPSTREAM_TIMEOUT' ? 'Timeout' : 'Error';
 }
 
-function whereOf({
-  gatewayId,
-  gatewayTokenId,
-  status,
-  model,
-  provider,
-  requestId,
-  from,
-  before,
-}: CallFilter): Prisma.UsageRecordWhereInput {
+function whereOf({ status, outcome, from, before, ...equal }: CallFilter): Prisma.UsageRecordWhereInput {
   return {
-    ...{ gatewayId, kind: 'CALL', state: { not: 'RESERVED' } },
-    ...(gatewayTokenId === undefined ? {} : { gatewayTokenId }),
-    ...(status === undefined ? {} : { outcome: OUTCOMES[status] }),
-    ...(model === undefined ? {} : { model }),
-    ...(provider === undefined ? {} : { provider }),
-    ...(requestId === undefined ? {} : { requestId }),
+    ...{ kind: 'CALL', state: { not: 'RESERVED' } },
+    ...Object.fromEntries(Object.entries(equal).filter(([, value]) => value !== undefined)),
+    AND: [
+      ...(status === undefined ? [] : [{ outcome: OUTCOMES[status] }]),
+      ...(outcome === undefined ? [] : [{ outcome }]),
+    ],
     createdAt: {
       ...(from === undefined ? {} : { gte: from }),
       ...(before === undefined ? {} : { lt: before }),

@@ -1,0 +1,52 @@
+export interface FieldFault {
+  readonly field: string;
+  readonly reason: string;
+}
+
+/** What the API refused, in its own words. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly fields: readonly FieldFault[],
+    readonly requestId: string,
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+}
+
+/** No answer came: the network is gone, or the service is. */
+export class UnreachableError extends Error {
+  constructor(options?: ErrorOptions) {
+    super('unreachable', options);
+    this.name = 'UnreachableError';
+  }
+}
+
+interface ErrorBody {
+  readonly error?: { readonly message?: string; readonly details?: unknown; readonly requestId?: string };
+}
+
+/** Reads an error of any of the API's surfaces. */
+export async function apiErrorOf(response: Response): Promise<ApiError> {
+  const body = (await response.json().catch(() => null)) as ErrorBody | null;
+  const { message, details, requestId } = body?.error ?? {};
+  const fields = Array.isArray(details) ? details.filter(isFieldFault) : [];
+  return new ApiError(
+    response.status,
+    message ?? `${response.status} ${response.statusText}`,
+    fields,
+    requestId ?? response.headers.get('x-request-id') ?? '',
+  );
+}
+
+function isFieldFault(detail: unknown): detail is FieldFault {
+  return typeof detail === 'object' && detail !== null && 'field' in detail && 'reason' in detail;
+}
+
+/** By field, for a form: what the server found wrong with what was typed. */
+export function faultsByField(error: unknown): Record<string, string> {
+  if (!(error instanceof ApiError)) return {};
+  return Object.fromEntries(error.fields.map(({ field, reason }) => [field, reason]));
+}

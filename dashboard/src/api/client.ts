@@ -1,0 +1,48 @@
+import createClient, { type Middleware } from 'openapi-fetch';
+import type { paths } from './schema.js';
+import { session } from '../session/session.js';
+import { apiErrorOf, UnreachableError } from './api-error.js';
+
+const bearer: Middleware = {
+  async onRequest({ request }) {
+    request.headers.set('authorization', `Bearer ${await session.token()}`);
+    return request;
+  },
+  async onResponse({ response }) {
+    if (response.ok) return undefined;
+    if (response.status === 401) session.expired();
+    throw await apiErrorOf(response);
+  },
+  onError({ error }) {
+    // fetch rejects with a TypeError where no answer came at all.
+    return error instanceof TypeError ? new UnreachableError({ cause: error }) : undefined;
+  },
+};
+
+/** The public API, typed by its own description; the signed-in user's token is all that it presents. */
+export const api = createClient<paths>({ baseUrl: '/' });
+api.use(bearer);
+
+/** The body of an answer; a refusal was thrown before. */
+export async function answerOf<T>(answering: Promise<{ data?: T }>): Promise<T> {
+  const { data } = await answering;
+  return data as T;
+}
+
+/**
+ * Idempotency keys for what one form sends: the same body goes under the same key, so that a try after a lost answer makes
+ * nothing twice; a changed body is another request.
+ */
+export class IdempotencyKeys {
+  private body = '';
+  private key = '';
+
+  of(body: unknown): { 'Idempotency-Key': string } {
+    const text = JSON.stringify(body);
+    if (text !== this.body) {
+      this.body = text;
+      this.key = crypto.randomUUID();
+    }
+    return { 'Idempotency-Key': this.key };
+  }
+}

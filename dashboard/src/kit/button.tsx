@@ -1,0 +1,64 @@
+import { clsx } from 'clsx';
+import type { ButtonHTMLAttributes } from 'react';
+import type { IconName } from './icon-names.js';
+import { Icon } from './icon.js';
+
+const LOOKS = {
+  primary: 'bg-accent text-accent-ink shadow-xs hover:brightness-110',
+  outline: 'border border-strong bg-panel text-ink shadow-xs hover:bg-sunken',
+  ghost: 'text-soft hover:bg-sunken hover:text-ink',
+  danger: 'bg-bad-solid text-white shadow-xs hover:brightness-110',
+};
+const SIZES = { small: 'h-8 px-2.5 text-[13px]', normal: 'h-9 px-3.5 text-sm' };
+
+export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+  readonly look?: keyof typeof LOOKS;
+  readonly size?: keyof typeof SIZES;
+  readonly icon?: IconName;
+  /** Under way: it says so, and takes no second click. */
+  readonly busy?: boolean;
+}
+
+export const buttonClass = (look: keyof typeof LOOKS = 'outline', size: keyof typeof SIZES = 'normal'): string =>
+  clsx(
+    'inline-flex items-center justify-center gap-2 rounded-lg font-medium whitespace-nowrap transition disabled:cursor-default disabled:opacity-55',
+    SIZES[size],
+    LOOKS[look],
+  );
+
+export function Button({ look, size, icon, busy = false, className, children, disabled, type, ...rest }: ButtonProps) {
+  return (
+    <button
+      type={type ?? 'button'}
+      disabled={disabled === true || busy}
+      aria-busy={busy || undefined}
+      className={clsx(buttonClass(look, size), className)}
+      {...rest}
+    >
+      {icon ? <Icon name={icon} /> : null}
+      {children}
+    </button>
+  );
+}
+
+interface IconButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+  readonly icon: IconName;
+  readonly label: string;
+}
+
+export function IconButton({ icon, label, className, ...rest }: IconButtonProps) {
+  return (
+    <button
+      type="button"
+      aria-label={label}
+      title={label}
+      className={clsx(
+        'grid size-8 shrink-0 place-items-center rounded-md text-faint hover:bg-sunken hover:text-ink',
+        className,
+      )}
+      {...rest}
+    >
+      <Icon name={icon} />
+    </button>
+  );
+}

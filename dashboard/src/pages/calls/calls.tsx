@@ -1,0 +1,220 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
+import { answerOf, api } from '../../api/client.js';
+import { usePages } from '../../api/queries.js';
+import type { Call } from '../../api/types.js';
+import { formatAgo, formatCost, formatDuration, formatTime, formatWhole, ZONE } from '../../format/format.js';
+import { Button } from '../../kit/button.js';
+import { FilterSelect, INPUT } from '../../kit/fields.js';
+import { Badge, Empty, PageHead, Panel, type Tone } from '../../kit/surface.js';
+import { List, type Column } from '../../kit/table.js';
+import { m } from '../../messages/index.js';
+import { CallDrawer } from './call-drawer.js';
+import { STATUSES, type CallsSearch } from './calls-search.js';
+
+export const TONES: Readonly<Record<Call['status'], Tone>> = { Success: 'good', Error: 'bad', Timeout: 'warn' };
+const NEWS_EVERY_MS = 10_000;
+const MOST_NEWS = 50;
+
+export default function Calls() {
+  const search = useSearch({ from: '/calls' });
+  const { call: opened, ...filter } = search;
+  const navigate = useNavigate();
+  const queryClient = useQueryClient();
+  const key = ['calls', filter];
+  const pages = usePages<Call>(key, async (pageToken, signal) => {
+    const { calls, nextPageToken } = await answerOf(
+      api.POST('/api/v1/usage/list-calls', { body: { ...filter, pageToken }, signal }),
+    );
+    return { rows: calls, nextPageToken };
+  });
+  const newest = pages.rows?.[0];
+  const news = useNews(filter, newest, pages.isSuccess);
+  const set = (change: CallsSearch): void =>
+    void navigate({ to: '/calls', search: { ...search, ...change }, replace: true });
+  const isFiltered = Object.keys(filter).length > 0;
+  return (
+    <>
+      <PageHead title={m.calls.title} lead={m.calls.lead} />
+      <Panel>
+        <div className="flex flex-wrap items-center gap-2.5 border-b border-line p-3">
+          <FilterSelect
+            label={m.calls.status}
+            value={filter.status ?? ''}
+            onChoose={(value) => void navigate({ to: '/calls', search: withStatus(search, value), replace: true })}
+            options={[['', m.calls.any], ...STATUSES.map((one) => [one, m.calls.statuses[one] ?? one] as const)]}
+          />
+          <TextFilter
+            key={`model ${filter.model ?? ''}`}
+            label={m.calls.filterModel}
+            value={filter.model}
+            onSet={(model) => set({ model })}
+          />
+          <TextFilter
+            key={`human ${filter.human ?? ''}`}
+            label={m.calls.human}
+            value={filter.human}
+            onSet={(human) => set({ human })}
+          />
+          <TextFilter
+            key={`request ${filter.requestId ?? ''}`}
+            label={m.calls.filterRequest}
+            value={filter.requestId}
+            onSet={(requestId) => set({ requestId })}
+          />
+          {filter.keyId === undefined ? null : <Badge tone="accent">{newest?.keyName ?? filter.keyId}</Badge>}
+          {filter.gatewayId === undefined ? null : (
+            <Badge tone="accent">{newest?.gatewayName ?? filter.gatewayId}</Badge>
+          )}
+          {isFiltered ? (
+            <Button size="small" look="ghost" icon="x" onClick={() => void navigate({ to: '/calls', search: {} })}>
+              {m.calls.clear}
+            </Button>
+          ) : null}
+          <span className="ml-auto text-xs text-faint">{ZONE}</span>
+        </div>
+        {news > 0 ? (
+          <div className="grid place-items-center border-b border-line bg-accent-wash p-2">
+            <Button size="small" icon="refresh-cw" onClick={() => void queryClient.resetQueries({ queryKey: key })}>
+              {news >= MOST_NEWS ? m.calls.newsMany(MOST_NEWS) : m.calls.news(news)}
+            </Button>
+          </div>
+        ) : null}
+        <List
+          label={m.calls.title}
+          pages={pages}
+          keyOf={({ callId }) => callId}
+          columns={columnsOf((callId) => set({ call: callId }))}
+          empty={
+            isFiltered ? (
+              <Empty icon="search" title={m.calls.none}>
+                {m.calls.noneHint}
+              </Empty>
+            ) : (
+              <Empty icon="list-tree" title={m.calls.empty}>
+                {m.calls.emptyHint}
+              </Empty>
+            )
+          }
+        />
+      </Panel>
+      <CallDrawer callId={opened} onClose={() => void navigate({ to: '/calls', search: filter, replace: true })} />
+    </>
+  );
+}
+
+function withStatus({ status: _status, ...others }: CallsSearch, value: string): CallsSearch {
+  const status = STATUSES.find((one) => one === value);
+  return status === undefined ? others : { ...others, status };
+}
+
+/** How many calls came since: the list itself holds still while it is read. Nothing is asked from a hidden tab. */
+function useNews(filter: CallsSearch, newest: Call | undefined, isLoaded: boolean): number {
+  const [loadedAt] = useState(() => new Date().toISOString());
+  const from = newest?.createdAt ?? loadedAt;
+  const { data = 0 } = useQuery({
+    queryKey: ['calls-news', filter, from],
+    queryFn: async ({ signal }) => {
+      const { call: _call, ...asked } = filter;
+      const body = { ...asked, from, pageSize: MOST_NEWS };
+      const { calls } = await answerOf(api.POST('/api/v1/usage/list-calls', { body, signal }));
+      return calls.filter(({ callId }) => callId !== newest?.callId).length;
+    },
+    enabled: isLoaded,
+    refetchInterval: NEWS_EVERY_MS,
+    refetchIntervalInBackground: false,
+  });
+  return data;
+}
+
+/** Taken at Enter, or when the field is left: not at each letter. */
+function TextFilter({
+  label,
+  value = '',
+  onSet,
+}: {
+  label: string;
+  value: string | undefined;
+  onSet: (text: string) => void;
+}) {
+  return (
+    <input
+      aria-label={label}
+      placeholder={label}
+      defaultValue={value}
+      className={`${INPUT} max-w-40 text-[13px]`}
+      onKeyDown={(event) => {
+        if (event.key === 'Enter') onSet(event.currentTarget.value.trim());
+      }}
+      onBlur={(event) => {
+        if (event.target.value.trim() !== value) onSet(event.target.value.trim());
+      }}
+    />
+  );
+}
+
+function columnsOf(open: (callId: string) => void): readonly [Column<Call>, ...Column<Call>[]] {
+  return [
+    {
+      head: m.calls.columns.model,
+      className: 'max-w-64',
+      cell: ({ callId, model, provider, operation, createdAt }) => (
+        <>
+          <button
+            type="button"
+            onClick={() => open(callId)}
+            aria-label={m.calls.open(model, formatTime(createdAt))}
+            className="block max-w-full truncate font-medium hover:underline"
+          >
+            {model}
+          </button>
+          <span className="block truncate text-xs text-faint">
+            {provider} · {operation}
+          </span>
+        </>
+      ),
+    },
+    {
+      head: m.calls.columns.who,
+      className: 'max-w-48',
+      cell: (call) => (
+        <>
+          <span className="block truncate">{call.keyName ?? call.gatewayName ?? call.userId ?? call.keyId ?? ''}</span>
+          {call.human === undefined ? null : <span className="block truncate text-xs text-faint">{call.human}</span>}
+        </>
+      ),
+    },
+    {
+      head: m.calls.columns.tokens,
+      align: 'end',
+      cell: ({ inputTokens, outputTokens }) => formatWhole(Number(inputTokens) + Number(outputTokens)),
+    },
+    {
+      head: m.calls.columns.cost,
+      align: 'end',
+      cell: ({ costMicros }) =>
+        costMicros === undefined ? <span className="text-faint">{m.calls.noPrice}</span> : formatCost(costMicros),
+    },
+    {
+      head: m.calls.columns.duration,
+      align: 'end',
+      wideOnly: true,
+      cell: ({ durationMs }) => (
+        <span className="whitespace-nowrap">{durationMs === undefined ? '' : formatDuration(durationMs)}</span>
+      ),
+    },
+    {
+      head: m.calls.columns.status,
+      cell: ({ status }) => <Badge tone={TONES[status]}>{m.calls.statuses[status]}</Badge>,
+    },
+    {
+      head: m.calls.columns.time,
+      cell: ({ createdAt }) => (
+        <time dateTime={createdAt} title={formatTime(createdAt)} className="whitespace-nowrap text-soft">
+          {formatAgo(createdAt)}
+        </time>
+      ),
+    },
+  ];
+}

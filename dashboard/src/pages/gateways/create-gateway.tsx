@@ -1,0 +1,142 @@
+import { Form } from '@base-ui/react/form';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { faultsByField } from '../../api/api-error.js';
+import { answerOf, api, IdempotencyKeys } from '../../api/client.js';
+import type { Gateway, RequestOf } from '../../api/types.js';
+import { Button } from '../../kit/button.js';
+import { CodeBlock } from '../../kit/copy.js';
+import { Modal, ModalBody, ModalFoot, MODAL_FORM } from '../../kit/dialog.js';
+import { Fault } from '../../kit/fault.js';
+import { SelectField, TextField, textOf } from '../../kit/fields.js';
+import { LostSecret, ShownSecret, useShowOnce } from '../../kit/show-once.js';
+import { m } from '../../messages/index.js';
+import { listOf } from '../keys/key-fields.js';
+import { addressOf, gatewayCall } from './gateway-call.js';
+import { LimitFields } from './limit-fields.js';
+import { limitsOf } from './limits.js';
+
+type Body = RequestOf<'/api/v1/gateways/create'>;
+export type ProviderKind = Gateway['providers'][number]['provider'];
+
+export const KINDS = [
+  ['openai', 'OpenAI'],
+  ['openai_compatible', 'OpenAI-compatible'],
+  ['azure_openai', 'Azure OpenAI'],
+  ['anthropic', 'Anthropic'],
+  ['google', 'Google'],
+  ['mistral', 'Mistral'],
+  ['cohere', 'Cohere'],
+  ['amazon_bedrock', 'Amazon Bedrock'],
+] as const satisfies readonly (readonly [ProviderKind, string])[];
+
+interface CreateGatewayProps {
+  readonly open: boolean;
+  readonly onClose: () => void;
+  readonly onGone: () => void;
+}
+
+/** A gateway with one provider, and its first token, shown this once. Further providers come in its settings. */
+export function CreateGateway({ open, onClose, onGone }: CreateGatewayProps) {
+  const [keys] = useState(() => new IdempotencyKeys());
+  const once = useShowOnce(onClose);
+  const queryClient = useQueryClient();
+  const create = useMutation({
+    mutationFn: (body: Body) => answerOf(api.POST('/api/v1/gateways/create', { body, headers: keys.of(body) })),
+    onSuccess: async ({ token }) => {
+      if (token !== undefined) once.show(token);
+      await queryClient.invalidateQueries({ queryKey: ['gateways'] });
+    },
+  });
+  const errors = faultsByField(create.error);
+  const made = create.data?.gateway;
+  return (
+    <Modal
+      open={open}
+      locked={once.secret !== null}
+      title={made === undefined ? m.gateways.create : m.gateways.ready(made.name)}
+      lead={made === undefined ? m.gateways.createLead : m.gatewayTokens.validHere(made.name)}
+      onClose={once.close}
+      onGone={onGone}
+    >
+      {made === undefined ? (
+        <Form
+          className={MODAL_FORM}
+          errors={errors}
+          onSubmit={(event) => {
+            event.preventDefault();
+            create.mutate(bodyOf(new FormData(event.currentTarget)));
+          }}
+        >
+          <ModalBody>
+            <Fields />
+            {create.isError && Object.keys(errors).length === 0 ? <Fault error={create.error} /> : null}
+          </ModalBody>
+          <ModalFoot>
+            <Button onClick={onClose}>{m.kit.cancel}</Button>
+            <Button type="submit" look="primary" busy={create.isPending}>
+              {m.gateways.create}
+            </Button>
+          </ModalFoot>
+        </Form>
+      ) : once.secret === null ? (
+        <LostSecret hint={m.gateways.lost} onClose={onClose} />
+      ) : (
+        <ShownSecret once={once} label={m.gateways.firstToken}>
+          <CodeBlock label={m.gateways.example} code={gatewayCall(addressOf(made.id), once.secret, made)} />
+        </ShownSecret>
+      )}
+    </Modal>
+  );
+}
+
+function Fields() {
+  return (
+    <>
+      <TextField
+        name="name"
+        label={m.gateways.name}
+        hint={m.gateways.nameHint}
+        required
+        minLength={5}
+        maxLength={50}
+        pattern="[A-Za-z0-9_\-]{5,50}"
+        placeholder="mobile-app"
+      />
+      <SelectField name="provider" label={m.gateways.provider} options={KINDS} defaultValue="openai" />
+      <TextField
+        name="providers[0].apiKey"
+        label={m.gateways.providerKey}
+        hint={m.gateways.providerKeyHint}
+        type="password"
+        autoComplete="off"
+      />
+      <TextField
+        name="providers[0].endpoint"
+        label={m.gateways.providerEndpoint}
+        hint={m.gateways.providerEndpointHint}
+        type="url"
+        placeholder="https://"
+      />
+      <TextField name="providers[0].models" label={m.gateways.providerModels} hint={m.gateways.providerModelsHint} />
+      <LimitFields />
+    </>
+  );
+}
+
+function bodyOf(form: FormData): Body {
+  const [kind] = KINDS.find(([value]) => value === textOf(form, 'provider')) ?? KINDS[0];
+  const [apiKey, endpoint] = [textOf(form, 'providers[0].apiKey'), textOf(form, 'providers[0].endpoint')];
+  return {
+    name: textOf(form, 'name'),
+    providers: [
+      {
+        provider: kind,
+        ...(apiKey === '' ? {} : { apiKey }),
+        ...(endpoint === '' ? {} : { endpoint }),
+        models: listOf(textOf(form, 'providers[0].models')),
+      },
+    ],
+    rateLimit: limitsOf(form),
+  };
+}

@@ -1,0 +1,33 @@
+export const PERIODS = ['24h', '7d', '30d', '90d'] as const;
+export const GROUPS = ['MODEL', 'KEY', 'HUMAN'] as const;
+export const MEASURES = ['cost', 'requests', 'tokens'] as const;
+export type Period = (typeof PERIODS)[number];
+export type Group = (typeof GROUPS)[number];
+export type Measure = (typeof MEASURES)[number];
+
+/** What the page shows stands in its address: it can be sent to somebody else. */
+export interface UsageSearch {
+  readonly period?: Period;
+  readonly by?: Group;
+  readonly measure?: Measure;
+  readonly keyId?: string;
+  readonly human?: string;
+  readonly model?: string;
+}
+
+const oneOf = <const V extends string>(values: readonly V[], value: unknown): V | undefined =>
+  values.find((one) => one === value);
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+
+export function readUsageSearch(search: Record<string, unknown>): UsageSearch {
+  const read = {
+    period: oneOf(PERIODS, search['period']),
+    by: oneOf(GROUPS, search['by']),
+    measure: oneOf(MEASURES, search['measure']),
+    keyId: textOf(search['keyId']),
+    human: textOf(search['human']),
+    model: textOf(search['model']),
+  };
+  return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,31 @@
+import { apiErrorOf } from '../api/api-error.js';
+
+export interface FirebaseConfig {
+  readonly apiKey: string;
+  readonly projectId: string;
+  readonly session: 'memory' | 'tab';
+  readonly google?: { readonly clientId: string; readonly mode: 'redirect' | 'popup' };
+}
+
+/** How people sign in here, as the service says. */
+export interface DashboardConfig {
+  readonly version: string;
+  readonly development: boolean;
+  readonly firebase?: FirebaseConfig;
+}
+
+let loading: Promise<DashboardConfig> | null = null;
+
+export function loadConfig(): Promise<DashboardConfig> {
+  loading ??= fetchConfig().catch((error: unknown) => {
+    loading = null;
+    throw error;
+  });
+  return loading;
+}
+
+async function fetchConfig(): Promise<DashboardConfig> {
+  const response = await fetch('/dashboard/config.json');
+  if (!response.ok) throw await apiErrorOf(response);
+  return (await response.json()) as DashboardConfig;
+}

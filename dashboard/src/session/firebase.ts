@@ -1,0 +1,69 @@
+import { initializeApp } from '@firebase/app';
+import {
+  browserSessionPersistence,
+  createUserWithEmailAndPassword,
+  GoogleAuthProvider,
+  inMemoryPersistence,
+  initializeAuth,
+  sendEmailVerification,
+  sendPasswordResetEmail,
+  signInWithCredential,
+  signInWithEmailAndPassword,
+  type Auth,
+} from '@firebase/auth';
+import type { FirebaseConfig } from './config.js';
+import type { SignInWay } from './session.js';
+
+/** Signing in by the Firebase SDK. Loaded only where the operator set a project up. */
+export class FirebaseSignIn {
+  private readonly auth: Auth;
+
+  constructor({ apiKey, projectId, session }: FirebaseConfig) {
+    this.auth = initializeAuth(initializeApp({ apiKey, projectId }), {
+      persistence: session === 'tab' ? browserSessionPersistence : inMemoryPersistence,
+    });
+  }
+
+  /** What a reload of the tab kept, where the operator allows that; null: nothing. */
+  async kept(): Promise<SignInWay | null> {
+    await this.auth.authStateReady();
+    return this.auth.currentUser === null ? null : this.way();
+  }
+
+  async byPassword(email: string, password: string): Promise<SignInWay> {
+    await signInWithEmailAndPassword(this.auth, email, password);
+    return this.way();
+  }
+
+  async register(email: string, password: string): Promise<SignInWay> {
+    const { user } = await createUserWithEmailAndPassword(this.auth, email, password);
+    await sendEmailVerification(user);
+    return this.way();
+  }
+
+  async resetPassword(email: string): Promise<void> {
+    await sendPasswordResetEmail(this.auth, email);
+  }
+
+  async byGoogle(idToken: string): Promise<SignInWay> {
+    await signInWithCredential(this.auth, GoogleAuthProvider.credential(idToken));
+    return this.way();
+  }
+
+  private way(): SignInWay {
+    const { auth } = this;
+    return {
+      token: async (fresh) => {
+        if (auth.currentUser === null) throw new TypeError('Nobody is signed in.');
+        return auth.currentUser.getIdToken(fresh);
+      },
+      signOut: () => auth.signOut(),
+    };
+  }
+}
+
+/** The code of a refusal of Firebase's, like `auth/invalid-credential`; null: it is something else. */
+export function firebaseCodeOf(error: unknown): string | null {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return typeof code === 'string' && code.startsWith('auth/') ? code : null;
+}
