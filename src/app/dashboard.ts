@@ -56,9 +56,14 @@ export function serveDashboard(app: NestFastifyApplication): void {
     const name = asked.slice(PREFIX.length + 1);
     const type = TYPES[path.extname(name)];
     const isFile = type !== undefined && files.has(name);
-    if (!isFile && name.startsWith('assets/')) return refuse(request, reply, 'There is no such file.');
+    if (!isFile && name.startsWith('assets/'))
+      return refuse(
+        request,
+        reply,
+        'The dashboard has no such file. Reload the page: a newer version may have replaced it.',
+      );
     if (!files.has(PAGE)) {
-      return refuse(request, reply, 'The dashboard is not built: run `node scripts/build-dashboard.mjs`.');
+      return refuse(request, reply, 'The dashboard is not built: run `npm run dashboard`.');
     }
     const file = isFile ? name : PAGE;
     const [encoding, ending] = encodingOf(request, (suffix) => files.has(`${file}${suffix}`));

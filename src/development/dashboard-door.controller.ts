@@ -43,10 +43,13 @@ function assertOwnPage({ headers, raw }: FastifyRequest): void {
   const { host = '', origin } = headers;
   const isHere = LOOPBACK_ADDRESS.test(raw.socket.remoteAddress ?? '') && LOOPBACK_HOST.test(host);
   if (!isHere)
-    throw new Fault('permission_denied', 'The development sign-in is for this machine alone: open it by localhost.');
+    throw new Fault(
+      'permission_denied',
+      'The development sign-in is for this machine alone: open the dashboard at http://localhost.',
+    );
   const site = headers['sec-fetch-site'] ?? 'same-origin';
   if (origin !== `http://${host}` || site !== 'same-origin') {
-    throw new Fault('permission_denied', "origin: must be the dashboard's own page.");
+    throw new Fault('permission_denied', "origin: must be that of the dashboard's own page.");
   }
 }
 

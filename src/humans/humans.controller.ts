@@ -2,13 +2,7 @@ import { Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Access, CurrentPrincipal, type AccessRule } from '../identity/index.js';
-import {
-  Answers,
-  PlatformBody,
-  PLATFORM_DIALECT,
-  SpeaksDialect,
-  Refuses,
-} from '../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../platform/http/index.js';
 import { IdempotencyKey, sendIdempotent } from '../platform/idempotency/index.js';
 import {
   deleteHumanResponse,

@@ -35,7 +35,7 @@ export const upsertHumanRequest = z
 export type UpsertHumanRequest = z.output<typeof upsertHumanRequest>;
 
 export const listHumansRequest = z.strictObject({
-  search: text(0, 256).default('').meta({ description: 'A part of the id, whatever its case.' }),
+  search: text(0, 256).default('').meta({ description: 'A part of the id, in any case.' }),
   ...pageFields,
 });
 export type ListHumansRequest = z.output<typeof listHumansRequest>;

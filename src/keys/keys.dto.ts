@@ -101,7 +101,7 @@ export type CreatePublishableKeyRequest = z.output<typeof createPublishableKeyRe
 export const listKeysRequest = z.strictObject({
   search: text(0, 100)
     .default('')
-    .meta({ description: 'A part of the name, whatever its case, or how the key begins.' }),
+    .meta({ description: 'A part of the name, in any case, or the first characters of the key.' }),
   status: z.enum(KEY_STATUSES, `must be one of ${KEY_STATUSES.join(', ')}`).optional(),
   type: z.enum(KEY_TYPES, `must be one of ${KEY_TYPES.join(', ')}`).optional(),
   pageSize: integer(0, 500).default(0).meta({ description: '1 to 500; 0: 50.' }),

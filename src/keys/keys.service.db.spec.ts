@@ -236,7 +236,7 @@ describe("another tenant's key", () => {
 
 describe('the list', () => {
   const page = (pageSize: number, pageToken: string, tenant = acme) =>
-    node.service.list(person(tenant), { search: "", pageSize, pageToken });
+    node.service.list(person(tenant), { search: '', pageSize, pageToken });
 
   it('comes newest first, page by page, without gap or repeat, though keys are made and changed meanwhile', async () => {
     const made: string[] = [];

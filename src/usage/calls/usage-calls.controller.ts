@@ -1,7 +1,7 @@
 import { Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Access, CurrentPrincipal, type AccessRule } from '../../identity/index.js';
-import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
+import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect, Refuses } from '../../platform/http/index.js';
 import {
   getUsageCallRequest,
   getUsageCallResponse,
@@ -38,6 +38,7 @@ export class UsageCallsController {
   @HttpCode(200)
   @ApiOperation({ summary: 'One finished call, without its prompt and answer.' })
   @Access(READING)
+  @Refuses('not_found')
   @Answers(getUsageCallResponse)
   async get(
     @CurrentPrincipal(KINDS) principal: CallsReader,

@@ -28,37 +28,39 @@ export type GetUsageCallRequest = z.output<typeof getUsageCallRequest>;
 const dateTime = z.string().meta({ format: 'date-time' });
 const count = z.string().meta({ format: 'int64' });
 
-const usageCallView = z.object({
-  callId: z.string(),
-  createdAt: dateTime,
-  status: z.enum(CALL_STATUSES),
-  outcome: z.string().meta({ description: 'How the call ended: `OK`, `UPSTREAM_ERROR` and others.' }),
-  statusCode: z.number().optional().meta({ description: "The provider's. Absent: it did not answer." }),
-  operation: z.string(),
-  modelAsked: z.string().meta({ description: 'The name that the caller asked for: a model or a route.' }),
-  model: z.string().meta({ description: 'The model that answered.' }),
-  provider: z.string(),
-  tries: z.number().meta({ description: 'Which try of the route this is; 1 is the first.' }),
-  streamed: z.boolean(),
-  keyId: z.string().optional(),
-  keyName: z.string().optional().meta({ description: 'Absent: the key is gone.' }),
-  userId: z.string().optional().meta({ description: 'The dashboard user who called.' }),
-  humanId: z.string().optional(),
-  human: z.string().optional().meta({ description: 'Absent: the human is erased.' }),
-  gatewayId: z.string().optional(),
-  gatewayName: z.string().optional().meta({ description: 'Absent: the gateway is gone.' }),
-  inputTokens: count,
-  cachedInputTokens: count,
-  outputTokens: count,
-  reasoningTokens: count,
-  estimated: z.boolean().meta({ description: 'true: the provider did not say what was used.' }),
-  costMicros: z
-    .string()
-    .optional()
-    .meta({ description: 'Millionths of a dollar, an exact decimal. Absent: the model has no known price.' }),
-  durationMs: z.number().optional(),
-  requestId: z.string(),
-});
+const usageCallView = z
+  .object({
+    callId: z.string(),
+    createdAt: dateTime,
+    status: z.enum(CALL_STATUSES),
+    outcome: z.string().meta({ description: 'How the call ended: `OK`, `UPSTREAM_ERROR` and others.' }),
+    statusCode: z.number().optional().meta({ description: "The provider's. Absent: it did not answer." }),
+    operation: z.string(),
+    modelAsked: z.string().meta({ description: 'The name that the caller asked for: a model or a route.' }),
+    model: z.string().meta({ description: 'The model that answered.' }),
+    provider: z.string(),
+    tries: z.number().meta({ description: 'Which try of the route this is; 1 is the first.' }),
+    streamed: z.boolean(),
+    keyId: z.string().optional(),
+    keyName: z.string().optional().meta({ description: 'Absent: the key is gone.' }),
+    userId: z.string().optional().meta({ description: 'The dashboard user who called.' }),
+    humanId: z.string().optional(),
+    human: z.string().optional().meta({ description: 'Absent: the human is erased.' }),
+    gatewayId: z.string().optional(),
+    gatewayName: z.string().optional().meta({ description: 'Absent: the gateway is gone.' }),
+    inputTokens: count,
+    cachedInputTokens: count,
+    outputTokens: count,
+    reasoningTokens: count,
+    estimated: z.boolean().meta({ description: 'true: the provider did not say what was used.' }),
+    costMicros: z
+      .string()
+      .optional()
+      .meta({ description: 'Millionths of a dollar, an exact decimal. Absent: the model has no known price.' }),
+    durationMs: z.number().optional(),
+    requestId: z.string(),
+  })
+  .meta({ 'x-name': 'UsageCall' });
 export type UsageCallView = z.output<typeof usageCallView>;
 
 export const listUsageCallsResponse = z.object({ calls: z.array(usageCallView), nextPageToken: z.string() });

@@ -48,7 +48,8 @@ export class UsageCallsService {
     return this.database.withTenant(tenantId, async (tx) => {
       const ledger: TenantLedger = { tx, tenantId };
       const record = UUID.test(callId) ? await this.log.find(ledger, {}, callId) : null;
-      if (record === null) throw new Fault('not_found', 'There is no such call.');
+      if (record === null)
+        throw new Fault('not_found', 'No finished call has this id. List calls with /api/v1/usage/list-calls.');
       return viewUsageCall(record, await this.names.of(ledger, [record]));
     });
   }
