@@ -26,6 +26,12 @@ export const NAVIGATION: readonly PlaceGroup[] = [
     places: [
       { to: '/usage', label: m.nav.usage, icon: 'chart-column', needs: 'POST /api/v1/usage/query' },
       { to: '/calls', label: m.nav.calls, icon: 'list-tree', needs: 'POST /api/v1/usage/list-calls' },
+      {
+        to: '/threads',
+        label: m.nav.threads,
+        icon: 'messages-square',
+        needs: 'POST /api/v1/llm/gateway/list-threads',
+      },
     ],
   },
   {
@@ -37,8 +43,20 @@ export const NAVIGATION: readonly PlaceGroup[] = [
     ],
   },
   {
+    label: m.nav.build,
+    places: [
+      { to: '/playground', label: m.nav.playground, icon: 'square-terminal', needs: 'POST /v1/chat/completions' },
+      { to: '/models', label: m.nav.models, icon: 'cpu', needs: 'POST /api/v1/llm/models/list' },
+      { to: '/webhooks', label: m.nav.webhooks, icon: 'webhook', needs: 'POST /api/v1/webhooks/list' },
+    ],
+  },
+  {
     label: m.nav.organisation,
-    places: [{ to: '/settings', label: m.nav.settings, icon: 'settings' }],
+    places: [
+      { to: '/members', label: m.nav.members, icon: 'user-plus', needs: 'POST /api/v1/orgs/list-members' },
+      { to: '/audit', label: m.nav.audit, icon: 'scroll-text', needs: 'POST /api/v1/audit/list' },
+      { to: '/settings', label: m.nav.settings, icon: 'settings' },
+    ],
   },
 ];
 

@@ -32,6 +32,12 @@ const routes = [
   page('/gateways/$gatewayId', () => import('../pages/gateways/gateway.js')),
   page('/gateways/$gatewayId/$tab', () => import('../pages/gateways/gateway.js')),
   page('/humans', () => import('../pages/humans/humans.js')),
+  page('/threads', () => import('../pages/threads/threads.js')),
+  page('/playground', () => import('../pages/playground/playground.js')),
+  page('/models', () => import('../pages/models/models.js')),
+  page('/webhooks', () => import('../pages/webhooks/webhooks.js')),
+  page('/members', () => import('../pages/members/members.js')),
+  page('/audit', () => import('../pages/audit/audit.js')),
   page('/settings', () => import('../pages/settings/settings.js')),
   // The gate shows the page: it is for people without a tenant too.
   page('/accept-invitation', () => Promise.resolve({ default: () => null })),

@@ -4,13 +4,14 @@ import { answerOf, api } from '../../api/client.js';
 import { useMay } from '../../api/may.js';
 import { usePages } from '../../api/queries.js';
 import type { ApiKey } from '../../api/types.js';
-import { formatAgo, formatDay, formatTime, formatWhole } from '../../format/format.js';
+import { formatDay, formatWhole } from '../../format/format.js';
 import { useAnnounce } from '../../kit/announcer.js';
 import { Button, IconButton } from '../../kit/button.js';
 import { FilterSelect, SearchField, Segmented } from '../../kit/fields.js';
 import { ActionMenu } from '../../kit/menu.js';
 import { Badge, Empty, Mono, PageHead, Panel, type Tone } from '../../kit/surface.js';
 import { List, type Column } from '../../kit/table.js';
+import { Time } from '../../kit/time.js';
 import { m } from '../../messages/index.js';
 import { KeyDialog } from './key-dialog.js';
 import { RevokeKey } from './revoke-key.js';
@@ -144,16 +145,6 @@ const COLUMNS: readonly [Column<ApiKey>, ...Column<ApiKey>[]] = [
     cell: ({ status }) => <Badge tone={TONES[status]}>{m.keys.status[status]}</Badge>,
   },
 ];
-
-/** How long ago, or until when; the exact time on hover. */
-export function Time({ of }: { of: string | undefined }) {
-  if (of === undefined) return <span className="text-soft">{m.kit.never}</span>;
-  return (
-    <time dateTime={of} title={formatTime(of)} className="whitespace-nowrap text-soft">
-      {formatAgo(of)}
-    </time>
-  );
-}
 
 interface ActionsProps {
   readonly of: ApiKey;
