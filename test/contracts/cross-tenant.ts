@@ -48,8 +48,8 @@ export async function crossTenantLeaks(client: ServiceClient, world: World): Pro
         for (const id of ids) {
           const answer = await send(id);
           const cell = `${route}, ${caller}, ${id === null ? 'own things' : `another tenant's ${id}`}`;
-          // `orgs/list` shows whoever belongs to both just that.
-          const theirOwn = route === 'POST /api/v1/orgs/list' && caller === BOTH;
+          // Both show a member of both orgs just that.
+          const theirOwn = ['POST /api/v1/orgs/list', 'POST /api/v1/me/get'].includes(route) && caller === BOTH;
           const seen = theirOwn ? [] : marks.filter((mark) => answer.text.includes(mark));
           if (seen.length > 0) leaks.push(`${cell}: the answer ${answer.status} shows ${seen.join(', ')}`);
           if (id === null) continue;

@@ -71,14 +71,14 @@ export const BODY_EXAMPLES: Readonly<Record<string, object>> = {
     allowedOrigins: ['https://app.example.com'],
     defaultLimits: LIMITS,
   },
-  Keys_list: { ...PAGE },
+  Keys_list: { search: 'back', status: 'ACTIVE', ...PAGE },
   Keys_get: { keyId },
   Keys_update: { keyId, name: 'Backend, production', rateLimit: { requestsPerMinute: 1200 } },
   Keys_rotate: { keyId, gracePeriodSeconds: 3600 },
   Keys_revoke: { keyId },
 
   Humans_upsert: { ...HUMAN, limits: LIMITS },
-  Humans_list: PAGE,
+  Humans_list: { search: 'ann', ...PAGE },
   Humans_get: HUMAN,
   Humans_delete: HUMAN,
   UsageTokens_create: { ...HUMAN, limits: LIMITS, ttl_seconds: 3600 },
@@ -134,6 +134,8 @@ export const BODY_EXAMPLES: Readonly<Record<string, object>> = {
   GatewayTokens_update: { name: 'ios, version 2' },
   GatewayCallLog_list: { gatewayId, ...PAGE },
   GatewayCallLog_get: { gatewayId, callId },
+  UsageCalls_list: { status: 'Success', model: 'gpt-4o-mini', ...PAGE },
+  UsageCalls_get: { callId },
 
   OauthToken_mint: {
     requestAuthAndQuotas: {
@@ -149,6 +151,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, object>> = {
 
   Orgs_create: { name: 'Acme' },
   Orgs_list: PAGE,
+  Me_get: {},
   Orgs_get: {},
   Orgs_update: { name: 'Acme Ltd' },
   Orgs_delete: { name: 'Acme' },

@@ -84,6 +84,7 @@ describe('/openapi.json', () => {
   });
 
   const PEOPLE_AND_TENANTS = [
+    'me/get',
     ...['create', 'list', 'get', 'update', 'delete', 'list-members', 'update-member', 'remove-member'].map(
       (method) => `orgs/${method}`,
     ),
@@ -121,6 +122,7 @@ describe('/openapi.json', () => {
   /** Sealed access tokens too. */
   const CALLS = ['POST /v1/chat/completions', 'POST /v1/embeddings', 'POST /v1/responses'];
   const FOR_THE_TENANT = [
+    ...['list-calls', 'get-call'].map((method) => `usage/${method}`),
     ...['list', 'create', 'get', 'update', 'delete', 'test'].map((method) => `llm/providers/${method}`),
     ...['list', 'create', 'get', 'update', 'delete'].map((method) => `llm/routes/${method}`),
     ...['list', 'update'].map((method) => `llm/models/${method}`),
@@ -167,6 +169,7 @@ describe('/openapi.json', () => {
       'GET /.well-known/jwks.json': [],
       'GET /health/live': [],
       'GET /health/ready': [],
+      'GET /dashboard/config.json': [],
       'POST /api/v1/api-keys/create': DASHBOARD,
       'POST /api/v1/api-keys/create-publishable': DASHBOARD,
       'POST /api/v1/api-keys/get': DASHBOARD,
