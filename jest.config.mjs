@@ -84,6 +84,7 @@ export default {
         : ['<rootDir>/test/http/**/*.spec.ts'],
     },
     { ...withPostgres, displayName: 'contracts', testMatch: ['<rootDir>/test/contracts/**/*.spec.ts'] },
+    { ...withPostgres, displayName: 'browser', testMatch: ['<rootDir>/test/browser/**/*.spec.ts'] },
     { ...withPostgres, displayName: 'proofs', testMatch: ['<rootDir>/test/proofs/**/*.spec.ts'] },
   ],
 };

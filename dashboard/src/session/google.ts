@@ -52,20 +52,17 @@ export function answerOfGoogle(): { readonly idToken: string; readonly returnTo:
   return { idToken: checked(answer, waiting), returnTo: waiting.returnTo };
 }
 
-function askBeside(address: string, waiting: Waiting): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const channel = new BroadcastChannel(CHANNEL);
+async function askBeside(address: string, waiting: Waiting): Promise<string> {
+  const channel = new BroadcastChannel(CHANNEL);
+  const answering = new Promise<Record<string, string>>((resolve) => {
     channel.addEventListener('message', ({ data }: MessageEvent<Record<string, string>>) => {
-      if (data['state'] !== waiting.state) return;
-      channel.close();
-      try {
-        resolve(checked(new URLSearchParams(data), waiting));
-      } catch (error) {
-        reject(error);
-      }
+      if (data['state'] === waiting.state) resolve(data);
     });
-    window.open(address, '_blank', 'popup,width=480,height=640');
   });
+  window.open(address, '_blank', 'popup,width=480,height=640');
+  const answer = await answering;
+  channel.close();
+  return checked(new URLSearchParams(answer), waiting);
 }
 
 /** An answer that this page did not ask for is refused: somebody else's sign-in could be slipped in by it. */

@@ -58,7 +58,7 @@ export const usage = {
     unnamed: (id: string) => id,
     filteredBy: 'Only',
     clear: 'Show all',
-    empty: 'Nothing was used in this period',
+    empty: 'Nothing to show for this period',
     emptyHint: 'Choose a longer one, or make a call.',
     share: 'Share',
     day: 'Day',

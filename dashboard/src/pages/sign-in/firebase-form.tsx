@@ -50,14 +50,19 @@ export default function FirebaseForm({ config }: { config: FirebaseConfig }) {
     void run(work);
   };
   useEffect(() => {
-    void run(async () => {
+    const look = async (): Promise<void> => {
       const answer = answerOfGoogle();
-      if (answer !== null) return byGoogle(answer.idToken, answer.returnTo);
+      if (answer !== null) {
+        await byGoogle(answer.idToken, answer.returnTo);
+        return;
+      }
       const kept = await firebase.kept();
       if (kept !== null) await session.begin(kept);
-    });
-    // Once, when the page comes: what a redirect or a reload left.
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- the SDK and its configuration stay the same for the page's life
+    };
+    look()
+      .catch((error: unknown) => setSaid({ text: saidOf(error), bad: true }))
+      .finally(() => setBusy(false));
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- once, when the page comes: the SDK stays the same for its life
   }, []);
   const google = (): void =>
     begin(async () => {

@@ -1,0 +1,226 @@
+/** The dashboard's main flows, in a real browser: a person, a started service and a real Postgres. */
+import type { Page } from 'playwright-core';
+import { DashboardWorld, faultsOf, goTo, NARROW, signIn, WIDE, type Look } from './dashboard.js';
+
+const PAGES = [
+  ['/', 'Overview'],
+  ['/start', 'Getting started'],
+  ['/usage', 'Usage'],
+  ['/calls', 'Calls'],
+  ['/threads', 'Threads'],
+  ['/keys', 'API keys'],
+  ['/gateways', 'Gateways'],
+  ['/humans', 'Humans'],
+  ['/playground', 'Playground'],
+  ['/models', 'Providers and models'],
+  ['/webhooks', 'Webhooks'],
+  ['/members', 'Members'],
+  ['/audit', 'Audit log'],
+  ['/settings', 'Settings'],
+] as const;
+const MOST_KILOBYTES = 250;
+const SCRIPT = '<img src=x onerror="globalThis.stolen=1"><script>globalThis.stolen=1</script>';
+
+let world: DashboardWorld;
+
+beforeAll(async () => {
+  world = await DashboardWorld.start();
+});
+
+afterAll(() => world.stop());
+
+const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name, exact: true });
+const button = (page: Page, name: string | RegExp) =>
+  page.getByRole('button', { name, exact: typeof name === 'string' });
+
+/** Makes a key, and leaves its dialog with the secret in it open. */
+async function makeKey(page: Page, name: string): Promise<string> {
+  await button(page, 'Create key').first().click();
+  await page.getByLabel('Name', { exact: true }).fill(name);
+  await page.getByRole('dialog').getByRole('button', { name: 'Create key' }).click();
+  return page.getByTestId('secret').innerText();
+}
+
+async function storeSecret(page: Page): Promise<void> {
+  await button(page, 'I have stored it').click();
+  await button(page, 'Close anyway').click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+}
+
+it.each([
+  ['light and wide', WIDE],
+  ['dark and narrow', NARROW],
+] as const)('each page is accessible, breaks no policy and asks no other host: %s', async (_name, look: Look) => {
+  const { page, trespasses } = await world.enter(look);
+  const faults: string[] = [];
+  for (const [at, name] of PAGES) {
+    await goTo(page, at);
+    await heading(page, name).waitFor();
+    await page.waitForLoadState('networkidle');
+    faults.push(...(await faultsOf(page)).map((fault) => `${at}: ${fault}`));
+    const overflows = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
+    if (overflows) faults.push(`${at}: is wider than the screen`);
+  }
+  expect(faults).toEqual([]);
+  expect(trespasses.violations).toEqual([]);
+  expect([...trespasses.hosts]).toEqual([new URL(world.service.baseUrl).host]);
+  await page.context().close();
+});
+
+it('the first load is small, and keeps no token where a script could find it later', async () => {
+  const { page } = await world.enter(WIDE, '/keys');
+  await heading(page, 'API keys').waitFor();
+  await page.waitForLoadState('networkidle');
+  const bytes = await page.evaluate<number>(
+    `performance.getEntriesByType('resource').filter(({ name }) => name.includes('/dashboard/')).reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0)`,
+  );
+  expect(bytes).toBeGreaterThan(10_000);
+  expect(bytes / 1024).toBeLessThan(MOST_KILOBYTES);
+  const kept = await page.evaluate<string>(
+    'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href, document.body.outerHTML])',
+  );
+  expect(kept).not.toContain('eyJ');
+  await page.context().close();
+});
+
+it('a secret that is shown once is not lost by Escape, a click beside or a step back', async () => {
+  const { page } = await world.enter(WIDE, '/keys');
+  const secret = await makeKey(page, 'Kept key');
+  expect(secret).toMatch(/^sk_/);
+  expect(await faultsOf(page)).toEqual([]);
+  await page.keyboard.press('Escape');
+  await page.getByText('You have not copied it.').waitFor();
+  await page.mouse.click(5, 5);
+  await page.evaluate('history.back()');
+  expect(await page.getByTestId('secret').innerText()).toBe(secret);
+  await button(page, 'Close anyway').click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  const row = page.getByRole('row', { name: /Kept key/ });
+  await row.getByText('Active').waitFor();
+  expect(await page.content()).not.toContain(secret);
+
+  await button(page, 'Actions for Kept key').click();
+  await page.getByRole('menuitem', { name: 'Revoke' }).click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Revoke key' }).click();
+  await row.getByText('Revoked').waitFor();
+  await page.context().close();
+});
+
+it('a gateway has its tab of authentication tokens: made by name, shown once, listed, deleted after a question', async () => {
+  const { page } = await world.enter(WIDE, '/gateways');
+  await button(page, 'Create gateway').first().click();
+  await page.getByLabel('Name', { exact: true }).fill('front-door');
+  await page.getByRole('dialog').getByRole('button', { name: 'Create gateway' }).click();
+  await page.getByTestId('secret').waitFor();
+  await storeSecret(page);
+  await page.getByRole('link', { name: 'front-door' }).click();
+  await page.getByRole('link', { name: 'Authentication Token' }).click();
+
+  await button(page, 'Create authentication token').click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Create authentication token' }).click();
+  expect(await dialog.getByLabel('Token name').getAttribute('aria-invalid')).toBe('true');
+  await dialog.getByLabel('Token name').fill('Mobile app');
+  await dialog.getByRole('button', { name: 'Create authentication token' }).click();
+  await dialog.getByText('valid for the gateway “front-door” only').waitFor();
+  await storeSecret(page);
+
+  const table = page.getByRole('table', { name: 'Authentication Token' });
+  const heads = await table.getByRole('columnheader').allInnerTexts();
+  expect(heads).toEqual(expect.arrayContaining(['Token name', 'Created at', 'Status']));
+  await table.getByRole('row', { name: /Mobile app.*Active/ }).waitFor();
+  expect(await faultsOf(page)).toEqual([]);
+  await button(page, 'Delete Mobile app').click();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Confirm' }).click();
+  await table.getByRole('row', { name: /Mobile app/ }).waitFor({ state: 'detached' });
+  await page.context().close();
+});
+
+it('text that somebody stored is shown as text', async () => {
+  const { page, trespasses } = await world.enter(WIDE, '/keys');
+  await makeKey(page, SCRIPT);
+  await storeSecret(page);
+  await page.getByText(SCRIPT).first().waitFor();
+  await goTo(page, '/humans');
+  await button(page, 'Add human').first().click();
+  await page.getByLabel('Your id of the human').fill(SCRIPT);
+  await page.getByRole('dialog').getByRole('button', { name: 'Add human' }).click();
+  await page.getByRole('row', { name: SCRIPT }).waitFor();
+  expect(await page.evaluate<unknown>('globalThis.stolen')).toBeUndefined();
+  expect(trespasses.violations).toEqual([]);
+  await page.context().close();
+});
+
+it('a tenant that another tab switched blocks this tab, and nothing of the old tenant stays on the screen', async () => {
+  const context = await world.context(WIDE);
+  const { page: first } = await world.open(context, '/keys');
+  await signIn(first, 'dev-owner');
+  const { page: second } = await world.open(context, '/keys');
+  await signIn(second, 'dev-owner');
+  await makeKey(second, 'Only in the first tenant');
+  await storeSecret(second);
+  await button(second, /Switch tenant/).click();
+  await second.getByRole('menuitem', { name: 'New tenant' }).click();
+  await second.getByLabel('Name', { exact: true }).fill('Staging');
+  await second.getByRole('dialog').getByRole('button', { name: 'New tenant' }).click();
+  await second.getByText('You are in Staging now.').waitFor();
+  await second.getByText('No keys yet').waitFor();
+  expect(await second.getByText('Only in the first tenant').count()).toBe(0);
+
+  const moved = first.getByRole('alertdialog', { name: 'You moved to another tenant' });
+  await moved.waitFor();
+  expect(await faultsOf(first)).toEqual([]);
+  await moved.getByRole('button', { name: 'Go back there' }).click();
+  await moved.waitFor({ state: 'detached' });
+  await first.getByText('Only in the first tenant').first().waitFor();
+  await second.getByRole('alertdialog', { name: 'You moved to another tenant' }).waitFor();
+  await context.close();
+});
+
+it('an invited viewer joins by the link, and sees nothing that the role may not do', async () => {
+  const { page } = await world.enter(WIDE, '/members');
+  await button(page, 'Invite').first().click();
+  await page.getByLabel('E-mail address').fill('dev-viewer@example.com');
+  await page.getByRole('dialog').getByLabel('Role').selectOption('viewer');
+  await page.getByRole('dialog').getByRole('button', { name: 'Invite' }).click();
+  const link = new URL(await page.getByTestId('secret').innerText());
+  await storeSecret(page);
+  await page.context().close();
+
+  const guests = await world.context(WIDE);
+  const guest = await guests.newPage();
+  await guest.goto(`${world.service.baseUrl}${link.pathname}${link.hash}`);
+  await signIn(guest, 'dev-viewer');
+  await button(guest, 'Accept the invitation').click();
+  await button(guest, 'Go to the dashboard').click();
+  await heading(guest, 'Overview').waitFor();
+  const rail = guest.getByRole('navigation', { name: 'Main' });
+  expect(await rail.getByRole('link', { name: 'Audit log' }).count()).toBe(0);
+  expect(await rail.getByRole('link', { name: 'Playground' }).count()).toBe(0);
+  await rail.getByRole('link', { name: 'API keys' }).click();
+  await guest.getByRole('row', { name: /Quickstart/ }).waitFor();
+  expect(await button(guest, 'Create key').count()).toBe(0);
+  await guests.close();
+});
+
+it('the whole way to a new key goes by keyboard', async () => {
+  const { page } = await world.enter(WIDE, '/keys');
+  await heading(page, 'API keys').waitFor();
+  await page.keyboard.press('Control+K');
+  await page.getByRole('combobox').waitFor();
+  await page.keyboard.type('humans');
+  await page.keyboard.press('Enter');
+  await heading(page, 'Humans').waitFor();
+  await page.keyboard.press('Control+K');
+  await page.keyboard.type('api keys');
+  await page.keyboard.press('Enter');
+  await heading(page, 'API keys').waitFor();
+  await button(page, 'Create key').first().focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  expect(await page.evaluate<string>('document.activeElement.name')).toBe('name');
+  await page.keyboard.type('Typed key');
+  await page.keyboard.press('Enter');
+  await page.getByTestId('secret').waitFor();
+  await page.context().close();
+});

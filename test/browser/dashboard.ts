@@ -1,0 +1,105 @@
+/** The dashboard in a real browser, against a started service: what every spec of it needs. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { startServiceProcess, type ServiceProcess } from '../support/service.js';
+
+/** Debian's; .ci/run installs it. */
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+const AXE = readFileSync(createRequire(path.resolve('package.json')).resolve('axe-core/axe.min.js'), 'utf8');
+
+export interface Look {
+  readonly theme: 'light' | 'dark';
+  readonly width: number;
+}
+
+export const WIDE: Look = { theme: 'light', width: 1280 };
+export const NARROW: Look = { theme: 'dark', width: 390 };
+
+/** What a page did that it must not do. */
+export interface Trespasses {
+  readonly violations: string[];
+  readonly hosts: Set<string>;
+}
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+export class DashboardWorld {
+  private constructor(
+    readonly service: ServiceProcess,
+    readonly browser: Browser,
+  ) {}
+
+  static async start(): Promise<DashboardWorld> {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/build-dashboard.mjs'], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    if (status !== 0) throw new Error(stderr);
+    const service = await startServiceProcess({ env: { GATEHOUSE_DEV: '1' } });
+    const browser = await chromium.launch({ ...(CHROMIUM && { executablePath: CHROMIUM }), args: ['--no-sandbox'] });
+    return new DashboardWorld(service, browser);
+  }
+
+  async stop(): Promise<void> {
+    await this.browser.close();
+    await this.service.stop();
+  }
+
+  async context({ theme, width }: Look): Promise<BrowserContext> {
+    const height = width < 600 ? 844 : 860;
+    return this.browser.newContext({ viewport: { width, height }, colorScheme: theme, locale: 'en-GB' });
+  }
+
+  /** A tab at a path of the dashboard, before the sign-in. */
+  async open(context: BrowserContext, at = '/'): Promise<{ page: Page; trespasses: Trespasses }> {
+    const page = await context.newPage();
+    const trespasses: Trespasses = { violations: [], hosts: new Set() };
+    page.on('console', (message) => {
+      if (/Content Security Policy|TrustedHTML|TrustedScript/.test(message.text())) {
+        trespasses.violations.push(message.text());
+      }
+    });
+    page.on('pageerror', (error) => trespasses.violations.push(error.message));
+    page.on('request', (request) => trespasses.hosts.add(new URL(request.url()).host));
+    await page.goto(`${this.service.baseUrl}/dashboard${at}`);
+    return { page, trespasses };
+  }
+
+  /** The same, signed in as a development user. */
+  async enter(look: Look, at = '/', user = 'dev-owner'): Promise<{ page: Page; trespasses: Trespasses }> {
+    const opened = await this.open(await this.context(look), at);
+    await signIn(opened.page, user);
+    return opened;
+  }
+}
+
+export async function signIn(page: Page, user: string): Promise<void> {
+  if (user === 'dev-owner') await page.getByRole('button', { name: 'Sign in as dev-owner' }).click();
+  else {
+    await page.getByText('Another development user').click();
+    await page.getByLabel('User').fill(user);
+    await page.getByRole('button', { name: 'Sign in as this user' }).click();
+  }
+}
+
+/** Goes to another page as the browser's own buttons do, without a reload: that would sign out. */
+export async function goTo(page: Page, at: string): Promise<void> {
+  const to = JSON.stringify(`/dashboard${at}`);
+  await page.evaluate(`history.pushState(null, '', ${to}); dispatchEvent(new PopStateEvent('popstate'))`);
+}
+
+/** What axe finds wrong with a screen. */
+export async function faultsOf(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  // What guards the focus of an open dialog is empty, and hidden by intention.
+  const { violations } = await page.evaluate<{ violations: Violation[] }>(
+    `axe.run({ exclude: ['[data-base-ui-focus-guard]'] }, { resultTypes: ['violations'], rules: { region: { enabled: false } } })`,
+  );
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+}
