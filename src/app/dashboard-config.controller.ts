@@ -20,7 +20,7 @@ const firebase = z.object({
     .optional()
     .meta({ description: 'Absent: no sign-in by Google.' }),
 });
-export const dashboardConfig = z.object({
+const dashboardConfig = z.object({
   version: z.string(),
   development: z.boolean().meta({ description: 'Whether the development sign-in is there.' }),
   firebase: firebase.optional().meta({ description: 'Absent: no sign-in by Firebase.' }),

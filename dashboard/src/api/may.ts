@@ -12,7 +12,7 @@ export function useMe(): Me {
 }
 
 /** Whether a route is open to the user's role, by the API's own description. What it says no to, pages do not show. */
-export function may({ role, scopes }: Me, route: string): boolean {
+function may({ role, scopes }: Me, route: string): boolean {
   const rule = ACCESS[route];
   if (rule === undefined || role === undefined) return false;
   if (rule === true) return true;

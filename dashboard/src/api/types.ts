@@ -7,7 +7,7 @@ export type RequestOf<P extends keyof paths> = paths[P] extends { post: { reques
   ? Json<Body>
   : never;
 /** The answer of a route, by its path. */
-export type AnswerOf<P extends keyof paths> = paths[P] extends { post: { responses: { 200: infer Answer } } }
+type AnswerOf<P extends keyof paths> = paths[P] extends { post: { responses: { 200: infer Answer } } }
   ? Json<Answer>
   : never;
 

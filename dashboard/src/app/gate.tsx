@@ -69,7 +69,7 @@ function Known({ who }: { who: SignedIn }) {
   );
 }
 
-export function Waiting() {
+function Waiting() {
   return (
     <main className="grid min-h-dvh place-items-center">
       <div role="status" className="motion-safe:animate-pulse">

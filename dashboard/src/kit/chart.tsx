@@ -13,7 +13,7 @@ export interface Series {
 }
 
 const COLORS = ['var(--s1)', 'var(--s2)', 'var(--s3)', 'var(--s4)', 'var(--s5)', 'var(--s6)'];
-export const colorOf = (index: number): string => COLORS[index % COLORS.length] ?? '';
+const colorOf = (index: number): string => COLORS[index % COLORS.length] ?? '';
 
 const MARGIN = { top: 10, right: 4, bottom: 26 };
 const TICK = { fill: 'var(--faint)', fontSize: 11, fontFamily: 'inherit' };

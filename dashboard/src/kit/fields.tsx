@@ -1,7 +1,6 @@
 import { Field } from '@base-ui/react/field';
 import { clsx } from 'clsx';
 import type { ComponentProps, InputHTMLAttributes, ReactNode, SelectHTMLAttributes } from 'react';
-import { m } from '../messages/index.js';
 import { Icon } from './icon.js';
 
 export const INPUT =
@@ -15,7 +14,7 @@ interface LabelledProps {
 }
 
 /** A field with its label, its hint, and what is wrong with it: the browser's own checks, or the server's. */
-export function Labelled({ name, label, hint, children }: LabelledProps) {
+function Labelled({ name, label, hint, children }: LabelledProps) {
   return (
     <Field.Root name={name} className="grid content-start gap-1.5">
       <Field.Label className="font-medium">{label}</Field.Label>
@@ -54,7 +53,7 @@ export function SelectField({ name, label, hint, options, ...select }: SelectFie
   );
 }
 
-export const optionsOf = (options: readonly (readonly [string, string])[]) =>
+const optionsOf = (options: readonly (readonly [string, string])[]) =>
   options.map(([value, text]) => (
     <option key={value} value={value}>
       {text}
@@ -162,5 +161,3 @@ export function textOf(form: FormData, name: string): string {
   const value = form.get(name);
   return typeof value === 'string' ? value.trim() : '';
 }
-
-export const optionalHint = (hint: string): string => `${m.kit.optional} ${hint}`;

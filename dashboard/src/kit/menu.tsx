@@ -4,7 +4,7 @@ import type { ReactElement, ReactNode } from 'react';
 import type { IconName } from './icon-names.js';
 import { Icon } from './icon.js';
 
-export interface MenuEntry {
+interface MenuEntry {
   readonly label: ReactNode;
   readonly icon?: IconName;
   readonly danger?: boolean;

@@ -37,7 +37,7 @@ export function useShowOnce(onClose: () => void) {
     leave,
   };
 }
-export type ShowOnce = ReturnType<typeof useShowOnce>;
+type ShowOnce = ReturnType<typeof useShowOnce>;
 
 interface SecretProps {
   readonly once: ShowOnce;

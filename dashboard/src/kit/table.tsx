@@ -26,7 +26,7 @@ interface TableProps<Row> {
 
 const NARROW = '(max-width: 767px)';
 
-export function useNarrow(): boolean {
+function useNarrow(): boolean {
   const [narrow, setNarrow] = useState(() => matchMedia(NARROW).matches);
   useEffect(() => {
     const media = matchMedia(NARROW);

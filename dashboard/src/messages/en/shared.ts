@@ -72,7 +72,6 @@ export const shared = {
     never: 'Never',
     none: 'None',
     all: 'All',
-    optional: 'Optional.',
     chartHint: 'The arrow keys walk through the days.',
     showNumbers: 'Show the numbers',
     hideNumbers: 'Hide the numbers',

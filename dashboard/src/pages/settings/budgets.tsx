@@ -89,7 +89,7 @@ export function Budgets() {
   );
 }
 
-export function Used({ of: { type, used, limit, resetsAt } }: { of: Budget }) {
+function Used({ of: { type, used, limit, resetsAt } }: { of: Budget }) {
   const share = Number(limit) === 0 ? 1 : Number(used) / Number(limit);
   return (
     <div className="grid w-full gap-1.5">

@@ -48,7 +48,7 @@ export interface Part {
 
 type Names = (id: string) => string | undefined;
 
-export function partOf(row: UsageRow, group: Group, nameOfKey: Names): Omit<Part, 'sum'> {
+function partOf(row: UsageRow, group: Group, nameOfKey: Names): Omit<Part, 'sum'> {
   if (group === 'MODEL') {
     const { model } = row;
     return model === undefined ? { id: '', name: m.usage.reported } : { id: model, name: model, filter: { model } };
