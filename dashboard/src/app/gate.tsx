@@ -20,15 +20,18 @@ const AcceptInvitation = lazy(() => import('../pages/account/accept-invitation.j
 export function Gate() {
   const state = useSession();
   return (
-    <Suspense fallback={<Waiting />}>
-      {state.kind === 'out' ? (
-        <SignIn expired={state.reason === 'expired'} />
-      ) : (
-        // Another tenant is another tree with a cache of its own: nothing of the old one stays on the screen.
-        <Stay key={`${state.who.userId} ${state.who.tenantId}`} who={state.who} />
-      )}
-      {state.kind === 'moved' ? <Moved who={state.who} to={state.to} /> : null}
-    </Suspense>
+    // Around the tenants: that somebody went to another one is said after the old one is gone.
+    <Announcer>
+      <Suspense fallback={<Waiting />}>
+        {state.kind === 'out' ? (
+          <SignIn expired={state.reason === 'expired'} />
+        ) : (
+          // Another tenant is another tree with a cache of its own: nothing of the old one stays on the screen.
+          <Stay key={`${state.who.userId} ${state.who.tenantId}`} who={state.who} />
+        )}
+        {state.kind === 'moved' ? <Moved who={state.who} to={state.to} /> : null}
+      </Suspense>
+    </Announcer>
   );
 }
 
@@ -37,9 +40,7 @@ function Stay({ who }: { who: SignedIn }) {
   useEffect(() => () => client.clear(), [client]);
   return (
     <QueryClientProvider client={client}>
-      <Announcer>
-        <Known who={who} />
-      </Announcer>
+      <Known who={who} />
     </QueryClientProvider>
   );
 }

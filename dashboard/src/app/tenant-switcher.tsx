@@ -44,10 +44,12 @@ export function TenantSwitcher() {
         trigger={
           <button
             type="button"
-            aria-label={m.shell.switchTenant(name)}
             className="flex w-full items-center gap-2.5 rounded-lg border border-line bg-panel px-2.5 py-2 text-left shadow-xs hover:border-strong"
           >
-            <span className="grid size-7 shrink-0 place-items-center rounded-md bg-accent-wash text-xs font-semibold text-accent-text uppercase">
+            <span
+              aria-hidden
+              className="grid size-7 shrink-0 place-items-center rounded-md bg-accent-wash text-xs font-semibold text-accent-text uppercase"
+            >
               {name.slice(0, 1)}
             </span>
             <span className="min-w-0 flex-1">
@@ -56,6 +58,7 @@ export function TenantSwitcher() {
                 {org?.name} · {me.role === undefined ? '' : m.roles[me.role]}
               </span>
             </span>
+            <span className="sr-only">{m.shell.switchTenant}</span>
             <Icon name="chevrons-up-down" className="text-faint" />
           </button>
         }

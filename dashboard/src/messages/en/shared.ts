@@ -36,7 +36,7 @@ export const shared = {
     lightTheme: 'Light theme',
     darkTheme: 'Dark theme',
     signOut: 'Sign out',
-    switchTenant: (name: string) => `Tenant: ${name}. Switch tenant`,
+    switchTenant: 'Switch tenant',
     newTenant: 'New tenant',
     newTenantLead: 'A place of its own, with nothing of the others: for staging, or for another product.',
     tenantExample: 'Staging',
