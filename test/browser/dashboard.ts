@@ -1,6 +1,6 @@
 /** The dashboard in a real browser, against a started service: what every spec of it needs. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
@@ -36,7 +36,7 @@ export class DashboardWorld {
   ) {}
 
   static async start(): Promise<DashboardWorld> {
-    const { status, stderr } = spawnSync(process.execPath, ['scripts/build-dashboard.mjs', '--thorough'], {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/build-dashboard.mjs'], {
       encoding: 'utf8',
       env: { ...process.env, NODE_OPTIONS: '' },
     });
@@ -102,15 +102,4 @@ export async function faultsOf(page: Page): Promise<string[]> {
     `axe.run({ exclude: ['[data-base-ui-focus-guard]'] }, { resultTypes: ['violations'], rules: { region: { enabled: false } } })`,
   );
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
-}
-
-/** How large files of the build are on their way, compressed as the image compresses them. */
-export function sizesOf(addresses: readonly string[]): number[] {
-  const built = addresses
-    .map((address) => new URL(address).pathname)
-    .filter((name) => name.startsWith('/dashboard/'))
-    .map((name) => path.join('dashboard', 'dist', name.slice('/dashboard/'.length)));
-  return built
-    .map((file) => [`${file}.br`, file].find((one) => existsSync(one)))
-    .flatMap((file) => (file === undefined ? [] : [statSync(file).size]));
 }

@@ -6,7 +6,6 @@ export { GroupCommit } from './group-commit.js';
 export { KnownSecrets } from './known-secrets.js';
 export { assertMigrated, migrate } from './migrations.js';
 export { literally } from './literally.js';
-export { migrate } from './migrations.js';
 export { RevocableCache } from './revocable-cache.js';
 export { Revocations } from './revocations.js';
 export { Prisma } from '../../generated/prisma/client.js';
