@@ -3,12 +3,4 @@ export { ProcessLease } from './ledger/process-lease.js';
 export { UsageLedger } from './ledger/usage-ledger.js';
 export { UsageQueryService } from './query/usage-query.service.js';
 export { UsageModule } from './usage.module.js';
-export type {
-  Admission,
-  AnsweredCall,
-  DefaultOutput,
-  Outcome,
-  Reservation,
-  Settlement,
-  TokenRoom,
-} from './ledger/usage.types.js';
+export type { Admission, DefaultOutput, Outcome, Reservation, Settlement, TokenRoom } from './ledger/usage.types.js';
