@@ -51,7 +51,7 @@ export function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
     OPENAI_DIALECT.renderError(
       new UnreadableRequest(
         405,
-        'CONNECT is for proxies, and this service is none: ask for one of its paths by their own method.',
+        'CONNECT is for proxies, and this service is not a proxy: call its paths by their own methods.',
       ),
       requestId,
     ),
