@@ -209,7 +209,7 @@ async function answerOf(by: LedgerProcess, id: string, { isBoundless, ...call }:
     };
     const reason =
       reasons[error.code ?? ''] ??
-      /^The human's limit of (\w+) (leaves|has)/.exec(error.message)?.slice(1, 3).join(' ');
+      /^The human's limit of (\w+) (has too little|has room)/.exec(error.message)?.slice(1, 3).join(' ');
     if (reason === undefined) throw error;
     return `refused: ${reason}`;
   }

@@ -109,16 +109,16 @@ export class LedgerModel {
       if (limit === null) continue;
       if (type !== 'request_cnt' && asked.isBoundless) return refusal('boundless');
       if (type === 'cost_micros' && asked.price === null) return refusal('unpriced');
-      if (type === 'cost_micros' && limit.left! <= 0n) return refusal(`${type} leaves`);
+      if (type === 'cost_micros' && limit.left! <= 0n) return refusal(`${type} has too little`);
       if (fits(granted, type)) continue;
       granted -= granted % asked.choices;
       while (granted >= asked.choices && !fits(granted, type)) granted -= asked.choices;
-      if (type === 'request_cnt' || granted < asked.choices) return refusal(`${type} leaves`);
+      if (type === 'request_cnt' || granted < asked.choices) return refusal(`${type} has too little`);
     }
     // What fits, but for what open calls hold.
     for (const type of ['cost_micros', 'request_cnt', 'token_cnt'] as const) {
       const limit = limitOf(type);
-      if (limit !== null && amountsOf(asked, granted)[type] > roomOf(limit)) return refusal(`${type} has`);
+      if (limit !== null && amountsOf(asked, granted)[type] > roomOf(limit)) return refusal(`${type} has room`);
     }
 
     const epochs: Partial<Amounts> = {};
