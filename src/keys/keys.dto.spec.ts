@@ -72,7 +72,7 @@ it.each<[number | string | null | undefined, number]>([
   [1, 1],
   ['500', 500],
 ])('a page may have the size %j', (pageSize, read) => {
-  expect(readMessage(bytes({ pageSize }), listKeysRequest)).toEqual({ pageSize: read, pageToken: '' });
+  expect(readMessage(bytes({ pageSize }), listKeysRequest)).toEqual({ pageSize: read, pageToken: '', search: '' });
 });
 
 it.each([-1, 501, 1.5, 'ten', true])('a page may not have the size %j', (pageSize) => {
