@@ -7,6 +7,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { eventually } from './eventually.js';
 
+/** Debian has it where only root looks. */
+const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
+
 /** PgBouncer refuses to run as root. */
 const NOBODY = 65534;
 
@@ -27,7 +30,7 @@ export class PgBouncer {
    * @throws Error where PgBouncer is not installed: a test that needs it is never skipped.
    */
   static async start(url: string, logins: readonly PooledLogin[]): Promise<PgBouncer> {
-    if (spawnSync('pgbouncer', ['--version']).error !== undefined) {
+    if (spawnSync('pgbouncer', ['--version'], { env }).error !== undefined) {
       throw new Error(
         'This test needs pgbouncer on the PATH, and found none: install it (Debian: apt-get install pgbouncer).',
       );
@@ -57,6 +60,7 @@ export class PgBouncer {
       ].join('\n'),
     );
     const child = spawn('pgbouncer', ['-q', configuration], {
+      env,
       stdio: 'ignore',
       ...(process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}),
     });
