@@ -45,7 +45,7 @@ export function refuseConnection(error: ConnectionError, socket: Socket, dialect
   );
 }
 
-/** Answers CONNECT, by which a client asks a proxy for another server: this service is none. */
+/** Answers CONNECT, by which a client asks a proxy for another server: this service is not a proxy. */
 export function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
   end(socket, 405, 'Method Not Allowed', (requestId) =>
     OPENAI_DIALECT.renderError(

@@ -1,13 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { Public } from '../identity/index.js';
-import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
+import { SETTINGS_TOKEN, VERSION, type Settings } from '../platform/config/index.js';
 import { Answers, PLATFORM_DIALECT, SpeaksDialect } from '../platform/http/index.js';
-
-/** From src/ and from dist/ the same number of folders up. */
-const PACKAGE = new URL('../../package.json', import.meta.url);
 
 const firebase = z.object({
   apiKey: z.string(),
@@ -34,8 +30,7 @@ export class DashboardConfigController {
   private readonly config: object;
 
   constructor(@Inject(SETTINGS_TOKEN) settings: Settings) {
-    const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string };
-    this.config = { version, development: settings.mode === 'development', ...firebaseOf(settings) };
+    this.config = { version: VERSION, development: settings.mode === 'development', ...firebaseOf(settings) };
   }
 
   @Get('config.json')

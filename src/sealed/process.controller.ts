@@ -11,7 +11,8 @@ import {
 import { SpeaksDialect, Refuses } from '../platform/http/index.js';
 import { ProcessService } from './process.service.js';
 import { PROCESS_DIALECT } from './sealed-dialects.js';
-import { greetingTo, VERSION } from './version.js';
+import { VERSION } from '../platform/config/index.js';
+import { greetingTo } from './greeting.js';
 
 const PROCESS_ANSWER = {
   type: 'object',

@@ -7,7 +7,7 @@ export const MeContext = createContext<Me | null>(null);
 
 export function useMe(): Me {
   const me = useContext(MeContext);
-  if (me === null) throw new TypeError('Nobody is signed in here.');
+  if (me === null) throw new TypeError('This needs a signed-in user.');
   return me;
 }
 

@@ -16,7 +16,7 @@ const Moved = lazy(() => import('./moved.js'));
 const Account = lazy(() => import('../pages/account/account.js'));
 const AcceptInvitation = lazy(() => import('../pages/account/accept-invitation.js'));
 
-/** Who may see what: nobody the pages before the sign-in, and nobody another tenant's. */
+/** Shows the pages only after the sign-in, and only those of the tenant that the user is in. */
 export function Gate() {
   const state = useSession();
   return (

@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { buttonClass } from '../kit/button.js';
 import { m } from '../messages/index.js';
 
-/** A page that is none. */
+/** For an address that no page has. */
 export function Lost() {
   return (
     <div className="grid justify-items-center gap-3 py-24 text-center">

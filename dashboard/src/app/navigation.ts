@@ -5,7 +5,7 @@ export interface Place {
   readonly to: string;
   readonly label: string;
   readonly icon: IconName;
-  /** The route that the page begins with: whoever may not call it does not see the page. */
+  /** The route that the page begins with: a user who may not call it does not see the page. */
   readonly needs?: string;
 }
 export interface PlaceGroup {

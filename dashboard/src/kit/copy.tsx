@@ -28,7 +28,7 @@ export function CopyButton({ text, label = m.kit.copy, fallback, onCopied, look 
       clearTimeout(timer.current);
       timer.current = setTimeout(() => setCopied('no'), SHOWN_MS);
     } catch {
-      // It stays said until the next try: whoever believes that it was copied loses it.
+      // Shown until the next try: a user who believes that it was copied would lose it.
       setCopied('failed');
       select(fallback?.() ?? null);
     }

@@ -6,7 +6,7 @@ import { CopyButton } from './copy.js';
 import { ModalBody, ModalFoot } from './dialog.js';
 import { Note } from './surface.js';
 
-/** A dialog that holds a secret which nobody can see again. */
+/** A dialog with a secret that is shown only this once. */
 export function useShowOnce(onClose: () => void) {
   const [secret, setSecret] = useState<string | null>(null);
   const [copied, setCopied] = useState(false);

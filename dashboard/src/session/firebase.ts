@@ -54,7 +54,7 @@ export class FirebaseSignIn {
     const { auth } = this;
     return {
       token: async (fresh) => {
-        if (auth.currentUser === null) throw new TypeError('Nobody is signed in.');
+        if (auth.currentUser === null) throw new TypeError('No user is signed in.');
         return auth.currentUser.getIdToken(fresh);
       },
       signOut: () => auth.signOut(),

@@ -120,7 +120,7 @@ class Session {
   }
 
   private async fetch(fresh: boolean): Promise<Token> {
-    if (this.way === null) throw new TypeError('Nobody is signed in.');
+    if (this.way === null) throw new TypeError('No user is signed in.');
     return read(await this.way.token(fresh));
   }
 

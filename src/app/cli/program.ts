@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 
-/** From src/ and from dist/ the same number of folders up. */
+/** As platform/config has it, whose schemas `--help` need not load. From src/ and from dist/ the same number of folders up. */
 const PACKAGE = new URL('../../../package.json', import.meta.url);
 const DEFAULT_MOST = 100;
 

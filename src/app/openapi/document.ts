@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { VERSION } from '../../platform/config/index.js';
 import { declaredRoutes } from '../assert-routes-declared.js';
 import { recordedAnswers, tellAnswer } from './answer-examples.js';
 import { accessText } from './access-text.js';
@@ -14,9 +14,6 @@ import { toldRoutes, type ToldRoute } from './operations.js';
 import { addSecuritySchemes } from './security-schemes.js';
 import { groupByTask } from './tasks.js';
 
-/** From src/ and from dist/ the same number of folders up. */
-const PACKAGE = new URL('../../../package.json', import.meta.url);
-
 const DESCRIPTION = `Tenants, keys, limits, a ledger and an OpenAI-compatible gateway, in front of your AI features.
 
 Authorise with one of the credentials below; each operation lists those that it takes, with their scopes and roles, in its
@@ -24,11 +21,10 @@ description and as \`x-access\`. Every error response lists its codes, what they
 
 /** The OpenAPI document of every route, made from what the routes declare. */
 export function createDocument(app: NestFastifyApplication): OpenAPIObject {
-  const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string };
   const builder = new DocumentBuilder()
     .setTitle('Gatehouse')
     .setDescription(DESCRIPTION)
-    .setVersion(version)
+    .setVersion(VERSION)
     .addServer('/', 'This service');
   const written = SwaggerModule.createDocument(app, addSecuritySchemes(builder).build(), {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,

@@ -42,6 +42,11 @@ const TASKS = [
   },
   { name: 'Webhooks', of: ['Webhooks'], description: 'Events that are sent to your backend.' },
   { name: 'Audit log', of: ['Audit'], description: 'Who did what, and on whose behalf.' },
+  {
+    name: 'Dashboard',
+    of: ['Dashboard'],
+    description: 'What the web application reads before a user is signed in.',
+  },
   { name: 'Operations', of: ['Health', 'Keys'], description: 'Health checks and public signing keys.' },
 ] as const;
 

@@ -5,7 +5,6 @@ import * as p50k from 'gpt-tokenizer/encoding/p50k_base';
 import { loadSettings, TOKEN_FAMILIES } from '../../platform/config/index.js';
 import type { CallBound } from '../calls/operation.js';
 import { KnownModels, type ModelFacts } from '../models/model-facts.js';
-import { costOf } from '../models/model-price.js';
 import { parseChatRequest, type ChatRequest } from '../providers/requests/chat-request.js';
 import { Tokenizer } from '../tokens/tokenizer.js';
 import { boundChat, withOutputLimit } from './chat-bound.js';
@@ -508,50 +507,6 @@ describe('a request without a bound', () => {
     const image = content({ type: 'image_url', image_url: { url: 'https://example.com/a' } });
     expect(boundOf(image, known.find('gemini-2.5-pro')).boundless).toBe('messages[0].content[0]');
     expect(boundOf({ ...image, model: 'google/gemini-9' }, null).boundless).toBe('messages[0].content[0]');
-  });
-});
-
-describe('costOf', () => {
-  const usage = (inputTokens: number, cachedInputTokens: number, outputTokens: number) => ({
-    inputTokens,
-    cachedInputTokens,
-    outputTokens,
-  });
-
-  it('is exact, to the millionth of a micro-dollar', () => {
-    expect(costOf(usage(1_000_003, 3, 7), GPT)).toBe(1_000_000n * 2_500_000n + 3n * 1_250_000n + 7n * 10_000_000n);
-    expect(costOf(usage(1_000_000_000, 0, 1_000_000_000), GPT)).toBe(12_500_000_000_000_000n);
-    expect(costOf(usage(0, 0, 0), GPT)).toBe(0n);
-  });
-
-  it('takes the price of long prompts for the whole call, from the first token above', () => {
-    const facts = known.find('gemini-2.5-pro');
-    expect(costOf(usage(200_000, 0, 1), facts)).toBe(200_000n * 1_250_000n + 10_000_000n);
-    expect(costOf(usage(200_001, 0, 1), facts)).toBe(200_001n * 2_500_000n + 15_000_000n);
-  });
-
-  it('is unknown without a price', () => {
-    expect(costOf(usage(1, 0, 1), null)).toBeNull();
-    expect(costOf(usage(1, 0, 1), known.find('llama3.1'))).toBeNull();
-  });
-
-  it('of a bound is never below that of anything within it', () => {
-    const models = ['gpt-4o', 'gpt-6-sol', 'gemini-2.5-pro', 'claude-haiku-5-5', 'deepseek-chat', 'dummy'];
-    fc.assert(
-      fc.property(
-        fc.constantFrom(...models),
-        fc.nat(400_000),
-        fc.nat(400_000),
-        fc.nat(9_000),
-        fc.nat(9_000),
-        fc.nat(),
-        (id, a, b, c, d, e) => {
-          const facts = known.find(id);
-          const most = costOf(usage(Math.max(a, b), 0, Math.max(c, d)), facts)!;
-          expect(costOf(usage(Math.min(a, b), e % (Math.min(a, b) + 1), Math.min(c, d)), facts)! <= most).toBe(true);
-        },
-      ),
-    );
   });
 });
 

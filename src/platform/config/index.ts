@@ -4,3 +4,4 @@ export { picoUsdPerToken, TOKEN_FAMILIES, type ConfiguredModel, type TokenFamily
 export type { QuotaLimits } from './sealed-settings.js';
 export type { EncryptionKey, Pepper, SettingDefinition } from './setting-definition.js';
 export { SETTINGS } from './settings.js';
+export { VERSION } from './version.js';

@@ -90,7 +90,7 @@ export const gateways = {
     statuses: { ACTIVE: 'Active', EXPIRED: 'Expired' } as Readonly<Record<string, string>>,
     search: 'Search by name',
     empty: 'No authentication tokens',
-    emptyHint: 'Without one, nobody can call this gateway.',
+    emptyHint: 'This gateway can’t be called without a token. Create one.',
     expires: 'Expires',
     ready: (name: string) => `The token “${name}” is ready`,
     validHere: (gateway: string) =>

@@ -51,7 +51,7 @@ export const usage = {
     total: (measure: string) => `${measure} in this period`,
     noPrice: (count: string) => `${count} calls have no known price: the cost lacks them.`,
     others: 'Others',
-    nobody: 'Nobody',
+    noHuman: 'No human',
     dashboard: 'Dashboard',
     reported: 'Reported usage',
     erased: 'Erased',

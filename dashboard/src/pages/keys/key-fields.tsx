@@ -68,7 +68,7 @@ export function KeyFields({ kind, of, offered, scopes, onScopes }: KeyFieldsProp
   );
 }
 
-/** Whoever names an issuer can be any human: owners and admins alone do. */
+/** Who names an issuer can sign in as any human, so only owners and admins may. */
 function IssuerFields({ of }: { of?: ApiKey | undefined }) {
   const { role } = useMe();
   const [unlimited, setUnlimited] = useState(of?.unlimited ?? false);

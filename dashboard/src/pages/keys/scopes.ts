@@ -20,7 +20,7 @@ export const publishableOf = (scopes: readonly Scope[]) => PUBLISHABLE.filter((s
 
 export const isFar = (scope: Scope): boolean => FAR.has(scope);
 
-/** What the user can grant: nobody grants a scope that they lack. */
+/** The scopes that the user may grant: those of the user's own role. */
 export function grantable({ scopes }: Me, publishable: boolean): readonly Scope[] {
   return publishable ? publishableOf(scopes) : scopes;
 }

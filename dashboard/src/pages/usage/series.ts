@@ -59,7 +59,7 @@ function partOf(row: UsageRow, group: Group, nameOfKey: Names): Omit<Part, 'sum'
     return { id: keyId, name: nameOfKey(keyId) ?? keyId, filter: { keyId } };
   }
   const { humanId, human } = row;
-  if (humanId === undefined) return { id: '', name: m.usage.nobody };
+  if (humanId === undefined) return { id: '', name: m.usage.noHuman };
   return human === undefined ? { id: humanId, name: m.usage.erased } : { id: humanId, name: human, filter: { human } };
 }
 
