@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { buildConnector, Pool } from 'undici';
 import { ForbiddenAddressError, type AddressPolicy } from './outbound-address.js';
 import { guardedLookup } from './outbound-lookup.js';
+import { withoutContinues } from './unasked-continues.js';
 import { watched } from './used-connections.js';
 
 /** What every pool here has in common: one call, one connection, so that back-pressure on a stream holds up no other. */
@@ -45,7 +46,7 @@ export class TenantPools {
       ...ONE_CALL_PER_CONNECTION,
       connections: this.options.connectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN,
       keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
-      connect: watched(guardedConnector(this.options)),
+      connect: watched(withoutContinues(guardedConnector(this.options))),
     });
     this.pools.set(key, pool);
     return pool;
