@@ -141,6 +141,31 @@ it.each([BODY, STREAM])('of two reports in one object the larger one counts, whi
   expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 11, outputTokens: 70 });
 });
 
+it.each([
+  ['a count', '{"prompt_tokens":11,"completion_tokens":70,"total_tokens":81,"completion_tokens":0}'],
+  [
+    'a part of one',
+    '{"prompt_tokens":11,"completion_tokens":70,"prompt_tokens_details":{"cached_tokens":0,"cached_tokens":11}}',
+  ],
+])('a report that says %s twice is not believed, and not shown to who did not ask for it', async (_what, usage) => {
+  const words = Array.from({ length: 200 }, () => ' word');
+  const told = async (body: typeof BODY): Promise<string> => {
+    const event = `data: {"id":"c","choices":[],"usage":${usage}}\n\n`;
+    const answer: UpstreamAnswer =
+      body === STREAM
+        ? stream([...streamPieces({ words }), event])
+        : {
+            kind: 'body',
+            body: `${JSON.stringify({ ...completion({ words }), usage: undefined }).slice(0, -1)},"usage":${usage}}`,
+          };
+    const got = await ask(answer, body);
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 200, estimated: true });
+    return got.text;
+  };
+  await told(BODY);
+  expect(await told(STREAM)).not.toContain('usage');
+});
+
 it('a report before the words is not the last of it, although the stream came to its mark', async () => {
   const words = Array.from({ length: 200 }, () => ' word');
   await ask(stream([usageChunk(usageOf(10, 1)), ...streamPieces({ words })]), STREAM);

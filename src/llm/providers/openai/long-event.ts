@@ -1,4 +1,4 @@
-import { endOfString, parseJson } from '../../../platform/json/index.js';
+import { endOfString, parseJson, refuseRepeatedFields } from '../../../platform/json/index.js';
 import { largestOf, readUsage, type ReportedCounts } from './openai-usage.js';
 
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -18,6 +18,8 @@ const MAX_ENDLESS = 64;
 /** Reads what a call needs of an event that is too long to be kept (a picture in base64, say), as its pieces go by. */
 export class LongEvent {
   usage: ReportedCounts | null = null;
+  /** A report says something twice, and is not believed. */
+  isDoubtful = false;
   finished = false;
   model: string | null = null;
   private tail = NOTHING;
@@ -48,21 +50,37 @@ export class LongEvent {
   }
 
   private note(report: string): void {
-    const counts = readUsage(parsed(report.replace(USAGE_OBJECT, '')));
-    if (counts !== null) this.usage = largestOf(this.usage, counts);
+    const text = report.replace(USAGE_OBJECT, '');
+    const counts = readUsage(parsed(text));
+    if (counts === null) return;
+    if (saysTwice(text)) this.isDoubtful = true;
+    else this.usage = largestOf(this.usage, counts);
   }
 }
 
 /**
- * What an object reports that names its usage more than once; null: it does not. Of two fields with one name a parser keeps the
- * last, and that may be the zeros after the truth.
+ * What can be believed of an object's reports. Of two fields with one name a parser keeps the last, and that may be the zeros
+ * after the truth: of two reports the larger of each count holds, and a report that says a count twice says nothing.
+ *
+ * @param parsed what a parser read of them
  */
-export function repeatedUsageIn(object: Buffer): ReportedCounts | null {
+export function believedUsage(object: Buffer, parsed: ReportedCounts | null): ReportedCounts | null {
   const first = object.indexOf(USAGE);
-  if (first === -1 || !object.includes(USAGE, first + 1)) return null;
+  if (first === -1) return parsed;
+  const isRepeated = object.includes(USAGE, first + 1);
   const read = new LongEvent();
-  read.add(object);
-  return read.usage;
+  read.add(isRepeated ? object : object.subarray(first, first + MAX_USAGE_BYTES));
+  if (read.isDoubtful) return read.usage;
+  return isRepeated && read.usage !== null ? largestOf(parsed, read.usage) : parsed;
+}
+
+function saysTwice(report: string): boolean {
+  try {
+    refuseRepeatedFields(report);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Where the object ends that is the value of the field at the beginning; -1: it is no object, or not whole. */

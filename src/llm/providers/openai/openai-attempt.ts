@@ -15,7 +15,7 @@ import {
 import { isEvents, isGatherable, isObjectsEnd, isObjectText, parseObject, withoutBlank } from './answer-bytes.js';
 import type { Answer, AnswerReader, AnswerStream } from './answer-reader.js';
 import { LineEnds, withLineFeeds } from './line-ends.js';
-import { LongEvent, repeatedUsageIn } from './long-event.js';
+import { believedUsage, LongEvent } from './long-event.js';
 import {
   brokenAnswer,
   failureOfStatus,
@@ -26,7 +26,7 @@ import {
   tooMuchToRead,
 } from './openai-failure.js';
 import { endOfMark } from './openai-stream.js';
-import { largestOf, splitCounts, type ReportedCounts } from './openai-usage.js';
+import { splitCounts, type ReportedCounts } from './openai-usage.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const JSON_TYPE = 'application/json';
@@ -281,9 +281,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
       return;
     }
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
-    this.reported = reader.usageIn(answer);
-    const repeated = repeatedUsageIn(body);
-    if (repeated !== null) this.reported = largestOf(this.reported, repeated);
+    this.reported = believedUsage(body, reader.usageIn(answer));
     if (this.reported === null) this.answer = answer;
     if (this.request.stream) {
       this.endJsonAsStream(answer);

@@ -1,5 +1,5 @@
 import { parseBounded } from '../../../platform/json/index.js';
-import { LongEvent, repeatedUsageIn } from './long-event.js';
+import { believedUsage, LongEvent } from './long-event.js';
 import { largestOf, usageIn, type ReportedCounts } from './openai-usage.js';
 
 /** A usage object has at least one such key; inside a JSON string the quote would be escaped and not match. */
@@ -115,12 +115,12 @@ export class SseUsageFilter {
   /** Notes an event's usage; true: the event holds nothing else, and is not for the caller. */
   private isUsageChunk(event: Buffer): boolean {
     if (event.indexOf(USAGE_MARK) === -1) return false;
-    const parsed = parseEvent(event);
-    const chunk = parsed === null || this.answerIn === null ? parsed : this.answerIn(parsed);
-    const repeated = repeatedUsageIn(event);
-    const usage = repeated === null ? usageIn(chunk) : largestOf(usageIn(chunk), repeated);
-    if (usage === null) return false;
-    this.usage = largestOf(this.usage, usage);
+    const said = parseEvent(event);
+    const chunk = said === null || this.answerIn === null ? said : this.answerIn(said);
+    const parsed = usageIn(chunk);
+    const usage = believedUsage(event, parsed);
+    if (usage !== null) this.usage = largestOf(this.usage, usage);
+    else if (parsed === null) return false;
     this.model = textOf(chunk?.['model']);
     const choices = chunk?.['choices'];
     return this.dropUsageChunk && Array.isArray(choices) && choices.length === 0;
