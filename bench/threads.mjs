@@ -16,7 +16,7 @@ const LATENCY_MESSAGES = 300;
 const WARM_UP_MESSAGES = 100;
 const RUNS = 10_000;
 const CONNECTIONS = 64;
-const CANCELS = 50;
+const CANCELS = 200;
 /** Longer than any run that is cancelled lasts. */
 const NEVER_MS = 60_000;
 /** After a refusal for want of a place. */

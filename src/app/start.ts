@@ -8,6 +8,7 @@ import { assertMigrated, Database, migrate } from '../platform/database/index.js
 import { OperatorError } from '../platform/errors/index.js';
 import { Drain } from '../platform/http/index.js';
 import { flushRequestLog, logger } from '../platform/logging/index.js';
+import { Tokenizer } from '../llm/index.js';
 import { UsageLedger } from '../usage/index.js';
 import { createApplication } from './application.js';
 import { Startup } from './startup.js';
@@ -47,7 +48,8 @@ async function startUnguarded(): Promise<void> {
     stopping.app = app;
     const startup = app.get(Startup);
     startup.isDone = false;
-    await app.get(Database).openCallsConnections();
+    // What would hold up the first requests happens before them.
+    await Promise.all([app.get(Database).open(), app.get(Tokenizer).load()]);
     await listen(app, settings);
     const { port } = app.getHttpServer().address() as { port: number };
     logger.info({ mode: settings.mode, host: settings.host, port }, 'Gatehouse is ready.');

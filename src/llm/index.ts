@@ -19,6 +19,7 @@ export { GatewayConnections, type GatewayProviderForm } from './connections/gate
 export { PROVIDER_FIELDS, providerSettingsView } from './connections/providers.dto.js';
 export type { ProviderRecord } from './connections/providers.repository.js';
 export { TenantProviders, type TenantProvider } from './connections/tenant-providers.js';
+export { Tokenizer } from './tokens/tokenizer.js';
 export { EMBEDDINGS } from './embeddings/embeddings.operation.js';
 export { EMBEDDINGS_ANSWER, EMBEDDINGS_BODY } from './embeddings/embeddings.dto.js';
 export { LlmModule } from './llm.module.js';

@@ -36,13 +36,14 @@ export class RunTicker {
     jobs.repeat({
       failure: 'What runs say could not be told to other processes.',
       everyMs: TICK_MS,
-      run: () => this.tick(),
+      run: () => this.write(),
     });
-  }
-
-  async tick(): Promise<void> {
-    await this.write();
-    await this.hear();
+    // By itself: a run that was cancelled ends, however long its text takes to be written.
+    jobs.repeat({
+      failure: 'What other processes say of runs could not be heard.',
+      everyMs: TICK_MS,
+      run: () => this.hear(),
+    });
   }
 
   private async write(): Promise<void> {

@@ -1,5 +1,4 @@
-import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { logger } from '../../platform/logging/index.js';
+import { Injectable } from '@nestjs/common';
 
 type Encoding = typeof import('gpt-tokenizer/encoding/o200k_base');
 
@@ -17,7 +16,6 @@ const SAMPLE_LENGTH = 512;
 const SAMPLES = 8;
 /** Until the vocabulary is loaded. */
 const CHARACTERS_PER_TOKEN = 4;
-const WARM_UP_DELAY_MS = 1_000;
 
 /** Names of special tokens in a text are text. */
 const AS_TEXT = { disallowedSpecial: new Set<string>() };
@@ -27,27 +25,15 @@ const AS_TEXT = { disallowedSpecial: new Set<string>() };
  * milliseconds at most, whatever the text; the same text always counts the same.
  */
 @Injectable()
-export class Tokenizer implements OnApplicationBootstrap, OnApplicationShutdown {
+export class Tokenizer {
   private encoding: Encoding | null = null;
   private loading: Promise<void> | null = null;
-  private warmUp: NodeJS.Timeout | null = null;
-
-  /** The vocabulary takes some 200 ms to load: not while the service starts, and not in the first call that needs it. */
-  onApplicationBootstrap(): void {
-    this.warmUp = setTimeout(() => {
-      this.load().catch((error: unknown) => logger.error({ err: error }, 'The token vocabulary could not be loaded.'));
-    }, WARM_UP_DELAY_MS);
-    this.warmUp.unref();
-  }
-
-  onApplicationShutdown(): void {
-    if (this.warmUp !== null) clearTimeout(this.warmUp);
-  }
 
   get isLoaded(): boolean {
     return this.encoding !== null;
   }
 
+  /** It blocks the process for some 500 ms the first time: the service loads the vocabulary before it takes requests. */
   load(): Promise<void> {
     this.loading ??= import('gpt-tokenizer/encoding/o200k_base').then((encoding) => {
       // Its cache would keep a hundred thousand pieces of prompts in memory.

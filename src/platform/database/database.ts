@@ -198,12 +198,15 @@ export class Database implements OnApplicationShutdown {
   }
 
   /**
-   * Opens all connections of calls, which then stay: the first calls, and a burst after a quiet hour, need not wait for them.
-   * One that can't be opened now is opened when a call needs it.
+   * Opens all connections of calls, which then stay, and one of the others; the first statement also has Prisma load its
+   * compiler. The first requests, and a burst after a quiet hour, need not wait for them. What can't be opened now is opened
+   * when a request needs it.
    */
-  async openCallsConnections(): Promise<void> {
-    const { callsPool } = this;
-    const opened = await Promise.allSettled(Array.from({ length: callsPool.options.max }, () => callsPool.connect()));
+  async open(): Promise<void> {
+    const { callsPool, prisma } = this;
+    const connections = Array.from({ length: callsPool.options.max }, () => callsPool.connect());
+    const first = prisma.$transaction((transaction) => transaction.$queryRawUnsafe('SELECT 1'));
+    const [opened] = await Promise.all([Promise.allSettled(connections), Promise.allSettled([first])]);
     for (const connection of opened) if (connection.status === 'fulfilled') connection.value.release();
   }
 

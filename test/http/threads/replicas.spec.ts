@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { eventually } from '../../support/eventually.js';
 import { streamPieces } from '../../support/openai-upstream.js';
 import type { ServiceProcess } from '../../support/service.js';
-import { dump } from '../../support/sql.js';
+import { dump, onDatabase } from '../../support/sql.js';
 import { WebhookReceiver } from '../../support/webhook-receiver.js';
 import { ask, QUICK_ENVIRONMENT } from '../webhooks/webhooks.js';
 import type { Conversations } from './conversations.js';
@@ -31,6 +31,13 @@ afterAll(async () => {
 beforeEach(() => world.upstream.reset());
 
 const endingOf = async (conversation: Conversations, runId: string) => (await conversation.events(runId).whole()).data;
+
+/** Statements that write what runs say, and wait for somebody's lock. */
+const waitingWrites = (): Promise<readonly object[]> =>
+  survivor.sql(
+    `SELECT pid, query_start::text FROM pg_stat_activity
+     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%write_run_deltas%'`,
+  );
 
 describe('of two replicas', () => {
   let other: ServiceProcess;
@@ -73,6 +80,24 @@ describe('of two replicas', () => {
     expect(await others.get('cancel-run', { runId })).toMatchObject({ runId });
     expect((await near.whole()).data.status).toBe('CANCELLED');
     await world.upstream.abort();
+    expect(await endingOf(others, runId)).toMatchObject({ status: 'CANCELLED' });
+  });
+
+  it('each ends what runs on the other one, also while that one waits to write what another run says', async () => {
+    world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS }), delayMs: 20 }).next({ kind: 'hang' });
+    await survivors.events((await survivors.send('talks', 'Count')).runId).until('word5');
+    const { runId } = await survivors.send('held up', 'Count');
+    await world.upstream.request(2);
+    await onDatabase(world.database.superuserUrl, async (client) => {
+      await client.query('BEGIN');
+      await client.query('LOCK TABLE run_deltas IN SHARE MODE');
+      await eventually(async () => expect(await waitingWrites()).toHaveLength(1));
+      const writes = await waitingWrites();
+      await others.get('cancel-run', { runId });
+      await world.upstream.abort(2);
+      expect(await waitingWrites()).toEqual(writes);
+      await client.query('ROLLBACK');
+    });
     expect(await endingOf(others, runId)).toMatchObject({ status: 'CANCELLED' });
   });
 
