@@ -11,3 +11,4 @@ export {
   timestamp,
   whyNotStorable,
 } from './protojson-scalars.js';
+export { timeZone } from './time-zone.js';

@@ -1,8 +1,10 @@
-import { csvHeader, csvLines } from './usage-csv.js';
-import type { UsageRowView } from './usage-query.dto.js';
+import { csvHeader, csvLines, type TableShape } from './usage-csv.js';
+import type { Group, UsageRowView } from './usage-query.dto.js';
 import { viewSums } from './usage-query.view.js';
 
 const NONE = viewSums({
+  calls: '0',
+  failed: '0',
   requests: '0',
   input_tokens: '0',
   output_tokens: '0',
@@ -12,15 +14,23 @@ const NONE = viewSums({
   voice: '0',
   memory: '0',
 });
+const by = (...groupBy: Group[]): TableShape => ({ groupBy, top: 0 });
 const row = (over: Partial<UsageRowView>): UsageRowView => ({ ...NONE, ...over });
 
 it('has the columns of its groups, whatever is in the table, and ends each line with CRLF', () => {
   const measures = Object.keys(NONE).join(',');
-  expect(csvHeader([])).toBe(`${measures}\r\n`);
-  expect(csvHeader(['HUMAN', 'HOUR'])).toBe(`startTime,humanId,human,${measures}\r\n`);
-  expect(csvLines(['HUMAN'], [row({}), row({ humanId: 'hum_1' })])).toBe(
+  expect(csvHeader(by())).toBe(`${measures}\r\n`);
+  expect(csvHeader(by('HUMAN', 'HOUR'))).toBe(`startTime,humanId,human,${measures}\r\n`);
+  expect(csvLines(by('HUMAN'), [row({}), row({ humanId: 'hum_1' })])).toBe(
     `,,${Object.values(NONE).join(',')}\r\nhum_1,,${Object.values(NONE).join(',')}\r\n`,
   );
+});
+
+it('says which row is of all others, where only the largest groups are named', () => {
+  const shape = { groupBy: ['MODEL'] as const, top: 1 };
+  const none = Object.values(NONE).join(',');
+  expect(csvHeader(shape)).toBe(`model,other,${Object.keys(NONE).join(',')}\r\n`);
+  expect(csvLines(shape, [row({ model: 'a' }), row({ other: true })])).toBe(`a,,${none}\r\n,true,${none}\r\n`);
 });
 
 it.each([
@@ -41,9 +51,9 @@ it.each([
   ['letters beyond ASCII', 'Zoë', 'Zoë'],
   ['a carriage return', '\r=1', `"'\r=1"`],
 ])('writes %s', (_, model, cell) => {
-  expect(csvLines(['MODEL'], [row({ model })]).slice(0, -2)).toBe(`${cell},${Object.values(NONE).join(',')}`);
+  expect(csvLines(by('MODEL'), [row({ model })]).slice(0, -2)).toBe(`${cell},${Object.values(NONE).join(',')}`);
 });
 
 it('leaves a sum below 0 a number', () => {
-  expect(csvLines([], [row({ requestCnt: '-1' })])).toMatch(/^-1,/);
+  expect(csvLines(by(), [row({ callCnt: '-1' })])).toMatch(/^-1,/);
 });

@@ -6,8 +6,14 @@ const GROUP_COLUMNS: readonly (readonly [Column, readonly Group[]])[] = [
   ['startTime', ['HOUR', 'DAY']],
   ['model', ['MODEL']],
   ['keyId', ['KEY']],
+  ['keyName', ['KEY']],
   ['humanId', ['HUMAN']],
   ['human', ['HUMAN']],
+  ['userId', ['USER']],
+  ['provider', ['PROVIDER']],
+  ['gatewayId', ['GATEWAY']],
+  ['gatewayName', ['GATEWAY']],
+  ['outcome', ['OUTCOME']],
 ];
 const MEASURES = Object.keys(measures) as (keyof typeof measures)[];
 
@@ -19,19 +25,26 @@ const TO_QUOTE = /[",;\r\n]/;
 /** By which spreadsheets know the file for UTF-8. */
 export const BYTE_ORDER_MARK = '\ufeff';
 
+/** What a table's columns go by. */
+export interface TableShape {
+  readonly groupBy: readonly Group[];
+  /** Above 0: a row may be of all groups that are not named. */
+  readonly top: number;
+}
+
 /** The columns of a table that is grouped so, whatever is in it. */
-function columnsOf(groupBy: readonly Group[]): readonly Column[] {
+function columnsOf({ groupBy, top }: TableShape): readonly Column[] {
   const grouped = GROUP_COLUMNS.filter(([, groups]) => groups.some((group) => groupBy.includes(group)));
-  return [...grouped.map(([column]) => column), ...MEASURES];
+  return [...grouped.map(([column]) => column), ...(top > 0 ? (['other'] as const) : []), ...MEASURES];
 }
 
-export function csvHeader(groupBy: readonly Group[]): string {
-  return line(columnsOf(groupBy));
+export function csvHeader(shape: TableShape): string {
+  return line(columnsOf(shape));
 }
 
-export function csvLines(groupBy: readonly Group[], rows: readonly UsageRowView[]): string {
-  const columns = columnsOf(groupBy);
-  return rows.map((row) => line(columns.map((column) => cell(column, row[column] ?? '')))).join('');
+export function csvLines(shape: TableShape, rows: readonly UsageRowView[]): string {
+  const columns = columnsOf(shape);
+  return rows.map((row) => line(columns.map((column) => cell(column, String(row[column] ?? ''))))).join('');
 }
 
 /** RFC 4180: fields apart by commas, lines ended by CRLF. */

@@ -1,48 +1,30 @@
-import type { Group } from './usage-query.dto.js';
+import type { Group, Rank } from './usage-query.dto.js';
 
-/**
- * The sums of a time of the ledger, by group, in a fixed order: the latest hour or day first. A group that is not asked for
- * is the same for all rows, so that the order, and where a page begins, are the same four columns whatever is asked.
- *
- * $1 tenant, $2 from, $3 before, $4 human's id, $5 key, $6 model (null: any), $7 to $10 the last group of the page before
- */
-function groupsStatement(groupBy: readonly Group[]): string {
-  const has = (group: Group): boolean => groupBy.includes(group);
-  const bucket = has('HOUR') ? "date_bin('1 hour', l.created_at, 'epoch')" : "date_bin('1 day', l.created_at, 'epoch')";
-  return `
-    lines AS (
-      SELECT r.created_at, r.model, r.key_id, r.human_id, r.requests, r.input_tokens, r.output_tokens, r.cost_pico_usd,
-             CASE WHEN r.cost_pico_usd IS NULL THEN r.requests END AS unpriced,
-             NULL::bigint AS conversational, NULL::bigint AS voice, NULL::bigint AS memory
-      FROM usage_records r
-      WHERE r.tenant_id = $1 AND r.created_at >= $2::timestamptz AND r.created_at < $3::timestamptz
-        AND r.state <> 'RESERVED'
-        AND ($4::text IS NULL OR r.human_id = $4) AND ($5::text IS NULL OR r.key_id = $5)
-        AND ($6::text IS NULL OR r.model = $6)
-      UNION ALL
-      SELECT u.created_at, NULL, u.key_id, u.human_id, NULL, NULL, NULL, NULL, NULL,
-             CASE WHEN u.type = 'conversational_seconds' THEN u.micro_units END,
-             CASE WHEN u.type = 'voice_synthesis_seconds' THEN u.micro_units END,
-             CASE WHEN u.type = 'memory_message_cnt' THEN u.micro_units END
-      FROM usage_reports u
-      WHERE u.tenant_id = $1 AND u.created_at >= $2::timestamptz AND u.created_at < $3::timestamptz
-        AND ($4::text IS NULL OR u.human_id = $4) AND ($5::text IS NULL OR u.key_id = $5) AND $6::text IS NULL
-    ), groups AS MATERIALIZED (
-      SELECT ${has('HOUR') || has('DAY') ? bucket : "'epoch'::timestamptz"} AS bucket,
-             ${has('MODEL') ? "coalesce(l.model, '')" : "''"} COLLATE "C" AS model,
-             ${has('KEY') ? "coalesce(l.key_id, '')" : "''"} COLLATE "C" AS key_id,
-             ${has('HUMAN') ? "coalesce(l.human_id, '')" : "''"} COLLATE "C" AS human_id,
-             ${SUMS.map(([name, column]) => `coalesce(sum(l.${column}), 0) AS ${name}`).join(', ')}
-      FROM lines l GROUP BY 1, 2, 3, 4
-    ), rest AS (
-      SELECT g.* FROM groups g
-      WHERE g.bucket < $7::timestamptz
-         OR g.bucket = $7::timestamptz AND (g.model, g.key_id, g.human_id) > ($8, $9, $10)
-    )`;
+/** What a statement's text goes by; values go by their places. */
+export interface QueryShape {
+  readonly groupBy: readonly Group[];
+  readonly fill: boolean;
+  /** 0: all groups are named. */
+  readonly top: number;
+  readonly topBy: Rank;
 }
+
+/** The groups but time, by their columns, in the order of rows. */
+export const TEXT_GROUPS = [
+  ['MODEL', 'model'],
+  ['KEY', 'key_id'],
+  ['HUMAN', 'human_id'],
+  ['USER', 'user_id'],
+  ['PROVIDER', 'provider'],
+  ['GATEWAY', 'gateway_id'],
+  ['OUTCOME', 'outcome'],
+] as const satisfies readonly (readonly [Group, string])[];
+const COLUMNS = TEXT_GROUPS.map(([, column]) => column);
 
 /** What is summed, by the columns of the answer. */
 const SUMS = [
+  ['calls', 'calls'],
+  ['failed', 'failed'],
   ['requests', 'requests'],
   ['input_tokens', 'input_tokens'],
   ['output_tokens', 'output_tokens'],
@@ -52,24 +34,146 @@ const SUMS = [
   ['voice', 'voice'],
   ['memory', 'memory'],
 ] as const;
+const SUM_NAMES = SUMS.map(([name]) => name);
 
-const ORDER = 'bucket DESC, model, key_id, human_id';
-const sumsOf = (alias: string): string => SUMS.map(([name]) => `${alias}.${name}::text`).join(', ');
+const RANKS: Readonly<Record<Rank, string>> = {
+  COST: 'sum(g.cost)',
+  TOKENS: 'sum(g.input_tokens + g.output_tokens)',
+  REQUESTS: 'sum(g.requests)',
+};
 
-/** A page, $11 rows of it, each beside the totals; where the page is empty, one row that has the totals alone. */
-export function pageStatement(groupBy: readonly Group[]): string {
-  return `WITH ${groupsStatement(groupBy)}, page AS (SELECT * FROM rest ORDER BY ${ORDER} LIMIT $11::integer),
-    totals AS (SELECT ${SUMS.map(([name]) => `coalesce(sum(g.${name}), 0) AS ${name}`).join(', ')} FROM groups g)
-    SELECT p.bucket, p.model, p.key_id, p.human_id, h.human, ${sumsOf('p')},
-           ${SUMS.map(([name]) => `t.${name}::text AS total_${name}`).join(', ')}
-    FROM totals t LEFT JOIN page p ON true LEFT JOIN humans h ON h.tenant_id = $1 AND h.id = p.human_id
-    ORDER BY p.bucket DESC, p.model, p.key_id, p.human_id`;
+/** Shorter than the shortest hour or day of any zone: no bucket is stepped over. */
+const STEPS = { hour: '30 minutes', day: '12 hours' } as const;
+
+/** Places of the values: what every statement takes, then where its page begins, then how many rows it has. */
+const VALUES = {
+  tenant: '$1',
+  from: '$2::timestamptz',
+  before: '$3::timestamptz',
+  zone: '$4::text',
+  human: '$5::text',
+  key: '$6::text',
+  user: '$7::text',
+  model: '$8::text',
+  provider: '$9::text',
+  gateway: '$10::text',
+  outcome: '$11::text',
+  top: '$12::integer',
+  afterBucket: '$13::timestamptz',
+  afterOther: '$14::boolean',
+} as const;
+const FIRST_AFTER_COLUMN = 15;
+const TAKE = `$${FIRST_AFTER_COLUMN + COLUMNS.length}::integer`;
+const AFTER_COLUMNS = COLUMNS.map((_, index) => `$${FIRST_AFTER_COLUMN + index}::text`);
+
+const equal = (column: string, value: string): string => `(${value} IS NULL OR ${column} = ${value})`;
+const list = (parts: readonly string[]): string => parts.join(', ');
+const columnsOf = (alias: string): string => list(COLUMNS.map((column) => `${alias}.${column}`));
+
+/** Each line of the ledger, and of what was reported, with the sums that it counts in. */
+function lines(): string {
+  const v = VALUES;
+  return `lines AS (
+      SELECT r.created_at, r.model, r.key_id, r.human_id, r.user_id, r.provider, r.gateway_id, r.outcome,
+             (r.kind = 'CALL')::integer AS calls,
+             (r.kind = 'CALL' AND r.outcome IS DISTINCT FROM 'OK')::integer AS failed,
+             r.requests, r.input_tokens, r.output_tokens, r.cost_pico_usd,
+             CASE WHEN r.cost_pico_usd IS NULL THEN r.requests END AS unpriced,
+             NULL::bigint AS conversational, NULL::bigint AS voice, NULL::bigint AS memory
+      FROM usage_records r
+      WHERE r.tenant_id = ${v.tenant} AND r.created_at >= ${v.from} AND r.created_at < ${v.before}
+        AND r.state <> 'RESERVED' AND ${equal('r.human_id', v.human)} AND ${equal('r.key_id', v.key)}
+        AND ${equal('r.user_id', v.user)} AND ${equal('r.model', v.model)} AND ${equal('r.provider', v.provider)}
+        AND ${equal('r.gateway_id', v.gateway)} AND ${equal('r.outcome', v.outcome)}
+      UNION ALL
+      SELECT u.created_at, NULL, u.key_id, u.human_id, u.user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+             CASE WHEN u.type = 'conversational_seconds' THEN u.micro_units END,
+             CASE WHEN u.type = 'voice_synthesis_seconds' THEN u.micro_units END,
+             CASE WHEN u.type = 'memory_message_cnt' THEN u.micro_units END
+      FROM usage_reports u
+      WHERE u.tenant_id = ${v.tenant} AND u.created_at >= ${v.from} AND u.created_at < ${v.before}
+        AND ${equal('u.human_id', v.human)} AND ${equal('u.key_id', v.key)} AND ${equal('u.user_id', v.user)}
+        AND coalesce(${v.model}, ${v.provider}, ${v.gateway}, ${v.outcome}) IS NULL
+    )`;
+}
+
+/**
+ * The sums of a time of the ledger, by group, in a fixed order: the latest hour or day first. A group that is not asked for
+ * is the same for all rows, so that the order, and where a page begins, are the same columns whatever is asked.
+ */
+function groupsStatement({ groupBy, fill, top, topBy }: QueryShape): string {
+  const unit = groupBy.includes('HOUR') ? 'hour' : groupBy.includes('DAY') ? 'day' : null;
+  const bucketOf = (time: string): string =>
+    unit === null ? "'epoch'::timestamptz" : `date_trunc('${unit}', ${time}, ${VALUES.zone})`;
+  const named = TEXT_GROUPS.map(
+    ([group, column]) => `${groupBy.includes(group) ? `coalesce(l.${column}, '')` : "''"} COLLATE "C" AS ${column}`,
+  );
+  const parts = [
+    // A value that no part of a statement names has no type, and is refused.
+    `asked AS (SELECT ${VALUES.zone} AS zone, ${VALUES.top} AS top)`,
+    lines(),
+    `grouped AS MATERIALIZED (
+      SELECT ${bucketOf('l.created_at')} AS bucket, false AS other, ${list(named)},
+             ${list(SUMS.map(([name, column]) => `coalesce(sum(l.${column}), 0) AS ${name}`))}
+      FROM lines l GROUP BY 1, ${list(COLUMNS.map((_, index) => String(index + 3)))})`,
+  ];
+  let last = 'grouped';
+  if (top > 0) {
+    parts.push(
+      `ranked AS (
+        SELECT ${columnsOf('g')}, row_number() OVER (ORDER BY ${RANKS[topBy]} DESC, ${columnsOf('g')}) > ${VALUES.top} AS rest
+        FROM grouped g GROUP BY ${columnsOf('g')})`,
+      `topped AS MATERIALIZED (
+        SELECT g.bucket, r.rest AS other,
+               ${list(COLUMNS.map((column) => `CASE WHEN r.rest THEN '' ELSE g.${column} END COLLATE "C" AS ${column}`))},
+               ${list(SUM_NAMES.map((name) => `sum(g.${name}) AS ${name}`))}
+        FROM grouped g JOIN ranked r ON (${columnsOf('r')}) = (${columnsOf('g')})
+        GROUP BY 1, 2, ${list(COLUMNS.map((_, index) => String(index + 3)))})`,
+    );
+    last = 'topped';
+  }
+  if (fill && unit !== null) {
+    parts.push(
+      `buckets AS (
+        SELECT DISTINCT ${bucketOf('t.at')} AS bucket
+        FROM (SELECT generate_series(${VALUES.from}, ${VALUES.before}, '${STEPS[unit]}') AS at
+              UNION SELECT ${VALUES.before} - interval '1 microsecond') AS t WHERE t.at < ${VALUES.before})`,
+      `filled AS MATERIALIZED (
+        SELECT b.bucket, k.other, ${columnsOf('k')}, ${list(SUM_NAMES.map((name) => `coalesce(g.${name}, 0) AS ${name}`))}
+        FROM buckets b CROSS JOIN (SELECT DISTINCT g.other, ${columnsOf('g')} FROM ${last} g) AS k
+        LEFT JOIN ${last} g ON (g.bucket, g.other, ${columnsOf('g')}) = (b.bucket, k.other, ${columnsOf('k')}))`,
+    );
+    last = 'filled';
+  }
+  return `${parts.join(',\n    ')},
+    groups AS (SELECT * FROM ${last}),
+    rest AS (
+      SELECT g.* FROM groups g
+      WHERE g.bucket < ${VALUES.afterBucket}
+         OR g.bucket = ${VALUES.afterBucket}
+            AND (g.other, ${columnsOf('g')}) > (${VALUES.afterOther}, ${list(AFTER_COLUMNS)}))`;
+}
+
+const orderOf = (alias: string): string => `${alias}.bucket DESC, ${alias}.other, ${columnsOf(alias)}`;
+const sumsOf = (alias: string): string => list(SUM_NAMES.map((name) => `${alias}.${name}::text`));
+
+/** A row with the names that its ids have today. */
+const ROW = `p.bucket, p.other, ${columnsOf('p')}, h.human, k.name AS key_name, w.name AS gateway_name, ${sumsOf('p')}`;
+const NAMES = `LEFT JOIN humans h ON h.tenant_id = ${VALUES.tenant} AND h.id = p.human_id
+    LEFT JOIN api_keys k ON k.tenant_id = ${VALUES.tenant} AND k.id = p.key_id
+    LEFT JOIN gateways w ON w.tenant_id = ${VALUES.tenant} AND w.id = p.gateway_id`;
+
+/** A page, each row beside the totals; where the page is empty, one row that has the totals alone. */
+export function pageStatement(shape: QueryShape): string {
+  return `WITH ${groupsStatement(shape)}, page AS (SELECT * FROM rest p ORDER BY ${orderOf('p')} LIMIT ${TAKE}),
+    totals AS (SELECT ${list(SUM_NAMES.map((name) => `coalesce(sum(g.${name}), 0) AS ${name}`))} FROM groups g)
+    SELECT ${ROW}, ${list(SUM_NAMES.map((name) => `t.${name}::text AS total_${name}`))}
+    FROM totals t LEFT JOIN page p ON true ${NAMES}
+    ORDER BY ${orderOf('p')}`;
 }
 
 /** All rows, to be fetched a few at a time. */
-export function cursorStatement(groupBy: readonly Group[]): string {
-  return `DECLARE usage_rows NO SCROLL CURSOR FOR WITH ${groupsStatement(groupBy)}
-    SELECT p.bucket, p.model, p.key_id, p.human_id, h.human, ${sumsOf('p')}
-    FROM rest p LEFT JOIN humans h ON h.tenant_id = $1 AND h.id = p.human_id
-    ORDER BY ${ORDER}`;
+export function cursorStatement(shape: QueryShape): string {
+  return `DECLARE usage_rows NO SCROLL CURSOR FOR WITH ${groupsStatement(shape)}
+    SELECT ${ROW} FROM rest p ${NAMES} ORDER BY ${orderOf('p')}`;
 }

@@ -1,27 +1,32 @@
 import { Injectable } from '@nestjs/common';
 import { Database, isCanceled, type TenantTransaction } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
-import { cursorStatement, pageStatement } from './usage-query-statement.js';
-import type { Group } from './usage-query.dto.js';
+import { cursorStatement, pageStatement, TEXT_GROUPS, type QueryShape } from './usage-query-statement.js';
 
 /** Shorter than a connection's patience: what takes longer is told so, and does not cost the connection. */
 const STATEMENT_TIMEOUT_MS = 4000;
 const FETCHED_AT_ONCE = 500;
 
-export interface UsageQuery {
+export interface UsageQuery extends QueryShape {
   readonly tenantId: string;
-  readonly groupBy: readonly Group[];
   readonly from: Date;
   /** Exclusive. */
   readonly before: Date;
+  readonly timeZone: string;
   /** Null: any. */
   readonly humanId: string | null;
   readonly keyId: string | null;
+  readonly userId: string | null;
   readonly model: string | null;
+  readonly provider: string | null;
+  readonly gatewayId: string | null;
+  readonly outcome: string | null;
 }
 
-/** Sums as decimal digits: requests and tokens whole, the others in millionths. */
+/** Sums as decimal digits: calls, requests and tokens whole, the others in millionths. */
 export interface UsageSums {
+  readonly calls: string;
+  readonly failed: string;
   readonly requests: string;
   readonly input_tokens: string;
   readonly output_tokens: string;
@@ -32,17 +37,22 @@ export interface UsageSums {
   readonly memory: string;
 }
 
-/** One group; what it is not grouped by, or has none of, is empty. */
-export interface UsageRow extends UsageSums {
-  readonly bucket: Date;
-  readonly model: string;
-  readonly key_id: string;
-  readonly human_id: string;
-  /** Null: not charged to a human, or erased. */
-  readonly human: string | null;
-}
+type GroupColumn = (typeof TEXT_GROUPS)[number][1];
 
-export type UsageCursor = Pick<UsageRow, 'bucket' | 'model' | 'key_id' | 'human_id'>;
+/** Where a row stands among the others; what it is not grouped by, or has none of, is empty. */
+export type UsageCursor = {
+  readonly bucket: Date;
+  /** All groups that are not named. */
+  readonly other: boolean;
+} & Readonly<Record<GroupColumn, string>>;
+
+/** One group, with the names that its ids have today; null: there is none any more, or never was. */
+export type UsageRow = UsageSums &
+  UsageCursor & {
+    readonly human: string | null;
+    readonly key_name: string | null;
+    readonly gateway_name: string | null;
+  };
 
 type Totals = { readonly [Name in keyof UsageSums as `total_${Name}`]: string };
 type PageRow = Totals & (UsageRow | { readonly bucket: null });
@@ -87,12 +97,14 @@ export class UsageQueryRepository {
     after: UsageCursor | null,
     take: number,
   ): Promise<{ rows: UsageRow[]; totals: UsageSums }> {
-    const found = await tx.$queryRawUnsafe<PageRow[]>(pageStatement(query.groupBy), ...valuesOf(query, after), take);
+    const found = await tx.$queryRawUnsafe<PageRow[]>(pageStatement(query), ...valuesOf(query, after), take);
     const [first] = found;
     if (first === undefined) throw new TypeError('A sum has one row.');
     return {
       rows: found.filter((row): row is UsageRow & Totals => row.bucket !== null),
       totals: {
+        calls: first.total_calls,
+        failed: first.total_failed,
         requests: first.total_requests,
         input_tokens: first.total_input_tokens,
         output_tokens: first.total_output_tokens,
@@ -107,7 +119,7 @@ export class UsageQueryRepository {
 
   /** All groups, a few at a time, so that neither Postgres' answer nor its reading is ever large. */
   async *all(tx: TenantTransaction, query: UsageQuery): AsyncGenerator<UsageRow[]> {
-    await tx.$executeRawUnsafe(cursorStatement(query.groupBy), ...valuesOf(query, null));
+    await tx.$executeRawUnsafe(cursorStatement(query), ...valuesOf(query, null));
     for (;;) {
       const rows = await tx.$queryRawUnsafe<UsageRow[]>(`FETCH ${FETCHED_AT_ONCE} FROM usage_rows`);
       if (rows.length > 0) yield rows;
@@ -116,9 +128,12 @@ export class UsageQueryRepository {
   }
 }
 
-function valuesOf({ tenantId, from, before, humanId, keyId, model }: UsageQuery, after: UsageCursor | null): unknown[] {
+function valuesOf(query: UsageQuery, after: UsageCursor | null): unknown[] {
+  const { tenantId, from, before, timeZone, humanId, keyId, userId, model, provider, gatewayId, outcome, top } = query;
   return [
-    ...[tenantId, from.toISOString(), before.toISOString(), humanId, keyId, model],
-    ...[after?.bucket.toISOString() ?? 'infinity', after?.model ?? '', after?.key_id ?? '', after?.human_id ?? ''],
+    ...[tenantId, from.toISOString(), before.toISOString(), timeZone],
+    ...[humanId, keyId, userId, model, provider, gatewayId, outcome, top],
+    ...[after?.bucket.toISOString() ?? 'infinity', after?.other ?? false],
+    ...TEXT_GROUPS.map(([, column]) => after?.[column] ?? ''),
   ];
 }

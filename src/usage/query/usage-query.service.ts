@@ -7,6 +7,7 @@ import { PageTokens } from '../../platform/http/index.js';
 import { FairTurns } from '../../platform/shares/index.js';
 import { csvHeader, csvLines } from './usage-csv.js';
 import type { Measures, QueryUsageRequest, UsageRowView } from './usage-query.dto.js';
+import { TEXT_GROUPS } from './usage-query-statement.js';
 import { UsageQueryRepository, type UsageCursor, type UsageQuery } from './usage-query.repository.js';
 import { viewSums, viewUsageRow } from './usage-query.view.js';
 
@@ -22,6 +23,7 @@ const MAX_CSV_ROWS = 50_000;
 const TIMES_THE_WAIT = 2;
 /** The first that a timestamp can say. */
 const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
+const UTC = 'UTC';
 /** No human has this id: an unknown name is on no row. */
 const NOBODY = '';
 
@@ -99,7 +101,7 @@ export class UsageQueryService {
     return this.look(tenantId, async (tx) => {
       const query = await this.resolve(tx, tenantId, request, null);
       const { from, before } = query;
-      const parts = [csvHeader(groupBy)];
+      const parts = [csvHeader(request)];
       let count = 0;
       for await (const rows of this.repository.all(tx, query)) {
         count += rows.length;
@@ -108,7 +110,7 @@ export class UsageQueryService {
         }
         parts.push(
           csvLines(
-            groupBy,
+            request,
             rows.map((row) => viewUsageRow(row, groupBy)),
           ),
         );
@@ -125,9 +127,10 @@ export class UsageQueryService {
   private async resolve(
     tx: TenantTransaction,
     tenantId: string,
-    { startTime, endTime, groupBy, human, keyId, model }: QueryUsageRequest,
+    request: QueryUsageRequest,
     position: Position | null,
   ): Promise<UsageQuery> {
+    const { startTime, endTime, groupBy, fill, top, topBy, human } = request;
     const before = endTime ?? position?.before ?? (await this.repository.now(tx));
     const from =
       startTime ?? position?.from ?? new Date(Math.max(before.getTime() - DEFAULT_DAYS * DAY_MS, FIRST_TIME));
@@ -136,7 +139,16 @@ export class UsageQueryService {
       throw invalidField('startTime', `must be at most ${MAX_DAYS} days before the end`);
     }
     const humanId = human === '' ? null : ((await this.repository.humanIdOf(tx, tenantId, human)) ?? NOBODY);
-    return { tenantId, groupBy, from, before, humanId, keyId: keyId || null, model: model || null };
+    return {
+      ...{ tenantId, groupBy, fill, top, topBy, from, before, humanId },
+      timeZone: request.timeZone || UTC,
+      keyId: request.keyId || null,
+      userId: request.userId || null,
+      model: request.model || null,
+      provider: request.provider || null,
+      gatewayId: request.gatewayId || null,
+      outcome: request.outcome || null,
+    };
   }
 }
 
@@ -147,13 +159,16 @@ interface Position {
   readonly after: UsageCursor;
 }
 
-function tokenOf({ from, before }: UsageQuery, { bucket, model, key_id: keyId, human_id: humanId }: UsageCursor) {
-  return [from.getTime(), before.getTime(), bucket.getTime(), model, keyId, humanId];
+function tokenOf({ from, before }: UsageQuery, row: UsageCursor): (string | number)[] {
+  const columns = TEXT_GROUPS.map(([, column]) => row[column]);
+  return [from.getTime(), before.getTime(), row.bucket.getTime(), Number(row.other), ...columns];
 }
 
 function positionOf(token: readonly (string | number)[] | null): Position | null {
   if (token === null) return null;
-  const [from, before, bucket] = token.map((part) => new Date(part)) as [Date, Date, Date];
-  const [model, keyId, humanId] = token.slice(3).map(String) as [string, string, string];
-  return { from, before, after: { bucket, model, key_id: keyId, human_id: humanId } };
+  const [from, before, bucket] = token.slice(0, 3).map((part) => new Date(part)) as [Date, Date, Date];
+  const [other, ...columns] = token.slice(3);
+  const named = TEXT_GROUPS.map(([, column], index) => [column, String(columns[index])]);
+  const texts = Object.fromEntries(named) as Omit<UsageCursor, 'bucket' | 'other'>;
+  return { from, before, after: { bucket, other: other === 1, ...texts } };
 }

@@ -1,22 +1,34 @@
 import { decimalOf } from '../../limits/index.js';
 import { formatTimestamp } from '../../platform/protojson/index.js';
-import type { Group, Measures, UsageRowView } from './usage-query.dto.js';
+import { isByTime, type Group, type Measures, type UsageRowView } from './usage-query.dto.js';
 import type { UsageRow, UsageSums } from './usage-query.repository.js';
 
 export function viewUsageRow(row: UsageRow, groupBy: readonly Group[]): UsageRowView {
-  const byTime = groupBy.includes('HOUR') || groupBy.includes('DAY');
+  const texts = {
+    model: row.model,
+    keyId: row.key_id,
+    keyName: row.key_name,
+    humanId: row.human_id,
+    human: row.human,
+    userId: row.user_id,
+    provider: row.provider,
+    gatewayId: row.gateway_id,
+    gatewayName: row.gateway_name,
+    outcome: row.outcome,
+  };
+  const present = Object.entries(texts).filter(([, text]) => text !== null && text !== '');
   return {
-    ...(byTime ? { startTime: formatTimestamp(row.bucket) } : {}),
-    ...(row.model === '' ? {} : { model: row.model }),
-    ...(row.key_id === '' ? {} : { keyId: row.key_id }),
-    ...(row.human_id === '' ? {} : { humanId: row.human_id }),
-    ...(row.human === null ? {} : { human: row.human }),
+    ...(isByTime(groupBy) ? { startTime: formatTimestamp(row.bucket) } : {}),
+    ...(row.other ? { other: true } : {}),
+    ...Object.fromEntries(present),
     ...viewSums(row),
   };
 }
 
 export function viewSums(sums: UsageSums): Measures {
   return {
+    callCnt: sums.calls,
+    failedCallCnt: sums.failed,
     requestCnt: sums.requests,
     tokenCnt: (BigInt(sums.input_tokens) + BigInt(sums.output_tokens)).toString(),
     inputTokens: sums.input_tokens,

@@ -26,6 +26,8 @@ interface Page {
 }
 
 const MEASURES = [
+  'callCnt',
+  'failedCallCnt',
   'requestCnt',
   'tokenCnt',
   'inputTokens',
@@ -36,10 +38,15 @@ const MEASURES = [
   'voiceSynthesisSeconds',
   'memoryMessageCnt',
 ] as const;
-const GROUPINGS = ['HUMAN', 'KEY', 'MODEL'].reduce<string[][]>(
-  (all, group) => [...all, ...all.map((groups) => [...groups, group])],
-  [[], ['HOUR'], ['DAY']],
-);
+/** All ways to group by these, and some by more. */
+const GROUPINGS = ['HUMAN', 'KEY', 'MODEL']
+  .reduce<string[][]>((all, group) => [...all, ...all.map((groups) => [...groups, group])], [[], ['HOUR'], ['DAY']])
+  .concat([
+    ['PROVIDER'],
+    ['GATEWAY', 'DAY'],
+    ['OUTCOME', 'USER'],
+    ['PROVIDER', 'GATEWAY', 'OUTCOME', 'USER', 'KEY', 'HOUR'],
+  ]);
 
 let service: TestService;
 let ledger: LedgerProcess;
@@ -112,6 +119,12 @@ async function makeUsage(): Promise<void> {
     }
   }
   await service.sql(
+    `UPDATE usage_records SET provider = CASE WHEN model = '@cf/model-1' THEN 'anthropic' ELSE provider END,
+                              gateway_id = CASE WHEN key_id IS NULL THEN 'gw_1' END
+     WHERE tenant_id = $1 AND state <> 'RESERVED'`,
+    [org.tenantId],
+  );
+  await service.sql(
     `UPDATE usage_records SET created_at = date_trunc('day', now(), 'UTC') - interval '40 days' * random()
      WHERE tenant_id = $1 AND state <> 'RESERVED'`,
     [org.tenantId],
@@ -130,7 +143,7 @@ async function every(body: object): Promise<{ rows: Row[]; totals: Row }> {
   const rows: Row[] = [];
   let page: Page | undefined;
   do {
-    page = await query({ ...body, pageSize: 7, pageToken: page?.nextPageToken ?? '' });
+    page = await query({ pageSize: 7, ...body, pageToken: page?.nextPageToken ?? '' });
     rows.push(...page.rows);
   } while (page.nextPageToken !== '');
   return { rows, totals: page.totals };
@@ -142,7 +155,9 @@ const decimal = (column: string): string => `trim_scale(coalesce(sum(${column}),
 /** What the ledger itself says, in plain sums. */
 async function plainSums(where = 'true', ofCalls = 'true'): Promise<Record<string, string>> {
   const [calls] = await service.sql<Record<string, string>>(
-    `SELECT coalesce(sum(requests), 0)::text AS "requestCnt",
+    `SELECT count(*) FILTER (WHERE kind = 'CALL')::text AS "callCnt",
+            count(*) FILTER (WHERE kind = 'CALL' AND outcome IS DISTINCT FROM 'OK')::text AS "failedCallCnt",
+            coalesce(sum(requests), 0)::text AS "requestCnt",
             coalesce(sum(input_tokens + output_tokens), 0)::text AS "tokenCnt",
             coalesce(sum(input_tokens), 0)::text AS "inputTokens", coalesce(sum(output_tokens), 0)::text AS "outputTokens",
             ${decimal('cost_pico_usd')} AS "costMicros",
@@ -189,7 +204,11 @@ describe('the totals', () => {
       expect(totals).toStrictEqual(await plainSums());
       for (const measure of MEASURES)
         expect([measure, added(rows, measure)]).toEqual([measure, added([totals], measure)]);
-      const keys = rows.map(({ startTime, model, keyId: by, humanId }) => [startTime, model, by, humanId].join('|'));
+      const keys = rows.map((row) =>
+        ['startTime', 'model', 'keyId', 'humanId', 'userId', 'provider', 'gatewayId', 'outcome']
+          .map((one) => row[one])
+          .join('|'),
+      );
       expect(new Set(keys).size).toBe(rows.length);
     },
   );
@@ -197,7 +216,11 @@ describe('the totals', () => {
   it.each([
     ['human', { human: HUMANS[1]! }, "human_id = (SELECT id FROM humans WHERE human = '=1+1')", 'true'],
     ['key', { keyId: 'key_other' }, "key_id = 'key_other'", 'true'],
+    ['user', { userId: 'ann' }, "user_id = 'ann'", 'true'],
     ['model', { model: '@cf/model-1' }, 'true', "model = '@cf/model-1'"],
+    ['provider', { provider: 'anthropic' }, 'true', "provider = 'anthropic'"],
+    ['gateway', { gatewayId: 'gw_1' }, 'true', "gateway_id = 'gw_1'"],
+    ['outcome', { outcome: 'UPSTREAM_ERROR' }, 'true', "outcome = 'UPSTREAM_ERROR'"],
   ])('of one %s are those of its part of the ledger', async (_name, filter, where, ofCalls) => {
     const { totals, rows } = await query({ ...filter, groupBy: [] });
     expect(totals).toStrictEqual(await plainSums(where, ofCalls));
@@ -267,6 +290,93 @@ describe('rows', () => {
   });
 });
 
+describe('hours and days', () => {
+  it.each([
+    ['Europe/Berlin', 'DAY', 1],
+    ['America/St_Johns', 'DAY', 1],
+    ['Asia/Kathmandu', 'HOUR', 24],
+  ])('begin by the clock of %s', async (timeZone, unit, _many) => {
+    const { rows } = await every({ groupBy: [unit], timeZone });
+    const clock = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit', second: '2-digit' });
+    const begin = unit === 'DAY' ? '00:00:00' : expect.stringMatching(/:00:00$/);
+    expect(rows.length).toBeGreaterThan(1);
+    for (const { startTime } of rows) expect(clock.format(new Date(startTime!))).toEqual(begin);
+    const unitOf = unit.toLowerCase();
+    const plain = await service.sql<{ at: Date }>(
+      `SELECT DISTINCT date_trunc($3, created_at, $2) AS at FROM usage_records
+       WHERE tenant_id = $1 AND state <> 'RESERVED' UNION
+       SELECT DISTINCT date_trunc($3, created_at, $2) FROM usage_reports WHERE tenant_id = $1 AND created_at > '2026-01-01'
+       ORDER BY at DESC`,
+      [org.tenantId, timeZone, unitOf],
+    );
+    expect(rows.map(({ startTime }) => startTime)).toEqual(plain.map(({ at }) => at.toISOString()));
+  });
+
+  it.each([
+    ['the days of a change to winter time', 'DAY', '2025-10-24T22:00:00Z', '2025-10-28T23:00:00Z', 4],
+    ['the hours of a day of 25', 'HOUR', '2025-10-25T22:00:00Z', '2025-10-26T23:00:00Z', 25],
+    ['a day that has only begun', 'DAY', '2025-10-25T10:00:00Z', '2025-10-25T22:00:00.001Z', 2],
+  ])('are all there, with 0, where asked: %s', async (_name, unit, startTime, endTime, count) => {
+    const body = { startTime, endTime, groupBy: [unit], timeZone: 'Europe/Berlin' };
+    expect((await query({ ...body, fill: true })).rows).toEqual([]);
+    await service.sql(
+      `INSERT INTO usage_reports (id, tenant_id, human_id, type, micro_units, idempotency_key, created_at)
+       VALUES (gen_random_uuid(), $1, 'hum_filled', 'memory_message_cnt', 3000000, $2, $3)`,
+      [org.tenantId, randomUUID(), startTime],
+    );
+    const { rows, totals } = await query({ ...body, fill: true, pageSize: 500 });
+    expect(new Set(rows.map((row) => row.startTime)).size).toBe(count);
+    expect(rows).toHaveLength(count);
+    expect(added(rows, 'memoryMessageCnt')).toBe(added([totals], 'memoryMessageCnt'));
+    expect(rows.filter((row) => row['memoryMessageCnt'] === '0')).toHaveLength(count - 1);
+    await service.sql("DELETE FROM usage_reports WHERE tenant_id = $1 AND human_id = 'hum_filled'", [org.tenantId]);
+  });
+
+  it('are filled for each group, on every page', async () => {
+    const { rows, totals } = await every({ groupBy: ['DAY', 'MODEL'], fill: true, pageSize: 100 });
+    const days = new Set(rows.map(({ startTime }) => startTime)).size;
+    const models = new Set(rows.map(({ model }) => model)).size;
+    expect(rows).toHaveLength(days * models);
+    expect(days).toBe(201);
+    expect(totals).toStrictEqual(await plainSums());
+  });
+});
+
+describe('the largest groups alone', () => {
+  it.each([
+    ['COST', 'costMicros'],
+    ['TOKENS', 'tokenCnt'],
+    ['REQUESTS', 'requestCnt'],
+  ])('are named by %s, and all others are one row', async (topBy, measure) => {
+    const all = (await every({ groupBy: ['HUMAN', 'MODEL'] })).rows;
+    const { rows, totals } = await every({ groupBy: ['HUMAN', 'MODEL'], top: 2, topBy });
+    expect(totals).toStrictEqual(await plainSums());
+    expect(rows).toHaveLength(3);
+    expect(rows.at(-1)).toMatchObject({ other: true });
+    for (const one of ['model', 'humanId', 'human']) expect(rows.at(-1)).not.toHaveProperty(one);
+    const largest = all.map((row) => added([row], measure)).sort((a, b) => Number(b - a));
+    expect(
+      rows
+        .slice(0, 2)
+        .map((row) => added([row], measure))
+        .sort((a, b) => Number(b - a)),
+    ).toEqual(largest.slice(0, 2));
+    for (const one of MEASURES) expect([one, added(rows, one)]).toEqual([one, added([totals], one)]);
+  });
+
+  it('are the same in each day', async () => {
+    const { rows } = await every({ groupBy: ['HUMAN', 'DAY'], top: 1, fill: true, pageSize: 100 });
+    expect(new Set(rows.filter(({ other }) => other === undefined).map(({ humanId }) => humanId)).size).toBe(1);
+    expect(rows).toHaveLength(2 * 201);
+  });
+});
+
+it('names stand beside the ids of keys and gateways that exist', async () => {
+  const { rows } = await every({ groupBy: ['KEY'] });
+  expect(rows.find((row) => row.keyId === keyId)).toHaveProperty('keyName');
+  expect(rows.find((row) => row.keyId === 'key_other')).not.toHaveProperty('keyName');
+});
+
 describe('CSV', () => {
   it('is the same table, whole, by RFC 4180, with nothing in it that a spreadsheet would run', async () => {
     const groupBy = ['HUMAN', 'MODEL', 'KEY', 'DAY'];
@@ -275,7 +385,7 @@ describe('CSV', () => {
     expect(answer.headers['content-type']).toBe('text/csv; charset=utf-8');
     expect(answer.headers['content-disposition']).toMatch(/^attachment; filename="usage-[\d-]{10}-[\d-]{10}\.csv"$/);
     const [header, ...lines] = parseStrictCsv(answer.text);
-    expect(header).toEqual(['startTime', 'model', 'keyId', 'humanId', 'human', ...MEASURES]);
+    expect(header).toEqual(['startTime', 'model', 'keyId', 'keyName', 'humanId', 'human', ...MEASURES]);
     const read = lines.map((cells) => Object.fromEntries(cells.map((cell, index) => [header![index]!, cell])));
     const cells = read.flatMap((row) => ['model', 'keyId', 'humanId', 'human'].map((column) => row[column]!));
     expect(cells.filter((cell) => /^[=+\-@\t\r\n]/.test(cell))).toEqual([]);
@@ -361,7 +471,12 @@ describe('what is refused', () => {
     ['endTime', { endTime: '0001-01-01T00:00:00Z' }],
     ['endTime', { startTime: '2026-01-02T00:00:00Z', endTime: '2026-01-02T00:00:00Z' }],
     ['startTime', { startTime: '2024-01-01T00:00:00Z', endTime: '2025-01-02T00:00:01Z' }],
-    ['groupBy.0', { groupBy: ['USER'] }],
+    ['groupBy.0', { groupBy: ['COUNTRY'] }],
+    ['timeZone', { timeZone: '+02:00' }],
+    ['timeZone', { timeZone: 'Europe/Atlantis' }],
+    ['fill', { fill: true, groupBy: ['MODEL'] }],
+    ['top', { top: 101 }],
+    ['topBy', { topBy: 'LATENCY' }],
     ['groupBy', { groupBy: ['HUMAN', 'HUMAN'] }],
     ['groupBy', { groupBy: ['HOUR', 'DAY'] }],
     ['groupBy', { groupBy: 'HUMAN' }],
