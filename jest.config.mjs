@@ -1,11 +1,3 @@
-/**
- * Packages that Node loads once in a worker, and Jest not again for each spec (test/support/jest-shared-packages.mjs). One
- * belongs here when it is large, keeps no state that a spec changes, and makes no plain objects, dates or errors that a spec
- * compares strictly, as those would be of another realm than the spec's own. Nor may it use `Reflect`, which has metadata in a
- * spec alone.
- */
-const SHARED = ['@opentelemetry/api', 'gpt-tokenizer', 'ioredis', 'rxjs', 'semver', 'undici'];
-
 /** The part of test/http that `npm run test:quick` runs: what each area does when all goes well. */
 const HAPPY_PATHS = [
   'audit/list',
@@ -27,31 +19,13 @@ const HAPPY_PATHS = [
 ];
 const quick = process.env.GATEHOUSE_TESTS === 'quick';
 
-const shared = `/node_modules/(?:${SHARED.join('|')})/`;
-
 const base = {
   roots: ['<rootDir>/src', '<rootDir>/test'],
   testEnvironment: '<rootDir>/test/support/jest-environment.mjs',
-  extensionsToTreatAsEsm: ['.ts'],
-  transform: {
-    [shared]: '<rootDir>/test/support/jest-shared-packages.mjs',
-    '^.+\\.ts$': [
-      '@swc/jest',
-      {
-        jsc: {
-          parser: { syntax: 'typescript', decorators: true },
-          transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: true },
-          target: 'es2023',
-          keepClassNames: true,
-        },
-        module: { type: 'es6' },
-        sourceMaps: 'inline',
-      },
-    ],
-  },
-  transformIgnorePatterns: [`/node_modules/(?!(?:${SHARED.join('|')})/)`],
-  resolver: '<rootDir>/test/support/jest-resolver.cjs',
-  setupFiles: ['<rootDir>/test/support/jest-preload.mjs'],
+  runtime: '<rootDir>/test/support/jest-runtime.cjs',
+  // Node loads and compiles the specs (jest-environment.mjs); this is for Jest's graph of imports, by which it finds related specs.
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': ['$1.ts', '$1.js'] },
+  transform: {},
 };
 
 /** Its specs find a Postgres, which is started once for all of them. */
@@ -64,10 +38,10 @@ const withPostgres = {
 export default {
   // Many specs wait for real terms and time-outs: three at once fill each other's pauses, on two cores too.
   maxWorkers: 3,
-  // Node never lets go of a spec's modules: unbounded, a worker comes to gigabytes, and stands still for seconds to sweep them.
+  // Against what a spec leaves behind in its worker.
   workerIdleMemoryLimit: '1200MB',
   // For what hangs: on a busy machine three starts of a process alone take a minute.
-  testTimeout: 180_000,
+  testTimeout: 300_000,
   projects: [
     {
       ...base,

@@ -1,8 +1,9 @@
-// `npm run check`: everything that can be told without running the service. All checks run to their end, side by side
-// where they can, so that one run names all that is wrong. `npm run check -- lint format` runs those alone.
+// `npm run check`: everything that can be told without running the service. All checks run to their end, one for each core
+// at a time, so that one run names all that is wrong. `npm run check -- lint format` runs those alone.
 // Results are kept under node_modules/.cache; with CI=true or `--cold` none of them is used.
 import { spawn, spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -90,10 +91,24 @@ if (types.status !== 0) process.exit(1);
 
 const names = new Set(wanted.length > 0 ? wanted : Object.keys(CHECKS));
 for (const name of names) if (CHECKS[name].after) names.add(CHECKS[name].after);
+/** More at once than there are cores only takes memory. */
+let free = Math.max(2, os.availableParallelism());
+const waiting = [];
+async function inTurn(work) {
+  if (free === 0) await new Promise((resolve) => waiting.push(resolve));
+  else free -= 1;
+  return work().finally(() => {
+    const next = waiting.shift();
+    if (next) next();
+    else free += 1;
+  });
+}
+
 const running = new Map();
 const begin = (name) => {
   const { run: command, after } = CHECKS[name];
-  if (!running.has(name)) running.set(name, after ? begin(after).then(() => run(name, command)) : run(name, command));
+  const start = () => inTurn(() => run(name, command));
+  if (!running.has(name)) running.set(name, after ? begin(after).then(start) : start());
   return running.get(name);
 };
 const results = await Promise.all([...names].map(begin));

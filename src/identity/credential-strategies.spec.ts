@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import { Strategy } from 'passport';
-import '../../test/support/native-errors.js';
 import { Fault } from '../platform/errors/index.js';
 import { CredentialStrategies } from './credential-strategies.js';
 import type { Principal } from './principal.js';

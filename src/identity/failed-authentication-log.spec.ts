@@ -1,4 +1,4 @@
-import { jest } from '@jest/globals';
+import { mock } from 'node:test';
 import { captureLog, type CapturedLog } from '../../test/support/captured-log.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { Fault } from '../platform/errors/index.js';
@@ -15,7 +15,7 @@ let metrics: Metrics;
 let failures: FailedAuthenticationLog;
 
 beforeEach(() => {
-  jest.useFakeTimers();
+  mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   log = captureLog();
   metrics = new Metrics();
   failures = new FailedAuthenticationLog(metrics);
@@ -24,7 +24,7 @@ beforeEach(() => {
 afterEach(() => {
   failures.onModuleDestroy();
   log.stop();
-  jest.useRealTimers();
+  mock.reset();
 });
 
 const reasonsLogged = (): unknown[] => log.lines.map(({ reason }) => reason);
@@ -65,9 +65,9 @@ it('has one line for the same reason and source in a window, and says at its end
   failures.record(refusedCredential('wrong_scheme'), '192.0.2.1');
   failures.record(refusedCredential('missing'), '192.0.2.2');
   expect(reasonsLogged()).toEqual(['missing', 'wrong_scheme', 'missing']);
-  jest.advanceTimersByTime(WINDOW_MS);
+  mock.timers.tick(WINDOW_MS);
   expect(log.lines.slice(3)).toMatchObject([{ level: WARN, unlogged: 99 }]);
-  jest.advanceTimersByTime(10 * WINDOW_MS);
+  mock.timers.tick(10 * WINDOW_MS);
   expect(log.lines).toHaveLength(4);
 
   failures.record(refusedCredential('missing'), '192.0.2.1');
@@ -82,15 +82,16 @@ it('takes the addresses of one IPv6 network for one source', () => {
 it('has a bounded number of lines in a window, however many sources there are', () => {
   for (let i = 1; i <= 250; i += 1) failures.record(refusedCredential('missing'), addressOf(i));
   expect(log.lines).toHaveLength(MAX_LINES);
-  jest.advanceTimersByTime(WINDOW_MS);
+  mock.timers.tick(WINDOW_MS);
   expect(log.lines.slice(MAX_LINES)).toMatchObject([{ unlogged: 250 - MAX_LINES }]);
 });
 
 it('says how many more there were when the service stops', () => {
   for (let i = 0; i < 3; i += 1) failures.record(refusedCredential('missing'), '192.0.2.1');
+  const cleared = mock.method(globalThis, 'clearTimeout');
   failures.onModuleDestroy();
   expect(log.lines.slice(1)).toMatchObject([{ unlogged: 2 }]);
-  expect(jest.getTimerCount()).toBe(0);
+  expect(cleared.mock.callCount()).toBe(1);
 });
 
 it('counts every failure by its reason in the metrics, of which there is a closed set', async () => {

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import { jest } from '@jest/globals';
+import { mock } from 'node:test';
 import { eventually } from '../../test/support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { person, startKeysNode, type KeysNode } from '../../test/support/keys-node.js';
@@ -28,7 +28,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  jest.restoreAllMocks();
+  mock.restoreAll();
   for (const node of nodes) {
     node.proxy.tcp.thaw();
     node.proxy.tcp.refuse(false);
@@ -237,7 +237,7 @@ describe("expiry is judged by the database's clock", () => {
     ['behind', -HOUR_MS],
   ])('and not by a process whose clock is an hour %s', async (_case, skewMs) => {
     const realNow = Date.now.bind(Date);
-    jest.spyOn(Date, 'now').mockImplementation(() => realNow() + skewMs);
+    mock.method(Date, 'now', () => realNow() + skewMs);
     const node = await start();
     await node.hearEverything();
     const { key } = await makeKey(node, { expiresAt: new Date(realNow() + 1500) });

@@ -1,11 +1,7 @@
 /** Settings for specs that build a part of the service by hand. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import './native-errors.js';
 import { loadSettings, type Pepper, type Settings } from '../../src/platform/config/index.js';
-import { logger } from '../../src/platform/logging/index.js';
-
-// What a spec provokes would bury its report. A spec about the log turns it on again.
-logger.level = 'silent';
+import './silent-log.js';
 
 const signingKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ type: 'pkcs8', format: 'pem' })

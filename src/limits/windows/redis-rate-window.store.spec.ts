@@ -1,4 +1,4 @@
-import { jest } from '@jest/globals';
+import { mock } from 'node:test';
 import { Redis } from 'ioredis';
 import { countedBy, endUser, guardOver } from '../../../test/support/end-user-windows.js';
 import { eventually, pause } from '../../../test/support/eventually.js';
@@ -174,13 +174,13 @@ describe('windows in Redis', () => {
     expect(allowed(since)).toBe(4);
     await stores[0]!.release('a', since[0]!);
     const now = performance.now.bind(performance);
-    const later = jest.spyOn(performance, 'now').mockImplementation(() => now() + 2 * LONG_MS);
+    const later = mock.method(performance, 'now', () => now() + 2 * LONG_MS);
     try {
       const { asked } = behind;
       expect(allowed(await takeMany(50))).toBe(7);
       expect(behind.asked).toBe(asked);
     } finally {
-      later.mockRestore();
+      later.mock.restore();
     }
   });
 

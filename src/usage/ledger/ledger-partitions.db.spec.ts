@@ -1,4 +1,4 @@
-import { jest } from '@jest/globals';
+import { mock } from 'node:test';
 import {
   ledgerRows,
   makeLedgerTenant,
@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  jest.restoreAllMocks();
+  mock.restoreAll();
   await one.stop();
   await database.drop();
 });
@@ -49,14 +49,14 @@ async function partitionOf(id: string): Promise<unknown> {
 
 function turnClock(byMs: number): void {
   const realNow = Date.now.bind(Date);
-  jest.spyOn(Date, 'now').mockImplementation(() => realNow() + byMs);
+  mock.method(Date, 'now', () => realNow() + byMs);
 }
 
 /** The id of a call at that time. */
 function idAt(at: Date): string {
-  jest.spyOn(Date, 'now').mockReturnValue(at.getTime());
+  mock.method(Date, 'now', () => at.getTime());
   const id = uuidV7();
-  jest.restoreAllMocks();
+  mock.restoreAll();
   return id;
 }
 
@@ -142,7 +142,7 @@ describe("a process's clock", () => {
       kind: 'unavailable',
       message: 'The usage ledger takes no calls at this time; try again shortly.',
     });
-    jest.restoreAllMocks();
+    mock.restoreAll();
     await one.ledger.flush();
     expect(await sql('SELECT 1 FROM usage_records')).toEqual([]);
   });

@@ -1,4 +1,4 @@
-import { jest } from '@jest/globals';
+import { mock } from 'node:test';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { eventually, pause } from '../../../test/support/eventually.js';
 import {
@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  jest.restoreAllMocks();
+  mock.restoreAll();
   for (const one of running) await one.stop();
   await database.drop();
 });
@@ -93,12 +93,12 @@ describe('what a dead process left open', () => {
     ['behind', -HOUR_MS],
   ])("is charged although the dead process's clock was an hour %s", async (_case, skewMs) => {
     const realNow = Date.now.bind(Date);
-    const skewed = jest.spyOn(Date, 'now').mockImplementation(() => realNow() + skewMs);
+    const skewed = mock.method(Date, 'now', () => realNow() + skewMs);
     const dead = await start();
     const id = await open(dead);
     await dead.lease.renew();
     await dead.crash();
-    skewed.mockRestore();
+    skewed.mock.restore();
     await start();
     await swept(id);
   });

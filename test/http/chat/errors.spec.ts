@@ -231,21 +231,11 @@ describe('a stream', () => {
   });
 });
 
-/** Node's fetch; but what it throws is an `Error` of this realm, as the client takes for granted. Jest's is another one. */
-async function fetchOfThisRealm(...request: Parameters<typeof fetch>): Promise<Response> {
-  try {
-    return await fetch(...request);
-  } catch (error) {
-    const { name, message } = error as Error;
-    throw Object.assign(new Error(message), { name });
-  }
-}
-
 describe('a client’s own timeout', () => {
   let hurried: OpenAI;
 
   beforeAll(async () => {
-    hurried = (await clientWith()).withOptions({ fetch: fetchOfThisRealm });
+    hurried = await clientWith();
   });
 
   it('is APIConnectionTimeoutError, and the upstream of a stream is told to stop', async () => {

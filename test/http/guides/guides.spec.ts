@@ -9,7 +9,6 @@ import net, { type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { jest } from '@jest/globals';
 import { chromium } from 'playwright-core';
 import { startCheckout } from '../../support/checkout.js';
 import { eventually } from '../../support/eventually.js';
@@ -25,9 +24,6 @@ const withBrowser = CHROMIUM === undefined ? it.skip : it;
 const withBoth = PYTHON === undefined ? it.skip : withBrowser;
 /* eslint-enable no-restricted-syntax */
 const FIRST_CALLS = 'docs/guides/first-steps.md';
-
-// A process for each command: on a busy machine a dozen of them take more than a minute.
-jest.setTimeout(300_000);
 
 let service: ServiceProcess;
 const open: Guide[] = [];
