@@ -39,6 +39,7 @@ COPY package.json ./
 COPY bin bin
 COPY prisma/migrations prisma/migrations
 COPY prisma/functions prisma/functions
+COPY prisma/isolation.txt prisma/isolation.txt
 # The answers that /openapi.json shows.
 COPY docs/openapi.answers.json docs/
 # Everything above belongs to root: the process can read its own code, and not change it.

@@ -60,5 +60,6 @@ export default {
     { ...withPostgres, displayName: 'contracts', testMatch: ['<rootDir>/test/contracts/**/*.spec.ts'] },
     { ...withPostgres, displayName: 'browser', testMatch: ['<rootDir>/test/browser/**/*.spec.ts'] },
     { ...withPostgres, displayName: 'proofs', testMatch: ['<rootDir>/test/proofs/**/*.spec.ts'] },
+    { ...withPostgres, displayName: 'operations', testMatch: ['<rootDir>/test/operations/**/*.spec.ts'] },
   ],
 };

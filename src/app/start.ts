@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { loadProcessSettings, type Settings } from '../platform/config/index.js';
 import { parseSigningKeys } from '../platform/crypto/index.js';
-import { assertMigrated, Database, migrate } from '../platform/database/index.js';
+import { assertIsolation, assertMigrated, Database, migrate } from '../platform/database/index.js';
 import { OperatorError } from '../platform/errors/index.js';
 import { Drain } from '../platform/http/index.js';
 import { flushRequestLog, logger } from '../platform/logging/index.js';
@@ -62,16 +62,17 @@ async function startUnguarded(): Promise<void> {
 }
 
 async function prepareDatabase(settings: Settings, tell: (line: string) => void): Promise<void> {
+  const { databaseUrl, databaseRolePrefix: prefix } = settings;
   let ahead: readonly string[];
-  if (settings.migrate === 'off') ahead = await assertMigrated(settings.databaseUrl, DATABASE_SOURCES);
+  if (settings.migrate === 'off') ahead = await assertMigrated(databaseUrl, DATABASE_SOURCES, prefix);
   else {
-    const migrated = await migrate(settings.databaseUrl, DATABASE_SOURCES, tell);
+    const migrated = await migrate(databaseUrl, DATABASE_SOURCES, tell, prefix);
     ahead = migrated.ahead;
     const { length } = migrated.applied;
     if (length > 0) tell(`Applied ${length} database migration${length === 1 ? '' : 's'}.`);
   }
-  if (ahead.length > 0)
-    logger.warn({ ahead }, 'A newer version of Gatehouse migrated the database; this one serves beside it.');
+  if (ahead.length === 0) await assertIsolation(databaseUrl, DATABASE_SOURCES, prefix);
+  else logger.warn({ ahead }, 'A newer version of Gatehouse migrated the database; this one serves beside it.');
 }
 
 async function listen(app: NestFastifyApplication, { port, host }: Settings): Promise<void> {

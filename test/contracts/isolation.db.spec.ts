@@ -2,9 +2,11 @@
  * Tenancy as a property of the database: what its catalogue says of every table, role, privilege and function. Holds for
  * tables that are still to come: one without a policy, or without a place in the list below, fails here.
  */
+import { readFile, writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { migrate } from '../../src/platform/database/index.js';
+import { isolationFile, readIsolation } from '../../src/platform/database/isolation.js';
 import { onDatabase, rowsOf, seedTenant, type SeededTenant } from '../support/sql.js';
 import { differencesFrom } from './snapshot-file.js';
 
@@ -346,6 +348,13 @@ describe('the functions', () => {
     );
     expect(rows.filter(({ may }) => may)).toEqual([]);
   });
+});
+
+it('what each start of the service holds a database against is what the migrations make', async () => {
+  const lines = await onDatabase(database.ownerUrl, (client) => readIsolation(client, 'gatehouse'));
+  const file = isolationFile('prisma');
+  if (process.env['UPDATE_CONTRACTS'] === '1') await writeFile(file, `${lines.join('\n')}\n`);
+  expect((await readFile(file, 'utf8')).trimEnd().split('\n')).toEqual(lines);
 });
 
 describe('what the app sees and may do', () => {

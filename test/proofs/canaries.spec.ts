@@ -2,8 +2,7 @@
  * The provider's key, a prompt and an answer, through calls of every kind that succeed, fail, break off, time out, are left by
  * their caller, and are cut off by kill -9: none of the three is found in a log, a metric or a table, and the key in no answer.
  */
-import { randomInt, randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
+import { randomUUID } from 'node:crypto';
 import { OpenStream } from '../http/open-stream.js';
 import { captureLog, type CapturedLog } from '../support/captured-log.js';
 import { eventually } from '../support/eventually.js';
@@ -11,6 +10,7 @@ import { GONE, KindWorld, type KindPlace } from '../support/kind-world.js';
 import { startService, startServiceProcess, type ServiceProcess, type TestService } from '../support/service.js';
 import { dump } from '../support/sql.js';
 import type { Answerer, WireAnswer } from '../support/wire-upstream.js';
+import { freePort } from '../support/free-port.js';
 
 const PROMPT = `prompt-${randomUUID()}`;
 const ANSWER = `answer-${randomUUID()}`;
@@ -61,20 +61,6 @@ afterAll(async () => {
   await admin.stop();
   log.stop();
 });
-
-/** Below those that the system gives to connections, which would be taken again before the service listens. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(20_000, 30_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-}
 
 function call({ kind, key }: KindPlace, stream: boolean, model = kind.model): OpenStream {
   const messages = [{ role: 'user', content: PROMPT }];

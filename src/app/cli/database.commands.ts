@@ -12,7 +12,9 @@ const REVOKE = { name: 'revoke_sealed_tokens', text: 'SELECT revoke_sealed_token
 export async function applyMigrations(options: OutputOptions): Promise<void> {
   // Not on standard output, which may be read by a program.
   const tell = (line: string): void => void process.stderr.write(`${line}\n`);
-  const { applied, ahead } = await withSettings(({ databaseUrl }) => migrate(databaseUrl, DATABASE_SOURCES, tell));
+  const { applied, ahead } = await withSettings(({ databaseUrl, databaseRolePrefix }) =>
+    migrate(databaseUrl, DATABASE_SOURCES, tell, databaseRolePrefix),
+  );
   if (ahead.length > 0)
     tell(`A newer version of Gatehouse migrated this database (${ahead[0]}); this one changes nothing.`);
   show(options, { applied, ahead }, () =>

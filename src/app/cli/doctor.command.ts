@@ -36,7 +36,7 @@ async function examine(): Promise<Finding[]> {
   try {
     await withCompleted(configured, async (settings) => {
       findings.push(signingKeys(settings));
-      const ofDatabase = await inspectDatabase(settings.databaseUrl, DATABASE_SOURCES);
+      const ofDatabase = await inspectDatabase(settings.databaseUrl, DATABASE_SOURCES, settings.databaseRolePrefix);
       findings.push(...ofDatabase);
       // Before the migrations there is no role to connect as.
       const isUsable = ofDatabase.every(({ check, status }) => check === 'clocks' || status !== 'failed');

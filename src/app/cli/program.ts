@@ -18,6 +18,7 @@ export function program(): Command {
     .showHelpAfterError('(add --help for help)')
     .addHelpText('after', '\nExit codes: 0 done, 1 refused or something found wrong, 2 written wrong.');
   addSetUp(gatehouse);
+  addBackups(gatehouse);
   addEnvironment(gatehouse);
   addToken(gatehouse);
   addKeys(gatehouse);
@@ -54,6 +55,24 @@ function addSetUp(gatehouse: Command): void {
   ).action(async (options: Output) => {
     await (await import('./database.commands.js')).applyMigrations(options);
   });
+}
+
+function addBackups(gatehouse: Command): void {
+  const load = () => import('./backup.commands.js');
+  examples(
+    gatehouse
+      .command('backup')
+      .description('Write the whole database into a file, by pg_dump as DATABASE_BACKUP_URL.')
+      .argument('<file>', 'to write; one that exists stays as it is'),
+    'gatehouse backup gatehouse.dump',
+  ).action(async (file: string, options: Output) => (await load()).backup(file, options));
+  examples(
+    gatehouse
+      .command('restore')
+      .description('Read such a file into the empty database of DATABASE_URL, and check what keeps tenants apart.')
+      .argument('<file>', 'from `gatehouse backup`'),
+    'gatehouse restore gatehouse.dump',
+  ).action(async (file: string, options: Output) => (await load()).restore(file, options));
 }
 
 function addEnvironment(gatehouse: Command): void {

@@ -20,6 +20,15 @@ export const DATABASE_SETTINGS = {
     'Whether the service brings the database up to date as it starts. `off`: it refuses to start before `gatehouse migrate` did.',
     { fallback: 'start' },
   ),
+  databaseRolePrefix: database(
+    'DATABASE_ROLE_PREFIX',
+    z
+      .string()
+      .regex(/^[a-z][a-z0-9_]{0,39}$/, 'must be lower-case letters, digits and _, beginning with a letter, at most 40'),
+    "What the names of the database's two roles begin with: `gatehouse` gives `gatehouse_app` and `gatehouse_definer`. Roles " +
+      'belong to the whole cluster, so each Gatehouse in one needs a prefix of its own. Fixed once the database is made.',
+    { fallback: 'gatehouse' },
+  ),
   databaseAppUrl: database(
     'DATABASE_APP_URL',
     url('postgres:', 'postgresql:'),
@@ -32,6 +41,12 @@ export const DATABASE_SETTINGS = {
     url('postgres:', 'postgresql:'),
     'The same Postgres past any transaction pooler, for LISTEN. Unset: the address used for everything else, or behind a ' +
       'pooler `DATABASE_URL`.',
+    { secret: true },
+  ),
+  databaseBackupUrl: database(
+    'DATABASE_BACKUP_URL',
+    url('postgres:', 'postgresql:'),
+    'The same Postgres by a login that reads every row, for `gatehouse backup` alone. Unset: `DATABASE_URL`.',
     { secret: true },
   ),
   databasePoolSize: database(

@@ -146,6 +146,12 @@ export function loadClientSettings(): ClientSettings {
   return { ...raw, mode: modeOf(environment), home: path.resolve(raw.home) };
 }
 
+/** For a program that a command runs: what says where things are, and none of the service's secrets. */
+export function programEnvironment(own: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const passed = Object.entries(process.env).filter(([name]) => /^(?:PATH|HOME|LANG|LC_|TZ|PG)/.test(name));
+  return { ...Object.fromEntries(passed), ...own };
+}
+
 function processEnvironment(): Readonly<Record<string, string | undefined>> {
   try {
     process.loadEnvFile('.env');

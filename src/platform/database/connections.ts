@@ -1,6 +1,7 @@
 /** How the service logs in to Postgres: as its own login, through a pooler or past it. */
 import type pg from 'pg';
 import type { Settings } from '../config/index.js';
+import { DEFAULT_PREFIX, rolesOf } from './roles.js';
 
 /** A little less than a connection waits for an answer. */
 export const STATEMENT_TIMEOUT_MS = 4800;
@@ -8,7 +9,7 @@ export const STATEMENT_TIMEOUT_MS = 4800;
 /** What says in an address that it is a transaction pooler's, as it does for Prisma and others. */
 const POOLER_FLAG = 'pgbouncer';
 
-type Addresses = Pick<Settings, 'databaseUrl' | 'databaseAppUrl' | 'databaseDirectUrl'>;
+type Addresses = Pick<Settings, 'databaseUrl' | 'databaseAppUrl' | 'databaseDirectUrl' | 'databaseRolePrefix'>;
 type Login = Pick<Settings, 'databaseUrl'> & Partial<Addresses>;
 
 /**
@@ -23,25 +24,25 @@ export function isPooled({ databaseAppUrl }: Pick<Settings, 'databaseAppUrl'>): 
  * How the service logs in. Without a login of its own it is the owner's, and the connection becomes gatehouse_app before
  * its first statement: RESET ROLE leads back to that, not to the owner.
  */
-export function appConnection({ databaseUrl, databaseAppUrl }: Login): pg.ClientConfig {
+export function appConnection({ databaseUrl, databaseAppUrl, databaseRolePrefix }: Login): pg.ClientConfig {
   const kept = { keepAlive: true, application_name: 'gatehouse' };
-  if (databaseAppUrl === undefined) return { connectionString: databaseUrl, ...AS_APP, ...kept };
+  if (databaseAppUrl === undefined) return { connectionString: databaseUrl, ...asApp(databaseRolePrefix), ...kept };
   const address = new URL(databaseAppUrl);
   address.searchParams.delete(POOLER_FLAG);
   return { connectionString: address.href, ...kept };
 }
 
-const AS_APP = { options: '-c role=gatehouse_app' };
+const asApp = (prefix = DEFAULT_PREFIX): pg.ClientConfig => ({ options: `-c role=${rolesOf(prefix)[0]}` });
 
 /**
  * The listener's connection: it must not pass a transaction pooler, which would drop LISTEN without a word. Behind one it is
  * the owner's address, unless another is set.
  */
 export function directConnection(settings: Addresses): pg.ClientConfig {
-  const { databaseUrl, databaseDirectUrl } = settings;
+  const { databaseUrl, databaseDirectUrl, databaseRolePrefix } = settings;
   const direct = databaseDirectUrl ?? (isPooled(settings) ? databaseUrl : undefined);
   if (direct === undefined) return appConnection(settings);
-  return { ...appConnection({ databaseUrl: direct }), ...AS_APP };
+  return appConnection({ databaseUrl: direct, databaseRolePrefix });
 }
 
 /** What Postgres is told as a pool's connection opens. A pooler refuses it: there the login's own setting says it. */

@@ -56,6 +56,7 @@ export class Database implements OnApplicationShutdown {
   private readonly prisma: PrismaClient;
   /** Whether statements have names, so that each connection plans them once; not through a pooler. */
   private readonly named: boolean;
+  private readonly rolePrefix: string;
   private readonly orgs = new TenantOrgs((tenantId) => this.findOrgId(tenantId));
   private closed: Promise<void> | null = null;
 
@@ -64,6 +65,7 @@ export class Database implements OnApplicationShutdown {
     this.pool = openPool(settings, { max: settings.databasePoolSize });
     this.turns = new FairTurns(shareOf(settings));
     this.named = !isPooled(settings);
+    this.rolePrefix = settings.databaseRolePrefix;
     const names = {
       statementNameGenerator: ({ sql }: { sql: string }) => createHash('sha1').update(sql).digest('hex'),
     };
@@ -222,7 +224,7 @@ export class Database implements OnApplicationShutdown {
    */
   async assertConfined(): Promise<void> {
     try {
-      await assertLogin(this.callsPool, !this.named);
+      await assertLogin(this.callsPool, !this.named, this.rolePrefix);
     } catch (error) {
       throw error instanceof OperatorError ? error : asFault(error);
     }

@@ -1,9 +1,11 @@
 export { compositeText } from './composite.js';
 export { Database, isCanceled, isLockTimeout, type NamedStatement, type TenantTransaction } from './database.js';
 export { DatabaseModule } from './database.module.js';
+export { assertReadsAll, prepareRestore, finishRestore } from './backup.js';
 export { inspectDatabase, type Finding } from './inspection.js';
 export { GroupCommit } from './group-commit.js';
 export { KnownSecrets } from './known-secrets.js';
+export { assertIsolation } from './isolation.js';
 export { assertMigrated, migrate } from './migrations.js';
 export { literally } from './literally.js';
 export { RevocableCache } from './revocable-cache.js';

@@ -3,8 +3,10 @@ import path from 'node:path';
 import type pg from 'pg';
 import { MigrationError } from './migration.error.js';
 import { findBooks, refuseUnlessConsistent } from './migration-books.js';
+import { findIsolationDifferences, REMEDY, toldOf } from './isolation.js';
 import { connect } from './migration-session.js';
 import { readMigrations, schemaOf } from './migrations.js';
+import { DEFAULT_PREFIX, rolesOf } from './roles.js';
 import { findFunctionChanges, readFunctions, type SqlFunction } from './sql-functions.js';
 
 /** What a check found. `fix` says what to do, where there is something to do. */
@@ -17,7 +19,6 @@ export interface Finding {
 
 const OLDEST_POSTGRES = 15;
 const MIGRATE = 'Run `gatehouse migrate`, or start the service, which does the same.';
-const ROLES = ['gatehouse_app', 'gatehouse_definer'];
 /** Tokens state their times in whole seconds, by their signers' clocks. */
 const CLOCK_WARNING_MS = 2_000;
 /** Beyond it the service refuses to start. */
@@ -27,8 +28,12 @@ const CLOCK_FAILURE_MS = 60_000;
  * @param directory with `migrations/` and `functions/`
  * @throws MigrationError where the database can't be reached
  */
-export async function inspectDatabase(ownerUrl: string, directory: string): Promise<Finding[]> {
-  const functions = await readFunctions(path.join(directory, 'functions'));
+export async function inspectDatabase(
+  ownerUrl: string,
+  directory: string,
+  prefix = DEFAULT_PREFIX,
+): Promise<Finding[]> {
+  const functions = await readFunctions(path.join(directory, 'functions'), prefix);
   const client = await connect(ownerUrl);
   try {
     const schema = await schemaOf(client);
@@ -39,7 +44,11 @@ export async function inspectDatabase(ownerUrl: string, directory: string): Prom
     if (!migrations.areThere) return findings;
     // The functions are the newer version's.
     if (!migrations.isAhead) findings.push(await inspectFunctions(client, schema, functions));
-    return [...findings, await inspectRoles(client), await inspectPolicies(client, schema)];
+    findings.push(await inspectRoles(client, rolesOf(prefix)), await inspectPolicies(client, schema));
+    if (!migrations.isAhead && findings.every(({ status }) => status !== 'failed')) {
+      findings.push(await inspectIsolation(client, directory, prefix));
+    }
+    return findings;
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -134,14 +143,14 @@ function bodyOf({ sql }: SqlFunction): string | undefined {
   return /\bAS (\$\w*\$)([\s\S]*?)\1/.exec(sql)?.[2];
 }
 
-async function inspectRoles(client: pg.Client): Promise<Finding> {
+async function inspectRoles(client: pg.Client, roles: readonly [string, string]): Promise<Finding> {
   const check = 'roles';
   const { rows } = await client.query<{ name: string; mighty: boolean; login: boolean }>(
     `SELECT rolname AS name, rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb AS mighty, rolcanlogin AS login
      FROM pg_roles WHERE rolname = ANY ($1)`,
-    [ROLES],
+    [roles],
   );
-  const missing = ROLES.filter((role) => !rows.some(({ name }) => name === role));
+  const missing = roles.filter((role) => !rows.some(({ name }) => name === role));
   if (missing.length > 0) {
     const message = `Missing: ${missing.join(', ')}.`;
     return {
@@ -151,13 +160,13 @@ async function inspectRoles(client: pg.Client): Promise<Finding> {
       fix: 'Roles belong to the server, not to the database. Restore them there: `pg_dumpall --roles-only` saves them.',
     };
   }
-  const wrong = rows.filter(({ name, mighty, login }) => mighty || (login && name === 'gatehouse_definer'));
+  const wrong = rows.filter(({ name, mighty, login }) => mighty || (login && name === roles[1]));
   if (wrong.length > 0) {
     const names = wrong.map(({ name }) => name).join(', ');
     const fix = wrong.map(({ name }) => `ALTER ROLE ${name} NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOLOGIN;`);
     return { check, status: 'failed', message: `They have rights that break isolation: ${names}.`, fix: fix.join(' ') };
   }
-  return { check, status: 'ok', message: `${ROLES.join(' and ')} have no rights beyond their own.` };
+  return { check, status: 'ok', message: `${roles.join(' and ')} have no rights beyond their own.` };
 }
 
 async function inspectPolicies(client: pg.Client, schema: string): Promise<Finding> {
@@ -185,4 +194,15 @@ async function inspectPolicies(client: pg.Client, schema: string): Promise<Findi
         ? unforced.map((name) => `ALTER TABLE ${name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;`).join(' ')
         : 'Restore the policies from the migration that made the table.',
   };
+}
+
+/** Everything that a start of the service compares. */
+async function inspectIsolation(client: pg.Client, directory: string, prefix: string): Promise<Finding> {
+  const check = 'isolation';
+  const differences = await findIsolationDifferences(client, directory, prefix);
+  if (differences.length === 0) {
+    return { check, status: 'ok', message: 'Policies, rights, owners and triggers are as this version has them.' };
+  }
+  const message = `${differences.length} differences from this version:\n${toldOf(differences)}`;
+  return { check, status: 'failed', message, fix: REMEDY };
 }

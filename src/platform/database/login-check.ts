@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { OperatorError } from '../errors/index.js';
 import { STATEMENT_TIMEOUT_MS } from './connections.js';
+import { rolesOf } from './roles.js';
 
 interface Login {
   readonly role: string;
@@ -16,7 +17,7 @@ const LOOK = `
   SELECT current_user AS role, r.rolsuper OR r.rolbypassrls AS bypasses, pg_backend_pid() AS pid,
          EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                  WHERE n.nspname = 'public' AND pg_has_role(r.oid, c.relowner, 'MEMBER'))
-           OR pg_has_role(r.oid, 'gatehouse_definer', 'MEMBER') AS owns,
+           OR pg_has_role(r.oid, $1, 'MEMBER') AS owns,
          (SELECT setting::integer FROM pg_settings WHERE name = 'statement_timeout') AS "timeoutMs"
   FROM pg_roles r WHERE r.rolname = current_user`;
 
@@ -25,17 +26,18 @@ const LOOK = `
  *
  * @throws Error with one plain sentence; the driver's where Postgres can't be reached
  */
-export async function assertLogin(pool: pg.Pool, isPooled: boolean): Promise<void> {
+export async function assertLogin(pool: pg.Pool, isPooled: boolean, prefix: string): Promise<void> {
+  const [app, definer] = rolesOf(prefix);
   const client = await pool.connect().catch((error: unknown) => {
     if (!isRefusedByPooler(error)) throw error;
     throw new OperatorError(BEHIND_POOLER, { cause: error });
   });
   try {
-    const { rows } = await client.query<Login>(LOOK);
+    const { rows } = await client.query<Login>(LOOK, [definer]);
     const [login] = rows;
     if (login === undefined || login.bypasses || login.owns) {
       throw new Error(
-        `The database role ${login?.role ?? 'unknown'} can bypass row-level security; the service must run as a member of gatehouse_app that has neither SUPERUSER nor BYPASSRLS, and can become neither the owner of a table nor gatehouse_definer.`,
+        `The database role ${login?.role ?? 'unknown'} can bypass row-level security; the service must run as a member of ${app} that has neither SUPERUSER nor BYPASSRLS, and can become neither the owner of a table nor ${definer}.`,
       );
     }
     const { processID } = client as pg.PoolClient & { readonly processID?: number };

@@ -26,6 +26,7 @@ import {
   withoutWaitingForLocks,
   type MigrationProgress,
 } from './migration-session.js';
+import { DEFAULT_PREFIX, ensureRoles, withoutMakingRoles, withRoles } from './roles.js';
 import { applyFunctions, findFunctionChanges, readFunctions, type SqlFunction } from './sql-functions.js';
 
 export interface Migrated {
@@ -48,10 +49,11 @@ export async function migrate(
   ownerUrl: string,
   directory: string,
   tell: MigrationProgress = () => undefined,
+  prefix = DEFAULT_PREFIX,
 ): Promise<Migrated> {
   const migrationsDirectory = path.join(directory, 'migrations');
-  const migrations = await readMigrations(migrationsDirectory);
-  const functions = await readFunctions(path.join(directory, 'functions'));
+  const migrations = await readMigrations(migrationsDirectory, prefix);
+  const functions = await readFunctions(path.join(directory, 'functions'), prefix);
   const client = await connect(ownerUrl);
   try {
     await client.query(FRESH_SESSION);
@@ -63,7 +65,10 @@ export async function migrate(
     const ahead = refuseUnlessConsistent(recorded, migrations, migrationsDirectory);
     if (ahead.length > 0) return { applied: [], ahead };
     const pending = migrations.filter(({ name }) => !recorded.some((entry) => entry.migration_name === name));
-    await withoutWaitingForLocks(() => applyAll(client, { schema, books }, pending, functions, tell), tell);
+    const { changed, gone } = await findFunctionChanges(client, schema, functions);
+    if (pending.length + changed.length + gone.length === 0) return { applied: [], ahead };
+    await ensureRoles(client, prefix);
+    await withoutWaitingForLocks(() => applyAll(client, { schema, books, prefix }, pending, functions, tell), tell);
     return { applied: pending.map(({ name }) => name), ahead };
   } catch (error) {
     if (error instanceof MigrationError) throw error;
@@ -82,10 +87,14 @@ export async function migrate(
  * @returns names of migrations that a newer version applied
  * @throws MigrationError
  */
-export async function assertMigrated(ownerUrl: string, directory: string): Promise<readonly string[]> {
+export async function assertMigrated(
+  ownerUrl: string,
+  directory: string,
+  prefix = DEFAULT_PREFIX,
+): Promise<readonly string[]> {
   const migrationsDirectory = path.join(directory, 'migrations');
-  const migrations = await readMigrations(migrationsDirectory);
-  const functions = await readFunctions(path.join(directory, 'functions'));
+  const migrations = await readMigrations(migrationsDirectory, prefix);
+  const functions = await readFunctions(path.join(directory, 'functions'), prefix);
   const client = await connect(ownerUrl);
   try {
     const schema = await schemaOf(client);
@@ -103,7 +112,7 @@ export async function assertMigrated(ownerUrl: string, directory: string): Promi
   }
 }
 
-export async function readMigrations(directory: string): Promise<Migration[]> {
+export async function readMigrations(directory: string, prefix = DEFAULT_PREFIX): Promise<Migration[]> {
   const entries = await fs.readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
     throw new MigrationError(`The folder of migrations, ${directory}, cannot be read.`, { cause: error });
   });
@@ -116,7 +125,8 @@ export async function readMigrations(directory: string): Promise<Migration[]> {
           cause: error,
         });
       });
-      return { name, sql: bytes.toString('utf8'), checksum: createHash('sha256').update(bytes).digest('hex') };
+      const sql = withRoles(withoutMakingRoles(bytes.toString('utf8')), prefix);
+      return { name, sql, checksum: createHash('sha256').update(bytes).digest('hex') };
     }),
   );
 }
@@ -132,6 +142,7 @@ export async function schemaOf(client: pg.Client): Promise<string> {
 interface Target {
   readonly schema: string;
   readonly books: string;
+  readonly prefix: string;
 }
 
 interface PendingEntry {
@@ -145,7 +156,7 @@ interface PendingEntry {
  */
 async function applyAll(
   client: pg.Client,
-  { schema, books }: Target,
+  { schema, books, prefix }: Target,
   pending: readonly Migration[],
   functions: readonly SqlFunction[],
   tell: MigrationProgress,
@@ -161,7 +172,7 @@ async function applyAll(
       tell(`Applying ${entry.migration.name} (${index + 1} of ${entries.length}) …`);
       await apply(client, books, entry, entries);
     }
-    await applyFunctions(client, schema, await findFunctionChanges(client, schema, functions));
+    await applyFunctions(client, schema, prefix, await findFunctionChanges(client, schema, functions));
     await client.query('COMMIT');
   } catch (error) {
     // Of a migration that failed this is done already, and then it does nothing.

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type pg from 'pg';
+import { DEFAULT_PREFIX, rolesOf, withRoles } from './roles.js';
 import { MigrationError, placeOf, reasonOf } from './migration.error.js';
 
 export interface SqlFunction {
@@ -23,14 +24,11 @@ export interface FunctionChanges {
   readonly gone: readonly string[];
 }
 
-/** Some function files hand their function to this role, which needs CREATE on the schema for that moment. */
-const DEFINER = 'gatehouse_definer';
-
 /** Another signature or result: the function can't be replaced in place. */
 const SIGNATURE_CHANGED = new Set(['42P13', '42725']);
 
 /** Sorted so that a function comes after those that it calls. */
-export async function readFunctions(directory: string): Promise<SqlFunction[]> {
+export async function readFunctions(directory: string, prefix = DEFAULT_PREFIX): Promise<SqlFunction[]> {
   const entries = await fs.readdir(directory).catch((error: unknown) => {
     throw new MigrationError(`The folder of functions, ${directory}, cannot be read.`, { cause: error });
   });
@@ -38,7 +36,8 @@ export async function readFunctions(directory: string): Promise<SqlFunction[]> {
   const functions = await Promise.all(
     files.map(async (file) => {
       const sql = await fs.readFile(path.join(directory, file), 'utf8');
-      return { name: path.basename(file, '.sql'), sql, checksum: createHash('sha256').update(sql).digest('hex') };
+      const checksum = createHash('sha256').update(sql).digest('hex');
+      return { name: path.basename(file, '.sql'), sql: withRoles(sql, prefix), checksum };
     }),
   );
   return inOrder(functions);
@@ -93,7 +92,12 @@ export async function findFunctionChanges(
 }
 
 /** Inside the caller's transaction. */
-export async function applyFunctions(client: pg.Client, schema: string, changes: FunctionChanges): Promise<void> {
+export async function applyFunctions(
+  client: pg.Client,
+  schema: string,
+  prefix: string,
+  changes: FunctionChanges,
+): Promise<void> {
   const { changed, gone } = changes;
   if (changed.length === 0 && gone.length === 0) return;
   const records = recordsIn(schema);
@@ -102,8 +106,9 @@ export async function applyFunctions(client: pg.Client, schema: string, changes:
     checksum   varchar(64) NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
   )`);
-  const { rowCount: definers } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [DEFINER]);
-  if (definers) await client.query(`GRANT CREATE ON SCHEMA ${schema} TO ${DEFINER}`);
+  // Some files hand their function to this role, which needs CREATE on the schema for that moment.
+  const [, definer] = rolesOf(prefix);
+  await client.query(`GRANT CREATE ON SCHEMA ${schema} TO ${definer}`);
   for (const name of gone) {
     for (const existing of await find(client, schema, name)) await drop(client, existing);
     await client.query(`DELETE FROM ${records} WHERE name = $1`, [name]);
@@ -124,7 +129,7 @@ export async function applyFunctions(client: pg.Client, schema: string, changes:
       [each.name, each.checksum],
     );
   }
-  if (definers) await client.query(`REVOKE CREATE ON SCHEMA ${schema} FROM ${DEFINER}`);
+  await client.query(`REVOKE CREATE ON SCHEMA ${schema} FROM ${definer}`);
 }
 
 interface ExistingFunction {

@@ -1,5 +1,4 @@
 /** What those see who run the service: health, metrics, request ids. */
-import net, { type AddressInfo } from 'node:net';
 import { eventually } from '../../support/eventually.js';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
@@ -7,6 +6,7 @@ import { startService, type Answer, type TestService } from '../../support/servi
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { ledgerOf } from '../ledger.js';
 import { openaiError } from '../refusals.js';
+import { freePort } from '../../support/free-port.js';
 
 let service: TestService;
 let database: TestDatabase;
@@ -32,14 +32,6 @@ afterAll(async () => {
   await proxy.close();
   await database.drop();
 });
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const models = (headers: Record<string, string> = {}): Promise<Answer> =>
   service.call('GET', '/v1/models', { headers: { 'x-api-key': key, ...headers } });

@@ -1,0 +1,97 @@
+/** A throwaway Postgres from Debian's package: an older major version than the embedded one, and a cluster that a test has to itself. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { eventually } from './eventually.js';
+import { freePort } from './free-port.js';
+import { onDatabase } from './sql.js';
+
+/** Debian keeps each major version beside the others. */
+const VERSIONS = '/usr/lib/postgresql';
+/** Postgres refuses to run as root. */
+const NOBODY = 65534;
+const OWNER = 'gatehouse';
+
+export class DebianPostgres {
+  private readonly password = randomBytes(12).toString('hex');
+
+  private constructor(
+    private readonly port: number,
+    private readonly directory: string,
+    private readonly process: ChildProcess,
+  ) {}
+
+  /**
+   * @param options more settings of the server, as `ssl=on`
+   * @throws Error where it is not installed: a test that needs it is never skipped
+   */
+  static async start(options: readonly string[] = []): Promise<DebianPostgres> {
+    const bin = serverPrograms();
+    const directory = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-postgres15-'));
+    const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+    if ('uid' in user) await chown(directory, NOBODY, NOBODY);
+    await chmod(directory, 0o700);
+    const init = spawnSync(
+      path.join(bin, 'initdb'),
+      ['-D', directory, '-U', 'postgres', '-A', 'trust', '-N', '-E', 'UTF8'],
+      {
+        ...user,
+        encoding: 'utf8',
+      },
+    );
+    if (init.status !== 0) throw new Error(`initdb failed: ${init.stderr}`);
+    const port = await freePort();
+    const settings = [
+      'fsync=off',
+      'listen_addresses=127.0.0.1',
+      'unix_socket_directories=',
+      `port=${port}`,
+      ...options,
+    ];
+    const child = spawn(path.join(bin, 'postgres'), ['-D', directory, ...settings.flatMap((each) => ['-c', each])], {
+      ...user,
+      stdio: 'ignore',
+    });
+    const postgres = new DebianPostgres(port, directory, child);
+    await eventually(() => onDatabase(postgres.superuserUrl(), (client) => client.query('SELECT 1')).then(() => true));
+    await postgres.asSuperuser(`CREATE ROLE ${OWNER} LOGIN CREATEROLE PASSWORD '${postgres.password}'`);
+    return postgres;
+  }
+
+  /** An empty database, by its owner, who may create roles and is no superuser. */
+  async createDatabase(name: string): Promise<string> {
+    await this.asSuperuser(`CREATE DATABASE ${name} OWNER ${OWNER}`);
+    return `postgres://${OWNER}:${this.password}@127.0.0.1:${this.port}/${name}`;
+  }
+
+  superuserUrl(database = 'postgres'): string {
+    return `postgres://postgres@127.0.0.1:${this.port}/${database}`;
+  }
+
+  asSuperuser(sql: string, database?: string): Promise<unknown> {
+    return onDatabase(this.superuserUrl(database), (client) => client.query(sql));
+  }
+
+  async stop(): Promise<void> {
+    if (this.process.exitCode === null) {
+      this.process.kill('SIGINT');
+      await once(this.process, 'exit');
+    }
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Of the oldest version that is installed. */
+function serverPrograms(): string {
+  const versions = existsSync(VERSIONS) ? readdirSync(VERSIONS).toSorted((a, b) => Number(a) - Number(b)) : [];
+  const found = versions
+    .map((version) => path.join(VERSIONS, version, 'bin'))
+    .find((bin) => existsSync(path.join(bin, 'initdb')));
+  if (found === undefined)
+    throw new Error('This test needs a Postgres server: install it (Debian: apt-get install postgresql).');
+  return found;
+}
