@@ -85,9 +85,22 @@ describe("a server of OpenAI's dialect", () => {
     expect(attempt.usage()).toMatchObject({ outputTokens: 77, estimated: true });
   });
 
+  it('may answer with more bytes than are parsed: they are passed on as they are, and what it reports is charged', async () => {
+    const json = answer('null').replace('"Hi"', `"${'It was "the" best; '.replaceAll('"', '\\"').repeat(500_000)}"`);
+    const chunks = Array.from({ length: Math.ceil(json.length / 50_000) }, (_, piece) =>
+      json.slice(piece * 50_000, (piece + 1) * 50_000),
+    );
+    at.upstream.next({ headers: { 'content-type': 'application/json' }, chunks });
+    const { sink, attempt } = await at.ask();
+    expect(JSON.stringify(sink.choice.message.content).length).toBe(10_500_002);
+    expect(attempt.usage()).toMatchObject({ inputTokens: 5, outputTokens: 3, estimated: false });
+    at.upstream.next({ headers: { 'content-type': 'application/json' }, chunks });
+    expect((await at.ask({ stream: true })).sink.told).toMatchObject(TOO_MUCH);
+  });
+
   it.each([
     ['an answer', { stream: true }, 'application/json', answer(WIDE)],
-    ['a stream', {}, 'text/event-stream', `data: ${answer(`[${'1,'.repeat(1_000_001)}1]`)}\n\ndata: [DONE]\n\n`],
+    ['a stream', {}, 'text/event-stream', `data: ${answer(`[${'1,'.repeat(4_000_001)}1]`)}\n\ndata: [DONE]\n\n`],
   ])('can not have %s turned into the other form that holds too much', async (_what, fields, type, text) => {
     at.upstream.next({ headers: { 'content-type': type }, chunks: [text] });
     expect((await at.ask(fields)).sink.told).toMatchObject(TOO_MUCH);

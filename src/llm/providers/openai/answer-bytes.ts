@@ -1,7 +1,9 @@
 /** What the bytes of an answer are, whatever its media type says. */
-import { parseBounded } from '../../../platform/json/index.js';
+import { parseBounded, parseJson } from '../../../platform/json/index.js';
 import { isObject } from '../requests/chat-request.js';
 
+/** A longer answer is passed on unread, but for what it reports: to parse more takes a turn that every other call waits for. */
+export const PARSED_BYTES = 8 * 1024 * 1024;
 /** How server-sent events begin. */
 const FIRST_EVENT = /^(?:data|event|id|retry)?:/;
 const OPENING_BRACE = 0x7b;
@@ -30,17 +32,18 @@ export function isObjectsEnd(bytes: Buffer): boolean {
     .endsWith('}');
 }
 
-/** A stream of so many pieces is put together in a moment; one of 65,536 tokens has fewer. */
-const MOST_MARKS = 1_000_000;
-const COMMA = 44;
-const BRACKET = 91;
-const BRACE = 123;
+/** 1 for each byte that begins something in JSON; within strings some count that begin nothing. */
+export const COUNTED_MARKS = new Uint8Array(256);
+for (const mark of ',[{') COUNTED_MARKS[mark.charCodeAt(0)] = 1;
 
-/** Whether a stream holds no more than can be put together at once. */
-export function isGatherable(events: Buffer): boolean {
-  let marks = 0;
-  for (const byte of events) if (byte === COMMA || byte === BRACKET || byte === BRACE) marks += 1;
-  return marks <= MOST_MARKS;
+/** Null: it is none. Of a text that holds no more than is parsed. */
+export function objectIn(body: Buffer): Readonly<Record<string, unknown>> | null {
+  try {
+    const value = parseJson(withoutBlank(body).toString('utf8'));
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Null: it is none, or holds too much. A parser's own message quotes what it read, so that nothing of it is kept. */

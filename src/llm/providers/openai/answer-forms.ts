@@ -1,5 +1,6 @@
 import { isObject } from '../requests/chat-request.js';
-import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
+import { usageIn, type ReportedCounts } from './openai-usage.js';
+import type { Gatherer } from './whole-answer.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -30,34 +31,36 @@ export interface GatheredAnswer {
   readonly isWhole: boolean;
 }
 
-/** @returns null: the bytes hold no event */
-export function gather(stream: Buffer): GatheredAnswer | null {
-  const answer: Record<string, unknown> = {};
-  const choices: Record<string, unknown>[] = [];
-  let error: Fields | null = null;
-  let isWhole = false;
-  let events = 0;
-  for (let start = 0; start < stream.length;) {
-    const end = endOfFirstEvent(stream, start);
-    const bytes = stream.subarray(start, end === -1 ? stream.length : end);
-    start += bytes.length;
-    const event = parseEvent(bytes);
-    if (event === null) {
-      isWhole ||= bytes.toString('utf8').trim() === 'data: [DONE]';
-      continue;
-    }
-    events += 1;
+/** Puts chunks of a chat together. */
+export class ChatGatherer implements Gatherer {
+  private readonly answer: Record<string, unknown> = {};
+  private readonly choices: Record<string, unknown>[] = [];
+  private error: Fields | null = null;
+  private isWhole = false;
+  private isEmpty = true;
+
+  add(event: Fields): ReportedCounts | null {
+    this.isEmpty = false;
     const { choices: said, ...fields } = event;
-    if (!Array.isArray(said)) error ??= event;
-    else isWhole = addChoices(choices, said as readonly unknown[]) || isWhole;
-    merge(answer, fields);
+    if (!Array.isArray(said)) this.error ??= event;
+    else this.isWhole = addChoices(this.choices, said as readonly unknown[]) || this.isWhole;
+    merge(this.answer, fields);
+    return usageIn(event);
   }
-  if (events === 0) return null;
-  const message = (choice: Record<string, unknown>): Fields => {
-    const { delta, ...rest } = choice;
-    return { ...rest, message: withoutIndexes(isObject(delta) ? delta : {}) };
-  };
-  return { answer: { ...answer, object: 'chat.completion', choices: choices.map(message) }, error, isWhole };
+
+  mark(): void {
+    this.isWhole = true;
+  }
+
+  gathered(): GatheredAnswer | null {
+    if (this.isEmpty) return null;
+    const { answer, error, isWhole } = this;
+    const choices = this.choices.map(({ delta, ...rest }) => ({
+      ...rest,
+      message: withoutIndexes(isObject(delta) ? delta : {}),
+    }));
+    return { answer: { ...answer, object: 'chat.completion', choices }, error, isWhole };
+  }
 }
 
 /** @returns whether one of them has come to its end */

@@ -1,9 +1,9 @@
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import type { OperationName, OperationRequests, ProviderFailure } from '../provider.js';
 import type { ProviderRequest } from '../requests/request-fields.js';
-import type { GatheredAnswer } from './answer-forms.js';
 import type { Asked } from './openai-failure.js';
 import type { ReportedCounts } from './openai-usage.js';
+import type { Gatherer } from './whole-answer.js';
 
 export type Answer = Readonly<Record<string, unknown>>;
 
@@ -57,8 +57,8 @@ export interface AnswerReader<Request extends ProviderRequest> {
   stream(request: Request, tokenizer: Tokenizer): AnswerStream;
   /** What a stream that is whole ends with where the provider left it out. */
   readonly endMark: Buffer;
-  /** A stream as one answer; null: the bytes hold none. */
-  gather(events: Buffer): GatheredAnswer | null;
+  /** Makes one answer of a stream. */
+  gatherer(): Gatherer;
   /** An answer as a stream, its end included. */
   eventsOf(answer: Answer, request: Request): Buffer;
 }

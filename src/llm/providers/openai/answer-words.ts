@@ -1,5 +1,5 @@
 import type { AnswerHeaders, AnswerSink, ProviderFailure } from '../provider.js';
-import { parseObject } from './answer-bytes.js';
+import { PARSED_BYTES, parseObject } from './answer-bytes.js';
 import type { Answer } from './answer-reader.js';
 import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 
@@ -19,7 +19,8 @@ export class WordsSink implements AnswerSink {
   ) {}
 
   onJson(headers: AnswerHeaders, body: Buffer): void {
-    const answer = this.holdsWords(body) ? parseObject(body) : null;
+    // Of a longer one what it says is not read, as with every kind.
+    const answer = body.length <= PARSED_BYTES && this.holdsWords(body) ? parseObject(body) : null;
     this.sink.onJson(headers, answer === null ? body : Buffer.from(JSON.stringify(this.words.read(answer))));
   }
 

@@ -1,7 +1,8 @@
 import { parseJsonObject, withField, withText } from '../../../platform/json/index.js';
 import { DEFAULT_OUTPUT_TOKENS, type ChatRequest } from '../requests/chat-request.js';
 import { countInputTokens } from '../requests/chat-tokens.js';
-import { eventsOf, gather } from './answer-forms.js';
+import { PARSED_BYTES } from './answer-bytes.js';
+import { ChatGatherer, eventsOf } from './answer-forms.js';
 import type { AnswerReader } from './answer-reader.js';
 import { failureInAnswer, hasChoice, refusalIn } from './openai-failure.js';
 import { OpenaiStream } from './openai-stream.js';
@@ -24,10 +25,10 @@ export const CHAT_READER: AnswerReader<ChatRequest> = {
     isEvents ? ProducedText.of(part).estimateTokens(tokenizer) : estimatePartTokens(tokenizer, part.toString('utf8')),
   // More than any limit on the output allows.
   mostOutput: ({ choices, maxOutputTokens }) => choices * (maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS),
-  parsedBytes: Infinity,
+  parsedBytes: PARSED_BYTES,
   stream: (request, tokenizer) => new OpenaiStream(!request.includeUsage, tokenizer),
   endMark: Buffer.from('data: [DONE]\n\n'),
-  gather,
+  gatherer: () => new ChatGatherer(),
   eventsOf: (answer, request) => eventsOf(answer, request.includeUsage),
 };
 

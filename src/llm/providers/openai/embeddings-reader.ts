@@ -24,6 +24,6 @@ export const EMBEDDINGS_READER: AnswerReader<EmbeddingsRequest> = {
     throw new Error('Embeddings are not streamed.');
   },
   endMark: Buffer.alloc(0),
-  gather: () => null,
+  gatherer: () => ({ add: () => null, mark: () => undefined, gathered: () => null }),
   eventsOf: () => Buffer.alloc(0),
 };

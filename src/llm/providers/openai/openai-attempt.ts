@@ -12,10 +12,10 @@ import {
   type ProviderFailure,
   type TokenUsage,
 } from '../provider.js';
-import { isEvents, isGatherable, isObjectsEnd, isObjectText, parseObject, withoutBlank } from './answer-bytes.js';
+import { isEvents, isObjectsEnd, isObjectText, objectIn, withoutBlank } from './answer-bytes.js';
 import type { Answer, AnswerReader, AnswerStream } from './answer-reader.js';
-import { LineEnds, withLineFeeds } from './line-ends.js';
-import { believedUsage, LongEvent } from './long-event.js';
+import { LineEnds } from './line-ends.js';
+import { believedUsage } from './long-event.js';
 import {
   brokenAnswer,
   failureOfStatus,
@@ -25,8 +25,8 @@ import {
   REFUSED_IN_STREAM,
   tooMuchToRead,
 } from './openai-failure.js';
-import { endOfMark } from './openai-stream.js';
 import { splitCounts, type ReportedCounts } from './openai-usage.js';
+import { WholeAnswer, type GatheredStream } from './whole-answer.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const JSON_TYPE = 'application/json';
@@ -56,6 +56,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   /** How much of it the sink was told of. */
   private keptBytes = 0;
   private stream: AnswerStream | null = null;
+  private readonly whole: WholeAnswer;
   private readonly lineEnds = new LineEnds();
   /** What came before the first choice: a failure until then still has a status to say. */
   private held: Buffer | null = NO_EVENTS;
@@ -69,7 +70,9 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     private readonly reader: AnswerReader<Request>,
     private readonly tokenizer: Tokenizer,
     readonly secret: string | undefined,
-  ) {}
+  ) {
+    this.whole = new WholeAnswer(() => reader.gatherer(), reader.parsedBytes);
+  }
 
   get complete(): boolean {
     return this.stream !== null && this.stream.ended && !this.stream.failed;
@@ -157,8 +160,10 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     if (this.mode === 'json') {
       if (this.size > MAX_ANSWER_BYTES)
         this.fail(brokenAnswer('The model provider answered with more than this service passes on.'));
-      else if (this.hasRoom()) this.chunks.push(chunk);
-      else this.fail(brokenAnswer(NO_ROOM));
+      else if (this.hasRoom()) {
+        this.chunks.push(chunk);
+        this.whole.push(chunk);
+      } else this.fail(brokenAnswer(NO_ROOM));
     } else if (this.size <= MAX_ERROR_BYTES) {
       this.chunks.push(chunk);
     } else {
@@ -178,7 +183,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   onError(error: OutboundError): void {
     // What becomes of the connection after the end mark is nothing of the answer.
     if (this.stream?.ended === true) this.endStream();
-    else if (this.mode === 'json' && this.streamToMark() !== null) this.endJson();
+    else if (this.mode === 'json' && this.whole.end()) this.endJson();
     else this.sink.onFailure(failureOfTransport(error));
   }
 
@@ -253,24 +258,35 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   }
 
   private endJson(): void {
-    const { reader } = this;
-    let body = this.streamToMark() ?? this.body();
-    // The bytes know better than the media type.
-    const isStream = isEvents(body);
-    if (isStream ? !isGatherable(body) : body.length > reader.parsedBytes || !isBounded(withoutBlank(body))) {
-      this.endLongJson(body);
-      return;
-    }
-    const gathered = isStream ? reader.gather(body) : null;
-    if (gathered?.error === null && !gathered.isWhole) {
-      this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
-      return;
-    }
-    const answer = gathered === null ? parseObject(body) : (gathered.error ?? gathered.answer);
+    this.whole.end();
+    const { stream } = this.whole;
+    if (stream !== null) return this.endGathered(stream);
+    const body = this.body();
+    if (body.length > this.reader.parsedBytes || !isBounded(withoutBlank(body))) return this.endLongJson(body);
+    const answer = objectIn(body);
     if (answer === null) {
-      this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
+      this.sink.onFailure(brokenAnswer(NO_OBJECT));
       return;
     }
+    this.endAnswer(answer, believedUsage(body, this.reader.usageIn(answer)), body);
+  }
+
+  /** Events for a call that asked for one answer. */
+  private endGathered({ isTooMuch, gathered, reported }: GatheredStream): void {
+    if (isTooMuch) this.sink.onFailure(tooMuch());
+    else if (gathered === null) this.sink.onFailure(brokenAnswer(NO_OBJECT));
+    else if (gathered.error === null && !gathered.isWhole)
+      this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
+    else {
+      const answer = gathered.error ?? gathered.answer;
+      this.jsonType = JSON_TYPE;
+      this.endAnswer(answer, reported, null);
+    }
+  }
+
+  /** @param body as it came; null: it is written anew */
+  private endAnswer(answer: Answer, reported: ReportedCounts | null, body: Buffer | null): void {
+    const { reader } = this;
     const failure = reader.failureIn(answer, this);
     if (failure !== null) {
       this.sink.onFailure(failure);
@@ -281,49 +297,35 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
       return;
     }
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
-    this.reported = believedUsage(body, reader.usageIn(answer));
+    this.reported = reported;
     if (this.reported === null) this.answer = answer;
     if (this.request.stream) {
-      this.endJsonAsStream(answer);
+      this.sink.onStreamData(this.answerHeaders, reader.eventsOf(answer, this.request));
+      this.sink.onStreamEnd();
       return;
     }
-    if (gathered !== null) {
-      body = Buffer.from(JSON.stringify(answer));
-      this.jsonType = JSON_TYPE;
-    }
-    this.sink.onJson({ 'content-type': this.jsonType, ...this.answerHeaders }, body);
+    this.sendJson(body ?? Buffer.from(JSON.stringify(answer)));
   }
 
   /** No error is so long, so that this is an answer; what it reports stands in it somewhere. */
   private endLongJson(body: Buffer): void {
-    if (this.request.stream || isEvents(body)) {
-      this.sink.onFailure({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
+    if (this.request.stream) {
+      this.sink.onFailure(tooMuch());
       return;
     }
     if (!isObjectText(withoutBlank(body)) || !isObjectsEnd(body)) {
-      this.sink.onFailure(brokenAnswer('The model provider did not answer with a JSON object.'));
+      this.sink.onFailure(brokenAnswer(NO_OBJECT));
       return;
     }
     this.isLong = true;
-    const read = new LongEvent();
-    read.add(body);
-    this.reported = read.usage;
-    this.jsonModel = read.model;
+    const { usage, model } = this.whole.longOf(body);
+    this.reported = usage;
+    this.jsonModel = model;
+    this.sendJson(body);
+  }
+
+  private sendJson(body: Buffer): void {
     this.sink.onJson({ 'content-type': this.jsonType, ...this.answerHeaders }, body);
-  }
-
-  /** The events of a stream, up to its end mark; null: it is no stream, or has no mark. */
-  private streamToMark(): Buffer | null {
-    if (!isEvents(this.body())) return null;
-    const events = withLineFeeds(withoutBlank(this.body()));
-    this.chunks = [events];
-    const end = endOfMark(events);
-    return end === -1 ? null : events.subarray(0, end);
-  }
-
-  private endJsonAsStream(answer: Answer): void {
-    this.sink.onStreamData(this.answerHeaders, this.reader.eventsOf(answer, this.request));
-    this.sink.onStreamEnd();
   }
 
   private fail(failure: ProviderFailure): void {
@@ -344,3 +346,5 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 const NO_HEADERS: AnswerHeaders = {};
 
 const WITHOUT_CHOICE = 'The model provider answered without what was asked for.';
+const NO_OBJECT = 'The model provider did not answer with a JSON object.';
+const tooMuch = (): ProviderFailure => ({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });

@@ -3,11 +3,12 @@ import type { ProviderFailure } from '../provider.js';
 import { DEFAULT_OUTPUT_TOKENS, isObject } from '../requests/chat-request.js';
 import type { ResponsesRequest } from '../requests/responses-request.js';
 import { collectOutputText, countResponsesInput } from '../requests/responses-tokens.js';
+import { PARSED_BYTES } from './answer-bytes.js';
 import type { Answer, AnswerReader } from './answer-reader.js';
 import { failureInAnswer, type Asked } from './openai-failure.js';
 import { usageIn } from './openai-usage.js';
 import { estimatePartTokens, ProducedText } from './produced-text.js';
-import { collectResponsesDelta, DELTA_MARK, gatherResponse, ResponsesStream } from './responses-stream.js';
+import { collectResponsesDelta, DELTA_MARK, ResponseGatherer, ResponsesStream } from './responses-stream.js';
 import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 
 /** The strings of an answer's JSON that a model wrote. */
@@ -38,11 +39,11 @@ export const RESPONSES_READER: AnswerReader<ResponsesRequest> = {
       ? ProducedText.of(part, collectResponsesDelta, DELTA_MARK).estimateTokens(tokenizer)
       : estimatePartTokens(tokenizer, part.toString('utf8'), SAID),
   mostOutput: ({ maxOutputTokens }) => maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS,
-  parsedBytes: Infinity,
+  parsedBytes: PARSED_BYTES,
   stream: (_request, tokenizer) => new ResponsesStream(tokenizer),
   // The last event says that it is the last.
   endMark: Buffer.alloc(0),
-  gather: gatherResponse,
+  gatherer: () => new ResponseGatherer(),
   eventsOf: eventsOfResponse,
 };
 

@@ -2,9 +2,10 @@ import type { Tokenizer } from '../../tokens/tokenizer.js';
 import { isObject } from '../requests/chat-request.js';
 import type { GatheredAnswer } from './answer-forms.js';
 import type { Answer, AnswerStream } from './answer-reader.js';
-import type { ReportedCounts } from './openai-usage.js';
+import { usageIn, type ReportedCounts } from './openai-usage.js';
 import { ProducedText } from './produced-text.js';
 import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
+import type { Gatherer } from './whole-answer.js';
 
 const NOTHING = Buffer.alloc(0);
 const LF = 10;
@@ -100,19 +101,27 @@ export function collectResponsesDelta(event: Answer | null, texts: string[]): vo
     texts.push(delta);
 }
 
-/** The whole response that stands in a stream's last event. */
-export function gatherResponse(events: Buffer): GatheredAnswer | null {
-  let count = 0;
-  for (let start = 0; start < events.length;) {
-    const end = endOfFirstEvent(events, start);
-    const event = parseEvent(events.subarray(start, end === -1 ? events.length : end));
-    start = end === -1 ? events.length : end;
-    if (event === null) continue;
-    count += 1;
+/** Takes the whole response that stands in a stream's last event. */
+export class ResponseGatherer implements Gatherer {
+  private answer: GatheredAnswer | null = null;
+
+  add(event: Answer): ReportedCounts | null {
+    if (this.answer !== null && (this.answer.isWhole || this.answer.error !== null)) return null;
     const { type, response } = event;
-    if (type === 'error') return { answer: {}, error: event, isWhole: false };
-    if (isObject(response) && typeof type === 'string' && /^response\.(?:completed|incomplete|failed)$/.test(type))
-      return { answer: response, error: null, isWhole: true };
+    if (type === 'error') this.answer = { answer: {}, error: event, isWhole: false };
+    else if (isObject(response) && typeof type === 'string' && LAST_TYPE.test(type))
+      this.answer = { answer: response, error: null, isWhole: true };
+    else this.answer = { answer: {}, error: null, isWhole: false };
+    return usageIn(responseIn(event));
   }
-  return count === 0 ? null : { answer: {}, error: null, isWhole: false };
+
+  mark(): void {
+    // Its last event says that it is whole.
+  }
+
+  gathered(): GatheredAnswer | null {
+    return this.answer;
+  }
 }
+
+const LAST_TYPE = /^response\.(?:completed|incomplete|failed)$/;

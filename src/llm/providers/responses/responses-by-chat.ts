@@ -13,6 +13,8 @@ import {
   type Provider,
   type ProviderFailure,
 } from '../provider.js';
+import { PARSED_BYTES } from '../openai/answer-bytes.js';
+import { tooMuchToRead } from '../openai/openai-failure.js';
 import { endOfFirstEvent } from '../openai/sse-usage-filter.js';
 import { WholeEvents } from '../openai/whole-events.js';
 import { isObject } from '../requests/chat-request.js';
@@ -76,6 +78,10 @@ class TranslatingSink implements AnswerSink {
   }
 
   onJson(headers: AnswerHeaders, body: Buffer): void {
+    if (body.length > PARSED_BYTES) {
+      this.sink.onFailure({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
+      return;
+    }
     const answer = parseObject(body.toString('utf8'));
     if (answer === null) {
       this.sink.onFailure({

@@ -1,0 +1,157 @@
+import { COUNTED_MARKS, isEvents, withoutBlank } from './answer-bytes.js';
+import type { GatheredAnswer } from './answer-forms.js';
+import type { Answer } from './answer-reader.js';
+import { LineEnds } from './line-ends.js';
+import { believedUsage, LongEvent } from './long-event.js';
+import { endOfMark } from './openai-stream.js';
+import { largestOf, type ReportedCounts } from './openai-usage.js';
+import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
+
+/** Puts the events of a stream together, one after the other. */
+export interface Gatherer {
+  /** @returns what it reports */
+  add(event: Answer): ReportedCounts | null;
+  /** The stream's end mark came. */
+  mark(): void;
+  /** Null: no event came. */
+  gathered(): GatheredAnswer | null;
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);
+/** By so many bytes events are told from an object. */
+const TELLING_BYTES = 8;
+/** What an answer reports is read as it comes from here on; a shorter one is parsed in a moment. */
+const READ_ON_BYTES = 1024 * 1024;
+/** A stream of so many pieces is put together; one of 131,072 tokens has half of that. */
+const MOST_MARKS = 4_000_000;
+/** The blank line between events may be cut at any of its bytes. */
+const OVERLAP_BYTES = 3;
+
+/**
+ * What comes for a call that asked for one whole answer. It is read piece by piece as it comes: at its end a long one would hold
+ * up every other call of the process.
+ */
+export class WholeAnswer {
+  /** Events came instead of an object; null: none did, or nothing yet. */
+  stream: GatheredStream | null = null;
+  /** Of an object of more than a MiB; null: it is shorter. */
+  private long: LongEvent | null = null;
+  private head: Buffer | null = NOTHING;
+  private read: Buffer[] = [];
+  private size = 0;
+
+  constructor(
+    private readonly gatherer: () => Gatherer,
+    private readonly mostEventBytes: number,
+  ) {}
+
+  push(chunk: Buffer): void {
+    if (this.head === null) return this.take(chunk);
+    this.head = withoutBlank(this.head.length === 0 ? chunk : Buffer.concat([this.head, chunk]));
+    if (this.head.length >= TELLING_BYTES) this.tell(this.head);
+  }
+
+  /** It has ended, whole or not. @returns whether it is a stream that came to its mark */
+  end(): boolean {
+    if (this.head !== null) this.tell(this.head);
+    this.stream?.end();
+    return this.stream?.isMarked === true;
+  }
+
+  /** What an object reports that is not parsed. */
+  longOf(body: Buffer): LongEvent {
+    if (this.long !== null) return this.long;
+    const read = new LongEvent();
+    read.add(body);
+    return read;
+  }
+
+  private tell(head: Buffer): void {
+    this.head = null;
+    if (isEvents(head)) this.stream = new GatheredStream(this.gatherer(), this.mostEventBytes);
+    this.take(head);
+  }
+
+  private take(chunk: Buffer): void {
+    if (this.stream !== null) return this.stream.push(chunk);
+    this.size += chunk.length;
+    if (this.long === null) {
+      this.read.push(chunk);
+      if (this.size <= READ_ON_BYTES) return;
+      this.long = new LongEvent();
+      for (const piece of this.read) this.long.add(piece);
+      this.read = [];
+    } else this.long.add(chunk);
+  }
+}
+
+/** A stream that came for such a call: each event is added to the answer as soon as it is whole. */
+export class GatheredStream {
+  /** Its end mark came. */
+  isMarked = false;
+  /** It holds more than is put together. */
+  isTooMuch = false;
+  reported: ReportedCounts | null = null;
+  private readonly lineEnds = new LineEnds();
+  private pending: Buffer[] = [];
+  private pendingBytes = 0;
+  private tail = NOTHING;
+  private marks = 0;
+
+  constructor(
+    private readonly gatherer: Gatherer,
+    private readonly mostEventBytes: number,
+  ) {}
+
+  get gathered(): GatheredAnswer | null {
+    return this.gatherer.gathered();
+  }
+
+  push(chunk: Buffer): void {
+    this.take(this.lineEnds.push(chunk));
+  }
+
+  end(): void {
+    this.take(this.lineEnds.end());
+    if (this.pendingBytes > 0 && !this.isOver) this.add(Buffer.concat(this.pending));
+    this.pending = [];
+    this.pendingBytes = 0;
+  }
+
+  private get isOver(): boolean {
+    return this.isMarked || this.isTooMuch;
+  }
+
+  private take(bytes: Buffer): void {
+    if (bytes.length === 0 || this.isOver) return;
+    for (const byte of bytes) this.marks += COUNTED_MARKS[byte] as number;
+    this.isTooMuch = this.marks > MOST_MARKS || this.pendingBytes > this.mostEventBytes;
+    if (this.isTooMuch) return;
+    this.pending.push(bytes);
+    this.pendingBytes += bytes.length;
+    // An event of many pieces is put together once, when its end is there.
+    const seam = Buffer.concat([this.tail, bytes.subarray(0, OVERLAP_BYTES)]);
+    this.tail = bytes.length < OVERLAP_BYTES ? seam.subarray(-OVERLAP_BYTES) : bytes.subarray(-OVERLAP_BYTES);
+    if (endOfFirstEvent(seam, 0) === -1 && endOfFirstEvent(bytes, 0) === -1) return;
+    const data = this.pending.length === 1 ? bytes : Buffer.concat(this.pending);
+    let start = 0;
+    for (let end = endOfFirstEvent(data, 0); end !== -1 && !this.isOver; end = endOfFirstEvent(data, start)) {
+      this.add(data.subarray(start, end));
+      start = end;
+    }
+    const rest = data.subarray(start);
+    this.pending = rest.length === 0 ? [] : [rest];
+    this.pendingBytes = rest.length;
+  }
+
+  private add(bytes: Buffer): void {
+    const event = parseEvent(bytes);
+    if (event === null) {
+      this.isMarked = endOfMark(bytes) !== -1;
+      if (this.isMarked) this.gatherer.mark();
+      return;
+    }
+    const usage = believedUsage(bytes, this.gatherer.add(event));
+    if (usage !== null) this.reported = largestOf(this.reported, usage);
+  }
+}
