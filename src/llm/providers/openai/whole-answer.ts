@@ -113,17 +113,17 @@ export class GatheredStream {
 
   end(): void {
     this.take(this.lineEnds.end());
-    if (this.pendingBytes > 0 && !this.isOver) this.add(Buffer.concat(this.pending));
+    if (this.pendingBytes > 0 && !this.isOver()) this.add(Buffer.concat(this.pending));
     this.pending = [];
     this.pendingBytes = 0;
   }
 
-  private get isOver(): boolean {
+  private isOver(): boolean {
     return this.isMarked || this.isTooMuch;
   }
 
   private take(bytes: Buffer): void {
-    if (bytes.length === 0 || this.isOver) return;
+    if (bytes.length === 0 || this.isOver()) return;
     for (const byte of bytes) this.marks += COUNTED_MARKS[byte] as number;
     this.isTooMuch = this.marks > MOST_MARKS || this.pendingBytes > this.mostEventBytes;
     if (this.isTooMuch) return;
@@ -135,7 +135,7 @@ export class GatheredStream {
     if (endOfFirstEvent(seam, 0) === -1 && endOfFirstEvent(bytes, 0) === -1) return;
     const data = this.pending.length === 1 ? bytes : Buffer.concat(this.pending);
     let start = 0;
-    for (let end = endOfFirstEvent(data, 0); end !== -1 && !this.isOver; end = endOfFirstEvent(data, start)) {
+    for (let end = endOfFirstEvent(data, 0); end !== -1 && !this.isOver(); end = endOfFirstEvent(data, start)) {
       this.add(data.subarray(start, end));
       start = end;
     }
