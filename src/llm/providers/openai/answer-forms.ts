@@ -1,6 +1,5 @@
 import { isObject } from '../requests/chat-request.js';
 import { usageIn, type ReportedCounts } from './openai-usage.js';
-import type { Gatherer } from './whole-answer.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -29,6 +28,16 @@ export interface GatheredAnswer {
   readonly error: Fields | null;
   /** A choice came to its end, or the stream to its mark. */
   readonly isWhole: boolean;
+}
+
+/** Puts the events of a stream together, one after the other. */
+export interface Gatherer {
+  /** @returns what it reports */
+  add(event: Fields): ReportedCounts | null;
+  /** The stream's end mark came. */
+  mark(): void;
+  /** Null: no event came. */
+  gathered(): GatheredAnswer | null;
 }
 
 /** Puts chunks of a chat together. */

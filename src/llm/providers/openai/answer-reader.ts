@@ -3,7 +3,7 @@ import type { OperationName, OperationRequests, ProviderFailure } from '../provi
 import type { ProviderRequest } from '../requests/request-fields.js';
 import type { Asked } from './openai-failure.js';
 import type { ReportedCounts } from './openai-usage.js';
-import type { Gatherer } from './whole-answer.js';
+import type { Gatherer } from './answer-forms.js';
 
 export type Answer = Readonly<Record<string, unknown>>;
 

@@ -1,11 +1,10 @@
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import { isObject } from '../requests/chat-request.js';
-import type { GatheredAnswer } from './answer-forms.js';
+import type { GatheredAnswer, Gatherer } from './answer-forms.js';
 import type { Answer, AnswerStream } from './answer-reader.js';
 import { usageIn, type ReportedCounts } from './openai-usage.js';
 import { ProducedText } from './produced-text.js';
 import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
-import type { Gatherer } from './whole-answer.js';
 
 const NOTHING = Buffer.alloc(0);
 const LF = 10;

@@ -1,21 +1,10 @@
 import { COUNTED_MARKS, isEvents, withoutBlank } from './answer-bytes.js';
-import type { GatheredAnswer } from './answer-forms.js';
-import type { Answer } from './answer-reader.js';
+import type { GatheredAnswer, Gatherer } from './answer-forms.js';
 import { LineEnds } from './line-ends.js';
 import { believedUsage, LongEvent } from './long-event.js';
 import { endOfMark } from './openai-stream.js';
 import { largestOf, type ReportedCounts } from './openai-usage.js';
 import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
-
-/** Puts the events of a stream together, one after the other. */
-export interface Gatherer {
-  /** @returns what it reports */
-  add(event: Answer): ReportedCounts | null;
-  /** The stream's end mark came. */
-  mark(): void;
-  /** Null: no event came. */
-  gathered(): GatheredAnswer | null;
-}
 
 const NOTHING: Buffer = Buffer.alloc(0);
 /** By so many bytes events are told from an object. */
