@@ -8,9 +8,8 @@ import { Database, Revocations } from '../platform/database/index.js';
 import { requestIdOf, runWithRequestContext } from '../platform/context/index.js';
 import { Dialects, Drain, letGoOfUnreadBody, loggedPath, RequestBodies, sendFault } from '../platform/http/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
-import { Calls } from '../llm/index.js';
-import { UsageQueryService } from '../usage/index.js';
 import { Metrics } from '../platform/metrics/index.js';
+import { watch } from './watched.js';
 import { answerCors } from './cors.js';
 import { refuseConnect, refuseConnection, UnreadableRequest } from './client-errors.js';
 import { AppModule, type ModeParts } from './app.module.js';
@@ -66,13 +65,7 @@ function prepareHttp(app: NestFastifyApplication): void {
   const drain = app.get(Drain);
   const metrics = app.get(Metrics);
   const bodies = app.get(RequestBodies);
-  metrics.shares({
-    provider_calls: app.get(Calls).places,
-    database_connections: app.get(Database).turns,
-    usage_queries: app.get(UsageQueryService).turns,
-    body_bytes: bodies,
-    answer_mebibytes: app.get(Calls).answers.places,
-  });
+  watch(app, metrics);
 
   // Bodies stay unread until the guards have let a request through: handlers read their own.
   fastify.removeAllContentTypeParsers();

@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Calls, ReplySink, type Operation, type OperationName, type OperationRequests } from '../llm/index.js';
+import {
+  callerBy,
+  Calls,
+  ReplySink,
+  type Operation,
+  type OperationName,
+  type OperationRequests,
+} from '../llm/index.js';
 import { assertJson, parseInTurns, readCallersBody, SMALL_BODY_BYTES } from '../platform/http/index.js';
 import { parseJsonObject, replaceField } from '../platform/json/index.js';
 import { CACHE_CONTROL_HEADER, cacheControlOf, type CacheControl } from './cache-control.js';
@@ -126,7 +133,7 @@ export class GatewayCalls {
     gateway: KnownGateway | null,
     key: AnswerKey | null,
   ): Promise<void> {
-    const caller = { principal, requestId: request.context?.requestId ?? '', address: request.ip };
+    const caller = callerBy(principal, request);
     const answered = new ReplySink(reply, operation.streamError);
     const keepsBodies = gateway !== null && gateway.bodyRetentionDays !== null;
     if (gateway === null || (key === null && !keepsBodies))

@@ -2,7 +2,9 @@ import { Module } from '@nestjs/common';
 import { BudgetsModule } from '../limits/index.js';
 import { LlmModule } from '../llm/index.js';
 import { UsageModule } from '../usage/index.js';
+import { Database, versionCounts } from '../platform/database/index.js';
 import { Dialects } from '../platform/http/index.js';
+import { Metrics } from '../platform/metrics/index.js';
 import { GatewayBodies } from './gateway-bodies.js';
 import { GatewayCache } from './gateway-cache.js';
 import { GatewayCallLogController } from './gateway-call-log.controller.js';
@@ -45,7 +47,8 @@ import { KeptCalls } from './kept-calls.js';
   ],
 })
 export class GatewaysModule {
-  constructor(dialects: Dialects) {
+  constructor(dialects: Dialects, database: Database, metrics: Metrics) {
+    metrics.storedSecrets('gateway_tokens', () => versionCounts(database, 'gateway_token_pepper'));
     dialects.register(GATEWAY_DIALECT);
   }
 }

@@ -66,7 +66,7 @@ export class KeptCalls {
       price: FREE,
       latencyMs: elapsedMs,
     });
-    this.calls.onTried(AS_PROVIDER, 'OK');
+    this.calls.onAnswered(AS_PROVIDER, operation);
     if (sink.isGone) return id;
     const by = { provider: CACHE, model, attempts: 1, awaitedMs: 0, tokenRoom };
     if (form === 'json') sink.json(headers, body, by);

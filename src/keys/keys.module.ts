@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common';
+import { Database, versionCounts } from '../platform/database/index.js';
+import { Metrics } from '../platform/metrics/index.js';
 import { ApiKeyDirectory } from './api-key.directory.js';
 import { IssuedOnce } from './issued-once.js';
 import { KeyModels } from './key-models.js';
@@ -25,4 +27,8 @@ import { TenantIssuers } from './tenant-issuers.js';
   ],
   exports: [KeysService, ApiKeyDirectory, KeyModels],
 })
-export class KeysModule {}
+export class KeysModule {
+  constructor(database: Database, metrics: Metrics) {
+    metrics.storedSecrets('api_keys', () => versionCounts(database, 'api_key_pepper'));
+  }
+}

@@ -32,5 +32,5 @@ export { CallerRoutes, type RouteSource } from './routing/caller-routes.js';
 export { PlatformProviderTenants } from './routing/platform-provider-tenants.js';
 export { ModelRouter } from './routing/model-router.js';
 export type { Route } from './routing/route.js';
-export type { Caller } from './calls/call-terms.js';
+export { callerBy, type Caller } from './calls/caller.js';
 export type { Operation } from './calls/operation.js';

@@ -1,7 +1,9 @@
 import { Module } from '@nestjs/common';
 import { HumansModule } from '../humans/index.js';
 import { KeysModule } from '../keys/index.js';
+import { Database, queueState } from '../platform/database/index.js';
 import { Dialects, OPENAI_DIALECT } from '../platform/http/index.js';
+import { Metrics } from '../platform/metrics/index.js';
 import { UsageModule } from '../usage/index.js';
 import { Calls } from './calls/calls.service.js';
 import { CallersModels } from './catalogue/callers-models.js';
@@ -40,6 +42,7 @@ import { RoutesRepository } from './routing/routes.repository.js';
 import { RoutesService } from './routing/routes.service.js';
 import { TenantRoutes } from './routing/tenant-routes.js';
 import { RUN_PROVIDERS } from './runs/run-providers.js';
+import { Runs } from './runs/runs.service.js';
 import { ThreadRuns } from './threads/thread-runs.service.js';
 import { ThreadPruner } from './threads/thread.pruner.js';
 import { ThreadsController } from './threads/threads.controller.js';
@@ -108,7 +111,9 @@ import { Tokenizer } from './tokens/tokenizer.js';
   ],
 })
 export class LlmModule {
-  constructor(dialects: Dialects) {
+  constructor(dialects: Dialects, database: Database, metrics: Metrics, runs: Runs) {
+    metrics.queue('runs', () => queueState(database, 'run'));
+    metrics.read('gatehouse_runs_live', () => runs.liveRuns.length);
     dialects.register(OPENAI_DIALECT);
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AnonymousPrincipal, SealedTokenPrincipal } from '../identity/index.js';
-import { Calls, CHAT, type Operation, type Route } from '../llm/index.js';
+import { callerBy, Calls, CHAT, type Operation, type Route } from '../llm/index.js';
 import { invalidField } from '../platform/errors/index.js';
 import {
   assertJson,
@@ -70,7 +70,7 @@ export class ProcessService {
     const chat = await parseAgain(request, Buffer.from(JSON.stringify({ model, messages: said, stream })));
     await this.calls.run(
       operation,
-      { principal, requestId: request.context?.requestId ?? '', address: request.ip },
+      callerBy(principal, request),
       operation.parse(chat),
       sink,
       request.bodyRoom,

@@ -1,4 +1,6 @@
 import { Global, Module } from '@nestjs/common';
+import { Database, queueState } from '../platform/database/index.js';
+import { Metrics } from '../platform/metrics/index.js';
 import { ClaimWrites } from './claim-writes.js';
 import { ClaimWritesRepository } from './claim-writes.repository.js';
 import { DashboardStrategies } from './dashboard.strategy.js';
@@ -15,4 +17,8 @@ import { CachedMembershipDirectory, MembershipDirectory } from './membership-dir
   ],
   exports: [ClaimWrites, ClaimWritesRepository, MembershipDirectory],
 })
-export class SigninModule {}
+export class SigninModule {
+  constructor(database: Database, metrics: Metrics) {
+    metrics.queue('claims', () => queueState(database, 'claim'));
+  }
+}

@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common';
+import { Database, queueState, versionCounts } from '../platform/database/index.js';
+import { Metrics } from '../platform/metrics/index.js';
 import { DeliveryAttempts } from './delivery-attempts.js';
 import { DeliveryQueueRepository } from './delivery-queue.repository.js';
 import { DeliveryWorker } from './delivery-worker.js';
@@ -25,4 +27,9 @@ import { WebhooksService } from './webhooks.service.js';
     WebhookSecretRewrap,
   ],
 })
-export class WebhooksModule {}
+export class WebhooksModule {
+  constructor(database: Database, metrics: Metrics) {
+    metrics.queue('webhooks', () => queueState(database, 'webhook'));
+    metrics.storedSecrets('webhook_secrets', () => versionCounts(database, 'webhook_secret_key'));
+  }
+}

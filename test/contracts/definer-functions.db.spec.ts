@@ -35,6 +35,11 @@ interface Tenant {
   readonly gatewayTokenHash: Buffer;
 }
 
+interface QueueRow {
+  readonly depth: number;
+  readonly oldest_seconds: number;
+}
+
 let database: TestDatabase;
 let app: pg.Client;
 let a: Tenant;
@@ -294,6 +299,11 @@ async function sizes(): Promise<object> {
 }
 
 /** Calls as the app does, outside of any tenant. */
+async function queueOf(text: string): Promise<QueueRow | undefined> {
+  const [row] = await call(text);
+  return row as unknown as QueueRow | undefined;
+}
+
 async function call(text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
   return (await app.query<Record<string, unknown>>(text, values)).rows;
 }
@@ -1051,6 +1061,78 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
       );
     expect(await find(1)).toEqual([{ id: a.secretId, tenant_id: a.tenantId }]);
     expect(await find(7)).not.toContainEqual({ id: a.secretId, tenant_id: a.tenantId });
+  },
+
+  async webhook_queue_state() {
+    // Purpose: two numbers about all tenants together.
+    const due = (due: boolean, at: string) =>
+      rowsOf(
+        database.superuserUrl,
+        `UPDATE webhook_deliveries SET ready = $2, next_attempt_at = now() + $3::interval WHERE id = $1 AND status = 'PENDING'`,
+        [a.deliveryId, due, at],
+      );
+    await due(false, '1 hour');
+    const before = await queueOf('SELECT * FROM webhook_queue_state()');
+    for (const ready of [true, false]) {
+      await due(ready, '-1 day');
+      const after = await queueOf('SELECT * FROM webhook_queue_state()');
+      expect((after?.depth ?? 0) - (before?.depth ?? 0)).toBe(1);
+      expect(after?.oldest_seconds).toBeGreaterThanOrEqual(86_400);
+    }
+  },
+
+  async run_queue_state() {
+    // Purpose: two numbers about all tenants together.
+    const before = await queueOf('SELECT * FROM run_queue_state()');
+    await rowsOf(database.superuserUrl, 'DELETE FROM runs WHERE id = $1', [a.waitingRunId]);
+    const after = await queueOf('SELECT * FROM run_queue_state()');
+    expect((before?.depth ?? 0) - (after?.depth ?? 0)).toBe(1);
+  },
+
+  async claim_queue_state() {
+    // Purpose: two numbers about all tenants together.
+    const before = await queueOf('SELECT * FROM claim_queue_state()');
+    await rowsOf(database.superuserUrl, 'DELETE FROM claim_writes WHERE id = $1', [a.claimWriteId]);
+    const after = await queueOf('SELECT * FROM claim_queue_state()');
+    expect((before?.depth ?? 0) - (after?.depth ?? 0)).toBe(1);
+  },
+
+  async api_key_pepper_versions() {
+    // Purpose: how many secrets need which pepper, of all tenants together.
+    await rowsOf(database.superuserUrl, 'UPDATE api_keys SET pepper_version = 71 WHERE id = $1', [a.keyId]);
+    expect(await call('SELECT * FROM api_key_pepper_versions()', [])).toContainEqual({ version: 71, secrets: 1 });
+    await rowsOf(database.superuserUrl, 'UPDATE api_keys SET revoked_at = now() WHERE id = $1', [a.keyId]);
+    expect(await call('SELECT * FROM api_key_pepper_versions()', [])).not.toContainEqual({ version: 71, secrets: 1 });
+    await rowsOf(database.superuserUrl, 'UPDATE api_keys SET pepper_version = 1 WHERE id = $1', [a.keyId]);
+  },
+
+  async gateway_token_pepper_versions() {
+    // Purpose: how many tokens need which pepper, of all tenants together.
+    await rowsOf(database.superuserUrl, 'UPDATE gateway_tokens SET pepper_version = 71 WHERE id = $1', [
+      a.gatewayTokenId,
+    ]);
+    expect(await call('SELECT * FROM gateway_token_pepper_versions()', [])).toContainEqual({ version: 71, secrets: 1 });
+    await rowsOf(database.superuserUrl, 'UPDATE gateway_tokens SET pepper_version = 1 WHERE id = $1', [
+      a.gatewayTokenId,
+    ]);
+  },
+
+  async tenant_data_key_versions() {
+    // Purpose: how many data keys are under which version, of all tenants together.
+    await rowsOf(database.superuserUrl, 'UPDATE tenant_data_keys SET key_version = 71 WHERE tenant_id = $1', [
+      a.tenantId,
+    ]);
+    expect(await call('SELECT * FROM tenant_data_key_versions()', [])).toContainEqual({ version: 71, secrets: 1 });
+    await rowsOf(database.superuserUrl, 'UPDATE tenant_data_keys SET key_version = 1 WHERE tenant_id = $1', [
+      a.tenantId,
+    ]);
+  },
+
+  async webhook_secret_key_versions() {
+    // Purpose: how many secrets are under which version, of all tenants together.
+    await rowsOf(database.superuserUrl, 'UPDATE webhook_secrets SET key_version = 71 WHERE id = $1', [a.secretId]);
+    expect(await call('SELECT * FROM webhook_secret_key_versions()', [])).toContainEqual({ version: 71, secrets: 1 });
+    await rowsOf(database.superuserUrl, 'UPDATE webhook_secrets SET key_version = 1 WHERE id = $1', [a.secretId]);
   },
 
   async rewrap_webhook_secret() {

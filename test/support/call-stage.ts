@@ -193,6 +193,12 @@ export class CallStage implements CallContext, CallSink, Attempt {
   attribute(): void {
     this.said.push('attribution');
   }
+  onSent(): void {
+    // Nothing of this is looked at here.
+  }
+  onEnded(): void {
+    // Nor of this.
+  }
   onTried(): void {
     this.tries += 1;
   }

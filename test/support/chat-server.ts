@@ -114,6 +114,7 @@ export class ChatServer {
       drain,
       ORGS as never,
       new Metrics(),
+      known,
       settings,
     );
     const server = Fastify({ forceCloseConnections: true });

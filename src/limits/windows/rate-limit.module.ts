@@ -3,6 +3,7 @@ import { ThrottlerModule } from '@nestjs/throttler';
 import { FailedAuthentications } from '../../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database } from '../../platform/database/index.js';
+import { Metrics } from '../../platform/metrics/index.js';
 import { Jobs } from '../../platform/jobs/index.js';
 import { FailedAuthenticationLimiter } from './failed-authentication.limiter.js';
 import { MemoryRateWindowStore } from './memory-rate-window.store.js';
@@ -50,7 +51,12 @@ export class RateLimitModule implements OnApplicationBootstrap, OnApplicationShu
     private readonly store: RateWindowStore,
     @Inject(POSTGRES_STORE) postgres: PostgresRateWindowStore,
     jobs: Jobs,
+    metrics: Metrics,
   ) {
+    // Registered without Redis too, so that its name is known; then it has no number.
+    metrics.readEach('gatehouse_redis_up', () =>
+      store instanceof RedisRateWindowStore ? [[{}, store.isCounting ? 1 : 0]] : [],
+    );
     if (store instanceof MemoryRateWindowStore) return;
     jobs.repeat({
       failure: 'Closed request windows could not be pruned.',

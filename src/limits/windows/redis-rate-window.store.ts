@@ -104,6 +104,11 @@ export class RedisRateWindowStore extends RateWindowStore {
     this.redis.on('close', () => this.countBehind());
   }
 
+  /** Redis counts, as far as is known. */
+  get isCounting(): boolean {
+    return this.redis.status === 'ready' && performance.now() >= this.askAgainAtMs;
+  }
+
   /** Resolves once Redis counts, or can't be reached for now. */
   async open(): Promise<void> {
     if (this.redis.status === 'ready') return;

@@ -1,24 +1,17 @@
 import { chargedHuman } from '../../identity/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import type { Admission, Outcome, Reservation, Settlement, TokenRoom } from '../../usage/index.js';
-import type { CallPrincipal } from '../access/chat-access.js';
 import { mayHideReasoning, type ModelFacts, type ModelFactsByName } from '../models/model-facts.js';
 import type { Attempt, OperationName, OperationRequests, Provider, TokenUsage } from '../providers/provider.js';
 import { modelAt, type Route, type Target } from '../routing/route.js';
 import { BY_BYTES, type TextBound, type Tokenizer } from '../tokens/tokenizer.js';
+import type { Caller } from './caller.js';
 import { chargesOf } from './charges.js';
 import { dearestPriceOf, widest } from './call-bounds.js';
 import { settlementOf } from './call-settlement.js';
 import type { Attribution } from './call-sink.js';
 import type { CallBound, Operation } from './operation.js';
 import type { Tried } from './tried.js';
-
-/** Who asked. */
-export interface Caller {
-  readonly principal: CallPrincipal;
-  readonly requestId: string;
-  readonly address: string;
-}
 
 /** What is certain of a call before each of its tries: who asks for what, by which way, and how much that can come to. */
 export class CallTerms<Name extends OperationName> {
@@ -27,6 +20,8 @@ export class CallTerms<Name extends OperationName> {
   /** By bytes, which costs nothing to tell, until a budget needs it closer. */
   private bound: CallBound;
   private isClose: boolean;
+  /** When its first provider was asked; null: none was. */
+  private firstSentAtMs: number | null = null;
   private sentAtMs = 0;
   /** For earlier tries' providers, and between two tries. */
   private awaitedMs = 0;
@@ -36,9 +31,9 @@ export class CallTerms<Name extends OperationName> {
     private readonly models: ModelFactsByName,
     private readonly tokenizer: Tokenizer,
     readonly operation: Operation<Name>,
-    private readonly caller: Caller,
+    readonly caller: Caller,
     readonly request: OperationRequests[Name],
-    private readonly route: Route,
+    readonly route: Route,
     first: Target = route.targets[0],
   ) {
     this.tried = this.tryOf(first, 1);
@@ -63,6 +58,21 @@ export class CallTerms<Name extends OperationName> {
   /** The provider is asked now. */
   sent(): void {
     this.sentAtMs = performance.now();
+    this.tried.sentAtMs = this.sentAtMs;
+    this.firstSentAtMs ??= this.sentAtMs;
+  }
+
+  /** The first of the answer is there. */
+  answered(): void {
+    this.tried.firstByteAtMs = performance.now();
+  }
+
+  /** From the first provider's being asked to the first of the answer; null: nothing came. */
+  get firstByteMs(): number | null {
+    const { firstByteAtMs } = this.tried;
+    return firstByteAtMs === null || this.firstSentAtMs === null
+      ? null
+      : Math.round(firstByteAtMs - this.firstSentAtMs);
   }
 
   /** The pause after a try is over. */
@@ -134,7 +144,16 @@ export class CallTerms<Name extends OperationName> {
 
   private tryOf(target: Target, number: number): Tried {
     const model = modelAt(target, this.request.model);
-    return { id: uuidV7(), number, target, model, facts: this.models.find(model), startedAtMs: performance.now() };
+    return {
+      id: uuidV7(),
+      number,
+      target,
+      model,
+      facts: this.models.find(model),
+      startedAtMs: performance.now(),
+      sentAtMs: null,
+      firstByteAtMs: null,
+    };
   }
 
   private closeReservation(): Reservation {

@@ -71,6 +71,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     const was = this.enter('answered');
     if (was === 'over') return;
     if (was === 'settling') return this.conclude();
+    this.terms.answered();
     this.sink.json(headers, body, this.terms.attribution());
     this.finish('OK', usedBy(this.attempt));
   }
@@ -79,7 +80,10 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     const was = this.enter('streamed');
     if (was === 'over') return;
     if (was === 'settling') return this.readOn();
-    if (was === 'dispatching') this.sink.begin(headers, this.terms.attribution());
+    if (was === 'dispatching') {
+      this.terms.answered();
+      this.sink.begin(headers, this.terms.attribution());
+    }
     if (!this.sink.write(events)) this.attempt?.pause();
   }
 
@@ -192,6 +196,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
       this.resolve = resolve;
       this.reject = reject;
       this.terms.sent();
+      this.context.onSent(this.terms.tried);
       try {
         this.attempt = this.start(request);
       } catch (error) {
@@ -244,8 +249,10 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
 
   private settle(outcome: Outcome, used: TokenUsage): void {
     const { context, terms, attempt } = this;
-    context.onTried(terms.provider, outcome);
-    context.ledger.settle(terms.settlement(outcome, used, attempt));
+    const settlement = terms.settlement(outcome, used, attempt);
+    context.ledger.settle(settlement);
+    context.onTried(terms.tried, settlement);
+    context.onEnded(terms, settlement);
     this.leave();
   }
 

@@ -6,11 +6,13 @@ import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database } from '../../platform/database/index.js';
 import { Drain, readCallersJson, type BodyRoom } from '../../platform/http/index.js';
 import type { JsonObject } from '../../platform/json/index.js';
+import { logCall } from '../../platform/logging/index.js';
 import { Metrics } from '../../platform/metrics/index.js';
 import { Places, type ShareOwner } from '../../platform/shares/index.js';
-import { UsageLedger, type Outcome } from '../../usage/index.js';
+import { UsageLedger, type Settlement } from '../../usage/index.js';
 import type { CallPrincipal } from '../access/chat-access.js';
 import { assertMayUse } from '../access/model-access.js';
+import { KnownModels } from '../models/model-facts.js';
 import { TenantModels } from '../models/tenant-models.js';
 import type { OperationName, OperationRequests, Provider } from '../providers/provider.js';
 import { CallerRoutes } from '../routing/caller-routes.js';
@@ -23,14 +25,17 @@ import { Call } from './call.js';
 import type { CallContext } from './call-context.js';
 import { shuttingDown } from './call-faults.js';
 import type { CallSink } from './call-sink.js';
-import { CallTerms, type Caller } from './call-terms.js';
+import { CallMetrics } from './call-metrics.js';
+import { CallTerms } from './call-terms.js';
+import { callerBy, type Caller } from './caller.js';
 import { KeptAnswers } from './kept-answers.js';
+import { loggedCall } from './logged-call.js';
 import { LateCalls } from './late-calls.js';
 import { OpenCalls } from './open-calls.js';
 import type { Operation } from './operation.js';
-import { ProviderMetrics } from './provider-metrics.js';
 import { ReplySink } from './reply-sink.js';
 import { RoutedCall } from './routed-call.js';
+import type { Tried } from './tried.js';
 
 const ANY_MODEL: readonly string[] = [];
 /** How many of all calls may wait for a provider without a caller. */
@@ -56,7 +61,7 @@ export class Calls implements CallContext {
   readonly places: Places;
   readonly answers = new KeptAnswers();
   isStopping = false;
-  private readonly metrics: ProviderMetrics;
+  private readonly metrics: CallMetrics;
   private readonly open = new OpenCalls<Call<OperationName>>();
 
   constructor(
@@ -68,10 +73,11 @@ export class Calls implements CallContext {
     private readonly drain: Drain,
     private readonly database: Database,
     metrics: Metrics,
+    knownModels: KnownModels,
     @Inject(SETTINGS_TOKEN)
     private readonly settings: Pick<Settings, 'providerCalls' | 'tenantCalls' | 'orgCalls' | 'totalTimeoutMs'>,
   ) {
-    this.metrics = new ProviderMetrics(metrics.registry);
+    this.metrics = new CallMetrics(metrics, knownModels);
     this.lateCalls = new LateCalls(Math.floor(settings.providerCalls * PART_OF_LATE_CALLS));
     this.places = new Places({
       what: 'calls to providers',
@@ -101,9 +107,8 @@ export class Calls implements CallContext {
     const prepared = prepare(await readCallersJson(request));
     const known = ready(operation.parse(prepared instanceof Promise ? await prepared : prepared));
     const asked = known instanceof Promise ? await known : known;
-    const caller = { principal, requestId: request.context?.requestId ?? '', address: request.ip };
     const sink = sinkOver(new ReplySink(reply, operation.streamError));
-    await this.run(operation, caller, asked, sink, request.bodyRoom, wishOf?.(asked));
+    await this.run(operation, callerBy(principal, request), asked, sink, request.bodyRoom, wishOf?.(asked));
   }
 
   /**
@@ -166,8 +171,22 @@ export class Calls implements CallContext {
     this.drain.requestClosed();
   }
 
-  onTried(provider: Pick<Provider, 'kind'>, outcome: Outcome): void {
-    this.metrics.onTried(provider, outcome);
+  onSent({ target }: Tried): void {
+    this.metrics.onSent(target.provider);
+  }
+
+  onTried(tried: Tried, settlement: Settlement): void {
+    this.metrics.onTried(tried, settlement);
+  }
+
+  onEnded(terms: CallTerms<OperationName>, settlement: Settlement): void {
+    this.metrics.onOver(terms.operation.name, settlement.outcome, terms.tried.number);
+    logCall(loggedCall(terms, settlement));
+  }
+
+  /** For a call that was answered without a provider. */
+  onAnswered(by: Pick<Provider, 'kind'>, operation: OperationName): void {
+    this.metrics.onAnswered(by, operation);
   }
 
   onRetried(provider: Provider, reason: RetryReason): void {

@@ -1,7 +1,8 @@
 import { Fault } from '../../platform/errors/index.js';
 import type { BodyRoom } from '../../platform/http/index.js';
 import type { ShareOwner } from '../../platform/shares/index.js';
-import type { Attempt, OperationName, OperationRequests, ProviderFailure } from '../providers/provider.js';
+import type { Outcome } from '../../usage/index.js';
+import type { Attempt, OperationName, OperationRequests, ProviderFailure, TokenUsage } from '../providers/provider.js';
 import { reasonOf } from '../routing/retry-reason.js';
 import type { RouteWalk } from '../routing/route-walk.js';
 import { Call } from './call.js';
@@ -11,6 +12,7 @@ import { shuttingDown, withoutRetry } from './call-faults.js';
 import type { Attribution, CallSink } from './call-sink.js';
 import type { CallTerms } from './call-terms.js';
 import { RoutedTry } from './routed-try.js';
+import type { Tried } from './tried.js';
 
 const STOPPING = shuttingDown().code;
 
@@ -56,7 +58,7 @@ export class RoutedCall<Name extends OperationName> extends Call<Name> {
     const { terms, attempt } = this;
     const used = usedAtFailure(attempt, failure.error);
     this.isCharged ||= used.outputTokens > 0;
-    this.context.ledger.settle(terms.settlement(failure.outcome, used, attempt, terms.tried, false));
+    this.settleTry(terms.tried, failure.outcome, used, attempt);
     this.retry(failure);
   }
 
@@ -71,7 +73,7 @@ export class RoutedCall<Name extends OperationName> extends Call<Name> {
     if (current !== null) {
       this.late.add(current);
       current.part(ending, (used) => {
-        context.ledger.settle(terms.settlement(outcome, used, attempt, tried, false));
+        this.settleTry(tried, outcome, used, attempt);
         context.lateCalls.leave(this.owner);
         this.late.delete(current);
         if (this.state === 'over') this.leave();
@@ -116,10 +118,16 @@ export class RoutedCall<Name extends OperationName> extends Call<Name> {
     return true;
   }
 
+  /** Of a try that is not the call's last. */
+  private settleTry(tried: Tried, outcome: Outcome, used: TokenUsage, attempt: Attempt | null): void {
+    const settlement = this.terms.settlement(outcome, used, attempt, tried, false);
+    this.context.ledger.settle(settlement);
+    this.context.onTried(tried, settlement);
+  }
+
   private retry(failure: ProviderFailure): void {
     const { terms, walk, context } = this;
     const reason = reasonOf(failure);
-    context.onTried(terms.provider, failure.outcome);
     if (reason !== null) context.onRetried(terms.provider, reason);
     this.enter('retried');
     terms.next(walk.target);

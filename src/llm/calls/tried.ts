@@ -11,4 +11,8 @@ export interface Tried {
   readonly model: string;
   readonly facts: ModelFacts | null;
   readonly startedAtMs: number;
+  /** When its provider was asked; null: it was not. */
+  sentAtMs: number | null;
+  /** When the first of its answer was there for the caller. */
+  firstByteAtMs: number | null;
 }

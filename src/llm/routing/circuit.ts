@@ -64,16 +64,11 @@ export class Circuits {
     @Inject(SETTINGS_TOKEN) private readonly settings: CircuitSettings,
     metrics: Metrics,
   ) {
-    metrics.gauge(
+    metrics.read(
       'gatehouse_provider_circuits_open',
-      'Targets of routes that are passed over now, since they failed too often in a row.',
       () => [...this.circuits.values()].filter(({ isOpen }) => isOpen).length,
     );
-    metrics.count(
-      'gatehouse_provider_circuits_opened_total',
-      'How often a target of a route came to be passed over.',
-      () => this.opened,
-    );
+    metrics.read('gatehouse_provider_circuits_opened_total', () => this.opened);
   }
 
   of(tenantId: string, providerId: string, model: string): Circuit {

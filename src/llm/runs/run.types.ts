@@ -1,7 +1,7 @@
 import type { ChatPrincipal } from '../access/chat-access.js';
 import type { IdempotentRequest } from '../../platform/idempotency/index.js';
 import type { StoredOwner } from '../access/stored-owner.js';
-import type { Caller } from '../calls/call-terms.js';
+import type { Caller } from '../calls/caller.js';
 
 /** As everybody is told; a run that waits, or that waits for tools, is on its way. */
 export type ShownStatus = 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED';

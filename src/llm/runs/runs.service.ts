@@ -4,7 +4,7 @@ import { Fault } from '../../platform/errors/index.js';
 import { Drain, RequestBodies } from '../../platform/http/index.js';
 import { logger } from '../../platform/logging/index.js';
 import { ProcessLease } from '../../usage/index.js';
-import type { Caller } from '../calls/call-terms.js';
+import type { Caller } from '../calls/caller.js';
 import { Calls } from '../calls/calls.service.js';
 import type { OperationRequests } from '../providers/provider.js';
 import { LiveRun } from './live-run.js';

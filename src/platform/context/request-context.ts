@@ -12,6 +12,8 @@ export interface RequestContext {
   /** For whom, as a keyed hash. */
   human?: string;
   tenantId?: string;
+  /** Of the trace that the request belongs to; absent: none was begun. */
+  traceId?: string | undefined;
   /** Whose part of what tenants share it takes; absent: its tenant's. */
   shareOf?: string;
 }

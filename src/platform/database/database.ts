@@ -199,6 +199,11 @@ export class Database implements OnApplicationShutdown {
     return row?.orgId ?? null;
   }
 
+  /** The connections of each pool, as they are now. */
+  get pools(): Readonly<Record<'calls' | 'other', PoolState>> {
+    return { calls: stateOf(this.callsPool), other: stateOf(this.pool) };
+  }
+
   /**
    * Opens all connections of calls, which then stay, and one of the others; the first statement also has Prisma load its
    * compiler. The first requests, and a burst after a quiet hour, need not wait for them. What can't be opened now is opened
@@ -240,6 +245,18 @@ export class Database implements OnApplicationShutdown {
     });
     return this.closed;
   }
+}
+
+export interface PoolState {
+  readonly most: number;
+  readonly inUse: number;
+  readonly idle: number;
+  /** Statements that wait for a connection. */
+  readonly waiting: number;
+}
+
+function stateOf({ options, totalCount, idleCount, waitingCount }: pg.Pool): PoolState {
+  return { most: options.max, inUse: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
 }
 
 function openPool(settings: Settings, size: { readonly max: number; readonly min?: number }): pg.Pool {

@@ -11,3 +11,4 @@ export { literally } from './literally.js';
 export { RevocableCache } from './revocable-cache.js';
 export { Revocations } from './revocations.js';
 export { Prisma } from '../../generated/prisma/client.js';
+export { queueState, versionCounts } from './state-functions.js';

@@ -34,6 +34,8 @@ export class Revocations implements OnApplicationShutdown {
   private client: pg.Client | null = null;
   private timer: NodeJS.Timeout | null = null;
   private stopped = false;
+  /** How often the connection was lost. */
+  losses = 0;
   private heardAtMs = -Infinity;
   private heardElsewhere = 0;
   /** Database clock minus this process's, in ms, as of the last heartbeat. */
@@ -176,6 +178,7 @@ export class Revocations implements OnApplicationShutdown {
   private lose(client: pg.Client): void {
     if (client !== this.client) return;
     this.client = null;
+    this.losses += 1;
     this.heardAtMs = -Infinity;
     if (this.timer !== null) clearTimeout(this.timer);
     client.removeAllListeners('end');

@@ -11,6 +11,11 @@ export class Drain {
   private whenIdle: (() => void) | null = null;
   private draining = false;
 
+  /** How many requests and calls are open. */
+  get openCount(): number {
+    return this.open;
+  }
+
   get isDraining(): boolean {
     return this.draining;
   }

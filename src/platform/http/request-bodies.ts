@@ -53,6 +53,8 @@ export class RequestBodies {
   refused = 0;
   readonly waiting = 0;
   private held = 0;
+  /** How many are in memory. */
+  open = 0;
 
   constructor(@Inject(SETTINGS_TOKEN) settings: BodySettings) {
     this.limitBytes = settings.bodyLimitBytes;
@@ -75,6 +77,7 @@ export class RequestBodies {
     return new BodyRoom(
       (bytes) => this.take(owner, bytes),
       () => this.turns.next(owner.tenantId),
+      (bodies) => (this.open += bodies),
     );
   }
 
@@ -115,6 +118,8 @@ export class BodyRoom {
   constructor(
     private readonly take: (bytes: number) => void,
     private readonly nextTurn: () => Promise<void>,
+    /** Hears that the body begins (1) or ends (-1) to take room. */
+    private readonly count: (bodies: 1 | -1) => void,
   ) {}
 
   /** For work on the whole body: at once where it is small, else when it is its owner's turn. */
@@ -126,6 +131,7 @@ export class BodyRoom {
   growTo(bytes: number): void {
     if (bytes <= this.bytes) return;
     this.take(bytes - this.bytes);
+    if (this.bytes === 0) this.count(1);
     this.bytes = bytes;
   }
 
@@ -142,6 +148,7 @@ export class BodyRoom {
     this.users -= 1;
     if (this.users !== 0 || this.bytes === 0) return;
     this.take(-this.bytes);
+    this.count(-1);
     this.bytes = 0;
   }
 }

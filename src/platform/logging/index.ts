@@ -1,3 +1,3 @@
 export { logger } from './logger.js';
-export { flushRequestLog, logRequest } from './request-log.js';
+export { flushRequestLog, logCall, logRequest, type LoggedCall } from './request-log.js';
 export { NestLogger } from './nest-logger.js';

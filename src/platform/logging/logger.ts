@@ -32,6 +32,7 @@ export const logger: Logger = pino(
         ? {}
         : {
             requestId: context.requestId,
+            traceId: context.traceId,
             tenantId: context.tenantId,
             subject: context.subject,
             human: context.human,

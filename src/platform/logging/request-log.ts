@@ -8,6 +8,8 @@ interface RequestNames {
   readonly subject?: string;
   /** For whom the subject acted: a keyed hash. */
   readonly human?: string;
+  /** Of the trace that the request belongs to. */
+  readonly traceId?: string | undefined;
 }
 
 const FLUSH_EVERY_MS = 500;
@@ -36,9 +38,55 @@ export function logRequest(
   if (!logger.isLevelEnabled('info')) return;
   destination.write(
     `{"level":30,"time":"${isoTime()}","requestId":"${names?.requestId ?? ''}",` +
-      `${field('tenantId', names?.tenantId)}${field('subject', names?.subject)}${field('human', names?.human)}` +
+      `${field('traceId', names?.traceId)}${field('tenantId', names?.tenantId)}${field('subject', names?.subject)}${field('human', names?.human)}` +
       `"method":"${method}","path":${quoted(path)},"status":${status},"durationMs":${durationMs}` +
       `${aborted ? ',"aborted":true' : ''},"msg":"request"}\n`,
+  );
+}
+
+/** A call of a model, in ids, names and numbers: nothing of what was asked or answered. */
+export interface LoggedCall {
+  readonly requestId: string;
+  readonly traceId: string | undefined;
+  readonly tenantId: string;
+  readonly subject: string;
+  readonly usageRecordId: string;
+  readonly operation: string;
+  readonly route: string | null;
+  readonly provider: string;
+  readonly model: string;
+  readonly streamed: boolean;
+  readonly outcome: string;
+  /** The provider's; null: it did not answer. */
+  readonly status: number | null;
+  readonly attempts: number;
+  readonly inputTokens: number;
+  readonly cachedInputTokens: number;
+  readonly outputTokens: number;
+  readonly reasoningTokens: number;
+  readonly estimated: boolean;
+  /** Null: the model has no known price. */
+  readonly costUsd: number | null;
+  readonly durationMs: number;
+  /** Null: nothing came. */
+  readonly firstByteMs: number | null;
+}
+
+/** A model's name comes from the caller. */
+const MOST_OF_NAME = 128;
+
+/** The one line that every call of a model leaves, once it is settled. */
+export function logCall(call: LoggedCall): void {
+  if (!logger.isLevelEnabled('info')) return;
+  destination.write(
+    `{"level":30,"time":"${isoTime()}","requestId":"${call.requestId}",${field('traceId', call.traceId)}` +
+      `${field('tenantId', call.tenantId)}${field('subject', call.subject)}"usageRecordId":"${call.usageRecordId}",` +
+      `"operation":"${call.operation}",${field('route', call.route ?? undefined)}` +
+      `${field('provider', call.provider)}${field('model', call.model.slice(0, MOST_OF_NAME))}"streamed":${call.streamed},` +
+      `"outcome":"${call.outcome}","providerStatus":${call.status},"attempts":${call.attempts},` +
+      `"inputTokens":${call.inputTokens},"cachedInputTokens":${call.cachedInputTokens},` +
+      `"outputTokens":${call.outputTokens},"reasoningTokens":${call.reasoningTokens},"estimated":${call.estimated},` +
+      `"costUsd":${call.costUsd},"durationMs":${call.durationMs},"firstByteMs":${call.firstByteMs},"msg":"call"}\n`,
   );
 }
 

@@ -1,2 +1,3 @@
-export { Metrics } from './metrics.js';
+export { Metrics, type QueueState, type VersionCount } from './metrics.js';
 export { MetricsModule } from './metrics.module.js';
+export type { Samples } from './samples.js';

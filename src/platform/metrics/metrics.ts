@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { METRICS, type MetricDefinition, type MetricName } from './definitions.js';
+import { Remembered } from './remembered.js';
 import { RequestMetrics } from './request-metrics.js';
+import { SamplesByLabels } from './samples.js';
+
+type Labels = Readonly<Record<string, string>>;
+/** Numbers of a metric by their labels. */
+export type Readings = Iterable<readonly [Labels, number]>;
 
 interface ShareNumbers {
   readonly most: number;
@@ -10,107 +17,126 @@ interface ShareNumbers {
   readonly refused: number;
 }
 
-const SHARE_GAUGES = {
-  most: 'How much of what many share one process has: calls to providers, database connections, usage queries, bytes of bodies.',
-  taken: 'How much of it is taken now.',
-  waiting: 'How many wait for some of it.',
-} as const;
+/** How much is due in a queue, and for how long the oldest of it. */
+export interface QueueState {
+  readonly depth: number;
+  readonly oldestSeconds: number;
+}
 
-/**
- * What operators watch. Labels are few and bounded: never a tenant, a key, a user or a model that a caller named, since
- * those leak names and memory.
- */
+/** How many stored secrets need a version of the operator's secret. */
+export type VersionCount = readonly [version: number, count: number];
+
+const QUEUES_FOR_MS = 10_000;
+const VERSIONS_FOR_MS = 600_000;
+
+/** What operators watch. Every metric stands in definitions.ts; rooms say its number, most of them only when it is read. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
 
-  readonly requests = new RequestMetrics(this.registry);
+  readonly requests = new RequestMetrics(this.histogram('gatehouse_http_request_duration_seconds'));
 
-  readonly failedAuthentications = new Counter({
-    name: 'gatehouse_failed_authentications_total',
-    help: 'Callers that could not be authenticated, by the real reason.',
-    labelNames: ['reason'],
-    registers: [this.registry],
-  });
+  readonly failedAuthentications = this.counter('gatehouse_failed_authentications_total');
+  readonly orphansSwept = this.counter('gatehouse_ledger_orphans_swept_total');
+  readonly admissionsRefused = this.counter('gatehouse_ledger_admissions_refused_total');
+  readonly overruns = this.counter('gatehouse_ledger_overruns_total');
+  readonly webhookAttempts = this.counter('gatehouse_webhook_attempts_total');
 
-  readonly orphansSwept = new Counter({
-    name: 'gatehouse_ledger_orphans_swept_total',
-    help: 'Calls that a dead process left open and that were charged whole.',
-    registers: [this.registry],
-  });
-
-  readonly admissionsRefused = new Counter({
-    name: 'gatehouse_ledger_admissions_refused_total',
-    help: 'Calls that were not admitted, by the limit or the reason.',
-    labelNames: ['reason'],
-    registers: [this.registry],
-  });
-
-  readonly overruns = new Counter({
-    name: 'gatehouse_ledger_overruns_total',
-    help: 'Calls under a limit that used more than was reserved for them.',
-    registers: [this.registry],
-  });
-
-  readonly webhookAttempts = new Counter({
-    name: 'gatehouse_webhook_attempts_total',
-    help: 'Attempts of webhook deliveries: delivered, retried (failed, and tried again), failed (for good).',
-    labelNames: ['outcome'],
-    registers: [this.registry],
-  });
+  private readonly queues = new Map<string, Remembered<QueueState>>();
+  private readonly stored = new Map<string, Remembered<readonly VersionCount[]>>();
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+    this.readEach('gatehouse_http_requests_total', () => this.requests.counts());
+    this.readEach('gatehouse_queue_depth', () => readAll(this.queues, ([queue, { depth }]) => [[{ queue }, depth]]));
+    this.readEach('gatehouse_queue_oldest_seconds', () =>
+      readAll(this.queues, ([queue, { oldestSeconds }]) => [[{ queue }, oldestSeconds]]),
+    );
+    this.readEach('gatehouse_stored_secrets', () =>
+      readAll(this.stored, ([stored, counts]) =>
+        counts.map(([version, count]) => [{ stored, version: String(version) }, count]),
+      ),
+    );
   }
 
   /** What many share, by a few names. Read when the metrics are. */
   shares(sources: Readonly<Record<string, ShareNumbers>>): void {
     const entries = Object.entries(sources);
-    for (const [number, help] of Object.entries(SHARE_GAUGES)) {
-      new Gauge({
-        name: `gatehouse_share_${number}`,
-        help,
-        labelNames: ['share'],
+    const each = (number: keyof ShareNumbers) => (): Readings =>
+      entries.map(([share, numbers]) => [{ share }, numbers[number]]);
+    this.readEach('gatehouse_share_most', each('most'));
+    this.readEach('gatehouse_share_taken', each('taken'));
+    this.readEach('gatehouse_share_waiting', each('waiting'));
+    this.readEach('gatehouse_share_refused_total', each('refused'));
+  }
+
+  /** A queue in the database. While that can't be asked there is no number. */
+  queue(name: string, read: () => Promise<QueueState>): void {
+    this.queues.set(name, new Remembered(read, QUEUES_FOR_MS));
+  }
+
+  /** Which versions of the operator's secrets stored ones need. */
+  storedSecrets(name: string, read: () => Promise<readonly VersionCount[]>): void {
+    this.stored.set(name, new Remembered(read, VERSIONS_FOR_MS));
+  }
+
+  /** A number that is read when the metrics are; of a counter, since the start. */
+  read(name: MetricName, read: () => number): void {
+    this.readEach(name, () => [[{}, read()]]);
+  }
+
+  readEach(name: MetricName, read: () => Readings | Promise<Readings>): void {
+    const { type, ...definition } = definitionOf(name);
+    if (type === 'counter')
+      new Counter({
+        ...definition,
         registers: [this.registry],
-        collect() {
-          for (const [share, numbers] of entries) this.set({ share }, numbers[number as keyof typeof SHARE_GAUGES]);
+        async collect() {
+          const readings = await read();
+          this.reset();
+          for (const [labels, value] of readings) this.inc(labels, value);
         },
       });
-    }
-    new Counter({
-      name: 'gatehouse_share_refused_total',
-      help: 'Work that was refused since a tenant, an org or all together had as much of it as may be.',
-      labelNames: ['share'],
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const [share, { refused }] of entries) this.inc({ share }, refused);
-      },
-    });
+    else
+      new Gauge({
+        ...definition,
+        registers: [this.registry],
+        async collect() {
+          const readings = await read();
+          this.reset();
+          for (const [labels, value] of readings) this.set(labels, value);
+        },
+      });
   }
 
-  /** A number that is read when the metrics are. */
-  gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers: [this.registry],
-      collect() {
-        this.set(read());
-      },
-    });
+  /** For what happens seldom: the library's own counting is felt on the hot path. */
+  private counter(name: MetricName): Counter {
+    return new Counter({ ...definitionOf(name), registers: [this.registry] });
   }
 
-  /** A count since the start that is read when the metrics are. */
-  count(name: string, help: string, read: () => number): void {
-    new Counter({
-      name,
-      help,
+  histogram(name: MetricName): SamplesByLabels {
+    const samples = new SamplesByLabels();
+    const { buckets, ...definition } = definitionOf(name);
+    samples.histogram = new Histogram({
+      ...definition,
+      ...(buckets === undefined ? {} : { buckets }),
       registers: [this.registry],
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
+      collect: () => samples.settle(),
     });
+    return samples;
   }
+}
+
+function definitionOf(name: MetricName) {
+  const { type, help, labels = [], buckets }: MetricDefinition = METRICS[name];
+  return { name, type, help, labelNames: [...labels], ...(buckets === undefined ? {} : { buckets: [...buckets] }) };
+}
+
+/** What could not be read is left out. */
+async function readAll<Value>(
+  sources: ReadonlyMap<string, Remembered<Value>>,
+  readingsOf: (entry: readonly [string, Value]) => readonly (readonly [Labels, number])[],
+): Promise<Readings> {
+  const values = await Promise.all([...sources].map(async ([name, source]) => [name, await source.get()] as const));
+  return values.flatMap(([name, value]) => (value === null ? [] : readingsOf([name, value])));
 }

@@ -66,6 +66,11 @@ export class BusyBudgets {
     return this.count;
   }
 
+  /** How many budgets they wait for. */
+  get budgets(): number {
+    return this.queues.size;
+  }
+
   /** Something that calls of this tenant held is free. */
   released(tenantId: string): void {
     for (const queue of this.queues.values()) if (queue.tenantId === tenantId) queue.wake();

@@ -56,16 +56,9 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    this.metrics.gauge(
-      'gatehouse_ledger_pending_settlements',
-      'Settlements that wait for the database.',
-      () => this.settlements.size,
-    );
-    this.metrics.gauge(
-      'gatehouse_ledger_waiting_calls',
-      'Calls that wait for room in a budget that open calls hold.',
-      () => this.busy.size,
-    );
+    this.metrics.read('gatehouse_ledger_pending_settlements', () => this.settlements.size);
+    this.metrics.read('gatehouse_ledger_waiting_calls', () => this.busy.size);
+    this.metrics.read('gatehouse_ledger_waiting_budgets', () => this.busy.budgets);
     await this.lease.start(
       () => ageMsOf(this.open.oldest),
       (swept) => this.metrics.orphansSwept.inc(swept),

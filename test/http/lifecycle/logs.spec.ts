@@ -118,9 +118,8 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
   const lines = stdout.split('\n').filter((line) => line !== '');
   expect(lines.filter((line) => !/^\{.*\}$/.test(line))).toEqual([]);
   // It is a log all the same: who, what, how it ended.
-  const requests = lines
-    .map((line) => JSON.parse(line) as Record<string, unknown>)
-    .filter(({ path }) => path === '/v1/chat/completions');
+  const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  const requests = told.filter(({ path }) => path === '/v1/chat/completions');
   expect(requests.length).toBeGreaterThan(10);
   expect(requests[0]).toMatchObject({
     tenantId,
@@ -129,4 +128,24 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
     status: 200,
     requestId: expect.any(String) as string,
   });
+  const [call] = told.filter(({ msg }) => msg === 'call');
+  expect(call).toMatchObject({
+    requestId: requests[0]!.requestId,
+    tenantId,
+    subject: `key:${keyId}`,
+    operation: 'chat',
+    provider: 'openai',
+    model: UPSTREAM_MODEL,
+    streamed: false,
+    outcome: 'OK',
+    providerStatus: 200,
+    attempts: 1,
+    inputTokens: 9,
+    outputTokens: 12,
+    estimated: false,
+    costUsd: expect.any(Number) as number,
+    durationMs: expect.any(Number) as number,
+    firstByteMs: expect.any(Number) as number,
+  });
+  expect(new Set(told.filter(({ msg }) => msg === 'call').map(({ outcome }) => outcome))).toContain('CLIENT_ABORTED');
 });

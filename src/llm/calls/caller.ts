@@ -1,0 +1,15 @@
+import type { FastifyRequest } from 'fastify';
+import type { CallPrincipal } from '../access/chat-access.js';
+
+/** Who asked. */
+export interface Caller {
+  readonly principal: CallPrincipal;
+  readonly requestId: string;
+  readonly address: string;
+  /** Of the trace that the request belongs to; absent: there is none. */
+  readonly traceId?: string | undefined;
+}
+
+export function callerBy(principal: CallPrincipal, { context, ip }: Pick<FastifyRequest, 'context' | 'ip'>): Caller {
+  return { principal, requestId: context?.requestId ?? '', address: ip, traceId: context?.traceId };
+}
