@@ -16,6 +16,7 @@ import { OutboundModule } from '../platform/outbound/index.js';
 import { IdempotencyModule } from '../platform/idempotency/index.js';
 import { JobsModule } from '../platform/jobs/index.js';
 import { MetricsModule } from '../platform/metrics/index.js';
+import { TracingModule } from '../platform/tracing/index.js';
 import { BudgetsModule, NothingLeftGuard, RateLimitGuard, RateLimitModule } from '../limits/index.js';
 import { OrgsModule } from '../orgs/index.js';
 import { SealedModule, SealedQuotasGuard } from '../sealed/index.js';
@@ -70,6 +71,7 @@ export class AppModule implements OnModuleInit {
         OutboundModule,
         HttpModule,
         MetricsModule,
+        TracingModule,
         DatabaseModule,
         EncryptionModule,
         EventsModule,

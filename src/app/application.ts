@@ -5,10 +5,11 @@ import type { FastifyReply, FastifyRequest, RouteOptions, onRequestHookHandler }
 import type { Settings } from '../platform/config/index.js';
 import { invalidField, type Fault } from '../platform/errors/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
-import { requestIdOf, runWithRequestContext } from '../platform/context/index.js';
+import { requestIdOf, runWithRequestContext, type RequestContext } from '../platform/context/index.js';
 import { Dialects, Drain, letGoOfUnreadBody, loggedPath, RequestBodies, sendFault } from '../platform/http/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
+import { Tracing } from '../platform/tracing/index.js';
 import { watch } from './watched.js';
 import { answerCors } from './cors.js';
 import { refuseConnect, refuseConnection, UnreadableRequest } from './client-errors.js';
@@ -64,6 +65,7 @@ function prepareHttp(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   const drain = app.get(Drain);
   const metrics = app.get(Metrics);
+  const tracing = app.get(Tracing);
   const bodies = app.get(RequestBodies);
   watch(app, metrics);
 
@@ -87,8 +89,9 @@ function prepareHttp(app: NestFastifyApplication): void {
   fastify.decorateRequest('judgeAgain', null);
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    const context = { requestId: requestIdOf(request.headers), address: request.ip };
+    const context: RequestContext = { requestId: requestIdOf(request.headers), address: request.ip };
     request.context = context;
+    tracing.begin(context, request.headers, request.method);
     reply.header('x-request-id', context.requestId);
     reply.header('x-content-type-options', 'nosniff');
     if (drain.isDraining) reply.header('connection', 'close');
@@ -97,7 +100,7 @@ function prepareHttp(app: NestFastifyApplication): void {
       drain.requestClosed();
       request.bodyRoom?.release();
       letGoOfUnreadBody(request);
-      record(metrics, request, reply);
+      record(metrics, tracing, request, reply);
     });
     runWithRequestContext(context, () => {
       const fault = faultOfHead(request.raw);
@@ -156,15 +159,17 @@ function refuseBeforeHooks(error: Error, request: FastifyRequest, reply: Fastify
 }
 
 /** One line and one observation a request, once its answer is over: ids, route, status and time, nothing of its content. */
-function record(metrics: Metrics, request: FastifyRequest, reply: FastifyReply): void {
+function record(metrics: Metrics, tracing: Tracing, request: FastifyRequest, reply: FastifyReply): void {
   // Without the hook's path where an answer came before it (a preflight), or no route was reached.
   const route = request.routePath ?? request.routeOptions.url ?? 'unknown';
   const seconds = reply.elapsedTime / 1000;
   const { statusCode } = reply.raw;
   metrics.requests.observe(route, statusCode, seconds);
+  const aborted = !reply.raw.writableFinished;
+  if (request.context !== undefined) tracing.end(request.context, { route, status: statusCode, aborted });
   const { url } = request;
   // A route's own path holds nothing of the caller's.
   const path = url === route ? url : loggedPath(url);
   const durationMs = Math.round(seconds * 1e6) / 1000;
-  logRequest(request.context, request.method, path, statusCode, durationMs, !reply.raw.writableFinished);
+  logRequest(request.context, request.method, path, statusCode, durationMs, aborted);
 }

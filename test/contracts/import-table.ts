@@ -49,7 +49,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['crypto', 'metrics', 'protojson', 'shares'],
     ['context'],
     ['logging'],
-    ['database', 'http', 'jobs', 'outbound'],
+    ['database', 'http', 'jobs', 'outbound', 'tracing'],
     ['encryption', 'events', 'idempotency'],
   ],
   limits: [['windows', 'budgets']],

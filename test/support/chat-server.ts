@@ -12,6 +12,7 @@ import type { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import type { Fault } from '../../src/platform/errors/index.js';
 import { Drain, OPENAI_DIALECT, RequestBodies, sendFault } from '../../src/platform/http/index.js';
+import { Tracing } from '../../src/platform/tracing/index.js';
 import { Metrics } from '../../src/platform/metrics/index.js';
 import { OutboundHttp } from '../../src/platform/outbound/index.js';
 import type { Admission, Reservation, Settlement } from '../../src/usage/index.js';
@@ -115,6 +116,7 @@ export class ChatServer {
       ORGS as never,
       new Metrics(),
       known,
+      new Tracing(),
       settings,
     );
     const server = Fastify({ forceCloseConnections: true });

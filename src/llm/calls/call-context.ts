@@ -15,7 +15,7 @@ export interface CallContext {
   /** The service takes no more calls. */
   readonly isStopping: boolean;
   /** A provider is asked. */
-  onSent(tried: Tried): void;
+  onSent(terms: CallTerms<OperationName>): void;
   /** A try is over, and this is what the ledger is told of it. */
   onTried(tried: Tried, settlement: Settlement): void;
   /** A call's last try is over: this stands for what its caller asked for. */

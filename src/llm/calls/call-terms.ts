@@ -153,6 +153,7 @@ export class CallTerms<Name extends OperationName> {
       startedAtMs: performance.now(),
       sentAtMs: null,
       firstByteAtMs: null,
+      span: null,
     };
   }
 

@@ -196,7 +196,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
       this.resolve = resolve;
       this.reject = reject;
       this.terms.sent();
-      this.context.onSent(this.terms.tried);
+      this.context.onSent(this.terms);
       try {
         this.attempt = this.start(request);
       } catch (error) {

@@ -8,6 +8,7 @@ import { Drain, readCallersJson, type BodyRoom } from '../../platform/http/index
 import type { JsonObject } from '../../platform/json/index.js';
 import { logCall } from '../../platform/logging/index.js';
 import { Metrics } from '../../platform/metrics/index.js';
+import { Tracing } from '../../platform/tracing/index.js';
 import { Places, type ShareOwner } from '../../platform/shares/index.js';
 import { UsageLedger, type Settlement } from '../../usage/index.js';
 import type { CallPrincipal } from '../access/chat-access.js';
@@ -29,7 +30,7 @@ import { CallMetrics } from './call-metrics.js';
 import { CallTerms } from './call-terms.js';
 import { callerBy, type Caller } from './caller.js';
 import { KeptAnswers } from './kept-answers.js';
-import { loggedCall } from './logged-call.js';
+import { loggedCall, tryEnd } from './logged-call.js';
 import { LateCalls } from './late-calls.js';
 import { OpenCalls } from './open-calls.js';
 import type { Operation } from './operation.js';
@@ -74,6 +75,7 @@ export class Calls implements CallContext {
     private readonly database: Database,
     metrics: Metrics,
     knownModels: KnownModels,
+    private readonly tracing: Tracing,
     @Inject(SETTINGS_TOKEN)
     private readonly settings: Pick<Settings, 'providerCalls' | 'tenantCalls' | 'orgCalls' | 'totalTimeoutMs'>,
   ) {
@@ -171,12 +173,16 @@ export class Calls implements CallContext {
     this.drain.requestClosed();
   }
 
-  onSent({ target }: Tried): void {
+  onSent({ operation, request, tried }: CallTerms<OperationName>): void {
+    const { model, number, target } = tried;
+    const { kind } = target.provider;
     this.metrics.onSent(target.provider);
+    tried.span = this.tracing.beginTry({ operation: operation.name, kind, model, number, streamed: request.stream });
   }
 
   onTried(tried: Tried, settlement: Settlement): void {
     this.metrics.onTried(tried, settlement);
+    tried.span?.end(tryEnd(tried, settlement));
   }
 
   onEnded(terms: CallTerms<OperationName>, settlement: Settlement): void {

@@ -1,4 +1,5 @@
 import type { ModelFacts } from '../models/model-facts.js';
+import type { TracedTry } from '../../platform/tracing/index.js';
 import type { Target } from '../routing/route.js';
 
 /** One try of a call: a row of the ledger. */
@@ -15,4 +16,6 @@ export interface Tried {
   sentAtMs: number | null;
   /** When the first of its answer was there for the caller. */
   firstByteAtMs: number | null;
+  /** Null: it leaves no span. */
+  span: TracedTry | null;
 }

@@ -11,6 +11,7 @@ import { ROUTE_SETTINGS } from './route-settings.js';
 import { SEALED_SETTINGS } from './sealed-settings.js';
 import { SHARE_SETTINGS } from './share-settings.js';
 import { cidrs, flag, group, integer, list, url, type SettingDefinition } from './setting-definition.js';
+import { TRACING_SETTINGS } from './tracing-settings.js';
 import { WEBHOOK_SETTINGS } from './webhook-settings.js';
 
 /**
@@ -81,6 +82,8 @@ export const SETTINGS = {
       'that cannot be reached.',
     { fallback: '25' },
   ),
+
+  ...TRACING_SETTINGS,
 
   ...DATABASE_SETTINGS,
 

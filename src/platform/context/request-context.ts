@@ -14,6 +14,8 @@ export interface RequestContext {
   tenantId?: string;
   /** Of the trace that the request belongs to; absent: none was begun. */
   traceId?: string | undefined;
+  /** What calls to providers carry of it, names and values in turn. */
+  traceHeaders?: readonly string[];
   /** Whose part of what tenants share it takes; absent: its tenant's. */
   shareOf?: string;
 }

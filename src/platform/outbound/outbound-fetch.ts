@@ -17,6 +17,8 @@ export interface FetchOptions {
   readonly timeouts: Pick<OutboundRequest, 'firstByteTimeoutMs' | 'idleTimeoutMs' | 'totalTimeoutMs'>;
   /** The most that is taken of an answer's body. */
   readonly maxBytes: number;
+  /** As in `OutboundRequest`. */
+  readonly traced?: true;
   /** Sees what is about to go out, byte for byte; what it throws stops that. */
   readonly onRequest?: (url: URL, body: Buffer | string | null) => void;
   /** As in `OutboundHandler`: whether an answer that did not begin in time is waited for. */
@@ -86,7 +88,7 @@ export function fetchOver(dispatch: Dispatch, options: FetchOptions): Fetch {
   };
 }
 
-function requestOf(url: URL, init: RequestInit, { policy, timeouts, maxBytes }: FetchOptions): OutboundRequest {
+function requestOf(url: URL, init: RequestInit, { policy, timeouts, maxBytes, traced }: FetchOptions): OutboundRequest {
   const method = (init.method ?? 'GET').toUpperCase();
   if (method !== 'GET' && method !== 'POST') throw new TypeError(`Only GET and POST go out, not ${method}.`);
   const headers = ['accept-encoding', 'identity', 'user-agent', 'gatehouse'];
@@ -101,6 +103,7 @@ function requestOf(url: URL, init: RequestInit, { policy, timeouts, maxBytes }: 
     ...(body === null ? {} : { body }),
     ...timeouts,
     maxBytes,
+    ...(traced === true ? { traced } : {}),
   };
 }
 

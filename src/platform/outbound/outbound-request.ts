@@ -37,6 +37,8 @@ export interface OutboundRequest {
   /** Names and values in turn. The same array may serve any number of requests. */
   readonly headers: string[];
   readonly body?: Buffer | string;
+  /** It goes to a model provider, and carries the trace of the request that it is made for. */
+  readonly traced?: true;
   /** From now until the answer's headers: waiting for a connection, connecting and sending included. */
   readonly firstByteTimeoutMs: number;
   /** Longest silence within the answer; does not run while it is paused. */

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { buildConnector, Pool, type Dispatcher } from 'undici';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
+import { currentRequestContext } from '../context/index.js';
 import { forbidden, GuardedAnswer, JsonCollector } from './outbound-answer.js';
 import { Call, type SendFresh } from './outbound-call.js';
 import { fetchOver, type Fetch, type FetchOptions } from './outbound-fetch.js';
@@ -53,7 +54,8 @@ export class OutboundHttp implements OnApplicationShutdown {
   }
 
   /** Sends a request and hands the answer to `handler` as it comes. Never throws; may fail before it returns. */
-  dispatch(request: OutboundRequest, handler: OutboundHandler): OutboundCall {
+  dispatch(asked: OutboundRequest, handler: OutboundHandler): OutboundCall {
+    const request = asked.traced === true ? withTrace(asked) : asked;
     if (request.policy === 'tenant') return this.dispatchGuarded(request, handler);
     const call = new Call(handler, request, this.sendFresh);
     send(this.pools.get(request.origin) ?? this.openPool(request.origin, this.pools), request, call);
@@ -144,6 +146,12 @@ export class OutboundHttp implements OnApplicationShutdown {
     pools.set(origin, pool);
     return pool;
   }
+}
+
+/** Read here: what is sent once more is sent from another request's context. */
+function withTrace(request: OutboundRequest): OutboundRequest {
+  const carried = currentRequestContext()?.traceHeaders;
+  return carried === undefined ? request : { ...request, headers: [...request.headers, ...carried] };
 }
 
 /** A call that never began. */

@@ -44,6 +44,7 @@ export class Exchange {
       origins: [dialect.baseUrl.origin],
       timeouts: deps.timeouts,
       maxBytes: MAX_ANSWER_BYTES,
+      traced: true,
       onRequest: (_url, body) => {
         // A package that asks again by itself would spend what nothing was reserved for.
         if (this.wasSent) throw new FailedExchange(brokenAnswer('The model provider asked to be called again.'));

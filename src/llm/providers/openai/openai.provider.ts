@@ -74,6 +74,7 @@ export class OpenaiProvider implements Provider {
         method: target.method,
         headers: request.stream ? this.streamHeaders : this.jsonHeaders,
         body: reader.bodyOf(request, wire.reportsUsageUnasked === true),
+        traced: true,
         firstByteTimeoutMs: target.firstByteTimeoutMs,
         idleTimeoutMs: target.idleTimeoutMs,
         totalTimeoutMs: target.totalTimeoutMs,

@@ -1,0 +1,30 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** A caller's place in a trace, as W3C's Trace Context spells it. */
+export interface TraceContext {
+  readonly traceId: string;
+  readonly traceparent: string;
+  readonly tracestate: string | null;
+}
+
+/** Of this version or a later one, whose further fields are not looked at. */
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:$|-)/;
+/** What a receiver has to pass on at least; a longer one is not. */
+const MOST_OF_STATE = 512;
+const MOST_OF_PARENT = 128;
+const STATE = /^[\x20-\x7e\t]+$/;
+
+/** Null: there is none, or not one that can be understood. */
+export function traceContextOf(headers: IncomingHttpHeaders): TraceContext | null {
+  const { traceparent, tracestate } = headers;
+  if (typeof traceparent !== 'string' || traceparent.length > MOST_OF_PARENT) return null;
+  const traceId = TRACEPARENT.exec(traceparent)?.[1];
+  if (traceId === undefined) return null;
+  const state = typeof tracestate === 'string' && tracestate.length <= MOST_OF_STATE && STATE.test(tracestate);
+  return { traceId, traceparent, tracestate: state ? tracestate : null };
+}
+
+/** Names and values in turn. */
+export function headersOf({ traceparent, tracestate }: Omit<TraceContext, 'traceId'>): readonly string[] {
+  return tracestate === null ? ['traceparent', traceparent] : ['traceparent', traceparent, 'tracestate', tracestate];
+}

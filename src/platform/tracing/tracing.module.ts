@@ -1,0 +1,42 @@
+import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
+import { Tracing } from './tracing.js';
+
+export type TracingSettings = Pick<
+  Settings,
+  'otelDisabled' | 'otelTracesExporter' | 'otelEndpoint' | 'otelTracesEndpoint' | 'otelProtocol' | 'otelServiceName'
+>;
+
+/** Where spans go; null: nobody asked for any. */
+export function collectorOf(settings: TracingSettings): string | null {
+  const { otelDisabled, otelTracesExporter, otelEndpoint, otelTracesEndpoint } = settings;
+  if (otelDisabled || otelTracesExporter === 'none') return null;
+  if (otelTracesEndpoint !== undefined) return otelTracesEndpoint;
+  if (otelEndpoint !== undefined) return `${otelEndpoint.replace(/\/$/, '')}/v1/traces`;
+  return otelTracesExporter === 'otlp' ? 'http://localhost:4318/v1/traces' : null;
+}
+
+/** Traces, where the operator named a collector: without one nothing of OpenTelemetry is loaded. */
+@Global()
+@Module({
+  providers: [
+    {
+      provide: Tracing,
+      inject: [SETTINGS_TOKEN],
+      useFactory: async (settings: TracingSettings): Promise<Tracing> => {
+        const collector = collectorOf(settings);
+        if (collector === null) return new Tracing();
+        const { openTelemetry } = await import('./open-telemetry.js');
+        return openTelemetry(collector, settings);
+      },
+    },
+  ],
+  exports: [Tracing],
+})
+export class TracingModule implements OnApplicationShutdown {
+  constructor(private readonly tracing: Tracing) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.tracing.stop();
+  }
+}
