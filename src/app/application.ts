@@ -166,7 +166,8 @@ function record(metrics: Metrics, tracing: Tracing, request: FastifyRequest, rep
   const { statusCode } = reply.raw;
   metrics.requests.observe(route, statusCode, seconds);
   const aborted = !reply.raw.writableFinished;
-  if (request.context !== undefined) tracing.end(request.context, { route, status: statusCode, aborted });
+  if (request.context !== undefined)
+    tracing.end(request.context, { method: request.method, route, status: statusCode, aborted });
   const { url } = request;
   // A route's own path holds nothing of the caller's.
   const path = url === route ? url : loggedPath(url);

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { CommanderError } from 'commander';
 import { Fault, OperatorError } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
+import { UsageError } from './command-output.js';
 import { program } from './program.js';
 
 /** 0: done. 1: refused, failed, or something found wrong. 2: the command was written wrong. */
@@ -20,7 +21,7 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
     } else {
       process.stderr.write(`${sentenceOf(error)}\n`);
-      process.exitCode = FAILED;
+      process.exitCode = error instanceof UsageError ? WRONG_USAGE : FAILED;
     }
   }
 }

@@ -1,3 +1,4 @@
+import { OperatorError } from '../../platform/errors/index.js';
 import type { Finding } from '../../platform/database/index.js';
 
 const MARKS: Readonly<Record<Finding['status'], string>> = { ok: 'ok', warning: 'WARNING', failed: 'FAILED' };
@@ -6,6 +7,9 @@ const MARKS: Readonly<Record<Finding['status'], string>> = { ok: 'ok', warning: 
 export interface OutputOptions {
   readonly json?: boolean;
 }
+
+/** The command was written wrong, in a way that only it knows. */
+export class UsageError extends OperatorError {}
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);

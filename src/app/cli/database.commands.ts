@@ -1,10 +1,9 @@
 import { EncryptionKeyRing, uuidV7 } from '../../platform/crypto/index.js';
-import { Database, migrate } from '../../platform/database/index.js';
+import { Database, migrate, queueState, versionCounts } from '../../platform/database/index.js';
 import { DataKeyRewrap } from '../../platform/encryption/index.js';
-import { OperatorError } from '../../platform/errors/index.js';
 import { tokenIdOf } from '../../sealed/index.js';
 import { webhookSecretRewrap } from '../../webhooks/index.js';
-import { print, show, type OutputOptions } from './command-output.js';
+import { print, show, UsageError, type OutputOptions } from './command-output.js';
 import { DATABASE_SOURCES, withSettings } from './operator-settings.js';
 
 const REVOKE = { name: 'revoke_sealed_tokens', text: 'SELECT revoke_sealed_tokens($1, $2, $3)' };
@@ -31,13 +30,13 @@ export interface Revocation extends OutputOptions {
 export async function revokeSealed(options: Revocation): Promise<void> {
   const { jti, issuedBefore: time } = options;
   if ((jti === undefined) === (time === undefined) || jti === '') {
-    throw new OperatorError(
+    throw new UsageError(
       'Say which tokens: --jti <the jti of one>, or --issued-before <a time, as 2026-11-29T12:00:00Z>.',
     );
   }
   const issuedBefore = time === undefined ? null : new Date(time);
   if (issuedBefore !== null && Number.isNaN(issuedBefore.getTime())) {
-    throw new OperatorError('--issued-before must be a time, as 2026-11-29T12:00:00Z.');
+    throw new UsageError('--issued-before must be a time, as 2026-11-29T12:00:00Z.');
   }
   const tokenHash = jti === undefined ? null : tokenIdOf(jti);
   await withDatabase((database) => database.callAside(REVOKE, [uuidV7(), tokenHash, issuedBefore]));
@@ -75,6 +74,45 @@ export async function rotateEncryption(options: OutputOptions): Promise<void> {
     } else print('Nothing is stored under another version: older ones may go.');
   }
   if (!isDone) process.exitCode = 1;
+}
+
+const QUEUES = { webhooks: 'webhook', runs: 'run', claims: 'claim' } as const;
+/** What is stored under which of the operator's secrets. */
+const STORED = {
+  apiKeys: ['api_key_pepper', 'pepper'],
+  gatewayTokens: ['gateway_token_pepper', 'pepper'],
+  dataKeys: ['tenant_data_key', 'encryption key'],
+  webhookSecrets: ['webhook_secret_key', 'encryption key'],
+} as const;
+
+/** What is due in the queues, and how far a rotation is: what the metrics show, for a person. Changes nothing. */
+export async function status(options: OutputOptions): Promise<void> {
+  const { queues, stored } = await withDatabase(async (database) => ({
+    queues: await read(QUEUES, (name) => queueState(database, name)),
+    stored: await read(STORED, async ([name, secret]) =>
+      (await versionCounts(database, name)).map(([version, secrets]) => ({ secret, version, secrets })),
+    ),
+  }));
+  show(options, { queues, stored }, () =>
+    [
+      ...Object.entries(queues).map(
+        ([name, { depth, oldestSeconds }]) =>
+          `${name}: ${depth} due${depth === 0 ? '' : `, for ${Math.round(oldestSeconds)} s`}`,
+      ),
+      ...Object.entries(stored).flatMap(([name, versions]) =>
+        versions.map(({ secret, version, secrets }) => `${name}: ${secrets} need version ${version} of the ${secret}`),
+      ),
+    ].join('\n'),
+  );
+}
+
+async function read<Name extends string, Asked, Told>(
+  all: Readonly<Record<Name, Asked>>,
+  ask: (asked: Asked) => Promise<Told>,
+): Promise<Record<Name, Told>> {
+  const told: [string, Told][] = [];
+  for (const [name, asked] of Object.entries<Asked>(all)) told.push([name, await ask(asked)]);
+  return Object.fromEntries(told) as Record<Name, Told>;
 }
 
 function withDatabase<T>(work: (database: Database, ring: EncryptionKeyRing) => Promise<T>): Promise<T> {

@@ -58,8 +58,11 @@ function configuration(findings: Finding[]): ConfiguredSettings | null {
   const check = 'configuration';
   try {
     const { settings, warnings } = loadProcessSettings();
-    const where = settings.databaseUrl === undefined ? 'the embedded Postgres' : 'DATABASE_URL';
-    findings.push({ check, status: 'ok', message: `Complete, for ${settings.mode} on ${where}.` });
+    const message =
+      settings.databaseUrl === undefined
+        ? 'DATABASE_URL is not set: a start is development mode on the embedded Postgres. For production set it.'
+        : `Complete, for ${settings.mode} on DATABASE_URL.`;
+    findings.push({ check, status: 'ok', message });
     for (const warning of warnings) {
       findings.push({ check, status: 'warning', message: `${warning}.`, fix: `Look for a misspelling: ${READING}` });
     }

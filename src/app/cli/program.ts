@@ -236,6 +236,12 @@ function addOperations(gatehouse: Command): void {
       .description('Move what is stored to the newest of GATEHOUSE_ENCRYPTION_KEYS; says when older ones may go.'),
     'gatehouse rotate',
   ).action(async (options: Output) => (await import('./database.commands.js')).rotateEncryption(options));
+  examples(
+    gatehouse
+      .command('status')
+      .description('Show what is due in the queues, and which versions of peppers and encryption keys are in use.'),
+    'gatehouse status',
+  ).action(async (options: Output) => (await import('./database.commands.js')).status(options));
 }
 
 interface Output {

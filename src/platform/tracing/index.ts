@@ -1,2 +1,2 @@
-export { Tracing, type TracedTry, type TryEnd, type TryStart } from './tracing.js';
+export { Tracing, type TracedTry, type TryEnd } from './tracing.js';
 export { TracingModule } from './tracing.module.js';

@@ -16,8 +16,14 @@ import { BasicTracerProvider, BatchSpanProcessor, type SpanExporter } from '@ope
 import { VERSION } from '../config/index.js';
 import { currentRequestContext, type RequestContext } from '../context/index.js';
 import { headersOf } from './trace-context.js';
-import { Tracing, type RequestEnd, type TracedTry, type TryEnd, type TryStart } from './tracing.js';
-import type { TracingSettings } from './tracing.module.js';
+import {
+  Tracing,
+  type RequestEnd,
+  type TracedTry,
+  type TracingSettings,
+  type TryEnd,
+  type TryStart,
+} from './tracing.js';
 
 const STOP_WITHIN_MS = 2000;
 
@@ -79,7 +85,7 @@ class SentTraces extends Tracing {
     this.carry(context, trace.setSpan(parent, span), span);
   }
 
-  override end(context: RequestContext, { route, status, aborted }: RequestEnd): void {
+  override end(context: RequestContext, { method, route, status, aborted }: RequestEnd): void {
     const span = this.spans.get(context);
     if (span === undefined) return;
     span.setAttributes({
@@ -88,8 +94,7 @@ class SentTraces extends Tracing {
       ...(context.tenantId === undefined ? {} : { 'gatehouse.tenant.id': context.tenantId }),
       ...(aborted ? { 'error.type': 'aborted' } : {}),
     });
-    const { attributes } = span as { attributes?: Record<string, unknown> };
-    span.updateName(`${String(attributes?.['http.request.method'] ?? '')} ${route}`.trim());
+    span.updateName(`${method} ${route}`);
     if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
     span.end();
   }

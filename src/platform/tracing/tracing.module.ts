@@ -1,14 +1,9 @@
 import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
-import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
-import { Tracing } from './tracing.js';
-
-export type TracingSettings = Pick<
-  Settings,
-  'otelDisabled' | 'otelTracesExporter' | 'otelEndpoint' | 'otelTracesEndpoint' | 'otelProtocol' | 'otelServiceName'
->;
+import { SETTINGS_TOKEN } from '../config/index.js';
+import { Tracing, type TracingSettings } from './tracing.js';
 
 /** Where spans go; null: nobody asked for any. */
-export function collectorOf(settings: TracingSettings): string | null {
+function collectorOf(settings: TracingSettings): string | null {
   const { otelDisabled, otelTracesExporter, otelEndpoint, otelTracesEndpoint } = settings;
   if (otelDisabled || otelTracesExporter === 'none') return null;
   if (otelTracesEndpoint !== undefined) return otelTracesEndpoint;

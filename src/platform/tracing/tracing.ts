@@ -1,6 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Settings } from '../config/index.js';
 import type { RequestContext } from '../context/index.js';
 import { headersOf, traceContextOf } from './trace-context.js';
+
+export type TracingSettings = Pick<
+  Settings,
+  'otelDisabled' | 'otelTracesExporter' | 'otelEndpoint' | 'otelTracesEndpoint' | 'otelProtocol' | 'otelServiceName'
+>;
 
 /** A try of a model provider, as it begins. */
 export interface TryStart {
@@ -30,6 +36,7 @@ export interface TracedTry {
 }
 
 export interface RequestEnd {
+  readonly method: string;
   /** As it is declared. */
   readonly route: string;
   readonly status: number;
