@@ -79,6 +79,9 @@ const PLANNING = new Set([
   'enable_hashjoin=off',
   'enable_mergejoin=off',
   'enable_material=off',
+  'enable_bitmapscan=off',
+  'enable_sort=off',
+  'enable_incremental_sort=off',
   // How long a batch waits for another transaction's budgets.
   'lock_timeout=100ms',
 ]);
