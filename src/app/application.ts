@@ -6,7 +6,15 @@ import type { Settings } from '../platform/config/index.js';
 import { invalidField, type Fault } from '../platform/errors/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
 import { requestIdOf, runWithRequestContext, type RequestContext } from '../platform/context/index.js';
-import { Dialects, Drain, letGoOfUnreadBody, loggedPath, RequestBodies, sendFault } from '../platform/http/index.js';
+import {
+  Dialects,
+  Drain,
+  finalStatusOf,
+  letGoOfUnreadBody,
+  loggedPath,
+  RequestBodies,
+  sendFault,
+} from '../platform/http/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { Tracing } from '../platform/tracing/index.js';
@@ -163,7 +171,7 @@ function record(metrics: Metrics, tracing: Tracing, request: FastifyRequest, rep
   // Without the hook's path where an answer came before it (a preflight), or no route was reached.
   const route = request.routePath ?? request.routeOptions.url ?? 'unknown';
   const seconds = reply.elapsedTime / 1000;
-  const { statusCode } = reply.raw;
+  const statusCode = finalStatusOf(reply.raw);
   metrics.requests.observe(route, statusCode, seconds);
   const aborted = !reply.raw.writableFinished;
   if (request.context !== undefined)

@@ -36,6 +36,7 @@ export class HealthController {
   async ready(): Promise<object> {
     if (this.drain.isDraining) throw new Fault('unavailable', 'The service is stopping.');
     if (!this.startup.isDone) throw new Fault('unavailable', 'The service is starting.', { retryAfterSeconds: 1 });
+    if (this.database.isOutOfRoom) throw new Fault('unavailable', "The database's disk is full.");
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(new Fault('unavailable', 'The database does not answer.')), DATABASE_WITHIN_MS);

@@ -153,7 +153,8 @@ describe('docker-compose.yml', () => {
   interface Service {
     readonly image?: string;
     readonly build?: string;
-    readonly environment?: Readonly<Record<string, string>>;
+    readonly env_file?: readonly string[];
+    readonly environment?: Readonly<Record<string, string | number>>;
     readonly ports?: readonly string[];
     readonly volumes?: readonly string[];
     readonly healthcheck: { readonly test: readonly string[] };
@@ -171,30 +172,33 @@ describe('docker-compose.yml', () => {
     Object.fromEntries(
       Object.entries(environment).map(([name, value]) => [
         name,
-        value.replace(/\$\{(\w+)(?::[?-]([^}]*))?\}/g, (_all, variable: string) => own[variable] ?? ''),
+        String(value).replace(/\$\{(\w+)(?::[?-]([^}]*))?\}/g, (_all, variable: string) => own[variable] ?? ''),
       ]),
     );
 
-  it('sets only what is a setting, and asks for nothing else but the password of its Postgres', () => {
-    expect(variables).toEqual(expect.arrayContaining(Object.keys(environment)));
+  it('passes every setting of .env, and itself says only where its own parts are and which secrets must be there', () => {
+    expect(gatehouse.env_file).toEqual(['.env']);
+    const required = settings.filter((each) => each.requiredInProduction).map(({ variable }) => variable);
+    expect(Object.keys(environment).sort()).toEqual([...new Set([...required, 'REDIS_URL', 'HOST', 'PORT'])].sort());
     const asked = [...text.matchAll(/\$\{(\w+)/g)].map(([, variable]) => variable!);
-    expect([...variables, 'POSTGRES_PASSWORD']).toEqual(expect.arrayContaining(asked));
+    expect([...variables, 'POSTGRES_PASSWORD', 'DATABASE_PASSWORD']).toEqual(expect.arrayContaining(asked));
   });
 
   it('is production, complete once the environment has what it asks for, and refused by name before', () => {
     for (const { variable, requiredInProduction } of settings) {
-      if (requiredInProduction) expect(environment[variable]).toMatch(/\$\{\w+:\?[^}]+\}/);
+      if (requiredInProduction) expect(String(environment[variable])).toMatch(/\$\{\w+:\?[^}]+\}/);
     }
     const pepper = Buffer.alloc(32, 7).toString('base64url');
-    const { settings: configured, warnings } = loadSettings(
-      filledIn({
-        POSTGRES_PASSWORD: 'x'.repeat(32),
+    const { settings: configured, warnings } = loadSettings({
+      FIREBASE_SERVICE_ACCOUNT: '/run/secrets/firebase.json',
+      ...filledIn({
+        DATABASE_PASSWORD: 'x'.repeat(32),
         GATEHOUSE_PEPPERS: `1:${pepper}`,
         GATEHOUSE_ENCRYPTION_KEYS: `1:${pepper}`,
         GATEHOUSE_SIGNING_KEYS: 'a private key',
         FIREBASE_PROJECT_ID: 'some-project',
       }),
-    );
+    });
     expect(configured.mode).toBe('production');
     expect(warnings).toEqual([]);
     // What it leaves empty has its default.
@@ -206,16 +210,26 @@ describe('docker-compose.yml', () => {
     for (const { variable, secret } of settings) {
       const value = environment[variable];
       if (!secret || value === undefined || variable === 'REDIS_URL') continue;
-      expect(value).toMatch(/\$\{\w+(:\?[^}]+|:-)\}/);
+      expect(String(value)).toMatch(/\$\{\w+:\?[^}]+\}/);
     }
     expect(postgres.environment!['POSTGRES_PASSWORD']).toMatch(/^\$\{POSTGRES_PASSWORD:\?.+\}$/);
+    expect(postgres.environment!['DATABASE_PASSWORD']).toMatch(/^\$\{DATABASE_PASSWORD:\?.+\}$/);
     expect(environment['REDIS_URL']).not.toContain('@');
+  });
+
+  it('has an owner of the database who is no superuser', () => {
+    expect(postgres.environment).not.toHaveProperty('POSTGRES_USER');
+    const script = postgres
+      .volumes!.map((mount) => /^\.\/(.*):\/docker-entrypoint-initdb\.d\//.exec(mount)?.[1])
+      .find(Boolean)!;
+    expect(read(script)).toMatch(/CREATE ROLE gatehouse LOGIN CREATEROLE NOSUPERUSER /);
+    expect(environment['DATABASE_URL']).toMatch(/^postgres:\/\/gatehouse:\$\{DATABASE_PASSWORD:/);
   });
 
   it('publishes the default port on loopback, and neither its Postgres nor its Redis', () => {
     expect(gatehouse.ports).toEqual([`127.0.0.1:${defaults.port}:${defaults.port}`]);
     expect([postgres.ports, redis.ports]).toEqual([undefined, undefined]);
-    expect(gatehouse.healthcheck.test.join(' ')).toContain(`http://127.0.0.1:${defaults.port}/health/ready`);
+    expect(gatehouse.healthcheck.test.join(' ')).toContain(`http://127.0.0.1:${defaults.port}/health/live`);
   });
 
   it('waits for what it needs, and gives open calls the time to end', () => {
@@ -233,7 +247,7 @@ describe('docker-compose.yml', () => {
 
   it('keeps the data of Postgres 18 in a volume, where that image wants it', () => {
     expect([postgres.image, redis.image]).toEqual(['postgres:18', 'redis:8']);
-    const [volume, ...others] = postgres.volumes!;
+    const [volume, ...others] = postgres.volumes!.filter((mount) => !mount.startsWith('./'));
     expect(others).toEqual([]);
     expect(volume).toMatch(/^[a-z-]+:\/var\/lib\/postgresql$/);
     expect(Object.keys(volumes)).toEqual([volume!.split(':')[0]]);

@@ -64,7 +64,12 @@ function configuration(findings: Finding[]): ConfiguredSettings | null {
         : `Complete, for ${settings.mode} on DATABASE_URL.`;
     findings.push({ check, status: 'ok', message });
     for (const warning of warnings) {
-      findings.push({ check, status: 'warning', message: `${warning}.`, fix: `Look for a misspelling: ${READING}` });
+      findings.push({
+        check,
+        status: 'warning',
+        message: `${warning}.`,
+        fix: warning.endsWith('no effect') ? `Look for a misspelling: ${READING}` : READING,
+      });
     }
     return settings;
   } catch (error) {

@@ -8,7 +8,8 @@ const HEAD = `# Settings of Gatehouse, for production. Made by \`gatehouse init\
 # they are. The same secrets on every replica. What is commented out has the default that stands there.`;
 const COMPOSE = `# ──────── docker-compose.yml
 
-# The password of the Postgres that docker-compose.yml brings; no setting of the service. Secret.
+# Of the Postgres that docker-compose.yml brings, not settings of the service: the superuser's password, and the one of the
+# database's owner. Secret.
 `;
 
 export interface InitOptions extends OutputOptions {
@@ -30,8 +31,8 @@ export async function init(options: InitOptions): Promise<void> {
       .trim(),
     ...(firebaseProject === undefined ? {} : { FIREBASE_PROJECT_ID: firebaseProject }),
   };
-  const password = randomBytes(24).toString('base64url').replaceAll(/[-_]/g, 'x');
-  const text = `${environmentFile(HEAD, values)}\n${COMPOSE}POSTGRES_PASSWORD=${password}\n`;
+  const password = (): string => randomBytes(24).toString('base64url').replaceAll(/[-_]/g, 'x');
+  const text = `${environmentFile(HEAD, values)}\n${COMPOSE}POSTGRES_PASSWORD=${password()}\nDATABASE_PASSWORD=${password()}\n`;
   try {
     await writeFile(file, text, { mode: 0o600, flag: 'wx' });
   } catch (error) {

@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
 import { durationText } from '../../limits/index.js';
-import { OPENAI_DIALECT } from '../../platform/http/index.js';
+import { endedAs, OPENAI_DIALECT } from '../../platform/http/index.js';
 import type { TokenRoom } from '../../usage/index.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
 import type { Attribution, CallSink, CallSinkListener } from './call-sink.js';
@@ -98,7 +98,10 @@ export class ReplySink implements CallSink {
   }
 
   end(failure: ProviderFailure | null): void {
-    if (failure !== null) this.reply.raw.write(this.streamError(errorOf(failure)));
+    if (failure !== null) {
+      endedAs(this.reply.raw, failure.error.status);
+      this.reply.raw.write(this.streamError(errorOf(failure)));
+    }
     this.reply.raw.end();
   }
 

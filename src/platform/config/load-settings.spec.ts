@@ -9,6 +9,7 @@ const PRODUCTION: Readonly<Record<string, string>> = {
   GATEHOUSE_ENCRYPTION_KEYS: pepper(1),
   GATEHOUSE_SIGNING_KEYS: '-----BEGIN PRIVATE KEY-----\\nx\\n-----END PRIVATE KEY-----',
   FIREBASE_PROJECT_ID: 'demo-project',
+  FIREBASE_SERVICE_ACCOUNT: '/run/secrets/firebase.json',
 };
 
 function without(...names: string[]): Record<string, string> {
@@ -292,6 +293,13 @@ describe('unknown settings', () => {
 
   it('are not warned of when they are ours', () => {
     expect(loadSettings({ ...PRODUCTION, GATEHOUSE_DEV: '1', GATEHOUSE_HOME: 'x' }).warnings).toEqual([]);
+  });
+
+  it('production without what Firebase is asked with says that no user can sign in', () => {
+    const alone = without('FIREBASE_SERVICE_ACCOUNT');
+    expect(loadSettings(alone).warnings).toEqual([expect.stringMatching(/^FIREBASE_SERVICE_ACCOUNT is not set/)]);
+    expect(loadSettings({ ...alone, GOOGLE_APPLICATION_CREDENTIALS: '/run/a.json' }).warnings).toEqual([]);
+    expect(loadSettings({ ...alone, GATEHOUSE_DEV: '1' }).warnings).toEqual([]);
   });
 });
 

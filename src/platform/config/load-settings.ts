@@ -83,9 +83,14 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
       lameDuckSeconds: lameDuckSeconds ?? (mode === 'development' ? 0 : 5),
       host: host ?? (mode === 'development' ? '127.0.0.1' : '0.0.0.0'),
     }),
-    warnings: unknownVariables(environment).map(
-      (variable) => `${variable} is not a setting of Gatehouse and has no effect`,
-    ),
+    warnings: [
+      ...unknownVariables(environment).map((variable) => `${variable} is not a setting of Gatehouse and has no effect`),
+      ...(mode === 'production' && raw.firebaseEmulatorHost === undefined && !knowsAccounts(raw, environment)
+        ? [
+            'FIREBASE_SERVICE_ACCOUNT is not set, and neither is GOOGLE_APPLICATION_CREDENTIALS: outside Google Cloud no user can sign in to the dashboard (503)',
+          ]
+        : []),
+    ],
   };
 }
 
@@ -116,6 +121,14 @@ function modeOf(environment: Readonly<Record<string, string | undefined>>): Mode
   if (asked) return 'production';
   const named = ['DATABASE_URL', 'DATABASE_APP_URL', 'DATABASE_DIRECT_URL'].some((variable) => environment[variable]);
   return named ? 'production' : 'development';
+}
+
+/** Whether Firebase can be asked for a user's account. */
+function knowsAccounts(
+  { firebaseServiceAccount }: Partial<RawSettings>,
+  environment: Readonly<Record<string, string | undefined>>,
+): boolean {
+  return firebaseServiceAccount !== undefined || Boolean(environment['GOOGLE_APPLICATION_CREDENTIALS']);
 }
 
 function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {

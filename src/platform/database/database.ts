@@ -8,6 +8,7 @@ import { Fault, OperatorError } from '../errors/index.js';
 import { logger } from '../logging/index.js';
 import { FairTurns, type ShareOwner } from '../shares/index.js';
 import { appConnection, isPooled, sessionLimits } from './connections.js';
+import { asFault, isOutOfRoom, tenantIsGone } from './database-faults.js';
 import { ImpatientClient } from './impatient-client.js';
 import { assertLogin } from './login-check.js';
 import { TenantOrgs } from './tenant-orgs.js';
@@ -33,6 +34,8 @@ const HOLD_TENANT = "SELECT pg_advisory_xact_lock_shared(hashtextextended('tenan
 const FIND_ORG = { name: 'find_org_of_tenant', text: 'SELECT find_org_of_tenant($1) AS "orgId"' };
 
 const CONNECT_TIMEOUT_MS = 3000;
+/** For how long a full disk is believed: longer than the pause between two signs of life in the ledger. */
+const OUT_OF_ROOM_MS = 30_000;
 /** For a connection of the pool, and for the whole transaction. */
 const TRANSACTION_OPTIONS = { maxWait: 5000, timeout: 10_000 };
 
@@ -59,6 +62,7 @@ export class Database implements OnApplicationShutdown {
   private readonly rolePrefix: string;
   private readonly orgs = new TenantOrgs((tenantId) => this.findOrgId(tenantId));
   private closed: Promise<void> | null = null;
+  private outOfRoomUntilMs = 0;
 
   constructor(@Inject(SETTINGS_TOKEN) settings: Settings) {
     this.callsPool = openPool(settings, { max: settings.databaseCallsPoolSize, min: settings.databaseCallsPoolSize });
@@ -121,7 +125,7 @@ export class Database implements OnApplicationShutdown {
         }),
       );
     } catch (error) {
-      throw tenantIsGone(error) ? new Fault('permission_denied', 'The tenant was deleted.') : asFault(error);
+      throw tenantIsGone(error) ? new Fault('permission_denied', 'The tenant was deleted.') : this.noted(error);
     }
   }
 
@@ -177,7 +181,7 @@ export class Database implements OnApplicationShutdown {
         ),
       );
     } catch (error) {
-      throw asFault(error);
+      throw this.noted(error);
     }
   }
 
@@ -190,7 +194,7 @@ export class Database implements OnApplicationShutdown {
       const { rows } = await pool.query<Row>({ ...(this.named ? { name } : {}), text, values: [...values] });
       return rows;
     } catch (error) {
-      throw asFault(error);
+      throw this.noted(error);
     }
   }
 
@@ -217,6 +221,16 @@ export class Database implements OnApplicationShutdown {
     for (const connection of opened) if (connection.status === 'fulfilled') connection.value.release();
   }
 
+  /** Whether a write failed lately since the disk is full. Reads go on then, so that a ping does not tell. */
+  get isOutOfRoom(): boolean {
+    return performance.now() < this.outOfRoomUntilMs;
+  }
+
+  private noted(error: unknown): unknown {
+    if (isOutOfRoom(error)) this.outOfRoomUntilMs = performance.now() + OUT_OF_ROOM_MS;
+    return asFault(error);
+  }
+
   /** @throws Fault unavailable */
   async ping(): Promise<void> {
     await this.call({ name: 'ping', text: 'SELECT 1' }, []);
@@ -231,7 +245,7 @@ export class Database implements OnApplicationShutdown {
     try {
       await assertLogin(this.callsPool, !this.named, this.rolePrefix);
     } catch (error) {
-      throw error instanceof OperatorError ? error : asFault(error);
+      throw error instanceof OperatorError ? error : this.noted(error);
     }
   }
 
@@ -293,73 +307,4 @@ function shareOf(settings: Settings): ConstructorParameters<typeof FairTurns>[0]
 function ownerOf(userId: string): ShareOwner {
   const owner = `user:${userId}`;
   return { tenantId: owner, orgId: owner };
-}
-
-/**
- * SQLSTATE classes, Node's and Prisma's codes that mean "not now" rather than "not so"; a lost deadlock is one of them, a
- * statement that took too long, and a server that takes no writes since another one is about to.
- */
-const CONNECTION_CODE =
-  /^(?:08...|25006|53...|55P03|57014|57P..|58...|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EPIPE|EHOSTUNREACH|40001|40P01|P1001|P1002|P1008|P1017|P2024|P2028|P2034)$/;
-/** What the driver says without a code, word for word: a statement's own error may quote what a caller wrote. */
-const CONNECTION_MESSAGES: ReadonlySet<string> = new Set([
-  'Connection terminated',
-  'Connection terminated unexpectedly',
-  'Connection terminated due to connection timeout',
-  'timeout exceeded when trying to connect',
-  'Client has encountered a connection error and is not queryable',
-  'Client was closed and is not queryable',
-  'Cannot use a pool after calling end on the pool',
-]);
-
-function isConnectionError(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = postgresCode(error) ?? ('code' in error && typeof error.code === 'string' ? error.code : '');
-  if (code !== '') return CONNECTION_CODE.test(code);
-  if (CONNECTION_MESSAGES.has(error.message)) return true;
-  return error.cause !== undefined && isConnectionError(error.cause);
-}
-
-/** A row was to be written for a tenant whose own row is not there any more. */
-function tenantIsGone(error: unknown): boolean {
-  const cause = (error as { meta?: { driverAdapterError?: { cause?: DriverErrorCause } } } | null)?.meta
-    ?.driverAdapterError?.cause;
-  return cause?.originalCode === '23503' && /_tenant_id_fkey/.test(cause.originalMessage ?? '');
-}
-
-interface DriverErrorCause {
-  readonly originalCode?: string;
-  readonly originalMessage?: string;
-}
-
-/** Postgres' own code where Prisma wraps the error of a raw statement in one of its own. */
-function postgresCode(error: Error): string | undefined {
-  const { meta } = error as { meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } } };
-  const code = meta?.driverAdapterError?.cause?.originalCode;
-  return typeof code === 'string' ? code : undefined;
-}
-
-/** Whether Postgres gave a statement up since it took longer than it was allowed to. */
-export function isCanceled(error: unknown): boolean {
-  return sqlState(error) === '57014';
-}
-
-/** Whether Postgres gave a statement up since another transaction held a lock for longer than it was allowed to wait. */
-export function isLockTimeout(error: unknown): boolean {
-  return sqlState(error) === '55P03';
-}
-
-function sqlState(error: unknown): string | undefined {
-  const cause = error instanceof Fault ? error.cause : error;
-  if (!(cause instanceof Error)) return undefined;
-  return postgresCode(cause) ?? ('code' in cause && typeof cause.code === 'string' ? cause.code : undefined);
-}
-
-/** A connection error becomes a 503; a fault, or an error of the statement, stays what it is. */
-function asFault(error: unknown): unknown {
-  if (error instanceof Fault || !isConnectionError(error)) return error;
-  return new Fault('unavailable', 'The database cannot be reached; try again shortly.', {
-    retryAfterSeconds: 1,
-    cause: error,
-  });
 }

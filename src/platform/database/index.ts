@@ -1,5 +1,6 @@
 export { compositeText } from './composite.js';
-export { Database, isCanceled, isLockTimeout, type NamedStatement, type TenantTransaction } from './database.js';
+export { Database, type NamedStatement, type TenantTransaction } from './database.js';
+export { isCanceled, isLockTimeout } from './database-faults.js';
 export { DatabaseModule } from './database.module.js';
 export { assertReadsAll, prepareRestore, finishRestore } from './backup.js';
 export { inspectDatabase, type Finding } from './inspection.js';

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { requestIdOf } from '../context/index.js';
 import { Fault, isTokenJudged, type FaultKind } from '../errors/index.js';
 import { logger } from '../logging/index.js';
+import { endedAs } from './ended-as.js';
 import { loggedPath, pathOf } from './logged-path.js';
 
 /**
@@ -21,10 +22,9 @@ export class FaultFilter implements ExceptionFilter {
 /** Renders any error onto a reply; a reply that already began is cut off, since no error can be told any more. */
 export function sendFault(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
   const fault = asSpelled(toFault(error, request), request);
-  if (fault.status >= 500) {
-    logger.error({ err: fault.cause ?? error, kind: fault.kind, url: loggedPath(request.url) }, fault.message);
-  }
+  if (fault.status >= 500) logFault(fault, error, loggedPath(request.url));
   if (reply.sent || reply.raw.headersSent) {
+    endedAs(reply.raw, fault.status);
     reply.raw.destroy();
     return;
   }
@@ -42,6 +42,13 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
     .code(fault.status)
     .header('content-type', 'application/json; charset=utf-8')
     .send(JSON.stringify(dialect.renderError(fault, requestId)));
+}
+
+/** While something is away each call is answered so: a line says what, and where in the code is no question. */
+function logFault({ kind, message, cause }: Fault, error: unknown, url: string): void {
+  if (kind !== 'unavailable') return logger.error({ err: cause ?? error, kind, url }, message);
+  const { message: reason, code } = (cause ?? {}) as { message?: unknown; code?: unknown };
+  logger.error({ kind, url, ...(cause === undefined ? {} : { reason, code }) }, message);
 }
 
 /** RFC 6750, section 3: no error where there was no token that could be judged. */

@@ -5,6 +5,7 @@ export * from './dialect.guard.js';
 export * from './dialect.js';
 export * from './dialects.js';
 export * from './drain.js';
+export * from './ended-as.js';
 export * from './fault.filter.js';
 export * from './http.module.js';
 export * from './json-body.decorator.js';

@@ -43,7 +43,10 @@ afterAll(async () => {
 /** With the settings of production, whole unless `env` takes some away. */
 function run(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}): Promise<Ran> {
   const complete = productionEnvironment({ database, issuer, upstream });
-  return commands.run(args, { cwd: folder, env: { ...complete, ...env } });
+  return commands.run(args, {
+    cwd: folder,
+    env: { FIREBASE_SERVICE_ACCOUNT: '/run/firebase.json', ...complete, ...env },
+  });
 }
 
 async function doctor(env: Readonly<Record<string, string | undefined>> = {}): Promise<Ran & { wrong: Finding[] }> {
@@ -67,11 +70,12 @@ describe('init', () => {
     const file = path.join(folder, '.env');
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     const text = await readFile(file, 'utf8');
-    const { POSTGRES_PASSWORD: password = '', ...environment } = parseEnv(text);
+    const { POSTGRES_PASSWORD: superuser = '', DATABASE_PASSWORD: owner = '', ...environment } = parseEnv(text);
     const { settings, warnings } = loadSettings(environment);
-    expect([settings.mode, warnings]).toEqual(['production', []]);
+    expect([settings.mode, warnings]).toEqual(['production', [expect.stringContaining('FIREBASE_SERVICE_ACCOUNT')]]);
     expect(settings.signingKeys).toContain('-----BEGIN PRIVATE KEY-----\n');
-    expect(password).toMatch(/^\w{32}$/);
+    for (const password of [superuser, owner]) expect(password).toMatch(/^\w{32}$/);
+    expect(owner).not.toBe(superuser);
 
     const again = await commands.run(args, { cwd: folder });
     expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('.env already exists')]);
@@ -102,7 +106,7 @@ describe('doctor and migrate', () => {
 
     const { stdout } = await run(['doctor']);
     const names =
-      'configuration secrets database clocks migrations functions roles policies login revocations peppers providers sign-in';
+      'configuration secrets database clocks migrations functions roles policies isolation login revocations peppers providers sign-in';
     for (const name of names.split(' ')) expect(stdout).toMatch(new RegExp(`^ok +${name} `, 'm'));
     expect(stdout).toMatch(/\nNothing is wrong\.\n$/);
   });
