@@ -258,7 +258,7 @@ export function productionEnvironment(
   };
 }
 
-const AS_NPM_START = ['--enable-source-maps', '--heap-growing-percent=40'];
+const AS_NPM_START = ['--enable-source-maps', '--max-semi-space-size=32'];
 
 /** Begins a process in an empty folder of its own and does not wait for it. */
 export async function spawnService(
