@@ -128,7 +128,11 @@ async function refusedWith(env: Record<string, string | undefined>): Promise<Exi
   return (await spawnService(env)).exited;
 }
 
-const complete = (): Record<string, string> => productionEnvironment({ database, issuer, upstream });
+const complete = (): Record<string, string> => ({
+  ...productionEnvironment({ database, issuer, upstream }),
+  // Without it each start warns.
+  GOOGLE_APPLICATION_CREDENTIALS: '/nowhere/service-account.json',
+});
 
 function expectPlain({ code, stdout, stderr }: Exit): void {
   expect(code).toBe(1);
