@@ -23,6 +23,7 @@ const base = {
   roots: ['<rootDir>/src', '<rootDir>/test'],
   testEnvironment: '<rootDir>/test/support/jest-environment.mjs',
   runtime: '<rootDir>/test/support/jest-runtime.cjs',
+  setupFilesAfterEnv: ['<rootDir>/test/support/silent-log.ts'],
   // Node loads and compiles the specs (jest-environment.mjs); this is for Jest's graph of imports, by which it finds related specs.
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': ['$1.ts', '$1.js'] },
   transform: {},

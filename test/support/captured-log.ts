@@ -1,7 +1,6 @@
 /** The service's real log, its lines kept instead of written. */
 import { symbols } from 'pino';
 import { logger } from '../../src/platform/logging/index.js';
-import './silent-log.js';
 
 export interface CapturedLog {
   readonly lines: Record<string, unknown>[];

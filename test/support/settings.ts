@@ -1,7 +1,6 @@
 /** Settings for specs that build a part of the service by hand. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { loadSettings, type Pepper, type Settings } from '../../src/platform/config/index.js';
-import './silent-log.js';
 
 const signingKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ type: 'pkcs8', format: 'pem' })

@@ -300,7 +300,7 @@ describe('an operator', () => {
     [['--jti', 'a', '--issued-before', '2026-01-01']],
   ])('is told what to say instead of %j', async (given) => {
     await expect(revoke(...given)).rejects.toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringContaining('--issued-before'),
     });
   });

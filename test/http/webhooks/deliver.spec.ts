@@ -123,7 +123,8 @@ describe('a receiver', () => {
     );
     for (const { eventId, attempts } of deliveries) {
       const attempted = receiver.received.filter(({ id }) => id === eventId);
-      expect(attempted).toHaveLength(3);
+      // More where an answer came too late on a busy machine: a delivery is made at least once.
+      expect(attempted.length).toBeGreaterThanOrEqual(3);
       expect(attempts).toBeGreaterThan(3);
       const times = attempted.map(({ headers }) => Number(headers['webhook-timestamp']));
       expect(times).toEqual(times.toSorted((a, b) => a - b));
