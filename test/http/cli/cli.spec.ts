@@ -179,10 +179,10 @@ it('moves stored secrets to the newest key', async () => {
 });
 
 it('shows what is due, and which versions of the operator’s secrets are in use', async () => {
-  const { queues, stored } = (await told(['status'])) as {
+  const { queues, stored } = await told<{
     queues: Record<string, { depth: number }>;
     stored: Record<string, { version: number; secrets: number }[]>;
-  };
+  }>(['status']);
   expect(Object.keys(queues)).toEqual(['webhooks', 'runs', 'claims']);
   expect(stored.apiKeys).toEqual([{ secret: 'pepper', version: 1, secrets: expect.any(Number) as number }]);
 });
