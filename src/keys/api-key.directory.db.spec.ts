@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { mock } from 'node:test';
 import { eventually } from '../../test/support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
+import { withOtherEnd } from '../../test/support/other-end.js';
 import { person, startKeysNode, type KeysNode } from '../../test/support/keys-node.js';
 import { isCallOf } from '../../test/support/postgres-proxy.js';
 import { dump, rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';
@@ -147,13 +148,12 @@ describe('the strategy for secret keys', () => {
     expect(new SecretKeyStrategy(node.directory, strategies)).toBeDefined();
     const verify = (presented: string) => strategies.verify(SECRET_KEY_STRATEGY, { 'x-api-key': presented });
     node.proxy.statements = 0;
-    const wrong = key.at(-1) === '0' ? '1' : '0';
     for (const bad of [
       '',
       'sk_',
       `${key} `,
       key.slice(0, -1),
-      `${key.slice(0, -1)}${wrong}`,
+      withOtherEnd(key),
       key.replace('sk_', 'pk_'),
       'sk_gh_' + 'x'.repeat(10_000),
     ]) {

@@ -5,6 +5,7 @@ import { SCOPES } from '../../src/identity/index.js';
 import { mint } from '../http/sealed/sealed-client.js';
 import { UPSTREAM_MODEL } from '../support/openai-upstream.js';
 import type { UserIssuer } from '../support/oidc-issuer.js';
+import { withOtherEnd } from '../support/other-end.js';
 import type { Org, ServiceClient } from '../support/service.js';
 import type { Credential } from './access.credentials.js';
 import type { Things } from './access.expected.js';
@@ -535,8 +536,4 @@ async function expiredKey(client: ServiceClient, org: Org): Promise<string> {
 /** Nobody can make one that is expired already. */
 async function expire(client: ServiceClient, keyId: string): Promise<void> {
   await client.sql("UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE id = $1", [keyId]);
-}
-
-function withOtherEnd(key: string): string {
-  return key.slice(0, -1) + (key.endsWith('0') ? '1' : '0');
 }

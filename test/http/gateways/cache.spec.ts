@@ -11,6 +11,7 @@ import {
   streamPieces,
   usageOf,
 } from '../../support/openai-upstream.js';
+import { withOtherEnd } from '../../support/other-end.js';
 import { startReplicas, stopReplicas } from '../../support/replicas.js';
 import type { Answer, Org, TestService } from '../../support/service.js';
 import { dump } from '../../support/sql.js';
@@ -275,7 +276,7 @@ describe('the cache', () => {
       chatBody(),
     );
     expect([pinned.status, cacheOf(pinned)]).toEqual([200, 'MISS']);
-    expect((await chat(service, ids(), `${made.token.slice(0, -1)}0`)).status).toBe(401);
+    expect((await chat(service, ids(), withOtherEnd(made.token))).status).toBe(401);
   });
 });
 
