@@ -355,6 +355,8 @@ describe('the log of calls', () => {
       await call(service, org, 'POST', 'update', { gatewayId: ids(), bodies: { retentionDays: 2 } });
       const answer = await chat(service, ids(), made.token, { ...asked, seed: 1 });
       await eventually(async () => expect(await service.sql('SELECT 1 FROM gateway_call_bodies')).toHaveLength(1));
+      // The bodies are written beside the settlement, which puts the call into the list.
+      await eventually(async () => expect((await listed()).calls).toHaveLength(2));
       const [latest] = (await listed()).calls;
       expect(await get(latest!.callId)).toMatchObject({
         requestBody: JSON.stringify(chatBody({ ...asked, seed: 1 })),
