@@ -15,6 +15,7 @@ import {
   RequestBodies,
   sendFault,
 } from '../platform/http/index.js';
+import { Jobs } from '../platform/jobs/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { Tracing } from '../platform/tracing/index.js';
@@ -96,6 +97,10 @@ function prepareHttp(app: NestFastifyApplication): void {
   fastify.decorateRequest('judgedAtMs', 0);
   fastify.decorateRequest('judgeAgain', null);
 
+  fastify.addHook('onListen', (done) => {
+    app.get(Jobs).start();
+    done();
+  });
   fastify.addHook('onRequest', (request, reply, done) => {
     const context: RequestContext = { requestId: requestIdOf(request.headers), address: request.ip };
     request.context = context;

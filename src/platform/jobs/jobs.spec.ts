@@ -55,13 +55,13 @@ describe('a repeating job', () => {
     await pause(20);
     expect(runs).toBe(0);
 
-    jobs.onApplicationBootstrap();
+    jobs.start();
     await eventually(() => expect(runs).toBeGreaterThan(3));
   });
 
   it('runs at once where that is wanted, and where it is declared after the bootstrap', async () => {
     let runs = 0;
-    jobs.onApplicationBootstrap();
+    jobs.start();
     repeat({ atOnce: true, run: () => Promise.resolve((runs += 1)) });
     await eventually(() => expect(runs).toBe(1));
   });
@@ -71,7 +71,7 @@ describe('a repeating job', () => {
     let ticks = 0;
     repeat({ everyMs: 1, run: held.run });
     repeat({ everyMs: 1, run: () => Promise.resolve((ticks += 1)) });
-    jobs.onApplicationBootstrap();
+    jobs.start();
     await eventually(() => expect(ticks).toBeGreaterThan(10));
     expect(held.begun()).toBe(1);
     held.end();
@@ -108,7 +108,7 @@ describe('a repeating job', () => {
         return good ? Promise.resolve() : Promise.reject(new Error(`run ${runs}`));
       },
     });
-    jobs.onApplicationBootstrap();
+    jobs.start();
     await eventually(() => expect(runs).toBeGreaterThan(outcomes.length));
     expect(log.lines.map(({ msg, err }) => [msg, (err as Error).message])).toEqual([
       ['The work could not be done.', 'run 1'],
@@ -126,7 +126,7 @@ describe('a repeating job', () => {
         return held.run();
       },
     });
-    jobs.onApplicationBootstrap();
+    jobs.start();
     await eventually(() => expect(held.begun()).toBe(1));
     job.wake();
     let stopped = false;

@@ -1,9 +1,9 @@
-import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { RepeatingJob, type JobOptions } from './repeating-job.js';
 
-/** Starts every repeating job once the service is up, and stops them all before it goes. */
+/** Every repeating job. None runs before `start`, and all are stopped before the service closes. */
 @Injectable()
-export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class Jobs implements BeforeApplicationShutdown {
   private readonly jobs: RepeatingJob[] = [];
   private started = false;
 
@@ -15,7 +15,8 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
     return job;
   }
 
-  onApplicationBootstrap(): void {
+  /** Called once the service listens: a start that is refused has run none. */
+  start(): void {
     this.started = true;
     for (const job of this.jobs) job.start();
   }
