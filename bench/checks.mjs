@@ -26,7 +26,7 @@ export async function readCount(upstreamUrl) {
 }
 
 /**
- * One answer of each kind, looked at in full: a target that is fast because it answers something else is no target.
+ * One answer of each kind, looked at in full: a target that is fast because it answers something else does not count.
  * @param {import('./ring.mjs').Target} target
  * @throws {Error} saying what it answered instead
  */

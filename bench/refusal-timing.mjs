@@ -1,10 +1,10 @@
-// How long it takes to be refused: whether the time tells a credential that was good once from one that nobody ever had.
+// How long it takes to be refused: whether the time tells a credential that was once good from one that never existed.
 //
 //   npm run build && node bench/refusal-timing.mjs [--kind keys | gateways | sealed] [--tries 20000] [--keys 100]
 //
 // One service in production mode, 100,000 keys of 1,000 tenants in its database, one keep-alive connection over loopback,
 // one request after the other. In each round every class of credentials has one try, in a new random order. Nothing is asserted:
-// the report says what can be told apart, and the control (two sets that nobody has) how much of that is chance.
+// the report says what can be told apart, and the control (two sets of unknown ones) how much of that is chance.
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -39,7 +39,7 @@ const INSERT_KEYS = (/** @type {string} */ columns) =>
    SELECT 'key_' || md5(n::text || $1), 'crowd-' || n % 1000 + 1, 'SECRET', 'A key', 'sk_gh_', ${columns}`;
 
 /**
- * 100,000 keys of 1,000 tenants, which nobody tries.
+ * 100,000 keys of 1,000 tenants, which are never tried.
  * @param {import('./service.mjs').Cluster} cluster
  * @param {string} peppers
  */

@@ -102,8 +102,8 @@ async function enterService(session, ring, withRedis) {
 }
 
 /**
- * A service beside the one in the ring, alike but for its ledger. It is no target of other scenarios, and the checks of the
- * ring's own service leave it out.
+ * A service beside the one in the ring, alike but for its ledger. Other scenarios and the checks of the ring's own service
+ * leave it out.
  * @param {import('./session.mjs').Session} session
  * @param {Ring} ring
  * @param {{ id: string, title: string, ledgerRows: number, environment?: Record<string, string> }} side

@@ -182,7 +182,7 @@ async function main(session, options) {
 
   const results = await runScenarios(session, ring, meter, options);
   const checks = await runChecks(ring, meter);
-  // Cut short: whatever was read since is no finding.
+  // Cut short: what was read since does not count.
   if (session.closing) return 130;
   const setup = ring.service?.setup ?? null;
   const { loadSeconds, elsewhereSeconds } = meter.totals;

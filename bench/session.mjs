@@ -40,7 +40,7 @@ export class Session {
     return join(this.runDirectory, 'logs', `${name}.log`);
   }
 
-  /** @param {string} text progress, for whoever is waiting */
+  /** @param {string} text progress, for the person who waits */
   say(text) {
     if (!this.closing) process.stderr.write(`  ${text}\n`);
   }

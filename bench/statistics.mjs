@@ -2,7 +2,7 @@
 
 /**
  * @param {readonly number[]} values
- * @returns {number} NaN when there are none
+ * @returns {number} NaN without values
  */
 export function median(values) {
   return percentile(values, 0.5);
@@ -12,7 +12,7 @@ export function median(values) {
  * Linear interpolation between the two nearest ranks.
  * @param {readonly number[]} values
  * @param {number} share 0 to 1
- * @returns {number} NaN when there are none
+ * @returns {number} NaN without values
  */
 export function percentile(values, share) {
   if (values.length === 0) return Number.NaN;

@@ -107,7 +107,7 @@ function launch(command, args, cwd, env) {
     child.on('error', reject);
     child.on('exit', (code, signal) => resolve(code ?? signal));
   });
-  // Whoever awaits it hears of it; until then it is nobody's unhandled rejection.
+  // The caller that awaits it hears of it; until then the rejection must not count as unhandled.
   ended.catch(() => undefined);
   return { ended, said: () => output };
 }

@@ -1,5 +1,5 @@
 /**
- * Lint rules of our own. `suppression-reason`: whoever silences a rule names it and says why, in the same comment:
+ * Lint rules of our own. `suppression-reason`: a comment that silences a rule names it and says why:
  *
  *   // eslint-disable-next-line @typescript-eslint/no-base-to-string -- the client prints this object by itself
  */

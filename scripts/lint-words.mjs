@@ -1,81 +1,60 @@
-// `npm run check -- words`: flags the worst habits of docs/contributing/writing.md in the documents, and in the texts of the
-// sources that people read: error texts, API descriptions, settings.
-import { readFileSync, readdirSync } from 'node:fs';
+// `npm run check -- words`: flags the worst habits of docs/contributing/writing.md in the documents, in the sources' texts that
+// people read (error texts, API descriptions, settings), in comments and in titles of tests.
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
+import { HABITS, HABITS_OF_CODE } from './words/habits.mjs';
+import { linesOf, readProgram, readSql } from './words/texts.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 /** Where the documents are that people read first; docs/ has the others. */
 const FRONT = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
-/** It shows the habits. */
+/** These show the habits. */
 const RULES = 'docs/contributing/writing.md';
-const SQL = /\b(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b/;
+const EXAMPLES = 'scripts/words/habits.mjs';
+const PROGRAMS = ['src', 'test', 'scripts', 'bench', 'dashboard/src', 'dashboard/vite', 'bin'];
+const GENERATED = /^src\/generated\/|^dashboard\/src\/api\/schema\.d\.ts$/;
+/** A migration that was merged is never edited. */
+const SQL = ['prisma/functions'];
 
-/** What to look for, and what to write instead. */
-const HABITS = [
-  [
-    /\b(?:nobody(?! to run it)|whoever|whomever|whosoever)\b/i,
-    'name the subject: "no user", "anyone who", "the caller"',
-  ],
-  [
-    /\bnone (?:that|of those|who)\b|(?<!there )\b(?:is|are) none\b(?! of)/i,
-    'say what is not the case: "is not a valid address"',
-  ],
-  [/\bis there already\b|\bare there already\b/i, 'write "already exists"'],
-  [/\ball the same\b/i, 'leave it out, or write "anyway"'],
-  [/\blets? go of\b/i, 'write "releases" or "removes"'],
-  [/\bcomes? to exist\b|\bcame? about\b/i, 'write "is created" or "happens"'],
-  [/(?<!there )\b(?:is|are) no (?!longer\b|more\b)[a-z]+/i, 'write "is not a …"'],
-  [/\b(?:key|secret|address|value|tenant|one|version) of before\b/i, 'write "the old …"'],
-  [/\bis to be (?:made|had|said|told)\b|\bwas to be\b/i, 'use an active verb'],
-  [/\bhas to do with it\b|\bso it is\b|\bthere is not\b/i, 'put the verb before its object'],
+const findings = [
+  ...[...FRONT, ...filesOf('docs', /\.md$/)].filter((file) => file !== RULES).flatMap(inDocument),
+  ...PROGRAMS.flatMap((folder) => filesOf(folder, /\.(?:tsx?|mjs)$/))
+    .filter((file) => file !== EXAMPLES && !GENERATED.test(file))
+    .flatMap(inProgram),
+  ...SQL.flatMap((folder) => filesOf(folder, /\.sql$/)).flatMap((file) => inCode(readSql(root, file))),
 ];
-
-const findings = [...documents(), ...sources()].flatMap(({ at, text }) =>
-  HABITS.flatMap(([habit, advice]) => {
-    const found = habit.exec(text);
-    return found === null ? [] : [`${at}: "${found[0]}": ${advice}.`];
-  }),
-);
 for (const finding of findings) process.stdout.write(`${finding}\n`);
 if (findings.length > 0) process.stdout.write(`${RULES} has the rules, with examples.\n`);
 process.exit(findings.length > 0 ? 1 : 0);
 
-/** Each line of the documents, but for their code. */
-function* documents() {
-  for (const file of [...FRONT, ...filesOf('docs', '.md')]) {
-    if (file === RULES) continue;
-    let isCode = false;
-    for (const [index, line] of readFileSync(path.join(root, file), 'utf8').split('\n').entries()) {
-      if (line.startsWith('```')) isCode = !isCode;
-      else if (!isCode) yield { at: `${file}:${index + 1}`, text: line.replaceAll(/`[^`]*`/g, '') };
-    }
-  }
+function inDocument(file) {
+  return habitsIn(linesOf(root, file), HABITS);
 }
 
-/** Strings of several words in the sources, as they are read: joined where they are added up. */
-function* sources() {
-  for (const file of filesOf('src', '.ts')) {
-    if (file.endsWith('.spec.ts') || file.startsWith('src/generated')) continue;
-    const source = ts.createSourceFile(file, readFileSync(path.join(root, file), 'utf8'), ts.ScriptTarget.ESNext, true);
-    const texts = [];
-    const visit = (node) => {
-      if (ts.isStringLiteralLike(node) || ts.isTemplateExpression(node)) {
-        const text = node.getText(source);
-        const { line } = source.getLineAndCharacterOfPosition(node.getStart(source));
-        if (text.trim().split(/\s+/).length > 2 && !SQL.test(text)) texts.push({ at: `${file}:${line + 1}`, text });
-      } else ts.forEachChild(node, visit);
-    };
-    visit(source);
-    yield* texts;
-  }
+function inProgram(file) {
+  const { texts, titles, comments } = readProgram(root, file);
+  const isRead = file.startsWith('src/') && !file.endsWith('.spec.ts');
+  return [...(isRead ? habitsIn(texts, HABITS) : []), ...inCode(titles), ...inCode(comments)];
+}
+
+function inCode(texts) {
+  return habitsIn(texts, [...HABITS, ...HABITS_OF_CODE]);
+}
+
+function habitsIn(texts, habits) {
+  return texts.flatMap(({ at, text }) =>
+    habits.flatMap(([habit, advice]) => {
+      const found = habit.exec(text);
+      return found === null ? [] : [`${at}: "${found[0]}": ${advice}.`];
+    }),
+  );
 }
 
 function filesOf(folder, ending) {
   return readdirSync(path.join(root, folder), { recursive: true })
-    .filter((name) => name.endsWith(ending))
+    .filter((name) => ending.test(name))
     .map((name) => path.join(folder, name))
     .sort();
 }

@@ -1,7 +1,8 @@
-// Lints the whole tree. With `--cache <folder>` it skips each file that was clean before and of which nothing has changed
-// that its rules can see. ESLint's own cache looks at a file's text alone, but rules that know types depend on other files
-// too: a function that begins to return a promise makes calls wrong in files that nobody touched. So a file's key covers
-// the declarations (by tsc, in the same folder) of everything that it imports, directly or through others.
+// Lints the whole tree. With `--cache <folder>` it skips each file that was clean before and of which nothing changed
+// that its
+// rules can see. Rules that know types depend on other files too: a function that begins to return a promise makes
+// calls wrong in
+// unchanged files. So a file's key covers the declarations (by tsc, in the same folder) of everything that it imports.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -21,7 +21,7 @@
 -- A call whose caller named no output limit wants the default of its key or tenant, else the one that it brings. An answer is
 -- cut to what is used up, never to what is held, in whole tokens for each of its choices.
 --
--- `p_again`: a call may be recorded already, since nobody knows whether an earlier try was committed: it is left as it is.
+-- `p_again`: a call may be recorded already, since it is unknown whether an earlier try was committed: it is left as it is.
 -- Without it such a call fails the batch (GH001), so that nothing is held twice.
 --
 -- Statements that every call runs (here and in judge_calls, settle_usage, charge_budgets and tell_usage) are planned once, and

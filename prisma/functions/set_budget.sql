@@ -1,5 +1,5 @@
 -- Sets a budget of the current tenant and gives its id; what is null stays as it is, or is the default: nothing raised, told of
--- at 80 percent. `p_amount` null removes the budget, and gives null where there was none. Runs with its caller's rights.
+-- at 80 percent. `p_amount` null removes the budget, and gives null where it did not exist. Runs with its caller's rights.
 --
 -- Of period NONE the amount is what is left from now on: a new epoch. Of a calendar period only what is allowed changes, and what is
 -- used and held stays; a budget that is set for the first time within a period begins with what the ledger says that calls

@@ -65,7 +65,7 @@ function render(root, drafts, file, problems) {
   return { file, place, title, html, headings, sections: sectionsOf(tokens, headings, title) };
 }
 
-/** Where a link of a page leads on the site; null: to a file that is no page of it. */
+/** Where a link of a page leads on the site; null: to a file that is not a page of it. */
 function leadTo(root, drafts, file, href) {
   if (EXTERNAL.test(href)) return { href };
   const [target, anchor] = decodeURI(href).split('#');

@@ -143,7 +143,7 @@ function nameRoute(route: RouteOptions): void {
   route.onRequest = [name, route.onRequest ?? []].flat();
 }
 
-/** The fault in a request's head that makes any route refuse it; null: there is none. */
+/** The fault in a request's head that makes any route refuse it; null: the head is fine. */
 function faultOfHead({ rawHeaders, headers, httpVersion }: IncomingMessage): Fault | null {
   const hosts = countOf(rawHeaders, 'host');
   // We, a proxy before us and a log could each believe another one.

@@ -41,7 +41,9 @@ export function declaredRoutes(discovery: DiscoveryService, scanner: MetadataSca
   });
 }
 
-/** Refuses to boot with a route that says not who may call it, or not how it speaks, or speaks as no room registered. */
+/**
+ * Refuses to boot with a route that does not declare its callers or its dialect, or that names an unregistered dialect.
+ */
 export function assertRoutesDeclared(discovery: DiscoveryService, scanner: MetadataScanner, dialects: Dialects): void {
   const routes = declaredRoutes(discovery, scanner);
   const silent = routes.filter(({ access, dialect }) => access === undefined || dialect === undefined);

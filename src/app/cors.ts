@@ -26,9 +26,11 @@ const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 const PREFLIGHT_MAX_AGE_SECONDS = '600';
 
 /**
- * Any origin may call, none with cookies: there are none, and what a caller may do hangs on the credential that the page
- * itself sends. OPTIONS is answered here, before authentication and counting, since a preflight carries no credential.
- * (The framework's plugin does the same, but claims every OPTIONS path for a route of its own.)
+ * Any origin may call, without cookies: the service sets no cookies, and rights depend on the credential that the page
+ * sends.
+ * OPTIONS is answered here, before authentication and counting, since a preflight carries no credential. (The
+ * framework's
+ * plugin would also claim every OPTIONS path as a route of its own.)
  */
 export function answerCors(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -37,7 +39,7 @@ export function answerCors(fastify: FastifyInstance): void {
       done();
       return;
     }
-    // A client that is no browser page sends no Origin, and has no use for what follows.
+    // Only browser pages send Origin; other clients do not need these headers.
     if (request.headers.origin === undefined && request.method !== 'OPTIONS') {
       done();
       return;

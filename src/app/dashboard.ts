@@ -28,7 +28,7 @@ const ENCODINGS = [
 
 /** Where the Firebase SDK signs people in and renews their tokens: the only other hosts that pages may ask. */
 const FIREBASE_HOSTS = 'https://identitytoolkit.googleapis.com https://securetoken.googleapis.com';
-/** Nothing but the build's own files runs, and no text becomes markup: what somebody typed can't become a script. */
+/** Only the build's own files run, and text never becomes markup: what a user typed can't become a script. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",

@@ -22,7 +22,7 @@ const INSERT = `INSERT INTO audit_events (id, org_id, tenant_id, action, actor_t
                 VALUES (gen_random_uuid(), $1, $2, 'a.b', 'user', 'r', 'r')`;
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-/** As the service's role, in a transaction that sees acme, or nobody. */
+/** As the service's role, in a transaction that sees acme, or no tenant. */
 function asApp<T>(work: Parameters<typeof onDatabase<T>>[1], tenantId: string | null = acme.tenantId): Promise<T> {
   const url = new URL(postgres.ownerUrl);
   url.searchParams.set('options', '-c role=gatehouse_app');
@@ -126,7 +126,7 @@ it('another tenant’s row, or another org’s, is neither seen nor written', as
   expect(await asApp(async (client) => (await client.query('SELECT 1 FROM audit_events')).rowCount, null)).toBe(0);
 });
 
-it('a tenant’s deletion takes its rows, and leaves one tombstone that names nobody', async () => {
+it('a tenant’s deletion takes its rows, and leaves one tombstone without a person’s name', async () => {
   const { superuserUrl } = postgres;
   const doomed = await seedTenant(superuserUrl);
   const spare = `${doomed.tenantId}-spare`;

@@ -11,10 +11,11 @@ import { Fault } from '../platform/errors/index.js';
 import { AuditRepository } from './audit.repository.js';
 
 /**
- * Writes down what a key does on a human's behalf. Guarantee: the row is committed before the handler runs, and so before
- * its answer goes; if it can't be, nothing is done and the answer is 503. It asks the principal, not the handler, so that
- * no handler is forgotten: only those that reserve, whose rows are written with the reservation, say so and are let by,
- * and what is open to everybody, where nobody acts. Runs after the access guard: what was refused was not done.
+ * Writes down what a key does on a human's behalf. Guarantee: the row is committed before the handler runs, and so
+ * before its
+ * answer goes; where it can't be, nothing is done and the answer is 503. It looks at the principal, so that no handler
+ * is
+ * forgotten. Exempt are public routes, and handlers whose reservation writes the row. Runs after the access guard.
  */
 @Injectable()
 export class ImpersonationAuditGuard implements CanActivate {

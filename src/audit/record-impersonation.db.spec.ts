@@ -62,7 +62,7 @@ it('a human who is erased leaves an id that leads nowhere', async () => {
   expect(after!.human_id).not.toBe(before!.human_id);
 });
 
-it('a tenant that is gone, or is just being deleted, gets no row, and nobody waits for its deletion', async () => {
+it('a tenant that is gone, or is just being deleted, gets no row, and the call does not wait for its deletion', async () => {
   expect(await record('ann', 'no-such-tenant')).toBe(false);
   const spare = `${acme.tenantId}-spare`;
   await rowsOf(postgres.superuserUrl, "INSERT INTO tenants (id, org_id, name) VALUES ($1, $2, 'Spare')", [

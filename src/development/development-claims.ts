@@ -29,7 +29,7 @@ export class DevelopmentClaims {
     return change;
   }
 
-  /** A Map, since in an object a user called `__proto__` would be somebody else. */
+  /** A Map: in a plain object a user called `__proto__` would get the prototype. */
   private async read(): Promise<Map<string, Claims>> {
     const content = await readPrivateFile(this.file);
     if (content === null) return new Map();

@@ -40,7 +40,7 @@ describe('loadDevelopmentSecrets', () => {
     expect(await readdir(home)).toEqual(['encryption-keys.json', 'secrets.json']);
   });
 
-  it('keeps them from other users of the machine: files are 0600, and nobody else lists or writes a new folder', async () => {
+  it('keeps them from other users of the machine: files are 0600, and other users can neither list nor write a new folder', async () => {
     await loadDevelopmentSecrets(home);
     for (const file of await readdir(home)) expect(await modeOf(path.join(home, file))).toBe(0o600);
     // Under root the embedded Postgres, another user, must get through to its data below.
@@ -63,7 +63,7 @@ describe('loadDevelopmentSecrets', () => {
     expect(encryptionKeys).not.toEqual(before.encryptionKeys);
   });
 
-  it('refuses encryption keys that are none, and does not write over them', async () => {
+  it('refuses encryption keys that are malformed, and does not write over them', async () => {
     await loadDevelopmentSecrets(home);
     const file = path.join(home, 'encryption-keys.json');
     await writeFile(file, '{"encryptionKeys":[{"version":1,"secret":"AAAA"}]}');

@@ -36,10 +36,10 @@ const storedSecrets = z.object({
 const storedEncryptionKeys = z.object({ encryptionKeys: versionedSecrets(z.base64url().length(43)) });
 
 /**
- * The secrets of a development home: made once, and the same ones ever after, so that keys and tokens outlive a restart.
- * The service and the token command may come first, or both at once; whoever comes second gets what the first made.
- *
- * @throws Error of one sentence where the file is there and is not ours: new secrets would silently void every key.
+ * The secrets of a development home: made once and then reused, so that keys and tokens outlive a restart. The service
+ * and the
+ * token command may start in any order, or both at once: the second one gets what the first one made.
+ * @throws Error of one sentence where the file exists and is malformed: new secrets would silently void every key
  */
 export async function loadDevelopmentSecrets(home: string): Promise<DevelopmentSecrets> {
   const secrets = await load(path.join(home, FILE), storedSecrets, 'keys that were issued', makeSecrets);

@@ -56,10 +56,13 @@ export interface FoundAnswer {
 }
 
 /**
- * The answers that gateways keep: each for the very same request of the same gateway, whoever of its callers asks. At rest they
- * are encrypted for their tenant and place, and known by a keyed hash of the request. Those that were asked for last are kept
- * decrypted in this process, too, until the gateway changes: every replica hears of that within 1 s. So are hashes of the bytes
- * of requests, by which the key of a request that was spelled alike before is known without reading it.
+ * The answers that gateways keep: each for exactly the same request to the same gateway, by any of its callers. At rest
+ * they
+ * are encrypted for their tenant and place, and found by a keyed hash of the request. The latest are also kept
+ * decrypted in this
+ * process until the gateway changes (every replica hears of that within 1 s), as are hashes of requests' bytes: a
+ * request that
+ * comes in the same bytes again is found without being read.
  */
 @Injectable()
 export class GatewayCache {

@@ -11,7 +11,7 @@ import { GatewayTokensRepository } from './gateway-tokens.repository.js';
 import { GatewaysRepository, type TenantGateways } from './gateways.repository.js';
 import { CACHE } from './kept-calls.js';
 
-/** Another text is no call's id. */
+/** Any other text can't be a call's id. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The calls that came by a gateway, one by one; their bodies, where it keeps them. */

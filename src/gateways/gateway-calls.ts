@@ -37,7 +37,10 @@ interface Asked<Name extends OperationName> {
 
 const CACHE_HEADER = 'x-gatehouse-cache';
 
-/** Calls by a gateway: governed as all calls are; answered from its cache where it keeps the answer to the very same request. */
+/**
+ * Calls by a gateway: governed as all calls are, and answered from its cache where it keeps the answer to the same
+ * request.
+ */
 @Injectable()
 export class GatewayCalls {
   constructor(
@@ -75,7 +78,7 @@ export class GatewayCalls {
   private async answerCached<Name extends OperationName>(asked: Asked<Name>, gateway: KnownGateway): Promise<void> {
     const { operation, request, reply, pinned, raw } = asked;
     const said = cacheControlOf(request.headers[CACHE_CONTROL_HEADER]);
-    // A request whose very bytes were asked before need not be read to be found again.
+    // A request that came before in the same bytes is found without being read.
     const spelling = this.cache.spellingOf(
       gateway,
       operation.name,

@@ -13,13 +13,15 @@ import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { isGatewayToken } from './gateway-token.format.js';
 import { GatewayDirectory } from './gateway.directory.js';
 
-/** `cf-aig-authorization` goes first, for clients whose Authorization is for somebody else. */
+/** `cf-aig-authorization` goes first: such clients use Authorization for the provider's key. */
 const HEADERS = ['cf-aig-authorization', 'authorization'] as const;
 
 /**
- * Verifies gateways' tokens, on gateways' paths alone. Guarantee: success means that the token is a live one of the gateway in
- * the path, or that the gateway lets everybody call and the operator allows it. A malformed token is refused before it is looked
- * up; a store that can't be reached is an error, not a refusal. At an open gateway a token that is not good is none.
+ * Verifies gateways' tokens, on gateways' paths alone. Guarantee: success means that the token is a live one of the
+ * gateway in
+ * the path, or that the gateway is open and the operator allows that. A malformed token is refused before it is looked
+ * up; a
+ * store that can't be reached is an error, not a refusal. An open gateway treats a bad token as no token.
  */
 @Injectable()
 export class GatewayTokenStrategy extends Strategy {

@@ -92,7 +92,7 @@ export class GatewayTokensRepository {
     await tx.gatewayToken.updateMany({ where: { tenantId, gatewayId, id }, data: changes });
   }
 
-  /** For good. False: there is none such. */
+  /** For good. False: no such token. */
   async delete({ tx, tenantId }: TenantGateways, gatewayId: string, id: string): Promise<boolean> {
     if (whyNotStorable(id) !== null) return false;
     const { count } = await tx.gatewayToken.deleteMany({ where: { tenantId, gatewayId, id } });

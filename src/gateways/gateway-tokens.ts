@@ -19,7 +19,7 @@ export interface IssuedToken {
   readonly token: string;
 }
 
-/** Makes tokens of gateways, within the transaction of whoever asks for one. */
+/** Makes tokens of gateways, within the caller's transaction. */
 @Injectable()
 export class GatewayTokens {
   constructor(
@@ -99,7 +99,7 @@ export class GatewayTokens {
   }
 }
 
-/** Another tenant's token, and another gateway's, is answered in the very same words. */
+/** The same words for an unknown token, another gateway's and another tenant's. */
 export function noSuchToken(): Fault {
   return new Fault(
     'not_found',

@@ -8,7 +8,7 @@ import {
   type Dialect,
 } from '../platform/http/index.js';
 
-/** The same for each kind of token that is not good, so that nobody learns from it whether a token was good once or elsewhere. */
+/** The same for each bad token: the answer must not tell whether it was once good, or is good elsewhere. */
 const INVALID_TOKEN = {
   message: 'Invalid authentication token',
   type: 'authentication_error',

@@ -92,7 +92,7 @@ export class GatewayDirectory implements BeforeApplicationShutdown {
     this.lastUses = new LastUses(database, jobs, TOUCH, "When gateways' tokens were last used could not be written.");
   }
 
-  /** Without a promise where it is known. Null: there is none such. */
+  /** Without a promise where it is known. Null: no such token. */
   findGateway(id: string): KnownGateway | Promise<KnownGateway | null> {
     return this.gateways.get(id, id);
   }

@@ -66,7 +66,7 @@ export class GatewaysRepository {
     return tx.gateway.findFirst({ where: { tenantId, id }, select: GATEWAY });
   }
 
-  /** As it is, and as it stays until this transaction ends. Null: there is none such. */
+  /** Locks the row until the transaction ends. Null: no such gateway. */
   async lock(own: TenantGateways, id: string): Promise<GatewayRecord | null> {
     const { tx, tenantId } = own;
     await tx.$executeRawUnsafe(
@@ -100,7 +100,7 @@ export class GatewaysRepository {
     await tx.$executeRawUnsafe('SELECT clear_gateway_answers($1)', id);
   }
 
-  /** With its tokens and providers. False: there is none such. */
+  /** With its tokens and providers. False: no such gateway. */
   async delete({ tx, tenantId }: TenantGateways, id: string): Promise<boolean> {
     const { count } = await tx.gateway.deleteMany({ where: { tenantId, id } });
     return count > 0;

@@ -110,11 +110,11 @@ export class GatewaysService {
   }
 
   /**
-   * Changes what is named. Another address of a provider needs its key again: whoever may change a gateway may not therefore
-   * have a key sent to themselves.
-   *
+   * Changes what is named. Another address of a provider needs its key again: else anyone who may change a gateway
+   * could have
+   * the stored key sent to an address of theirs.
    * @throws Fault not_found; invalid_input naming the fields; permission_denied: the operator allows no open gateway;
-   *   already_exists: the name is taken
+   * already_exists: the name is taken
    */
   async update(principal: GatewayManager, request: UpdateGatewayRequest): Promise<WholeGateway> {
     const { tenantId } = principal;
@@ -244,7 +244,7 @@ function withoutBigints(message: object): unknown {
   );
 }
 
-/** Another tenant's gateway is answered in the very same words. */
+/** The same words for an unknown gateway and another tenant's. */
 function notFound(): never {
   throw new Fault('not_found', 'No gateway has this id. List them with /api/v1/gateways/list.');
 }

@@ -34,7 +34,7 @@ export class RecordingSink implements CallSink {
     return this.listener?.settlement().id ?? null;
   }
 
-  /** What came of the answer, as far as it was remembered; null: nothing. */
+  /** The answer, as far as it was remembered; null: nothing was. */
   get seen(): Buffer | null {
     return this.size === 0 ? null : Buffer.concat(this.chunks);
   }

@@ -18,11 +18,11 @@ import { unverifiedIssuer, verifyUserToken, type VerifiedToken } from './user-to
 const MAX_HUMAN_CHARACTERS = 256;
 
 /**
- * Verifies the user's JWT beside a publishable key, which another strategy has verified before.
- *
- * Guarantee: success means that the issuer of this very key signed the token for this very key's audience, and that it is
- * good now. The tenant is the key's, whatever the token says; a token that names another one was meant for that one, and
- * is refused. A page of an origin that the key does not allow is refused before its token is looked at.
+ * Verifies the user's JWT beside a publishable key, which another strategy has verified before. Guarantee: success
+ * means that
+ * the key's issuer signed the token for the key's audience, and that it is good now. The tenant is the key's: a token
+ * that names
+ * another tenant is refused, and so is a page of an origin that the key does not allow, before its token is looked at.
  */
 @Injectable()
 export class EndUserStrategy extends Strategy {
@@ -80,8 +80,9 @@ export class EndUserStrategy extends Strategy {
 }
 
 /**
- * A browser can't lie about its page's origin; anybody else can, and may as well send none. So this keeps other people's
- * pages from using a key that stands in an app's source, and is no defence against a program.
+ * Browsers send a page's true origin; a program can send any, or none. So this keeps other people's pages from using a
+ * key that
+ * is readable in an app's source, and does not defend against a program.
  */
 function assertOriginAllowed({ allowedOrigins }: PublishableKey, origin: string | null): void {
   if (origin === null || allowedOrigins.length === 0 || allowedOrigins.includes(origin)) return;
@@ -89,12 +90,12 @@ function assertOriginAllowed({ allowedOrigins }: PublishableKey, origin: string 
 }
 
 /**
- * The human that a subject is; null: none. Nothing is trimmed, folded or normalised: two subjects are one human only if
- * they are the same.
- *
- * A tenant's issuers share its humans. Whoever may choose a `sub` at one issuer could take the prefix of another into it,
- * and so be that one's user: such a subject is nobody here. Where prefixes begin with each other the longest one decides,
- * which leaves each human to one issuer.
+ * The human that a subject stands for; null: none. Nothing is trimmed, folded or normalised: two subjects are one human
+ * only if
+ * they are equal. A tenant's issuers share its humans, and a user who may choose their `sub` could put another issuer's
+ * prefix
+ * into it: such a subject is refused. Of prefixes that begin alike the longest one decides, so that a human has one
+ * issuer.
  */
 function humanOf(subject: unknown, { oidc, otherHumanPrefixes }: PublishableKey): string | null {
   if (typeof subject !== 'string' || subject === '' || subject.includes('\0') || !subject.isWellFormed()) return null;

@@ -18,9 +18,9 @@ export class HumanLimits {
   constructor(private readonly events: Events) {}
 
   /**
-   * The human's id; one who is mentioned for the first time comes to exist, with the default limits of the key or the tenant.
-   * Until the transaction ends the human can't be erased.
-   *
+   * The human's id. A new human is created, with the default limits of the key or the tenant. Until the transaction
+   * ends the
+   * human can't be erased.
    * @param tx of `Database.changeTenant`
    */
   async ensure(tx: TenantTransaction, human: string, keyId: string | null): Promise<string> {

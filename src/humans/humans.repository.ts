@@ -9,7 +9,7 @@ export interface HumanRecord {
   readonly createdAt: Date;
   /** What is left of each; it may be below 0. */
   readonly limits: readonly StoredLimit[];
-  /** By the very transaction that looks. */
+  /** Created by the transaction that looks. */
   readonly isNew: boolean;
 }
 
@@ -59,10 +59,10 @@ export class HumansRepository {
   }
 
   /**
-   * Takes away the row, with it the only way back from the id, and by foreign key the budgets and the tokens. The human is
-   * locked before the budgets, as where one is set or charged, and these in the order in which every call locks them.
-   *
-   * @returns the id that the ledger and the log keep; null: there is none such
+   * Deletes the row, the only way back from the id, and by foreign key the budgets and the tokens. The human is locked
+   * before the
+   * budgets, and these in the order in which every call locks them.
+   * @returns the id that the ledger and the log keep; null: no such human
    */
   async delete({ tx, tenantId }: TenantHumans, human: string): Promise<string | null> {
     const [found] = await tx.$queryRawUnsafe<{ id: string }[]>(

@@ -69,9 +69,9 @@ export class HumansService {
   }
 
   /**
-   * Erases a human: tokens, limits, and the one row that leads from the id in the ledger and the log back to a name. What
-   * is under way goes on and settles into the ledger; who is mentioned again is somebody new, with the default limits.
-   *
+   * Erases a human: tokens, limits, and the one row that leads from the id in the ledger and the log back to a name.
+   * Open calls
+   * go on and settle into the ledger; the same name later is a new human, with the default limits.
    * @throws Fault not_found
    */
   async delete(principal: HumansPrincipal, { human }: HumanRequest): Promise<void> {
@@ -119,7 +119,7 @@ export class HumansService {
   }
 }
 
-/** Another tenant's human is answered in the very same words. */
+/** The same words for an unknown human and another tenant's. */
 function notFound(): never {
   throw new Fault('not_found', 'No such human. Create one with /api/v1/humans/upsert.');
 }

@@ -44,7 +44,7 @@ describe("the issuer's keys", () => {
     expect(issuer.fetches).toEqual({ discovery: 0, jwks: 1 });
   });
 
-  it("of one configuration never serve another: nobody lends itself another's issuer by a jwks_uri of its own", async () => {
+  it('of one configuration never serve another: naming another’s issuer with a jwks_uri of one’s own gives no access to its users', async () => {
     const [theirs, evil] = [await startIssuer(), await startIssuer()];
     const users = new EndUsers(outbound);
     const forged = evil.token({ iss: theirs.issuer, sub: 'victim' });
@@ -58,7 +58,7 @@ describe("the issuer's keys", () => {
     }
   });
 
-  it('are asked for by nobody who presents tokens of invented issuers, and once for invented kids', async () => {
+  it('are not fetched for tokens of invented issuers, and once for invented kids', async () => {
     const issuer = await startIssuer();
     const users = new EndUsers(outbound);
     for (let index = 0; index < 20; index += 1) {

@@ -13,8 +13,7 @@ const FETCH_OPTIONS = { policy: 'tenant', timeoutMs: 5_000, maxBytes: 256 * 1024
 
 /**
  * Fetches an issuer's public keys, by discovery where no `jwks_uri` is configured (OpenID Connect Discovery 1.0).
- *
- * @throws Error where there are none; its message and cause are for the log
+ * @throws Error where the issuer has no keys; its message and cause are for the log
  */
 export async function fetchIssuerKeys(
   { issuer, jwksUri }: IssuerLocation,

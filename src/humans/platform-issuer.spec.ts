@@ -104,7 +104,7 @@ describe("a key without an issuer, where the operator allows the platform's own"
   });
 });
 
-it('a key without an issuer takes nobody’s tokens where the operator allows nothing', async () => {
+it('a key without an issuer takes no tokens where the operator allows nothing', async () => {
   const error = await outcome(tokenOf(), [trusted], false);
   expect(error).toMatchObject({ kind: 'unauthenticated' });
 });

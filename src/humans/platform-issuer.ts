@@ -7,12 +7,14 @@ import { unverifiedIssuer, verifyUserToken, type VerifiedToken } from './user-to
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 /**
- * The platform's own issuers as those of end users, for publishable keys without an issuer of their own.
- *
- * Guarantee: nobody's tokens unless the operator said so (`PUBLISHABLE_DEFAULT_ISSUER=platform`), and then by the rules
- * of the dashboard's: RS256, our audience alone, `iat` and `auth_time` there and past, and nobody whom the issuer has
- * disabled or revoked. Everybody who signs in anywhere on the platform has such a token; only the tenant that it names
- * says for whose app it is good, so that one without is refused.
+ * The platform's own issuers as those of end users, for publishable keys without an issuer of their own. Guarantee: no
+ * token
+ * is taken unless the operator said so (`PUBLISHABLE_DEFAULT_ISSUER=platform`), and then by the dashboard's rules:
+ * RS256, our
+ * audience alone, `iat` and `auth_time` present and past, and not of a user whom the issuer has disabled or revoked.
+ * Every
+ * dashboard user has such a token; only its tenant says which app it is for, so that a token without a tenant is
+ * refused.
  */
 @Injectable()
 export class PlatformIssuer {

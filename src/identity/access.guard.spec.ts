@@ -102,7 +102,7 @@ const TABLE: [string, AccessRule, Who[]][] = [
   ],
 ];
 
-it.each(TABLE)('where a handler is open to %s, they get in and nobody else', (_case, rule, expected) => {
+it.each(TABLE)('where a handler is open to %s, they get in and all others are refused', (_case, rule, expected) => {
   expect(allowed(rule)).toEqual(expected);
 });
 
@@ -130,7 +130,7 @@ it('a signed-in person without a tenant hears why: no claim, or no membership', 
   expect(() => assertAllowed({ dashboardUser: true }, account(true))).toThrow('not a member');
 });
 
-it('a usage token is no credential where keys alone are taken, and is forbidden elsewhere', () => {
+it('a usage token is not a credential where keys alone are taken, and is forbidden elsewhere', () => {
   const refused = (rule: AccessRule): unknown => {
     try {
       return assertAllowed(rule, usageToken('usage:write'));
@@ -145,7 +145,7 @@ it('a usage token is no credential where keys alone are taken, and is forbidden 
   expect(refused({})).toBe('permission_denied');
 });
 
-it('a principal of a kind that nobody thought of is refused', () => {
+it('a principal of an unknown kind is refused', () => {
   const unknown = { kind: 'gatewayToken', tenantId: 't' } as unknown as Principal;
   const everybody = {
     account: true,

@@ -98,7 +98,7 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
   }
 }
 
-/** There a usage token is no credential at all: the contract's 401, not 403. */
+/** Such routes do not know usage tokens as a credential: the contract says 401, not 403. */
 function takesKeysAlone(rule: AccessRule): boolean {
   return Object.keys(rule).join() === 'secretKey';
 }

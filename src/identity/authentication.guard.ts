@@ -151,7 +151,7 @@ export class AuthenticationGuard implements CanActivate {
     }
   }
 
-  /** @throws what is no fault: an outage or a mistake of ours stays what it is */
+  /** @throws what is not a fault: an outage or a mistake of ours stays what it is */
   private async weigh(request: FastifyRequest, error: unknown): Promise<Fault> {
     if (!(error instanceof Fault)) throw error;
     this.failureLog.record(error, request.ip, () => this.namesIn(request));

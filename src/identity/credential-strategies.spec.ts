@@ -30,7 +30,7 @@ function verify(act: ConstructorParameters<typeof Scripted>[0]): Promise<Princip
   return strategies.verify('scripted', { 'x-api-key': 'k' });
 }
 
-it('a strategy that succeeds gives its principal, the very same', async () => {
+it('a strategy that succeeds gives its principal, as the same object', async () => {
   expect(await verify((strategy) => strategy.success(ANN))).toBe(ANN);
 });
 

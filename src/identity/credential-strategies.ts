@@ -55,9 +55,8 @@ export class CredentialStrategies {
   }
 
   /**
-   * Says that a room takes its own credentials on its own paths, and no others there.
-   *
-   * @throws Error where the prefix is no whole path, or two rooms would decide about one path
+   * Says that a room takes only its own credentials on its own paths.
+   * @throws Error where the prefix is not a whole path, or two rooms would decide about one path
    */
   registerPath(credential: PathCredential): void {
     const { pathPrefix } = credential;

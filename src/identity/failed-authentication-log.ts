@@ -5,7 +5,9 @@ import { Metrics } from '../platform/metrics/index.js';
 import { sourceOf } from './address-source.js';
 import { RefusedCredential, type RefusedNames } from './refused-credential.js';
 
-/** Long enough that a client that tries every second leaves few lines; short enough to follow while somebody looks. */
+/**
+ * Long enough that a client that tries every second leaves few lines; short enough to follow while an operator watches.
+ */
 const WINDOW_MS = 10_000;
 /** Two lines a second at most: a flood must fill neither the disk nor the log's reader. */
 const MAX_LINES_PER_WINDOW = 20;

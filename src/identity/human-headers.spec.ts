@@ -96,7 +96,7 @@ const humanNamed = (...headers: (readonly [string, string])[]): string => {
   return String(principal.human);
 };
 
-it('a request that names nobody is the principal’s own, whatever it is', () => {
+it('a request without such a header is the principal’s own, whatever it is', () => {
   for (const principal of [KEY, ...OTHERS]) expect(acting(principal, ['accept', '*/*'])).toBe(principal);
 });
 
@@ -108,7 +108,7 @@ describe('X-On-Behalf-Of', () => {
     expect(Object.isFrozen(principal)).toBe(true);
   });
 
-  it('is 403 from whoever may not speak for others, and never ignored, whatever it says', () => {
+  it('is 403 from a principal that may not speak for others, and never ignored, whatever it says', () => {
     for (const principal of [BARE_KEY, secretKey(), ...OTHERS]) {
       for (const value of ['ann', '', ' ', '\0', 'x'.repeat(300), bytes('ü'), '\xff']) {
         expect(refusal(principal, [ON_BEHALF_OF, value]).status).toBe(403);
@@ -176,7 +176,7 @@ describe.each([ON_BEHALF_OF, HUMAN_ID])('the id in %s', (name) => {
     }
   });
 
-  it('is UTF-8: what is none is 400, and nothing is mended', () => {
+  it('is UTF-8: anything else is 400, and nothing is mended', () => {
     const notUtf8 = {
       'Latin-1': [0xfc],
       'a lone surrogate': [0xed, 0xa0, 0x80],

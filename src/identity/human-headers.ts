@@ -9,11 +9,11 @@ const MAX_CHARACTERS = 256;
 const NOT_ASCII = /[\u0080-\u00ff]/;
 
 /**
- * Who the caller says the request is for. Such a header is never ignored: a caller whose header went unread would believe
- * that a human was charged, or acted for, whom nobody knew. Ids are compared byte for byte.
- *
+ * Whom the caller says the request is for. Such a header is never ignored: else a caller would believe that a human was
+ * charged,
+ * or acted for, although the header went unread. Ids are compared byte for byte.
  * @returns the principal itself, or the one that acts for that human
- * @throws Fault permission_denied: this principal may name nobody; invalid_input: the header names nobody
+ * @throws Fault permission_denied: this principal may not name a human; invalid_input: the header names none
  */
 export function actingFor(principal: Principal, request: IncomingMessage): Principal {
   const { headers } = request;
@@ -55,7 +55,7 @@ function humanOf(request: IncomingMessage, name: string): string {
 function decode(request: IncomingMessage, name: string, value: string): string {
   const encoding = request.headers[ENCODING];
   if (encoding !== undefined && encoding !== 'percent') throw invalidField(ENCODING, 'must be percent, or absent');
-  // Bytes beside percent codes would be read as Latin-1: somebody else's id.
+  // Bytes beside percent codes would be read as Latin-1: another human's id.
   if (encoding === 'percent' && NOT_ASCII.test(value)) throw invalidField(name, 'is not percent-encoded throughout');
   try {
     if (encoding === 'percent') return decodeURIComponent(value);

@@ -76,7 +76,7 @@ it.each([
 });
 
 it.each([auditSubject, chargedHuman, throttleKey, threadOwner])(
-  'a kind that nobody thought of is an error, not a default: $name',
+  'an unknown kind is an error, not a default: $name',
   (of) => {
     expect(() => of({ kind: 'system' } as unknown as Principal)).toThrow(TypeError);
   },

@@ -188,7 +188,7 @@ export function throttleKey(principal: Principal): string | null {
       return `key:${principal.keyId}`;
     case 'endUser':
     case 'usageToken':
-      // A hash: whoever is counted stands nowhere by name, and the length is bounded.
+      // A hash: the name of the counted human is not stored, and the length is bounded.
       return `key:${principal.keyId}:human:${createHash('sha256').update(principal.human).digest('base64url')}`;
     case 'sealedToken':
     case 'gatewayToken':

@@ -68,9 +68,11 @@ export function refusedCredential(reason: RefusalReason, names?: RefusedNames): 
 }
 
 /**
- * A credential that was good until its time was over. An app whose token ran out is no attacker, so that it weighs nothing
- * among failed authentications. The caller is told so of a token, whose signature proves that it was good; of an API key
- * or a sealed token the caller hears the same as of an unknown one.
+ * A credential that was good until it expired. It weighs nothing among failed authentications: an app whose token
+ * expired is
+ * not an attacker. The caller of a signed token is told so, since its signature proves that it was good; for an API key
+ * or a
+ * sealed token the answer is the same as for an unknown one.
  */
 export class ExpiredCredentialFault extends RefusedCredential {
   constructor(reason: 'expired_token' | 'expired_key' | 'expired_sealed_token', names: RefusedNames = {}) {

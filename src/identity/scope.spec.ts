@@ -34,7 +34,7 @@ const DEVELOPER = [
   'providers:write',
 ];
 const VIEWER = ['conversations:read', 'usage:read', 'humans:read', 'gateways:read', 'webhooks:read', 'providers:read'];
-/** A new key's, of whoever may grant all of these. */
+/** A new key's scopes, where its maker may grant all of these. */
 const NEW_KEY = [
   'conversations:read',
   'conversations:write',
@@ -73,19 +73,22 @@ it.each<[Role, string[]]>([
   ['developer', NEW_KEY],
   ['viewer', VIEWER],
 ])(
-  'a key that a role of %s makes without naming scopes gets none that reaches far, and none that the role lacks',
+  'a key that a role of %s makes without naming scopes gets no far-reaching scope, and none beyond the role',
   (role, scopes) => {
     expect(sorted(defaultKeyScopes(role))).toEqual(sorted(scopes));
   },
 );
 
 it.each(['', 'chat', 'chat:write ', 'Chat:write', 'chat:*', '*', 'constructor', '__proto__'])(
-  '%j is no scope',
+  '%j is not a scope',
   (text) => {
     expect(isScope(text)).toBe(false);
   },
 );
 
-it.each(['', 'Owner', 'root', 'constructor', '__proto__', null, undefined, 1, ['owner']])('%j is no role', (value) => {
-  expect(isRole(value)).toBe(false);
-});
+it.each(['', 'Owner', 'root', 'constructor', '__proto__', null, undefined, 1, ['owner']])(
+  '%j is not a role',
+  (value) => {
+    expect(isRole(value)).toBe(false);
+  },
+);

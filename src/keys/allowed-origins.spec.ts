@@ -45,7 +45,7 @@ it.each([
   'javascript:alert(1)',
   `https://${'a'.repeat(300)}.example`,
   'https://a\u0000.example',
-])('%j is no origin as browsers send it', (origin) => {
+])('%j is not an origin as browsers send it', (origin) => {
   expect(allowedOrigins.safeParse([origin]).success).toBe(false);
 });
 

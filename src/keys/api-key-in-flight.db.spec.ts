@@ -77,7 +77,7 @@ it.each(Object.keys(ENDINGS).flatMap((what) => TYPES.map((type) => [what, type] 
     await ENDINGS[what]?.(record.id);
     await here.hearEverything();
     here.proxy.tcp.thaw();
-    // It read what was before, and whoever began before is let in; nobody else.
+    // The look-up read the old row: requests that began earlier are let in, and no later ones.
     expect(await lookUp).toBe(true);
     for (let i = 0; i < 3; i += 1) expect(await accepts(key)).toBe(false);
   },

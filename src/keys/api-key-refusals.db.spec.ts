@@ -36,7 +36,7 @@ const expire = (keyId: string): Promise<unknown> =>
     keyId,
   ]);
 
-/** One of each kind of well-formed key that is no good. */
+/** One of each kind of well-formed key that is refused. */
 const DEAD: Readonly<Record<string, (type: Type) => Promise<string>>> = {
   unknown: (type) => Promise.resolve(newKey(type)),
   revoked: async (type) => {

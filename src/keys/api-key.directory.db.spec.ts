@@ -111,7 +111,7 @@ describe('a key', () => {
     }
   });
 
-  it('that nobody made is refused, and so is one of the stored type of another prefix', async () => {
+  it('that was never issued is refused, and so is one of the stored type of another prefix', async () => {
     const node = await start();
     expect(await accepts(node, newSecretKey())).toBe(false);
     const { id, key } = await makeKey(node);
@@ -225,7 +225,7 @@ describe('a revoked key', () => {
 });
 
 describe("expiry is judged by the database's clock", () => {
-  it('though the key is remembered and nobody is told', async () => {
+  it('though the key is remembered and no notification comes', async () => {
     const node = await start();
     const { key } = await makeKey(node, { expiresAt: new Date(node.service.now().getTime() + 1000) });
     expect(await accepts(node, key)).toBe(true);

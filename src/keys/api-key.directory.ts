@@ -53,13 +53,14 @@ type KnownKey = { readonly keyId: string; readonly expiresAtMs: number } & (
 );
 
 /**
- * From a presented key to whom it stands for. Only hashes are compared: the key itself is stored nowhere and kept
- * nowhere. Guarantees: a revoked key is refused on every replica within 1 s (KnownSecrets), an expired one, or a secret
- * whose grace is over, from its second on by the database's clock, and a known one costs no query.
- *
- * A key that is unknown, revoked or expired is refused in the same words, after the same one query, whose row is the same:
- * how long it took tells nobody whether a key was good once. When a key was last used is gathered here and written for
- * many at once.
+ * From a presented key to whom it stands for. Only hashes are compared: the key itself is stored nowhere. Guarantees: a
+ * revoked
+ * key is refused on every replica within 1 s (KnownSecrets); an expired key, or a secret after its grace, from that
+ * second on by
+ * the database's clock; a known key costs no query. Unknown, revoked and expired keys are refused in the same words
+ * after the
+ * same query with one row: the time does not tell whether a key was once good. Last uses are gathered and written in
+ * batches.
  */
 @Injectable()
 export class ApiKeyDirectory implements BeforeApplicationShutdown {

@@ -30,9 +30,9 @@ export function oidcColumns({ issuer, audience, jwksUri, humanPrefix }: OidcConf
 }
 
 /**
- * What humans may use who come by a key, or that nothing limits them. One of both must be said: a limit that somebody
- * forgot would be somebody else's bill.
- *
+ * The limits of humans who come by a key, or that they have none. The request must say one of both: a forgotten limit
+ * would
+ * be paid by the tenant.
  * @throws Fault invalid_input
  */
 export function limitColumns(

@@ -103,7 +103,7 @@ describe('what has another form', () => {
     ['another case', key.toUpperCase()],
     ['a character of another script that looks the same', replaceAt(key, 10, 'а')],
     ['U+0000 after it', `${key}\u0000`],
-  ])('is no key: %s', (_case, text) => {
+  ])('is not a key: %s', (_case, text) => {
     expect(isSecretKey(text)).toBe(false);
   });
 });
@@ -128,7 +128,7 @@ describe('a publishable key', () => {
     }
   });
 
-  it('is no secret one, and a secret one is none', () => {
+  it('is not a secret one, and a secret one is not publishable', () => {
     expect(isPublishableKey(newSecretKey())).toBe(false);
   });
 });

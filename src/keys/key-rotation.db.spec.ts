@@ -215,7 +215,7 @@ it('a rotation is told, without its secrets', async () => {
   for (const secret of [key, fresh]) expect(JSON.stringify(here.told)).not.toContain(secret.slice(12));
 });
 
-it('a rotation that nobody could be told of did not happen', async () => {
+it('a rotation that can’t be announced to the replicas did not happen', async () => {
   const { record, key } = await make();
   const silenced = new Error('The log is full.');
   let deaf = true;

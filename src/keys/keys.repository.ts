@@ -109,7 +109,7 @@ export class KeysRepository {
     return tx.apiKey.findFirst({ where: { tenantId, id }, select: COLUMNS });
   }
 
-  /** As it is, and as it stays until this transaction ends. Null: there is none such. */
+  /** Locks the row until the transaction ends. Null: no such key. */
   async lock({ tx, tenantId }: TenantKeys, id: string): Promise<ApiKeyRecord | null> {
     const [locked] = await tx.apiKey.updateManyAndReturn({
       where: { tenantId, id },
@@ -134,7 +134,7 @@ export class KeysRepository {
     });
   }
 
-  /** Changes a key that is not revoked; null: there is none such. */
+  /** Changes a key that is not revoked; null: no such key. */
   async update({ tx, tenantId }: TenantKeys, id: string, changes: ApiKeyChanges): Promise<ApiKeyRecord | null> {
     const [updated] = await tx.apiKey.updateManyAndReturn({
       where: { tenantId, id, revokedAt: null },
@@ -144,7 +144,7 @@ export class KeysRepository {
     return updated ?? null;
   }
 
-  /** Ends a key and every secret that it ever had; false: there is none such, or it was revoked before. */
+  /** Ends a key and every secret that it ever had; false: no such key, or it was revoked before. */
   async revoke({ tx, tenantId }: TenantKeys, id: string, at: Date): Promise<boolean> {
     const { count } = await tx.apiKey.updateMany({
       where: { tenantId, id, revokedAt: null },
@@ -156,8 +156,7 @@ export class KeysRepository {
 
   /**
    * Gives a key that this transaction has locked a new secret.
-   *
-   * @returns the key, and when the grace of the secret of before ends, by the database's clock
+   * @returns the key, and when the grace of the old secret ends, by the database's clock
    */
   async rotate(
     { tx, tenantId }: TenantKeys,

@@ -59,7 +59,7 @@ const LACKS: Readonly<Record<Role, readonly Scope[]>> = {
   ],
 };
 
-describe('nobody grants a scope that the own role lacks', () => {
+describe('no one grants a scope that the own role lacks', () => {
   it.each(ROLES)('not by a new key, as %s', async (role) => {
     for (const scope of SCOPES) {
       const before = await countKeys();

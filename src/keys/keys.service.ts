@@ -40,7 +40,7 @@ export interface IssuedKey {
 }
 
 export interface RotatedKey extends IssuedKey {
-  /** When the secret of before ends: with its grace, or with the key if that comes first. */
+  /** When the old secret ends: with its grace, or with the key if that comes first. */
   readonly previousEndsAt: Date;
 }
 
@@ -161,9 +161,9 @@ export class KeysService {
   }
 
   /**
-   * Gives a key another secret; its id, scopes and limits stay. The one of before works until its grace is over. Whoever
-   * gets the new one can do all that the key may: so nobody rotates a key that may more than they.
-   *
+   * Gives a key another secret; its id, scopes and limits stay. The old one works until its grace is over. The new
+   * secret can do
+   * all that the key may: so only a person who may do as much can rotate it.
    * @throws Fault not_found, permission_denied, conflict: the key is revoked, or expired
    */
   rotate<T>(
@@ -288,7 +288,7 @@ function hasExpired(): Fault {
   );
 }
 
-/** Another tenant's key is answered in the very same words. */
+/** The same words for an unknown key and another tenant's. */
 function notFound(): never {
   throw new Fault('not_found', 'There is no such API key.');
 }

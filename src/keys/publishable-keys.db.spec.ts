@@ -61,7 +61,7 @@ async function expectRefusedAt(work: () => Promise<unknown>, kind: string, field
 }
 
 describe('a publishable key that is made', () => {
-  it('keeps what it was made with, and says so to whoever presents it, in one frozen value', async () => {
+  it('keeps what it was made with, and gives it with each look-up, in one frozen value', async () => {
     const { record, key } = await make({
       permissions: ['chat:write'],
       rateLimit: { requestsPerMinute: 600, requestsPerMinutePerHuman: 6 },
@@ -187,7 +187,7 @@ describe('a publishable key that is changed', () => {
     ]);
   });
 
-  it('tells nobody anything where nothing changes', async () => {
+  it('sends no notification where nothing changes', async () => {
     const { record } = await make({ allowedOrigins: ['https://a.example'] });
     node.told.length = 0;
     const same = {
@@ -209,7 +209,7 @@ describe('a publishable key that is changed', () => {
       defaultLimits: limits,
     });
     await expectRefusedAt(() => update(record.id, { defaultLimits: [] }), 'invalid_input', 'defaultLimits');
-    // Nothing new of a key that has limits; of one that has none it says not which, and is refused by its own name.
+    // It changes nothing of a key with limits; for a key without it does not say which, and is refused by its own name.
     expect(await update(record.id, { unlimited: false })).toMatchObject({ unlimited: false });
     expect(await update(record.id, { unlimited: true })).toMatchObject({ unlimited: true, defaultLimits: null });
     await expectRefusedAt(() => update(record.id, { unlimited: false }), 'invalid_input', 'unlimited');
@@ -226,7 +226,7 @@ describe('a publishable key that is changed', () => {
     expect((await node.service.get(person(acme), record.id)).scopes).toEqual(['chat:write']);
   });
 
-  it('holds for whoever presents it, on every replica', async () => {
+  it('holds for every caller, on every replica', async () => {
     const { record, key } = await make();
     for (const on of [node, platform]) await on.directory.authenticatePublishable(key);
     await update(record.id, {
@@ -259,7 +259,7 @@ describe('a secret key', () => {
 });
 
 describe('the strategy for publishable keys', () => {
-  it('takes publishable keys alone, and none that is stored as a secret one', async () => {
+  it('takes publishable keys alone, and not one that is stored as a secret one', async () => {
     const strategies = new CredentialStrategies();
     expect(new PublishableKeyStrategy(node.directory, strategies)).toBeDefined();
     const verify = (presented: string) =>
@@ -289,7 +289,7 @@ describe('the strategy for publishable keys', () => {
     await expect(verify(key)).rejects.toMatchObject({ kind: 'unauthenticated' });
   });
 
-  it('is no way in for a secret key, nor the other way round, even past the strategies', async () => {
+  it('does not let a secret key in, nor the other way round, even past the strategies', async () => {
     const { key } = await make();
     const { key: secret } = await node.create(person(acme), {});
     for (let i = 0; i < 2; i += 1) {

@@ -126,7 +126,7 @@ describe("a tenant's issuers share no human", () => {
     expect(await countKeys()).toBe(3);
   });
 
-  it('the only key may change its issuer, and a revoked one stands in nobody’s way', async () => {
+  it('the only key may change its issuer, and a revoked one blocks no other', async () => {
     const { record } = await make();
     const elsewhere = oidc({ issuer: 'https://b.example' });
     expect(await update(record.id, { oidcConfig: elsewhere })).toMatchObject({ oidcIssuer: 'https://b.example' });
@@ -135,7 +135,7 @@ describe("a tenant's issuers share no human", () => {
     expect((await make()).record.oidcIssuer).toBe('https://issuer.example');
   });
 
-  it("another tenant's issuers are no concern of this one", async () => {
+  it('another tenant’s issuers do not matter to this one', async () => {
     await make();
     const other = await seedTenant(database.superuserUrl);
     const { record } = await node.createPublishable(person(other), {

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { AUDITED_BY_RESERVATION, chargedHuman, type Principal } from '../identity/index.js';
 import { Allowances } from './allowances.js';
 
-/** A body that says it is no larger is read without a look, unless the caller is one of those who are looked at anyway. */
+/** A body whose stated length is at most this is read without a look, unless the caller is always looked at. */
 const SMALL_BYTES = 64 * 1024;
 
 /**

@@ -57,7 +57,7 @@ const expire = (id: string): Promise<unknown> =>
   rowsOf(test.superuserUrl, "UPDATE invitations SET expires_at = now() - interval '1 second' WHERE id = $1", [id]);
 
 describe('an invitation', () => {
-  it('makes whoever it went to a member with its role, once, and is used up by that', async () => {
+  it('makes the invited user a member with its role, once, and is used up by that', async () => {
     const { token, invitation } = await invite('bob@example.com', 'developer');
     const accepted = await on(1).invitations.accept(account('bob'), token);
     expect(accepted).toMatchObject({ org_id: acme.orgId, tenant_id: acme.tenantId, role: 'developer' });
@@ -68,7 +68,7 @@ describe('an invitation', () => {
     expect(await rowsOf(test.superuserUrl, 'SELECT id, accepted_by FROM invitations')).toEqual([
       { id: invitation.id, accepted_by: 'bob' },
     ]);
-    // Removed since, nobody comes back by it.
+    // After a removal the used invitation does not let its user come back.
     await on(0).members.remove(owner(), 'bob');
     expect(await endingOf(on(0).invitations.accept(account('bob'), token))).toBe('not_found');
   });
@@ -123,7 +123,7 @@ describe('an invitation', () => {
     ).toEqual([{ week: true, now: true }]);
   });
 
-  it('that is unknown, malformed, run out, revoked or used by another is refused in the very same words', async () => {
+  it('that is unknown, malformed, expired, revoked or used by another is refused in the same words', async () => {
     const late = await invite('late@example.com');
     await expire(late.invitation.id);
     const revoked = await invite('revoked@example.com');
@@ -151,7 +151,7 @@ describe('an invitation', () => {
   });
 });
 
-describe('whoever accepts', () => {
+describe('a user who accepts', () => {
   it.each<[string, Partial<AccountPrincipal>, string]>([
     ['another address', { email: 'eve@example.com' }, 'permission_denied'],
     [

@@ -4,7 +4,7 @@ import { text } from '../platform/protojson/index.js';
 import { dateTime, id, membershipView, notice, orgView, role } from './orgs.dto.js';
 
 const MAX_EMAIL_LENGTH = 320;
-/** Letters of any script, as RFC 6531 has them; in quotes, or with a domain that is no name, nobody has one. */
+/** Letters of any script (RFC 6531). No real address is in quotes, or has a domain that is not a name. */
 const EMAIL =
   /^(?!\.)(?!.*\.\.)[\p{L}\p{M}\p{N}_'+.-]*[\p{L}\p{M}\p{N}_+-]@(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?\.)+[\p{L}\p{M}\p{N}-]{2,}$/u;
 /** A character that only looks like another one would make it another address than was meant. */

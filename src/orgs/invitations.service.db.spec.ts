@@ -55,7 +55,7 @@ const memberIds = async (): Promise<string[]> => Object.keys(await rolesOf(test.
 const expire = (id: string): Promise<unknown> =>
   rowsOf(test.superuserUrl, "UPDATE invitations SET expires_at = now() - interval '1 second' WHERE id = $1", [id]);
 
-describe('whoever invites', () => {
+describe('a member who invites', () => {
   it.each<[Role, Role, string]>([
     ['owner', 'owner', 'done'],
     ['owner', 'admin', 'done'],
@@ -104,7 +104,7 @@ describe('whoever invites', () => {
     const outcome = (await Promise.allSettled(rounds)).map((one) =>
       one.status === 'fulfilled' ? one.value.join() : (one.reason as { kind: string }).kind,
     );
-    // Somebody who is a member just then can't be invited.
+    // Someone who is already a member can't be invited.
     const expected = /^(already_exists|(done|not_found|already_exists),(done|not_found))$/;
     for (const one of outcome) expect(one).toMatch(expected);
   });
@@ -139,7 +139,7 @@ describe('whoever invites', () => {
       fields: [{ field: 'email' }],
     });
     expect(await endingOf(invite('bobax@example.com'))).toBe('done');
-    // A member of another org alone is none here.
+    // A member of another org only does not count here.
     expect(await endingOf(invite(`${globex.ownerId}@example.com`))).toBe('done');
   });
 });

@@ -26,10 +26,11 @@ const TOKEN = /^inv_[0-9A-Za-z]{27}$/;
 const LIFETIME_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
- * Places in an org, offered to e-mail addresses. Guarantees: only whoever holds the link **and** proves to the issuer that
- * the address is theirs gets in, once, within 7 days; nobody gives a role above their own, neither when they invite nor
- * by the time that it is accepted. Of the token only an HMAC is stored; the inviter gets the link this once and hands it
- * over, so that no mail server is needed.
+ * Places in an org, offered to e-mail addresses. Guarantees: a person gets in, once and within 7 days, who holds the
+ * link **and**
+ * proves to the issuer that the address is theirs; an inviter gives no role above their own, judged again on
+ * acceptance. Only an
+ * HMAC of the token is stored; the inviter gets the link once and hands it over, so that no mail server is needed.
  */
 @Injectable()
 export class InvitationsService {
@@ -93,7 +94,7 @@ export class InvitationsService {
   async revoke(principal: DashboardUserPrincipal, invitationId: string): Promise<void> {
     await this.orgs.change(principal, async (org) => {
       const invitation = await this.repository.find(org, invitationId);
-      // Another org's is answered in the very same words.
+      // The same words for an unknown invitation and another org's.
       if (invitation === null)
         throw new Fault('not_found', 'No invitation has this id. List them with /api/v1/orgs/list-invitations.');
       if (invitation.acceptedAt !== null)
@@ -108,10 +109,10 @@ export class InvitationsService {
   }
 
   /**
-   * Makes whoever holds the token a member, if the invitation went to an address that the issuer vouches is theirs. What
-   * is unknown, run out, used or revoked is not told apart. Somebody who is in a tenant stays there; the claims of
-   * somebody who is in none are set to the org's first.
-   *
+   * Makes the holder of the token a member, if the issuer vouches that the invited address is theirs. Unknown, expired,
+   * used and
+   * revoked tokens get the same answer. A person in a tenant stays there; a person in none gets claims for the org's
+   * first tenant.
    * @throws Fault permission_denied, not_found, already_exists
    */
   async accept(principal: AccountPrincipal | DashboardUserPrincipal, token: string): Promise<AcceptedInvitation> {
@@ -177,7 +178,10 @@ export class InvitationsService {
   }
 
   /** The token stands in the fragment, which browsers send to no server: no log holds it. */
-  /** None in production where the operator named no address: whoever asks chooses `Host`, and another one gets the link. */
+  /**
+   * In production null unless the operator named an address: an attacker could send a `Host` of theirs, and get the
+   * link.
+   */
   private link(token: string, baseUrl: string): string | undefined {
     const here = this.settings.mode === 'development' ? baseUrl : undefined;
     const base = this.settings.dashboardUrl ?? this.settings.publicUrl ?? here;

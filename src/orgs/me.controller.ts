@@ -14,7 +14,7 @@ import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../platf
 import { empty } from './orgs.dto.js';
 import { OrgsService } from './orgs.service.js';
 
-/** As many as a page of a list has at most; whoever belongs to more finds them by orgs/list. */
+/** As many as a page of a list has at most; a person with more orgs finds them by orgs/list. */
 const MOST_ORGS = 500;
 
 const getMeResponse = z.object({

@@ -80,7 +80,7 @@ describe('the last owner', () => {
     }
   });
 
-  it('stays, alone or among members who are none; another owner makes the change possible', async () => {
+  it('stays, alone or among members who are not owners; another owner makes the change possible', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'admin' });
     const me = as(acme.ownerId);
     expect(await ending(on(0).members.update(me, { userId: me.userId, role: 'admin' }))).toBe('conflict');
@@ -109,7 +109,7 @@ describe('a role', () => {
     expect((await roles())[userId]).toBe(expected === 'done' ? to : before[userId]);
   });
 
-  it('that the member has already changes nothing and tells nobody', async () => {
+  it('that the member already has changes nothing and tells no listener', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'viewer' });
     const bob = await on(0).members.update(as(acme.ownerId), { userId: 'bob', role: 'viewer' });
     expect(bob).toMatchObject({ userId: 'bob', role: 'viewer', user: { email: 'bob@example.com' } });
@@ -128,7 +128,7 @@ describe('a role', () => {
 
   it('taken away while another change is under way counts for what comes after it', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'owner', eve: 'viewer' });
-    // Whichever comes first: bob is removed in the end, and removed nobody afterwards.
+    // In either order: bob ends up removed, and removes no one afterwards.
     const [, byBob] = await endings([
       on(0).members.remove(as(acme.ownerId), 'bob'),
       on(1).members.remove(as('bob'), 'eve'),
@@ -187,7 +187,7 @@ describe('a change', () => {
 });
 
 describe("another org's member", () => {
-  it('is no more there than nobody, in the same words', async () => {
+  it('is as unknown as a user who does not exist, in the same words', async () => {
     const faults: unknown[] = [];
     for (const userId of [globex.ownerId, 'nobody']) {
       for (const work of [
@@ -213,7 +213,7 @@ describe('the list of members', () => {
     for (let index = 0; index < 7; index += 1) {
       await seedMembers(test.superuserUrl, acme.orgId, { [`user-${index}`]: 'viewer' });
     }
-    // Some at the very same moment.
+    // Some with the same timestamp.
     await rowsOf(
       test.superuserUrl,
       "UPDATE memberships SET created_at = '2026-01-01T00:00:00Z' WHERE user_id IN ('user-2', 'user-3', 'user-4')",

@@ -9,9 +9,11 @@ import { MembersRepository, type MemberRecord } from './members.repository.js';
 import { OrgTransactions, type OrgTransaction } from './org-transactions.js';
 
 /**
- * An org's people. Guarantees: an org always has an owner, whatever is asked at once; an admin has no power over owners;
- * whoever is demoted or removed is refused everywhere within 1 s, since the row that changes says so to every replica
- * (MembershipDirectory), whatever becomes of the claims.
+ * An org's people. Guarantees: an org always has an owner, under parallel changes too; an admin has no power over
+ * owners; a person
+ * who is demoted or removed is refused everywhere within 1 s, since the changed row tells every replica
+ * (MembershipDirectory),
+ * whatever the claims say.
  */
 @Injectable()
 export class MembersService {

@@ -24,11 +24,11 @@ export class OrgTransactions {
   }
 
   /**
-   * Runs work that changes an org's people or tenants, with the org's row locked: such changes come one after the other,
-   * and each sees what those before it did. The access guard judged the caller by a role that may be a second old; here
-   * it is read again under the lock, so that whoever was just demoted or removed changes nothing any more, not even in
-   * the same moment.
-   *
+   * Runs work that changes an org's people or tenants, with the org's row locked: such changes follow each other, and
+   * each sees
+   * the earlier ones. The access guard judged the caller by a role that may be a second old; here it is read again
+   * under the lock,
+   * so that a person who was just demoted or removed changes nothing any more.
    * @throws Fault permission_denied
    */
   change<T>(principal: DashboardUserPrincipal, work: (org: OrgTransaction) => Promise<T>): Promise<T> {
@@ -37,7 +37,7 @@ export class OrgTransactions {
         'SELECT id FROM orgs WHERE id = current_org_id() FOR UPDATE',
       );
       const orgId = org?.id ?? notMember();
-      // A statement of its own: the one that waited for the lock sees the rows of before.
+      // A statement of its own: the one that waited for the lock still sees the old rows.
       const member = await tx.membership.findFirst({
         where: { orgId, userId: principal.userId },
         select: { role: true },

@@ -36,7 +36,7 @@ import { MANAGERS } from './roles.js';
 export class OrgsController {
   constructor(private readonly orgs: OrgsService) {}
 
-  /** Somebody with a tenant is let through to hear 409 rather than 403: they have an org already. */
+  /** A user with a tenant is let through to hear 409 rather than 403: they have an org already. */
   @Post('create')
   @HttpCode(200)
   @ApiOperation({ summary: 'Create your first org with its first tenant; you become its owner.' })

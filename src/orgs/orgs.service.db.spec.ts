@@ -94,7 +94,7 @@ describe('the first org', () => {
   });
 });
 
-describe('a repeat by somebody who never saw the answer', () => {
+describe('a repeat by a caller who never saw the answer', () => {
   it('answers the same org and tells the issuer again', async () => {
     const first = await create('ann', 'Acme');
     issuer.written.length = 0;
@@ -141,7 +141,7 @@ describe('a second org', () => {
     expect(issuer.written).toEqual([]);
   });
 
-  it("is 409 for a member of somebody else's org, of the same name too", async () => {
+  it('is 409 for a member of another user’s org, of the same name too', async () => {
     const { org_id } = await create('ann', 'Acme');
     await rowsOf(test.superuserUrl, "INSERT INTO users (id) VALUES ('bob')");
     await rowsOf(test.superuserUrl, "INSERT INTO memberships (org_id, user_id, role) VALUES ($1, 'bob', 'developer')", [
@@ -167,7 +167,7 @@ describe('a slug', () => {
     expect(await counts()).toEqual([1, 1, 1, 1, 0]);
   });
 
-  it('that nobody asked for is made of the name, with a suffix where that is taken', async () => {
+  it('that the caller did not name is made of the name, with a suffix where that is taken', async () => {
     expect((await create('ann', 'Ärger & Söhne GmbH')).slug).toMatch(/^a-?rger-so-?hne-gmbh$/);
     const first = await create('bob', 'Acme');
     const second = await create('cid', 'Acme');
@@ -188,7 +188,7 @@ describe('a slug', () => {
 });
 
 describe('an issuer that is away', () => {
-  it('keeps nobody from having an org: the claims wait in the outbox', async () => {
+  it('does not keep a user from having an org: the claims wait in the outbox', async () => {
     issuer.act = () => Promise.reject(new Error('away'));
     const created = await create('ann', 'Acme');
     expect(created.result).toBe('created');
@@ -197,7 +197,7 @@ describe('an issuer that is away', () => {
     ]);
   });
 
-  it('keeps nobody waiting where it never answers', async () => {
+  it('does not keep a caller waiting where it never answers', async () => {
     let release: () => void = () => undefined;
     issuer.act = () => new Promise((resolve) => (release = resolve));
     expect((await create('ann', 'Acme')).result).toBe('created');

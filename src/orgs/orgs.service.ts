@@ -78,9 +78,9 @@ export class OrgsService {
   }
 
   /**
-   * The orgs of a person. Whoever belongs to some and still comes without a tenant, or with one that is not theirs, has
-   * claims that got lost: these are set anew, so that nobody stays outside.
-   *
+   * The orgs of a person. The claims of a member who comes without a tenant, or with a wrong one, got lost: they are
+   * set anew, so
+   * that the member gets in.
    * @throws Fault invalid_input: a page token that is not ours, or another person's
    */
   async list(

@@ -219,7 +219,7 @@ const tombstoneOf = (tenantId: string, orgId = acme.orgId) => ({
 });
 
 describe('a tenant that is deleted', () => {
-  it('leaves one row, its tombstone, which names nobody; other tenants keep all that they have', async () => {
+  it('leaves one row, its tombstone, without a person’s name; other tenants keep all that they have', async () => {
     const staging = await create('Staging');
     const other = await create('Other');
     for (const tenantId of [staging, other, globex.tenantId]) await furnish(tenantId);
@@ -365,7 +365,7 @@ describe('an org that is deleted', () => {
     ]);
   });
 
-  it('stays where whoever asks is no owner any more', async () => {
+  it('stays where the caller is not an owner any more', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'admin' });
     expect(await endingOf(on(0).orgs.delete(as('bob'), 'Org'))).toBe('permission_denied');
     expect(await endingOf(on(0).tenants.delete(as('bob'), { tenantId: acme.tenantId, name: 'Production' }))).toBe(
@@ -374,7 +374,7 @@ describe('an org that is deleted', () => {
     expect(await sql("SELECT 1 FROM orgs WHERE id <> 'org_anonymous'")).toHaveLength(2);
   });
 
-  it('that others change at the same moment goes whole, and they hear that they are no members', async () => {
+  it('that others change at the same moment goes whole, and they hear that they are not members', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'admin', eve: 'viewer' });
     const [{ name }] = (await sql<{ name: string }>('SELECT name FROM orgs WHERE id = $1', [acme.orgId])) as [
       { name: string },
@@ -387,7 +387,7 @@ describe('an org that is deleted', () => {
       endingOf(on(0).invitations.invite(bob, { email: 'zoe@example.com', role: 'viewer' }, 'https://x', 'late-2')),
       endingOf(on(0).orgs.update(bob, { name: 'Renamed' })),
     ]);
-    // Somebody who renames it first makes the typed name a wrong one.
+    // A rename by another owner makes the typed name a wrong one.
     if (deleted === 'done')
       expect(Object.keys(await rowsWith(test.superuserUrl, [acme.orgId]))).toEqual(['audit_events']);
     else expect(deleted).toBe('invalid_input');

@@ -58,7 +58,7 @@ export class TenantsRepository {
     });
   }
 
-  /** Null: there is none such. */
+  /** Null: no such tenant. */
   async update({ tx, orgId }: OrgTransaction, id: string, changes: TenantChanges): Promise<TenantRecord | null> {
     const [updated] = await tx.tenant.updateManyAndReturn({
       where: { orgId, id },

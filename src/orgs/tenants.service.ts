@@ -66,8 +66,7 @@ export class TenantsService {
   }
 
   /**
-   * Changes what is named. Default limits hold for whoever comes from then on; those who are there keep what they have.
-   *
+   * Changes what is named. Default limits hold for new humans from then on; existing ones keep what they have.
    * @throws Fault not_found, permission_denied
    */
   update(principal: DashboardUserPrincipal, { tenantId, ...changes }: UpdateTenantRequest): Promise<TenantRecord> {
@@ -101,9 +100,9 @@ export class TenantsService {
   }
 
   /**
-   * Deletes a tenant with all that it has. What is left is one row of the org's audit log, which names nobody: the
-   * deletion writes it itself, since what listeners were told would be of the tenant, and go with it.
-   *
+   * Deletes a tenant with all that it has. What stays is one row of the org's audit log, without a person's name: the
+   * deletion
+   * writes it itself, since what listeners write belongs to the tenant and goes with it.
    * @throws Fault not_found, invalid_input: the name was not typed exactly; conflict: the org's last; permission_denied
    */
   async delete(principal: DashboardUserPrincipal, { tenantId, name }: DeleteTenantRequest): Promise<void> {
@@ -142,7 +141,7 @@ export class TenantsService {
   }
 }
 
-/** Another org's tenant is answered in the very same words. */
+/** The same words for an unknown tenant and another org's. */
 function notFound(): never {
   throw new Fault('not_found', 'No tenant of yours has this id. List them with /api/v1/tenants/list.');
 }

@@ -29,7 +29,7 @@ export class ConversationStates {
     return this.keys.seal('state', { w: whose, m: bounded(said).map(({ role, content }) => [role, content]) });
   }
 
-  /** @throws Fault invalid_input: it was not made here, or for somebody else */
+  /** @throws Fault invalid_input: it was not made here, or for another caller */
   async open(whose: string, state: string): Promise<readonly Said[]> {
     if (state.length > MOST_STATE_LENGTH) throw notOurs();
     const { success, data } = stateSchema.safeParse(await this.keys.open('state', state));

@@ -6,7 +6,7 @@ import type { QuotaLimits } from '../platform/config/index.js';
 /** Bounded before anything is decrypted. */
 export const MOST_TOKEN_BYTES = 8_192;
 
-/** The tenant of tokens that were made without a credential, which a migration makes. Nobody is a member of it. */
+/** The tenant of tokens that were made without a credential, which a migration makes. It has no members. */
 export const ANONYMOUS_TENANT = 'gatehouse-anonymous';
 
 /** A secret, and the beginning of the ids of the services that it is for. */
@@ -62,7 +62,7 @@ export function claimsOf(token: SealedToken): z.infer<typeof claimsSchema> {
   };
 }
 
-/** @returns null: these are no claims of a token */
+/** @returns null: these are not the claims of a token */
 export function tokenOf(claims: unknown): SealedToken | null {
   const { success, data } = claimsSchema.safeParse(claims);
   if (!success) return null;

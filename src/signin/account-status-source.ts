@@ -8,9 +8,9 @@ export interface AccountStatus {
 /** Where an issuer's answers come from. */
 export interface AccountStatusSource {
   /**
-   * Asks once about some of the issuer's users, at most 100; whoever is missing in the answer does not exist. Bounded in
-   * time by whoever writes it.
-   *
+   * Asks once about some of the issuer's users, at most 100; a user who is missing in the answer does not exist.
+   * Implementations
+   * bound it in time.
    * @throws whatever kept the issuer from answering
    */
   lookUp(userIds: readonly string[]): Promise<ReadonlyMap<string, AccountStatus>>;

@@ -184,7 +184,7 @@ describe('when the issuer is asked', () => {
     expect(await check(accounts)).toBe(401);
   });
 
-  it('again about somebody who was refused, when the time is over and not at every request', async () => {
+  it('again about a refused user, when the time is over and not at every request', async () => {
     issuer.statuses.set('user-1', DISABLED);
     const accounts = accountsOf();
     for (let i = 0; i < 20; i += 1) expect(await check(accounts)).toBe(401);
@@ -253,7 +253,7 @@ describe('while the issuer cannot be asked', () => {
     expect(issuer.calls).toEqual([['a'], ['b']]);
   });
 
-  it('nobody waits for a silent one without end', async () => {
+  it('no request waits for a silent one without end', async () => {
     const accounts = accountsOf({ waitMs: 100 });
     const release = issuer.hold();
     expect(await check(accounts)).toBe(503);
@@ -262,7 +262,7 @@ describe('while the issuer cannot be asked', () => {
   });
 });
 
-describe('a wave of people whom nobody knows', () => {
+describe('a wave of unknown people', () => {
   it('becomes few calls, each of at most a hundred users, at most four at a time', async () => {
     const accounts = accountsOf();
     const users = Array.from({ length: 2500 }, (_, index) => `user-${index}`);

@@ -45,7 +45,7 @@ async function queue(count = 1): Promise<void> {
   }
 }
 
-/** Backing off is tested below; elsewhere nobody waits for it. */
+/** Backing off is tested below; elsewhere it would only make the tests wait. */
 const makeDue = (): Promise<unknown> => rowsOf(test.superuserUrl, 'UPDATE claim_writes SET next_attempt_at = now()');
 const left = (): Promise<{ attempts: number; waits_s: number }[]> =>
   rowsOf(
@@ -162,7 +162,7 @@ describe('what a user is to have now', () => {
     return release;
   }
 
-  it('is a tenant of theirs and their role in it; of somebody who belongs nowhere, nothing', async () => {
+  it('is a tenant of theirs and their role in it; for a user without a membership, nothing', async () => {
     await outboxes[0]!.writeNow(await queueNow());
     await rowsOf(test.superuserUrl, 'DELETE FROM memberships');
     await outboxes[0]!.writeNow(await queueNow());

@@ -10,13 +10,14 @@ const BATCH = 20;
 const NOW_WITHIN_MS = 3000;
 
 /**
- * Brings claims to the dashboard's issuer from an outbox, until the issuer has taken them. Claims are a hint for clients:
- * what a person may do, our membership rows say, so that a claim that is late locks nobody out.
- *
- * A user has one row at most: what is queued later takes the place of what was there. In this process a user's writes
- * come one after the other, and one that another has taken the place of is dropped before it begins, so that an older one
- * never lands upon a newer one. Another process's write that was under way when the newer one was queued may still land
- * after it, as may one that the writer gave up waiting for; nothing tells, and the next change sets it right.
+ * Brings claims to the dashboard's issuer from an outbox, until the issuer has taken them. Claims are a hint for
+ * clients: rights
+ * come from our membership rows, so that a late claim locks no one out. A user has one row at most: a later write
+ * replaces it. In
+ * this process a user's writes follow each other, and a replaced one is dropped before it begins, so that an older one
+ * never
+ * lands upon a newer one. A write of another process, or one that timed out, may still land late; the next change mends
+ * it.
  */
 @Injectable()
 export class ClaimWrites {

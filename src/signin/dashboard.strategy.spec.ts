@@ -265,7 +265,7 @@ describe('dashboard sign-in', () => {
     it.each([
       ['refuses', REFUSED],
       ["can't be asked", new Fault('unavailable', 'down')],
-    ])('lets nobody in whom it %s, and asks for no membership', async (_how, fault) => {
+    ])('refuses a user whom it %s, and asks for no membership', async (_how, fault) => {
       const issuer = await startIssuer();
       const memberships = new StatedMemberships({ 'acme-1/user-1': 'owner' });
       const accounts = { assertActive: () => Promise.reject(fault) };

@@ -40,13 +40,15 @@ const MAX_TENANT_ID_LENGTH = 64;
 const MAX_EMAIL_LENGTH = 320;
 
 /**
- * Verifies one issuer's ID tokens and says who presents them.
- *
- * Guarantees: RS256 by a key that the issuer publishes under the token's `kid` and no other algorithm, whatever the
- * header says; issuer and audience exact; a token without an expiry, or from the future, is refused, though common
- * libraries take it. What is wrong with a token is 401 without saying what; an issuer whose keys can't be had is 503.
- * A role comes from our membership row, never from a claim: whoever can write claims gains nothing by it. A signature
- * says nothing about today: whether the person may still sign in, the issuer is asked (AccountCheck).
+ * Verifies one issuer's ID tokens and says who presents them. Guarantees: RS256 by a key that the issuer publishes
+ * under the
+ * token's `kid` and no other algorithm, whatever the header says; issuer and audience exact; a token without an expiry,
+ * or from
+ * the future, is refused, though common libraries take it. A bad token is 401 without a reason; an issuer whose keys
+ * can't be had
+ * is 503. A role comes from our membership row, never from a claim: write access to claims gains nothing. Whether the
+ * person may
+ * still sign in, the issuer is asked (AccountCheck).
  */
 class DashboardStrategy extends PassportStrategy(Strategy) {
   constructor(
@@ -64,14 +66,11 @@ class DashboardStrategy extends PassportStrategy(Strategy) {
   }
 
   /**
-   * Called with the claims of a token whose signature, issuer and audience hold.
-   *
-   * Whoever names a tenant without a membership there is an account that claims one: the access guard refuses it (403) on
-   * every route but the account's own.
-   *
-   * A person whom the issuer has disabled or deleted since, or whose sign-in it has revoked, is refused like a bad token,
-   * before anything else is asked about them.
-   *
+   * Called with the claims of a token whose signature, issuer and audience hold. A user who names a tenant without a
+   * membership
+   * there is refused by the access guard (403) on every route but the account's own. A user whom the issuer has
+   * disabled or
+   * deleted, or whose sign-in it has revoked, is refused like a bad token, before anything else is looked up.
    * @throws Fault unauthenticated, or whatever the account check or the membership look-up threw
    */
   async validate(claims: Readonly<Record<string, unknown>>): Promise<AccountPrincipal | DashboardUserPrincipal> {
@@ -171,7 +170,7 @@ function readHeader(token: string): Readonly<Record<string, unknown>> {
     const header: unknown = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString('utf8'));
     if (typeof header === 'object' && header !== null) return header as Record<string, unknown>;
   } catch {
-    // Told below, like everything else that is no header.
+    // Told below, like everything else that is not a header.
   }
   throw refusedCredential('malformed_jwt');
 }

@@ -82,7 +82,7 @@ it('a member who is demoted is that on every replica, in each tenant of the org,
   }
 });
 
-it('a member who is removed is no member on any replica, and one who comes back is one at once', async () => {
+it('a member who is removed is not a member on any replica, and one who comes back is one at once', async () => {
   await find();
   await rowsOf(test.superuserUrl, 'DELETE FROM memberships WHERE user_id = $1', [acme.ownerId]);
   expect(await find()).toEqual([null, null]);
@@ -96,7 +96,7 @@ it('a member who is removed is no member on any replica, and one who comes back 
   ]);
 });
 
-it('a member of one org who is moved to another is no member of the first any more', async () => {
+it('a member of one org who is moved to another is not a member of the first any more', async () => {
   await find();
   await rowsOf(test.superuserUrl, 'UPDATE memberships SET org_id = $1 WHERE user_id = $2', [
     globex.orgId,

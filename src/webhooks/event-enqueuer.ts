@@ -24,8 +24,9 @@ const TOLD: Partial<Readonly<Record<AuditAction, (event: DomainEvent) => Told>>>
 };
 
 /**
- * Enqueues deliveries in the transaction that caused them: there is none without its change, nor a change without them.
- * What concerns an org is told to the endpoints of all its tenants.
+ * Enqueues deliveries in the transaction that caused them: change and deliveries are committed together. Events of an
+ * org go to
+ * the endpoints of all its tenants.
  */
 @Injectable()
 export class EventEnqueuer {

@@ -83,7 +83,7 @@ it.each([
   ['for another attempt, to one endpoint', 1, false, 'never analyzed', 5 * MADE_READY],
   ['for another attempt, to many endpoints', 4_000, false, 'analyzed', 5 * MADE_READY],
 ])(
-  'a claim of deliveries that are due (%s: %i, %s, %s) reads few of many, by plans that were made while there were none',
+  'a claim of deliveries that are due (%s: %i, %s, %s) reads few of many, by plans that were made while the table was empty',
   async (_what, endpoints, isReady, known, most) => {
     if (known === 'analyzed') await client.query('ANALYZE');
     await grow(1, true, CLAIMED);

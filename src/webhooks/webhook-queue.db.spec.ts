@@ -154,7 +154,7 @@ describe('usage.tracked', () => {
     expect(await told(acme)).toEqual([{ type: 'conversational_seconds', value: '1.5' }]);
   });
 
-  it('costs one probe of one index where nobody listens, whatever else there is', async () => {
+  it('costs one probe of one index where no endpoint listens, whatever else exists', async () => {
     // Many endpoints that chose something else.
     await sql(
       "INSERT INTO webhook_endpoints (id, tenant_id, url, created_by) SELECT 'e' || n, $1, 'https://a', 'x' FROM generate_series(1, 3000) n",
@@ -193,11 +193,11 @@ describe('usage.tracked', () => {
   });
 });
 
-describe('whoever enqueues', () => {
+describe('a transaction that enqueues', () => {
   it.each<[string, () => Promise<[text: string, values: unknown[]]>]>([
     ['a tenant', () => Promise.resolve(['SELECT 1 FROM tenants WHERE id = $1 FOR UPDATE', [acme.tenantId]])],
     ['an endpoint', () => Promise.resolve(['DELETE FROM webhook_endpoints WHERE tenant_id = $1', [acme.tenantId]])],
-  ])('does not wait for %s that is just being deleted, and fails nobody else', async (_what, deletion) => {
+  ])('does not wait for %s that is just being deleted, and makes no other fail', async (_what, deletion) => {
     await endpoint(acme);
     await endpoint(globex);
     const ids = [await record(acme, { input: 5 }), await record(globex, { input: 6 })];
@@ -274,7 +274,7 @@ describe('a claim', () => {
     expect(endpoints(await claim({ limit: 4, after: 'c' }))).toBe('aaaa');
   });
 
-  it('hands out what lacks a secret too, so that it holds up nobody else', async () => {
+  it('hands out what lacks a secret too, so that it holds up no other', async () => {
     const id = await endpoint(acme);
     await sql('DELETE FROM webhook_secrets WHERE endpoint_id = $1', [id]);
     await enqueue(acme, 1);

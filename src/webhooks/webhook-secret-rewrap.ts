@@ -30,7 +30,7 @@ export class WebhookSecretRewrap {
   }
 }
 
-/** For the command, which is no service. */
+/** For the command, which runs without the service. */
 export function webhookSecretRewrap(database: Database, ring: EncryptionKeyRing): WebhookSecretRewrap {
   return new WebhookSecretRewrap(new DeliveryQueueRepository(database), new WebhookSecrets(ring));
 }

@@ -85,13 +85,13 @@ export class WebhooksRepository {
     return tx.webhookEndpoint.findFirst({ where: { tenantId, id }, select: ENDPOINT });
   }
 
-  /** As it is, and as it stays until this transaction ends. Null: there is none such. */
+  /** Locks the row until the transaction ends. Null: no such endpoint. */
   async lock({ tx, tenantId }: TenantWebhooks, id: string): Promise<EndpointRecord | null> {
     await tx.webhookEndpoint.updateMany({ where: { tenantId, id }, data: { updatedAt: new Date() } });
     return this.find({ tx, tenantId }, id);
   }
 
-  /** Held against deletion until this transaction ends, and not against others who hold it. Null: there is none such. */
+  /** Held against deletion until this transaction ends, but not against others who hold it. Null: no such endpoint. */
   async hold({ tx, tenantId }: TenantWebhooks, id: string): Promise<EndpointRecord | null> {
     await tx.$executeRawUnsafe(
       'SELECT 1 FROM webhook_endpoints WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE',
@@ -115,7 +115,7 @@ export class WebhooksRepository {
     await this.subscribe({ tx, tenantId }, endpointId, events);
   }
 
-  /** With its secrets and deliveries; false: there is none such. */
+  /** With its secrets and deliveries; false: no such endpoint. */
   async delete({ tx, tenantId }: TenantWebhooks, id: string): Promise<boolean> {
     const { count } = await tx.webhookEndpoint.deleteMany({ where: { tenantId, id } });
     return count > 0;

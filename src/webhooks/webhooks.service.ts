@@ -82,9 +82,9 @@ export class WebhooksService {
   }
 
   /**
-   * Changes what is named. Another URL takes the current secret, which shows that whoever moves the endpoint may have what
-   * is sent there: messages signed with that secret, which the receiver of before would take for ours.
-   *
+   * Changes what is named. Another URL needs the current secret: it proves that the caller may have the messages signed
+   * with it,
+   * which the old receiver would take for ours.
    * @throws Fault not_found, invalid_input
    */
   update(principal: WebhookManager, request: UpdateEndpointRequest): Promise<EndpointRecord> {
@@ -259,7 +259,7 @@ function told(enabled: boolean | undefined): object {
   return enabled === undefined ? {} : { enabled };
 }
 
-/** Another tenant's endpoint is answered in the very same words. */
+/** The same words for an unknown endpoint and another tenant's. */
 function notFound(): never {
   throw new Fault('not_found', 'No webhook endpoint has this id. List them with /api/v1/webhooks/list.');
 }

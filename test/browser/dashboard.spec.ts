@@ -132,7 +132,7 @@ it('a gateway has its tab of authentication tokens: made by name, shown once, li
   await page.context().close();
 });
 
-it('text that somebody stored is shown as text', async () => {
+it('text that a user stored is shown as text', async () => {
   const { page, trespasses } = await world.enter(WIDE, '/keys');
   await makeKey(page, SCRIPT);
   await storeSecret(page);

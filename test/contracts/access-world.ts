@@ -339,7 +339,7 @@ async function sealedTokens(client: ServiceClient, org: Org, key: string, others
   };
 }
 
-/** The new secret and the old one, whose grace was none. */
+/** The new secret and the old one, which had no grace. */
 async function rotatedKey(client: ServiceClient, org: Org): Promise<[string, string]> {
   const { keyId, key } = await client.createKey(org, { scopes: SCOPES });
   const { result } = await client.asUser<{ result: { key: string } }>(
@@ -418,7 +418,7 @@ async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIss
   };
 }
 
-/** An endpoint that nobody answers at, with a secret that is none: nothing of it may be sent. */
+/** An endpoint where no server listens, with a malformed secret: nothing of it may be sent. */
 export async function endpointOf(client: ServiceClient, { tenantId }: Org): Promise<string> {
   const id = `webhook_${randomUUID()}`;
   await client.sql(
@@ -460,7 +460,7 @@ export async function routeOf(client: ServiceClient, { tenantId }: Org, provider
   return id;
 }
 
-/** A gateway with one provider that serves one model, whose name nobody asks for. */
+/** A gateway with one provider that serves one model, whose name no call uses. */
 export async function gatewayOf(client: ServiceClient, { tenantId }: Org): Promise<string> {
   const id = `gateway_${randomUUID()}`;
   await client.sql(
@@ -475,7 +475,7 @@ export async function gatewayOf(client: ServiceClient, { tenantId }: Org): Promi
   return id;
 }
 
-/** A token that nobody knows. */
+/** An unknown token. */
 export async function gatewayTokenIdOf(client: ServiceClient, { tenantId }: Org, gatewayId: string): Promise<string> {
   const id = `gateway_token_${randomUUID()}`;
   await client.sql(
@@ -533,7 +533,7 @@ async function expiredKey(client: ServiceClient, org: Org): Promise<string> {
   return key;
 }
 
-/** Nobody can make one that is expired already. */
+/** One can't be made that has already expired. */
 async function expire(client: ServiceClient, keyId: string): Promise<void> {
   await client.sql("UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE id = $1", [keyId]);
 }

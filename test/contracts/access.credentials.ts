@@ -58,7 +58,7 @@ export const REFUSED = {
   'a key beside a publishable one': 400,
   'a token twice': 400,
   'a key beside a usage token': 400,
-  // Speaking for somebody without the right to: 403, never ignored.
+  // Speaking for a human without the right to: 403, never ignored.
   'a key without users:impersonate on behalf of a human': 403,
   'a token on behalf of a human': 403,
   'an end user on behalf of a human': 403,

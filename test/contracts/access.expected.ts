@@ -163,7 +163,7 @@ const PEOPLE_ALONE = {
   ...each(OUTSIDERS, 403),
 } as const;
 
-/** By role; whoever passes gets `status`. A viewer whose token says owner is a viewer. */
+/** By role; a permitted caller gets `status`. A viewer whose token says owner is a viewer. */
 const byRole = (may: { owner: number; admin: number; developer: number; viewer: number }): Expected => ({
   ...PEOPLE_ALONE,
   'an owner': may.owner,
@@ -266,7 +266,7 @@ const CONVERSING: Expected = {
   'a viewer whose token says owner': 403,
 };
 
-/** A tenant's servers, by keys that hold every scope; nobody who is, or acts as, a human. */
+/** A tenant's servers, by keys that hold every scope; no caller who is, or acts as, a human. */
 const SERVERS = {
   'a key with every scope': 200,
   'a key with every scope but chat:write': 200,
@@ -276,7 +276,7 @@ const SERVERS = {
   "another tenant's key": 200,
 } as const;
 
-/** Section 2, `audit/list`: "`audit:read`, owner, admin"; nobody reads it as a human. */
+/** Section 2, `audit/list`: "`audit:read`, owner, admin"; not as a human. */
 const READING_AUDIT: Expected = { ...ADMINISTRATION, ...SERVERS };
 
 /** Section 2, `humans/…`: "`humans:*`, JWT"; `usage/query` and `budgets/list`: "`usage:read`, JWT"; viewers hold "every `…:read` but audit". */
@@ -285,15 +285,15 @@ const READING_FOR_THE_TENANT: Expected = { ...ANY_MEMBER, ...SERVERS };
 const WRITING_FOR_THE_TENANT: Expected = { ...MANAGING_KEYS, ...SERVERS };
 
 /**
- * Sections 1 and 2: `webhooks/…` is for "`webhooks:*`, JWT", and `llm/providers/…` and `llm/routes/…` for "`providers:*`, JWT"; a viewer reads;
- * nobody comes as a human.
+ * Sections 1 and 2: `webhooks/…` is for "`webhooks:*`, JWT", and `llm/providers/…` and `llm/routes/…` for
+ * "`providers:*`, JWT"; a viewer reads; not as a human.
  */
 const READING_WEBHOOKS: Expected = { ...ANY_MEMBER, ...SERVERS };
 const MANAGING_WEBHOOKS: Expected = { ...MANAGING_KEYS, ...SERVERS };
 
 /**
- * Section 3: secret keys alone, by `usage:write`; "key-only routes called with one: 401" of usage tokens. Nobody does it on
- * somebody's behalf, and a human who is to be charged is the body's.
+ * Section 3: secret keys alone, by `usage:write`; "key-only routes called with one: 401" of usage tokens. Not on a
+ * human's behalf: the human to charge is in the body.
  */
 const WRITING_USAGE: Expected = {
   ...PEOPLE_ALONE,
@@ -342,18 +342,18 @@ const CALLING_A_GATEWAY: Expected = {
 /** Health, documentation and public keys look at no credential. */
 const PUBLIC = everybody(200);
 
-/** Whoever is recognised hears that there is nothing; a wrong credential is told to be wrong first. */
+/** A recognised caller gets 404; a wrong credential is refused first. */
 const NOTHING_THERE: Expected = { ...everybody(404), ...REFUSED, ...each(GATEWAY_TOKENS, 401) };
 
-/** Whoever may do it hears that there is no such thing. */
+/** A permitted caller gets 404. */
 const missingAtLast = (expected: Expected): Expected =>
   Object.fromEntries(Object.entries(expected).map(([who, status]) => [who, status === 200 ? 404 : status])) as Expected;
 
-/** Whoever may do it hears that the request is wrong. */
+/** A permitted caller gets 400. */
 const refusedAtLast = (expected: Expected): Expected =>
   Object.fromEntries(Object.entries(expected).map(([who, status]) => [who, status === 200 ? 400 : status])) as Expected;
 
-/** A context that is nobody's: each caller has contexts of its own, and another one's is the same as none. */
+/** A context without an owner: each caller has contexts of its own, and another one's is answered as a missing one. */
 const NO_CONTEXT = '/v1/llm/context/019a0000-0000-7000-8000-000000000000';
 
 const openai = (method: string, route: string, path: string, expected: Expected, body?: BodyOf) => ({
@@ -463,7 +463,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   })),
   ...post('orgs/get', ANY_MEMBER, () => ({})),
   ...post('orgs/update', ADMINISTRATION, () => ({ name: 'Renamed' })),
-  // The name is wrong on purpose, or the first owner would end the matrix: 400 is what whoever may do it hears.
+  // The name is wrong on purpose, or the first owner would end the matrix: a permitted caller gets 400.
   ...post('orgs/delete', byRole({ owner: 400, admin: 403, developer: 403, viewer: 403 }), () => ({ name: 'Not it' })),
   ...post('orgs/list-members', ANY_MEMBER, () => ({})),
   ...post('orgs/list-invitations', ADMINISTRATION, () => ({})),
@@ -519,7 +519,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   })),
   ...post('usage/query', READING_FOR_THE_TENANT, () => ({ groupBy: ['HUMAN', 'KEY'] })),
   ...post('usage/list-calls', READING_FOR_THE_TENANT, () => ({})),
-  // Of no call: 404 is what whoever may read it hears.
+  // The id of no call: a permitted reader gets 404.
   ...post('usage/get-call', missingAtLast(READING_FOR_THE_TENANT), () => ({ callId: randomUUID() })),
 
   ...post('budgets/list', READING_FOR_THE_TENANT, () => ({})),
@@ -538,7 +538,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
 
   ...post('audit/list', READING_AUDIT, () => ({})),
 
-  // A tenant has a few endpoints at most, and the matrix asks often: what is created is none that may be.
+  // A tenant has a few endpoints at most, and the matrix asks often: so the body is one that is refused.
   ...post('webhooks/create', refusedAtLast(MANAGING_WEBHOOKS), () => ({ url: 'not a URL', events: ['run.failed'] })),
   ...post('webhooks/list', READING_WEBHOOKS, () => ({})),
   ...post('webhooks/get', READING_WEBHOOKS, ({ endpointId }) => ({ endpointId }), 'endpointId'),
@@ -591,7 +591,8 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     'routeId',
   ),
 
-  // Section 5: "JWT, or sk with `gateways:*`"; a tenant has so many gateways at most, and what is created is none that may be.
+  // Section 5: "JWT, or sk with `gateways:*`"; a tenant has so many gateways at most, and the body is one that is
+  // refused.
   ...post('gateways/create', refusedAtLast(MANAGING_WEBHOOKS), () => ({ name: 'one', providers: [] })),
   ...post('gateways/list', READING_WEBHOOKS, () => ({})),
   ...post('gateways/get', READING_WEBHOOKS, ({ gatewayId }) => ({ gatewayId }), 'gatewayId'),
@@ -676,7 +677,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   ...usage('PUT', 'token', WRITING_USAGE, () => ({ human: 'bea', limits: [] })),
   ...usage('GET', 'limits', READING_LIMITS),
   ...usage('POST', 'token/check', CHECKING_TOKENS, () => ({ human: 'bea' })),
-  // Of somebody else, or the first who may would end the tokens of the matrix.
+  // Of another human: the first permitted caller would end the tokens of the matrix.
   ...usage('POST', 'token/revoke', WRITING_USAGE, () => ({ human: 'cem' })),
   ...usage('POST', 'token/update_ttl', WRITING_USAGE, () => ({ human: 'bea', ttl_seconds: 3600 })),
 
@@ -784,13 +785,13 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     expected: PUBLIC,
   },
   'GET /docs/guide': { requests: [{ method: 'GET', path: '/docs/guide' }], dialect: 'none', expected: everybody(302) },
-  // A page that there is not: the answer is the same where the guides were not built.
+  // A page that does not exist: the answer is the same where the guides were not built.
   'GET /docs/guide/*': {
     requests: [{ method: 'GET', path: '/docs/guide/nothing.html' }],
     dialect: 'none',
     expected: everybody(404),
   },
-  // The web application, which `npm test` builds; its answers are the same whoever asks.
+  // The web application, which `npm test` builds; its answers are the same for every caller.
   'GET /dashboard': { requests: [{ method: 'GET', path: '/dashboard' }], dialect: 'none', expected: everybody(200) },
   'GET /dashboard/*': {
     requests: [{ method: 'GET', path: '/dashboard/assets/nothing.js' }],

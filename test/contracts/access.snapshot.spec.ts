@@ -1,6 +1,6 @@
 /**
- * What every route declares, and what OpenAPI tells the world of it, as data that was reviewed: access.snapshot.json and
- * docs/openapi.json. Whether it is right, the matrix says; this says that nobody changed it unseen.
+ * What every route declares, and what OpenAPI says of it, as data that was reviewed: access.snapshot.json and
+ * docs/openapi.json. The matrix says whether it is right; this spec says that it does not change unseen.
  */
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { declaredRoutes, type DeclaredRoute } from '../../src/app/assert-routes-declared.js';

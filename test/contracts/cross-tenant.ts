@@ -54,7 +54,7 @@ export async function crossTenantLeaks(client: ServiceClient, world: World): Pro
           if (seen.length > 0) leaks.push(`${cell}: the answer ${answer.status} shows ${seen.join(', ')}`);
           if (id === null) continue;
           const missing = await send(MISSING);
-          // Whoever may do it to an own one hears that there is none; the others hear what they hear anyway.
+          // A caller who may do it to an own one gets 404; the others get what they always get.
           const status = expected[caller] === 200 ? 404 : expected[caller];
           if (answer.status !== status) leaks.push(`${cell}: expected ${status}, got ${answer.status} ${answer.text}`);
           if (told(answer) !== told(missing)) {
@@ -228,7 +228,7 @@ function naming(resource: Resource | undefined, id: string | null): Partial<Thin
   }
 }
 
-/** Of the form of an id, and nobody's. */
+/** It has the form of an id, and belongs to no tenant. */
 const MISSING = 'key_00000000000000000000';
 
 /** The same for all, so that two answers can be compared byte by byte. */

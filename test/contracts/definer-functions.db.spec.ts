@@ -228,7 +228,7 @@ async function makeTenant(): Promise<Tenant> {
        VALUES (gen_random_uuid(), $1, $2, 'asked', now() + interval '1 hour')`,
       [tenantId, tenant.gatewayId],
     );
-    // Due: whoever claims what is due claims a's and b's alike, which is why b's is under way already.
+    // Due: a claim takes a's and b's alike, which is why b's is under way already.
     await client.query(
       `WITH event AS (
          INSERT INTO webhook_events (id, tenant_id, type, payload) VALUES ($1, $2, 'run.failed', '{"run": 1}') RETURNING id)
@@ -456,7 +456,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(await call(CREATE_ORG, fresh({ slug: their!.slug }))).toEqual([{ result: 'slug_taken', ...NOTHING }]);
     expect(await refusal(CREATE_ORG, fresh({ orgId: b.orgId }))).toBe(UNIQUE_VIOLATION);
     expect(await refusal(CREATE_ORG, fresh({ tenantId: b.tenantId }))).toBe(UNIQUE_VIOLATION);
-    // Another org's name gives nobody that org, nor does being its member without having made it.
+    // Another org's name gives no access to that org, nor does being its member without having made it.
     expect(await call(CREATE_ORG, fresh({ user: a.ownerId, name: their!.name }))).toEqual([
       { result: 'has_org', ...NOTHING },
     ]);
@@ -471,7 +471,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async take_claim_writes() {
-    // Purpose: whoever works the outbox gets writes of all, each to one worker; nothing but the outbox is touched.
+    // Purpose: the worker of the outbox gets writes of all, each to one worker; nothing but the outbox is touched.
     await rowsOf(database.superuserUrl, "UPDATE claim_writes SET next_attempt_at = now() + interval '1 hour'");
     await rowsOf(database.superuserUrl, 'UPDATE claim_writes SET next_attempt_at = now() WHERE id = $1', [
       a.claimWriteId,
@@ -500,7 +500,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     const reserve = (leaseId: string, id: string, tenant: Tenant, human: string | null = null) =>
       call(ADMIT, [leaseId, id, tenant.tenantId, tenant.keyId, human, human === null ? null : 'a route']);
     const WRITTEN = [{ alive: true, verdicts: null, granted: [null], blamed: null, rooms: null }];
-    // An id that is there already stays whose it is.
+    // An existing id keeps its owner.
     expect(await reserve(a.leaseId, b.recordId, a)).toEqual(WRITTEN);
     const DEAD = [{ alive: false, verdicts: null, granted: null, blamed: null, rooms: null }];
     expect(await reserve(randomUUID(), uuidV7(), b)).toEqual(DEAD);
@@ -567,7 +567,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_budget_epochs() {
-    // Purpose: epochs that ended long ago, whoever's; here one of a's did.
+    // Purpose: epochs that ended long ago, of any tenant; here one of a's did.
     const id = randomUUID();
     await rowsOf(database.superuserUrl, BUDGET, [a.tenantId, id]);
     await rowsOf(
@@ -621,7 +621,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async end_lease() {
-    // Purpose: one process's lease, by its id; nobody's calls.
+    // Purpose: one process's lease, by its id; no calls.
     await call('SELECT end_lease($1)', [a.leaseId]);
     await call('SELECT end_lease(NULL)');
     expect(await everythingOf(a)).toContain('"state": "RESERVED"');
@@ -711,7 +711,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async accept_invitation() {
-    // Purpose: a membership for whoever holds the token and the address.
+    // Purpose: a membership for the holder of the token and the address.
     const user = `user-${randomUUID()}`;
     const accept = (hash: Buffer, email: string) =>
       call('SELECT result, org_id, role FROM accept_invitation($1, $2, $3, true, $4)', [
@@ -759,7 +759,8 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     ]);
     expect(await callAs(a, 'SELECT delete_org($1) AS result', [org!.name])).toEqual([{ result: 'deleted' }]);
     const left = JSON.parse(await everythingOf(a)) as (unknown[] | null)[];
-    // The user stays, with empty claims on their way; so do lease and window, which are no tenant's; and a tombstone.
+    // The user stays, with empty claims on their way; so do lease and window, which belong to no tenant; and a
+    // tombstone.
     expect(left.flatMap((rows, index) => (rows === null ? [] : [index]))).toEqual([0, 6, 7, 8, 12]);
     expect(left[12]).toEqual([
       expect.objectContaining({ action: 'tenant.deleted', resource_id: a.tenantId, tenant_id: null, actor_id: null }),
@@ -785,7 +786,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_idempotency_keys() {
-    // Purpose: keys of more than a day ago, whoever's; here a's is.
+    // Purpose: keys of more than a day ago, of any tenant; here a's is.
     await rowsOf(
       database.superuserUrl,
       "UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE tenant_id = $1",
@@ -833,7 +834,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_sealed_token() {
-    // Purpose: whether what a token of ours says is still so: its tenant, its key, and that nobody revoked it.
+    // Purpose: whether a token's facts still hold: its tenant, its key, and that no one revoked it.
     const find = (...values: unknown[]) => call('SELECT * FROM find_sealed_token($1, $2, $3, $4)', values);
     const issued = new Date();
     const [hash, good] = [`hash of ${a.keyId}`, [{ expires_at: null }]];
@@ -890,7 +891,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_sealed_quotas() {
-    // Purpose: what has ended, whoever's; here a's did.
+    // Purpose: what has ended, of any tenant; here a's did.
     await rowsOf(
       database.superuserUrl,
       "INSERT INTO sealed_quotas (tenant_id, holder, used, ends_at) SELECT $1, h, '{1,1,1}', ARRAY[now() - interval '1 day', e, e] FROM (VALUES ('over', now() - interval '2 minutes'), ('open', now() + interval '1 hour')) AS v (h, e)",
@@ -906,7 +907,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_usage_tokens() {
-    // Purpose: tokens that ended an hour ago, whoever's; here a's did, and another of a's ended just now.
+    // Purpose: tokens that ended an hour ago, of any tenant; here a's did, and another of a's ended just now.
     const recent = `${a.usageTokenId}-recent`;
     await rowsOf(
       database.superuserUrl,
@@ -957,7 +958,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_rate_windows() {
-    // Purpose: windows that closed, whoever's; here a's did.
+    // Purpose: windows that closed, of any tenant; here a's did.
     await rowsOf(
       database.superuserUrl,
       "UPDATE rate_windows SET opened_at = now() - interval '3 minutes' WHERE key = $1",
@@ -980,7 +981,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     await tell(false);
     await tell(true);
     expect(await told()).toEqual([{ tenant_id: a.tenantId }]);
-    // Without a tenant there is nobody to tell.
+    // Without a tenant no endpoint is told.
     const counted = await sizes();
     await call("SELECT tell_webhooks('run.failed', NULL, '{}', false)");
     await call("SELECT tell_webhooks('run.failed', NULL, '{}', true)");
@@ -1030,7 +1031,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_webhook_events() {
-    // Purpose: events of long ago that nothing waits for, and secrets past their end, whoever's; here a's.
+    // Purpose: events of long ago that nothing waits for, and secrets past their end, of any tenant; here a's.
     await rowsOf(
       database.superuserUrl,
       "UPDATE webhook_deliveries SET status = 'DELIVERED', next_attempt_at = NULL, ended_at = now() WHERE tenant_id = $1",
@@ -1136,7 +1137,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async rewrap_webhook_secret() {
-    // Purpose: one secret, for whoever holds its envelope of before.
+    // Purpose: one secret, for the holder of its old envelope.
     const [{ envelope }] = (await rowsOf(database.superuserUrl, 'SELECT envelope FROM webhook_secrets WHERE id = $1', [
       a.secretId,
     ])) as [{ envelope: Buffer }];
@@ -1187,7 +1188,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async rewrap_tenant_data_key() {
-    // Purpose: one data key, for whoever holds its envelope of before.
+    // Purpose: one data key, for the holder of its old envelope.
     const [{ envelope }] = (await rowsOf(
       database.superuserUrl,
       'SELECT envelope FROM tenant_data_keys WHERE tenant_id = $1',
@@ -1264,7 +1265,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_gateways() {
-    // Purpose: what is over, whoever's it is.
+    // Purpose: what is over, of any tenant.
     for (const table of ['gateway_cache_entries', 'gateway_call_bodies'])
       await rowsOf(database.superuserUrl, `UPDATE ${table} SET expires_at = now() WHERE tenant_id = $1`, [a.tenantId]);
     expect(await call('SELECT prune_gateways(100) AS pruned')).toEqual([{ pruned: 2 }]);
@@ -1432,7 +1433,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async sweep_runs() {
-    // Purpose: runs of dead processes, whoever's; here a's is dead, and b's sweeps.
+    // Purpose: runs of dead processes, of any tenant; here a's is dead, and b's sweeps.
     await rowsOf(database.superuserUrl, 'UPDATE process_leases SET ended_at = now() WHERE id = $1', [a.leaseId]);
     // Other tests left dead processes too.
     const sweep = (known: string[]) =>
@@ -1581,7 +1582,7 @@ it.each(Object.entries(CROSS_TENANT))("%s leaves another tenant's rows as they a
   expect(await everythingOf(b)).toBe(before);
 });
 
-it.each([...Object.keys(CROSS_TENANT), ...INNER])('%s can be called by nobody but the app', async (name) => {
+it.each([...Object.keys(CROSS_TENANT), ...INNER])('%s can be called by the app alone', async (name) => {
   const [row] = await rowsOf<{ everybody: boolean; owner: boolean; app: boolean }>(
     database.superuserUrl,
     `SELECT bool_or(has_function_privilege('public', oid, 'EXECUTE')) AS everybody,

@@ -217,7 +217,7 @@ describe('docker-compose.yml', () => {
     expect(environment['REDIS_URL']).not.toContain('@');
   });
 
-  it('has an owner of the database who is no superuser', () => {
+  it('has an owner of the database who is not a superuser', () => {
     expect(postgres.environment).not.toHaveProperty('POSTGRES_USER');
     const script = postgres
       .volumes!.map((mount) => /^\.\/(.*):\/docker-entrypoint-initdb\.d\//.exec(mount)?.[1])

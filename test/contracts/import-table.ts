@@ -11,7 +11,7 @@
 export const ORDER: readonly (readonly string[])[] = [
   ['platform'],
   ['identity'],
-  // They hear events and serve what they kept; nobody needs them.
+  // They hear events and serve what they kept; no other room imports them.
   ['audit', 'webhooks'],
   ['limits', 'signin'],
   ['orgs'],
@@ -22,7 +22,7 @@ export const ORDER: readonly (readonly string[])[] = [
   ['gateways', 'sealed'],
 ];
 
-/** Nobody imports these but the composition root. */
+/** The composition root alone imports these. */
 export const UNSEEN: readonly string[] = ['audit', 'webhooks'];
 
 /** Sees every area; seen by src/main.ts alone. */
@@ -34,7 +34,7 @@ export const COMPOSITION_ROOT = 'app';
  */
 export const DEVELOPMENT = 'development';
 
-/** Started by a person or by Node itself, and so imported by nobody. */
+/** Started by a person or by Node itself, and so imported by no room. */
 export const COMMANDS: readonly string[] = ['src/main.ts', 'src/app/cli/cli.ts'];
 
 /**

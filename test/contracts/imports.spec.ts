@@ -21,7 +21,7 @@ interface Cruised {
   };
 }
 
-/** What a Node program wrote. The tools end with 1 where they found something, which is no error here. */
+/** What a Node program wrote. The tools end with 1 where they found something, which is not an error here. */
 function run(args: readonly string[], cwd: string): string {
   const { stdout, stderr, error } = spawnSync(process.execPath, args, {
     cwd,

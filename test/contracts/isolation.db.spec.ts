@@ -71,7 +71,7 @@ beforeAll(async () => {
 
 afterAll(() => database.drop());
 
-/** How a function's statements are planned is no matter of isolation. */
+/** How a function's statements are planned does not concern isolation. */
 const PLANNING = new Set([
   'lock_timeout=100ms',
   'plan_cache_mode=force_generic_plan',
@@ -254,7 +254,7 @@ describe('the roles', () => {
     expect(rows).toEqual([]);
   });
 
-  it('are inherited by nobody: the owner has to become one of them to act as it', async () => {
+  it('are not inherited: the owner has to become one of them to act as it', async () => {
     const rows = await query(
       `SELECT member::regrole::text AS member FROM pg_auth_members
        WHERE roleid::regrole::text = ANY ($1) AND inherit_option AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = member)`,
@@ -318,7 +318,7 @@ describe('the functions', () => {
       [[APP, DEFINER]],
     );
 
-  it("that look across tenants belong to the definer, fix their search path, and are the app's alone to call, or nobody's", async () => {
+  it('that look across tenants belong to the definer, fix their search path, and can be called by the app at most', async () => {
     const wrong = (await functions())
       .filter(({ definer }) => definer)
       .filter(
@@ -700,7 +700,7 @@ describe('what the app sees and may do', () => {
     });
   });
 
-  it('holds for the owner too, who is no superuser: forced policies leave it nothing', async () => {
+  it('holds for the owner too, who is not a superuser: forced policies leave it nothing', async () => {
     const rows = await rowsOf(
       database.ownerUrl,
       `SELECT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) AS above,
@@ -710,7 +710,7 @@ describe('what the app sees and may do', () => {
   });
 });
 
-describe('a database that its owner, who is no superuser, migrates from nothing', () => {
+describe('a database that its owner, who is not a superuser, migrates from nothing', () => {
   it('has every table under the same policies, functions and privileges', async () => {
     const fresh = await createEmptyDatabase();
     try {

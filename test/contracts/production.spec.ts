@@ -186,7 +186,7 @@ describe('production refuses to boot', () => {
     }
   });
 
-  it('with a signing key that is none, and does not quote it', async () => {
+  it('with a malformed signing key, and does not quote it', async () => {
     const exit = await refusedWith({ ...complete(), GATEHOUSE_SIGNING_KEYS: 'not-a-key-0123456789' });
     expectPlain(exit);
     expect(exit.stderr).toContain('GATEHOUSE_SIGNING_KEYS');

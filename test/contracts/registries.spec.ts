@@ -84,7 +84,7 @@ describe('the registry of error codes', () => {
   it('has no code and no kind that is not used', () => {
     const names = [ERROR_CODES, ANSWER_CODES, RUN_CODES, CREDENTIAL_CODES, FAULT_STATUS].flatMap(Object.keys);
     expect(unused(names)).toEqual([]);
-    // The one code that is no literal where it is thrown.
+    // The one code that is not a literal where it is thrown.
     const passed = new Set(['unsupported_by_provider']);
     const pairs = new Set(thrown.map(({ kind, code }) => `${code} as ${kind}`));
     const idle = Object.entries(ERROR_CODES)

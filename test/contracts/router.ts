@@ -4,10 +4,9 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 const MANY = 7;
 
 /**
- * Every route that the running service's router holds, whoever registered it: `METHOD /path`, with `ALL` for a handler of
- * every method, and without the HEAD that comes with each GET.
- *
- * Fastify tells them as a drawing only: a tree whose lines are `├── segment (METHODS)`, four columns for each level.
+ * Every route that the running service's router holds, of every module: `METHOD /path`, with `ALL` for a handler of
+ * every method, and without the HEAD that comes with each GET. Fastify prints them only as a drawing: a tree whose
+ * lines are `├── segment (METHODS)`, four columns for each level.
  */
 export function routesOf(app: NestFastifyApplication): string[] {
   const drawing = app.getHttpAdapter().getInstance().printRoutes({ commonPrefix: false, includeHooks: false });

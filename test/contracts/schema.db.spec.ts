@@ -94,7 +94,7 @@ function sqlTypeOf({ type, nativeType, isList }: Field): string {
   return sqlType.replace('?', nativeType?.[1][0] ?? '') + (isList ? '[]' : '');
 }
 
-/** What the database fills in; what Prisma's client would (uuid() and the like) is no business of the database. */
+/** What the database fills in; what Prisma's client would (uuid() and the like) does not concern it. */
 function sqlDefaultOf({ default: value, type }: Field): string {
   if (typeof value === 'string' && type === 'String') return ` DEFAULT '${value}'::text`;
   // A BigInt's default comes as text, since JSON could not hold each of them.

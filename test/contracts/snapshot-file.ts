@@ -5,11 +5,9 @@ const ROOT = process.cwd();
 const FOLDER = 'test/contracts';
 
 /**
- * Holds a value against a JSON file that was reviewed and committed. Each line of the result is one difference, and an
- * empty result is a pass: `expect(differencesFrom(…)).toEqual([])`.
- *
- * `UPDATE_CONTRACTS=1` writes the file anew, for a person to read the diff of. Where `CI` is set that is refused: what
- * nobody reviewed must not pass.
+ * Holds a value against a JSON file that was reviewed and committed. Each line of the result is one difference:
+ * `expect(differencesFrom(…)).toEqual([])`. `UPDATE_CONTRACTS=1` writes the file anew, for a person to read the diff
+ * of; where `CI` is set that is refused, since CI reviews nothing.
  */
 export function differencesFrom(file: string, actual: object, folder = FOLDER): string[] {
   const name = `${folder}/${file}`;

@@ -141,7 +141,7 @@ it('are found nowhere', async () => {
     async () => (await admin.sql("SELECT 1 FROM usage_records WHERE state = 'RESERVED'")).length === 0,
     30_000,
   );
-  // The late calls of before may be among them.
+  // Earlier late calls may be among them.
   const swept = await admin.sql("SELECT DISTINCT tenant_id FROM usage_records WHERE state = 'SWEPT'");
   expect(swept).toHaveLength(world.places.length);
 

@@ -1,7 +1,7 @@
 /**
- * What changes while a call is under way: its limit, its human, its key. A limit that is set again
- * is untouched by calls of before, an erased human is not recreated, and a revocation refuses the next call, while a stream
- * that was admitted goes on to its end and is charged.
+ * What changes while a call is under way: its limit, its human, its key. A limit that is set again is untouched by
+ * earlier calls, an erased human is not recreated, and a revocation refuses the next call, while an admitted stream
+ * goes on to its end and is charged.
  */
 import { Database } from '../../src/platform/database/index.js';
 import { UPSTREAM_MODEL, completion, streamPieces, usageOf } from '../support/openai-upstream.js';
@@ -145,7 +145,7 @@ describe('a human who is deleted between a call’s reservation and its settleme
   const erase = (human: string): Promise<Answer> =>
     service.call('POST', '/api/v1/humans/delete', { headers: { 'x-api-key': key.key }, body: { human } });
 
-  it('is not recreated: the stream ends whole, and the ledger has it under an id that leads to nobody', async () => {
+  it('is not recreated: the stream ends whole, and the ledger has it under an id that leads to no name', async () => {
     await setOf('kim', { token_cnt: units(10_000), request_cnt: units(5) });
     const { humanId } = (await accountsOfHuman('kim')).token_cnt!;
     const held = await heldStream('kim');

@@ -1,6 +1,6 @@
 /**
- * Postgres frozen under load. Whoever asks meanwhile is told 503 and when to come again; nothing goes upstream that
- * the ledger does not know; once Postgres goes on the service serves again, and what was counted is exact.
+ * Postgres frozen under load. Requests meanwhile get 503 and when to come again; nothing goes upstream that the ledger
+ * does not know; once Postgres goes on the service serves again, and what was counted is exact.
  */
 import { markerOf, type ChaosCall } from '../support/chaos-call.js';
 import { FreezablePostgres } from '../support/chaos-postgres.js';

@@ -1,7 +1,7 @@
 /**
- * kill -9 of the service at each point of a call. Nothing is lost, nothing is charged twice, and what the dead
- * process left open is charged whole by whoever sweeps next: another process, or the one that is started in its place. The
- * points are reached from outside, by holding back what Postgres or the provider would hear or say.
+ * kill -9 of the service at each point of a call. Nothing is lost, nothing is charged twice, and the next sweeper
+ * (another process, or the restarted one) charges whole what the dead process left open. The points are reached from
+ * outside, by holding back what Postgres or the provider would hear or say.
  */
 import { markerOf, type ChaosCall } from '../support/chaos-call.js';
 import {
@@ -26,7 +26,7 @@ const CALLS = 3;
 const LIMITS = { request_cnt: 100, token_cnt: 1_000_000 };
 const WORDS = Array.from({ length: 20 }, (_, index) => ` word${index}`);
 const ASK = { max_completion_tokens: 321 };
-/** A busy machine is slow; an orphan that nobody sweeps stays for ever. */
+/** A busy machine is slow; an orphan that no process sweeps stays for ever. */
 const PATIENCE_MS = 10 * (LEASE_SECONDS + SWEEP_SECONDS) * 1000;
 
 let world: ChaosWorld;

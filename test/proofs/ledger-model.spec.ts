@@ -1,6 +1,6 @@
 /**
- * Any sequence of operations, by two processes, leaves the rows as a small model of the ledger says: no refusal where there
- * was room, no admission where there was none, and at each step each limit is its last value less the ledger.
+ * Any sequence of operations, by two processes, leaves the rows as a small model of the ledger says: calls are refused
+ * exactly where there is no room, and at each step each limit is its last value less the ledger.
  */
 import fc from 'fast-check';
 import type pg from 'pg';
@@ -266,7 +266,7 @@ class Run {
       );
   }
 
-  /** Which of a human's calls came first, nobody knows: as many must have had each answer as the model gives. */
+  /** The order of a human's parallel calls is unknown: as many must have had each answer as the model gives. */
   private match(whose: string | null, all: readonly { id: string; asked: Asked; answer: Answer }[]): void {
     const own = all.filter(({ asked: { human: name } }) => name === whose);
     const expected = own.map((one) => this.model.reserve(one.asked));

@@ -27,7 +27,7 @@ const FIRST_BYTE_MS = inForm(2000, 5000);
 /** Long enough that a busy machine still hears an answer that comes after the time-out. */
 const TOTAL_MS = 3 * FIRST_BYTE_MS + 6000;
 const HUMANS = 24;
-/** Of these nobody ever sets a limit. */
+/** These never get a limit. */
 const UNLIMITED = 4;
 /** The next of them may make one request each: the others that they make are refused. */
 const EXHAUSTED = 2;
@@ -245,7 +245,7 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
   expect(new Set(again).size).toBe(again.length);
   expect(again.filter((id) => courseOf.get(id) !== 'cut off before the answer')).toEqual([]);
   expect(upstreamSaw.filter((id) => !byId.has(id))).toEqual([]);
-  // Not sent: nobody listened, the caller had left before, or a machine this busy took too long to open a connection.
+  // Not sent: the server did not listen, the caller had left, or a busy machine took too long to open a connection.
   const unsent = rows.filter(({ request_id: id }) => !saw.has(id) && COURSES[courseOf.get(id)!]!.refused !== true);
   for (const { outcome, requests, input_tokens: input, output_tokens: output } of unsent) {
     expect(['CLIENT_ABORTED', 'UPSTREAM_TIMEOUT', 'NOT_SENT']).toContain(outcome);

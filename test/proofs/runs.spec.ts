@@ -108,7 +108,7 @@ it('a message with an Idempotency-Key is taken in once, also where its process d
 }, 90_000);
 
 describe('SIGTERM', () => {
-  it('lets runs end that end in time, keeps what the others had said, and loses none that waits', async () => {
+  it('lets runs end that end in time, keeps what the others had said, and loses no waiting one', async () => {
     // It ends its lease itself: on a busy machine a short one could run out before.
     const stopping = await world.replica({ GATEHOUSE_LEASE_SECONDS: '20' });
     const there = survivors.on(stopping);

@@ -19,7 +19,7 @@ beforeEach(() => world.upstream.reset());
 const LIMITS = { request_cnt: 10_000, token_cnt: 10_000_000 };
 const WORDS = Array.from({ length: 500 }, (_, index) => ` word${index}`);
 
-it('settles the calls that end in time, those that it ends and those that nobody answered, and leaves nothing reserved', async () => {
+it('settles the calls that end in time, those that it ends and those without an answer, and leaves nothing reserved', async () => {
   const service = await world.process({ GATEHOUSE_DRAIN_SECONDS: '2' });
   const human = await world.limitedHuman(LIMITS);
   const { upstream } = world;

@@ -47,7 +47,7 @@ const USAGE = {
   service_tier: 'standard',
 };
 
-/** JSON or a stream, by what was asked; 400 where the request is none that the API takes. */
+/** JSON or a stream, as the request asks; 400 where the API would not take the request. */
 export function anthropicSays(said: AnthropicSaid = {}): Answerer {
   return (request) => {
     const fault = faultOf(request);

@@ -58,7 +58,7 @@ export class ChaosCall {
     });
   }
 
-  /** Resolves in the very turn in which the stream's `count`th event comes. */
+  /** Resolves in the same turn in which the stream's `count`th event comes. */
   eventsCame(count: number): Promise<void> {
     return new Promise((resolve) => {
       this.awaited = { events: count, come: resolve };

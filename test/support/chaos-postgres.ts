@@ -37,7 +37,7 @@ export class FreezablePostgres {
     }
   }
 
-  /** Stops every process of the cluster: connections stay open, new ones are taken by the kernel, and nobody answers. */
+  /** Stops every process of the cluster: connections stay open, the kernel takes new ones, and no answer comes. */
   freeze(): void {
     // The postmaster first: it begins no other while its children are stopped.
     process.kill(this.postmaster, 'SIGSTOP');

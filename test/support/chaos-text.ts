@@ -1,4 +1,4 @@
-/** What a model says, token by token, as OpenAI's vocabulary has it: whoever sends it knows what was sent. */
+/** What a model says, token by token, as OpenAI's vocabulary has it: the sender knows what was sent. */
 import { encode, decode } from 'gpt-tokenizer/encoding/o200k_base';
 
 const PROSE =

@@ -9,11 +9,10 @@ import path from 'node:path';
 import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
 import { onDatabase } from './sql.js';
+import { unprivilegedUser } from './unprivileged-user.js';
 
 /** Debian keeps each major version beside the others. */
 const VERSIONS = '/usr/lib/postgresql';
-/** Postgres refuses to run as root. */
-const NOBODY = 65534;
 const OWNER = 'gatehouse';
 
 export class DebianPostgres {
@@ -32,8 +31,8 @@ export class DebianPostgres {
   static async start(options: readonly string[] = []): Promise<DebianPostgres> {
     const bin = serverPrograms();
     const directory = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-postgres15-'));
-    const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
-    if ('uid' in user) await chown(directory, NOBODY, NOBODY);
+    const user = unprivilegedUser();
+    if (user !== null) await chown(directory, user.uid, user.gid);
     await chmod(directory, 0o700);
     const init = spawnSync(
       path.join(bin, 'initdb'),
@@ -62,7 +61,7 @@ export class DebianPostgres {
     return postgres;
   }
 
-  /** An empty database, by its owner, who may create roles and is no superuser. */
+  /** An empty database, by its owner, who may create roles and is not a superuser. */
   async createDatabase(name: string): Promise<string> {
     await this.asSuperuser(`CREATE DATABASE ${name} OWNER ${OWNER}`);
     return `postgres://${OWNER}:${this.password}@127.0.0.1:${this.port}/${name}`;

@@ -149,7 +149,7 @@ export function describeEndUserWindows(stores: () => readonly RateWindowStore[],
       expect(await usedBy('ann', limits)).toBe(0);
     });
 
-    it("counts what a secret key does for whomever in the key's own window", async () => {
+    it("counts what a secret key does for any human in the key's own window", async () => {
       const secret: Principal = {
         kind: 'secretKey',
         tenantId: 'acme',
@@ -165,7 +165,7 @@ export function describeEndUserWindows(stores: () => readonly RateWindowStore[],
       expect(await countedBy(guards[0]!, asking)).toMatchObject({ allowed: false });
     });
 
-    it("tells of a recognised key's window without counting, where nobody was recognised with it", async () => {
+    it("tells of a recognised key's window without counting, where no user was recognised with it", async () => {
       const limits = { perKey: 5, perHuman: 5 };
       const key = { keyId, requestsPerMinute: 5 } as PublishableKey;
       const refused = (): Promise<Counted> => countedBy(guards[0]!, { principal: null, recognisedKey: key });

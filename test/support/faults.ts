@@ -11,7 +11,7 @@ export async function faultOf(work: Promise<unknown>): Promise<Fault> {
   return error as Fault;
 }
 
-/** `done`, or the kind of the fault. @throws what is no fault */
+/** `done`, or the kind of the fault. @throws what is not a fault */
 export async function endingOf(work: Promise<unknown>): Promise<string> {
   try {
     await work;

@@ -102,7 +102,7 @@ export const RESERVED_HOSTS: readonly string[] = [
   '0.1.2.3',
 ];
 
-/** Names that nobody on the internet has, refused before anybody is asked. */
+/** Names that do not exist on the internet, refused before a name server is asked. */
 export const PRIVATE_NAMES: readonly string[] = [
   'metadata',
   'kubernetes',
@@ -126,8 +126,8 @@ export const LEADING_NAMES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * And names that lead where nobody here listens, or to several addresses of which one is none to be reached; where a test
- * has 127.0.0.2 stand for a public address, that too.
+ * And names that lead where no server listens here, or to several addresses of which one is forbidden; where a test has
+ * 127.0.0.2 stand for a public address, that too.
  */
 export const MISLEADING_NAMES: Readonly<Record<string, readonly string[]>> = {
   'metadata.example.com': ['169.254.169.254'],

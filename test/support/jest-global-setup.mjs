@@ -25,7 +25,7 @@ export default async function setUp({ rootDir }) {
     await migrate(template.href, path.join(rootDir, 'prisma'));
     // What each start of the service does.
     await query(template.href, 'SELECT prepare_usage_partitions()');
-    // From here on nobody can be connected to it, and so nobody can keep it from being cloned.
+    // From here on it takes no connections, so that nothing keeps it from being cloned.
     await asSuperuser(postgres, 'ALTER DATABASE gatehouse_template ALLOW_CONNECTIONS false');
   } catch (error) {
     // Jest calls no teardown when the setup fails.

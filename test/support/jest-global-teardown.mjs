@@ -3,7 +3,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { removeCluster } from './jest-global-setup.mjs';
 
-// Jest calls this after failed runs too. After a killed one nobody does: the next run's setup removes what was left.
+// Jest calls this after failed runs too, but not after a killed one: the next run's setup removes what was left.
 export default async function tearDown() {
   const running = globalThis.gatehouseTestPostgres;
   if (!running) return;

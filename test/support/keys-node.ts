@@ -34,7 +34,7 @@ export interface KeysNode extends Replica {
   ): Promise<RotatedKey>;
 }
 
-/** Of a tenant's app that nobody limits. */
+/** Of a tenant's app without limits. */
 const APP: CreatePublishableKeyRequest = {
   name: 'an app',
   description: '',

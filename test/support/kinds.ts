@@ -23,7 +23,7 @@ export interface Kind {
   readonly path: string;
   readonly credentials: ProviderCredentials;
   readonly settings: ProviderSettings;
-  /** Of the credentials, the one that nobody may read. */
+  /** Of the credentials, the one that is secret. */
   readonly secret: string;
   readonly model: string;
   says(said?: Said): Answerer;

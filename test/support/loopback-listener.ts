@@ -67,7 +67,7 @@ export class LoopbackListener {
     };
     const server =
       certificate === undefined ? http.createServer(onRequest) : https.createServer(certificate, onRequest);
-    // Whoever closes an idle connection, it is not this side.
+    // Idle connections are never closed by this side.
     server.keepAliveTimeout = 120_000;
     server.on('connection', (socket: Socket) => {
       this.connections.push(address);

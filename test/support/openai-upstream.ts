@@ -238,7 +238,7 @@ async function sendStream(
   response.end();
 }
 
-/** Waits until the bytes have left (true), or nobody is there any more to take them. */
+/** Waits until the bytes have left (true), or the caller has gone. */
 function write(response: ServerResponse, bytes: string | Buffer): Promise<boolean> {
   return new Promise((resolve) => {
     const gone = (): void => resolve(false);

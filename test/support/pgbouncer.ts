@@ -7,12 +7,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
+import { unprivilegedUser } from './unprivileged-user.js';
 
 /** Debian has it where only root looks. */
 const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
-
-/** PgBouncer refuses to run as root. */
-const NOBODY = 65534;
 
 export interface PooledLogin {
   readonly user: string;
@@ -63,7 +61,7 @@ export class PgBouncer {
     const child = spawn('pgbouncer', ['-q', configuration], {
       env,
       stdio: 'ignore',
-      ...(process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}),
+      ...unprivilegedUser(),
     });
     const pooler = new PgBouncer(port, directory, child);
     await pooler.listening();

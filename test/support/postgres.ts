@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { endPoolOf, poolOf } from './sql.js';
 
 export interface TestDatabase {
-  /** As the role `gatehouse`, which owns the database, may create roles, and is no superuser. */
+  /** As the role `gatehouse`, which owns the database, may create roles, and is not a superuser. */
   ownerUrl: string;
   superuserUrl: string;
-  /** Disconnects whoever is still connected. May be called again. */
+  /** Ends all connections. May be called again. */
   drop(): Promise<void>;
 }
 

@@ -12,7 +12,7 @@ interface Price {
 /** What a call asks for. */
 export interface Asked {
   readonly human: string | null;
-  /** By which key; it may have limits of its own for whoever comes first. */
+  /** By which key; it may have limits of its own for new humans. */
   readonly keyId: string;
   readonly input: number;
   readonly output: number;
@@ -93,7 +93,7 @@ export class LedgerModel {
   /** @param defaults of a human who comes first by that key */
   constructor(private readonly defaults: (keyId: string | null) => LimitValues) {}
 
-  /** Judges a reservation that nobody made before; whoever asks puts the call among `calls`. */
+  /** Judges a new reservation; the caller puts the call among `calls`. */
   reserve(asked: Asked): { readonly answer: Answer; readonly call: Call | null } {
     const human = this.humanOf(asked);
     const limitOf = (type: CountedType): Limit | null =>

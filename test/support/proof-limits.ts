@@ -34,7 +34,7 @@ export interface Account {
 /** Which budget it is, and its epoch. */
 const EPOCH = "b.id || ' ' || b.epoch";
 
-/** Sets limits of a human, who comes to exist, in a transaction of the tenant. */
+/** Sets limits of a human, who is created, in a transaction of the tenant. */
 export async function setLimits(
   database: Database,
   tenantId: string,

@@ -163,7 +163,7 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       expect(allowed(await takeMany(200, 20))).toBe(count);
     });
 
-    it('gives back and takes at once, and lets nobody in twice', async () => {
+    it('gives back and takes at once, and lets no request in twice', async () => {
       const taken = await takeMany(30, 30);
       const [windows] = await Promise.all([takeMany(300, 30), releaseMany(taken.slice(0, 12))]);
       expect(allowed(windows) + allowed(await takeMany(300, 30))).toBe(12);

@@ -28,7 +28,7 @@ export * from './service-client.js';
 
 const ROOT = process.cwd();
 
-/** What a second replica shares with the first; whoever made it stops it. */
+/** What a second replica shares with the first; the maker stops it. */
 export interface Shared {
   readonly database?: TestDatabase;
   readonly issuer?: TestIssuer;
@@ -229,8 +229,8 @@ const PROCESS_PEPPERS = `1:${Buffer.alloc(32, 7).toString('base64url')}`;
 const PROCESS_ENCRYPTION_KEYS = `1:${Buffer.alloc(32, 9).toString('base64url')}`;
 
 /**
- * The environment of a production process on these surroundings; nothing of the test's own environment but PATH. Without
- * `google`, nobody can sign in.
+ * The environment of a production process on these surroundings; nothing of the test's own environment but PATH.
+ * Without `google`, no user can sign in.
  */
 export function productionEnvironment(
   { database, issuer, upstream, google }: Omit<Required<Shared>, 'google'> & Pick<Shared, 'google'>,

@@ -6,7 +6,7 @@ const signingKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ type: 'pkcs8', format: 'pem' })
   .toString();
 
-/** Nobody listens there: a spec that names no database finds none. */
+/** No server listens there: a spec that names no database finds none. */
 const NO_DATABASE = 'postgres://nobody@127.0.0.1:1/nowhere';
 
 /** A pepper of this version, with a secret of its own. */

@@ -7,7 +7,7 @@ export interface TcpLink {
   readonly server: net.Socket;
 }
 
-/** What passes in one direction of a connection; gives what is to be sent on. */
+/** What passes in one direction of a connection; gives what is sent on. */
 export type TcpFilter = (chunk: Buffer, link: TcpLink) => Buffer;
 
 export interface TcpProxyOptions {

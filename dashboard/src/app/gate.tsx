@@ -20,7 +20,7 @@ const AcceptInvitation = lazy(() => import('../pages/account/accept-invitation.j
 export function Gate() {
   const state = useSession();
   return (
-    // Around the tenants: that somebody went to another one is said after the old one is gone.
+    // Around the tenants: the message about a move to another one appears after the old one is gone.
     <Announcer>
       <Suspense fallback={<Waiting />}>
         {state.kind === 'out' ? (

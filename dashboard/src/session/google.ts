@@ -65,7 +65,7 @@ async function askBeside(address: string, waiting: Waiting): Promise<string> {
   return checked(new URLSearchParams(answer), waiting);
 }
 
-/** An answer that this page did not ask for is refused: somebody else's sign-in could be slipped in by it. */
+/** An answer that this page did not ask for is refused: an attacker could slip in a sign-in of theirs. */
 function checked(answer: URLSearchParams, { state, nonce }: Waiting): string {
   const idToken = answer.get('id_token') ?? '';
   const [, payload = ''] = idToken.split('.');

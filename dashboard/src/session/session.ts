@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react';
 
-/** How somebody signed in: where further tokens come from. */
+/** How the user signed in: where further tokens come from. */
 export interface SignInWay {
   /** A token that holds for a while; `fresh`: with the claims of now. */
   token(fresh: boolean): Promise<string>;

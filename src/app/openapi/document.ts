@@ -52,7 +52,7 @@ function complete(told: ToldRoute): void {
   const { operation, route, path } = told;
   const { access } = route;
   if (access === undefined) return;
-  // Routes that stand under two paths come with a number, which is no part of a name in most languages.
+  // The operation ids of routes under two paths come with a number, which most languages do not allow in a name.
   operation.operationId = (operation.operationId ?? '').replace(
     /\[\d\]$/,
     path.includes('/v1alpha1/') ? 'V1alpha1' : '',

@@ -34,8 +34,8 @@ export async function ensureOwner({ port, superuserPassword, ownerPassword }: Co
 }
 
 /**
- * Recognises our own Postgres by what only it can answer: it takes the remembered password, and serves this folder.
- * Asked only of a process that postmaster.pid names, so that the password is not offered to whoever took the port.
+ * Recognises our own Postgres: it takes the remembered password, and serves this folder.
+ * Ask it only of a process that postmaster.pid names: another program on the port would be offered the password.
  */
 export async function isOurs(data: string, { superuserPassword }: Connection, port: number): Promise<boolean> {
   const client = port > 0 ? await connect(port, superuserPassword).catch(() => null) : null;

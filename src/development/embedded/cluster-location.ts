@@ -13,7 +13,7 @@ export interface ClusterLocation {
   user: OsUser | null;
 }
 
-/** Where the cluster of `directory` is, or is to be. Throws when it was elsewhere and is no longer there. */
+/** Where the cluster of `directory` is, or will be. Throws when it was elsewhere and is no longer there. */
 export async function findLocation(directory: string): Promise<ClusterLocation> {
   const remembered = (await readIfThere(path.join(directory, 'location')))?.trim() ?? null;
   const user = await findOsUser(path.join(remembered ?? directory, 'data'));
@@ -41,7 +41,8 @@ async function chooseLocation(directory: string, user: OsUser | null): Promise<s
   for (const made of [path.join('/var/lib/gatehouse', hash), path.join(os.tmpdir(), `gatehouse-${hash}`)]) {
     try {
       if (await fs.mkdir(path.dirname(made), { recursive: true })) await fs.chmod(path.dirname(made), 0o711);
-      // One of that name is there already: left by an earlier, deleted `directory`, or put there. Not ours to take up.
+      // The name is taken: left by an earlier, deleted `directory`, or put there by another user. It is not ours to
+      // use.
       const location = await fs.mkdir(made).then(
         () => made,
         () => fs.mkdtemp(`${made}-`),

@@ -21,7 +21,7 @@ const RETRY_DELAY_MS = 250;
 const PG_CTL_TIMEOUT_SECONDS = '60';
 const PASSING_TROUBLE = /lock file "postmaster.pid" already exists|pre-existing shared memory|any TCP\/IP sockets/;
 
-/** Finds it running, or starts it; makes it first where there is none yet. `reused`: found running. */
+/** Finds it running, or starts it; makes it first where it does not exist yet. `reused`: found running. */
 export async function bringUp(
   cluster: Cluster,
   patienceMs: number,

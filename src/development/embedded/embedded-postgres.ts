@@ -1,8 +1,7 @@
 /**
- * The Postgres that Gatehouse brings along, for when nobody gave it one.
- *
- * `pg_ctl` starts it in a session of its own, so that neither Ctrl-C nor a SIGKILL of Gatehouse takes the database down
- * under requests that are still draining; it ends when `stop()` says so.
+ * The Postgres that Gatehouse brings along, for a start without DATABASE_URL. `pg_ctl` starts it in a session of its
+ * own, so that neither Ctrl-C nor a SIGKILL of Gatehouse takes the database down under requests that are still
+ * draining; it ends by `stop()`.
  */
 import fs from 'node:fs/promises';
 import path from 'node:path';

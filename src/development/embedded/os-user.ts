@@ -13,7 +13,10 @@ export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** Postgres refuses to be root: it then runs as whoever owns the data already, else as `postgres`, else as `nobody`. */
+/**
+ * Postgres refuses to run as root: it runs as the owner of the data if there are any, else as `postgres`, else as
+ * `nobody`.
+ */
 export async function findOsUser(data: string): Promise<OsUser | null> {
   if (!isRoot()) return null;
   const found = await fs.stat(data).catch(() => null);
@@ -37,8 +40,8 @@ export function canReach(folder: string, { uid, gid }: OsUser): Promise<boolean>
 }
 
 /**
- * A folder that another OS user made is not trusted with a password, nor with binaries to run: whoever owns it could
- * exchange what is in it. (Our own may stand in the shared temporary folder, and be gone after a reboot.)
+ * A folder of another OS user gets neither a password nor binaries: its owner could exchange what is in it.
+ * (Ours may be in the shared temporary folder, and be gone after a reboot.)
  */
 export async function refuseForeign(folder: string): Promise<void> {
   if (process.getuid && (await fs.stat(folder)).uid !== process.getuid()) {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { readIfThere } from './files.js';
 
-/** When a process started, in the system's own words; null when there is none by that id (a zombie is none). */
+/** When a process started, in the system's own words; null: no process has this id (a zombie does not count). */
 export async function findProcessStart(pid: number): Promise<string | null> {
   try {
     process.kill(pid, 0);

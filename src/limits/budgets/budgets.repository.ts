@@ -124,7 +124,7 @@ export class BudgetsRepository {
     return set.id;
   }
 
-  /** @returns whose it was and what it counted; null: there is none such */
+  /** @returns whose it was and what it counted; null: no such budget */
   async delete(
     { tx, tenantId }: TenantBudgets,
     id: string,
@@ -199,7 +199,7 @@ export class BudgetsRepository {
     return found?.id ?? null;
   }
 
-  /** The human's id; one who is new comes to exist, with the default limits. Until the transaction ends the row stays. */
+  /** The human's id; a new one is created, with the default limits. Until the transaction ends the row stays. */
   async ensureHuman({ tx }: TenantBudgets, human: string, keyId: string | null): Promise<string> {
     const [ensured] = await tx.$queryRawUnsafe<{ id: string }[]>('SELECT ensure_human($1, $2) AS id', human, keyId);
     if (ensured === undefined) throw new TypeError('ensure_human gave no row.');

@@ -126,7 +126,7 @@ export class BudgetsService {
     return viewBudget(await this.repository.get(budgets, id));
   }
 
-  /** As the database names it. A human who is new comes to exist; a key, a gateway or a token must be there. */
+  /** As the database names it. A new human is created; a key, a gateway or a token must exist. */
   private async makeHolder(
     budgets: TenantBudgets,
     principal: BudgetsPrincipal,

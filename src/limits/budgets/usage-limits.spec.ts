@@ -38,7 +38,7 @@ it.each<[unknown]>([
   [true],
   [[1]],
   [{}],
-])('%p is no value of a limit', (value) => {
+])('%p is not a value of a limit', (value) => {
   expect(stored(value)).toBeUndefined();
 });
 
@@ -78,7 +78,7 @@ it('no limits are an empty list', () => {
   expect(viewLimits(null)).toEqual([]);
 });
 
-it('a change sets exact numbers or removes; numbers as text, which other surfaces take, are none', () => {
+it('a change sets exact numbers or removes; numbers as text, which other surfaces take, are refused', () => {
   const changed = (value: unknown): unknown => usageLimitChanges.safeParse([{ type: 'token_cnt', value }]).data?.[0];
   expect(changed(1.000001)).toEqual({ type: 'token_cnt', microUnits: '1000001' });
   expect(changed(0)).toEqual({ type: 'token_cnt', microUnits: '0' });

@@ -69,7 +69,7 @@ it('an expired credential costs the same statement as any other', async () => {
 it.each([
   ['wrong', refusedCredential('unknown_or_revoked_key')],
   ['expired', new ExpiredCredentialFault('expired_key')],
-])('where nobody counts, a %s credential is answered 503, not 401', async (_what, failure) => {
+])('where the store can’t count, a %s credential is answered 503, not 401', async (_what, failure) => {
   proxy.judge = (message) => (isCallOf('take_rate_windows', message) ? 'cut-before' : 'pass');
   await expect(limiters[1]!.weigh('203.0.113.9', failure)).rejects.toMatchObject({ kind: 'unavailable' });
 });

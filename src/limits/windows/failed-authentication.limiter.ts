@@ -8,13 +8,13 @@ import { RateWindowStore, secondsUntilReset } from './rate-window.store.js';
 const UNREACHABLE = 1_000_000_000;
 
 /**
- * Limits what one address may get wrong, in the windows and the store of every other limit, and so over all replicas. Only
- * failures come here: a valid credential from the same address passes, however many others failed there.
- *
- * An expired credential weighs nothing: an app whose token ran out is no attacker, and must hear 401 to fetch a new one,
- * even where its neighbours behind the address used up the failures. It takes as long as any other, by taking a place
- * that never runs out: else the time would tell a credential that was good once from one that never was. That a flooded
- * address answers 401 to it and 429 to the rest tells that too, but only to who holds it already.
+ * Limits what one address may get wrong, in the windows and the store of every other limit, and so over all replicas.
+ * Only
+ * failures count: a valid credential from the same address always passes. An expired credential weighs nothing: its app
+ * must hear
+ * 401 to fetch a new one, even where its neighbours behind the address used up the failures. It takes a place that
+ * never runs
+ * out, so that it takes as long as any other: the time must not tell that a credential was once good.
  */
 @Injectable()
 export class FailedAuthenticationLimiter extends FailedAuthentications {

@@ -118,7 +118,7 @@ describe('windows in Postgres', () => {
     expect(window.allowed).toBe(false);
   });
 
-  it("one key's failure is no other's", async () => {
+  it('one key’s failure does not affect another', async () => {
     const keys = ['a', 'bad\u0000key', 'b'];
     const taken = await store.take('a', 5);
     const works: ((key: string) => Promise<unknown>)[] = [

@@ -34,7 +34,7 @@ export interface Attribution {
   readonly attempts: number;
   /** The time in which the call waited for providers, and between two tries. */
   readonly awaitedMs: number;
-  /** What the call left of a budget of tokens; null: none that renews judged it. */
+  /** What the call left of a budget of tokens; null: no budget with a period judged it. */
   readonly tokenRoom: TokenRoom | null;
 }
 

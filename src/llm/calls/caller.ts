@@ -6,7 +6,7 @@ export interface Caller {
   readonly principal: CallPrincipal;
   readonly requestId: string;
   readonly address: string;
-  /** Of the trace that the request belongs to; absent: there is none. */
+  /** The trace that the request belongs to; absent: it has no trace. */
   readonly traceId?: string | undefined;
 }
 

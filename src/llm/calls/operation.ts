@@ -18,7 +18,7 @@ export interface CallBound {
   readonly outputIsBounded: boolean;
   /** The field whose content has no known bound (audio, files, server-side tools, ...); null: all of it has one. */
   readonly boundless: string | null;
-  /** The field that asks for a price of its own, which is not known beforehand; null: there is none. */
+  /** The field that asks for a special price, which is not known beforehand; null: none does. */
   readonly unpriced: string | null;
 }
 

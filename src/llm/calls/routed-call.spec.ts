@@ -133,7 +133,7 @@ describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
     expect(server.book.settlements.map(({ counted }) => counted)).toEqual([false, true]);
   });
 
-  it('goes on where nobody listens at a target', async () => {
+  it('goes on where no server listens at a target', async () => {
     const gone = await OpenaiUpstream.start();
     route = routeOver([gone, second]);
     await gone.close();
@@ -220,7 +220,7 @@ describe('output that has begun', () => {
 });
 
 describe('a target that fails 30 % of the time', () => {
-  it('behind a fallback is no failure for anyone, and the ledger holds what both targets billed', async () => {
+  it('behind a fallback is not a failure for anyone, and the ledger holds what both targets billed', async () => {
     let asked = 0;
     const billed = { tokens: 0 };
     const bill = (usage: ReturnType<typeof usageOf>): UpstreamAnswer => {

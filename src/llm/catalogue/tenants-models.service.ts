@@ -85,7 +85,7 @@ export class TenantsModelsService {
     return this.view(tenantId, model, await this.ownerOf(tenantId, model));
   }
 
-  /** Of a model that nobody else knows, the tenant must say how large it is. */
+  /** Of a model that is unknown to us, the tenant must say how large it is. */
   private assertWhole({ model, contextTokens, maxOutputTokens }: UpdateModelRequest, names: readonly string[]): void {
     if (this.known.find(model) !== null || names.includes(model)) return;
     if (contextTokens === undefined)
@@ -117,7 +117,7 @@ export class TenantsModelsService {
 
 const LEADS_NOWHERE = new Set<string | undefined>(['no_provider_configured', 'route_without_provider']);
 
-/** Null: there is no provider, or none that serves it. */
+/** Null: the tenant has no provider that serves it. */
 async function orNull<T>(look: () => Promise<T>): Promise<T | null> {
   try {
     return await look();

@@ -53,7 +53,7 @@ describe('the bound of the output', () => {
     expect(boundOf(body)).toMatchObject({ outputTokens, outputIsBounded });
   });
 
-  it('is a default that must be written down where nobody knows one', () => {
+  it('is a default that must be written down where no limit is known', () => {
     expect(boundOf({ n: 2 }, null)).toMatchObject({ outputTokens: 8_192, outputIsBounded: false, choices: 2 });
     expect(boundOf({ max_tokens: 7 }, null)).toMatchObject({ outputTokens: 7, outputIsBounded: true });
   });
@@ -439,7 +439,7 @@ describe('a request without a bound', () => {
     { min_tokens: 0 },
     { deferred: false },
     { kv_transfer_params: null },
-  ])('is none in %j, which asks for nothing', (fields) => expect(boundOf(fields).boundless).toBeNull());
+  ])('is not seen in %j, which asks for nothing', (fields) => expect(boundOf(fields).boundless).toBeNull());
 
   const cache_control = { type: 'ephemeral' };
   it.each<[string, object]>([

@@ -24,8 +24,7 @@ export function boundChat(request: ChatRequest, facts: ModelFacts | null, texts:
 
 /**
  * The most that the answers of a call can come to.
- *
- * @param limit the caller's, for each answer; null: there is none
+ * @param limit the caller's, for each answer; null: the caller set none
  * @param isHeeded the server holds to the caller's limit as it is written
  */
 export function boundOutput(
@@ -52,7 +51,8 @@ export function boundOutput(
 }
 
 /**
- * The caller's limit for one answer. Of two the larger, since servers differ in which they heed. Zero is none: some
+ * The caller's limit for one answer. Of two the larger, since servers differ in which they heed. Zero counts as absent:
+ * some
  * servers take it for "no limit".
  */
 function callersLimit({ maxTokens, maxCompletionTokens }: ChatRequest): number | null {

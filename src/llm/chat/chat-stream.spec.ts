@@ -50,7 +50,7 @@ async function restart(environment: Record<string, string>): Promise<void> {
 }
 
 describe('a stream', () => {
-  it('comes through byte for byte, without the usage chunk that nobody asked for', async () => {
+  it('comes through byte for byte, without the usage chunk that the caller did not ask for', async () => {
     const pieces = streamPieces({ usage: usageOf(9, 5) });
     upstream.next({ kind: 'stream', pieces });
     const answer = await server.post({ ...BODY, stream: true });

@@ -83,7 +83,7 @@ export class GabberSink implements CallSink {
     return JSON.stringify({ ...namesIn(this.firstEvents), choices, gabber: this.gabber() });
   }
 
-  /** `message_data` tells of audio, of which there is none. */
+  /** `message_data` describes audio, which we do not have. */
   private gabber(): object {
     const settlement = this.listener?.settlement() ?? null;
     return { usage: settlement === null ? [] : usageOf(settlement, this.charged), message_data: [] };

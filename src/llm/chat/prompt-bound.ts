@@ -26,7 +26,7 @@ const NAMES_OF_MESSAGE = new Set(['role', 'name', 'tool_call_id', 'refusal', 're
 export interface PromptBound {
   readonly tokens: number;
   readonly boundless: string | null;
-  /** The field that asks for a price of its own; null: there is none. */
+  /** The field that asks for a special price; null: none does. */
   readonly unpriced: string | null;
 }
 
@@ -153,7 +153,7 @@ export class PromptSum {
     return true;
   }
 
-  /** @returns the path of the first thing without a bound; null: there is none */
+  /** @returns the path of the first thing without a bound; null: all have one */
   addMessages(messages: unknown): string | null {
     let boundless: string | null = null;
     let at = 0;
@@ -238,8 +238,9 @@ export class PromptSum {
   addImageAt(url: unknown, detail: unknown): boolean {
     if (typeof url !== 'string') return false;
     this.tokens += this.imageTokens(detail);
-    // Servers that take documents or videos take them by this field too: what is no image by its own words has no bound,
-    // nor has what such a server would fetch.
+    // Some servers take documents or videos by this field too: what does not call itself an image has no bound, nor has
+    // what such a
+    // server would fetch.
     return /^data:/i.test(url) ? /^data:image\//i.test(url) : !this.fetchesDocuments;
   }
 
@@ -261,7 +262,7 @@ const TEXT_PARTS = new Set<unknown>(['text', 'input_text', 'output_text', 'refus
 const TEXT_PART = new Set(['type', 'text', 'refusal', 'thinking', 'reasoning', 'annotations', 'signature']);
 const IMAGE_PART = new Set(['type', 'image_url']);
 
-/** Things in a message that are no text. */
+/** Things in a message that are not text. */
 const BOUNDLESS_OF_MESSAGE = new Set([
   'audio',
   'image',
@@ -275,7 +276,7 @@ const BOUNDLESS_OF_MESSAGE = new Set([
   'attachments',
 ]);
 
-/** A tool that is to be kept in the provider's cache. */
+/** A tool with a mark for the provider's cache. */
 function isCached(item: unknown): boolean {
   return isObject(item) && CACHE_CONTROL in item;
 }

@@ -261,7 +261,7 @@ describe('the message of an error', () => {
 });
 
 describe('a limit of -1', () => {
-  it('is none, and passed on where nobody limits the caller', async () => {
+  it('counts as no limit, and is passed on where the caller has no budget', async () => {
     const body = JSON.stringify({ ...BODY, max_tokens: -1 });
     await server.post(body);
     expect((await upstream.request()).body.toString()).toBe(body);

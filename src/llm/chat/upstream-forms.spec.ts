@@ -191,7 +191,7 @@ describe('JSON for a caller who asked for a stream', () => {
     });
   });
 
-  it('that has no choices is no answer', async () => {
+  it('without choices is not an answer', async () => {
     const answer = await ask({ kind: 'body', body: { id: 'c' } }, STREAM);
     expect([answer.status, answer.text]).toEqual([502, expect.stringContaining('upstream_broken')]);
   });

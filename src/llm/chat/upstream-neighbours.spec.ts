@@ -187,7 +187,7 @@ it.each<[string, object]>([
   expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 200, estimated: true });
 });
 
-it('a large answer takes room until its caller has it; where there is none the call fails, and pays for what came', async () => {
+it('a large answer takes room until its caller has it; without room the call fails, and pays for what came', async () => {
   const { places } = server.calls.answers;
   const greedy = { tenantId: 'greedy', orgId: 'of greedy' };
   const answer: UpstreamAnswer = { kind: 'body', body: completion({ words: [' word'.repeat(600_000)] }) };

@@ -14,7 +14,7 @@ export interface CredentialPlace {
 export class CredentialStore {
   constructor(private readonly cipher: TenantCipher) {}
 
-  /** Null where there are none. */
+  /** Null: the provider has no credentials. */
   async encrypt(tenantId: string, credentials: ProviderCredentials, at: CredentialPlace): Promise<Uint8Array | null> {
     if (Object.values(credentials).every((value) => value === undefined)) return null;
     return this.cipher.encrypt(tenantId, JSON.stringify(credentials), placeOf(at));

@@ -39,7 +39,7 @@ export class ProviderBuilder {
 
   /**
    * @param mostMs a bound below the service's own
-   * @throws Error: its kind is none that this version serves
+   * @throws Error: this version does not serve its kind
    */
   build(stored: StoredProvider, credentials: ProviderCredentials, mostMs = Infinity): Provider {
     const connection: ProviderConnection = {

@@ -14,7 +14,7 @@ const MAX_MESSAGE_LENGTH = 500;
 /** A tester waits for the answer and holds one of few places. */
 export const TEST_TIMEOUT_MS = 15_000;
 
-/** Makes the cheapest real call of a provider, and says what came of it. */
+/** Makes the cheapest real call of a provider, and reports the outcome. */
 @Injectable()
 export class ProviderTester {
   private readonly places = new Places({

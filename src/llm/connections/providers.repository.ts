@@ -95,7 +95,7 @@ export class ProvidersRepository {
     return tx.llmProvider.findFirst({ where: { tenantId, gatewayId, id }, select: PROVIDER });
   }
 
-  /** As it is, and as it stays until this transaction ends. Null: there is none such. */
+  /** Locks the row until the transaction ends. Null: no such provider. */
   async lock(own: TenantProvidersTransaction, id: string): Promise<ProviderRecord | null> {
     const { tx, tenantId } = own;
     await tx.$executeRawUnsafe(
@@ -192,7 +192,7 @@ export class ProvidersRepository {
     });
   }
 
-  /** False: there is none such. */
+  /** False: no such provider. */
   async delete({ tx, tenantId, gatewayId = null }: TenantProvidersTransaction, id: string): Promise<boolean> {
     const { count } = await tx.llmProvider.deleteMany({ where: { tenantId, gatewayId, id } });
     return count > 0;

@@ -116,9 +116,9 @@ export class ProvidersService {
   }
 
   /**
-   * Changes what is named. Another address needs the credentials again: whoever may change a provider may not therefore
-   * have its credentials sent to themselves.
-   *
+   * Changes what is named. Another address needs the credentials again: else anyone who may change a provider could
+   * have the
+   * stored credentials sent to an address of theirs.
    * @throws Fault not_found; invalid_input naming the fields; already_exists: the name is taken
    */
   update(principal: ProviderManager, request: UpdateProviderRequest): Promise<ProviderRecord> {
@@ -197,7 +197,10 @@ export class ProvidersService {
     }
   }
 
-  /** Null: where the kind is at home. @throws Fault invalid_input: the URL is none that may be called */
+  /**
+   * Null: the kind's own address.
+   * @throws Fault invalid_input: the URL is not allowed
+   */
   private addressOf(baseUrl: string): string | null {
     if (baseUrl === '') return null;
     this.outbound.assertAllowedUrl(baseUrl, 'baseUrl');
@@ -247,7 +250,7 @@ function assertNoRoute(routes: readonly string[]): void {
   );
 }
 
-/** Another tenant's provider is answered in the very same words. */
+/** The same words for an unknown provider and another tenant's. */
 function notFound(): never {
   throw new Fault('not_found', 'No provider has this id. List them with /api/v1/llm/providers/list.');
 }

@@ -58,8 +58,9 @@ interface Built extends TenantProvider {
 export class TenantProviders {
   private readonly cache: RevocableCache<Known, Owner>;
   /**
-   * By owner, then by id. What is asked for anew builds again only what changed: a provider keeps what it knows of its
-   * models, and whoever counts its failures keeps the same one.
+   * By owner, then by id. A refresh builds only what changed: a provider keeps what it knows of its models, and its
+   * failures
+   * go on being counted for the same object.
    */
   private readonly built: LRUCache<string, ReadonlyMap<string, Built>>;
 

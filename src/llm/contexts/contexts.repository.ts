@@ -18,7 +18,7 @@ export interface MessageRecord {
   readonly createdAt: Date;
 }
 
-/** A message that is to be kept. */
+/** A message to keep. */
 export interface SealedMessage {
   readonly id: string;
   readonly content: Buffer;
@@ -104,10 +104,10 @@ export class ContextsRepository {
   }
 
   /**
-   * Puts messages at the end of a context. Its row is locked by that until the transaction ends, so that two appends have
-   * places one after the other.
-   *
-   * @returns the context with them; null: there is none such
+   * Puts messages at the end of a context. It locks the context's row until the transaction ends, so that two appends
+   * follow each
+   * other.
+   * @returns the context with them; null: no such context
    */
   async append(
     { tx, tenantId }: TenantContexts,

@@ -215,7 +215,7 @@ export class ContextsService {
     return id === null ? null : HUMAN_PREFIX + id;
   }
 
-  /** A human who is new comes to exist. */
+  /** A new human is created. */
   private async makeOwner({ tx }: TenantContexts, principal: ChatPrincipal): Promise<string> {
     const { human, owner } = ownerOf(principal);
     if (human === null) return owner;

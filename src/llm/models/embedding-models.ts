@@ -16,7 +16,7 @@ export const EMBEDDING_MODELS: PricePage = {
   ],
 };
 
-/** They make vectors: what they make costs nothing, and is no tokens. */
+/** They make vectors: their output costs nothing, and has no tokens. */
 function embedding(id: string, family: TokenFamily, contextTokens: number, input: string): KnownModel {
   return { id, family, contextTokens, maxOutputTokens: 1, price: [input, input, '0'] };
 }

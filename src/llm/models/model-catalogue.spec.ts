@@ -65,7 +65,7 @@ describe('ModelCatalogue', () => {
     expect(asked).toBe(2);
   });
 
-  it('asks again in the background after ten minutes, and nobody waits for it', async () => {
+  it('asks again in the background after ten minutes, and no call waits for it', async () => {
     await catalogue.list();
     nowMs = 601_000;
     listed = [model('c')];

@@ -26,7 +26,7 @@ export class ModelListError extends Error {
   }
 }
 
-/** What came of asking a provider for its list; `models` null: it keeps none. */
+/** The result of asking a provider for its list; `models` null: it keeps no list. */
 export type AskedForModels =
   | { readonly models: readonly Model[] | null }
   | { readonly failure: { readonly status: number | null; readonly message: string } };
@@ -83,7 +83,7 @@ export class ModelCatalogue {
     if (this.isUnheard) await this.ask();
   }
 
-  /** Asks the provider at once, whatever is known, and says what came of it. */
+  /** Asks the provider at once, whatever is known, and reports the result. */
   async askNow(): Promise<AskedForModels> {
     try {
       return { models: await this.load() };

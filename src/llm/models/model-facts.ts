@@ -45,7 +45,7 @@ export interface ModelFacts {
   readonly price: ModelPrice | null;
   /** What one image comes to at most, and in low detail. Absent: unpublished for this model. */
   readonly imageTokens?: { readonly most: number; readonly low: number };
-  /** What the provider's own server puts before the messages, at most. Absent: by the family, whoever serves it. */
+  /** What the provider's own server puts before the messages, at most. Absent: the model family decides. */
   readonly templateTokens?: number;
   /** Whether the tokens that the model thinks in are in what it shows. Absent: not known. */
   readonly reasoning?: 'shown' | 'hidden';
@@ -68,7 +68,7 @@ const OPERATORS = 'GATEHOUSE_MODELS';
 /** The source of prices that a tenant wrote down. */
 export const TENANTS = 'llm/models/update';
 
-/** Whether somebody wrote the price down for a name, whatever stands behind it. */
+/** Whether the operator or the tenant wrote the price down for a name, whatever model answers behind it. */
 export function isWrittenDown({ source }: ModelPrice): boolean {
   return source === OPERATORS || source === TENANTS;
 }

@@ -121,7 +121,7 @@ export function mistral(id: string, contextTokens: number, price: PublishedPrice
   return { id, family: 'mistral', contextTokens, maxOutputTokens: contextTokens, price, capabilities };
 }
 
-/** Some servers of open weights (Ollama, llama.cpp) go on past the context where nobody tells them to stop. */
+/** Some servers of open weights (Ollama, llama.cpp) go on past the context unless the request limits them. */
 export function open(id: string, family: TokenFamily, contextTokens: number): KnownModel {
   return { id, family, contextTokens, maxOutputTokens: contextTokens, limitMustBeWritten: true };
 }

@@ -23,7 +23,7 @@ export interface ProviderCredentials {
   readonly sessionToken?: string | undefined;
 }
 
-/** What differs between kinds and is no secret. Which there are, the kind says. */
+/** Settings that differ between kinds and are not secret. The kind says which it has. */
 export interface ProviderSettings {
   /** OpenAI: whose usage it is, for keys that belong to several. */
   readonly organization?: string | undefined;

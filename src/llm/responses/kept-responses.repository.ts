@@ -29,7 +29,7 @@ export class KeptResponsesRepository {
     await this.database.call(KEEP, [tenantId, hashOf(id), owner, human, providerId, model, tokens]);
   }
 
-  /** Null: there is none such, or it is another's. */
+  /** Null: unknown, or another owner's. */
   async find(tenantId: string, { owner, human }: StoredOwner, id: string): Promise<PreviousResponse | null> {
     const [row] = await this.database.call<Row & Record<string, unknown>>(FIND, [tenantId, hashOf(id), owner, human]);
     return row === undefined ? null : { providerId: row.provider_id, model: row.model, tokens: row.tokens };

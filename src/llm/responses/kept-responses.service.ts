@@ -18,7 +18,7 @@ import { KeptResponsesRepository } from './kept-responses.repository.js';
 const MAX_ID_LENGTH = 256;
 const NOT_FOUND = 404;
 
-/** What came of a question about a kept response; null: the caller left. */
+/** The answer to a question about a kept response; null: the caller left. */
 type Told = { readonly headers: AnswerHeaders; readonly body: Buffer } | { readonly failure: ProviderFailure } | null;
 
 /**
@@ -36,7 +36,8 @@ export class KeptResponses {
 
   /** How a call of this caller's goes on from kept responses, and is kept itself. */
   waysOf(principal: ChatPrincipal | SealedTokenPrincipal): AnswerWays<'responses'> {
-    // What a token brings its own credential for is no tenant's, and nobody is known here who could ask for it again.
+    // A call whose token brings its own credential belongs to no tenant, and no caller could be recognised as its owner
+    // later.
     if (principal.kind === 'sealedToken')
       return { ready: (request) => (request.previousId === null ? request : noPrevious()) };
     return {

@@ -18,8 +18,9 @@ export interface RouteSourceWithoutGateway {
 }
 
 /**
- * Which way a call takes, whoever asks: by what the caller brings, where the caller is of a kind that brings providers,
- * and by that alone; else by the tenant's providers. The room that verifies such a kind registers its source.
+ * Which way a call takes: by what the caller brings, where the caller's kind brings providers, and by that alone; else
+ * by the
+ * tenant's providers. The room that verifies such a kind registers its source.
  */
 @Injectable()
 export class CallerRoutes {

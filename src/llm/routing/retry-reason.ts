@@ -6,7 +6,7 @@ import type { ProviderFailure } from '../providers/provider.js';
  * - `RATE_LIMIT`: 429
  * - `SERVER_ERROR`: a status from 500 on, or an answer that broke off or can't be read
  * - `TIMEOUT`: the answer did not begin in time, or 408
- * - `CONNECT_ERROR`: no connection came about
+ * - `CONNECT_ERROR`: no connection
  * - `CREDENTIAL`: the provider refused our credential; another target may take its own
  */
 export const RETRY_REASONS = ['RATE_LIMIT', 'SERVER_ERROR', 'TIMEOUT', 'CONNECT_ERROR', 'CREDENTIAL'] as const;

@@ -23,7 +23,7 @@ export interface Route {
 /** What a route that a tenant made says beside its targets. */
 export interface RoutePlan {
   readonly targets: readonly [PlannedTarget, ...PlannedTarget[]];
-  /** Whose turn it is to be the first; null: the targets are tried in their order. */
+  /** Which target goes first; null: the targets are tried in their order. */
   readonly turns: WeightedTurns | null;
   /** How often one target is tried. */
   readonly attempts: number;

@@ -71,7 +71,7 @@ export class RoutesRepository {
     return tx.llmRoute.findFirst({ where: { tenantId, id }, select: ROUTE });
   }
 
-  /** As it is, and as it stays until this transaction ends. Null: there is none such. */
+  /** Locks the row until the transaction ends. Null: no such route. */
   async lock(own: TenantRoutesTransaction, id: string): Promise<RouteRecord | null> {
     const { tx, tenantId } = own;
     await tx.$executeRawUnsafe(
@@ -117,7 +117,7 @@ export class RoutesRepository {
     await this.addTargets(own, id, targets);
   }
 
-  /** False: there is none such. */
+  /** False: no such route. */
   async delete({ tx, tenantId }: TenantRoutesTransaction, id: string): Promise<boolean> {
     const { count } = await tx.llmRoute.deleteMany({ where: { tenantId, id } });
     return count > 0;

@@ -169,7 +169,7 @@ function assertWeights(strategy: string, targets: readonly { readonly weight: nu
     throw invalidField('targets', 'must have one whose weight is above 0, since the strategy is WEIGHTED');
 }
 
-/** Another tenant's route is answered in the very same words. */
+/** The same words for an unknown route and another tenant's. */
 function notFound(): never {
   throw new Fault('not_found', 'No route has this id. List them with /api/v1/llm/routes/list.');
 }

@@ -46,7 +46,7 @@ export function inOrderOf(calls: readonly ToolCall[], outputs: readonly ToolOutp
   throw new Fault('invalid_input', `toolOutputs: ${reason}`, { fields: [{ field: 'toolOutputs', reason }] });
 }
 
-/** @throws Fault rate_limited, whoever takes the room that is missing: the run waits for it */
+/** @throws Fault rate_limited: no room, and the run waits for it */
 export function takeRoom(room: BodyRoom, bytes: number): void {
   try {
     room.growTo(bytes);

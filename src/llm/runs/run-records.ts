@@ -4,7 +4,7 @@ import { RunRecord } from './run-record.js';
 import { RunTexts } from './run-texts.js';
 import { RunsRepository } from './runs.repository.js';
 
-/** What is known here of runs that are under way: this process's own, and those of others that somebody reads here. */
+/** What is known here of open runs: this process's own, and those of others that a client reads here. */
 @Injectable()
 export class RunRecords {
   private readonly records = new Map<string, RunRecord>();

@@ -45,7 +45,7 @@ export class RunRequests {
     return TOKENS_PER_MESSAGE + this.tokenizer.count(content) + this.tokenizer.count(said);
   }
 
-  /** @throws Fault invalid_input: no model is named, or something that the thread holds is no valid request */
+  /** @throws Fault invalid_input: no model is named, or the thread holds something that is not valid in a request */
   async compose(run: LoadedRow): Promise<ComposedRun> {
     const { tenant_id: tenantId } = run;
     const [thread, setup, model, models] = await Promise.all([
@@ -79,7 +79,7 @@ export class RunRequests {
   private roomFor(run: LoadedRow, facts: ModelFacts | null, thread: ThreadSetup, tools: readonly Tool[]): number {
     const context = facts?.contextTokens ?? UNKNOWN_CONTEXT_TOKENS;
     const most = facts?.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS;
-    // Half of a small context at most: an answer is no use without what it answers.
+    // Half of a small context at most: an answer needs room for the question, too.
     const output = Math.min(run.max_tokens ?? DEFAULT_OUTPUT_TOKENS, most, context / 2);
     const fixed =
       this.tokenizer.count(thread.systemPrompt ?? '') +

@@ -6,7 +6,7 @@ import { AnswerReader } from './answer-reader.js';
 import type { RunRecord } from './run-record.js';
 import type { RunFailure } from './run.types.js';
 
-/** Of all answers of a run; more is no conversation any more. */
+/** Of all answers of a run; more is not a conversation any more. */
 const MOST_CHARACTERS = 4 * 1024 * 1024;
 
 /** Takes one answer of the model into a run's record, as it comes. */
@@ -15,7 +15,7 @@ export class RunSink implements CallSink {
   readonly answer = new AnswerReader();
   failure: RunFailure | null = null;
   isGone = false;
-  /** Resolves once nobody wants the answer any more. */
+  /** Resolves once the answer is not wanted any more. */
   readonly left: Promise<void>;
   private listener: CallSinkListener | null = null;
   private resolveLeft: () => void = () => undefined;
@@ -33,7 +33,7 @@ export class RunSink implements CallSink {
     this.listener = listener;
   }
 
-  /** Nobody wants the answer any more: the provider stops, and what it had produced is charged. */
+  /** The answer is not wanted any more: the provider stops, and what it had produced is charged. */
   leave(): void {
     if (this.isGone) return;
     this.isGone = true;

@@ -44,7 +44,7 @@ const MESSAGE = `m.run_id || '.' || m.n AS id, m.run_id AS "runId", m.run_no AS 
 export class RunsRepository {
   constructor(private readonly database: Database) {}
 
-  /** A run in a thread of this owner's; null: there is none such. */
+  /** A run in a thread of this owner's; null: no such run. */
   find(tenantId: string, owner: StoredOwner, runId: string): Promise<RunRow | null> {
     return this.database.withTenant(tenantId, async (tx) => {
       const [run] = await tx.$queryRawUnsafe<RunRow[]>(
@@ -102,7 +102,7 @@ export class RunsRepository {
   /** Null: it is not there any more. */
   load(tenantId: string, runId: string): Promise<StoredRun | null> {
     return this.database.withTenant(tenantId, async (tx) => {
-      // First how it stands, then pieces, then whole answers: what changes between these looks is news to whoever watches.
+      // First the run's state, then pieces, then whole answers: a change between these reads is news to the client.
       const [run] = await tx.$queryRawUnsafe<RunRow[]>(
         `SELECT ${RUN} FROM runs r WHERE r.tenant_id = $1 AND r.id = $2::uuid`,
         tenantId,
@@ -119,7 +119,7 @@ export class RunsRepository {
     });
   }
 
-  /** The newest answer of the model's in a run; null: there is none. */
+  /** The model's newest answer in a run; null: no answer yet. */
   async findLastAnswer(tenantId: string, runId: string): Promise<MessageRow | null> {
     return this.database.withTenant(
       tenantId,

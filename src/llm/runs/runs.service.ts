@@ -122,9 +122,8 @@ export class Runs {
   }
 
   /**
-   * Ends a run, or has the process end it that runs it.
-   *
-   * @returns how it stands; null: there is none such
+   * Ends a run, or has its own process end it.
+   * @returns its state; null: no such run
    */
   async cancel(tenantId: string, runId: string): Promise<ShownStatus | null> {
     const cancelled = await this.repository.cancel(tenantId, this.lease.id, runId);

@@ -19,7 +19,7 @@ export interface RunAnswer {
   readonly status: ShownStatus;
 }
 
-/** What callers do with the runs of their threads. A run in somebody else's thread is not there. */
+/** What callers do with the runs of their threads. A run in another owner's thread is not found. */
 @Injectable()
 export class ThreadRuns {
   constructor(

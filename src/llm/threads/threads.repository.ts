@@ -49,7 +49,7 @@ export class ThreadsRepository {
     return this.database.changeTenant(tenantId, (tx) => work({ tx, tenantId, owner }));
   }
 
-  /** A human who is new comes to exist with it. Null: there is a thread of that key. */
+  /** A new human is created with it. Null: a thread of that key exists. */
   async create(
     { tx, tenantId, owner }: OwnThreads,
     id: string,

@@ -19,7 +19,8 @@ import { viewConversation, viewThread } from './threads.view.js';
 const MESSAGES_SHOWN = 1000;
 
 /**
- * Conversations that are kept: each belongs to one human, dashboard user or tenant, and to whoever else asks it is not there.
+ * Conversations that are kept: each belongs to one human, dashboard user or tenant, and is not found by any other
+ * caller.
  */
 @Injectable()
 export class ThreadsService {
@@ -194,7 +195,7 @@ const EMPTY: ThreadChanges = {
   setup: null,
 };
 
-/** Another tenant's thread, and another human's, is answered in the very same words. */
+/** The same words for an unknown thread, another tenant's and another human's. */
 function noThread(): never {
   throw new Fault(
     'not_found',

@@ -36,8 +36,7 @@ const DOLLARS = /^(\d{1,9})(?:\.(\d{1,6}))?$/;
 
 /**
  * Dollars for a million tokens, as they are written, into 10^-12 USD for one: exactly, digit by digit.
- *
- * @throws RangeError where it is no such amount, or has more than six decimals
+ * @throws RangeError where it is not such an amount, or has more than six decimals
  */
 export function picoUsdPerToken(dollars: string): bigint {
   const match = DOLLARS.exec(dollars);

@@ -134,7 +134,7 @@ describe('the mode', () => {
   });
 
   it.each(['DATABASE_APP_URL', 'DATABASE_DIRECT_URL'])(
-    'is never development beside %s: a database that somebody named is no place for generated secrets',
+    'is never development beside %s: a named database is not a place for generated secrets',
     (variable) => {
       expect(problemsOf({ [variable]: 'postgres://app@db.internal/gatehouse' }).join('\n')).toContain('DATABASE_URL');
     },
@@ -310,7 +310,7 @@ describe('the Firebase emulator, whose tokens are unsigned', () => {
     expect(namesOf(problemsOf({ ...PRODUCTION, ...EMULATOR }))).toEqual(['FIREBASE_AUTH_EMULATOR_HOST']);
   });
 
-  it('is refused in development for a project that is no demo, and for none', () => {
+  it('is refused in development for a project that is not a demo, and without a project', () => {
     expect(namesOf(problemsOf({ ...EMULATOR, FIREBASE_PROJECT_ID: 'real-project' }))).toEqual([
       'FIREBASE_AUTH_EMULATOR_HOST',
     ]);

@@ -109,7 +109,7 @@ describe('JwksKeyStore', () => {
     expect(await issuer.find('one')).toBeNull();
   });
 
-  it('asks first where nobody looked for long: a key that was taken back meanwhile serves not even once', async () => {
+  it('asks first after a long pause: a key that was taken back meanwhile serves not even once', async () => {
     const issuer = new Issuer();
     await issuer.find('one');
     issuer.document = { keys: [entry('two')] };
@@ -158,7 +158,7 @@ describe('JwksKeyStore', () => {
     expect(await issuer.find('one')).not.toBeNull();
   });
 
-  it('answers 503 for an unknown kid while nobody can say whether it is one', async () => {
+  it('answers 503 for an unknown kid while the issuer can’t be asked', async () => {
     const issuer = new Issuer();
     await issuer.find('one');
     issuer.down = true;
@@ -210,7 +210,7 @@ describe('JwksKeyStore', () => {
       expect(await issuer.find(null)).toBeNull();
     });
 
-    it('asks first, and answers 503 while nobody can say', async () => {
+    it('asks first, and answers 503 while the issuer can’t be asked', async () => {
       const issuer = new Issuer();
       issuer.down = true;
       await expect(issuer.find(null)).rejects.toMatchObject({ kind: 'unavailable' });

@@ -5,7 +5,7 @@ import { parseVerificationKey, type JwsAlgorithm, type VerificationKey } from '.
 import type { JwksDocument } from './jwks-document.js';
 
 export interface JwksKeyStoreOptions {
-  /** Asks the issuer. Bounded in time and size by whoever writes it. */
+  /** Asks the issuer. Implementations bound it in time and size. */
   readonly fetchJwks: () => Promise<JwksDocument>;
   readonly allowedAlgorithms: readonly JwsAlgorithm[];
   /** Most entries of a document that are looked at; reading each one costs time and memory. */
@@ -25,12 +25,13 @@ const MAX_AGE_SECONDS = { fallback: 3600, min: 30, max: 24 * 3600 };
 const DEFAULT_MAX_KEYS = 200;
 
 /**
- * An issuer's public keys by kid, kept as KeyObjects (a PEM or JWK would be parsed anew on every check).
- *
- * Guarantees: one fetch at a time, whatever number of requests wait for it; a known key is never delayed by an issuer
- * that is down, and goes on serving; a key that the issuer took back serves at most its max-age and five minutes longer,
- * unless the issuer can't be reached; a kid is called unknown only when the issuer said so within the last cooldown,
- * and while nobody can say, the answer is "unavailable", since a wrong 401 would sign people out.
+ * An issuer's public keys by kid, kept as KeyObjects (a PEM or JWK would be parsed anew on every check). Guarantees:
+ * one fetch at
+ * a time, which all requests wait for; a known key serves without delay while the issuer is down; a withdrawn key
+ * serves at most
+ * its max-age and five minutes longer, unless the issuer can't be reached; a kid is called unknown only if the issuer
+ * said so
+ * within the last cooldown, else the answer is "unavailable", since a wrong 401 would sign people out.
  */
 export class JwksKeyStore {
   /** By kid; under null all of them. */
@@ -46,10 +47,9 @@ export class JwksKeyStore {
   }
 
   /**
-   * The key that `kid` names, if it serves `algorithm`; null: the issuer has none such.
-   *
-   * @param kid null: the token names none. It is then the issuer's only key for the algorithm; of several, nobody picks
-   *   one by trial
+   * The key that `kid` names, if it serves `algorithm`; null: the issuer does not have it.
+   * @param kid null: the token names none. It is then the issuer's only key for the algorithm; with several, none is
+   * tried
    * @throws Fault unavailable
    */
   async find(kid: string | null, algorithm: JwsAlgorithm): Promise<KeyObject | null> {

@@ -38,7 +38,7 @@ export class PepperRing {
     return hashSecret(this.peppers[0], secret);
   }
 
-  /** Under the newest pepper, with its version, as it is to be stored. */
+  /** Under the newest pepper, with its version, as it is stored. */
   current(secret: string): PepperedHash {
     return { version: this.peppers[0].version, hash: this.hash(secret) };
   }

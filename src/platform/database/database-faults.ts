@@ -26,7 +26,7 @@ function isConnectionError(error: unknown): boolean {
   return error.cause !== undefined && isConnectionError(error.cause);
 }
 
-/** A row was to be written for a tenant whose own row is not there any more. */
+/** The row belongs to a tenant whose own row does not exist any more. */
 export function tenantIsGone(error: unknown): boolean {
   const cause = (error as { meta?: { driverAdapterError?: { cause?: DriverErrorCause } } } | null)?.meta
     ?.driverAdapterError?.cause;

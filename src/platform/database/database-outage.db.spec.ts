@@ -52,13 +52,13 @@ describe('a database that can not be reached', () => {
     expect(await endingOf(work)).toHaveProperty('value');
   });
 
-  it.each(WAYS)('is a 503 for %s where nobody listens there', async (_way, work) => {
+  it.each(WAYS)('is a 503 for %s where no server listens there', async (_way, work) => {
     await proxy.close();
     expect(await endingOf(work)).toEqual({ error: UNAVAILABLE });
     proxy = await PostgresProxy.start(test.ownerUrl);
   });
 
-  it.each(WAYS)('is a 503 for %s where the connection was ended while nobody used it', async (_way, work) => {
+  it.each(WAYS)('is a 503 for %s where the idle connection was ended', async (_way, work) => {
     await work();
     proxy.tcp.cut();
     await endingOf(work);

@@ -87,7 +87,7 @@ describe('outside a tenant', () => {
     expect(await database.call(once(`SELECT * FROM ${table}`), [])).toEqual([]);
   });
 
-  it.each(['', ' ', "' OR true --", '%'])('an empty or odd tenant is no tenant: %j', async (tenantId) => {
+  it.each(['', ' ', "' OR true --", '%'])('an empty or odd tenant is refused: %j', async (tenantId) => {
     const seen = await database.withTenant(tenantId, (tx) => tx.$queryRawUnsafe('SELECT * FROM api_keys'));
     expect(seen).toEqual([]);
   });

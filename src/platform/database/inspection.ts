@@ -110,7 +110,7 @@ async function inspectMigrations(
   return { areThere, finding: { check, status: 'failed', message, fix: MIGRATE } };
 }
 
-/** Both what the records say and what the functions really are: somebody may have changed one by hand. */
+/** Both what the records say and what the functions really are: an operator may have changed one by hand. */
 async function inspectFunctions(
   client: pg.Client,
   schema: string,

@@ -88,9 +88,9 @@ export async function readIsolation(
 
 /**
  * Holds the database against this build.
- *
  * @param directory with `isolation.txt`
- * @returns each difference: `missing: …` or `unexpected: …`. What the operator added beside Gatehouse's own is none.
+ * @returns each difference: `missing: …` or `unexpected: …`; an operator's additions outside Gatehouse's own are not
+ * differences
  */
 export async function findIsolationDifferences(
   client: pg.Client,

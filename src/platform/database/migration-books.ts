@@ -45,8 +45,9 @@ export async function openBooks(client: pg.Client, schema: string): Promise<stri
 }
 
 /**
- * The entries that count: not rolled back. One left by a process that was killed before its transaction committed is
- * closed here as rolled back, as the database itself has rolled that transaction back (we hold the lock, so it is over).
+ * The entries that count: not rolled back. An entry of a process that was killed before its commit is closed here as
+ * rolled back:
+ * we hold the lock, so the database has rolled that transaction back.
  */
 export async function readBooks(client: pg.Client, books: string): Promise<BookEntry[]> {
   const rows = await entriesOf(client, books);

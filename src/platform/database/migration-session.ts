@@ -6,7 +6,7 @@ import { MigrationError, reasonOf } from './migration.error.js';
 /** One sentence on what the migration waits for or does. */
 export type MigrationProgress = (line: string) => void;
 
-/** The lock that Prisma's own command line takes too: whoever applies migrations, applies them alone. */
+/** The lock that Prisma's own command line takes too: only one process applies migrations. */
 const ADVISORY_LOCK = 72707369;
 
 /** A migration that waits for a table's lock holds up all who come after it; so it gives up soon and tries again. */

@@ -119,7 +119,7 @@ describe('migrate', () => {
     ]);
   });
 
-  it('works for an owner who is no superuser', async () => {
+  it('works for an owner who is not a superuser', async () => {
     await writeMigration('20260101000000_first', FIRST);
     await migrate(database.ownerUrl, directory);
 
@@ -328,7 +328,7 @@ describe('a database that cannot be used is one sentence with its address and wi
     expect(message).not.toContain(url.password);
   });
 
-  it('says so when the address is none', async () => {
+  it('says so when the address is invalid', async () => {
     const message = await refusal(`postgres://gatehouse:${secret}@[::bad/gatehouse`);
     expect(message).toBe("The database's address is not a valid postgres:// URL.");
   });

@@ -82,8 +82,7 @@ export async function migrate(
 }
 
 /**
- * For a service that is told not to migrate: looks whether somebody else did.
- *
+ * For a service that must not migrate: checks that another process did.
  * @returns names of migrations that a newer version applied
  * @throws MigrationError
  */

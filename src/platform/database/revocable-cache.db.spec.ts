@@ -209,7 +209,7 @@ describe('what is revoked', () => {
     expect(await node.find()).toBeNull();
   });
 
-  it('while the listener was cut off is forgotten although nobody looked meanwhile', async () => {
+  it('while the listener was cut off is forgotten although no one looked meanwhile', async () => {
     const node = await start();
     expect(await node.find()).toBe('owner');
     node.listener.tcp.refuse(true);
@@ -324,12 +324,12 @@ describe('an entry that hangs on several topics', () => {
     expect(await loadedAgain(all)).toEqual([annX, annY]);
     await notify('group:x');
     expect(await loadedAgain(all)).toEqual([annX, beaX]);
-    // The same tag of another topic is another tag; an unknown topic is nobody's.
+    // The same tag of another topic is another tag; an unknown topic has no cache.
     for (const other of ['owner:x', 'group:ann', 'toString:ann', 'membership:ann']) await notify(other);
     expect(await loadedAgain(all)).toEqual([]);
   });
 
-  it('is let go of whole: one topic first, and the other finds it no more', async () => {
+  it('is released whole: one topic first, and the other does not find it any more', async () => {
     const { loadedAgain, notify } = await startPaired();
     await loadedAgain([annX]);
     await notify('owner:ann');

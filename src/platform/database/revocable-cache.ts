@@ -6,7 +6,7 @@ export interface RevocableCacheOptions<Value extends object, Input> {
   readonly maxEntries: number;
   /** How much all entries together may take, and what one takes. Absent: they are small. */
   readonly bytes?: { readonly most: number; readonly of: (value: Value) => number };
-  /** Reads an entry from the database, by what its key was made of; null: there is none. */
+  /** Reads an entry from the database, by the parts of its key; null: not found. */
   readonly load: (input: Input) => Promise<Value | null>;
   /** The topics of the notifications that concern these entries, each with the tag under which it names a value. */
   readonly topics: Readonly<Record<string, (value: Value) => string>>;

@@ -93,7 +93,7 @@ describe('a function', () => {
     expect(await answerOf('a_caller()')).toBe(2);
   });
 
-  it('is replaced in place when its file changes, whoever owns it, and left alone when it does not', async () => {
+  it('is replaced in place when its file changes, also under another owner, and left alone when it does not', async () => {
     await writeFile(fileOf('one'), one('SELECT 1', DEFINERS));
     await apply();
     const [before] = await functions();

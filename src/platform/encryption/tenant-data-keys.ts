@@ -46,7 +46,7 @@ export class TenantDataKeys {
     });
   }
 
-  /** @throws EnvelopeError: the operator's encryption key of before is not set, or the row is damaged */
+  /** @throws EnvelopeError: the operator's old encryption key is not set, or the row is damaged */
   find(tenantId: string): TenantDataKey | Promise<TenantDataKey | null> {
     return this.cache.get(tenantId, tenantId);
   }

@@ -182,7 +182,7 @@ export const ERROR_CODES = {
 /** The code of a fault. */
 export type ErrorCode = keyof typeof ERROR_CODES | CredentialCodeName;
 
-/** Codes of answers that are no faults of ours, and that pass with another status or body. */
+/** Codes of answers that are not faults of ours, and that pass with another status or body. */
 export const ANSWER_CODES = {
   content_refused: {
     status: 403,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { TenantTransaction } from '../database/index.js';
 import type { AuditAction, AuditDetails } from './audit-events.js';
 
-/** Something that somebody did to a resource. Holds ids and names of fields, never secrets or personal data. */
+/** Something that an actor did to a resource. Holds ids and names of fields, never secrets or personal data. */
 export interface DomainEvent {
   /** `<resource>.<past participle>`, e.g. `key.rotated`. */
   readonly action: AuditAction;

@@ -138,7 +138,7 @@ describe('a body', () => {
     expect(endings[1]).toMatchObject({ status: 400, code: 'body_timeout' });
   });
 
-  it('that broke off before anybody asked for it is refused too, and keeps nobody waiting', async () => {
+  it('that broke off before a handler asked for it is refused too, and keeps no request waiting', async () => {
     beforeReading = (request) => new Promise((resolve) => request.once('close', () => resolve()));
     const socket = await open('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{"a":1');
     socket.destroy();

@@ -54,7 +54,7 @@ const driverError = Object.assign(new Error(`connect to ${SECRET} failed`), {
   code: 'P1001',
 });
 
-describe('an error that is no fault', () => {
+describe('an error that is not a fault', () => {
   it.each<[string, unknown]>([
     ['an error', new Error(SECRET)],
     ["a driver's error with a status and code of its own", driverError],

@@ -44,7 +44,7 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
     .send(JSON.stringify(dialect.renderError(fault, requestId)));
 }
 
-/** While something is away each call is answered so: a line says what, and where in the code is no question. */
+/** While a dependency is away each call is answered so: the log line says which one; a stack would add nothing. */
 function logFault({ kind, message, cause }: Fault, error: unknown, url: string): void {
   if (kind !== 'unavailable') return logger.error({ err: cause ?? error, kind, url }, message);
   const { message: reason, code } = (cause ?? {}) as { message?: unknown; code?: unknown };
@@ -72,7 +72,7 @@ function letGoOfBody(request: FastifyRequest, reply: FastifyReply, isSilent: boo
   reply.raw.once('finish', () => closeSoon(request));
 }
 
-/** For answers that are no faults: of a route that everybody may use, and that reads no body. */
+/** For answers that are not faults: of a public route that reads no body. */
 export function letGoOfUnreadBody(request: FastifyRequest): void {
   if (isBodyAwaited(request)) closeSoon(request);
 }
@@ -126,7 +126,7 @@ const KIND_BY_STATUS: Readonly<Record<number, FaultKind>> = {
 
 function toFault(error: unknown, { method, url }: FastifyRequest): Fault {
   if (error instanceof Fault) return error;
-  // A target that is no path, as in `OPTIONS *`, reaches no controller.
+  // A target that is not a path, as in `OPTIONS *`, reaches no controller.
   if (error instanceof NotFoundException) return new Fault('not_found', `There is no ${method} ${pathOf(url)}.`);
   // The framework's own refusals (a malformed URL, an unknown path) say nothing of ours and may be told.
   const status =

@@ -42,7 +42,7 @@ it.each<[string, string[]]>([
   expect(fieldsOf(text)).toEqual(fields);
 });
 
-it.each(['', 'null', '[]', '"a"', '{', '{"name":"a"} {}'])('%j is no request', (text) => {
+it.each(['', 'null', '[]', '"a"', '{', '{"name":"a"} {}'])('%j is not a request', (text) => {
   expect(fieldsOf(text)).toEqual([]);
 });
 

@@ -72,7 +72,7 @@ it('a repeat does nothing, answers the same without its secret, and says so', as
   expect(row?.all).not.toContain('s3cret');
 });
 
-it('keeps no hash of a message that could be guessed by whoever has the table alone', async () => {
+it('keeps no hash from which a reader of the table could guess a message', async () => {
   await send({ key: 'hashed', message: { human: 'ann@example.org' } });
   const [row] = await rowsOf<{ request_hash: Buffer }>(
     postgres.superuserUrl,

@@ -63,7 +63,7 @@ it.each([
 });
 
 it.each(['', '"', '"\\', '"\\"', '{"a', '[[[', ']]]', ',,,', `"${'x'.repeat(100)}`, `"${'\\'.repeat(100)}`])(
-  'leaves what is no JSON (%j) to the parser',
+  'leaves invalid JSON (%j) to the parser',
   (text) => {
     expect(isRefused(text, 10, 10)).toBe(false);
   },
@@ -156,7 +156,7 @@ describe('objects that differ', () => {
     expect(isAlike(text)).toBe(true);
   });
 
-  it('are left to the parser where they are no JSON', () => {
+  it('are left to the parser where they are not JSON', () => {
     fc.assert(fc.property(fc.stringMatching(/^[[\]{}",:\\ a1]*$/), isAlike));
   });
 });

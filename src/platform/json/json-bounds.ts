@@ -3,7 +3,7 @@ import { parseJson } from './json-text.js';
 
 /** How much JSON one body may hold. */
 export interface JsonBounds {
-  /** Objects, lists, strings, numbers, true, false and null together; names of fields are none. */
+  /** Objects, lists, strings, numbers, true, false and null together; names of fields do not count. */
   readonly maxValues: number;
   /** Objects and lists around a value, the outermost one included. */
   readonly maxDepth: number;
@@ -120,7 +120,9 @@ export function assertAlike(body: Buffer): void {
 /** Up to here a text is built in a moment, whatever it holds. */
 const SMALL_BYTES = 1_024;
 
-/** Whether a text that somebody else chose than the caller holds no more than a body may. It must be JSON from its first byte on. */
+/**
+ * Whether a text that the caller did not choose holds no more than a body may. It must be JSON from its first byte on.
+ */
 export function isBounded(text: Buffer, bounds = USUAL_BOUNDS): boolean {
   if (text.length <= SMALL_BYTES) return true;
   try {
@@ -144,7 +146,7 @@ export function parseBounded(text: string): unknown {
   return parseJson(text);
 }
 
-/** From an opening quote to the closing one; to the end where there is none. */
+/** From an opening quote to the closing one; without one to the end. */
 function closingQuote(body: Buffer, from: number): number {
   let at = from + 1;
   for (;;) {

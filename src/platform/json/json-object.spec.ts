@@ -249,7 +249,7 @@ describe('a top-level key that stands twice', () => {
     );
   });
 
-  it('is no matter inside a nested object, nor when only the case differs', () => {
+  it('does not matter inside a nested object, nor when only the case differs', () => {
     const text = '{"x":{"a":1,"a":2},"y":[{"b":1,"b":2}],"Model":1,"model":2}';
     expect(parse(text).value).toEqual({ x: { a: 2 }, y: [{ b: 2 }], Model: 1, model: 2 });
   });

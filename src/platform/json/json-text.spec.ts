@@ -67,7 +67,7 @@ describe('a text', () => {
   });
 
   it.each(['', '{', '{"\\u006e":}', '{"\\u006e":1,}', '{"\\u006e":1}}', '{"\\x":1}', '"\\'])(
-    'that is no JSON (%j) is refused as JSON.parse refuses it',
+    'that is not JSON (%j) is refused as JSON.parse refuses it',
     (text) => {
       expect(() => parseJson(text)).toThrow(SyntaxError);
     },

@@ -4,7 +4,9 @@ import ipaddr from 'ipaddr.js';
 /** All of IPv6 that is given out as global unicast; `::127.0.0.1` and whatever comes to be next to it lie outside. */
 const GLOBAL_IPV6 = rangesOf(['2000::/3']);
 
-/** Look public and are a cloud's own: Azure's serves a machine's configuration and certificates to whoever runs on it. */
+/**
+ * These look public but are a cloud's own: Azure's serves a machine's configuration and certificates to programs on it.
+ */
 const CLOUD_SERVICES = rangesOf(['168.63.129.16/32']);
 
 /**

@@ -52,7 +52,7 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
   /** The first timer ran out: an answer that has begun, or is waited for although it is late, has the rest of the whole time. */
   expireFirst(elapsedMs: number): void {
     if (elapsedMs < this.totalTimeoutMs && (this.answered || this.isWaitedFor())) {
-      // Whoever asked has heard that it is late: sent again, it would be paid for and read by no one.
+      // The caller was told of the time-out: a second request would be paid for and read by no one.
       this.request = null;
       this.timer = setTimeout(onLastTimer, this.totalTimeoutMs - elapsedMs, this);
     } else {

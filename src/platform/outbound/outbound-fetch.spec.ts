@@ -130,7 +130,7 @@ describe('a fetch for a provider package', () => {
     expect([response.status, response.body]).toEqual([204, null]);
   });
 
-  it('takes no more of an answer than was asked for, whoever chose the address', async () => {
+  it('takes no more of an answer than was asked for, also from an address that a tenant chose', async () => {
     answer = (_request, response) => response.end('x'.repeat(2000));
     const response = await fetchWith({ maxBytes: 1000 })(`${origin}/`);
     await expect(response.text()).rejects.toMatchObject({ reason: 'too_large' });

@@ -24,8 +24,9 @@ export interface FetchOptions {
   /** As in `OutboundHandler`: whether an answer that did not begin in time is waited for. */
   readonly onLate?: () => boolean;
   /**
-   * Hears of what breaks an answer off. The body then ends as if it were whole, so that what came of it is read; without
-   * this it fails, and what was not read yet is lost.
+   * Hears of what breaks an answer off. The body then ends as if it were whole, so that the part that arrived is read;
+   * without it
+   * the body fails, and its unread part is lost.
    */
   readonly onBroken?: (error: OutboundError) => void;
   /** Sees an answer's pieces before anything reads them; false: the body is more than is taken. */

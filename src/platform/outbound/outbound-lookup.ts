@@ -7,9 +7,11 @@ import { ForbiddenAddressError, type AddressPolicy } from './outbound-address.js
 const IPV6_GRACE_MS = 1_000;
 
 /**
- * A socket's look-up for names that a tenant chose. The socket connects to exactly the addresses that were judged here, so
- * that a name whose next answer is another gains nothing. One forbidden address among them refuses the name: nobody
- * publishes such by mistake, and which one the socket would take is not ours to say.
+ * A socket's look-up for names that a tenant chose. The socket connects to exactly the addresses that were judged here,
+ * so that a
+ * name whose next answer is another gains nothing. One forbidden address refuses the whole name: the socket could take
+ * any of
+ * them.
  */
 export function guardedLookup(policy: AddressPolicy): LookupFunction {
   return (hostname, options, callback) => {

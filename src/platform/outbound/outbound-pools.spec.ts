@@ -28,7 +28,7 @@ describe('TenantPools', () => {
 
   const originOf = (index: number): string => `http://host${index}.example.com:${listener.port}`;
 
-  /** Status and length of an answer; rejects where there is none. */
+  /** Status and length of an answer; rejects where it fails. */
   async function get(index: number, path = '/'): Promise<{ status: number; length: number }> {
     const { statusCode, body } = await pools.get(originOf(index)).request({ path, method: 'GET' });
     const { byteLength: length } = await body.arrayBuffer();
@@ -83,7 +83,7 @@ describe('TenantPools', () => {
     await eventually(() => expect(forgotten.destroyed).toBe(true));
   });
 
-  it('let go of everything at the end, of what is forgotten and still under way too', async () => {
+  it('are closed at the end, forgotten ones and those still under way too', async () => {
     listener.answer = (request, response) => {
       if (request.url !== '/slow') response.end('{}');
     };

@@ -8,7 +8,7 @@ export type OutboundPolicy = 'operator' | 'tenant';
 
 /**
  * - `forbidden`: a tenant may not send us to this address; nothing was sent.
- * - `connect`: no connection came about (refused, unknown host, TLS, connect timeout); nothing was sent.
+ * - `connect`: no connection (refused, unknown host, TLS, connect timeout); nothing was sent.
  * - `timeout`: the answer did not begin, went silent or did not end in time.
  * - `broken`: the connection ended before the answer did, or what came is not HTTP.
  * - `aborted`: this client was closed.

@@ -198,7 +198,7 @@ describe.each([
     expect([...new Set(attempts)]).toEqual([PUBLIC]);
     expect(listener.connections).toEqual([PUBLIC]);
 
-    // By now the name leads to somebody who is there and would answer.
+    // By now the name leads to a server that would answer.
     listener.reset();
     attempts.length = 0;
     await expectForbidden(client(PUBLIC_ONLY), urlOf(REBINDING));

@@ -39,7 +39,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-/** The text of an answer, or the reason why there is none. */
+/** The text of an answer, or the reason of its failure. */
 function ask(): Promise<string> {
   return new Promise((resolve) => {
     let said = '';

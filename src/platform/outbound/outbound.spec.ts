@@ -119,7 +119,7 @@ describe('OutboundHttp', () => {
     expect(answer.error?.reason).toBe('connect');
   });
 
-  it('calls an answer that does not begin `timeout`, and lets go of the connection', async () => {
+  it('calls an answer that does not begin `timeout`, and closes the connection', async () => {
     upstream.next({ kind: 'hang' });
     const answer = send({ firstByteTimeoutMs: 60 });
     await answer.over;
@@ -266,7 +266,7 @@ describe('OutboundHttp', () => {
       });
     });
 
-    it('has no body where the answer is no JSON', async () => {
+    it('has no body where the answer is not JSON', async () => {
       const server = await listen((_request, response) => response.writeHead(404).end('404 page not found'));
       const answer = await http.fetchJson(server.url, { timeoutMs: 1000, maxBytes: 1000 });
       await server.close();

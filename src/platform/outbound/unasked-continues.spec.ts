@@ -1,4 +1,4 @@
-/** Interim answers that nobody asked for, over real sockets. */
+/** Interim answers to requests that did not ask for them, over real sockets. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { pause } from '../../../test/support/eventually.js';
 import type { OutboundError } from './outbound-request.js';
@@ -37,7 +37,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-/** Status and text of an answer, or the reason why there is none. */
+/** Status and text of an answer, or the reason of its failure. */
 function ask(policy: 'operator' | 'tenant' = 'operator'): Promise<string> {
   return new Promise((resolve) => {
     let said = '';

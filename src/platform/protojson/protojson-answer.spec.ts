@@ -80,7 +80,7 @@ it.each<[string, object, string]>([
   expect(refusal(key)).toContain(`${field}: `);
 });
 
-it.each([undefined, null, 'text', [], [view]])('an answer that is no message is refused: %j', (answer) => {
+it.each([undefined, null, 'text', [], [view]])('an answer that is not a message is refused: %j', (answer) => {
   expect(() => writeMessage(answer, ANSWER)).toThrow(TypeError);
 });
 

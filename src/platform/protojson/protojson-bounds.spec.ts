@@ -121,7 +121,7 @@ describe('of messages made at random', () => {
   );
 
   const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  /** The same message, each field spelled as `choose` says, and none of those that are the caller's own. */
+  /** The same message, each field spelled as `choose` says, without the caller's own fields. */
   function respelled(value: unknown, choose: () => boolean): unknown {
     if (Array.isArray(value)) return value.map((item) => respelled(item, choose));
     if (typeof value !== 'object' || value === null) return value;

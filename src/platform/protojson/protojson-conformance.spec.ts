@@ -172,7 +172,7 @@ describe('the mapping refuses', () => {
     ['EnumFieldNotQuoted', '{"optionalNestedEnum":FOO}'],
     ['RepeatedFieldTrailingComma', '{"repeatedInt32":[1,2,3,4,]}'],
     ['a field name that is null', '{"optionalNestedMessage":{null:1}}'],
-  ])('what is no JSON: %s', (_name, body) => {
+  ])('invalid JSON: %s', (_name, body) => {
     expect(() => read(body)).toThrow(Fault);
   });
 

@@ -65,7 +65,9 @@ const NUMBER = /^(?<sign>-?)(?<whole>0|[1-9]\d*)(?:\.(?<fraction>\d+))?(?:[eE](?
 const MAX_NUMBER_LENGTH = 100;
 const INT64_DIGITS = 19;
 
-/** The whole number that a literal stands for, exactly; null where it is none, or is beyond an int64 by its length. */
+/**
+ * The whole number that a literal stands for, exactly; null where it is not whole, or is beyond an int64 by its length.
+ */
 export function wholeNumber(literal: string): bigint | null {
   const parts = literal.length > MAX_NUMBER_LENGTH ? undefined : NUMBER.exec(literal)?.groups;
   if (parts === undefined) return null;
@@ -103,8 +105,10 @@ export const INT64_FIELDS = z.registry<{ readonly int64: true }>();
 
 /**
  * int64: a decimal string, exact to the last digit, or a JSON number. JSON.parse rounds numbers beyond 2^53: one whose
- * literal a double holds exactly comes from the reader as a bigint, any other is refused rather than changed unseen. (The
- * mapping would round it, so that all readers agree; nobody who sent it can have meant that.)
+ * literal a
+ * double holds exactly comes from the reader as a bigint, any other is refused rather than changed unseen. (The mapping
+ * would
+ * round it, which its sender can't have meant.)
  */
 export const int64 = (min: bigint = INT64_MIN, max: bigint = INT64_MAX): z.ZodType<bigint> => {
   if (min < INT64_MIN || max > INT64_MAX) throw new TypeError('An int64 has 64 bits.');

@@ -57,7 +57,7 @@ function workOut(schema: z.core.$ZodType): Shape {
     case 'union':
     case 'intersection':
     case 'record':
-      // Read as a scalar, its fields would have one spelling only, and nobody would notice.
+      // Read as a scalar, its fields would silently have one spelling only.
       throw new TypeError(`A message of the platform surface has no ${def.type}; teach protojson to read one first.`);
     case 'unknown':
     case 'any':

@@ -205,7 +205,7 @@ describe('a message', () => {
     },
   );
 
-  it('in bytes that are no UTF-8 is refused', () => {
+  it('in bytes that are not UTF-8 is refused', () => {
     expect(refused(() => readText(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])))).toEqual([]);
   });
 

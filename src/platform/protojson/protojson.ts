@@ -45,7 +45,7 @@ export function readMessage<T>(body: Buffer | JsonObject, schema: z.ZodType<T>, 
   }
   if (!parsed.success) reader.addIssues(parsed.error.issues);
   reader.faults.throwIfAny();
-  // Where the reader found no fault, there was none but the schema's, and those were just added.
+  // Where the reader found no fault, only the schema's are left, and those were just added.
   return (parsed as z.ZodSafeParseSuccess<T>).data;
 }
 

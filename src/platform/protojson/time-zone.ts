@@ -10,7 +10,7 @@ export const timeZone: z.ZodType<string> = text(0, MAX_CHARACTERS).refine(
 );
 
 function isTimeZone(name: string): boolean {
-  // Offsets are no zones: they know no summer time.
+  // Offsets are not time zones: they have no summer time.
   if (!/^[A-Za-z]/.test(name)) return false;
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });

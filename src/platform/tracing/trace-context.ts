@@ -14,7 +14,7 @@ const MOST_OF_STATE = 512;
 const MOST_OF_PARENT = 128;
 const STATE = /^[\x20-\x7e\t]+$/;
 
-/** Null: there is none, or not one that can be understood. */
+/** Null: absent, or malformed. */
 export function traceContextOf(headers: IncomingHttpHeaders): TraceContext | null {
   const { traceparent, tracestate } = headers;
   if (typeof traceparent !== 'string' || traceparent.length > MOST_OF_PARENT) return null;

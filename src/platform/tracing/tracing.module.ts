@@ -2,7 +2,7 @@ import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { SETTINGS_TOKEN } from '../config/index.js';
 import { Tracing, type TracingSettings } from './tracing.js';
 
-/** Where spans go; null: nobody asked for any. */
+/** Where spans go; null: no collector is set. */
 function collectorOf(settings: TracingSettings): string | null {
   const { otelDisabled, otelTracesExporter, otelEndpoint, otelTracesEndpoint } = settings;
   if (otelDisabled || otelTracesExporter === 'none') return null;

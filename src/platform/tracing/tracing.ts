@@ -18,7 +18,7 @@ export interface TryStart {
   readonly streamed: boolean;
 }
 
-/** What came of it: numbers, nothing of what was said. */
+/** The outcome: numbers, and nothing of what was said. */
 export interface TryEnd {
   readonly outcome: string;
   /** The provider's; null: it did not answer. */

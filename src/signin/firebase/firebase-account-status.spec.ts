@@ -44,7 +44,7 @@ describe("FirebaseAccountStatus (against a local stand-in for Google's endpoints
     expect(google.lookUps).toHaveLength(1);
   });
 
-  it('finds nobody where Firebase knows none of them', async () => {
+  it('finds no user where Firebase knows none of them', async () => {
     google.everyoneExists = false;
     await expect(new FirebaseAccountStatus(firebase).lookUp(['a', 'b'])).resolves.toEqual(new Map());
   });

@@ -80,7 +80,7 @@ describe("FirebaseAdmin (against a local stand-in for Google's endpoints)", () =
     await expect(connection.auth()).rejects.toMatchObject({ kind: 'unavailable' });
   });
 
-  it('talks to nobody who cannot prove to be Google', async () => {
+  it('refuses a server that can’t prove to be Google', async () => {
     const stranger = await GoogleEndpoints.start({ projectId: PROJECT });
     try {
       const connection = connect({ agent: stranger.agent(google.authority) });

@@ -58,7 +58,7 @@ describe("FirebaseClaimsWriter (against a local stand-in for Google's endpoints)
     expect(google.claims.get('user-1')).toEqual({ plan: 'x', ...OURS });
   });
 
-  it('keeps nobody waiting for a write of another user that hangs', async () => {
+  it('does not wait for a write of another user that hangs', async () => {
     const writer = new FirebaseClaimsWriter(connect(), 2000);
     google.updateDelaysMs.push(60_000);
     const hanging = writer.setClaims('user-1', OURS).catch((error: unknown) => error);
@@ -84,7 +84,7 @@ describe("FirebaseClaimsWriter (against a local stand-in for Google's endpoints)
     expect(google.requests).not.toContain(UPDATE);
     expect(google.claims.get('user-1')).toEqual({ plan: 'x' });
     google.silent = false;
-    // Nobody waits for the access token that was asked for in vain.
+    // Nothing waits for the access token that was asked for in vain.
     await writer.setClaims('user-1', OURS);
     expect(google.claims.get('user-1')).toEqual({ plan: 'x', ...OURS });
   });

@@ -76,7 +76,7 @@ export class CallLog {
     });
   }
 
-  /** Null: there is none such, or it is not over yet. */
+  /** Null: unknown, or not over yet. */
   find({ tx, tenantId }: TenantLedger, filter: CallFilter, id: string): Promise<CallRecord | null> {
     return tx.usageRecord.findFirst({ where: { tenantId, id, AND: [whereOf(filter)] }, select: CALL });
   }

@@ -11,7 +11,7 @@ import type { ListUsageCallsRequest, UsageCallView } from './usage-calls.dto.js'
 
 export type CallsReader = DashboardUserPrincipal | SecretKeyPrincipal;
 
-/** Another text is no call's id. */
+/** Any other text can't be a call's id. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A tenant's calls one by one: who called what, how it ended, what it used. Never a prompt. */
@@ -43,7 +43,7 @@ export class UsageCallsService {
     });
   }
 
-  /** @throws Fault not_found: there is none such, or it is not over yet */
+  /** @throws Fault not_found: unknown, or not over yet */
   get({ tenantId }: CallsReader, callId: string): Promise<UsageCallView> {
     return this.database.withTenant(tenantId, async (tx) => {
       const ledger: TenantLedger = { tx, tenantId };

@@ -43,12 +43,13 @@ export interface AdmissionOptions<Item extends Reservation> {
 }
 
 /**
- * Sends reservations of many calls as one statement.
- *
- * Batches wait for the budgets that they lock, for 100 ms at most: what holds one is usually another batch, which ends in
- * milliseconds. Where it lasts longer somebody else is in the way, and for a second batches take what is free; the calls that
- * they pass over go on in a lane of their own, and where that waits too long, in one for each tenant. So no call waits for long
- * for another tenant's lock.
+ * Sends reservations of many calls as one statement. A batch waits for the budgets that it locks, for 100 ms at most:
+ * their
+ * holder is usually another batch, which ends in milliseconds. After a longer wait, batches skip locked budgets for a
+ * second; the
+ * skipped calls go on in a lane of their own, and after another wait in one for each tenant. So no call waits for long
+ * for
+ * another tenant's lock.
  */
 export class Admissions<Item extends Reservation = Reservation> {
   private readonly shared: GroupCommit<Item, Admitted>;
@@ -93,7 +94,7 @@ export class Admissions<Item extends Reservation = Reservation> {
     return (await this.tryWrite(items, true)) ?? items.map((item) => this.addToTenants(item));
   }
 
-  /** One lane for each tenant that somebody keeps waiting; it is forgotten as soon as it is through. */
+  /** One lane for each tenant whose budgets another transaction holds; it is forgotten once its calls are through. */
   private async addToTenants(item: Item): Promise<Admitted> {
     const { tenantId } = item;
     const own = this.ofTenants.get(tenantId) ?? { lane: this.lane((items) => this.admitOfTenant(items)), count: 0 };

@@ -91,7 +91,7 @@ it('is refused where nothing of a limit of tokens is left, and then leaves no ro
   expect(await rowsOf(database.superuserUrl, 'SELECT 1 FROM usage_records')).toEqual([]);
 });
 
-it('counts once, and is whole, where nobody heard of its commit', async () => {
+it('counts once, and is whole, where the answer to its commit was lost', async () => {
   await limit('a', 'request_cnt', 5);
   const call = answered('a');
   cutOnceCommitted(one.proxy, 'admit_answered');

@@ -28,11 +28,11 @@ const IS_EXHAUSTED: NamedStatement = {
 type Charged = Pick<Reservation, 'tenantId' | 'keyId' | 'human' | 'gatewayId' | 'gatewayTokenId'>;
 
 /**
- * What a caller may still use, by all budgets that judge every call of theirs, as they stand. Room that open calls hold is not
- * gone, and is not counted here.
- *
- * The refusal itself is the ledger's, of the least call that there could be: so it is counted, told to the tenant's
- * webhooks once, and worded as every other one.
+ * What a caller may still use, by all budgets that judge every call of theirs. Room that open calls hold counts as
+ * free. The
+ * refusal itself is the ledger's, for the smallest possible call: it is then counted, sent to the tenant's webhooks once,
+ * and
+ * worded as every other one.
  */
 @Injectable()
 export class CallerAllowances extends Allowances {

@@ -260,7 +260,7 @@ describe('settling under limits', () => {
 });
 
 describe('default limits', () => {
-  it('are those of the key by which a human comes first, else the tenant’s, and nobody’s who was there before', async () => {
+  it('are those of the key by which a human comes first, else the tenant’s; existing humans keep theirs', async () => {
     await sql(
       `UPDATE tenants SET default_limits = '[{"type":"request_cnt","microUnits":"7000000"}]' WHERE id = 'acme'`,
     );

@@ -50,7 +50,7 @@ export class OpenReservations {
     }
   }
 
-  /** The one that was made first; null: there is none. */
+  /** The oldest; null: there are no open ones. */
   get oldest(): OpenReservation | null {
     for (const map of this.filled) for (const reservation of map.values()) return reservation;
     for (const reservation of this.newest.values()) return reservation;

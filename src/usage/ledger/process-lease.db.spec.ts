@@ -332,7 +332,7 @@ describe('a process whose lease was declared dead', () => {
     expect(await stateOf(id)).toBe('RESERVED');
   });
 
-  it('writes no reservation under the old one, that nobody would sweep', async () => {
+  it('writes no reservation under the old one, which no process would sweep', async () => {
     const slow = await startByHand();
     await rowsOf(database.superuserUrl, 'UPDATE process_leases SET ended_at = clock_timestamp()');
     const made = Array.from({ length: 10 }, () => uuidV7());

@@ -120,7 +120,7 @@ export class ProcessLease {
       await this.sendRenewal();
     }
     const now = performance.now();
-    // A gap of half a term: whoever else was out of touch as well may have been a little longer.
+    // A gap of half a term: another process that was out of touch as well may have been so a little longer.
     if (now - this.renewedAtMs > this.settings.leaseSeconds * 500) this.aliveSinceMs = now;
     this.renewedAtMs = now;
   }

@@ -200,7 +200,7 @@ describe('an impersonated call', () => {
 });
 
 describe('a human', () => {
-  it('comes to exist once, however many calls name it first at one moment, and keeps the id', async () => {
+  it('is created once, however many calls name it first at one moment, and keeps the id', async () => {
     const second = await startLedgerProcess(database.ownerUrl);
     try {
       await Promise.all(
@@ -219,7 +219,7 @@ describe('a human', () => {
     expect(used).toEqual(new Set(known.map(({ id }) => id)));
   });
 
-  it('of the same name in another tenant is somebody else, and so is one of another case or another form', async () => {
+  it('of the same name in another tenant is another human, and so is one of another case or another form', async () => {
     await makeTenant('beta');
     const names = ['ann', 'Ann', 'é', 'é'.normalize('NFD'), 'ann '];
     const named = [...names.map((human) => ({ tenantId: 'acme', human })), { tenantId: 'beta', human: 'ann' }];
@@ -247,7 +247,7 @@ describe('a human', () => {
     expect(logged.get('before')).not.toBe(human!.id);
   });
 
-  it('whose erasure, or whose first mention elsewhere, is still under way stands in the log all the same', async () => {
+  it('whose erasure, or whose first mention elsewhere, is still under way stands in the log anyway', async () => {
     await reserve({ human: 'ann' });
     const [before] = await humans();
     const erasure = await transaction("DELETE FROM humans WHERE human = 'ann'");

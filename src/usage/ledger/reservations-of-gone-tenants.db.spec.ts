@@ -135,7 +135,7 @@ it.each([1, 2])('no row is left behind, whichever of %i reservations and the del
   await early.end('COMMIT');
   await deleting.end('ROLLBACK');
   expect(await remains()).not.toEqual([]);
-  // The deletion first: the reservation is refused, and nobody's waits.
+  // The deletion first: the reservation is refused, and no other tenant's waits.
   const again = await deletion('doomed');
   await again.pending;
   const [late, ...others] = await batch();

@@ -9,7 +9,7 @@ import type { Settlement } from './usage.types.js';
 const MAX_BATCH = 96;
 const GATHER_MS = 10;
 const RETRY_MS = 500;
-/** Somebody else holds what all of a batch needs. */
+/** Another transaction holds what all of a batch needs. */
 const HELD_MS = 50;
 /** So long batches take what is free, once one has met a lock that lasts. */
 const SKIP_MS = 1000;

@@ -129,7 +129,7 @@ describe('a reservation', () => {
   });
 });
 
-describe('a reservation whose commit nobody heard of', () => {
+describe('a reservation whose commit was not answered', () => {
   it('is refused, and its row settled as not sent', async () => {
     const { ledger, proxy } = await start();
     const { id } = reservation();
@@ -187,7 +187,7 @@ describe('a database that is away', () => {
     expect(await countRows()).toBe(1);
   });
 
-  it('refuses every reservation with 503 where it is silent, at once whoever comes later, and none of them is charged', async () => {
+  it('refuses every reservation with 503 where it is silent, later ones at once, and none of them is charged', async () => {
     const { ledger, proxy } = await start();
     await ledger.reserve(reservation());
     proxy.tcp.freeze();

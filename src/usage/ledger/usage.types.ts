@@ -5,7 +5,7 @@ export interface Reservation {
   readonly tenantId: string;
   readonly keyId: string | null;
   readonly userId: string | null;
-  /** Whose limits it is charged to; comes to exist with the reservation. */
+  /** Whose limits it is charged to; created with the reservation. */
   readonly human: string | null;
   /** What holds budgets beside the tenant, the key and the human, where the call came by it; null: it did not. */
   readonly gatewayId: string | null;
@@ -35,7 +35,7 @@ export interface Reservation {
   readonly choices: number;
   /** The field whose content has no known bound, so that no limit of tokens or cost can judge the call; null: none. */
   readonly boundless: string | null;
-  /** The field for which `price` is null although the model has one; null or absent: there is none. */
+  /** The field for which `price` is null although the model has one; null or absent: no such field. */
   readonly unpriced?: string | null;
   /** What a token costs at most, in millionths of a micro-dollar; null: the model has no known price. */
   readonly price: TokenPrice | null;

@@ -53,9 +53,11 @@ function line(cells: readonly string[]): string {
 }
 
 /**
- * Whoever opens the file must not run what one of the tenant's humans, or a model's name, says: text that begins as a
- * formula does gets an apostrophe before it, by which spreadsheets take it for text. Sums are our own digits: one below 0
- * (a correction) stays a number, or no column could be added up.
+ * A spreadsheet must not run what a human's or a model's name says: text that begins as a formula gets an apostrophe
+ * before it,
+ * by which spreadsheets take it for text. Sums are our own digits: one below 0 (a correction) stays a number, or no
+ * column could
+ * be added up.
  */
 function cell(column: Column, value: string): string {
   const text = column in measures ? value : withoutFormulas(value);

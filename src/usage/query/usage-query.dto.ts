@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { boolean, enumeration, integer, text, timeZone, timestamp } from '../../platform/protojson/index.js';
 
-/** 0, the default of the wire format, is no group. */
+/** 0, the default of the wire format, is not a group. */
 const GROUP_NUMBERS = {
   HUMAN: 1,
   KEY: 2,

@@ -46,7 +46,7 @@ export type UsageCursor = {
   readonly other: boolean;
 } & Readonly<Record<GroupColumn, string>>;
 
-/** One group, with the names that its ids have today; null: there is none any more, or never was. */
+/** One group, with the names that its ids have today; null: the row is gone, or never was. */
 export type UsageRow = UsageSums &
   UsageCursor & {
     readonly human: string | null;

@@ -69,9 +69,8 @@ export class UsageQueryService {
   }
 
   /**
-   * One page, beside the totals of the whole. The next pages are of the very time of the first: it stands in their token.
-   *
-   * @throws Fault invalid_input: a time that is none, or too long; a page token of another query
+   * One page, beside the totals of the whole. The next pages are of the same time as the first: it is in their token.
+   * @throws Fault invalid_input: a time that is malformed, or too long; a page token of another query
    */
   page({ tenantId }: UsageReader, request: QueryUsageRequest): Promise<UsagePage> {
     const { pageSize, pageToken, groupBy, ...asked } = request;

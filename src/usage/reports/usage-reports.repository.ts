@@ -13,7 +13,7 @@ export interface UsageReport {
   readonly idempotencyKey: string;
 }
 
-/** What came of a report. */
+/** The outcome of a report. */
 export interface CountedReport {
   /** `known`: it was counted before; `other`: its key was used for another report; `gone`: the tenant was deleted. */
   readonly outcome: 'new' | 'known' | 'other' | 'gone';

@@ -95,7 +95,7 @@ it('gives the key, the human, and of the scopes those that a token can hold', as
   expect(await directory.authenticate(token)).toMatchObject({ requestsPerMinutePerHuman: 7 });
 });
 
-it('costs one query the first time and none after; what nobody of ours signed costs none ever', async () => {
+it('costs one query the first time and none after; a token that we did not sign never costs any', async () => {
   const token = await newToken();
   expect(await statementsOf(() => directory.authenticate(token))).toBe(1);
   expect(await statementsOf(() => directory.authenticate(token))).toBe(0);

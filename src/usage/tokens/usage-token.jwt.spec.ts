@@ -21,7 +21,7 @@ function outcomeOf(jwt: UsageTokenJwt, token: string): string {
   }
 }
 
-it('is a JWT that any verifier takes by our JWKS, and that names nobody', async () => {
+it('is a JWT that any verifier takes by our JWKS, without a name in it', async () => {
   const ring = ringOf(NEW, OLD);
   const { payload, protectedHeader } = await jwtVerify(
     new UsageTokenJwt(ring).write(ID, NOW),
@@ -65,7 +65,7 @@ it.each<[string, string, object, object]>([
   ['no issuer', 'bad_claims', {}, { iss: undefined }],
   ['no id', 'bad_claims', {}, { jti: undefined }],
   ['an id that is none', 'bad_claims', {}, { jti: 'ut_%' }],
-])('what our own key signed with %s is none: %s', (_what, reason, header, claims) => {
+])('what our own key signed with %s is refused: %s', (_what, reason, header, claims) => {
   const [key] = ringOf(NEW).keys;
   const content = [
     { alg: 'ES256', typ: 'usage+jwt', kid: key.kid, ...header },
@@ -79,7 +79,7 @@ it.each<[string, string, object, object]>([
 });
 
 it.each(['', '.', '..', '...', 'e30.e30.e30', 'bnVsbA.bnVsbA.bnVsbA', `${'a'.repeat(2000)}.b.c`])(
-  '%p is none',
+  '%p is refused',
   (text) => {
     expect(outcomeOf(new UsageTokenJwt(ringOf(NEW)), text)).toMatch(/^(?:malformed_jwt|unsupported_header)$/);
   },

@@ -40,10 +40,10 @@ export class UsageTokenJwt {
   }
 
   /**
-   * The id of the record that a token is of. Guarantee: one of the keys in use signed these very bytes as a usage token.
-   * Algorithm and type are what they must be, never what the token asks for, so that nothing else that our keys sign, and
-   * nothing unsigned, passes for one.
-   *
+   * The id of the record that a token is of. Guarantee: one of the keys in use signed these bytes as a usage token.
+   * Algorithm and
+   * type are fixed, whatever the token asks for, so that nothing else that our keys sign, and nothing unsigned, passes
+   * for one.
    * @throws Fault unauthenticated
    */
   read(token: string): string {

@@ -86,7 +86,7 @@ export class UsageTokensRepository {
     return row?.seconds ?? null;
   }
 
-  /** Ends every live token of a human, those of expired keys too; null: there was none. */
+  /** Ends every live token of a human, those of expired keys too; null: no such human. */
   async revoke(tx: TenantTransaction, tenantId: string, human: string): Promise<ChangedTokens | null> {
     return changed(await tx.$queryRawUnsafe<ChangedRow[]>(REVOKE, tenantId, human));
   }

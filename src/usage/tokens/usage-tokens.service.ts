@@ -31,11 +31,11 @@ export class UsageTokensService {
   ) {}
 
   /**
-   * Makes a token. The human comes to exist where it is mentioned for the first time, and then gets the limits that are
-   * named: all of it or nothing, and once for each Idempotency-Key. What is kept for a repeat lacks the token.
-   *
-   * @throws Fault invalid_input; unauthenticated, permission_denied: the key may not any more; conflict: the
-   *   Idempotency-Key was used for another request
+   * Makes a token. A new human is created, and gets the limits that are named: all of it or nothing, and once for each
+   * Idempotency-Key. What is kept for a repeat lacks the token.
+   * @throws Fault invalid_input; unauthenticated, permission_denied: the key lost the right; conflict: the
+   * Idempotency-Key was used
+   * for another request
    */
   create(
     principal: SecretKeyPrincipal,
@@ -74,9 +74,9 @@ export class UsageTokensService {
   }
 
   /**
-   * What is left to the human whom the caller names or is, of each type that is limited, as it is stored. Nobody comes to
-   * exist by being asked after: of a human who is not there yet it is what they would begin with.
-   *
+   * What is left to the human whom the caller names or is, of each type that is limited, as it is stored. Asking
+   * creates no human:
+   * for an unknown one it is what they would begin with.
    * @throws Fault invalid_input: no human is named
    */
   async limitsLeft({ tenantId, human }: SecretKeyPrincipal | UsageTokenPrincipal): Promise<unknown> {
@@ -154,7 +154,7 @@ export class UsageTokensService {
   }
 }
 
-/** A header that names somebody else than the body is never ignored. */
+/** A header that names another human than the body is never ignored. */
 function assertSameHuman(principal: SecretKeyPrincipal, human: string): void {
   if (principal.human !== null && principal.human !== human)
     throw invalidField('x-human-id', 'must be the human of the body');

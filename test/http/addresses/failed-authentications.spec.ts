@@ -1,4 +1,4 @@
-/** Failed authentications are limited by the address that they come from; nobody else, and nothing else, is. */
+/** Failed authentications, and nothing else, are limited by the address that they come from. */
 import { eventually } from '../../support/eventually.js';
 import { PostgresProxy, isCallOf } from '../../support/postgres-proxy.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
@@ -6,7 +6,7 @@ import { openaiError, platformError } from '../refusals.js';
 
 const LIMIT = 30;
 const WINDOW_SECONDS = 600;
-/** Of the right shape, with a checksum that holds, and nobody's. */
+/** Of the right shape, with a valid checksum, and never issued. */
 let unknownKey: string;
 let key: string;
 let org: Org;
@@ -61,7 +61,7 @@ it(`the ${LIMIT + 1}st failure from an address is 429 with the time to come agai
   openaiError(answer, 429);
   expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
   expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(WINDOW_SECONDS);
-  // Nobody was recognised, so that there is no window to tell of.
+  // No caller was recognised, so that there is no window to tell of.
   expect(Object.keys(answer.headers).filter((name) => name.includes('ratelimit'))).toEqual([]);
   expect(answer.text).not.toContain(address);
 
@@ -110,7 +110,7 @@ describe('from an address with too many failures', () => {
     openaiError(await models(address, dashboard({ exp: Math.floor(Date.now() / 1000) - 1 })), 401);
   });
 
-  it('whoever presents nothing is told that a credential is needed', async () => {
+  it('a caller without a credential is told that one is needed', async () => {
     openaiError(await models(address, {}), 401);
     expect((await service.call('GET', '/health/live', { headers: { 'x-forwarded-for': address } })).status).toBe(200);
   });
@@ -211,7 +211,7 @@ it('two replicas count together', async () => {
   }
 });
 
-it('a failure that can not be counted is 503: nobody is signed out by an outage of ours', async () => {
+it('a failure that can not be counted is 503: no user is signed out by an outage of ours', async () => {
   const { database, issuer, upstream, google, settings } = service;
   const proxy = await PostgresProxy.start(database.ownerUrl);
   const behindProxy = { ...settings, databaseUrl: proxy.through(database.ownerUrl) };

@@ -112,7 +112,7 @@ describe('what was done', () => {
     expect(answer.text).not.toContain(result.key.slice(8));
   });
 
-  it('is free to be described: the names and nulls of details are nobody’s to spell', async () => {
+  it('is free in its details: their names and nulls stay as they were written', async () => {
     const details = {
       from_role: 'owner',
       toRole: null,
@@ -216,7 +216,7 @@ describe('its pages', () => {
       await ask({ pageToken: 'x' }),
     ];
     for (const answer of refused) expect(fieldsOf(platformError(answer, 400))).toEqual(['pageToken']);
-    // The size of a page is no filter.
+    // The size of a page is not a filter.
     expect((await list({ pageSize: 2, pageToken: nextPageToken })).events).toEqual(whole.events.slice(3, 5));
   });
 });

@@ -27,7 +27,7 @@ const post = (body: unknown, headers: Record<string, string> = {}): Promise<Answ
 const MESSAGES = '"messages":[{"role":"user","content":"marker-of-a-prompt"}]';
 const deep = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
 
-describe('a body that is no JSON object is 400, and nothing of it is told back', () => {
+describe('a body that is not a JSON object is 400, and the answer quotes nothing of it', () => {
   it.each([
     ['nothing', ''],
     ['blanks', ' \n\t'],
@@ -110,7 +110,7 @@ describe('a field that is wrong is 400 and named', () => {
   });
 });
 
-describe('a model that there is not is 404', () => {
+describe('an unknown model is 404', () => {
   it.each([
     'gpt-404',
     'GPT-4O-MINI',

@@ -53,7 +53,7 @@ async function expectRefused(
   const { details } = platformError(keys, status);
   if (status === 401) expect({ told, details }).toEqual({ told: code, details: [{ reason: code }] });
   for (const answer of [chat, keys]) {
-    // Nobody was recognised: nobody is counted, and nobody learns of anybody's window.
+    // No caller was recognised: none is counted, and the answer tells of no window.
     expect(Object.keys(answer.headers).filter((name) => /ratelimit/.test(name))).toEqual([]);
     expect(answer.headers['www-authenticate']).toBe(status === 401 ? CHALLENGES[code] : undefined);
   }
@@ -128,7 +128,7 @@ describe('a dashboard token', () => {
       { 'x-api-key': 'sk_gh_\u00e9\u00ff00000000000000000000000000000' },
     ],
     ['a key that is empty', 'malformed_credential', { 'x-api-key': '' }],
-  ])('and whatever else is none is 401: %s, %s', async (_what, code, headers) => {
+  ])('and any other malformed one is 401: %s, %s', async (_what, code, headers) => {
     await expectRefused(headers, 401, code);
   });
 });
@@ -191,7 +191,7 @@ describe('two identities', () => {
   });
 });
 
-describe('naming somebody else', () => {
+describe('naming another human', () => {
   it.each([
     ['x-on-behalf-of', 'user_1', false, 403],
     ['x-on-behalf-of', '', true, 400],

@@ -42,7 +42,7 @@ it.each([
   expect(answer.body).toContain('expect');
 });
 
-it('CONNECT is told that this is no proxy', async () => {
+it('CONNECT is answered that this is not a proxy', async () => {
   const connection = await RawConnection.open(service.baseUrl);
   connection.send('CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n');
   const answer = await connection.answer();
@@ -51,7 +51,7 @@ it('CONNECT is told that this is no proxy', async () => {
   await connection.closed();
 });
 
-it('a target that is no path is 404 in the words of any other that is not there', async () => {
+it('a target that is not a path is 404 in the words of any unknown path', async () => {
   const answer = await sendRaw(service.baseUrl, ['POST * HTTP/1.1', 'Content-Length: 0']);
   expect(answer.status).toBe(404);
   expect(answer.json()).toMatchObject({ error: { status: 'NOT_FOUND', message: 'There is no POST *.' } });
@@ -68,7 +68,7 @@ it.each([
   expect(answer.headers['connection']).toBe('close');
 });
 
-it('what is no HTTP is 400, and the connection ends', async () => {
+it('what is not HTTP is 400, and the connection ends', async () => {
   const answer = await sendRaw(service.baseUrl, ['GET /v1/models HTTP/1.1', 'no header at all']);
   expect(answer.status).toBe(400);
   expect(answer.json()).toMatchObject({ error: { type: 'invalid_request_error' } });

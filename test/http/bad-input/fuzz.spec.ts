@@ -1,4 +1,4 @@
-/** Whatever is sent, by whoever: an answer that is no 5xx, in JSON, and a service that still stands. */
+/** Whatever any caller sends: the answer is not a 5xx, it is JSON, and the service still stands. */
 import fc from 'fast-check';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
 import { startService, type Answer, type TestService } from '../../support/service.js';

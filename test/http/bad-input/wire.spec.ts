@@ -127,14 +127,14 @@ describe('a malformed address is 400 in the dialect of its surface', () => {
   });
 
   it.each(['/v1/models?%zz', '/v1/models?a[b]=c&__proto__[x]=1', `/v1/models?${'q'.repeat(4000)}`])(
-    'while the query of %s is nobody’s',
+    'while the query of %s is not read',
     async (path) => {
       expect((await send(withKey(`GET ${path} HTTP/1.1`))).status).toBe(200);
     },
   );
 });
 
-describe('a method that there is not', () => {
+describe('an unknown method', () => {
   it.each(['PROPFIND', 'TRACE', 'LOCK', 'QUERY', 'PURGE', 'CONNECT', 'BREW', 'get'])(
     '%s is refused',
     async (method) => {
@@ -183,7 +183,7 @@ describe('headers', () => {
   });
 });
 
-describe('what is no HTTP', () => {
+describe('what is not HTTP', () => {
   it.each([
     ['TLS', Buffer.from('16030100a5010000a10303', 'hex')],
     ['HTTP/2', Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')],

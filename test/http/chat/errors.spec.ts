@@ -112,7 +112,7 @@ describe('refused before it goes upstream', () => {
     await expectNothingDone();
   });
 
-  it('NotFoundError for a model that there is not', async () => {
+  it('NotFoundError for an unknown model', async () => {
     const said = {
       message: 'There is no gpt-404.',
       type: 'invalid_request_error',
@@ -125,7 +125,7 @@ describe('refused before it goes upstream', () => {
     expect(error.message).toContain('gpt-404');
   });
 
-  it('NotFoundError for a route that there is not', async () => {
+  it('NotFoundError for an unknown route', async () => {
     expect(await thrown(client.get('/no-such-route'), OpenAI.NotFoundError)).toMatchObject({ status: 404 });
   });
 

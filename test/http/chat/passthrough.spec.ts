@@ -66,7 +66,7 @@ describe('the body upstream', () => {
     if (kept !== undefined) expect(sent()).toContain(kept);
     const asked = JSON.parse(sent()) as { stream: boolean; stream_options: { include_usage: boolean } };
     expect(asked).toMatchObject({ stream: true, stream_options: { include_usage: true } });
-    // Whoever reads it next must not find the field twice and believe the other one.
+    // The next reader must not find the field twice and believe the other one.
     expect(sent().match(/"stream_options"/g)).toHaveLength(1);
     expect(sent().match(/"include_usage"/g)).toHaveLength(1);
   });

@@ -200,7 +200,7 @@ describe('within a stream, an upstream', () => {
     ['breaks off', 'data: {"id":"half","choices":[{"index":0,"del', 4],
     ['ends', 'data: {"id":"half","choices":[{"index":0,"del', undefined],
     ['ends after a whole line', 'data: {"choices":[{"index":0,"delta":{"content":""}}]}\n', undefined],
-  ])('that %s within an event: what follows can be read all the same', async (_how, half, breakAfter) => {
+  ])('that %s within an event: what follows can still be read', async (_how, half, breakAfter) => {
     const pieces = [...streamPieces().slice(0, 3), half, ...(breakAfter === undefined ? [] : ['never sent'])];
     const { said, error } = await brokenStream({
       kind: 'stream',

@@ -111,7 +111,7 @@ describe('doctor and migrate', () => {
     expect(stdout).toMatch(/\nNothing is wrong\.\n$/);
   });
 
-  it('name what somebody changed by hand, and what they say mends it', async () => {
+  it('name what an operator changed by hand, and what they say mends it', async () => {
     const sql = (text: string): Promise<unknown> => rowsOf(database.superuserUrl, text);
     await sql('ALTER TABLE api_keys NO FORCE ROW LEVEL SECURITY');
     await sql(

@@ -113,7 +113,7 @@ it('tells an outage of the room as an outage', async () => {
   expect(await enter({ authorization: 'Bearer outage' })).toMatchObject({ status: 503 });
 });
 
-it("leaves every other path as it was: by shape, where a room's token is none", async () => {
+it("leaves every other path as it was: by shape, where a room's token is not a credential", async () => {
   const models = (token: string): Promise<Answer> =>
     service.call('GET', '/v1/models', { headers: { authorization: `Bearer ${token}` } });
   expect(await models(key)).toMatchObject({ status: 200 });

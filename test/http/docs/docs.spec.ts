@@ -95,7 +95,7 @@ describe('/openapi.json', () => {
   ];
   const THREADS = 'POST /api/v1/llm/gateway';
   const CONTEXT = '/v1/llm/context';
-  /** Models, and what is said with them: for whoever may call. */
+  /** Models and calls of them: for permitted callers. */
   const OF_MODELS = [
     'GET /v1/models',
     'GET /v1/models/{path}',

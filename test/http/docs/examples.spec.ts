@@ -76,7 +76,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-it('has an example for each body, and none for what there is not', () => {
+it('has an example for each body, and none without a body', () => {
   const bodies = told.filter(({ operation }) => operation.requestBody !== undefined).map(({ id }) => id);
   expect(Object.keys(BODY_EXAMPLES).sort()).toEqual(bodies.sort());
 });

@@ -139,7 +139,7 @@ describe('a request', () => {
   });
 });
 
-describe('usage that nobody reported', () => {
+describe('usage that the provider did not report', () => {
   const answer = { object: 'list', data: [{ object: 'embedding', index: 0, embedding: [1] }], model: MODEL };
 
   it('is counted here, and marked so', async () => {

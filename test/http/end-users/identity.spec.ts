@@ -94,7 +94,7 @@ describe('an end user', () => {
   });
 });
 
-describe('half of an end user is nobody (401):', () => {
+describe('half of an end user is refused (401):', () => {
   it('the key alone, in either header', async () => {
     await expectRefused({ 'x-api-key': app.key }, 401);
     await expectRefused({ authorization: `Bearer ${app.key}` }, 401);
@@ -105,7 +105,7 @@ describe('half of an end user is nobody (401):', () => {
     await expectRefused({ authorization: `Bearer ${issuer.token()}` }, 401);
   });
 
-  it("the key beside what is no user's token", async () => {
+  it("the key beside a text that is not a user's token", async () => {
     const { key: secret } = await service.createKey(org);
     for (const token of [secret, 'garbage', 'aisbreaker_x', '', 'a.b.c']) {
       await expectRefused({ 'x-api-key': app.key, authorization: `Bearer ${token}` }, 401);
@@ -117,7 +117,7 @@ describe('half of an end user is nobody (401):', () => {
     await expectRefused(asEndUser(app, service.dashboardToken({ user: org.user, tenant: org.tenantId })), 401);
   });
 
-  it('a good token beside a key that is revoked, unknown, or none: the good half lets nobody in', async () => {
+  it('a good token beside a key that is revoked, unknown, or missing: the good half gives no access', async () => {
     const revoked = await createAppKey(service, org, issuer);
     const headers = asEndUser(revoked, issuer.token());
     expect((await listThreads(service, headers)).status).toBe(200);
@@ -193,7 +193,7 @@ describe("a user's token", () => {
     expect((await listThreads(service, asEndUser(app, issuer.token({ tenant_id: org.tenantId })))).status).toBe(200);
   });
 
-  it('is of one issuer: the same claims signed by another are refused, whoever it says that it is', async () => {
+  it('is of one issuer: the same claims signed by another are refused, whichever issuer they name', async () => {
     const evil = await startAnotherIssuer();
     await expectRefused(asEndUser(app, evil.token()), 401);
     await expectRefused(asEndUser(app, evil.token({ iss: issuer.issuer })), 401);
@@ -219,7 +219,7 @@ describe('the human', () => {
     }
   });
 
-  it('acts for nobody: X-On-Behalf-Of is 403, the own name too', async () => {
+  it('acts for no one else: X-On-Behalf-Of is 403, the own name too', async () => {
     for (const human of ['user-1', 'user-2']) {
       await expectRefused(asEndUser(app, issuer.token({ sub: 'user-1' }), { 'x-on-behalf-of': human }), 403);
     }

@@ -39,7 +39,7 @@ const respond =
     response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
   };
 
-/** Tells that nobody can say, and nothing about why. */
+/** Says that the token can't be verified now, and nothing about why. */
 function expectUnavailable(answer: Answer): void {
   expect({ status: answer.status, text: answer.text }).toMatchObject({ status: 503 });
   expect(answer.json<{ error: object }>().error).toMatchObject({
@@ -63,7 +63,7 @@ describe("an issuer's keys", () => {
     expect(issuer.requests).toEqual(named ? [issuer.jwksPath] : [issuer.discoveryPath, issuer.jwksPath]);
   });
 
-  it('that nobody can give are 503 in either dialect, which names no address and is nobody’s failure', async () => {
+  it("that can't be fetched are 503 in either dialect, which names no address and counts as no failed authentication", async () => {
     const issuer = await startIssuer();
     const app = await createAppKey(service, org, issuer, ownPrefix());
     await issuer.goDown();
@@ -223,7 +223,7 @@ describe("a key without an issuer takes the platform's own tokens", () => {
     const app = await createAppKey(lent, ours, null);
     const token = (tenant: string | undefined, claims = {}): string =>
       lent.dashboardToken({ user: 'a-user', tenant, claims });
-    // Whoever signs in on the platform and has the claim; a membership is not asked for.
+    // Any user who signs in on the platform and has the claim; a membership is not needed.
     expect((await listThreads(lent, asEndUser(app, token(ours.tenantId)))).status).toBe(200);
     platformError(await listThreads(lent, asEndUser(app, token(undefined))), 401);
     const theirs = await lent.createOrg('theirs');
@@ -235,7 +235,7 @@ describe("a key without an issuer takes the platform's own tokens", () => {
     platformError(await listThreads(lent, asEndUser(app, disabled)), 401);
   });
 
-  it('and nobody’s where the operator took that back', async () => {
+  it('and refused where the operator took that back', async () => {
     const lent = await startService({ settings: { publishableDefaultIssuer: 'platform' } });
     cleanup.push(() => lent.stop());
     const ours = await lent.createOrg('ours');

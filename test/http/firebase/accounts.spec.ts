@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-/** Somebody with an org, who was served before. */
+/** A user with an org, who was served before. */
 async function founder(on = service): Promise<Org> {
   founders += 1;
   const org = await on.createOrg(`founder-${founders}`);
@@ -141,7 +141,7 @@ describe("the time that is set (against a local stand-in for Google's endpoints)
         expect(seen.at(-1)).toBe(503);
       });
       expect(new Set(seen)).toEqual(new Set([200, 503]));
-      // Nobody is let in for the outage, whether they were refused before it or never seen.
+      // The outage lets no one in, neither those who were refused before it nor new ones.
       await eventually(async () => expect(await statusOf(disabled, {}, bridging)).toBe(503));
       const stranger = { ...org, user: 'never-seen' };
       expect(await statusOf(stranger, {}, bridging)).toBe(503);

@@ -49,14 +49,14 @@ describe("orgs/create (against a local stand-in for Google's endpoints)", () => 
     ['fails', () => service.google.failures.set('accounts:update', 500)],
     ['refuses', () => service.google.failures.set('accounts:update', 403)],
     ['is busy', () => service.google.failures.set('accounts:update', 503)],
-  ])('answers all the same when Firebase %s the write, and the claims come later', async (how, fail) => {
+  ])('answers anyway when Firebase %s the write, and the claims come later', async (how, fail) => {
     const user = `late-${how}`;
     service.google.claims.set(user, { plan: 'gold' });
     fail();
     const answer = await create(user, `Late when it ${how}`);
     expect(answer.status).toBe(200);
     expect(service.google.claims.get(user)).toEqual({ plan: 'gold' });
-    // Whoever is to wait for their claims needs none: the row decides.
+    // A user who waits for their claims does not need them: the row decides.
     const claimed = service.dashboardToken({ user, tenant: tenantOf(answer) });
     const headers = { authorization: `Bearer ${claimed}` };
     expect((await service.call('POST', '/api/v1/api-keys/list', { headers, body: {} })).status).toBe(200);

@@ -19,7 +19,7 @@ const claimsOfOwner = (): Record<string, unknown> => ({ sub: org.user, user_id: 
 const sign = (overrides: Readonly<Record<string, unknown>> = {}): string =>
   service.issuer.sign({ ...claimsOfOwner(), ...overrides });
 
-/** What nobody can read as a token of an issuer's. */
+/** What can't be read as an issuer's token. */
 const NO_TOKENS = [
   'claims that are no JSON',
   'claims that are null',
@@ -70,12 +70,12 @@ describe("ID tokens (against a local stand-in for Google's endpoints)", () => {
     expect(await statusOf(sign())).toBe(200);
   });
 
-  it('every kind of broken one is 401, answered the same unless it says itself what is wrong, and nobody is asked about its user', async () => {
+  it('every kind of broken one is 401, answered the same unless it says itself what is wrong, without a question about its user', async () => {
     const asked = service.google.lookUps.length;
     const broken = { ...service.issuer.brokenTokens(claimsOfOwner()), ...wrongForFirebase() };
     const answers: Record<string, { status: number; text: string }> = {};
     for (const [what, token] of Object.entries(broken)) answers[what] = await answerTo(token);
-    // What the token itself tells its sender may be said: that its time is over, and that it is none.
+    // The sender may learn what the token itself shows: that it has expired, or is malformed.
     const codes: Record<string, string[]> = {};
     const texts = new Set<string>();
     for (const [what, { status, text }] of Object.entries(answers)) {

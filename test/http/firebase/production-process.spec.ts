@@ -52,7 +52,7 @@ describe("a production process (against a local stand-in for Google's endpoints)
     }
   });
 
-  it('lets nobody in on the word of somebody who cannot prove to be Google', async () => {
+  it("lets no one in on the word of a server that can't prove to be Google", async () => {
     const asked = google.requests.length;
     const service = await startServiceProcess({ ...shared, env: { NODE_EXTRA_CA_CERTS: undefined } });
     try {
@@ -68,7 +68,7 @@ describe("a production process (against a local stand-in for Google's endpoints)
   it.each([
     ['leads nowhere', '/nowhere/account.json'],
     ['is none', '{"type":"service_account","private_key":"MIIEsecret"}'],
-  ])('does not start with a service account that %s: nobody could sign in', async (_what, serviceAccount) => {
+  ])('does not start with a service account that %s: no user could sign in', async (_what, serviceAccount) => {
     const env = { ...productionEnvironment(shared), FIREBASE_SERVICE_ACCOUNT: serviceAccount };
     const { code, stdout, stderr } = await (await spawnService(env)).exited;
     expect(code).toBe(1);

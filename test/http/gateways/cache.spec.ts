@@ -1,4 +1,4 @@
-/** What a gateway keeps: answers to the very same request, and the log of its calls with their bodies. */
+/** What a gateway keeps: answers to identical requests, and the log of its calls with their bodies. */
 import { randomUUID } from 'node:crypto';
 import OpenAI from 'openai';
 import { captureLog } from '../../support/captured-log.js';
@@ -70,7 +70,7 @@ async function warm(more: object = {}): Promise<Answer> {
 }
 
 describe('the cache', () => {
-  it('gives the very same answer again, on each replica, however the request is spelled, without the provider', async () => {
+  it('gives the same answer again, on each replica, however the request is spelled, without the provider', async () => {
     const first = await warm({ temperature: 0.5, seed: 7 });
     const spelled = `{ "seed":7,"temperature" : 0.5, "messages":[{"content":"Say \\u0068ello.","role":"user"}],"model":"gpt-4o-mini"}`;
     for (const replica of [service, other]) {
@@ -169,7 +169,7 @@ describe('the cache', () => {
     expect([wrong.status, wrong.json<{ error: { param: string } }>().error.param]).toEqual([400, 'x-cache-control']);
   });
 
-  it('keeps no error, no answer that was cut, and none that broke off', async () => {
+  it('keeps no error, and no answer that was cut or broke off', async () => {
     const cut = {
       ...completion(),
       choices: [{ index: 0, finish_reason: 'length', message: { role: 'assistant', content: 'Hel' } }],
@@ -262,7 +262,7 @@ describe('the cache', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it('judges a request anew whose very bytes it knows', async () => {
+  it('judges a request anew whose bytes it knows', async () => {
     await warm();
     expect(cacheOf(await chat(service, ids(), made.token))).toBe('HIT');
     const typed = await chat(service, ids(), made.token, {}, { 'content-type': 'text/html' });

@@ -176,7 +176,7 @@ describe('a gateway', () => {
     await thief.close();
   });
 
-  it("is no tenant's own provider, and the tenant's own serve no gateway", async () => {
+  it("is not a tenant's own provider, and the tenant's own serve no gateway", async () => {
     const { gateway, token } = await create(service, org, upstream);
     const { key } = await service.createKey(org);
     const own = await service.call('POST', '/v1/chat/completions', {
@@ -280,7 +280,7 @@ describe('a token', () => {
 describe('an open gateway', () => {
   const open = { authenticated: false, rateLimit: { requests: { limit: 3, window: 'DAY' } } };
 
-  it('lets everybody call within its own limit, as nobody in particular', async () => {
+  it('lets everybody call within its own limit, without an identity', async () => {
     const { gateway, token } = await create(service, org, upstream, open);
     for (const credential of [null, 'anything', token])
       expect((await chat(service, gateway.id, credential)).status).toBe(200);

@@ -96,7 +96,7 @@ it('keys: made, listed, rotated and ended; and the table has every scope', async
   expect(said('End a key')).toContain('(worker) is revoked');
 });
 
-it('humans and limits: the third call is refused, and erasing leaves nobody', async () => {
+it('humans and limits: the third call is refused, and erasing leaves no name', async () => {
   const said = await follow('docs/guides/humans-and-limits.md');
   expect(said('See it stop at the limit').match(/^\d{3}$/gm)).toEqual(['200', '200', '429']);
   expect(parsed(said('Look at a human'))).toMatchObject({ human: { limits: [{ type: 'token_cnt', value: 50_000 }] } });

@@ -123,7 +123,7 @@ describe('a call for which a limit leaves less than its bound', () => {
     expect(sent.replace('"stream_options":{"include_usage":true},', '')).toBe(body.replace('1000', '7'));
   });
 
-  it('gets one token where that is all there is, and is refused where there is none for each answer', async () => {
+  it('gets one token where that is all that is left, and is refused without one for each answer', async () => {
     const body = bodyOf(UPSTREAM_MODEL, ',"n": 3,"max_completion_tokens":1000');
     const bound = await promptBound(body);
     expect(await sentUnder({ token_cnt: bound + 3 }, body)).toBe(body.replace('1000', '1'));

@@ -77,14 +77,14 @@ it('leaves nothing of the name anywhere, whichever way it came in', async () => 
   );
 });
 
-it('is gone for whoever asks, and cannot be erased twice', async () => {
+it('is not found by any caller, and cannot be erased twice', async () => {
   await send('humans/upsert', { human: 'twice' });
   expect((await send('humans/delete', { human: 'twice' })).status).toBe(200);
   for (const route of ['get', 'delete'])
     await expectPlatformRefusal(service, () => send(`humans/${route}`, { human: 'twice' }), 404);
 });
 
-it('is not brought back by the repeat of an upsert of before', async () => {
+it('is not brought back by the repeat of an earlier upsert', async () => {
   const once = () => send('humans/upsert', { human: 'repeated' }, { 'idempotency-key': `repeated ${keyId}` });
   const first = await once();
   await send('humans/delete', { human: 'repeated' });
@@ -93,7 +93,7 @@ it('is not brought back by the repeat of an upsert of before', async () => {
   expect(await humanRow('repeated')).toBeUndefined();
 });
 
-it("comes again as somebody new, with the tenant's default limits, by whichever way", async () => {
+it("comes again as a new human, with the tenant's default limits, by each way", async () => {
   await service.asUser(ownerOf(org), 'tenants/update', {
     tenantId: org.tenantId,
     defaultLimits: [{ type: 'request_cnt', value: 5 }],
@@ -118,7 +118,7 @@ it("comes again as somebody new, with the tenant's default limits, by whichever 
   }
 });
 
-it('whose stream is under way is answered to its end, and settles into a row of nobody', async () => {
+it('whose stream is under way is answered to its end, and settles into a row without a name', async () => {
   await service.sql('DELETE FROM usage_records');
   const human = `streaming-${randomUUID()}`;
   await send('humans/upsert', { human, limits: [{ type: 'token_cnt', value: 10_000 }] });

@@ -42,7 +42,7 @@ const list = (headers: OutgoingHttpHeaders): Promise<Answer> =>
 const send = (headers: OutgoingHttpHeaders, apiKey = key.key): Promise<Answer> =>
   list({ 'x-api-key': apiKey, ...headers });
 
-/** Refused on both surfaces, each in its dialect, with the key's window told, and on nobody's behalf. */
+/** Refused on both surfaces, each in its dialect, with the key's window told, and without an impersonation. */
 async function refused(headers: OutgoingHttpHeaders, status: number, fields: string[] = [], apiKey = key.key) {
   const threads = await send(headers, apiKey);
   const models = await service.call('GET', '/v1/models', { headers: { 'x-api-key': apiKey, ...headers } });
@@ -92,7 +92,7 @@ describe('X-On-Behalf-Of', () => {
     expect(await impersonatedCalls(service)).toEqual([]);
   });
 
-  it('is told where it is refused on unknown paths too, and where nobody is known the credential comes first', async () => {
+  it('is told where it is refused on unknown paths too, and without a known caller the credential comes first', async () => {
     const headers = { 'x-api-key': bareKey.key, [ON_BEHALF_OF]: 'ann' };
     platformError(await service.call('POST', '/api/v1/nothing', { headers }), 403);
     openaiError(await service.call('GET', '/v1/nothing', { headers }), 403);
@@ -111,7 +111,7 @@ describe('X-On-Behalf-Of', () => {
 });
 
 describe('x-human-id', () => {
-  it('needs no scope of a key, and is nobody’s impersonation', async () => {
+  it('needs no scope of a key, and does not count as impersonation', async () => {
     expect((await send({ [HUMAN_ID]: bytes('ü 🦊') }, bareKey.key)).status).toBe(200);
     expect(await impersonatedCalls(service)).toEqual([]);
   });
@@ -154,7 +154,7 @@ describe('an id', () => {
     expect((await impersonatedCalls(service)).at(-1)!.human).toBe('山田');
   });
 
-  it.each([ON_BEHALF_OF, HUMAN_ID])('in %s is 400 where it is none', async (name) => {
+  it.each([ON_BEHALF_OF, HUMAN_ID])('in %s is 400 where it is malformed', async (name) => {
     const field = name.toLowerCase();
     const wrong: [value: string | string[], fields?: string[]][] = [
       [''],

@@ -106,7 +106,7 @@ describe('an error inside an impersonated request', () => {
     }
   });
 
-  it('names a human by another hash in another tenant: nobody is followed from one to the other', async () => {
+  it('names a human by another hash in another tenant: no one can be followed from one to the other', async () => {
     const service = await startService();
     try {
       const hashes: unknown[] = [];

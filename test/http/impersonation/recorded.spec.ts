@@ -37,7 +37,7 @@ const BODY = { model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hello
 const complete = (headers: Record<string, string>): Promise<Answer> =>
   service.call('POST', '/v1/chat/completions', { headers, body: BODY });
 
-/** Runs `work` while nobody can write to a table; what waits for it goes on when `work` is done. */
+/** Runs `work` while a table can't be written to; waiting writes go on when `work` is done. */
 function whileLocked<T>(table: string, work: () => Promise<T>): Promise<T> {
   return onDatabase(service.database.superuserUrl, async (client) => {
     await client.query('BEGIN');
@@ -91,7 +91,7 @@ function impersonatedRequests(): { route: string; method: string; path: string; 
       return known.requests.map((request) => ({
         route,
         method: request.method,
-        // Nobody calls a gateway on a human's behalf: no path names one of the caller's things.
+        // Gateways are not called on a human's behalf: no path names one of the caller's things.
         path: String(request.path),
         ...(request.body === undefined ? {} : { body: () => request.body?.(THINGS) }),
       }));
@@ -168,7 +168,7 @@ describe('every route that can be called on a human’s behalf', () => {
         .filter((method) => AUDITED_BY_RESERVATION.find(prototype[method]!) === true)
         .map((method) => `${name}.${method}`);
     });
-    // Those of gateways take no key, so that nobody is impersonated there.
+    // Those of gateways take no key, so that no one is impersonated there.
     expect(marked.filter((one) => !one.startsWith('GatewayCallsController.')).sort()).toEqual([
       'ChatController.complete',
       'EmbeddingsController.embed',
@@ -204,7 +204,7 @@ describe('a completion on a human’s behalf', () => {
     expect(service.upstream.requests).toEqual([]);
   });
 
-  it('by x-human-id is charged to the human, and on nobody’s behalf', async () => {
+  it('by x-human-id is charged to the human, and is not an impersonation', async () => {
     expect((await complete({ 'x-api-key': key.key, 'x-human-id': 'ann' })).status).toBe(200);
     const call = await settledCall(service);
     const [human] = await service.sql<{ human: string }>('SELECT human FROM humans WHERE id = $1', [call.human_id]);
@@ -252,7 +252,7 @@ it('what is refused, or is not there, was not done on anybody’s behalf', async
   expect(await service.sql("SELECT 1 FROM humans WHERE human = 'refused'")).toEqual([]);
 });
 
-it('a key that is still known although its tenant is gone acts for nobody any more', async () => {
+it("a key that is still known although its tenant is gone can't act for a human any more", async () => {
   expect((await service.call('GET', '/v1/models', { headers: onBehalfOf('ann') })).status).toBe(200);
   await clearAuditLog(service);
   // Behind everybody's back: no trigger tells of it, so that the key stays in the cache.

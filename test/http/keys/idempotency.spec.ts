@@ -128,7 +128,7 @@ describe.each(ROUTES)('api-keys/%s', (route) => {
     expect(await rowsOfTenant()).toEqual({ keys: 1, claims: 1, events: 1 });
   });
 
-  it('whose end nobody heard of was done once: the repeat says so, without the key', async () => {
+  it('whose answer was lost was done once: the repeat says so, without the key', async () => {
     breakAtCommit('after');
     expect((await send(route, BODIES[route], 'unheard')).status).toBe(503);
     const again = await send(route, BODIES[route], 'unheard');

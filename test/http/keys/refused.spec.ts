@@ -105,7 +105,7 @@ describe('an issuer', () => {
     'issuer.example',
     ' https://issuer.example',
     'https:///issuer.example',
-  ])('at %j is none that a tenant may have us call (400)', async (url) => {
+  ])('at %j is not an address that a tenant may have us call (400)', async (url) => {
     const refusal = await expectPlatformRefusal(
       service,
       () => send('create-publishable', owner, { ...APP, oidc_config: { ...OIDC, issuer: url } }),
@@ -138,7 +138,7 @@ describe('a key that is over', () => {
 });
 
 describe('a key that may more than its holder', () => {
-  it('is rotated by nobody who lacks what it has (403)', async () => {
+  it('is not rotated by a person who lacks what it has (403)', async () => {
     const developer = { user: 'developer-who-rotates', tenant: org.tenantId };
     await service.addMember(org, developer.user, 'developer');
     const wide = await service.createKey(org, { scopes: ['chat:write', 'audit:read'] });

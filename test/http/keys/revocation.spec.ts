@@ -169,7 +169,7 @@ describe('a revoked key', () => {
     },
   );
 
-  it('is refused by both although nobody heard of it, their listeners’ connections being killed again and again', async () => {
+  it('is refused by both although they did not hear of it, their listeners’ connections being killed again and again', async () => {
     const [revoked, untouched] = [await newKey(), await newKey()];
     const load = underLoad(revoked);
     const other = underLoad(untouched);
@@ -311,7 +311,7 @@ describe('a replica that can no longer hear of revocations', () => {
         proxy.cut();
       },
     ],
-  ])('refuses a revoked key all the same, %s', async (_how, deafen) => {
+  ])('refuses a revoked key anyway, %s', async (_how, deafen) => {
     const { database, issuer, upstream, settings } = service;
     const { hostname, port } = new URL(database.ownerUrl);
     const proxy = await TcpProxy.start({ host: hostname, port: Number(port) });

@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 it('is ready only once quickstart.json is written, and serves calls by OPENAI_API_KEY', async () => {
-  // A pipe in its place: the service reads what an earlier start left, and waits there until somebody writes.
+  // A pipe in its place: the service reads what an earlier start left, and waits there until the test writes.
   expect(spawnSync('mkfifo', ['-m', '600', file]).status).toBe(0);
   running = await spawnService({
     ...productionEnvironment({ database, issuer, upstream }),

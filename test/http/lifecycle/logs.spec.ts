@@ -117,7 +117,7 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
   expect(found.map(([what]) => what)).toEqual([]);
   const lines = stdout.split('\n').filter((line) => line !== '');
   expect(lines.filter((line) => !/^\{.*\}$/.test(line))).toEqual([]);
-  // It is a log all the same: who, what, how it ended.
+  // It is still a log: who, what, how it ended.
   const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   const requests = told.filter(({ path }) => path === '/v1/chat/completions');
   expect(requests.length).toBeGreaterThan(10);

@@ -20,7 +20,7 @@ afterAll(() => service.stop());
 
 const text = (): Promise<string> => service.app.get(Metrics).registry.metrics();
 
-/** Of the first series of a metric that has these labels; null: there is none. */
+/** Of the first series of a metric that has these labels; null: no series has them. */
 async function numberOf(name: string, labels: Record<string, string> = {}): Promise<number | null> {
   const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
   const line = (await text())

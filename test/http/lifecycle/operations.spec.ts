@@ -92,7 +92,7 @@ describe('metrics', () => {
     expect((await service.call('GET', `http://127.0.0.1:${metricsPort}/v1/models`)).status).toBe(404);
   });
 
-  it('count requests by route and status, and name nobody and nothing that a caller named', async () => {
+  it('count requests by route and status, without a name of a caller or of anything that a caller chose', async () => {
     await models();
     await service.call('GET', '/v1/models/marker-model', { headers: { 'x-api-key': key } });
     await service.call('GET', '/marker-path/7', { headers: { 'x-api-key': key } });

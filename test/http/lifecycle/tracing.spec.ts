@@ -150,7 +150,7 @@ it('are protobuf by default', async () => {
   expect([...collector.types]).toEqual(['application/x-protobuf']);
 });
 
-it('are none without a collector; a caller’s trace context is passed on and logged all the same', async () => {
+it('are not sent without a collector; a caller’s trace context is still passed on and logged', async () => {
   const before = collector.bodies.length;
   const headers = { traceparent: TRACEPARENT, tracestate: 'vendor=value' };
   const { received, log } = await tracedCall({}, headers);

@@ -78,7 +78,7 @@ describe.each([
 });
 
 describe('two processes on one Postgres', () => {
-  it(`admit exactly ${ADMITTED} of ${CALLS} parallel calls between them, and count none that they refused`, async () => {
+  it(`admit exactly ${ADMITTED} of ${CALLS} parallel calls between them, and do not count the refused ones`, async () => {
     const service = await startService({ settings: { rateWindowSeconds: 120 } });
     const { database, issuer, upstream, settings } = service;
     const org = await service.createOrg('founder');

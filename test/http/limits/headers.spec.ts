@@ -180,7 +180,7 @@ describe('every answer to a recognised key carries its window', () => {
   });
 });
 
-describe('where nobody is recognised', () => {
+describe('for a caller who is not recognised', () => {
   it.each<[string, string, string, Record<string, string>]>([
     ['an unknown key', 'GET', '/v1/models', { 'x-api-key': 'sk_gh_0000000000000000000000000000000000' }],
     ['no credential', 'GET', '/v1/models', {}],

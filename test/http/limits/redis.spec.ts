@@ -1,4 +1,4 @@
-/** Losing Redis while requests come: nobody gets an error for it, and at most one more window's allowance passes. */
+/** Losing Redis while requests come: none fails because of it, and at most one more window's allowance passes. */
 import { RedisServer } from '../../support/redis-server.js';
 import { startService, type Answer, type TestService } from '../../support/service.js';
 

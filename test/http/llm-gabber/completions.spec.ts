@@ -81,7 +81,7 @@ describe('gabber.context', () => {
     expect(service.upstream.requests).toHaveLength(0);
   });
 
-  it('of another human is one of nobody', async () => {
+  it('of another human is answered as an unknown one', async () => {
     const context = await contextOf([user('mine')], asKey({ 'x-on-behalf-of': 'ann' }));
     openaiError(await complete({ gabber: { context } }, asKey({ 'x-on-behalf-of': 'bea' })), 404);
     expect((await complete({ gabber: { context } }, asKey({ 'x-on-behalf-of': 'ann' }))).status).toBe(200);

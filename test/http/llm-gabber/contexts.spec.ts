@@ -162,7 +162,7 @@ it('a parameter that no listing has is 400 and named', async () => {
   expect(openaiError(await get('/v1/llm/context/list?page_size=501'), 400).param).toBe('page_size');
 });
 
-it('another identity’s context is a missing one, whoever asks and however', async () => {
+it('another identity’s context is a missing one, for every caller and route', async () => {
   const ann = await create([user('of ann')], as('ann'));
   const servers = await create([user('of the server')]);
   const other = await service.createOrg();

@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-/** Somebody whom the service has never seen. */
+/** A user whom the service has never seen. */
 function newUser(): string {
   return `newcomer-${service.unique()}`;
 }
@@ -136,21 +136,21 @@ describe('asking again', () => {
   });
 });
 
-describe('somebody else', () => {
+describe('another user', () => {
   it('an API key is refused with 403', async () => {
     const { key } = await service.createKey(await service.createOrg(newUser()));
     const call = { headers: { 'x-api-key': key }, body: { name: 'By key' } };
     await expectPlatformRefusal(service, () => service.call('POST', '/api/v1/orgs/create', call), 403);
   });
 
-  it('nobody is refused with 401', async () => {
+  it('no new user is refused with 401', async () => {
     const answer = await service.call('POST', '/api/v1/orgs/create', { body: { name: 'By nobody' } });
     expect(answer.status).toBe(401);
     expect(answer.headers['www-authenticate']).toBe('Bearer');
     expect(answer.json()).toMatchObject({ error: { code: 401, status: 'UNAUTHENTICATED' } });
   });
 
-  it('a claim to a tenant without a membership there keeps nobody from a first org of their own', async () => {
+  it('a claim to a tenant without a membership there does not keep a user from a first org of their own', async () => {
     const stranger = await service.createOrg(newUser());
     const answer = await create({ user: newUser(), tenant: stranger.tenantId, role: 'owner' }, { name: 'Own' });
     expect(answer.status).toBe(200);

@@ -56,7 +56,7 @@ describe('the development issuer', () => {
     expect((await post('orgs/create', next, { name: 'Ada & Co' })).status).toBe(409);
   });
 
-  it('gives nobody what only a membership gives, whatever a token is made to claim', async () => {
+  it('does not give what only a membership gives, whatever a token is made to claim', async () => {
     const { tenantId } = (await post('orgs/create', token('--user', 'grace'), { name: 'Grace' })).json<{
       org: { tenantId: string };
     }>().org;

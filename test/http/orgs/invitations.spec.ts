@@ -41,7 +41,7 @@ describe('orgs/invite-member', () => {
   });
 
   it.each(['\u212aim@example.com', 'ａnn@example.com', 'zoë@', '@example.com', 'a b@example.com', 'zoë@localhost'])(
-    'refuses %s, which is no address or looks like another one',
+    'refuses %s, which is not an address or looks like another one',
     async (email) => {
       expect((await send({ email, role: 'viewer' })).status).toBe(400);
     },
@@ -99,7 +99,7 @@ describe('orgs/invite-member', () => {
 });
 
 describe('orgs/accept-invitation', () => {
-  it('makes somebody without a tenant a member, whose next token has the claims', async () => {
+  it('makes a user without a tenant a member, whose next token has the claims', async () => {
     const { token } = await invite(service, org, guest(), 'developer');
     const answer = await accept(newcomer(guest()), token);
     expect(answer.status).toBe(200);
@@ -117,7 +117,7 @@ describe('orgs/accept-invitation', () => {
     expect(await service.asUser(member(org, guest()), 'orgs/get')).toMatchObject({ membership: { role: 'developer' } });
   });
 
-  it('lets somebody who was refused just before in at once', async () => {
+  it('lets a user who was refused just before in at once', async () => {
     const { token } = await invite(service, org, guest());
     const identity = member(org, guest());
     expect((await post(service, identity, 'orgs/get')).status).toBe(403);
@@ -125,7 +125,7 @@ describe('orgs/accept-invitation', () => {
     expect((await post(service, identity, 'orgs/get')).status).toBe(200);
   });
 
-  it('leaves somebody who is in a tenant where they are; they may go there', async () => {
+  it('leaves a user who is in a tenant where they are; they may go there', async () => {
     const { token } = await invite(service, org, other.user, 'viewer');
     const claims = service.claims.get(other.user);
     const answer = await accept(ownerOf(other), token);

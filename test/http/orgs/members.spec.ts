@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-/** Two orgs for each test, each with somebody of every role. */
+/** Two orgs for each test, each with a member of every role. */
 beforeEach(async () => {
   tag = service.unique();
   org = await service.createOrg(`founder-${tag}`);
@@ -83,7 +83,7 @@ describe('orgs/update-member', () => {
     expect(service.claims.get(dev.user)).toEqual({ tenant_id: org.tenantId, role: 'viewer' });
   });
 
-  it('takes a role by its number too, as enums may be written; 0 is none', async () => {
+  it('takes a role by its number too, as enums may be written; 0 is not a role', async () => {
     expect((await update(ownerOf(org), person('viewer'), 2)).json()).toMatchObject({ member: { role: 'developer' } });
     await expectPlatformRefusal(service, () => update(ownerOf(org), person('viewer'), 0), 400);
   });
@@ -140,14 +140,14 @@ describe('orgs/remove-member', () => {
     expect(await service.asUser(viewer, 'orgs/list')).toMatchObject({ orgs: [] });
   });
 
-  it('gives somebody who belongs elsewhere the claims of there', async () => {
+  it('gives a member of another org the claims of that one', async () => {
     const viewer = person('viewer');
     await service.addMember(other, viewer, 'developer');
     await remove(ownerOf(org), viewer);
     expect(service.claims.get(viewer)).toEqual({ tenant_id: other.tenantId, role: 'developer' });
   });
 
-  it('of an owner is an owner’s alone, and of the last owner nobody’s', async () => {
+  it('of an owner can be done by an owner alone, and of the last owner not at all', async () => {
     const admin = member(org, person('admin'));
     await expectPlatformRefusal(service, () => remove(admin, org.user), 403);
     await expectPlatformRefusal(service, () => remove(ownerOf(org), org.user), 409);

@@ -79,7 +79,7 @@ describe('orgs/list', () => {
     expect(fieldsOf(platformError(stranger, 400))).toEqual(['pageToken']);
   });
 
-  it('is empty for somebody who belongs nowhere', async () => {
+  it('is empty for a user without an org', async () => {
     expect(await service.asUser(newcomer(`nobody-yet-${tag}`), 'orgs/list')).toEqual({ orgs: [], nextPageToken: '' });
   });
 });

@@ -16,12 +16,12 @@ export function post(
   return service.call('POST', `/api/v1/${route}`, { headers: { ...headers, authorization }, body });
 }
 
-/** Somebody in the org's first tenant, whose verified address is `<user>@example.com`. */
+/** A member of the org's first tenant, whose verified address is `<user>@example.com`. */
 export function member({ tenantId }: Org, user: string): Identity {
   return { user, tenant: tenantId, claims: { email: `${user}@example.com` } };
 }
 
-/** Somebody whose token has no tenant. */
+/** A user whose token has no tenant. */
 export function newcomer(user: string): Identity {
   return { user, claims: { email: `${user}@example.com` } };
 }
@@ -29,7 +29,7 @@ export function newcomer(user: string): Identity {
 /** The owner of an org. */
 export const ownerOf = (org: Org): Identity => member(org, org.user);
 
-/** Somebody of each role but the founder's in an org: `<role>-of-<founder>`. */
+/** A user of each role but the founder's in an org: `<role>-of-<founder>`. */
 export async function addEveryRole(service: ServiceClient, org: Org): Promise<Record<Role, Identity>> {
   for (const role of ALL_ROLES) {
     if (role !== 'owner') await service.addMember(org, `${role}-of-${org.user}`, role);

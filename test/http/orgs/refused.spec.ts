@@ -112,7 +112,7 @@ describe('bad input is 400, names the field, and writes nothing', () => {
   });
 
   it.each(['orgs/create', 'orgs/invite-member', 'tenants/create'])(
-    '%s with an Idempotency-Key that is none',
+    '%s with a malformed Idempotency-Key',
     async (route) => {
       const body = { name: 'Staging', ...(route === 'orgs/invite-member' ? guest : {}) };
       const before = await rowCounts(service);

@@ -1,6 +1,6 @@
 /**
- * Whatever goes wrong at a provider, of whichever kind: the official client throws the class of OpenAI's error, the ledger is
- * charged what was said and nothing else, and nobody reads the provider's key.
+ * Failures at a provider, of each kind: the official client throws the class of OpenAI's error, the ledger is charged
+ * exactly what was produced, and no answer or log holds the provider's key.
  */
 import OpenAI from 'openai';
 import { GONE, KindWorld, type Charge, type KindPlace } from '../../support/kind-world.js';
@@ -118,7 +118,7 @@ function ownTypeOf(status: number): string {
   return status >= 500 ? 'server_error' : 'invalid_request_error';
 }
 
-/** What a provider says of our key is no news for the caller, who can't mend it. */
+/** The caller can't mend what a provider says of our key, and so is not told. */
 const OF_OUR_KEY = {
   ofClass: OpenAI.InternalServerError,
   told: { ofClass: OpenAI.InternalServerError, status: 502, code: 'provider_authentication_failed' },
@@ -152,7 +152,7 @@ const page = (status: number): WireAnswer => ({ status, headers: { 'content-type
 const empty = (status: number): WireAnswer => ({ status, headers: { 'content-length': '0' }, chunks: [] });
 const BROKEN = { ofClass: OpenAI.InternalServerError, status: 502, code: 'upstream_broken' };
 
-/** Answers that are none. Nothing is charged. */
+/** Texts that are not answers. Nothing is charged. */
 const NO_ANSWERS: readonly (readonly [what: string, answer: WireAnswer, told: Told, charge: Partial<Charge>])[] = [
   ['a page of HTML', page(200), BROKEN, { outcome: 'UPSTREAM_BROKEN', status_code: 200 }],
   ['an empty body', empty(200), BROKEN, { outcome: 'UPSTREAM_BROKEN', status_code: 200 }],
@@ -185,7 +185,7 @@ function firstPart(kind: Kind, rest: Partial<WireAnswer>): Answerer {
   };
 }
 
-/** What came of a broken answer is charged, and the caller should not pay twice without knowing. */
+/** What arrived of a broken answer is charged, and the client must not try again by itself and pay twice. */
 function expectChargedForPart({ charge, headers }: Failed, form: Form, outcome: string): void {
   expect(charge).toMatchObject({ outcome, status_code: 200, requests: 1, estimated: true });
   expect(charge.input_tokens).toBeGreaterThan(0);
@@ -273,7 +273,7 @@ const ofEach = async (test: (at: KindPlace, form: Form) => Promise<void>, form: 
 describe('every kind', () => {
   it.each(FORMS)('that never answers is told as a time-out, and costs nothing: %s', (form) =>
     ofEach(async (at) => {
-      // A late answer would be charged: the provider is read on until it is known that there is none.
+      // A late answer would be charged: the provider is read on until it is known that none comes.
       const told = Promise.withResolvers<undefined>();
       at.upstream.next({ chunks: [], after: told.promise, reset: true });
       const failure = await failed(at, form, at.kind.model, () => told.resolve(undefined));

@@ -236,7 +236,7 @@ describe('test', () => {
     return call<TestView>(service, org, 'test', { providerId, ...(model === undefined ? {} : { model }) });
   };
 
-  it('asks for the list of models, which is free, and says what came of it', async () => {
+  it('asks for the list of models, which is free, and reports the outcome', async () => {
     expect(await test({})).toEqual({ ok: true, statusCode: 200, message: 'The provider listed 1 models.' });
     expect(upstream.otherRequests.map(({ headers }) => headers.authorization)).toEqual([`Bearer ${SECRET}`]);
     expect(upstream.requests).toEqual([]);

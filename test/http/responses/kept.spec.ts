@@ -1,4 +1,4 @@
-/** Responses that a provider keeps: asked for, deleted and gone on from by who made them, and by nobody else. */
+/** Responses that a provider keeps: only their maker can ask for them, delete them and go on from them. */
 import { randomUUID } from 'node:crypto';
 import OpenAI from 'openai';
 import { setLimits } from '../../support/chaos-world.js';

@@ -166,7 +166,7 @@ describe('what goes upstream and comes back', () => {
   });
 });
 
-describe('usage that nobody reported', () => {
+describe('usage that the provider did not report', () => {
   it.each([
     ['JSON', { kind: 'body', body: response({ usage: null }) } as const, false],
     ['a stream', streamedResponse({ usage: null }), true],

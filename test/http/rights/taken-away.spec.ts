@@ -86,7 +86,7 @@ describe('a body that is held back', () => {
     expect([await asAdmin.finish(), await asKey.finish()]).toEqual([403, 403]);
   });
 
-  it('is no use with a key that was revoked meanwhile: nothing goes upstream', async () => {
+  it('does not work with a key that was revoked meanwhile: nothing goes upstream', async () => {
     const { key, keyId } = await service.createKey(org);
     const held = hold('/v1/chat/completions', { 'x-api-key': key }, CHAT);
     await pause(JUDGED_MS);
@@ -134,7 +134,7 @@ describe('a publishable key', () => {
       )
     ).result;
 
-  it("leaves its issuer's humans to nobody when it is revoked", async () => {
+  it("leaves its issuer's humans without access when it is revoked", async () => {
     const two = await service.createOrg('of-two-issuers');
     const own = await make(two, users, '');
     const theirs = await make(two, partners, 'partner:');
@@ -158,7 +158,7 @@ describe('a publishable key', () => {
 });
 
 describe('the deletion of a tenant', () => {
-  it('beside everything that changes its keys answers nobody 500, and leaves nothing', async () => {
+  it('beside everything that changes its keys gives no caller a 500, and leaves nothing', async () => {
     for (let round = 0; round < 4; round += 1) {
       const { tenant } = await service.asUser<{ tenant: { id: string } }>(owner(), 'tenants/create', { name: 'Spare' });
       const inside = tokenOf(org.user, tenant.id);
@@ -184,7 +184,7 @@ describe('the deletion of a tenant', () => {
     }
   });
 
-  it('beside a switch to it leaves nobody with claims that lead nowhere', async () => {
+  it('beside a switch to it leaves no user with claims that lead nowhere', async () => {
     for (let round = 0; round < 6; round += 1) {
       const user = `switcher-${round}`;
       await service.addMember(org, user, 'viewer');
@@ -204,7 +204,7 @@ describe('the deletion of a tenant', () => {
   });
 });
 
-it('whoever belongs to an org and comes with claims of none, or of a tenant that is gone, gets them anew by listing', async () => {
+it('a member who comes with empty claims, or those of a tenant that is gone, gets them anew by listing', async () => {
   for (const tenant of [undefined, 'a-tenant-that-is-gone']) {
     const user = `lost-${tenant ?? 'nowhere'}`;
     await service.addMember(org, user, 'developer');

@@ -308,7 +308,7 @@ describe('what a token is made with', () => {
     expect((await made(body)).status).toBe(200);
   });
 
-  it('nobody without a key gets one where the operator does not want that', async () => {
+  it('a caller without a key gets none where the operator does not want that', async () => {
     const closed = await startService({ ...service, settings: { anonymousTokens: 'off' } });
     try {
       const org = await closed.createOrg('of-a-closed-service');

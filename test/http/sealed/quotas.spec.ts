@@ -204,7 +204,7 @@ describe('behind a proxy that the operator trusts', () => {
     expect(await statusOf(from('203.0.113.2'))).toBe(200);
     expect(await statusOf(from('203.0.113.3', { 'x-forwarded-host': '127.0.0.1' }))).toBe(401);
     expect(await statusOf(processing(tight, made, ECHO))).toBe(401);
-    // Nobody's word but a trusted proxy's.
+    // Only a trusted proxy's word counts.
     expect(await statusOf(processing(service, made, { ...ECHO, headers: told }))).toBe(401);
   });
 });
@@ -307,7 +307,7 @@ describe('an operator', () => {
 });
 
 describe('kill -9 during a stream', () => {
-  it('leaves a call that is charged whole by whoever sweeps, and quotas that outlast it', async () => {
+  it('leaves a call that a later sweep charges whole, and quotas that outlast it', async () => {
     const env = {
       GATEHOUSE_LEASE_SECONDS: '1',
       GATEHOUSE_SWEEP_SECONDS: '1',

@@ -152,7 +152,7 @@ describe('a token that is made with a secret key', () => {
     expect(service.upstream.requests.length).toBe(1);
   });
 
-  it('needs a key that may chat; nobody else makes tokens', async () => {
+  it('needs a key that may chat; no other caller makes tokens', async () => {
     const { key: reader } = await service.createKey(org, { scopes: ['usage:read'] });
     expect((await askForToken(service, { key: reader })).status).toBe(403);
     const token = service.dashboardToken({ user: org.user, tenant: org.tenantId });
@@ -316,7 +316,7 @@ describe('/process', () => {
     );
   });
 
-  it("takes no state of another's, none that was changed, and no token for one", async () => {
+  it('takes no state of another caller, no changed state, and no token for one', async () => {
     const { conversationState: state } = (await processing(service, token)).json<{ conversationState: string }>();
     const { token: other } = await mint(service);
     const bad: [string, string][] = [

@@ -1,4 +1,4 @@
-/** The database: what one tenant or one org asks of it keeps nobody else waiting, and calls least of all. */
+/** The database: what one tenant or one org asks of it keeps no other waiting, and calls least of all. */
 import { UsageQueryService } from '../../../src/usage/index.js';
 import { Metrics } from '../../../src/platform/metrics/index.js';
 import { eventually } from '../../support/eventually.js';

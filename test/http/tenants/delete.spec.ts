@@ -34,7 +34,7 @@ const chat = { model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hi' }
 const complete = ({ key }: MadeKey) =>
   service.call('POST', '/v1/chat/completions', { headers: { 'x-api-key': key }, body: chat });
 
-/** Nothing of the tenant but its tombstone, which names nobody. */
+/** Nothing of the tenant but its tombstone, which holds no person's name. */
 async function expectTombstoneAlone(): Promise<void> {
   const remains = await rowsWith(service.database.superuserUrl, [staging.tenantId]);
   expect(remains).toEqual({

@@ -18,7 +18,7 @@ const list = (headers: Record<string, string>, body?: unknown): Promise<Answer> 
   service.call('POST', '/api/v1/llm/gateway/list-threads', { headers, body });
 const asKey = (): Record<string, string> => ({ 'x-api-key': key.key });
 
-it('until there are threads the list is empty, and emitted as such, whoever asks and however', async () => {
+it('without threads the list is empty, and emitted as such, for every caller and route', async () => {
   const token = service.dashboardToken({ user: org.user, tenant: org.tenantId });
   const callers = [
     asKey(),

@@ -32,7 +32,7 @@ beforeEach(() => world.upstream.reset());
 
 const endingOf = async (conversation: Conversations, runId: string) => (await conversation.events(runId).whole()).data;
 
-/** Statements that write what runs say, and wait for somebody's lock. */
+/** Statements that write what runs say, and wait for a lock. */
 const waitingWrites = (): Promise<readonly object[]> =>
   survivor.sql(
     `SELECT pid, query_start::text FROM pg_stat_activity

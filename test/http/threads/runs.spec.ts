@@ -74,7 +74,7 @@ it('goes on from what was said before, with the settings of its thread', async (
   });
 });
 
-it('is charged to whoever asked: the key, and the human by whichever way it came', async () => {
+it('is charged to its caller: the key, and the human by each way to name one', async () => {
   const ways: Record<string, string>[] = [{ 'x-human-id': 'ann' }, { 'x-on-behalf-of': 'bea' }];
   for (const headers of ways) {
     const caller = new Conversations(service, { 'x-api-key': key.key, ...headers });
@@ -163,7 +163,7 @@ it('is cancelled on request: the provider stops, and what was said is kept', asy
   expect(rows).toEqual([{ outcome: 'CLIENT_ABORTED' }]);
 });
 
-it('of another human or tenant, and of nobody, is a missing one in the same words', async () => {
+it('of another human or tenant, or without an owner, is a missing one in the same words', async () => {
   const ann = new Conversations(service, { 'x-api-key': key.key, 'x-on-behalf-of': 'ann' });
   const { runId } = await ann.send('private', 'Hi');
   await ann.idle('private');
@@ -325,7 +325,7 @@ describe('tools that the caller runs', () => {
       { role: 'tool', tool_call_id: 'call_b', content: 'Sunny for call_b' },
     ]);
     expect(asked()).not.toHaveProperty('tool_choice');
-    // Whoever reads afterwards hears the same, from the start or from between.
+    // A later reader gets the same, from the start or from between.
     const whole = tenant.events(runId);
     await whole.whole();
     expect(whole.events.map(({ type }) => type)).toEqual(['tool_calls', 'delta', 'end']);
@@ -334,7 +334,7 @@ describe('tools that the caller runs', () => {
     expect(rest.events.map(({ type }) => type)).toEqual(['delta', 'end']);
   });
 
-  it('that nobody runs are left out of what the next message is answered by', async () => {
+  it('without a running process are left out of what the next message is answered by', async () => {
     service.upstream.next({ kind: 'stream', pieces: calls });
     const { runId } = await tenant.send('left', 'Weather?', { tools });
     await eventually(async () => (await tenant.state('left')).awaitingToolOutputs);

@@ -127,7 +127,7 @@ it('takes a message in once for its Idempotency-Key; one that was refused may be
   expect((await tenant.idle('sent')).messages.filter(({ content }) => content === 'Two')).toHaveLength(1);
 });
 
-it('of another human, another tenant or of nobody is a missing one, in the same words', async () => {
+it('of another human or tenant, or without an owner, is a missing one, in the same words', async () => {
   await ann.get('create-thread', { conversationKey: 'private' });
   const bob = new Conversations(service, { 'x-api-key': key.key, 'x-on-behalf-of': 'bob' });
   const elsewhere = await service.createOrg();

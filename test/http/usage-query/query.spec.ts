@@ -227,7 +227,7 @@ describe('the totals', () => {
     expect(rows).toEqual([totals]);
   });
 
-  it('are 0 of somebody whom nobody knows, without a row', async () => {
+  it('are 0 for an unknown human, without a row', async () => {
     const { totals, rows } = await query({ human: 'nobody', groupBy: ['DAY'] });
     expect(rows).toEqual([]);
     for (const measure of MEASURES) expect(totals[measure]).toBe('0');
@@ -500,7 +500,7 @@ describe('what is refused', () => {
     platformError(await post(service, stranger, 'usage/query', { ...others, groupBy: ['MODEL'] }), 400);
   });
 
-  it('whoever acts as a human, and a key that may not read usage', async () => {
+  it('a caller who acts as a human, and a key that may not read usage', async () => {
     const { key: all } = await service.createKey(org, { scopes: ['usage:read', 'users:impersonate'] });
     const as = (by: string, headers: Record<string, string> = {}) =>
       send('usage/query', {}, { 'x-api-key': by, ...headers });

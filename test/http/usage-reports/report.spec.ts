@@ -18,7 +18,7 @@ afterAll(() => service.stop());
 beforeEach(async () => {
   org = await service.seedOrg();
   ({ key, keyId } = await service.createKey(org));
-  // Somebody who listens, and whom nobody reaches: what is enqueued is what counts here.
+  // An endpoint whose server never answers: only what is enqueued counts here.
   await service.sql(
     `WITH endpoint AS (
        INSERT INTO webhook_endpoints (id, tenant_id, url, created_by)
@@ -201,7 +201,7 @@ describe('a repeat', () => {
 });
 
 describe('a human who was erased', () => {
-  it('leaves the report without a name; a repeat of it counts nothing and brings nobody back', async () => {
+  it('leaves the report without a name; a repeat of it counts nothing and brings no human back', async () => {
     const human = `gone-${randomUUID()}@example.org`;
     const body = { human, idempotency_key: `call of ${human}` };
     const reportId = await reported(body, { 'idempotency-key': 'erased-later' });
@@ -210,7 +210,7 @@ describe('a human who was erased', () => {
     expect(await ledger()).toHaveLength(1);
     expect(await service.sql('SELECT 1 FROM humans WHERE tenant_id = $1', [org.tenantId])).toEqual([]);
     expect(JSON.stringify(await ledger())).not.toContain(human);
-    // A report of its own: somebody new.
+    // A report of its own, for a new human.
     await reported({ human });
     expect(new Set((await ledger()).map((row) => row['human_id'])).size).toBe(2);
   });
@@ -252,7 +252,7 @@ describe('what is refused', () => {
     await reported({}, { 'x-human-id': 'ann' });
   });
 
-  it('a key without usage:write, and whoever acts as a human', async () => {
+  it('a key without usage:write, and a caller who acts as a human', async () => {
     ({ key } = await service.createKey(org, { scopes: ['usage:read', 'users:impersonate', 'usage:write'] }));
     await expectPlatformRefusal(service, () => report({}, { 'x-on-behalf-of': 'ann' }), 403);
     ({ key } = await service.createKey(org, { scopes: ['usage:read'] }));

@@ -1,4 +1,4 @@
-/** A human's app, with OpenAI's own client and a usage token as its key; and tokens that are none. */
+/** A human's app, with OpenAI's own client and a usage token as its key; and bad tokens. */
 import { createPrivateKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import OpenAI from 'openai';
 import { connectionTo } from '../../support/sql.js';
@@ -93,7 +93,7 @@ describe("OpenAI's client with a usage token", () => {
     const holder = connectionTo(service.database.superuserUrl);
     await holder.connect();
     try {
-      // The call was admitted; what it used can't be written while somebody else holds the human's row.
+      // The call was admitted; its usage can't be written while another transaction holds the human's row.
       await holder.query('BEGIN');
       await holder.query("SELECT 1 FROM humans WHERE human = 'eve' FOR UPDATE");
       await stream.whole();
@@ -144,7 +144,7 @@ describe('beside another identity', () => {
   });
 });
 
-describe('a token that is none', () => {
+describe('a malformed token', () => {
   const STRANGERS = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const ours = (): KeyObject => createPrivateKey(service.settings.signingKeys);
@@ -194,7 +194,7 @@ describe('a token that is none', () => {
     expect(await statusOf(service, good)).toBe(200);
   });
 
-  it('is refused where our own key signed it, but for nobody whom we know', async () => {
+  it('is refused where our own key signed it, but for an unknown human', async () => {
     const good = await server.token('ann');
     expect(await statusOf(service, forged(good, {}, {}))).toBe(200);
     expect(await statusOf(service, forged(good, {}, { jti: 'ut_000000000000000000000000' }))).toBe(401);

@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-/** Somebody whom nobody mentioned yet. */
+/** A human who was never mentioned. */
 const somebody = (): string => `human-${(people += 1)} 🙂`;
 
 /** OpenAI's error and the older one in one body, about one field. */
@@ -110,7 +110,7 @@ describe.each(['/v1/usage', '/api/v1/usage'])('under %s', (prefix) => {
     }
   });
 
-  it('revoke answers nothing, ends every token, and may be said again, of nobody too', async () => {
+  it('revoke answers nothing, ends every token, and may be repeated, for an unknown human too', async () => {
     const human = somebody();
     const tokens = [await server.token(human), await server.token(human)];
     for (let round = 0; round < 2; round += 1) {
@@ -214,7 +214,7 @@ describe('a request that is at fault', () => {
   });
 });
 
-describe('a human whom nobody mentioned yet', () => {
+describe('a new human', () => {
   const DEFAULTS = [{ type: 'token_cnt', value: 42 }];
 
   beforeAll(() =>
@@ -224,12 +224,12 @@ describe('a human whom nobody mentioned yet', () => {
   );
   afterAll(() => service.sql('UPDATE tenants SET default_limits = NULL WHERE id = $1', [org.tenantId]));
 
-  it('has what it would begin with, and does not come to exist by being asked after', async () => {
+  it('has what it would begin with, and is not created by being asked after', async () => {
     expect(await server.limits('nobody-yet')).toEqual(DEFAULTS);
     expect(await service.sql("SELECT 1 FROM humans WHERE human = 'nobody-yet'")).toEqual([]);
   });
 
-  it('comes to exist with the defaults by a token or by limits, which then are set over them', async () => {
+  it('is created with the defaults by a token or by limits, which then are set over them', async () => {
     const [one, other] = [somebody(), somebody()];
     await server.token(one);
     expect(await server.limits(one)).toEqual(DEFAULTS);
@@ -274,7 +274,7 @@ describe('who may', () => {
     ['POST', 'token/check', { human: 'ann' }],
   ] as const;
 
-  it.each(ROUTES)('%s %s is for keys alone: a usage token is no credential there', async (method, route, body) => {
+  it.each(ROUTES)('%s %s is for keys alone: a usage token is not a credential there', async (method, route, body) => {
     const token = await server.token('ann');
     const answer = await service.call(method, `/v1/usage/${route}`, { headers: bearer(token), body });
     faultOf(answer, 401);

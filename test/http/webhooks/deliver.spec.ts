@@ -161,7 +161,7 @@ describe('a receiver', () => {
     expect((await endpointOf(service, org, endpoint.endpointId)).failingSince).toBeUndefined();
   });
 
-  it('that answers nobody holds up no other endpoint', async () => {
+  it('that never answers holds up no other endpoint', async () => {
     for (let index = 0; index < 3; index += 1) {
       const at = `/dead-${index}`;
       receiver.reactions.set(at, 'hang');
@@ -282,7 +282,7 @@ describe('an endpoint', () => {
     expect(view.failingSince).toBeUndefined();
   });
 
-  it('signs with both secrets in the overlap of a rotation, and with the new one alone where there is none', async () => {
+  it('signs with both secrets in the overlap of a rotation, and with the new one alone without an overlap', async () => {
     const { endpoint, secret: first } = await create(service, org, receiver.url());
     const { endpointId } = endpoint;
     const rotate = (gracePeriodSeconds?: number) =>

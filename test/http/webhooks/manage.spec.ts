@@ -144,11 +144,11 @@ describe('update', () => {
       events: ['usage.tracked'],
     });
     expect(await update({ enabled: false })).toMatchObject({ status: 'DISABLED', disabledReason: 'REQUESTED' });
-    // The same URL is no change, and needs no secret.
+    // The same URL is not a change, and needs no secret.
     expect(await update({ enabled: true, url: endpoint.url })).toMatchObject({ status: 'ENABLED', url: endpoint.url });
   });
 
-  it('moves an endpoint for whoever has its current secret, and for nobody else', async () => {
+  it('moves an endpoint for a caller with its current secret, and for no other', async () => {
     const { endpoint, secret } = await create(service, org, URL_OF('one'));
     const { endpointId } = endpoint;
     const { secret: current } = await call<MadeEndpoint>(service, org, 'rotate-secret', { endpointId });
@@ -188,7 +188,7 @@ describe('update', () => {
 });
 
 describe('another tenant', () => {
-  it('is told that there is none, whatever it asks, and changes nothing', async () => {
+  it('is told that it does not exist, whatever it asks, and changes nothing', async () => {
     const { endpoint, secret } = await create(service, org, URL_OF('one'));
     const { endpointId } = endpoint;
     await happen(service, org);

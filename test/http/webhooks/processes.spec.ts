@@ -93,7 +93,7 @@ it('a process that is told to stop begins nothing more, and lets what is under w
   receiver.reactions.set('/hook', 'hang');
   await happen(stopping, org, { count: 4 });
   await eventually(() => receiver.received.length === 4);
-  // More than are under way: those wait for whoever comes next.
+  // More than are under way: those wait for the next process.
   await happen(stopping, org, { count: 4 });
   await end(stopping);
   // Each of the four was given up in good order: tried once, to be tried again, its end written.

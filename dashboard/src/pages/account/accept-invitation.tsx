@@ -25,7 +25,7 @@ export default function AcceptInvitation({ me }: { me: Me }) {
   const goOn = useMutation({
     mutationFn: async (tenantId: string) => {
       await navigate({ to: '/' });
-      // Who belonged to no org has the claim already; somebody else moves.
+      // A user without an org has the claim already; any other one moves.
       if (me.tenantId === undefined) await session.enter();
       else await switchTenant(tenantId);
       await queryClient.invalidateQueries();

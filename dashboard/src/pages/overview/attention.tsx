@@ -19,7 +19,7 @@ interface Warning {
   readonly to: string;
 }
 
-/** What somebody should look at: expiring keys, budgets near their mark, models without a price, failing webhooks. */
+/** What a person should look at: expiring keys, budgets near their mark, models without a price, failing webhooks. */
 export function Attention({ unpriced }: { unpriced: number }) {
   const may = useMay();
   const [nowMs] = useState(() => Date.now());

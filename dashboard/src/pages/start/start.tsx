@@ -127,7 +127,7 @@ function MakeKey({ onMade }: { onMade: (key: string) => void }) {
   );
 }
 
-/** Looks for calls while somebody looks at it. */
+/** Looks for calls while a person looks at the page. */
 function Watch({ number }: { number: number }) {
   const latest = useQuery({
     queryKey: ['calls', 'latest'],

@@ -5,7 +5,7 @@ export type Period = (typeof PERIODS)[number];
 export type Group = (typeof GROUPS)[number];
 export type Measure = (typeof MEASURES)[number];
 
-/** What the page shows stands in its address: it can be sent to somebody else. */
+/** What the page shows stands in its address, so that a link to it can be sent. */
 export interface UsageSearch {
   readonly period?: Period;
   readonly by?: Group;

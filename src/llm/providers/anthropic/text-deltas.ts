@@ -8,7 +8,7 @@ const END_OF_EVENT = '\n\n';
 const PING = 'event: ping\n';
 const PREFIX = 'event: content_block_';
 const DATA = '\ndata: ';
-/** An event that is longer is no piece of text. */
+/** A longer event can't be a piece of text. */
 const MAX_EVENT_BYTES = 1024 * 1024;
 
 /**

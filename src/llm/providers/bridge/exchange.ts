@@ -18,13 +18,16 @@ import type { ProviderRequest } from '../requests/request-fields.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** The HTTP exchange beneath a package: judges what goes out, reads errors itself, and keeps what came of a broken answer. */
+/**
+ * The HTTP exchange beneath a package: judges what goes out, reads errors itself, and keeps the rest of a broken
+ * answer.
+ */
 export class Exchange {
   status: number | null = null;
   wasSent = false;
   /** What broke the answer off. */
   broken: ProviderFailure | null = null;
-  /** What came of an answer that is not streamed. */
+  /** What arrived of an answer that is not streamed. */
   part = '';
   readonly fetch: Fetch;
   private call: Pick<OutboundCall, 'pause' | 'resume'> | null = null;
@@ -110,7 +113,7 @@ export class Exchange {
     if (response.body !== null) {
       for await (const piece of textOf(response.body)) {
         text += piece;
-        // Whatever this is, it is no error object: the status alone is told.
+        // The body is not an error object: only the status is told.
         if (text.length > MAX_ERROR_BYTES) break;
       }
     }

@@ -22,11 +22,7 @@ const DATA_URL = /^data:([\w.+-]+\/[\w.+-]+);base64,/i;
 const WEB_URL = /^https?:\/\//i;
 const AUDIO: Partial<Record<string, string>> = { mp3: 'audio/mpeg', wav: 'audio/wav' };
 
-/**
- * A part of a user's message that is no text.
- *
- * @throws Fault invalid_input, naming the field
- */
+/** A part of a user's message that is not text. @throws Fault invalid_input, naming the field */
 export function filePartOf(part: Fields, at: string, kinds: FileKinds): LanguageModelV4FilePart {
   switch (part['type']) {
     case 'image_url':

@@ -5,7 +5,7 @@ export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 /** What a caller reads where a model declines without a word. */
 const DECLINED = 'The model declined to answer.';
 
-/** OpenAI's finish reason; null: the answer did not come to its end, or is no answer. */
+/** OpenAI's finish reason; null: the answer did not come to its end, or is not an answer. */
 export function finishOf(finish: LanguageModelV4FinishReason, hasToolCalls: boolean): FinishReason | null {
   switch (finish.unified) {
     case 'stop':

@@ -234,7 +234,7 @@ export class TranslatedAttempt implements Attempt, Asked {
     this.writer.finish(finishReason.raw, reason, this.usage(), this.envelope);
     this.complete = true;
     this.flush();
-    // Whoever takes the events may give the attempt up by them.
+    // The receiver of the events may give the attempt up because of them.
     if (this.aborter.signal.aborted) return;
     this.isOver = true;
     this.sink.onStreamEnd();

@@ -34,7 +34,7 @@ describe('a translated stream', () => {
     expect((await at.ask(STREAM)).sink.message).toEqual(message);
   });
 
-  it('that ends anywhere before its end mark is a broken one, and what came of it is charged', async () => {
+  it('that ends anywhere before its end mark is a broken one, and what arrived of it is charged', async () => {
     const bytes = streamBytes();
     const end = bytes.indexOf('event: message_stop');
     // By then all of the text has come.

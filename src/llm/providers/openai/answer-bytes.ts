@@ -36,7 +36,7 @@ export function isObjectsEnd(bytes: Buffer): boolean {
 export const COUNTED_MARKS = new Uint8Array(256);
 for (const mark of ',[{') COUNTED_MARKS[mark.charCodeAt(0)] = 1;
 
-/** Null: it is none. Of a text that holds no more than is parsed. */
+/** Null: it is not JSON, or larger than what is parsed. */
 export function objectIn(body: Buffer): Readonly<Record<string, unknown>> | null {
   try {
     const value = parseJson(withoutBlank(body).toString('utf8'));
@@ -46,7 +46,9 @@ export function objectIn(body: Buffer): Readonly<Record<string, unknown>> | null
   }
 }
 
-/** Null: it is none, or holds too much. A parser's own message quotes what it read, so that nothing of it is kept. */
+/**
+ * Null: it is not JSON, or holds too much. A parser's own message quotes what it read, so that nothing of it is kept.
+ */
 export function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {
   try {
     const value = parseBounded(withoutBlank(body).toString('utf8'));

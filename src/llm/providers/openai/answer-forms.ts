@@ -24,7 +24,7 @@ const MOST_PLACES = 256;
 /** A stream as one answer: what its chunks say together, in the form of an answer that was not streamed. */
 export interface GatheredAnswer {
   readonly answer: Fields;
-  /** An error that stands in the stream; null: there is none. */
+  /** An error inside the stream; null: the event is not an error. */
   readonly error: Fields | null;
   /** A choice came to its end, or the stream to its mark. */
   readonly isWhole: boolean;

@@ -20,7 +20,7 @@ export interface AnswerStream {
   readonly model: string | null;
   /** Null: nothing was reported, or nothing of what was said last. */
   readonly reported: ReportedCounts | null;
-  /** @returns the events that are whole now; empty where there are none */
+  /** @returns the events that are whole now; may be empty */
   push(chunk: Buffer): Buffer;
   /** The source has ended. @returns what was left of it that can be read */
   end(): Buffer;
@@ -32,7 +32,10 @@ export interface AnswerStream {
 export interface AnswerReader<Request extends ProviderRequest> {
   /** Below the provider's address. */
   readonly path: string;
-  /** The body that goes upstream. @param reportsUnasked a stream says what it used although nobody asks */
+  /**
+   * The body that goes upstream.
+   * @param reportsUnasked a stream reports its usage without a request for it
+   */
   bodyOf(request: Request, reportsUnasked: boolean): Buffer;
   /** An error in place of an answer; null: it is an answer. */
   failureIn(answer: Answer, asked: Asked): ProviderFailure | null;

@@ -83,7 +83,7 @@ function saysTwice(report: string): boolean {
   }
 }
 
-/** Where the object ends that is the value of the field at the beginning; -1: it is no object, or not whole. */
+/** Where the object ends that is the value of the field at the beginning; -1: it is not an object, or not whole. */
 function endOfObject(text: string): number {
   const start = USAGE_OBJECT.exec(text)?.[0].length ?? text.length;
   let depth = 0;

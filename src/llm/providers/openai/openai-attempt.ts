@@ -167,7 +167,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     } else if (this.size <= MAX_ERROR_BYTES) {
       this.chunks.push(chunk);
     } else {
-      // Whatever this is, it is no error object: the status alone is told.
+      // The body is not an error object: only the status is told.
       this.abort();
       this.chunks = [];
       this.onEnd();

@@ -89,7 +89,7 @@ export function failureOfStatus(
   return failureOf(status, headers, readError(decoded(body, headers['content-encoding'])), asked);
 }
 
-/** An error that came with status 200, in place of an answer; null: it is none. */
+/** An error that came with status 200, in place of an answer; null: it is not an error. */
 export function failureInAnswer(answer: Readonly<Record<string, unknown>>, asked: Asked): ProviderFailure | null {
   const { code, message } = answer;
   const error = answer['error'] ?? errorOfChoices(answer);
@@ -255,7 +255,7 @@ const REFUSED_CONTENT: SaidError = {
   code: 'content_refused' satisfies AnswerCode,
 };
 
-/** A longer text is no message, and HTML never is. */
+/** A longer text is not a message, and HTML never is. */
 const MAX_MESSAGE_LENGTH = 1_000;
 
 function readError(body: string): SaidError | null {

@@ -1,4 +1,4 @@
-/** The kinds that speak OpenAI's dialect with words of their own: what goes out, and what comes of it. */
+/** The kinds that speak OpenAI's dialect with words of their own: what goes out, and how answers are read. */
 import { OpenaiUpstream, type UpstreamRequest } from '../../../../test/support/openai-upstream.js';
 import { OutboundHttp } from '../../../platform/outbound/index.js';
 import { Fault } from '../../../platform/errors/index.js';
@@ -24,7 +24,7 @@ afterEach(async () => {
   await upstream.close();
 });
 
-/** The whole answer as it was handed on, or why there is none. */
+/** The whole answer as it was handed on, or why it is missing. */
 function ask(connection: Partial<ProviderConnection>, body: string): Promise<string | ProviderFailure> {
   const whole: ProviderConnection = {
     name: 'one',
@@ -94,7 +94,7 @@ describe('Azure OpenAI', () => {
   });
 
   it.each(['..', '.', 'a/b', 'a?b', '%2e%2e'])(
-    'sends nothing for the model %s, which is no deployment',
+    'sends nothing for the model %s, which is not a deployment',
     async (model) => {
       const failing = (): Promise<unknown> => ask(azure(origin()), chat({ model }));
       await expect(failing()).rejects.toThrow(Fault);

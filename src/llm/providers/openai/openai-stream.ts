@@ -38,7 +38,7 @@ export class OpenaiStream {
     return this.ended || this.filter.finished;
   }
 
-  /** @returns the events that are whole now; empty where there are none */
+  /** @returns the events that are whole now; may be empty */
   push(chunk: Buffer): Buffer {
     return this.ended ? NOTHING : this.take(this.filter.push(chunk));
   }

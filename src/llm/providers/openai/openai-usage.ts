@@ -11,13 +11,13 @@ export interface ReportedCounts extends TokenCounts {
 }
 
 /**
- * Reads OpenAI's `usage` object, whose counts have other names with its Responses API. Some servers leave out a count that is
- * zero, and some write counts as strings of digits; a report without any count is none, and one with a count that is no count
- * (a negative one, say) is not believed at all.
- *
- * Cached tokens are a part of the input: a count above it would make the call cheaper than any, and is cut. The output is
- * `completion_tokens`, or what the total leaves for it: some servers report what the model thought only there. Where the input is
- * not said, it is what the total leaves for that.
+ * Reads OpenAI's `usage` object, whose counts have other names in the Responses API. Some servers leave out a zero, and
+ * some
+ * write counts as strings of digits; a report without any count is ignored, and so is one with an invalid count (a
+ * negative one).
+ * Cached tokens are a part of the input: a larger count would make the call too cheap, and is cut. The output is
+ * `completion_tokens`, or what the total leaves for it: some servers report reasoning only there. The same holds for
+ * the input.
  */
 export function readUsage(value: unknown): ReportedCounts | null {
   if (!isObject(value)) return null;

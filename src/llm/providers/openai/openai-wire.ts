@@ -17,7 +17,7 @@ export interface OpenaiWire {
   readonly operations?: ReadonlySet<OperationName>;
   /** @throws Fault invalid_input: the model's name can't stand there */
   pathOf(path: string, model: string): string;
-  /** True: a stream says what it used although nobody asks, and the question would be refused. */
+  /** True: a stream reports its usage unasked, and the server would refuse the request for it. */
   readonly reportsUsageUnasked?: true;
   /** The kind's own words in its answers. Absent: they are OpenAI's. */
   readonly words?: AnswerWords;

@@ -99,7 +99,7 @@ describe('the catalogue of an OpenAI-compatible provider', () => {
     expect(upstream.otherRequests[0]?.headers.authorization).toBe('Bearer sk-secret');
   });
 
-  it('is what the operator wrote down, and then nobody is asked', async () => {
+  it('is what the operator wrote down, and then the provider is not asked', async () => {
     const { catalogue } = provider({ OPENAI_MODELS: 'x, y' });
     await catalogue.assertServed('x');
     await expect(catalogue.assertServed('a')).rejects.toMatchObject({ kind: 'not_found', code: 'model_not_found' });

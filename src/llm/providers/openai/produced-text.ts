@@ -68,7 +68,7 @@ export function estimateAnswerTokens(tokenizer: Tokenizer, answer: Readonly<Reco
 const SAID = /"(?:content|reasoning_content|reasoning|refusal|name|arguments|text|thinking|transcript)"\s*:\s*"/g;
 const ESCAPE_CUT_OFF = /\\(?:u[0-9a-f]{0,3})?$/i;
 
-/** Output tokens of an answer that was broken off while it came, and so is no JSON. */
+/** Output tokens of an answer that was broken off while it came, and so is not JSON. */
 export function estimatePartTokens(tokenizer: Tokenizer, part: string, strings: RegExp = SAID): number {
   const texts: string[] = [];
   const said = new RegExp(strings);

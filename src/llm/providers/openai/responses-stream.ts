@@ -76,7 +76,7 @@ function endingIn(events: Buffer): 'whole' | 'error' | null {
     const event = events.subarray(start, end === -1 ? events.length : end);
     start += event.length;
     const type = parseEvent(event)?.['type'];
-    // A piece of a long event is no JSON: its type stands at its begin.
+    // A piece of a long event is not JSON: its type is at its beginning.
     const last = typeof type === 'string' ? LAST.exec(`"type":"${type}"`) : LAST.exec(event.toString('latin1', 0, 256));
     if (last !== null) return last[1] === undefined || last[1] === 'failed' ? 'error' : 'whole';
   }

@@ -86,7 +86,7 @@ describe('SseUsageFilter', () => {
     );
   });
 
-  it('gives every byte of the input where the caller asked for usage, and reads it all the same', () => {
+  it('gives every byte of the input where the caller asked for usage, and reads it anyway', () => {
     fc.assert(
       fc.property(stream, places, ({ bytes, reported }, cuts) => {
         const filter = new SseUsageFilter(false);
@@ -118,7 +118,7 @@ describe('SseUsageFilter', () => {
     expect(filter.push(Buffer.from('\n')).toString()).toBe('data: {"choices":[2]}\n\n');
   });
 
-  it('hands on the very buffer that came, where nothing is to be done', () => {
+  it('hands on the same buffer that came, where it changes nothing', () => {
     const chunk = Buffer.from(eventOf({ choices: [{ delta: { content: 'x' } }], usage: null }));
     expect(new SseUsageFilter(true).push(chunk)).toBe(chunk);
   });

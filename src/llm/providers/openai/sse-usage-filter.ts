@@ -43,7 +43,7 @@ export class SseUsageFilter {
     private readonly answerIn: ((event: Fields) => Fields) | null = null,
   ) {}
 
-  /** @returns the events that are whole now; empty where there are none */
+  /** @returns the events that are whole now; may be empty */
   push(chunk: Buffer): Buffer {
     let data = this.tail.length === 0 ? chunk : Buffer.concat([this.tail, chunk]);
     let passed: Buffer = NOTHING;

@@ -14,7 +14,7 @@ const EVENTS = [
   'data: [DONE]',
 ];
 
-/** What comes of bytes that are cut into pieces. */
+/** The answer to bytes that are cut into pieces. */
 function wholeOf(bytes: Buffer, cuts: readonly number[]): WholeAnswer {
   const whole = new WholeAnswer(() => CHAT_READER.gatherer(), CHAT_READER.parsedBytes);
   const places = [0, ...cuts.map((cut) => cut % bytes.length).toSorted((one, other) => one - other), bytes.length];

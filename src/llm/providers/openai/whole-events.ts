@@ -12,10 +12,10 @@ export class WholeEvents {
   private bytes = 0;
   /** The event that is coming is too long, and is left out. */
   private isSkipping = false;
-  /** The end of what came of it. */
+  /** The end of what arrived. */
   private seam: Buffer = NOTHING;
 
-  /** @returns the events that are whole now; empty where there are none */
+  /** @returns the events that are whole now; may be empty */
   push(piece: Buffer): Buffer {
     if (!this.isSkipping && this.bytes === 0) return this.split(piece);
     const joined = Buffer.concat([this.seam, piece]);

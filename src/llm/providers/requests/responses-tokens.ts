@@ -27,7 +27,7 @@ export function countResponsesInput(tokenizer: Tokenizer, { json, previous }: Re
   return tokens + tokenizer.count(texts.join('\n'));
 }
 
-/** @returns the tokens of what is no text */
+/** @returns the tokens of what is not text */
 function collect(value: unknown, texts: string[]): number {
   if (typeof value === 'string') texts.push(value);
   if (Array.isArray(value))
