@@ -1,5 +1,6 @@
 /** Threads as things: made, listed, changed, deleted, and whose they are. */
 import { randomUUID } from 'node:crypto';
+import { eventually } from '../../support/eventually.js';
 import type { MadeKey, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { dump } from '../../support/sql.js';
@@ -16,6 +17,11 @@ beforeAll(async () => {
   service = await sharedService();
 });
 afterAll(() => service.stop());
+
+// A run that ends within the next test writes rows there.
+afterEach(() =>
+  eventually(async () => expect(await service.sql("SELECT id FROM runs WHERE status = 'RUNNING'")).toEqual([])),
+);
 
 beforeEach(async () => {
   org = await service.createOrg();
@@ -115,6 +121,7 @@ it('takes a message in once for its Idempotency-Key; one that was refused may be
   expect(fieldsOf(other)).toEqual(['idempotency-key']);
   // Another caller's key of the same text is another key.
   expect((await send('Hi', key, ann)).headers['x-gatehouse-idempotent-replay']).toBeUndefined();
+  await ann.idle('sent');
 
   service.upstream.next({ kind: 'hang' });
   const { runId } = await tenant.send('sent', 'Wait');
