@@ -136,7 +136,10 @@ class Stopping {
     drain.begin();
     const drainMs = this.settings.drainSeconds * 1000;
     // Load balancers see the 503 of readiness at their next checks, and send requests until then.
-    if (app.getHttpServer().listening) await setTimeout(this.settings.lameDuckSeconds * 1000);
+    const server = app.getHttpServer();
+    if (server.listening) await setTimeout(this.settings.lameDuckSeconds * 1000);
+    // A proxy that asks for no readiness goes to another replica where this one refuses; otherwise its requests would never end.
+    server.close();
     const deadlineMs = performance.now() + drainMs;
     await drain.run(drainMs, LAST_WORDS_MS);
     // What calls used waits for a database that is away, as long as calls might have gone on.

@@ -1,0 +1,92 @@
+/** Calls at a steady rate, every other one a stream, while what answers behind the address changes. */
+import { randomUUID } from 'node:crypto';
+import { ledgerOf, type LedgerRow } from '../http/ledger.js';
+import { markerOf } from './chaos-call.js';
+import { eventually, pause } from './eventually.js';
+import { UPSTREAM_MODEL, type OpenaiUpstream } from './openai-upstream.js';
+import { ServiceClient } from './service-client.js';
+
+export interface Account {
+  readonly failed: readonly string[];
+  readonly lost: readonly string[];
+  readonly doubled: readonly string[];
+  /** States and outcomes in the ledger. */
+  readonly charged: readonly string[];
+}
+
+export class SteadyLoad {
+  /** Request ids; each also stands in its request's body, which goes upstream. */
+  readonly sent: string[] = [];
+  /** What each call that failed got. */
+  readonly failed: string[] = [];
+  private readonly open = new Set<Promise<void>>();
+  private readonly running: Promise<void>;
+  private over = false;
+
+  private constructor(
+    private readonly client: ServiceClient,
+    private readonly key: string,
+    private readonly perSecond: number,
+  ) {
+    this.running = this.run();
+  }
+
+  /** @param service what the calls are charged in; `baseUrl` leads to it */
+  static start(baseUrl: string, service: ServiceClient, key: string, perSecond: number): SteadyLoad {
+    const { database, issuer, upstream } = service;
+    return new SteadyLoad(new ServiceClient(baseUrl, database, issuer, upstream), key, perSecond);
+  }
+
+  /** Waits until this many were sent, ends, and waits for those that are open. */
+  async stopAfter(count: number): Promise<void> {
+    while (this.sent.length < count) await pause(50);
+    this.over = true;
+    await this.running;
+    await Promise.all(this.open);
+  }
+
+  private async run(): Promise<void> {
+    const startedMs = performance.now();
+    while (!this.over) {
+      const due = ((performance.now() - startedMs) / 1000) * this.perSecond;
+      while (this.sent.length < due) {
+        const call = this.call(`load-${randomUUID()}`, this.sent.length % 2 === 1).finally(() =>
+          this.open.delete(call),
+        );
+        this.open.add(call);
+      }
+      await pause(5);
+    }
+  }
+
+  private async call(id: string, stream: boolean): Promise<void> {
+    this.sent.push(id);
+    try {
+      const { status, text } = await this.client.call('POST', '/v1/chat/completions', {
+        headers: { 'x-api-key': this.key, 'x-request-id': id },
+        body: { model: UPSTREAM_MODEL, stream, user: id, messages: [{ role: 'user', content: 'Hi' }] },
+      });
+      const whole = stream ? text.endsWith('data: [DONE]\n\n') : text.includes('"finish_reason":"stop"');
+      if (status !== 200 || !whole) this.failed.push(`${status} ${text.slice(0, 200)}`);
+    } catch (error) {
+      this.failed.push(String(error));
+    }
+  }
+
+  /** Once no call is open. Lost: not in the ledger or not upstream. Doubled: twice in one of them. */
+  async account(upstream: OpenaiUpstream): Promise<Account> {
+    // Of those that failed some may not have come as far as the ledger.
+    let entries: readonly LedgerRow[] = [];
+    await eventually(async () => {
+      entries = await ledgerOf(this.client);
+      return entries.every(({ state }) => state !== 'RESERVED');
+    }, 60_000);
+    const places = [entries.map((row) => row.request_id), upstream.requests.map(markerOf)];
+    return {
+      failed: this.failed,
+      lost: places.map((ids) => new Set(ids)).flatMap((ids) => this.sent.filter((id) => !ids.has(id))),
+      doubled: places.flatMap((ids) => ids.filter((id, at) => ids.indexOf(id) !== at)),
+      charged: [...new Set(entries.map(({ state, outcome }) => `${state} ${outcome ?? ''}`))],
+    };
+  }
+}
