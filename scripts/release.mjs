@@ -1,10 +1,12 @@
 // `npm run release -- <version> [--image] [--dry-run]`: sets the version, dates what CHANGELOG.md has under Unreleased, commits
 // and tags. --image then builds the container image, by Docker or Podman. Pushing is left to you.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 const IMAGE = 'gatehouse';
+const PREVIOUS_RELEASE = 'test/operations/previous-release.txt';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { image: { type: 'boolean' }, 'dry-run': { type: 'boolean' } },
@@ -35,7 +37,10 @@ const today = new Date().toISOString().slice(0, 10);
 writeFileSync('CHANGELOG.md', changes.replace('## Unreleased\n', `## Unreleased\n\n## ${version} (${today})\n`));
 const npm = spawnSync('npm', ['version', version, '--no-git-tag-version'], { stdio: ['ignore', 'ignore', 'inherit'] });
 if (npm.status !== 0) fail('npm could not set the version.');
-git('add', 'CHANGELOG.md', 'package.json', 'package-lock.json');
+// What comes after this release is upgraded from it (test/operations/upgrade.spec.ts).
+mkdirSync(path.dirname(PREVIOUS_RELEASE), { recursive: true });
+writeFileSync(PREVIOUS_RELEASE, `v${version}\n`);
+git('add', 'CHANGELOG.md', 'package.json', 'package-lock.json', PREVIOUS_RELEASE);
 git('commit', '--quiet', '--message', `release: ${version}`);
 git('tag', '--annotate', `v${version}`, '--message', `Gatehouse ${version}`);
 if (tool !== undefined) {

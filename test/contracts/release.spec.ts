@@ -55,6 +55,7 @@ it('sets the version, dates the changes, commits and tags', () => {
   );
   expect(git('log', '-1', '--format=%s')).toBe('release: 0.2.0');
   expect(git('tag', '--points-at', 'HEAD')).toBe('v0.2.0');
+  expect(read('test/operations/previous-release.txt')).toBe('v0.2.0\n');
   expect(git('status', '--porcelain')).toBe('');
 });
 
