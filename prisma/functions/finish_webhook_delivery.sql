@@ -34,7 +34,9 @@ BEGIN
   SET status = CASE WHEN p_error IS NULL THEN 'DELIVERED' WHEN p_retry_in IS NULL THEN 'FAILED' ELSE 'PENDING' END,
       next_attempt_at = CASE WHEN p_error IS NOT NULL THEN v_now + p_retry_in END,
       ended_at = CASE WHEN p_error IS NULL OR p_retry_in IS NULL THEN v_now END,
-      last_status_code = p_status_code, last_error = p_error
+      last_status_code = p_status_code, last_error = p_error,
+      attempt_log = d.attempt_log || jsonb_strip_nulls(jsonb_build_object(
+        'attempt', p_attempt, 'beganAt', d.last_attempt_at, 'endedAt', v_now, 'statusCode', p_status_code, 'error', p_error))
   WHERE d.id = p_id AND d.attempts = p_attempt AND d.status = 'PENDING';
   IF NOT FOUND OR p_error = 'INTERNAL' THEN
     RETURN;

@@ -15,6 +15,10 @@ export const listEventsRequest = z.strictObject({
   requestId: filter,
   startTime: timestamp.optional().meta({ description: 'Events from then on.' }),
   endTime: timestamp.optional().meta({ description: 'Events before then.' }),
+  format: z
+    .enum(['JSON', 'CSV'], 'must be JSON or CSV')
+    .default('JSON')
+    .meta({ description: 'CSV: all matching events as one file; at most 50,000, else 400.' }),
   ...pageFields,
 });
 export type ListEventsRequest = z.output<typeof listEventsRequest>;

@@ -44,6 +44,10 @@ const humanView = z
   .object({
     human: z.string(),
     createdAt: z.string().meta({ format: 'date-time' }),
+    lastSeenAt: z
+      .string()
+      .optional()
+      .meta({ format: 'date-time', description: 'The last call, to about ten seconds. Absent: no call yet.' }),
     limits: z
       .array(usageLimitView)
       .meta({ description: 'What is left, at least 0; a type that is not listed is unlimited.' }),

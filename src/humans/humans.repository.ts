@@ -7,6 +7,8 @@ export interface HumanRecord {
   readonly id: string;
   readonly human: string;
   readonly createdAt: Date;
+  /** Null: not since this is written down, or never. */
+  readonly lastSeenAt: Date | null;
   /** What is left of each; it may be below 0. */
   readonly limits: readonly StoredLimit[];
   /** Created by the transaction that looks. */
@@ -19,7 +21,7 @@ export interface TenantHumans {
   readonly tenantId: string;
 }
 
-const SELECT = `SELECT id, human, created_at AS "createdAt", limits_left(tenant_id, id) AS limits,
+const SELECT = `SELECT id, human, created_at AS "createdAt", last_seen_at AS "lastSeenAt", limits_left(tenant_id, id) AS limits,
                        xmin = pg_current_xact_id()::xid AS "isNew" FROM humans`;
 
 /** Humans of one tenant. Each method names the tenant, and Postgres' policies hold where one forgets. */

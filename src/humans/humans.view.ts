@@ -8,6 +8,7 @@ export function viewHuman(record: HumanRecord): HumanView {
   return {
     human: record.human,
     createdAt: formatTimestamp(record.createdAt),
+    ...(record.lastSeenAt === null ? {} : { lastSeenAt: formatTimestamp(record.lastSeenAt) }),
     limits: viewLimits(remainingOf(record.limits)),
   };
 }

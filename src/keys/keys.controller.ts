@@ -86,7 +86,7 @@ export class KeysController {
     @PlatformBody(listKeysRequest) request: ListKeysRequest,
   ): Promise<object> {
     const { records, nextPageToken } = await this.keys.list(principal, request);
-    return { apiKeys: records.map((record) => this.view(record)), nextPageToken };
+    return { apiKeys: await this.views(principal, records), nextPageToken };
   }
 
   @Post('get')
@@ -99,7 +99,7 @@ export class KeysController {
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(keyIdRequest) request: KeyIdRequest,
   ): Promise<object> {
-    return { apiKey: this.view(await this.keys.get(principal, request.keyId)) };
+    return { apiKey: await this.view(principal, await this.keys.get(principal, request.keyId)) };
   }
 
   @Post('update')
@@ -112,7 +112,7 @@ export class KeysController {
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(updateKeyRequest) request: UpdateKeyRequest,
   ): Promise<object> {
-    return { apiKey: this.view(await this.keys.update(principal, request)) };
+    return { apiKey: await this.view(principal, await this.keys.update(principal, request)) };
   }
 
   @Post('rotate')
@@ -144,10 +144,15 @@ export class KeysController {
     @CurrentPrincipal(['dashboardUser']) principal: DashboardUserPrincipal,
     @PlatformBody(keyIdRequest) request: KeyIdRequest,
   ): Promise<object> {
-    return { apiKey: this.view(await this.keys.revoke(principal, request.keyId)) };
+    return { apiKey: await this.view(principal, await this.keys.revoke(principal, request.keyId)) };
   }
 
-  private view(record: ApiKeyRecord): KeyView {
-    return viewKey(record, this.settings, this.keys.now());
+  private async view(principal: DashboardUserPrincipal, record: ApiKeyRecord): Promise<KeyView> {
+    return viewKey(record, this.settings, this.keys.now(), await this.keys.details(principal, [record]));
+  }
+
+  private async views(principal: DashboardUserPrincipal, records: readonly ApiKeyRecord[]): Promise<KeyView[]> {
+    const details = await this.keys.details(principal, records);
+    return records.map((record) => viewKey(record, this.settings, this.keys.now(), details));
   }
 }

@@ -157,6 +157,16 @@ const keyView = z
     }),
     status: z.enum(KEY_STATUSES),
     createdAt: dateTime,
+    createdBy: z.object({
+      userId: z.string(),
+      email: z.string().optional().meta({
+        description: 'Absent: the user left the org, or the key was made or rotated by this very request.',
+      }),
+    }),
+    rotatedAt: dateTime.optional().meta({ description: 'The last rotation. Absent: none yet.' }),
+    oldSecretsExpireAt: dateTime
+      .optional()
+      .meta({ description: 'Until when older secrets of the key still work. Absent: the present one alone works.' }),
     expiresAt: dateTime.optional(),
     lastUsedAt: dateTime.optional(),
     oidcConfig: z

@@ -30,9 +30,19 @@ const COLUMNS = {
   revokedAt: true,
   createdAt: true,
   lastUsedAt: true,
+  createdBy: true,
+  rotatedAt: true,
 } as const satisfies Prisma.ApiKeySelect;
 
 export type ApiKeyRecord = Prisma.ApiKeyGetPayload<{ select: typeof COLUMNS }>;
+
+/** What stands beside keys where people look at them. */
+export interface KeyDetails {
+  /** By user's id; one who left the org has none. */
+  readonly emails: ReadonlyMap<string, string>;
+  /** By key: when the last of its older secrets ends. */
+  readonly oldSecretsEndAt: ReadonlyMap<string, Date>;
+}
 
 /** What people say of a key. */
 export interface ApiKeyColumns {
@@ -134,6 +144,23 @@ export class KeysRepository {
     });
   }
 
+  /** Of a page of keys, by one statement for each kind. */
+  async details({ tx, tenantId }: TenantKeys, keys: readonly ApiKeyRecord[], at: Date): Promise<KeyDetails> {
+    const people = await tx.user.findMany({
+      where: { id: { in: [...new Set(keys.map(({ createdBy }) => createdBy))] }, email: { not: null } },
+      select: { id: true, email: true },
+    });
+    const secrets = await tx.apiKeyRetiredSecret.findMany({
+      where: { tenantId, keyId: { in: keys.map(({ id }) => id) }, expiresAt: { gt: at } },
+      orderBy: { expiresAt: 'asc' },
+      select: { keyId: true, expiresAt: true },
+    });
+    return {
+      emails: new Map(people.map(({ id, email }) => [id, email ?? ''])),
+      oldSecretsEndAt: new Map(secrets.map(({ keyId, expiresAt }) => [keyId, expiresAt])),
+    };
+  }
+
   /** Changes a key that is not revoked; null: no such key. */
   async update({ tx, tenantId }: TenantKeys, id: string, changes: ApiKeyChanges): Promise<ApiKeyRecord | null> {
     const [updated] = await tx.apiKey.updateManyAndReturn({
@@ -178,7 +205,7 @@ export class KeysRepository {
     }
     const [record] = await tx.apiKey.updateManyAndReturn({
       where: { tenantId, id },
-      data: { ...secretData(secret), updatedAt: now },
+      data: { ...secretData(secret), rotatedAt: now, updatedAt: now },
       select: COLUMNS,
     });
     if (record === undefined) throw new TypeError('A locked key is gone.');

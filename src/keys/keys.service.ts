@@ -28,6 +28,7 @@ import {
   KeysRepository,
   type ApiKeyChanges,
   type ApiKeyRecord,
+  type KeyDetails,
   type KeySecret,
   type TenantKeys,
 } from './keys.repository.js';
@@ -193,6 +194,11 @@ export class KeysService {
       if (revoked) await this.publish(keys, principal, 'key.revoked', keyId, {});
       return (await this.repository.find(keys, keyId)) ?? notFound();
     });
+  }
+
+  /** Who made these keys, and until when their older secrets work. */
+  details({ tenantId }: DashboardUserPrincipal, records: readonly ApiKeyRecord[]): Promise<KeyDetails> {
+    return this.repository.transaction(tenantId, (keys) => this.repository.details(keys, records, this.now()));
   }
 
   /** The database's now, by which expiry is judged. */

@@ -2,15 +2,21 @@ import { isScope } from '../identity/index.js';
 import type { Settings } from '../platform/config/index.js';
 import { formatTimestamp } from '../platform/protojson/index.js';
 import type { KeyView } from './keys.dto.js';
-import type { ApiKeyRecord } from './keys.repository.js';
+import type { ApiKeyRecord, KeyDetails } from './keys.repository.js';
 import { rateThatHolds } from './rate-ceiling.js';
 import { viewLimits } from '../limits/index.js';
 
 /** The limits of keys that have none of their own, and the most that a key can have. */
 export type KeyDefaults = Pick<Settings, 'requestsPerMinute' | 'requestsPerMinutePerHuman' | 'mostRequestsPerMinute'>;
 
-/** @param now the database's, by which expiry is judged */
-export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date): KeyView {
+/**
+ * @param now the database's, by which expiry is judged
+ * @param details absent: of a key that was made or rotated just now
+ */
+export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date, details?: KeyDetails): KeyView {
+  const { createdBy, rotatedAt } = record;
+  const email = details?.emails.get(createdBy);
+  const oldSecretsEndAt = details?.oldSecretsEndAt.get(record.id);
   const isPublishable = record.type === 'PUBLISHABLE';
   return {
     keyId: record.id,
@@ -39,6 +45,9 @@ export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date):
     },
     status: statusOf(record, now),
     createdAt: formatTimestamp(record.createdAt),
+    createdBy: { userId: createdBy, ...(email === undefined ? {} : { email }) },
+    ...(rotatedAt === null ? {} : { rotatedAt: formatTimestamp(rotatedAt) }),
+    ...(oldSecretsEndAt === undefined ? {} : { oldSecretsExpireAt: formatTimestamp(oldSecretsEndAt) }),
     ...(record.expiresAt === null ? {} : { expiresAt: formatTimestamp(record.expiresAt) }),
     ...(record.lastUsedAt === null ? {} : { lastUsedAt: formatTimestamp(record.lastUsedAt) }),
     ...(isPublishable ? viewPublishable(record) : {}),

@@ -7,6 +7,7 @@ import { CallNames } from './calls/call-names.js';
 import { UsageCallsController } from './calls/usage-calls.controller.js';
 import { UsageCallsService } from './calls/usage-calls.service.js';
 import { CallerAllowances } from './ledger/caller-allowances.js';
+import { HumansSeen } from './ledger/humans-seen.js';
 import { LedgerPartitions } from './ledger/ledger-partitions.js';
 import { ProcessLease } from './ledger/process-lease.js';
 import { UsageLedger } from './ledger/usage-ledger.js';
@@ -20,6 +21,9 @@ import { UsageTokenDirectory } from './tokens/usage-token.directory.js';
 import { UsageTokenJwt } from './tokens/usage-token.jwt.js';
 import { UsageTokenPruner } from './tokens/usage-token.pruner.js';
 import { UsageTokenStrategy } from './tokens/usage-token.strategy.js';
+import { TenantUsageTokensController } from './tokens/tenant-usage-tokens.controller.js';
+import { TenantUsageTokensRepository } from './tokens/tenant-usage-tokens.repository.js';
+import { TenantUsageTokensService } from './tokens/tenant-usage-tokens.service.js';
 import { OlderUsageTokensController, UsageTokensController } from './tokens/usage-tokens.controller.js';
 import { UsageTokensRepository } from './tokens/usage-tokens.repository.js';
 import { UsageTokensService } from './tokens/usage-tokens.service.js';
@@ -32,14 +36,18 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
     UsageReportsController,
     UsageTokensController,
     OlderUsageTokensController,
+    TenantUsageTokensController,
   ],
   providers: [
     { provide: Allowances, useClass: CallerAllowances },
     CallLog,
     CallNames,
+    HumansSeen,
     LedgerPartitions,
     ProcessLease,
     UsageLedger,
+    TenantUsageTokensRepository,
+    TenantUsageTokensService,
     UsageCallsService,
     UsageQueryRepository,
     UsageQueryService,

@@ -83,6 +83,16 @@ const endpointView = z
   .meta({ 'x-name': 'WebhookEndpoint' });
 export type EndpointView = z.output<typeof endpointView>;
 
+const attemptView = z
+  .object({
+    attempt: z.number().meta({ description: 'From 1.' }),
+    beganAt: dateTime,
+    endedAt: dateTime,
+    statusCode: z.number().optional().meta({ description: 'Absent: no answer came.' }),
+    error: z.string().optional().meta({ description: 'As `lastError`. Absent: delivered.' }),
+  })
+  .meta({ 'x-name': 'WebhookAttempt' });
+
 const deliveryView = z
   .object({
     deliveryId: z.string(),
@@ -96,6 +106,7 @@ const deliveryView = z
       description:
         'UNREACHABLE, TIMEOUT, BROKEN, REDIRECT, REFUSED, GONE, INTERNAL (ours), or DISABLED (the endpoint was).',
     }),
+    attemptLog: z.array(attemptView).meta({ description: 'The attempts that ended, oldest first.' }),
     createdAt: dateTime,
     lastAttemptAt: dateTime.optional(),
     nextAttemptAt: dateTime.optional(),
@@ -103,6 +114,7 @@ const deliveryView = z
   })
   .meta({ 'x-name': 'WebhookDelivery' });
 export type DeliveryView = z.output<typeof deliveryView>;
+export type AttemptView = z.output<typeof attemptView>;
 
 const notice = z
   .string()

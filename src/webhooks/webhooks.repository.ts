@@ -27,6 +27,7 @@ const DELIVERY = {
   lastAttemptAt: true,
   lastStatusCode: true,
   lastError: true,
+  attemptLog: true,
   endedAt: true,
   createdAt: true,
   event: { select: { type: true } },

@@ -1,6 +1,6 @@
 import { formatTimestamp } from '../platform/protojson/index.js';
 import { EVENT_TYPES } from './event-types.js';
-import type { DeliveryView, EndpointView } from './webhooks.dto.js';
+import type { AttemptView, DeliveryView, EndpointView } from './webhooks.dto.js';
 import type { DeliveryRecord, EndpointRecord } from './webhooks.repository.js';
 
 export function viewEndpoint(record: EndpointRecord): EndpointView {
@@ -31,11 +31,21 @@ export function viewDelivery(record: DeliveryRecord): DeliveryView {
     attempts: record.attempts,
     ...(record.lastStatusCode === null ? {} : { lastStatusCode: record.lastStatusCode }),
     ...(record.lastError === null ? {} : { lastError: record.lastError }),
+    attemptLog: attemptsOf(record),
     createdAt: formatTimestamp(record.createdAt),
     ...told('lastAttemptAt', record.lastAttemptAt),
     ...told('nextAttemptAt', record.nextAttemptAt),
     ...told('endedAt', record.endedAt),
   };
+}
+
+/** As `finish_webhook_delivery` writes them. */
+function attemptsOf({ attemptLog }: DeliveryRecord): AttemptView[] {
+  return (attemptLog as unknown as AttemptView[]).map(({ beganAt, endedAt, ...rest }) => ({
+    ...rest,
+    beganAt: formatTimestamp(new Date(beganAt)),
+    endedAt: formatTimestamp(new Date(endedAt)),
+  }));
 }
 
 function told<K extends string>(name: K, at: Date | null): Partial<Record<K, string>> {

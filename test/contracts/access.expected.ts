@@ -522,6 +522,10 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   // The id of no call: a permitted reader gets 404.
   ...post('usage/get-call', missingAtLast(READING_FOR_THE_TENANT), () => ({ callId: randomUUID() })),
 
+  ...post('usage/list-tokens', READING_FOR_THE_TENANT, () => ({})),
+  // The token does not exist: 404 for each caller who may revoke it.
+  ...post('usage/revoke-token', missingAtLast(WRITING_FOR_THE_TENANT), () => ({ tokenId: `ut_${randomUUID()}` })),
+
   ...post('budgets/list', READING_FOR_THE_TENANT, () => ({})),
   ...post('budgets/set', WRITING_FOR_THE_TENANT, () => ({
     holder: { tenant: true },

@@ -1307,6 +1307,27 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     ).toEqual([{ last_used_at: new Date(1000) }]);
   },
 
+  async touch_humans() {
+    // Purpose: the humans that are named, of the tenant that is named beside them; never back in time.
+    const seen = async (): Promise<unknown> =>
+      rowsOf(
+        database.superuserUrl,
+        'SELECT last_seen_at FROM humans WHERE tenant_id = ANY ($1) AND human = $2 ORDER BY 1',
+        [[a.tenantId, b.tenantId], a.human],
+      );
+    const touch = (tenantId: string, at: number) =>
+      call('SELECT touch_humans($1, $2)', [
+        [`${tenantId}:${a.human}`, 'unknown'],
+        [new Date(at), new Date(at)],
+      ]);
+    await touch(b.tenantId, 9000);
+    const before = await seen();
+    await touch(a.tenantId, 1000);
+    await touch(a.tenantId, 500);
+    expect(await seen()).not.toEqual(before);
+    expect(await seen()).toEqual(expect.arrayContaining([{ last_seen_at: new Date(1000) }]));
+  },
+
   async find_gateway_providers() {
     // Purpose: the enabled providers of the one gateway of the tenant whose call it is.
     const find = (tenantId: string | null, gatewayId: string | null) =>

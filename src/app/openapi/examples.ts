@@ -59,6 +59,9 @@ export const BODY_EXAMPLES: Readonly<Record<string, object>> = {
   Contexts_create: { messages: [{ role: 'system', content: 'You are helpful.' }] },
   Contexts_addMessage: { role: 'user', content: 'Hello!' },
 
+  TenantUsageTokens_list: { ...HUMAN, ...PAGE },
+  TenantUsageTokens_revoke: { tokenId: PLACEHOLDERS.tokenId },
+
   Keys_create: {
     name: 'Backend',
     permissions: ['chat:write', 'usage:write', 'usage:read'],

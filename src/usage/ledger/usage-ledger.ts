@@ -31,6 +31,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   private readonly busy: BusyBudgets;
   private readonly settlements: SettlementQueue;
   private readonly open = new OpenReservations();
+  private admittedBy: (tenantId: string, human: string) => void = () => undefined;
 
   constructor(
     database: Database,
@@ -90,9 +91,17 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
       if (!(error instanceof Fault)) this.open.delete(id);
       throw error;
     }
-    if (!isRefusal(admitted)) return admitted;
-    this.open.delete(id);
-    throw this.refused(admitted, reservation);
+    if (isRefusal(admitted)) {
+      this.open.delete(id);
+      throw this.refused(admitted, reservation);
+    }
+    if (human !== null) this.admittedBy(tenantId, human);
+    return admitted;
+  }
+
+  /** Has each human told whose call is admitted. */
+  tellAdmitted(tell: (tenantId: string, human: string) => void): void {
+    this.admittedBy = tell;
   }
 
   /**
@@ -105,6 +114,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     if (isRefusal(admitted) && admitted.verdict === 'busy')
       admitted = await this.busy.wait(call.tenantId, admitted, () => this.answered.add(call));
     if (isRefusal(admitted)) throw this.refused(admitted, call);
+    if (call.human !== null) this.admittedBy(call.tenantId, call.human);
     return admitted;
   }
 

@@ -1,13 +1,11 @@
-import { Controller, HttpCode, Post, StreamableFile } from '@nestjs/common';
+import { Controller, HttpCode, Post, type StreamableFile } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Access, CurrentPrincipal } from '../../identity/index.js';
+import { CSV_TYPE, csvFile } from '../../platform/csv/index.js';
 import { Answers, PlatformBody, PLATFORM_DIALECT, SpeaksDialect } from '../../platform/http/index.js';
 import { formatTimestamp } from '../../platform/protojson/index.js';
-import { BYTE_ORDER_MARK } from './usage-csv.js';
 import { queryUsageRequest, queryUsageResponse, type QueryUsageRequest } from './usage-query.dto.js';
 import { UsageQueryService, type UsageReader, type UsageTable } from './usage-query.service.js';
-
-const CSV = 'text/csv; charset=utf-8';
 
 /** Only the tenant reads its whole usage; a human, or a key that acts as one, can't call these routes. */
 @ApiTags('Usage')
@@ -24,7 +22,7 @@ export class UsageQueryController {
       'The sums of the ledger: calls that are over, by when they began, and what was reported. Calls under way are not in it. Whole numbers and decimals come as strings, exact to the last digit.',
   })
   @Access({ dashboardUser: { scope: 'usage:read' }, secretKey: { scope: 'usage:read' } })
-  @Answers(queryUsageResponse, { orFile: CSV })
+  @Answers(queryUsageResponse, { orFile: CSV_TYPE })
   async query(
     @CurrentPrincipal(['dashboardUser', 'secretKey']) principal: UsageReader,
     @PlatformBody(queryUsageRequest) request: QueryUsageRequest,
@@ -36,13 +34,7 @@ export class UsageQueryController {
 }
 
 function fileOf({ from, before, csv }: UsageTable): StreamableFile {
-  const bytes = Buffer.from(BYTE_ORDER_MARK + csv);
-  const name = `usage-${dayOf(from)}-${dayOf(before)}.csv`;
-  return new StreamableFile(bytes, {
-    type: CSV,
-    length: bytes.length,
-    disposition: `attachment; filename="${name}"`,
-  });
+  return csvFile(`usage-${dayOf(from)}-${dayOf(before)}.csv`, csv);
 }
 
 function dayOf(time: Date): string {

@@ -1,6 +1,7 @@
 import { startService, type Answer, type MadeKey, type Org, type TestService } from '../../support/service.js';
 import { clearAuditLog } from './audit-log.js';
 import { fieldsOf, platformError } from '../refusals.js';
+import { parseStrictCsv } from '../usage-query/strict-csv.js';
 
 interface EventView {
   readonly id: string;
@@ -240,5 +241,25 @@ describe('what is asked wrongly', () => {
     ['an action with half a surrogate pair', '{"action":"\\ud800"}', ['action']],
   ])('%s is 400 and named', async (_what, body, fields) => {
     expect(fieldsOf(platformError(await ask(body), 400))).toEqual(fields);
+  });
+});
+
+describe('as CSV', () => {
+  it('is the whole log in one file, by the same filters, and no cell of it runs as a formula', async () => {
+    const told = { note: '=HYPERLINK("x"); +1', more: ['a,b'] };
+    for (let index = 0; index < 60; index += 1) await write({ action: 'limits.set', details: told });
+    await write({ action: 'key.created' });
+    const answer = await ask({ action: 'limits.set', format: 'CSV' });
+    expect([answer.status, answer.headers['content-type']]).toEqual([200, 'text/csv; charset=utf-8']);
+    expect(answer.headers['content-disposition']).toBe('attachment; filename="audit-log.csv"');
+    const [head, ...rows] = parseStrictCsv(answer.text);
+    expect(head).toEqual(expect.arrayContaining(['occurredAt', 'action', 'actorId', 'human', 'details']));
+    expect(rows).toHaveLength(60);
+    const details = rows.map((row) => row[head!.indexOf('details')]);
+    expect(JSON.parse(details[0]!.replaceAll("'", ''))).toEqual(told);
+    expect(rows.flat().filter((cell) => /^[=+\-@]/.test(cell))).toEqual([]);
+    const paged = await ask({ format: 'CSV', pageToken: 'x' });
+    expect(fieldsOf(platformError(paged, 400))).toEqual(['pageToken']);
+    expect((await ask({ format: 'CSV' }, asPerson('the-viewer'))).status).toBe(403);
   });
 });

@@ -122,7 +122,7 @@ describe('/openapi.json', () => {
   /** Sealed access tokens too. */
   const CALLS = ['POST /v1/chat/completions', 'POST /v1/embeddings', 'POST /v1/responses'];
   const FOR_THE_TENANT = [
-    ...['list-calls', 'get-call'].map((method) => `usage/${method}`),
+    ...['list-calls', 'get-call', 'list-tokens', 'revoke-token'].map((method) => `usage/${method}`),
     ...['list', 'create', 'get', 'update', 'delete', 'test'].map((method) => `llm/providers/${method}`),
     ...['list', 'create', 'get', 'update', 'delete'].map((method) => `llm/routes/${method}`),
     ...['list', 'update'].map((method) => `llm/models/${method}`),

@@ -90,6 +90,7 @@ const VARIANTS: Readonly<Record<string, object>> = {
   GatewayCalls_completeBy: { stream: true },
   Process_process: { request: { inputs: [{ text: { role: 'user', content: 'Hello!' } }], stream: true } },
   UsageQuery_query: { format: 'CSV' },
+  Audit_list: { format: 'CSV' },
 };
 const RECORDED = 'docs/openapi.answers.json';
 
@@ -207,11 +208,25 @@ async function newGateway(name: string): Promise<{ id: string; token: string }> 
   return { id: gateway.id, token };
 }
 
+async function newUsageToken(): Promise<void> {
+  await service.call('POST', '/v1/usage/token', { headers: { 'x-api-key': key }, body: { human: 'user_123' } });
+}
+
 /** The gateway that was called, while another one is deleted. */
 let reachable = '';
 
+/** The token of the gateway, while one of a human is revoked. */
+let gatewayTokenId = '';
+
 /** What an operation needs that no example before it makes. */
 const PREPARED: Readonly<Record<string, () => Promise<void>>> = {
+  TenantUsageTokens_list: newUsageToken,
+  TenantUsageTokens_revoke: async () => {
+    await newUsageToken();
+    const { tokens } = await asOwner<{ tokens: { tokenId: string }[] }>('usage/list-tokens', {});
+    gatewayTokenId = world['tokenId'] ?? '';
+    world['tokenId'] = tokens[0]?.tokenId ?? '';
+  },
   Providers_test: async () => {
     world['providerId'] = await newProvider('reachable');
   },
@@ -272,6 +287,7 @@ const LEARNED: Readonly<Record<string, (answer: Answer) => void>> = {
   Routes_create: (answer) => learn('routeId', answer.json<{ route: { routeId: string } }>().route.routeId),
   GatewayTokens_create: (answer) => learn('tokenId', answer.json<{ id: string }>().id),
   Invitations_invite: (answer) => learn('token', answer.json<{ token: string }>().token),
+  TenantUsageTokens_revoke: () => learn('tokenId', gatewayTokenId),
   Tenants_create: (answer) => learn('tenantId', answer.json<{ tenant: { id: string } }>().tenant.id),
   Webhooks_create: (answer) =>
     learn('endpointId', answer.json<{ endpoint: { endpointId: string } }>().endpoint.endpointId),

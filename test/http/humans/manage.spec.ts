@@ -1,6 +1,8 @@
 /** A tenant looks after its humans: by its people and its keys, one tenant's apart from another's. */
 import type { Answer, Identity, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
+import { eventually } from '../../support/eventually.js';
+import { chat } from '../usage-tokens/usage-client.js';
 import { addEveryRole, ownerOf, post } from '../orgs/people.js';
 import { expectPlatformRefusal, fieldsOf, platformError } from '../refusals.js';
 
@@ -199,6 +201,23 @@ describe('humans/list', () => {
     platformError(await post(service, stranger, 'humans/list', { pageToken }), 400);
     expect(await service.asUser(stranger, 'humans/list')).toEqual({ humans: [], nextPageToken: '' });
   });
+});
+
+it('shows when a human last made a call, and of one who made none nothing', async () => {
+  // A tenant with a provider.
+  const calling = await service.createOrg();
+  const asOwner = ownerOf(calling);
+  const caller = await service.createKey(calling, { scopes: ['chat:write'] });
+  await service.asUser(asOwner, 'humans/upsert', { human: 'quiet' });
+  expect((await chat(service, { 'x-api-key': caller.key, 'x-human-id': 'busy' })).status).toBe(200);
+  // Written every ten seconds; asked of the database, since a user may not ask so often.
+  const seen = 'SELECT 1 FROM humans WHERE tenant_id = $1 AND last_seen_at IS NOT NULL';
+  await eventually(async () => (await service.sql(seen, [calling.tenantId])).length > 0);
+  const { humans } = await service.asUser<{ humans: object[] }>(asOwner, 'humans/list');
+  expect(humans).toEqual([
+    expect.objectContaining({ human: 'busy', lastSeenAt: expect.stringMatching(/^\d{4}-.*Z$/) as string }),
+    { human: 'quiet', createdAt: expect.any(String) as string, limits: [] },
+  ]);
 });
 
 describe('rights', () => {

@@ -70,6 +70,7 @@ describe('a new key', () => {
       keyPrefix: expect.stringMatching(/^sk_/) as string,
       type: 'SECRET',
       name: 'Server',
+      createdBy: { userId: owner.user },
       description: '',
       permissions: expect.any(Array) as string[],
       models: [],

@@ -56,6 +56,7 @@ it('answers the key as it is, with its new secret and the end of the old one', a
     keyId,
     keyPrefix: rotated.key.slice(0, 12),
     key: expect.stringMatching(/^sk_gh_/) as string,
+    rotatedAt: expect.stringMatching(RFC_3339_UTC) as string,
     previousKeyExpiresAt: expect.stringMatching(RFC_3339_UTC) as string,
   });
   expect(rotated.key).not.toBe(key);
@@ -78,4 +79,26 @@ it('shows no secret again, and keeps none', async () => {
       expect(text).not.toContain(Buffer.from(secret).toString('hex'));
     }
   }
+});
+
+it('shows who made a key, when it was rotated, and until when its old secret works', async () => {
+  await service.sql("UPDATE users SET email = 'owner@example.com' WHERE id = $1", [org.user]);
+  const { keyId } = await create({ name: 'Server' });
+  expect(await get(keyId)).toMatchObject({ createdBy: { userId: org.user, email: 'owner@example.com' } });
+  expect(Object.keys(await get(keyId))).not.toEqual(expect.arrayContaining(['rotatedAt']));
+  const { previousKeyExpiresAt, rotatedAt } = await rotate({ keyId, gracePeriodSeconds: 3600 });
+  const { apiKeys } = await service.asUser<{ apiKeys: KeyView[] }>(owner, 'api-keys/list');
+  expect(apiKeys).toEqual([
+    expect.objectContaining({
+      keyId,
+      rotatedAt,
+      oldSecretsExpireAt: previousKeyExpiresAt,
+      createdBy: { userId: org.user, email: 'owner@example.com' },
+    }),
+  ]);
+  await rotate({ keyId });
+  await service.sql("UPDATE api_key_retired_secrets SET expires_at = now() - interval '1 second' WHERE key_id = $1", [
+    keyId,
+  ]);
+  expect(Object.keys(await get(keyId))).not.toEqual(expect.arrayContaining(['oldSecretsExpireAt']));
 });

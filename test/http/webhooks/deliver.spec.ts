@@ -146,6 +146,15 @@ describe('a receiver', () => {
       lastStatusCode: 503,
       lastError: 'REFUSED',
     });
+    const times = { beganAt: expect.any(String) as string, endedAt: expect.any(String) as string };
+    expect(failed!.attemptLog).toEqual(
+      Array.from({ length: QUICK.webhookAttempts }, (_, index) => ({
+        attempt: index + 1,
+        statusCode: 503,
+        error: 'REFUSED',
+        ...times,
+      })),
+    );
     expect(failed!.nextAttemptAt).toBeUndefined();
     expect(receiver.received).toHaveLength(QUICK.webhookAttempts);
     receiver.reactions.clear();

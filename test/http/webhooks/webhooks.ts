@@ -27,6 +27,7 @@ export interface DeliveryView {
   readonly attempts: number;
   readonly lastStatusCode?: number;
   readonly lastError?: string;
+  readonly attemptLog: readonly { readonly attempt: number; readonly statusCode?: number; readonly error?: string }[];
   readonly nextAttemptAt?: string;
   readonly endedAt?: string;
 }

@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { answerOf, api } from '../../api/client.js';
 import { usePages } from '../../api/queries.js';
-import type { AuditEvent } from '../../api/types.js';
+import type { AuditEvent, AuditPage } from '../../api/types.js';
 import { formatTime, ZONE } from '../../format/format.js';
 import { Drawer } from '../../kit/dialog.js';
 import { FilterSelect, SearchField } from '../../kit/fields.js';
@@ -19,7 +19,9 @@ export default function Audit() {
   const [opened, setOpened] = useState<AuditEvent | null>(null);
   const pages = usePages<AuditEvent>(['audit', action, actorType], async (pageToken, signal) => {
     const body = { action, pageToken, ...(actorType === '' ? {} : { actorType }) };
-    const { events, nextPageToken } = await answerOf(api.POST('/api/v1/audit/list', { body, signal }));
+    // Only where a table is asked for is the answer a text.
+    const answer = await answerOf(api.POST('/api/v1/audit/list', { body, signal }));
+    const { events, nextPageToken } = answer as AuditPage;
     return { rows: events, nextPageToken };
   });
   return (

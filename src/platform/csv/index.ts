@@ -1,0 +1,1 @@
+export { csvFile, csvLine, textCell, CSV_TYPE } from './csv.js';
