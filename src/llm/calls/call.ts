@@ -2,21 +2,13 @@ import { Fault } from '../../platform/errors/index.js';
 import type { BodyRoom } from '../../platform/http/index.js';
 import type { ShareOwner } from '../../platform/shares/index.js';
 import type { Admission, Outcome, Settlement } from '../../usage/index.js';
-import {
-  NOTHING_USED,
-  type AnswerHeaders,
-  type AnswerSink,
-  type Attempt,
-  type OperationName,
-  type OperationRequests,
-  type ProviderFailure,
-  type TokenUsage,
-} from '../providers/provider.js';
+import { NOTHING_USED, type AnswerHeaders, type AnswerSink, type Attempt } from '../providers/provider.js';
+import type { OperationName, OperationRequests, ProviderFailure, TokenUsage } from '../providers/provider.js';
 import type { CallContext } from './call-context.js';
 import { Silence, endingOfLeaver, usedAtEnding, usedAtFailure, usedBy, type CallEnding } from './call-ending.js';
 import { asFault, logFailure, shuttingDown } from './call-faults.js';
 import type { CallSink, CallSinkListener } from './call-sink.js';
-import type { AnswerRoom } from './kept-answers.js';
+import { Holdings } from './holdings.js';
 import { stateAfter, type CallEvent, type CallState } from './call-states.js';
 import type { CallTerms } from './call-terms.js';
 import type { Placed } from './open-calls.js';
@@ -39,10 +31,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
   protected attempt: Attempt | null = null;
   private ending: CallEnding | null = null;
   private silence: Silence | null = null;
-  /** Absent for answers that are not large. */
-  private answerRoom: AnswerRoom | null = null;
-  /** Holds one of the places for late calls. */
-  protected holdsLatePlace = false;
+  protected readonly holdings: Holdings;
   protected resolve: (failure: ProviderFailure | null) => void = ignore;
   private reject: (fault: Fault) => void = ignore;
 
@@ -53,7 +42,9 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     /** The body's room, and whose share the call's place comes out of: both are given back when the call is over. */
     readonly room: BodyRoom | null,
     readonly owner: ShareOwner,
-  ) {}
+  ) {
+    this.holdings = new Holdings(context, owner);
+  }
 
   /**
    * Runs the call until its caller has an answer, or is gone.
@@ -115,7 +106,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
    * answer tells how much that is.
    */
   onLate({ outcome, error }: ProviderFailure): boolean {
-    if (this.state === 'over' || !this.takesLatePlace()) return false;
+    if (this.state === 'over' || !this.holdings.takeLatePlace()) return false;
     if (this.enter('delayed') === 'settling' || !(error instanceof Fault)) return true;
     this.ending = { outcome, readTo: this.terms.mayHideReasoning ? 'report' : 'answer' };
     this.sink.attribute(this.terms.attribution());
@@ -124,8 +115,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
   }
 
   onKept(bytes: number): boolean {
-    this.answerRoom ??= this.context.answers.roomOf(this.owner);
-    return this.answerRoom.growBy(bytes);
+    return this.holdings.keep(bytes);
   }
 
   /** The caller is gone: see `endingOfLeaver` for what is read of its answer, and what it is charged. */
@@ -134,7 +124,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     const { attempt, terms, sink } = this;
     if (was === 'settling' || was === 'over' || was === 'retrying' || attempt === null) return;
     const tellsAtItsEnd = terms.mayHideReasoning || !terms.request.stream;
-    this.ending = endingOfLeaver(attempt, tellsAtItsEnd, () => this.takesLatePlace());
+    this.ending = endingOfLeaver(attempt, tellsAtItsEnd, () => this.holdings.takeLatePlace());
     if (this.ending.readTo === 'silence' && !sink.isBehind) return this.stopReading();
     attempt.resume();
     if (this.ending.readTo === 'silence') this.silence = new Silence(() => this.stopReading());
@@ -221,11 +211,6 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     if (this.enter('read') === 'settling') this.conclude();
   }
 
-  /** @returns whether the call has one of the places for late calls */
-  protected takesLatePlace(): boolean {
-    return (this.holdsLatePlace ||= this.context.lateCalls.admit(this.owner));
-  }
-
   /** Ends a call that was settling. */
   private conclude(failure: ProviderFailure | null = null): void {
     const { attempt, ending } = this;
@@ -258,11 +243,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
 
   /** Gives back what the call holds, once nothing of it is read any more. */
   protected leave(): void {
-    if (this.holdsLatePlace) this.context.lateCalls.leave(this.owner);
-    this.holdsLatePlace = false;
-    const { answerRoom, sink } = this;
-    if (answerRoom !== null && sink.whenTaken !== undefined) sink.whenTaken(() => answerRoom.release());
-    else answerRoom?.release();
+    this.holdings.release(this.sink);
     this.context.onOver(this);
   }
 }

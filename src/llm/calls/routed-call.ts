@@ -63,12 +63,13 @@ export class RoutedCall<Name extends OperationName> extends Call<Name> {
   }
 
   override onLate(failure: ProviderFailure): boolean {
-    if (this.state !== 'dispatching' || !this.takesLatePlace() || !this.goesOn(failure)) return super.onLate(failure);
+    if (this.state !== 'dispatching' || !this.holdings.takeLatePlace() || !this.goesOn(failure))
+      return super.onLate(failure);
     const { current, terms, attempt, context } = this;
     const { tried } = terms;
     const { outcome } = failure;
     const ending: CallEnding = { outcome, readTo: terms.mayHideReasoning ? 'report' : 'answer' };
-    this.holdsLatePlace = false;
+    this.holdings.leaveLatePlaceToTry();
     this.isCharged = true;
     if (current !== null) {
       this.late.add(current);
