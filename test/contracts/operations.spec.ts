@@ -12,12 +12,19 @@ interface Alert {
   readonly annotations: { readonly summary: string; readonly runbook: string };
 }
 
+/** Of promtool's. */
+interface Case {
+  readonly alertname: string;
+  readonly exp_alerts: readonly unknown[];
+}
+
 interface Panel {
   readonly title: string;
   readonly targets: readonly { readonly expr: string }[];
 }
 
 const RULES = 'deploy/prometheus/gatehouse.rules.yml';
+const CASES = 'deploy/prometheus/gatehouse.rules.test.yml';
 const PAGES = 'docs/operations/alerts';
 
 const { groups } = load(readFileSync(RULES, 'utf8')) as { groups: { rules: Alert[] }[] };
@@ -75,6 +82,18 @@ it('every alert has a severity, a page of its own, and a line in the list of ale
   expect(readdirSync(PAGES).sort()).toEqual(alerts.map(({ alert }) => `${alert}.md`).sort());
 });
 
+it('every alert has a case in which it is raised, and one in which it is not', () => {
+  const { tests } = load(readFileSync(CASES, 'utf8')) as { tests: { alert_rule_test: Case[] }[] };
+  const cases = tests.flatMap(({ alert_rule_test: each }) => each);
+  const namesOf = (isRaised: boolean): string[] =>
+    [
+      ...new Set(cases.filter(({ exp_alerts: told }) => told.length > 0 === isRaised).map((each) => each.alertname)),
+    ].sort();
+  const all = alerts.map(({ alert }) => alert).sort();
+  expect(namesOf(true)).toEqual(all);
+  expect(namesOf(false)).toEqual(all);
+});
+
 /** Debian's package `prometheus` has it; CI installs that. */
 const HAS_PROMTOOL = spawnSync('promtool', ['--version']).status === 0;
 // eslint-disable-next-line no-restricted-syntax -- without the tool nothing can be told; CI refuses a skipped test
@@ -82,7 +101,7 @@ const withPromtool = HAS_PROMTOOL ? it : it.skip;
 
 withPromtool.each([
   ['check', ['check', 'rules', RULES]],
-  ['test', ['test', 'rules', 'deploy/prometheus/gatehouse.rules.test.yml']],
+  ['test', ['test', 'rules', CASES]],
 ])('promtool passes the rules: %s', (_what, args) => {
   const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });
   expect([status, status === 0 ? '' : stdout + stderr]).toEqual([0, '']);
