@@ -62,7 +62,7 @@ function certificate(
   );
   const signature = der(0x03, Buffer.of(0), sign('sha256', content, issuerKey));
   const base64 = der(0x30, content, ECDSA_WITH_SHA256, signature).toString('base64');
-  return `-----BEGIN CERTIFICATE-----\n${base64.replace(/(.{64})/g, '$1\n')}\n-----END CERTIFICATE-----\n`;
+  return `-----BEGIN CERTIFICATE-----\n${base64.replaceAll(/.{1,64}/g, '$&\n')}-----END CERTIFICATE-----\n`;
 }
 
 /** A name that is a common name and nothing else. */

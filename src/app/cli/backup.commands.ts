@@ -14,7 +14,7 @@ export async function backup(file: string, options: OutputOptions): Promise<void
   if (existsSync(file)) throw new OperatorError(`${file} exists: name another file, or move it away.`);
   await withSettings(async ({ databaseUrl, databaseBackupUrl }) => {
     const url = databaseBackupUrl ?? databaseUrl;
-    await assertReadsAll(url);
+    await assertReadsAll(url, databaseBackupUrl === undefined ? 'DATABASE_URL' : 'DATABASE_BACKUP_URL');
     await run('pg_dump', url, ['--format=custom', `--file=${file}`]);
   });
   show(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { certificateFile } from './database-tls.js';
 import { group, integer, url } from './setting-definition.js';
 
 const database = group('Database').define;
@@ -48,6 +49,12 @@ export const DATABASE_SETTINGS = {
     url('postgres:', 'postgresql:'),
     'The same Postgres by a login that reads every row, for `gatehouse backup` alone. Unset: `DATABASE_URL`.',
     { secret: true },
+  ),
+  databaseCaFile: database(
+    'DATABASE_CA_FILE',
+    certificateFile,
+    "PEM file of the authorities that sign Postgres' certificate. With it each address has `sslmode=verify-full`, unless it says " +
+      "`sslmode=disable`. Unset: an address with `sslmode=verify-full` trusts Node's own authorities, one without is not encrypted.",
   ),
   databasePoolSize: database(
     'DATABASE_POOL_SIZE',

@@ -1,5 +1,6 @@
 import { OperatorError } from '../errors/index.js';
 import path from 'node:path';
+import { problemsOfTls, withAuthority } from './database-tls.js';
 import type { EncryptionKey, Pepper, SettingDefinition } from './setting-definition.js';
 import { SETTINGS, type RawSettings, type SettingName } from './settings.js';
 
@@ -70,12 +71,22 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
   const origins = (raw as Partial<RawSettings>).sealedAllowedOrigins ?? [];
   if (mode === 'production' && origins.some((origin) => !origin.startsWith('https:')))
     problems.push('SEALED_ALLOWED_ORIGINS must hold https:// origins alone in production: secrets are sent there');
+  const { databaseUrl, databaseAppUrl, databaseDirectUrl, databaseBackupUrl } = raw as Partial<RawSettings>;
+  problems.push(
+    ...problemsOfTls({
+      DATABASE_URL: databaseUrl,
+      DATABASE_APP_URL: databaseAppUrl,
+      DATABASE_DIRECT_URL: databaseDirectUrl,
+      DATABASE_BACKUP_URL: databaseBackupUrl,
+    }),
+  );
   if (problems.length > 0) throw new ConfigurationError(problems);
 
   const { development: _development, home, host, lameDuckSeconds, ...rest } = raw;
   return {
     settings: Object.freeze({
       ...rest,
+      ...verified(raw),
       mode,
       home: path.resolve(home),
       lameDuckSeconds: lameDuckSeconds ?? (mode === 'development' ? 0 : 5),
@@ -90,6 +101,19 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
         : []),
     ],
   };
+}
+
+/** The addresses, each with the authority that its server is held to. */
+function verified(raw: RawSettings): Partial<RawSettings> {
+  const { databaseCaFile: file } = raw;
+  if (file === undefined) return {};
+  const names = ['databaseUrl', 'databaseAppUrl', 'databaseDirectUrl', 'databaseBackupUrl'] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const address = raw[name];
+      return address === undefined ? [] : [[name, withAuthority(address, path.resolve(file))]];
+    }),
+  );
 }
 
 function readSettings<const N extends SettingName>(

@@ -9,10 +9,12 @@ import { ensureRoles } from './roles.js';
 /**
  * Row-level security is forced on the owner too: its dump would fail, or hold no rows.
  *
+ * @param setting which of the addresses it is
  * @throws MigrationError with the statements that make such a login
  */
-export async function assertReadsAll(url: string): Promise<void> {
-  await using(url, async (client) => {
+export async function assertReadsAll(url: string, setting: string): Promise<void> {
+  const client = await connect(url, setting);
+  try {
     const { rows } = await client.query<{ role: string; readsAll: boolean }>(
       `SELECT quote_ident(rolname) AS role,
               rolsuper OR (rolbypassrls AND pg_has_role(oid, 'pg_read_all_data', 'USAGE')) AS "readsAll"
@@ -23,7 +25,9 @@ export async function assertReadsAll(url: string): Promise<void> {
     throw new MigrationError(
       `The database role ${role} may not read every row, since row-level security is forced on it: have an administrator run \`CREATE ROLE gatehouse_backup LOGIN BYPASSRLS PASSWORD '…'; GRANT pg_read_all_data TO gatehouse_backup;\`, and set DATABASE_BACKUP_URL to that login.`,
     );
-  });
+  } finally {
+    await client.end().catch(() => undefined);
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What an error of Postgres, of its driver or of Prisma means to a caller. */
 import { Fault } from '../errors/index.js';
+import { isTlsError } from './tls-refusals.js';
 
 /**
  * SQLSTATE classes, Node's and Prisma's codes that mean "not now" rather than "not so"; a lost deadlock is one of them, a
@@ -21,6 +22,8 @@ const CONNECTION_MESSAGES: ReadonlySet<string> = new Set([
 function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = postgresCode(error) ?? ('code' in error && typeof error.code === 'string' ? error.code : '');
+  // A certificate that ran out meanwhile, for one.
+  if (isTlsError(error)) return true;
   if (code !== '') return CONNECTION_CODE.test(code);
   if (CONNECTION_MESSAGES.has(error.message)) return true;
   return error.cause !== undefined && isConnectionError(error.cause);

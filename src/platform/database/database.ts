@@ -59,7 +59,7 @@ export class Database implements OnApplicationShutdown {
   private readonly prisma: PrismaClient;
   /** Whether statements have names, so that each connection plans them once; not through a pooler. */
   private readonly named: boolean;
-  private readonly rolePrefix: string;
+  private readonly login: Pick<Settings, 'databaseAppUrl' | 'databaseRolePrefix'>;
   private readonly orgs = new TenantOrgs((tenantId) => this.findOrgId(tenantId));
   private closed: Promise<void> | null = null;
   private outOfRoomUntilMs = 0;
@@ -69,7 +69,7 @@ export class Database implements OnApplicationShutdown {
     this.pool = openPool(settings, { max: settings.databasePoolSize });
     this.turns = new FairTurns(shareOf(settings));
     this.named = !isPooled(settings);
-    this.rolePrefix = settings.databaseRolePrefix;
+    this.login = settings;
     const names = {
       statementNameGenerator: ({ sql }: { sql: string }) => createHash('sha1').update(sql).digest('hex'),
     };
@@ -243,7 +243,7 @@ export class Database implements OnApplicationShutdown {
    */
   async assertConfined(): Promise<void> {
     try {
-      await assertLogin(this.callsPool, !this.named, this.rolePrefix);
+      await assertLogin(this.callsPool, this.login);
     } catch (error) {
       throw error instanceof OperatorError ? error : this.noted(error);
     }

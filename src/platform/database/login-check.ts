@@ -1,8 +1,12 @@
 /** What the service's login and its way to Postgres must be like. */
 import type pg from 'pg';
 import { OperatorError } from '../errors/index.js';
-import { STATEMENT_TIMEOUT_MS } from './connections.js';
+import type { Settings } from '../config/index.js';
+import { isPooled, STATEMENT_TIMEOUT_MS } from './connections.js';
 import { rolesOf } from './roles.js';
+import { appSetting, tlsRefusal } from './tls-refusals.js';
+
+type LoginSettings = Pick<Settings, 'databaseAppUrl' | 'databaseRolePrefix'>;
 
 interface Login {
   readonly role: string;
@@ -26,9 +30,13 @@ const LOOK = `
  *
  * @throws Error with one plain sentence; the driver's where Postgres can't be reached
  */
-export async function assertLogin(pool: pg.Pool, isPooled: boolean, prefix: string): Promise<void> {
-  const [app, definer] = rolesOf(prefix);
+export async function assertLogin(pool: pg.Pool, settings: LoginSettings): Promise<void> {
+  const setting = appSetting(settings);
+  const pooled = isPooled(settings);
+  const [app, definer] = rolesOf(settings.databaseRolePrefix);
   const client = await pool.connect().catch((error: unknown) => {
+    const tls = tlsRefusal(error, setting);
+    if (tls !== undefined) throw new OperatorError(`The database ${tls}.`, { cause: error });
     if (!isRefusedByPooler(error)) throw error;
     throw new OperatorError(BEHIND_POOLER, { cause: error });
   });
@@ -42,8 +50,8 @@ export async function assertLogin(pool: pg.Pool, isPooled: boolean, prefix: stri
     }
     const { processID } = client as pg.PoolClient & { readonly processID?: number };
     // A pooler answers with a process id of its own.
-    if (!isPooled && login.pid !== processID) throw new OperatorError(BEHIND_POOLER);
-    if (isPooled && (login.timeoutMs === 0 || login.timeoutMs > STATEMENT_TIMEOUT_MS)) {
+    if (!pooled && login.pid !== processID) throw new OperatorError(BEHIND_POOLER);
+    if (pooled && (login.timeoutMs === 0 || login.timeoutMs > STATEMENT_TIMEOUT_MS)) {
       throw new OperatorError(
         `The database role ${login.role} must have a statement_timeout of at most ${STATEMENT_TIMEOUT_MS} ms, since the service can't set one through a pooler: run ALTER ROLE ${login.role} SET statement_timeout = '${STATEMENT_TIMEOUT_MS}ms', then RECONNECT in the pooler.`,
       );

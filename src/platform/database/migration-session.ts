@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { MigrationError, reasonOf } from './migration.error.js';
+import { tlsRefusal } from './tls-refusals.js';
 
 /** One sentence on what the migration waits for or does. */
 export type MigrationProgress = (line: string) => void;
@@ -21,7 +22,8 @@ const TELL_EVERY_MS = 15_000;
 const PATIENCE_MS = 10 * 60_000;
 const LOCKED = '55P03';
 
-export async function connect(ownerUrl: string): Promise<pg.Client> {
+/** @param setting which of the addresses it is */
+export async function connect(ownerUrl: string, setting = 'DATABASE_URL'): Promise<pg.Client> {
   let client: pg.Client;
   try {
     client = new pg.Client({
@@ -40,12 +42,14 @@ export async function connect(ownerUrl: string): Promise<pg.Client> {
     return client;
   } catch (error) {
     await client.end().catch(() => undefined);
+    const tls = tlsRefusal(error, setting);
+    if (tls !== undefined) throw new MigrationError(`${addressOf(client)} ${tls}.`, { cause: error });
     const { code } = error as { code?: string };
     const refused = code === '28P01' || code === '28000';
     const what = refused
       ? `refuses the user ${client.user ?? ''} or its password`
       : `cannot be reached (${reasonOf(error)})`;
-    throw new MigrationError(`${addressOf(client)} ${what}; check DATABASE_URL.`, { cause: error });
+    throw new MigrationError(`${addressOf(client)} ${what}; check ${setting}.`, { cause: error });
   }
 }
 

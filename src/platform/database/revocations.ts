@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
+import { OperatorError } from '../errors/index.js';
 import { logger } from '../logging/index.js';
 import { appConnection, directConnection } from './connections.js';
 import { ImpatientClient } from './impatient-client.js';
+import { directSetting, tlsRefusal } from './tls-refusals.js';
 
 const CHANNEL = 'gatehouse_revoked';
 const HEARTBEAT_EVERY_MS = 200;
@@ -71,7 +73,10 @@ export class Revocations implements OnApplicationShutdown {
    * @throws Error with one plain sentence when none does.
    */
   async start(): Promise<void> {
-    await this.connect();
+    await this.connect().catch((error: unknown) => {
+      const tls = tlsRefusal(error, directSetting(this.settings));
+      throw tls === undefined ? error : new OperatorError(`The database ${tls}.`, { cause: error });
+    });
     await this.notifyFromElsewhere();
     const deadline = performance.now() + SILENT_FOR_MS;
     while (!this.isFresh() || this.heardElsewhere < PROBES) {
