@@ -45,6 +45,8 @@ const hash = `${hashOf([...sources, DOCUMENT, 'package-lock.json', 'scripts/buil
 if (upToDate(path.join(OUT, '.hash'), hash)) process.exit(0);
 
 const fresh = `${OUT}.${process.pid}`;
+// Where another value is set, as under a test, React would be built for development.
+process.env.NODE_ENV = 'production';
 const { build } = await import('vite');
 try {
   await build({

@@ -19,13 +19,14 @@ import { Jobs } from '../platform/jobs/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { Tracing } from '../platform/tracing/index.js';
+import { serveSites } from './static-site.js';
 import { watch } from './watched.js';
 import { answerCors } from './cors.js';
 import { refuseConnect, refuseConnection, UnreadableRequest } from './client-errors.js';
 import { AppModule, type ModeParts } from './app.module.js';
-import { serveDashboard } from './dashboard.js';
+import { DASHBOARD, leadInvitations } from './dashboard.js';
 import { serveDocumentation } from './documentation.js';
-import { serveGuide } from './guide.js';
+import { GUIDE } from './guide.js';
 
 /**
  * Builds the service, ready to listen: modules wired, database checked, revocations heard.
@@ -53,11 +54,9 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
   });
   try {
     prepareHttp(app);
-    if (settings.documentation) {
-      serveDocumentation(app);
-      serveGuide(app);
-    }
-    if (settings.dashboard) serveDashboard(app);
+    if (settings.documentation) serveDocumentation(app);
+    if (settings.dashboard) leadInvitations(app);
+    await serveSites(app, [...(settings.documentation ? [GUIDE] : []), ...(settings.dashboard ? [DASHBOARD] : [])]);
     await app.get(Database).assertConfined();
     await app.get(Revocations).start();
     await app.init();

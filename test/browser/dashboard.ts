@@ -4,7 +4,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { GoogleEndpoints } from '../support/google-endpoints.js';
 import { startServiceProcess, type ServiceProcess } from '../support/service.js';
+import type { TestIssuer } from '../support/tokens.js';
 
 /** Debian's; .ci/run installs it. */
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
@@ -24,6 +26,14 @@ export interface Trespasses {
   readonly hosts: Set<string>;
 }
 
+/** Absent: a service in development, where one click signs in. */
+export interface WorldOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly issuer?: TestIssuer;
+  readonly google?: GoogleEndpoints;
+  readonly browserArguments?: readonly string[];
+}
+
 interface Violation {
   readonly id: string;
   readonly nodes: readonly { readonly html: string }[];
@@ -35,14 +45,18 @@ export class DashboardWorld {
     readonly browser: Browser,
   ) {}
 
-  static async start(): Promise<DashboardWorld> {
+  static async start({ browserArguments = [], ...options }: WorldOptions = {}): Promise<DashboardWorld> {
     const { status, stderr } = spawnSync(process.execPath, ['scripts/build-dashboard.mjs'], {
       encoding: 'utf8',
       env: { ...process.env, NODE_OPTIONS: '' },
     });
     if (status !== 0) throw new Error(stderr);
-    const service = await startServiceProcess({ env: { GATEHOUSE_DEV: '1' } });
-    const browser = await chromium.launch({ ...(CHROMIUM && { executablePath: CHROMIUM }), args: ['--no-sandbox'] });
+    const env = options.env ?? { GATEHOUSE_DEV: '1' };
+    const service = await startServiceProcess({ ...options, env });
+    const browser = await chromium.launch({
+      ...(CHROMIUM && { executablePath: CHROMIUM }),
+      args: ['--no-sandbox', ...browserArguments],
+    });
     return new DashboardWorld(service, browser);
   }
 
@@ -53,7 +67,12 @@ export class DashboardWorld {
 
   async context({ theme, width }: Look): Promise<BrowserContext> {
     const height = width < 600 ? 844 : 860;
-    return this.browser.newContext({ viewport: { width, height }, colorScheme: theme, locale: 'en-GB' });
+    return this.browser.newContext({
+      viewport: { width, height },
+      colorScheme: theme,
+      locale: 'en-GB',
+      ignoreHTTPSErrors: true,
+    });
   }
 
   /** A tab at a path of the dashboard, before the sign-in. */
@@ -97,6 +116,9 @@ export async function goTo(page: Page, at: string): Promise<void> {
 /** What axe finds wrong with a screen. */
 export async function faultsOf(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
+  // What is fading in does not have its colours yet; a skeleton pulses for ever.
+  await page.evaluate(`Promise.allSettled(document.getAnimations()
+    .filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity).map(({ finished }) => finished))`);
   // What guards the focus of an open dialog is empty, and hidden by intention.
   const { violations } = await page.evaluate<{ violations: Violation[] }>(
     `axe.run({ exclude: ['[data-base-ui-focus-guard]'] }, { resultTypes: ['violations'], rules: { region: { enabled: false } } })`,

@@ -35,4 +35,5 @@ export type AuditEvent = AuditPage['events'][number];
 export type ModelProvider = AnswerOf<'/api/v1/llm/providers/list'>['providers'][number];
 export type Route = AnswerOf<'/api/v1/llm/routes/list'>['routes'][number];
 export type TenantModel = AnswerOf<'/api/v1/llm/models/list'>['models'][number];
+export type UsageToken = AnswerOf<'/api/v1/usage/list-tokens'>['tokens'][number];
 export type Thread = AnswerOf<'/api/v1/llm/gateway/list-threads'>['threads'][number];

@@ -40,6 +40,7 @@ export const NAVIGATION: readonly PlaceGroup[] = [
       { to: '/keys', label: m.nav.keys, icon: 'key-round', needs: 'POST /api/v1/api-keys/list' },
       { to: '/gateways', label: m.nav.gateways, icon: 'door-open', needs: 'POST /api/v1/gateways/list' },
       { to: '/humans', label: m.nav.humans, icon: 'users', needs: 'POST /api/v1/humans/list' },
+      { to: '/tokens', label: m.nav.tokens, icon: 'ticket', needs: 'POST /api/v1/usage/list-tokens' },
     ],
   },
   {

@@ -2,6 +2,7 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '
 import type { ComponentType } from 'react';
 import { ListSkeleton } from '../kit/fault.js';
 import { readCallsSearch } from '../pages/calls/calls-search.js';
+import { readTokensSearch } from '../pages/tokens/tokens-search.js';
 import { readUsageSearch } from '../pages/usage/usage-search.js';
 import { Gate } from './gate.js';
 import { Lost } from './lost.js';
@@ -32,6 +33,12 @@ const routes = [
   page('/gateways/$gatewayId', () => import('../pages/gateways/gateway.js')),
   page('/gateways/$gatewayId/$tab', () => import('../pages/gateways/gateway.js')),
   page('/humans', () => import('../pages/humans/humans.js')),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/tokens',
+    validateSearch: readTokensSearch,
+    component: lazyRouteComponent(() => import('../pages/tokens/tokens.js')),
+  }),
   page('/threads', () => import('../pages/threads/threads.js')),
   page('/playground', () => import('../pages/playground/playground.js')),
   page('/models', () => import('../pages/models/models.js')),

@@ -22,6 +22,8 @@ interface TableProps<Row> {
   /** The first one says what the row is. */
   readonly columns: readonly [Column<Row>, ...Column<Row>[]];
   readonly actions?: (row: Row) => ReactNode;
+  /** Absent: it is said, not shown. */
+  readonly actionsHead?: string;
 }
 
 const NARROW = '(max-width: 767px)';
@@ -42,7 +44,7 @@ export function Table<Row>(props: TableProps<Row>) {
   return useNarrow() ? <Cards {...props} /> : <WideTable {...props} />;
 }
 
-function WideTable<Row>({ label, rows, keyOf, columns, actions }: TableProps<Row>) {
+function WideTable<Row>({ label, rows, keyOf, columns, actions, actionsHead }: TableProps<Row>) {
   return (
     <div className="overflow-x-auto">
       <table aria-label={label} className="w-full">
@@ -61,8 +63,8 @@ function WideTable<Row>({ label, rows, keyOf, columns, actions }: TableProps<Row
               </th>
             ))}
             {actions ? (
-              <th scope="col">
-                <span className="sr-only">{m.kit.actions}</span>
+              <th scope="col" className="py-2.5 pr-5 text-right font-medium">
+                {actionsHead ?? <span className="sr-only">{m.kit.actions}</span>}
               </th>
             ) : null}
           </tr>

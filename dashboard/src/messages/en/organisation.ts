@@ -45,7 +45,6 @@ export const organisation = {
     empty: 'No entries',
     emptyHint: 'Nothing matches.',
     details: 'Details',
-    csv: 'Download CSV',
-    file: 'audit.csv',
+    file: 'audit-log.csv',
   },
 } as const;

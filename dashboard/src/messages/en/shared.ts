@@ -69,6 +69,7 @@ export const shared = {
     more: 'Show more',
     shown: (count: number) => `${count} shown`,
     total: 'Total',
+    csv: 'Download CSV',
     never: 'Never',
     none: 'None',
     all: 'All',

@@ -4,6 +4,7 @@ import { usePages } from '../../api/queries.js';
 import type { AuditEvent, AuditPage } from '../../api/types.js';
 import { formatTime, ZONE } from '../../format/format.js';
 import { Drawer } from '../../kit/dialog.js';
+import { Download } from '../../kit/download.js';
 import { FilterSelect, SearchField } from '../../kit/fields.js';
 import { Empty, Facts, Mono, PageHead, Panel } from '../../kit/surface.js';
 import { List, type Column } from '../../kit/table.js';
@@ -12,13 +13,22 @@ import { m } from '../../messages/index.js';
 const ACTORS = ['user', 'key', 'system'] as const;
 type Actor = (typeof ACTORS)[number];
 
+const typeOf = (actorType: Actor | '') => (actorType === '' ? {} : { actorType });
+
+/** All that the filters leave, as the API writes it. */
+async function tableOf(filter: { readonly action: string; readonly actorType?: Actor }): Promise<Blob> {
+  const body = { ...filter, format: 'CSV' as const };
+  const { data } = await api.POST('/api/v1/audit/list', { body, parseAs: 'blob' });
+  return data as unknown as Blob;
+}
+
 export default function Audit() {
   const [action, setAction] = useState('');
   const [typed, setTyped] = useState('');
   const [actorType, setActorType] = useState<Actor | ''>('');
   const [opened, setOpened] = useState<AuditEvent | null>(null);
   const pages = usePages<AuditEvent>(['audit', action, actorType], async (pageToken, signal) => {
-    const body = { action, pageToken, ...(actorType === '' ? {} : { actorType }) };
+    const body = { action, pageToken, ...typeOf(actorType) };
     // Only where a table is asked for is the answer a text.
     const answer = await answerOf(api.POST('/api/v1/audit/list', { body, signal }));
     const { events, nextPageToken } = answer as AuditPage;
@@ -26,7 +36,11 @@ export default function Audit() {
   });
   return (
     <>
-      <PageHead title={m.audit.title} lead={m.audit.lead} />
+      <PageHead
+        title={m.audit.title}
+        lead={m.audit.lead}
+        actions={<Download file={m.audit.file} load={() => tableOf({ action, ...typeOf(actorType) })} />}
+      />
       <Panel>
         <div className="flex flex-wrap items-center gap-2.5 border-b border-line p-3">
           <SearchField

@@ -9,7 +9,7 @@ import { Drawer } from '../../kit/dialog.js';
 import { Await } from '../../kit/fault.js';
 import { Badge, Facts, Mono } from '../../kit/surface.js';
 import { m } from '../../messages/index.js';
-import { TONES } from './calls.js';
+import { TONES } from './call-columns.js';
 
 const LINK = 'text-accent-text hover:underline';
 

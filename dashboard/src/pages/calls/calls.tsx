@@ -2,18 +2,18 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { answerOf, api } from '../../api/client.js';
-import { usePages } from '../../api/queries.js';
 import type { Call } from '../../api/types.js';
-import { formatAgo, formatCost, formatDuration, formatTime, formatWhole, ZONE } from '../../format/format.js';
+import { ZONE } from '../../format/format.js';
 import { Button } from '../../kit/button.js';
 import { FilterSelect, INPUT } from '../../kit/fields.js';
-import { Badge, Empty, PageHead, Panel, type Tone } from '../../kit/surface.js';
-import { List, type Column } from '../../kit/table.js';
+import { Badge, Empty, PageHead, Panel } from '../../kit/surface.js';
+import { List } from '../../kit/table.js';
 import { m } from '../../messages/index.js';
+import { columnsOf } from './call-columns.js';
 import { CallDrawer } from './call-drawer.js';
 import { STATUSES, type CallsSearch } from './calls-search.js';
+import { useCalls } from './use-calls.js';
 
-export const TONES: Readonly<Record<Call['status'], Tone>> = { Success: 'good', Error: 'bad', Timeout: 'warn' };
 const NEWS_EVERY_MS = 10_000;
 const MOST_NEWS = 50;
 
@@ -23,12 +23,7 @@ export default function Calls() {
   const navigate = useNavigate();
   const queryClient = useQueryClient();
   const key = ['calls', filter];
-  const pages = usePages<Call>(key, async (pageToken, signal) => {
-    const { calls, nextPageToken } = await answerOf(
-      api.POST('/api/v1/usage/list-calls', { body: { ...filter, pageToken }, signal }),
-    );
-    return { rows: calls, nextPageToken };
-  });
+  const pages = useCalls(filter);
   const newest = pages.rows?.[0];
   const news = useNews(filter, newest, pages.isSuccess);
   const set = (change: CallsSearch): void =>
@@ -152,69 +147,4 @@ function TextFilter({
       }}
     />
   );
-}
-
-function columnsOf(open: (callId: string) => void): readonly [Column<Call>, ...Column<Call>[]] {
-  return [
-    {
-      head: m.calls.columns.model,
-      className: 'max-w-64',
-      cell: ({ callId, model, provider, operation, createdAt }) => (
-        <>
-          <button
-            type="button"
-            onClick={() => open(callId)}
-            aria-label={m.calls.open(model, formatTime(createdAt))}
-            className="block max-w-full truncate font-medium hover:underline"
-          >
-            {model}
-          </button>
-          <span className="block truncate text-xs text-faint">
-            {provider} · {operation}
-          </span>
-        </>
-      ),
-    },
-    {
-      head: m.calls.columns.who,
-      className: 'max-w-48',
-      cell: (call) => (
-        <>
-          <span className="block truncate">{call.keyName ?? call.gatewayName ?? call.userId ?? call.keyId ?? ''}</span>
-          {call.human === undefined ? null : <span className="block truncate text-xs text-faint">{call.human}</span>}
-        </>
-      ),
-    },
-    {
-      head: m.calls.columns.tokens,
-      align: 'end',
-      cell: ({ inputTokens, outputTokens }) => formatWhole(Number(inputTokens) + Number(outputTokens)),
-    },
-    {
-      head: m.calls.columns.cost,
-      align: 'end',
-      cell: ({ costMicros }) =>
-        costMicros === undefined ? <span className="text-faint">{m.calls.noPrice}</span> : formatCost(costMicros),
-    },
-    {
-      head: m.calls.columns.duration,
-      align: 'end',
-      wideOnly: true,
-      cell: ({ durationMs }) => (
-        <span className="whitespace-nowrap">{durationMs === undefined ? '' : formatDuration(durationMs)}</span>
-      ),
-    },
-    {
-      head: m.calls.columns.status,
-      cell: ({ status }) => <Badge tone={TONES[status]}>{m.calls.statuses[status]}</Badge>,
-    },
-    {
-      head: m.calls.columns.time,
-      cell: ({ createdAt }) => (
-        <time dateTime={createdAt} title={formatTime(createdAt)} className="whitespace-nowrap text-soft">
-          {formatAgo(createdAt)}
-        </time>
-      ),
-    },
-  ];
 }

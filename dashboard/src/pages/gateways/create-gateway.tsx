@@ -3,32 +3,22 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { faultsByField } from '../../api/api-error.js';
 import { answerOf, api, IdempotencyKeys } from '../../api/client.js';
-import type { Gateway, RequestOf } from '../../api/types.js';
+import type { RequestOf } from '../../api/types.js';
 import { Button } from '../../kit/button.js';
 import { CodeBlock } from '../../kit/copy.js';
 import { Modal, ModalBody, ModalFoot, MODAL_FORM } from '../../kit/dialog.js';
 import { Fault } from '../../kit/fault.js';
-import { SelectField, TextField, textOf } from '../../kit/fields.js';
+import { TextField, textOf } from '../../kit/fields.js';
 import { LostSecret, ShownSecret, useShowOnce } from '../../kit/show-once.js';
 import { m } from '../../messages/index.js';
-import { listOf } from '../keys/key-fields.js';
+import { ProviderFields } from '../models/provider-fields.js';
 import { addressOf, gatewayCall } from './gateway-call.js';
 import { LimitFields } from './limit-fields.js';
 import { limitsOf } from './limits.js';
+import { providerOf } from './provider-of.js';
 
 type Body = RequestOf<'/api/v1/gateways/create'>;
-export type ProviderKind = Gateway['providers'][number]['provider'];
-
-export const KINDS = [
-  ['openai', 'OpenAI'],
-  ['openai_compatible', 'OpenAI-compatible'],
-  ['azure_openai', 'Azure OpenAI'],
-  ['anthropic', 'Anthropic'],
-  ['google', 'Google'],
-  ['mistral', 'Mistral'],
-  ['cohere', 'Cohere'],
-  ['amazon_bedrock', 'Amazon Bedrock'],
-] as const satisfies readonly (readonly [ProviderKind, string])[];
+const FIELDS = { prefix: 'providers[0].', url: 'endpoint' } as const;
 
 interface CreateGatewayProps {
   readonly open: boolean;
@@ -103,40 +93,12 @@ function Fields() {
         pattern="[A-Za-z0-9_\-]{5,50}"
         placeholder="mobile-app"
       />
-      <SelectField name="provider" label={m.gateways.provider} options={KINDS} defaultValue="openai" />
-      <TextField
-        name="providers[0].apiKey"
-        label={m.gateways.providerKey}
-        hint={m.gateways.providerKeyHint}
-        type="password"
-        autoComplete="off"
-      />
-      <TextField
-        name="providers[0].endpoint"
-        label={m.gateways.providerEndpoint}
-        hint={m.gateways.providerEndpointHint}
-        type="url"
-        placeholder="https://"
-      />
-      <TextField name="providers[0].models" label={m.gateways.providerModels} hint={m.gateways.providerModelsHint} />
+      <ProviderFields names={FIELDS} />
       <LimitFields />
     </>
   );
 }
 
 function bodyOf(form: FormData): Body {
-  const [kind] = KINDS.find(([value]) => value === textOf(form, 'provider')) ?? KINDS[0];
-  const [apiKey, endpoint] = [textOf(form, 'providers[0].apiKey'), textOf(form, 'providers[0].endpoint')];
-  return {
-    name: textOf(form, 'name'),
-    providers: [
-      {
-        provider: kind,
-        ...(apiKey === '' ? {} : { apiKey }),
-        ...(endpoint === '' ? {} : { endpoint }),
-        models: listOf(textOf(form, 'providers[0].models')),
-      },
-    ],
-    rateLimit: limitsOf(form),
-  };
+  return { name: textOf(form, 'name'), providers: [providerOf(form, FIELDS)], rateLimit: limitsOf(form) };
 }

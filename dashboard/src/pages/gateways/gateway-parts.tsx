@@ -1,21 +1,20 @@
 import { Form } from '@base-ui/react/form';
-import { Link } from '@tanstack/react-router';
 import { useMay } from '../../api/may.js';
 import type { Gateway } from '../../api/types.js';
-import { formatDay, formatTime } from '../../format/format.js';
-import { Button, buttonClass } from '../../kit/button.js';
+import { formatTime } from '../../format/format.js';
+import { Button } from '../../kit/button.js';
 import { CodeBlock, CopyButton } from '../../kit/copy.js';
 import { Fault } from '../../kit/fault.js';
 import { TextField, textOf } from '../../kit/fields.js';
 import { Badge, Facts, Mono, Panel, PanelHead } from '../../kit/surface.js';
-import { Table } from '../../kit/table.js';
 import { m } from '../../messages/index.js';
+import { MonthOf } from '../usage/month-of.js';
 import { addressOf, gatewayCall } from './gateway-call.js';
-import { KINDS } from './create-gateway.js';
 import { saidLimits } from './limits.js';
 import { useUpdateGateway } from './use-update-gateway.js';
 
 export function GatewayOverview({ of }: { of: Gateway }) {
+  const may = useMay();
   const address = addressOf(of.id);
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4 lg:grid-cols-2">
@@ -29,63 +28,27 @@ export function GatewayOverview({ of }: { of: Gateway }) {
           <CodeBlock label={m.gateways.example} code={gatewayCall(address, 'YOUR_TOKEN', of)} />
         </div>
       </Panel>
-      <Panel label={m.gateways.tabs.overview} className="p-5">
-        <Facts
-          rows={[
-            [m.gateways.id, <Mono>{of.id}</Mono>],
-            [
-              m.gateways.accessFact,
-              <Badge tone={of.authenticated ? 'good' : 'warn'}>
-                {of.authenticated ? m.gateways.authenticated : m.gateways.open}
-              </Badge>,
-            ],
-            [m.gateways.limitsFact, saidLimits(of.rateLimit).join(', ') || m.gateways.noLimits],
-            [m.gateways.tabs.providers, of.providers.map(({ name }) => name).join(', ')],
-            [m.gateways.created, formatTime(of.createdAt)],
-            [m.gateways.changed, formatTime(of.updatedAt)],
-          ]}
-        />
-      </Panel>
+      <div className="grid grid-cols-[minmax(0,1fr)] content-start gap-4">
+        {may('POST /api/v1/usage/query') ? <MonthOf filter={{ gatewayId: of.id }} /> : null}
+        <Panel label={m.gateways.tabs.overview} className="p-5">
+          <Facts
+            rows={[
+              [m.gateways.id, <Mono>{of.id}</Mono>],
+              [
+                m.gateways.accessFact,
+                <Badge tone={of.authenticated ? 'good' : 'warn'}>
+                  {of.authenticated ? m.gateways.authenticated : m.gateways.open}
+                </Badge>,
+              ],
+              [m.gateways.limitsFact, saidLimits(of.rateLimit).join(', ') || m.gateways.noLimits],
+              [m.gateways.tabs.providers, of.providers.map(({ name }) => name).join(', ')],
+              [m.gateways.created, formatTime(of.createdAt)],
+              [m.gateways.changed, formatTime(of.updatedAt)],
+            ]}
+          />
+        </Panel>
+      </div>
     </div>
-  );
-}
-
-export function GatewayProviders({ of }: { of: Gateway }) {
-  const kindOf = new Map<string, string>(KINDS);
-  return (
-    <Panel label={m.gateways.tabs.providers}>
-      <PanelHead title={m.gateways.tabs.providers} lead={m.gateways.providersLead} />
-      <Table
-        label={m.gateways.tabs.providers}
-        rows={of.providers}
-        keyOf={({ name }) => name}
-        columns={[
-          {
-            head: m.gateways.provider,
-            cell: ({ name, provider }) => (
-              <>
-                <span className="block font-medium">{name}</span>
-                <span className="block text-xs text-faint">{kindOf.get(provider) ?? provider}</span>
-              </>
-            ),
-          },
-          {
-            head: m.gateways.providerEndpoint,
-            cell: ({ endpoint }) =>
-              endpoint === undefined ? <span className="text-soft">{m.gateways.home}</span> : <Mono>{endpoint}</Mono>,
-          },
-          {
-            head: m.gateways.providerModels,
-            cell: ({ models }) => (models.length === 0 ? m.gateways.anyModel : models.join(', ')),
-          },
-          {
-            head: m.gateways.providerKey,
-            cell: ({ apiKeySetAt }) =>
-              apiKeySetAt === undefined ? m.gateways.noKey : m.gateways.keySet(formatDay(apiKeySetAt)),
-          },
-        ]}
-      />
-    </Panel>
   );
 }
 
@@ -135,23 +98,6 @@ export function GatewayCacheTab({ of }: { of: Gateway }) {
           </div>
         ) : null}
       </Form>
-    </Panel>
-  );
-}
-
-export function GatewayCallsTab({ of }: { of: Gateway }) {
-  return (
-    <Panel label={m.gateways.tabs.calls}>
-      <PanelHead
-        title={m.gateways.tabs.calls}
-        lead={m.gateways.callsLead}
-        actions={
-          <Link to="/calls" search={{ gatewayId: of.id }} className={buttonClass()}>
-            {m.gateways.seeCalls}
-          </Link>
-        }
-      />
-      <div className="pb-2" />
     </Panel>
   );
 }

@@ -9,9 +9,10 @@ import { useAnnounce } from '../../kit/announcer.js';
 import { Button } from '../../kit/button.js';
 import { Confirm } from '../../kit/dialog.js';
 import { Fault } from '../../kit/fault.js';
-import { TextField, textOf } from '../../kit/fields.js';
+import { Check, TextField, textOf } from '../../kit/fields.js';
 import { Panel, PanelHead } from '../../kit/surface.js';
 import { m } from '../../messages/index.js';
+import { Budgets } from '../budgets/budgets.js';
 import { LimitFields } from './limit-fields.js';
 import { limitsOf } from './limits.js';
 import { useUpdateGateway } from './use-update-gateway.js';
@@ -31,7 +32,8 @@ export function GatewaySettings({ of }: { of: Gateway }) {
             event.preventDefault();
             const form = new FormData(event.currentTarget);
             const bodies = { retentionDays: Number(textOf(form, 'bodies.retentionDays')) };
-            update.mutate({ name: textOf(form, 'name'), rateLimit: limitsOf(form), bodies });
+            const authenticated = form.get('authenticated') !== null;
+            update.mutate({ name: textOf(form, 'name'), authenticated, rateLimit: limitsOf(form), bodies });
           }}
         >
           <fieldset disabled={!mayWrite} className="grid gap-4">
@@ -44,6 +46,12 @@ export function GatewaySettings({ of }: { of: Gateway }) {
               maxLength={50}
               pattern="[A-Za-z0-9_\-]{5,50}"
               defaultValue={of.name}
+            />
+            <Check
+              name="authenticated"
+              label={m.gateways.authenticatedField}
+              hint={m.gateways.authenticatedHint}
+              defaultChecked={of.authenticated}
             />
             <LimitFields of={of.rateLimit} />
             <TextField
@@ -67,6 +75,9 @@ export function GatewaySettings({ of }: { of: Gateway }) {
           </fieldset>
         </Form>
       </Panel>
+      {may('POST /api/v1/budgets/list') ? (
+        <Budgets holder={{ gatewayId: of.id }} lead={m.gateways.budgetsLead} />
+      ) : null}
       {may('POST /api/v1/gateways/delete') ? <Danger of={of} /> : null}
     </div>
   );

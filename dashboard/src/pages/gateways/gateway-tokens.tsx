@@ -51,6 +51,7 @@ export function GatewayTokens({ of }: { of: Gateway }) {
         pages={pages}
         keyOf={({ id }) => id}
         columns={COLUMNS}
+        actionsHead={m.gatewayTokens.action}
         empty={
           <Empty icon="ticket" title={m.gatewayTokens.empty}>
             {m.gatewayTokens.emptyHint}

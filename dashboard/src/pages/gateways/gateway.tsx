@@ -8,7 +8,9 @@ import { Icon } from '../../kit/icon.js';
 import { PageHead } from '../../kit/surface.js';
 import { TabLinks } from '../../kit/tabs.js';
 import { m } from '../../messages/index.js';
-import { GatewayCacheTab, GatewayCallsTab, GatewayOverview, GatewayProviders } from './gateway-parts.js';
+import { GatewayCallsTab } from './gateway-calls.js';
+import { GatewayCacheTab, GatewayOverview } from './gateway-parts.js';
+import { GatewayProviders } from './gateway-providers.js';
 import { GatewaySettings } from './gateway-settings.js';
 import { GatewayTokens } from './gateway-tokens.js';
 

@@ -8,7 +8,7 @@ import { Modal, ModalBody, ModalFoot, MODAL_FORM } from '../../kit/dialog.js';
 import { Fault } from '../../kit/fault.js';
 import { TextField, textOf } from '../../kit/fields.js';
 import { m } from '../../messages/index.js';
-import { amountOf, typedOf } from './amounts.js';
+import { amountOf, typedOf } from '../budgets/amounts.js';
 
 type Body = RequestOf<'/api/v1/humans/upsert'>;
 type LimitType = Human['limits'][number]['type'];

@@ -10,13 +10,15 @@ import { SearchField } from '../../kit/fields.js';
 import { ActionMenu } from '../../kit/menu.js';
 import { Badge, Empty, PageHead, Panel } from '../../kit/surface.js';
 import { List, type Column } from '../../kit/table.js';
+import { Time } from '../../kit/time.js';
 import { m } from '../../messages/index.js';
 import { AddHuman } from './add-human.js';
-import { formatAmount } from './amounts.js';
+import { formatAmount } from '../budgets/amounts.js';
 import { EraseHuman } from './erase-human.js';
+import { HumanDrawer } from './human-drawer.js';
 import { HumanLimits } from './human-limits.js';
 
-type Doing = { readonly kind: 'limits' | 'erase'; readonly human: Human };
+type Doing = { readonly kind: 'show' | 'limits' | 'erase'; readonly human: Human };
 
 export default function Humans() {
   const may = useMay();
@@ -52,7 +54,7 @@ export default function Humans() {
           label={m.humans.title}
           pages={pages}
           keyOf={({ human }) => human}
-          columns={COLUMNS}
+          columns={columnsOf((human) => setDoing({ kind: 'show', human }))}
           empty={
             wanted === '' ? (
               <Empty icon="users" title={m.humans.empty}>
@@ -105,20 +107,26 @@ export default function Humans() {
         />
       </Panel>
       {adding ? <AddHuman onClose={() => setAdding(false)} /> : null}
+      {doing?.kind === 'show' ? <HumanDrawer of={doing.human} onClose={() => setDoing(null)} /> : null}
       {doing?.kind === 'limits' ? <HumanLimits of={doing.human} onClose={() => setDoing(null)} /> : null}
       {doing?.kind === 'erase' ? <EraseHuman of={doing.human} onClose={() => setDoing(null)} /> : null}
     </>
   );
 }
 
-const COLUMNS: readonly [Column<Human>, ...Column<Human>[]] = [
+const columnsOf = (open: (human: Human) => void): readonly [Column<Human>, ...Column<Human>[]] => [
   {
     head: m.humans.columns.human,
     className: 'max-w-80',
-    cell: ({ human }) => (
-      <span className="block truncate font-medium" title={human}>
-        {human}
-      </span>
+    cell: (one) => (
+      <button
+        type="button"
+        title={one.human}
+        onClick={() => open(one)}
+        className="block max-w-full truncate font-medium hover:underline"
+      >
+        {one.human}
+      </button>
     ),
   },
   {
@@ -134,8 +142,10 @@ const COLUMNS: readonly [Column<Human>, ...Column<Human>[]] = [
       </span>
     ),
   },
+  { head: m.humans.columns.seen, cell: ({ lastSeenAt }) => <Time of={lastSeenAt} /> },
   {
     head: m.humans.columns.since,
+    wideOnly: true,
     cell: ({ createdAt }) => <span className="whitespace-nowrap text-soft">{formatDay(createdAt)}</span>,
   },
 ];

@@ -4,24 +4,23 @@ import { answerOf, api } from '../../api/client.js';
 import { useMay } from '../../api/may.js';
 import { usePages } from '../../api/queries.js';
 import type { ApiKey } from '../../api/types.js';
-import { formatDay, formatWhole } from '../../format/format.js';
 import { useAnnounce } from '../../kit/announcer.js';
 import { Button, IconButton } from '../../kit/button.js';
 import { FilterSelect, SearchField, Segmented } from '../../kit/fields.js';
 import { ActionMenu } from '../../kit/menu.js';
-import { Badge, Empty, Mono, PageHead, Panel, type Tone } from '../../kit/surface.js';
-import { List, type Column } from '../../kit/table.js';
-import { Time } from '../../kit/time.js';
+import { Empty, PageHead, Panel } from '../../kit/surface.js';
+import { List } from '../../kit/table.js';
 import { m } from '../../messages/index.js';
 import { KeyDialog } from './key-dialog.js';
+import { columnsOf } from './key-columns.js';
+import { KeyDrawer } from './key-drawer.js';
 import { RevokeKey } from './revoke-key.js';
 import { RotateKey } from './rotate-key.js';
 
 type Kind = ApiKey['type'];
 type Status = ApiKey['status'];
-type Doing = { readonly kind: 'edit' | 'rotate' | 'revoke'; readonly key: ApiKey };
+type Doing = { readonly kind: 'show' | 'edit' | 'rotate' | 'revoke'; readonly key: ApiKey };
 
-const TONES: Readonly<Record<Status, Tone>> = { ACTIVE: 'good', REVOKED: 'plain', EXPIRED: 'warn' };
 const STATUSES = ['ACTIVE', 'EXPIRED', 'REVOKED'] as const satisfies readonly Status[];
 
 export default function Keys() {
@@ -76,7 +75,7 @@ export default function Keys() {
           label={m.keys.title}
           pages={pages}
           keyOf={({ keyId }) => keyId}
-          columns={COLUMNS}
+          columns={columnsOf((key) => setDoing({ kind: 'show', key }))}
           empty={
             isFiltered ? (
               <Empty icon="search" title={m.keys.none}>
@@ -98,6 +97,7 @@ export default function Keys() {
         onClose={() => setCreating(false)}
         onGone={() => setRound(round + 1)}
       />
+      {doing?.kind === 'show' ? <KeyDrawer of={doing.key} onClose={() => setDoing(null)} /> : null}
       {doing?.kind === 'edit' ? (
         <KeyDialog key={doing.key.keyId} open kind={doing.key.type} of={doing.key} onClose={() => setDoing(null)} />
       ) : null}
@@ -106,45 +106,6 @@ export default function Keys() {
     </>
   );
 }
-
-const COLUMNS: readonly [Column<ApiKey>, ...Column<ApiKey>[]] = [
-  {
-    head: m.kit.name,
-    className: 'max-w-64',
-    cell: ({ name, description, createdAt }) => (
-      <>
-        <span className="block truncate font-medium" title={name}>
-          {name}
-        </span>
-        <span className="block truncate text-xs text-faint" title={description}>
-          {description || m.keys.created(formatDay(createdAt))}
-        </span>
-      </>
-    ),
-  },
-  { head: m.keys.columns.key, cell: ({ keyPrefix }) => <Mono className="text-soft">{keyPrefix}…</Mono> },
-  {
-    head: m.keys.columns.scopes,
-    cell: ({ permissions }) => (
-      <span title={permissions.join('\n')}>
-        <Badge>{permissions.length === 1 ? permissions[0] : m.keys.scopeCount(permissions.length)}</Badge>
-      </span>
-    ),
-  },
-  {
-    head: m.keys.columns.limit,
-    align: 'end',
-    cell: ({ rateLimit }) => (
-      <span className="whitespace-nowrap text-soft">{m.keys.perMinute(formatWhole(rateLimit.requestsPerMinute))}</span>
-    ),
-  },
-  { head: m.keys.columns.used, cell: ({ lastUsedAt }) => <Time of={lastUsedAt} /> },
-  { head: m.keys.columns.expires, wideOnly: true, cell: ({ expiresAt }) => <Time of={expiresAt} /> },
-  {
-    head: m.keys.columns.status,
-    cell: ({ status }) => <Badge tone={TONES[status]}>{m.keys.status[status]}</Badge>,
-  },
-];
 
 interface ActionsProps {
   readonly of: ApiKey;

@@ -6,18 +6,20 @@ import { answerOf, api } from '../../api/client.js';
 import { useMay } from '../../api/may.js';
 import { usePages } from '../../api/queries.js';
 import type { TenantModel } from '../../api/types.js';
-import { formatShort } from '../../format/format.js';
+import { formatCost, formatShort } from '../../format/format.js';
 import { useAnnounce } from '../../kit/announcer.js';
 import { Button } from '../../kit/button.js';
 import { Modal, ModalBody, ModalFoot, MODAL_FORM } from '../../kit/dialog.js';
 import { Fault } from '../../kit/fault.js';
 import { TextField, textOf } from '../../kit/fields.js';
-import { Empty, Panel, PanelHead } from '../../kit/surface.js';
+import { Badge, Empty, Panel, PanelHead } from '../../kit/surface.js';
 import { List } from '../../kit/table.js';
 import { m } from '../../messages/index.js';
 
+const MICROS = 1_000_000;
+
 /** Prices come as decimals, in dollars for a million tokens. */
-const said = (price: string): string => m.models.perMillion(`$${price}`);
+const said = (price: string): string => m.models.perMillion(formatCost(Number(price) * MICROS));
 
 /** Each model that calls of this tenant can name. */
 export function ModelsPanel() {
@@ -45,9 +47,11 @@ export function ModelsPanel() {
           {
             head: m.models.model,
             className: 'max-w-72',
-            cell: ({ model, targets }) => (
+            cell: ({ model, targets, overridden }) => (
               <>
-                <span className="block truncate font-medium">{model}</span>
+                <span className="block truncate font-medium">
+                  {model} {overridden ? <Badge tone="accent">{m.models.ownPrice}</Badge> : null}
+                </span>
                 <span className="block truncate text-xs text-faint">
                   {targets.map(({ provider }) => provider).join(', ')}
                 </span>
@@ -63,7 +67,11 @@ export function ModelsPanel() {
             head: m.models.input,
             align: 'end',
             cell: ({ price }) =>
-              price === undefined ? <span className="text-warn">{m.models.noPrice}</span> : said(price.input),
+              price === undefined ? (
+                <span className="text-warn">{m.models.noPrice}</span>
+              ) : (
+                <span title={m.models.asOf(price.asOf, price.source)}>{said(price.input)}</span>
+              ),
           },
           {
             head: m.models.output,
@@ -89,14 +97,19 @@ export function ModelsPanel() {
 function Price({ of, onClose }: { of: TenantModel; onClose: () => void }) {
   const queryClient = useQueryClient();
   const announce = useAnnounce();
+  const done = async (): Promise<void> => {
+    announce(m.kit.saved);
+    onClose();
+    await queryClient.invalidateQueries({ queryKey: ['models'] });
+  };
   const save = useMutation({
-    mutationFn: (price: { readonly input: string; readonly output: string }) =>
+    mutationFn: (price: { readonly input: string; readonly output: string; readonly cachedInput?: string }) =>
       answerOf(api.POST('/api/v1/llm/models/update', { body: { model: of.model, price } })),
-    onSuccess: async () => {
-      announce(m.kit.saved);
-      onClose();
-      await queryClient.invalidateQueries({ queryKey: ['models'] });
-    },
+    onSuccess: done,
+  });
+  const reset = useMutation({
+    mutationFn: () => answerOf(api.POST('/api/v1/llm/models/update', { body: { model: of.model, reset: true } })),
+    onSuccess: done,
   });
   const errors = faultsByField(save.error);
   return (
@@ -107,7 +120,12 @@ function Price({ of, onClose }: { of: TenantModel; onClose: () => void }) {
         onSubmit={(event) => {
           event.preventDefault();
           const form = new FormData(event.currentTarget);
-          save.mutate({ input: textOf(form, 'price.input'), output: textOf(form, 'price.output') });
+          const cachedInput = textOf(form, 'price.cachedInput');
+          save.mutate({
+            input: textOf(form, 'price.input'),
+            output: textOf(form, 'price.output'),
+            ...(cachedInput === '' ? {} : { cachedInput }),
+          });
         }}
       >
         <ModalBody>
@@ -131,9 +149,23 @@ function Price({ of, onClose }: { of: TenantModel; onClose: () => void }) {
               defaultValue={of.price?.output}
             />
           </div>
+          <TextField
+            name="price.cachedInput"
+            label={m.models.cachedInput}
+            hint={m.models.cachedInputHint}
+            type="number"
+            min={0}
+            step="any"
+            defaultValue={of.overridden ? of.price?.cachedInput : undefined}
+          />
           {save.isError && Object.keys(errors).length === 0 ? <Fault error={save.error} /> : null}
         </ModalBody>
         <ModalFoot>
+          {of.overridden ? (
+            <Button busy={reset.isPending} onClick={() => reset.mutate()} className="mr-auto">
+              {m.models.resetPrice}
+            </Button>
+          ) : null}
           <Button onClick={onClose}>{m.kit.cancel}</Button>
           <Button type="submit" look="primary" busy={save.isPending}>
             {m.models.setPrice}

@@ -85,5 +85,5 @@ function rowOf({ id, text, to }: Warning): ReactNode {
 }
 
 function holderOf({ holder: { keyId, gatewayId, gatewayTokenId } }: Budget): string {
-  return keyId ?? gatewayId ?? gatewayTokenId ?? m.settings.tenants.toLowerCase();
+  return keyId ?? gatewayId ?? gatewayTokenId ?? m.overview.theTenant;
 }

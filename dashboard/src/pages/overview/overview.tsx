@@ -7,7 +7,7 @@ import { Await } from '../../kit/fault.js';
 import { Empty, Meter, PageHead, Panel, PanelHead, Skeleton } from '../../kit/surface.js';
 import { m } from '../../messages/index.js';
 import { rangeOf, seriesOf, type Part } from '../usage/series.js';
-import { useKeyNames, useUsage } from '../usage/use-usage.js';
+import { useUsage } from '../usage/use-usage.js';
 import { Attention } from './attention.js';
 
 const ZONE = 'UTC';
@@ -18,20 +18,20 @@ export default function Overview() {
   const range = rangeOf('7d', nowMs);
   const weekMs = range.bucketMs * range.buckets.length;
   const earlier = new Date(Date.parse(range.startTime) - weekMs).toISOString();
-  const nameOfKey = useKeyNames();
   const models = useUsage({ startTime: range.startTime, groupBy: ['DAY', 'MODEL'] });
   const keys = useUsage({ startTime: range.startTime, groupBy: ['KEY'] });
   const before = useUsage({ startTime: earlier, endTime: range.startTime });
   const rows = models.data?.rows ?? [];
-  const { parts, series } = seriesOf(rows, { group: 'MODEL', measure: 'cost', range, nameOfKey });
-  const keyParts = seriesOf(keys.data?.rows ?? [], { group: 'KEY', measure: 'cost', range, nameOfKey }).parts;
+  const { parts, series } = seriesOf(rows, { group: 'MODEL', measure: 'cost', range });
+  const keyParts = seriesOf(keys.data?.rows ?? [], { group: 'KEY', measure: 'cost', range }).parts;
   const [now, then] = [models.data?.totals, before.data?.totals];
   return (
     <>
       <PageHead title={m.overview.title} lead={m.overview.lead(ZONE)} />
-      <div className="mb-4 grid gap-4 sm:grid-cols-3">
+      <div className="mb-4 grid gap-4 sm:grid-cols-2 xl:grid-cols-4">
         <Tile name={m.measures.cost} value={now?.costMicros} before={then?.costMicros} format={formatCost} />
         <Tile name={m.measures.requests} value={now?.requestCnt} before={then?.requestCnt} format={formatShort} />
+        <Tile name={m.measures.errors} value={now?.failedCallCnt} before={then?.failedCallCnt} format={formatShort} />
         <Tile name={m.measures.tokens} value={now?.tokenCnt} before={then?.tokenCnt} format={formatShort} />
       </div>
       <Attention unpriced={Number(now?.unpricedRequestCnt ?? 0)} />

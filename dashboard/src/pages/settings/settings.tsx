@@ -6,7 +6,7 @@ import { Await } from '../../kit/fault.js';
 import { PageHead } from '../../kit/surface.js';
 import { m } from '../../messages/index.js';
 import { loadConfig } from '../../session/config.js';
-import { Budgets } from './budgets.js';
+import { Budgets } from '../budgets/budgets.js';
 import { Danger } from './danger.js';
 import { OrgPanel } from './org-panel.js';
 import { TenantDefaults } from './tenant-defaults.js';
@@ -27,7 +27,7 @@ export default function Settings() {
         <OrgPanel />
         <TenantsPanel />
         <Await query={tenant}>{tenant.data === undefined ? null : <TenantDefaults of={tenant.data} />}</Await>
-        {may('POST /api/v1/budgets/list') ? <Budgets /> : null}
+        {may('POST /api/v1/budgets/list') ? <Budgets holder={{ tenant: true }} lead={m.settings.budgetsLead} /> : null}
         {may('POST /api/v1/tenants/delete') ? <Danger /> : null}
         <Version />
       </div>

@@ -1,6 +1,7 @@
 export const PERIODS = ['24h', '7d', '30d', '90d'] as const;
-export const GROUPS = ['MODEL', 'KEY', 'HUMAN'] as const;
+export const GROUPS = ['MODEL', 'KEY', 'HUMAN', 'PROVIDER', 'GATEWAY'] as const;
 export const MEASURES = ['cost', 'requests', 'tokens'] as const;
+const ZONES = ['utc', 'local'] as const;
 export type Period = (typeof PERIODS)[number];
 export type Group = (typeof GROUPS)[number];
 export type Measure = (typeof MEASURES)[number];
@@ -10,6 +11,8 @@ export interface UsageSearch {
   readonly period?: Period;
   readonly by?: Group;
   readonly measure?: Measure;
+  /** Whose days the buckets are: UTC's, or the reader's own. */
+  readonly zone?: (typeof ZONES)[number];
   readonly keyId?: string;
   readonly human?: string;
   readonly model?: string;
@@ -25,6 +28,7 @@ export function readUsageSearch(search: Record<string, unknown>): UsageSearch {
     period: oneOf(PERIODS, search['period']),
     by: oneOf(GROUPS, search['by']),
     measure: oneOf(MEASURES, search['measure']),
+    zone: oneOf(ZONES, search['zone']),
     keyId: textOf(search['keyId']),
     human: textOf(search['human']),
     model: textOf(search['model']),

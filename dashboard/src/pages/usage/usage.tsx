@@ -1,20 +1,28 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api } from '../../api/client.js';
-import { formatCost, formatPercent, formatShort, formatWhole, longDayIn, shortDayIn } from '../../format/format.js';
-import { useAnnounce } from '../../kit/announcer.js';
-import { Button, IconButton } from '../../kit/button.js';
+import {
+  formatCost,
+  formatPercent,
+  formatShort,
+  formatWhole,
+  longDayIn,
+  shortDayIn,
+  ZONE,
+} from '../../format/format.js';
+import { IconButton } from '../../kit/button.js';
 import { Legend, StackedBars } from '../../kit/chart.js';
-import { Await, messageOf } from '../../kit/fault.js';
-import { Segmented } from '../../kit/fields.js';
+import { Download } from '../../kit/download.js';
+import { Await } from '../../kit/fault.js';
+import { FilterSelect, Segmented } from '../../kit/fields.js';
 import { Badge, Empty, Meter, Note, PageHead, Panel, Skeleton } from '../../kit/surface.js';
 import { m } from '../../messages/index.js';
 import { hourIn } from './hours.js';
 import { rangeOf, seriesOf, type Part } from './series.js';
 import { GROUPS, MEASURES, PERIODS, type Measure, type UsageSearch } from './usage-search.js';
-import { useKeyNames, useUsage } from './use-usage.js';
+import { useKeyName, useUsage } from './use-usage.js';
 
-const ZONE = 'UTC';
+const UTC = 'UTC';
 const FORMATS: Readonly<Record<Measure, (value: number) => string>> = {
   cost: formatCost,
   requests: formatShort,
@@ -26,21 +34,22 @@ export default function Usage() {
   const { period = '30d', by = 'MODEL', measure = 'cost', keyId = '', human = '', model = '' } = search;
   const navigate = useNavigate();
   const [nowMs] = useState(() => Date.now());
-  const range = rangeOf(period, nowMs);
-  const nameOfKey = useKeyNames();
+  const zone = search.zone === 'local' ? ZONE : UTC;
+  const range = rangeOf(period, nowMs, zone);
+  const keyName = useKeyName(keyId);
   const filter = { keyId, human, model };
-  const usage = useUsage({ startTime: range.startTime, groupBy: [range.bucket, by], ...filter });
+  const usage = useUsage({ startTime: range.startTime, groupBy: [range.bucket, by], timeZone: zone, ...filter });
   const set = (change: UsageSearch): void =>
     void navigate({ to: '/usage', search: { ...search, ...change }, replace: true });
   const format = FORMATS[measure];
-  const { parts, series } = seriesOf(usage.data?.rows ?? [], { group: by, measure, range, nameOfKey });
+  const { parts, series } = seriesOf(usage.data?.rows ?? [], { group: by, measure, range });
   const total = usage.data?.totals;
   return (
     <>
       <PageHead
         title={m.usage.title}
         lead={m.usage.lead}
-        actions={<Csv startTime={range.startTime} by={by} filter={filter} />}
+        actions={<Csv startTime={range.startTime} by={by} filter={{ ...filter, timeZone: zone }} />}
       />
       <div className="mb-4 flex flex-wrap items-center gap-2.5">
         <Segmented
@@ -61,8 +70,20 @@ export default function Usage() {
           onChoose={(value) => set({ by: value })}
           options={GROUPS.map((one) => [one, m.usage.groups[one] ?? one])}
         />
-        <Badge>{ZONE}</Badge>
-        <Filters names={[nameOfKey(keyId) ?? keyId, human, model]} onClear={() => set(NO_FILTER)} />
+        {ZONE === UTC ? (
+          <Badge>{UTC}</Badge>
+        ) : (
+          <FilterSelect
+            label={m.usage.zone}
+            value={search.zone ?? 'utc'}
+            onChoose={(value) => set({ zone: value === 'local' ? 'local' : 'utc' })}
+            options={[
+              ['utc', UTC],
+              ['local', ZONE],
+            ]}
+          />
+        )}
+        <Filters names={[keyName, human, model]} onClear={() => set(NO_FILTER)} />
       </div>
       <Panel className="mb-4" label={m.usage.chart(m.measures[measure], m.usage.groups[by] ?? by)}>
         <Await
@@ -96,8 +117,8 @@ export default function Usage() {
                 buckets={range.buckets}
                 series={series}
                 format={format}
-                tickOf={range.bucket === 'HOUR' ? hourIn(ZONE) : shortDayIn(ZONE)}
-                nameOf={range.bucket === 'HOUR' ? hourIn(ZONE) : longDayIn(ZONE)}
+                tickOf={range.bucket === 'HOUR' ? hourIn(zone) : shortDayIn(zone)}
+                nameOf={range.bucket === 'HOUR' ? hourIn(zone) : longDayIn(zone)}
               />
               <div className="mt-4">
                 <Legend names={series.map(({ name }) => name)} />
@@ -162,33 +183,20 @@ function Parts({ parts, format, group }: { parts: readonly Part[]; format: (valu
 interface CsvProps {
   readonly startTime: string;
   readonly by: (typeof GROUPS)[number];
-  readonly filter: { readonly keyId: string; readonly human: string; readonly model: string };
+  readonly filter: {
+    readonly keyId: string;
+    readonly human: string;
+    readonly model: string;
+    readonly timeZone: string;
+  };
 }
 
 /** The API's own table of what is on the screen. */
 function Csv({ startTime, by, filter }: CsvProps) {
-  const announce = useAnnounce();
-  const [busy, setBusy] = useState(false);
-  const download = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      const body = { startTime, groupBy: ['DAY' as const, by], format: 'CSV' as const, ...filter };
-      const { data } = await api.POST('/api/v1/usage/query', { body, parseAs: 'blob' });
-      const address = URL.createObjectURL(data as unknown as Blob);
-      const link = document.createElement('a');
-      link.href = address;
-      link.download = m.usage.download;
-      link.click();
-      URL.revokeObjectURL(address);
-    } catch (error) {
-      announce(messageOf(error));
-    } finally {
-      setBusy(false);
-    }
+  const load = async (): Promise<Blob> => {
+    const body = { startTime, groupBy: ['DAY' as const, by], format: 'CSV' as const, ...filter };
+    const { data } = await api.POST('/api/v1/usage/query', { body, parseAs: 'blob' });
+    return data as unknown as Blob;
   };
-  return (
-    <Button icon="download" busy={busy} onClick={() => void download()}>
-      {m.usage.csv}
-    </Button>
-  );
+  return <Download file={m.usage.download} load={load} />;
 }

@@ -33,14 +33,13 @@ export function useUsage(body: UsageQuery) {
   });
 }
 
-/** The names of keys, for charts that are split by them. */
-export function useKeyNames(): (id: string) => string | undefined {
-  const keys = useQuery({
-    queryKey: ['keys', 'names'],
-    queryFn: async ({ signal }) => {
-      const { apiKeys } = await answerOf(api.POST('/api/v1/api-keys/list', { body: { pageSize: 500 }, signal }));
-      return new Map(apiKeys.map(({ keyId, name }) => [keyId, name]));
-    },
+/** What a key that the page is filtered by is called; until that is known, its id. */
+export function useKeyName(keyId: string): string {
+  const key = useQuery({
+    queryKey: ['keys', 'one', keyId],
+    queryFn: async ({ signal }) =>
+      (await answerOf(api.POST('/api/v1/api-keys/get', { body: { keyId }, signal }))).apiKey,
+    enabled: keyId !== '',
   });
-  return (id) => keys.data?.get(id);
+  return key.data?.name ?? keyId;
 }

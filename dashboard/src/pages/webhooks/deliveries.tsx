@@ -12,14 +12,16 @@ import { Badge, Empty, Panel, PanelHead, type Tone } from '../../kit/surface.js'
 import { List, type Column } from '../../kit/table.js';
 import { m } from '../../messages/index.js';
 import { Time } from '../../kit/time.js';
+import { DeliveryDrawer } from './delivery-drawer.js';
 
 type Status = WebhookDelivery['status'];
 
 const STATUSES = ['PENDING', 'DELIVERED', 'FAILED'] as const satisfies readonly Status[];
-const TONES: Readonly<Record<Status, Tone>> = { PENDING: 'warn', DELIVERED: 'good', FAILED: 'bad' };
+export const DELIVERY_TONES: Readonly<Record<Status, Tone>> = { PENDING: 'warn', DELIVERED: 'good', FAILED: 'bad' };
 
 export function Deliveries({ mayWrite }: { mayWrite: boolean }) {
   const [status, setStatus] = useState<Status | ''>('');
+  const [opened, setOpened] = useState<WebhookDelivery | null>(null);
   const pages = usePages<WebhookDelivery>(['webhooks', 'deliveries', status], async (pageToken, signal) => {
     const body = { pageToken, ...(status === '' ? {} : { status }) };
     const { deliveries, nextPageToken } = await answerOf(
@@ -47,7 +49,7 @@ export function Deliveries({ mayWrite }: { mayWrite: boolean }) {
         label={m.webhooks.deliveries}
         pages={pages}
         keyOf={({ deliveryId }) => deliveryId}
-        columns={COLUMNS}
+        columns={columnsOf(setOpened)}
         empty={
           <Empty icon="send" title={m.webhooks.noDeliveries}>
             {m.webhooks.noDeliveriesHint}
@@ -55,15 +57,25 @@ export function Deliveries({ mayWrite }: { mayWrite: boolean }) {
         }
         {...(mayWrite ? { actions: (delivery: WebhookDelivery) => <Redeliver of={delivery} /> } : {})}
       />
+      {opened === null ? null : <DeliveryDrawer of={opened} onClose={() => setOpened(null)} />}
     </Panel>
   );
 }
 
-const COLUMNS: readonly [Column<WebhookDelivery>, ...Column<WebhookDelivery>[]] = [
-  { head: m.webhooks.event, cell: ({ eventType }) => <span className="font-mono text-[13px]">{eventType}</span> },
+const columnsOf = (
+  open: (delivery: WebhookDelivery) => void,
+): readonly [Column<WebhookDelivery>, ...Column<WebhookDelivery>[]] => [
+  {
+    head: m.webhooks.event,
+    cell: (delivery) => (
+      <button type="button" onClick={() => open(delivery)} className="font-mono text-[13px] hover:underline">
+        {delivery.eventType}
+      </button>
+    ),
+  },
   {
     head: m.webhooks.columns.status,
-    cell: ({ status }) => <Badge tone={TONES[status]}>{m.webhooks.deliveryStatus[status]}</Badge>,
+    cell: ({ status }) => <Badge tone={DELIVERY_TONES[status]}>{m.webhooks.deliveryStatus[status]}</Badge>,
   },
   {
     head: m.webhooks.attempts,

@@ -1,0 +1,9 @@
+export interface TokensSearch {
+  readonly human?: string;
+}
+
+/** The human whose tokens alone are shown, from the page's address. */
+export function readTokensSearch({ human }: Record<string, unknown>): TokensSearch {
+  const isText = typeof human === 'string' || typeof human === 'number';
+  return isText && human !== '' ? { human: String(human) } : {};
+}
