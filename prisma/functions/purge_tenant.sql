@@ -18,7 +18,11 @@ BEGIN
   v_key_ids := ARRAY(SELECT k.id FROM api_keys k WHERE k.tenant_id = p_tenant_id);
   -- Before their endpoints, in the order in which old ones are pruned; their deliveries go with them.
   DELETE FROM webhook_events WHERE tenant_id = p_tenant_id;
+  -- Sums of old months: what adds them up waits until this is committed, and this waits for it.
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended('usage-retention', 0));
   DELETE FROM usage_records WHERE tenant_id = p_tenant_id;
+  DELETE FROM usage_records_retired WHERE tenant_id = p_tenant_id;
+  DELETE FROM usage_rollups WHERE tenant_id = p_tenant_id;
   DELETE FROM usage_reports WHERE tenant_id = p_tenant_id;
   DELETE FROM usage_tokens WHERE tenant_id = p_tenant_id;
   DELETE FROM api_key_retired_secrets WHERE tenant_id = p_tenant_id;

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuditController } from './audit.controller.js';
+import { AuditPruner } from './audit.pruner.js';
 import { AuditRepository } from './audit.repository.js';
 import { AuditService } from './audit.service.js';
 import { AuditWriter } from './audit-writer.js';
@@ -7,7 +8,7 @@ import { AuditWriter } from './audit-writer.js';
 /** Hears every event, and serves the log of them. The repository is for the guard, which the composition root makes. */
 @Module({
   controllers: [AuditController],
-  providers: [AuditWriter, AuditService, AuditRepository],
+  providers: [AuditPruner, AuditWriter, AuditService, AuditRepository],
   exports: [AuditRepository],
 })
 export class AuditModule {}

@@ -80,6 +80,13 @@ async function furnish(tenantId: string): Promise<void> {
        VALUES ($1, $2, $3, $4, 'req', 'openai', 'm', false, 10, 20, $5)`,
       [uuidV7(), tenantId, keyId, `hum_${tenantId}`, lease],
     );
+    await client.query(
+      `INSERT INTO usage_records_retired (id, tenant_id, kind, state, provider, model, operation, requests, input_tokens,
+                                          output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, created_at)
+       VALUES (gen_random_uuid(), $1, 'CALL', 'SETTLED', 'openai', 'm', 'chat', 1, 1, 1, 0, 0, 0, now())`,
+      [tenantId],
+    );
+    await client.query('INSERT INTO usage_rollups (tenant_id, bucket, calls) VALUES ($1, now(), 1)', [tenantId]);
     for (const [action, of, type, id] of [
       ['key.created', tenantId, 'key', keyId],
       ['tenant.created', null, 'tenant', tenantId],

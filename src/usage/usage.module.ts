@@ -9,6 +9,7 @@ import { UsageCallsService } from './calls/usage-calls.service.js';
 import { CallerAllowances } from './ledger/caller-allowances.js';
 import { HumansSeen } from './ledger/humans-seen.js';
 import { LedgerPartitions } from './ledger/ledger-partitions.js';
+import { LedgerRetention } from './ledger/ledger-retention.js';
 import { ProcessLease } from './ledger/process-lease.js';
 import { UsageLedger } from './ledger/usage-ledger.js';
 import { UsageQueryController } from './query/usage-query.controller.js';
@@ -44,6 +45,7 @@ import { UsageTokensService } from './tokens/usage-tokens.service.js';
     CallNames,
     HumansSeen,
     LedgerPartitions,
+    LedgerRetention,
     ProcessLease,
     UsageLedger,
     TenantUsageTokensRepository,

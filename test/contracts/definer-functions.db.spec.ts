@@ -274,6 +274,8 @@ async function everythingOf(tenant: Tenant): Promise<string> {
        (SELECT jsonb_agg(to_jsonb(t)) FROM gateway_tokens t WHERE t.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(r)) FROM llm_routes r WHERE r.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(t)) FROM llm_route_targets t WHERE t.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM usage_records_retired r WHERE r.tenant_id = $1),
+       (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM usage_rollups r WHERE r.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(e)) FROM webhook_endpoints e WHERE e.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.type) FROM webhook_subscriptions s WHERE s.tenant_id = $1),
        (SELECT jsonb_agg(to_jsonb(s)) FROM webhook_secrets s WHERE s.tenant_id = $1),
@@ -609,6 +611,50 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   async prepare_usage_partitions() {
     // Purpose: to add partitions of the ledger, which hold no row yet; it takes no argument.
     await call('SELECT prepare_usage_partitions()');
+  },
+
+  async keep_usage_ledger() {
+    // Purpose: to drop months of the ledger, of all tenants, that are older than the operator keeps them; younger ones stay.
+    expect(await call("SELECT did FROM keep_usage_ledger('1 second', 1000)")).toEqual([{ did: 'nothing' }]);
+  },
+
+  async ledger_queue_state() {
+    // Purpose: two numbers about all tenants together.
+    expect(await call('SELECT depth FROM ledger_queue_state(1)')).toEqual([{ depth: 0 }]);
+  },
+
+  async dropped_usage_months() {
+    // Purpose: months, whichever tenants called in them.
+    expect(await call('SELECT dropped_usage_months() AS months')).toEqual([{ months: null }]);
+  },
+
+  async prune_audit_events() {
+    // Purpose: events of the audit log from long ago, of any tenant; here a's, and its org's.
+    const age = (days: number) =>
+      rowsOf(
+        database.superuserUrl,
+        'UPDATE audit_events SET occurred_at = now() - make_interval(days => $2) WHERE org_id = $1',
+        [a.orgId, days],
+      );
+    const left = () => rowsOf(database.superuserUrl, 'SELECT 1 FROM audit_events WHERE org_id = $1', [a.orgId]);
+    for (const [audited, tenantId] of [
+      ['of the tenant', a.tenantId],
+      ['of the org', null],
+    ])
+      await rowsOf(
+        database.superuserUrl,
+        `INSERT INTO audit_events (id, org_id, tenant_id, action, actor_type, resource_type, resource_id)
+         VALUES (gen_random_uuid(), $1, $2, 'key.created', 'user', 'key', $3)`,
+        [a.orgId, tenantId, audited],
+      );
+    const count = (await left()).length;
+    await age(29);
+    expect(await call("SELECT prune_audit_events('1 second', 1000) AS pruned")).toEqual([{ pruned: 0 }]);
+    await age(31);
+    expect(await call("SELECT prune_audit_events('32 days', 1000) AS pruned")).toEqual([{ pruned: 0 }]);
+    expect(await call("SELECT prune_audit_events('30 days', 1) AS pruned")).toEqual([{ pruned: 1 }]);
+    expect(await call("SELECT prune_audit_events('30 days', 1000) AS pruned")).toEqual([{ pruned: count - 1 }]);
+    expect(await left()).toEqual([]);
   },
 
   async renew_lease() {
@@ -1575,15 +1621,20 @@ const INNER = [
   'announce_human_prefix',
   'announce_tenant',
   'charge_budgets',
+  'drop_retired_usage',
   'enqueue_webhook_event',
   'judge_calls',
   'lock_budgets',
   'promote_run',
   'purge_tenant',
+  'retire_usage_partition',
+  'roll_up_reports',
+  'roll_up_usage',
   'tell_budgets',
   'tell_run',
   'tell_usage',
   'tell_usage_report',
+  'usage_months_due',
   'wanted_outputs',
 ];
 

@@ -22,6 +22,8 @@ const WITHOUT_TENANT: Readonly<Record<string, string>> = {
   pepper_checks: 'Peppers are the installation’s; the app has no right to it but by functions.',
   process_leases: 'Processes serve all tenants; the app has no right to it but by functions.',
   sealed_revocations: 'What the operator revoked, of whichever tenant; the app has no right to it but by functions.',
+  usage_months:
+    'Which months of the ledger are on their way out, for all tenants; the app has no right to it but by functions.',
   rate_windows: 'Counts by opaque key, read on the hot path for many at once; the app has no right but by functions.',
 };
 
@@ -38,23 +40,31 @@ const TENANT_OR_NONE: Readonly<Record<string, { readonly why: string; readonly c
   },
 };
 
-/** Only a table's owner can add a partition to it, so this one is the owner's; it reads no row and takes no argument. */
-const OWNERS = 'prepare_usage_partitions()';
+/**
+ * Only a table's owner can add a partition to it, detach or drop one, so these are the owner's. The app calls the first, which reads no
+ * row and takes no argument; the others only keep_usage_ledger.
+ */
+const OWNERS = ['prepare_usage_partitions()', 'drop_retired_usage(date)', 'retire_usage_partition(date)'];
 
 /** Functions that only triggers and other functions call. */
 const INNER = [
   'announce_human_prefix()',
   'announce_tenant()',
   'charge_budgets(budget_charge[],timestamp with time zone)',
+  'drop_retired_usage(date)',
   'enqueue_webhook_event(text,text,text,jsonb)',
   'judge_calls(admission[],text[],bigint[],text[],uuid[],boolean,timestamp with time zone)',
   'lock_budgets(uuid[])',
   'promote_run(uuid,uuid)',
   'purge_tenant(text,uuid)',
+  'retire_usage_partition(date)',
+  'roll_up_reports(timestamp with time zone,integer)',
+  'roll_up_usage(date,integer)',
   'tell_budgets(budget_event[])',
   'tell_run(uuid)',
   'tell_usage(uuid[])',
   'tell_usage_report()',
+  'usage_months_due(timestamp with time zone)',
   'wanted_outputs(admission[])',
 ];
 
@@ -240,7 +250,7 @@ describe('the roles', () => {
       [[APP, DEFINER]],
     );
     const [definers] = await query<{ count: number }>(
-      "SELECT count(*)::int FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef AND oid <> $1::regprocedure",
+      "SELECT count(*)::int FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef AND oid <> ALL ($1::regprocedure[])",
       [OWNERS],
     );
     expect(rows).toEqual([{ role: DEFINER, kind: 'pg_proc', count: definers?.count }]);
@@ -323,9 +333,9 @@ describe('the functions', () => {
       .filter(({ definer }) => definer)
       .filter(
         ({ signature, owner, settings, executable_by: callers }) =>
-          owner !== (signature === OWNERS ? 'the owner' : DEFINER) ||
+          owner !== (OWNERS.includes(signature) ? 'the owner' : DEFINER) ||
           settings?.filter((setting) => !PLANNING.has(setting)).join() !== 'search_path=pg_catalog, public, pg_temp' ||
-          callers.join() !== (INNER.includes(signature) ? '' : APP),
+          callers.join() !== (OWNERS.slice(1).includes(signature) ? DEFINER : INNER.includes(signature) ? '' : APP),
       );
     expect(wrong).toEqual([]);
   });
@@ -379,6 +389,13 @@ describe('what the app sees and may do', () => {
          VALUES (adjustment_id(usage_id_floor(now())), $1, 'req', 'openai', 'm', false, 1, 1, gen_random_uuid())`,
         [tenantId],
       );
+      await query(
+        `INSERT INTO usage_records_retired (id, tenant_id, kind, state, provider, model, operation, requests, input_tokens,
+                                            output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, created_at)
+         VALUES (gen_random_uuid(), $1, 'CALL', 'SETTLED', 'openai', 'm', 'chat', 1, 1, 1, 0, 0, 0, now())`,
+        [tenantId],
+      );
+      await query('INSERT INTO usage_rollups (tenant_id, bucket, calls) VALUES ($1, now(), 1)', [tenantId]);
       await query("INSERT INTO claim_writes (id, user_id, claims) VALUES (gen_random_uuid(), $1, '{}')", [ownerId]);
       await query(
         `INSERT INTO api_key_retired_secrets (hash, tenant_id, key_id, pepper_version, expires_at)
@@ -502,6 +519,7 @@ describe('what the app sees and may do', () => {
         tenantId,
       ]);
     }
+    await query("INSERT INTO usage_months (month) VALUES ('2026-01-01')");
     await query("INSERT INTO process_leases (id, term) VALUES (gen_random_uuid(), '1 minute')");
     await query("INSERT INTO sealed_revocations (id, token_hash) VALUES (gen_random_uuid(), 'x')");
     await query("INSERT INTO pepper_checks (version, hash) VALUES (1, '\\x00')");
@@ -536,6 +554,7 @@ describe('what the app sees and may do', () => {
     rate_windows: DENIED,
     sealed_quotas: DENIED,
     sealed_revocations: DENIED,
+    usage_months: DENIED,
   };
 
   it('has at least one row of two tenants in every table, so that seeing one means something', async () => {
@@ -549,7 +568,9 @@ describe('what the app sees and may do', () => {
         name,
         enough:
           row!.count >=
-          (['pepper_checks', 'process_leases', 'rate_windows', 'sealed_revocations'].includes(name) ? 1 : 2),
+          (['pepper_checks', 'process_leases', 'rate_windows', 'sealed_revocations', 'usage_months'].includes(name)
+            ? 1
+            : 2),
       }).toEqual({
         name,
         enough: true,

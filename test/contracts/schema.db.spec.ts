@@ -82,6 +82,7 @@ const SQL_TYPES: Readonly<Record<string, string>> = {
   'db.Date': 'date',
   'db.Inet': 'inet',
   'db.SmallInt': 'smallint',
+  'db.Decimal': 'numeric',
   'db.VarChar': 'character varying(?)',
   'db.Char': 'character(?)',
   'db.Timestamptz': 'timestamp(?) with time zone',

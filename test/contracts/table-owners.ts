@@ -18,7 +18,7 @@ export const TABLES: Readonly<Record<string, readonly string[]>> = {
   'src/orgs': ['users', 'orgs', 'tenants', 'memberships', 'invitations'],
   'src/keys': ['api_keys', 'api_key_retired_secrets', 'pepper_checks'],
   'src/humans': ['humans'],
-  'src/usage/ledger': ['usage_records', 'process_leases'],
+  'src/usage/ledger': ['usage_records', 'usage_records_retired', 'usage_months', 'usage_rollups', 'process_leases'],
   'src/usage/reports': ['usage_reports'],
   'src/usage/tokens': ['usage_tokens'],
   'src/llm/runs': ['runs', 'thread_messages', 'run_deltas'],
@@ -88,7 +88,10 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     file: 'src/usage/query/usage-query-statement.ts',
-    tables: ['usage_records', 'usage_reports', 'humans', 'api_keys', 'gateways'],
+    tables: [
+      ...['usage_records', 'usage_records_retired', 'usage_rollups', 'usage_reports'],
+      ...['humans', 'api_keys', 'gateways'],
+    ],
     reason: 'Sums of the two halves of the ledger, in one statement, with names beside ids.',
   },
   {

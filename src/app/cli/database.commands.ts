@@ -1,3 +1,4 @@
+import type { Settings } from '../../platform/config/index.js';
 import { EncryptionKeyRing, uuidV7 } from '../../platform/crypto/index.js';
 import { Database, migrate, queueState, versionCounts } from '../../platform/database/index.js';
 import { DataKeyRewrap } from '../../platform/encryption/index.js';
@@ -87,8 +88,12 @@ const STORED = {
 
 /** What is due in the queues, and how far a rotation is: what the metrics show, for a person. Changes nothing. */
 export async function status(options: OutputOptions): Promise<void> {
-  const { queues, stored } = await withDatabase(async (database) => ({
-    queues: await read(QUEUES, (name) => queueState(database, name)),
+  const { queues, stored } = await withDatabase(async (database, _ring, { ledgerRetentionDays: days }) => ({
+    queues: {
+      ...(await read(QUEUES, (name) => queueState(database, name))),
+      // Months that wait to be dropped.
+      ...(days === 0 ? {} : { ledger: await queueState(database, 'ledger', [days]) }),
+    },
     stored: await read(STORED, async ([name, secret]) =>
       (await versionCounts(database, name)).map(([version, secrets]) => ({ secret, version, secrets })),
     ),
@@ -115,11 +120,13 @@ async function read<Name extends string, Asked, Told>(
   return Object.fromEntries(told) as Record<Name, Told>;
 }
 
-function withDatabase<T>(work: (database: Database, ring: EncryptionKeyRing) => Promise<T>): Promise<T> {
+function withDatabase<T>(
+  work: (database: Database, ring: EncryptionKeyRing, settings: Settings) => Promise<T>,
+): Promise<T> {
   return withSettings(async (settings) => {
     const database = new Database(settings);
     try {
-      return await work(database, new EncryptionKeyRing(settings.encryptionKeys));
+      return await work(database, new EncryptionKeyRing(settings.encryptionKeys), settings);
     } finally {
       await database.close();
     }

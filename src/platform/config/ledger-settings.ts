@@ -1,4 +1,4 @@
-import { group, integer } from './setting-definition.js';
+import { group, integer, zeroOr } from './setting-definition.js';
 
 const ledger = group('Ledger').define;
 
@@ -27,5 +27,18 @@ export const LEDGER_SETTINGS = {
     integer(1, 10_000_000),
     'Most settlements that wait for the database; beyond it new calls answer 503.',
     { fallback: '10000' },
+  ),
+  ledgerRetentionDays: ledger(
+    'GATEHOUSE_LEDGER_RETENTION_DAYS',
+    zeroOr(35, 36_500),
+    'How many days calls and reports of usage are kept at least, 35 or more: a month of the ledger that is older as a whole is ' +
+      'dropped, and its sums stay. 0: for ever.',
+    { fallback: '0' },
+  ),
+  auditRetentionDays: ledger(
+    'GATEHOUSE_AUDIT_RETENTION_DAYS',
+    zeroOr(30, 36_500),
+    'How many days events of the audit log are kept, 30 or more. 0: for ever.',
+    { fallback: '0' },
   ),
 } as const;

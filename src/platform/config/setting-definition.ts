@@ -8,6 +8,9 @@ export const integer = (min: number, max: number): z.ZodType<number> =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
 
+export const zeroOr = (min: number, max: number): z.ZodType<number> =>
+  integer(0, max).refine((value) => value === 0 || value >= min, `must be 0, or a whole number from ${min} to ${max}`);
+
 export const url = (...protocols: string[]): z.ZodType<string> =>
   z.string().refine(
     (value) => {

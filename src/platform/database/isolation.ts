@@ -20,9 +20,9 @@ const LINES = `
   WITH owner AS (SELECT relowner AS oid FROM pg_class WHERE oid = to_regclass('tenants')),
   relations AS (
     SELECT c.oid, c.relacl, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relispartition,
-           CASE WHEN c.relispartition
-                THEN (SELECT 'partition of ' || i.inhparent::regclass FROM pg_inherits i WHERE i.inhrelid = c.oid)
-                ELSE 'table ' || c.relname END AS name
+           -- A retired month of the ledger is held to what holds for a partition.
+           coalesce((SELECT 'partition of ' || regexp_replace(i.inhparent::regclass::text, '_retired$', '')
+                     FROM pg_inherits i WHERE i.inhrelid = c.oid LIMIT 1), 'table ' || c.relname) AS name
     FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
       AND c.relname NOT IN ('_prisma_migrations', '_gatehouse_functions')
   ),

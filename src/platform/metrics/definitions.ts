@@ -156,13 +156,19 @@ export const METRICS = {
     type: 'gauge',
     help:
       'What is due in a queue of all replicas, at most 100,000: `webhooks` deliveries, `runs` that wait for their thread, ' +
-      '`claims` that wait to be written to accounts of the sign-in. Read at most every 10 seconds.',
+      '`claims` that wait to be written to accounts of the sign-in, and with GATEHOUSE_LEDGER_RETENTION_DAYS months of the `ledger` ' +
+      'that wait to be dropped. Read at most every 10 seconds.',
     labels: ['queue'],
   },
   gatehouse_queue_oldest_seconds: {
     type: 'gauge',
     help: 'How long the oldest of a queue has been due.',
     labels: ['queue'],
+  },
+  gatehouse_retention_dropped_total: {
+    type: 'counter',
+    help: 'Rows that this process dropped since they are older than they are kept: `calls`, `reports` of usage, `audit_events`.',
+    labels: ['what'],
   },
   gatehouse_webhook_attempts_total: {
     type: 'counter',

@@ -40,6 +40,7 @@ export class Metrics {
   readonly orphansSwept = this.counter('gatehouse_ledger_orphans_swept_total');
   readonly admissionsRefused = this.counter('gatehouse_ledger_admissions_refused_total');
   readonly overruns = this.counter('gatehouse_ledger_overruns_total');
+  readonly retentionDropped = this.counter('gatehouse_retention_dropped_total');
   readonly webhookAttempts = this.counter('gatehouse_webhook_attempts_total');
 
   private readonly queues = new Map<string, Remembered<QueueState>>();

@@ -23,7 +23,11 @@ export class UsageCallsController {
 
   @Post('list-calls')
   @HttpCode(200)
-  @ApiOperation({ summary: "The tenant's finished calls, newest first, without their prompts and answers." })
+  @ApiOperation({
+    summary: "The tenant's finished calls, newest first, without their prompts and answers.",
+    description:
+      'Where the operator keeps calls for a limited time (GATEHOUSE_LEDGER_RETENTION_DAYS), older months are not in the list; /api/v1/usage/query still counts them.',
+  })
   @Access(READING)
   @Answers(listUsageCallsResponse)
   async list(

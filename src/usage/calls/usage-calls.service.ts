@@ -49,7 +49,10 @@ export class UsageCallsService {
       const ledger: TenantLedger = { tx, tenantId };
       const record = UUID.test(callId) ? await this.log.find(ledger, {}, callId) : null;
       if (record === null)
-        throw new Fault('not_found', 'No finished call has this id. List calls with /api/v1/usage/list-calls.');
+        throw new Fault(
+          'not_found',
+          'No finished call has this id, or it is older than calls are kept. List calls with /api/v1/usage/list-calls.',
+        );
       return viewUsageCall(record, await this.names.of(ledger, [record]));
     });
   }

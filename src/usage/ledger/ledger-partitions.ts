@@ -51,7 +51,10 @@ export class LedgerPartitions implements OnApplicationBootstrap {
     const [row] = await this.database.callAside<{ attached: number }>(PREPARE, []);
     const attached = row?.attached ?? 0;
     if (attached > MANY_PARTITIONS) {
-      logger.warn({ attached }, 'Each call opens every partition of the ledger: detach the oldest of usage_records.');
+      logger.warn(
+        { attached },
+        'Each call opens every partition of the ledger: set GATEHOUSE_LEDGER_RETENTION_DAYS, or detach the oldest of usage_records.',
+      );
     }
   }
 

@@ -70,21 +70,40 @@ const equal = (column: string, value: string): string => `(${value} IS NULL OR $
 const list = (parts: readonly string[]): string => parts.join(', ');
 const columnsOf = (alias: string): string => list(COLUMNS.map((column) => `${alias}.${column}`));
 
-/** Each line of the ledger, and of what was reported, with the sums that it counts in. */
-function lines(): string {
+/** Of the tenant and the time, and of what is asked for. */
+const asked = (alias: string, time: string): string => {
   const v = VALUES;
-  return `lines AS (
+  return `${alias}.tenant_id = ${v.tenant} AND ${alias}.${time} >= ${v.from} AND ${alias}.${time} < ${v.before}
+        AND ${equal(`${alias}.human_id`, v.human)} AND ${equal(`${alias}.key_id`, v.key)}
+        AND ${equal(`${alias}.user_id`, v.user)} AND ${equal(`${alias}.model`, v.model)}
+        AND ${equal(`${alias}.provider`, v.provider)} AND ${equal(`${alias}.gateway_id`, v.gateway)}
+        AND ${equal(`${alias}.outcome`, v.outcome)}`;
+};
+
+const callsOf = (from: string): string => `
       SELECT r.created_at, r.model, r.key_id, r.human_id, r.user_id, r.provider, r.gateway_id, r.outcome,
              (r.kind = 'CALL')::integer AS calls,
              (r.kind = 'CALL' AND r.outcome IS DISTINCT FROM 'OK')::integer AS failed,
              r.requests, r.input_tokens, r.output_tokens, r.cost_pico_usd,
              CASE WHEN r.cost_pico_usd IS NULL THEN r.requests END AS unpriced,
              NULL::bigint AS conversational, NULL::bigint AS voice, NULL::bigint AS memory
-      FROM usage_records r
-      WHERE r.tenant_id = ${v.tenant} AND r.created_at >= ${v.from} AND r.created_at < ${v.before}
-        AND r.state <> 'RESERVED' AND ${equal('r.human_id', v.human)} AND ${equal('r.key_id', v.key)}
-        AND ${equal('r.user_id', v.user)} AND ${equal('r.model', v.model)} AND ${equal('r.provider', v.provider)}
-        AND ${equal('r.gateway_id', v.gateway)} AND ${equal('r.outcome', v.outcome)}
+      ${from}
+      WHERE ${asked('r', 'created_at')} AND r.state <> 'RESERVED'`;
+
+/**
+ * Each line of the ledger, and of what was reported, with the sums that it counts in. Of a month that was dropped the sums that are
+ * kept are lines; of one that is still there its rows are.
+ */
+function lines(): string {
+  const v = VALUES;
+  return `lines AS (${callsOf('FROM usage_records r')}
+      UNION ALL ${callsOf('FROM usage_records_retired r')}
+      UNION ALL
+      SELECT s.bucket, s.model, s.key_id, s.human_id, s.user_id, s.provider, s.gateway_id, s.outcome, s.calls, s.failed, s.requests,
+             s.input_tokens, s.output_tokens, s.cost_pico_usd, s.unpriced, s.conversational, s.voice, s.memory
+      FROM usage_rollups s
+      WHERE ${asked('s', 'bucket')}
+        AND (s.month IS NULL OR s.month = ANY ((SELECT dropped_usage_months())::date[]))
       UNION ALL
       SELECT u.created_at, NULL, u.key_id, u.human_id, u.user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
              CASE WHEN u.type = 'conversational_seconds' THEN u.micro_units END,
@@ -171,6 +190,12 @@ export function pageStatement(shape: QueryShape): string {
     FROM totals t LEFT JOIN page p ON true ${NAMES}
     ORDER BY ${orderOf('p')}`;
 }
+
+/**
+ * Before a cursor, whose snapshot is older than its plan: a month that is dropped between the two would be in neither its rows nor
+ * its sums.
+ */
+export const HOLD_MONTHS = 'LOCK TABLE usage_records, usage_records_retired IN ACCESS SHARE MODE';
 
 /** All rows, to be fetched a few at a time. */
 export function cursorStatement(shape: QueryShape): string {

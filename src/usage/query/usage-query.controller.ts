@@ -19,7 +19,7 @@ export class UsageQueryController {
   @ApiOperation({
     summary: 'What was used, by human, key, model, hour or day, as JSON or CSV.',
     description:
-      'The sums of the ledger: calls that are over, by when they began, and what was reported. Calls under way are not in it. Whole numbers and decimals come as strings, exact to the last digit.',
+      'The sums of the ledger: calls that are over, by when they began, and what was reported. Calls under way are not in it. Whole numbers and decimals come as strings, exact to the last digit. Of months whose calls the operator no longer keeps (GATEHOUSE_LEDGER_RETENTION_DAYS) there are sums of each quarter of an hour: a quarter counts where it begins.',
   })
   @Access({ dashboardUser: { scope: 'usage:read' }, secretKey: { scope: 'usage:read' } })
   @Answers(queryUsageResponse, { orFile: CSV_TYPE })

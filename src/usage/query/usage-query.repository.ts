@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, isCanceled, type TenantTransaction } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
-import { cursorStatement, pageStatement, TEXT_GROUPS, type QueryShape } from './usage-query-statement.js';
+import { cursorStatement, HOLD_MONTHS, pageStatement, TEXT_GROUPS, type QueryShape } from './usage-query-statement.js';
 
 /** Shorter than a connection's patience: what takes longer is told so, and does not cost the connection. */
 const STATEMENT_TIMEOUT_MS = 4000;
@@ -119,6 +119,7 @@ export class UsageQueryRepository {
 
   /** All groups, a few at a time, so that neither Postgres' answer nor its reading is ever large. */
   async *all(tx: TenantTransaction, query: UsageQuery): AsyncGenerator<UsageRow[]> {
+    await tx.$executeRawUnsafe(HOLD_MONTHS);
     await tx.$executeRawUnsafe(cursorStatement(query), ...valuesOf(query, null));
     for (;;) {
       const rows = await tx.$queryRawUnsafe<UsageRow[]>(`FETCH ${FETCHED_AT_ONCE} FROM usage_rows`);

@@ -1,0 +1,49 @@
+-- Does the next piece of what keeps the ledger no longer than `p_keep`, at least 35 days, and says what it did:
+--   retired    a month that is older as a whole is no longer looked at by calls; queries still read its rows
+--   rolled     sums of at most `p_most` rows of it are kept
+--   dropped    its rows are gone, and from this transaction on its sums count
+--   reported   at most `p_most` reports of usage from before were added up and deleted
+--   open       a process has, or may have, a call open from that month: it waits
+--   busy       another replica is at it
+--   nothing    all is done
+-- Each piece is a transaction of its own, in which it is done or not: another replica, or the next start, goes on from there.
+CREATE OR REPLACE FUNCTION keep_usage_ledger(p_keep interval, p_most integer, OUT did text, OUT month date, OUT rows bigint)
+  LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, public, pg_temp
+  AS $$
+DECLARE
+  v_before timestamptz := clock_timestamp() - greatest(p_keep, interval '35 days');
+  v_retired boolean;
+BEGIN
+  -- purge_tenant shares it: what is deleted with a tenant is then in no sum.
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('usage-retention', 0)) THEN
+    did := 'busy';
+    RETURN;
+  END IF;
+  SELECT d.month, d.retired INTO month, v_retired FROM usage_months_due(v_before) AS d ORDER BY NOT d.retired, d.month LIMIT 1;
+  IF v_retired AND (SELECT m.rolled_at IS NULL FROM usage_months m WHERE m.month = keep_usage_ledger.month) THEN
+    did := 'rolled';
+    rows := roll_up_usage(month, p_most);
+  ELSIF v_retired THEN
+    did := 'dropped';
+    PERFORM drop_retired_usage(month);
+    UPDATE usage_months m SET dropped_at = clock_timestamp() WHERE m.month = keep_usage_ledger.month
+      RETURNING m.rolled_rows INTO rows;
+  ELSIF month IS NULL THEN
+    rows := roll_up_reports(date_trunc('month', v_before, 'UTC'), p_most);
+    did := CASE WHEN rows > 0 THEN 'reported' ELSE 'nothing' END;
+  -- As sweep_usage looks for what dead processes left open: a day is more than a process's clock may differ from this one.
+  ELSIF EXISTS (SELECT FROM process_leases l WHERE l.swept_at IS NULL
+      AND coalesce(l.oldest_open_at, l.renewed_at) - interval '1 day' < (month + interval '1 month') AT TIME ZONE 'UTC') THEN
+    did := 'open';
+  ELSE
+    did := 'retired';
+    PERFORM retire_usage_partition(month);
+    INSERT INTO usage_months (month) VALUES (keep_usage_ledger.month);
+  END IF;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION keep_usage_ledger FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION keep_usage_ledger TO gatehouse_app;
+ALTER FUNCTION keep_usage_ledger OWNER TO gatehouse_definer;

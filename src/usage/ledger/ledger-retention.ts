@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
+import { Database, isLockTimeout, queueState } from '../../platform/database/index.js';
+import { Jobs } from '../../platform/jobs/index.js';
+import { logger } from '../../platform/logging/index.js';
+import { Metrics } from '../../platform/metrics/index.js';
+
+const KEEP = {
+  name: 'keep_usage_ledger',
+  text: 'SELECT did, month::text, rows FROM keep_usage_ledger(make_interval(days => $1), $2)',
+};
+
+const EVERY_MS = 600_000;
+/** Rows that are added up in one transaction: about a second. */
+const PIECE = 50_000;
+/** Each try makes calls wait for at most 100 ms, where a query is under way. */
+const RETRY_MS = 2000;
+const RETRIES = 30;
+
+/** What keep_usage_ledger did. */
+interface Step {
+  readonly did: 'retired' | 'rolled' | 'dropped' | 'reported' | 'open' | 'busy' | 'nothing';
+  readonly month: string | null;
+  readonly rows: string | null;
+}
+
+/**
+ * Drops the ledger's months that are older than the operator keeps them, once their sums are kept (decision 35). Every replica
+ * tries; one is at it at a time, and each step is a transaction that the next replica or the next start goes on from.
+ */
+@Injectable()
+export class LedgerRetention {
+  private readonly days: number;
+
+  constructor(
+    private readonly database: Database,
+    private readonly metrics: Metrics,
+    @Inject(SETTINGS_TOKEN) { ledgerRetentionDays }: Settings,
+    jobs: Jobs,
+  ) {
+    this.days = ledgerRetentionDays;
+    if (this.days === 0) return;
+    metrics.queue('ledger', () => queueState(database, 'ledger', [this.days]));
+    jobs.repeat({
+      failure: 'Old months of the ledger could not be dropped; they are kept, and tried again.',
+      everyMs: EVERY_MS,
+      atOnce: true,
+      run: (stopping) => this.run(stopping),
+    });
+  }
+
+  /** Until nothing is left to do, or another replica does it. */
+  async run(stopping: AbortSignal): Promise<void> {
+    for (let retries = 0; !stopping.aborted;) {
+      const step = await this.step().catch((error: unknown) => {
+        if (!isLockTimeout(error) || retries === RETRIES) throw error;
+        return null;
+      });
+      if (step === null) {
+        retries += 1;
+        await sleep(RETRY_MS, undefined, { signal: stopping }).catch(() => undefined);
+        continue;
+      }
+      if (step.did === 'busy' || step.did === 'open' || step.did === 'nothing') return;
+      this.tell(step);
+    }
+  }
+
+  private async step(): Promise<Step> {
+    const [step] = await this.database.callAside<Step>(KEEP, [this.days, PIECE]);
+    if (step === undefined) throw new TypeError('The database did not say what it did.');
+    return step;
+  }
+
+  private tell({ did, month, rows }: Step): void {
+    if (did === 'reported') this.metrics.retentionDropped.inc({ what: 'reports' }, Number(rows));
+    if (did !== 'dropped') return;
+    this.metrics.retentionDropped.inc({ what: 'calls' }, Number(rows));
+    logger.info({ month: month?.slice(0, 7), rows }, 'A month of the ledger was dropped; its sums are kept.');
+  }
+}
