@@ -298,7 +298,7 @@ interface Page {
 
 /** Without what the worker changes as it goes. */
 const DELIVERY =
-  "(to_jsonb(r) - '{status,attempts,next_attempt_at,last_attempt_at,last_status_code,last_error,ended_at}'::text[])";
+  "(to_jsonb(r) - '{status,attempts,next_attempt_at,last_attempt_at,last_status_code,last_error,ended_at,attempt_log}'::text[])";
 
 /** All rows of an org and its tenants, as text, but for the times of its keys' last use and how its deliveries fare. */
 async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
