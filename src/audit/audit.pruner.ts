@@ -11,27 +11,35 @@ const PRUNE = {
 const PRUNE_EVERY_MS = 3_600_000;
 const BATCH = 5000;
 
+/** Deletes events that are older than that, and says how many. */
+export async function auditPruning(database: Database, days: number, stopping: AbortSignal): Promise<number> {
+  let all = 0;
+  await inFullSteps(BATCH, stopping, async () => {
+    const [row] = await database.callAside<{ pruned: number }>(PRUNE, [days, BATCH]);
+    const pruned = row?.pruned ?? 0;
+    all += pruned;
+    return pruned;
+  });
+  return all;
+}
+
 /** Takes events away that are older than the operator keeps them. */
 @Injectable()
 export class AuditPruner {
   constructor(
     database: Database,
     metrics: Metrics,
-    @Inject(SETTINGS_TOKEN) { auditRetentionDays }: Settings,
+    @Inject(SETTINGS_TOKEN) { auditRetentionDays: days }: Settings,
     jobs: Jobs,
   ) {
-    if (auditRetentionDays === 0) return;
+    if (days === 0) return;
     jobs.repeat({
       failure: 'Old events of the audit log could not be deleted.',
       everyMs: PRUNE_EVERY_MS,
       atOnce: true,
-      run: (stopping) =>
-        inFullSteps(BATCH, stopping, async () => {
-          const [row] = await database.callAside<{ pruned: number }>(PRUNE, [auditRetentionDays, BATCH]);
-          const pruned = row?.pruned ?? 0;
-          metrics.retentionDropped.inc({ what: 'audit_events' }, pruned);
-          return pruned;
-        }),
+      run: async (stopping) => {
+        metrics.retentionDropped.inc({ what: 'audit_events' }, await auditPruning(database, days, stopping));
+      },
     });
   }
 }

@@ -1,2 +1,3 @@
+export { OrgFounding } from './org-founding.js';
 export { OrgsModule } from './orgs.module.js';
 export { OrgsService } from './orgs.service.js';

@@ -6,6 +6,7 @@ import { MeController } from './me.controller.js';
 import { MembersController } from './members.controller.js';
 import { MembersRepository } from './members.repository.js';
 import { MembersService } from './members.service.js';
+import { OrgFounding } from './org-founding.js';
 import { OrgTransactions } from './org-transactions.js';
 import { OrgsController } from './orgs.controller.js';
 import { OrgsRepository } from './orgs.repository.js';
@@ -20,6 +21,7 @@ import { TenantsService } from './tenants.service.js';
   controllers: [OrgsController, MeController, MembersController, InvitationsController, TenantsController],
   providers: [
     OrgTransactions,
+    OrgFounding,
     OrgsService,
     OrgsRepository,
     MembersService,

@@ -1,30 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { auditActor, type AccountPrincipal, type DashboardUserPrincipal } from '../identity/index.js';
-import { randomBase62, uuidV7 } from '../platform/crypto/index.js';
-import { Database, Prisma, type TenantTransaction } from '../platform/database/index.js';
-import { Fault, invalidField } from '../platform/errors/index.js';
+import { Database, Prisma } from '../platform/database/index.js';
+import { invalidField } from '../platform/errors/index.js';
 import { Events } from '../platform/events/index.js';
 import { type Page, type PageRequest, PageTokens, newestFirst } from '../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../platform/idempotency/index.js';
 import { ClaimWrites, ClaimWritesRepository, type QueuedClaims } from '../signin/index.js';
-import { newTenantId, slugOf, withSuffix } from './org-names.js';
+import { OrgFounding, slugTaken, type OrgFounder } from './org-founding.js';
 import { OrgTransactions, notMember } from './org-transactions.js';
 import type { CreateOrgRequest, UpdateOrgRequest } from './orgs.dto.js';
 import { OrgsRepository, type CreatedOrg, type OrgOfUser, type OrgRecord } from './orgs.repository.js';
 import { viewOrg } from './orgs.view.js';
 
-/** A signed-in person, in a tenant or in none. */
-export interface OrgFounder {
-  readonly userId: string;
-  /** One that the issuer vouches for; null: none. */
-  readonly email: string | null;
-  readonly hasTenant: boolean;
-}
-
-const DERIVED_SLUG_TRIES = 5;
 const UNIQUE_VIOLATION = 'P2002';
-
-type EnterTenant = (tenantId: string) => Promise<void>;
 
 /** Orgs: made, looked at, renamed and deleted by their people. */
 @Injectable()
@@ -38,6 +26,7 @@ export class OrgsService {
     private readonly events: Events,
     private readonly idempotency: IdempotencyKeys,
     private readonly pageTokens: PageTokens,
+    private readonly founding: OrgFounding,
   ) {}
 
   /**
@@ -49,7 +38,7 @@ export class OrgsService {
    */
   async create(founder: OrgFounder, request: CreateOrgRequest): Promise<CreatedOrg> {
     const { created, queued } = await this.database.acrossTenants(founder.userId, (tx, enter) =>
-      this.found(tx, enter, founder, request),
+      this.founding.found(tx, enter, founder, request),
     );
     await this.claimWrites.writeNow(queued);
     return created;
@@ -66,7 +55,7 @@ export class OrgsService {
     let claims: QueuedClaims | null = null;
     const answer = await this.database.acrossTenants(userId, (tx, enter) =>
       this.idempotency.once(tx, idempotent, null, async () => {
-        const { created, queued } = await this.found(tx, enter, founder, request);
+        const { created, queued } = await this.founding.found(tx, enter, founder, request);
         claims = queued;
         const { org_id: id, tenant_id: tenantId, name, slug, created_at: createdAt, role } = created;
         const body = { org: viewOrg({ id, name, slug, createdAt }, tenantId), membership: { userId, role } };
@@ -139,48 +128,4 @@ export class OrgsService {
     const result = await this.orgs.change(principal, (org) => this.repository.delete(org, typedName));
     if (result === 'wrong_name') throw invalidField('name', "must be the org's name, exactly");
   }
-
-  private async found(
-    tx: TenantTransaction,
-    enter: EnterTenant,
-    founder: OrgFounder,
-    request: CreateOrgRequest,
-  ): Promise<{ created: CreatedOrg; queued: QueuedClaims }> {
-    const derived = request.slug === '';
-    const base = derived ? slugOf(request.name) : request.slug;
-    for (let attempt = 0; ; attempt += 1) {
-      const slug = attempt === 0 ? base : withSuffix(base);
-      const queued = { id: uuidV7(), userId: founder.userId };
-      const created = await this.repository.create(tx, {
-        ...founder,
-        orgId: `org_${randomBase62(20)}`,
-        tenantId: newTenantId(slug),
-        name: request.name,
-        slug,
-        claimWriteId: queued.id,
-      });
-      if (created === 'has_org') throw new Fault('already_exists', 'You already belong to an org.');
-      if (created === 'slug_taken') {
-        if (derived && attempt < DERIVED_SLUG_TRIES) continue;
-        throw slugTaken();
-      }
-      if (created.result === 'created') {
-        await enter(created.tenant_id);
-        await this.events.publish(tx, {
-          action: 'org.created',
-          actor: { type: 'user', id: founder.userId },
-          tenantId: null,
-          resource: { type: 'org', id: created.org_id },
-          details: {},
-        });
-      }
-      return { created, queued };
-    }
-  }
-}
-
-function slugTaken(): Fault {
-  return new Fault('already_exists', 'slug: is already taken.', {
-    fields: [{ field: 'slug', reason: 'is already taken' }],
-  });
 }

@@ -14,6 +14,7 @@ import { InvitationsRepository } from '../../src/orgs/invitations.repository.js'
 import { InvitationsService } from '../../src/orgs/invitations.service.js';
 import { MembersRepository } from '../../src/orgs/members.repository.js';
 import { MembersService } from '../../src/orgs/members.service.js';
+import { OrgFounding } from '../../src/orgs/org-founding.js';
 import { OrgTransactions } from '../../src/orgs/org-transactions.js';
 import { OrgsRepository } from '../../src/orgs/orgs.repository.js';
 import { OrgsService } from '../../src/orgs/orgs.service.js';
@@ -66,6 +67,7 @@ export function startTenancy(databaseUrl: string, writer: ClaimsWriter, override
       events,
       idempotency,
       pageTokens,
+      new OrgFounding(database, events),
     ),
     members: new MembersService(orgs, members, outbox, claimWrites, events, pageTokens),
     invitations: new InvitationsService(

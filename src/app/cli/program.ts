@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { addOperations } from './program-operations.js';
+import { caller, examples, limits, listing, wholeNumber, type Caller, type Output } from './program-options.js';
 
 /** As platform/config has it, whose schemas `--help` need not load. From src/ and from dist/ the same number of folders up. */
 const PACKAGE = new URL('../../../package.json', import.meta.url);
-const DEFAULT_MOST = 100;
 
 /**
  * Every command, its options and examples. What a command does is loaded when it is asked for: most need a part of the
@@ -220,73 +221,6 @@ function addProviders(gatehouse: Command): void {
   );
 }
 
-function addOperations(gatehouse: Command): void {
-  const sealed = gatehouse.command('sealed').description('Sealed access tokens.');
-  examples(
-    sealed
-      .command('revoke')
-      .description('Revoke one, or all that were issued before a time, on every replica.')
-      .option('--jti <jti>', 'of the one')
-      .option('--issued-before <time>', 'as 2026-11-29T12:00:00Z'),
-    'gatehouse sealed revoke --issued-before 2026-11-29T12:00:00Z',
-  ).action(async (options: object) => (await import('./database.commands.js')).revokeSealed(options));
-  examples(
-    gatehouse
-      .command('rotate')
-      .description('Move what is stored to the newest of GATEHOUSE_ENCRYPTION_KEYS; says when older ones may go.'),
-    'gatehouse rotate',
-  ).action(async (options: Output) => (await import('./database.commands.js')).rotateEncryption(options));
-  examples(
-    gatehouse
-      .command('status')
-      .description('Show what is due in the queues, and which versions of peppers and encryption keys are in use.'),
-    'gatehouse status',
-  ).action(async (options: Output) => (await import('./database.commands.js')).status(options));
-}
-
-interface Output {
-  readonly json?: boolean;
-}
-
 interface InitOptions extends Output {
   readonly file: string;
-}
-
-interface Caller extends Output {
-  readonly user?: string;
-}
-
-/** What every command has that talks to a running service. */
-function caller(command: Command): Command {
-  return withJson(command).option('--user <id>', 'in development: as whom; dev-owner unless GATEHOUSE_TOKEN is set');
-}
-
-function listing(command: Command): Command {
-  return command.option('--most <count>', 'how many to show at most', wholeNumber, DEFAULT_MOST);
-}
-
-function examples(command: Command, ...lines: readonly string[]): Command {
-  const text = lines.map((line) => `  $ ${line}`).join('\n');
-  return withJson(command).addHelpText('after', `\nExample${lines.length > 1 ? 's' : ''}:\n${text}`);
-}
-
-function withJson(command: Command): Command {
-  const has = command.options.some(({ long }) => long === '--json');
-  return has ? command : command.option('--json', 'print JSON, for programs');
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
-}
-
-interface Limit {
-  readonly type: string;
-  readonly value: number;
-}
-
-function limits(text: string, before: readonly Limit[] = []): readonly Limit[] {
-  const [, type, value] = /^([a-z_]+)=(\d+(?:\.\d+)?)$/.exec(text) ?? [];
-  if (type === undefined) throw new InvalidArgumentError('It must be a type and a value, as request_cnt=100.');
-  return [...before, { type, value: Number(value) }];
 }

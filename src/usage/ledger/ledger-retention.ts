@@ -26,6 +26,32 @@ interface Step {
 }
 
 /**
+ * Until nothing is left to do, or another process does it, or it has to wait.
+ *
+ * @param onStep hears of each step
+ * @returns why it ended; `stopped`: it was told to
+ */
+export async function keepLedger(
+  database: Database,
+  days: number,
+  stopping: AbortSignal,
+  onStep: (step: Step) => void,
+): Promise<'open' | 'busy' | 'nothing' | 'stopped'> {
+  for (let retries = 0; !stopping.aborted;) {
+    const [step] = await database.callAside<Step>(KEEP, [days, PIECE]).catch((error: unknown) => {
+      if (!isLockTimeout(error) || retries === RETRIES) throw error;
+      return [];
+    });
+    if (step === undefined) {
+      retries += 1;
+      await sleep(RETRY_MS, undefined, { signal: stopping }).catch(() => undefined);
+    } else if (step.did === 'busy' || step.did === 'open' || step.did === 'nothing') return step.did;
+    else onStep(step);
+  }
+  return 'stopped';
+}
+
+/**
  * Drops the ledger's months that are older than the operator keeps them, once their sums are kept (decision 35). Every replica
  * tries; one is at it at a time, and each step is a transaction that the next replica or the next start goes on from.
  */
@@ -50,27 +76,8 @@ export class LedgerRetention {
     });
   }
 
-  /** Until nothing is left to do, or another replica does it. */
   async run(stopping: AbortSignal): Promise<void> {
-    for (let retries = 0; !stopping.aborted;) {
-      const step = await this.step().catch((error: unknown) => {
-        if (!isLockTimeout(error) || retries === RETRIES) throw error;
-        return null;
-      });
-      if (step === null) {
-        retries += 1;
-        await sleep(RETRY_MS, undefined, { signal: stopping }).catch(() => undefined);
-        continue;
-      }
-      if (step.did === 'busy' || step.did === 'open' || step.did === 'nothing') return;
-      this.tell(step);
-    }
-  }
-
-  private async step(): Promise<Step> {
-    const [step] = await this.database.callAside<Step>(KEEP, [this.days, PIECE]);
-    if (step === undefined) throw new TypeError('The database did not say what it did.');
-    return step;
+    await keepLedger(this.database, this.days, stopping, (step) => this.tell(step));
   }
 
   private tell({ did, month, rows }: Step): void {

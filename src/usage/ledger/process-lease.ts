@@ -15,6 +15,21 @@ const SWEEP = {
 const MAX_SWEPT = 500;
 
 /**
+ * Charges what processes left open whose lease is over.
+ *
+ * @param inTouchSeconds for how long the caller has been in touch with the database: it declares no lease of a longer term dead
+ * @returns how many calls were charged
+ */
+export async function sweepUsage(database: Database, termSeconds: number, inTouchSeconds: number): Promise<number> {
+  let swept = 0;
+  for (let last = MAX_SWEPT; last === MAX_SWEPT; swept += last) {
+    const [row] = await database.call<{ swept: number }>(SWEEP, [termSeconds, inTouchSeconds, MAX_SWEPT]);
+    last = row?.swept ?? 0;
+  }
+  return swept;
+}
+
+/**
  * This process's claim on its own reservations, and the sweeper of those that dead processes left.
  *
  * Guarantee: while this process renews its lease, its calls are not swept, however long they last; once it is dead, every
@@ -90,12 +105,7 @@ export class ProcessLease {
     const termMs = this.settings.leaseSeconds * 1000;
     const now = performance.now();
     if (now - this.renewedAtMs > termMs / 2 || now - this.aliveSinceMs < termMs) return 0;
-    const values = [this.settings.leaseSeconds, (now - this.aliveSinceMs) / 1000, MAX_SWEPT];
-    let swept = 0;
-    for (let last = MAX_SWEPT; last === MAX_SWEPT; swept += last) {
-      const [row] = await this.database.call<{ swept: number }>(SWEEP, values);
-      last = row?.swept ?? 0;
-    }
+    const swept = await sweepUsage(this.database, this.settings.leaseSeconds, (now - this.aliveSinceMs) / 1000);
     if (swept > 0) {
       logger.warn({ swept }, 'Charged calls that a dead process left open.');
       this.onSwept(swept);

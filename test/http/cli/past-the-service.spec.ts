@@ -1,0 +1,153 @@
+/** What an operator does in the database while no service runs: the first org, all tenants, the sweeps. */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { CommandHost, type Ran } from '../../support/commands.js';
+import { OpenaiUpstream } from '../../support/openai-upstream.js';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
+import { productionEnvironment } from '../../support/service.js';
+import { rowsOf, seedTenant } from '../../support/sql.js';
+import { TestIssuer } from '../../support/tokens.js';
+
+let folder: string;
+let commands: CommandHost;
+let database: TestDatabase;
+let issuer: TestIssuer;
+let upstream: OpenaiUpstream;
+
+beforeAll(async () => {
+  commands = await CommandHost.start();
+  folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-past-'));
+  database = await createTestDatabase();
+  issuer = await TestIssuer.start();
+  upstream = await OpenaiUpstream.start();
+});
+
+afterAll(async () => {
+  await commands.stop();
+  await upstream.close();
+  await issuer.stop();
+  await database.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  const complete = productionEnvironment({ database, issuer, upstream });
+  return commands.run(args, {
+    cwd: folder,
+    env: { FIREBASE_SERVICE_ACCOUNT: '/run/firebase.json', ...complete, ...env },
+  });
+}
+
+async function json<T>(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<T> {
+  const { status, stdout, stderr } = await run([...args, '--json'], env);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return JSON.parse(stdout) as T;
+}
+
+const sql = <Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> =>
+  rowsOf<Row & Record<string, unknown>>(database.superuserUrl, text, values);
+
+interface Made {
+  readonly orgId: string;
+  readonly tenantId: string;
+  readonly created: boolean;
+}
+
+describe('bootstrap', () => {
+  it('makes an org, a tenant and an owner, once, and the audit log has it', async () => {
+    const owner = `subject-${randomUUID()}`;
+    const args = ['bootstrap', '--org', 'First Org', '--owner', owner, '--email', 'ann@example.org'];
+    const made = await json<Made>(args);
+    expect(made.created).toBe(true);
+    expect(
+      await sql(
+        `SELECT m.role, u.email, t.org_id, u.claimed_tenant_id FROM memberships m JOIN users u ON u.id = m.user_id
+         JOIN tenants t ON t.org_id = m.org_id WHERE m.user_id = $1`,
+        [owner],
+      ),
+    ).toEqual([{ role: 'owner', email: 'ann@example.org', org_id: made.orgId, claimed_tenant_id: made.tenantId }]);
+    expect(await sql('SELECT action, actor_id FROM audit_events WHERE org_id = $1', [made.orgId])).toEqual([
+      { action: 'org.created', actor_id: owner },
+    ]);
+    expect(await json<Made>(args)).toEqual({ ...made, created: false });
+  });
+
+  it('refuses an owner who has another org, and an empty name', async () => {
+    const { ownerId } = await seedTenant(database.superuserUrl);
+    expect(await run(['bootstrap', '--org', 'Second', '--owner', ownerId])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('already belong to an org') as string,
+    });
+    expect(await run(['bootstrap', '--org', ' ', '--owner', 'ann'])).toMatchObject({ status: 2, stdout: '' });
+  });
+});
+
+describe('operator', () => {
+  it('shows tenants of all orgs, and who may use the platform’s providers', async () => {
+    const [a, b] = [await seedTenant(database.superuserUrl), await seedTenant(database.superuserUrl)];
+    const allowing = { PLATFORM_PROVIDER_TENANTS: a.tenantId };
+    const { tenants } = await json<{ tenants: { id: string; orgId: string; platformProviders: boolean }[] }>(
+      ['operator', 'tenants'],
+      allowing,
+    );
+    const told = (id: string) => tenants.find((tenant) => tenant.id === id);
+    expect([told(a.tenantId), told(b.tenantId)]).toMatchObject([
+      { orgId: a.orgId, platformProviders: true },
+      { orgId: b.orgId, platformProviders: false },
+    ]);
+    expect(await json(['operator', 'tenants', '--most', '1'])).toMatchObject({ tenants: [expect.anything()] });
+    const one = await json<object>(['operator', 'tenant', b.tenantId]);
+    expect(one).toMatchObject({ tenant: { id: b.tenantId, members: 1, keys: 0, lastCallAt: null } });
+    expect(await run(['operator', 'tenant', 'none'])).toMatchObject({ status: 1, stdout: '' });
+  });
+
+  it('names an id of the allow-list that is not a tenant’s, and ends with 1', async () => {
+    const { tenantId } = await seedTenant(database.superuserUrl);
+    const mistyped = await run(['operator', 'providers'], { PLATFORM_PROVIDER_TENANTS: `${tenantId},acme-mistyped` });
+    expect(mistyped.status).toBe(1);
+    expect(mistyped.stdout).toMatch(/^acme-mistyped +no such tenant$/m);
+    expect(await json(['operator', 'providers'], { PLATFORM_PROVIDER_TENANTS: '*' })).toEqual({
+      all: true,
+      tenants: [],
+    });
+  });
+});
+
+it('sweep charges what dead processes left, and drops what is older than it is kept', async () => {
+  const { tenantId, orgId } = await seedTenant(database.superuserUrl);
+  await rowsOf(database.ownerUrl, "SELECT add_usage_partition(now() - interval '100 days')");
+  const [lease] = await sql<{ id: string }>(
+    `INSERT INTO process_leases (id, term, renewed_at, ended_at) VALUES (gen_random_uuid(), '1 minute', now(), now()) RETURNING id`,
+  );
+  for (const [age, state] of [
+    ['100 days', 'SETTLED'],
+    ['0', 'RESERVED'],
+  ])
+    await sql(
+      `INSERT INTO usage_records (id, tenant_id, request_id, provider, model, streamed, state, reserved_input_tokens,
+         reserved_output_tokens, input_tokens, lease_id, created_at)
+       VALUES (adjustment_id(usage_id_floor(now() - $2::interval)), $1, 'req', 'openai', 'm', false, $3, 1, 1, 7, $4, now() - $2::interval)`,
+      [tenantId, age, state, lease!.id],
+    );
+  await sql(
+    `INSERT INTO audit_events (id, org_id, tenant_id, action, actor_type, resource_type, resource_id, occurred_at)
+     VALUES (gen_random_uuid(), $1, $2, 'key.created', 'user', 'key', 'x', now() - interval '100 days')`,
+    [orgId, tenantId],
+  );
+  const env = { GATEHOUSE_LEDGER_RETENTION_DAYS: '40', GATEHOUSE_AUDIT_RETENTION_DAYS: '40' };
+  expect(await json(['status'], env)).toMatchObject({ queues: { ledger: { depth: 1 } } });
+  expect(await json(['sweep'], env)).toEqual({
+    sweptCalls: 1,
+    ledger: 'nothing',
+    droppedMonths: [expect.stringMatching(/^\d{4}-\d\d$/)],
+    droppedCalls: 1,
+    auditEvents: 1,
+  });
+  expect(await sql('SELECT state FROM usage_records WHERE tenant_id = $1', [tenantId])).toEqual([{ state: 'SWEPT' }]);
+  expect(await sql('SELECT input_tokens FROM usage_rollups WHERE tenant_id = $1', [tenantId])).toEqual([
+    { input_tokens: '7' },
+  ]);
+  expect(await run(['sweep'])).toMatchObject({ status: 0, stdout: expect.stringContaining('is not set') as string });
+});
