@@ -4,16 +4,19 @@ import {
   CredentialStrategies,
   END_USER_STRATEGY,
   ExpiredCredentialFault,
+  OIDC_ALGORITHMS,
   refusedCredential,
+  unverifiedIssuer,
+  verifyUserToken,
   type EndUserPrincipal,
   type OidcConfig,
   type PresentedRequest,
   type PublishableKey,
+  type VerifiedToken,
 } from '../identity/index.js';
 import { Fault } from '../platform/errors/index.js';
-import { END_USER_ALGORITHMS, OidcIssuers } from './oidc-issuers.js';
+import { OidcIssuers } from './oidc-issuers.js';
 import { PlatformIssuer } from './platform-issuer.js';
-import { unverifiedIssuer, verifyUserToken, type VerifiedToken } from './user-token.js';
 
 const MAX_HUMAN_CHARACTERS = 256;
 
@@ -75,7 +78,7 @@ export class EndUserStrategy extends Strategy {
     if (unverifiedIssuer(token) !== oidc.issuer) throw refusedCredential('wrong_issuer');
     const { issuer, audience } = oidc;
     const keys = this.oidcIssuers.keysOf(oidc);
-    return verifyUserToken(token, { issuer, audience, keys, algorithms: END_USER_ALGORITHMS, kidOptional: true });
+    return verifyUserToken(token, { issuer, audience, keys, algorithms: OIDC_ALGORITHMS, kidOptional: true });
   }
 }
 

@@ -1,12 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { JwksKeyStore, type JwsAlgorithm } from '../platform/crypto/index.js';
+import { fetchIssuerKeys, OIDC_ALGORITHMS, type IssuerLocation } from '../identity/index.js';
+import { JwksKeyStore } from '../platform/crypto/index.js';
 import { OutboundHttp } from '../platform/outbound/index.js';
 import { logger } from '../platform/logging/index.js';
-import { fetchIssuerKeys, type IssuerLocation } from './oidc-discovery.js';
-
-/** What users' tokens may be signed with. */
-export const END_USER_ALGORITHMS: readonly JwsAlgorithm[] = ['RS256', 'PS256', 'ES256'];
 
 /** Issuers whose keys are kept. The one that was asked for least recently goes. */
 const MAX_ISSUERS = 2_000;
@@ -31,8 +28,8 @@ export class OidcIssuers {
     const known = this.stores.get(name);
     if (known !== undefined) return known;
     const store = new JwksKeyStore({
-      fetchJwks: () => fetchIssuerKeys({ issuer, jwksUri }, this.outbound),
-      allowedAlgorithms: END_USER_ALGORITHMS,
+      fetchJwks: () => fetchIssuerKeys({ issuer, jwksUri }, this.outbound, 'tenant'),
+      allowedAlgorithms: OIDC_ALGORITHMS,
       maxKeys: MAX_KEYS_PER_ISSUER,
       onFetchFailed: (error) => logger.warn({ err: error, issuer }, "An issuer's public keys could not be fetched."),
     });

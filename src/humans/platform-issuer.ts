@@ -1,8 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { refusedCredential } from '../identity/index.js';
+import { refusedCredential, unverifiedIssuer, verifyUserToken, type VerifiedToken } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { DASHBOARD_ISSUERS, type DashboardIssuer } from '../signin/index.js';
-import { unverifiedIssuer, verifyUserToken, type VerifiedToken } from './user-token.js';
 
 const CLOCK_TOLERANCE_SECONDS = 5;
 

@@ -26,7 +26,8 @@ import {
   type DeleteOrgRequest,
   type UpdateOrgRequest,
 } from './orgs.dto.js';
-import { OrgsService, type OrgFounder } from './orgs.service.js';
+import type { OrgFounder } from './org-founding.js';
+import { OrgsService } from './orgs.service.js';
 import { viewOrg } from './orgs.view.js';
 import { MANAGERS } from './roles.js';
 

@@ -6,7 +6,7 @@ import { dashboardUser, startTenancy, type Tenancy } from '../../test/support/te
 import { Fault } from '../platform/errors/index.js';
 import { SLUG } from './orgs.dto.js';
 import type { CreatedOrg } from './orgs.repository.js';
-import type { OrgFounder } from './orgs.service.js';
+import type { OrgFounder } from './org-founding.js';
 
 let test: TestDatabase;
 /** Two replicas. */

@@ -24,6 +24,13 @@ export abstract class ClaimsWriter {
   abstract setClaims(userId: string, claims: DashboardClaims | null): Promise<void>;
 }
 
+/** Of an issuer whose tokens carry nothing of ours: where a person is, our own rows say. */
+export class NoClaimsWriter extends ClaimsWriter {
+  setClaims(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
 /** The claims of a user with ours set or taken away, and nothing else touched. */
 export function mergeClaims(
   existing: Readonly<Record<string, unknown>> | undefined,

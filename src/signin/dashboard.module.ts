@@ -1,26 +1,30 @@
 import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { ClaimsWriter } from './claims-writer.js';
 import { DASHBOARD_ISSUERS, type DashboardIssuer } from './dashboard.strategy.js';
+import { OIDC_DASHBOARD_ISSUER, type OidcDashboardIssuer } from './oidc-dashboard.strategy.js';
 
 type Factory<T> = Pick<FactoryProvider<T>, 'inject' | 'useFactory'>;
 
 export interface DashboardParts {
   readonly issuers: Factory<readonly DashboardIssuer[]>;
   readonly claimsWriter: Factory<ClaimsWriter>;
+  /** Absent: none but those above. */
+  readonly oidc?: Factory<OidcDashboardIssuer | null>;
 }
 
 /** Whose tokens the dashboard takes, and who writes claims into them; the mode decides. */
 @Module({})
 export class DashboardModule {
-  static register({ issuers, claimsWriter }: DashboardParts): DynamicModule {
+  static register({ issuers, claimsWriter, oidc = { useFactory: () => null } }: DashboardParts): DynamicModule {
     return {
       module: DashboardModule,
       global: true,
       providers: [
         { provide: DASHBOARD_ISSUERS, ...issuers },
         { provide: ClaimsWriter, ...claimsWriter },
+        { provide: OIDC_DASHBOARD_ISSUER, ...oidc },
       ],
-      exports: [DASHBOARD_ISSUERS, ClaimsWriter],
+      exports: [DASHBOARD_ISSUERS, ClaimsWriter, OIDC_DASHBOARD_ISSUER],
     };
   }
 }

@@ -12,7 +12,9 @@ import {
 } from '../identity/index.js';
 import type { JwksKeyStore } from '../platform/crypto/index.js';
 import type { AccountCheck } from './account-status.js';
+import { isSubject, principalOf } from './dashboard-person.js';
 import { MembershipDirectory } from './membership-directory.js';
+import { OIDC_DASHBOARD_ISSUER, OidcDashboardStrategy, type OidcDashboardIssuer } from './oidc-dashboard.strategy.js';
 
 /** Whose tokens the dashboard's users present. */
 export interface DashboardIssuer {
@@ -35,9 +37,6 @@ const ALGORITHM = 'RS256';
  * second that its `exp` names.
  */
 const CLOCK_TOLERANCE_SECONDS = 5;
-const MAX_SUBJECT_LENGTH = 128;
-const MAX_TENANT_ID_LENGTH = 64;
-const MAX_EMAIL_LENGTH = 320;
 
 /**
  * Verifies one issuer's ID tokens and says who presents them. Guarantees: RS256 by a key that the issuer publishes
@@ -66,31 +65,17 @@ class DashboardStrategy extends PassportStrategy(Strategy) {
   }
 
   /**
-   * Called with the claims of a token whose signature, issuer and audience hold. A user who names a tenant without a
-   * membership
-   * there is refused by the access guard (403) on every route but the account's own. A user whom the issuer has
-   * disabled or
+   * Called with the claims of a token whose signature, issuer and audience hold. A user whom the issuer has disabled or
    * deleted, or whose sign-in it has revoked, is refused like a bad token, before anything else is looked up.
+   *
    * @throws Fault unauthenticated, or whatever the account check or the membership look-up threw
    */
   async validate(claims: Readonly<Record<string, unknown>>): Promise<AccountPrincipal | DashboardUserPrincipal> {
-    const { sub, email, email_verified: emailVerified, tenant_id: tenantId } = claims;
+    const { sub, tenant_id: tenantId } = claims;
     const signedInAt = this.assertCurrent(claims);
-    if (!isText(sub, MAX_SUBJECT_LENGTH)) throw refusedCredential('bad_claims');
+    if (!isSubject(sub)) throw refusedCredential('bad_claims');
     await this.issuer.accounts?.assertActive(sub, signedInAt);
-    const person = {
-      userId: sub,
-      email: isText(email, MAX_EMAIL_LENGTH) ? email : null,
-      emailVerified: emailVerified === true,
-    };
-    if (tenantId === undefined || tenantId === null) {
-      return Object.freeze({ ...person, kind: 'account', claimsTenant: false });
-    }
-    // A claim that can't be a tenant's id names no tenant, and is not asked for; it is not taken for an absent one either.
-    const isTenantId = isText(tenantId, MAX_TENANT_ID_LENGTH);
-    const membership = isTenantId ? await this.memberships.find(tenantId, sub) : null;
-    if (!isTenantId || membership === null) return Object.freeze({ ...person, kind: 'account', claimsTenant: true });
-    return Object.freeze({ ...person, kind: 'dashboardUser', tenantId, role: membership.role });
+    return principalOf(sub, claims, tenantId, this.memberships);
   }
 
   /** Passport's own registry is the process's; ours is the application's (CredentialStrategies). */
@@ -117,6 +102,7 @@ export class DashboardStrategies implements OnModuleInit {
     private readonly strategies: CredentialStrategies,
     private readonly memberships: MembershipDirectory,
     @Inject(DASHBOARD_ISSUERS) private readonly issuers: readonly DashboardIssuer[],
+    @Inject(OIDC_DASHBOARD_ISSUER) private readonly oidc: OidcDashboardIssuer | null = null,
   ) {}
 
   /**
@@ -125,6 +111,10 @@ export class DashboardStrategies implements OnModuleInit {
    * @throws Error where two issuers are the same
    */
   onModuleInit(): void {
+    if (this.oidc !== null) {
+      this.strategies.register(DASHBOARD_STRATEGY, new OidcDashboardStrategy(this.oidc, this.memberships));
+      this.strategies.registerIssuer(this.oidc.issuer, DASHBOARD_STRATEGY);
+    }
     for (const [index, issuer] of this.issuers.entries()) {
       if (this.strategies.strategyOfIssuer(issuer.issuer) !== null) {
         throw new Error(`Two verifiers for the issuer ${issuer.issuer}.`);
@@ -177,9 +167,4 @@ function readHeader(token: string): Readonly<Record<string, unknown>> {
 
 function isNumericDate(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
-}
-
-/** Text that Postgres can store and that reads back as it was: no U+0000, no half of a surrogate pair. */
-function isText(value: unknown, maxLength: number): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= maxLength && !/\0|\p{Surrogate}/u.test(value);
 }

@@ -1,6 +1,6 @@
 export { ClaimWrites } from './claim-writes.js';
 export { ClaimWritesRepository, type QueuedClaims } from './claim-writes.repository.js';
-export { ClaimsWriter, UnknownUserError, mergeClaims, type DashboardClaims } from './claims-writer.js';
+export { ClaimsWriter, NoClaimsWriter, UnknownUserError, mergeClaims, type DashboardClaims } from './claims-writer.js';
 export { DashboardModule } from './dashboard.module.js';
 export { DASHBOARD_ISSUERS, type DashboardIssuer } from './dashboard.strategy.js';
 export { firebaseAccounts } from './firebase/firebase-account-status.js';
@@ -9,4 +9,5 @@ export { FirebaseAdminModule } from './firebase/firebase-admin.module.js';
 export { FirebaseClaimsWriter } from './firebase/firebase-claims-writer.js';
 export { firebaseIssuer } from './firebase/firebase-issuer.js';
 export { MembershipDirectory } from './membership-directory.js';
+export { oidcDashboardIssuer } from './oidc-dashboard.strategy.js';
 export { SigninModule } from './signin.module.js';

@@ -3,6 +3,7 @@ import { isRole, type Role } from '../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { Database, RevocableCache, Revocations } from '../platform/database/index.js';
 
+const CURRENT = { name: 'find_current_tenant', text: 'SELECT find_current_tenant($1) AS "tenantId"' };
 const FIND = { name: 'find_membership', text: 'SELECT * FROM find_membership($1, $2)' };
 
 /** A person's place in the org that a tenant belongs to. */
@@ -20,6 +21,13 @@ interface MembershipKey {
 export abstract class MembershipDirectory {
   /** @throws Fault unavailable */
   abstract find(tenantId: string, userId: string): Membership | null | Promise<Membership | null>;
+
+  /**
+   * Where a person is whose tokens name no tenant; null: nowhere. Asked each time: a switch counts at once, on every replica.
+   *
+   * @throws Fault unavailable
+   */
+  abstract currentTenantOf(userId: string): Promise<string | null>;
 }
 
 /**
@@ -46,6 +54,11 @@ export class CachedMembershipDirectory extends MembershipDirectory {
 
   find(tenantId: string, userId: string): Membership | null | Promise<Membership | null> {
     return this.cache.get(`${tenantId}\0${userId}`, { tenantId, userId });
+  }
+
+  async currentTenantOf(userId: string): Promise<string | null> {
+    const [row] = await this.database.call<{ tenantId: string | null }>(CURRENT, [userId]);
+    return row?.tenantId ?? null;
   }
 
   private async load({ tenantId, userId }: MembershipKey): Promise<(Membership & { readonly userId: string }) | null> {

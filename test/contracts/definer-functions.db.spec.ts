@@ -613,6 +613,17 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     await call('SELECT prepare_usage_partitions()');
   },
 
+  async find_current_tenant() {
+    // Purpose: where one person is, by their id.
+    await rowsOf(database.superuserUrl, 'UPDATE users SET claimed_tenant_id = $1 WHERE id = $2', [
+      a.tenantId,
+      a.ownerId,
+    ]);
+    const of = (userId: string) => call('SELECT find_current_tenant($1) AS tenant', [userId]);
+    expect(await of(a.ownerId)).toEqual([{ tenant: a.tenantId }]);
+    expect(await of('nobody')).toEqual([{ tenant: null }]);
+  },
+
   async keep_usage_ledger() {
     // Purpose: to drop months of the ledger, of all tenants, that are older than the operator keeps them; younger ones stay.
     expect(await call("SELECT did FROM keep_usage_ledger('1 second', 1000)")).toEqual([{ did: 'nothing' }]);

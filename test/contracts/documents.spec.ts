@@ -190,13 +190,14 @@ describe('docker-compose.yml', () => {
     }
     const pepper = Buffer.alloc(32, 7).toString('base64url');
     const { settings: configured, warnings } = loadSettings({
+      // From .env: the dashboard's sign-in, which has several forms.
+      FIREBASE_PROJECT_ID: 'some-project',
       FIREBASE_SERVICE_ACCOUNT: '/run/secrets/firebase.json',
       ...filledIn({
         DATABASE_PASSWORD: 'x'.repeat(32),
         GATEHOUSE_PEPPERS: `1:${pepper}`,
         GATEHOUSE_ENCRYPTION_KEYS: `1:${pepper}`,
         GATEHOUSE_SIGNING_KEYS: 'a private key',
-        FIREBASE_PROJECT_ID: 'some-project',
       }),
     });
     expect(configured.mode).toBe('production');

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { fetchIssuerKeys } from '../../identity/index.js';
 import { findPepperProblems } from '../../keys/index.js';
 import {
   ConfigurationError,
@@ -153,6 +154,7 @@ async function redis({ redisUrl }: ConfiguredSettings): Promise<Finding[]> {
 /** The platform's own provider. Those of tenants are tested by `gatehouse providers test`. */
 async function providers(settings: ConfiguredSettings): Promise<Finding[]> {
   const { openaiApiKey, openaiBaseUrl, firebaseProjectId, firebaseJwksUrl } = settings;
+  const { dashboardOidcIssuer, dashboardOidcJwksUrl } = settings;
   const outbound = new OutboundHttp(settings);
   const ask = async (url: string, headers: Record<string, string> = {}): Promise<number> => {
     const { status } = await outbound.fetchJson(url, {
@@ -186,6 +188,15 @@ async function providers(settings: ConfiguredSettings): Promise<Finding[]> {
         await attempt('sign-in', "Firebase's public keys can be fetched.", fix, async () =>
           assertFine(firebaseJwksUrl, await ask(firebaseJwksUrl)),
         ),
+      );
+    }
+    if (dashboardOidcIssuer !== undefined) {
+      const fix = 'Let this machine reach it, or set DASHBOARD_OIDC_JWKS_URL: without its keys no user can sign in.';
+      const location = { issuer: dashboardOidcIssuer, jwksUri: dashboardOidcJwksUrl ?? null };
+      findings.push(
+        await attempt('sign-in', `The public keys of ${dashboardOidcIssuer} can be fetched.`, fix, async () => {
+          await fetchIssuerKeys(location, outbound, 'operator');
+        }),
       );
     }
     return findings;

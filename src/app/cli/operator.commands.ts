@@ -84,7 +84,7 @@ export async function showTenant(id: string, options: OutputOptions): Promise<vo
   );
 }
 
-/** Who may use the platform's own credentials, by PLATFORM_PROVIDER_TENANTS. An id that is no tenant's is told. */
+/** Who may use the platform's own credentials, by PLATFORM_PROVIDER_TENANTS. An id without a tenant is told. */
 export async function showAllowedTenants(options: OutputOptions): Promise<void> {
   const { all, tenants } = await withSettings(async (settings) => {
     const { databaseUrl, databaseRolePrefix, platformProviderTenants } = settings;

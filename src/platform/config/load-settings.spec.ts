@@ -148,6 +148,21 @@ describe('the mode', () => {
 });
 
 describe('production', () => {
+  it("takes Firebase or another issuer for the dashboard's, never both and never half of one", () => {
+    const { FIREBASE_PROJECT_ID: _firebase, ...rest } = PRODUCTION;
+    const oidc = { DASHBOARD_OIDC_ISSUER: 'https://id.example.com', DASHBOARD_OIDC_AUDIENCE: 'gatehouse' };
+    expect(loadSettings({ ...rest, ...oidc }).settings).toMatchObject({
+      dashboardOidcIssuer: 'https://id.example.com',
+    });
+    expect(problemsOf({ ...PRODUCTION, ...oidc })).toEqual([expect.stringMatching(/must not both be set/)]);
+    expect(problemsOf({ ...rest, DASHBOARD_OIDC_ISSUER: oidc.DASHBOARD_OIDC_ISSUER })).toEqual([
+      'DASHBOARD_OIDC_ISSUER needs a DASHBOARD_OIDC_AUDIENCE',
+    ]);
+    expect(problemsOf({ ...rest, ...oidc, DASHBOARD_OIDC_ISSUER: 'http://id.example.com' })).toEqual([
+      expect.stringMatching(/must begin with https/),
+    ]);
+  });
+
   it.each(['GATEHOUSE_PEPPERS', 'GATEHOUSE_ENCRYPTION_KEYS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'])(
     'refuses to start without %s',
     (name) => {

@@ -60,6 +60,7 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
       if (!environment[variable]) problems.push(`${variable} is missing. ${description}`);
     }
   }
+  problems.push(...signInProblems(raw, mode, Boolean(environment['FIREBASE_PROJECT_ID'])));
   if (raw.firebaseEmulatorHost !== undefined) {
     if (mode === 'production')
       problems.push('FIREBASE_AUTH_EMULATOR_HOST must not be set in production: its tokens are unsigned');
@@ -94,7 +95,10 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
     }),
     warnings: [
       ...unknownVariables(environment).map((variable) => `${variable} is not a setting of Gatehouse and has no effect`),
-      ...(mode === 'production' && raw.firebaseEmulatorHost === undefined && !knowsAccounts(raw, environment)
+      ...(mode === 'development' && raw.dashboardOidcIssuer !== undefined
+        ? ['DASHBOARD_OIDC_ISSUER has no effect in development mode, whose own issuer signs people in']
+        : []),
+      ...(mode === 'production' && raw.dashboardOidcIssuer === undefined && !knowsAccounts(raw, environment)
         ? [
             'FIREBASE_SERVICE_ACCOUNT is not set, and neither is GOOGLE_APPLICATION_CREDENTIALS: outside Google Cloud no user can sign in to the dashboard (503)',
           ]
@@ -143,6 +147,31 @@ function modeOf(environment: Readonly<Record<string, string | undefined>>): Mode
   if (asked) return 'production';
   const named = ['DATABASE_URL', 'DATABASE_APP_URL', 'DATABASE_DIRECT_URL'].some((variable) => environment[variable]);
   return named ? 'production' : 'development';
+}
+
+/** Of the dashboard's issuer, where it is not Firebase. */
+function signInProblems(raw: Partial<RawSettings>, mode: Mode, hasFirebase: boolean): string[] {
+  const { dashboardOidcIssuer: issuer, dashboardOidcAudience: audience } = raw;
+  if (issuer === undefined) {
+    const { variable, description } = SETTINGS.firebaseProjectId;
+    return [
+      ...(mode === 'production' && !hasFirebase ? [`${variable} is missing. ${description}`] : []),
+      ...(audience === undefined ? [] : ['DASHBOARD_OIDC_AUDIENCE needs a DASHBOARD_OIDC_ISSUER']),
+    ];
+  }
+  const { protocol, hostname } = new URL(issuer);
+  const isHere = /^(?:127\.0\.0\.1|localhost|\[::1\])$/.test(hostname);
+  return [
+    ...(audience === undefined ? ['DASHBOARD_OIDC_ISSUER needs a DASHBOARD_OIDC_AUDIENCE'] : []),
+    ...(mode === 'production' && hasFirebase
+      ? [
+          'FIREBASE_PROJECT_ID and DASHBOARD_OIDC_ISSUER must not both be set: users are known by their subject, which two issuers may give to two people',
+        ]
+      : []),
+    ...(protocol !== 'https:' && !isHere
+      ? ['DASHBOARD_OIDC_ISSUER must begin with https://, except on this machine']
+      : []),
+  ];
 }
 
 /** Whether Firebase can be asked for a user's account. */

@@ -94,8 +94,7 @@ export const SETTINGS = {
   firebaseProjectId: signIn(
     'FIREBASE_PROJECT_ID',
     z.string().regex(/^[a-z0-9-]{4,64}$/, 'must be a Firebase project id'),
-    "Firebase project whose ID tokens are the dashboard's.",
-    { requiredInProduction: true },
+    "Firebase project whose ID tokens are the dashboard's. Production needs it or a DASHBOARD_OIDC_ISSUER.",
   ),
   firebaseServiceAccount: signIn(
     'FIREBASE_SERVICE_ACCOUNT',
@@ -116,6 +115,23 @@ export const SETTINGS = {
     'FIREBASE_AUTH_EMULATOR_HOST',
     z.string().min(1),
     "Refused in production, and for a project whose id does not begin with `demo-`: the emulator's tokens are unsigned.",
+  ),
+
+  dashboardOidcIssuer: signIn(
+    'DASHBOARD_OIDC_ISSUER',
+    url('https:', 'http:'),
+    "Instead of Firebase: the OpenID Connect issuer whose tokens are the dashboard's, as in `iss`. Its users are known by `sub`; " +
+      'their tenant and role are what Gatehouse itself has, and groups in the token mean nothing.',
+  ),
+  dashboardOidcAudience: signIn(
+    'DASHBOARD_OIDC_AUDIENCE',
+    z.string().min(1).max(256),
+    'What `aud` of those tokens must be or hold: the client id of your application at the issuer.',
+  ),
+  dashboardOidcJwksUrl: signIn(
+    'DASHBOARD_OIDC_JWKS_URL',
+    url('https:', 'http:'),
+    "Where the issuer's keys are. Unset: found by discovery.",
   ),
 
   accountCheckSeconds: signIn(

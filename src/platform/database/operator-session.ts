@@ -3,8 +3,8 @@ import { connect } from './migration-session.js';
 import { rolesOf } from './roles.js';
 
 /**
- * Reads across tenants, for an operator at the command line: as the role that functions across tenants have, which the database's owner
- * alone can become. The service never does.
+ * Reads across tenants, for an operator at the command line: as the role that functions across tenants have, which the
+ * database's owner alone can become. The service never does.
  *
  * @throws MigrationError where the database can't be reached
  */

@@ -33,7 +33,7 @@ const answering =
   };
 
 const discover = (name = issuer.issuer): ReturnType<typeof fetchIssuerKeys> =>
-  fetchIssuerKeys({ issuer: name, jwksUri: null }, outbound);
+  fetchIssuerKeys({ issuer: name, jwksUri: null }, outbound, 'tenant');
 
 describe('discovery', () => {
   it("finds an issuer's keys, and how long they hold", async () => {
@@ -82,7 +82,7 @@ describe('discovery', () => {
     issuer.answers.set(issuer.jwksPath, answering(status, issuer.jwks(), { location: `${issuer.origin}/elsewhere` }));
     issuer.answers.set('/elsewhere', answering(200, issuer.jwks()));
     await expect(discover()).rejects.toThrow(/status 30/);
-    await expect(fetchIssuerKeys(issuer, outbound)).rejects.toThrow(/status 30/);
+    await expect(fetchIssuerKeys(issuer, outbound, 'tenant')).rejects.toThrow(/status 30/);
     expect(issuer.requests).not.toContain('/elsewhere');
   });
 
@@ -114,7 +114,7 @@ describe('discovery', () => {
 
   it('in production asks over https alone', async () => {
     for (const jwksUri of [null, issuer.jwksUri]) {
-      await expect(fetchIssuerKeys({ issuer: issuer.issuer, jwksUri }, production)).rejects.toMatchObject({
+      await expect(fetchIssuerKeys({ issuer: issuer.issuer, jwksUri }, production, 'tenant')).rejects.toMatchObject({
         reason: 'forbidden',
       });
     }

@@ -1,6 +1,6 @@
 import { decodeJwt, errors, jwtVerify, type JWTHeaderParameters, type JWTPayload } from 'jose';
 import type { KeyObject } from 'node:crypto';
-import { refusedCredential, type RefusalReason } from '../identity/index.js';
+import { refusedCredential, type RefusalReason } from './refused-credential.js';
 import type { JwksKeyStore, JwsAlgorithm } from '../platform/crypto/index.js';
 
 /** Whose tokens are taken. */

@@ -1,4 +1,4 @@
-import { readJwksAnswer, type JwksDocument } from '../platform/crypto/index.js';
+import { readJwksAnswer, type JwksDocument, type JwsAlgorithm } from '../platform/crypto/index.js';
 import type { OutboundHttp } from '../platform/outbound/index.js';
 
 /** Where an issuer's public keys are. */
@@ -8,8 +8,15 @@ export interface IssuerLocation {
   readonly jwksUri: string | null;
 }
 
-/** The issuer and its `jwks_uri` are what a tenant typed or what a stranger's document says: hence this policy for both. */
-const FETCH_OPTIONS = { policy: 'tenant', timeoutMs: 5_000, maxBytes: 256 * 1024 } as const;
+/** What tokens of any OpenID Connect issuer may be signed with. */
+export const OIDC_ALGORITHMS: readonly JwsAlgorithm[] = ['RS256', 'PS256', 'ES256'];
+
+/**
+ * Who chose the issuer. What a tenant typed, and a `jwks_uri` that a stranger's document says, must not lead into the operator's
+ * network.
+ */
+type IssuerChoice = 'tenant' | 'operator';
+const LIMITS = { timeoutMs: 5_000, maxBytes: 256 * 1024 };
 
 /**
  * Fetches an issuer's public keys, by discovery where no `jwks_uri` is configured (OpenID Connect Discovery 1.0).
@@ -18,20 +25,25 @@ const FETCH_OPTIONS = { policy: 'tenant', timeoutMs: 5_000, maxBytes: 256 * 1024
 export async function fetchIssuerKeys(
   { issuer, jwksUri }: IssuerLocation,
   outbound: Pick<OutboundHttp, 'fetchJson'>,
+  policy: IssuerChoice,
 ): Promise<JwksDocument> {
-  const url = jwksUri ?? (await discoverJwksUri(issuer, outbound));
-  return readJwksAnswer(await outbound.fetchJson(url, FETCH_OPTIONS));
+  const url = jwksUri ?? (await discoverJwksUri(issuer, outbound, policy));
+  return readJwksAnswer(await outbound.fetchJson(url, { ...LIMITS, policy }));
 }
 
 /**
  * A document that names another issuer is refused (section 4.3): it may come from a host that serves several, and would
  * put one's keys in another's place.
  */
-async function discoverJwksUri(issuer: string, outbound: Pick<OutboundHttp, 'fetchJson'>): Promise<string> {
+async function discoverJwksUri(
+  issuer: string,
+  outbound: Pick<OutboundHttp, 'fetchJson'>,
+  policy: IssuerChoice,
+): Promise<string> {
   // Behind a query the path would not be one.
   if (/[?#]/.test(issuer)) throw new Error('The issuer is not a URL that discovery supports.');
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-  const { status, body } = await outbound.fetchJson(url, FETCH_OPTIONS);
+  const { status, body } = await outbound.fetchJson(url, { ...LIMITS, policy });
   if (status !== 200) throw new Error(`The issuer's configuration was answered with status ${status}.`);
   const configuration = body as { issuer?: unknown; jwks_uri?: unknown } | null | undefined;
   if (configuration?.issuer !== issuer) throw new Error("The issuer's configuration names another issuer.");

@@ -1,0 +1,95 @@
+/** The dashboard's API with tokens of any OpenID Connect issuer: they name a user, and our rows say the rest. */
+import { uuidV7 } from '../../../src/platform/crypto/index.js';
+import { eventually } from '../../support/eventually.js';
+import { startUserIssuer, type IssuerKey, type UserIssuer } from '../../support/oidc-issuer.js';
+import { startServiceProcess, type Answer, type ServiceProcess } from '../../support/service.js';
+
+let issuer: UserIssuer;
+let ecKey: IssuerKey;
+let service: ServiceProcess;
+
+beforeAll(async () => {
+  issuer = await startUserIssuer();
+  ecKey = issuer.rotate({ alg: 'ES256' });
+  issuer.keys = [issuer.keys[1]!, ecKey];
+  service = await startServiceProcess({
+    env: {
+      ...issuer.environment,
+      FIREBASE_PROJECT_ID: '',
+      DASHBOARD_OIDC_ISSUER: issuer.issuer,
+      DASHBOARD_OIDC_AUDIENCE: issuer.audience,
+    },
+  });
+});
+
+afterAll(async () => {
+  await service.stop();
+  await issuer.stop();
+});
+
+const send = (token: string, route: string, body: object = {}): Promise<Answer> =>
+  service.call('POST', `/api/v1/${route}`, { headers: { authorization: `Bearer ${token}` }, body });
+
+interface Me {
+  readonly tenantId?: string;
+  readonly role?: string;
+  readonly orgs: readonly unknown[];
+}
+const me = async (token: string): Promise<Me> => (await send(token, 'me/get')).json<Me>();
+
+/** A user with an org of their own: one token, signed before they had any. */
+async function founder(): Promise<{ userId: string; token: string; tenantId: string }> {
+  const userId = uuidV7();
+  const token = issuer.token({ sub: userId });
+  expect(await me(token)).not.toHaveProperty('tenantId');
+  const made = await send(token, 'orgs/create', { name: `Org of ${userId}` });
+  expect(made.status).toBe(200);
+  return { userId, token, tenantId: (await me(token)).tenantId! };
+}
+
+it('a person founds an org and goes from tenant to tenant with the same token', async () => {
+  const { userId, token, tenantId } = await founder();
+  expect(await me(token)).toMatchObject({ tenantId, role: 'owner', orgs: [expect.anything()] });
+  const other = (await send(token, 'tenants/create', { name: 'Staging' })).json<{ tenant: { id: string } }>().tenant.id;
+  expect((await me(token)).tenantId).toBe(tenantId);
+  expect((await send(token, 'tenants/switch', { tenantId: other })).status).toBe(200);
+  expect((await me(token)).tenantId).toBe(other);
+  expect((await send(token, 'api-keys/create', { name: 'k' })).status).toBe(200);
+  expect(await service.sql('SELECT tenant_id FROM api_keys WHERE created_by = $1', [userId])).toEqual([
+    { tenant_id: other },
+  ]);
+});
+
+it('tenants, roles and groups that a token names mean nothing', async () => {
+  const [ann, eve] = [await founder(), await founder()];
+  const claims = { tenant_id: ann.tenantId, role: 'owner', roles: ['owner'], groups: ['owner'] };
+  expect((await me(issuer.token({ sub: eve.userId, ...claims }))).tenantId).toBe(eve.tenantId);
+  const stranger = issuer.token({ sub: uuidV7(), ...claims });
+  expect(await me(stranger)).not.toHaveProperty('tenantId');
+  expect((await send(stranger, 'api-keys/list')).status).toBe(403);
+  expect((await send(eve.token, 'tenants/switch', { tenantId: ann.tenantId })).status).toBe(404);
+  expect((await me(eve.token)).tenantId).toBe(eve.tenantId);
+});
+
+it('who is no longer a member is refused, whatever row of theirs names the tenant', async () => {
+  const { userId, token } = await founder();
+  await service.sql('DELETE FROM memberships WHERE user_id = $1', [userId]);
+  await eventually(async () => (await send(token, 'api-keys/list')).status === 403);
+});
+
+it.each([
+  ['signed by ES256', true, {}],
+  ['with our audience among others', false, { aud: ['another', 'app'] }],
+  ['without auth_time', false, { auth_time: undefined }],
+])('a token %s is good', async (_what, byEc, claims: Record<string, unknown>) => {
+  const token = issuer.token({ sub: uuidV7(), ...claims }, byEc ? { key: ecKey } : {});
+  expect((await send(token, 'me/get')).status).toBe(200);
+});
+
+it('every kind of broken token is refused with 401, and so is another issuer’s', async () => {
+  const stranger = await startUserIssuer();
+  const broken = { ...issuer.brokenTokens(), 'of another issuer': stranger.token() };
+  for (const [what, token] of Object.entries(broken))
+    expect([what, (await send(token, 'me/get')).status]).toEqual([what, 401]);
+  await stranger.stop();
+});
