@@ -187,3 +187,52 @@ it('offline and failing pages say so, and go on by themselves or at a click', as
   await page.getByText('No gateways yet').waitFor();
   await page.context().close();
 });
+
+it('usage is split by provider, and its days are those of the reader’s zone where that is chosen', async () => {
+  const context = await world.browser.newContext({ locale: 'en-GB', timezoneId: 'Asia/Kolkata' });
+  const { page } = await world.open(context, '/usage?period=90d');
+  await signIn(page, 'dev-owner');
+  const chart = page.getByRole('slider');
+  await chart.waitFor();
+  const total = await page.locator('.text-3xl').innerText();
+  const asked = page.waitForRequest((request) => (request.postData() ?? '').includes('"timeZone":"Asia/'));
+  await page.getByLabel('Time zone').selectOption('local');
+  await asked;
+  await page.getByText('Provider', { exact: true }).click();
+  await page.getByRole('link', { name: 'anthropic' }).waitFor();
+  expect(await page.locator('.text-3xl').innerText()).toBe(total);
+  // A day whose bucket is not the service's would show nothing.
+  await chart.focus();
+  for (let day = 0; day < 3; day += 1) await page.keyboard.press('ArrowLeft');
+  expect(await chart.getAttribute('aria-valuetext')).not.toMatch(/\$0\.00$/);
+  expect(await faultsOf(page)).toEqual([]);
+  await context.close();
+});
+
+it('a gateway gets a token by the keyboard alone', async () => {
+  const { page } = await world.enter(WIDE, '/gateways');
+  await button(page, 'Create gateway').first().focus();
+  await page.keyboard.press('Enter');
+  await dialog(page).waitFor();
+  await page.keyboard.type('typed-door');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('sk-test');
+  await page.keyboard.press('Enter');
+  await page.getByTestId('secret').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByText('You have not copied it.').waitFor();
+  await page.keyboard.press('Escape');
+  await dialog(page).waitFor({ state: 'detached' });
+  await page.getByRole('link', { name: 'typed-door' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('link', { name: 'Authentication Token' }).focus();
+  await page.keyboard.press('Enter');
+  await button(page, 'Create authentication token').focus();
+  await page.keyboard.press('Enter');
+  await dialog(page).waitFor();
+  await page.keyboard.type('Typed token');
+  await page.keyboard.press('Enter');
+  await dialog(page).getByText('valid for the gateway “typed-door” only').waitFor();
+  await page.context().close();
+});

@@ -9,6 +9,7 @@ import { Button, IconButton } from '../../kit/button.js';
 import { Modal, ModalBody, ModalFoot, MODAL_FORM } from '../../kit/dialog.js';
 import { Await, Fault } from '../../kit/fault.js';
 import { Segmented, SelectField, TextField, textOf } from '../../kit/fields.js';
+import { Note } from '../../kit/surface.js';
 import { m } from '../../messages/index.js';
 
 type Body = RequestOf<'/api/v1/llm/routes/create'>;
@@ -37,7 +38,13 @@ export function RouteDialog({ of, onClose }: { of?: Route; onClose: () => void }
       onClose={onClose}
     >
       <Await query={providers}>
-        {providers.data === undefined ? null : <RouteForm of={of} providers={providers.data} onClose={onClose} />}
+        {providers.data === undefined || providers.data.length === 0 ? (
+          <ModalBody>
+            <Note tone="accent">{m.models.noModelsHint}</Note>
+          </ModalBody>
+        ) : (
+          <RouteForm of={of} providers={providers.data} onClose={onClose} />
+        )}
       </Await>
     </Modal>
   );
