@@ -42,7 +42,10 @@ function bounded(said: readonly Said[]): readonly Said[] {
   let bytes = 0;
   let from = said.length;
   while (from > 0 && said.length - from < MOST_SAID) {
-    bytes += Buffer.byteLength(JSON.stringify(said[from - 1]));
+    const last = said[from - 1] as Said;
+    // Its bytes are more than its letters, and a long one takes long to count.
+    if (last.content.length > MOST_BYTES) break;
+    bytes += Buffer.byteLength(JSON.stringify(last));
     if (bytes > MOST_BYTES) break;
     from -= 1;
   }

@@ -3,15 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AnonymousPrincipal, SealedTokenPrincipal } from '../identity/index.js';
 import { callerBy, Calls, CHAT, type Operation, type Route } from '../llm/index.js';
 import { invalidField } from '../platform/errors/index.js';
-import {
-  assertJson,
-  parseAgain,
-  parseInTurns,
-  readCallersBody,
-  readJson,
-  SMALL_BODY_BYTES,
-} from '../platform/http/index.js';
-import { parseJsonObject, type JsonObject } from '../platform/json/index.js';
+import { assertJson, parseInTurns, readCallersBody, readJson, SMALL_BODY_BYTES } from '../platform/http/index.js';
+import { jsonObjectOf, parseJsonObject, type JsonObject } from '../platform/json/index.js';
 import { ConversationStates } from './conversation-state.js';
 import { processRequest, type ProcessRequest, type Said } from './process.dto.js';
 import { ProcessSink } from './process-sink.js';
@@ -67,11 +60,13 @@ export class ProcessService {
       service: { serviceId: json.service.serviceId, ...(engine === null ? {} : { engine }) },
       totalMilliseconds: Math.round(reply.elapsedTime),
     }));
-    const chat = await parseAgain(request, Buffer.from(JSON.stringify({ model, messages: said, stream })));
+    await request.bodyRoom?.turn();
+    const chat = operation.parse(jsonObjectOf({ model, messages: said, stream }));
+    await request.bodyRoom?.turn();
     await this.calls.run(
       operation,
       callerBy(principal, request),
-      operation.parse(chat),
+      chat,
       sink,
       request.bodyRoom,
       undefined,

@@ -13,7 +13,10 @@ const TOO_MUCH = {
   code: 'upstream_broken',
   message: 'The model provider answered with more than this service reads.',
 };
+/** Nothing of it is JSON of its own. */
+const LONG = 'word '.repeat(1_700_000);
 const STREAM = { 'content-type': 'text/event-stream' };
+const FRAMES = { 'content-type': 'application/vnd.amazon.eventstream' };
 
 /** A call of a tool by an assistant, and its arguments as they are written. */
 function called(...written: readonly string[]): object {
@@ -50,6 +53,34 @@ describe.each(TRANSLATED)('$kind', (kind) => {
     expect((await at.ask()).sink.told).toMatchObject(TOO_MUCH);
   });
 
+  it('does not parse an answer of more than 8 MiB', async () => {
+    at.upstream.next({ headers: { 'content-type': 'application/json' }, chunks: [`{"x":"${LONG}"}`] });
+    expect((await at.ask()).sink.told).toMatchObject(TOO_MUCH);
+  });
+
+  it('does not read an event of more than 8 MiB', async () => {
+    const event =
+      kind === BEDROCK
+        ? frame('contentBlockDelta', { delta: LONG })
+        : Buffer.from(`event: x\ndata: {"x":"${LONG}"}\n\n`);
+    at.upstream.next({ headers: kind === BEDROCK ? FRAMES : STREAM, chunks: [event] });
+    expect((await at.ask({ stream: true })).sink.told).toMatchObject(TOO_MUCH);
+  });
+
+  it('refuses more text than any model reads before anything is sent, and takes images beside it', async () => {
+    const said = (text: string): object => ({ messages: [{ role: 'user', content: text }] });
+    expect((await at.ask(said(LONG))).sink.told).toMatchObject({ status: 400, code: 'unsupported_by_provider' });
+    expect((await at.ask(said(LONG))).sink.told).toMatchObject({
+      message: expect.stringMatching(/^messages: must be at most 8388608/),
+    });
+    expect(at.upstream.requests).toHaveLength(0);
+    await at.ask(said(LONG.slice(200_000)));
+    const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${'iVBO'.repeat(2_200_000)}` } };
+    if (kind.kind !== 'cohere')
+      await at.ask({ messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }, image] }] });
+    expect(at.upstream.requests).toHaveLength(kind.kind === 'cohere' ? 1 : 2);
+  });
+
   it('does not parse an event that holds too much', async () => {
     const event =
       kind === BEDROCK
@@ -58,7 +89,7 @@ describe.each(TRANSLATED)('$kind', (kind) => {
     const chunks = Array.from({ length: Math.ceil(event.length / 50_000) }, (_, piece) =>
       event.subarray(piece * 50_000, (piece + 1) * 50_000),
     );
-    const type = kind === BEDROCK ? { 'content-type': 'application/vnd.amazon.eventstream' } : STREAM;
+    const type = kind === BEDROCK ? FRAMES : STREAM;
     at.upstream.next({ headers: type, chunks });
     expect((await at.ask({ stream: true })).sink.told).toMatchObject(TOO_MUCH);
   });

@@ -16,5 +16,6 @@ export * from './page-tokens.js';
 export * from './platform-body.decorator.js';
 export * from './platform.dialect.js';
 export * from './query.decorator.js';
+export { READING_TURNS } from './reading-turns.js';
 export * from './refuses.decorator.js';
 export * from './request-bodies.js';

@@ -1,3 +1,6 @@
+/** Whose work it is: compared, and nothing else. */
+type Owner = string | object;
+
 /**
  * Who may work on a large body next. One of them is judged in each turn of the event loop, so that whatever else is due (a
  * probe, a stream's next event, a small request) comes between two of them. Owners take turns: one who sends a hundred
@@ -5,9 +8,9 @@
  */
 export class ReadingTurns {
   /** In the order in which their owners are next. */
-  private readonly waiting = new Map<string, (() => void)[]>();
+  private readonly waiting = new Map<Owner, (() => void)[]>();
 
-  next(owner: string): Promise<void> {
+  next(owner: Owner): Promise<void> {
     return new Promise((resolve) => {
       const own = this.waiting.get(owner);
       if (own !== undefined) {
@@ -31,3 +34,6 @@ export class ReadingTurns {
     resolve?.();
   };
 }
+
+/** The turns of this process, which has one event loop. */
+export const READING_TURNS = new ReadingTurns();

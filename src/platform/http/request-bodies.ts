@@ -4,7 +4,7 @@ import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
 import { Fault } from '../errors/index.js';
 import type { JsonBounds } from '../json/index.js';
 import type { ShareOwner } from '../shares/index.js';
-import { ReadingTurns } from './reading-turns.js';
+import { READING_TURNS } from './reading-turns.js';
 
 type BodySettings = Pick<
   Settings,
@@ -44,7 +44,7 @@ export class RequestBodies {
   /** How long nothing of a body may come. */
   readonly silenceMs: number;
   readonly bounds: JsonBounds;
-  readonly turns = new ReadingTurns();
+  readonly turns = READING_TURNS;
   private readonly shareBytes: number;
   private readonly totalBytes: number;
   private readonly ofTenants = new Map<string, number>();

@@ -1,5 +1,6 @@
 import { Fault } from '../errors/index.js';
 import { parseJson } from './json-text.js';
+import { allAtOnce, STEP_LENGTH, type Steps } from './steps.js';
 
 /** How much JSON one body may hold. */
 export interface JsonBounds {
@@ -43,28 +44,44 @@ const MAX_FIELDS = 4_096;
  *
  * @throws Fault payload_too_large: too many values. invalid_input: too deep.
  */
-export function assertBounded(body: Buffer, { maxValues, maxDepth }: JsonBounds): void {
+export function assertBounded(body: Buffer, bounds: JsonBounds): void {
+  allAtOnce(boundSteps(body, bounds));
+}
+
+/** The same in steps. */
+export function* boundSteps(body: Buffer, { maxValues, maxDepth }: JsonBounds): Steps<void> {
   // Each comma separates two values, and each bracket that is not closed at once holds a first one.
   let values = 1;
   let fields = 1;
   let depth = 0;
   let justOpened = false;
   let isObject = false;
-  for (let at = 0; at < body.length; at += 1) {
-    const meaning = MEANING[body[at] as number] as number;
-    if (meaning === SPACE) continue;
-    if (meaning === STRING) at = closingQuote(body, at);
-    else if (meaning === COMMA) {
-      values += 1;
-      if (depth === 1) fields += 1;
-    } else if (meaning === OPEN) {
-      if (depth === 0) isObject = body[at] === BRACE;
-      depth += 1;
-      if (depth > maxDepth) throw tooDeep(maxDepth);
-    } else if (meaning === CLOSE) depth -= 1;
-    if (justOpened && meaning !== CLOSE) values += 1;
-    justOpened = meaning === OPEN;
-    if (values > maxValues) throw tooManyValues(maxValues);
+  let inString = false;
+  for (let at = 0; at < body.length;) {
+    const stop = Math.min(at + STEP_LENGTH, body.length);
+    for (; at < stop; at += 1) {
+      if (inString) {
+        at = closingQuote(body, at, stop);
+        if (at >= stop) break;
+        inString = false;
+        continue;
+      }
+      const meaning = MEANING[body[at] as number] as number;
+      if (meaning === SPACE) continue;
+      if (meaning === STRING) inString = true;
+      else if (meaning === COMMA) {
+        values += 1;
+        if (depth === 1) fields += 1;
+      } else if (meaning === OPEN) {
+        if (depth === 0) isObject = body[at] === BRACE;
+        depth += 1;
+        if (depth > maxDepth) throw tooDeep(maxDepth);
+      } else if (meaning === CLOSE) depth -= 1;
+      if (justOpened && meaning !== CLOSE) values += 1;
+      justOpened = meaning === OPEN;
+      if (values > maxValues) throw tooManyValues(maxValues);
+    }
+    if (at < body.length) yield;
   }
   if (isObject && fields > MAX_FIELDS) throw tooManyFields();
 }
@@ -82,38 +99,53 @@ type Shape = Map<string, Shape>;
  * @throws Fault invalid_input
  */
 export function assertAlike(body: Buffer): void {
+  allAtOnce(alikeSteps(body));
+}
+
+/** The same in steps. */
+export function* alikeSteps(body: Buffer): Steps<void> {
   const first: Shape = new Map();
   /** Of each open object how it began; null: a list. */
   const open: (Shape | null)[] = [];
   let shapes = 0;
   let wantsField = false;
-  for (let at = 0; at < body.length; at += 1) {
-    const meaning = MEANING[body[at] as number] as number;
-    if (meaning === STRING) {
-      const end = closingQuote(body, at);
-      if (wantsField) {
-        const began = open.at(-1) as Shape;
-        const field = body.toString('latin1', at + 1, end);
-        let shape = began.get(field);
-        if (shape === undefined) {
-          shapes += 1;
-          if (shapes > MAX_SHAPES) throw tooDifferent();
-          shape = new Map() as Shape;
-          began.set(field, shape);
+  /** Where the string begins that is read; -1: none is. */
+  let began = -1;
+  for (let at = 0; at < body.length;) {
+    const stop = Math.min(at + STEP_LENGTH, body.length);
+    for (; at < stop; at += 1) {
+      if (began !== -1) {
+        at = closingQuote(body, at, stop);
+        if (at >= stop) break;
+        if (wantsField) {
+          const before = open.at(-1) as Shape;
+          const field = body.toString('latin1', began, at);
+          let shape = before.get(field);
+          if (shape === undefined) {
+            shapes += 1;
+            if (shapes > MAX_SHAPES) throw tooDifferent();
+            shape = new Map() as Shape;
+            before.set(field, shape);
+          }
+          open[open.length - 1] = shape;
+          wantsField = false;
         }
-        open[open.length - 1] = shape;
+        began = -1;
+        continue;
+      }
+      const meaning = MEANING[body[at] as number] as number;
+      if (meaning === STRING) began = at + 1;
+      else if (meaning === COMMA) {
+        wantsField = (open.at(-1) ?? null) !== null;
+      } else if (meaning === OPEN) {
+        wantsField = body[at] === BRACE;
+        open.push(wantsField ? first : null);
+      } else if (meaning === CLOSE) {
+        open.pop();
         wantsField = false;
       }
-      at = end;
-    } else if (meaning === COMMA) {
-      wantsField = (open.at(-1) ?? null) !== null;
-    } else if (meaning === OPEN) {
-      wantsField = body[at] === BRACE;
-      open.push(wantsField ? first : null);
-    } else if (meaning === CLOSE) {
-      open.pop();
-      wantsField = false;
     }
+    if (at < body.length) yield;
   }
 }
 
@@ -146,15 +178,19 @@ export function parseBounded(text: string): unknown {
   return parseJson(text);
 }
 
-/** From an opening quote to the closing one; without one to the end. */
-function closingQuote(body: Buffer, from: number): number {
-  let at = from + 1;
+/**
+ * From within a string to its closing quote, where that stands before `stop`. Else somewhere at or behind `stop`, where to go on;
+ * never between a backslash and what it escapes.
+ */
+function closingQuote(body: Buffer, from: number, stop: number): number {
+  let at = from;
   for (;;) {
-    for (const near = at + NEAR_LENGTH; at < near; at += 1) {
+    for (const near = Math.min(at + NEAR_LENGTH, stop); at < near; at += 1) {
       const code = body[at];
       if (code === QUOTE) return at;
       if (code === BACKSLASH) at += 1;
     }
+    if (at >= stop) return at;
     const quote = body.indexOf(QUOTE, at);
     if (quote === -1) return body.length;
     let backslashes = 0;

@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { Fault } from '../errors/index.js';
-import { endOfString, endOfValue, keyBetween, parseJson, QUOTE, skipSpace } from './json-text.js';
+import { endOfString, endSteps, keyBetween, parseJson, QUOTE, skipSpace } from './json-text.js';
+import { parseSteps } from './parse-steps.js';
+import { allAtOnce, type Steps } from './steps.js';
 
 /** Where a top-level field's value stands in the text: `[start, end)` in UTF-16 units. */
 interface FieldSpan {
@@ -25,17 +27,45 @@ export interface JsonObject {
  */
 export function parseJsonObject(body: Buffer): JsonObject {
   const decoded = decodeJson(body);
-  return withFields(decoded, valueOf(decoded));
+  const value = asObject(() => parseJson(decoded.text));
+  return { ...decoded, value, fields: allAtOnce(fieldSteps(decoded.text)) };
 }
 
-/** A body and its text. The steps of `parseJsonObject` are apart so that those of a large body can each have their turn. */
-export interface DecodedJson {
+/** The same in steps, for a large body. */
+export function* jsonObjectSteps(body: Buffer): Steps<JsonObject> {
+  const decoded = decodeJson(body);
+  yield;
+  const parsing = parseSteps(decoded.text);
+  let step = asSyntax(() => parsing.next());
+  while (step.done !== true) {
+    yield;
+    step = asSyntax(() => parsing.next());
+  }
+  const { value } = step;
+  return { ...decoded, value: asObject(() => value), fields: yield* fieldSteps(decoded.text) };
+}
+
+/** An object that is written here, with what parsing its text would give. Its fields are such as JSON has. */
+export function jsonObjectOf(value: JsonObject['value']): JsonObject {
+  const fields = new Map<string, FieldSpan>();
+  let text = '{';
+  for (const [key, item] of Object.entries(value)) {
+    text += `${fields.size === 0 ? '' : ','}${JSON.stringify(key)}:`;
+    const start = text.length;
+    text += JSON.stringify(item);
+    fields.set(key, { start, end: text.length });
+  }
+  text += '}';
+  return { bytes: Buffer.from(text), text, value, fields };
+}
+
+interface DecodedJson {
   readonly bytes: Buffer;
   readonly text: string;
 }
 
 /** @throws Fault invalid_input: not UTF-8 */
-export function decodeJson(body: Buffer): DecodedJson {
+function decodeJson(body: Buffer): DecodedJson {
   if (!isUtf8(body)) throw new Fault('invalid_input', 'The body is not valid UTF-8.');
   // JSON.parse refuses a byte order mark; RFC 8259 lets a parser ignore it.
   const bytes = BYTE_ORDER_MARK.equals(body.subarray(0, BYTE_ORDER_MARK.length))
@@ -45,22 +75,21 @@ export function decodeJson(body: Buffer): DecodedJson {
 }
 
 /** @throws Fault invalid_input: not one JSON object */
-export function valueOf({ text }: DecodedJson): JsonObject['value'] {
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch (error) {
-    throw new Fault('invalid_input', `The body is not valid JSON: ${parserMessage(error)}`);
-  }
+function asObject(parse: () => unknown): JsonObject['value'] {
+  const value = asSyntax(parse);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Fault('invalid_input', 'The body must be a JSON object.');
   }
   return value as JsonObject['value'];
 }
 
-/** @throws Fault invalid_input: a field stands twice */
-export function withFields({ bytes, text }: DecodedJson, value: JsonObject['value']): JsonObject {
-  return { bytes, text, value, fields: scanFields(text) };
+/** @throws Fault invalid_input: not JSON */
+function asSyntax<Value>(parse: () => Value): Value {
+  try {
+    return parse();
+  } catch (error) {
+    throw new Fault('invalid_input', `The body is not valid JSON: ${parserMessage(error)}`);
+  }
 }
 
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
@@ -72,7 +101,7 @@ function parserMessage(error: unknown): string {
 }
 
 /** Finds the top-level fields of a text that JSON.parse accepted as an object, so that it need not check the grammar. */
-function scanFields(text: string): Map<string, FieldSpan> {
+function* fieldSteps(text: string): Steps<Map<string, FieldSpan>> {
   const fields = new Map<string, FieldSpan>();
   let at = skipSpace(text, 0) + 1;
   for (;;) {
@@ -81,7 +110,7 @@ function scanFields(text: string): Map<string, FieldSpan> {
     const keyEnd = endOfString(text, at);
     const key = keyBetween(text, at, keyEnd);
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
-    const end = endOfValue(text, start);
+    const end = yield* endSteps(text, start);
     if (fields.has(key)) throw repeated(key);
     fields.set(key, { start, end });
     at = skipSpace(text, end);

@@ -1,7 +1,10 @@
 /** A JSON text as JSON.parse accepts it: where its parts stand, and what it says. */
+import { allAtOnce, STEP_LENGTH, type Steps } from './steps.js';
 
 export const QUOTE = 34;
 const BACKSLASH = 92;
+const LETTER_U = 117;
+const UNICODE_ESCAPE_LENGTH = 6;
 const COLON = 58;
 
 /** Hears of each number: the object or list that holds it, its place in it, and how it is written. */
@@ -121,39 +124,70 @@ export function skipSpace(text: string, from: number): number {
 /** So far a string is read character by character; the jump to the next quote is worth its price in a longer one. */
 const NEAR_LENGTH = 64;
 
-/** From an opening quote to just past the closing one; jumps, since strings can hold whole images. */
+/** From an opening quote to just past the closing one; to the end where there is none. */
 export function endOfString(text: string, from: number): number {
-  let at = from + 1;
+  return Math.min(closingQuote(text, from + 1, text.length) + 1, text.length);
+}
+
+/**
+ * From within a string to its closing quote, where that stands before `stop`. Else somewhere at or behind `stop`, where to go on;
+ * never within an escape. Jumps, since strings can hold whole images.
+ */
+export function closingQuote(text: string, from: number, stop: number): number {
+  let at = from;
   for (;;) {
-    for (const near = at + NEAR_LENGTH; at < near; at += 1) {
+    for (const near = Math.min(at + NEAR_LENGTH, stop); at < near; at += 1) {
       const code = text.charCodeAt(at);
-      if (code === QUOTE) return at + 1;
-      if (code === BACKSLASH) at += 1;
+      if (code === QUOTE) return at;
+      if (code === BACKSLASH) at += text.charCodeAt(at + 1) === LETTER_U ? UNICODE_ESCAPE_LENGTH - 1 : 1;
     }
+    if (at >= stop) return at;
     const quote = text.indexOf('"', at);
     if (quote === -1) return text.length;
     let backslashes = 0;
     while (quote - 1 - backslashes >= at && text.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes += 1;
-    if (backslashes % 2 === 0) return quote + 1;
+    if (backslashes % 2 === 0) return quote;
     at = quote + 1;
   }
 }
 
 export function endOfValue(text: string, from: number): number {
+  return allAtOnce(endSteps(text, from));
+}
+
+/** Just past the value that begins here; past the text where it does not end. */
+export function* endSteps(text: string, from: number): Steps<number> {
   const first = text.charCodeAt(from);
-  if (first === QUOTE) return endOfString(text, from);
+  if (first === QUOTE) return yield* stringEndSteps(text, from);
   if (first !== 123 /* { */ && first !== 91 /* [ */) return endOfLiteral(text, from);
   let depth = 0;
   let at = from;
-  for (;;) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) at = endOfString(text, at);
-    else {
-      at += 1;
-      if (code === 123 || code === 91) depth += 1;
-      else if ((code === 125 || code === 93) && --depth === 0) return at;
+  while (at < text.length) {
+    const stop = Math.min(at + STEP_LENGTH, text.length);
+    while (at < stop) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) {
+        const quote = closingQuote(text, at + 1, stop);
+        at = quote < stop ? quote + 1 : yield* stringEndSteps(text, at);
+      } else {
+        at += 1;
+        if (code === 123 || code === 91) depth += 1;
+        else if ((code === 125 || code === 93) && --depth === 0) return at;
+      }
     }
+    yield;
   }
+  return text.length;
+}
+
+function* stringEndSteps(text: string, from: number): Steps<number> {
+  for (let at = from + 1; at < text.length;) {
+    const stop = Math.min(at + STEP_LENGTH, text.length);
+    at = closingQuote(text, at, stop);
+    if (at < stop) return at + 1;
+    yield;
+  }
+  return text.length;
 }
 
 function endOfLiteral(text: string, from: number): number {

@@ -1,4 +1,5 @@
-import { isBounded, parseBounded, USUAL_BOUNDS } from '../../../platform/json/index.js';
+import { READING_TURNS } from '../../../platform/http/index.js';
+import { isBounded, parseBounded, USUAL_BOUNDS, type JsonBounds } from '../../../platform/json/index.js';
 import type { BodyFilter, Fetch, OutboundCall, OutboundPolicy } from '../../../platform/outbound/index.js';
 import {
   brokenAnswer,
@@ -8,15 +9,22 @@ import {
   tooMuchToRead,
   type Asked,
 } from '../openai/openai-failure.js';
+import { PARSED_BYTES } from '../openai/answer-bytes.js';
 import { EventMarks, FrameMarks, type AnswerMarks } from './answer-marks.js';
 import type { Dialect } from './dialect.js';
 import { failureOfAnswer, FailedExchange } from './failures.js';
 import { assertOutputWithin } from './output-check.js';
 import { KEPT_STEP_BYTES, type ProviderFailure } from '../provider.js';
 import type { ProviderDeps } from '../provider-factory.js';
-import type { ProviderRequest } from '../requests/request-fields.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** How much JSON an answer may be that is not streamed: a package reads all of it at once, while every other call waits. */
+export interface AnswerBounds extends JsonBounds {
+  readonly maxBytes: number;
+}
+/** No model says so much in one answer. */
+const USUAL_ANSWER: AnswerBounds = { ...USUAL_BOUNDS, maxBytes: PARSED_BYTES };
 
 /**
  * The HTTP exchange beneath a package: judges what goes out, reads errors itself, and keeps the rest of a broken
@@ -40,7 +48,7 @@ export class Exchange {
     limit: number | null,
     private readonly hears: { onLate(): boolean; onKept(bytes: number): boolean },
     filter: BodyFilter | null,
-    private readonly bounds = USUAL_BOUNDS,
+    private readonly bounds = USUAL_ANSWER,
   ) {
     const fetch = deps.http.fetchFor({
       policy,
@@ -67,7 +75,7 @@ export class Exchange {
       },
     });
     this.fetch = async (input, init) => {
-      await turnAfter(asked.request);
+      await this.turn(asked.request.raw.length);
       return this.judge(await fetch(input, init));
     };
   }
@@ -78,6 +86,11 @@ export class Exchange {
 
   resume(): void {
     this.call?.resume();
+  }
+
+  /** For work on so many bytes: at once where they are few, else when it is this provider's turn. */
+  async turn(bytes = this.part.length): Promise<void> {
+    if (bytes > SMALL_BYTES) await READING_TURNS.next(this.dialect);
   }
 
   private takes(marks: AnswerMarks): (chunk: Buffer) => boolean {
@@ -96,14 +109,18 @@ export class Exchange {
     let kept = 0;
     for await (const text of textOf(response.body)) {
       this.part += text;
+      if (this.part.length > this.bounds.maxBytes)
+        throw new FailedExchange({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
       const more = this.part.length - kept;
       if (more < KEPT_STEP_BYTES) continue;
       kept = this.part.length;
       if (!this.hears.onKept(more)) throw new FailedExchange(brokenAnswer(NO_ROOM));
     }
     if (this.broken !== null) throw new FailedExchange(this.broken);
+    await this.turn();
     if (!isBounded(Buffer.from(this.part), this.bounds))
       throw new FailedExchange({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
+    await this.turn();
     return new Response(this.part, { status, headers });
   }
 
@@ -121,12 +138,8 @@ export class Exchange {
   }
 }
 
-/** Work on a larger body is done in steps, and whatever else is due comes between two of them. */
-const LARGE_BYTES = 64 * 1024;
-
-export async function turnAfter({ raw }: Pick<ProviderRequest, 'raw'>): Promise<void> {
-  if (raw.length > LARGE_BYTES) await new Promise((resolve) => setImmediate(resolve));
-}
+/** Work on more is done in steps, and whatever else is due comes between two of them. */
+const SMALL_BYTES = 64 * 1024;
 
 async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();

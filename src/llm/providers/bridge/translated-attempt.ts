@@ -20,10 +20,11 @@ import { limitOf } from './call-options.js';
 import { ChunkWriter } from './chunks.js';
 import { completionOf, type Envelope } from './completion.js';
 import type { Dialect, DialectPackage, TextShortcut } from './dialect.js';
-import { Exchange, turnAfter } from './exchange.js';
+import { Exchange } from './exchange.js';
 import { failureOf } from './failures.js';
 import { finishOf } from './finish.js';
 import { inlineImages } from './images.js';
+import { assertTextCarried } from './text-bound.js';
 import { countsOf } from './usage.js';
 
 const JSON_HEADERS: AnswerHeaders = { 'content-type': 'application/json' };
@@ -94,8 +95,11 @@ export class TranslatedAttempt implements Attempt, Asked {
   async run(loaded: DialectPackage | Promise<DialectPackage>): Promise<void> {
     try {
       const ready = loaded instanceof Promise ? await loaded : loaded;
+      const { length } = this.request.raw;
+      await this.exchange.turn(length);
+      assertTextCarried(this.request, this.dialect.namespace);
       const { options, images } = ready.translate(this.request);
-      await turnAfter(this.request);
+      await this.exchange.turn(length);
       const { signal } = this.aborter;
       if (images.length > 0 && !this.dialect.fetchesImages) await inlineImages(images, this.deps.http, signal);
       if (this.isOver) return;
@@ -103,7 +107,11 @@ export class TranslatedAttempt implements Attempt, Asked {
       const includeRawChunks = this.dialect.rereads === true;
       const call = { ...options, abortSignal: signal, includeRawChunks };
       if (this.request.stream) await this.read((await model.doStream(call)).stream);
-      else this.answer(await model.doGenerate(call));
+      else {
+        const result = await model.doGenerate(call);
+        await this.exchange.turn();
+        this.answer(result);
+      }
     } catch (error) {
       this.fail(this.exchange.broken ?? failureOf(error, this, this.exchange.wasSent));
     }

@@ -1,5 +1,4 @@
 import type { EmbeddingModelV4Result } from '@ai-sdk/provider';
-import type { JsonBounds } from '../../../platform/json/index.js';
 import { logger } from '../../../platform/logging/index.js';
 import { OutboundError, type OutboundPolicy } from '../../../platform/outbound/index.js';
 import { failureOfTransport, type Asked } from '../openai/openai-failure.js';
@@ -8,14 +7,14 @@ import type { ProviderDeps } from '../provider-factory.js';
 import type { EmbeddingsRequest } from '../requests/embeddings-request.js';
 import { countEmbeddedTokens } from '../requests/embeddings-tokens.js';
 import { fieldsOf, type Dialect, type Embedder } from './dialect.js';
-import { Exchange } from './exchange.js';
+import { Exchange, type AnswerBounds } from './exchange.js';
 import { failureOf } from './failures.js';
 import { limitedTo } from './refusals.js';
 
 /** Some models take one text at a time: so many exchanges make one answer at most. */
 const MOST_EXCHANGES = 128;
-/** A hundred vectors of 3,072 numbers come at once. */
-const VECTORS: JsonBounds = { maxValues: 1_000_000, maxDepth: 16 };
+/** A hundred vectors of 3,072 numbers come at once, each number in a line of its own. */
+const VECTORS: AnswerBounds = { maxValues: 1_000_000, maxDepth: 16, maxBytes: 16 * 1024 * 1024 };
 
 /**
  * Embeddings by a provider with a dialect of its own. More texts than it takes at once are sent in several exchanges, one after
@@ -69,7 +68,9 @@ export class TranslatedEmbeddings implements Attempt, Asked {
         const exchange = new Exchange(this, this.dialect, this.deps, this.policy, null, this, null, VECTORS);
         this.exchange = exchange;
         const model = embedder.model(this.request.model, exchange.fetch);
+        await exchange.turn(this.request.raw.length);
         const result = await model.doEmbed({ ...call, values, abortSignal: this.aborter.signal });
+        await exchange.turn();
         this.note(result);
         vectors.push(...result.embeddings);
       }

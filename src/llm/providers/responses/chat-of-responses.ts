@@ -1,5 +1,5 @@
 import { invalidField } from '../../../platform/errors/index.js';
-import { parseJsonObject } from '../../../platform/json/index.js';
+import { jsonObjectOf } from '../../../platform/json/index.js';
 import { isObject, readChatRequest, type ChatRequest } from '../requests/chat-request.js';
 import type { ResponsesRequest } from '../requests/responses-request.js';
 import { messagesOf } from './chat-messages.js';
@@ -68,7 +68,7 @@ export function chatOf(request: ResponsesRequest, outputField: 'max_tokens' | 'm
   if (chat['tools'] === undefined) delete chat['parallel_tool_calls'];
   if (chat['response_format'] === undefined) delete chat['response_format'];
   if (request.stream) Object.assign(chat, { stream: true, stream_options: { include_usage: true } });
-  return readChatRequest(parseJsonObject(Buffer.from(JSON.stringify(chat))));
+  return readChatRequest(jsonObjectOf(chat));
 }
 
 function refuseUncarried({ json, store }: ResponsesRequest): void {

@@ -1,0 +1,139 @@
+/** What is done in steps comes to the same as what is done at once, wherever a step ends. */
+import fc from 'fast-check';
+import { assertAlike, assertBounded, boundSteps, alikeSteps } from './json-bounds.js';
+import { jsonObjectSteps, parseJsonObject } from './json-object.js';
+import { endOfString, endSteps } from './json-text.js';
+import { parseSteps } from './parse-steps.js';
+import { allAtOnce, STEP_LENGTH, type Steps } from './steps.js';
+
+const piece = fc.integer({ min: 1, max: 24 });
+/** Texts with every kind of escape, and keys that JSON.parse treats in a way of their own. */
+const string = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 40 }),
+  fc.constantFrom('__proto__', 'constructor', '1', '\\'.repeat(9), '"'.repeat(9), '\ud83d', '😀'.repeat(5), '\u0001\n'),
+);
+const { json } = fc.letrec((tie) => ({
+  json: fc.oneof(
+    { maxDepth: 4 },
+    fc.constantFrom(null, true, false),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    string,
+    tie('list'),
+    tie('object'),
+  ),
+  list: fc.array(tie('json'), { maxLength: 6 }),
+  object: fc.dictionary(string, tie('json'), { maxKeys: 6 }),
+}));
+/** As somebody writes it: with spaces, and with escapes where none are needed. */
+const text = fc.tuple(json, fc.constantFrom('', ' ', '\n\t'), fc.boolean()).map(([value, space, escaped]) => {
+  const plain = JSON.stringify(value, null, space);
+  return escaped
+    ? plain.replaceAll(/[a-z](?=\w*")/gi, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    : plain;
+});
+
+function outcomeOf(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    return (error as Error).name;
+  }
+}
+
+function countSteps(steps: Steps<unknown>): number {
+  let count = 1;
+  while (steps.next().done !== true) count += 1;
+  return count;
+}
+
+describe('parseSteps', () => {
+  it('gives what JSON.parse gives, however small the pieces are', () => {
+    fc.assert(
+      fc.property(text, piece, (said, length) => {
+        const parsed = outcomeOf(() => JSON.parse(said));
+        expect(outcomeOf(() => allAtOnce(parseSteps(said, length)))).toEqual(parsed);
+        expect(JSON.stringify(outcomeOf(() => allAtOnce(parseSteps(said, length))))).toBe(JSON.stringify(parsed));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('refuses what JSON.parse refuses, and nothing else', () => {
+    const wrong = fc
+      .tuple(
+        text,
+        fc.nat(),
+        fc.constantFrom('', ',', ':', '"', '\\', '\\u', '{', '}', '[', ']', '1', ' ', 'x', '\n', '\u0000'),
+        fc.nat(2),
+      )
+      .map(
+        ([said, place, put, cut]) =>
+          said.slice(0, place % (said.length + 1)) + put + said.slice((place % (said.length + 1)) + cut),
+      );
+    fc.assert(
+      fc.property(wrong, piece, (said, length) => {
+        expect(outcomeOf(() => allAtOnce(parseSteps(said, length)))).toEqual(outcomeOf(() => JSON.parse(said)));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('says where a text is malformed, as JSON.parse does', () => {
+    const said = `{"messages":[${'{"role":"user"},'.repeat(60)}{"role" "user"}]}`;
+    const position = said.indexOf('"user"}]');
+    expect(() => JSON.parse(said)).toThrow(`at position ${position}`);
+    expect(() => allAtOnce(parseSteps(said, 20))).toThrow(`at position ${position}`);
+  });
+});
+
+describe('the steps of a large body', () => {
+  const FILL: readonly [string, string][] = [
+    ['a text', 'It was the best of times; '],
+    ['quotes', '\\"'],
+    ['backslashes', '\\\\'],
+    ['escapes', '\\u00e9'],
+    ['characters of four bytes', '😀'],
+  ];
+
+  it.each(FILL)('are many, and come to what is done at once: %s', (_title, fill) => {
+    const said = `{"model":"m","messages":[{"role":"user","content":"${fill.repeat(4_000_000 / fill.length)}"}],"n":1}`;
+    const body = Buffer.from(said);
+    const bounds = { maxValues: 100, maxDepth: 10 };
+    const least = Math.floor(body.length / STEP_LENGTH / 4);
+    for (const steps of [boundSteps(body, bounds), alikeSteps(body)])
+      expect(countSteps(steps)).toBeGreaterThanOrEqual(fill.startsWith('\\') ? least : 2);
+    expect(countSteps(jsonObjectSteps(body))).toBeGreaterThanOrEqual(least);
+    const read = allAtOnce(jsonObjectSteps(body));
+    const once = parseJsonObject(body);
+    expect(read.fields).toEqual(once.fields);
+    expect(read.value).toEqual(once.value);
+    const start = said.indexOf('"', said.indexOf('content":') + 8);
+    expect(allAtOnce(endSteps(said, start))).toBe(endOfString(said, start));
+  });
+
+  it('refuse what is refused at once, by the same words', () => {
+    const filler = `"${'\\"'.repeat(STEP_LENGTH)}"`;
+    const bounds = { maxValues: 10, maxDepth: 5 };
+    for (const rest of ['[[[[[[]]]]]]', '[1,2,3,4,5,6,7,8,9,10]', '1']) {
+      const body = Buffer.from(`{"a":${filler},"b":${rest}}`);
+      expect(wordsOf(() => allAtOnce(boundSteps(body, bounds)))).toBe(wordsOf(() => assertBounded(body, bounds)));
+    }
+    const different = Array.from({ length: 10_001 }, (_, at) => `{"k${at}":1}`).join(',');
+    const body = Buffer.from(`{"a":${filler},"b":[${different}]}`);
+    expect(wordsOf(() => allAtOnce(alikeSteps(body)))).toMatch(/different fields/);
+    expect(wordsOf(() => assertAlike(body))).toMatch(/different fields/);
+    for (const said of [`{"a":${filler},"b":1,"b":2}`, `[${filler}]`, `{"a":${filler},}`]) {
+      const wrong = Buffer.from(said);
+      expect(wordsOf(() => allAtOnce(jsonObjectSteps(wrong)))).toBe(wordsOf(() => parseJsonObject(wrong)));
+    }
+  });
+});
+
+function wordsOf(work: () => unknown): string {
+  try {
+    work();
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
