@@ -81,6 +81,22 @@ describe.each(TRANSLATED)('$kind', (kind) => {
     expect(at.upstream.requests).toHaveLength(kind.kind === 'cohere' ? 1 : 2);
   });
 
+  it.each([600, 999])('that answers with status %i, which HTTP does not have, failed', async (status) => {
+    for (const stream of [false, true]) {
+      at.upstream.next({ status, chunks: ['{}'] });
+      expect((await at.ask({ stream })).sink.told).toMatchObject({ status: 502, code: 'upstream_broken' });
+    }
+  });
+
+  it.each(['__proto__', 'constructor', 'hasOwnProperty', 'isPrototypeOf', 'toString'])(
+    'refuses the field %s as any that it does not know',
+    async (field) => {
+      const fields = { [field]: { x: 1 } };
+      expect((await at.ask(fields)).sink.told).toMatchObject({ status: 400, code: 'unsupported_by_provider' });
+      expect(at.upstream.requests).toHaveLength(0);
+    },
+  );
+
   it('does not parse an event that holds too much', async () => {
     const event =
       kind === BEDROCK

@@ -10,6 +10,9 @@ import {
 } from './outbound-request.js';
 import { brokeUsedConnection } from './used-connections.js';
 
+const MAX_STATUS = 599;
+const NOT_TAKEN = 'The answer could not be taken in.';
+
 /** Sends a request on a connection that nothing was sent on before. */
 export type SendFresh = (request: OutboundRequest, call: Call) => void;
 
@@ -75,11 +78,23 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
     if (this.done || status < 200) return;
     this.answered = true;
     this.request = null;
-    this.handler.onHeaders(status, headers);
+    // HTTP has no such status, and a `Response` takes none.
+    if (status > MAX_STATUS) this.giveUp(`The answer has the status ${status}.`);
+    else
+      try {
+        this.handler.onHeaders(status, headers);
+      } catch (error) {
+        this.giveUp(NOT_TAKEN, error);
+      }
   }
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
-    if (!this.done) this.handler.onData(chunk);
+    if (this.done) return;
+    try {
+      this.handler.onData(chunk);
+    } catch (error) {
+      this.giveUp(NOT_TAKEN, error);
+    }
   }
 
   onResponseEnd(): void {
@@ -88,13 +103,19 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
     try {
       this.handler.onEnd();
     } catch (error) {
-      this.handler.onError(new OutboundError('broken', 'The answer could not be taken in.', error));
+      this.handler.onError(new OutboundError('broken', NOT_TAKEN, error));
     }
   }
 
   onResponseError(_controller: unknown, error: Error): void {
     if (this.done || this.isSentAgain(error)) return;
     this.fail(this.reasonOf(error), error.message, error);
+  }
+
+  /** An answer that can't be taken in ends the call. It would wait for ever else, and hold its place. */
+  private giveUp(message: string, cause?: unknown): void {
+    if (!this.done) this.fail('broken', message, cause);
+    this.controller?.abort(ABANDONED);
   }
 
   /**

@@ -2,16 +2,19 @@
 import { METRICS } from '../../../src/platform/metrics/definitions.js';
 import { Metrics } from '../../../src/platform/metrics/index.js';
 import { eventually } from '../../support/eventually.js';
-import { startService, type TestService } from '../../support/service.js';
+import { startService, type Org, type TestService } from '../../support/service.js';
 import { rowsOf } from '../../support/sql.js';
+import { chat, create, GATEWAY_SECRET, SETTINGS } from '../gateways/gateways.js';
+import { mint, processing } from '../sealed/sealed-client.js';
 
 let service: TestService;
 let key: string;
 let tenantId: string;
+let org: Org;
 
 beforeAll(async () => {
-  service = await startService();
-  const org = await service.createOrg('founder', 'Secretive Ltd');
+  service = await startService({ settings: SETTINGS });
+  org = await service.createOrg('founder', 'Secretive Ltd');
   ({ tenantId } = org);
   ({ key } = await service.createKey(org));
 });
@@ -70,6 +73,26 @@ it('name no tenant, no key, no prompt and no model that only a caller names', as
   const all = await text();
   for (const secret of ['callers-own', 'another-name', 'marker', tenantId, 'Secretive', key, 'key_'])
     expect(all).not.toContain(secret);
+});
+
+it('name no human, gateway, token, provider of a tenant or answer, whatever comes of their calls', async () => {
+  const headers = { 'x-api-key': key, 'x-human-id': 'human-of-the-metrics' };
+  const body = { model: 'gpt-4o', messages: [{ role: 'user', content: 'A marker of a prompt.' }] };
+  expect((await service.call('POST', '/v1/chat/completions', { headers, body })).status).toBe(200);
+  const made = await create(service, org, service.upstream, { name: 'gateway-of-the-metrics' });
+  for (const token of [made.token, 'gw_gh_of-nobody'])
+    await chat(service, made.gateway.id, token, { model: 'openai_compatible/a-name-of-the-gateways-caller' });
+  service.upstream.next({ kind: 'body', status: 500, body: { error: { message: 'A marker of an error.' } } });
+  await chat(service, made.gateway.id, made.token);
+  const { token } = await mint(service, {
+    secrets: [{ serviceId: 'chat:openai.com', authSecret: 'sk-of-the-metrics' }],
+  });
+  await processing(service, token, { serviceId: 'chat:dummy' });
+  const all = await text();
+  expect(all).toMatch(/gatehouse_provider_tries_total\{[^}]*provider="openai_compatible"/);
+  const names = ['of-the-metrics', 'of-nobody', 'gateways-caller', 'marker', 'Hello', tenantId, GATEWAY_SECRET, key];
+  for (const secret of [...names, made.gateway.id, made.token, token, service.upstream.baseUrl])
+    expect({ secret, found: all.includes(secret) }).toEqual({ secret, found: false });
 });
 
 it('show the queues, the versions of secrets, the connections and the listener', async () => {

@@ -20,7 +20,10 @@ export interface RemoteImage {
 
 const DATA_URL = /^data:([\w.+-]+\/[\w.+-]+);base64,/i;
 const WEB_URL = /^https?:\/\//i;
-const AUDIO: Partial<Record<string, string>> = { mp3: 'audio/mpeg', wav: 'audio/wav' };
+const AUDIO = new Map([
+  ['mp3', 'audio/mpeg'],
+  ['wav', 'audio/wav'],
+]);
 
 /** A part of a user's message that is not text. @throws Fault invalid_input, naming the field */
 export function filePartOf(part: Fields, at: string, kinds: FileKinds): LanguageModelV4FilePart {
@@ -69,7 +72,7 @@ function pdfOf(file: unknown, at: string, provider: string): LanguageModelV4File
 function audioOf(audio: unknown, at: string): LanguageModelV4FilePart {
   if (!isObject(audio)) throw invalidField(at, 'must be an object');
   const { format, data } = audio;
-  const mediaType = typeof format === 'string' ? AUDIO[format] : undefined;
+  const mediaType = typeof format === 'string' ? AUDIO.get(format) : undefined;
   if (mediaType === undefined) throw invalidField(`${at}.format`, 'must be wav or mp3');
   if (typeof data !== 'string') throw invalidField(`${at}.data`, 'must be a string');
   return { type: 'file', mediaType, data: { type: 'data', data } };

@@ -37,15 +37,17 @@ const DROPPED = new Set([
 ]);
 
 /** Fields that no translated provider carries; true: this value asks for what happens anyway. */
-const WITHOUT_PLACE: Readonly<Record<string, (value: unknown) => boolean>> = {
-  n: (value) => value === 1,
-  logprobs: (value) => value === false,
-  top_logprobs: (value) => value === 0,
-  logit_bias: (value) => isObject(value) && Object.keys(value).length === 0,
-  modalities: (value) => Array.isArray(value) && value.length === 1 && value[0] === 'text',
-  service_tier: (value) => value === 'auto' || value === 'default',
-  verbosity: (value) => value === 'medium',
-};
+const WITHOUT_PLACE = new Map<string, (value: unknown) => boolean>(
+  Object.entries({
+    n: (value) => value === 1,
+    logprobs: (value) => value === false,
+    top_logprobs: (value) => value === 0,
+    logit_bias: (value) => isObject(value) && Object.keys(value).length === 0,
+    modalities: (value) => Array.isArray(value) && value.length === 1 && value[0] === 'text',
+    service_tier: (value) => value === 'auto' || value === 'default',
+    verbosity: (value) => value === 'medium',
+  }),
+);
 
 /**
  * Refuses every field that would be lost on the way to the provider.
@@ -55,7 +57,7 @@ const WITHOUT_PLACE: Readonly<Record<string, (value: unknown) => boolean>> = {
 export function assertFieldsCarried(body: Fields, provider: string): void {
   for (const [key, value] of Object.entries(body)) {
     if (value === null || CARRIED.has(key) || DROPPED.has(key)) continue;
-    const isUsual = WITHOUT_PLACE[key];
+    const isUsual = WITHOUT_PLACE.get(key);
     if (isUsual?.(value) !== true) throw unsupported(key, provider);
   }
 }

@@ -225,7 +225,7 @@ const ASK_TO_WAIT: ReadonlySet<number> = new Set([429, 503, 529]);
 
 /** Servers compress errors unasked; no error is long. */
 function decoded(body: Buffer, encoding: string | undefined): string {
-  const decode = DECODERS[encoding?.trim().toLowerCase() ?? ''];
+  const decode = DECODERS.get(encoding?.trim().toLowerCase() ?? '');
   if (decode === undefined) return body.toString('utf8');
   try {
     return decode(body, { maxOutputLength: MAX_ERROR_BYTES }).toString('utf8');
@@ -234,12 +234,12 @@ function decoded(body: Buffer, encoding: string | undefined): string {
   }
 }
 
-const DECODERS: Partial<Record<string, (body: Buffer, options: { maxOutputLength: number }) => Buffer>> = {
-  gzip: gunzipSync,
-  'x-gzip': gunzipSync,
-  deflate: inflateSync,
-  br: brotliDecompressSync,
-};
+const DECODERS = new Map([
+  ['gzip', gunzipSync],
+  ['x-gzip', gunzipSync],
+  ['deflate', inflateSync],
+  ['br', brotliDecompressSync],
+]);
 
 interface SaidError {
   readonly message: string | null;

@@ -35,12 +35,14 @@ const READ = [
 ];
 const KNOWN = new Set([...SAME, ...READ]);
 /** Fields that are carried where they say what is the case anyway. */
-const HARMLESS: Readonly<Record<string, readonly unknown[]>> = {
-  background: [false],
-  truncation: ['disabled'],
-  top_logprobs: [0],
-  n: [1],
-};
+const HARMLESS = new Map<string, readonly unknown[]>(
+  Object.entries({
+    background: [false],
+    truncation: ['disabled'],
+    top_logprobs: [0],
+    n: [1],
+  }),
+);
 /** What can be asked to be included of what such a provider never has. */
 const NEVER_THERE = new Set<unknown>(['reasoning.encrypted_content', 'file_search_call.results']);
 
@@ -75,7 +77,7 @@ function refuseUncarried({ json, store }: ResponsesRequest): void {
   if (store === true) throw invalidField('store', `${NOT_KEPT}; leave it out, or set it to false`);
   for (const [key, value] of Object.entries(json.value)) {
     if (KNOWN.has(key) || key === 'store' || value === null) continue;
-    if (HARMLESS[key]?.includes(value) === true) continue;
+    if (HARMLESS.get(key)?.includes(value) === true) continue;
     if (key === 'include' && Array.isArray(value) && value.every((one) => NEVER_THERE.has(one))) continue;
     throw invalidField(
       key,

@@ -1,0 +1,28 @@
+import { parseJsonObject } from '../../../platform/json/index.js';
+import { readResponsesRequest } from '../requests/responses-request.js';
+import { chatOf } from './chat-of-responses.js';
+
+const requestOf = (text: string) => readResponsesRequest(parseJsonObject(Buffer.from(text)));
+
+describe('chatOf', () => {
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
+    'refuses the field %s as any that it does not know',
+    (field) => {
+      const request = requestOf(`{"${field}":{"x":1},"model":"m","input":"Hi"}`);
+      expect(() => chatOf(request, 'max_tokens')).toThrow(`${field}: can't be carried`);
+    },
+  );
+
+  it('writes what parsing its text gives, and where each field stands', () => {
+    const request = requestOf(
+      '{"model":"m","input":"Say \\"Grüße\\" \\u0001","stream":true,"max_output_tokens":5,"temperature":1e-7,"user":null}',
+    );
+    const { json, raw } = chatOf(request, 'max_completion_tokens');
+    expect(json.bytes).toBe(raw);
+    const parsed = parseJsonObject(raw);
+    expect(json.value).toEqual(parsed.value);
+    expect(json.fields).toEqual(parsed.fields);
+    expect(json.text).toBe(parsed.text);
+    expect(json.value).toMatchObject({ max_completion_tokens: 5, stream_options: { include_usage: true } });
+  });
+});
