@@ -81,7 +81,7 @@ describe('parseSteps', () => {
   it('says where a text is malformed, as JSON.parse does', () => {
     const said = `{"messages":[${'{"role":"user"},'.repeat(60)}{"role" "user"}]}`;
     const position = said.indexOf('"user"}]');
-    expect(() => JSON.parse(said)).toThrow(`at position ${position}`);
+    expect((): unknown => JSON.parse(said)).toThrow(`at position ${position}`);
     expect(() => allAtOnce(parseSteps(said, 20))).toThrow(`at position ${position}`);
   });
 });
