@@ -124,7 +124,7 @@ export function skipSpace(text: string, from: number): number {
 /** So far a string is read character by character; the jump to the next quote is worth its price in a longer one. */
 const NEAR_LENGTH = 64;
 
-/** From an opening quote to just past the closing one; to the end where there is none. */
+/** From an opening quote to just past the closing one; without one to the end. */
 export function endOfString(text: string, from: number): number {
   return Math.min(closingQuote(text, from + 1, text.length) + 1, text.length);
 }

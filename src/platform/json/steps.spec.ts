@@ -24,7 +24,7 @@ const { json } = fc.letrec((tie) => ({
   list: fc.array(tie('json'), { maxLength: 6 }),
   object: fc.dictionary(string, tie('json'), { maxKeys: 6 }),
 }));
-/** As somebody writes it: with spaces, and with escapes where none are needed. */
+/** As a caller may write it: with spaces, and with escapes where none are needed. */
 const text = fc.tuple(json, fc.constantFrom('', ' ', '\n\t'), fc.boolean()).map(([value, space, escaped]) => {
   const plain = JSON.stringify(value, null, space);
   return escaped
