@@ -219,6 +219,17 @@ describe('output that has begun', () => {
   });
 });
 
+it('a late try, which its provider still bills, keeps the caller’s client from trying again, where no target answers', async () => {
+  let answerNow: () => void = () => undefined;
+  const after = new Promise<void>((resolve) => (answerNow = resolve));
+  first.next({ kind: 'body', body: completion(), after });
+  second.next({ ...FAILS, status: 503 });
+  const answer = await server.post(BODY);
+  expect([answer.status, answer.headers['x-should-retry']]).toEqual([503, 'false']);
+  answerNow();
+  expect(await tries()).toMatchObject([{ outcome: 'UPSTREAM_TIMEOUT' }, { outcome: 'UPSTREAM_ERROR', tokens: 0 }]);
+});
+
 describe('a target that fails 30 % of the time', () => {
   it('behind a fallback is not a failure for anyone, and the ledger holds what both targets billed', async () => {
     let asked = 0;

@@ -188,7 +188,11 @@ describe('the cache', () => {
         // The connection was cut.
       }
     }
-    expect(upstream.requests).toHaveLength(4);
+    const embedding = Array<number>(100_000).fill(0.123456);
+    upstream.next({ kind: 'body', body: { object: 'list', data: [{ object: 'embedding', index: 0, embedding }] } });
+    const long = { model: 'gpt-4o-mini', input: 'words' };
+    expect((await post(service, `/gateways/${ids()}/v1/embeddings`, made.token, long)).status).toBe(200);
+    expect(upstream.requests).toHaveLength(5);
     // What is kept later is kept alone.
     await warm({ messages: [{ role: 'user', content: 'The last.' }] });
     expect(await stored()).toBe(1);
