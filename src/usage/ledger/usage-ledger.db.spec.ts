@@ -8,44 +8,23 @@ import {
   type LedgerProcess,
   makeLedgerTenant,
 } from '../../../test/support/ledger-process.js';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { LedgerStage } from '../../../test/support/ledger-stage.js';
 import { cutOnceCommitted, isCallOf } from '../../../test/support/postgres-proxy.js';
 import { connectionTo, rowsOf } from '../../../test/support/sql.js';
 
 const UNAVAILABLE = { kind: 'unavailable', status: 503, retryAfterSeconds: expect.any(Number) as number };
 
-let database: TestDatabase;
-let running: LedgerProcess[];
-
-beforeEach(async () => {
-  database = await createTestDatabase();
-  await makeLedgerTenant(database.superuserUrl);
-  running = [];
-});
-
-afterEach(async () => {
-  for (const one of running) await one.stop();
-  await database.drop();
-});
-
-async function start(
-  ...[overrides, run]: [Parameters<typeof startLedgerProcess>[1]?, boolean?]
-): Promise<LedgerProcess> {
-  const started = await startLedgerProcess(database.ownerUrl, overrides, run);
-  running.push(started);
-  return started;
-}
-
-const rows = (id: string) => ledgerRows(database.superuserUrl, id);
+const stage = LedgerStage.forEachTest();
+const rows = (id: string) => stage.rows(id);
 const countRows = async (): Promise<number> =>
-  (await rowsOf(database.superuserUrl, 'SELECT 1 FROM usage_records')).length;
+  (await rowsOf(stage.database.superuserUrl, 'SELECT 1 FROM usage_records')).length;
 const ids = (count: number): string[] => Array.from({ length: count }, () => uuidV7());
 
 /** A transaction behind the service's back, ended by `end`. */
 async function transaction(
   ...statements: [string, unknown[]?][]
 ): Promise<{ end(how: 'COMMIT' | 'ROLLBACK'): Promise<void> }> {
-  const client = connectionTo(database.superuserUrl);
+  const client = connectionTo(stage.database.superuserUrl);
   await client.connect();
   await client.query('BEGIN');
   for (const [text, values] of statements) await client.query(text, values);
@@ -61,7 +40,7 @@ async function transaction(
 const waitsForLock = (name: string): Promise<void> =>
   eventually(async () => {
     const waiting = await rowsOf(
-      database.superuserUrl,
+      stage.database.superuserUrl,
       "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1",
       [`%${name}(%`],
     );
@@ -70,7 +49,7 @@ const waitsForLock = (name: string): Promise<void> =>
 
 describe('a reservation', () => {
   it('is answered once its row is committed, and not before', async () => {
-    const { ledger } = await start();
+    const { ledger } = await stage.start();
     const { id } = reservation();
     const lock = await transaction(['LOCK TABLE usage_records IN SHARE ROW EXCLUSIVE MODE']);
     const reserved = watch(ledger.reserve(reservation({ id })));
@@ -85,7 +64,7 @@ describe('a reservation', () => {
   });
 
   it('of many calls at once is a few statements, and every call has its row', async () => {
-    const { ledger, proxy } = await start();
+    const { ledger, proxy } = await stage.start();
     await ledger.reserve(reservation());
     proxy.statements = 0;
     const made = ids(400);
@@ -96,7 +75,7 @@ describe('a reservation', () => {
   });
 
   it('that Postgres refuses fails alone', async () => {
-    const { ledger } = await start();
+    const { ledger } = await stage.start();
     const made = ids(6);
     const results = await Promise.allSettled(
       made.map((id, index) =>
@@ -121,7 +100,7 @@ describe('a reservation', () => {
   });
 
   it('that is made twice under one id counts once', async () => {
-    const { ledger } = await start();
+    const { ledger } = await stage.start();
     const { id } = reservation();
     await Promise.all([ledger.reserve(reservation({ id })), ledger.reserve(reservation({ id }))]);
     await ledger.reserve(reservation({ id }));
@@ -131,7 +110,7 @@ describe('a reservation', () => {
 
 describe('a reservation whose commit was not answered', () => {
   it('is refused, and its row settled as not sent', async () => {
-    const { ledger, proxy } = await start();
+    const { ledger, proxy } = await stage.start();
     const { id } = reservation();
     cutOnceCommitted(proxy, 'admit_usage');
     await expect(ledger.reserve(reservation({ id }))).rejects.toMatchObject(UNAVAILABLE);
@@ -142,7 +121,7 @@ describe('a reservation whose commit was not answered', () => {
   });
 
   it('is refused, and leaves no row where it never reached Postgres', async () => {
-    const { ledger, proxy } = await start();
+    const { ledger, proxy } = await stage.start();
     proxy.judge = (message) => {
       if (!isCallOf('admit_usage', message)) return 'pass';
       proxy.judge = () => 'pass';
@@ -154,16 +133,16 @@ describe('a reservation whose commit was not answered', () => {
   });
 
   it('is settled as not sent although it is committed long after its connection was lost', async () => {
-    const { ledger, proxy } = await start();
+    const { ledger, proxy } = await stage.start();
     const { id } = reservation();
     await rowsOf(
-      database.superuserUrl,
+      stage.database.superuserUrl,
       `CREATE FUNCTION hesitate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3); RETURN NEW; END $$;
        CREATE TRIGGER hesitate BEFORE INSERT ON usage_records FOR EACH ROW EXECUTE FUNCTION hesitate()`,
     );
     const reserved = watch(ledger.reserve(reservation({ id })));
     const HESITATES = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
-    await eventually(async () => (await rowsOf(database.superuserUrl, HESITATES)).length === 1);
+    await eventually(async () => (await rowsOf(stage.database.superuserUrl, HESITATES)).length === 1);
     proxy.tcp.cut();
     await eventually(() => reserved.ending !== undefined);
     expect(reserved.ending).toMatchObject({ error: UNAVAILABLE });
@@ -176,7 +155,7 @@ describe('a reservation whose commit was not answered', () => {
 
 describe('a database that is away', () => {
   it('refuses every reservation with 503 where it takes no connection, and takes them again when it does', async () => {
-    const { ledger, proxy } = await start();
+    const { ledger, proxy } = await stage.start();
     proxy.tcp.refuse(true);
     proxy.tcp.cut();
     const results = await Promise.allSettled(ids(5).map((id) => ledger.reserve(reservation({ id }))));
@@ -188,7 +167,7 @@ describe('a database that is away', () => {
   });
 
   it('refuses every reservation with 503 where it is silent, later ones at once, and none of them is charged', async () => {
-    const { ledger, proxy } = await start();
+    const { ledger, proxy } = await stage.start();
     await ledger.reserve(reservation());
     proxy.tcp.freeze();
     const [first, queued, ...late] = ids(5);
@@ -208,7 +187,7 @@ describe('a database that is away', () => {
   });
 
   it('takes reservations again on new connections where those that were open never answer again', async () => {
-    const { ledger, proxy } = await start();
+    const { ledger, proxy } = await stage.start();
     await ledger.reserve(reservation());
     proxy.tcp.abandon();
     await expect(ledger.reserve(reservation())).rejects.toMatchObject(UNAVAILABLE);
@@ -216,7 +195,7 @@ describe('a database that is away', () => {
   });
 
   it('gets every settlement that waited meanwhile, once it is back', async () => {
-    const { ledger, proxy } = await start();
+    const { ledger, proxy } = await stage.start();
     const made = ids(20);
     await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
     proxy.tcp.refuse(true);
@@ -232,7 +211,7 @@ describe('a database that is away', () => {
   });
 
   it('gets them also where the connections that were open never answer again', async () => {
-    const { ledger, proxy } = await start();
+    const { ledger, proxy } = await stage.start();
     const { id } = reservation();
     await ledger.reserve(reservation({ id }));
     proxy.tcp.abandon();
@@ -241,7 +220,7 @@ describe('a database that is away', () => {
   });
 
   it('refuses new calls with 503 at once while as many settlements wait as may, and not for longer', async () => {
-    const { ledger, proxy } = await start({ ledgerQueueLimit: 3 });
+    const { ledger, proxy } = await stage.start({ ledgerQueueLimit: 3 });
     const made = ids(3);
     await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
     proxy.tcp.refuse(true);
@@ -256,11 +235,11 @@ describe('a database that is away', () => {
   });
 
   it('leaves no refused call open behind it', async () => {
-    const { ledger, lease, proxy } = await start({}, true);
+    const { ledger, lease, proxy } = await stage.start({}, true);
     const oldestOpen = async (): Promise<Date | null> => {
       await lease.renew();
       const [row] = await rowsOf<{ oldest_open_at: Date | null }>(
-        database.superuserUrl,
+        stage.database.superuserUrl,
         'SELECT oldest_open_at FROM process_leases WHERE id = $1',
         [lease.id],
       );
@@ -280,147 +259,5 @@ describe('a database that is away', () => {
     proxy.tcp.thaw();
     await eventually(() => ledger.pendingSettlements === 0);
     await eventually(async () => (await oldestOpen()) === null);
-  });
-});
-
-describe('a settlement', () => {
-  it('writes the truth about its call', async () => {
-    const { ledger, lease } = await start();
-    const { id } = reservation();
-    await ledger.reserve(reservation({ id }));
-    ledger.settle(
-      settlement(id, {
-        outcome: 'CLIENT_ABORTED',
-        statusCode: 200,
-        inputTokens: 3,
-        outputTokens: 5,
-        estimated: true,
-        latencyMs: 1234.5,
-      }),
-    );
-    await ledger.flush();
-    expect(await rows(id)).toEqual([
-      {
-        id,
-        kind: 'CALL',
-        adjusts: null,
-        state: 'SETTLED',
-        outcome: 'CLIENT_ABORTED',
-        status_code: 200,
-        input_tokens: 3,
-        output_tokens: 5,
-        estimated: true,
-        latency_ms: 1235,
-        lease_id: lease.id,
-      },
-    ]);
-  });
-
-  it("happens once: a second one changes nothing, and an estimate never replaces a provider's zero", async () => {
-    const { ledger } = await start();
-    const { id } = reservation();
-    await ledger.reserve(reservation({ id }));
-    ledger.settle(settlement(id, { inputTokens: 0, outputTokens: 0 }));
-    await ledger.flush();
-    const settled = await rows(id);
-    ledger.settle(settlement(id, { outcome: 'SHUTDOWN', inputTokens: 50, outputTokens: 60, estimated: true }));
-    await ledger.flush();
-    expect(await rows(id)).toEqual(settled);
-    expect(settled).toEqual([
-      expect.objectContaining({ input_tokens: 0, output_tokens: 0, estimated: false, outcome: 'OK' }),
-    ]);
-  });
-
-  it('happens once although two come in one moment: the first one counts', async () => {
-    const { ledger } = await start();
-    const made = ids(40);
-    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
-    for (const id of made) ledger.settle(settlement(id, { outputTokens: 1 }));
-    for (const id of made) ledger.settle(settlement(id, { outcome: 'SHUTDOWN', outputTokens: 2 }));
-    await ledger.flush();
-    for (const id of made)
-      expect(await rows(id)).toEqual([expect.objectContaining({ outcome: 'OK', output_tokens: 1 })]);
-  });
-
-  it('of a call that was never reserved writes nothing', async () => {
-    const { ledger } = await start();
-    ledger.settle(settlement(uuidV7()));
-    await ledger.flush();
-    expect(await countRows()).toBe(0);
-  });
-
-  it('of many calls at once is a few statements', async () => {
-    const { ledger, proxy } = await start();
-    const made = ids(300);
-    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
-    proxy.statements = 0;
-    for (const id of made) ledger.settle(settlement(id));
-    await ledger.flush();
-    // A statement has at most 96 calls.
-    expect(proxy.statements).toBe(4);
-    expect(await rowsOf(database.superuserUrl, "SELECT 1 FROM usage_records WHERE state = 'SETTLED'")).toHaveLength(
-      300,
-    );
-  });
-
-  it('that Postgres refuses holds up no other', async () => {
-    const { ledger } = await start();
-    const made = ids(5);
-    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
-    for (const [index, id] of made.entries()) ledger.settle(settlement(id, index === 2 ? { inputTokens: NaN } : {}));
-    await ledger.flush();
-    const states = await Promise.all(made.map(async (id) => (await rows(id))[0]!.state));
-    expect(states).toEqual(['SETTLED', 'SETTLED', 'RESERVED', 'SETTLED', 'SETTLED']);
-    expect(ledger.pendingSettlements).toBe(0);
-  });
-
-  it('is not lost where the database goes away while a refused one is sorted out', async () => {
-    const { ledger, proxy } = await start();
-    const made = ids(3);
-    await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
-    let settles = 0;
-    proxy.judge = (message) => {
-      if (!isCallOf('settle_usage', message)) return 'pass';
-      settles += 1;
-      return settles === 2 ? 'cut-before' : 'pass';
-    };
-    for (const [index, id] of made.entries()) ledger.settle(settlement(id, index === 2 ? { inputTokens: NaN } : {}));
-    await eventually(() => ledger.pendingSettlements === 0);
-    expect(settles).toBeGreaterThanOrEqual(2);
-    for (const id of made.slice(0, 2))
-      expect((await rows(id))[0]).toMatchObject({ state: 'SETTLED', output_tokens: 11 });
-  });
-
-  it('whose answer was lost is written once', async () => {
-    const { ledger, proxy } = await start();
-    const { id } = reservation();
-    await ledger.reserve(reservation({ id }));
-    cutOnceCommitted(proxy, 'settle_usage');
-    ledger.settle(settlement(id));
-    await eventually(() => ledger.pendingSettlements === 0);
-    expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', input_tokens: 7, output_tokens: 11 })]);
-  });
-
-  it('that is told as the service stops is written though its connection breaks then', async () => {
-    const { ledger, proxy } = await start();
-    const { id } = reservation();
-    await ledger.reserve(reservation({ id }));
-    proxy.judge = (message) => {
-      if (!isCallOf('settle_usage', message)) return 'pass';
-      proxy.judge = () => 'pass';
-      return 'cut-before';
-    };
-    ledger.settle(settlement(id));
-    await ledger.beforeApplicationShutdown();
-    expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', output_tokens: 11 })]);
-  });
-
-  it('that is told before the service stops is written before it has stopped', async () => {
-    const process = await start();
-    const made = ids(50);
-    await Promise.all(made.map((id) => process.ledger.reserve(reservation({ id }))));
-    for (const id of made) process.ledger.settle(settlement(id));
-    await process.stop();
-    expect(await rowsOf(database.superuserUrl, "SELECT 1 FROM usage_records WHERE state = 'SETTLED'")).toHaveLength(50);
   });
 });

@@ -29,8 +29,9 @@ beforeAll(async () => {
   );
   environment = {
     GATEHOUSE_URL: service.baseUrl,
-    DASHBOARD_TOKEN: service.dashboardToken({ user: org.user, tenant: org.tenantId }),
+    TOKEN: service.dashboardToken({ user: org.user, tenant: org.tenantId }),
     SECRET_KEY: key,
+    ACTING_KEY: key,
     PUBLISHABLE_KEY: result.key,
     USER_TOKEN: userIssuer.token({ sub: 'user_123' }),
   };

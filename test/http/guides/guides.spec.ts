@@ -10,10 +10,10 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
-import { startCheckout } from '../../support/checkout.js';
 import { eventually } from '../../support/eventually.js';
-import { Guide, PYTHON } from '../../support/guide.js';
+import { PYTHON, type Guide } from '../../support/guide.js';
 import type { ServiceProcess } from '../../support/service.js';
+import { completion, FIRST_CALLS, Newcomer, parsed, type Followed } from './newcomer.js';
 
 /** Debian's; .ci/run installs it. */
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
@@ -23,59 +23,21 @@ const withPython = PYTHON === undefined ? it.skip : it;
 const withBrowser = CHROMIUM === undefined ? it.skip : it;
 const withBoth = PYTHON === undefined ? it.skip : withBrowser;
 /* eslint-enable no-restricted-syntax */
-const FIRST_CALLS = 'docs/guides/first-steps.md';
 
+let newcomer: Newcomer;
 let service: ServiceProcess;
-const open: Guide[] = [];
 
 beforeAll(async () => {
   const { status, stderr } = spawnSync(process.execPath, ['scripts/build-guide.mjs'], { encoding: 'utf8' });
   expect([status, stderr]).toEqual([0, '']);
-  service = await startCheckout();
+  newcomer = await Newcomer.start();
+  service = newcomer.service;
 });
 
-afterAll(async () => {
-  for (const guide of open) await guide.close();
-  await service.stop();
-});
+afterAll(() => newcomer.stop());
 
-async function openGuide(page: string): Promise<Guide> {
-  const guide = await Guide.open(page, service.process.folder);
-  open.push(guide);
-  guide.environment = await shell();
-  return guide;
-}
-
-/** What "set up your shell" leaves behind, which most pages begin with. Set up once: it is the same for each. */
-const shell = (): Promise<Record<string, string>> => (setUpShell ??= readShell());
-let setUpShell: Promise<Record<string, string>> | undefined;
-
-async function readShell(): Promise<Record<string, string>> {
-  const guide = await Guide.open(FIRST_CALLS, service.process.folder);
-  open.push(guide);
-  const [setUp] = guide.programs('Set up your shell', 'sh');
-  const printed = await guide.runProgram({ language: 'sh', code: `${setUp?.code}export -p` }, 'Set up your shell');
-  const named = [...printed.matchAll(/^export (GATEHOUSE_URL|SECRET_KEY|TENANT_ID|TOKEN)='([^']*)'$/gm)];
-  expect(named).toHaveLength(4);
-  return Object.fromEntries(named.map(([, name = '', value = '']) => [name, value]));
-}
-
-/** Follows a whole page; gives what the programs printed, by heading. */
-async function follow(page: string): Promise<(heading: string, at?: number) => string> {
-  const guide = await openGuide(page);
-  const said = await guide.walk();
-  return (heading, at = 0) => {
-    const text = said.get(heading)?.[at];
-    if (text === undefined) throw new Error(`${page} ran no program ${at} under "${heading}".`);
-    return text;
-  };
-}
-
-function parsed(text: string): Record<string, unknown> {
-  return JSON.parse(text) as Record<string, unknown>;
-}
-
-const completion = (content: string): object => ({ choices: [{ message: { content } }] });
+const openGuide = (page: string): Promise<Guide> => newcomer.open(page);
+const follow = (page: string): Promise<Followed> => newcomer.follow(page);
 
 withPython('first calls: curl, TypeScript and Python are answered, and what it cost is told', async () => {
   const said = await follow(FIRST_CALLS);
