@@ -7,7 +7,10 @@ const HUMANS = 10_000;
 /** Rows of one COPY, so that its file stays small. */
 const PIECE_ROWS = 1_000_000;
 
-/** Three months of settled calls of one tenant by many humans; the ids are UUIDs of version 7, in order as the service makes them. */
+/**
+ * Three months of settled calls of one tenant by many humans; ids are UUIDs of version 7, in order, as the service
+ * makes them.
+ */
 const ROWS = `
   SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 3)
           || '8' || substr(md5(n::text), 4, 15))::uuid AS id,

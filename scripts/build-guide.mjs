@@ -2,7 +2,7 @@
 // server can serve, and a running service does at /docs/guide. Skips what is up to date, as scripts/build.mjs does. With
 // --check it writes nothing, and fails where a link leads nowhere.
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import { readPages } from './guide/pages.mjs';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 const OUT = 'site';
+const PICTURES = path.join('docs', 'screenshots');
 const SOURCES = ['layout.mjs', 'pages.mjs', 'site.css', 'site.js'].map((name) => path.join('scripts', 'guide', name));
 
 const { pages, problems } = readPages(root);
@@ -28,6 +29,7 @@ if (process.argv.includes('--check')) {
 const hash = createHash('sha256');
 for (const file of SOURCES) hash.update(readFileSync(file));
 for (const { html } of pages) hash.update(html);
+for (const picture of readdirSync(PICTURES).sort()) hash.update(readFileSync(path.join(PICTURES, picture)));
 const stamp = hash.digest('hex');
 if (existsSync(path.join(OUT, '.hash')) && readFileSync(path.join(OUT, '.hash'), 'utf8') === stamp) process.exit(0);
 
@@ -38,6 +40,7 @@ const write = (place, text) => {
   writeFileSync(file, text);
 };
 for (const page of pages) write(page.place, pageHtml(page, pages));
+cpSync(PICTURES, path.join(fresh, 'screenshots'), { recursive: true });
 write('assets/search.json', JSON.stringify(searchIndex()));
 for (const name of ['site.css', 'site.js'])
   cpSync(path.join('scripts', 'guide', name), path.join(fresh, 'assets', name));

@@ -1,7 +1,6 @@
 // `npm run docs`: writes docs/configuration.md and .env.example from the settings, docs/errors.md from the registry of error
-// codes, docs/events.md from those of webhook and audit events, docs/operations/metrics.md from the metrics; the names of settings in
-// the Helm chart's schema. With --check it writes nothing and fails where a committed
-// file says something else.
+// codes, docs/events.md from those of webhook and audit events, docs/operations/metrics.md from the metrics; the names of
+// settings in the Helm chart's schema. With --check it writes nothing and fails where a committed file says something else.
 //
 // All of it is read from the build, which `npm run docs` and `npm test` bring up to date first.
 import { readFileSync, writeFileSync } from 'node:fs';

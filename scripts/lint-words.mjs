@@ -14,6 +14,8 @@ const FRONT = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
 const RULES = 'docs/contributing/writing.md';
 const EXAMPLES = 'scripts/words/habits.mjs';
 const PROGRAMS = ['src', 'test', 'scripts', 'bench', 'dashboard/src', 'dashboard/vite', 'bin'];
+const MOST_CHARACTERS = 130;
+const HABITS_OF_COMMENTS = [...HABITS, ...HABITS_OF_CODE];
 const GENERATED = /^src\/generated\/|^dashboard\/src\/api\/schema\.d\.ts$/;
 /** A migration that was merged is never edited. */
 const SQL = ['prisma/functions'];
@@ -23,7 +25,9 @@ const findings = [
   ...PROGRAMS.flatMap((folder) => filesOf(folder, /\.(?:tsx?|mjs)$/))
     .filter((file) => file !== EXAMPLES && !GENERATED.test(file))
     .flatMap(inProgram),
-  ...SQL.flatMap((folder) => filesOf(folder, /\.sql$/)).flatMap((file) => inCode(readSql(root, file))),
+  ...SQL.flatMap((folder) => filesOf(folder, /\.sql$/)).flatMap((file) =>
+    habitsIn(readSql(root, file), HABITS_OF_COMMENTS),
+  ),
 ];
 for (const finding of findings) process.stdout.write(`${finding}\n`);
 if (findings.length > 0) process.stdout.write(`${RULES} has the rules, with examples.\n`);
@@ -40,7 +44,15 @@ function inProgram(file) {
 }
 
 function inCode(texts) {
-  return habitsIn(texts, [...HABITS, ...HABITS_OF_CODE]);
+  return [...habitsIn(texts, HABITS_OF_COMMENTS), ...texts.flatMap(tooLong)];
+}
+
+/** A directive can't be broken, nor a type. */
+function tooLong({ at, lines = [] }) {
+  const long = lines.some(
+    (line) => line.length > MOST_CHARACTERS && !/eslint-disable|@(?:param|property|type|typedef)\b/.test(line),
+  );
+  return long ? [`${at}: a line of this comment has more than ${MOST_CHARACTERS} characters.`] : [];
 }
 
 function habitsIn(texts, habits) {

@@ -1,8 +1,7 @@
-// Lints the whole tree. With `--cache <folder>` it skips each file that was clean before and of which nothing changed
-// that its
-// rules can see. Rules that know types depend on other files too: a function that begins to return a promise makes
-// calls wrong in
-// unchanged files. So a file's key covers the declarations (by tsc, in the same folder) of everything that it imports.
+// Lints the whole tree. With `--cache <folder>` it skips each file that was clean before and of which nothing changed that
+// its rules can see. Rules that know types depend on other files too: a function that begins to return a promise makes calls
+// wrong in unchanged files. So a file's key covers the declarations (by tsc, in the same folder) of everything that it
+// imports.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

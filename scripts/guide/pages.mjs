@@ -34,6 +34,11 @@ function placeOf(file) {
     .toLowerCase();
 }
 
+/** docs/screenshots/overview.png → screenshots/overview.png */
+function placeOfPicture(file, source) {
+  return path.posix.join(path.posix.dirname(file), source).replace(/^docs\//, '');
+}
+
 function draft(file, text) {
   const markdown = new MarkdownIt({ html: false, linkify: false });
   const tokens = markdown.parse(text, {});
@@ -53,6 +58,7 @@ function render(root, drafts, file, problems) {
   const place = placeOf(file);
   for (const token of tokens) {
     for (const child of token.children ?? []) {
+      if (child.type === 'image') child.attrSet('src', relative(file, placeOfPicture(file, child.attrGet('src'))));
       if (child.type !== 'link_open') continue;
       const led = leadTo(root, drafts, file, child.attrGet('href'));
       if ('problem' in led) problems.push(`${file}: ${led.problem}`);

@@ -27,9 +27,8 @@ const REASONS: Readonly<Record<string, readonly [number, string, string]>> = {
 const MALFORMED = [400, 'Bad Request', 'The request is not valid HTTP.'] as const;
 
 /**
- * Answers what is not a valid HTTP request, in the dialect of the path in its first line, where that arrived in the
- * same piece.
- * The connection ends with it, since the start of the next request is unknown.
+ * Answers what is not a valid HTTP request, in the dialect of the path in its first line, where that arrived in the same
+ * piece. The connection ends with it, since the start of the next request is unknown.
  */
 export function refuseConnection(error: ConnectionError, socket: Socket, dialects: Dialects): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;

@@ -26,10 +26,8 @@ const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 const PREFLIGHT_MAX_AGE_SECONDS = '600';
 
 /**
- * Any origin may call, without cookies: the service sets no cookies, and rights depend on the credential that the page
- * sends.
- * OPTIONS is answered here, before authentication and counting, since a preflight carries no credential. (The
- * framework's
+ * Any origin may call, without cookies: the service sets no cookies, and rights depend on the credential that the page sends.
+ * OPTIONS is answered here, before authentication and counting, since a preflight carries no credential. (The framework's
  * plugin would also claim every OPTIONS path as a route of its own.)
  */
 export function answerCors(fastify: FastifyInstance): void {

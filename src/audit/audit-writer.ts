@@ -5,8 +5,7 @@ import { Events, type DomainEvent } from '../platform/events/index.js';
 import { currentRequestContext } from '../platform/context/index.js';
 
 /**
- * Writes what happened into the log, in the transaction that makes it happen: a change and its row are committed
- * together.
+ * Writes what happened into the log, in the transaction that makes it happen: a change and its row are committed together.
  * Rows are never changed; the service's role has no right to.
  */
 @Injectable()

@@ -11,10 +11,8 @@ import { Fault } from '../platform/errors/index.js';
 import { AuditRepository } from './audit.repository.js';
 
 /**
- * Writes down what a key does on a human's behalf. Guarantee: the row is committed before the handler runs, and so
- * before its
- * answer goes; where it can't be, nothing is done and the answer is 503. It looks at the principal, so that no handler
- * is
+ * Writes down what a key does on a human's behalf. Guarantee: the row is committed before the handler runs, and so before its
+ * answer goes; where it can't be, nothing is done and the answer is 503. It looks at the principal, so that no handler is
  * forgotten. Exempt are public routes, and handlers whose reservation writes the row. Runs after the access guard.
  */
 @Injectable()

@@ -15,10 +15,8 @@ const signInRequest = z.strictObject({ user: text(1, 128) });
 const signInResponse = z.object({ token: z.string() });
 
 /**
- * Signs the dashboard in as any user of a developer's machine, without a password. It takes only JSON, from a page of
- * this
- * origin, by a loopback address and name: another page of the web can neither send it nor read its answer, and a
- * foreign name
+ * Signs the dashboard in as any user of a developer's machine, without a password. It takes only JSON, from a page of this
+ * origin, by a loopback address and name: another page of the web can neither send it nor read its answer, and a foreign name
  * that resolves to loopback is refused. Production does not have this route.
  */
 @ApiExcludeController()

@@ -36,9 +36,8 @@ const storedSecrets = z.object({
 const storedEncryptionKeys = z.object({ encryptionKeys: versionedSecrets(z.base64url().length(43)) });
 
 /**
- * The secrets of a development home: made once and then reused, so that keys and tokens outlive a restart. The service
- * and the
- * token command may start in any order, or both at once: the second one gets what the first one made.
+ * The secrets of a development home: made once and then reused, so that keys and tokens outlive a restart. The service and
+ * the token command may start in any order, or both at once: the second one gets what the first one made.
  * @throws Error of one sentence where the file exists and is malformed: new secrets would silently void every key
  */
 export async function loadDevelopmentSecrets(home: string): Promise<DevelopmentSecrets> {

@@ -56,13 +56,10 @@ export interface FoundAnswer {
 }
 
 /**
- * The answers that gateways keep: each for exactly the same request to the same gateway, by any of its callers. At rest
- * they
- * are encrypted for their tenant and place, and found by a keyed hash of the request. The latest are also kept
- * decrypted in this
- * process until the gateway changes (every replica hears of that within 1 s), as are hashes of requests' bytes: a
- * request that
- * comes in the same bytes again is found without being read.
+ * The answers that gateways keep: each for exactly the same request to the same gateway, by any of its callers. At rest they
+ * are encrypted for their tenant and place, and found by a keyed hash of the request. The latest are also kept decrypted in
+ * this process until the gateway changes (every replica hears of that within 1 s), as are hashes of requests' bytes: a
+ * request that comes in the same bytes again is found without being read.
  */
 @Injectable()
 export class GatewayCache {

@@ -17,11 +17,9 @@ import { GatewayDirectory } from './gateway.directory.js';
 const HEADERS = ['cf-aig-authorization', 'authorization'] as const;
 
 /**
- * Verifies gateways' tokens, on gateways' paths alone. Guarantee: success means that the token is a live one of the
- * gateway in
- * the path, or that the gateway is open and the operator allows that. A malformed token is refused before it is looked
- * up; a
- * store that can't be reached is an error, not a refusal. An open gateway treats a bad token as no token.
+ * Verifies gateways' tokens, on gateways' paths alone. Guarantee: success means that the token is a live one of the gateway
+ * in the path, or that the gateway is open and the operator allows that. A malformed token is refused before it is looked up;
+ * a store that can't be reached is an error, not a refusal. An open gateway treats a bad token as no token.
  */
 @Injectable()
 export class GatewayTokenStrategy extends Strategy {

@@ -110,8 +110,7 @@ export class GatewaysService {
   }
 
   /**
-   * Changes what is named. Another address of a provider needs its key again: else anyone who may change a gateway
-   * could have
+   * Changes what is named. Another address of a provider needs its key again: else anyone who may change a gateway could have
    * the stored key sent to an address of theirs.
    * @throws Fault not_found; invalid_input naming the fields; permission_denied: the operator allows no open gateway;
    * already_exists: the name is taken

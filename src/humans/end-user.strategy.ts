@@ -21,11 +21,9 @@ import { PlatformIssuer } from './platform-issuer.js';
 const MAX_HUMAN_CHARACTERS = 256;
 
 /**
- * Verifies the user's JWT beside a publishable key, which another strategy has verified before. Guarantee: success
- * means that
- * the key's issuer signed the token for the key's audience, and that it is good now. The tenant is the key's: a token
- * that names
- * another tenant is refused, and so is a page of an origin that the key does not allow, before its token is looked at.
+ * Verifies the user's JWT beside a publishable key, which another strategy has verified before. Guarantee: success means that
+ * the key's issuer signed the token for the key's audience, and that it is good now. The tenant is the key's: a token that
+ * names another tenant is refused, and so is a page of an origin that the key does not allow, before its token is looked at.
  */
 @Injectable()
 export class EndUserStrategy extends Strategy {
@@ -83,9 +81,8 @@ export class EndUserStrategy extends Strategy {
 }
 
 /**
- * Browsers send a page's true origin; a program can send any, or none. So this keeps other people's pages from using a
- * key that
- * is readable in an app's source, and does not defend against a program.
+ * Browsers send a page's true origin; a program can send any, or none. So this keeps other people's pages from using a key
+ * that is readable in an app's source, and does not defend against a program.
  */
 function assertOriginAllowed({ allowedOrigins }: PublishableKey, origin: string | null): void {
   if (origin === null || allowedOrigins.length === 0 || allowedOrigins.includes(origin)) return;
@@ -93,11 +90,9 @@ function assertOriginAllowed({ allowedOrigins }: PublishableKey, origin: string 
 }
 
 /**
- * The human that a subject stands for; null: none. Nothing is trimmed, folded or normalised: two subjects are one human
- * only if
- * they are equal. A tenant's issuers share its humans, and a user who may choose their `sub` could put another issuer's
- * prefix
- * into it: such a subject is refused. Of prefixes that begin alike the longest one decides, so that a human has one
+ * The human that a subject stands for; null: none. Nothing is trimmed, folded or normalised: two subjects are one human only
+ * if they are equal. A tenant's issuers share its humans, and a user who may choose their `sub` could put another issuer's
+ * prefix into it: such a subject is refused. Of prefixes that begin alike the longest one decides, so that a human has one
  * issuer.
  */
 function humanOf(subject: unknown, { oidc, otherHumanPrefixes }: PublishableKey): string | null {

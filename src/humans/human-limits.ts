@@ -18,8 +18,7 @@ export class HumanLimits {
   constructor(private readonly events: Events) {}
 
   /**
-   * The human's id. A new human is created, with the default limits of the key or the tenant. Until the transaction
-   * ends the
+   * The human's id. A new human is created, with the default limits of the key or the tenant. Until the transaction ends the
    * human can't be erased.
    * @param tx of `Database.changeTenant`
    */

@@ -61,9 +61,8 @@ export class HumansRepository {
   }
 
   /**
-   * Deletes the row, the only way back from the id, and by foreign key the budgets and the tokens. The human is locked
-   * before the
-   * budgets, and these in the order in which every call locks them.
+   * Deletes the row, the only way back from the id, and by foreign key the budgets and the tokens. The human is locked before
+   * the budgets, and these in the order in which every call locks them.
    * @returns the id that the ledger and the log keep; null: no such human
    */
   async delete({ tx, tenantId }: TenantHumans, human: string): Promise<string | null> {

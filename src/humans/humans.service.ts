@@ -69,9 +69,8 @@ export class HumansService {
   }
 
   /**
-   * Erases a human: tokens, limits, and the one row that leads from the id in the ledger and the log back to a name.
-   * Open calls
-   * go on and settle into the ledger; the same name later is a new human, with the default limits.
+   * Erases a human: tokens, limits, and the one row that leads from the id in the ledger and the log back to a name. Open
+   * calls go on and settle into the ledger; the same name later is a new human, with the default limits.
    * @throws Fault not_found
    */
   async delete(principal: HumansPrincipal, { human }: HumanRequest): Promise<void> {

@@ -11,11 +11,9 @@ const MAX_ISSUERS = 2_000;
 const MAX_KEYS_PER_ISSUER = 32;
 
 /**
- * The public keys of the issuers that tenants chose. Guarantees: keys are kept by issuer and `jwks_uri` together, so
- * that naming
- * another's issuer beside a `jwks_uri` of one's own affects that configuration alone; only what a key's configuration
- * says is
- * ever fetched, at the pace of JwksKeyStore: invented issuers cause no fetch, invented kids one in 30 seconds.
+ * The public keys of the issuers that tenants chose. Guarantees: keys are kept by issuer and `jwks_uri` together, so that
+ * naming another's issuer beside a `jwks_uri` of one's own affects that configuration alone; only what a key's configuration
+ * says is ever fetched, at the pace of JwksKeyStore: invented issuers cause no fetch, invented kids one in 30 seconds.
  */
 @Injectable()
 export class OidcIssuers {

@@ -6,14 +6,10 @@ import { DASHBOARD_ISSUERS, type DashboardIssuer } from '../signin/index.js';
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 /**
- * The platform's own issuers as those of end users, for publishable keys without an issuer of their own. Guarantee: no
- * token
- * is taken unless the operator said so (`PUBLISHABLE_DEFAULT_ISSUER=platform`), and then by the dashboard's rules:
- * RS256, our
- * audience alone, `iat` and `auth_time` present and past, and not of a user whom the issuer has disabled or revoked.
- * Every
- * dashboard user has such a token; only its tenant says which app it is for, so that a token without a tenant is
- * refused.
+ * The platform's own issuers as those of end users, for publishable keys without an issuer of their own. Guarantee: no token
+ * is taken unless the operator said so (`PUBLISHABLE_DEFAULT_ISSUER=platform`), and then by the dashboard's rules: RS256, our
+ * audience alone, `iat` and `auth_time` present and past, and not of a user whom the issuer has disabled or revoked. Every
+ * dashboard user has such a token; only its tenant says which app it is for, so that a token without a tenant is refused.
  */
 @Injectable()
 export class PlatformIssuer {

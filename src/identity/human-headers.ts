@@ -10,8 +10,7 @@ const NOT_ASCII = /[\u0080-\u00ff]/;
 
 /**
  * Whom the caller says the request is for. Such a header is never ignored: else a caller would believe that a human was
- * charged,
- * or acted for, although the header went unread. Ids are compared byte for byte.
+ * charged, or acted for, although the header went unread. Ids are compared byte for byte.
  * @returns the principal itself, or the one that acts for that human
  * @throws Fault permission_denied: this principal may not name a human; invalid_input: the header names none
  */

@@ -68,10 +68,8 @@ export function refusedCredential(reason: RefusalReason, names?: RefusedNames): 
 }
 
 /**
- * A credential that was good until it expired. It weighs nothing among failed authentications: an app whose token
- * expired is
- * not an attacker. The caller of a signed token is told so, since its signature proves that it was good; for an API key
- * or a
+ * A credential that was good until it expired. It weighs nothing among failed authentications: an app whose token expired is
+ * not an attacker. The caller of a signed token is told so, since its signature proves that it was good; for an API key or a
  * sealed token the answer is the same as for an unknown one.
  */
 export class ExpiredCredentialFault extends RefusedCredential {

@@ -54,13 +54,10 @@ type KnownKey = { readonly keyId: string; readonly expiresAtMs: number } & (
 
 /**
  * From a presented key to whom it stands for. Only hashes are compared: the key itself is stored nowhere. Guarantees: a
- * revoked
- * key is refused on every replica within 1 s (KnownSecrets); an expired key, or a secret after its grace, from that
- * second on by
- * the database's clock; a known key costs no query. Unknown, revoked and expired keys are refused in the same words
- * after the
- * same query with one row: the time does not tell whether a key was once good. Last uses are gathered and written in
- * batches.
+ * revoked key is refused on every replica within 1 s (KnownSecrets); an expired key, or a secret after its grace, from that
+ * second on by the database's clock; a known key costs no query. Unknown, revoked and expired keys are refused in the same
+ * words after the same query with one row: the time does not tell whether a key was once good. Last uses are gathered and
+ * written in batches.
  */
 @Injectable()
 export class ApiKeyDirectory implements BeforeApplicationShutdown {

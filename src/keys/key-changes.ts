@@ -30,8 +30,7 @@ export function oidcColumns({ issuer, audience, jwksUri, humanPrefix }: OidcConf
 }
 
 /**
- * The limits of humans who come by a key, or that they have none. The request must say one of both: a forgotten limit
- * would
+ * The limits of humans who come by a key, or that they have none. The request must say one of both: a forgotten limit would
  * be paid by the tenant.
  * @throws Fault invalid_input
  */

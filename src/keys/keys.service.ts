@@ -162,9 +162,8 @@ export class KeysService {
   }
 
   /**
-   * Gives a key another secret; its id, scopes and limits stay. The old one works until its grace is over. The new
-   * secret can do
-   * all that the key may: so only a person who may do as much can rotate it.
+   * Gives a key another secret; its id, scopes and limits stay. The old one works until its grace is over. The new secret can
+   * do all that the key may: so only a person who may do as much can rotate it.
    * @throws Fault not_found, permission_denied, conflict: the key is revoked, or expired
    */
   rotate<T>(

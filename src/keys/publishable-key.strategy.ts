@@ -13,10 +13,8 @@ import { isPublishableKey } from './key-format.js';
 
 /**
  * Verifies `pk_` keys. Guarantee: success means that the key is in the store as a publishable one, neither revoked nor
- * expired.
- * It gives the tenant and the issuer of the users' tokens, and does not identify a caller by itself. As with `sk_` keys
- * a
- * malformed key is refused before anything is looked up, and a store that can't be reached is an error, not a refusal.
+ * expired. It gives the tenant and the issuer of the users' tokens, and does not identify a caller by itself. As with `sk_`
+ * keys a malformed key is refused before anything is looked up, and a store that can't be reached is an error, not a refusal.
  */
 @Injectable()
 export class PublishableKeyStrategy extends PassportStrategy(HeaderAPIKeyStrategy) {

@@ -10,8 +10,7 @@ import { KeysRepository, type ApiKeyChanges, type TenantKeys } from './keys.repo
 const MAY_SET: ReadonlySet<Role> = new Set<Role>(['owner', 'admin']);
 
 /**
- * Whose users a tenant's publishable keys take. Who controls an issuer can be any human of it: so only owners and
- * admins name
+ * Whose users a tenant's publishable keys take. Who controls an issuer can be any human of it: so only owners and admins name
  * one, its addresses are such as a tenant may have us call, and no two issuers of a tenant have humans in common.
  */
 @Injectable()

@@ -29,7 +29,7 @@ export class NothingLeftGuard implements CanActivate {
   }
 }
 
-/** First those whose limits are often all that stands between them and the tenant's money: its humans, and who calls its gateways. */
+/** First those whose limits alone protect the tenant's money: its humans, and callers of its gateways. */
 function isLookedAt(principal: Principal, { headers }: FastifyRequest): boolean {
   return (
     chargedHuman(principal) !== null ||

@@ -50,7 +50,10 @@ import { ThreadsRepository } from './threads/threads.repository.js';
 import { ThreadsService } from './threads/threads.service.js';
 import { Tokenizer } from './tokens/tokenizer.js';
 
-/** Chat completions, responses, embeddings, models and tenants' providers. Needs the settings, `OutboundHttp` and `Drain` from modules that are global. */
+/**
+ * Chat completions, responses, embeddings, models and tenants' providers. Needs the settings, `OutboundHttp` and
+ * `Drain` from global modules.
+ */
 @Module({
   imports: [HumansModule, KeysModule, UsageModule],
   controllers: [

@@ -26,11 +26,10 @@ const TOKEN = /^inv_[0-9A-Za-z]{27}$/;
 const LIFETIME_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
- * Places in an org, offered to e-mail addresses. Guarantees: a person gets in, once and within 7 days, who holds the
- * link **and**
- * proves to the issuer that the address is theirs; an inviter gives no role above their own, judged again on
- * acceptance. Only an
- * HMAC of the token is stored; the inviter gets the link once and hands it over, so that no mail server is needed.
+ * Places in an org, offered to e-mail addresses. Guarantees: a person gets in, once and within 7 days, who holds the link
+ * **and** proves to the issuer that the address is theirs; an inviter gives no role above their own, judged again on
+ * acceptance. Only an HMAC of the token is stored; the inviter gets the link once and hands it over, so that no mail server
+ * is needed.
  */
 @Injectable()
 export class InvitationsService {
@@ -109,9 +108,8 @@ export class InvitationsService {
   }
 
   /**
-   * Makes the holder of the token a member, if the issuer vouches that the invited address is theirs. Unknown, expired,
-   * used and
-   * revoked tokens get the same answer. A person in a tenant stays there; a person in none gets claims for the org's
+   * Makes the holder of the token a member, if the issuer vouches that the invited address is theirs. Unknown, expired, used
+   * and revoked tokens get the same answer. A person in a tenant stays there; a person in none gets claims for the org's
    * first tenant.
    * @throws Fault permission_denied, not_found, already_exists
    */

@@ -9,11 +9,9 @@ import { MembersRepository, type MemberRecord } from './members.repository.js';
 import { OrgTransactions, type OrgTransaction } from './org-transactions.js';
 
 /**
- * An org's people. Guarantees: an org always has an owner, under parallel changes too; an admin has no power over
- * owners; a person
- * who is demoted or removed is refused everywhere within 1 s, since the changed row tells every replica
- * (MembershipDirectory),
- * whatever the claims say.
+ * An org's people. Guarantees: an org always has an owner, under parallel changes too; an admin has no power over owners; a
+ * person who is demoted or removed is refused everywhere within 1 s, since the changed row tells every replica
+ * (MembershipDirectory), whatever the claims say.
  */
 @Injectable()
 export class MembersService {

@@ -24,11 +24,9 @@ export class OrgTransactions {
   }
 
   /**
-   * Runs work that changes an org's people or tenants, with the org's row locked: such changes follow each other, and
-   * each sees
-   * the earlier ones. The access guard judged the caller by a role that may be a second old; here it is read again
-   * under the lock,
-   * so that a person who was just demoted or removed changes nothing any more.
+   * Runs work that changes an org's people or tenants, with the org's row locked: such changes follow each other, and each
+   * sees the earlier ones. The access guard judged the caller by a role that may be a second old; here it is read again under
+   * the lock, so that a person who was just demoted or removed changes nothing any more.
    * @throws Fault permission_denied
    */
   change<T>(principal: DashboardUserPrincipal, work: (org: OrgTransaction) => Promise<T>): Promise<T> {

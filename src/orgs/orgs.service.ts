@@ -31,9 +31,8 @@ export class OrgsService {
 
   /**
    * Makes an org, its first tenant and its owner in one transaction, and has the issuer told. The org stands whether or
-   * not the issuer can be reached: the claims follow from an outbox, and calling again with the same name, as one does who
-   * never saw the answer, sets them again and answers the same org.
-   *
+   * not the issuer can be reached: the claims follow from an outbox. A repeat with the same name sets them again and
+   * answers the same org.
    * @throws Fault already_exists: the person has an org otherwise, or the slug is taken
    */
   async create(founder: OrgFounder, request: CreateOrgRequest): Promise<CreatedOrg> {
@@ -67,9 +66,8 @@ export class OrgsService {
   }
 
   /**
-   * The orgs of a person. The claims of a member who comes without a tenant, or with a wrong one, got lost: they are
-   * set anew, so
-   * that the member gets in.
+   * The orgs of a person. The claims of a member who comes without a tenant, or with a wrong one, got lost: they are set
+   * anew, so that the member gets in.
    * @throws Fault invalid_input: a page token that is not ours, or another person's
    */
   async list(

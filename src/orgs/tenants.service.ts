@@ -101,8 +101,7 @@ export class TenantsService {
 
   /**
    * Deletes a tenant with all that it has. What stays is one row of the org's audit log, without a person's name: the
-   * deletion
-   * writes it itself, since what listeners write belongs to the tenant and goes with it.
+   * deletion writes it itself, since what listeners write belongs to the tenant and goes with it.
    * @throws Fault not_found, invalid_input: the name was not typed exactly; conflict: the org's last; permission_denied
    */
   async delete(principal: DashboardUserPrincipal, { tenantId, name }: DeleteTenantRequest): Promise<void> {

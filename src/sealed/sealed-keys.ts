@@ -22,9 +22,9 @@ const DERIVED_FOR = 'gatehouse sealed access tokens';
 /**
  * Seals what callers keep for us: a compact JWE, `dir` with A256GCM.
  *
- * Guarantees: only what one of our keys sealed opens, as the kind that it was sealed as. The header must be one that we write, to
- * the byte, so that whatever else a header can ask for (compression, extensions, another algorithm) is never looked at. Whatever is
- * presented, one decryption is made of it.
+ * Guarantees: only what one of our keys sealed opens, and only as the kind that it was sealed as. The header must be
+ * one that we write, to the byte, so that nothing else that a header can ask for (compression, extensions, another
+ * algorithm) is looked at. Each text that is presented costs one decryption.
  */
 @Injectable()
 export class SealedKeys {

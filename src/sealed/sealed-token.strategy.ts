@@ -5,8 +5,9 @@ import { CredentialStrategies, SEALED_TOKEN_STRATEGY } from '../identity/index.j
 import { SealedTokenDirectory } from './sealed-token.directory.js';
 
 /**
- * Verifies sealed access tokens. Guarantee: success means that a key of ours sealed the token for the host name at which it is
- * presented, and that it is good now, as is the key that it was made with. A store that can't be reached is an error, not a refusal.
+ * Verifies sealed access tokens. Guarantee: success means that a key of ours sealed the token for the host name at
+ * which it is presented, and that it is good now, as is the key that it was made with. A store that can't be reached is
+ * an error, not a refusal.
  */
 @Injectable()
 export class SealedTokenStrategy extends Strategy {

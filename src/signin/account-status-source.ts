@@ -9,8 +9,7 @@ export interface AccountStatus {
 export interface AccountStatusSource {
   /**
    * Asks once about some of the issuer's users, at most 100; a user who is missing in the answer does not exist.
-   * Implementations
-   * bound it in time.
+   * Implementations bound it in time.
    * @throws whatever kept the issuer from answering
    */
   lookUp(userIds: readonly string[]): Promise<ReadonlyMap<string, AccountStatus>>;

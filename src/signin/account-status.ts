@@ -73,9 +73,8 @@ export class CachedAccountStatus implements AccountCheck {
 }
 
 /**
- * As Firebase's own libraries judge with `checkRevoked`: a token is revoked if its sign-in is older than the second
- * from which
- * tokens are valid. One of that same second is good: a user who signs in again at once gets it. Both times are the
+ * As Firebase's own libraries judge with `checkRevoked`: a token is revoked if its sign-in is older than the second from
+ * which tokens are valid. One of that same second is good: a user who signs in again at once gets it. Both times are the
  * issuer's.
  */
 function judge({ state, tokensValidAfter }: AccountStatus, signedInAt: number): void {

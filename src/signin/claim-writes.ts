@@ -10,14 +10,11 @@ const BATCH = 20;
 const NOW_WITHIN_MS = 3000;
 
 /**
- * Brings claims to the dashboard's issuer from an outbox, until the issuer has taken them. Claims are a hint for
- * clients: rights
- * come from our membership rows, so that a late claim locks no one out. A user has one row at most: a later write
- * replaces it. In
- * this process a user's writes follow each other, and a replaced one is dropped before it begins, so that an older one
- * never
- * lands upon a newer one. A write of another process, or one that timed out, may still land late; the next change mends
- * it.
+ * Brings claims to the dashboard's issuer from an outbox, until the issuer has taken them. Claims are a hint for clients:
+ * rights come from our membership rows, so that a late claim locks no one out. A user has one row at most: a later write
+ * replaces it. In this process a user's writes follow each other, and a replaced one is dropped before it begins, so that an
+ * older one never lands upon a newer one. A write of another process, or one that timed out, may still land late; the next
+ * change mends it.
  */
 @Injectable()
 export class ClaimWrites {

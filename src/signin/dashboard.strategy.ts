@@ -39,15 +39,11 @@ const ALGORITHM = 'RS256';
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 /**
- * Verifies one issuer's ID tokens and says who presents them. Guarantees: RS256 by a key that the issuer publishes
- * under the
- * token's `kid` and no other algorithm, whatever the header says; issuer and audience exact; a token without an expiry,
- * or from
- * the future, is refused, though common libraries take it. A bad token is 401 without a reason; an issuer whose keys
- * can't be had
- * is 503. A role comes from our membership row, never from a claim: write access to claims gains nothing. Whether the
- * person may
- * still sign in, the issuer is asked (AccountCheck).
+ * Verifies one issuer's ID tokens and says who presents them. Guarantees: RS256 by a key that the issuer publishes under the
+ * token's `kid` and no other algorithm, whatever the header says; issuer and audience exact; a token without an expiry, or
+ * from the future, is refused, though common libraries take it. A bad token is 401 without a reason; an issuer whose keys
+ * can't be had is 503. A role comes from our membership row, never from a claim: write access to claims gains nothing.
+ * Whether the person may still sign in, the issuer is asked (AccountCheck).
  */
 class DashboardStrategy extends PassportStrategy(Strategy) {
   constructor(

@@ -24,9 +24,8 @@ const TOLD: Partial<Readonly<Record<AuditAction, (event: DomainEvent) => Told>>>
 };
 
 /**
- * Enqueues deliveries in the transaction that caused them: change and deliveries are committed together. Events of an
- * org go to
- * the endpoints of all its tenants.
+ * Enqueues deliveries in the transaction that caused them: change and deliveries are committed together. Events of an org go
+ * to the endpoints of all its tenants.
  */
 @Injectable()
 export class EventEnqueuer {

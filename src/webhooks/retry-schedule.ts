@@ -7,8 +7,7 @@ const LONGEST_MS = 8 * 60 * 60 * 1000;
 const JITTER = 0.2;
 
 /**
- * How long to wait before the next attempt; null: that was the last one. With the defaults: 5 s, 20 s, 80 s, 5 min, 21
- * min,
+ * How long to wait before the next attempt; null: that was the last one. With the defaults: 5 s, 20 s, 80 s, 5 min, 21 min,
  * 85 min, 5.7 h, 8 h, 8 h: ten attempts over about a day.
  * @param attempt the one that failed, from 1
  * @param random from 0 to 1

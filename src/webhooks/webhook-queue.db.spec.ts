@@ -1,5 +1,4 @@
 /** What the functions of the queue promise, without a service. */
-import { randomUUID } from 'node:crypto';
 import { eventually, watch } from '../../test/support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { connectionTo, onDatabase, rowsOf, seedTenant, type SeededTenant } from '../../test/support/sql.js';

@@ -82,9 +82,8 @@ export class WebhooksService {
   }
 
   /**
-   * Changes what is named. Another URL needs the current secret: it proves that the caller may have the messages signed
-   * with it,
-   * which the old receiver would take for ours.
+   * Changes what is named. Another URL needs the current secret: it proves that the caller may have the messages signed with
+   * it, which the old receiver would take for ours.
    * @throws Fault not_found, invalid_input
    */
   update(principal: WebhookManager, request: UpdateEndpointRequest): Promise<EndpointRecord> {

@@ -52,7 +52,10 @@ export async function fill(service: ServiceClient, { tenantId, keys, calls, huma
   await service.sql('ANALYZE api_keys');
 }
 
-/** What the other pages show: a gateway, a provider with a route, an endpoint, budgets, usage tokens. Returns the gateway's id. */
+/**
+ * What the other pages show: a gateway, a provider with a route, an endpoint, budgets, usage tokens. Returns the
+ * gateway's id.
+ */
 export async function furnish(service: ServiceClient, tenantId: string): Promise<string> {
   const authorization = await bearerOf(service, 'dev-owner');
   const ask = await asOwner(service);

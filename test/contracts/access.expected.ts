@@ -78,7 +78,9 @@ export interface Things {
   spareGatewayId(): Promise<string>;
   readonly gatewayTokenId: string;
   spareGatewayTokenId(): Promise<string>;
-  /** Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an open invitation of the org, a human, a budget. */
+  /**
+   * Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an invitation, a human, a budget.
+   */
   spareTenantId(): Promise<string>;
   spareUserId(): Promise<string>;
   spareInvitationId(): Promise<string>;
@@ -279,7 +281,10 @@ const SERVERS = {
 /** Section 2, `audit/list`: "`audit:read`, owner, admin"; not as a human. */
 const READING_AUDIT: Expected = { ...ADMINISTRATION, ...SERVERS };
 
-/** Section 2, `humans/…`: "`humans:*`, JWT"; `usage/query` and `budgets/list`: "`usage:read`, JWT"; viewers hold "every `…:read` but audit". */
+/**
+ * Section 2, `humans/…`: "`humans:*`, JWT"; `usage/query` and `budgets/list`: "`usage:read`, JWT"; viewers hold "every
+ * `…:read` but audit".
+ */
 const READING_FOR_THE_TENANT: Expected = { ...ANY_MEMBER, ...SERVERS };
 /** `humans:write`, `usage/report` and `budgets/…`: "`usage:write`"; of people, developers up. */
 const WRITING_FOR_THE_TENANT: Expected = { ...MANAGING_KEYS, ...SERVERS };

@@ -1,4 +1,7 @@
-/** The chart for Kubernetes: its templates are rendered by Go's text/template, which Helm uses, and read as a cluster reads them. */
+/**
+ * The chart for Kubernetes: its templates are rendered by Go's text/template, which Helm uses, and read as a cluster
+ * reads them.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';

@@ -41,8 +41,8 @@ const TENANT_OR_NONE: Readonly<Record<string, { readonly why: string; readonly c
 };
 
 /**
- * Only a table's owner can add a partition to it, detach or drop one, so these are the owner's. The app calls the first, which reads no
- * row and takes no argument; the others only keep_usage_ledger.
+ * Only a table's owner can add a partition to it, detach or drop one, so these are the owner's. The app calls the first,
+ * which reads no row and takes no argument; the others only keep_usage_ledger.
  */
 const OWNERS = ['prepare_usage_partitions()', 'drop_retired_usage(date)', 'retire_usage_partition(date)'];
 

@@ -1,4 +1,7 @@
-/** The signing key is changed on two replicas, one after the other, in the three steps of docs/guides/production.md: no token is refused. */
+/**
+ * The signing key is changed on two replicas in turn, in the three steps of docs/guides/production.md: no token is
+ * refused.
+ */
 import { generateKeyPairSync } from 'node:crypto';
 import { startService, type Org, type TestService } from '../support/service.js';
 

@@ -1,4 +1,7 @@
-/** A throwaway Postgres from Debian's package: an older major version than the embedded one, and a cluster that a test has to itself. */
+/**
+ * A throwaway Postgres from Debian's package: an older major version than the embedded one, and a cluster of the test's
+ * own.
+ */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';

@@ -154,8 +154,8 @@ export class ProofCluster {
   }
 
   /**
-   * Sends calls of a human whose budgets another transaction holds, until this many processes wait for it: then there are calls on
-   * each that have still to be judged, and all of them are at once.
+   * Sends calls of a human whose budgets another transaction holds, until this many processes wait for it: then each
+   * has calls that are still to be judged, and all of them are at once.
    */
   pileUp<T>(human: string, processes: number, send: () => readonly Promise<T>[]): Promise<readonly Promise<T>[]> {
     const { database } = this.admin;

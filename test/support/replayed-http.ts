@@ -1,4 +1,7 @@
-/** The way out, where what a stand-in says comes without a network: in exactly the chunks that a test gives, and no faster than it is taken. */
+/**
+ * The way out without a network: a stand-in's answer in exactly the chunks that a test gives, and no faster than it is
+ * taken.
+ */
 import { OutboundError, OutboundHttp } from '../../src/platform/outbound/index.js';
 import type { OutboundCall, OutboundHandler, OutboundRequest } from '../../src/platform/outbound/outbound-request.js';
 import type { Answerer } from './wire-upstream.js';

@@ -1,4 +1,7 @@
-/** What clients, operators and people at the dashboard do to a service, wherever it runs. Nothing here loads the service itself. */
+/**
+ * What clients, operators and people at the dashboard do to a service, wherever it runs. Does not load the service
+ * itself.
+ */
 import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 import path from 'node:path';
 import type pg from 'pg';

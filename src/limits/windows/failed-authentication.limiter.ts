@@ -8,13 +8,10 @@ import { RateWindowStore, secondsUntilReset } from './rate-window.store.js';
 const UNREACHABLE = 1_000_000_000;
 
 /**
- * Limits what one address may get wrong, in the windows and the store of every other limit, and so over all replicas.
- * Only
- * failures count: a valid credential from the same address always passes. An expired credential weighs nothing: its app
- * must hear
- * 401 to fetch a new one, even where its neighbours behind the address used up the failures. It takes a place that
- * never runs
- * out, so that it takes as long as any other: the time must not tell that a credential was once good.
+ * Limits what one address may get wrong, in the windows and the store of every other limit, and so over all replicas. Only
+ * failures count: a valid credential from the same address always passes. An expired credential weighs nothing: its app must
+ * hear 401 to fetch a new one, even where its neighbours behind the address used up the failures. It takes a place that never
+ * runs out, so that it takes as long as any other: the time must not tell that a credential was once good.
  */
 @Injectable()
 export class FailedAuthenticationLimiter extends FailedAuthentications {

@@ -57,7 +57,10 @@ export class RateLimitGuard extends ThrottlerGuard {
     super(options, storage, new RememberingReflector());
   }
 
-  /** Without a principal nothing is counted, nor a token that has quotas of its own; a key that was recognised is still told of its window. */
+  /**
+   * Without a principal nothing is counted, nor is a token with quotas of its own; a recognised key is still told of
+   * its window.
+   */
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
     const { principal, recognisedKey } = requestOf(context);
     if (principal !== null) return throttleKey(principal) === null;

@@ -8,8 +8,7 @@ const PART_OF_ORG = 5 / 8;
 const BY_MEMORY = 'the memory of the process';
 
 /**
- * The memory of large answers that are not streams: kept until they are whole and their callers have taken them. A
- * tenant can
+ * The memory of large answers that are not streams: kept until they are whole and their callers have taken them. A tenant can
  * choose the server that answers, so that each tenant has a part of it.
  */
 export class KeptAnswers {

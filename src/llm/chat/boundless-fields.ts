@@ -1,9 +1,8 @@
 import { isObject } from '../providers/requests/chat-request.js';
 
 /**
- * What a request can ask for whose size or price can't be told beforehand. The lists are of what known
- * OpenAI-compatible servers
- * take; decision 0011 says what each entry does where. Null always counts as absent.
+ * What a request can ask for whose size or price can't be told beforehand. The lists are of what known OpenAI-compatible
+ * servers take; decision 0011 says what each entry does where. Null always counts as absent.
  */
 
 /** Output limits by other names, for servers that might heed these instead of the two that we read. */

@@ -51,8 +51,7 @@ export function boundOutput(
 }
 
 /**
- * The caller's limit for one answer. Of two the larger, since servers differ in which they heed. Zero counts as absent:
- * some
+ * The caller's limit for one answer. Of two the larger, since servers differ in which they heed. Zero counts as absent: some
  * servers take it for "no limit".
  */
 function callersLimit({ maxTokens, maxCompletionTokens }: ChatRequest): number | null {
@@ -60,15 +59,15 @@ function callersLimit({ maxTokens, maxCompletionTokens }: ChatRequest): number |
   return limit === 0 || maxTokens === 0 || maxCompletionTokens === 0 ? null : limit;
 }
 
-/** A server that takes `max_tokens` may not know the newer name at all, and would then produce what it likes. */
+/** A server that takes `max_tokens` may ignore the newer name, and would then produce without a limit. */
 function isHeeded({ model, maxTokens }: ChatRequest, facts: ModelFacts | null): boolean {
   return maxTokens !== null || outputFieldOf(model, facts) === 'max_completion_tokens';
 }
 
 /**
- * The same request with an output limit for each choice: in each of the two fields that the caller used, so that neither
- * says more, and in the one that the model takes if what the caller used would not be heeded. Every other byte is the
- * caller's, but for a byte order mark.
+ * The same request with an output limit for each choice: in each field that the caller used, so that neither says more, and
+ * in the one that the model takes if the caller's would not be heeded. Every other byte is the caller's, but for a byte order
+ * mark.
  */
 export function withOutputLimit(request: ChatRequest, facts: ModelFacts | null, tokensPerChoice: number): ChatRequest {
   if (!Number.isSafeInteger(tokensPerChoice) || tokensPerChoice < 1)

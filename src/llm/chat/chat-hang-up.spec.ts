@@ -1,4 +1,4 @@
-/** Callers who hang up where only the end of the answer tells what was used: it is read on to. */
+/** Callers who hang up where only the end of the answer tells the usage: the answer is read to its end. */
 import { ChatServer, until } from '../../../test/support/chat-server.js';
 import {
   OpenaiUpstream,

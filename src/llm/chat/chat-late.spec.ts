@@ -1,4 +1,7 @@
-/** A provider that has not begun to answer in time: the caller learns it at once, and the ledger learns the truth. */
+/**
+ * A provider that has not begun to answer in time: the caller is told at once, and the ledger gets the true usage
+ * later.
+ */
 import { ChatServer, until, type ChatAnswer } from '../../../test/support/chat-server.js';
 import {
   OpenaiUpstream,

@@ -16,9 +16,9 @@ export const CHAT: Operation<'chat'> = {
   limitOutput: withOutputLimit,
 
   /**
-   * An estimate of a prompt is not more than that can be; and what was counted by samples, or holds images, is charged by
-   * its bound: a caller who hangs up before the provider's report would else choose a prompt that looks small. What was
-   * produced counts, whatever was asked for.
+   * An estimate of a prompt never exceeds its bound. A prompt that was counted by samples, or holds images, is charged by its
+   * bound: a caller could else choose a prompt that looks small and hang up. What was produced counts, whatever limit the
+   * caller set.
    */
   chargeEstimate(estimate, { raw, json }, bound) {
     const isWhole = raw.length <= COUNTED_BYTES && !json.text.includes('image_url');

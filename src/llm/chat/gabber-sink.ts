@@ -16,10 +16,9 @@ export interface Charged {
 }
 
 /**
- * Puts `gabber.usage` beside a human's completion: what the call used, as Gabber's clients and the webhook `usage.tracked`
- * tell it, with the same ids. It is known to the call already, so that no query is made. In JSON it is a field of the answer;
- * in a stream a last chunk before the end mark, whose choice says nothing, since clients read `choices[0]` of every chunk.
- * All other bytes are the provider's.
+ * Puts `gabber.usage` beside a human's completion: what the call used, with the ids of the webhook `usage.tracked`. The call
+ * knows it already, so that no query is made. In JSON it is a field of the answer; in a stream a last chunk before the end
+ * mark, with an empty choice, since clients read `choices[0]` of every chunk. All other bytes are the provider's.
  */
 export class GabberSink implements CallSink {
   private listener: CallSinkListener | null = null;

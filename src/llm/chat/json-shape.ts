@@ -4,7 +4,9 @@ const QUOTE = 34;
 const COLON = 58;
 const COMMA = 44;
 
-/** So many values, and so many characters outside strings, are read of a request: 128 tools of 25 parameters with enums are 34,000. */
+/**
+ * The most values, and characters outside strings, that are read of a request: 128 tools of 25 parameters have 34,000.
+ */
 const MAX_VALUES = 60_000;
 const MAX_CHARACTERS = 1_048_576;
 

@@ -31,8 +31,8 @@ export interface PromptBound {
 }
 
 /**
- * The most tokens that a request's prompt can come to, as decision 0011 derives it: everything that a server might show
- * the model, read as text, plus what formats put around it, plus images by their own rule.
+ * The most tokens that a request's prompt can come to (decision 0011): everything that a server might show the model, read as
+ * text, plus what formats put around it, plus images by their own rule.
  */
 export function boundPrompt(request: ChatRequest, facts: ModelFacts | null, texts: TextBound): PromptBound {
   const sum = new PromptSum(facts, request.model);
@@ -81,7 +81,10 @@ const NORMALIZING = new Set<TokenFamily>(['claude', 'unknown']);
 /** Adds up texts and what stands around them. */
 export class PromptSum {
   tokens = 0;
-  /** Short ones in one, since each count has its price; long ones by themselves, since joining them has. */
+  /**
+   * Short texts are counted together, since each count has its price; long ones by themselves, since joining has its
+   * own.
+   */
   private short = '';
   private readonly long: string[] = [];
   /** Names of fields seen since the last reset. */
@@ -100,7 +103,7 @@ export class PromptSum {
   }
 
   addText(text: string): void {
-    // What is joined might merge over the seam, never split: the line end counts for the seam.
+    // Tokens may merge over a seam, but never split: the line end pays for the seam.
     if (text.length <= SHORT_LENGTH) this.short += `${text}\n`;
     else this.long.push(text);
   }
@@ -123,9 +126,8 @@ export class PromptSum {
   }
 
   /**
-   * Everything that stands in a value, as a template might print it: names, texts, numbers, indented JSON.
-   *
-   * @returns false: it is nested more deeply than has a bound
+   * Everything in a value, as a template might print it: names, texts, numbers, indented JSON.
+   * @returns false: it is nested too deeply to have a bound
    */
   add(value: unknown, depth: number, shown: boolean): boolean {
     if (depth > MAX_DEPTH) return false;
@@ -172,7 +174,7 @@ export class PromptSum {
   private addMessageField(key: string, value: unknown): string | null {
     const name = folded(key);
     if (name === CACHE_CONTROL) this.unpriced ??= 'messages';
-    // Two spellings of one name are one field to some servers; which of the two they read is anybody's guess.
+    // Some servers read two spellings of one name as one field, and which of the two they keep is unknown.
     if (name === 'content' || (value !== null && BOUNDLESS_OF_MESSAGE.has(name))) {
       this.add(value, 2, false);
       return key;
@@ -238,9 +240,8 @@ export class PromptSum {
   addImageAt(url: unknown, detail: unknown): boolean {
     if (typeof url !== 'string') return false;
     this.tokens += this.imageTokens(detail);
-    // Some servers take documents or videos by this field too: what does not call itself an image has no bound, nor has
-    // what such a
-    // server would fetch.
+    // Some servers take documents or videos by this field too: what does not call itself an image has no bound, nor has what
+    // such a server would fetch.
     return /^data:/i.test(url) ? /^data:image\//i.test(url) : !this.fetchesDocuments;
   }
 

@@ -1,4 +1,4 @@
-/** What real providers answer beside OpenAI's own contract, and what must come of it for the caller and the ledger. */
+/** Answers of real providers beyond OpenAI's own contract, and what the caller and the ledger get. */
 import { ChatServer, until, type ChatAnswer } from '../../../test/support/chat-server.js';
 import { pause } from '../../../test/support/eventually.js';
 import {

@@ -1,4 +1,4 @@
-/** Answers that are odd in ways that no provider has documented: the caller gets an answer or an error, and pays for what came. */
+/** Answers that are odd in undocumented ways: the caller gets an answer or an error, and pays for what came. */
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { ChatServer, TENANT, type ChatAnswer } from '../../../test/support/chat-server.js';

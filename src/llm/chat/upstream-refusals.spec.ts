@@ -1,4 +1,4 @@
-/** What a provider says when it refuses a call: what the caller is told of it, and what the log keeps. */
+/** A provider refuses a call: what the caller is told, and what the log keeps. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { captureLog, type CapturedLog } from '../../../test/support/captured-log.js';
 import { ChatServer, PROVIDER_SECRET, type ChatAnswer } from '../../../test/support/chat-server.js';

@@ -7,13 +7,13 @@ import { Tokenizer } from '../tokens/tokenizer.js';
 import { CallersProvider } from './callers-provider.js';
 import { ProviderBuilder } from './provider-builder.js';
 
-/** What a caller brings to be called with. */
+/** The provider that a caller brings. */
 interface BroughtProvider {
   readonly kind: ProviderKind | 'dummy';
   /** As the ledger names it. */
   readonly name: string;
   readonly apiKey: string;
-  /** Of those that the operator allows; null: where the kind is at home, and OpenAI's where the operator says. */
+  /** One of those that the operator allows; null: the kind's own address, and `OPENAI_BASE_URL` for OpenAI. */
   readonly baseUrl: string | null;
 }
 

@@ -28,7 +28,10 @@ const REFUSED_CREDENTIAL: ProviderRefusal = {
   },
 };
 
-/** A provider that is called with its caller's own credential: that it is refused is told as such, where else it is our failure. */
+/**
+ * A provider that is called with its caller's own credential: the caller is told of its refusal, which else is our
+ * failure.
+ */
 export class CallersProvider implements Provider {
   constructor(private readonly inner: Provider) {}
 

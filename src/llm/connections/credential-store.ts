@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { TenantCipher } from '../../platform/encryption/index.js';
 import type { ProviderCredentials } from '../providers/provider-factory.js';
 
-/** The row that holds credentials, and what they are for: where one of these is changed behind our back, they don't open. */
+/** The row that holds credentials, and what they are for: after a change behind our back they can't be decrypted. */
 export interface CredentialPlace {
   readonly id: string;
   readonly kind: string;

@@ -14,7 +14,7 @@ export interface GatewayProviderForm {
   /** Unique among those of the gateway. */
   readonly name: string;
   readonly kind: ProviderKind;
-  /** Empty: where the kind is at home. */
+  /** Empty: the kind's own address. */
   readonly baseUrl: string;
   /** Null: those that are stored under this name stay. */
   readonly credentials: ProviderCredentials | null;
@@ -47,9 +47,8 @@ export class GatewayConnections {
   ) {}
 
   /**
-   * Gives a gateway these providers, in this order, and no others. One that it has under the same name keeps its id and,
-   * unless it is told new ones or another address, its credentials.
-   *
+   * Gives a gateway exactly these providers, in this order. One with the same name keeps its id and, unless new ones or
+   * another address are given, its credentials.
    * @throws Fault invalid_input, naming the field of the provider at fault
    */
   async replace(gateway: GatewayTransaction, forms: readonly GatewayProviderForm[], createdBy: string): Promise<void> {

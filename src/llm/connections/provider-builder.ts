@@ -23,7 +23,7 @@ export interface StoredProvider {
   readonly settings: unknown;
 }
 
-/** Makes what calls of stored providers. */
+/** Makes the providers that calls go to, of what is stored. */
 @Injectable()
 export class ProviderBuilder {
   private readonly timeouts: ProviderDeps['timeouts'];

@@ -8,7 +8,7 @@ import { parseChatRequest, type ChatRequest } from '../providers/requests/chat-r
 import { Tokenizer } from '../tokens/tokenizer.js';
 import type { ProviderTestView } from './providers.dto.js';
 
-/** Some models take no smaller limit, and thinking ones say nothing within a smaller one. */
+/** Some models take no smaller limit, and thinking models do not answer within a smaller one. */
 const OUTPUT_TOKENS = 16;
 const MAX_MESSAGE_LENGTH = 500;
 /** A tester waits for the answer and holds one of few places. */

@@ -33,7 +33,7 @@ import { unreadableCredentials } from './unreadable.provider.js';
 /** Whose providers are managed: the tenant's own people and servers. */
 export type ProviderManager = DashboardUserPrincipal | SecretKeyPrincipal;
 
-/** A call may have to look through all of them. */
+/** A call may have to look through all of a tenant's providers. */
 const MAX_PROVIDERS = 50;
 
 /** A tenant's model providers: made, looked at, changed, tried. Credentials come in, and never go out. */
@@ -116,8 +116,7 @@ export class ProvidersService {
   }
 
   /**
-   * Changes what is named. Another address needs the credentials again: else anyone who may change a provider could
-   * have the
+   * Changes what is named. Another address needs the credentials again: else anyone who may change a provider could have the
    * stored credentials sent to an address of theirs.
    * @throws Fault not_found; invalid_input naming the fields; already_exists: the name is taken
    */

@@ -11,7 +11,7 @@ import { UnreadableProvider } from './unreadable.provider.js';
 
 const FIND = { name: 'find_llm_providers', text: 'SELECT * FROM find_llm_providers($1)' };
 const FIND_OF_GATEWAY = { name: 'find_gateway_providers', text: 'SELECT * FROM find_gateway_providers($1, $2)' };
-/** A provider that was built is built anew after this time at the latest, so that no credential stays here for ever. */
+/** A built provider is replaced after this time at the latest, so that no credential stays in memory for ever. */
 const KEPT_BUILT_MS = 60 * 60_000;
 
 interface ProviderRow {
@@ -28,7 +28,7 @@ interface ProviderRow {
 /** A tenant's provider, ready to be called. */
 export interface TenantProvider {
   readonly id: string;
-  /** As the tenant named it: its own ones are told apart by it, and those of each gateway. */
+  /** The tenant's name for it; unique among the tenant's own, and among those of each gateway. */
   readonly name: string;
   /** The only models that may be named; empty: any. */
   readonly models: readonly string[];
@@ -51,15 +51,15 @@ interface Built extends TenantProvider {
 }
 
 /**
- * The providers that each tenant set up for itself and for each of its gateways, in their order. Their credentials are decrypted once; a change is
- * heard on every replica within 1 s. With a warm cache a call costs no query, of a tenant without any provider too.
+ * The providers that each tenant set up for itself and for each of its gateways, in their order. Their credentials are
+ * decrypted once; a change is heard on every replica within 1 s. With a warm cache a call costs no query, also of a
+ * tenant without providers.
  */
 @Injectable()
 export class TenantProviders {
   private readonly cache: RevocableCache<Known, Owner>;
   /**
-   * By owner, then by id. A refresh builds only what changed: a provider keeps what it knows of its models, and its
-   * failures
+   * By owner, then by id. A refresh builds only what changed: a provider keeps what it knows of its models, and its failures
    * go on being counted for the same object.
    */
   private readonly built: LRUCache<string, ReadonlyMap<string, Built>>;
@@ -95,7 +95,7 @@ export class TenantProviders {
     this.cache.forget(placeOf({ tenantId, gatewayId }));
   }
 
-  /** As the database has them now: for a call that would fail otherwise, since a provider may be there since a moment ago. */
+  /** As the database has them now: a call that would fail may have a provider since a moment ago. */
   async now(tenantId: string): Promise<readonly TenantProvider[]> {
     this.forget(tenantId);
     return (await this.load({ tenantId, gatewayId: null })).providers;

@@ -104,9 +104,8 @@ export class ContextsRepository {
   }
 
   /**
-   * Puts messages at the end of a context. It locks the context's row until the transaction ends, so that two appends
-   * follow each
-   * other.
+   * Puts messages at the end of a context. It locks the context's row until the transaction ends, so that two appends follow
+   * each other.
    * @returns the context with them; null: no such context
    */
   async append(

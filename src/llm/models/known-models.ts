@@ -240,7 +240,7 @@ export const KNOWN_MODELS: readonly PricePage[] = [
   },
 ];
 
-/** Names that lead to one of several models, today this one and tomorrow that. */
+/** Names that lead to one of several models, which changes from time to time. */
 export const ALIASES: Readonly<Record<string, readonly string[]>> = {
   'gpt-4o': ['gpt-4o-2024-05-13', 'gpt-4o-2024-08-06', 'gpt-4o-2024-11-20'],
   'gpt-4o-mini': ['gpt-4o-mini-2024-07-18'],

@@ -36,10 +36,9 @@ const REFRESH_AFTER_MS = 10 * 60_000;
 const ASK_AGAIN_AFTER_MS = 30_000;
 
 /**
- * The models that a provider serves. What the operator wrote down is all that may be named. A list of the provider's own
- * is for reading alone: variants and deployments are seldom in it, so that any name passes and the provider judges it. That
- * list is asked for again in the background every ten minutes, and for the sake of a name that isn't in it at most every 30
- * seconds, one question at a time.
+ * The models that a provider serves. A list of the operator's is complete: no other name passes. A provider's own list is for
+ * reading alone: variants and deployments are seldom in it, so that any name passes and the provider judges it. It is asked
+ * for again in the background every ten minutes, and for an unknown name at most every 30 seconds, one question at a time.
  */
 export class ModelCatalogue {
   private known: ReadonlyMap<string, Model> | 'any' | null = null;

@@ -294,7 +294,7 @@ function dearestPrice(one: ModelPrice, other: ModelPrice): ModelPrice {
             ...dearestOf(one.longPrompts ?? one, other.longPrompts ?? other),
           },
         };
-  // The older of the two dates: since then the whole was not checked.
+  // The older of the two dates: the whole was last checked then.
   const { asOf, source } = one.asOf <= other.asOf ? one : other;
   const unasked = one.cachesUnasked === true || other.cachesUnasked === true;
   return { ...dearestOf(one, other), asOf, source, ...(unasked ? UNASKED : {}), ...long };

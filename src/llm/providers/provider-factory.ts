@@ -45,7 +45,7 @@ export interface ProviderConnection {
   /** As the ledger, logs and errors name it. */
   readonly name: string;
   readonly kind: ProviderKind;
-  /** Null: where the kind is at home. */
+  /** Null: the kind's own address. */
   readonly baseUrl: string | null;
   /** Who chose the address. */
   readonly policy: OutboundPolicy;

@@ -13,10 +13,10 @@ import {
 import { isObject } from '../providers/requests/chat-request.js';
 import type { ResponsesRequest } from '../providers/requests/responses-request.js';
 
-/** Notes a response that the provider keeps. It never fails: who was answered may have the answer. */
+/** Notes a response that the provider keeps. It never fails: the caller has the answer in any case. */
 type NoteResponse = (id: string, model: string, tokens: number | null) => Promise<void>;
 
-/** A provider that keeps responses. Whose they are is noted before their callers can ask for them. */
+/** A provider that keeps responses. Their owner is noted before the caller can ask for them. */
 export class KeepingProvider implements Provider {
   constructor(
     private readonly provider: Provider,
@@ -54,7 +54,7 @@ const LAST_EVENT = /"type"\s*:\s*"response\.(?:completed|incomplete|failed)"/;
 const ID = /"response"\s*:\s*\{[^{}]*?"id"\s*:\s*"([^"\\]{1,256})"/;
 const FIRST_BYTES = 64 * 1024;
 
-/** Lets an answer through; its last event, or the whole of it, only once its owner is noted. */
+/** Lets an answer through; its last event, or a whole answer, only once its owner is noted. */
 class NotingSink implements AnswerSink {
   attempt: Attempt | null = null;
   private id: string | null = null;
@@ -96,7 +96,7 @@ class NotingSink implements AnswerSink {
     return this.sink.onKept?.(bytes) !== false;
   }
 
-  /** One that runs on without its caller is noted at once. */
+  /** A response that runs on without its caller is noted at once. */
   private readId(events: Buffer): void {
     const text = events.toString('utf8', 0, FIRST_BYTES);
     const [, data = ''] = /^data: ?(\{.*)$/m.exec(text) ?? [];

@@ -91,7 +91,7 @@ export class KeptResponses {
     return this.find(principal, previousId).then((previous) => ({ ...request, previous: previous ?? noPrevious() }));
   }
 
-  /** A response is gone on from where it is kept, and nowhere else. */
+  /** Only the provider that keeps a response can go on from it. */
   private wishOf(principal: ChatPrincipal, { previousId, previous, store }: ResponsesRequest): TargetWish {
     return {
       over: (provider) => {

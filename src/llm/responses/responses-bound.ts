@@ -15,7 +15,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const NOT_SHOWN = new Set(['max_output_tokens', 'max_tool_calls', 'include', 'truncation', 'background']);
 /** Fields that chat knows by other names, or that make a call longer than it says. */
 const BOUNDLESS = new Set(['n', 'max_tokens', 'max_completion_tokens', 'context_management']);
-/** Items whose content stands in them. All others are, or lead to, what the server keeps or did. */
+/** Items whose content is in the request. All others refer to what the server keeps or did. */
 const BOUNDED_ITEMS = new Set<unknown>([
   undefined,
   'message',

@@ -18,8 +18,7 @@ export interface RouteSourceWithoutGateway {
 }
 
 /**
- * Which way a call takes: by what the caller brings, where the caller's kind brings providers, and by that alone; else
- * by the
+ * Which way a call takes: by what the caller brings, where the caller's kind brings providers, and by that alone; else by the
  * tenant's providers. The room that verifies such a kind registers its source.
  */
 @Injectable()

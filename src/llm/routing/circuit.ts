@@ -6,7 +6,7 @@ export type CircuitSettings = Pick<Settings, 'circuitFailures' | 'circuitOpenMs'
 
 /** However long a target asks to be left alone. */
 const MOST_OPEN_MS = 60_000;
-/** Each is a few numbers; those of targets that are no longer used go first. */
+/** Each is a few numbers; the least recently used go first. */
 const MOST_CIRCUITS = 10_000;
 
 /**

@@ -14,8 +14,8 @@ import { straightTo, type Route } from './route.js';
 import { modelOfRoute, TenantRoutes, type KnownRoutes } from './tenant-routes.js';
 
 /**
- * Decides which way a tenant's call takes: to a provider of its own; else to the platform's, for the tenants that may spend
- * its credentials; else to the dummy, where it serves; else none.
+ * Decides which way a tenant's call takes: to a provider of its own; else to the platform's, for tenants that may spend
+ * its credentials; else to the dummy, where it serves.
  */
 @Injectable()
 export class ModelRouter {
@@ -183,7 +183,7 @@ async function modelsOf(providers: readonly Provider[]): Promise<readonly Model[
   return had.flatMap(({ value }) => value);
 }
 
-/** Of a name that stands twice the first one holds. */
+/** If a name occurs twice the first one holds. */
 function distinct(models: readonly Model[]): readonly Model[] {
   const byId = new Map<string, Model>();
   for (const model of models) if (!byId.has(model.id)) byId.set(model.id, model);

@@ -8,7 +8,7 @@ const FIRST_PAUSE_MS = 200;
 const MOST_PAUSE_MS = 4_000;
 /** A target that asks for a longer rest is not tried again by this call. */
 const MOST_REST_MS = 10_000;
-/** One call ends at some time, whatever a route says. */
+/** Bounds the time of one call, whatever a route says. */
 const MOST_TRIES = 12;
 
 /** The way of one call through a route's targets: which is asked first, which next, and when none follows. */

@@ -25,7 +25,7 @@ const READS = { dashboardUser: { scope: 'providers:read' }, secretKey: { scope: 
 const WRITES = { dashboardUser: { scope: 'providers:write' }, secretKey: { scope: 'providers:write' } } as const;
 const KINDS = ['dashboardUser', 'secretKey'] as const;
 
-/** A tenant's routes; never as a human, who has no business with where the tenant's calls go. */
+/** A tenant's routes; never as a human: where the tenant's calls go is the tenant's own business. */
 @ApiTags('Routes')
 @SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/llm/routes')

@@ -1,7 +1,7 @@
 /**
- * Whose turn it is, by weights and not by chance: of any hundred turns in a row each gets its part, and turns of one are
- * spread between those of the others (nginx calls this smooth weighted round robin). Where some places take no part in a
- * turn, the others share it by their weights.
+ * Turns by weights, without chance: of any hundred turns in a row each place gets its part, and turns of one place are
+ * spread between those of the others (nginx calls this smooth weighted round robin). Where some places take no part in
+ * a turn, the others share it by their weights.
  */
 export class WeightedTurns {
   private readonly credits: number[];

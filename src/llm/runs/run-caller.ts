@@ -36,8 +36,8 @@ function packed(principal: ChatPrincipal): StoredCaller {
 }
 
 /**
- * The principal whose run it is, for its call's charges. Whichever way a key's human came, the call is the key's and is
- * charged to the human: the request that began the run was audited by itself.
+ * The principal whose run it is, for its call's charges. A human who came by a key is charged, and the call is the
+ * key's: the request that began the run was audited by itself.
  */
 export function callerOf(tenantId: string, stored: unknown, human: string | null): ChatPrincipal {
   const caller = stored as StoredCaller;

@@ -20,9 +20,9 @@ interface Place {
 }
 
 /**
- * Writes what a run says as server-sent events: `delta`, `tool_calls` and `end`. An event's id says how far its reader has
- * come then, in words that every replica understands at any time: so a reader goes on wherever it connects again, and never
- * hears anything twice.
+ * Writes what a run says as server-sent events: `delta`, `tool_calls` and `end`. An event's id says how far its reader
+ * has come, in words that every replica understands: a reader goes on wherever it connects again, and gets nothing
+ * twice.
  */
 @Injectable()
 export class RunEvents {

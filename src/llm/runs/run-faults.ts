@@ -36,7 +36,10 @@ export function waitsForNone(): Fault {
   return new Fault('conflict', 'The run is not waiting for tool outputs.', { code: 'no_tool_outputs_wanted' });
 }
 
-/** The outputs in the order of their calls. @throws Fault invalid_input: a call has no output, or two, or an output has no call */
+/**
+ * The outputs in the order of their calls.
+ * @throws Fault invalid_input: a call has no output, or two, or an output has no call
+ */
 export function inOrderOf(calls: readonly ToolCall[], outputs: readonly ToolOutput[]): readonly ToolOutput[] {
   const byId = new Map(outputs.map((output) => [output.toolCallId, output]));
   const wanted = calls.map(({ id }) => byId.get(id));

@@ -1,6 +1,6 @@
 /**
- * What a run costs Postgres must not hang on how many threads there are, nor on when its plans were made: a connection that
- * made them while the tables were empty keeps them until these are analyzed.
+ * What a run costs Postgres must not depend on how many threads exist, nor on when its plans were made: a connection
+ * that made them on empty tables keeps them until these are analyzed.
  */
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { makeLedgerTenant } from '../../../test/support/ledger-process.js';

@@ -99,7 +99,10 @@ interface Said {
   readonly body: MessageBody;
 }
 
-/** Providers refuse calls of tools without their outputs, as a run leaves them that was cancelled meanwhile: they are left out. */
+/**
+ * Providers refuse calls of tools without their outputs. A run that was cancelled meanwhile left such: they are left
+ * out.
+ */
 function messagesOf(said: readonly Said[]): object[] {
   const messages: object[] = [];
   for (let at = 0; at < said.length; at += 1) {

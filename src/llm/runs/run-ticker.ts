@@ -9,7 +9,10 @@ import { RunTexts } from './run-texts.js';
 import { Runs } from './runs.service.js';
 
 const TICK_MS = 50;
-/** So long a whole answer is on its way to the database, and its pieces would be deleted again at once. */
+/**
+ * How long a whole answer takes to the database at most: pieces that are written meanwhile would be deleted again at
+ * once.
+ */
 const STORING_TICKS = 2;
 
 interface Piece {

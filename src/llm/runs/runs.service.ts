@@ -175,7 +175,10 @@ export class Runs {
     }
   }
 
-  /** Has the model answer. @returns how many messages it was not shown, and why it failed, if it did */
+  /**
+   * Has the model answer.
+   * @returns how many messages were left out of what it saw, and why it failed, if it did
+   */
   private async answer(
     run: LiveRun,
     loaded: LoadedRow,

@@ -91,7 +91,7 @@ export class ThreadRuns {
     return (await this.repository.find(principal.tenantId, storedOwner(principal), runId)) ?? noRun();
   }
 
-  /** Told at once, since a run would fail by it in any case. A provider whose list can't be had just now is one. */
+  /** Refused at once, since the run would fail by it. A provider whose list can't be read just now still counts. */
   private async assertProvider(tenantId: string): Promise<void> {
     try {
       await this.router.listModels(tenantId);

@@ -1,7 +1,9 @@
 import { mostByteTokens, NORMALIZED_LENGTH } from './most-bytes.js';
 import { BOUND_TOKENS, BY_BYTES, type TextBound } from './tokenizer.js';
 
-/** Of all long texts of a request together so many tokens are counted: a tenth of a second, however they are cut into messages. */
+/**
+ * The most tokens of a request's long texts that are counted: a tenth of a second, however they are cut into messages.
+ */
 const COUNTED_TOKENS = 32_768;
 
 /** How much work the bounds of a request's texts may still take. What comes after it is bounded coarsely, at no cost. */

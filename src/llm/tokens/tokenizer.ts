@@ -58,9 +58,9 @@ export class Tokenizer {
   }
 
   /**
-   * A bound that o200k's count of a text is never above: for limits, where an estimate would let through who chooses the
-   * text. Past what is counted, and until the vocabulary is loaded, it is the number of bytes, since no token stands for
-   * less than one. The margin is for the cuts between pieces, by which a token of the whole text might be saved.
+   * A bound that o200k's count of a text never exceeds: for limits, where an estimate could be tricked by the text's
+   * author. Past what is counted, and until the vocabulary is loaded, it is the number of bytes, since no token stands
+   * for less than one. The margin is for the cuts between pieces, by which a token of the whole text might be saved.
    */
   atMost(text: string): number {
     const bytes = Buffer.byteLength(text);

@@ -2,7 +2,7 @@ import { group, integer, zeroOr } from './setting-definition.js';
 
 const ledger = group('Ledger').define;
 
-/** How calls are recorded, and what dead processes left is found. */
+/** How calls are recorded, and how those of dead processes are found. */
 export const LEDGER_SETTINGS = {
   leaseSeconds: ledger(
     'GATEHOUSE_LEASE_SECONDS',

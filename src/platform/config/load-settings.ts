@@ -46,8 +46,8 @@ export interface LoadedSettings {
 
 /**
  * Reads the settings from an environment. An empty variable counts as unset. Development mode exists only without
- * DATABASE_URL,
- * or with GATEHOUSE_DEV=1: a named database is production unless the operator says otherwise, whatever NODE_ENV says.
+ * DATABASE_URL, or with GATEHOUSE_DEV=1: a named database is production unless the operator says otherwise, whatever NODE_ENV
+ * says.
  * @throws ConfigurationError with all problems together
  */
 export function loadSettings(environment: Readonly<Record<string, string | undefined>>): LoadedSettings {

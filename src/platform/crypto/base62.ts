@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
-/** The largest multiple of 62 within a byte: bytes from here on are thrown away, or some characters would come oftener. */
+/** The largest multiple of 62 in a byte: larger bytes are thrown away, or some characters would occur more often. */
 const ACCEPTED_BELOW = 248;
 
 /** Random characters of `0-9A-Za-z`, each equally likely: 5.95 bits apiece. */

@@ -36,16 +36,12 @@ const SEALED_KEY_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES;
 const CONTENT_AT = HEAD_BYTES + SEALED_KEY_BYTES;
 
 /**
- * Envelope encryption of secrets that must be read again. Each secret has a random data key of its own, which the
- * operator's
- * newest encryption key encrypts. Both use AES-256-GCM and are bound to tenant, table and row: write access to the
- * table can't
- * move one tenant's secret to another's row. Random nonces are safe here: a data key encrypts one text, and an
- * encryption key
- * some millions of data keys at most, far below 2^32.
- * Bytes: format (1) · key version (4, big-endian) · nonce, encrypted data key, tag (12 + 32 + 16) · nonce, encrypted
- * secret, tag
- * (12 + n + 16).
+ * Envelope encryption of secrets that must be read again. Each secret has a random data key of its own, which the operator's
+ * newest encryption key encrypts. Both use AES-256-GCM and are bound to tenant, table and row: write access to the table
+ * can't move one tenant's secret to another's row. Random nonces are safe here: a data key encrypts one text, and an
+ * encryption key some millions of data keys at most, far below 2^32.
+ * Bytes: format (1) · key version (4, big-endian) · nonce, encrypted data key, tag (12 + 32 + 16) · nonce, encrypted secret,
+ * tag (12 + n + 16).
  */
 export class EncryptionKeyRing {
   private readonly keys = new Map<number, KeyObject>();

@@ -25,13 +25,10 @@ const MAX_AGE_SECONDS = { fallback: 3600, min: 30, max: 24 * 3600 };
 const DEFAULT_MAX_KEYS = 200;
 
 /**
- * An issuer's public keys by kid, kept as KeyObjects (a PEM or JWK would be parsed anew on every check). Guarantees:
- * one fetch at
- * a time, which all requests wait for; a known key serves without delay while the issuer is down; a withdrawn key
- * serves at most
- * its max-age and five minutes longer, unless the issuer can't be reached; a kid is called unknown only if the issuer
- * said so
- * within the last cooldown, else the answer is "unavailable", since a wrong 401 would sign people out.
+ * An issuer's public keys by kid, kept as KeyObjects (a PEM or JWK would be parsed anew on every check). Guarantees: one
+ * fetch at a time, which all requests wait for; a known key serves without delay while the issuer is down; a withdrawn key
+ * serves at most its max-age and five minutes longer, unless the issuer can't be reached; a kid is called unknown only if the
+ * issuer said so within the last cooldown, else the answer is "unavailable", since a wrong 401 would sign people out.
  */
 export class JwksKeyStore {
   /** By kid; under null all of them. */

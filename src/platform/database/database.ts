@@ -44,11 +44,8 @@ const BACKGROUND: ShareOwner = { tenantId: 'background', orgId: 'background' };
 
 /**
  * The service's way to Postgres, as the role gatehouse_app, which owns nothing and cannot bypass row-level security.
- *
- * Calls have connections of their own: what each of them needs never waits for management, reports, queries or background
- * work. Of the other connections each tenant and each org has a part, and waits for it by itself.
- *
- * Every error of the connection itself becomes a 503 fault; errors of a statement stay as they are.
+ * Calls have connections of their own, and never wait for management, reports or background work. Of the others each
+ * tenant and each org has a part. Errors of a connection become a 503 fault; errors of a statement stay as they are.
  */
 @Injectable()
 export class Database implements OnApplicationShutdown {

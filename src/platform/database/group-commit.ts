@@ -31,11 +31,9 @@ const MAX_COMPANY_WAIT_MS = 4;
 
 /**
  * Sends statements that many requests issue at once as one, each request still awaiting its own commit. While a
- * statement is on its way the next batch gathers behind it, so that the busier the service, the larger the batches.
- *
- * One failing item never fails its batch: a batch that Postgres refuses is sent again one by one. While the database
- * hangs, everybody who waits longer than `waitMs` gets a 503, and so does at once who comes meanwhile: nothing piles up,
- * and no call goes on unrecorded.
+ * statement is on its way the next batch gathers. A batch that Postgres refuses is sent again one by one, so that one
+ * failing item never fails the others. While the database hangs, a request that waits longer than `waitMs` gets a 503,
+ * and so do new ones at once: nothing piles up, and no call goes on unrecorded.
  */
 export class GroupCommit<Item, Result> {
   private queue: Waiting<Item, Result>[] = [];

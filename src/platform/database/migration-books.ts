@@ -45,9 +45,8 @@ export async function openBooks(client: pg.Client, schema: string): Promise<stri
 }
 
 /**
- * The entries that count: not rolled back. An entry of a process that was killed before its commit is closed here as
- * rolled back:
- * we hold the lock, so the database has rolled that transaction back.
+ * The entries that count: not rolled back. An entry of a process that was killed before its commit is closed here as rolled
+ * back: we hold the lock, so the database has rolled that transaction back.
  */
 export async function readBooks(client: pg.Client, books: string): Promise<BookEntry[]> {
   const rows = await entriesOf(client, books);

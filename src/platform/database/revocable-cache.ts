@@ -69,8 +69,8 @@ export class RevocableCache<Value extends object, Input> {
   }
 
   /**
-   * Asks the database anew for each, but once for all who came while it was asked before: many callers of one key would
-   * else take every connection when the memory is lost. No answer is from before its caller came.
+   * Asks the database anew, once for all callers who came before the question was sent: many callers of one key would
+   * else take every connection when the memory is lost. No caller gets an answer from before it came.
    */
   private ask(key: string, input: Input): Promise<Value | null> {
     const before = this.asked.get(key);

@@ -211,7 +211,10 @@ export const ANSWER_CODES = {
 
 export type AnswerCode = keyof typeof ANSWER_CODES;
 
-/** Codes that a failed run alone has, in `error.code` of its `end` event and in `run.failed`. A run can have any other code, too. */
+/**
+ * Codes of a failed run alone, in `error.code` of its `end` event and in `run.failed`. A run can have any other code,
+ * too.
+ */
 export const RUN_CODES = {
   answer_too_long: {
     meaning: 'The answer has more characters than are stored. What came before that is stored.',

@@ -7,9 +7,9 @@ import { endedAs } from './ended-as.js';
 import { loggedPath, pathOf } from './logged-path.js';
 
 /**
- * The one place where an error becomes an answer, in the dialect of the controller that it came from, or of the path's
- * owner. A fault's message
- * is public; anything else that was thrown is logged and answered with a fixed text, so that nothing inner leaks.
+ * The one place where an error becomes an answer, in the dialect of the controller that it came from, or of the path's owner.
+ * A fault's message is public; anything else that was thrown is logged and answered with a fixed text, so that nothing inner
+ * leaks.
  */
 @Catch()
 export class FaultFilter implements ExceptionFilter {

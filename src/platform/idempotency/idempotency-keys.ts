@@ -38,12 +38,10 @@ interface Claim {
 }
 
 /**
- * Makes a request that creates something take effect once, however often it is sent. The key is claimed in the
- * transaction that
- * does the work: after a crash either both are there or neither. A repeat meanwhile waits for that transaction; a
- * request that
- * failed leaves nothing, and may be sent again. Answers are kept for a day, without their secrets.
- * Services wire it, since they own the transaction; a controller hands the header's value on and sends the answer.
+ * Makes a request that creates something take effect once, however often it is sent. The key is claimed in the transaction
+ * that does the work: after a crash either both are there or neither. A repeat meanwhile waits for that transaction; a
+ * request that failed leaves nothing, and may be sent again. Answers are kept for a day, without their secrets. Services wire
+ * it, since they own the transaction; a controller hands the header's value on and sends the answer.
  */
 @Injectable()
 export class IdempotencyKeys {

@@ -5,8 +5,9 @@ const CLOSING_BRACKET = 93;
 const COMMA = 44;
 
 /**
- * One spelling for texts that say the same: no spaces, keys in order, each string escaped alike. Numbers stay as they are written,
- * since two that a parser takes for one may be two to another; a key that stands twice stands there twice, for the same reason.
+ * One spelling for texts that say the same: no spaces, keys in order, each string escaped alike. Numbers stay as they
+ * are written, since servers may read two spellings differently; a key that occurs twice stays twice, for the same
+ * reason.
  *
  * @param text as JSON.parse accepts it
  */

@@ -10,7 +10,7 @@ export interface JsonBounds {
   readonly maxDepth: number;
 }
 
-/** Of JSON that comes within a string of a body, or that a server answers: as much as a body may hold where the operator does not say otherwise. */
+/** For JSON inside a string of a body, or of a server's answer: the bounds of a body's own default. */
 export const USUAL_BOUNDS: JsonBounds = { maxValues: 250_000, maxDepth: 128 };
 
 const QUOTE = 34;

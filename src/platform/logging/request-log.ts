@@ -42,8 +42,9 @@ function flush(): void {
 }
 
 /**
- * The one line that every request leaves in the log: ids, path, status and time, nothing of its content. It is made of known fields alone, so that nothing has to be redacted;
- * a crash of the process loses at most the last half second of them, never an error's line.
+ * The one line that every request leaves in the log: ids, path, status and time, without its content. It has known fields
+ * alone, so that nothing has to be redacted. A crash of the process loses at most its last half second, never an error's
+ * line.
  */
 export function logRequest(
   names: RequestNames | undefined,

@@ -25,8 +25,7 @@ export interface FetchOptions {
   readonly onLate?: () => boolean;
   /**
    * Hears of what breaks an answer off. The body then ends as if it were whole, so that the part that arrived is read;
-   * without it
-   * the body fails, and its unread part is lost.
+   * without it the body fails, and its unread part is lost.
    */
   readonly onBroken?: (error: OutboundError) => void;
   /** Sees an answer's pieces before anything reads them; false: the body is more than is taken. */

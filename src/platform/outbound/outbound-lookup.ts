@@ -7,11 +7,9 @@ import { ForbiddenAddressError, type AddressPolicy } from './outbound-address.js
 const IPV6_GRACE_MS = 1_000;
 
 /**
- * A socket's look-up for names that a tenant chose. The socket connects to exactly the addresses that were judged here,
- * so that a
- * name whose next answer is another gains nothing. One forbidden address refuses the whole name: the socket could take
- * any of
- * them.
+ * A socket's look-up for names that a tenant chose. The socket connects to exactly the addresses that were judged here, so
+ * that a name whose next answer is another gains nothing. One forbidden address refuses the whole name: the socket could take
+ * any of them.
  */
 export function guardedLookup(policy: AddressPolicy): LookupFunction {
   return (hostname, options, callback) => {

@@ -105,10 +105,8 @@ export const INT64_FIELDS = z.registry<{ readonly int64: true }>();
 
 /**
  * int64: a decimal string, exact to the last digit, or a JSON number. JSON.parse rounds numbers beyond 2^53: one whose
- * literal a
- * double holds exactly comes from the reader as a bigint, any other is refused rather than changed unseen. (The mapping
- * would
- * round it, which its sender can't have meant.)
+ * literal a double holds exactly comes from the reader as a bigint, any other is refused rather than changed unseen. (The
+ * mapping would round it, which its sender can't have meant.)
  */
 export const int64 = (min: bigint = INT64_MIN, max: bigint = INT64_MAX): z.ZodType<bigint> => {
   if (min < INT64_MIN || max > INT64_MAX) throw new TypeError('An int64 has 64 bits.');

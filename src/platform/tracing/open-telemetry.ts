@@ -37,7 +37,10 @@ const PROVIDER_NAMES: Readonly<Record<string, string>> = {
 /** A response is a turn of a chat by another route. */
 const OPERATION_NAMES: Readonly<Record<string, string>> = { responses: 'chat' };
 
-/** Sends spans to a collector by OTLP over HTTP. Sampling, batching, headers and time-outs are by OpenTelemetry's own variables. */
+/**
+ * Sends spans to a collector by OTLP over HTTP. OpenTelemetry's own variables set sampling, batching, headers and
+ * time-outs.
+ */
 export async function openTelemetry(url: string, settings: TracingSettings): Promise<Tracing> {
   const resource = resourceFromAttributes({
     'service.name': settings.otelServiceName,

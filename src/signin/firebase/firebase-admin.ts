@@ -28,9 +28,8 @@ interface Connection {
 
 /**
  * A service's one connection to its Firebase project. firebase-admin is loaded with the first use: it is large, and
- * development
- * does not use it. A malformed service account keeps the service from starting, since no user could sign in without it.
- * Also the injection token.
+ * development does not use it. A malformed service account keeps the service from starting, since no user could sign in
+ * without it. Also the injection token.
  */
 export class FirebaseAdmin implements OnModuleInit, OnApplicationShutdown {
   private connection: Promise<Connection> | null = null;

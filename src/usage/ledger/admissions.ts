@@ -43,13 +43,10 @@ export interface AdmissionOptions<Item extends Reservation> {
 }
 
 /**
- * Sends reservations of many calls as one statement. A batch waits for the budgets that it locks, for 100 ms at most:
- * their
- * holder is usually another batch, which ends in milliseconds. After a longer wait, batches skip locked budgets for a
- * second; the
- * skipped calls go on in a lane of their own, and after another wait in one for each tenant. So no call waits for long
- * for
- * another tenant's lock.
+ * Sends reservations of many calls as one statement. A batch waits for the budgets that it locks, for 100 ms at most: their
+ * holder is usually another batch, which ends in milliseconds. After a longer wait, batches skip locked budgets for a second;
+ * the skipped calls go on in a lane of their own, and after another wait in one for each tenant. So no call waits for long
+ * for another tenant's lock.
  */
 export class Admissions<Item extends Reservation = Reservation> {
   private readonly shared: GroupCommit<Item, Admitted>;

@@ -28,10 +28,8 @@ const IS_EXHAUSTED: NamedStatement = {
 type Charged = Pick<Reservation, 'tenantId' | 'keyId' | 'human' | 'gatewayId' | 'gatewayTokenId'>;
 
 /**
- * What a caller may still use, by all budgets that judge every call of theirs. Room that open calls hold counts as
- * free. The
- * refusal itself is the ledger's, for the smallest possible call: it is then counted, sent to the tenant's webhooks once,
- * and
+ * What a caller may still use, by all budgets that judge every call of theirs. Room that open calls hold counts as free. The
+ * refusal itself is the ledger's, for the smallest possible call: it is then counted, sent to the tenant's webhooks once, and
  * worded as every other one.
  */
 @Injectable()

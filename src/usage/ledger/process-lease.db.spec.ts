@@ -1,14 +1,7 @@
 import { mock } from 'node:test';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { eventually, pause } from '../../../test/support/eventually.js';
-import {
-  ledgerRows,
-  reservation,
-  settlement,
-  startLedgerProcess,
-  type LedgerProcess,
-  makeLedgerTenant,
-} from '../../../test/support/ledger-process.js';
+import { reservation, settlement } from '../../../test/support/ledger-process.js';
 import { LeasedProcesses, TERM_SECONDS } from '../../../test/support/leased-processes.js';
 import { LedgerStage } from '../../../test/support/ledger-stage.js';
 import { rowsOf } from '../../../test/support/sql.js';

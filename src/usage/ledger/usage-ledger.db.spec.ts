@@ -1,13 +1,6 @@
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { eventually, pause, watch } from '../../../test/support/eventually.js';
-import {
-  ledgerRows,
-  reservation,
-  settlement,
-  startLedgerProcess,
-  type LedgerProcess,
-  makeLedgerTenant,
-} from '../../../test/support/ledger-process.js';
+import { reservation, settlement } from '../../../test/support/ledger-process.js';
 import { LedgerStage } from '../../../test/support/ledger-stage.js';
 import { cutOnceCommitted, isCallOf } from '../../../test/support/postgres-proxy.js';
 import { connectionTo, rowsOf } from '../../../test/support/sql.js';

@@ -91,8 +91,8 @@ const callsOf = (from: string): string => `
       WHERE ${asked('r', 'created_at')} AND r.state <> 'RESERVED'`;
 
 /**
- * Each line of the ledger, and of what was reported, with the sums that it counts in. Of a month that was dropped the sums that are
- * kept are lines; of one that is still there its rows are.
+ * Each line of the ledger, and of what was reported, with the sums that it counts in. Of a month that was dropped the sums
+ * that are kept are lines; of one that is still there its rows are.
  */
 function lines(): string {
   const v = VALUES;
@@ -192,8 +192,8 @@ export function pageStatement(shape: QueryShape): string {
 }
 
 /**
- * Before a cursor, whose snapshot is older than its plan: a month that is dropped between the two would be in neither its rows nor
- * its sums.
+ * Before a cursor, whose snapshot is older than its plan: a month that is dropped between the two would be in neither its
+ * rows nor its sums.
  */
 export const HOLD_MONTHS = 'LOCK TABLE usage_records, usage_records_retired IN ACCESS SHARE MODE';
 

@@ -40,9 +40,8 @@ export class UsageTokenJwt {
   }
 
   /**
-   * The id of the record that a token is of. Guarantee: one of the keys in use signed these bytes as a usage token.
-   * Algorithm and
-   * type are fixed, whatever the token asks for, so that nothing else that our keys sign, and nothing unsigned, passes
+   * The id of the record that a token is of. Guarantee: one of the keys in use signed these bytes as a usage token. Algorithm
+   * and type are fixed, whatever the token asks for, so that nothing else that our keys sign, and nothing unsigned, passes
    * for one.
    * @throws Fault unauthenticated
    */

@@ -33,9 +33,8 @@ export class UsageTokensService {
   /**
    * Makes a token. A new human is created, and gets the limits that are named: all of it or nothing, and once for each
    * Idempotency-Key. What is kept for a repeat lacks the token.
-   * @throws Fault invalid_input; unauthenticated, permission_denied: the key lost the right; conflict: the
-   * Idempotency-Key was used
-   * for another request
+   * @throws Fault invalid_input; unauthenticated, permission_denied: the key lost the right; conflict: the Idempotency-Key
+   * was used for another request
    */
   create(
     principal: SecretKeyPrincipal,
@@ -74,9 +73,8 @@ export class UsageTokensService {
   }
 
   /**
-   * What is left to the human whom the caller names or is, of each type that is limited, as it is stored. Asking
-   * creates no human:
-   * for an unknown one it is what they would begin with.
+   * What is left to the human whom the caller names or is, of each type that is limited, as it is stored. Asking creates no
+   * human: for an unknown one it is what they would begin with.
    * @throws Fault invalid_input: no human is named
    */
   async limitsLeft({ tenantId, human }: SecretKeyPrincipal | UsageTokenPrincipal): Promise<unknown> {

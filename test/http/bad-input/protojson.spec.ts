@@ -1,4 +1,4 @@
-/** The platform surface's JSON over HTTP: what it refuses is named as it was spelled, and nothing of it is told back at length. */
+/** The platform surface's JSON over HTTP: a refusal names the field as it was spelled, and quotes no long value. */
 import type { Answer, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowCounts } from '../ledger.js';

@@ -195,12 +195,13 @@ describe('the site at /docs/guide', () => {
       const page = await get(`/${place}`);
       expect([place, page.status]).toEqual([place, 200]);
       if (!/^text\/html/.test(page.headers['content-type'] ?? '')) continue;
-      for (const [, link = ''] of page.text.matchAll(/<(?:script|link|a)\b[^>]*?\b(?:src|href)="([^"#]+)/g)) {
+      for (const [, link = ''] of page.text.matchAll(/<(?:script|link|a|img)\b[^>]*?\b(?:src|href)="([^"#]+)/g)) {
         const { origin, pathname } = new URL(link, `${service.baseUrl}/docs/guide/${place}`);
         if (origin === service.baseUrl) places.add(pathname.replace('/docs/guide/', ''));
       }
     }
     expect(places).toContain('guides/keys.html');
+    expect(places).toContain('screenshots/overview.png');
     expect(places).toContain('decisions/0007-outbound-addresses.html');
     for (const missing of ['/nowhere.html', '/..%2fpackage.json', '/.hash', '/assets']) {
       expect([missing, (await get(missing)).status]).toEqual([missing, 404]);

@@ -10,7 +10,6 @@ const DUMMY = { serviceId: 'chat:dummy' };
 let service: TestService;
 let org: Org;
 let key: string;
-let keyId: string;
 
 beforeAll(async () => {
   service = await startService({
@@ -22,7 +21,7 @@ beforeAll(async () => {
     },
   });
   org = await service.createOrg('founder');
-  ({ key, keyId } = await service.createKey(org));
+  ({ key } = await service.createKey(org));
 });
 
 afterAll(() => service.stop());

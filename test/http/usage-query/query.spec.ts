@@ -1,6 +1,5 @@
 /** The ledger added up: by whatever group, it is the ledger's own sums. */
 import { randomUUID } from 'node:crypto';
-import type { LedgerProcess } from '../../support/ledger-process.js';
 import type { Org, TestService } from '../../support/service.js';
 import { ownerOf, post } from '../orgs/people.js';
 import { expectPlatformRefusal, fieldsOf, platformError } from '../refusals.js';
@@ -18,14 +17,12 @@ const GROUPINGS = ['HUMAN', 'KEY', 'MODEL']
 
 let world: UsageWorld;
 let service: TestService;
-let ledger: LedgerProcess;
 let org: Org;
-let key: string;
 let keyId: string;
 
 beforeAll(async () => {
   world = await UsageWorld.start();
-  ({ service, ledger, org, key, keyId } = world);
+  ({ service, org, keyId } = world);
 });
 
 afterAll(() => world.stop());

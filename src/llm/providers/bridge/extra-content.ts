@@ -1,7 +1,8 @@
 /**
- * What a provider wants to see again beside a message or a tool call: signatures of what its model thought. It goes out and
- * comes back in `extra_content`, under the provider's own name, as Google's OpenAI-compatible server has it:
- * `{"google":{"thought_signature":"…"}}`. What a model thought stands in a list: `{"anthropic":{"thinking":[{"text":"…","signature":"…"}]}}`.
+ * What a provider wants to see again beside a message or a tool call: signatures of what its model thought. It goes out
+ * and comes back in `extra_content`, under the provider's own name, as Google's OpenAI-compatible server has it:
+ * `{"google":{"thought_signature":"…"}}`. Thoughts are a list there:
+ * `{"anthropic":{"thinking":[{"text":"…","signature":"…"}]}}`.
  */
 import type { JSONValue } from '@ai-sdk/provider';
 import { invalidField } from '../../../platform/errors/index.js';

@@ -12,9 +12,8 @@ const PARTS: Readonly<Record<Exclude<Effort, 'none'>, number>> = {
 };
 
 /**
- * How many tokens a model may think with, inside its output limit: at least the provider's least, and so few that the
- * same number is left for the answer where the limit is small.
- *
+ * How many tokens a model may think with, inside its output limit: at least the provider's least; with a small limit as many
+ * as are left for the answer.
  * @throws Fault invalid_input where the limit has no room for both
  */
 export function budgetOf(effort: Exclude<Effort, 'none'>, limit: number, least: number, provider: string): number {

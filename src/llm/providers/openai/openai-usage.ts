@@ -11,13 +11,11 @@ export interface ReportedCounts extends TokenCounts {
 }
 
 /**
- * Reads OpenAI's `usage` object, whose counts have other names in the Responses API. Some servers leave out a zero, and
- * some
- * write counts as strings of digits; a report without any count is ignored, and so is one with an invalid count (a
- * negative one).
- * Cached tokens are a part of the input: a larger count would make the call too cheap, and is cut. The output is
- * `completion_tokens`, or what the total leaves for it: some servers report reasoning only there. The same holds for
- * the input.
+ * Reads OpenAI's `usage` object, whose counts have other names in the Responses API. Some servers leave out a zero, and some
+ * write counts as strings of digits; a report without any count is ignored, and so is one with an invalid count (a negative
+ * one). Cached tokens are a part of the input: a larger count would make the call too cheap, and is cut. The output is
+ * `completion_tokens`, or what the total leaves for it: some servers report reasoning only there. The same holds for the
+ * input.
  */
 export function readUsage(value: unknown): ReportedCounts | null {
   if (!isObject(value)) return null;
@@ -33,7 +31,7 @@ export function readUsage(value: unknown): ReportedCounts | null {
   const cached = Math.max(partOf(ofInput, 'cached_tokens'), countOf(value['prompt_cache_hit_tokens']));
   const cachedInputTokens = Math.min(cached, inputTokens);
   const thought = Math.max(partOf(ofOutput, 'reasoning_tokens'), countOf(value['reasoning_tokens']));
-  // More thought than was put out was thought outside of it, whatever the total says.
+  // Reasoning beyond the output was reported beside it, whatever the total says.
   const outside = thought > countOf(output) ? Math.min(thought + countOf(output), MAX_COUNT) : 0;
   const outputTokens = Math.max(countOf(output), countOf(total) - inputTokens, outside);
   const written = Math.max(partOf(ofInput, 'cache_write_tokens'), countOf(value['cache_creation_input_tokens']));

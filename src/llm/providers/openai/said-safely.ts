@@ -7,7 +7,7 @@ const HIDDEN = '[…]';
 /** A key, an id, a hash: long, and with a digit in it. */
 const LIKE_A_SECRET = /^(?=.*\d)[\w.-]{16,}$|^(?:sk|pk|key|bearer)[-_]/i;
 const PLAIN = /^[\w.-]+$/;
-/** Words of errors. That one of them stands in a prompt too says nothing of the prompt. */
+/** Words of errors. If one of them is in a prompt too, logging it tells nothing of the prompt. */
 const OF_ERRORS = new Set(
   (
     'a an the and or of to for by in is are was were be not no this that your you has have must can may with because ' +

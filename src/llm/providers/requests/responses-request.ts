@@ -50,7 +50,7 @@ export function readResponsesRequest(json: JsonObject): ResponsesRequest {
   const { value } = json;
   const model = readModel(value['model']);
   assertInput(value['input'], isThere(value['prompt']));
-  // Whose it is is not known here, and everybody behind one credential could name everybody's.
+  // Its owner is unknown here: callers behind one credential could name each other's responses.
   if (isThere(value['conversation']))
     throw invalidField('conversation', 'is not served; send the earlier items in `input`');
   return {
