@@ -8,7 +8,7 @@ import {
   type Settings,
 } from '../../platform/config/index.js';
 import { parseSigningKeys, PepperRing } from '../../platform/crypto/index.js';
-import { Database, inspectDatabase, Revocations, type Finding } from '../../platform/database/index.js';
+import { appSetting, Database, inspectDatabase, Revocations, type Finding } from '../../platform/database/index.js';
 import { OperatorError } from '../../platform/errors/index.js';
 import { OutboundHttp } from '../../platform/outbound/index.js';
 import { findingsAsText, show, type OutputOptions } from './command-output.js';
@@ -97,9 +97,16 @@ function signingKeys(settings: Settings): Finding {
 async function asTheService(settings: Settings): Promise<Finding[]> {
   const database = new Database(settings);
   const revocations = new Revocations(settings);
+  const { hostname, port } = new URL(settings.databaseAppUrl ?? settings.databaseUrl);
+  const fix = `Look at ${appSetting(settings)}, which leads to ${hostname}:${port || '5432'}.`;
   try {
+    const login = await attempt('login', 'The service is bound by row-level security.', fix, () =>
+      database.assertConfined(),
+    );
+    // The others go by the same login.
+    if (login.status === 'failed') return [login];
     return [
-      await attempt('login', 'The service is bound by row-level security.', READING, () => database.assertConfined()),
+      login,
       await attempt('revocations', 'LISTEN/NOTIFY comes round.', READING, () => revocations.start()),
       ...(await peppers(database, settings)),
     ];

@@ -8,6 +8,7 @@ export { GroupCommit } from './group-commit.js';
 export { KnownSecrets } from './known-secrets.js';
 export { assertIsolation } from './isolation.js';
 export { assertMigrated, migrate } from './migrations.js';
+export { appSetting } from './tls-refusals.js';
 export { readAcrossTenants } from './operator-session.js';
 export { literally } from './literally.js';
 export { RevocableCache } from './revocable-cache.js';

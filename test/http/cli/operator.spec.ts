@@ -137,6 +137,12 @@ describe('doctor and migrate', () => {
     const { wrong, stdout } = await doctor({ DATABASE_URL: away.href, OPENAI_BASE_URL: 'http://127.0.0.1:1/v1' });
     expect(wrong.map(({ check }) => check)).toEqual(['database', 'providers']);
     if (away.password !== '') expect(stdout).not.toContain(away.password);
+    expect((await doctor({ DATABASE_APP_URL: away.href })).wrong).toEqual([
+      {
+        ...{ check: 'login', status: 'failed', message: expect.stringContaining('cannot be reached') as string },
+        fix: `Look at DATABASE_APP_URL, which leads to ${away.hostname}:1.`,
+      },
+    ]);
     expect((await doctor({ GATEHOUSE_PEPERS: 'x' })).wrong).toEqual([
       expect.objectContaining({
         check: 'configuration',
