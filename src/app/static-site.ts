@@ -6,8 +6,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Fault } from '../platform/errors/index.js';
 import { sendFault } from '../platform/http/index.js';
 
-/** What stands beside a file that the build compressed. */
-const COMPRESSED = /\.(?:br|gz)$/;
+/** What stands beside a file that the build compressed, and what the build keeps for itself. */
+const NOT_SERVED = /\.(?:br|gz)$|(?:^|\/)\./;
 const PAGE = 'index.html';
 
 /** Files that a build made, below one path of the service. */
@@ -57,6 +57,7 @@ function serveSite(app: NestFastifyApplication, site: StaticSite): void {
 function filesOf(folder: string): ReadonlySet<string> {
   if (!existsSync(folder)) return new Set();
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const names = entries.map(({ parentPath, name }) => path.relative(folder, path.join(parentPath, name)));
-  return new Set(names.filter((name) => !COMPRESSED.test(name)).map((name) => name.split(path.sep).join('/')));
+  const paths = entries.map(({ parentPath, name }) => path.relative(folder, path.join(parentPath, name)));
+  const names = paths.map((name) => name.split(path.sep).join('/'));
+  return new Set(names.filter((name) => !NOT_SERVED.test(name)));
 }
