@@ -71,7 +71,7 @@ it('a row is neither changed nor taken away by the service, its own tenant’s n
   expect(await everything()).toEqual(before);
 });
 
-it('no function of the service’s changes a row, and none takes one away but a tenant’s or an org’s deletion', async () => {
+it('no function of the service changes a row; a deleted org or tenant takes its rows along, retention those of 30 days ago', async () => {
   const functions = await rowsOf<{ name: string; source: string; app: boolean }>(
     postgres.superuserUrl,
     `SELECT proname AS name, prosrc AS source, has_function_privilege('gatehouse_app', oid, 'EXECUTE') AS app
@@ -83,11 +83,15 @@ it('no function of the service’s changes a row, and none takes one away but a 
       .map(({ name }) => name)
       .sort();
   expect(named(/(?:UPDATE|TRUNCATE|MERGE\s+INTO)(?:\s+TABLE|\s+ONLY)*\s+audit_events/i)).toEqual([]);
-  expect(named(/DELETE\s+FROM(?:\s+ONLY)?\s+audit_events/i)).toEqual(['delete_org', 'purge_tenant']);
+  expect(named(/DELETE\s+FROM(?:\s+ONLY)?\s+audit_events/i)).toEqual([
+    'delete_org',
+    'prune_audit_events',
+    'purge_tenant',
+  ]);
   expect(named(/purge_tenant\(/)).toEqual(['delete_org', 'delete_tenant']);
   expect(functions.find(({ name }) => name === 'purge_tenant')).toMatchObject({ app: false });
-  // Nothing hides in a text that is run; that of the ledger's partitions names their table alone.
-  expect(named(/\bEXECUTE\b/i)).toEqual(['add_usage_partition']);
+  // Nothing hides in a text that is run: these name the ledger's partitions alone.
+  expect(named(/\bEXECUTE\b/i)).toEqual(['add_usage_partition', 'drop_retired_usage', 'retire_usage_partition']);
   expect(functions.length).toBeGreaterThan(20);
 });
 
