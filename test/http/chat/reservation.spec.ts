@@ -49,6 +49,15 @@ async function waitingForLedger(): Promise<number> {
   return waiting.length;
 }
 
+/** Statements of reservations that are not over. */
+async function reserving(): Promise<number> {
+  const running = await service.sql(
+    `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+     AND state <> 'idle' AND query LIKE '%admit\\_usage%'`,
+  );
+  return running.length;
+}
+
 describe('a call', () => {
   it('is in the ledger before it goes upstream, and is settled after, with all that is to know of it', async () => {
     service.upstream.next({ kind: 'body', body: completion(), delayMs: 500 });
@@ -104,8 +113,8 @@ describe('a call', () => {
     await whileLedgerIsLocked(async () => {
       expect(openaiError(await post(), 503).code).toBe('unavailable');
     });
-    await eventually(async () => (await waitingForLedger()) === 0);
     // A reservation that was on its way is committed late, and settled then.
+    await eventually(async () => (await reserving()) === 0);
     await eventually(async () => {
       for (const row of await ledgerOf(service)) {
         expect(row).toMatchObject({ state: 'SETTLED', outcome: 'NOT_SENT', input_tokens: 0, output_tokens: 0 });

@@ -64,6 +64,7 @@ it('is answered in exactly the published shape, its defaults told and what is un
     rateLimit: { requestsPerMinute: 1000, requestsPerMinutePerHuman: 60 },
     status: 'ACTIVE',
     createdAt: expect.stringMatching(RFC_3339_UTC) as string,
+    createdBy: { userId: owner.user },
     oidcConfig: { issuer: 'https://issuer.example', audience: 'app', humanPrefix: '' },
     allowedOrigins: ['https://app.example'],
     defaultLimits: [
