@@ -39,7 +39,7 @@ async function restartUnder(load: SteadyLoad, calls: number, isUp: () => Promise
 }
 
 async function forget(): Promise<void> {
-  fleet.upstream.requests.length = 0;
+  fleet.upstream.reset();
   await fleet.replica(0).sql('DELETE FROM usage_records');
 }
 
@@ -69,7 +69,14 @@ it('nginx: none of some hundred calls fails', async () => {
 });
 
 it.each([
-  ['haproxy', () => Haproxy.start(fleet.ports, checkEvery)],
+  [
+    'haproxy',
+    async () => {
+      const haproxy = await Haproxy.start(fleet.ports, checkEvery);
+      await haproxy.bothAreUp();
+      return haproxy;
+    },
+  ],
   ['nginx', () => Nginx.start(fleet.ports)],
 ])('%s passes on each event of a stream as it comes, and a body of 15 MiB', async (_name, start) => {
   const proxy = await start();
