@@ -7,10 +7,10 @@ import { openApiSchema } from './platform-body.decorator.js';
 type Handler = (this: object, ...args: unknown[]) => unknown;
 
 /**
- * What a handler answers: told in OpenAPI, and, where its dialect writes answers, what it is held to. On the platform
- * surface whatever a handler returns passes `writeMessage`, so that nothing goes out that was not declared.
+ * Declares a handler's answer in OpenAPI, and holds the handler to it where its dialect writes answers. On the platform surface
+ * every answer passes `writeMessage`, so that no undeclared field goes out.
  *
- * @param options.orFile the content type of a file that the handler may answer instead, where it was asked to
+ * @param options.orFile the content type of a file that the handler may answer instead, if the request asks for it
  */
 export const Answers =
   (schema: z.ZodType, { orFile }: { readonly orFile?: string } = {}): MethodDecorator =>
@@ -27,7 +27,7 @@ export const Answers =
       const write = writerOf(this);
       return write === undefined ? answer : writeWhenThere(answer, write, schema, orFile);
     };
-    // The framework knows a handler by what hangs on the function and by its name.
+    // The framework recognises a handler by the function's metadata and name.
     Object.defineProperty(answering, 'name', { value: handler.name });
     for (const name of Reflect.getOwnMetadataKeys(handler) as unknown[]) {
       Reflect.defineMetadata(name, Reflect.getOwnMetadata(name, handler), answering);
@@ -54,7 +54,7 @@ function mediaTypeOf(contentType: string): string {
   return contentType.split(';', 1)[0] ?? contentType;
 }
 
-/** The controller's decorator runs after those of its handlers: it is asked for when a handler is called. */
+/** Looked up at each call, since the controller's decorator runs after those of its handlers. */
 function writerOf({ constructor }: object): Write | undefined {
   const dialect = Reflect.getMetadata(DIALECT_METADATA, constructor) as DeclaredDialect | undefined;
   return dialect === undefined || dialect === OWNER_OF_PATH ? undefined : dialect.writeAnswer;

@@ -15,27 +15,26 @@ import { SMALL_BODY_BYTES, type BodyRoom, type RequestBodies } from './request-b
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Whose share a tenant's requests come out of. Set by the composition root. */
+    /** The tenant and org whose shares a tenant's requests use. Set by the composition root. */
     shareOwnerOf: (tenantId: string) => ShareOwner | Promise<ShareOwner>;
   }
   interface FastifyRequest {
     /** When the caller was judged, in the process's own monotonic milliseconds. */
     judgedAtMs: number;
-    /** Judges the caller anew; set where there is one. */
+    /** Judges the caller again; null without a caller to judge. */
     judgeAgain: (() => Promise<void>) | null;
   }
 }
 
-/** A judgement that is older than this is made again once the body is there; with it warm, that costs no query. */
+/** A judgement older than this is repeated once the body has arrived; with a warm cache that costs no query. */
 const STALE_JUDGEMENT_MS = 250;
 
 /**
- * Reads the body of a caller who was judged before it, within the bounds on bodies; nothing of it is parsed here. A
- * caller who holds a body back could act by rights that were taken away meanwhile. So a caller whose body took a while is
- * judged again, and refused where anything changed. One that stops sending is not waited for.
+ * Reads the body of a caller who was judged before, within the bounds on bodies; does not parse it. A caller could hold a body
+ * back until its rights are taken away. So after a slow body the caller is judged again, and refused if anything changed.
  *
- * @throws Fault payload_too_large, unsupported_media_type, invalid_input; rate_limited, unavailable: no room for it now;
- *   unauthenticated, permission_denied
+ * @throws Fault payload_too_large, unsupported_media_type, invalid_input; rate_limited, unavailable: no room for
+ *   it now; unauthenticated, permission_denied
  */
 export async function readCallersBody(request: FastifyRequest): Promise<Buffer> {
   const { bodies } = request.server;
@@ -64,7 +63,7 @@ export async function readCallersBody(request: FastifyRequest): Promise<Buffer> 
 }
 
 /**
- * Reads such a body as one JSON object; a large one step by step, so that whatever else is due comes between two of them.
+ * Reads such a body as one JSON object. A large body is parsed step by step, so that other work runs between the steps.
  *
  * @throws Fault as `readCallersBody` and `parseJsonObject` do; unsupported_media_type
  */
@@ -75,7 +74,7 @@ export async function readCallersJson(request: FastifyRequest): Promise<JsonObje
 }
 
 /**
- * What a body was made into, read again; a large one step by step.
+ * Parses a body that was made from a request's body; a large one step by step.
  *
  * @throws Fault as `parseJsonObject` does; invalid_input: the caller is gone
  */
@@ -92,7 +91,7 @@ export async function parseInTurns(request: FastifyRequest, body: Buffer): Promi
   return json;
 }
 
-/** So long a turn lasts, whatever the steps are: several large bodies and a probe have theirs within a quarter of a second. */
+/** How long a turn lasts: several large bodies and a probe each get a turn within a quarter of a second. */
 const TURN_MS = 10;
 
 /** @throws Fault invalid_input: the caller is gone; what the steps throw */
@@ -112,7 +111,7 @@ async function nextTurn(request: FastifyRequest): Promise<void> {
   if (request.raw.socket.destroyed) throw brokenOff();
 }
 
-/** Whose share the body comes out of; one who belongs to no tenant has a share of its own. */
+/** Whose share the body uses. A caller without a tenant has a share of its own. */
 function bodyOwnerOf(request: FastifyRequest): ShareOwner | Promise<ShareOwner> {
   const tenantId = request.context?.tenantId;
   const owner = ownerOf(request);
@@ -129,10 +128,10 @@ function ownerOf({ context, ip }: FastifyRequest): string {
 }
 
 /**
- * Reads a request's body. Nothing is read before authentication and rate limiting have let the request through, so this
- * runs where a handler asks for its body, and every error here carries the caller's rate limit headers.
+ * Reads a request's body. Runs only when a handler asks for the body, after authentication and rate limiting, so that every
+ * error here carries the caller's rate limit headers.
  *
- * @param room grows with the body: to the length that the request states before any of it is read, else as it comes
+ * @param room grows with the body: to the stated length before any of it is read, else as it arrives
  * @throws Fault payload_too_large, unsupported_media_type, invalid_input; what the room throws
  */
 export async function readBody(
@@ -178,15 +177,15 @@ export async function readBody(
   });
 }
 
-/** Bytes that come in pieces. Each is copied as it comes: at the end a large body would take long at once. */
+/** Bytes that arrive in pieces. Each piece is copied as it arrives: one copy of a large body at the end would block for long. */
 class GatheredBytes {
   size = 0;
   private only: Buffer | null = null;
   private into: Buffer | null = null;
 
   /**
-   * @param expected how many there will be; 0: not known
-   * @param most how many there may be
+   * @param expected how many bytes will arrive; 0: not known
+   * @param most how many bytes may arrive
    */
   constructor(
     private readonly expected: number,
@@ -236,8 +235,8 @@ function tooLarge(limitBytes: number): Fault {
 const TAKEN_FOR_JSON = new Set(['application/json', 'application/x-www-form-urlencoded']);
 
 /**
- * Bodies are JSON. A client that says nothing of the type is believed, and so is curl, whose -d says form data unless it
- * is told otherwise: no cookie is ever read here, so that the type guards nothing.
+ * Bodies are JSON. A missing content type passes, and so does curl's default for -d, form data. The type protects nothing here,
+ * since the service reads no cookie.
  */
 export function assertJson(request: IncomingMessage): void {
   const contentType = request.headers['content-type'];

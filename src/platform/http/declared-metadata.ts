@@ -1,6 +1,6 @@
 /**
- * What a decorator says of handlers or controllers, each read by reflection once: guards ask with every request, and
- * decorators have said all they will when the service listens.
+ * What a decorator declares of handlers or controllers. Each is read by reflection once: guards ask at every request, and
+ * nothing is declared any more once the service listens.
  */
 export class DeclaredMetadata<Value> {
   private readonly known = new WeakMap<object, { readonly value: Value | null }>();

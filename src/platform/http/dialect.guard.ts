@@ -5,7 +5,7 @@ import { DIALECT_METADATA, OWNER_OF_PATH, type DeclaredDialect } from './dialect
 
 const DIALECTS = new DeclaredMetadata<DeclaredDialect>(DIALECT_METADATA);
 
-/** Runs first, so that whatever goes wrong after it is told in the dialect that the controller declares. */
+/** Runs first, so that later errors are answered in the dialect that the controller declares. */
 @Injectable()
 export class DialectGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

@@ -9,7 +9,7 @@ declare module 'fastify' {
     dialects: Dialects;
   }
   interface FastifyRequest {
-    /** Of the controller that the request reached; absent where it reached none. */
+    /** The dialect of the controller that the request reached; absent where it reached no controller. */
     dialect: Dialect | undefined;
   }
 }
@@ -22,7 +22,7 @@ interface Owned {
 /** The dialects that rooms have registered, by the prefixes that they own. */
 @Injectable()
 export class Dialects {
-  /** The longest first. */
+  /** Longest prefix first. */
   private owned: readonly Owned[] = [];
 
   constructor() {
@@ -44,9 +44,9 @@ export class Dialects {
     return this.owned.some((owned) => owned.dialect === dialect);
   }
 
-  /** The dialect that owns a path, where no controller says which one is spoken. */
+  /** The dialect that owns a path, for requests that reach no controller with a dialect. */
   ofPath(url: string): Dialect {
-    // A slash too many at the beginning changes nothing of whose path it is.
+    // Extra slashes at the beginning do not change the owner of a path.
     const path = pathOf(url).replace(/^\/+/, '/');
     const owned = this.owned.find(
       ({ prefix }) => path === prefix || path.startsWith(prefix === '/' ? '/' : `${prefix}/`),

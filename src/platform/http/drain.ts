@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 
 /**
- * What the service knows of its own stopping. On SIGTERM readiness turns 503, at first while requests are still taken; open
- * calls go on, and at the deadline what is still open is told to end and settle.
+ * Tracks the stop of the service. On SIGTERM readiness turns 503; new requests are still taken at first, and open calls go on.
+ * At the deadline, calls that are still open are told to end and settle.
  */
 @Injectable()
 export class Drain {
@@ -25,7 +25,7 @@ export class Drain {
     this.draining = true;
   }
 
-  /** Runs the callback at the deadline, unless it was unsubscribed before. */
+  /** Runs the callback at the deadline. The returned function unsubscribes it. */
   onDeadline(callback: () => void): () => void {
     this.callbacks.add(callback);
     return () => this.callbacks.delete(callback);
@@ -40,9 +40,7 @@ export class Drain {
     if (this.open === 0) this.whenIdle?.();
   }
 
-  /**
-   * Waits until no request is open, for at most `graceMs`; then ends those that are, and waits `lastMs` for them to go.
-   */
+  /** Waits at most `graceMs` until no request is open; then tells open requests to end, and waits at most `lastMs` for them. */
   async run(graceMs: number, lastMs: number): Promise<void> {
     this.begin();
     if (await this.idleWithin(graceMs)) return;

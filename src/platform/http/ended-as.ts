@@ -2,15 +2,15 @@ import type { ServerResponse } from 'node:http';
 
 const BROKEN = new WeakMap<ServerResponse, number>();
 
-/** As nginx counts it: the caller left before the end of its answer. */
+/** nginx's status for a caller that left before the end of its answer. */
 const CALLER_LEFT = 499;
 
-/** Says what became of an answer whose head had said 200 already. */
+/** Notes how an answer ended that had already begun with status 200. */
 export function endedAs(answer: ServerResponse, status: number): void {
   if (!BROKEN.has(answer)) BROKEN.set(answer, status);
 }
 
-/** The status that logs and metrics have: of an answer that broke what it would have had, were its head still to come. */
+/** The status for logs and metrics. A broken answer counts with the status that it would have had before its head was sent. */
 export function finalStatusOf(answer: ServerResponse): number {
   return BROKEN.get(answer) ?? (answer.writableFinished ? answer.statusCode : CALLER_LEFT);
 }

@@ -7,9 +7,8 @@ import { endedAs } from './ended-as.js';
 import { loggedPath, pathOf } from './logged-path.js';
 
 /**
- * The one place where an error becomes an answer, in the dialect of the controller that it came from, or of the path's owner.
- * A fault's message is public; anything else that was thrown is logged and answered with a fixed text, so that nothing inner
- * leaks.
+ * Turns every error into an answer, in the dialect of the controller or else of the path's owner. A fault's message is public;
+ * any other error is logged and answered with a fixed text, so that no internals leak.
  */
 @Catch()
 export class FaultFilter implements ExceptionFilter {
@@ -19,7 +18,7 @@ export class FaultFilter implements ExceptionFilter {
   }
 }
 
-/** Renders any error onto a reply; a reply that already began is cut off, since no error can be told any more. */
+/** Sends an error as the reply. A reply that has already begun is cut off, since it can't carry an error any more. */
 export function sendFault(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
   const fault = asSpelled(toFault(error, request), request);
   if (fault.status >= 500) logFault(fault, error, loggedPath(request.url));
@@ -33,9 +32,9 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
   if (fault.shouldRetry === false) reply.header('x-should-retry', 'false');
   if (fault.kind === 'unauthenticated') reply.header('www-authenticate', challengeTo(fault));
   if (fault.kind === 'payload_too_large') reply.header('connection', 'close');
-  // What comes yet of a body that stopped coming would be taken for the next request.
+  // Late bytes of a body that stopped would be read as the next request.
   letGoOfBody(request, reply, fault.code === 'body_timeout');
-  // Where no controller was reached, the prefix's owner answers.
+  // A request that reached no controller is answered in the dialect of the prefix's owner.
   const dialect = request.dialect ?? request.server.dialects.ofPath(request.url);
   const requestId = request.context?.requestId ?? requestIdOf(request.headers);
   void reply
@@ -44,27 +43,26 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
     .send(JSON.stringify(dialect.renderError(fault, requestId)));
 }
 
-/** While a dependency is away each call is answered so: the log line says which one; a stack would add nothing. */
+/** While a dependency is away every call gets this fault: the log line names the dependency, and a stack would add nothing. */
 function logFault({ kind, message, cause }: Fault, error: unknown, url: string): void {
   if (kind !== 'unavailable') return logger.error({ err: cause ?? error, kind, url }, message);
   const { message: reason, code } = (cause ?? {}) as { message?: unknown; code?: unknown };
   logger.error({ kind, url, ...(cause === undefined ? {} : { reason, code }) }, message);
 }
 
-/** RFC 6750, section 3: no error where there was no token that could be judged. */
+/** RFC 6750, section 3: no error code without a token that could be judged. */
 function challengeTo({ code }: Fault): string {
   return isTokenJudged(code) ? 'Bearer error="invalid_token"' : 'Bearer';
 }
 
-/** Small enough to be read and thrown away, so that the connection can go on. */
+/** Bodies up to this size are read and thrown away, so that the connection can be used again. */
 const DRAINED_BODY_BYTES = 64 * 1024;
-/** For the caller to read the answer before the connection goes. */
+/** Time for the caller to read the answer before the connection is closed. */
 const LAST_WORDS_MS = 500;
 
 /**
- * What was not read of a body would have to be drained before the next request: a caller who was answered could go on
- * sending for as long as it likes. So the connection ends soon after the answer, unless the caller is a known one and the
- * body is small.
+ * The unread rest of a body would have to be drained before the next request, and the caller could go on sending for ever. So
+ * the connection ends soon after the answer, unless the caller is known and the body is small.
  */
 function letGoOfBody(request: FastifyRequest, reply: FastifyReply, isSilent: boolean): void {
   if (!isSilent && !isBodyAwaited(request)) return;
@@ -72,7 +70,7 @@ function letGoOfBody(request: FastifyRequest, reply: FastifyReply, isSilent: boo
   reply.raw.once('finish', () => closeSoon(request));
 }
 
-/** For answers that are not faults: of a public route that reads no body. */
+/** For answers of public routes that read no body and do not fail. */
 export function letGoOfUnreadBody(request: FastifyRequest): void {
   if (isBodyAwaited(request)) closeSoon(request);
 }
@@ -89,7 +87,7 @@ function isLarge({ raw }: FastifyRequest): boolean {
   return length === undefined || Number(length) > DRAINED_BODY_BYTES;
 }
 
-/** A small body may have come whole with the request's head, and only be looked at after the answer. */
+/** A small body may have arrived with the request's head and be read only after the answer; then the connection stays. */
 function closeSoon(request: FastifyRequest): void {
   const { raw } = request;
   setTimeout(() => {
@@ -97,7 +95,7 @@ function closeSoon(request: FastifyRequest): void {
   }, LAST_WORDS_MS).unref();
 }
 
-/** Services name fields as the schema does; the caller is told the own spelling. */
+/** Services name fields as the schema does; the answer uses the caller's spelling. */
 function asSpelled(fault: Fault, { spellings }: FastifyRequest): Fault {
   if (spellings === undefined || fault.fields.every(({ field }) => (spellings.get(field) ?? field) === field))
     return fault;
@@ -128,7 +126,7 @@ function toFault(error: unknown, { method, url }: FastifyRequest): Fault {
   if (error instanceof Fault) return error;
   // A target that is not a path, as in `OPTIONS *`, reaches no controller.
   if (error instanceof NotFoundException) return new Fault('not_found', `There is no ${method} ${pathOf(url)}.`);
-  // The framework's own refusals (a malformed URL, an unknown path) say nothing of ours and may be told.
+  // The framework's own refusals (a malformed URL, an unknown path) tell nothing internal.
   const status =
     error instanceof HttpException
       ? error.getStatus()

@@ -8,7 +8,7 @@ import { refuseRepeatedFields, type JsonObject } from '../json/index.js';
 import { openApiSchema } from './platform-body.decorator.js';
 import { MAX_ITEMS, reasonOf } from '../protojson/index.js';
 
-/** In an object, since the framework takes a bare schema, which has a `transform`, for a pipe. */
+/** An object around the schema: the framework would take a bare schema for a pipe, since it has a `transform`. */
 interface BodyOf {
   readonly message: z.ZodType;
 }
@@ -18,7 +18,7 @@ const readJsonBody = createParamDecorator(async ({ message }: BodyOf, context: E
   return readJson(await readCallersJson(request), message);
 });
 
-/** A handler's request in plain JSON, where numbers are numbers: read, checked against the schema, and told in OpenAPI. */
+/** A handler's request in plain JSON, where numbers are numbers: read, checked against the schema, and described in OpenAPI. */
 export const JsonBody =
   (schema: z.ZodType): ParameterDecorator =>
   (target, key, index) => {
@@ -29,8 +29,8 @@ export const JsonBody =
   };
 
 /**
- * A request in plain JSON. A field that stands twice, however deep, or that the schema does not know is refused: a
- * caller who misspells a limit would believe that it holds.
+ * Reads a request in plain JSON. Refuses a repeated field at any depth, and fields that the schema does not know: a caller who
+ * misspells a limit would believe that the limit holds.
  *
  * @throws Fault invalid_input, naming the fields as the caller wrote them: `limits[0].value`
  */
@@ -51,7 +51,7 @@ export function readJson<T>({ text, value }: JsonObject, schema: z.ZodType<T>): 
 }
 
 /**
- * A schema judges each item before it counts them, and each may be wrong in several ways.
+ * Runs before the schema, which judges each item before it counts them, and can find several faults in each.
  *
  * @throws Fault invalid_input
  */

@@ -18,11 +18,11 @@ export interface Cursor {
   readonly id: string;
 }
 
-/** What stands after a record in a listing that is newest first, as Prisma's filter; `id`: the column that tells equals apart. */
+/** Prisma's filter for the records after a record, newest first. `id`: the column that orders records of the same time. */
 export function olderThan<Id extends string = 'id'>(after: Cursor | null, id: Id = 'id' as Id): object {
   if (after === null) return {};
   const { createdAt } = after;
-  // The first condition says nothing new, but an index can begin there.
+  // The first condition is redundant, but an index scan can begin at it.
   return { createdAt: { lte: createdAt }, OR: [{ createdAt: { lt: createdAt } }, { [id]: { lt: after.id } }] };
 }
 
@@ -32,10 +32,10 @@ export interface Page<T> {
 }
 
 /**
- * One page of what is listed newest first.
+ * Reads one page of a listing, newest first.
  *
- * @param scope what is listed, and whose: a token of another scope is refused
- * @throws Fault invalid_input: a page token that is not of this listing
+ * @param scope what is listed, and whose it is: a token of another scope is refused
+ * @throws Fault invalid_input: the page token is not of this listing
  */
 export async function newestFirst<T>(
   tokens: PageTokens,

@@ -22,7 +22,7 @@ const OPENAI_TYPE: Readonly<Record<FaultKind, string>> = {
   upstream_timeout: 'upstream_timeout',
 };
 
-/** OpenAI's `error.code` where the fault brings none of its own. */
+/** OpenAI's `error.code` for faults without a code of their own. */
 const OPENAI_CODE: Partial<Record<FaultKind, string>> = {
   unauthenticated: 'invalid_credential',
   permission_denied: 'insufficient_permissions',
@@ -38,13 +38,13 @@ const OWN_CODES = new Set<string>([
   ...Object.values(OPENAI_CODE),
   ...[CREDENTIAL_CODES, ERROR_CODES, ANSWER_CODES].flatMap((codes) => Object.keys(codes)),
 ]);
-/** In OpenAPI 3.0 null is one of the values too, or a validator refuses it. */
+/** In OpenAPI 3.0 the enum must list null too, or a validator refuses it. */
 const ownCodeSchema = z
   .enum([...OWN_CODES])
   .nullable()
   .meta({ 'x-name': 'ErrorCode', enum: [...OWN_CODES, null], description: 'A reason for programs.' });
 
-/** OpenAI's `error`, without what other dialects put beside it. `code` is closed where no provider's error is passed on. */
+/** OpenAI's `error`, without the fields that other dialects add. `code` is closed where no provider's error is passed on. */
 function openaiErrorSchemaOf(code: z.ZodType, name: string): z.ZodType {
   return z
     .strictObject({
@@ -57,7 +57,7 @@ function openaiErrorSchemaOf(code: z.ZodType, name: string): z.ZodType {
 }
 
 export const openaiErrorSchema = openaiErrorSchemaOf(ownCodeSchema, 'OpenAiErrorBody');
-/** Of a call of a model, where a provider's own error comes with the provider's own code. */
+/** For calls of a model, which pass on a provider's error with the provider's own code. */
 export const passedErrorSchema = openaiErrorSchemaOf(z.union([ownCodeSchema, z.string()]), 'ModelCallErrorBody');
 
 /** For programs: whose budget is used up, and when it renews. */
@@ -78,8 +78,8 @@ function listOf(names: readonly string[]): string {
 }
 
 /**
- * OpenAI's, for its clients. It stands here, and not with the completions, since usage tokens speak it too. The top-level
- * `type` and `message` are for the older clients of this surface; `error` is OpenAI's.
+ * OpenAI's error format, for its clients. It is in this room because usage tokens speak it too. The top-level `type` and
+ * `message` serve older clients of this surface.
  */
 export const OPENAI_DIALECT: Dialect = {
   name: 'openai',

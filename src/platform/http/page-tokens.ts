@@ -8,8 +8,8 @@ type Cursor = readonly (string | number)[];
 const SIGNATURE_BYTES = 16;
 
 /**
- * Opaque page tokens, bound to what was listed: tenant and filter are part of what is signed, so that a token of another
- * tenant or of other filters is refused rather than obeyed.
+ * Opaque page tokens. The signature covers the tenant and the filters, so that a token of another tenant or
+ * of other filters is refused.
  */
 @Injectable()
 export class PageTokens {

@@ -14,7 +14,7 @@ declare module 'fastify' {
   }
 }
 
-/** In an object, since the framework takes a bare schema, which has a `transform`, for a pipe. */
+/** An object around the schema: the framework would take a bare schema for a pipe, since it has a `transform`. */
 interface BodyOf {
   readonly message: z.ZodType;
 }
@@ -26,13 +26,13 @@ const readPlatformBody = createParamDecorator(
     if (body.length > 0) assertJson(request.raw);
     const spellings: Spellings = new Map();
     const read = readMessage(await parse(request, body), message, spellings);
-    // Only now: what the reader itself refuses is spelled as it was written already.
+    // Set only now: the reader's own refusals already use the caller's spelling.
     request.spellings = spellings;
     return read;
   },
 );
 
-/** A large body step by step, so that whatever else is due comes between two of them. */
+/** Parses a large body step by step, so that other work runs between the steps. */
 function parse(request: FastifyRequest, body: Buffer): Buffer | Promise<JsonObject> {
   return body.length <= SMALL_BODY_BYTES ? body : parseMessage(() => parseInTurns(request, body));
 }
@@ -47,7 +47,7 @@ export function openApiSchema(schema: z.ZodType, io: 'input' | 'output'): Record
   return rest;
 }
 
-/** A handler's request message on the platform surface: read, checked against the schema, and told in OpenAPI. */
+/** A handler's request message on the platform surface: read, checked against the schema, and described in OpenAPI. */
 export const PlatformBody =
   (schema: z.ZodType): ParameterDecorator =>
   (target, key, index) => {

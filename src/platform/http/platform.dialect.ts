@@ -60,8 +60,8 @@ export const PLATFORM_DIALECT: Dialect = {
 };
 
 /**
- * The fields at fault. Of a refused credential, the reason for programs, named as in google.rpc.ErrorInfo: `code` is the
- * status there, and all of these are 401.
+ * The fields at fault. For a refused credential also the reason, named as in google.rpc.ErrorInfo: `code` holds the status
+ * there, and all of these are 401.
  */
 function detailsOf({ kind, code, fields }: Fault): object[] {
   const details: object[] = fields.map(({ field, reason }) => ({ field, reason }));

@@ -8,7 +8,7 @@ import { openApiSchema } from './platform-body.decorator.js';
 
 type QuerySchema = z.ZodObject;
 
-/** In an object, since the framework takes a bare schema, which has a `transform`, for a pipe. */
+/** An object around the schema: the framework would take a bare schema for a pipe, since it has a `transform`. */
 interface ParametersOf {
   readonly parameters: QuerySchema;
 }
@@ -28,8 +28,8 @@ const readQuery = createParamDecorator(({ parameters }: ParametersOf, context: E
 });
 
 /**
- * A handler's query parameters: read, checked against the schema, and told in OpenAPI. A parameter that the schema does not
- * know, or that stands twice, is refused.
+ * A handler's query parameters: read, checked against the schema, and described in OpenAPI. Unknown and
+ * repeated parameters are refused.
  */
 export const QueryOf =
   (schema: QuerySchema): ParameterDecorator =>

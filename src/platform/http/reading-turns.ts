@@ -1,13 +1,13 @@
-/** Whose work it is: compared, and nothing else. */
+/** Whose work it is; used only for comparison. */
 type Owner = string | object;
 
 /**
- * Who may work on a large body next. One of them is judged in each turn of the event loop, so that whatever else is due (a
- * probe, a stream's next event, a small request) comes between two of them. Owners take turns: one who sends a hundred
- * large bodies makes another one wait for one of them, not for all.
+ * Decides who may work on a large body next. One body is judged in each turn of the event loop, so that other work (a
+ * probe, a stream's next event, a small request) runs in between. Owners take turns: another owner waits for one large
+ * body of a caller, not for all.
  */
 export class ReadingTurns {
-  /** In the order in which their owners are next. */
+  /** In the order of the owners' next turns. */
   private readonly waiting = new Map<Owner, (() => void)[]>();
 
   next(owner: Owner): Promise<void> {
@@ -26,7 +26,7 @@ export class ReadingTurns {
     const [first] = this.waiting;
     if (first === undefined) return;
     const [owner, own] = first;
-    // Taken out and put in again, the owner is the last one.
+    // Deleting and setting again moves the owner to the end.
     this.waiting.delete(owner);
     const resolve = own.shift();
     if (own.length > 0) this.waiting.set(owner, own);

@@ -7,7 +7,7 @@ export const REFUSES_EXTENSION = 'x-refuses';
 export type Refusal = FaultKind | ErrorCode | AnswerCode;
 
 /**
- * Tells in OpenAPI how a handler can refuse a request, beside the refusals that follow from how it is declared: from its
- * access, its body, its parameters and its Idempotency-Key.
+ * Declares in OpenAPI how a handler can refuse a request. The refusals that follow from its access, body, parameters and
+ * Idempotency-Key need no declaration.
  */
 export const Refuses = (...refusals: readonly Refusal[]): MethodDecorator => ApiExtension(REFUSES_EXTENSION, refusals);

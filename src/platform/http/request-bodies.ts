@@ -11,15 +11,17 @@ type BodySettings = Pick<
   'bodyLimitBytes' | 'bodyLimitValues' | 'bodyLimitDepth' | 'tenantBodyBytes' | 'bodyBytes' | 'idleTimeoutMs'
 >;
 
-/** A body and its text, beside what is built of it: bodies of more than this part of the heap would end the process. */
+/** Bodies need memory for their text and for the objects built from it: more than this part of the heap would end the process. */
 const PART_OF_HEAP = 1 / 4;
-/** So that no tenant alone takes all the room that there is, nor all tenants of one org. */
+/** So that no tenant, and no org with all its tenants, can take all the room. */
 const PART_OF_TENANT = 1 / 2;
 const PART_OF_ORG = 5 / 8;
-/** However much one may hold, it is at most this many times what is still free: several of them still leave room to others. */
+/**
+ * An org may hold at most this many times the room that is still free, so that several large users still leave room to others.
+ */
 const TIMES_FREE = 2;
 const AGAIN_SECONDS = 1;
-/** A smaller body takes so little time that it need not wait for its turn. */
+/** A smaller body takes so little time that it need not wait for a turn. */
 export const SMALL_BODY_BYTES = 64 * 1024;
 
 declare module 'fastify' {
@@ -34,14 +36,13 @@ declare module 'fastify' {
 }
 
 /**
- * Bounds on request bodies: of each one by itself, and of those that are in memory at once. A tenant or an org whose bodies
- * fill its share gets 429 at once, and the others don't wait for it; where all bodies together are too many, the next one
- * gets 503.
+ * Bounds the size of each request body, and of all bodies in memory at once. A tenant or org whose bodies fill its share gets
+ * 429 at once, and the others do not wait for it. Where all bodies together are too large, the next one gets 503.
  */
 @Injectable()
 export class RequestBodies {
   readonly limitBytes: number;
-  /** How long nothing of a body may come. */
+  /** How long a body may pause. */
   readonly silenceMs: number;
   readonly bounds: JsonBounds;
   readonly turns = READING_TURNS;
@@ -82,9 +83,9 @@ export class RequestBodies {
   }
 
   /**
-   * The first body finds room whatever its size, or one that is larger than a share would never be served.
+   * The first body gets room whatever its size; otherwise a body larger than a share could never be served.
    *
-   * @param bytes below 0: gives back
+   * @param bytes below 0: gives room back
    * @throws Fault rate_limited, unavailable
    */
   private take({ tenantId, orgId }: ShareOwner, bytes: number): void {
@@ -110,7 +111,7 @@ export class RequestBodies {
   }
 }
 
-/** What one body takes. It has one user at first, the request; what keeps the body for longer retains the room. */
+/** The room that one body takes. Its first user is the request; code that keeps the body for longer retains the room. */
 export class BodyRoom {
   private bytes = 0;
   private users = 1;
@@ -118,11 +119,11 @@ export class BodyRoom {
   constructor(
     private readonly take: (bytes: number) => void,
     private readonly nextTurn: () => Promise<void>,
-    /** Hears that the body begins (1) or ends (-1) to take room. */
+    /** Called when the body begins (1) or ends (-1) to take room. */
     private readonly count: (bodies: 1 | -1) => void,
   ) {}
 
-  /** For work on the whole body: at once where it is small, else when it is its owner's turn. */
+  /** Before work on the whole body: a small body waits for no turn, a large one for its owner's. */
   turn(): Promise<void> | undefined {
     return this.bytes <= SMALL_BODY_BYTES ? undefined : this.nextTurn();
   }
@@ -135,7 +136,7 @@ export class BodyRoom {
     this.bytes = bytes;
   }
 
-  /** For what is added to the body. @throws Fault rate_limited, unavailable: nothing was taken */
+  /** For text that is added to the body. @throws Fault rate_limited, unavailable: nothing was taken */
   growBy(bytes: number): void {
     this.growTo(this.bytes + bytes);
   }

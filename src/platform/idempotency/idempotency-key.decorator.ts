@@ -13,7 +13,7 @@ const readIdempotencyKey = createParamDecorator((_: unknown, context: ExecutionC
   return key;
 });
 
-/** The request's Idempotency-Key, told in OpenAPI; null: none. */
+/** The request's Idempotency-Key, described in OpenAPI; null: none. */
 export const IdempotencyKey = (): ParameterDecorator => (target, key, index) => {
   if (key === undefined) throw new TypeError('A constructor has no headers.');
   const descriptor = Object.getOwnPropertyDescriptor(target, key);

@@ -18,11 +18,11 @@ export interface IdempotentRequest {
   readonly requestHash: Buffer;
 }
 
-/** What a request is answered, and the same without its secrets, as it is kept for a repeat. */
+/** The answer to a request, and the copy without secrets that is kept for a repeat. */
 export interface IdempotentWork {
   readonly body: object;
   readonly kept: object;
-  /** Where the work made the tenant that the answer belongs to. */
+  /** Set if the work created the tenant that the answer belongs to. */
   readonly tenantId?: string;
 }
 
@@ -38,10 +38,9 @@ interface Claim {
 }
 
 /**
- * Makes a request that creates something take effect once, however often it is sent. The key is claimed in the transaction
- * that does the work: after a crash either both are there or neither. A repeat meanwhile waits for that transaction; a
- * request that failed leaves nothing, and may be sent again. Answers are kept for a day, without their secrets. Services wire
- * it, since they own the transaction; a controller hands the header's value on and sends the answer.
+ * Makes a creating request take effect once, however often it is sent. The key is claimed in the transaction that does the
+ * work, so that a crash leaves both or neither; a repeat waits for that transaction, and a failed request leaves nothing.
+ * Answers are kept for a day, without their secrets. Services call it, since they own the transaction.
  */
 @Injectable()
 export class IdempotencyKeys {
@@ -58,12 +57,12 @@ export class IdempotencyKeys {
   }
 
   /**
-   * Of the request a hash is kept, under a pepper: a message may name a human, and could be guessed by one who has the
-   * table. The oldest pepper, so that one that is added meanwhile makes no other request of a repeat.
+   * Keeps a hash of the request under a pepper: a message may name a human, and a reader of the table could guess a plain hash.
+   * The oldest pepper, so that a newly added pepper does not make a repeat look like another request.
    *
    * @param owner tenant and principal
    * @param key the header's value; null: none was sent
-   * @param message the request as it was understood: spelling and spaces make no other request of it
+   * @param message the request after parsing, so that spelling and spaces do not matter
    */
   request(owner: string, key: string | null, route: string, message: unknown): IdempotentRequest | null {
     if (key === null) return null;
@@ -73,9 +72,9 @@ export class IdempotencyKeys {
   }
 
   /**
-   * Does the work, or answers what it was answered before.
+   * Does the work, or gives the kept answer of the first request.
    *
-   * @param tenantId whose the answer is; null: not known before the work is done
+   * @param tenantId the answer's tenant; null: known only after the work
    * @throws Fault conflict: the key was used for another request; whatever the work throws
    */
   async once(
@@ -107,12 +106,12 @@ export class IdempotencyKeys {
   }
 }
 
-/** The answer to a repeat, of what was kept: for work that claims its key by a statement of its own. */
+/** The answer to a repeat, from the kept copy: for work that claims its key in a statement of its own. */
 export function repeated(kept: object): IdempotentAnswer {
   return { body: { ...kept, notice: NOTICE }, replayed: true };
 }
 
-/** The body to send; a repeat says in a header, too, that it is one. */
+/** The body to send. A header also marks a repeat. */
 export function sendIdempotent(reply: FastifyReply, { body, replayed }: IdempotentAnswer): object {
   if (replayed) reply.header(REPLAY_HEADER, 'true');
   return body;

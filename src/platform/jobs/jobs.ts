@@ -7,7 +7,7 @@ export class Jobs implements BeforeApplicationShutdown {
   private readonly jobs: RepeatingJob[] = [];
   private started = false;
 
-  /** The owner may stop its job earlier, where something else has to come after it. */
+  /** The returned job can be stopped earlier, where other work must follow its last run. */
   repeat(options: JobOptions): RepeatingJob {
     const job = new RepeatingJob(options);
     this.jobs.push(job);
@@ -15,7 +15,7 @@ export class Jobs implements BeforeApplicationShutdown {
     return job;
   }
 
-  /** Called once the service listens: a start that is refused has run none. */
+  /** Called once the service listens, so that no job has run if the start fails. */
   start(): void {
     this.started = true;
     for (const job of this.jobs) job.start();

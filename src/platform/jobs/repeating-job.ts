@@ -1,7 +1,7 @@
 import { logger } from '../logging/index.js';
 
 export interface JobOptions {
-  /** What the log says of a run that failed, as a whole sentence. */
+  /** The log's sentence for a failed run. */
   readonly failure: string;
   readonly everyMs: number;
   /** `stopping` is aborted at shutdown: a long run should then end early. */
@@ -10,13 +10,13 @@ export interface JobOptions {
   readonly atOnce?: boolean;
 }
 
-/** Each wait is shorter by up to a tenth, so that replicas which started together do not march in step. */
+/** Each wait is shortened at random by up to a tenth, so that replicas that started together do not run at the same time. */
 const JITTER = 0.1;
 
 /**
- * Work that comes back after a time. Guarantees: two runs never overlap; a run that fails is logged, once until a run
- * succeeds again, and the next one comes as planned; the timer keeps no process alive; `stop` waits for the run that is
- * under way, and none begins after it.
+ * Work that repeats after a time. Guarantees: two runs never overlap; after a failed run the next one comes as planned,
+ * and a series of failures is logged once; the timer does not keep the process alive; `stop` waits for a run in progress,
+ * and no run begins after it.
  */
 export class RepeatingJob {
   private readonly stopping = new AbortController();
@@ -33,7 +33,7 @@ export class RepeatingJob {
     if (this.options.atOnce === true) this.wake();
   }
 
-  /** Runs now, without waiting for the time; while a run is under way, once more after it. */
+  /** Runs now instead of after the wait; during a run, once more after it. */
   wake(): void {
     if (this.stopping.signal.aborted) return;
     this.wanted = true;

@@ -5,9 +5,8 @@ const CLOSING_BRACKET = 93;
 const COMMA = 44;
 
 /**
- * One spelling for texts that say the same: no spaces, keys in order, each string escaped alike. Numbers stay as they
- * are written, since servers may read two spellings differently; a key that occurs twice stays twice, for the same
- * reason.
+ * One spelling for texts of the same meaning: no spaces, keys in order, each string escaped alike. Numbers and repeated keys
+ * stay as they are written, since servers may read them differently.
  *
  * @param text as JSON.parse accepts it
  */
@@ -53,7 +52,7 @@ function listAt(text: string, from: number): Read {
   return { canonical: `[${items.join(',')}]`, end: at + 1 };
 }
 
-/** Where the next part begins, or the list or object ends. */
+/** The place of the next part, or of the end of the list or object. */
 function next(text: string, from: number): number {
   const at = skipSpace(text, from);
   return text.charCodeAt(at) === COMMA ? skipSpace(text, at + 1) : at;

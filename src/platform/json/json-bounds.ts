@@ -10,14 +10,14 @@ export interface JsonBounds {
   readonly maxDepth: number;
 }
 
-/** For JSON inside a string of a body, or of a server's answer: the bounds of a body's own default. */
+/** For JSON inside a string of a body, or in a server's answer: the default bounds of a body. */
 export const USUAL_BOUNDS: JsonBounds = { maxValues: 250_000, maxDepth: 128 };
 
 const QUOTE = 34;
 const BACKSLASH = 92;
 const BRACE = 123;
 
-/** What a byte outside strings means for the count; 0: nothing. */
+/** How a byte outside strings affects the count; 0: not at all. */
 const SPACE = 1;
 const COMMA = 2;
 const OPEN = 3;
@@ -30,17 +30,15 @@ for (const code of [BRACE, 91]) MEANING[code] = OPEN;
 for (const code of [125, 93]) MEANING[code] = CLOSE;
 MEANING[QUOTE] = STRING;
 
-/** So far a string is read byte by byte; the jump to the next quote is worth its price in a longer one. */
+/** The first bytes of a string are read one by one; the jump to the next quote pays off only in longer strings. */
 const NEAR_LENGTH = 64;
-/** No message of any API has so many fields of its own; each would be looked at by name. */
+/** No API's message has so many fields at its top level, and each would be looked up by name. */
 const MAX_FIELDS = 4_096;
 
 /**
- * Refuses a body that has too much in it, before anything of it is built: what 20 MiB of brackets become in memory costs a
- * hundred times their bytes. One pass, no memory, and no more than a few milliseconds for each MiB.
- *
- * It does not check the grammar: up to the first mistake in a text it counts what a parser would build, and what comes
- * after it no parser reads.
+ * Refuses a body that holds too much before anything is built from it: 20 MiB of brackets take a hundred times their bytes in
+ * memory. One pass, no memory, a few milliseconds for each MiB. It does not check the grammar: up to the first mistake it
+ * counts what a parser would build, and a parser reads nothing after a mistake.
  *
  * @throws Fault payload_too_large: too many values. invalid_input: too deep.
  */
@@ -50,7 +48,7 @@ export function assertBounded(body: Buffer, bounds: JsonBounds): void {
 
 /** The same in steps. */
 export function* boundSteps(body: Buffer, { maxValues, maxDepth }: JsonBounds): Steps<void> {
-  // Each comma separates two values, and each bracket that is not closed at once holds a first one.
+  // Each comma separates two values, and each bracket that is not closed at once holds a first value.
   let values = 1;
   let fields = 1;
   let depth = 0;
@@ -86,15 +84,15 @@ export function* boundSteps(body: Buffer, { maxValues, maxDepth }: JsonBounds): 
   if (isObject && fields > MAX_FIELDS) throw tooManyFields();
 }
 
-/** A hundred tools with twenty parameters of their own have 2,500. */
+/** A hundred tools with twenty parameters each need 2,500. */
 const MAX_SHAPES = 10_000;
-/** The fields that objects go on with which began alike. */
+/** The next fields of all objects that began alike. */
 type Shape = Map<string, Shape>;
 
 /**
- * Refuses a body whose objects have too many different fields, or orders of the same fields. For each of them V8 makes a
- * description that all objects share which begin alike: the same number of objects takes a hundredth of the time where they
- * are alike. One pass, and no more memory than the fields that are let in take.
+ * Refuses a body whose objects have too many different fields, or orders of the same fields. V8 makes a description for
+ * each of them, shared by objects that begin alike: alike objects take a hundredth of the time. One pass, with memory for
+ * the accepted fields alone.
  *
  * @throws Fault invalid_input
  */
@@ -105,11 +103,11 @@ export function assertAlike(body: Buffer): void {
 /** The same in steps. */
 export function* alikeSteps(body: Buffer): Steps<void> {
   const first: Shape = new Map();
-  /** Of each open object how it began; null: a list. */
+  /** How each open object began; null: a list. */
   const open: (Shape | null)[] = [];
   let shapes = 0;
   let wantsField = false;
-  /** Where the string begins that is read; -1: none is. */
+  /** The start of the string that is being read; -1: outside a string. */
   let began = -1;
   for (let at = 0; at < body.length;) {
     const stop = Math.min(at + STEP_LENGTH, body.length);
@@ -149,12 +147,10 @@ export function* alikeSteps(body: Buffer): Steps<void> {
   }
 }
 
-/** Up to here a text is built in a moment, whatever it holds. */
+/** Texts up to this size are built in a moment, whatever they hold. */
 const SMALL_BYTES = 1_024;
 
-/**
- * Whether a text that the caller did not choose holds no more than a body may. It must be JSON from its first byte on.
- */
+/** Whether a text that the caller did not choose keeps the bounds of a body. It must be JSON from its first byte on. */
 export function isBounded(text: Buffer, bounds = USUAL_BOUNDS): boolean {
   if (text.length <= SMALL_BYTES) return true;
   try {
@@ -168,9 +164,9 @@ export function isBounded(text: Buffer, bounds = USUAL_BOUNDS): boolean {
 }
 
 /**
- * Parses what a server answered.
+ * Parses a server's answer.
  *
- * @throws SyntaxError as JSON.parse does, and where the text holds more than a body may
+ * @throws SyntaxError as JSON.parse does, and for texts beyond the bounds of a body
  */
 export function parseBounded(text: string): unknown {
   if (text.length > SMALL_BYTES && !isBounded(Buffer.from(text)))
@@ -179,8 +175,8 @@ export function parseBounded(text: string): unknown {
 }
 
 /**
- * From within a string to its closing quote, where that stands before `stop`. Else somewhere at or behind `stop`, where to go on;
- * never between a backslash and what it escapes.
+ * The closing quote of a string, from a place within it, if it stands before `stop`. Else a place at or after `stop` to go on
+ * from, never between a backslash and the byte that it escapes.
  */
 function closingQuote(body: Buffer, from: number, stop: number): number {
   let at = from;

@@ -20,8 +20,8 @@ export interface JsonObject {
 }
 
 /**
- * Parses a request body that must be one JSON object in UTF-8. A top-level key that stands twice is refused: we and
- * the next reader of the body might each believe another of the two.
+ * Parses a request body that must be one JSON object in UTF-8. A repeated top-level key is refused: this service and the next
+ * reader of the body might each use a different one.
  *
  * @throws Fault invalid_input
  */
@@ -45,7 +45,7 @@ export function* jsonObjectSteps(body: Buffer): Steps<JsonObject> {
   return { ...decoded, value: asObject(() => value), fields: yield* fieldSteps(decoded.text) };
 }
 
-/** An object that is written here, with what parsing its text would give. Its fields are such as JSON has. */
+/** An object that this service wrote, in the form that parsing its text would give. It must hold JSON values alone. */
 export function jsonObjectOf(value: JsonObject['value']): JsonObject {
   const fields = new Map<string, FieldSpan>();
   let text = '{';
@@ -94,7 +94,7 @@ function asSyntax<Value>(parse: () => Value): Value {
 
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
-/** V8 quotes a piece of the text in its message; that may be a prompt, so that not even the cause is kept. */
+/** V8 quotes a piece of the text in its message, which may be a prompt: so not even the cause is kept. */
 function parserMessage(error: unknown): string {
   const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
   return position === undefined ? 'it ends too early or is malformed.' : `malformed at position ${position}.`;
@@ -119,13 +119,13 @@ function* fieldSteps(text: string): Steps<Map<string, FieldSpan>> {
   }
 }
 
-/** The same text with one top-level field set to another value; every other character is as it was sent. */
+/** The same text with another value in one top-level field; every other character stays as it was sent. */
 export function withField(object: JsonObject, field: string, value: unknown): string {
   const { span, inserted } = changeOf(object, field, value);
   return object.text.slice(0, span.start) + inserted + object.text.slice(span.end);
 }
 
-/** What is written in which place, for a field to have a value. */
+/** The text to write, and its place, to set a field. */
 function changeOf(
   { text, fields }: JsonObject,
   field: string,
@@ -139,16 +139,16 @@ function changeOf(
   return { span: { start: afterBrace, end: afterBrace }, inserted: `${JSON.stringify(field)}:${json}${separator}` };
 }
 
-/** The bytes of an object with another text in one place; neither the text before it nor after it is read. */
+/** The bytes of an object with another text in one place; the text around that place is not read. */
 export function withText({ bytes, text }: JsonObject, { start, end }: FieldSpan, inserted: string): Buffer {
-  // One byte for each character: the places are the same.
+  // In ASCII each character is one byte, so that places in the text are places in the bytes.
   const isAscii = bytes.length === text.length;
   const from = isAscii ? start : Buffer.byteLength(text.slice(0, start));
   const to = isAscii ? end : from + Buffer.byteLength(text.slice(start, end));
   return Buffer.concat([bytes.subarray(0, from), Buffer.from(inserted), bytes.subarray(to)]);
 }
 
-/** The object that `withField` writes, without parsing it again: what stands behind the change has moved, nothing else. */
+/** The object that `withField` writes, without parsing it again: only the fields after the change have moved. */
 export function replaceField(object: JsonObject, field: string, value: unknown): JsonObject {
   const { span, inserted } = changeOf(object, field, value);
   const text = object.text.slice(0, span.start) + inserted + object.text.slice(span.end);
@@ -167,8 +167,8 @@ export function replaceField(object: JsonObject, field: string, value: unknown):
 }
 
 /**
- * Refuses a field that stands twice in any object of a text that JSON.parse accepted, however deep. JSON.parse keeps the
- * last one without a word.
+ * Refuses a repeated field in any object of a text that JSON.parse accepted, at any depth. JSON.parse
+ * silently keeps the last one.
  *
  * @throws Fault invalid_input
  */
@@ -201,7 +201,7 @@ function pathOf(open: readonly { readonly keys: Set<string> | null; readonly key
   return open.flatMap(({ keys, key }) => (keys === null ? [] : [key])).join('.');
 }
 
-/** What the caller wrote is told back, but no more of it than helps. */
+/** An error repeats the caller's text, cut to a useful length. */
 const MAX_TOLD_LENGTH = 100;
 
 function repeated(name: string): Fault {

@@ -1,4 +1,4 @@
-/** A JSON text as JSON.parse accepts it: where its parts stand, and what it says. */
+/** Reads a JSON text that JSON.parse accepts: the places of its parts, and its values. */
 import { allAtOnce, STEP_LENGTH, type Steps } from './steps.js';
 
 export const QUOTE = 34;
@@ -7,14 +7,13 @@ const LETTER_U = 117;
 const UNICODE_ESCAPE_LENGTH = 6;
 const COLON = 58;
 
-/** Hears of each number: the object or list that holds it, its place in it, and how it is written. */
+/** Called for each number, with the object or list that holds it, its key there, and its literal. */
 export type NumberNote = (holder: object, key: string, value: number, source: string) => void;
 
 /**
- * What JSON.parse should give. V8's own, up to that of Node 26 at least (nodejs/node#63785), may take a key that is written
- * with an escape for another one that it has read before, in any request of this process: `"\u006e"` for `"\\"`. What a
- * call may cost would then be judged by other fields than its provider reads. So texts with such keys, which few clients
- * write, are put together here, of strings and numbers that JSON.parse read one by one.
+ * JSON.parse without its bug: V8, at least up to Node 26 (nodejs/node#63785), may read a key with an escape as another key that
+ * it parsed before. A call's cost would then be judged by other fields than its provider reads. So texts with such keys, which
+ * are rare, are built here from strings and numbers that JSON.parse read one by one.
  *
  * @throws SyntaxError as JSON.parse does
  */
@@ -47,7 +46,7 @@ function hasEscapedKey(text: string): boolean {
 interface Open {
   readonly into: Record<string, unknown> | unknown[];
   readonly parent: Open | null;
-  /** Whose value comes next; null: a key does, or the next item of a list. */
+  /** The key of the value that comes next; null: a key comes next, or an item of a list. */
   key: string | null;
 }
 
@@ -81,7 +80,7 @@ class Builder {
     const key = Array.isArray(into) ? String(into.length) : (this.open.key ?? '');
     if (typeof value === 'number') this.note?.(into, key, value, source);
     if (Array.isArray(into)) into.push(value);
-    // An assignment to `__proto__` would set what the object inherits from.
+    // A plain assignment to `__proto__` would set the object's prototype.
     else if (key !== '__proto__') into[key] = value;
     else Object.defineProperty(into, key, { value, writable: true, enumerable: true, configurable: true });
     this.open.key = null;
@@ -121,7 +120,7 @@ export function skipSpace(text: string, from: number): number {
   }
 }
 
-/** So far a string is read character by character; the jump to the next quote is worth its price in a longer one. */
+/** The first characters of a string are read one by one; the jump to the next quote pays off only in longer strings. */
 const NEAR_LENGTH = 64;
 
 /** From an opening quote to just past the closing one; without one to the end. */
@@ -130,8 +129,8 @@ export function endOfString(text: string, from: number): number {
 }
 
 /**
- * From within a string to its closing quote, where that stands before `stop`. Else somewhere at or behind `stop`, where to go on;
- * never within an escape. Jumps, since strings can hold whole images.
+ * The closing quote of a string, from a place within it, if it stands before `stop`. Else a place at or after `stop` to go on
+ * from, never within an escape. Jumps between quotes, since strings can hold whole images.
  */
 export function closingQuote(text: string, from: number, stop: number): number {
   let at = from;
@@ -155,7 +154,7 @@ export function endOfValue(text: string, from: number): number {
   return allAtOnce(endSteps(text, from));
 }
 
-/** Just past the value that begins here; past the text where it does not end. */
+/** Just past the value that begins here; past the text if the value has no end. */
 export function* endSteps(text: string, from: number): Steps<number> {
   const first = text.charCodeAt(from);
   if (first === QUOTE) return yield* stringEndSteps(text, from);
@@ -196,7 +195,7 @@ function endOfLiteral(text: string, from: number): number {
   return at;
 }
 
-/** Nothing else can follow a number, true, false or null. */
+/** Only these can follow a number, true, false or null. */
 function endsLiteral(code: number): boolean {
   return code === 44 /* , */ || code === 125 /* } */ || code === 93 /* ] */ || code <= 32;
 }

@@ -16,8 +16,8 @@ interface Parsed<Value = unknown> {
 }
 
 /**
- * What `parseJson` gives, in steps: JSON.parse reads pieces of the text, and they are put together here. A text is cut between
- * members of lists and objects, and a long string between its characters.
+ * Does the work of `parseJson` in steps: JSON.parse reads pieces of the text, and this generator joins them. A text is cut
+ * between members of lists and objects, and a long string between its characters.
  *
  * @param pieceLength JSON.parse takes a few milliseconds for a piece of the usual length
  * @throws SyntaxError for the texts for which JSON.parse does
@@ -132,7 +132,7 @@ class PieceReader {
     throw malformed(text.length);
   }
 
-  /** Just past a value that is no longer than a piece; null: it is longer, or does not end. */
+  /** Just past a value that is no longer than a piece; null: it is longer, or has no end. */
   private endWithin(from: number): number | null {
     const { text, pieceLength } = this;
     const stop = Math.min(from + pieceLength, text.length);
@@ -153,13 +153,13 @@ class PieceReader {
     }
   }
 
-  /** Up to where whole members stand in a piece: a comma, or where the list or object closes; null: not one does. */
+  /** The end of the whole members within a piece: a comma, or the end of the list or object; null: not one member fits. */
   private membersWithin(from: number): number | null {
     const { close, comma } = this.endsOfMembers(from, Math.min(from + this.pieceLength, this.text.length));
     return close ?? comma;
   }
 
-  /** Where the list or object that is open at `from` closes before `stop`, and the last comma between its members. */
+  /** The end of the list or object that is open at `from`, and the last comma between its members, both before `stop`. */
   private endsOfMembers(from: number, stop: number): { readonly close: number | null; readonly comma: number | null } {
     const { text } = this;
     let depth = 0;
@@ -178,16 +178,16 @@ class PieceReader {
 }
 
 /**
- * Where a string is cut whose end is not before `stop`.
+ * The place to cut a string that does not end before `stop`.
  *
- * @param end somewhere behind it that is not a place within an escape
+ * @param end a later place that is not within an escape
  */
 function cutBefore(text: string, at: number, stop: number, end: number): number {
   if (end - stop < LONGEST_ESCAPE) return end;
   return text.slice(at, end).includes('\\') ? end : stop;
 }
 
-/** @param offset where the piece stands in the text */
+/** @param offset the piece's place in the text */
 function parsePiece(piece: string, offset: number): unknown {
   try {
     return parseJson(piece);
@@ -197,7 +197,7 @@ function parsePiece(piece: string, offset: number): unknown {
   }
 }
 
-/** As JSON.parse makes a field, `__proto__` too. */
+/** Sets a field as JSON.parse does, also one named `__proto__`. */
 function set(object: Record<string, unknown>, key: string, value: unknown): void {
   if (key !== '__proto__') object[key] = value;
   else Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });

@@ -4,8 +4,7 @@ import { currentRequestContext } from '../context/index.js';
 /**
  * The service's structured log, one JSON object a line. Every line of a request carries its id, tenant and subject.
  *
- * Keys, tokens and prompts never get here: callers log ids and counts, never headers or bodies. The redaction is the net
- * under that, not the rule.
+ * Callers log ids and counts, never keys, tokens, prompts, headers or bodies. The redaction only catches mistakes.
  */
 const REDACTED = [
   'authorization',
@@ -44,7 +43,7 @@ export const logger: Logger = pino(
   pino.destination({ dest: 1, sync: true }),
 );
 
-/** Name, message, code, stack and causes, never an error's other properties: drivers hang whole requests on theirs. */
+/** Name, message, code, stack and causes. An error's other properties are left out: drivers put whole requests into theirs. */
 function describeError(error: unknown, depth = 0): object {
   if (!(error instanceof Error)) return { type: typeof error };
   return {

@@ -6,9 +6,9 @@ interface RequestNames {
   readonly requestId: string;
   readonly tenantId?: string;
   readonly subject?: string;
-  /** For whom the subject acted: a keyed hash. */
+  /** The human for whom the subject acted, as a keyed hash. */
   readonly human?: string;
-  /** Of the trace that the request belongs to. */
+  /** The id of the request's trace. */
   readonly traceId?: string | undefined;
 }
 
@@ -18,8 +18,8 @@ const FLUSH_LENGTH = 32_768;
 const destination = pino.destination({ dest: 1, sync: false });
 
 /**
- * Lines that are not written yet: one write for each would cost the hot path a system call. They are gathered here, since the
- * destination copies all that it holds for each line that it gets: up to 32 KiB, a third of what a call allocated.
+ * Lines that are not written yet: a write for each would cost the hot path a system call. They are gathered here because the
+ * destination copies its whole buffer, up to 32 KiB, for each line: a third of a call's allocations.
  */
 let lines: string[] = [];
 let length = 0;
@@ -42,9 +42,8 @@ function flush(): void {
 }
 
 /**
- * The one line that every request leaves in the log: ids, path, status and time, without its content. It has known fields
- * alone, so that nothing has to be redacted. A crash of the process loses at most its last half second, never an error's
- * line.
+ * The one log line of every request: ids, path, status and time, without content. It has known fields alone, so that nothing
+ * needs redaction. A crash of the process loses at most the last half second of these lines, never an error's line.
  */
 export function logRequest(
   names: RequestNames | undefined,
@@ -63,7 +62,7 @@ export function logRequest(
   );
 }
 
-/** A call of a model, in ids, names and numbers: nothing of what was asked or answered. */
+/** A call of a model, in ids, names and numbers; without prompts and answers. */
 export interface LoggedCall {
   readonly requestId: string;
   readonly traceId: string | undefined;
@@ -76,7 +75,7 @@ export interface LoggedCall {
   readonly model: string;
   readonly streamed: boolean;
   readonly outcome: string;
-  /** The provider's; null: it did not answer. */
+  /** The provider's status; null: it did not answer. */
   readonly status: number | null;
   readonly attempts: number;
   readonly inputTokens: number;
@@ -87,11 +86,11 @@ export interface LoggedCall {
   /** Null: the model has no known price. */
   readonly costUsd: number | null;
   readonly durationMs: number;
-  /** Null: nothing came. */
+  /** Null: no byte arrived. */
   readonly firstByteMs: number | null;
 }
 
-/** A model's name comes from the caller. */
+/** Bounded, since a model's name comes from the caller. */
 const MOST_OF_NAME = 128;
 
 /** The one line that every call of a model leaves, once it is settled. */
@@ -113,7 +112,7 @@ function field(name: string, value: string | undefined): string {
   return value === undefined ? '' : `"${name}":${quoted(value)},`;
 }
 
-/** What ids and most paths are made of: nothing that JSON escapes. */
+/** The characters of ids and most paths; JSON escapes none of them. */
 const PLAIN = /^[\w:./-]*$/;
 
 function quoted(text: string): string {
@@ -123,7 +122,7 @@ function quoted(text: string): string {
 let shownAtMs = 0;
 let shown = '';
 
-/** Now, to the millisecond; requests of the same one share the text. */
+/** Now, to the millisecond; requests of the same millisecond share the text. */
 function isoTime(): string {
   const now = Date.now();
   if (now !== shownAtMs) {
@@ -133,7 +132,7 @@ function isoTime(): string {
   return shown;
 }
 
-/** Before the process ends. */
+/** Called before the process ends. */
 export function flushRequestLog(): void {
   flush();
   destination.flushSync();

@@ -1,14 +1,13 @@
 /**
- * Every metric of the service's own, defined once: its type, its labels and what it means. The rooms only say its number;
- * docs/operations/metrics.md comes from here. Labels take few values, whatever callers name: never a tenant, a key, a human or
- * a text.
+ * Every metric of the service, defined once: its type, labels and meaning; docs/operations/metrics.md is generated from here.
+ * Rooms only report numbers. Labels take few values, whatever callers send: never a tenant, a key, a human or a text.
  */
 
 export interface MetricDefinition {
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
   readonly labels?: readonly string[];
-  /** Of a histogram, in its unit. */
+  /** For a histogram, in its unit. */
   readonly buckets?: readonly number[];
 }
 

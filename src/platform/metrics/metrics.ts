@@ -17,7 +17,7 @@ interface ShareNumbers {
   readonly refused: number;
 }
 
-/** How much is due in a queue, and for how long the oldest of it. */
+/** How many items are due in a queue, and for how long the oldest has been due. */
 export interface QueueState {
   readonly depth: number;
   readonly oldestSeconds: number;
@@ -29,7 +29,7 @@ export type VersionCount = readonly [version: number, count: number];
 const QUEUES_FOR_MS = 10_000;
 const VERSIONS_FOR_MS = 600_000;
 
-/** What operators watch. Every metric stands in definitions.ts; rooms say its number, most of them only when it is read. */
+/** The operators' metrics. Every metric is defined in definitions.ts; rooms report its number, mostly only when it is read. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
@@ -60,7 +60,7 @@ export class Metrics {
     );
   }
 
-  /** What many share, by a few names. Read when the metrics are. */
+  /** Numbers of shares, by name. Read when the metrics are. */
   shares(sources: Readonly<Record<string, ShareNumbers>>): void {
     const entries = Object.entries(sources);
     const each = (number: keyof ShareNumbers) => (): Readings =>
@@ -71,17 +71,17 @@ export class Metrics {
     this.readEach('gatehouse_share_refused_total', each('refused'));
   }
 
-  /** A queue in the database. While that can't be asked there is no number. */
+  /** A queue in the database. Has no number while the database can't be asked. */
   queue(name: string, read: () => Promise<QueueState>): void {
     this.queues.set(name, new Remembered(read, QUEUES_FOR_MS));
   }
 
-  /** Which versions of the operator's secrets stored ones need. */
+  /** How many stored secrets need each version of an operator's secret. */
   storedSecrets(name: string, read: () => Promise<readonly VersionCount[]>): void {
     this.stored.set(name, new Remembered(read, VERSIONS_FOR_MS));
   }
 
-  /** A number that is read when the metrics are; of a counter, since the start. */
+  /** A number that is read when the metrics are; a counter counts from the start. */
   read(name: MetricName, read: () => number): void {
     this.readEach(name, () => [[{}, read()]]);
   }
@@ -110,7 +110,7 @@ export class Metrics {
       });
   }
 
-  /** For what happens seldom: the library's own counting is felt on the hot path. */
+  /** For rare events: the library's own counting slows the hot path. */
   private counter(name: MetricName): Counter {
     return new Counter({ ...definitionOf(name), registers: [this.registry] });
   }
@@ -133,7 +133,7 @@ function definitionOf(name: MetricName) {
   return { name, type, help, labelNames: [...labels], ...(buckets === undefined ? {} : { buckets: [...buckets] }) };
 }
 
-/** What could not be read is left out. */
+/** Sources that could not be read are left out. */
 async function readAll<Value>(
   sources: ReadonlyMap<string, Remembered<Value>>,
   readingsOf: (entry: readonly [string, Value]) => readonly (readonly [Labels, number])[],

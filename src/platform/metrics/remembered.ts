@@ -1,4 +1,4 @@
-/** What a question costs something to answer is asked when the metrics are read, and not again for a while. */
+/** Remembers a costly answer: it is asked for when the metrics are read, and not again for a while. */
 export class Remembered<Value> {
   private asking: Promise<Value | null> | null = null;
   private askAgainAtMs = -Infinity;
@@ -8,7 +8,7 @@ export class Remembered<Value> {
     private readonly forMs: number,
   ) {}
 
-  /** Null: it can't be answered now, and is asked again the next time. */
+  /** Null: no answer now; the next read asks again. */
   get(): Promise<Value | null> {
     const now = performance.now();
     if (this.asking !== null && now < this.askAgainAtMs) return this.asking;

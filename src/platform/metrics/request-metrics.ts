@@ -11,7 +11,7 @@ export class RequestMetrics {
 
   constructor(private readonly durations: SamplesByLabels) {}
 
-  /** @param route as it is declared, never the path that was asked for: there are few of the one, any number of the other */
+  /** @param route as it is declared, never the requested path: paths are unbounded in number, routes are few */
   observe(route: string, status: number, seconds: number): void {
     let known = this.routes.get(route);
     if (known === undefined) {

@@ -1,11 +1,11 @@
 import type { Histogram } from 'prom-client';
 
-/** So many are counted at once. */
+/** The most observations that wait to be counted. */
 const MOST_WAITING = 1000;
 
 /**
- * Observations of one series of a histogram. Each only leaves its number behind; the library counts when the metrics are
- * read, or when a thousand wait, since its own bookkeeping per observation is felt on the hot path.
+ * Observations of one series of a histogram. An observation only stores its number; the library counts when the metrics are
+ * read, or when a thousand wait, since its bookkeeping slows the hot path.
  */
 export class Samples {
   private readonly waiting: number[] = [];
@@ -22,12 +22,12 @@ export class Samples {
   }
 }
 
-/** The series of one histogram, each made when it is first asked for. */
+/** The series of one histogram, each created when first requested. */
 export class SamplesByLabels {
   private readonly series: Samples[] = [];
   histogram: Histogram | null = null;
 
-  /** For as long as the process lives: callers keep what they get. */
+  /** The series is never removed, since callers keep it. */
   of(...labels: readonly string[]): Samples {
     if (this.histogram === null) throw new Error('The histogram is not registered yet.');
     const samples = new Samples(this.histogram.labels(...labels));

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { parseBounded } from '../json/index.js';
 import { OutboundError, type JsonAnswer, type OutboundCall, type OutboundHandler } from './outbound-request.js';
 
-/** Takes an answer in whole, up to a size, and reads it as JSON. */
+/** Collects a whole answer, up to a size, and reads it as JSON. */
 export class JsonCollector implements OutboundHandler {
   call: OutboundCall | null = null;
   private status = 0;
@@ -45,9 +45,8 @@ export class JsonCollector implements OutboundHandler {
 }
 
 /**
- * Between a server that a tenant chose and the one who called it: no answer is longer than was asked for, and what is told
- * of a connection that failed is the same whatever it was that a name led to. The tenant reads these messages; undici's
- * own would map our network for it.
+ * Stands between a server that a tenant chose and the caller. It bounds the answer's size, and gives the same message for every
+ * failed connection, wherever a name led. The tenant reads these messages: undici's own would map our network.
  */
 export class GuardedAnswer implements OutboundHandler {
   call: OutboundCall | null = null;

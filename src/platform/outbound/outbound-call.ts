@@ -13,7 +13,7 @@ import { brokeUsedConnection } from './used-connections.js';
 const MAX_STATUS = 599;
 const NOT_TAKEN = 'The answer could not be taken in.';
 
-/** Sends a request on a connection that nothing was sent on before. */
+/** Sends a request on a new connection. */
 export type SendFresh = (request: OutboundRequest, call: Call) => void;
 
 /** One call: undici's handler, the caller's handle and the bookkeeping of its timeouts in a single object. */
@@ -29,7 +29,7 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
   constructor(
     private readonly handler: OutboundHandler,
     request: OutboundRequest,
-    /** Null: a call that fails is not sent again. */
+    /** Null: a failed call is not sent again. */
     private sendFresh: SendFresh | null,
   ) {
     const { firstByteTimeoutMs, totalTimeoutMs } = request;
@@ -52,10 +52,10 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
     if (!this.done) this.controller?.resume();
   }
 
-  /** The first timer ran out: an answer that has begun, or is waited for although it is late, has the rest of the whole time. */
+  /** The first timer ran out. An answer that has begun, or a late one that is waited for, has the rest of the total time. */
   expireFirst(elapsedMs: number): void {
     if (elapsedMs < this.totalTimeoutMs && (this.answered || this.isWaitedFor())) {
-      // The caller was told of the time-out: a second request would be paid for and read by no one.
+      // The caller already got the time-out: a second request would cost money, and no caller would read its answer.
       this.request = null;
       this.timer = setTimeout(onLastTimer, this.totalTimeoutMs - elapsedMs, this);
     } else {
@@ -70,7 +70,7 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
-    // Given up while it waited for a connection: let it go before a byte is sent.
+    // The call was given up while it waited for a connection: abort it before a byte is sent.
     if (this.done) controller.abort(ABANDONED);
   }
 
@@ -78,7 +78,7 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
     if (this.done || status < 200) return;
     this.answered = true;
     this.request = null;
-    // HTTP has no such status, and a `Response` takes none.
+    // HTTP has no such status, and a `Response` refuses it.
     if (status > MAX_STATUS) this.giveUp(`The answer has the status ${status}.`);
     else
       try {
@@ -112,15 +112,15 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
     this.fail(this.reasonOf(error), error.message, error);
   }
 
-  /** An answer that can't be taken in ends the call. It would wait for ever else, and hold its place. */
+  /** Ends the call when its answer can't be taken. Otherwise the call would wait for ever, and keep its place. */
   private giveUp(message: string, cause?: unknown): void {
     if (!this.done) this.fail('broken', message, cause);
     this.controller?.abort(ABANDONED);
   }
 
   /**
-   * Servers close connections that were idle, at times in the very moment in which a request sets out on one. Nothing
-   * came of it then, so that it is sent once more, within the same times.
+   * Servers close idle connections, sometimes at the moment when a request is sent on one. No answer came, so the request is
+   * sent once more, within the same times.
    */
   private isSentAgain(error: Error): boolean {
     const { request, sendFresh } = this;
@@ -154,7 +154,7 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
   }
 }
 
-/** Told to undici alone, to close a connection; one object for all, since its stack is never read. */
+/** Passed to undici alone, to close a connection. One object for all calls, since its stack is never read. */
 const ABANDONED = new Error('The call was abandoned.');
 
 function onFirstTimer(call: Call, elapsedMs: number): void {

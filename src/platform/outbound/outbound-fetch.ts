@@ -15,29 +15,29 @@ export interface FetchOptions {
   /** The origins that the package's credential is for. A request to any other one fails, and is not sent. */
   readonly origins: readonly string[];
   readonly timeouts: Pick<OutboundRequest, 'firstByteTimeoutMs' | 'idleTimeoutMs' | 'totalTimeoutMs'>;
-  /** The most that is taken of an answer's body. */
+  /** The most bytes that an answer's body may have. */
   readonly maxBytes: number;
   /** As in `OutboundRequest`. */
   readonly traced?: true;
-  /** Sees what is about to go out, byte for byte; what it throws stops that. */
+  /** Sees each request byte for byte before it is sent; an error thrown here stops it. */
   readonly onRequest?: (url: URL, body: Buffer | string | null) => void;
   /** As in `OutboundHandler`: whether an answer that did not begin in time is waited for. */
   readonly onLate?: () => boolean;
   /**
-   * Hears of what breaks an answer off. The body then ends as if it were whole, so that the part that arrived is read;
-   * without it the body fails, and its unread part is lost.
+   * Called when an answer breaks off. The body then ends as if it were whole, so that the part that arrived is read; without
+   * this callback the body fails, and its unread part is lost.
    */
   readonly onBroken?: (error: OutboundError) => void;
-  /** Sees an answer's pieces before anything reads them; false: the body is more than is taken. */
+  /** Sees an answer's pieces before other readers; false: the body is too large. */
   readonly takes?: (chunk: Buffer) => boolean;
-  /** Takes what it reads itself out of an answer's body; the package reads what is left. */
+  /** Reads its own part of an answer's body; the package reads the rest. */
   readonly filter?: BodyFilter;
-  /** Hears of the call, to hold it back by itself where a filter takes much of the body. */
+  /** Gets the call, so that it can pause it where a filter reads much of the body. */
   readonly onCall?: (call: Pick<OutboundCall, 'pause' | 'resume'>) => void;
 }
 
 export interface BodyFilter {
-  /** @returns what is left for the package; null: nothing */
+  /** @returns the rest for the package; null: nothing */
   take(chunk: Buffer): Buffer | null;
   /** The body has ended, whole or not. */
   end(): Buffer | null;
@@ -45,7 +45,7 @@ export interface BodyFilter {
 
 type Dispatch = (request: OutboundRequest, handler: OutboundHandler) => OutboundCall;
 
-/** Headers that belong to the connection or say who calls: they are ours, whatever a package asks for. */
+/** Headers of the connection or of the caller's identity: this service sets them, whatever a package asks for. */
 const OURS = new Set([
   'accept-encoding',
   'connection',
@@ -59,20 +59,20 @@ const OURS = new Set([
   'upgrade',
   'user-agent',
 ]);
-/** The server's, for the connection or for a browser. */
+/** The server's headers for the connection or for a browser. */
 const NOT_FOR_PACKAGES = new Set(['connection', 'keep-alive', 'set-cookie', 'transfer-encoding']);
 const BUFFERED_BYTES = 64 * 1024;
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
 /**
- * A `fetch` over the one way out, for packages that speak a provider's dialect. Each request is one attempt under the
- * policy, time-outs and size of the options; a redirect is an answer. The reader's pace holds back the server.
+ * A `fetch` through OutboundHttp, for packages that speak a provider's dialect. Each request is one attempt under the options'
+ * policy, time-outs and size; a redirect is an answer. A slow reader slows the server down.
  */
 export function fetchOver(dispatch: Dispatch, options: FetchOptions): Fetch {
   return async (input, init = {}) => {
     const url = new URL(input instanceof Request ? input.url : input);
     if (input instanceof Request) throw new TypeError('A request must be given as an address and its options.');
-    // A package that calls elsewhere would take the credential there.
+    // A request to another origin would carry the credential there.
     if (!options.origins.includes(url.origin))
       throw new OutboundError('forbidden', 'The credential is not for this address.');
     const request = requestOf(url, init, options);
@@ -213,7 +213,7 @@ class FetchExchange implements OutboundHandler {
     if (this.isOver) return;
     this.end();
     this.controller?.error(error);
-    // No matter where there is a response already.
+    // Does nothing if there is a response already.
     this.reject(error);
   }
 

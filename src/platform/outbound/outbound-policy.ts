@@ -5,30 +5,30 @@ import { AddressPolicy } from './outbound-address.js';
 
 const MAX_LENGTH = 2048;
 
-/** This machine, as a development service may reach it without a setting. */
+/** This machine: a development service may reach it without a setting. */
 const LOOPBACK_CIDRS = ['127.0.0.0/8', '::1/128'];
 const LOOPBACK_HOST = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/;
 
-/** Names that standards keep for one's own machine or network: RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`. */
+/** Names that standards reserve for the own machine or network: RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`. */
 const PRIVATE_NAME = /(?:^|\.)(?:localhost|local|internal|home\.arpa)$/;
 
 type Judgement = { readonly url: URL } | { readonly refusal: string };
 
 /**
- * The rules for URLs that a tenant chose, as far as the text alone can tell. Names are judged by where they lead when a
- * socket connects; this says what can be said at once, so that a user who types an impossible URL hears of it.
+ * The rules for URLs that a tenant chose, as far as their text tells. The addresses behind a name are judged when a socket
+ * connects; this check tells a user at once of an impossible URL.
  *
- * The text must mean the same to every reader: what WHATWG's parser repairs (spaces, backslashes, missing slashes, an `@`
- * before the host) is refused, since a person who looks at it may take another host for the one that we would call.
+ * The text must mean the same to every reader. So a text that WHATWG's parser would repair (spaces, backslashes, missing
+ * slashes, an `@` before the host) is refused: a person could take another host for the one that would be called.
  */
 export class TenantUrlPolicy {
   readonly addresses: AddressPolicy;
   private readonly plainHttp: boolean;
 
-  /** Where nothing is said it is production, and no range is allowed. */
+  /** Without a mode it is production, and without ranges no private range is allowed. */
   constructor(settings: Partial<Pick<Settings, 'mode' | 'host' | 'outboundAllowCidrs'>>) {
     const { mode, host = '', outboundAllowCidrs = [] } = settings;
-    // Who can reach a service that listens on loopback reaches what else does so without its help.
+    // A caller who can reach a loopback service can reach the machine's other loopback services without its help.
     const isOnLaptop = mode === 'development' && LOOPBACK_HOST.test(host);
     this.addresses = new AddressPolicy([...outboundAllowCidrs, ...(isOnLaptop ? LOOPBACK_CIDRS : [])]);
     this.plainHttp = mode === 'development';
@@ -55,7 +55,10 @@ export class TenantUrlPolicy {
     return refusal === null ? { url } : { refusal };
   }
 
-  /** @param hostname As the URL parser left it: decimal, hexadecimal, octal and full-width addresses are dotted by now. */
+  /**
+   * @param hostname From the URL parser, which has rewritten decimal, hexadecimal, octal and
+   *   full-width addresses as dotted ones.
+   */
   private refusalOfHost(hostname: string): string | null {
     const address = hostname.replace(/^\[(.*)\]$/, '$1');
     if (isIP(address) !== 0) {
@@ -65,7 +68,7 @@ export class TenantUrlPolicy {
     }
     const name = hostname.replace(/\.$/, '');
     if (name.split('.').includes('')) return 'must have a host';
-    // Where the operator allows private ranges, such names may lead there; what they lead to is still judged.
+    // Where the operator allows private ranges, such names may lead there; their addresses are still judged.
     const isPrivate = !name.includes('.') || PRIVATE_NAME.test(name);
     return isPrivate && !this.addresses.hasExceptions
       ? 'must have a public host name; the operator can allow private ranges with OUTBOUND_ALLOW_CIDRS'

@@ -6,38 +6,38 @@ import { guardedLookup } from './outbound-lookup.js';
 import { withoutContinues } from './unasked-continues.js';
 import { watched } from './used-connections.js';
 
-/** What every pool here has in common: one call, one connection, so that back-pressure on a stream holds up no other. */
+/** Every pool here carries one call per connection, so that back-pressure on a stream delays no other call. */
 export const ONE_CALL_PER_CONNECTION = { pipelining: 1, allowH2: false } as const;
 
 const MAX_POOLS = 256;
-/** Where there is no bound on calls. Many tenants may name the same origin. */
+/** Used where calls have no bound. Many tenants may name the same origin. */
 const CONNECTIONS_PER_ORIGIN = 512;
-/** However long a server asks to be kept: what a tenant named is soon forgotten. */
+/** Caps the keep-alive that a server asks for: connections to a tenant's origin soon close. */
 const MAX_KEEP_ALIVE_MS = 60_000;
 
 export interface TenantPoolsOptions {
   readonly addresses: AddressPolicy;
   readonly connectTimeoutMs: number;
   readonly maxPools?: number;
-  /** As many as there can be calls, so that no tenant waits for another one's; null: any usual number. */
+  /** As many as there can be calls, so that no tenant waits for another one's; null: `CONNECTIONS_PER_ORIGIN`. */
   readonly connectionsPerOrigin?: number | null;
 }
 
 /**
- * Connections to origins that tenants chose, apart from those that the operator did: a connection opened under one policy
- * never serves the other. Tenants can name any number of origins, so that only so many are kept; the one that was used
- * least recently goes, after its calls have ended.
+ * Connections to origins that tenants chose. They are separate from the operator's, so that a connection opened under one
+ * policy never serves the other. The number of pools is bounded, since tenants can name any number of origins: the least
+ * recently used one closes, after its calls have ended.
  */
 export class TenantPools {
   private readonly pools: LRUCache<string, Pool>;
-  /** Out of the cache, with calls under way. */
+  /** Removed from the cache, with calls still under way. */
   private readonly closing = new Set<Pool>();
 
   constructor(private readonly options: TenantPoolsOptions) {
     this.pools = new LRUCache({ max: options.maxPools ?? MAX_POOLS, dispose: (pool) => this.retire(pool) });
   }
 
-  /** @param fresh those of connections that serve one call each */
+  /** @param fresh whether to use the pool of connections that serve one call each */
   get(origin: string, fresh = false): Pool {
     const key = fresh ? `fresh ${origin}` : origin;
     const known = this.pools.get(key);
@@ -65,9 +65,9 @@ export class TenantPools {
 }
 
 /**
- * Opens sockets to public addresses alone. Names are judged in the socket's own look-up; no look-up is made for a host that
- * is an address, so that it is judged before there is a socket. The last look, at the other end of the open socket, should
- * never find anything: it holds if Node should ever come to an address by another way.
+ * Opens sockets to public addresses alone. Names are judged in the socket's own look-up. A host that is an address needs no
+ * look-up, and is judged before the socket opens. The open socket's other end is judged as a last guard, in case Node ever
+ * reaches an address by another way.
  */
 function guardedConnector({ addresses, connectTimeoutMs }: TenantPoolsOptions): buildConnector.connector {
   const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false, lookup: guardedLookup(addresses) });

@@ -1,22 +1,22 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 /**
- * Who chose the address. `operator`: it stands in the configuration, and is trusted as that is. `tenant`: anything else
- * (issuers, webhooks, provider endpoints, remote images); then the rules of docs/decisions/0007 hold.
+ * Who chose the address. `operator`: it is in the configuration, and is trusted like it. `tenant`: any other address (issuers,
+ * webhooks, provider endpoints, remote images); the rules of docs/decisions/0007 apply.
  */
 export type OutboundPolicy = 'operator' | 'tenant';
 
 /**
- * - `forbidden`: a tenant may not send us to this address; nothing was sent.
+ * - `forbidden`: a tenant must not make us call this address; nothing was sent.
  * - `connect`: no connection (refused, unknown host, TLS, connect timeout); nothing was sent.
  * - `timeout`: the answer did not begin, went silent or did not end in time.
- * - `broken`: the connection ended before the answer did, or what came is not HTTP.
+ * - `broken`: the connection ended before the answer did, or the bytes are not HTTP.
  * - `aborted`: this client was closed.
  * - `too_large`: the answer is larger than the caller takes.
  */
 export type OutboundFailure = 'forbidden' | 'connect' | 'timeout' | 'broken' | 'aborted' | 'too_large';
 
-/** Under the policy `tenant` the message names no address that a name led to; the cause may, for the log alone. */
+/** Under the policy `tenant` the message names no address behind a name; the cause may, for the log alone. */
 export class OutboundError extends Error {
   readonly reason: OutboundFailure;
 
@@ -37,25 +37,25 @@ export interface OutboundRequest {
   /** Names and values in turn. The same array may serve any number of requests. */
   readonly headers: string[];
   readonly body?: Buffer | string;
-  /** It goes to a model provider, and carries the trace of the request that it is made for. */
+  /** Set for requests to a model provider: they carry the trace of the request that they serve. */
   readonly traced?: true;
-  /** From now until the answer's headers: waiting for a connection, connecting and sending included. */
+  /** From now until the answer's headers, including the wait for a connection, connecting and sending. */
   readonly firstByteTimeoutMs: number;
-  /** Longest silence within the answer; does not run while it is paused. */
+  /** Longest silence within the answer; a pause does not count. */
   readonly idleTimeoutMs: number;
   readonly totalTimeoutMs: number;
-  /** Under the policy `tenant`: the most that is taken of the answer's body, 64 MiB where nothing is said. */
+  /** Under the policy `tenant`: the most bytes of the answer's body; absent: 64 MiB. */
   readonly maxBytes?: number;
 }
 
 /**
- * Hears `onHeaders` once, then any number of `onData`, then `onEnd`; or at any point `onError`, and nothing after it.
- * What it throws ends the call and comes back to it as `onError`.
+ * Gets `onHeaders` once, then any number of `onData`, then `onEnd`; or `onError` at any point, and nothing after it. An error
+ * that it throws ends the call and comes back to it as `onError`.
  */
 export interface OutboundHandler {
   /**
-   * A request that was sent has no answer yet when `firstByteTimeoutMs` are over. True: it is waited for until
-   * `totalTimeoutMs`. False, or no such method: the call ends as a timeout.
+   * Called when a request that was sent has no answer within `firstByteTimeoutMs`. True: the call waits until `totalTimeoutMs`.
+   * False, or no such method: the call ends as a timeout.
    */
   onLate?(): boolean;
   onHeaders(status: number, headers: IncomingHttpHeaders): void;
@@ -64,7 +64,7 @@ export interface OutboundHandler {
   onError(error: OutboundError): void;
 }
 
-/** A call under way. After `abort` its handler hears nothing more. */
+/** A call under way. After `abort` its handler gets no more events. */
 export interface OutboundCall {
   abort(): void;
   pause(): void;

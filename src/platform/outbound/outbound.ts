@@ -17,16 +17,16 @@ export type OutboundSettings = Pick<Settings, 'connectTimeoutMs'> &
   Partial<Pick<Settings, 'mode' | 'host' | 'outboundAllowCidrs' | 'providerCalls'>>;
 
 /**
- * The one way out of this service: whatever it sends to another system goes through here. Redirects are never followed,
- * since their target was not judged; a status 3xx is an answer like any other.
+ * The one way out of this service: all that it sends to other systems goes through here. Redirects are never followed, since
+ * their target was not judged; a status 3xx is an answer like any other.
  */
 @Injectable()
 export class OutboundHttp implements OnApplicationShutdown {
   private readonly pools = new Map<string, Pool>();
-  /** Of connections that serve one call each. */
+  /** Pools of connections that serve one call each. */
   private readonly freshPools = new Map<string, Pool>();
   private readonly connectTimeoutMs: number;
-  /** As many as there can be calls, so that none waits for a connection; null: any number. */
+  /** As many as there can be calls, so that no call waits for a connection; null: calls have no bound. */
   private readonly connectionsPerOrigin: number | null;
   private readonly tenantUrls: TenantUrlPolicy;
   private readonly tenantPools: TenantPools;
@@ -43,8 +43,8 @@ export class OutboundHttp implements OnApplicationShutdown {
   }
 
   /**
-   * For a URL that a tenant is about to store: says at once what can be said of its text. Where its name leads is judged
-   * at each connection, so that one which passes here may still fail as `forbidden`.
+   * Judges the text of a URL that a tenant is about to store. The addresses behind its name are judged at each connection, so
+   * that a URL which passes here may still fail as `forbidden`.
    *
    * @param field The input's name, in lowerCamel.
    * @throws Fault `invalid_input` naming the field.
@@ -103,18 +103,18 @@ export class OutboundHttp implements OnApplicationShutdown {
     });
   }
 
-  /** A `fetch` for a package that speaks a provider's dialect, held to this provider's addresses and to our rules. */
+  /** A `fetch` for a package that speaks a provider's dialect, limited to this provider's addresses. */
   fetchFor(options: FetchOptions): Fetch {
     return fetchOver((request, handler) => this.dispatch(request, handler), options);
   }
 
-  /** Closes every connection; what is still under way fails as `aborted`. */
+  /** Closes every connection; open calls fail as `aborted`. */
   async onApplicationShutdown(): Promise<void> {
     const pools = [...this.pools.values(), ...this.freshPools.values()];
     await Promise.all([...pools.map((pool) => pool.destroy()), this.tenantPools.destroy()]);
   }
 
-  /** The text is judged at each call too: a stored URL may be older than today's mode and rules. */
+  /** The text is judged again at each call: a stored URL may be older than the current mode and rules. */
   private dispatchGuarded(request: OutboundRequest, handler: OutboundHandler): OutboundCall {
     const judgement = this.tenantUrls.judge(request.origin);
     if ('refusal' in judgement) {
@@ -148,7 +148,7 @@ export class OutboundHttp implements OnApplicationShutdown {
   }
 }
 
-/** Read here: what is sent once more is sent from another request's context. */
+/** Reads the trace now, since a repeated request is sent from another request's context. */
 function withTrace(request: OutboundRequest): OutboundRequest {
   const carried = currentRequestContext()?.traceHeaders;
   return carried === undefined ? request : { ...request, headers: [...request.headers, ...carried] };
@@ -165,7 +165,7 @@ function send(pool: Dispatcher, request: OutboundRequest, call: Call, closesAfte
       headers: request.headers,
       body: request.body ?? null,
       reset: closesAfter,
-      // The wait for headers is the call's own timer: undici's starts only when a connection is there.
+      // The call's own timer bounds the wait for headers: undici's starts only once there is a connection.
       headersTimeout: 0,
       bodyTimeout: request.idleTimeoutMs,
     },

@@ -1,19 +1,20 @@
 import type { buildConnector } from 'undici';
 
 const CONTINUE = '100';
-/** How one begins; it stands for what has not come yet, too. */
+/** How a `100 Continue` begins; also completes a beginning that has not arrived whole. */
 const PATTERN = `HTTP/1.1 ${CONTINUE}`;
 const INTERIM = /^HTTP\/1\.\d (1\d\d)/;
 const HEAD_END = Buffer.from('\r\n\r\n');
-/** No interim answer is longer; of one that claims to be the parser judges. */
+/** No interim answer is longer; the parser judges one that claims to be. */
 const MOST_BYTES = 16 * 1024;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
- * Takes `100 Continue` out of what a server sends before its answer. A client must bear one that it did not ask for (RFC 9110,
- * 15.2), and some servers and proxies send one to every POST; undici closes the connection. Other interim answers it reads over.
+ * Removes `100 Continue` from the bytes that a server sends before its answer. A client must accept it unasked (RFC
+ * 9110, 15.2), and some servers and proxies send one to every POST; undici closes the connection. Undici skips
+ * other interim answers itself.
  *
- * An answer begins with the first byte that comes after a request was written: a connection carries one call at a time.
+ * An answer begins with the first byte after a request was written, since a connection carries one call at a time.
  */
 export function withoutContinues(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) => {
@@ -48,7 +49,7 @@ class AnswerStart {
   isOver = false;
   private held = NOTHING;
 
-  /** @returns what the parser gets of it */
+  /** @returns the bytes that the parser gets */
   push(chunk: Buffer): Buffer {
     const data = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk]);
     this.held = NOTHING;
@@ -73,7 +74,7 @@ class AnswerStart {
   }
 }
 
-/** The status of an interim answer that begins so, or may; null: it is an answer. */
+/** The status of the interim answer that these bytes begin, or may begin; null: the answer itself begins here. */
 function statusIn(begin: string): string | null {
   return INTERIM.exec(begin + PATTERN.slice(begin.length))?.[1] ?? null;
 }

@@ -1,9 +1,9 @@
 import type { buildConnector } from 'undici';
 
-/** What broke connections on which an earlier answer had come. */
+/** Errors that broke connections on which an earlier answer had come. */
 const broken = new WeakSet<Error>();
 
-/** Notes of each connection that breaks whether it had served before. */
+/** Notes, for each connection that breaks, whether it had served a call before. */
 export function watched(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) => {
     connect(options, (...[error, socket]) => {
@@ -11,7 +11,7 @@ export function watched(connect: buildConnector.connector): buildConnector.conne
         callback(error, null);
         return;
       }
-      // Before undici's own listener, which fails the call with the same error.
+      // Listens before undici, which fails the call with the same error.
       socket.once('error', (reason: Error) => {
         if (socket.bytesRead > 0) broken.add(reason);
       });
@@ -20,7 +20,7 @@ export function watched(connect: buildConnector.connector): buildConnector.conne
   };
 }
 
-/** Whether a call met a connection that the other side had given up meanwhile, as servers do with idle ones. */
+/** Whether a call failed on a connection that the server had already closed, as servers do with idle ones. */
 export function brokeUsedConnection(error: Error): boolean {
   return broken.has(error);
 }

@@ -1,13 +1,13 @@
 import type { z } from 'zod';
 import { fieldOf, shapeOf } from './protojson-shape.js';
 
-/** Of what is wrong with an answer, enough to find it by. */
+/** How many of an answer's faults are named, enough to find them. */
 const MAX_TOLD = 10;
 
 /**
- * An answer of the platform surface, as its schema declares it: names in lowerCamelCase, no `null`, every field that is not
- * optional there, whatever its value. What the schema does not name is an error of ours: it is refused, neither sent nor
- * dropped without a word. A row that was spread into a view would else tell a key's hash.
+ * Writes an answer of the platform surface as its schema declares it: names in lowerCamelCase, no `null`, and every field that
+ * is not optional. A field that the schema does not name is our error, and is refused: a row spread into a view could
+ * otherwise reveal a key's hash.
  *
  * @throws TypeError naming fields and no values
  */

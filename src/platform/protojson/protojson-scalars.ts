@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * The field types of the platform surface: each reads every form that Protocol Buffers' JSON mapping accepts of it, and
- * the `format…` functions write the one form that the mapping emits.
+ * The field types of the platform surface. Each reads every form that Protocol Buffers' JSON mapping accepts for it; the
+ * `format…` functions write the one form that the mapping emits.
  */
 
 const REQUIRED = 'is required';
@@ -13,7 +13,7 @@ function orRequired(reason: string): (issue: { readonly input?: unknown }) => st
 
 type Read<T> = (value: unknown, refuse: (reason: string) => never) => T;
 
-/** Takes whatever JSON holds, so that each type says itself what is wrong, in one reason. */
+/** Accepts any JSON value, so that each type itself says what is wrong, in one reason. */
 function scalar<T>(read: Read<T>, openApi: z.core.JSONSchemaMeta): z.ZodType<T> {
   return z
     .unknown()
@@ -28,8 +28,8 @@ function scalar<T>(read: Read<T>, openApi: z.core.JSONSchemaMeta): z.ZodType<T> 
 }
 
 /**
- * Why a text cannot be kept: Postgres stores no U+0000, and UTF-8 knows no lone surrogate. The mapping would take the
- * first; the contract does not.
+ * Why a text can't be stored: Postgres stores no U+0000, and UTF-8 has no lone surrogates. The mapping would accept
+ * U+0000; our contract does not.
  */
 export function whyNotStorable(value: string): string | null {
   if (value.includes('\u0000')) return 'must not contain U+0000';
@@ -40,7 +40,7 @@ export function whyNotStorable(value: string): string | null {
 export const text = (min: number, max: number): z.ZodType<string> => {
   const wrongLength = min === 0 ? `must have at most ${max} characters` : `must have ${min} to ${max} characters`;
   const whyNot = (value: string): string | null => {
-    // A code point is at most two units: what is longer than that need not be taken apart to be counted.
+    // A code point is at most two units: a text of more than twice the units is too long without counting.
     if (value.length > max * 2) return wrongLength;
     const reason = whyNotStorable(value);
     if (reason !== null) return reason;
@@ -56,18 +56,16 @@ export const text = (min: number, max: number): z.ZodType<string> => {
     .meta({ ...(min === 0 ? {} : { minLength: min }), maxLength: max });
 };
 
-/** Only the two literals: the mapping takes neither 0 and 1 nor strings for them. */
+/** Only the two literals: the mapping accepts neither 0 and 1 nor strings. */
 export const boolean: z.ZodType<boolean> = z.boolean({ error: orRequired('must be true or false') });
 
-/** A number in a string follows JSON's own syntax: no `+`, no leading zero, no blank, nothing empty. */
+/** A number in a string follows JSON's own syntax: no `+`, no leading zero, no blank, not empty. */
 const NUMBER = /^(?<sign>-?)(?<whole>0|[1-9]\d*)(?:\.(?<fraction>\d+))?(?:[eE](?<exponent>[+-]?\d+))?$/;
-/** Longer than anything that a client would write of a double or an int64. */
+/** No client writes a longer double or int64. */
 const MAX_NUMBER_LENGTH = 100;
 const INT64_DIGITS = 19;
 
-/**
- * The whole number that a literal stands for, exactly; null where it is not whole, or is beyond an int64 by its length.
- */
+/** The exact whole number of a literal; null: it is not whole, or has too many digits for an int64. */
 export function wholeNumber(literal: string): bigint | null {
   const parts = literal.length > MAX_NUMBER_LENGTH ? undefined : NUMBER.exec(literal)?.groups;
   if (parts === undefined) return null;
@@ -75,13 +73,13 @@ export function wholeNumber(literal: string): bigint | null {
   const digits = `${whole}${fraction}`.replace(/^0+/, '');
   if (digits === '') return 0n;
   const significant = digits.replace(/0+$/, '');
-  // Counted before anything is raised to a power, since the exponent is the caller's: "1e536870000".
+  // Counts the digits before it raises to a power, since the caller chooses the exponent: "1e536870000".
   const zeros = digits.length - significant.length - fraction.length + Number(exponent);
   if (zeros < 0 || significant.length + zeros > INT64_DIGITS) return null;
   return BigInt(sign + significant) * 10n ** BigInt(zeros);
 }
 
-/** int32 and narrower: a JSON number, or the same as a string; `1e5` and `1.0` are whole. */
+/** int32 and narrower: a JSON number, or the same in a string; `1e5` and `1.0` are whole. */
 export const integer = (min: number, max: number): z.ZodType<number> => {
   if (!Number.isSafeInteger(min) || !Number.isSafeInteger(max)) throw new TypeError('Beyond 2^53, use int64.');
   const reason = `must be a whole number from ${min} to ${max}`;
@@ -100,13 +98,13 @@ export const integer = (min: number, max: number): z.ZodType<number> => {
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
-/** Marks int64 fields for the reader, which alone can see what a number's literal was; it follows clones of a schema. */
+/** Marks int64 fields for the reader, which alone sees a number's literal; clones of a schema keep the mark. */
 export const INT64_FIELDS = z.registry<{ readonly int64: true }>();
 
 /**
- * int64: a decimal string, exact to the last digit, or a JSON number. JSON.parse rounds numbers beyond 2^53: one whose
- * literal a double holds exactly comes from the reader as a bigint, any other is refused rather than changed unseen. (The
- * mapping would round it, which its sender can't have meant.)
+ * int64: a decimal string, exact to the last digit, or a JSON number. JSON.parse rounds numbers beyond 2^53: the reader
+ * gives a bigint where a double holds the literal exactly, and any other is refused. (The mapping would round it, which
+ * the sender can't have meant.)
  */
 export const int64 = (min: bigint = INT64_MIN, max: bigint = INT64_MAX): z.ZodType<bigint> => {
   if (min < INT64_MIN || max > INT64_MAX) throw new TypeError('An int64 has 64 bits.');
@@ -128,13 +126,13 @@ export const int64 = (min: bigint = INT64_MIN, max: bigint = INT64_MAX): z.ZodTy
   return schema;
 };
 
-/** As the mapping writes an int64: a decimal string. */
+/** An int64 as the mapping writes it: a decimal string. */
 export function formatInt64(value: bigint): string {
   if (value < INT64_MIN || value > INT64_MAX) throw new RangeError('An int64 has 64 bits.');
   return value.toString();
 }
 
-/** A finite number, or the same as a string. The mapping's "NaN" and "Infinity" mean nothing in any field of ours. */
+/** A finite number, or the same in a string. The mapping's "NaN" and "Infinity" have no meaning in our fields. */
 export const double = (min: number, max: number): z.ZodType<number> => {
   const reason = `must be a finite number from ${min} to ${max}`;
   return scalar(
@@ -150,10 +148,10 @@ export const double = (min: number, max: number): z.ZodType<number> => {
 };
 
 /**
- * An enum: in as its name or its number, out as its name. Proto3 keeps numbers that it does not know; we could do nothing
- * with one, and refuse it.
+ * An enum: read from its name or its number, written as its name. Proto3 keeps unknown numbers; they are refused here, since
+ * the service could not act on them.
  *
- * @param numbers absent: their places in the list, from 0; of names with one number the first listed is the one read
+ * @param numbers absent: their places in the list, from 0; where names share a number, the first is read
  */
 export const enumeration = <const Names extends readonly [string, ...string[]]>(
   names: Names,
@@ -182,15 +180,15 @@ const TIMESTAMP =
 const NOT_A_TIMESTAMP = 'must be an RFC 3339 timestamp, like 2030-01-31T12:00:00Z';
 
 /**
- * RFC 3339 by the mapping's strict reading: any offset, but no lower-case `t` or `z`, and, as every minute has 60 seconds,
- * no leap second. Years 0001 to 9999, in UTC. What comes out is a Date: what is finer than a millisecond is cut off.
+ * RFC 3339 by the mapping's strict reading: any offset, no lower-case `t` or `z`, and no leap second, as every minute has 60
+ * seconds. Years 0001 to 9999, in UTC. The result is a Date, cut to milliseconds.
  */
 export const timestamp: z.ZodType<Date> = scalar(
   (value, refuse) => {
     const day = typeof value === 'string' ? TIMESTAMP.exec(value)?.[1] : undefined;
     if (typeof value !== 'string' || day === undefined) return refuse(NOT_A_TIMESTAMP);
     const date = new Date(value);
-    // Date rolls 30 February over into March; RFC 3339 has no such day.
+    // Date turns 30 February into a day of March; RFC 3339 has no such day.
     const rolled = new Date(`${value.slice(0, 10)}T00:00:00Z`).getUTCDate() !== Number(day);
     return !rolled && hasYear(date) ? date : refuse(NOT_A_TIMESTAMP);
   },
@@ -202,7 +200,7 @@ function hasYear(date: Date): boolean {
   return year >= 1 && year <= 9999;
 }
 
-/** An RFC 3339 timestamp in UTC, as every answer writes it: three digits of a second. */
+/** An RFC 3339 timestamp in UTC, as every answer writes it: with milliseconds. */
 export function formatTimestamp(date: Date): string {
   if (!hasYear(date)) throw new RangeError('A timestamp has a year from 1 to 9999.');
   return date.toISOString();

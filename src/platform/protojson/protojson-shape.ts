@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { INT64_FIELDS } from './protojson-scalars.js';
 
-/** What the JSON mapping has to know of a schema; everything else is the schema's own affair. */
+/** The part of a schema that the JSON mapping needs. */
 export type Shape =
   | { readonly kind: 'message'; readonly fields: ReadonlyMap<string, MessageField>; readonly open: boolean }
   | { readonly kind: 'list'; readonly item: z.core.$ZodType; readonly maxItems: number }
@@ -12,7 +12,7 @@ export type Shape =
 export type MessageShape = Extract<Shape, { readonly kind: 'message' }>;
 
 export interface MessageField {
-  /** In lowerCamelCase, whichever spelling it is looked up by. */
+  /** In lowerCamelCase, for both spellings. */
   readonly name: string;
   readonly schema: z.core.$ZodType;
 }
@@ -22,7 +22,7 @@ const LOWER_CAMEL_CASE = /^[a-z][a-zA-Z0-9]*$/;
 
 const shapes = new WeakMap<z.core.$ZodType, Shape>();
 
-/** The shape of a schema's own level, worked out once; what is below is looked at when something comes for it. */
+/** The shape of a schema's top level, computed once; lower levels follow when a message uses them. */
 export function shapeOf(schema: z.core.$ZodType): Shape {
   const known = shapes.get(schema);
   if (known !== undefined) return known;
@@ -51,13 +51,13 @@ function workOut(schema: z.core.$ZodType): Shape {
       return shapeOf(def.getter());
     case 'pipe': {
       const input = shapeOf((def.in as z.core.$ZodTypes)._zod.def.type === 'transform' ? def.out : def.in);
-      // What a transform takes as `unknown` it judges itself.
+      // A transform that takes `unknown` judges its input itself.
       return input.kind === 'free' ? SCALAR : input;
     }
     case 'union':
     case 'intersection':
     case 'record':
-      // Read as a scalar, its fields would silently have one spelling only.
+      // Read as a scalar, its fields would silently have only one spelling.
       throw new TypeError(`A message of the platform surface has no ${def.type}; teach protojson to read one first.`);
     case 'unknown':
     case 'any':
@@ -70,8 +70,8 @@ function workOut(schema: z.core.$ZodType): Shape {
 const FREE = z.unknown();
 
 /**
- * The field that a key names: of an open message every key is one. But for `__proto__`, which no caller means, and which
- * Zod would drop without a word.
+ * The field that a key names; in an open message every key is a field, except `__proto__`: no caller means it, and
+ * Zod would silently drop it.
  */
 export function fieldOf(shape: MessageShape, key: string): MessageField | undefined {
   const field = shape.fields.get(key);

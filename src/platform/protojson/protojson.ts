@@ -5,34 +5,36 @@ import { whyNotStorable, wholeNumber } from './protojson-scalars.js';
 import { fieldOf, shapeOf, type MessageField, type MessageShape, type Shape } from './protojson-shape.js';
 
 /**
- * The platform surface's JSON: Protocol Buffers' JSON mapping, as one piece at the edge. Services never see it.
+ * The platform surface's JSON: Protocol Buffers' JSON mapping, at the edge. Services never see it.
  *
- * In: a field is written in lowerCamelCase or snake_case, not in both; `null` is as if it were absent, but stands in no
- * list; an unknown field is refused by name. The schema leads: what it does not name is never looked into. Out: see
- * protojson-answer.ts.
+ * Requests: a field is in lowerCamelCase or snake_case, not in both; `null` means absent, and is not allowed in lists; an
+ * unknown field is refused by name, and its value is never read. Answers: see protojson-answer.ts.
  */
 
-/** Far deeper than any message of ours; what is deeper would only exhaust the stack. */
+/** Far deeper than any of our messages; a deeper one would only exhaust the stack. */
 const MAX_DEPTH = 32;
-/** Longer than any list of ours; each entry of a longer one could be an issue of its own. */
+/** Longer than any of our lists; in a longer one, each entry could be an issue of its own. */
 export const MAX_ITEMS = 10_000;
-/** An answer to a bad request stays small, whatever was sent: so many faults are told, and so much of a caller's name. */
+/**
+ * An answer to a bad request stays small, whatever was sent: it lists at most so many faults, with names of
+ * at most so many characters.
+ */
 const MAX_FAULTS = 10;
 const MAX_NAME_LENGTH = 100;
 const MAX_PATH_LENGTH = 300;
-/** A larger text is not parsed a second time for the sake of a number that should have been a string. */
+/** A larger text is not parsed a second time for a number that should have been a string. */
 const MAX_REPARSED_LENGTH = 100_000;
 
-/** How the caller spelled each field that is not as the schema spells it, by its path in lowerCamelCase. */
+/** The caller's spelling of each field that differs from the schema's, by its path in lowerCamelCase. */
 export type Spellings = Map<string, string>;
 
 /**
  * Reads a request message.
  *
- * @param body its bytes, or what `parseMessage` made of them
- * @param schema a Zod object in lowerCamelCase; whether strict or not, unknown fields are refused
- * @param spellings filled with how the caller spelled each field
- * @throws Fault invalid_input with the fields at fault, each as the caller spelled it
+ * @param body its bytes, or the result of `parseMessage`
+ * @param schema a Zod object in lowerCamelCase; unknown fields are refused, strict or not
+ * @param spellings filled with the caller's spelling of each field
+ * @throws Fault invalid_input with the fields at fault, each in the caller's spelling
  */
 export function readMessage<T>(body: Buffer | JsonObject, schema: z.ZodType<T>, spellings: Spellings = new Map()): T {
   const { text, value } = !Buffer.isBuffer(body) ? body : body.length === 0 ? { text: '', value: {} } : parseBody(body);
@@ -45,7 +47,7 @@ export function readMessage<T>(body: Buffer | JsonObject, schema: z.ZodType<T>, 
   }
   if (!parsed.success) reader.addIssues(parsed.error.issues);
   reader.faults.throwIfAny();
-  // Where the reader found no fault, only the schema's are left, and those were just added.
+  // Any fault was thrown above, so that the parse succeeded.
   return (parsed as z.ZodSafeParseSuccess<T>).data;
 }
 
@@ -59,7 +61,7 @@ function parseBody(body: Buffer): JsonObject {
   }
 }
 
-/** Has a message parsed by another way than at once, and looks at it as `readMessage` does. */
+/** Parses a message in the given way instead of at once, with the same errors as `readMessage`. */
 export async function parseMessage(parse: () => Promise<JsonObject>): Promise<JsonObject> {
   try {
     const object = await parse();
@@ -80,7 +82,7 @@ function withShownNames({ fields }: Fault): Fault {
   return faults.toFault();
 }
 
-/** A name that the caller made up, cut to a length and free of what no log or terminal should be given. */
+/** The caller's name of a field, shortened and without control characters, for logs and terminals. */
 function shown(name: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what is taken out
   return cutTo(MAX_NAME_LENGTH, name).replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
@@ -93,8 +95,8 @@ function cutTo(length: number, name: string): string {
 type ExactNumbers = ReadonlyMap<object, ReadonlySet<string>>;
 
 /**
- * Parses a text again, with an eye on its literals: which whole numbers beyond 2^53, by the object or list that holds them
- * and their place in it, are just what was written. It must be no deeper than a schema allows: a reviver recurses.
+ * Parses a text again and notes the whole numbers beyond 2^53 whose literal is exact, by their object or list and their key
+ * there. The text must be no deeper than a schema allows, since a reviver recurses.
  */
 function parseLiterals(text: string): { root: unknown; exact: ExactNumbers } {
   const exact = new Map<object, Set<string>>();
@@ -105,19 +107,19 @@ function parseLiterals(text: string): { root: unknown; exact: ExactNumbers } {
   return { root, exact };
 }
 
-/** The faults of one request: the first few in full, of the others the number. */
+/** The faults of one request: the first few in full, the others as a number. */
 class FaultList {
   private readonly faults = new Map<string, FieldFault>();
   private untold = 0;
 
-  /** One reason for a field: the first. */
+  /** Keeps the first reason for each field. */
   add(field: string, reason: string): void {
     if (this.faults.has(field)) return;
     if (this.faults.size < MAX_FAULTS) this.faults.set(field, { field: cutTo(MAX_PATH_LENGTH, field), reason });
     else this.untold += 1;
   }
 
-  /** Of further ones only the number is told, which saves wording them. */
+  /** Further faults are only counted, which saves wording them. */
   get isFull(): boolean {
     return this.faults.size >= MAX_FAULTS;
   }
@@ -144,17 +146,17 @@ class FaultList {
 
 type ListShape = Extract<Shape, { readonly kind: 'list' }>;
 
-/** Where a value stands: by the schema's names, and as the caller wrote it. */
+/** The place of a value, in the schema's names and in the caller's spelling. */
 interface Place {
   readonly path: string;
   readonly spelled: string;
   readonly depth: number;
 }
 
-/** Turns a parsed text into what a schema reads: known fields in lowerCamelCase, without nulls. */
+/** Turns parsed JSON into the schema's input: known fields in lowerCamelCase, without nulls. */
 class MessageReader {
   readonly faults = new FaultList();
-  /** Where an int64 was written as a number that may have been rounded: only its literal could tell. */
+  /** The int64 fields with a number that may have been rounded: only the literal tells. */
   private readonly roundedPaths = new Set<string>();
   private readonly refusedPaths = new Set<string>();
 
@@ -167,12 +169,12 @@ class MessageReader {
     return this.value({ root }, 'root', shapeOf(schema), { path: '', spelled: '', depth: 0 });
   }
 
-  /** Whether nothing else is wrong than numbers whose literals have yet to be looked at. */
+  /** Whether the only faults are numbers whose literals have not been checked yet. */
   onlyRounded(issues: readonly z.core.$ZodIssue[]): boolean {
     return this.faults.isEmpty && issues.every(({ path }) => this.roundedPaths.has(path.map(String).join('.')));
   }
 
-  /** Adds what the schema found, but for what was refused here already. */
+  /** Adds the schema's faults, except for fields that the reader has already refused. */
   addIssues(issues: readonly z.core.$ZodIssue[]): void {
     for (const issue of issues) {
       const path = issue.path.map(String).join('.');
@@ -192,7 +194,7 @@ class MessageReader {
     if (shape.kind === 'scalar') return value;
     if (place.depth > MAX_DEPTH) throw this.tooDeep(place);
     if (shape.kind === 'free') return this.free(value, place);
-    // A list where a message belongs, or the other way round, is left for the schema to refuse.
+    // The schema refuses a list in the place of a message, and a message in the place of a list.
     if (Array.isArray(value)) return shape.kind === 'list' ? this.list(value, shape, place) : value;
     if (shape.kind === 'list') return value;
     return this.message(value, shape, place);
@@ -226,7 +228,7 @@ class MessageReader {
     });
   }
 
-  /** Free-form JSON stays as it is, nulls too, as long as it can be stored. */
+  /** Free-form JSON stays as it is, with its nulls, if it can be stored. */
   private free(value: unknown, place: Place): unknown {
     if (typeof value === 'string') {
       const reason = whyNotStorable(value);
@@ -251,7 +253,7 @@ class MessageReader {
     return value;
   }
 
-  /** At once, and alone: a schema that follows it all the way down would run out of stack. */
+  /** Reported at once and alone: a schema that reads it to the bottom would run out of stack. */
   private tooDeep({ spelled }: Place): Fault {
     this.faults.add(spelled, `is nested deeper than ${MAX_DEPTH} levels`);
     return this.faults.toFault();
@@ -288,7 +290,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   boolean: 'must be true or false',
 };
 
-/** In our own words, where a schema has none of its own. */
+/** Our words, where a schema has none of its own. */
 export const reasonOf: z.core.$ZodErrorMap = (issue) => {
   if (issue.input === undefined) return 'is required';
   if (issue.code === 'invalid_type') return EXPECTED[issue.expected];

@@ -3,11 +3,11 @@ import { Refusals } from './refusals.js';
 import { shareIsFull, type ShareBound, type ShareNames, type ShareOwner, type ShareState } from './share.js';
 
 export interface FairTurnsOptions extends ShareNames {
-  /** How many run at once: of all, of one tenant and of one org. */
+  /** How many run at once: in all, of one tenant and of one org. */
   readonly most: number;
   readonly ofTenant: number;
   readonly ofOrg: number;
-  /** How many of one tenant wait; of one org four times as many. */
+  /** How many of one tenant may wait; of one org four times as many. */
   readonly waitingOfTenant: number;
   readonly waitMs: number;
 }
@@ -27,20 +27,20 @@ interface Tenant {
 interface Org {
   running: number;
   waiting: number;
-  /** In the order in which they are next. */
+  /** In the order of their next turns. */
   readonly tenants: Map<string, Tenant>;
 }
 
 /**
- * Work that takes turns: so much of it runs at once, of one tenant and of one org less than that, and the rest waits, for so
- * long and so many. Turns that come free go to org after org, and within an org to tenant after tenant: however many wait of
- * one org, another one waits for one of them.
+ * Work that takes turns: a bounded number runs at once, with lower bounds for one tenant and one org; the rest waits, in
+ * bounded number and time. Free turns go to org after org, and within an org to tenant after tenant. So another org waits for
+ * one of an org's calls, however many of them wait.
  */
 export class FairTurns implements ShareState {
   private readonly refusals = new Refusals();
   private running = 0;
   private inLine = 0;
-  /** In the order in which they are next. */
+  /** In the order of their next turns. */
   private readonly orgs = new Map<string, Org>();
 
   constructor(private readonly options: FairTurnsOptions) {}
@@ -65,7 +65,7 @@ export class FairTurns implements ShareState {
   async run<T>(owner: ShareOwner, work: () => Promise<T>): Promise<T> {
     const org = this.orgOf(owner);
     const tenant = tenantOf(org, owner);
-    // What waits while a turn is free has reached a bound of its own.
+    // Calls that wait while a turn is free have reached their tenant's or org's bound.
     if (tenant.waiting.length === 0 && this.boundReachedBy(org, tenant) === null) this.begin(owner, org, tenant);
     else await this.wait(owner, org, tenant);
     try {
@@ -83,7 +83,7 @@ export class FairTurns implements ShareState {
     this.running += 1;
     org.running += 1;
     tenant.running += 1;
-    // Taken out and put in again, both are the last ones.
+    // Deleting and setting again moves both to the end.
     org.tenants.delete(tenantId);
     org.tenants.set(tenantId, tenant);
     this.orgs.delete(orgId);

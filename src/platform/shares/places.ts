@@ -8,12 +8,12 @@ export interface PlacesOptions extends ShareNames {
 }
 
 /**
- * However much one may hold, it is at most this many times what is still free. So each further one that takes all it can
- * get gets less, and several of them together still leave places to those who need few.
+ * A holder may have at most this many times the places that are still free. So each further large holder gets fewer, and
+ * several of them still leave places to those who need few.
  */
 const TIMES_FREE = 2;
 
-/** Places that are taken at once or refused at once; there is no line. */
+/** Places that are taken or refused at once; there is no queue. */
 export class Places implements ShareState {
   readonly waiting = 0;
   private readonly refusals = new Refusals();
@@ -35,19 +35,19 @@ export class Places implements ShareState {
     return this.refusals.count;
   }
 
-  /** @throws Fault rate_limited, unavailable: there is no place now, and none was taken */
+  /** @throws Fault rate_limited, unavailable: no place is free now; takes none */
   assertRoom(owner: ShareOwner): void {
     const bound = this.boundReachedBy(owner);
     if (bound !== null) throw shareIsFull(bound, this.options, this.refusals.add(owner.tenantId));
   }
 
-  /** @throws Fault rate_limited, unavailable: none was taken */
+  /** @throws Fault rate_limited, unavailable: no place was taken */
   take(owner: ShareOwner): void {
     this.assertRoom(owner);
     this.add(owner);
   }
 
-  /** @returns whether one was taken */
+  /** @returns whether a place was taken */
   takeIfFree(owner: ShareOwner): boolean {
     if (this.boundReachedBy(owner) !== null) return false;
     this.add(owner);

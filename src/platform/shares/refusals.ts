@@ -1,10 +1,10 @@
-/** Waits are spread over at least so many seconds, by chance: who is refused together must not come again together. */
+/** Waits are spread at random over at least so many seconds, so that callers refused together do not come back together. */
 const LEAST_SECONDS = 3;
 const MOST_SECONDS = 15;
-/** For each so many refusals of a tenant within a second the spread grows by one. */
+/** The spread grows by a second for each so many refusals of a tenant within a second. */
 const REFUSALS_PER_SECOND = 10;
 
-/** The refusals of one share, and when those who were refused may come again: the more of a tenant, the later. */
+/** Counts the refusals of one share and says when a refused tenant may try again: the more refusals, the later. */
 export class Refusals {
   /** Since the start. */
   count = 0;

@@ -1,6 +1,6 @@
 import { Fault } from '../errors/index.js';
 
-/** Whose part something comes out of. */
+/** Whose shares a piece of work uses. */
 export interface ShareOwner {
   readonly tenantId: string;
   readonly orgId: string;
@@ -24,10 +24,10 @@ export interface ShareState {
   readonly refused: number;
 }
 
-/** Which of the bounds was reached. */
+/** The bound that was reached. */
 export type ShareBound = 'tenant' | 'org' | 'all';
 
-/** 429 where it is the caller's own part that is full, 503 where all of it is. */
+/** 429 where the caller's own share is full, 503 where the whole is full. */
 export function shareIsFull(
   bound: ShareBound,
   { what, ofTenantSetting, ofOrgSetting, allSetting }: ShareNames,

@@ -27,14 +27,14 @@ import {
 
 const STOP_WITHIN_MS = 2000;
 
-/** Kinds of provider as the semantic conventions name them, where they do. */
+/** Kinds of provider by their names in the semantic conventions, where those name them. */
 const PROVIDER_NAMES: Readonly<Record<string, string>> = {
   azure_openai: 'azure.ai.openai',
   google: 'gcp.gemini',
   mistral: 'mistral_ai',
   amazon_bedrock: 'aws.bedrock',
 };
-/** A response is a turn of a chat by another route. */
+/** The conventions have no name for responses; a response is a turn of a chat by another route. */
 const OPERATION_NAMES: Readonly<Record<string, string>> = { responses: 'chat' };
 
 /**
@@ -62,11 +62,11 @@ async function exporterTo(url: string, { otelProtocol }: TracingSettings): Promi
   return new OTLPTraceExporter({ url });
 }
 
-/** A span for each request and one for each try of a provider, by the conventions for HTTP and for generative AI. No prompts. */
+/** A span for each request and for each try at a provider, by the conventions for HTTP and for generative AI. No prompts. */
 class SentTraces extends Tracing {
   private readonly tracer: Tracer;
   private readonly propagator = new W3CTraceContextPropagator();
-  /** Of the requests that are open, by their context. */
+  /** The spans of open requests, by their context. */
   private readonly spans = new WeakMap<RequestContext, Span>();
 
   constructor(private readonly provider: BasicTracerProvider) {
@@ -130,12 +130,12 @@ class SentTraces extends Tracing {
     const tooLate = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, STOP_WITHIN_MS);
     });
-    // A collector that is away holds up no stop.
+    // A collector that is away does not delay the stop.
     await Promise.race([this.provider.shutdown().catch(() => undefined), tooLate]);
     clearTimeout(timer);
   }
 
-  /** What is sent to a provider from now on. */
+  /** Sets the trace headers that calls to providers carry from now on. */
   private carry(context: RequestContext, around: Context, span: Span): void {
     const carrier: { traceparent?: string; tracestate?: string } = {};
     this.propagator.inject(around, carrier, defaultTextMapSetter);

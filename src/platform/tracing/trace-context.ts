@@ -7,14 +7,14 @@ export interface TraceContext {
   readonly tracestate: string | null;
 }
 
-/** Of this version or a later one, whose further fields are not looked at. */
+/** This version or a later one; a later version's extra fields are ignored. */
 const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:$|-)/;
-/** What a receiver has to pass on at least; a longer one is not. */
+/** The length that a receiver must at least pass on; a longer state is dropped. */
 const MOST_OF_STATE = 512;
 const MOST_OF_PARENT = 128;
 const STATE = /^[\x20-\x7e\t]+$/;
 
-/** Null: absent, or malformed. */
+/** Null: the header is absent or malformed. */
 export function traceContextOf(headers: IncomingHttpHeaders): TraceContext | null {
   const { traceparent, tracestate } = headers;
   if (typeof traceparent !== 'string' || traceparent.length > MOST_OF_PARENT) return null;

@@ -11,7 +11,7 @@ function collectorOf(settings: TracingSettings): string | null {
   return otelTracesExporter === 'otlp' ? 'http://localhost:4318/v1/traces' : null;
 }
 
-/** Traces, where the operator named a collector: without one nothing of OpenTelemetry is loaded. */
+/** Traces, if the operator named a collector; otherwise OpenTelemetry is not loaded. */
 @Global()
 @Module({
   providers: [

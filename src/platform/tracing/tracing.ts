@@ -8,7 +8,7 @@ export type TracingSettings = Pick<
   'otelDisabled' | 'otelTracesExporter' | 'otelEndpoint' | 'otelTracesEndpoint' | 'otelProtocol' | 'otelServiceName'
 >;
 
-/** A try of a model provider, as it begins. */
+/** The start of a try at a model provider. */
 export interface TryStart {
   readonly operation: string;
   /** The provider's kind. */
@@ -18,10 +18,10 @@ export interface TryStart {
   readonly streamed: boolean;
 }
 
-/** The outcome: numbers, and nothing of what was said. */
+/** The outcome, in numbers; without prompts and answers. */
 export interface TryEnd {
   readonly outcome: string;
-  /** The provider's; null: it did not answer. */
+  /** The provider's status; null: it did not answer. */
   readonly status: number | null;
   readonly inputTokens: number;
   readonly cachedInputTokens: number;
@@ -37,18 +37,18 @@ export interface TracedTry {
 
 export interface RequestEnd {
   readonly method: string;
-  /** As it is declared. */
+  /** The route as declared. */
   readonly route: string;
   readonly status: number;
   readonly aborted: boolean;
 }
 
 /**
- * Where a request stands in a trace. Without a collector no span is made: a caller's `traceparent` is only passed on to
- * providers, and the log names its trace.
+ * A request's place in a trace. Without a collector no span is made: a caller's `traceparent` is only passed on to providers,
+ * and the log names its trace.
  */
 export class Tracing {
-  /** Sets the request's trace, and what its calls to providers carry of it. */
+  /** Sets the request's trace, and the headers that its calls to providers carry. */
   begin(context: RequestContext, headers: IncomingHttpHeaders, _method: string): void {
     if (headers.traceparent === undefined) return;
     const given = traceContextOf(headers);
@@ -58,16 +58,16 @@ export class Tracing {
   }
 
   end(_context: RequestContext, _end: RequestEnd): void {
-    // No span was begun.
+    // No span has begun.
   }
 
-  /** Null: it leaves no span. */
+  /** Null: the try has no span. */
   beginTry(_start: TryStart): TracedTry | null {
     return null;
   }
 
-  /** Sends what is left. */
+  /** Sends the spans that are still here. */
   async stop(): Promise<void> {
-    // Nothing is.
+    // Without a collector no span is waiting.
   }
 }
