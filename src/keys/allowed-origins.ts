@@ -5,8 +5,8 @@ const MAX_ORIGINS = 100;
 const MAX_LENGTH = 300;
 
 /**
- * Origins as a browser serialises them (RFC 6454, section 6.2), since they are compared with what browsers send, letter
- * for letter: whatever else names the same place would never match, and its owner would wonder why.
+ * Origins in the form in which a browser serialises them (RFC 6454, section 6.2), since they are compared with the browser's
+ * text letter for letter: any other spelling would never match.
  */
 const origin = text(1, MAX_LENGTH).refine(
   isSerialisedOrigin,
@@ -20,7 +20,7 @@ export const allowedOrigins = z
   .meta({ description: 'The web origins whose pages may use the key; empty: any. Programs send no Origin, and pass.' });
 
 function isSerialisedOrigin(candidate: string): boolean {
-  // URLs may hold an asterisk in a host name; here it would be read as a wildcard.
+  // A URL may have an asterisk in its host name; here users would take it for a wildcard.
   if (!/^https?:\/\//.test(candidate) || candidate.includes('*')) return false;
   return URL.canParse(candidate) && new URL(candidate).origin === candidate;
 }

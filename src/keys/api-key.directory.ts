@@ -21,9 +21,9 @@ const REHASH = { name: 'rehash_api_key', text: 'SELECT rehash_api_key($1, $2, $3
 const TOUCH = { name: 'touch_api_keys', text: 'SELECT touch_api_keys($1, $2)' };
 const NOT_TOUCHED = 'When keys were last used could not be written.';
 
-/** What find_api_key gives: one row always. */
+/** The result of find_api_key: always one row. */
 interface FoundRow {
-  /** True: the key is known, and its time is over. Then, and where there is no key, all else is null. */
+  /** True: the key is known, but its time is over. Then, and for an unknown key, all other columns are null. */
   readonly expired: boolean | null;
   readonly id: string | null;
 }
@@ -37,7 +37,7 @@ interface ApiKeyRow extends FoundRow {
   readonly scopes: readonly string[];
   readonly requests_per_minute: number | null;
   readonly requests_per_minute_per_human: number | null;
-  /** Of a secret that a rotation replaced: the end of its grace, where that comes first. */
+  /** The key's end, or, for a secret that a rotation replaced, the end of its grace if that comes first. */
   readonly expires_at: Date | null;
   readonly allowed_origins: readonly string[] | null;
   readonly oidc_issuer: string | null;
@@ -53,11 +53,13 @@ type KnownKey = { readonly keyId: string; readonly expiresAtMs: number } & (
 );
 
 /**
- * From a presented key to whom it stands for. Only hashes are compared: the key itself is stored nowhere. Guarantees: a
- * revoked key is refused on every replica within 1 s (KnownSecrets); an expired key, or a secret after its grace, from that
- * second on by the database's clock; a known key costs no query. Unknown, revoked and expired keys are refused in the same
- * words after the same query with one row: the time does not tell whether a key was once good. Last uses are gathered and
- * written in batches.
+ * Finds the principal of a presented key. Only hashes are compared: the key itself is not stored.
+ *
+ * - A revoked key is refused on every replica within 1 s (KnownSecrets). An expired key, or a secret after its grace, is
+ *   refused from that second on, by the database's clock.
+ * - A known key costs no query. Last uses are collected and written in batches.
+ * - Unknown, revoked and expired keys get the same words after the same query with one row, so that the time does not tell
+ *   whether a key was once good.
  */
 @Injectable()
 export class ApiKeyDirectory implements BeforeApplicationShutdown {
@@ -114,7 +116,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     return known;
   }
 
-  /** @throws Fault unauthenticated: there is no such key, or no more */
+  /** @throws Fault unauthenticated: the key does not exist, or no longer */
   private async load(key: string): Promise<KnownKey> {
     const candidates = this.peppers.candidates(key);
     const [row] = await this.database.call<FoundRow>(FIND, [candidates.map((candidate) => candidate.hash)]);

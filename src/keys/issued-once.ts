@@ -10,8 +10,8 @@ import { viewKey } from './keys.view.js';
 type Issued = IssuedKey & { readonly previousEndsAt?: Date };
 
 /**
- * Makes a key's secret once for each Idempotency-Key, in the transaction that writes the key. What is kept for a repeat
- * lacks the key itself.
+ * Makes a key's secret once for each Idempotency-Key, in the transaction that writes the key. The copy for a
+ * repeat lacks the key itself.
  */
 @Injectable()
 export class IssuedOnce {

@@ -1,17 +1,17 @@
 import { Fault } from '../platform/errors/index.js';
 
-/** Whose users a publishable key takes, and what stands before their subjects. */
+/** The issuer whose users a publishable key accepts, and the prefix of their subjects. */
 export interface IssuerPrefix {
-  /** Null: the platform's own. */
+  /** Null: the platform's own issuer. */
   readonly issuer: string | null;
-  /** Empty: a human is the bare subject. */
+  /** Empty: a human's name is the bare subject. */
   readonly humanPrefix: string;
 }
 
 /**
- * Keeps the users of a tenant's issuers apart. Guarantee: no human of one issuer can be a human of another: bare subjects
- * belong to one issuer, and no two others have the same prefix, or one that begins with the other's. (A bare subject that
- * begins with another issuer's prefix is refused when it comes, see `otherHumanPrefixes`.)
+ * Keeps the users of a tenant's issuers apart, so that no human of one issuer can be a human of another: only one issuer has
+ * bare subjects, and no prefix equals or begins another's. (A bare subject that begins with another issuer's prefix is refused
+ * when it comes, see `otherHumanPrefixes`.)
  *
  * @param others those of the tenant's other keys
  * @throws Fault conflict

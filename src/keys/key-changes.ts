@@ -11,9 +11,9 @@ export interface KeyChanges {
 }
 
 /**
- * What a request changes of a key as it is.
+ * The changes that a request makes to a key.
  *
- * @throws Fault invalid_input: something that this type of key does not have
+ * @throws Fault invalid_input: a field that this type of key does not have
  */
 export function changesOf(before: ApiKeyRecord, request: UpdateKeyRequest): KeyChanges {
   if (before.type === 'PUBLISHABLE') refuseSecretOnly(request);
@@ -30,8 +30,9 @@ export function oidcColumns({ issuer, audience, jwksUri, humanPrefix }: OidcConf
 }
 
 /**
- * The limits of humans who come by a key, or that they have none. The request must say one of both: a forgotten limit would
- * be paid by the tenant.
+ * The limits of humans who use a key, or that they are unlimited. The request must choose one: the tenant would
+ * pay for a forgotten limit.
+ *
  * @throws Fault invalid_input
  */
 export function limitColumns(
@@ -43,7 +44,7 @@ export function limitColumns(
   return { defaultLimits: unlimited ? null : limits, unlimited };
 }
 
-/** By the request's field. */
+/** Keyed by the request's field. */
 function wantedBy(before: ApiKeyRecord, request: UpdateKeyRequest): Record<string, ApiKeyChanges> {
   const { name, description, permissions, rateLimit, expiresAt, neverExpires, oidcConfig, allowedOrigins } = request;
   const { defaultOutputTokens, models } = request;
@@ -63,7 +64,7 @@ function wantedBy(before: ApiKeyRecord, request: UpdateKeyRequest): Record<strin
 
 function wantedLimits(before: ApiKeyRecord, request: UpdateKeyRequest): Record<string, ApiKeyChanges> {
   if (request.defaultLimits === undefined && !request.unlimited) {
-    // `unlimited: false` alone says nothing new of a key with limits, and not which ones of a key without.
+    // `unlimited: false` alone changes nothing for a key with limits, and names no limits for a key without.
     if (request.unlimited === false && before.unlimited) {
       throw invalidField('unlimited', 'can be false only together with defaultLimits');
     }

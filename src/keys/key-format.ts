@@ -43,13 +43,13 @@ export function shownPrefix(key: string): string {
   return key.slice(0, SHOWN_LENGTH);
 }
 
-/** A new secret of the form that all keys have, behind a prefix of its own. */
+/** A new secret in the form of all keys, with the given prefix. */
 export function newToken(prefix: string): string {
   const body = prefix + randomBase62(RANDOM_LENGTH);
   return body + checksum(body);
 }
 
-/** Whether a text has that form, and its checksum agrees. */
+/** Whether a text has this form and its checksum agrees. */
 export function isTokenOf(prefix: string, token: string): boolean {
   if (!token.startsWith(prefix) || !BODY.test(token.slice(prefix.length))) return false;
   return checksum(token.slice(0, -CHECKSUM_LENGTH)) === token.slice(-CHECKSUM_LENGTH);

@@ -16,8 +16,8 @@ interface KeyOfTenant {
 }
 
 /**
- * The models that a key may use. Guarantees: a change holds on every replica within 1 s (RevocableCache),
- * also for the usage tokens that the key made; with it warm a call costs no query.
+ * The models that a key may use. A change counts on every replica within 1 s (RevocableCache), also for usage tokens that the
+ * key made; with a warm cache a call costs no query.
  */
 @Injectable()
 export class KeyModels {
@@ -37,7 +37,7 @@ export class KeyModels {
   }
 
   /**
-   * By the names that calls ask for; empty: any.
+   * Names as calls give them; empty: any model.
    *
    * @throws Fault unauthenticated: the key is gone; unavailable
    */

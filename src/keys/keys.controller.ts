@@ -32,7 +32,7 @@ import { viewKey } from './keys.view.js';
 const WRITERS: readonly Role[] = ['owner', 'admin', 'developer'];
 const READERS: readonly Role[] = [...WRITERS, 'viewer'];
 
-/** API keys are managed by people alone: no API key, whatever its scopes, may make or change one. */
+/** Only people manage API keys: no API key, whatever its scopes, may make or change one. */
 @ApiTags('API keys')
 @SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/api-keys')

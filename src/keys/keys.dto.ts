@@ -8,7 +8,7 @@ const MAX_REQUESTS_PER_MINUTE = 1_000_000_000;
 const MAX_GRACE_SECONDS = 30 * 24 * 60 * 60;
 const MAX_URL_LENGTH = 2048;
 
-/** All that a publishable key can hold: everyone who opens an app has its key. */
+/** The most that a publishable key can hold: everyone who opens an app has its key. */
 export const PUBLISHABLE_SCOPES = [
   'conversations:read',
   'conversations:write',

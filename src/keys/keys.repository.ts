@@ -36,15 +36,15 @@ const COLUMNS = {
 
 export type ApiKeyRecord = Prisma.ApiKeyGetPayload<{ select: typeof COLUMNS }>;
 
-/** What stands beside keys where people look at them. */
+/** Details that views of keys add. */
 export interface KeyDetails {
-  /** By user's id; one who left the org has none. */
+  /** By user's id; a user who left the org has no entry. */
   readonly emails: ReadonlyMap<string, string>;
-  /** By key: when the last of its older secrets ends. */
+  /** By key's id: when the last of its older secrets ends. */
   readonly oldSecretsEndAt: ReadonlyMap<string, Date>;
 }
 
-/** What people say of a key. */
+/** The columns of a key that people set. */
 export interface ApiKeyColumns {
   readonly name: string;
   readonly description: string;
@@ -66,13 +66,13 @@ export interface ApiKeyColumns {
 export type ApiKeyChanges = Partial<ApiKeyColumns>;
 
 export interface KeyFilter {
-  /** A part of the name, or how the key begins; empty: any. */
+  /** A part of the name, or the beginning of the key; empty: any key. */
   readonly search: string;
   readonly status?: 'ACTIVE' | 'REVOKED' | 'EXPIRED' | undefined;
   readonly type?: ApiKeyType | undefined;
 }
 
-/** What a key is recognised by. */
+/** Identifies a key's secret. */
 export interface KeySecret {
   readonly keyPrefix: string;
   readonly hash: PepperedHash;
@@ -91,7 +91,7 @@ export interface TenantKeys {
   readonly tenantId: string;
 }
 
-/** API keys of one tenant. Each method names the tenant, and Postgres' policies hold where one forgets. */
+/** API keys of one tenant. Each method names the tenant; Postgres' policies protect against one that forgets. */
 @Injectable()
 export class KeysRepository {
   constructor(private readonly database: Database) {}
@@ -100,7 +100,7 @@ export class KeysRepository {
     return this.database.withTenant(tenantId, (tx) => work({ tx, tenantId }));
   }
 
-  /** For what writes: the tenant stays until it is done. */
+  /** For writes: holds the tenant against deletion until the transaction ends. */
   change<T>(tenantId: string, work: (keys: TenantKeys) => Promise<T>): Promise<T> {
     return this.database.changeTenant(tenantId, (tx) => work({ tx, tenantId }));
   }
@@ -144,7 +144,7 @@ export class KeysRepository {
     });
   }
 
-  /** Of a page of keys, by one statement for each kind. */
+  /** The details of a page of keys, in one statement for each kind. */
   async details({ tx, tenantId }: TenantKeys, keys: readonly ApiKeyRecord[], at: Date): Promise<KeyDetails> {
     const people = await tx.user.findMany({
       where: { id: { in: [...new Set(keys.map(({ createdBy }) => createdBy))] }, email: { not: null } },
@@ -171,7 +171,7 @@ export class KeysRepository {
     return updated ?? null;
   }
 
-  /** Ends a key and every secret that it ever had; false: no such key, or it was revoked before. */
+  /** Ends a key and all its secrets; false: no such key, or it was revoked before. */
   async revoke({ tx, tenantId }: TenantKeys, id: string, at: Date): Promise<boolean> {
     const { count } = await tx.apiKey.updateMany({
       where: { tenantId, id, revokedAt: null },
@@ -182,7 +182,8 @@ export class KeysRepository {
   }
 
   /**
-   * Gives a key that this transaction has locked a new secret.
+   * Gives a new secret to a key that this transaction has locked.
+   *
    * @returns the key, and when the grace of the old secret ends, by the database's clock
    */
   async rotate(
@@ -212,12 +213,12 @@ export class KeysRepository {
     return { record, graceEndsAt };
   }
 
-  /** Until this transaction ends no other one of the tenant gets past this. */
+  /** Makes other transactions of the tenant wait here until this one ends. */
   async lockIssuers({ tx, tenantId }: TenantKeys): Promise<void> {
     await tx.$executeRawUnsafe('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', `key-issuers:${tenantId}`);
   }
 
-  /** Whose users the tenant's publishable keys take, but for one key's. */
+  /** The issuers of the tenant's publishable keys, without one key's. */
   async listIssuers({ tx, tenantId }: TenantKeys, exceptId: string | null): Promise<IssuerPrefix[]> {
     const keys = await tx.apiKey.findMany({
       where: {

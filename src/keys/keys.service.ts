@@ -41,20 +41,20 @@ export interface IssuedKey {
 }
 
 export interface RotatedKey extends IssuedKey {
-  /** When the old secret ends: with its grace, or with the key if that comes first. */
+  /** When the old secret ends: with its grace, or earlier with the key. */
   readonly previousEndsAt: Date;
 }
 
 /**
- * Wraps the work that makes a secret, in its transaction: what is written there (an Idempotency-Key) is committed with the
- * key or not at all.
+ * Wraps the work that makes a secret, in its transaction, so that what the wrapper writes (an Idempotency-Key) is committed
+ * with the key or not at all.
  */
 export type Around<Issued, T> = (transaction: TenantTransaction, issue: () => Promise<Issued>) => Promise<T>;
 
 /** Adds nothing to the work. */
 export const plainly = <Issued>(_: TenantTransaction, issue: () => Promise<Issued>): Promise<Issued> => issue();
 
-/** A tenant's API keys: made, looked at, changed, rotated, revoked, by people of the tenant alone. */
+/** A tenant's API keys. Only people of the tenant manage them. */
 @Injectable()
 export class KeysService {
   constructor(
@@ -87,7 +87,7 @@ export class KeysService {
     );
   }
 
-  /** @throws Fault invalid_input, permission_denied, conflict: another of the tenant's issuers has such humans */
+  /** @throws Fault invalid_input, permission_denied, conflict: another issuer of the tenant could have the same humans */
   async createPublishable<T>(
     principal: DashboardUserPrincipal,
     request: CreatePublishableKeyRequest,
@@ -148,7 +148,7 @@ export class KeysService {
       if (before.revokedAt !== null) throw isRevoked();
       const { fields, columns } = changesOf(before, request);
       if (fields.length === 0) return before;
-      // To give a key a longer life or more room is to give away what it holds.
+      // A longer life or more room for a key grants its scopes anew.
       if (fields.some((field) => WIDENING.has(field))) assertHeld(principal, before.scopes.filter(isScope));
       const changesIssuer = fields.includes('oidcConfig');
       if (changesIssuer) await this.issuers.assertApart(keys, columns, keyId);
@@ -162,8 +162,9 @@ export class KeysService {
   }
 
   /**
-   * Gives a key another secret; its id, scopes and limits stay. The old one works until its grace is over. The new secret can
-   * do all that the key may: so only a person who may do as much can rotate it.
+   * Gives a key a new secret; its id, scopes and limits stay. The old secret works until its grace is over. A person who
+   * rotates a key gets all its rights: so only a person who has them may do it.
+   *
    * @throws Fault not_found, permission_denied, conflict: the key is revoked, or expired
    */
   rotate<T>(
@@ -186,7 +187,7 @@ export class KeysService {
     );
   }
 
-  /** Revoking twice is as good as once. @throws Fault not_found */
+  /** A second revocation succeeds too. @throws Fault not_found */
   revoke(principal: DashboardUserPrincipal, keyId: string): Promise<ApiKeyRecord> {
     return this.repository.change(principal.tenantId, async (keys) => {
       const revoked = await this.repository.revoke(keys, keyId, this.now());
@@ -200,7 +201,7 @@ export class KeysService {
     return this.repository.transaction(tenantId, (keys) => this.repository.details(keys, records, this.now()));
   }
 
-  /** The database's now, by which expiry is judged. */
+  /** The database's time, by which expiry is judged. */
   now(): Date {
     return new Date(this.revocations.databaseNow());
   }
@@ -252,7 +253,7 @@ export class KeysService {
 
 const WIDENING: ReadonlySet<string> = new Set(['expiresAt', 'neverExpires', 'rateLimit', 'models']);
 
-/** Whose tokens a key takes, whole: a change of any part lets its author be any of the key's humans. */
+/** A key's whole issuer: a change of any part lets its author be any of the key's humans. */
 function issuerOf(record: ApiKeyRecord): object | null {
   const { oidcIssuer, oidcAudience, oidcJwksUri, humanPrefix } = record;
   return oidcIssuer === null ? null : { issuer: oidcIssuer, audience: oidcAudience, jwksUri: oidcJwksUri, humanPrefix };
@@ -293,7 +294,7 @@ function hasExpired(): Fault {
   );
 }
 
-/** The same words for an unknown key and another tenant's. */
+/** An unknown key and another tenant's get the same words. */
 function notFound(): never {
   throw new Fault('not_found', 'There is no such API key.');
 }

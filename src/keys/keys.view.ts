@@ -6,12 +6,12 @@ import type { ApiKeyRecord, KeyDetails } from './keys.repository.js';
 import { rateThatHolds } from './rate-ceiling.js';
 import { viewLimits } from '../limits/index.js';
 
-/** The limits of keys that have none of their own, and the most that a key can have. */
+/** The limits of keys without their own, and the most that a key can have. */
 export type KeyDefaults = Pick<Settings, 'requestsPerMinute' | 'requestsPerMinutePerHuman' | 'mostRequestsPerMinute'>;
 
 /**
- * @param now the database's, by which expiry is judged
- * @param details absent: of a key that was made or rotated just now
+ * @param now the database's time, by which expiry is judged
+ * @param details absent: the key was just made or rotated
  */
 export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date, details?: KeyDetails): KeyView {
   const { createdBy, rotatedAt } = record;
@@ -32,7 +32,7 @@ export function viewKey(record: ApiKeyRecord, defaults: KeyDefaults, now: Date, 
         defaults.requestsPerMinute,
         defaults.mostRequestsPerMinute,
       ),
-      // Of a secret key only where it says so: most never make a usage token.
+      // A secret key shows this only if it is set, since most never make a usage token.
       ...(isPublishable || record.requestsPerMinutePerHuman !== null
         ? {
             requestsPerMinutePerHuman: rateThatHolds(

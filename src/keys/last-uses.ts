@@ -4,7 +4,7 @@ import { logger } from '../platform/logging/index.js';
 
 const WRITE_EVERY_MS = 10_000;
 
-/** When credentials were last used: gathered here, and written for many at once. */
+/** Collects when credentials were last used, and writes many at once. */
 export class LastUses {
   private readonly atMsById = new Map<string, number>();
   private readonly writing: RepeatingJob;

@@ -6,22 +6,22 @@ import { OperatorError } from '../platform/errors/index.js';
 import { logger } from '../platform/logging/index.js';
 
 const CHECK = { name: 'check_peppers', text: 'SELECT * FROM check_peppers($1, $2)' };
-/** What is hashed under each pepper. Begins as no key and no other hashed text does. */
+/** Hashed under each pepper. No key, and no other hashed text, begins like it. */
 const FIXED_TEXT = 'pepper-check\0';
 
 interface UnusablePepper {
   readonly version: number;
-  /** Of keys that are neither revoked nor expired. */
+  /** Counts keys that are neither revoked nor expired. */
   readonly secrets: number;
   readonly configured: boolean;
 }
 
 /**
- * Says at the start which stored keys no configured pepper recognises; their holders would hear no more than 401.
+ * Reports at the start the stored keys that no configured pepper recognises; their holders would only get 401.
  *
- * A version that is gone is an error in the log: an operator may have dropped it on purpose. A version whose
- * secret was changed is a mistake that refuses every key: in production the service does not start. In development the
- * secrets are made anew where their file was deleted, and the service starts.
+ * A missing version is an error in the log, since an operator may have dropped it on purpose. A version with a changed secret
+ * is a mistake that refuses every key: in production the service does not start. In development it starts, since the secrets
+ * are made anew when their file is deleted.
  */
 @Injectable()
 export class PepperCheck implements OnApplicationBootstrap {
@@ -40,7 +40,7 @@ export class PepperCheck implements OnApplicationBootstrap {
   }
 }
 
-/** The peppers with which live keys are hashed and that are not configured, or with another secret; each in a sentence. */
+/** The peppers of live keys that are not configured, or have another secret; each as a sentence. */
 export async function findPepperProblems(
   database: Database,
   peppers: PepperRing,

@@ -12,9 +12,9 @@ import { ApiKeyDirectory } from './api-key.directory.js';
 import { isPublishableKey } from './key-format.js';
 
 /**
- * Verifies `pk_` keys. Guarantee: success means that the key is in the store as a publishable one, neither revoked nor
- * expired. It gives the tenant and the issuer of the users' tokens, and does not identify a caller by itself. As with `sk_`
- * keys a malformed key is refused before anything is looked up, and a store that can't be reached is an error, not a refusal.
+ * Verifies `pk_` keys. Guarantee: success means that the key is stored as a publishable one, neither revoked nor expired. It
+ * gives the tenant and the issuer of the users' tokens; by itself it does not identify a caller. A malformed key is refused
+ * before any look-up; an unreachable store is an error, not a refusal.
  */
 @Injectable()
 export class PublishableKeyStrategy extends PassportStrategy(HeaderAPIKeyStrategy) {
@@ -32,7 +32,7 @@ export class PublishableKeyStrategy extends PassportStrategy(HeaderAPIKeyStrateg
     return this.directory.authenticatePublishable(key);
   }
 
-  /** Passport's own registry is the process's; ours is the application's (CredentialStrategies). */
+  /** Passport's default registry is shared by the process; ours belongs to the application (CredentialStrategies). */
   getPassportInstance(): InstanceType<typeof Passport> {
     return new Passport();
   }

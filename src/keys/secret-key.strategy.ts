@@ -12,9 +12,8 @@ import { ApiKeyDirectory } from './api-key.directory.js';
 import { isSecretKey } from './key-format.js';
 
 /**
- * Verifies `sk_` keys. Guarantee: success means that the key is in the store, neither revoked nor expired. A malformed
- * key or a bad checksum is refused before anything is looked up; a store that can't be reached is an error, not a
- * refusal.
+ * Verifies `sk_` keys. Guarantee: success means that the key is in the store, neither revoked nor expired. A malformed key or a
+ * bad checksum is refused before any look-up; an unreachable store is an error, not a refusal.
  */
 @Injectable()
 export class SecretKeyStrategy extends PassportStrategy(HeaderAPIKeyStrategy) {
@@ -32,7 +31,7 @@ export class SecretKeyStrategy extends PassportStrategy(HeaderAPIKeyStrategy) {
     return this.directory.authenticate(key);
   }
 
-  /** Passport's own registry is the process's; ours is the application's (CredentialStrategies). */
+  /** Passport's default registry is shared by the process; ours belongs to the application (CredentialStrategies). */
   getPassportInstance(): InstanceType<typeof Passport> {
     return new Passport();
   }

@@ -10,8 +10,9 @@ import { KeysRepository, type ApiKeyChanges, type TenantKeys } from './keys.repo
 const MAY_SET: ReadonlySet<Role> = new Set<Role>(['owner', 'admin']);
 
 /**
- * Whose users a tenant's publishable keys take. Who controls an issuer can be any human of it: so only owners and admins name
- * one, its addresses are such as a tenant may have us call, and no two issuers of a tenant have humans in common.
+ * The issuers whose users a tenant's publishable keys accept. A person who controls an issuer can be any of its humans.
+ * So only owners and admins can name an issuer, its addresses must be ones that a tenant may have us call, and no two
+ * issuers of a tenant share humans.
  */
 @Injectable()
 export class TenantIssuers {
@@ -29,21 +30,21 @@ export class TenantIssuers {
       throw new Fault('permission_denied', `oidcConfig: ${reason}.`, { fields: [{ field: 'oidcConfig', reason }] });
     }
     this.outbound.assertAllowedUrl(issuer, 'oidcConfig.issuer');
-    // Its tokens say who signs in here; those of end users it lends only by its own rules (PUBLISHABLE_DEFAULT_ISSUER).
+    // The platform's issuer signs users in here; it serves end users only by its own rules (PUBLISHABLE_DEFAULT_ISSUER).
     if (this.strategies.strategyOfIssuer(issuer) !== null)
       throw invalidField('oidcConfig.issuer', "is the platform's own");
-    // OpenID Connect Discovery 1.0, section 3. The path of its document could not be put behind one.
+    // OpenID Connect Discovery 1.0, section 3: the discovery document's path can't follow a query.
     if (issuer.includes('?')) throw invalidField('oidcConfig.issuer', 'must not have a query');
     if (jwksUri !== '') this.outbound.assertAllowedUrl(jwksUri, 'oidcConfig.jwksUri');
   }
 
-  /** @throws Fault invalid_input: a key must name its issuer, unless the operator lends the platform's */
+  /** @throws Fault invalid_input: a key must name its issuer, unless the operator shares the platform's */
   assertMayLack(): void {
     if (this.settings.publishableDefaultIssuer !== 'platform') throw invalidField('oidcConfig', 'is required');
   }
 
   /**
-   * Holds until the transaction ends: of two that come at once, the second one sees what the first one wrote.
+   * Holds a lock until the transaction ends, so that of two parallel changes the second one sees the first.
    *
    * @param keyId null: a new key
    * @throws Fault conflict

@@ -1,10 +1,9 @@
 import type { Principal } from '../identity/index.js';
 
-/** What callers may still use, as far as it can be told before a request's body is read. */
+/** What callers may still use, as far as that is known before a request's body is read. */
 export abstract class Allowances {
   /**
-   * Looks whether it is certain already that a call of this caller will be refused, whatever it asks for. Nothing is
-   * reserved by it.
+   * Refuses a caller whose every call would be refused. Reserves nothing.
    *
    * @throws Fault usage_limit_exceeded: nothing is left
    */

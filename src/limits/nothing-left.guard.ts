@@ -3,13 +3,13 @@ import type { FastifyRequest } from 'fastify';
 import { AUDITED_BY_RESERVATION, chargedHuman, type Principal } from '../identity/index.js';
 import { Allowances } from './allowances.js';
 
-/** A body whose stated length is at most this is read without a look, unless the caller is always looked at. */
+/** A body whose stated length is at most this is read without a look at the budgets, unless the caller's are always looked at. */
 const SMALL_BYTES = 64 * 1024;
 
 /**
- * Refuses a caller who has nothing left before the body of the call is read: who can't call any more must not cost the
- * others anything. A body that has come whole by now is small, and its call is judged by the reservation alone, which
- * spares the hot path this look; and so is one that says it is small, of a caller whose limits are the tenant's and the key's.
+ * Refuses a caller who has nothing left before the body is read, so that its refused calls cost others nothing. To spare the
+ * hot path, only the reservation judges a call whose body has already arrived whole, or a small one that only the tenant's
+ * and the key's limits judge.
  */
 @Injectable()
 export class NothingLeftGuard implements CanActivate {
@@ -22,14 +22,14 @@ export class NothingLeftGuard implements CanActivate {
   }
 
   private async judge({ raw, context }: FastifyRequest, principal: Principal): Promise<true> {
-    // A body that came in one piece with the head is looked at only after this turn of the event loop.
+    // A body that came together with the head is only complete after this turn of the event loop.
     if (!raw.complete) await new Promise((resolve) => setImmediate(resolve));
     if (!raw.complete) await this.allowances.assertSomethingLeft(principal, context?.requestId ?? '');
     return true;
   }
 }
 
-/** First those whose limits alone protect the tenant's money: its humans, and callers of its gateways. */
+/** The first three conditions are the tenant's humans and its gateways' callers: only their limits protect the tenant's money. */
 function isLookedAt(principal: Principal, { headers }: FastifyRequest): boolean {
   return (
     chargedHuman(principal) !== null ||

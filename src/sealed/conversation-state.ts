@@ -5,10 +5,10 @@ import type { Said } from './process.dto.js';
 import { SealedKeys } from './sealed-keys.js';
 
 const FIELD = 'request.conversationState';
-/** Of what was said; what is older is forgotten first. */
+/** The most that a conversation keeps; the oldest messages are dropped first. */
 const MOST_BYTES = 128 * 1024;
 const MOST_SAID = 200;
-/** Of the text that comes back: what was said, encrypted and in base64. */
+/** The most text that a client may send back: the kept messages, encrypted and in base64. */
 const MOST_STATE_LENGTH = 256 * 1024;
 
 const stateSchema = z.object({
@@ -17,14 +17,14 @@ const stateSchema = z.object({
 });
 
 /**
- * What was said in a conversation, kept by the client: sealed, so that only we read it, and only for whom it was made.
- * Nothing is stored here.
+ * A conversation's messages, kept by the client. They are sealed, so that only this service reads them, and only for the caller
+ * for whom it sealed them. Nothing is stored here.
  */
 @Injectable()
 export class ConversationStates {
   constructor(private readonly keys: SealedKeys) {}
 
-  /** @param whose of another's state nothing is known here */
+  /** @param whose the owner; another owner can't open the state */
   seal(whose: string, said: readonly Said[]): Promise<string> {
     return this.keys.seal('state', { w: whose, m: bounded(said).map(({ role, content }) => [role, content]) });
   }
@@ -43,7 +43,7 @@ function bounded(said: readonly Said[]): readonly Said[] {
   let from = said.length;
   while (from > 0 && said.length - from < MOST_SAID) {
     const last = said[from - 1] as Said;
-    // Its bytes are more than its letters, and a long one takes long to count.
+    // A text has at least as many bytes as characters, and a long text takes long to count.
     if (last.content.length > MOST_BYTES) break;
     bytes += Buffer.byteLength(JSON.stringify(last));
     if (bytes > MOST_BYTES) break;

@@ -35,7 +35,7 @@ export class OauthTokenController {
   ): Promise<z.infer<typeof mintResponse>> {
     const answer = await this.tokens.mintOnce(principal, { hostname, address: ip, idempotencyKey }, request);
     const { jti, ...body } = sendIdempotent(reply, answer) as z.infer<typeof mintResponse> & { readonly jti: string };
-    // For a request to the operator to revoke it: only the operator can read it out of the token itself.
+    // Lets a user ask the operator to revoke the token: otherwise only the operator can read the `jti` out of it.
     reply.header('x-gatehouse-token-jti', jti);
     return body;
   }

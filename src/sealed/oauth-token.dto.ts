@@ -3,7 +3,7 @@ import { z } from 'zod';
 const MOST_SECRETS = 64;
 const MOST_QUOTA = 1_000_000_000;
 
-/** What is left out, or no number, is told in the same words as what is too small. */
+/** A missing value, or one that is not a number, gets the same error as one that is too small. */
 const positive = z
   .number('must be a positive number')
   .positive('must be a positive number')
@@ -15,7 +15,7 @@ const requestLimits = z.strictObject({
   requestsPerDay: positive,
 });
 
-/** As a header can carry it. */
+/** The characters that a header can carry. */
 const secret = z
   .string()
   .max(4_096)
@@ -33,7 +33,7 @@ export const mintRequest = z.strictObject({
       .nullish(),
   }),
   expirationTimeSpan: z.string().nullish(),
-  /** AIsBreaker's and OAuth's; they say nothing here. */
+  /** Fields of AIsBreaker and OAuth; they have no effect here. */
   clientId: z.unknown().optional(),
   clientSecret: z.unknown().optional(),
   client_id: z.unknown().optional(),

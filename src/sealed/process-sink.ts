@@ -17,7 +17,7 @@ interface Failure {
   readonly status: number;
 }
 
-/** Takes a completion as an answer of `/process`: parts of a stream go on at once, the whole once the call is over. */
+/** Turns a completion into an answer of `/process`: parts of a stream are sent at once, a whole answer when the call is over. */
 export class ProcessSink implements CallSink {
   text = '';
   failure: Failure | null = null;
@@ -91,7 +91,7 @@ export class ProcessSink implements CallSink {
     };
   }
 
-  /** Ends the answer, once its call is over. */
+  /** Ends the answer after its call. */
   finish(conversationState: string): void {
     const { reply, failure } = this;
     if (this.isGone) return;

@@ -110,7 +110,7 @@ export class ProcessController {
   @Public('Says that the route is there.')
   @ApiOperation({ summary: 'Whether requests can be sent' })
   head(): void {
-    // The status says it all.
+    // The status is the whole answer.
   }
 
   @Get('ping')

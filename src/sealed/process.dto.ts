@@ -2,16 +2,16 @@ import { z } from 'zod';
 
 const MOST_INPUTS = 1_000;
 
-/** What is left out is the same as `null`. */
+/** A missing field means the same as `null`. */
 const orNull = <T>(schema: z.ZodType<T>) => schema.nullish().transform((value) => value ?? null);
 
-/** Clients of this protocol send fields of their own beside these, which say nothing here. */
+/** Clients of this protocol send more fields than these; they have no effect here. */
 export const processRequest = z.object({
   service: z.object({
     serviceId: z.string().min(1).max(256),
     engine: orNull(z.string().min(1).max(200)),
     url: orNull(z.string().max(2_048)),
-    /** Of `aisbreaker:network`: the service that the other server is asked for, in that server's words. */
+    /** For `aisbreaker:network`: the service to ask of the other server, in that server's words. */
     forward2ServiceProps: orNull(z.looseObject({ serviceId: z.string().min(1).max(256) })),
   }),
   request: z.object({
@@ -32,7 +32,7 @@ export const processRequest = z.object({
 });
 export type ProcessRequest = z.output<typeof processRequest>;
 
-/** One thing that was said in a conversation. */
+/** One message of a conversation. */
 export interface Said {
   readonly role: 'user' | 'assistant' | 'system';
   readonly content: string;

@@ -16,7 +16,7 @@ type ProcessPrincipal = SealedTokenPrincipal | AnonymousPrincipal;
 
 /** A chat completion that `/process` asks for. */
 const PROCESS_CHAT = { ...CHAT, route: 'POST /api/v1/process' };
-/** The same by another server, which can't be told how much it may produce. */
+/** The same at another server, which can't be told how much it may produce. */
 const FORWARDED_CHAT: Operation<'chat'> = {
   ...PROCESS_CHAT,
   bound: (request, facts, texts) => ({ ...PROCESS_CHAT.bound(request, facts, texts), boundless: 'service.serviceId' }),
@@ -25,17 +25,17 @@ const FORWARDED_CHAT: Operation<'chat'> = {
 const BEARER = /^Bearer +/i;
 const TEXT_PLAIN = /^text\/plain(?:;|$)/i;
 
-/** A service as a request names it. */
+/** A service, as a request names it. */
 interface Asked {
   readonly operation: Operation<'chat'>;
   readonly model: string;
-  /** As the answer names it; null: it is the other server's to say. */
+  /** The engine that the answer names; null: the other server names it. */
   readonly engine: string | null;
-  /** Null: the one that calls by this token take. */
+  /** Null: the usual route of calls by this token. */
   readonly route: Route | null;
 }
 
-/** AIsBreaker's way to ask for a completion. */
+/** Chat completions in AIsBreaker's protocol. */
 @Injectable()
 export class ProcessService {
   constructor(
@@ -48,7 +48,7 @@ export class ProcessService {
   /**
    * Reads the body of a request, and writes the whole answer to its reply.
    *
-   * @throws Fault where nothing of an answer was sent
+   * @throws Fault before any part of the answer is sent
    */
   async process(principal: ProcessPrincipal, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const json = readJson(await bodyOf(request), processRequest);
@@ -101,13 +101,15 @@ function serviceIdOf({ serviceId, engine }: ProcessRequest['service']): string {
   return engine === null || serviceId.includes('/') ? serviceId : `${serviceId}/${engine}`;
 }
 
-/** Of tokens that a key made the tenant's; of the others each its own, as their tenant is everybody's. */
+/**
+ * The owner of a conversation: the tenant for tokens that a key made; else the token itself, since all those share one tenant.
+ */
 function whoseOf(principal: ProcessPrincipal): string {
   if (principal.kind === 'anonymous') return 'anonymous';
   return principal.keyId === null ? `token:${principal.tokenId}` : `tenant:${principal.tenantId}`;
 }
 
-/** A browser's simple request says `text/plain`, whatever it sends. */
+/** Accepts any content type: a browser's simple request says `text/plain`, whatever it sends. */
 async function bodyOf(request: FastifyRequest): Promise<JsonObject> {
   const body = await readCallersBody(request);
   if (!TEXT_PLAIN.test(request.headers['content-type'] ?? '')) assertJson(request.raw);

@@ -4,7 +4,7 @@ import { invalidField } from '../platform/errors/index.js';
 
 const OF_THIS_MACHINE = ['localhost', '127.0.0.1', '[::1]'];
 
-/** The host names under which sealed access tokens are made, and are good. */
+/** The host names at which sealed access tokens are made and accepted. */
 @Injectable()
 export class PublicHostnames {
   private readonly names: ReadonlySet<string>;

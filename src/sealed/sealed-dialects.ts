@@ -8,7 +8,7 @@ function typeOf({ status }: Fault): string {
   return status >= 500 ? 'server_error' : 'invalid_request';
 }
 
-/** AIsBreaker's, where tokens are made. */
+/** AIsBreaker's dialect where tokens are made. */
 export const OAUTH_TOKEN_DIALECT: Dialect = {
   name: 'aisbreaker-oauth',
   prefixes: ['/api/v1/oauth', '/api/v1alpha1/oauth'],
@@ -23,7 +23,7 @@ export const OAUTH_TOKEN_DIALECT: Dialect = {
   renderError: (fault) => ({ error: { type: typeOf(fault), message: fault.message } }),
 };
 
-/** AIsBreaker's, everywhere else. */
+/** AIsBreaker's dialect everywhere else. */
 export const PROCESS_DIALECT: Dialect = {
   name: 'aisbreaker',
   prefixes: ['/api/v1/process', '/api/v1/ping', '/api/v1/version', '/api/v1alpha1'],

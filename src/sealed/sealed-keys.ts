@@ -3,12 +3,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CompactEncrypt, compactDecrypt } from 'jose';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 
-/** What is sealed: one can't be presented as the other. */
+/** The kind of a sealed text: one kind can't be presented as the other. */
 export type SealedKind = 'token' | 'state';
 
 interface SealingKey {
   readonly key: KeyObject;
-  /** By kind, as it stands in what is sealed: the header is always the same, byte for byte. */
+  /** The header of each kind, which is always the same, byte for byte. */
   readonly headers: Readonly<Record<SealedKind, object>>;
 }
 
@@ -20,11 +20,11 @@ const OPTIONS = {
 const DERIVED_FOR = 'gatehouse sealed access tokens';
 
 /**
- * Seals what callers keep for us: a compact JWE, `dir` with A256GCM.
+ * Seals data that callers keep for us: a compact JWE, `dir` with A256GCM.
  *
- * Guarantees: only what one of our keys sealed opens, and only as the kind that it was sealed as. The header must be
- * one that we write, to the byte, so that nothing else that a header can ask for (compression, extensions, another
- * algorithm) is looked at. Each text that is presented costs one decryption.
+ * Guarantees: a text opens only if one of our keys sealed it, and only as the kind that it was sealed as. The header must
+ * equal one of ours to the byte, so that other algorithms, compression and extensions are never considered. Each presented
+ * text costs one decryption.
  */
 @Injectable()
 export class SealedKeys {
@@ -47,7 +47,7 @@ export class SealedKeys {
       .encrypt(key);
   }
 
-  /** @returns null: it is none of ours, or not this kind */
+  /** @returns null: none of our keys sealed it, or not as this kind */
   async open(kind: SealedKind, sealed: string): Promise<unknown> {
     const parts = sealed.split('.');
     const [header = '', , nonce = '', content = '', tag = ''] = parts;
@@ -72,7 +72,7 @@ function keysOf({
 }: Pick<Settings, 'sealedTokenKeys' | 'encryptionKeys'>): readonly SealingKey[] {
   return (sealedTokenKeys ?? encryptionKeys).map(({ version, secret }) => {
     const bytes = sealedTokenKeys === undefined ? Buffer.from(hkdfSync('sha256', secret, '', DERIVED_FOR, 32)) : secret;
-    // `ver` first: clients know a token by how it begins.
+    // `ver` comes first, since clients recognise a token by its beginning.
     const header = { ver: 1, alg: 'dir', enc: 'A256GCM', kid: String(version) };
     return { key: createSecretKey(bytes), headers: { token: header, state: { ...header, typ: 'state' } } };
   });
@@ -82,7 +82,7 @@ function encoded(header: object): string {
   return Buffer.from(JSON.stringify(header)).toString('base64url');
 }
 
-/** Else several texts would stand for the same bytes. */
+/** Otherwise several texts would stand for the same bytes. */
 function isCanonical(part: string): boolean {
   return Buffer.from(part, 'base64url').toString('base64url') === part;
 }

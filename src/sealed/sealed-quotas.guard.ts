@@ -3,8 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import { SealedQuotas } from './sealed-quotas.js';
 
 /**
- * Counts a request by a sealed access token, or without any credential where that is taken, once it may do what it asks for, and
- * before its body is read. Everybody else is counted by request windows.
+ * Counts requests by sealed access tokens, and requests without a credential where those are allowed: after the access check,
+ * and before the body is read. Request windows count all other callers.
  */
 @Injectable()
 export class SealedQuotasGuard implements CanActivate {

@@ -19,7 +19,7 @@ interface QuotaRow {
   readonly limits: QuotaLimits;
 }
 
-/** A request, and the rows that judge it: at most four, in the order in which they are told of. */
+/** A request, and the rows that judge it: at most four, in the order in which refusals name them. */
 interface Wanted {
   readonly tenantId: string;
   readonly rows: readonly QuotaRow[];
@@ -27,7 +27,7 @@ interface Wanted {
 
 interface Judged {
   readonly isGranted: boolean;
-  /** The place of the limit that refused, from 1. */
+  /** The place of the refusing limit, from 1. */
   readonly blamed: number;
   readonly resetsInMs: number;
 }
@@ -43,9 +43,9 @@ const NO_LIMITS: QuotaLimits = [0, 0, 0];
 const PERIODS = ['minute', 'hour', 'day'];
 
 /**
- * Counts requests by sealed access tokens, and by callers without one, in Postgres: exact over all replicas, and known after a
- * restart. A request is held to every limit that it comes under, and counted by all or by none. What comes together is counted by
- * one statement.
+ * Counts requests by sealed access tokens, and by callers without one, in Postgres: exact over all replicas, and kept
+ * over a restart. A request must pass all its limits, and counts against all or none of them. Requests that come together
+ * are counted by one statement.
  */
 @Injectable()
 export class SealedQuotas {
@@ -75,7 +75,7 @@ export class SealedQuotas {
     });
   }
 
-  /** @throws Fault rate_limited: the first limit that is reached; unauthenticated: the tenant is gone; unavailable */
+  /** @throws Fault rate_limited: names the first limit that is reached; unauthenticated: the tenant is gone; unavailable */
   async take(principal: SealedTokenPrincipal | AnonymousPrincipal, address: string): Promise<void> {
     const { isGranted, blamed, resetsInMs } = await this.takes.add(this.wanted(principal, address));
     if (isGranted) return;
@@ -119,7 +119,7 @@ export class SealedQuotas {
   private async takeTogether(items: readonly Wanted[]): Promise<readonly Judged[]> {
     const groups = new Map<string, { readonly wanted: Wanted; count: number }>();
     const keys = items.map((wanted) => {
-      // The last row says which the others are, and a token's limits never change.
+      // The last row's holder determines the other rows, and a token's limits never change.
       const key = `${wanted.tenantId} ${wanted.rows.at(-1)?.holder ?? ''}`;
       const group = groups.get(key);
       if (group === undefined) groups.set(key, { wanted, count: 1 });
@@ -142,7 +142,7 @@ export class SealedQuotas {
     for (const { wanted } of groups)
       for (const { holder } of wanted.rows)
         named.set(`${wanted.tenantId} ${holder}`, { tenantId: wanted.tenantId, holder });
-    // One order for all batches of all replicas: they lock the rows in it.
+    // All batches of all replicas lock rows in this order, so that they can't deadlock.
     const names = [...named.keys()].sort((one, other) => (one < other ? -1 : 1));
     const places = new Map(names.map((name, at) => [name, at + 1]));
     const rows = names.map((name) => named.get(name));

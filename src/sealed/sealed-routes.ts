@@ -15,7 +15,7 @@ import {
   type FoundService,
 } from './service-factories.js';
 
-/** Of one token; a caller can name any number of models. */
+/** The routes that are kept for one token; a caller can name any number of models. */
 const MOST_ROUTES = 32;
 
 /** A service of another server, as `aisbreaker:network` names it. */
@@ -25,9 +25,9 @@ interface ForwardedService {
 }
 
 /**
- * Which way a call by a sealed access token takes: to the vendor of the service that it names, with the first secret of the
- * token that is for that service. Guarantees: no other secret is ever sent there, and this one nowhere else; without one there is
- * no call, whatever the tenant and the operator have set up, but for the built-in echo.
+ * The route of a call by a sealed access token: to the vendor of the service that it names, with the token's first secret for
+ * that service. Guarantees: no other secret is sent there, and this one goes to no other address. Without a secret there is no
+ * call, whatever the tenant and the operator have set up, except to the built-in echo.
  */
 @Injectable()
 export class SealedRoutes implements RouteSource<'sealedToken'> {
@@ -47,9 +47,9 @@ export class SealedRoutes implements RouteSource<'sealedToken'> {
   }
 
   /**
-   * The way to a service's API at another address.
+   * The route to a service's API at another address.
    *
-   * @param url of those that the operator allows
+   * @param url from those that the operator allows
    * @throws Fault as `routeOf`
    */
   routeAt(
@@ -61,9 +61,9 @@ export class SealedRoutes implements RouteSource<'sealedToken'> {
   }
 
   /**
-   * The way to another server of the same protocol, which gets the token itself.
+   * The route to another server of the same protocol, which gets the token itself.
    *
-   * @param url of those that the operator allows
+   * @param url from those that the operator allows
    * @throws Fault unauthenticated: there is no token; permission_denied: the key may not use the model
    */
   routeToServer(
@@ -90,7 +90,7 @@ export class SealedRoutes implements RouteSource<'sealedToken'> {
     return principal.keyId === null ? route : this.confined(principal, serviceOf(serviceId).engine, route);
   }
 
-  /** To the models of the token's key, where one made it. */
+  /** Limits a token that a key made to the key's models. */
   private confined({ tenantId, keyId }: SealedTokenPrincipal, engine: string, route: Route): Route | Promise<Route> {
     if (keyId === null) return route;
     const within = (models: readonly string[]): Route => {
@@ -109,7 +109,7 @@ export class SealedRoutes implements RouteSource<'sealedToken'> {
     return route;
   }
 
-  /** Of a caller without a token, who has no secrets. */
+  /** For a caller without a token, who has no secrets. */
   private echo(serviceId: string): Route {
     const service = serviceOf(serviceId);
     return this.routeTo(service, secretFor([], service), null);
@@ -128,7 +128,7 @@ export class SealedRoutes implements RouteSource<'sealedToken'> {
   }
 }
 
-/** The first that is for the service, in the order of the token. @throws Fault unauthenticated */
+/** The token's first secret for the service. @throws Fault unauthenticated */
 function secretFor(secrets: readonly ServiceSecret[], { serviceId, factory }: FoundService): string {
   const secret = secrets.find((one) => serviceId.startsWith(one.serviceId))?.authSecret ?? '';
   if (secret !== '' || factory.kind === 'dummy') return secret;

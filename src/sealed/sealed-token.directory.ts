@@ -8,36 +8,38 @@ import { SealedKeys } from './sealed-keys.js';
 import { sealedPartOf, tokenIdOf, tokenOf, type SealedToken } from './sealed-token.js';
 
 const FIND = { name: 'find_sealed_token', text: 'SELECT * FROM find_sealed_token($1, $2, $3, $4)' };
-/** Each has up to 8 KiB of secrets in it, and their providers. */
+/** Each entry has up to 8 KiB of secrets, and their providers. */
 const MOST_OPENED = 4_096;
 
 interface FoundRow {
   readonly expires_at: Date | null;
 }
 
-/** A token without its prefix, and where it is presented. */
+/** A token without its prefix, and the host name at which it is presented. */
 interface Presented {
   readonly sealed: string;
   readonly hostname: string;
 }
 
-/** A token that is known to be good, with its secrets: for the code that calls providers alone. */
+/** A good token with its secrets. Only for the code that calls providers. */
 export interface OpenedToken extends SealedToken {
   readonly principal: SealedTokenPrincipal;
-  /** The ways that were found by its secrets, by service. */
+  /** The routes that its secrets led to, by service. */
   readonly routes: Map<string, Route>;
 }
 
 /**
- * From a presented token to whom it stands for, and to its secrets. Guarantees: only what a key of ours sealed opens, at the host
- * name that it was made for; one that is revoked, or whose key is, is refused on every replica within 1 s (KnownSecrets); an
- * expired one by the database's clock; a known one costs neither a decryption nor a query. Nothing of a token is stored. All bad
- * ones are told the same, after one decryption and no query; those that are revoked, after one query more.
+ * Finds the principal and the secrets of a presented token. Only tokens that one of our keys sealed for this host name open.
+ *
+ * - A revoked token, or one of a revoked key, is refused on every replica within 1 s (KnownSecrets); expiry
+ *   follows the database's clock.
+ * - A known token costs no decryption and no query; no token is stored.
+ * - All refusals read the same. A bad token costs at most one decryption; a revoked one also a query.
  */
 @Injectable()
 export class SealedTokenDirectory {
   private readonly known: KnownSecrets<OpenedToken, Presented>;
-  /** Beside principals, which hold no secrets; they go together. */
+  /** Apart from the principals, which hold no secrets; both are forgotten together. */
   private readonly opened = new WeakMap<SealedTokenPrincipal, OpenedToken>();
 
   constructor(
@@ -56,8 +58,8 @@ export class SealedTokenDirectory {
   }
 
   /**
-   * @param hostname where it is presented
-   * @throws Fault unauthenticated (the same for all that are not good), unavailable
+   * @param hostname where the token is presented
+   * @throws Fault unauthenticated (the same for every bad token), unavailable
    */
   async authenticate(token: string, hostname: string): Promise<SealedTokenPrincipal> {
     const sealed = sealedPartOf(token);
@@ -69,7 +71,7 @@ export class SealedTokenDirectory {
     return known.principal;
   }
 
-  /** @param principal of `authenticate` */
+  /** @param principal from `authenticate` */
   openedBy(principal: SealedTokenPrincipal): OpenedToken {
     const opened = this.opened.get(principal);
     if (opened === undefined) throw new TypeError('This principal is not of a token that was opened here.');

@@ -5,9 +5,8 @@ import { CredentialStrategies, SEALED_TOKEN_STRATEGY } from '../identity/index.j
 import { SealedTokenDirectory } from './sealed-token.directory.js';
 
 /**
- * Verifies sealed access tokens. Guarantee: success means that a key of ours sealed the token for the host name at
- * which it is presented, and that it is good now, as is the key that it was made with. A store that can't be reached is
- * an error, not a refusal.
+ * Verifies sealed access tokens. Guarantee: success means that one of our keys sealed the token for the host name at which it
+ * is presented, and that the token and the key that made it are good now. An unreachable store is an error, not a refusal.
  */
 @Injectable()
 export class SealedTokenStrategy extends Strategy {

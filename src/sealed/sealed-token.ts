@@ -3,13 +3,13 @@ import { z } from 'zod';
 import { SEALED_TOKEN_PREFIX } from '../identity/index.js';
 import type { QuotaLimits } from '../platform/config/index.js';
 
-/** Bounded before anything is decrypted. */
+/** Checked before anything is decrypted. */
 export const MOST_TOKEN_BYTES = 8_192;
 
-/** The tenant of tokens that were made without a credential, which a migration makes. It has no members. */
+/** The tenant of tokens that were made without a credential. A migration creates it; it has no members. */
 export const ANONYMOUS_TENANT = 'gatehouse-anonymous';
 
-/** A secret, and the beginning of the ids of the services that it is for. */
+/** A secret, and a prefix of the ids of the services that it is for. */
 export interface ServiceSecret {
   readonly serviceId: string;
   readonly authSecret: string;
@@ -20,7 +20,7 @@ interface TokenQuotas {
   readonly client: QuotaLimits;
 }
 
-/** What a token says, once it is opened. */
+/** The content of an opened token. */
 export interface SealedToken {
   readonly jti: string;
   readonly hostname: string;
@@ -36,7 +36,7 @@ export interface SealedToken {
 const SUBJECT = /^(.+)#aisbreaker$/;
 const limits = z.tuple([z.int(), z.int(), z.int()]);
 
-/** Short names: a token has to fit into a header. */
+/** Short names, since a token has to fit into a header. */
 const claimsSchema = z.object({
   jti: z.string().min(1),
   sub: z.string().regex(SUBJECT),
@@ -62,7 +62,7 @@ export function claimsOf(token: SealedToken): z.infer<typeof claimsSchema> {
   };
 }
 
-/** @returns null: these are not the claims of a token */
+/** @returns null: not the claims of a token */
 export function tokenOf(claims: unknown): SealedToken | null {
   const { success, data } = claimsSchema.safeParse(claims);
   if (!success) return null;
@@ -78,12 +78,12 @@ export function tokenOf(claims: unknown): SealedToken | null {
   };
 }
 
-/** How a token is known where it is not there: in the ledger, in quotas, among the revoked. */
+/** Identifies a token in the ledger, in quotas and in revocations, which do not have the token itself. */
 export function tokenIdOf(jti: string): string {
   return createHash('sha256').update(jti).digest('hex');
 }
 
-/** @returns null: it can't be one */
+/** @returns null: the text can't be a sealed access token */
 export function sealedPartOf(token: string): string | null {
   if (!token.startsWith(SEALED_TOKEN_PREFIX) || token.length > MOST_TOKEN_BYTES) return null;
   return token.slice(SEALED_TOKEN_PREFIX.length);

@@ -18,15 +18,15 @@ type RequestLimits = NonNullable<MintRequest['requestAuthAndQuotas']['requestQuo
 
 type MintingPrincipal = SecretKeyPrincipal | AnonymousPrincipal;
 
-/** Where a token is asked for. */
+/** The circumstances of a request for a token. */
 interface Asking {
-  /** Where it will be good. */
+  /** The host name at which the token will be accepted. */
   readonly hostname: string;
   readonly address: string;
   readonly idempotencyKey: string | null;
 }
 
-/** Makes sealed access tokens. Nothing of them is kept; of a request with an Idempotency-Key the token's `jti` is. */
+/** Makes sealed access tokens. They are not stored; for a request with an Idempotency-Key the token's `jti` is. */
 @Injectable()
 export class SealedTokensService {
   constructor(
@@ -49,7 +49,7 @@ export class SealedTokensService {
     );
   }
 
-  /** Who presents nothing is known by the address alone: strangers must not meet in one key. */
+  /** A caller without a credential is known by its address alone, so that strangers do not share an Idempotency-Key. */
   private ownerOf(principal: MintingPrincipal, address: string): string {
     if (principal.kind === 'secretKey') return `tenant:${principal.tenantId}:key:${principal.keyId}`;
     return `anonymous:${this.peppers.hash(`sealed-client\0${sourceOf(address)}`).toString('base64url')}`;

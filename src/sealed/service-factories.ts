@@ -1,19 +1,19 @@
 import { Fault } from '../platform/errors/index.js';
 import type { ProviderKind } from '../llm/index.js';
 
-/** What serves the services whose ids begin with a prefix. */
+/** Serves the services whose ids begin with a prefix. */
 export interface ServiceFactory {
-  /** `task:vendor`; what follows after a slash is the engine. */
+  /** `task:vendor`; the engine follows after a slash. */
   readonly prefix: string;
   readonly vendor: string;
   readonly kind: ProviderKind | 'dummy';
-  /** Of a service id that names none. */
+  /** For a service id that names no engine. */
   readonly defaultEngine: string;
-  /** Where the vendor's API stands on its server. */
+  /** The path of the vendor's API on its server. */
   readonly path: string;
 }
 
-/** Every factory, as the guide lists them. A secret goes to where the factory's vendor is at home, and nowhere else. */
+/** Every factory, in the order of the guide. A secret is sent to the factory's vendor alone. */
 export const SERVICE_FACTORIES: readonly ServiceFactory[] = [
   { prefix: 'chat:openai.com', vendor: 'openai.com', kind: 'openai', defaultEngine: 'gpt-4o-mini', path: '/v1' },
   {
@@ -42,20 +42,20 @@ export const SERVICE_FACTORIES: readonly ServiceFactory[] = [
 ];
 
 const DUMMY_SERVICE = 'chat:dummy';
-/** Goes on to another server of the same protocol. */
+/** Forwards to another server of the same protocol. */
 export const NETWORK_SERVICE = 'aisbreaker:network';
 
 export interface FoundService {
   readonly serviceId: string;
   readonly factory: ServiceFactory;
-  /** The vendor's own name of the model. */
+  /** The vendor's name of the model. */
   readonly engine: string;
-  /** Whether the id says which. */
+  /** Whether the service id names the engine. */
   readonly namesEngine: boolean;
 }
 
 /**
- * The factory with the longest prefix serves: whole segments, so that `chat:openai.com.example.org` is none of OpenAI's.
+ * The factory with the longest prefix. Prefixes match whole segments: `chat:openai.com.example.org` is not OpenAI's.
  *
  * @throws Fault not_found
  */
@@ -73,7 +73,7 @@ export function serviceOf(serviceId: string): FoundService {
   return { serviceId, factory, engine: engine || factory.defaultEngine, namesEngine: engine !== '' };
 }
 
-/** The vendor's API on another server: the address of that server is enough, and that of the API will do. */
+/** The vendor's API on another server. The URL may be that of the server or that of the API. */
 export function baseUrlAt(url: string, { path }: Pick<ServiceFactory, 'path'>): string {
   return url.endsWith(path) ? url : url + path;
 }
@@ -90,7 +90,7 @@ export function shown(serviceId: string): string {
   return serviceId.length <= MOST_SHOWN ? serviceId : `${serviceId.slice(0, MOST_SHOWN)}…`;
 }
 
-/** Names by which OpenAI's clients call models of others, where they say no vendor. */
+/** Names by which OpenAI's clients call other vendors' models without naming the vendor. */
 const FAMILIES: readonly (readonly [RegExp, string])[] = [
   [/^claude-/, 'anthropic.com'],
   [/^gemini-/, 'google.com'],

@@ -3,10 +3,13 @@ import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { invalidField } from '../platform/errors/index.js';
 
 const FIELD = 'service.url';
-/** By which AIsBreaker's own libraries are told to ask the very address. */
+/** In AIsBreaker's libraries this suffix means: call exactly this address. */
 const NO_DEFAULT_PATH = '#no-default-path';
 
-/** The origins that a request may name: a secret of its token, or the token itself, is sent there. The operator lists them. */
+/**
+ * The origins that a request may name, from the operator's list. A request sends one of its token's secrets
+ * there, or the token itself.
+ */
 @Injectable()
 export class ServiceOrigins {
   private readonly allowed: ReadonlySet<string>;
@@ -21,7 +24,7 @@ export class ServiceOrigins {
    */
   assertAllowed(text: string): string {
     const url = URL.canParse(text) ? new URL(text) : null;
-    // By its parts, since `origin` sees through a `blob:` address.
+    // Compared by its parts, since `origin` of a `blob:` URL is that of the address within it.
     if (url === null || !this.allowed.has(`${url.protocol}//${url.host}`)) {
       throw invalidField(
         FIELD,

@@ -5,12 +5,12 @@ import { Deadline } from './deadline.js';
 
 export interface AccountLookupsOptions {
   readonly source: AccountStatusSource;
-  /** How long a question without a waiting caller may wait to be sent with others. */
+  /** How long a question without a waiting caller may wait to be sent together with others. */
   readonly gatherMs: number;
-  /** How long a request may wait for its answer. A call takes less; this bounds the wait for a place in one, too. */
+  /** How long a request may wait for its answer. A call takes less; this also bounds the wait for the call to begin. */
   readonly waitMs?: number;
   readonly nowMs: () => number;
-  /** @param askedAtMs when the question went out, by `nowMs` */
+  /** @param askedAtMs when the question was sent, by `nowMs` */
   readonly onAnswer: (userId: string, status: AccountStatus, askedAtMs: number) => void;
 }
 
@@ -21,7 +21,7 @@ interface Lookup {
   readonly reject: (error: unknown) => void;
 }
 
-/** The issuer takes no more in one call (Firebase: accounts:lookup). */
+/** The issuer's limit for one call (Firebase: accounts:lookup). */
 const USERS_PER_CALL = 100;
 const CALLS_AT_ONCE = 4;
 const WAIT_MS = 10_000;
@@ -32,12 +32,12 @@ const RETRY_AFTER_SECONDS = 2;
 const DELETED: AccountStatus = { state: 'deleted', tokensValidAfter: null };
 
 /**
- * Asks the issuer about its users: one question per user at a time, however many requests wait for it, and many users in
- * one call.
+ * Asks the issuer about its users: one question per user at a time, however many requests wait for it,
+ * and many users in one call.
  *
- * Bounded, since a wave of people whom this process doesn't know (a restart, a Monday morning) must not become a wave of
- * calls: only the issuer's own users get here at all, four calls at most are under way, questions that come meanwhile
- * share the next ones, and after a failed call nothing is asked for a second.
+ * Bounded, since a wave of people who are unknown to this process (a restart, a Monday morning) must not become a wave of
+ * calls: only the issuer's own users get here, at most four calls run at once, further questions share the next calls, and
+ * after a failed call nothing is asked for a second.
  */
 export class AccountLookups {
   /** Waiting or under way, by user. */
@@ -64,7 +64,7 @@ export class AccountLookups {
     }
   }
 
-  /** No caller waits for this one: it may go out with others. */
+  /** For a question without a waiting caller: it may be sent together with others. */
   askLater(userId: string): void {
     if (this.lookups.has(userId) || this.add(userId) === null) return;
     this.gatherTimer ??= setTimeout(() => {
@@ -81,7 +81,7 @@ export class AccountLookups {
     return lookup;
   }
 
-  /** After this turn's other requests have added theirs. */
+  /** Waits for this turn's other requests, so that their questions go along. */
   private sendSoon(): void {
     if (this.sendingSoon) return;
     this.sendingSoon = true;
@@ -137,7 +137,7 @@ function newLookup(userId: string): Lookup {
     resolve = onAnswer;
     reject = onFailure;
   });
-  // A caller need not wait for it.
+  // Prevents an unhandled rejection: a question may have no waiting caller.
   answer.catch(() => undefined);
   return { userId, answer, resolve, reject };
 }

@@ -4,7 +4,7 @@ import { refusedCredential } from '../identity/index.js';
 import { AccountLookups } from './account-lookups.js';
 import type { AccountStatus, AccountStatusSource } from './account-status-source.js';
 
-/** Whether the person that a genuine token names may still use it. */
+/** Checks whether the person of a genuine token may still use it. */
 export interface AccountCheck {
   /**
    * @param signedInAt the token's `auth_time`
@@ -15,7 +15,7 @@ export interface AccountCheck {
 
 export interface CachedAccountStatusOptions {
   readonly source: AccountStatusSource;
-  /** How old an answer may be that a request is served on. */
+  /** The greatest age of an answer on which a request is served. */
   readonly believedForSeconds: number;
   readonly maxEntries: number;
   /** How long a request may wait for an answer. */
@@ -26,19 +26,19 @@ export interface CachedAccountStatusOptions {
 
 interface Kept {
   readonly status: AccountStatus;
-  /** When the question went out: the answer may be as old as that. */
+  /** When the question was sent: the answer may be as old as that. */
   readonly askedAtMs: number;
 }
 
 /**
- * A bounded memory of what the issuer said of its users.
+ * A bounded cache of the issuer's answers about its users.
  *
- * Guarantees: no request is served on an answer older than `believedForSeconds` (or than the call took, for one that
- * waited for it), so that a disabled, revoked or deleted user is refused by then; a person who keeps on working never
- * waits for the issuer, since an answer past half of its time is asked for again behind the request's back. While the
- * issuer can't be asked, answers that are too old end in 503: letting such people in would make an outage at the issuer
- * the way around every revocation, and a 401 would sign out everybody else. Refusals are kept like all other answers, or
- * a refused person could make us ask at every request.
+ * - No request is served on an answer older than `believedForSeconds`, or than the call took for a request that waited for it.
+ *   So a disabled, revoked or deleted user is refused by then.
+ * - An answer past half of its time is asked for again in the background, so that a person who keeps working never waits.
+ * - While the issuer can't be asked, old answers end in 503. Serving them would let an outage bypass every revocation; a 401
+ *   would sign out all other users.
+ * - Refusals are cached too, or a refused person could make us ask at every request.
  */
 export class CachedAccountStatus implements AccountCheck {
   private readonly entries: LRUCache<string, Kept>;
@@ -73,9 +73,9 @@ export class CachedAccountStatus implements AccountCheck {
 }
 
 /**
- * As Firebase's own libraries judge with `checkRevoked`: a token is revoked if its sign-in is older than the second from
- * which tokens are valid. One of that same second is good: a user who signs in again at once gets it. Both times are the
- * issuer's.
+ * Judges as Firebase's libraries do with `checkRevoked`: a token is revoked if its sign-in is before the second
+ * from which tokens are valid. A sign-in in that second is good, since a user who signs in again at once gets it.
+ * Both times are the issuer's.
  */
 function judge({ state, tokensValidAfter }: AccountStatus, signedInAt: number): void {
   if (state !== 'active') throw refusedCredential(`account_${state}`);

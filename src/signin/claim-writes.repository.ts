@@ -13,25 +13,25 @@ export interface QueuedClaims {
   readonly userId: string;
 }
 
-/** The outbox of claims, by functions of the database: it is about people, in whichever tenant they are. */
+/** The outbox of claims, through functions of the database, since it concerns people in any tenant. */
 @Injectable()
 export class ClaimWritesRepository {
   constructor(private readonly database: Database) {}
 
-  /** Queues, with the transaction that changed it, what a user's claims should be now; what was queued before is void. */
+  /** Queues a user's new claims, in the transaction that changed them; replaces what was queued earlier. */
   async queue(transaction: TenantTransaction, userId: string): Promise<QueuedClaims> {
     const id = uuidV7();
     await transaction.$queryRawUnsafe('SELECT tenant_id, role FROM queue_claims($1, $2::uuid)', userId, id);
     return { id, userId };
   }
 
-  /** Hands out what is due; each comes back later unless it is finished by then. */
+  /** Hands out due writes; each comes back later unless it is finished by then. */
   async take(limit: number): Promise<(QueuedClaims & { readonly attempts: number })[]> {
     const rows = await this.database.callAside<{ id: string; user_id: string; attempts: number }>(TAKE, [limit]);
     return rows.map(({ id, user_id: userId, attempts }) => ({ id, userId, attempts }));
   }
 
-  /** `claims` null: none. Null: a later row took this one's place, or it is finished. */
+  /** `claims` null: the user should have none. Null: a later row replaced this one, or it is finished. */
   async find(id: string): Promise<{ readonly claims: DashboardClaims | null } | null> {
     const [row] = await this.database.callAside<{ claims: DashboardClaims | null }>(FIND, [id]);
     return row ?? null;

@@ -10,17 +10,17 @@ const BATCH = 20;
 const NOW_WITHIN_MS = 3000;
 
 /**
- * Brings claims to the dashboard's issuer from an outbox, until the issuer has taken them. Claims are a hint for clients:
- * rights come from our membership rows, so that a late claim locks no one out. A user has one row at most: a later write
- * replaces it. In this process a user's writes follow each other, and a replaced one is dropped before it begins, so that an
- * older one never lands upon a newer one. A write of another process, or one that timed out, may still land late; the next
- * change mends it.
+ * Brings claims from an outbox to the dashboard's issuer, until it has taken them. Claims are a hint for clients, and rights
+ * come from our membership rows: so a late claim locks no user out.
+ *
+ * A user has at most one row, and a later write replaces it. In this process a user's writes follow each other, and a replaced
+ * one never begins. A write of another process, or one that timed out, may still arrive late; the next change corrects it.
  */
 @Injectable()
 export class ClaimWrites {
   /** Reads the outbox. */
   readonly polling: RepeatingJob;
-  /** The last write of each user that has one waiting or under way. */
+  /** The last write of each user with a write waiting or under way. */
   private readonly lastByUser = new Map<string, Promise<void>>();
 
   constructor(
@@ -36,8 +36,8 @@ export class ClaimWrites {
   }
 
   /**
-   * One try, bounded in time, so that the person's next token usually has the claims; the outbox has the rest. Null:
-   * nothing was queued.
+   * Tries once, for a bounded time, so that the person's next token usually has the claims; the outbox
+   * retries. Null: nothing was queued.
    */
   async writeNow(queued: QueuedClaims | null): Promise<void> {
     if (queued === null) return;
@@ -53,7 +53,7 @@ export class ClaimWrites {
     for (const queued of await this.repository.take(BATCH)) await this.write(queued, queued.attempts);
   }
 
-  /** Waits for the writes of the same user before it. Never rejects. */
+  /** Waits for the user's earlier writes. Never rejects. */
   private async write({ id, userId }: QueuedClaims, attempts: number): Promise<void> {
     const write = (this.lastByUser.get(userId) ?? Promise.resolve()).then(() => this.attempt(id, userId, attempts));
     this.lastByUser.set(userId, write);
@@ -66,7 +66,7 @@ export class ClaimWrites {
       const found = await this.repository.find(id);
       if (found === null) return;
       await this.writer.setClaims(userId, found.claims).catch((error: unknown) => {
-        // The user does not exist and never will: ids are not reused.
+        // The user does not exist and never will, since ids are not reused.
         if (!(error instanceof UnknownUserError)) throw error;
         logger.warn({ err: error }, 'Claims were dropped.');
       });

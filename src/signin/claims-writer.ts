@@ -1,10 +1,10 @@
-/** What we say about a user in the tokens of the dashboard's issuer. For display alone: rights come from our rows. */
+/** The claims that this service writes into tokens of the dashboard's issuer. For display alone: rights come from our rows. */
 export interface DashboardClaims {
   readonly tenant_id: string;
   readonly role: string;
 }
 
-/** The issuer has no such user: trying again won't help. */
+/** The issuer does not have this user: another try won't help. */
 export class UnknownUserError extends Error {
   constructor(options?: ErrorOptions) {
     super("The dashboard's issuer has no such user.", options);
@@ -12,26 +12,25 @@ export class UnknownUserError extends Error {
   }
 }
 
-/** Writes our claims at the dashboard's issuer. Also the injection token. */
+/** Writes our claims at the dashboard's issuer. Also its injection token. */
 export abstract class ClaimsWriter {
   /**
-   * Sets our two claims and leaves all others as they are; null takes ours away. Setting the same again is harmless, so
-   * that a write of unknown outcome can be repeated. The caller (ClaimWrites) waits for one write of a user before it
-   * begins the next.
+   * Sets our two claims and leaves all others as they are; null removes ours. A repeated write is harmless, so that one with an
+   * unknown outcome can be sent again. The caller (ClaimWrites) waits for a user's write before it begins the next.
    *
-   * @throws UnknownUserError; any other error may pass
+   * @throws UnknownUserError; any other error may be temporary
    */
   abstract setClaims(userId: string, claims: DashboardClaims | null): Promise<void>;
 }
 
-/** Of an issuer whose tokens carry nothing of ours: where a person is, our own rows say. */
+/** For an issuer whose tokens carry no claims of ours: our own rows say in which tenant a person is. */
 export class NoClaimsWriter extends ClaimsWriter {
   setClaims(): Promise<void> {
     return Promise.resolve();
   }
 }
 
-/** The claims of a user with ours set or taken away, and nothing else touched. */
+/** A user's claims with ours set or removed, and all others unchanged. */
 export function mergeClaims(
   existing: Readonly<Record<string, unknown>> | undefined,
   ours: DashboardClaims | null,

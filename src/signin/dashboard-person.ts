@@ -6,10 +6,11 @@ const MAX_TENANT_ID_LENGTH = 64;
 const MAX_EMAIL_LENGTH = 320;
 
 /**
- * Who a token's subject is here. A role comes from our membership row, never from a claim: write access to claims gains nothing.
+ * The principal of a token's subject. The role comes from our membership row, never from a claim, so that write
+ * access to claims gains nothing.
  *
- * @param tenantId where the person is, by a claim or by our row; undefined or null: nowhere. A user who names a tenant without a
- *   membership there is an account that claims one: the access guard refuses it (403) on every route but the account's own.
+ * @param tenantId the person's tenant, by a claim or by our row; undefined or null: none. Without a membership there the result
+ *   is an account that claims the tenant: the access guard refuses it (403) on all routes but the account's own.
  */
 export async function principalOf(
   userId: string,
@@ -24,7 +25,7 @@ export async function principalOf(
   };
   if (tenantId === undefined || tenantId === null)
     return Object.freeze({ ...person, kind: 'account', claimsTenant: false });
-  // A claim that can't be a tenant's id names no tenant, and is not asked for; it is not taken for an absent one either.
+  // A claim that can't be a tenant's id is not looked up; it does not count as an absent claim either.
   const isTenantId = isText(tenantId, MAX_TENANT_ID_LENGTH);
   const membership = isTenantId ? await memberships.find(tenantId, userId) : null;
   if (!isTenantId || membership === null) return Object.freeze({ ...person, kind: 'account', claimsTenant: true });
@@ -33,7 +34,7 @@ export async function principalOf(
 
 export const isSubject = (value: unknown): value is string => isText(value, MAX_SUBJECT_LENGTH);
 
-/** Text that Postgres can store and that reads back as it was: no U+0000, no half of a surrogate pair. */
+/** Text that Postgres stores unchanged: no U+0000, no half of a surrogate pair. */
 function isText(value: unknown, maxLength: number): value is string {
   return typeof value === 'string' && value !== '' && value.length <= maxLength && !/\0|\p{Surrogate}/u.test(value);
 }

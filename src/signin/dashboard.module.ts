@@ -8,11 +8,11 @@ type Factory<T> = Pick<FactoryProvider<T>, 'inject' | 'useFactory'>;
 export interface DashboardParts {
   readonly issuers: Factory<readonly DashboardIssuer[]>;
   readonly claimsWriter: Factory<ClaimsWriter>;
-  /** Absent: none but those above. */
+  /** Absent: no issuer besides `issuers`. */
   readonly oidc?: Factory<OidcDashboardIssuer | null>;
 }
 
-/** Whose tokens the dashboard takes, and who writes claims into them; the mode decides. */
+/** The issuers whose tokens the dashboard takes, and the writer of their claims; the mode decides. */
 @Module({})
 export class DashboardModule {
   static register({ issuers, claimsWriter, oidc = { useFactory: () => null } }: DashboardParts): DynamicModule {

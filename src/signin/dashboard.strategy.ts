@@ -16,15 +16,15 @@ import { isSubject, principalOf } from './dashboard-person.js';
 import { MembershipDirectory } from './membership-directory.js';
 import { OIDC_DASHBOARD_ISSUER, OidcDashboardStrategy, type OidcDashboardIssuer } from './oidc-dashboard.strategy.js';
 
-/** Whose tokens the dashboard's users present. */
+/** An issuer of the tokens that the dashboard's users present. */
 export interface DashboardIssuer {
-  /** Tells several issuers apart, in the names of their strategies. */
+  /** Distinguishes several issuers in the names of their strategies. */
   readonly name: string;
-  /** `iss` and `aud`, each exactly so. */
+  /** `iss` and `aud`, which must match exactly. */
   readonly issuer: string;
   readonly audience: string;
   readonly keys: JwksKeyStore;
-  /** Says who may no longer use a token that is otherwise good; absent: the issuer has no such users. */
+  /** Says which users may no longer use an otherwise good token; absent: the issuer has no such users. */
   readonly accounts?: AccountCheck;
 }
 
@@ -33,17 +33,19 @@ export const DASHBOARD_ISSUERS = Symbol('DashboardIssuers');
 
 const ALGORITHM = 'RS256';
 /**
- * How far an issuer's clock may be ahead of ours, for `iat` and `auth_time`. Expiry gets none: a token is refused from the
- * second that its `exp` names.
+ * How far an issuer's clock may be ahead of ours, for `iat` and `auth_time`. Expiry has no tolerance: a token is refused from
+ * the second of its `exp` on.
  */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 /**
- * Verifies one issuer's ID tokens and says who presents them. Guarantees: RS256 by a key that the issuer publishes under the
- * token's `kid` and no other algorithm, whatever the header says; issuer and audience exact; a token without an expiry, or
- * from the future, is refused, though common libraries take it. A bad token is 401 without a reason; an issuer whose keys
- * can't be had is 503. A role comes from our membership row, never from a claim: write access to claims gains nothing.
- * Whether the person may still sign in, the issuer is asked (AccountCheck).
+ * Verifies one issuer's ID tokens and says who presents them. The role comes from our membership row, never from a claim.
+ *
+ * - RS256 by the key that the issuer publishes under the token's `kid`, whatever the header says; issuer
+ *   and audience match exactly.
+ * - A token without an expiry, or from the future, is refused, though common libraries accept it.
+ * - A bad token is 401 without a reason; unreachable keys of the issuer are 503.
+ * - AccountCheck asks the issuer whether the person may still sign in.
  */
 class DashboardStrategy extends PassportStrategy(Strategy) {
   constructor(
@@ -61,8 +63,8 @@ class DashboardStrategy extends PassportStrategy(Strategy) {
   }
 
   /**
-   * Called with the claims of a token whose signature, issuer and audience hold. A user whom the issuer has disabled or
-   * deleted, or whose sign-in it has revoked, is refused like a bad token, before anything else is looked up.
+   * Called with the claims of a token whose signature, issuer and audience are good. A user who is disabled or deleted, or
+   * whose sign-in is revoked, is refused like a bad token, before any other look-up.
    *
    * @throws Fault unauthenticated, or whatever the account check or the membership look-up threw
    */
@@ -74,7 +76,7 @@ class DashboardStrategy extends PassportStrategy(Strategy) {
     return principalOf(sub, claims, tenantId, this.memberships);
   }
 
-  /** Passport's own registry is the process's; ours is the application's (CredentialStrategies). */
+  /** Passport's default registry is shared by the process; ours belongs to the application (CredentialStrategies). */
   getPassportInstance(): InstanceType<typeof Passport> {
     return new Passport();
   }
@@ -82,7 +84,7 @@ class DashboardStrategy extends PassportStrategy(Strategy) {
   /** @returns when the person signed in */
   private assertCurrent({ aud, exp, iat, auth_time: authTime }: Readonly<Record<string, unknown>>): number {
     const now = Date.now() / 1000;
-    // A list that holds our audience among others passes the library; an ID token for us names us alone.
+    // The library accepts a list with our audience among others; an ID token for us names us alone.
     if (aud !== this.issuer.audience) throw refusedCredential('wrong_audience');
     if (!isNumericDate(exp) || !isNumericDate(iat) || !isNumericDate(authTime)) throw refusedCredential('bad_claims');
     if (Math.max(iat, authTime) > now + CLOCK_TOLERANCE_SECONDS) throw refusedCredential('not_yet_valid');
@@ -91,7 +93,7 @@ class DashboardStrategy extends PassportStrategy(Strategy) {
   }
 }
 
-/** Puts one strategy for each issuer where the authentication guard finds it. */
+/** Registers one strategy for each issuer with the authentication guard. */
 @Injectable()
 export class DashboardStrategies implements OnModuleInit {
   constructor(
@@ -102,7 +104,7 @@ export class DashboardStrategies implements OnModuleInit {
   ) {}
 
   /**
-   * The unverified `iss` of a token leads to exactly one strategy, and that one takes no other issuer's tokens.
+   * The unverified `iss` of a token chooses one strategy, which accepts no other issuer's tokens.
    *
    * @throws Error where two issuers are the same
    */
@@ -122,7 +124,7 @@ export class DashboardStrategies implements OnModuleInit {
   }
 }
 
-/** The library's types know keys as text alone; it takes a KeyObject, and would parse text anew for every token. */
+/** The library's types allow only text as a key. It also takes a KeyObject, and would parse text again for every token. */
 type KeyCallback = (error: unknown, key?: string) => void;
 
 function provideKey(keys: JwksKeyStore, token: string, done: KeyCallback): void {
@@ -132,7 +134,7 @@ function provideKey(keys: JwksKeyStore, token: string, done: KeyCallback): void 
   );
 }
 
-/** The library verifies inside the callback; what it throws there would otherwise be lost. */
+/** The library verifies inside the callback; an error thrown there would otherwise be lost. */
 function settle(verify: () => void, done: KeyCallback): void {
   try {
     verify();
@@ -156,7 +158,7 @@ function readHeader(token: string): Readonly<Record<string, unknown>> {
     const header: unknown = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString('utf8'));
     if (typeof header === 'object' && header !== null) return header as Record<string, unknown>;
   } catch {
-    // Told below, like everything else that is not a header.
+    // The error below covers this case, like every other text that is not a header.
   }
   throw refusedCredential('malformed_jwt');
 }

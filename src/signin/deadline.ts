@@ -5,7 +5,7 @@ export class Deadline {
   private timer: NodeJS.Timeout | undefined;
   private readonly expired: Promise<never>;
 
-  /** @param message of the fault that ends whatever is awaited when the time is over */
+  /** @param message of the fault that ends a step when the time is over */
   constructor(timeoutMs: number, message: string, retryAfterSeconds?: number) {
     this.expired = new Promise((_resolve, reject) => {
       const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };

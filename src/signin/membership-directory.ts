@@ -6,7 +6,7 @@ import { Database, RevocableCache, Revocations } from '../platform/database/inde
 const CURRENT = { name: 'find_current_tenant', text: 'SELECT find_current_tenant($1) AS "tenantId"' };
 const FIND = { name: 'find_membership', text: 'SELECT * FROM find_membership($1, $2)' };
 
-/** A person's place in the org that a tenant belongs to. */
+/** A person's role in the org of a tenant. */
 export interface Membership {
   readonly orgId: string;
   readonly role: Role;
@@ -17,13 +17,14 @@ interface MembershipKey {
   readonly userId: string;
 }
 
-/** Who may act in a tenant, and as what. */
+/** Says who may act in a tenant, and in which role. */
 export abstract class MembershipDirectory {
   /** @throws Fault unavailable */
   abstract find(tenantId: string, userId: string): Membership | null | Promise<Membership | null>;
 
   /**
-   * Where a person is whose tokens name no tenant; null: nowhere. Asked each time: a switch counts at once, on every replica.
+   * The tenant of a person whose tokens name none; null: none. Asked each time, so that a switch
+   * counts at once on every replica.
    *
    * @throws Fault unavailable
    */
@@ -31,8 +32,8 @@ export abstract class MembershipDirectory {
 }
 
 /**
- * Reads memberships through the same revocable memory as keys: a removed or demoted member is refused everywhere within
- * 1 s, whatever the token still claims.
+ * Reads memberships through the same revocable cache as keys: a removed or demoted member is refused everywhere within 1 s,
+ * whatever the token still claims.
  */
 @Injectable()
 export class CachedMembershipDirectory extends MembershipDirectory {

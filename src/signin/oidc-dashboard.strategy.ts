@@ -16,7 +16,7 @@ import type { OutboundHttp } from '../platform/outbound/index.js';
 import { isSubject, principalOf } from './dashboard-person.js';
 import type { MembershipDirectory } from './membership-directory.js';
 
-/** The issuer that the operator named for the dashboard, if it is not Firebase. */
+/** The dashboard's issuer that the operator named, if it is not Firebase. */
 export type OidcDashboardIssuer = Omit<TokenIssuer, 'algorithms' | 'kidOptional'>;
 
 /** The injection token of `OidcDashboardIssuer | null`. */
@@ -42,9 +42,9 @@ export function oidcDashboardIssuer(
 }
 
 /**
- * Verifies tokens of any OpenID Connect issuer and says who presents them. Such a token names no tenant of ours and no
- * role: where the person is stands in our row of theirs, which `tenants/switch` writes, and the role in that of their
- * membership. Groups and roles that the token names mean nothing here.
+ * Verifies tokens of any OpenID Connect issuer and says who presents them. Such a token names no tenant of ours and no role:
+ * our row of the person names the tenant (`tenants/switch` writes it), and the membership's row the role. Groups and roles in
+ * the token mean nothing here.
  */
 export class OidcDashboardStrategy extends Strategy {
   constructor(

@@ -6,7 +6,7 @@ import { ClaimWritesRepository } from './claim-writes.repository.js';
 import { DashboardStrategies } from './dashboard.strategy.js';
 import { CachedMembershipDirectory, MembershipDirectory } from './membership-directory.js';
 
-/** The dashboard's sign-in. Its issuers and the writer of their claims come from the composition root, by mode. */
+/** The dashboard's sign-in. The composition root provides its issuers and the writer of their claims, by mode. */
 @Global()
 @Module({
   providers: [

@@ -8,10 +8,10 @@ import type { AttemptOutcome, ClaimedDelivery, DeliveryError } from './delivery.
 import { WebhookSecrets } from './webhook-secrets.js';
 import { signatureHeaders } from './webhook-signature.js';
 
-/** The answer's body is not read: it may hold personal data. */
+/** The answer's body is not stored, since it may hold personal data. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-/** Sends a delivery once, signed, and says how that went. */
+/** Sends a signed delivery once, and reports the outcome. */
 @Injectable()
 export class DeliveryAttempts {
   constructor(
@@ -20,7 +20,7 @@ export class DeliveryAttempts {
     @Inject(SETTINGS_TOKEN) private readonly settings: Pick<Settings, 'webhookTimeoutMs'>,
   ) {}
 
-  /** Never rejects. Null: our own stop cut it off, and it is not known whether it arrived. */
+  /** Never rejects. Null: our own stop cut the attempt off, and its outcome is unknown. */
   async attempt(delivery: ClaimedDelivery): Promise<AttemptOutcome | null> {
     const secrets = this.reveal(delivery);
     if (secrets === null) return { statusCode: null, error: 'INTERNAL' };
@@ -43,7 +43,10 @@ export class DeliveryAttempts {
     return null;
   }
 
-  /** The URL is judged again: it may have been stored under other settings. Its address is judged as the socket connects. */
+  /**
+   * The URL is judged again, since it may have been stored under other settings. Its address is
+   * judged when the socket connects.
+   */
   private post(text: string, body: string, headers: string[]): Promise<AttemptOutcome | null> {
     let url: URL;
     try {
@@ -73,7 +76,7 @@ export class DeliveryAttempts {
   }
 }
 
-/** The status decides, as soon as it is there: a body that trickles holds nothing up. */
+/** Ends with the status, so that a slow body delays nothing. */
 class StatusListener implements OutboundHandler {
   constructor(private readonly resolve: (outcome: AttemptOutcome | null) => void) {}
 
@@ -82,11 +85,11 @@ class StatusListener implements OutboundHandler {
   }
 
   onData(): void {
-    // Not ours to read.
+    // The body is not read.
   }
 
   onEnd(): void {
-    // The status was all.
+    // The status was enough.
   }
 
   onError({ reason }: OutboundError): void {

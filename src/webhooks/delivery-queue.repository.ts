@@ -23,10 +23,10 @@ const REWRAP = { name: 'rewrap_webhook_secret', text: 'SELECT rewrap_webhook_sec
 
 export interface ClaimOptions {
   readonly limit: number;
-  /** The endpoint of each delivery that is under way here. */
+  /** The endpoint of each delivery under way in this process. */
   readonly busy: readonly string[];
   readonly perEndpoint: number;
-  /** The endpoint that was served last; empty: none. */
+  /** The endpoint that was served last; empty: no endpoint yet. */
   readonly after: string;
   readonly termMs: number;
 }
@@ -35,7 +35,7 @@ export interface AttemptResult {
   readonly statusCode: number | null;
   /** Null: delivered. */
   readonly error: DeliveryError | null;
-  /** Null: not again. */
+  /** Null: no further attempt. */
   readonly retryInMs: number | null;
   readonly deadAfterSeconds: number;
 }
@@ -46,7 +46,7 @@ export interface DisabledEndpoint {
   readonly reason: string;
 }
 
-/** The queue of deliveries, of whichever tenant, by functions of the database. */
+/** The queue of deliveries of all tenants, through functions of the database. */
 @Injectable()
 export class DeliveryQueueRepository {
   constructor(private readonly database: Database) {}
@@ -66,7 +66,7 @@ export class DeliveryQueueRepository {
     }));
   }
 
-  /** @returns the endpoint, where this attempt was its last straw */
+  /** @returns the endpoint, if this attempt disabled it */
   async finish({ id, attempt }: ClaimedDelivery, result: AttemptResult): Promise<DisabledEndpoint | null> {
     const { statusCode, error, retryInMs, deadAfterSeconds } = result;
     const retryInSeconds = retryInMs === null ? null : retryInMs / 1000;
@@ -82,7 +82,7 @@ export class DeliveryQueueRepository {
     return { endpointId: row.endpoint_id, tenantId: row.tenant_id, reason: row.disabled_reason };
   }
 
-  /** @returns how many events were taken away; `limit`: there may be more */
+  /** @returns how many events were deleted; `limit`: there may be more */
   async prune(keepSeconds: number, limit: number): Promise<number> {
     const [row] = await this.database.callAside<{ pruned: number }>(PRUNE, [keepSeconds, limit]);
     return row?.pruned ?? 0;

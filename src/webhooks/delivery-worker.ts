@@ -9,19 +9,19 @@ import { DeliveryQueueRepository } from './delivery-queue.repository.js';
 import type { ClaimedDelivery } from './delivery.types.js';
 import { retryInMs } from './retry-schedule.js';
 
-/** Of one endpoint, in one process; of one that fails, one. */
+/** Deliveries of one endpoint at once in one process; a failing endpoint gets one. */
 const PER_ENDPOINT = 4;
-/** A claim outlasts its attempt by so much: who finds it run out may take the process for dead. */
+/** A claim lasts for so many timeouts of an attempt: once it has run out, its process can be taken for dead. */
 const CLAIM_TIMEOUTS = 3;
 
 /**
- * Brings deliveries to their receivers: each at least once. Every process has one worker; what one has claimed no other
- * sees, until the claim runs out because its process died. Only as many are claimed as can begin at once, so that what is
- * sent is what is true now: a human who was erased a moment ago is not named.
+ * Brings deliveries to their receivers: each at least once. Every process has one worker; a claimed delivery is hidden from the
+ * others until its claim runs out, as when its process died. Only as many are claimed as can begin at once, so that the payload
+ * is current: a human who was just erased is not named.
  */
 @Injectable()
 export class DeliveryWorker implements BeforeApplicationShutdown {
-  /** By delivery. */
+  /** By the delivery's id. */
   private readonly underWay = new Map<string, { readonly endpointId: string; readonly done: Promise<void> }>();
   private readonly claiming: RepeatingJob;
   private servedLast = '';
@@ -41,7 +41,7 @@ export class DeliveryWorker implements BeforeApplicationShutdown {
     });
   }
 
-  /** Claims no more, and lets what is under way end. */
+  /** Stops claiming, and waits for the deliveries under way. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.claiming.stop();
     await Promise.all([...this.underWay.values()].map(({ done }) => done));
@@ -65,12 +65,12 @@ export class DeliveryWorker implements BeforeApplicationShutdown {
     this.servedLast = endpointId;
     const done = this.deliver(delivery)
       .catch((error: unknown) => {
-        // The claim runs out, and the delivery comes again: at least once.
+        // The claim runs out, and the delivery is repeated: deliveries arrive at least once.
         logger.warn({ err: error, deliveryId: id }, 'The end of a webhook delivery could not be written.');
       })
       .finally(() => {
         this.underWay.delete(id);
-        // There was something to do: there may be more.
+        // After a delivery, more may be due.
         this.claiming.wake();
       });
     this.underWay.set(id, { endpointId, done });

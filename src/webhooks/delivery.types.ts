@@ -8,19 +8,19 @@ export interface ClaimedDelivery {
   readonly url: string;
   readonly eventId: string;
   readonly type: string;
-  /** JSON text, with the human's name where the human is known. */
+  /** JSON text, with the human's name if the human still exists. */
   readonly payload: string;
   /** From 1. */
   readonly attempt: number;
-  /** Those to sign with, newest first. */
+  /** The secrets to sign with, newest first. */
   readonly secrets: readonly StoredSecret[];
 }
 
 /**
- * - `UNREACHABLE`: no connection could be made, or the address is not allowed. One word for both, since the
- *   difference would tell what stands in the operator's network.
+ * - `UNREACHABLE`: no connection could be made, or the address is not allowed. One word for both, since the difference would
+ *   reveal the operator's network.
  * - `TIMEOUT`: no answer in time.
- * - `BROKEN`: the connection ended before an answer, or what came is not HTTP.
+ * - `BROKEN`: the connection ended before an answer, or the answer is not HTTP.
  * - `REDIRECT`: an answer 3xx; it is not followed.
  * - `REFUSED`: any other answer that is not 2xx.
  * - `GONE`: 410, which also disables the endpoint.
@@ -30,6 +30,6 @@ export type DeliveryError = 'UNREACHABLE' | 'TIMEOUT' | 'BROKEN' | 'REDIRECT' | 
 
 export interface AttemptOutcome {
   readonly statusCode: number | null;
-  /** Null: it was taken. */
+  /** Null: the receiver accepted it. */
   readonly error: DeliveryError | null;
 }

@@ -9,8 +9,8 @@ interface Told {
 }
 
 /**
- * Which of the service's own events webhooks tell, and what of them: ids and roles, nothing that a receiver's log should
- * not hold. An invitation's link and address are not in the event, and would not be told if they were.
+ * The service's own events that webhooks send, and their payloads: ids and roles, nothing that a receiver's log should not
+ * hold. An invitation's link and address are not part of its event.
  */
 const TOLD: Partial<Readonly<Record<AuditAction, (event: DomainEvent) => Told>>> = {
   'member.invited': ({ resource, actor, details }) => ({
@@ -24,8 +24,8 @@ const TOLD: Partial<Readonly<Record<AuditAction, (event: DomainEvent) => Told>>>
 };
 
 /**
- * Enqueues deliveries in the transaction that caused them: change and deliveries are committed together. Events of an org go
- * to the endpoints of all its tenants.
+ * Enqueues deliveries in the transaction that caused them, so that change and deliveries are committed together. An org's
+ * events go to the endpoints of all its tenants.
  */
 @Injectable()
 export class EventEnqueuer {

@@ -29,7 +29,7 @@ const run = {
   thread_id: z.string(),
 };
 
-/** What an endpoint may choose: when each event is sent, and its `payload`. */
+/** The events that an endpoint may choose: when each is sent, and its `payload`. */
 export const WEBHOOK_EVENTS = {
   'usage.tracked': {
     when: 'A call was settled, or usage was reported: one event for each type that is not 0.',
@@ -91,7 +91,7 @@ export type WebhookEventType = keyof typeof WEBHOOK_EVENTS;
 
 export const EVENT_TYPES = Object.keys(WEBHOOK_EVENTS) as [WebhookEventType, ...WebhookEventType[]];
 
-/** Sent on request alone, to the endpoint that is named, whatever it chose. */
+/** Sent only on request, to the named endpoint, whichever events it chose. */
 export const TEST_EVENT = 'webhook.test';
 
 export const TEST_EVENT_PAYLOAD = z.strictObject(COMMON);

@@ -3,12 +3,13 @@ import type { DeliveryError } from './delivery.types.js';
 
 const FACTOR = 4;
 const LONGEST_MS = 8 * 60 * 60 * 1000;
-/** A fifth more or less, so that what failed together does not come back together. */
+/** A fifth more or less at random, so that deliveries that failed together are not repeated together. */
 const JITTER = 0.2;
 
 /**
- * How long to wait before the next attempt; null: that was the last one. With the defaults: 5 s, 20 s, 80 s, 5 min, 21 min,
- * 85 min, 5.7 h, 8 h, 8 h: ten attempts over about a day.
+ * How long to wait before the next attempt; null: that was the last one. With the defaults: 5 s, 20 s, 80 s, 5 min, 21 min, 85
+ * min, 5.7 h, 8 h, 8 h: ten attempts over about a day.
+ *
  * @param attempt the one that failed, from 1
  * @param random from 0 to 1
  */
@@ -18,7 +19,7 @@ export function retryInMs(
   { webhookRetryMs, webhookAttempts }: Pick<Settings, 'webhookRetryMs' | 'webhookAttempts'>,
   random = Math.random(),
 ): number | null {
-  // Our own failure does not count as an attempt of the endpoint's: the delivery waits until it is mended.
+  // Our own failure does not count against the endpoint: the delivery waits until it is repaired.
   if (error === 'GONE' || (attempt >= webhookAttempts && error !== 'INTERNAL')) return null;
   const waitMs = Math.min(webhookRetryMs * FACTOR ** Math.min(attempt - 1, 20), Math.max(LONGEST_MS, webhookRetryMs));
   return Math.round(waitMs * (1 - JITTER + 2 * JITTER * random));

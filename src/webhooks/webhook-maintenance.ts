@@ -7,8 +7,8 @@ import { WebhookSecretRewrap } from './webhook-secret-rewrap.js';
 const BATCH = 1000;
 
 /**
- * At the start and from time to time: takes old events away, and moves stored secrets to the newest encryption key, used or
- * not, so that an operator knows when an older one may go.
+ * At the start and from time to time: deletes old events, and moves all stored secrets to the newest encryption key, so that
+ * the operator can tell when an older key is no longer needed.
  */
 @Injectable()
 export class WebhookMaintenance {

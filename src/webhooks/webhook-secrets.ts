@@ -5,7 +5,7 @@ import { newWebhookSecret } from './webhook-signature.js';
 
 const TABLE = 'webhook_secrets';
 
-/** A secret as the database holds it. */
+/** A secret, as the database stores it. */
 export interface StoredSecret {
   readonly id: string;
   readonly envelope: Uint8Array;
@@ -17,7 +17,7 @@ export interface NewSecret extends StoredSecret {
   readonly secret: string;
 }
 
-/** Secrets of endpoints: encrypted wherever they rest, each bound to its tenant and row. */
+/** Secrets of endpoints: stored encrypted, each bound to its tenant and row. */
 @Injectable()
 export class WebhookSecrets {
   constructor(private readonly keys: EncryptionKeyRing) {}
@@ -38,13 +38,13 @@ export class WebhookSecrets {
     return this.keys.decrypt(envelope, place(tenantId, id)).toString();
   }
 
-  /** In a time that tells nothing of how much of it is right. @throws EnvelopeError */
+  /** Compares in constant time. @throws EnvelopeError */
   isSame(tenantId: string, stored: StoredSecret, presented: string): boolean {
     const [ours, theirs] = [Buffer.from(this.reveal(tenantId, stored)), Buffer.from(presented)];
     return ours.length === theirs.length && timingSafeEqual(ours, theirs);
   }
 
-  /** Under the newest key. @throws EnvelopeError */
+  /** Encrypts again under the newest key. @throws EnvelopeError */
   rewrap(tenantId: string, { id, envelope }: StoredSecret): Uint8Array {
     return this.keys.rewrap(envelope, place(tenantId, id));
   }

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 
 const PREFIX = 'whsec_';
-/** Standard Webhooks asks for 24 to 64. */
+/** Standard Webhooks requires 24 to 64. */
 const SECRET_BYTES = 32;
 
 /** As Standard Webhooks writes a secret: `whsec_` and base64. */
@@ -11,17 +11,17 @@ export function newWebhookSecret(): string {
 }
 
 export interface SignedMessage {
-  /** The event's id: the same at each attempt, so that a receiver knows one that it had. */
+  /** The event's id: the same at each attempt, so that a receiver recognises a repeat. */
   readonly id: string;
   readonly sentAt: Date;
-  /** As it goes over the wire. */
+  /** As it is sent. */
   readonly body: string;
 }
 
 /**
- * Names and values in turn. `webhook-signature` holds one signature for each secret, so that a receiver may know the new or
- * the old one while they overlap. `x-webhook-signature` is for receivers with nothing but an HMAC: hex, of the body alone,
- * under the newest secret, its key being the secret's whole text as it was shown, `whsec_` included.
+ * Names and values in turn. `webhook-signature` holds one signature for each secret, so that a receiver may use the new or the
+ * old one while both are valid. `x-webhook-signature` is for receivers that can only do an HMAC: hex, of the body alone, keyed
+ * by the newest secret's whole text, with `whsec_`.
  *
  * @param secrets newest first
  */

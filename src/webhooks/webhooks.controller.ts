@@ -34,7 +34,7 @@ const READS = { dashboardUser: { scope: 'webhooks:read' }, secretKey: { scope: '
 const WRITES = { dashboardUser: { scope: 'webhooks:write' }, secretKey: { scope: 'webhooks:write' } } as const;
 const KINDS = ['dashboardUser', 'secretKey'] as const;
 
-/** A tenant's webhooks; never as a human, whose business where the tenant's events go is not. */
+/** A tenant's webhooks. Humans can't call these routes: they have no say in where the tenant's events go. */
 @ApiTags('Webhooks')
 @SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/webhooks')

@@ -48,7 +48,7 @@ export const rotateSecretRequest = z.strictObject({
 });
 export type RotateSecretRequest = z.output<typeof rotateSecretRequest>;
 
-/** Without a URL of its own: receivers have a day to take up the new secret. */
+/** Without a new URL, receivers have a day to take up the new secret. */
 export function graceSecondsOf({ url: newUrl, gracePeriodSeconds }: RotateSecretRequest): number {
   return gracePeriodSeconds ?? (newUrl === undefined ? DEFAULT_GRACE_SECONDS : 0);
 }

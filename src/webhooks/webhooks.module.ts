@@ -12,7 +12,7 @@ import { WebhooksController } from './webhooks.controller.js';
 import { WebhooksRepository } from './webhooks.repository.js';
 import { WebhooksService } from './webhooks.service.js';
 
-/** Hears events, keeps what must be delivered, and delivers it. */
+/** Takes events, stores deliveries for them, and delivers. */
 @Module({
   controllers: [WebhooksController],
   providers: [

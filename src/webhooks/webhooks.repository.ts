@@ -57,7 +57,7 @@ export interface TenantWebhooks {
   readonly tenantId: string;
 }
 
-/** Webhooks of one tenant. Each method names the tenant, and Postgres' policies hold where one forgets. */
+/** Webhooks of one tenant. Each method names the tenant; Postgres' policies protect against one that forgets. */
 @Injectable()
 export class WebhooksRepository {
   constructor(private readonly database: Database) {}
@@ -66,12 +66,15 @@ export class WebhooksRepository {
     return this.database.withTenant(tenantId, (tx) => work({ tx, tenantId }));
   }
 
-  /** For what writes: the tenant stays until it is done. */
+  /** For writes: holds the tenant against deletion until the transaction ends. */
   change<T>(tenantId: string, work: (webhooks: TenantWebhooks) => Promise<T>): Promise<T> {
     return this.database.changeTenant(tenantId, (tx) => work({ tx, tenantId }));
   }
 
-  /** How many endpoints there are; until this transaction ends no other one of the tenant counts them. */
+  /**
+   * How many endpoints the tenant has. Holds a lock until this transaction ends, so that no parallel
+   * request passes the maximum.
+   */
   async countAlone({ tx, tenantId }: TenantWebhooks): Promise<number> {
     await tx.$executeRawUnsafe('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', `webhooks:${tenantId}`);
     return tx.webhookEndpoint.count({ where: { tenantId } });
@@ -92,7 +95,7 @@ export class WebhooksRepository {
     return this.find({ tx, tenantId }, id);
   }
 
-  /** Held against deletion until this transaction ends, but not against others who hold it. Null: no such endpoint. */
+  /** Protects the endpoint from deletion until this transaction ends; others can hold it as well. Null: no such endpoint. */
   async hold({ tx, tenantId }: TenantWebhooks, id: string): Promise<EndpointRecord | null> {
     await tx.$executeRawUnsafe(
       'SELECT 1 FROM webhook_endpoints WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE',
@@ -116,13 +119,13 @@ export class WebhooksRepository {
     await this.subscribe({ tx, tenantId }, endpointId, events);
   }
 
-  /** With its secrets and deliveries; false: no such endpoint. */
+  /** Deletes the endpoint with its secrets and deliveries; false: no such endpoint. */
   async delete({ tx, tenantId }: TenantWebhooks, id: string): Promise<boolean> {
     const { count } = await tx.webhookEndpoint.deleteMany({ where: { tenantId, id } });
     return count > 0;
   }
 
-  /** The one to sign with, of an endpoint that there is. */
+  /** The newest secret of an existing endpoint, to sign with. */
   currentSecret({ tx, tenantId }: TenantWebhooks, endpointId: string): Promise<StoredSecret> {
     return tx.webhookSecret.findFirstOrThrow({
       where: { tenantId, endpointId, expiresAt: null },
@@ -133,15 +136,15 @@ export class WebhooksRepository {
   async addSecret({ tx, tenantId }: TenantWebhooks, endpointId: string, made: NewSecret): Promise<void> {
     const { id, envelope, keyVersion } = made;
     const data = { id, tenantId, endpointId, envelope: new Uint8Array(envelope), keyVersion };
-    // Not `create`, which would read the row back.
+    // `create` would also read the row back.
     await tx.webhookSecret.createMany({ data: [data] });
   }
 
   /**
    * Ends the current secret of an endpoint that this transaction has locked.
    *
-   * @param keep of those that still overlap, so many at most go on: the latest
-   * @returns when, by the database's clock; null: at once
+   * @param keep how many of the older secrets stay valid at most: the latest ones
+   * @returns when the secret ends, by the database's clock; null: at once
    */
   async retireSecret(
     { tx, tenantId }: TenantWebhooks,

@@ -27,15 +27,15 @@ import {
 } from './webhooks.repository.js';
 import { viewDelivery, viewEndpoint } from './webhooks.view.js';
 
-/** Whose webhooks are managed: the tenant's own people and servers. */
+/** Who may manage webhooks: the tenant's own people and servers. */
 export type WebhookManager = DashboardUserPrincipal | SecretKeyPrincipal;
 
-/** One event goes to all that chose it: their number is what one call of a tenant can cost. */
+/** Bounds the cost of a tenant's call, since one event goes to all endpoints that chose it. */
 const MAX_ENDPOINTS = 20;
-/** What a delivery is signed with at most, beside the newest secret. */
+/** How many older secrets sign a delivery at most, besides the newest. */
 const MAX_OVERLAPPING_SECRETS = 3;
 
-/** A tenant's endpoints: made, looked at, changed; and what was sent to them. */
+/** A tenant's webhook endpoints, and their deliveries. */
 @Injectable()
 export class WebhooksService {
   constructor(
@@ -82,8 +82,9 @@ export class WebhooksService {
   }
 
   /**
-   * Changes what is named. Another URL needs the current secret: it proves that the caller may have the messages signed with
-   * it, which the old receiver would take for ours.
+   * Changes the named fields. A new URL needs the current secret: it proves that the caller may have messages signed with it,
+   * which the old receiver would trust.
+   *
    * @throws Fault not_found, invalid_input
    */
   update(principal: WebhookManager, request: UpdateEndpointRequest): Promise<EndpointRecord> {
@@ -110,7 +111,7 @@ export class WebhooksService {
     });
   }
 
-  /** Takes the endpoint away with all that waits for it. @throws Fault not_found */
+  /** Deletes the endpoint with its waiting deliveries. @throws Fault not_found */
   async delete(principal: WebhookManager, id: string): Promise<void> {
     await this.repository.change(principal.tenantId, async (webhooks) => {
       if (!(await this.repository.delete(webhooks, id))) notFound();
@@ -119,8 +120,8 @@ export class WebhooksService {
   }
 
   /**
-   * Gives an endpoint another secret. Deliveries are signed with both until the grace is over; one that moves to another
-   * URL is signed with the new one alone.
+   * Gives an endpoint a new secret. Deliveries are signed with both until the grace is over; if the endpoint moves to another
+   * URL, with the new one alone.
    *
    * @throws Fault not_found, invalid_input
    */
@@ -168,7 +169,7 @@ export class WebhooksService {
     );
   }
 
-  /** The same event again, as a delivery of its own. @throws Fault not_found; conflict: the endpoint is disabled */
+  /** Sends the same event again, as a delivery of its own. @throws Fault not_found; conflict: the endpoint is disabled */
   redeliver(principal: WebhookManager, deliveryId: string, key: string | null): Promise<IdempotentAnswer> {
     return this.once(principal, key, 'webhooks/redeliver', { deliveryId }, async (webhooks) => {
       const before = UUID.test(deliveryId) ? await this.repository.findDelivery(webhooks, deliveryId) : null;
@@ -178,7 +179,7 @@ export class WebhooksService {
     });
   }
 
-  /** An event of no meaning, whatever the endpoint chose. @throws Fault not_found; conflict: it is disabled */
+  /** Sends a test event, whichever events the endpoint chose. @throws Fault not_found; conflict: the endpoint is disabled */
   test(principal: WebhookManager, endpointId: string, key: string | null): Promise<IdempotentAnswer> {
     return this.once(principal, key, 'webhooks/test', { endpointId }, async (webhooks) => {
       const id = uuidV7();
@@ -208,7 +209,7 @@ export class WebhooksService {
     }
   }
 
-  /** Nothing where it is so already: why and when it was disabled stays told. */
+  /** Changes nothing if the endpoint has this status already, so that the reason and time of its disabling are kept. */
   private statusColumns({ status }: EndpointRecord, enabled: boolean): EndpointChanges {
     if (enabled === (status === 'ENABLED')) return {};
     if (enabled) return { status: 'ENABLED', disabledReason: null, disabledAt: null, failingSince: null };
@@ -258,7 +259,7 @@ function told(enabled: boolean | undefined): object {
   return enabled === undefined ? {} : { enabled };
 }
 
-/** The same words for an unknown endpoint and another tenant's. */
+/** An unknown endpoint and another tenant's get the same words. */
 function notFound(): never {
   throw new Fault('not_found', 'No webhook endpoint has this id. List them with /api/v1/webhooks/list.');
 }

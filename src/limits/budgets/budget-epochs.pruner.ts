@@ -6,7 +6,7 @@ const MOST = 10_000;
 const PRUNE = { name: 'prune_budget_epochs', text: `SELECT prune_budget_epochs(${MOST}) AS pruned` };
 const PRUNE_EVERY_MS = 60_000;
 
-/** Forgets epochs of budgets that ended long ago. Every replica does; they take different rows. */
+/** Deletes budgets' epochs that ended long ago. Every replica does; they take different rows. */
 @Injectable()
 export class BudgetEpochsPruner {
   constructor(database: Database, jobs: Jobs) {

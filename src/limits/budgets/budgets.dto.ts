@@ -3,12 +3,12 @@ import { pageFields } from '../../platform/http/index.js';
 import { boolean, enumeration, int64, integer, text, timeZone, timestamp } from '../../platform/protojson/index.js';
 import { LIMIT_TYPES } from './usage-limits.js';
 
-/** What calls are counted by; the other types are reported, and limited by a human's limits alone. */
+/** The types that calls are counted by. The other types are reported, and only a human's limits limit them. */
 const METERED_TYPES = ['request_cnt', 'token_cnt', 'cost_micros'] as const;
 const PERIODS = ['NONE', 'MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH'] as const;
 export type Period = (typeof PERIODS)[number];
 
-/** In millionths, with what is raised, it is still a bigint of Postgres. */
+/** In millionths, with a raise on top, it still fits a bigint of Postgres. */
 const MAX_LIMIT = 9_000_000_000_000n;
 const MAX_MODELS = 100;
 const MAX_MARKS = 10;

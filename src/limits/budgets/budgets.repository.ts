@@ -9,7 +9,7 @@ export interface BudgetRecord {
   readonly id: string;
   /** `tenant`, or the holder's kind, a colon and its id. */
   readonly holder: string;
-  /** Of a human's budget. */
+  /** Set for a human's budget. */
   readonly human: string | null;
   readonly type: LimitType;
   readonly period: Period;
@@ -17,10 +17,10 @@ export interface BudgetRecord {
   readonly models: readonly string[] | null;
   readonly amount: bigint;
   readonly raiseBy: bigint;
-  /** Null: nothing is raised any more. */
+  /** Null: no raise is in force. */
   readonly raiseUntil: Date | null;
   readonly alertAt: readonly number[];
-  /** Of the current period, as are `held` and `resetsAt`, even where no call has renewed the budget yet. */
+  /** Of the current period, like `held` and `resetsAt`, even if no call has renewed the budget yet. */
   readonly used: bigint;
   readonly held: bigint;
   readonly resetsAt: Date | null;
@@ -42,7 +42,7 @@ export interface NewBudget {
   readonly amount: bigint;
   readonly raiseBy: bigint;
   readonly raiseUntil: Date | null;
-  /** Null: as it was, or the default. */
+  /** Null: unchanged, or the default. */
   readonly alertAt: readonly number[] | null;
 }
 
@@ -61,7 +61,7 @@ const SELECT = `
          b.created_at AS "createdAt"
   FROM budgets b LEFT JOIN humans h ON h.tenant_id = b.tenant_id AND h.id = b.human_id, ledger_now() AS now`;
 
-/** Budgets of one tenant. Each method names the tenant, and Postgres' policies hold where one forgets. */
+/** Budgets of one tenant. Each method names the tenant; Postgres' policies protect against one that forgets. */
 @Injectable()
 export class BudgetsRepository {
   constructor(private readonly database: Database) {}
@@ -70,7 +70,7 @@ export class BudgetsRepository {
     return this.database.withTenant(tenantId, (tx) => work({ tx, tenantId }));
   }
 
-  /** For what writes: the tenant stays until it is done. */
+  /** For writes: holds the tenant against deletion until the transaction ends. */
   change<T>(tenantId: string, work: (budgets: TenantBudgets) => Promise<T>): Promise<T> {
     return this.database.changeTenant(tenantId, (tx) => work({ tx, tenantId }));
   }
@@ -124,7 +124,7 @@ export class BudgetsRepository {
     return set.id;
   }
 
-  /** @returns whose it was and what it counted; null: no such budget */
+  /** @returns the deleted budget's holder and type; null: no such budget */
   async delete(
     { tx, tenantId }: TenantBudgets,
     id: string,
@@ -137,7 +137,7 @@ export class BudgetsRepository {
     return deleted ?? null;
   }
 
-  /** Of all models, by the minute, hour, day or month of UTC: in the order of their types, the shortest period first. */
+  /** Budgets of all models by the minute, hour, day or month of UTC, in the order of their types, the shortest period first. */
   listPlain({ tx, tenantId }: TenantBudgets, holders: readonly string[]): Promise<BudgetRecord[]> {
     return tx.$queryRawUnsafe<BudgetRecord[]>(
       `${SELECT}
@@ -149,7 +149,7 @@ export class BudgetsRepository {
     );
   }
 
-  /** All of some holders, in the order in which every call locks them: before more than one of them is changed. */
+  /** Locks all budgets of these holders, in the order in which every call locks them, before more than one is changed. */
   async lockOf({ tx, tenantId }: TenantBudgets, holders: readonly string[]): Promise<void> {
     await tx.$executeRawUnsafe(
       'SELECT 1 FROM budgets WHERE tenant_id = $1 AND holder = ANY ($2) ORDER BY id FOR UPDATE',
@@ -158,7 +158,7 @@ export class BudgetsRepository {
     );
   }
 
-  /** All of some holders. */
+  /** Deletes all budgets of these holders. */
   async deleteOf(budgets: TenantBudgets, holders: readonly string[]): Promise<void> {
     const { tx, tenantId } = budgets;
     await this.lockOf(budgets, holders);
@@ -167,19 +167,19 @@ export class BudgetsRepository {
     ]);
   }
 
-  /** Whether a gateway, or a token of one, is the tenant's; it stays until the transaction ends. */
+  /** Whether a gateway, or a token of one, is the tenant's; holds it until the transaction ends. */
   async hasHolder({ tx }: TenantBudgets, holder: string): Promise<boolean> {
     const [found] = await tx.$queryRawUnsafe<{ has: boolean }[]>('SELECT has_budget_holder($1) AS has', holder);
     return found?.has === true;
   }
 
-  /** Whether this is a gateway that lets everybody call, and has no budget left that bounds it. */
+  /** Whether this is a gateway without authentication that no budget bounds any more. */
   async isBoundless({ tx }: TenantBudgets, holder: string): Promise<boolean> {
     const [found] = await tx.$queryRawUnsafe<{ is: boolean }[]>('SELECT is_gateway_boundless($1) AS is', holder);
     return found?.is === true;
   }
 
-  /** Whether the tenant has this key; it stays until the transaction ends. */
+  /** Whether the tenant has this key; holds it until the transaction ends. */
   async hasKey({ tx, tenantId }: TenantBudgets, keyId: string): Promise<boolean> {
     const found = await tx.$queryRawUnsafe<unknown[]>(
       'SELECT 1 FROM api_keys WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE',
@@ -189,7 +189,7 @@ export class BudgetsRepository {
     return found.length > 0;
   }
 
-  /** Null: the human is not known yet. */
+  /** Null: the human is unknown. */
   async findHumanId({ tx, tenantId }: TenantBudgets, human: string): Promise<string | null> {
     const [found] = await tx.$queryRawUnsafe<{ id: string }[]>(
       'SELECT id FROM humans WHERE tenant_id = $1 AND human = $2',
@@ -199,7 +199,7 @@ export class BudgetsRepository {
     return found?.id ?? null;
   }
 
-  /** The human's id; a new one is created, with the default limits. Until the transaction ends the row stays. */
+  /** The human's id; a new human is created, with the default limits. Holds the row until the transaction ends. */
   async ensureHuman({ tx }: TenantBudgets, human: string, keyId: string | null): Promise<string> {
     const [ensured] = await tx.$queryRawUnsafe<{ id: string }[]>('SELECT ensure_human($1, $2) AS id', human, keyId);
     if (ensured === undefined) throw new TypeError('ensure_human gave no row.');

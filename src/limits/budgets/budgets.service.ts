@@ -19,7 +19,7 @@ import type {
 import { BudgetsRepository, type BudgetRecord, type TenantBudgets } from './budgets.repository.js';
 import { viewBudget } from './budgets.view.js';
 
-/** Who may look after a tenant's budgets: its people and its servers. */
+/** Who may manage a tenant's budgets: its people and its servers. */
 export type BudgetsPrincipal = DashboardUserPrincipal | SecretKeyPrincipal;
 
 const MICROS = 1_000_000n;
@@ -27,7 +27,7 @@ const MICROS = 1_000_000n;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const HUMAN_PREFIX = 'human:';
 
-/** What a tenant, its keys, humans and gateways may use, at all or in each period. The ledger judges calls by it. */
+/** What a tenant, its keys, humans and gateways may use, in all or in each period. The ledger judges calls by these budgets. */
 @Injectable()
 export class BudgetsService {
   constructor(
@@ -53,8 +53,8 @@ export class BudgetsService {
   }
 
   /**
-   * Sets a budget: makes it, or changes what the same one (holder, type, period, time zone, models) allows. What is kept for a
-   * repeat does not say whose it is: the repeat does, and a human's erasure leaves nothing behind there.
+   * Sets a budget: creates it, or changes the one with the same holder, type, period, time zone and models. The copy for a
+   * repeat lacks the holder, which the repeat itself names, so that a human's erasure leaves nothing behind there.
    *
    * @throws Fault not_found: no such key, gateway or token; conflict: the Idempotency-Key was used for another request
    */
@@ -126,7 +126,7 @@ export class BudgetsService {
     return viewBudget(await this.repository.get(budgets, id));
   }
 
-  /** As the database names it. A new human is created; a key, a gateway or a token must exist. */
+  /** The holder, as the database names it. A new human is created; a key, a gateway or a token must exist. */
   private async makeHolder(
     budgets: TenantBudgets,
     principal: BudgetsPrincipal,
@@ -149,7 +149,7 @@ export class BudgetsService {
     return nameOf(holder);
   }
 
-  /** A human that is not known has no budgets. Asking does not create one. */
+  /** An unknown human has no budgets, and is not created here. */
   private async findHolder(budgets: TenantBudgets, holder: HolderRequest): Promise<string> {
     if (holder.human === '') return nameOf(holder);
     return `human:${(await this.repository.findHumanId(budgets, holder.human)) ?? ''}`;
@@ -187,7 +187,7 @@ function lastBound(): Fault {
   );
 }
 
-/** The fields that were named, as an answer has them. */
+/** The holder's named fields, for an answer. */
 function holderAsked(holder: HolderRequest): BudgetView['holder'] {
   return Object.fromEntries(Object.entries(holder).filter(([, value]) => Boolean(value)));
 }

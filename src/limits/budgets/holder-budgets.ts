@@ -13,7 +13,7 @@ export interface PlainBudget {
   readonly limit: bigint;
 }
 
-/** A transaction of a room whose things hold budgets. */
+/** A transaction of the room that owns the holder. */
 export interface HolderTransaction {
   readonly tx: TenantTransaction;
   readonly tenantId: string;
@@ -21,14 +21,14 @@ export interface HolderTransaction {
 
 const MICROS = 1_000_000n;
 
-/** Budgets of what another room owns: it sets them up with the thing, and takes them away with it. */
+/** Budgets for another room's holders: the room sets them together with the holder, and deletes them with it. */
 @Injectable()
 export class HolderBudgets {
   constructor(private readonly repository: BudgetsRepository) {}
 
   /**
-   * Gives a holder these plain budgets and no other plain ones. What is used of one that stays, stays; its other budgets are left
-   * as they are.
+   * Gives a holder exactly these plain budgets. A plain budget that stays keeps what is used of it;
+   * other budgets do not change.
    *
    * @param holder its kind, a colon and its id
    */
@@ -54,12 +54,12 @@ export class HolderBudgets {
     return byHolder;
   }
 
-  /** Whether this is a gateway that lets everybody call, and has no budget that bounds it. */
+  /** Whether this is a gateway without authentication that no budget bounds. */
   isBoundless(own: HolderTransaction, holder: string): Promise<boolean> {
     return this.repository.isBoundless(own, holder);
   }
 
-  /** With the thing that held them. Open calls settle into the ledger alone. */
+  /** Deletes the budgets of deleted holders. Open calls then settle into the ledger alone. */
   deleteAll(own: HolderTransaction, holders: readonly string[]): Promise<void> {
     return this.repository.deleteOf(own, holders);
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { double, integer } from '../../platform/protojson/index.js';
 
-/** What the usage of a human may be limited by. */
+/** The types by which a human's usage may be limited. */
 export const LIMIT_TYPES = [
   'conversational_seconds',
   'voice_synthesis_seconds',
@@ -12,19 +12,19 @@ export const LIMIT_TYPES = [
 ] as const;
 export type LimitType = (typeof LIMIT_TYPES)[number];
 
-/** As a limit is stored: in exact millionths, as the decimal digits of an integer. */
+/** A limit, as stored: in exact millionths, as the decimal digits of an integer. */
 export interface StoredLimit {
   readonly type: LimitType;
   readonly microUnits: string;
 }
 
-/** The output that a call under a budget is given whose caller names no limit. */
+/** The output of a call under a budget whose caller names no output limit. */
 export const defaultOutputTokens = integer(0, 1_000_000);
 
 const DECIMALS = 6;
-/** In millionths it is still a bigint of Postgres. */
+/** In millionths it still fits a bigint of Postgres. */
 const MAX_VALUE = 9_000_000_000_000;
-/** So many significant digits come through a double unchanged, whichever way they go. */
+/** A double keeps so many significant digits unchanged, in both directions. */
 const MAX_DIGITS = 15;
 const NOT_EXACT = `must have at most ${DECIMALS} decimals and ${MAX_DIGITS} digits in all`;
 
@@ -35,7 +35,7 @@ const exactly = (units: number, context: z.RefinementCtx): string => {
   return z.NEVER;
 };
 
-/** A number from 0 on, as the exact digits of its millionths; one that can't be told exactly is refused. */
+/** A number from 0 on, as the exact digits of its millionths; a number that is not exact in a double is refused. */
 export const exactAmount = (max: number): z.ZodType<string> =>
   double(0, max)
     .transform(exactly)
@@ -43,7 +43,7 @@ export const exactAmount = (max: number): z.ZodType<string> =>
 
 const value = exactAmount(MAX_VALUE).meta({ type: 'number', description: `At most ${DECIMALS} decimals; 0 blocks.` });
 
-/** As it is set where numbers are numbers alone; null removes the limit. */
+/** A new value in plain JSON, where numbers are numbers; null removes the limit. */
 const changedValue = z
   .number({
     error: ({ input }) => (input === undefined ? 'is required' : `must be a number from 0 to ${MAX_VALUE}, or null`),
@@ -72,7 +72,7 @@ export const usageLimits = z
   .max(LIMIT_TYPES.length)
   .refine((limits) => new Set(limits.map(({ type }) => type)).size === limits.length, 'names a type twice');
 
-/** Limits as they are set: those that are named, absolutely; the others stay. A type that stands twice is at fault there. */
+/** Sets the named limits to absolute values; the others stay. A repeated type is a fault at its place. */
 export const usageLimitChanges = z
   .array(
     z.strictObject({ type, value: changedValue }).transform(({ type, value: microUnits }) => ({ type, microUnits })),
@@ -89,12 +89,12 @@ export const usageLimitView = z
   .object({ type: z.enum(LIMIT_TYPES), value: z.number() })
   .meta({ 'x-name': 'UsageLimit' });
 
-/** @param stored as the database gives it back */
+/** @param stored from the database */
 export function viewLimits(stored: unknown): z.output<typeof usageLimitView>[] {
   return ((stored ?? []) as StoredLimit[]).map(({ type, microUnits }) => ({ type, value: unitsOf(microUnits) }));
 }
 
-/** Exact, by the digits that the number is written with; null: there are more than can be told exactly. */
+/** Exact, from the digits of the number's text; null: it has too many digits to be exact. */
 function microUnitsOf(units: number): string | null {
   const [, whole = '', fraction = ''] = /^(\d+)(?:\.(\d+))?$/.exec(String(units)) ?? [];
   const digits = `${whole}${fraction}`.replace(/^0+/, '');
@@ -102,7 +102,7 @@ function microUnitsOf(units: number): string | null {
   return BigInt(whole + fraction.padEnd(DECIMALS, '0')).toString();
 }
 
-/** For reading: exact up to 15 digits. */
+/** For display: exact up to 15 digits. */
 function unitsOf(microUnits: string): number {
   const digits = microUnits.padStart(DECIMALS + 1, '0');
   return Number(`${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`);

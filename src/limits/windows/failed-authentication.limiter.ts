@@ -4,14 +4,15 @@ import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { RateWindowStore, secondsUntilReset } from './rate-window.store.js';
 
-/** No window ever holds so many. */
+/** No window ever counts so many requests. */
 const UNREACHABLE = 1_000_000_000;
 
 /**
- * Limits what one address may get wrong, in the windows and the store of every other limit, and so over all replicas. Only
- * failures count: a valid credential from the same address always passes. An expired credential weighs nothing: its app must
- * hear 401 to fetch a new one, even where its neighbours behind the address used up the failures. It takes a place that never
- * runs out, so that it takes as long as any other: the time must not tell that a credential was once good.
+ * Limits the failed authentications of one address, in the store of all windows, and so over all replicas. A
+ * valid credential always passes.
+ *
+ * An expired credential does not count: its app must get 401 to fetch a new one, even if its neighbours behind the address used
+ * up the limit. It takes a place in a window that never fills, so that the time does not tell that it was once good.
  */
 @Injectable()
 export class FailedAuthenticationLimiter extends FailedAuthentications {

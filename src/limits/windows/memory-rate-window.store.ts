@@ -1,6 +1,6 @@
 import { RateWindowStore, type RateWindow } from './rate-window.store.js';
 
-/** Windows in this process's memory: for the embedded database, which has one process by nature. */
+/** Windows in this process's memory: for the embedded database, which serves one process. */
 export class MemoryRateWindowStore extends RateWindowStore {
   private readonly windows = new Map<string, { used: number; closesAtMs: number }>();
   private pruneAtMs = 0;

@@ -35,9 +35,9 @@ interface TakenRow extends OpenRow {
 }
 
 /**
- * Windows in Postgres, shared by all replicas. Requests that come together are counted by one statement: for each key
- * how many want a place; those that came first get what there is. The table is unlogged, so that counting waits for no
- * disk; a crash of Postgres forgets at most the current window.
+ * Windows in Postgres, shared by all replicas. One statement counts the requests that come together: how many places each
+ * key wants, granted in order of arrival. The table is unlogged, so that counting waits for no disk; a crash of Postgres
+ * loses at most the current windows.
  */
 export class PostgresRateWindowStore extends RateWindowStore {
   private readonly takes: GroupCommit<Wanted, RateWindow>;
@@ -77,7 +77,7 @@ export class PostgresRateWindowStore extends RateWindowStore {
       if (group === undefined) wanted.set(key, { limit, count: 1 });
       else {
         group.count += 1;
-        // A limit that was just changed: the lower of the two, so that no request gets in by the old one.
+        // The limit has just changed: the lower one counts, so that no request passes by the old one.
         group.limit = Math.min(group.limit, limit);
       }
     }
@@ -115,7 +115,7 @@ export class PostgresRateWindowStore extends RateWindowStore {
     });
   }
 
-  /** Of one key, places of two windows may come back at once: a window closed in between. */
+  /** Grouped by key and window: if a window has just closed, a key's places belong to two windows. */
   private async releaseTogether(items: readonly Given[]): Promise<readonly undefined[]> {
     const given = new Map<string, { key: string; resetsAt: Date; places: number }>();
     for (const { key, resetsAtMs } of items) {

@@ -16,7 +16,7 @@ import { RateWindowStorage } from './rate-window.storage.js';
 import { RememberingReflector } from './remembering-reflector.js';
 import { secondsUntilReset, type RateWindow } from './rate-window.store.js';
 
-/** Whose window it is, as the IETF pair names its policies. */
+/** The owner of a window, as the IETF headers name its policy. */
 type Policy = 'user' | 'key' | 'human';
 
 interface Shown {
@@ -24,7 +24,7 @@ interface Shown {
   readonly window: RateWindow;
 }
 
-/** One throttler: the caller's own window. The second one of an end user is the guard's to take. */
+/** One throttler, for the caller's own window. The guard itself takes an end user's second one. */
 export function rateLimitOptions(storage: RateWindowStorage, settings: Settings): ThrottlerModuleOptions {
   return {
     storage,
@@ -39,14 +39,13 @@ export function rateLimitOptions(storage: RateWindowStorage, settings: Settings)
 }
 
 /**
- * Counts a recognised caller's requests and tells the caller how many are left. Guarantee: from here on every answer to a
- * recognised caller carries the window's headers, errors included, since they are set before anything else can fail; and
- * of N parallel requests against M places left exactly M pass. A request that presents nothing is not counted here.
+ * Counts a recognised caller's requests and tells the caller how many are left. The library controls the steps; each
+ * override below says what differs.
  *
- * An end user has two windows: a human's own at this key, then the key's, so that one human alone can't use up what the
- * key has for all. A usage token has the human's alone: apps must not use up the window of the server whose key made it.
- *
- * The way through these steps is the library's; each step says what is ours.
+ * - From here on every answer to a recognised caller has the window's headers, errors included. Of N parallel requests against
+ *   M places exactly M pass. A request without a credential is not counted here.
+ * - An end user has two windows: the human's own at this key, then the key's, so that one human can't use up the key's places.
+ * - A usage token has only the human's: apps must not use up the window of the server whose key made it.
  */
 @Injectable()
 export class RateLimitGuard extends ThrottlerGuard {
@@ -58,8 +57,7 @@ export class RateLimitGuard extends ThrottlerGuard {
   }
 
   /**
-   * Without a principal nothing is counted, nor is a token with quotas of its own; a recognised key is still told of
-   * its window.
+   * Skips requests without a principal, and tokens with quotas of their own; a recognised key still gets its window's headers.
    */
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
     const { principal, recognisedKey } = requestOf(context);
@@ -68,22 +66,22 @@ export class RateLimitGuard extends ThrottlerGuard {
     return true;
   }
 
-  /** Who is counted: the principal, where the library would take the address. */
+  /** Counts by the principal; the library would count by the address. */
   protected override async getTracker(request: FastifyRequest): Promise<string> {
     const key = throttleKey(principalOf(request));
     if (key === null) throw withoutWindow();
     return key;
   }
 
-  /** A caller has one window for all routes, where the library would make one for each. */
+  /** A caller has one window for all routes; the library would make one for each. */
   protected override generateKey(_context: ExecutionContext, tracker: string): string {
     return tracker;
   }
 
   /**
-   * Of an end user the human's window is first: a human without places takes none of the key's from others, not for a
-   * moment. Where the key then refuses, the human's place is given back, since a refused request is not counted; that
-   * the human was short of one meanwhile changes nothing, as the key would have refused too.
+   * Takes an end user's place in the human's window first: a human without places then never takes one of the key's. If the key
+   * refuses, the human's place is given back, since a refused request is not counted. A parallel request of that human could
+   * lack this place for a moment, but the key would have refused it too.
    *
    * @throws Fault rate_limited, unavailable
    */
@@ -106,7 +104,7 @@ export class RateLimitGuard extends ThrottlerGuard {
     return this.answer(asked, ofKey.window.allowed ? tighter(own, ofKey) : ofKey, policies);
   }
 
-  /** A failure here must not make a 503 of what is a 429: at worst the human has one place less for a while. */
+  /** A failure here must not turn a 429 into a 503: at worst the human has one place less for a while. */
   private async giveBack(key: string, taken: RateWindow): Promise<void> {
     try {
       await this.storage.release(key, taken);
@@ -134,10 +132,11 @@ export class RateLimitGuard extends ThrottlerGuard {
 }
 
 /**
- * X-RateLimit-Reset is the Unix time in seconds at which the window closes, where the library would say
- * the seconds to go; RateLimit's `t` is those. Of two windows RateLimit-Policy lists both, and everything else shows the
- * tighter one, as in draft-ietf-httpapi-ratelimit-headers-11, appendix B.3.1, "Use with multiple windows". On the surface of
- * OpenAI's clients OpenAI's own headers say the same, for those that read them to pace themselves.
+ * X-RateLimit-Reset is the Unix time in seconds at which the window closes; the library would send the seconds to go, which are
+ * RateLimit's `t`. OpenAI's surface also has OpenAI's own headers, by which some clients pace themselves.
+ *
+ * RateLimit-Policy lists both windows of an end user; all other headers show the tighter one, as
+ * in draft-ietf-httpapi-ratelimit-headers-11, appendix B.3.1.
  *
  * @returns the seconds to go
  */
@@ -203,7 +202,7 @@ function limitOf(principal: Principal, settings: Settings): number {
   }
 }
 
-/** `shouldSkip` has sent away every caller that is counted elsewhere. */
+/** `shouldSkip` has already skipped every caller without a window here. */
 function withoutWindow(): TypeError {
   return new TypeError('A principal without a window is not counted here.');
 }
@@ -212,7 +211,7 @@ function windowOfKey(keyId: string): string {
   return `key:${keyId}`;
 }
 
-/** The one with fewer places left; of two with as many, the one that stays so for longer. */
+/** The window with fewer places left; of two with equal places, the one that closes later. */
 function tighter(one: Shown, other: Shown): Shown {
   if (one.window.remaining !== other.window.remaining)
     return one.window.remaining < other.window.remaining ? one : other;
@@ -231,7 +230,7 @@ function callerOf(context: ExecutionContext): Principal {
   return principalOf(requestOf(context));
 }
 
-/** @throws TypeError: `shouldSkip` lets no request without a principal come so far */
+/** @throws TypeError: not reached, since `shouldSkip` skips requests without a principal */
 function principalOf({ principal }: FastifyRequest): Principal {
   if (principal === null) throw new TypeError('A request without a principal has no window.');
   return principal;

@@ -17,8 +17,8 @@ const POSTGRES_STORE = Symbol('PostgresRateWindowStore');
 const PRUNE_EVERY_MS = 60_000;
 
 /**
- * Where windows are counted: Redis with REDIS_URL; this process's memory with the embedded database, which has one
- * process by nature; else Postgres.
+ * The store of the windows: Redis with REDIS_URL; this process's memory with the embedded database, which serves
+ * one process; else Postgres.
  */
 @Global()
 @Module({
@@ -53,7 +53,7 @@ export class RateLimitModule implements OnApplicationBootstrap, OnApplicationShu
     jobs: Jobs,
     metrics: Metrics,
   ) {
-    // Registered without Redis too, so that its name is known; then it has no number.
+    // Registered without Redis too, so that the metric's name is known; it has no number then.
     metrics.readEach('gatehouse_redis_up', () =>
       store instanceof RedisRateWindowStore ? [[{}, store.isCounting ? 1 : 0]] : [],
     );

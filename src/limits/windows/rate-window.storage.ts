@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { ThrottlerStorage } from '@nestjs/throttler';
 import { RateWindowStore, secondsUntilReset, type RateWindow } from './rate-window.store.js';
 
-/** The library's record of a window, with the window itself: the record has no Unix time of the reset. */
+/** The library's record of a window, plus the window itself: the record has no Unix time of the reset. */
 interface RateWindowRecord {
   readonly totalHits: number;
   readonly timeToExpire: number;
@@ -12,8 +12,8 @@ interface RateWindowRecord {
 }
 
 /**
- * The exact stores, as @nestjs/throttler asks for a storage. How long a window is, the store knows; nothing is blocked for
- * longer than its window.
+ * The exact stores in the form of @nestjs/throttler's storage. The store knows the windows' length; nothing is
+ * blocked beyond its window.
  */
 @Injectable()
 export class RateWindowStorage implements ThrottlerStorage {

@@ -4,8 +4,8 @@ import { logger } from '../../platform/logging/index.js';
 import { RateWindowStore, type RateWindow } from './rate-window.store.js';
 
 /**
- * One atomic step: opens the window, or takes a place in it if there is one. Times are the server's own. Gives whether
- * the request is allowed, how many places are taken, and when the window closes.
+ * One atomic step: opens the window, or takes a place in it if one is free. Times are the server's. Returns whether the request
+ * is allowed, how many places are taken, and when the window closes.
  */
 const TAKE = `
 local used = tonumber(redis.call('GET', KEYS[1]) or '0')
@@ -25,7 +25,7 @@ local time = redis.call('TIME')
 return { allowed, used, tostring(time[1] * 1000 + math.floor(time[2] / 1000) + left) }
 `;
 
-/** Changes nothing. Gives how many places are taken, and when the window closes, or would if it opened now. */
+/** Changes nothing. Returns how many places are taken, and when the window closes, or would close if it opened now. */
 const PEEK = `
 local left = redis.call('PTTL', KEYS[1])
 if left < 0 then left = tonumber(ARGV[1]) end
@@ -34,8 +34,8 @@ return { tonumber(redis.call('GET', KEYS[1]) or '0'), tostring(time[1] * 1000 + 
 `;
 
 /**
- * Gives a place back to the window that closes at ARGV[1]. What TIME and PTTL add up to may be a millisecond off; the
- * key's next window closes a whole window later at the earliest, so that half of one tells the two apart.
+ * Gives a place back to the window that closes at ARGV[1]. The sum of TIME and PTTL may be off by a millisecond. The key's next
+ * window closes at least a whole window later, so a difference of less than half a window means the same one.
  */
 const RELEASE = `
 local used = tonumber(redis.call('GET', KEYS[1]) or '0')
@@ -62,22 +62,22 @@ interface Places {
 
 const CONNECT_TIMEOUT_MS = 3000;
 const COMMAND_TIMEOUT_MS = 500;
-/** By how much replicas may differ in when they notice that Redis is back: the pauses between their attempts, twice over. */
+/** How much later one replica may notice than another that Redis is back: twice the pause between their attempts. */
 const NOTICED_WITHIN_MS = 3000;
 
 /**
- * Windows in Redis or Valkey, shared by all replicas; while it can't be reached, the store behind it counts instead. Redis
- * is given half a second per request, then it is left alone for a second: losing it is never an error to a caller, and
- * costs at most one window's allowance more.
+ * Windows in Redis or Valkey, shared by all replicas; while it can't be reached, the store behind it counts instead. A request
+ * waits for Redis at most half a second, and then Redis is not asked for a second: a loss is never an error to a caller, and
+ * costs at most one window's places more.
  *
- * Nor does its return cost another one, although it may have come back empty: for one window more a request needs a place
- * in both stores. Then every window that is open in Redis has counted all replicas.
+ * Redis may come back empty. So for one window after its return a request needs a place in both stores; then every window that
+ * is open in Redis has counted all replicas.
  */
 export class RedisRateWindowStore extends RateWindowStore {
   private readonly redis: Redis;
   private askAgainAtMs = 0;
   private aloneFromMs = 0;
-  /** Of what was not counted by Redis alone: the places that it took. */
+  /** The places of requests that Redis did not count alone. */
   private readonly placesOf = new WeakMap<RateWindow, Places>();
 
   constructor(
@@ -100,11 +100,11 @@ export class RedisRateWindowStore extends RateWindowStore {
     this.redis.defineCommand('peekRateWindow', { numberOfKeys: 1, lua: PEEK });
     this.redis.defineCommand('releaseRateWindow', { numberOfKeys: 1, lua: RELEASE });
     this.redis.on('error', (error) => logger.debug({ err: error }, 'Redis reported an error.'));
-    // A replica that has nothing to count meanwhile must know of the loss too.
+    // A replica without requests at the time must notice the loss too.
     this.redis.on('close', () => this.countBehind());
   }
 
-  /** Redis counts, as far as is known. */
+  /** Whether Redis counts, as far as this process knows. */
   get isCounting(): boolean {
     return this.redis.status === 'ready' && performance.now() >= this.askAgainAtMs;
   }
@@ -142,7 +142,7 @@ export class RedisRateWindowStore extends RateWindowStore {
     return { allowed: remaining > 0, limit, remaining, resetsAtMs: Number(resetsAt) };
   }
 
-  /** A place that was lost with Redis is not given back: the caller has one less until the window closes. */
+  /** A place that was lost with Redis is not given back: the caller has one place less until the window closes. */
   async release(key: string, taken: RateWindow): Promise<void> {
     const { behind, inRedis } = this.placesOf.get(taken) ?? { behind: null, inRedis: taken };
     if (behind !== null) await this.behind.release(key, behind);
@@ -169,7 +169,7 @@ export class RedisRateWindowStore extends RateWindowStore {
     return { allowed: allowed === 1, limit, remaining: Math.max(0, limit - used), resetsAtMs: Number(resetsAt) };
   }
 
-  /** @returns null where Redis can't be reached */
+  /** @returns null: Redis can't be reached */
   private async ask<Answer>(command: () => Promise<Answer>): Promise<Answer | null> {
     if (this.redis.status === 'ready' && performance.now() >= this.askAgainAtMs) {
       try {

@@ -1,7 +1,7 @@
 import { Reflector } from '@nestjs/core';
 
 /**
- * Reads what a handler or a class declares once: the library asks twelve times in each call, and Reflect looks through the
+ * Remembers what a handler or a class declares: the library asks twelve times in each call, and Reflect walks the
  * chain of prototypes each time.
  */
 export class RememberingReflector extends Reflector {

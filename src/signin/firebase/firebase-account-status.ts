@@ -8,8 +8,8 @@ import type { FirebaseAdmin } from './firebase-admin.js';
 const TIMEOUT_MS = 5_000;
 
 /**
- * What Firebase says of its users. One call for all of them, and one time limit, which the first use's loading of
- * firebase-admin does not count against. A call that was given up may go on behind it, and its answer is lost.
+ * Asks Firebase about users: one call for all of them, with one time limit. Loading firebase-admin at the first use does not
+ * count against it. A call that ran out of time may still go on, but its answer is lost.
  */
 export class FirebaseAccountStatus implements AccountStatusSource {
   constructor(
@@ -30,7 +30,7 @@ export class FirebaseAccountStatus implements AccountStatusSource {
   }
 }
 
-/** Who may still use the project's tokens, as the service is configured to ask. */
+/** Says who may still use the project's tokens, with the configured check. */
 export function firebaseAccounts(
   firebase: FirebaseAdmin,
   settings: Pick<Settings, 'accountCheckSeconds' | 'credentialCacheEntries'>,

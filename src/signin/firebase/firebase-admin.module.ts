@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { FirebaseAdmin } from './firebase-admin.js';
 
-/** Checks the connection to Firebase when the service starts, and closes it when that stops. */
+/** Checks the connection to Firebase at the service's start, and closes it at its stop. */
 @Module({})
 export class FirebaseAdminModule {
   static register(firebase: FirebaseAdmin): DynamicModule {

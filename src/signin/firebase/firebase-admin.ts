@@ -12,7 +12,7 @@ export interface FirebaseAdminOptions {
   readonly projectId: string;
   /** The account's JSON, or a path to it; absent: the machine's own Google credentials. */
   readonly serviceAccount?: string | undefined;
-  /** For one access token. */
+  /** How long the request for an access token may take. */
   readonly tokenTimeoutMs?: number;
   /** Opens the connections to Google. */
   readonly agent?: Agent;
@@ -27,9 +27,9 @@ interface Connection {
 }
 
 /**
- * A service's one connection to its Firebase project. firebase-admin is loaded with the first use: it is large, and
- * development does not use it. A malformed service account keeps the service from starting, since no user could sign in
- * without it. Also the injection token.
+ * The service's one connection to its Firebase project; also its injection token. firebase-admin is loaded at the
+ * first use: it is large, and development does not use it. A malformed service account stops the start, since no
+ * user could sign in without it.
  */
 export class FirebaseAdmin implements OnModuleInit, OnApplicationShutdown {
   private connection: Promise<Connection> | null = null;
@@ -74,8 +74,8 @@ export class FirebaseAdmin implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Not firebase-admin's own `cert()` and `applicationDefault()`: those keep one credential for the whole process, whose
-   * request for an access token has no time limit, and all later calls would wait for one that a silent network swallowed.
+   * Replaces firebase-admin's `cert()` and `applicationDefault()`: those keep one credential for the whole process, whose
+   * request for an access token has no time limit. After a lost request, all later calls would wait for its answer.
    */
   private async credential(): Promise<Credential> {
     const { serviceAccount, agent, tokenTimeoutMs: timeoutMs = TOKEN_TIMEOUT_MS } = this.options;
@@ -95,8 +95,8 @@ export class FirebaseAdmin implements OnModuleInit, OnApplicationShutdown {
 }
 
 /**
- * Access tokens of a client that is replaced when it gives none in time: the library lets everybody wait for the one
- * request under way, with all of its retries.
+ * Access tokens from a client that is replaced when it is too slow: the library makes every caller wait for the same
+ * request, with all of its retries.
  */
 class RenewedCredential implements Credential {
   private client: Promise<AuthClient> | null = null;
@@ -123,7 +123,7 @@ class RenewedCredential implements Credential {
   }
 }
 
-/** @throws Error that quotes nothing: the text holds a private key */
+/** @throws Error without any of the text, which holds a private key */
 async function readServiceAccount(setting: string): Promise<{ email: string; key: string }> {
   const text = setting.trimStart().startsWith('{') ? setting : await readFile(setting, 'utf8').catch(() => null);
   if (text === null) throw new Error('FIREBASE_SERVICE_ACCOUNT names a file that can not be read.');
@@ -134,7 +134,7 @@ async function readServiceAccount(setting: string): Promise<{ email: string; key
       return { email, key };
     }
   } catch {
-    // Told below.
+    // The error below covers this case.
   }
   throw new Error("FIREBASE_SERVICE_ACCOUNT is not a service account's JSON with client_email and private_key.");
 }

@@ -3,19 +3,18 @@ import { ClaimsWriter, UnknownUserError, mergeClaims, type DashboardClaims } fro
 import { Deadline } from '../deadline.js';
 import type { FirebaseAdmin } from './firebase-admin.js';
 
-/** Less than an outbox waits before it asks again. */
+/** Shorter than the outbox's wait before the next try. */
 const TIMEOUT_MS = 10_000;
 
 /**
  * Writes claims through firebase-admin.
  *
- * `setCustomUserClaims` replaces all claims of a user, so each write reads them first and keeps what is not ours. In this
- * process ClaimWrites starts a user's writes one after the other, so that none reads what another is about to replace;
- * Firebase offers nothing against a writer elsewhere. A write that was given up for time may still arrive: its outcome is
- * unknown, and the outbox writes again.
+ * `setCustomUserClaims` replaces all claims of a user, so each write first reads them and keeps the others. Firebase has no
+ * protection against two writers: in this process, ClaimWrites sends a user's writes one after the other. A write that ran out
+ * of time may still arrive; the outbox then writes again.
  */
 export class FirebaseClaimsWriter extends ClaimsWriter {
-  /** @param timeoutMs for one write as a whole: both of its calls, and the token that they need */
+  /** @param timeoutMs for a whole write: both of its calls, and the access token that they need */
   constructor(
     private readonly firebase: FirebaseAdmin,
     private readonly timeoutMs = TIMEOUT_MS,

@@ -8,6 +8,7 @@ const FETCH_LIMITS = { timeoutMs: 5_000, maxBytes: 256 * 1024 };
 
 /**
  * The issuer of a Firebase project's ID tokens, with the keys that Firebase publishes for all projects.
+ *
  * @param accounts absent: disabled and revoked users are not recognised, as in development without a service account
  */
 export function firebaseIssuer(

@@ -63,10 +63,10 @@ const OUTCOMES: Readonly<Record<CallStatus, object>> = {
   Error: { notIn: ['OK', 'UPSTREAM_TIMEOUT'] },
 };
 
-/** The ledger's calls one by one, and nothing but read: never a prompt. */
+/** Reads the ledger's calls one by one. The ledger has no prompts. */
 @Injectable()
 export class CallLog {
-  /** Those that are over, newest first. */
+  /** Finished calls, newest first. */
   list({ tx, tenantId }: TenantLedger, filter: CallFilter, after: Cursor | null, take: number): Promise<CallRecord[]> {
     return tx.usageRecord.findMany({
       where: { tenantId, AND: [whereOf(filter), olderThan(after)] },
@@ -76,7 +76,7 @@ export class CallLog {
     });
   }
 
-  /** Null: unknown, or not over yet. */
+  /** Null: the call is unknown, or still open. */
   find({ tx, tenantId }: TenantLedger, filter: CallFilter, id: string): Promise<CallRecord | null> {
     return tx.usageRecord.findFirst({ where: { tenantId, id, AND: [whereOf(filter)] }, select: CALL });
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { CallRecord, TenantLedger } from './call-log.js';
 
-/** What the ids of calls are called today; one that is gone has no name. */
+/** The current names of the ids in calls; a deleted thing has no name. */
 export interface NamesOfCalls {
   readonly keys: ReadonlyMap<string, string>;
   readonly humans: ReadonlyMap<string, string>;
@@ -15,7 +15,7 @@ const NAMES = `
   UNION ALL SELECT 'humans', id, human FROM humans WHERE tenant_id = $1 AND id = ANY ($3::text[])
   UNION ALL SELECT 'gateways', id, name FROM gateways WHERE tenant_id = $1 AND id = ANY ($4::text[])`;
 
-/** The names beside the ids of a page of calls, by one statement. */
+/** Looks up the names for a page of calls in one statement. */
 @Injectable()
 export class CallNames {
   async of({ tx, tenantId }: TenantLedger, calls: readonly CallRecord[]): Promise<NamesOfCalls> {
@@ -34,7 +34,7 @@ export class CallNames {
     return { keys: named('keys'), humans: named('humans'), gateways: named('gateways') };
   }
 
-  /** Null: there is no human of that name. */
+  /** Null: no human has this name. */
   async humanIdOf({ tx, tenantId }: TenantLedger, human: string): Promise<string | null> {
     const found = await tx.human.findFirst({ where: { tenantId, human }, select: { id: true } });
     return found?.id ?? null;

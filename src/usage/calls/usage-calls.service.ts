@@ -14,7 +14,7 @@ export type CallsReader = DashboardUserPrincipal | SecretKeyPrincipal;
 /** Any other text can't be a call's id. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** A tenant's calls one by one: who called what, how it ended, what it used. Never a prompt. */
+/** A tenant's calls one by one: who called what, how it ended, what it used. Without prompts. */
 @Injectable()
 export class UsageCallsService {
   constructor(
@@ -43,7 +43,7 @@ export class UsageCallsService {
     });
   }
 
-  /** @throws Fault not_found: unknown, or not over yet */
+  /** @throws Fault not_found: the call is unknown, or still open */
   get({ tenantId }: CallsReader, callId: string): Promise<UsageCallView> {
     return this.database.withTenant(tenantId, async (tx) => {
       const ledger: TenantLedger = { tx, tenantId };

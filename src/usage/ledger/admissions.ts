@@ -5,21 +5,21 @@ import type { AdmittedRow, Blame, Verdict } from './ledger-statements.js';
 import type { ProcessLease } from './process-lease.js';
 import type { Admission, Reservation, TokenRoom } from './usage.types.js';
 
-/** A longer batch would hold its budgets for longer than others like to wait. */
+/** A longer batch would hold its budgets for too long. */
 const MAX_BATCH = 96;
 const ADMIT_WAIT_MS = 3000;
-/** So long batches take what is free, once one has met a lock that lasts. */
+/** How long batches skip locked budgets, after one met a lock that lasts. */
 const SKIP_MS = 1000;
-/** The statement: a call is recorded already. */
+/** The statement's SQLSTATE for a call that is recorded already. */
 const KNOWN_CALL = 'GH001';
 
-/** Why a call may not go upstream, and the budget that says so, if one does. */
+/** Why a call may not go upstream, and the budget that refused it, if one did. */
 export interface Refusal {
   readonly verdict: Exclude<Verdict, 'again'>;
   readonly blame: Blame | null;
 }
 
-/** A reservation's fate: what it may do, or why it may not. */
+/** The answer to a reservation: what the call may do, or why it may not. */
 export type Admitted = Admission | Refusal;
 
 export function isRefusal(admitted: Admitted): admitted is Refusal {
@@ -28,25 +28,24 @@ export function isRefusal(admitted: Admitted): admitted is Refusal {
 
 interface TenantLane<Item> {
   readonly lane: GroupCommit<Item, Admitted>;
-  /** Its calls. */
+  /** How many calls are in the lane. */
   count: number;
 }
 
 export interface AdmissionOptions<Item extends Reservation> {
-  /** The statement that admits, and what it is told of calls beside how it deals with them. */
+  /** The statement that admits calls, and its parameters for them. */
   readonly statement: NamedStatement;
   readonly told: (items: readonly Item[]) => readonly unknown[];
   /** Called for a reservation that may have been committed although its caller was refused. */
   readonly onAbandoned: (item: Item) => void;
-  /** Called for one that no statement carried. */
+  /** Called for a reservation that no statement carried. */
   readonly onNotSent: (item: Item) => void;
 }
 
 /**
- * Sends reservations of many calls as one statement. A batch waits for the budgets that it locks, for 100 ms at most: their
- * holder is usually another batch, which ends in milliseconds. After a longer wait, batches skip locked budgets for a second;
- * the skipped calls go on in a lane of their own, and after another wait in one for each tenant. So no call waits for long
- * for another tenant's lock.
+ * Sends reservations of many calls as one statement. A batch waits at most 100 ms for locked budgets, which usually belong to
+ * another batch and are free in milliseconds. After a longer wait, batches skip locked budgets for a second: skipped calls go
+ * to a lane of their own, and after another wait to one for each tenant. So no call waits long for another tenant's lock.
  */
 export class Admissions<Item extends Reservation = Reservation> {
   private readonly shared: GroupCommit<Item, Admitted>;
@@ -91,7 +90,7 @@ export class Admissions<Item extends Reservation = Reservation> {
     return (await this.tryWrite(items, true)) ?? items.map((item) => this.addToTenants(item));
   }
 
-  /** One lane for each tenant whose budgets another transaction holds; it is forgotten once its calls are through. */
+  /** One lane for each tenant whose budgets another transaction holds; removed when its calls are done. */
   private async addToTenants(item: Item): Promise<Admitted> {
     const { tenantId } = item;
     const own = this.ofTenants.get(tenantId) ?? { lane: this.lane((items) => this.admitOfTenant(items)), count: 0 };
@@ -116,7 +115,7 @@ export class Admissions<Item extends Reservation = Reservation> {
     });
   }
 
-  /** Null: a lock lasts, and nothing was written. */
+  /** Null: a lock lasted too long, and nothing was written. */
   private async tryWrite(
     items: readonly Item[],
     wait: boolean,
@@ -143,7 +142,7 @@ export class Admissions<Item extends Reservation = Reservation> {
     }
   }
 
-  /** Once more, where a call is recorded already, with the word that it may be: that is seldom, and costs a look. */
+  /** If a call is recorded already, sends the batch again and says that calls may be: that is rare, and costs a look-up. */
   private async send(items: readonly Item[], wait: boolean): Promise<AdmittedRow> {
     const { statement, told } = this.options;
     const values = [this.lease.id, ...told(items)];
@@ -178,13 +177,13 @@ export class Admissions<Item extends Reservation = Reservation> {
   }
 }
 
-/** @param text of `rooms` in admit_usage */
+/** @param text from `rooms` in admit_usage */
 function tokenRoomOf(text: string): TokenRoom {
   const [left = 0, limit = 0, renewsInMs = 0] = text.split(',').map(Number);
   return { left, limit, renewsInMs };
 }
 
-/** The months of the ids are made ahead: this process's clock is far off, or that has failed for months. */
+/** Partitions are made months ahead: either this process's clock is far off, or making them has failed for months. */
 function hasNoPartition(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('no partition of relation "usage_records"');
 }

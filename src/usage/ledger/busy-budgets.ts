@@ -1,14 +1,14 @@
 import { isRefusal, type Admitted, type Refusal } from './admissions.js';
 
-/** Beyond it a call that finds a budget held is refused at once: what waits takes memory. */
+/** With so many waiting calls, another one is refused at once, since waiting calls take memory. */
 const MAX_WAITING = 1024;
 const FIRST_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 160;
-/** How many of a budget's waiting calls are tried at once, at most. */
+/** The most waiting calls of a budget that are tried at once. */
 const MAX_TRIES = 32;
 
 interface Waiting {
-  /** Asks again. */
+  /** Tries to admit the call again. */
   readonly admit: () => Promise<Admitted>;
   readonly until: number;
   readonly resolve: (admitted: Admitted) => void;
@@ -26,11 +26,11 @@ interface Queue {
 }
 
 /**
- * Calls that would fit their budgets, but for what open calls hold. Each waits until there is room, at most for the time that
+ * Calls that would fit their budgets without the amounts that open calls hold. Each waits for room, at most for the time that
  * the operator allows: first come first served within a budget, a few tried at a time.
  *
- * A settlement that this process writes wakes the calls of its tenant at once. Those of other processes are found by asking
- * again, after pauses that grow: a notification for each settlement would cost every call more than these few questions.
+ * A settlement of this process wakes its tenant's waiting calls. Settlements of other processes are found by trying again,
+ * after growing pauses: a notification for each settlement would cost every call more than these few tries.
  */
 export class BusyBudgets {
   private readonly queues = new Map<string, Queue>();
@@ -39,7 +39,7 @@ export class BusyBudgets {
   constructor(private readonly waitMs: number) {}
 
   /**
-   * @param admit asks again for the call
+   * @param admit tries to admit the call again
    * @returns the call's admission, or the last refusal once the time is over
    * @throws Fault unavailable
    */
@@ -71,7 +71,7 @@ export class BusyBudgets {
     return this.queues.size;
   }
 
-  /** Something that calls of this tenant held is free. */
+  /** Called when a call of this tenant was settled and released what it held. */
   released(tenantId: string): void {
     for (const queue of this.queues.values()) if (queue.tenantId === tenantId) queue.wake();
   }
@@ -89,7 +89,7 @@ export class BusyBudgets {
     this.queues.delete(id);
   }
 
-  /** True: it was ended. */
+  /** True: a settlement ended the pause early. */
   private pause(queue: Queue, pauseMs: number): Promise<boolean> {
     const first = queue.waiting[0];
     const leftMs = first === undefined ? 0 : Math.max(first.until - performance.now(), 0);
@@ -102,7 +102,7 @@ export class BusyBudgets {
     });
   }
 
-  /** Tries the calls that came first; those that still find no room go back to the front. */
+  /** Tries the first calls; those that still find no room go back to the front. */
   private async tryFirst(queue: Queue, tries: number): Promise<boolean> {
     const tried = queue.waiting.splice(0, tries);
     const answers = await Promise.allSettled(tried.map(({ admit }) => admit()));

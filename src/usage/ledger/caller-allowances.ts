@@ -8,8 +8,8 @@ import { UsageLedger } from './usage-ledger.js';
 import type { Reservation } from './usage.types.js';
 
 /**
- * Whether one of the caller's budgets for all models has less left than the least call takes: one whole request, one whole
- * token, any cost at all. A period that is over has renewed, even where no call has renewed the budget yet.
+ * Whether one of the caller's budgets for all models has less left than the smallest call takes: one whole request, one whole
+ * token, any cost. A period that is over counts as renewed, even if no call has renewed the budget yet.
  */
 const IS_EXHAUSTED: NamedStatement = {
   name: 'is_exhausted',
@@ -24,13 +24,13 @@ const IS_EXHAUSTED: NamedStatement = {
         < CASE b.type WHEN 'cost_micros' THEN 1 ELSE 1000000 END) AS "isExhausted")`,
 };
 
-/** Who is charged for a call, as far as it is known before its body. */
+/** Who is charged for a call, as far as that is known before its body is read. */
 type Charged = Pick<Reservation, 'tenantId' | 'keyId' | 'human' | 'gatewayId' | 'gatewayTokenId'>;
 
 /**
- * What a caller may still use, by all budgets that judge every call of theirs. Room that open calls hold counts as free. The
- * refusal itself is the ledger's, for the smallest possible call: it is then counted, sent to the tenant's webhooks once, and
- * worded as every other one.
+ * What a caller may still use, by the budgets that judge each of its calls. Room that open calls hold counts as free. The
+ * ledger itself refuses, for the smallest possible call, so that the refusal is counted, sent to the tenant's webhooks once,
+ * and worded like every other.
  */
 @Injectable()
 export class CallerAllowances extends Allowances {
@@ -49,7 +49,7 @@ export class CallerAllowances extends Allowances {
       id: uuidV7(),
       userId: null,
       sealedTokenHash: null,
-      // No call is made, so none is made in the human's name.
+      // No call is made, so no impersonation is recorded.
       impersonated: null,
       requestId,
       operation: 'chat',
@@ -68,7 +68,7 @@ export class CallerAllowances extends Allowances {
     });
   }
 
-  /** Where the tenant's queries have no room, the ledger's own admission judges alone. */
+  /** False if the tenant's queries have no room: then the ledger's admission judges alone. */
   private async isExhausted({ tenantId, keyId, human, gatewayId, gatewayTokenId }: Charged): Promise<boolean> {
     const holders = [
       'tenant',

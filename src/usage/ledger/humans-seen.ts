@@ -6,7 +6,7 @@ import { UsageLedger } from './usage-ledger.js';
 
 const TOUCH = { name: 'touch_humans', text: 'SELECT touch_humans($1, $2)' };
 
-/** When humans last made a call, by the database's clock; written for many at once, so that calls wait for nothing. */
+/** Records when humans last made a call, by the database's clock; written for many at once, so that calls need not wait. */
 @Injectable()
 export class HumansSeen implements BeforeApplicationShutdown {
   private readonly lastUses: LastUses;

@@ -10,16 +10,16 @@ const CLOCK = {
   text: 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs"',
 };
 const PREPARE_EVERY_MS = 3_600_000;
-/** The sweeper looks a day further back than it must: so far a clock may run off until someone reads the log. */
+/** The sweeper looks back a day more than it must, which leaves time to notice a clock that drifts. */
 const MAX_CLOCK_DIFFERENCE_MS = 60_000;
 /** A statement opens and locks every partition that it is planned for. */
 const MANY_PARTITIONS = 14;
 
 /**
- * Makes the ledger's partitions ahead, at boot and every hour, and holds this process's clock to the database's.
+ * Makes the ledger's partitions ahead, at the start and every hour, and compares this process's clock with the database's.
  *
- * Guarantee: a process does not begin with a clock that would give its calls ids of the wrong time. Such an id can have no
- * partition, and then its whole batch of reservations fails; or the sweeper does not find it.
+ * Guarantee: a process with a wrong clock does not start. Its calls would get ids of the wrong time: without a partition for an
+ * id, the whole batch of reservations fails, and the sweeper may not find it.
  */
 @Injectable()
 export class LedgerPartitions implements OnApplicationBootstrap {
@@ -64,7 +64,7 @@ export class LedgerPartitions implements OnApplicationBootstrap {
     const [row] = await this.database.call<{ nowMs: number }>(CLOCK, []);
     const receivedMs = Date.now();
     const theirsMs = row?.nowMs ?? receivedMs;
-    // The database read its clock somewhere between the two.
+    // The database read its clock between the two.
     if (theirsMs >= sentMs - MAX_CLOCK_DIFFERENCE_MS && theirsMs <= receivedMs + MAX_CLOCK_DIFFERENCE_MS) return null;
     const [ours, theirs] = [receivedMs, theirsMs].map((ms) => new Date(ms).toISOString());
     return (

@@ -12,13 +12,13 @@ const KEEP = {
 };
 
 const EVERY_MS = 600_000;
-/** Rows that are added up in one transaction: well within the time that a statement has, on a busy machine too. */
+/** Rows that are summed in one transaction: well within a statement's time-out, even on a busy machine. */
 const PIECE = 10_000;
-/** Each try makes calls wait for at most 100 ms, where a query is under way. */
+/** Each try delays calls by at most 100 ms, while a query is under way. */
 const RETRY_MS = 2000;
 const RETRIES = 30;
 
-/** What keep_usage_ledger did. */
+/** The step that keep_usage_ledger did. */
 interface Step {
   readonly did: 'retired' | 'rolled' | 'dropped' | 'reported' | 'open' | 'busy' | 'nothing';
   readonly month: string | null;
@@ -26,10 +26,10 @@ interface Step {
 }
 
 /**
- * Until nothing is left to do, or another process does it, or it has to wait.
+ * Runs steps until nothing is left, another process is at it, or an open call makes it wait.
  *
- * @param onStep hears of each step
- * @returns why it ended; `stopped`: it was told to
+ * @param onStep gets each step
+ * @returns why it ended; `stopped`: `stopping` was aborted
  */
 export async function keepLedger(
   database: Database,
@@ -53,7 +53,7 @@ export async function keepLedger(
 
 /**
  * Drops the ledger's months that are older than the operator keeps them, once their sums are kept (decision 35). Every replica
- * tries; one is at it at a time, and each step is a transaction that the next replica or the next start goes on from.
+ * tries, and one at a time works; the next replica, or the next start, continues after the last finished step.
  */
 @Injectable()
 export class LedgerRetention {

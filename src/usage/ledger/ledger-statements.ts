@@ -16,7 +16,7 @@ export const SETTLE: NamedStatement = {
   text: 'SELECT * FROM settle_usage($1::text[]::settlement[], $2)',
 };
 
-/** Why a call was not admitted, as admit_usage names it. */
+/** Why a call was not admitted, in admit_usage's words. */
 export type Verdict = 'gone' | 'again' | 'rough' | 'exceeded' | 'busy' | 'boundless' | 'unpriced';
 
 /** The budget that refused a call. */
@@ -25,12 +25,12 @@ export interface Blame {
   readonly holder: 'tenant' | 'key' | 'gateway' | 'gateway_token' | 'human';
   readonly type: string;
   readonly period: string;
-  /** Null: it does not renew. */
+  /** Null: the budget does not renew. */
   readonly resets_at: string | null;
   readonly resets_in_ms: number | null;
 }
 
-/** What admit_usage gives: for each call, in order; null where that concerns none of them. */
+/** The result of admit_usage: a value for each call, in order; null where no call has one. */
 export interface AdmittedRow {
   readonly alive: boolean;
   readonly verdicts: readonly (Verdict | null)[] | null;
@@ -41,7 +41,7 @@ export interface AdmittedRow {
 
 export interface SettledRow {
   readonly overruns: number | null;
-  /** Places of those that were passed over, from 1 on. */
+  /** Places of the skipped settlements, from 1. */
   readonly again: readonly number[] | null;
 }
 

@@ -2,19 +2,18 @@
 export interface OpenReservation {
   readonly reservedAtMs: number;
   readonly tenantId: string;
-  /** Whose budgets it is charged to besides the tenant's and the key's; null: no human's. */
+  /** The human whose budgets are charged besides the tenant's and the key's; null: no human. */
   readonly human: string | null;
 }
 
-/** So many are written to one map: what a busy service takes in a second. */
+/** How many reservations go into one map: a busy service's calls of about a second. */
 const PER_MAP = 4_096;
 
 /**
- * The open reservations of this process by id, the oldest first.
+ * The open reservations of this process by id, oldest first.
  *
- * Not one Map for ever: as entries come and go, V8 gives a Map one new table after the other, and each old table points to
- * the next one. Once one of them is in the old space, it keeps all later ones, and what they held, until the next full
- * collection. A new Map now and then ends that chain.
+ * A single Map would leak: as entries come and go, V8 replaces its table, and each old table points to the next. Once one is in
+ * the old space, it keeps all later tables and their entries until a full collection. A new Map now and then ends that chain.
  */
 export class OpenReservations {
   private filled: Map<string, OpenReservation>[] = [];
@@ -50,7 +49,7 @@ export class OpenReservations {
     }
   }
 
-  /** The oldest; null: there are no open ones. */
+  /** The oldest open reservation; null: none is open. */
   get oldest(): OpenReservation | null {
     for (const map of this.filled) for (const reservation of map.values()) return reservation;
     for (const reservation of this.newest.values()) return reservation;

@@ -11,13 +11,13 @@ const SWEEP = {
   name: 'sweep_usage',
   text: 'SELECT sweep_usage(make_interval(secs => $1), make_interval(secs => $2), $3) AS swept',
 };
-/** In one statement: more would keep the budgets' other calls waiting. */
+/** How many calls one statement charges: more would keep the budgets' other calls waiting. */
 const MAX_SWEPT = 500;
 
 /**
- * Charges what processes left open whose lease is over.
+ * Charges the calls that processes with an ended lease left open.
  *
- * @param inTouchSeconds for how long the caller has been in touch with the database: it declares no lease of a longer term dead
+ * @param inTouchSeconds how long the caller has been in touch with the database: leases of a longer term are not declared dead
  * @returns how many calls were charged
  */
 export async function sweepUsage(database: Database, termSeconds: number, inTouchSeconds: number): Promise<number> {
@@ -30,18 +30,19 @@ export async function sweepUsage(database: Database, termSeconds: number, inTouc
 }
 
 /**
- * This process's claim on its own reservations, and the sweeper of those that dead processes left.
+ * This process's lease on its own reservations, and the sweeper of dead processes' reservations. All times are the database's.
  *
- * Guarantee: while this process renews its lease, its calls are not swept, however long they last; once it is dead, every
- * call that it left open is charged within lease + sweep interval, by a process whose lease is no longer. All times are the
- * database's. Each lease carries its own term, since two processes may be configured differently. A sweeper that could not
- * renew its own lease lately judges no other: after an outage of the database every lease looks dead.
+ * - While a process renews its lease, its calls are not swept, however long they last.
+ * - Once it is dead, its open calls are charged within lease + sweep interval, by a process whose lease is no longer. Each
+ *   lease has its own term, since processes may be configured differently.
+ * - A sweeper that could not renew its own lease lately judges no other: after an outage of the
+ *   database every lease looks dead.
  */
 @Injectable()
 export class ProcessLease {
   private leaseId = uuidV7();
   private oldestOpenMs: () => number | null = () => null;
-  /** Not left to the service's own start and stop: the lease has to outlast the last settlement. */
+  /** Started and stopped here, not by the service's jobs: the lease must outlast the last settlement. */
   private readonly jobs: readonly RepeatingJob[];
   private aliveSinceMs = Infinity;
   private renewedAtMs = -Infinity;
@@ -87,7 +88,7 @@ export class ProcessLease {
     for (const job of this.jobs) job.start();
   }
 
-  /** Has other rooms end what dead processes left of theirs, each time that it is known which ones are dead. */
+  /** Registers work of another room that follows each sweep, when it is known which processes are dead. */
   onSweep(follow: () => Promise<unknown>): void {
     this.followers.push(follow);
   }
@@ -130,7 +131,7 @@ export class ProcessLease {
       await this.sendRenewal();
     }
     const now = performance.now();
-    // A gap of half a term: another process that was out of touch as well may have been so a little longer.
+    // After a gap of half a term: another process that lost the database as well may have lost it for a little longer.
     if (now - this.renewedAtMs > this.settings.leaseSeconds * 500) this.aliveSinceMs = now;
     this.renewedAtMs = now;
   }

@@ -18,10 +18,10 @@ const PER: Readonly<Record<string, string>> = {
   WEEK: ' a week',
   MONTH: ' a month',
 };
-/** A caller who is told to come back later than that had better not try by itself. */
+/** A caller that must wait longer than this should not retry by itself. */
 const SOON_MS = 60_000;
 
-/** What the caller of a refused reservation is told; nothing of it went upstream. */
+/** The error for the caller of a refused reservation; nothing was sent upstream. */
 export function refusedAdmission({ verdict, blame }: Refusal, { boundless, unpriced, model }: Reservation): Fault {
   switch (verdict) {
     case 'gone':

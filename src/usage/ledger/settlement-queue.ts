@@ -5,21 +5,21 @@ import type { Metrics } from '../../platform/metrics/index.js';
 import { SETTLE, settlementText, type SettledRow } from './ledger-statements.js';
 import type { Settlement } from './usage.types.js';
 
-/** A longer batch would hold its budgets for longer than others like to wait. */
+/** A longer batch would hold its budgets for too long. */
 const MAX_BATCH = 96;
 const GATHER_MS = 10;
 const RETRY_MS = 500;
-/** Another transaction holds what all of a batch needs. */
+/** The pause after a batch whose rows are all locked by another transaction. */
 const HELD_MS = 50;
-/** So long batches take what is free, once one has met a lock that lasts. */
+/** How long batches skip locked rows, after one met a lock that lasts. */
 const SKIP_MS = 1000;
-/** Once the process is about to end: a connection that just broke is made anew. */
+/** Tries at the end of the process: a connection that just broke is replaced. */
 const LAST_TRIES = 3;
 
 /**
- * Settlements on their way to the database, many in one statement. One that can't be written waits here; one that the
- * database refuses is left to be charged whole, and holds up none of the others. Like admissions, batches wait for a lock for
- * 100 ms at most, and pass over what is locked for a second after one that lasted.
+ * Settlements on their way to the database, many in one statement. One that can't be written waits here; one that the database
+ * refuses is left for the sweeper to charge whole, and delays no other. A batch waits at most 100 ms for a lock; after a longer
+ * one, batches skip locked rows for a second.
  */
 export class SettlementQueue {
   private pending: Settlement[] = [];
@@ -27,7 +27,7 @@ export class SettlementQueue {
   private closing = false;
   private skipUntilMs = -Infinity;
 
-  /** @param onWritten what was settled just now */
+  /** @param onWritten gets the settlements that were just written */
   constructor(
     private readonly database: Database,
     private readonly metrics: Metrics,
@@ -47,12 +47,12 @@ export class SettlementQueue {
     return this.pending.some(is);
   }
 
-  /** Waits until what is settled so far is written, or the database refuses. */
+  /** Waits until all current settlements are written or refused. */
   async flush(): Promise<void> {
     await this.draining;
   }
 
-  /** The process is about to end: what is there is written now, or after a few tries left to the sweeper. */
+  /** Called before the process ends: writes all settlements now, or after a few tries leaves them to the sweeper. */
   async close(): Promise<void> {
     this.closing = true;
     await this.flush();
@@ -61,7 +61,7 @@ export class SettlementQueue {
   private async drain(): Promise<void> {
     let failures = 0;
     while (this.pending.length > 0) {
-      // No caller waits for a settlement: those of the next moment go along.
+      // No caller waits for a settlement: those of the next moment join the batch.
       if (!this.closing && this.pending.length < MAX_BATCH) await pause(GATHER_MS);
       const batch = this.pending.slice(0, MAX_BATCH);
       try {
@@ -72,7 +72,7 @@ export class SettlementQueue {
       } catch (error) {
         if (!(error instanceof Fault) && (await this.writeOneByOne(batch))) continue;
         logger.warn({ pending: this.pending.length }, 'Settlements wait for the database.');
-        // What is left then is charged whole by the next sweep, and stays so.
+        // What is left then is charged whole by the next sweep, and is not corrected.
         failures += 1;
         if (this.closing && failures > LAST_TRIES) break;
         await pause(RETRY_MS);
@@ -81,7 +81,7 @@ export class SettlementQueue {
     this.draining = null;
   }
 
-  /** Those that were passed over go to the end of the queue. */
+  /** Skipped settlements go to the end of the queue. */
   private take(batch: readonly Settlement[], passedOver: readonly Settlement[]): void {
     this.pending = [...this.pending.slice(batch.length), ...passedOver];
     this.onWritten(passedOver.length === 0 ? batch : batch.filter((one) => !passedOver.includes(one)));
@@ -90,7 +90,7 @@ export class SettlementQueue {
   /**
    * One settlement that Postgres refuses must not hold up the others.
    *
-   * @returns false where the database went away meanwhile: what is not decided waits on
+   * @returns false: the database went away; the rest keeps waiting
    */
   private async writeOneByOne(batch: readonly Settlement[]): Promise<boolean> {
     for (const one of batch) {
@@ -98,7 +98,7 @@ export class SettlementQueue {
         this.take([one], await this.write([one]));
       } catch (error) {
         if (error instanceof Fault || !isRefused(error)) return false;
-        // Its id stays among the open ones: it is charged whole by the sweep after this process.
+        // The call stays open, and the sweep charges it whole after this process has ended.
         logger.error({ err: error, usageRecordId: one.id }, 'A call could not be settled.');
         this.pending = this.pending.slice(1);
       }
@@ -106,7 +106,7 @@ export class SettlementQueue {
     return true;
   }
 
-  /** @returns those that were passed over, since another transaction holds what they need */
+  /** @returns the settlements that were skipped because another transaction holds their rows */
   private async write(batch: readonly Settlement[]): Promise<readonly Settlement[]> {
     const wait = performance.now() >= this.skipUntilMs;
     let row: SettledRow | undefined;
@@ -126,7 +126,7 @@ export class SettlementQueue {
   }
 }
 
-/** Postgres refuses what it was told (SQLSTATE classes 22 and 23), and would refuse it again. */
+/** Postgres refuses the values (SQLSTATE classes 22 and 23), and would refuse them again. */
 function isRefused(error: unknown): boolean {
   return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
 }

@@ -18,11 +18,11 @@ const SETTLED_WAIT_MS = 2000;
 /**
  * The ledger of governed calls: reserve, then dispatch, then settle.
  *
- * Guarantees: `reserve` resolves only once the reservation is committed, so that no call goes upstream unrecorded. Each
- * reservation is settled once: by `settle`, or, should this process die, by a sweeper that charges it whole. A
- * settlement that can't be written waits in a bounded queue; while that is full, `reserve` answers 503. Budgets are judged
- * and charged in the very statements that reserve and settle: of N parallel calls against room for M exactly M pass, on any
- * number of replicas. A call that would fit, but for what open calls hold, waits for their settlements.
+ * - `reserve` resolves only once the reservation is committed, so that no call goes upstream unrecorded.
+ * - Each reservation is settled once: by `settle`, or, if this process dies, by a sweeper that charges it whole. Settlements
+ *   that can't be written wait in a bounded queue; while it is full, `reserve` answers 503.
+ * - Budgets are judged and charged by the statements that reserve and settle: of N parallel calls against room for M exactly M
+ *   pass, on any number of replicas. A call that would fit without open calls waits for their settlements.
  */
 @Injectable()
 export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -48,7 +48,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     this.answered = new Admissions<AnsweredCall>(database, lease, {
       statement: ADMIT_ANSWERED,
       told: (items) => [items.map(admissionText), items.map(({ latencyMs }) => Math.round(latencyMs))],
-      // What may have been committed is settled with it.
+      // Nothing to clean up: such a call is committed as settled, or not at all.
       onAbandoned: () => undefined,
       onNotSent: () => undefined,
     });
@@ -67,8 +67,8 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   /**
-   * @throws Fault nothing may be sent upstream: unavailable; unauthenticated where the tenant is gone; usage_limit_exceeded,
-   *   usage_limit_busy; invalid_input where a limit can't judge the call
+   * @throws Fault nothing may be sent upstream: unavailable; unauthenticated: the tenant is gone; usage_limit_exceeded,
+   *   usage_limit_busy; invalid_input: a limit can't judge the call
    */
   async reserve(reservation: Reservation): Promise<Admission> {
     if (this.settlements.size >= this.settings.ledgerQueueLimit) {
@@ -87,7 +87,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
       if (isRefusal(admitted) && admitted.verdict === 'busy')
         admitted = await this.busy.wait(asked.tenantId, admitted, () => this.admissions.add(asked));
     } catch (error) {
-      // A 503 may hide a commit; that reservation is open until `disown` has settled it.
+      // A fault may hide a commit: the reservation stays open until `disown` has settled it.
       if (!(error instanceof Fault)) this.open.delete(id);
       throw error;
     }
@@ -99,13 +99,13 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     return admitted;
   }
 
-  /** Has each human told whose call is admitted. */
+  /** Registers a listener for the human of each admitted call. */
   tellAdmitted(tell: (tenantId: string, human: string) => void): void {
     this.admittedBy = tell;
   }
 
   /**
-   * Admits a call whose answer is at hand, and settles it by the same statement: what it costs, one request, is certain.
+   * Admits a call whose answer is known already, and settles it in the same statement, since its cost (one request) is certain.
    *
    * @throws Fault as `reserve` does
    */
@@ -119,7 +119,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   /**
-   * Has the least call that there could be refused where nothing is left. Where it is admitted, as room came back
+   * Reserves the smallest possible call, which the ledger refuses if nothing is left. If it is admitted, since room came back
    * meanwhile, it is given back at once.
    *
    * @throws Fault as `reserve` does
@@ -129,7 +129,7 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     this.settle(notSent(least));
   }
 
-  /** Never throws: the truth waits here until the database takes it. */
+  /** Never throws: the settlement waits here until the database takes it. */
   settle(settlement: Settlement): void {
     this.settlements.add(settlement);
   }
@@ -139,14 +139,14 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
     return this.settlements.size;
   }
 
-  /** Waits until what is settled so far is written, or the database refuses. */
+  /** Waits until all current settlements are written or refused. */
   async flush(): Promise<void> {
     await this.settlements.flush();
   }
 
   /**
-   * Waits until what is settled so far of one human's calls is written; not longer than a moment, since the database may be
-   * away. Calls that are still under way are not waited for.
+   * Waits a moment until one human's current settlements are written; not longer, since the database may be away.
+   * Does not wait for open calls.
    */
   async settledOf(tenantId: string, human: string): Promise<void> {
     const isPending = (): boolean =>
@@ -174,8 +174,8 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   /**
-   * Settles a call that was refused although its reservation may be committed, or may yet be: a statement can outlive
-   * the connection that sent it, so this is said twice. Where no such row exists, it changes nothing.
+   * Settles a call that was refused although its reservation may be committed, now or later: a statement can outlive the
+   * connection that sent it, so the settlement is sent twice. Without such a row it changes nothing.
    */
   private disown(reservation: Reservation): void {
     const settlement = notSent(reservation);
@@ -188,7 +188,7 @@ function ageMsOf(reservation: OpenReservation | null): number | null {
   return reservation === null ? null : performance.now() - reservation.reservedAtMs;
 }
 
-/** Of a reservation that no call was made of. */
+/** The settlement of a reservation whose call was never sent. */
 function notSent({ id, tenantId }: Reservation): Settlement {
   return {
     id,

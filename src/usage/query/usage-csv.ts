@@ -18,14 +18,14 @@ const GROUP_COLUMNS: readonly (readonly [Column, readonly Group[]])[] = [
 ];
 const MEASURES = Object.keys(measures) as (keyof typeof measures)[];
 
-/** What a table's columns go by. */
+/** The request's fields that decide a table's columns. */
 export interface TableShape {
   readonly groupBy: readonly Group[];
-  /** Above 0: a row may be of all groups that are not named. */
+  /** Above 0: a row may stand for all groups that are not named. */
   readonly top: number;
 }
 
-/** The columns of a table that is grouped so, whatever is in it. */
+/** A table's columns depend on its groups alone, not on its rows. */
 function columnsOf({ groupBy, top }: TableShape): readonly Column[] {
   const grouped = GROUP_COLUMNS.filter(([, groups]) => groups.some((group) => groupBy.includes(group)));
   return [...grouped.map(([column]) => column), ...(top > 0 ? (['other'] as const) : []), ...MEASURES];
@@ -40,7 +40,10 @@ export function csvLines(shape: TableShape, rows: readonly UsageRowView[]): stri
   return rows.map((row) => csvLine(columns.map((column) => cell(column, String(row[column] ?? ''))))).join('');
 }
 
-/** Sums are our own digits: one below 0 (a correction) stays a number, or no column could be added up. */
+/**
+ * Sums are our own digits and need no escape as text: a negative one (a correction) stays a number, so that
+ * the column can be added up.
+ */
 function cell(column: Column, value: string): string {
   return column in measures ? value : textCell(value);
 }

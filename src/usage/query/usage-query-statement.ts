@@ -1,6 +1,6 @@
 import type { Group, Rank } from './usage-query.dto.js';
 
-/** What a statement's text goes by; values go by their places. */
+/** The parts of a query that decide a statement's text; values are passed as parameters. */
 export interface QueryShape {
   readonly groupBy: readonly Group[];
   readonly fill: boolean;
@@ -9,7 +9,7 @@ export interface QueryShape {
   readonly topBy: Rank;
 }
 
-/** The groups but time, by their columns, in the order of rows. */
+/** All groups but time, with their columns, in the order of rows. */
 export const TEXT_GROUPS = [
   ['MODEL', 'model'],
   ['KEY', 'key_id'],
@@ -21,7 +21,7 @@ export const TEXT_GROUPS = [
 ] as const satisfies readonly (readonly [Group, string])[];
 const COLUMNS = TEXT_GROUPS.map(([, column]) => column);
 
-/** What is summed, by the columns of the answer. */
+/** The summed columns, by their names in the answer. */
 const SUMS = [
   ['calls', 'calls'],
   ['failed', 'failed'],
@@ -42,10 +42,10 @@ const RANKS: Readonly<Record<Rank, string>> = {
   REQUESTS: 'sum(g.requests)',
 };
 
-/** Shorter than the shortest hour or day of any zone: no bucket is stepped over. */
+/** Shorter than the shortest hour or day of any time zone, so that no bucket is skipped. */
 const STEPS = { hour: '30 minutes', day: '12 hours' } as const;
 
-/** Places of the values: what every statement takes, then where its page begins, then how many rows it has. */
+/** The places of the values: those of every statement, then where its page begins, then how many rows it has. */
 const VALUES = {
   tenant: '$1',
   from: '$2::timestamptz',
@@ -70,7 +70,7 @@ const equal = (column: string, value: string): string => `(${value} IS NULL OR $
 const list = (parts: readonly string[]): string => parts.join(', ');
 const columnsOf = (alias: string): string => list(COLUMNS.map((column) => `${alias}.${column}`));
 
-/** Of the tenant and the time, and of what is asked for. */
+/** The tenant, the time and the filters of a query. */
 const asked = (alias: string, time: string): string => {
   const v = VALUES;
   return `${alias}.tenant_id = ${v.tenant} AND ${alias}.${time} >= ${v.from} AND ${alias}.${time} < ${v.before}
@@ -91,8 +91,8 @@ const callsOf = (from: string): string => `
       WHERE ${asked('r', 'created_at')} AND r.state <> 'RESERVED'`;
 
 /**
- * Each line of the ledger, and of what was reported, with the sums that it counts in. Of a month that was dropped the sums
- * that are kept are lines; of one that is still there its rows are.
+ * The ledger's rows and the reports, each with the sums that it adds to. A dropped month has its kept sums in place of its
+ * rows; a month that still exists has its rows.
  */
 function lines(): string {
   const v = VALUES;
@@ -117,8 +117,8 @@ function lines(): string {
 }
 
 /**
- * The sums of a time of the ledger, by group, in a fixed order: the latest hour or day first. A group that is not asked for
- * is the same for all rows, so that the order, and where a page begins, are the same columns whatever is asked.
+ * The sums of a time of the ledger by group, the latest hour or day first. A group that is not asked for has the same value in
+ * all rows, so that the order and the page's beginning use the same columns in every query.
  */
 function groupsStatement({ groupBy, fill, top, topBy }: QueryShape): string {
   const unit = groupBy.includes('HOUR') ? 'hour' : groupBy.includes('DAY') ? 'day' : null;
@@ -128,7 +128,7 @@ function groupsStatement({ groupBy, fill, top, topBy }: QueryShape): string {
     ([group, column]) => `${groupBy.includes(group) ? `coalesce(l.${column}, '')` : "''"} COLLATE "C" AS ${column}`,
   );
   const parts = [
-    // A value that no part of a statement names has no type, and is refused.
+    // Postgres refuses a parameter that no part of a statement uses, since it has no type.
     `asked AS (SELECT ${VALUES.zone} AS zone, ${VALUES.top} AS top)`,
     lines(),
     `grouped AS MATERIALIZED (
@@ -176,13 +176,13 @@ function groupsStatement({ groupBy, fill, top, topBy }: QueryShape): string {
 const orderOf = (alias: string): string => `${alias}.bucket DESC, ${alias}.other, ${columnsOf(alias)}`;
 const sumsOf = (alias: string): string => list(SUM_NAMES.map((name) => `${alias}.${name}::text`));
 
-/** A row with the names that its ids have today. */
+/** A row with the current names of its ids. */
 const ROW = `p.bucket, p.other, ${columnsOf('p')}, h.human, k.name AS key_name, w.name AS gateway_name, ${sumsOf('p')}`;
 const NAMES = `LEFT JOIN humans h ON h.tenant_id = ${VALUES.tenant} AND h.id = p.human_id
     LEFT JOIN api_keys k ON k.tenant_id = ${VALUES.tenant} AND k.id = p.key_id
     LEFT JOIN gateways w ON w.tenant_id = ${VALUES.tenant} AND w.id = p.gateway_id`;
 
-/** A page, each row beside the totals; where the page is empty, one row that has the totals alone. */
+/** A page, with the totals in each row; an empty page is one row with the totals alone. */
 export function pageStatement(shape: QueryShape): string {
   return `WITH ${groupsStatement(shape)}, page AS (SELECT * FROM rest p ORDER BY ${orderOf('p')} LIMIT ${TAKE}),
     totals AS (SELECT ${list(SUM_NAMES.map((name) => `coalesce(sum(g.${name}), 0) AS ${name}`))} FROM groups g)
@@ -192,12 +192,12 @@ export function pageStatement(shape: QueryShape): string {
 }
 
 /**
- * Before a cursor, whose snapshot is older than its plan: a month that is dropped between the two would be in neither its
- * rows nor its sums.
+ * Runs before a cursor, whose snapshot is older than its plan: a month that is dropped between the two would
+ * have neither rows nor sums.
  */
 export const HOLD_MONTHS = 'LOCK TABLE usage_records, usage_records_retired IN ACCESS SHARE MODE';
 
-/** All rows, to be fetched a few at a time. */
+/** A cursor over all rows, to fetch them a few at a time. */
 export function cursorStatement(shape: QueryShape): string {
   return `DECLARE usage_rows NO SCROLL CURSOR FOR WITH ${groupsStatement(shape)}
     SELECT ${ROW} FROM rest p ${NAMES} ORDER BY ${orderOf('p')}`;

@@ -3,7 +3,7 @@ import { Database, isCanceled, type TenantTransaction } from '../../platform/dat
 import { Fault } from '../../platform/errors/index.js';
 import { cursorStatement, HOLD_MONTHS, pageStatement, TEXT_GROUPS, type QueryShape } from './usage-query-statement.js';
 
-/** Shorter than a connection's patience: what takes longer is told so, and does not cost the connection. */
+/** Shorter than a connection's time-out: a query that takes longer gets a clear error, and the connection is kept. */
 const STATEMENT_TIMEOUT_MS = 4000;
 const FETCHED_AT_ONCE = 500;
 
@@ -39,14 +39,14 @@ export interface UsageSums {
 
 type GroupColumn = (typeof TEXT_GROUPS)[number][1];
 
-/** Where a row stands among the others; what it is not grouped by, or has none of, is empty. */
+/** The place of a row among the others; a column that is not grouped by, or has no value, is empty. */
 export type UsageCursor = {
   readonly bucket: Date;
-  /** All groups that are not named. */
+  /** The row of all groups that are not named. */
   readonly other: boolean;
 } & Readonly<Record<GroupColumn, string>>;
 
-/** One group, with the names that its ids have today; null: the row is gone, or never was. */
+/** One group, with the current names of its ids; null: the row is gone, or never existed. */
 export type UsageRow = UsageSums &
   UsageCursor & {
     readonly human: string | null;
@@ -57,17 +57,17 @@ export type UsageRow = UsageSums &
 type Totals = { readonly [Name in keyof UsageSums as `total_${Name}`]: string };
 type PageRow = Totals & (UsageRow | { readonly bucket: null });
 
-/** The ledger added up, and nothing but read. */
+/** Sums over the ledger, read only. */
 @Injectable()
 export class UsageQueryRepository {
   constructor(private readonly database: Database) {}
 
-  /** @throws Fault invalid_input: there is more than can be added up in time */
+  /** @throws Fault invalid_input: there is more usage than can be summed in time */
   async transaction<T>(tenantId: string, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
     try {
       return await this.database.withTenant(tenantId, async (tx) => {
         await tx.$executeRawUnsafe(`SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
-        // Compiling these sums would cost more than they do.
+        // Compiling these sums would take longer than running them.
         await tx.$executeRawUnsafe('SET LOCAL jit = off');
         return work(tx);
       });
@@ -78,7 +78,7 @@ export class UsageQueryRepository {
     }
   }
 
-  /** Later than whatever was written until now: the ledger's times are rounded to milliseconds. */
+  /** Later than everything written so far: the ledger's times are rounded to milliseconds. */
   async now(tx: TenantTransaction): Promise<Date> {
     const [row] = await tx.$queryRawUnsafe<{ now: Date }[]>("SELECT clock_timestamp() + interval '2 ms' AS now");
     if (row === undefined) throw new TypeError('The database told no time.');
@@ -117,7 +117,7 @@ export class UsageQueryRepository {
     };
   }
 
-  /** All groups, a few at a time, so that neither Postgres' answer nor its reading is ever large. */
+  /** All groups, a few at a time, so that Postgres' answers stay small. */
   async *all(tx: TenantTransaction, query: UsageQuery): AsyncGenerator<UsageRow[]> {
     await tx.$executeRawUnsafe(HOLD_MONTHS);
     await tx.$executeRawUnsafe(cursorStatement(query), ...valuesOf(query, null));

@@ -11,7 +11,7 @@ import { TEXT_GROUPS } from './usage-query-statement.js';
 import { UsageQueryRepository, type UsageCursor, type UsageQuery } from './usage-query.repository.js';
 import { viewSums, viewUsageRow } from './usage-query.view.js';
 
-/** Who may look at all of a tenant's usage: its people and its servers. */
+/** Who may see a tenant's whole usage: its people and its servers. */
 export type UsageReader = DashboardUserPrincipal | SecretKeyPrincipal;
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -19,12 +19,12 @@ const DEFAULT_DAYS = 30;
 const MAX_DAYS = 366;
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_CSV_ROWS = 50_000;
-/** A sum takes longer than other queries, and is waited for longer. */
+/** Sums take longer than other queries, so callers may wait longer for a turn. */
 const TIMES_THE_WAIT = 2;
-/** The first that a timestamp can say. */
+/** The earliest time that a timestamp can hold. */
 const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
 const UTC = 'UTC';
-/** No human has this id: an unknown name is on no row. */
+/** No human has this id: a query for an unknown name finds no row. */
 const NOBODY = '';
 
 export interface UsagePage {
@@ -41,10 +41,10 @@ export interface UsageTable {
   readonly csv: string;
 }
 
-/** The ledger, to look at: what was used, by whom, by which key, of which model, when. */
+/** Queries of the ledger: what was used, by whom, by which key, of which model, when. */
 @Injectable()
 export class UsageQueryService {
-  /** Each adds up for as long as seconds; more at once would be as slow, and hold more connections. */
+  /** A query takes up to seconds; more of them at once would be as slow, and hold more connections. */
   readonly turns: FairTurns;
 
   constructor(
@@ -69,8 +69,9 @@ export class UsageQueryService {
   }
 
   /**
-   * One page, beside the totals of the whole. The next pages are of the same time as the first: it is in their token.
-   * @throws Fault invalid_input: a time that is malformed, or too long; a page token of another query
+   * One page, with the totals of all pages. The next pages cover the same time as the first, since their token holds it.
+   *
+   * @throws Fault invalid_input: a malformed or too long time; a page token of another query
    */
   page({ tenantId }: UsageReader, request: QueryUsageRequest): Promise<UsagePage> {
     const { pageSize, pageToken, groupBy, ...asked } = request;
@@ -151,7 +152,7 @@ export class UsageQueryService {
   }
 }
 
-/** Where a page begins, and of what time it is. */
+/** The place where a page begins, and the time that the query covers. */
 interface Position {
   readonly from: Date;
   readonly before: Date;

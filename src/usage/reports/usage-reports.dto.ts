@@ -3,11 +3,11 @@ import { human } from '../../humans/index.js';
 import { text } from '../../platform/protojson/index.js';
 import { LIMIT_TYPES, exactAmount, type LimitType } from '../../limits/index.js';
 
-/** What the platform cannot see, and so is told. */
+/** Usage that the platform cannot see, and that servers report. */
 const REPORTED_TYPES = ['conversational_seconds', 'voice_synthesis_seconds', 'memory_message_cnt'] as const;
 export type ReportedType = (typeof REPORTED_TYPES)[number];
 
-/** In one report: thirty years of seconds. */
+/** The most in one report: thirty years of seconds. */
 const MAX_VALUE = 1_000_000_000;
 
 const isReported = (type: LimitType): type is ReportedType => (REPORTED_TYPES as readonly string[]).includes(type);

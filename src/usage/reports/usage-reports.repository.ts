@@ -15,9 +15,9 @@ export interface UsageReport {
 
 /** The outcome of a report. */
 export interface CountedReport {
-  /** `known`: it was counted before; `other`: its key was used for another report; `gone`: the tenant was deleted. */
+  /** `known`: the report was counted before; `other`: its key was used for another report; `gone`: the tenant was deleted. */
   readonly outcome: 'new' | 'known' | 'other' | 'gone';
-  /** Of the report that has the key. */
+  /** The report that has the key. */
   readonly reportId: string;
 }
 
@@ -30,23 +30,23 @@ interface ReportRow {
   readonly report_id: string;
 }
 
-/** What a tenant's servers report, in the ledger and of their humans' limits. */
+/** Reports of tenants' servers, in the ledger and in their humans' limits. */
 @Injectable()
 export class UsageReportsRepository {
   constructor(private readonly database: Database) {}
 
-  /** Counts a report in a transaction of its own. A trigger tells the tenant's webhooks of it. */
+  /** Counts a report in a transaction of its own. A trigger sends it to the tenant's webhooks. */
   async add(tenantId: string, report: UsageReport): Promise<CountedReport> {
     return countedOf(await this.database.callInTenant<ReportRow>(tenantId, REPORT, valuesOf(tenantId, report)));
   }
 
-  /** The same in a transaction that does more than that. */
+  /** The same, in a transaction with other work. */
   async addWithin(tx: TenantTransaction, tenantId: string, report: UsageReport): Promise<CountedReport> {
     const values = valuesOf(tenantId, report);
     return countedOf(await tx.$queryRawUnsafe<ReportRow[]>(REPORT_IN_TRANSACTION, tenantId, ...values));
   }
 
-  /** For what writes: the tenant stays until it is done. */
+  /** For writes: holds the tenant against deletion until the transaction ends. */
   change<T>(tenantId: string, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
     return this.database.changeTenant(tenantId, work);
   }
@@ -63,8 +63,8 @@ function countedOf([row]: readonly ReportRow[]): CountedReport {
 }
 
 /**
- * As the ledger keeps a report's key: hashed, since callers make keys of what they have, a human's name too. Without a
- * pepper, which changes some day: a repeat would then be counted again.
+ * The form in which the ledger keeps a report's key: hashed, since callers may put a human's name into it. Without a pepper: a
+ * changed pepper would let a repeat be counted again.
  */
 function storedKey(tenantId: string, idempotencyKey: string): string {
   return createHash('sha256').update(`${tenantId}\0${idempotencyKey}`).digest('base64url');

@@ -9,7 +9,7 @@ import { UsageReportsRepository, type CountedReport, type UsageReport } from './
 /** Who may report: a tenant's people and its servers. */
 export type ReportingPrincipal = DashboardUserPrincipal | SecretKeyPrincipal;
 
-/** Usage that the platform can't see, told by the tenant's own servers. */
+/** Usage that the platform can't see, reported by the tenant's own servers. */
 @Injectable()
 export class UsageReportsService {
   constructor(
@@ -18,8 +18,8 @@ export class UsageReportsService {
   ) {}
 
   /**
-   * Counts a report once: it stands in the ledger and is taken from the human's limit in one transaction. It is taken
-   * beyond the limit too: what it tells of has happened.
+   * Counts a report once: one transaction writes it to the ledger and takes it from the human's limit. It may go beyond the
+   * limit, since the usage has already happened.
    *
    * @throws Fault invalid_input: another human than the request charges; conflict: the key was used for another report
    */
@@ -35,7 +35,7 @@ export class UsageReportsService {
     const owner = `tenant:${tenantId}:${auditSubject(principal)}`;
     const idempotent = this.idempotency.request(owner, headerKey, 'usage/report', request);
     const report = reportOf(principal, request);
-    // Without a header there is nothing else to do in the transaction, and one statement does it all.
+    // Without a header one statement does all the work.
     if (idempotent === null) return answerTo(await this.repository.add(tenantId, report));
     return this.repository.change(tenantId, async (tx) => {
       let known = false;

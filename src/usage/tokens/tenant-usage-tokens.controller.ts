@@ -14,7 +14,7 @@ import { TenantUsageTokensService, type TokensManager } from './tenant-usage-tok
 
 const KINDS = ['dashboardUser', 'secretKey'] as const;
 
-/** A tenant's people and servers look after all usage tokens; one token at a time, whichever key made it. */
+/** A tenant's people and servers manage all its usage tokens one by one, whichever key made them. */
 @ApiTags('Usage tokens')
 @SpeaksDialect(PLATFORM_DIALECT)
 @Controller('api/v1/usage')

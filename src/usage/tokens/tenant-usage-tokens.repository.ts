@@ -11,13 +11,13 @@ export interface UsageTokenRecord {
   readonly keyName: string;
   readonly status: UsageTokenStatus;
   readonly createdAt: Date;
-  /** The key's end, if that comes first. */
+  /** The token's own end, or the key's if that comes first. */
   readonly expiresAt: Date;
 }
 
 export type UsageTokenFilter = Pick<ListUsageTokensRequest, 'search' | 'human' | 'keyId' | 'status'>;
 
-/** A token is over with its key, too. */
+/** A token also ends with its key. */
 const TOKENS = `
   SELECT u.id, u.human_id AS "humanId", h.human, u.key_id AS "keyId", k.name AS "keyName", u.created_at AS "createdAt",
          least(u.expires_at, k.expires_at) AS "expiresAt",
@@ -27,7 +27,7 @@ const TOKENS = `
   JOIN humans h ON h.tenant_id = u.tenant_id AND h.id = u.human_id
   JOIN api_keys k ON k.tenant_id = u.tenant_id AND k.id = u.key_id`;
 
-/** All usage tokens of one tenant. Each method names the tenant, and Postgres' policies hold where one forgets. */
+/** All usage tokens of one tenant. Each method names the tenant; Postgres' policies protect against one that forgets. */
 @Injectable()
 export class TenantUsageTokensRepository {
   list(
@@ -63,7 +63,7 @@ export class TenantUsageTokensRepository {
     return found ?? null;
   }
 
-  /** As the revocation of all tokens of a human: over at once. False: no such token, or it was over before. */
+  /** Ends a token at once, as the revocation of all tokens of a human does. False: no such token, or it had ended. */
   async revoke(tx: TenantTransaction, tenantId: string, id: string): Promise<boolean> {
     const revoked = await tx.$executeRawUnsafe(
       `UPDATE usage_tokens SET revoked_at = clock_timestamp(), expires_at = clock_timestamp()

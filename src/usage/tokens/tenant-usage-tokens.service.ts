@@ -8,10 +8,10 @@ import { formatTimestamp } from '../../platform/protojson/index.js';
 import type { ListUsageTokensRequest, UsageTokenView } from './tenant-usage-tokens.dto.js';
 import { TenantUsageTokensRepository, type UsageTokenRecord } from './tenant-usage-tokens.repository.js';
 
-/** Who may look after a tenant's usage tokens: its people and its servers. */
+/** Who may manage a tenant's usage tokens: its people and its servers. */
 export type TokensManager = DashboardUserPrincipal | SecretKeyPrincipal;
 
-/** All usage tokens of a tenant, one by one. */
+/** The usage tokens of a tenant, one by one. */
 @Injectable()
 export class TenantUsageTokensService {
   constructor(
@@ -35,7 +35,7 @@ export class TenantUsageTokensService {
     return { records: records.map(viewToken), nextPageToken };
   }
 
-  /** Revoking twice is as good as once. @throws Fault not_found: no such token, or it ended an hour ago */
+  /** A second revocation succeeds too. @throws Fault not_found: no such token, or it ended an hour ago */
   revoke(principal: TokensManager, tokenId: string): Promise<UsageTokenView> {
     const { tenantId } = principal;
     return this.database.changeTenant(tenantId, async (tx) => {
@@ -69,7 +69,7 @@ function viewToken({ id, createdAt, expiresAt, ...record }: UsageTokenRecord): U
   };
 }
 
-/** Another tenant's token is answered in the same words. */
+/** Another tenant's token gets the same words as an unknown one. */
 function notFound(): never {
   throw new Fault('not_found', 'No usage token has this id. List them with /api/v1/usage/list-tokens.');
 }

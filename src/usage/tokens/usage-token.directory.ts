@@ -15,7 +15,7 @@ import { UsageTokenJwt } from './usage-token.jwt.js';
 
 const FIND = { name: 'find_usage_token', text: 'SELECT * FROM find_usage_token($1)' };
 
-/** All that a usage token can hold, of what its key holds. */
+/** The most that a usage token can have of its key's scopes. */
 const USAGE_TOKEN_SCOPES: ReadonlySet<Scope> = new Set<Scope>([
   'chat:write',
   'conversations:read',
@@ -31,7 +31,7 @@ interface UsageTokenRow {
   readonly human: string;
   readonly scopes: readonly string[];
   readonly requests_per_minute_per_human: number | null;
-  /** The key's end, if that comes first. */
+  /** The token's own end, or the key's if that comes first. */
   readonly expires_at: Date;
   readonly expired: boolean;
 }
@@ -43,15 +43,17 @@ interface KnownToken {
 }
 
 /**
- * From a presented usage token to the human and key that it pairs. Guarantees: a token that is revoked, whose human is
- * erased or whose key is revoked, and one whose life or key's scopes were changed, is judged by that on every replica
- * within 1 s (RevocableCache); an expired one, or one whose key expired, is refused by the database's clock; a known one
- * costs no query, and one that no key of ours signed costs none either.
+ * Finds the human and the key of a presented usage token.
+ *
+ * - Revocation of the token or key, erasure of the human, and changes of the token's life or the key's scopes count on every
+ *   replica within 1 s (RevocableCache).
+ * - An expired token, or one of an expired key, is refused by the database's clock.
+ * - A known token costs no query, nor does a token that none of our keys signed.
  */
 @Injectable()
 export class UsageTokenDirectory {
   private readonly cache: RevocableCache<KnownToken, string>;
-  /** The signature of a token does not change: it is checked once. By a hash that is worth nothing outside this process. */
+  /** Remembers checked signatures, which do not change, by a salted hash that is worthless outside this process. */
   private readonly signed: LRUCache<string, string>;
   private readonly salt = randomBytes(32).toString('base64');
 
@@ -70,12 +72,12 @@ export class UsageTokenDirectory {
     });
   }
 
-  /** @throws Fault unauthenticated (of an expired token, which our signature proves to be ours, it says so), unavailable */
+  /** @throws Fault unauthenticated (says so of an expired token, since our signature proves it ours), unavailable */
   async authenticate(token: string): Promise<UsageTokenPrincipal> {
     const tokenId = this.idOf(token);
     let found = this.cache.get(tokenId, tokenId);
     if (!(found instanceof Promise) && this.isOver(found)) {
-      // Refused from memory it would be refused sooner than one that is unknown.
+      // A refusal from the cache would be faster than that of an unknown token.
       this.cache.forget(tokenId);
       found = this.cache.get(tokenId, tokenId);
     }
@@ -98,7 +100,7 @@ export class UsageTokenDirectory {
     return expiresAtMs <= this.revocations.databaseNow();
   }
 
-  /** @throws Fault unauthenticated: its time is over */
+  /** @throws Fault unauthenticated: the token's time is over */
   private async load(tokenId: string): Promise<KnownToken | null> {
     const [row] = await this.database.call<UsageTokenRow & Record<string, unknown>>(FIND, [tokenId]);
     if (row === undefined) return null;

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { refusedCredential } from '../../identity/index.js';
 import { SigningKeyRing, randomBase62, type SigningKey } from '../../platform/crypto/index.js';
 
-/** Whose tokens these are, in every installation: which verifier they go to is told by it. */
+/** The issuer of usage tokens, the same in every installation: it chooses their verifier. */
 export const USAGE_TOKEN_ISSUER = 'urn:gatehouse:usage-tokens';
 const TYPE = 'usage+jwt';
 const ALGORITHM = 'ES256';
@@ -15,8 +15,8 @@ export function newUsageTokenId(): string {
 }
 
 /**
- * Usage tokens as JWTs (ES256). They say who issued them and which record is theirs, and nothing of whose they are: an app
- * holds them, and a human's name is personal data. Nor do they hold an end, which is the record's.
+ * Usage tokens as JWTs (ES256). They name their issuer and their record, but not their human: an app holds them, and a human's
+ * name is personal data. They have no expiry either, since the record has it.
  */
 @Injectable()
 export class UsageTokenJwt {
@@ -40,9 +40,9 @@ export class UsageTokenJwt {
   }
 
   /**
-   * The id of the record that a token is of. Guarantee: one of the keys in use signed these bytes as a usage token. Algorithm
-   * and type are fixed, whatever the token asks for, so that nothing else that our keys sign, and nothing unsigned, passes
-   * for one.
+   * The id of a token's record. Guarantee: one of the keys in use signed these bytes as a usage token. Algorithm and type are
+   * fixed, whatever the token says, so that no unsigned text, and nothing else that our keys sign, passes for one.
+   *
    * @throws Fault unauthenticated
    */
   read(token: string): string {
@@ -56,7 +56,7 @@ export class UsageTokenJwt {
     if (key === undefined) throw refusedCredential('unknown_signing_key');
     const bytes = Buffer.from(signature, 'base64url');
     const content = Buffer.from(`${header}.${payload}`);
-    // Another spelling of the same bytes would be another token that is as good.
+    // Another spelling of the same bytes would be a second valid token.
     const isOneSpelling = bytes.toString('base64url') === signature;
     if (!isOneSpelling || !verify('sha256', content, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, bytes))
       throw refusedCredential('bad_signature');

@@ -5,7 +5,7 @@ import { Jobs } from '../../platform/jobs/index.js';
 const PRUNE = { name: 'prune_usage_tokens', text: 'SELECT prune_usage_tokens()' };
 const PRUNE_EVERY_MS = 60_000;
 
-/** Forgets tokens that ended an hour ago. Every replica does; they take different rows. */
+/** Deletes tokens that ended an hour ago. Every replica does; they take different rows. */
 @Injectable()
 export class UsageTokenPruner {
   constructor(database: Database, jobs: Jobs) {

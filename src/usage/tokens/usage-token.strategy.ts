@@ -7,8 +7,8 @@ import { USAGE_TOKEN_ISSUER } from './usage-token.jwt.js';
 
 /**
  * Verifies usage tokens: JWTs of our own issuer. Guarantee: success means that a signing key in use signed the token, and
- * that by the database it is good now, as are its key and its human. A forged one is refused before anything is looked up;
- * a store that can't be reached is an error, not a refusal.
+ * that token, key and human are good now by the database. A forged token is refused before any look-up; an unreachable store
+ * is an error, not a refusal.
  */
 @Injectable()
 export class UsageTokenStrategy extends Strategy {

@@ -111,7 +111,9 @@ export class UsageTokensController {
   }
 }
 
-/** The same routes as older clients call them, in the same dialect. Of its own, since operations need ids of their own. */
+/**
+ * The same routes under older clients' paths, in the same dialect. A class of its own, since operations need ids of their own.
+ */
 @ApiTags('Usage tokens')
 @SpeaksDialect(OPENAI_DIALECT)
 @Controller('api/v1/usage')

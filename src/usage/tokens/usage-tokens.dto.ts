@@ -17,7 +17,7 @@ const ttlSeconds = z
   .refine((seconds) => Number.isInteger(seconds) && seconds >= 1 && seconds <= MAX_TTL_SECONDS, NO_TTL)
   .meta({ type: 'integer', minimum: 1, maximum: MAX_TTL_SECONDS });
 
-/** Either name alone will do; clients that write absent fields as null mean the same. */
+/** Either name alone is enough; null means absent, since some clients write absent fields so. */
 const named = {
   human,
   human_id: human.meta({ type: 'string', deprecated: true, description: 'The older name of `human`.' }),

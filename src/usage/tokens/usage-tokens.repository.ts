@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type TenantTransaction } from '../../platform/database/index.js';
 
-/** A token is live until it is revoked, its time is over, or its key's is. */
+/** A token is live until it is revoked, or its own or its key's time is over. */
 const LIVE = `u.tenant_id = $1 AND h.human = $2 AND u.revoked_at IS NULL AND u.expires_at > clock_timestamp()
   AND k.revoked_at IS NULL`;
 const OF_LIVE_KEYS = '(k.expires_at IS NULL OR k.expires_at > clock_timestamp())';
@@ -9,12 +9,12 @@ const TOKENS = `usage_tokens u
   JOIN humans h ON h.tenant_id = u.tenant_id AND h.id = u.human_id
   JOIN api_keys k ON k.tenant_id = u.tenant_id AND k.id = u.key_id`;
 
-/** Locked in one order, so that two changes of one human's tokens do not wait for each other. */
+/** Rows are locked in one order, so that two changes of one human's tokens can't deadlock. */
 const update = (set: string, where: string): string =>
   `UPDATE usage_tokens t SET ${set}
    FROM (SELECT u.id FROM ${TOKENS} WHERE ${where} ORDER BY u.id FOR UPDATE OF u) AS live
    WHERE t.id = live.id RETURNING t.human_id`;
-/** What is revoked is over too, and so is forgotten an hour later, however long it would have lasted. */
+/** A revoked token also expires now, so that it is pruned an hour later, however long it would have lasted. */
 const REVOKE = update('revoked_at = clock_timestamp(), expires_at = clock_timestamp()', LIVE);
 const SET_TTL = update(
   "expires_at = clock_timestamp() + $3::integer * interval '1 second'",
@@ -28,7 +28,7 @@ export interface NewUsageToken {
   readonly ttlSeconds: number;
 }
 
-/** What a change touched. */
+/** The tokens that a change touched. */
 export interface ChangedTokens {
   readonly humanId: string;
   readonly count: number;
@@ -43,12 +43,12 @@ export class UsageTokensRepository {
     return this.database.withTenant(tenantId, work);
   }
 
-  /** For what writes: the tenant stays until it is done. */
+  /** For writes: holds the tenant against deletion until the transaction ends. */
   change<T>(tenantId: string, work: (tx: TenantTransaction) => Promise<T>): Promise<T> {
     return this.database.changeTenant(tenantId, work);
   }
 
-  /** The scopes of a key that is good now, and stays as it is until the transaction ends; null: it is not. */
+  /** Locks a good key until the transaction ends and gives its scopes; null: the key is not good. */
   async lockKey(tx: TenantTransaction, tenantId: string, keyId: string): Promise<readonly string[] | null> {
     const [key] = await tx.$queryRawUnsafe<{ scopes: string[] }[]>(
       `SELECT k.scopes FROM api_keys k WHERE k.tenant_id = $1 AND k.id = $2 AND k.revoked_at IS NULL AND ${OF_LIVE_KEYS}
@@ -59,7 +59,7 @@ export class UsageTokensRepository {
     return key?.scopes ?? null;
   }
 
-  /** @returns when it was made */
+  /** @returns the time of creation */
   async create(
     tx: TenantTransaction,
     tenantId: string,
@@ -75,7 +75,7 @@ export class UsageTokensRepository {
     return made.created_at;
   }
 
-  /** How long the longest live token of a human still lasts; null: none is live. A second that has begun counts. */
+  /** How long a human's longest live token still lasts, rounded up to seconds; null: no token is live. */
   async secondsLeft(tx: TenantTransaction, tenantId: string, human: string): Promise<number | null> {
     const [row] = await tx.$queryRawUnsafe<{ seconds: number | null }[]>(
       `SELECT ceil(extract(epoch FROM max(least(u.expires_at, k.expires_at)) - clock_timestamp()))::integer AS seconds
@@ -86,12 +86,12 @@ export class UsageTokensRepository {
     return row?.seconds ?? null;
   }
 
-  /** Ends every live token of a human, those of expired keys too; null: no such human. */
+  /** Ends every live token of a human, also those of expired keys; null: no such human. */
   async revoke(tx: TenantTransaction, tenantId: string, human: string): Promise<ChangedTokens | null> {
     return changed(await tx.$queryRawUnsafe<ChangedRow[]>(REVOKE, tenantId, human));
   }
 
-  /** Makes every live token of a human last so long from now; null: none is live. */
+  /** Makes every live token of a human last so long from now; null: no token is live. */
   async setTtl(
     tx: TenantTransaction,
     tenantId: string,
@@ -101,7 +101,7 @@ export class UsageTokensRepository {
     return changed(await tx.$queryRawUnsafe<ChangedRow[]>(SET_TTL, tenantId, human, ttlSeconds));
   }
 
-  /** The limits with which the tenant's humans begin, as they are stored. */
+  /** The limits that the tenant's humans begin with, as stored. */
   async defaultLimits(tx: TenantTransaction, tenantId: string): Promise<unknown> {
     const tenant = await tx.tenant.findFirst({ where: { id: tenantId }, select: { defaultLimits: true } });
     return tenant?.defaultLimits ?? null;

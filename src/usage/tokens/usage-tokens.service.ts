@@ -16,8 +16,8 @@ import type { CreateUsageTokenRequest, HumanRequest, SetLimitsRequest, UpdateTtl
 import { UsageTokensRepository } from './usage-tokens.repository.js';
 
 /**
- * Usage tokens and what their humans may use, as a tenant's server manages them. What concerns "the token" of a human
- * concerns all live ones of that human in that tenant, whichever key made them.
+ * Usage tokens and their humans' limits, as a tenant's server manages them. A change of "the token" of a human changes all live
+ * tokens of that human in the tenant, whichever key made them.
  */
 @Injectable()
 export class UsageTokensService {
@@ -31,10 +31,11 @@ export class UsageTokensService {
   ) {}
 
   /**
-   * Makes a token. A new human is created, and gets the limits that are named: all of it or nothing, and once for each
-   * Idempotency-Key. What is kept for a repeat lacks the token.
+   * Makes a token. A new human is created and gets the named limits: all or nothing, and once for each Idempotency-Key. The
+   * copy for a repeat lacks the token.
+   *
    * @throws Fault invalid_input; unauthenticated, permission_denied: the key lost the right; conflict: the Idempotency-Key
-   * was used for another request
+   *   was used for another request
    */
   create(
     principal: SecretKeyPrincipal,
@@ -73,8 +74,9 @@ export class UsageTokensService {
   }
 
   /**
-   * What is left to the human whom the caller names or is, of each type that is limited, as it is stored. Asking creates no
-   * human: for an unknown one it is what they would begin with.
+   * What is left of each limited type to the human whom the caller names or is, as stored. An unknown human gets the default
+   * limits, and is not created.
+   *
    * @throws Fault invalid_input: no human is named
    */
   async limitsLeft({ tenantId, human }: SecretKeyPrincipal | UsageTokenPrincipal): Promise<unknown> {
@@ -95,7 +97,7 @@ export class UsageTokensService {
     return seconds ?? notFound();
   }
 
-  /** Revoking twice is as good as once. @throws Fault as `create` */
+  /** A second revocation succeeds too. @throws Fault as `create` */
   revoke(principal: SecretKeyPrincipal, { human }: HumanRequest): Promise<void> {
     return this.change(principal, human, async (tx) => {
       const revoked = await this.repository.revoke(tx, principal.tenantId, human);
@@ -106,7 +108,7 @@ export class UsageTokensService {
     });
   }
 
-  /** @throws Fault as `create`; not_found: none is live */
+  /** @throws Fault as `create`; not_found: no token is live */
   updateTtl(principal: SecretKeyPrincipal, { human, ttlSeconds }: UpdateTtlRequest): Promise<void> {
     return this.change(principal, human, async (tx) => {
       const changed = await this.repository.setTtl(tx, principal.tenantId, human, ttlSeconds);
@@ -115,7 +117,7 @@ export class UsageTokensService {
     });
   }
 
-  /** Judged by the key as it is now, which stays so until all is written: what a revoked key asked for is not done. */
+  /** Judges by the key's current row, and holds it until all is written: a revoked key can't change anything. */
   private change<T>(
     principal: SecretKeyPrincipal,
     human: string,
@@ -152,13 +154,13 @@ export class UsageTokensService {
   }
 }
 
-/** A header that names another human than the body is never ignored. */
+/** A header and a body with different humans are refused, never reconciled. */
 function assertSameHuman(principal: SecretKeyPrincipal, human: string): void {
   if (principal.human !== null && principal.human !== human)
     throw invalidField('x-human-id', 'must be the human of the body');
 }
 
-/** The same words for an unknown human and for another tenant's. */
+/** An unknown human and another tenant's get the same words. */
 function notFound(): never {
   throw new Fault('not_found', 'Token not found');
 }
