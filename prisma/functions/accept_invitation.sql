@@ -1,11 +1,11 @@
--- Takes an invitation. `result` is one of
---   accepted        the user is a member now; the claims are queued
+-- Accepts an invitation. `result` is one of
+--   accepted        the user is now a member; the claims are queued
 --   not_found       unknown, revoked, expired, or used by another user
---   wrong_email     it was sent to another address
+--   wrong_email     the invitation was sent to another address
 --   inviter_lacks   the inviter no longer holds such a role
 --   member_already
--- Only the first writes anything. The org is locked first, as in every change of its people: a demotion of the inviter
--- comes either before, and counts, or after. Addresses are compared without case in ASCII only: beyond it, letters of
+-- Only the first writes anything. The org is locked first, as in every change of its members, so that a demotion of the
+-- inviter comes either before, and counts, or after. Addresses are compared without case in ASCII only: beyond it, letters of
 -- different addresses fold into one.
 CREATE OR REPLACE FUNCTION accept_invitation(p_token_hashes bytea[], p_user_id text, p_email text, p_set_claims boolean,
                                   p_claim_write_id uuid)

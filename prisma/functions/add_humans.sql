@@ -1,5 +1,5 @@
--- Makes humans at their first mention, with the limits of the key that they came by, or else of their tenant: budgets of
--- period NONE. Humans who exist are left as they are, and so are tenants that are gone. Runs with its caller's rights.
+-- Creates new humans, with the limits of the key that they came by, or else of their tenant: budgets of period NONE. Skips
+-- humans who exist and tenants that are gone. Runs with its caller's rights.
 CREATE OR REPLACE FUNCTION add_humans(p_tenant_ids text[], p_humans text[], p_key_ids text[]) RETURNS void
   LANGUAGE sql
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- Gives a tenant its data key, and answers the one that it has: where several make one at once, the first one's. No row: the
--- tenant is gone.
+-- Gives a tenant a data key if it has none, and returns the one that it has: where several are made at once, the first.
+-- No row: the tenant is gone.
 CREATE OR REPLACE FUNCTION add_tenant_data_key(p_tenant_id text, p_id uuid, p_envelope bytea, p_key_version integer)
   RETURNS TABLE (id uuid, envelope bytea)
   LANGUAGE plpgsql SECURITY DEFINER

@@ -1,9 +1,8 @@
 -- Makes the ledger's partition of the month, in UTC, that `p_at` is in. False: it exists.
 --
--- Row-level security is forced on a partition and it has no policy and no grant, so that its rows are reached only through
--- usage_records, whose policies and rights then hold. The table is made first and attached then, which stops no call; to
--- make it as a partition at once would wait for all of them. Runs with its caller's rights: only the owner of usage_records
--- can do it.
+-- A partition has forced row-level security and neither policy nor grant, so that its rows are reached only through
+-- usage_records, with its policies and rights. The table is made first and then attached, which stops no call; making it as a
+-- partition at once would wait for all of them. Runs with its caller's rights: only the owner of usage_records can do it.
 CREATE OR REPLACE FUNCTION add_usage_partition(p_at timestamptz) RETURNS boolean
   LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- The id of a call's correction: a UUID of version 7 of the call's own time, so that it stands in the same partition, whose
--- primary key keeps it single; its other bits are a hash of the call's id.
+-- The id of a call's correction: a UUID of version 7 with the call's own time, so that it is in the call's partition, whose
+-- primary key keeps it unique. Its other bits are a hash of the call's id.
 CREATE OR REPLACE FUNCTION adjustment_id(p_id uuid) RETURNS uuid
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
--- Admits calls whose answers are at hand (a gateway keeps them), and settles those that it admits in the same transaction: each
--- is one request, of no tokens and no cost. What it takes and gives is as admit_usage has it; `p_latencies_ms`: how long each
--- call took.
+-- Admits calls whose answers are known already (a gateway keeps them), and settles them in the same transaction:
+-- each is one request, of no tokens and no cost. Parameters and results are those of admit_usage;
+-- `p_latencies_ms`: how long each call took.
 CREATE OR REPLACE FUNCTION admit_answered(p_lease_id uuid, p_calls admission[], p_latencies_ms integer[], p_again boolean,
                                           p_wait boolean, OUT alive boolean, OUT verdicts text[], OUT granted bigint[],
                                           OUT blamed jsonb, OUT rooms text[])

@@ -1,35 +1,32 @@
--- Admits calls, many together: each under all budgets of all its holders or under none, and writes their records. A human is
--- made with the first call that names it, and an impersonated call's row of the audit log is written here too.
+-- Admits many calls together, each under all budgets of all its holders or under none, and writes their records. A human is
+-- created with the first call that names it; an impersonated call's row of the audit log is written here too.
 --
--- The holders of a call are its tenant, its key, its gateway and that one's token, and its human, in this order. A budget
--- that names models judges calls of these alone. Amounts are in millionths; prices are those of one token; null: unknown.
+-- A call's holders are its tenant, its key, its gateway, that gateway's token, and its human, in this order. A budget with
+-- models judges only calls of these models. Amounts are in millionths; prices are per token; null: unknown.
 --
 -- `alive`    false, and nothing admitted: the lease is dead, so that no sweep would find the calls
 -- `granted`  for each call that a budget of tokens or cost judges, the output tokens that it may make; null: none is judged
--- `verdicts` for each call that is refused, and null where none is
---   gone       its tenant is gone, or is just being deleted; every other tenant is held against purge_tenant until the commit
---   again      another transaction holds one of its budgets, and the caller does not wait (`p_wait`): to be sent again
---   exceeded   what is used leaves too little room
---   busy       it would fit, but for what open calls hold
---   boundless  it holds content without a known bound, and a budget of tokens or cost would judge it
---   rough      it does not fit by its rough input: to be sent again with a closer one
+-- `verdicts` for each refused call; null where no call is refused
+--   gone       its tenant is gone, or is being deleted; every other tenant is held against purge_tenant until the commit
+--   again      another transaction holds one of its budgets, and the caller does not wait (`p_wait`): send it again
+--   exceeded   the used amount leaves too little room
+--   busy       it would fit without what open calls hold
+--   boundless  it has content without a known bound, and a budget of tokens or cost would judge it
+--   rough      it does not fit with its rough input: send it again with a closer bound
 --   unpriced   its model has no price, and a budget of cost would judge it
--- `blamed`   for each call that a budget refused, that budget; null where none did
--- `rooms`    for each call that a renewing budget of tokens judges, of the one with the least room: how many tokens are left
---            beside what this call asks for, of how many, and the milliseconds until it renews; joined by commas
+-- `blamed`   for each call that a budget refused, that budget; null where no budget refused a call
+-- `rooms`    for each call that a renewing budget of tokens judges, of the one with the least room: the tokens that are left
+--            besides those that this call asks for, the limit, and the milliseconds until it renews; joined by commas
 --
--- A call whose caller named no output limit wants the default of its key or tenant, else the one that it brings. An answer is
--- cut to what is used up, never to what is held, in whole tokens for each of its choices.
+-- A call whose caller named no output limit gets the default of its key or tenant, else its own default. An answer is cut to
+-- the room that used amounts leave, not held ones, in whole tokens for each of its choices.
 --
--- `p_again`: a call may be recorded already, since it is unknown whether an earlier try was committed: it is left as it is.
--- Without it such a call fails the batch (GH001), so that nothing is held twice.
+-- `p_again`: a call may be recorded already, since the outcome of an earlier try is unknown; its record stays as it is. Without
+-- `p_again` such a call fails the batch (GH001), so that nothing is held twice.
 --
--- Statements that every call runs (here and in judge_calls, settle_usage, charge_budgets and tell_usage) are planned once, and
--- for tables that grow: a connection keeps its plans until a table is analyzed, and a plan that was made while the ledger was
--- empty would read all of it for each call, minutes into the first load. And where only a few rows are known, a plan would
--- read an index from end to end to join what it then finds. So these statements join by `= ANY (ARRAY[x])`, which an index
--- answers and which can't be sorted or hashed for, and sort by what they are given; and they look records up in a sub-select
--- with OFFSET 0, which the planner can't turn into one read of the whole ledger.
+-- How every call's statements (here and in judge_calls, settle_usage, charge_budgets and tell_usage) are planned: decision 15.
+-- They join by `= ANY (ARRAY[x])`, which an index answers and which can't be sorted or hashed for, and sort by what they are
+-- given. They look records up in a sub-select with OFFSET 0, which the planner can't turn into one read of the whole ledger.
 CREATE OR REPLACE FUNCTION admit_usage(p_lease_id uuid, p_calls admission[], p_again boolean, p_wait boolean,
                                        OUT alive boolean, OUT verdicts text[], OUT granted bigint[], OUT blamed jsonb,
                                        OUT rooms text[])

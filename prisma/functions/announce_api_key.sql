@@ -1,5 +1,5 @@
--- A change of a credential tells every replica, in the transaction that makes it. The payload is `<topic>:<tag>`. The
--- trigger's columns are all that a cached key holds; `last_used_at` is not among them, so that use announces nothing.
+-- Announces a changed credential to every replica, in the transaction that changes it. The payload is `<topic>:<tag>`. The
+-- trigger's columns are those that a cached key holds; `last_used_at` is not among them, so that use announces nothing.
 CREATE OR REPLACE FUNCTION announce_api_key() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
--- A change of a gateway tells every replica, in the transaction that makes it. A gateway that is new is cached nowhere.
+-- Announces a changed gateway to every replica, in the transaction that changes it. A new gateway is not cached yet.
 CREATE OR REPLACE FUNCTION announce_gateway() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
--- A token that ends, or whose end was moved, tells every replica, in the transaction that does it.
+-- Announces a token that ended, or whose end was moved, to every replica, in the same transaction.
 CREATE OR REPLACE FUNCTION announce_gateway_token() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,5 @@
--- A cached publishable key holds the prefixes of its tenant's other issuers: one more, or one less, concerns all of them.
+-- A cached publishable key holds the prefixes of its tenant's other issuers: a new or removed prefix
+-- concerns all the tenant's keys.
 CREATE OR REPLACE FUNCTION announce_human_prefix() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

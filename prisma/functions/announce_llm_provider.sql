@@ -1,5 +1,5 @@
--- A change of a tenant's providers tells every replica, in the transaction that makes it: a new one too, since replicas keep
--- that a tenant has none.
+-- Announces a change of a tenant's providers to every replica, in the same transaction. A new provider too, since replicas also
+-- cache that a tenant has none.
 CREATE OR REPLACE FUNCTION announce_llm_provider() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
--- A change of a tenant's routes tells every replica, in the transaction that makes it: a new one too, since replicas keep
--- that a tenant has none. A change of the targets alone is a change of the route, whose `updated_at` moves with it.
+-- Announces a change of a tenant's routes to every replica, in the same transaction. A new route too, since replicas also cache
+-- that a tenant has none. A change of the targets alone moves the route's `updated_at`.
 CREATE OR REPLACE FUNCTION announce_llm_route() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
--- A change of a membership tells every replica, in the transaction that makes it.
+-- Announces a changed membership to every replica, in the transaction that changes it.
 CREATE OR REPLACE FUNCTION announce_membership() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- What a tenant says of a model holds on every replica at once. The payload is `<topic>:<tag>`.
+-- Announces a tenant's changed model override, so that it counts on every replica at once. The payload is `<topic>:<tag>`.
 CREATE OR REPLACE FUNCTION announce_model_override() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
--- Memberships are cached by tenant: when the tenant goes, they go too.
+-- Memberships are cached by tenant, so a deleted tenant's are dropped from the caches.
 CREATE OR REPLACE FUNCTION announce_tenant() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

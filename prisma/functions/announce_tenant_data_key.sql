@@ -1,5 +1,4 @@
--- A data key goes with its tenant, and every replica forgets it. Another encryption key around it changes nothing that a
--- replica keeps.
+-- Every replica forgets a data key when its tenant is deleted. A rewrap changes nothing that a replica keeps.
 CREATE OR REPLACE FUNCTION announce_tenant_data_key() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp

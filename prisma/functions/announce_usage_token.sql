@@ -1,5 +1,5 @@
--- Replicas cache tokens by human and by key; a change of a key announces itself. A token that had ended before is cached
--- nowhere, so that pruning it announces nothing.
+-- Replicas cache tokens by human and by key; a change of a key announces itself. A token that had ended is not cached, so that
+-- pruning it announces nothing.
 CREATE OR REPLACE FUNCTION announce_usage_token() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp

@@ -1,18 +1,17 @@
--- Takes messages in: makes the threads that are not there, stores each message, and begins its run, under the caller's own
--- lease. The verdict of each:
---   running   the run is the caller's to start
+-- Stores messages, creates missing threads, and begins each message's run, under the caller's lease. The verdict of each:
+--   running   the caller starts the run
 --   waiting   another run of the thread is live; the process that ends that one begins this one
 --   busy      another run is live, and the thread takes no second one
---   full      so many runs wait already
---   gone      the tenant is gone, or is just being deleted
---   again     the thread was deleted a moment ago, or the same Idempotency-Key stands in this batch: to be sent again
+--   full      too many runs wait already
+--   gone      the tenant is gone, or is being deleted
+--   again     the thread was just deleted, or another message of this batch has the same Idempotency-Key: send it again
 --   repeat    its Idempotency-Key began a run before, the one in `run_ids`; nothing was written
 --   other     its Idempotency-Key was used for another request; nothing was written
 -- `alive` is false, and nothing was written, where the caller's lease is dead.
 --
--- A thread's row is locked before its runs are looked at, here and in every function that ends one, threads in the order of
--- their ids: so a run that ends sees the one that waits for it, or that one sees that it has ended. New threads come before
--- that, in the order of their keys, when the batch holds no lock that another one could want.
+-- Here and in every function that ends a run, a thread's row is locked before its runs are read, threads in the order of their
+-- ids. So an ending run sees the run that waits for it, or that one sees the end. New threads are made before, in the order of
+-- their keys, while the batch holds no lock that another batch could want.
 CREATE OR REPLACE FUNCTION begin_runs(p_lease_id uuid, p_starts run_start[], p_most_waiting integer,
                                       OUT alive boolean, OUT verdicts text[], OUT run_ids uuid[])
   LANGUAGE plpgsql SECURITY DEFINER

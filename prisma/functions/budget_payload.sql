@@ -1,5 +1,5 @@
--- What webhooks are told of a budget: whose it is, what it allows, and what is used of it, in units. A human's name is not
--- in it: it is joined in when the event is sent.
+-- A budget's payload for webhooks: its holder, what it allows, and what is used of it, in units. It has no human's name, which
+-- is joined in when the event is sent.
 CREATE OR REPLACE FUNCTION budget_payload(p_event budget_event) RETURNS jsonb
   LANGUAGE sql IMMUTABLE
   SET search_path = pg_catalog, public, pg_temp

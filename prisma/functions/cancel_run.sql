@@ -1,6 +1,6 @@
--- Ends a run of the current tenant's that runs nowhere just now, or asks the process that runs it to end it. Returns its
--- status as it is then, and the run that waited for it and is the caller's to start; no row: no such run. The caller has
--- checked whose thread it is.
+-- Ends a run of the current tenant that runs nowhere at the moment, or asks the process that runs it to end it. Returns
+-- its new status, and the run that waited for it and that the caller starts; no row: no such run. The caller has
+-- checked the thread's owner.
 CREATE OR REPLACE FUNCTION cancel_run(p_lease_id uuid, p_run_id uuid) RETURNS TABLE (status text, next_id uuid)
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

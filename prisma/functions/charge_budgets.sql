@@ -1,6 +1,6 @@
--- Moves what calls held of their budgets to what they used, in the epoch that admitted them: the current one, or one that has
--- ended. A budget or epoch that is gone is passed over. Tells webhooks of the alert marks that this crossed, each once in an
--- epoch. Rows are locked in the order of their ids. How it is planned: see admit_usage.
+-- Turns what calls held of their budgets into what they used, in the epoch that admitted them, current or ended; skips budgets
+-- and epochs that are gone. Tells webhooks of each alert mark that this crosses, once in an epoch. Rows are locked in the order
+-- of their ids. Planning: see admit_usage.
 CREATE OR REPLACE FUNCTION charge_budgets(p_charges budget_charge[], p_now timestamptz) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

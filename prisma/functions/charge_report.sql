@@ -1,6 +1,6 @@
--- Takes what a tenant's server reported from the human's limit, below 0 too, since it was used already; never past the end of
--- a bigint. Webhooks hear once of each alert mark that this crosses, and of the first time that there was less than was
--- reported. Runs with its caller's rights, in the current tenant.
+-- Takes reported usage from the human's limit, also below 0, since it has happened; never beyond a bigint. Tells webhooks
+-- once of each alert mark that this crosses, and of the first report that exceeds what was left. Runs with its caller's
+-- rights, in the current tenant.
 CREATE OR REPLACE FUNCTION charge_report(p_human_id text, p_type text, p_micro_units bigint) RETURNS void
   LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp

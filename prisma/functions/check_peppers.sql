@@ -1,6 +1,6 @@
--- Holds the configured peppers, each as its version and a fixed text hashed under it, against the secrets of live keys. Each
--- row is a version under which such secrets are hashed and that is not configured, or has another secret than before
--- (`configured`). A version that no live secret uses may get another secret, and is then remembered by that one.
+-- Compares the configured peppers, each as its version and a fixed text hashed under it, with those of live keys' secrets.
+-- Returns the versions of such secrets that are not configured, or have a changed secret (`configured`). A version without live
+-- secrets may change its secret, and the new one is remembered.
 CREATE OR REPLACE FUNCTION check_peppers(p_versions integer[], p_hashes bytea[])
   RETURNS TABLE (version integer, secrets integer, configured boolean)
   LANGUAGE sql SECURITY DEFINER

@@ -1,5 +1,5 @@
--- Claims an Idempotency-Key for this transaction, or tells the answer that the request which claimed it got. A second
--- request waits for the end of the first. A key is forgotten after a day.
+-- Claims an Idempotency-Key for this transaction, or returns the answer of the request that claimed it before. A second request
+-- waits for the end of the first. A key is forgotten after a day.
 CREATE OR REPLACE FUNCTION claim_idempotency_key(p_owner text, p_key text, p_tenant_id text, p_request_hash bytea)
   RETURNS TABLE (claimed boolean, same_request boolean, response jsonb)
   LANGUAGE plpgsql SECURITY DEFINER

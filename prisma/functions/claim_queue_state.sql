@@ -1,4 +1,4 @@
--- How many claims the sign-in is still to be told, and for how long the oldest has waited: counted to 100,000.
+-- How many claim writes wait for the sign-in's issuer, and for how long the oldest has waited: counted to 100,000.
 CREATE OR REPLACE FUNCTION claim_queue_state() RETURNS TABLE (depth integer, oldest_seconds double precision)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

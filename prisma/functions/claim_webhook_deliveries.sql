@@ -1,13 +1,15 @@
--- Hands out due deliveries for `p_term`: those that are not finished by then are due again. `p_busy` names the endpoint of
--- each delivery that the caller has under way, `p_after` the endpoint that it was given last.
+-- Hands out due deliveries for `p_term`; unfinished ones are due again after it. `p_busy` names the endpoint of each delivery
+-- that the caller has under way, `p_after` the endpoint of the last one that it got.
 --
--- Tenants take turns, beginning with the one after that endpoint's; so do the endpoints of a tenant. In one turn a tenant gets
--- at most half of what is left to give, an org at most half of all places, an endpoint a few, a failing one a single place.
--- So however much waits for one of them, the others get theirs. Only what is due is read (`ready`), by its index; what has
--- become due meanwhile is made ready first. Deliveries that are due to a disabled endpoint end here.
+-- Tenants take turns, beginning after the tenant of `p_after`; so do the endpoints of a tenant. In a turn a tenant gets at
+-- most half of the remaining places, an org at most half of all places, an endpoint a few, and a failing endpoint one: so
+-- none can crowd out the others.
 --
--- Planned for a queue that grows, whatever is known of it (decision 15): each ORDER BY names all columns of the index that
--- answers it, and no other one has.
+-- Only due deliveries (`ready`) are read, by their index; newly due ones are made ready first. Due deliveries to
+-- disabled endpoints end here.
+--
+-- Planned for a queue that grows, whatever the statistics say (decision 15): each ORDER BY names all columns of the index that
+-- answers it, and of no other index.
 CREATE OR REPLACE FUNCTION claim_webhook_deliveries(p_limit integer, p_busy text[], p_per_endpoint integer, p_after text, p_term interval)
   RETURNS TABLE (id uuid, tenant_id text, endpoint_id text, url text, event_id uuid, type text, payload text, attempt integer,
                  secret_ids uuid[], envelopes bytea[])

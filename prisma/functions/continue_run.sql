@@ -1,5 +1,5 @@
--- Goes on with a run of the current tenant's that waits for the outputs of tools, under the caller's lease, and stores these
--- as its messages from `p_n` on. False: it does not wait for any. The caller has looked whose thread it is.
+-- Continues a run of the current tenant that waits for tool outputs, under the caller's lease, and stores the outputs as its
+-- messages from `p_n` on. False: it does not wait for outputs. The caller has checked the thread's owner.
 CREATE OR REPLACE FUNCTION continue_run(p_lease_id uuid, p_run_id uuid, p_n integer, p_bodies bytea[], p_tokens integer[])
   RETURNS boolean
   LANGUAGE plpgsql SECURITY DEFINER

@@ -1,6 +1,5 @@
--- Lets a budget of the current tenant that was just made begin with what calls since the start of its period used, by the
--- ledger. Calls that are still open are added to those that it admitted: they settle into it. Open calls are locked first, so
--- that each call is either open or over in what is then counted.
+-- Starts a new budget of the current tenant with the usage of its current period, from the ledger. Open calls count as admitted
+-- by it, so that they settle into it. They are locked first, so that each call counts either as open or as over.
 CREATE OR REPLACE FUNCTION count_used(p_id uuid) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,9 +1,9 @@
--- Org, first tenant, owner and the outbox row of the claims, all or nothing. `result` is one of
---   created        made now
---   repeated       the same user made the same-named org before: this is that org, and its claims are queued again
---   has_org        the user belongs to an org already
+-- Creates an org, its first tenant, its owner and the outbox row of the claims: all or nothing. `result` is one of
+--   created        just created
+--   repeated       the same user has created the same-named org before: returns it, and queues its claims again
+--   has_org        the user already belongs to an org
 --   slug_taken
--- Two calls of one user wait for each other. Where there is no org to answer, nothing is written.
+-- Two calls of one user wait for each other. Without an org to return, nothing is written.
 CREATE OR REPLACE FUNCTION create_org(p_user_id text, p_email text, p_has_claim boolean, p_org_id text, p_tenant_id text,
                                       p_name text, p_slug text, p_claim_write_id uuid)
   RETURNS TABLE (result text, org_id text, tenant_id text, name text, slug text, created_at timestamptz, role text)

@@ -1,4 +1,4 @@
--- The org that the current tenant belongs to. Runs as the definer, since the policies of tenants call it.
+-- The org of the current tenant. Runs as the definer, since the policies of tenants call it.
 CREATE OR REPLACE FUNCTION current_org_id() RETURNS text
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- The tenant of this transaction; null: none, and then the policies show no row.
+-- The tenant of this transaction; null: no tenant, and the policies show no row.
 CREATE OR REPLACE FUNCTION current_tenant_id() RETURNS text
   LANGUAGE sql STABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
--- Drops a retired month of the ledger. Waits for 100 ms for queries that read it (lock_not_available). A month that is no longer
--- there was dropped by the operator.
+-- Drops a retired month of the ledger. Waits at most 100 ms for queries that read it (lock_not_available). A missing month
+-- was dropped by the operator.
 --
 -- Runs as the owner of usage_records, who alone can do it; only keep_usage_ledger calls it, once the month's sums are kept.
 CREATE OR REPLACE FUNCTION drop_retired_usage(p_month date) RETURNS void

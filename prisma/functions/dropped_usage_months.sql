@@ -1,4 +1,4 @@
--- The months of the ledger whose rows are gone, so that their sums count. Stable: it sees what the query sees that calls it.
+-- The months of the ledger whose rows are dropped, so that their sums count. Stable: it sees what its calling query sees.
 CREATE OR REPLACE FUNCTION dropped_usage_months() RETURNS date[]
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

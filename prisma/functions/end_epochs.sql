@@ -1,6 +1,6 @@
--- Ends the epoch of budgets that the caller has locked: where their period is over, or everywhere (`p_reset`). An epoch that
--- ended stays as it was left, so that calls that it admitted settle into it. The new one ends in the future, even where the
--- clock went back: otherwise admission would renew the same budget again and again. Runs with its caller's rights.
+-- Ends the epoch of budgets that the caller has locked: those whose period is over, or all (`p_reset`). The ended epoch is
+-- kept, so that calls that it admitted settle into it. The new one ends in the future even if the clock went back; otherwise
+-- admission would renew the same budget again and again. Runs with its caller's rights.
 CREATE OR REPLACE FUNCTION end_epochs(p_ids uuid[], p_now timestamptz, p_reset boolean) RETURNS void
   LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- A process that stops in good order ends its lease; the calls that it left unsettled are swept at once.
+-- Ends the lease of a process that stops in good order; the calls that it left unsettled are swept at once.
 CREATE OR REPLACE FUNCTION end_lease(p_id uuid) RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

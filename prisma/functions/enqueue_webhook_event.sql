@@ -1,8 +1,8 @@
--- One event, and one delivery for each of the tenant's enabled endpoints that chose its type; nothing at all where no
--- endpoint did. Every payload has the event's id, and the tenant as `project`.
+-- Stores an event, and a delivery for each of the tenant's enabled endpoints that chose its type; nothing where no endpoint
+-- did. Every payload has the event's id, and the tenant as `project`.
 --
--- It waits for no lock, since its callers hold many calls together: a tenant or an endpoint that is just being deleted is
--- skipped, and is otherwise held against deletion.
+-- Waits for no lock, since its callers hold many calls together: a tenant or endpoint that is being deleted is skipped, and any
+-- other is held against deletion.
 CREATE OR REPLACE FUNCTION enqueue_webhook_event(p_tenant_id text, p_type text, p_human_id text, p_payload jsonb) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- The id of one of the current tenant's humans, who is made where it is new. Until the transaction ends the row stays. Runs
--- with its caller's rights.
+-- The id of a human of the current tenant; a new human is created. Holds the row until the transaction ends.
+-- Runs with its caller's rights.
 CREATE OR REPLACE FUNCTION ensure_human(p_human text, p_key_id text) RETURNS text
   LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp

@@ -1,10 +1,11 @@
--- A credential look-up, by one hash for each pepper in use; always one row. Refusing an unknown, a revoked and an expired
--- secret takes the same path: for each hash, the first secret at or after it is read, which exists for an unknown hash too,
--- and then the key of that secret. Unless it is the secret that was asked for, and good, the row is empty but for `expired`.
--- A retired secret ends with its grace period, or with its key if that ends first.
+-- Finds a credential, by one hash for each pepper in use; always one row. Without a good secret the row is empty but for
+-- `expired`. A retired secret ends with its grace, or earlier with its key.
 --
--- The sub-select hides the hashes from the planner, which then keeps one plan for all of them: planning each call anew would
--- take several times as long as the call, and not the same time for each hash.
+-- Unknown, revoked and expired secrets are refused by the same path: for each hash, the first secret at or after it is read,
+-- which exists for an unknown hash too, and then that secret's key.
+--
+-- The sub-select hides the hashes from the planner, which then keeps one plan: planning each call would take several times as
+-- long as the call, and a time that depends on the hash.
 CREATE OR REPLACE FUNCTION find_api_key(p_hashes bytea[])
   RETURNS TABLE (id text, tenant_id text, type text, hash bytea, pepper_version integer, scopes text[],
                  requests_per_minute integer, requests_per_minute_per_human integer, expires_at timestamptz,

@@ -1,4 +1,4 @@
--- The claims that a queued write still has to write; no row: a later one took its place, or it is done.
+-- The claims that a queued write still has to write; no row: a later write replaced it, or it is done.
 CREATE OR REPLACE FUNCTION find_claim_write(p_id uuid) RETURNS TABLE (claims jsonb)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- The tenant that a user chose last, or was brought to; null: none, or no such user. Where their sign-in's tokens name no tenant, this is
--- where they are.
+-- The tenant that queue_claims last found for a user; null: none, or no such user. It counts for users
+-- whose tokens name no tenant.
 CREATE OR REPLACE FUNCTION find_current_tenant(p_user_id text) RETURNS text
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

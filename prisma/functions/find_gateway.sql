@@ -1,4 +1,4 @@
--- A gateway of any tenant: its callers present none. At most one row.
+-- A gateway of any tenant, since its callers name no tenant. At most one row.
 CREATE OR REPLACE FUNCTION find_gateway(p_id text)
   RETURNS TABLE (id text, tenant_id text, authenticated boolean, cache_ttl_seconds integer,
                  body_retention_days integer, revision text)

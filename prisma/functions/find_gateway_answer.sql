@@ -1,4 +1,4 @@
--- An answer that a gateway keeps to this very request, and that is not too old.
+-- An answer that a gateway keeps to exactly this request, if it is not too old.
 CREATE OR REPLACE FUNCTION find_gateway_answer(p_tenant_id text, p_gateway_id text, p_key bytea)
   RETURNS TABLE (answer bytea, created_at timestamptz, expires_at timestamptz)
   LANGUAGE sql STABLE SECURITY DEFINER

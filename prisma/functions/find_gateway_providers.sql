@@ -1,4 +1,4 @@
--- The providers of a tenant's gateway that calls may go to, in their order. Calls need them before a tenant's transaction.
+-- The usable providers of a tenant's gateway, in their order. Read before a call enters a tenant's transaction.
 CREATE OR REPLACE FUNCTION find_gateway_providers(p_tenant_id text, p_gateway_id text)
   RETURNS TABLE (id text, name text, kind text, base_url text, models text[], settings jsonb, credentials bytea,
     revision integer)

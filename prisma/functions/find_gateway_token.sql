@@ -1,4 +1,4 @@
--- The token of a gateway that has one of these hashes: at most one row.
+-- The gateway token with one of these hashes: at most one row.
 CREATE OR REPLACE FUNCTION find_gateway_token(p_hashes bytea[])
   RETURNS TABLE (id text, tenant_id text, gateway_id text, hash bytea, pepper_version integer, expires_at timestamptz,
                  expired boolean)

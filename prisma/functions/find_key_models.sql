@@ -1,4 +1,4 @@
--- The models that a key may use; empty: any. Calls need it before a tenant's transaction. No row: the key is gone.
+-- The models that a key may use; empty: any. No row: the key is gone. Read before a call enters a tenant's transaction.
 CREATE OR REPLACE FUNCTION find_key_models(p_tenant_id text, p_key_id text) RETURNS TABLE (models text[])
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- The own providers of a tenant that calls may go to, those of its gateways left out, in the order in which they were made.
--- Calls need them before a tenant's transaction.
+-- A tenant's own usable providers, without those of its gateways, in the order of creation. Read before a call
+-- enters a tenant's transaction.
 CREATE OR REPLACE FUNCTION find_llm_providers(p_tenant_id text)
   RETURNS TABLE (id text, name text, kind text, base_url text, models text[], settings jsonb, credentials bytea,
     revision integer)

@@ -1,4 +1,4 @@
--- The routes of a tenant, each with its targets in their order. Calls need them before a tenant's transaction.
+-- The routes of a tenant, each with its targets in their order. Read before a call enters a tenant's transaction.
 CREATE OR REPLACE FUNCTION find_llm_routes(p_tenant_id text)
   RETURNS TABLE (name text, strategy text, attempts integer, retry_on text[], created integer, targets jsonb)
   LANGUAGE sql STABLE SECURITY DEFINER

@@ -1,4 +1,4 @@
--- A user's role in a tenant's org; no row: the user is not a member of it.
+-- A user's role in the org of a tenant; no row: the user is not a member.
 CREATE OR REPLACE FUNCTION find_membership(p_tenant_id text, p_user_id text) RETURNS TABLE (org_id text, role text)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- What a tenant says of models. Calls need it before a tenant's transaction.
+-- A tenant's model overrides. Read before a call enters a tenant's transaction.
 CREATE OR REPLACE FUNCTION find_model_overrides(p_tenant_id text)
   RETURNS TABLE (model text, context_tokens integer, max_output_tokens integer, hides_reasoning boolean, input_pico_usd bigint,
                  cached_input_pico_usd bigint, cache_write_pico_usd bigint, output_pico_usd bigint, price_as_of text)

@@ -1,5 +1,5 @@
--- The org that a tenant belongs to; null: there is no such tenant. The service asks before it enters the tenant, to know
--- whose share of what all share the tenant's work comes out of.
+-- The org of a tenant; null: no such tenant. Asked before the service enters the tenant, to know whose
+-- shares the tenant's work uses.
 CREATE OR REPLACE FUNCTION find_org_of_tenant(p_tenant_id text) RETURNS text
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- Who keeps a response of this owner, and what it comes to; no row: unknown, or another owner's.
+-- The provider that keeps a response of this owner, with the response's model and size; no row: unknown, or another owner's.
 CREATE OR REPLACE FUNCTION find_response(p_tenant_id text, p_response_hash bytea, p_owner text, p_human text)
   RETURNS TABLE (provider_id text, model text, tokens integer)
   LANGUAGE sql STABLE SECURITY DEFINER

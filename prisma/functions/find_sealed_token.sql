@@ -1,5 +1,5 @@
--- Whether a sealed access token that was opened is still good: one row where it is. `expires_at`: when the key that it was made
--- with ends; null: it was made without one, or with one that does not end.
+-- One row if an opened sealed access token is still good. `expires_at`: the end of the key that made it; null: no key made
+-- it, or one without an end.
 CREATE OR REPLACE FUNCTION find_sealed_token(p_tenant_id text, p_key_id text, p_token_hash text, p_issued_at timestamptz)
   RETURNS TABLE (expires_at timestamptz)
   LANGUAGE sql STABLE SECURITY DEFINER

@@ -1,4 +1,4 @@
--- The data key of a tenant, encrypted; no row: it has none yet. Calls of models need it before a tenant's transaction.
+-- The encrypted data key of a tenant; no row: it has none yet. Read before a call enters a tenant's transaction.
 CREATE OR REPLACE FUNCTION find_tenant_data_key(p_tenant_id text) RETURNS TABLE (id uuid, envelope bytea)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- Data keys that are encrypted under another key than the newest.
+-- Data keys that are not encrypted under the newest key.
 CREATE OR REPLACE FUNCTION find_tenant_data_keys_to_rewrap(p_key_version integer, p_after text, p_limit integer)
   RETURNS TABLE (id uuid, tenant_id text, envelope bytea)
   LANGUAGE sql STABLE SECURITY DEFINER

@@ -1,5 +1,4 @@
--- A usage token that was not revoked, and whose key was not revoked: at most one row. It ends with the key if that ends
--- first.
+-- A usage token that is not revoked, and whose key is not either: at most one row. It ends with the key if that ends first.
 CREATE OR REPLACE FUNCTION find_usage_token(p_id text)
   RETURNS TABLE (id text, tenant_id text, key_id text, human_id text, human text, scopes text[],
                  requests_per_minute_per_human integer, expires_at timestamptz, expired boolean)

@@ -1,4 +1,4 @@
--- Secrets that are encrypted under another key than the newest.
+-- Secrets that are not encrypted under the newest key.
 CREATE OR REPLACE FUNCTION find_webhook_secrets_to_rewrap(p_key_version integer, p_after uuid, p_limit integer)
   RETURNS TABLE (id uuid, tenant_id text, envelope bytea)
   LANGUAGE sql STABLE SECURITY DEFINER

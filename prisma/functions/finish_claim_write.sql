@@ -1,4 +1,4 @@
--- A claim write that is done leaves the outbox.
+-- Removes a finished claim write from the outbox.
 CREATE OR REPLACE FUNCTION finish_claim_write(p_id uuid) RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

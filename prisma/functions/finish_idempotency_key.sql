@@ -1,4 +1,4 @@
--- Keeps the answer to the request that claimed the key; `p_tenant_id` where it became known only now.
+-- Keeps the answer of the request that claimed the key; `p_tenant_id`: set if the request created its tenant.
 CREATE OR REPLACE FUNCTION finish_idempotency_key(p_owner text, p_key text, p_tenant_id text, p_response jsonb) RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,6 +1,6 @@
--- Ends runs of the caller's, or an answer of one that then waits for tools (status ACTION), and stores what the model said.
--- `ended`: false for a run that is the caller's no more, as its thread was deleted or its lease had run out; nothing is
--- stored for it. `next_ids`: for each run that ended, the one that waited for it and is the caller's to start now.
+-- Ends runs of the caller, or an answer after which its run waits for tools (status ACTION), and stores the model's messages.
+-- `ended`: false for a run that is no longer the caller's, since its thread was deleted or its lease ran out; nothing is stored
+-- for it. `next_ids`: for each ended run, the one that waited for it, which the caller starts now.
 CREATE OR REPLACE FUNCTION finish_runs(p_lease_id uuid, p_ends run_end[], OUT ended boolean[], OUT next_ids uuid[])
   LANGUAGE plpgsql STRICT SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

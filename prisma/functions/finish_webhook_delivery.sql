@@ -1,8 +1,8 @@
--- Ends an attempt: delivered (no `p_error`), to be tried again (`p_retry_in`), or failed. Changes nothing where the attempt is
--- no longer the latest: its claim ran out, and another process took the delivery.
+-- Ends an attempt: delivered (no `p_error`), to be retried (`p_retry_in`), or failed. Changes nothing where a later attempt
+-- exists: the claim ran out, and another process took the delivery.
 --
 -- An endpoint that answered 410, or accepted nothing for `p_dead_after`, is disabled here, with a row in the audit log; the
--- result says so, once. Our own failures (`INTERNAL`) do not count against the endpoint.
+-- result says so once. Our own failures (`INTERNAL`) do not count against the endpoint.
 CREATE OR REPLACE FUNCTION finish_webhook_delivery(p_id uuid, p_attempt integer, p_status_code integer, p_error text,
                                         p_retry_in interval, p_dead_after interval)
   RETURNS TABLE (endpoint_id text, tenant_id text, disabled_reason text)

@@ -1,4 +1,4 @@
--- Forgets a response of one tenant that its provider does not keep any more.
+-- Deletes a tenant's response that its provider no longer keeps.
 CREATE OR REPLACE FUNCTION forget_response(p_tenant_id text, p_response_hash bytea) RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- How many live tokens of gateways need each pepper, of all tenants together.
+-- How many live tokens of gateways need each pepper, over all tenants.
 CREATE OR REPLACE FUNCTION gateway_token_pepper_versions() RETURNS TABLE (version integer, secrets integer)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

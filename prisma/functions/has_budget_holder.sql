@@ -1,4 +1,4 @@
--- Whether a gateway, or a token of one, that is to have a budget is the current tenant's; it stays until the transaction ends.
+-- Whether a gateway, or a token of one, is the current tenant's and so can have a budget. Holds it until the transaction ends.
 -- Runs with its caller's rights.
 CREATE OR REPLACE FUNCTION has_budget_holder(p_holder text) RETURNS boolean
   LANGUAGE plpgsql

@@ -1,6 +1,5 @@
--- Whether one of the current tenant's gateways lets everybody call, and has no budget that bounds it. The gateway is locked
--- first, so that of two transactions that take a budget away the second one sees what the first one left. Runs with its
--- caller's rights.
+-- Whether a gateway of the current tenant takes calls without authentication and has no budget that bounds it. The gateway is
+-- locked first, so that of two transactions that delete a budget the second one sees the first. Runs with its caller's rights.
 CREATE OR REPLACE FUNCTION is_gateway_boundless(p_holder text) RETURNS boolean
   LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp

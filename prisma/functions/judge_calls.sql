@@ -1,5 +1,5 @@
--- Judges calls one after the other under budgets that admit_usage has locked: for a batch that does not fit as a whole. What
--- it gives is as admit_usage has it; `holdings`: which budgets hold something for each call, in which epochs.
+-- Judges calls one after the other under budgets that admit_usage has locked, where the batch does not fit as a whole. Results
+-- are those of admit_usage; `holdings`: the budgets that hold something for each call, and their epochs.
 CREATE OR REPLACE FUNCTION judge_calls(p_calls admission[], p_human_ids text[], p_outputs bigint[], p_verdicts text[],
                                        p_locked uuid[], p_again boolean, p_now timestamptz,
                                        OUT verdicts text[], OUT granted bigint[], OUT blamed uuid[], OUT holdings budget_holding[])

@@ -1,5 +1,5 @@
--- Keeps an answer in a gateway's cache; the oldest ones go until it has room. Nothing is kept where the gateway is gone, keeps
--- none any more, or was changed since the call began (`p_revision`): the answer may be another provider's.
+-- Keeps an answer in a gateway's cache, and deletes the oldest ones until there is room. Nothing is kept if the gateway is
+-- gone, no longer caches, or changed since the call began (`p_revision`): the answer may be another provider's.
 CREATE OR REPLACE FUNCTION keep_gateway_answer(p_tenant_id text, p_gateway_id text, p_revision text, p_key bytea, p_answer bytea)
   RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER

@@ -1,4 +1,4 @@
--- Keeps the bodies of a call of a gateway, for so many days as the gateway says now; not at all where it is gone or says none.
+-- Keeps the bodies of a gateway's call for as many days as the gateway now says; not at all if it is gone or says none.
 CREATE OR REPLACE FUNCTION keep_gateway_bodies(p_id uuid, p_tenant_id text, p_gateway_id text, p_request bytea, p_response bytea)
   RETURNS void
   LANGUAGE sql SECURITY DEFINER

@@ -1,5 +1,5 @@
--- Notes whose a response is that a provider keeps: the owner as it is said, or a human, who is told by name. Told again, it
--- learns what the response came to. Nothing is written where the human was erased meanwhile, and another owner's row stays.
+-- Stores the owner of a response that a provider keeps: `p_owner`, or the human of this name. A second call updates the
+-- response's size. Writes nothing if the human was erased meanwhile, and never changes another owner's row.
 CREATE OR REPLACE FUNCTION keep_response(p_tenant_id text, p_response_hash bytea, p_owner text, p_human text,
                                          p_provider_id text, p_model text, p_tokens integer) RETURNS void
   LANGUAGE sql SECURITY DEFINER

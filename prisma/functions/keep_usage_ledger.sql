@@ -1,12 +1,12 @@
--- Does the next piece of what keeps the ledger no longer than `p_keep`, at least 35 days, and says what it did:
---   retired    a month that is older as a whole is no longer looked at by calls; queries still read its rows
+-- Does the next piece of the ledger's retention, for `p_keep` of at least 35 days, and says what it did:
+--   retired    calls no longer read a month that is wholly older; queries still read its rows
 --   rolled     sums of at most `p_most` rows of it are kept
 --   dropped    its rows are gone, and from this transaction on its sums count
---   reported   at most `p_most` reports of usage from before were added up and deleted
---   open       a process has, or may have, a call open from that month: it waits
+--   reported   at most `p_most` older reports of usage were added up and deleted
+--   open       waits, since a process has, or may have, an open call of that month
 --   busy       another replica is at it
 --   nothing    all is done
--- Each piece is a transaction of its own, in which it is done or not: another replica, or the next start, goes on from there.
+-- Each piece is a transaction, done wholly or not at all: another replica, or the next start, continues from there.
 CREATE OR REPLACE FUNCTION keep_usage_ledger(p_keep interval, p_most integer, OUT did text, OUT month date, OUT rows bigint)
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- The clock by which budgets are admitted, renewed and charged. It stands in one place, so that a test can turn it.
+-- The clock by which budgets are admitted, renewed and charged. A function of its own, so that a test can set it.
 CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz
   LANGUAGE sql VOLATILE
   SET search_path = pg_catalog, pg_temp

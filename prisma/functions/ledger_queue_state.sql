@@ -1,4 +1,4 @@
--- How many months of the ledger are due to be dropped where it is kept for `p_days`, at least 35, and for how long the oldest has been.
+-- How many months of the ledger are due to be dropped after `p_days`, at least 35, and for how long the oldest has been due.
 CREATE OR REPLACE FUNCTION ledger_queue_state(p_days integer) RETURNS TABLE (depth integer, oldest_seconds double precision)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

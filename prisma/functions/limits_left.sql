@@ -1,5 +1,5 @@
--- What is left of a human's limits: [{"type", "microUnits"}]. It may be below 0, where calls used more than they had
--- reserved. Runs with its caller's rights.
+-- What is left of a human's limits: [{"type", "microUnits"}]. Below 0 where calls used more than they had reserved.
+-- Runs with its caller's rights.
 CREATE OR REPLACE FUNCTION limits_left(p_tenant_id text, p_human_id text) RETURNS jsonb
   LANGUAGE sql STABLE
   SET search_path = pg_catalog, public, pg_temp

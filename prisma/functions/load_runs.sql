@@ -1,6 +1,6 @@
--- What it takes to start runs of the caller's: who asked, the thread's settings, and its newest messages up to the run's own,
--- newest first, as many as `p_most_bytes` and `p_most_messages` allow. `total`: how many there are in all. `human`: null where
--- the human was erased meanwhile; `may`: whether the key, the token or the person that asked is still good.
+-- Loads the caller's runs to start them: their callers, the threads' settings, and the newest messages up to the run's own,
+-- newest first, within `p_most_bytes` and `p_most_messages`. `total`: how many messages there are in all. `human`: null if the
+-- human was erased; `may`: whether the key, token or person behind the run is still good.
 CREATE OR REPLACE FUNCTION load_runs(p_lease_id uuid, p_ids uuid[], p_most_bytes bigint, p_most_messages integer)
   RETURNS TABLE (id uuid, tenant_id text, thread_id uuid, caller jsonb, is_for_human boolean, human text, may boolean,
                  request_id text, setup bytea, step smallint, thread_setup bytea, model text, temperature double precision,

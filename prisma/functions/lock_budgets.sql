@@ -1,4 +1,5 @@
--- Locks those of some budgets that no other transaction has locked, in the order of their ids. Gives the others; null: none.
+-- Locks those of the given budgets that no other transaction has locked, in the order of their ids.
+-- Returns the others; null: none.
 CREATE OR REPLACE FUNCTION lock_budgets(p_ids uuid[]) RETURNS uuid[]
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

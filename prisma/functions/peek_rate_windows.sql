@@ -1,5 +1,5 @@
--- What request windows hold, without taking a place. Opens no window: for a key whose window closed, or never was, it tells
--- what a window that opened now would be.
+-- The state of request windows; takes no place and opens none. For a key without an open window, it is the
+-- window that would open now.
 CREATE OR REPLACE FUNCTION peek_rate_windows(p_keys text[], p_window interval)
   RETURNS TABLE (key text, used integer, resets_at timestamptz)
   LANGUAGE sql SECURITY DEFINER

@@ -1,5 +1,5 @@
--- When a period that began at a moment ends: where the next one begins. One and a half periods after its beginning lies in
--- the next one, whatever summer time does to the length of a day.
+-- The end of a period that begins at `p_start`, which is the beginning of the next one. One and a half periods after its
+-- beginning is always in the next one, whatever summer time does to a day's length.
 CREATE OR REPLACE FUNCTION period_end(p_period text, p_zone text, p_start timestamptz) RETURNS timestamptz
   LANGUAGE sql STABLE
   SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
--- When the period of a budget that contains a moment began: minutes and hours as the clock runs, days and longer ones as the
--- time zone's calendar has them. NONE has no period: it begins at the moment itself.
+-- The beginning of the budget period that contains a moment: minutes and hours by the clock, days and longer periods by the
+-- time zone's calendar. NONE has no period: it begins at the moment itself.
 CREATE OR REPLACE FUNCTION period_start(p_period text, p_zone text, p_at timestamptz) RETURNS timestamptz
   LANGUAGE sql STABLE
   SET search_path = pg_catalog, pg_temp

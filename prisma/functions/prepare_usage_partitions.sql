@@ -1,7 +1,7 @@
--- Makes the ledger's partitions ahead: of this month and the next two, by this database's clock, and of yesterday, for ids of
--- a process whose clock is a little behind at the beginning of a month. Returns the number of partitions that are attached.
+-- Makes the ledger's partitions ahead: of this month and the next two, by this database's clock, and of yesterday, for ids of a
+-- process whose clock is a little behind at the beginning of a month. Returns how many partitions are attached.
 --
--- Runs as the owner of usage_records, who alone can add a partition; it takes no argument, so that its caller decides nothing.
+-- Runs as the owner of usage_records, who alone can add a partition. It takes no argument, so that its caller decides nothing.
 CREATE OR REPLACE FUNCTION prepare_usage_partitions() RETURNS integer
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

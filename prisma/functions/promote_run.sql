@@ -1,4 +1,4 @@
--- Gives the next run that waits in a thread to a process; null: none waits. The thread is locked by the caller.
+-- Gives a thread's next waiting run to a process; null: no run waits. The caller has locked the thread.
 CREATE OR REPLACE FUNCTION promote_run(p_thread_id uuid, p_lease_id uuid) RETURNS uuid
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

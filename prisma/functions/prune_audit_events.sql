@@ -1,5 +1,5 @@
--- Deletes events of the audit log that are older than `p_keep`, at least 30 days. Returns how many; `p_limit`: there may be more.
--- Each tenant and each org is looked at by the index that its list goes by, so that the log needs no other.
+-- Deletes events of the audit log that are older than `p_keep`, at least 30 days. Returns how many; `p_limit`: there may be
+-- more. Each tenant and org is searched by the index of its list, so that the log needs no other index.
 CREATE OR REPLACE FUNCTION prune_audit_events(p_keep interval, p_limit integer) RETURNS integer
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- Forgets epochs that ended long ago: those that open calls hold nothing of after two days, since until then a swept call may
--- still be corrected, and all after thirty. Returns how many; as many as `p_limit`: there may be more.
+-- Deletes old epochs: after two days those of which open calls hold nothing, since until then a swept call may still be
+-- corrected, and after thirty days all. Returns how many; `p_limit`: there may be more.
 CREATE OR REPLACE FUNCTION prune_budget_epochs(p_limit integer) RETURNS integer
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

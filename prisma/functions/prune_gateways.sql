@@ -1,5 +1,5 @@
--- Deletes kept answers and bodies whose time is over. Returns how many; when it is `p_limit` or more, there may be more. Of a
--- gateway the size is locked before its entries, as where an answer is kept; one that is busy waits for the next time.
+-- Deletes kept answers and bodies whose time is over. Returns how many; `p_limit` or more: there may be more. A gateway's size
+-- is locked before its entries, as in keep_gateway_answer; a busy gateway waits for the next time.
 CREATE OR REPLACE FUNCTION prune_gateways(p_limit integer) RETURNS integer
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- Forgets keys after a day.
+-- Deletes keys after a day.
 CREATE OR REPLACE FUNCTION prune_idempotency_keys() RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

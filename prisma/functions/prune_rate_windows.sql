@@ -1,4 +1,4 @@
--- Forgets windows that closed.
+-- Deletes closed windows.
 CREATE OR REPLACE FUNCTION prune_rate_windows(p_window interval) RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

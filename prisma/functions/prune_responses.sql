@@ -1,5 +1,4 @@
--- Forgets responses after thirty days, which is how long OpenAI keeps them. Returns how many; when it is `p_limit`, there may
--- be more.
+-- Deletes responses after thirty days, which is how long OpenAI keeps them. Returns how many; `p_limit`: there may be more.
 CREATE OR REPLACE FUNCTION prune_responses(p_limit integer) RETURNS integer
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

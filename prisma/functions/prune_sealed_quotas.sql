@@ -1,5 +1,5 @@
--- Forgets quotas whose windows have all ended, and revocations that are older than any token can become. What is being
--- counted at this moment is left for the next time.
+-- Deletes quotas whose windows have all ended, and revocations that are older than any token can be. Skips rows that are
+-- being counted at the moment.
 CREATE OR REPLACE FUNCTION prune_sealed_quotas() RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,6 +1,6 @@
--- Deletes what tenants keep for a number of days only: threads that were last used before that, and of the others the runs
--- that ended before it, with what was said in them. Also the pieces of answers that a dead process left an hour ago. Returns
--- how many rows it deleted; when it is `p_limit` or more, there may be more.
+-- Deletes conversations beyond the tenant's retention: threads that were last used before it, and in other threads the runs
+-- that ended before it, with their messages. Also deletes pieces of answers that a dead process left an hour ago. Returns how
+-- many rows; `p_limit` or more: there may be more.
 CREATE OR REPLACE FUNCTION prune_threads(p_limit integer) RETURNS integer
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- Forgets tokens that ended an hour ago: until then an expired token can be told from an unknown one.
+-- Deletes tokens that ended an hour ago: until then an expired token can be told from an unknown one.
 CREATE OR REPLACE FUNCTION prune_usage_tokens() RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

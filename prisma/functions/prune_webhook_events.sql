@@ -1,5 +1,5 @@
--- Deletes old events, with their deliveries, and secrets whose overlap is over. Returns the number of events; when it is
--- `p_limit`, there may be more.
+-- Deletes old events, with their deliveries, and secrets whose overlap is over. Returns how many events;
+-- `p_limit`: there may be more.
 CREATE OR REPLACE FUNCTION prune_webhook_events(p_keep interval, p_limit integer) RETURNS integer
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

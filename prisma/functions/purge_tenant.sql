@@ -1,6 +1,6 @@
--- Deletes every row of a tenant but one: its tombstone in the org's audit log, which names no person. The tenant's row is
--- locked first, so that no reservation or key is added meanwhile. Request windows go last, since calls of other tenants that
--- are counted in the same statement wait for them.
+-- Deletes every row of a tenant but its tombstone in the org's audit log, which names no person. The tenant's row is locked
+-- first, so that no reservation or key is added meanwhile. Request windows go last, since other tenants' calls in the same
+-- counting statement wait for them.
 CREATE OR REPLACE FUNCTION purge_tenant(p_tenant_id text, p_audit_id uuid) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

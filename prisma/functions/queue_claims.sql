@@ -1,5 +1,5 @@
--- Queues the claims that a user should have now: the tenant that they chose last, while they are a member there, else the
--- first one that they belong to, else none. Claims that were queued for them before are void.
+-- Queues a user's current claims: the tenant that they chose last, if they are still a member there, else the first one that
+-- they belong to, else none. Replaces what was queued for them before.
 CREATE OR REPLACE FUNCTION queue_claims(p_user_id text, p_claim_write_id uuid) RETURNS TABLE (tenant_id text, role text)
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

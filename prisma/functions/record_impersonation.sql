@@ -1,5 +1,5 @@
--- For an impersonated call that reserves nothing: makes the human, and writes the row of the audit log before the answer
--- goes out. False, and nothing written: the tenant is gone, or is just being deleted.
+-- For an impersonated call that reserves nothing: creates the human, and writes the row of the audit log before the answer is
+-- sent. False, and nothing written: the tenant is gone, or is being deleted.
 CREATE OR REPLACE FUNCTION record_impersonation(p_audit_id uuid, p_tenant_id text, p_key_id text, p_human text, p_route text,
                                      p_request_id text, p_address text) RETURNS boolean
   LANGUAGE plpgsql SECURITY DEFINER

@@ -1,5 +1,5 @@
--- Gives back places, of requests that were refused after all: to the windows that close at `p_resets_at`, and to no later
--- window of the same key. Rows are locked in the order of take_rate_windows.
+-- Gives back places of requests that were refused after all: only to the windows that close at `p_resets_at`, not to later
+-- windows of the same keys. Rows are locked in the order of take_rate_windows.
 CREATE OR REPLACE FUNCTION release_rate_windows(p_keys text[], p_resets_at timestamptz[], p_places integer[], p_window interval)
   RETURNS void
   LANGUAGE sql SECURITY DEFINER

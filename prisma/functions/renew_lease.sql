@@ -1,6 +1,6 @@
 -- Takes or renews a process's lease, by this database's clock. False: the lease was declared dead meanwhile, and its
--- reservations may have been swept; the process takes a new one. The age of its oldest open call comes in milliseconds,
--- since a process's own clock may be wrong. `p_term`: how long it may go without a renewal; each lease has its own.
+-- reservations may have been swept; the process takes a new one. The age of its oldest open call is in milliseconds, since its
+-- clock may be wrong. `p_term`: how long this lease lasts without a renewal.
 CREATE OR REPLACE FUNCTION renew_lease(p_id uuid, p_oldest_open_ms double precision, p_term interval) RETURNS boolean
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,6 +1,8 @@
--- Counts what a tenant's server reports, once for each idempotency key: it stands in the ledger, and is taken from the human's
--- limit, below 0 too, since it was used already. Runs with its caller's rights, in the current tenant, which it holds against
--- deletion. `outcome`: new; known: it was counted before; other: the key was used for another report; gone: the tenant was deleted.
+-- Counts a report of a tenant's server once for each idempotency key: writes it to the ledger and takes it from the
+-- human's limit, also below 0, since it has happened. Runs with its caller's rights, in the current tenant, and
+-- holds it against deletion.
+--
+-- `outcome`: new; known: it was counted before; other: the key was used for another report; gone: the tenant was deleted.
 CREATE OR REPLACE FUNCTION report_usage(p_tenant_id text, p_id uuid, p_human text, p_key_id text, p_user_id text, p_type text,
     p_micro_units bigint, p_idempotency_key text)
   RETURNS TABLE (outcome text, report_id uuid)

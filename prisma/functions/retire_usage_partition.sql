@@ -1,6 +1,6 @@
--- Takes the ledger's partition of a month out of usage_records, which calls open at every statement, and puts it among the retired
--- ones, where queries still find its rows. Waits for 100 ms for calls and queries that are under way, and then gives up
--- (lock_not_available): all later calls wait behind it.
+-- Moves the ledger's partition of a month out of usage_records, whose partitions every call's statements open, to the retired
+-- ones, which queries still read. Gives up after 100 ms of waiting for calls and queries (lock_not_available), since all
+-- later calls wait behind it.
 --
 -- Runs as the owner of usage_records, who alone can do it; only keep_usage_ledger calls it.
 CREATE OR REPLACE FUNCTION retire_usage_partition(p_month date) RETURNS void

@@ -1,5 +1,5 @@
--- Revokes one sealed access token by the hash of its `jti`, or all that were issued before a moment: for the operator. Replicas
--- forget at the commit what they keep of sealed tokens.
+-- Revokes one sealed access token by the hash of its `jti`, or all that were issued before a moment. For the operator. At the
+-- commit replicas forget the sealed tokens that they cache.
 CREATE OR REPLACE FUNCTION revoke_sealed_tokens(p_id uuid, p_token_hash text, p_issued_before timestamptz) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

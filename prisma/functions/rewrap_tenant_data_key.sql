@@ -1,4 +1,4 @@
--- Replaces the envelope of a data key, unless it is no longer the one that the new one was made from.
+-- Replaces the envelope of a data key, unless it changed since the new one was made from it.
 CREATE OR REPLACE FUNCTION rewrap_tenant_data_key(p_id uuid, p_old bytea, p_new bytea, p_key_version integer) RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- Moves reports of usage from before `p_before` into usage_rollups, at most `p_most`: deleted and added up in one statement. Returns
--- how many.
+-- Moves at most `p_most` reports of usage from before `p_before` into usage_rollups: deletes and adds them up in one
+-- statement. Returns how many.
 CREATE OR REPLACE FUNCTION roll_up_reports(p_before timestamptz, p_most integer) RETURNS bigint
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

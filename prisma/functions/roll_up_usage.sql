@@ -1,5 +1,5 @@
--- Adds the sums of the next `p_most` rows of a retired month to usage_rollups, and notes how far it came. Nothing else changes such
--- a month but purge_tenant, which waits. Returns how many rows it added up; fewer than `p_most`: the month is done.
+-- Adds the sums of the next `p_most` rows of a retired month to usage_rollups, and stores its progress. Nothing else changes
+-- such a month but purge_tenant, which waits. Returns how many rows it added up; fewer than `p_most`: the month is done.
 CREATE OR REPLACE FUNCTION roll_up_usage(p_month date, p_most integer) RETURNS bigint
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

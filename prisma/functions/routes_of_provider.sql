@@ -1,5 +1,5 @@
--- The names of this transaction's tenant's routes that have a provider among their targets: while there are any, the
--- provider can't be deleted. The caller holds the provider's row, so that none comes to be meanwhile.
+-- The names of the current tenant's routes that use a provider: while there are any, it can't be deleted. The caller holds the
+-- provider's row, so that no such route is added meanwhile.
 CREATE OR REPLACE FUNCTION routes_of_provider(p_provider_id text) RETURNS text[]
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,5 @@
--- How many runs wait for the one before them in their thread, of all tenants, and for how long the oldest has: counted to 100,000.
+-- How many runs of all tenants wait for an earlier run of their thread, and for how long the oldest has
+-- waited: counted to 100,000.
 CREATE OR REPLACE FUNCTION run_queue_state() RETURNS TABLE (depth integer, oldest_seconds double precision)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

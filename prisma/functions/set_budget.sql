@@ -1,9 +1,10 @@
--- Sets a budget of the current tenant and gives its id; what is null stays as it is, or is the default: nothing raised, told of
--- at 80 percent. `p_amount` null removes the budget, and gives null where it did not exist. Runs with its caller's rights.
+-- Sets a budget of the current tenant and returns its id. Without `p_raise_by` nothing is raised; without `p_alert_at` the
+-- alert marks stay, and a new budget's is 80 percent. `p_amount` null deletes the budget, and returns null if it did not exist.
+-- Runs with its caller's rights.
 --
--- Of period NONE the amount is what is left from now on: a new epoch. Of a calendar period only what is allowed changes, and what is
--- used and held stays; a budget that is set for the first time within a period begins with what the ledger says that calls
--- used since its start. Each set lets webhooks hear of it once more.
+-- With period NONE the amount is what is left from now on: a new epoch. With a calendar period only the allowed amount changes,
+-- and the used and held amounts stay; a new budget starts with the ledger's usage since the start of its period. After each
+-- set, webhooks are told once more when it crosses a mark.
 CREATE OR REPLACE FUNCTION set_budget(p_holder text, p_type text, p_period text, p_zone text, p_models text[], p_amount bigint,
                                       p_raise_by bigint, p_raise_until timestamptz, p_alert_at smallint[]) RETURNS uuid
   LANGUAGE plpgsql

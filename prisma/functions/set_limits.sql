@@ -1,5 +1,5 @@
--- Sets a human's limits that are named, absolutely, and leaves the others: they are its budgets of period NONE. `microUnits` null
--- removes one. Runs with its caller's rights, in the current tenant. False: there is no such human.
+-- Sets a human's named limits to absolute values and leaves the others: they are its budgets of period NONE. `microUnits` null
+-- deletes a limit. Runs with its caller's rights, in the current tenant. False: no such human.
 CREATE OR REPLACE FUNCTION set_limits(p_human_id text, p_limits jsonb) RETURNS boolean
   LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp

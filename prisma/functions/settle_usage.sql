@@ -1,12 +1,14 @@
--- Settles many calls. RESERVED → SETTLED happens once. A row that the sweeper charged meanwhile stays as it is and is
--- corrected once, by an adjustment whose id follows from the row's: the two together tell the truth. Corrections keep the
--- holders of the row that they correct, and count by time where it does. One whose tenant is being deleted, or is gone, is
--- not written: the tenant's row is locked against deletion.
+-- Settles many calls. RESERVED → SETTLED happens once. Calls of a deleted tenant are not written; other tenants
+-- are locked against deletion.
 --
--- Budgets are charged in the same transaction, as its last step, since everybody's admissions wait for one that is locked.
--- Records are locked before budgets, each in the order of their ids, here and in sweep_usage. A batch of several tenants whose
--- caller does not wait (`p_wait`) takes what is free; `again` are the places of the other calls, to be sent again.
--- `overruns`: calls that used more than they had reserved, although a budget of tokens or cost judged them.
+-- A row that the sweeper charged meanwhile stays, and is corrected once by an adjustment, whose id is derived from the row's:
+-- the two together tell the truth. A correction has the holders of its row, and counts at the row's time.
+--
+-- Budgets are charged last in the transaction, since admissions of all callers wait for a locked budget. Records are locked
+-- before budgets, each in the order of their ids, here and in sweep_usage.
+--
+-- Without `p_wait`, a batch of several tenants takes what is free; `again` are the places of the other calls, to be sent again.
+-- `overruns`: how many calls used more than they had reserved, although a budget of tokens or cost judged them.
 CREATE OR REPLACE FUNCTION settle_usage(p_batch settlement[], p_wait boolean, OUT overruns integer, OUT again integer[])
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

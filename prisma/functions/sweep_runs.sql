@@ -1,10 +1,9 @@
--- Ends the runs of dead processes, and those that wait for tools' outputs for longer than `p_patience`. Of a dead process's
--- runs one that had not begun to answer moves to the caller, once; any other one fails. Returns the runs that are the
--- caller's to start: those that moved, those that waited for one that failed, and those of its own that it does not know
--- (`p_known`), as the answer that gave them to it was lost.
+-- Ends the runs of dead processes, and those that wait for tool outputs longer than `p_patience`. A dead process's run that had
+-- not begun to answer moves to the caller, once; any other one fails. Returns the runs that the caller starts: moved ones,
+-- those that waited for a failed one, and its own that it does not know (`p_known`), since the answer with them was lost.
 --
--- Which processes are dead sweep_usage says. A thread is locked before its runs are changed, and one that another transaction
--- holds is left for the next sweep.
+-- sweep_usage decides which processes are dead. A thread is locked before its runs are changed; a thread that another
+-- transaction holds waits for the next sweep.
 CREATE OR REPLACE FUNCTION sweep_runs(p_lease_id uuid, p_known uuid[], p_patience interval, p_most integer) RETURNS SETOF uuid
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

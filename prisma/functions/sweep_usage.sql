@@ -1,18 +1,17 @@
--- Charges the calls that dead processes left open their whole reservation, marked SWEPT and ORPHANED, to the ledger and to
--- the budgets that admitted them. A dead lease never lives again (renew_lease), so that a live process's calls, however long,
--- are never touched.
+-- Charges the calls that dead processes left open their whole reservation, marked SWEPT and ORPHANED, to the ledger and
+-- to the budgets that admitted them. A dead lease stays dead (renew_lease), so that a live process's calls are never
+-- touched, however long they last.
 --
--- A lease that was not renewed for its own term is dead, if the sweeper can tell that from an outage of the database, which
--- makes every lease look dead: so it judges only leases with a term of at most `p_in_touch`, the time for which it has been
--- in touch itself, and none before its own term, `p_own_term`, has passed, since it does not notice a shorter outage.
+-- A lease without a renewal for its own term is dead, unless the database was away, which makes every lease look dead. So the
+-- sweeper judges only leases with a term of at most `p_in_touch`, the time for which it has been in touch itself, and only
+-- after its own term, `p_own_term`, since it does not notice a shorter outage.
 --
--- Rows are looked for from a little before the oldest call that the lease had open at its last renewal. Their ids have that
--- bound too, which leaves out older partitions; its day is more than a process's clock may differ from this database's. A
--- lease is swept again for two minutes after its end, for the reservation that was being written while the lease ended;
--- admit_usage refuses later ones.
+-- The search begins a little before the oldest call that the lease had open at its last renewal. The bound on the ids leaves
+-- out older partitions; its day is more than a process's clock may differ. A lease is swept again for two minutes after its
+-- end, for a reservation that was being written at its end; admit_usage refuses later ones.
 --
--- Records are locked before budgets, each in the order of their ids, as in settle_usage; the sweep waits for neither, and
--- charges at most `p_most` calls. What it passes over, the next sweep finds. Returns how many it charged.
+-- Records are locked before budgets, each in the order of their ids, as in settle_usage. The sweep waits for no lock and
+-- charges at most `p_most` calls; the next sweep finds the skipped ones. Returns how many it charged.
 CREATE OR REPLACE FUNCTION sweep_usage(p_own_term interval, p_in_touch interval, p_most integer DEFAULT 500) RETURNS integer
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

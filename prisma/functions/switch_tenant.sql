@@ -1,4 +1,4 @@
--- Makes a tenant the one that a member's claims name. No row: the user is not a member of that tenant's org.
+-- Makes a tenant the one that a member's claims name. No row: the user is not a member of its org.
 CREATE OR REPLACE FUNCTION switch_tenant(p_user_id text, p_tenant_id text, p_claim_write_id uuid)
   RETURNS TABLE (org_id text, tenant_id text, name text, created_at timestamptz, role text)
   LANGUAGE plpgsql SECURITY DEFINER

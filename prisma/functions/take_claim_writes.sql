@@ -1,5 +1,4 @@
--- Claim writes that are due, handed to one worker: each comes back later (backing off to an hour) unless it is done by
--- then.
+-- Hands due claim writes to one worker: each comes back later (backing off to an hour) unless it is done by then.
 CREATE OR REPLACE FUNCTION take_claim_writes(p_limit integer) RETURNS TABLE (id uuid, user_id text, claims jsonb, attempts integer)
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,7 +1,8 @@
--- Takes places in request windows, many keys at once: `wanted` places of at most `limit_value` each. A window opens with
--- the first request after the last one closed, by this database's clock. Returns the places that were taken before (`before`)
--- and now (`used`): used - before places were granted, and refused ones are not counted. Keys come sorted, so that two batches
--- lock rows in the same order.
+-- Takes places in request windows, many keys at once: `wanted` places of at most `limit_value` each. A window opens with the
+-- first request after the last one closed, by this database's clock.
+--
+-- Returns the places taken before (`before`) and now (`used`): their difference was granted, and refused requests are not
+-- counted. Keys come sorted, so that two batches lock rows in one order.
 CREATE OR REPLACE FUNCTION take_rate_windows(p_keys text[], p_wanted integer[], p_limits integer[], p_window interval)
   RETURNS TABLE (key text, before integer, used integer, resets_at timestamptz)
   LANGUAGE sql SECURITY DEFINER

@@ -1,17 +1,16 @@
 -- Counts requests by sealed access tokens, many at once. A quota row has three windows: a minute, an hour, a day. Each opens
--- with the first request that is counted after the last one ended, by this database's clock.
+-- with the first counted request after the last one ended, by this database's clock.
 --
--- `p_tenant_ids`, `p_holders`: the rows that are concerned, each once, sorted alike by every caller, so that two batches lock them
--- in one order. A group is some requests that are judged by the same rows: how many (`p_counts`), by which rows (`p_rows`: four
--- places in the list from 1, 0 for none), and what these allow (`p_limits`: twelve, three for each row, in the order in which
--- they are told of).
+-- `p_tenant_ids`, `p_holders`: the rows, each once, sorted alike by every caller, so that two batches lock them in one order. A
+-- group is the requests with the same rows: how many (`p_counts`), which rows (`p_rows`: four places in the list from 1, 0 for
+-- none), and their limits (`p_limits`: twelve, three for each row, in the order in which refusals name them).
 --
--- `granted` how many of a group's requests pass: each is held to all its limits, and then counted by all; a refused one is counted
---           by none. -1: the tenant is gone.
--- `blamed`  the place of the limit that refused the first one that does not pass; null: all pass
+-- `granted` how many of a group's requests pass: each must pass all its limits, and is then counted by all; a refused one by
+--           none. -1: the tenant is gone.
+-- `blamed`  the place of the limit that refused the first request that does not pass; null: all pass
 -- `resets_in_ms` until that window ends
 --
--- The answer does not wait for the disk: a crash of Postgres forgets at most the last moments.
+-- The answer does not wait for the disk: a crash of Postgres loses at most the last moments.
 CREATE OR REPLACE FUNCTION take_sealed_quotas(p_tenant_ids text[], p_holders text[], p_counts integer[], p_rows integer[],
                                               p_limits integer[],
                                               OUT granted integer[], OUT blamed integer[], OUT resets_in_ms bigint[])

@@ -1,4 +1,4 @@
--- Tells webhooks of budgets: `usage.threshold_reached` where an event has a percentage, else `usage.limit_exceeded`.
+-- Tells webhooks of budgets: `usage.threshold_reached` for an event with a percentage, else `usage.limit_exceeded`.
 CREATE OR REPLACE FUNCTION tell_budgets(p_events budget_event[]) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

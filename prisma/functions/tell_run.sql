@@ -1,4 +1,4 @@
--- Tells webhooks that a run has ended, if it did so by itself. Ids alone: what a conversation is called may name a person.
+-- Tells webhooks that a run has ended by itself. The payload has ids alone, since a conversation's name may name a person.
 CREATE OR REPLACE FUNCTION tell_run(p_run_id uuid) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,6 +1,6 @@
--- `usage.tracked`: one event for each record and each of tokens, requests and cost that is not 0; also for a correction,
--- whose value may be negative. An event's id is made of its record's id and its type: a record that is told twice is one
--- event. How it is planned: see admit_usage.
+-- `usage.tracked`: one event for each record and each of tokens, requests and cost that is not 0; also for a correction, whose
+-- value may be negative. An event's id is made from its record's id and its type, so that a record that is told twice is one
+-- event. Planning: see admit_usage.
 CREATE OR REPLACE FUNCTION tell_usage(p_record_ids uuid[]) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

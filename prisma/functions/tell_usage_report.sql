@@ -1,4 +1,4 @@
--- `usage.tracked` of usage that a tenant's servers reported, in the transaction that keeps the report.
+-- Sends `usage.tracked` for a server's report of usage, in the transaction that keeps the report.
 CREATE OR REPLACE FUNCTION tell_usage_report() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

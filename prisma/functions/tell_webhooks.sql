@@ -1,5 +1,5 @@
--- What the service's own rooms tell webhooks: an event of the transaction's tenant, or, where it concerns the org, of all of
--- that org's tenants, whose people are the same.
+-- Tells webhooks of an event of the service's own rooms: those of the transaction's tenant, or, for an event of the org, those
+-- of all the org's tenants, whose people are the same.
 CREATE OR REPLACE FUNCTION tell_webhooks(p_type text, p_human_id text, p_payload jsonb, p_of_org boolean) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- Whose threads the current tenant's caller means: as it is said, or of a human, who is told by name, by the stored id. Null:
--- there is no such human. Runs with its caller's rights.
+-- The owner of the threads that the current tenant's caller means: `p_owner`, or the human of this name, by the stored id.
+-- Null: no such human. Runs with its caller's rights.
 CREATE OR REPLACE FUNCTION thread_owner(p_owner text, p_human text) RETURNS text
   LANGUAGE sql STABLE
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- When keys were last used, many at once; never moves backwards.
+-- Records when keys were last used, many at once; never moves backwards.
 CREATE OR REPLACE FUNCTION touch_api_keys(p_ids text[], p_used_at timestamptz[]) RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

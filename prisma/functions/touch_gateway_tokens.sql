@@ -1,4 +1,4 @@
--- When tokens of gateways were last used, many at once; never moves backwards.
+-- Records when tokens of gateways were last used, many at once; never moves backwards.
 CREATE OR REPLACE FUNCTION touch_gateway_tokens(p_ids text[], p_used_at timestamptz[]) RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- When humans last made a call, many at once, each named `tenant:human`; never moves backwards. A human whom another statement
--- holds is left out: the next call says it again.
+-- Records when humans last made a call, many at once, each named `tenant:human`; never moves backwards. Skips a human whose row
+-- is locked: the next call records it again.
 CREATE OR REPLACE FUNCTION touch_humans(p_humans text[], p_seen_at timestamptz[]) RETURNS void
   LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,4 +1,4 @@
--- The least UUID of version 7 of a moment: the ids of the ledger from then on are not below it.
+-- The least UUID of version 7 at a moment: no id of the ledger from then on is below it.
 CREATE OR REPLACE FUNCTION usage_id_floor(p_at timestamptz) RETURNS uuid
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
   SET search_path = pg_catalog, pg_temp

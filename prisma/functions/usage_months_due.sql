@@ -1,4 +1,5 @@
--- Months of the ledger that end before `p_before` and still have rows: attached ones, and retired ones that are not dropped yet.
+-- Months of the ledger that end before `p_before` and still have rows: attached ones, and retired
+-- ones that are not dropped yet.
 CREATE OR REPLACE FUNCTION usage_months_due(p_before timestamptz) RETURNS TABLE (month date, retired boolean)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- The output tokens that each call wants under a budget: what its caller named, else the default of its key or tenant for each
--- of its choices, else the one that it brings; at most what its model makes.
+-- The output tokens that each call wants under a budget: its caller's limit, else the default of its key or tenant for each of
+-- its choices, else its own default; at most what its model makes.
 CREATE OR REPLACE FUNCTION wanted_outputs(p_calls admission[]) RETURNS bigint[]
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- What a process has to hear in a tick: which of its own runs shall end (`cancel`), and what is new of the runs that are read
--- there and run elsewhere. Of a run without news there is no row; one that is not there any more is GONE.
+-- A process's news in a tick: which of its own runs must end (`cancel`), and what is new in runs that it reads and that run
+-- elsewhere. A run without news has no row; a deleted one is GONE.
 CREATE OR REPLACE FUNCTION watch_runs(p_lease_id uuid, p_watched run_watch[])
   RETURNS TABLE (id uuid, cancel boolean, status text, step smallint, delta_step smallint, start_at integer, body bytea)
   LANGUAGE sql STABLE SECURITY DEFINER

@@ -1,4 +1,5 @@
--- How many deliveries are due, of all tenants, and for how long the oldest has been: counted to 100,000, by their index alone.
+-- How many deliveries of all tenants are due, and for how long the oldest has been due: counted to
+-- 100,000, by their index alone.
 CREATE OR REPLACE FUNCTION webhook_queue_state() RETURNS TABLE (depth integer, oldest_seconds double precision)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

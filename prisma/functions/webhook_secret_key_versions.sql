@@ -1,4 +1,4 @@
--- How many webhook secrets are encrypted under each version of the operator's key, of all tenants together.
+-- How many webhook secrets of all tenants are encrypted under each version of the operator's key.
 CREATE OR REPLACE FUNCTION webhook_secret_key_versions() RETURNS TABLE (version integer, secrets integer)
   LANGUAGE sql STABLE SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp

@@ -1,5 +1,5 @@
--- Stores what the caller's runs produced since its last tick. Returns the runs that are the caller's no more: their threads
--- were deleted, or the caller's lease had run out.
+-- Stores what the caller's runs produced since its last tick. Returns the runs that are no longer the caller's: their threads
+-- were deleted, or its lease had run out.
 CREATE OR REPLACE FUNCTION write_run_deltas(p_lease_id uuid, p_deltas run_delta[]) RETURNS uuid[]
   LANGUAGE plpgsql STRICT SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
