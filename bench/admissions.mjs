@@ -1,5 +1,5 @@
-// What admission and settlement cost by themselves, without a call between them: the service's own ledger in processes of
-// their own, over a Postgres with full durability.
+// Measures what admission and settlement cost without a call between them: the service's own ledger, in processes of its own,
+// over a Postgres with full durability.
 //
 //   npm run build && npx node bench/admissions.mjs
 //
@@ -76,7 +76,7 @@ const settlement = (tenantId, id) => ({
 });
 
 /**
- * One of several processes: admits and settles, many at once, until the time is over.
+ * One of several processes: admits and settles many calls at once until the time is over.
  * @param {Order & { seconds: number, atOnce: number }} order
  */
 async function admitForAWhile({ seconds, atOnce, ...order }) {
@@ -97,7 +97,7 @@ async function admitForAWhile({ seconds, atOnce, ...order }) {
   };
   await Promise.all(Array.from({ length: atOnce }, one));
   await ledger.flush();
-  // A channel that is closed at once may lose what is still being sent.
+  // Closing the channel at once could lose data that is still being sent.
   await new Promise((resolve) => process.send?.(times, undefined, undefined, resolve));
   await close();
   process.disconnect();
@@ -133,7 +133,7 @@ async function measureShared(order, print) {
 }
 
 /**
- * Postgres' CPU of so many calls, eight at once.
+ * Measures Postgres' CPU for a number of calls, eight at once.
  * @param {import('./service.mjs').Cluster} cluster
  * @param {Order} order
  * @param {Awaited<ReturnType<typeof openLedger>>['ledger']} ledger
@@ -180,7 +180,7 @@ async function inTurns(names, measure) {
 }
 
 /**
- * A cluster of its own, with so many partitions of the ledger, and a ledger over it.
+ * Starts a cluster of its own with the given number of partitions of the ledger, and a ledger over it.
  * @param {Session} session
  * @param {string} name
  * @param {number} partitions

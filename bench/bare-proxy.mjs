@@ -1,5 +1,5 @@
-// The yardstick: the least that a proxy on this runtime can do. node:http in front, one undici pool behind; bodies go
-// through as bytes, no parsing, no more headers than the two sides need.
+// The yardstick: the least that a proxy on this runtime can do. node:http in front, one undici pool behind. Bodies pass through
+// as bytes, without parsing, and with only the headers that the two sides need.
 //
 //   node bench/bare-proxy.mjs --upstream http://127.0.0.1:<port> [--port 0]
 //

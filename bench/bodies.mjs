@@ -1,9 +1,9 @@
-// What the worst bodies cost that are still admitted, and whether the service answers its probes meanwhile: of each kind eight
-// are sent at once, by a caller whom a limit charges, and `/health/live` is asked every few milliseconds.
+// Measures what the worst bodies cost that are still admitted, and whether the service answers its probes meanwhile. Eight of
+// each kind are sent at once, by a caller whom a limit charges, and `/health/live` is asked every few milliseconds.
 //
 //   npm run build && npx node bench/bodies.mjs
 //
-// The provider refuses each call at once, so that what is measured is the reading and judging of the body alone.
+// The provider refuses each call at once, so only the reading and judging of the body is measured.
 import http from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

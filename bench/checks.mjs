@@ -1,4 +1,4 @@
-// Whether the numbers are worth anything: each target answers what the upstream said, and nothing went missing.
+// Proves that the numbers are valid: each target answers what the upstream said, and no call went missing.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countLedger } from './ledger.mjs';
 import { BODIES } from './scenarios.mjs';
@@ -26,7 +26,7 @@ export async function readCount(upstreamUrl) {
 }
 
 /**
- * One answer of each kind, looked at in full: a target that is fast because it answers something else does not count.
+ * Checks one answer of each kind in full: a target that is fast because it answers something else does not count.
  * @param {import('./ring.mjs').Target} target
  * @throws {Error} saying what it answered instead
  */
@@ -54,9 +54,9 @@ export async function tryOut(target) {
 }
 
 /**
- * Two proofs. An exact one: so many calls, each awaited to its end, make as many rows, with the tokens that the upstream
- * stated. And one over everything that was sent: the load tool leaves calls open when its time is up, and such a call
- * may have its row and never reach the upstream, so the count lies between two bounds.
+ * Two proofs. An exact one: a number of calls, each awaited to its end, make as many rows, with the tokens that the upstream
+ * stated. And one over everything that was sent. The load tool leaves calls open when its time is up. Such a call may have a
+ * row and never reach the upstream, so the count lies between two bounds.
  * @param {import('./service.mjs').Cluster} cluster
  * @param {import('./ring.mjs').Target} target the service
  * @param {import('./meter.mjs').Meter} meter

@@ -1,4 +1,4 @@
-// Two series of measurements: how far apart they are, and whether that may be chance.
+// Compares two series of measurements: how far apart they are, and whether that may be chance.
 import { median } from './statistics.mjs';
 
 const Z95 = 1.959964;

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * How a gateway is asked for completions.
+ * The options of a gateway that the bench makes calls to.
  * @typedef {{ url: string, headers: Record<string, string> }} Gateway
  */
 
@@ -24,7 +24,7 @@ async function makeGateway(side, wishes) {
 }
 
 /**
- * Asks until the answer is kept, which happens after it has gone out.
+ * Asks until the answer is in the cache: it is stored only after it has gone out.
  * @param {Gateway} gateway
  * @param {string} body
  */

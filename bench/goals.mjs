@@ -1,4 +1,4 @@
-// What the numbers are held against, as data.
+// The goals that the numbers are compared with, as data.
 
 /**
  * @param {any} results by scenario id
@@ -18,7 +18,7 @@ function ratio(results, scenario, above, below) {
  * @property {'at least' | 'at most' | 'for information'} direction
  * @property {number | null} limit
  * @property {string} unit
- * @property {boolean} [longRunOnly] a quick run's value does not speak for it
+ * @property {boolean} [longRunOnly] a quick run is too short to judge it
  * @property {(results: any) => number | null} read
  */
 
@@ -45,7 +45,7 @@ function cpuRatio(results, scenario, above, below) {
 /**
  * @param {any} memory the memory scenario's result
  * @param {number} requests
- * @returns {number | null} null: it was not read after so many requests
+ * @returns {number | null} null: not read after this number of requests
  */
 function residentMegabytes(memory, requests) {
   const bytes = memory?.readings.find((/** @type {any} */ reading) => reading.requests === requests)?.rssBytes ?? null;

@@ -1,6 +1,6 @@
-// One connection, one request after the other: what a call costs when nothing else is under way. Load tools count in
-// milliseconds or under queueing; this counts each call in microseconds, the targets taking turns in small blocks so
-// that the machine's moods meet all of them.
+// One connection, one request after the other: what a call costs when no other call is open. Load tools count in milliseconds
+// or under queueing; this counts each call in microseconds. The targets take turns in small blocks, so that slow moments of the
+// machine meet all of them.
 // The order comes as JSON on standard input's first line, the result goes as one line of JSON to standard output.
 import { createInterface } from 'node:readline';
 import { Client } from 'undici';

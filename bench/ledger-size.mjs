@@ -46,7 +46,7 @@ export function fillLedger(cluster, tenantId, rows, say) {
       await client.query(`COPY usage_records (${COLUMNS}) FROM '${file}' (FORMAT binary)`);
       if (rows > PIECE_ROWS) say(`ledger: ${to} rows`);
     }
-    // There is no removing it from here; empty, it takes no room until the cluster goes.
+    // The file can't be removed from here. Emptied, it takes no room until the cluster is removed.
     await client.query(`COPY (SELECT) TO '${file}'`);
     await client.query('VACUUM (ANALYZE) usage_records');
     await client.query('CHECKPOINT');

@@ -48,8 +48,8 @@ export const CROWDS = [
 ];
 
 /**
- * The humans of all crowds, so that no turn pays for their first mention. Limits that are set stay as they are: setting them
- * again would begin their count anew.
+ * Creates the humans of all crowds, so that no turn pays for their first call. Limits that are set stay as they are: setting
+ * them again would restart their count.
  * @param {import('./service.mjs').Cluster} cluster
  * @param {string} tenantId
  */
@@ -69,7 +69,7 @@ export function prepareHumans(cluster, tenantId) {
   });
 }
 
-/** Each call is judged by six: two periods each of the tenant, the key and the human. */
+/** Each call is judged by six budgets: two periods each of the tenant, the key and the human. */
 const PERIODS = ['DAY', 'MONTH'];
 const BUDGETS = `
   INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at, ends_at)

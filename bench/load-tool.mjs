@@ -1,4 +1,4 @@
-// Orders one turn of load from wrk or autocannon, and gives both tools' results one shape.
+// Starts one turn of load by wrk or autocannon, and gives both tools' results one shape.
 import { writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -81,7 +81,7 @@ function renderWrkScript(order) {
 }
 
 /**
- * wrk leaves at the end of its time, whatever is still under way; it can't send a given number of requests.
+ * wrk stops at the end of its time and drops what is still open; it can't send a given number of requests.
  * @param {import('./processes.mjs').ProcessGroup} group
  * @param {string} runDirectory
  * @param {LoadOrder & { seconds: number }} order

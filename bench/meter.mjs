@@ -15,7 +15,7 @@ import { here } from './session.mjs';
  */
 
 export class Meter {
-  /** `answered` and `leftOpen` are the service's: what it answered, and the most that the load tool can have cut off. */
+  /** `answered` and `leftOpen` are the service's: how many it answered, and the most that the load tool can have cut off. */
   totals = { answered: 0, leftOpen: 0, non2xx: 0, errors: 0, loadSeconds: 0, elsewhereSeconds: 0 };
   /** @type {string[]} what went missing or ended badly, a sentence each */
   losses = [];
@@ -62,7 +62,7 @@ export class Meter {
       const before = cpuBefore.get(name) ?? null;
       cpuSeconds[name] = before === null || after === null ? null : after - before;
     }
-    // What none of these processes used: other people's work on the machine, the kernel's, and the host's share.
+    // The CPU time that none of these processes used: other work on the machine, the kernel's, and the host's share.
     const known = Object.values(cpuSeconds).reduce((/** @type {number} */ all, value) => all + (value ?? 0), 0);
     cpuSeconds['elsewhere'] =
       machineBefore === null || machineAfter === null ? null : Math.max(0, machineAfter - machineBefore - known);
@@ -100,7 +100,7 @@ export class Meter {
     return result;
   }
 
-  /** What the load tool left behind must not weigh on the next turn, nor be missed in the count. */
+  /** Calls that the load tool left open must not weigh on the next turn, and must be counted. */
   async #readCountAtRest() {
     let count = await readCount(this.#ring.upstreamUrl);
     for (let wait = 0; wait < 100 && count.inFlight > 0; wait += 1) {

@@ -1,6 +1,6 @@
-// The published gateway that the service is compared with: fetched into the bench's own cache, no dependency of the
-// project, and started by node from there (so that its CPU time is one process's) in its most favourable form:
-// production, headless.
+// The published gateway that the service is compared with. It is fetched into the bench's own cache and is not a dependency of
+// the project. Node starts it from there, so that its CPU time is one process's, in its most favourable form: production,
+// headless.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findFreePort } from './processes.mjs';
@@ -40,7 +40,7 @@ async function fetchPortkey(group, folder) {
     join(folder, 'package.json'),
     JSON.stringify({ private: true, dependencies: { [NAME]: PORTKEY_VERSION }, overrides: OVERRIDES }),
   );
-  // Under `npm run` the npm that runs us is known; its install script patches nothing, and is not run.
+  // Under `npm run` the path of npm is known. The gateway's install script patches nothing, and is not run.
   const npm = process.env['npm_execpath'];
   const [command, ...first] = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm'];
   const args = [...first, 'install', `--prefix=${folder}`, '--ignore-scripts', '--no-audit', '--no-fund'];

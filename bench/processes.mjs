@@ -1,4 +1,4 @@
-// Children of the bench: started, watched and ended here, and nowhere else. Nothing is ever ended by name.
+// Children of the bench: started, watched and ended here only. A process is never ended by its name.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -34,7 +34,8 @@ export class ProcessGroup {
   }
 
   /**
-   * Something that must end with the bench but is not a child of this class; called synchronously, at the very end.
+   * Registers an act for something that must end with the bench but is not a child of this class; called synchronously, at the
+   * very end.
    * @param {() => void} act
    * @returns {() => void} takes it back
    */
@@ -43,7 +44,7 @@ export class ProcessGroup {
     return () => this.#lastActs.delete(act);
   }
 
-  /** Ends at once whatever still runs. */
+  /** Ends at once all processes that still run. */
   killAll() {
     for (const child of this.#living) child.kill('SIGKILL');
     for (const act of this.#lastActs) {

@@ -1,4 +1,4 @@
-// Reads a V8 CPU profile and says where the time went: by function and by package, self time alone.
+// Reads a V8 CPU profile and says where the time went, by function and by package, counting self time only.
 //
 //   node bench/profile.mjs <file.cpuprofile> [rows]
 import { readFileSync } from 'node:fs';

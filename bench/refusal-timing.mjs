@@ -1,10 +1,10 @@
-// How long it takes to be refused: whether the time tells a credential that was once good from one that never existed.
+// Measures how long a refusal takes: whether the time tells a credential that was once good from one that never existed.
 //
 //   npm run build && node bench/refusal-timing.mjs [--kind keys | gateways | sealed] [--tries 20000] [--keys 100]
 //
-// One service in production mode, 100,000 keys of 1,000 tenants in its database, one keep-alive connection over loopback,
-// one request after the other. In each round every class of credentials has one try, in a new random order. Nothing is asserted:
-// the report says what can be told apart, and the control (two sets of unknown ones) how much of that is chance.
+// One service in production mode, 100,000 keys of 1,000 tenants in its database, one keep-alive connection over loopback, one
+// request after the other. In each round every class of credentials has one try, in a new random order. Nothing is asserted:
+// the report says which classes can be told apart, and the control (two sets of unknown ones) shows how much of that is chance.
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -118,7 +118,7 @@ try {
       workDirectory: join(session.runDirectory, 'service'),
       logFile: session.logFile('service'),
     },
-    // Else the limit of failures is what answers, and that one tells by design.
+    // Otherwise the limit of failed authentications would answer, and that limit differs by design.
     {
       environment: {
         ...{ GATEHOUSE_FAILED_AUTHENTICATIONS_PER_MINUTE: '1000000000', LOG_LEVEL: 'warn' },

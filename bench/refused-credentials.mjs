@@ -1,4 +1,4 @@
-// What is refused, kind by kind: classes of credentials, each with what one of it has in the database.
+// The credentials that are refused, kind by kind: classes of credentials, each with its rows in the database.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
 import { withClient } from './ledger.mjs';
@@ -39,7 +39,7 @@ const INSERT_KEYS = (/** @type {string} */ columns) =>
    SELECT 'key_' || md5(n::text || $1), 'crowd-' || n % 1000 + 1, 'SECRET', 'A key', 'sk_gh_', ${columns}`;
 
 /**
- * 100,000 keys of 1,000 tenants, which are never tried.
+ * Inserts 100,000 keys of 1,000 tenants, which are never tried.
  * @param {import('./service.mjs').Cluster} cluster
  * @param {string} peppers
  */
@@ -148,7 +148,7 @@ async function makeSealedTokens({ tenant, count }) {
   const makers = {
     garbled: async () => garbled(await now.seal('token', claims())),
     'garbled again': async () => garbled(await now.seal('token', claims())),
-    // As long as the bomb: how much there is to read is the presenter's own choice.
+    // As long as the bomb, since the caller chooses how long a token is.
     'garbled and long': async () => garbled(await now.seal('token', claims({ s: [['', 'sk-bench'.repeat(355)]] }))),
     expired: () => now.seal('token', claims({ exp: seconds - 60 })),
     "another host's": () => now.seal('token', claims({ sub: 'elsewhere.example#aisbreaker' })),

@@ -1,4 +1,4 @@
-// Starts whatever is measured, and knows how to ask each.
+// Starts all targets, and knows how to call each.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryOut } from './checks.mjs';
@@ -65,7 +65,7 @@ async function enter(ring, { id, title, process: name, port, key, upstreamKey = 
 async function enterService(session, ring, withRedis) {
   session.say('starting Postgres and the service');
   const build = serviceSide.buildStamp();
-  // Its end is arranged before it has begun: Postgres runs apart from the bench, and would outlive a Ctrl-C now.
+  // Registered before the start: Postgres runs apart from the bench, and would outlive a Ctrl-C at this point.
   const starting = serviceSide.startCluster(session.group, session.runDirectory);
   session.onEnd(async () => (await starting.catch(() => null))?.stop());
   const cluster = await starting;
@@ -102,8 +102,8 @@ async function enterService(session, ring, withRedis) {
 }
 
 /**
- * A service beside the one in the ring, alike but for its ledger. Other scenarios and the checks of the ring's own service
- * leave it out.
+ * A service beside the one in the ring that differs in its ledger only. Other scenarios and the checks of the ring's own
+ * service leave it out.
  * @param {import('./session.mjs').Session} session
  * @param {Ring} ring
  * @param {{ id: string, title: string, ledgerRows: number, environment?: Record<string, string> }} side
@@ -166,7 +166,7 @@ async function enterPortkey(session, ring) {
     key: 'sk-portkey',
     more: { 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${ring.upstreamUrl}/v1` },
   };
-  // It says nowhere that a program could read when it listens.
+  // This gateway reports nowhere that a program could read when it listens.
   for (let attempt = 1; !ring.targets.has('portkey'); attempt += 1) {
     try {
       await enter(ring, entry);

@@ -68,7 +68,7 @@ async function profileService(session, ring, meter, options, stamp) {
   await ring.service.running.stop();
   const file = join(resultsDirectory, name);
   const profile = JSON.parse(readFileSync(file, 'utf8'));
-  // Both clocks count from the system's start on Linux; where they do not, the profile is read as a whole.
+  // Both clocks count from the system's start on Linux; elsewhere the profile is read as a whole.
   const comparable = profile.startTime < fromMicros && toMicros < profile.endTime + 1e6;
   const window = comparable
     ? { fromMs: (fromMicros - profile.startTime) / 1000, toMs: (toMicros - profile.startTime) / 1000 }
@@ -121,7 +121,7 @@ async function runScenarios(session, ring, meter, options) {
       results[scenario.id] = await RUNNERS[scenario.kind](scenario, context);
     } catch (error) {
       if (session.closing) throw error;
-      // The scenarios before it keep their worth, and those after it may yet have theirs.
+      // The results of earlier scenarios stay, and later scenarios still run.
       ring.absent[scenario.id] = messageOf(error);
       meter.losses.push(`${scenario.id} broke off: ${ring.absent[scenario.id]}`);
       session.say(`${scenario.id} broke off: ${ring.absent[scenario.id]}`);
@@ -182,7 +182,7 @@ async function main(session, options) {
 
   const results = await runScenarios(session, ring, meter, options);
   const checks = await runChecks(ring, meter);
-  // Cut short: what was read since does not count.
+  // The run was interrupted: readings since then do not count.
   if (session.closing) return 130;
   const setup = ring.service?.setup ?? null;
   const { loadSeconds, elsewhereSeconds } = meter.totals;

@@ -1,5 +1,4 @@
-// What is measured, as data. A further scenario is a further entry,
-// and a further kind a further function in `RUNNERS`.
+// What is measured, as data. A new scenario is a new entry, and a new kind is a new function in `RUNNERS`.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeGateways } from './gateways.mjs';
 import { CROWDS } from './limits.mjs';
@@ -216,7 +215,7 @@ function summarize(turns, ownProcess) {
 }
 
 /**
- * The targets take turns, so that whatever slows the machine for a while meets all of them alike.
+ * The targets take turns, so that a slow phase of the machine meets all of them alike.
  * @param {Scenario} scenario
  * @param {BenchContext} context
  */
@@ -265,7 +264,8 @@ async function runLatency(scenario, context) {
 }
 
 /**
- * Exactly so many requests to a service that has served none, read at each checkpoint after a moment of rest.
+ * Sends an exact number of requests to a service that has served none, and reads its memory at each checkpoint after a moment
+ * of rest.
  * @param {Scenario} scenario
  * @param {BenchContext} context
  */
@@ -300,8 +300,8 @@ async function runMemory(scenario, context) {
 }
 
 /**
- * The same load on the same service, its database acknowledging commits before they are on the disk; the bare proxy
- * again beside it, so that the two halves of the ratio can be compared although they were measured at other times.
+ * The same load on the same service while its database acknowledges commits before they are on the disk. The bare proxy runs
+ * beside it again, so that the two halves of the ratio can be compared although they were measured at other times.
  * @param {Scenario} scenario
  * @param {BenchContext} context
  */
@@ -360,7 +360,7 @@ async function runLimits(scenario, context) {
 }
 
 /**
- * The same humans' calls without budgets and with them, in turn.
+ * Compares the same humans' calls without budgets and with them, in turn.
  * @param {Scenario} scenario
  * @param {BenchContext} context
  */
@@ -429,7 +429,7 @@ async function runGateways(scenario, context) {
 }
 
 /**
- * Two services alike but for the length of their ledgers: turns of load, and one call at a time.
+ * Compares two services that differ in the length of their ledgers only: turns of load, and one call at a time.
  * @param {Scenario} scenario
  * @param {BenchContext} context
  */

@@ -1,5 +1,5 @@
-// Migrates a database and puts one tenant and one secret key into it: what a person does over HTTP, without the sign-in that
-// production wants from Firebase. The key is made and hashed by the service's own modules.
+// Migrates a database and puts one tenant and one secret key into it. A person does this over HTTP after the sign-in that
+// production asks of Firebase. The service's own modules make and hash the key.
 
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';

@@ -30,10 +30,10 @@ const NODE_FLAGS = JSON.parse(readFileSync(new URL('../package.json', import.met
   .split(' ');
 const EMBEDDED_POSTGRES = new URL('../dist/development/embedded/embedded-postgres.js', import.meta.url);
 
-/** The key that the service has at the upstream: by it the upstream knows whose calls it counts. */
+/** The key that the service has at the upstream, by which the upstream counts its calls. */
 export const UPSTREAM_KEY = 'sk-upstream';
 
-/** Tells one build of the service from another: a restart in mid-bench takes what is in dist/ at that moment. */
+/** Tells one build of the service from another: a restart in mid-bench starts the build that is in dist/ at that moment. */
 export function buildStamp() {
   return existsSync(ENTRY) ? `dist/main.js of ${statSync(ENTRY).mtime.toISOString()}` : 'no dist/main.js';
 }
@@ -115,11 +115,11 @@ async function lookInto(group, directory, running) {
       `SELECT pg_backend_pid() AS pid, json_object_agg(name, setting) AS settings FROM pg_settings WHERE name IN
        ('fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method', 'shared_buffers', 'server_version')`,
     );
-    // While the connection lives: its process is the postmaster's child, and gone when it is closed.
+    // Read while the connection lives: its process is the postmaster's child, and ends with the connection.
     return { postmasterPid: readStat(rows[0].pid)?.parent ?? null, settings: rows[0].settings };
   });
   const takeBack = group.atExit(() => {
-    // SIGINT is Postgres' fast shutdown; only when the bench could not stop it properly.
+    // SIGINT is Postgres' fast shutdown; sent only when the bench could not stop it properly.
     if (postmasterPid !== null) process.kill(postmasterPid, 'SIGINT');
   });
   return {
@@ -182,7 +182,7 @@ export async function startService(group, setup, { nodeArguments = [], environme
   if (!existsSync(ENTRY)) throw new Error('the service is not built: dist/main.js is missing');
   const metricsPort = await findFreePort();
   mkdirSync(setup.workDirectory, { recursive: true });
-  // Not the bench's own environment, and not the project's folder with its .env: what is measured is what stands here.
+  // Neither the bench's own environment nor the project's folder with its .env: the service gets only the settings below.
   const child = group.start('service', process.execPath, [...NODE_FLAGS, ...nodeArguments, ENTRY], {
     cwd: setup.workDirectory,
     logFile: setup.logFile,
@@ -193,7 +193,7 @@ export async function startService(group, setup, { nodeArguments = [], environme
       GATEHOUSE_PEPPERS: setup.tenant.peppers,
       GATEHOUSE_ENCRYPTION_KEYS: `1:${randomBytes(32).toString('base64url')}`,
       GATEHOUSE_SIGNING_KEYS: setup.tenant.signingKeys,
-      // The bench's key has a window that is never full.
+      // The window of the bench's key is never full.
       GATEHOUSE_MOST_REQUESTS_PER_MINUTE: '1000000000',
       GATEHOUSE_SEALED_GLOBAL_QUOTA: NEVER_FULL,
       GATEHOUSE_SEALED_CLIENT_QUOTA: NEVER_FULL,

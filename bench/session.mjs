@@ -9,10 +9,10 @@ export const messageOf = (/** @type {unknown} */ error) => (error instanceof Err
 
 export class Session {
   group = new ProcessGroup();
-  /** What is fetched once and kept. */
+  /** Downloads are kept here. */
   cacheDirectory = here('.cache');
   resultsDirectory = here('results');
-  /** This run's own: two runs at a time spoil each other's numbers, not each other's files. */
+  /** This run's own folder: two runs at a time spoil each other's numbers, but not each other's files. */
   runDirectory = join(this.cacheDirectory, `run-${process.pid}`);
   closing = false;
   /** @type {(() => Promise<unknown>)[]} */

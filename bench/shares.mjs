@@ -1,9 +1,9 @@
-// What a tenant notices of another one that takes all it can get: the p99 of its calls under attack ÷ alone.
+// Measures how much another tenant that takes all it can get slows a tenant down: the p99 of its calls under attack ÷ alone.
 //
 //   npm run build && npx node bench/shares.mjs
 //
-// The attacks: streams that never end, and usage reports of one human, as many at once as the clients of one machine open;
-// a refused one is sent again after its Retry-After, as clients do.
+// The attacks: streams that never end, and usage reports of one human, as many at once as the clients of one machine open. A
+// refused call is sent again after its Retry-After, as clients do.
 import { fork } from 'node:child_process';
 import http from 'node:http';
 import { join } from 'node:path';
@@ -21,13 +21,13 @@ const CALLS = 1_000;
 const WARM_UP_CALLS = 300;
 const STREAMS = 520;
 const REPORTS = 900;
-/** What a key may where it says nothing else; the other attacks come from a key without such a bound. */
+/** A key's default request limit; the other attacks use a key without such a limit. */
 const USUAL_REQUESTS_PER_MINUTE = 1_000;
 
 const chat = (/** @type {object} */ fields = {}) =>
   JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'Hello.' }], max_tokens: 16, ...fields });
 
-/** How this file is told to be the attack's process. */
+/** The argument that starts this file as the attack's process. */
 const ATTACK = 'attack';
 
 const report = (/** @type {number} */ index) => ({
@@ -58,7 +58,7 @@ const ATTACKS = {
   },
 };
 
-/** A provider that answers at once, but for streams: these it never begins. */
+/** A provider that answers at once, except to streams, which it never begins. */
 async function startProvider() {
   const usage = { prompt_tokens: 9, completion_tokens: 2, total_tokens: 11 };
   const choices = [{ index: 0, message: { role: 'assistant', content: 'Hello.' }, finish_reason: 'stop' }];
@@ -120,7 +120,7 @@ async function attack(origin, key, title) {
 }
 
 /**
- * In a process of its own, so that the victim's client is not kept waiting by the attack's.
+ * Runs in a process of its own, so that the attack's client does not slow the victim's.
  * @param {{ origin: string, key: string, title: string }} given
  */
 async function runAttack({ origin, key, title }) {

@@ -1,5 +1,5 @@
-// What threads cost: from send-message to the first delta, over the provider's own time; how long a run that another replica
-// cancels still goes on; and how many runs a second are taken in and finished, by a provider that answers at once.
+// What threads cost: the time from send-message to the first delta, over the provider's own time; how long a run goes on after
+// another replica cancels it; and how many runs a second are accepted and finished with a provider that answers at once.
 //
 //   npm run build && npx node bench/threads.mjs
 import { randomBytes } from 'node:crypto';
@@ -19,9 +19,9 @@ const CONNECTIONS = 64;
 const CANCELS = 200;
 /** Longer than any run that is cancelled lasts. */
 const NEVER_MS = 60_000;
-/** After a refusal for want of a place. */
+/** The wait after a refusal because all places are taken. */
 const AGAIN_MS = 20;
-/** Before a stream's first event: what a provider takes. */
+/** The time that a provider takes before a stream's first event. */
 const PROVIDER_MS = 20;
 
 const chunk = (
@@ -84,7 +84,7 @@ function post(url, headers, body, until = () => false) {
       });
       response.on('error', reject).on('end', () => {
         if (response.statusCode === 200) resolve(text);
-        // The tenant's places are taken by runs that are under way: as clients do, only sooner.
+        // Runs that are open take the tenant's places. Clients retry too, only later.
         else if (response.statusCode === 429) setTimeout(() => resolve(post(url, headers, body, until)), AGAIN_MS);
         else reject(new Error(`${url} answered ${response.statusCode}: ${text}`));
       });
@@ -186,7 +186,7 @@ async function main() {
     session.onEnd(async () => provider.close());
     const environment = {
       LOG_LEVEL: 'warn',
-      // Both replicas read what either has written.
+      // Both replicas read what the other one has written.
       GATEHOUSE_ENCRYPTION_KEYS: `1:${randomBytes(32).toString('base64url')}`,
     };
     const start = async (/** @type {string} */ name) => {

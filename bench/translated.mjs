@@ -1,5 +1,5 @@
-// What a stream of Anthropic's costs that is translated, beside one of the same pieces that is passed through: the CPU of
-// the exchange with the provider alone, in one process, the two taking turns.
+// What a translated stream of Anthropic's costs, beside a stream of the same pieces that is passed through: only the CPU of the
+// exchange with the provider, in one process, the two taking turns.
 //
 //   npm run build && npx node bench/translated.mjs [pieces in one write, 1]
 import { fork } from 'node:child_process';

@@ -1,5 +1,5 @@
-// A stand-in for a provider: OpenAI's wire format over node:http, as cheap as it can be made, so that a measurement
-// shows the proxy in front of it and not this process. Answers are rendered once, at start.
+// A stand-in for a provider: OpenAI's wire format over node:http, as cheap as possible, so that a measurement shows the proxy
+// in front of it and not this process. Answers are rendered once, at the start.
 //
 //   node bench/upstream.mjs [--port 0] [--delay-ms 0]
 //
@@ -94,8 +94,8 @@ const plainStream = renderStream(false);
 const streamWithUsage = renderStream(true);
 
 /**
- * What was served, so that a caller can prove that nothing went missing. `byKey` counts chat completions by the
- * Authorization header that they came with: each target of the bench uses another one.
+ * Counts what was served, so that a caller can prove that nothing went missing. `byKey` counts chat completions by the
+ * Authorization header that they came with: each target of the bench uses a different one.
  */
 const served = {
   requests: 0,
@@ -113,7 +113,7 @@ const jsonHeaders = { 'content-type': 'application/json', 'content-length': answ
 const streamHeaders = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
 
 /**
- * One write for each chunk, as a provider sends them, and a turn of the event loop (or the delay) between two.
+ * One write for each chunk, as a provider sends them, with a turn of the event loop (or the delay) between two.
  * @param {http.ServerResponse} response
  * @param {Buffer[]} chunks
  */

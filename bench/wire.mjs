@@ -1,4 +1,4 @@
-// What the stand-in for a provider says, and what every target must therefore pass on.
+// The answers of the stand-in for a provider, which every target must therefore pass on.
 
 export const MODEL = 'gpt-4o-mini';
 /** Tokens that each answer states. */

@@ -12,7 +12,7 @@ const OUT = path.join('dashboard', 'dist');
 const DOCUMENT = path.join('docs', 'openapi.json');
 const TYPES = path.join('dashboard', 'src', 'api', 'schema.d.ts');
 const COMPRESSED = /\.(?:html|js|css|svg|json)$/;
-/** What is compressed once, in an image, is worth the time; at each start of a developer's it is not. */
+/** A thorough compression, done once in an image, is worth the time; at each start on a developer's machine it is not. */
 const thorough = process.argv.includes('--thorough');
 
 const upToDate = (stamp, hash) => existsSync(stamp) && readFileSync(stamp, 'utf8') === hash;
@@ -45,7 +45,7 @@ const hash = `${hashOf([...sources, DOCUMENT, 'package-lock.json', 'scripts/buil
 if (upToDate(path.join(OUT, '.hash'), hash)) process.exit(0);
 
 const fresh = `${OUT}.${process.pid}`;
-// Where another value is set, as under a test, React would be built for development.
+// With another value, as under a test, React would be built for development.
 process.env.NODE_ENV = 'production';
 const { build } = await import('vite');
 try {

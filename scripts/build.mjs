@@ -27,7 +27,7 @@ function run(command, args) {
   }
 }
 
-/** One hash over the names and contents of all that the build reads. */
+/** One hash over the names and contents of all files that the build reads. */
 function hashOf(...paths) {
   const hash = createHash('sha256');
   for (const entry of paths) {
@@ -62,7 +62,7 @@ const sourceHash = hashOf(
   'src/',
 );
 if (!upToDate('dist/.hash', sourceHash)) {
-  // How to compile stands in nest-cli.json. Only where the output goes is said here, which nest takes from a tsconfig.
+  // nest-cli.json says how to compile. Only the output folder is set here, and nest reads that from a tsconfig.
   mkdirSync(path.dirname(CONFIGURATION), { recursive: true });
   const within = (...names) => path.join(root, ...names);
   writeFileSync(

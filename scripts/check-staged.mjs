@@ -1,5 +1,5 @@
-// `npm run check:staged`: formats and lints what is about to be committed, and nothing else; .githooks/pre-commit runs it. A file
-// of which only a part is staged is looked at as it lies in the folder.
+// `npm run check:staged`: formats and lints the files of the next commit only; .githooks/pre-commit runs it. A file that is
+// staged in part is checked as it is in the working folder.
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ if (failed.length > 0) {
   process.exit(1);
 }
 
-/** The name of a check that failed, else null. */
+/** The name of a check that failed, otherwise null. */
 function run(name, command, args, files) {
   if (files.length === 0) return null;
   const { status } = spawnSync(command, [...args, ...files], { stdio: 'inherit' });

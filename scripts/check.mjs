@@ -1,6 +1,6 @@
-// `npm run check`: everything that can be told without running the service. All checks run to their end, one for each core
-// at a time, so that one run names all that is wrong. `npm run check -- lint format` runs those alone.
-// Results are kept under node_modules/.cache; with CI=true or `--cold` none of them is used.
+// `npm run check`: all checks that do not need a running service. They run side by side, one for each core, and all to their
+// end, so that one run names all mistakes. `npm run check -- lint format` runs these two only. Results are kept under
+// node_modules/.cache; CI=true or `--cold` ignores them.
 import { spawn, spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import os from 'node:os';
@@ -15,7 +15,7 @@ const cold = process.env.CI === 'true' || asked.includes('--cold');
 const CACHE = 'node_modules/.cache/gatehouse-check';
 const cached = (...options) => (cold ? [] : options);
 
-// The declarations that tsc writes tell scripts/lint.mjs whose types changed.
+// scripts/lint.mjs reads from these declarations which types changed.
 const KEEP_TYPES = [
   ...['--incremental', '--tsBuildInfoFile', `${CACHE}/types.tsbuildinfo`],
   ...['--noEmit', 'false', '--declaration', '--emitDeclarationOnly'],
@@ -31,7 +31,7 @@ const CHECKS = {
   },
   lint: {
     run: [process.execPath, 'scripts/lint.mjs', ...cached('--cache', CACHE)],
-    // Without kept results there is nothing to compare, and so nothing to wait for.
+    // Without kept results there is nothing to compare, so lint need not wait.
     after: cold ? null : 'types',
   },
   imports: {
@@ -52,7 +52,7 @@ const CHECKS = {
   },
 };
 
-/** What a check said, and how long it took. Never rejects. */
+/** The output of a check, and how long it took. Never rejects. */
 function run(name, [command, ...args]) {
   const startedAt = performance.now();
   return new Promise((resolve) => {
@@ -80,10 +80,10 @@ if (unknown.length > 0) {
 }
 if (cold) rmSync(path.join(root, CACHE), { recursive: true, force: true });
 
-// The types and the import table look at the generated database client too, which a fresh clone does not have yet.
+// The types and the import table also read the generated database client, which a fresh clone does not have yet.
 const build = spawnSync(process.execPath, [path.join(root, 'scripts', 'build.mjs')], { stdio: 'inherit' });
 if (build.status !== 0) process.exit(1);
-// The dashboard's types of the API are made of its description.
+// The dashboard's types of the API are generated from its description.
 const types = spawnSync(process.execPath, [path.join(root, 'scripts', 'build-dashboard.mjs'), '--types'], {
   stdio: 'inherit',
 });
@@ -91,7 +91,7 @@ if (types.status !== 0) process.exit(1);
 
 const names = new Set(wanted.length > 0 ? wanted : Object.keys(CHECKS));
 for (const name of names) if (CHECKS[name].after) names.add(CHECKS[name].after);
-/** More at once than there are cores only takes memory. */
+/** Running more checks than there are cores only takes memory. */
 let free = Math.max(2, os.availableParallelism());
 const waiting = [];
 async function inTurn(work) {

@@ -1,7 +1,7 @@
-// Completes package-lock.json after `npm install` on a registry that does not carry every platform's packages. npm then
-// leaves such optional packages out of the lock, and `npm ci` refuses the lock for lacking them. What is added names
-// version and platform, which is what npm needs in order to skip the package elsewhere, and to fetch it where it belongs.
-// With --check it writes nothing, and fails where something is missing.
+// Completes package-lock.json after `npm install` on a registry that does not carry every platform's packages. npm then leaves
+// such optional packages out of the lock, and `npm ci` refuses it because they are missing. The added entries hold version and
+// platform: npm needs them to skip a package on other platforms and to fetch it on its own. With --check it writes nothing, and
+// fails where something is missing.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const FILE = 'package-lock.json';
@@ -31,7 +31,7 @@ if (names.length === 0) {
   process.stdout.write(`Added ${names.join(', ')}.\n`);
 }
 
-/** The folders whose node_modules a package sees: its own, and those around it. */
+/** The folders whose node_modules a package sees: its own, and its parents'. */
 function placesSeenFrom(place) {
   const folders = [''];
   for (let end = 0; end !== -1; end = place.indexOf('/node_modules/', end + 1)) {

@@ -1,5 +1,5 @@
-// `npm run dev`: builds, starts, and starts again at each change of a source or of prisma/. The embedded Postgres is started
-// here, once: it outlives the restarts, which take a second instead of several.
+// `npm run dev`: builds, starts, and restarts at each change of a source or of prisma/. The embedded Postgres is started here
+// once. It outlives the restarts, which therefore take a second instead of several.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, utimesSync, watch } from 'node:fs';
 import path from 'node:path';
@@ -13,27 +13,27 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 const build = spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
 if (build.status !== 0) process.exit(1);
-// From here on the watcher writes into dist/, which is no longer what its stamp says.
+// From now on the watcher writes into dist/, so its stamp is no longer true.
 rmSync('dist/.hash', { force: true });
 
-// The service reads `.env` by itself; here it tells only whether a database was named.
+// The service reads `.env` by itself; here it only shows whether a database is set.
 const named = { ...(existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}), ...process.env };
 const environment = { ...process.env };
 environment.GATEHOUSE_DRAIN_SECONDS ??= named.GATEHOUSE_DRAIN_SECONDS ?? DEFAULT_DRAIN_SECONDS;
-// What was compiled once is read at the next start: of a restart this is the larger part.
+// The next start reads the compiled code from this cache; compiling is the larger part of a restart.
 environment.NODE_COMPILE_CACHE ??= path.resolve('node_modules/.cache/compiled');
 
 const postgres = ['DATABASE_URL', 'DATABASE_APP_URL', 'DATABASE_DIRECT_URL'].some((name) => named[name])
   ? null
   : await startPostgres(path.resolve(named.GATEHOUSE_HOME || '.gatehouse', 'postgres'));
 if (postgres !== null) {
-  // Naming a database makes a start production, unless this says that it is not.
+  // A start with DATABASE_URL is production, unless this setting says otherwise.
   environment.DATABASE_URL = postgres.ownerUrl;
   environment.GATEHOUSE_DEV = '1';
 }
 
-// A process group of its own: a terminal's Ctrl+C comes here alone and is passed on once. A second one would end the
-// service at once, without a drain.
+// A process group of its own: a terminal's Ctrl+C reaches only this process, which passes it on once. A second one would end
+// the service at once, without a drain.
 const nest = spawn(process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'start', '--watch'], {
   env: environment,
   stdio: ['ignore', 'inherit', 'inherit'],
@@ -50,7 +50,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   });
 }
 
-// Migrations and functions are applied at a start, which the watcher begins when it sees dist/ change.
+// The service applies migrations and functions at its start, which the watcher begins when dist/ changes.
 let settled;
 watch('prisma', { recursive: true }, () => {
   clearTimeout(settled);

@@ -1,5 +1,5 @@
-// Drives a running service as a newcomer's program would: with the official `openai` package, and what the first start wrote
-// down for scripts. `node scripts/first-completion.mjs [.gatehouse/quickstart.json]`; exits 0 when all of it holds.
+// Drives a running service as a newcomer's program would: with the official `openai` package, and the file that the first start
+// wrote for scripts. `node scripts/first-completion.mjs [.gatehouse/quickstart.json]`; exits 0 when every check passes.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import OpenAI, { AuthenticationError } from 'openai';
@@ -35,7 +35,7 @@ for await (const chunk of stream) {
 assert.ok(chunks > 2 && streamed !== '', 'the stream is empty');
 assertUsage(usage);
 assert.equal(remaining(streamResponse), left - 1, 'a call takes one request of the window');
-// The built-in provider says the same to the same, and so counts the same; another one need not.
+// The built-in provider gives the same answer to the same question, so its counts are equal; another provider may differ.
 if (model === 'dummy') {
   assert.equal(streamed, text);
   assert.deepEqual(usage, whole.usage);

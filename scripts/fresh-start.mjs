@@ -1,6 +1,6 @@
-// The two-command promise, kept as a newcomer would have it kept: this checkout cloned into a new folder, `npm ci`,
-// `npm start` with nothing configured, a first completion, SIGTERM; then exit code 0 and no process left behind.
-// Runs on whatever Node the machine has, and asks for nothing but that, npm and git.
+// Proves the promise of two commands as a newcomer would: this checkout cloned into a new folder, `npm ci`, `npm start` without
+// settings, a first completion, SIGTERM. Then the exit code is 0 and no process is left behind. Needs only npm, git and the
+// machine's own Node.
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -23,11 +23,11 @@ const STOPPED_WITHIN_MS = 45_000;
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const parent = mkdtempSync(path.join(os.tmpdir(), 'gatehouse-fresh-'));
-// As anybody's project folder is; the embedded Postgres runs as another user where this runs as root.
+// Readable by others, as a project folder is: the embedded Postgres runs as another user where this runs as root.
 chmodSync(parent, 0o755);
 const folder = path.join(parent, 'gatehouse');
 
-// Nothing of this machine's configuration, nothing of the npm run that this may be part of.
+// Without this machine's configuration, and without that of an npm run that this may be part of.
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(
     ([name]) =>
@@ -40,7 +40,7 @@ environment.PATH = process.env.PATH.split(path.delimiter)
   .filter((entry) => !entry.includes(`node_modules${path.sep}.bin`))
   .join(path.delimiter);
 
-// Git refuses to clone a checkout of another user, which a CI's often is, unless the user's own configuration allows it.
+// Git refuses to clone a checkout of another user, which CI's often is, unless the user's own configuration allows it.
 const gitConfig = path.join(parent, 'gitconfig');
 writeFileSync(gitConfig, '[safe]\n\tdirectory = *\n');
 environment.GIT_CONFIG_GLOBAL = gitConfig;
@@ -61,7 +61,7 @@ try {
   await run(node, ['scripts/first-completion.mjs', quickstart], folder);
 
   say('SIGTERM');
-  // To the service itself, as an init system would: of npm's and the shell's pass-on we promise nothing.
+  // Sent to the service itself, as an init system would: we promise nothing about npm and the shell passing it on.
   process.kill(servicePid(), 'SIGTERM');
   const code = await within(STOPPED_WITHIN_MS, service.ended, 'The service did not stop.');
   if (code !== 0) throw new Error(`The service ended with ${code}.`);
@@ -82,7 +82,7 @@ function say(line) {
   process.stdout.write(`fresh start: ${line}\n`);
 }
 
-/** Runs a command to its end; its output is shown, indented, as it ends. */
+/** Runs a command to its end, then prints its output, indented. */
 async function run(command, args, cwd) {
   const { ended, said } = launch(command, args, cwd, environment);
   const code = await ended;
@@ -107,7 +107,7 @@ function launch(command, args, cwd, env) {
     child.on('error', reject);
     child.on('exit', (code, signal) => resolve(code ?? signal));
   });
-  // The caller that awaits it hears of it; until then the rejection must not count as unhandled.
+  // The caller that awaits it gets the rejection; until then it must not count as unhandled.
   ended.catch(() => undefined);
   return { ended, said: () => output };
 }
@@ -123,7 +123,7 @@ async function ready(port) {
   const deadline = Date.now() + READY_WITHIN_MS;
   while (Date.now() < deadline) {
     if (code !== null) throw new Error(`npm start ended with ${code} before it was ready.`);
-    // The file is written last: when it is there, everything else is.
+    // This file is written last: when it exists, all others do.
     if (existsSync(path.join(folder, '.gatehouse', 'quickstart.json'))) {
       const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => null);
       if (answer?.status === 200) return;
@@ -165,7 +165,10 @@ function servicePid() {
   return found[0].pid;
 }
 
-/** Processes that work in a folder or were started from it: Postgres' own carry its data folder. Linux; elsewhere none. */
+/**
+ * Processes that work in a folder or were started from it; Postgres' own name their data folder. Linux only: elsewhere the list
+ * is empty.
+ */
 function processesBelow(where) {
   if (!existsSync('/proc/self/cwd')) return [];
   return readdirSync('/proc')
@@ -176,7 +179,7 @@ function processesBelow(where) {
         const places = [readlinkSync(`/proc/${pid}/cwd`), command];
         return command !== '' && places.some((place) => place.includes(where)) ? [{ pid: Number(pid), command }] : [];
       } catch {
-        // It ended while we looked, or it is not ours to look at.
+        // The process ended meanwhile, or we may not look at it.
         return [];
       }
     });

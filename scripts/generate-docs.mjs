@@ -2,7 +2,7 @@
 // codes, docs/events.md from those of webhook and audit events, docs/operations/metrics.md from the metrics; the names of
 // settings in the Helm chart's schema. With --check it writes nothing and fails where a committed file says something else.
 //
-// All of it is read from the build, which `npm run docs` and `npm test` bring up to date first.
+// The build is the source of all of it; `npm run docs` and `npm test` bring the build up to date first.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,7 +49,7 @@ function readIfThere(file) {
   }
 }
 
-/** What is written by hand in it stays. A secret has no place among the settings that stand in the values as they are. */
+/** The hand-written parts stay. Secrets are left out: the chart takes them by reference, and not as plain values. */
 function chartSchema() {
   const schema = JSON.parse(readFileSync(path.join(root, CHART_SCHEMA), 'utf8'));
   const all = Object.values(SETTINGS);
@@ -59,7 +59,7 @@ function chartSchema() {
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
-/** The settings by their group, in the order in which they are defined. */
+/** The settings by their group, in the order of their definition. */
 function settingGroups() {
   return Map.groupBy(Object.values(SETTINGS), ({ group }) => group);
 }

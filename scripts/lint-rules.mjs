@@ -20,8 +20,8 @@ const suppressionReason = {
     },
   },
   create(context) {
-    // ESLint drops a report that lies at or behind the comment which silences it. This one is put before the comment's
-    // line begins, so that not even a blanket suppression hides its own want of a reason.
+    // ESLint drops a report that lies at or behind the comment that silences it. This report is put before the comment's line,
+    // so that even a blanket suppression can't hide that its own reason is missing.
     const report = (comment, messageId) =>
       context.report({ loc: { line: comment.loc.start.line, column: -1 }, messageId });
     return {

@@ -8,9 +8,9 @@ import { linesOf, readProgram, readSql } from './words/texts.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** Where the documents are that people read first; docs/ has the others. */
+/** The documents that people read first; docs/ has the others. */
 const FRONT = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
-/** These show the habits. */
+/** These files show the habits as examples. */
 const RULES = 'docs/contributing/writing.md';
 const EXAMPLES = 'scripts/words/habits.mjs';
 const PROGRAMS = ['src', 'test', 'scripts', 'bench', 'dashboard/src', 'dashboard/vite', 'bin'];
@@ -47,7 +47,7 @@ function inCode(texts) {
   return [...habitsIn(texts, HABITS_OF_COMMENTS), ...texts.flatMap(tooLong)];
 }
 
-/** A directive can't be broken, nor a type. */
+/** A directive can't be broken into lines, nor can a type. */
 function tooLong({ at, lines = [] }) {
   const long = lines.some(
     (line) => line.length > MOST_CHARACTERS && !/eslint-disable|@(?:param|property|type|typedef)\b/.test(line),

@@ -1,7 +1,6 @@
-// Lints the whole tree. With `--cache <folder>` it skips each file that was clean before and of which nothing changed that
-// its rules can see. Rules that know types depend on other files too: a function that begins to return a promise makes calls
-// wrong in unchanged files. So a file's key covers the declarations (by tsc, in the same folder) of everything that it
-// imports.
+// Lints the whole tree. With `--cache <folder>` it skips each file that was clean before, unless something changed that its
+// rules can see. Rules that know types depend on other files too: a function that begins to return a promise makes calls wrong
+// in unchanged files. So a file's key covers the declarations (by tsc, in the same folder) of everything that it imports.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -30,7 +29,7 @@ const known = cacheFile !== null && existsSync(cacheFile) ? JSON.parse(readFileS
 const isClean = (file) => keys.has(file) && known[file] === keys.get(file);
 
 const unsure = files.filter((file) => !isClean(file));
-// Of an empty list ESLint makes the whole folder.
+// Given an empty list, ESLint lints the whole folder.
 const results = unsure.length === 0 ? [] : await eslint.lintFiles(unsure);
 const found = results.filter(({ errorCount, warningCount }) => errorCount + warningCount > 0);
 if (cacheFile !== null) {
@@ -44,7 +43,7 @@ if (found.length > 0) {
   process.exitCode = 1;
 }
 
-/** All that ESLint's configuration does not ignore, relative to the root. */
+/** All files that ESLint's configuration does not ignore, relative to the root. */
 async function listFiles() {
   const listed = below('.').filter((file) => LINTED.test(file));
   const ignored = await Promise.all(listed.map((file) => eslint.isPathIgnored(file)));
@@ -60,13 +59,13 @@ function below(folder) {
   });
 }
 
-/** A key for each file whose types are known; one without a key is linted each time. */
+/** A key for each file whose types are known; a file without a key is linted each time. */
 function keysOf(all) {
   const imports = new Map();
   const surfaces = new Map();
   const fileHash = once((file) => hash(readFileSync(file, 'utf8')));
 
-  /** What importers can see of a file: its declarations; of what is not TypeScript, its text. */
+  /** The part of a file that its importers see: its declarations, or its text where it is not TypeScript. */
   const surfaceOf = (file) => {
     if (!surfaces.has(file)) {
       const declaration = path.join(cacheFolder, 'declarations', file.replace(/\.tsx?$/, '.d.ts'));
@@ -80,7 +79,7 @@ function keysOf(all) {
     return imports.get(file);
   };
 
-  // A declaration for a package or for all (`declare module 'fastify'`) is seen without an import.
+  // A declaration for a package or for all files (`declare module 'fastify'`) is seen without an import.
   const typed = all.filter((file) => TYPED.test(file));
   const ambient = typed.filter((file) => /^declare (?:module|global)\b/m.test(readFileSync(file, 'utf8')));
   const common = hash(
@@ -89,7 +88,7 @@ function keysOf(all) {
   const made = new Map();
   for (const file of all) {
     const reached = new Set(TYPED.test(file) ? [file] : []);
-    // A set hands out what is added to it while it is walked.
+    // Iterating over a set also visits items that are added meanwhile.
     for (const one of reached) for (const other of importsOf(one)) reached.add(other);
     reached.delete(file);
     const seen = [...reached].sort().map((other) => [other, surfaceOf(other)]);
@@ -99,7 +98,7 @@ function keysOf(all) {
   return made;
 }
 
-/** The files of ours that a source names, by static, type-only or dynamic imports. */
+/** The project's own files that a source names, by static, type-only or dynamic imports. */
 function relativeImports(file) {
   return ts
     .preProcessFile(readFileSync(file, 'utf8'), true, true)

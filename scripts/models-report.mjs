@@ -20,7 +20,7 @@ function providerOf(id) {
   return /^deepseek/.test(id) ? 'deepseek' : 'mistral';
 }
 
-/** Input, cached input, output, cache writes. What has no price of its own costs what input does. */
+/** Input, cached input, output, cache writes. A kind without a price of its own costs what input does. */
 const FIELDS = ['input_mtok', 'cache_read_mtok', 'output_mtok', 'cache_write_mtok'];
 
 function pricesOf(model, longPrompt) {

@@ -37,7 +37,7 @@ const today = new Date().toISOString().slice(0, 10);
 writeFileSync('CHANGELOG.md', changes.replace('## Unreleased\n', `## Unreleased\n\n## ${version} (${today})\n`));
 const npm = spawnSync('npm', ['version', version, '--no-git-tag-version'], { stdio: ['ignore', 'ignore', 'inherit'] });
 if (npm.status !== 0) fail('npm could not set the version.');
-// What comes after this release is upgraded from it (test/operations/upgrade.spec.ts).
+// Later releases are tested by upgrading from this one (test/operations/upgrade.spec.ts).
 mkdirSync(path.dirname(PREVIOUS_RELEASE), { recursive: true });
 writeFileSync(PREVIOUS_RELEASE, `v${version}\n`);
 git('add', 'CHANGELOG.md', 'package.json', 'package-lock.json', PREVIOUS_RELEASE);

@@ -1,5 +1,6 @@
-// npm run test:changed [-- base]: runs the specs that what changed since `base` can reach (absent: since main), committed or
-// not. Jest follows imports. A file that no module imports selects the specs that name it; what every spec stands on, all.
+// npm run test:changed [-- base]: runs the specs that changes since `base` (absent: since main) can reach, committed or not.
+// Jest follows imports. A file that no module imports selects the specs that name it; a file that every spec depends on selects
+// all.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -12,7 +13,7 @@ const FOR_ALL = /^(prisma\/|jest\.config\.mjs$|package-lock\.json$|\.swcrc$|scri
 
 const git = (...args) => execFileSync('git', args, { encoding: 'utf8' }).split('\n').filter(Boolean);
 
-/** Main as this clone has it: a branch of its own, or the remote's. */
+/** Main as this clone has it: its own branch, or the remote's. */
 function mainBranch() {
   const known = git('for-each-ref', '--format=%(refname:short)', 'refs/heads/main', 'refs/remotes/origin/main');
   if (known.length === 0)

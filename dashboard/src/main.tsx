@@ -9,7 +9,7 @@ const root = document.getElementById('root');
 if (root === null) throw new TypeError('The page has no root.');
 createRoot(root).render(
   <StrictMode>
-    {/* The page's policy takes no style elements; what these hold stands in the stylesheet. */}
+    {/* The page's policy allows no style elements; the stylesheet holds these styles. */}
     <CSPProvider disableStyleElements>
       <RouterProvider router={router} />
     </CSPProvider>

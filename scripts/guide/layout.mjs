@@ -1,4 +1,4 @@
-// What stands around each page of the site: navigation, search, and the page's own headings. No script of anybody else's.
+// The frame of each page of the site: navigation, search, and the page's own headings. No third-party script.
 import { relative } from './pages.mjs';
 
 const GROUPS = [

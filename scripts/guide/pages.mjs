@@ -1,4 +1,4 @@
-// The pages of the documentation's site: which there are, their HTML, and where their links lead.
+// The pages of the documentation's site: their files, their HTML, and where their links lead.
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import GithubSlugger from 'github-slugger';
@@ -62,7 +62,7 @@ function render(root, drafts, file, problems) {
       if (child.type !== 'link_open') continue;
       const led = leadTo(root, drafts, file, child.attrGet('href'));
       if ('problem' in led) problems.push(`${file}: ${led.problem}`);
-      // Where the site is built without the rest of the project (in the image), the text alone stays.
+      // Where the site is built without the rest of the project (in the image), only the link's text stays.
       if ('problem' in led || led.href === null) child.attrs = [['class', 'source']];
       else child.attrSet('href', led.href);
     }
@@ -71,7 +71,7 @@ function render(root, drafts, file, problems) {
   return { file, place, title, html, headings, sections: sectionsOf(tokens, headings, title) };
 }
 
-/** Where a link of a page leads on the site; null: to a file that is not a page of it. */
+/** Where a link of a page leads on the site; null: to a file outside the site. */
 function leadTo(root, drafts, file, href) {
   if (EXTERNAL.test(href)) return { href };
   const [target, anchor] = decodeURI(href).split('#');
@@ -90,12 +90,12 @@ function leadTo(root, drafts, file, href) {
   return { href: anchor === undefined ? place : `${place}#${anchor}` };
 }
 
-/** From the page of a file to a place of the site, so that the site can lie under any address. */
+/** A relative link from a page to a place of the site, so that the site works under any address. */
 export function relative(file, place) {
   return path.posix.relative(path.posix.dirname(placeOf(file)), place) || path.posix.basename(place);
 }
 
-/** What the search finds: the text under each heading. */
+/** The entries of the search: the text under each heading. */
 function sectionsOf(tokens, headings, title) {
   return headings.map((heading, index) => {
     const end = headings[index + 1]?.at ?? tokens.length;

@@ -1,4 +1,4 @@
-// Search over an index that is fetched when somebody first uses it.
+// Search over an index that is fetched at its first use.
 import MiniSearch from './minisearch.js';
 
 const MOST = 12;

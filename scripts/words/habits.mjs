@@ -1,6 +1,6 @@
 // The worst habits of docs/contributing/writing.md: what to look for, and what to write instead.
 
-/** In documents and in the texts of the sources: error texts, API descriptions, settings. */
+/** For documents and the texts of the sources: error texts, API descriptions, settings. */
 export const HABITS = [
   [
     /\b(?:nobody(?! to run it)|whoever|whomever|whosoever)\b/i,
@@ -20,7 +20,7 @@ export const HABITS = [
   [/\bhas to do with it\b|\bso it is\b|\bthere is not\b/i, 'put the verb before its object'],
 ];
 
-/** In comments and in titles of tests, besides. */
+/** For comments and titles of tests, in addition. */
 export const HABITS_OF_CODE = [
   [/\bsomebody\b/i, 'name the subject: "a caller", "another user"'],
   [/\bof before\b/i, 'write "the old …"'],

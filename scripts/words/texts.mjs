@@ -7,7 +7,7 @@ const SQL = /\b(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b/;
 const TESTS = /^(?:describe|it|test)\b/;
 const MARKS = /^\s*(?:\/\*\*?|\*\/|\*|\/\/|--)|\*\/\s*$/g;
 
-/** Each line of a document, but for its code. */
+/** Each line of a document except its code. */
 export function linesOf(root, file) {
   let isCode = false;
   return read(root, file)
@@ -19,7 +19,9 @@ export function linesOf(root, file) {
     });
 }
 
-/** `texts`: strings of several words, joined where they are added up. `titles`: of tests. `comments`: with their lines. */
+/**
+ * `texts`: strings of several words; parts that the code adds up are joined. `titles`: of tests. `comments`: with their lines.
+ */
 export function readProgram(root, file) {
   const content = read(root, file);
   const source = ts.createSourceFile(file, content, ts.ScriptTarget.ESNext, true);
@@ -67,7 +69,7 @@ function partOf(content, start, end, lineAt) {
   return { line: lineAt(start), lines: (isLine ? before + text : text).split('\n'), isLine };
 }
 
-/** Comments of one line that follow each other are one. */
+/** Comments of one line that follow each other count as one. */
 function joined(file, parts) {
   const comments = [];
   for (const { line, lines, isLine } of parts) {

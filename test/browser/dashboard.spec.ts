@@ -1,4 +1,4 @@
-/** The dashboard's main flows, in a real browser: a person, a started service and a real Postgres. */
+/** The dashboard's main flows in a real browser: a person, a started service and a real Postgres. */
 import type { Page } from 'playwright-core';
 import { DashboardWorld, faultsOf, goTo, NARROW, signIn, WIDE } from './dashboard.js';
 import { asOwner, fill, quickstartTenant } from './filled.js';
@@ -34,7 +34,7 @@ const heading = (page: Page, name: string) => page.getByRole('heading', { level:
 const button = (page: Page, name: string | RegExp) =>
   page.getByRole('button', { name, exact: typeof name === 'string' });
 
-/** Makes a key, and leaves its dialog with the secret in it open. */
+/** Creates a key, and leaves the dialog with its secret open. */
 async function makeKey(page: Page, name: string): Promise<string> {
   await button(page, 'Create key').first().click();
   await page.getByLabel('Name', { exact: true }).fill(name);
@@ -48,7 +48,7 @@ async function storeSecret(page: Page): Promise<void> {
   await page.getByRole('dialog').waitFor({ state: 'detached' });
 }
 
-it('each page of an empty tenant is accessible, breaks no policy and asks no other host', async () => {
+it('each page of an empty tenant is accessible, breaks no policy and calls no other host', async () => {
   const look = NARROW;
   const { page, trespasses } = await world.enter(look);
   const faults: string[] = [];
@@ -76,7 +76,7 @@ it('keeps no token where a script could find it later', async () => {
   await page.context().close();
 });
 
-it('a secret that is shown once is not lost by Escape, a click beside or a step back', async () => {
+it('a secret that is shown once is not lost by Escape, a click beside the dialog or a step back', async () => {
   const { page } = await world.enter(WIDE);
   await heading(page, 'Overview').waitFor();
   await page.getByRole('link', { name: 'API keys' }).click();
@@ -101,7 +101,7 @@ it('a secret that is shown once is not lost by Escape, a click beside or a step 
   await page.context().close();
 });
 
-it('a gateway has its tab of authentication tokens: made by name, shown once, listed, deleted after a question', async () => {
+it('a gateway has a tab of tokens: they are created by name, shown once, listed, and deleted after a confirmation', async () => {
   const { page } = await world.enter(WIDE, '/gateways');
   await button(page, 'Create gateway').first().click();
   await page.getByLabel('Name', { exact: true }).fill('front-door');
@@ -132,7 +132,7 @@ it('a gateway has its tab of authentication tokens: made by name, shown once, li
   await page.context().close();
 });
 
-it('a tenant that another tab switched blocks this tab, and nothing of the old tenant stays on the screen', async () => {
+it('when another tab switches the tenant, this tab is blocked and shows nothing of the old tenant', async () => {
   const context = await world.context(WIDE);
   const { page: first } = await world.open(context, '/keys');
   await signIn(first, 'dev-owner');
@@ -156,7 +156,7 @@ it('a tenant that another tab switched blocks this tab, and nothing of the old t
   await context.close();
 });
 
-it('an invited viewer joins by the link, and sees nothing that the role may not do', async () => {
+it('an invited viewer joins by the link, and sees no action that the role does not allow', async () => {
   const { page } = await world.enter(WIDE, '/members');
   await button(page, 'Invite').first().click();
   await page.getByLabel('E-mail address').fill('dev-viewer@example.com');
@@ -182,7 +182,7 @@ it('an invited viewer joins by the link, and sees nothing that the role may not 
   await guests.close();
 });
 
-it('the whole way to a new key goes by keyboard', async () => {
+it('a user can create a key with the keyboard alone', async () => {
   const { page } = await world.enter(WIDE, '/keys');
   await heading(page, 'API keys').waitFor();
   await page.keyboard.press('Control+K');

@@ -1,4 +1,4 @@
-/** The dashboard in a real browser, against a started service: what every spec of it needs. */
+/** The dashboard in a real browser, against a started service: the parts that every spec of it needs. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,7 +8,7 @@ import type { GoogleEndpoints } from '../support/google-endpoints.js';
 import { startServiceProcess, type ServiceProcess } from '../support/service.js';
 import type { TestIssuer } from '../support/tokens.js';
 
-/** Debian's; .ci/run installs it. */
+/** Debian's Chromium, which .ci/run installs. */
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 const AXE = readFileSync(createRequire(path.resolve('package.json')).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -20,7 +20,7 @@ export interface Look {
 export const WIDE: Look = { theme: 'light', width: 1280 };
 export const NARROW: Look = { theme: 'dark', width: 390 };
 
-/** What a page did that it must not do. */
+/** Violations of a page: requests to other hosts, broken policies and the like. */
 export interface Trespasses {
   readonly violations: string[];
   readonly hosts: Set<string>;
@@ -75,7 +75,7 @@ export class DashboardWorld {
     });
   }
 
-  /** A tab at a path of the dashboard, before the sign-in. */
+  /** Opens a path of the dashboard in a new tab, before the sign-in. */
   async open(context: BrowserContext, at = '/'): Promise<{ page: Page; trespasses: Trespasses }> {
     const page = await context.newPage();
     const trespasses: Trespasses = { violations: [], hosts: new Set() };
@@ -90,7 +90,7 @@ export class DashboardWorld {
     return { page, trespasses };
   }
 
-  /** The same, signed in as a development user. */
+  /** Opens a path, signed in as a development user. */
   async enter(look: Look, at = '/', user = 'dev-owner'): Promise<{ page: Page; trespasses: Trespasses }> {
     const opened = await this.open(await this.context(look), at);
     await signIn(opened.page, user);
@@ -107,19 +107,19 @@ export async function signIn(page: Page, user: string): Promise<void> {
   }
 }
 
-/** Goes to another page as the browser's own buttons do, without a reload: that would sign out. */
+/** Goes to another page by the history, without a reload: a reload would sign the user out. */
 export async function goTo(page: Page, at: string): Promise<void> {
   const to = JSON.stringify(`/dashboard${at}`);
   await page.evaluate(`history.pushState(null, '', ${to}); dispatchEvent(new PopStateEvent('popstate'))`);
 }
 
-/** What axe finds wrong with a screen. */
+/** The violations that axe finds on a screen. */
 export async function faultsOf(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
-  // What is fading in does not have its colours yet; a skeleton pulses for ever.
+  // Elements that fade in do not have their colours yet; a skeleton pulses for ever.
   await page.evaluate(`Promise.allSettled(document.getAnimations()
     .filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity).map(({ finished }) => finished))`);
-  // What guards the focus of an open dialog is empty, and hidden by intention.
+  // The focus guards of an open dialog are empty, and hidden on purpose.
   const { violations } = await page.evaluate<{ violations: Violation[] }>(
     `axe.run({ exclude: ['[data-base-ui-focus-guard]'] }, { resultTypes: ['violations'], rules: { region: { enabled: false } } })`,
   );

@@ -1,4 +1,4 @@
-/** A tenant with much in it, by SQL: what a product has after months. */
+/** A tenant with much data, by SQL: the state of a product after months. */
 import type { ServiceClient } from '../support/service-client.js';
 
 export interface Fill {
@@ -33,7 +33,7 @@ const CALLS = `
   FROM (SELECT n, now() - (0.5 + 0.5 * sin(n)) * interval '20 hours' - n * (interval '29 days' / $2::integer) AS at
         FROM generate_series(1, $2::integer) AS n) AS call`;
 
-/** The tenant in which development's owner begins. */
+/** The tenant that development's owner signs in to. */
 export async function quickstartTenant(service: ServiceClient): Promise<string> {
   const [tenant] = await service.sql<{ id: string }>(
     `SELECT t.id FROM tenants t JOIN memberships m ON m.org_id = t.org_id
@@ -53,7 +53,7 @@ export async function fill(service: ServiceClient, { tenantId, keys, calls, huma
 }
 
 /**
- * What the other pages show: a gateway, a provider with a route, an endpoint, budgets, usage tokens. Returns the
+ * Creates the data of the other pages: a gateway, a provider with a route, an endpoint, budgets, usage tokens. Returns the
  * gateway's id.
  */
 export async function furnish(service: ServiceClient, tenantId: string): Promise<string> {
@@ -126,7 +126,7 @@ async function asking<T>(service: ServiceClient, authorization: string, route: s
   return answer.json<T>();
 }
 
-/** By development's own door, as its page does. */
+/** Signs in by development's own sign-in, as its page does. */
 async function bearerOf(service: ServiceClient, user: string): Promise<string> {
   const headers = { origin: service.baseUrl };
   const answer = await service.call('POST', '/dashboard/development/sign-in', { headers, body: { user } });

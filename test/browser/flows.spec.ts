@@ -24,7 +24,7 @@ async function choose(page: Page, thing: string, action: string): Promise<void> 
   await page.getByRole('menuitem', { name: action, exact: true }).click();
 }
 
-it('a key shows who made it, when it was rotated, what it used, and takes a budget of its own', async () => {
+it('a key shows who made it, when it was rotated and its usage, and takes a budget of its own', async () => {
   const { page } = await world.enter(WIDE, '/keys');
   await page.getByLabel('Search by name or first characters').fill('Staging 1');
   await choose(page, 'Staging 1', 'Rotate');
@@ -46,7 +46,7 @@ it('a key shows who made it, when it was rotated, what it used, and takes a budg
   await page.context().close();
 });
 
-it('a human has limits and budgets with what is left; one usage token is revoked and the others stay', async () => {
+it("a human's limits and budgets show what is left; revoking one usage token leaves the others", async () => {
   await world.service.sql(
     `INSERT INTO usage_tokens (id, tenant_id, key_id, human_id, expires_at)
      SELECT 'ut_filled' || n, $1, 'key_filled1', 'hum_filled1', now() + interval '1 day' FROM generate_series(1, 2) AS n`,
@@ -72,7 +72,7 @@ it('a human has limits and budgets with what is left; one usage token is revoked
   await page.context().close();
 });
 
-it('providers are set up by kind and edited; a route leads to several, in order or by weight', async () => {
+it('a user sets up providers of each kind and edits them; a route leads to several, in order or by weight', async () => {
   const { page } = await world.enter(WIDE, '/models');
   await button(page, 'Add provider').click();
   await dialog(page).getByLabel('Name').fill('frankfurt');
@@ -143,32 +143,35 @@ it.each([
   ['admin', ['Audit log', 'Members', 'Playground'], ['Delete for good'], true],
   ['developer', ['Members', 'Playground'], ['Audit log'], true],
   ['viewer', ['Members', 'Usage tokens'], ['Audit log', 'Playground'], false],
-] as const)('a role sees what it may and nothing else: %s', async (role, shown, hidden, mayWrite) => {
-  await join(world.service, `dev-${role}`, role);
-  const { page } = await world.open(await world.context(WIDE));
-  await signIn(page, `dev-${role}`);
-  await heading(page, 'Overview').waitFor();
-  const rail = page.getByRole('navigation', { name: 'Main' });
-  for (const name of shown) await rail.getByRole('link', { name, exact: true }).waitFor();
-  for (const name of hidden) expect(await rail.getByRole('link', { name, exact: true }).count()).toBe(0);
-  for (const [at, name, action] of [
-    ['/keys', 'API keys', 'Create key'],
-    ['/gateways', 'Gateways', 'Create gateway'],
-    ['/humans', 'Humans', 'Add human'],
-    ['/models', 'Providers and models', 'Add provider'],
-    ['/webhooks', 'Webhooks', 'Add endpoint'],
-  ] as const) {
-    await goTo(page, at);
-    await heading(page, name).waitFor();
-    expect([at, (await button(page, action).count()) > 0]).toEqual([at, mayWrite]);
-  }
-  await goTo(page, '/settings');
-  await heading(page, 'Settings').waitFor();
-  expect(await page.getByText('Danger zone').count()).toBe(0);
-  await page.context().close();
-});
+] as const)(
+  'a role sees the pages and actions that it allows, and no others: %s',
+  async (role, shown, hidden, mayWrite) => {
+    await join(world.service, `dev-${role}`, role);
+    const { page } = await world.open(await world.context(WIDE));
+    await signIn(page, `dev-${role}`);
+    await heading(page, 'Overview').waitFor();
+    const rail = page.getByRole('navigation', { name: 'Main' });
+    for (const name of shown) await rail.getByRole('link', { name, exact: true }).waitFor();
+    for (const name of hidden) expect(await rail.getByRole('link', { name, exact: true }).count()).toBe(0);
+    for (const [at, name, action] of [
+      ['/keys', 'API keys', 'Create key'],
+      ['/gateways', 'Gateways', 'Create gateway'],
+      ['/humans', 'Humans', 'Add human'],
+      ['/models', 'Providers and models', 'Add provider'],
+      ['/webhooks', 'Webhooks', 'Add endpoint'],
+    ] as const) {
+      await goTo(page, at);
+      await heading(page, name).waitFor();
+      expect([at, (await button(page, action).count()) > 0]).toEqual([at, mayWrite]);
+    }
+    await goTo(page, '/settings');
+    await heading(page, 'Settings').waitFor();
+    expect(await page.getByText('Danger zone').count()).toBe(0);
+    await page.context().close();
+  },
+);
 
-it('offline and failing pages say so, and go on by themselves or at a click', async () => {
+it('pages that are offline or fail say so, and recover by themselves or at a click', async () => {
   const { page } = await world.enter(WIDE);
   await heading(page, 'Overview').waitFor();
   await page.context().setOffline(true);
@@ -188,7 +191,7 @@ it('offline and failing pages say so, and go on by themselves or at a click', as
   await page.context().close();
 });
 
-it('usage is split by provider, and its days are those of the reader’s zone where that is chosen', async () => {
+it('usage is split by provider, by days of UTC or of the reader’s own zone', async () => {
   const context = await world.browser.newContext({ locale: 'en-GB', timezoneId: 'Asia/Kolkata' });
   const { page } = await world.open(context, '/usage?period=90d');
   await signIn(page, 'dev-owner');
@@ -201,7 +204,7 @@ it('usage is split by provider, and its days are those of the reader’s zone wh
   await page.getByText('Provider', { exact: true }).click();
   await page.getByRole('link', { name: 'anthropic' }).waitFor();
   expect(await page.locator('.text-3xl').innerText()).toBe(total);
-  // A day whose bucket is not the service's would show nothing.
+  // A day whose bucket differs from the service's would show nothing.
   await chart.focus();
   for (let day = 0; day < 3; day += 1) await page.keyboard.press('ArrowLeft');
   expect(await chart.getAttribute('aria-valuetext')).not.toMatch(/\$0\.00$/);
@@ -209,7 +212,7 @@ it('usage is split by provider, and its days are those of the reader’s zone wh
   await context.close();
 });
 
-it('a gateway gets a token by the keyboard alone', async () => {
+it("a user can create a gateway's token with the keyboard alone", async () => {
   const { page } = await world.enter(WIDE, '/gateways');
   await button(page, 'Create gateway').first().focus();
   await page.keyboard.press('Enter');

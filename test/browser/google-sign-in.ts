@@ -1,7 +1,7 @@
 /**
- * A local stand-in for the addresses of Google that a browser asks when a person signs in: Identity Toolkit's and Secure Token's
- * REST methods as Firebase's SDK calls them, and Google's OpenID Connect page. A real HTTPS server on loopback; Chromium is led
- * to it by name, so that the page's policy is judged as with the real ones.
+ * A local stand-in for the addresses of Google that a browser calls when a person signs in: Identity Toolkit's and Secure
+ * Token's REST methods as Firebase's SDK calls them, and Google's OpenID Connect page. It is a real HTTPS server on loopback.
+ * Chromium resolves the real names to it, so that the page's policy is tested with them.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -25,9 +25,9 @@ interface Answer {
 }
 
 export class GoogleSignIn {
-  /** Host, path and method of every request but preflights. */
+  /** Host, path and method of every request except preflights. */
   readonly requests: string[] = [];
-  /** Addresses that a mail was sent to. */
+  /** Addresses that got a mail. */
   readonly mails: string[] = [];
   private readonly accounts: Account[] = [];
   private readonly refreshTokens = new Map<string, Account>();
@@ -35,9 +35,9 @@ export class GoogleSignIn {
 
   private constructor(
     private readonly issuer: TestIssuer,
-    /** Where the service writes users' claims. */
+    /** The endpoints where the service writes users' claims. */
     private readonly google: GoogleEndpoints,
-    /** Who Google's page says that the user is. */
+    /** The user's e-mail address on Google's page. */
     private readonly googleEmail: string,
   ) {
     const { key, cert } = serverCertificate(HOSTS);
@@ -60,7 +60,7 @@ export class GoogleSignIn {
     await closed;
   }
 
-  /** Leads Chromium's look-ups of these hosts here, and of no other. */
+  /** Makes Chromium resolve these hosts, and no others, to this server. */
   get chromiumArguments(): string[] {
     const { port } = this.server.address() as AddressInfo;
     return [`--host-resolver-rules=${HOSTS.map((host) => `MAP ${host} 127.0.0.1:${port}`).join(', ')}`];
@@ -97,7 +97,7 @@ export class GoogleSignIn {
     response.end(JSON.stringify(body));
   }
 
-  /** OpenID Connect's implicit answer: the ID token after the #. */
+  /** OpenID Connect's implicit answer: the ID token is in the fragment. */
   private authorized(asked: URLSearchParams): string {
     const idToken = this.issuer.sign({ sub: 'google-1', email: this.googleEmail, nonce: asked.get('nonce') });
     const answer = new URLSearchParams({ id_token: idToken, state: asked.get('state') ?? '' });
@@ -154,7 +154,7 @@ export class GoogleSignIn {
     return { status: 200, body: { ...token, expires_in: '3600', token_type: 'Bearer', user_id: account.userId } };
   }
 
-  /** With the claims that the service wrote meanwhile. */
+  /** An ID token with the claims that the service has written. */
   private idToken({ userId, email }: Account): string {
     const claims = this.google.claims.get(userId) ?? {};
     return this.issuer.sign({ ...claims, sub: userId, user_id: userId, email, email_verified: true });

@@ -1,6 +1,6 @@
 /**
- * Each page and dialog in a tenant that is used much: 10,000 keys and 100,000 calls. With GATEHOUSE_SCREENSHOTS each page is
- * also saved as a picture (`npm run dashboard:screenshots`).
+ * Each page and dialog in a large tenant: 10,000 keys and 100,000 calls. With GATEHOUSE_SCREENSHOTS each page is also saved as
+ * a picture (`npm run dashboard:screenshots`).
  */
 import path from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
@@ -47,7 +47,7 @@ const button = (page: Page, name: string | RegExp) =>
 const dialog = (page: Page) => page.getByRole('dialog');
 const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name, exact: true });
 
-it('the first load of the overview is at most 250 KB compressed as in the image, fonts and all', async () => {
+it('the first load of the overview is at most 250 KB compressed as in the image, fonts included', async () => {
   const { page } = await world.enter(WIDE);
   await page.getByRole('slider').waitFor();
   const loaded = await page.evaluate<string[]>(
@@ -70,30 +70,33 @@ async function sizeOf(file: string): Promise<number> {
 it.each([
   ['light and wide', WIDE],
   ['dark and narrow', NARROW],
-] as const)('each page is accessible, fits, breaks no policy and asks no other host: %s', async (_name, look: Look) => {
-  const { page, trespasses } = await world.enter(look);
-  const faults: string[] = [];
-  const visit = async (at: string, name: string, picture: string): Promise<void> => {
-    await goTo(page, at);
-    await heading(page, name).waitFor();
-    await page.waitForLoadState('networkidle');
-    faults.push(...(await faultsOf(page)).map((fault) => `${at}: ${fault}`));
-    const overflows = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
-    if (overflows) faults.push(`${at}: is wider than the screen`);
-    if (SCREENSHOTS !== undefined && look.theme === 'light') {
-      await page.screenshot({ path: path.resolve(SCREENSHOTS, `${picture}.png`) });
-    }
-  };
-  for (const [at, name, picture] of PAGES) await visit(at, name, picture);
-  for (const tab of GATEWAY_TABS)
-    await visit(`/gateways/${gatewayId}${tab}`, 'front-door', `gateway${tab.replace('/', '-')}`);
-  expect(faults).toEqual([]);
-  expect(trespasses.violations).toEqual([]);
-  expect([...trespasses.hosts]).toEqual([new URL(world.service.baseUrl).host]);
-  await page.context().close();
-});
+] as const)(
+  'each page is accessible, fits the screen, breaks no policy and calls no other host: %s',
+  async (_name, look: Look) => {
+    const { page, trespasses } = await world.enter(look);
+    const faults: string[] = [];
+    const visit = async (at: string, name: string, picture: string): Promise<void> => {
+      await goTo(page, at);
+      await heading(page, name).waitFor();
+      await page.waitForLoadState('networkidle');
+      faults.push(...(await faultsOf(page)).map((fault) => `${at}: ${fault}`));
+      const overflows = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
+      if (overflows) faults.push(`${at}: is wider than the screen`);
+      if (SCREENSHOTS !== undefined && look.theme === 'light') {
+        await page.screenshot({ path: path.resolve(SCREENSHOTS, `${picture}.png`) });
+      }
+    };
+    for (const [at, name, picture] of PAGES) await visit(at, name, picture);
+    for (const tab of GATEWAY_TABS)
+      await visit(`/gateways/${gatewayId}${tab}`, 'front-door', `gateway${tab.replace('/', '-')}`);
+    expect(faults).toEqual([]);
+    expect(trespasses.violations).toEqual([]);
+    expect([...trespasses.hosts]).toEqual([new URL(world.service.baseUrl).host]);
+    await page.context().close();
+  },
+);
 
-it('long lists come a page at a time, by one request each, and are searched by the service', async () => {
+it('long lists load a page at a time by one request each, and the service searches them', async () => {
   const { page } = await world.enter(WIDE, '/keys');
   const asked: string[] = [];
   page.on('request', (request) => asked.push(new URL(request.url()).pathname));
@@ -126,7 +129,7 @@ it('long lists come a page at a time, by one request each, and are searched by t
   await page.context().close();
 });
 
-/** How each dialog is opened from its page. */
+/** The steps that open each dialog on its page. */
 const DIALOGS: readonly (readonly [string, string, (page: Page) => Promise<void>])[] = [
   ['/keys', 'API keys', (page) => button(page, 'Create key').first().click()],
   [
@@ -158,7 +161,7 @@ const DIALOGS: readonly (readonly [string, string, (page: Page) => Promise<void>
 it.each([
   ['light and wide', WIDE],
   ['dark and narrow', NARROW],
-] as const)('each dialog is accessible and fits: %s', async (_name, look: Look) => {
+] as const)('each dialog is accessible and fits the screen: %s', async (_name, look: Look) => {
   const { page, trespasses } = await world.enter(look);
   const faults: string[] = [];
   for (const [at, name, open] of DIALOGS) {

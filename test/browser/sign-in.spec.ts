@@ -11,7 +11,7 @@ const PASSWORD = 'correct horse';
 let issuer: TestIssuer;
 let google: GoogleEndpoints;
 let signIn: GoogleSignIn;
-/** Google in the same window, and the tab keeps the sign-in; Google beside, and nothing keeps it. */
+/** With Google's page in the same window, the tab keeps the sign-in; with a popup, nothing keeps it. */
 let redirecting: DashboardWorld;
 let beside: DashboardWorld;
 
@@ -33,7 +33,7 @@ afterAll(async () => {
   await issuer.stop();
 });
 
-it('by e-mail and password: a wrong one is refused in words; a right one leads to a first organisation', async () => {
+it('by e-mail and password: a wrong password is refused in words; the right one leads to a first organisation', async () => {
   const { page, trespasses } = await beside.open(await beside.context(WIDE));
   await page.getByLabel('E-mail').fill('ann@example.com');
   await page.getByLabel('Password').fill('wrong');
@@ -50,7 +50,7 @@ it('by e-mail and password: a wrong one is refused in words; a right one leads t
   expect(trespasses.violations).toEqual([]);
   expect([...trespasses.hosts].filter((host) => !host.startsWith('127.0.0.1')).sort()).toEqual(HOSTS);
 
-  // The memory alone holds the sign-in: a reload ends it, and nothing of it is left behind.
+  // Only memory holds the sign-in: a reload ends it, and leaves nothing behind.
   const kept = await page.evaluate<string>(
     'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])',
   );
@@ -60,7 +60,7 @@ it('by e-mail and password: a wrong one is refused in words; a right one leads t
   await page.context().close();
 });
 
-it('a new account is made with a mail to confirm it, and a forgotten password is asked for by mail', async () => {
+it('a new account gets a mail to confirm it, and a forgotten password is reset by mail', async () => {
   const { page } = await beside.open(await beside.context(WIDE));
   await page.getByText('Create an account').click();
   await page.getByLabel('E-mail').fill('new@example.com');
@@ -76,7 +76,7 @@ it('a new account is made with a mail to confirm it, and a forgotten password is
   await page.context().close();
 });
 
-it('by Google in the same window, back to the page that was asked for; the tab keeps the sign-in over a reload', async () => {
+it('by Google in the same window, back to the requested page; the tab keeps the sign-in over a reload', async () => {
   const { page, trespasses } = await redirecting.open(await redirecting.context(WIDE), '/keys');
   await page.getByRole('button', { name: 'Continue with Google' }).click();
   await page.getByText('Signed in as gina@example.com').waitFor();
@@ -88,7 +88,7 @@ it('by Google in the same window, back to the page that was asked for; the tab k
   await page.context().close();
 });
 
-it('by Google in a window beside, which closes itself', async () => {
+it('by Google in a popup, which closes itself', async () => {
   const { page, trespasses } = await beside.open(await beside.context(WIDE));
   const opened = page.waitForEvent('popup');
   await page.getByRole('button', { name: 'Continue with Google' }).click();

@@ -1,4 +1,4 @@
-/** Two tenants, their people and keys, and every credential of access.expected.ts as headers. All of it is minted. */
+/** Two tenants, their people and keys, and every credential of access.expected.ts as headers. All of them are really issued. */
 import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { SCOPES } from '../../src/identity/index.js';
@@ -16,13 +16,13 @@ const ORIGIN = 'https://app.example';
 export interface World {
   readonly a: Org;
   readonly b: Org;
-  /** What the bodies of a credential's requests speak of. */
+  /** The resources that a credential's request bodies name. */
   thingsOf(credential: Credential): Things;
-  /** A new identity for each call where a route would remember the last. */
+  /** A new identity for each call where a route would remember the last one. */
   headersOf(credential: Credential): OutgoingHttpHeaders | Promise<OutgoingHttpHeaders>;
 }
 
-/** What belongs to the other tenant. */
+/** The credentials that belong to the other tenant. */
 const OF_B: ReadonlySet<Credential> = new Set<Credential>([
   "another tenant's key",
   "another tenant's end user",
@@ -35,8 +35,8 @@ const OF_B: ReadonlySet<Credential> = new Set<Credential>([
 const EVERYBODYS_ADDRESS = 'user-1@example.com';
 
 /**
- * @param b another org than `a`, of other people
- * @param users where the end users of either tenant sign in: for each an audience of its own
+ * @param b an org with other people than `a`
+ * @param users where the end users of either tenant sign in, each with an audience of its own
  */
 export async function makeWorld(client: ServiceClient, a: Org, b: Org, users: UserIssuer): Promise<World> {
   await client.addMember(a, 'admin-of-a', 'admin');
@@ -231,7 +231,7 @@ export const apiKey = (key: string): OutgoingHttpHeaders => ({ 'x-api-key': key 
 
 const STRANGERS_KEY = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
 
-/** A header and claims of a good token, under `alg: none` and without a signature. */
+/** The header and claims of a good token, under `alg: none` and without a signature. */
 function unsigned(token: string): string {
   const header = Buffer.from(JSON.stringify({ alg: 'none', typ: 'JWT' })).toString('base64url');
   return `${header}.${token.split('.')[1] ?? ''}.`;
@@ -269,7 +269,7 @@ async function publishableKey(
   return result;
 }
 
-/** A good token's signature beside the id of another token. */
+/** A good token's signature with the id of another token. */
 function withOtherId(token: string): string {
   const [header = '', payload = '', signature = ''] = token.split('.');
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { jti: string };
@@ -288,7 +288,7 @@ async function usageTokens(client: ServiceClient, a: Org, b: Org) {
     if (status !== 200) throw new Error(`No usage token: ${text}`);
     return json<{ token: string }>().token;
   };
-  /** By a key of its own, which then is changed. */
+  /** A usage token whose key is changed afterwards. */
   const ofChangedKey = async (scopes: readonly string[], route: string, change: object): Promise<string> => {
     const { keyId, key } = await client.createKey(a, { scopes: scopes as typeof SCOPES });
     const token = await madeBy(key);
@@ -319,7 +319,7 @@ async function usageTokens(client: ServiceClient, a: Org, b: Org) {
   };
 }
 
-/** Each with a secret for the models that the matrix calls. */
+/** Sealed tokens, each with a secret for the models that the matrix calls. */
 async function sealedTokens(client: ServiceClient, org: Org, key: string, othersKey: string) {
   const made = await client.createKey(org);
   const good = await mint(client, { key });
@@ -339,7 +339,7 @@ async function sealedTokens(client: ServiceClient, org: Org, key: string, others
   };
 }
 
-/** The new secret and the old one, which had no grace. */
+/** The new secret and the old one, which has no grace. */
 async function rotatedKey(client: ServiceClient, org: Org): Promise<[string, string]> {
   const { keyId, key } = await client.createKey(org, { scopes: SCOPES });
   const { result } = await client.asUser<{ result: { key: string } }>(
@@ -418,7 +418,7 @@ async function thingsOf(client: ServiceClient, org: Org, { oidcConfig }: UserIss
   };
 }
 
-/** An endpoint where no server listens, with a malformed secret: nothing of it may be sent. */
+/** An endpoint where no server listens, with a malformed secret, so that nothing can be sent to it. */
 export async function endpointOf(client: ServiceClient, { tenantId }: Org): Promise<string> {
   const id = `webhook_${randomUUID()}`;
   await client.sql(
@@ -433,7 +433,7 @@ export async function endpointOf(client: ServiceClient, { tenantId }: Org): Prom
   return id;
 }
 
-/** A model provider at an address that may not be called, without credentials. */
+/** A model provider at a blocked address, without credentials. */
 export async function providerOf(client: ServiceClient, { tenantId }: Org): Promise<string> {
   const id = `provider_${randomUUID()}`;
   await client.sql(
@@ -475,7 +475,7 @@ export async function gatewayOf(client: ServiceClient, { tenantId }: Org): Promi
   return id;
 }
 
-/** An unknown token. */
+/** The id of an unknown token. */
 export async function gatewayTokenIdOf(client: ServiceClient, { tenantId }: Org, gatewayId: string): Promise<string> {
   const id = `gateway_token_${randomUUID()}`;
   await client.sql(
@@ -493,7 +493,7 @@ async function gatewayTokenOf(client: ServiceClient, { user, tenantId }: Org, ga
   return answer.json<{ token: string }>().token;
 }
 
-/** A delivery that has ended, of an event of the tenant's. */
+/** A delivery that has ended, of one of the tenant's events. */
 export async function deliveryTo(client: ServiceClient, { tenantId }: Org, endpointId: string): Promise<string> {
   const id = randomUUID();
   await client.sql(
@@ -514,7 +514,7 @@ async function humanOf(client: ServiceClient, { tenantId }: Org, human: string):
   return human;
 }
 
-/** Of the right form, its checksum too: a key that was issued once and is gone. */
+/** A key of the right form and checksum that was issued once and no longer exists. */
 async function unknownKey(client: ServiceClient, org: Org): Promise<string> {
   const { keyId, key } = await client.createKey(org);
   await client.sql('DELETE FROM api_keys WHERE id = $1', [keyId]);
@@ -533,7 +533,7 @@ async function expiredKey(client: ServiceClient, org: Org): Promise<string> {
   return key;
 }
 
-/** One can't be made that has already expired. */
+/** Set in the database, since no route creates an expired key. */
 async function expire(client: ServiceClient, keyId: string): Promise<void> {
   await client.sql("UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE id = $1", [keyId]);
 }

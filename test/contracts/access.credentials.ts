@@ -1,8 +1,8 @@
-/** Every kind of credential that the matrix presents, and which of them are refused wherever credentials are looked at. */
+/** Every kind of credential that the matrix presents, and which of them every route that reads credentials refuses. */
 
-/** Wrong in themselves, or refused by every route that looks at credentials. */
+/** Wrong in themselves, or refused by every route that reads credentials. */
 export const REFUSED = {
-  // Anything that no verifier knows: 401.
+  // Credentials that no verifier knows: 401.
   'a key that nobody has': 401,
   'a key with a bad checksum': 401,
   'a key cut short': 401,
@@ -51,14 +51,14 @@ export const REFUSED = {
   // "`tenant_id` of another tenant: 403"; "another Origin sent: 403".
   'a publishable key beside a user token that names another tenant': 403,
   'an end user from another origin': 403,
-  // Two identities in one request: 400, even where one of them is worth nothing.
+  // Two identities in one request: 400, even where one of them is invalid.
   'a key beside a token': 400,
   'a revoked key beside a good token': 400,
   'a key beside another key': 400,
   'a key beside a publishable one': 400,
   'a token twice': 400,
   'a key beside a usage token': 400,
-  // Speaking for a human without the right to: 403, never ignored.
+  // Acting for a human without the right to: 403, never ignored.
   'a key without users:impersonate on behalf of a human': 403,
   'a token on behalf of a human': 403,
   'an end user on behalf of a human': 403,
@@ -72,7 +72,7 @@ export const REFUSED = {
   'a key with two different humans': 400,
 } as const;
 
-/** The codes of those that are refused with 401 for another reason than that they are not valid, from docs/errors.md. */
+/** The codes of credentials that get 401 for another reason than not being valid, from docs/errors.md. */
 const CODES: Partial<Record<Credential, string>> = {
   nothing: 'missing_credential',
   'a key with a bad checksum': 'malformed_credential',
@@ -89,13 +89,13 @@ const CODES: Partial<Record<Credential, string>> = {
   'a publishable key beside an expired user token': 'expired_token',
 };
 
-/** What a 401 to this credential says. */
+/** The code of a 401 to this credential. */
 export function codeOfRefusal(credential: Credential, dialect: string): string {
   if (dialect === 'gateway') return 'invalid_authentication_token';
   return CODES[credential] ?? 'invalid_credential';
 }
 
-/** Good credentials, or none at all: what they get is each route's to say. */
+/** Good credentials, or no credential: each route decides their answer. */
 const RECOGNISED = [
   'nothing',
   'a key with every scope',
@@ -148,8 +148,8 @@ export type Credential = RefusedCredential | RecognisedCredential;
 export const CREDENTIALS: readonly Credential[] = [...RECOGNISED, ...(Object.keys(REFUSED) as RefusedCredential[])];
 
 /**
- * Where a verifier knows the key: the answers carry the rate limit headers, "on every response once an API key is
- * recognised, errors included" (section 2), even where the token beside a publishable key is refused.
+ * Here a verifier knows the key. The answers carry the rate limit headers, "on every response once an API key is recognised,
+ * errors included" (section 2), even where the token beside a publishable key is refused.
  */
 export const KEYS_RECOGNISED: ReadonlySet<Credential> = new Set<Credential>([
   'a key with every scope',

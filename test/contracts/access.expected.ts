@@ -1,10 +1,10 @@
 /**
- * Who gets what answer from which route: written by hand, never derived from the code under test. The
- * matrix (access.matrix.spec.ts) sends every cell over HTTP, and fails on a route that stands here and is not served, or
- * is served and does not stand here.
+ * Which route gives which caller what answer: written by hand, never derived from the code under test. The matrix
+ * (access.matrix.spec.ts) sends every cell over HTTP. It fails on a route that is listed here and not served, or served and not
+ * listed here.
  *
- * A new route: add it below, one status for each credential. A new kind of credential: add
- * it to access.credentials.ts, and the compiler asks every route about it.
+ * A new route: add it below, one status for each credential. A new kind of credential: add it to access.credentials.ts, and the
+ * compiler asks every route about it.
  */
 import { randomUUID } from 'node:crypto';
 import { CREDENTIALS, REFUSED, type Credential, type RecognisedCredential } from './access.credentials.js';
@@ -15,21 +15,21 @@ type ToldDialect = 'platform' | 'openai' | 'oauth' | 'process' | 'gateway' | 'no
 
 interface ConcreteRequest {
   readonly method: string;
-  /** Where it names one of the caller's things, of these. */
+  /** A function, where the path names one of the caller's resources. */
   readonly path: string | ((things: Things) => string | Promise<string>);
   readonly body?: BodyOf;
-  /** Where it is not the route's. */
+  /** Set where it differs from the route's. */
   readonly dialect?: ToldDialect;
-  /** The path is served, with other methods: 405 where the route says 404. */
+  /** The path is served with other methods: 405 where the route says 404. */
   readonly isOtherMethod?: true;
 }
 
 export interface RouteExpectation {
-  /** The concrete requests that stand for the route: a path, and a body that is good where the caller is. */
+  /** The concrete requests that stand for the route: a path, and a body that is valid for a permitted caller. */
   readonly requests: readonly ConcreteRequest[];
   readonly dialect: ToldDialect;
   readonly expected: Expected;
-  /** The field that names one of the caller's tenant's, or org's, resources, if there is one. */
+  /** The field that names a resource of the caller's tenant or org, if there is one. */
   readonly resource?:
     | 'keyId'
     | 'tenantId'
@@ -47,28 +47,28 @@ export interface RouteExpectation {
     | 'runId';
 }
 
-/** What a body may speak of: things of the tenant that the credential belongs to. */
+/** The resources that a body may name: those of the credential's tenant. */
 export interface Things {
   /** An active key that holds no more than any creator's default scopes. */
   readonly keyId: string;
-  /** A key that is there to be revoked, any number of times. */
+  /** A key that may be revoked, any number of times. */
   readonly spareKeyId: string;
   /** The caller's tenant. */
   readonly tenantId: string;
   /** The provider's model. */
   readonly model: string;
-  /** A human who is there. */
+  /** An existing human. */
   readonly human: string;
-  /** Where a publishable key's users sign in. */
+  /** The issuer of a publishable key's users. */
   readonly issuer: string;
   /** An enabled webhook endpoint, and a delivery to it. */
   readonly endpointId: string;
   readonly deliveryId: string;
-  /** Of a thread, and of a run, that the caller does not have. */
+  /** Keys of a thread and a run that the caller does not have. */
   readonly conversationKey: string;
   readonly runId: string;
   spareEndpointId(): Promise<string>;
-  /** A model provider of the tenant's, which is not there when it is called. */
+  /** One of the tenant's model providers; its server can't be reached. */
   readonly providerId: string;
   spareProviderId(): Promise<string>;
   readonly routeId: string;
@@ -78,20 +78,18 @@ export interface Things {
   spareGatewayId(): Promise<string>;
   readonly gatewayTokenId: string;
   spareGatewayTokenId(): Promise<string>;
-  /**
-   * Each made anew, since a route may use it up: a tenant (named `Spare`), a member, an invitation, a human, a budget.
-   */
+  /** Each is created anew, since a route may use it up: a tenant (named `Spare`), a member, an invitation, a human, a budget. */
   spareTenantId(): Promise<string>;
   spareUserId(): Promise<string>;
   spareInvitationId(): Promise<string>;
   spareHuman(): Promise<string>;
   spareBudgetId(): Promise<string>;
-  /** The token of an invitation to an org of its own, for the address that every token of the matrix has. */
+  /** The token of an invitation to another org, for the address that every token of the matrix has. */
   invitationToken(): Promise<string>;
 }
 type BodyOf = (things: Things) => object | Promise<object>;
 
-/** The address that a request goes to. */
+/** The path of a request. */
 export async function pathOf({ path }: Pick<ConcreteRequest, 'path'>, things: Things): Promise<string> {
   return typeof path === 'string' ? path : path(things);
 }
@@ -135,7 +133,7 @@ const SEALED_TOKENS = [
   "another tenant's sealed access token",
 ] as const satisfies readonly RecognisedCredential[];
 
-/** Contract section 1: good on their gateway's own paths alone. */
+/** Contract section 1: valid only on their own gateway's paths. */
 const GATEWAY_TOKENS = [
   'a gateway token',
   "another tenant's gateway token",
@@ -165,7 +163,7 @@ const PEOPLE_ALONE = {
   ...each(OUTSIDERS, 403),
 } as const;
 
-/** By role; a permitted caller gets `status`. A viewer whose token says owner is a viewer. */
+/** The statuses by role; a permitted caller gets `status`. A viewer whose token says owner is still a viewer. */
 const byRole = (may: { owner: number; admin: number; developer: number; viewer: number }): Expected => ({
   ...PEOPLE_ALONE,
   'an owner': may.owner,
@@ -178,15 +176,15 @@ const byRole = (may: { owner: number; admin: number; developer: number; viewer: 
 
 /** Section 2, `api-keys/…`: owner, admin, developer; "API keys cannot manage API keys". */
 const MANAGING_KEYS = byRole({ owner: 200, admin: 200, developer: 200, viewer: 403 });
-/** "Reads: viewer"; an org's and its tenants' own data are every member's to read. */
+/** "Reads: viewer"; every member may read the data of an org and its tenants. */
 const ANY_MEMBER = byRole({ owner: 200, admin: 200, developer: 200, viewer: 200 });
-/** Section 1: a developer may "not members"; an admin "all but" deleting the org or a tenant, and naming owners. */
+/** Section 1: a developer may "not members"; an admin may "all but" deleting the org or a tenant, and naming owners. */
 const ADMINISTRATION = byRole({ owner: 200, admin: 200, developer: 403, viewer: 403 });
 const OWNERS_ALONE = byRole({ owner: 200, admin: 403, developer: 403, viewer: 403 });
 
 /**
- * Section 3: completions take keys with `chat:write` (with a human too, by whichever way it came) and dashboard users from
- * developer up. Of `/v1/models` it says no more than that it is there: ours, the same, since its list says what
+ * Section 3: completions take keys with `chat:write` (for a human too, however the human is named) and dashboard users from
+ * developer up. The section says only that `/v1/models` exists. We give it the same access, since its list shows what
  * completions can name.
  */
 const CHATTING: Expected = {
@@ -204,7 +202,10 @@ const CHATTING: Expected = {
 /** Section 3, LLM: the list of completions' callers ends with "sealed token"; section 4: it asks by its own secrets. */
 const CALLING: Expected = { ...CHATTING, ...each(SEALED_TOKENS, 200) };
 
-/** Section 4: "no auth needed; with an `sk_`, the token is that tenant's". A token may be used for calls: `chat:write`. */
+/**
+ * Section 4: "no auth needed; with an `sk_`, the token is that tenant's". A token may be used for calls, so it needs
+ * `chat:write`.
+ */
 const MINTING: Expected = {
   ...PEOPLE_ALONE,
   ...byRole({ owner: 403, admin: 403, developer: 403, viewer: 403 }),
@@ -223,7 +224,7 @@ const MINTING: Expected = {
   ),
 };
 
-/** Section 4: by a sealed token; `chat:dummy`, which the matrix asks, needs no secret. */
+/** Section 4: sealed tokens only; `chat:dummy`, which the matrix calls, needs no secret. */
 const PROCESSING: Expected = {
   ...byRole({ owner: 403, admin: 403, developer: 403, viewer: 403 }),
   nothing: 200,
@@ -245,7 +246,7 @@ const READING_CONVERSATIONS: Expected = {
   'an end user by a key without scopes': 403,
 };
 
-/** By `conversations:write`; of people, developers up. */
+/** Keys with `conversations:write`; of people, developers up. */
 const WRITING_CONVERSATIONS: Expected = {
   ...READING_CONVERSATIONS,
   ...MANAGING_KEYS,
@@ -261,7 +262,7 @@ const WRITING_CONVERSATIONS: Expected = {
   'an end user by a key without scopes': 403,
 };
 
-/** Section 3: contexts belong to the identity, whichever it is; keeping something there asks for `conversations:write`. */
+/** Section 3: a context belongs to the identity of any kind that made it; storing something in it needs `conversations:write`. */
 const CONVERSING: Expected = {
   ...READING_CONVERSATIONS,
   'a viewer': 403,
@@ -308,7 +309,7 @@ const WRITING_USAGE: Expected = {
   ...SERVERS,
 };
 
-/** "sk", whatever it may. */
+/** "sk", with any scopes. */
 const CHECKING_TOKENS: Expected = {
   ...WRITING_USAGE,
   'a key with chat:write alone': 200,
@@ -340,14 +341,14 @@ const READING_LIMITS: Expected = {
 const CALLING_A_GATEWAY: Expected = {
   ...everybody(401),
   ...each(GATEWAY_TOKENS, 200),
-  // Which of the two would be meant?
+  // It is unclear which of the two is meant.
   'a token twice': 400,
 };
 
-/** Health, documentation and public keys look at no credential. */
+/** Health, documentation and public keys read no credential. */
 const PUBLIC = everybody(200);
 
-/** A recognised caller gets 404; a wrong credential is refused first. */
+/** A recognised caller gets 404; a wrong credential is refused before that. */
 const NOTHING_THERE: Expected = { ...everybody(404), ...REFUSED, ...each(GATEWAY_TOKENS, 401) };
 
 /** A permitted caller gets 404. */
@@ -358,7 +359,7 @@ const missingAtLast = (expected: Expected): Expected =>
 const refusedAtLast = (expected: Expected): Expected =>
   Object.fromEntries(Object.entries(expected).map(([who, status]) => [who, status === 200 ? 400 : status])) as Expected;
 
-/** A context without an owner: each caller has contexts of its own, and another one's is answered as a missing one. */
+/** A context without an owner: each caller has its own contexts, and another caller's is answered as a missing one. */
 const NO_CONTEXT = '/v1/llm/context/019a0000-0000-7000-8000-000000000000';
 
 const openai = (method: string, route: string, path: string, expected: Expected, body?: BodyOf) => ({
@@ -378,7 +379,7 @@ const post = (route: string, expected: Expected, body: BodyOf, resource?: RouteE
   } satisfies RouteExpectation,
 });
 
-/** Section 4: each also under `/api/v1alpha1`. */
+/** Section 4: each route also exists under `/api/v1alpha1`. */
 const aisbreaker = (
   method: string,
   route: string,
@@ -397,7 +398,7 @@ const aisbreaker = (
     ]),
   );
 
-/** Each has an older twin; the matrix's human is the one whom its credentials name. */
+/** Each route also exists under its older path; the human of the matrix is the one whom its credentials name. */
 const usage = (method: string, route: string, expected: Expected, body?: BodyOf): Record<string, RouteExpectation> =>
   Object.fromEntries(
     ['/v1/usage', '/api/v1/usage'].map((prefix) => [
@@ -410,7 +411,7 @@ const usage = (method: string, route: string, expected: Expected, body?: BodyOf)
     ]),
   );
 
-/** A call by a gateway; the matrix's one can't reach its provider, and says so. */
+/** A call by a gateway. The gateway of the matrix can't reach its provider, and says so. */
 const gateway = (path: string, body: BodyOf): Record<string, RouteExpectation> => ({
   [`POST /gateways/:gatewayId/${path}`]: {
     requests: [
@@ -468,7 +469,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   })),
   ...post('orgs/get', ANY_MEMBER, () => ({})),
   ...post('orgs/update', ADMINISTRATION, () => ({ name: 'Renamed' })),
-  // The name is wrong on purpose, or the first owner would end the matrix: a permitted caller gets 400.
+  // The name is wrong on purpose, since the first owner would delete the org that the matrix uses: a permitted caller gets 400.
   ...post('orgs/delete', byRole({ owner: 400, admin: 403, developer: 403, viewer: 403 }), () => ({ name: 'Not it' })),
   ...post('orgs/list-members', ANY_MEMBER, () => ({})),
   ...post('orgs/list-invitations', ADMINISTRATION, () => ({})),
@@ -500,7 +501,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   ),
 
   ...post('api-keys/create', MANAGING_KEYS, () => ({ name: 'A new key' })),
-  // "Only owner and admin set or change `oidc_config`", and without one the operator must allow it (here it is not).
+  // "Only owner and admin set or change `oidc_config`", and a key without one needs the operator's permission (not given here).
   ...post('api-keys/create-publishable', ADMINISTRATION, ({ issuer }) => ({
     name: 'A new publishable key',
     oidcConfig: { issuer, audience: 'app' },
@@ -524,11 +525,11 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   })),
   ...post('usage/query', READING_FOR_THE_TENANT, () => ({ groupBy: ['HUMAN', 'KEY'] })),
   ...post('usage/list-calls', READING_FOR_THE_TENANT, () => ({})),
-  // The id of no call: a permitted reader gets 404.
+  // The id belongs to no call: a permitted reader gets 404.
   ...post('usage/get-call', missingAtLast(READING_FOR_THE_TENANT), () => ({ callId: randomUUID() })),
 
   ...post('usage/list-tokens', READING_FOR_THE_TENANT, () => ({})),
-  // The token does not exist: 404 for each caller who may revoke it.
+  // The token does not exist: each caller who may revoke it gets 404.
   ...post('usage/revoke-token', missingAtLast(WRITING_FOR_THE_TENANT), () => ({ tokenId: `ut_${randomUUID()}` })),
 
   ...post('budgets/list', READING_FOR_THE_TENANT, () => ({})),
@@ -547,7 +548,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
 
   ...post('audit/list', READING_AUDIT, () => ({})),
 
-  // A tenant has a few endpoints at most, and the matrix asks often: so the body is one that is refused.
+  // A tenant may have a few endpoints only, and the matrix calls often, so the body is one that is refused.
   ...post('webhooks/create', refusedAtLast(MANAGING_WEBHOOKS), () => ({ url: 'not a URL', events: ['run.failed'] })),
   ...post('webhooks/list', READING_WEBHOOKS, () => ({})),
   ...post('webhooks/get', READING_WEBHOOKS, ({ endpointId }) => ({ endpointId }), 'endpointId'),
@@ -583,7 +584,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     async (things) => ({ providerId: await things.spareProviderId() }),
     'providerId',
   ),
-  // It says that the provider can't be reached.
+  // The answer says that the provider can't be reached.
   ...post('llm/providers/test', MANAGING_WEBHOOKS, ({ providerId }) => ({ providerId }), 'providerId'),
 
   // Section 2, `llm/models/…`: "`providers:*`, JWT".
@@ -600,7 +601,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     'routeId',
   ),
 
-  // Section 5: "JWT, or sk with `gateways:*`"; a tenant has so many gateways at most, and the body is one that is
+  // Section 5: "JWT, or sk with `gateways:*`". The number of a tenant's gateways is limited, so the body is one that is
   // refused.
   ...post('gateways/create', refusedAtLast(MANAGING_WEBHOOKS), () => ({ name: 'one', providers: [] })),
   ...post('gateways/list', READING_WEBHOOKS, () => ({})),
@@ -645,7 +646,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
 
   ...post('llm/gateway/list-threads', READING_CONVERSATIONS, () => ({})),
   ...post('llm/gateway/create-thread', WRITING_CONVERSATIONS, () => ({ conversationKey: randomUUID() })),
-  // Refused for its content, or each cell would leave a run behind that goes on by itself.
+  // The content is refused, since each cell would otherwise leave a run behind that goes on by itself.
   ...post('llm/gateway/send-message', refusedAtLast(WRITING_CONVERSATIONS), () => ({
     conversationKey: 'matrix',
     userMessage: { content: '' },
@@ -686,7 +687,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
   ...usage('PUT', 'token', WRITING_USAGE, () => ({ human: 'bea', limits: [] })),
   ...usage('GET', 'limits', READING_LIMITS),
   ...usage('POST', 'token/check', CHECKING_TOKENS, () => ({ human: 'bea' })),
-  // Of another human: the first permitted caller would end the tokens of the matrix.
+  // Names another human: otherwise the first permitted caller would revoke the tokens of the matrix.
   ...usage('POST', 'token/revoke', WRITING_USAGE, () => ({ human: 'cem' })),
   ...usage('POST', 'token/update_ttl', WRITING_USAGE, () => ({ human: 'bea', ttl_seconds: 3600 })),
 
@@ -765,7 +766,8 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     expected: PUBLIC,
   },
 
-  // What the documentation's package registers; the router serves it past our guards, so that it must hold nothing else.
+  // Routes that the documentation's package registers. The router serves them without our guards, so the package must serve
+  // nothing else.
   'GET /docs': { requests: [{ method: 'GET', path: '/docs' }], dialect: 'none', expected: PUBLIC },
   'GET /docs/swagger-ui-init.js': {
     requests: [{ method: 'GET', path: '/docs/swagger-ui-init.js' }],
@@ -782,7 +784,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     dialect: 'none',
     expected: PUBLIC,
   },
-  // The package hides its licence file behind a 404.
+  // The package answers its licence file with 404.
   'GET /docs/LICENSE': {
     requests: [{ method: 'GET', path: '/docs/LICENSE' }],
     dialect: 'none',
@@ -800,7 +802,7 @@ export const ROUTES: Readonly<Record<string, RouteExpectation>> = {
     dialect: 'none',
     expected: everybody(404),
   },
-  // The web application, which `npm test` builds; its answers are the same for every caller.
+  // The web application, which `npm test` builds; every caller gets the same answer.
   'GET /dashboard': { requests: [{ method: 'GET', path: '/dashboard' }], dialect: 'none', expected: everybody(200) },
   'GET /dashboard/*': {
     requests: [{ method: 'GET', path: '/dashboard/assets/nothing.js' }],

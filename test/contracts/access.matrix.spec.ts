@@ -1,4 +1,4 @@
-/** Every route × every kind of credential, over HTTP, against what access.expected.ts says by hand. */
+/** Every route × every kind of credential, over HTTP, compared with the hand-written access.expected.ts. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { declaredRoutes } from '../../src/app/assert-routes-declared.js';
@@ -15,12 +15,12 @@ import { routesOf } from './router.js';
 let service: TestService;
 let users: UserIssuer;
 let world: World;
-/** The statuses that OpenAPI tells, by route. */
+/** The statuses that OpenAPI declares, by route. */
 let told: readonly { readonly method: string; readonly path: RegExp; readonly statuses: readonly string[] }[];
 
 beforeAll(async () => {
   users = await startUserIssuer();
-  // One caller asks for every cell of a column within a minute.
+  // One caller sends every cell of a column within a minute.
   const many = [1_000_000, 1_000_000, 1_000_000] as const;
   const unlimited = {
     requestsPerMinute: 1_000_000,
@@ -51,7 +51,7 @@ afterAll(async () => {
 });
 
 describe('the table of expectations', () => {
-  it("knows every route of the running service's router, and no other", () => {
+  it("lists every route of the running service's router, and no other", () => {
     const served = routesOf(service.app);
     const known = Object.keys(ROUTES);
     const report = [
@@ -61,7 +61,7 @@ describe('the table of expectations', () => {
     expect(report).toEqual([]);
   });
 
-  it('finds no route that passes by the guards but those of the documentation and the dashboard', () => {
+  it('finds no route that bypasses the guards except those of the documentation and the dashboard', () => {
     const declared = declaredRoutes(
       service.app.get(DiscoveryService, { strict: false }),
       service.app.get(MetadataScanner, { strict: false }),
@@ -76,7 +76,7 @@ describe('the table of expectations', () => {
   });
 });
 
-/** A request as one kind of credential sends it. All that must be made for it, is. */
+/** A request as one kind of credential sends it, with everything created that it needs. */
 interface Cell {
   readonly credential: Credential;
   readonly path: string;
@@ -98,11 +98,11 @@ async function cellsOf({ requests }: RouteExpectation, credentials: readonly Cre
   return cells;
 }
 
-/** A path that is served with other methods says so to those who are let in. */
+/** A path that is served with other methods tells permitted callers so. */
 const statusOf = ({ isOtherMethod }: Cell['request'], expected: number): number =>
   isOtherMethod === true && expected === 404 ? 405 : expected;
 
-/** Sends each, and says in words what is wrong with its answer. */
+/** Sends each request, and describes what is wrong with its answer. */
 async function judge(cells: readonly Cell[], expectation: RouteExpectation): Promise<string[]> {
   const wrong: string[] = [];
   for (const { credential, request, path, headers, body } of cells) {
@@ -123,7 +123,7 @@ async function judge(cells: readonly Cell[], expectation: RouteExpectation): Pro
   return wrong;
 }
 
-/** Resolves once nothing that was asked for before is written any more. */
+/** Resolves once no earlier write is still running. */
 const quiet = (): Promise<void> =>
   eventually(async () => {
     const rows = await service.sql(
@@ -132,18 +132,18 @@ const quiet = (): Promise<void> =>
     return rows.length === 0;
   });
 
-/** Where a model is called, once for each who may. */
+/** Routes that call a model, once for each permitted caller. */
 const CALLS = new Set(['/v1/chat/completions', '/v1/embeddings', '/v1/responses']);
 
 describe('each credential gets what the contract says', () => {
   it.each(Object.entries(ROUTES))('%s', async (_route, expectation) => {
-    // By who the caller is; what is refused for its content comes with the admitted.
+    // Sorted by who the caller is: requests that are refused for their content go with the admitted.
     const isRefused = (credential: Credential): boolean => [401, 403].includes(expectation.expected[credential]);
     const refused = await cellsOf(expectation, CREDENTIALS.filter(isRefused));
     await quiet();
     const [rows, upstream] = [await rowCounts(service), service.upstream.requests.length];
     expect(await judge(refused, expectation)).toEqual([]);
-    // A refusal writes nothing, and sends nothing on.
+    // A refusal writes nothing, and passes nothing on.
     expect(await rowCounts(service)).toEqual(rows);
     expect(service.upstream.requests.length).toBe(upstream);
 
@@ -159,7 +159,7 @@ describe('each credential gets what the contract says', () => {
   });
 });
 
-/** What must hold for an answer beside its status. */
+/** Checks the answer's properties other than its status. */
 function mistakesOf(
   answer: Answer,
   { dialect, expected }: Pick<RouteExpectation, 'dialect' | 'expected'>,
@@ -167,7 +167,7 @@ function mistakesOf(
 ): string[] {
   const mistakes: string[] = [];
   if (!answer.headers['x-request-id']) mistakes.push('no x-request-id');
-  // On a gateway's paths no key is recognised.
+  // On a gateway's paths no API key is recognised.
   const looksAtCredentials = expected['an expired token'] === 401 && dialect !== 'gateway';
   const counted = answer.headers['x-ratelimit-limit'] !== undefined;
   if (looksAtCredentials && KEYS_RECOGNISED.has(credential) && !counted) mistakes.push('no rate limit headers');
@@ -187,7 +187,7 @@ function mistakesOf(
   return mistakes;
 }
 
-/** What a program is told of a refused credential, on either surface. */
+/** The code that a program gets for a refused credential, on either surface. */
 function codeOf(answer: Answer, dialect: RouteExpectation['dialect']): string | undefined {
   const { error } = answer.json<{ error: { code: string; details: { reason: string }[] } }>();
   return dialect === 'platform' ? error.details[0]?.reason : error.code;
@@ -220,7 +220,7 @@ function speaks(answer: Answer, dialect: RouteExpectation['dialect']): boolean {
   return texts.every((text) => typeof text === 'string') && 'param' in error && 'code' in error;
 }
 
-describe('whatever the method', () => {
+describe('methods', () => {
   it('HEAD is judged as GET is', async () => {
     const wrong: string[] = [];
     const gets = Object.values(ROUTES).flatMap(({ requests, expected }) =>
@@ -266,12 +266,12 @@ describe('whatever the method', () => {
   });
 });
 
-describe("another tenant's things", () => {
-  it('answer exactly as missing ones, on every route and for every role, and stay as they are', async () => {
+describe('the resources of another tenant', () => {
+  it('are answered exactly as missing ones, on every route and for every role, and stay unchanged', async () => {
     expect(await crossTenantLeaks(service, world)).toEqual([]);
   });
 
-  it('still do where row-level security is switched off: the repositories filter by themselves', async () => {
+  it('are answered so with row-level security switched off: the repositories filter by themselves', async () => {
     const tables = await service.sql<{ name: string }>(
       "SELECT quote_ident(relname) AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relrowsecurity",
     );
@@ -285,7 +285,7 @@ describe("another tenant's things", () => {
     }
   });
 
-  it('are reached by no header, path or field that names the other tenant', async () => {
+  it("can't be reached by a header, path or field that names the other tenant", async () => {
     const { a, b } = world;
     const key = (await service.createKey(a, { scopes: ['chat:write'] })).key;
     const owner = bearer(service.dashboardToken({ user: a.user, tenant: a.tenantId }));

@@ -1,6 +1,6 @@
 /**
- * What every route declares, and what OpenAPI says of it, as data that was reviewed: access.snapshot.json and
- * docs/openapi.json. The matrix says whether it is right; this spec says that it does not change unseen.
+ * What every route declares, and what OpenAPI says of it, as reviewed data: access.snapshot.json and docs/openapi.json. The
+ * matrix checks that it is right; this spec checks that it does not change without a review.
  */
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { declaredRoutes, type DeclaredRoute } from '../../src/app/assert-routes-declared.js';
@@ -32,7 +32,7 @@ it('every route declares the access and the dialect that were reviewed', () => {
   expect(differencesFrom('access.snapshot.json', routes)).toEqual([]);
 });
 
-it('every public route says why it is', () => {
+it('every public route says why it is public', () => {
   const reasons = declared.flatMap(({ access }) => (access !== undefined && 'public' in access ? [access.public] : []));
   expect(reasons.filter((reason) => reason.length < 20)).toEqual([]);
 });
@@ -46,7 +46,7 @@ describe('the OpenAPI document', () => {
     expect(problemsOf(document)).toEqual([]);
   });
 
-  it('tells every route but those for unknown paths, and no other', () => {
+  it('describes every route except those for unknown paths, and no other', () => {
     const told = Object.entries(document.paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method.toUpperCase()} ${starred(path)}`),
     );
@@ -56,7 +56,7 @@ describe('the OpenAPI document', () => {
     expect(told.sort()).toEqual(served.sort());
   });
 
-  it('asks of each route the credentials that its access names, and none where it is public', () => {
+  it('requires of each route the credentials of its access, and no credential where it is public', () => {
     const wrong: string[] = [];
     for (const route of declared.filter(({ method }) => method !== 'ALL')) {
       const operation = operationOf(route);
@@ -87,7 +87,7 @@ function operationOf({ method, path }: DeclaredRoute) {
   return item?.[method.toLowerCase()];
 }
 
-/** By hand: what each kind of principal presents. */
+/** The credentials of each kind of principal, by hand. */
 const PRESENTED = {
   account: ['dashboardToken'],
   dashboardUser: ['dashboardToken'],
@@ -97,7 +97,7 @@ const PRESENTED = {
   usageToken: ['usageToken'],
   sealedToken: ['sealedToken'],
   gatewayToken: ['gatewayToken', 'gatewayTokenHeader'],
-  // OpenAPI's word for nothing: an empty requirement.
+  // OpenAPI's notation for no credential: an empty requirement.
   anonymous: [''],
 } as const;
 

@@ -1,4 +1,7 @@
-/** Tries to reach one tenant's things as another. Runs against any started service, whatever is switched off in it. */
+/**
+ * Tries to reach one tenant's resources as another tenant. Runs against any started service, even with protections switched
+ * off.
+ */
 import type { OutgoingHttpHeaders } from 'node:http';
 import { SCOPES } from '../../src/identity/index.js';
 import type { Answer, Org, ServiceClient } from '../support/service.js';
@@ -26,20 +29,20 @@ const CALLERS = [
   'a usage token',
 ] as const satisfies readonly Credential[];
 
-/** Everything that goes wrong, told in words; an empty list is a pass. */
+/** Describes everything that goes wrong; an empty list is a pass. */
 export async function crossTenantLeaks(client: ServiceClient, world: World): Promise<string[]> {
   const { b } = world;
   const theirs = await theirThings(client, b);
   const rowsBefore = await rowsOf(client, b);
 
   const leaks: string[] = [];
-  // What names B, its people or its things; an answer to A holds none of it.
+  // Values that name B, its people or its resources; an answer to A contains none of them.
   const marks = [b.tenantId, b.orgId, b.user, ...Object.values(theirs), 'Their very own key', 'Their revoked key'];
 
   for (const [route, { requests, resource, expected }] of Object.entries(ROUTES)) {
     for (const request of requests) {
       for (const caller of CALLERS) {
-        // Who belongs to both orgs may go over to the other one.
+        // A member of both orgs may switch to the other one.
         if (route === 'POST /api/v1/tenants/switch' && caller === BOTH) continue;
         const headers = { ...(await world.headersOf(caller)), ...REQUEST_ID };
         const send = async (id: string | null): Promise<Answer> =>
@@ -48,13 +51,13 @@ export async function crossTenantLeaks(client: ServiceClient, world: World): Pro
         for (const id of ids) {
           const answer = await send(id);
           const cell = `${route}, ${caller}, ${id === null ? 'own things' : `another tenant's ${id}`}`;
-          // Both show a member of both orgs just that.
+          // Both routes show a member of both orgs exactly these two orgs.
           const theirOwn = ['POST /api/v1/orgs/list', 'POST /api/v1/me/get'].includes(route) && caller === BOTH;
           const seen = theirOwn ? [] : marks.filter((mark) => answer.text.includes(mark));
           if (seen.length > 0) leaks.push(`${cell}: the answer ${answer.status} shows ${seen.join(', ')}`);
           if (id === null) continue;
           const missing = await send(MISSING);
-          // A caller who may do it to an own one gets 404; the others get what they always get.
+          // A caller who may do this to an own resource gets 404; other callers get their usual answer.
           const status = expected[caller] === 200 ? 404 : expected[caller];
           if (answer.status !== status) leaks.push(`${cell}: expected ${status}, got ${answer.status} ${answer.text}`);
           if (told(answer) !== told(missing)) {
@@ -100,7 +103,7 @@ interface Theirs {
   readonly runId: string;
 }
 
-/** One of everything that B can have, by B's own people. */
+/** One of each kind of resource that B can have, made by B's own people. */
 async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
   const asB = { user: b.user, tenant: b.tenantId };
   const { keyId } = await client.createKey(b, { name: 'Their very own key', scopes: SCOPES });
@@ -128,7 +131,7 @@ async function theirThings(client: ServiceClient, b: Org): Promise<Theirs> {
   const conversationKey = `theirs-${b.orgId}`;
   await client.sql('DELETE FROM threads WHERE tenant_id = $1', [b.tenantId]);
   await client.asUser(asB, 'llm/gateway/create-thread', { conversationKey });
-  // By SQL: it has ended, and needs no provider.
+  // By SQL: the run has ended, and needs no provider.
   const [{ id: runId }] = (await client.sql<{ id: string }>(
     `INSERT INTO runs (id, tenant_id, thread_id, run_no, status, caller, request_id, ended_at)
      SELECT gen_random_uuid(), tenant_id, id, 1, 'COMPLETED', '{}', 'req', now() FROM threads WHERE tenant_id = $1
@@ -192,7 +195,7 @@ function theirIds(resource: Resource, theirs: Theirs): string[] {
   }
 }
 
-/** Whatever a body would name its resource by, it names this one. */
+/** Makes a body name this resource, whatever field it names its resource by. */
 function naming(resource: Resource | undefined, id: string | null): Partial<Things> {
   if (id === null || resource === undefined) return {};
   const made = (): Promise<string> => Promise.resolve(id);
@@ -228,13 +231,13 @@ function naming(resource: Resource | undefined, id: string | null): Partial<Thin
   }
 }
 
-/** It has the form of an id, and belongs to no tenant. */
+/** An id of the right form that belongs to no tenant. */
 const MISSING = 'key_00000000000000000000';
 
-/** The same for all, so that two answers can be compared byte by byte. */
+/** The same for all requests, so that two answers can be compared byte by byte. */
 const REQUEST_ID = { 'x-request-id': 'cross-tenant' };
 
-/** Status, headers and body, without what counts on from one request to the next. */
+/** Status, headers and body, without the values that change from one request to the next. */
 function told({ status, headers, text }: Answer): string {
   const counters = [
     'date',
@@ -296,11 +299,11 @@ interface Page {
   readonly nextPageToken: string;
 }
 
-/** Without what the worker changes as it goes. */
+/** A delivery's columns except those that the worker changes. */
 const DELIVERY =
   "(to_jsonb(r) - '{status,attempts,next_attempt_at,last_attempt_at,last_status_code,last_error,ended_at,attempt_log}'::text[])";
 
-/** All rows of an org and its tenants, as text, but for the times of its keys' last use and how its deliveries fare. */
+/** All rows of an org and its tenants as text, except the times of its keys' last use and the state of its deliveries. */
 async function rowsOf(client: ServiceClient, { orgId }: Org): Promise<string> {
   const ofTenants = (table: string, row = 'to_jsonb(r)'): string =>
     `'${table}', (SELECT jsonb_agg(${row} ORDER BY ${row}::text) FROM ${table} r JOIN tenants t ON t.id = r.tenant_id

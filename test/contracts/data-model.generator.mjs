@@ -1,5 +1,5 @@
-// A Prisma generator that writes the data model as Prisma understands it, as JSON. Prisma asks over standard input, a line
-// for each question, and takes the answers from standard error.
+// A Prisma generator that writes the data model as Prisma reads it, as JSON. Prisma asks over standard input, one line for each
+// question, and reads the answers from standard error.
 import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 

@@ -1,5 +1,5 @@
 /**
- * Promises of the released API that the next release breaks on purpose, each with the reason, which stands in CHANGELOG.md too.
- * A release empties the list, once openapi.released.snapshot.json is that of the release.
+ * Promises of the released API that the next release breaks on purpose, each with its reason, which CHANGELOG.md gives too. A
+ * release empties this list, once openapi.released.snapshot.json is that of the release.
  */
 export const DECLARED_BREAKS: readonly { readonly promise: RegExp; readonly why: string }[] = [];

@@ -1,6 +1,6 @@
 /**
- * The functions that look before a tenant is known, or across tenants: each is called with one tenant's data, and shows
- * or changes nothing of another's beyond what its purpose says. A function without a test here fails the first one.
+ * The functions that read before a tenant is known, or across tenants. Each is called with one tenant's data, and shows or
+ * changes nothing of another's beyond its purpose. A function without a test here fails the first test.
  */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
@@ -58,7 +58,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-// A pair of tenants for each test, so that none sees what another did.
+// A pair of tenants for each test, so that no test sees changes of another.
 beforeEach(async () => {
   a = await makeTenant();
   b = await makeTenant();
@@ -228,7 +228,7 @@ async function makeTenant(): Promise<Tenant> {
        VALUES (gen_random_uuid(), $1, $2, 'asked', now() + interval '1 hour')`,
       [tenantId, tenant.gatewayId],
     );
-    // Due: a claim takes a's and b's alike, which is why b's is under way already.
+    // Due: a claim takes both a's and b's, so b's is made to be in progress already.
     await client.query(
       `WITH event AS (
          INSERT INTO webhook_events (id, tenant_id, type, payload) VALUES ($1, $2, 'run.failed', '{"run": 1}') RETURNING id)
@@ -240,7 +240,7 @@ async function makeTenant(): Promise<Tenant> {
   return tenant;
 }
 
-/** Everything that is a tenant's, in every table, as text. */
+/** All rows of a tenant, in every table, as text. */
 async function everythingOf(tenant: Tenant): Promise<string> {
   const [row] = await rowsOf<{ all: object }>(
     database.superuserUrl,
@@ -289,7 +289,7 @@ async function everythingOf(tenant: Tenant): Promise<string> {
   return JSON.stringify(row!.all, null, 1);
 }
 
-/** How many rows each table has. */
+/** The number of rows of each table. */
 async function sizes(): Promise<object> {
   const [row] = await rowsOf<{ sizes: object }>(
     database.superuserUrl,
@@ -300,7 +300,7 @@ async function sizes(): Promise<object> {
   return row!.sizes;
 }
 
-/** Calls as the app does, outside of any tenant. */
+/** Calls as the app does without a tenant. */
 async function queueOf(text: string): Promise<QueueRow | undefined> {
   const [row] = await call(text);
   return row as unknown as QueueRow | undefined;
@@ -321,7 +321,7 @@ async function callAs(tenant: Tenant, text: string, values: unknown[] = []): Pro
   }
 }
 
-/** What the call was refused with: SQLSTATE. */
+/** The SQLSTATE of a refused call. */
 async function refusal(text: string, values: unknown[]): Promise<string | undefined> {
   return call(text, values).then(
     () => undefined,
@@ -337,15 +337,15 @@ const ADMIT = `SELECT * FROM admit_usage($1, ARRAY[($2::uuid, $3::text, $5::text
 const ANSWERED = ADMIT.replace('admit_usage', 'admit_answered').replace(', true, true)', ", '{5}', true, true)");
 const SETTLE = `SELECT * FROM settle_usage(
   ARRAY[($1::uuid, $2::text, 'OK', 200, 1, 1, 2, 0, 1, false, 5, 0, 0)::settlement], true)`;
-/** A budget of the tenant itself, of everything that its calls can come to. */
+/** A budget of the tenant itself, of each type that its calls can use. */
 const BUDGET = `INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at)
   VALUES ($2, $1, 'tenant', 'token_cnt', 'NONE', 1e15, now() - interval '1 hour')`;
 const CREATE_ORG = 'SELECT * FROM create_org($1, $2, $3, $4, $5, $6, $7, $8)';
 
-/** By the function's name: leaves everything of `b` as it is, and shows none of it. */
+/** By the function's name: leaves everything of `b` unchanged, and shows nothing of it. */
 const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   async find_api_key() {
-    // Purpose: from a hash, which only who holds the key knows, to that one key.
+    // Purpose: from a hash, which only the holder of the key knows, to that one key.
     const rows = await call('SELECT * FROM find_api_key($1)', [[a.hash]]);
     expect(rows.map(({ id, tenant_id: tenantId }) => ({ id, tenantId }))).toEqual([
       { id: a.keyId, tenantId: a.tenantId },
@@ -372,12 +372,12 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     );
     expect(await call('SELECT id FROM find_api_key($1)', [[a.retiredHash]])).toEqual([{ id: a.keyId }]);
     expect(await call('SELECT * FROM find_api_key($1)', [[a.hash, b.hash]])).toHaveLength(1);
-    // What is unknown is one empty row, so that it is answered the same way.
+    // An unknown hash gives one empty row, so that all unknown hashes are answered alike.
     for (const unknown of [[], null, [Buffer.alloc(0), Buffer.from('unknown')]]) {
       const [row, ...more] = await call('SELECT * FROM find_api_key($1)', [unknown]);
       expect([Object.values(row!).every((value) => value === null), more]).toEqual([true, []]);
     }
-    // The prefixes of a tenant's own other issuers are its own.
+    // The prefixes of the tenant's other issuers are its own data.
     await rowsOf(
       database.superuserUrl,
       `UPDATE api_keys SET type = 'PUBLISHABLE', oidc_issuer = 'https://i.example', oidc_audience = 'x',
@@ -390,11 +390,11 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async rehash_api_key() {
-    // Purpose: one key, by the hash that it has, to another hash of the same key.
+    // Purpose: give one key, found by its current hash, another hash.
     const moved = Buffer.from(randomUUID());
     await call('SELECT rehash_api_key($1, $2, 2)', [a.hash, moved]);
     expect(await call('SELECT id FROM find_api_key($1)', [[moved]])).toEqual([{ id: a.keyId }]);
-    // Another key's hash is taken.
+    // The hash of another key is taken.
     expect(await refusal('SELECT rehash_api_key($1, $2, 2)', [moved, b.hash])).toBe(UNIQUE_VIOLATION);
     expect(await call('SELECT id FROM find_api_key($1)', [[b.hash]])).toEqual([{ id: b.keyId }]);
     await call('SELECT rehash_api_key(NULL, $1, 2)', [Buffer.from(randomUUID())]);
@@ -405,7 +405,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async touch_api_keys() {
-    // Purpose: the time of last use of the keys that are named, and nothing else of them.
+    // Purpose: set the time of last use of the given keys, and nothing else of them.
     const before = await everythingOf(a);
     await call('SELECT touch_api_keys($1, $2)', [
       [a.keyId, 'no-such-key'],
@@ -423,7 +423,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_membership() {
-    // Purpose: the one membership of a person in the org of a tenant.
+    // Purpose: one person's membership in the org of a tenant.
     const find = (tenant: Tenant, user: Tenant) =>
       call('SELECT * FROM find_membership($1, $2)', [tenant.tenantId, user.ownerId]);
     expect(await find(a, a)).toEqual([{ org_id: a.orgId, role: 'owner' }]);
@@ -435,7 +435,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async create_org() {
-    // Purpose: a new org of a person who has none.
+    // Purpose: create an org for a person who has none.
     const id = randomUUID();
     const fresh = (over: Partial<Record<'user' | 'orgId' | 'tenantId' | 'name' | 'slug', string>> = {}): unknown[] => [
       over.user ?? `user-${id}`,
@@ -454,11 +454,11 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     );
     const before = await sizes();
     const NOTHING = { org_id: null, tenant_id: null, name: null, slug: null, created_at: null, role: null };
-    // What is taken is told as taken, and no more than that.
+    // For a taken slug the answer is only that it is taken.
     expect(await call(CREATE_ORG, fresh({ slug: their!.slug }))).toEqual([{ result: 'slug_taken', ...NOTHING }]);
     expect(await refusal(CREATE_ORG, fresh({ orgId: b.orgId }))).toBe(UNIQUE_VIOLATION);
     expect(await refusal(CREATE_ORG, fresh({ tenantId: b.tenantId }))).toBe(UNIQUE_VIOLATION);
-    // Another org's name gives no access to that org, nor does being its member without having made it.
+    // Naming another org's name gives no access to that org, and neither does membership in an org that another user made.
     expect(await call(CREATE_ORG, fresh({ user: a.ownerId, name: their!.name }))).toEqual([
       { result: 'has_org', ...NOTHING },
     ]);
@@ -473,7 +473,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async take_claim_writes() {
-    // Purpose: the worker of the outbox gets writes of all, each to one worker; nothing but the outbox is touched.
+    // Purpose: the outbox's workers get the writes of all tenants, each write by one worker; only the outbox is touched.
     await rowsOf(database.superuserUrl, "UPDATE claim_writes SET next_attempt_at = now() + interval '1 hour'");
     await rowsOf(database.superuserUrl, 'UPDATE claim_writes SET next_attempt_at = now() WHERE id = $1', [
       a.claimWriteId,
@@ -482,14 +482,14 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
       { id: a.claimWriteId, user_id: a.ownerId, claims: { tenant_id: a.tenantId }, attempts: 1 },
     ]);
     expect(await call('SELECT * FROM take_claim_writes(10)')).toEqual([]);
-    // As b's write was moved by this test itself.
+    // This test itself moved b's write.
     await rowsOf(database.superuserUrl, 'UPDATE claim_writes SET next_attempt_at = created_at WHERE id = $1', [
       b.claimWriteId,
     ]);
   },
 
   async finish_claim_write() {
-    // Purpose: one write, by its id, is done.
+    // Purpose: mark one write as done, by its id.
     const before = (await sizes()) as { claim_writes: string };
     await call('SELECT finish_claim_write($1)', [a.claimWriteId]);
     await call('SELECT finish_claim_write($1)', [randomUUID()]);
@@ -498,7 +498,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async admit_usage() {
-    // Purpose: new records of any tenants, under a lease that lives, with the human and the audit row that belong to each.
+    // Purpose: add new records of any tenants under a live lease, with the human and the audit row that belong to each.
     const reserve = (leaseId: string, id: string, tenant: Tenant, human: string | null = null) =>
       call(ADMIT, [leaseId, id, tenant.tenantId, tenant.keyId, human, human === null ? null : 'a route']);
     const WRITTEN = [{ alive: true, verdicts: null, granted: [null], blamed: null, rooms: null }];
@@ -513,7 +513,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(after[5]).toHaveLength(before[5]!.length + 1);
     expect(after[10]).toHaveLength(before[10]!.length + 1);
     expect(after[12]).toHaveLength(before[12]!.length + 1);
-    // A tenant that is gone gets nothing.
+    // A deleted tenant gets no record.
     const id = uuidV7();
     const gone = { ...a, tenantId: 'no-such-tenant' };
     expect(await reserve(a.leaseId, id, gone, 'somebody')).toEqual([
@@ -523,7 +523,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async admit_answered() {
-    // Purpose: as admit_usage, of calls that are settled at once: one request of each, and nothing else.
+    // Purpose: like admit_usage, for calls that are settled at once: one request of each, and nothing else.
     const record = (id: string, tenant: Tenant) =>
       call(ANSWERED, [a.leaseId, id, tenant.tenantId, tenant.keyId, null, null]);
     const before = await everythingOf(b);
@@ -544,7 +544,8 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async count_used() {
-    // Purpose: what the current tenant's calls used of a budget of its own; without a tenant, or of another's budget, nothing.
+    // Purpose: how much the current tenant's calls used of one of its budgets. Without a tenant, or for another tenant's
+    // budget, nothing.
     const [own, theirs] = [randomUUID(), randomUUID()];
     await rowsOf(database.superuserUrl, BUDGET, [a.tenantId, own]);
     await rowsOf(database.superuserUrl, BUDGET, [b.tenantId, theirs]);
@@ -569,7 +570,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_budget_epochs() {
-    // Purpose: epochs that ended long ago, of any tenant; here one of a's did.
+    // Purpose: delete epochs that ended long ago, of any tenant; here one of a's did.
     const id = randomUUID();
     await rowsOf(database.superuserUrl, BUDGET, [a.tenantId, id]);
     await rowsOf(
@@ -585,12 +586,12 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
       'SELECT epoch FROM budget_epochs WHERE budget_id = $1 ORDER BY 1',
       [id],
     );
-    // One that open calls still hold something of stays for a month.
+    // An epoch that open calls still hold part of stays for a month.
     expect(left).toEqual([{ epoch: 1 }, { epoch: 5 }]);
   },
 
   async settle_usage() {
-    // Purpose: the records that are named with their tenant, once each.
+    // Purpose: settle the given records with their tenants, once each.
     await call(SETTLE, [a.recordId, a.tenantId]);
     await call(SETTLE, [uuidV7(), a.tenantId]);
     await call(SETTLE, [b.recordId, a.tenantId]);
@@ -609,12 +610,12 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prepare_usage_partitions() {
-    // Purpose: to add partitions of the ledger, which hold no row yet; it takes no argument.
+    // Purpose: add partitions of the ledger, which hold no row yet; it takes no argument.
     await call('SELECT prepare_usage_partitions()');
   },
 
   async find_current_tenant() {
-    // Purpose: where one person is, by their id.
+    // Purpose: one person's tenant, by their id.
     await rowsOf(database.superuserUrl, 'UPDATE users SET claimed_tenant_id = $1 WHERE id = $2', [
       a.tenantId,
       a.ownerId,
@@ -625,22 +626,22 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async keep_usage_ledger() {
-    // Purpose: to drop months of the ledger, of all tenants, that are older than the operator keeps them; younger ones stay.
+    // Purpose: drop months of the ledger, of all tenants, that are older than the operator keeps them; younger ones stay.
     expect(await call("SELECT did FROM keep_usage_ledger('1 second', 1000)")).toEqual([{ did: 'nothing' }]);
   },
 
   async ledger_queue_state() {
-    // Purpose: two numbers about all tenants together.
+    // Purpose: two numbers over all tenants together.
     expect(await call('SELECT depth FROM ledger_queue_state(1)')).toEqual([{ depth: 0 }]);
   },
 
   async dropped_usage_months() {
-    // Purpose: months, whichever tenants called in them.
+    // Purpose: the dropped months, of whichever tenants' calls.
     expect(await call('SELECT dropped_usage_months() AS months')).toEqual([{ months: null }]);
   },
 
   async prune_audit_events() {
-    // Purpose: events of the audit log from long ago, of any tenant; here a's, and its org's.
+    // Purpose: delete events of the audit log from long ago, of any tenant; here a's, and its org's.
     const age = (days: number) =>
       rowsOf(
         database.superuserUrl,
@@ -669,7 +670,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async renew_lease() {
-    // Purpose: one process's lease, by its id.
+    // Purpose: renew one process's lease, by its id.
     const id = randomUUID();
     expect(await call('SELECT renew_lease($1, NULL, $2) AS alive', [id, TERM])).toEqual([{ alive: true }]);
     expect(await call('SELECT renew_lease($1, 1000, $2) AS alive', [a.leaseId, TERM])).toEqual([{ alive: true }]);
@@ -678,14 +679,14 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async end_lease() {
-    // Purpose: one process's lease, by its id; no calls.
+    // Purpose: end one process's lease, by its id, and no calls.
     await call('SELECT end_lease($1)', [a.leaseId]);
     await call('SELECT end_lease(NULL)');
     expect(await everythingOf(a)).toContain('"state": "RESERVED"');
   },
 
   async sweep_usage() {
-    // Purpose: the open calls of dead processes, of whatever tenant; here a's process is dead, b's lives.
+    // Purpose: charge the open calls of dead processes, of any tenant; here a's process is dead, and b's lives.
     await rowsOf(
       database.superuserUrl,
       "UPDATE process_leases SET renewed_at = now() - interval '1 minute' WHERE id = $1",
@@ -704,7 +705,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async take_rate_windows() {
-    // Purpose: the windows that are named.
+    // Purpose: take from the given windows.
     const rows = await call("SELECT key, before, used FROM take_rate_windows($1, '{2}', '{4}', '1 hour')", [
       [a.window],
     ]);
@@ -713,14 +714,14 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async peek_rate_windows() {
-    // Purpose: the windows that are named.
+    // Purpose: read the given windows.
     const rows = await call("SELECT key, used FROM peek_rate_windows($1, '1 hour')", [[a.window]]);
     expect(rows).toEqual([{ key: a.window, used: 3 }]);
     expect(await call("SELECT * FROM peek_rate_windows('{}', '1 hour')")).toEqual([]);
   },
 
   async release_rate_windows() {
-    // Purpose: the windows that are named, where they are still the ones that were meant.
+    // Purpose: give back to the given windows, where they are still the same ones.
     const peek = () => call("SELECT used, resets_at FROM peek_rate_windows($1, '1 hour')", [[a.window]]);
     const [window] = await peek();
     await call("SELECT release_rate_windows($1, $2, '{1}', '1 hour')", [[a.window], [window!['resets_at']]]);
@@ -735,7 +736,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async queue_claims() {
-    // Purpose: the claims of one user, as the user's memberships are.
+    // Purpose: set one user's claims to what their memberships say.
     const queue = (user: string) => call('SELECT * FROM queue_claims($1, $2)', [user, randomUUID()]);
     expect(await queue(a.ownerId)).toEqual([{ tenant_id: a.tenantId, role: 'owner' }]);
     expect(await queue('no-such-user')).toEqual([{ tenant_id: null, role: null }]);
@@ -745,7 +746,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_claim_write() {
-    // Purpose: one write of the outbox, by its id.
+    // Purpose: read one write of the outbox, by its id.
     expect(await call('SELECT * FROM find_claim_write($1)', [a.claimWriteId])).toEqual([
       { claims: { tenant_id: a.tenantId } },
     ]);
@@ -753,14 +754,14 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async list_orgs() {
-    // Purpose: the orgs that a user belongs to.
+    // Purpose: list the orgs that a user belongs to.
     const orgs = await call('SELECT id, tenants FROM list_orgs($1, NULL, NULL, 10)', [a.ownerId]);
     expect(orgs).toEqual([{ id: a.orgId, tenants: [{ id: a.tenantId, name: 'Production' }] }]);
     expect(await call("SELECT id FROM list_orgs('%', NULL, NULL, 10)")).toEqual([]);
   },
 
   async switch_tenant() {
-    // Purpose: a user's claims to a tenant where the user is a member.
+    // Purpose: set a user's claims to a tenant where the user is a member.
     const choose = (tenant: Tenant) =>
       call('SELECT org_id, tenant_id, role FROM switch_tenant($1, $2, $3)', [a.ownerId, tenant.tenantId, randomUUID()]);
     expect(await choose(b)).toEqual([]);
@@ -768,7 +769,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async accept_invitation() {
-    // Purpose: a membership for the holder of the token and the address.
+    // Purpose: make a member of the user who holds the token and the invited address.
     const user = `user-${randomUUID()}`;
     const accept = (hash: Buffer, email: string) =>
       call('SELECT result, org_id, role FROM accept_invitation($1, $2, $3, true, $4)', [
@@ -791,7 +792,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async delete_tenant() {
-    // Purpose: a tenant of the org of the transaction's own tenant.
+    // Purpose: delete a tenant of the org of the transaction's own tenant.
     const remove = (tenantId: string, name = 'Production') =>
       callAs(a, 'SELECT delete_tenant($1, $2, $3) AS result', [tenantId, name, randomUUID()]);
     expect(await remove(b.tenantId)).toEqual([{ result: 'not_found' }]);
@@ -808,7 +809,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async delete_org() {
-    // Purpose: the org of the transaction's own tenant.
+    // Purpose: delete the org of the transaction's own tenant.
     expect(await callAs(a, "SELECT delete_org('Wrong') AS result")).toEqual([{ result: 'wrong_name' }]);
     expect(await call("SELECT delete_org('Wrong') AS result")).toEqual([{ result: 'wrong_name' }]);
     const [org] = await rowsOf<{ name: string }>(database.superuserUrl, 'SELECT name FROM orgs WHERE id = $1', [
@@ -816,8 +817,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     ]);
     expect(await callAs(a, 'SELECT delete_org($1) AS result', [org!.name])).toEqual([{ result: 'deleted' }]);
     const left = JSON.parse(await everythingOf(a)) as (unknown[] | null)[];
-    // The user stays, with empty claims on their way; so do lease and window, which belong to no tenant; and a
-    // tombstone.
+    // The user stays, with a pending write of empty claims. So do lease and window, which belong to no tenant, and a tombstone.
     expect(left.flatMap((rows, index) => (rows === null ? [] : [index]))).toEqual([0, 6, 7, 8, 12]);
     expect(left[12]).toEqual([
       expect.objectContaining({ action: 'tenant.deleted', resource_id: a.tenantId, tenant_id: null, actor_id: null }),
@@ -825,7 +825,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async claim_idempotency_key() {
-    // Purpose: one owner's key.
+    // Purpose: claim one owner's idempotency key.
     const claim = (owner: string, key: string) =>
       call("SELECT * FROM claim_idempotency_key($1, $2, NULL, 'other')", [owner, key]);
     const theirs = `${b.tenantId}:user:${b.ownerId}`;
@@ -836,14 +836,14 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async finish_idempotency_key() {
-    // Purpose: one owner's key.
+    // Purpose: finish one owner's idempotency key.
     await call(`SELECT finish_idempotency_key($1, 'k', NULL, '{"done":true}')`, [`${a.tenantId}:user:${a.ownerId}`]);
     await call(`SELECT finish_idempotency_key(NULL, 'k', NULL, '{"done":true}')`);
     expect(await everythingOf(a)).toContain('"done": true');
   },
 
   async prune_idempotency_keys() {
-    // Purpose: keys of more than a day ago, of any tenant; here a's is.
+    // Purpose: delete keys that are older than a day, of any tenant; here a's is.
     await rowsOf(
       database.superuserUrl,
       "UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE tenant_id = $1",
@@ -859,7 +859,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_usage_token() {
-    // Purpose: from a token's id, which stands in what we signed, to that token, its human and its key.
+    // Purpose: from a token's id, which is in a token that we signed, to that token, its human and its key.
     const find = (id: unknown) => call('SELECT * FROM find_usage_token($1)', [id]);
     const set = (text: string) => rowsOf(database.superuserUrl, text, [a.usageTokenId]);
     const [row, ...more] = await find(a.usageTokenId);
@@ -876,7 +876,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
       expired: false,
     });
     for (const unknown of [null, '', '%', `${a.usageTokenId}%`]) expect(await find(unknown)).toEqual([]);
-    // It ends with its key, if that ends first.
+    // The token ends with its key, if the key ends first.
     const end = new Date(Date.now() - 1000);
     await rowsOf(database.superuserUrl, 'UPDATE api_keys SET expires_at = $1 WHERE id = $2', [end, a.keyId]);
     expect(await find(a.usageTokenId)).toEqual([{ ...row, expires_at: end, expired: true }]);
@@ -891,7 +891,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_sealed_token() {
-    // Purpose: whether a token's facts still hold: its tenant, its key, and that no one revoked it.
+    // Purpose: whether a token's facts still hold: its tenant, its key, and that it is not revoked.
     const find = (...values: unknown[]) => call('SELECT * FROM find_sealed_token($1, $2, $3, $4)', values);
     const issued = new Date();
     const [hash, good] = [`hash of ${a.keyId}`, [{ expires_at: null }]];
@@ -925,7 +925,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async revoke_sealed_tokens() {
-    // Purpose: the operator's; it says which tokens, and of one or of all of a time, never neither.
+    // Purpose: the operator revokes tokens, either one token or all of a time; naming both or neither is refused.
     const revoke = (...values: unknown[]) => call('SELECT revoke_sealed_tokens($1, $2, $3)', values);
     await revoke(randomUUID(), 'somebody’s', null);
     await expect(revoke(randomUUID(), null, null)).rejects.toThrow('check constraint');
@@ -933,7 +933,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async take_sealed_quotas() {
-    // Purpose: the quotas that are named, of the tenants that are named.
+    // Purpose: take from the given quotas of the given tenants.
     const take = (tenantIds: string[], holders: string[], count: number) =>
       call('SELECT granted, blamed FROM take_sealed_quotas($1, $2, $3, $4, $5)', [
         tenantIds,
@@ -948,7 +948,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_sealed_quotas() {
-    // Purpose: what has ended, of any tenant; here a's did.
+    // Purpose: delete quotas that have ended, of any tenant; here a's did.
     await rowsOf(
       database.superuserUrl,
       "INSERT INTO sealed_quotas (tenant_id, holder, used, ends_at) SELECT $1, h, '{1,1,1}', ARRAY[now() - interval '1 day', e, e] FROM (VALUES ('over', now() - interval '2 minutes'), ('open', now() + interval '1 hour')) AS v (h, e)",
@@ -964,7 +964,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_usage_tokens() {
-    // Purpose: tokens that ended an hour ago, of any tenant; here a's did, and another of a's ended just now.
+    // Purpose: delete tokens that ended an hour ago, of any tenant; here a's did, and another of a's ended just now.
     const recent = `${a.usageTokenId}-recent`;
     await rowsOf(
       database.superuserUrl,
@@ -987,7 +987,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async record_impersonation() {
-    // Purpose: one human and one audit row of the tenant that is named.
+    // Purpose: write one human and one audit row of the given tenant.
     const record = (tenantId: string, human: string) =>
       call("SELECT record_impersonation($1, $2, 'key', $3, 'a route', 'req', '192.0.2.1')", [
         randomUUID(),
@@ -1001,7 +1001,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async check_peppers() {
-    // Purpose: how many live secrets there are under a version that is not configured or was changed; no more of any.
+    // Purpose: count the live secrets under a version that is missing or was changed, and show nothing else of them.
     const check = (versions: number[], hash: string) =>
       call('SELECT * FROM check_peppers($1, $2)', [versions, versions.map(() => Buffer.from(hash))]);
     // Other tests move keys to other versions.
@@ -1015,7 +1015,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_rate_windows() {
-    // Purpose: windows that closed, of any tenant; here a's did.
+    // Purpose: delete windows that closed, of any tenant; here a's did.
     await rowsOf(
       database.superuserUrl,
       "UPDATE rate_windows SET opened_at = now() - interval '3 minutes' WHERE key = $1",
@@ -1028,7 +1028,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async tell_webhooks() {
-    // Purpose: the endpoints of the transaction's own tenant, or of the tenants of its own org.
+    // Purpose: notify the endpoints of the transaction's own tenant, or of the tenants of its own org.
     const tell = (ofOrg: boolean) => callAs(a, "SELECT tell_webhooks('run.failed', NULL, '{}', $1)", [ofOrg]);
     const told = () =>
       rowsOf(database.superuserUrl, 'SELECT DISTINCT tenant_id FROM webhook_events WHERE created_at > $1', [before]);
@@ -1038,7 +1038,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     await tell(false);
     await tell(true);
     expect(await told()).toEqual([{ tenant_id: a.tenantId }]);
-    // Without a tenant no endpoint is told.
+    // Without a tenant no endpoint is notified.
     const counted = await sizes();
     await call("SELECT tell_webhooks('run.failed', NULL, '{}', false)");
     await call("SELECT tell_webhooks('run.failed', NULL, '{}', true)");
@@ -1046,7 +1046,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async claim_webhook_deliveries() {
-    // Purpose: what is due, of whatever tenant, with what it takes to send it; here a's alone is due.
+    // Purpose: claim due deliveries of any tenant, with the data to send them; here only a's is due.
     const human = `hum_${a.human}`;
     await rowsOf(database.superuserUrl, 'UPDATE webhook_events SET human_id = $1 WHERE id = $2', [human, a.deliveryId]);
     const claim = (busy: string[] = []) =>
@@ -1076,7 +1076,8 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async finish_webhook_delivery() {
-    // Purpose: one attempt, by the delivery's id and the attempt's number; and its endpoint, where that was the last straw.
+    // Purpose: end one attempt, by the delivery's id and the attempt's number, and disable its endpoint after the last failure
+    // allowed.
     const finish = (id: string, attempt: number) =>
       call("SELECT * FROM finish_webhook_delivery($1, $2, 410, 'GONE', NULL, '3 days')", [id, attempt]);
     expect(await finish(b.deliveryId, 2)).toEqual([]);
@@ -1088,7 +1089,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_webhook_events() {
-    // Purpose: events of long ago that nothing waits for, and secrets past their end, of any tenant; here a's.
+    // Purpose: delete old events without pending deliveries, and secrets past their end, of any tenant; here a's.
     await rowsOf(
       database.superuserUrl,
       "UPDATE webhook_deliveries SET status = 'DELIVERED', next_attempt_at = NULL, ended_at = now() WHERE tenant_id = $1",
@@ -1110,7 +1111,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_webhook_secrets_to_rewrap() {
-    // Purpose: envelopes under another key than the newest, of whatever tenant, to put them under that one.
+    // Purpose: move envelopes of any tenant from an older key to the newest.
     await rowsOf(database.superuserUrl, 'UPDATE webhook_secrets SET key_version = 7 WHERE id = $1', [a.secretId]);
     const find = (version: number) =>
       call(
@@ -1122,7 +1123,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async webhook_queue_state() {
-    // Purpose: two numbers about all tenants together.
+    // Purpose: two numbers over all tenants together.
     const due = (due: boolean, at: string) =>
       rowsOf(
         database.superuserUrl,
@@ -1140,7 +1141,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async run_queue_state() {
-    // Purpose: two numbers about all tenants together.
+    // Purpose: two numbers over all tenants together.
     const before = await queueOf('SELECT * FROM run_queue_state()');
     await rowsOf(database.superuserUrl, 'DELETE FROM runs WHERE id = $1', [a.waitingRunId]);
     const after = await queueOf('SELECT * FROM run_queue_state()');
@@ -1148,7 +1149,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async claim_queue_state() {
-    // Purpose: two numbers about all tenants together.
+    // Purpose: two numbers over all tenants together.
     const before = await queueOf('SELECT * FROM claim_queue_state()');
     await rowsOf(database.superuserUrl, 'DELETE FROM claim_writes WHERE id = $1', [a.claimWriteId]);
     const after = await queueOf('SELECT * FROM claim_queue_state()');
@@ -1156,7 +1157,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async api_key_pepper_versions() {
-    // Purpose: how many secrets need which pepper, of all tenants together.
+    // Purpose: count the secrets under each pepper, of all tenants together.
     await rowsOf(database.superuserUrl, 'UPDATE api_keys SET pepper_version = 71 WHERE id = $1', [a.keyId]);
     expect(await call('SELECT * FROM api_key_pepper_versions()', [])).toContainEqual({ version: 71, secrets: 1 });
     await rowsOf(database.superuserUrl, 'UPDATE api_keys SET revoked_at = now() WHERE id = $1', [a.keyId]);
@@ -1165,7 +1166,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async gateway_token_pepper_versions() {
-    // Purpose: how many tokens need which pepper, of all tenants together.
+    // Purpose: count the tokens under each pepper, of all tenants together.
     await rowsOf(database.superuserUrl, 'UPDATE gateway_tokens SET pepper_version = 71 WHERE id = $1', [
       a.gatewayTokenId,
     ]);
@@ -1176,7 +1177,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async tenant_data_key_versions() {
-    // Purpose: how many data keys are under which version, of all tenants together.
+    // Purpose: count the data keys under each version, of all tenants together.
     await rowsOf(database.superuserUrl, 'UPDATE tenant_data_keys SET key_version = 71 WHERE tenant_id = $1', [
       a.tenantId,
     ]);
@@ -1187,14 +1188,14 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async webhook_secret_key_versions() {
-    // Purpose: how many secrets are under which version, of all tenants together.
+    // Purpose: count the secrets under each version, of all tenants together.
     await rowsOf(database.superuserUrl, 'UPDATE webhook_secrets SET key_version = 71 WHERE id = $1', [a.secretId]);
     expect(await call('SELECT * FROM webhook_secret_key_versions()', [])).toContainEqual({ version: 71, secrets: 1 });
     await rowsOf(database.superuserUrl, 'UPDATE webhook_secrets SET key_version = 1 WHERE id = $1', [a.secretId]);
   },
 
   async rewrap_webhook_secret() {
-    // Purpose: one secret, for the holder of its old envelope.
+    // Purpose: replace one secret's envelope, for a caller that has the old one.
     const [{ envelope }] = (await rowsOf(database.superuserUrl, 'SELECT envelope FROM webhook_secrets WHERE id = $1', [
       a.secretId,
     ])) as [{ envelope: Buffer }];
@@ -1207,7 +1208,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_key_models() {
-    // Purpose: the models of one key, of whichever tenant a call comes from.
+    // Purpose: the allowed models of one key, for a call of any tenant.
     const find = (tenantId: string | null) => call('SELECT * FROM find_key_models($1, $2)', [tenantId, a.keyId]);
     expect(await find(a.tenantId)).toEqual([{ models: [] }]);
     expect(await find(b.tenantId)).toEqual([]);
@@ -1215,7 +1216,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_model_overrides() {
-    // Purpose: what one tenant says of models, of whichever tenant a call comes from.
+    // Purpose: one tenant's own settings of models, for a call of any tenant.
     const insert = "INSERT INTO llm_model_overrides (tenant_id, model, context_tokens) VALUES ($1, 'm', 5)";
     await rowsOf(database.superuserUrl, insert, [a.tenantId]);
     const find = (tenantId: string | null) =>
@@ -1226,7 +1227,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_tenant_data_key() {
-    // Purpose: one tenant's key, encrypted, of whichever tenant calls need it.
+    // Purpose: one tenant's data key, encrypted, for calls of any tenant.
     const find = (tenantId: string | null) => call('SELECT id FROM find_tenant_data_key($1)', [tenantId]);
     expect(await find(a.tenantId)).toEqual([{ id: a.dataKeyId }]);
     expect(await find('no-such-tenant')).toEqual([]);
@@ -1234,7 +1235,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_tenant_data_keys_to_rewrap() {
-    // Purpose: data keys under another key than the newest, of whatever tenant, to put them under that one.
+    // Purpose: move data keys of any tenant from an older key to the newest.
     await rowsOf(database.superuserUrl, 'UPDATE tenant_data_keys SET key_version = 7 WHERE tenant_id = $1', [
       a.tenantId,
     ]);
@@ -1245,7 +1246,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async rewrap_tenant_data_key() {
-    // Purpose: one data key, for the holder of its old envelope.
+    // Purpose: replace one data key's envelope, for a caller that has the old one.
     const [{ envelope }] = (await rowsOf(
       database.superuserUrl,
       'SELECT envelope FROM tenant_data_keys WHERE tenant_id = $1',
@@ -1269,7 +1270,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_gateway_answer() {
-    // Purpose: what the one gateway of the tenant whose call it is keeps to one request.
+    // Purpose: the answer that the call's own gateway keeps for one request.
     const find = (tenantId: string, gatewayId: string, key = 'key') =>
       call('SELECT answer FROM find_gateway_answer($1, $2, $3)', [tenantId, gatewayId, Buffer.from(key)]);
     expect(await find(a.tenantId, a.gatewayId)).toEqual([{ answer: Buffer.from('kept') }]);
@@ -1279,7 +1280,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async keep_gateway_answer() {
-    // Purpose: one answer of the one gateway, while that is as it was.
+    // Purpose: store one answer of one gateway, while the gateway is unchanged.
     await rowsOf(database.superuserUrl, 'UPDATE gateways SET cache_ttl_seconds = 60 WHERE id = $1', [a.gatewayId]);
     const [gateway] = await call('SELECT revision FROM find_gateway($1)', [a.gatewayId]);
     const keep = (tenantId: string, gatewayId: string, revision: unknown) =>
@@ -1297,7 +1298,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async clear_gateway_answers() {
-    // Purpose: what a gateway of this transaction's tenant keeps.
+    // Purpose: delete the answers that a gateway of this transaction's tenant keeps.
     await callAs(a, 'SELECT clear_gateway_answers($1)', [b.gatewayId]);
     await callAs(a, 'SELECT clear_gateway_answers($1)', [a.gatewayId]);
     expect(
@@ -1306,7 +1307,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async keep_gateway_bodies() {
-    // Purpose: the bodies of one call of the one gateway, where it says that they are kept.
+    // Purpose: store the bodies of one call of one gateway, where the gateway keeps bodies.
     const keep = (tenantId: string, gatewayId: string) =>
       call("SELECT keep_gateway_bodies($1, $2, $3, 'asked', NULL)", [randomUUID(), tenantId, gatewayId]);
     const kept = () =>
@@ -1322,7 +1323,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_gateways() {
-    // Purpose: what is over, of any tenant.
+    // Purpose: delete expired entries, of any tenant.
     for (const table of ['gateway_cache_entries', 'gateway_call_bodies'])
       await rowsOf(database.superuserUrl, `UPDATE ${table} SET expires_at = now() WHERE tenant_id = $1`, [a.tenantId]);
     expect(await call('SELECT prune_gateways(100) AS pruned')).toEqual([{ pruned: 2 }]);
@@ -1332,7 +1333,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_gateway_token() {
-    // Purpose: from a hash, which only who holds the token knows, to that one token.
+    // Purpose: from a hash, which only the holder of the token knows, to that one token.
     const [own, other] = [a.gatewayTokenHash, b.gatewayTokenHash];
     const find = (hashes: Buffer[] | null) => call('SELECT gateway_id FROM find_gateway_token($1)', [hashes]);
     expect(await find([own])).toEqual([{ gateway_id: a.gatewayId }]);
@@ -1341,7 +1342,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async rehash_gateway_token() {
-    // Purpose: the one token whose hash the caller knows.
+    // Purpose: give the one token whose hash the caller knows another hash.
     await call('SELECT rehash_gateway_token($1, $2, 2)', [a.gatewayTokenHash, Buffer.from('another')]);
     expect(await call('SELECT pepper_version FROM find_gateway_token($1)', [[Buffer.from('another')]])).toEqual([
       { pepper_version: 2 },
@@ -1353,7 +1354,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async touch_gateway_tokens() {
-    // Purpose: the tokens that are named; never back in time.
+    // Purpose: set the time of last use of the given tokens; never back in time.
     await call('SELECT touch_gateway_tokens($1, $2)', [
       [a.gatewayTokenId, 'unknown'],
       [new Date(1000), new Date(2000)],
@@ -1365,7 +1366,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async touch_humans() {
-    // Purpose: the humans that are named, of the tenant that is named beside them; never back in time.
+    // Purpose: set when the given humans of the given tenants were last seen; never back in time.
     const seen = async (): Promise<unknown> =>
       rowsOf(
         database.superuserUrl,
@@ -1386,7 +1387,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_gateway_providers() {
-    // Purpose: the enabled providers of the one gateway of the tenant whose call it is.
+    // Purpose: the enabled providers of one gateway of the tenant that makes the call.
     const find = (tenantId: string | null, gatewayId: string | null) =>
       call('SELECT id FROM find_gateway_providers($1, $2)', [tenantId, gatewayId]);
     expect(await find(a.tenantId, a.gatewayId)).toEqual([{ id: `provider-of-${a.gatewayId}` }]);
@@ -1399,7 +1400,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async find_llm_routes() {
-    // Purpose: the routes of the one tenant whose call it is, with their targets.
+    // Purpose: the routes of the tenant that makes the call, with their targets.
     const find = (tenantId: string | null) => call('SELECT name, targets FROM find_llm_routes($1)', [tenantId]);
     const target = { model: 'm', weight: 1, providerId: a.providerId };
     expect(await find(a.tenantId)).toEqual([{ name: 'one', targets: [target] }]);
@@ -1407,14 +1408,14 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async routes_of_provider() {
-    // Purpose: the names of this transaction's tenant's routes to a provider.
+    // Purpose: the names of routes to a provider, of this transaction's tenant.
     const names = (providerId: string) => callAs(a, 'SELECT routes_of_provider($1) AS names', [providerId]);
     expect(await names(a.providerId)).toEqual([{ names: ['one'] }]);
     expect(await names(b.providerId)).toEqual([{ names: [] }]);
   },
 
   async find_llm_providers() {
-    // Purpose: the enabled providers of the one tenant whose call it is.
+    // Purpose: the enabled providers of the tenant that makes the call.
     const find = (tenantId: string | null) => call('SELECT id FROM find_llm_providers($1)', [tenantId]);
     expect(await find(a.tenantId)).toEqual([{ id: a.providerId }]);
     expect(await find(null)).toEqual([]);
@@ -1423,7 +1424,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async add_tenant_data_key() {
-    // Purpose: a key for a tenant that has none; the one that is there stays.
+    // Purpose: add a data key for a tenant that has none; an existing one stays.
     const add = (tenantId: string) =>
       call("SELECT id FROM add_tenant_data_key($1, $2, '\\x01', 1)", [tenantId, randomUUID()]);
     expect(await add(a.tenantId)).toEqual([{ id: a.dataKeyId }]);
@@ -1432,13 +1433,13 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async begin_runs() {
-    // Purpose: a message for a thread of the tenant and owner that are named, under the lease that is named.
+    // Purpose: add a message to a thread of the given tenant and owner, under the given lease.
     const begin = (tenant: Tenant, tenantId: string, human: string, key: string) =>
       call(
         "SELECT * FROM begin_runs($1, ARRAY[ROW($2, $3, $4, NULL, $5, NULL, $6, '{}', 'req', NULL, 'said', 1, NULL, NULL, NULL)]::run_start[], 100)",
         [tenant.leaseId, randomUUID(), randomUUID(), tenantId, human, key],
       );
-    // Of b's human and key there is another one in a's tenant.
+    // In a's tenant, b's human and thread key name another human and thread.
     expect(await begin(a, a.tenantId, b.human, 'A thread')).toMatchObject([{ alive: true, verdicts: ['running'] }]);
     expect(await begin(a, a.tenantId, a.human, 'A thread')).toMatchObject([{ verdicts: ['busy'] }]);
     expect(await begin(a, 'no-such-tenant', a.human, 'A thread')).toMatchObject([{ verdicts: ['gone'] }]);
@@ -1448,7 +1449,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async load_runs() {
-    // Purpose: what it takes to start runs, for the process whose lease they have.
+    // Purpose: the data to start runs, for the process that holds their lease.
     const load = (leaseId: string, runId: string) =>
       call('SELECT * FROM load_runs($1, $2, 1000, 10)', [leaseId, [runId]]);
     expect(await load(a.leaseId, a.runId)).toMatchObject([
@@ -1458,7 +1459,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async finish_runs() {
-    // Purpose: the end of a run of the process whose lease it has, and the next one of its thread.
+    // Purpose: end a run of the process that holds its lease, and start the next one of its thread.
     const finish = (runId: string) =>
       call("SELECT * FROM finish_runs($1, ARRAY[ROW($2, 'COMPLETED', 1, 'said', 1, 0, NULL, NULL)]::run_end[])", [
         a.leaseId,
@@ -1470,7 +1471,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async write_run_deltas() {
-    // Purpose: pieces of runs of the process whose lease they have; it hears which are not.
+    // Purpose: store pieces of runs of the process that holds their lease; it learns which runs it does not hold.
     expect(
       await call(
         "SELECT write_run_deltas($1, ARRAY[ROW($2, 0, 5, 'piece'), ROW($3, 0, 5, 'piece')]::run_delta[]) AS lost",
@@ -1480,7 +1481,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async watch_runs() {
-    // Purpose: what is new of the runs that are named, by ids that their readers were shown, and which of its own shall end.
+    // Purpose: the news of the given runs, by ids that their readers were shown, and which of its own runs must end.
     const watch = (runId: string) =>
       call("SELECT * FROM watch_runs($1, ARRAY[ROW($2, 'RUNNING', 0, 0)]::run_watch[])", [a.leaseId, runId]);
     expect(await watch(a.runId)).toMatchObject([{ id: a.runId, cancel: false, body: Buffer.from('piece') }]);
@@ -1493,7 +1494,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async cancel_run() {
-    // Purpose: a run of the transaction's own tenant.
+    // Purpose: cancel a run of the transaction's own tenant.
     const cancel = (runId: string) => callAs(a, 'SELECT * FROM cancel_run($1, $2)', [a.leaseId, runId]);
     for (const runId of [b.runId, b.waitingRunId, randomUUID()]) expect(await cancel(runId)).toEqual([]);
     expect(await call('SELECT * FROM cancel_run($1, $2)', [a.leaseId, a.runId])).toEqual([]);
@@ -1502,7 +1503,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async continue_run() {
-    // Purpose: a run of the transaction's own tenant that waits for the outputs of tools.
+    // Purpose: resume a run of the transaction's own tenant that waits for the outputs of tools.
     await rowsOf(database.superuserUrl, "UPDATE runs SET status = 'ACTION', lease_id = NULL WHERE id = $1", [a.runId]);
     const proceed = (runId: string) =>
       callAs(a, "SELECT continue_run($1, $2, 1, ARRAY['said'::bytea], ARRAY[1]) AS continued", [a.leaseId, runId]);
@@ -1511,16 +1512,16 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async sweep_runs() {
-    // Purpose: runs of dead processes, of any tenant; here a's is dead, and b's sweeps.
+    // Purpose: move or fail runs of dead processes, of any tenant; here a's is dead, and b's process sweeps.
     await rowsOf(database.superuserUrl, 'UPDATE process_leases SET ended_at = now() WHERE id = $1', [a.leaseId]);
-    // Other tests left dead processes too.
+    // Other tests also left dead processes behind.
     const sweep = (known: string[]) =>
       call("SELECT id FROM sweep_runs($1, $2, '1 minute', 1000) AS id WHERE id = ANY ($3)", [
         b.leaseId,
         known,
         [a.runId, a.waitingRunId, b.runId],
       ]);
-    // It had not begun: it moves, once.
+    // The run had not begun: it moves to the other process, once.
     expect(await sweep([b.runId])).toEqual([{ id: a.runId }]);
     await rowsOf(database.superuserUrl, 'UPDATE runs SET lease_id = $1 WHERE id = $2', [a.leaseId, a.runId]);
     expect(await sweep([b.runId])).toEqual([{ id: a.waitingRunId }]);
@@ -1528,13 +1529,13 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
       a.runId,
     ]);
     expect(failed).toEqual({ status: 'FAILED', error_code: 'process_died' });
-    // What it does not know of its own it is told.
+    // It learns of its own runs that it does not know.
     expect(await sweep([a.waitingRunId])).toEqual([{ id: b.runId }]);
     expect(await call("SELECT sweep_runs($1, '{}', '1 minute', 1000)", [a.leaseId])).toEqual([]);
   },
 
   async keep_response() {
-    // Purpose: whose a response of this tenant's is; the row of another owner stays as it is.
+    // Purpose: store who owns a response of this tenant; the row of another owner stays unchanged.
     const keep = (tenant: Tenant, id: string, owner: string | null, tokens: number) =>
       call("SELECT keep_response($1, sha256(convert_to($2, 'UTF8')), $3, $4, NULL, 'm', $5)", [
         tenant.tenantId,
@@ -1558,13 +1559,13 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
       { owner: 'tenant', tokens: 7 },
     ]);
     expect(await rows(b)).toEqual([{ owner: `human:hum_${b.human}`, tokens: null }]);
-    // Of a human who is not there nothing is written.
+    // Nothing is written for a human who does not exist.
     await call("SELECT keep_response($1, sha256('third'), NULL, $2, NULL, 'm', 1)", [a.tenantId, b.human]);
     expect(await rows(a)).toHaveLength(2);
   },
 
   async find_response() {
-    // Purpose: one response of one owner.
+    // Purpose: find one response of one owner.
     const find = ({ tenantId }: Tenant, owner: string | null, human: string | null) =>
       call("SELECT model FROM find_response($1, sha256('resp'), $2, $3)", [tenantId, owner, human]);
     expect(await find(a, null, a.human)).toEqual([{ model: 'm' }]);
@@ -1578,7 +1579,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async forget_response() {
-    // Purpose: one response of one tenant.
+    // Purpose: delete one response of one tenant.
     await call("SELECT forget_response($1, sha256('resp'))", [a.tenantId]);
     const left = await rowsOf(database.superuserUrl, 'SELECT tenant_id FROM llm_responses WHERE tenant_id = ANY ($1)', [
       [a.tenantId, b.tenantId],
@@ -1587,7 +1588,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_responses() {
-    // Purpose: those of any tenant that are older than thirty days; here a's is.
+    // Purpose: delete responses that are older than thirty days, of any tenant; here a's is.
     await rowsOf(
       database.superuserUrl,
       "UPDATE llm_responses SET created_at = created_at - interval '2 days' WHERE tenant_id = $1",
@@ -1601,13 +1602,13 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async prune_threads() {
-    // Purpose: what tenants keep for a number of days, and has been there for longer; here a's does.
+    // Purpose: delete threads that are older than their tenant keeps them; here a's is.
     await rowsOf(database.superuserUrl, 'UPDATE tenants SET thread_retention_days = 1 WHERE id = $1', [a.tenantId]);
     await call('SELECT prune_threads(1000)');
     const [{ count }] = (await rowsOf(database.superuserUrl, 'SELECT count(*)::int FROM threads WHERE tenant_id = $1', [
       a.tenantId,
     ])) as [{ count: number }];
-    // A thread with a run under way is in use.
+    // A thread with an open run is in use.
     expect(count).toBe(1);
     await rowsOf(
       database.superuserUrl,
@@ -1620,14 +1621,14 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-/** Puts a's delivery back to where it may be claimed. */
+/** Makes a's delivery ready to be claimed again. */
 async function makeDue({ deliveryId }: Tenant): Promise<void> {
   await rowsOf(database.superuserUrl, 'UPDATE webhook_deliveries SET next_attempt_at = now() WHERE id = $1', [
     deliveryId,
   ]);
 }
 
-/** Called by triggers and by other functions alone. */
+/** Only triggers and other functions call these. */
 const INNER = [
   'announce_human_prefix',
   'announce_tenant',
@@ -1665,7 +1666,7 @@ it.each(Object.entries(CROSS_TENANT))("%s leaves another tenant's rows as they a
   expect(await everythingOf(b)).toBe(before);
 });
 
-it.each([...Object.keys(CROSS_TENANT), ...INNER])('%s can be called by the app alone', async (name) => {
+it.each([...Object.keys(CROSS_TENANT), ...INNER])('no role but the app can call %s', async (name) => {
   const [row] = await rowsOf<{ everybody: boolean; owner: boolean; app: boolean }>(
     database.superuserUrl,
     `SELECT bool_or(has_function_privilege('public', oid, 'EXECUTE')) AS everybody,
@@ -1676,8 +1677,8 @@ it.each([...Object.keys(CROSS_TENANT), ...INNER])('%s can be called by the app a
   expect(row).toEqual({ everybody: false, app: !INNER.includes(name) });
 });
 
-it('none of them is led astray by what a caller puts before it: temporary tables, a search path, a tenant', async () => {
-  // A temporary table of the caller's, by the name of ours, is what a search path without pg_temp at its end would find.
+it("a caller's temporary tables, search path or tenant mislead no function", async () => {
+  // The name of the caller's temporary table is that of ours: a search path without pg_temp at its end would find it first.
   await onDatabase(database.superuserUrl, async (client) => {
     await client.query(
       'CREATE TEMP TABLE tenants (id text, org_id text); CREATE TEMP TABLE memberships (org_id text, user_id text, role text)',

@@ -1,4 +1,4 @@
-/** What is written down about the service agrees with what it is. */
+/** The documents agree with the service that they describe. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -24,7 +24,7 @@ function check(script: string): { status: number | null; said: string } {
 }
 
 describe('the generated documents', () => {
-  it('are what `npm run docs` writes from the settings and the faults of today', () => {
+  it('are what `npm run docs` writes from the current settings and faults', () => {
     expect(check('scripts/generate-docs.mjs')).toEqual({
       status: 0,
       said: 'The generated documents are up to date.\n',
@@ -42,7 +42,7 @@ describe('the generated documents', () => {
     }
   });
 
-  it('.env.example changes nothing as it stands, and holds the defaults once its marks are removed', () => {
+  it('.env.example changes nothing as it is, and holds the defaults once its comment marks are removed', () => {
     const lines = read('.env.example')
       .split('\n')
       .filter((line) => line !== '');
@@ -52,17 +52,17 @@ describe('the generated documents', () => {
       return match === null ? [] : [[match[1]!, match[2]!] as const];
     });
     expect(entries.map(([variable]) => variable)).toEqual(variables);
-    // Written out, `GATEHOUSE_DEV=0` asks for production, and `1` for what is the default without a database.
+    // Written out, `GATEHOUSE_DEV=0` asks for production, and `1` is the default without a database.
     const loaded = loadSettings({ ...Object.fromEntries(entries), GATEHOUSE_DEV: '1' });
     expect(loaded).toEqual({ settings: defaults, warnings: [] });
   });
 });
 
-it('the pages of the documentation lead nowhere that is not there, headings included', () => {
+it('every link in the documentation, to headings too, leads to an existing target', () => {
   expect(check('scripts/build-guide.mjs')).toEqual({ status: 0, said: 'Every link leads somewhere.\n' });
 });
 
-it('package-lock.json knows every optional package, without which `npm ci` refuses it', () => {
+it('package-lock.json lists every optional package, since npm ci refuses it otherwise', () => {
   expect(check('scripts/complete-lock.mjs')).toEqual({ status: 0, said: 'package-lock.json is complete.\n' });
 });
 
@@ -86,7 +86,7 @@ describe('the Dockerfile', () => {
     for (const image of images) expect(image).toMatch(new RegExp(`^node:${nodeMajor}-`));
   });
 
-  it('sets only what is a setting, and without a database asks for one', () => {
+  it('sets only known settings, and without a database asks for one', () => {
     const { NODE_ENV, ...ours } = environment;
     expect(NODE_ENV).toBe('production');
     expect(variables).toEqual(expect.arrayContaining(Object.keys(ours)));
@@ -94,7 +94,7 @@ describe('the Dockerfile', () => {
     for (const { variable, secret } of settings) if (secret) expect(ours).not.toHaveProperty(variable);
   });
 
-  it("exposes the default ports, and listens where a container's are reached", () => {
+  it('exposes the default ports, and listens on an address that is reachable from outside the container', () => {
     expect(instruction('EXPOSE')).toEqual([`${defaults.port} ${defaults.metricsPort}`]);
     expect(environment).toMatchObject({
       PORT: String(defaults.port),
@@ -104,7 +104,7 @@ describe('the Dockerfile', () => {
     });
   });
 
-  it('starts what `npm start` starts, as a user of no rights, stopped by the signal that drains', () => {
+  it('starts what `npm start` starts, as a user without rights, with the stop signal that drains', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const command = (JSON.parse(instruction('CMD')[0]!) as string[]).join(' ');
     expect(scripts['start']!.endsWith(command)).toBe(true);
@@ -116,7 +116,7 @@ describe('the Dockerfile', () => {
     expect(instruction('HEALTHCHECK')[0]).toContain('/health/live');
   });
 
-  it('copies only what is there, and what .dockerignore lets through', () => {
+  it('copies only files that exist and that .dockerignore lets through', () => {
     const allowed = read('.dockerignore')
       .split('\n')
       .filter((line) => line.startsWith('!'))
@@ -167,7 +167,7 @@ describe('docker-compose.yml', () => {
   };
   const { gatehouse, postgres, redis } = services;
   const environment = gatehouse.environment!;
-  /** As compose would hand it over, when its own environment is this one. */
+  /** The values that compose would pass on, with this environment as its own. */
   const filledIn = (own: Readonly<Record<string, string>>): Record<string, string> =>
     Object.fromEntries(
       Object.entries(environment).map(([name, value]) => [
@@ -176,7 +176,7 @@ describe('docker-compose.yml', () => {
       ]),
     );
 
-  it('passes every setting of .env, and itself says only where its own parts are and which secrets must be there', () => {
+  it('passes every setting of .env, and sets only its own addresses and the required settings', () => {
     expect(gatehouse.env_file).toEqual(['.env']);
     const required = settings.filter((each) => each.requiredInProduction).map(({ variable }) => variable);
     expect(Object.keys(environment).sort()).toEqual([...new Set([...required, 'REDIS_URL', 'HOST', 'PORT'])].sort());
@@ -184,7 +184,7 @@ describe('docker-compose.yml', () => {
     expect([...variables, 'POSTGRES_PASSWORD', 'DATABASE_PASSWORD']).toEqual(expect.arrayContaining(asked));
   });
 
-  it('is production, complete once the environment has what it asks for, and refused by name before', () => {
+  it('is complete production once the environment has the required settings; without them it refuses by name', () => {
     for (const { variable, requiredInProduction } of settings) {
       if (requiredInProduction) expect(String(environment[variable])).toMatch(/\$\{\w+:\?[^}]+\}/);
     }
@@ -202,7 +202,7 @@ describe('docker-compose.yml', () => {
     });
     expect(configured.mode).toBe('production');
     expect(warnings).toEqual([]);
-    // What it leaves empty has its default.
+    // Settings that it leaves empty have their defaults.
     expect(configured.openaiBaseUrl).toBe(defaults.openaiBaseUrl);
     expect(configured.port).toBe(defaults.port);
   });
@@ -218,7 +218,7 @@ describe('docker-compose.yml', () => {
     expect(environment['REDIS_URL']).not.toContain('@');
   });
 
-  it('has an owner of the database who is not a superuser', () => {
+  it('has a database owner who is not a superuser', () => {
     expect(postgres.environment).not.toHaveProperty('POSTGRES_USER');
     const script = postgres
       .volumes!.map((mount) => /^\.\/(.*):\/docker-entrypoint-initdb\.d\//.exec(mount)?.[1])
@@ -233,7 +233,7 @@ describe('docker-compose.yml', () => {
     expect(gatehouse.healthcheck.test.join(' ')).toContain(`http://127.0.0.1:${defaults.port}/health/live`);
   });
 
-  it('waits for what it needs, and gives open calls the time to end', () => {
+  it('waits for its dependencies, and gives open calls the time to end', () => {
     expect(gatehouse.depends_on).toEqual({
       postgres: { condition: 'service_healthy' },
       redis: { condition: 'service_healthy' },
@@ -242,11 +242,11 @@ describe('docker-compose.yml', () => {
       expect(healthcheck.test[0]).toBe('CMD');
       for (const part of healthcheck.test) expect(typeof part).toBe('string');
     }
-    // In production requests are taken for five seconds more.
+    // In production the service accepts requests for five more seconds.
     expect(Number.parseInt(gatehouse.stop_grace_period!, 10)).toBeGreaterThanOrEqual(5 + defaults.drainSeconds + 10);
   });
 
-  it('keeps the data of Postgres 18 in a volume, where that image wants it', () => {
+  it('keeps the data of Postgres 18 in a volume, at the path that the image uses', () => {
     expect([postgres.image, redis.image]).toEqual(['postgres:18', 'redis:8']);
     const [volume, ...others] = postgres.volumes!.filter((mount) => !mount.startsWith('./'));
     expect(others).toEqual([]);

@@ -1,6 +1,6 @@
 /**
- * The chart for Kubernetes: its templates are rendered by Go's text/template, which Helm uses, and read as a cluster
- * reads them.
+ * The chart for Kubernetes: its templates are rendered by Go's text/template, which Helm uses, and read as a cluster reads
+ * them.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -103,7 +103,7 @@ const podOf = (resources: ReadonlyMap<string, Resource>, kind = 'Deployment'): P
 const containerOf = (resources: ReadonlyMap<string, Resource>, kind = 'Deployment'): Container =>
   podOf(resources, kind).containers[0];
 
-it('has what a service needs, and more where it is asked for', () => {
+it('renders what a service needs, and the optional parts where they are switched on', () => {
   expect([...render().keys()].sort()).toEqual(['Deployment', 'Job', 'PodDisruptionBudget', 'Service']);
   const more = { ingress: { ...(defaults['ingress'] as object), enabled: true, className: 'nginx', tlsSecret: 'tls' } };
   const all = render({ ...more, serviceMonitor: { enabled: true, interval: '30s', labels: { team: 'a' } } });
@@ -117,7 +117,7 @@ it('has what a service needs, and more where it is asked for', () => {
   ]);
 });
 
-it('every setting can be given, a secret by reference alone, to the service and to the migration', () => {
+it('every setting reaches the service and the migration, secrets by reference only', () => {
   const settings = Object.fromEntries(
     definitions.filter(({ secret }) => secret !== true).map(({ variable }) => [variable, '7']),
   );
@@ -152,22 +152,22 @@ it.each([
   [{}, 5 + 25],
   [{ GATEHOUSE_LAME_DUCK_SECONDS: '60', GATEHOUSE_DRAIN_SECONDS: '600' }, 660],
   [{ GATEHOUSE_DRAIN_SECONDS: '0' }, 5],
-])('with %j a pod has longer to stop than the service takes', (settings, takes) => {
+])('with %j a pod has more time to stop than the service takes', (settings, takes) => {
   expect(podOf(render({ settings })).terminationGracePeriodSeconds).toBeGreaterThanOrEqual(takes + 10);
 });
 
-it('a pod is left out before its lame-duck time is over, by its readiness alone', () => {
+it('readiness alone takes a pod out of service before its lame-duck time is over', () => {
   const { readinessProbe, livenessProbe, startupProbe, ports } = containerOf(render());
   expect(readinessProbe.httpGet).toEqual({ path: '/health/ready', port: 'http' });
   expect(readinessProbe.periodSeconds * readinessProbe.failureThreshold).toBeLessThan(
     Number(defaults.settings['GATEHOUSE_LAME_DUCK_SECONDS']),
   );
-  // Restarted for a database that is away, every replica would be.
+  // Liveness must not depend on the database: an outage of it would restart every replica.
   for (const probe of [livenessProbe, startupProbe]) expect(probe.httpGet.path).toBe('/health/live');
   expect(ports.map(({ containerPort }) => containerPort)).toEqual([3000, 9464]);
 });
 
-it('a disruption leaves one replica, and does not hold up a node that has the only one', () => {
+it('a disruption leaves one replica, and does not block a node that has the only one', () => {
   const { spec } = render({ replicas: 2 }).get('PodDisruptionBudget')!;
   expect(spec.minAvailable).toBe(1);
   const { template, selector } = render().get('Deployment')!.spec;
@@ -176,7 +176,7 @@ it('a disruption leaves one replica, and does not hold up a node that has the on
   expect(render({ replicas: 1 }).has('PodDisruptionBudget')).toBe(false);
 });
 
-it('migrates before it replaces anything; without the job each start does', () => {
+it('migrates before it replaces anything; without the job each start migrates', () => {
   const resources = render();
   expect(resources.get('Job')!.metadata.annotations).toMatchObject({ 'helm.sh/hook': 'pre-install,pre-upgrade' });
   expect(containerOf(resources, 'Job').command).toEqual(['node', 'bin/gatehouse.mjs', 'migrate']);
@@ -187,7 +187,7 @@ it('migrates before it replaces anything; without the job each start does', () =
   expect([without.has('Job'), migrates(without)]).toEqual([false, undefined]);
 });
 
-it('mounts the files that settings name, for the migration too', () => {
+it('mounts the files that settings name, also for the migration', () => {
   const resources = render({ files: [{ secret: 'firebase', folder: '/etc/firebase' }], podLabels: { team: 'a' } });
   for (const kind of ['Deployment', 'Job']) {
     expect(podOf(resources, kind).volumes).toEqual([{ name: 'files-0', secret: { secretName: 'firebase' } }]);

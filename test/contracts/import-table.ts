@@ -1,17 +1,17 @@
 /**
- * Who may import whom, as data. .dependency-cruiser.mjs makes its rules of it, and imports.spec.ts proves that they bite.
- * The environment, outbound calls and the database's raw clients, which no area may use but one, stand in
- * eslint.config.mjs.
+ * Who may import whom, as data. .dependency-cruiser.mjs makes its rules from it, and imports.spec.ts proves that they work.
+ * eslint.config.mjs holds the rules for the environment, outbound calls and the database's raw clients, each of which only one
+ * area may use.
  */
 
 /**
- * The areas in the order of the arrows: each may import every area of the rows before its own, and none of its own row.
- * This is the whole order of the house; areas that are still to come have their place in it.
+ * The areas in the order of the arrows: each may import every area of earlier rows, and no area of its own row. The list
+ * includes areas that are still to come.
  */
 export const ORDER: readonly (readonly string[])[] = [
   ['platform'],
   ['identity'],
-  // They hear events and serve what they kept; no other room imports them.
+  // They receive events and serve what they stored; no other room imports them.
   ['audit', 'webhooks'],
   ['limits', 'signin'],
   ['orgs'],
@@ -22,25 +22,25 @@ export const ORDER: readonly (readonly string[])[] = [
   ['gateways', 'sealed'],
 ];
 
-/** The composition root alone imports these. */
+/** Only the composition root imports these. */
 export const UNSEEN: readonly string[] = ['audit', 'webhooks'];
 
-/** Sees every area; seen by src/main.ts alone. */
+/** Imports every area; only src/main.ts imports it. */
 export const COMPOSITION_ROOT = 'app';
 
 /**
- * May use every area's door, the composition root's excepted. It is loaded by src/app alone, and by `await import()` alone,
- * so that a production process never holds its code.
+ * May use every area's entry point, except the composition root's. Only src/app loads it, and only by `await import()`, so that
+ * a production process never contains its code.
  */
 export const DEVELOPMENT = 'development';
 
-/** Started by a person or by Node itself, and so imported by no room. */
+/** Started by a person or by Node itself, so no room imports them. */
 export const COMMANDS: readonly string[] = ['src/main.ts', 'src/app/cli/cli.ts'];
 
 /**
- * The rooms within an area, in the order of the arrows: as with areas, each may import the rooms of the rows before its
- * own, and none of its own row, so that no two rooms import each other. The area's own files (its module, its index.ts)
- * see every room, and no room sees them. Specs are free.
+ * The rooms within an area, in the order of the arrows. As with areas, each may import the rooms of earlier rows, and no room
+ * of its own row, so that no two rooms import each other. The area's own files (its module, its index.ts) may import every
+ * room, and no room imports them. Specs are free.
  */
 export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   platform: [

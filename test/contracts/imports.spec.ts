@@ -1,4 +1,4 @@
-/** The import table, and what no import graph can see: both hold, and both bite. */
+/** The import table, and rules that no import graph can check: all hold, and each finds a violation. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -21,13 +21,13 @@ interface Cruised {
   };
 }
 
-/** What a Node program wrote. The tools end with 1 where they found something, which is not an error here. */
+/** The output of a Node program. The tools exit with 1 where they find something, which is not an error here. */
 function run(args: readonly string[], cwd: string): string {
   const { stdout, stderr, error } = spawnSync(process.execPath, args, {
     cwd,
     encoding: 'utf8',
     maxBuffer: 256 * 1024 * 1024,
-    // Jest's own flags are none of the tool's business.
+    // Jest's own flags must not reach the tool.
     env: { ...process.env, NODE_OPTIONS: '' },
   });
   if (error !== undefined) throw error;
@@ -46,7 +46,7 @@ const violationsOf = ({ summary }: Cruised): string[] =>
     .map(({ rule, from, to }) => (from === to ? `${rule.name}: ${from}` : `${rule.name}: ${from} → ${to}`))
     .sort();
 
-/** Everything that is loaded once `entry` is, by imports of which each passes `follow`. */
+/** All modules that are loaded with `entry`, by imports that pass `follow`. */
 function loadedFrom(
   entry: string,
   { modules }: Cruised,
@@ -54,7 +54,7 @@ function loadedFrom(
 ): Set<string> {
   const bySource = new Map(modules.map((module) => [module.source, module.dependencies]));
   const loaded = new Set([entry]);
-  // A set hands out what is added to it while it is walked.
+  // Iterating over a set also visits items that are added meanwhile.
   for (const source of loaded) {
     for (const dependency of bySource.get(source) ?? []) if (follow(dependency)) loaded.add(dependency.resolved);
   }
@@ -79,7 +79,7 @@ afterAll(() => {
 });
 
 describe('the import table', () => {
-  it('has the order of the arrows, and no way back', () => {
+  it('has the order of the arrows, without a cycle', () => {
     expect(importsOf('platform')).toEqual([]);
     expect(importsOf('identity')).toEqual(['platform']);
     expect(importsOf('orgs')).toEqual(['platform', 'identity', 'limits', 'signin']);
@@ -90,7 +90,7 @@ describe('the import table', () => {
     for (const area of FEATURES) for (const unseen of UNSEEN) expect(importsOf(area)).not.toContain(unseen);
   });
 
-  it('has an order of the rooms within an area, too', () => {
+  it('orders the rooms within an area, too', () => {
     expect(roomsBefore('usage', 'ledger')).toEqual([]);
     expect(roomsBefore('usage', 'tokens')).toEqual(['ledger', 'query', 'reports']);
     for (const [area, rows] of Object.entries(ROOMS)) {
@@ -106,21 +106,21 @@ describe('the import table', () => {
       cruised = cruise(ROOT, 'src', 'test');
     });
 
-    it('holds: no cycle, no arrow backwards, no way past an index.ts, no raw client outside its room', () => {
+    it('holds: no cycle, no arrow backwards, no import past an index.ts, no raw client outside its room', () => {
       expect(violationsOf(cruised)).toEqual([]);
     });
 
-    it('keeps development out of what production loads: from src/main.ts no static import reaches it', () => {
+    it('keeps development out of production: no static import leads from src/main.ts to it', () => {
       const loaded = [...loadedFrom('src/main.ts', cruised, ({ dynamic }) => !dynamic)];
 
       expect(loaded).toEqual(expect.arrayContaining(['src/app/start.ts', 'src/app/mode.ts', 'src/keys/index.ts']));
       expect(loaded.filter((source) => source.startsWith('src/development/'))).toEqual([]);
-      // The walk would see it: one dynamic import leads there.
+      // The search works: with dynamic imports it finds one.
       expect([...loadedFrom('src/main.ts', cruised, () => true)]).toContain('src/development/index.ts');
     });
   });
 
-  it('bites: each rule names the import that breaks it, and nothing else', () => {
+  it('each rule reports the import that breaks it, and nothing else', () => {
     const packages = CONFINED_PACKAGES.flatMap(({ packages: names }) => names);
     const folder = folderOf({
       'package.json': JSON.stringify({
@@ -208,7 +208,7 @@ describe('the import table', () => {
   });
 });
 
-/** What ESLint says of pieces of code, as if each stood in the file named beside it. No types are known of them. */
+/** ESLint's messages for pieces of code, as if each were in the named file. Their types are unknown. */
 function lint(pieces: readonly (readonly [file: string, code: string])[]): string[] {
   const script = `
     import { ESLint } from 'eslint';
@@ -226,7 +226,7 @@ function lint(pieces: readonly (readonly [file: string, code: string])[]): strin
 }
 
 describe('the lint configuration', () => {
-  it('bites, each rule outside its room alone', () => {
+  it('each rule reports its violation outside its room only', () => {
     const environment = 'export const a = process.env.A;';
     const splitEnvironment = 'const { env } = process; export { env };';
     const importedEnvironment = "import { env } from 'node:process'; export const a = env.A;";
@@ -260,7 +260,7 @@ describe('the lint configuration', () => {
     expect(lint(cases.map(([file, code]) => [file, code]))).toEqual(cases.map(([, , rules]) => rules));
   });
 
-  it('asks each suppression for the rule that it silences and for its reason', () => {
+  it('requires each suppression to name its rule and to give a reason', () => {
     const said = lint([
       ['src/keys/a.ts', '/* eslint-disable */\nvar a = 1;\nexport { a };'],
       ['src/keys/a.ts', 'var a = 1; // eslint-disable-line\nexport { a };'],

@@ -1,7 +1,6 @@
 /**
- * Two tenants on the same connections, interleaved, with failures among them. The tenant is a setting of the transaction,
- * so that no connection carries it over, and Prisma, which merges `findUnique` calls of one tick, has nothing to merge
- * across tenants.
+ * Two tenants on the same connections, interleaved, with failures among them. The tenant is a setting of the transaction, so no
+ * connection carries it over. Prisma merges `findUnique` calls of one tick, and must find nothing to merge across tenants.
  */
 import { Database, Prisma } from '../../src/platform/database/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
@@ -39,7 +38,7 @@ async function makeTenant(): Promise<Tenant> {
 
 const allKeys = (): Promise<object[]> => rowsOf(postgres.superuserUrl, 'SELECT * FROM api_keys ORDER BY id');
 
-/** The same numbers in every run. */
+/** A random sequence that is the same in every run. */
 function numbers(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -50,10 +49,10 @@ function numbers(seed: number): (below: number) => number {
 
 class Rollback extends Error {}
 
-/** What was asked of the database, without BEGIN, COMMIT and ROLLBACK. */
+/** The number of database queries, without BEGIN, COMMIT and ROLLBACK. */
 let queries = 0;
 
-/** One transaction of a tenant, in one of several manners; gives what it saw that it must not have. */
+/** One transaction of a tenant, in one of several ways; returns the rows that it must not have seen. */
 async function turn(
   database: Database,
   own: Tenant,
@@ -72,7 +71,7 @@ async function turn(
     queries += 4;
     const [listed, batch] = await Promise.all([
       tx.apiKey.findMany({ select: { tenantId: true } }),
-      // Of one tick, in either order: these are what Prisma merges into one query.
+      // In one tick, in either order: Prisma merges such calls into one query.
       Promise.all(
         (manner % 2 === 0 ? [mine, theirs] : [theirs, mine]).map((id) =>
           tx.apiKey.findUnique({ where: { id }, select: { id: true, tenantId: true } }),
@@ -85,7 +84,7 @@ async function turn(
     );
     const found = batch.map((key) => key?.id ?? null).toSorted((a, b) => Number(a === null) - Number(b === null));
     expectTo('finds its own row and not the other', found[0] === mine && found[1] === null);
-    // What was set in a transaction that is rolled back goes with it in any case: some must commit.
+    // A rollback discards settings anyway, so some transactions must commit.
     if (manner >= 6) return;
     queries += manner >= 1 && manner <= 4 ? 2 : 1;
     const changed = await tx.apiKey.updateMany({ where: { id: { in: [mine, theirs] } }, data: { name: own.id } });
@@ -131,7 +130,7 @@ it.each([
   { connections: 1, turns: 2000, atOnce: 4 },
   { connections: 3, turns: 700, atOnce: 12 },
 ])(
-  'no tenant ever sees or changes a row of the other: $turns transactions on $connections connection(s)',
+  'no tenant ever sees or changes a row of the other tenant: $turns transactions on $connections connection(s)',
   async ({ connections, turns, atOnce }) => {
     const database = new Database(testSettings({ databaseUrl: postgres.ownerUrl, databasePoolSize: connections }));
     const before = await allKeys();
@@ -165,7 +164,7 @@ it('findUnique calls of two tenants in the same tick are never merged', async ()
     for (let round = 0; round < 100; round += 1) {
       const ids = tenants.map(({ keyIds }) => keyIds[round % KEYS_EACH]!);
       const barrier = meetingOf(2);
-      // Both transactions are open; then both ask, in one tick, for the same two rows.
+      // Both transactions are open; then both ask for the same two rows in one tick.
       const seen = await Promise.all(
         tenants.map(({ id: tenantId }) =>
           database.withTenant(tenantId, async (tx) => {
@@ -183,7 +182,7 @@ it('findUnique calls of two tenants in the same tick are never merged', async ()
   expect(wrong).toEqual([]);
 });
 
-/** Lets all of them go on in the tick in which the last one came. */
+/** Resumes all of them in the tick in which the last one arrives. */
 function meetingOf(count: number): () => Promise<void> {
   let open: () => void = () => undefined;
   const opened = new Promise<void>((resolve) => (open = resolve));

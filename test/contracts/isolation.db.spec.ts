@@ -1,6 +1,6 @@
 /**
- * Tenancy as a property of the database: what its catalogue says of every table, role, privilege and function. Holds for
- * tables that are still to come: one without a policy, or without a place in the list below, fails here.
+ * Tenancy as a property of the database: what its catalogue says of every table, role, privilege and function. It also covers
+ * future tables: one without a policy, or without an entry in the list below, fails here.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import pg from 'pg';
@@ -27,7 +27,7 @@ const WITHOUT_TENANT: Readonly<Record<string, string>> = {
   rate_windows: 'Counts by opaque key, read on the hot path for many at once; the app has no right but by functions.',
 };
 
-/** Tables whose rows need not name a tenant, each with what the app sees of them. */
+/** Tables whose rows need not name a tenant, each with the rows that the app sees. */
 const TENANT_OR_NONE: Readonly<Record<string, { readonly why: string; readonly condition: string | null }>> = {
   audit_events: {
     why: "Some events are the org's: the app sees those of its org, and its own tenant's.",
@@ -41,12 +41,12 @@ const TENANT_OR_NONE: Readonly<Record<string, { readonly why: string; readonly c
 };
 
 /**
- * Only a table's owner can add a partition to it, detach or drop one, so these are the owner's. The app calls the first,
- * which reads no row and takes no argument; the others only keep_usage_ledger.
+ * Only a table's owner can add a partition to it, detach or drop one, so these belong to the owner. The app calls the first,
+ * which reads no row and takes no argument; only keep_usage_ledger calls the others.
  */
 const OWNERS = ['prepare_usage_partitions()', 'drop_retired_usage(date)', 'retire_usage_partition(date)'];
 
-/** Functions that only triggers and other functions call. */
+/** Only triggers and other functions call these. */
 const INNER = [
   'announce_human_prefix()',
   'announce_tenant()',
@@ -68,7 +68,7 @@ const INNER = [
   'wanted_outputs(admission[])',
 ];
 
-/** Which migrations and functions were applied. Only the owner has rights to these. */
+/** The applied migrations and functions. Only the owner has rights to these. */
 const BOOKS = ['_prisma_migrations', '_gatehouse_functions'];
 const APP = 'gatehouse_app';
 const DEFINER = 'gatehouse_definer';
@@ -81,7 +81,7 @@ beforeAll(async () => {
 
 afterAll(() => database.drop());
 
-/** How a function's statements are planned does not concern isolation. */
+/** Settings of the planner do not affect isolation. */
 const PLANNING = new Set([
   'lock_timeout=100ms',
   'plan_cache_mode=force_generic_plan',
@@ -92,14 +92,14 @@ const PLANNING = new Set([
   'enable_bitmapscan=off',
   'enable_sort=off',
   'enable_incremental_sort=off',
-  // How long a batch waits for another transaction's budgets.
+  // The time that a batch waits for another transaction's budgets.
   'lock_timeout=100ms',
 ]);
 
 const query = <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> =>
   rowsOf<Row>(database.superuserUrl, text, values);
 
-/** What the service sees: its role, and a tenant or none. */
+/** The view of the service: its role, with a tenant or without. */
 function asApp<T>(tenantId: string | null, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const url = new URL(database.ownerUrl);
   url.searchParams.set('options', '-c role=gatehouse_app');
@@ -120,7 +120,7 @@ interface TableRow {
   readonly partition: boolean;
 }
 
-/** All that holds rows: not indexes, nor the types of what functions hand each other. */
+/** All relations that hold rows: no indexes, and no row types of functions. */
 const TABLES = `
   SELECT c.relname AS name, c.relkind AS kind, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
          pg_get_userbyid(c.relowner) AS owner, c.relispartition AS partition,
@@ -141,16 +141,16 @@ describe('every table', () => {
     expect(await tables()).not.toEqual([]);
   });
 
-  it('is a plain table, or one in partitions: a view or a sequence would know no policies', async () => {
+  it('is a plain table, or a partitioned one: policies do not apply to a view or a sequence', async () => {
     expect((await tables()).filter(({ kind }) => !['r', 'p'].includes(kind))).toEqual([]);
   });
 
-  it('names its tenant, or stands in the list of those that need not, with a reason', async () => {
+  it('names its tenant, or is in the list of exceptions, with a reason', async () => {
     const without = (await tables()).filter(({ has_tenant: hasTenant }) => !hasTenant).map(({ name }) => name);
     expect(without.sort()).toEqual(Object.keys(WITHOUT_TENANT).sort());
   });
 
-  it('that names its tenant requires one, and holds each row to the tenant of the transaction, read and written', async () => {
+  it('that names its tenant requires one, and limits reads and writes to the tenant of the transaction', async () => {
     const named = (await tables()).filter((table) => table.has_tenant && !table.partition).map(({ name }) => name);
     const rows = await query(
       `SELECT c.relname AS name, a.attnotnull AS required, pg_get_expr(p.polqual, p.polrelid) AS using,
@@ -172,7 +172,7 @@ describe('every table', () => {
     expect(rows).toEqual(expected);
   });
 
-  it('that is a partition has no policy and grants nothing: its rows are reached only through its parent', async () => {
+  it('that is a partition has no policy and grants nothing: its rows can be reached only through its parent', async () => {
     const partitions = (await tables()).filter(({ partition }) => partition).map(({ name }) => name);
     expect(partitions.length).toBeGreaterThanOrEqual(3);
     const open = await query(
@@ -190,8 +190,8 @@ describe('every table', () => {
     }
   });
 
-  it('that refers to another by a foreign key names the tenant in it, where both have one', async () => {
-    // The check of a foreign key ignores row-level security: without the tenant in it, it would take another's row.
+  it('that refers to another by a foreign key includes the tenant in it, where both have one', async () => {
+    // A foreign key's check ignores row-level security: without the tenant in the key, it would accept another tenant's row.
     const rows = await query<{ constraint: string; composite: boolean }>(
       `SELECT conname AS constraint,
               'tenant_id' = ANY (SELECT attname FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey)) AS composite
@@ -203,7 +203,7 @@ describe('every table', () => {
     expect(rows.filter(({ composite }) => !composite)).toEqual([]);
   });
 
-  it('has the policies that were reviewed, and none for anybody but the two roles', async () => {
+  it('has the policies that were reviewed, for the two roles only', async () => {
     const rows = await query<{
       table: string;
       policy: string;
@@ -228,7 +228,7 @@ function withoutTable(groups: Partial<Record<string, { table: string }[]>>): obj
 }
 
 describe('the roles', () => {
-  it('can do nothing that would set policies aside', async () => {
+  it("can't do anything that would bypass policies", async () => {
     const rows = await query(
       `SELECT rolname AS role, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolcanlogin
        FROM pg_roles WHERE rolname = ANY ($1) ORDER BY 1`,
@@ -240,7 +240,7 @@ describe('the roles', () => {
     );
   });
 
-  it('own nothing but, the definer, its functions', async () => {
+  it('own nothing, except that the definer owns its functions', async () => {
     const rows = await query(
       `SELECT r.rolname AS role, d.classid::regclass::text AS kind, count(*)::int
        FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
@@ -256,7 +256,7 @@ describe('the roles', () => {
     expect(rows).toEqual([{ role: DEFINER, kind: 'pg_proc', count: definers?.count }]);
   });
 
-  it('are members of no role, so that neither inherits a right', async () => {
+  it('are members of no role, so neither inherits a right', async () => {
     const rows = await query(
       'SELECT roleid::regrole::text AS granted FROM pg_auth_members WHERE member::regrole::text = ANY ($1)',
       [[APP, DEFINER]],
@@ -274,7 +274,7 @@ describe('the roles', () => {
   });
 
   it('have the privileges that were reviewed, and PUBLIC has none', async () => {
-    // Tables and columns, the schema, and what would be granted on things still to be made.
+    // Tables and columns, the schema, and default privileges of future objects.
     const rows = await query<{ role: string; object: string; privileges: string[]; grantable: boolean }>(
       `WITH acls AS (
          SELECT 'table ' || c.relname AS object, a.* FROM pg_class c, aclexplode(c.relacl) a
@@ -328,7 +328,7 @@ describe('the functions', () => {
       [[APP, DEFINER]],
     );
 
-  it('that look across tenants belong to the definer, fix their search path, and can be called by the app at most', async () => {
+  it('that read across tenants belong to the definer, fix their search path, and only the app may call them', async () => {
     const wrong = (await functions())
       .filter(({ definer }) => definer)
       .filter(
@@ -340,7 +340,7 @@ describe('the functions', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('are none of them open to everybody, and all of them have a fixed search path', async () => {
+  it('all have a fixed search path, and PUBLIC may call none of them', async () => {
     const wrong = (await functions()).filter(
       ({ settings, executable_by: callers }) =>
         callers.includes('PUBLIC') ||
@@ -354,7 +354,7 @@ describe('the functions', () => {
     expect(differencesFrom('isolation.functions.snapshot.json', reviewed)).toEqual([]);
   });
 
-  it('stand in a schema in which neither role can plant what a definer would then call', async () => {
+  it('are in a schema in which neither role can create an object that a definer function would then use', async () => {
     const rows = await query<{ role: string; may: boolean }>(
       "SELECT role, has_schema_privilege(role, 'public', 'CREATE') AS may FROM unnest($1::text[]) AS role",
       [[APP, DEFINER]],
@@ -363,14 +363,14 @@ describe('the functions', () => {
   });
 });
 
-it('what each start of the service holds a database against is what the migrations make', async () => {
+it('each start of the service checks the database against the state that the migrations create', async () => {
   const lines = await onDatabase(database.ownerUrl, (client) => readIsolation(client, 'gatehouse'));
   const file = isolationFile('prisma');
   if (process.env['UPDATE_CONTRACTS'] === '1') await writeFile(file, `${lines.join('\n')}\n`);
   expect((await readFile(file, 'utf8')).trimEnd().split('\n')).toEqual(lines);
 });
 
-describe('what the app sees and may do', () => {
+describe('the app', () => {
   let a: SeededTenant;
   let b: SeededTenant;
 
@@ -526,7 +526,7 @@ describe('what the app sees and may do', () => {
     await query("INSERT INTO rate_windows (key, opened_at, used) VALUES ('key:x', now(), 1)");
   });
 
-  /** How many rows of each table: a number, or the error's code. */
+  /** The number of rows of each table, or the error's code. */
   const counts = (tenantId: string | null): Promise<Record<string, number | string>> =>
     asApp(tenantId, async (client) => {
       const seen: Record<string, number | string> = {};
@@ -557,9 +557,9 @@ describe('what the app sees and may do', () => {
     usage_months: DENIED,
   };
 
-  it('has at least one row of two tenants in every table, so that seeing one means something', async () => {
+  it("is tested with rows of two tenants in every table, so that seeing one tenant's means something", async () => {
     for (const { name, has_tenant: hasTenant, partition } of await tables()) {
-      // Its rows are counted as its parent's.
+      // A partition's rows are counted as its parent's.
       if (partition) continue;
       const [row] = await query<{ count: number }>(
         `SELECT ${hasTenant ? 'count(DISTINCT tenant_id)' : 'count(*)'}::int AS count FROM ${name}`,
@@ -578,7 +578,7 @@ describe('what the app sees and may do', () => {
     }
   });
 
-  it('is nothing at all without a tenant, with an empty one, and with one that does not exist', async () => {
+  it('sees nothing without a tenant, with an empty one, and with one that does not exist', async () => {
     const nothing = Object.fromEntries((await tables()).map(({ name, partition }) => [name, partition ? DENIED : 0]));
     for (const tenantId of [null, '', 'no-such-tenant']) {
       expect({ tenantId, seen: await counts(tenantId) }).toEqual({
@@ -588,7 +588,7 @@ describe('what the app sees and may do', () => {
     }
   });
 
-  it('is one tenant: its rows, its org, its people', async () => {
+  it('sees one tenant: its rows, its org, its people', async () => {
     const own = Object.fromEntries((await tables()).map(({ name, partition }) => [name, partition ? DENIED : 1]));
     expect(await counts(a.tenantId)).toEqual({ ...own, ...BY_FUNCTIONS_ALONE });
     const ids = await asApp(a.tenantId, async (client) => {
@@ -600,7 +600,7 @@ describe('what the app sees and may do', () => {
     expect(ids).toEqual([a.ownerId, a.orgId, a.tenantId, a.tenantId, a.tenantId]);
   });
 
-  it("never is another tenant's row, however it is asked for", async () => {
+  it("never sees another tenant's row, whatever the query", async () => {
     const their = `key-of-${b.tenantId}`;
     const answers = await asApp(a.tenantId, async (client) => {
       const read = await client.query('SELECT * FROM api_keys WHERE id = $1 OR tenant_id = $2', [their, b.tenantId]);
@@ -634,21 +634,21 @@ describe('what the app sees and may do', () => {
     ],
     ['move a member to another org', (other) => ['UPDATE memberships SET org_id = $1', [other]]],
     ['move a tenant to another org', (other) => ['UPDATE tenants SET org_id = $1', [other]]],
-    ['delete a tenant but by the function', () => ['DELETE FROM tenants', []]],
-    ['delete an org but by the function', () => ['DELETE FROM orgs', []]],
-    ['accept an invitation but by the function', () => ["UPDATE invitations SET accepted_by = 'x'", []]],
-    ['change what the audit log says', () => ["UPDATE audit_events SET action = 'nothing'", []]],
-    ['take a row from the audit log', () => ['DELETE FROM audit_events', []]],
-    ["write what came of a webhook's delivery", () => ["UPDATE webhook_deliveries SET status = 'DELIVERED'", []]],
-    ["take a webhook's deliveries away", () => ['DELETE FROM webhook_deliveries', []]],
-    ['change what an event tells', () => ["UPDATE webhook_events SET payload = '{}'", []]],
-    ["give a provider another tenant's name", (other) => ['UPDATE llm_providers SET tenant_id = $1', [other]]],
-    ["give a route another tenant's name", (other) => ['UPDATE llm_routes SET tenant_id = $1', [other]]],
-    ['lead a target elsewhere in its place', () => ["UPDATE llm_route_targets SET model = 'x'", []]],
-    ['make another kind of a provider', () => ["UPDATE llm_providers SET kind = 'anthropic'", []]],
-    ["put another secret in a webhook secret's place", () => ["UPDATE webhook_secrets SET envelope = '\\x01'", []]],
+    ['delete a tenant except by the function', () => ['DELETE FROM tenants', []]],
+    ['delete an org except by the function', () => ['DELETE FROM orgs', []]],
+    ['accept an invitation except by the function', () => ["UPDATE invitations SET accepted_by = 'x'", []]],
+    ['change an event of the audit log', () => ["UPDATE audit_events SET action = 'nothing'", []]],
+    ['delete a row of the audit log', () => ['DELETE FROM audit_events', []]],
+    ["write the result of a webhook's delivery", () => ["UPDATE webhook_deliveries SET status = 'DELIVERED'", []]],
+    ["delete a webhook's deliveries", () => ['DELETE FROM webhook_deliveries', []]],
+    ['change the payload of an event', () => ["UPDATE webhook_events SET payload = '{}'", []]],
+    ['move a provider to another tenant', (other) => ['UPDATE llm_providers SET tenant_id = $1', [other]]],
+    ['move a route to another tenant', (other) => ['UPDATE llm_routes SET tenant_id = $1', [other]]],
+    ['change the model of a target', () => ["UPDATE llm_route_targets SET model = 'x'", []]],
+    ['change the kind of a provider', () => ["UPDATE llm_providers SET kind = 'anthropic'", []]],
+    ["replace a webhook's secret", () => ["UPDATE webhook_secrets SET envelope = '\\x01'", []]],
     [
-      "tell another tenant's webhooks",
+      "send an event to another tenant's webhooks",
       (other) => ["SELECT enqueue_webhook_event($1, 'run.failed', NULL, '{}')", [other]],
     ],
     [
@@ -659,8 +659,8 @@ describe('what the app sees and may do', () => {
         [other],
       ],
     ],
-    ['write what was said in a thread', () => ["UPDATE thread_messages SET role = 'user'", []]],
-    ['end a run but by the functions', () => ["UPDATE runs SET status = 'COMPLETED'", []]],
+    ['change a message of a thread', () => ["UPDATE thread_messages SET role = 'user'", []]],
+    ['end a run except by the functions', () => ["UPDATE runs SET status = 'COMPLETED'", []]],
     ['empty the audit log', () => ['TRUNCATE audit_events', []]],
     [
       "write into another tenant's audit log",
@@ -680,7 +680,7 @@ describe('what the app sees and may do', () => {
     ],
     ["make another tenant's human", (tenantId) => ["INSERT INTO humans VALUES ($1, 'x', 'x')", [tenantId]]],
     [
-      'purge a tenant, which other functions alone do',
+      'purge a tenant, which only other functions may do',
       (other) => ['SELECT purge_tenant($1, gen_random_uuid())', [other]],
     ],
     ['switch the policies off', () => ['ALTER TABLE api_keys DISABLE ROW LEVEL SECURITY', []]],
@@ -690,8 +690,8 @@ describe('what the app sees and may do', () => {
       'replace a function',
       () => ["CREATE OR REPLACE FUNCTION current_tenant_id() RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$", []],
     ],
-    ['read which migrations were applied', () => [`SELECT * FROM ${BOOKS[0]}`, []]],
-    ['read which functions were applied', () => [`SELECT * FROM ${BOOKS[1]}`, []]],
+    ['read the list of applied migrations', () => [`SELECT * FROM ${BOOKS[0]}`, []]],
+    ['read the list of applied functions', () => [`SELECT * FROM ${BOOKS[1]}`, []]],
     ['read the hashes of passwords', () => ['SELECT * FROM pg_authid', []]],
   ])('may not %s', async (_what, statement) => {
     const [text, values] = statement(b.tenantId);
@@ -700,7 +700,7 @@ describe('what the app sees and may do', () => {
     expect((error as pg.DatabaseError).code).toBe(DENIED);
   });
 
-  it('ends with its transaction: the next one on the same connection has no tenant', async () => {
+  it('has no tenant in the next transaction on the same connection', async () => {
     await asApp(a.tenantId, async (client) => {
       for (const end of ['COMMIT', 'ROLLBACK']) {
         await client.query(end);
@@ -713,7 +713,7 @@ describe('what the app sees and may do', () => {
     });
   });
 
-  it('is no more after RESET ROLE, which leads back to the app and not to the owner', async () => {
+  it('keeps its role and rows after RESET ROLE, which leads back to the app and not to the owner', async () => {
     await asApp(a.tenantId, async (client) => {
       await client.query('RESET ROLE');
       const { rows } = await client.query('SELECT current_user AS role, (SELECT count(*)::int FROM api_keys) AS keys');
@@ -721,7 +721,7 @@ describe('what the app sees and may do', () => {
     });
   });
 
-  it('holds for the owner too, who is not a superuser: forced policies leave it nothing', async () => {
+  it('is not the only one bound: the owner, who is not a superuser, sees no rows, since policies are forced', async () => {
     const rows = await rowsOf(
       database.ownerUrl,
       `SELECT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) AS above,

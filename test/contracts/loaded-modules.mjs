@@ -1,5 +1,5 @@
-// Given to Node by --import: writes the URL of every module that is loaded, in the order of loading, one a line, to the
-// file that LOADED_MODULES names.
+// Given to Node by --import: writes the URL of every loaded module, in the order of loading, one to a line, to the file that
+// LOADED_MODULES names.
 import { appendFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 

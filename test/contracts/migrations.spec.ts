@@ -16,11 +16,11 @@ function checksums(): Record<string, string> {
   );
 }
 
-it(`is as it landed, each of them: ${LANDED} holds its checksum, and a new one adds its own`, () => {
+it(`each of them is unchanged: ${LANDED} holds its checksum, and a new one adds its own`, () => {
   expect(JSON.parse(readFileSync(LANDED, 'utf8'))).toEqual(checksums());
 });
 
-it('is followed only by later ones', () => {
+it('new ones sort after all landed ones', () => {
   const landed = Object.keys(JSON.parse(readFileSync(LANDED, 'utf8')) as object);
   expect(landed).toEqual([...landed].sort());
   expect(landed).not.toEqual([]);

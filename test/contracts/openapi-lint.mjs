@@ -1,5 +1,5 @@
-// Holds docs/openapi.json to the rules that Redocly recommends, by the linter behind `redocly lint`. Says nothing and exits 0
-// where it does.
+// Checks docs/openapi.json against the rules that Redocly recommends, by the linter behind `redocly lint`. Prints nothing and
+// exits 0 where it passes.
 import { readFileSync } from 'node:fs';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 

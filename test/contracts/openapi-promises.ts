@@ -1,5 +1,5 @@
 /**
- * What an OpenAPI document promises to those who built a client on it, as lines. A change breaks no client as long as every
+ * The promises of an OpenAPI document to those who built a client on it, as lines. A change breaks no client as long as every
  * line stays: a new route, a new optional field of a request, a new field of an answer only add lines.
  */
 
@@ -79,7 +79,7 @@ function* ofSchema(document: Document, schema: Node, at: string, side: 'request'
     readonly oneOf?: readonly Node[];
   };
   if (type !== undefined) yield `${at}: ${type}`;
-  // A client has to know what it may send; what it gets may be joined by more.
+  // A client must know the values that it may send; answers may get further values.
   if (side === 'request') for (const value of values ?? []) yield `${at}: ${JSON.stringify(value)} is accepted`;
   if (side === 'request' && type === 'object') yield `${at} needs: ${[...required].sort().join(', ') || 'nothing'}`;
   for (const [name, part] of Object.entries(properties)) {

@@ -25,7 +25,7 @@ interface SecurityScheme {
 
 const METHODS = new Set(['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace']);
 const TYPES = new Set(['array', 'boolean', 'integer', 'number', 'object', 'string']);
-/** The Schema Object's own words; JSON Schema's newer ones (`const`, `$schema`, `type: [..]`) are none of 3.0's. */
+/** The Schema Object's own words; version 3.0 has no newer ones of JSON Schema (`const`, `$schema`, `type: [..]`). */
 const SCHEMA_WORDS = new Set([
   ...['title', 'multipleOf', 'maximum', 'exclusiveMaximum', 'minimum', 'exclusiveMinimum', 'maxLength', 'minLength'],
   ...['pattern', 'maxItems', 'minItems', 'uniqueItems', 'maxProperties', 'minProperties', 'required', 'enum', 'type'],
@@ -33,7 +33,7 @@ const SCHEMA_WORDS = new Set([
   ...['default', 'nullable', 'discriminator', 'readOnly', 'writeOnly', 'xml', 'externalDocs', 'example', 'deprecated'],
 ]);
 
-/** Everything that is wrong with a document, in words. */
+/** All mistakes in a document, in words. */
 export function problemsOf(document: OpenApiDocument): string[] {
   const problems: string[] = [];
   if (!/^3\.0\.\d+$/.test(document.openapi)) problems.push(`openapi is ${document.openapi}, these rules are 3.0's`);

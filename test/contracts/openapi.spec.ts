@@ -1,7 +1,7 @@
 /**
- * docs/openapi.json, as those who generate clients from it need it: it keeps what was released, passes a public linter, and
- * gives TypeScript types for bodies and errors by two generators. (Whether it is the document that the service serves,
- * access.snapshot.spec.ts says.)
+ * docs/openapi.json for those who generate clients from it: it keeps what was released, passes a public linter, and gives
+ * TypeScript types for bodies and errors by two generators. (access.snapshot.spec.ts checks that it is the document that the
+ * service serves.)
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -26,12 +26,12 @@ describe('a change of the API', () => {
     expect(released.filter((promise) => !known.has(promise) && !isDeclared(promise))).toEqual([]);
   });
 
-  it('that adds something is promised from then on: UPDATE_CONTRACTS=1 writes it down', () => {
+  it('that adds something is promised from then on: UPDATE_CONTRACTS=1 records it', () => {
     const known = new Set(released);
     expect(promises.filter((promise) => !known.has(promise))).toEqual([]);
   });
 
-  it('is noticed where a field goes, a request asks for more, or a value is no longer accepted', () => {
+  it('is reported where a field is removed, a request needs more, or a value is no longer accepted', () => {
     const changed = (change: (copy: typeof document) => unknown): string[] => {
       const copy = structuredClone(document);
       change(copy);
@@ -67,11 +67,11 @@ describe('docs/openapi.json', () => {
     expect(run('test/contracts/openapi-lint.mjs')).toEqual({ status: 0, said: '' });
   });
 
-  it('gives openapi-typescript and openapi-ts types of bodies and errors, by which a client compiles', () => {
+  it('gives openapi-typescript and openapi-ts types of bodies and errors with which a client compiles', () => {
     expect(run('test/contracts/typed-clients.mjs')).toEqual({ status: 0, said: '' });
   });
 
-  it('tells of each operation its errors with codes, its access, and an example of its body', () => {
+  it('describes for each operation its errors with codes, its access, and an example of its body', () => {
     const operations = Object.values(document.paths).flatMap(Object.values) as {
       operationId: string;
       description?: string;

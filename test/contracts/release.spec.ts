@@ -1,4 +1,4 @@
-/** The release script, on a repository of its own: what it makes, and what it refuses before it changes anything. */
+/** The release script, on a repository of its own: its result, and what it refuses before it changes anything. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -61,9 +61,9 @@ it('sets the version, dates the changes, commits and tags', () => {
 
 it.each<[string, string[], () => void, RegExp]>([
   ['no version', [], () => undefined, /^Say one version/],
-  ['a version that is none', ['1.0'], () => undefined, /^Say one version/],
+  ['a malformed version', ['1.0'], () => undefined, /^Say one version/],
   ['a lower version', ['0.0.9'], () => undefined, /not higher than 0\.1\.0/],
-  ['changes that are not committed', ['0.2.0'], () => write('CHANGELOG.md', `${CHANGES}\n`), /^Commit or stash/],
+  ['uncommitted changes', ['0.2.0'], () => write('CHANGELOG.md', `${CHANGES}\n`), /^Commit or stash/],
   ['another branch', ['0.2.0'], () => git('switch', '--quiet', '--create', 'other'), /^Release from the branch main/],
   ['a tag that exists', ['0.2.0'], () => git('tag', 'v0.2.0'), /^The tag v0\.2\.0 exists/],
   [

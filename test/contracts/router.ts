@@ -1,12 +1,12 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
-/** More methods than any one handler of ours is registered for: it was registered for all. */
+/** A handler with more methods than any one of ours is registered for all methods. */
 const MANY = 7;
 
 /**
- * Every route that the running service's router holds, of every module: `METHOD /path`, with `ALL` for a handler of
- * every method, and without the HEAD that comes with each GET. Fastify prints them only as a drawing: a tree whose
- * lines are `├── segment (METHODS)`, four columns for each level.
+ * Every route in the running service's router, of every module: `METHOD /path`, with `ALL` for a handler of every method, and
+ * without the HEAD that comes with each GET. Fastify prints routes only as a tree, whose lines are `├── segment (METHODS)`,
+ * four columns for each level.
  */
 export function routesOf(app: NestFastifyApplication): string[] {
   const drawing = app.getHttpAdapter().getInstance().printRoutes({ commonPrefix: false, includeHooks: false });
@@ -26,7 +26,7 @@ export function routesOf(app: NestFastifyApplication): string[] {
 }
 
 function joined(parent: string, segment: string): string {
-  // A segment that begins with a hyphen goes on within its parent's: `list` and `list-members`.
+  // A segment that begins with a hyphen continues its parent's: `list` and `list-members`.
   if (parent.endsWith('/') || /^[/-]/.test(segment) || parent === '') return parent + segment;
   return `${parent}/${segment}`;
 }

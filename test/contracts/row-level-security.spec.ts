@@ -1,4 +1,4 @@
-/** Row-level security alone: the service, built without the repositories' own tenant filter, still leaks nothing. */
+/** Row-level security by itself: the service, built without the repositories' own tenant filter, still leaks nothing. */
 import { startUserIssuer, type UserIssuer } from '../support/oidc-issuer.js';
 import { startServiceProcess, type ServiceProcess } from '../support/service.js';
 import { makeWorld, type World } from './access-world.js';
@@ -27,14 +27,14 @@ afterAll(async () => {
 });
 
 describe('the build without filters', () => {
-  it('took them out of what serves keys, people, tenants and the log, all of them', () => {
+  it('has no filter left in the code that serves keys, people, tenants and the log', () => {
     expect(build.stripped['keys/keys.repository.ts']).toBeGreaterThanOrEqual(6);
     for (const room of ['audit/audit', 'orgs/invitations', 'orgs/members', 'orgs/tenants', 'webhooks/webhooks']) {
       expect(build.stripped[`${room}.repository.ts`]).toBeGreaterThanOrEqual(3);
     }
   });
 
-  it('leaves what is written, and everything outside of a where, as it is', () => {
+  it('leaves writes, and everything outside of a where, unchanged', () => {
     expect(
       withoutTenantFilters(
         'const where: Prisma.XWhereInput = a ? { tenantId } : { tenantId, OR: [{ x: 1, tenantId }] };' +
@@ -62,7 +62,7 @@ it('shows and changes nothing of another tenant', async () => {
   expect(await crossTenantLeaks(service, world)).toEqual([]);
 });
 
-it('is what holds there: with the policies switched off too, the same service leaks', async () => {
+it('proves that the policies protect it: with them switched off too, the same service leaks', async () => {
   await service.sql('ALTER TABLE api_keys DISABLE ROW LEVEL SECURITY');
   try {
     const leaks = await crossTenantLeaks(service, world);

@@ -1,4 +1,4 @@
-/** prisma/schema.prisma and prisma/migrations tell of the same tables. */
+/** prisma/schema.prisma and prisma/migrations describe the same tables. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -11,7 +11,7 @@ interface DataModel {
   readonly models: readonly {
     readonly name: string;
     readonly dbName: string | null;
-    /** Says what Prisma's schema can't: "`some_idx` is partial: WHERE …". */
+    /** Describes what Prisma's schema can't express: "`some_idx` is partial: WHERE …". */
     readonly documentation?: string;
     readonly fields: readonly Field[];
   }[];
@@ -38,7 +38,7 @@ interface Field {
   readonly relationOnUpdate?: string;
 }
 
-/** Asks Prisma itself how it reads schema.prisma; its command line does that without a database. */
+/** Prisma's own reading of schema.prisma; its command line needs no database for it. */
 function readDataModel(): DataModel {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'gatehouse-data-model-'));
   try {
@@ -95,17 +95,17 @@ function sqlTypeOf({ type, nativeType, isList }: Field): string {
   return sqlType.replace('?', nativeType?.[1][0] ?? '') + (isList ? '[]' : '');
 }
 
-/** What the database fills in; what Prisma's client would (uuid() and the like) does not concern it. */
+/** The defaults of the database; those of Prisma's client (uuid() and the like) are not its concern. */
 function sqlDefaultOf({ default: value, type }: Field): string {
   if (typeof value === 'string' && type === 'String') return ` DEFAULT '${value}'::text`;
-  // A BigInt's default comes as text, since JSON could not hold each of them.
+  // A BigInt's default is a text, since JSON can't hold every one.
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return ` DEFAULT ${value}`;
   const { name, args } = (value ?? { name: '', args: [] }) as { name: string; args: readonly unknown[] };
   if (name === 'now') return ' DEFAULT CURRENT_TIMESTAMP';
   return name === 'dbgenerated' ? ` DEFAULT ${String(args[0])}` : '';
 }
 
-/** An index that Prisma can't hold: its documentation tells of it. */
+/** An index that Prisma can't express: its documentation describes it. */
 const BY_EXPRESSION = /`(\w+)` is by an expression: (unique index|index) (.*)/g;
 
 function linesOfSchema({ models, indexes }: DataModel): string[] {
@@ -130,7 +130,7 @@ function linesOfSchema({ models, indexes }: DataModel): string[] {
           `${table}: foreign key (${own.join(', ')}) to ${target.dbName ?? target.name} (${theirs.join(', ')}) ${actions}`,
         );
       } else {
-        // Of a list Prisma does not say whether it may be null; it makes such columns nullable.
+        // Prisma does not say whether a list may be null; it makes such columns nullable.
         const nullable = field.isRequired && !field.isList ? ' NOT NULL' : '';
         lines.push(
           `${table}.${columnOf(model.fields, field.name)} ${sqlTypeOf(field)}${nullable}${sqlDefaultOf(field)}`,
@@ -158,7 +158,7 @@ function linesOfSchema({ models, indexes }: DataModel): string[] {
 
 const spelled = (action: string): string => action.replace(/(?<=[a-z])(?=[A-Z])/g, ' ').toUpperCase();
 
-/** Columns of types that Prisma does not know, which its data model leaves out: read from the file itself. */
+/** Columns of types that Prisma does not know. Its data model leaves them out, so they are read from the file. */
 function linesOfUnsupported(): string[] {
   const models = readFileSync('prisma/schema.prisma', 'utf8').matchAll(/^model \w+ \{\n(.*?)^\}/gms);
   return [...models].flatMap(([, body = '']) => {
@@ -170,7 +170,7 @@ function linesOfUnsupported(): string[] {
 
 // ---------------------------------------------------------------- what the migrations made, in the same lines
 
-/** Which migrations and functions were applied. */
+/** The tables of applied migrations and functions. */
 const BOOKS = "('_prisma_migrations', '_gatehouse_functions')";
 
 const COLUMNS = `
@@ -235,12 +235,12 @@ describe('schema.prisma', () => {
     await database.drop();
   });
 
-  it('tells of every table, column, type, default, key and index of the migrations, and of no others', async () => {
+  it('describes every table, column, type, default, key and index of the migrations, and no others', async () => {
     expect(fromSchema.length).toBeGreaterThan(50);
     expect(fromSchema).toEqual(await linesOfDatabase(client));
   });
 
-  it('is held against the database itself: a difference on either side shows', async () => {
+  it('is compared with the database itself: a difference on either side shows', async () => {
     await client.query('BEGIN');
     await client.query(`
       ALTER TABLE api_keys ADD COLUMN extra text, DROP COLUMN description, ALTER COLUMN name DROP NOT NULL;

@@ -5,9 +5,9 @@ const ROOT = process.cwd();
 const FOLDER = 'test/contracts';
 
 /**
- * Holds a value against a JSON file that was reviewed and committed. Each line of the result is one difference:
- * `expect(differencesFrom(…)).toEqual([])`. `UPDATE_CONTRACTS=1` writes the file anew, for a person to read the diff
- * of; where `CI` is set that is refused, since CI reviews nothing.
+ * Compares a value with a reviewed and committed JSON file. Each line of the result is one difference:
+ * `expect(differencesFrom(…)).toEqual([])`. `UPDATE_CONTRACTS=1` rewrites the file, so that a person can read the diff; where
+ * `CI` is set it is refused, since CI reviews nothing.
  */
 export function differencesFrom(file: string, actual: object, folder = FOLDER): string[] {
   const name = `${folder}/${file}`;
@@ -31,7 +31,7 @@ function howTo(name: string): string {
   );
 }
 
-/** Each place in which two JSON values differ: `at: reviewed → actual`. */
+/** Each place where two JSON values differ: `at: reviewed → actual`. */
 function* differ(at: string, reviewed: unknown, actual: unknown): Generator<string> {
   if (isNode(reviewed) && isNode(actual) && Array.isArray(reviewed) === Array.isArray(actual)) {
     for (const name of new Set([...Object.keys(reviewed), ...Object.keys(actual)])) {

@@ -1,4 +1,4 @@
-/** A room owns its tables: no other room's statements name them, but for the exceptions that stand as data. */
+/** A room owns its tables: statements of other rooms do not name them, except for the listed exceptions. */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
@@ -6,11 +6,11 @@ import { EXCEPTIONS, TABLES } from './table-owners.js';
 
 interface Model {
   readonly table: string;
-  /** Field to model, of the fields that are relations. */
+  /** The model of each relation field. */
   readonly relations: ReadonlyMap<string, string>;
 }
 
-/** The models of schema.prisma, by the name that Prisma's client gives them. */
+/** The models of schema.prisma, by their names in Prisma's client. */
 function readModels(schema: string): ReadonlyMap<string, Model> {
   const texts = [...schema.matchAll(/^model (\w+) \{(.*?)^\}/gms)].map(([, name = '', body = '']) => ({ name, body }));
   const names = new Set(texts.map(({ name }) => name));
@@ -29,7 +29,7 @@ const KNOWN_TABLES = new Set([...MODELS.values()].map(({ table }) => table));
 const IN_SQL = /\b(?:FROM|JOIN|INTO|UPDATE|TABLE)\s+(?:ONLY\s+)?"?([a-z_]+)\b(?!\s*\()/g;
 const PRISMA_METHOD = /^(?:find|create|update|delete|upsert|count|aggregate|groupBy)/;
 
-/** The tables that a source names, in the text of its SQL or by Prisma's models, relations within a call included. */
+/** The tables that a source names, in its SQL or by Prisma's models, including relations within a call. */
 function tablesIn(source: string): string[] {
   const file = ts.createSourceFile('source.ts', source, ts.ScriptTarget.Latest, true);
   const found = new Set<string>();
@@ -79,7 +79,7 @@ function roomOf(file: string): string | undefined {
     .sort((a, b) => b.length - a.length)[0];
 }
 
-/** What a file names of others' tables. */
+/** The tables of other rooms that a file names. */
 function foreignTablesIn(file: string, source: string): string[] {
   const own = TABLES[roomOf(file) ?? ''] ?? [];
   return tablesIn(source).filter((table) => !own.includes(table));
@@ -94,7 +94,7 @@ it('every table has one owner', () => {
   expect([...owned].sort()).toEqual([...KNOWN_TABLES].sort());
 });
 
-it('no room names a table of another, but for the exceptions, and each of those is needed', () => {
+it('no room names a table of another, except the listed exceptions, each of which is needed', () => {
   const foreign = SOURCES.map((file) => ({ file, tables: foreignTablesIn(file, readFileSync(file, 'utf8')) }));
   const excepted = EXCEPTIONS.map(({ file, tables }) => ({ file, tables: [...tables].sort() }));
   const byFile = (a: { file: string }, b: { file: string }): number => (a.file < b.file ? -1 : 1);
@@ -127,7 +127,7 @@ describe('what a source names', () => {
     expect(tablesIn(source)).toEqual(tables);
   });
 
-  it('is foreign in another room alone', () => {
+  it('a table is foreign only outside its room', () => {
     const source = "const FIND = 'SELECT * FROM usage_tokens';";
     expect(foreignTablesIn('src/usage/tokens/a.ts', source)).toEqual([]);
     expect(foreignTablesIn('src/usage/ledger/a.ts', source)).toEqual(['usage_tokens']);

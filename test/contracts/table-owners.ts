@@ -1,6 +1,6 @@
-/** Which room owns which tables, as data: table-owners.spec.ts holds the sources against it. */
+/** Which room owns which tables, as data: table-owners.spec.ts checks the sources against it. */
 
-/** Rooms, and the tables that they alone read and write. A file belongs to the room with the longest path. */
+/** Rooms, and the tables that only they read and write. A file belongs to the room with the longest path. */
 export const TABLES: Readonly<Record<string, readonly string[]>> = {
   'src/platform/encryption': ['tenant_data_keys'],
   'src/platform/idempotency': ['idempotency_keys'],
@@ -38,7 +38,7 @@ export interface Exception {
   readonly reason: string;
 }
 
-/** Files whose statements name another room's tables. Anything else asks the owner, by TypeScript or by its functions. */
+/** Files whose statements name another room's tables. All others ask the owner, by TypeScript or by its functions. */
 export const EXCEPTIONS: readonly Exception[] = [
   {
     file: 'src/app/cli/operator.commands.ts',

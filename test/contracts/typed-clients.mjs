@@ -1,5 +1,5 @@
 // Generates TypeScript from docs/openapi.json by openapi-typescript and by @hey-api/openapi-ts, and compiles a program that
-// uses bodies and errors by their types. Says nothing and exits 0 where all of it compiles.
+// uses the types of bodies and errors. Prints nothing and exits 0 where all of it compiles.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -50,7 +50,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** What a user writes. Each `@ts-expect-error` fails the compilation where the types let a mistake through. */
+/** A user's program. Each `@ts-expect-error` fails the compilation where the types accept a mistake. */
 function program() {
   return `
 import type { components, paths } from './types.js';

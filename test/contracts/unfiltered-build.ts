@@ -1,4 +1,4 @@
-/** The service built without its repositories' own tenant filters, so that row-level security stands alone. */
+/** The service built without its repositories' own tenant filters, so that only row-level security protects it. */
 import {
   cpSync,
   existsSync,
@@ -16,28 +16,28 @@ import ts from 'typescript';
 import { bringBuildUpToDate } from '../support/service.js';
 
 const ROOT = process.cwd();
-/** What repositories filter by: an org's people manage all of its tenants. */
+/** The fields that repositories filter by: an org's people manage all of its tenants. */
 const FILTERS: readonly string[] = ['tenantId', 'orgId'];
-/** The same in a statement that is written by hand. */
+/** The same filter in a hand-written statement. */
 const SQL_FILTER = /\b\w+\.(?:tenant_id = \$\{tenantId\}|tenant_id IS NULL|org_id = current_org_id\(\))/g;
-/** The same where the tenant is the statement's first parameter, which stays in use. */
+/** The same filter where the tenant is the statement's first parameter, which stays in use. */
 const SQL_PARAMETER = /\b\w+\.tenant_id = \$1\b/g;
-/** An org's own row is looked for by its id, which is the filter. */
+/** An org's own row is found by its id, which is the filter. */
 const BY_OWN_ID: readonly string[] = ['orgs/orgs.repository.ts'];
 
 export interface UnfilteredBuild {
-  /** Its main.js. */
+  /** The path of its main.js. */
   readonly main: string;
-  /** How many filters were taken out of each source file. */
+  /** The number of filters that were removed from each source file. */
   readonly stripped: Readonly<Record<string, number>>;
   remove(): void;
 }
 
 /**
- * Copies dist/ and builds every file that looks for rows in a tenant's transaction anew, from its source without the
- * tenant and the org in `where` clauses.
+ * Copies dist/, and rebuilds every file that reads rows in a tenant's transaction from its source, without the tenant and the
+ * org in `where` clauses.
  *
- * @throws Error where such a file has no filter to take out, or keeps one: the transformation no longer does what it says
+ * @throws Error where such a file has no filter to remove, or keeps one: the transformation no longer works
  */
 export function buildUnfiltered(): UnfilteredBuild {
   bringBuildUpToDate();
@@ -76,8 +76,8 @@ function repositories(): string[] {
 const sourceOf = (file: string): string => readFileSync(path.join(ROOT, 'src', file), 'utf8');
 
 /**
- * A source without the filters' members of what is a `where`: a property of that name, or a variable of such a type. In a
- * statement they are true.
+ * Removes the filters from each `where` of a source: a property of that name, or a variable of such a type. In SQL statements
+ * they become true.
  */
 export function withoutTenantFilters(source: string): { code: string; count: number } {
   const cuts: { from: number; to: number }[] = [];

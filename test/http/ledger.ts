@@ -1,4 +1,4 @@
-/** What the ledger says, and what the database holds as a whole. */
+/** The contents of the ledger and of the whole database. */
 import { eventually } from '../support/eventually.js';
 import type { ServiceClient } from '../support/service.js';
 
@@ -34,7 +34,7 @@ export function ledgerOf(service: ServiceClient): Promise<LedgerRow[]> {
   );
 }
 
-/** The rows once no call is open any more; there must then be exactly `count`. */
+/** The rows once no call is open; there must then be exactly `count`. */
 export async function settledCalls(service: ServiceClient, count: number): Promise<LedgerRow[]> {
   let rows: LedgerRow[] = [];
   await eventually(async () => {
@@ -45,7 +45,7 @@ export async function settledCalls(service: ServiceClient, count: number): Promi
   return rows;
 }
 
-/** The one row of a test's one call, once that is settled. */
+/** The row of a test's only call, once it is settled. */
 export async function settledCall(service: ServiceClient): Promise<LedgerRow> {
   const [row] = await settledCalls(service, 1);
   return row!;
@@ -55,12 +55,12 @@ export async function clearLedger(service: ServiceClient): Promise<void> {
   await service.sql('DELETE FROM usage_records');
 }
 
-/** Counting a request writes `rate_windows`, and a replica's sign of life `process_leases`, whatever is answered. */
+/** Every request writes `rate_windows`, and a replica's heartbeat writes `process_leases`, whatever the answer. */
 const ALWAYS_WRITTEN = ['rate_windows', 'process_leases', '_prisma_migrations', '_gatehouse_functions'];
 
 const countingStatements = new WeakMap<ServiceClient, Promise<string>>();
 
-/** How many rows each table holds, all at one moment. */
+/** The number of rows of each table, all at one moment. */
 export async function rowCounts(service: ServiceClient): Promise<Record<string, number>> {
   const known = countingStatements.get(service) ?? countingStatement(service);
   countingStatements.set(service, known);

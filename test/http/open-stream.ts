@@ -1,4 +1,4 @@
-/** A streamed completion in the caller's hands: read as it comes, left when the test says so. */
+/** A streamed completion under a test's control: read as it arrives, and left when the test says so. */
 import http, { type ClientRequest, type IncomingHttpHeaders } from 'node:http';
 import { eventually } from '../support/eventually.js';
 import type { ServiceClient } from '../support/service.js';
@@ -7,9 +7,9 @@ export class OpenStream {
   status = 0;
   headers: IncomingHttpHeaders = {};
   text = '';
-  /** The answer came to its end in good order. */
+  /** The answer ended properly. */
   ended = false;
-  /** The connection broke before that. */
+  /** The connection broke before the end. */
   broken = false;
 
   private constructor(private readonly request: ClientRequest) {
@@ -40,7 +40,7 @@ export class OpenStream {
     return new OpenStream(request);
   }
 
-  /** Waits until this much has come. */
+  /** Waits until this text has arrived. */
   async until(text: string): Promise<void> {
     await eventually(() => this.text.includes(text));
   }
@@ -50,7 +50,7 @@ export class OpenStream {
     return this.text;
   }
 
-  /** The payloads of the events up to now, `[DONE]` left as it is. */
+  /** The payloads of the events so far; `[DONE]` stays as it is. */
   get events(): unknown[] {
     return this.text
       .split('\n\n')

@@ -1,9 +1,9 @@
-/** Requests that no HTTP library would send: written to the socket as they are. */
+/** Requests that no HTTP library sends: written to the socket unchanged. */
 import net from 'node:net';
 
 export interface RawAnswer {
   readonly status: number;
-  /** Lower-case names; the last of several. */
+  /** Names in lower case; of repeated headers the last one. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   json<T = Record<string, unknown>>(): T;
@@ -11,7 +11,7 @@ export interface RawAnswer {
 
 const PATIENCE_MS = 15_000;
 
-/** One connection; what is sent on it and what comes back are up to the test. */
+/** One connection; the test decides what is sent and read. */
 export class RawConnection {
   private received = Buffer.alloc(0);
   private ended = false;
@@ -57,7 +57,7 @@ export class RawConnection {
       const colon = line.indexOf(':');
       headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
     }
-    // 100 Continue announces the answer proper.
+    // 100 Continue announces the real answer.
     if (status === 100) return this.answer();
     const body = (await this.readBody(headers)).toString('utf8');
     return { status, headers, body, json: <T>() => JSON.parse(body) as T };
@@ -68,7 +68,7 @@ export class RawConnection {
     await this.waitFor(() => (this.ended ? true : undefined));
   }
 
-  /** Reads nothing from here on. */
+  /** Stops reading. */
   pause(): void {
     this.socket.pause();
   }

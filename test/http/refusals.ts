@@ -1,4 +1,4 @@
-/** What an error must look like on each surface. */
+/** The required form of errors on each surface. */
 import type { Answer, ServiceClient } from '../support/service.js';
 import { rowCounts } from './ledger.js';
 
@@ -21,7 +21,7 @@ const CANONICAL: Readonly<Record<number, RegExp>> = {
   429: /^RESOURCE_EXHAUSTED$/,
 };
 
-/** The platform surface's error, whole. */
+/** The platform surface's complete error. */
 export function platformError(answer: Answer, status: number): PlatformError {
   expect(answer.status).toBe(status);
   expect(answer.headers['content-type']).toMatch(/^application\/json/);
@@ -36,7 +36,7 @@ export function platformError(answer: Answer, status: number): PlatformError {
   return error;
 }
 
-/** Sends something that must be refused, and see to it that no table has a row more or less for it. */
+/** Sends a request that must be refused, and checks that no table has a row more or less. */
 export async function expectPlatformRefusal(
   service: ServiceClient,
   send: () => Promise<Answer>,
@@ -48,7 +48,7 @@ export async function expectPlatformRefusal(
   return error;
 }
 
-/** The fields at fault, each once, in lowerCamelCase: both spellings are this surface's own. */
+/** The wrong fields, each once, in lowerCamelCase: both spellings are valid on this surface. */
 export function fieldsOf({ details }: PlatformError): string[] {
   const inCamelCase = (field: string): string =>
     field.replace(/(?<=[a-z])_([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -62,12 +62,12 @@ export interface OpenaiError {
   readonly code: string | null;
 }
 
-/** The OpenAI surface's error, whole: OpenAI's own object, and the older clients' two fields beside it. */
+/** The OpenAI surface's complete error: OpenAI's own object, and the two fields of older clients beside it. */
 export function openaiError(answer: Answer, status: number): OpenaiError {
   expect({ status: answer.status, text: answer.text }).toMatchObject({ status });
   expect(answer.headers['content-type']).toMatch(/^application\/json/);
   const { details, ...body } = answer.json<{ type: string; message: string; error: OpenaiError; details?: object }>();
-  // Only a limit has something to add.
+  // Only errors of a limit have details.
   if (details !== undefined) expect(details).toHaveProperty('holder');
   expect(body).toStrictEqual({
     type: expect.stringMatching(/^[a-z_]+$/) as string,

@@ -3,7 +3,7 @@ export interface FieldFault {
   readonly reason: string;
 }
 
-/** What the API refused, in its own words. */
+/** A refusal of the API, in the API's own words. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -16,7 +16,7 @@ export class ApiError extends Error {
   }
 }
 
-/** No answer came: the network is gone, or the service is. */
+/** No answer came: the network or the service is unreachable. */
 export class UnreachableError extends Error {
   constructor(options?: ErrorOptions) {
     super('unreachable', options);
@@ -45,7 +45,7 @@ function isFieldFault(detail: unknown): detail is FieldFault {
   return typeof detail === 'object' && detail !== null && 'field' in detail && 'reason' in detail;
 }
 
-/** By field, for a form: what the server found wrong with what was typed. */
+/** The server's objections by field, for a form. */
 export function faultsByField(error: unknown): Record<string, string> {
   if (!(error instanceof ApiError)) return {};
   return Object.fromEntries(error.fields.map(({ field, reason }) => [field, reason]));

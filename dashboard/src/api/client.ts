@@ -19,19 +19,19 @@ const bearer: Middleware = {
   },
 };
 
-/** The public API, typed by its own description; the signed-in user's token is all that it presents. */
+/** The public API, typed by its own description. The only credential is the signed-in user's token. */
 export const api = createClient<paths>({ baseUrl: '/' });
 api.use(bearer);
 
-/** The body of an answer; a refusal was thrown before. */
+/** The body of an answer; refusals have already been thrown. */
 export async function answerOf<T>(answering: Promise<{ data?: T }>): Promise<T> {
   const { data } = await answering;
   return data as T;
 }
 
 /**
- * Idempotency keys for what one form sends: the same body goes under the same key, so that a try after a lost answer makes
- * nothing twice; a changed body is another request.
+ * Idempotency keys for the requests of one form. The same body goes under the same key, so that a retry after a lost answer
+ * creates nothing twice. A changed body is another request.
  */
 export class IdempotencyKeys {
   private body = '';

@@ -11,7 +11,7 @@ export function useMe(): Me {
   return me;
 }
 
-/** Whether a route is open to the user's role, by the API's own description. What it says no to, pages do not show. */
+/** Whether a route is open to the user's role, by the API's own description. Pages hide what it does not allow. */
 function may({ role, scopes }: Me, route: string): boolean {
   const rule = ACCESS[route];
   if (rule === undefined || role === undefined) return false;

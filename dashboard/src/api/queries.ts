@@ -4,7 +4,7 @@ import { ApiError } from './api-error.js';
 const FRESH_MS = 30_000;
 const RETRIES = 2;
 
-/** One for each stay in a tenant: what was fetched in another one is gone with its client. */
+/** One for each stay in a tenant: data that was fetched in another tenant is gone with its client. */
 export function newQueryClient(): QueryClient {
   return new QueryClient({
     defaultOptions: {
@@ -16,7 +16,7 @@ export function newQueryClient(): QueryClient {
   });
 }
 
-/** Another try would hear the same. */
+/** Another try would get the same answer. */
 function isFinal(error: unknown): boolean {
   return error instanceof ApiError && error.status < 500 && error.status !== 429;
 }
@@ -26,7 +26,7 @@ interface PageOf<Row> {
   readonly nextPageToken: string;
 }
 
-/** A long list, page by page: one request for each page, none for each row. */
+/** A long list, page by page: one request for each page, no request for each row. */
 export function usePages<Row>(key: QueryKey, load: (pageToken: string, signal: AbortSignal) => Promise<PageOf<Row>>) {
   const query = useInfiniteQuery({
     queryKey: key,

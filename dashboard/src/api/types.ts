@@ -2,7 +2,7 @@ import type { paths } from './schema.js';
 
 type Json<T> = T extends { content: { 'application/json': infer Body } } ? Body : never;
 
-/** All of it is what the API's own description says; nothing is written by hand. The request of a route, by its path. */
+/** The request of a route, by its path. The API's own description gives all types here; no type is written by hand. */
 export type RequestOf<P extends keyof paths> = paths[P] extends { post: { requestBody: infer Body } }
   ? Json<Body>
   : never;

@@ -20,13 +20,13 @@ const AcceptInvitation = lazy(() => import('../pages/account/accept-invitation.j
 export function Gate() {
   const state = useSession();
   return (
-    // Around the tenants: the message about a move to another one appears after the old one is gone.
+    // Outside the tenants' trees: the message about a move to another tenant appears after the old tree is gone.
     <Announcer>
       <Suspense fallback={<Waiting />}>
         {state.kind === 'out' ? (
           <SignIn expired={state.reason === 'expired'} />
         ) : (
-          // Another tenant is another tree with a cache of its own: nothing of the old one stays on the screen.
+          // Another tenant is another tree with a cache of its own: nothing of the old tenant stays on the screen.
           <Stay key={`${state.who.userId} ${state.who.tenantId}`} who={state.who} />
         )}
         {state.kind === 'moved' ? <Moved who={state.who} to={state.to} /> : null}
@@ -61,7 +61,7 @@ function Known({ who }: { who: SignedIn }) {
     );
   }
   if (accepting) return <AcceptInvitation me={me.data} />;
-  // A token for no tenant, or for one that the user does not belong to: there is nothing to show of any.
+  // The token is for no tenant, or for a tenant that the user does not belong to: there is no tenant to show.
   if (who.tenantId === null || me.data.tenantId === undefined) return <Account me={me.data} />;
   return (
     <MeContext value={me.data}>

@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { buttonClass } from '../kit/button.js';
 import { m } from '../messages/index.js';
 
-/** For an address that no page has. */
+/** The page for unknown addresses. */
 export function Lost() {
   return (
     <div className="grid justify-items-center gap-3 py-24 text-center">

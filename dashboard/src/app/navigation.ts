@@ -5,7 +5,7 @@ export interface Place {
   readonly to: string;
   readonly label: string;
   readonly icon: IconName;
-  /** The route that the page begins with: a user who may not call it does not see the page. */
+  /** The route that the page calls first: a user who may not call it does not see the page. */
   readonly needs?: string;
 }
 export interface PlaceGroup {
@@ -13,7 +13,7 @@ export interface PlaceGroup {
   readonly places: readonly Place[];
 }
 
-/** The places of the dashboard: the rail, the palette and the title go by this list alone. */
+/** The places of the dashboard. The rail, the palette and the title all use this list. */
 export const NAVIGATION: readonly PlaceGroup[] = [
   {
     places: [

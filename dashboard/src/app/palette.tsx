@@ -149,7 +149,7 @@ function useCommands(): readonly Command[] {
   ];
 }
 
-/** Every word that was typed is in it somewhere. */
+/** Whether the label contains every word that was typed. */
 function matches(label: string, text: string): boolean {
   const whole = label.toLowerCase();
   return text

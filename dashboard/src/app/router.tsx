@@ -46,7 +46,7 @@ const routes = [
   page('/members', () => import('../pages/members/members.js')),
   page('/audit', () => import('../pages/audit/audit.js')),
   page('/settings', () => import('../pages/settings/settings.js')),
-  // The gate shows the page: it is for people without a tenant too.
+  // The gate shows this page, since people without a tenant need it too.
   page('/accept-invitation', () => Promise.resolve({ default: () => null })),
 ];
 

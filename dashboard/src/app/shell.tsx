@@ -60,7 +60,7 @@ export function Shell() {
   );
 }
 
-/** A new page is told: its name becomes the document's, and the focus goes to it. */
+/** Announces a new page: its name becomes the document's title, and the focus moves to it. */
 function usePageChange(main: React.RefObject<HTMLElement | null>): void {
   const path = useRouterState({ select: ({ resolvedLocation }) => resolvedLocation?.pathname ?? '/' });
   const before = useRef(path);

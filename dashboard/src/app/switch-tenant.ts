@@ -2,8 +2,8 @@ import { apiErrorOf } from '../api/api-error.js';
 import { session } from '../session/session.js';
 
 /**
- * Moves the user's one claim to another tenant, and this tab with it. By the token that the tab has: while it is moved, the
- * client itself sends nothing.
+ * Moves the user's one claim to another tenant, and this tab with it. It uses the tab's current token, because the client
+ * itself sends nothing during the move.
  */
 export async function switchTenant(tenantId: string): Promise<void> {
   const response = await fetch('/api/v1/tenants/switch', {

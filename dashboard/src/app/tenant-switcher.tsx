@@ -8,7 +8,7 @@ import { m } from '../messages/index.js';
 import { NewTenant } from './new-tenant.js';
 import { switchTenant } from './switch-tenant.js';
 
-/** Where the user is, and where else they may go. */
+/** The tenant that the user is in, and the others that they may switch to. */
 export function TenantSwitcher() {
   const me = useMe();
   const may = useMay();

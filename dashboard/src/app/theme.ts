@@ -12,7 +12,7 @@ function choose(theme: Theme): void {
   try {
     localStorage.setItem(KEPT, theme);
   } catch {
-    // A browser that keeps nothing forgets it at the next visit.
+    // A browser without storage forgets the theme until the next visit.
   }
   for (const listener of listeners) listener();
 }

@@ -24,7 +24,7 @@ export const formatShort = (value: number | string): string => {
 };
 export const formatPercent = (share: number): string => percent.format(share);
 
-/** Millionths of a dollar, with as many digits as tell something. */
+/** Millionths of a dollar, with as many digits as carry information. */
 export function formatCost(micros: number | string): string {
   const usd = Number(micros) / MICROS;
   if (usd === 0 || Math.abs(usd) >= 1) return cents.format(usd);
@@ -36,7 +36,7 @@ export function formatDuration(ms: number): string {
   return `${new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 }).format(ms / 1000)} s`;
 }
 
-/** The zone that times are shown in, unless a page says another one. */
+/** The time zone of all times, unless a page chooses another one. */
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const time = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
@@ -44,7 +44,7 @@ const day = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium' });
 export const formatTime = (iso: string): string => time.format(new Date(iso));
 export const formatDay = (iso: string): string => day.format(new Date(iso));
 
-/** Days of the ledger's own zone. */
+/** Formats days in the ledger's own zone. */
 export const shortDayIn = (zone: string): ((iso: string) => string) => {
   const format = new Intl.DateTimeFormat(LOCALE, { month: 'short', day: 'numeric', timeZone: zone });
   return (iso) => format.format(new Date(iso));

@@ -5,10 +5,10 @@ const SHOWN_MS = 5000;
 
 const Announce = createContext<(text: string) => void>(() => undefined);
 
-/** Says what happened, to those who see it and those who hear it. */
+/** Announces an event, on the screen and to screen readers. */
 export const useAnnounce = (): ((text: string) => void) => useContext(Announce);
 
-/** The live region is always there: one that comes with its text is often not read. */
+/** The live region is always in the page: screen readers often skip one that is added together with its text. */
 export function Announcer({ children }: { children: ReactNode }) {
   const [text, setText] = useState('');
   useEffect(() => {

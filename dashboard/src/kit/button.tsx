@@ -15,7 +15,7 @@ export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   readonly look?: keyof typeof LOOKS;
   readonly size?: keyof typeof SIZES;
   readonly icon?: IconName;
-  /** Under way: it says so, and takes no second click. */
+  /** An action is running: the button says so and ignores further clicks. */
   readonly busy?: boolean;
 }
 

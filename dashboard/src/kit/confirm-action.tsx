@@ -7,14 +7,14 @@ interface ConfirmActionProps {
   readonly title: string;
   readonly action: string;
   readonly done: string;
-  /** What is old afterwards. */
+  /** The queries that are out of date afterwards. */
   readonly stale: QueryKey;
   readonly run: () => Promise<unknown>;
   readonly onClose: () => void;
   readonly children: ReactNode;
 }
 
-/** Asks, does it, says so, and has the lists loaded again. */
+/** Asks the user, acts, announces the result, and has the lists loaded again. */
 export function ConfirmAction({ title, action, done, stale, run, onClose, children }: ConfirmActionProps) {
   const queryClient = useQueryClient();
   const announce = useAnnounce();

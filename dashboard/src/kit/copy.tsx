@@ -10,7 +10,7 @@ const SHOWN_MS = 2500;
 interface CopyButtonProps {
   readonly text: string;
   readonly label?: string;
-  /** What to select where the browser refuses to copy: it does so on plain http, and in frames. */
+  /** The element to select where the browser refuses to copy, as it does on plain http and in frames. */
   readonly fallback?: () => HTMLElement | null;
   readonly onCopied?: () => void;
   readonly look?: 'outline' | 'ghost';
@@ -28,7 +28,7 @@ export function CopyButton({ text, label = m.kit.copy, fallback, onCopied, look 
       clearTimeout(timer.current);
       timer.current = setTimeout(() => setCopied('no'), SHOWN_MS);
     } catch {
-      // Shown until the next try: a user who believes that it was copied would lose it.
+      // Shown until the next try: a user who believes that the text was copied would lose it.
       setCopied('failed');
       select(fallback?.() ?? null);
     }
@@ -65,7 +65,7 @@ export function CodeBlock({ code, label, className }: { code: string; label: str
   );
 }
 
-/** On the dark ground of code, in both themes. */
+/** A copy button on the dark ground of code, in both themes. */
 function CopyLight({ text }: { text: string }) {
   return (
     <div className="[&_button]:text-code-ink [&_button:hover]:bg-white/10 [&_button:hover]:text-white">

@@ -8,7 +8,7 @@ import { Fault } from './fault.js';
 
 const BACKDROP =
   'fixed inset-0 z-40 bg-black/45 transition-opacity duration-150 data-ending-style:opacity-0 data-starting-style:opacity-0';
-/** On a phone it comes from below. */
+/** On a phone the dialog slides in from below. */
 const POPUP =
   'fixed inset-x-0 bottom-0 z-50 flex max-h-[92dvh] flex-col overflow-hidden rounded-t-2xl border border-line bg-raised shadow-2xl transition duration-150 data-ending-style:opacity-0 data-starting-style:translate-y-3 data-starting-style:opacity-0 sm:inset-x-auto sm:top-[9dvh] sm:bottom-auto sm:left-1/2 sm:max-h-[82dvh] sm:-translate-x-1/2 sm:rounded-2xl';
 const WIDTHS = { normal: 'sm:w-[34rem]', wide: 'sm:w-[46rem]' };
@@ -19,10 +19,10 @@ interface ModalProps {
   readonly lead?: ReactNode;
   readonly children: ReactNode;
   readonly wide?: boolean;
-  /** Neither Escape nor a click beside closes it: both are told, and the content says what to do. */
+  /** Neither Escape nor a click beside the dialog closes it. The content gets both events and decides what to do. */
   readonly locked?: boolean;
   readonly onClose: () => void;
-  /** After it has gone: what it held can be thrown away without a flicker. */
+  /** Called after the dialog has closed: its content can then be thrown away without a flicker. */
   readonly onGone?: () => void;
 }
 
@@ -68,7 +68,7 @@ export function ModalFoot({ children }: { children: ReactNode }) {
   return <div className="flex flex-wrap justify-end gap-2 border-t border-line bg-raised px-6 py-4">{children}</div>;
 }
 
-/** The form of a dialog: it scrolls, its buttons stay. */
+/** The form of a dialog: the content scrolls, the buttons stay. */
 export const MODAL_FORM = 'flex min-h-0 flex-col';
 
 interface ConfirmProps {
@@ -82,7 +82,7 @@ interface ConfirmProps {
   readonly onClose: () => void;
 }
 
-/** Asks before what can't be undone. */
+/** Asks for confirmation of what can't be undone. */
 export function Confirm({ open, title, action, busy, error, children, onConfirm, onClose }: ConfirmProps) {
   return (
     <AlertDialog.Root
@@ -120,7 +120,7 @@ interface DrawerProps {
   readonly onClose: () => void;
 }
 
-/** One thing of a list, beside the list. */
+/** One item of a list, beside the list. */
 export function Drawer({ open, title, children, onClose }: DrawerProps) {
   return (
     <Dialog.Root

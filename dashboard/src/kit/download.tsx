@@ -9,7 +9,7 @@ interface DownloadProps {
   readonly load: () => Promise<Blob>;
 }
 
-/** Saves what the API answers as a file: it asks for the user's token, which no plain link has. */
+/** Saves an answer of the API as a file. The request needs the user's token, which a plain link can't send. */
 export function Download({ file, load }: DownloadProps) {
   const announce = useAnnounce();
   const [busy, setBusy] = useState(false);

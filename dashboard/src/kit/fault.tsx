@@ -14,7 +14,7 @@ export function messageOf(error: unknown): string {
   return m.states.unexpected;
 }
 
-/** Says what went wrong in the API's own words, with the request's id for who looks into it. */
+/** Shows an error in the API's own words, with the request's id for support. */
 export function Fault({ error, retry }: { error: unknown; retry?: () => void }) {
   const requestId = error instanceof ApiError ? error.requestId : '';
   return (
@@ -44,12 +44,12 @@ type Awaited = Pick<UseQueryResult, 'error' | 'isPending' | 'refetch' | 'data'>;
 
 interface AwaitProps {
   readonly query: Awaited;
-  /** What stands there while nothing has come yet. */
+  /** Shown while nothing has loaded yet. */
   readonly pending?: ReactNode;
   readonly children: ReactNode;
 }
 
-/** The states of what is fetched: under way, failed, offline; else the children. What was there once stays on a failure. */
+/** The states of a query: loading, failed, offline; otherwise the children. Loaded data stays on the screen after a failure. */
 export function Await({ query, pending, children }: AwaitProps) {
   const online = useOnline();
   const retry = (): void => void query.refetch();

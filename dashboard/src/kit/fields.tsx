@@ -13,7 +13,7 @@ interface LabelledProps {
   readonly children: ReactNode;
 }
 
-/** A field with its label, its hint, and what is wrong with it: the browser's own checks, or the server's. */
+/** A field with its label, its hint, and its error: the browser's own check, or the server's. */
 function Labelled({ name, label, hint, children }: LabelledProps) {
   return (
     <Field.Root name={name} className="grid content-start gap-1.5">
@@ -38,7 +38,7 @@ export function TextField({ name, label, hint, className, ...control }: TextFiel
 type SelectFieldProps = Omit<LabelledProps, 'children'> &
   Omit<SelectHTMLAttributes<HTMLSelectElement>, 'name'> & { readonly options: readonly (readonly [string, string])[] };
 
-/** The browser's own list: on a phone it is the phone's. */
+/** The browser's own list, so that a phone shows its native one. */
 export function SelectField({ name, label, hint, options, ...select }: SelectFieldProps) {
   return (
     <Labelled name={name} label={label} hint={hint}>
@@ -66,7 +66,7 @@ interface FilterSelectProps extends Omit<SelectHTMLAttributes<HTMLSelectElement>
   readonly onChoose: (value: string) => void;
 }
 
-/** A choice in a bar of filters: its label is said, not shown. */
+/** A choice in a bar of filters: only screen readers get its label. */
 export function FilterSelect({ label, options, onChoose, className, ...select }: FilterSelectProps) {
   return (
     <select
@@ -131,7 +131,7 @@ interface SegmentedProps<V extends string> {
   readonly onChoose: (value: V) => void;
 }
 
-/** One of a few, side by side: radio buttons in another dress. */
+/** A choice of a few values side by side: radio buttons in another style. */
 export function Segmented<V extends string>({ label, value, options, onChoose }: SegmentedProps<V>) {
   return (
     <fieldset className="inline-flex max-w-full overflow-x-auto rounded-lg border border-line bg-sunken p-0.5">
@@ -156,7 +156,7 @@ export function Segmented<V extends string>({ label, value, options, onChoose }:
   );
 }
 
-/** The text of a field of a submitted form; what was not filled in is empty. */
+/** The text of a field of a submitted form; an unfilled field is empty. */
 export function textOf(form: FormData, name: string): string {
   const value = form.get(name);
   return typeof value === 'string' ? value.trim() : '';

@@ -1,4 +1,4 @@
-/** The icons that pages use, by Lucide's names; the build takes these alone. */
+/** The icons that pages use, by Lucide's names; the build includes these only. */
 export const ICON_NAMES = [
   'activity',
   'arrow-right',

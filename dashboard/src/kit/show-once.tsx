@@ -12,7 +12,7 @@ export function useShowOnce(onClose: () => void) {
   const [copied, setCopied] = useState(false);
   const [asking, setAsking] = useState(false);
   const holds = secret !== null;
-  // Neither the back button nor a reload takes it away without a question.
+  // Neither the back button nor a reload discards the secret without a question.
   useBlocker({
     shouldBlockFn: () => {
       setAsking(true);
@@ -32,7 +32,7 @@ export function useShowOnce(onClose: () => void) {
     asking,
     show: setSecret,
     onCopied: () => setCopied(true),
-    /** Escape, the cross, and the button: closes only what was copied, or what the user lets go. */
+    /** Escape, the cross and the button close only what was copied or what the user chooses to discard. */
     close: () => (holds && !copied && !asking ? setAsking(true) : leave()),
     leave,
   };
@@ -48,7 +48,7 @@ interface SecretProps {
 export function ShownSecret({ once, label, children }: SecretProps) {
   const first = useRef<HTMLDivElement>(null);
   const text = useRef<HTMLElement>(null);
-  // What had the focus, the form's button, is gone: without this the focus falls to the page behind.
+  // The form's button, which had the focus, is gone: without this the focus would move to the page behind.
   useEffect(() => first.current?.focus(), []);
   return (
     <>
@@ -88,7 +88,7 @@ export function ShownSecret({ once, label, children }: SecretProps) {
   );
 }
 
-/** The answer to the first try was lost on its way: the thing is there, and its secret can't be had again. */
+/** The answer to the first try was lost: the resource exists, but its secret can't be shown again. */
 export function LostSecret({ hint, onClose }: { hint: string; onClose: () => void }) {
   return (
     <>

@@ -104,7 +104,7 @@ export function Skeleton({ className }: { className?: string }) {
   return <div aria-hidden className={clsx('rounded-md bg-line motion-safe:animate-pulse', className)} />;
 }
 
-/** What is known of one thing: a list of names and values. */
+/** The facts of one item: a list of names and values. */
 export function Facts({ rows }: { rows: readonly (readonly [string, ReactNode])[] }) {
   return (
     <dl className="grid grid-cols-[minmax(7rem,max-content)_minmax(0,1fr)] gap-x-5 gap-y-2.5">

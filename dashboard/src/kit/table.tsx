@@ -9,9 +9,9 @@ export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => ReactNode;
   readonly align?: 'end';
-  /** Narrower than its content wants to be: long text is cut. */
+  /** Narrower than its content: long text is cut. */
   readonly className?: string;
-  /** Left out on a phone, where the first column and the actions stand apart anyway. */
+  /** Left out on a phone, where the first column and the actions are apart anyway. */
   readonly wideOnly?: boolean;
 }
 
@@ -19,10 +19,10 @@ interface TableProps<Row> {
   readonly label: string;
   readonly rows: readonly Row[];
   readonly keyOf: (row: Row) => string;
-  /** The first one says what the row is. */
+  /** The first column names the row. */
   readonly columns: readonly [Column<Row>, ...Column<Row>[]];
   readonly actions?: (row: Row) => ReactNode;
-  /** Absent: it is said, not shown. */
+  /** Absent: only screen readers get the heading. */
   readonly actionsHead?: string;
 }
 
@@ -39,7 +39,7 @@ function useNarrow(): boolean {
   return narrow;
 }
 
-/** Rows: a table where there is room, else a list of the same. */
+/** Rows: a table where there is room, otherwise a list with the same content. */
 export function Table<Row>(props: TableProps<Row>) {
   return useNarrow() ? <Cards {...props} /> : <WideTable {...props} />;
 }
@@ -127,7 +127,7 @@ interface ListProps<Row> extends Omit<TableProps<Row>, 'rows'> {
   readonly empty: ReactNode;
 }
 
-/** A long list with its states, and a button for more. */
+/** A long list with its states, and a button that loads more. */
 export function List<Row>({ pages, empty, ...table }: ListProps<Row>) {
   const { rows = [], hasNextPage, isFetchingNextPage, fetchNextPage } = pages;
   return (

@@ -6,7 +6,7 @@ interface Tab {
   readonly label: string;
 }
 
-/** The parts of a thing, each at an address of its own. */
+/** The parts of an item, each at an address of its own. */
 export function TabLinks({ label, tabs, current }: { label: string; tabs: readonly Tab[]; current: string }) {
   return (
     <nav aria-label={label} className="mb-5 flex gap-1 overflow-x-auto border-b border-line">

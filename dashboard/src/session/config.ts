@@ -7,7 +7,7 @@ export interface FirebaseConfig {
   readonly google?: { readonly clientId: string; readonly mode: 'redirect' | 'popup' };
 }
 
-/** How people sign in here, as the service says. */
+/** The ways to sign in, as the service reports them. */
 export interface DashboardConfig {
   readonly version: string;
   readonly development: boolean;

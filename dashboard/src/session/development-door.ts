@@ -1,7 +1,7 @@
 import { apiErrorOf, UnreachableError } from '../api/api-error.js';
 import type { SignInWay } from './session.js';
 
-/** Development's own door: a token for any user, without a password, from this machine alone. */
+/** Development's own sign-in: a token for any user, without a password, on this machine only. */
 export function developmentDoor(user: string): SignInWay {
   return {
     async token() {

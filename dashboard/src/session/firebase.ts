@@ -14,7 +14,7 @@ import {
 import type { FirebaseConfig } from './config.js';
 import type { SignInWay } from './session.js';
 
-/** Signing in by the Firebase SDK. Loaded only where the operator set a project up. */
+/** Signs in by the Firebase SDK. Loaded only where the operator set up a project. */
 export class FirebaseSignIn {
   private readonly auth: Auth;
 
@@ -24,7 +24,7 @@ export class FirebaseSignIn {
     });
   }
 
-  /** What a reload of the tab kept, where the operator allows that; null: nothing. */
+  /** The sign-in that the tab kept over a reload, where the operator allows that; null: no sign-in was kept. */
   async kept(): Promise<SignInWay | null> {
     await this.auth.authStateReady();
     return this.auth.currentUser === null ? null : this.way();
@@ -62,7 +62,7 @@ export class FirebaseSignIn {
   }
 }
 
-/** The code of a refusal of Firebase's, like `auth/invalid-credential`; null: it is something else. */
+/** The code of a refusal of Firebase's, like `auth/invalid-credential`; null: another error. */
 export function firebaseCodeOf(error: unknown): string | null {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return typeof code === 'string' && code.startsWith('auth/') ? code : null;

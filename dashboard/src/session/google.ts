@@ -35,7 +35,7 @@ export function askGoogle({ google }: FirebaseConfig, returnTo: string): Promise
   return null;
 }
 
-/** The ID token that Google sent this page back with, and where to go; null: it did not come from there. */
+/** The ID token of Google's answer to this page, and where to go next; null: this page has no such answer. */
 export function answerOfGoogle(): { readonly idToken: string; readonly returnTo: string } | null {
   if (location.pathname !== RETURN_PATH) return null;
   const answer = new URLSearchParams(location.hash.slice(1));
@@ -43,7 +43,7 @@ export function answerOfGoogle(): { readonly idToken: string; readonly returnTo:
   const kept = sessionStorage.getItem(WAITING);
   sessionStorage.removeItem(WAITING);
   if (kept === null) {
-    // This is the window beside: the one that opened it is waiting.
+    // This is the popup window: the window that opened it is waiting.
     new BroadcastChannel(CHANNEL).postMessage(Object.fromEntries(answer));
     window.close();
     return null;
@@ -65,7 +65,9 @@ async function askBeside(address: string, waiting: Waiting): Promise<string> {
   return checked(new URLSearchParams(answer), waiting);
 }
 
-/** An answer that this page did not ask for is refused: an attacker could slip in a sign-in of theirs. */
+/**
+ * An answer that this page did not ask for is refused: an attacker could otherwise sign the user in to the attacker's account.
+ */
 function checked(answer: URLSearchParams, { state, nonce }: Waiting): string {
   const idToken = answer.get('id_token') ?? '';
   const [, payload = ''] = idToken.split('.');

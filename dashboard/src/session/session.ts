@@ -1,8 +1,8 @@
 import { useSyncExternalStore } from 'react';
 
-/** How the user signed in: where further tokens come from. */
+/** How the user signed in; it supplies further tokens. */
 export interface SignInWay {
-  /** A token that holds for a while; `fresh`: with the claims of now. */
+  /** A token that is valid for a while; `fresh`: a new one with the current claims. */
   token(fresh: boolean): Promise<string>;
   signOut(): Promise<void>;
 }
@@ -17,10 +17,10 @@ export interface SignedIn {
 export type SessionState =
   | { readonly kind: 'out'; readonly reason: 'none' | 'expired' }
   | { readonly kind: 'in'; readonly who: SignedIn }
-  /** Another tab, or another machine, went to another tenant: what this tab shows is no longer where the user is. */
+  /** Another tab or machine switched the tenant: this tab shows a tenant that the user has left. */
   | { readonly kind: 'moved'; readonly who: SignedIn; readonly to: string | null };
 
-/** The user moved to another tenant: nothing may be sent from a page that still shows the old one. */
+/** The user moved to another tenant: a page that still shows the old one must send nothing. */
 export class MovedError extends Error {
   constructor() {
     super('moved');
@@ -42,9 +42,9 @@ interface Token {
 }
 
 /**
- * Who is signed in. Tokens are in this object and nowhere else: not in storage, the address or the page. The tenant is that
- * of the token's claim, of which a user has one: tabs tell each other when it changes, and a tab whose tenant is no longer
- * the claim's sends nothing more.
+ * Who is signed in. Only this object holds tokens: not storage, the address or the page. The tenant is the one in the token's
+ * claim, of which a user has one. Tabs tell each other when it changes, and a tab that still shows the old tenant sends nothing
+ * more.
  */
 class Session {
   private state: SessionState = { kind: 'out', reason: 'none' };
@@ -78,7 +78,7 @@ class Session {
     return (await this.renew()).text;
   }
 
-  /** After the claim was changed by this tab: takes the new one, and tells the other tabs. */
+  /** Called after this tab changed the claim: takes the new one, and tells the other tabs. */
   async enter(): Promise<void> {
     const token = await this.fetch(true);
     this.current = token;
@@ -86,7 +86,7 @@ class Session {
     this.tell({ kind: 'moved', userId: token.who.userId, tenantId: token.who.tenantId });
   }
 
-  /** What to call the API with to go back, while the claim is already another tenant's. */
+  /** The token for going back, after the claim has already changed to another tenant. */
   lastToken(): string {
     return this.current?.text ?? '';
   }
@@ -98,7 +98,7 @@ class Session {
     await way?.signOut();
   }
 
-  /** The API no longer takes the token. */
+  /** The API no longer accepts the token. */
   expired(): void {
     if (this.state.kind === 'in') this.end('expired');
   }
@@ -155,7 +155,7 @@ export function useSession(): SessionState {
   return useSyncExternalStore(session.subscribe, session.snapshot);
 }
 
-/** The claims are shown, never trusted: the API verifies the token. */
+/** The claims are only shown, never trusted: the API verifies the token. */
 function read(text: string): Token {
   const [, payload = ''] = text.split('.');
   const bytes = Uint8Array.from(atob(payload.replaceAll('-', '+').replaceAll('_', '/')), (sign) => sign.charCodeAt(0));

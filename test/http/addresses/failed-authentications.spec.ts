@@ -1,4 +1,4 @@
-/** Failed authentications, and nothing else, are limited by the address that they come from. */
+/** Only failed authentications are limited, by the address that they come from. */
 import { eventually } from '../../support/eventually.js';
 import { PostgresProxy, isCallOf } from '../../support/postgres-proxy.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
@@ -6,7 +6,7 @@ import { openaiError, platformError } from '../refusals.js';
 
 const LIMIT = 30;
 const WINDOW_SECONDS = 600;
-/** Of the right shape, with a valid checksum, and never issued. */
+/** A key of the right shape, with a valid checksum, that was never issued. */
 let unknownKey: string;
 let key: string;
 let org: Org;
@@ -44,7 +44,7 @@ const dashboard = (claims: Record<string, unknown> = {}): Headers => ({
 });
 
 let last = 0;
-/** An address that nothing was weighed under yet. */
+/** An address without any failures yet. */
 const newAddress = (): string => `198.51.100.${(last += 1)}`;
 
 async function weightOf(address: string): Promise<number> {
@@ -54,14 +54,14 @@ async function weightOf(address: string): Promise<number> {
   return rows[0]?.used ?? 0;
 }
 
-it(`the ${LIMIT + 1}st failure from an address is 429 with the time to come again`, async () => {
+it(`the ${LIMIT + 1}st failure from an address is 429 with the time to retry`, async () => {
   const address = newAddress();
   for (let index = 0; index < LIMIT; index += 1) expect((await models(address)).status).toBe(401);
   const answer = await models(address);
   openaiError(answer, 429);
   expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
   expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(WINDOW_SECONDS);
-  // No caller was recognised, so that there is no window to tell of.
+  // No caller was recognised, so there is no window to show.
   expect(Object.keys(answer.headers).filter((name) => name.includes('ratelimit'))).toEqual([]);
   expect(answer.text).not.toContain(address);
 
@@ -76,7 +76,7 @@ it(`the ${LIMIT + 1}st failure from an address is 429 with the time to come agai
   expect(await weightOf(address)).toBe(LIMIT);
 });
 
-it('of many failures at once exactly as many are told that they failed', async () => {
+it('of many simultaneous failures exactly as many get 401 as the limit allows', async () => {
   const answers = await modelsMany(200, newAddress());
   expect(answers.filter(({ status }) => status === 401)).toHaveLength(LIMIT);
   expect(answers.filter(({ status }) => status === 429)).toHaveLength(200 - LIMIT);
@@ -100,7 +100,7 @@ describe('from an address with too many failures', () => {
     }
   });
 
-  it('what a valid key may not do is told as ever', async () => {
+  it('a valid key without the scope still gets the usual answer', async () => {
     const headers = { 'x-api-key': key, 'x-forwarded-for': address };
     platformError(await service.call('POST', '/api/v1/api-keys/list', { headers, body: {} }), 403);
     openaiError(await service.call('GET', '/v1/nothing', { headers }), 404);
@@ -110,7 +110,7 @@ describe('from an address with too many failures', () => {
     openaiError(await models(address, dashboard({ exp: Math.floor(Date.now() / 1000) - 1 })), 401);
   });
 
-  it('a caller without a credential is told that one is needed', async () => {
+  it('a caller without a credential is told to send one', async () => {
     openaiError(await models(address, {}), 401);
     expect((await service.call('GET', '/health/live', { headers: { 'x-forwarded-for': address } })).status).toBe(200);
   });
@@ -125,31 +125,31 @@ describe('from an address with too many failures', () => {
   });
 });
 
-it('another address is not concerned', async () => {
+it('another address is not affected', async () => {
   await modelsMany(2 * LIMIT, newAddress());
   expect((await models(newAddress())).status).toBe(401);
 });
 
-it('an IPv6 network of 64 bits is one address, and its neighbour another', async () => {
+it('an IPv6 network of 64 bits counts as one address, and its neighbour as another', async () => {
   await modelsMany(LIMIT, '2001:db8:1:2::1');
   expect((await models('2001:db8:1:2:ffff:ffff:ffff:ffff')).status).toBe(429);
   expect((await models('2001:db8:1:3::1')).status).toBe(401);
 });
 
-it('an IPv4 address is the same in IPv6', async () => {
+it('an IPv4 address counts as the same one in IPv6', async () => {
   const address = newAddress();
   await modelsMany(LIMIT, address);
   expect((await models(`::ffff:${address}`)).status).toBe(429);
 });
 
-describe('what weighs', () => {
+describe('what counts as a failure, and how often', () => {
   it.each<[string, number, () => Headers]>([
     ['a key with a bad checksum', 1, () => WRONG],
     ['an unknown key', 1, () => ({ 'x-api-key': unknownKey })],
     ['a publishable key alone', 1, () => ({ 'x-api-key': 'pk_gh_0000000000000000000000000000000000' })],
-    ['what is no credential', 1, () => ({ authorization: 'Basic dTpw' })],
+    ['another authentication scheme', 1, () => ({ authorization: 'Basic dTpw' })],
     [
-      'a token of nobody',
+      'a token of an unknown issuer',
       1,
       () => ({ authorization: `Bearer ${service.issuer.sign({ iss: 'https://other.example' })}` }),
     ],
@@ -178,7 +178,7 @@ describe('what weighs', () => {
     expect(await weightOf(address)).toBe(3 * weight);
   });
 
-  it('an expired token, however often', async () => {
+  it('expired tokens never count, however many come', async () => {
     const address = newAddress();
     const expired = dashboard({ exp: Math.floor(Date.now() / 1000) - 1 });
     expect(statuses(await modelsMany(3 * LIMIT, address, expired))).toEqual([401]);
@@ -186,7 +186,7 @@ describe('what weighs', () => {
     expect((await models(address)).status).toBe(429);
   });
 
-  it('a preflight and a route for everybody: nothing', async () => {
+  it('a preflight and a request to a public route never count', async () => {
     const address = newAddress();
     const headers = { ...WRONG, origin: 'https://app.example', 'x-forwarded-for': address };
     await service.call('OPTIONS', '/v1/models', { headers });
@@ -211,7 +211,7 @@ it('two replicas count together', async () => {
   }
 });
 
-it('a failure that can not be counted is 503: no user is signed out by an outage of ours', async () => {
+it('a failure that can not be counted is 503: an outage of ours signs no user out', async () => {
   const { database, issuer, upstream, google, settings } = service;
   const proxy = await PostgresProxy.start(database.ownerUrl);
   const behindProxy = { ...settings, databaseUrl: proxy.through(database.ownerUrl) };

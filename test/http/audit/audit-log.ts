@@ -1,4 +1,4 @@
-/** What the audit log really holds. */
+/** The contents of the audit log, read from the database. */
 import type { ServiceClient } from '../../support/service.js';
 
 export interface AuditRow {
@@ -9,7 +9,7 @@ export interface AuditRow {
   readonly actor_type: string;
   readonly actor_id: string | null;
   readonly human_id: string | null;
-  /** The human's own id, where there is a way back to it. */
+  /** The human's own id, as long as it is known. */
   readonly human: string | null;
   readonly resource_type: string;
   readonly resource_id: string;
@@ -18,7 +18,7 @@ export interface AuditRow {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** Rows of impersonated calls, oldest first by transaction: two rows may be of one millisecond. */
+/** Rows of impersonated calls, oldest first by transaction, since two rows may have the same millisecond. */
 export function impersonatedCalls(service: ServiceClient): Promise<AuditRow[]> {
   return service.sql<AuditRow & Record<string, unknown>>(
     `SELECT a.*, h.human FROM audit_events a LEFT JOIN humans h ON h.tenant_id = a.tenant_id AND h.id = a.human_id

@@ -69,8 +69,8 @@ async function write(row: Row = {}): Promise<void> {
   );
 }
 
-describe('what was done', () => {
-  it('is told whole: who, for whom, what, when, in which request, from where, on which resource', async () => {
+describe('an event', () => {
+  it('shows who did what, when, for whom, in which request, from which address and on which resource', async () => {
     const headers = { ...asPerson('the-admin'), 'x-request-id': 'rotating-1' };
     const made = await service.call('POST', '/api/v1/api-keys/create', {
       headers,
@@ -109,11 +109,11 @@ describe('what was done', () => {
         details: expect.any(Object) as object,
       },
     ]);
-    // Neither a key nor anything that it could be made of.
+    // Neither a key nor any material that a key could be derived from.
     expect(answer.text).not.toContain(result.key.slice(8));
   });
 
-  it('is free in its details: their names and nulls stay as they were written', async () => {
+  it('keeps the names and nulls of its free-form details as they were written', async () => {
     const details = {
       from_role: 'owner',
       toRole: null,
@@ -126,7 +126,7 @@ describe('what was done', () => {
     expect(event!.actor).toStrictEqual({ type: 'system' });
   });
 
-  it('is the tenant’s and its org’s, newest first, and never another tenant’s', async () => {
+  it('lists the tenant’s and its org’s events, newest first, and never another tenant’s', async () => {
     const sibling = `${org.tenantId}-sibling`;
     await service.sql("INSERT INTO tenants (id, org_id, name) VALUES ($1, $2, 'Sibling')", [sibling, org.orgId]);
     const stranger = await service.createOrg('stranger');
@@ -143,7 +143,7 @@ describe('what was done', () => {
     expect(ofOrg).not.toHaveProperty('tenantId');
   });
 
-  it('for a human is found by the human’s own id as long as it is known, and by the log’s after that', async () => {
+  it('for a human is found by the human’s own id as long as it is known, and after that by the log’s', async () => {
     await service.sql("INSERT INTO humans (tenant_id, human, id) VALUES ($1, 'Ünï 🦊', 'hum_fox')", [org.tenantId]);
     await write({ action: 'for.fox', humanId: 'hum_fox' });
     await write({ action: 'for.nobody' });
@@ -157,7 +157,7 @@ describe('what was done', () => {
     expect(event!.subject).toStrictEqual({ humanId: 'hum_fox' });
   });
 
-  it('is found in either spelling of a filter; an empty one asks for nothing', async () => {
+  it('is found with either spelling of a filter; an empty filter matches everything', async () => {
     await write({ action: 'a.one', at: '2030-01-01T00:00:00Z' });
     await write({ action: 'b.two', at: '2030-01-02T00:00:00Z' });
     expect(await actions({ resource_type: 'human', resourceId: 'hum_1', actor_type: 'system' })).toEqual([
@@ -172,7 +172,7 @@ describe('what was done', () => {
 });
 
 describe('who may read it', () => {
-  it('the owner, and a key with audit:read; no other key, and none on a human’s behalf', async () => {
+  it('the owner and a key with audit:read may; other keys and calls on a human’s behalf may not', async () => {
     expect((await ask({}, asPerson('founder'))).status).toBe(200);
     expect((await ask()).status).toBe(200);
     const others = await service.createKey(org, { scopes: ['usage:read', 'humans:read'] });
@@ -182,7 +182,7 @@ describe('who may read it', () => {
     platformError(await ask({}, {}), 401);
   });
 
-  it('a key reads it only where its maker could: a developer grants no audit:read', async () => {
+  it("a key may only where its maker may: a developer can't grant audit:read", async () => {
     const answer = await service.call('POST', '/api/v1/api-keys/create', {
       headers: asPerson('the-developer'),
       body: { name: 'Prying', permissions: ['audit:read'] },
@@ -192,7 +192,7 @@ describe('who may read it', () => {
 });
 
 describe('its pages', () => {
-  it('follow each other without a gap or a repeat, by a token that is the tenant’s and the filters’ own', async () => {
+  it('follow each other without gap or repeat, by a token that is valid for the tenant and the filters only', async () => {
     for (let index = 0; index < 7; index += 1)
       await write({ action: `a.${index}`, at: `2030-01-01T00:00:0${index % 3}Z` });
     const whole = await list({ pageSize: 500 });
@@ -222,12 +222,12 @@ describe('its pages', () => {
   });
 });
 
-describe('what is asked wrongly', () => {
+describe('a wrong query', () => {
   it.each<[string, unknown, string[]]>([
     ['an unknown field', { tenantId: 'x' }, ['tenantId']],
     ['both spellings', { actorId: 'a', actor_id: 'a' }, ['actorId']],
-    ['a kind of actor that there is not', { actorType: 'robot' }, ['actorType']],
-    ['a time that is none', { startTime: 'yesterday' }, ['startTime']],
+    ['an unknown kind of actor', { actorType: 'robot' }, ['actorType']],
+    ['a malformed time', { startTime: 'yesterday' }, ['startTime']],
     [
       'an end before its beginning',
       { startTime: '2030-01-02T00:00:00Z', endTime: '2030-01-01T00:00:00Z' },
@@ -235,7 +235,7 @@ describe('what is asked wrongly', () => {
     ],
     ['a page too large', { pageSize: 501 }, ['pageSize']],
     ['a negative page', { pageSize: -1 }, ['pageSize']],
-    ['a human that is no text', { human: 7 }, ['human']],
+    ['a human that is not text', { human: 7 }, ['human']],
     ['a human that could not be stored', { human: 'a\u0000b' }, ['human']],
     ['a human of 257 characters', { human: 'x'.repeat(257) }, ['human']],
     ['an action with half a surrogate pair', '{"action":"\\ud800"}', ['action']],
@@ -245,7 +245,7 @@ describe('what is asked wrongly', () => {
 });
 
 describe('as CSV', () => {
-  it('is the whole log in one file, by the same filters, and no cell of it runs as a formula', async () => {
+  it('is the whole log in one file, by the same filters, and no cell runs as a formula', async () => {
     const told = { note: '=HYPERLINK("x"); +1', more: ['a,b'] };
     for (let index = 0; index < 60; index += 1) await write({ action: 'limits.set', details: told });
     await write({ action: 'key.created' });

@@ -41,7 +41,7 @@ describe('a body that is not a JSON object is 400, and the answer quotes nothing
     ['null', 'null'],
     ['a list', `[{"model":"x",${MESSAGES}}]`],
     ['text', '"marker-of-a-prompt"'],
-    ['bytes that are no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d])],
+    ['bytes that are not UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d])],
     ['half of a surrogate pair in UTF-8', Buffer.from([0x7b, 0x22, 0xed, 0xa0, 0x80, 0x22, 0x3a, 0x31, 0x7d])],
     ['UTF-16', Buffer.from(`{"model":"x",${MESSAGES}}`, 'utf16le')],
     ['U+0000 between tokens', `{"model":"x",\0${MESSAGES}}`],
@@ -56,7 +56,7 @@ describe('a body that is not a JSON object is 400, and the answer quotes nothing
   });
 });
 
-describe('a field that is wrong is 400 and named', () => {
+describe('a wrong field is 400 and named', () => {
   it.each([
     ['no model', `{${MESSAGES}}`, 'model'],
     ['an empty model', `{"model":"",${MESSAGES}}`, 'model'],
@@ -91,9 +91,9 @@ describe('a field that is wrong is 400 and named', () => {
     ['stream that is 1', `{"model":"x",${MESSAGES},"stream":1}`, 'stream'],
     ['stream_options that are true', `{"model":"x",${MESSAGES},"stream":true,"stream_options":true}`, 'stream_options'],
     ['stream_options that are a list', `{"model":"x",${MESSAGES},"stream":true,"stream_options":[]}`, 'stream_options'],
-    ['n that is nothing', `{"model":"x",${MESSAGES},"n":0}`, 'n'],
+    ['an n of zero', `{"model":"x",${MESSAGES},"n":0}`, 'n'],
     ['n with a fraction', `{"model":"x",${MESSAGES},"n":1.5}`, 'n'],
-    ['n without an end', `{"model":"x",${MESSAGES},"n":1e999}`, 'n'],
+    ['an infinite n', `{"model":"x",${MESSAGES},"n":1e999}`, 'n'],
     ['a negative max_tokens', `{"model":"x",${MESSAGES},"max_tokens":-2}`, 'max_tokens'],
     ['max_tokens that is text', `{"model":"x",${MESSAGES},"max_tokens":"9"}`, 'max_tokens'],
     [
@@ -132,7 +132,7 @@ describe('an unknown model is 404', () => {
   });
 });
 
-describe('what surrounds the body', () => {
+describe('headers and paths', () => {
   const good = `{"model":"${UPSTREAM_MODEL}",${MESSAGES}}`;
 
   it.each([
@@ -157,7 +157,7 @@ describe('what surrounds the body', () => {
     },
   );
 
-  it.each(['GET', 'PUT', 'PATCH', 'DELETE'])('%s instead of POST is told so in OpenAI’s shape', async (method) => {
+  it.each(['GET', 'PUT', 'PATCH', 'DELETE'])('%s instead of POST is refused in OpenAI’s shape', async (method) => {
     const answer = await service.call(method, '/v1/chat/completions', { headers: { 'x-api-key': key } });
     expect([404, 405]).toContain(answer.status);
     expect(openaiError(answer, answer.status).message).toContain(method);

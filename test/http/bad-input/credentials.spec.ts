@@ -31,7 +31,7 @@ afterEach(async () => {
 
 const BODY = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hi' }] };
 
-/** By the code of the refusal. */
+/** The challenge for each code. */
 const CHALLENGES: Readonly<Record<string, string>> = {
   missing_credential: 'Bearer',
   wrong_scheme: 'Bearer',
@@ -41,7 +41,7 @@ const CHALLENGES: Readonly<Record<string, string>> = {
   invalid_credential: 'Bearer error="invalid_token"',
 };
 
-/** The same headers at both surfaces, each of which must refuse them in its own words. */
+/** Sends the same headers to both surfaces, each of which must refuse them in its own dialect. */
 async function expectRefused(
   headers: Record<string, string | string[]>,
   status: number,
@@ -53,7 +53,7 @@ async function expectRefused(
   const { details } = platformError(keys, status);
   if (status === 401) expect({ told, details }).toEqual({ told: code, details: [{ reason: code }] });
   for (const answer of [chat, keys]) {
-    // No caller was recognised: none is counted, and the answer tells of no window.
+    // No caller was recognised, so no request is counted and the answer shows no window.
     expect(Object.keys(answer.headers).filter((name) => /ratelimit/.test(name))).toEqual([]);
     expect(answer.headers['www-authenticate']).toBe(status === 401 ? CHALLENGES[code] : undefined);
   }
@@ -64,7 +64,7 @@ describe('a dashboard token', () => {
   it('of every broken kind is refused with 401, at both surfaces', async () => {
     const broken = service.issuer.brokenTokens({ sub: org.user, tenant_id: org.tenantId });
     expect(Object.keys(broken).length).toBeGreaterThan(30);
-    // In one list, so that the failure names the kinds that got through.
+    // In one list, so that a failure names the kinds that passed.
     const passed: string[] = [];
     for (const [kind, token] of Object.entries(broken)) {
       const headers = { authorization: `Bearer ${token}` };
@@ -82,7 +82,7 @@ describe('a dashboard token', () => {
 
   it.each<[string, string, Record<string, string>]>([
     ['nothing', 'missing_credential', {}],
-    ['none at all', 'malformed_credential', { authorization: '' }],
+    ['an empty one', 'malformed_credential', { authorization: '' }],
     ['Bearer alone', 'malformed_credential', { authorization: 'Bearer' }],
     ['Bearer and blanks', 'malformed_credential', { authorization: 'Bearer   ' }],
     ['another scheme', 'wrong_scheme', { authorization: 'Basic Zm9vOmJhcg==' }],
@@ -92,7 +92,7 @@ describe('a dashboard token', () => {
     ['a very long one', 'malformed_credential', { authorization: `Bearer ${'a'.repeat(9000)}` }],
     ['dots alone', 'malformed_credential', { authorization: 'Bearer ..' }],
     [
-      'an issuer that is nobody’s',
+      'an unknown issuer',
       'invalid_credential',
       { authorization: `Bearer e30.${Buffer.from('{"iss":"https://evil.example"}').toString('base64url')}.x` },
     ],
@@ -117,24 +117,20 @@ describe('a dashboard token', () => {
       'publishable_key_needs_user_token',
       { 'x-api-key': 'pk_gh_000000000000000000000000000000000' },
     ],
-    [
-      'a sealed token that nobody sealed',
-      'invalid_credential',
-      { authorization: 'Bearer aisbreaker_eyJ2ZXIiOiIx.x.x.x.x' },
-    ],
+    ['a forged sealed token', 'invalid_credential', { authorization: 'Bearer aisbreaker_eyJ2ZXIiOiIx.x.x.x.x' }],
     [
       'a key with Latin-1 in it',
       'malformed_credential',
       { 'x-api-key': 'sk_gh_\u00e9\u00ff00000000000000000000000000000' },
     ],
     ['a key that is empty', 'malformed_credential', { 'x-api-key': '' }],
-  ])('and any other malformed one is 401: %s, %s', async (_what, code, headers) => {
+  ])('and any other malformed credential is 401: %s, %s', async (_what, code, headers) => {
     await expectRefused(headers, 401, code);
   });
 });
 
 describe('a key', () => {
-  it('with a bad checksum is refused without a look-up, just as one that is cut off', async () => {
+  it('with a bad checksum is refused without a look-up, like one that is cut off', async () => {
     const { key: good } = key;
     const answers = [
       ...(await expectRefused({ 'x-api-key': withOtherEnd(good) }, 401, 'malformed_credential')),
@@ -166,18 +162,18 @@ describe('two identities', () => {
       () => ({ 'x-api-key': key.key, authorization: 'Bearer sk_gh_0000000000000000000000000000000000' }),
     ],
     ['a key and anything else', () => ({ 'x-api-key': key.key, authorization: 'Basic Zm9vOmJhcg==' })],
-  ])('are 400, and the field is named: %s', async (_what, headers) => {
+  ])('are 400, and the answer names the field: %s', async (_what, headers) => {
     const [chat, keys] = await expectRefused(headers(), 400);
     expect(openaiError(chat!, 400).param).toBe('authorization');
     expect(platformError(keys!, 400).details).toMatchObject([{ field: 'authorization' }]);
   });
 
-  it('that are one and the same key pass', async () => {
+  it('pass where both are the same key', async () => {
     const headers = { 'x-api-key': key.key, authorization: `bearer ${key.key}` };
     expect((await service.call('GET', '/v1/models', { headers })).status).toBe(200);
   });
 
-  it.each(['Authorization', 'X-API-Key'])('in a repeated %s are 400, though they be the same', async (name) => {
+  it.each(['Authorization', 'X-API-Key'])('in a repeated %s are 400, even where they are equal', async (name) => {
     const value = name === 'Authorization' ? `Bearer ${key.key}` : key.key;
     for (const second of [value, 'Bearer a.b.c', '']) {
       const answer = await sendRaw(service.baseUrl, [
@@ -207,7 +203,7 @@ describe('naming another human', () => {
 
 describe('a large body', () => {
   it.each(['Content-Length: 15000000', 'Transfer-Encoding: chunked'])(
-    'of a caller who presents nothing or something wrong is refused before any of it was sent (%s)',
+    'of a caller without a valid credential is refused before any of it was sent (%s)',
     async (length) => {
       for (const credential of [
         'X-Nothing: 1',
@@ -222,7 +218,7 @@ describe('a large body', () => {
     },
   );
 
-  it('goes on being sent by such a caller: the service stops listening to it', async () => {
+  it('that such a caller goes on sending is no longer read by the service', async () => {
     const connection = await RawConnection.open(service.baseUrl);
     connection.send('POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n');
     expect((await connection.answer()).status).toBe(401);

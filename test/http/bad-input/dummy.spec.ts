@@ -1,4 +1,4 @@
-/** The dummy provider reads the caller's schemas itself: in a process of its own, which must outlive them all. */
+/** The dummy provider reads the caller's schemas itself. It runs in a process of its own here, which must survive all of them. */
 import { startServiceProcess, type Answer, type ServiceProcess } from '../../support/service.js';
 import { settledCalls } from '../ledger.js';
 
@@ -37,7 +37,7 @@ const MESSAGES = [{ role: 'user', content: 'Hi' }];
 const nested = (levels: number, open: string, inner: string, close: string): string =>
   open.repeat(levels) + inner + close.repeat(levels);
 
-describe('a schema of any kind is answered, or refused with 4xx, and the service goes on', () => {
+describe('any schema is answered, or refused with 4xx, and the service keeps running', () => {
   it.each([
     [
       'lists of lists of lists',
@@ -73,7 +73,7 @@ describe('a schema of any kind is answered, or refused with 4xx, and the service
   });
 });
 
-describe('a message of any kind is answered, and counted', () => {
+describe('any message is answered, and counted', () => {
   it.each([
     ['no content', { role: 'user' }],
     ['null content', { role: 'user', content: null }],

@@ -1,4 +1,4 @@
-/** What is refused before any route is looked for. */
+/** Requests that are refused before routing. */
 import { startService, type TestService } from '../../support/service.js';
 import { RawConnection, sendRaw } from '../raw-http.js';
 
@@ -35,14 +35,14 @@ it.each([
 it.each([
   ['/v1/models', { type: 'invalid_input' }],
   ['/api/v1/humans/list', { error: { code: 417, status: 'INVALID_ARGUMENT' } }],
-])('an expectation at %s that is unknown is 417 in the dialect of the surface', async (path, body) => {
+])('an unknown Expect header at %s is 417 in the dialect of the surface', async (path, body) => {
   const answer = await sendRaw(service.baseUrl, [`POST ${path} HTTP/1.1`, 'Expect: 200-ok', 'Content-Length: 0']);
   expect(answer.status).toBe(417);
   expect(answer.json()).toMatchObject(body);
   expect(answer.body).toContain('expect');
 });
 
-it('CONNECT is answered that this is not a proxy', async () => {
+it('CONNECT is refused: the service is not a proxy', async () => {
   const connection = await RawConnection.open(service.baseUrl);
   connection.send('CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n');
   const answer = await connection.answer();
@@ -51,7 +51,7 @@ it('CONNECT is answered that this is not a proxy', async () => {
   await connection.closed();
 });
 
-it('a target that is not a path is 404 in the words of any unknown path', async () => {
+it('a target that is not a path is 404 like any unknown path', async () => {
   const answer = await sendRaw(service.baseUrl, ['POST * HTTP/1.1', 'Content-Length: 0']);
   expect(answer.status).toBe(404);
   expect(answer.json()).toMatchObject({ error: { status: 'NOT_FOUND', message: 'There is no POST *.' } });
@@ -68,13 +68,13 @@ it.each([
   expect(answer.headers['connection']).toBe('close');
 });
 
-it('what is not HTTP is 400, and the connection ends', async () => {
+it('a request that is not HTTP is 400, and the connection ends', async () => {
   const answer = await sendRaw(service.baseUrl, ['GET /v1/models HTTP/1.1', 'no header at all']);
   expect(answer.status).toBe(400);
   expect(answer.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
 });
 
-it('a path with a slash too many is 404 in the dialect of its surface', async () => {
+it('a path with an extra slash is 404 in the dialect of its surface', async () => {
   const answer = await sendRaw(service.baseUrl, ['GET //v1/nothing HTTP/1.1']);
   expect(answer.status).toBe(404);
   expect(answer.json()).toMatchObject({

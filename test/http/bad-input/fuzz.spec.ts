@@ -1,4 +1,4 @@
-/** Whatever any caller sends: the answer is not a 5xx, it is JSON, and the service still stands. */
+/** Whatever a caller sends, the answer is JSON and not a 5xx, and the service keeps running. */
 import fc from 'fast-check';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
 import { startService, type Answer, type TestService } from '../../support/service.js';
@@ -40,7 +40,7 @@ const nasty = fc.constantFrom<unknown>(
 );
 const anyValue = fc.oneof(fc.jsonValue({ maxDepth: 3 }), nasty, anyText);
 
-/** A good body with one to three of its fields, or others, set to anything; now and then cut or doubled as text. */
+/** A good body with one to three of its fields, or other fields, set to any value; sometimes cut or doubled as text. */
 function bodies(good: Readonly<Record<string, unknown>>, others: readonly string[]): fc.Arbitrary<string> {
   const field = fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...Object.keys(good), ...others) },
@@ -193,7 +193,7 @@ describe('no answer is ever a 5xx', () => {
     );
   });
 
-  it('and it still serves', async () => {
+  it('and the service still serves afterwards', async () => {
     const body = { model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hi' }] };
     expect((await service.call('POST', '/v1/chat/completions', { headers: { 'x-api-key': key }, body })).status).toBe(
       200,

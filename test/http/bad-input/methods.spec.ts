@@ -1,4 +1,4 @@
-/** A path that is served with other methods answers 405, with those methods in `Allow`, in the dialect of the path. */
+/** A path that is served with other methods answers 405 in the path's dialect, with those methods in `Allow`. */
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 
 let service: SharedService;
@@ -27,13 +27,13 @@ it.each([
   ['POST', '/v1/models?page=1', 'GET, HEAD', OPENAI],
   ['PUT', '/v1/models/a/b', 'GET, HEAD', OPENAI],
   ['DELETE', '/v1/usage/token', 'POST, PUT', OPENAI],
-  // The older path of the same, in the same dialect.
+  // The older path of the same route, in the same dialect.
   ['DELETE', '/api/v1/usage/token', 'POST, PUT', OPENAI],
   ['GET', '/gateways/gateway_1/v1/chat/completions', 'POST', { error: OPENAI_ERROR }],
   ['GET', '/api/v1/oauth/token', 'POST', { error: { type: 'invalid_request', message } }],
   ['PUT', '/api/v1/process', 'HEAD, POST', PROCESS],
   ['POST', '/api/v1alpha1/ping', 'GET, HEAD', PROCESS],
-])('%s %s is refused, and told to be %s', async (method, path, allow, body) => {
+])('%s %s is refused, and Allow says %s', async (method, path, allow, body) => {
   const answer = await service.call(method, path);
   expect({ status: answer.status, allow: answer.headers['allow'], body: answer.json() }).toEqual({
     status: 405,

@@ -1,4 +1,4 @@
-/** The platform surface's JSON over HTTP: a refusal names the field as it was spelled, and quotes no long value. */
+/** The platform surface's JSON over HTTP: a refusal names the field as the caller spelled it, and quotes no long value. */
 import type { Answer, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { rowCounts } from '../ledger.js';
@@ -25,7 +25,7 @@ const post = (route: string, body: unknown, headers: Record<string, string> = {}
     body,
   });
 
-describe('a message that breaks the mapping is 400, names its field as it was spelled, and writes nothing', () => {
+describe('a message that breaks the mapping is 400, names its field as the caller spelled it, and writes nothing', () => {
   afterEach(async () => {
     expect(await rowCounts(service)).toEqual(before);
   });
@@ -57,7 +57,7 @@ describe('a message that breaks the mapping is 400, names its field as it was sp
     ],
     ['a third spelling', '{"Name":"K"}', ['Name', 'name']],
     ['the prototype', '{"name":"K","__proto__":{"permissions":[]}}', ['__proto__']],
-    ['what every object has', '{"name":"K","constructor":1,"toString":1}', ['constructor', 'toString']],
+    ['names that every object inherits', '{"name":"K","constructor":1,"toString":1}', ['constructor', 'toString']],
     ['null in a list', '{"name":"K","permissions":["chat:write",null]}', ['permissions.1']],
     ['an object for a list', '{"name":"K","permissions":{"0":"chat:write"}}', ['permissions']],
     ['a list for an object', '{"name":"K","rate_limit":[{"requests_per_minute":1}]}', ['rate_limit']],
@@ -82,7 +82,7 @@ describe('a message that breaks the mapping is 400, names its field as it was sp
     ['a timestamp in lower case', '{"name":"K","expires_at":"2031-01-01t00:00:00z"}', ['expires_at']],
     ['a leap second', '{"name":"K","expires_at":"2030-12-31T23:59:60Z"}', ['expires_at']],
     [
-      'a timestamp that is past, which the service finds',
+      'a timestamp in the past, which the service checks',
       '{"name":"K","expires_at":"2001-01-01T00:00:00Z"}',
       ['expires_at'],
     ],
@@ -107,9 +107,9 @@ describe('a message that breaks the mapping is 400, names its field as it was sp
     ['an unknown field with a name of a million letters', `{"${'x'.repeat(1_000_000)}":1}`],
     ['the same twice', `{"${'x'.repeat(1_000_000)}":1,"${'x'.repeat(1_000_000)}":1}`],
     ['a text of a million letters', `{"name":"${'x'.repeat(1_000_000)}"}`],
-    ['100,000 scopes that are none', `{"name":"K","permissions":[${'"x",'.repeat(100_000)}"x"]}`],
+    ['100,000 unknown scopes', `{"name":"K","permissions":[${'"x",'.repeat(100_000)}"x"]}`],
     ['a number of a million digits', `{"name":"K","rate_limit":{"requests_per_minute":${'9'.repeat(1_000_000)}}}`],
-  ])('however large it was, the answer is small: %s', async (_what, body) => {
+  ])('the answer is small, however large the body: %s', async (_what, body) => {
     const answer = await post('api-keys/create', body);
     const { details } = platformError(answer, 400);
     expect(details.length).toBeGreaterThanOrEqual(1);
@@ -135,7 +135,7 @@ describe('a message within the mapping is read', () => {
 });
 
 describe('every answer of the surface', () => {
-  /** What of an answer the mapping would not have written, by its path. */
+  /** The parts of an answer that the mapping would not write, by their paths. */
   function problemsOf(value: unknown, path = ''): string[] {
     if (value === null) return [`${path} is null`];
     if (typeof value !== 'object') return [];

@@ -1,4 +1,4 @@
-/** Callers whose answer is certain before their body is there: it is not waited for. */
+/** Where the answer is certain before the body has arrived, the service does not wait for the body. */
 import { startService, type Org, type TestService } from '../../support/service.js';
 import { eventually, pause } from '../../support/eventually.js';
 import { RawConnection } from '../raw-http.js';
@@ -36,7 +36,7 @@ async function headAt(host: string, ...lines: string[]): Promise<RawConnection> 
 }
 
 /**
- * While two bodies come a byte at a time. Again from the start where a busy machine took what `act` sends for the first of
+ * Runs while two bodies arrive a byte at a time. It starts again where a busy machine takes what `act` sends for the first of
  * them.
  */
 function whileTwoAreOpen(begin: () => Promise<RawConnection>, act: () => Promise<void>): Promise<void> {
@@ -57,11 +57,11 @@ const CHAT = 'POST /v1/chat/completions HTTP/1.1';
 
 describe('a caller without a good credential', () => {
   it.each([
-    ['none at all', CHAT, []],
-    ['a wrong one', CHAT, ['X-API-Key: sk_nothing']],
-    ['none, at a path that is not there', 'POST /v1/nothing HTTP/1.1', []],
-    ['none, at a probe', 'GET /health/live HTTP/1.1', []],
-  ])('(%s) is answered, and its connection closed, though its body never comes', async (_what, line, headers) => {
+    ['no credential', CHAT, []],
+    ['a wrong credential', CHAT, ['X-API-Key: sk_nothing']],
+    ['no credential, at an unknown path', 'POST /v1/nothing HTTP/1.1', []],
+    ['no credential, at a probe', 'GET /health/live HTTP/1.1', []],
+  ])('(%s) is answered, and its connection is closed, although its body never comes', async (_what, line, headers) => {
     for (const body of ['Content-Length: 5', `Content-Length: ${MIB}`, 'Transfer-Encoding: chunked']) {
       const connection = await head(line, ...headers, body);
       expect([200, 401, 404]).toContain((await connection.answer()).status);
@@ -69,7 +69,7 @@ describe('a caller without a good credential', () => {
     }
   });
 
-  it('keeps its connection where its body has come whole', async () => {
+  it('keeps its connection where its whole body has arrived', async () => {
     const connection = await RawConnection.open(service.baseUrl);
     for (let i = 0; i < 3; i += 1) {
       connection.send(`${CHAT}\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}`);
@@ -80,7 +80,7 @@ describe('a caller without a good credential', () => {
 });
 
 describe('a caller whose request window is full', () => {
-  it('is answered before the body is there', async () => {
+  it('is answered before the body has arrived', async () => {
     const { key: slow } = await service.createKey(org, { requestsPerMinute: 1 });
     const headers = { 'x-api-key': slow };
     expect((await service.call('GET', '/v1/models', { headers })).status).toBe(200);
@@ -90,8 +90,8 @@ describe('a caller whose request window is full', () => {
   });
 });
 
-describe('a key, or a tenant, that has nothing left', () => {
-  it('is answered before a body is there that is long, or does not say how long it is', async () => {
+describe('a key or a tenant with nothing left', () => {
+  it('is answered before its body has arrived, where that is long or of unknown length', async () => {
     const { key: spent, keyId } = await service.createKey(org);
     const set = (limit: string) =>
       service.asUser({ user: org.user, tenant: org.tenantId }, 'budgets/set', {
@@ -123,7 +123,7 @@ describe('a key, or a tenant, that has nothing left', () => {
   });
 });
 
-describe('a human who has nothing left', () => {
+describe('a human with nothing left', () => {
   beforeAll(() =>
     service.asUser({ user: org.user, tenant: org.tenantId }, 'webhooks/create', {
       url: 'https://hooks.example/x',
@@ -145,7 +145,7 @@ describe('a human who has nothing left', () => {
     ['token_cnt', 0],
     ['token_cnt', 0.5],
     ['cost_micros', 0],
-  ])('(%s %d) is answered before the body is there, and the webhook is told once', async (type, value) => {
+  ])('(%s %d) is answered before the body has arrived, and the webhook gets one event', async (type, value) => {
     const human = `${type} ${value}`;
     expect((await limit(human, [{ type, value }])).status).toBe(200);
     for (let i = 0; i < 2; i += 1) {
@@ -160,7 +160,7 @@ describe('a human who has nothing left', () => {
     expect(service.upstream.requests).toEqual([]);
   });
 
-  it('of one type is refused, but not one who has some of each, nor one who has no limits', async () => {
+  it('of one type is refused; a human with some of each type, or without limits, is not', async () => {
     await limit('some', [
       { type: 'request_cnt', value: 1 },
       { type: 'token_cnt', value: 100_000 },
@@ -184,22 +184,19 @@ describe('a human who has nothing left', () => {
   });
 });
 
-describe('bodies that are on their way', () => {
-  it.each([5, MIB])(
-    '(of %d bytes) are not waited for once they stop coming, and their connection is closed',
-    async (length) => {
-      const connection = await head(CHAT, `X-API-Key: ${key}`, `Content-Length: ${length}`);
-      connection.send('{');
-      const answer = await connection.answer();
-      expect(answer.status).toBe(400);
-      expect(answer.json()).toMatchObject({
-        error: { code: 'body_timeout', message: expect.stringContaining('GATEHOUSE_IDLE_TIMEOUT_MS') as string },
-      });
-      await connection.closed();
-    },
-  );
+describe('bodies that are still arriving', () => {
+  it.each([5, MIB])('(of %d bytes) time out once they stop coming, and their connection is closed', async (length) => {
+    const connection = await head(CHAT, `X-API-Key: ${key}`, `Content-Length: ${length}`);
+    connection.send('{');
+    const answer = await connection.answer();
+    expect(answer.status).toBe(400);
+    expect(answer.json()).toMatchObject({
+      error: { code: 'body_timeout', message: expect.stringContaining('GATEHOUSE_IDLE_TIMEOUT_MS') as string },
+    });
+    await connection.closed();
+  });
 
-  it('of one tenant are bounded: one too many is 429 at once, other tenants are served, and room comes back', async () => {
+  it('of one tenant are bounded: one too many is 429 at once, other tenants are served, and places become free again', async () => {
     const other = await service.createKey(await service.createOrg('another'));
     const send = (secret: string) =>
       service.call('POST', '/v1/chat/completions', { headers: { 'x-api-key': secret }, body: '{}'.padEnd(MIB) });
@@ -221,7 +218,7 @@ describe('bodies that are on their way', () => {
     });
   });
 
-  it('of callers without a credential are bounded for each address: one of them does not take the others’ room', async () => {
+  it("of callers without a credential are bounded for each address, so that one can't take the others’ places", async () => {
     const begin = (address: string, length: number) =>
       head('POST /api/v1/process HTTP/1.1', `X-Forwarded-For: ${address}`, `Content-Length: ${length}`);
     const body = {

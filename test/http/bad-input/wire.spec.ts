@@ -1,4 +1,4 @@
-/** What no HTTP library sends. */
+/** Requests that no HTTP library sends. */
 import http from 'node:http';
 import { startService, type TestService } from '../../support/service.js';
 import { rowCounts } from '../ledger.js';
@@ -36,7 +36,7 @@ function expectOpenaiShape({ headers, ...answer }: RawAnswer): void {
   });
 }
 
-describe('a body over the limit is 413, with the caller’s window, and the connection is closed', () => {
+describe('a body over the limit is 413 with the caller’s window, and the connection is closed', () => {
   function expectTooLarge(answer: RawAnswer): void {
     expect(answer.status).toBe(413);
     expect(answer.headers['x-ratelimit-limit']).toBe('1000');
@@ -45,7 +45,7 @@ describe('a body over the limit is 413, with the caller’s window, and the conn
   }
 
   it.each([LIMIT + 1, 10_000_000_000, Number.MAX_SAFE_INTEGER])(
-    'announced as %d bytes: before one of them was sent',
+    'announced as %d bytes: refused before one of them was sent',
     async (length) => {
       const answer = await send(withKey('POST /v1/chat/completions HTTP/1.1', `Content-Length: ${length}`));
       expectTooLarge(answer);
@@ -53,7 +53,7 @@ describe('a body over the limit is 413, with the caller’s window, and the conn
     },
   );
 
-  it('that comes in chunks: as soon as it is too much, however much there is to come', async () => {
+  it('in chunks: refused as soon as it is too much, however much is still to come', async () => {
     const connection = await RawConnection.open(service.baseUrl);
     const head = withKey('POST /v1/chat/completions HTTP/1.1', 'Host: x', 'Transfer-Encoding: chunked');
     connection.send(`${head.join('\r\n')}\r\n\r\n`);
@@ -66,7 +66,7 @@ describe('a body over the limit is 413, with the caller’s window, and the conn
     connection.destroy();
   });
 
-  it('is told to a client that is still sending, in full', async () => {
+  it('a client that is still sending gets the whole refusal', async () => {
     const body = Buffer.alloc(8 * 1024 * 1024, 0x20);
     for (const chunked of [false, true]) {
       const answer = await new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
@@ -87,7 +87,7 @@ describe('a body over the limit is 413, with the caller’s window, and the conn
     }
   });
 
-  it('and a body of just the limit is read', async () => {
+  it('a body of exactly the limit is read', async () => {
     const body = '{"model":"x"}'.padEnd(LIMIT);
     const answer = await send(withKey('POST /v1/chat/completions HTTP/1.1', `Content-Length: ${LIMIT}`), body);
     expect(answer.status).toBe(400);
@@ -96,7 +96,7 @@ describe('a body over the limit is 413, with the caller’s window, and the conn
   });
 });
 
-describe('a malformed address is 400 in the dialect of its surface', () => {
+describe('a malformed path is 400 in the dialect of its surface', () => {
   it.each(['/v1/%zz', '/v1/models/%', '/v1/models/%e0%a4%a', '/v1/%80'])('%s', async (path) => {
     const answer = await send(withKey(`GET ${path} HTTP/1.1`, 'Origin: https://app.example'));
     expect([400, 404]).toContain(answer.status);
@@ -141,7 +141,7 @@ describe('an unknown method', () => {
       const answer = await send(withKey(`${method} /v1/chat/completions HTTP/1.1`, 'Connection: close')).catch(
         () => null,
       );
-      // A tunnel is not even answered by HTTP's own rules.
+      // CONNECT, which asks for a tunnel, may get no HTTP answer.
       if (answer !== null) expect([400, 404, 405, 501]).toContain(answer.status);
       else expect(method).toBe('CONNECT');
     },
@@ -168,7 +168,7 @@ describe('headers', () => {
     expect(answer.status).toBeLessThan(500);
   });
 
-  it.each(['300 of them', 'every byte that may stand in one', 'a repeated name'])('%s: no matter', async (what) => {
+  it.each(['300 of them', 'every byte that may stand in one', 'a repeated name'])('%s: served', async (what) => {
     const headers = {
       '300 of them': Array.from({ length: 300 }, (_, index) => `X-${index}: 1`),
       'every byte that may stand in one': [
@@ -183,14 +183,14 @@ describe('headers', () => {
   });
 });
 
-describe('what is not HTTP', () => {
+describe('a connection that does not speak HTTP', () => {
   it.each([
     ['TLS', Buffer.from('16030100a5010000a10303', 'hex')],
     ['HTTP/2', Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')],
     ['binary', Buffer.alloc(2000, 0xfe)],
     ['a version of its own', Buffer.from('GET / HTTP/9.9\r\n\r\n')],
     ['a request without a host', Buffer.from('GET /v1/models HTTP/1.1\r\n\r\n')],
-  ])('%s ends the connection with 4xx, if with anything', async (_what, bytes) => {
+  ])('%s ends the connection, with 4xx or without an answer', async (_what, bytes) => {
     const connection = await RawConnection.open(service.baseUrl);
     connection.send(bytes);
     const answer = await connection.answer().catch(() => null);
@@ -199,7 +199,7 @@ describe('what is not HTTP', () => {
     connection.destroy();
   });
 
-  it('a body that breaks off within a chunk is told as 400, or not at all', async () => {
+  it('a body that breaks off within a chunk gets 400 or no answer', async () => {
     const connection = await RawConnection.open(service.baseUrl);
     const head = withKey('POST /v1/chat/completions HTTP/1.1', 'Host: x', 'Transfer-Encoding: chunked');
     connection.send(`${head.join('\r\n')}\r\n\r\nzz\r\n`);
@@ -208,7 +208,7 @@ describe('what is not HTTP', () => {
     connection.destroy();
   });
 
-  it('two requests in one packet are two requests, and the second is judged for itself', async () => {
+  it('two requests in one packet are two requests, each judged by itself', async () => {
     const connection = await RawConnection.open(service.baseUrl);
     const body = '{"model":"x"}';
     connection.send(

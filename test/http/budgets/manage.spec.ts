@@ -1,4 +1,4 @@
-/** Budgets as a tenant's people and servers set, list and delete them; and what calls make of them. */
+/** How a tenant's people and servers set, list and delete budgets, and how calls use them. */
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../../support/eventually.js';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
@@ -61,7 +61,7 @@ const chat = (fields: object = {}, headers: Record<string, string> = {}): Promis
 const TENANT_DAY = { holder: { tenant: true }, type: 'request_cnt', period: 'DAY', limit: '3' };
 
 describe('a budget', () => {
-  it('is shown as it was set, with what is used, held and left of it, and when it renews', async () => {
+  it('is shown as it was set, with the amounts used, held and left, and its renewal time', async () => {
     expect(await set({ ...TENANT_DAY, time_zone: 'Europe/Berlin', alert_at_percent: [50, 90] })).toEqual({
       budgetId: expect.any(String),
       holder: { tenant: true },
@@ -82,7 +82,7 @@ describe('a budget', () => {
     expect(await list()).toEqual([expect.objectContaining({ used: '1', held: '0', remaining: '2' })]);
   });
 
-  it('of each holder is found by that holder alone', async () => {
+  it('of each holder is found under that holder only', async () => {
     const human = randomUUID();
     const gatewayId = await gatewayOf(service, org);
     const gatewayTokenId = await gatewayTokenIdOf(service, org, gatewayId);
@@ -97,7 +97,7 @@ describe('a budget', () => {
     expect(await service.sql("SELECT 1 FROM humans WHERE human = 'nobody'")).toEqual([]);
   });
 
-  it('is one for each holder, type, period, zone and models, whichever order these stand in', async () => {
+  it('is one for each holder, type, period, zone and models, in whichever order the models are listed', async () => {
     const first = await set({ ...TENANT_DAY, models: ['a', 'b'] });
     const again = await set({ ...TENANT_DAY, models: ['b', 'a'], limit: 7 });
     expect(again).toMatchObject({ budgetId: first.budgetId, limit: '7' });
@@ -106,7 +106,7 @@ describe('a budget', () => {
     expect(await list({ period: 'WEEK' })).toHaveLength(1);
   });
 
-  it('that was raised allows more until then, and says so', async () => {
+  it('that was raised allows more until the given time, and shows it', async () => {
     const until = new Date(Date.now() + 3_600_000).toISOString();
     const budget = { ...TENANT_DAY, holder: { gatewayId: await gatewayOf(service, org) } };
     const raised = await set({ ...budget, raise: { by: '2', until } });
@@ -131,7 +131,7 @@ describe('a budget', () => {
     ]);
   });
 
-  it('set within a period begins with what was used since its start', async () => {
+  it("set within a period counts what was used since the period's start", async () => {
     expect((await chat()).status).toBe(200);
     await eventually(
       async () => (await service.sql("SELECT 1 FROM usage_records WHERE state = 'RESERVED'")).length === 0,
@@ -143,7 +143,7 @@ describe('a budget', () => {
     expect(await set({ ...TENANT_DAY, limit: 1000 })).toMatchObject({ used: String(count) });
   });
 
-  it('is gone once it is deleted, and limits nothing any more', async () => {
+  it('no longer limits anything once it is deleted', async () => {
     const { budgetId } = await set({ ...TENANT_DAY, period: 'NONE', limit: 0 });
     expect((await chat()).status).toBe(429);
     expect((await ask('delete', { budgetId })).status).toBe(200);
@@ -151,7 +151,7 @@ describe('a budget', () => {
     expect((await ask('delete', { budgetId })).status).toBe(404);
   });
 
-  it('is made once for an Idempotency-Key, and the repeat says so', async () => {
+  it('is created once for an Idempotency-Key, and the repeat says so', async () => {
     const human = randomUUID();
     const headers = { 'idempotency-key': randomUUID() };
     const body = { holder: { human }, type: 'token_cnt', period: 'NONE', limit: 500 };
@@ -162,7 +162,7 @@ describe('a budget', () => {
     expect((await ask('set', { ...body, limit: 1 }, headers)).status).toBe(409);
   });
 
-  it('writes the audit log, by ids alone', async () => {
+  it('is recorded in the audit log by ids only', async () => {
     const human = randomUUID();
     const { budgetId } = await set({ holder: { human }, type: 'token_cnt', period: 'NONE', limit: 500 });
     await ask('delete', { budgetId });
@@ -179,15 +179,15 @@ describe('a request about budgets', () => {
   it.each([
     ['no holder', { ...TENANT_DAY, holder: {} }],
     ['two holders', { ...TENANT_DAY, holder: { tenant: true, keyId: 'key_1' } }],
-    ['a type that is reported', { ...TENANT_DAY, type: 'conversational_seconds' }],
+    ['a type that servers report', { ...TENANT_DAY, type: 'conversational_seconds' }],
     ['no period', { ...TENANT_DAY, period: undefined }],
-    ['a period that there is not', { ...TENANT_DAY, period: 'YEAR' }],
-    ['a zone that there is not', { ...TENANT_DAY, timeZone: 'Europe/Atlantis' }],
+    ['an unknown period', { ...TENANT_DAY, period: 'YEAR' }],
+    ['an unknown zone', { ...TENANT_DAY, timeZone: 'Europe/Atlantis' }],
     ['an offset for a zone', { ...TENANT_DAY, timeZone: '+01:00' }],
     ['a limit below 0', { ...TENANT_DAY, limit: -1 }],
     ['a limit with decimals', { ...TENANT_DAY, limit: 1.5 }],
     [
-      'more than can be counted',
+      'a raise beyond the largest number',
       { ...TENANT_DAY, limit: '9000000000000', raise: { by: 1, until: '2030-01-01T00:00:00Z' } },
     ],
     ['a percentage of 0', { ...TENANT_DAY, alertAtPercent: [0] }],
@@ -225,8 +225,8 @@ describe('a request about budgets', () => {
   });
 });
 
-describe('a call that a budget does not let pass', () => {
-  it('is told whose budget, of what and which period, and when it renews', async () => {
+describe('a call that a budget refuses', () => {
+  it('is told whose budget it was, of what type and period, and when it renews', async () => {
     await set({ ...TENANT_DAY, period: 'MONTH', limit: 0 });
     const answer = await chat();
     expect(answer.status).toBe(429);
@@ -240,11 +240,11 @@ describe('a call that a budget does not let pass', () => {
     });
     const seconds = Number(answer.headers['retry-after']);
     expect(seconds).toBeGreaterThanOrEqual(1);
-    // The month may end within the minute, once in a while.
+    // Once in a while the month ends within the minute.
     expect(answer.headers['x-should-retry'] ?? 'false').toBe('false');
   });
 
-  it('is told of a minute that it may try again, and of a sum that it may not', async () => {
+  it('may retry after a budget of a minute, and may not after a budget without a period', async () => {
     await set({ holder: { keyId }, type: 'request_cnt', period: 'MINUTE', limit: 0 });
     const minute = await chat();
     expect([minute.status, minute.headers['x-should-retry']]).toEqual([429, undefined]);
@@ -255,14 +255,14 @@ describe('a call that a budget does not let pass', () => {
     expect([sum.status, sum.headers['x-should-retry'], sum.headers['retry-after']]).toEqual([429, 'false', undefined]);
   });
 
-  it('is judged by the models that the budget names, and by no others', async () => {
+  it('is judged by the models that the budget names only', async () => {
     await set({ ...TENANT_DAY, models: ['another-model'], limit: 0 });
     expect((await chat()).status).toBe(200);
     await set({ ...TENANT_DAY, models: [UPSTREAM_MODEL], limit: 0 });
     expect((await chat()).status).toBe(429);
   });
 
-  it('takes nothing of the budgets that had room', async () => {
+  it('takes nothing from the budgets that had room', async () => {
     const human = randomUUID();
     await set({ ...TENANT_DAY, period: 'NONE', limit: 10 });
     await set({ holder: { human }, type: 'request_cnt', period: 'NONE', limit: 0 });
@@ -272,7 +272,7 @@ describe('a call that a budget does not let pass', () => {
 });
 
 describe('a call that names no output limit', () => {
-  it('under a budget of tokens is given 4,096, less where the model makes less, and never all that is left', async () => {
+  it('under a budget of tokens gets 4,096, or less where the model makes less, and never all that is left', async () => {
     await set({ holder: { keyId }, type: 'token_cnt', period: 'NONE', limit: 1_000_000 });
     expect((await chat({ max_completion_tokens: undefined })).status).toBe(200);
     const [row] = await service.sql<{ tokens: number }>(
@@ -287,12 +287,12 @@ describe("OpenAI's headers of tokens", () => {
   const tokensIn = ({ headers }: Answer): object =>
     Object.fromEntries(Object.entries(headers).filter(([name]) => SHOWN.test(name)));
 
-  it('say what a call left of the renewing budget with the least room, and when that renews', async () => {
+  it('show what a call left of the renewing budget with the least room, and when that renews', async () => {
     expect(tokensIn(await chat())).toEqual({});
     await set({ holder: { keyId }, type: 'token_cnt', period: 'NONE', limit: 700 });
     await set({ holder: { keyId }, type: 'request_cnt', period: 'DAY', limit: 100 });
     expect(tokensIn(await chat())).toEqual({});
-    // A call that is still open is held in a budget that is set meanwhile, and its room is not shown as used.
+    // A call that is still open is held in a budget that is set meanwhile, and the room it holds is not shown as used.
     await eventually(
       async () => (await service.sql("SELECT 1 FROM usage_records WHERE state = 'RESERVED'")).length === 0,
     );
@@ -310,7 +310,7 @@ describe("OpenAI's headers of tokens", () => {
         'x-ratelimit-remaining-tokens': expect.stringMatching(/^\d+$/) as string,
         'x-ratelimit-reset-tokens': expect.stringMatching(/^(?:1h0m0s|(?:[1-5]?\dm)?[1-5]?\ds)$/) as string,
       });
-    // The first call has used less by then than it might have.
+    // The first call has used less by then than its upper bound.
     expect(Number(shown[0]?.['x-ratelimit-remaining-tokens'])).toBe(Number(hour.remaining) - row!.reserved);
     expect(Number(shown[1]?.['x-ratelimit-remaining-tokens'])).toBeLessThan(Number(hour.remaining) - row!.reserved);
   });

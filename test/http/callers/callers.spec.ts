@@ -1,4 +1,4 @@
-/** The programs of docs/guides/calling.md, each run as it stands there against a started service. */
+/** The programs of docs/guides/calling.md, each run unchanged against a started service. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -77,7 +77,7 @@ async function runFile(name: string, heading: string, command: string, args: rea
 }
 
 const has = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0;
-/** Debian's Python has Debian's packages; another one before it on the PATH may not. */
+/** Debian's Python finds Debian's packages; another one earlier on the PATH may not. */
 const PYTHON = ['/usr/bin/python3', 'python3'].find((python) => has(python, '-c', 'import requests'));
 const NO_THREADS = { code: 0, stdout: expect.stringMatching(/^\{"threads":\[\],"nextPageToken":""\}\n?$/), stderr: '' };
 
@@ -94,7 +94,7 @@ it('Node, fetch: has no threads yet', async () => {
   expect(await runFile('call.mjs', 'Node', process.execPath)).toEqual(NO_THREADS);
 });
 
-// .ci/run installs both, and fails where a test is skipped; on a machine without them these say that they were.
+// .ci/run installs both, and fails where a test is skipped; on a machine without them these tests report the skip.
 // eslint-disable-next-line no-restricted-syntax -- a language that a machine may not have
 (PYTHON === undefined ? it.skip : it)('Python, requests: has no threads yet', async () => {
   expect(await runFile('call.py', 'Python', PYTHON ?? '')).toEqual(NO_THREADS);
@@ -109,7 +109,7 @@ it('Node, fetch: has no threads yet', async () => {
   GO_TIMEOUT_MS,
 );
 
-it('the same programs fail where the credential is wrong, so that passing means something', async () => {
+it('the same programs fail with a wrong credential, so that passing means something', async () => {
   const good = environment;
   environment = Object.fromEntries(
     Object.entries(good).map(([name, value]) => [name, name === 'GATEHOUSE_URL' ? value : `${value}x`]),

@@ -1,4 +1,4 @@
-/** The official client, with nothing but `baseURL` and `apiKey` set. */
+/** The official client with only `baseURL` and `apiKey` set. */
 import OpenAI from 'openai';
 import { UPSTREAM_MODEL, completion, streamPieces, usageOf } from '../../support/openai-upstream.js';
 import { startService, type TestService } from '../../support/service.js';
@@ -23,7 +23,7 @@ beforeEach(async () => {
   await clearLedger(service);
 });
 
-/** What the upstream was asked, parsed. */
+/** The parsed bodies that the upstream received. */
 const asked = (): Record<string, unknown> =>
   JSON.parse(service.upstream.requests.at(-1)!.body.toString()) as Record<string, unknown>;
 
@@ -41,7 +41,7 @@ describe('chat.completions.create', () => {
     });
   });
 
-  it('gives a stream to iterate over, to its end', async () => {
+  it('gives a stream that can be iterated over to its end', async () => {
     let text = '';
     let finish: string | null = null;
     for await (const chunk of await client.chat.completions.create({ ...ASK, stream: true })) {
@@ -59,7 +59,7 @@ describe('chat.completions.create', () => {
     });
   });
 
-  it('gives the usage chunk at the end of a stream where it was asked for', async () => {
+  it('gives the usage chunk at the end of a stream that asked for it', async () => {
     const stream = await client.chat.completions.create({
       ...ASK,
       stream: true,
@@ -70,7 +70,7 @@ describe('chat.completions.create', () => {
     expect(chunks.at(-1)).toMatchObject({ choices: [], usage: usageOf(9, 12) });
   });
 
-  it('takes images beside text, and passes them on as they are', async () => {
+  it('accepts images beside text, and passes them on unchanged', async () => {
     const content: OpenAI.ChatCompletionContentPart[] = [
       { type: 'text', text: 'What is this?' },
       { type: 'image_url', image_url: { url: 'https://images.example/cat.png', detail: 'low' } },
@@ -93,7 +93,7 @@ describe('chat.completions.create', () => {
         },
       },
     ],
-  ])('takes response_format %s', async (_type, responseFormat) => {
+  ])('accepts response_format %s', async (_type, responseFormat) => {
     service.upstream.next({ kind: 'body', body: completion({ words: ['{"hello":"world"}'] }) });
     const answer = await client.chat.completions.create({
       ...ASK,
@@ -103,7 +103,7 @@ describe('chat.completions.create', () => {
     expect(asked()['response_format']).toEqual(responseFormat);
   });
 
-  it('takes every other field that OpenAI knows', async () => {
+  it('accepts every other field of OpenAI', async () => {
     const fields = {
       audio: null,
       frequency_penalty: -2,
@@ -146,7 +146,7 @@ const TOOL: OpenAI.ChatCompletionFunctionTool = {
 describe('tool calls', () => {
   const toolCall = { id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{"city":"Köln"}' } };
 
-  it('come whole', async () => {
+  it('come in one piece', async () => {
     service.upstream.next({
       kind: 'body',
       body: {
@@ -165,7 +165,7 @@ describe('tool calls', () => {
     expect(asked()).toMatchObject({ tools: [TOOL], tool_choice: 'required' });
   });
 
-  it('come in pieces, and the client puts them together', async () => {
+  it('come in pieces, and the client joins them', async () => {
     const [first, ...rest] = streamPieces({ words: [] }) as { choices: object[] }[];
     const chunk = (toolCalls: object[]): object => ({
       ...first,
@@ -182,7 +182,7 @@ describe('tool calls', () => {
     });
     const final = await client.chat.completions.stream({ ...ASK, tools: [TOOL] }).finalChatCompletion();
     expect(final.choices[0]!.message.tool_calls).toMatchObject([toolCall]);
-    // Nothing was reported, so that what was said is counted, the call's name and arguments too.
+    // Nothing was reported, so the output is counted here, including the call's name and arguments.
     const row = await settledCall(service);
     expect(row).toMatchObject({ outcome: 'OK', estimated: true });
     expect(row.output_tokens).toBeGreaterThan(3);
@@ -204,7 +204,7 @@ describe('tool calls', () => {
 });
 
 describe('chat.completions.stream', () => {
-  it('gives the whole of it at the end', async () => {
+  it('gives the whole completion at the end', async () => {
     const stream = client.chat.completions.stream({ ...ASK, stream_options: { include_usage: true } });
     const deltas: string[] = [];
     stream.on('content', (delta) => deltas.push(delta));
@@ -229,13 +229,13 @@ describe('models', () => {
     ]);
   });
 
-  it('are told one by one', async () => {
+  it('are shown one by one', async () => {
     expect(await client.models.retrieve(UPSTREAM_MODEL)).toMatchObject({ id: UPSTREAM_MODEL, object: 'model' });
     await expect(client.models.retrieve('no-such-model')).rejects.toBeInstanceOf(OpenAI.NotFoundError);
   });
 });
 
-describe('models whose names are more than letters', () => {
+describe('models whose names contain more than letters', () => {
   const NAMES = [
     'meta-llama/Llama-3.3-70B',
     'ft:gpt-4o:acme::AbC1',
@@ -261,7 +261,7 @@ describe('models whose names are more than letters', () => {
 
   afterAll(() => other.stop());
 
-  it('are listed, told one by one, and asked for', async () => {
+  it('are listed, shown one by one, and can be called', async () => {
     const listed: string[] = [];
     for await (const model of its.models.list()) listed.push(model.id);
     expect(listed).toEqual(NAMES);
@@ -271,7 +271,7 @@ describe('models whose names are more than letters', () => {
     }
   });
 
-  it('are told where the slash is not escaped', async () => {
+  it('are shown where the slash is not escaped', async () => {
     const { authorization } = { authorization: `Bearer ${its.apiKey}` };
     const answer = await other.call('GET', '/v1/models/meta-llama/Llama-3.3-70B', { headers: { authorization } });
     expect(answer.json()).toMatchObject({ id: 'meta-llama/Llama-3.3-70B' });

@@ -1,4 +1,4 @@
-/** The official client's error classes, as the real thing has it throw them. */
+/** The official client throws the same error classes as with OpenAI's own API. */
 import OpenAI from 'openai';
 import { newSecretKey } from '../../../src/keys/key-format.js';
 import { eventually } from '../../support/eventually.js';
@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  // The client's pool keeps connections on which it never asked anything; the framework would wait for them.
+  // The client's pool keeps unused connections open; the framework would wait for them.
   const server = service.app.getHttpServer();
   server.close();
   server.closeAllConnections();
@@ -41,7 +41,7 @@ async function clientWith(wishes: KeyWishes = {}, options: { maxRetries?: number
 
 type ErrorClass = new (...args: never[]) => InstanceType<typeof OpenAI.APIError>;
 
-/** The error that a promise ends with, which must be of exactly this class, as the client's users tell them apart. */
+/** The error that a promise ends with; it must be of exactly this class, as the client's users tell errors apart. */
 async function thrown(asked: PromiseLike<unknown>, ofClass: ErrorClass): Promise<InstanceType<typeof OpenAI.APIError>> {
   const ending: unknown = await Promise.resolve(asked).then(
     () => 'no error',
@@ -66,8 +66,8 @@ describe('refused before it goes upstream', () => {
     ["one of OpenAI's", 'sk-proj-a-real-one-of-openai', 'malformed_credential'],
     ['nonsense', 'nonsense', 'malformed_credential'],
     ['a publishable one', 'pk_gh_0123456789012345678901234567890AAAAAA', 'publishable_key_needs_user_token'],
-    // Whole, with a checksum that holds.
-    ['one that is in no store', newSecretKey(), 'invalid_credential'],
+    // Complete, with a valid checksum.
+    ['not stored', newSecretKey(), 'invalid_credential'],
   ])('AuthenticationError for a key that is %s', async (_what, apiKey, code) => {
     const stranger = new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey, maxRetries: 0 });
     for (const asked of [stranger.chat.completions.create(ASK), stranger.models.list()]) {
@@ -148,7 +148,7 @@ describe('refused by the upstream', () => {
     [429, OpenAI.RateLimitError],
     [500, OpenAI.InternalServerError],
     [503, OpenAI.InternalServerError],
-  ])('with %d: the class that OpenAI’s own answer would give', async (status, ofClass) => {
+  ])('with %d gives the class that OpenAI’s own answer would give', async (status, ofClass) => {
     for (const stream of [false, true]) {
       service.upstream.next({
         kind: 'body',
@@ -168,7 +168,7 @@ describe('refused by the upstream', () => {
       expect(row).toMatchObject({ outcome: 'UPSTREAM_ERROR', status_code: status });
   });
 
-  it('with 429, and asked again by the client as it is told to: two calls, two records', async () => {
+  it('with 429 is tried again by the client after the stated time: two calls, two records', async () => {
     const patient = await clientWith({}, { maxRetries: 1 });
     service.upstream.next({
       kind: 'body',
@@ -180,7 +180,7 @@ describe('refused by the upstream', () => {
     expect((await settledCalls(service, 2)).map(({ outcome }) => outcome)).toEqual(['UPSTREAM_ERROR', 'OK']);
   });
 
-  it('for our credential: InternalServerError, and not a word of it', async () => {
+  it('for our credential gives InternalServerError, and reveals nothing of the credential', async () => {
     service.upstream.next({
       kind: 'body',
       status: 401,
@@ -207,7 +207,7 @@ describe('a stream', () => {
     expect(await settledCall(service)).toMatchObject({ outcome: 'UPSTREAM_BROKEN', estimated: true });
   });
 
-  it('in which the provider tells an error throws that error', async () => {
+  it('in which the provider reports an error throws that error', async () => {
     const pieces = [...streamPieces().slice(0, 2), errorBody('Too much.', 'server_error', 'overloaded')];
     service.upstream.next({ kind: 'stream', pieces, done: false });
     const reading = (async () => {
@@ -217,7 +217,7 @@ describe('a stream', () => {
     expect(await settledCall(service)).toMatchObject({ outcome: 'UPSTREAM_ERROR' });
   });
 
-  it('that its reader aborts stops the upstream and is charged for what came', async () => {
+  it('that its reader aborts stops the upstream and is charged for what arrived', async () => {
     const words = Array.from({ length: 500 }, (_, index) => ` word${index}`);
     service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 10 });
     const open = await stream();
@@ -238,7 +238,7 @@ describe('a client’s own timeout', () => {
     hurried = await clientWith();
   });
 
-  it('is APIConnectionTimeoutError, and the upstream of a stream is told to stop', async () => {
+  it('gives APIConnectionTimeoutError, and stops the upstream of a stream', async () => {
     service.upstream.next({ kind: 'hang' });
     const asked = hurried.chat.completions.create({ ...ASK, stream: true }, { timeout: 500 });
     await thrown(asked, OpenAI.APIConnectionTimeoutError);
@@ -246,7 +246,7 @@ describe('a client’s own timeout', () => {
     expect(await settledCall(service)).toMatchObject({ outcome: 'CLIENT_ABORTED', status_code: null });
   });
 
-  it('that runs out sixty times at once leaves no call open', async () => {
+  it('leaves no call open where sixty run out at once', async () => {
     const hasty = Array.from({ length: 60 }, () => {
       service.upstream.next({ kind: 'hang' });
       return hurried.chat.completions

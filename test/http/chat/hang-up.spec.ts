@@ -29,7 +29,7 @@ const body = (fields: object = {}): object => ({
 const WORDS = Array.from({ length: 2000 }, (_, index) => ` word${index}`);
 
 describe('a caller that hangs up', () => {
-  it('within a stream stops the upstream, and pays for what came until then', async () => {
+  it('within a stream stops the upstream, and pays for what arrived until then', async () => {
     service.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS }), delayMs: 5 });
     const stream = OpenStream.start(service, key, body({ stream: true }));
     await stream.until('word9"');
@@ -38,12 +38,12 @@ describe('a caller that hangs up', () => {
     const row = await settledCall(service);
     expect(row).toMatchObject({ outcome: 'CLIENT_ABORTED', status_code: 200, estimated: true });
     expect(row.input_tokens).toBeGreaterThan(3);
-    // Ten words of two or three tokens at least; not the two thousand that were to come.
+    // Ten words of two or three tokens each, and not the two thousand that were to come.
     expect(row.output_tokens).toBeGreaterThanOrEqual(10);
     expect(row.output_tokens).toBeLessThan(2000);
   });
 
-  it('pays by the provider’s own report where that had come', async () => {
+  it('pays by the provider’s own report where it had arrived', async () => {
     const pieces = streamPieces({ words: ['Hello'] }).map((chunk, index) => ({ ...chunk, usage: usageOf(7, index) }));
     service.upstream.next({ kind: 'stream', pieces: [...pieces, 'data: '], stallAfter: 3 });
     const stream = OpenStream.start(service, key, body({ stream: true }));
@@ -89,7 +89,7 @@ describe('a caller that hangs up', () => {
     });
   });
 
-  it('after the end mark, though the upstream holds the connection, had a whole answer', async () => {
+  it('after the end mark got a whole answer, although the upstream keeps the connection open', async () => {
     service.upstream.next({
       kind: 'stream',
       pieces: [...streamPieces(), 'data: [DONE]\n\n', ': bye\n\n'],
@@ -103,12 +103,12 @@ describe('a caller that hangs up', () => {
     expect(await settledCall(service)).toMatchObject({ outcome: 'OK', status_code: 200 });
   });
 
-  it('while it still sends its body leaves nothing: no call upstream, no record', async () => {
+  it('while it still sends its body leaves no call upstream and no record', async () => {
     const connection = await RawConnection.open(service.baseUrl);
     connection.send(
       `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-API-Key: ${key}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"model":`,
     );
-    // What comes after it on another connection is answered after it was read.
+    // A later request on another connection is answered only after the first was read.
     expect((await service.call('GET', '/v1/models', { headers: { 'x-api-key': key } })).status).toBe(200);
     connection.destroy();
     const whole = await service.call('POST', '/v1/chat/completions', { headers: { 'x-api-key': key }, body: body() });
@@ -123,7 +123,7 @@ describe('a caller that hangs up', () => {
       return OpenStream.start(service, key, body({ stream: true }));
     });
     for (const [index, stream] of streams.entries()) {
-      // Some at once, some once it flows.
+      // Some at once, some once the stream has begun.
       if (index % 2 === 0) await stream.until('word0');
       stream.hangUp();
     }
@@ -148,7 +148,7 @@ describe('a caller that reads slowly', () => {
         .on('error', reject)
         .end(JSON.stringify(body({ stream: true })));
     });
-    // Nothing is read here: what the upstream can get rid of is what fits between the two.
+    // Nothing is read here: the upstream can send only what the buffers between the two hold.
     const [request] = service.upstream.requests;
     expect(request!.answered).toBe(false);
     for (let round = 0; round < 10; round += 1) expect(await ledgerOf(service)).toMatchObject([{ state: 'RESERVED' }]);
@@ -167,7 +167,7 @@ describe('a caller that reads slowly', () => {
 });
 
 describe('a connection', () => {
-  it('serves one completion after another, streamed and not, with nothing of one in the next', async () => {
+  it('serves one completion after another, streamed and not, without mixing them', async () => {
     const connection = await RawConnection.open(service.baseUrl);
     const send = (words: string): void => {
       service.upstream.next({ kind: 'body', body: completion({ words: [words] }) });

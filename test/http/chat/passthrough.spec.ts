@@ -27,7 +27,7 @@ beforeEach(() => service.upstream.reset());
 const post = (body: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
   service.call('POST', '/v1/chat/completions', { headers: { authorization: `Bearer ${key}`, ...headers }, body });
 
-/** What went upstream, as text. */
+/** The body that went upstream, as text. */
 const sent = (): string => service.upstream.requests.at(-1)!.body.toString('utf8');
 
 const INNER = `
@@ -36,7 +36,7 @@ const INNER = `
   "some_future_field":{"deep":[[[1.10,null,true,"\\u0000"]]],"__proto__":{"a":1}}, "":"", "huge":1e999 `;
 
 describe('the body upstream', () => {
-  it('is byte for byte the one that came', async () => {
+  it("equals the caller's body byte for byte", async () => {
     const body = `  {${INNER}}\n`;
     expect((await post(body)).status).toBe(200);
     expect(sent()).toBe(body);
@@ -46,7 +46,7 @@ describe('the body upstream', () => {
     ['asks for usage already', `{${INNER},"stream":true,"stream_options":{ "include_usage" : true, "x":1.0 }}`],
     ['is not streamed, whatever its options', `{${INNER},"stream":false,"stream_options":{"include_usage":false}}`],
     ['has null for stream', `{"stream":null,${INNER}}`],
-  ])('is left alone where it %s', async (_case, body) => {
+  ])('is unchanged where it %s', async (_case, body) => {
     expect((await post(body)).status).toBe(200);
     expect(sent()).toBe(body);
   });
@@ -60,13 +60,13 @@ describe('the body upstream', () => {
       '"big":12345678901234567890',
     ],
     ['declines usage', `,"stream":true,"stream_options":{"include_usage":false,"f":1.0}`, '"f":1.0'],
-  ])('asks for usage where a stream %s, and is otherwise the same to the byte', async (_case, rest, kept) => {
+  ])('asks for usage where a stream %s, and is otherwise byte for byte the same', async (_case, rest, kept) => {
     expect((await post(`{${INNER}${rest}}`)).status).toBe(200);
     expect(sent()).toContain(INNER);
     if (kept !== undefined) expect(sent()).toContain(kept);
     const asked = JSON.parse(sent()) as { stream: boolean; stream_options: { include_usage: boolean } };
     expect(asked).toMatchObject({ stream: true, stream_options: { include_usage: true } });
-    // The next reader must not find the field twice and believe the other one.
+    // A reader must not find the field twice and use the other value.
     expect(sent().match(/"stream_options"/g)).toHaveLength(1);
     expect(sent().match(/"include_usage"/g)).toHaveLength(1);
   });
@@ -105,7 +105,7 @@ describe('headers', () => {
   ];
 
   it.each([false, true])(
-    'of the caller do not reach the upstream, the credential least of all (stream: %s)',
+    'of the caller, such as the credential, do not reach the upstream (stream: %s)',
     async (stream) => {
       const headers: Record<string, string> = { ...HOSTILE, 'x-api-key': key };
       const body = { model: UPSTREAM_MODEL, stream, messages: [{ role: 'user', content: 'Hi' }] };
@@ -151,7 +151,7 @@ describe('headers', () => {
       false,
     ],
   ])(
-    'of the upstream do not reach the caller with %s, but for what is allowed',
+    'of the upstream do not reach the caller with %s, except the allowed ones',
     async (_what, status, answer, stream) => {
       service.upstream.next(answer);
       const body = { model: UPSTREAM_MODEL, stream, messages: [{ role: 'user', content: 'Hi' }] };
@@ -167,7 +167,7 @@ describe('headers', () => {
     },
   );
 
-  it('carry the key as X-API-Key just as well, to the official client’s liking', async () => {
+  it('carry the key as X-API-Key just as well, also from the official client', async () => {
     const defaultHeaders = { 'X-API-Key': key, Authorization: null };
     const client = new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: 'unused', defaultHeaders });
     const answer = await client.chat.completions.create({
@@ -179,7 +179,7 @@ describe('headers', () => {
 });
 
 describe('the answer', () => {
-  it('is byte for byte the upstream’s', async () => {
+  it("equals the upstream's byte for byte", async () => {
     const body = ` { "id" : "x",\r\n "usage":{"prompt_tokens":1.0e0,"completion_tokens":2},"choices":[ {} ],"n":12345678901234567890,"s":"\\u0041","e":1e5 }\n\n`;
     service.upstream.next({ kind: 'body', body });
     const answer = await post({ model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hi' }] });
@@ -216,7 +216,7 @@ describe('the answer', () => {
     expect(unasked.headers['content-length']).toBeUndefined();
   });
 
-  it('is a stream where it was asked for, though the upstream does not stream', async () => {
+  it('is a stream where the caller asked for one, although the upstream does not stream', async () => {
     service.upstream.next({ kind: 'body', body: completion() });
     const answer = await post({ model: UPSTREAM_MODEL, stream: true, messages: [{ role: 'user', content: 'Hi' }] });
     expect(answer.headers['content-type']).toMatch(/^text\/event-stream/);

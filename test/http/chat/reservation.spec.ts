@@ -31,7 +31,7 @@ const post = (fields: object = {}): Promise<Answer> =>
     body: { model: UPSTREAM_MODEL, messages: MESSAGES, ...fields },
   });
 
-/** Holds the ledger's table as a long migration would; lets it go after `work`. */
+/** Locks the ledger's table as a long migration would, and unlocks it after `work`. */
 async function whileLedgerIsLocked<T>(work: () => Promise<T>): Promise<T> {
   return onDatabase(service.database.superuserUrl, async (client) => {
     await client.query('BEGIN');
@@ -59,7 +59,7 @@ async function reserving(): Promise<number> {
 }
 
 describe('a call', () => {
-  it('is in the ledger before it goes upstream, and is settled after, with all that is to know of it', async () => {
+  it('is in the ledger before it goes upstream, and is settled after it with all its details', async () => {
     service.upstream.next({ kind: 'body', body: completion(), delayMs: 500 });
     const asked = service.call('POST', '/v1/chat/completions', {
       headers: { 'x-api-key': key.key, 'x-request-id': 'asked-by-me' },
@@ -109,7 +109,7 @@ describe('a call', () => {
     expect(await settledCall(service)).toMatchObject({ outcome: 'OK' });
   });
 
-  it('does not go upstream at all where its reservation can’t be committed in time, and costs nothing', async () => {
+  it('does not go upstream where its reservation can’t be committed in time, and costs nothing', async () => {
     await whileLedgerIsLocked(async () => {
       expect(openaiError(await post(), 503).code).toBe('unavailable');
     });
@@ -137,7 +137,7 @@ describe('a call', () => {
     });
   });
 
-  it('is one record, however many there are at once', async () => {
+  it('is one record each, however many come at once', async () => {
     const answers = await Promise.all(Array.from({ length: 120 }, (_, index) => post({ stream: index % 2 === 0 })));
     expect(answers.every(({ status }) => status === 200)).toBe(true);
     const rows = await settledCalls(service, 120);

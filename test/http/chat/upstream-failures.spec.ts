@@ -41,7 +41,7 @@ interface Expected {
 const html = '<html><body>nginx: Internal Server Error</body></html>';
 const UNREADABLE = { status: 502, code: 'upstream_broken', outcome: 'UPSTREAM_BROKEN' } as const;
 
-describe('before anything of an answer was sent, an upstream', () => {
+describe('before any part of an answer was sent, an upstream', () => {
   it.each<[string, UpstreamAnswer, Expected]>([
     [
       'that never answers is 504',
@@ -72,7 +72,7 @@ describe('before anything of an answer was sent, an upstream', () => {
       { ...UNREADABLE, statusCode: 302 },
     ],
     [
-      'that compresses unasked is 502',
+      'that compresses without being asked is 502',
       { kind: 'body', body: 'x', headers: { 'content-encoding': 'br' } },
       { ...UNREADABLE, statusCode: 200 },
     ],
@@ -82,7 +82,7 @@ describe('before anything of an answer was sent, an upstream', () => {
       { status: 502, code: 'provider_authentication_failed', outcome: 'UPSTREAM_ERROR', statusCode: 401 },
     ],
     [
-      'that forbids us the model is 502',
+      'that refuses us the model is 502',
       { kind: 'body', status: 403, body: errorBody(`Bad key ${PROVIDER_SECRET}`, 'x') },
       { status: 502, code: 'provider_authentication_failed', outcome: 'UPSTREAM_ERROR', statusCode: 403 },
     ],
@@ -112,24 +112,24 @@ describe('before anything of an answer was sent, an upstream', () => {
       { status: 529, code: null, outcome: 'UPSTREAM_ERROR', statusCode: 529 },
     ],
     [
-      'whose error is text is told all the same',
+      'whose error is text is passed on',
       { kind: 'body', status: 400, body: { error: 'model is required' } },
       { status: 400, code: null, outcome: 'UPSTREAM_ERROR', statusCode: 400 },
     ],
     [
-      'whose error is half a JSON object is told by its status',
+      'whose error is half a JSON object is answered by its status',
       { kind: 'body', status: 500, body: '{"error":{"mess' },
       { status: 500, code: null, outcome: 'UPSTREAM_ERROR', statusCode: 500 },
     ],
     ['that breaks off within its error is 502', { kind: 'break', part: '' }, { ...UNREADABLE, statusCode: 200 }],
-  ])('%s, and settled without a token', async (_what, answer, { status, code, outcome, statusCode }) => {
+  ])('%s, and the call is settled without tokens', async (_what, answer, { status, code, outcome, statusCode }) => {
     for (const stream of [false, true]) {
       service.upstream.next(answer);
       const received = await post(stream);
       expect(openaiError(received, status).code).toBe(code);
       expect(received.text).not.toMatch(/sk-|nginx|chatcmpl|127\.0\.0\.1/);
       expect(received.headers['x-ratelimit-limit']).toBe('1000');
-      // What a late provider answers yet would be charged; all else is free to be tried again.
+      // A late answer of the provider would be charged, so that call must not be retried; all others may be.
       expect(received.headers['x-should-retry']).toBe(code === 'upstream_timeout' ? 'false' : undefined);
     }
     for (const row of await settledCalls(service, 2)) {
@@ -150,7 +150,7 @@ describe('within a stream, an upstream', () => {
     readonly error: { readonly message: string; readonly type: string; readonly code: string | null };
   }
 
-  /** A stream that began well and ended with an error event, and with no end mark after it. */
+  /** A stream that began well and ended with an error event, and without an end mark after it. */
   async function brokenStream(
     answer: UpstreamAnswer,
   ): Promise<{ readonly said: string; readonly error: ErrorEvent['error'] }> {
@@ -185,7 +185,7 @@ describe('within a stream, an upstream', () => {
       'upstream_broken',
       'UPSTREAM_BROKEN',
     ],
-  ])('%s is told as an error event, and settled with what it produced', async (_what, answer, code, outcome) => {
+  ])('%s gives an error event, and the call is settled with what it produced', async (_what, answer, code, outcome) => {
     const { said, error } = await brokenStream(answer);
     expect(said).toBe('Hello from the');
     expect(error).toMatchObject({ code, message: expect.stringMatching(/\w/) as string });
@@ -200,7 +200,7 @@ describe('within a stream, an upstream', () => {
     ['breaks off', 'data: {"id":"half","choices":[{"index":0,"del', 4],
     ['ends', 'data: {"id":"half","choices":[{"index":0,"del', undefined],
     ['ends after a whole line', 'data: {"choices":[{"index":0,"delta":{"content":""}}]}\n', undefined],
-  ])('that %s within an event: what follows can still be read', async (_how, half, breakAfter) => {
+  ])('that %s within an event leaves the following error event readable', async (_how, half, breakAfter) => {
     const pieces = [...streamPieces().slice(0, 3), half, ...(breakAfter === undefined ? [] : ['never sent'])];
     const { said, error } = await brokenStream({
       kind: 'stream',
@@ -212,7 +212,7 @@ describe('within a stream, an upstream', () => {
     expect(error.code).toBe('upstream_broken');
   });
 
-  it('that has finished its answer and ends without its mark has answered, and is settled by its report', async () => {
+  it('that finishes its answer and ends without its mark counts as answered, and is settled by its report', async () => {
     const pieces = streamPieces({
       words: ['Hello'],
       usage: { prompt_tokens: 5, completion_tokens: 1, total_tokens: 6 },
@@ -227,7 +227,7 @@ describe('within a stream, an upstream', () => {
     });
   });
 
-  it('that never pauses but goes on beyond the whole time is ended', async () => {
+  it('that sends without a pause beyond the total time limit is ended', async () => {
     const words = Array.from({ length: 2000 }, () => ' x');
     const { error } = await brokenStream({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 20 });
     expect(error.code).toBe('upstream_timeout');

@@ -69,7 +69,7 @@ describe('tokens', () => {
       7,
       5,
     ],
-  ])('are the provider’s own by %s', async (_what, answer, streamed, input, output) => {
+  ])('are the provider’s own numbers with %s', async (_what, answer, streamed, input, output) => {
     service.upstream.next(answer);
     await post({ stream: streamed });
     expect(await settledCall(service)).toMatchObject({
@@ -90,12 +90,12 @@ describe('tokens', () => {
       stream(...streamPieces({ words }), { choices: [], usage: { prompt_tokens: 1.5 } }),
       true,
     ],
-  ])('are counted here where %s, and marked so', async (_what, answer, streamed) => {
+  ])('are counted here where %s, and marked as estimated', async (_what, answer, streamed) => {
     service.upstream.next(answer);
     await post({ stream: streamed });
     const row = await settledCall(service);
     expect(row).toMatchObject({ outcome: 'OK', estimated: true });
-    // Eight words in, with what a chat puts around them; three words out.
+    // Eight words of input with the framing of a chat; three words of output.
     expect(row.input_tokens).toBeGreaterThanOrEqual(7);
     expect(row.input_tokens).toBeLessThan(40);
     expect(row.output_tokens).toBeGreaterThanOrEqual(3);
@@ -103,7 +103,7 @@ describe('tokens', () => {
     expect(row.reserved_input_tokens).toBeGreaterThanOrEqual(row.input_tokens);
   });
 
-  it('are not asked for where nothing is streamed, and always where something is', async () => {
+  it('are requested from the provider for every stream, and only for streams', async () => {
     await post();
     await post({ stream: true });
     const [plain, streamed] = service.upstream.requests.map(
@@ -113,7 +113,7 @@ describe('tokens', () => {
     expect(streamed).toMatchObject({ stream_options: { include_usage: true } });
   });
 
-  it('are told to the caller where the stream’s last chunk holds them beside text, asked or not', async () => {
+  it('are passed on where the stream’s last chunk holds them beside text, requested or not', async () => {
     const last = { ...streamPieces({ words })[1], usage: usageOf(7, 5) };
     service.upstream.next(stream(last));
     expect((await post({ stream: true })).text).toBe(eventOf(last) + DONE);
@@ -131,7 +131,7 @@ describe('the dummy provider', () => {
     return answer.json<Completion>();
   };
 
-  it('says the same to the same, with the same counts, streamed or not, and the ledger agrees', async () => {
+  it('gives the same answer to the same question, with the same counts, streamed or not, and the ledger agrees', async () => {
     const first = await ask();
     const second = await ask();
     expect(second.choices).toEqual(first.choices);
@@ -154,7 +154,7 @@ describe('the dummy provider', () => {
     expect(service.upstream.requests).toEqual([]);
   });
 
-  it('calls the tool that it must, fills in a schema, and stops at its limit', async () => {
+  it('calls the required tool, fills in a schema, and stops at its limit', async () => {
     const tools = [
       {
         type: 'function',
@@ -184,7 +184,7 @@ describe('the dummy provider', () => {
 });
 
 describe('a tenant without a provider', () => {
-  it('is told so with 400, and nothing goes upstream or into the ledger', async () => {
+  it('gets 400 with the reason, and nothing goes upstream or into the ledger', async () => {
     const poor = await startService({
       database: service.database,
       issuer: service.issuer,

@@ -1,4 +1,4 @@
-/** The command line against a development service: a person's and an operator's commands do what their help says. */
+/** The command line against a development service: the commands of users and operators do what their help says. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -30,7 +30,7 @@ afterAll(async () => {
   await rm(elsewhere, { recursive: true, force: true });
 });
 
-/** In the folder of the service, as its developer. */
+/** Runs in the folder of the service, as its developer. */
 const developers = (surroundings: Partial<Surroundings> = {}): Surroundings => ({
   cwd: service.process.folder,
   ...surroundings,
@@ -41,7 +41,7 @@ function run(args: readonly string[], surroundings?: Partial<Surroundings>): Pro
   return commands.run(args, developers(surroundings));
 }
 
-/** What a command that succeeds prints as JSON. */
+/** The JSON output of a command that succeeds. */
 async function told<T>(args: readonly string[], surroundings: Partial<Surroundings> = {}): Promise<T> {
   const { status, stdout, stderr } = await run([...args, '--json'], surroundings);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -50,7 +50,7 @@ async function told<T>(args: readonly string[], surroundings: Partial<Surroundin
 
 const models = (key: string): Promise<Answer> => service.call('GET', '/v1/models', { headers: { 'x-api-key': key } });
 
-it('explains itself: each command has help with an example, and what is written wrong ends with 2', async () => {
+it('explains itself: each command has help with an example, and a malformed command exits with 2', async () => {
   const help = await run(['--help']);
   expect(help.status).toBe(0);
   for (const name of ['init', 'doctor', 'migrate', 'token', 'keys', 'tenants', 'providers', 'sealed', 'rotate']) {
@@ -90,7 +90,7 @@ it('is a process of its own, with output, errors and exit codes for a shell', as
   expect(await gatehouse(['nonsense'], developers())).toMatchObject({ status: 2, stdout: '' });
 });
 
-it('makes, shows, rotates and ends keys, as the person whose token it sends', async () => {
+it('creates, shows, rotates and revokes keys, as the person whose token it sends', async () => {
   const made = await told<{ keyId: string; key: string; permissions: string[] }>([
     ...['keys', 'create', 'backend', '--scope', 'chat:write', 'usage:read', '--requests-per-minute', '77'],
   ]);
@@ -117,7 +117,7 @@ it('makes, shows, rotates and ends keys, as the person whose token it sends', as
   expect(person.stderr).toMatch(/403/);
 });
 
-it('makes a publishable key for users whose tokens the development issuer signs, and no setting is needed', async () => {
+it('makes a publishable key for users of the development issuer, and no setting is needed', async () => {
   const args = ['keys', 'create-publishable', 'app', '--issuer', `${service.baseUrl}/development/end-users`];
   const limits = ['--audience', 'gatehouse-development-app', '--limit', 'request_cnt=1', '--limit', 'token_cnt=5000'];
   const { key } = await told<{ key: string }>([...args, ...limits]);
@@ -155,7 +155,7 @@ it('makes, lists, switches and deletes tenants', async () => {
   await told(['tenants', 'delete', id, '--name', 'Staging']);
 });
 
-it('sets providers up, with their key from standard input alone, and fails where the provider does', async () => {
+it('sets providers up, reads their key from standard input only, and fails where the provider fails', async () => {
   const create = ['providers', 'create', 'main', '--kind', 'openai_compatible', '--base-url', service.upstream.baseUrl];
   const empty = await run([...create, '--api-key-stdin']);
   expect([empty.status, empty.stderr]).toEqual([1, expect.stringContaining('Standard input is empty')]);

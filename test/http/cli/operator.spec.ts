@@ -1,4 +1,4 @@
-/** What an operator does before and beside the service: init, migrate, doctor. */
+/** The commands that an operator runs before and beside the service: init, migrate, doctor. */
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -40,7 +40,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** With the settings of production, whole unless `env` takes some away. */
+/** Runs with production's settings, which are complete unless `env` removes some. */
 function run(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}): Promise<Ran> {
   const complete = productionEnvironment({ database, issuer, upstream });
   return commands.run(args, {
@@ -57,7 +57,7 @@ async function doctor(env: Readonly<Record<string, string | undefined>> = {}): P
 }
 
 describe('init', () => {
-  it('writes settings with secrets of their own, for the owner of the file alone, and never over others', async () => {
+  it("writes settings with new secrets, readable by the file's owner only, and never overwrites others", async () => {
     const args = [
       'init',
       '--database-url',
@@ -95,7 +95,7 @@ describe('init', () => {
 });
 
 describe('doctor and migrate', () => {
-  it('lead from an empty database to one in which nothing is wrong', async () => {
+  it('lead from an empty database to one without problems', async () => {
     expect((await doctor()).wrong).toEqual([
       expect.objectContaining({ check: 'migrations', fix: expect.stringContaining('gatehouse migrate') as string }),
     ]);
@@ -111,7 +111,7 @@ describe('doctor and migrate', () => {
     expect(stdout).toMatch(/\nNothing is wrong\.\n$/);
   });
 
-  it('name what an operator changed by hand, and what they say mends it', async () => {
+  it('report what an operator changed by hand, and name the fix', async () => {
     const sql = (text: string): Promise<unknown> => rowsOf(database.superuserUrl, text);
     await sql('ALTER TABLE api_keys NO FORCE ROW LEVEL SECURITY');
     await sql(
@@ -131,7 +131,7 @@ describe('doctor and migrate', () => {
     expect((await doctor()).wrong).toEqual([]);
   });
 
-  it('name a database that is away, a provider that refuses, and settings that are missing or unknown', async () => {
+  it('report a database that is unreachable, a provider that refuses, and settings that are missing or unknown', async () => {
     const away = new URL(database.ownerUrl);
     away.port = '1';
     const { wrong, stdout } = await doctor({ DATABASE_URL: away.href, OPENAI_BASE_URL: 'http://127.0.0.1:1/v1' });

@@ -1,4 +1,4 @@
-/** What an operator does in the database while no service runs: the first org, all tenants, the sweeps. */
+/** The commands that an operator runs in the database while no service runs: the first org, all tenants, the sweeps. */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -56,7 +56,7 @@ interface Made {
 }
 
 describe('bootstrap', () => {
-  it('makes an org, a tenant and an owner, once, and the audit log has it', async () => {
+  it('makes an org, a tenant and an owner, once, and records it in the audit log', async () => {
     const owner = `subject-${randomUUID()}`;
     const args = ['bootstrap', '--org', 'First Org', '--owner', owner, '--email', 'ann@example.org'];
     const made = await json<Made>(args);
@@ -103,7 +103,7 @@ describe('operator', () => {
     expect(await run(['operator', 'tenant', 'none'])).toMatchObject({ status: 1, stdout: '' });
   });
 
-  it('names an id of the allow-list that is not a tenant’s, and ends with 1', async () => {
+  it('names an id of the allow-list that belongs to no tenant, and exits with 1', async () => {
     const { tenantId } = await seedTenant(database.superuserUrl);
     const mistyped = await run(['operator', 'providers'], { PLATFORM_PROVIDER_TENANTS: `${tenantId},acme-mistyped` });
     expect(mistyped.status).toBe(1);
@@ -115,7 +115,7 @@ describe('operator', () => {
   });
 });
 
-it('sweep charges what dead processes left, and drops what is older than it is kept', async () => {
+it('sweep charges the open calls of dead processes, and drops rows past their retention', async () => {
   const { tenantId, orgId } = await seedTenant(database.superuserUrl);
   await rowsOf(database.ownerUrl, "SELECT add_usage_partition(now() - interval '100 days')");
   const [lease] = await sql<{ id: string }>(

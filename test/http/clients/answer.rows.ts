@@ -16,14 +16,14 @@ type Fields = object;
 const PIECES = streamPieces();
 const USAGE = usageChunk(usageOf(11, 7));
 
-/** The same bytes, whatever was asked for. */
+/** The same bytes, whatever the form of the request. */
 const sse = (pieces: readonly unknown[], more: object = {}): (() => readonly UpstreamAnswer[]) => {
   const answer: UpstreamAnswer = { kind: 'stream', pieces, ...more };
   return () => [answer];
 };
 const json = (body: object, headers: Record<string, string> = {}): UpstreamAnswer => ({ kind: 'body', body, headers });
 
-/** Of the form that was asked for, with such a report at the end. */
+/** Answers in the requested form, with such a report at the end. */
 const reporting =
   (usage: Fields, model = UPSTREAM_MODEL): Row['answers'] =>
   (form) => [
@@ -34,7 +34,7 @@ const reporting =
 
 const whole = { text: 'Hello from the upstream.' };
 
-/** Each of these works without us too: here it must come through as it is. */
+/** Each of these also works without the service, and must come through it unchanged. */
 export const ORDINARY: readonly Row[] = [
   { what: 'text', answers: reporting(usageOf(9, 12)), gets: whole, charged: charged(21) },
   {

@@ -1,6 +1,6 @@
-// Runs OpenAI's clients, the AI SDK and LangChain as applications run them. Each line that comes in is a call to make
-// (clients.ts), each line that goes out is what its client made of the answer. It is a process of its own, so that the
-// clients run in plain Node, with the fetch and the streams that they have there.
+// Runs OpenAI's clients, the AI SDK and LangChain as applications run them. Each line of input is a call to make (clients.ts),
+// each line of output is the client's result. It is a process of its own, so that the clients run in plain Node with its fetch
+// and streams.
 import { createInterface } from 'node:readline';
 import { HumanMessage } from '@langchain/core/messages';
 import { ChatOpenAI } from '@langchain/openai';
@@ -11,10 +11,10 @@ import OpenAI4 from 'openai4';
 import OpenAI6 from 'openai6';
 import OpenAI7 from 'openai';
 
-// Warnings about providers would stand between the lines.
+// Warnings about providers would mix with the lines of output.
 globalThis.AI_SDK_LOG_WARNINGS = false;
 
-/** No call of a test takes so long: a client that waits longer has not understood the answer. */
+/** No call of a test takes so long: a client that waits longer has misread the answer. */
 const PATIENCE_MS = 45_000;
 
 const CLIENTS = {
@@ -146,7 +146,7 @@ function contentOf({ prompt, cached }) {
 
 function aiSdkContentOf({ prompt, cached }) {
   const part = { type: 'text', text: prompt };
-  // Of one text alone the SDK makes a message without parts.
+  // From a single text the SDK makes a message without parts.
   return cached === true
     ? [
         { ...part, providerOptions: { openaiCompatible: CACHED } },
@@ -174,14 +174,14 @@ function aiSdkCountsOf({ inputTokens = null, outputTokens = null }) {
   return inputTokens === null && outputTokens === null ? null : { input: inputTokens, output: outputTokens };
 }
 
-/** Whether the call's caller has seen enough. */
+/** Whether the caller has seen enough of the answer. */
 function leaves({ leavesAt }, { text }) {
   return leavesAt !== undefined && text.includes(leavesAt);
 }
 
-/** What an application sees of a failure. */
+/** The failure as an application sees it. */
 function errorOf(thrown) {
-  // The AI SDK's own error says how often it tried; the last error says why.
+  // The AI SDK's own error says how often it tried; the last error gives the reason.
   const error = thrown?.lastError ?? thrown;
   return {
     status: error?.status ?? error?.statusCode ?? null,
@@ -207,7 +207,7 @@ async function run(job) {
   process.stdout.write(`${JSON.stringify({ id: job.id, said })}\n`);
 }
 
-// What a client throws beside its answer says nothing of the answer.
+// Unhandled rejections of a client say nothing about its answer.
 process.on('unhandledRejection', () => undefined);
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -7,7 +7,7 @@ import { PROVIDER_SECRET, startService, type TestService } from '../../support/s
 import { ClientProcess, type Client, type Said } from './clients.js';
 import type { Form, Row } from './row.js';
 
-/** What each human begins with, and no row uses up. */
+/** Each human's limit at first, which no row uses up. */
 const TOKENS = 50_000_000;
 const CALLS = 1_000;
 const PROMPT = /Say hello to ([\w-]+)\./;
@@ -19,19 +19,19 @@ export interface Question extends Pick<Row, 'asks' | 'unlimited'> {
   readonly client: Client;
   readonly form: Form;
   readonly way: Way;
-  /** Whom the call is charged to. */
+  /** The human whom the call is charged to. */
   readonly human: string;
-  /** What the provider answers, one for each time it is asked. */
+  /** The provider's answers, one for each time it is asked. */
   readonly answers: readonly UpstreamAnswer[];
   readonly retries?: number;
   /** The caller hangs up once the provider was asked. */
   readonly hangsUp?: boolean;
 }
 
-/** What became of a question. */
+/** The result of a question. */
 export interface Outcome {
   readonly said: Said;
-  /** The bodies that came to the provider, without what marks this question. */
+  /** The bodies that reached the provider, without the mark of this question. */
   readonly bodies: readonly string[];
 }
 
@@ -42,7 +42,7 @@ export interface Charge {
   readonly requests: number;
   readonly estimated: boolean;
   readonly costMicros: number;
-  /** The human's limits fell by what the ledger says, and nothing is held of them. */
+  /** The human's limits fell by what the ledger says, and no call holds any of them. */
   readonly exact: boolean;
 }
 
@@ -58,7 +58,7 @@ export class ClientWorld {
   private constructor(
     private readonly service: TestService,
     private readonly clients: ClientProcess,
-    /** Of a tenant whose humans have limits, and of one whose humans have none. */
+    /** The key of a tenant whose humans have limits, and of one whose humans have none. */
     private readonly keys: { readonly limited: string; readonly unlimited: string },
   ) {
     service.upstream.otherwise = (request) => this.answer(request);
@@ -108,7 +108,7 @@ export class ClientWorld {
     return { said, bodies: bodies.map((body) => body.replaceAll(mark, '')) };
   }
 
-  /** What was charged to humans whose names begin so, once that is so many and no call of theirs is open. */
+  /** The charges of the humans whose names begin so, once there are that many and none of their calls is open. */
   async charges(begin: string, count: number): Promise<readonly Charge[]> {
     let charges: (Charge & { readonly open: boolean })[] = [];
     await eventually(async () => {

@@ -1,6 +1,6 @@
 /**
- * The clients that applications call with, and what providers really answer: each client asks the provider itself, and asks
- * through the service. What works without the service comes through as it is; what does not work comes as the tables say.
+ * The clients that applications use, and the real answers of providers: each client asks the provider itself, and asks through
+ * the service. An answer that works without the service comes through unchanged; the tables say what happens to the others.
  */
 import { readFile } from 'node:fs/promises';
 import { pause } from '../../support/eventually.js';
@@ -28,16 +28,16 @@ interface Asker {
 
 const EACH: readonly Asker[] = FORMS.flatMap((form) => CLIENTS.map((client) => ({ form, client })));
 
-/** Each has a human of its own in each row, so that what was charged can be told apart. */
+/** Each client has a human of its own in each row, so that their charges can be told apart. */
 const humanOf = (row: { readonly what: string }, { form, client }: Asker): string => `${row.what}: ${form}, ${client}`;
 
 const ask = (row: Row, { form, client }: Asker, way: Way, retries = 0): Promise<Outcome> =>
   world.ask({ ...row, answers: row.answers(form), client, form, way, human: humanOf(row, { form, client }), retries });
 
-/** As many as two processors answer without making each other wait for long. */
+/** As many as two processors can answer without long waits. */
 const FEW = 4;
 
-/** Has every client ask, so many at once; each test then looks at its own. */
+/** Has every client ask, a few at once; each test then checks its own. */
 function askedByEach(
   row: Row,
   ways: readonly Way[],
@@ -74,7 +74,7 @@ async function expectCharges(row: Row): Promise<void> {
     expect(charge).toMatchObject({ human, exact: true, requests: charged.requests });
     expect([human, charge.estimated]).toEqual([human, charged.tokens === 'estimate']);
     if (charged.tokens !== 'estimate') expect([human, tokens]).toEqual([human, charged.tokens]);
-    // The prompt is about 35 tokens, with what a chat puts around it, and the answer at most 5.
+    // The prompt is about 35 tokens, with a chat's framing, and the answer at most 5.
     else expect([human, tokens > 20 && tokens < 60]).toEqual([human, true]);
     if (charged.costMicros !== undefined) expect(charge).toMatchObject({ human, costMicros: charged.costMicros });
   }
@@ -89,7 +89,7 @@ describe.each(ORDINARY)('an ordinary answer, $what,', (row) => {
     expect((await outcome(asker, 'through')).said).toEqual(straight.said);
   });
 
-  it('is charged as it was reported', () => expectCharges(row));
+  it('is charged as the provider reported it', () => expectCharges(row));
 });
 
 describe.each([...ANSWERS, ...REFUSALS, ...REQUESTS])('$what', (row) => {
@@ -97,7 +97,7 @@ describe.each([...ANSWERS, ...REFUSALS, ...REQUESTS])('$what', (row) => {
   const refused = row.refusedBy;
 
   it.each(EACH.filter(({ client }) => refused?.clients.includes(client) !== true))(
-    'is what the table says for $client, and never less than without the service, as $form',
+    'gives $client what the table says, and never less than without the service, as $form',
     async (asker) => {
       const [straight, through] = [await outcome(asker, 'straight'), await outcome(asker, 'through')];
       const gets = getsOf(row, asker.form);
@@ -125,7 +125,7 @@ describe.each([...ANSWERS, ...REFUSALS, ...REQUESTS])('$what', (row) => {
 });
 
 describe('a kept connection that is reset before a byte', () => {
-  it.each(EACH)('costs $client nothing, as $form: it need not try again', async (asker) => {
+  it.each(EACH)('does not disturb $client, which need not retry, as $form', async (asker) => {
     const [row] = RETRIES.filter(({ what }) => what === 'a connection that is reset before a byte') as [Row];
     const human = `a kept connection: ${humanOf(row, asker)}`;
     const question = { ...row, ...asker, way: 'through', human } as const;
@@ -146,11 +146,11 @@ describe('a client that tries again', () => {
   }));
 
   describe.each(each)('after $what', ({ row, outcome }) => {
-    it.each(EACH)('has its answer: $client, as $form', async (asker) => {
+    it.each(EACH)('gives $client its answer, as $form', async (asker) => {
       expectToGet(await outcome(asker, 'through'), getsOf(row, asker.form));
     });
 
-    it('is charged one answer', () => expectCharges(row));
+    it('charges one answer', () => expectCharges(row));
   });
 });
 
@@ -185,7 +185,7 @@ describe('an answer that broke off, and is charged', () => {
 
 describe.each(HANG_UPS)('a caller who leaves $what', (row) => {
   it.each(EACH.filter(({ form }) => row.forms.includes(form)))(
-    'is charged what was produced, though it left: $client, as $form',
+    'is charged for the produced output: $client, as $form',
     async (asker) => {
       let leave = (): void => undefined;
       const left = new Promise<void>((resolve) => (leave = resolve));
@@ -198,7 +198,7 @@ describe.each(HANG_UPS)('a caller who leaves $what', (row) => {
         answers: [row.answer(asker.form, left)],
         hangsUp: asker.form === 'JSON',
       });
-      // Until the service has seen it.
+      // Waits until the service has noticed it.
       await pause(20);
       leave();
       if (asker.form === 'stream')
@@ -210,7 +210,7 @@ describe.each(HANG_UPS)('a caller who leaves $what', (row) => {
 });
 
 describe('the guide', () => {
-  it('names the versions of the clients that are tested', async () => {
+  it('names the versions of the clients that these tests use', async () => {
     const major = async (folder: string): Promise<string> => {
       const text = await readFile(`node_modules/${folder}/package.json`, 'utf8');
       return (JSON.parse(text) as { readonly version: string }).version.split('.')[0]!;

@@ -1,4 +1,4 @@
-/** The clients that applications call with, each in its own words, in a Node process beside the test. */
+/** The clients that applications use, each with its own calls, in a Node process beside the test. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -17,7 +17,7 @@ export const CLIENTS = [
 ] as const;
 export type Client = (typeof CLIENTS)[number];
 
-/** What a caller asks for, whatever client it has. */
+/** A caller's request, independent of the client. */
 export interface Asks {
   readonly model: string;
   readonly maxTokens?: number;
@@ -25,7 +25,7 @@ export interface Asks {
   readonly tools?: readonly object[];
   /** The prompt is a part with `cache_control`. */
   readonly cached?: boolean;
-  /** The caller of a stream hangs up once it has got this. */
+  /** The caller of a stream hangs up after this text. */
   readonly leavesAt?: string;
 }
 
@@ -36,13 +36,13 @@ export interface Call extends Asks {
   readonly baseUrl: string;
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** How often the client may try again. */
+  /** The number of retries that the client may make. */
   readonly retries: number;
 }
 
-/** What an application gets of its client. */
+/** The client's result for its application. */
 export interface Said {
-  /** Of a stream that failed: all that came before. */
+  /** For a stream that failed: all text before the failure. */
   readonly text: string;
   readonly toolCalls: readonly { readonly name: string; readonly arguments: unknown }[];
   readonly finish: string | null;
@@ -67,7 +67,7 @@ export class ClientProcess {
     return new ClientProcess(spawn(process.execPath, [PROCESS], { env, stdio: ['pipe', 'pipe', 'inherit'] }));
   }
 
-  /** @param hangUp the caller hangs up once this has come to pass */
+  /** @param hangUp the caller hangs up once this resolves */
   ask(call: Call, hangUp?: Promise<unknown>): Promise<Said> {
     const id = (this.calls += 1);
     const said = new Promise<Said>((resolve) => this.waiting.set(id, resolve));

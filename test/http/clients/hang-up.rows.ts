@@ -6,15 +6,15 @@ export interface HangUp {
   readonly what: string;
   readonly model: string;
   readonly forms: readonly Form[];
-  /** @param left comes to pass once the caller has left */
+  /** @param left resolves once the caller has left */
   readonly answer: (form: Form, left: Promise<unknown>) => UpstreamAnswer;
-  /** What the caller of a stream has got when it leaves. */
+  /** The text after which the caller of a stream leaves. */
   readonly leavesAt: string;
   /** The output tokens that are charged. */
   readonly output: number;
 }
 
-/** A report of far more than was shown, which comes after the caller has left. */
+/** A report of far more tokens than were shown, which arrives after the caller has left. */
 const thought = (model: string): HangUp => ({
   what: `an answer of ${model}`,
   model,
@@ -29,7 +29,7 @@ const thought = (model: string): HangUp => ({
   output: 20_000,
 });
 
-/** A token each. */
+/** Words of one token each. */
 const WORDS = [...Array.from({ length: 499 }, () => ' word'), ' end'];
 
 export const HANG_UPS: readonly HangUp[] = [
@@ -40,7 +40,7 @@ export const HANG_UPS: readonly HangUp[] = [
     forms: ['stream'],
     answer: (_form, left) => ({
       kind: 'stream',
-      // LangChain hands a piece on once the next one has come: an empty one follows the last.
+      // LangChain passes a piece on when the next one arrives, so an empty one follows the last.
       pieces: [usageChunk(usageOf(10, 0)), ...streamPieces({ words: [...WORDS, ''] }).slice(0, -1), left],
     }),
     leavesAt: ' end',

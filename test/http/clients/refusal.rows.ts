@@ -1,4 +1,4 @@
-/** Refusals in the shapes that providers really give them. Nothing of them is charged. */
+/** Refusals in the shapes that providers really use. None of them is charged. */
 import { gzipSync } from 'node:zlib';
 import { errorBody, eventOf, type UpstreamAnswer } from '../../support/openai-upstream.js';
 import { FREE, type Row } from './row.js';
@@ -61,7 +61,7 @@ const refusals: readonly (readonly [what: string, answer: UpstreamAnswer, status
     'Resource has been exhausted',
   ],
   [
-    // What was flagged may stand in the provider's message, and the caller's log: the service says it in its own words.
+    // The provider's message may quote flagged content, which would reach the caller's log: the service uses its own words.
     'a 403 about the request',
     says(errorBody('requires moderation: input was flagged', 'invalid_request_error'), 403),
     403,

@@ -1,4 +1,4 @@
-/** Requests that are unusual, and that providers take. Each is answered in the ordinary way. */
+/** Unusual requests that providers accept. Each gets the ordinary answer. */
 import { completion, streamPieces, usageOf } from '../../support/openai-upstream.js';
 import { charged, type Row } from './row.js';
 
@@ -32,7 +32,7 @@ const TOOLS = Array.from({ length: 128 }, (_, index) => ({
   },
 }));
 
-/** LM Studio's word for none. */
+/** LM Studio's value for no limit. */
 const withoutLimit = {
   asks: { maxTokens: -1 },
   refusedBy: { clients: ['AI SDK, openai', 'AI SDK, openai-compatible'], message: 'maxOutputTokens must be >= 1' },

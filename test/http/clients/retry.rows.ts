@@ -1,4 +1,4 @@
-/** What clients try again by themselves. One answer comes of it, and one is charged. */
+/** Failures that clients retry by themselves. They end in one answer, and one charge. */
 import {
   completion,
   errorBody,

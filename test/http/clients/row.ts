@@ -1,20 +1,20 @@
-/** One line of the tables of this room: what a provider answers, and what each client must make of it. */
+/** One row of the tables of this folder: a provider's answer, and what each client must make of it. */
 import type { UpstreamAnswer } from '../../support/openai-upstream.js';
 import type { Asks, Client, Said } from './clients.js';
 
 export const FORMS = ['JSON', 'stream'] as const;
-/** What the caller asks for. */
+/** The form that the caller asks for. */
 export type Form = (typeof FORMS)[number];
 
 export interface Row {
   readonly what: string;
   /** Absent: the ordinary question. */
   readonly asks?: Partial<Asks>;
-  /** One for each time the provider is asked, by the form that the caller wants. */
+  /** One answer for each time the provider is asked, in the form that the caller wants. */
   readonly answers: (form: Form) => readonly UpstreamAnswer[];
   readonly gets: Gets | Readonly<Record<Form, Gets>>;
   readonly charged: Charged;
-  /** No limit counts the caller's calls: what reaches the provider is then what the client sent. */
+  /** No limit counts the caller's calls, so the provider receives exactly what the client sent. */
   readonly unlimited?: boolean;
   /** Clients that refuse to send it, with or without the service. */
   readonly refusedBy?: { readonly clients: readonly Client[]; readonly message: string };
@@ -24,14 +24,16 @@ export interface Gets {
   /** Absent: the ordinary text where there is no error, else none. */
   readonly text?: string;
   readonly toolCalls?: Said['toolCalls'];
-  /** `status` null: the error stands in a stream that has begun and so has no status. The AI SDK makes one up: not looked at. */
+  /**
+   * `status` null: the error is in a stream that has begun and so has no status. The AI SDK invents one, which is not checked.
+   */
   readonly error?: { readonly status: number | null; readonly message: string };
 }
 
 export interface Charged {
-  /** `estimate`: what the service counts in the ordinary answer, or in a part of it. */
+  /** `estimate`: the service counts the ordinary answer, or a part of it. */
   readonly tokens: number | 'estimate';
-  /** How many calls `request_cnt` loses. */
+  /** The number of calls that `request_cnt` falls by. */
   readonly requests: number;
   readonly costMicros?: number;
 }

@@ -10,7 +10,7 @@ import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
 import { startUserIssuer, type UserIssuer } from '../../support/oidc-issuer.js';
 import { startService, type TestService } from '../../support/service.js';
 
-/** Debian's; .ci/run installs it. */
+/** Debian's Chromium, which .ci/run installs. */
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
 const PAGE = `<!doctype html><title>An app</title>
@@ -49,7 +49,7 @@ interface CallOfPage {
   readonly stream: boolean;
 }
 
-/** What the page's own script gets to see. */
+/** The values that the page's own script can read. */
 interface SeenByPage {
   readonly text?: string;
   readonly headers?: Record<string, string>;
@@ -144,7 +144,7 @@ async function openPage(origin: string): Promise<Page> {
       },
     );
 
-  it('completes from an allowed origin, and the page can read the limits, the request id and nothing of cookies', async () => {
+  it('completes from an allowed origin, and the page can read the limits and the request id, but no cookies', async () => {
     const { text, headers, error } = await call(allowed);
     expect(error).toBeUndefined();
     expect(text).not.toBe('');
@@ -167,14 +167,14 @@ async function openPage(origin: string): Promise<Page> {
     expect(text).not.toBe('');
   });
 
-  it('is refused from another origin, and the page can read why', async () => {
+  it('is refused from another origin, and the page can read the reason', async () => {
     const before = service.upstream.requests.length;
     const { error } = await call(other);
     expect(error).toMatchObject({ status: 403, message: expect.stringMatching(/origin/i) });
     expect(service.upstream.requests.length).toBe(before);
   });
 
-  it("is told that the user's token is over, in a way that the page can read", async () => {
+  it("is told, readably for the page, that the user's token has expired", async () => {
     const { error } = await call(allowed, {
       apiKey: userIssuer.token({ sub: 'bea', exp: Math.floor(Date.now() / 1000) - 10 }),
     });

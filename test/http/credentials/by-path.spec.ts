@@ -1,4 +1,4 @@
-/** A room of this test alone, with a controller and a strategy as rooms have them, takes its own tokens on its own paths. */
+/** A room of this test, with a controller and a strategy as rooms have them, accepts its own tokens on its own paths. */
 import { Controller, HttpCode, Injectable, Module, Post } from '@nestjs/common';
 import { Strategy } from 'passport';
 import {
@@ -15,7 +15,7 @@ import { startService, type Answer, type Org, type TestService } from '../../sup
 
 const TOKEN_OF_RED = 'token-of-red';
 
-/** Knows one token, which is good in one room. */
+/** Accepts one token, which is valid in one room. */
 @Injectable()
 class RoomTokenStrategy extends Strategy {
   constructor(strategies: CredentialStrategies) {
@@ -72,7 +72,7 @@ afterAll(() => service.stop());
 const enter = (headers: Readonly<Record<string, string>>, path = '/rooms/red/enter'): Promise<Answer> =>
   service.call('POST', path, { headers });
 
-it("lets a room's own token in on the room's own path, and counts it in a window", async () => {
+it("accepts a room's own token on the room's own path, and counts it in a window", async () => {
   for (const header of ['x-room-authorization', 'authorization']) {
     const answer = await enter({ [header]: `Bearer ${TOKEN_OF_RED}` });
     expect(answer).toMatchObject({ status: 200, headers: { 'x-ratelimit-limit': '77' } });
@@ -80,14 +80,14 @@ it("lets a room's own token in on the room's own path, and counts it in a window
   }
 });
 
-it('reads the first header alone that the room names', async () => {
+it("reads only the first of the room's headers that is present", async () => {
   const both = { 'x-room-authorization': `Bearer ${TOKEN_OF_RED}`, authorization: `Bearer ${key}` };
   expect(await enter(both)).toMatchObject({ status: 200 });
   const wrong = { 'x-room-authorization': 'Bearer nothing', authorization: `Bearer ${TOKEN_OF_RED}` };
   expect(await enter(wrong)).toMatchObject({ status: 401 });
 });
 
-it("takes no other credential there, however good it is elsewhere, and the room's in no other room", async () => {
+it("accepts no other credential there, even if valid elsewhere, and no room's token in another room", async () => {
   const user = service.dashboardToken({ user: org.user, tenant: org.tenantId });
   for (const headers of [
     {},
@@ -102,18 +102,18 @@ it("takes no other credential there, however good it is elsewhere, and the room'
   expect(await enter({ authorization: `Bearer ${TOKEN_OF_RED}` }, '/rooms/blue/enter')).toMatchObject({ status: 401 });
 });
 
-it('goes by the route, however the caller spells its address', async () => {
+it('decides by the route, however the caller spells its address', async () => {
   for (const path of ['/%72ooms/red/enter', '/rooms/%72ed/enter', '/rooms/red/enter/', '/rooms/red/enter?a=/v1/']) {
     expect(await enter({ authorization: `Bearer ${TOKEN_OF_RED}` }, path)).toMatchObject({ status: 200 });
     expect(await enter({ authorization: `Bearer ${key}` }, path)).toMatchObject({ status: 401 });
   }
 });
 
-it('tells an outage of the room as an outage', async () => {
+it('reports an outage of the room as an outage', async () => {
   expect(await enter({ authorization: 'Bearer outage' })).toMatchObject({ status: 503 });
 });
 
-it("leaves every other path as it was: by shape, where a room's token is not a credential", async () => {
+it("leaves every other path unchanged: there a room's token is not a credential by its shape", async () => {
   const models = (token: string): Promise<Answer> =>
     service.call('GET', '/v1/models', { headers: { authorization: `Bearer ${token}` } });
   expect(await models(key)).toMatchObject({ status: 200 });

@@ -1,4 +1,4 @@
-/** Why a caller was refused: the caller gets a code that gives nothing away, the log and the metrics the real reason. */
+/** Reasons of refusals: the caller gets a code that reveals nothing, the log and the metrics get the real reason. */
 import { newSecretKey } from '../../../src/keys/key-format.js';
 import { Metrics } from '../../../src/platform/metrics/index.js';
 import { captureLog, type CapturedLog } from '../../support/captured-log.js';
@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => log.stop());
 
 let last = 0;
-/** Each call comes from an address of its own: of one, the log has one line for each reason. */
+/** Each call comes from a new address, since the log has one line for each reason and address. */
 function models(headers: Record<string, string>): Promise<Answer> {
   last += 1;
   return service.call('GET', '/v1/models', { headers: { ...headers, 'x-forwarded-for': `198.51.100.${last}` } });
@@ -52,14 +52,19 @@ it.each<[string, string, string, () => Promise<Record<string, string>> | Record<
   ['a key cut short', 'malformed_credential', 'malformed_key', () => ({ 'x-api-key': newSecretKey().slice(0, -1) })],
   ['a word', 'malformed_credential', 'unknown_shape', () => ({ authorization: 'Bearer letmein' })],
   ['a publishable key alone', 'publishable_key_needs_user_token', 'no_user_token', () => ({ 'x-api-key': 'pk_gh_x' })],
-  ['a key that nobody has', 'invalid_credential', 'unknown_or_revoked_key', () => ({ 'x-api-key': newSecretKey() })],
+  [
+    'a key that does not exist',
+    'invalid_credential',
+    'unknown_or_revoked_key',
+    () => ({ 'x-api-key': newSecretKey() }),
+  ],
   ['a revoked key', 'invalid_credential', 'unknown_or_revoked_key', revokedKey],
   ['an expired key', 'invalid_credential', 'expired_key', expiredKey],
   ['an expired token', 'expired_token', 'expired_token', () => asUser({ exp: now() - 1 })],
   ['a token from the future', 'invalid_credential', 'not_yet_valid', () => asUser({ nbf: now() + 600 })],
   ['a token of another audience', 'invalid_credential', 'wrong_audience', () => asUser({ aud: 'another' })],
   ['a token of another issuer', 'invalid_credential', 'unknown_issuer', () => asUser({ iss: 'https://other.example' })],
-])('%s: the caller is told %s, the log says %s', async (_what, code, reason, headersOf) => {
+])('%s: the caller gets %s, the log says %s', async (_what, code, reason, headersOf) => {
   const headers = await headersOf();
   const before = log.lines.length;
   const answer = await models(headers);
@@ -67,7 +72,7 @@ it.each<[string, string, string, () => Promise<Record<string, string>> | Record<
   expect(log.lines.slice(before)).toMatchObject([
     { level: 40, reason, code, address: `198.51.100.${last}`, requestId: answer.headers['x-request-id'] },
   ]);
-  // Neither gives the credential away, and the answer not the reason where that is more than the code.
+  // Neither reveals the credential, and the answer reveals no reason beyond the code.
   for (const value of Object.values(headers)) {
     const secret = value.replace(/^\w+ /, '');
     expect(answer.text).not.toContain(secret);
@@ -76,7 +81,7 @@ it.each<[string, string, string, () => Promise<Record<string, string>> | Record<
   if (code === 'invalid_credential') expect(answer.text).not.toContain(reason);
 });
 
-it('tells an unknown, a revoked and an expired key in the same words and headers', async () => {
+it('answers an unknown, a revoked and an expired key with the same words and headers', async () => {
   const answers = [
     await models({ 'x-api-key': newSecretKey() }),
     await models(await revokedKey()),
@@ -86,12 +91,12 @@ it('tells an unknown, a revoked and an expired key in the same words and headers
   expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
 });
 
-it('names the issuer of a token, and the key beside which it came', async () => {
+it('logs the issuer of a token, and the key that it came with', async () => {
   await models(asUser({ iss: 'https://other.example' }));
   expect(log.lines.at(-1)).toMatchObject({ reason: 'unknown_issuer', issuer: 'https://other.example' });
 });
 
-it('counts each refusal by its reason, the ones too that were not logged or were answered 429', async () => {
+it('counts each refusal by its reason, including those that were not logged or were answered 429', async () => {
   const { failedAuthentications } = service.app.get(Metrics);
   const counted = async (): Promise<number> =>
     (await failedAuthentications.get()).values.find(({ labels }) => labels.reason === 'unknown_shape')?.value ?? 0;

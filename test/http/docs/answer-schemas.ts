@@ -26,7 +26,7 @@ export class AnswerSchemas {
     }
   }
 
-  /** Each place in which an answer is not as its operation's schema says. */
+  /** Each place where an answer differs from its operation's schema. */
   mistakesOf(id: string, answer: unknown): string[] {
     const validate = this.validators.get(id);
     if (validate === undefined) return [`${id} tells no JSON answer`];
@@ -37,7 +37,7 @@ export class AnswerSchemas {
   }
 }
 
-/** OpenAPI 3.0 has words of its own for null and for bounds that do not belong. */
+/** OpenAPI 3.0 has its own notation for null and for exclusive bounds. */
 function asJsonSchema<T>(node: T): T {
   if (Array.isArray(node)) return node.map(asJsonSchema) as T;
   if (typeof node !== 'object' || node === null) return node;

@@ -12,38 +12,35 @@ afterAll(() => service.stop());
 const get = (path: string): Promise<Answer> => service.call('GET', path);
 
 describe('the documentation', () => {
-  it.each(['/docs', '/docs/'])(
-    'loads at %s with everything that its page refers to, as a browser would',
-    async (path) => {
-      const page = await get(path);
-      expect(page.status).toBe(200);
-      expect(page.headers['content-type']).toMatch(/^text\/html/);
-      const references = [...page.text.matchAll(/<(?:script|link|img)\b[^>]*?\b(?:src|href)="([^"]+)"/g)].map(
-        ([, reference]) => reference!,
-      );
-      expect(references.filter((reference) => reference.includes('.js')).length).toBeGreaterThanOrEqual(2);
-      expect(references.filter((reference) => reference.includes('.css')).length).toBeGreaterThanOrEqual(1);
-      for (const reference of references) {
-        const address = new URL(reference, `${service.baseUrl}${path}`);
-        expect(address.origin).toBe(service.baseUrl);
-        const asset = await get(address.pathname + address.search);
-        expect([reference, asset.status]).toEqual([reference, 200]);
-        expect(asset.text.length).toBeGreaterThan(0);
-        if (reference.includes('.js')) expect(asset.headers['content-type']).toMatch(/javascript/);
-        if (reference.includes('.css')) expect(asset.headers['content-type']).toMatch(/css/);
-      }
-    },
-  );
+  it.each(['/docs', '/docs/'])('loads at %s with all resources of its page, as in a browser', async (path) => {
+    const page = await get(path);
+    expect(page.status).toBe(200);
+    expect(page.headers['content-type']).toMatch(/^text\/html/);
+    const references = [...page.text.matchAll(/<(?:script|link|img)\b[^>]*?\b(?:src|href)="([^"]+)"/g)].map(
+      ([, reference]) => reference!,
+    );
+    expect(references.filter((reference) => reference.includes('.js')).length).toBeGreaterThanOrEqual(2);
+    expect(references.filter((reference) => reference.includes('.css')).length).toBeGreaterThanOrEqual(1);
+    for (const reference of references) {
+      const address = new URL(reference, `${service.baseUrl}${path}`);
+      expect(address.origin).toBe(service.baseUrl);
+      const asset = await get(address.pathname + address.search);
+      expect([reference, asset.status]).toEqual([reference, 200]);
+      expect(asset.text.length).toBeGreaterThan(0);
+      if (reference.includes('.js')) expect(asset.headers['content-type']).toMatch(/javascript/);
+      if (reference.includes('.css')) expect(asset.headers['content-type']).toMatch(/css/);
+    }
+  });
 
   it('runs no script that the page’s own policy forbids', async () => {
     const { text, headers } = await get('/docs');
     expect(headers['content-security-policy']).toMatch(/script-src 'self'/);
-    // A script of the page's own text would not run under that policy.
+    // The policy would block an inline script.
     expect([...text.matchAll(/<script(?![^>]*\bsrc=)[^>]*>\s*\S/g)]).toEqual([]);
     expect(text).not.toMatch(/\son[a-z]+="/);
   });
 
-  it('keeps the credentials that were entered, and has the name of the product', async () => {
+  it("keeps the credentials that were entered, and shows the product's name", async () => {
     const page = await get('/docs');
     expect(page.text).toContain('<title>Gatehouse API</title>');
     const script = await get('/docs/swagger-ui-init.js');
@@ -95,7 +92,7 @@ describe('/openapi.json', () => {
   ];
   const THREADS = 'POST /api/v1/llm/gateway';
   const CONTEXT = '/v1/llm/context';
-  /** Models and calls of them: for permitted callers. */
+  /** Lists of models, and calls to them: for permitted callers. */
   const OF_MODELS = [
     'GET /v1/models',
     'GET /v1/models/{path}',
@@ -119,7 +116,7 @@ describe('/openapi.json', () => {
     `${THREADS}/run-events`,
     `${THREADS}/submit-tool-outputs`,
   ];
-  /** Sealed access tokens too. */
+  /** Sealed access tokens are accepted too. */
   const CALLS = ['POST /v1/chat/completions', 'POST /v1/embeddings', 'POST /v1/responses'];
   const FOR_THE_TENANT = [
     ...['list-calls', 'get-call', 'list-tokens', 'revoke-token'].map((method) => `usage/${method}`),
@@ -148,7 +145,7 @@ describe('/openapi.json', () => {
   const DASHBOARD = ['dashboardToken'];
   const SECRET = ['secretKey', 'secretKeyBearer'];
   const ALL = ['dashboardToken', 'publishableKey+userToken', ...SECRET, 'usageToken'];
-  /** Each under its older path, too. */
+  /** Each route is also served under its older path. */
   const OF_USAGE = [
     ...['POST token', 'PUT token', 'POST token/check', 'POST token/revoke', 'POST token/update_ttl'].map(
       (route) => [route, SECRET] as const,
@@ -158,7 +155,7 @@ describe('/openapi.json', () => {
     ['/v1/usage/', '/api/v1/usage/'].map((prefix) => [route.replace(' ', ` ${prefix}`), credentials] as const),
   );
 
-  it('lists every route with the credentials that it takes, and no other', () => {
+  it('lists every route with the credentials that it accepts, and no other', () => {
     const listed = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, { security = [] }]) => [
         `${method.toUpperCase()} ${path}`,
@@ -207,13 +204,13 @@ describe('/openapi.json', () => {
     });
   });
 
-  it('tells what is asked and what is answered at every route that has a body', () => {
+  it('describes request and answer at every route that has a body', () => {
     const posts = Object.entries(document.paths).flatMap(([path, { post }]) =>
       post === undefined ? [] : [[path, post] as const],
     );
     expect(posts.length).toBeGreaterThan(0);
     for (const [path, post] of posts) {
-      // `orgs/get` asks for nothing: an empty object.
+      // `orgs/get` needs nothing: its request is an empty object.
       const asked = post.requestBody?.content['application/json'];
       expect([path, asked?.schema.$ref !== undefined, asked?.example !== undefined]).toEqual([path, true, true]);
       expect([path, Object.keys(post.responses)]).toEqual([path, expect.arrayContaining(['200', '400', '500'])]);
@@ -222,15 +219,15 @@ describe('/openapi.json', () => {
     }
   });
 
-  it('is there as YAML too', async () => {
+  it('is available as YAML too', async () => {
     const answer = await get('/openapi.yaml');
     expect(answer.status).toBe(200);
     expect(answer.text).toMatch(/^openapi: /m);
   });
 });
 
-describe('the keys of what the platform signs', () => {
-  it('are public halves alone', async () => {
+describe('the keys that verify what the platform signs', () => {
+  it('are public halves only', async () => {
     const { keys } = (await get('/.well-known/jwks.json')).json<{ keys: Record<string, unknown>[] }>();
     expect(keys.length).toBeGreaterThan(0);
     for (const key of keys)

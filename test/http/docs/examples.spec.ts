@@ -1,6 +1,6 @@
 /**
  * Every operation of the OpenAPI document, sent with its example, is answered as the document says: with a status that it
- * tells, in the shape of its schema. `UPDATE_CONTRACTS=1` records the answers, as the examples that the document shows.
+ * lists, in the shape of its schema. `UPDATE_CONTRACTS=1` records the answers as the document's examples.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { BODY_EXAMPLES, PLACEHOLDERS, exampleIdOf } from '../../../src/app/openapi/examples.js';
@@ -23,7 +23,7 @@ interface Told {
   readonly operation: Operation;
 }
 
-/** What can't end well on a fresh service, and why. */
+/** Operations that can't succeed on a fresh service, and why. */
 const REFUSED: Readonly<Record<string, number>> = {
   // No model of a fresh service calls tools, so no run waits for outputs.
   Threads_submitToolOutputs: 409,
@@ -31,7 +31,7 @@ const REFUSED: Readonly<Record<string, number>> = {
   Responses_find: 404,
   Responses_delete: 404,
 };
-/** They need what others make, or end what others need. */
+/** Operations that need or end the resources of others. */
 const LAST = /_(?:revoke|remove|delete)$/;
 const OTHER_EMAIL = 'spare@example.com';
 
@@ -41,11 +41,11 @@ let other: Org;
 let key: string;
 let told: Told[];
 let schemas: AnswerSchemas;
-/** The real value of each placeholder, once there is one. */
+/** The real value of each placeholder, once it is known. */
 const world: Record<string, string> = {};
 
 beforeAll(async () => {
-  // Nothing is sent to the addresses of the examples, which are other people's.
+  // Nothing is sent to the addresses of the examples, which belong to other people.
   service = await startService({
     settings: {
       dummyProvider: 'on',
@@ -76,12 +76,12 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-it('has an example for each body, and none without a body', () => {
+it('each body has an example, and only bodies have one', () => {
   const bodies = told.filter(({ operation }) => operation.requestBody !== undefined).map(({ id }) => id);
   expect(Object.keys(BODY_EXAMPLES).sort()).toEqual(bodies.sort());
 });
 
-/** The same operation, asked for another form of answer. */
+/** The same operation, requesting another form of answer. */
 const VARIANTS: Readonly<Record<string, object>> = {
   Chat_complete: { stream: true },
   Responses_respond: { stream: true },
@@ -94,7 +94,7 @@ const VARIANTS: Readonly<Record<string, object>> = {
 };
 const RECORDED = 'docs/openapi.answers.json';
 
-it('each example is accepted by a running service, whose answer fits the schema', async () => {
+it('a running service accepts each example, and its answer fits the schema', async () => {
   const order = Object.keys(BODY_EXAMPLES);
   const rank = ({ id }: Told): number =>
     (LAST.test(id) ? 10_000 : 0) + (order.includes(id) ? order.indexOf(id) : 5_000);
@@ -122,7 +122,7 @@ it('each example is accepted by a running service, whose answer fits the schema'
   if (process.env['UPDATE_CONTRACTS'] === '1') writeFileSync(RECORDED, `${JSON.stringify(recorded, null, 1)}\n`);
 });
 
-it('each answer has an example for each of its forms, which fits its schema and shows no secret', () => {
+it('each form of each answer has an example, which fits its schema and shows no secret', () => {
   const recorded = JSON.parse(readFileSync(RECORDED, 'utf8')) as Record<string, Record<string, unknown>>;
   const wrong = told.flatMap(({ id, operation }) => {
     const forms = Object.keys(operation.responses['200']?.content ?? {}).filter(() => REFUSED[id] === undefined);
@@ -149,7 +149,7 @@ function send({ id, method, path, operation }: Told, variant: object): Promise<A
 
 const valueOf = (name: string): string => world[name] ?? PLACEHOLDERS[name as keyof typeof PLACEHOLDERS];
 
-/** The example with real ids where it has placeholders. */
+/** The example with real ids for its placeholders. */
 function replaced(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(replaced);
   if (typeof node !== 'object' || node === null) return node;
@@ -165,7 +165,7 @@ function replaced(node: unknown): unknown {
 
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
-/** Who calls, where it is not the org's owner or its key. */
+/** The caller, where it is not the org's owner or its key. */
 const CALLERS: Readonly<Record<string, () => Record<string, string>>> = {
   Orgs_create: () => bearer(service.dashboardToken({ user: 'newcomer' })),
   Orgs_delete: () => bearer(service.dashboardToken({ user: other.user, tenant: other.tenantId })),
@@ -212,13 +212,13 @@ async function newUsageToken(): Promise<void> {
   await service.call('POST', '/v1/usage/token', { headers: { 'x-api-key': key }, body: { human: 'user_123' } });
 }
 
-/** The gateway that was called, while another one is deleted. */
+/** The gateway that was called, kept while another one is deleted. */
 let reachable = '';
 
-/** The token of the gateway, while one of a human is revoked. */
+/** The gateway's token, kept while one of a human is revoked. */
 let gatewayTokenId = '';
 
-/** What an operation needs that no example before it makes. */
+/** Resources that an operation needs and no earlier example creates. */
 const PREPARED: Readonly<Record<string, () => Promise<void>>> = {
   TenantUsageTokens_list: newUsageToken,
   TenantUsageTokens_revoke: async () => {
@@ -230,7 +230,7 @@ const PREPARED: Readonly<Record<string, () => Promise<void>>> = {
   Providers_test: async () => {
     world['providerId'] = await newProvider('reachable');
   },
-  // The one that routes lead to can't be deleted.
+  // The provider that routes lead to can't be deleted.
   Providers_delete: async () => {
     world['providerId'] = await newProvider('spare');
   },
@@ -239,7 +239,7 @@ const PREPARED: Readonly<Record<string, () => Promise<void>>> = {
     world['gatewayId'] = id;
     world['gatewayToken'] = token;
   },
-  // A human's budgets end with the human.
+  // Deleting the human deleted the human's budgets.
   Budgets_delete: async () => {
     const { budget } = await asOwner<{ budget: { budgetId: string } }>('budgets/set', BODY_EXAMPLES['Budgets_set']!);
     world['budgetId'] = budget.budgetId;
@@ -275,7 +275,7 @@ const PREPARED: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-/** What later examples need of an answer. */
+/** The values of an answer that later examples need. */
 const LEARNED: Readonly<Record<string, (answer: Answer) => void>> = {
   Threads_send: (answer) => learn('runId', answer.json<{ runId: string }>().runId),
   Contexts_create: (answer) => learn('context', answer.json<{ id: string }>().id),

@@ -3,12 +3,12 @@ import type { Answer } from '../../support/service.js';
 
 const UNIX_TIME = 1_769_850_000;
 const A_WHILE_MS = 250;
-/** Of a stream, the events that an example shows before its last two. */
+/** The number of a stream's events that an example shows before its last two. */
 const FIRST_EVENTS = 3;
-/** Of a vector. */
+/** The number of a vector's numbers that an example shows. */
 const FIRST_NUMBERS = 3;
 
-/** What is another one in each run, is secret, or names this machine; and what stands for it. */
+/** Values that differ in each run, are secret or name this machine, with their placeholders. */
 const REPLACED: readonly (readonly [RegExp, string])[] = [
   [/eyJ[\w-]+\.[\w.-]+/g, 'eyJhbGciOi…'],
   [/\b(sk|pk|gw)_gh_\w{33}\b/g, '$1_gh_abc123…'],

@@ -1,4 +1,4 @@
-/** The dashboard's and the guides' files, as browsers and caches get them. */
+/** The dashboard's and the guides' files, as browsers and caches receive them. */
 import { spawnSync } from 'node:child_process';
 import { startService, type TestService } from '../../support/service.js';
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-it('is served without a cache and under a strict policy, whatever the path below names', async () => {
+it('the page is served without a cache and under a strict policy, for every path below it', async () => {
   for (const path of ['/dashboard', '/dashboard/', '/dashboard/keys?x=1', '/dashboard/gateways/one/tokens']) {
     const { status, headers, text } = await service.call('GET', path);
     expect([path, status, text]).toEqual([path, 200, page]);
@@ -34,7 +34,7 @@ it('is served without a cache and under a strict policy, whatever the path below
   }
 });
 
-it('has hashed files that never change, compressed as the caller takes them, and 304 for what the caller has', async () => {
+it('hashed files never change, are compressed as the caller accepts, and give 304 to a caller that has them', async () => {
   expect(asset).not.toBe('');
   const plain = await service.call('GET', asset);
   expect(plain.headers['cache-control']).toBe('public, max-age=31536000, immutable');
@@ -47,7 +47,7 @@ it('has hashed files that never change, compressed as the caller takes them, and
   expect((await service.call('GET', '/dashboard/', { headers: { 'if-none-match': etag } })).status).toBe(304);
 });
 
-it('gives away nothing that the build did not make, and says what is missing', async () => {
+it('serves only files of the build, and 404 for others', async () => {
   for (const path of [
     '/dashboard/assets/none.js',
     '/dashboard/assets/%2e%2e/index.html',

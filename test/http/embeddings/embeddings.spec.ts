@@ -36,7 +36,7 @@ const post = (body: unknown, headers: Record<string, string> = {}): Promise<Answ
 
 const client = (): OpenAI => new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: key, maxRetries: 0 });
 
-/** What the ledger says of the one call: its operation and cost too. */
+/** The ledger's row of the one call, with its operation and cost. */
 async function charged(): Promise<Record<string, unknown>> {
   const row = await settledCall(service);
   const [more] = await service.sql<Record<string, unknown>>(
@@ -51,7 +51,7 @@ describe('what goes upstream and comes back', () => {
     ['texts', '["a", "",  "b"]'],
     ['tokens', '[1, 2 , 3]'],
     ['arrays of tokens', '[[1,2],[3]]'],
-  ])('is the same to the byte for %s', async (_what, input) => {
+  ])('is byte for byte the same for %s', async (_what, input) => {
     const sent = `{ "input": ${input},"model":"${MODEL}", "user":"u", "dimensions":4, "future":{"x":1.0} }`;
     const answered = ` {"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.10,-1e-7]}],"model":"${MODEL}","usage":{"prompt_tokens":3,"total_tokens":3}}\n`;
     service.upstream.next({ kind: 'body', body: answered });
@@ -73,7 +73,7 @@ describe('what goes upstream and comes back', () => {
     });
   });
 
-  it('may be as large as any body, and what a large answer reports is still charged', async () => {
+  it('may be as large as any body, and a large answer is still charged by its report', async () => {
     const input = Array.from({ length: 1_300 }, (_, index) => `${index} ${'word '.repeat(600)}`);
     const embedding = Array.from({ length: 1_000 }, (_, index) => index / 7);
     const data = input.map((_, index) => ({ object: 'embedding', index, embedding }));
@@ -104,7 +104,7 @@ describe('what goes upstream and comes back', () => {
     expect(await langChain.embedDocuments(['a', 'b'])).toHaveLength(2);
   });
 
-  it('is the provider’s own error, with its status', async () => {
+  it('passes on the provider’s own error, with its status', async () => {
     service.upstream.next({
       kind: 'body',
       status: 400,
@@ -142,7 +142,7 @@ describe('a request', () => {
 describe('usage that the provider did not report', () => {
   const answer = { object: 'list', data: [{ object: 'embedding', index: 0, embedding: [1] }], model: MODEL };
 
-  it('is counted here, and marked so', async () => {
+  it('is counted here, and marked as estimated', async () => {
     service.upstream.next({ kind: 'body', body: answer });
     await post({ model: MODEL, input: ['Say hello to everybody, please.', 'And good bye.'] });
     const row = await charged();
@@ -152,7 +152,7 @@ describe('usage that the provider did not report', () => {
     expect(row['reserved_input_tokens']).toBeGreaterThanOrEqual(row['input_tokens'] as number);
   });
 
-  it('is as many tokens as were given', async () => {
+  it('is as many tokens as the request contained', async () => {
     service.upstream.next({ kind: 'body', body: answer });
     await post({ model: MODEL, input: [[1, 2, 3], [4]] });
     expect(await charged()).toMatchObject({ estimated: true, input_tokens: 4 });
@@ -174,7 +174,7 @@ describe('limits', () => {
     return row;
   };
 
-  it('of a human fall by what was reported, and refuse what they have no room for', async () => {
+  it('of a human fall by the reported usage, and refuse a call that does not fit', async () => {
     const human = await humanWith({ token_cnt: 100 });
     expect((await post({ model: MODEL, input: 'Hello' }, { 'x-human-id': human })).status).toBe(200);
     await settledCall(service);
@@ -186,7 +186,7 @@ describe('limits', () => {
     expect(await left(human)).toEqual({ tokens: 95, reserved: 0 });
   });
 
-  it('can’t judge a field without a known bound', async () => {
+  it('refuse a field without a known bound', async () => {
     const human = await humanWith({ token_cnt: 1_000_000 });
     const refused = await post({ model: MODEL, input: 'x', file_ids: ['f'] }, { 'x-human-id': human });
     expect(openaiError(refused, 400)).toMatchObject({ code: 'usage_not_bounded' });
@@ -194,7 +194,7 @@ describe('limits', () => {
   });
 });
 
-it('is charged by its report to a caller who hung up', async () => {
+it('are charged by the report even where the caller hung up', async () => {
   let goOn: () => void = () => undefined;
   const after = new Promise<void>((resolve) => (goOn = resolve));
   const body = { object: 'list', data: [], model: MODEL, usage: { prompt_tokens: 7, total_tokens: 7 } };
@@ -208,7 +208,7 @@ it('is charged by its report to a caller who hung up', async () => {
 });
 
 describe('the dummy', () => {
-  it('makes the same vector of the same input, in both formats', async () => {
+  it('gives the same vector for the same input, in both formats', async () => {
     const input = ['Hello', 'Good bye', 'Hello'];
     const { data, usage } = await client().embeddings.create({ model: 'dummy', input, dimensions: 8 });
     const floats = await client().embeddings.create({ model: 'dummy', input, dimensions: 8, encoding_format: 'float' });
@@ -221,7 +221,7 @@ describe('the dummy', () => {
     expect(usage.prompt_tokens).toBeGreaterThanOrEqual(4);
   });
 
-  it('refuses what it does not take, naming the field', async () => {
+  it('refuses what it does not support, naming the field', async () => {
     expect(openaiError(await post({ model: 'dummy', input: 'x', encoding_format: 'int8' }), 400).param).toBe(
       'encoding_format',
     );

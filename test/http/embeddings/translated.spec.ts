@@ -16,7 +16,7 @@ interface Kind {
   readonly settings?: object;
   readonly model: string;
   readonly embeds: Answerer;
-  /** How many texts one exchange takes. */
+  /** The number of texts that one exchange takes. */
   readonly most: number;
   readonly reports: boolean;
 }
@@ -81,7 +81,7 @@ describe.each(KINDS)('$kind with $model', ({ kind, path, credentials, settings, 
       body: { model, input: 'Hello', ...fields },
     });
 
-  it('embeds one text and many, as floats and as base64, and charges what was used', async () => {
+  it('embeds one text and many, as floats and as base64, and charges the usage', async () => {
     const one = await client().embeddings.create({ model, input: 'Hello', dimensions: 256, encoding_format: 'float' });
     expect(one.data.map(({ embedding }) => [embedding.length, embedding[0]])).toEqual([[256, 5]]);
     const row = await settledCall(service);
@@ -105,18 +105,18 @@ describe.each(KINDS)('$kind with $model', ({ kind, path, credentials, settings, 
     ['encoding_format', { encoding_format: 'int8' }],
     ['truncate', { truncate: 'END' }],
     ['stream', { stream: true }],
-  ])('refuses what it can’t carry, naming %s', async (field, fields) => {
+  ])('refuses a field that it can’t translate, naming %s', async (field, fields) => {
     expect(openaiError(await post(fields), 400).message).toMatch(new RegExp(`^${field}: `));
     expect(upstream.requests).toEqual([]);
   });
 
-  it('tells the provider’s own error with its status, and charges nothing', async () => {
+  it('passes on the provider’s own error with its status, and charges nothing', async () => {
     upstream.next(jsonAnswer({ message: 'Too many.', error: { code: 429, message: 'Too many.' } }, 429));
     expect(openaiError(await post({}), 429).message).toBe('Too many.');
     expect(await settledCall(service)).toMatchObject({ outcome: 'UPSTREAM_ERROR', input_tokens: 0 });
   });
 
-  it('is bounded by a human’s limit', async () => {
+  it('is limited by a human’s limit', async () => {
     await setLimits(service.database, org.tenantId, 'ann', { token_cnt: 3 });
     const refused = await post({ input: 'word '.repeat(50) }, { 'x-human-id': 'ann' });
     expect(openaiError(refused, 429).type).toBe('usage_limit_exceeded');

@@ -1,4 +1,4 @@
-/** An app of a tenant's: its publishable keys, and the calls that its users' programs make with them. */
+/** A tenant's app: its publishable keys, and the calls that its users' programs make with them. */
 import type { UserIssuer } from '../../support/oidc-issuer.js';
 import type { Answer, MadeKey, Org, ServiceClient } from '../../support/service.js';
 
@@ -11,7 +11,7 @@ export interface AppKeyWishes {
   readonly permissions?: readonly string[];
 }
 
-/** Has the tenant's owner make a publishable key for the users of an issuer; null: it names none. */
+/** Has the tenant's owner make a publishable key for the users of an issuer; null: the key names no issuer. */
 export async function createAppKey(
   service: ServiceClient,
   { user, tenantId }: Org,
@@ -34,7 +34,7 @@ export async function createAppKey(
 
 type Headers = Record<string, string | string[]>;
 
-/** What an app's user sends: the app's key, and the user's own token. */
+/** The headers of an app's user: the app's key, and the user's own token. */
 export function asEndUser({ key }: MadeKey, token: string, headers: Headers = {}): Headers {
   return { 'x-api-key': key, authorization: `Bearer ${token}`, ...headers };
 }

@@ -1,4 +1,4 @@
-/** `pk_` and a user's JWT: both together are an end user, and nothing less is anybody. */
+/** `pk_` and a user's JWT: only both together are an end user, and each alone is refused. */
 import { eventually } from '../../support/eventually.js';
 import { startUserIssuer, type IssuerAlgorithm, type UserIssuer } from '../../support/oidc-issuer.js';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
@@ -35,7 +35,7 @@ const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + s
 const windowHeaders = ({ headers }: Answer): string[] =>
   Object.keys(headers).filter((name) => name.includes('ratelimit'));
 
-/** The same at both surfaces, each in its own words, and no row more or less for it. */
+/** Sends the same to both surfaces, each of which answers in its dialect, and checks that no row changed. */
 async function expectRefused(headers: Record<string, string | string[]>, status: number): Promise<Answer[]> {
   const before = await rowCounts(service);
   const sent = service.upstream.requests.length;
@@ -53,7 +53,7 @@ async function expectRefused(headers: Record<string, string | string[]>, status:
 }
 
 describe('an end user', () => {
-  it('may do what the key may, and is the human of the token in the ledger', async () => {
+  it("may do what the key may, and is recorded as the token's human in the ledger", async () => {
     const headers = asEndUser(app, issuer.token({ sub: 'Ann Ünicode' }));
     const threads = await listThreads(service, headers);
     expect({ status: threads.status, body: threads.json() }).toEqual({
@@ -88,7 +88,7 @@ describe('an end user', () => {
     ['api-keys/list', {}],
     ['api-keys/create', { name: 'K' }],
     ['orgs/create', { name: 'O' }],
-  ])('may not call %s, which is for people at the dashboard', async (route, body) => {
+  ])('may not call %s, which is for users of the dashboard', async (route, body) => {
     const headers = asEndUser(app, issuer.token());
     platformError(await service.call('POST', `/api/v1/${route}`, { headers, body }), 403);
   });
@@ -101,7 +101,7 @@ describe('half of an end user is refused (401):', () => {
     await expectRefused({ 'x-api-key': app.key, authorization: `Bearer ${app.key}` }, 401);
   });
 
-  it('the token alone, of whatever issuer a key trusts', async () => {
+  it('the token alone, of any issuer that a key trusts', async () => {
     await expectRefused({ authorization: `Bearer ${issuer.token()}` }, 401);
   });
 
@@ -113,11 +113,11 @@ describe('half of an end user is refused (401):', () => {
     await expectRefused({ 'x-api-key': app.key, authorization: `Basic ${issuer.token()}` }, 401);
   });
 
-  it("the key beside a person's token for the dashboard, the owner's too", async () => {
+  it("the key beside a dashboard token, also the owner's", async () => {
     await expectRefused(asEndUser(app, service.dashboardToken({ user: org.user, tenant: org.tenantId })), 401);
   });
 
-  it('a good token beside a key that is revoked, unknown, or missing: the good half gives no access', async () => {
+  it('a good token beside a key that is revoked, unknown, or missing: half a pair gives no access', async () => {
     const revoked = await createAppKey(service, org, issuer);
     const headers = asEndUser(revoked, issuer.token());
     expect((await listThreads(service, headers)).status).toBe(200);
@@ -131,7 +131,7 @@ describe('half of an end user is refused (401):', () => {
       const answers = await expectRefused({ 'x-api-key': key, authorization: `Bearer ${issuer.token()}` }, 401);
       expect(answers.flatMap(windowHeaders)).toEqual([]);
     }
-    // Nor does the owner's own token, which alone is good.
+    // Nor does the owner's own token, which is valid by itself.
     const dashboardToken = service.dashboardToken(owner);
     expect((await listThreads(service, { authorization: `Bearer ${dashboardToken}` })).status).toBe(200);
     await expectRefused(asEndUser(revoked, dashboardToken), 401);
@@ -143,7 +143,7 @@ describe('half of an end user is refused (401):', () => {
   });
 });
 
-/** Of the broken tokens that are no `invalid_credential`: where the form is wrong, or good but over. */
+/** The broken tokens with another code than `invalid_credential`: malformed, or valid but expired. */
 const CODE_OF: Readonly<Record<string, string>> = {
   expired: 'expired_token',
   'expired long ago': 'expired_token',
@@ -172,7 +172,7 @@ describe("a user's token", () => {
       if (answer.headers['x-ratelimit-limit'] !== '1000') windowless.push(kind);
     }
     expect(passed).toEqual([]);
-    // What has not even the form of a token: then the key was not looked at.
+    // Without even the form of a token, the key was not looked up.
     expect(windowless).toEqual(['iss among others', 'no iss', 'claims that are a list']);
     expect((await listThreads(service, asEndUser(app, issuer.token()))).status).toBe(200);
   });
@@ -187,20 +187,20 @@ describe("a user's token", () => {
     expect((await listThreads(service, asEndUser(shop, issuer.token({ aud: ['shop', 'app'] })))).status).toBe(200);
   });
 
-  it("that names another tenant than the key's is refused with 403, one that names the key's is good", async () => {
+  it("that names a tenant other than the key's is refused with 403, and one that names the key's is accepted", async () => {
     const other = await service.createOrg('neighbour');
     await expectRefused(asEndUser(app, issuer.token({ tenant_id: other.tenantId })), 403);
     expect((await listThreads(service, asEndUser(app, issuer.token({ tenant_id: org.tenantId })))).status).toBe(200);
   });
 
-  it('is of one issuer: the same claims signed by another are refused, whichever issuer they name', async () => {
+  it('is accepted from one issuer only: the same claims signed by another are refused, whichever issuer they name', async () => {
     const evil = await startAnotherIssuer();
     await expectRefused(asEndUser(app, evil.token()), 401);
     await expectRefused(asEndUser(app, evil.token({ iss: issuer.issuer })), 401);
     expect(evil.requests).toEqual([]);
   });
 
-  it('serves until its second is over', async () => {
+  it('is accepted until its last second', async () => {
     const token = issuer.token({ exp: inSeconds(2) });
     expect((await listThreads(service, asEndUser(app, token))).status).toBe(200);
     await eventually(async () => (await listThreads(service, asEndUser(app, token))).status === 401);
@@ -208,7 +208,7 @@ describe("a user's token", () => {
 });
 
 describe('the human', () => {
-  it('may be named once more in x-human-id, and no other one (403)', async () => {
+  it('may be repeated in x-human-id; another one there is 403', async () => {
     const headers = asEndUser(app, issuer.token({ sub: 'ünï' }), {
       'x-human-id': encodeURIComponent('ünï'),
       'x-human-id-encoding': 'percent',
@@ -219,7 +219,7 @@ describe('the human', () => {
     }
   });
 
-  it('acts for no one else: X-On-Behalf-Of is 403, the own name too', async () => {
+  it("acts for no one else: X-On-Behalf-Of is 403, even with the user's own name", async () => {
     for (const human of ['user-1', 'user-2']) {
       await expectRefused(asEndUser(app, issuer.token({ sub: 'user-1' }), { 'x-on-behalf-of': human }), 403);
     }
@@ -232,7 +232,7 @@ describe('the human', () => {
     const token = partner.token({ sub: 'user-1' });
     expect((await listThreads(service, asEndUser(theirs, token, named('partner:user-1')))).status).toBe(200);
     await expectRefused(asEndUser(theirs, token, named('user-1')), 403);
-    // A key that was used before hears of the new prefix too.
+    // A key that was used before gets the new prefix too.
     await eventually(
       async () => (await listThreads(service, asEndUser(app, issuer.token({ sub: 'partner:user-1' })))).status === 401,
     );
@@ -263,7 +263,7 @@ describe('the page', () => {
     await expectRefused(asEndUser(key, issuer.token(), { origin: [ORIGIN, 'https://evil.example'] }), 403);
   });
 
-  it('may be any where the key names none', async () => {
+  it('may have any origin where the key names none', async () => {
     const headers = asEndUser(app, issuer.token(), { origin: 'https://anywhere.example' });
     expect((await listThreads(service, headers)).status).toBe(200);
   });

@@ -1,4 +1,7 @@
-/** Where users' tokens come from: the issuer of the key, found, kept, gone and out of bounds; or the platform's own. */
+/**
+ * The sources of users' tokens: the key's issuer, whose keys are discovered, cached, missing or refused; or the platform's own
+ * issuer.
+ */
 import type http from 'node:http';
 import { eventually } from '../../support/eventually.js';
 import { startUserIssuer, type UserIssuer } from '../../support/oidc-issuer.js';
@@ -30,7 +33,7 @@ async function startIssuer(path = '', protocol: 'https:' | 'http:' = 'https:'): 
   return issuer;
 }
 
-/** What differs between the issuers of one tenant. */
+/** Each issuer of a tenant needs another prefix. */
 const ownPrefix = (): { human_prefix: string } => ({ human_prefix: `issuer-${(prefixes += 1)}:` });
 
 const respond =
@@ -39,7 +42,7 @@ const respond =
     response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
   };
 
-/** Says that the token can't be verified now, and nothing about why. */
+/** The answer says that the token can't be verified now, and gives no reason. */
 function expectUnavailable(answer: Answer): void {
   expect({ status: answer.status, text: answer.text }).toMatchObject({ status: 503 });
   expect(answer.json<{ error: object }>().error).toMatchObject({
@@ -63,12 +66,12 @@ describe("an issuer's keys", () => {
     expect(issuer.requests).toEqual(named ? [issuer.jwksPath] : [issuer.discoveryPath, issuer.jwksPath]);
   });
 
-  it("that can't be fetched are 503 in either dialect, which names no address and counts as no failed authentication", async () => {
+  it("that can't be fetched give 503 in either dialect, name no address and count as no failed authentication", async () => {
     const issuer = await startIssuer();
     const app = await createAppKey(service, org, issuer, ownPrefix());
     await issuer.goDown();
     const answers: Answer[] = [];
-    // More than an address may get wrong in a minute.
+    // More than the failures that an address may have in a minute.
     for (let index = 0; index < 45; index += 1) {
       answers.push(await listThreads(service, asEndUser(app, issuer.token({ sub: `user-${index}` }))));
     }
@@ -78,7 +81,7 @@ describe("an issuer's keys", () => {
     await eventually(async () => (await listThreads(service, asEndUser(app, issuer.token()))).status === 200);
   });
 
-  it('that were had go on serving while it is down', async () => {
+  it('that were fetched keep working while the issuer is down', async () => {
     const issuer = await startIssuer();
     const app = await createAppKey(service, org, issuer, ownPrefix());
     expect((await listThreads(service, asEndUser(app, issuer.token()))).status).toBe(200);
@@ -86,7 +89,7 @@ describe("an issuer's keys", () => {
     expect((await listThreads(service, asEndUser(app, issuer.token()))).status).toBe(200);
   });
 
-  it('are asked for again for a new kid, but not by every request that invents one', async () => {
+  it('are fetched again for a new kid, but not for every request that invents one', async () => {
     const issuer = await startIssuer();
     const app = await createAppKey(service, org, issuer, ownPrefix());
     expect((await listThreads(service, asEndUser(app, issuer.token()))).status).toBe(200);
@@ -120,7 +123,7 @@ describe("an issuer's keys", () => {
         issuer.answers.set(issuer.discoveryPath, respond(200, { ...issuer.configuration(), jwks_uri: jwksUri })),
     ],
     [
-      'at an address of this machine’s network that nobody allowed',
+      'at an address of this machine’s network that is not allowed',
       (issuer) => {
         const inside = { ...issuer.configuration(), jwks_uri: 'https://169.254.169.254/jwks.json' };
         issuer.answers.set(issuer.discoveryPath, respond(200, inside));
@@ -133,7 +136,7 @@ describe("an issuer's keys", () => {
         issuer.answers.set(issuer.jwksPath, respond(200, padded));
       },
     ],
-  ])('are not looked for %s', async (_where, change) => {
+  ])('are not accepted %s', async (_where, change) => {
     const [issuer, elsewhere, plain] = [await startIssuer(), await startIssuer(), await startIssuer('', 'http:')];
     change(issuer, elsewhere, plain);
     const app = await createAppKey(service, org, issuer, ownPrefix());
@@ -143,7 +146,7 @@ describe("an issuer's keys", () => {
     expect([...elsewhere.requests, ...plain.requests]).toEqual([]);
   });
 
-  it("of one tenant's configuration never serve another's, though both name the same issuer", async () => {
+  it("of one tenant's configuration never serve another tenant's, although both name the same issuer", async () => {
     const [issuer, evil] = [await startIssuer(), await startIssuer()];
     const app = await createAppKey(service, org, issuer, ownPrefix());
     const forger = await service.createOrg('forger');
@@ -155,7 +158,7 @@ describe("an issuer's keys", () => {
   });
 });
 
-it('an issuer in our own network is never asked, however it came into the database', async () => {
+it('an issuer in our own network is never called, however it got into the database', async () => {
   const issuer = await startIssuer();
   const strict = await startService();
   cleanup.push(() => strict.stop());
@@ -169,7 +172,7 @@ it('an issuer in our own network is never asked, however it came into the databa
   expect(issuer.requests).toEqual([]);
 });
 
-it('a warm end user costs no statement and no fetch', async () => {
+it('an end user whose data is cached costs no statement and no fetch', async () => {
   const issuer = await startIssuer();
   const database = await createTestDatabase();
   const proxy = await PostgresProxy.start(database.ownerUrl);
@@ -178,7 +181,7 @@ it('a warm end user costs no statement and no fetch', async () => {
     settings: {
       ...issuer.settings,
       databaseUrl: proxy.through(database.ownerUrl),
-      // What runs by itself runs elsewhere, or later.
+      // Background work uses another database connection, or runs later.
       databaseDirectUrl: database.ownerUrl,
       leaseSeconds: 3600,
       sweepSeconds: 3600,
@@ -215,15 +218,15 @@ it('a warm end user costs no statement and no fetch', async () => {
   expect(issuer.requests).toHaveLength(fetches);
 });
 
-describe("a key without an issuer takes the platform's own tokens", () => {
-  it('where the operator says so, and only those of its tenant', async () => {
+describe("a key without an issuer accepts the platform's own tokens", () => {
+  it('where the operator allows it, and only those of its tenant', async () => {
     const lent = await startService({ settings: { publishableDefaultIssuer: 'platform' } });
     cleanup.push(() => lent.stop());
     const ours = await lent.createOrg('ours');
     const app = await createAppKey(lent, ours, null);
     const token = (tenant: string | undefined, claims = {}): string =>
       lent.dashboardToken({ user: 'a-user', tenant, claims });
-    // Any user who signs in on the platform and has the claim; a membership is not needed.
+    // Any user with the claim who signs in on the platform; a membership is not needed.
     expect((await listThreads(lent, asEndUser(app, token(ours.tenantId)))).status).toBe(200);
     platformError(await listThreads(lent, asEndUser(app, token(undefined))), 401);
     const theirs = await lent.createOrg('theirs');
@@ -235,7 +238,7 @@ describe("a key without an issuer takes the platform's own tokens", () => {
     platformError(await listThreads(lent, asEndUser(app, disabled)), 401);
   });
 
-  it('and refused where the operator took that back', async () => {
+  it('and is refused where the operator no longer allows it', async () => {
     const lent = await startService({ settings: { publishableDefaultIssuer: 'platform' } });
     cleanup.push(() => lent.stop());
     const ours = await lent.createOrg('ours');

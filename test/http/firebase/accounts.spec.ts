@@ -1,4 +1,4 @@
-/** Whether a person may still sign in, Firebase says; what it says is believed for a bounded time. */
+/** Firebase decides whether a person may still sign in; its answer is trusted for a limited time. */
 import { eventually, pause } from '../../support/eventually.js';
 import { startService, type Identity, type Org, type TestService } from '../../support/service.js';
 
@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-/** A user with an org, who was served before. */
+/** A user with an org who was served before. */
 async function founder(on = service): Promise<Org> {
   founders += 1;
   const org = await on.createOrg(`founder-${founders}`);
@@ -35,7 +35,7 @@ async function statusOf({ user, tenantId }: Org, claims: Identity['claims'] = {}
 const seconds = (): number => Math.floor(Date.now() / 1000);
 
 describe("a user (against a local stand-in for Google's endpoints)", () => {
-  it('who is disabled is refused once the time is over, everywhere, and served again once they are not', async () => {
+  it('who is disabled is refused everywhere once the cached answer expires, and served again once enabled', async () => {
     const org = await founder();
     service.google.disabled.add(org.user);
     await pause(CHECK_MS);
@@ -49,7 +49,7 @@ describe("a user (against a local stand-in for Google's endpoints)", () => {
     expect(await statusOf(org)).toBe(200);
   });
 
-  it('who keeps on working while they are disabled is refused too', async () => {
+  it('who keeps working while they are disabled is refused too', async () => {
     const org = await founder();
     const over = new AbortController();
     const work = (async () => {
@@ -69,7 +69,7 @@ describe("a user (against a local stand-in for Google's endpoints)", () => {
     service.google.validSince.set(org.user, revokedAt);
     await pause(CHECK_MS);
     expect(await statusOf(org, { auth_time: revokedAt - 1 })).toBe(401);
-    // A token that was refreshed since, of a sign-in before.
+    // A token that was refreshed since, from an earlier sign-in.
     expect(await statusOf(org, { auth_time: revokedAt - 3600, iat: seconds() })).toBe(401);
     expect(await statusOf(org, { auth_time: revokedAt })).toBe(200);
     expect(await statusOf(org, { auth_time: revokedAt + 1 })).toBe(200);
@@ -82,7 +82,7 @@ describe("a user (against a local stand-in for Google's endpoints)", () => {
     expect(await statusOf(org)).toBe(401);
   });
 
-  it('whom Firebase never knew gets no org, although the token is genuine', async () => {
+  it('whom Firebase does not know gets no org, although the token is genuine', async () => {
     service.google.deleted.add('nobody');
     const headers = { authorization: `Bearer ${service.dashboardToken({ user: 'nobody' })}` };
     const answer = await service.call('POST', '/api/v1/orgs/create', { headers, body: { name: 'Ghost' } });
@@ -90,7 +90,7 @@ describe("a user (against a local stand-in for Google's endpoints)", () => {
     expect(await service.sql("SELECT 1 FROM users WHERE id = 'nobody'")).toEqual([]);
   });
 
-  it('does not lose the API keys with it: those are the org’s', async () => {
+  it('who is disabled does not end the API keys, which belong to the org', async () => {
     const org = await founder();
     const { key } = await service.createKey(org);
     service.google.disabled.add(org.user);
@@ -100,8 +100,8 @@ describe("a user (against a local stand-in for Google's endpoints)", () => {
   });
 });
 
-describe("the time that is set (against a local stand-in for Google's endpoints)", () => {
-  it('spares Firebase: a person who was asked about is served without a call', async () => {
+describe("the configured time (against a local stand-in for Google's endpoints)", () => {
+  it('saves calls to Firebase: a person who was checked is served without one', async () => {
     const patient = await startService();
     try {
       const org = await founder(patient);
@@ -115,7 +115,7 @@ describe("the time that is set (against a local stand-in for Google's endpoints)
     }
   });
 
-  it('bridges an outage of Firebase; then it is 503, never 401 and never served, until Firebase is back', async () => {
+  it('bridges an outage of Firebase; after it the answer is 503, never 401 or success, until Firebase is back', async () => {
     const bridging = await startService({ settings: { accountCheckSeconds: 5 } });
     const { google } = bridging;
     try {
@@ -125,7 +125,7 @@ describe("the time that is set (against a local stand-in for Google's endpoints)
       google.disabled.add(disabled.user);
       await eventually(async () => expect(await statusOf(disabled, {}, bridging)).toBe(401));
 
-      // From a fresh answer on, so that there is time for what follows.
+      // Starts with a fresh answer, so that there is time for the next steps.
       const answers = (): number => google.lookUps.filter((users) => users.includes(org.user)).length;
       const before = answers();
       await eventually(async () => {
@@ -141,13 +141,13 @@ describe("the time that is set (against a local stand-in for Google's endpoints)
         expect(seen.at(-1)).toBe(503);
       });
       expect(new Set(seen)).toEqual(new Set([200, 503]));
-      // The outage lets no one in, neither those who were refused before it nor new ones.
+      // The outage lets no one in: neither users who were refused before it nor new ones.
       await eventually(async () => expect(await statusOf(disabled, {}, bridging)).toBe(503));
       const stranger = { ...org, user: 'never-seen' };
       expect(await statusOf(stranger, {}, bridging)).toBe(503);
-      // Keys are ours to judge.
+      // API keys do not depend on Firebase.
       expect((await bridging.call('GET', '/v1/models', { headers: { 'x-api-key': key } })).status).toBe(200);
-      // What is wrong with a token itself still is.
+      // Mistakes in the token itself are still found.
       expect(await statusOf(org, { exp: 1 }, bridging)).toBe(401);
 
       await google.comeBack();
@@ -164,7 +164,7 @@ describe("the time that is set (against a local stand-in for Google's endpoints)
     ['failing', (on) => on.google.failures.set('accounts:lookup', 500)],
     ['refusing our account', (on) => on.google.failures.set('accounts:lookup', 403)],
     ['giving no access token', (on) => on.google.failures.set('oauth2.googleapis.com/token', 500)],
-  ])('is not begun by a Firebase that is %s: 503, and served once it answers', async (_how, fail) => {
+  ])('does not begin while Firebase is %s: 503, and served once it answers', async (_how, fail) => {
     const fresh = await startService();
     try {
       fail(fresh);

@@ -1,4 +1,4 @@
-/** An org's founder gets its claims from Firebase, merged with those that are there, whatever happens on the way. */
+/** An org's founder gets its claims from Firebase, merged with existing ones, in spite of failures. */
 import { eventually } from '../../support/eventually.js';
 import { startService, type Answer, type TestService } from '../../support/service.js';
 
@@ -23,11 +23,11 @@ function create(user: string, name: string): Promise<Answer> {
 const tenantOf = (answer: Answer): string => answer.json<{ org: { tenantId: string } }>().org.tenantId;
 const waiting = (): Promise<object[]> => service.sql('SELECT 1 FROM claim_writes');
 
-/** The outbox tries again after a while; nothing here depends on how long that is. */
+/** Makes writes of the outbox due now; the tests do not depend on its waiting time. */
 const makeDue = (): Promise<object[]> => service.sql('UPDATE claim_writes SET next_attempt_at = now()');
 
 describe("orgs/create (against a local stand-in for Google's endpoints)", () => {
-  it('sets tenant_id and role through Firebase beside the claims that are there, and the next token has them', async () => {
+  it('sets tenant_id and role through Firebase beside the existing claims, and the next token has them', async () => {
     const { google } = service;
     google.claims.set('ada', { plan: 'gold', nested: { deep: [1, 2] }, role: 'from before' });
     const answer = await create('ada', 'Merged');
@@ -56,7 +56,7 @@ describe("orgs/create (against a local stand-in for Google's endpoints)", () => 
     const answer = await create(user, `Late when it ${how}`);
     expect(answer.status).toBe(200);
     expect(service.google.claims.get(user)).toEqual({ plan: 'gold' });
-    // A user who waits for their claims does not need them: the row decides.
+    // A user whose claims are pending can work without them: the row decides.
     const claimed = service.dashboardToken({ user, tenant: tenantOf(answer) });
     const headers = { authorization: `Bearer ${claimed}` };
     expect((await service.call('POST', '/api/v1/api-keys/list', { headers, body: {} })).status).toBe(200);
@@ -69,13 +69,13 @@ describe("orgs/create (against a local stand-in for Google's endpoints)", () => 
     await eventually(async () => expect(await waiting()).toEqual([]));
   });
 
-  it('answers in time when Firebase falls silent at the write, and the claims come later', async () => {
+  it('answers in time when Firebase hangs during the write, and the claims come later', async () => {
     const user = 'late-silent';
     service.google.updateDelaysMs.push(60_000);
     const answer = await create(user, 'Late when it is silent');
     expect(answer.status).toBe(200);
     expect(service.google.claims.has(user)).toBe(false);
-    // The write that hangs runs out of its time first.
+    // The write that hangs times out first.
     await eventually(async () => {
       await makeDue();
       expect(service.google.claims.get(user)).toEqual({ tenant_id: tenantOf(answer), role: 'owner' });

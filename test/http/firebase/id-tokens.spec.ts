@@ -1,10 +1,10 @@
-/** Which ID tokens are taken, over real HTTP: whatever is wrong with one is 401, the same for all. */
+/** Which ID tokens are accepted, over real HTTP: every mistake is 401, answered alike. */
 import { eventually } from '../../support/eventually.js';
 import { startService, type Org, type TestService } from '../../support/service.js';
 
 let service: TestService;
 let org: Org;
-/** When the service first asked for the issuer's keys. */
+/** The time when the service first fetched the issuer's keys. */
 let keysAskedAt = 0;
 
 beforeAll(async () => {
@@ -19,7 +19,7 @@ const claimsOfOwner = (): Record<string, unknown> => ({ sub: org.user, user_id: 
 const sign = (overrides: Readonly<Record<string, unknown>> = {}): string =>
   service.issuer.sign({ ...claimsOfOwner(), ...overrides });
 
-/** What can't be read as an issuer's token. */
+/** Texts that can't be read as an issuer's token. */
 const NO_TOKENS = [
   'claims that are no JSON',
   'claims that are null',
@@ -38,7 +38,7 @@ async function answerTo(token: string): Promise<{ status: number; text: string }
 
 const statusOf = async (token: string): Promise<number> => (await answerTo(token)).status;
 
-/** What is wrong beside what every issuer's tokens can have wrong (TestIssuer.brokenTokens). */
+/** Mistakes beyond those that every issuer's tokens can have (TestIssuer.brokenTokens). */
 function wrongForFirebase(): Record<string, string> {
   const now = Math.floor(Date.now() / 1000);
   const { audience } = service.issuer;
@@ -66,11 +66,11 @@ function wrongForFirebase(): Record<string, string> {
 }
 
 describe("ID tokens (against a local stand-in for Google's endpoints)", () => {
-  it('a good one passes', async () => {
+  it('a valid one is accepted', async () => {
     expect(await statusOf(sign())).toBe(200);
   });
 
-  it('every kind of broken one is 401, answered the same unless it says itself what is wrong, without a question about its user', async () => {
+  it('every broken one is 401 without a look-up of its user; the answers differ only by what the token itself shows', async () => {
     const asked = service.google.lookUps.length;
     const broken = { ...service.issuer.brokenTokens(claimsOfOwner()), ...wrongForFirebase() };
     const answers: Record<string, { status: number; text: string }> = {};
@@ -86,7 +86,7 @@ describe("ID tokens (against a local stand-in for Google's endpoints)", () => {
     }
     expect(codes['expired_token']?.sort()).toEqual(['exp 0', 'exp this second', 'expired']);
     expect(codes['malformed_credential']?.sort()).toEqual(NO_TOKENS);
-    // All others by one and the same text.
+    // All others have the same text.
     expect(Object.keys(codes)).toHaveLength(3);
     expect(texts.size).toBe(3);
     for (const what of ['HS256 with the public key as secret', 'alg none', 'unknown kid', 'wrong aud', 'wrong iss'])
@@ -97,18 +97,18 @@ describe("ID tokens (against a local stand-in for Google's endpoints)", () => {
     expect(await statusOf(sign())).toBe(200);
   });
 
-  it('its second of expiry ends it', async () => {
+  it('it is refused from its second of expiry on', async () => {
     const now = Math.floor(Date.now() / 1000);
     const token = sign({ exp: now + 2 });
     expect(await statusOf(token)).toBe(200);
     await eventually(async () => expect(await statusOf(token)).toBe(401));
   });
 
-  it('while the keys rotate, those of the old key pass and those of the new one come to', async () => {
+  it('during a rotation, tokens of the old key are accepted, and those of the new key soon are', async () => {
     const old = sign();
     service.issuer.rotate();
     const asked = service.issuer.jwksRequests;
-    // An unknown kid asks the issuer at most every 30 s, or invented ones could make us hammer it.
+    // An unknown kid makes us fetch the keys at most every 30 s: invented ones must not overload the issuer.
     await eventually(async () => expect(await statusOf(sign())).toBe(200), 40_000 - (performance.now() - keysAskedAt));
     expect(await statusOf(old)).toBe(200);
     expect(service.issuer.jwksRequests).toBe(asked + 1);

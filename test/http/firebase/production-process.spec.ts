@@ -1,6 +1,6 @@
 /**
- * The built service as operators start it, with nothing of it replaced: it reaches Google's addresses through a proxy that
- * leads to the stand-in, and trusts the stand-in's authority because its environment says so.
+ * The built service as operators start it, with nothing replaced: it reaches Google's addresses through a proxy that leads to
+ * the stand-in, and its environment makes it trust the stand-in's authority.
  */
 import { eventually } from '../../support/eventually.js';
 import { GoogleEndpoints } from '../../support/google-endpoints.js';
@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 describe("a production process (against a local stand-in for Google's endpoints)", () => {
-  it('fetches the keys, sets the claims and refuses a disabled user, and logs no secret of it', async () => {
+  it('fetches the keys, sets the claims, refuses a disabled user, and logs no secret', async () => {
     const env = { FIREBASE_JWKS_URL: google.jwksUrl, GATEHOUSE_ACCOUNT_CHECK_SECONDS: '1', LOG_LEVEL: 'debug' };
     const service = await startServiceProcess({ ...shared, env });
     try {
@@ -52,7 +52,7 @@ describe("a production process (against a local stand-in for Google's endpoints)
     }
   });
 
-  it("lets no one in on the word of a server that can't prove to be Google", async () => {
+  it("refuses every user where the server can't prove that it is Google", async () => {
     const asked = google.requests.length;
     const service = await startServiceProcess({ ...shared, env: { NODE_EXTRA_CA_CERTS: undefined } });
     try {
@@ -66,8 +66,8 @@ describe("a production process (against a local stand-in for Google's endpoints)
   });
 
   it.each([
-    ['leads nowhere', '/nowhere/account.json'],
-    ['is none', '{"type":"service_account","private_key":"MIIEsecret"}'],
+    ['does not exist', '/nowhere/account.json'],
+    ['is malformed', '{"type":"service_account","private_key":"MIIEsecret"}'],
   ])('does not start with a service account that %s: no user could sign in', async (_what, serviceAccount) => {
     const env = { ...productionEnvironment(shared), FIREBASE_SERVICE_ACCOUNT: serviceAccount };
     const { code, stdout, stderr } = await (await spawnService(env)).exited;

@@ -1,4 +1,4 @@
-/** What a gateway keeps: answers to identical requests. */
+/** A gateway's cache: answers to identical requests. */
 import OpenAI from 'openai';
 import { eventually } from '../../support/eventually.js';
 import {
@@ -15,7 +15,7 @@ import type { Answer, Org, TestService } from '../../support/service.js';
 import { SETTINGS, call, chat, chatBody, create, createToken, post, type Made } from './gateways.js';
 
 let service: TestService;
-/** Another replica, which waits for no provider for long. */
+/** Another replica, with a short provider time-out. */
 let other: TestService;
 let upstream: OpenaiUpstream;
 let org: Org;
@@ -46,7 +46,7 @@ const stored = async (): Promise<number> =>
   );
 const holds = (count: number): Promise<void> => eventually(async () => expect(await stored()).toBe(count));
 
-/** Asks until the answer is kept, which happens after it has gone out. */
+/** Asks until the answer is cached, which happens after it has gone out. */
 async function warm(more: object = {}): Promise<Answer> {
   const before = await stored();
   const answer = await chat(service, ids(), made.token, more);
@@ -56,7 +56,7 @@ async function warm(more: object = {}): Promise<Answer> {
 }
 
 describe('the cache', () => {
-  it('gives the same answer again, on each replica, however the request is spelled, without the provider', async () => {
+  it('gives the same answer again without the provider, on each replica, however the request is spelled', async () => {
     const first = await warm({ temperature: 0.5, seed: 7 });
     const spelled = `{ "seed":7,"temperature" : 0.5, "messages":[{"content":"Say \\u0068ello.","role":"user"}],"model":"gpt-4o-mini"}`;
     for (const replica of [service, other]) {
@@ -70,7 +70,7 @@ describe('the cache', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it('settles what it gives at no cost, and says so in the ledger', async () => {
+  it('settles a cached answer at no cost, and the ledger says so', async () => {
     await warm();
     await chat(service, ids(), made.token);
     await eventually(async () =>
@@ -89,7 +89,7 @@ describe('the cache', () => {
     );
   });
 
-  it('gives a stream again as a stream that the openai package reads', async () => {
+  it('replays a stream as a stream that the openai package reads', async () => {
     const client = new OpenAI({
       apiKey: made.token,
       baseURL: `${service.baseUrl}/gateways/${ids()}/v1`,
@@ -111,7 +111,7 @@ describe('the cache', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it('keeps embeddings and responses, too', async () => {
+  it('stores embeddings and responses, too', async () => {
     const path = `/gateways/${ids()}/v1`;
     for (const [route, body] of [
       ['embeddings', { model: 'gpt-4o-mini', input: 'words' }],
@@ -129,14 +129,14 @@ describe('the cache', () => {
     ['another message', { messages: [{ role: 'user', content: 'Say goodbye.' }] }],
     ['another model', { model: 'gpt-4o' }],
     ['a stream', { stream: true }],
-    ['a field more', { temperature: 1 }],
-    ['a number that a parser takes for the same', { seed: 1.0, n: 1 }],
+    ['an additional field', { temperature: 1 }],
+    ['another spelling of the same number', { seed: 1.0, n: 1 }],
   ])('asks the provider for %s', async (_what, more) => {
     await warm();
     expect(cacheOf(await chat(service, ids(), made.token, more))).toBe('MISS');
   });
 
-  it('obeys x-cache-control, and refuses what it does not know', async () => {
+  it('obeys x-cache-control, and refuses unknown values', async () => {
     const asked = (control: string): Promise<Answer> =>
       chat(service, ids(), made.token, {}, { 'x-cache-control': control });
     expect(cacheOf(await asked('no-store'))).toBe('MISS');
@@ -155,7 +155,7 @@ describe('the cache', () => {
     expect([wrong.status, wrong.json<{ error: { param: string } }>().error.param]).toEqual([400, 'x-cache-control']);
   });
 
-  it('keeps no error, and no answer that was cut or broke off', async () => {
+  it('stores no error, and no answer that was cut or broke off', async () => {
     const cut = {
       ...completion(),
       choices: [{ index: 0, finish_reason: 'length', message: { role: 'assistant', content: 'Hel' } }],
@@ -179,12 +179,12 @@ describe('the cache', () => {
     const long = { model: 'gpt-4o-mini', input: 'words' };
     expect((await post(service, `/gateways/${ids()}/v1/embeddings`, made.token, long)).status).toBe(200);
     expect(upstream.requests).toHaveLength(5);
-    // What is kept later is kept alone.
+    // Only the later answer is stored.
     await warm({ messages: [{ role: 'user', content: 'The last.' }] });
     expect(await stored()).toBe(1);
   });
 
-  it("gives nothing of another gateway's, and forgets all where its providers change", async () => {
+  it("gives nothing of another gateway's, and is emptied where the gateway's providers change", async () => {
     await warm();
     const neighbour = await create(service, org, upstream, { name: 'neighbour', cache: { ttlSeconds: 60 } });
     expect(cacheOf(await chat(service, neighbour.gateway.id, neighbour.token))).toBe('MISS');
@@ -200,13 +200,13 @@ describe('the cache', () => {
     expect(await stored()).toBe(0);
   });
 
-  it('is off unless the gateway says so, and says nothing then', async () => {
+  it('is off unless the gateway switches it on, and then sends no header', async () => {
     const plain = await create(service, org, upstream, { name: 'plain' });
     for (let i = 0; i < 2; i += 1) expect(cacheOf(await chat(service, plain.gateway.id, plain.token))).toBeUndefined();
     expect(upstream.requests).toHaveLength(2);
   });
 
-  it('stays below its bound: the oldest answers go', async () => {
+  it('stays below its size limit: the oldest answers are deleted', async () => {
     await call(service, org, 'POST', 'update', { gatewayId: ids(), cache: { ttlSeconds: 600, maxBytes: 65_536 } });
     const long = 'x'.repeat(8_000);
     upstream.otherwise = () => ({ kind: 'body', body: completion({ words: [long], usage: usageOf(1, 1) }) });
@@ -224,7 +224,7 @@ describe('the cache', () => {
     expect(cacheOf(await chat(service, ids(), made.token, { seed: 0 }))).toBe('MISS');
   });
 
-  it('refuses by the limits of requests, and lets a hit pass a limit of tokens that a call would not fit', async () => {
+  it('is limited by requests, and serves a hit under a limit of tokens that a call would not fit', async () => {
     await warm();
     await call(service, org, 'POST', 'update', {
       gatewayId: ids(),
@@ -239,7 +239,7 @@ describe('the cache', () => {
     expect((await chat(service, ids(), made.token)).status).toBe(429);
   });
 
-  it('gives exactly as many answers at once as a limit of requests has room for, over two replicas', async () => {
+  it('gives exactly as many simultaneous answers as a limit of requests allows, over two replicas', async () => {
     await warm();
     const rateLimit = { requests: { limit: 7, window: 'MONTH' } };
     const { token } = await createToken(service, org, ids(), { name: 'limited', rateLimit });
@@ -252,7 +252,7 @@ describe('the cache', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it('judges a request anew whose bytes it knows', async () => {
+  it('checks a request again although its bytes are known', async () => {
     await warm();
     expect(cacheOf(await chat(service, ids(), made.token))).toBe('HIT');
     const typed = await chat(service, ids(), made.token, {}, { 'content-type': 'text/html' });

@@ -9,7 +9,7 @@ import { dump } from '../../support/sql.js';
 import { GATEWAY_SECRET, SETTINGS, ask, call, chat, chatBody, create, createToken, type Made } from './gateways.js';
 
 let service: TestService;
-/** Another replica, which waits for no provider for long. */
+/** Another replica, with a short provider time-out. */
 let other: TestService;
 let upstream: OpenaiUpstream;
 let org: Org;
@@ -40,7 +40,7 @@ const stored = async (): Promise<number> =>
   );
 const holds = (count: number): Promise<void> => eventually(async () => expect(await stored()).toBe(count));
 
-/** Asks until the answer is kept, which happens after it has gone out. */
+/** Asks until the answer is cached, which happens after it has gone out. */
 async function warm(more: object = {}): Promise<Answer> {
   const before = await stored();
   const answer = await chat(service, ids(), made.token, more);
@@ -60,7 +60,7 @@ const listed = (filter: object = {}): Promise<{ calls: CallView[]; nextPageToken
   call(service, org, 'POST', 'list-calls', { gatewayId: ids(), ...filter });
 
 describe('the log of calls', () => {
-  it('shows each call that is over, with what it used, by filters and page by page', async () => {
+  it('shows each call that has ended, with its usage, by filters and page by page', async () => {
     const second = await createToken(service, org, ids(), { name: 'second' });
     await warm();
     await chat(other, ids(), second.token);
@@ -110,7 +110,7 @@ describe('the log of calls', () => {
     expect(got.status).toBe(404);
   });
 
-  it('has the bodies where the gateway says so, encrypted, until their time is over, and else nowhere', async () => {
+  it('has encrypted bodies until their retention ends, where the gateway keeps them, and otherwise none', async () => {
     const canary = `canary-${randomUUID()}`;
     const log = captureLog();
     const asked = { messages: [{ role: 'user', content: canary }] };
@@ -124,7 +124,7 @@ describe('the log of calls', () => {
       await call(service, org, 'POST', 'update', { gatewayId: ids(), bodies: { retentionDays: 2 } });
       const answer = await chat(service, ids(), made.token, { ...asked, seed: 1 });
       await eventually(async () => expect(await service.sql('SELECT 1 FROM gateway_call_bodies')).toHaveLength(1));
-      // The bodies are written beside the settlement, which puts the call into the list.
+      // The bodies are written at the same time as the settlement, which adds the call to the list.
       await eventually(async () => expect((await listed()).calls).toHaveLength(2));
       const [latest] = (await listed()).calls;
       expect(await get(latest!.callId)).toMatchObject({

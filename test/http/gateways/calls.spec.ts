@@ -1,4 +1,4 @@
-/** Calls by a gateway and its tokens: which tokens are good, where a call goes, and what the ledger says of it. */
+/** Calls by a gateway and its tokens: which tokens are valid, where a call goes, and its row in the ledger. */
 import OpenAI from 'openai';
 import { eventually } from '../../support/eventually.js';
 import { OpenaiUpstream } from '../../support/openai-upstream.js';
@@ -49,7 +49,7 @@ const firstToken = async (): Promise<TokenView> => {
   return tokens.at(-1)!;
 };
 
-it('takes a new gateway from nothing to a completion by the openai package, on each replica, and knows whose it was', async () => {
+it('leads from a new gateway to a completion by the openai package, on each replica, and records whose call it was', async () => {
   for (const replica of [service, other]) {
     const completion = await clientOf(made.token, made.gateway.id, replica).chat.completions.create({
       model: 'gpt-4o-mini',
@@ -94,7 +94,7 @@ it('serves streams, embeddings, responses and the list of models through the ope
   expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['gpt-4o-mini']);
 });
 
-it('tells of one model by each name that a call can have for it, and of no other', async () => {
+it('shows one model under each name that a call can use for it, and under no other', async () => {
   const client = clientOf(made.token);
   for (const id of ['gpt-4o-mini', 'openai_compatible/gpt-4o-mini'])
     expect(await client.models.retrieve(id)).toMatchObject({ id, object: 'model' });
@@ -108,7 +108,7 @@ it('tells of one model by each name that a call can have for it, and of no other
   expect([wrong.status, wrong.text]).toEqual([401, INVALID_TOKEN]);
 });
 
-it('goes to the provider and model of the path, whatever the body says, and to one that a model names', async () => {
+it("calls the provider and model of the path, whatever the body says, or the one that a model's name selects", async () => {
   const second = await OpenaiUpstream.start();
   const two = await create(service, org, upstream, {
     name: 'two-providers',
@@ -138,7 +138,7 @@ it('goes to the provider and model of the path, whatever the body says, and to o
   await second.close();
 });
 
-it('answers the same to the byte for each kind of token that is not good, before anything goes upstream', async () => {
+it('answers byte for byte the same for each kind of invalid token, before anything goes upstream', async () => {
   const { id } = made.gateway;
   const neighbour = await create(service, org, upstream, { name: 'neighbour' });
   const foreigner = await service.createOrg(`foreigner-${tests}`, undefined, { provider: false });
@@ -175,7 +175,7 @@ it('answers the same to the byte for each kind of token that is not good, before
   expect((await chat(service, id, made.token)).status).toBe(200);
 });
 
-it('takes `cf-aig-authorization` before Authorization, which then goes nowhere', async () => {
+it('prefers `cf-aig-authorization` to Authorization, which is then not passed on', async () => {
   const headers = { 'cf-aig-authorization': `Bearer ${made.token}`, authorization: 'Bearer sk-of-somebody-else' };
   expect(
     await post(service, `/gateways/${made.gateway.id}/v1/chat/completions`, null, chatBody(), headers),
@@ -195,7 +195,7 @@ it('takes `cf-aig-authorization` before Authorization, which then goes nowhere',
   expect(JSON.stringify(sent?.rawHeaders)).not.toMatch(/aig|somebody-else|gw_gh_/);
 });
 
-it("takes a gateway's token nowhere else", async () => {
+it("accepts a gateway's token nowhere else", async () => {
   for (const [method, path] of [
     ['POST', '/v1/chat/completions'],
     ['GET', '/v1/models'],
@@ -213,7 +213,7 @@ it("takes a gateway's token nowhere else", async () => {
   }
 });
 
-it('ends a deleted token, and all of a deleted gateway, on every replica within a second', async () => {
+it('ends a deleted token, and all tokens of a deleted gateway, on every replica within a second', async () => {
   const token = await createToken(service, org, made.gateway.id);
   for (const replica of [service, other]) expect((await chat(replica, made.gateway.id, token.token)).status).toBe(200);
   await call(service, org, 'DELETE', `${made.gateway.id}/tokens/${token.id}`);
@@ -232,7 +232,7 @@ it('ends a deleted token, and all of a deleted gateway, on every replica within 
     );
 });
 
-it('says when a token was last used', async () => {
+it('shows when a token was last used', async () => {
   expect((await firstToken()).lastUsedAt).toBeUndefined();
   await chat(service, made.gateway.id, made.token);
   await eventually(async () => expect((await firstToken()).lastUsedAt).toMatch(/^\d{4}-/), 15_000);
@@ -244,7 +244,7 @@ const limitOf = (answer: Answer): unknown => {
   return answer.json<{ details: unknown }>().details;
 };
 
-it('refuses by the first limit of the token or the gateway that is reached, and takes an edit at once', async () => {
+it('refuses by whichever limit of the token or the gateway is reached first, and applies an edit at once', async () => {
   const { id } = made.gateway;
   const limited = await createToken(service, org, id, { rateLimit: { requests: { limit: 2, window: 'HOUR' } } });
   for (const replica of [service, other]) expect((await chat(replica, id, limited.token)).status).toBe(200);
@@ -268,7 +268,7 @@ it('refuses by the first limit of the token or the gateway that is reached, and 
   expect(limitOf(await chat(other, id, limited.token))).toMatchObject({ holder: 'gateway', type: 'cost_micros' });
 });
 
-it('answers a caller who has nothing left before the body is there, by the token’s limits and by the gateway’s', async () => {
+it('answers a caller with nothing left before the body has arrived, by the token’s limits and by the gateway’s', async () => {
   const { id } = made.gateway;
   const beforeTheBody = async (token: string): Promise<unknown> => {
     const connection = await RawConnection.open(service.baseUrl);
@@ -288,7 +288,7 @@ it('answers a caller who has nothing left before the body is there, by the token
     rateLimit: { requests: { limit: 1, window: 'MONTH' } },
   });
   expect((await chat(service, id, used.token)).status).toBe(200);
-  // What an open call holds may come back: only what is used is certain before the body.
+  // An open call may give back what it holds: before the body only used amounts are certain.
   await eventually(
     async () => (await service.sql("SELECT 1 FROM usage_records WHERE state <> 'SETTLED'")).length === 0,
   );

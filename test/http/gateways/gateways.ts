@@ -1,10 +1,10 @@
-/** Gateways as a tenant's owner has them, and calls by their tokens. */
+/** Gateways of a tenant's owner, and calls by their tokens. */
 import type { OpenaiUpstream } from '../../support/openai-upstream.js';
 import type { Answer, Org, ServiceClient } from '../../support/service.js';
 
 export const GATEWAY_SECRET = 'sk-gateway-credential-0123456789abcdef';
 
-/** The five kinds of token that is not good are answered so, to the byte. */
+/** All five kinds of invalid token get exactly this answer. */
 export const INVALID_TOKEN =
   '{"error":{"message":"Invalid authentication token","type":"authentication_error","code":"invalid_authentication_token","param":null}}';
 
@@ -30,7 +30,7 @@ export interface TokenView {
   readonly lastUsedAt?: string;
 }
 
-/** A call of the management API as the owner, whatever the answer. */
+/** A call of the management API as the owner, with any answer. */
 export function ask(
   service: ServiceClient,
   { user, tenantId }: Org,
@@ -43,7 +43,7 @@ export function ask(
   return service.call(method, `/api/v1/gateways/${path}`, { headers: { ...headers, authorization }, body });
 }
 
-/** The same, where it must succeed. */
+/** The same call, which must succeed. */
 export async function call<T>(
   service: ServiceClient,
   org: Org,

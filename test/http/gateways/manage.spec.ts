@@ -1,4 +1,4 @@
-/** Gateways and their tokens, as people and keys of a tenant manage them, and gateways that are open. */
+/** Gateways and their tokens, as people and keys of a tenant manage them, and open gateways. */
 import { randomUUID } from 'node:crypto';
 import { captureLog } from '../../support/captured-log.js';
 import { eventually } from '../../support/eventually.js';
@@ -56,7 +56,7 @@ const refused = async (answer: Promise<Answer>, field: RegExp | string, status =
 };
 
 describe('a gateway', () => {
-  it('is made with its first token, shown once, and never shows a key', async () => {
+  it("is created with its first token, which is shown once, and never shows a provider's key", async () => {
     const rateLimit = { requests: { limit: '100', window: 'MINUTE' }, cost: { limit: '5000000', window: 'MONTH' } };
     const made = await create(service, org, upstream, {
       rate_limit: rateLimit,
@@ -88,7 +88,7 @@ describe('a gateway', () => {
     ]);
   });
 
-  it('keeps what it was told: unnamed fields stay, names are free again, and each change is audited', async () => {
+  it('keeps fields that an update does not name, frees its old name, and audits each change', async () => {
     const { gateway } = await create(service, org, upstream);
     await call(service, org, 'POST', 'update', { gatewayId: gateway.id, name: 'renamed' });
     expect(await get(gateway.id)).toMatchObject({ name: 'renamed', providers: gateway.providers });
@@ -126,7 +126,7 @@ describe('a gateway', () => {
       'providers[0].endpoint',
     ],
     [
-      'two providers alike',
+      'two equal providers',
       {
         providers: [
           { provider: 'openai', apiKey: 'k' },
@@ -138,12 +138,12 @@ describe('a gateway', () => {
     ['a window of a week', { rateLimit: { requests: { limit: 1, window: 'WEEK' } } }, /window/],
     ['a cache for longer than two days', { cache: { ttlSeconds: 172_801 } }, /ttl/i],
     ['an open gateway without a limit', { authenticated: false }, 'rateLimit'],
-  ])('is not made with %s, and the field is named', async (_what, more, field) => {
+  ])('is refused with %s, and the answer names the field', async (_what, more, field) => {
     await refused(ask(service, org, 'POST', 'create', wishes(upstream, more)), field);
     expect(await service.sql('SELECT 1 FROM gateways WHERE tenant_id = $1', [org.tenantId])).toEqual([]);
   });
 
-  it('has a name of its own in the tenant, and a repeat by its Idempotency-Key shows no token', async () => {
+  it('has a unique name in the tenant, and a repeat by its Idempotency-Key shows no token', async () => {
     const headers = { 'idempotency-key': randomUUID() };
     const first = await ask(service, org, 'POST', 'create', wishes(upstream), headers);
     const again = await ask(service, org, 'POST', 'create', wishes(upstream), headers);
@@ -155,7 +155,7 @@ describe('a gateway', () => {
     await refused(ask(service, org, 'POST', 'update', { gatewayId: gateway.id, name: 'my-gateway' }), 'name', 409);
   });
 
-  it('asks for a key again where its endpoint changes, and keeps it where it does not', async () => {
+  it('requires a key again where its endpoint changes, and keeps it where it does not', async () => {
     const { gateway, token } = await create(service, org, upstream);
     const thief = await OpenaiUpstream.start();
     const moved = [{ provider: 'openai_compatible', endpoint: thief.baseUrl }];
@@ -176,7 +176,7 @@ describe('a gateway', () => {
     await thief.close();
   });
 
-  it("is not a tenant's own provider, and the tenant's own serve no gateway", async () => {
+  it("is not one of the tenant's own providers, and those serve no gateway", async () => {
     const { gateway, token } = await create(service, org, upstream);
     const { key } = await service.createKey(org);
     const own = await service.call('POST', '/v1/chat/completions', {
@@ -215,7 +215,7 @@ describe('a gateway', () => {
 });
 
 describe('a token', () => {
-  it('is listed without itself, page by page, and changes as it is told', async () => {
+  it('is listed without its secret, page by page, and can be edited', async () => {
     const { gateway } = await create(service, org, upstream);
     const expiresAt = '2999-01-01T00:00:00.000Z';
     const rateLimit = { tokens: { limit: '1000', window: 'HOUR' } };
@@ -233,7 +233,7 @@ describe('a token', () => {
     });
   });
 
-  it('has a name of its own among the live ones of its gateway', async () => {
+  it('has a unique name among the live tokens of its gateway', async () => {
     const { gateway } = await create(service, org, upstream);
     const { id } = await createToken(service, org, gateway.id, { name: 'one' });
     const again = (): Promise<Answer> => ask(service, org, 'POST', `${gateway.id}/tokens`, { name: 'one' });
@@ -253,7 +253,7 @@ describe('a token', () => {
     );
   });
 
-  it("is out of reach through another gateway, and another tenant's", async () => {
+  it("can't be reached through another gateway or by another tenant", async () => {
     const { gateway } = await create(service, org, upstream);
     const neighbour = await create(service, org, upstream, { name: 'neighbour' });
     const stranger = await service.createOrg(`stranger-${tests}`, undefined, { provider: false });
@@ -280,7 +280,7 @@ describe('a token', () => {
 describe('an open gateway', () => {
   const open = { authenticated: false, rateLimit: { requests: { limit: 3, window: 'DAY' } } };
 
-  it('lets everybody call within its own limit, without an identity', async () => {
+  it('lets every caller in within its own limit, without an identity', async () => {
     const { gateway, token } = await create(service, org, upstream, open);
     for (const credential of [null, 'anything', token])
       expect((await chat(service, gateway.id, credential)).status).toBe(200);
@@ -298,7 +298,7 @@ describe('an open gateway', () => {
     expect((await chat(strict, gateway.id, null)).text).toBe(INVALID_TOKEN);
   });
 
-  it('is made only where the operator allows it, and must keep a limit', async () => {
+  it('is possible only where the operator allows it, and must have a limit', async () => {
     await refused(ask(strict, org, 'POST', 'create', wishes(upstream, open)), 'authenticated', 403);
     const { gateway } = await create(service, org, upstream, open);
     await refused(ask(service, org, 'POST', 'update', { gatewayId: gateway.id, rateLimit: {} }), 'rateLimit');

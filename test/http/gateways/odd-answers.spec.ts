@@ -1,6 +1,6 @@
 /**
- * What real providers answer beside OpenAI's own contract, by a gateway's token, from a provider that is reached by https: what
- * the caller gets, and what the ledger says. The same answers on /v1 are in src/llm/chat/upstream-*.spec.ts.
+ * Answers of real providers that deviate from OpenAI's own contract, by a gateway's token, from a provider over https: what the
+ * caller gets, and the row in the ledger. src/llm/chat/upstream-*.spec.ts test the same answers on /v1.
  */
 import tls from 'node:tls';
 import { gzipSync } from 'node:zlib';
@@ -13,7 +13,7 @@ import { clearLedger, settledCall } from '../ledger.js';
 import { call, chat, GATEWAY_SECRET, SETTINGS, type Made } from './gateways.js';
 
 const HOST = '127.0.0.1';
-/** One whose tokens all show, and one that a cache makes cheaper. */
+/** One model that shows all its tokens, and one that a cache makes cheaper. */
 const MODELS = ['gpt-4o-mini', 'deepseek-chat', 'o4-mini'];
 
 const formerAuthorities = tls.getCACertificates('default');
@@ -64,7 +64,7 @@ const USAGE = usageChunk(usageOf(11, 7));
 const REPORTED = { outcome: 'OK', input_tokens: 11, output_tokens: 7, estimated: false };
 const NOTHING = { outcome: 'UPSTREAM_ERROR', input_tokens: 0, output_tokens: 0 };
 
-it('reaches the provider by TLS, with the credential of the gateway alone', async () => {
+it("reaches the provider by TLS, with the gateway's credential only", async () => {
   expect((await ask(jsonAnswer(completion({ usage: usageOf(11, 7) })))).status).toBe(200);
   expect(upstream.last.headers).toMatchObject({ authorization: `Bearer ${GATEWAY_SECRET}` });
   expect(await settledCall(service)).toMatchObject(REPORTED);
@@ -76,26 +76,29 @@ describe('a stream', () => {
     ['without usage and mark', textOf(WHOLE), {}, { outcome: 'OK', estimated: true }],
     ['with a comment after its mark', `${textOf([...WHOLE, USAGE])}${DONE}: cost=0.0001\n\n`, {}, REPORTED],
     ['whose connection is cut after its mark', textOf([...WHOLE, USAGE]) + DONE, { cut: true }, REPORTED],
-  ])('%s is whole', async (_what, text, rest, row) => {
+  ])('%s is complete', async (_what, text, rest, row) => {
     const answer = await ask(events(text, undefined, rest), { stream: true });
     expect([answer.status, answer.text]).toEqual([200, textOf(WHOLE) + DONE]);
     expect(await settledCall(service)).toMatchObject(row);
   });
 
-  it('that ends without a finish reason is told as broken', async () => {
+  it('that ends without a finish reason is reported as broken', async () => {
     const answer = await ask(events(textOf(WHOLE.slice(0, 3))), { stream: true });
     expect(answer.text).toContain('upstream_broken');
     expect(await settledCall(service)).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status_code: 200, estimated: true });
   });
 
-  it.each(['Text/Event-Stream; charset=UTF-8', 'application/json', 'text/plain'])('may be %s', async (type) => {
-    const answer = await ask(events(textOf([...WHOLE, USAGE]) + DONE, type), { stream: true });
-    expect(answer.headers['content-type']).toBe('text/event-stream; charset=utf-8');
-    expect(answer.text).toBe(textOf(WHOLE) + DONE);
-    expect(await settledCall(service)).toMatchObject(REPORTED);
-  });
+  it.each(['Text/Event-Stream; charset=UTF-8', 'application/json', 'text/plain'])(
+    'may have the type %s',
+    async (type) => {
+      const answer = await ask(events(textOf([...WHOLE, USAGE]) + DONE, type), { stream: true });
+      expect(answer.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+      expect(answer.text).toBe(textOf(WHOLE) + DONE);
+      expect(await settledCall(service)).toMatchObject(REPORTED);
+    },
+  );
 
-  it('is gathered where JSON was asked for, and JSON is told as events where a stream was', async () => {
+  it('is joined where JSON was asked for, and JSON is sent as events where a stream was', async () => {
     const gathered = await ask(events(textOf([...WHOLE, USAGE]) + DONE));
     expect(gathered.json()).toMatchObject({
       object: 'chat.completion',
@@ -111,7 +114,7 @@ describe('a stream', () => {
   });
 });
 
-describe('an error that says 200', () => {
+describe('an error with status 200', () => {
   const error = { message: 'overloaded', type: 'server_error' };
 
   it.each<[string, object, WireAnswer, number]>([
@@ -137,7 +140,7 @@ describe('usage', () => {
   const picture = { delta: { images: [{ image_url: { url: `data:image/png;base64,${'A'.repeat(1_600_000)}` } }] } };
 
   it.each<[string, readonly unknown[], [number, number]]>([
-    ['outside of which is reasoning', [usageChunk({ ...usageOf(9, 664), total_tokens: 1994 })], [9, 1985]],
+    ['that excludes reasoning', [usageChunk({ ...usageOf(9, 664), total_tokens: 1994 })], [9, 1985]],
     [
       'with its reasoning apart',
       [
@@ -172,7 +175,7 @@ describe('usage', () => {
     expect(await settledCall(service)).toMatchObject(charged);
   });
 
-  it('of a cache has the price of the cache', async () => {
+  it("of a cached prompt has the cache's price", async () => {
     const usage = { ...usageOf(1_000_000, 0), prompt_cache_hit_tokens: 900_000, prompt_cache_miss_tokens: 100_000 };
     await ask(jsonAnswer(completion({ model: 'deepseek-chat', usage })), { model: 'deepseek-chat' });
     await settledCall(service);
@@ -231,7 +234,7 @@ describe('the message of an error', () => {
   });
 });
 
-it('asks once more where a kept connection was reset before a byte came, and charges once', async () => {
+it('a kept connection that was reset before a byte came is retried once, and the call is charged once', async () => {
   await ask(jsonAnswer(completion({ usage: usageOf(1, 1) })));
   await clearLedger(service);
   upstream.next({ chunks: [], reset: true });
@@ -239,12 +242,12 @@ it('asks once more where a kept connection was reset before a byte came, and cha
   expect(await settledCall(service)).toMatchObject(REPORTED);
 });
 
-it('passes on `max_tokens: -1`, for servers that take it for no limit', async () => {
+it('`max_tokens: -1` is passed on, for servers that read it as no limit', async () => {
   await ask(jsonAnswer(completion()), { max_tokens: -1 });
   expect(upstream.last.body).toMatchObject({ max_tokens: -1 });
 });
 
-it('charges what a model thought unseen where its caller hangs up', async () => {
+it('hidden reasoning is charged where its caller hangs up', async () => {
   const controller = new AbortController();
   let release: () => void = () => undefined;
   const until = new Promise<void>((resolve) => (release = resolve));

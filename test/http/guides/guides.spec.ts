@@ -1,6 +1,6 @@
 /**
  * The README and the guides by task, followed as a newcomer follows them: one development service, and every program of a page
- * in its order, as it stands there.
+ * in order and unchanged.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { PYTHON, type Guide } from '../../support/guide.js';
 import type { ServiceProcess } from '../../support/service.js';
 import { completion, FIRST_CALLS, Newcomer, parsed, type Followed } from './newcomer.js';
 
-/** Debian's; .ci/run installs it. */
+/** Debian's Chromium, which .ci/run installs. */
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 // .ci/run installs both, and fails where a test is skipped; on a machine without them these say that they were.
 /* eslint-disable no-restricted-syntax -- Python and Chromium may be missing; .ci/run fails on a skip */
@@ -49,7 +49,7 @@ withPython('first calls: curl, TypeScript and Python are answered, and what it c
   expect(parsed(said('A dashboard user'))).toMatchObject({ org: { name: 'Ada & Co' } });
 });
 
-it('keys: made, listed, rotated and ended; and the table has every scope', async () => {
+it('keys: created, listed, rotated and revoked; and the table has every scope', async () => {
   const said = await follow('docs/guides/keys.md');
   expect(said('Make a key')).toMatch(/^Key +sk_gh_/);
   expect(said('Make a key', 1)).toMatch(/^key_/);
@@ -65,7 +65,7 @@ it('humans and limits: the third call is refused, and erasing leaves no name', a
   expect(parsed(said('Erasing a human'))).toEqual({});
 });
 
-it('budgets: what is used shows, and a deleted one is gone', async () => {
+it('budgets: usage shows, and a deleted one is gone', async () => {
   const said = await follow('docs/guides/budgets.md');
   expect(parsed(said('Set one'))).toMatchObject({ budget: { period: 'MONTH', timeZone: 'Europe/Berlin' } });
   const { budgets } = parsed(said('Look at them')) as { budgets: { limit: string; used: string; held: string }[] };
@@ -84,7 +84,7 @@ it('publishable keys on a laptop: a user of the app calls, with a token of the d
   });
 });
 
-it("impersonation: a human's threads are the human's alone, and the log names both", async () => {
+it("impersonation: a human's threads belong to that human only, and the log names both", async () => {
   const said = await follow('docs/guides/impersonation.md');
   expect(parsed(said("See only that human's threads"))).toMatchObject({ threads: [{ name: 'Holiday plans' }] });
   expect(parsed(said("See only that human's threads", 1))).toMatchObject({ threads: [] });
@@ -94,7 +94,7 @@ it("impersonation: a human's threads are the human's alone, and the log names bo
   expect(parsed(said('Only charge a human'))).toMatchObject(completion('You said: Hello!'));
 });
 
-it('orgs and invitations: a colleague comes in, changes role and goes', async () => {
+it('orgs and invitations: a colleague joins, changes role and leaves', async () => {
   const said = await follow('docs/guides/organisation.md');
   expect(parsed(said('Accept the invitation'))).toMatchObject({ membership: { role: 'developer' } });
   const { members } = parsed(said('See who is a member')) as { members: { userId: string }[] };
@@ -117,14 +117,14 @@ withPython('usage and CSV: sums by human, in JSON, in Python and as a file', asy
   expect(lines.some((line) => line.includes('finn'))).toBe(true);
 });
 
-it('audit: what was done is found, by filter too', async () => {
+it('audit: events are found, also by filter', async () => {
   const said = await follow('docs/guides/audit.md');
   const { events } = parsed(said('Read the log')) as { events: { action: string }[] };
   expect(events[0]?.action).toBe('key.created');
   expect(parsed(said('Filter it'))['events']).not.toEqual([]);
 });
 
-it('webhooks on a laptop: the receiver of the page hears of a call', async () => {
+it('webhooks on a laptop: the receiver of the page gets the event of a call', async () => {
   const guide = await openGuide('docs/guides/webhooks.md');
   const probe = net.createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
@@ -141,13 +141,13 @@ it('webhooks on a laptop: the receiver of the page hears of a call', async () =>
   await eventually(() => /^usage\.tracked [0-9a-f-]+$/m.test(output()), 60_000);
 });
 
-it('the command line: all is well with the service, and its keys are listed', async () => {
+it('the command line: the service is healthy, and its keys are listed', async () => {
   const said = await follow('docs/guides/command-line.md');
   expect(said('Look whether all is well')).toContain('Nothing is wrong');
   expect(parsed(said('Ask a running service'))['apiKeys']).not.toEqual([]);
 });
 
-/** Loads a page in a real browser, with OpenAI's package from node_modules where the page takes it from a CDN. */
+/** Loads a page in a real browser. OpenAI's package comes from node_modules where the page loads it from a CDN. */
 async function textInBrowser(page: string): Promise<string> {
   const browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: ['--no-sandbox'] });
   try {
@@ -187,10 +187,10 @@ withBoth('usage tokens in a browser: the page does what the guide says', async (
 describe('the site at /docs/guide', () => {
   const get = (place: string) => service.call('GET', `/docs/guide${place}`);
 
-  it('serves every page with everything that it refers to, and leads to the slash that its links need', async () => {
+  it('serves every page with all its resources, and redirects to the slash that its links need', async () => {
     expect(await get('')).toMatchObject({ status: 302, headers: { location: '/docs/guide/' } });
     const places = new Set(['']);
-    // A set hands out what is added to it while it is walked.
+    // Iterating over a set also visits items that are added meanwhile.
     for (const place of places) {
       const page = await get(`/${place}`);
       expect([place, page.status]).toEqual([place, 200]);

@@ -1,4 +1,4 @@
-/** The guides about ways to call models, followed as a newcomer follows them: each program in its order, as it stands there. */
+/** The guides about ways to call models, followed as a newcomer follows them: each program in order and unchanged. */
 import { SERVICE_FACTORIES } from '../../../src/sealed/service-factories.js';
 import { eventually } from '../../support/eventually.js';
 import { OpenaiUpstream } from '../../support/openai-upstream.js';
@@ -20,7 +20,7 @@ afterAll(async () => {
   await upstream.close();
 });
 
-it('usage tokens: the app calls and sees what is left; the server changes, shortens and ends the token', async () => {
+it('usage tokens: the app calls and sees what is left; the server changes, shortens and revokes the token', async () => {
   const said = await newcomer.follow('docs/guides/usage-tokens.md');
   expect(said('Your server makes a token', 1)).toMatch(/^eyJ/);
   expect(said('The app calls')).toBe('You said: Say hello.');
@@ -35,7 +35,7 @@ it('usage tokens: the app calls and sees what is left; the server changes, short
   expect(said('Your server ends it')).toBe('');
 });
 
-it('a usage token that its server has ended is refused', async () => {
+it('a usage token that its server has revoked is refused', async () => {
   const guide = await newcomer.open('docs/guides/usage-tokens.md');
   const app = (): Promise<unknown> => guide.walk(['Your server makes a token', 'Your server ends it', 'The app calls']);
   await eventually(() => expect(app()).rejects.toThrow('401'));
@@ -48,7 +48,7 @@ it('ways to call: each kind of credential is answered', async () => {
   for (const heading of headings.slice(1)) expect(parsed(said(heading))).toEqual({ threads: [], nextPageToken: '' });
 });
 
-it('gateways: made, called by its token, changed and deleted', async () => {
+it('gateways: created, called by its token, changed and deleted', async () => {
   const guide = await newcomer.open('docs/guides/gateways.md');
   const [see, change, end] = ['See its calls', 'Change the gateway', 'Delete the gateway'] as const;
   const said = await guide.walk(guide.headings.slice(0, guide.headings.indexOf(see)));
@@ -76,7 +76,7 @@ it('gateways: made, called by its token, changed and deleted', async () => {
   expect([...guide.ran].sort()).toEqual([...guide.headings].sort());
 });
 
-it('threads: a message is answered by a run, whose events and conversation are read', async () => {
+it('threads: a run answers a message, and its events and the conversation can be read', async () => {
   const said = await newcomer.follow('docs/guides/threads.md');
   const answer = 'You said: Three days in Rome?';
   expect(said('Hear what it says')).toMatch(/^event: end\nid: end\ndata: \{"runId":"[^"]+","status":"COMPLETED"\}$/m);
@@ -87,7 +87,7 @@ it('threads: a message is answered by a run, whose events and conversation are r
 describe('sealed access tokens', () => {
   const PAGE = 'docs/guides/sealed-tokens.md';
 
-  it('a token is made, and a service asked with it, also by the official client', async () => {
+  it('a token is made, and calls a service, also by the official client', async () => {
     const said = await newcomer.follow(PAGE);
     expect(said('Have a token made')).toMatch(/^aisbreaker_eyJ2ZXIi/);
     expect(Object.keys(parsed(said('Ask a service')))).toEqual(['outputs', 'conversationState', 'usage']);
@@ -95,7 +95,7 @@ describe('sealed access tokens', () => {
     expect(said("OpenAI's client")).toBe('You said: Say hello.');
   });
 
-  it('the page lists every service that there is', async () => {
+  it('the page lists every service', async () => {
     const { text } = await newcomer.open(PAGE);
     for (const { prefix, defaultEngine, kind } of SERVICE_FACTORIES) {
       const row = text.split('\n').find((line) => line.startsWith(`| \`${prefix}\` `));
@@ -104,7 +104,7 @@ describe('sealed access tokens', () => {
   });
 });
 
-it('providers: set up, called, tried, and named by a route', async () => {
+it('providers: set up, called, tested, and named by a route', async () => {
   const environment = { PROVIDER_URL: upstream.baseUrl, PROVIDER_KEY: 'sk-of-the-newcomer' };
   const said = await newcomer.follow('docs/guides/providers.md', { environment });
   expect(parsed(said('Set one up'))).toMatchObject(completion(FROM_THE_UPSTREAM));

@@ -1,4 +1,4 @@
-/** The shell programs of docs/guides/multi-tenancy.md, each run as it stands there, in their order. */
+/** The shell programs of docs/guides/multi-tenancy.md, each run unchanged and in order. */
 import { eventually } from '../../support/eventually.js';
 import { Guide } from '../../support/guide.js';
 import { startUserIssuer, type UserIssuer } from '../../support/oidc-issuer.js';
@@ -80,7 +80,7 @@ it('leads from a person without a tenant to an app whose users have limits of th
   expect(await json('A user who leaves')).toEqual({});
 });
 
-it('has the app send what its shell program sends', () => {
+it('shows an app that sends the same request as its shell program', () => {
   const { code: swift = '' } = guide.programs('The app', 'swift')[0] ?? {};
   const { code: shell = '' } = guide.programs('The call of the app', 'sh')[0] ?? {};
   const headersOf = (program: string, pattern: RegExp): string[] =>

@@ -1,16 +1,16 @@
-/** A newcomer in a fresh checkout: one development service, and the programs of pages in their order, as they stand there. */
+/** A newcomer in a fresh checkout: one development service, and the programs of pages in order and unchanged. */
 import { startCheckout } from '../../support/checkout.js';
 import { Guide } from '../../support/guide.js';
 import type { ServiceProcess } from '../../support/service.js';
 
 export const FIRST_CALLS = 'docs/guides/first-steps.md';
 
-/** What the programs under a heading printed. */
+/** The output of the programs under a heading. */
 export type Followed = (heading: string, at?: number) => string;
 
 export class Newcomer {
   private readonly guides: Guide[] = [];
-  /** What "set up your shell" exports, which most pages begin with. It is the same for each page. */
+  /** The exports of "set up your shell", which most pages begin with and which is the same for each page. */
   private shell: Promise<Record<string, string>> | undefined;
 
   private constructor(readonly service: ServiceProcess) {}
@@ -24,7 +24,7 @@ export class Newcomer {
     await this.service.stop();
   }
 
-  /** @param environment what the page tells its reader to choose, such as a provider's key */
+  /** @param environment values that the page lets its reader choose, such as a provider's key */
   async open(page: string, environment: Readonly<Record<string, string>> = {}): Promise<Guide> {
     const guide = await this.openBare(page);
     guide.environment = { ...(await (this.shell ??= this.setUpShell())), ...environment };

@@ -1,4 +1,4 @@
-/** A call whose bound does not fit a human's limit, but whose prompt does: what reaches the provider. */
+/** Calls whose bound does not fit a human's limit, but whose prompt does: the request that reaches the provider. */
 import { randomUUID } from 'node:crypto';
 import { setLimits, type Limits } from '../../support/chaos-world.js';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
@@ -6,7 +6,7 @@ import { startService, type Answer, type Org, type TestService } from '../../sup
 import { clearLedger, settledCall } from '../ledger.js';
 import { openaiError } from '../refusals.js';
 
-/** Of a provider that takes `max_tokens`, and of which nothing is known; and one that its operator priced. */
+/** A model of a provider that takes `max_tokens`, without known limits; and one that its operator priced. */
 const UNKNOWN_MODEL = 'house-model';
 const PRICED_MODEL = 'priced-model';
 /** Millionths of a micro-dollar: a token of the input costs 2 micro-dollars, one of the output 8. */
@@ -50,11 +50,11 @@ const send = (human: string, body: string): Promise<Answer> =>
     body,
   });
 
-/** Spaces, escapes, order and numbers that no parser keeps: a caller's body has all of them. */
+/** A body with spaces, escapes, an order and numbers that a parser would change. */
 const bodyOf = (model: string, fields: string): string =>
   ` {\n "messages" : [ {"content":"h\\u00e9llo \\ud83d\\ude00","role":"user"} ],"model":"${model}",\n\t"seed": 12345678901234567890, "temperature":1.0 ${fields}}\n`;
 
-/** What the body's prompt is reserved for. */
+/** The amount that is reserved for the body's prompt. */
 async function promptBound(body: string): Promise<number> {
   expect((await send(`asks-${randomUUID()}`, body)).status).toBe(200);
   const { reserved_input_tokens: tokens } = await settledCall(service);
@@ -63,7 +63,7 @@ async function promptBound(body: string): Promise<number> {
   return tokens;
 }
 
-/** Sends a body for a human with these limits, and gives what reached the provider. */
+/** Sends a body for a human with these limits, and returns the body that reached the provider. */
 async function sentUnder(limits: Limits, body: string): Promise<string> {
   const human = randomUUID();
   await setLimits(service.database, org.tenantId, human, limits);
@@ -72,20 +72,20 @@ async function sentUnder(limits: Limits, body: string): Promise<string> {
   return service.upstream.requests[0]!.body.toString();
 }
 
-describe('a call for which a limit leaves less than its bound', () => {
+describe('the output limit of a call whose bound exceeds what a limit leaves', () => {
   it.each([
     ['max_completion_tokens', UPSTREAM_MODEL, '"max_completion_tokens" : 1000', '"max_completion_tokens" : 7'],
     ['max_tokens', UNKNOWN_MODEL, '"max_tokens":1000', '"max_tokens":7'],
-    ['max_tokens, though the model would take the other', UPSTREAM_MODEL, '"max_tokens":1000', '"max_tokens":7'],
+    ['max_tokens, although the model would take the other', UPSTREAM_MODEL, '"max_tokens":1000', '"max_tokens":7'],
     [
       'both',
       UNKNOWN_MODEL,
       '"max_tokens":1000, "max_completion_tokens": 900',
       '"max_tokens":7, "max_completion_tokens": 7',
     ],
-  ])('gets it in the field that the caller used: %s', async (_what, model, asked, granted) => {
+  ])('is written into the field that the caller used: %s', async (_what, model, asked, granted) => {
     const body = bodyOf(model, `,"n": 3, ${asked} ,"user" : "u"`);
-    // Room for 7 tokens for each of 3 answers, and 2 that can't be shared out.
+    // Room for 7 tokens for each of 3 answers, and 2 that can't be divided.
     const room = (await promptBound(body)) + 3 * 7 + 2;
     expect(await sentUnder({ token_cnt: room }, body)).toBe(body.replace(asked, granted));
     expect(await settledCall(service)).toMatchObject({ reserved_output_tokens: 21 });
@@ -95,7 +95,7 @@ describe('a call for which a limit leaves less than its bound', () => {
     [UPSTREAM_MODEL, 'max_completion_tokens'],
     [PRICED_MODEL, 'max_tokens'],
     [UNKNOWN_MODEL, 'max_tokens'],
-  ])('gets it in the field that %s takes where the caller wrote none: %s', async (model, field) => {
+  ])('is written into the field that %s takes where the caller wrote none: %s', async (model, field) => {
     const body = bodyOf(model, ', "n":2');
     const room = (await promptBound(body)) + 2 * 5;
     const sent = await sentUnder({ token_cnt: room }, body);
@@ -104,7 +104,7 @@ describe('a call for which a limit leaves less than its bound', () => {
     expect(await settledCall(service)).toMatchObject({ reserved_output_tokens: 10 });
   });
 
-  it('gets what a limit of cost leaves, by what its model’s tokens cost', async () => {
+  it('is what a limit of cost leaves, at the price of the model’s tokens', async () => {
     const body = bodyOf(PRICED_MODEL, ',"max_tokens":1000');
     const cost = 2 * (await promptBound(body)) + 8 * 7 + 3;
     expect(await sentUnder({ token_cnt: 1_000_000, cost_micros: cost }, body)).toBe(
@@ -116,14 +116,14 @@ describe('a call for which a limit leaves less than its bound', () => {
     ]);
   });
 
-  it('gets it in a stream too, of which the usage is asked for besides', async () => {
+  it('is written in a stream too, which then also asks for usage', async () => {
     const body = bodyOf(UPSTREAM_MODEL, ', "stream":true,"max_completion_tokens":1000');
     const room = (await promptBound(body)) + 7;
     const sent = await sentUnder({ token_cnt: room }, body);
     expect(sent.replace('"stream_options":{"include_usage":true},', '')).toBe(body.replace('1000', '7'));
   });
 
-  it('gets one token where that is all that is left, and is refused without one for each answer', async () => {
+  it('is one token where only that is left; with less than one for each answer the call is refused', async () => {
     const body = bodyOf(UPSTREAM_MODEL, ',"n": 3,"max_completion_tokens":1000');
     const bound = await promptBound(body);
     expect(await sentUnder({ token_cnt: bound + 3 }, body)).toBe(body.replace('1000', '1'));
@@ -140,12 +140,12 @@ describe('a call that fits', () => {
     ['a limit of tokens', { token_cnt: 1_000_000 }],
     ['a limit of requests alone', { request_cnt: 1 }],
     ['no limit', {}],
-  ])('under %s goes on byte for byte', async (_what, limits: Limits) => {
+  ])('under %s reaches the provider byte for byte', async (_what, limits: Limits) => {
     const body = bodyOf(UPSTREAM_MODEL, ',"n": 3,"max_completion_tokens" : 1000');
     expect(await sentUnder(limits, body)).toBe(body);
   });
 
-  it('has its bound written where neither the caller nor the catalogue sets one, under a limit of tokens alone', async () => {
+  it('has its bound written where neither the caller nor the catalogue sets one, under a limit of tokens only', async () => {
     const body = bodyOf(UNKNOWN_MODEL, '');
     expect(await sentUnder({ request_cnt: 1 }, body)).toBe(body);
     service.upstream.reset();

@@ -1,4 +1,4 @@
-/** Calls that a human's limit does not let pass: told so, once, with nothing upstream and nothing taken. */
+/** Calls that a human's limit refuses: one error, nothing upstream and nothing charged. */
 import { randomUUID } from 'node:crypto';
 import OpenAI from 'openai';
 import { setLimits, type Limits } from '../../support/chaos-world.js';
@@ -41,7 +41,7 @@ const send = (human: string, fields: object = {}): Promise<Answer> =>
     body: { model: UPSTREAM_MODEL, messages: MESSAGES, max_completion_tokens: 100, ...fields },
   });
 
-/** Nothing upstream, no record, and the human has what it had. */
+/** Nothing went upstream, there is no record, and the human's limits are unchanged. */
 async function expectNothingDone(human: string, limits: Limits): Promise<void> {
   expect(service.upstream.requests).toEqual([]);
   expect(await ledgerOf(service)).toEqual([]);
@@ -72,7 +72,7 @@ describe('content without a known bound', () => {
     ['a tool of the server’s', { tools: [{ type: 'web_search' }] }, 'tools[0]'],
     ['a search of the server’s', { web_search_options: {} }, 'web_search_options'],
   ])(
-    '(%s) is refused under a limit of tokens or cost, naming the field, and passes without',
+    '(%s) is refused under a limit of tokens or cost, naming the field, and passes without one',
     async (_what, fields, at) => {
       for (const limits of [{ token_cnt: 1_000_000 }, { request_cnt: 5, cost_micros: 1_000_000 }]) {
         const human = await humanWith(limits);
@@ -89,7 +89,7 @@ describe('content without a known bound', () => {
 });
 
 describe('a model without a known price', () => {
-  it('is refused under a limit of cost, naming the field, and passes without', async () => {
+  it('is refused under a limit of cost, naming the field, and passes without one', async () => {
     const limits = { token_cnt: 1_000_000, cost_micros: 1_000_000 };
     const human = await humanWith(limits);
     const error = openaiError(await send(human, { model: UNPRICED_MODEL }), 400);
@@ -106,7 +106,7 @@ describe('a call over its human’s limit', () => {
     ['request_cnt', { request_cnt: 0, token_cnt: 1_000_000 }],
     ['token_cnt', { request_cnt: 5, token_cnt: 1 }],
     ['cost_micros', { request_cnt: 5, cost_micros: 0 }],
-  ])('of %s is told 429, which limit it is, and not to try again', async (type, limits: Limits) => {
+  ])('of %s gets 429, the name of the limit, and no permission to retry', async (type, limits: Limits) => {
     for (const stream of [false, true]) {
       const human = await humanWith(limits);
       const answer = await send(human, { stream });
@@ -121,7 +121,7 @@ describe('a call over its human’s limit', () => {
     }
   });
 
-  it('is not tried again by the official client, which tries what may pass again', async () => {
+  it('is not retried by the official client, which retries other refusals', async () => {
     let requests = 0;
     service.app.getHttpServer().on('request', () => (requests += 1));
     const human = await humanWith({ request_cnt: 1 });
@@ -140,7 +140,7 @@ describe('a call over its human’s limit', () => {
     expect(requests).toBe(2);
     expect(service.upstream.requests).toHaveLength(1);
 
-    // The same client does try again where the provider is the one that is overrun.
+    // The same client does retry where the provider is overloaded.
     service.upstream.next({ kind: 'body', status: 429, body: { error: { message: 'Slow down.' } } });
     const other = new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: key, maxRetries: 3 });
     expect((await other.chat.completions.create(ask)).choices).toHaveLength(1);

@@ -1,4 +1,4 @@
-/** A human who is erased: what goes, what stays without a name, and who comes again. */
+/** The erasure of a human: what is deleted, what stays without a name, and what happens when the human comes again. */
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../../support/eventually.js';
 import { streamPieces } from '../../support/openai-upstream.js';
@@ -40,7 +40,7 @@ const humanRow = async (human: string): Promise<{ id: string; request_cnt: strin
     )
   )[0];
 
-it('leaves nothing of the name anywhere, whichever way it came in', async () => {
+it('leaves nothing of the name anywhere, however it was first mentioned', async () => {
   const human = `erin-${randomUUID()}@example.org`;
   const body = { human, limits: [{ type: 'request_cnt', value: 100 }] };
   expect((await send('humans/upsert', body, { 'idempotency-key': `upsert ${keyId}` })).status).toBe(200);
@@ -77,14 +77,14 @@ it('leaves nothing of the name anywhere, whichever way it came in', async () => 
   );
 });
 
-it('is not found by any caller, and cannot be erased twice', async () => {
+it("is not found by any caller, and can't be erased twice", async () => {
   await send('humans/upsert', { human: 'twice' });
   expect((await send('humans/delete', { human: 'twice' })).status).toBe(200);
   for (const route of ['get', 'delete'])
     await expectPlatformRefusal(service, () => send(`humans/${route}`, { human: 'twice' }), 404);
 });
 
-it('is not brought back by the repeat of an earlier upsert', async () => {
+it('is not recreated by the repeat of an earlier upsert', async () => {
   const once = () => send('humans/upsert', { human: 'repeated' }, { 'idempotency-key': `repeated ${keyId}` });
   const first = await once();
   await send('humans/delete', { human: 'repeated' });
@@ -93,7 +93,7 @@ it('is not brought back by the repeat of an earlier upsert', async () => {
   expect(await humanRow('repeated')).toBeUndefined();
 });
 
-it("comes again as a new human, with the tenant's default limits, by each way", async () => {
+it("comes again as a new human with the tenant's default limits, by each way of naming one", async () => {
   await service.asUser(ownerOf(org), 'tenants/update', {
     tenantId: org.tenantId,
     defaultLimits: [{ type: 'request_cnt', value: 5 }],
@@ -118,7 +118,7 @@ it("comes again as a new human, with the tenant's default limits, by each way", 
   }
 });
 
-it('whose stream is under way is answered to its end, and settles into a row without a name', async () => {
+it('whose stream is open gets all of it, and it settles into a row without a name', async () => {
   await service.sql('DELETE FROM usage_records');
   const human = `streaming-${randomUUID()}`;
   await send('humans/upsert', { human, limits: [{ type: 'token_cnt', value: 10_000 }] });

@@ -1,4 +1,4 @@
-/** A tenant looks after its humans: by its people and its keys, one tenant's apart from another's. */
+/** A tenant's people and keys manage its humans, apart from other tenants' humans. */
 import type { Answer, Identity, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { eventually } from '../../support/eventually.js';
@@ -48,7 +48,7 @@ const events = (action: string): Promise<{ resource_id: string; details: object 
   ]);
 
 describe('humans/upsert', () => {
-  it("makes a human known once, with the tenant's default limits", async () => {
+  it("creates a human once, with the tenant's default limits", async () => {
     await setDefaults([{ type: 'token_cnt', value: 1000.5 }]);
     const answer = await send('upsert', { human: 'ann@example.org' });
     expect(answer.json()).toStrictEqual({
@@ -64,7 +64,7 @@ describe('humans/upsert', () => {
     expect(await events('limits.set')).toEqual([]);
   });
 
-  it('stands in the audit log under the human that it was about', async () => {
+  it('is recorded in the audit log under its human', async () => {
     await upsert('ann', { limits: [{ type: 'token_cnt', value: 10 }] });
     await upsert('bob', { limits: [{ type: 'token_cnt', value: 10 }] });
     const about = await service.asUser<{ events: { action: string; subject: { human: string } }[] }>(
@@ -78,7 +78,7 @@ describe('humans/upsert', () => {
     ]);
   });
 
-  it('sets what is named, removes what is named, and leaves the rest', async () => {
+  it('sets and removes the named fields, and leaves the others', async () => {
     await upsert('ann', {
       limits: [
         { type: 'token_cnt', value: 10 },
@@ -97,13 +97,13 @@ describe('humans/upsert', () => {
     expect(await events('limits.set')).toHaveLength(2);
   });
 
-  it('makes one human and one event of many that come at once', async () => {
+  it('creates one human and one event for many simultaneous requests', async () => {
     const answers = await Promise.all(Array.from({ length: 8 }, () => upsert('crowd')));
     expect(new Set(answers.map(({ createdAt }) => createdAt)).size).toBe(1);
     expect(await events('human.created')).toHaveLength(1);
   });
 
-  it('is done once for an Idempotency-Key, and what is kept of it does not say who it is', async () => {
+  it('runs once for an Idempotency-Key, and the stored answer does not name the human', async () => {
     const body = { human: 'kept@example.org', limits: [{ type: 'request_cnt', value: 3 }] };
     const first = await send('upsert', body, { 'idempotency-key': 'once' });
     await upsert('kept@example.org', { limits: [{ type: 'request_cnt', value: 9 }] });
@@ -149,7 +149,7 @@ describe('an id of a human', () => {
     ['blanks around it', ' ann '],
     ['quotes and a formula', '=HYPERLINK("x"), \'; DROP TABLE humans --'],
     ['another letter case', 'ANN'],
-  ])('may be %s, and is answered as it came', async (_, human) => {
+  ])('may be %s, and is returned unchanged', async (_, human) => {
     expect((await upsert(human)).human).toBe(human);
     expect((await get(human)).human).toBe(human);
     const { humans } = await ask<{ humans: Human[] }>('list', {});
@@ -165,7 +165,7 @@ describe('an id of a human', () => {
     expect((await ask<{ humans: Human[] }>('list', {})).humans).toHaveLength(2);
   });
 
-  it('of another tenant is of another human', async () => {
+  it('of another tenant belongs to another human', async () => {
     const theirs = await service.createKey(await service.seedOrg());
     expect((await send('upsert', { human: 'of-both' }, {}, theirs.key)).status).toBe(200);
     platformError(await send('get', { human: 'of-both' }), 404);
@@ -175,10 +175,10 @@ describe('an id of a human', () => {
 });
 
 describe('humans/list', () => {
-  it('pages through all of them, newest first, each once', async () => {
+  it('pages through all humans, newest first, each once', async () => {
     const names = Array.from({ length: 7 }, (_, index) => `human-${index}`);
     for (const name of names) await upsert(name);
-    // Of one moment: the order must not depend on the time alone.
+    // All have one time, so that the order must not depend on the time only.
     await service.sql("UPDATE humans SET created_at = '2026-01-01' WHERE tenant_id = $1 AND human > 'human-2'", [
       org.tenantId,
     ]);
@@ -203,14 +203,14 @@ describe('humans/list', () => {
   });
 });
 
-it('shows when a human last made a call, and of one who made none nothing', async () => {
+it('shows when a human last made a call, and no time for one who made none', async () => {
   // A tenant with a provider.
   const calling = await service.createOrg();
   const asOwner = ownerOf(calling);
   const caller = await service.createKey(calling, { scopes: ['chat:write'] });
   await service.asUser(asOwner, 'humans/upsert', { human: 'quiet' });
   expect((await chat(service, { 'x-api-key': caller.key, 'x-human-id': 'busy' })).status).toBe(200);
-  // Written every ten seconds; asked of the database, since a user may not ask so often.
+  // Written every ten seconds. The test asks the database, since a user may not call so often.
   const seen = 'SELECT 1 FROM humans WHERE tenant_id = $1 AND last_seen_at IS NOT NULL';
   await eventually(async () => (await service.sql(seen, [calling.tenantId])).length > 0);
   const { humans } = await service.asUser<{ humans: object[] }>(asOwner, 'humans/list');
@@ -221,7 +221,7 @@ it('shows when a human last made a call, and of one who made none nothing', asyn
 });
 
 describe('rights', () => {
-  it('are the scopes of keys and of roles', async () => {
+  it('follow the scopes of keys and of roles', async () => {
     const people = await addEveryRole(service, org);
     const reader = await service.createKey(org, { scopes: ['humans:read'] });
     const writer = await service.createKey(org, { scopes: ['humans:write'] });

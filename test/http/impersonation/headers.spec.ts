@@ -1,4 +1,4 @@
-/** Whom a request is for, as real bytes on the wire say it. */
+/** The human of a request, as the headers on the wire name it. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import { startService, type Answer, type MadeKey, type Org, type TestService } from '../../support/service.js';
 import { startUserIssuer, type UserIssuer } from '../../support/oidc-issuer.js';
@@ -32,9 +32,9 @@ afterAll(async () => {
 
 beforeEach(() => clearAuditLog(service));
 
-/** Node writes a header's characters as Latin-1: these are the text's UTF-8 bytes. */
+/** Node writes a header's characters as Latin-1: these produce the text's UTF-8 bytes. */
 const bytes = (text: string): string => Buffer.from(text).toString('latin1');
-/** As bytes: together with a body of text, Node would write the headers as UTF-8 once more. */
+/** As bytes: with a body of text, Node would encode the headers as UTF-8 once more. */
 const EMPTY_MESSAGE = Buffer.from('{}');
 
 const list = (headers: OutgoingHttpHeaders): Promise<Answer> =>
@@ -42,7 +42,7 @@ const list = (headers: OutgoingHttpHeaders): Promise<Answer> =>
 const send = (headers: OutgoingHttpHeaders, apiKey = key.key): Promise<Answer> =>
   list({ 'x-api-key': apiKey, ...headers });
 
-/** Refused on both surfaces, each in its dialect, with the key's window told, and without an impersonation. */
+/** Refused on both surfaces in their dialects, with the key's window shown, and without an impersonation. */
 async function refused(headers: OutgoingHttpHeaders, status: number, fields: string[] = [], apiKey = key.key) {
   const threads = await send(headers, apiKey);
   const models = await service.call('GET', '/v1/models', { headers: { 'x-api-key': apiKey, ...headers } });
@@ -54,7 +54,7 @@ async function refused(headers: OutgoingHttpHeaders, status: number, fields: str
   return error;
 }
 
-/** For whom the log says that a request was made. */
+/** The human for whom the log records a request. */
 async function actedFor(headers: OutgoingHttpHeaders): Promise<string | null> {
   await clearAuditLog(service);
   const answer = await send(headers);
@@ -68,7 +68,7 @@ async function actedFor(headers: OutgoingHttpHeaders): Promise<string | null> {
 }
 
 describe('X-On-Behalf-Of', () => {
-  it('is 403 from a key without users:impersonate, never ignored, also where it is blank or stands twice', async () => {
+  it('is 403 from a key without users:impersonate, never ignored, even where it is blank or repeated', async () => {
     for (const value of ['ann', '', ' ', bytes('ü'), ['ann', 'ann']]) {
       const error = await refused({ [ON_BEHALF_OF]: value }, 403, [], bareKey.key);
       expect(error.message).toMatch(/users:impersonate/);
@@ -76,7 +76,7 @@ describe('X-On-Behalf-Of', () => {
     platformError(await list({ authorization: `Bearer ${bareKey.key}`, [ON_BEHALF_OF]: 'ann' }), 403);
   });
 
-  it('is 403 from a person at the dashboard, and from an app’s user, the user’s own id too', async () => {
+  it("is 403 from a person at the dashboard, and from an app’s user, even with the user's own id", async () => {
     const token = service.dashboardToken({ user: org.user, tenant: org.tenantId });
     for (const path of ['/api/v1/llm/gateway/list-threads', '/api/v1/api-keys/list', '/api/v1/orgs/list']) {
       const headers = { authorization: `Bearer ${token}`, [ON_BEHALF_OF]: 'ann' };
@@ -92,7 +92,7 @@ describe('X-On-Behalf-Of', () => {
     expect(await impersonatedCalls(service)).toEqual([]);
   });
 
-  it('is told where it is refused on unknown paths too, and without a known caller the credential comes first', async () => {
+  it("is refused on unknown paths too, and an unknown caller gets the credential's error first", async () => {
     const headers = { 'x-api-key': bareKey.key, [ON_BEHALF_OF]: 'ann' };
     platformError(await service.call('POST', '/api/v1/nothing', { headers }), 403);
     openaiError(await service.call('GET', '/v1/nothing', { headers }), 403);
@@ -100,7 +100,7 @@ describe('X-On-Behalf-Of', () => {
     platformError(await list({ [ON_BEHALF_OF]: 'ann' }), 401);
   });
 
-  it('and x-human-id name one human, or the request is 400', async () => {
+  it('and x-human-id must name the same human: otherwise the request is 400', async () => {
     expect(await actedFor({ [ON_BEHALF_OF]: 'ann', [HUMAN_ID]: 'ann' })).toBe('ann');
     await clearAuditLog(service);
     for (const other of ['bea', 'Ann', '', ' '])
@@ -111,7 +111,7 @@ describe('X-On-Behalf-Of', () => {
 });
 
 describe('x-human-id', () => {
-  it('needs no scope of a key, and does not count as impersonation', async () => {
+  it('needs no scope of a key, and is not impersonation', async () => {
     expect((await send({ [HUMAN_ID]: bytes('ü 🦊') }, bareKey.key)).status).toBe(200);
     expect(await impersonatedCalls(service)).toEqual([]);
   });
@@ -137,7 +137,7 @@ describe('an id', () => {
     '🦊'.repeat(256),
   ];
 
-  it('is the UTF-8 bytes that were sent: each of these is another human', async () => {
+  it('is compared by its UTF-8 bytes: each of these is another human', async () => {
     for (const id of IDS) expect(await actedFor({ [ON_BEHALF_OF]: bytes(id) })).toBe(id);
     const known = await service.sql<{ human: string }>('SELECT DISTINCT human, id FROM humans WHERE tenant_id = $1', [
       org.tenantId,
@@ -145,7 +145,7 @@ describe('an id', () => {
     for (const id of IDS) expect(known.filter(({ human }) => human === id)).toHaveLength(1);
   });
 
-  it('is the same human where it is percent-encoded, as fetch must send it', async () => {
+  it('may be percent-encoded, as fetch must send it, and is then the same human', async () => {
     for (const id of IDS) expect(await actedFor({ [ON_BEHALF_OF]: encodeURIComponent(id), ...PERCENT })).toBe(id);
     const answer = await fetch(new URL('/v1/models', service.baseUrl), {
       headers: { 'x-api-key': key.key, [ON_BEHALF_OF]: encodeURIComponent('山田'), ...PERCENT },
@@ -189,7 +189,7 @@ describe('an id', () => {
     expect(await service.sql("SELECT 1 FROM humans WHERE human IN ('a', 'ann, bea', 'a\uFFFD')")).toEqual([]);
   });
 
-  it('with bytes that no header may have never reaches anybody', async () => {
+  it("with bytes that a header can't contain never reaches a handler", async () => {
     for (const value of ['an\0n', 'an\x01n', 'an\x7fn']) {
       const answer = await sendRaw(service.baseUrl, [
         'GET /v1/models HTTP/1.1',

@@ -1,4 +1,4 @@
-/** Both identities stand on every line of an impersonated request: the key by its id, the human by a keyed hash alone. */
+/** Every log line of an impersonated request has both identities: the key by its id, the human by a keyed hash only. */
 import { captureLog, type CapturedLog } from '../../support/captured-log.js';
 import { UPSTREAM_MODEL, errorBody } from '../../support/openai-upstream.js';
 import { createTestDatabase } from '../../support/postgres.js';
@@ -11,7 +11,7 @@ const HASHED = /^human:[0-9a-f]{16}$/;
 
 const bytes = (text: string): string => Buffer.from(text).toString('latin1');
 
-/** A completion, with a body in bytes: beside text Node would write the headers as UTF-8 once more. */
+/** A completion with a body in bytes: with text Node would encode the headers as UTF-8 once more. */
 const complete = (service: ServiceClient, headers: Record<string, string>): Promise<Answer> =>
   service.call('POST', '/v1/chat/completions', {
     headers,
@@ -23,13 +23,13 @@ const onBehalfOf = (key: string, human = HUMAN): Record<string, string> => ({
   'x-on-behalf-of': bytes(human),
 });
 
-/** What must stand nowhere: the human's own id however it is written, the key, what was said. */
+/** Values that no log may contain: the human's own id in any spelling, the key, prompts and answers. */
 function expectNothingSaid(text: string, key: string): void {
   const told = [HUMAN, bytes(HUMAN), 'marker-human', encodeURIComponent(HUMAN), key, key.slice(12), PROMPT];
   expect(told.filter((secret) => text.includes(secret))).toEqual([]);
 }
 
-it('the request’s own line and those of what went wrong in it tell key and human, and neither human, key nor prompt', async () => {
+it('the request’s own line and the lines of its errors have key id and human hash, and no human, key or prompt', async () => {
   const database = await createTestDatabase();
   const { orgId, tenantId, ownerId } = await seedTenant(database.superuserUrl);
   const service = await startServiceProcess({ database, providerTenants: [tenantId], env: { LOG_LEVEL: 'debug' } });
@@ -64,7 +64,7 @@ it('the request’s own line and those of what went wrong in it tell key and hum
   expect(other).toMatch(HASHED);
   expect(other).not.toBe(first);
   expect([refused, nobody]).toEqual([undefined, undefined]);
-  // The provider's failure, told from within the second request.
+  // The provider's failure, logged within the second request.
   const within = log.filter(({ msg }) => msg === 'A provider failed a call.');
   expect(within).toEqual([
     expect.objectContaining({ tenantId, subject: `key:${keyId}`, human: first, requestId: requests[1]!['requestId'] }),
@@ -76,7 +76,7 @@ describe('an error inside an impersonated request', () => {
 
   afterEach(() => captured?.stop());
 
-  it('is logged with both, also where the database’s own error quotes the row', async () => {
+  it('is logged with both identities, even where the database’s own error quotes the row', async () => {
     const service = await startService();
     try {
       const org = await service.createOrg('founder');
@@ -106,7 +106,7 @@ describe('an error inside an impersonated request', () => {
     }
   });
 
-  it('names a human by another hash in another tenant: no one can be followed from one to the other', async () => {
+  it("has another hash for a human in another tenant, so that humans can't be followed across tenants", async () => {
     const service = await startService();
     try {
       const hashes: unknown[] = [];

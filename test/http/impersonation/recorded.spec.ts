@@ -1,4 +1,4 @@
-/** Whatever a key does on a human's behalf stands in the audit log before its answer goes, or is not done. */
+/** Every action of a key on a human's behalf is in the audit log before its answer, or is not done. */
 import { randomUUID } from 'node:crypto';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { declaredRoutes } from '../../../src/app/assert-routes-declared.js';
@@ -37,7 +37,7 @@ const BODY = { model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hello
 const complete = (headers: Record<string, string>): Promise<Answer> =>
   service.call('POST', '/v1/chat/completions', { headers, body: BODY });
 
-/** Runs `work` while a table can't be written to; waiting writes go on when `work` is done. */
+/** Runs `work` while a table can't be written to; waiting writes continue after `work`. */
 function whileLocked<T>(table: string, work: () => Promise<T>): Promise<T> {
   return onDatabase(service.database.superuserUrl, async (client) => {
     await client.query('BEGIN');
@@ -56,7 +56,7 @@ const somebodyWaits = (): Promise<void> =>
     return waiting.length > 0;
   });
 
-/** Has Postgres refuse every row of the log while `work` runs. */
+/** Makes Postgres refuse every row of the log while `work` runs. */
 async function whileLogRefuses(work: () => Promise<void>): Promise<void> {
   await service.sql('ALTER TABLE audit_events ADD CONSTRAINT refusing CHECK (false) NOT VALID');
   try {
@@ -66,17 +66,17 @@ async function whileLogRefuses(work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** What the bodies of these routes may speak of. */
+/** The resources that the bodies of these routes may name. */
 const THINGS = { model: UPSTREAM_MODEL, conversationKey: 'missing', runId: randomUUID() } as Things;
 
-/** They reserve, and their reservation writes the log. */
+/** These routes reserve, and their reservation writes the log. */
 const RESERVING = ['POST /v1/chat/completions', 'POST /v1/embeddings', 'POST /v1/responses'];
 
-/** What the matrix says that a route answers who may. */
+/** The status that a route gives permitted callers, according to the matrix. */
 const answerOf = (route: string): number | undefined =>
   ROUTES[route]?.expected['a key with every scope on behalf of a human'];
 
-/** Every request by which a route that accepts impersonation is called in the matrix. */
+/** Every request of the matrix to a route that accepts impersonation. */
 function impersonatedRequests(): { route: string; method: string; path: string; body?: () => unknown }[] {
   const declared = declaredRoutes(
     service.app.get(DiscoveryService, { strict: false }),
@@ -91,7 +91,7 @@ function impersonatedRequests(): { route: string; method: string; path: string; 
       return known.requests.map((request) => ({
         route,
         method: request.method,
-        // Gateways are not called on a human's behalf: no path names one of the caller's things.
+        // Gateways are not called on a human's behalf: here no path names one of the caller's resources.
         path: String(request.path),
         ...(request.body === undefined ? {} : { body: () => request.body?.(THINGS) }),
       }));
@@ -99,7 +99,7 @@ function impersonatedRequests(): { route: string; method: string; path: string; 
 }
 
 describe('every route that can be called on a human’s behalf', () => {
-  it('answers only when the call stands in the log, once, with key, human, route, request and address', async () => {
+  it('answers only when the call is in the log, once, with key, human, route, request and address', async () => {
     const requests = impersonatedRequests();
     expect(requests.length).toBeGreaterThanOrEqual(4);
     for (const { route, method, path, body } of requests) {
@@ -112,7 +112,7 @@ describe('every route that can be called on a human’s behalf', () => {
         });
         const watched = watch(sent);
         await somebodyWaits();
-        // Neither anything of an answer, nor anything that was done for one.
+        // Neither a part of an answer nor an effect of the request.
         expect({ route, ending: watched.ending }).toEqual({ route, ending: undefined });
         expect(service.upstream.requests).toEqual([]);
         expect(await impersonatedCalls(service)).toEqual([]);
@@ -140,7 +140,7 @@ describe('every route that can be called on a human’s behalf', () => {
     }
   });
 
-  it('is 503 where the log can’t be written, but for those that can’t reserve then, and nothing is done', async () => {
+  it('is 503 where the log can’t be written, except on routes that can’t reserve then, and has no effect', async () => {
     await whileLogRefuses(async () => {
       for (const { route, method, path, body } of impersonatedRequests()) {
         const before = await rowCounts(service);
@@ -157,7 +157,7 @@ describe('every route that can be called on a human’s behalf', () => {
     expect((await service.call('GET', '/v1/models', { headers: onBehalfOf('ann') })).status).toBe(200);
   });
 
-  it('is written down by its reservation alone where it reserves, and those are the reviewed ones', () => {
+  it('leaves the log to its reservation exactly where it is one of the reviewed reserving routes', () => {
     const discovery = service.app.get(DiscoveryService, { strict: false });
     const scanner = service.app.get(MetadataScanner, { strict: false });
     const marked = discovery.getControllers().flatMap(({ instance, name }) => {
@@ -168,7 +168,7 @@ describe('every route that can be called on a human’s behalf', () => {
         .filter((method) => AUDITED_BY_RESERVATION.find(prototype[method]!) === true)
         .map((method) => `${name}.${method}`);
     });
-    // Those of gateways take no key, so that no one is impersonated there.
+    // Routes of gateways accept no key, so no one is impersonated there.
     expect(marked.filter((one) => !one.startsWith('GatewayCallsController.')).sort()).toEqual([
       'ChatController.complete',
       'EmbeddingsController.embed',
@@ -178,7 +178,7 @@ describe('every route that can be called on a human’s behalf', () => {
 });
 
 describe('a completion on a human’s behalf', () => {
-  it('stands in log and ledger before anything goes upstream, for the same human', async () => {
+  it('is in log and ledger before the call goes upstream, for the same human', async () => {
     service.upstream.next({ kind: 'body', body: completion(), delayMs: 300 });
     const asked = complete(onBehalfOf('ann'));
     await service.upstream.request();
@@ -191,7 +191,7 @@ describe('a completion on a human’s behalf', () => {
     expect(await impersonatedCalls(service)).toEqual([row]);
   });
 
-  it('that is not reserved stands nowhere', async () => {
+  it('that is not reserved is recorded nowhere', async () => {
     await whileLogRefuses(async () => {
       expect((await complete(onBehalfOf('ann'))).status).toBeGreaterThanOrEqual(500);
     });
@@ -204,7 +204,7 @@ describe('a completion on a human’s behalf', () => {
     expect(service.upstream.requests).toEqual([]);
   });
 
-  it('by x-human-id is charged to the human, and is not an impersonation', async () => {
+  it('by x-human-id is charged to the human, and is not impersonation', async () => {
     expect((await complete({ 'x-api-key': key.key, 'x-human-id': 'ann' })).status).toBe(200);
     const call = await settledCall(service);
     const [human] = await service.sql<{ human: string }>('SELECT human FROM humans WHERE id = $1', [call.human_id]);
@@ -213,7 +213,7 @@ describe('a completion on a human’s behalf', () => {
   });
 });
 
-it('two calls for one human name one id, and another tenant’s human of that name has another', async () => {
+it('has the same human id for two calls, and another one for another tenant’s human of that name', async () => {
   const other = await service.createOrg('other-founder');
   const theirs = await service.createKey(other, { scopes: ['conversations:read', 'users:impersonate'] });
   const list = (headers: Record<string, string>): Promise<Answer> =>
@@ -232,7 +232,7 @@ it('two calls for one human name one id, and another tenant’s human of that na
   expect(third).not.toBe(first);
 });
 
-it('what is refused, or is not there, was not done on anybody’s behalf', async () => {
+it('is not in the log where it was refused or the route does not exist', async () => {
   const bare = await service.createKey(org, { scopes: ['users:impersonate'] });
   const headers = { 'x-api-key': bare.key, 'x-on-behalf-of': 'refused' };
   for (const [method, path, status] of [
@@ -252,10 +252,10 @@ it('what is refused, or is not there, was not done on anybody’s behalf', async
   expect(await service.sql("SELECT 1 FROM humans WHERE human = 'refused'")).toEqual([]);
 });
 
-it("a key that is still known although its tenant is gone can't act for a human any more", async () => {
+it("can't be made by a cached key whose tenant is gone", async () => {
   expect((await service.call('GET', '/v1/models', { headers: onBehalfOf('ann') })).status).toBe(200);
   await clearAuditLog(service);
-  // Behind everybody's back: no trigger tells of it, so that the key stays in the cache.
+  // Deleted without triggers, so that the key stays in the cache.
   const [tenant] = await onDatabase(service.database.superuserUrl, async (client) => {
     await client.query('SET session_replication_role = replica');
     const { rows } = await client.query<{ name: string }>('DELETE FROM tenants WHERE id = $1 RETURNING name', [

@@ -65,7 +65,7 @@ describe('bad input is 400 and names the field:', () => {
     ['a description of 1,001 characters', { name: 'K', description: 'd'.repeat(1001) }, 'description'],
     ['a description that is a number', { name: 'K', description: 1 }, 'description'],
     ['permissions that are text', { name: 'K', permissions: 'chat:write' }, 'permissions'],
-    ['a scope that there is not', { name: 'K', permissions: ['chat:write', 'chat:read'] }, 'permissions.1'],
+    ['an unknown scope', { name: 'K', permissions: ['chat:write', 'chat:read'] }, 'permissions.1'],
     ['a scope in capitals', { name: 'K', permissions: ['CHAT:WRITE'] }, 'permissions.0'],
     ['a scope twice', { name: 'K', permissions: ['chat:write', 'chat:write'] }, 'permissions'],
     ['a scope that is null', body('"permissions":[null]'), 'permissions.0'],
@@ -98,8 +98,8 @@ describe('bad input is 400 and names the field:', () => {
     ['an expiry in the past', { name: 'K', expires_at: '2020-01-01T00:00:00Z' }, 'expiresAt'],
     ['an expiry in words', { name: 'K', expires_at: 'tomorrow' }, 'expiresAt'],
     ['an expiry that is a number', { name: 'K', expiresAt: 1_924_992_000 }, 'expiresAt'],
-    ['a day that there is not', { name: 'K', expiresAt: '2031-02-29T00:00:00Z' }, 'expiresAt'],
-    ['an hour that there is not', { name: 'K', expiresAt: '2031-01-01T24:00:00Z' }, 'expiresAt'],
+    ['a day that does not exist', { name: 'K', expiresAt: '2031-02-29T00:00:00Z' }, 'expiresAt'],
+    ['an hour that does not exist', { name: 'K', expiresAt: '2031-01-01T24:00:00Z' }, 'expiresAt'],
     ['a moment past the year 9999', { name: 'K', expiresAt: '9999-12-31T23:59:59-01:00' }, 'expiresAt'],
     ['no time zone', { name: 'K', expiresAt: '2031-01-01T00:00:00' }, 'expiresAt'],
     ['a bare date', { name: 'K', expiresAt: '2031-01-01' }, 'expiresAt'],
@@ -115,32 +115,32 @@ describe('bad input is 400 and names the field:', () => {
 
   it.each<[string, string, object, string]>([
     ['a page of 501', 'list', { page_size: 501 }, 'pageSize'],
-    ['a page of less than nothing', 'list', { page_size: -1 }, 'pageSize'],
-    ['a page token of somebody’s making', 'list', { page_token: 'WyIxIiwiYSJd' }, 'pageToken'],
-    ['a page token that is no text', 'list', { pageToken: 7 }, 'pageToken'],
+    ['a negative page', 'list', { page_size: -1 }, 'pageSize'],
+    ['a forged page token', 'list', { page_token: 'WyIxIiwiYSJd' }, 'pageToken'],
+    ['a page token that is not text', 'list', { pageToken: 7 }, 'pageToken'],
     ['no key id', 'get', {}, 'keyId'],
     ['a key id that is a number', 'revoke', { key_id: 7 }, 'keyId'],
     ['a key id with U+0000', 'get', { key_id: 'key_\0' }, 'keyId'],
     ['two key ids', 'revoke', { key_id: 'key_a', keyId: 'key_b' }, 'keyId'],
     [
-      'an expiry and none',
+      'an expiry together with neverExpires',
       'update',
       { key_id: 'key_a', never_expires: true, expires_at: '2031-01-01T00:00:00Z' },
       'neverExpires',
     ],
-    ['never that is text', 'update', { key_id: 'key_a', never_expires: 'true' }, 'neverExpires'],
-    ['no grace, but less', 'rotate', { key_id: 'key_a', grace_period_seconds: -1 }, 'gracePeriodSeconds'],
+    ['a neverExpires that is text', 'update', { key_id: 'key_a', never_expires: 'true' }, 'neverExpires'],
+    ['a negative grace', 'rotate', { key_id: 'key_a', grace_period_seconds: -1 }, 'gracePeriodSeconds'],
     ['a grace of 31 days', 'rotate', { key_id: 'key_a', grace_period_seconds: 2_678_400 }, 'gracePeriodSeconds'],
     ['an app without an issuer', 'create-publishable', { name: 'A', unlimited: true }, 'oidcConfig'],
     ['an app without limits', 'create-publishable', { name: 'A', oidc_config: OIDC }, 'defaultLimits'],
     [
-      'an app with limits and without',
+      'an app with limits that is also unlimited',
       'create-publishable',
       { ...APP, default_limits: [{ type: 'token_cnt', value: 1 }] },
       'unlimited',
     ],
     [
-      'a limit of nothing that there is',
+      'a limit of an unknown type',
       'create-publishable',
       { ...APP, unlimited: false, default_limits: [{ type: 'dollars', value: 1 }] },
       'defaultLimits.0.type',
@@ -210,7 +210,7 @@ describe('bad input is 400 and names the field:', () => {
     expect(fieldsOf(refusal)).toEqual([field]);
   });
 
-  it('spells the field as its caller did', async () => {
+  it("names the field in the caller's spelling", async () => {
     const told = async (route: string, sent: unknown): Promise<string[]> =>
       (await expectPlatformRefusal(service, () => send(route, owner, sent), 400)).details.map(
         ({ field = '' }) => field,
@@ -229,7 +229,7 @@ describe('bad input is 400 and names the field:', () => {
   });
 
   it.each(['{', '', '[]', 'null', '{"name":"K"}{', '{"name":"K",}', '\u0000'])(
-    'no request at all: %j',
+    'a body that is not an object: %j',
     async (sent) => {
       await expectPlatformRefusal(service, () => send('create', owner, sent), 400);
     },

@@ -1,4 +1,4 @@
-/** Making and rotating keys with an Idempotency-Key: once, whatever is repeated, and whatever breaks. */
+/** Keys are made and rotated once for an Idempotency-Key, in spite of repeats and broken connections. */
 import { createHash } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { PostgresProxy, isCallOf } from '../../support/postgres-proxy.js';
@@ -68,7 +68,7 @@ const rowsOfTenant = async (): Promise<{ keys: number; claims: number; events: n
 const isReplay = ({ headers }: Answer): boolean => headers['x-gatehouse-idempotent-replay'] === 'true';
 
 describe.each(ROUTES)('api-keys/%s', (route) => {
-  it('of many that come at once makes one key, shows it to one, and tells the others that they repeat', async () => {
+  it('of many simultaneous requests makes one key, shows it to one, and tells the others that they repeat', async () => {
     const answers = await Promise.all(Array.from({ length: 4 }, () => send(route, BODIES[route], 'at-once')));
     expect(answers.filter(({ status }) => status !== 200).map(({ text }) => text)).toEqual([]);
     const first = answers.filter((answer) => !isReplay(answer)).map((answer) => answer.json<Made>());
@@ -82,7 +82,7 @@ describe.each(ROUTES)('api-keys/%s', (route) => {
     expect(await dump(service.database.superuserUrl)).not.toContain(String(key).slice(12));
   });
 
-  it('takes another spelling for the same request, and anything else for another one (409)', async () => {
+  it('accepts another spelling as the same request, and refuses any other change (409)', async () => {
     const body = BODIES[route] ?? {};
     expect((await send(route, body, 'same')).status).toBe(200);
     const spelled = JSON.stringify(body, null, 2)
@@ -100,7 +100,7 @@ describe.each(ROUTES)('api-keys/%s', (route) => {
     expect((await rowsOfTenant()).keys).toBe(1);
   });
 
-  it('is another one for another person, and for another key', async () => {
+  it('is independent for another person, and for another key', async () => {
     const admin = { user: `admin-${org.user}`, tenant: org.tenantId };
     await service.addMember(org, admin.user, 'admin');
     const answers = [
@@ -119,7 +119,7 @@ describe.each(ROUTES)('api-keys/%s', (route) => {
     expect(isReplay(await send(route, BODIES[route], 'again'))).toBe(false);
   });
 
-  it('whose connection breaks before its end leaves nothing, and may be sent again', async () => {
+  it('whose connection breaks before the commit leaves nothing, and may be sent again', async () => {
     breakAtCommit('before');
     expect((await send(route, BODIES[route], 'broken')).status).toBe(503);
     expect(await rowsOfTenant()).toEqual({ keys: 0, claims: 0, events: 0 });
@@ -128,7 +128,7 @@ describe.each(ROUTES)('api-keys/%s', (route) => {
     expect(await rowsOfTenant()).toEqual({ keys: 1, claims: 1, events: 1 });
   });
 
-  it('whose answer was lost was done once: the repeat says so, without the key', async () => {
+  it('whose answer was lost ran once: the repeat says so, without the key', async () => {
     breakAtCommit('after');
     expect((await send(route, BODIES[route], 'unheard')).status).toBe(503);
     const again = await send(route, BODIES[route], 'unheard');
@@ -157,7 +157,7 @@ describe('api-keys/rotate', () => {
     expect(retired).toHaveLength(1);
   });
 
-  it('that breaks before its end leaves the old secret as it was', async () => {
+  it('that breaks before the commit leaves the old secret unchanged', async () => {
     const { keyId, key } = await service.createKey(org);
     breakAtCommit('before');
     expect((await send('rotate', { key_id: keyId }, 'rotation')).status).toBe(503);
@@ -169,7 +169,7 @@ describe('api-keys/rotate', () => {
 
 const COMMIT = createHash('sha1').update('COMMIT').digest('hex');
 
-/** Breaks the next connection that commits: before the database hears of it, or before the service hears that it was done. */
+/** Breaks the next connection that commits: before the commit reaches the database, or before its answer reaches the service. */
 function breakAtCommit(moment: 'before' | 'after'): void {
   let armed = true;
   proxy.judge = (message) => {

@@ -29,7 +29,7 @@ const view = (keyId: string, on: TestService = service): Promise<Record<string, 
     .then(({ apiKey }) => apiKey);
 
 describe('a key', () => {
-  it('works until it expires, and is refused like one that never was from then on', async () => {
+  it('works until it expires, and is then refused like a key that never existed', async () => {
     const { key, keyId } = await service.createKey(org, { expiresAt: new Date(Date.now() + 5000) });
     expect((await models(key)).status).toBe(200);
     expect(await view(keyId)).toMatchObject({ status: 'ACTIVE' });
@@ -57,7 +57,7 @@ describe('a key', () => {
     ['GET', '/v1/models'],
     ['GET', '/v1/models/gpt-4o-mini'],
     ['POST', '/v1/chat/completions'],
-  ])('without chat:write is refused at %s %s, and told which scope is missing', async (method, path) => {
+  ])('without chat:write is refused at %s %s, and the answer names the missing scope', async (method, path) => {
     const { key } = await service.createKey(org, { scopes: ['usage:read', 'conversations:write'] });
     const body =
       method === 'POST' ? { body: { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hi' }] } } : {};
@@ -66,7 +66,7 @@ describe('a key', () => {
     expect(service.upstream.requests).toEqual([]);
   });
 
-  it('with chat:write alone can do all of it', async () => {
+  it('with chat:write only can use all of these', async () => {
     const { key } = await service.createKey(org, { scopes: ['chat:write'] });
     expect((await models(key)).status).toBe(200);
     const headers = { 'x-api-key': key };
@@ -74,7 +74,7 @@ describe('a key', () => {
     expect((await service.call('POST', '/v1/chat/completions', { headers, body })).status).toBe(200);
   });
 
-  it('is refused once its prefix, its checksum or any other character is another one', async () => {
+  it('is refused once its prefix, its checksum or any other character is changed', async () => {
     const { key } = await service.createKey(org);
     for (const at of [0, 3, 7, 20, key.length - 1]) {
       const other = key[at] === 'x' ? 'y' : 'x';
@@ -87,7 +87,7 @@ describe('a key', () => {
 });
 
 describe('a request', () => {
-  it('costs one look-up where its key is not remembered, and no query at all where it is', async () => {
+  it('costs one look-up where its key is not cached, and no query where it is', async () => {
     const database = await createTestDatabase();
     const proxy = await PostgresProxy.start(database.ownerUrl);
     const users = await startUserIssuer();
@@ -98,7 +98,7 @@ describe('a request', () => {
       settings: {
         ...users.settings,
         databaseUrl: proxy.through(database.ownerUrl),
-        // Whatever else asks the database: heartbeats, windows, the leases of the ledger.
+        // Queries of others: heartbeats, windows, the leases of the ledger.
         databaseDirectUrl: database.ownerUrl,
         embeddedDatabase: true,
         leaseSeconds: 3600,
@@ -110,7 +110,7 @@ describe('a request', () => {
       const secretKey = await quiet.createKey(quietOrg);
       const appKey = await createAppKey(quiet, quietOrg, users);
       const callers = [{ 'x-api-key': secretKey.key }, asEndUser(appKey, users.token())];
-      // What is not the key's: the list of models, the issuer's keys.
+      // Queries that do not depend on the key: the list of models, the issuer's keys.
       const other = await createAppKey(quiet, quietOrg, users);
       expect((await listModels(quiet, asEndUser(other, users.token()))).status).toBe(200);
       const asked: string[] = [];
@@ -125,7 +125,7 @@ describe('a request', () => {
         expect((await listModels(quiet, headers)).status).toBe(200);
         expect(asked).toEqual(['find_api_key', 'find_key_models']);
         await eventually(async () => {
-          // A heartbeat that came late on a busy machine costs a look-up for as long as it is late.
+          // A heartbeat that is late on a busy machine causes look-ups for as long as it is late.
           asked.length = 0;
           expect((await listModels(quiet, headers)).status).toBe(200);
           expect(asked).toEqual([]);
@@ -141,7 +141,7 @@ describe('a request', () => {
 });
 
 describe('using a key a lot', () => {
-  it('costs no look-up and no write each time, and still shows when it was last used', async () => {
+  it('costs no look-up and no write for each request, and still shows when it was last used', async () => {
     const database = await createTestDatabase();
     const proxy = await PostgresProxy.start(database.ownerUrl);
     let lookUps = 0;
@@ -168,7 +168,7 @@ describe('using a key a lot', () => {
         const answers = await Promise.all(Array.from({ length: 50 }, () => models(key, busy)));
         expect(answers.every(({ status }) => status === 200)).toBe(true);
       }
-      // A heartbeat that came late on a busy machine costs a look-up for as long as it is late, and no longer.
+      // A heartbeat that is late on a busy machine causes look-ups for as long as it is late, and no longer.
       expect(lookUps).toBeLessThan(250);
       await busy.stop();
 
@@ -183,7 +183,7 @@ describe('using a key a lot', () => {
           database.superuserUrl,
           "SELECT n_tup_upd::int AS count FROM pg_stat_user_tables WHERE relname = 'api_keys'",
         );
-      // Statistics arrive a moment after the connections that they are about have ended.
+      // Statistics arrive a moment after their connections have ended.
       await eventually(async () => (await updates())[0]!.count >= 1);
       expect((await updates())[0]!.count).toBeLessThan(10);
 

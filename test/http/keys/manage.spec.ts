@@ -62,7 +62,7 @@ const DEFAULT_SCOPES = [
 ];
 
 describe('a new key', () => {
-  it('is answered in exactly the published shape, its defaults told and what is unset left out', async () => {
+  it('is answered in exactly the published shape, with defaults shown and unset fields left out', async () => {
     const created = await create({ name: 'Server' });
     expect(created).toStrictEqual({
       keyId: expect.stringMatching(/^\S+$/) as string,
@@ -80,11 +80,11 @@ describe('a new key', () => {
     });
     expect([...created.permissions].sort()).toEqual(DEFAULT_SCOPES);
     expect(created.key.startsWith(created.keyPrefix)).toBe(true);
-    // What is shown for ever must leave far more than can be guessed.
+    // The part that is always shown must leave more than enough that can't be guessed.
     expect(created.key.length - created.keyPrefix.length).toBeGreaterThan(24);
   });
 
-  it('is never shown again, and stands nowhere in the database', async () => {
+  it('is never shown again, and is nowhere in the database', async () => {
     const { key, keyId } = await create({ name: 'Once' });
     const list = await service.asUser(owner, 'api-keys/list');
     const random = key.slice(12);
@@ -99,7 +99,7 @@ describe('a new key', () => {
     }
   });
 
-  it('is another one each time', async () => {
+  it('differs each time', async () => {
     const keys = await Promise.all(Array.from({ length: 20 }, () => create({ name: 'Same name' })));
     expect(new Set(keys.map(({ key }) => key)).size).toBe(20);
     expect(new Set(keys.map(({ keyId }) => keyId)).size).toBe(20);
@@ -133,18 +133,18 @@ describe('a new key', () => {
     expect(answer.text).not.toContain('null');
   });
 
-  it('can hold no scope at all, and says so with an empty list', async () => {
+  it('can hold no scope at all, and shows an empty list then', async () => {
     const { keyId } = await create({ name: 'Powerless', permissions: [] });
     expect((await get(keyId)).permissions).toEqual([]);
   });
 
-  it('keeps any text that can be stored, to the last character', async () => {
+  it('keeps any storable text, to the last character', async () => {
     const name = `"${'😀'.repeat(90)}\\'; --\u2028`;
     const { keyId } = await create({ name, description: 'a\nb\t\u0001' });
     expect(await get(keyId)).toMatchObject({ name, description: 'a\nb\t\u0001' });
   });
 
-  it('made by a developer holds no more than a developer', async () => {
+  it('made by a developer has no more scopes than a developer', async () => {
     await service.addMember(org, `dev-${org.user}`, 'developer');
     const developer = { user: `dev-${org.user}`, tenant: org.tenantId, role: 'owner' };
     expect([...(await create({ name: 'D' }, developer)).permissions].sort()).toEqual(DEFAULT_SCOPES);
@@ -162,7 +162,7 @@ describe('the list', () => {
     readonly nextPageToken: string;
   }
 
-  it('goes from the newest to the oldest, each key once, over as many pages as it takes', async () => {
+  it('goes from the newest to the oldest, each key once, over all pages', async () => {
     const made: string[] = [];
     for (let index = 0; index < 7; index += 1) made.unshift((await create({ name: `Key ${index}` })).keyId);
     const pages: string[][] = [];
@@ -175,7 +175,7 @@ describe('the list', () => {
     expect(pages.flat()).toEqual(made);
   });
 
-  it('is of 50 unless told otherwise, and at most of 500', async () => {
+  it('has 50 keys on a page by default, and 500 at most', async () => {
     await service.sql(
       `INSERT INTO api_keys (id, tenant_id, type, name, key_prefix, hash, pepper_version, scopes, created_by)
        SELECT $1 || n, $2, 'SECRET', 'Seeded', 'sk_x', sha256(($1 || n)::bytea), 1, '{}', 'seed' FROM generate_series(1, 501) AS n`,
@@ -193,7 +193,7 @@ describe('the list', () => {
     }
   });
 
-  it('holds the tenant’s own keys alone', async () => {
+  it('has the tenant’s own keys only', async () => {
     const other = await service.seedOrg();
     await create({ name: 'Theirs' }, { user: other.user, tenant: other.tenantId });
     const { keyId } = await create({ name: 'Ours' });
@@ -202,7 +202,7 @@ describe('the list', () => {
     expect(page.nextPageToken).toBe('');
   });
 
-  it('is read by a viewer, and so is one key', async () => {
+  it('can be read by a viewer, and so can one key', async () => {
     const { keyId } = await create({ name: 'Seen' });
     await service.addMember(org, `viewer-${org.user}`, 'viewer');
     const viewer = { user: `viewer-${org.user}`, tenant: org.tenantId };
@@ -212,7 +212,7 @@ describe('the list', () => {
 });
 
 describe('a change', () => {
-  it('touches what it names and nothing else', async () => {
+  it('changes only the fields that it names', async () => {
     const { key: _key, ...before } = await create({
       name: 'Before',
       description: 'D',
@@ -230,7 +230,7 @@ describe('a change', () => {
     expect(await update({ keyId: before.keyId })).toEqual({ ...before, name: 'After', description: '' });
   });
 
-  it('gives the default limit back for 0, and takes an expiry away', async () => {
+  it('restores the default limit for 0, and can remove an expiry', async () => {
     const { keyId } = await create({
       name: 'K',
       rate_limit: { requests_per_minute: 9 },
@@ -241,7 +241,7 @@ describe('a change', () => {
     expect(changed).not.toHaveProperty('expiresAt');
   });
 
-  it('says how often each human of the key may call, and shows it until the default is back', async () => {
+  it('sets how often each human of the key may call, and shows it until the default is restored', async () => {
     const { keyId, rateLimit } = await create({ name: 'K', rate_limit: { requests_per_minute_per_human: 9 } });
     expect(rateLimit).toEqual({ requestsPerMinute: 1000, requestsPerMinutePerHuman: 9 });
     const of = async (limit: number): Promise<object> =>
@@ -250,7 +250,7 @@ describe('a change', () => {
     expect(await of(0)).toEqual({ requestsPerMinute: 1000 });
   });
 
-  it('of scopes and of the limit holds for a key that is in use', async () => {
+  it('of scopes and of the limit applies to a key that is in use', async () => {
     const { key, keyId } = await create({ name: 'K' });
     const models = () => service.call('GET', '/v1/models', { headers: { 'x-api-key': key } });
     expect((await models()).headers['x-ratelimit-limit']).toBe('1000');
@@ -263,7 +263,7 @@ describe('a change', () => {
 });
 
 describe('revoking', () => {
-  it('ends a key for good, is shown, and may be said twice', async () => {
+  it('ends a key for good, shows in its status, and may be repeated', async () => {
     const { keyId } = await create({ name: 'Ended' });
     const revoke = () => service.asUser<{ apiKey: KeyView }>(owner, 'api-keys/revoke', { key_id: keyId });
     expect((await revoke()).apiKey.status).toBe('REVOKED');

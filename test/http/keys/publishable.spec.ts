@@ -50,7 +50,7 @@ async function createApp(body: object = app): Promise<NewKey> {
   return (await service.asUser<{ result: NewKey }>(owner, 'api-keys/create-publishable', body)).result;
 }
 
-it('is answered in exactly the published shape, its defaults told and what is unset left out', async () => {
+it('is answered in exactly the published shape, with defaults shown and unset fields left out', async () => {
   const created = await createApp();
   expect(created).toStrictEqual({
     keyId: expect.stringMatching(/^\S+$/) as string,
@@ -85,20 +85,20 @@ it('is answered in exactly the published shape, its defaults told and what is un
   expect(list.apiKeys).toEqual([shown]);
 });
 
-it('says where its issuer’s keys are and what stands before a subject, where it was told', async () => {
+it('shows its issuer’s key address and its prefix of subjects, where they are set', async () => {
   const oidcConfig = { ...app.oidc_config, jwksUri: 'https://keys.example/jwks', humanPrefix: 'für:' };
   const { keyId } = await createApp({ name: 'App', unlimited: true, oidcConfig });
   expect(await get(keyId)).toMatchObject({ oidcConfig, allowedOrigins: [], defaultLimits: [], unlimited: true });
 });
 
-it('can be sent back as it was shown, and stays as it is', async () => {
+it('can be sent back as it was shown, and stays unchanged', async () => {
   const { key: _key, ...shown } = await createApp();
   const { name, description, permissions, rateLimit, oidcConfig, allowedOrigins, defaultLimits, unlimited } = shown;
   const same = { name, description, permissions, oidcConfig, allowedOrigins, defaultLimits, unlimited };
   expect(await update({ keyId: shown.keyId, ...same, rateLimit })).toEqual(shown);
 });
 
-it('changes what is named, and nothing else', async () => {
+it('changes only the fields that the update names', async () => {
   const { key: _key, ...before } = await createApp();
   const changed = await update({
     key_id: before.keyId,
@@ -118,7 +118,7 @@ it('changes what is named, and nothing else', async () => {
   expect(await get(before.keyId)).toEqual(changed);
 });
 
-it('can be made without an issuer, by a developer too, where the operator lends the platform’s', async () => {
+it('can be made without an issuer, by a developer too, where the operator allows the platform’s own', async () => {
   const lending = await startService({ settings: { publishableDefaultIssuer: 'platform' } });
   try {
     const tenant = await lending.seedOrg();

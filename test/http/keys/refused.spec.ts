@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 
 afterEach(async () => {
-  // Whatever was refused: the key that was there is as it was.
+  // The existing key must be unchanged after every refusal.
   const { apiKey } = await service.asUser<{ apiKey: Record<string, unknown> }>(owner, 'api-keys/get', {
     key_id: keyId,
   });
@@ -38,10 +38,10 @@ function send(route: string, identity: Identity, body: unknown): Promise<Answer>
 const OIDC = { issuer: 'https://issuer.example', audience: 'app' };
 const APP = { name: 'App', oidc_config: OIDC, unlimited: true };
 
-// Who may call which route, and that another tenant's key is as none, test/contracts/access.matrix.spec.ts proves.
+// The permitted callers, and the answers for another tenant's key, are tested in test/contracts/access.matrix.spec.ts.
 describe('a scope', () => {
   it.each(['users:impersonate', 'audit:read'])(
-    '%s is granted by no developer, neither at creation nor later',
+    '%s can be granted by no developer, neither at creation nor later',
     async (scope) => {
       const granter = { user: `developer-without-${scope}`, tenant: org.tenantId };
       await service.addMember(org, granter.user, 'developer');
@@ -59,7 +59,7 @@ describe('a scope', () => {
 });
 
 describe('an issuer', () => {
-  it('is named by no developer, neither at creation nor later (403)', async () => {
+  it('can be set by no developer, neither at creation nor later (403)', async () => {
     const developer = { user: 'developer-and-issuers', tenant: org.tenantId };
     await service.addMember(org, developer.user, 'developer');
     const answer = await send('create-publishable', owner, { ...APP, oidc_config: { ...OIDC, human_prefix: 'dev:' } });
@@ -73,7 +73,7 @@ describe('an issuer', () => {
     }
   });
 
-  it('that is a second one needs a prefix of its own (409)', async () => {
+  it("that is the tenant's second needs a prefix of its own (409)", async () => {
     const other = await service.seedOrg();
     const people = { user: other.user, tenant: other.tenantId };
     expect((await send('create-publishable', people, APP)).status).toBe(200);
@@ -105,7 +105,7 @@ describe('an issuer', () => {
     'issuer.example',
     ' https://issuer.example',
     'https:///issuer.example',
-  ])('at %j is not an address that a tenant may have us call (400)', async (url) => {
+  ])('at %j is refused, since a tenant may not make us call it (400)', async (url) => {
     const refusal = await expectPlatformRefusal(
       service,
       () => send('create-publishable', owner, { ...APP, oidc_config: { ...OIDC, issuer: url } }),
@@ -122,8 +122,8 @@ describe('an issuer', () => {
   });
 });
 
-describe('a key that is over', () => {
-  it('can no longer be changed nor rotated once it is revoked (409)', async () => {
+describe('a key that has ended', () => {
+  it('can no longer be changed or rotated once it is revoked (409)', async () => {
     const revoked = await service.createKey(org, { name: 'Revoked' });
     await send('revoke', owner, { key_id: revoked.keyId });
     await expectPlatformRefusal(service, () => send('update', owner, { key_id: revoked.keyId, name: 'Alive' }), 409);
@@ -137,8 +137,8 @@ describe('a key that is over', () => {
   });
 });
 
-describe('a key that may more than its holder', () => {
-  it('is not rotated by a person who lacks what it has (403)', async () => {
+describe('a key with more scopes than the person', () => {
+  it("can't be rotated by that person (403)", async () => {
     const developer = { user: 'developer-who-rotates', tenant: org.tenantId };
     await service.addMember(org, developer.user, 'developer');
     const wide = await service.createKey(org, { scopes: ['chat:write', 'audit:read'] });

@@ -48,7 +48,7 @@ afterAll(async () => {
   await users.stop();
 });
 
-/** With room for all that a busy test sends. */
+/** With a limit above all requests of a busy test. */
 const newKey = (): Promise<MadeKey> => service.createKey(org, { requestsPerMinute: 1_000_000 });
 
 const manage = <T>(route: string, body: object): Promise<T> =>
@@ -81,7 +81,7 @@ async function rotate({ keyId }: MadeKey, graceSeconds = 0): Promise<MadeKey & {
   return result;
 }
 
-/** Both refuse the key, and go on refusing it. */
+/** Both replicas refuse the key, and keep refusing it. */
 async function expectRefusedEverywhere(key: MadeKey): Promise<void> {
   for (const on of [service, replica]) await eventually(async () => (await statusOf(on, key)) === 401);
   for (let round = 0; round < 20; round += 1) {
@@ -89,10 +89,10 @@ async function expectRefusedEverywhere(key: MadeKey): Promise<void> {
   }
 }
 
-/** Calls with a key on both replicas for as long as it is not told to stop; gives the statuses that came. */
+/** Calls with a key on both replicas until it is told to stop; returns the statuses. */
 interface Load {
   readonly statuses: ReadonlySet<number>;
-  /** How often a replica let the key in again after it had refused it. */
+  /** How often a replica accepted the key again after it had refused it. */
   readonly resurrections: number;
   stop(): Promise<void>;
 }
@@ -122,7 +122,7 @@ function underLoad(key: MadeKey): Load {
   };
 }
 
-/** Ends the connections on which the replicas hear of revocations, as an operator or a failover would. */
+/** Ends the connections on which the replicas receive revocations, as an operator or a failover would. */
 async function killListeners(): Promise<number> {
   const killed = await service.sql(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -142,34 +142,31 @@ const KINDS = [
 ] as const;
 
 describe('a revoked key', () => {
-  it.each(KINDS)('is refused by both replicas, although both had it in memory: %s', async (_kind, make) => {
+  it.each(KINDS)('is refused by both replicas, although both had cached it: %s', async (_kind, make) => {
     const key = await make();
     for (const on of [service, replica]) expect(await statusOf(on, key)).toBe(200);
     await revoke(key);
     await expectRefusedEverywhere(key);
   });
 
-  it.each(KINDS)(
-    'is refused by both under load, while an untouched one passes all the time: %s',
-    async (_kind, make) => {
-      const [revoked, untouched] = [await make(), await make()];
-      const load = underLoad(revoked);
-      const other = underLoad(untouched);
-      try {
-        await eventually(() => load.statuses.has(200) && other.statuses.has(200));
-        await revoke(revoked);
-        await expectRefusedEverywhere(revoked);
-      } finally {
-        await load.stop();
-        await other.stop();
-      }
-      expect(load.statuses).toEqual(new Set([200, 401]));
-      expect(load.resurrections).toBe(0);
-      expect(other.statuses).toEqual(new Set([200]));
-    },
-  );
+  it.each(KINDS)('is refused by both under load, while another key passes all the time: %s', async (_kind, make) => {
+    const [revoked, untouched] = [await make(), await make()];
+    const load = underLoad(revoked);
+    const other = underLoad(untouched);
+    try {
+      await eventually(() => load.statuses.has(200) && other.statuses.has(200));
+      await revoke(revoked);
+      await expectRefusedEverywhere(revoked);
+    } finally {
+      await load.stop();
+      await other.stop();
+    }
+    expect(load.statuses).toEqual(new Set([200, 401]));
+    expect(load.resurrections).toBe(0);
+    expect(other.statuses).toEqual(new Set([200]));
+  });
 
-  it('is refused by both although they did not hear of it, their listeners’ connections being killed again and again', async () => {
+  it('is refused by both although they missed the revocation, because their listeners’ connections are killed repeatedly', async () => {
     const [revoked, untouched] = [await newKey(), await newKey()];
     const load = underLoad(revoked);
     const other = underLoad(untouched);
@@ -194,7 +191,7 @@ describe('a revoked key', () => {
     expect(other.statuses).toEqual(new Set([200]));
   });
 
-  it('does not become good again when the listeners are back and the keys in memory again', async () => {
+  it('does not become valid again when the listeners are back and the keys are cached again', async () => {
     const key = await newKey();
     for (const on of [service, replica]) expect(await statusOf(on, key)).toBe(200);
     await killListeners();
@@ -210,14 +207,14 @@ describe('a revoked key', () => {
     await expectRefusedEverywhere(key);
   });
 
-  it('ends nothing that it does not name: its siblings go on', async () => {
+  it('does not affect other keys', async () => {
     const [first, second] = [await newKey(), await newKey()];
     await revoke(first);
     await expectRefusedEverywhere(first);
     for (const on of [service, replica]) expect(await statusOf(on, second)).toBe(200);
   });
 
-  it('lets a stream that is open end whole, and begins none any more', async () => {
+  it('lets an open stream end whole, and starts no other', async () => {
     const key = await newKey();
     const words = Array.from({ length: 40 }, (_, index) => ` word${index}`);
     service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 30 });
@@ -265,7 +262,7 @@ describe('a rotated key', () => {
     },
   );
 
-  it.each(KINDS)('is refused by both once its grace is over, under load, and not before: %s', async (_kind, make) => {
+  it.each(KINDS)('is refused by both under load once its grace is over, and not before: %s', async (_kind, make) => {
     const old = await make();
     const load = underLoad(old);
     try {
@@ -286,7 +283,7 @@ describe('a rotated key', () => {
     expect(load.resurrections).toBe(0);
   });
 
-  it('ends all its secrets when it is revoked, on both', async () => {
+  it('loses all its secrets on both replicas when it is revoked', async () => {
     const first = await newKey();
     const second = await rotate(first, 3600);
     const third = await rotate(first, 3600);
@@ -301,11 +298,11 @@ describe('a rotated key', () => {
 describe('a replica that can no longer hear of revocations', () => {
   it.each<[string, (proxy: TcpProxy) => void]>([
     [
-      'its listener’s connection being silent without an end, and every later one too',
+      'with silent connections of its listener, the present one and every later one',
       (proxy) => proxy.freeze('to-client'),
     ],
     [
-      'its listener’s connection being lost for good',
+      'with the connection of its listener lost for good',
       (proxy) => {
         proxy.refuse(true);
         proxy.cut();

@@ -1,4 +1,4 @@
-/** A new secret for a key that stays. */
+/** Rotation: a new secret for the same key. */
 import type { Identity, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
 import { dump } from '../../support/sql.js';
@@ -44,11 +44,11 @@ interface Rotated extends NewKey {
 
 const rotate = async (body: object): Promise<Rotated> =>
   (await service.asUser<{ result: Rotated }>(owner, 'api-keys/rotate', body)).result;
-/** Whether it is anybody's; what there is for it to see is another matter. */
+/** Whether the secret belongs to a key, whatever the key may do. */
 const isGood = async (key: string): Promise<boolean> =>
   (await service.call('GET', '/v1/models', { headers: { 'x-api-key': key } })).status !== 401;
 
-it('answers the key as it is, with its new secret and the end of the old one', async () => {
+it('returns the key unchanged, with its new secret and the end of the old one', async () => {
   const { key, keyId, ...before } = await create({ name: 'Server', permissions: ['chat:write'] });
   const rotated = await rotate({ key_id: keyId, grace_period_seconds: 3600 });
   expect(rotated).toStrictEqual({
@@ -69,7 +69,7 @@ it('answers the key as it is, with its new secret and the end of the old one', a
   expect([await isGood(key), await isGood(rotated.key)]).toEqual([true, true]);
 });
 
-it('shows no secret again, and keeps none', async () => {
+it('shows no secret again, and stores none', async () => {
   const { key, keyId } = await create({ name: 'Server' });
   const rotated = await rotate({ keyId, gracePeriodSeconds: 60 });
   const texts = [JSON.stringify(await get(keyId)), await dump(service.database.superuserUrl)];

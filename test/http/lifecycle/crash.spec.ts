@@ -61,7 +61,7 @@ describe('kill -9 of one of two replicas', () => {
     key = await survivor.createKey(org);
   }, 90_000);
 
-  it('has its open call charged whole by the other one, whose own stream, longer than any lease, is not touched', async () => {
+  it('has its open call charged whole by the other one, whose own long stream is not affected', async () => {
     upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS }), delayMs: 20 });
     const orphan = OpenStream.start(doomed, key.key, ask);
     await orphan.until('word3"');
@@ -85,7 +85,7 @@ describe('kill -9 of one of two replicas', () => {
     });
     expect(orphan.ended).toBe(false);
 
-    // The sweeper has been round since; the living stream goes on, and is charged for what it was.
+    // The sweeper has run since; the living stream continues, and is charged for its real usage.
     expect(await rowOf(survivor, living)).toMatchObject({ state: 'RESERVED' });
     await living.whole();
     expect(living.events.at(-1)).toBe('[DONE]');
@@ -100,7 +100,7 @@ describe('kill -9 of one of two replicas', () => {
     expect((await ledgerOf(survivor)).map(({ kind }) => kind)).toEqual(['CALL', 'CALL']);
   });
 
-  it('leaves the key and the service as they were', async () => {
+  it('leaves the key and the service working', async () => {
     const headers = { 'x-api-key': key.key };
     const body = { ...ask, stream: false };
     expect((await survivor.call('POST', '/v1/chat/completions', { headers, body })).status).toBe(200);

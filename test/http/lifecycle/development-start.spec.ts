@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 it('is ready only once quickstart.json is written, and serves calls by OPENAI_API_KEY', async () => {
-  // A pipe in its place: the service reads what an earlier start left, and waits there until the test writes.
+  // A pipe takes the file's place: the service reads an earlier start's file, and waits there until the test writes.
   expect(spawnSync('mkfifo', ['-m', '600', file]).status).toBe(0);
   running = await spawnService({
     ...productionEnvironment({ database, issuer, upstream }),
@@ -61,7 +61,7 @@ it('is ready only once quickstart.json is written, and serves calls by OPENAI_AP
   const models = await fetch(`${baseUrl}/v1/models`, { headers: { 'x-api-key': secretKey } });
   expect(models.status).toBe(200);
 
-  // The operator's key alone serves the first tenant's calls.
+  // The operator's key is enough for the first tenant's calls.
   const answer = await fetch(`${baseUrl}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'x-api-key': secretKey, 'content-type': 'application/json' },

@@ -1,4 +1,4 @@
-/** Whatever passes through the service: its log holds ids and numbers, and nothing of what was said or presented. */
+/** The service's log contains ids and numbers, and no prompt, answer or credential. */
 import { UPSTREAM_MODEL, completion, errorBody, streamPieces } from '../../support/openai-upstream.js';
 import { createTestDatabase } from '../../support/postgres.js';
 import { PROVIDER_SECRET, startServiceProcess } from '../../support/service.js';
@@ -7,7 +7,7 @@ import { settledCalls } from '../ledger.js';
 import { OpenStream } from '../open-stream.js';
 import { RawConnection } from '../raw-http.js';
 
-it('a whole run’s log holds no key, no token, no prompt and no answer, and is one JSON object a line', async () => {
+it('a whole run’s log has no key, no token, no prompt and no answer, and is one JSON object a line', async () => {
   const database = await createTestDatabase();
   const { orgId, tenantId, ownerId } = await seedTenant(database.superuserUrl);
   const org = { orgId, tenantId, user: ownerId };
@@ -41,14 +41,14 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
       body: errorBody(`The provider quotes marker-prompt and ${PROVIDER_SECRET}.`, 'marker_type', null),
     }) as const;
 
-  // What goes well.
+  // Calls that succeed.
   upstream.next({ kind: 'body', body: completion(said) });
   await post(ask);
   upstream.next({ kind: 'stream', pieces: streamPieces(said) });
   await post({ ...ask, stream: true, tools: [{ type: 'function', function: { name: 'marker_tool' } }] });
   await post(ask, { authorization: `Bearer ${token}`, cookie: 'marker-cookie', 'user-agent': 'marker-agent' });
   await service.asUser({ user: ownerId, tenant: tenantId }, 'api-keys/list');
-  // What the caller gets wrong.
+  // Mistakes of the caller.
   await post('{"messages":"marker-prompt" x');
   await post({ ...ask, model: 'marker-model', max_tokens: 'marker-number' });
   await post('x'.repeat(60_000));
@@ -57,7 +57,7 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
   await post(ask, { 'x-api-key': key, authorization: `Bearer ${token}` });
   await post(ask, { 'x-api-key': key, 'x-human-id': 'marker-human', 'x-request-id': 'marker id "hostile"' });
   await service.call('GET', `/nothing/here?key=${key}`, { headers: { 'x-api-key': key } });
-  // A secret in the path, where none belongs.
+  // A secret in the path, where it does not belong.
   for (const secret of [key, token, 'inv_marker0', 'whsec_marker0', 'aisbreaker_marker0', `pk_gh_marker0`]) {
     await service.call('GET', `/v1/models/${secret}`, { headers: { 'x-api-key': key } });
   }
@@ -70,7 +70,7 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
   await raw.answer();
   raw.send(`GET / HTTP/1.1\r\nX-API-Key: ${key}\0\r\n\r\n`);
   await raw.closed();
-  // What the upstream gets wrong.
+  // Failures of the upstream.
   const failures = [
     refusal(400),
     refusal(401),
@@ -85,7 +85,7 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
   }
   upstream.next({ kind: 'stream', pieces: streamPieces(said), breakAfter: 2 });
   await post({ ...ask, stream: true });
-  // What is cut short: by the caller, and by the end.
+  // Calls that are cut short, by the caller and by the shutdown.
   upstream.next({ kind: 'stream', pieces: streamPieces(said), stallAfter: 2 });
   const abandoned = OpenStream.start(service, key, { ...ask, stream: true });
   await abandoned.until('marker-answer');
@@ -117,7 +117,7 @@ it('a whole run’s log holds no key, no token, no prompt and no answer, and is 
   expect(found.map(([what]) => what)).toEqual([]);
   const lines = stdout.split('\n').filter((line) => line !== '');
   expect(lines.filter((line) => !/^\{.*\}$/.test(line))).toEqual([]);
-  // It is still a log: who, what, how it ended.
+  // It is still a useful log: who, what, how it ended.
   const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   const requests = told.filter(({ path }) => path === '/v1/chat/completions');
   expect(requests.length).toBeGreaterThan(10);

@@ -1,4 +1,4 @@
-/** What operators' tools read: every metric that is documented, of calls that ended in different ways. */
+/** The metrics that operators' tools read: every documented one, after calls that ended in different ways. */
 import { METRICS } from '../../../src/platform/metrics/definitions.js';
 import { Metrics } from '../../../src/platform/metrics/index.js';
 import { eventually } from '../../support/eventually.js';
@@ -23,7 +23,7 @@ afterAll(() => service.stop());
 
 const text = (): Promise<string> => service.app.get(Metrics).registry.metrics();
 
-/** Of the first series of a metric that has these labels; null: no series has them. */
+/** The value of the first series of a metric with these labels; null: no series has them. */
 async function numberOf(name: string, labels: Record<string, string> = {}): Promise<number | null> {
   const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
   const line = (await text())
@@ -40,7 +40,7 @@ async function ask(model: string): Promise<number> {
   return answer.status;
 }
 
-it('are those that the documentation lists, no more and no fewer, beside Node’s own', async () => {
+it('are exactly those that the documentation lists, besides Node’s own', async () => {
   const names = [...(await text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!] as const);
   const ours = names.filter(([name]) => name.startsWith('gatehouse_'));
   expect(Object.fromEntries(ours)).toEqual(
@@ -65,7 +65,7 @@ it('count tries, tokens, cost, first bytes and durations by the provider’s kin
   expect(await numberOf('gatehouse_calls_total', { operation: 'chat', outcome: 'OK', tries: '1' })).toBe(1);
 });
 
-it('name no tenant, no key, no prompt and no model that only a caller names', async () => {
+it('contain no tenant, no key, no prompt and no model name that only a caller used', async () => {
   await ask('a-name-of-the-callers-own');
   await ask('another-name');
   const other = { provider: 'openai', model: 'other' };
@@ -75,7 +75,7 @@ it('name no tenant, no key, no prompt and no model that only a caller names', as
     expect(all).not.toContain(secret);
 });
 
-it('name no human, gateway, token, provider of a tenant or answer, whatever comes of their calls', async () => {
+it('contain no human, gateway, token, provider of a tenant or answer, however their calls end', async () => {
   const headers = { 'x-api-key': key, 'x-human-id': 'human-of-the-metrics' };
   const body = { model: 'gpt-4o', messages: [{ role: 'user', content: 'A marker of a prompt.' }] };
   expect((await service.call('POST', '/v1/chat/completions', { headers, body })).status).toBe(200);

@@ -1,4 +1,4 @@
-/** What those see who run the service: health, metrics, request ids. */
+/** The service as its operators see it: health, metrics, request ids. */
 import { eventually } from '../../support/eventually.js';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
@@ -37,7 +37,7 @@ const models = (headers: Record<string, string> = {}): Promise<Answer> =>
   service.call('GET', '/v1/models', { headers: { 'x-api-key': key, ...headers } });
 
 describe('health', () => {
-  it('is ready and live while all is well, and is not to be cached', async () => {
+  it('is ready and live while all is well, and must not be cached', async () => {
     for (const path of ['/health/live', '/health/ready']) {
       const answer = await service.call('GET', path);
       expect(answer).toMatchObject({ status: 200, headers: { 'cache-control': 'no-store' } });
@@ -62,7 +62,7 @@ describe('health', () => {
       expect(answer.status).toBe(503);
       expect(answer.json()).toMatchObject({ error: { code: 503, status: 'UNAVAILABLE' } });
       expect((await service.call('GET', '/health/live')).status).toBe(200);
-      // An outage is not taken for a bad credential, and nothing goes upstream unrecorded.
+      // An outage is not reported as a bad credential, and nothing goes upstream unrecorded.
       const body = { model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hi' }] };
       const refused = await service.call('POST', '/v1/chat/completions', { headers: { 'x-api-key': key }, body });
       expect(openaiError(refused, 503).code).toBe('unavailable');
@@ -72,7 +72,7 @@ describe('health', () => {
     }
     await eventually(async () => (await service.call('GET', '/health/ready')).status === 200);
     await eventually(async () => (await models()).status === 200);
-    // Whatever was written of it before it was refused is settled, and was charged nothing.
+    // A call that was recorded before it was refused is settled, and charged nothing.
     await eventually(async () => (await ledgerOf(service)).every(({ state }) => state !== 'RESERVED'));
     for (const row of await ledgerOf(service))
       expect(row).toMatchObject({ outcome: 'NOT_SENT', input_tokens: 0, output_tokens: 0 });
@@ -92,7 +92,7 @@ describe('metrics', () => {
     expect((await service.call('GET', `http://127.0.0.1:${metricsPort}/v1/models`)).status).toBe(404);
   });
 
-  it('count requests by route and status, without a name of a caller or of anything that a caller chose', async () => {
+  it('count requests by route and status, without names of callers or values that a caller chose', async () => {
     await models();
     await service.call('GET', '/v1/models/marker-model', { headers: { 'x-api-key': key } });
     await service.call('GET', '/marker-path/7', { headers: { 'x-api-key': key } });
@@ -109,7 +109,7 @@ describe('metrics', () => {
 });
 
 describe('a request id', () => {
-  it('is the caller’s own where it may stand in a log', async () => {
+  it('is the caller’s own where it is safe in a log', async () => {
     for (const id of ['req-1', 'a', 'A.b_c:d-9', 'x'.repeat(128)])
       expect((await models({ 'x-request-id': id })).headers['x-request-id']).toBe(id);
   });
@@ -125,13 +125,13 @@ describe('a request id', () => {
     ['one with an escape', 'a\\u001b[31m'],
     ['one beyond ASCII', 'h\u00e9'],
     ['one with a tab', 'a\tb'],
-  ])('is made here in place of %s', async (_what, given) => {
+  ])('is made by the service in place of %s', async (_what, given) => {
     const [first, second] = [await models(given === undefined ? {} : { 'x-request-id': given }), await models()];
     expect(first.headers['x-request-id']).toMatch(/^req_[A-Za-z0-9_-]{16,}$/);
     expect(first.headers['x-request-id']).not.toBe(second.headers['x-request-id']);
   });
 
-  it('stands on every answer, errors too', async () => {
+  it('is on every answer, errors too', async () => {
     for (const [method, path] of [
       ['GET', '/nothing'],
       ['POST', '/v1/chat/completions'],

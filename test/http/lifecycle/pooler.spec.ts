@@ -46,7 +46,7 @@ afterAll(async () => {
 
 const sql = (text: string): Promise<unknown> => rowsOf(database.superuserUrl, text);
 
-/** What the service says of such a database as it ends. */
+/** The message with which the service ends on such a database. */
 async function refusal(env: Record<string, string>): Promise<string> {
   const { exited } = await spawnService({ ...productionEnvironment({ database, issuer, upstream }), ...env });
   const { code, stderr } = await exited;
@@ -54,18 +54,18 @@ async function refusal(env: Record<string, string>): Promise<string> {
   return stderr;
 }
 
-describe('a pooler that the settings do not speak of is named at the start', () => {
-  it('where migrations would pass it', async () => {
+describe('a pooler that the settings do not mention is reported at the start', () => {
+  it('where migrations would go through it', async () => {
     expect(await refusal({ DATABASE_URL: pooler.through(database.ownerUrl) })).toMatch(
       /is reached through a connection pooler, .* set DATABASE_URL to Postgres itself, and DATABASE_APP_URL to the pooler/,
     );
   });
 
-  it('where the service would', async () => {
+  it('where the service would go through it', async () => {
     expect(await refusal({ DATABASE_APP_URL: pooled })).toMatch(/append \?pgbouncer=true to DATABASE_APP_URL/);
   });
 
-  it('and a login whose statements have no end', async () => {
+  it('and so is a login without a statement time-out', async () => {
     expect(await refusal({ DATABASE_APP_URL: `${pooled}?pgbouncer=true` })).toContain(
       `run ALTER ROLE ${login.user} SET statement_timeout = '4800ms'`,
     );
@@ -77,7 +77,7 @@ describe('behind it', () => {
 
   beforeAll(async () => {
     await sql(`ALTER ROLE ${login.user} SET statement_timeout = '4800ms'`);
-    // The pooler's connections are as old as their logins.
+    // The pooler's connections were opened with the old settings of their logins.
     await sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${login.user}'`);
     const env = { DATABASE_APP_URL: `${pooled}?pgbouncer=true` };
     service = await startServiceProcess({ database, issuer, upstream, providerTenants: [org.tenantId], env });
@@ -85,7 +85,7 @@ describe('behind it', () => {
 
   afterAll(() => service.stop());
 
-  it('parallel calls, management and reports go on side by side, limits are exact, and a revoked key is refused', async () => {
+  it('parallel calls, management and reports work side by side, limits are exact, and a revoked key is refused', async () => {
     const { key, keyId } = await service.createKey(org, {
       scopes: ['chat:write', 'humans:write', 'humans:read', 'usage:read', 'usage:write'],
     });

@@ -46,21 +46,21 @@ const body = (stream = true): object => ({
 });
 const WORDS = Array.from({ length: 2000 }, (_, index) => ` word${index}`);
 
-/** The ledger by request, once nothing is open. */
+/** The ledger by request, once no call is open. */
 async function ledgerByRequest(count: number): Promise<Map<string, LedgerRow>> {
   return new Map((await settledCalls(service, count)).map((row) => [row.request_id, row]));
 }
 
 const requestIdOf = (stream: OpenStream): string => String(stream.headers['x-request-id']);
 
-/** Waits for the process to end by itself; a test that waits in vain says so. */
+/** Waits for the process to end by itself; a test that waits too long fails with a message. */
 async function exit(): Promise<Exit> {
   await eventually(() => service.process.hasExited, 20_000);
   return service.process.exited;
 }
 
 describe('SIGTERM', () => {
-  it('takes no connection more, lets what ends in time end whole, tells the rest an error, settles all, exits 0', async () => {
+  it('accepts no new connection, finishes what ends in time, sends the rest an error, settles all, exits 0', async () => {
     await start({ GATEHOUSE_DRAIN_SECONDS: '4' });
     upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS.slice(0, 40) }), delayMs: 30 });
     const short = OpenStream.start(service, key, body());
@@ -101,14 +101,14 @@ describe('SIGTERM', () => {
     for (const request of upstream.requests.slice(1)) expect(request.aborted).toBe(true);
   });
 
-  it('with nothing to wait for ends the process at once, however long it might wait', async () => {
+  it('with no open call ends the process at once, however long it could wait', async () => {
     await start({ GATEHOUSE_DRAIN_SECONDS: '3600' });
     expect((await service.call('GET', '/v1/models', { headers: { 'x-api-key': key } })).status).toBe(200);
     service.process.signal('SIGTERM');
     expect(await exit()).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('takes requests for a while after readiness turned 503, each on a connection that ends with it', async () => {
+  it('accepts requests for a while after readiness turned 503, each on a connection that ends with it', async () => {
     await start({ GATEHOUSE_LAME_DUCK_SECONDS: '300' });
     service.process.signal('SIGTERM');
     await eventually(async () => (await service.call('GET', '/health/ready')).status === 503);
@@ -122,7 +122,7 @@ describe('SIGTERM', () => {
     await settledCalls(service, 1);
   });
 
-  it('waits for the database as long as calls may go on: what a call used is written once it is back', async () => {
+  it("waits for the database as long as calls may run: a call's usage is written once it is back", async () => {
     const proxy = await PostgresProxy.start(database.ownerUrl);
     try {
       await start({ GATEHOUSE_DRAIN_SECONDS: '300', DATABASE_URL: proxy.through(database.ownerUrl) });
@@ -135,7 +135,7 @@ describe('SIGTERM', () => {
       expect(JSON.parse(await call.whole())).toEqual(completion());
       const tries = (): number =>
         service.process.log.filter(({ msg }) => msg === 'Settlements wait for the database.').length;
-      // More than the few last tries that a process has left once its time to drain is over.
+      // More tries than the few last ones of a process whose drain time is over.
       await eventually(() => tries() > 6, 60_000);
       proxy.tcp.refuse(false);
       expect(await exit()).toMatchObject({ code: 0, stderr: '' });
@@ -145,7 +145,7 @@ describe('SIGTERM', () => {
     }
   });
 
-  it('lets a call that is not streamed end, and its caller has the whole answer', async () => {
+  it('lets a call that is not streamed end, and its caller gets the whole answer', async () => {
     await start({ GATEHOUSE_DRAIN_SECONDS: '60' });
     upstream.next({ kind: 'body', body: completion(), delayMs: 1000 });
     const call = OpenStream.start(service, key, body(false));
@@ -156,7 +156,7 @@ describe('SIGTERM', () => {
     expect((await settledCalls(service, 1))[0]).toMatchObject({ outcome: 'OK', output_tokens: 12 });
   });
 
-  it('is not held up by connections on which nothing was asked yet, or only half of something', async () => {
+  it('does not wait for connections without a request, or with half of one', async () => {
     await start({ GATEHOUSE_DRAIN_SECONDS: '1' });
     const silent = await RawConnection.open(service.baseUrl);
     const halfHead = await RawConnection.open(service.baseUrl);
@@ -177,7 +177,7 @@ describe('SIGTERM', () => {
     await settledCalls(service, 0);
   });
 
-  it('is not held up by a caller who stopped reading', async () => {
+  it('does not wait for a caller who stopped reading', async () => {
     await start({ GATEHOUSE_DRAIN_SECONDS: '1' });
     const words = Array.from({ length: 300 }, () => 'x'.repeat(64 * 1024));
     upstream.next({ kind: 'stream', pieces: streamPieces({ words }) });

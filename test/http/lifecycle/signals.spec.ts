@@ -1,4 +1,4 @@
-/** What an operator sees while something is wrong: a full disk, streams that break, calls that are answered 503. */
+/** Problems as an operator sees them: a full disk, streams that break, calls that get 503. */
 import { Metrics } from '../../../src/platform/metrics/index.js';
 import { captureLog } from '../../support/captured-log.js';
 import { eventually } from '../../support/eventually.js';
@@ -22,7 +22,7 @@ const call = (stream = false): Promise<{ status: number; text: string }> =>
     body: { model: UPSTREAM_MODEL, stream, messages: [{ role: 'user', content: 'Hi' }] },
   });
 
-/** How many chat completions ended with this status. */
+/** The number of chat completions that ended with this status. */
 async function counted(status: number): Promise<number> {
   const text = await service.app.get(Metrics).registry.metrics();
   const line = text
@@ -41,8 +41,8 @@ it('a stream that its provider broke off counts as the 502 that it would have be
   expect(await counted(200)).toBe(fine);
 });
 
-it('a full disk is said in words of its own, turns readiness to 503, and leaves one short line for each call', async () => {
-  // As Postgres says it where a file can't grow.
+it('a full disk is named in the log, turns readiness to 503, and leaves one short line for each call', async () => {
+  // Postgres' own error where a file can't grow.
   await service.sql(`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$`);
   await service.sql(

@@ -1,4 +1,4 @@
-/** Traces: what a collector gets by OTLP over HTTP, what providers get, and what the log says. */
+/** Traces: the data for collectors by OTLP over HTTP, the headers for providers, and the ids in the log. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { eventually } from '../../support/eventually.js';
@@ -106,7 +106,7 @@ async function tracedCall(env: Record<string, string>, headers: Record<string, s
 const attributesOf = (span: Span): Record<string, unknown> =>
   Object.fromEntries(span.attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 
-it('go to the collector that the standard variables name: a server span, and under it one for the try, without the prompt', async () => {
+it('go to the collector of the standard variables: a server span, and below it one for the try, without the prompt', async () => {
   const { answer, received, log } = await tracedCall(
     {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.address,
@@ -138,7 +138,7 @@ it('go to the collector that the standard variables name: a server span, and und
   });
   expect(collector.resources.join()).toContain('gatehouse-under-test');
   expect(Buffer.concat(collector.bodies).toString()).not.toContain('marker');
-  // The provider stands under the try, and the log under the trace.
+  // The provider's span is below the try, and the log has the trace's id.
   expect(received).toEqual({ traceparent: `00-${TRACE}-${attempt.spanId}-01`, tracestate: 'vendor=value' });
   const lines = log.split('\n').filter((line) => line.includes(TRACE));
   expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg).sort()).toEqual(['call', 'request']);

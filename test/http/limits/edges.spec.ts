@@ -1,4 +1,4 @@
-/** Two replicas where a window closes and the next one opens, and where one place is left. */
+/** Two replicas at the edge between two windows, and with one place left. */
 import { setLimits } from '../../support/chaos-world.js';
 import { eventually } from '../../support/eventually.js';
 import { startReplicas, stopReplicas } from '../../support/replicas.js';
@@ -14,7 +14,7 @@ const SHORT = {
   sealedGlobalQuota: MANY,
   sealedClientQuota: MANY,
 };
-/** Of callers for one place. */
+/** The number of callers for one place. */
 const CROWD = 24;
 const ROUNDS = 6;
 const ROOM = 5;
@@ -32,16 +32,16 @@ afterAll(() => stopReplicas(replicas));
 const body = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Say hello.' }] };
 const statusesOf = (answers: readonly Answer[]): number[] => answers.map(({ status }) => status);
 
-/** So many calls at once, by turns over the replicas. */
+/** Many simultaneous calls, in turn over the replicas. */
 function together(count: number, call: (at: TestService) => Promise<Answer>): Promise<Answer[]> {
   return Promise.all(Array.from({ length: count }, (_, index) => call(replicas[index % 2]!)));
 }
 
-it('admit as many in each window as one would, whichever of them a call comes to, edge after edge', async () => {
+it('admit together as many in each window as one replica would, edge after edge', async () => {
   const { key } = await replicas[0].createKey(org, { requestsPerMinute: ROOM });
   const passed = new Map<string, number>();
   const call = (at: TestService): Promise<Answer> => at.call('GET', '/v1/models', { headers: { 'x-api-key': key } });
-  // The windows of the first and the last call were seen in part alone.
+  // The windows of the first and the last call were not fully observed.
   while (passed.size < 5) {
     for (const { status, headers } of await together(8, call)) {
       expect([200, 429]).toContain(status);
@@ -54,7 +54,7 @@ it('admit as many in each window as one would, whichever of them a call comes to
 }, 60_000);
 
 describe('the last place', () => {
-  /** Takes all places but one, one after another, and then has many callers ask for that one. */
+  /** Takes all places but one, one after another, and then has many callers compete for that one. */
   async function race(limit: number, call: (at: TestService) => Promise<Answer>): Promise<number[]> {
     for (let place = 1; place < limit; place += 1) expect((await call(replicas[place % 2]!)).status).toBe(200);
     return statusesOf(await together(CROWD, call));

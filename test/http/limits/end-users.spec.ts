@@ -1,4 +1,4 @@
-/** An end user's two windows: one of each human at a key, then the key's. */
+/** An end user's two windows: one of each human at a key, and then the key's. */
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
 import { openaiError, platformError } from '../refusals.js';
 
@@ -61,7 +61,7 @@ describe.each([
     /^"[a-z]+";r=\d+/.exec(String(headers['ratelimit']))?.[0],
   ];
 
-  it('have 60 requests a minute each unless the key says otherwise, of the 1000 that the key has', async () => {
+  it("have 60 requests a minute each by default, out of the key's 1000", async () => {
     const { key } = await keyWith();
     const answer = await listThreads(key, tokenOf('ann'));
     expect(answer.status).toBe(200);
@@ -69,7 +69,7 @@ describe.each([
     expect(windowOf(answer)).toEqual([policy, '60', '59', '"human";r=59']);
   });
 
-  it('are let through exactly as often as each human may, and the key for all of them', async () => {
+  it('are admitted exactly as often as each human may, and as the key may for all of them', async () => {
     const { key, keyId } = await keyWith({ requests_per_minute: 25, requests_per_minute_per_human: 10 });
     const humans = ['ann', 'ben', 'cleo'];
     const tokens = humans.map((human) => tokenOf(human));
@@ -91,7 +91,7 @@ describe.each([
       expect(passed.filter((one) => one.human === human).length).toBeLessThanOrEqual(10);
     }
     if (embeddedDatabase) return;
-    // Refused requests stand in no window.
+    // No window counts refused requests.
     const rows = await service.sql<{ ofKey: boolean; used: string }>(
       `SELECT key = 'key:' || $1 AS "ofKey", sum(used)::text AS used FROM rate_windows
        WHERE key LIKE 'key:' || $1 || '%' GROUP BY 1 ORDER BY 1`,
@@ -103,7 +103,7 @@ describe.each([
     ]);
   });
 
-  it('who use up their own take nothing from the others', async () => {
+  it('who use up their own window take nothing from the others', async () => {
     const { key } = await keyWith({ requests_per_minute: 8, requests_per_minute_per_human: 4 });
     const statuses = async (human: string, count: number): Promise<number[]> => {
       const answers = await Promise.all(Array.from({ length: count }, () => listThreads(key, tokenOf(human))));
@@ -152,7 +152,7 @@ describe.each([
       expect(windowOf(await listThreads(made.key, tokenOf('ann'))).slice(1)).toEqual(['7', '6', '"key";r=6']);
     });
 
-    it('too often from one address are told 429 beside it, on unknown paths too, while valid ones pass', async () => {
+    it("with too many failures from one address get 429 with the key's window, on unknown paths too, while valid ones pass", async () => {
       const { key } = await keyWith({ requests_per_minute: 7 });
       const from = { 'x-forwarded-for': `203.0.113.${embeddedDatabase ? 1 : 2}` };
       const forged = `${tokenOf('ann').slice(0, -4)}AAAA`;
@@ -169,7 +169,7 @@ describe.each([
       expect((await listThreads(key, tokenOf('ann'), from)).status).toBe(200);
     });
 
-    it('see nothing where the key is refused as well', async () => {
+    it('see no window where the key is refused as well', async () => {
       const answer = await listThreads('pk_gh_0000000000000000000000000000000000', tokenOf('ann'));
       platformError(answer, 401);
       expect(Object.keys(answer.headers).filter((name) => name.includes('ratelimit'))).toEqual([]);

@@ -14,7 +14,7 @@ interface Counted {
   readonly remaining: number;
 }
 
-/** Sends that many calls over a pool of sockets for each service, by turns, all at once. */
+/** Sends a number of calls over a pool of sockets for each service, in turn, all at once. */
 async function callAll(services: readonly ServiceClient[], key: string, calls = CALLS): Promise<Counted[]> {
   const agents = services.map(() => new http.Agent({ keepAlive: true, maxSockets: 64 }));
   const one = (index: number): Promise<Counted> =>
@@ -45,7 +45,7 @@ function expectExactly(answers: readonly Counted[], admitted: number): void {
   const passed = answers.filter(({ status }) => status === 200);
   expect(answers.filter(({ status }) => status !== 200 && status !== 429)).toEqual([]);
   expect(passed).toHaveLength(admitted);
-  // Each of the admitted took a place of its own.
+  // Each admitted call took a place of its own.
   expect(passed.map(({ remaining }) => remaining).sort((a, b) => a - b)).toEqual(
     Array.from({ length: admitted }, (_, index) => index),
   );
@@ -64,14 +64,14 @@ describe.each([
 
   afterAll(() => service.stop());
 
-  it(`admits exactly ${ADMITTED} of ${CALLS} parallel calls, and the ledger knows of no other`, async () => {
+  it(`admits exactly ${ADMITTED} of ${CALLS} parallel calls, and the ledger has no other`, async () => {
     const { key } = await service.createKey(await service.createOrg('founder'), { requestsPerMinute: ADMITTED });
     expectExactly(await callAll([service], key), ADMITTED);
     expect(service.upstream.requests).toHaveLength(ADMITTED);
     await settledCalls(service, ADMITTED);
   });
 
-  it('admits all of as many as there is room for', async () => {
+  it('admits all calls where there is room for all', async () => {
     const { key } = await service.createKey(await service.createOrg('another'), { requestsPerMinute: 200 });
     expectExactly(await callAll([service], key, 200), 200);
   });
@@ -118,7 +118,7 @@ describe('two processes on one Postgres', () => {
 
 describe('a window', () => {
   it.each([true, false])(
-    'that closed gives room for exactly as many again (in memory: %s)',
+    'that closed is followed by one with exactly the same room (in memory: %s)',
     async (embeddedDatabase) => {
       const service = await startService({ settings: { embeddedDatabase, rateWindowSeconds: 3 } });
       try {
@@ -135,7 +135,7 @@ describe('a window', () => {
           const inWindow = rest.filter(
             ({ headers }) => headers['x-ratelimit-reset'] === opened.headers['x-ratelimit-reset'],
           );
-          // Were it to close meanwhile, the machine must have stood still for three seconds.
+          // The window can close meanwhile only if the machine stands still for three seconds.
           expect(inWindow).toHaveLength(40);
           expect(rest.filter(({ status }) => status === 200)).toHaveLength(4);
         }

@@ -37,7 +37,7 @@ const EXPOSED = [
   'x-request-id',
 ];
 
-/** Every header of the window, and that they agree with each other; gives what is left. */
+/** Checks every header of the window and that they agree; returns the remaining requests. */
 function expectWindow({ headers, status }: Answer, limit: number, policy: 'key' | 'user' = 'key'): number {
   expect(headers['x-ratelimit-limit']).toBe(String(limit));
   const remaining = Number(headers['x-ratelimit-remaining']);
@@ -45,7 +45,7 @@ function expectWindow({ headers, status }: Answer, limit: number, policy: 'key' 
   expect(remaining).toBeGreaterThanOrEqual(0);
   expect(remaining).toBeLessThan(limit);
 
-  // A moment in Unix seconds, not a number of seconds to go.
+  // A moment in Unix seconds, not a duration.
   const now = Date.now() / 1000;
   const reset = Number(headers['x-ratelimit-reset']);
   expect(Number.isInteger(reset)).toBe(true);
@@ -58,7 +58,7 @@ function expectWindow({ headers, status }: Answer, limit: number, policy: 'key' 
   expect(Number(left)).toBe(remaining);
   expect(Math.abs(reset - now - Number(seconds))).toBeLessThanOrEqual(2);
 
-  // OpenAI's own, where there are any, say the same: the reset as a duration.
+  // OpenAI's own headers, where present, agree: there the reset is a duration.
   if (headers['x-ratelimit-limit-requests'] !== undefined) {
     expect(headers['x-ratelimit-limit-requests']).toBe(String(limit));
     expect(headers['x-ratelimit-remaining-requests']).toBe(String(remaining));
@@ -88,14 +88,14 @@ describe('every answer to a recognised key carries its window', () => {
     ['malformed JSON', 400, chat('{')],
     ['a missing field', 400, chat({ model: UPSTREAM_MODEL })],
     ['a request for a human', 200, ['GET', '/v1/models', { headers: { 'x-human-id': 'user_1' } }]],
-    ['a human without a name', 400, ['GET', '/v1/models', { headers: { 'x-human-id': ' ' } }]],
+    ['a blank human', 400, ['GET', '/v1/models', { headers: { 'x-human-id': ' ' } }]],
     ['acting for a human without the scope', 403, ['GET', '/v1/models', { headers: { 'x-on-behalf-of': 'user_1' } }]],
     ['a route for people', 403, ['POST', '/api/v1/api-keys/list', { body: {} }]],
-    ['a route for newcomers', 403, ['POST', '/api/v1/orgs/create', { body: { name: 'X' } }]],
+    ['a route for accounts', 403, ['POST', '/api/v1/orgs/create', { body: { name: 'X' } }]],
     ['an unknown model', 404, chat({ model: 'gpt-404', messages: MESSAGES })],
     ['an unknown route of this surface', 404, ['POST', '/v1/nothing', { body: {} }]],
-    ['an unknown route of the other', 404, ['GET', '/api/v1/nothing', {}]],
-    ['an unknown route of none', 404, ['GET', '/nothing', {}]],
+    ['an unknown route of the other surface', 404, ['GET', '/api/v1/nothing', {}]],
+    ['an unknown route of no surface', 404, ['GET', '/nothing', {}]],
     ['another method', 405, ['GET', '/v1/chat/completions', {}]],
     ['a body over the limit', 413, chat('x'.repeat(50_001))],
     ['another type', 415, chat('Hi', { 'content-type': 'text/plain' })],
@@ -106,7 +106,7 @@ describe('every answer to a recognised key carries its window', () => {
     expect(first.status).toBe(status);
     const left = expectWindow(first, LIMIT);
     expect('x-ratelimit-limit-requests' in first.headers).toBe(path.startsWith('/v1/'));
-    // Each is counted, refused by something else or not, and counted once.
+    // Each is counted exactly once, whether or not something else refuses it.
     expect(expectWindow(await service.call(method, path, { ...options, headers }), LIMIT)).toBe(left - 1);
   });
 
@@ -123,7 +123,7 @@ describe('every answer to a recognised key carries its window', () => {
       429,
     ],
     ['answers 500', { kind: 'body', status: 500, body: errorBody('Ouch.', 'x') } as const, 500],
-  ])('an upstream that %s', async (_what, answer, status) => {
+  ])('also with an upstream that %s', async (_what, answer, status) => {
     service.upstream.next(answer);
     const headers = { authorization: `Bearer ${key}` };
     const received = await service.call('POST', '/v1/chat/completions', {
@@ -131,19 +131,19 @@ describe('every answer to a recognised key carries its window', () => {
       body: { model: UPSTREAM_MODEL, messages: MESSAGES },
     });
     expect(received.status).toBe(status);
-    // Whose 429 it is, the window tells: ours has room.
+    // The window shows whose 429 it is: ours still has room.
     if (status !== 429) expectWindow(received, LIMIT);
     else expect(Number(received.headers['x-ratelimit-remaining'])).toBeGreaterThan(0);
   });
 
-  it('a refusal for want of room, for as long as the window lasts', async () => {
+  it('also a refusal by the full window, until the window closes', async () => {
     const { key: small } = await service.createKey(org, { requestsPerMinute: 2 });
     const answers: Answer[] = [];
     for (let index = 0; index < 5; index += 1)
       answers.push(await service.call('GET', '/v1/models', { headers: { 'x-api-key': small } }));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 429, 429, 429]);
     expect(answers.map((answer) => expectWindow(answer, 2))).toEqual([1, 0, 0, 0, 0]);
-    // It was opened by the first, and no later one moves its end.
+    // The first request opened it, and later ones do not move its end.
     expect(new Set(answers.map(({ headers }) => headers['x-ratelimit-reset'])).size).toBe(1);
     expect(answers[4]!.json()).toMatchObject({ error: { code: 'rate_limit_exceeded' } });
     const other = await service.call('POST', '/api/v1/api-keys/list', { headers: { 'x-api-key': small }, body: {} });
@@ -152,7 +152,7 @@ describe('every answer to a recognised key carries its window', () => {
     expectWindow(other, 2);
   });
 
-  it("what a key does for humans, and as one, draws on the key's own window", async () => {
+  it("calls of a key for a human, or as one, use the key's own window", async () => {
     const made = await service.createKey(org, { requestsPerMinute: 4, scopes: ['chat:write', 'users:impersonate'] });
     const models = (headers: Record<string, string>) =>
       service.call('GET', '/v1/models', { headers: { 'x-api-key': made.key, ...headers } });
@@ -188,12 +188,12 @@ describe('for a caller who is not recognised', () => {
     ['an unknown path', 'GET', '/nothing', {}],
     ['the health', 'GET', '/health/live', {}],
     ['the documentation', 'GET', '/openapi.json', {}],
-  ])('%s tells of no window', async (_what, method, path, headers) => {
+  ])('%s shows no window', async (_what, method, path, headers) => {
     const answer = await service.call(method, path, { headers });
     expect(Object.keys(answer.headers).filter((name) => /ratelimit|retry-after/.test(name))).toEqual([]);
   });
 
-  it('a probe of the health is not counted, whatever it presents', async () => {
+  it('a health probe is not counted, whatever credential it has', async () => {
     const { key: unused } = await service.createKey(org, { requestsPerMinute: 2 });
     for (let index = 0; index < 5; index += 1) {
       expect((await service.call('GET', '/health/ready', { headers: { 'x-api-key': unused } })).status).toBe(200);
@@ -206,7 +206,7 @@ describe('a browser', () => {
   const ORIGIN = { origin: 'https://app.example' };
 
   it.each(['/v1/chat/completions', '/api/v1/api-keys/create', '/v1/models', '/nothing'])(
-    'asks first at %s, is told yes, and is not counted',
+    'gets a positive preflight at %s, and is not counted',
     async (path) => {
       const { key: unused } = await service.createKey(org, { requestsPerMinute: 2 });
       const wanted = 'authorization,content-type,x-api-key,x-stainless-arch,x-stainless-helper-method,x-anything';

@@ -1,4 +1,4 @@
-/** Losing Redis while requests come: none fails because of it, and at most one more window's allowance passes. */
+/** Redis is lost while requests come: none fails because of it, and at most one more window's allowance passes. */
 import { RedisServer } from '../../support/redis-server.js';
 import { startService, type Answer, type TestService } from '../../support/service.js';
 
@@ -39,7 +39,7 @@ const passed = (answers: readonly Answer[]): number => {
   return answers.filter(({ status }) => status === 200).length;
 };
 
-it('two replicas admit exactly the limit by Redis, and once more at most when it is lost in the middle', async () => {
+it('two replicas admit exactly the limit by Redis, and at most once more when it is lost in between', async () => {
   expect(passed(await callMany(100))).toBe(LIMIT);
   const inTheMiddle = callMany(200);
   await redis.kill();

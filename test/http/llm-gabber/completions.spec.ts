@@ -1,4 +1,4 @@
-/** What Gabber adds to a completion: a context before its messages, and what it used beside its answer. */
+/** Gabber's additions to a completion: a context before its messages, and its usage beside its answer. */
 import { createHash } from 'node:crypto';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
 import type { Answer, Org } from '../../support/service-client.js';
@@ -34,7 +34,7 @@ const sent = (): Record<string, unknown> =>
   JSON.parse(service.upstream.requests.at(-1)!.body.toString()) as Record<string, unknown>;
 
 describe('gabber.context', () => {
-  it('puts the context’s messages before the request’s own; the field itself stays here, and nothing is kept by it', async () => {
+  it('puts the context’s messages before the request’s own; the field itself is not sent on, and nothing is stored', async () => {
     const call = { id: 'call_1', type: 'function', function: { name: 'look', arguments: { at: 'sky' } } };
     const context = await contextOf([
       { role: 'system', content: 'Be brief.' },
@@ -57,7 +57,7 @@ describe('gabber.context', () => {
     expect(list.json()).toMatchObject({ total_count: 3 });
   });
 
-  it('is bounded with the rest of the request: a limit that the own messages fit refuses the context', async () => {
+  it("is bounded with the rest of the request: a context can exceed a limit that the request's own messages fit", async () => {
     const human = { 'x-human-id': 'bounded' };
     await service.call('PUT', '/v1/usage/token', {
       headers: asKey(),
@@ -71,9 +71,9 @@ describe('gabber.context', () => {
   });
 
   it.each<[string, unknown, number, string]>([
-    ['of nobody', { context: '019a0000-0000-7000-8000-000000000000' }, 404, ''],
-    ['that is no text', { context: 5 }, 400, 'gabber.context'],
-    ['in something that is no object', 'x', 400, 'gabber'],
+    ['that does not exist', { context: '019a0000-0000-7000-8000-000000000000' }, 404, ''],
+    ['that is not text', { context: 5 }, 400, 'gabber.context'],
+    ['in a field that is not an object', 'x', 400, 'gabber'],
     ['beside a voice', { voice: 'v' }, 400, 'gabber.voice'],
   ])('a context %s: %j is %d, and nothing goes upstream', async (_what, gabber, status, param) => {
     const error = openaiError(await complete({ gabber }), status);
@@ -87,7 +87,7 @@ describe('gabber.context', () => {
     expect((await complete({ gabber: { context } }, asKey({ 'x-on-behalf-of': 'ann' }))).status).toBe(200);
   });
 
-  it('is left out of what goes upstream where it is null or empty', async () => {
+  it('is not sent upstream where it is null or empty', async () => {
     for (const gabber of [null, {}, { context: null }]) {
       expect((await complete({ gabber })).status).toBe(200);
       expect(sent()).toEqual({ model: UPSTREAM_MODEL, messages: [user('Now')] });
@@ -127,17 +127,17 @@ describe('gabber.usage', () => {
   const settled = (): Promise<unknown> =>
     service.call('GET', '/v1/usage/limits', { headers: asKey({ 'x-human-id': 'used' }) });
 
-  it('is in a human’s answer as the ledger and the webhooks have it', async () => {
+  it('is in a human’s answer with the numbers of the ledger and the webhooks', async () => {
     const answer = await complete({}, asKey(human));
     expect(answer.status).toBe(200);
     const { gabber, ...rest } = answer.json<{ gabber: Told } & Record<string, unknown>>();
     await settled();
     await expectUsage(gabber);
-    // Everything else is the provider's.
+    // The other fields are the provider's.
     expect(rest).toEqual((await complete({})).json());
   });
 
-  it('is a last chunk of a human’s stream, before its end mark, whose choice says nothing', async () => {
+  it('is in the last chunk of a human’s stream, before its end mark, in a choice without text', async () => {
     const answer = await complete({ stream: true }, asKey(human));
     const events = answer.text.split('\n\n').filter((event) => event !== '');
     expect(events.at(-1)).toBe('data: [DONE]');
@@ -154,7 +154,7 @@ describe('gabber.usage', () => {
     expect([...events.slice(0, -2), events.at(-1)].map((event) => `${event}\n\n`).join('')).toBe(untouched);
   });
 
-  it('is nowhere where no human is charged', async () => {
+  it('is absent where no human is charged', async () => {
     for (const stream of [false, true]) expect((await complete({ stream })).text).not.toContain('gabber');
   });
 });

@@ -1,4 +1,4 @@
-/** Contexts and models as Gabber's client knows them: whose they are, what is kept of them, and what goes with their owner. */
+/** Contexts and models for Gabber's client: who owns them, what is stored, and what is deleted with their owner. */
 import { randomUUID } from 'node:crypto';
 import type { Answer, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
@@ -60,7 +60,7 @@ const textsOf = async (context: string, headers: Headers = asKey()): Promise<str
     .json<Listed<Message> & Record<string, unknown>>()
     .values.map(({ content }) => content.map(({ text }) => text).join());
 
-it('is driven by Gabber’s own client, call by call, with the token of a human', async () => {
+it("works with Gabber’s own client, call by call, with a human's token", async () => {
   const made = await post('/v1/usage/token', { human: 'ann' });
   const { token } = made.json<{ token: string }>();
   const toolCalls = [{ id: 'call_1', type: 'function', function: { name: 'look', arguments: { at: 'sky' } } }];
@@ -112,7 +112,7 @@ it('is driven by Gabber’s own client, call by call, with the token of a human'
   expect(answers[3]?.data).toEqual(answers[1]?.data);
 });
 
-it('a page says how many there are and where the next one is: contexts newest first, messages in their order', async () => {
+it("a page has the total and the next page's address: contexts newest first, messages in order", async () => {
   const made = [await create([]), await create([]), await create(['a', 'b', 'c'].map(user))];
   const first = (await get('/v1/llm/context/list?page_size=2')).json<Listed & Record<string, unknown>>();
   expect(first).toMatchObject({ total_count: 3, values: [{ id: made[2] }, { id: made[1] }] });
@@ -126,21 +126,21 @@ it('a page says how many there are and where the next one is: contexts newest fi
   expect(two).toMatchObject({ total_count: 3, values: [{ content: [{ type: 'text', text: 'c' }] }] });
   expect(two.next_page).toBeUndefined();
 
-  // A token of another listing, and one that was made up.
+  // A token of another listing, and a forged one.
   const token = new URL(first.next_page!, 'http://x').searchParams.get('page_token');
   for (const path of [`${list}?page_token=${token}`, '/v1/llm/context/list?page_token=x'])
     expect(openaiError(await get(path), 400).param).toBe('page_token');
 });
 
 it.each<[string, string, unknown, string]>([
-  ['a role that there is none of', 'messages[0].role', { messages: [{ role: 'robot', content: 'x' }] }, ''],
+  ['an unknown role', 'messages[0].role', { messages: [{ role: 'robot', content: 'x' }] }, ''],
   ['a message without content', 'messages[0].content', { messages: [{ role: 'user' }] }, ''],
   ['U+0000', 'messages[0].content', { messages: [user('a\u0000b')] }, ''],
-  ['messages that are no list', 'messages', { messages: {} }, ''],
+  ['messages that are not a list', 'messages', { messages: {} }, ''],
   ['a field of Gabber’s that has no meaning here', 'persona', { persona: 'p' }, ''],
   ['a text for a time', 'speaking_ended_at', { role: 'user', content: 'x', speaking_ended_at: 'noon' }, '/message'],
   [
-    'arguments that are no object',
+    'arguments that are not an object',
     'tool_calls[0].function.arguments',
     {
       role: 'assistant',
@@ -149,7 +149,7 @@ it.each<[string, string, unknown, string]>([
     },
     '/message',
   ],
-])('%s is 400 naming %s, and keeps nothing', async (_what, field, body, below) => {
+])('%s is 400 naming %s, and stores nothing', async (_what, field, body, below) => {
   const path = below === '' ? '/v1/llm/context' : `/v1/llm/context/${await create([])}${below}`;
   const counts = 'SELECT (SELECT count(*) FROM llm_contexts) + (SELECT count(*) FROM llm_context_messages) AS rows';
   const before = await service.sql(counts);
@@ -157,12 +157,12 @@ it.each<[string, string, unknown, string]>([
   expect(await service.sql(counts)).toEqual(before);
 });
 
-it('a parameter that no listing has is 400 and named', async () => {
+it('an unknown parameter of a listing is 400 and named', async () => {
   expect(openaiError(await get('/v1/llm/context/list?limit=5'), 400).param).toBe('limit');
   expect(openaiError(await get('/v1/llm/context/list?page_size=501'), 400).param).toBe('page_size');
 });
 
-it('another identity’s context is a missing one, for every caller and route', async () => {
+it('another identity’s context is answered as missing, for every caller and route', async () => {
   const ann = await create([user('of ann')], as('ann'));
   const servers = await create([user('of the server')]);
   const other = await service.createOrg();
@@ -195,7 +195,7 @@ it('another identity’s context is a missing one, for every caller and route', 
   expect(await textsOf(servers)).toEqual(['of the server']);
 });
 
-it('a message of another context is a missing one', async () => {
+it('a message of another context is answered as missing', async () => {
   const [one, two] = [await create([user('x')]), await create([])];
   const list = (await get(`/v1/llm/context/${one}/message/list`)).json<Listed<Message> & Record<string, unknown>>();
   const message = list.values[0]!.id;
@@ -205,12 +205,12 @@ it('a message of another context is a missing one', async () => {
   openaiError(await get('/v1/llm/context/nonsense'), 404);
 });
 
-it('a repeat by its Idempotency-Key keeps nothing twice, and answers the same', async () => {
+it('a repeat by its Idempotency-Key stores nothing twice, and gets the same answer', async () => {
   const headers = { ...as('ann'), 'idempotency-key': 'once' };
   const [one, two] = [await post('/v1/llm/context', {}, headers), await post('/v1/llm/context', {}, headers)];
   const { notice, ...repeated } = two.json();
   expect([repeated, typeof notice]).toEqual([one.json(), 'string']);
-  // The same key of another human is another key.
+  // The same key from another human is another key.
   const beas = await post('/v1/llm/context', {}, { ...as('bea'), 'idempotency-key': 'once' });
   expect(beas.json<Context & Record<string, unknown>>().id).not.toBe(repeated['id']);
 
@@ -223,14 +223,14 @@ it('a repeat by its Idempotency-Key keeps nothing twice, and answers the same', 
   expect(await textsOf(String(repeated['id']), headers)).toEqual(['hi']);
 });
 
-it('messages that come at once each have a place of their own', async () => {
+it('simultaneous messages each have a place of their own', async () => {
   const context = await create([]);
   const sent = Array.from({ length: 12 }, (_, index) => `message ${index}`);
   await Promise.all(sent.map((content) => post(`/v1/llm/context/${context}/message`, user(content))));
   expect((await textsOf(context)).toSorted()).toEqual(sent.toSorted());
 });
 
-it('what a message says is nowhere in the database in the clear, and goes with its human', async () => {
+it("a message's text is nowhere in the database in the clear, and is deleted with its human", async () => {
   const [human, secret] = [`erin-${randomUUID()}`, `the secret ${randomUUID()}`];
   const context = await create([user(secret)], as(human));
   await post(`/v1/llm/context/${context}/message`, user(secret), { ...as(human), 'idempotency-key': 'k' });
@@ -249,7 +249,7 @@ it('what a message says is nowhere in the database in the clear, and goes with i
   openaiError(await get(`/v1/llm/context/${context}`, as(human)), 404);
 });
 
-it('a row that was moved to another message does not open there', async () => {
+it("a row that was moved to another message can't be decrypted there", async () => {
   const context = await create([user('one'), user('two')]);
   await service.sql(
     `UPDATE llm_context_messages SET content = (SELECT content FROM llm_context_messages WHERE context_id = $1 AND place = 2)

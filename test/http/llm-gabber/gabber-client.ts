@@ -1,4 +1,4 @@
-/** Gabber's published client, which runs in a process of its own as it does at an application. */
+/** Gabber's published client, in a process of its own as in an application. */
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 
@@ -9,7 +9,7 @@ export interface GabberAnswer {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** A method of the client's `llm` API, and its arguments; `$0.id` is a field of what the first call gave. */
+/** A method of the client's `llm` API, and its arguments; `$0.id` is a field of the first call's result. */
 export type GabberCall = readonly [method: string, ...given: unknown[]];
 
 export function gabber(baseUrl: string, token: string, calls: readonly GabberCall[]): Promise<GabberAnswer[]> {

@@ -1,4 +1,4 @@
-/** What a caller may use of the models, and what a tenant says of them. */
+/** The models that a caller may use, and a tenant's own settings of models. */
 import { eventually } from '../../support/eventually.js';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
 import type { Answer, MadeKey, Org } from '../../support/service-client.js';
@@ -37,11 +37,11 @@ const asOwner = <T>(route: string, body: object): Promise<T> =>
   service.asUser<T>({ user: org.user, tenant: org.tenantId }, route, body);
 const idsIn = (answer: Answer): string[] => answer.json<{ data: { id: string }[] }>().data.map(({ id }) => id);
 
-describe('a key that is confined to some models', () => {
+describe('a key that is limited to some models', () => {
   const confine = (models: string[]): Promise<{ apiKey: { models: string[] } }> =>
     asOwner('api-keys/update', { keyId: key.keyId, models });
 
-  it('may use and see these alone, and so may the usage tokens that it made; set free again, any', async () => {
+  it('may use and see only these, and so may its usage tokens; with the limit removed, any', async () => {
     const { token } = (
       await service.call('POST', '/v1/usage/token', { headers: asKey(), body: { human: 'ann' } })
     ).json<{ token: string }>();
@@ -69,7 +69,7 @@ describe('a key that is confined to some models', () => {
     await eventually(async () => (await complete()).status === 200);
   });
 
-  it('is made so, secret or publishable, and says so', async () => {
+  it('is created so, secret or publishable, and shows it', async () => {
     const made = await asOwner<{ result: { models: string[] } }>('api-keys/create', { name: 'K', models: ['a', 'b'] });
     expect(made.result.models).toEqual(['a', 'b']);
     const app = await asOwner<{ result: { models: string[] } }>('api-keys/create-publishable', {
@@ -114,7 +114,7 @@ describe('llm/models', () => {
     return answer.json<{ model: ModelView }>().model;
   };
 
-  it('tells of each model that the tenant can name where it leads, its limits and its price, with date and source', async () => {
+  it('shows each model that the tenant can name with its target, limits and price, the price with date and source', async () => {
     const models = await listed();
     expect(models.map(({ model }) => model)).toEqual(idsIn(await get('/v1/models')).toSorted());
     expect(models.find(({ model }) => model === 'gpt-4o-mini')).toEqual({
@@ -134,7 +134,7 @@ describe('llm/models', () => {
     });
   });
 
-  it('an update holds for this tenant alone, in what is shown and in what calls cost, until it is reset', async () => {
+  it("an update applies to this tenant only, to its lists and its calls' cost, until it is reset", async () => {
     const price = { input: '1000', cachedInput: '0.000001', output: '0', asOf: '2026-11-01' };
     expect(await update({ model: UPSTREAM_MODEL, contextTokens: 9_000, price })).toMatchObject({
       model: UPSTREAM_MODEL,
@@ -142,7 +142,7 @@ describe('llm/models', () => {
       price: { ...price, cacheWrite: '1000', source: 'llm/models/update' },
       overridden: true,
     });
-    // What is not named stays.
+    // Fields that are not named stay.
     expect(await update({ model: UPSTREAM_MODEL, hidesReasoning: true })).toMatchObject({ contextTokens: 9_000 });
     await eventually(async () => (await get(`/v1/llm/${UPSTREAM_MODEL}`)).text.includes('9000 tokens'));
     expect((await complete()).status).toBe(200);
@@ -155,7 +155,7 @@ describe('llm/models', () => {
     const [{ cost, tokens }] = (await costs()) as [{ cost: string; tokens: number }];
     expect(Number(cost)).toBe(tokens * 1_000_000_000);
 
-    // A budget judges by it: the prompt alone is dearer than what is left.
+    // A budget judges by it: the prompt alone costs more than what is left.
     await post('budgets/set', { holder: { tenant: true }, type: 'cost_micros', period: 'DAY', limit: 10 });
     openaiError(await complete(asKey(), { max_tokens: 1 }), 429);
 
@@ -168,7 +168,7 @@ describe('llm/models', () => {
     await eventually(async () => !(await get(`/v1/llm/${UPSTREAM_MODEL}`)).text.includes('9000 tokens'));
   });
 
-  it('a model that is not built in is described whole, and is then listed', async () => {
+  it('a model that is not built in must be described completely, and is then listed', async () => {
     const model = 'house-model';
     expect(fieldsOf(platformError(await post('llm/models/update', { model, contextTokens: 5 }), 400))).toEqual([
       'maxOutputTokens',
@@ -182,13 +182,13 @@ describe('llm/models', () => {
 
   it.each<[string, object, string[]]>([
     ['a price without its output', { price: { input: '1' } }, ['price.output']],
-    ['an amount that is none', { price: { input: '-1', output: '1' } }, ['price.input']],
+    ['a negative amount', { price: { input: '-1', output: '1' } }, ['price.input']],
     ['an amount with too many decimals', { price: { input: '0.0000001', output: '1' } }, ['price.input']],
-    ['an amount beyond all reason', { price: { input: '1001', output: '1' } }, ['price.input']],
+    ['an absurdly large amount', { price: { input: '1001', output: '1' } }, ['price.input']],
     ['no size', { contextTokens: 0 }, ['contextTokens']],
     ['nothing to change', {}, ['model']],
     ['a reset with something to set', { reset: true, contextTokens: 5 }, ['reset']],
-    ['a field that there is none of', { family: 'x' }, ['family']],
+    ['an unknown field', { family: 'x' }, ['family']],
   ])('%s is 400 and named, and changes nothing', async (_what, fields, named) => {
     const answer = await post('llm/models/update', { model: 'gpt-4o-mini', ...fields });
     expect(fieldsOf(platformError(answer, 400))).toEqual(named);

@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-/** A user whom the service has never seen. */
+/** A user who is new to the service. */
 function newUser(): string {
   return `newcomer-${service.unique()}`;
 }
@@ -40,7 +40,7 @@ describe('the first org', () => {
     });
   });
 
-  it('takes its slug from the name where none is given, and finds another where that is taken', async () => {
+  it('gets a slug from its name where none is given, and another one where that is taken', async () => {
     const slugOf = async (body: object): Promise<string> => {
       const answer = await create({ user: newUser() }, body);
       expect(answer.status).toBe(200);
@@ -52,7 +52,7 @@ describe('the first org', () => {
     expect(await slugOf({ name: '日本' })).toMatch(/^[a-z0-9-]{2,}$/);
   });
 
-  it('has its tenant and its owner in the database, all of them or none', async () => {
+  it('is stored together with its tenant and its owner, all or none', async () => {
     const user = newUser();
     const { org } = (await create({ user, claims: { email: 'Ada@Example.com' } }, { name: 'Whole' })).json<{
       org: { id: string; tenantId: string };
@@ -65,7 +65,7 @@ describe('the first org', () => {
     ]);
   });
 
-  it('is told to the issuer as claims, merged with those that are there', async () => {
+  it('is sent to the issuer as claims, merged with existing ones', async () => {
     const user = newUser();
     (service.claims as Map<string, Record<string, unknown>>).set(user, { plan: 'gold' });
     const { org } = (await create({ user }, { name: 'Claimed' })).json<{ org: { tenantId: string } }>();
@@ -73,7 +73,7 @@ describe('the first org', () => {
     await eventually(async () => (await service.sql('SELECT 1 FROM claim_writes')).length === 0);
   });
 
-  it('opens its tenant at once to a token that carries the claim', async () => {
+  it('opens its tenant at once to a token with the claim', async () => {
     const org = await service.createOrg(newUser());
     expect(await service.asUser({ user: org.user, tenant: org.tenantId }, 'api-keys/list')).toEqual({
       apiKeys: [],
@@ -82,8 +82,8 @@ describe('the first org', () => {
   });
 });
 
-describe('asking again', () => {
-  it('with the same name and still no claim gives the same org and sets the claims again', async () => {
+describe('a repeated request', () => {
+  it('with the same name and still no claim gets the same org, and the claims are set again', async () => {
     const user = newUser();
     const first = await create({ user }, { name: 'Again' });
     (service.claims as Map<string, Record<string, unknown>>).delete(user);
@@ -98,7 +98,7 @@ describe('asking again', () => {
     await eventually(async () => expect(await rowCounts(service)).toEqual(before));
   });
 
-  it('a hundred times at once makes one org', async () => {
+  it('of a hundred simultaneous ones makes one org', async () => {
     const user = newUser();
     const answers = await Promise.all(Array.from({ length: 100 }, () => create({ user }, { name: 'Hasty' })));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
@@ -106,7 +106,7 @@ describe('asking again', () => {
     expect(await service.sql('SELECT 1 FROM orgs WHERE created_by = $1', [user])).toHaveLength(1);
   });
 
-  it('for several names at once makes one org and refuses the other names', async () => {
+  it('with several names at once makes one org and refuses the other names', async () => {
     const user = newUser();
     const names = Array.from({ length: 12 }, (_, index) => `Name ${index}`);
     const answers = await Promise.all(names.map((name) => create({ user }, { name })));
@@ -124,7 +124,7 @@ describe('asking again', () => {
     await expectPlatformRefusal(service, () => create(identity, { name }), 409);
   });
 
-  it('for a slug that another org has is 409, names the slug, and leaves nothing behind', async () => {
+  it('for a slug of another org is 409, names the slug, and leaves nothing behind', async () => {
     await create({ user: newUser() }, { name: 'First', slug: 'first-come' });
     const user = newUser();
     const second = { name: 'Second', slug: 'first-come' };
@@ -136,14 +136,14 @@ describe('asking again', () => {
   });
 });
 
-describe('another user', () => {
+describe('other callers', () => {
   it('an API key is refused with 403', async () => {
     const { key } = await service.createKey(await service.createOrg(newUser()));
     const call = { headers: { 'x-api-key': key }, body: { name: 'By key' } };
     await expectPlatformRefusal(service, () => service.call('POST', '/api/v1/orgs/create', call), 403);
   });
 
-  it('no new user is refused with 401', async () => {
+  it('a request without a credential is refused with 401', async () => {
     const answer = await service.call('POST', '/api/v1/orgs/create', { body: { name: 'By nobody' } });
     expect(answer.status).toBe(401);
     expect(answer.headers['www-authenticate']).toBe('Bearer');
@@ -217,13 +217,13 @@ describe('bad input is 400, names the field, and writes nothing', () => {
   });
 
   it.each(['{', 'null', '[]', '"Acme"', '{"name":"Acme"', "{'name':'Acme'}", '\ufeff'])(
-    'no object: %j',
+    'a body that is not an object: %j',
     async (body) => {
       await expectPlatformRefusal(service, () => create({ user: newUser() }, body), 400);
     },
   );
 
-  it('two fields at fault are both named', async () => {
+  it('two wrong fields are both named', async () => {
     const body = { name: 5, slug: 'NO' };
     expect(fieldsOf(await expectPlatformRefusal(service, () => create({ user: newUser() }, body), 400))).toEqual([
       'name',

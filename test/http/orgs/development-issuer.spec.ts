@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-/** What a person types to sign in. */
+/** The command that a person types to sign in. */
 function token(...args: string[]): string {
   const { stdout, stderr, status } = spawnSync(
     process.execPath,
@@ -51,12 +51,12 @@ describe('the development issuer', () => {
     const next = token('--user', 'ada');
     expect(claimsOf(next)).toMatchObject({ sub: 'ada', tenant_id: org.tenantId, role: 'owner' });
     expect((await post('api-keys/list', next)).status).toBe(200);
-    // Claims are a hint: the same person's older token is still one without a tenant.
+    // Claims are a hint: the same person's older token still has no tenant.
     expect((await post('api-keys/list', first)).status).toBe(403);
     expect((await post('orgs/create', next, { name: 'Ada & Co' })).status).toBe(409);
   });
 
-  it('does not give what only a membership gives, whatever a token is made to claim', async () => {
+  it('does not grant what needs a membership, whatever a token claims', async () => {
     const { tenantId } = (await post('orgs/create', token('--user', 'grace'), { name: 'Grace' })).json<{
       org: { tenantId: string };
     }>().org;

@@ -35,7 +35,7 @@ describe('orgs/invite-member', () => {
     ['zoë.müller@example.com', 'zoë.müller@example.com'],
     ['ZOE\u0308@example.com', 'zoë@example.com'],
     ['用户@例子.公司', '用户@例子.公司'],
-  ])('takes letters of any script: %s', async (email, kept) => {
+  ])('accepts letters of any script: %s', async (email, kept) => {
     const answer = await send({ email, role: 'viewer' });
     expect(answer.json()).toMatchObject({ invitation: { email: kept } });
   });
@@ -47,7 +47,7 @@ describe('orgs/invite-member', () => {
     },
   );
 
-  it('answers the invitation, and link and token this once; the token stands in the fragment alone', async () => {
+  it('returns the invitation, with link and token this once; the link has the token in its fragment only', async () => {
     const answer = await send({ email: 'Guest.One@Example.com', role: 'developer' });
     expect(answer.status).toBe(200);
     const { token } = answer.json<{ token: string }>();
@@ -117,7 +117,7 @@ describe('orgs/accept-invitation', () => {
     expect(await service.asUser(member(org, guest()), 'orgs/get')).toMatchObject({ membership: { role: 'developer' } });
   });
 
-  it('lets a user who was refused just before in at once', async () => {
+  it('admits a user at once who was refused just before', async () => {
     const { token } = await invite(service, org, guest());
     const identity = member(org, guest());
     expect((await post(service, identity, 'orgs/get')).status).toBe(403);
@@ -125,7 +125,7 @@ describe('orgs/accept-invitation', () => {
     expect((await post(service, identity, 'orgs/get')).status).toBe(200);
   });
 
-  it('leaves a user who is in a tenant where they are; they may go there', async () => {
+  it('leaves a user who is in a tenant where they are; they may switch to the new one', async () => {
     const { token } = await invite(service, org, other.user, 'viewer');
     const claims = service.claims.get(other.user);
     const answer = await accept(ownerOf(other), token);
@@ -135,7 +135,7 @@ describe('orgs/accept-invitation', () => {
     expect(service.claims.get(other.user)).toEqual({ tenant_id: org.tenantId, role: 'viewer' });
   });
 
-  it('needs the invited address, verified, in whichever case: else 403 and the link stays good', async () => {
+  it('needs the invited address, verified, in any letter case: otherwise 403, and the link stays valid', async () => {
     const { token } = await invite(service, org, guest());
     const email = `${guest()}@example.com`;
     for (const claims of [
@@ -153,7 +153,7 @@ describe('orgs/accept-invitation', () => {
     expect(answer.status).toBe(200);
   });
 
-  it('answers used, revoked, run out and unknown with one and the same 404', async () => {
+  it('answers used, revoked, expired and unknown tokens with the same 404', async () => {
     const used = await invite(service, org, `used-${tag}`);
     await accept(newcomer(`used-${tag}`), used.token);
     const revoked = await invite(service, org, `revoked-${tag}`);
@@ -176,13 +176,13 @@ describe('orgs/accept-invitation', () => {
     for (const error of errors) expect(error).toEqual(errors[0]);
   });
 
-  it('answers a member already with 409', async () => {
+  it('answers a user who is already a member with 409', async () => {
     const { token } = await invite(service, org, guest());
     await accept(newcomer(guest()), token);
     await expectPlatformRefusal(service, () => accept(newcomer(guest()), token), 409);
   });
 
-  it('is refused with 403 once the inviter holds no such role any more', async () => {
+  it('is refused with 403 once the inviter no longer has the role for it', async () => {
     const boss = `boss-${tag}`;
     await service.addMember(org, boss, 'owner');
     const byBoss = await service.asUser<{ token: string }>(member(org, boss), 'orgs/invite-member', {
@@ -195,7 +195,7 @@ describe('orgs/accept-invitation', () => {
     expect((await accept(newcomer(guest()), byBoss.token)).status).toBe(200);
   });
 
-  it('stands although Firebase is out of order: the org is open, the claims follow', async () => {
+  it('succeeds although Firebase is down: the org is open, and the claims follow', async () => {
     const { token } = await invite(service, org, guest());
     service.google.failures.set('accounts:update', 503);
     try {
@@ -210,7 +210,7 @@ describe('orgs/accept-invitation', () => {
 });
 
 describe('orgs/revoke-invitation', () => {
-  it('makes the link void; twice is as good as once; what was accepted is 409', async () => {
+  it('makes the link invalid; may be repeated; for an accepted invitation it is 409', async () => {
     const { invitation, token } = await invite(service, org, guest());
     const revoke = (invitationId: string, by = ownerOf(org)): Promise<Answer> =>
       post(service, by, 'orgs/revoke-invitation', { invitationId });
@@ -226,7 +226,7 @@ describe('orgs/revoke-invitation', () => {
 });
 
 describe('orgs/list-invitations', () => {
-  it('shows what is open, newest first, in pages bound to the org', async () => {
+  it('shows open invitations, newest first, in pages bound to the org', async () => {
     for (const name of ['a', 'b', 'c']) await invite(service, org, `${name}-${tag}`);
     await invite(service, other, `theirs-${tag}`);
     type Page = { invitations: { email: string }[]; nextPageToken: string };

@@ -32,7 +32,7 @@ const roleOf = async (userId: string): Promise<string | undefined> =>
   (await service.sql<{ role: string }>('SELECT role FROM memberships WHERE user_id = $1', [userId]))[0]?.role;
 
 describe('orgs/list-members', () => {
-  it('shows each member with role and address, newest first, to everybody in the org and of no other org', async () => {
+  it('shows each member with role and address, newest first, to every member and of no other org', async () => {
     const answer = await post(service, member(org, person('viewer')), 'orgs/list-members');
     const { members, nextPageToken } = answer.json<{ members: { userId: string }[]; nextPageToken: string }>();
     expect(nextPageToken).toBe('');
@@ -48,11 +48,11 @@ describe('orgs/list-members', () => {
       role: 'owner',
       createdAt: expect.stringMatching(/Z$/) as string,
     });
-    // Whose address is unknown has none, not an empty one.
+    // A member with an unknown address has none, not an empty one.
     expect(members[0]).not.toHaveProperty('email');
   });
 
-  it('shows no address that the issuer does not vouch for', async () => {
+  it('shows no address that the issuer has not verified', async () => {
     const user = `unverified-${tag}`;
     const claims = { email: 'boss@example.com', email_verified: false };
     await service.asUser({ user, claims }, 'orgs/create', { name: 'Unverified' });
@@ -66,7 +66,7 @@ describe('orgs/list-members', () => {
 });
 
 describe('orgs/update-member', () => {
-  it('changes the role everywhere: in the answer, in what the member may do, and in their claims', async () => {
+  it("changes the role everywhere: in the answer, in the member's rights, and in their claims", async () => {
     const dev = member(org, person('developer'));
     expect((await post(service, dev, 'orgs/list-invitations')).status).toBe(403);
     const answer = await update(ownerOf(org), dev.user, 'admin');
@@ -76,19 +76,19 @@ describe('orgs/update-member', () => {
     expect(service.claims.get(dev.user)).toEqual({ tenant_id: org.tenantId, role: 'admin' });
 
     await update(ownerOf(org), dev.user, 'viewer');
-    // The claim may say what it likes.
+    // The claim does not matter.
     await eventually(
       async () => (await post(service, { ...dev, role: 'owner' }, 'orgs/list-invitations')).status === 403,
     );
     expect(service.claims.get(dev.user)).toEqual({ tenant_id: org.tenantId, role: 'viewer' });
   });
 
-  it('takes a role by its number too, as enums may be written; 0 is not a role', async () => {
+  it('accepts a role by its number too, as enums may be written; 0 is not a role', async () => {
     expect((await update(ownerOf(org), person('viewer'), 2)).json()).toMatchObject({ member: { role: 'developer' } });
     await expectPlatformRefusal(service, () => update(ownerOf(org), person('viewer'), 0), 400);
   });
 
-  it('of an owner, or to owner, is an owner’s alone', async () => {
+  it('to or from owner can be done by an owner only', async () => {
     const admin = member(org, person('admin'));
     for (const [userId, role] of [
       [org.user, 'viewer'],
@@ -107,7 +107,7 @@ describe('orgs/update-member', () => {
     expect(await roleOf(org.user)).toBe('owner');
   });
 
-  it('stands although Firebase is out of order, and the claims follow later', async () => {
+  it('succeeds although Firebase is down, and the claims follow later', async () => {
     service.google.failures.set('accounts:update', 500);
     try {
       expect((await update(ownerOf(org), person('viewer'), 'developer')).status).toBe(200);
@@ -123,7 +123,7 @@ describe('orgs/update-member', () => {
 });
 
 describe('orgs/remove-member', () => {
-  it('refuses the member from then on, and takes our claims away, leaving others', async () => {
+  it('refuses the member from then on, and removes our claims, leaving others', async () => {
     const viewer = member(org, person('viewer'));
     (service.claims as Map<string, Record<string, unknown>>).set(viewer.user, {
       plan: 'gold',
@@ -147,7 +147,7 @@ describe('orgs/remove-member', () => {
     expect(service.claims.get(viewer)).toEqual({ tenant_id: other.tenantId, role: 'developer' });
   });
 
-  it('of an owner can be done by an owner alone, and of the last owner not at all', async () => {
+  it('of an owner can be done by an owner only, and of the last owner not at all', async () => {
     const admin = member(org, person('admin'));
     await expectPlatformRefusal(service, () => remove(admin, org.user), 403);
     await expectPlatformRefusal(service, () => remove(ownerOf(org), org.user), 409);
@@ -156,7 +156,7 @@ describe('orgs/remove-member', () => {
     await expectPlatformRefusal(service, () => remove(member(org, `second-${tag}`), `second-${tag}`), 409);
   });
 
-  it('leaves one owner, of many who go at once', async () => {
+  it('leaves one owner where many leave at once', async () => {
     const owners = [org.user, ...Array.from({ length: 5 }, (_, index) => `co-owner-${tag}-${index}`)];
     for (const owner of owners.slice(1)) await service.addMember(org, owner, 'owner');
     const answers = await Promise.all(
@@ -172,7 +172,7 @@ describe('orgs/remove-member', () => {
 });
 
 describe("another org's member", () => {
-  it('reads no page of the org by its token', async () => {
+  it("can't read a page of the org by its token", async () => {
     const { nextPageToken: pageToken } = await service.asUser<{ nextPageToken: string }>(
       ownerOf(org),
       'orgs/list-members',

@@ -1,4 +1,4 @@
-/** The dashboard's API with tokens of any OpenID Connect issuer: they name a user, and our rows say the rest. */
+/** The dashboard's API with tokens of any OpenID Connect issuer: they name a user, and our rows decide the rest. */
 import { uuidV7 } from '../../../src/platform/crypto/index.js';
 import { eventually } from '../../support/eventually.js';
 import { startUserIssuer, type IssuerKey, type UserIssuer } from '../../support/oidc-issuer.js';
@@ -37,7 +37,7 @@ interface Me {
 }
 const me = async (token: string): Promise<Me> => (await send(token, 'me/get')).json<Me>();
 
-/** A user with an org of their own: one token, signed before they had any. */
+/** A user with an org of their own; the token was signed before the org existed. */
 async function founder(): Promise<{ userId: string; token: string; tenantId: string }> {
   const userId = uuidV7();
   const token = issuer.token({ sub: userId });
@@ -47,7 +47,7 @@ async function founder(): Promise<{ userId: string; token: string; tenantId: str
   return { userId, token, tenantId: (await me(token)).tenantId! };
 }
 
-it('a person founds an org and goes from tenant to tenant with the same token', async () => {
+it('a person creates an org and switches between tenants with the same token', async () => {
   const { userId, token, tenantId } = await founder();
   expect(await me(token)).toMatchObject({ tenantId, role: 'owner', orgs: [expect.anything()] });
   const other = (await send(token, 'tenants/create', { name: 'Staging' })).json<{ tenant: { id: string } }>().tenant.id;
@@ -60,7 +60,7 @@ it('a person founds an org and goes from tenant to tenant with the same token', 
   ]);
 });
 
-it('tenants, roles and groups that a token names mean nothing', async () => {
+it('tenants, roles and groups that a token names have no effect', async () => {
   const [ann, eve] = [await founder(), await founder()];
   const claims = { tenant_id: ann.tenantId, role: 'owner', roles: ['owner'], groups: ['owner'] };
   expect((await me(issuer.token({ sub: eve.userId, ...claims }))).tenantId).toBe(eve.tenantId);
@@ -71,7 +71,7 @@ it('tenants, roles and groups that a token names mean nothing', async () => {
   expect((await me(eve.token)).tenantId).toBe(eve.tenantId);
 });
 
-it('who is no longer a member is refused, whatever row of theirs names the tenant', async () => {
+it('a former member is refused, whatever row of theirs names the tenant', async () => {
   const { userId, token } = await founder();
   await service.sql('DELETE FROM memberships WHERE user_id = $1', [userId]);
   await eventually(async () => (await send(token, 'api-keys/list')).status === 403);
@@ -81,7 +81,7 @@ it.each([
   ['signed by ES256', true, {}],
   ['with our audience among others', false, { aud: ['another', 'app'] }],
   ['without auth_time', false, { auth_time: undefined }],
-])('a token %s is good', async (_what, byEc, claims: Record<string, unknown>) => {
+])('a token %s is accepted', async (_what, byEc, claims: Record<string, unknown>) => {
   const token = issuer.token({ sub: uuidV7(), ...claims }, byEc ? { key: ecKey } : {});
   expect((await send(token, 'me/get')).status).toBe(200);
 });

@@ -24,7 +24,7 @@ beforeEach(async () => {
 const TIMESTAMP = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string;
 
 describe('orgs/get', () => {
-  it('tells the org of the token’s tenant and what the caller is in it', async () => {
+  it("shows the org of the token’s tenant and the caller's role in it", async () => {
     await service.addMember(org, `dev-${tag}`, 'developer');
     const answer = await post(service, member(org, `dev-${tag}`), 'orgs/get');
     expect(answer.status).toBe(200);
@@ -42,7 +42,7 @@ describe('orgs/get', () => {
 });
 
 describe('orgs/list', () => {
-  it('tells each person their own orgs with the role in each and the tenants, newest first, in pages', async () => {
+  it('shows each person their own orgs with the role in each and the tenants, newest first, in pages', async () => {
     const user = `founder-${tag}`;
     const others: Org[] = [];
     for (let index = 0; index < 3; index += 1) {
@@ -74,7 +74,7 @@ describe('orgs/list', () => {
       ],
       nextPageToken: '',
     });
-    // The token of a page is its reader's.
+    // The token of a page is bound to its reader.
     const stranger = await post(service, newcomer(`stranger-${tag}`), 'orgs/list', { pageToken: first.nextPageToken });
     expect(fieldsOf(platformError(stranger, 400))).toEqual(['pageToken']);
   });
@@ -85,7 +85,7 @@ describe('orgs/list', () => {
 });
 
 describe('orgs/update', () => {
-  it('changes what is named; the rest, the tenants’ ids among it, stays', async () => {
+  it('changes the named fields; the others, such as the tenants’ ids, stay', async () => {
     const renamed = await service.asUser(ownerOf(org), 'orgs/update', { name: 'Renamed' });
     expect(renamed).toMatchObject({
       org: { id: org.orgId, tenantId: org.tenantId, name: 'Renamed', slug: `org-${tag}` },
@@ -108,7 +108,7 @@ describe('orgs/update', () => {
     expect((await post(service, ownerOf(org), 'orgs/update', { slug: `org-${tag}` })).status).toBe(200);
   });
 
-  it('gives a slug that several orgs ask for at once to one of them', async () => {
+  it('gives a slug that several orgs request at once to one of them', async () => {
     const orgs = [org, await service.createOrg(`a-${tag}`), await service.createOrg(`b-${tag}`)];
     const slug = `wanted-${tag}`;
     const answers = await Promise.all(orgs.map((one) => post(service, ownerOf(one), 'orgs/update', { slug })));
@@ -145,7 +145,7 @@ describe('orgs/delete', () => {
     ]);
   });
 
-  it('takes the claims of those who were there, and leaves their other claims', async () => {
+  it('removes the claims of its members, and leaves their other claims', async () => {
     const user = `founder-${tag}`;
     (service.claims as Map<string, Record<string, unknown>>).set(user, {
       ...service.claims.get(user),
@@ -156,7 +156,7 @@ describe('orgs/delete', () => {
     await eventually(() => expect(service.claims.get(user)).toEqual({ plan: 'gold' }));
   });
 
-  it('leaves its founder free to make another of the same name and slug', async () => {
+  it('lets its founder make another of the same name and slug', async () => {
     await service.asUser(ownerOf(org), 'orgs/delete', { name: `Org ${tag}` });
     const again = await service.createOrg(`founder-${tag}`, `Org ${tag}`);
     expect(again.orgId).not.toBe(org.orgId);
@@ -183,7 +183,7 @@ describe('orgs/create with an Idempotency-Key', () => {
     expect(await service.sql('SELECT 1 FROM orgs WHERE created_by = $1', [user])).toHaveLength(1);
   });
 
-  it('is refused with 409 for another request of the same key; another person’s key is another key', async () => {
+  it('is refused with 409 for another request of the same key; another person’s key is independent', async () => {
     const user = `twice-${tag}`;
     expect((await create(user, 'k')).status).toBe(200);
     await expectPlatformRefusal(service, () => create(user, 'k', 'Another'), 409);

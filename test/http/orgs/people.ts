@@ -1,10 +1,10 @@
-/** People, their orgs and what they send to them. */
+/** People, their orgs and their requests. */
 import type { Role } from '../../../src/identity/index.js';
 import type { Answer, Identity, Org, ServiceClient } from '../../support/service.js';
 
 const ALL_ROLES: readonly Role[] = ['owner', 'admin', 'developer', 'viewer'];
 
-/** POSTs to the platform surface as a person, whatever the answer. */
+/** POSTs to the platform surface as a person, and returns any answer. */
 export function post(
   service: ServiceClient,
   identity: Identity,
@@ -29,7 +29,7 @@ export function newcomer(user: string): Identity {
 /** The owner of an org. */
 export const ownerOf = (org: Org): Identity => member(org, org.user);
 
-/** A user of each role but the founder's in an org: `<role>-of-<founder>`. */
+/** Adds a user of each role except the founder's to an org: `<role>-of-<founder>`. */
 export async function addEveryRole(service: ServiceClient, org: Org): Promise<Record<Role, Identity>> {
   for (const role of ALL_ROLES) {
     if (role !== 'owner') await service.addMember(org, `${role}-of-${org.user}`, role);

@@ -1,4 +1,7 @@
-/** Every route of orgs and tenants: what no body gets past it. Who may call it, test/contracts/access.matrix.spec.ts proves. */
+/**
+ * Bodies that every route of orgs and tenants refuses. The permitted callers are tested in
+ * test/contracts/access.matrix.spec.ts.
+ */
 import type { Role } from '../../../src/identity/index.js';
 import type { Identity, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
@@ -6,7 +9,7 @@ import { rowCounts } from '../ledger.js';
 import { expectPlatformRefusal, fieldsOf } from '../refusals.js';
 import { addEveryRole, post } from './people.js';
 
-/** Each route with what an owner may send to it. */
+/** Each route with a body that an owner may send to it. */
 const ROUTES: readonly (readonly [route: string, body: object])[] = [
   ['orgs/list', {}],
   ['orgs/get', {}],
@@ -39,7 +42,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-it('a refusal says which role the caller has, whatever the token claims', async () => {
+it("a refusal names the caller's role, whatever the token claims", async () => {
   for (const role of ['developer', 'viewer'] as const) {
     const claiming = { ...people[role], role: 'owner' };
     const { message } = await expectPlatformRefusal(service, () => post(service, claiming, 'orgs/update'), 403);

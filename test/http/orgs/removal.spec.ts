@@ -1,4 +1,4 @@
-/** Two replicas, one of them a process of its own: who was removed or demoted is so on both. */
+/** Two replicas, one of them a process of its own: a removal or demotion applies on both. */
 import { eventually } from '../../support/eventually.js';
 import {
   startService,
@@ -17,7 +17,7 @@ let org: Org;
 let people = 0;
 
 beforeAll(async () => {
-  // Requests enough for a busy test.
+  // A limit high enough for a busy test.
   service = await startService({ settings: { requestsPerMinute: 1_000_000 } });
   const { database, issuer, upstream, settings, google } = service;
   org = await service.createOrg('founder');
@@ -44,7 +44,7 @@ afterAll(async () => {
   await service.stop();
 });
 
-/** A member whom both replicas know, and have in memory. */
+/** A member whom both replicas know and have cached. */
 async function newMember(role: 'admin' | 'viewer'): Promise<Identity> {
   people += 1;
   const user = `person-${people}`;
@@ -57,7 +57,7 @@ async function newMember(role: 'admin' | 'viewer'): Promise<Identity> {
 const statusOf = async (on: ServiceClient, identity: Identity, route = 'orgs/get'): Promise<number> =>
   (await post(on, identity, route)).status;
 
-/** Both refuse, and go on refusing. */
+/** Both refuse, and keep refusing. */
 async function expectRefusedEverywhere(identity: Identity, route?: string): Promise<void> {
   for (const on of [service, replica]) await eventually(async () => (await statusOf(on, identity, route)) === 403);
   for (let round = 0; round < 10; round += 1) {
@@ -89,7 +89,7 @@ it('a removed member is refused on both replicas under load, while the others pa
   expect(seen.stays).toEqual(new Set([200]));
 });
 
-it('a demoted member is held to the new role on both replicas, whatever the token claims', async () => {
+it('a demoted member has only the new role on both replicas, whatever the token claims', async () => {
   const admin = await newMember('admin');
   for (const on of [service, replica]) expect(await statusOf(on, admin, 'orgs/list-invitations')).toBe(200);
   await service.asUser(ownerOf(org), 'orgs/update-member', { userId: admin.user, role: 'viewer' });
@@ -97,7 +97,7 @@ it('a demoted member is held to the new role on both replicas, whatever the toke
   for (const on of [service, replica]) expect(await statusOf(on, admin)).toBe(200);
 });
 
-it('a removed member who is invited again is in on both replicas', async () => {
+it('a removed member who is invited again is admitted on both replicas', async () => {
   const user = `person-again-${people}`;
   for (let time = 0; time < 2; time += 1) {
     const { token } = await service.asUser<{ token: string }>(ownerOf(org), 'orgs/invite-member', {
@@ -111,13 +111,13 @@ it('a removed member who is invited again is in on both replicas', async () => {
   }
 });
 
-it('members of a deleted tenant are refused there on both replicas, and go on in the other tenants', async () => {
+it('members of a deleted tenant are refused there on both replicas, and keep their other tenants', async () => {
   const viewer = await newMember('viewer');
   const { tenant } = await service.asUser<{ tenant: { id: string } }>(ownerOf(org), 'tenants/create', {
     name: 'Staging',
   });
   const there = { ...viewer, tenant: tenant.id };
-  // A route that asks the database about keys alone: it is the membership that must be gone.
+  // A route that asks the database only about keys: the membership itself must be gone.
   for (const on of [service, replica]) expect(await statusOf(on, there, 'api-keys/list')).toBe(200);
   await replica.asUser(ownerOf(org), 'tenants/delete', { tenantId: tenant.id, name: 'Staging' });
   await expectRefusedEverywhere(there, 'api-keys/list');

@@ -1,6 +1,6 @@
 /**
- * Failures at a provider, of each kind: the official client throws the class of OpenAI's error, the ledger is charged
- * exactly what was produced, and no answer or log holds the provider's key.
+ * Failures of a provider, of each kind: the official client throws the class of OpenAI's error, the ledger is charged exactly
+ * what was produced, and no answer or log has the provider's key.
  */
 import OpenAI from 'openai';
 import { GONE, KindWorld, type Charge, type KindPlace } from '../../support/kind-world.js';
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  // The client's pool keeps connections on which it never asked anything; the framework would wait for them.
+  // The client's pool keeps unused connections open; the framework would wait for them.
   const server = service.app.getHttpServer();
   server.close();
   server.closeAllConnections();
@@ -38,7 +38,7 @@ type ErrorClass = new (...args: never[]) => ApiError;
 
 interface Failed {
   readonly error: ApiError;
-  /** The whole body as it came. */
+  /** The whole body as it arrived. */
   readonly body: string;
   readonly headers: Headers;
   readonly charge: Charge;
@@ -46,7 +46,7 @@ interface Failed {
 
 let calls = 0;
 
-/** A call that has to fail. @param onTold called once its caller knows */
+/** A call that has to fail. @param onTold called once its caller has the error */
 async function failed(
   at: KindPlace,
   form: Form,
@@ -88,7 +88,7 @@ async function read({ body }: Response, onText: (text: string) => void): Promise
   try {
     for await (const piece of body!.pipeThrough(new TextDecoderStream())) onText(piece);
   } catch {
-    // What came until then is what there is.
+    // The text that arrived until then is the result.
   }
 }
 
@@ -112,13 +112,13 @@ function expectTold(at: KindPlace, { error, body, headers }: Failed, told: Told)
 
 const FREE = { requests: 0, input_tokens: 0, output_tokens: 0, estimated: false };
 
-/** The types that OpenAI gives to errors of kinds that have no names for them. */
+/** The types that OpenAI gives to errors of kinds without names for them. */
 function ownTypeOf(status: number): string {
   if (status === 429) return 'rate_limit_error';
   return status >= 500 ? 'server_error' : 'invalid_request_error';
 }
 
-/** The caller can't mend what a provider says of our key, and so is not told. */
+/** The caller can't fix a provider's complaint about our key, and so does not get it. */
 const OF_OUR_KEY = {
   ofClass: OpenAI.InternalServerError,
   told: { ofClass: OpenAI.InternalServerError, status: 502, code: 'provider_authentication_failed' },
@@ -126,7 +126,7 @@ const OF_OUR_KEY = {
 
 interface Refusal {
   readonly status: number;
-  /** Absent: told as it is. */
+  /** Absent: passed on unchanged. */
   readonly told?: Told;
   readonly ofClass: ErrorClass;
   readonly retryAfter?: number;
@@ -152,7 +152,7 @@ const page = (status: number): WireAnswer => ({ status, headers: { 'content-type
 const empty = (status: number): WireAnswer => ({ status, headers: { 'content-length': '0' }, chunks: [] });
 const BROKEN = { ofClass: OpenAI.InternalServerError, status: 502, code: 'upstream_broken' };
 
-/** Texts that are not answers. Nothing is charged. */
+/** Texts that are not answers. None of them is charged. */
 const NO_ANSWERS: readonly (readonly [what: string, answer: WireAnswer, told: Told, charge: Partial<Charge>])[] = [
   ['a page of HTML', page(200), BROKEN, { outcome: 'UPSTREAM_BROKEN', status_code: 200 }],
   ['an empty body', empty(200), BROKEN, { outcome: 'UPSTREAM_BROKEN', status_code: 200 }],
@@ -185,7 +185,7 @@ function firstPart(kind: Kind, rest: Partial<WireAnswer>): Answerer {
   };
 }
 
-/** What arrived of a broken answer is charged, and the client must not try again by itself and pay twice. */
+/** The part of a broken answer that arrived is charged, and the client must not retry by itself and pay twice. */
 function expectChargedForPart({ charge, headers }: Failed, form: Form, outcome: string): void {
   expect(charge).toMatchObject({ outcome, status_code: 200, requests: 1, estimated: true });
   expect(charge.input_tokens).toBeGreaterThan(0);
@@ -203,7 +203,7 @@ describe.each(KINDS)('$kind', (kind) => {
   });
 
   it.each(REFUSALS)(
-    '$status is told as what it is, and costs nothing',
+    '$status is reported as what it is, and costs nothing',
     async ({ status, told, ofClass, retryAfter }) => {
       const own: Told = {
         ...{ ofClass, status, type: kind.typeOf(status) ?? ownTypeOf(status) },
@@ -219,7 +219,7 @@ describe.each(KINDS)('$kind', (kind) => {
     },
   );
 
-  it.each(NO_ANSWERS)('%s is told as a failure, and costs nothing', async (_what, answer, told, charge) => {
+  it.each(NO_ANSWERS)('%s is reported as a failure, and costs nothing', async (_what, answer, told, charge) => {
     for (const form of FORMS) {
       at.upstream.next(answer);
       const failure = await failed(at, form);
@@ -228,7 +228,7 @@ describe.each(KINDS)('$kind', (kind) => {
     }
   });
 
-  it('a server that is gone is told as that, and costs nothing', async () => {
+  it("a server that can't be reached is reported as such, and costs nothing", async () => {
     for (const form of FORMS) {
       const failure = await failed(at, form, GONE);
       expectTold(at, failure, { ofClass: OpenAI.InternalServerError, status: 502, code: 'upstream_unreachable' });
@@ -236,7 +236,7 @@ describe.each(KINDS)('$kind', (kind) => {
     }
   });
 
-  it('a connection that is reset before a byte is told as that, and costs nothing', async () => {
+  it('a connection that is reset before a byte is reported as such, and costs nothing', async () => {
     for (const form of FORMS) {
       // A connection that was used before is tried once more.
       for (let time = 0; time < 2; time += 1) at.upstream.next({ chunks: [], reset: true });
@@ -247,33 +247,39 @@ describe.each(KINDS)('$kind', (kind) => {
     }
   });
 
-  it.each(FORMS)('a connection that is reset in the middle is told, and what came is charged: %s', async (form) => {
-    at.upstream.next(firstPart(kind, { cut: true }));
-    const failure = await failed(at, form);
-    expectTold(at, failure, form === 'JSON' ? BROKEN : { ...BROKEN, ofClass: OpenAI.APIError, status: undefined });
-    expectChargedForPart(failure, form, 'UPSTREAM_BROKEN');
-  });
+  it.each(FORMS)(
+    'a connection that is reset in the middle is reported, and the received part is charged: %s',
+    async (form) => {
+      at.upstream.next(firstPart(kind, { cut: true }));
+      const failure = await failed(at, form);
+      expectTold(at, failure, form === 'JSON' ? BROKEN : { ...BROKEN, ofClass: OpenAI.APIError, status: undefined });
+      expectChargedForPart(failure, form, 'UPSTREAM_BROKEN');
+    },
+  );
 
-  it.each(FORMS)('an answer that ends in the middle is told, and what came is charged: %s', async (form) => {
-    at.upstream.next(firstPart(kind, {}));
-    const failure = await failed(at, form);
-    expectTold(at, failure, form === 'JSON' ? BROKEN : { ...BROKEN, ofClass: OpenAI.APIError, status: undefined });
-    expectChargedForPart(failure, form, 'UPSTREAM_BROKEN');
-  });
+  it.each(FORMS)(
+    'an answer that ends in the middle is reported, and the received part is charged: %s',
+    async (form) => {
+      at.upstream.next(firstPart(kind, {}));
+      const failure = await failed(at, form);
+      expectTold(at, failure, form === 'JSON' ? BROKEN : { ...BROKEN, ofClass: OpenAI.APIError, status: undefined });
+      expectChargedForPart(failure, form, 'UPSTREAM_BROKEN');
+    },
+  );
 });
 
 const TIMED_OUT = { ofClass: OpenAI.InternalServerError, status: 504, code: 'upstream_timeout' };
 
-/** All kinds at once: each waits for the same time-out. */
+/** All kinds at once, since each waits for the same time-out. */
 const ofEach = async (test: (at: KindPlace, form: Form) => Promise<void>, form: Form): Promise<void> => {
   for (const { upstream } of world.places) upstream.reset();
   await Promise.all(world.places.map((at) => test(at, form)));
 };
 
 describe('every kind', () => {
-  it.each(FORMS)('that never answers is told as a time-out, and costs nothing: %s', (form) =>
+  it.each(FORMS)('that never answers is reported as a time-out, and costs nothing: %s', (form) =>
     ofEach(async (at) => {
-      // A late answer would be charged: the provider is read on until it is known that none comes.
+      // A late answer would be charged: the provider is read until it is certain that none comes.
       const told = Promise.withResolvers<undefined>();
       at.upstream.next({ chunks: [], after: told.promise, reset: true });
       const failure = await failed(at, form, at.kind.model, () => told.resolve(undefined));
@@ -283,7 +289,7 @@ describe('every kind', () => {
     }, form),
   );
 
-  it.each(FORMS)('that falls silent is told as a time-out, and what came is charged: %s', (form) =>
+  it.each(FORMS)('that stops sending is reported as a time-out, and the received part is charged: %s', (form) =>
     ofEach(async (at) => {
       at.upstream.next(firstPart(at.kind, { stall: true }));
       const failure = await failed(at, form);

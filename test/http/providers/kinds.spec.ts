@@ -53,7 +53,7 @@ describe.each(KINDS)('$kind', (kind) => {
   const langChain = (): ChatOpenAI =>
     new ChatOpenAI({ model, apiKey: at.key, maxRetries: 0, configuration: { baseURL } });
 
-  it('answers the openai client, whole and in a stream, and the ledger has what the provider reported', async () => {
+  it("answers the openai client, whole and in a stream, and the ledger has the provider's usage", async () => {
     const whole = await openai().chat.completions.create({ model, messages });
     expect(whole.choices[0]).toMatchObject({ message: { content: 'Hello there' }, finish_reason: 'stop' });
     const stream = await openai().chat.completions.create({
@@ -82,7 +82,7 @@ describe.each(KINDS)('$kind', (kind) => {
     });
   });
 
-  it('carries a tool loop of the AI SDK', async () => {
+  it('supports a tool loop of the AI SDK', async () => {
     at.upstream.next(says(CALLS));
     const { text, steps } = await generateText({
       model: aiSdk(),
@@ -119,7 +119,7 @@ describe.each(KINDS)('$kind', (kind) => {
     expect(streamed?.usage_metadata).toMatchObject({ input_tokens: input, output_tokens: output });
   });
 
-  it.each([false, true])('carries a tool loop of LangChain (stream: %s)', async (isStreamed) => {
+  it.each([false, true])('supports a tool loop of LangChain (stream: %s)', async (isStreamed) => {
     const weather = { type: 'function', function: { name: 'get_weather', parameters: PARAMETERS } };
     const bound = langChain().bindTools([weather]);
     const ask = async (asked: BaseMessage[]): Promise<AIMessageChunk> => {
@@ -144,7 +144,7 @@ describe.each(KINDS)('$kind', (kind) => {
     expect(at.upstream.last.rawBody).toContain('"required":["celsius"]');
   });
 
-  it('says in a stream that comes byte by byte what it says whole', async () => {
+  it('gives the same text in a stream that arrives byte by byte as in one piece', async () => {
     const said: Said = { thinking: 'Hm – gut.', text: 'Grüße aus 東京 🙂.', calls: CALLS.calls! };
     const body = { model, messages, stream: true, tools: [{ type: 'function', function: { name: 'get_weather' } }] };
     const read = async (): Promise<object> => {
@@ -194,11 +194,14 @@ function byteByByte(answer: WireAnswer): WireAnswer {
   return { ...answer, chunks: Array.from(bytes, (_, place) => bytes.subarray(place, place + 1)) };
 }
 
-it.each(TRANSLATED)('$kind: what it can not carry is refused, naming the field, and nothing is sent', async (kind) => {
-  const at = world.at(kind);
-  at.upstream.reset();
-  const client = new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: at.key, maxRetries: 0 });
-  const unsupported = client.chat.completions.create({ model: kind.model, messages, n: 2 });
-  await expect(unsupported).rejects.toMatchObject({ status: 400, param: 'n', code: 'unsupported_by_provider' });
-  expect(at.upstream.requests).toEqual([]);
-});
+it.each(TRANSLATED)(
+  '$kind: a field that it does not support is refused and named, and nothing is sent',
+  async (kind) => {
+    const at = world.at(kind);
+    at.upstream.reset();
+    const client = new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: at.key, maxRetries: 0 });
+    const unsupported = client.chat.completions.create({ model: kind.model, messages, n: 2 });
+    await expect(unsupported).rejects.toMatchObject({ status: 400, param: 'n', code: 'unsupported_by_provider' });
+    expect(at.upstream.requests).toEqual([]);
+  },
+);

@@ -51,7 +51,7 @@ const wishes = (more: object = {}): object => ({
   ...more,
 });
 
-it('takes a new tenant from nothing to a completion through its own provider, on every replica at once', async () => {
+it('leads from a new tenant to a completion through its own provider, on every replica at once', async () => {
   for (const replica of [service, other]) {
     const { message, code } = openaiError(await chat(replica, key, 'gpt-4o-mini'), 400);
     expect({ message, code }).toEqual({
@@ -72,7 +72,7 @@ it('takes a new tenant from nothing to a completion through its own provider, on
   expect(rows).toEqual([{ provider: 'openai_compatible/mine' }]);
 });
 
-it('answers what was set up, and never the credentials', async () => {
+it('shows the provider as it was set up, and never the credentials', async () => {
   const made = await create(service, org, wishes({ name: 'Two.of_them-1', models: ['a', 'b'] }));
   expect(made).toEqual({
     providerId: expect.stringMatching(/^provider_[0-9A-Za-z]{20}$/) as string,
@@ -111,23 +111,23 @@ it('finds providers by a part of their name and by status, page by page', async 
 it.each<[string, object, string[]]>([
   ['without a name', { name: '' }, ['name']],
   ['with a name that no header could carry', { name: 'two words' }, ['name']],
-  ['of no kind that there is', { kind: 'gpt' }, ['kind']],
+  ['of an unknown kind', { kind: 'gpt' }, ['kind']],
   ['without the address that its kind needs', { baseUrl: '' }, ['baseUrl']],
   ['at an address inside the network', { baseUrl: 'https://10.0.0.1/v1' }, ['baseUrl']],
   ['at the metadata address', { baseUrl: 'http://169.254.169.254/v1' }, ['baseUrl']],
-  ['at no URL', { baseUrl: 'nowhere' }, ['baseUrl']],
+  ['with a malformed URL', { baseUrl: 'nowhere' }, ['baseUrl']],
   ['with a credential that its kind does not have', { credentials: { accessKeyId: 'a' } }, ['credentials.accessKeyId']],
   ['with a credential that no header can carry', { credentials: { apiKey: 'a\r\nb' } }, ['credentials.apiKey']],
   ['without the credential that its kind needs', { kind: 'openai', credentials: {} }, ['credentials']],
   ['with a setting that its kind does not have', { settings: { region: 'eu-central-1' } }, ['settings.region']],
   ['with a model twice', { models: ['a', 'a'] }, ['models']],
-])('refuses one %s, naming the field, and keeps nothing of it', async (_what, wrong, fields) => {
+])('refuses one %s, naming the field, and stores nothing', async (_what, wrong, fields) => {
   const error = await expectPlatformRefusal(service, () => ask(service, org, 'create', wishes(wrong)), 400);
   expect(fieldsOf(error)).toEqual(fields);
   expect(JSON.stringify(error)).not.toContain(SECRET);
 });
 
-it('gives a name once in a tenant', async () => {
+it('keeps names unique in a tenant', async () => {
   await create(service, org, wishes());
   const error = platformError(await ask(service, org, 'create', wishes()), 409);
   expect(fieldsOf(error)).toEqual(['name']);
@@ -147,7 +147,7 @@ it('makes one provider of a request that is repeated by its Idempotency-Key', as
   platformError(await ask(service, org, 'create', changed, headers), 409);
 });
 
-it('wants the credentials again where the address changes, and sends the old ones nowhere else', async () => {
+it('requires the credentials again where the address changes, and sends the old ones nowhere else', async () => {
   const { providerId } = await create(service, org, wishes());
   const elsewhere = await OpenaiUpstream.start();
   try {
@@ -175,7 +175,7 @@ it('wants the credentials again where the address changes, and sends the old one
   }
 });
 
-it('sends no further call to one that was disabled or deleted, on any replica', async () => {
+it('sends no further call to a disabled or deleted provider, on any replica', async () => {
   const { providerId } = await create(service, org, wishes());
   const refused = async (replica: TestService): Promise<boolean> =>
     (await chat(replica, key, 'gpt-4o-mini')).status === 400;
@@ -191,7 +191,7 @@ it('sends no further call to one that was disabled or deleted, on any replica', 
   platformError(await ask(service, org, 'get', { providerId }), 404);
 });
 
-it('sends a model to the provider that names it, else to the one that lists it, else to one that may serve it', async () => {
+it('sends a model to the provider that its name selects, otherwise to one that lists it, otherwise to one that may serve it', async () => {
   const listing = await OpenaiUpstream.start();
   const silent = await OpenaiUpstream.start();
   try {
@@ -222,7 +222,7 @@ it('sends a model to the provider that names it, else to the one that lists it, 
   }
 });
 
-it('refuses a model that none of the providers may serve, and lists those that one does', async () => {
+it('refuses a model that no provider may serve, and lists the models that one serves', async () => {
   await create(service, org, wishes({ models: ['a', 'b'] }));
   const { code } = openaiError(await chat(service, key, 'c'), 404);
   expect(code).toBe('model_not_found');
@@ -236,7 +236,7 @@ describe('test', () => {
     return call<TestView>(service, org, 'test', { providerId, ...(model === undefined ? {} : { model }) });
   };
 
-  it('asks for the list of models, which is free, and reports the outcome', async () => {
+  it('asks for the list of models, which is free, and reports the result', async () => {
     expect(await test({})).toEqual({ ok: true, statusCode: 200, message: 'The provider listed 1 models.' });
     expect(upstream.otherRequests.map(({ headers }) => headers.authorization)).toEqual([`Bearer ${SECRET}`]);
     expect(upstream.requests).toEqual([]);
@@ -253,7 +253,7 @@ describe('test', () => {
     expect(JSON.parse(request!.body.toString())).toMatchObject({ model: 'm', max_tokens: 16 });
   });
 
-  it('says what the provider said of a credential, without the credential', async () => {
+  it("passes on the provider's answer about a credential, without the credential", async () => {
     const message = `Incorrect API key provided: ${SECRET}.`;
     upstream.otherwise = () => ({ kind: 'body', status: 401, body: { error: { message, code: 'invalid_api_key' } } });
     const said = await test({ models: ['m'] });
@@ -262,7 +262,7 @@ describe('test', () => {
     expect(said.message).not.toContain(SECRET);
   });
 
-  it('says that an address can not be reached, and no more of our network', async () => {
+  it("says that an address can't be reached, and nothing else about our network", async () => {
     const gone = await OpenaiUpstream.start();
     const { baseUrl } = gone;
     await gone.close();
@@ -273,14 +273,14 @@ describe('test', () => {
     }
   });
 
-  it('wants a model where there is no list to ask for', async () => {
+  it('requires a model where the provider has no list', async () => {
     upstream.models = null;
     const { providerId } = await create(service, org, wishes());
     expect(fieldsOf(platformError(await ask(service, org, 'test', { providerId }), 400))).toEqual(['model']);
   });
 });
 
-it('keeps the credential in no table, log, answer or error in the clear, and calls on', async () => {
+it('keeps the credential out of every table, log, answer and error in the clear, and can still call', async () => {
   const log = captureLog();
   const { providerId } = await create(service, org, wishes());
   const answers = [
@@ -305,7 +305,7 @@ it('keeps the credential in no table, log, answer or error in the clear, and cal
   expect(upstream.requests).toHaveLength(4);
 });
 
-it('does not open a credential that was moved to another tenant, provider or address, and says what to do', async () => {
+it('does not decrypt a credential that was moved to another tenant, provider or address, and says what to do', async () => {
   const mine = await create(service, org, wishes());
   const stranger = await service.createOrg(`stranger-${tests}`, undefined, { provider: false });
   const theirs = await create(service, stranger, wishes());
@@ -329,7 +329,7 @@ it('does not open a credential that was moved to another tenant, provider or add
   expect((await chat(service, strangersKey, 'gpt-4o-mini')).status).toBe(200);
 });
 
-it('tells the audit log who did what, without credentials', async () => {
+it('records in the audit log who did what, without credentials', async () => {
   const { providerId } = await create(service, org, wishes());
   await call(service, org, 'update', { providerId, credentials: { apiKey: 'sk-another' }, models: ['a'] });
   await call(service, org, 'delete', { providerId });

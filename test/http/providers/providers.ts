@@ -1,4 +1,4 @@
-/** Model providers as a tenant's owner has them, and calls through them. */
+/** Model providers of a tenant's owner, and calls through them. */
 import type { Answer, Org, ServiceClient } from '../../support/service.js';
 
 export interface ProviderView {
@@ -19,7 +19,7 @@ export interface TestView {
   readonly model?: string;
 }
 
-/** POSTs as the owner, whatever the answer. */
+/** POSTs as the owner, and returns any answer. */
 export function ask(
   service: ServiceClient,
   { user, tenantId }: Org,
@@ -31,7 +31,7 @@ export function ask(
   return service.call('POST', `/api/v1/llm/providers/${method}`, { headers: { ...headers, authorization }, body });
 }
 
-/** The same, where it must succeed. */
+/** The same, which must succeed. */
 export function call<T = Record<string, unknown>>(
   service: ServiceClient,
   { user, tenantId }: Org,

@@ -1,4 +1,4 @@
-/** Responses that a provider keeps: only their maker can ask for them, delete them and go on from them. */
+/** Stored responses: only their maker can read them, delete them and continue from them. */
 import { randomUUID } from 'node:crypto';
 import OpenAI from 'openai';
 import { setLimits } from '../../support/chaos-world.js';
@@ -62,7 +62,7 @@ const client = (): OpenAI => new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiK
 const notes = (): Promise<object[]> =>
   service.sql('SELECT owner, provider_id, tokens FROM llm_responses WHERE tenant_id = $1', [org.tenantId]);
 
-it('are told and deleted to OpenAI’s client, and cost nothing', async () => {
+it('can be read and deleted by OpenAI’s client, and cost nothing', async () => {
   const { id, output_text: text } = await client().responses.create({ model: MODEL, input: 'Say hello.' });
   await settledCall(service);
   const told = await client().responses.retrieve(id, { include: ['message.output_text.logprobs'] });
@@ -79,7 +79,7 @@ it('are told and deleted to OpenAI’s client, and cost nothing', async () => {
   expect(await ledgerOf(service)).toHaveLength(1);
 });
 
-it('are there once their stream has told its end', async () => {
+it('exist once their stream has ended', async () => {
   const stream = await client().responses.create({ model: MODEL, input: 'Say hello.', stream: true });
   for await (const event of stream) {
     if (event.type !== 'response.completed') continue;
@@ -88,13 +88,13 @@ it('are there once their stream has told its end', async () => {
   expect(await notes()).toEqual([{ owner: 'tenant', provider_id: null, tokens: 21 }]);
 });
 
-it('are not noted where they are not kept', async () => {
+it('are not recorded where the provider does not store them', async () => {
   const id = await made({ store: false });
   expect(await notes()).toEqual([]);
   openaiError(await tell(id), 404);
 });
 
-describe('of another one', () => {
+describe('of another owner', () => {
   const ways = (id: string, headers: Headers = {}): Promise<Answer[]> =>
     Promise.all([tell(id, headers), remove(id, headers), make({ previous_response_id: id }, headers)]);
   const said = (answers: readonly Answer[]): unknown[] => answers.map(({ status, text }) => [status, text]);
@@ -125,7 +125,7 @@ describe('of another one', () => {
 });
 
 describe('another response', () => {
-  it('goes on from one by its id, and no id leads to another provider', async () => {
+  it('continues from one by its id, and no id leads to another provider', async () => {
     const id = await made();
     const next = await made({ previous_response_id: id });
     expect((await tell(next)).json()).toMatchObject({ previous_response_id: id });
@@ -144,7 +144,7 @@ describe('another response', () => {
     expect(own.requests.filter(({ method, path }) => method === 'POST' && path === '/v1/responses')).toHaveLength(1);
   });
 
-  it('is bounded by what came before it, where the same model goes on', async () => {
+  it('is bounded by the earlier turns, where the same model continues', async () => {
     const human = randomUUID();
     await setLimits(service.database, org.tenantId, human, { token_cnt: 1_000_000 });
     const id = await made({}, as(human));
@@ -162,7 +162,7 @@ describe('another response', () => {
   });
 });
 
-it('go with their human, and with their provider', async () => {
+it('are deleted with their human, and with their provider', async () => {
   const provider = await createProvider(service, org, {
     name: 'own',
     kind: 'openai_compatible',

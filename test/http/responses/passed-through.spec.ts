@@ -1,4 +1,4 @@
-/** `POST /v1/responses` where the provider has it: passed through to the byte, and governed as a chat is. */
+/** `POST /v1/responses` where the provider has it: passed through byte for byte, and governed as a chat is. */
 import { randomUUID } from 'node:crypto';
 import { createOpenAI } from '@ai-sdk/openai';
 import { generateText, streamText } from 'ai';
@@ -55,7 +55,7 @@ async function charged(): Promise<Record<string, unknown>> {
 }
 
 describe('what goes upstream and comes back', () => {
-  it('is the same to the byte, as JSON', async () => {
+  it('is byte for byte the same, as JSON', async () => {
     const sent = `{ "model":"${MODEL}", "input": [{"role":"user","content":"\\u0048i"}],"future":{"x":1.0} }`;
     const body = ` ${JSON.stringify(response({ usage: responsesUsage(20, 12, 8, 4) }))}\n`;
     service.upstream.next({ kind: 'body', body });
@@ -71,12 +71,12 @@ describe('what goes upstream and comes back', () => {
       cached: 8,
       output_tokens: 12,
       reasoning: 4,
-      // gpt-4o-mini: 15 cents a million, half of it for what is cached, and 60 for output.
+      // gpt-4o-mini: 15 cents a million, half of it for cached tokens, and 60 for output.
       cost: 12 * 150_000 + 8 * 75_000 + 12 * 600_000,
     });
   });
 
-  it.each([1, 50, 100_000])('is the same to the byte, as a stream that is cut into pieces of %d', async (size) => {
+  it.each([1, 50, 100_000])('is byte for byte the same, as a stream that is cut into pieces of %d', async (size) => {
     const bytes = Buffer.from(responseEvents({ words: ['ä', '😀'] }).join(''));
     const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
       bytes.subarray(at * size, (at + 1) * size),
@@ -90,7 +90,7 @@ describe('what goes upstream and comes back', () => {
     expect(await charged()).toMatchObject({ outcome: 'OK', streamed: true, input_tokens: 9, output_tokens: 12 });
   });
 
-  it('is read to its report in a last event that is too long to be kept', async () => {
+  it('is charged by a report in a last event that is too long to be stored', async () => {
     const words = Array.from({ length: 40 }, (_, at) => `${at}`.repeat(5_000));
     service.upstream.next(streamedResponse({ words, usage: responsesUsage(3, 77_777) }));
     const answer = await ask({ stream: true });
@@ -98,7 +98,7 @@ describe('what goes upstream and comes back', () => {
     expect(await charged()).toMatchObject({ outcome: 'OK', estimated: false, output_tokens: 77_777 });
   });
 
-  it('is put into the form that was asked for, where the provider answers in the other one', async () => {
+  it('is converted into the requested form, where the provider answers in the other one', async () => {
     service.upstream.next({ kind: 'body', body: response() });
     const streamed = await ask({ stream: true });
     const types = [...streamed.text.matchAll(/^event: (.+)$/gm)].map(([, type]) => type);
@@ -124,7 +124,7 @@ describe('what goes upstream and comes back', () => {
       'UPSTREAM_ERROR',
       0,
     ],
-  ])('goes through whole, and is charged as it reports: %s', async (_what, answer, outcome, output) => {
+  ])('is passed through whole, and charged as it reports: %s', async (_what, answer, outcome, output) => {
     service.upstream.next(answer);
     const { text, status } = await ask({ stream: true });
     expect([status, text]).toEqual([
@@ -149,7 +149,7 @@ describe('what goes upstream and comes back', () => {
     expect(openaiError(await ask(), 400)).toMatchObject({ message: 'No such tool.', param: 'tools', code: 'x' });
   });
 
-  it('tells clients by an event of their own that a stream broke off, and charges what it said', async () => {
+  it('reports a broken stream to clients by an event of their own, and charges the received part', async () => {
     service.upstream.next({ kind: 'stream', done: false, pieces: responseEvents().slice(0, 8), breakAfter: 7 });
     const client = new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: key, maxRetries: 0 });
     const stream = await client.responses.create({ model: MODEL, input: 'Say hello.', stream: true });
@@ -170,7 +170,7 @@ describe('usage that the provider did not report', () => {
   it.each([
     ['JSON', { kind: 'body', body: response({ usage: null }) } as const, false],
     ['a stream', streamedResponse({ usage: null }), true],
-  ])('is counted here, and marked so: %s', async (_what, answer, stream) => {
+  ])('is counted here, and marked as estimated: %s', async (_what, answer, stream) => {
     service.upstream.next(answer);
     await ask({ input: 'Say hello to everybody, please.', stream });
     const row = await charged();
@@ -216,7 +216,7 @@ describe('limits', () => {
       )
     )[0];
 
-  it('of a human fall by what was reported, and bound the output that is asked for', async () => {
+  it('of a human fall by the reported usage, and bound the requested output', async () => {
     const human = await humanWith({ token_cnt: 500 });
     expect((await ask({}, { 'x-human-id': human })).status).toBe(200);
     await settledCall(service);
@@ -227,7 +227,7 @@ describe('limits', () => {
     expect(most).toBeLessThan(500);
   });
 
-  it('refuse what they have no room for', async () => {
+  it('refuse a request that does not fit', async () => {
     const human = await humanWith({ token_cnt: 5 });
     const refused = await ask({}, { 'x-human-id': human });
     expect(openaiError(refused, 429).type).toBe('usage_limit_exceeded');
@@ -245,7 +245,7 @@ describe('limits', () => {
     ['an item that the server keeps', { input: [{ type: 'item_reference', id: 'x' }] }, 'input[0]'],
     ['a field that stands twice', '{"input":[{"role":"user","content":"x","content":"y"}]}', 'input'],
     ['an image by the server’s id', { input: [{ role: 'user', content: [{ ...IMAGE, file_id: 'f' }] }] }, 'input[0]'],
-  ])('can’t judge %s, and say so', async (_what, fields, at) => {
+  ])('refuse %s, which has no known bound', async (_what, fields, at) => {
     const human = await humanWith({ token_cnt: 1_000_000 });
     const body =
       typeof fields === 'string'
@@ -257,7 +257,7 @@ describe('limits', () => {
     expect(service.upstream.requests).toEqual([]);
   });
 
-  it('judge functions, images and the turns of a conversation', async () => {
+  it('bound functions, images and the turns of a conversation', async () => {
     const human = await humanWith({ token_cnt: 1_000_000 });
     const input = [
       { role: 'user', content: [{ type: 'input_text', text: 'See' }, IMAGE] },
@@ -272,7 +272,7 @@ describe('limits', () => {
 });
 
 describe('a caller who hangs up', () => {
-  it('within a stream stops the provider, and pays for what came', async () => {
+  it('within a stream stops the provider, and pays for what arrived', async () => {
     const words = Array.from({ length: 2_000 }, (_, at) => ` word${at}`);
     service.upstream.next({ kind: 'stream', pieces: responseEvents({ words }), done: false, delayMs: 5 });
     const open = OpenStream.start(service, key, { model: MODEL, input: 'Count.', stream: true }, {}, '/v1/responses');
@@ -301,7 +301,7 @@ describe('official clients', () => {
     expect(parsed.output_text).toBe('{"a":1}');
   });
 
-  it('the AI SDK, whose default it is', async () => {
+  it('the AI SDK, which uses it by default', async () => {
     const model = createOpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: key })(MODEL);
     const made = await generateText({ model, prompt: 'x', maxRetries: 0 });
     expect([made.text, made.usage.inputTokens, made.usage.outputTokens]).toEqual([TEXT, 9, 12]);

@@ -1,4 +1,4 @@
-/** Responses of translated providers in a loop of tools: what a provider signed comes back to it as it was. */
+/** Responses of translated providers in a loop of tools: a provider's signed parts come back to it unchanged. */
 import OpenAI from 'openai';
 import { anthropicSays, toolUse } from '../../support/anthropic-wire.js';
 import { googleSays } from '../../support/google-wire.js';
@@ -21,7 +21,7 @@ interface Kind {
   readonly model: string;
   readonly says: Answerer;
   readonly callsTool: Answerer;
-  /** What the second turn has to bring back. */
+  /** The parts that the second turn has to send back. */
   readonly signed: readonly object[];
 }
 
@@ -107,7 +107,7 @@ describe.each(KINDS)('$kind', ({ kind, path, model, says, callsTool, signed }) =
     return messages?.[1]?.content ?? contents?.[1]?.parts;
   };
 
-  it.each(['JSON', 'a stream'])('goes on after a tool, asked for %s', async (form) => {
+  it.each(['JSON', 'a stream'])('continues after a tool, as %s', async (form) => {
     upstream.next(callsTool);
     const { output } =
       form === 'JSON'

@@ -1,4 +1,4 @@
-/** `POST /v1/responses` where the provider has chat completions alone: translated both ways, and nothing is kept. */
+/** `POST /v1/responses` where the provider has chat completions only: translated both ways, and nothing is stored. */
 import { createOpenAI } from '@ai-sdk/openai';
 import { generateText, jsonSchema, Output, stepCountIs, streamText, tool } from 'ai';
 import OpenAI from 'openai';
@@ -39,7 +39,7 @@ const ask = (fields: object = {}): Promise<Answer> =>
     body: { model: MODEL, input: 'Say hello.', ...fields },
   });
 const client = (): OpenAI => new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: key, maxRetries: 0 });
-/** What the provider was asked. */
+/** The request that the provider received. */
 const asked = (at = -1): Record<string, unknown> =>
   JSON.parse(service.upstream.requests.at(at)!.body.toString()) as Record<string, unknown>;
 
@@ -82,7 +82,7 @@ function streamOf(deltas: readonly object[], finishReason = 'stop'): UpstreamAns
 }
 
 describe('a response', () => {
-  it('is made of a completion, with what was asked and what was used', async () => {
+  it("is made from a completion, with the request's fields and the usage", async () => {
     const answer = await ask({
       instructions: 'Be brief.',
       max_output_tokens: 50,
@@ -139,7 +139,7 @@ describe('a response', () => {
     });
   });
 
-  it('carries turns, images, functions and formats to the provider', async () => {
+  it('passes turns, images, functions and formats to the provider', async () => {
     service.upstream.next(answerWith({ content: 'Sunny.', tool_calls: [CALL], refusal: null }));
     const answer = await ask({
       input: [
@@ -206,7 +206,7 @@ describe('a response', () => {
 });
 
 describe('a stream', () => {
-  it('has every event in its order, each with its number', async () => {
+  it('has every event in order, each with its number', async () => {
     service.upstream.next(
       streamOf([
         { role: 'assistant', content: '' },
@@ -256,7 +256,7 @@ describe('a stream', () => {
     expect(await settledCall(service)).toMatchObject({ outcome: 'OK', streamed: true, output_tokens: 12 });
   });
 
-  it('ends with response.failed where the provider breaks off, and is charged what came', async () => {
+  it('ends with response.failed where the provider breaks off, and is charged for what arrived', async () => {
     service.upstream.next({ kind: 'stream', pieces: streamPieces(), breakAfter: 4 });
     const events = eventsOf(await ask({ stream: true }));
     expect(events.at(-1)).toMatchObject({
@@ -268,7 +268,7 @@ describe('a stream', () => {
     expect(row.output_tokens).toBeGreaterThan(0);
   });
 
-  it('ends with response.failed where the provider’s own error stands in it', async () => {
+  it('ends with response.failed where it contains the provider’s own error', async () => {
     const pieces = [...streamPieces().slice(0, 3), errorBody('Overloaded.', 'server_error', 'overloaded')];
     service.upstream.next({ kind: 'stream', pieces, done: false });
     expect(eventsOf(await ask({ stream: true })).at(-1)).toMatchObject({
@@ -284,7 +284,7 @@ describe('a stream', () => {
   });
 });
 
-describe('what the provider can’t carry', () => {
+describe('a field that the provider does not support', () => {
   it.each([
     ['store', { store: true }],
     ['background', { background: true }],
@@ -329,7 +329,7 @@ describe('official clients', () => {
 
   it('the AI SDK: a loop of tools, streamed and not', async () => {
     const model = createOpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: key })(MODEL);
-    // What is not kept can't be referred to.
+    // Responses that are not stored can't be referred to.
     const options = { model, prompt: 'x', tools: tools(), maxRetries: 0, stopWhen: stepCountIs(2) };
     const providerOptions = { openai: { store: false } };
     service.upstream.next(answerWith({ tool_calls: [CALL] }, 'tool_calls'));

@@ -1,4 +1,4 @@
-/** Rights that go while something is on its way: held-back bodies, races of deletion, keys that could be revived. */
+/** Rights that are removed while a request is on its way: held-back bodies, races of deletion, keys that could be revived. */
 import http, { type OutgoingHttpHeaders } from 'node:http';
 import { eventually, pause } from '../../support/eventually.js';
 import { startUserIssuer, type UserIssuer } from '../../support/oidc-issuer.js';
@@ -29,7 +29,7 @@ const post = (route: string, headers: OutgoingHttpHeaders, body: object): Promis
   service.call('POST', `/api/v1/${route}`, { headers, body });
 const owner = (): { user: string; tenant: string } => ({ user: org.user, tenant: org.tenantId });
 
-/** Sends a request but for the end of its body; `finish` sends that, and gives the answer's status. */
+/** Sends a request without the end of its body; `finish` sends the end, and returns the answer's status. */
 function hold(path: string, headers: OutgoingHttpHeaders, body: object): { finish: () => Promise<number> } {
   const text = JSON.stringify(body);
   const request = http.request(new URL(path, service.baseUrl), {
@@ -51,12 +51,12 @@ function hold(path: string, headers: OutgoingHttpHeaders, body: object): { finis
   };
 }
 
-/** Until the guards have surely looked at what was sent of a held request. */
+/** Long enough that the guards have judged the part of a held request that was sent. */
 const JUDGED_MS = 400;
 const CHAT = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hello' }] };
 
 describe('a body that is held back', () => {
-  it('does not keep the rights of a member who was removed meanwhile', async () => {
+  it('does not keep the rights of a member who is removed meanwhile', async () => {
     await service.addMember(org, 'mallory', 'admin');
     const { keyId } = await service.createKey(org);
     const held = [
@@ -71,7 +71,7 @@ describe('a body that is held back', () => {
     for (const { finish } of held) expect(await finish()).toBe(403);
   });
 
-  it('does not keep the role of a member who was demoted, nor the scopes of a key that lost them', async () => {
+  it('does not keep the role of a member who is demoted, nor the scopes of a key that loses them', async () => {
     await service.addMember(org, 'dora', 'admin');
     const key = await service.createKey(org, { scopes: ['chat:write'] });
     const asAdmin = hold('/api/v1/audit/list', tokenOf('dora'), {});
@@ -86,7 +86,7 @@ describe('a body that is held back', () => {
     expect([await asAdmin.finish(), await asKey.finish()]).toEqual([403, 403]);
   });
 
-  it('does not work with a key that was revoked meanwhile: nothing goes upstream', async () => {
+  it('does not work with a key that is revoked meanwhile, and nothing goes upstream', async () => {
     const { key, keyId } = await service.createKey(org);
     const held = hold('/v1/chat/completions', { 'x-api-key': key }, CHAT);
     await pause(JUDGED_MS);
@@ -107,9 +107,9 @@ describe('a body that is held back', () => {
   });
 });
 
-describe('a key that may more than a developer', () => {
+describe('a key with more rights than a developer', () => {
   it.each([{ neverExpires: true }, { expiresAt: '2099-01-01T00:00:00Z' }, { rateLimit: { requestsPerMinute: 9 } }])(
-    'gets no longer life and no more room from one: %j',
+    'gets no longer life and no higher limit from a developer: %j',
     async (change) => {
       await service.sql('DELETE FROM memberships WHERE user_id = $1', ['dev']);
       await service.addMember(org, 'dev', 'developer');
@@ -134,7 +134,7 @@ describe('a publishable key', () => {
       )
     ).result;
 
-  it("leaves its issuer's humans without access when it is revoked", async () => {
+  it("gives its issuer's humans no access once it is revoked", async () => {
     const two = await service.createOrg('of-two-issuers');
     const own = await make(two, users, '');
     const theirs = await make(two, partners, 'partner:');
@@ -146,7 +146,7 @@ describe('a publishable key', () => {
     expect((await asPartners()).status).toBe(401);
   });
 
-  it("does not take the platform's own sign-in for an issuer", async () => {
+  it("can't name the platform's own sign-in as its issuer", async () => {
     const { issuer, audience } = service.issuer;
     const refused = await post('api-keys/create-publishable', tokenOf(org.user), {
       name: 'App',
@@ -158,7 +158,7 @@ describe('a publishable key', () => {
 });
 
 describe('the deletion of a tenant', () => {
-  it('beside everything that changes its keys gives no caller a 500, and leaves nothing', async () => {
+  it('during all kinds of changes of its keys gives no caller a 500, and leaves nothing behind', async () => {
     for (let round = 0; round < 4; round += 1) {
       const { tenant } = await service.asUser<{ tenant: { id: string } }>(owner(), 'tenants/create', { name: 'Spare' });
       const inside = tokenOf(org.user, tenant.id);
@@ -184,7 +184,7 @@ describe('the deletion of a tenant', () => {
     }
   });
 
-  it('beside a switch to it leaves no user with claims that lead nowhere', async () => {
+  it('during a switch to it leaves no user with claims to a deleted tenant', async () => {
     for (let round = 0; round < 6; round += 1) {
       const user = `switcher-${round}`;
       await service.addMember(org, user, 'viewer');
@@ -204,7 +204,7 @@ describe('the deletion of a tenant', () => {
   });
 });
 
-it('a member who comes with empty claims, or those of a tenant that is gone, gets them anew by listing', async () => {
+it('a member with empty claims, or with those of a deleted tenant, gets new ones by listing orgs', async () => {
   for (const tenant of [undefined, 'a-tenant-that-is-gone']) {
     const user = `lost-${tenant ?? 'nowhere'}`;
     await service.addMember(org, user, 'developer');

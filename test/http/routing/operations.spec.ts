@@ -1,4 +1,4 @@
-/** Routes whose targets can't all be asked for the same, taken by each operation, by confined keys and on two replicas. */
+/** Routes whose targets do not all support the same operations, for each operation, for limited keys and on two replicas. */
 import OpenAI from 'openai';
 import { anthropicSays } from '../../support/anthropic-wire.js';
 import { eventually } from '../../support/eventually.js';
@@ -70,7 +70,7 @@ const askedOf = ({ requests }: OpenaiUpstream): unknown[] =>
   requests.map(({ path, body }) => [path, (JSON.parse(body.toString()) as { model: string }).model]);
 
 describe('embeddings by a route', () => {
-  it('pass a target over that has chat alone, and fall back among the others', async () => {
+  it('skip a target that supports only chat, and fall back among the others', async () => {
     first.next(FAILS);
     const { data } = await client().embeddings.create({ model: 'mixed', input: ['a', 'b'] });
     expect(data).toHaveLength(2);
@@ -85,7 +85,7 @@ describe('embeddings by a route', () => {
     ]);
   });
 
-  it('are refused where no target has them, naming what was asked for and who was looked at', async () => {
+  it('are refused where no target supports them; the error names the operation and the targets', async () => {
     const { message, code } = openaiError(await embed('talking'), 400);
     expect(code).toBe('operation_not_supported');
     expect(message).toBe(
@@ -100,7 +100,7 @@ describe('embeddings by a route', () => {
   });
 });
 
-it('a response takes each target in its own way, translated where the provider has chat alone', async () => {
+it('a response uses each target in its own way, translated where the provider supports only chat', async () => {
   chatOnly.next({ status: 529, chunks: ['{"type":"error","error":{"type":"overloaded_error","message":"Busy."}}'] });
   first.next(FAILS);
   const { output_text: text } = await client().responses.create({ model: 'mixed', input: 'Say hello.', store: false });
@@ -118,7 +118,7 @@ it('a response takes each target in its own way, translated where the provider h
   ]);
 });
 
-it('a key that is confined to a route takes it, and none of its targets by their own names', async () => {
+it('a key that is limited to a route can use it, and none of its targets by their own names', async () => {
   const { result } = await service.asUser<{ result: { key: string } }>(
     { user: org.user, tenant: org.tenantId },
     'api-keys/create',
@@ -132,7 +132,7 @@ it('a key that is confined to a route takes it, and none of its targets by their
     openaiError(await call('/v1/chat/completions', { ...talk, model }, service, result.key), 403);
 });
 
-it('a changed route is heard on the other replica, from which no later call takes the old way', async () => {
+it('a changed route applies on the other replica, where no later call uses the old one', async () => {
   const model = 'moving';
   const to = ({ providerId }: ProviderView): object[] => [{ provider_id: providerId, model: 'm' }];
   const made = (await route('create', model, to(one))) as { route: { routeId: string } };

@@ -1,4 +1,4 @@
-/** Routes over several providers, as a tenant manages them, and the calls that take them. */
+/** Routes over several providers: their management by a tenant, and the calls that use them. */
 import { Database } from '../../../src/platform/database/index.js';
 import { eventually } from '../../support/eventually.js';
 import { OpenaiUpstream, completion, errorBody, usageOf } from '../../support/openai-upstream.js';
@@ -86,7 +86,7 @@ async function settled(count: number): Promise<Awaited<ReturnType<typeof ledgerO
   return ledgerOf(service);
 }
 
-it('leads a model’s name to its targets at once, and a deleted one no more', async () => {
+it('leads a model’s name to its targets at once, and no longer once it is deleted', async () => {
   const route = await create();
   expect(route).toEqual({
     routeId: expect.stringMatching(/^route_[0-9A-Za-z]{20}$/) as string,
@@ -119,7 +119,7 @@ it('leads a model’s name to its targets at once, and a deleted one no more', a
   expect(JSON.parse(first.requests.at(-1)!.body.toString())).toMatchObject({ model: 'careful' });
 });
 
-it('finds routes by a part of their name, page by page, and changes what is named', async () => {
+it('finds routes by a part of their name, page by page, and changes the named fields', async () => {
   const { routeId } = await create();
   await create({ name: 'Careless' });
   await create({ name: 'other' });
@@ -143,7 +143,7 @@ it('finds routes by a part of their name, page by page, and changes what is name
   ]);
 });
 
-it('refuses what no call could take, naming the field', async () => {
+it('refuses a route that no call could use, naming the field', async () => {
   await create();
   const target = { provider_id: one.providerId, model: 'm' };
   const refused: [object, number, string][] = [
@@ -161,7 +161,7 @@ it('refuses what no call could take, naming the field', async () => {
   }
 });
 
-it('takes another tenant’s provider for a missing one, and shows no other tenant a route', async () => {
+it('answers another tenant’s provider as missing, and shows no other tenant a route', async () => {
   const { routeId } = await create();
   const stranger = await service.createOrg(`stranger-${tests}`, undefined, { provider: false });
   const body = (providerId: string): object => ({ name: 'theirs', targets: [{ provider_id: providerId, model: 'm' }] });
@@ -178,7 +178,7 @@ it('takes another tenant’s provider for a missing one, and shows no other tena
     expect([method, (await ask(method, { route_id: routeId }, stranger)).status]).toEqual([method, 404]);
 });
 
-it('keeps a provider that a route leads to, and names the route', async () => {
+it('refuses to delete a provider that a route leads to, and names the route', async () => {
   const { routeId } = await create();
   const refused = await askProviders(service, org, 'delete', { provider_id: one.providerId });
   expect([refused.status, refused.text]).toEqual([409, expect.stringContaining('careful') as string]);
@@ -186,7 +186,7 @@ it('keeps a provider that a route leads to, and names the route', async () => {
   expect((await askProviders(service, org, 'delete', { provider_id: one.providerId })).status).toBe(200);
 });
 
-it('passes a disabled provider over, and lists a route that leads to disabled ones alone as one that leads nowhere', async () => {
+it('skips a disabled provider, and lists a route with disabled providers only as one that leads nowhere', async () => {
   await create();
   const disable = ({ providerId }: ProviderView): Promise<Answer> =>
     askProviders(service, org, 'update', { provider_id: providerId, enabled: false });
@@ -216,11 +216,11 @@ it('divides calls by weight', async () => {
   expect([first.requests.length, second.requests.length]).toEqual([30, 10]);
 });
 
-describe('a limit of a human whose calls take a route', () => {
+describe('a limit of a human whose calls use a route', () => {
   const LIMIT = 30;
   const ANSWERS = { kind: 'body', body: completion({ usage: usageOf(5, 7) }) } as const;
 
-  /** Three of ten tries of the first target fail; the second one answers always. */
+  /** Three of ten tries of the first target fail; the second one always answers. */
   beforeEach(async () => {
     await create();
     let asked = 0;
@@ -239,7 +239,7 @@ describe('a limit of a human whose calls take a route', () => {
     expect(account).toMatchObject({ left: 0n, reserved: 0n, held: 0n, spent: units(LIMIT) });
   }
 
-  it('takes exactly as many calls as it has room for, since a failed try gives back what it held', async () => {
+  it('admits exactly as many calls as fit, since a failed try gives back what it held', async () => {
     expect((await callsAtOnce(LIMIT)).filter(({ status }) => status !== 200).map(({ text }) => text)).toEqual([]);
     expect((await chat('careful', { 'x-human-id': 'ann' })).status).toBe(429);
     await expectUsedUp();
@@ -248,7 +248,7 @@ describe('a limit of a human whose calls take a route', () => {
     expect(failed.every(({ input_tokens, output_tokens }) => input_tokens + output_tokens === 0)).toBe(true);
   });
 
-  it('takes no more of them where more are made at once', async () => {
+  it('admits no more of them where more are made at once', async () => {
     const answers = await callsAtOnce(LIMIT + 15);
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(LIMIT);
     await expectUsedUp();

@@ -1,4 +1,4 @@
-/** Tokens that are not good, of whichever kind, and what is never seen of those that are. */
+/** Invalid tokens of all kinds, and secrets of valid ones that must never show. */
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
 import { compactDecrypt } from 'jose';
@@ -33,7 +33,7 @@ const now = (): number => Math.floor(Date.now() / 1000);
 const CLAIMS = { sub: '127.0.0.1#aisbreaker', t: 'gatehouse-anonymous', s: [['', 'sk-forged']] };
 const claims = (more: object = {}): object => ({ jti: 'forged', iat: now(), exp: now() + 3600, ...CLAIMS, ...more });
 
-/** As we seal, by hand: what differs is the test's to say. */
+/** Seals by hand as the service does, with the differences that a test needs. */
 function seal(
   content: object | Buffer,
   { key = NEW, header = {}, tag = 16 }: { key?: typeof NEW; header?: object; tag?: number } = {},
@@ -58,7 +58,7 @@ const withPart = (at: number, change: (part: string) => string): string =>
 const otherCharacter = (part: string, at: number): string =>
   part.slice(0, at) + (part[at] === 'A' ? 'B' : 'A') + part.slice(at + 1);
 
-/** The last character of 16 bytes in base64url carries bits that say nothing. */
+/** The last character of 16 bytes in base64url has bits without meaning. */
 const otherSpelling = (part: string): string =>
   part.slice(0, -1) + String.fromCharCode(part.charCodeAt(part.length - 1) + 1);
 
@@ -94,10 +94,10 @@ const BAD: readonly (readonly [string, () => string])[] = [
   ['a garbled one as large as a header may be', () => `aisbreaker_${'A'.repeat(15_000)}`],
 ];
 
-describe('a token that is not good', () => {
+describe('an invalid token', () => {
   const told = ({ status, text, headers }: Answer): unknown[] => [status, text, headers['www-authenticate']];
 
-  it.each(BAD)('is told the same as any other: %s', async (_what, make) => {
+  it.each(BAD)('gets the same answer as any other: %s', async (_what, make) => {
     const token = make();
     const answer = await processing(service, token);
     const reference = await processing(service, 'aisbreaker_e30.e30.e30.e30.e30');
@@ -113,7 +113,7 @@ describe('a token that is not good', () => {
     expect(service.upstream.requests).toEqual([]);
   });
 
-  it('is told the same once it was good, and is not any more', async () => {
+  it('gets the same answer even if it was valid before', async () => {
     const { token } = await mint(service, { span: '1s', secrets: [] });
     const reference = told(await processing(service, 'aisbreaker_e30.e30.e30.e30.e30'));
     await eventually(async () =>
@@ -121,7 +121,7 @@ describe('a token that is not good', () => {
     );
   });
 
-  it('is none of ours, sealed by hand, where nothing is wrong with it', async () => {
+  it('is invalid only because of its mistake: the same seal by hand without one is accepted', async () => {
     expect((await processing(service, seal(claims()))).status).toBe(200);
     expect((await processing(service, seal(claims(), { key: OLD }))).status).toBe(200);
     service.upstream.reset();
@@ -134,7 +134,7 @@ describe('a token that is not good', () => {
 });
 
 describe('rotation', () => {
-  it('a service that has put a new key in front takes the old tokens, and one without that key not the new ones', async () => {
+  it('a service with a new key in front accepts the old tokens, and one without that key refuses the new ones', async () => {
     const before = await startService({ ...service, settings: { ...SETTINGS, sealedTokenKeys: [OLD] } });
     try {
       const { token } = await mint(before);
@@ -149,7 +149,7 @@ describe('rotation', () => {
 describe('a secret', () => {
   const CANARY = 'sk-canary-of-a-sealed-token-4711';
 
-  it('stands in no log, no error, no metric and no table, whatever comes of the call', async () => {
+  it('is in no log, no error, no metric and no table, however the call ends', async () => {
     const log = captureLog('debug');
     const heard: string[] = [];
     const hear = (answer: Answer): Answer => {
@@ -198,7 +198,7 @@ describe('a secret', () => {
   });
 });
 
-describe('what a token is made with', () => {
+describe('the request for a token', () => {
   const limits = { requestsPerMinute: 1, requestsPerHour: 1, requestsPerDay: 1 };
   const made = (body: unknown): Promise<Answer> => service.call('POST', '/api/v1/oauth/token', { body });
 
@@ -225,7 +225,7 @@ describe('what a token is made with', () => {
     ],
     ['a misspelled field', { requestAuthAndQuotas: { requestQuota: {} } }, 'requestQuota'],
     [
-      'more secrets than a token holds',
+      'more secrets than fit into a token',
       { requestAuthAndQuotas: { serviceSecrets: Array(3).fill({ serviceId: 'x', authSecret: 'y'.repeat(2_500) }) } },
       'serviceSecrets',
     ],
@@ -251,7 +251,7 @@ describe('what a token is made with', () => {
     ['y', ['y', 'yr', 'year', 'years']],
   ];
 
-  /** How long a token is good, as it says itself. */
+  /** The lifetime of a token, as the token says. */
   async function lifeOf(span?: string): Promise<number> {
     const { token } = await mint(service, span === undefined ? {} : { span });
     const { plaintext } = await compactDecrypt(token.slice('aisbreaker_'.length), NEW.secret);
@@ -259,20 +259,20 @@ describe('what a token is made with', () => {
     return exp - iat;
   }
 
-  it.each(UNITS)('a span in each spelling of %s is as long as it says', async (unit, spellings) => {
+  it.each(UNITS)('a span in each spelling of %s has the length that it says', async (unit, spellings) => {
     for (const spelling of spellings) {
       for (const span of [`1${spelling}`, `1 ${spelling.toUpperCase()}`])
         expect([span, await lifeOf(span)]).toEqual([span, SECONDS[unit]]);
     }
   });
 
-  it('two hours are the span where nothing is said, and 366 days the longest', async () => {
+  it('two hours are the default span, and 366 days the longest', async () => {
     expect(await lifeOf()).toBe(2 * 3_600);
     expect([await lifeOf('365d'), await lifeOf('366 days')]).toEqual([365 * 86_400, 366 * 86_400]);
     expect(await lifeOf('1.5h')).toBe(5_400);
   });
 
-  it('a repeat by its Idempotency-Key makes no second token and shows none; another request by it is refused', async () => {
+  it('a repeat by its Idempotency-Key makes no second token and shows none; another request with it is refused', async () => {
     const org = await service.createOrg('of-repeats');
     const { key } = await service.createKey(org);
     for (const credential of [{}, { 'x-api-key': key }]) {
@@ -298,17 +298,17 @@ describe('what a token is made with', () => {
     expect(JSON.stringify(rows)).not.toContain(OPENAI.authSecret);
   });
 
-  it('only a host name that is known', async () => {
+  it('only a known host name is accepted', async () => {
     const answer = await askForToken(service, { host: 'elsewhere.example.org' });
     expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('PUBLIC_HOSTNAMES')]);
   });
 
-  it('what OAuth’s clients send besides is taken, and says nothing', async () => {
+  it('additional fields of OAuth’s clients are accepted and have no effect', async () => {
     const body = { requestAuthAndQuotas: { serviceSecrets: [OPENAI] }, clientId: 'a', clientSecret: 'b' };
     expect((await made(body)).status).toBe(200);
   });
 
-  it('a caller without a key gets none where the operator does not want that', async () => {
+  it('a caller without a key gets no token where the operator forbids that', async () => {
     const closed = await startService({ ...service, settings: { anonymousTokens: 'off' } });
     try {
       const org = await closed.createOrg('of-a-closed-service');

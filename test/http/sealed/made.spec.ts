@@ -1,4 +1,4 @@
-/** Sealed access tokens as they are made: without a credential, and with a secret key. */
+/** Making sealed access tokens: without a credential, and with a secret key. */
 import OpenAI from 'openai';
 import { eventually } from '../../support/eventually.js';
 import { startService, type Org, type TestService } from '../../support/service.js';
@@ -35,7 +35,7 @@ const sentUpstream = (): (string | undefined)[] =>
   service.upstream.requests.map(({ headers }) => headers.authorization);
 
 describe('a token that is made without a credential', () => {
-  it('begins as clients know it, and is not kept by anybody on the way', async () => {
+  it('begins as clients expect, and must not be cached on the way', async () => {
     const answer = await askForToken(service, { span: '365d', client: [60, 600, 600], global: [120, 1200, 1200] });
     expect(answer.status).toBe(200);
     expect(answer.json()).toEqual({
@@ -45,7 +45,7 @@ describe('a token that is made without a credential', () => {
     expect(answer.headers['cache-control']).toBe('no-store');
   });
 
-  it('drives /process: the secret for the service arrives upstream, and the call stands in the ledger', async () => {
+  it('works on /process: its secret for the service arrives upstream, and the call is in the ledger', async () => {
     const { token } = await mint(service);
     const answer = await processing(service, token);
     expect(answer.status).toBe(200);
@@ -72,7 +72,7 @@ describe('a token that is made without a credential', () => {
     ['chat:openai.com/gpt-4o-mini', 'gpt-4o-mini'],
     ['openai.com/gpt-4o', 'gpt-4o'],
     ['ft:gpt-4o-mini:acme::b7', 'ft:gpt-4o-mini:acme::b7'],
-  ])('drives completions of OpenAI’s client: %s goes upstream as %s', async (model, sent) => {
+  ])('works for completions of OpenAI’s client: %s goes upstream as %s', async (model, sent) => {
     const { token } = await mint(service);
     const client = new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: token, maxRetries: 0 });
     const completion = await client.chat.completions.create({ model, messages: [{ role: 'user', content: 'Hi' }] });
@@ -81,7 +81,7 @@ describe('a token that is made without a credential', () => {
     expect(JSON.parse(service.upstream.requests[0]!.body.toString())).toMatchObject({ model: sent });
   });
 
-  it('drives embeddings and responses too', async () => {
+  it('works for embeddings and responses too', async () => {
     const { token } = await mint(service);
     const client = new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: token, maxRetries: 0 });
     await client.embeddings.create({ model: 'text-embedding-3-small', input: 'a' });
@@ -89,7 +89,7 @@ describe('a token that is made without a credential', () => {
     expect(sentUpstream()).toEqual([`Bearer ${OPENAI_SECRET}`, `Bearer ${OPENAI_SECRET}`]);
   });
 
-  it.each(['chat:dummy', 'chat:dummy/any'])('drives the echo, without any secret: %s', async (serviceId) => {
+  it.each(['chat:dummy', 'chat:dummy/any'])('works for the echo, without any secret: %s', async (serviceId) => {
     const { token } = await mint(service, { secrets: [] });
     expect(textOf(await processing(service, token, { serviceId, text: 'Echo' }))).toContain('Echo');
     const client = new OpenAI({ baseURL: `${service.baseUrl}/v1`, apiKey: token, maxRetries: 0 });
@@ -102,7 +102,7 @@ describe('a token that is made without a credential', () => {
 });
 
 describe('a token that is made with a secret key', () => {
-  it("belongs to the key's tenant, carries the key's id, and dies with the key", async () => {
+  it("belongs to the key's tenant, has the key's id, and ends with the key", async () => {
     const { key: mortal, keyId: mortalId } = await service.createKey(org);
     const { token } = await mint(service, { key: mortal });
     expect((await processing(service, token)).status).toBe(200);
@@ -114,7 +114,7 @@ describe('a token that is made with a secret key', () => {
     await eventually(async () => (await processing(service, token)).status === 401);
   });
 
-  it('is held to the budgets of its key and of its tenant', async () => {
+  it('is limited by the budgets of its key and of its tenant', async () => {
     const limited = await service.createKey(org);
     await service.asUser({ user: org.user, tenant: org.tenantId }, 'budgets/set', {
       ...{ holder: { keyId: limited.keyId }, type: 'request_cnt', period: 'DAY', limit: '1' },
@@ -129,7 +129,7 @@ describe('a token that is made with a secret key', () => {
     ]);
   });
 
-  it('may only use the models of the key', async () => {
+  it('can use only the models of the key', async () => {
     const confined = await service.createKey(org);
     await service.sql("UPDATE api_keys SET models = '{gpt-4o}' WHERE id = $1", [confined.keyId]);
     const { token } = await mint(service, { key: confined.key });
@@ -138,7 +138,7 @@ describe('a token that is made with a secret key', () => {
     expect(service.upstream.requests.length).toBe(1);
   });
 
-  it('needs a key that may chat; no other caller makes tokens', async () => {
+  it("needs a key with chat:write; other callers can't make tokens", async () => {
     const { key: reader } = await service.createKey(org, { scopes: ['usage:read'] });
     expect((await askForToken(service, { key: reader })).status).toBe(403);
     const token = service.dashboardToken({ user: org.user, tenant: org.tenantId });

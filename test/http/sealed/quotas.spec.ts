@@ -38,7 +38,7 @@ const ECHO = { serviceId: 'chat:dummy' };
 
 let service: TestService;
 let others: readonly TestService[];
-/** A replica with quotas of its own, which tell it apart. */
+/** A replica with quotas of its own. */
 let tight: TestService;
 let org: Org;
 let key: string;
@@ -92,7 +92,7 @@ describe("a token's own quota", () => {
     expect(wait).toBeLessThanOrEqual(seconds);
   });
 
-  it('tells of the global one first, and of the shortest window', async () => {
+  it('reports the global quota first, and the shortest window', async () => {
     const made = await token({ client: [1, 1, 1], global: [1, 1, 1] });
     await echo(service, made);
     expect(refusal(await echo(service, made))).toEqual([
@@ -101,7 +101,7 @@ describe("a token's own quota", () => {
     ]);
   });
 
-  it('is one for all routes, and told in the words of each', async () => {
+  it('is shared by all routes, and reported in the dialect of each', async () => {
     const made = await token({ client: [1, 9, 9] });
     const headers = { authorization: `Bearer ${made.token}` };
     const body = { model: 'chat:dummy', messages: [{ role: 'user', content: 'a' }] };
@@ -117,7 +117,7 @@ describe("a token's own quota", () => {
     ]);
   });
 
-  it('loses nothing to what is refused: a request that one window refuses is counted by no other', async () => {
+  it('loses nothing to refused requests: a request that one window refuses is counted by no other', async () => {
     const made = await token({ client: [1_000, 1_000, 2], global: [1_000, 3, 1_000] });
     expect(await statuses(service, made, 6)).toEqual([200, 200, 429, 429, 429, 429]);
     const rows = await service.sql<{ used: number[] }>(
@@ -128,20 +128,20 @@ describe("a token's own quota", () => {
     expect(await statuses(service, open, 3)).toEqual([200, 200, 200]);
   });
 
-  it('is counted by the address, which a caller can not choose', async () => {
+  it("is counted by the address, which a caller can't choose", async () => {
     const made = await token({ client: [1, 9, 9] });
     await echo(service, made);
     const headers = { 'x-forwarded-for': '203.0.113.7' };
     expect((await processing(service, made.token, { ...ECHO, headers })).status).toBe(429);
   });
 
-  it('holds on another replica', async () => {
+  it('also applies on another replica', async () => {
     const made = await token({ client: [2, 9, 9] });
     expect((await echo(service, made)).status).toBe(200);
     expect(await statuses(others[0]!, made, 2)).toEqual([200, 429]);
   });
 
-  it('opens anew once its window is over', async () => {
+  it('renews once its window is over', async () => {
     const made = await token({ client: [1, 9, 9] });
     expect(await statuses(service, made, 2)).toEqual([200, 429]);
     await service.sql("UPDATE sealed_quotas SET ends_at[1] = now() - interval '1 second' WHERE used[1] = 1");
@@ -150,7 +150,7 @@ describe("a token's own quota", () => {
 });
 
 describe('the quotas of all requests', () => {
-  it('come first, for each tenant by itself', async () => {
+  it('are checked first, for each tenant by itself', async () => {
     const another = await tight.createOrg('of-tight-quotas');
     const { key: othersKey } = await tight.createKey(another);
     const [one, two] = [
@@ -168,10 +168,10 @@ describe('the quotas of all requests', () => {
     expect((await echo(tight, third)).status).toBe(200);
   });
 
-  it('of callers without a credential: making tokens counts, and asking the echo', async () => {
+  it('of callers without a credential count the making of tokens and calls of the echo', async () => {
     await service.sql("DELETE FROM sealed_quotas WHERE holder LIKE 'anonymous%'");
     expect([(await askForToken(tight)).status, (await processing(tight, null, ECHO)).status]).toEqual([200, 200]);
-    // What is wrong with a request does not make it cheaper.
+    // A wrong request counts like any other.
     expect((await askForToken(tight, { span: 'nonsense' })).status).toBe(400);
     const refused = await askForToken(tight);
     expect([refused.status, refused.json()]).toEqual([
@@ -189,7 +189,7 @@ describe('the quotas of all requests', () => {
 });
 
 describe('behind a proxy that the operator trusts', () => {
-  it('a token is good at the host name, and counted by the address, that the proxy tells', async () => {
+  it('a token is valid at the host name, and counted by the address, that the proxy reports', async () => {
     const told = { 'x-forwarded-host': 'api.example.org' };
     const answer = await tight.call('POST', '/api/v1/oauth/token', {
       headers: { ...told, 'x-api-key': key },
@@ -204,7 +204,7 @@ describe('behind a proxy that the operator trusts', () => {
     expect(await statusOf(from('203.0.113.2'))).toBe(200);
     expect(await statusOf(from('203.0.113.3', { 'x-forwarded-host': '127.0.0.1' }))).toBe(401);
     expect(await statusOf(processing(tight, made, ECHO))).toBe(401);
-    // Only a trusted proxy's word counts.
+    // Only a trusted proxy's headers count.
     expect(await statusOf(processing(service, made, { ...ECHO, headers: told }))).toBe(401);
   });
 });
@@ -228,7 +228,7 @@ describe('500 calls at once', () => {
         { [whose]: [0, 1, 2].map((place) => (place === at ? N : 999)) as unknown as Limits },
       ]),
     ),
-  )('against %s: exactly as many pass, on one replica and on three', async (_what, wishes) => {
+  )('against %s: exactly that many pass, on one replica and on three', async (_what, wishes) => {
     const expected = new Map([
       [200, N],
       [429, 500 - N],
@@ -237,7 +237,7 @@ describe('500 calls at once', () => {
     expect(await passed([service, ...others], await token(wishes))).toEqual(expected);
   });
 
-  it('that come together are told what they would be told one after another', async () => {
+  it('that arrive together get the same answers as one after another', async () => {
     for (const [wishes, message] of [
       [{ global: [9, 2, 9], client: [2, 9, 9] }, 'global requests per hour'],
       [{ global: [9, 3, 9], client: [2, 9, 9] }, 'client requests per minute'],
@@ -275,7 +275,7 @@ describe('an operator', () => {
     }
   });
 
-  it('ends tokens with the key that made them, everywhere', async () => {
+  it('ends tokens by revoking the key that made them, everywhere', async () => {
     const [other] = others;
     const mortal = await service.createKey(org);
     const doomed = await mint(service, { key: mortal.key, secrets: [] });
@@ -284,7 +284,7 @@ describe('an operator', () => {
     for (const replica of [service, other!]) await eventually(async () => (await echo(replica, doomed)).status === 401);
   });
 
-  it('revokes all that were issued before a moment', async () => {
+  it('revokes all tokens that were issued before a moment', async () => {
     const before = await token({});
     const [other] = others;
     expect([await statuses(service, before, 1), await statuses(other!, before, 1)]).toEqual([[200], [200]]);
@@ -298,7 +298,7 @@ describe('an operator', () => {
     [[]],
     [['--issued-before', 'yesterday']],
     [['--jti', 'a', '--issued-before', '2026-01-01']],
-  ])('is told what to say instead of %j', async (given) => {
+  ])('gets the expected form instead of %j', async (given) => {
     await expect(revoke(...given)).rejects.toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--issued-before'),
@@ -307,7 +307,7 @@ describe('an operator', () => {
 });
 
 describe('kill -9 during a stream', () => {
-  it('leaves a call that a later sweep charges whole, and quotas that outlast it', async () => {
+  it('leaves a call that a later sweep charges whole, and quotas that stay', async () => {
     const env = {
       GATEHOUSE_LEASE_SECONDS: '1',
       GATEHOUSE_SWEEP_SECONDS: '1',

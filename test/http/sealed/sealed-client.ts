@@ -13,15 +13,15 @@ export interface Wishes {
   readonly client?: Limits;
   readonly global?: Limits;
   readonly span?: string;
-  /** Where it is asked for; absent: where the service is. */
+  /** The host that the token is requested at; absent: the service's. */
   readonly host?: string;
-  /** Absent: it is made without a credential. */
+  /** Absent: the token is made without a credential. */
   readonly key?: string;
 }
 
 export const OPENAI_SECRET = 'sk-proj-sealed-canary-0123456789';
 
-/** Upstream, what arrived is told by this. */
+/** The upstream's requests are recognised by this secret. */
 export const OPENAI: Secret = { serviceId: 'chat:openai.com', authSecret: OPENAI_SECRET };
 
 const limits = ([minute, hour, day]: Limits) => ({
@@ -78,7 +78,7 @@ export interface Asked {
   readonly state?: string | undefined;
   readonly stream?: boolean;
   readonly url?: string | undefined;
-  /** Of `aisbreaker:network`. */
+  /** The field `forward` of `aisbreaker:network`. */
   readonly forward?: object | undefined;
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -104,7 +104,7 @@ export const askedBody = ({
   },
 });
 
-/** @param token null: none is sent */
+/** @param token null: no token is sent */
 export const processing = (service: ServiceClient, token: string | null, asked: Asked = {}): Promise<Answer> =>
   service.call('POST', asked.path ?? '/api/v1/process', {
     headers: { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...asked.headers },

@@ -1,4 +1,4 @@
-/** Sealed access tokens: used on `/process` and by OpenAI's clients, and what is never done with them. */
+/** Sealed access tokens: their use on `/process` and by OpenAI's clients, and what they can't do. */
 import { startService, type Org, type TestService } from '../../support/service.js';
 import { clearLedger, settledCall } from '../ledger.js';
 import { OpenStream } from '../open-stream.js';
@@ -35,7 +35,7 @@ const secret = (serviceId: string, authSecret: string): Secret => ({ serviceId, 
 const sentUpstream = (): (string | undefined)[] =>
   service.upstream.requests.map(({ headers }) => headers.authorization);
 
-describe('which secret', () => {
+describe('the secret for a service', () => {
   const FIRST = secret('chat:openai.com/gpt-4', 'sk-first');
   const SECOND = secret('chat:openai.com', 'sk-second');
   const ANY = secret('', 'sk-any');
@@ -43,10 +43,10 @@ describe('which secret', () => {
   it.each<[string, readonly Secret[], string, string]>([
     ['the first entry that the service id begins with', [FIRST, SECOND, ANY], 'chat:openai.com/gpt-4o', 'sk-first'],
     ['in their order, not by length', [SECOND, FIRST], 'chat:openai.com/gpt-4o', 'sk-second'],
-    ['an entry for other services is passed over', [FIRST, SECOND], 'chat:openai.com/o3', 'sk-second'],
+    ['an entry for other services is skipped', [FIRST, SECOND], 'chat:openai.com/o3', 'sk-second'],
     ['an empty id is for all', [secret('chat:google.com', 'x'), ANY], 'chat:openai.com/o3', 'sk-any'],
-    ['a part of a name is a beginning too', [secret('chat:open', 'sk-part')], 'chat:openai.com/o3', 'sk-part'],
-    ['a service without an engine gets one', [SECOND], 'chat:openai.com', 'sk-second'],
+    ['a part of a name matches too', [secret('chat:open', 'sk-part')], 'chat:openai.com/o3', 'sk-part'],
+    ['a service without an engine has one too', [SECOND], 'chat:openai.com', 'sk-second'],
     ['INVALID goes upstream', [secret('', 'INVALID')], 'chat:openai.com/o3', 'INVALID'],
   ])('%s', async (_what, secrets, serviceId, arrived) => {
     const { token } = await mint(service, { secrets });
@@ -55,11 +55,11 @@ describe('which secret', () => {
   });
 
   it.each<[string, readonly Secret[]]>([
-    ['none', []],
-    ['none for it', [secret('chat:anthropic.com', 'x')]],
-    ['an empty one', [secret('chat:openai.com', '')]],
-    ['an empty one that comes first', [secret('chat:openai.com', ''), ANY]],
-    ['one whose id only looks like it', [secret('CHAT:OPENAI.COM', 'x')]],
+    ['no secret', []],
+    ['no secret for it', [secret('chat:anthropic.com', 'x')]],
+    ['an empty secret', [secret('chat:openai.com', '')]],
+    ['an empty secret that comes first', [secret('chat:openai.com', ''), ANY]],
+    ['a secret with the id in capitals', [secret('CHAT:OPENAI.COM', 'x')]],
   ])(
     'a token with %s is refused, though the tenant and the platform have keys of their own',
     async (_what, secrets) => {
@@ -110,7 +110,7 @@ describe('which secret', () => {
     expect(service.upstream.requests).toEqual([]);
   });
 
-  it("the provider's refusal is told as it is", async () => {
+  it("the provider's refusal is passed on unchanged", async () => {
     const { token } = await mint(service, { secrets: [secret('', 'INVALID')] });
     const error = {
       message: 'Incorrect API key provided',
@@ -131,11 +131,11 @@ describe('/process', () => {
     ({ token } = await mint(service));
   });
 
-  it.each(['application/json', 'text/plain', 'text/plain;charset=UTF-8'])('takes JSON as %s', async (type) => {
+  it.each(['application/json', 'text/plain', 'text/plain;charset=UTF-8'])('accepts JSON as %s', async (type) => {
     expect((await processing(service, token, { ...DUMMY, headers: { 'content-type': type } })).status).toBe(200);
   });
 
-  it('takes nothing else', async () => {
+  it('accepts no other type', async () => {
     expect((await processing(service, token, { headers: { 'content-type': 'text/html' } })).status).toBe(415);
   });
 
@@ -153,7 +153,7 @@ describe('/process', () => {
     expect(events.at(-1)?.data).toMatchObject({ conversationState: expect.any(String) });
   });
 
-  it('tells in a stream that has begun what broke it', async () => {
+  it('reports within a stream that has begun what broke it', async () => {
     const piece = { choices: [{ index: 0, delta: { content: 'Hel' }, finish_reason: null }] };
     service.upstream.next({ kind: 'stream', pieces: [piece, piece], breakAfter: 1 });
     const events = eventsOf(await processing(service, token, { stream: true }));
@@ -173,7 +173,7 @@ describe('/process', () => {
     expect(await settledCall(service)).toMatchObject({ outcome: 'CLIENT_ABORTED' });
   });
 
-  it('goes on where the state says that the conversation was', async () => {
+  it('continues the conversation of the state that is sent', async () => {
     const stateOf = (answer: { json<T>(): T }): string =>
       answer.json<{ conversationState: string }>().conversationState;
     const first = stateOf(await processing(service, token, { text: 'My name is Ann' }));
@@ -189,7 +189,7 @@ describe('/process', () => {
     );
   });
 
-  it('takes no state of another caller, no changed state, and no token for one', async () => {
+  it('accepts no state of another caller, no changed state, and no token in place of one', async () => {
     const { conversationState: state } = (await processing(service, token)).json<{ conversationState: string }>();
     const { token: other } = await mint(service);
     const bad: [string, string][] = [
@@ -220,13 +220,13 @@ describe('/process', () => {
     expect(answer.json<{ error: { message: string } }>().error.message).toContain(`${field}:`);
   });
 
-  it('answers who has no token for the echo alone', async () => {
+  it('answers a caller without a token for the echo only', async () => {
     expect((await processing(service, null, DUMMY)).status).toBe(200);
     expect((await processing(service, null)).status).toBe(401);
   });
 });
 
-describe('beside it', () => {
+describe('the other routes', () => {
   it.each(['/api/v1', '/api/v1alpha1'])('ping, version, HEAD and OPTIONS under %s', async (prefix) => {
     expect((await service.call('GET', `${prefix}/ping`)).json()).toEqual({ message: 'api-pong' });
     expect((await service.call('GET', `${prefix}/version?name=Ann`)).json()).toEqual({

@@ -1,4 +1,4 @@
-/** Where a token's secrets go: to each vendor's own host, and to addresses that a request names where the operator lists them. */
+/** The destinations of a token's secrets: each vendor's own host, and addresses in a request where the operator lists them. */
 import OpenAI from 'openai';
 import { Metrics } from '../../../src/platform/metrics/index.js';
 import { captureLog } from '../../support/captured-log.js';
@@ -20,7 +20,7 @@ interface Vendor {
   readonly service: string;
   readonly kind: Kind;
   readonly secret: string;
-  /** The header that the secret stands in, and as what. */
+  /** The header with the secret, and the secret's form. */
   readonly header: string;
   readonly value: (secret: string) => string;
 }
@@ -44,15 +44,15 @@ const COHERES: Vendor = {
   ...{ secret: 'co-of-the-token-0123', header: 'authorization', value: bearer },
 };
 const VENDORS = [ANTHROPICS, GOOGLES, MISTRALS, COHERES];
-/** Each secret is for one vendor. */
+/** One secret for each vendor. */
 const SECRETS: readonly Secret[] = VENDORS.map(({ service, secret }) => ({ serviceId: service, authSecret: secret }));
 
 let service: TestService;
 let hosts: VendorHosts;
-/** On the operator's list. */
+/** An upstream on the operator's list. */
 let listed: OpenaiUpstream;
 let server: WireUpstream;
-/** On no list. */
+/** An upstream on no list. */
 let unlisted: OpenaiUpstream;
 let org: Org;
 let token: string;
@@ -83,7 +83,7 @@ beforeEach(async () => {
   await clearLedger(service);
 });
 
-/** Another server of the same protocol, as its documentation has it. */
+/** Another server of the same protocol, as its documentation describes it. */
 function processes({ path, body }: WireRequest): WireAnswer {
   if (path !== '/api/v1/process') return jsonAnswer({ error: { message: `no such path: ${path}` } }, 404);
   const answer = (content: string): object => ({
@@ -117,7 +117,7 @@ const nothingArrived = (): void => {
 describe.each(VENDORS.map((vendor): [string, Vendor] => [vendor.host, vendor]))(
   '%s',
   (host, { service: id, kind, secret, header, value }) => {
-    /** The one request came to this host, with this secret where the vendor wants it, and with no other secret anywhere. */
+    /** The one request came to this host, with this secret in the vendor's place, and with no other secret anywhere. */
     function expectArrived(): void {
       const { [host]: [sent] = [], ...elsewhere } = hosts.requests;
       expect(elsewhere).toEqual({});
@@ -127,7 +127,7 @@ describe.each(VENDORS.map((vendor): [string, Vendor] => [vendor.host, vendor]))(
       expect(all).not.toContain('aisbreaker_');
     }
 
-    it('gets the secret that is for it, and its answer comes back through /process', async () => {
+    it('gets its own secret, and its answer comes back through /process', async () => {
       const answer = await processing(service, token, { serviceId: `${id}/${kind.model}`, text: 'Hi' });
       expect([answer.status, textOf(answer)]).toEqual([200, 'Hello there']);
       expectArrived();
@@ -149,7 +149,7 @@ describe.each(VENDORS.map((vendor): [string, Vendor] => [vendor.host, vendor]))(
       expectArrived();
     });
 
-    it('tells its refusal of the secret as the caller’s', async () => {
+    it('reports its refusal of the secret as the caller’s mistake', async () => {
       hosts.at(host).next(kind.refuses(401, `bad key ${secret}`));
       const answer = await processing(service, token, { serviceId: `${id}/${kind.model}` });
       expect(answer.status).toBe(401);
@@ -172,7 +172,7 @@ describe('a request that names an address', () => {
   });
 
   it.each(['', '/', '/v1', '/v1/', '/some/where'])(
-    'goes there with the matched secret, where the operator lists the origin: …%s',
+    'is sent there with the matching secret, where the operator lists the origin: …%s',
     async (path) => {
       const { origin } = new URL(listed.baseUrl);
       await processing(service, at, asked(origin + path));
@@ -184,7 +184,7 @@ describe('a request that names an address', () => {
     },
   );
 
-  it('brings the answer back, streamed and not, and stands in the ledger under that host', async () => {
+  it('returns the answer, streamed and not, and is in the ledger under that host', async () => {
     const answer = await processing(service, at, asked(listed.baseUrl));
     expect([answer.status, textOf(answer)]).toEqual([200, 'Hello from the upstream.']);
     const row = await settledCall(service);
@@ -194,7 +194,7 @@ describe('a request that names an address', () => {
   });
 
   it.each<[string, () => Asked]>([
-    ['one on no list', () => asked(unlisted.baseUrl)],
+    ['an address on no list', () => asked(unlisted.baseUrl)],
     ['a listed one by another scheme', () => asked(listed.baseUrl.replace('http:', 'https:'))],
     ['a listed one by another name', () => asked(listed.baseUrl.replace('127.0.0.1', 'localhost'))],
     ['a listed one at another port', () => asked('http://127.0.0.1:1/v1')],
@@ -205,7 +205,7 @@ describe('a request that names an address', () => {
     ['one with a fragment', () => asked(`${listed.baseUrl}#part`)],
     ['one that takes the vendor’s path away', () => asked(`${listed.baseUrl}#no-default-path`)],
     ['another scheme’s', () => asked(`blob:${listed.baseUrl}`)],
-    ['no address', () => asked('nonsense')],
+    ['a malformed address', () => asked('nonsense')],
     ['an unlisted server', () => sentOn({ url: new URL(unlisted.baseUrl).origin })],
     ['no server', () => sentOn({ url: undefined })],
     ['a server, but no service', () => sentOn({ forward: undefined })],
@@ -215,12 +215,12 @@ describe('a request that names an address', () => {
     nothingArrived();
   });
 
-  it('names the setting that the operator lists origins in', async () => {
+  it("names the setting for the operator's list of origins", async () => {
     const { text } = await processing(service, at, asked(unlisted.baseUrl));
     expect(text).toContain('SEALED_ALLOWED_ORIGINS');
   });
 
-  it('has no secret without one that matches, whatever the address', async () => {
+  it('has no secret unless one matches, whatever the address', async () => {
     const answer = await processing(service, token, asked(listed.baseUrl));
     expect(answer.status).toBe(401);
     expect((await processing(service, null, asked(listed.baseUrl))).status).toBe(401);
@@ -241,8 +241,8 @@ describe('a request that names an address', () => {
   });
 });
 
-describe('a request that goes on to another server', () => {
-  it('takes the token itself there, with the service as it was named', async () => {
+describe('a request that is forwarded to another server', () => {
+  it('sends the token itself there, with the service as the request named it', async () => {
     const answer = await processing(service, token, sentOn({ text: 'Hi' }));
     expect(answer.json()).toEqual({
       outputs: [{ text: { index: 0, role: 'assistant', content: 'Hello from afar.' } }],
@@ -264,7 +264,7 @@ describe('a request that goes on to another server', () => {
     expect([row.provider, row.output_tokens > 0]).toEqual([`sealed/${new URL(server.origin).host}`, true]);
   });
 
-  it('streams, and goes on with a conversation', async () => {
+  it('streams, and continues a conversation', async () => {
     const first = await processing(service, token, sentOn({ text: 'One' }));
     const state = first.json<{ conversationState: string }>().conversationState;
     const events = eventsOf(await processing(service, token, sentOn({ text: 'Two', stream: true, state })));
@@ -286,7 +286,7 @@ describe('a request that goes on to another server', () => {
     });
   });
 
-  it('tells what that server says against it', async () => {
+  it("reports that server's objections", async () => {
     const error = { message: 'Request quota exceeded', statusCode: 429, statusText: 'Too Many Requests' };
     server.next(jsonAnswer({ error }, 429));
     const answer = await processing(service, token, sentOn());
@@ -300,7 +300,7 @@ describe('a request that goes on to another server', () => {
     expect((await processing(service, token, sentOn({ stream: true }))).status).toBe(502);
   });
 
-  it('leaves the token, and the secrets in it, in no log, no error, no metric and no table', async () => {
+  it('leaves the token, and its secrets, in no log, no error, no metric and no table', async () => {
     const log = captureLog('debug');
     const heard: string[] = [];
     const ask = async (more: Partial<Asked> = {}): Promise<void> => {
@@ -337,7 +337,7 @@ describe('a request that goes on to another server', () => {
     nothingArrived();
   });
 
-  it('is refused where a limit of tokens would judge it, since that server can’t be held to one', async () => {
+  it('is refused under a limit of tokens, since that server can’t be held to one', async () => {
     const { key, keyId } = await service.createKey(org);
     const { token: limited } = await mint(service, { key, secrets: [] });
     const asUser = { user: org.user, tenant: org.tenantId };
@@ -349,7 +349,7 @@ describe('a request that goes on to another server', () => {
     nothingArrived();
   });
 
-  it('is held to the models of the key that made the token', async () => {
+  it('is limited to the models of the key that made the token', async () => {
     const { key, keyId } = await service.createKey(org);
     await service.sql("UPDATE api_keys SET models = '{gpt-4o}' WHERE id = $1", [keyId]);
     const { token: confined } = await mint(service, { key, secrets: [] });

@@ -1,4 +1,4 @@
-/** Calls to providers: a tenant and an org have a part of them, whatever they do. */
+/** The shares of provider calls: a tenant and an org have a share of them, and can't take more. */
 import { Metrics } from '../../../src/platform/metrics/index.js';
 import { eventually } from '../../support/eventually.js';
 import { UPSTREAM_MODEL, streamPieces } from '../../support/openai-upstream.js';
@@ -9,7 +9,7 @@ import { chat, chatBody, countsOf, makeCaller, shareMetric, type Caller } from '
 let service: TestService;
 let greedy: Caller;
 let victim: Caller;
-/** When the provider answers what is held. */
+/** Resolves when the provider may answer the held calls. */
 let released: Promise<void>;
 let release: () => void;
 
@@ -36,7 +36,7 @@ afterEach(async () => {
 const taken = async (): Promise<number> =>
   shareMetric(await service.app.get(Metrics).registry.metrics(), 'taken', 'provider_calls');
 
-/** So many streams whose provider says nothing as yet; waits until each is admitted or refused. */
+/** Opens streams whose provider sends nothing yet, and waits until each is admitted or refused. */
 async function hold({ key }: Caller, count: number, admitted: number, fields: object = {}): Promise<OpenStream[]> {
   const before = service.upstream.requests.length;
   for (let index = 0; index < admitted; index += 1) {
@@ -50,7 +50,7 @@ async function hold({ key }: Caller, count: number, admitted: number, fields: ob
   return opened;
 }
 
-it('of one tenant are so many; the others are refused at once, and another tenant’s go on', async () => {
+it('of one tenant are limited; further ones are refused at once, and another tenant’s continue', async () => {
   const opened = await hold(greedy, 24, 4);
   const refused = opened.filter(({ ended }) => ended);
   expect(refused).toHaveLength(20);
@@ -73,7 +73,7 @@ it('of one tenant are so many; the others are refused at once, and another tenan
   expect(shareMetric(metrics, 'refused_total', 'provider_calls')).toBeGreaterThanOrEqual(20);
 });
 
-it('of one org are so many, in however many tenants', async () => {
+it('of one org are limited, in however many tenants', async () => {
   const second = await makeCaller(service, greedy.org);
   await hold(greedy, 5, 4);
   const opened = await hold(second, 10, 2);
@@ -84,7 +84,7 @@ it('of one org are so many, in however many tenants', async () => {
   expect(countsOf(answers)).toEqual({ 200: 4 });
 });
 
-it('of callers who have left count in their tenant’s part, for as long as their provider is read', async () => {
+it('of callers who have left count in their tenant’s share, for as long as their provider is read', async () => {
   const opened = await hold(greedy, 4, 4, { model: 'o3' });
   for (const stream of opened) stream.hangUp();
   await eventually(() => opened.every(({ broken }) => broken));
@@ -94,14 +94,14 @@ it('of callers who have left count in their tenant’s part, for as long as thei
   expect((await chat(service, victim)).status).toBe(200);
 });
 
-it('give their places back, whatever becomes of them', async () => {
+it('free their places, however they end', async () => {
   service.upstream.next({ kind: 'cut' }).next({ kind: 'body', status: 400, body: { error: { message: 'No.' } } });
   for (let round = 0; round < 12; round += 1) await chat(service, greedy);
   expect(await taken()).toBe(0);
   await hold(greedy, 4, 4);
 });
 
-it('of runs hold room for what they ask, as bodies do, until they are over', async () => {
+it('of runs hold memory for what they send, as bodies do, until they end', async () => {
   const { key } = await service.createKey(greedy.org, { scopes: ['conversations:read', 'conversations:write'] });
   const bytes = async (): Promise<number> =>
     shareMetric(await service.app.get(Metrics).registry.metrics(), 'taken', 'body_bytes');

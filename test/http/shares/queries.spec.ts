@@ -1,4 +1,4 @@
-/** The database: what one tenant or one org asks of it keeps no other waiting, and calls least of all. */
+/** The database: queries of one tenant or one org make no other wait, calls least of all. */
 import { UsageQueryService } from '../../../src/usage/index.js';
 import { Metrics } from '../../../src/platform/metrics/index.js';
 import { eventually } from '../../support/eventually.js';
@@ -42,7 +42,7 @@ async function ofVictim(count: number): Promise<Answer[]> {
   return answers;
 }
 
-/** Runs while everything that is written of this human waits. */
+/** Runs while all writes for this human wait. */
 async function whileLocked(human: string, work: () => Promise<void>): Promise<void> {
   const lock = connectionTo(service.database.superuserUrl);
   await lock.connect();
@@ -68,7 +68,7 @@ it('reports of one human that wait for each other hold only their tenant’s con
     let refused = 0;
     for (const answer of reports) void answer.then(({ status }) => (refused += status === 429 ? 1 : 0));
     await eventually(() => refused === 53);
-    // But for a moment in which a job of the service's own has one too.
+    // A job of the service may briefly hold a connection too.
     await eventually(async () => (await metric('taken', 'database_connections')) === 2);
     expect(await metric('waiting', 'database_connections')).toBe(5);
     expect(countsOf(await ofVictim(3))).toEqual({ 200: 12 });
@@ -80,11 +80,11 @@ it('reports of one human that wait for each other hold only their tenant’s con
   expect(refusal.text).toContain('GATEHOUSE_TENANT_QUERIES');
 });
 
-it('queries of usage of nine tenants of one org leave another org its turn', async () => {
+it('usage queries of nine tenants of one org leave another org its turn', async () => {
   const { turns } = service.app.get(UsageQueryService);
   let end: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => (end = resolve));
-  // As long as they like: how long the ledger's sums take is not the point.
+  // They run until they are released: the time of real sums does not matter here.
   const works = Array.from({ length: 45 }, (_, index) =>
     turns
       .run({ tenantId: `tenant ${index % 9}`, orgId: 'one org' }, () => ended)
@@ -99,6 +99,6 @@ it('queries of usage of nine tenants of one org leave another org its turn', asy
   expect(countsOf(answers)).toEqual({ 200: 5 });
   end();
   const told = await Promise.all(works);
-  // One runs, and of the others sixteen wait for it.
+  // One runs, and sixteen of the others wait for it.
   expect(told.filter((word) => word === 'done')).toHaveLength(17);
 });

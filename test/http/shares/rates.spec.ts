@@ -1,4 +1,4 @@
-/** What a tenant may set as its request rate: the operator's ceiling holds, whatever is stored. */
+/** The request rate that a tenant may set: the operator's ceiling applies, whatever is stored. */
 import { startService, type Org, type TestService } from '../../support/service.js';
 import { ownerOf, post } from '../orgs/people.js';
 import { fieldsOf, platformError } from '../refusals.js';
@@ -21,7 +21,7 @@ const headers = async (key: string): Promise<object> =>
 it.each([
   ['api-keys/create', { name: 'K' }],
   ['api-keys/create-publishable', { name: 'K' }],
-])('%s refuses more than the ceiling, naming field and setting', async (route, body) => {
+])('%s refuses more than the ceiling, and names field and setting', async (route, body) => {
   for (const field of ['requestsPerMinute', 'requestsPerMinutePerHuman']) {
     const answer = await post(service, ownerOf(org), route, { ...body, rateLimit: { [field]: MOST + 1 } });
     expect(answer.status).toBe(400);
@@ -30,7 +30,7 @@ it.each([
   }
 });
 
-it('a change of a key refuses it too, and the ceiling itself is let through', async () => {
+it('an update of a key also refuses more, and accepts the ceiling itself', async () => {
   const { key, keyId } = await service.createKey(org, { requestsPerMinute: MOST });
   expect(await headers(key)).toMatchObject({ 'x-ratelimit-limit': String(MOST) });
   const change = (rate: number) =>
@@ -39,7 +39,7 @@ it('a change of a key refuses it too, and the ceiling itself is let through', as
   expect((await change(7)).status).toBe(200);
 });
 
-it('a key that says more, from before, has the ceiling, and shows it', async () => {
+it('an older key with a higher rate has the ceiling, and shows it', async () => {
   const { key, keyId } = await service.createKey(org, { requestsPerMinute: 9 });
   await service.sql('UPDATE api_keys SET requests_per_minute = 1000000000 WHERE id = $1', [keyId]);
   expect(await headers(key)).toMatchObject({ 'x-ratelimit-limit': String(MOST) });

@@ -44,7 +44,7 @@ export function countsOf(answers: readonly Answer[]): Record<string, number> {
   return counts;
 }
 
-/** One of the service's metrics, of one share. */
+/** The value of one of the service's metrics, of one share. */
 export function shareMetric(metrics: string, name: string, share: string): number {
   const line = metrics.split('\n').find((text) => text.startsWith(`gatehouse_share_${name}{share="${share}"}`));
   return Number(line?.split(' ')[1]);

@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-/** An org with a second tenant, which is there to be deleted. */
+/** An org with a second tenant, which the tests delete. */
 beforeEach(async () => {
   tag = service.unique();
   org = await service.createOrg(`founder-${tag}`);
@@ -34,7 +34,7 @@ const chat = { model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hi' }
 const complete = ({ key }: MadeKey) =>
   service.call('POST', '/v1/chat/completions', { headers: { 'x-api-key': key }, body: chat });
 
-/** Nothing of the tenant but its tombstone, which holds no person's name. */
+/** Only the tenant's tombstone is left, which has no person's name. */
 async function expectTombstoneAlone(): Promise<void> {
   const remains = await rowsWith(service.database.superuserUrl, [staging.tenantId]);
   expect(remains).toEqual({
@@ -69,7 +69,7 @@ it('needs the name typed exactly, and another tenant in the org', async () => {
   expect(message).toContain('org');
 });
 
-it('ends the tenant’s keys and its people’s place in it; the other tenant’s go on', async () => {
+it('ends the tenant’s keys and its people’s access; those of the other tenant stay', async () => {
   const [gone, stays] = [await service.createKey(staging), await service.createKey(org)];
   for (const key of [gone, stays]) expect((await complete(key)).status).toBe(200);
   await remove(staging.tenantId, 'Staging');
@@ -80,7 +80,7 @@ it('ends the tenant’s keys and its people’s place in it; the other tenant’
   await expectTombstoneAlone();
 });
 
-it('moves the claims of those who were there to a tenant that they have', async () => {
+it('moves the claims of its users to a tenant that they have', async () => {
   await service.addMember(org, `dev-${tag}`, 'developer');
   const dev = member(org, `dev-${tag}`);
   await service.asUser(dev, 'tenants/switch', { tenantId: staging.tenantId });
@@ -89,7 +89,7 @@ it('moves the claims of those who were there to a tenant that they have', async 
   await eventually(() => expect(service.claims.get(dev.user)).toEqual({ tenant_id: org.tenantId, role: 'developer' }));
 });
 
-it('leaves no row of calls that are in flight', async () => {
+it('leaves no row of open calls', async () => {
   const key = await service.createKey(staging, { requestsPerMinute: 1_000_000 });
   const statuses = new Set<number>();
   let going = true;
@@ -108,7 +108,7 @@ it('leaves no row of calls that are in flight', async () => {
   await expectTombstoneAlone();
 });
 
-it('leaves no row of a stream that is open; it ends whole', async () => {
+it('leaves no row of an open stream, which ends whole', async () => {
   const { key } = await service.createKey(staging);
   const words = Array.from({ length: 30 }, (_, index) => ` word${index}`);
   service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 30 });
@@ -120,7 +120,7 @@ it('leaves no row of a stream that is open; it ends whole', async () => {
   await expectTombstoneAlone();
 });
 
-it('of a tenant that several delete at once is done once', async () => {
+it('runs once where several delete one tenant at once', async () => {
   const answers = await Promise.all(Array.from({ length: 5 }, () => remove(staging.tenantId, 'Staging')));
   expect(answers.map(({ status }) => status).sort()).toEqual([200, 404, 404, 404, 404]);
   await expectTombstoneAlone();

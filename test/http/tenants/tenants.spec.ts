@@ -32,7 +32,7 @@ const create = async (name: string): Promise<Tenant> =>
   (await service.asUser<{ tenant: Tenant }>(ownerOf(org), 'tenants/create', { name })).tenant;
 
 describe('tenants/create', () => {
-  it('makes a tenant with an id of its name, into which the org’s people may go', async () => {
+  it('makes a tenant with an id from its name, which the org’s people may enter', async () => {
     const answer = await post(service, ownerOf(org), 'tenants/create', { name: 'Staging' });
     expect(answer.status).toBe(200);
     const { tenant } = answer.json<{ tenant: Tenant }>();
@@ -55,7 +55,7 @@ describe('tenants/create', () => {
     expect((await post(service, { ...ownerOf(other), tenant: tenant.id }, 'orgs/get')).status).toBe(403);
   });
 
-  it('has nothing of its siblings: keys, models and pages are each tenant’s own', async () => {
+  it('shares nothing with its siblings: keys, models and pages belong to one tenant each', async () => {
     const key = await service.createKey(org);
     const { id } = await create('Staging');
     const there = { ...ownerOf(org), tenant: id };
@@ -65,7 +65,7 @@ describe('tenants/create', () => {
     platformError(await post(service, ownerOf(org), 'api-keys/revoke', { keyId: made.keyId }), 404);
   });
 
-  it('is made once for an Idempotency-Key', async () => {
+  it('runs once for an Idempotency-Key', async () => {
     const send = (name: string) => post(service, ownerOf(org), 'tenants/create', { name }, { 'idempotency-key': 'k' });
     const first = await send('Once');
     const again = await send('Once');
@@ -77,7 +77,7 @@ describe('tenants/create', () => {
 });
 
 describe('tenants/list, get and update', () => {
-  it('tell the org’s tenants, newest first, in pages, and which one the token is for', async () => {
+  it("show the org’s tenants, newest first, in pages, and mark the token's own", async () => {
     const staging = await create('Staging');
     const testing = await create('Testing');
     type Page = { tenants: Tenant[]; nextPageToken: string };
@@ -99,7 +99,7 @@ describe('tenants/list, get and update', () => {
     expect(await service.asUser(ownerOf(org), 'tenants/get', { tenantId: testing.id })).toEqual({ tenant: renamed });
   });
 
-  it('keep default limits for the humans who come, and tell the log what they were set to', async () => {
+  it('store default limits for future humans, and log their values', async () => {
     const limits = [
       { type: 'token_cnt', value: 1000.000001 },
       { type: 'cost_micros', value: 0 },
@@ -146,7 +146,7 @@ describe('tenants/list, get and update', () => {
 });
 
 describe('tenants/switch', () => {
-  it('issues the claim anew; the token that is out stays one for the tenant before', async () => {
+  it('issues the claim anew; tokens from before stay valid for the old tenant', async () => {
     const { id } = await create('Staging');
     const user = `dev-${tag}`;
     await service.addMember(org, user, 'developer');
@@ -163,14 +163,14 @@ describe('tenants/switch', () => {
     expect(await service.asUser(next, 'orgs/get')).toMatchObject({ org: { tenantId: id } });
   });
 
-  it('goes to another org of the same person, with the role that they have there', async () => {
+  it('switches to another org of the same person, with the role that they have there', async () => {
     await service.addMember(other, org.user, 'viewer');
     const answer = await post(service, ownerOf(org), 'tenants/switch', { tenantId: other.tenantId });
     expect(answer.json()).toMatchObject({ tenant: { orgId: other.orgId }, membership: { role: 'viewer' } });
     expect(service.claims.get(org.user)).toEqual({ tenant_id: other.tenantId, role: 'viewer' });
   });
 
-  it('again and again ends with the last choice at the issuer, though it is slow at first', async () => {
+  it('leaves the last of many choices at the issuer, even if that is slow at first', async () => {
     const tenants = [org.tenantId, (await create('One')).id, (await create('Two')).id];
     service.google.updateDelaysMs.push(300);
     const answers = [];

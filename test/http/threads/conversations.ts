@@ -1,4 +1,4 @@
-/** Threads as a tenant's server or a human's app uses them, and what their runs say. */
+/** Threads as a tenant's server or a human's app uses them, and the events of their runs. */
 import http, { type IncomingHttpHeaders } from 'node:http';
 import { eventually } from '../../support/eventually.js';
 import type { Answer, ServiceClient } from '../../support/service-client.js';
@@ -31,7 +31,7 @@ interface ConversationView {
   readonly tools: readonly object[];
 }
 
-/** One caller's way to threads on one replica. */
+/** One caller's access to threads on one replica. */
 export class Conversations {
   constructor(
     readonly service: Pick<ServiceClient, 'baseUrl' | 'call'>,
@@ -43,7 +43,7 @@ export class Conversations {
     return new Conversations(service, this.headers);
   }
 
-  /** POSTs, whatever the answer. */
+  /** POSTs, and returns any answer. */
   ask(method: string, body: object = {}, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
     return this.service.call('POST', `/api/v1/llm/gateway/${method}`, {
       headers: { ...this.headers, ...headers },
@@ -73,7 +73,7 @@ export class Conversations {
     return RunStream.start(this.service, this.headers, runId, lastEventId);
   }
 
-  /** Waits until nothing is under way in a thread. */
+  /** Waits until no run of a thread is open. */
   async idle(conversationKey: string): Promise<ConversationView> {
     let state: ConversationView | undefined;
     await eventually(async () => {
@@ -96,7 +96,7 @@ interface RunEvent {
   };
 }
 
-/** A run's events in a reader's hands. */
+/** A run's events, read by a test. */
 class RunStream {
   status = 0;
   headers: IncomingHttpHeaders = {};
@@ -143,7 +143,7 @@ class RunStream {
       });
   }
 
-  /** What was said up to now. */
+  /** The text so far. */
   get said(): string {
     return this.events.map(({ data }) => data.content ?? '').join('');
   }

@@ -18,7 +18,7 @@ const list = (headers: Record<string, string>, body?: unknown): Promise<Answer> 
   service.call('POST', '/api/v1/llm/gateway/list-threads', { headers, body });
 const asKey = (): Record<string, string> => ({ 'x-api-key': key.key });
 
-it('without threads the list is empty, and emitted as such, for every caller and route', async () => {
+it('without threads the list is empty and is returned as such, for every caller and route', async () => {
   const token = service.dashboardToken({ user: org.user, tenant: org.tenantId });
   const callers = [
     asKey(),
@@ -36,7 +36,7 @@ it('without threads the list is empty, and emitted as such, for every caller and
   }
 });
 
-it('no page follows an empty one: any token is another listing’s', async () => {
+it('no page follows an empty one: any token belongs to another listing', async () => {
   const audit = await service.call('POST', '/api/v1/audit/list', { headers: asKey(), body: { pageSize: 1 } });
   const { nextPageToken } = audit.json<{ nextPageToken: string }>();
   expect(nextPageToken).not.toBe('');

@@ -1,4 +1,4 @@
-/** Runs on several replicas: heard, cancelled and gone on with on another one. */
+/** Runs on several replicas: read, cancelled and continued on another one. */
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../../support/eventually.js';
 import { streamPieces } from '../../support/openai-upstream.js';
@@ -32,7 +32,7 @@ beforeEach(() => world.upstream.reset());
 
 const endingOf = async (conversation: Conversations, runId: string) => (await conversation.events(runId).whole()).data;
 
-/** Statements that write what runs say, and wait for a lock. */
+/** Statements that write pieces of runs, and wait for a lock. */
 const waitingWrites = (): Promise<readonly object[]> =>
   survivor.sql(
     `SELECT pid, query_start::text FROM pg_stat_activity
@@ -48,12 +48,12 @@ describe('of two replicas', () => {
     others = survivors.on(other);
   }, 90_000);
 
-  it('each hears what the other one’s run says, while it is said, from wherever it begins', async () => {
+  it('each streams what the other one’s run says, while it is said, from any event on', async () => {
     let goOn = (): void => undefined;
     const heard = new Promise<void>((resolve) => (goOn = resolve));
     const pieces = streamPieces({ words: WORDS.slice(0, 150) });
     const [held, ...rest] = pieces.splice(30);
-    // What comes next waits until the other replica has told of what came first.
+    // The next piece waits until the other replica has passed on the first.
     const next = heard.then(() => held);
     world.upstream.next({ kind: 'stream', pieces: [...pieces, next, ...rest], delayMs: 5 });
     const { runId } = await survivors.send('heard', 'Count');
@@ -68,11 +68,11 @@ describe('of two replicas', () => {
     expect(far.said).toBe(WORDS.slice(0, 150).join(''));
     expect(before + later.said).toContain('word149');
     expect(far.said.endsWith(later.said)).toBe(true);
-    // Nothing of the pieces is left once the whole answer is stored.
+    // The pieces are deleted once the whole answer is stored.
     expect(await survivor.sql('SELECT 1 FROM run_deltas')).toEqual([]);
   });
 
-  it('each ends what runs on the other one', async () => {
+  it('each can cancel a run on the other one', async () => {
     world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS }), delayMs: 20 });
     const { runId } = await survivors.send('ended', 'Count');
     const near = survivors.events(runId);
@@ -83,7 +83,7 @@ describe('of two replicas', () => {
     expect(await endingOf(others, runId)).toMatchObject({ status: 'CANCELLED' });
   });
 
-  it('each ends what runs on the other one, also while that one waits to write what another run says', async () => {
+  it("each can cancel a run on the other one, even while that one waits to write another run's pieces", async () => {
     world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS }), delayMs: 20 }).next({ kind: 'hang' });
     await survivors.events((await survivors.send('talks', 'Count')).runId).until('word5');
     const { runId } = await survivors.send('held up', 'Count');
@@ -101,7 +101,7 @@ describe('of two replicas', () => {
     expect(await endingOf(others, runId)).toMatchObject({ status: 'CANCELLED' });
   });
 
-  it('any goes on with the outputs of tools, and a reader of the other one hears it', async () => {
+  it('each can submit the outputs of tools, and a reader of the other one gets the rest', async () => {
     const call = { index: 0, id: 'call_a', type: 'function', function: { name: 'weather', arguments: '{}' } };
     const pieces = [
       { choices: [{ index: 0, delta: { tool_calls: [call] }, finish_reason: null }] },
@@ -116,7 +116,7 @@ describe('of two replicas', () => {
     expect(near.said).toBe('Hello from the upstream.');
   });
 
-  it('none is kept waiting by a reader who takes nothing', async () => {
+  it('no replica waits for a reader who reads nothing', async () => {
     const words = Array.from({ length: 40 }, () => 'x'.repeat(20_000));
     world.upstream.next({ kind: 'stream', pieces: streamPieces({ words }) });
     const { runId } = await survivors.send('slow', 'Much');
@@ -127,7 +127,7 @@ describe('of two replicas', () => {
   });
 });
 
-it('webhooks hear of runs that completed and that failed, by ids and without a word of what was said', async () => {
+it('webhooks report runs that completed and that failed, by ids and without their text', async () => {
   const made = await ask(survivor, world.org, 'create', {
     url: receiver.url('/runs'),
     events: ['run.completed', 'run.failed'],
@@ -149,7 +149,7 @@ it('webhooks hear of runs that completed and that failed, by ids and without a w
   expect(JSON.stringify(told)).not.toContain('told"');
 });
 
-it('nothing of what was said stands in the clear in a table or a log', async () => {
+it('messages and answers are in no table or log in the clear', async () => {
   const [question, answer, prompt] = ['question', 'answer', 'prompt'].map((name) => `${name}-${randomUUID()}`) as [
     string,
     string,
@@ -159,7 +159,7 @@ it('nothing of what was said stands in the clear in a table or a log', async () 
   world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: [answer, ' more', ' words'] }), delayMs: 200 });
   const { runId } = await survivors.send('canary', question);
   await survivors.events(runId).until(answer);
-  // While its pieces are stored, too.
+  // Also while its pieces are stored.
   await eventually(async () => (await survivor.sql('SELECT 1 FROM run_deltas')).length > 0);
   const during = await dump(world.database.superuserUrl);
   await survivors.idle('canary');

@@ -33,7 +33,7 @@ export class RunWorld {
     return new RunWorld(database, upstream, { orgId, tenantId, user: ownerId }, issuer, env);
   }
 
-  /** One more replica. */
+  /** Starts one more replica. */
   async replica(env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
     const { database, issuer, upstream, org } = this;
     const service = await startServiceProcess({

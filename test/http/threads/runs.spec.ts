@@ -31,7 +31,7 @@ beforeEach(async () => {
 const asked = (place = -1): { messages: { role: string; content: string | null }[] } & Record<string, unknown> =>
   JSON.parse(service.upstream.requests.at(place)!.body.toString()) as never;
 
-it('is answered at once, makes the thread, and its answer stands in the conversation and in its events', async () => {
+it('is accepted at once, makes the thread, and its answer is in the conversation and in its events', async () => {
   const run = await tenant.send('new', 'Hi');
   expect(run).toEqual({ runId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string, status: 'RUNNING' });
   const stream = tenant.events(run.runId);
@@ -52,7 +52,7 @@ it('is answered at once, makes the thread, and its answer stands in the conversa
   expect(after.said).toBe(HELLO);
 });
 
-it('goes on from what was said before, with the settings of its thread', async () => {
+it('continues the conversation, with the settings of its thread', async () => {
   await tenant.get('create-thread', {
     conversationKey: 'set',
     generationConfig: { model: UPSTREAM_MODEL, temperature: 0.25, maxTokens: 77 },
@@ -74,7 +74,7 @@ it('goes on from what was said before, with the settings of its thread', async (
   });
 });
 
-it('is charged to its caller: the key, and the human by each way to name one', async () => {
+it('is charged to its caller: the key, and the human, however the human is named', async () => {
   const ways: Record<string, string>[] = [{ 'x-human-id': 'ann' }, { 'x-on-behalf-of': 'bea' }];
   for (const headers of ways) {
     const caller = new Conversations(service, { 'x-api-key': key.key, ...headers });
@@ -89,7 +89,7 @@ it('is charged to its caller: the key, and the human by each way to name one', a
   expect(rows).toEqual(['ann', 'bea'].map((human) => ({ human, key_id: key.keyId, outcome: 'OK' })));
 });
 
-it('fails with a code where the provider or a limit refuses, and the thread takes the next message', async () => {
+it('fails with a code where the provider or a limit refuses, and the thread accepts the next message', async () => {
   service.upstream.next({
     kind: 'body',
     status: 401,
@@ -116,7 +116,7 @@ it('is refused where the tenant has no provider, and for a model that it does no
   expect(platformError(await caller.ask('send-message', body), 400).message).toMatch(/provider/);
 });
 
-it('keeps what was said when it breaks off, and is heard to its last word', async () => {
+it('keeps its text when it breaks off, and its events have all of it', async () => {
   const words = ['One', ' two', ' three'];
   service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), breakAfter: 4, done: false });
   const run = await tenant.send('broken', 'Count');
@@ -126,7 +126,7 @@ it('keeps what was said when it breaks off, and is heard to its last word', asyn
   expect((await tenant.idle('broken')).messages.at(-1)).toMatchObject({ role: 'assistant', content: 'One two three' });
 });
 
-it('goes on for a reader from the event that it had last, by whatever cut, character for character', async () => {
+it('resumes for a reader after any event that the reader had last, character for character', async () => {
   const words = ['Grüße', ' 👩‍👩‍👧', ' naïve', ' 日本語'];
   const text = words.join('');
   service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }) });
@@ -145,7 +145,7 @@ it('goes on for a reader from the event that it had last, by whatever cut, chara
   ]);
 });
 
-it('is cancelled on request: the provider stops, and what was said is kept', async () => {
+it('is cancelled on request: the provider stops, and the text so far is kept', async () => {
   const words = Array.from({ length: 500 }, (_, index) => ` word${index}`);
   service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 20 });
   const { runId } = await tenant.send('stop', 'Count');
@@ -157,13 +157,13 @@ it('is cancelled on request: the provider stops, and what was said is kept', asy
   await service.upstream.abort();
   const [, answer] = (await tenant.idle('stop')).messages;
   expect(answer!.content).toBe(stream.said);
-  // Once more changes nothing.
+  // A second cancellation changes nothing.
   expect(await tenant.get('cancel-run', { runId })).toEqual({ runId, status: 'CANCELLED' });
   const rows = await service.sql('SELECT outcome FROM usage_records WHERE tenant_id = $1', [org.tenantId]);
   expect(rows).toEqual([{ outcome: 'CLIENT_ABORTED' }]);
 });
 
-it('of another human or tenant, or without an owner, is a missing one in the same words', async () => {
+it('of another human or tenant, or without an owner, is answered as missing, in the same words', async () => {
   const ann = new Conversations(service, { 'x-api-key': key.key, 'x-on-behalf-of': 'ann' });
   const { runId } = await ann.send('private', 'Hi');
   await ann.idle('private');
@@ -209,21 +209,21 @@ describe('a second message during a run', () => {
       [org.tenantId, policy],
     );
 
-  it('is refused by REJECT: of 50 at once the thread has one at a time, and each that was taken is answered', async () => {
+  it('is refused by REJECT: of 50 at once the thread runs one at a time, and each accepted one is answered', async () => {
     const { taken } = await parallel('REJECT');
     const state = await tenant.idle('REJECT');
     expect(state.messages.map(({ role }) => role)).toEqual(taken.flatMap(() => ['user', 'assistant']));
     expect(await statusesOf('REJECT')).toEqual([{ status: 'COMPLETED', count: taken.length }]);
   });
 
-  it('waits by QUEUE: none of 50 is lost, each is answered in its turn, and never two at once', async () => {
+  it('waits by QUEUE: all of 50 are answered in their order, and never two at once', async () => {
     const { taken, refused } = await parallel('QUEUE');
     expect([taken.length, refused]).toEqual([PARALLEL, 0]);
     const state = await tenant.idle('QUEUE');
     expect(state.messages).toHaveLength(2 * PARALLEL);
     expect(state.messages.map(({ role }) => role)).toEqual(taken.flatMap(() => ['user', 'assistant']));
     expect(await statusesOf('QUEUE')).toEqual([{ status: 'COMPLETED', count: PARALLEL }]);
-    // Each saw all that was said before it, and nothing that waited behind it.
+    // Each had all earlier messages, but no message that waited behind it.
     const lengths = service.upstream.requests.map(
       ({ body }) => (JSON.parse(body.toString()) as { messages: [] }).messages.length,
     );
@@ -245,8 +245,8 @@ describe('a second message during a run', () => {
   });
 });
 
-it('is cut to what its model can hold, from the oldest on, and the state says how much was left out', async () => {
-  // gpt-4o-mini holds 128,000 tokens; each message is some 30,000.
+it('drops the oldest messages that do not fit the model, and the state says how many', async () => {
+  // gpt-4o-mini holds 128,000 tokens; each message has about 30,000.
   const long = (name: string): string => `${name} ${'lorem ipsum dolor '.repeat(7500)}`;
   await tenant.get('create-thread', { conversationKey: 'long', settings: { systemPrompt: 'Stay.' } });
   for (const name of ['first', 'second', 'third', 'fourth', 'fifth', 'sixth']) {
@@ -281,7 +281,7 @@ describe('tools that the caller runs', () => {
   const end = { choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] };
   const calls = [...call(0, 'call_a', 'Rome'), ...call(1, 'call_b', 'Oslo'), end];
 
-  it('are called, and the run goes on with their outputs: one run, one stream of events', async () => {
+  it('are called, and the run continues with their outputs: one run, one stream of events', async () => {
     service.upstream.next({ kind: 'stream', pieces: calls });
     const { runId } = await tenant.send('tools', 'Weather?', { tools, toolChoice: 'required' });
     const stream = tenant.events(runId);
@@ -325,7 +325,7 @@ describe('tools that the caller runs', () => {
       { role: 'tool', tool_call_id: 'call_b', content: 'Sunny for call_b' },
     ]);
     expect(asked()).not.toHaveProperty('tool_choice');
-    // A later reader gets the same, from the start or from between.
+    // A later reader gets the same events, from the start or from any position.
     const whole = tenant.events(runId);
     await whole.whole();
     expect(whole.events.map(({ type }) => type)).toEqual(['tool_calls', 'delta', 'end']);
@@ -334,7 +334,7 @@ describe('tools that the caller runs', () => {
     expect(rest.events.map(({ type }) => type)).toEqual(['delta', 'end']);
   });
 
-  it('without a running process are left out of what the next message is answered by', async () => {
+  it('that are unanswered in a cancelled run are not sent with the next message', async () => {
     service.upstream.next({ kind: 'stream', pieces: calls });
     const { runId } = await tenant.send('left', 'Weather?', { tools });
     await eventually(async () => (await tenant.state('left')).awaitingToolOutputs);

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-// A run that ends within the next test writes rows there.
+// A run that ends during the next test would write rows there.
 afterEach(() =>
   eventually(async () => expect(await service.sql("SELECT id FROM runs WHERE status = 'RUNNING'")).toEqual([])),
 );
@@ -38,7 +38,7 @@ const ROUTES: readonly [string, object][] = [
   ['delete-thread', {}],
 ];
 
-it('is made with a name, listed newest first by pages, found by a part of its name, and changed by what is named', async () => {
+it('is made with a name, listed newest first by pages, found by a part of its name, and updated by the named fields', async () => {
   const made = await tenant.get<object>('create-thread', { name: 'Trip to Rome', conversation_key: 'trip' });
   expect(made).toEqual({
     conversationKey: 'trip',
@@ -75,7 +75,7 @@ it('is made with a name, listed newest first by pages, found by a part of its na
     settings,
     tools,
   });
-  // Without a default the members that are not set are left out.
+  // There is no default: unset members are left out.
   await tenant.get('update-thread', { conversationKey: 'trip', generationConfig: {}, settings: {} });
   expect(await tenant.state('trip')).toMatchObject({
     generationConfig: {},
@@ -90,7 +90,7 @@ it('has a key that is unique for its owner, and that another owner may use too',
   expect(await ann.get('list-threads')).toMatchObject({ threads: [{ conversationKey: 'same' }] });
 });
 
-it('is made once by a request that is sent twice, whose repeat says what it was', async () => {
+it('is made once by a request that is sent twice, and the repeat gets the same answer', async () => {
   const once = () =>
     tenant.ask('create-thread', { conversationKey: 'once', name: 'Once' }, { 'idempotency-key': `k-${randomUUID()}` });
   const headers = { 'idempotency-key': `k-${randomUUID()}` };
@@ -106,7 +106,7 @@ it('is made once by a request that is sent twice, whose repeat says what it was'
   platformError(await once(), 409);
 });
 
-it('takes a message in once for its Idempotency-Key; one that was refused may be sent again', async () => {
+it('accepts a message once for its Idempotency-Key; a refused one may be sent again', async () => {
   const send = (content: string, key: string, caller = tenant) => {
     const body = { conversationKey: 'sent', userMessage: { content } };
     return caller.ask('send-message', body, { 'idempotency-key': key });
@@ -119,7 +119,7 @@ it('takes a message in once for its Idempotency-Key; one that was refused may be
   expect((await tenant.idle('sent')).messages).toHaveLength(2);
   const other = platformError(await send('Something else', key), 409);
   expect(fieldsOf(other)).toEqual(['idempotency-key']);
-  // Another caller's key of the same text is another key.
+  // The same key from another caller is another key.
   expect((await send('Hi', key, ann)).headers['x-gatehouse-idempotent-replay']).toBeUndefined();
   await ann.idle('sent');
 
@@ -134,7 +134,7 @@ it('takes a message in once for its Idempotency-Key; one that was refused may be
   expect((await tenant.idle('sent')).messages.filter(({ content }) => content === 'Two')).toHaveLength(1);
 });
 
-it('of another human or tenant, or without an owner, is a missing one, in the same words', async () => {
+it('of another human or tenant, or without an owner, is answered as missing, in the same words', async () => {
   await ann.get('create-thread', { conversationKey: 'private' });
   const bob = new Conversations(service, { 'x-api-key': key.key, 'x-on-behalf-of': 'bob' });
   const elsewhere = await service.createOrg();
@@ -153,7 +153,7 @@ it('of another human or tenant, or without an owner, is a missing one, in the sa
   expect((await ann.state('private')).conversationKey).toBe('private');
 });
 
-it('is read whole by pages, the newest messages first, each page in the order in which they were said', async () => {
+it('is read whole by pages, the newest messages first, each page in chronological order', async () => {
   for (const word of ['one', 'two', 'three']) {
     await tenant.send('long', word);
     await tenant.idle('long');
@@ -165,12 +165,12 @@ it('is read whole by pages, the newest messages first, each page in the order in
   for (let pageToken = ''; pages.length === 0 || pageToken !== ''; pageToken = pages.at(-1)!.nextPageToken)
     pages.push(await tenant.state('long', { pageSize: 4, pageToken }));
   expect(pages.map(({ messages }) => messages)).toEqual([whole.messages.slice(2), whole.messages.slice(0, 2)]);
-  // What comes meanwhile moves nothing of what is older.
+  // New messages do not move older ones.
   const { nextPageToken: pageToken } = await tenant.state('long', { pageSize: 3 });
   await tenant.send('long', 'four');
   await tenant.idle('long');
   expect((await tenant.state('long', { pageToken })).messages).toEqual(whole.messages.slice(0, 3));
-  // Another thread's, or another owner's.
+  // The page token of another thread, or of another owner.
   await tenant.send('other', 'x');
   await ann.send('long', 'x');
   for (const [caller, conversationKey] of [
@@ -217,7 +217,7 @@ it.each<[string, string, object, string]>([
   expect(fieldsOf(error)).toEqual([field]);
 });
 
-it('asks for conversations:write, and to read for conversations:read', async () => {
+it('needs conversations:write to change, and conversations:read to read', async () => {
   const reader = new Conversations(service, {
     'x-api-key': (await service.createKey(org, { scopes: ['conversations:read'] })).key,
   });
@@ -232,7 +232,7 @@ it('asks for conversations:write, and to read for conversations:read', async () 
   await expectPlatformRefusal(service, () => nobody.ask('list-threads'), 401);
 });
 
-it('goes with its human and with itself, and leaves nothing of what was said', async () => {
+it('is deleted with its human or by itself, with all its text', async () => {
   const human = `ann-${randomUUID()}`;
   const canary = `secret-${randomUUID()}`;
   const own = new Conversations(service, { 'x-api-key': key.key, 'x-on-behalf-of': human });
@@ -246,7 +246,7 @@ it('goes with its human and with itself, and leaves nothing of what was said', a
        UNION ALL SELECT 1 FROM thread_messages WHERE tenant_id = $1`,
       [org.tenantId],
     );
-  // A thread, a run, two messages; and what was said is nowhere in the clear.
+  // A thread, a run, two messages; and no text in the clear.
   expect(await rows()).toHaveLength(8);
   expect(await dump(service.database.superuserUrl)).not.toContain(canary);
   await service.call('POST', '/api/v1/humans/delete', { headers: { 'x-api-key': key.key }, body: { human } });
@@ -256,7 +256,7 @@ it('goes with its human and with itself, and leaves nothing of what was said', a
   platformError(await own.ask('conversation-state', { conversationKey: 'of-human' }), 404);
 });
 
-it('is kept for as many days as the tenant says', async () => {
+it('is kept for as many days as the tenant sets', async () => {
   const asOwner = { user: org.user, tenant: org.tenantId };
   const days = (threadRetentionDays: number) =>
     service.asUser<{ tenant: object }>(asOwner, 'tenants/update', { tenantId: org.tenantId, threadRetentionDays });

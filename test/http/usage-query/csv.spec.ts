@@ -1,4 +1,4 @@
-/** The ledger as a table for spreadsheets, and what takes too long to add up. */
+/** The ledger as a table for spreadsheets, and sums that take too long. */
 import { connectionTo } from '../../support/sql.js';
 import type { Org, TestService } from '../../support/service.js';
 import { fieldsOf, platformError } from '../refusals.js';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => world.stop());
 
 describe('CSV', () => {
-  it('is the same table, whole, by RFC 4180, with nothing in it that a spreadsheet would run', async () => {
+  it('is the same table, complete, by RFC 4180, without a cell that a spreadsheet would run', async () => {
     const groupBy = ['HUMAN', 'MODEL', 'KEY', 'DAY'];
     const answer = await world.send('usage/query', { ...LONG, groupBy, format: 'CSV' });
     expect(answer.status).toBe(200);
@@ -66,7 +66,7 @@ describe('CSV', () => {
     expect(line![header!.indexOf('tokenCnt')]).toMatch(/^-\d+$/);
   });
 
-  it('is refused where it would have more rows than a table may, and says how many that is', async () => {
+  it('is refused where it would have more rows than a table may, with their number', async () => {
     await service.sql(
       `INSERT INTO usage_reports (id, tenant_id, human_id, type, micro_units, idempotency_key, created_at)
        SELECT gen_random_uuid(), $1, 'hum_' || n, 'memory_message_cnt', 1, 'k' || n, '2020-01-01T00:00:00Z'
@@ -84,7 +84,7 @@ describe('CSV', () => {
   });
 });
 
-it('what takes too long to add up is told so, and costs no connection', async () => {
+it('sums that take too long are refused as such, and cost no connection', async () => {
   const blocker = connectionTo(service.database.superuserUrl);
   await blocker.connect();
   await blocker.query('BEGIN');

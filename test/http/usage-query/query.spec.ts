@@ -1,11 +1,11 @@
-/** The ledger added up: by whatever group, it is the ledger's own sums. */
+/** Sums of the ledger: whatever the group, they equal the ledger's own. */
 import { randomUUID } from 'node:crypto';
 import type { Org, TestService } from '../../support/service.js';
 import { ownerOf, post } from '../orgs/people.js';
 import { expectPlatformRefusal, fieldsOf, platformError } from '../refusals.js';
 import { HUMANS, LONG, MEASURES, UsageWorld, type Page, type Row } from './usage-world.js';
 
-/** All ways to group by these, and some by more. */
+/** All combinations of these groups, and some with more. */
 const GROUPINGS = ['HUMAN', 'KEY', 'MODEL']
   .reduce<string[][]>((all, group) => [...all, ...all.map((groups) => [...groups, group])], [[], ['HOUR'], ['DAY']])
   .concat([
@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(() => world.stop());
 
-/** Sums of decimals that a double would not tell exactly. */
+/** Sums of decimals that a double can't represent exactly. */
 function added(rows: readonly Row[], measure: string): bigint {
   return rows.reduce((sum, row) => {
     const [, sign = '', whole = '', fraction = ''] = /^(-?)(\d+)(?:\.(\d{1,6}))?$/.exec(row[measure]!) ?? [];
@@ -36,7 +36,7 @@ function added(rows: readonly Row[], measure: string): bigint {
 }
 
 describe('the totals', () => {
-  it('equal the ledger, and hold something of everything', async () => {
+  it('equal the ledger, and include some of everything', async () => {
     const { totals } = await world.query({});
     expect(totals).toStrictEqual(await world.plainSums());
     for (const measure of MEASURES) expect(totals[measure]).not.toBe('0');
@@ -66,7 +66,7 @@ describe('the totals', () => {
     ['provider', { provider: 'anthropic' }, 'true', "provider = 'anthropic'"],
     ['gateway', { gatewayId: 'gw_1' }, 'true', "gateway_id = 'gw_1'"],
     ['outcome', { outcome: 'UPSTREAM_ERROR' }, 'true', "outcome = 'UPSTREAM_ERROR'"],
-  ])('of one %s are those of its part of the ledger', async (_name, filter, where, ofCalls) => {
+  ])('of one %s equal those of its part of the ledger', async (_name, filter, where, ofCalls) => {
     const { totals, rows } = await world.query({ ...filter, groupBy: [] });
     expect(totals).toStrictEqual(await world.plainSums(where, ofCalls));
     expect(rows).toEqual([totals]);
@@ -78,7 +78,7 @@ describe('the totals', () => {
     for (const measure of MEASURES) expect(totals[measure]).toBe('0');
   });
 
-  it('are of the time that is asked for: from its first moment, before its last', async () => {
+  it('cover the requested time: from its first moment, before its last', async () => {
     const [row] = await service.sql<{ at: Date }>(
       "SELECT min(created_at) AS at FROM usage_records WHERE tenant_id = $1 AND requests = 1 AND kind = 'CALL'",
       [org.tenantId],
@@ -91,7 +91,7 @@ describe('the totals', () => {
     expect([await of(at, at + 1), await of(at + 1, at + 2), await of(at - 1, at)]).toEqual(['1', '0', '0']);
   });
 
-  it('are of the last 30 days where nothing is said, up to what was just reported', async () => {
+  it('cover the last 30 days by default, up to what was just reported', async () => {
     const before = (await world.send('usage/query', {})).json<Page>();
     await world.send('usage/report', {
       type: 'memory_message_cnt',
@@ -106,7 +106,7 @@ describe('the totals', () => {
 });
 
 describe('rows', () => {
-  it('name what they are grouped by and nothing else; the latest hour or day comes first', async () => {
+  it('have the fields of their groups and no others; the latest hour or day comes first', async () => {
     const byDay = await world.every({ groupBy: ['DAY', 'MODEL'] });
     for (const row of byDay.rows) {
       expect(row.startTime).toMatch(/T00:00:00\.000Z$/);
@@ -122,7 +122,7 @@ describe('rows', () => {
     expect(rows.some((row) => !('humanId' in row) && !('keyId' in row))).toBe(true);
   });
 
-  it('keep their time from page to page, though usage goes on', async () => {
+  it('keep their time range from page to page, although usage continues', async () => {
     const first = await world.query({ groupBy: ['HUMAN', 'MODEL', 'DAY'], pageSize: 3 });
     await world.call({ human: 'meanwhile', keyId }, {});
     const second = await world.query({
@@ -133,7 +133,7 @@ describe('rows', () => {
     expect([second.startTime, second.endTime, second.totals]).toEqual([first.startTime, first.endTime, first.totals]);
   });
 
-  it('of an erased human have the id alone', async () => {
+  it('of an erased human have the id only', async () => {
     await world.call({ human: 'erased-soon', keyId }, {});
     const [row] = (await world.query({ groupBy: ['HUMAN'], human: 'erased-soon' })).rows;
     expect(row).toMatchObject({ human: 'erased-soon', humanId: expect.stringMatching(/^hum_/) as string });
@@ -170,7 +170,7 @@ describe('hours and days', () => {
     ['the days of a change to winter time', 'DAY', '2025-10-24T22:00:00Z', '2025-10-28T23:00:00Z', 4],
     ['the hours of a day of 25', 'HOUR', '2025-10-25T22:00:00Z', '2025-10-26T23:00:00Z', 25],
     ['a day that has only begun', 'DAY', '2025-10-25T10:00:00Z', '2025-10-25T22:00:00.001Z', 2],
-  ])('are all there, with 0, where asked: %s', async (_name, unit, startTime, endTime, count) => {
+  ])('are all there, with 0, where requested: %s', async (_name, unit, startTime, endTime, count) => {
     const body = { startTime, endTime, groupBy: [unit], timeZone: 'Europe/Berlin' };
     expect((await world.query({ ...body, fill: true })).rows).toEqual([]);
     await service.sql(
@@ -196,12 +196,12 @@ describe('hours and days', () => {
   });
 });
 
-describe('the largest groups alone', () => {
+describe('the largest groups', () => {
   it.each([
     ['COST', 'costMicros'],
     ['TOKENS', 'tokenCnt'],
     ['REQUESTS', 'requestCnt'],
-  ])('are named by %s, and all others are one row', async (topBy, measure) => {
+  ])('are chosen by %s, and all others are one row', async (topBy, measure) => {
     const all = (await world.every({ groupBy: ['HUMAN', 'MODEL'] })).rows;
     const { rows, totals } = await world.every({ groupBy: ['HUMAN', 'MODEL'], top: 2, topBy });
     expect(totals).toStrictEqual(await world.plainSums());
@@ -218,14 +218,14 @@ describe('the largest groups alone', () => {
     for (const one of MEASURES) expect([one, added(rows, one)]).toEqual([one, added([totals], one)]);
   });
 
-  it('are the same in each day', async () => {
+  it('are the same on each day', async () => {
     const { rows } = await world.every({ groupBy: ['HUMAN', 'DAY'], top: 1, fill: true, pageSize: 100 });
     expect(new Set(rows.filter(({ other }) => other === undefined).map(({ humanId }) => humanId)).size).toBe(1);
     expect(rows).toHaveLength(2 * 201);
   });
 });
 
-it('names stand beside the ids of keys and gateways that exist', async () => {
+it('names are shown beside the ids of existing keys and gateways', async () => {
   const { rows } = await world.every({ groupBy: ['KEY'] });
   expect(rows.find((row) => row.keyId === keyId)).toHaveProperty('keyName');
   expect(rows.find((row) => row.keyId === 'key_other')).not.toHaveProperty('keyName');
@@ -234,11 +234,11 @@ it('names stand beside the ids of keys and gateways that exist', async () => {
 it.each([
   { endTime: '0001-01-01T00:00:00.001Z' },
   { startTime: '9999-12-31T00:00:00Z', endTime: '9999-12-31T23:59:59.999Z' },
-])('takes a time however far away: %j', async (time) => {
+])('accepts any time, however distant: %j', async (time) => {
   for (const format of ['JSON', 'CSV']) expect((await world.send('usage/query', { ...time, format })).status).toBe(200);
 });
 
-describe('what is refused', () => {
+describe('a query is refused for', () => {
   it.each([
     ['startTime', { startTime: 'yesterday' }],
     ['startTime', { startTime: '2999-01-01T00:00:00Z' }],
@@ -274,7 +274,7 @@ describe('what is refused', () => {
     platformError(await post(service, stranger, 'usage/query', { ...others, groupBy: ['MODEL'] }), 400);
   });
 
-  it('a caller who acts as a human, and a key that may not read usage', async () => {
+  it('a caller who acts as a human, and a key without usage:read', async () => {
     const { key: all } = await service.createKey(org, { scopes: ['usage:read', 'users:impersonate'] });
     const as = (by: string, headers: Record<string, string> = {}) =>
       world.send('usage/query', {}, { 'x-api-key': by, ...headers });
@@ -284,7 +284,7 @@ describe('what is refused', () => {
   });
 });
 
-it("shows another tenant nothing, by the same humans' names or by ours", async () => {
+it("shows another tenant nothing, by the same humans' names or by our ids", async () => {
   const stranger = ownerOf(await service.seedOrg());
   const all = await service.asUser<Page>(stranger, 'usage/query', { ...LONG, groupBy: ['HUMAN', 'KEY', 'MODEL'] });
   expect(all.rows).toEqual([]);

@@ -1,8 +1,8 @@
 const BYTE_ORDER_MARK = '\ufeff';
 
 /**
- * RFC 4180, and nothing beyond: CRLF after every line, quotes only around whole fields, the same number in each line. Before it
- * the byte order mark, by which a spreadsheet knows that the file is UTF-8.
+ * RFC 4180 strictly: CRLF after every line, quotes only around whole fields, the same number of fields in each line. The byte
+ * order mark comes first, by which a spreadsheet knows that the file is UTF-8.
  */
 export function parseStrictCsv(text: string): string[][] {
   const lines: string[][] = [];

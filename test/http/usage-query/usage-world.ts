@@ -45,7 +45,7 @@ export class UsageWorld {
   private constructor(
     readonly service: TestService,
     readonly ledger: LedgerProcess,
-    /** Its calls are charged whole by a sweep. */
+    /** A process whose calls a sweep charges whole. */
     private readonly dying: LedgerProcess,
     readonly org: Org,
     readonly key: string,
@@ -54,7 +54,7 @@ export class UsageWorld {
 
   static async start(): Promise<UsageWorld> {
     const service = await startService({ settings: { requestsPerMinute: 1_000_000 } });
-    // Its lease is renewed: the service would else sweep what is open, in the middle of some test.
+    // Its lease is renewed: otherwise the service would sweep its open calls in the middle of a test.
     const ledger = await startLedgerProcess(service.database.ownerUrl, {}, true);
     const dying = await startLedgerProcess(service.database.ownerUrl);
     const org = await service.seedOrg();
@@ -102,7 +102,7 @@ export class UsageWorld {
     return { rows, totals: page.totals };
   }
 
-  /** What the ledger itself says, in plain sums. */
+  /** The ledger's own numbers, in plain sums. */
   async plainSums(where = 'true', ofCalls = 'true'): Promise<Record<string, string>> {
     const [calls] = await this.service.sql<Record<string, string>>(
       `SELECT count(*) FILTER (WHERE kind = 'CALL')::text AS "callCnt",
@@ -132,7 +132,7 @@ export class UsageWorld {
     return { ...calls, ...reports };
   }
 
-  /** Of everything that the ledger can hold, some; over two months. */
+  /** Usage of every kind that the ledger can hold, over two months. */
   private async makeUsage(): Promise<void> {
     const price = { inputPicoUsd: 2_500_000n, outputPicoUsd: 10_000_001n };
     for (const [index, human] of [...HUMANS, null].entries()) {
@@ -148,9 +148,9 @@ export class UsageWorld {
         { outcome: 'UPSTREAM_ERROR', inputTokens: 0, outputTokens: 0, counted: false },
       );
     }
-    // Open: in no sum.
+    // An open call is in no sum.
     await this.call({ human: HUMANS[0]!, keyId: this.keyId }, null);
-    // Charged whole by the sweeper; the truth of one comes later.
+    // Charged whole by the sweeper; a correction of one follows.
     const swept = [];
     for (const human of HUMANS) swept.push(await this.call({ human, keyId: this.keyId, price }, null, this.dying));
     await this.service.sql('UPDATE process_leases SET ended_at = clock_timestamp() WHERE id = $1', [

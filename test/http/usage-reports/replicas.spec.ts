@@ -1,4 +1,4 @@
-/** A report that is retried at once by two service processes. */
+/** A report that two service processes retry at once. */
 import { startServiceProcess, type Org, type ServiceProcess } from '../../support/service.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { GoogleEndpoints } from '../../support/google-endpoints.js';
@@ -34,7 +34,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-it('is one report: each retry is answered the same, the ledger has it once, the limit is charged once', async () => {
+it('is one report: each retry gets the same answer, the ledger has it once, and the limit is charged once', async () => {
   const post = (turn: number, route: string, body: object) =>
     processes[turn % 2]!.call('POST', `/api/v1/${route}`, { headers: { 'x-api-key': key }, body });
   const human = 'caller';

@@ -18,7 +18,7 @@ afterAll(() => service.stop());
 beforeEach(async () => {
   org = await service.seedOrg();
   ({ key, keyId } = await service.createKey(org));
-  // An endpoint whose server never answers: only what is enqueued counts here.
+  // The endpoint's server never answers: only enqueued events count here.
   await service.sql(
     `WITH endpoint AS (
        INSERT INTO webhook_endpoints (id, tenant_id, url, created_by)
@@ -61,7 +61,7 @@ const heard = (type: string): Promise<{ human_id: string; payload: object }[]> =
   service.sql('SELECT human_id, payload FROM webhook_events WHERE tenant_id = $1 AND type = $2', [org.tenantId, type]);
 
 describe('a report', () => {
-  it('stands in the ledger to the millionth, brings its human into existence, and is told of', async () => {
+  it('is in the ledger to the millionth, creates its human, and sends a webhook', async () => {
     const answer = await report({ value: '0.000001', idempotency_key: 'call-7' });
     expect(answer.json()).toStrictEqual({ reportId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string });
     const { reportId } = answer.json<{ reportId: string }>();
@@ -114,7 +114,7 @@ describe('a report', () => {
     },
   );
 
-  it('is taken beyond the limit, which then shows 0, and is told once for each time that the limit is set', async () => {
+  it('is accepted beyond the limit, which then shows 0 and sends one webhook for each time that it is set', async () => {
     await limit('conversational_seconds', 10);
     await reported({ value: 10 });
     expect([await left(), await heard('usage.limit_exceeded')]).toEqual([
@@ -136,7 +136,7 @@ describe('a report', () => {
     expect(await heard('usage.limit_exceeded')).toHaveLength(2);
   });
 
-  it('never brings a limit to its end, however much there is of them', async () => {
+  it('never ends a limit, however many there are', async () => {
     await limit('conversational_seconds', 0);
     await service.sql(
       "UPDATE budgets SET used = 9223372036854775800 WHERE tenant_id = $1 AND type = 'conversational_seconds'",
@@ -149,7 +149,7 @@ describe('a report', () => {
 });
 
 describe('a repeat', () => {
-  it('is answered the same, and counted once', async () => {
+  it('gets the same answer, and is counted once', async () => {
     await limit('conversational_seconds', 100);
     const body = { idempotency_key: 'same', value: 1.5 };
     const first = await report(body);
@@ -171,7 +171,7 @@ describe('a repeat', () => {
     expect(fieldsOf(error)).toEqual(['idempotencyKey']);
   });
 
-  it('of many that come at once is one report', async () => {
+  it('of many simultaneous requests is one report', async () => {
     await limit('conversational_seconds', 100);
     const ids = await Promise.all(Array.from({ length: 20 }, () => reported({ idempotency_key: 'at once' })));
     expect(new Set(ids).size).toBe(1);
@@ -179,7 +179,7 @@ describe('a repeat', () => {
     expect(await left()).toEqual([{ type: 'conversational_seconds', value: 90 }]);
   });
 
-  it('by its header alone is answered from what was kept', async () => {
+  it('by its header only gets the stored answer', async () => {
     const body = { idempotency_key: 'in the body' };
     const first = await report(body, { 'idempotency-key': 'in-the-header' });
     const again = await report(body, { 'idempotency-key': 'in-the-header' });
@@ -201,7 +201,7 @@ describe('a repeat', () => {
 });
 
 describe('a human who was erased', () => {
-  it('leaves the report without a name; a repeat of it counts nothing and brings no human back', async () => {
+  it('keeps the report without a name; a repeat of it counts nothing and recreates no human', async () => {
     const human = `gone-${randomUUID()}@example.org`;
     const body = { human, idempotency_key: `call of ${human}` };
     const reportId = await reported(body, { 'idempotency-key': 'erased-later' });
@@ -210,13 +210,13 @@ describe('a human who was erased', () => {
     expect(await ledger()).toHaveLength(1);
     expect(await service.sql('SELECT 1 FROM humans WHERE tenant_id = $1', [org.tenantId])).toEqual([]);
     expect(JSON.stringify(await ledger())).not.toContain(human);
-    // A report of its own, for a new human.
+    // Another report, for a new human.
     await reported({ human });
     expect(new Set((await ledger()).map((row) => row['human_id'])).size).toBe(2);
   });
 });
 
-describe('what is refused', () => {
+describe('a report is refused for', () => {
   it.each([
     ['type', { type: undefined }],
     ['type', { type: 'seconds' }],
@@ -237,16 +237,16 @@ describe('what is refused', () => {
     ['idempotencyKey', { idempotency_key: '' }],
     ['idempotencyKey', { idempotency_key: 'k'.repeat(256) }],
     ['metadata', { metadata: {} }],
-  ])('a bad %s: nothing is written', async (field, changes) => {
+  ])('a wrong %s, and nothing is written', async (field, changes) => {
     expect(fieldsOf(await expectPlatformRefusal(service, () => report(changes), 400))).toEqual([field]);
   });
 
-  it('says of what the platform counts that it does', async () => {
+  it('a type that the platform counts, with that reason', async () => {
     const { details } = platformError(await report({ type: 'token_cnt' }), 400);
     expect(details[0]!.reason).toMatch(/counted by the platform/);
   });
 
-  it('another human than x-human-id names', async () => {
+  it('a human other than the one in x-human-id', async () => {
     const send = () => report({}, { 'x-human-id': 'bea' });
     expect(fieldsOf(await expectPlatformRefusal(service, send, 400))).toEqual(['human']);
     await reported({}, { 'x-human-id': 'ann' });

@@ -1,4 +1,4 @@
-/** A human's app, with OpenAI's own client and a usage token as its key; and bad tokens. */
+/** A human's app, with OpenAI's own client and a usage token as its key; and invalid tokens. */
 import { createPrivateKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import OpenAI from 'openai';
 import { connectionTo } from '../../support/sql.js';
@@ -31,7 +31,7 @@ afterAll(async () => {
   await users.stop();
 });
 
-/** A stream of which the first words have come. */
+/** A stream whose first words have arrived. */
 async function openStream(token: string): Promise<OpenStream> {
   const words = Array.from({ length: 40 }, (_, index) => ` word${index}`);
   service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 25 });
@@ -58,7 +58,7 @@ describe("OpenAI's client with a usage token", () => {
     expect(await server.limits('ann')).toEqual([{ type: 'request_cnt', value: 8 }]);
   });
 
-  it('is told of a limit that is used up as of a quota, and not asked to try again', async () => {
+  it('gets a used-up limit as a quota error, and is told not to retry', async () => {
     const client = clientOf(await server.token('bea', { limits: [{ type: 'request_cnt', value: 0 }] }));
     const before = service.upstream.requests.length;
     await expect(client.chat.completions.create(ASK)).rejects.toMatchObject({
@@ -77,7 +77,7 @@ describe("OpenAI's client with a usage token", () => {
     );
   });
 
-  it('lets a stream that is under way come to its end, and charges it, although the token is revoked meanwhile', async () => {
+  it('finishes an open stream, which is charged, although the token is revoked meanwhile', async () => {
     const token = await server.token('dan', { limits: [{ type: 'request_cnt', value: 5 }] });
     const stream = await openStream(token);
     await server.revoke('dan');
@@ -87,13 +87,13 @@ describe("OpenAI's client with a usage token", () => {
     expect(await server.limits('dan')).toEqual([{ type: 'request_cnt', value: 4 }]);
   });
 
-  it('is told what is left only once what was used before is charged', async () => {
+  it('gets the rest of its limit only once earlier usage is charged', async () => {
     const token = await server.token('eve', { limits: [{ type: 'request_cnt', value: 5 }] });
     const stream = await openStream(token);
     const holder = connectionTo(service.database.superuserUrl);
     await holder.connect();
     try {
-      // The call was admitted; its usage can't be written while another transaction holds the human's row.
+      // The call was admitted; its usage can't be written while another transaction locks the human's row.
       await holder.query('BEGIN');
       await holder.query("SELECT 1 FROM humans WHERE human = 'eve' FOR UPDATE");
       await stream.whole();
@@ -112,7 +112,7 @@ describe("OpenAI's client with a usage token", () => {
     expect([answer.status, answer.json()]).toEqual([200, { threads: [], nextPageToken: '' }]);
   });
 
-  it('says nothing of whose it is', async () => {
+  it('contains nothing about its human or tenant', async () => {
     const [header, payload] = (await server.token('ann@example.org'))
       .split('.', 2)
       .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as Record<string, unknown>);
@@ -126,7 +126,7 @@ describe("OpenAI's client with a usage token", () => {
 });
 
 describe('beside another identity', () => {
-  it('a publishable key: 401; a secret key: 400; the same human: as good, another: 403', async () => {
+  it('a publishable key: 401; a secret key: 400; the same human: accepted, another: 403', async () => {
     const token = await server.token('ann');
     const { result } = await service.asUser<{ result: MadeKey }>(
       { user: org.user, tenant: org.tenantId },
@@ -149,7 +149,7 @@ describe('a malformed token', () => {
   const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const ours = (): KeyObject => createPrivateKey(service.settings.signingKeys);
 
-  /** A good token's header and claims, changed, and signed by one of our own keys unless it says otherwise. */
+  /** A good token's header and claims, changed, and signed by one of our own keys unless the test says otherwise. */
   function forged(token: string, header: object, claims: object, signer: KeyObject | null = ours()): string {
     const [before = {}, said = {}] = token
       .split('.', 2)
@@ -159,7 +159,7 @@ describe('a malformed token', () => {
     return `${content}.${sign('sha256', Buffer.from(content), { key: signer, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
   }
 
-  it('is refused, however it is made', async () => {
+  it('is refused, whatever its mistake', async () => {
     const good = await server.token('ann');
     const [header = '', payload = '', signature = ''] = good.split('.');
     const lastOf = (text: string): string => text.slice(0, -1) + (text.endsWith('A') ? 'B' : 'A');
@@ -194,7 +194,7 @@ describe('a malformed token', () => {
     expect(await statusOf(service, good)).toBe(200);
   });
 
-  it('is refused where our own key signed it, but for an unknown human', async () => {
+  it('is refused even if our own key signed it, unless its claims are those of an issued token', async () => {
     const good = await server.token('ann');
     expect(await statusOf(service, forged(good, {}, {}))).toBe(200);
     expect(await statusOf(service, forged(good, {}, { jti: 'ut_000000000000000000000000' }))).toBe(401);

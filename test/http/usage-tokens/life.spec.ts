@@ -1,4 +1,4 @@
-/** When a usage token works: by the database's records, the same on every replica. */
+/** The lifetime of usage tokens: by the database's records, the same on every replica. */
 import { generateKeyPairSync } from 'node:crypto';
 import { eventually } from '../../support/eventually.js';
 import { connectionTo } from '../../support/sql.js';
@@ -44,7 +44,7 @@ async function remembered(token: string): Promise<string> {
   return token;
 }
 
-/** Every replica refuses it, and goes on refusing it. */
+/** Every replica refuses it, and keeps refusing it. */
 async function expectRefused(token: string): Promise<void> {
   for (const on of [service, replica]) await eventually(async () => (await statusOf(on, token)) === 401);
   for (let round = 0; round < 10; round += 1) {
@@ -68,7 +68,7 @@ describe('on every replica', () => {
     await expectRefused(token);
   });
 
-  it('a token of a rotated key is as good as before', async () => {
+  it('a token of a rotated key stays valid', async () => {
     const token = await remembered(await server.token('ann'));
     const { result } = (await changeKey(service, org, 'rotate', key)) as { result: { key: string } };
     await eventually(async () => (await server.call('POST', 'token/check', { human: 'ann' })).status === 401);
@@ -76,7 +76,7 @@ describe('on every replica', () => {
     await remembered(token);
   });
 
-  it("a token's scopes are its key's of today", async () => {
+  it("a token has its key's current scopes", async () => {
     const token = await remembered(await server.token('ann'));
     const can = async (on: TestService): Promise<number[]> => [
       (await chat(on, bearer(token))).status,
@@ -91,7 +91,7 @@ describe('on every replica', () => {
     for (const on of [service, replica]) await eventually(async () => expect(await can(on)).toEqual([200, 200]));
   });
 
-  it('a token never has what no token may have, whatever its key has', async () => {
+  it("a token never has a scope that tokens can't have, whatever its key has", async () => {
     const all = await service.createKey(org, {
       scopes: ['audit:read', 'users:impersonate', 'humans:write', 'usage:write'],
     });
@@ -103,7 +103,7 @@ describe('on every replica', () => {
     expect((await call('/api/v1/llm/gateway/list-threads', { 'x-on-behalf-of': 'bea' })).status).toBe(403);
   });
 
-  it('a shortened life ends sooner, a lengthened one lasts longer', async () => {
+  it('a shortened life ends sooner, and an extended one lasts longer', async () => {
     const long = await remembered(await server.token('ann'));
     await server.updateTtl('ann', 1);
     await expectRefused(long);
@@ -120,7 +120,7 @@ describe('on every replica', () => {
     await remembered(short);
   });
 
-  it('a token whose time is over is refused, and no update brings it back', async () => {
+  it('an expired token is refused, and no update makes it valid again', async () => {
     const token = await remembered(await server.token('ann', { ttl_seconds: 4 }));
     await expectRefused(token);
     expect((await server.call('POST', 'token/update_ttl', { human: 'ann', ttl_seconds: 60 })).status).toBe(404);
@@ -130,7 +130,7 @@ describe('on every replica', () => {
     await remembered(fresh);
   });
 
-  it("a token ends with its key's time, and check says so", async () => {
+  it('a token ends with its key, and check says so', async () => {
     const [row] = await service.sql<{ soon: Date }>("SELECT clock_timestamp() + interval '6 seconds' AS soon");
     const brief = await service.createKey(org, { expiresAt: row!.soon });
     const token = await remembered(await new UsageServer(service, brief.key).token('cem'));
@@ -138,13 +138,13 @@ describe('on every replica', () => {
     await expectRefused(token);
     expect(await server.secondsLeft('cem')).toBeNull();
     expect((await server.call('POST', 'token/update_ttl', { human: 'cem', ttl_seconds: 60 })).status).toBe(404);
-    // A key may be given a longer life; what was revoked meanwhile stays so.
+    // A key may get a longer life; a revoked token stays revoked.
     await server.revoke('cem');
     await changeKey(service, org, 'update', brief, { never_expires: true });
     await expectRefused(token);
   });
 
-  it('a token of an erased human is refused; one who comes again under the same name gets another', async () => {
+  it('a token of an erased human is refused; a new human of the same name gets another', async () => {
     const token = await remembered(await server.token('dan', { limits: [{ type: 'request_cnt', value: 1 }] }));
     await service.sql("DELETE FROM humans WHERE human = 'dan'");
     await expectRefused(token);
@@ -154,8 +154,8 @@ describe('on every replica', () => {
   });
 });
 
-describe('at the same time', () => {
-  it('a human is not erased between the two steps in which a token of theirs is made', async () => {
+describe('at the same time,', () => {
+  it("a human can't be erased between the two steps that make a token of theirs", async () => {
     await server.setLimits('hal', []);
     const holder = connectionTo(service.database.superuserUrl);
     await holder.connect();
@@ -182,7 +182,7 @@ describe('at the same time', () => {
     expect(await server.secondsLeft('hal')).toBeNull();
   });
 
-  it('tokens that are made while their human is erased are of whom comes again: none fails, none is left behind', async () => {
+  it('tokens that are made while their human is erased belong to the new human: none fails, none is left behind', async () => {
     const statuses = new Set<number>();
     const makes = Array.from({ length: 60 }, async () => {
       const limits = [{ type: 'token_cnt', value: 5 }];
@@ -195,7 +195,7 @@ describe('at the same time', () => {
     expect(await service.sql("SELECT 1 FROM humans WHERE human = 'flo'")).toHaveLength(1);
   });
 
-  it('whatever is done to the tokens of one human, nothing waits for itself', async () => {
+  it('any changes of the tokens of one human never deadlock', async () => {
     await Promise.all(Array.from({ length: 20 }, () => server.token('gus')));
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
@@ -210,10 +210,10 @@ describe('at the same time', () => {
   });
 });
 
-describe('a key that went while its request was under way', () => {
-  it('makes no token: a revocation that came first is seen, though the key was let in before', async () => {
+describe('a key that is revoked during its request', () => {
+  it('makes no token: an earlier revocation counts, although the key was admitted before', async () => {
     const body = JSON.stringify({ human: 'eve' });
-    // The key is in memory everywhere; the row is changed without telling anybody.
+    // The key is cached everywhere; the row changes without a notification.
     expect(await server.secondsLeft('eve')).toBeNull();
     await service.sql('ALTER TABLE api_keys DISABLE TRIGGER announce_change');
     try {
@@ -239,7 +239,7 @@ describe('signing keys', () => {
   const kidOf = (token: string): unknown =>
     (JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()) as { kid: unknown }).kid;
 
-  it('rotate without an end to live tokens; a token of a key that was taken out is refused', async () => {
+  it('rotate without ending live tokens; a token of a removed key is refused', async () => {
     const old = await server.token('ann');
     const newKey = pem();
     const rotating = await another({ signingKeys: `${newKey}${service.settings.signingKeys}` });
@@ -259,7 +259,7 @@ describe('signing keys', () => {
 });
 
 describe('request windows', () => {
-  it("a token has its human's window at its key, by the key's own say, and takes nothing of the key's", async () => {
+  it("a token uses its human's window at its key, by the key's setting, and takes nothing of the key's", async () => {
     const busy = await service.asUser<{ result: MadeKey }>(
       { user: org.user, tenant: org.tenantId },
       'api-keys/create',

@@ -1,4 +1,4 @@
-/** A tenant's people and servers see all usage tokens, and end one of them. */
+/** A tenant's people and servers can see all usage tokens, and revoke one of them. */
 import { eventually } from '../../support/eventually.js';
 import type { Answer, Identity, MadeKey, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
@@ -44,7 +44,7 @@ const humansOf = async (body: object = {}): Promise<string[]> => (await list(bod
 const send = (route: string, body: object, key = made.key): Promise<Answer> =>
   service.call('POST', `/api/v1/usage/${route}`, { headers: { 'x-api-key': key }, body });
 
-it('lists tokens newest first, with human, key, status and end, and never the token', async () => {
+it('lists tokens newest first, with human, key, status and end, and never the token itself', async () => {
   const token = await server.token('ann', { ttl_seconds: 60 });
   await server.token('bob');
   await server.revoke('ann');
@@ -78,7 +78,7 @@ it('finds tokens by human, by a part of the id, by key and by status, page by pa
   ]);
 });
 
-it('ends one token within a second and leaves the human’s others; twice is as good as once', async () => {
+it('revokes one token within a second and leaves the human’s others; may be repeated', async () => {
   const [ended, kept] = [await server.token('ann'), await server.token('ann')];
   const { tokens } = await list();
   const tokenId = tokens[1]!.tokenId;
@@ -96,7 +96,7 @@ it('ends one token within a second and leaves the human’s others; twice is as 
   expect(told).toEqual([{ details: { tokens: 1 } }]);
 });
 
-it('shows and ends nothing of another tenant, nor for a role or key that may not', async () => {
+it('shows and revokes nothing of another tenant, nor for a role or key without the right', async () => {
   await server.token('ann');
   const { tokenId } = (await list()).tokens[0]!;
   const stranger = await service.seedOrg();

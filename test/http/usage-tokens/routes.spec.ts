@@ -1,4 +1,4 @@
-/** The six usage routes and their older twins, field for field. */
+/** The six usage routes and their older paths, field for field. */
 import { eventually } from '../../support/eventually.js';
 import type { Answer, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stop());
 
-/** A human who was never mentioned. */
+/** A human whom no call has named yet. */
 const somebody = (): string => `human-${(people += 1)} 🙂`;
 
 /** OpenAI's error and the older one in one body, about one field. */
@@ -35,7 +35,7 @@ describe.each(['/v1/usage', '/api/v1/usage'])('under %s', (prefix) => {
     server = new UsageServer(service, key, prefix);
   });
 
-  it('POST token answers a token and nothing else, good for an hour', async () => {
+  it('POST token returns a token and nothing else, valid for an hour', async () => {
     const human = somebody();
     const answer = await server.call('POST', 'token', { human });
     expect(answer.status).toBe(200);
@@ -45,7 +45,7 @@ describe.each(['/v1/usage', '/api/v1/usage'])('under %s', (prefix) => {
     expect((await chat(service, bearer(token))).status).toBe(200);
   });
 
-  it('human_id is the same as human; both may stand there, if they agree', async () => {
+  it('human_id is the same as human; both may be sent, if they agree', async () => {
     for (const named of [{ human_id: 'ann' }, { human: 'ann', human_id: 'ann' }, { human: 'ann', human_id: null }]) {
       expect((await server.call('POST', 'token', { ...named, ttl_seconds: 60 })).status).toBe(200);
     }
@@ -54,7 +54,7 @@ describe.each(['/v1/usage', '/api/v1/usage'])('under %s', (prefix) => {
     expect(answer.json()['type']).toBe('invalid_input');
   });
 
-  it('limits at creation are those of PUT: named ones absolute, others left, null removes one', async () => {
+  it('limits at creation work as those of PUT: named ones are set, others stay, null removes one', async () => {
     const human = somebody();
     await server.token(human, {
       limits: [
@@ -91,7 +91,7 @@ describe.each(['/v1/usage', '/api/v1/usage'])('under %s', (prefix) => {
     expect(faultOf(await server.call('GET', 'limits'), 400).param).toBe('x-human-id');
   });
 
-  it('check tells the longest of several; update_ttl sets all, from now; both are 404 where none is live', async () => {
+  it('check returns the longest of several; update_ttl sets all, from now; both are 404 where none is live', async () => {
     const human = somebody();
     await server.token(human, { ttl_seconds: 100 });
     await server.token(human, { ttl_seconds: 50_000 });
@@ -110,7 +110,7 @@ describe.each(['/v1/usage', '/api/v1/usage'])('under %s', (prefix) => {
     }
   });
 
-  it('revoke answers nothing, ends every token, and may be repeated, for an unknown human too', async () => {
+  it('revoke returns nothing, ends every token, and may be repeated, for an unknown human too', async () => {
     const human = somebody();
     const tokens = [await server.token(human), await server.token(human)];
     for (let round = 0; round < 2; round += 1) {
@@ -123,7 +123,7 @@ describe.each(['/v1/usage', '/api/v1/usage'])('under %s', (prefix) => {
   });
 });
 
-describe('a request that is at fault', () => {
+describe('a wrong request', () => {
   const ROUTES = [
     ['POST', 'token', {}],
     ['PUT', 'token', { limits: [] }],
@@ -132,23 +132,20 @@ describe('a request that is at fault', () => {
     ['POST', 'token/update_ttl', { ttl_seconds: 5 }],
   ] as const;
 
-  it.each(ROUTES)(
-    '%s %s: the human is needed, of 1 to 256 characters that can be kept',
-    async (method, route, rest) => {
-      for (const human of [undefined, null, '', ' \t', 'a'.repeat(257), 'a\u0000b', 7, ['ann']]) {
-        const answer = await server.call(method, route, { ...rest, human });
-        expect([human, faultOf(answer, 400).param]).toEqual([human, 'human']);
-      }
-      const surrogate = `{"human":"a\\ud800", ${JSON.stringify(rest).slice(1, -1) || '"human_id":null'}}`;
-      expect(faultOf(await server.call(method, route, surrogate), 400).param).toBe('human');
-      expect(faultOf(await server.call(method, route, { ...rest, human: 'ann', humans: 1 }), 400).param).toBe('humans');
-      for (const body of ['', '[]', 'null', '{"human":"ann"', '{"human":"ann","human":"bea"}']) {
-        expect([body, (await server.call(method, route, body)).status]).toEqual([body, 400]);
-      }
-      const header = await server.call(method, route, { ...rest, human: 'ann' }, { 'x-human-id': 'bea' });
-      expect(faultOf(header, 400).param).toBe('x-human-id');
-    },
-  );
+  it.each(ROUTES)('%s %s: the human is required, of 1 to 256 storable characters', async (method, route, rest) => {
+    for (const human of [undefined, null, '', ' \t', 'a'.repeat(257), 'a\u0000b', 7, ['ann']]) {
+      const answer = await server.call(method, route, { ...rest, human });
+      expect([human, faultOf(answer, 400).param]).toEqual([human, 'human']);
+    }
+    const surrogate = `{"human":"a\\ud800", ${JSON.stringify(rest).slice(1, -1) || '"human_id":null'}}`;
+    expect(faultOf(await server.call(method, route, surrogate), 400).param).toBe('human');
+    expect(faultOf(await server.call(method, route, { ...rest, human: 'ann', humans: 1 }), 400).param).toBe('humans');
+    for (const body of ['', '[]', 'null', '{"human":"ann"', '{"human":"ann","human":"bea"}']) {
+      expect([body, (await server.call(method, route, body)).status]).toEqual([body, 400]);
+    }
+    const header = await server.call(method, route, { ...rest, human: 'ann' }, { 'x-human-id': 'bea' });
+    expect(faultOf(header, 400).param).toBe('x-human-id');
+  });
 
   it.each<[string, unknown]>([
     ['limits', 5],
@@ -186,7 +183,7 @@ describe('a request that is at fault', () => {
     }
   });
 
-  it('PUT needs limits; a field of a limit that stands twice is refused', async () => {
+  it('PUT needs limits; a repeated field of a limit is refused', async () => {
     expect(faultOf(await server.call('PUT', 'token', { human: 'ann' }), 400).param).toBe('limits');
     const twice = '{"human":"ann","limits":[{"type":"token_cnt","value":1,"value":9}]}';
     expect((await server.call('PUT', 'token', twice)).status).toBe(400);
@@ -224,12 +221,12 @@ describe('a new human', () => {
   );
   afterAll(() => service.sql('UPDATE tenants SET default_limits = NULL WHERE id = $1', [org.tenantId]));
 
-  it('has what it would begin with, and is not created by being asked after', async () => {
+  it('shows its default limits, and is not created by a read', async () => {
     expect(await server.limits('nobody-yet')).toEqual(DEFAULTS);
     expect(await service.sql("SELECT 1 FROM humans WHERE human = 'nobody-yet'")).toEqual([]);
   });
 
-  it('is created with the defaults by a token or by limits, which then are set over them', async () => {
+  it('is created with the defaults by a token or by limits, which then overwrite them', async () => {
     const [one, other] = [somebody(), somebody()];
     await server.token(one);
     expect(await server.limits(one)).toEqual(DEFAULTS);
@@ -242,7 +239,7 @@ describe('a new human', () => {
 });
 
 describe('an Idempotency-Key', () => {
-  it('makes one token of many sendings, shows it once, and says so of repeats; both paths are one route', async () => {
+  it('makes one token for many requests, shows it once, and marks repeats; both paths are one route', async () => {
     const human = somebody();
     const headers = { 'idempotency-key': `once-${human.length}-${people}` };
     const body = { human, limits: [{ type: 'token_cnt', value: 5 }] };
@@ -265,7 +262,7 @@ describe('an Idempotency-Key', () => {
   });
 });
 
-describe('who may', () => {
+describe('permitted callers', () => {
   const ROUTES = [
     ['POST', 'token', { human: 'ann' }],
     ['PUT', 'token', { human: 'ann', limits: [] }],
@@ -274,14 +271,14 @@ describe('who may', () => {
     ['POST', 'token/check', { human: 'ann' }],
   ] as const;
 
-  it.each(ROUTES)('%s %s is for keys alone: a usage token is not a credential there', async (method, route, body) => {
+  it.each(ROUTES)('%s %s accepts keys only: a usage token is not a credential there', async (method, route, body) => {
     const token = await server.token('ann');
     const answer = await service.call(method, `/v1/usage/${route}`, { headers: bearer(token), body });
     faultOf(answer, 401);
     expectNearly(await server.secondsLeft('ann'), 3600);
   });
 
-  it('writing asks for usage:write, looking for nothing', async () => {
+  it('writing needs usage:write, before anything is looked up', async () => {
     const poor = new UsageServer(service, (await service.createKey(org, { scopes: ['usage:read'] })).key);
     await server.token('ann');
     for (const [method, route, body] of ROUTES) {
@@ -293,7 +290,7 @@ describe('who may', () => {
     expect(await poor.limits('ann')).toEqual([]);
   });
 
-  it("another tenant's key neither sees nor touches a human of the same name", async () => {
+  it("another tenant's key neither sees nor changes a human of the same name", async () => {
     const other = await service.createOrg();
     const stranger = new UsageServer(service, (await service.createKey(other)).key);
     const token = await server.token('bea', { ttl_seconds: 500, limits: [{ type: 'token_cnt', value: 5 }] });
@@ -310,7 +307,7 @@ describe('who may', () => {
 });
 
 describe('what was done', () => {
-  it('stands in the audit log once, by key, with no name of the human in it', async () => {
+  it("is in the audit log once, by key, without the human's name", async () => {
     const human = somebody();
     await server.token(human, { limits: [{ type: 'token_cnt', value: 5 }] });
     await server.updateTtl(human, 60);

@@ -1,4 +1,4 @@
-/** How a tenant's server and a human's app call the usage routes. */
+/** The calls of a tenant's server and a human's app to the usage routes. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import { UPSTREAM_MODEL } from '../../support/openai-upstream.js';
 import type { Answer, MadeKey, ServiceClient } from '../../support/service.js';
@@ -13,7 +13,7 @@ export interface TokenWishes {
   readonly ttl_seconds?: number;
 }
 
-/** A tenant's server: everything with its secret key. */
+/** A tenant's server, which uses its secret key for everything. */
 export class UsageServer {
   constructor(
     readonly client: ServiceClient,
@@ -41,7 +41,7 @@ export class UsageServer {
     return (await good(this.call('GET', 'limits', undefined, naming(human)))).json<Limit[]>();
   }
 
-  /** Null: none is live. */
+  /** Null: no token is live. */
   async secondsLeft(human: string): Promise<number | null> {
     const answer = await this.call('POST', 'token/check', { human });
     return answer.status === 404 ? null : answer.json<{ ttl_seconds: number }>().ttl_seconds;
@@ -62,7 +62,7 @@ async function good(answer: Promise<Answer>): Promise<Answer> {
   return answer;
 }
 
-/** The header that names a human, whatever the name is written in. */
+/** The header that names a human, in any script. */
 export const naming = (human: string): OutgoingHttpHeaders => ({
   'x-human-id': encodeURIComponent(human),
   'x-human-id-encoding': 'percent',
@@ -70,7 +70,7 @@ export const naming = (human: string): OutgoingHttpHeaders => ({
 
 export const bearer = (token: string): OutgoingHttpHeaders => ({ authorization: `Bearer ${token}` });
 
-/** What an app with this token is answered when it asks what is left. */
+/** The answer that an app with this token gets when it asks what is left. */
 export const askedLimits = (client: ServiceClient, token: string): Promise<Answer> =>
   client.call('GET', '/v1/usage/limits', { headers: bearer(token) });
 
@@ -83,7 +83,7 @@ export const chat = (client: ServiceClient, headers: OutgoingHttpHeaders): Promi
     body: { model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hello' }] },
   });
 
-/** Has the owner take a key away, or change it. */
+/** Has the owner revoke a key, or change it. */
 export const changeKey = (
   client: ServiceClient,
   { tenantId, user }: { tenantId: string; user: string },
@@ -93,7 +93,7 @@ export const changeKey = (
 ): Promise<Record<string, unknown>> =>
   client.asUser({ user, tenant: tenantId }, `api-keys/${what}`, { keyId, ...changes });
 
-/** So many seconds are left, or a few less on a busy machine. */
+/** The given number of seconds is left, or a few less on a busy machine. */
 export function expectNearly(left: number | null, seconds: number): void {
   expect(left).toBeLessThanOrEqual(seconds);
   expect(left).toBeGreaterThan(seconds - 60);

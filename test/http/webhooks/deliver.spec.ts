@@ -39,7 +39,7 @@ beforeEach(async () => {
 });
 
 describe('a delivery', () => {
-  it('is the event and its payload, signed so that the library and a plain HMAC both know it', async () => {
+  it('is the event with its payload, with a signature that the library and a plain HMAC both verify', async () => {
     const { secret } = await create(service, org, receiver.url('/hook?of=acme'));
     const humanId = await addHuman(service, org, 'ada@example.com');
     await happen(service, org, { humanId });
@@ -75,14 +75,14 @@ describe('a delivery', () => {
     expect(await deliveriesOf(service, elsewhere)).toEqual([]);
   });
 
-  it('names a human only as long as the human is known', async () => {
+  it('names a human only as long as the human exists', async () => {
     await create(service, org, receiver.url());
     const humanId = await addHuman(service, org, 'marker-of-grace');
     receiver.reactions.set('/hook', 500);
     await happen(service, org, { humanId });
     await eventually(() => receiver.received.length >= 1);
     await service.sql('DELETE FROM humans WHERE id = $1', [humanId]);
-    // An attempt that was claimed before the erasure may name the human. Attempts come one after another.
+    // An attempt that was claimed before the erasure may name the human. Attempts run one after another.
     const [{ attempts: claimedBefore }] = (await deliveriesOf(service, org)) as [DeliveryView];
     receiver.reactions.clear();
     const [delivery] = await settledDeliveries(service, org);
@@ -98,7 +98,7 @@ describe('a delivery', () => {
 });
 
 describe('a receiver', () => {
-  it('that is down, then slow, then answering 500, then up gets every event, each attempt under the same id', async () => {
+  it('that is down, slow, answers 500 and then works gets every event, each attempt under the same id', async () => {
     const { secret } = await create(service, org, receiver.url());
     await receiver.goDown();
     await happen(service, org, { count: 3 });
@@ -106,7 +106,7 @@ describe('a receiver', () => {
     expect((await deliveriesOf(service, org)).map(({ lastError }) => lastError ?? 'UNREACHABLE')).toEqual(
       Array(3).fill('UNREACHABLE'),
     );
-    // Each event is hung upon once, and answered 500 once.
+    // Each event gets no answer once, and 500 once.
     const seen = new Map<string, number>();
     receiver.reactions.set('/hook', ({ id }) => {
       const times = (seen.get(id) ?? 0) + 1;
@@ -120,7 +120,7 @@ describe('a receiver', () => {
     );
     for (const { eventId, attempts } of deliveries) {
       const attempted = receiver.received.filter(({ id }) => id === eventId);
-      // More where an answer came too late on a busy machine: a delivery is made at least once.
+      // There are more where an answer came too late on a busy machine: a delivery is made at least once.
       expect(attempted.length).toBeGreaterThanOrEqual(3);
       expect(attempts).toBeGreaterThan(3);
       const times = attempted.map(({ headers }) => Number(headers['webhook-timestamp']));
@@ -132,7 +132,7 @@ describe('a receiver', () => {
     }
   });
 
-  it('that never takes it has each delivery fail after the last attempt, and can be sent it again', async () => {
+  it('that never accepts it makes each delivery fail after the last attempt, and can get it again', async () => {
     const { endpoint } = await create(service, org, receiver.url());
     receiver.reactions.set('/hook', 503);
     await happen(service, org);
@@ -167,7 +167,7 @@ describe('a receiver', () => {
     expect((await endpointOf(service, org, endpoint.endpointId)).failingSince).toBeUndefined();
   });
 
-  it('that never answers holds up no other endpoint', async () => {
+  it('that never answers delays no other endpoint', async () => {
     for (let index = 0; index < 3; index += 1) {
       const at = `/dead-${index}`;
       receiver.reactions.set(at, 'hang');
@@ -176,7 +176,7 @@ describe('a receiver', () => {
     await create(service, org, receiver.url('/alive'));
     await happen(service, org, { count: 40 });
     await eventually(() => receiver.at('/alive').length === 40);
-    // Most of what the dead ones are owed has not even been tried by then: they share what is under way with all.
+    // Most deliveries to the dead endpoints have not been tried by then: they share the workers with all others.
     const tried = receiver.received.filter(({ path }) => path.startsWith('/dead')).length;
     expect(tried).toBeLessThan(60);
     for (let index = 0; index < 3; index += 1) receiver.reactions.set(`/dead-${index}`, 410);
@@ -193,7 +193,7 @@ describe('a receiver', () => {
 });
 
 describe('events of the service itself', () => {
-  it('member.invited says who was invited as what, to every tenant of the org, without link or address', async () => {
+  it('member.invited names the invited person and role, goes to every tenant of the org, and has no link or address', async () => {
     const { tenant } = await service.asUser<{ tenant: { id: string } }>(ownerOf(org), 'tenants/create', {
       name: 'Staging',
     });
@@ -222,7 +222,7 @@ describe('events of the service itself', () => {
     }
   });
 
-  it('usage.token_revoked says whose tokens, and is told with the change or not at all', async () => {
+  it('usage.token_revoked names the human, and is sent with the change or not at all', async () => {
     await create(service, org, receiver.url(), ['usage.token_revoked']);
     const humanId = await addHuman(service, org, 'ada@example.com');
     const revoke = (id: string, fails = false): Promise<void> =>
@@ -247,7 +247,7 @@ describe('events of the service itself', () => {
     expect(await deliveriesOf(service, org)).toHaveLength(1);
   });
 
-  it('are not told where the change is not made', async () => {
+  it('are not sent where the change is not made', async () => {
     await create(service, org, receiver.url(), ['member.invited']);
     const answer = await service.call('POST', '/api/v1/orgs/invite-member', {
       headers: { authorization: `Bearer ${service.dashboardToken({ user: org.user, tenant: org.tenantId })}` },

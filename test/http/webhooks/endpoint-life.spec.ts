@@ -51,9 +51,9 @@ describe('an address that may not be called', () => {
     'https://[fd00::1]/hook',
     'http://127.0.0.1:1/hook',
     'https://localhost.localdomain/',
-    // What a reader takes for another host than the one that would be called.
+    // URLs that a reader takes for another host than the one that would be called.
     'https://user:password@RECEIVER/hook',
-  ])('is not, though it was stored before that was so: %s', async (url) => {
+  ])('is not called, even if it was stored before the rule: %s', async (url) => {
     const { endpoint } = await create(service, org, receiver.url());
     await service.sql('UPDATE webhook_endpoints SET url = $1 WHERE id = $2', [
       url.replace('RECEIVER', new URL(receiver.url()).host),
@@ -61,7 +61,7 @@ describe('an address that may not be called', () => {
     ]);
     await happen(service, org);
     await eventually(async () => (await deliveriesOf(service, org))[0]?.lastError !== undefined);
-    // One word for all that leads nowhere: it tells nothing of the operator's network.
+    // One word for all unreachable addresses, so that it reveals nothing about the operator's network.
     expect((await deliveriesOf(service, org))[0]).toMatchObject({ lastError: 'UNREACHABLE' });
     expect((await deliveriesOf(service, org))[0]).not.toHaveProperty('lastStatusCode');
     expect(receiver.at('/hook')).toEqual([]);
@@ -70,7 +70,7 @@ describe('an address that may not be called', () => {
 });
 
 describe('an endpoint', () => {
-  it('that answers 410 is disabled at once, says so everywhere, and gets nothing until it is enabled', async () => {
+  it('that answers 410 is disabled at once, shows it everywhere, and gets nothing until it is enabled', async () => {
     const log = captureLog();
     const { endpoint, secret } = await create(service, org, receiver.url());
     const { endpointId } = endpoint;
@@ -109,11 +109,11 @@ describe('an endpoint', () => {
     await eventually(() => receiver.received.length === 2);
   });
 
-  it('that took nothing for long enough is disabled, and what still waits for it ends', async () => {
+  it('that accepted nothing for long enough is disabled, and its waiting deliveries end', async () => {
     const { endpoint } = await create(service, org, receiver.url());
     const { endpointId } = endpoint;
     receiver.reactions.set('/hook', 500);
-    // The first failure is made to be of three days ago (webhookDeadSeconds).
+    // The first failure is dated back three days (webhookDeadSeconds).
     await happen(service, org);
     await eventually(async () => (await endpointOf(service, org, endpointId)).failingSince !== undefined);
     await service.sql("UPDATE webhook_endpoints SET failing_since = now() - interval '73 hours' WHERE id = $1", [
@@ -130,7 +130,7 @@ describe('an endpoint', () => {
     expect(ended.map(({ lastError }) => lastError)).toContain('DISABLED');
   });
 
-  it('that fails now and then, and takes something between, stays', async () => {
+  it('that fails now and then, and accepts some in between, stays enabled', async () => {
     const { endpoint } = await create(service, org, receiver.url());
     receiver.reactions.set('/hook', () => (receiver.received.length % 2 === 1 ? 500 : 200));
     await happen(service, org);
@@ -141,7 +141,7 @@ describe('an endpoint', () => {
     expect(view.failingSince).toBeUndefined();
   });
 
-  it('signs with both secrets in the overlap of a rotation, and with the new one alone without an overlap', async () => {
+  it('signs with both secrets during the overlap of a rotation, and with the new one only without an overlap', async () => {
     const { endpoint, secret: first } = await create(service, org, receiver.url());
     const { endpointId } = endpoint;
     const rotate = (gracePeriodSeconds?: number) =>
@@ -172,7 +172,7 @@ describe('an endpoint', () => {
       true,
     ]);
 
-    // However often one rotates: the newest and three that overlap.
+    // After any number of rotations: the newest and three that overlap.
     for (let times = 0; times < 5; times += 1) await rotate(3600);
     expect((await next()).headers['webhook-signature']!.toString().split(' ')).toHaveLength(4);
     await service.sql(

@@ -1,4 +1,4 @@
-/** The receivers of docs/guides/webhooks.md, each run as it stands there on deliveries of a started service. */
+/** The receivers of docs/guides/webhooks.md, each run unchanged on deliveries of a started service. */
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
@@ -44,7 +44,7 @@ async function run(program: Program, secret: string): Promise<{ port: number; ou
   return { port, output };
 }
 
-/** Sends what was received on, byte for byte. */
+/** Forwards what was received, byte for byte. */
 function pass(port: number, { raw, headers }: Pick<Received, 'raw' | 'headers'>): Promise<number> {
   const { host: _host, connection: _connection, ...rest } = headers;
   return new Promise((resolve, reject) => {
@@ -62,7 +62,7 @@ function pass(port: number, { raw, headers }: Pick<Received, 'raw' | 'headers'>)
 it.each([
   ['with the library', 0],
   ['with a plain HMAC', 1],
-])('the receiver %s takes what is ours, and nothing else', async (_how, index) => {
+])('the receiver %s accepts our deliveries, and nothing else', async (_how, index) => {
   const { secret } = await create(service, org, receiver.url(`/${index}`));
   await happen(service, org, { humanId: await addHuman(service, org, `ünï-${index}`) });
   await eventually(() => receiver.at(`/${index}`).length === 1);

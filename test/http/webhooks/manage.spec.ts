@@ -19,7 +19,7 @@ let service: TestService;
 let org: Org;
 
 beforeAll(async () => {
-  // Nothing is sent: what is created here leads nowhere.
+  // Nothing is sent: the endpoints of this spec do not exist.
   service = await startService({ settings: { webhookPollMs: 600_000 } });
 });
 
@@ -33,7 +33,7 @@ beforeEach(async () => {
 const URL_OF = (name: string): string => `https://hooks.example.com/${name}`;
 
 describe('create', () => {
-  it('answers the endpoint, and the secret this once', async () => {
+  it('returns the endpoint, and its secret this once', async () => {
     const { endpoint, secret } = await call<MadeEndpoint>(service, org, 'create', {
       url: URL_OF('one'),
       description: 'Billing',
@@ -55,7 +55,7 @@ describe('create', () => {
     expect(JSON.stringify(listed)).not.toContain('whsec_');
   });
 
-  it('keeps no secret in the clear, neither in the database nor in the log', async () => {
+  it('stores no secret in the clear, neither in the database nor in the log', async () => {
     const log = captureLog();
     const { endpoint, secret } = await create(service, org, URL_OF('one'));
     const { endpointId } = endpoint;
@@ -86,7 +86,7 @@ describe('create', () => {
     ]);
   });
 
-  it('does it once for an Idempotency-Key, and shows no secret again', async () => {
+  it('runs once for an Idempotency-Key, and shows no secret again', async () => {
     const body = { url: URL_OF('one'), events: ['run.failed'] };
     const headers = { 'idempotency-key': 'create-1' };
     const [first, again] = [
@@ -115,12 +115,12 @@ describe('create', () => {
     ['a name of the own network', { url: 'https://db.internal/', events: ['run.failed'] }, ['url']],
     ['a password in the URL', { url: 'https://a:b@hooks.example.com/', events: ['run.failed'] }, ['url']],
     ['U+0000', { url: URL_OF('x'), events: ['run.failed'], description: 'a\u0000b' }, ['description']],
-  ])('refuses %s, naming the field, and makes nothing', async (_what, body, fields) => {
+  ])('refuses %s, naming the field, and creates nothing', async (_what, body, fields) => {
     const error = await expectPlatformRefusal(service, () => ask(service, org, 'create', body), 400);
     expect(fieldsOf(error)).toEqual(fields);
   });
 
-  it('makes 20 at most, of those who ask at once too', async () => {
+  it('creates 20 at most, also for simultaneous requests', async () => {
     const answers = await Promise.all(
       Array.from({ length: 23 }, (_, index) =>
         ask(service, org, 'create', { url: URL_OF(String(index)), events: ['run.failed'] }),
@@ -131,7 +131,7 @@ describe('create', () => {
 });
 
 describe('update', () => {
-  it('changes what is named and leaves the rest', async () => {
+  it('changes the named fields and leaves the others', async () => {
     const { endpoint } = await create(service, org, URL_OF('one'), ['run.failed', 'member.invited']);
     const { endpointId } = endpoint;
     const update = async (changes: object) =>
@@ -163,7 +163,7 @@ describe('update', () => {
     expect(await endpointOf(service, org, endpointId)).toMatchObject({ url: URL_OF('elsewhere') });
   });
 
-  it('takes a secret for a change of URL alone, and judges the URL', async () => {
+  it('accepts a secret only with a change of URL, and checks the URL', async () => {
     const { endpoint, secret } = await create(service, org, URL_OF('one'));
     const { endpointId } = endpoint;
     const wrong = async (body: object) =>
@@ -172,7 +172,7 @@ describe('update', () => {
     expect(await wrong({ url: 'https://10.0.0.1/', secret })).toEqual(['url']);
   });
 
-  it('moves an endpoint by a rotation too, whose old secret is then never used again', async () => {
+  it('can move an endpoint by a rotation too, whose old secret is then never used again', async () => {
     const { endpoint } = await create(service, org, URL_OF('one'));
     const { endpointId } = endpoint;
     const rotate = (body: object): Promise<Answer> => ask(service, org, 'rotate-secret', { endpointId, ...body });
@@ -188,7 +188,7 @@ describe('update', () => {
 });
 
 describe('another tenant', () => {
-  it('is told that it does not exist, whatever it asks, and changes nothing', async () => {
+  it('is told that the endpoint does not exist, on every route, and changes nothing', async () => {
     const { endpoint, secret } = await create(service, org, URL_OF('one'));
     const { endpointId } = endpoint;
     await happen(service, org);
@@ -219,7 +219,7 @@ describe('another tenant', () => {
 });
 
 describe('lists', () => {
-  it('page through endpoints and deliveries, newest first, and take no token of another list', async () => {
+  it('page through endpoints and deliveries, newest first, and accept no token of another list', async () => {
     const made: string[] = [];
     for (let index = 0; index < 3; index += 1) {
       made.unshift((await create(service, org, URL_OF(String(index)))).endpoint.endpointId);
@@ -274,8 +274,8 @@ describe('test and redeliver', () => {
   });
 });
 
-describe('what is done', () => {
-  it('stands in the audit log, without URL and secret', async () => {
+describe('each change', () => {
+  it('is in the audit log, without URL and secret', async () => {
     const { endpoint, secret } = await create(service, org, URL_OF('marker'));
     const { endpointId } = endpoint;
     await call(service, org, 'update', { endpointId, url: URL_OF('marker-2'), secret });

@@ -1,4 +1,4 @@
-/** Deliveries where processes are killed, stopped and many: at least once, and once where nothing goes wrong. */
+/** Deliveries by processes that are killed, stopped and many: at least once, and once where nothing goes wrong. */
 import { randomBytes } from 'node:crypto';
 import { eventually } from '../../support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
@@ -70,7 +70,7 @@ it('two processes share the work, and send nothing twice', async () => {
   expect(new Set(receiver.received.map(({ id, path }) => `${id} ${path}`)).size).toBe(180);
 });
 
-it('what a process had under way when it was killed is sent by another, and nothing is lost', async () => {
+it("a killed process's open deliveries are sent by another, and none is lost", async () => {
   const doomed = await start();
   await create(doomed, org, receiver.url());
   // Received, and never answered: the process dies between claim and end.
@@ -87,16 +87,16 @@ it('what a process had under way when it was killed is sent by another, and noth
   expect(times()).toHaveLength(4);
 });
 
-it('a process that is told to stop begins nothing more, and lets what is under way end', async () => {
+it('a process that is stopped begins no new delivery, and finishes the open ones', async () => {
   const stopping = await start();
   await create(stopping, org, receiver.url());
   receiver.reactions.set('/hook', 'hang');
   await happen(stopping, org, { count: 4 });
   await eventually(() => receiver.received.length === 4);
-  // More than are under way: those wait for the next process.
+  // More than can be open: the others wait for the next process.
   await happen(stopping, org, { count: 4 });
   await end(stopping);
-  // Each of the four was given up in good order: tried once, to be tried again, its end written.
+  // Each of the four ended properly: tried once, due for another try, with its end written.
   const rows = await rowsOfDeliveries();
   expect(rows.filter(({ attempts, last_error: error }) => attempts === 1 && error === 'TIMEOUT')).toHaveLength(4);
   expect(rows.filter(({ attempts }) => attempts === 0)).toHaveLength(4);
@@ -105,7 +105,7 @@ it('a process that is told to stop begins nothing more, and lets what is under w
   expect((await settledDeliveries(next, org)).map(({ status }) => status)).toEqual(Array(8).fill('DELIVERED'));
 });
 
-it('old events go with their deliveries; what is younger stays', async () => {
+it('old events are deleted with their deliveries; younger ones stay', async () => {
   const service = await start({ GATEHOUSE_WEBHOOK_PRUNE_SECONDS: '1' });
   await create(service, org, receiver.url());
   await happen(service, org, { count: 2 });
@@ -124,7 +124,7 @@ describe('the encryption key', () => {
     string,
   ];
 
-  it('is rotated under a running service: stored secrets move to the newest, and the old one may go', async () => {
+  it('is rotated under a running service: stored secrets move to the newest key, and the old one may be removed', async () => {
     const before = await start({ GATEHOUSE_ENCRYPTION_KEYS: first });
     const { endpoint, secret } = await create(before, org, receiver.url());
     await end(before);
@@ -139,7 +139,7 @@ describe('the encryption key', () => {
     expect(verifiesByHmac(receiver.received[0]!, secret)).toBe(true);
   });
 
-  it('that was taken away too early is named in the log, blames no endpoint, and can come back', async () => {
+  it('that was removed too early is named in the log, blames no endpoint, and can come back', async () => {
     const before = await start({ GATEHOUSE_ENCRYPTION_KEYS: first });
     const { endpoint } = await create(before, org, receiver.url());
     await end(before);

@@ -1,4 +1,4 @@
-/** What was used, and the calls behind it. */
+/** Usage, and the calls behind it. */
 export const usage = {
   measures: {
     cost: 'Cost',

@@ -11,10 +11,10 @@ import { m } from '../../messages/index.js';
 import { session } from '../../session/session.js';
 import { AccountPage } from './account.js';
 
-/** The token stands after the #: it is in no log of a server. */
+/** The token is in the fragment, after the #, so that it is in no server's log. */
 const tokenOf = (): string => new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
 
-/** What an invitation's link opens: the person is signed in, and says yes. */
+/** The page of an invitation's link: the person signs in and accepts. */
 export default function AcceptInvitation({ me }: { me: Me }) {
   const [token] = useState(tokenOf);
   const queryClient = useQueryClient();
@@ -25,7 +25,7 @@ export default function AcceptInvitation({ me }: { me: Me }) {
   const goOn = useMutation({
     mutationFn: async (tenantId: string) => {
       await navigate({ to: '/' });
-      // A user without an org has the claim already; any other one moves.
+      // A user without an org already has the claim; any other user switches tenants.
       if (me.tenantId === undefined) await session.enter();
       else await switchTenant(tenantId);
       await queryClient.invalidateQueries();

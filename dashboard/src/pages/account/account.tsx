@@ -14,7 +14,7 @@ import { Panel } from '../../kit/surface.js';
 import { m } from '../../messages/index.js';
 import { session } from '../../session/session.js';
 
-/** A page of a signed-in person who is in no tenant. */
+/** A page for a signed-in person who is in no tenant. */
 export function AccountPage({
   me,
   title,
@@ -46,7 +46,7 @@ export function AccountPage({
   );
 }
 
-/** Signed in, in no tenant yet: makes the first org, or goes to one that the user belongs to. */
+/** Signed in but in no tenant yet: the user creates the first org, or enters one that they belong to. */
 export default function Account({ me }: { me: Me }) {
   return me.orgs.length === 0 ? <NewOrg me={me} /> : <Choice me={me} />;
 }

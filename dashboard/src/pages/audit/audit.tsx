@@ -15,7 +15,7 @@ type Actor = (typeof ACTORS)[number];
 
 const typeOf = (actorType: Actor | '') => (actorType === '' ? {} : { actorType });
 
-/** All that the filters leave, as the API writes it. */
+/** All rows that the filters leave, as the API writes them. */
 async function tableOf(filter: { readonly action: string; readonly actorType?: Actor }): Promise<Blob> {
   const body = { ...filter, format: 'CSV' as const };
   const { data } = await api.POST('/api/v1/audit/list', { body, parseAs: 'blob' });
@@ -29,7 +29,7 @@ export default function Audit() {
   const [opened, setOpened] = useState<AuditEvent | null>(null);
   const pages = usePages<AuditEvent>(['audit', action, actorType], async (pageToken, signal) => {
     const body = { action, pageToken, ...typeOf(actorType) };
-    // Only where a table is asked for is the answer a text.
+    // The answer is a text only where a table is requested.
     const answer = await answerOf(api.POST('/api/v1/audit/list', { body, signal }));
     const { events, nextPageToken } = answer as AuditPage;
     return { rows: events, nextPageToken };

@@ -9,7 +9,7 @@ export function formatAmount(type: string, value: number | string): string {
   return `${formatWhole(value)} ${m.limitUnits[type] ?? ''}`.trim();
 }
 
-/** As it is typed: costs in dollars, the rest as it is. */
+/** The value as the user types it: costs in dollars, all else unchanged. */
 export const typedOf = (type: string, value: number | string): string =>
   type === 'cost_micros' ? String(Number(value) / MICROS) : String(value);
 

@@ -19,7 +19,7 @@ interface BudgetsProps {
   readonly lead: string;
 }
 
-/** What a holder may use, with what is used, held by open calls, and left. */
+/** A holder's budgets, with what is used, held by open calls, and left. */
 export function Budgets({ holder, lead }: BudgetsProps) {
   const may = useMay();
   const [setting, setSetting] = useState(false);

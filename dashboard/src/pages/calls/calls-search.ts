@@ -1,6 +1,6 @@
 export const STATUSES = ['Success', 'Error', 'Timeout'] as const;
 
-/** The filters of the log stand in its address. */
+/** The address of the page holds the filters of the log. */
 export interface CallsSearch {
   readonly status?: (typeof STATUSES)[number];
   readonly model?: string;

@@ -104,7 +104,7 @@ function withStatus({ status: _status, ...others }: CallsSearch, value: string):
   return status === undefined ? others : { ...others, status };
 }
 
-/** How many calls came since: the list itself holds still while it is read. Nothing is asked from a hidden tab. */
+/** How many calls came since. The list itself stays still while it is read, and a hidden tab asks nothing. */
 function useNews(filter: CallsSearch, newest: Call | undefined, isLoaded: boolean): number {
   const [loadedAt] = useState(() => new Date().toISOString());
   const from = newest?.createdAt ?? loadedAt;
@@ -123,7 +123,7 @@ function useNews(filter: CallsSearch, newest: Call | undefined, isLoaded: boolea
   return data;
 }
 
-/** Taken at Enter, or when the field is left: not at each letter. */
+/** Applied at Enter, or when the field is left, and not at each letter. */
 function TextFilter({
   label,
   value = '',

@@ -26,7 +26,7 @@ interface CreateGatewayProps {
   readonly onGone: () => void;
 }
 
-/** A gateway with one provider, and its first token, shown this once. Further providers come in its settings. */
+/** Creates a gateway with one provider, and shows its first token this once. Further providers are added in its settings. */
 export function CreateGateway({ open, onClose, onGone }: CreateGatewayProps) {
   const [keys] = useState(() => new IdempotencyKeys());
   const once = useShowOnce(onClose);

@@ -2,7 +2,7 @@ import type { Gateway } from '../../api/types.js';
 
 const ANY_MODEL = 'gpt-4o-mini';
 
-/** What OpenAI clients take as their base URL. */
+/** The base URL for OpenAI clients. */
 export const addressOf = (gatewayId: string): string => `${location.origin}/gateways/${gatewayId}/v1`;
 
 /** A call by a gateway, to paste into a terminal. */

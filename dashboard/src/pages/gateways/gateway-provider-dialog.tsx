@@ -15,12 +15,12 @@ const FIELDS = { url: 'endpoint' } as const;
 
 interface GatewayProviderDialogProps {
   readonly gateway: Gateway;
-  /** The provider that is edited; absent: one more. */
+  /** The provider that is edited; absent: a new one. */
   readonly of?: Provider;
   readonly onClose: () => void;
 }
 
-/** A provider of a gateway; the others are sent as they are stored, which keeps their keys. */
+/** Edits a provider of a gateway. The others are sent as they are stored, which keeps their keys. */
 export function GatewayProviderDialog({ gateway, of, onClose }: GatewayProviderDialogProps) {
   const update = useUpdateGateway(gateway);
   const save = (form: FormData): void => {

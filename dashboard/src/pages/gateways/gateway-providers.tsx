@@ -16,7 +16,7 @@ import { useUpdateGateway } from './use-update-gateway.js';
 type Provider = Gateway['providers'][number];
 type Doing = { readonly kind: 'add' } | { readonly kind: 'edit' | 'remove'; readonly provider: Provider };
 
-/** The providers of a gateway, in the order in which they are asked. */
+/** The providers of a gateway, in the order in which calls try them. */
 export function GatewayProviders({ of }: { of: Gateway }) {
   const may = useMay();
   const [doing, setDoing] = useState<Doing | null>(null);

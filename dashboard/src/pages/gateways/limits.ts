@@ -17,7 +17,7 @@ export function saidLimits({ requests, tokens }: Limits): readonly string[] {
   ];
 }
 
-/** The limits of a form: those that were filled in. */
+/** The limits that were filled in on a form. */
 export function limitsOf(form: FormData): Limits {
   const read = (name: 'requests' | 'tokens'): Limits => {
     const limit = textOf(form, `rateLimit.${name}.limit`);

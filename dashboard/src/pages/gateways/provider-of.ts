@@ -10,7 +10,7 @@ export function providerOf(form: FormData, names: FieldNames, stored?: Stored): 
   return { provider: kind, ...(url === '' ? {} : { endpoint: url }), ...rest };
 }
 
-/** A provider that stays as it is: its key is kept by its name. */
+/** A provider that stays unchanged: the API keeps its key by its name. */
 export const asStored = ({ provider, name, endpoint, models, settings }: Stored): Given => ({
   provider,
   name,

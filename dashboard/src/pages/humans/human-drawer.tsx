@@ -9,7 +9,7 @@ import { m } from '../../messages/index.js';
 import { Budgets } from '../budgets/budgets.js';
 import { MonthOf } from '../usage/month-of.js';
 
-/** One human: when they were seen, what they used, and their limits and budgets with what is used, held and left. */
+/** One human: when they were last seen, their usage, and their limits and budgets with what is used, held and left. */
 export function HumanDrawer({ of, onClose }: { of: Human; onClose: () => void }) {
   const may = useMay();
   const { human, createdAt, lastSeenAt } = of;

@@ -22,7 +22,7 @@ const TYPES = [
   'memory_message_cnt',
 ] as const satisfies readonly LimitType[];
 
-/** Sets what a human may still use; only what was changed is sent, since the rest falls while the form is open. */
+/** Sets a human's limits. Only changed limits are sent, since the others fall while the form is open. */
 export function HumanLimits({ of, onClose }: { of: Human; onClose: () => void }) {
   const queryClient = useQueryClient();
   const announce = useAnnounce();

@@ -26,7 +26,7 @@ interface KeyDialogProps {
   readonly onGone?: () => void;
 }
 
-/** Makes a key and shows it this once, or changes one. */
+/** Creates a key and shows it this once, or changes one. */
 export function KeyDialog({ open, kind, of, onClose, onGone }: KeyDialogProps) {
   const me = useMe();
   const publishable = kind === 'PUBLISHABLE';

@@ -12,7 +12,7 @@ import { m } from '../../messages/index.js';
 import { Budgets } from '../budgets/budgets.js';
 import { MonthOf } from '../usage/month-of.js';
 
-/** One key: who made it, what it may, what it used, and its own budgets. */
+/** One key: who made it, its scopes, its usage, and its own budgets. */
 export function KeyDrawer({ of, onClose }: { of: ApiKey; onClose: () => void }) {
   const may = useMay();
   const { keyId } = of;

@@ -68,7 +68,7 @@ export function KeyFields({ kind, of, offered, scopes, onScopes }: KeyFieldsProp
   );
 }
 
-/** Who names an issuer can sign in as any human, so only owners and admins may. */
+/** A user who names an issuer can sign in as any human, so only owners and admins may. */
 function IssuerFields({ of }: { of?: ApiKey | undefined }) {
   const { role } = useMe();
   const [unlimited, setUnlimited] = useState(of?.unlimited ?? false);
@@ -115,7 +115,7 @@ function IssuerFields({ of }: { of?: ApiKey | undefined }) {
   );
 }
 
-/** What keys of both kinds have, as the API takes it. */
+/** The fields that keys of both kinds have, in the API's form. */
 export function commonBody(form: FormData, scopes: readonly Scope[]): SecretBody {
   const limit = textOf(form, 'rateLimit.requestsPerMinute');
   return {
@@ -142,7 +142,7 @@ export function issuerBody(form: FormData): PublishableBody {
 
 function expiryOf(days: string): { expiresAt?: string } {
   if (days === KEEP || days === '') return {};
-  // Whole minutes: a second try, after a lost answer, is then the same request.
+  // Rounded to minutes: a retry after a lost answer is then the same request.
   const at = Math.ceil((Date.now() + Number(days) * DAY_MS) / 60_000) * 60_000;
   return { expiresAt: new Date(at).toISOString() };
 }

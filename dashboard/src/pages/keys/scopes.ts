@@ -1,6 +1,6 @@
 import type { Me, Scope } from '../../api/types.js';
 
-/** What reaches beyond a server's daily work; a new key does not hold it unless it is chosen. */
+/** Scopes beyond a server's daily work; a new key does not have them unless the user chooses them. */
 const FAR: ReadonlySet<string> = new Set([
   'users:impersonate',
   'audit:read',
@@ -8,7 +8,7 @@ const FAR: ReadonlySet<string> = new Set([
   'gateways:write',
   'providers:write',
 ]);
-/** All that a key in an app can hold. */
+/** All scopes that a key in an app can hold. */
 const PUBLISHABLE = [
   'conversations:read',
   'conversations:write',
@@ -25,7 +25,7 @@ export function grantable({ scopes }: Me, publishable: boolean): readonly Scope[
   return publishable ? publishableOf(scopes) : scopes;
 }
 
-/** The scopes by what they are about, in the order of the API. */
+/** The scopes by resource, in the order of the API. */
 export function groupsOf(scopes: readonly Scope[]): ReadonlyMap<string, readonly Scope[]> {
   return Map.groupBy(scopes, (scope) => scope.split(':')[0] ?? '');
 }

@@ -29,7 +29,7 @@ export function Invite({ open, onClose, onGone }: InviteProps) {
     mutationFn: (body: RequestOf<'/api/v1/orgs/invite-member'>) =>
       answerOf(api.POST('/api/v1/orgs/invite-member', { body, headers: keys.of(body) })),
     onSuccess: async ({ link, token }) => {
-      // Without a public address the service knows no link: this page's own is one.
+      // Without a public address the service can't make a link, so the page makes one from its own address.
       if (token !== undefined) once.show(link ?? `${location.origin}/accept-invitation#token=${token}`);
       await queryClient.invalidateQueries({ queryKey: ['invitations'] });
     },

@@ -15,7 +15,7 @@ const LABELS = {
   project: m.models.project,
   region: m.models.region,
 };
-/** What a kind's form has beside the address and the models. */
+/** The settings that a kind's form has beside the address and the models. */
 const SETTINGS_OF: Partial<Readonly<Record<ProviderKind, readonly (keyof typeof LABELS)[]>>> = {
   openai: ['organization', 'project'],
   azure_openai: ['apiVersion'],
@@ -23,7 +23,7 @@ const SETTINGS_OF: Partial<Readonly<Record<ProviderKind, readonly (keyof typeof 
 };
 const NEEDS_URL: ReadonlySet<ProviderKind> = new Set(['openai_compatible', 'azure_openai']);
 
-/** Names of fields as the API tells their faults by. */
+/** Field names as the API uses them in its errors. */
 export interface FieldNames {
   /** Such as `providers[0].`. */
   readonly prefix?: string;
@@ -35,7 +35,10 @@ interface ProviderFieldsProps {
   readonly names: FieldNames;
 }
 
-/** How a provider is reached and signed in to: by its kind. Stored credentials are never shown, and stay where none is typed. */
+/**
+ * How a provider is reached and authenticated, by its kind. Stored credentials are never shown, and stay where the field is
+ * empty.
+ */
 export function ProviderFields({ of, names: { prefix = '', url } }: ProviderFieldsProps) {
   const [kind, setKind] = useState<ProviderKind>(of?.kind ?? 'openai');
   const keep = of === undefined ? undefined : m.models.keepKey;
@@ -102,13 +105,13 @@ export interface TypedProvider {
   readonly kind: ProviderKind;
   readonly url: string;
   readonly models: string[];
-  /** Absent: none was typed. */
+  /** Absent: no credentials were typed. */
   readonly credentials?: Credentials;
-  /** Absent: the kind has none, or none was typed. */
+  /** Absent: the kind has no settings, or none were typed. */
   readonly settings?: Settings;
 }
 
-/** What was typed. Settings that the form does not show stay as they are stored. */
+/** The typed values. Settings that the form does not show stay as they are stored. */
 export function readProvider(form: FormData, { prefix = '', url }: FieldNames, stored: Settings = {}): TypedProvider {
   const typed = <N extends string>(group: string, names: readonly N[]) =>
     Object.fromEntries(

@@ -19,7 +19,7 @@ interface Warning {
   readonly to: string;
 }
 
-/** What a person should look at: expiring keys, budgets near their mark, models without a price, failing webhooks. */
+/** Problems that a person should look at: expiring keys, budgets near their limit, models without a price, failing webhooks. */
 export function Attention({ unpriced }: { unpriced: number }) {
   const may = useMay();
   const [nowMs] = useState(() => Date.now());
@@ -50,7 +50,7 @@ export function Attention({ unpriced }: { unpriced: number }) {
     ),
     ...(budgets.data ?? []).flatMap((budget) => {
       const share = Number(budget.used) / Math.max(1, Number(budget.limit));
-      // A human's allowance is used up by design; it shows on their own page.
+      // A human's allowance is meant to be used up; it shows on their own page.
       if (share < NEAR || budget.holder.human !== undefined) return [];
       return [
         { id: budget.budgetId, text: m.overview.budgetNear(holderOf(budget), formatPercent(share)), to: '/settings' },

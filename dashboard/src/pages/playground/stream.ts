@@ -24,7 +24,7 @@ interface Chunk {
   readonly error?: { readonly message?: string };
 }
 
-/** A completion as it comes: each piece of text, and what it used at its end. */
+/** A completion as it arrives: each piece of text, and at the end its usage. */
 export async function* streamChat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<string, ChatUsage | null> {
   const response = await fetch('/v1/chat/completions', {
     method: 'POST',

@@ -13,7 +13,7 @@ import { Panel, PanelHead } from '../../kit/surface.js';
 import { m } from '../../messages/index.js';
 import { session } from '../../session/session.js';
 
-/** What can't be undone; the name is typed first. */
+/** Actions that can't be undone; the user types the name first. */
 export function Danger() {
   const { orgs, tenantId } = useMe();
   const may = useMay();

@@ -8,7 +8,7 @@ import { session } from '../../session/session.js';
 
 const OWNER = 'dev-owner';
 
-/** One click, as the owner of the first org; as any other user by name, to see what another role sees. */
+/** One click signs in as the owner of the first org; a name signs in as any other user, to see what another role sees. */
 export function DevelopmentSignIn() {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);

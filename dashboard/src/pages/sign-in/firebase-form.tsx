@@ -12,7 +12,7 @@ import { session } from '../../session/session.js';
 
 let made: FirebaseSignIn | null = null;
 
-/** The SDK takes one initialisation a page. */
+/** The SDK allows one initialisation for each page. */
 function firebaseOf(config: FirebaseConfig): FirebaseSignIn {
   made ??= new FirebaseSignIn(config);
   return made;
@@ -27,7 +27,7 @@ function saidOf(error: unknown): string {
 
 export default function FirebaseForm({ config }: { config: FirebaseConfig }) {
   const [registering, setRegistering] = useState(false);
-  // It begins by looking what a redirect or a reload of the tab left.
+  // It begins by checking for a sign-in that a redirect or a reload of the tab left.
   const [busy, setBusy] = useState(true);
   const [said, setSaid] = useState<{ readonly text: string; readonly bad: boolean } | null>(null);
   const firebase = firebaseOf(config);

@@ -6,7 +6,7 @@ import { m } from '../../messages/index.js';
 import { loadConfig, type DashboardConfig } from '../../session/config.js';
 import { DevelopmentSignIn } from './development-sign-in.js';
 
-// The SDK is as large as all the rest of this page: it comes only where it is used.
+// The SDK is as large as the rest of this page, so it loads only where it is used.
 const FirebaseForm = lazy(() => import('./firebase-form.js'));
 
 export default function SignIn({ expired }: { expired: boolean }) {

@@ -18,7 +18,7 @@ const LOOK_EVERY_MS = 3000;
 const NO_KEY = 'YOUR_KEY';
 const ANY_MODEL = 'gpt-4o-mini';
 
-/** From nothing to the first call: it watches for it, and says why it failed. */
+/** Leads to the first call: the page waits for it, and says why it failed. */
 export default function Start() {
   const may = useMay();
   const [language, setLanguage] = useState<Language>('curl');
@@ -127,7 +127,7 @@ function MakeKey({ onMade }: { onMade: (key: string) => void }) {
   );
 }
 
-/** Looks for calls while a person looks at the page. */
+/** Polls for calls while a person looks at the page. */
 function Watch({ number }: { number: number }) {
   const latest = useQuery({
     queryKey: ['calls', 'latest'],
@@ -180,7 +180,7 @@ function Found({ call }: { call: Call | null }) {
   );
 }
 
-/** One that this tenant can name. */
+/** A model that this tenant can name. */
 function useModel(): string {
   const may = useMay();
   const models = useQuery({

@@ -86,7 +86,7 @@ function columnsOf(open: (thread: Thread) => void): readonly [Column<Thread>, ..
   ];
 }
 
-/** What was said, and the run that answers; while one is under way it looks again. */
+/** The messages, and the run that answers; while a run is open the page polls. */
 function Conversation({ of: { conversationKey }, onGone }: { of: Thread; onGone: () => void }) {
   const may = useMay();
   const announce = useAnnounce();

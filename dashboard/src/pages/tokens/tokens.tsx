@@ -18,7 +18,7 @@ type Status = UsageToken['status'];
 const STATUSES = ['ACTIVE', 'EXPIRED', 'REVOKED'] as const satisfies readonly Status[];
 const TONES: Readonly<Record<Status, Tone>> = { ACTIVE: 'good', EXPIRED: 'plain', REVOKED: 'plain' };
 
-/** The tokens of a tenant's humans, whichever key made them; the tokens themselves are nowhere. */
+/** The tokens of a tenant's humans, of all keys; the tokens themselves are stored nowhere. */
 export default function Tokens() {
   const may = useMay();
   const navigate = useNavigate();

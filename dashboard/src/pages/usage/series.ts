@@ -37,14 +37,14 @@ function daysUntil(nowMs: number, count: number, zone: string): string[] {
   return Array.from({ length: count }, (_, index) => midnightIn(zone, today - (count - 1 - index) * DAY_MS));
 }
 
-/** When a day begins in a zone. @param day its date, as midnight of UTC */
+/** The start of a day in a zone. @param day its date, as midnight of UTC */
 function midnightIn(zone: string, day: number): string {
   const near = day - (wallClockOf(day, zone) - day);
-  // Once more, where the clock was changed between the two.
+  // Repeated, for a change of the clock between the two.
   return new Date(day - (wallClockOf(near, zone) - near)).toISOString();
 }
 
-/** What clocks of a zone show, as if it were UTC. */
+/** The wall clock of a zone, as if it were UTC. */
 function wallClockOf(atMs: number, zone: string): number {
   const parts = new Intl.DateTimeFormat('en-US', {
     ...{ timeZone: zone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric' },
@@ -59,7 +59,7 @@ export interface Part {
   readonly id: string;
   readonly name: string;
   readonly sum: number;
-  /** What to ask for its calls by; absent: they can't be asked for. */
+  /** The filter that finds its calls; absent: no filter can. */
   readonly filter?: CallsFilter;
 }
 
@@ -88,7 +88,7 @@ function partOf(row: UsageRow, group: Group): Omit<Part, 'sum'> {
   return human === undefined ? { id: humanId, name: m.usage.erased } : { id: humanId, name: human, filter: { human } };
 }
 
-/** The largest parts, each over time; what is left over is one more. */
+/** The largest parts, each over time; all others together are one more. */
 export function seriesOf(
   rows: readonly UsageRow[],
   { group, measure, range }: { group: Group; measure: Measure; range: Range },

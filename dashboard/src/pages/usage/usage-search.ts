@@ -6,12 +6,12 @@ export type Period = (typeof PERIODS)[number];
 export type Group = (typeof GROUPS)[number];
 export type Measure = (typeof MEASURES)[number];
 
-/** What the page shows stands in its address, so that a link to it can be sent. */
+/** The address holds what the page shows, so that a user can share a link to it. */
 export interface UsageSearch {
   readonly period?: Period;
   readonly by?: Group;
   readonly measure?: Measure;
-  /** Whose days the buckets are: UTC's, or the reader's own. */
+  /** The zone of the days: UTC, or the reader's own. */
   readonly zone?: (typeof ZONES)[number];
   readonly keyId?: string;
   readonly human?: string;

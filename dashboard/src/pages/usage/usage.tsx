@@ -191,7 +191,7 @@ interface CsvProps {
   };
 }
 
-/** The API's own table of what is on the screen. */
+/** The table on the screen, as the API's own CSV. */
 function Csv({ startTime, by, filter }: CsvProps) {
   const load = async (): Promise<Blob> => {
     const body = { startTime, groupBy: ['DAY' as const, by], format: 'CSV' as const, ...filter };

@@ -5,7 +5,7 @@ import type { RequestOf, UsagePage, UsageRow, UsageTotals } from '../../api/type
 type UsageQuery = RequestOf<'/api/v1/usage/query'>;
 
 const PAGE_SIZE = 500;
-/** More rows than that no chart can show. */
+/** A chart can't show more rows than that. */
 const MOST_PAGES = 10;
 
 export interface UsageSums {
@@ -13,7 +13,7 @@ export interface UsageSums {
   readonly totals: UsageTotals;
 }
 
-/** The sums of the ledger, all pages of them. */
+/** The sums of the ledger, of all pages. */
 export function useUsage(body: UsageQuery) {
   return useQuery({
     queryKey: ['usage', body],
@@ -22,7 +22,7 @@ export function useUsage(body: UsageQuery) {
       let pageToken = '';
       for (let page = 0; page < MOST_PAGES; page += 1) {
         const asked = { ...body, pageSize: PAGE_SIZE, pageToken };
-        // Only where a table is asked for is the answer a text.
+        // The answer is a text only where a table is requested.
         const answer = (await answerOf(api.POST('/api/v1/usage/query', { body: asked, signal }))) as UsagePage;
         rows.push(...answer.rows);
         pageToken = answer.nextPageToken;
@@ -33,7 +33,7 @@ export function useUsage(body: UsageQuery) {
   });
 }
 
-/** What a key that the page is filtered by is called; until that is known, its id. */
+/** The name of the key that filters the page; until it has loaded, the key's id. */
 export function useKeyName(keyId: string): string {
   const key = useQuery({
     queryKey: ['keys', 'one', keyId],
