@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION add_tenant_data_key(p_tenant_id text, p_id uuid, p_en
 BEGIN
   INSERT INTO tenant_data_keys (tenant_id, id, envelope, key_version)
     VALUES (p_tenant_id, p_id, p_envelope, p_key_version) ON CONFLICT (tenant_id) DO NOTHING;
-  -- A statement of its own, which sees what another transaction committed meanwhile.
+  -- A statement of its own, since it must see what another transaction committed meanwhile.
   RETURN QUERY SELECT k.id, k.envelope FROM tenant_data_keys k WHERE k.tenant_id = p_tenant_id;
 EXCEPTION WHEN foreign_key_violation THEN
   RETURN;

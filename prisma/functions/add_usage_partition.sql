@@ -15,7 +15,7 @@ BEGIN
   IF to_regclass('public.' || v_name) IS NOT NULL THEN
     RETURN false;
   END IF;
-  -- One process at a time; then look again, in the table itself: to_regclass may still remember the first answer.
+  -- One process at a time; then look again in the table itself, since to_regclass may remember the first answer.
   PERFORM pg_advisory_xact_lock(hashtextextended('add_usage_partition', 0));
   IF EXISTS (SELECT FROM pg_class c WHERE c.relname = v_name AND c.relnamespace = 'public'::regnamespace) THEN
     RETURN false;

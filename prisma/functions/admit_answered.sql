@@ -20,7 +20,7 @@ BEGIN
     SELECT ROW(c.id, c.tenant_id, 'OK', 200, 1, 0, 0, 0, 0, false, p_latencies_ms[c.ordinality], 0, 0)::settlement
     FROM unnest(p_calls) WITH ORDINALITY AS c WHERE verdicts[c.ordinality] IS NULL);
   IF cardinality(v_settled) > 0 THEN
-    -- This transaction has locked its budgets already, and no other one has its records.
+    -- This transaction has already locked the budgets, and no other one has these records.
     PERFORM settle_usage(v_settled, true);
   END IF;
 END

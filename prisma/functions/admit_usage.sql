@@ -61,10 +61,12 @@ DECLARE
   v_written integer;
 BEGIN
   alive := true;
-  -- First the locks, then a look: only a statement that begins after a lock was got sees a deletion that held it. No call
-  -- waits for a lock, since everybody's calls would wait for one tenant's deletion; and they are advisory, since locking its
-  -- row would write to it with each batch. A call that comes alone takes its lock in an expression, and is looked up by
-  -- equality: each statement costs it a tenth of its time. A tenant without any budget costs one probe of an index.
+  -- Locks first, then a look: only a statement that begins after the lock sees a deletion that held it. No call waits for these
+  -- locks, since all tenants' calls would wait for one deletion. They are advisory, since a row lock would write to the
+  -- tenant's row with each batch.
+  --
+  -- A single call takes its lock in an expression and is looked up by equality: each statement costs it a tenth of its time. A
+  -- tenant without any budget costs one probe of an index.
   IF v_count = 1 THEN
     v_tenant_ids := ARRAY[p_calls[1].tenant_id];
     IF pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || v_tenant_ids[1], 0)) THEN
@@ -95,9 +97,9 @@ BEGIN
   END IF;
 
   IF EXISTS (SELECT FROM unnest(p_calls) AS c WHERE c.human IS NOT NULL) THEN
-    -- Again where a human was erased between two statements.
+    -- Repeats if a human was erased between two statements.
     LOOP
-      -- A human that another transaction made since the look at the tenants brought its budgets with it.
+      -- A human that another transaction created after the look at the tenants may have brought budgets.
       SELECT array_agg(h.id ORDER BY c.ordinality),
              bool_and(h.id IS NOT NULL OR c.human IS NULL OR coalesce(c.tenant_id <> ALL (v_known_ids), false)),
              bool_or(CASE WHEN v_any THEN true WHEN h.id IS NULL THEN false
@@ -107,18 +109,18 @@ BEGIN
         LEFT JOIN humans h ON h.tenant_id = ANY (ARRAY[c.tenant_id]) AND h.human = ANY (ARRAY[c.human])
           AND (v_known_ids IS NULL OR h.tenant_id = ANY (v_known_ids));
       EXIT WHEN v_done;
-      -- Only of tenants that are held: to write for one that is being deleted would wait for that.
+      -- Only for tenants that are held: a write for one that is being deleted would wait for its deletion.
       PERFORM add_humans(array_agg(c.tenant_id), array_agg(c.human), array_agg(c.key_id))
         FROM unnest(p_calls) AS c
         WHERE c.human IS NOT NULL AND (v_known_ids IS NULL OR c.tenant_id = ANY (v_known_ids));
-      -- They may have brought the first budgets.
+      -- The new humans may have brought the tenant's first budgets.
       v_any := true;
     END LOOP;
   END IF;
 
   IF v_any THEN
     v_outputs := wanted_outputs(p_calls);
-    -- How many budgets judge how many calls, before any is locked: this tells whether one was passed over.
+    -- Counts the pairs of budget and call before any lock, to tell later whether a locked budget was skipped.
     IF NOT v_wait THEN
       SELECT count(*) INTO v_expected
         FROM (SELECT c.tenant_id, c.model, h.holder
@@ -129,9 +131,11 @@ BEGIN
         JOIN budgets b ON b.tenant_id = ANY (ARRAY[c.tenant_id]) AND b.holder = ANY (ARRAY[c.holder]) AND b.is_metered
           AND (b.models IS NULL OR c.model = ANY (b.models));
     END IF;
-    -- Which budget judges which call: locked by id, as everywhere, read once, summed up by budget and by call. Once more where
-    -- a period was over. The calls come from a subquery that is not merged (MATERIALIZED): a planner that knows nothing of the
-    -- budgets would look them up by tenant alone, and compare the holders of all that it finds.
+    -- Finds the budgets of each call: locked by id, as everywhere, read once, and summed by budget and by call.
+    -- Repeats if a period was over.
+    --
+    -- The calls come from a subquery that is not merged (MATERIALIZED): without statistics, a planner would look budgets up by
+    -- tenant alone, and compare the holders of all that it finds.
     LOOP
       WITH asked AS MATERIALIZED (
         SELECT c.ordinality AS place, c.tenant_id, c.model, c.input_tokens, c.input_price, c.output_price, c.boundless, h.holder,
@@ -160,7 +164,7 @@ BEGIN
                            ELSE l.input_tokens * l.input_price + l.wanted * l.output_price END AS need
         FROM locked l),
       by_call AS (
-        -- Grouped from one list: a join of functions' results without hashes would compare each with each.
+        -- Grouped from one list: a join of functions' results without hashes would compare each row with each.
         SELECT q.place, array_agg(q.id) FILTER (WHERE q.id IS NOT NULL) AS ids,
                array_agg(q.epoch) FILTER (WHERE q.id IS NOT NULL) AS epochs, max(q.wanted) AS granted,
                array_to_string(min(q.room), ',') AS room
@@ -186,7 +190,7 @@ BEGIN
     END LOOP;
 
     IF v_fits AND v_pairs = coalesce(v_expected, v_pairs) AND verdicts IS NULL AND NOT p_again THEN
-      -- The batch fits as a whole, as it nearly always does: then the order of its calls makes no difference.
+      -- The batch nearly always fits as a whole; then the order of its calls makes no difference.
       UPDATE budgets b SET held = b.held + d.need FROM unnest(v_ids, v_needs) AS d (id, need)
         WHERE b.id = ANY (ARRAY[d.id]) AND d.need > 0;
     ELSIF v_ids IS NOT NULL OR v_expected > 0 THEN

@@ -65,7 +65,7 @@ BEGIN
       WHERE s.idempotency_key IS NOT NULL AND s.tenant_id = ANY (v_known_ids)
       ORDER BY s.idempotency_owner, s.idempotency_key, s.ordinality
     LOOP
-      -- Whether the first of them is taken in is known once this batch is over.
+      -- The first one's verdict is known only after this batch.
       IF v_claim.name = v_before AND v_claimed THEN
         verdicts[v_claim.place] := 'again';
       ELSE
@@ -79,7 +79,7 @@ BEGIN
       v_judged := v_judged || v_claim.place;
     END LOOP;
   END IF;
-  -- Again where a human was erased between two statements.
+  -- Repeats if a human was erased between two statements.
   LOOP
     SELECT array_agg(coalesce(s.owner, 'human:' || h.id) ORDER BY s.ordinality),
            bool_and(s.human IS NULL OR h.id IS NOT NULL OR s.tenant_id <> ALL (v_known_ids))
@@ -109,7 +109,7 @@ BEGIN
           FROM unnest(p_starts) WITH ORDINALITY AS s) AS f;
   PERFORM 1 FROM threads t WHERE t.id = ANY (thread_ids) ORDER BY t.id FOR NO KEY UPDATE;
 
-  -- All messages to idle threads together, of each thread the first one.
+  -- All messages to idle threads together, the first one of each thread.
   WITH starting AS (
     SELECT DISTINCT ON (s.found_id) s.*
     FROM ROWS FROM (unnest(p_starts), unnest(thread_ids)) WITH ORDINALITY
@@ -183,7 +183,7 @@ BEGIN
     verdicts[i] := lower(v_status);
   END LOOP;
   IF v_keyed THEN
-    -- What was refused leaves nothing, and may be sent again.
+    -- A refused message leaves nothing behind, and may be sent again.
     FOR i IN 1 .. cardinality(p_starts) LOOP
       v_start := p_starts[i];
       CONTINUE WHEN v_start.idempotency_key IS NULL OR i = ANY (v_judged) OR verdicts[i] = 'gone';

@@ -29,7 +29,7 @@ BEGIN
       held = b.held - CASE b.type WHEN 'request_cnt' THEN d.requests_held WHEN 'token_cnt' THEN d.tokens_held ELSE d.cost_held END,
       used = b.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END,
       told_before = b.told,
-      -- Marks ascend. The comparison in floating point says only that a closer look is worth it.
+      -- Marks ascend. The comparison in floating point only tells that an exact one is worth it.
       told = CASE
         WHEN (b.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END)::float8 * 101
           >= b.amount::float8 * b.alert_at[1]

@@ -72,10 +72,10 @@ BEGIN
 
     SELECT t.org_id INTO v_org_id FROM tenants t WHERE t.id = v_tenant_id;
     v_of_turn := least(greatest(p_per_endpoint, v_left / 2), v_places - coalesce((v_held ->> v_org_id)::integer, 0));
-    -- Deleted since, or all its org's places are taken.
+    -- The tenant was deleted meanwhile, or all its org's places are taken.
     CONTINUE WHEN v_of_turn IS NULL OR v_of_turn <= 0;
 
-    -- Somewhere among the endpoints, but for the tenant that was served last: there after the endpoint that was.
+    -- Begins at a random endpoint; for the tenant that was served last, after the endpoint that was served last.
     v_first_id := CASE WHEN p_after = '' THEN '' WHEN v_tenant_id = v_after_tenant_id THEN p_after
                        ELSE 'webhook_' || substr(c_digits, 1 + floor(random() * 62)::integer, 1) END;
     v_endpoint_id := v_first_id;
@@ -95,7 +95,7 @@ BEGIN
       v_endpoints := v_endpoints + 1;
 
       SELECT e.* INTO v_endpoint FROM webhook_endpoints e WHERE e.id = v_endpoint_id;
-      -- Deleted since.
+      -- The endpoint was deleted meanwhile.
       CONTINUE WHEN NOT FOUND;
       IF v_endpoint.status = 'DISABLED' THEN
         CONTINUE WHEN v_ended >= c_ended_endpoints;

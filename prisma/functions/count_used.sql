@@ -33,9 +33,9 @@ BEGIN
                           END), 0)::bigint
       FROM usage_records r
       WHERE r.tenant_id = v_budget.tenant_id AND r.created_at >= v_budget.starts_at AND r.state <> 'RESERVED'
-        -- A correction counts by time where the call does that it corrects.
+        -- A correction counts at the time of the call that it corrects.
         AND (r.kind = 'CALL' OR (SELECT c.created_at FROM usage_records c WHERE c.id = r.adjusts) >= v_budget.starts_at)
-        -- For the partitions; a day is more than a process's clock may differ from this database's.
+        -- Leaves out older partitions; a day is more than a process's clock may differ from this database's.
         AND r.id >= usage_id_floor(v_budget.starts_at - interval '1 day')
         AND (v_budget.models IS NULL OR r.model = ANY (v_budget.models))
         AND v_budget.holder IN ('tenant', 'key:' || r.key_id, 'human:' || r.human_id, 'gateway:' || r.gateway_id,

@@ -12,7 +12,7 @@ BEGIN
   IF v_name IS DISTINCT FROM p_name THEN
     RETURN 'wrong_name';
   END IF;
-  -- In one order, since those of another org that is being deleted may be among them.
+  -- In one order, since another org's deletion may lock some of the same users.
   PERFORM 1 FROM users u JOIN tenants t ON t.id = u.claimed_tenant_id
     WHERE t.org_id = v_org_id ORDER BY u.id FOR NO KEY UPDATE OF u;
   DELETE FROM memberships WHERE org_id = v_org_id;

@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION ensure_human(p_human text, p_key_id text) RETURNS tex
 DECLARE
   v_id text;
 BEGIN
-  -- Again where the human was erased between the two statements.
+  -- Repeats if the human was erased between the two statements.
   LOOP
     SELECT h.id INTO v_id FROM humans h WHERE h.tenant_id = current_tenant_id() AND h.human = p_human FOR KEY SHARE;
     IF FOUND THEN

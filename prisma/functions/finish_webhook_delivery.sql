@@ -19,11 +19,11 @@ BEGIN
   SELECT d.last_attempt_at INTO v_began_at FROM webhook_deliveries d WHERE d.id = p_id;
   SELECT e.* INTO v_endpoint FROM webhook_deliveries d
     JOIN webhook_endpoints e ON e.tenant_id = d.tenant_id AND e.id = d.endpoint_id WHERE d.id = p_id;
-  -- A tenant that is being deleted takes its deliveries along; the lock keeps that from beginning meanwhile.
+  -- A deleted tenant takes its deliveries along; the lock keeps a deletion from beginning meanwhile.
   IF NOT FOUND OR NOT pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || v_endpoint.tenant_id, 0)) THEN
     RETURN;
   END IF;
-  -- The endpoint is locked before its delivery, as its deletion locks them; and only where it may change.
+  -- The endpoint is locked before its delivery, in the order of its deletion, and only if it may change.
   IF p_error IS NOT NULL OR v_endpoint.failing_since IS NOT NULL THEN
     SELECT e.* INTO v_endpoint FROM webhook_endpoints e WHERE e.id = v_endpoint.id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -46,7 +46,7 @@ BEGIN
     UPDATE webhook_endpoints e SET failing_since = NULL WHERE e.id = v_endpoint.id AND e.failing_since IS NOT NULL;
     RETURN;
   END IF;
-  -- It was changed since the attempt began, and may stand elsewhere now.
+  -- The endpoint was changed after the attempt began, perhaps to another address.
   IF v_endpoint.updated_at > v_began_at THEN
     RETURN;
   END IF;

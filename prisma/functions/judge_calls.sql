@@ -12,7 +12,7 @@ CREATE OR REPLACE FUNCTION judge_calls(p_calls admission[], p_human_ids text[], 
   SET enable_material = off
   AS $$
 DECLARE
-  -- What is locked, one slot for each budget.
+  -- The locked budgets, one slot for each.
   v_ids uuid[];
   v_types text[];
   v_epochs integer[];
@@ -54,9 +54,9 @@ BEGIN
     WHERE s.slots IS NOT NULL AND verdicts[c.ordinality] IS NULL
     ORDER BY c.ordinality
   LOOP
-    -- It holds what it held before.
+    -- A recorded call keeps what it holds.
     CONTINUE WHEN p_again AND EXISTS (SELECT FROM usage_records r WHERE r.id = v_call.id AND r.tenant_id IS NOT DISTINCT FROM v_call.tenant_id);
-    -- Passed over, or set since the batch was read.
+    -- The budget was skipped, or set after the batch was read.
     IF v_call.missed THEN
       verdicts[v_call.ordinality] := 'again';
       CONTINUE;
@@ -65,7 +65,7 @@ BEGIN
     v_bounded := false;
     v_verdict := NULL;
     v_blamed := NULL;
-    -- What is used: the answer is cut to what that leaves.
+    -- The answer is cut to the room that the used amount leaves.
     FOREACH v_slot IN ARRAY v_call.slots LOOP
       v_room := v_allowed[v_slot] - v_used[v_slot];
       IF v_types[v_slot] = 'request_cnt' THEN
@@ -107,7 +107,7 @@ BEGIN
         EXIT;
       END IF;
     END LOOP;
-    -- What is held: for that the call waits.
+    -- The call waits for the room that open calls hold.
     IF v_verdict IS NULL THEN
       FOREACH v_slot IN ARRAY v_call.slots LOOP
         v_need := CASE v_types[v_slot] WHEN 'request_cnt' THEN 1000000

@@ -22,7 +22,7 @@ BEGIN
   END IF;
   INSERT INTO gateway_cache_sizes (tenant_id, gateway_id, bytes) VALUES (p_tenant_id, p_gateway_id, 0)
     ON CONFLICT DO NOTHING;
-  -- One at a time, before any of the gateway's entries.
+  -- One transaction at a time for each gateway: its size is locked before any of its entries.
   SELECT s.bytes INTO v_bytes FROM gateway_cache_sizes s
     WHERE s.tenant_id = p_tenant_id AND s.gateway_id = p_gateway_id FOR UPDATE;
   DELETE FROM gateway_cache_entries e WHERE e.tenant_id = p_tenant_id AND e.gateway_id = p_gateway_id AND e.key = p_key

@@ -15,7 +15,7 @@ DECLARE
   v_before timestamptz := clock_timestamp() - greatest(p_keep, interval '35 days');
   v_retired boolean;
 BEGIN
-  -- purge_tenant shares it: what is deleted with a tenant is then in no sum.
+  -- purge_tenant takes this lock as well, so that rows that it deletes are in no sum.
   IF NOT pg_try_advisory_xact_lock(hashtextextended('usage-retention', 0)) THEN
     did := 'busy';
     RETURN;
@@ -32,7 +32,7 @@ BEGIN
   ELSIF month IS NULL THEN
     rows := roll_up_reports(date_trunc('month', v_before, 'UTC'), p_most);
     did := CASE WHEN rows > 0 THEN 'reported' ELSE 'nothing' END;
-  -- As sweep_usage looks for what dead processes left open: a day is more than a process's clock may differ from this one.
+  -- Searches as sweep_usage does: a day is more than a process's clock may differ from this database's.
   ELSIF EXISTS (SELECT FROM process_leases l WHERE l.swept_at IS NULL
       AND coalesce(l.oldest_open_at, l.renewed_at) - interval '1 day' < (month + interval '1 month') AT TIME ZONE 'UTC') THEN
     did := 'open';

@@ -9,7 +9,7 @@ DECLARE
 BEGIN
   DELETE FROM webhook_events e USING (
     SELECT o.id FROM webhook_events o WHERE o.created_at < clock_timestamp() - p_keep
-      -- What was not tried to its end stays, however long it waits.
+      -- Events with a pending delivery stay, however old they are.
       AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d
                       WHERE d.tenant_id = o.tenant_id AND d.event_id = o.id AND d.status = 'PENDING')
     ORDER BY o.created_at LIMIT p_limit FOR UPDATE SKIP LOCKED) AS old

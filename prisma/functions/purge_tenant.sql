@@ -10,15 +10,15 @@ DECLARE
   v_user_id text;
   v_key_ids text[];
 BEGIN
-  -- Waits for reservations that are on their way; those that come now are refused.
+  -- Waits for reservations under way; later ones are refused.
   PERFORM pg_advisory_xact_lock(hashtextextended('tenant:' || p_tenant_id, 0));
   SELECT t.org_id INTO v_org_id FROM tenants t WHERE t.id = p_tenant_id FOR UPDATE;
-  -- In the order in which all others lock them: the deletions below would lock them as they come.
+  -- Locks in the order of all other transactions: the deletions below would lock in the order of reading.
   PERFORM 1 FROM budgets b WHERE b.tenant_id = p_tenant_id ORDER BY b.id FOR UPDATE;
   v_key_ids := ARRAY(SELECT k.id FROM api_keys k WHERE k.tenant_id = p_tenant_id);
-  -- Before their endpoints, in the order in which old ones are pruned; their deliveries go with them.
+  -- Events go before their endpoints, in the order of pruning; their deliveries go with them.
   DELETE FROM webhook_events WHERE tenant_id = p_tenant_id;
-  -- Sums of old months: what adds them up waits until this is committed, and this waits for it.
+  -- Old months are not summed until this is committed; a sum that is under way comes first.
   PERFORM pg_advisory_xact_lock_shared(hashtextextended('usage-retention', 0));
   DELETE FROM usage_records WHERE tenant_id = p_tenant_id;
   DELETE FROM usage_records_retired WHERE tenant_id = p_tenant_id;

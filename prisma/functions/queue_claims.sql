@@ -9,7 +9,7 @@ DECLARE
   v_tenant_id text;
   v_role text;
 BEGIN
-  -- One after the other for one user, so that the last to be queued has seen what the others changed.
+  -- One transaction at a time for each user, so that the last one sees what the others changed.
   PERFORM 1 FROM users u WHERE u.id = p_user_id FOR NO KEY UPDATE;
   FOR v_tenant_id, v_role IN
     SELECT t.id, m.role FROM memberships m JOIN tenants t ON t.org_id = m.org_id
@@ -17,7 +17,7 @@ BEGIN
     ORDER BY (t.id = (SELECT u.claimed_tenant_id FROM users u WHERE u.id = p_user_id)) DESC NULLS LAST,
              m.created_at, t.created_at, t.id
   LOOP
-    -- One that is being deleted (purge_tenant) is passed over: claims to it would lead nowhere.
+    -- Skips a tenant that is being deleted (purge_tenant): claims to it would lead nowhere.
     IF pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || v_tenant_id, 0)) THEN
       PERFORM 1 FROM tenants t WHERE t.id = v_tenant_id;
       EXIT WHEN FOUND;

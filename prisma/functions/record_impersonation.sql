@@ -13,7 +13,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  -- Again where the human was erased between the two statements.
+  -- Repeats if the human was erased between the two statements.
   LOOP
     SELECT h.id INTO v_human_id FROM humans h WHERE h.tenant_id = p_tenant_id AND h.human = p_human;
     EXIT WHEN FOUND;

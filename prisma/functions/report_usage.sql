@@ -19,14 +19,14 @@ BEGIN
     RETURN QUERY SELECT 'gone', NULL::uuid;
     RETURN;
   END IF;
-  -- Others of the same key wait: a look and an insert would else let a repeat that comes meanwhile bring back a human who was
-  -- erased between the two.
+  -- Requests with the same key wait here. Otherwise a repeat could bring back a human who was erased
+  -- between its look and its insert.
   PERFORM pg_advisory_xact_lock(hashtextextended('usage-report:' || p_idempotency_key, 0));
   SELECT r.id, r.type, r.micro_units, h.human INTO v_known
     FROM usage_reports r LEFT JOIN humans h ON h.tenant_id = r.tenant_id AND h.id = r.human_id
     WHERE r.tenant_id = p_tenant_id AND r.idempotency_key = p_idempotency_key;
   IF FOUND THEN
-    -- Whose report it was is forgotten with the human: then the rest decides, and a repeat brings no human back.
+    -- A report's human is forgotten with its erasure: then the other fields decide, and a repeat does not bring the human back.
     RETURN QUERY SELECT
       CASE WHEN v_known.type = p_type AND v_known.micro_units = p_micro_units AND coalesce(v_known.human, p_human) = p_human
         THEN 'known' ELSE 'other' END,

@@ -35,7 +35,7 @@ BEGIN
     INTO v_rows, v_last, v_open
     FROM piece p;
   IF v_open IS NOT NULL THEN
-    -- keep_usage_ledger retires no month in which a process has a call open: this one's lease is gone.
+    -- keep_usage_ledger retires no month with an open call of a live process: this row's lease is gone.
     RAISE EXCEPTION 'month % of the ledger is kept: call % is open and belongs to no process', to_char(p_month, 'YYYY-MM'), v_open;
   END IF;
   UPDATE usage_months m

@@ -43,7 +43,7 @@ BEGIN
       END IF;
       RETURN v_id;
     END IF;
-    -- Another transaction has just set the same one.
+    -- Another transaction has just set the same budget: read it again.
   END LOOP;
   PERFORM end_epochs(ARRAY[v_id], v_now, p_period = 'NONE');
   UPDATE budgets b

@@ -9,7 +9,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  -- All of them before any changes, in the order in which admissions lock them.
+  -- All of them before any change, in the order in which admissions lock them.
   PERFORM 1 FROM budgets b WHERE b.tenant_id = current_tenant_id() AND b.holder = 'human:' || p_human_id AND b.period = 'NONE'
     ORDER BY b.id FOR NO KEY UPDATE;
   PERFORM set_budget('human:' || p_human_id, l.one ->> 'type', 'NONE', 'UTC', NULL, (l.one ->> 'microUnits')::bigint, NULL, NULL, NULL)

@@ -49,7 +49,7 @@ BEGIN
         cost_pico_usd = s.cost, estimated = s.estimated, latency_ms = s.latency_ms, settled_at = v_now,
         overrun = r.limited AND coalesce(s.input_tokens + s.output_tokens > r.reserved_input_tokens + r.reserved_output_tokens
           OR s.cost > r.reserved_cost_pico_usd, false)
-    -- Of two of one call the first counts.
+    -- Of two settlements of one call, the first counts.
     FROM (SELECT s.* FROM unnest(v_batch) WITH ORDINALITY AS s ORDER BY s.id, s.ordinality) AS s
     WHERE r.id = ANY (ARRAY[s.id]) AND r.tenant_id IS NOT DISTINCT FROM s.tenant_id AND r.state = 'RESERVED'
       AND (v_missed IS NULL OR r.budget_ids IS NULL OR NOT r.budget_ids && v_missed)
@@ -71,7 +71,7 @@ BEGIN
         WHERE r.tenant_id = s.tenant_id AND r.state <> 'SETTLED' AND (s.id <> ALL (ARRAY(SELECT b.id FROM unnest(v_batch) AS b))
                                         OR v_missed IS NOT NULL AND r.budget_ids && v_missed));
     END IF;
-    -- A statement of its own: it sees what a sweeper did while the one before waited for its row.
+    -- A statement of its own, since it must see what a sweeper did while the previous statement waited for its row.
     WITH adjusted AS (
       INSERT INTO usage_records (id, tenant_id, kind, adjusts, key_id, user_id, human_id, gateway_id, gateway_token_id,
                                  request_id, provider, model, streamed, state, outcome, status_code, reserved_input_tokens,

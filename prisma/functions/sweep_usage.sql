@@ -59,7 +59,7 @@ BEGIN
     PERFORM tell_usage(v_swept_ids);
     PERFORM charge_budgets(v_charges, v_now);
   END IF;
-  -- A lease is swept once nothing of it is open any more.
+  -- A lease counts as swept once none of its calls is open.
   UPDATE process_leases l SET swept_at = clock_timestamp()
   WHERE l.id = ANY (v_lease_ids) AND NOT EXISTS (
     SELECT FROM usage_records r WHERE r.lease_id = l.id AND r.state = 'RESERVED'

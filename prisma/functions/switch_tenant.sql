@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION switch_tenant(p_user_id text, p_tenant_id text, p_cla
   AS $$
 #variable_conflict use_column
 BEGIN
-  -- Not while it is being deleted.
+  -- A deletion of the tenant that is under way comes first: then no tenant is found.
   PERFORM pg_advisory_xact_lock_shared(hashtextextended('tenant:' || p_tenant_id, 0));
   UPDATE users u SET claimed_tenant_id = t.id
   FROM tenants t JOIN memberships m ON m.org_id = t.org_id

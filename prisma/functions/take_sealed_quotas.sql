@@ -47,7 +47,7 @@ BEGIN
         ORDER BY a.place FOR NO KEY UPDATE OF q) AS l;
     EXIT WHEN v_found = v_count;
     v_tries := v_tries + 1;
-    -- Their tenant is gone: the callers are told so, each by itself.
+    -- The tenant is gone: each caller gets this answer.
     IF v_tries > 3 THEN
       granted := array_fill(-1, ARRAY[cardinality(p_counts)]);
       RETURN;

@@ -14,7 +14,7 @@ DECLARE
   v_tenant_ids text[];
   v_called_ids text[];
 BEGIN
-  -- Every call comes here: where no endpoint on this service listens, one probe of one index is all.
+  -- Every call comes here: without a subscribed endpoint on this service it costs one probe of one index.
   IF NOT EXISTS (SELECT 1 FROM webhook_subscriptions s WHERE s.type = 'usage.tracked') THEN
     RETURN;
   END IF;
