@@ -3,4 +3,4 @@ export { loadDevelopmentSecrets } from './development-secrets.js';
 export { findRunningPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.js';
 export { readQuickstart } from './quickstart-file.js';
 export { loadServiceParts } from './service-parts.js';
-export { tokenFor } from './token-command.js';
+export { tokenFor, WrongTokenOptions } from './token-command.js';

@@ -24,10 +24,13 @@ const TAKES =
   'the token command takes --user with --tenant or --no-tenant, --role and --email, or --end-user with --audience and --issuer; and --expires-in (seconds)';
 const OF_PEOPLE = ['tenant', 'no-tenant', 'role', 'email'] as const;
 
+/** The command was written wrong. The message is one plain sentence. */
+export class WrongTokenOptions extends Error {}
+
 /**
  * Makes the token that a command line asks for, whether or not a service runs: both read the same home.
  *
- * @throws Error of one plain sentence
+ * @throws WrongTokenOptions; Error of one plain sentence: the configuration is production's
  */
 export async function tokenFor(
   args: readonly string[],
@@ -35,7 +38,7 @@ export async function tokenFor(
 ): Promise<string> {
   if (settings.mode === 'production') {
     throw new Error(
-      'This configuration is production, where the development issuer does not exist; sign in with Firebase.',
+      'This configuration is production, where the development issuer does not exist; sign in with the issuer that it names.',
     );
   }
   const given = parse(args);
@@ -52,14 +55,14 @@ export async function tokenFor(
 
 function readWishes(given: Given): TokenWishes {
   const { user, tenant, 'no-tenant': noTenant, role, email, audience, issuer } = given;
-  if (user === undefined) throw new Error(`--user is missing; ${TAKES}.`);
+  if (user === undefined) throw new WrongTokenOptions(`--user is missing; ${TAKES}.`);
   if (user === '' || user.length > MAX_USER_ID_LENGTH) {
-    throw new Error(`--user must be of 1 to ${MAX_USER_ID_LENGTH} characters.`);
+    throw new WrongTokenOptions(`--user must be of 1 to ${MAX_USER_ID_LENGTH} characters.`);
   }
   if (audience !== undefined || issuer !== undefined) {
-    throw new Error('--audience and --issuer belong to --end-user; a dashboard token has its own.');
+    throw new WrongTokenOptions('--audience and --issuer belong to --end-user; a dashboard token has its own.');
   }
-  if (noTenant && tenant !== undefined) throw new Error('--tenant and --no-tenant contradict each other.');
+  if (noTenant && tenant !== undefined) throw new WrongTokenOptions('--tenant and --no-tenant contradict each other.');
   return {
     userId: user,
     email: email || undefined,
@@ -72,20 +75,20 @@ function readWishes(given: Given): TokenWishes {
 function readEndUser(given: Given): { subject: string; audience: string; expiresInSeconds: number } {
   const { 'end-user': subject = '', user, audience = END_USER_AUDIENCE } = given;
   if (user !== undefined)
-    throw new Error('--user and --end-user contradict each other: a person, or a user of the app.');
+    throw new WrongTokenOptions('--user and --end-user contradict each other: a person, or a user of the app.');
   const extra = OF_PEOPLE.find((name) => given[name] !== undefined);
-  if (extra !== undefined) throw new Error(`--${extra} belongs to --user; ${TAKES}.`);
+  if (extra !== undefined) throw new WrongTokenOptions(`--${extra} belongs to --user; ${TAKES}.`);
   if (subject === '' || subject.length > MAX_SUBJECT_LENGTH) {
-    throw new Error(`--end-user must be of 1 to ${MAX_SUBJECT_LENGTH} characters.`);
+    throw new WrongTokenOptions(`--end-user must be of 1 to ${MAX_SUBJECT_LENGTH} characters.`);
   }
-  if (audience === '') throw new Error('--audience must not be empty.');
+  if (audience === '') throw new WrongTokenOptions('--audience must not be empty.');
   return { subject, audience, expiresInSeconds: secondsOf(given) };
 }
 
 function secondsOf({ 'expires-in': expiresIn }: Given): number {
   const seconds = expiresIn === undefined ? DEFAULT_TOKEN_SECONDS : Number(expiresIn);
   if (!/^\d+$/.test(expiresIn ?? '1') || seconds < 1 || seconds > MAX_TOKEN_SECONDS) {
-    throw new Error(`--expires-in must be a whole number of seconds from 1 to ${MAX_TOKEN_SECONDS}.`);
+    throw new WrongTokenOptions(`--expires-in must be a whole number of seconds from 1 to ${MAX_TOKEN_SECONDS}.`);
   }
   return seconds;
 }
@@ -104,6 +107,6 @@ function parse(args: readonly string[]) {
   } catch (error) {
     // The first sentence says what is wrong; the rest of it is about the parser.
     const [what = 'The arguments are wrong'] = (error as Error).message.split(/\.\s|\n/);
-    throw new Error(`${what.replace(/\.$/, '')}; ${TAKES}.`, { cause: error });
+    throw new WrongTokenOptions(`${what.replace(/\.$/, '')}; ${TAKES}.`, { cause: error });
   }
 }

@@ -62,12 +62,14 @@ export class CommandHost {
     const env = Object.fromEntries(
       Object.entries(environmentOf(surroundings)).filter(([, value]) => value !== undefined),
     );
+    const listening = new AbortController();
+    const { signal } = listening;
     const answer = Promise.race([
-      once(this.child, 'message'),
-      once(this.child, 'exit').then(([code]) => {
+      once(this.child, 'message', { signal }),
+      once(this.child, 'exit', { signal }).then(([code]) => {
         throw new Error(`The process of the commands ended with ${String(code)} in: ${args.join(' ')}`);
       }),
-    ]);
+    ]).finally(() => listening.abort());
     this.child.send({ args, cwd, env, input });
     const [ran] = (await answer) as [Ran];
     return ran;

@@ -35,8 +35,14 @@ function addSetUp(gatehouse: Command): void {
     .description('Write a commented .env for production, with secrets made for it.')
     .option('--file <path>', 'where to write; a file that exists stays as it is', '.env')
     .option('--database-url <url>', 'DATABASE_URL')
-    .option('--firebase-project <id>', 'FIREBASE_PROJECT_ID');
-  examples(init, 'gatehouse init --firebase-project my-project').action(async (options: InitOptions) => {
+    .option('--firebase-project <id>', 'FIREBASE_PROJECT_ID')
+    .option('--oidc-issuer <url>', 'DASHBOARD_OIDC_ISSUER, instead of Firebase')
+    .option('--oidc-audience <text>', 'DASHBOARD_OIDC_AUDIENCE: what `aud` of its tokens says');
+  examples(
+    init,
+    'gatehouse init --firebase-project my-project',
+    'gatehouse init --oidc-issuer https://id.example.com --oidc-audience gatehouse',
+  ).action(async (options: InitOptions) => {
     await (await import('./init.command.js')).init(options);
   });
   examples(
@@ -91,6 +97,7 @@ function addToken(gatehouse: Command): void {
     .command('token')
     .description('In development: print a token that the development issuer signs, and nothing else.')
     .usage('(--user <id> | --end-user <id>) [options]')
+    .option('--json', 'print JSON, for programs')
     .allowUnknownOption()
     .allowExcessArguments()
     .addHelpText(
@@ -113,17 +120,19 @@ Examples:
   $ gatehouse token --user dev-owner
   $ gatehouse token --end-user ann`,
     )
-    .action(async (_options: object, command: Command) => {
-      await (await import('./token.command.js')).printToken(command.args);
+    .action(async (options: Output, command: Command) => {
+      await (await import('./token.command.js')).printToken(command.args, options);
     });
 }
 
 function addKeys(gatehouse: Command): void {
   const keys = gatehouse.command('keys').description("The tenant's API keys, by a running service.");
   const load = () => import('./keys.commands.js');
-  caller(listing(keys.command('list').description('Newest first.'))).action(
-    async (options: Caller & { most: number }) => (await load()).listKeys(options),
-  );
+  examples(
+    caller(listing(keys.command('list').description('Newest first.'))),
+    'gatehouse keys list',
+    'gatehouse keys list --most 10 --json',
+  ).action(async (options: Caller & { most: number }) => (await load()).listKeys(options));
   const newKey = (command: Command): Command =>
     caller(command)
       .argument('<name>')
@@ -147,32 +156,35 @@ function addKeys(gatehouse: Command): void {
       .option('--unlimited', 'new users have no limits'),
     'gatehouse keys create-publishable app --issuer https://id.example.com/ --audience app --limit request_cnt=100',
   ).action(async (name: string, options: object) => (await load()).createPublishableKey(name, options));
-  caller(keys.command('get').description('One key, without its secret.').argument('<keyId>')).action(
-    async (keyId: string, options: Caller) => (await load()).getKey(keyId, options),
-  );
+  examples(
+    caller(keys.command('get').description('One key, without its secret.').argument('<keyId>')),
+    'gatehouse keys get key_…',
+  ).action(async (keyId: string, options: Caller) => (await load()).getKey(keyId, options));
   examples(
     caller(keys.command('rotate').description('Give a key a new secret, which is shown once; its id stays.'))
       .argument('<keyId>')
       .option('--grace <seconds>', 'how long the old secret still works', wholeNumber),
     'gatehouse keys rotate key_… --grace 3600',
   ).action(async (keyId: string, options: Caller) => (await load()).rotateKey(keyId, options));
-  caller(keys.command('revoke').description('End a key for good.').argument('<keyId>')).action(
-    async (keyId: string, options: Caller) => (await load()).revokeKey(keyId, options),
-  );
+  examples(
+    caller(keys.command('revoke').description('End a key for good.').argument('<keyId>')),
+    'gatehouse keys revoke key_…',
+  ).action(async (keyId: string, options: Caller) => (await load()).revokeKey(keyId, options));
 }
 
 function addTenants(gatehouse: Command): void {
   const tenants = gatehouse.command('tenants').description("The org's tenants, by a running service.");
   const load = () => import('./tenants.commands.js');
-  caller(listing(tenants.command('list').description('Newest first.'))).action(
+  examples(caller(listing(tenants.command('list').description('Newest first.'))), 'gatehouse tenants list').action(
     async (options: Caller & { most: number }) => (await load()).listTenants(options),
   );
   examples(
     caller(tenants.command('create').description('Make another tenant of the org.').argument('<name>')),
     'gatehouse tenants create Staging',
   ).action(async (name: string, options: Caller) => (await load()).createTenant(name, options));
-  caller(
-    tenants.command('switch').description('Have your next token be for this tenant.').argument('<tenantId>'),
+  examples(
+    caller(tenants.command('switch').description('Have your next token be for this tenant.').argument('<tenantId>')),
+    'gatehouse tenants switch acme-a1b2c3',
   ).action(async (tenantId: string, options: Caller) => (await load()).switchTenant(tenantId, options));
   examples(
     caller(tenants.command('delete').description('Delete a tenant with all that it has, for good.'))
@@ -187,7 +199,7 @@ function addTenants(gatehouse: Command): void {
 function addProviders(gatehouse: Command): void {
   const providers = gatehouse.command('providers').description("The tenant's model providers, by a running service.");
   const load = () => import('./providers.commands.js');
-  caller(listing(providers.command('list').description('Newest first.'))).action(
+  examples(caller(listing(providers.command('list').description('Newest first.'))), 'gatehouse providers list').action(
     async (options: Caller & { most: number }) => (await load()).listProviders(options),
   );
   examples(
@@ -204,21 +216,25 @@ function addProviders(gatehouse: Command): void {
     caller(providers.command('test').description('Make the cheapest real call, and say what the provider said.'))
       .argument('<providerId>')
       .option('--model <model>', 'ask this model for a few tokens'),
-    'gatehouse providers test prv_…',
+    'gatehouse providers test provider_…',
   ).action(async (providerId: string, options: Caller) => (await load()).testProvider(providerId, options));
   for (const [verb, enabled] of [
     ['enable', true],
     ['disable', false],
   ] as const) {
-    caller(providers.command(verb).description(`Have calls go there ${enabled ? 'again' : 'no more'}.`))
-      .argument('<providerId>')
-      .action(async (providerId: string, options: Caller) =>
-        (await load()).enableProvider(providerId, options, enabled),
-      );
+    examples(
+      caller(providers.command(verb).description(`Have calls go there ${enabled ? 'again' : 'no more'}.`)).argument(
+        '<providerId>',
+      ),
+      `gatehouse providers ${verb} provider_…`,
+    ).action(async (providerId: string, options: Caller) =>
+      (await load()).enableProvider(providerId, options, enabled),
+    );
   }
-  caller(providers.command('delete').description('Take a provider away.').argument('<providerId>')).action(
-    async (providerId: string, options: Caller) => (await load()).deleteProvider(providerId, options),
-  );
+  examples(
+    caller(providers.command('delete').description('Take a provider away.').argument('<providerId>')),
+    'gatehouse providers delete provider_…',
+  ).action(async (providerId: string, options: Caller) => (await load()).deleteProvider(providerId, options));
 }
 
 interface InitOptions extends Output {

@@ -1,14 +1,16 @@
 import { ConfigurationError, loadProcessSettings } from '../../platform/config/index.js';
 import { OperatorError } from '../../platform/errors/index.js';
-import { print } from './command-output.js';
+import { show, UsageError, type OutputOptions } from './command-output.js';
 
 /** Prints the token alone, so that a shell can take it. */
-export async function printToken(args: readonly string[]): Promise<void> {
+export async function printToken(args: readonly string[], options: OutputOptions): Promise<void> {
+  const { tokenFor, WrongTokenOptions } = await import('../../development/index.js');
   try {
     const { settings } = loadProcessSettings();
-    const { tokenFor } = await import('../../development/index.js');
-    print(await tokenFor(args, settings));
+    const token = await tokenFor(args, settings);
+    show(options, { token }, () => token);
   } catch (error) {
+    if (error instanceof WrongTokenOptions) throw new UsageError(error.message);
     throw error instanceof ConfigurationError ? new OperatorError(inOneSentence(error)) : error;
   }
 }

@@ -50,13 +50,33 @@ async function told<T>(args: readonly string[], surroundings: Partial<Surroundin
 
 const models = (key: string): Promise<Answer> => service.call('GET', '/v1/models', { headers: { 'x-api-key': key } });
 
-it('explains itself: each command has help with an example, and a malformed command exits with 2', async () => {
-  const help = await run(['--help']);
-  expect(help.status).toBe(0);
-  for (const name of ['init', 'doctor', 'migrate', 'token', 'keys', 'tenants', 'providers', 'sealed', 'rotate']) {
-    expect(help.stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
-  }
-  expect((await run(['keys', 'create', '--help'])).stdout).toContain('$ gatehouse keys create backend --scope');
+it('explains itself: each command has help with an example, and --json', async () => {
+  const met: string[] = [];
+  const bare: string[] = [];
+  const look = async (name: readonly string[]): Promise<void> => {
+    const { status, stdout } = await run([...name, '--help']);
+    expect([name, status]).toEqual([name, 0]);
+    const [, parts = ''] = /^Commands:\n([\s\S]*?)(?:\n\n|$(?![\s\S]))/m.exec(stdout) ?? [];
+    const inner = [...parts.matchAll(/^ {2}([a-z-]+)/gm)].flatMap(([, word = '']) => (word === 'help' ? [] : [word]));
+    for (const word of inner) await look([...name, word]);
+    if (inner.length > 0) return;
+    met.push(name.join(' '));
+    const example = `  $ gatehouse ${name.join(' ')}`;
+    if (!stdout.replaceAll(/\$ (?:eval "\$\(|.* \| )/g, '$ ').includes(example) || !/^ +--json /m.test(stdout))
+      bare.push(name.join(' '));
+  };
+  await look([]);
+  expect(bare).toEqual([]);
+  expect(met).toEqual(
+    expect.arrayContaining([
+      ...['init', 'doctor', 'migrate', 'env', 'token', 'sealed revoke', 'rotate', 'backup', 'restore'],
+      ...['keys list', 'tenants list', 'providers list', 'operator tenants'],
+    ]),
+  );
+});
+
+it('exits with 2 where the command is malformed, and says what is wrong', async () => {
+  expect(await run(['token', '--user', 'ann', '--admin'])).toMatchObject({ status: 2, stdout: '' });
   for (const args of [
     ['nonsense'],
     ['keys', 'create'],
@@ -122,6 +142,7 @@ it('makes a publishable key for users of the development issuer, and no setting 
   const limits = ['--audience', 'gatehouse-development-app', '--limit', 'request_cnt=1', '--limit', 'token_cnt=5000'];
   const { key } = await told<{ key: string }>([...args, ...limits]);
   const { stdout } = await run(['token', '--end-user', 'ann']);
+  expect((await told<{ token: string }>(['token', '--end-user', 'ann'])).token).toMatch(/^eyJ/);
   const call = (token: string): Promise<Answer> =>
     service.call('POST', '/v1/chat/completions', {
       headers: { 'x-api-key': key, authorization: `Bearer ${token}` },

@@ -92,6 +92,25 @@ describe('init', () => {
     }
     await rm(file);
   });
+
+  it('writes an issuer instead of Firebase, and says what is still to be set of either', async () => {
+    const file = path.join(folder, 'oidc.env');
+    const args = ['init', '--file', file, '--json', '--database-url', 'postgres://owner:p@db.example.com/gatehouse'];
+    const oidc = ['--oidc-issuer', 'https://id.example.com', '--oidc-audience', 'gatehouse'];
+    const both = await commands.run([...args, ...oidc, '--firebase-project', 'my-project'], { cwd: folder });
+    expect(both).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('contradict') as string });
+    const half = await commands.run([...args, ...oidc.slice(0, 2)], { cwd: folder });
+    expect(JSON.parse(half.stdout)).toMatchObject({ missing: ['DASHBOARD_OIDC_AUDIENCE'] });
+    await rm(file);
+    expect(JSON.parse((await commands.run([...args, ...oidc], { cwd: folder })).stdout)).toMatchObject({ missing: [] });
+    const {
+      POSTGRES_PASSWORD: _superuser,
+      DATABASE_PASSWORD: _owner,
+      ...environment
+    } = parseEnv(await readFile(file, 'utf8'));
+    expect(loadSettings(environment)).toMatchObject({ settings: { mode: 'production' }, warnings: [] });
+    await rm(file);
+  });
 });
 
 describe('doctor and migrate', () => {
