@@ -146,7 +146,7 @@ function nameRoute(route: RouteOptions): void {
 function faultOfHead({ rawHeaders, headers, httpVersion }: IncomingMessage): Fault | null {
   const hosts = countOf(rawHeaders, 'host');
   // We, a proxy before us and a log could each believe another one.
-  if (hosts > 1) return invalidField('host', 'stands twice in the request');
+  if (hosts > 1) return invalidField('host', 'is sent twice; send one Host header');
   if (hosts === 0 && httpVersion === '1.1') return invalidField('host', 'is missing; HTTP/1.1 needs it');
   const { expect } = headers;
   if (expect === undefined || /^100-continue$/i.test(expect)) return null;

@@ -35,7 +35,8 @@ export class AuditService {
 
   /** All that match, newest first, as CSV. @throws Fault invalid_input: a page token, or more events than a file may have */
   async table({ tenantId }: AuditReader, request: ListEventsRequest): Promise<string> {
-    if (request.pageToken !== '') throw invalidField('pageToken', 'is of no use where format is CSV: it has no pages');
+    if (request.pageToken !== '')
+      throw invalidField('pageToken', 'must not be sent with format CSV, which has no pages');
     const filter = filterOf(request);
     const parts = [csvHeader()];
     let after: Cursor | null = null;

@@ -57,7 +57,11 @@ export class EndUserStrategy extends Strategy {
     const isOthers = namedTenant !== null && namedTenant !== key.tenantId;
     if (human === null) throw refusedCredential('bad_claims');
     if (expired) throw isOthers ? refusedCredential('wrong_tenant') : new ExpiredCredentialFault('expired_token');
-    if (isOthers) throw new Fault('permission_denied', 'The token is for another tenant than the key.');
+    if (isOthers)
+      throw new Fault(
+        'permission_denied',
+        'The token is for another tenant than the key. Use a publishable key of the tenant in its tenant_id.',
+      );
     const { tenantId, keyId, scopes, requestsPerMinute, requestsPerMinutePerHuman } = key;
     return Object.freeze({
       kind: 'endUser',
@@ -86,7 +90,10 @@ export class EndUserStrategy extends Strategy {
  */
 function assertOriginAllowed({ allowedOrigins }: PublishableKey, origin: string | null): void {
   if (origin === null || allowedOrigins.length === 0 || allowedOrigins.includes(origin)) return;
-  throw new Fault('permission_denied', "origin: is not one of the key's allowedOrigins.");
+  throw new Fault(
+    'permission_denied',
+    "origin: is not one of the key's allowedOrigins. Add it with /api/v1/api-keys/update.",
+  );
 }
 
 /**

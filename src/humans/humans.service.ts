@@ -120,5 +120,8 @@ export class HumansService {
 
 /** The same words for an unknown human and another tenant's. */
 function notFound(): never {
-  throw new Fault('not_found', 'No such human. Create one with /api/v1/humans/upsert.');
+  throw new Fault(
+    'not_found',
+    'No human has this name. List them with /api/v1/humans/list, or create one with /api/v1/humans/upsert.',
+  );
 }

@@ -35,14 +35,18 @@ export class AccessGuard implements CanActivate {
   }
 }
 
+export const NOT_A_MEMBER =
+  'You are not a member of this tenant. Ask an owner or admin of its org to invite you, or go to a tenant of yours with /api/v1/tenants/switch.';
+
+const WHO_MAY = '`x-access` in /openapi.json lists the credentials that may.';
 const REFUSED_KIND = {
-  secretKey: 'An API key may not call this route. `x-access` in /openapi.json lists the credentials that may.',
-  impersonation: 'This route may not be called with X-On-Behalf-Of.',
-  endUser: 'An end user may not call this route.',
-  usageToken: 'A usage token may not call this route.',
-  sealedToken: 'A sealed access token may not call this route.',
-  gatewayToken: "A gateway's token may not call this route.",
-  anonymous: 'This route needs a credential.',
+  secretKey: `An API key may not call this route. ${WHO_MAY}`,
+  impersonation: 'This route may not be called with X-On-Behalf-Of. Leave the header out.',
+  endUser: `An end user may not call this route. ${WHO_MAY}`,
+  usageToken: `A usage token may not call this route. ${WHO_MAY}`,
+  sealedToken: `A sealed access token may not call this route. ${WHO_MAY}`,
+  gatewayToken: `A gateway's token may not call this route. ${WHO_MAY}`,
+  anonymous: `This route needs a credential. ${WHO_MAY}`,
 };
 
 /** @throws Fault permission_denied; unauthenticated: a usage token where keys alone are taken */
@@ -53,7 +57,7 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
       throw new Fault(
         'permission_denied',
         principal.claimsTenant
-          ? 'You are not a member of this tenant.'
+          ? NOT_A_MEMBER
           : 'This route needs a tenant, and the token has no tenant_id claim. Create an org with /api/v1/orgs/create, or go to a tenant with /api/v1/tenants/switch.',
       );
     case 'dashboardUser': {
@@ -64,7 +68,7 @@ export function assertAllowed(rule: AccessRule, principal: Principal): void {
       throw new Fault(
         'permission_denied',
         wanted === undefined
-          ? 'A dashboard user may not call this route.'
+          ? `A dashboard user may not call this route. ${WHO_MAY}`
           : `The role ${principal.role} may not call this route. Ask an owner or admin of the org for another role.`,
       );
     }

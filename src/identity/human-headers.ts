@@ -34,9 +34,9 @@ export function actingFor(principal: Principal, request: IncomingMessage): Princ
     case 'endUser':
     case 'usageToken':
       if (humanOf(request, HUMAN_ID) === principal.human) return principal;
-      throw new Fault('permission_denied', `${HUMAN_ID}: must be the human of the token.`);
+      throw new Fault('permission_denied', `${HUMAN_ID}: must be the human of the token, or be left out.`);
     default:
-      throw new Fault('permission_denied', `${HUMAN_ID}: needs a secret key.`);
+      throw new Fault('permission_denied', `${HUMAN_ID}: needs a secret key; leave it out with any other credential.`);
   }
 }
 

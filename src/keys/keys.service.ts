@@ -263,7 +263,8 @@ function issuerOf(record: ApiKeyRecord): object | null {
 function assertGrantable(principal: DashboardUserPrincipal, scopes: readonly Scope[]): void {
   const missing = lackedBy(principal, scopes);
   if (missing.length === 0) return;
-  throw new Fault('permission_denied', `The role ${principal.role} may not grant ${missing.join(', ')}.`, {
+  const message = `The role ${principal.role} may not grant ${missing.join(', ')}. Leave them out, or ask an owner of the org.`;
+  throw new Fault('permission_denied', message, {
     fields: missing.map((scope) => ({ field: 'permissions', reason: `the role ${principal.role} lacks ${scope}` })),
   });
 }
@@ -272,7 +273,7 @@ function assertGrantable(principal: DashboardUserPrincipal, scopes: readonly Sco
 function assertHeld(principal: DashboardUserPrincipal, scopes: readonly Scope[]): void {
   const missing = lackedBy(principal, scopes);
   if (missing.length === 0) return;
-  const reason = `the key has ${missing.join(', ')}, which the role ${principal.role} does not include`;
+  const reason = `the key has ${missing.join(', ')}, which the role ${principal.role} does not include: ask an owner or admin of the org`;
   throw new Fault('permission_denied', `keyId: ${reason}.`, { fields: [{ field: 'keyId', reason }] });
 }
 
@@ -296,5 +297,5 @@ function hasExpired(): Fault {
 
 /** An unknown key and another tenant's get the same words. */
 function notFound(): never {
-  throw new Fault('not_found', 'There is no such API key.');
+  throw new Fault('not_found', 'No API key has this id. List them with /api/v1/api-keys/list.');
 }

@@ -61,7 +61,10 @@ export class InvitationsService {
     key: string | null,
   ): Promise<IdempotentAnswer> {
     if (!isAtLeast(principal.role, request.role)) {
-      throw new Fault('permission_denied', `The role ${principal.role} may not invite an ${request.role}.`);
+      throw new Fault(
+        'permission_denied',
+        `The role ${principal.role} may not invite an ${request.role}. Ask an owner of the org.`,
+      );
     }
     const { tenantId, userId } = principal;
     return this.orgs.change(principal, (org) => {
@@ -213,7 +216,10 @@ function refusedAs(result: RefusedInvitation): Fault {
     case 'not_found':
       return new Fault('not_found', 'The invitation does not exist, was used or has expired. Ask for a new one.');
     case 'wrong_email':
-      return new Fault('permission_denied', 'The invitation went to another e-mail address.');
+      return new Fault(
+        'permission_denied',
+        'The invitation went to another e-mail address. Sign in with that address, or ask for a new invitation.',
+      );
     case 'inviter_lacks':
       return new Fault(
         'permission_denied',

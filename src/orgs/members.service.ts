@@ -102,5 +102,8 @@ export class MembersService {
 }
 
 function ownersOnly(): Fault {
-  return new Fault('permission_denied', 'Only an owner can change an owner or make somebody an owner.');
+  return new Fault(
+    'permission_denied',
+    'Only an owner can change an owner, or make a member an owner. Ask an owner of the org.',
+  );
 }

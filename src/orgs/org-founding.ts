@@ -64,7 +64,11 @@ export class OrgFounding {
         slug,
         claimWriteId: queued.id,
       });
-      if (created === 'has_org') throw new Fault('already_exists', 'You already belong to an org.');
+      if (created === 'has_org')
+        throw new Fault(
+          'already_exists',
+          'You already belong to an org. Add a tenant to it with /api/v1/tenants/create.',
+        );
       if (created === 'slug_taken') {
         if (derived && attempt < DERIVED_SLUG_TRIES) continue;
         throw slugTaken();
@@ -85,7 +89,7 @@ export class OrgFounding {
 }
 
 export function slugTaken(): Fault {
-  return new Fault('already_exists', 'slug: is already taken.', {
-    fields: [{ field: 'slug', reason: 'is already taken' }],
+  return new Fault('already_exists', 'slug: is already taken; choose another one.', {
+    fields: [{ field: 'slug', reason: 'is already taken; choose another one' }],
   });
 }

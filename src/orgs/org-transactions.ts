@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isRole, type DashboardUserPrincipal } from '../identity/index.js';
+import { isRole, NOT_A_MEMBER, type DashboardUserPrincipal } from '../identity/index.js';
 import { Database, type TenantTransaction } from '../platform/database/index.js';
 import { Fault } from '../platform/errors/index.js';
 import { isAtLeast } from './roles.js';
@@ -42,7 +42,7 @@ export class OrgTransactions {
       });
       if (member === null) return notMember();
       if (!isRole(member.role) || !isAtLeast(member.role, principal.role)) {
-        throw new Fault('permission_denied', 'Your role in this org has just changed.');
+        throw new Fault('permission_denied', 'Your role in this org has just changed. Send the request again.');
       }
       return work({ tx, orgId });
     });
@@ -51,5 +51,5 @@ export class OrgTransactions {
 
 /** The tenant, or the caller's place in it, went since the request was let in. */
 export function notMember(): never {
-  throw new Fault('permission_denied', 'You are not a member of this tenant.');
+  throw new Fault('permission_denied', NOT_A_MEMBER);
 }

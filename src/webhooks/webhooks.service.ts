@@ -53,7 +53,10 @@ export class WebhooksService {
     this.outbound.assertAllowedUrl(request.url, 'url');
     return this.once(principal, key, 'webhooks/create', request, async (webhooks) => {
       if ((await this.repository.countAlone(webhooks)) >= MAX_ENDPOINTS) {
-        throw new Fault('conflict', `A tenant has at most ${MAX_ENDPOINTS} webhook endpoints.`);
+        throw new Fault(
+          'conflict',
+          `A tenant has at most ${MAX_ENDPOINTS} webhook endpoints; delete one that you do not use.`,
+        );
       }
       const id = `webhook_${randomBase62(20)}`;
       const made = this.secrets.make(webhooks.tenantId);
@@ -190,7 +193,8 @@ export class WebhooksService {
 
   private async deliver(webhooks: TenantWebhooks, endpointId: string, eventId: string): Promise<IdempotentWork> {
     const { status } = (await this.repository.hold(webhooks, endpointId)) ?? notFound();
-    if (status !== 'ENABLED') throw new Fault('conflict', 'The webhook endpoint is disabled; enable it first.');
+    if (status !== 'ENABLED')
+      throw new Fault('conflict', 'The webhook endpoint is disabled. Enable it with /api/v1/webhooks/update.');
     const record = await this.repository.addDelivery(webhooks, { id: uuidV7(), endpointId, eventId });
     const body = { delivery: viewDelivery(record) };
     return { body, kept: body };
@@ -205,7 +209,10 @@ export class WebhooksService {
       );
     }
     if (!this.secrets.isSame(webhooks.tenantId, stored, presented)) {
-      throw invalidField('secret', "is not the endpoint's current secret");
+      throw invalidField(
+        'secret',
+        "is not the endpoint's current secret; make a new one with /api/v1/webhooks/rotate-secret",
+      );
     }
   }
 

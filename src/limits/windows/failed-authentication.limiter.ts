@@ -31,8 +31,12 @@ export class FailedAuthenticationLimiter extends FailedAuthentications {
       expired ? UNREACHABLE : this.settings.failedAuthenticationsPerMinute,
     );
     if (expired || window.allowed) return failure;
-    return new Fault('rate_limited', 'Too many failed authentications came from this address.', {
-      retryAfterSeconds: secondsUntilReset(window, this.settings.rateWindowSeconds * 1000),
-    });
+    return new Fault(
+      'rate_limited',
+      'Too many failed authentications came from this address. Check the credential, and wait for the seconds in Retry-After.',
+      {
+        retryAfterSeconds: secondsUntilReset(window, this.settings.rateWindowSeconds * 1000),
+      },
+    );
   }
 }

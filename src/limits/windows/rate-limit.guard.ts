@@ -125,7 +125,7 @@ export class RateLimitGuard extends ThrottlerGuard {
     if (shown.window.allowed) return true;
     throw new Fault(
       'rate_limited',
-      `The limit of ${shown.window.limit} requests in ${ttlMs / 1000} seconds is reached.`,
+      `The limit of ${shown.window.limit} requests in ${ttlMs / 1000} seconds is reached. Wait for the seconds in Retry-After.`,
       { retryAfterSeconds },
     );
   }

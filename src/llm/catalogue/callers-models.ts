@@ -26,10 +26,14 @@ export class CallersModels {
   async get(principal: ChatPrincipal, model: string): Promise<Model> {
     const confined = await this.confinedTo(principal);
     if (confined.length > 0 && !confined.includes(model)) {
-      throw new Fault('not_found', `The model \`${model}\` does not exist or you do not have access to it.`, {
-        code: 'model_not_found',
-        fields: [{ field: 'model', reason: 'is unknown' }],
-      });
+      throw new Fault(
+        'not_found',
+        `The model \`${model}\` does not exist or you do not have access to it. Use one from GET /v1/models.`,
+        {
+          code: 'model_not_found',
+          fields: [{ field: 'model', reason: 'is unknown' }],
+        },
+      );
     }
     return this.router.getModel(principal.tenantId, model);
   }

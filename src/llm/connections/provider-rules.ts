@@ -69,7 +69,10 @@ function faultsOfSettings({ kind, settings }: ProviderForm, rules: KindRules): F
   const unknown = namesOf(settings).filter((name) => !rules.settings.includes(name));
   const missing = rules.requiredSettings.filter((name) => settings[name] === undefined);
   return [
-    ...unknown.map((name) => ({ field: `settings.${name}`, reason: `is not a setting of the kind ${kind}` })),
+    ...unknown.map((name) => ({
+      field: `settings.${name}`,
+      reason: `is not a setting of the kind ${kind}${has(rules.settings)}`,
+    })),
     ...missing.map((name) => ({ field: `settings.${name}`, reason: `is required for the kind ${kind}` })),
   ];
 }
@@ -78,7 +81,10 @@ function faultsOfCredentials(kind: ProviderKind, given: ProviderCredentials, { s
   const names = namesOf(given);
   const unknown = names.filter((name) => !signIns.some((signIn) => signIn.includes(name)));
   if (unknown.length > 0) {
-    return unknown.map((name) => ({ field: `credentials.${name}`, reason: `is not a credential of the kind ${kind}` }));
+    return unknown.map((name) => ({
+      field: `credentials.${name}`,
+      reason: `is not a credential of the kind ${kind}${has([...new Set(signIns.flat())])}`,
+    }));
   }
   const isWhole = signIns.some(
     (signIn) => signIn.length === names.length && names.every((name) => signIn.includes(name)),
@@ -87,6 +93,9 @@ function faultsOfCredentials(kind: ProviderKind, given: ProviderCredentials, { s
   const ways = signIns.filter((signIn) => signIn.length > 0).map((signIn) => signIn.join(' and '));
   return [{ field: 'credentials', reason: `must hold ${ways.join(', or ')} for the kind ${kind}` }];
 }
+
+const has = (names: readonly string[]): string =>
+  names.length === 0 ? ', which has none' : `, which has ${names.join(', ')}`;
 
 function namesOf<Name extends string>(given: { readonly [name in Name]?: unknown }): Name[] {
   return (Object.keys(given) as Name[]).filter((name) => given[name] !== undefined);

@@ -40,7 +40,7 @@ describe('ModelCatalogue', () => {
     await expect(closed.assertServed('c')).rejects.toMatchObject({
       kind: 'not_found',
       code: 'model_not_found',
-      message: 'The model `c` does not exist or you do not have access to it.',
+      message: 'The model `c` does not exist or you do not have access to it. Use one from GET /v1/models.',
       fields: [{ field: 'model' }],
     });
     await expect(closed.get('c')).rejects.toMatchObject({ code: 'model_not_found' });

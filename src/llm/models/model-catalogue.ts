@@ -31,7 +31,7 @@ export type AskedForModels =
   | { readonly models: readonly Model[] | null }
   | { readonly failure: { readonly status: number | null; readonly message: string } };
 
-const COULD_NOT_BE_LISTED = "The provider's models could not be listed.";
+const COULD_NOT_BE_LISTED = "The provider's models could not be listed. Check its address and credentials.";
 const REFRESH_AFTER_MS = 10 * 60_000;
 const ASK_AGAIN_AFTER_MS = 30_000;
 
@@ -159,8 +159,12 @@ export class ModelCatalogue {
 }
 
 export function modelNotFound(id: string): Fault {
-  return new Fault('not_found', `The model \`${id}\` does not exist or you do not have access to it.`, {
-    code: 'model_not_found',
-    fields: [{ field: 'model', reason: 'is unknown' }],
-  });
+  return new Fault(
+    'not_found',
+    `The model \`${id}\` does not exist or you do not have access to it. Use one from GET /v1/models.`,
+    {
+      code: 'model_not_found',
+      fields: [{ field: 'model', reason: 'is unknown' }],
+    },
+  );
 }

@@ -33,7 +33,11 @@ export function refused(verdict: Exclude<BeginVerdict, 'running' | 'waiting' | '
 }
 
 export function waitsForNone(): Fault {
-  return new Fault('conflict', 'The run is not waiting for tool outputs.', { code: 'no_tool_outputs_wanted' });
+  return new Fault(
+    'conflict',
+    'The run is not waiting for tool outputs. Read its status with /api/v1/llm/gateway/conversation-state.',
+    { code: 'no_tool_outputs_wanted' },
+  );
 }
 
 /**

@@ -187,15 +187,27 @@ export class Runs {
     let leftOut: number | null = null;
     try {
       if (loaded.step >= MOST_STEPS)
-        throw new Fault('invalid_input', `A run can call tools ${MOST_STEPS} times.`, { code: 'too_many_steps' });
+        throw new Fault(
+          'invalid_input',
+          `A run can call tools ${MOST_STEPS} times. Send a new message, or change the tools so that the model can finish.`,
+          { code: 'too_many_steps' },
+        );
       if (!loaded.may)
-        throw new Fault('permission_denied', 'The credential that sent the message was revoked.', {
-          code: 'credential_revoked',
-        });
+        throw new Fault(
+          'permission_denied',
+          'The credential that sent the message was revoked. Send it again with another one.',
+          {
+            code: 'credential_revoked',
+          },
+        );
       if (loaded.is_for_human && loaded.human === null)
-        throw new Fault('permission_denied', 'The human whose limits the run would be charged to was erased.', {
-          code: 'human_erased',
-        });
+        throw new Fault(
+          'permission_denied',
+          'The human whose limits the run would be charged to was erased. Send the message again for a human that exists.',
+          {
+            code: 'human_erased',
+          },
+        );
       const composed = await this.requests.compose(loaded);
       ({ leftOut } = composed);
       const principal = callerOf(loaded.tenant_id, loaded.caller, loaded.human);

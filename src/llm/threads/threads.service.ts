@@ -55,7 +55,11 @@ export class ThreadsService {
         const id = uuidV7();
         const changes = await this.changesOf(tenantId, id, EMPTY, {}, request);
         const thread = await this.repository.create(threads, id, conversationKey, keyId, changes);
-        if (thread === null) throw new Fault('already_exists', 'You already have a thread with this conversation key.');
+        if (thread === null)
+          throw new Fault(
+            'already_exists',
+            'You already have a thread with this conversation key. Choose another key, or change the thread with /api/v1/llm/gateway/update-thread.',
+          );
         // What a conversation is called is not kept for a repeat, which says it itself.
         const made = { createdAt: formatTimestamp(thread.createdAt) };
         return { body: made, kept: made };

@@ -214,7 +214,10 @@ class GatheredBytes {
 }
 
 function brokenOff(): Fault {
-  return new Fault('invalid_input', 'The body ended before it was complete.');
+  return new Fault(
+    'invalid_input',
+    'The body ended before it was complete. Send it whole, and as long as Content-Length says.',
+  );
 }
 
 function fellSilent(silenceMs: number): Fault {

@@ -125,7 +125,8 @@ const KIND_BY_STATUS: Readonly<Record<number, FaultKind>> = {
 function toFault(error: unknown, { method, url }: FastifyRequest): Fault {
   if (error instanceof Fault) return error;
   // A target that is not a path, as in `OPTIONS *`, reaches no controller.
-  if (error instanceof NotFoundException) return new Fault('not_found', `There is no ${method} ${pathOf(url)}.`);
+  if (error instanceof NotFoundException)
+    return new Fault('not_found', `No route matches ${method} ${pathOf(url)}. /openapi.json lists the routes.`);
   // The framework's own refusals (a malformed URL, an unknown path) tell nothing internal.
   const status =
     error instanceof HttpException

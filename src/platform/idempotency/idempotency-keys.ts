@@ -118,7 +118,7 @@ export function sendIdempotent(reply: FastifyReply, { body, replayed }: Idempote
 }
 
 export function usedOtherwise(): Fault {
-  return new Fault('conflict', 'idempotency-key: was used for another request.', {
-    fields: [{ field: 'idempotency-key', reason: 'was used for another request' }],
+  return new Fault('conflict', 'idempotency-key: was used for another request; send a new one.', {
+    fields: [{ field: 'idempotency-key', reason: 'was used for another request; send a new one' }],
   });
 }

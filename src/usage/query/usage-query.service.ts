@@ -96,7 +96,8 @@ export class UsageQueryService {
 
   /** @throws Fault invalid_input: as above, or more rows than a table may have */
   table({ tenantId }: UsageReader, request: QueryUsageRequest): Promise<UsageTable> {
-    if (request.pageToken !== '') throw invalidField('pageToken', 'is of no use where format is CSV: it has no pages');
+    if (request.pageToken !== '')
+      throw invalidField('pageToken', 'must not be sent with format CSV, which has no pages');
     const { groupBy } = request;
     return this.look(tenantId, async (tx) => {
       const query = await this.resolve(tx, tenantId, request, null);
@@ -134,7 +135,11 @@ export class UsageQueryService {
     const before = endTime ?? position?.before ?? (await this.repository.now(tx));
     const from =
       startTime ?? position?.from ?? new Date(Math.max(before.getTime() - DEFAULT_DAYS * DAY_MS, FIRST_TIME));
-    if (from >= before) throw invalidField(endTime === undefined ? 'startTime' : 'endTime', 'ends before it begins');
+    if (from >= before) {
+      throw endTime === undefined
+        ? invalidField('startTime', 'must be in the past')
+        : invalidField('endTime', 'must be after startTime');
+    }
     if (before.getTime() - from.getTime() > MAX_DAYS * DAY_MS) {
       throw invalidField('startTime', `must be at most ${MAX_DAYS} days before the end`);
     }

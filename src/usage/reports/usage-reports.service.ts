@@ -30,7 +30,7 @@ export class UsageReportsService {
   ): Promise<IdempotentAnswer> {
     const { tenantId } = principal;
     if (principal.kind === 'secretKey' && principal.human !== null && principal.human !== request.human) {
-      throw invalidField('human', 'is another one than x-human-id names');
+      throw invalidField('human', 'must be the same as x-human-id');
     }
     const owner = `tenant:${tenantId}:${auditSubject(principal)}`;
     const idempotent = this.idempotency.request(owner, headerKey, 'usage/report', request);
@@ -65,6 +65,6 @@ function answerTo({ outcome, reportId }: CountedReport): IdempotentAnswer {
 }
 
 function usedOtherwise(): Fault {
-  const reason = 'was used for another report';
+  const reason = 'was used for another report; send a new one';
   return new Fault('conflict', `idempotencyKey: ${reason}`, { fields: [{ field: 'idempotencyKey', reason }] });
 }

@@ -268,7 +268,10 @@ describe('test', () => {
     await gone.close();
     for (const model of [undefined, 'm']) {
       const said = await test({ name: model ?? 'without', baseUrl }, model);
-      expect(said).toMatchObject({ ok: false, message: 'The model provider cannot be reached.' });
+      expect(said).toMatchObject({
+        ok: false,
+        message: 'The model provider cannot be reached. Check its address, or try again.',
+      });
       expect(said).not.toHaveProperty('statusCode');
     }
   });

@@ -44,7 +44,10 @@ export function azureWire(connection: ProviderConnection): OpenaiWire {
 function deploymentOf({ settings: { deployments = {} } }: ProviderConnection, model: string): string {
   const deployment = Object.hasOwn(deployments, model) ? deployments[model] : model;
   if (deployment !== undefined && DEPLOYMENT.test(deployment)) return deployment;
-  throw invalidField('model', 'is neither a deployment of this Azure provider nor one of its settings.deployments');
+  throw invalidField(
+    'model',
+    'must be the name of a deployment, or one of the settings.deployments of this Azure provider',
+  );
 }
 
 function withDeployment<Name extends OperationName>(

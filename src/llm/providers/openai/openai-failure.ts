@@ -19,7 +19,7 @@ export function failureOfTransport(error: OutboundError): ProviderFailure {
     case 'connect':
       return {
         outcome: 'UPSTREAM_ERROR',
-        error: new Fault('upstream_failed', 'The model provider cannot be reached.', {
+        error: new Fault('upstream_failed', 'The model provider cannot be reached. Check its address, or try again.', {
           code: 'upstream_unreachable',
           cause: error,
         }),
@@ -27,7 +27,11 @@ export function failureOfTransport(error: OutboundError): ProviderFailure {
     case 'timeout':
       return {
         outcome: 'UPSTREAM_TIMEOUT',
-        error: new Fault('upstream_timeout', 'The model provider did not answer in time.', { cause: error }),
+        error: new Fault(
+          'upstream_timeout',
+          'The model provider did not answer in time. Ask for a shorter answer, or try again unless x-should-retry is false.',
+          { cause: error },
+        ),
       };
     case 'aborted':
       return {
@@ -45,7 +49,7 @@ export const NO_ROOM =
 
 /** An answer that holds more than can be built of it while others wait. */
 export function tooMuchToRead(): Fault {
-  return new Fault('upstream_failed', 'The model provider answered with more than this service reads.', {
+  return new Fault('upstream_failed', 'The model provider answered with more than this service reads. Ask for less.', {
     code: 'upstream_broken',
   });
 }
@@ -159,10 +163,14 @@ function judged(
   if (status === 401 || status === 403) {
     return {
       outcome: 'UPSTREAM_ERROR',
-      error: new Fault('upstream_failed', "The model provider refused this service's credential.", {
-        code: 'provider_authentication_failed',
-        cause: new Error(`The provider answered ${status}${logged === null ? '.' : `: ${logged}`}`),
-      }),
+      error: new Fault(
+        'upstream_failed',
+        "The model provider refused this service's credential. Set another with /api/v1/llm/providers/update, or for a gateway with /api/v1/gateways/update.",
+        {
+          code: 'provider_authentication_failed',
+          cause: new Error(`The provider answered ${status}${logged === null ? '.' : `: ${logged}`}`),
+        },
+      ),
     };
   }
   return refusal(status, headers, said, secret);
