@@ -10,7 +10,7 @@ const named = execFileSync('git', ['diff', '--cached', '--name-only', '--diff-fi
   encoding: 'utf8',
 });
 const staged = named.split('\0').filter(Boolean);
-const code = staged.filter((file) => /\.(?:ts|mjs|cjs)$/.test(file));
+const code = staged.filter((file) => /\.(?:tsx?|mjs|cjs)$/.test(file));
 
 const failed = [
   run('format', bin('prettier'), ['--check', '--ignore-unknown', '--log-level', 'warn'], staged),
