@@ -27,8 +27,7 @@ export class GatewayCallLogService {
 
   /** @throws Fault not_found: the gateway; invalid_input: a page token that is not of this listing */
   list({ tenantId }: GatewayManager, request: ListCallsRequest): Promise<Page<CallView>> {
-    const { pageSize, pageToken, tokenId: gatewayTokenId, startTime: from, endTime: before, ...rest } = request;
-    const filter = { ...rest, from, before };
+    const { pageSize, pageToken, tokenId: gatewayTokenId, ...filter } = request;
     const { gatewayId } = filter;
     return this.gateways.read(tenantId, async (own) => {
       await this.assertGateway(own, gatewayId);

@@ -17,16 +17,18 @@ const budget = {
   holder: z.string().meta({ description: '`tenant`, `key`, `human`, `gateway` or `gateway_token`.' }),
   holder_id: z.string().optional().meta({ description: 'Absent: the tenant itself.' }),
   period: z.string().meta({ description: '`NONE`, `MINUTE`, `HOUR`, `DAY`, `WEEK` or `MONTH`.' }),
-  limit: z.number(),
-  used: z.number(),
-  remaining: z.number(),
+  limit: z
+    .number()
+    .meta({ description: 'What the budget allows in a period: requests, tokens or millionths of a dollar.' }),
+  used: z.number().meta({ description: 'What is used of it, in the same unit.' }),
+  remaining: z.number().meta({ description: 'What is left of it; 0 where more was used.' }),
   resets_at: z.string().optional().meta({ format: 'date-time', description: 'When the budget renews.' }),
 };
 const run = {
   ...COMMON,
   human,
-  run_id: z.string(),
-  thread_id: z.string(),
+  run_id: z.string().meta({ description: 'The run, as `send-message` named it.' }),
+  thread_id: z.string().meta({ description: "The id of the run's thread." }),
 };
 
 /** The events that an endpoint may choose: when each is sent, and its `payload`. */
@@ -66,22 +68,22 @@ export const WEBHOOK_EVENTS = {
   },
   'run.completed': {
     when: 'A run was completed.',
-    payload: z.strictObject({ ...run, status: z.literal('COMPLETED') }),
+    payload: z.strictObject({ ...run, status: z.literal('COMPLETED').meta({ description: 'How the run ended.' }) }),
   },
   'run.failed': {
     when: 'A run failed.',
     payload: z.strictObject({
       ...run,
-      status: z.literal('FAILED'),
+      status: z.literal('FAILED').meta({ description: 'How the run ended.' }),
       error_code: z.string().optional().meta({ description: 'Why; see errors.md.' }),
     }),
   },
   'member.invited': {
-    when: 'Somebody was invited to your org; every tenant of the org is told.',
+    when: 'A person was invited to your org. Every tenant of the org gets the event.',
     payload: z.strictObject({
       ...COMMON,
-      invitation_id: z.string(),
-      role: z.string(),
+      invitation_id: z.string().meta({ description: 'For `/api/v1/orgs/revoke-invitation`.' }),
+      role: z.string().meta({ description: '`owner`, `admin`, `developer` or `viewer`.' }),
       invited_by: z.string().meta({ description: "The inviter's user id." }),
     }),
   },

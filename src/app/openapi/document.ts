@@ -7,7 +7,7 @@ import { recordedAnswers, tellAnswer } from './answer-examples.js';
 import { accessText } from './access-text.js';
 import { tellErrors } from './error-responses.js';
 import { tellExamples } from './examples.js';
-import { ANSWER_HEADERS, headersOf, humanHeaders } from './headers.js';
+import { ANSWER_HEADERS, headersOf, headersOfPath, humanHeaders } from './headers.js';
 import { nameSchemas } from './named-schemas.js';
 import { shareResponses } from './shared-responses.js';
 import { toldRoutes, type ToldRoute } from './operations.js';
@@ -65,7 +65,11 @@ function complete(told: ToldRoute): void {
   for (const [status, response] of Object.entries(operation.responses)) {
     if (response === undefined || '$ref' in response) continue;
     response.description ||= 'Done.';
-    response.headers = { ...response.headers, ...headersOf(access, Number(status), isIdempotent) };
+    response.headers = {
+      ...response.headers,
+      ...headersOf(access, Number(status), isIdempotent),
+      ...(status === '200' ? headersOfPath(path) : {}),
+    };
   }
   tellErrors(told);
   tellExamples(told);

@@ -26,10 +26,39 @@ export const ANSWER_HEADERS: Headers = {
   'x-gatehouse-idempotent-replay': text(
     '`true`: the answer is that of an earlier request with this `Idempotency-Key`.',
   ),
+  'x-ratelimit-limit-requests': count("The same as `X-RateLimit-Limit`, for OpenAI's clients.", 1000),
+  'x-ratelimit-remaining-requests': count('The same as `X-RateLimit-Remaining`.', 998),
+  'x-ratelimit-reset-requests': text('How long until the window ends.', '42s'),
+  'x-ratelimit-limit-tokens': count('Of the tightest budget of tokens that renews; absent without one.', 100_000),
+  'x-ratelimit-remaining-tokens': count('Tokens that are left of that budget.', 99_000),
+  'x-ratelimit-reset-tokens': text('How long until that budget renews.', '6h0m0s'),
+  'x-gatehouse-provider': text('The provider that answered.', 'openai'),
+  'x-gatehouse-model': text('The model that answered.', 'gpt-4o-mini'),
+  'x-gatehouse-attempts': count('At which try it answered; 1 is the first.', 1),
+  'x-gatehouse-overhead-ms': {
+    description: 'Milliseconds that Gatehouse itself took.',
+    schema: { type: 'number', example: 2.5 },
+  },
+  'x-gatehouse-cache': text('`HIT`, or `MISS`; absent where the gateway keeps no answers.', 'MISS'),
+  'x-gatehouse-token-jti': text('The id of the token, by which an operator revokes it.'),
 };
 
 const OF_ALL = ['x-request-id'];
 const OF_WINDOWS = ['X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'RateLimit-Policy', 'RateLimit'];
+/** What answers of some paths have besides. */
+const OF_PATHS: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^\/v1\//, ['x-ratelimit-limit-requests', 'x-ratelimit-remaining-requests', 'x-ratelimit-reset-requests']],
+  [
+    /\/(?:chat\/completions|embeddings|v1\/responses|process)$/,
+    ['x-gatehouse-provider', 'x-gatehouse-model', 'x-gatehouse-attempts', 'x-gatehouse-overhead-ms'],
+  ],
+  [
+    /\/(?:chat\/completions|embeddings|v1\/responses)$/,
+    ['x-ratelimit-limit-tokens', 'x-ratelimit-remaining-tokens', 'x-ratelimit-reset-tokens'],
+  ],
+  [/^\/gateways\/.+\/(?:chat\/completions|embeddings|responses)$/, ['x-gatehouse-cache']],
+  [/\/oauth\/token$/, ['x-gatehouse-token-jti']],
+];
 const OF_STATUS: Readonly<Record<number, readonly string[]>> = {
   401: ['WWW-Authenticate'],
   429: ['Retry-After', 'x-should-retry'],
@@ -53,8 +82,15 @@ export function headersOf(access: AccessDeclaration, status: number, isIdempoten
     ...(OF_STATUS[status] ?? []),
     ...(isIdempotent && status === 200 ? ['x-gatehouse-idempotent-replay'] : []),
   ];
-  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+  return references(names);
 }
+
+/** What an answer 200 of a path has besides. */
+export const headersOfPath = (path: string): Headers =>
+  references(OF_PATHS.flatMap(([pattern, names]) => (pattern.test(path) ? names : [])));
+
+const references = (names: readonly string[]): Headers =>
+  Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 
 const ON_BEHALF_OF: Parameter = {
   name: 'X-On-Behalf-Of',

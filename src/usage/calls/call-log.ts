@@ -46,9 +46,9 @@ export interface CallFilter {
   readonly model?: string | undefined;
   readonly provider?: string | undefined;
   readonly requestId?: string | undefined;
-  readonly from?: Date | undefined;
+  readonly startTime?: Date | undefined;
   /** Exclusive. */
-  readonly before?: Date | undefined;
+  readonly endTime?: Date | undefined;
 }
 
 /** A transaction that sees one tenant's ledger. */
@@ -87,7 +87,7 @@ export function statusOf(outcome: string | null): CallStatus {
   return outcome === 'UPSTREAM_TIMEOUT' ? 'Timeout' : 'Error';
 }
 
-function whereOf({ status, outcome, from, before, ...equal }: CallFilter): Prisma.UsageRecordWhereInput {
+function whereOf({ status, outcome, startTime, endTime, ...equal }: CallFilter): Prisma.UsageRecordWhereInput {
   return {
     ...{ kind: 'CALL', state: { not: 'RESERVED' } },
     ...Object.fromEntries(Object.entries(equal).filter(([, value]) => value !== undefined)),
@@ -96,8 +96,8 @@ function whereOf({ status, outcome, from, before, ...equal }: CallFilter): Prism
       ...(outcome === undefined ? [] : [{ outcome }]),
     ],
     createdAt: {
-      ...(from === undefined ? {} : { gte: from }),
-      ...(before === undefined ? {} : { lt: before }),
+      ...(startTime === undefined ? {} : { gte: startTime }),
+      ...(endTime === undefined ? {} : { lt: endTime }),
     },
   };
 }

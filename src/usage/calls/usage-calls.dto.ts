@@ -16,8 +16,8 @@ export const listUsageCallsRequest = z.strictObject({
   userId: text(1, 128).optional().meta({ description: 'The dashboard user who called.' }),
   gatewayId: id.optional(),
   requestId: text(1, 128).optional(),
-  from: timestamp.optional().meta({ format: 'date-time', description: 'From this time on.' }),
-  before: timestamp.optional().meta({ format: 'date-time', description: 'Before this time.' }),
+  startTime: timestamp.optional().meta({ format: 'date-time', description: 'From this time on.' }),
+  endTime: timestamp.optional().meta({ format: 'date-time', description: 'Before this time.' }),
   ...pageFields,
 });
 export type ListUsageCallsRequest = z.output<typeof listUsageCallsRequest>;

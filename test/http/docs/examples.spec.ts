@@ -14,7 +14,9 @@ interface Operation {
   readonly operationId: string;
   readonly security: readonly Readonly<Record<string, unknown>>[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: object }>> };
-  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>>;
+  readonly responses: Readonly<
+    Record<string, { readonly content?: Readonly<Record<string, unknown>>; readonly headers?: object }>
+  >;
 }
 interface Told {
   readonly id: string;
@@ -33,6 +35,7 @@ const REFUSED: Readonly<Record<string, number>> = {
 };
 /** Operations that need or end the resources of others. */
 const LAST = /_(?:revoke|remove|delete)$/;
+const OUR_HEADERS = /^(?:x-gatehouse|x-ratelimit|x-request|ratelimit)/;
 const OTHER_EMAIL = 'spare@example.com';
 
 let service: TestService;
@@ -112,6 +115,11 @@ it('a running service accepts each example, and its answer fits the schema', asy
       const response = operation.responses[String(status)];
       if (response === undefined) wrong.push(`${id}: ${status} is not documented`);
       if (status !== 200) continue;
+      const toldHeaders = Object.keys(response?.headers ?? {}).map((name) => name.toLowerCase());
+      const untold = Object.keys(answer.headers).filter(
+        (name) => OUR_HEADERS.test(name) && !toldHeaders.includes(name),
+      );
+      wrong.push(...untold.map((name) => `${id}: the header ${name} is not documented`));
       if (answer.text !== '' && response?.content?.[type] === undefined) wrong.push(`${id}: ${type} is not documented`);
       if (type === 'application/json') wrong.push(...schemas.mistakesOf(id, answer.json()));
       if (answer.text !== '') recorded[id] = { ...recorded[id], [type]: asExample(type, answer) };

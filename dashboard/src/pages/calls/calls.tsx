@@ -107,12 +107,12 @@ function withStatus({ status: _status, ...others }: CallsSearch, value: string):
 /** How many calls came since. The list itself stays still while it is read, and a hidden tab asks nothing. */
 function useNews(filter: CallsSearch, newest: Call | undefined, isLoaded: boolean): number {
   const [loadedAt] = useState(() => new Date().toISOString());
-  const from = newest?.createdAt ?? loadedAt;
+  const startTime = newest?.createdAt ?? loadedAt;
   const { data = 0 } = useQuery({
-    queryKey: ['calls-news', filter, from],
+    queryKey: ['calls-news', filter, startTime],
     queryFn: async ({ signal }) => {
       const { call: _call, ...asked } = filter;
-      const body = { ...asked, from, pageSize: MOST_NEWS };
+      const body = { ...asked, startTime, pageSize: MOST_NEWS };
       const { calls } = await answerOf(api.POST('/api/v1/usage/list-calls', { body, signal }));
       return calls.filter(({ callId }) => callId !== newest?.callId).length;
     },
