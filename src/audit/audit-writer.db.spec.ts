@@ -35,19 +35,19 @@ const event = (changes: Partial<DomainEvent> = {}): DomainEvent => ({
   ...changes,
 });
 
-/** A change, and what is told of it, in one transaction. */
+/** A change and its event, in one transaction. */
 const change = (
   told: DomainEvent,
   after: (tx: TenantTransaction) => Promise<unknown> = () => Promise.resolve(),
 ): Promise<void> =>
   database.withTenant(acme.tenantId, async (tx) => {
     await tx.$executeRaw`UPDATE orgs SET name = 'Changed' WHERE id = ${acme.orgId}`;
-    // Any details, to see that each kind of value is written.
+    // Any details, so that each kind of value is written.
     await events.publish(tx, told as PublishedEvent<AuditAction>);
     await after(tx);
   });
 
-/** Oldest first, by transaction: two rows may be of one millisecond. */
+/** Oldest first, by transaction, since two rows may have the same millisecond. */
 const log = (): Promise<Record<string, unknown>[]> =>
   rowsOf(postgres.superuserUrl, 'SELECT * FROM audit_events WHERE org_id = $1 ORDER BY age(xmin) DESC', [acme.orgId]);
 
@@ -58,13 +58,13 @@ async function isChanged(): Promise<boolean> {
   return rows.length === 1;
 }
 
-it('an event that concerns a human names the human by the id alone', async () => {
+it('an event about a human names the human by the id only', async () => {
   await change(event({ humanId: 'hum_7' }));
   await change(event());
   expect((await log()).map(({ human_id: humanId }) => humanId)).toEqual(['hum_7', null]);
 });
 
-it('an event is a row that says who did what, when, in which request, from where, on which resource', async () => {
+it('an event is a row with who did what, when, in which request, from which address, on which resource', async () => {
   const details = { from_role: 'owner', toRole: 'viewer', none: null, nested: { a_b: [1, null] } };
   const before = new Date();
   await new Promise<void>((resolve, reject) => {
@@ -92,14 +92,14 @@ it('an event is a row that says who did what, when, in which request, from where
   expect((row!['occurred_at'] as Date).getTime()).toBeGreaterThanOrEqual(before.getTime() - 1000);
 });
 
-it('an event of the org has no tenant, and one outside of a request neither request nor address', async () => {
+it('an event of the org has no tenant, and one outside a request has neither request nor address', async () => {
   await change(event({ tenantId: null, actor: { type: 'system', id: 'sweeper' } }));
   expect(await log()).toEqual([
     expect.objectContaining({ tenant_id: null, actor_type: 'system', request_id: null, address: null, details: {} }),
   ]);
 });
 
-it('an event whose row can’t be written fails the change that it tells of', async () => {
+it('an event whose row can’t be written makes its change fail', async () => {
   const impossible: Partial<DomainEvent>[] = [
     { details: { text: 'a\u0000b' } },
     { tenantId: 'no-such-tenant' },
@@ -110,7 +110,7 @@ it('an event whose row can’t be written fails the change that it tells of', as
   expect({ changed: await isChanged(), log: await log() }).toEqual({ changed: false, log: [] });
 });
 
-it('a change that is rolled back after it was told leaves no row', async () => {
+it('a change that is rolled back leaves no row', async () => {
   const failure = new Error('the change failed after all');
   await expect(change(event(), () => Promise.reject(failure))).rejects.toThrow(failure);
   expect({ changed: await isChanged(), log: await log() }).toEqual({ changed: false, log: [] });

@@ -46,7 +46,7 @@ interface Written {
   readonly id?: string;
 }
 
-/** A row behind the service's back; its action is what a test knows it by. */
+/** A row inserted by SQL; a test recognises it by its action. */
 async function write(row: Written = {}): Promise<void> {
   const { orgId = acme.orgId, tenantId = acme.tenantId, at = '2030-01-01T00:00:00Z', action = 'key.created' } = row;
   const [actorType, actorId] = row.actor ?? ['user', 'ann'];
@@ -83,7 +83,7 @@ async function staging(): Promise<string> {
 }
 
 describe('a tenant’s log', () => {
-  it('holds its own events and its org’s, newest first, and no other tenant’s, of its org or of another', async () => {
+  it('has its own events and its org’s, newest first, and no other tenant’s, of its org or of another', async () => {
     const sibling = await staging();
     const stranger = await seedTenant(postgres.superuserUrl);
     await write({ at: '2030-01-01T00:00:01Z', action: 'own.first' });
@@ -98,7 +98,7 @@ describe('a tenant’s log', () => {
     expect(await actions({}, 'no-such-tenant')).toEqual([]);
   });
 
-  it('comes page by page without a gap or a repeat, among many events of one millisecond too', async () => {
+  it('is listed page by page without gap or repeat, even with many events of one millisecond', async () => {
     const sibling = await staging();
     const made = Array.from({ length: 23 }, (_, index) => `event.${index}`);
     for (const [index, action] of made.entries()) {
@@ -119,7 +119,7 @@ describe('a tenant’s log', () => {
     expect(paged).toEqual(whole);
   });
 
-  it('is found by each filter, and by all of them together', async () => {
+  it('can be filtered by each filter, and by all of them together', async () => {
     const all = {
       action: 'limits.set',
       actor: ['key', 'key_9'],
@@ -146,12 +146,12 @@ describe('a tenant’s log', () => {
     }
     expect(await actions(by)).toEqual(['limits.set']);
     expect(await actions({ ...by, actorType: 'user' })).toEqual([]);
-    // Bytes, and no patterns.
+    // Filters compare bytes, and are not patterns.
     for (const action of ['LIMITS.SET', 'limits%', 'limits.set ', "' OR true --"])
       expect(await actions({ action })).toEqual([]);
   });
 
-  it('begins with the instant it is asked from, and ends before the one it is asked to', async () => {
+  it('includes the first instant of the requested time, and excludes the last', async () => {
     for (const at of ['2030-01-01T00:00:00.000Z', '2030-01-01T00:00:00.001Z', '2030-01-01T00:00:00.002Z'])
       await write({ at, action: at });
     const between = (from: string, to: string): Promise<string[]> =>
@@ -166,7 +166,7 @@ describe('a human', () => {
   const named = (human: string, id: string, tenantId = acme.tenantId): Promise<unknown> =>
     sql('INSERT INTO humans (tenant_id, human, id) VALUES ($1, $2, $3)', [tenantId, human, id]);
 
-  it('is named, and found by name, as long as the tenant knows it', async () => {
+  it('is shown with its name, and found by it, as long as the tenant has the human', async () => {
     await named('Ann 🦊', 'hum_ann');
     await named('ann 🦊', 'hum_other');
     await write({ action: 'for.ann', humanId: 'hum_ann' });
@@ -179,14 +179,14 @@ describe('a human', () => {
     expect(await actions({ human: 'Ann 🦊', humanId: 'hum_other' })).toEqual([]);
     expect(await actions({ human: 'nobody' })).toEqual([]);
     await sql('DELETE FROM humans WHERE tenant_id = $1 AND human = $2', [acme.tenantId, 'Ann 🦊']);
-    // Erased: the row stays, and leads nowhere.
+    // After the erasure the row stays, without a name.
     expect(await list({ humanId: 'hum_ann' })).toEqual([
       expect.objectContaining({ action: 'for.ann', humanId: 'hum_ann', human: null }),
     ]);
     expect(await actions({ human: 'Ann 🦊' })).toEqual([]);
   });
 
-  it('of another tenant’s is not found by its name, even where the name is the same', async () => {
+  it('of another tenant is not found by name, even where the name is the same', async () => {
     const stranger = await seedTenant(postgres.superuserUrl);
     await named('ann', 'hum_strangers', stranger.tenantId);
     await named('ann', 'hum_ours');
@@ -207,7 +207,7 @@ interface Plan {
   readonly Plans?: readonly Plan[];
 }
 
-it('is read from its index, no more rows than a page shows, however long the log and whatever siblings wrote', async () => {
+it('reads from an index no more rows than a page shows, however long the log and whatever siblings wrote', async () => {
   const sibling = await staging();
   await sql(
     `INSERT INTO audit_events (id, org_id, tenant_id, occurred_at, action, actor_type, resource_type, resource_id)
@@ -223,7 +223,7 @@ it('is read from its index, no more rows than a page shows, however long the log
   );
   await sql('ANALYZE audit_events');
   const take = 51;
-  /** As Postgres reads on the first pages, and as it does once it keeps one plan for all of them. */
+  /** With the plans of the first pages, and with the one plan that Postgres keeps later. */
   const reads = async (mode: string, filter: AuditFilter, after: Date | null): Promise<Plan[]> => {
     const cursor = after === null ? null : { createdAt: after, id: randomUUID() };
     const { text, values } = listing(acme.tenantId, filter, cursor, take);

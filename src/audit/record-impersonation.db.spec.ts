@@ -36,7 +36,7 @@ const record = (human = 'ann', tenantId = acme.tenantId): Promise<boolean> =>
     address: '203.0.113.7',
   });
 
-/** Oldest first, by transaction: two rows may be of one millisecond. */
+/** Oldest first, by transaction, since two rows may have the same millisecond. */
 const log = (): Promise<{ human_id: string; human: string | null }[]> =>
   rowsOf(
     postgres.superuserUrl,
@@ -45,7 +45,7 @@ const log = (): Promise<{ human_id: string; human: string | null }[]> =>
     [acme.tenantId],
   );
 
-it('a call is one row, by an id that is the human’s from the first mention on', async () => {
+it("a call is one row, with the human's permanent id", async () => {
   expect(await Promise.all(Array.from({ length: 10 }, () => record()))).toEqual(Array(10).fill(true));
   expect(await record('bea')).toBe(true);
   const rows = await log();
@@ -53,7 +53,7 @@ it('a call is one row, by an id that is the human’s from the first mention on'
   expect(new Set(rows.map(({ human_id: id }) => id)).size).toBe(2);
 });
 
-it('a human who is erased leaves an id that leads nowhere', async () => {
+it("after a human's erasure the row has an id that leads nowhere", async () => {
   await record();
   await rowsOf(postgres.superuserUrl, 'DELETE FROM humans WHERE tenant_id = $1', [acme.tenantId]);
   await record();
@@ -62,7 +62,7 @@ it('a human who is erased leaves an id that leads nowhere', async () => {
   expect(after!.human_id).not.toBe(before!.human_id);
 });
 
-it('a tenant that is gone, or is just being deleted, gets no row, and the call does not wait for its deletion', async () => {
+it('a tenant that is deleted, or is just being deleted, gets no row, and the call does not wait for the deletion', async () => {
   expect(await record('ann', 'no-such-tenant')).toBe(false);
   const spare = `${acme.tenantId}-spare`;
   await rowsOf(postgres.superuserUrl, "INSERT INTO tenants (id, org_id, name) VALUES ($1, $2, 'Spare')", [

@@ -56,14 +56,14 @@ describe('the development issuer', () => {
     expect(Object.keys(issuer.jwks().keys[0] ?? {}).sort()).toEqual(['alg', 'e', 'kid', 'kty', 'n', 'use']);
   });
 
-  it('says the remembered claims, also from another process with the same home', async () => {
+  it('puts remembered claims into tokens, also from another process with the same home', async () => {
     await writer.setClaims('dev-owner', CLAIMS);
     const elsewhere = new DevelopmentIssuer(home, PEM);
     expect(await verified(await elsewhere.issue({ userId: 'dev-owner' }))).toMatchObject(CLAIMS);
     expect(await verified(await elsewhere.issue({ userId: 'somebody-else' }))).not.toHaveProperty('tenant_id');
   });
 
-  it('says what it was told to rather than what it remembers', async () => {
+  it('prefers requested claims to remembered ones', async () => {
     await writer.setClaims('dev-owner', CLAIMS);
     const told = await verified(await issuer.issue({ userId: 'dev-owner', tenantId: 'acme-2', role: 'viewer' }));
     expect(told).toMatchObject({ tenant_id: 'acme-2', role: 'viewer' });
@@ -73,7 +73,7 @@ describe('the development issuer', () => {
     expect(await issuer.claimsOf('dev-owner')).toEqual(CLAIMS);
   });
 
-  it('lets no remembered claim stand in for who signed, for whom, or until when', async () => {
+  it('lets no remembered claim replace issuer, audience or expiry', async () => {
     await issuer.changeClaims('dev-owner', () => ({ sub: 'root', iss: 'x', aud: 'x', exp: 9e9, plan: 'gold' }));
     const payload = await verified(await issuer.issue({ userId: 'dev-owner', expiresInSeconds: 60 }));
     expect(payload).toMatchObject({ sub: 'dev-owner', plan: 'gold', exp: (payload.iat ?? 0) + 60 });
@@ -81,7 +81,7 @@ describe('the development issuer', () => {
 });
 
 describe('remembered claims', () => {
-  it('are merged with what is there, and taken away alone', async () => {
+  it('are merged with existing ones, and removed one by one', async () => {
     await issuer.changeClaims('dev-owner', () => ({ plan: 'x' }));
     await writer.setClaims('dev-owner', CLAIMS);
     expect(await issuer.claimsOf('dev-owner')).toEqual({ plan: 'x', ...CLAIMS });
@@ -89,25 +89,25 @@ describe('remembered claims', () => {
     expect(await issuer.claimsOf('dev-owner')).toEqual({ plan: 'x' });
   });
 
-  it('lose nothing when many are set at once', async () => {
+  it('are all kept when many are set at once', async () => {
     await Promise.all(Array.from({ length: 30 }, (_, i) => writer.setClaims(`user-${i}`, CLAIMS)));
     for (let i = 0; i < 30; i += 1) expect(await issuer.claimsOf(`user-${i}`)).toEqual(CLAIMS);
   });
 
-  it.each([['__proto__'], ['constructor'], ['toString']])('know a user called %s like any other', async (userId) => {
+  it.each([['__proto__'], ['constructor'], ['toString']])('accept a user called %s like any other', async (userId) => {
     expect(await issuer.claimsOf(userId)).toEqual({});
     await writer.setClaims(userId, CLAIMS);
     expect(await issuer.claimsOf(userId)).toEqual(CLAIMS);
     expect(await issuer.claimsOf('dev-owner')).toEqual({});
   });
 
-  it('stand in one file that only its owner reads', async () => {
+  it('are in one file that only its owner can read', async () => {
     await writer.setClaims('dev-owner', CLAIMS);
     expect(await readdir(home)).toEqual(['claims.json']);
     expect((await stat(path.join(home, 'claims.json'))).mode & 0o777).toBe(0o600);
   });
 
-  it('are not written over where the file is damaged, and a later write still works', async () => {
+  it('are not overwritten where the file is damaged, and a later write still works', async () => {
     const file = path.join(home, 'claims.json');
     await writeFile(file, '{"dev-owner":');
     await expect(writer.setClaims('dev-owner', CLAIMS)).rejects.toThrow(/claims\.json does not hold/);

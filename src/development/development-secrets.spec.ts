@@ -30,24 +30,24 @@ describe('loadDevelopmentSecrets', () => {
     expect(issuerKey.asymmetricKeyDetails?.modulusLength).toBe(2048);
   });
 
-  it('gives the same ones ever after', async () => {
+  it('returns the same ones from then on', async () => {
     expect(await loadDevelopmentSecrets(home)).toEqual(await loadDevelopmentSecrets(home));
   });
 
-  it('gives all who come first at once the same ones, and leaves nothing but the two files', async () => {
+  it('returns the same ones to simultaneous first callers, and leaves only the two files', async () => {
     const loaded = await Promise.all(Array.from({ length: 5 }, () => loadDevelopmentSecrets(home)));
     for (const secrets of loaded) expect(secrets).toEqual(loaded[0]);
     expect(await readdir(home)).toEqual(['encryption-keys.json', 'secrets.json']);
   });
 
-  it('keeps them from other users of the machine: files are 0600, and other users can neither list nor write a new folder', async () => {
+  it("protects them from other users of the machine: files are 0600, and a new folder can't be listed or written by others", async () => {
     await loadDevelopmentSecrets(home);
     for (const file of await readdir(home)) expect(await modeOf(path.join(home, file))).toBe(0o600);
-    // Under root the embedded Postgres, another user, must get through to its data below.
+    // As root, the embedded Postgres runs as another user, who must be able to reach its data below.
     expect(await modeOf(home)).toBe(process.getuid?.() === 0 ? 0o711 : 0o700);
   });
 
-  it('leaves the mode of a folder that was there', async () => {
+  it('keeps the mode of an existing folder', async () => {
     await mkdir(home);
     await chmod(home, 0o750);
     await loadDevelopmentSecrets(home);
@@ -55,7 +55,7 @@ describe('loadDevelopmentSecrets', () => {
     expect(await modeOf(path.join(home, 'secrets.json'))).toBe(0o600);
   });
 
-  it('adds an encryption key to a home from before there was one, and leaves the rest', async () => {
+  it('adds an encryption key to an older home without one, and leaves the rest', async () => {
     const before = await loadDevelopmentSecrets(home);
     await rm(path.join(home, 'encryption-keys.json'));
     const { encryptionKeys, ...rest } = await loadDevelopmentSecrets(home);
@@ -63,7 +63,7 @@ describe('loadDevelopmentSecrets', () => {
     expect(encryptionKeys).not.toEqual(before.encryptionKeys);
   });
 
-  it('refuses encryption keys that are malformed, and does not write over them', async () => {
+  it('refuses malformed encryption keys, and does not overwrite them', async () => {
     await loadDevelopmentSecrets(home);
     const file = path.join(home, 'encryption-keys.json');
     await writeFile(file, '{"encryptionKeys":[{"version":1,"secret":"AAAA"}]}');
@@ -74,13 +74,13 @@ describe('loadDevelopmentSecrets', () => {
 
   it.each<[string, string]>([
     ['an empty file', ''],
-    ['no JSON', '{'],
+    ['a text that is not JSON', '{'],
     ['JSON of another kind', '{"peppers":[]}'],
     [
       'a pepper that is too short',
       '{"peppers":[{"version":1,"secret":"AAAA"}],"signingKeysPem":"x","issuerKeyPem":"x"}',
     ],
-  ])('refuses %s in one sentence, and does not write over it', async (_what, content) => {
+  ])('refuses %s in one sentence, and does not overwrite it', async (_what, content) => {
     await mkdir(home);
     const file = path.join(home, 'secrets.json');
     await writeFile(file, content);

@@ -8,7 +8,7 @@ import { DEVELOPMENT_ISSUER, DevelopmentIssuer } from './development-issuer.js';
 import { DevelopmentModule } from './development.module.js';
 
 describe('the development module', () => {
-  it('serves the keys by which the development tokens verify', async () => {
+  it('serves the keys that verify development tokens', async () => {
     const pem = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' });
     const issuer = new DevelopmentIssuer(path.join(os.tmpdir(), 'gatehouse-nowhere'), pem.toString());
     const app = await NestFactory.create<NestFastifyApplication>(

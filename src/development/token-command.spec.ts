@@ -31,20 +31,20 @@ async function verified(token: string): Promise<JWTPayload> {
 }
 
 describe('the token command', () => {
-  it('works before any start of the service, which then takes its token', async () => {
+  it('works before the first start of the service, which then accepts its token', async () => {
     const token = await run('--user', 'dev-owner', '--email', 'a@example.com');
     const claims = await verified(token);
     expect(claims).toMatchObject({ sub: 'dev-owner', email: 'a@example.com', email_verified: true });
     expect(claims).not.toHaveProperty('tenant_id');
   });
 
-  it('says tenant, role and length of life as asked', async () => {
+  it('sets tenant, role and lifetime as requested', async () => {
     const token = await run('--user', 'dev-owner', '--tenant', 'acme-1', '--role', 'owner', '--expires-in', '60');
     const claims = await verified(token);
     expect(claims).toMatchObject({ tenant_id: 'acme-1', role: 'owner', exp: Number(claims['iat']) + 60 });
   });
 
-  it('says the tenant that is remembered, unless told to leave it out', async () => {
+  it('uses the remembered tenant, unless told to leave it out', async () => {
     const { issuerKeyPem } = await loadDevelopmentSecrets(home);
     const writer = new DevelopmentClaimsWriter(new DevelopmentIssuer(home, issuerKeyPem));
     await writer.setClaims('dev-owner', { tenant_id: 'acme-1', role: 'owner' });
@@ -53,7 +53,7 @@ describe('the token command', () => {
     expect(await verified(await run('--user=dev-owner', '--no-tenant'))).not.toHaveProperty('tenant_id');
   });
 
-  it("signs for an app's user under the address that the service wrote down, else under the default one", async () => {
+  it("signs for an app's user under the address that the service recorded, otherwise under the default one", async () => {
     const claims = decodeJwt(await run('--end-user', 'ann', '--expires-in', '60'));
     expect(claims).toEqual({
       iss: 'http://127.0.0.1:3000/development/end-users',
@@ -81,7 +81,7 @@ describe('the token command', () => {
     ['a flag whose value is the next flag', ['--user', '--tenant', 'x'], /'--user'/],
     ['a value for a flag that has none', ['--user', 'a', '--no-tenant=x'], /'--no-tenant'/],
     ['a stray argument', ['dev-owner'], /'dev-owner'/],
-    ['a tenant and none', ['--user', 'a', '--tenant', 't', '--no-tenant'], /contradict/],
+    ['a tenant with --no-tenant', ['--user', 'a', '--tenant', 't', '--no-tenant'], /contradict/],
     ['a person and an end user', ['--user', 'a', '--end-user', 'b'], /contradict/],
     ['a tenant of an end user', ['--end-user', 'a', '--tenant', 't'], /^--tenant belongs to --user/],
     ['an audience of a person', ['--user', 'a', '--audience', 't'], /belong to --end-user/],
@@ -89,8 +89,8 @@ describe('the token command', () => {
     ['an empty audience', ['--end-user', 'a', '--audience', ''], /--audience must not be empty/],
     ['a life of 0', ['--user', 'a', '--expires-in', '0'], /--expires-in must be a whole number/],
     ['a life in text', ['--user', 'a', '--expires-in', '1h'], /--expires-in must be a whole number/],
-    ['a life without end', ['--user', 'a', '--expires-in', '1e9'], /--expires-in must be a whole number/],
-  ])('refuses %s in one plain sentence, and makes no secrets', async (_what, args, message) => {
+    ['a life that is too long', ['--user', 'a', '--expires-in', '1e9'], /--expires-in must be a whole number/],
+  ])('refuses %s in one plain sentence, and creates no secrets', async (_what, args, message) => {
     const error = await run(...args).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(Error);
     expect((error as Error).message).toMatch(message);
@@ -98,7 +98,7 @@ describe('the token command', () => {
     expect(await readdir(home)).toEqual([]);
   });
 
-  it('refuses in production, and makes no secrets there', async () => {
+  it('refuses in production, and creates no secrets there', async () => {
     const refused = tokenFor(['--user', 'dev-owner'], { mode: 'production', home, port: 3000 });
     await expect(refused).rejects.toThrow(/^This configuration is production[^\n]+\.$/);
     expect(await readdir(home)).toEqual([]);

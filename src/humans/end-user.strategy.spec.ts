@@ -27,7 +27,7 @@ async function startIssuer(alg: IssuerAlgorithm = 'ES256'): Promise<UserIssuer> 
   return issuer;
 }
 
-/** Of the broken tokens that are no `invalid_credential`. */
+/** The codes of broken tokens with another code than `invalid_credential`. */
 const CODE_OF: Readonly<Record<string, string>> = {
   expired: 'expired_token',
   'expired long ago': 'expired_token',
@@ -36,7 +36,7 @@ const CODE_OF: Readonly<Record<string, string>> = {
   'empty crit': 'malformed_credential',
 };
 
-/** Why a token of the issuer is refused, by hand. */
+/** The reason of each refusal, by hand. */
 const REASON_OF: Readonly<Record<string, string>> = {
   'alg none': 'unsupported_header',
   'unknown kid': 'unknown_signing_key',
@@ -115,13 +115,13 @@ describe('an end user', () => {
   });
 
   it.each(['x'.repeat(256), '𝔘'.repeat(256), 'Ünï çødé', ' ', 'a/b|c:d', '__proto__', 'e\u0301', '\ufeffuser'])(
-    'may be %j, exactly so',
+    'may be %j, unchanged',
     async (sub) => {
       await expect(users.present(publishableKey(issuer), issuer.token({ sub }))).resolves.toMatchObject({ human: sub });
     },
   );
 
-  it('is told apart by every byte of the subject: no case, no Unicode form is folded, nothing is trimmed', async () => {
+  it('is distinguished by every byte of the subject: nothing is folded or trimmed', async () => {
     const subjects = ['user', 'User', 'user ', 'us\u00e9r', 'use\u0301r', 'ｕser', 'user\u200b', 'user\u00ad'];
     const humans = await Promise.all(
       subjects.map(async (sub) => (await users.present(publishableKey(issuer), issuer.token({ sub }))).human),
@@ -129,7 +129,7 @@ describe('an end user', () => {
     expect(humans).toEqual(subjects);
   });
 
-  it('is refused for every kind of broken token, and is told no more than its code', async () => {
+  it('is refused for every kind of broken token, and gets only its code', async () => {
     const told = new Map<string, unknown>();
     const broken = { ...issuer.brokenTokens(), garbage: 'garbage', dots: '..', 'four parts': `${issuer.token()}.x` };
     for (const [what, token] of Object.entries(broken))
@@ -149,15 +149,12 @@ describe('an end user', () => {
     }
   });
 
-  it.each(Object.entries(REASON_OF))(
-    'is refused for the real reason, which the log gets: %s is %s',
-    async (what, reason) => {
-      const error = await users.refusal(publishableKey(issuer), issuer.brokenTokens()[what]!);
-      expect(error).toMatchObject({ reason });
-    },
-  );
+  it.each(Object.entries(REASON_OF))('is refused with the real reason in the log: %s is %s', async (what, reason) => {
+    const error = await users.refusal(publishableKey(issuer), issuer.brokenTokens()[what]!);
+    expect(error).toMatchObject({ reason });
+  });
 
-  it('with a token that is over and otherwise good is refused as one who merely comes late', async () => {
+  it('with a token that is expired and otherwise good gets the code of an expired token', async () => {
     const over = [issuer.token({ exp: inSeconds(0) }), issuer.token({ exp: inSeconds(-4) })];
     over.push(issuer.token({ exp: inSeconds(-86_400) }), issuer.token({ exp: 0 }), issuer.token({ exp: -1 }));
     for (const token of over) {
@@ -191,14 +188,14 @@ describe('an end user', () => {
   );
 
   it.each(['acme-2', '', 42, {}, ['acme-1'], true, 'Acme-1', 'acme-1 '])(
-    'with a token that names the tenant %j is refused with 403: it was meant for that one',
+    'with a token that names another tenant, %j, is refused with 403',
     async (tenant) => {
       const error = await users.refusal(publishableKey(issuer), issuer.token({ tenant_id: tenant }));
       expect(error).toMatchObject({ kind: 'permission_denied' });
     },
   );
 
-  it('has a token for one audience alone, where two tenants have the same issuer', async () => {
+  it('has a token for one audience only, where two tenants have the same issuer', async () => {
     const shop = publishableKey(issuer, { tenantId: 'shop-1', oidc: { audience: 'shop' } });
     const forShop = issuer.token({ aud: 'shop' });
     await expect(users.present(shop, forShop)).resolves.toMatchObject({ tenantId: 'shop-1' });
@@ -229,7 +226,7 @@ describe('the origin of the page', () => {
     await expect(users.present(key, issuer.token(), origin)).resolves.toMatchObject({ origin });
   });
 
-  it('may be absent: no browser sent the request', async () => {
+  it('may be absent, where no browser sent the request', async () => {
     const key = publishableKey(issuer, { allowedOrigins });
     await expect(users.present(key, issuer.token())).resolves.toMatchObject({ origin: null });
   });
@@ -278,7 +275,7 @@ describe("a human's prefix", () => {
       },
     );
 
-  it('stands before the subject', async () => {
+  it('is put before the subject', async () => {
     expect(await humanOf('user-1', 'b:')).toBe('b:user-1');
   });
 
@@ -288,11 +285,11 @@ describe("a human's prefix", () => {
     expect(await humanOf('𝔘'.repeat(254), 'b:')).toBe(`b:${'𝔘'.repeat(254)}`);
   });
 
-  it('makes no human of an empty subject', async () => {
+  it('makes no human from an empty subject', async () => {
     expect(await humanOf('', 'b:')).toBeNull();
   });
 
-  it("keeps another issuer's users from being this one's, whatever their subjects", async () => {
+  it("separates an issuer's users from those of other issuers, whatever their subjects", async () => {
     expect(await humanOf('b:user-1', '', ['b:'])).toBeNull();
     expect(await humanOf('b:', '', ['b:'])).toBeNull();
     expect(await humanOf('b', '', ['b:'])).toBe('b');
@@ -308,7 +305,7 @@ describe("a human's prefix", () => {
     ['c', ['']],
     ['a:b', []],
     ['a', []],
-  ])('that others begin with leaves %j to the issuer of the longest one: %j', async (human, owners) => {
+  ])('that is the beginning of others leaves %j to the issuer with the longest match: %j', async (human, owners) => {
     const prefixes = ['', 'a', 'a:', 'a:b', 'b'];
     const found: string[] = [];
     for (const prefix of prefixes.filter((candidate) => human.startsWith(candidate))) {

@@ -18,7 +18,7 @@ afterAll(async () => {
   await test.drop();
 });
 
-it('the erasure of a human waits for who sets its budget, and locks none of them before', async () => {
+it('the erasure of a human waits for a transaction that sets its budget, and locks no budget before', async () => {
   const { tenantId } = await seedTenant(test.superuserUrl);
   const [{ id } = { id: '' }] = await rowsOf<{ id: string }>(
     test.superuserUrl,

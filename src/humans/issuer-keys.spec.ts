@@ -4,7 +4,7 @@ import type { Fault } from '../platform/errors/index.js';
 import { OutboundHttp } from '../platform/outbound/index.js';
 import { logger } from '../platform/logging/index.js';
 
-// Issuers go down here on purpose, and each time is worth a warning.
+// Issuers go down here on purpose, and each outage logs a warning.
 logger.level = 'silent';
 
 const outbound = new OutboundHttp({
@@ -12,7 +12,7 @@ const outbound = new OutboundHttp({
   mode: 'development',
   outboundAllowCidrs: ['127.0.0.0/8'],
 });
-/** Its operator allows nothing. */
+/** A client whose operator allows no private address. */
 const strict = new OutboundHttp({ connectTimeoutMs: 1000, mode: 'development' });
 const issuers: UserIssuer[] = [];
 
@@ -37,18 +37,18 @@ describe("the issuer's keys", () => {
     expect(issuer.fetches).toEqual({ discovery: 1, jwks: 1 });
   });
 
-  it('are taken from the jwks_uri of the configuration, without discovery', async () => {
+  it('are fetched from the jwks_uri of the configuration, without discovery', async () => {
     const issuer = await startIssuer();
     const key = publishableKey(issuer, { oidc: { jwksUri: issuer.jwksUri } });
     await new EndUsers(outbound).present(key, issuer.token());
     expect(issuer.fetches).toEqual({ discovery: 0, jwks: 1 });
   });
 
-  it('of one configuration never serve another: naming another’s issuer with a jwks_uri of one’s own gives no access to its users', async () => {
+  it("of one configuration never serve another: naming another's issuer with one's own jwks_uri gives no access to its users", async () => {
     const [theirs, evil] = [await startIssuer(), await startIssuer()];
     const users = new EndUsers(outbound);
     const forged = evil.token({ iss: theirs.issuer, sub: 'victim' });
-    // The forger's own tenant: what its own jwks_uri says goes there.
+    // The attacker's own jwks_uri does serve the attacker's own tenant.
     const own = publishableKey(theirs, { tenantId: 'evil-1', oidc: { jwksUri: evil.jwksUri } });
     await expect(users.present(own, forged)).resolves.toMatchObject({ tenantId: 'evil-1' });
     for (const jwksUri of [null, theirs.jwksUri]) {
@@ -77,7 +77,7 @@ describe("the issuer's keys", () => {
     expect(issuer.requests).toHaveLength(2);
   });
 
-  it('serve a token without a kid where there is one key, and none where there are several', async () => {
+  it('serve a token without a kid where there is one key, and no such token where there are several', async () => {
     const issuer = await startIssuer();
     issuer.keys = [newIssuerKey('ES256', null)];
     await expect(new EndUsers(outbound).present(publishableKey(issuer), issuer.token())).resolves.toMatchObject({
@@ -89,7 +89,7 @@ describe("the issuer's keys", () => {
     });
   });
 
-  it('are 503 while the issuer is down and they were never had, naming no address; and then are had', async () => {
+  it('give 503 without an address while the issuer is down and no key is cached, and work afterwards', async () => {
     const issuer = await startIssuer();
     const users = new EndUsers(outbound);
     await issuer.goDown();
@@ -102,7 +102,7 @@ describe("the issuer's keys", () => {
     });
   });
 
-  it('that were had go on serving while the issuer is down', async () => {
+  it('that are cached keep working while the issuer is down', async () => {
     const issuer = await startIssuer();
     const users = new EndUsers(outbound);
     await users.present(publishableKey(issuer), issuer.token());
@@ -110,7 +110,7 @@ describe("the issuer's keys", () => {
     await expect(users.present(publishableKey(issuer), issuer.token())).resolves.toMatchObject({ human: 'user-1' });
   });
 
-  it('are never asked for at an address that a tenant must not send us to', async () => {
+  it('are never fetched from an address that a tenant must not make us call', async () => {
     const issuer = await startIssuer();
     const users = new EndUsers(strict);
     for (const jwksUri of [null, issuer.jwksUri]) {

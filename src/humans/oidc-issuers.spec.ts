@@ -6,7 +6,7 @@ logger.level = 'silent';
 const nothing = { fetchJson: () => Promise.reject(new Error('down')) };
 
 describe('OidcIssuers', () => {
-  it('keeps the keys of an issuer and its jwks_uri together', () => {
+  it("stores an issuer's keys together with its jwks_uri", () => {
     const issuers = new OidcIssuers(nothing);
     const store = issuers.keysOf({ issuer: 'https://a', jwksUri: null });
     expect(issuers.keysOf({ issuer: 'https://a', jwksUri: null })).toBe(store);
@@ -21,7 +21,7 @@ describe('OidcIssuers', () => {
     expect(new Set([store, ...others]).size).toBe(7);
   });
 
-  it('keeps so many and no more, those that are in use', () => {
+  it('keeps a bounded number, those that are in use', () => {
     const issuers = new OidcIssuers(nothing);
     const busy = issuers.keysOf({ issuer: 'https://busy', jwksUri: null });
     const idle = issuers.keysOf({ issuer: 'https://idle', jwksUri: null });

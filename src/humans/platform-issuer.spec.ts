@@ -34,15 +34,15 @@ const tokenOf = (claims: Record<string, unknown> = {}): string => platform.sign(
 const now = (): number => Math.floor(Date.now() / 1000);
 
 describe("a key without an issuer, where the operator allows the platform's own", () => {
-  it("takes a token of the platform's that carries the key's tenant", async () => {
+  it("accepts a token of the platform that has the key's tenant", async () => {
     expect(await outcome(tokenOf())).toMatchObject({ kind: 'endUser', tenantId: 'acme-1', human: 'user-1' });
   });
 
   it.each([
     ['no tenant', { tenant_id: undefined }],
     ['a tenant that is null', { tenant_id: null }],
-    ['a tenant that is no text', { tenant_id: ['acme-1'] }],
-  ])('refuses one with %s with 401: it is good for no app', async (_what, claims) => {
+    ['a tenant that is not text', { tenant_id: ['acme-1'] }],
+  ])('refuses one with %s with 401: no app accepts it', async (_what, claims) => {
     expect(await outcome(tokenOf(claims))).toMatchObject({ kind: 'unauthenticated' });
   });
 
@@ -50,9 +50,9 @@ describe("a key without an issuer, where the operator allows the platform's own"
     expect(await outcome(tokenOf({ tenant_id: tenant }))).toMatchObject({ kind: 'permission_denied' });
   });
 
-  it('refuses whatever the dashboard would', async () => {
+  it('refuses every token that the dashboard refuses', async () => {
     for (const [what, token] of Object.entries(platform.brokenTokens({ tenant_id: 'acme-1' }))) {
-      // The dashboard's users have shorter ids.
+      // The dashboard limits user ids to fewer characters.
       if (what === 'sub of 129 characters') continue;
       const error = await outcome(token);
       expect({ what, error }).toEqual({ what, error: expect.any(Fault) as Fault });
@@ -60,18 +60,18 @@ describe("a key without an issuer, where the operator allows the platform's own"
     }
   });
 
-  it("refuses a subject that takes the prefix of another issuer's humans", async () => {
+  it("refuses a subject that begins with the prefix of another issuer's humans", async () => {
     expect(await outcome(tokenOf({ sub: 'b:user-1' }))).toMatchObject({ kind: 'unauthenticated' });
   });
 
-  it('tells a token that is over from a bad one', async () => {
+  it('distinguishes an expired token from a bad one', async () => {
     expect(await outcome(tokenOf({ exp: now() - 1 }))).toBeInstanceOf(ExpiredCredentialFault);
     const elsewhere = await outcome(tokenOf({ exp: now() - 1, tenant_id: 'acme-2' }));
     expect(elsewhere).toMatchObject({ kind: 'unauthenticated' });
     expect(elsewhere).not.toBeInstanceOf(ExpiredCredentialFault);
   });
 
-  it('asks the issuer whether the person may still sign in, first of all', async () => {
+  it('asks the issuer first whether the person may still sign in', async () => {
     const asked: unknown[] = [];
     const accounts = {
       assertActive: (userId: string, signedInAt: number): Promise<void> => {
@@ -93,7 +93,7 @@ describe("a key without an issuer, where the operator allows the platform's own"
     expect(asked).toHaveLength(2);
   });
 
-  it('knows each of several issuers by its name', async () => {
+  it('recognises each of several issuers by its name', async () => {
     const { audience: projectId, jwksUrl } = otherPlatform;
     const another = firebaseIssuer({ projectId, jwksUrl }, outbound);
     const issuers = [trusted, { ...another, name: 'other' }];
@@ -104,7 +104,7 @@ describe("a key without an issuer, where the operator allows the platform's own"
   });
 });
 
-it('a key without an issuer takes no tokens where the operator allows nothing', async () => {
+it('a key without an issuer accepts no tokens where the operator allows nothing', async () => {
   const error = await outcome(tokenOf(), [trusted], false);
   expect(error).toMatchObject({ kind: 'unauthenticated' });
 });

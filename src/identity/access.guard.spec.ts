@@ -60,7 +60,7 @@ function allowed(rule: AccessRule): Who[] {
   });
 }
 
-/** Written by hand: who gets in by a rule. */
+/** Written by hand: the callers that a rule admits. */
 const TABLE: [string, AccessRule, Who[]][] = [
   ['nobody is named', {}, []],
   ['accounts', { account: true }, ['account']],
@@ -102,11 +102,11 @@ const TABLE: [string, AccessRule, Who[]][] = [
   ],
 ];
 
-it.each(TABLE)('where a handler is open to %s, they get in and all others are refused', (_case, rule, expected) => {
+it.each(TABLE)('a handler that is open to %s admits them and refuses all others', (_case, rule, expected) => {
   expect(allowed(rule)).toEqual(expected);
 });
 
-it('each role gets in where it alone is named, and nowhere else', () => {
+it('each role is admitted where only it is named, and nowhere else', () => {
   for (const role of ROLES) expect(allowed({ dashboardUser: { roles: [role] } })).toEqual([role]);
 });
 
@@ -115,7 +115,7 @@ it.each([
   ['impersonation', impersonation],
   ['endUser', endUser],
   ['usageToken', usageToken],
-] as const)('each scope of a key opens what asks for that scope, and nothing else: %s', (kind, make) => {
+] as const)('each scope of a key opens the routes that need that scope, and no others: %s', (kind, make) => {
   for (const scope of SCOPES) {
     for (const wanted of SCOPES) {
       const enter = (): void => assertAllowed({ [kind]: { scope: wanted } }, make(scope));
@@ -125,12 +125,12 @@ it.each([
   }
 });
 
-it('a signed-in person without a tenant hears why: no claim, or no membership', () => {
+it('a signed-in person without a tenant gets the reason: no claim, or no membership', () => {
   expect(() => assertAllowed({ dashboardUser: true }, account(false))).toThrow('tenant_id');
   expect(() => assertAllowed({ dashboardUser: true }, account(true))).toThrow('not a member');
 });
 
-it('a usage token is not a credential where keys alone are taken, and is forbidden elsewhere', () => {
+it('a usage token is not a credential where only keys are accepted, and is forbidden elsewhere', () => {
   const refused = (rule: AccessRule): unknown => {
     try {
       return assertAllowed(rule, usageToken('usage:write'));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { sourceOf } from './address-source.js';
 
-describe('what an address counts as', () => {
+describe('the source of an address', () => {
   it.each([
     ['203.0.113.7', '203.0.113.7'],
     ['::ffff:203.0.113.7', '203.0.113.7'],
@@ -25,12 +25,12 @@ describe('what an address counts as', () => {
     expect(sourceOf(address)).toBe(source);
   });
 
-  it('is the same for all of an IPv6 network of 64 bits, and another for every other network', () => {
+  it('is the same for a whole IPv6 network of 64 bits, and another for every other network', () => {
     const part = fc.integer({ min: 0, max: 0xffff });
     const half = fc.array(part, { minLength: 4, maxLength: 4 });
     const write = (...halves: number[][]): string => new ipaddr.IPv6(halves.flat()).toString();
     fc.assert(
-      // Of a network that begins with 0 there may be IPv4 addresses.
+      // A network that begins with 0 may contain IPv4 addresses.
       fc.property(
         half,
         half,
@@ -47,7 +47,7 @@ describe('what an address counts as', () => {
     );
   });
 
-  it('is something for whatever a proxy writes', () => {
+  it('is defined for any text that a proxy writes', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => expect(sourceOf(text)).toMatch(/^[\da-z.:/]+$/)));
   });
 });

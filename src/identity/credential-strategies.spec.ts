@@ -13,7 +13,7 @@ const ANN: Principal = Object.freeze({
   claimsTenant: false,
 });
 
-/** A strategy that does what it is told. */
+/** A strategy that does what the test says. */
 class Scripted extends Strategy {
   constructor(private readonly act: (strategy: Scripted, request: IncomingMessage) => void) {
     super();
@@ -38,13 +38,13 @@ it.each<[string, (strategy: Scripted) => void]>([
   ['fails', (strategy) => strategy.fail(401)],
   ['fails with a reason', (strategy) => strategy.fail({ message: 'expired' }, 401)],
   ['fails with an error as its reason', (strategy) => strategy.fail(new Error('jwt expired'))],
-  ['succeeds with nobody', (strategy) => strategy.success(undefined as unknown as object)],
+  ['succeeds with undefined', (strategy) => strategy.success(undefined as unknown as object)],
   ['succeeds with false', (strategy) => strategy.success(false)],
-])('a strategy that %s is 401, without saying why', async (_case, act) => {
+])('a strategy that %s gives 401, without the reason', async (_case, act) => {
   await expect(verify(act)).rejects.toMatchObject({ kind: 'unauthenticated', code: 'invalid_credential' });
 });
 
-it('a token whose time is over is told so', async () => {
+it('an expired token gets that reason', async () => {
   const expired = Object.assign(new Error('jwt expired'), { name: 'TokenExpiredError' });
   const thrown: unknown = await verify((strategy) => strategy.fail(expired)).catch((error: unknown) => error);
   expect(thrown).toBeInstanceOf(ExpiredCredentialFault);
@@ -60,7 +60,7 @@ it.each([
   ['jwt audience invalid. expected: app', 'wrong_audience', 'invalid_credential'],
   ['jwt issuer invalid. expected: https://issuer.example', 'wrong_issuer', 'invalid_credential'],
   ['something new', 'other', 'invalid_credential'],
-])('what the library calls %j is refused for the reason %s', async (message, reason, code) => {
+])("the library's error %j is refused with the reason %s", async (message, reason, code) => {
   const thrown: unknown = await verify((strategy) => strategy.fail(new Error(message))).catch(
     (error: unknown) => error,
   );
@@ -68,7 +68,7 @@ it.each([
   expect(thrown).toMatchObject({ reason, code });
 });
 
-it('an outage of the store stays what it is, and is never called a bad credential', async () => {
+it('an outage of the store is reported as such, and never as a bad credential', async () => {
   const outage = new Fault('unavailable', 'Try again.');
   await expect(verify((strategy) => strategy.error(outage))).rejects.toBe(outage);
   await expect(verify((strategy) => strategy.fail(outage))).rejects.toBe(outage);
@@ -85,15 +85,15 @@ it('an error of a strategy stays an error', async () => {
   await expect(verify((strategy) => strategy.error('odd'))).rejects.toMatchObject({ kind: 'internal' });
 });
 
-it('a strategy that tells the client to go elsewhere is an error', async () => {
+it('a strategy that redirects the client is an error', async () => {
   await expect(verify((strategy) => strategy.redirect('https://elsewhere.example'))).rejects.toBeInstanceOf(Error);
 });
 
-it('a strategy that has no opinion is 401', async () => {
+it('a strategy without a result gives 401', async () => {
   await expect(verify((strategy) => strategy.pass())).rejects.toMatchObject({ kind: 'unauthenticated' });
 });
 
-it('a strategy sees its own credential and nothing else of the request', async () => {
+it('a strategy gets its own credential and nothing else of the request', async () => {
   let seen: IncomingMessage | undefined;
   await verify((strategy, request) => {
     seen = request;
@@ -113,7 +113,7 @@ it('two applications in one process share no strategy', async () => {
   await expect(new CredentialStrategies().verify('scripted', {})).rejects.toBeInstanceOf(Error);
 });
 
-it('an issuer has the verifier that was named for it, and an unknown one none', () => {
+it('an issuer has the verifier that was registered for it, and an unknown one has none', () => {
   const strategies = new CredentialStrategies();
   strategies.registerIssuer('https://a.example', 'a');
   expect(strategies.strategyOfIssuer('https://a.example')).toBe('a');
@@ -122,10 +122,10 @@ it('an issuer has the verifier that was named for it, and an unknown one none', 
   }
 });
 
-describe('a room that takes its own credentials', () => {
+describe('a room that accepts its own credentials', () => {
   const takes = (pathPrefix: string) => ({ pathPrefix, strategy: 'room', headers: ['authorization'] });
 
-  it('decides about the routes under its prefix, and about no others', () => {
+  it('decides on the routes under its prefix, and on no others', () => {
     const strategies = new CredentialStrategies();
     strategies.registerPath(takes('/rooms/'));
     for (const path of ['/rooms/', '/rooms/:id', '/rooms/:id/calls', '/rooms/*']) {
@@ -136,11 +136,11 @@ describe('a room that takes its own credentials', () => {
     }
   });
 
-  it.each(['', '/', 'rooms/', '/rooms', '//', '/rooms//'])('can not take the prefix %j', (prefix) => {
+  it.each(['', '/', 'rooms/', '/rooms', '//', '/rooms//'])('can not claim the prefix %j', (prefix) => {
     expect(() => new CredentialStrategies().registerPath(takes(prefix))).toThrow('from slash to slash');
   });
 
-  it.each(['/rooms/', '/rooms/inner/', '/a/'])('can not take %s beside /rooms/ and /a/b/', (prefix) => {
+  it.each(['/rooms/', '/rooms/inner/', '/a/'])('can not claim %s beside /rooms/ and /a/b/', (prefix) => {
     const strategies = new CredentialStrategies();
     strategies.registerPath(takes('/rooms/'));
     strategies.registerPath(takes('/a/b/'));

@@ -12,7 +12,7 @@ const encoded = (value: unknown): string =>
 const jwt = (payload: unknown): string => `${encoded({ alg: 'RS256' })}.${encoded(payload)}.${encoded('signature')}`;
 const JWT = jwt({ iss: 'https://issuer.example', sub: 'u' });
 
-/** Over a real socket: Node's own parser decides what becomes of a header that stands twice. */
+/** A real socket, since Node's own parser decides how it reads a repeated header. */
 let server: http.Server;
 let seen: { credential?: Credential; fault?: Fault };
 
@@ -54,7 +54,7 @@ async function refusal(...headers: string[]): Promise<Fault> {
 
 describe('a request that presents', () => {
   it.each<[string, string[], Credential]>([
-    ['nothing is nobody', [], { kind: 'none' }],
+    ['nothing has no credential', [], { kind: 'none' }],
     ['a key in X-API-Key is that key', [`X-API-Key: ${SK}`], { kind: 'secretKey', secret: SK }],
     ['a key in x-api-key is that key', [`x-api-key: ${SK}`], { kind: 'secretKey', secret: SK }],
     [
@@ -75,7 +75,7 @@ describe('a request that presents', () => {
       { kind: 'sealedToken', token: 'aisbreaker_eyJ2ZXIi.a.b.c.d' },
     ],
     [
-      'a token is told by its issuer',
+      'a token is identified by its issuer',
       [`Authorization: Bearer ${JWT}`],
       { kind: 'jwt', token: JWT, issuer: 'https://issuer.example' },
     ],
@@ -85,12 +85,12 @@ describe('a request that presents', () => {
       { kind: 'secretKey', secret: 'sk_a.b.c' },
     ],
     [
-      'a key with a bad checksum is a key, to be refused as one',
+      'a key with a bad checksum is a key, and is refused as one',
       ['X-API-Key: sk_x'],
       { kind: 'secretKey', secret: 'sk_x' },
     ],
     [
-      "a publishable key beside a user's token is the two together",
+      "a publishable key beside a user's token is both together",
       [`X-API-Key: pk_gh_x`, `Authorization: Bearer ${JWT}`],
       { kind: 'endUser', publishableKey: 'pk_gh_x', token: JWT, issuer: 'https://issuer.example' },
     ],
@@ -99,7 +99,7 @@ describe('a request that presents', () => {
   });
 });
 
-describe('two identities in one request are 400, and neither is chosen', () => {
+describe('two identities in one request are 400, and neither is used', () => {
   it.each<[string, string[]]>([
     ['a key beside another key', [`X-API-Key: ${SK}`, `Authorization: Bearer ${OTHER_SK}`]],
     ['a key beside a token', [`X-API-Key: ${SK}`, `Authorization: Bearer ${JWT}`]],
@@ -128,7 +128,7 @@ const MALFORMED = 'malformed_credential';
 const SCHEME = 'wrong_scheme';
 const ALONE = 'publishable_key_needs_user_token';
 
-describe('what has no known shape is 401, with a code that says what is wrong with the shape', () => {
+describe('a credential of no known shape is 401, with a code for the mistake in its shape', () => {
   it.each<[string, string, string[]]>([
     ['an empty X-API-Key', MALFORMED, ['X-API-Key:']],
     ['a word in X-API-Key', MALFORMED, ['X-API-Key: letmein']],
@@ -139,7 +139,7 @@ describe('what has no known shape is 401, with a code that says what is wrong wi
     ['a publishable key beside a secret one', ALONE, ['X-API-Key: pk_gh_x', `Authorization: Bearer ${SK}`]],
     ['a publishable key beside itself', ALONE, ['X-API-Key: pk_gh_x', 'Authorization: Bearer pk_gh_x']],
     ['a publishable key beside Basic', SCHEME, ['X-API-Key: pk_gh_x', 'Authorization: Basic dTpw']],
-    ['a publishable key beside what is no token', MALFORMED, ['X-API-Key: pk_gh_x', 'Authorization: Bearer letmein']],
+    ['a publishable key beside a word', MALFORMED, ['X-API-Key: pk_gh_x', 'Authorization: Bearer letmein']],
     [
       'a publishable key beside a token without an issuer',
       MALFORMED,
@@ -162,16 +162,16 @@ describe('what has no known shape is 401, with a code that says what is wrong wi
     ['a token of two parts', MALFORMED, [`Authorization: Bearer ${JWT.split('.').slice(0, 2).join('.')}`]],
     ['a token of four parts', MALFORMED, [`Authorization: Bearer ${JWT}.x`]],
     ['a token of three empty parts', MALFORMED, ['Authorization: Bearer ..']],
-    ['a token that holds no JSON', MALFORMED, ['Authorization: Bearer a.b.c']],
+    ['a token without JSON', MALFORMED, ['Authorization: Bearer a.b.c']],
     ['a token that holds null', MALFORMED, [`Authorization: Bearer ${jwt('null')}`]],
     ['a token that holds a text', MALFORMED, [`Authorization: Bearer ${jwt('"x"')}`]],
     ['a token without an issuer', MALFORMED, [`Authorization: Bearer ${jwt({ sub: 'u' })}`]],
     [
-      'a token whose issuer is no text',
+      'a token whose issuer is not text',
       MALFORMED,
       [`Authorization: Bearer ${jwt({ iss: ['https://issuer.example'] })}`],
     ],
-    ['a token too long to be one', MALFORMED, [`Authorization: Bearer ${jwt({ iss: 'x', pad: 'x'.repeat(13_000) })}`]],
+    ['a token that is too long', MALFORMED, [`Authorization: Bearer ${jwt({ iss: 'x', pad: 'x'.repeat(13_000) })}`]],
   ])('%s: %s', async (_case, code, headers) => {
     const fault = await refusal(...headers);
     expect(fault.kind).toBe('unauthenticated');

@@ -30,7 +30,7 @@ afterEach(() => {
 const reasonsLogged = (): unknown[] => log.lines.map(({ reason }) => reason);
 const addressOf = (index: number): string => `192.0.2.${index}`;
 
-it('has the real reason, the code that the caller got, where it came from, and names of the credential', () => {
+it('has the real reason, the code that the caller got, the source, and the ids in the credential', () => {
   failures.record(refusedCredential('unknown_or_revoked_key', { keyPrefix: 'sk_gh_012345' }), '192.0.2.1');
   failures.record(refusedCredential('wrong_audience'), '2001:db8::1', () => ({ issuer: 'https://issuer.example' }));
   expect(log.lines).toMatchObject([
@@ -45,7 +45,7 @@ it('has the real reason, the code that the caller got, where it came from, and n
   ]);
 });
 
-it('has no credential, though one was put where an issuer belongs, and no text without end', () => {
+it('has no credential, even if one was sent as an issuer, and no unbounded text', () => {
   const key = 'sk_gh_0123456789012345678901234567890123456';
   failures.record(refusedCredential('unknown_issuer'), '192.0.2.1', () => ({ issuer: `https://${key}.example` }));
   failures.record(refusedCredential('unknown_issuer'), '192.0.2.2', () => ({ issuer: 'x'.repeat(10_000) }));
@@ -54,13 +54,13 @@ it('has no credential, though one was put where an issuer belongs, and no text w
   expect(log.text().length).toBeLessThan(1000);
 });
 
-it('says nothing of a request that was refused for anything else', () => {
+it('has no line for a request that was refused for another reason', () => {
   for (const other of [new Fault('unavailable', 'x'), new Fault('permission_denied', 'x'), new TypeError('x'), null])
     failures.record(other, '192.0.2.1');
   expect(log.lines).toEqual([]);
 });
 
-it('has one line for the same reason and source in a window, and says at its end how many more there were', () => {
+it('has one line for the same reason and source in a window, and at its end the number of further ones', () => {
   for (let i = 0; i < 100; i += 1) failures.record(refusedCredential('missing'), '192.0.2.1');
   failures.record(refusedCredential('wrong_scheme'), '192.0.2.1');
   failures.record(refusedCredential('missing'), '192.0.2.2');
@@ -74,7 +74,7 @@ it('has one line for the same reason and source in a window, and says at its end
   expect(reasonsLogged().at(-1)).toBe('missing');
 });
 
-it('takes the addresses of one IPv6 network for one source', () => {
+it('counts the addresses of one IPv6 network as one source', () => {
   for (let i = 1; i < 50; i += 1) failures.record(refusedCredential('missing'), `2001:db8::${i}`);
   expect(log.lines).toHaveLength(1);
 });
@@ -86,7 +86,7 @@ it('has a bounded number of lines in a window, however many sources there are', 
   expect(log.lines.slice(MAX_LINES)).toMatchObject([{ unlogged: 250 - MAX_LINES }]);
 });
 
-it('says how many more there were when the service stops', () => {
+it('logs the number of further ones when the service stops', () => {
   for (let i = 0; i < 3; i += 1) failures.record(refusedCredential('missing'), '192.0.2.1');
   const cleared = mock.method(globalThis, 'clearTimeout');
   failures.onModuleDestroy();
@@ -94,7 +94,7 @@ it('says how many more there were when the service stops', () => {
   expect(cleared.mock.callCount()).toBe(1);
 });
 
-it('counts every failure by its reason in the metrics, of which there is a closed set', async () => {
+it('counts every failure by its reason, from a closed set, in the metrics', async () => {
   for (let i = 0; i < 50; i += 1) failures.record(refusedCredential('bad_signature'), '192.0.2.1');
   failures.record(refusedCredential('expired_token'), '192.0.2.1');
   const { values } = await metrics.failedAuthentications.get();

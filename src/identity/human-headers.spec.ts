@@ -61,10 +61,10 @@ const ACCOUNT: AccountPrincipal = {
 };
 const OTHERS: readonly Principal[] = [END_USER, USAGE_TOKEN, DASHBOARD_USER, ACCOUNT];
 
-/** Text as its UTF-8 bytes come out of Node's parser, which reads them as Latin-1. */
+/** A text's UTF-8 bytes as Node's parser returns them, which reads them as Latin-1. */
 const bytes = (text: string): string => Buffer.from(text).toString('latin1');
 
-/** As Node hands a request's headers on: the values of a header that stands there twice are joined. */
+/** A request's headers as Node passes them on, which joins the values of a repeated header. */
 function request(...headers: (readonly [name: string, value: string])[]): IncomingMessage {
   const joined: Record<string, string> = {};
   for (const [name, value] of headers) {
@@ -96,30 +96,30 @@ const humanNamed = (...headers: (readonly [string, string])[]): string => {
   return String(principal.human);
 };
 
-it('a request without such a header is the principal’s own, whatever it is', () => {
+it('a request without such a header keeps its principal, of any kind', () => {
   for (const principal of [KEY, ...OTHERS]) expect(acting(principal, ['accept', '*/*'])).toBe(principal);
 });
 
 describe('X-On-Behalf-Of', () => {
-  it('makes a key with the scope act as that human, with the key’s own rights and window, and nothing else', () => {
+  it('makes a key with the scope act as that human, with the key’s own rights and window, and changes nothing else', () => {
     const principal = acting(KEY, [ON_BEHALF_OF, 'ann']);
     const { tenantId, keyId, scopes, requestsPerMinute } = KEY;
     expect(principal).toEqual({ kind: 'impersonation', tenantId, keyId, scopes, requestsPerMinute, human: 'ann' });
     expect(Object.isFrozen(principal)).toBe(true);
   });
 
-  it('is 403 from a principal that may not speak for others, and never ignored, whatever it says', () => {
+  it('is 403 from a principal that may not act for others, and never ignored, whatever its value', () => {
     for (const principal of [BARE_KEY, secretKey(), ...OTHERS]) {
       for (const value of ['ann', '', ' ', '\0', 'x'.repeat(300), bytes('ü'), '\xff']) {
         expect(refusal(principal, [ON_BEHALF_OF, value]).status).toBe(403);
         expect(refusal(principal, [ON_BEHALF_OF, value], [ON_BEHALF_OF, 'bea'], [HUMAN_ID, 'bea']).status).toBe(403);
       }
     }
-    // Not even for oneself.
+    // Not even for the caller's own name.
     for (const human of [END_USER, USAGE_TOKEN]) expect(refusal(human, [ON_BEHALF_OF, 'bea']).status).toBe(403);
   });
 
-  it('stands beside the same x-human-id, and beside no other', () => {
+  it('may accompany the same x-human-id, and no other', () => {
     expect(acting(KEY, [ON_BEHALF_OF, 'ann'], [HUMAN_ID, 'ann'])).toMatchObject({
       kind: 'impersonation',
       human: 'ann',
@@ -132,13 +132,13 @@ describe('X-On-Behalf-Of', () => {
 });
 
 describe('x-human-id', () => {
-  it('of a key names whom to charge; it needs no scope, and the key stays itself', () => {
+  it('of a key names the human to charge; it needs no scope, and the key keeps its identity', () => {
     const principal = acting(BARE_KEY, [HUMAN_ID, 'ann']);
     expect(principal).toEqual({ ...BARE_KEY, human: 'ann' });
     expect(Object.isFrozen(principal)).toBe(true);
   });
 
-  it('of an end user is the user’s own, or 403', () => {
+  it('of an end user must be the user’s own, or it is 403', () => {
     for (const human of [END_USER, USAGE_TOKEN]) {
       expect(acting(human, [HUMAN_ID, 'bea'])).toBe(human);
       for (const other of ['ann', 'Bea', 'bea2']) expect(refusal(human, [HUMAN_ID, other]).status).toBe(403);
@@ -153,19 +153,19 @@ describe('x-human-id', () => {
 describe.each([ON_BEHALF_OF, HUMAN_ID])('the id in %s', (name) => {
   const field = name.toLowerCase();
 
-  it('is 400 where it is blank, also of blanks that only Unicode knows', () => {
+  it('is 400 where it is blank, also with blanks of Unicode', () => {
     for (const blank of ['', ' ', '   ', '\t', bytes('\u00a0'), bytes('\u2003\u3000')])
       expect(refusal(KEY, [name, blank])).toEqual({ status: 400, fields: [field] });
     for (const blank of ['', '%20', '%20%09%0a', '%C2%A0', '%E3%80%80'])
       expect(refusal(KEY, [name, blank], PERCENT)).toEqual({ status: 400, fields: [field] });
   });
 
-  it('is 400 where the header stands twice, even with one value', () => {
+  it('is 400 where the header is repeated, even with one value', () => {
     expect(refusal(KEY, [name, 'ann'], [name, 'ann'])).toEqual({ status: 400, fields: [field] });
     expect(refusal(KEY, [name, 'ann'], [name.toUpperCase(), 'bea'])).toEqual({ status: 400, fields: [field] });
   });
 
-  it('has 1 to 256 characters, counted as people do and not in bytes or halves', () => {
+  it('has 1 to 256 characters, counted as code points and not in bytes or halves', () => {
     for (const id of ['x', 'x'.repeat(256), 'ü'.repeat(256), '🦊'.repeat(256)]) {
       expect(humanNamed([name, bytes(id)])).toBe(id);
       expect(humanNamed([name, encodeURIComponent(id)], PERCENT)).toBe(id);
@@ -176,7 +176,7 @@ describe.each([ON_BEHALF_OF, HUMAN_ID])('the id in %s', (name) => {
     }
   });
 
-  it('is UTF-8: anything else is 400, and nothing is mended', () => {
+  it('is UTF-8: anything else is 400, and is never repaired', () => {
     const notUtf8 = {
       'Latin-1': [0xfc],
       'a lone surrogate': [0xed, 0xa0, 0x80],
@@ -194,14 +194,14 @@ describe.each([ON_BEHALF_OF, HUMAN_ID])('the id in %s', (name) => {
     }
   });
 
-  it('is percent-encoded where x-human-id-encoding says so: throughout, and only there', () => {
+  it('is percent-encoded where x-human-id-encoding says so: in all of it, and only there', () => {
     expect(humanNamed([name, 'a%20b%2Fc%25d%F0%9F%A6%8A+%c3%bc'], PERCENT)).toBe('a b/c%d🦊+ü');
     expect(humanNamed([name, 'a%20b'])).toBe('a%20b');
     for (const value of ['%', '%2', '%zz', 'a%', '%u00fc', bytes('ü'), `%C3%BC${bytes('ü')}`, '\xfc'])
       expect(refusal(KEY, [name, value], PERCENT)).toEqual({ status: 400, fields: [field] });
   });
 
-  it('has no other encoding', () => {
+  it('accepts no other encoding', () => {
     for (const encoding of ['Percent', 'PERCENT', 'base64', 'utf-8', '', 'percent, percent']) {
       const refused = refusal(KEY, [name, 'ann'], ['x-human-id-encoding', encoding]);
       expect({ encoding, ...refused }).toEqual({ encoding, status: 400, fields: ['x-human-id-encoding'] });
@@ -209,12 +209,12 @@ describe.each([ON_BEHALF_OF, HUMAN_ID])('the id in %s', (name) => {
     expect(refusal(KEY, [name, 'ann'], PERCENT, PERCENT).status).toBe(400);
   });
 
-  it('never holds U+0000, which cannot be stored', () => {
+  it("never contains U+0000, which can't be stored", () => {
     expect(refusal(KEY, [name, '%00'], PERCENT)).toEqual({ status: 400, fields: [field] });
     expect(refusal(KEY, [name, 'ann%00bea'], PERCENT)).toEqual({ status: 400, fields: [field] });
   });
 
-  it('is what its bytes say: no case is folded, no form of Unicode, no blank cut off within', () => {
+  it('is taken byte for byte: no case or Unicode form is folded, and inner blanks stay', () => {
     const composed = 'é'.normalize('NFC');
     const ids = [
       'ann',
@@ -238,7 +238,7 @@ describe.each([ON_BEHALF_OF, HUMAN_ID])('the id in %s', (name) => {
   });
 });
 
-it('the two headers name one human where one spells what the other encodes, and x-human-id-encoding speaks for both', () => {
+it('the two headers name one human where one spells what the other encodes; x-human-id-encoding applies to both', () => {
   expect(acting(KEY, [ON_BEHALF_OF, '%C3%BC'], [HUMAN_ID, '%c3%bc'], PERCENT)).toMatchObject({ human: 'ü' });
   expect(refusal(KEY, [ON_BEHALF_OF, 'é'.normalize('NFC')], [HUMAN_ID, bytes('é')]).status).toBe(400);
 });

@@ -36,13 +36,13 @@ const discover = (name = issuer.issuer): ReturnType<typeof fetchIssuerKeys> =>
   fetchIssuerKeys({ issuer: name, jwksUri: null }, outbound, 'tenant');
 
 describe('discovery', () => {
-  it("finds an issuer's keys, and how long they hold", async () => {
+  it("finds an issuer's keys, and how long they are valid", async () => {
     issuer.cacheControl = 'max-age=600';
     expect(await discover()).toEqual({ keys: issuer.jwks().keys, maxAgeSeconds: 600 });
     expect(issuer.requests).toEqual(['/.well-known/openid-configuration', '/jwks.json']);
   });
 
-  it.each(['/realms/acme', '/realms/acme/', '/'])('asks behind the path of an issuer at %s', async (path) => {
+  it.each(['/realms/acme', '/realms/acme/', '/'])('asks below the path of an issuer at %s', async (path) => {
     const realm = await startUserIssuer({ protocol: 'http:', alg: 'ES256', path });
     try {
       expect(await discover(realm.issuer)).toMatchObject({ keys: realm.jwks().keys });
@@ -58,13 +58,13 @@ describe('discovery', () => {
     ['the issuer in capitals', (known) => ({ ...known, issuer: issuer.issuer.toUpperCase() }), /another issuer/],
     ['no issuer', (known) => ({ ...known, issuer: undefined }), /another issuer/],
     ['no jwks_uri', (known) => ({ ...known, jwks_uri: undefined }), /no jwks_uri/],
-    ['a jwks_uri that is no text', (known) => ({ ...known, jwks_uri: [issuer.jwksUri] }), /no jwks_uri/],
-    ['a jwks_uri that is no URL', (known) => ({ ...known, jwks_uri: '/jwks.json' }), /not allowed/],
+    ['a jwks_uri that is not text', (known) => ({ ...known, jwks_uri: [issuer.jwksUri] }), /no jwks_uri/],
+    ['a jwks_uri that is not a URL', (known) => ({ ...known, jwks_uri: '/jwks.json' }), /not allowed/],
     ['a jwks_uri of another scheme', (known) => ({ ...known, jwks_uri: 'file:///etc/passwd' }), /not allowed/],
     ['a list', (known) => [known], /another issuer/],
     ['null', () => null, /another issuer/],
-    ['no JSON', () => '<html>', /another issuer/],
-  ])('takes no configuration that has %s', async (_what, change, message) => {
+    ['a body that is not JSON', () => '<html>', /another issuer/],
+  ])('refuses a configuration that has %s', async (_what, change, message) => {
     issuer.answers.set(issuer.discoveryPath, answering(200, change(issuer.configuration())));
     await expect(discover()).rejects.toThrow(message);
     expect(issuer.fetches.jwks).toBe(0);
@@ -86,7 +86,7 @@ describe('discovery', () => {
     expect(issuer.requests).not.toContain('/elsewhere');
   });
 
-  it('lets a configuration send us to no address that a tenant must not', async () => {
+  it('never calls an address in a configuration that a tenant must not make us call', async () => {
     const hidden = await startUserIssuer({ protocol: 'http:', alg: 'ES256' });
     try {
       const uri = hidden.jwksUri.replace('127.0.0.1', '127.0.0.2');
@@ -97,22 +97,22 @@ describe('discovery', () => {
     }
   });
 
-  it.each(['discoveryPath', 'jwksPath'] as const)('takes no answer of more than 256 KiB (%s)', async (where) => {
+  it.each(['discoveryPath', 'jwksPath'] as const)('refuses an answer of more than 256 KiB (%s)', async (where) => {
     const document = where === 'jwksPath' ? issuer.jwks() : issuer.configuration();
     issuer.answers.set(issuer[where], answering(200, { ...document, padding: 'x'.repeat(256 * 1024) }));
     await expect(discover()).rejects.toMatchObject({ reason: 'too_large' });
   });
 
-  it.each(['/?tenant=a', '/realms/acme?', '/#a'])('knows no way to an issuer at %j', async (rest) => {
+  it.each(['/?tenant=a', '/realms/acme?', '/#a'])('refuses an issuer at %j', async (rest) => {
     await expect(discover(issuer.origin + rest)).rejects.toThrow();
     expect(issuer.requests).toEqual([]);
   });
 
-  it.each(['accounts.example.com', 'urn:issuer', ''])('knows no way to the issuer %j', async (name) => {
+  it.each(['accounts.example.com', 'urn:issuer', ''])('refuses the issuer %j', async (name) => {
     await expect(discover(name)).rejects.toMatchObject({ reason: 'forbidden' });
   });
 
-  it('in production asks over https alone', async () => {
+  it('in production calls over https only', async () => {
     for (const jwksUri of [null, issuer.jwksUri]) {
       await expect(fetchIssuerKeys({ issuer: issuer.issuer, jwksUri }, production, 'tenant')).rejects.toMatchObject({
         reason: 'forbidden',

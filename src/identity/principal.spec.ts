@@ -18,7 +18,7 @@ describe.each<[string, Principal, string, string, string | null, string | null]>
   ['an account', ACCOUNT, 'user:ann', 'user:ann', null, null],
   ['a dashboard user', USER, 'user:ann', 'user:ann', null, 'user:ann'],
   ['a secret key', KEY, 'key:key_1', 'key:key_1', null, 'tenant:acme'],
-  ['a secret key that names whom to charge', KEY_FOR_BEA, 'key:key_1', 'key:key_1', 'bea', 'tenant:acme'],
+  ['a secret key that names a human to charge', KEY_FOR_BEA, 'key:key_1', 'key:key_1', 'bea', 'tenant:acme'],
   ['a secret key on behalf of a human', AS_BEA, 'key:key_1', 'key:key_1', 'bea', 'human:bea'],
 ])('%s', (_case, principal, subject, window, charged, owner) => {
   it('is named, counted, charged and owns threads as the contract says', () => {
@@ -27,12 +27,12 @@ describe.each<[string, Principal, string, string, string | null, string | null]>
   });
 });
 
-it('an end user acts by the key, is charged and owns threads as the human', () => {
+it('an end user acts by the key, and is charged and owns threads as the human', () => {
   expect(auditActor(BEA)).toEqual({ type: 'key', id: 'key_1' });
   expect([chargedHuman(BEA), threadOwner(BEA)]).toEqual(['bea', 'human:bea']);
 });
 
-it('a usage token acts by its key, is charged and owns threads as its human, and never counts in the window of its key', () => {
+it("a usage token acts by its key, is charged and owns threads as its human, and never counts in its key's window", () => {
   expect(auditActor(TOKEN)).toEqual({ type: 'key', id: 'key_1' });
   expect([chargedHuman(TOKEN), threadOwner(TOKEN)]).toEqual(['bea', 'human:bea']);
   expect(throttleKey(TOKEN)).not.toBe(throttleKey(KEY));
@@ -40,7 +40,7 @@ it('a usage token acts by its key, is charged and owns threads as its human, and
   expect(throttleKey({ ...TOKEN, human: 'cem' })).not.toBe(throttleKey(TOKEN));
 });
 
-it("each end user of a key has a window of their own, apart from the key's and from another key's", () => {
+it("each end user of a key has a window of their own, separate from the key's and from those at another key", () => {
   const windows = [
     throttleKey(BEA),
     throttleKey({ ...BEA, human: 'cem' }),
@@ -51,7 +51,7 @@ it("each end user of a key has a window of their own, apart from the key's and f
   expect(throttleKey({ ...BEA })).toBe(throttleKey(BEA));
 });
 
-it("an end user's window is named by a hash: no name, and no longer than that however long the id", () => {
+it("an end user's window is named by a hash: without the name, and of fixed length", () => {
   const window = throttleKey({ ...BEA, human: 'bea@example.org'.padEnd(256, '🙂') });
   expect(window).not.toContain('bea');
   expect(window).toHaveLength('key:key_1:human:'.length + 43);
@@ -68,8 +68,8 @@ const AT_GATEWAY: Principal = { kind: 'anonymous', tenantId: 'acme', gatewayId: 
 it.each([
   ['a sealed token', SEALED, 'sealed-token:a1', 'sealed-token:a1'],
   ["a gateway's token", OF_GATEWAY, 'gateway-token:gt_1', null],
-  ['who presents nothing at a gateway', AT_GATEWAY, 'gateway:gw_1', null],
-  ['who presents nothing elsewhere', { ...AT_GATEWAY, gatewayId: null }, 'anonymous', null],
+  ['a caller without a credential at a gateway', AT_GATEWAY, 'gateway:gw_1', null],
+  ['a caller without a credential elsewhere', { ...AT_GATEWAY, gatewayId: null }, 'anonymous', null],
 ])('%s has quotas of its own instead of a window, and charges no human', (_case, principal, subject, owner) => {
   expect([auditSubject(principal), threadOwner(principal)]).toEqual([subject, owner]);
   expect([throttleKey(principal), chargedHuman(principal)]).toEqual([null, null]);

@@ -34,7 +34,7 @@ const DEVELOPER = [
   'providers:write',
 ];
 const VIEWER = ['conversations:read', 'usage:read', 'humans:read', 'gateways:read', 'webhooks:read', 'providers:read'];
-/** A new key's scopes, where its maker may grant all of these. */
+/** A new key's scopes, where its maker may grant all of them. */
 const NEW_KEY = [
   'conversations:read',
   'conversations:write',
@@ -50,11 +50,11 @@ const NEW_KEY = [
 
 const sorted = (scopes: Iterable<string>): string[] => [...scopes].sort();
 
-it('the scopes are those that were promised', () => {
+it('the scopes are the published ones', () => {
   expect(sorted(SCOPES)).toEqual(sorted(ALL));
 });
 
-it('the roles are those that were promised', () => {
+it('the roles are the published ones', () => {
   expect(sorted(ROLES)).toEqual(['admin', 'developer', 'owner', 'viewer']);
 });
 

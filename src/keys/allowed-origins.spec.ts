@@ -49,7 +49,7 @@ it.each([
   expect(allowedOrigins.safeParse([origin]).success).toBe(false);
 });
 
-it('each counts once, and the order stays', () => {
+it('each origin counts once, and the order stays', () => {
   const [one, other] = ['https://b.example', 'https://a.example'];
   expect(allowedOrigins.parse([one, other, one])).toEqual([one, other]);
 });

@@ -24,7 +24,7 @@ afterAll(async () => {
 
 const TYPES = ['SECRET', 'PUBLISHABLE'] as const;
 
-/** What ends a secret, from another replica. */
+/** Actions on another replica that end a secret. */
 const ENDINGS: Readonly<Record<string, (keyId: string) => Promise<unknown>>> = {
   revoked: (keyId) => there.service.revoke(person(acme), keyId),
   'rotated without a grace': (keyId) => there.rotate(person(acme), { keyId }),
@@ -45,7 +45,7 @@ const accepts = (key: string): Promise<boolean> => {
   );
 };
 
-/** The database has answered a look-up that began after this moment, whether or not anybody heard. */
+/** Resolves once the database has answered a look-up that began after this moment, even if the answer was lost. */
 async function lookedUpSince(moment: Date): Promise<void> {
   await eventually(async () => {
     const answered = await rowsOf(
@@ -62,13 +62,13 @@ const now = async (): Promise<Date> =>
   (await rowsOf<{ now: Date }>(database.superuserUrl, 'SELECT clock_timestamp() AS now'))[0]?.now ?? new Date(NaN);
 
 it.each(Object.keys(ENDINGS).flatMap((what) => TYPES.map((type) => [what, type] as const)))(
-  'a key that is %s (%s) while it is being looked up is not remembered as good',
+  'a key that is %s (%s) while it is being looked up is not cached as valid',
   async (what, type) => {
     const { record, key } = await (type === 'SECRET'
       ? there.create(person(acme), {})
       : there.createPublishable(person(acme), {}));
     await here.hearEverything();
-    // A connection is there, which no answer is needed for.
+    // Opens a connection now, since a new one would need answers, which are held back below.
     await here.database.ping();
     const began = await now();
     here.proxy.tcp.freeze('to-client');
@@ -77,7 +77,7 @@ it.each(Object.keys(ENDINGS).flatMap((what) => TYPES.map((type) => [what, type] 
     await ENDINGS[what]?.(record.id);
     await here.hearEverything();
     here.proxy.tcp.thaw();
-    // The look-up read the old row: requests that began earlier are let in, and no later ones.
+    // The look-up read the old row: earlier requests are admitted, and no later ones.
     expect(await lookUp).toBe(true);
     for (let i = 0; i < 3; i += 1) expect(await accepts(key)).toBe(false);
   },

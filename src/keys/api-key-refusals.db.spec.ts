@@ -36,7 +36,7 @@ const expire = (keyId: string): Promise<unknown> =>
     keyId,
   ]);
 
-/** One of each kind of well-formed key that is refused. */
+/** One well-formed key for each reason of refusal. */
 const DEAD: Readonly<Record<string, (type: Type) => Promise<string>>> = {
   unknown: (type) => Promise.resolve(newKey(type)),
   revoked: async (type) => {
@@ -57,7 +57,7 @@ const DEAD: Readonly<Record<string, (type: Type) => Promise<string>>> = {
   },
   'expired while it was remembered': async (type) => {
     const { record, key } = await make(type);
-    // Long enough to be remembered, and over by the time of the first try, without anybody being told.
+    // Long enough to be cached, and expired by the first try, without a notification.
     const expiresAt = new Date(node.service.now().getTime() + 2000);
     await node.service.update(person(acme), { keyId: record.id, expiresAt });
     await node.hearEverything();
@@ -96,7 +96,7 @@ async function refused(key: string): Promise<Fault> {
   return error as Fault;
 }
 
-/** What is asked of the database from now on; when keys were last used is written now and then, and no part of it. */
+/** Counts the queries from now on, except the occasional writes of last use. */
 function queries(): { count: number } {
   const seen = { count: 0 };
   node.proxy.judge = (message) => {
@@ -107,7 +107,7 @@ function queries(): { count: number } {
   return seen;
 }
 
-/** While the heartbeat is late, memory does not count, and each look-up is a query of its own. */
+/** While the heartbeat is late, the cache is not used, and each look-up is a query of its own. */
 const whileMemoryCounts = (): Promise<void> => eventually(() => node.revocations.isFresh());
 
 const CASES = Object.keys(DEAD).flatMap((what) =>
@@ -124,11 +124,11 @@ it.each(CASES)('a key that is %s (%s) costs one query each time, first and last'
   }
 });
 
-it.each(CASES)('a key that is %s (%s) and comes many times at once costs one query in all', async (what, type) => {
+it.each(CASES)('a key that is %s (%s) costs one query for many simultaneous requests', async (what, type) => {
   const key = await DEAD[what]?.(type);
   await node.hearEverything();
   for (let i = 0; i < 3; i += 1) {
-    // While the node is out of touch, as on a busy machine for a moment, each asks for itself.
+    // While the node is out of touch, as on a busy machine for a moment, each request looks up by itself.
     await eventually(async () => {
       await whileMemoryCounts();
       const asked = queries();
@@ -139,7 +139,7 @@ it.each(CASES)('a key that is %s (%s) and comes many times at once costs one que
 });
 
 it.each(CASES)(
-  'a key that is %s (%s) is refused in the same words; only an expired one is known as such',
+  'a key that is %s (%s) is refused in the same words; only the code of an expired one differs',
   async (what, type) => {
     const key = await DEAD[what]?.(type);
     await node.hearEverything();
@@ -152,7 +152,7 @@ it.each(CASES)(
   },
 );
 
-it('the database gives one row for each, which is the same but for what is told of an expired one', async () => {
+it('the database returns one row for each, which differs only for an expired one', async () => {
   const rows = [];
   for (const [what, makeDead] of Object.entries(DEAD)) {
     const hashes = node.hashesOf(await makeDead('SECRET'));
@@ -172,7 +172,7 @@ it('the database gives one row for each, which is the same but for what is told 
   }
 });
 
-it('a key whose expiry was moved is good again, though it was refused from memory before', async () => {
+it('a key whose expiry was moved is valid again, even if it was refused from the cache before', async () => {
   const { record, key } = await make('SECRET');
   const expiresAt = new Date(node.service.now().getTime() + 2000);
   await node.service.update(person(acme), { keyId: record.id, expiresAt });

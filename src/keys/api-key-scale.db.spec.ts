@@ -7,7 +7,7 @@ import { newKey } from './key-format.js';
 
 const KEYS = 100_000;
 const TENANTS = 1000;
-/** Postgres makes five plans for one key each before it settles on one for all. */
+/** Postgres makes five plans for one key each before it keeps one for all. */
 const CALLS_UNTIL_PLANS_SETTLE = 8;
 
 let database: TestDatabase;
@@ -28,7 +28,7 @@ beforeAll(async () => {
       `INSERT INTO tenants (id, org_id, name) SELECT 'crowd-' || n, 'org_' || n, 'T' FROM generate_series(1, $1::int) AS n`,
       [TENANTS],
     );
-    // A tenth of each tenant's are publishable, half of these of a second issuer.
+    // A tenth of each tenant's keys are publishable, and half of these have a second issuer.
     await client.query(
       `INSERT INTO api_keys (id, tenant_id, type, name, key_prefix, hash, pepper_version, scopes, created_by, oidc_issuer,
                              oidc_audience, human_prefix, unlimited)
@@ -52,7 +52,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Of one kind each, several, so that none is looked up twice. */
+/** Several keys of each kind, so that none is looked up twice. */
 type Presented = readonly { readonly key: string; readonly keyId: string | null }[];
 
 const KINDS: Readonly<Record<string, () => Promise<{ key: string; keyId: string | null }>>> = {
@@ -115,7 +115,7 @@ describe(`among ${KEYS} keys of ${TENANTS} tenants`, () => {
     }
   });
 
-  it.each(Object.keys(KINDS))('%s is found by index alone, by whichever plan', async (kind) => {
+  it.each(Object.keys(KINDS))('%s is found by an index only, with any plan', async (kind) => {
     const presented = await present(kind);
     const plans = await onDatabase(database.superuserUrl, async (client) => {
       const seen: string[] = [];
@@ -140,7 +140,7 @@ describe(`among ${KEYS} keys of ${TENANTS} tenants`, () => {
       const byIndex = /Index Scan|Index Only Scan|Bitmap (?:Heap|Index) Scan|Function Scan on unnest/;
       expect(nodes.filter((line) => !byIndex.test(line))).toEqual([]);
     }
-    // Whatever else Postgres did, it read no table as a whole.
+    // Whatever else Postgres did, it scanned no whole table.
     const reads = (): Promise<{ seq: number }[]> =>
       rowsOf(
         database.superuserUrl,

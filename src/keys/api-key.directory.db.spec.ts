@@ -69,7 +69,7 @@ const stored = async (id: string): Promise<{ hash: Buffer; pepper_version: numbe
   )[0]!;
 
 describe('a key', () => {
-  it('stands for its tenant, with its scopes and limit, in one frozen value', async () => {
+  it('belongs to its tenant, with its scopes and limit, in one frozen value', async () => {
     const node = await start();
     const { id, key } = await makeKey(node, { permissions: ['chat:write'], rateLimit: { requestsPerMinute: 7 } });
     const principal = await node.directory.authenticate(key);
@@ -90,7 +90,7 @@ describe('a key', () => {
     expect((await node.directory.authenticate(key)).requestsPerMinute).toBe(node.settings.requestsPerMinute);
   });
 
-  it('is stored as an HMAC under the pepper and nowhere else, in no form', async () => {
+  it('is stored only as an HMAC under the pepper', async () => {
     const node = await start();
     const { id, key } = await makeKey(node);
     await node.directory.authenticate(key);
@@ -111,7 +111,7 @@ describe('a key', () => {
     }
   });
 
-  it('that was never issued is refused, and so is one of the stored type of another prefix', async () => {
+  it('that was never issued is refused, and so is one whose stored type belongs to another prefix', async () => {
     const node = await start();
     expect(await accepts(node, newSecretKey())).toBe(false);
     const { id, key } = await makeKey(node);
@@ -119,7 +119,7 @@ describe('a key', () => {
     expect(await accepts(node, key)).toBe(false);
   });
 
-  it('costs one query the first time and none after', async () => {
+  it('costs one query the first time and none afterwards', async () => {
     const node = await start();
     const { key } = await makeKey(node);
     node.proxy.statements = 0;
@@ -129,7 +129,7 @@ describe('a key', () => {
     expect(node.proxy.statements).toBe(1);
   });
 
-  it('is an outage, not a refusal, where the database can not be reached', async () => {
+  it('gives an outage, and not a refusal, where the database can not be reached', async () => {
     const node = await start();
     const { key } = await makeKey(node);
     node.proxy.tcp.refuse(true);
@@ -163,7 +163,7 @@ describe('the strategy for secret keys', () => {
     expect(await verify(key)).toMatchObject({ kind: 'secretKey' });
   });
 
-  it('tells an outage of the database as an outage, never as a bad credential', async () => {
+  it('reports an outage of the database as such, and never as a bad credential', async () => {
     const node = await start();
     const { key } = await makeKey(node);
     const strategies = new CredentialStrategies();
@@ -182,7 +182,7 @@ describe('the strategy for secret keys', () => {
 });
 
 describe('a revoked key', () => {
-  it('is refused by every replica that remembered it, once the notification is heard', async () => {
+  it('is refused by every replica that cached it, once the notification arrives', async () => {
     const [here, there] = [await start(), await start()];
     const { id, key } = await makeKey(here);
     expect([await accepts(here, key), await accepts(there, key)]).toEqual([true, true]);
@@ -198,7 +198,7 @@ describe('a revoked key', () => {
     ['of another type', "UPDATE api_keys SET type = 'PUBLISHABLE' WHERE id = $1"],
     ['expired from now on', "UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE id = $1"],
     ['stored under another hash', "UPDATE api_keys SET hash = '\\x00' WHERE id = $1"],
-  ])('is refused like one that is %s behind our back', async (_case, statement) => {
+  ])('is refused like one that is %s by SQL', async (_case, statement) => {
     const node = await start();
     const { id, key } = await makeKey(node);
     expect(await accepts(node, key)).toBe(true);
@@ -207,7 +207,7 @@ describe('a revoked key', () => {
     expect(await accepts(node, key)).toBe(false);
   });
 
-  it('changes on every replica when its scopes or limit change', async () => {
+  it('gets changed scopes or limits on every replica', async () => {
     const [here, there] = [await start(), await start()];
     const { id, key } = await makeKey(here, { permissions: ['chat:write', 'usage:read'] });
     await there.directory.authenticate(key);
@@ -225,7 +225,7 @@ describe('a revoked key', () => {
 });
 
 describe("expiry is judged by the database's clock", () => {
-  it('though the key is remembered and no notification comes', async () => {
+  it('even if the key is cached and no notification comes', async () => {
     const node = await start();
     const { key } = await makeKey(node, { expiresAt: new Date(node.service.now().getTime() + 1000) });
     expect(await accepts(node, key)).toBe(true);
@@ -256,7 +256,7 @@ describe('a change of pepper', () => {
   const moved = async (id: string): Promise<void> =>
     eventually(async () => (await stored(id)).pepper_version === NEW.version);
 
-  it('moves a key to the new pepper as it is used; then the old one can go', async () => {
+  it('moves a key to the new pepper when it is used; then the old one can be removed', async () => {
     const before = await start(OLD);
     const { id, key } = await makeKey(before);
     const during = await start(NEW, OLD);
@@ -268,7 +268,7 @@ describe('a change of pepper', () => {
     expect(await accepts(during, key)).toBe(true);
   });
 
-  it('that forgets the old pepper too early refuses a key that was not used meanwhile, and changes nothing', async () => {
+  it('that removes the old pepper too early refuses a key that was not used meanwhile, and changes nothing', async () => {
     const { id, key } = await makeKey(await start(OLD));
     expect(await accepts(await start(NEW), key)).toBe(false);
     expect((await stored(id)).pepper_version).toBe(OLD.version);
@@ -279,7 +279,7 @@ describe('a change of pepper', () => {
     expect((await stored(id)).pepper_version).toBe(NEW.version);
   });
 
-  it('keeps a revoked key revoked on replicas that remembered it under either pepper', async () => {
+  it('keeps a revoked key revoked on replicas that cached it under either pepper', async () => {
     const [oldFirst, newFirst] = [await start(OLD, NEW), await start(NEW, OLD)];
     const { id, key } = await makeKey(oldFirst);
     expect([await accepts(oldFirst, key), await accepts(newFirst, key)]).toEqual([true, true]);
@@ -296,7 +296,7 @@ describe('a change of pepper', () => {
     expect(await accepts(await start(NEW), key)).toBe(false);
   });
 
-  it('moves no key to and fro between replicas that disagree which pepper is the newest', async () => {
+  it('moves no key back and forth between replicas that disagree on the newest pepper', async () => {
     const [oldFirst, newFirst] = [await start(OLD, NEW), await start(NEW, OLD)];
     const { id, key } = await makeKey(oldFirst);
     let moves = 0;
@@ -350,7 +350,7 @@ describe('when a key was last used', () => {
     expect((await stored(id)).last_used_at).toBeNull();
   });
 
-  it('never goes back, whichever replica writes last', async () => {
+  it('never goes back in time, whichever replica writes last', async () => {
     const node = await start();
     const [one, two] = [await makeKey(node), await makeKey(node)];
     const touch = (at: string): Promise<unknown> =>
@@ -363,7 +363,7 @@ describe('when a key was last used', () => {
     for (const { id } of [one, two]) expect((await stored(id)).last_used_at).toEqual(new Date('2026-01-02T00:00:00Z'));
   });
 
-  it('tells no replica anything: what is remembered stays remembered', async () => {
+  it('sends no notification: cached keys stay cached', async () => {
     const node = await start();
     const { key } = await makeKey(node);
     await node.directory.authenticate(key);

@@ -23,7 +23,7 @@ it.each<[string, IssuerPrefix, IssuerPrefix[]]>([
   ['two prefixes that only begin alike', of('b', 'app-2'), [of('a', 'app-1')]],
   ["the platform's own twice", of(null), [of(null)]],
   ["a prefix beside the platform's own", of('a', 'a:'), [of(null)]],
-])('%s is let be', (_case, own, others) => {
+])('%s is accepted', (_case, own, others) => {
   expect(refusal(own, others)).toBeNull();
 });
 
@@ -40,7 +40,7 @@ it.each<[string, IssuerPrefix, IssuerPrefix[], string]>([
     [of('b'), of('c', 'c:'), of('a')],
     'oidcConfig.humanPrefix',
   ],
-])('%s is refused, and told where', (_case, own, others, field) => {
+])('%s is refused, naming the field', (_case, own, others, field) => {
   expect(refusal(own, others)).toMatchObject({ kind: 'conflict', fields: [{ field }] });
 });
 
@@ -58,7 +58,7 @@ it('no human of one issuer is ever one of another, whatever their subjects', () 
       for (const { issuer, humanPrefix } of kept) {
         for (const sub of subjects) {
           const human = humanPrefix + sub;
-          // As the end users' strategy refuses it.
+          // The end users' strategy refuses it in the same way.
           const isOthers = kept.some(
             (other) => other.humanPrefix.length > humanPrefix.length && human.startsWith(other.humanPrefix),
           );

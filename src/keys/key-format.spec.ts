@@ -35,7 +35,7 @@ describe('a new secret key', () => {
     }
   });
 
-  it('draws from the whole alphabet at every place, and never comes twice', () => {
+  it('uses the whole alphabet at every place, and never repeats', () => {
     const keys = Array.from({ length: 3000 }, newSecretKey);
     expect(new Set(keys).size).toBe(keys.length);
     for (let at = PREFIX.length; at < PREFIX.length + RANDOM_LENGTH; at += 1) {
@@ -43,7 +43,7 @@ describe('a new secret key', () => {
     }
   });
 
-  it('shows only so much of itself that 120 bits stay unknown', () => {
+  it('shows only a part of itself, so that 120 bits stay unknown', () => {
     const key = newSecretKey();
     const shown = shownPrefix(key);
     expect(key.startsWith(shown)).toBe(true);
@@ -73,7 +73,7 @@ describe('the checksum', () => {
     }
   });
 
-  it('lets no key of our own invention through', () => {
+  it('admits no invented key', () => {
     const invented = fc
       .array(fc.constantFrom(...ALPHABET), { minLength: 33, maxLength: 33 })
       .map((all) => PREFIX + all.join(''));
@@ -86,7 +86,7 @@ describe('the checksum', () => {
   });
 });
 
-describe('what has another form', () => {
+describe('a text of another form', () => {
   const key = newSecretKey();
 
   it.each([
@@ -109,7 +109,7 @@ describe('what has another form', () => {
 });
 
 describe('a publishable key', () => {
-  it('has the same form under a prefix of its own, and a CRC-32 over that too', () => {
+  it('has the same form with its own prefix, which the CRC-32 includes', () => {
     for (let i = 0; i < 200; i += 1) {
       const key = newPublishableKey();
       expect(key).toMatch(/^pk_gh_[0-9A-Za-z]{33}$/);
@@ -118,7 +118,7 @@ describe('a publishable key', () => {
     }
   });
 
-  it('is never made by giving a secret key another prefix, nor the other way round', () => {
+  it("can't be made from a secret key by another prefix, nor the other way round", () => {
     for (const [key, other] of [
       [newKey('SECRET'), 'pk_gh_'],
       [newKey('PUBLISHABLE'), 'sk_gh_'],

@@ -15,7 +15,7 @@ const faultAt = (field: string) =>
     fields: expect.arrayContaining([expect.objectContaining({ field })]) as unknown,
   }) as Error;
 
-it("a request in the contract's own spelling is read", () => {
+it("a request in the contract's own spelling is accepted", () => {
   const request = {
     name: 'n',
     permissions: ['chat:write'],
@@ -51,7 +51,7 @@ it.each<[string, Record<string, unknown>]>([
   ['type', { name: 'n', type: 'PUBLISHABLE' }],
   ['tenantId', { name: 'n', tenantId: 'globex' }],
   ['hash', { name: 'n', hash: 'x' }],
-])('a new key with a bad %s is refused by its name: %j', (field, request) => {
+])('a new key with a bad %s is refused, naming the field: %j', (field, request) => {
   expect(() => readMessage(bytes(request), createKeyRequest)).toThrow(faultAt(field));
 });
 
@@ -61,7 +61,7 @@ it.each<[string, Record<string, unknown>]>([
   ['neverExpires', { keyId: 'k', neverExpires: 'true' }],
   ['revokedAt', { keyId: 'k', revokedAt: null }],
   ['status', { keyId: 'k', status: 'ACTIVE' }],
-])('a change with a bad %s is refused by its name: %j', (field, request) => {
+])('a change with a bad %s is refused, naming the field: %j', (field, request) => {
   expect(() => readMessage(bytes(request), updateKeyRequest)).toThrow(faultAt(field));
 });
 
@@ -82,7 +82,7 @@ it.each([-1, 501, 1.5, 'ten', true])('a page may not have the size %j', (pageSiz
 describe('a new publishable key', () => {
   const oidcConfig = { issuer: 'https://issuer.example', audience: 'app' };
 
-  it("is read in the contract's own spelling", () => {
+  it("is accepted in the contract's own spelling", () => {
     const request = {
       name: 'n',
       permissions: ['chat:write'],
@@ -139,13 +139,13 @@ describe('a new publishable key', () => {
     ],
     ['unlimited', { unlimited: 'yes' }],
     ['tenantId', { tenantId: 'globex' }],
-  ])('with a bad %s is refused by its name: %j', (field, wrong) => {
+  ])('with a bad %s is refused, naming the field: %j', (field, wrong) => {
     const request = { name: 'n', oidcConfig, unlimited: true, ...wrong };
     expect(() => readMessage(bytes(request), createPublishableKeyRequest)).toThrow(faultAt(field));
   });
 });
 
-it('a rotation may have a grace of 30 days, and has none unless told', () => {
+it('a rotation may have a grace of 30 days, and has none by default', () => {
   const read = (message: object) => readMessage(bytes({ keyId: 'k', ...message }), rotateKeyRequest);
   expect(read({})).toEqual({ keyId: 'k', gracePeriodSeconds: 0 });
   expect(read({ grace_period_seconds: '2592000' })).toEqual({ keyId: 'k', gracePeriodSeconds: 2_592_000 });

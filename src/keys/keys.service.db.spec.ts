@@ -41,7 +41,7 @@ async function refusal(work: Promise<unknown>): Promise<Fault> {
 const countKeys = async (): Promise<number> =>
   (await rowsOf(database.superuserUrl, 'SELECT 1 FROM api_keys WHERE tenant_id = $1', [acme.tenantId])).length;
 
-/** Written by hand: what each role may grant. */
+/** Written by hand: the scopes that each role may not grant. */
 const LACKS: Readonly<Record<Role, readonly Scope[]>> = {
   owner: [],
   admin: [],
@@ -59,8 +59,8 @@ const LACKS: Readonly<Record<Role, readonly Scope[]>> = {
   ],
 };
 
-describe('no one grants a scope that the own role lacks', () => {
-  it.each(ROLES)('not by a new key, as %s', async (role) => {
+describe('no role grants a scope that it lacks', () => {
+  it.each(ROLES)('by a new key, as %s', async (role) => {
     for (const scope of SCOPES) {
       const before = await countKeys();
       if (LACKS[role].includes(scope)) {
@@ -74,14 +74,14 @@ describe('no one grants a scope that the own role lacks', () => {
     }
   });
 
-  it('not by one among others that it holds', async () => {
+  it('among others that it has', async () => {
     const fault = await refusal(
       create({ permissions: ['chat:write', 'audit:read', 'users:impersonate'] }, 'developer'),
     );
     expect(fault.fields).toHaveLength(2);
   });
 
-  it('not by changing a key, which stays as it was', async () => {
+  it('by changing a key, which stays unchanged', async () => {
     const { record } = await create({ permissions: ['chat:write'] });
     const developer = person(acme, 'developer');
     const fault = await refusal(
@@ -91,7 +91,7 @@ describe('no one grants a scope that the own role lacks', () => {
     expect((await node.service.get(developer, record.id)).scopes).toEqual(['chat:write']);
   });
 
-  it('not by saying nothing: a new key gets what its maker holds, less what reaches far', async () => {
+  it("by default: a new key gets its maker's scopes, without the far-reaching ones", async () => {
     for (const role of ROLES) {
       const { record } = await create({}, role);
       for (const scope of LACKS[role]) expect(record.scopes).not.toContain(scope);
@@ -105,7 +105,7 @@ describe('no one grants a scope that the own role lacks', () => {
 });
 
 describe('a key that is made', () => {
-  it('keeps what it was made with', async () => {
+  it('stores the values that it was made with', async () => {
     const expiresAt = new Date(Date.now() + 3_600_000);
     const { record, key } = await create({
       name: 'für 😀',
@@ -140,7 +140,7 @@ describe('a key that is made', () => {
     }
   });
 
-  it("takes the service's limit where it names none, or zero", async () => {
+  it("has the service's limit where it names none, or zero", async () => {
     expect((await create()).record.requestsPerMinute).toBeNull();
     expect((await create({ rateLimit: { requestsPerMinute: 0 } })).record.requestsPerMinute).toBeNull();
   });
@@ -154,7 +154,7 @@ describe('a key that is made', () => {
 });
 
 describe('a key that is changed', () => {
-  it('changes what is named, and nothing else', async () => {
+  it('changes only the fields that it names', async () => {
     const { record } = await create({
       description: 'd',
       rateLimit: { requestsPerMinute: 7 },
@@ -174,7 +174,7 @@ describe('a key that is changed', () => {
     });
   });
 
-  it('can not be told to expire and never to expire', async () => {
+  it("can't be set to expire and never to expire at once", async () => {
     const { record } = await create();
     const fault = await refusal(
       node.service.update(person(acme), {
@@ -186,7 +186,7 @@ describe('a key that is changed', () => {
     expect(fault).toMatchObject({ kind: 'invalid_input', fields: [{ field: 'neverExpires' }] });
   });
 
-  it('can not come to life again once it is revoked', async () => {
+  it("can't become active again once it is revoked", async () => {
     const { record } = await create();
     const revoked = await node.service.revoke(person(acme), record.id);
     expect(revoked.revokedAt).not.toBeNull();
@@ -198,7 +198,7 @@ describe('a key that is changed', () => {
     expect(await node.service.get(person(acme), record.id)).toEqual(revoked);
   });
 
-  it('stays revoked since the first time, however often it is revoked', async () => {
+  it('keeps the time of its first revocation, however often it is revoked', async () => {
     const { record } = await create();
     const first = await node.service.revoke(person(acme), record.id);
     const again = await Promise.all(Array.from({ length: 5 }, () => node.service.revoke(person(acme), record.id)));
@@ -207,7 +207,7 @@ describe('a key that is changed', () => {
 });
 
 describe("another tenant's key", () => {
-  it('is answered exactly as a missing one, and stays as it was', async () => {
+  it('is answered exactly as a missing one, and stays unchanged', async () => {
     const { record } = await create();
     const stranger = person(globex);
     const attempts: ((keyId: string) => Promise<unknown>)[] = [
@@ -224,7 +224,7 @@ describe("another tenant's key", () => {
     expect(await node.service.get(person(acme), record.id)).toEqual(record);
   });
 
-  it('is in no list but its own', async () => {
+  it("is in no other tenant's list", async () => {
     const { record } = await create();
     const { record: theirs } = await create({}, 'owner', globex);
     const ids = async (tenant: SeededTenant): Promise<string[]> =>
@@ -238,10 +238,10 @@ describe('the list', () => {
   const page = (pageSize: number, pageToken: string, tenant = acme) =>
     node.service.list(person(tenant), { search: '', pageSize, pageToken });
 
-  it('comes newest first, page by page, without gap or repeat, though keys are made and changed meanwhile', async () => {
+  it('is newest first, page by page, without gap or repeat, even while keys are made and changed', async () => {
     const made: string[] = [];
     for (let i = 0; i < 23; i += 1) made.push((await create()).record.id);
-    // Some of the same millisecond.
+    // Some keys have the same millisecond.
     await rowsOf(database.superuserUrl, "UPDATE api_keys SET created_at = '2026-01-01T00:00:00Z' WHERE id = ANY ($1)", [
       made.slice(3, 12),
     ]);
@@ -259,7 +259,7 @@ describe('the list', () => {
     expect(times).toEqual([...times].sort((a, b) => b - a));
   });
 
-  it('ends without a token where the last page is full to the brim', async () => {
+  it('ends without a token where the last page is exactly full', async () => {
     for (let i = 0; i < 4; i += 1) await create();
     const first = await page(2, '');
     expect(first.nextPageToken).not.toBe('');
@@ -268,7 +268,7 @@ describe('the list', () => {
     expect(await page(4, '')).toMatchObject({ nextPageToken: '' });
   });
 
-  it('is empty where there is nothing, and has 50 to a page where no size is named', async () => {
+  it('is empty where there is no key, and has pages of 50 by default', async () => {
     expect(await page(0, '')).toEqual({ records: [], nextPageToken: '' });
     await rowsOf(
       database.superuserUrl,
@@ -280,7 +280,7 @@ describe('the list', () => {
     expect((await page(500, '')).records).toHaveLength(60);
   });
 
-  it("refuses another tenant's token and a made-up one", async () => {
+  it("refuses another tenant's token and a forged one", async () => {
     for (let i = 0; i < 3; i += 1) await create();
     const { nextPageToken } = await page(2, '');
     for (const [tenant, token] of [
@@ -296,7 +296,7 @@ describe('the list', () => {
   });
 });
 
-describe('a repository that is called with the wrong tenant', () => {
+describe('a repository that gets the wrong tenant', () => {
   it('finds, lists, changes, rotates and revokes nothing', async () => {
     const { record } = await create();
     const { repository } = node;

@@ -25,7 +25,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-/** Starts the whole service on these peppers and stops it again. */
+/** Starts the whole service with these peppers and stops it again. */
 async function start(peppers: readonly Pepper[], mode: Settings['mode'] = 'production'): Promise<void> {
   const service = await startService({ database, settings: { peppers, mode } });
   await service.stop();
@@ -51,7 +51,7 @@ async function makeKey(version: number, state: 'live' | 'revoked' | 'expired' = 
   );
 }
 
-it('says nothing while every live key has its pepper, whatever else is configured', async () => {
+it('logs nothing while every live key has its pepper, whatever else is configured', async () => {
   await start([ONE]);
   await makeKey(1);
   await makeKey(9, 'revoked');
@@ -63,7 +63,7 @@ it('says nothing while every live key has its pepper, whatever else is configure
   expect(errors()).toEqual([]);
 });
 
-it('names a version that live keys need and that is not configured, counts them, and starts', async () => {
+it('names a version that live keys need and that is not configured, counts the keys, and starts', async () => {
   await makeKey(1);
   await makeKey(1);
   await makeKey(2);
@@ -85,7 +85,7 @@ it('counts secrets that a rotation replaced and that still work', async () => {
   expect(errors()).toMatchObject([{ pepperVersion: 1, secrets: 1 }]);
 });
 
-it('refuses to start in production where a version has another secret than before', async () => {
+it('refuses to start in production where the secret of a version has changed', async () => {
   await start([ONE]);
   await makeKey(1);
   for (const peppers of [[OTHER_ONE], [TWO, OTHER_ONE]]) {
@@ -95,19 +95,19 @@ it('refuses to start in production where a version has another secret than befor
     expect(message).toMatch(/GATEHOUSE_PEPPERS.* version 1 .*1 live API key secret/);
     expect(message).not.toContain(OTHER_ONE.secret.toString('base64url'));
   }
-  // The right secret is still the one that is known.
+  // The right secret is still the stored one.
   expect(await failureOf([ONE])).toBeNull();
   expect(errors()).toEqual([]);
 });
 
-it('goes on in development, where secrets are made anew, and says so', async () => {
+it('starts in development, where secrets are created anew, and logs it', async () => {
   await start([ONE]);
   await makeKey(1);
   await start([OTHER_ONE], 'development');
   expect(errors()).toMatchObject([{ level: 50, pepperVersion: 1, secrets: 1 }]);
 });
 
-it('lets a version that no live key uses have another secret, and knows it by that one from then on', async () => {
+it('accepts another secret for a version that no live key uses, and remembers that one', async () => {
   await start([ONE]);
   await makeKey(1, 'revoked');
   await start([OTHER_ONE]);
@@ -116,7 +116,7 @@ it('lets a version that no live key uses have another secret, and knows it by th
   expect(await failureOf([ONE])).toBeInstanceOf(OperatorError);
 });
 
-it('keeps nothing that a pepper could be read or guessed from', async () => {
+it('stores nothing from which a pepper could be read or guessed', async () => {
   await start([ONE]);
   const rows = await rowsOf<{ version: number; hash: Buffer }>(database.superuserUrl, 'SELECT * FROM pepper_checks');
   expect(rows).toEqual([{ version: 1, hash: expect.any(Buffer) as Buffer }]);

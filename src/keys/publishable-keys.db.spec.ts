@@ -35,7 +35,7 @@ const oidc = (changes: Partial<OidcConfigRequest> = {}): OidcConfigRequest => ({
   humanPrefix: '',
   ...changes,
 });
-/** As the audit log is told of it: whole. */
+/** The issuer as the audit log shows it: whole. */
 const told = (issuer: string) => ({ issuer, audience: 'app', jwksUri: null, humanPrefix: '' });
 const make = (changes: Partial<CreatePublishableKeyRequest> = {}, role: Role = 'owner', on = node) =>
   on.createPublishable(person(acme, role), changes);
@@ -61,7 +61,7 @@ async function expectRefusedAt(work: () => Promise<unknown>, kind: string, field
 }
 
 describe('a publishable key that is made', () => {
-  it('keeps what it was made with, and gives it with each look-up, in one frozen value', async () => {
+  it('stores the values that it was made with, and returns them with each look-up, in one frozen value', async () => {
     const { record, key } = await make({
       permissions: ['chat:write'],
       rateLimit: { requestsPerMinute: 600, requestsPerMinutePerHuman: 6 },
@@ -96,7 +96,7 @@ describe('a publishable key that is made', () => {
     expect(await node.directory.authenticatePublishable(key)).toBe(publishable);
   });
 
-  it("takes the service's limits where it names none, or zero, and finds its issuer's keys by discovery", async () => {
+  it("has the service's limits where it names none, or zero, and discovers its issuer's keys", async () => {
     for (const rateLimit of [undefined, {}, { requestsPerMinute: 0, requestsPerMinutePerHuman: 0 }]) {
       const { key } = await make(rateLimit === undefined ? {} : { rateLimit });
       expect(await node.directory.authenticatePublishable(key)).toMatchObject({
@@ -108,7 +108,7 @@ describe('a publishable key that is made', () => {
     }
   });
 
-  it('holds, unless told otherwise, all that such a key can hold', async () => {
+  it('has by default all scopes that such a key can have', async () => {
     expect((await make()).record.scopes.toSorted()).toEqual([
       'chat:write',
       'conversations:read',
@@ -118,7 +118,7 @@ describe('a publishable key that is made', () => {
     expect((await make({ permissions: [] })).record.scopes).toEqual([]);
   });
 
-  it('is told with its issuer, and without itself', async () => {
+  it('publishes an event with its issuer, and without the key itself', async () => {
     const { record, key } = await make();
     expect(node.told).toEqual([
       {
@@ -137,12 +137,16 @@ describe('a publishable key that is made', () => {
   });
 
   it.each<[string, Partial<CreatePublishableKeyRequest>, string]>([
-    ['limits and none', { unlimited: true, defaultLimits: [{ type: 'token_cnt', microUnits: '1' }] }, 'unlimited'],
-    ['neither limits nor that there are none', { unlimited: false }, 'defaultLimits'],
+    [
+      'limits together with unlimited',
+      { unlimited: true, defaultLimits: [{ type: 'token_cnt', microUnits: '1' }] },
+      'unlimited',
+    ],
+    ['neither limits nor unlimited', { unlimited: false }, 'defaultLimits'],
     ['an issuer without TLS', { oidcConfig: oidc({ issuer: 'http://issuer.example' }) }, 'oidcConfig.issuer'],
-    ['an issuer at home', { oidcConfig: oidc({ issuer: 'https://127.0.0.1' }) }, 'oidcConfig.issuer'],
+    ['an issuer on loopback', { oidcConfig: oidc({ issuer: 'https://127.0.0.1' }) }, 'oidcConfig.issuer'],
     ['an issuer with a query', { oidcConfig: oidc({ issuer: 'https://a.example/?x' }) }, 'oidcConfig.issuer'],
-    ['an issuer that is no URL', { oidcConfig: oidc({ issuer: 'issuer' }) }, 'oidcConfig.issuer'],
+    ['an issuer that is not a URL', { oidcConfig: oidc({ issuer: 'issuer' }) }, 'oidcConfig.issuer'],
     ['keys at a metadata address', { oidcConfig: oidc({ jwksUri: 'https://169.254.169.254/' }) }, 'oidcConfig.jwksUri'],
     ['an expiry in the past', { expiresAt: new Date(0) }, 'expiresAt'],
   ])('can not have %s', async (_case, wrong, field) => {
@@ -151,7 +155,7 @@ describe('a publishable key that is made', () => {
 });
 
 describe('a publishable key that is changed', () => {
-  it('changes what is named, and tells which fields, with both issuers', async () => {
+  it('changes only the named fields, and publishes their names, with both issuers', async () => {
     const { record } = await make({ expiresAt: new Date(Date.now() + 3_600_000) });
     node.told.length = 0;
     const changed = await update(record.id, {
@@ -201,7 +205,7 @@ describe('a publishable key that is changed', () => {
     expect(node.told).toEqual([]);
   });
 
-  it('goes from limits to none and back, never to neither', async () => {
+  it('can change from limits to none and back, never to neither', async () => {
     const { record } = await make();
     const limits = [{ type: 'cost_micros', microUnits: '5000000' }] as const;
     expect(await update(record.id, { defaultLimits: [...limits] })).toMatchObject({
@@ -209,14 +213,14 @@ describe('a publishable key that is changed', () => {
       defaultLimits: limits,
     });
     await expectRefusedAt(() => update(record.id, { defaultLimits: [] }), 'invalid_input', 'defaultLimits');
-    // It changes nothing of a key with limits; for a key without it does not say which, and is refused by its own name.
+    // It changes nothing of a key with limits. For a key without limits it does not say which ones, and is refused by name.
     expect(await update(record.id, { unlimited: false })).toMatchObject({ unlimited: false });
     expect(await update(record.id, { unlimited: true })).toMatchObject({ unlimited: true, defaultLimits: null });
     await expectRefusedAt(() => update(record.id, { unlimited: false }), 'invalid_input', 'unlimited');
     await expectRefusedAt(() => update(record.id, { defaultLimits: [] }), 'invalid_input', 'defaultLimits');
   });
 
-  it('gets no scope that such a key can not hold', async () => {
+  it("gets no scope that such a key can't have", async () => {
     const { record } = await make({ permissions: ['chat:write'] });
     await expectRefusedAt(
       () => update(record.id, { permissions: ['chat:write', 'usage:write'] }),
@@ -226,7 +230,7 @@ describe('a publishable key that is changed', () => {
     expect((await node.service.get(person(acme), record.id)).scopes).toEqual(['chat:write']);
   });
 
-  it('holds for every caller, on every replica', async () => {
+  it('applies to every caller, on every replica', async () => {
     const { record, key } = await make();
     for (const on of [node, platform]) await on.directory.authenticatePublishable(key);
     await update(record.id, {
@@ -259,7 +263,7 @@ describe('a secret key', () => {
 });
 
 describe('the strategy for publishable keys', () => {
-  it('takes publishable keys alone, and not one that is stored as a secret one', async () => {
+  it('accepts publishable keys only, but not one that is stored as a secret key', async () => {
     const strategies = new CredentialStrategies();
     expect(new PublishableKeyStrategy(node.directory, strategies)).toBeDefined();
     const verify = (presented: string) =>
@@ -289,7 +293,7 @@ describe('the strategy for publishable keys', () => {
     await expect(verify(key)).rejects.toMatchObject({ kind: 'unauthenticated' });
   });
 
-  it('does not let a secret key in, nor the other way round, even past the strategies', async () => {
+  it('admits no secret key, nor the other way round, even when called past the strategies', async () => {
     const { key } = await make();
     const { key: secret } = await node.create(person(acme), {});
     for (let i = 0; i < 2; i += 1) {

@@ -57,7 +57,7 @@ async function expectRefusedAt(work: () => Promise<unknown>, kind: string, field
   expect(await countKeys()).toBe(before);
 }
 
-describe('an issuer is named by owners and admins alone', () => {
+describe('only owners and admins may name an issuer', () => {
   it.each<[Role, boolean]>([
     ['owner', true],
     ['admin', true],
@@ -73,13 +73,13 @@ describe('an issuer is named by owners and admins alone', () => {
     }
   });
 
-  it('a developer changes everything else of such a key', async () => {
+  it('a developer may change everything else of such a key', async () => {
     const { record } = await make();
     const changed = await update(record.id, { name: 'new', allowedOrigins: ['https://a.example'] }, 'developer');
     expect(changed).toEqual({ ...record, name: 'new', allowedOrigins: ['https://a.example'] });
   });
 
-  it("a developer may make one without, where the operator lends the platform's", async () => {
+  it("a developer may make a key without an issuer, where the operator allows the platform's", async () => {
     const { key } = await platform.service.createPublishable(
       person(acme, 'developer'),
       { name: 'n', description: '', allowedOrigins: [], defaultLimits: [], unlimited: true },
@@ -88,7 +88,7 @@ describe('an issuer is named by owners and admins alone', () => {
     expect((await node.directory.authenticatePublishable(key)).oidc).toBeNull();
   });
 
-  it('without one there is no key where the operator does not', async () => {
+  it('a key without an issuer is refused where the operator does not allow it', async () => {
     const request = { name: 'n', description: '', allowedOrigins: [], defaultLimits: [], unlimited: true };
     for (const role of ['owner', 'developer'] as const) {
       await expectRefusedAt(
@@ -100,7 +100,7 @@ describe('an issuer is named by owners and admins alone', () => {
   });
 });
 
-describe("a tenant's issuers share no human", () => {
+describe("a tenant's issuers have no common human", () => {
   it('a second issuer needs a prefix of its own, at a new key and later', async () => {
     await make();
     const { record } = await make({ oidcConfig: oidc({ issuer: 'https://b.example', humanPrefix: 'b:' }) });
@@ -121,12 +121,12 @@ describe("a tenant's issuers share no human", () => {
     ).toBe('bb');
   });
 
-  it('the same issuer may stand at many keys', async () => {
+  it('the same issuer may belong to many keys', async () => {
     for (let i = 0; i < 3; i += 1) await make({ oidcConfig: oidc({ audience: `app-${i}` }) });
     expect(await countKeys()).toBe(3);
   });
 
-  it('the only key may change its issuer, and a revoked one blocks no other', async () => {
+  it('the only key may change its issuer, and a revoked key blocks no other', async () => {
     const { record } = await make();
     const elsewhere = oidc({ issuer: 'https://b.example' });
     expect(await update(record.id, { oidcConfig: elsewhere })).toMatchObject({ oidcIssuer: 'https://b.example' });
@@ -135,7 +135,7 @@ describe("a tenant's issuers share no human", () => {
     expect((await make()).record.oidcIssuer).toBe('https://issuer.example');
   });
 
-  it('another tenant’s issuers do not matter to this one', async () => {
+  it('another tenant’s issuers do not affect this one', async () => {
     await make();
     const other = await seedTenant(database.superuserUrl);
     const { record } = await node.createPublishable(person(other), {
@@ -144,7 +144,7 @@ describe("a tenant's issuers share no human", () => {
     expect(record.humanPrefix).toBe('');
   });
 
-  it("a key without an issuer has the platform's, and bare subjects", async () => {
+  it("a key without an issuer uses the platform's, and unprefixed subjects", async () => {
     const request = { name: 'n', description: '', allowedOrigins: [], defaultLimits: [], unlimited: true };
     const bare = () => platform.service.createPublishable(person(acme), request, (_, issue) => issue());
     await bare();
@@ -156,7 +156,7 @@ describe("a tenant's issuers share no human", () => {
     await expectRefusedAt(bare, 'conflict', 'oidcConfig');
   });
 
-  it('of twenty issuers that come at once for bare subjects, on two replicas, one gets them', async () => {
+  it('of twenty issuers that ask for unprefixed subjects at once, on two replicas, one gets them', async () => {
     for (let round = 0; round < 5; round += 1) {
       acme = await seedTenant(database.superuserUrl);
       const results = await Promise.allSettled(
@@ -176,7 +176,7 @@ describe("a tenant's issuers share no human", () => {
     }
   });
 
-  it('of two keys that change their issuers at once to the same prefix, one does', async () => {
+  it('of two keys that change their issuers to the same prefix at once, one succeeds', async () => {
     for (let round = 0; round < 10; round += 1) {
       acme = await seedTenant(database.superuserUrl);
       const keys = [];
@@ -192,7 +192,7 @@ describe("a tenant's issuers share no human", () => {
     }
   });
 
-  it("each key tells the prefixes of the others, on every replica, from the moment that there is one more; a revoked key's humans stay its issuer's", async () => {
+  it("each key has the prefixes of the others, on every replica, as soon as they exist; a revoked key's humans stay with its issuer", async () => {
     const { key, record } = await make();
     const others = async (on: KeysNode): Promise<readonly string[]> => {
       await on.hearEverything();

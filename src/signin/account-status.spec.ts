@@ -8,7 +8,7 @@ const ACTIVE: AccountStatus = { state: 'active', tokensValidAfter: SIGNED_IN - 1
 const DISABLED: AccountStatus = { ...ACTIVE, state: 'disabled' };
 const BELIEVED_FOR_MS = 1000;
 
-/** An issuer whose every answer a test states; it knows everybody else as active. */
+/** An issuer whose answers a test sets; all other users are active. */
 class StatedIssuer implements AccountStatusSource {
   readonly statuses = new Map<string, AccountStatus | null>();
   readonly calls: (readonly string[])[] = [];
@@ -65,7 +65,7 @@ function accountsOf(options: Partial<CachedAccountStatusOptions> = {}): CachedAc
   });
 }
 
-/** 200, 401 or 503, as a request would get. */
+/** The status of a request: 200, 401 or 503. */
 async function check(accounts: CachedAccountStatus, userId = 'user-1', signedInAt = SIGNED_IN): Promise<number> {
   try {
     await accounts.assertActive(userId, signedInAt);
@@ -75,7 +75,7 @@ async function check(accounts: CachedAccountStatus, userId = 'user-1', signedInA
   }
 }
 
-/** True where the answer was there without waiting for anything. */
+/** True where the answer was cached. */
 function isWarm(accounts: CachedAccountStatus, userId = 'user-1'): boolean {
   return accounts.assertActive(userId, SIGNED_IN) === undefined;
 }
@@ -97,7 +97,7 @@ describe('who may use a token', () => {
     expect(issuer.calls).toEqual([['user-1']]);
   });
 
-  it('a new sign-in after a revocation is good from memory, while the old one is refused', async () => {
+  it('a new sign-in after a revocation is accepted from the cache, while the old one is refused', async () => {
     issuer.statuses.set('user-1', { state: 'active', tokensValidAfter: SIGNED_IN });
     const accounts = accountsOf();
     expect(await check(accounts, 'user-1', SIGNED_IN - 1)).toBe(401);
@@ -194,7 +194,7 @@ describe('when the issuer is asked', () => {
     expect(await check(accounts)).toBe(200);
   });
 
-  it('again about whom there was no more room for', async () => {
+  it('again about a user for whom the cache had no room', async () => {
     const accounts = accountsOf({ maxEntries: 2 });
     for (const user of ['user-1', 'user-2', 'user-3']) await check(accounts, user);
     expect(isWarm(accounts, 'user-3')).toBe(true);
@@ -204,7 +204,7 @@ describe('when the issuer is asked', () => {
 });
 
 describe('while the issuer cannot be asked', () => {
-  it('whom we know is served until the time is over; then it is 503 with a time to retry, never 401', async () => {
+  it('a known user is served until the time is over; then it is 503 with a time to retry, never 401', async () => {
     const accounts = accountsOf();
     await check(accounts);
     issuer.failure = new Error('connect ECONNREFUSED');
@@ -218,7 +218,7 @@ describe('while the issuer cannot be asked', () => {
     });
   });
 
-  it('whom we know to be disabled stays refused until the time is over', async () => {
+  it('a user known as disabled stays refused until the time is over', async () => {
     issuer.statuses.set('user-1', DISABLED);
     const accounts = accountsOf();
     await check(accounts);
@@ -228,7 +228,7 @@ describe('while the issuer cannot be asked', () => {
     expect(await check(accounts)).toBe(503);
   });
 
-  it('whom we do not know is 503, all who wait and not one besides, and served once it is back', async () => {
+  it('unknown users get 503 while known ones are served, until it is back', async () => {
     const accounts = accountsOf();
     await check(accounts, 'known');
     issuer.failure = new Error('down');
@@ -239,7 +239,7 @@ describe('while the issuer cannot be asked', () => {
     expect(await check(accounts, 'a')).toBe(200);
   });
 
-  it('it is asked no more for a second after a failure; who comes meanwhile waits', async () => {
+  it('it is not asked again for a second after a failure, and requests meanwhile wait', async () => {
     const accounts = accountsOf();
     issuer.failure = new Error('down');
     expect(await check(accounts, 'a')).toBe(503);
@@ -278,7 +278,7 @@ describe('a wave of unknown people', () => {
     expect(new Set(issuer.calls.flat()).size).toBe(2500);
   });
 
-  it('waits no further than there is room: beyond it is 503 at once', async () => {
+  it('waits only while there is room: further requests are 503 at once', async () => {
     const accounts = accountsOf({ waitMs: 25_000 });
     const release = issuer.hold();
     const waiting = Array.from({ length: 10_000 }, (_, index) => check(accounts, `user-${index}`));

@@ -15,7 +15,7 @@ import { DashboardStrategies, type DashboardIssuer } from './dashboard.strategy.
 import { firebaseIssuer } from './firebase/firebase-issuer.js';
 import { MembershipDirectory, type Membership } from './membership-directory.js';
 
-/** The rows that a test says exist. */
+/** The membership rows that a test sets. */
 class StatedMemberships extends MembershipDirectory {
   readonly asked: string[] = [];
   failure: Error | null = null;
@@ -36,7 +36,7 @@ class StatedMemberships extends MembershipDirectory {
   }
 }
 
-// Issuers go down here on purpose, and each time is worth a warning.
+// Issuers go down here on purpose, and each outage logs a warning.
 logger.level = 'silent';
 
 const outbound = new OutboundHttp({ connectTimeoutMs: 1000 });
@@ -56,7 +56,7 @@ async function startIssuer(projectId?: string): Promise<TestIssuer> {
 const trusted = (issuer: TestIssuer): DashboardIssuer =>
   firebaseIssuer({ projectId: issuer.audience, jwksUrl: issuer.jwksUrl }, outbound);
 
-/** Of each broken token, by hand. */
+/** The reason of each broken token, by hand. */
 const REASON_OF: Readonly<Record<string, RefusalReason>> = {
   'alg none': 'unsupported_header',
   'alg none in capitals': 'unsupported_header',

@@ -36,7 +36,7 @@ afterEach(async () => {
   await test.drop();
 });
 
-/** What every replica says, once it has heard all. */
+/** The answer of every replica, once it has received all notifications. */
 async function find(tenantId = acme.tenantId, userId = acme.ownerId): Promise<(Membership | null)[]> {
   const found: (Membership | null)[] = [];
   for (const [index, directory] of directories.entries()) {
@@ -59,7 +59,7 @@ it('a member is found in each tenant of the org, and nowhere else', async () => 
   expect(await find(acme.tenantId, globex.ownerId)).toEqual([null, null]);
 });
 
-it('a member who is known costs no query', async () => {
+it('a cached member costs no query', async () => {
   await find();
   proxy.statements = 0;
   await find();

@@ -1,6 +1,6 @@
 /**
- * What a claim costs Postgres must not hang on how many deliveries wait, nor on when its plans were made: a connection that made
- * them while the queue was empty keeps them until it is analyzed, and a burst comes sooner than that.
+ * A claim's cost in Postgres must not depend on how many deliveries wait, nor on when its plans were made: a connection that
+ * planned it while the queue was empty keeps that plan until the queue is analyzed, and a burst may come sooner.
  */
 import { createTestDatabase, type TestDatabase } from '../../test/support/postgres.js';
 import { connectionTo, seedTenant, type SeededTenant } from '../../test/support/sql.js';
@@ -9,7 +9,7 @@ const WAITING = 40_000;
 const CLAIMED = 16;
 /** Postgres makes five plans for the values that it is given, and then may keep one for all. */
 const PLANS = 8;
-/** A claim makes so many ready whose next attempt has come. */
+/** A claim makes up to this many deliveries ready whose next attempt is due. */
 const MADE_READY = 5_000;
 
 let database: TestDatabase;
@@ -87,7 +87,7 @@ it.each([
   async (_what, endpoints, isReady, known, most) => {
     if (known === 'analyzed') await client.query('ANALYZE');
     await grow(1, true, CLAIMED);
-    // Plans are made by what has something to do.
+    // Plans are made by claims with deliveries.
     for (let plan = 0; plan < PLANS; plan += 1) await claim();
     await client.query('TRUNCATE webhook_endpoints, webhook_events CASCADE');
     for (let plan = 0; plan < PLANS; plan += 1) await claim();

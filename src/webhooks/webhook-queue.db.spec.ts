@@ -79,7 +79,7 @@ describe('a claim', () => {
     expect(endpoints(await claim({ limit: 4, after: 'c' }))).toBe('aaaa');
   });
 
-  it('hands out what lacks a secret too, so that it holds up no other', async () => {
+  it('hands out deliveries without a secret too, so that they block no other', async () => {
     const id = await endpoint(acme);
     await sql('DELETE FROM webhook_secrets WHERE endpoint_id = $1', [id]);
     await enqueue(acme, 1);
@@ -88,7 +88,7 @@ describe('a claim', () => {
     );
   });
 
-  it('is taken by one of those who ask at once, and comes back when it runs out', async () => {
+  it('is taken by one of simultaneous callers, and becomes free when it expires', async () => {
     await endpoint(acme);
     await endpoint(globex);
     await enqueue(acme, 4);
@@ -102,7 +102,7 @@ describe('a claim', () => {
     expect((await claim()).map(({ attempt }) => attempt)).toEqual(Array(8).fill(2));
   });
 
-  it('that ran out and was taken up by another can not be finished by the first', async () => {
+  it("that expired and was taken by another can't be finished by the first", async () => {
     await endpoint(acme);
     await enqueue(acme, 1);
     const [first] = await claim({ term: '0 seconds' });
@@ -157,7 +157,7 @@ describe('a claim among many endpoints', () => {
       return { read, tenants: rows.map((row) => row.tenant_id) };
     });
 
-  it('reads those that are due, however many wait for later', async () => {
+  it('reads the due ones, however many wait for later', async () => {
     await crowd(acme, 3000, false);
     await crowd(globex, 1, true);
     const { read, tenants } = await claimWatched();
@@ -165,17 +165,17 @@ describe('a claim among many endpoints', () => {
     expect(read).toBeLessThan(100);
   });
 
-  it('gives each tenant its turn, however many endpoints of another one are due, and reads no more of these than it gives', async () => {
+  it('gives each tenant its turn, however many endpoints of another are due, and reads no more of these than it returns', async () => {
     await crowd(acme, 3000, true);
     await crowd(globex, 1, true);
     const { read, tenants } = await claimWatched();
     expect(tenants.filter((id) => id === globex.tenantId)).toHaveLength(1);
-    // Half of what is left when it is its turn: all 16 places, or what the other one left.
+    // Half of the places that are left at its turn: of all 16, or of the other one's rest.
     expect(tenants.filter((id) => id === acme.tenantId)).toHaveLength(acme.tenantId < globex.tenantId ? 8 : 7);
     expect(read).toBeLessThan(300);
   });
 
-  it('makes ready what has become due', async () => {
+  it('makes deliveries ready that have become due', async () => {
     await crowd(acme, 3, false);
     expect((await claimWatched()).tenants).toEqual([]);
     await sql('UPDATE webhook_deliveries SET next_attempt_at = now()');
@@ -184,7 +184,7 @@ describe('a claim among many endpoints', () => {
 });
 
 describe('an end', () => {
-  it('that is our own fault does not count against the endpoint', async () => {
+  it('that is our own mistake does not count against the endpoint', async () => {
     const id = await endpoint(acme);
     await sql("SELECT enqueue_webhook_event($1, 'usage.tracked', NULL, '{}')", [acme.tenantId]);
     const [{ id: deliveryId }] = (await sql<{ id: string }>(
@@ -196,7 +196,7 @@ describe('an end', () => {
     ]);
   });
 
-  it('and the deletion of its endpoint never wait for each other', async () => {
+  it('and the deletion of its endpoint never deadlock', async () => {
     const id = await endpoint(acme);
     await sql("SELECT enqueue_webhook_event($1, 'usage.tracked', NULL, '{}')", [acme.tenantId]);
     const [claimed] = await sql<{ id: string }>("SELECT id FROM claim_webhook_deliveries(1, '{}', 4, '', '1 minute')");
@@ -210,7 +210,7 @@ describe('an end', () => {
     await eventually(
       async () => (await sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")).length > 0,
     );
-    // Had the end locked the delivery first, this would be a deadlock.
+    // If the end had locked the delivery first, this would be a deadlock.
     await deleting.query('DELETE FROM webhook_endpoints WHERE id = $1', [id]);
     await deleting.query('COMMIT');
     await deleting.end();

@@ -9,14 +9,14 @@ const headersOf = (secrets: readonly [string, ...string[]]): Record<string, stri
   return Object.fromEntries(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1]!]] : [])));
 };
 
-it('a secret is as Standard Webhooks writes it, and never the same twice', () => {
+it('a secret has the format of Standard Webhooks, and never repeats', () => {
   const [one, other] = [newWebhookSecret(), newWebhookSecret()];
   expect(one).not.toBe(other);
   const [, key] = /^whsec_([A-Za-z0-9+/]+=*)$/.exec(one)!;
   expect(Buffer.from(key!, 'base64')).toHaveLength(32);
 });
 
-it("the library's example comes out as it says there", () => {
+it("the library's example gives the published signature", () => {
   const flat = signatureHeaders(
     {
       id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',

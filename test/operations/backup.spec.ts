@@ -1,6 +1,6 @@
 /**
- * A backup, read into an empty cluster that knows none of Gatehouse's roles: the service starts on it, takes the same key, and
- * answers the same totals. What pg_restore by itself makes of the dump, no service starts on.
+ * A backup is restored into an empty cluster without Gatehouse's roles: the service starts on it, accepts the same key, and
+ * returns the same totals. A dump that only pg_restore has restored is refused at the start.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -64,7 +64,7 @@ async function databaseOf(cluster: Cluster, name: string): Promise<TestDatabase>
 const command = (database: TestDatabase, env: Record<string, string>, ...args: string[]): Promise<Ran> =>
   gatehouse(args, { cwd: folder, env: { ...productionEnvironment({ database, issuer, upstream }), ...env } });
 
-/** What the ledger and the other tables hold. */
+/** The contents of the ledger and the other tables. */
 const totals = (database: TestDatabase): Promise<unknown> =>
   rowsOf(
     database.superuserUrl,
@@ -81,7 +81,7 @@ const call = (service: ServiceProcess, key: string): Promise<{ status: number }>
 
 afterEach(() => Promise.all([source.stop(), target.stop()]));
 
-it('goes on where it stopped, and differs in nothing that keeps tenants apart', async () => {
+it('a restored service continues, with the same roles, rights and policies', async () => {
   [source, target] = await Promise.all([start(), start()]);
   const before = await databaseOf(source, 'before');
   const surroundings = { issuer, upstream };
@@ -108,7 +108,7 @@ it('goes on where it stopped, and differs in nothing that keeps tenants apart', 
   const saved = await command(before, { DATABASE_BACKUP_URL: backupUrl.href }, 'backup', file);
   expect(saved).toMatchObject({ status: 0, stderr: '' });
 
-  // What an operator who knows pg_restore alone does: without the roles, ignoring its errors.
+  // The way of an operator who knows only pg_restore: without the roles, ignoring its errors.
   const bare = await databaseOf(target, 'bare');
   spawnSync('pg_restore', ['--no-owner', `--dbname=${bare.superuserUrl}`, file]);
   const { exited } = await spawnService(productionEnvironment({ database: bare, issuer, upstream }));

@@ -1,4 +1,4 @@
-/** Postgres by TLS, its certificate signed by an authority of its own: whom the service believes, and what it says of others. */
+/** Postgres by TLS, with a certificate of a private authority: which servers the service trusts, and its errors about others. */
 import { chown, chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import type { TestDatabase } from '../support/postgres.js';
 import { productionEnvironment, spawnService, startServiceProcess } from '../support/service.js';
 import { TestIssuer } from '../support/tokens.js';
 
-/** Whom a Postgres runs as that a superuser starts (test/support/debian-postgres.ts). */
+/** The user of a Postgres that a superuser starts (test/support/debian-postgres.ts). */
 const NOBODY = 65534;
 
 let folder: string;
@@ -31,7 +31,7 @@ beforeAll(async () => {
   await writeFile(file('another-ca.pem'), serverCertificate(['localhost']).ca);
   await writeFile(file('server.crt'), cert);
   await writeFile(file('server.key'), key, { mode: 0o600 });
-  // The test's own superuser comes in the clear, and no other login does.
+  // Only the test's own superuser may connect without TLS.
   const rules = ['host all postgres 127.0.0.1/32 trust', 'hostssl all all 127.0.0.1/32 scram-sha-256', ''];
   await writeFile(file('hba.conf'), rules.join('\n'));
   if (process.getuid?.() === 0) await chown(file('server.key'), NOBODY, NOBODY);
@@ -64,7 +64,7 @@ const command = (env: Record<string, string>, ...args: string[]): Promise<Ran> =
 const atAddress = (): string => database.ownerUrl.replace('localhost', '127.0.0.1');
 
 describe('with the right authority', () => {
-  it('migrates, serves, listens and backs up, every connection encrypted', async () => {
+  it('migrates, serves, listens and backs up, with every connection encrypted', async () => {
     const env = { DATABASE_CA_FILE: file('ca.pem') };
     expect(await command(env, 'migrate')).toMatchObject({ status: 0 });
     const service = await startServiceProcess({
@@ -113,12 +113,12 @@ describe.each([
       new RegExp(`does not take encrypted connections, which ${setting} or DATABASE_CA_FILE asks for`),
   ],
   [
-    'a connection in the clear to a server that takes none',
+    'a connection in the clear to a server that requires TLS',
     () => ({ address: `${database.ownerUrl}?sslmode=disable` }),
     (setting: string) => new RegExp(`takes encrypted connections alone: append \\?sslmode=verify-full to ${setting}`),
   ],
-])('%s is refused, and the setting is named', (_what, given, told) => {
-  /** With this address in the one setting, and the right one where the service gets in the others. */
+])('%s is refused, and the error names the setting', (_what, given, told) => {
+  /** This address in the one setting, and the right one in the others. */
   function withAddress(setting: string): Record<string, string> {
     const { address = database.ownerUrl, ...env } = given() as { address?: string };
     const others = { DATABASE_URL: `${database.ownerUrl}?sslmode=verify-full&sslrootcert=${file('ca.pem')}` };

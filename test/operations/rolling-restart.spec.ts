@@ -6,7 +6,7 @@ import { streamPieces, UPSTREAM_MODEL } from '../support/openai-upstream.js';
 import { WHOLE } from '../support/proof-form.js';
 import { SteadyLoad, type Account } from '../support/steady-load.js';
 
-/** The short form has everything four times as fast; the whole one has the defaults, and haproxy's checks as in the guide. */
+/** The short form runs everything four times as fast; the whole form has the defaults, and haproxy's checks as in the guide. */
 const { checkEvery, lameDuck, runs } = WHOLE
   ? {
       ...{ checkEvery: undefined, lameDuck: '5' },
@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(() => fleet.stop());
 
-/** Each replica once, and again until as many calls were sent; each stops in good order. */
+/** Restarts each replica once, and again until enough calls were sent; each must stop properly. */
 async function restartUnder(load: SteadyLoad, calls: number, isUp: () => Promise<void>): Promise<void> {
   do {
     for (const index of [0, 1] as const) {

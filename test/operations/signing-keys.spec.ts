@@ -1,7 +1,4 @@
-/**
- * The signing key is changed on two replicas in turn, in the three steps of docs/guides/production.md: no token is
- * refused.
- */
+/** The signing key is changed on two replicas in turn, in the three steps of docs/guides/production.md: no token is refused. */
 import { generateKeyPairSync } from 'node:crypto';
 import { startService, type Org, type TestService } from '../support/service.js';
 
@@ -31,7 +28,7 @@ afterAll(async () => {
   await first.stop();
 });
 
-/** On what the first one brought, which therefore never goes. */
+/** A replica on the first one's database and issuer, which therefore stays until the end. */
 function replicaWith(signingKeys: string): Promise<TestService> {
   const { database, issuer, upstream, google } = first;
   return startService({
@@ -55,11 +52,11 @@ async function tokenOf(replica: TestService): Promise<string> {
 const takes = async (replica: TestService, token: string): Promise<number> =>
   (await replica.call('GET', '/v1/models', { headers: { authorization: `Bearer ${token}` } })).status;
 
-/** Each one's tokens at each one, and those that were made earlier. */
+/** Sends the tokens of each replica, and earlier ones, to each replica. */
 async function answers(replicas: readonly TestService[], earlier: string[] = []): Promise<number[]> {
   const tokens = [...earlier, ...(await Promise.all(replicas.map(tokenOf)))];
   const statuses = await Promise.all(tokens.flatMap((token) => replicas.map((replica) => takes(replica, token))));
-  // Those of the step before alone: a human has a limit of requests.
+  // Only those of the previous step, since a human has a limit of requests.
   earlier.splice(0, earlier.length, ...tokens.slice(earlier.length));
   return [...new Set(statuses)];
 }
@@ -78,7 +75,7 @@ it('no token is refused while replicas of two steps run side by side', async () 
       b = await replicaWith(keys);
       expect(await answers([a, b], earlier)).toEqual([200]);
     }
-    // Only once what the old key signed has expired.
+    // Only after everything that the old key signed has expired.
     earlier.length = 0;
     await a.stop();
     a = await replicaWith(three);
@@ -89,7 +86,7 @@ it('no token is refused while replicas of two steps run side by side', async () 
   }
 });
 
-it('in one step the replica that is still to come refuses what the other signs', async () => {
+it("with one step instead of three, the replica that is not yet changed refuses the other's tokens", async () => {
   const ahead = await replicaWith(`${NEW}${OLD}`);
   try {
     expect(await takes(second, await tokenOf(ahead))).toBe(401);

@@ -1,4 +1,4 @@
-/** The release before this one and this one side by side on one Postgres, as in a rolling upgrade. */
+/** The previous release and this one side by side on one Postgres, as in a rolling upgrade. */
 import { Fleet } from '../support/fleet.js';
 import { Haproxy } from '../support/load-balancers.js';
 import { UPSTREAM_MODEL } from '../support/openai-upstream.js';
@@ -33,7 +33,7 @@ async function applied(): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** What a start could change. */
+/** The parts of the schema that a start could change. */
 async function schema(): Promise<{ migrations: string[]; functions: unknown[] }> {
   const functions = await fleet.replica(0).sql('SELECT * FROM _gatehouse_functions ORDER BY 1');
   return { migrations: await applied(), functions };
@@ -48,7 +48,7 @@ it('a rolling upgrade under load loses no call, charges none twice, and fails no
     for (const index of [0, 1] as const) {
       expect(await fleet.replace(index, { env })).toMatchObject({ code: 0, stderr: '' });
       await haproxy.bothAreUp();
-      // The first one migrates, and the old one serves beside it.
+      // The first new replica migrates, and the old one serves beside it.
       expect(await applied()).toEqual(migrationsIn('.'));
     }
     await load.stopAfter(calls);
@@ -59,7 +59,7 @@ it('a rolling upgrade under load loses no call, charges none twice, and fails no
   }
 });
 
-it('an old replica that crashed comes back beside the newer schema, changes nothing of it, and serves', async () => {
+it('an old replica that restarts after a crash changes nothing of the newer schema, and serves', async () => {
   await fleet.replica(1).process.kill9();
   const before = await schema();
   await fleet.startAgain(1, { env, main: previous.main });
@@ -73,6 +73,6 @@ it('an old replica that crashed comes back beside the newer schema, changes noth
   const isBehind = previous.migrations.length < before.migrations.length;
   const told = old.process.log.some(({ msg }) => String(msg).startsWith('A newer version of Gatehouse migrated'));
   expect(told).toBe(isBehind);
-  // And the newer one goes on: its start finds everything as it left it.
+  // The newer one continues too: its start finds the schema as it left it.
   await fleet.replace(0, { env });
 });

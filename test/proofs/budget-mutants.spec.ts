@@ -1,4 +1,4 @@
-/** The model of budgets finds what is wrong with them: each of these changes of the database's functions makes a difference. */
+/** The model of budgets finds mistakes: each of these changes of the database's functions must cause a difference. */
 import { readFileSync } from 'node:fs';
 import { runBudgets } from '../support/budget-run.js';
 import { createTestDatabase } from '../support/postgres.js';
@@ -82,17 +82,20 @@ const MUTANTS: readonly Mutant[] = [
   },
 ];
 
-it.each(MUTANTS.slice(0, inForm(2, MUTANTS.length)))('$what: is found', async ({ file, from, to }) => {
-  const text = readFileSync(`prisma/functions/${file}.sql`, 'utf8');
-  const mutant = text.replace(from, to);
-  expect(mutant).not.toBe(text);
-  const database = await createTestDatabase();
-  try {
-    await rowsOf(database.superuserUrl, mutant);
-    await expect(runBudgets(database.superuserUrl, { operations: 4000, seed: 5 })).rejects.toMatchObject({
-      code: 'ERR_ASSERTION',
-    });
-  } finally {
-    await database.drop();
-  }
-});
+it.each(MUTANTS.slice(0, inForm(2, MUTANTS.length)))(
+  'the model finds this mistake: $what',
+  async ({ file, from, to }) => {
+    const text = readFileSync(`prisma/functions/${file}.sql`, 'utf8');
+    const mutant = text.replace(from, to);
+    expect(mutant).not.toBe(text);
+    const database = await createTestDatabase();
+    try {
+      await rowsOf(database.superuserUrl, mutant);
+      await expect(runBudgets(database.superuserUrl, { operations: 4000, seed: 5 })).rejects.toMatchObject({
+        code: 'ERR_ASSERTION',
+      });
+    } finally {
+      await database.drop();
+    }
+  },
+);

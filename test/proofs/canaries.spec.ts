@@ -1,6 +1,6 @@
 /**
- * The provider's key, a prompt and an answer, through calls of every kind that succeed, fail, break off, time out, are left by
- * their caller, and are cut off by kill -9: none of the three is found in a log, a metric or a table, and the key in no answer.
+ * The provider's key, a prompt and an answer pass through calls of every kind that succeed, fail, break off, time out, are left
+ * by their caller, or are cut off by kill -9. None of the three may be in a log, a metric or a table, and the key in no answer.
  */
 import { randomUUID } from 'node:crypto';
 import { OpenStream } from '../http/open-stream.js';
@@ -15,7 +15,7 @@ import { freePort } from '../support/free-port.js';
 const PROMPT = `prompt-${randomUUID()}`;
 const ANSWER = `answer-${randomUUID()}`;
 
-/** Makes the tenants, and sweeps what the killed process leaves. */
+/** Creates the tenants, and sweeps the calls of the killed process. */
 let admin: TestService;
 let log: CapturedLog;
 let world: KindWorld;
@@ -38,7 +38,7 @@ beforeAll(async () => {
   doomed = await startServiceProcess({
     ...{ database, issuer, upstream },
     env: {
-      // A development process calls providers without https.
+      // A development process may call providers without https.
       GATEHOUSE_DEV: '1',
       OUTBOUND_ALLOW_CIDRS: '127.0.0.0/8',
       FIREBASE_PROJECT_ID: undefined,
@@ -67,7 +67,7 @@ function call({ kind, key }: KindPlace, stream: boolean, model = kind.model): Op
   return OpenStream.start(doomed, key, { model, messages, stream });
 }
 
-/** The answer, cut off after its words. */
+/** The answer, cut off after its text. */
 function part({ kind }: KindPlace, rest: Partial<WireAnswer>): Answerer {
   return (request) => {
     const whole = kind.says({ text: `${ANSWER}${' and more'.repeat(9)}`, pieceLength: ANSWER.length })(request);
@@ -79,7 +79,7 @@ function part({ kind }: KindPlace, rest: Partial<WireAnswer>): Answerer {
   };
 }
 
-/** What a stand-in answers, how its caller ends, and whether the caller got the answer's words. */
+/** The stand-in's answers, how their callers end, and whether the caller got the answer's text. */
 function endings(at: KindPlace): readonly (readonly [what: string, answer: Answerer | WireAnswer, status: number])[] {
   const { kind } = at;
   const quoting = `Bad: ${PROMPT}, ${ANSWER}, ${kind.secret}.`;
@@ -93,7 +93,7 @@ function endings(at: KindPlace): readonly (readonly [what: string, answer: Answe
   ];
 }
 
-/** Everything that a caller got. */
+/** Everything that callers received. */
 const told: string[] = [];
 
 async function ended(stream: OpenStream): Promise<OpenStream> {
@@ -101,14 +101,14 @@ async function ended(stream: OpenStream): Promise<OpenStream> {
   return stream;
 }
 
-it('are found nowhere', async () => {
+it('the key, the prompts and the answers are found nowhere', async () => {
   await Promise.all(
     world.places.map(async (at) => {
       for (const [what, answer, status] of endings(at)) {
         for (const stream of [false, true]) {
           at.upstream.next(answer);
           const { status: got } = await ended(call(at, stream));
-          // What breaks off in a stream has had its status before.
+          // A stream that breaks off has already sent its status.
           const expected = stream && what === 'a break' ? 200 : status;
           expect({ kind: at.kind.kind, what, stream, status: got }).toEqual({
             ...{ kind: at.kind.kind, what, stream, status: expected },
@@ -146,7 +146,7 @@ it('are found nowhere', async () => {
   expect(swept).toHaveLength(world.places.length);
 
   const places = { stdout, stderr, log: log.text(), metrics, tables: await dump(admin.database.superuserUrl) };
-  // There was something to be found in.
+  // The searched places were not empty.
   expect(places.stdout).toContain('A provider failed a call.');
   const secrets = new Set(world.places.map(({ kind }) => kind.secret));
   for (const canary of [PROMPT, ANSWER, ...secrets]) {

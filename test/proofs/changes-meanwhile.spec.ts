@@ -1,7 +1,7 @@
 /**
- * What changes while a call is under way: its limit, its human, its key. A limit that is set again is untouched by
- * earlier calls, an erased human is not recreated, and a revocation refuses the next call, while an admitted stream
- * goes on to its end and is charged.
+ * Changes while a call is open: of its limit, its human, its key. Earlier calls do not affect a limit that is set again, an
+ * erased human is not recreated, and a revocation refuses the next call, while an admitted stream continues to its end and is
+ * charged.
  */
 import { Database } from '../../src/platform/database/index.js';
 import { UPSTREAM_MODEL, completion, streamPieces, usageOf } from '../support/openai-upstream.js';
@@ -38,7 +38,7 @@ beforeEach(async () => {
 
 const MESSAGES = [{ role: 'user', content: 'Count, please.' }];
 const BODY = { model: UPSTREAM_MODEL, messages: MESSAGES, stream: true, max_completion_tokens: 200 };
-/** What the upstream reports of each stream, and what that is in token_cnt. */
+/** The usage that the upstream reports of each stream, and its token_cnt. */
 const USAGE = usageOf(7, 30);
 const TOKENS = units(37);
 
@@ -52,11 +52,11 @@ async function accountsOfHuman(human: string): Promise<Partial<Record<CountedTyp
 
 interface HeldStream {
   readonly stream: OpenStream;
-  /** Lets the upstream say the rest, and waits for the end. */
+  /** Lets the upstream send the rest, and waits for the end. */
   finish(): Promise<void>;
 }
 
-/** A stream whose first words have come, and whose others wait. */
+/** A stream whose first words have arrived, and whose others wait. */
 async function heldStream(
   human: string,
   headers: Record<string, string> = { 'x-human-id': human },
@@ -90,7 +90,7 @@ function expectWhole(stream: OpenStream): void {
 }
 
 describe('a limit that is set between a call’s reservation and its settlement', () => {
-  it('stands as it was set: the call goes into the ledger, and is charged to the other limits alone', async () => {
+  it('stays as it was set: the call is in the ledger, and charged to the other limits only', async () => {
     await setOf('ann', { token_cnt: units(10_000), request_cnt: units(5) });
     const held = await heldStream('ann');
     const before = await accountsOfHuman('ann');
@@ -111,7 +111,7 @@ describe('a limit that is set between a call’s reservation and its settlement'
     });
   });
 
-  it('to 0 does not cut the call that is under way, and refuses the next', async () => {
+  it('to 0 does not cut the open call, and refuses the next', async () => {
     await setOf('bob', { request_cnt: units(5) });
     const held = await heldStream('bob');
     await setOf('bob', { request_cnt: 0n });
@@ -122,7 +122,7 @@ describe('a limit that is set between a call’s reservation and its settlement'
     expect(await accountsOfHuman('bob')).toMatchObject({ request_cnt: { left: 0n, reserved: 0n } });
   });
 
-  it('and was not there before does not count what was admitted without it', async () => {
+  it('and is new does not count calls that were admitted without it', async () => {
     const held = await heldStream('eve');
     await setOf('eve', { token_cnt: units(1000) });
     await held.finish();
@@ -130,7 +130,7 @@ describe('a limit that is set between a call’s reservation and its settlement'
     expect(await accountsOfHuman('eve')).toMatchObject({ token_cnt: { left: units(1000), reserved: 0n, spent: 0n } });
   });
 
-  it('and is removed takes nothing along: the next value begins at what it says', async () => {
+  it('and is removed keeps no usage: the next value starts at its own amount', async () => {
     await setOf('joe', { token_cnt: units(10_000) });
     const held = await heldStream('joe');
     await setOf('joe', { token_cnt: null });
@@ -145,7 +145,7 @@ describe('a human who is deleted between a call’s reservation and its settleme
   const erase = (human: string): Promise<Answer> =>
     service.call('POST', '/api/v1/humans/delete', { headers: { 'x-api-key': key.key }, body: { human } });
 
-  it('is not recreated: the stream ends whole, and the ledger has it under an id that leads to no name', async () => {
+  it('is not recreated: the stream ends whole, and the ledger has it under an id without a name', async () => {
     await setOf('kim', { token_cnt: units(10_000), request_cnt: units(5) });
     const { humanId } = (await accountsOfHuman('kim')).token_cnt!;
     const held = await heldStream('kim');
@@ -156,7 +156,7 @@ describe('a human who is deleted between a call’s reservation and its settleme
     expect(await service.sql('SELECT 1 FROM humans WHERE human = $1 OR id = $2', ['kim', humanId])).toEqual([]);
   });
 
-  it('and comes again is another: with the default limits, of which the old call takes nothing', async () => {
+  it('and comes again is a new human with the default limits, which the old call does not use', async () => {
     await service.sql('UPDATE tenants SET default_limits = $1 WHERE id = $2', [
       JSON.stringify([{ type: 'token_cnt', microUnits: String(units(2000)) }]),
       org.tenantId,
@@ -176,11 +176,11 @@ describe('a human who is deleted between a call’s reservation and its settleme
   });
 });
 
-/** So long a process may take to hear of it. */
+/** The time within which every process must know of the revocation. */
 const REFUSED_WITHIN_MS = 1000;
 
 describe('a key that is revoked during a stream', () => {
-  it('does not cut it: it goes on to its end and is charged; the next call is 401', async () => {
+  it('does not cut it: it continues to its end and is charged; the next call is 401', async () => {
     const own = key;
     key = await service.createKey(org, { scopes: ['chat:write'] });
     try {
@@ -233,13 +233,13 @@ describe('a usage token during a stream', () => {
   it('that is revoked does not cut it; it is charged, and the next call is 401', () =>
     goesOnAlthough('nia', () => usage('token/revoke', { human: 'nia' })));
 
-  it('whose life is shortened to what is over by now does not cut it either', () =>
+  it('that is shortened into the past does not cut it either', () =>
     goesOnAlthough('oli', async () => {
       await usage('token/update_ttl', { human: 'oli', ttl_seconds: 1 });
       await pause(1500);
     }));
 
-  it('whose life is made longer meanwhile goes on being good', async () => {
+  it('that is extended meanwhile stays valid', async () => {
     const token = (await usage('token', { human: 'pat', ttl_seconds: 2 })).json<{ token: string }>().token;
     const held = await heldStream('pat', { authorization: `Bearer ${token}` });
     await usage('token/update_ttl', { human: 'pat', ttl_seconds: 3600 });
@@ -251,8 +251,8 @@ describe('a usage token during a stream', () => {
   });
 });
 
-describe('a limit that is put over HTTP between a call’s reservation and its settlement', () => {
-  it('stands as it was put, and is told so', async () => {
+describe('a limit that is set over HTTP between a call’s reservation and its settlement', () => {
+  it('stays as it was set, and is shown so', async () => {
     const headers = { 'x-api-key': key.key };
     const put = (value: number): Promise<Answer> =>
       service.call('PUT', '/v1/usage/token', {

@@ -1,6 +1,6 @@
 /**
- * The stream of every translated kind, cut anywhere: split in two at any byte it says the same, and ended at any byte before
- * its end mark it is told as broken, and what it said is charged. A slow reader holds its provider back.
+ * The stream of every translated kind, cut at any byte. Split in two, it has the same content. Ended before its end mark, it is
+ * reported as broken, and the text so far is charged. A slow reader slows its provider down.
  */
 import { stageOf } from '../support/kind-stage.js';
 import { TRANSLATED, type Kind, type Said } from '../support/kinds.js';
@@ -9,14 +9,14 @@ import type { Asked } from '../support/recorded-sink.js';
 import { ReplayedHttp, type Replay } from '../support/replayed-http.js';
 import { WEATHER } from '../support/translated.js';
 
-/** Every byte, or every so many. */
+/** Every byte, or one of several. */
 const STEP = inForm(11, 1);
 const SAID: Said = {
   thinking: 'Hm – gut.',
   text: 'Grüße, 東京 🙂!',
   calls: [{ id: 'call_1', input: { city: 'Zürich' } }],
 };
-/** The first bytes of what says that a stream came to its end. */
+/** The first bytes of the mark that ends a stream. */
 const END_MARKS: Readonly<Record<string, string>> = {
   anthropic: '{"type":"message_stop"',
   google: '"finishReason"',
@@ -28,7 +28,7 @@ const MEGABYTE = 1024 * 1024;
 describe.each(TRANSLATED)('the stream of $kind', (kind) => {
   const at = stageOf(kind);
 
-  /** Streams of what the stand-in says, whose bytes come as each call wishes. */
+  /** Streams of the stand-in's answer, whose bytes arrive as each call chooses. */
   function streams(): (replay: (bytes: Buffer) => Replay) => Promise<Asked> {
     const http = new ReplayedHttp(kind.says(SAID));
     const provider = at.another({}, { http });
@@ -38,7 +38,7 @@ describe.each(TRANSLATED)('the stream of $kind', (kind) => {
     };
   }
 
-  it('says the same, wherever it is split in two', async () => {
+  it('has the same content, wherever it is split in two', async () => {
     const ask = streams();
     let bytes = Buffer.alloc(0);
     const { sink } = await ask((all) => ({ chunks: [(bytes = Buffer.from(all))] }));
@@ -54,7 +54,7 @@ describe.each(TRANSLATED)('the stream of $kind', (kind) => {
     }
   });
 
-  it('that ends at any byte before its end mark is told as broken, and what it said is charged', async () => {
+  it('that ends at any byte before its end mark is reported as broken, and its text so far is charged', async () => {
     const ask = streams();
     let end = 0;
     await ask((all) => ({ chunks: [all.subarray(0, (end = endOf(kind, all)))] }));
@@ -75,7 +75,7 @@ describe.each(TRANSLATED)('the stream of $kind', (kind) => {
     expect(said).toBeGreaterThan(broken / 4);
   });
 
-  it('of 10 MB comes exactly to a slow reader, with less than 1 MB under way at any time', async () => {
+  it('of 10 MB reaches a slow reader complete, with less than 1 MB buffered at any time', async () => {
     const text = Array.from({ length: 10 * 64 }, (_, index) => String(index).padEnd(16 * 1024, 'word ')).join('');
     const http = new ReplayedHttp(kind.says({ text, pieceLength: 16 * 1024 }));
     http.replay = (bytes) => ({ chunks: inChunks(bytes, 32 * 1024) });
@@ -91,12 +91,12 @@ describe.each(TRANSLATED)('the stream of $kind', (kind) => {
     expect(sink.message.content === text).toBe(true);
     expect(http.given).toBeGreaterThan(10 * MEGABYTE);
     expect(most).toBeLessThan(MEGABYTE);
-    // It was held back: many were the turns in which something came.
+    // The reader slowed it down: it arrived in many pieces.
     expect(sink.writes).toBeGreaterThan(10);
   });
 });
 
-/** Google's calls get an id of ours in each answer. */
+/** Google's calls get a new id of ours in each answer. */
 function withoutIds({ sink }: Pick<Asked, 'sink'>): object {
   const { tool_calls: calls = [], ...message } = sink.message;
   return { ...message, calls: calls.map(({ name, arguments: said }) => ({ name, said })) };

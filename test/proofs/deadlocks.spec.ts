@@ -1,6 +1,6 @@
 /**
- * Calls of random holders, whose budgets are set, raised and deleted meanwhile, whose limits are set and whose usage is
- * reported, on two processes: Postgres never has to end one of two that wait for each other.
+ * Calls of random holders run on two processes, while budgets are set, raised and deleted, limits are set and usage is
+ * reported. Postgres never has to resolve a deadlock.
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import { UPSTREAM_MODEL, completion, usageOf } from '../support/openai-upstream.js';
@@ -15,7 +15,7 @@ const HUMANS = 12;
 const KEYS = 4;
 const TYPES = ['request_cnt', 'token_cnt', 'cost_micros'];
 const PERIODS = ['NONE', 'MINUTE', 'HOUR', 'DAY', 'WEEK', 'MONTH'];
-/** Sometimes enough, sometimes not, sometimes not for a single call. */
+/** Sometimes enough, sometimes too little, sometimes too little for a single call. */
 const MOST = 50_000;
 const anyLimit = (): number => (randomInt(3) === 0 ? 0 : randomInt(MOST));
 
@@ -54,7 +54,7 @@ function anyCall(): Promise<Answer> {
 const anyHolder = (): object => one([{ tenant: true }, { keyId: one(keys).keyId }, { human: anyHuman() }]);
 const anyBudget = (): object => ({ holder: anyHolder(), type: one(TYPES), period: one(PERIODS) });
 
-/** One change of what calls wait for. */
+/** One change of rows that calls wait for. */
 async function anyChange(): Promise<Answer> {
   const limit = String(anyLimit());
   switch (randomInt(6)) {
@@ -85,7 +85,7 @@ async function anyChange(): Promise<Answer> {
 }
 
 const deadlocks = async (): Promise<number> => {
-  // Backends tell their counts now and then, and when they end.
+  // Backends publish their counts now and then, and when they end.
   const [row] = await cluster.admin.sql<{ deadlocks: number }>(
     'SELECT deadlocks::int AS deadlocks FROM pg_stat_database WHERE datname = current_database()',
   );
@@ -93,7 +93,7 @@ const deadlocks = async (): Promise<number> => {
 };
 
 it(
-  `never lock each other for good in ${LASTS_MS / 1000} s`,
+  `cause no deadlock in ${LASTS_MS / 1000} s`,
   async () => {
     const until = Date.now() + LASTS_MS;
     const statuses: Record<string, number> = {};
@@ -110,7 +110,7 @@ it(
       ...Array.from({ length: CHANGERS }, () => repeat('change', anyChange)),
     ]);
     expect(broken).toEqual([]);
-    // Few are refused while so many budgets are changed: one is for certain.
+    // Few calls are refused while so many budgets change: this budget makes sure of one.
     await send('/api/v1/budgets/set', { holder: { tenant: true }, type: 'request_cnt', period: 'NONE', limit: '0' });
     expect((await anyCall()).status).toBe(429);
     await Promise.all(cluster.processes.map((process) => process.stop()));
@@ -118,7 +118,7 @@ it(
     // All of it happened: calls that passed, and changes.
     expect(statuses['call 200']).toBeGreaterThan(0);
     expect(statuses['change 200']).toBeGreaterThan(20);
-    // Once nothing is open, nothing is held.
+    // Once no call is open, no budget holds anything.
     expect(await cluster.admin.sql("SELECT 1 FROM usage_records WHERE state <> 'SETTLED'")).toEqual([]);
   },
   LASTS_MS + 120_000,

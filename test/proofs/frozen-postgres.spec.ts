@@ -1,6 +1,6 @@
 /**
- * Postgres frozen under load. Requests meanwhile get 503 and when to come again; nothing goes upstream that the ledger
- * does not know; once Postgres goes on the service serves again, and what was counted is exact.
+ * Postgres freezes under load. Requests meanwhile get 503 with a time to retry, and no call goes upstream without a record.
+ * Once Postgres continues, the service serves again, and the counts are exact.
  */
 import { markerOf, type ChaosCall } from '../support/chaos-call.js';
 import { FreezablePostgres } from '../support/chaos-postgres.js';
@@ -11,12 +11,12 @@ import { inForm, WHOLE } from '../support/proof-form.js';
 
 /** A reservation waits 3 s before it is refused. */
 const FROZEN_MS = inForm(7_000, 10_000);
-/** Newcomers that many milliseconds apart, beside those who wait. */
+/** New callers arrive at this interval, beside those who wait. */
 const NEWCOMER_EVERY_MS = 100;
 const CALLERS = 16;
 const RECOVERED_WITHIN_MS = inForm(30_000, 5_000);
 const LIMITS = { request_cnt: 1_000_000, token_cnt: 1_000_000_000 };
-/** What the upstream reports of each call. */
+/** The tokens that the upstream reports of each call. */
 const TOKENS = 9 + 12;
 
 let postgres: FreezablePostgres;
@@ -34,7 +34,7 @@ afterAll(async () => {
   await postgres.remove();
 });
 
-/** Callers that ask again and again, streamed and not, until they are told to stop. */
+/** Callers that call again and again, streamed and not, until they are told to stop. */
 class Load {
   readonly calls: ChaosCall[] = [];
   private stopped = false;
@@ -53,7 +53,7 @@ class Load {
     return this.calls.filter(({ isOver }) => isOver);
   }
 
-  /** One more call, whatever becomes of the others. */
+  /** One more call, independent of the others. */
   ask(index: number, turn: number): ChaosCall {
     const service = services[index % services.length]!;
     const call = world.call(service, humans[(index + turn) % humans.length]!, { stream: turn % 2 === 0 });
@@ -69,7 +69,7 @@ class Load {
   }
 }
 
-/** Freezes it as a reservation is on its way: Postgres finds it when it goes on, long after its caller was refused. */
+/** Freezes Postgres while a reservation is on its way. Postgres reads it when it continues, long after its caller was refused. */
 async function freezeWithReservationUnderWay(): Promise<void> {
   let frozen = false;
   services[0]!.proxy.judge = (message) => {
@@ -82,11 +82,11 @@ async function freezeWithReservationUnderWay(): Promise<void> {
   await eventually(() => frozen);
 }
 
-/** A lease that outlasts it, and one that does not: then each process finds the other one dead, and is found so itself. */
+/** A lease that is longer than the freeze, and a shorter one: then each process takes the other one for dead. */
 const LEASES = WHOLE ? [20, 1] : [20];
 
 it.each(LEASES)(
-  'with leases of %d s: all are refused meanwhile, none goes ungoverned, and after it all is exact',
+  'with leases of %d s: all are refused meanwhile, no call goes unrecorded, and afterwards all is exact',
   async (lease) => {
     world.upstream.reset();
     const env = { GATEHOUSE_LEASE_SECONDS: String(lease) };
@@ -98,7 +98,7 @@ it.each(LEASES)(
 
     await freezeWithReservationUnderWay();
     const frozenAt = performance.now();
-    // On a busy machine until enough of them were refused.
+    // On a busy machine it takes longer until enough of them were refused.
     const refused = (): number => load.over.filter(({ startedAt }) => startedAt > frozenAt).length;
     const isFrozenFor = (ms: number): boolean => performance.now() < frozenAt + ms;
     for (let turn = 0; isFrozenFor(FROZEN_MS) || (refused() <= CALLERS && isFrozenFor(60_000)); turn += 1) {
@@ -144,7 +144,7 @@ it.each(LEASES)(
     );
     expect(recoveredMs).toBeLessThan(RECOVERED_WITHIN_MS);
 
-    // A refused call's reservation may have been written; it is taken back once more 10 s later.
+    // The reservation of a refused call may have been written; it is released 10 s later.
     const rows = (await Promise.all(humans.map((human) => world.idle(human, 30_000)))).flat();
     if (lease > (thawedAt - frozenAt) / 1000) expect(rows.map(({ outcome }) => outcome)).toContain('NOT_SENT');
     const sent = world.upstream.requests.map(markerOf);
@@ -156,7 +156,7 @@ it.each(LEASES)(
     expect([...governed].filter((marker) => !sent.includes(marker))).toEqual([]);
     const served = load.calls.filter(({ status }) => status === 200).map(({ marker }) => marker);
     expect(sent.sort()).toEqual(served.sort());
-    // Calls that were swept meanwhile and then corrected add up to the truth as well.
+    // Calls that were swept meanwhile and then corrected add up correctly too.
     const used = rows.reduce((sum, row) => sum + row.input_tokens + row.output_tokens, 0);
     expect([used, rows.reduce((sum, { requests }) => sum + requests, 0)]).toEqual([TOKENS * sent.length, sent.length]);
     for (const human of humans) await world.assertExact(human);

@@ -27,7 +27,7 @@ afterAll(() => stopReplicas(replicas));
 
 const body = { max_completion_tokens: OUTPUT_TOKENS };
 
-/** What one call is admitted for, which the provider then reports: so that what is held is what is used. */
+/** The bound of one call, which the provider then reports as usage, so that held and used amounts are equal. */
 async function boundOfCall(): Promise<{ readonly inputTokens: number; readonly picoUsd: number }> {
   const [first] = replicas as readonly [TestService];
   const prompt = (request: UpstreamRequest): number => Number(/"seed":(\d+)/.exec(request.body.toString())?.[1] ?? 1);
@@ -48,11 +48,11 @@ async function boundOfCall(): Promise<{ readonly inputTokens: number; readonly p
   return { inputTokens: Number(row!.tokens), picoUsd: Number(row!.cost) };
 }
 
-it('lets exactly so many pass as there is room for', async () => {
+it('admits exactly as many calls as there is room for', async () => {
   const [first] = replicas as readonly [TestService];
   const { inputTokens, picoUsd } = await boundOfCall();
   const tokens = inputTokens + OUTPUT_TOKENS;
-  // A little more than the room, but less than one call more.
+  // A little more than the room for those calls, but less than for one more.
   const kinds = [
     ['token', { requests: { limit: ROOM, window: 'HOUR' } }],
     ['token', { tokens: { limit: tokens * ROOM + 1, window: 'DAY' } }],

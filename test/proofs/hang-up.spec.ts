@@ -1,6 +1,6 @@
 /**
- * Callers that hang up. One record each, charged to the human within 5 % of what the upstream had sent until then,
- * and never nothing once it had sent something. The provider never gets to say what was used: the stand-in knows it.
+ * Callers that hang up. Each has one record, charged to the human within 5 % of what the upstream had sent, and never 0 once it
+ * had sent something. The provider never reports usage: the stand-in knows the true amount.
  */
 import { mixedText, spoken, type Spoken } from '../support/chaos-text.js';
 import {
@@ -30,12 +30,12 @@ const SAID = spoken(mixedText(1000));
 const REPEATS = inForm(1, 20);
 const eachRepeat = Array.from({ length: REPEATS }, (_, index) => index + 1);
 
-/** Tokens in the first pieces of a stream, of which the very first says nothing. */
+/** The tokens of a stream's first pieces; the very first has none. */
 const tokensIn = (said: readonly Spoken[], pieces: number): number => said[pieces - 2]?.tokens ?? 0;
 
 const piecesOf = (said: readonly Spoken[]): object[] => streamPieces({ words: said.map(({ word }) => word) });
 
-/** How far from what was sent the one record is, as a share of it. */
+/** The difference between the one record and what was sent, as a share of the latter. */
 async function errorOf(human: LimitedHuman, sentTokens: number): Promise<number> {
   const row = await onlyRow(human);
   expect(row).toMatchObject({ state: 'SETTLED', outcome: 'CLIENT_ABORTED', requests: 1, estimated: true });
@@ -53,7 +53,7 @@ async function onlyRow(human: LimitedHuman): Promise<LedgerEntry> {
   return rows[0]!;
 }
 
-/** Hangs up once the upstream, which then waits, has sent this share of what it has to say. */
+/** Hangs up once the upstream has sent this share of its answer and waits. */
 async function hangUpAt(share: number, said: readonly Spoken[]): Promise<number> {
   const human = await world.limitedHuman(LIMITS);
   const pieces = 1 + Math.round(share * said.length);
@@ -79,11 +79,11 @@ describe('a caller that hangs up', () => {
     expect(Math.max(...errors)).toBeLessThanOrEqual(0.05);
   });
 
-  it('while the upstream goes on sending is charged what it had sent when it heard of that', async () => {
+  it('while the upstream keeps sending is charged what it had sent when it noticed', async () => {
     const errors: number[] = [];
     for (const _ of eachRepeat) {
       world.upstream.reset();
-      // The slower, the fewer pieces are on their way at the moment of the cut.
+      // The slower the stream, the fewer pieces are on their way at the moment of the cut.
       const cuts = [
         { share: 0.1, delayMs: 10 },
         { share: 0.5, delayMs: 2 },
@@ -103,8 +103,8 @@ describe('a caller that hangs up', () => {
     expect(Math.max(...errors)).toBeLessThanOrEqual(0.05);
   });
 
-  it('after it had read slowly, so that the upstream had to wait, is charged what that had sent', async () => {
-    // A stream of events of this size, in the time of a few words of a model's.
+  it('after reading slowly, so that the upstream had to wait, is charged what the upstream had sent', async () => {
+    // A stream of this size takes the time of a few words of a model.
     const said = spoken(mixedText(20_000));
     const text = said.map(({ word }) => word).join('');
     const tokens = said.at(-1)!.tokens;
@@ -116,7 +116,7 @@ describe('a caller that hangs up', () => {
       world.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 2 });
       const call = world.call(service, human, { stream: true }, false);
       const request = await world.upstream.request();
-      // Until it has to wait: nothing goes out any more.
+      // The upstream waits once nothing leaves any more.
       await eventually(async () => {
         const before = request.sent;
         await pause(300);
@@ -147,7 +147,7 @@ describe('a caller that hangs up', () => {
       () => world.upstream.requests[0] !== undefined && (when === 'before' || world.upstream.requests[0].sent === 1),
     );
     call.hangUp();
-    // What was sent before is read before what is sent after it, and this is.
+    // Data that was sent earlier is read before later data, and the later call was read.
     await world.call(service, human, { model: '' }).over();
     goOn();
     expect(await onlyRow(human)).toMatchObject({

@@ -1,7 +1,7 @@
 /**
- * kill -9 of the service at each point of a call. Nothing is lost, nothing is charged twice, and the next sweeper
- * (another process, or the restarted one) charges whole what the dead process left open. The points are reached from
- * outside, by holding back what Postgres or the provider would hear or say.
+ * kill -9 of the service at each point of a call. No call is lost or charged twice, and the next sweeper (another process, or
+ * the restarted one) charges the dead process's open calls whole. The points are reached from outside, by holding back messages
+ * of Postgres or the provider.
  */
 import { markerOf, type ChaosCall } from '../support/chaos-call.js';
 import {
@@ -20,13 +20,13 @@ import { inForm } from '../support/proof-form.js';
 const POINTS = ['after reserve', 'mid-upstream', 'mid-stream', 'before settle', 'after settle'] as const;
 type Point = (typeof POINTS)[number];
 
-/** At each point, and for each of the two who may sweep. */
+/** At each point, and for each of the two possible sweepers. */
 const REPEATS = inForm(1, 10);
 const CALLS = 3;
 const LIMITS = { request_cnt: 100, token_cnt: 1_000_000 };
 const WORDS = Array.from({ length: 20 }, (_, index) => ` word${index}`);
 const ASK = { max_completion_tokens: 321 };
-/** A busy machine is slow; an orphan that no process sweeps stays for ever. */
+/** A busy machine is slow; an orphan that no process sweeps would stay for ever. */
 const PATIENCE_MS = 10 * (LEASE_SECONDS + SWEEP_SECONDS) * 1000;
 
 let world: ChaosWorld;
@@ -89,7 +89,7 @@ async function reach(point: Point, doomed: ChaosProcess, human: LimitedHuman): P
   }
 }
 
-/** Lets every call have its whole answer, and does something between the reservations and the first settlement. */
+/** Lets every call get its whole answer, and acts between the reservations and the first settlement. */
 async function answered(
   doomed: ChaosProcess,
   start: (fields: object) => ChaosCall[],
@@ -110,7 +110,7 @@ async function answered(
   return calls;
 }
 
-/** From this statement on Postgres hears nothing any more. */
+/** From this statement on Postgres receives nothing. */
 function mute({ proxy }: ChaosProcess, statement: string): { readonly reached: boolean } {
   const hold = { reached: false };
   proxy.judge = (message) => {
@@ -120,7 +120,7 @@ function mute({ proxy }: ChaosProcess, statement: string): { readonly reached: b
   return hold;
 }
 
-/** Postgres hears this statement and all others; nothing that it says from then on arrives. */
+/** Postgres receives this statement and all others; its answers from then on are lost. */
 function deafen({ proxy }: ChaosProcess, statement: string): { readonly reached: boolean } {
   const hold = { reached: false };
   proxy.judge = (message) => {
@@ -133,11 +133,11 @@ function deafen({ proxy }: ChaosProcess, statement: string): { readonly reached:
 async function assertSettledOnce({ point, human, calls }: Killed): Promise<void> {
   const rows = await world.idle(human, PATIENCE_MS);
   const markers = new Set(calls.map(({ marker }) => marker));
-  // No call twice, and no correction of a call whose process is dead.
+  // No call twice, and no correction of a dead process's call.
   expect(rows.every(({ kind, request_id: id }) => kind === 'CALL' && markers.has(id))).toBe(true);
   expect(new Set(rows.map(({ request_id: id }) => id)).size).toBe(rows.length);
   const sent = world.upstream.requests.map(markerOf).filter((marker) => markers.has(marker));
-  // None went upstream twice, or ungoverned.
+  // No call went upstream twice, or without a record.
   expect(new Set(sent).size).toBe(sent.length);
   for (const marker of sent) expect(rows.map(({ request_id: id }) => id)).toContain(marker);
   for (const row of rows) {
@@ -161,14 +161,14 @@ async function assertSettledOnce({ point, human, calls }: Killed): Promise<void>
   await world.assertExact(human);
 }
 
-/** Seconds from the kill to the last of its orphans' settlements, by the database's clock. */
+/** Seconds from the kill to the settlement of its last orphan, by the database's clock. */
 async function sweptAfter({ human, at }: Killed): Promise<number> {
   const rows = await world.ledgerOf(human);
   const swept = rows.filter(({ state }) => state === 'SWEPT').map((row) => row.settled_at!.getTime() - at.getTime());
   return swept.length === 0 ? 0 : Math.max(...swept) / 1000;
 }
 
-/** Nothing that was settled is touched by later sweeps: the dead leases are swept again for two minutes. */
+/** Later sweeps change no settled call: the dead leases are swept again for two minutes. */
 async function assertStays(killed: readonly Killed[]): Promise<void> {
   const before = await Promise.all(killed.map(({ human }) => world.ledgerOf(human)));
   await pause(2 * SWEEP_SECONDS * 1000);
@@ -181,7 +181,7 @@ const everyPoint = Array.from({ length: REPEATS }, () => POINTS).flat();
 
 describe('kill -9 of the service at each point of its calls', () => {
   it(
-    'has another process charge what was open, once, and leaves that one’s own open call alone',
+    'makes another process charge its open calls, once, without affecting that one’s own open call',
     async () => {
       const [survivor, first] = await Promise.all([world.process(), world.process()]);
       world.upstream.next({
@@ -216,7 +216,7 @@ describe('kill -9 of the service at each point of its calls', () => {
   );
 
   it(
-    'has the process that is started in its place charge what was open, once',
+    'makes the process that is started in its place charge its open calls, once',
     async () => {
       const killed: Killed[] = [];
       let only = await world.process();

@@ -1,6 +1,6 @@
 /**
- * Any sequence of operations, by two processes, leaves the rows as a small model of the ledger says: calls are refused
- * exactly where there is no room, and at each step each limit is its last value less the ledger.
+ * After any sequence of operations by two processes, the rows equal those of a small model of the ledger: calls are refused
+ * exactly where there is no room, and at each step each limit is its last value minus the ledger.
  */
 import fc from 'fast-check';
 import type pg from 'pg';
@@ -35,7 +35,7 @@ import { connectionTo } from '../support/sql.js';
 
 const STEPS = inForm(300, 10_000);
 const TENANT = 'acme';
-/** What the tenant gives who comes first, and what its keys give instead. */
+/** The tenant's default limits for new humans, and those of its keys. */
 const TENANTS_DEFAULT = { request_cnt: units(9), token_cnt: units(9000) };
 const KEYS: Readonly<Record<string, LimitValues>> = {
   key_own: { cost_micros: units(12_345) },
@@ -78,7 +78,7 @@ afterAll(async () => {
 // ---------------------------------------------------------------------------------------------------- operations
 
 type Operation =
-  /** Several humans' calls at once, by both processes; those of one human are all alike, as their order is not known. */
+  /** Several humans' simultaneous calls, by both processes; those of one human are equal, as their order is not known. */
   | {
       readonly kind: 'reserve';
       readonly groups: readonly (Asked & { readonly count: number })[];
@@ -91,12 +91,12 @@ type Operation =
       readonly truth: Truth;
       readonly by: 0 | 1;
     }
-  /** The same reservation once more: by one process, or by both at once. */
+  /** The same reservation again: by one process, or by both at once. */
   | { readonly kind: 'retry'; readonly pick: number; readonly by: readonly (0 | 1)[] }
-  /** A process's lease ends, and what it left open is charged. */
+  /** A process's lease ends, and its open calls are charged. */
   | { readonly kind: 'sweep'; readonly of: 0 | 1 }
   | { readonly kind: 'set'; readonly human: string; readonly limits: LimitValues }
-  /** A call whose bound fits its limit exactly, or by one too much or too little. */
+  /** A call whose bound fits its limit exactly, or is one too large or too small. */
   | {
       readonly kind: 'edge';
       readonly asked: Asked & { readonly human: string };
@@ -217,7 +217,7 @@ async function answerOf(by: LedgerProcess, id: string, { isBoundless, ...call }:
 
 class Run {
   readonly model = new LedgerModel((keyId) => KEYS[keyId ?? 'key_plain']!);
-  /** Every reservation that was asked for, the refused ones too. */
+  /** Every requested reservation, including the refused ones. */
   private readonly asked = new Map<string, Asked>();
 
   async do(step: Operation): Promise<void> {
@@ -266,7 +266,7 @@ class Run {
       );
   }
 
-  /** The order of a human's parallel calls is unknown: as many must have had each answer as the model gives. */
+  /** The order of a human's parallel calls is unknown: as many must have each answer as in the model. */
   private match(whose: string | null, all: readonly { id: string; asked: Asked; answer: Answer }[]): void {
     const own = all.filter(({ asked: { human: name } }) => name === whose);
     const expected = own.map((one) => this.model.reserve(one.asked));
@@ -284,7 +284,7 @@ class Run {
     const calls = [...this.model.calls].filter(([, { state }]) => !open || state === 'RESERVED');
     if (calls.length === 0) return;
     const [id, call] = calls[pick % calls.length]!;
-    // A model without a price costs nothing that is known.
+    // The cost of a model without a price is unknown and counts as nothing.
     const fact = { ...given, cost: call.asked.price === null ? null : given.cost };
     const { ledger } = processes[by];
     ledger.settle(
@@ -327,7 +327,7 @@ class Run {
     expect(sorted(actual)).toEqual(sorted(expected));
     for (const { human: name, type, left, reserved, spent, held } of accounts) {
       const limit = this.model.humans.get(name)![type];
-      // The ledger alone tells the same as the counters.
+      // The ledger by itself gives the same amounts as the counters.
       expect({ name, type, left, reserved }).toEqual({
         name,
         type,
@@ -384,7 +384,7 @@ function sorted<T extends object>(rows: readonly T[]): T[] {
   return [...rows].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
-it(`keeps to the model for ${STEPS} steps, two processes at once`, async () => {
+it(`equals the model for ${STEPS} steps, two processes at once`, async () => {
   let steps = 0;
   const met = new Set<string>();
   const property = fc.asyncProperty(fc.array(operation, { maxLength: 120, size: 'max' }), async (operations) => {
@@ -398,7 +398,7 @@ it(`keeps to the model for ${STEPS} steps, two processes at once`, async () => {
     }
     for (const { state, isCorrected } of run.model.calls.values()) met.add(isCorrected ? 'corrected' : state);
   });
-  // A failure is made smaller for a minute at most.
+  // A failure is reduced for a minute at most.
   while (steps < STEPS) await fc.assert(property, { numRuns: 5, interruptAfterTimeLimit: 60_000 });
   expect([...met].sort()).toEqual(['RESERVED', 'SETTLED', 'SWEPT', 'corrected']);
 }, 1_500_000);

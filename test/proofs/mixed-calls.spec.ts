@@ -1,6 +1,6 @@
 /**
- * Whatever becomes of calls, and however their humans' limits are set meanwhile: once all is idle, what is left of each limit
- * is what it was set to less what the ledger says, nothing is reserved, and the ledger holds what went upstream, once.
+ * However calls end, and however their humans' limits are set meanwhile: once all is idle, each limit has what it was set to
+ * minus the ledger, nothing is reserved, and the ledger has each call that went upstream, once.
  */
 import { randomInt } from 'node:crypto';
 import http from 'node:http';
@@ -22,14 +22,14 @@ import type { ServiceProcess } from '../support/service.js';
 const CALLS = inForm(600, 10_000);
 const PROCESSES = inForm(2, 4);
 const AT_ONCE = 150;
-/** How long an answer may take to begin. */
+/** The time-out for the first byte of an answer. */
 const FIRST_BYTE_MS = inForm(2000, 5000);
-/** Long enough that a busy machine still hears an answer that comes after the time-out. */
+/** Long enough that a busy machine still gets an answer that comes after the time-out. */
 const TOTAL_MS = 3 * FIRST_BYTE_MS + 6000;
 const HUMANS = 24;
-/** These never get a limit. */
+/** These humans never get a limit. */
 const UNLIMITED = 4;
-/** The next of them may make one request each: the others that they make are refused. */
+/** The next humans may make one request each, and their other calls are refused. */
 const EXHAUSTED = 2;
 const FIRST_CHANGED = UNLIMITED + EXHAUSTED;
 
@@ -40,7 +40,7 @@ interface Course {
   readonly leave?: Leave;
   /** The call is made where the provider's address refuses connections. */
   readonly refused?: true;
-  /** What the upstream does with it; absent: never asked, or as OpenAI would. */
+  /** The upstream's answer; absent: it is never asked, or answers as OpenAI would. */
   readonly answer?: (stream: boolean) => UpstreamAnswer;
 }
 
@@ -51,7 +51,7 @@ const flowing = (over: Partial<Extract<UpstreamAnswer, { kind: 'stream' }>>): Up
   ...over,
 });
 
-/** Everything that can become of a call. */
+/** Every way in which a call can go. */
 const COURSES: Readonly<Record<string, Course>> = {
   answered: {},
   'answered without usage': {
@@ -104,7 +104,7 @@ function planned({ body: bytes }: Pick<UpstreamRequest, 'body'>): PlannedCall {
   return JSON.parse(messages[0]!.content) as PlannedCall;
 }
 
-/** Sends one call, and leaves when its course says so. Gives the status; 0: the caller got none. */
+/** Sends one call, and leaves when its course says so. Returns the status; 0: the caller got none. */
 class Caller {
   private request: http.ClientRequest | null = null;
 
@@ -176,12 +176,12 @@ function setSome(): Promise<readonly SetLimit[]> {
 }
 
 interface Made {
-  /** What each call's caller got; 0: nothing. */
+  /** The status that each call's caller got; 0: none. */
   readonly statuses: ReadonlyMap<string, number>;
   readonly set: readonly SetLimit[];
 }
 
-/** Makes every call, so many at a time; during the first two thirds of them limits are changed. */
+/** Makes every call, a few at a time; limits change during the first two thirds. */
 async function makeAll(calls: readonly PlannedCall[], callers: Map<string, Caller>): Promise<Made> {
   const living = cluster.processes.filter((process) => process !== nobody);
   const statuses = new Map<string, number>();
@@ -212,7 +212,7 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
   const { admin } = cluster;
   const calls = Array.from({ length: CALLS }, (_, index): PlannedCall => {
     const courses = Object.keys(COURSES);
-    // Each in turn, as JSON and as a stream.
+    // Each course in turn, as JSON and as a stream.
     return { id: `call-${index}`, course: courses[index % courses.length]!, stream: randomInt(2) === 0 };
   });
   const courseOf = new Map(calls.map(({ id, course }) => [id, course]));
@@ -226,7 +226,7 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
   };
 
   const { statuses, set } = await makeAll(calls, callers);
-  // In good order, so that nothing is still on its way; what they left open, if anything, the sweep takes.
+  // A proper stop, so that nothing is still on its way; calls that they left open are swept.
   await Promise.all(cluster.processes.map((process) => process.stop()));
   await admin.sql("SELECT sweep_usage('1 hour', '1 day')");
 
@@ -240,7 +240,7 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
 
   // -- what is in the ledger went upstream, once, but for what could not; nothing else did
   const saw = new Set<string>();
-  // What met a used connection that closed before a word goes out once more, on a new one.
+  // A call on a used connection that closed before any byte is sent again, on a new one.
   const again = upstreamSaw.filter((id) => saw.has(id) || !saw.add(id));
   expect(new Set(again).size).toBe(again.length);
   expect(again.filter((id) => courseOf.get(id) !== 'cut off before the answer')).toEqual([]);
@@ -252,7 +252,7 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
     if (outcome !== 'CLIENT_ABORTED')
       expect({ requests, input, output }).toEqual({ requests: 0, input: '0', output: '0' });
   }
-  // Who is not in the ledger was refused by the service itself, or had left before.
+  // Calls without a row were refused by the service itself, or their callers had left before.
   const unrecorded = calls
     .map((call) => ({ ...call, status: statuses.get(call.id) }))
     .filter(({ id, course, status }) => {
@@ -270,7 +270,7 @@ it(`holds for ${CALLS} calls that are answered, fail, break, are left or time ou
     if (outcome === 'OK' && courseOf.get(id) === 'answered') {
       expect(row).toMatchObject({ estimated: false, input_tokens: '9', output_tokens: '12' });
     }
-    // The truth of it came after its caller had been told of the time-out.
+    // The true usage arrived after its caller had got the time-out.
     if (courseOf.get(id) === 'answered too late' && saw.has(id)) {
       expect(row).toMatchObject({
         outcome: 'UPSTREAM_TIMEOUT',

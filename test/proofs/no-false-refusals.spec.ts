@@ -1,6 +1,6 @@
 /**
- * A caller with enough left is never refused for what its own calls still hold: one after the other, or many at once, on one
- * replica and on three. At the end it is told, and its tenant's webhooks hear of it once.
+ * A caller with enough left is never refused because of what its own open calls hold: one after another or many at once, on one
+ * replica and on three. When the limit is used up, the caller gets an error, and its tenant's webhooks get one event.
  */
 import { UPSTREAM_MODEL, completion, usageOf, type UpstreamRequest } from '../support/openai-upstream.js';
 import { ProofCluster } from '../support/proof-cluster.js';
@@ -13,12 +13,12 @@ import { openaiError } from '../http/refusals.js';
 const REPLICAS = 3;
 const SEQUENTIAL = inForm(40, 200);
 const PARALLEL = 30;
-/** What each call takes; it is given up to 4,096 tokens of output, since it names no limit. */
+/** What each call uses; it gets up to 4,096 tokens of output, since it names no limit. */
 const INPUT = 20;
 const OUTPUT = 180;
-/** Of the prompt below, at most: most of it is what a server may put before it. */
+/** The most that the prompt below can count; most of it is what a server may add before it. */
 const PROMPT_BOUND = 1200;
-/** What a call takes of each. */
+/** The amounts that a call uses of each type. */
 const TAKEN: Readonly<Record<CountedType, number>> = {
   token_cnt: INPUT + OUTPUT,
   request_cnt: 1,
@@ -71,7 +71,7 @@ const call = (human: string, replica: number): Promise<Answer> =>
 const told = async (): Promise<number> =>
   (await cluster.admin.sql("SELECT 1 FROM webhook_events WHERE type = 'usage.limit_exceeded'")).length;
 
-/** From when on nothing fits any more. */
+/** The amounts below which no call fits. */
 const TOO_LITTLE: Readonly<Record<CountedType, bigint>> = {
   token_cnt: units(PROMPT_BOUND + 1),
   request_cnt: units(1),
@@ -85,7 +85,7 @@ describe.each([1, REPLICAS])('one caller after the other, on %i replicas', (repl
     ['request_cnt', SEQUENTIAL],
     ['cost_micros', SEQUENTIAL * OUTPUT * 20],
   ] as const)(
-    'is let through until too little of %s is left of %i',
+    'is admitted until too little of %s is left of %i',
     async (type, value) => {
       const human = `${type}-${value}-on-${replicas}`;
       await cluster.limit(human, { [type]: units(value) });
@@ -106,10 +106,10 @@ describe.each([1, REPLICAS])('one caller after the other, on %i replicas', (repl
 });
 
 it.each([1, REPLICAS])(
-  `lets ${PARALLEL} parallel callers of one human through who have room together, on %i replicas`,
+  `admits ${PARALLEL} parallel callers of one human who fit together, on %i replicas`,
   async (replicas) => {
     const human = `parallel-on-${replicas}`;
-    // Room for twelve at a time, by what each is given.
+    // Room for twelve at a time, by the bound of each.
     await cluster.limit(human, { token_cnt: units(50_000) });
     const before = await told();
     const answers = await Promise.all(Array.from({ length: PARALLEL }, (_, index) => call(human, index % replicas)));

@@ -1,6 +1,6 @@
 /**
- * Many streams at once, of every kind of provider, over five connections to Postgres: all come whole, all are settled exactly,
- * and the service is ready all the time. Slow readers of long translated streams get every byte.
+ * Many simultaneous streams, of every kind of provider, over five connections to Postgres: all arrive whole, all are settled
+ * exactly, and the service stays ready. Slow readers of long translated streams get every byte.
  */
 import http, { type IncomingMessage } from 'node:http';
 import { OpenStream } from '../http/open-stream.js';
@@ -94,7 +94,7 @@ it('500 open streams of all kinds end whole and are settled exactly, and the ser
   }
 }, 120_000);
 
-/** Takes a chunk, and then nothing for a while, again and again. */
+/** Reads a chunk, then pauses for a while, again and again. */
 async function readSlowly(at: KindPlace): Promise<string> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const request = http.request(new URL('/v1/chat/completions', service.baseUrl), {
@@ -112,8 +112,8 @@ async function readSlowly(at: KindPlace): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-it('10 MB of each translated kind come exactly to slow readers', async () => {
-  // Pieces of four bytes a letter, so that the network cuts letters too.
+it('10 MB of each translated kind reach slow readers unchanged', async () => {
+  // Letters of up to four bytes, so that the network cuts within letters too.
   const text = 'Zeichen für Zeichen 🙂 '.repeat(LENGTH / 22).slice(0, LENGTH / 2);
   await Promise.all(
     TRANSLATED.map(async (kind) => {

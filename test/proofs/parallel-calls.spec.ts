@@ -1,4 +1,4 @@
-/** Of N parallel calls against room for M exactly M pass: over several processes, however their human comes to them. */
+/** Of N parallel calls with room for M exactly M pass, over several processes, however the calls name their human. */
 import { randomInt } from 'node:crypto';
 import { eventually, pause } from '../support/eventually.js';
 import { UPSTREAM_MODEL, completion, usageOf, type UpstreamRequest } from '../support/openai-upstream.js';
@@ -42,7 +42,7 @@ type Headers = Awaited<ReturnType<Way['headersFor']>>;
 const MESSAGES = [{ role: 'user', content: 'Hi' }];
 const BODY = JSON.stringify({ model: UPSTREAM_MODEL, messages: MESSAGES });
 
-/** A service that is behind says 503, and judged nothing: as clients do, the call is made again. */
+/** A service that is behind answers 503 without a verdict, and the call is made again, as clients do. */
 async function callUntilJudged(process: ServiceProcess, headers: Headers, body: string): Promise<Answer> {
   for (;;) {
     const answer = await process.call('POST', '/v1/chat/completions', { headers, body });
@@ -52,8 +52,8 @@ async function callUntilJudged(process: ServiceProcess, headers: Headers, body: 
 }
 
 /**
- * The rows of calls that went upstream, once none is open. What the service was behind with, and told 503, may have a row too
- * where the database took it in the end: uncharged.
+ * The rows of calls that went upstream, once none is open. A call that got 503 because the service was behind may have a row
+ * too, where the database accepted it in the end; it is uncharged.
  */
 async function sentCalls(count: number): Promise<LedgerRow[]> {
   let rows: LedgerRow[] = [];
@@ -66,7 +66,7 @@ async function sentCalls(count: number): Promise<LedgerRow[]> {
   return sent;
 }
 
-/** All at once: by turns over the processes, and on each process over all ways. */
+/** All at once: in turn over the processes, and on each process over all ways to name the human. */
 function callAll(
   headers: readonly Headers[],
   calls: number,
@@ -82,7 +82,7 @@ function callAll(
   );
 }
 
-/** In every second repeat as they come; in the others all processes begin with calls that have piled up. */
+/** In every second repeat as they come; in the others all processes begin with calls that have queued up. */
 async function callInTurn(
   repeat: number,
   human: string,
@@ -95,7 +95,7 @@ async function callInTurn(
   return repeat % 2 === 0 ? cluster.pileUp(human, processes, send) : send();
 }
 
-/** What is used is told not to be tried again, what open calls held until the end of the wait is told to be. */
+/** A used-up limit must not be retried; one that open calls held until the end of the wait may be. */
 function expectRefused(answer: Answer): void {
   const { type } = openaiError(answer, 429);
   expect(['usage_limit_exceeded', 'usage_limit_busy']).toContain(type);
@@ -104,7 +104,7 @@ function expectRefused(answer: Answer): void {
   );
 }
 
-it('charges one counter, whichever way its human comes', async () => {
+it('charges one counter, however its human is named', async () => {
   const { ways } = cluster;
   await cluster.limit('everywhere', { request_cnt: units(ways.length) });
   const callEach = (): Promise<Answer[]> =>
@@ -123,7 +123,7 @@ it('charges one counter, whichever way its human comes', async () => {
 });
 
 describe.each([1, 2, 4])('a limit of request_cnt, on %i processes', (processes) => {
-  it(`lets exactly ${ROOM} of ${CALLS} parallel calls pass, and nothing of the others goes upstream, ${REPEATS} times`, async () => {
+  it(`admits exactly ${ROOM} of ${CALLS} parallel calls, and sends none of the others upstream, ${REPEATS} times`, async () => {
     const { admin } = cluster;
     for (let repeat = 0; repeat < REPEATS; repeat += 1) {
       const human = `of-${processes}-in-${repeat}`;
@@ -150,11 +150,11 @@ describe.each([1, 2, 4])("a tenant's budget and a human's at once, on %i process
   const OF_HUMAN = 40;
   const PARALLEL = inForm(300, CALLS);
 
-  it(`let exactly ${ROOM} of ${PARALLEL} parallel calls pass, and at most ${OF_HUMAN} of the human's`, async () => {
+  it(`admit exactly ${ROOM} of ${PARALLEL} parallel calls, and at most ${OF_HUMAN} of the human's`, async () => {
     const { admin, org } = cluster;
     const human = `shares-${processes}`;
     await cluster.limit(human, { request_cnt: units(OF_HUMAN) });
-    // The budget begins with what the calls of the tests before used of this day.
+    // The budget begins with this day's usage by the tests before.
     const set = (limit: number): Promise<{ budget: { budgetId: string; used: string } }> =>
       admin.asUser({ user: org.user, tenant: org.tenantId }, 'budgets/set', {
         holder: { tenant: true },
@@ -195,11 +195,11 @@ describe.each([1, 2, 4])('a limit of cost_micros, on %i processes', (processes) 
   const LIMIT = units(1_000_000);
   const PARALLEL = 200;
   const OUTPUT_TOKENS = 1000;
-  /** Of 20,000 micro-dollars each. */
+  /** The number of calls that fit, at 20,000 micro-dollars each. */
   const FITTING = 50;
   const body = JSON.stringify({ model: UPSTREAM_MODEL, messages: MESSAGES, max_completion_tokens: OUTPUT_TOKENS });
 
-  /** Has the upstream hold its answers until it is released; each then uses some of what its call may. */
+  /** Makes the upstream hold its answers until it is released; each then uses a part of its call's bound. */
   function holdUpstream(): () => void {
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
@@ -211,7 +211,7 @@ describe.each([1, 2, 4])('a limit of cost_micros, on %i processes', (processes) 
     return release;
   }
 
-  it(`lets ${FITTING} of ${PARALLEL} parallel calls pass that reserve 20,000 each, while none is answered`, async () => {
+  it(`admits ${FITTING} of ${PARALLEL} parallel calls that reserve 20,000 each, while none is answered`, async () => {
     const { admin } = cluster;
     for (let repeat = 0; repeat < REPEATS; repeat += 1) {
       const human = `spends-${processes}-in-${repeat}`;
@@ -238,7 +238,7 @@ describe.each([1, 2, 4])('a limit of cost_micros, on %i processes', (processes) 
     }
   }, 600_000);
 
-  it('is not exceeded by however many waves of calls, however much each asks for', async () => {
+  it('is not exceeded by any number of waves of calls, however much each requests', async () => {
     const { admin } = cluster;
     const human = `spends-all-${processes}`;
     await cluster.limit(human, { cost_micros: LIMIT });

@@ -1,6 +1,6 @@
 /**
- * What the upstream says of its usage: nothing (counted here, and marked so), zero (kept), the same twice, or
- * twice something else (counted once). The human's limits are charged what the ledger says, in every case.
+ * The usage that the upstream reports: none (counted here, and marked), zero (kept), the same twice, or two different values
+ * (counted once). In every case the human's limits are charged what the ledger says.
  */
 import { ChaosWorld, type ChaosProcess, type LedgerEntry } from '../support/chaos-world.js';
 import { spoken } from '../support/chaos-text.js';
@@ -22,7 +22,7 @@ const SAID = spoken(TEXT);
 const WORDS = SAID.map(({ word }) => word);
 const LIMITS = { request_cnt: 10, token_cnt: 100_000 };
 
-/** The record of a call that was answered so, once the human's limits are seen to agree with it. */
+/** The record of a call that was answered so, after checking that the human's limits agree with it. */
 async function recordOf(answer: UpstreamAnswer, fields: object): Promise<LedgerEntry> {
   const human = await world.limitedHuman(LIMITS);
   world.upstream.next(answer);
@@ -43,7 +43,7 @@ describe.each([
   ['a stream', { stream: true }],
   ['a stream whose caller asks for usage too', { stream: true, stream_options: { include_usage: true } }],
 ])('%s', (_name, fields) => {
-  it('of which the upstream reports nothing is counted here, and marked', async () => {
+  it('without a report is counted here, and marked as estimated', async () => {
     const row = await recordOf(streamOf(), fields);
     expect(row).toMatchObject({ outcome: 'OK', requests: 1, output_tokens: SAID.length, estimated: true });
     expect(row.input_tokens).toBeGreaterThan(0);
@@ -51,13 +51,13 @@ describe.each([
 
   it.each([
     ['zero', [usageOf(0, 0)], [0, 0]],
-    ['what it is', [usageOf(7, 20)], [7, 20]],
+    ['its usage once', [usageOf(7, 20)], [7, 20]],
     ['the same twice', [usageOf(7, 20), usageOf(7, 20)], [7, 20]],
     ['more the second time', [usageOf(7, 10), usageOf(7, 20)], [7, 20]],
     ['less the second time', [usageOf(7, 20), usageOf(5, 4)], [7, 20]],
     ['zero the second time', [usageOf(7, 20), usageOf(0, 0)], [7, 20]],
   ])(
-    'of which the upstream reports %s is charged the largest of each count, once',
+    'for which the upstream reports %s is charged the largest of each count, once',
     async (_what, reports, [input, output]) => {
       const row = await recordOf(streamOf(...reports.map((usage) => usageChunk(usage))), fields);
       expect(row).toMatchObject({ outcome: 'OK', requests: 1, estimated: false });
@@ -73,7 +73,7 @@ describe.each([
 });
 
 describe('an answer that is not streamed', () => {
-  it('of which the upstream reports nothing is counted here, and marked', async () => {
+  it('without a report is counted here, and marked as estimated', async () => {
     const row = await recordOf({ kind: 'body', body: completion({ words: WORDS, usage: null }) }, {});
     expect(row).toMatchObject({ outcome: 'OK', requests: 1, output_tokens: SAID.length, estimated: true });
     expect(row.input_tokens).toBeGreaterThan(0);
@@ -81,14 +81,14 @@ describe('an answer that is not streamed', () => {
 
   it.each([
     ['zero', usageOf(0, 0), [0, 0]],
-    ['what it is', usageOf(7, 20), [7, 20]],
-  ])('of which the upstream reports %s is charged that', async (_what, usage, [input, output]) => {
+    ['its usage', usageOf(7, 20), [7, 20]],
+  ])('for which the upstream reports %s is charged that', async (_what, usage, [input, output]) => {
     const row = await recordOf({ kind: 'body', body: completion({ words: WORDS, usage }) }, {});
     expect(row).toMatchObject({ outcome: 'OK', requests: 1, estimated: false });
     expect([row.input_tokens, row.output_tokens]).toEqual([input, output]);
   });
 
-  it('of which the upstream reports twice is charged what it said last, once', async () => {
+  it('for which the upstream reports twice is charged the last report, once', async () => {
     const text = JSON.stringify(completion({ words: WORDS, usage: usageOf(7, 20) }));
     const body = text.replace('"usage":', `"usage":${JSON.stringify(usageOf(5, 4))},"usage":`);
     const row = await recordOf({ kind: 'body', body }, {});

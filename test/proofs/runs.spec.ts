@@ -1,6 +1,4 @@
-/**
- * Runs whose process dies or stops: each ends or moves, none is lost, and what was said is kept. Another replica hears it.
- */
+/** Runs whose process dies or stops: each ends or moves, none is lost, and its text is kept. Another replica streams it. */
 import { randomUUID } from 'node:crypto';
 import type { Conversations } from '../http/threads/conversations.js';
 import { RunWorld } from '../http/threads/run-world.js';
@@ -10,7 +8,7 @@ import { inForm } from '../support/proof-form.js';
 import type { ServiceProcess } from '../support/service.js';
 import { onDatabase, rowsOf } from '../support/sql.js';
 
-/** For all that a proof opens at once. */
+/** Enough room for all streams that a proof opens at once. */
 const ROOM = { GATEHOUSE_PROVIDER_CALLS: '1000', GATEHOUSE_TENANT_CALLS: '1000', GATEHOUSE_ORG_CALLS: '1000' } as const;
 const WORDS = Array.from({ length: 400 }, (_, index) => ` word${index}`);
 
@@ -31,7 +29,7 @@ const endingOf = async (conversation: Conversations, runId: string) => (await co
 
 describe('kill -9', () => {
   it(
-    'of a process with open runs fails those that had begun, moves the others, and goes on with what waited',
+    'of a process with open runs fails those that had begun, moves the others, and starts the waiting ones',
     async () => {
       const RUNS = inForm(3, 50);
       const doomed = await world.replica();
@@ -64,7 +62,7 @@ describe('kill -9', () => {
       );
       for (const { runId } of [waiting, silent])
         expect(await endingOf(survivors, runId)).toEqual({ runId, status: 'COMPLETED' });
-      // What it had said by then can still be heard.
+      // Its text up to then can still be read.
       const heard = survivors.events(begun[0]!.runId);
       await heard.whole();
       expect(heard.said).toContain('word5');
@@ -74,7 +72,7 @@ describe('kill -9', () => {
   );
 });
 
-it('a message with an Idempotency-Key is taken in once, also where its process dies while it takes it in', async () => {
+it('a message with an Idempotency-Key is accepted once, even if its process dies while it accepts it', async () => {
   const doomed = await world.replica();
   const body = { conversationKey: 'once', userMessage: { content: 'Hi' } };
   const headers = { 'idempotency-key': randomUUID() };
@@ -84,7 +82,7 @@ it('a message with an Idempotency-Key is taken in once, also where its process d
     return (await rowsOf(superuserUrl, text)).length;
   };
   await onDatabase(superuserUrl, async (client) => {
-    // The statement stops between the key, which it has claimed, and the message.
+    // The statement stops after it has claimed the key, and before it writes the message.
     await client.query('BEGIN');
     await client.query('LOCK TABLE thread_messages IN SHARE MODE');
     const lost = survivors
@@ -108,8 +106,8 @@ it('a message with an Idempotency-Key is taken in once, also where its process d
 }, 90_000);
 
 describe('SIGTERM', () => {
-  it('lets runs end that end in time, keeps what the others had said, and loses no waiting one', async () => {
-    // It ends its lease itself: on a busy machine a short one could run out before.
+  it('finishes runs that end in time, keeps the text of the others, and loses no waiting one', async () => {
+    // It ends its lease itself: on a busy machine a short one could expire before.
     const stopping = await world.replica({ GATEHOUSE_LEASE_SECONDS: '20' });
     const there = survivors.on(stopping);
     world.upstream.next({ kind: 'stream', pieces: streamPieces({ words: WORDS.slice(0, 30) }), delayMs: 30 });
@@ -130,12 +128,12 @@ describe('SIGTERM', () => {
   }, 90_000);
 
   it(
-    'with many open streams and runs ends each of them: all are told, all is settled, and what runs had said is kept',
+    'with many open streams and runs ends each of them: all callers get an end, all is settled, and the text of runs is kept',
     async () => {
       const EACH = inForm(10, 100);
       const unsettled = (more = '') =>
         survivor.sql(`SELECT id FROM usage_records WHERE state <> 'SETTLED' ${more} ORDER BY id`);
-      // What dead processes left is swept by now.
+      // The calls of dead processes have been swept by now.
       await eventually(async () => (await unsettled("AND state = 'RESERVED'")).length === 0, 30_000);
       const before = await unsettled();
       const stopping = await world.replica({ GATEHOUSE_LEASE_SECONDS: '20', ...ROOM });

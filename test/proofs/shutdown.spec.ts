@@ -1,6 +1,6 @@
 /**
- * SIGTERM while calls are open under limits. The process settles them all before it
- * ends: no other one is there to sweep, and yet nothing is left reserved.
+ * SIGTERM while calls are open under limits. The process settles all of them before it ends: no other one could sweep, and yet
+ * nothing stays reserved.
  */
 import { ChaosWorld } from '../support/chaos-world.js';
 import { eventually, pause } from '../support/eventually.js';
@@ -19,7 +19,7 @@ beforeEach(() => world.upstream.reset());
 const LIMITS = { request_cnt: 10_000, token_cnt: 10_000_000 };
 const WORDS = Array.from({ length: 500 }, (_, index) => ` word${index}`);
 
-it('settles the calls that end in time, those that it ends and those without an answer, and leaves nothing reserved', async () => {
+it('settles the calls that end in time, those that it cuts off and those without an answer, and leaves nothing reserved', async () => {
   const service = await world.process({ GATEHOUSE_DRAIN_SECONDS: '2' });
   const human = await world.limitedHuman(LIMITS);
   const { upstream } = world;
@@ -50,7 +50,7 @@ it('settles the calls that end in time, those that it ends and those without an 
 });
 
 it(
-  'settles whatever is open under load, again and again, and leaves nothing reserved',
+  'settles all open calls under load, again and again, and leaves nothing reserved',
   async () => {
     for (let repeat = 0; repeat < inForm(2, 20); repeat += 1) {
       world.upstream.reset();
@@ -63,7 +63,7 @@ it(
         else if (index % 3 === 0) world.upstream.next({ kind: 'stream', pieces, delayMs: 10 });
         return world.call(service, humans[index % 3]!, { stream });
       });
-      // Some wait to be admitted yet, some are answered.
+      // Some calls still wait for admission, some are answered.
       await world.upstream.request(1 + ((repeat * 13) % 50));
       for (const call of calls.slice(0, repeat % 10)) call.hangUp();
       expect(await service.stop()).toMatchObject({ code: 0, stderr: '' });
@@ -81,7 +81,7 @@ it(
   inForm(60_000, 1_800_000),
 );
 
-it('settles the call of a slow reader who hung up just before, what was still unread included', async () => {
+it('settles the call of a slow reader who hung up just before, including its unread part', async () => {
   const service = await world.process({ GATEHOUSE_DRAIN_SECONDS: '60' });
   const human = await world.limitedHuman(LIMITS);
   const words = Array.from({ length: 1000 }, () => 'word '.repeat(20_000));

@@ -1,6 +1,6 @@
 /**
- * Anthropic's Messages API as its documentation describes it (platform.claude.com: Messages, Streaming, Errors): what a
- * request must hold, and the forms of answers.
+ * Anthropic's Messages API as its documentation describes it (platform.claude.com: Messages, Streaming, Errors): the required
+ * parts of a request, and the forms of answers.
  */
 import { jsonAnswer, piecesOf, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
 
@@ -15,7 +15,7 @@ export interface AnthropicSaid {
   readonly stopReason?: string;
   readonly usage?: object;
   readonly model?: string;
-  /** Of a stream; absent: 5 letters. */
+  /** The length of a stream's pieces; absent: 5 letters. */
   readonly pieceLength?: number;
 }
 
@@ -47,7 +47,7 @@ const USAGE = {
   service_tier: 'standard',
 };
 
-/** JSON or a stream, as the request asks; 400 where the API would not take the request. */
+/** JSON or a stream, as the request asks; 400 where the API would refuse the request. */
 export function anthropicSays(said: AnthropicSaid = {}): Answerer {
   return (request) => {
     const fault = faultOf(request);
@@ -148,7 +148,7 @@ export function toolUse(id: string, input: object, name = 'get_weather'): Block 
   return { type: 'tool_use', id, name, input };
 }
 
-/** What the API would refuse; null: nothing. */
+/** The API's objection to a request; null: none. */
 function faultOf({ headers, body: sent, path }: WireRequest): string | null {
   const body = sent as unknown as AnthropicBody;
   if (path !== '/v1/messages') return `no such path: ${path}`;

@@ -8,7 +8,7 @@ type Block = Readonly<Record<string, unknown>>;
 export interface BedrockSaid {
   readonly content?: readonly Block[];
   readonly stopReason?: string;
-  /** Of a stream; absent: 5 letters. */
+  /** The length of a stream's pieces; absent: 5 letters. */
   readonly pieceLength?: number;
 }
 
@@ -85,7 +85,7 @@ function deltasOf(block: Block, pieceLength: number | undefined): object[] {
   return [{ reasoningContent: { text: thought.text } }, { reasoningContent: { signature: thought.signature } }];
 }
 
-/** One message of AWS's event stream: lengths, their checksum, headers, payload, a checksum of it all. */
+/** One message of AWS's event stream: lengths, their checksum, headers, payload, a checksum of all. */
 export function frame(type: string, payload: object, kind: 'event' | 'exception' = 'event'): Buffer {
   const headers = Buffer.concat(
     [
@@ -147,7 +147,7 @@ function faultOf(request: WireRequest): string | null {
     : null;
 }
 
-/** Signature Version 4, calculated again from what came. */
+/** Signature Version 4, calculated again from the received request. */
 function isSigned({ path, headers, rawBody }: WireRequest): boolean {
   const match = /^AWS4-HMAC-SHA256 Credential=(.+?)\/(.+?), SignedHeaders=(.+?), Signature=(\w+)$/.exec(
     headers.authorization ?? '',
@@ -156,7 +156,7 @@ function isSigned({ path, headers, rawBody }: WireRequest): boolean {
   const [, keyId = '', scope = '', names = '', signature = ''] = match;
   if (keyId !== ACCOUNT.accessKeyId) return false;
   const signed = names.split(';').map((name) => `${name}:${String(headers[name]).trim()}\n`);
-  // Each part of the path is encoded once more, as for every service but S3.
+  // Each part of the path is encoded once more, as for every service except S3.
   const canonicalPath = path.split('/').map(encodeURIComponent).join('/');
   const canonical = ['POST', canonicalPath, '', signed.join(''), names, sha256(rawBody)].join('\n');
   const text = ['AWS4-HMAC-SHA256', headers['x-amz-date'], scope, sha256(canonical)].join('\n');

@@ -1,4 +1,4 @@
-/** Where calendar periods begin and end, by Intl: the same question that the database answers, asked of another calendar. */
+/** The beginnings and ends of calendar periods, by Intl: an independent answer to the database's question. */
 const DAY_MS = 86_400_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
@@ -30,14 +30,14 @@ function wallClock(atMs: number, zone: string): number {
   return Date.UTC(of('year'), of('month') - 1, of('day'), of('hour'), of('minute'), of('second'));
 }
 
-/** When a zone's clock shows a midnight, given as if it were UTC. */
+/** The moment at which a zone's clock shows a midnight, which is given as if it were UTC. */
 function momentOf(midnight: number, zone: string): number {
   let at = midnight;
   for (let i = 0; i < 3; i += 1) at = midnight - (wallClock(at, zone) - at);
   return at;
 }
 
-/** The period that contains a moment, from its first millisecond to the next one's. */
+/** The period that contains a moment: its first millisecond, and the next period's. */
 export function periodOf(period: string, zone: string, atMs: number): readonly [startMs: number, endMs: number] {
   if (period === 'NONE') return [atMs, Infinity];
   const local = wallClock(atMs, zone) + (atMs % 1000);

@@ -1,5 +1,5 @@
 /**
- * What budgets should do, said once more and as plainly as can be: one operation after the other, in memory. Amounts are in
+ * How budgets should behave, implemented as simply as possible: one operation after the other, in memory. Amounts are in
  * millionths, times in milliseconds.
  */
 import { periodOf } from './budget-calendar.js';
@@ -9,7 +9,7 @@ export const MICROS = 1_000_000n;
 export type Type = 'request_cnt' | 'token_cnt' | 'cost_micros';
 type Verdict = 'exceeded' | 'busy' | 'boundless' | 'unpriced';
 
-/** Whose budget it is: one of a tenant's names. */
+/** The budget's holder: one of a tenant's names. */
 export interface Named {
   readonly tenant: string;
   readonly holder: string;
@@ -32,7 +32,7 @@ interface Epoch {
 }
 
 export interface Budget extends Named, Epoch {
-  /** As the database named it; empty before that is known. */
+  /** The database's id; empty before it is known. */
   id: string;
   terms: Terms;
   epoch: number;
@@ -81,11 +81,11 @@ interface Entry {
   readonly output: bigint;
   readonly cost: bigint | null;
   readonly holds: { readonly budget: Budget; readonly epoch: number }[];
-  /** Its human, as the holder was then: one who comes again after an erasure is another. */
+  /** Its human, as the holder was then: a human who comes again after an erasure is another. */
   readonly human: string | null;
   state: 'RESERVED' | 'SETTLED' | 'SWEPT';
   corrected: boolean;
-  /** What the ledger says that it used, a correction included. */
+  /** The usage according to the ledger, including a correction. */
   used: Amounts;
 }
 
@@ -102,21 +102,21 @@ export class BudgetModel {
   now = Date.UTC(2026, 2, 27, 20); // In a day Europe's clocks change.
   readonly budgets: Budget[] = [];
   readonly entries = new Map<string, Entry>();
-  /** What webhooks were told of since the last look. */
+  /** The webhooks' events since the last look. */
   events: string[] = [];
   private readonly humans = new Map<string, string>();
   private humansMade = 0;
 
   /**
-   * @param limitsOf what a tenant gives a human at first
-   * @param outputOf what a key or its tenant gives a call that names no output limit
+   * @param limitsOf the limits that a tenant gives a new human
+   * @param outputOf the output limit of a key or its tenant for a call that names none
    */
   constructor(
     private readonly limitsOf: (tenant: string) => Readonly<Partial<Record<Type, bigint>>>,
     private readonly outputOf: (tenant: string, key: string | null) => bigint | null,
   ) {}
 
-  /** The holder that a human is. */
+  /** The holder for a human. */
   humanOf(tenant: string, name: string): string {
     const key = `${tenant} ${name}`;
     const known = this.humans.get(key);
@@ -192,7 +192,7 @@ export class BudgetModel {
     }
   }
 
-  /** Charges open calls of a lease that ended, those with the least ids first. @returns how many */
+  /** Charges open calls of a lease that ended, those with the smallest ids first. @returns how many */
   sweep(leases: ReadonlySet<string>, most: number): number {
     const touched = new Set<Budget>();
     const open = [...this.entries.values()]
@@ -239,7 +239,7 @@ export class BudgetModel {
     Object.assign(budget, { epoch: budget.epoch + 1, used: 0n, held: 0n, told: 0, exceededTold: false, start, end });
   }
 
-  /** Within a period it begins with what the ledger has of it; open calls settle into it. */
+  /** Within a period it begins with the ledger's usage of the period; open calls settle into it. */
   private countUsed(budget: Budget): void {
     for (const entry of this.entries.values()) {
       if (entry.at < budget.start || !holdersOf(entry.call, entry.human).includes(budget.holder)) continue;
@@ -334,7 +334,7 @@ export class BudgetModel {
   }
 }
 
-/** What is left for the answer, in tokens; below 0: not even for the prompt. */
+/** The tokens that are left for the answer; below 0: not even enough for the prompt. */
 function roomIn({ type }: Budget, call: Call, left: bigint, output: bigint): bigint {
   if (type === 'token_cnt') return (left < 0n ? -(-left / MICROS) : left / MICROS) - call.input;
   if (left <= 0n) return -1n;
@@ -347,7 +347,7 @@ function countsModel({ models }: Named, model: string): boolean {
   return models === null || models.includes(model);
 }
 
-/** In the order in which a refusal is blamed on them. */
+/** In the order in which a refusal names them. */
 function holdersOf({ key, gateway }: Call, human: string | null): string[] {
   return ['tenant', key, gateway, human].filter((holder) => holder !== null);
 }

@@ -32,7 +32,7 @@ const outputOf = (tenant: string, key: string | null): bigint | null =>
   key === 'key:a' ? KEY_OUTPUT : tenant === 't2' ? TENANT_OUTPUT : null;
 const limitsOf = (tenant: string): typeof LIMITS_OF_T1 | Record<string, never> => (tenant === 't1' ? LIMITS_OF_T1 : {});
 
-/** A clock that the test turns. */
+/** A clock that the test sets. */
 const TURNED_CLOCK = `
   CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
   AS $$ SELECT coalesce(nullif(current_setting('test.now', true), '')::timestamptz, clock_timestamp()) $$`;
@@ -42,7 +42,7 @@ export interface RunOptions {
   readonly seed: number;
 }
 
-/** What was done, by kind. @throws AssertionError at the first difference */
+/** The number of operations by kind. @throws AssertionError at the first difference */
 export async function runBudgets(superuserUrl: string, options: RunOptions): Promise<Readonly<Record<string, number>>> {
   const client = connectionTo(superuserUrl);
   await client.connect();
@@ -64,7 +64,7 @@ class Run {
   private readonly leases = new Set<string>();
   private readonly ended = new Set<string>();
   private lease = '';
-  /** Calls that may be asked for again. */
+  /** Calls that may be sent again. */
   private known: Call[] = [];
   /** The database's id of each human, by the model's holder. */
   private readonly humanIds = new Map<string, string>();
@@ -107,7 +107,7 @@ class Run {
 
   async prepare(): Promise<void> {
     await this.sql(TURNED_CLOCK);
-    // The operations go through years.
+    // The operations span years.
     await this.sql(
       "SELECT add_usage_partition(date '2026-03-15' + i * interval '1 month') FROM generate_series(0, 60) AS i",
     );
@@ -148,7 +148,7 @@ class Run {
     return this.sql("SELECT set_config('test.now', $1, false)", [new Date(this.model.now).toISOString()]);
   }
 
-  /** By another clock than the ledger's: it is long gone by when it ends. */
+  /** By another clock than the ledger's, which would have ended it long ago. */
   private async newLease(): Promise<void> {
     this.lease = this.newId();
     this.leases.add(this.lease);
@@ -336,13 +336,13 @@ class Run {
 
   // -------------------------------------------------------------------------------------------------- comparison
 
-  /** As the database names it. */
+  /** The holder in the database's names. */
   private holderOf({ tenant, holder }: Named): string {
     if (holder.startsWith('key:')) return `key:${idOf(tenant, holder)}`;
     return holder.startsWith('human:') ? `human:${this.humanIds.get(`${tenant} ${holder}`)}` : holder;
   }
 
-  /** Humans and budgets get their ids in the database. */
+  /** The database gives humans and budgets their ids. */
   private async learnIds(): Promise<void> {
     const nameless = this.model.budgets.some(({ id }) => id === '');
     const unknown = TENANTS.flatMap((tenant) => ['x', 'y'].map((human) => [tenant, human] as const))
@@ -435,7 +435,7 @@ class Run {
     }
   }
 
-  /** What a budget's epochs used and hold is what the ledger says of the calls that they admitted, corrections included. */
+  /** The used and held amounts of a budget's epochs equal the ledger's calls that they admitted, corrections included. */
   async compareLedger(): Promise<void> {
     const [ledger] = await this.sql<{ epochs: number; wrong: number }>(`
       WITH told AS (
@@ -486,7 +486,7 @@ function admissionText(call: Call): string {
   ]);
 }
 
-/** Exactly, of a number that JSON has. */
+/** Exact, for a number in JSON. */
 function micros(units: string | number): bigint {
   const [whole = '', fraction = ''] = String(units).split('.');
   return BigInt(whole + fraction.padEnd(6, '0'));

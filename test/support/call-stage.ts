@@ -61,7 +61,7 @@ const CHAT: Operation<'chat'> = {
 };
 export const USED: TokenUsage = { ...NOTHING_USED, inputTokens: 7, outputTokens: 5 };
 const FAILURE: ProviderFailure = { outcome: 'UPSTREAM_BROKEN', error: new Fault('upstream_failed', 'It broke off.') };
-/** After which no other try follows. */
+/** A failure after which there is no other try. */
 const REFUSED: ProviderFailure = {
   outcome: 'UPSTREAM_BROKEN',
   error: {
@@ -77,7 +77,7 @@ export const LATE: ProviderFailure = {
   error: new Fault('upstream_timeout', 'It took too long.'),
 };
 
-/** One call, and everybody around it: ledger, provider and caller are played, so that anything can happen at any time. */
+/** One call and its surroundings: the test plays ledger, provider and caller, so that anything can happen at any time. */
 export class CallStage implements CallContext, CallSink, Attempt {
   readonly settlements: Settlement[] = [];
   readonly owner = OWNER;
@@ -89,7 +89,7 @@ export class CallStage implements CallContext, CallSink, Attempt {
   retries = 0;
   admit: (admission: Admission) => void = () => undefined;
   refuseAdmission: (fault: Fault) => void = () => undefined;
-  /** Of the tries that were admitted, in their order. */
+  /** The ids of the admitted tries, in order. */
   readonly admittedIds: string[] = [];
   readonly ledger = {
     reserve: ({ id }: Reservation) =>
@@ -104,14 +104,14 @@ export class CallStage implements CallContext, CallSink, Attempt {
     settle: (settlement: Settlement) => void this.settlements.push(settlement),
   };
 
-  // The provider's attempt.
+  // The part of the provider's attempt.
   status: number | null = null;
   readonly answeredBy = null;
   complete = false;
   aborts = 0;
   used = NOTHING_USED;
 
-  // The caller's reply.
+  // The part of the caller's reply.
   isGone = false;
   isBehind = false;
   listener: CallSinkListener | null = null;
@@ -120,10 +120,10 @@ export class CallStage implements CallContext, CallSink, Attempt {
   readonly call: Call<'chat'>;
   readonly run: Promise<string>;
 
-  /** Hears of the try that is under way, as its provider tells. */
+  /** Receives the events of the current try from its provider. */
   private sink: AnswerSink | null = null;
 
-  /** @param kind a call whose caller named a model, or one of a route with two targets */
+  /** @param kind a call whose caller named a model, or one that uses a route with two targets */
   constructor(model: string, kind: 'direct' | 'routed' = 'direct') {
     const request = parseChatRequest(
       Buffer.from(JSON.stringify({ model, messages: [{ role: 'user' }], stream: true })),
@@ -173,7 +173,7 @@ export class CallStage implements CallContext, CallSink, Attempt {
     return this;
   }
 
-  /** What the try hears now stays with this one, whatever follows it. */
+  /** A fixed handle on the current try, whatever follows it. */
   get tryUnderWay(): AnswerSink {
     return this.sink ?? this.call;
   }
@@ -194,10 +194,10 @@ export class CallStage implements CallContext, CallSink, Attempt {
     this.said.push('attribution');
   }
   onSent(): void {
-    // Nothing of this is looked at here.
+    // These methods have no effect here.
   }
   onEnded(): void {
-    // Nor of this.
+    // Nor have these.
   }
   onTried(): void {
     this.tries += 1;
@@ -225,7 +225,7 @@ export class CallStage implements CallContext, CallSink, Attempt {
     this.said.push(failure === null ? 'end' : 'error');
   }
 
-  /** Has an event happen as it really does. */
+  /** Makes an event happen as it really does. */
   async happen(event: CallEvent): Promise<void> {
     switch (event) {
       case 'admitted':

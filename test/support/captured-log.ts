@@ -1,4 +1,4 @@
-/** The service's real log, its lines kept instead of written. */
+/** The service's real log, with its lines kept instead of written. */
 import { symbols } from 'pino';
 import { logger } from '../../src/platform/logging/index.js';
 

@@ -1,9 +1,9 @@
-/** X.509 certificates made for one run: an authority of the test's own, and a server that it vouches for. */
+/** X.509 certificates for one run: an authority of the test's own, and a server certificate that it signed. */
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
 import net from 'node:net';
 
 export interface ServerCertificate {
-  /** PEM, all three. */
+  /** All three are PEM. */
   readonly key: string;
   readonly cert: string;
   /** The certificate of the authority that signed it. */
@@ -13,7 +13,7 @@ export interface ServerCertificate {
 const ECDSA_WITH_SHA256 = der(0x30, Buffer.from('06082a8648ce3d040302', 'hex'));
 const CERTIFICATE_AUTHORITY = extension('551d13', der(0x30, der(0x01, Buffer.of(255))), true);
 
-/** For some host names and addresses, by a new authority. */
+/** A certificate for some host names and addresses, by a new authority. */
 export function serverCertificate(hosts: readonly string[]): ServerCertificate {
   const authority = newKeyPair();
   const server = newKeyPair();
@@ -65,7 +65,7 @@ function certificate(
   return `-----BEGIN CERTIFICATE-----\n${base64.replaceAll(/.{1,64}/g, '$&\n')}-----END CERTIFICATE-----\n`;
 }
 
-/** A name that is a common name and nothing else. */
+/** A distinguished name with only a common name. */
 function named(name: string): Buffer {
   const commonName = der(0x30, Buffer.from('0603550403', 'hex'), der(0x0c, Buffer.from(name)));
   return der(0x30, der(0x31, commonName));

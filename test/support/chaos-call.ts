@@ -1,4 +1,4 @@
-/** A chat completion on behalf of a human, in the hands of a caller who waits, dawdles or hangs up. */
+/** A chat completion on behalf of a human, with a caller who waits, reads slowly or hangs up. */
 import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { eventually } from './eventually.js';
 import { UPSTREAM_MODEL, type UpstreamRequest } from './openai-upstream.js';
@@ -6,23 +6,23 @@ import { UPSTREAM_MODEL, type UpstreamRequest } from './openai-upstream.js';
 let calls = 0;
 
 export class ChaosCall {
-  /** Its request id, and what the body says its user is: the same call in the ledger and upstream. */
+  /** Its request id and the user in its body, which identify the call in the ledger and upstream. */
   readonly marker = `chaos-${process.pid}-${(calls += 1)}`;
   readonly startedAt = performance.now();
   endedAt = Infinity;
   status = 0;
   headers: IncomingHttpHeaders = {};
   text = '';
-  /** The answer came to its end in good order. */
+  /** The answer ended properly. */
   whole = false;
-  /** How many events of a stream came. */
+  /** The number of a stream's events that have arrived. */
   events = 0;
   private last = '';
   private awaited: { readonly events: number; readonly come: () => void } | null = null;
   private readonly request: ClientRequest;
   private response: IncomingMessage | null = null;
 
-  /** @param reads false: takes nothing of the answer but its head until `read()` */
+  /** @param reads false: reads only the answer's head until `read()` */
   constructor(baseUrl: string, key: string, human: string, fields: object = {}, reads = true) {
     this.request = http.request(new URL('/v1/chat/completions', baseUrl), {
       method: 'POST',
@@ -58,7 +58,7 @@ export class ChaosCall {
     });
   }
 
-  /** Resolves in the same turn in which the stream's `count`th event comes. */
+  /** Resolves in the same turn in which the stream's `count`th event arrives. */
   eventsCame(count: number): Promise<void> {
     return new Promise((resolve) => {
       this.awaited = { events: count, come: resolve };
@@ -70,12 +70,12 @@ export class ChaosCall {
     return this.endedAt !== Infinity;
   }
 
-  /** Waits until this much has come. */
+  /** Waits until this text has arrived. */
   async until(text: string): Promise<void> {
     await eventually(() => this.text.includes(text));
   }
 
-  /** Waits until it is over, in whatever way. */
+  /** Waits until the call has ended, in any way. */
   async over(): Promise<this> {
     await eventually(() => this.isOver, 30_000);
     return this;

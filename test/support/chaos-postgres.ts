@@ -1,4 +1,4 @@
-/** A Postgres of the test's own that can be frozen, as a machine that swaps or a suspended disk freezes it. */
+/** A Postgres of the test's own that can be frozen, like a machine that swaps or whose disk hangs. */
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { migrate } from '../../src/platform/database/migrations.js';
@@ -11,18 +11,18 @@ export class FreezablePostgres {
 
   private constructor(
     private readonly clusters: EmbeddedClusters,
-    /** Goes with the cluster. */
+    /** Removed together with the cluster. */
     readonly database: TestDatabase,
     private readonly postmaster: number,
   ) {}
 
-  /** With the schema in it. */
+  /** Starts it with the schema in it. */
   static async start(): Promise<FreezablePostgres> {
     const clusters = await EmbeddedClusters.create();
     try {
       const { ownerUrl, superuserUrl } = await clusters.start();
       await migrate(ownerUrl, path.join(process.cwd(), 'prisma'));
-      // In the owner's database, where the service's tables are.
+      // In the owner's database, which has the service's tables.
       const inside = new URL(superuserUrl);
       inside.pathname = new URL(ownerUrl).pathname;
       const [row] = await rowsOf<{ pid: number }>(
@@ -37,9 +37,9 @@ export class FreezablePostgres {
     }
   }
 
-  /** Stops every process of the cluster: connections stay open, the kernel takes new ones, and no answer comes. */
+  /** Stops every process of the cluster: connections stay open, the kernel accepts new ones, and no answer comes. */
   freeze(): void {
-    // The postmaster first: it begins no other while its children are stopped.
+    // The postmaster first, so that it starts no other process while its children are stopped.
     process.kill(this.postmaster, 'SIGSTOP');
     const children = processes().flatMap(({ pid, parent }) => (parent === this.postmaster ? [pid] : []));
     for (const pid of children) process.kill(pid, 'SIGSTOP');

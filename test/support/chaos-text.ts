@@ -1,4 +1,4 @@
-/** What a model says, token by token, as OpenAI's vocabulary has it: the sender knows what was sent. */
+/** A model's text, token by token, in OpenAI's vocabulary, so that the sender knows how much was sent. */
 import { encode, decode } from 'gpt-tokenizer/encoding/o200k_base';
 
 const PROSE =
@@ -8,7 +8,7 @@ const CODE = 'export const area = (shapes: Shape[]): number => shapes.reduce((su
 const DATA = '{"id": "a1b2c3", "total": 1284.50, "items": [{"sku": "X-19", "qty": 3}]}\n';
 const CHINESE = '灯塔看守人数着经过的船只，并在灯再次转动之前把每一艘都记下来。';
 
-/** Of all sorts in turn, at least this many tokens. */
+/** Text of several kinds in turn, with at least this many tokens. */
 export function mixedText(tokens: number): string {
   const round = PROSE + GERMAN + CODE + DATA + CHINESE + PROSE;
   return round.repeat(Math.ceil(tokens / encode(round).length));
@@ -16,11 +16,11 @@ export function mixedText(tokens: number): string {
 
 export interface Spoken {
   readonly word: string;
-  /** Tokens from the beginning to the end of this word. */
+  /** The number of tokens up to the end of this word. */
   readonly tokens: number;
 }
 
-/** A text in the pieces that a provider streams: a token each, or several where a character takes more. */
+/** A text in the pieces that a provider streams: one token each, or several where a character takes more. */
 export function spoken(text: string): Spoken[] {
   const words: Spoken[] = [];
   let waiting: number[] = [];

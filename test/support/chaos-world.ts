@@ -1,4 +1,6 @@
-/** Service processes that are killed, frozen and cut off, on one Postgres and one provider; humans with limits, and the sum. */
+/**
+ * Service processes that are killed, frozen and cut off, on one Postgres and one provider; humans with limits, and their sums.
+ */
 import { HUMAN_LIMITS } from './human-limits.js';
 import { randomUUID } from 'node:crypto';
 import type { LimitChange } from '../../src/humans/index.js';
@@ -55,7 +57,7 @@ export class ChaosProcess {
     await this.proxy.close();
   }
 
-  /** SIGTERM, and whatever the process then takes. */
+  /** Sends SIGTERM, and waits as long as the process takes. */
   async stop(): Promise<Exit> {
     if (this.service.process.hasExited) return this.service.process.exited;
     const exit = await this.service.stop();
@@ -76,7 +78,7 @@ export class ChaosWorld {
     readonly org: Org,
   ) {}
 
-  /** @param given a database of the test's own, with the schema in it; absent: a fresh one of the run's */
+  /** @param given a database of the test's own, with the schema in it; absent: a new one of the run's Postgres */
   static async start(given?: TestDatabase): Promise<ChaosWorld> {
     const [database, issuer, upstream] = await Promise.all([
       given ?? createTestDatabase(),
@@ -145,7 +147,7 @@ export class ChaosWorld {
     return rows;
   }
 
-  /** What is left is what was set less what the ledger says was used, of each type, and nothing is reserved. */
+  /** Checks for each type that the rest is the set value minus the ledger's usage, and that nothing is reserved. */
   async assertExact(human: LimitedHuman): Promise<void> {
     const [row] = await this.sql<Record<string, string | null>>(
       `SELECT h.token_cnt, h.request_cnt, h.cost_micros,
@@ -185,7 +187,7 @@ export class ChaosWorld {
   }
 }
 
-/** Has a human exist and sets limits of it, as the service does: in a transaction of the tenant. Gives the human's id. */
+/** Creates a human and sets limits, as the service does: in a transaction of the tenant. Returns the human's id. */
 export async function setLimits(
   { superuserUrl }: TestDatabase,
   tenantId: string,
@@ -211,7 +213,7 @@ export async function setLimits(
   });
 }
 
-/** A measured result, for the note of a release; printed by the whole form alone. */
+/** A measured result for release notes; only the whole form prints it. */
 export function measured(what: string, value: string | number): void {
   if (process.env['GATEHOUSE_PROOFS'] === 'whole') process.stderr.write(`measured: ${what}: ${value}\n`);
 }

@@ -1,4 +1,4 @@
-/** What requests of chat completions can come to at most, as the specs of those bounds ask for it. */
+/** The bounds of chat requests, as the specs of those bounds compute them. */
 import { boundChat } from '../../src/llm/chat/chat-bound.js';
 import type { CallBound } from '../../src/llm/calls/operation.js';
 import { KnownModels, type ModelFacts } from '../../src/llm/models/model-facts.js';
@@ -9,7 +9,7 @@ import { loadSettings } from '../../src/platform/config/index.js';
 export const known = new KnownModels(loadSettings({}).settings);
 export const GPT = known.find('gpt-4o-2024-08-06')!;
 export const MISTRAL = known.find('mistral-large-latest')!;
-/** To be loaded before bounds are asked for. */
+/** To load before bounds are computed. */
 export const tokenizer = new Tokenizer();
 
 export const requestOf = (body: object | string): ChatRequest =>

@@ -30,12 +30,12 @@ const PRINCIPAL: ChatPrincipal = {
   human: null,
 };
 
-/** Takes the place of the ledger's table: keeps what it is told. */
+/** Replaces the ledger's table: stores the calls it receives. */
 export class LedgerBook {
   readonly reservations: Reservation[] = [];
   readonly settlements: Settlement[] = [];
   refusal: Fault | null = null;
-  /** What is admitted; null: all that is asked for, and no limit judges it. */
+  /** The admission's verdict; null: everything is admitted, and no limit judges it. */
   admission: Admission | null = null;
   onReserve: () => void | Promise<void> = () => undefined;
 
@@ -63,7 +63,7 @@ export interface ChatAnswer {
   readonly text: string;
 }
 
-/** Its one tenant uses the platform's provider. */
+/** The only tenant uses the platform's provider. */
 const NO_PROVIDERS = { of: () => [], now: () => Promise.resolve([]) };
 const NO_ROUTES = { of: (tenantId: string) => ({ tenantId, routes: new Map() }) };
 
@@ -156,7 +156,7 @@ export class ChatServer {
     };
   }
 
-  /** Sends a body and gives the answer as it begins. */
+  /** Sends a body and returns the answer as it begins. */
   open(body: unknown, headers: Record<string, string> = {}): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       this.send(body, headers).on('response', resolve).on('error', reject);

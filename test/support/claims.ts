@@ -1,10 +1,10 @@
-/** The dashboard's issuer, as far as claims go, at the test's command. */
+/** The dashboard's issuer, reduced to its claims and controlled by the test. */
 import { ClaimsWriter, type DashboardClaims } from '../../src/signin/index.js';
 
 export class RecordingClaimsWriter extends ClaimsWriter {
   readonly written: [userId: string, claims: DashboardClaims | null][] = [];
   tries = 0;
-  /** What the issuer does with a write: nothing is taking it, an error is refusing it. */
+  /** The issuer's reaction to a write: success, or an error as a refusal. */
   act: () => Promise<void> = () => Promise.resolve();
 
   async setClaims(userId: string, claims: DashboardClaims | null): Promise<void> {

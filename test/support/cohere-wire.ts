@@ -7,7 +7,7 @@ export interface CohereSaid {
   readonly plan?: string;
   readonly calls?: readonly { readonly id: string; readonly input: object }[];
   readonly finishReason?: string;
-  /** Of a stream; absent: 5 letters. */
+  /** The length of a stream's pieces; absent: 5 letters. */
   readonly pieceLength?: number;
 }
 

@@ -1,5 +1,5 @@
-// Runs commands of the command line one after another in one process, so that the modules that they need are loaded once. Each
-// sees the folder, the environment and the standard input that it is sent, and nothing of the one before it.
+// Runs commands of the command line one after another in one process, so that their modules are loaded once. Each sees the
+// folder, environment and standard input that it is sent, and nothing of the previous one.
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';

@@ -1,4 +1,4 @@
-/** The command line: as people run it, a process each; and many commands in one process, where what they say is in question. */
+/** The command line: as people run it, one process each; and many commands in one process, where only the output matters. */
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -16,7 +16,7 @@ export interface Ran {
 
 export interface Surroundings {
   readonly cwd: string;
-  /** All that it sees of the environment but PATH. */
+  /** Its whole environment, except PATH. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string;
 }
@@ -41,7 +41,7 @@ export async function gatehouse(args: readonly string[], surroundings: Surroundi
   return { status: status ?? -1, stdout, stderr };
 }
 
-/** One process for the commands of a spec: loading what a command needs takes far longer than the command. */
+/** One process for the commands of a spec: loading a command's modules takes far longer than the command. */
 export class CommandHost {
   private constructor(private readonly child: ChildProcess) {}
 
@@ -58,7 +58,7 @@ export class CommandHost {
 
   async run(args: readonly string[], surroundings: Surroundings): Promise<Ran> {
     const { cwd, input = '' } = surroundings;
-    // What is undefined would not arrive.
+    // Undefined values would not arrive.
     const env = Object.fromEntries(
       Object.entries(environmentOf(surroundings)).filter(([, value]) => value !== undefined),
     );

@@ -1,7 +1,4 @@
-/**
- * A throwaway Postgres from Debian's package: an older major version than the embedded one, and a cluster of the test's
- * own.
- */
+/** A throwaway Postgres from Debian's package: an older major version than the embedded one, and a cluster of the test's own. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -64,7 +61,7 @@ export class DebianPostgres {
     return postgres;
   }
 
-  /** An empty database, by its owner, who may create roles and is not a superuser. */
+  /** An empty database; its owner may create roles and is not a superuser. */
   async createDatabase(name: string): Promise<string> {
     await this.asSuperuser(`CREATE DATABASE ${name} OWNER ${OWNER}`);
     return `postgres://${OWNER}:${this.password}@127.0.0.1:${this.port}/${name}`;
@@ -87,7 +84,7 @@ export class DebianPostgres {
   }
 }
 
-/** Of the oldest version that is installed. */
+/** The programs of the oldest installed version. */
 function serverPrograms(): string {
   const versions = existsSync(VERSIONS) ? readdirSync(VERSIONS).toSorted((a, b) => Number(a) - Number(b)) : [];
   const found = versions

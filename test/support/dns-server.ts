@@ -1,4 +1,4 @@
-/** A name server on loopback, for what names can do that addresses cannot: lead elsewhere from one moment to the next. */
+/** A name server on loopback, for what names can do and addresses can't: lead to another host from one moment to the next. */
 import { createSocket, type Socket } from 'node:dgram';
 import dns from 'node:dns';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ export interface DnsQuestion {
 }
 
 export class DnsServer {
-  /** Every question that came, in order. */
+  /** Every question that arrived, in order. */
   readonly questions: DnsQuestion[] = [];
   private readonly records = new Map<string, readonly (readonly string[])[]>();
   private readonly asked = new Map<string, number>();
@@ -23,7 +23,7 @@ export class DnsServer {
 
   private constructor(private readonly socket: Socket) {}
 
-  /** Starts it, and makes it the one that this process asks until it is closed. `dns.lookup` does not ask it. */
+  /** Starts it, and makes it this process's name server until it is closed. `dns.lookup` does not use it. */
   static async start(): Promise<DnsServer> {
     const socket = createSocket('udp4');
     const server = new DnsServer(socket);
@@ -38,8 +38,8 @@ export class DnsServer {
   }
 
   /**
-   * What a name leads to. Of several answers the first question of a type gets the first, the next one the second, and so
-   * on; the last stays. Addresses of both kinds stand together.
+   * Sets a name's addresses. Of several answers the first question of a type gets the first, the next one the second, and so
+   * on; the last stays. An answer may mix addresses of both kinds.
    */
   set(name: string, ...answers: readonly (readonly string[])[]): void {
     this.records.set(name, answers);
@@ -95,7 +95,7 @@ function readQuestion(query: Buffer): { name: string; type: 'A' | 'AAAA' | undef
   return { name: labels.join('.').toLowerCase(), type: TYPES[query.readUInt16BE(at + 1)], end: at + 5 };
 }
 
-/** RFC 1035: the question again, and a record for each address, good for no time at all. */
+/** RFC 1035: the question again, and a record for each address, with a time to live of 0. */
 function answerOf(query: Buffer, questionEnd: number, addresses: readonly string[], code: number): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   query.copy(header, 0, 0, 2);

@@ -1,4 +1,7 @@
-/** One folder for an embedded Postgres, started in this process or by others, and all that a test leaves of it removed. */
+/**
+ * One folder for an embedded Postgres that is started in this process or by others; everything that a test leaves there is
+ * removed.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
@@ -13,20 +16,20 @@ import {
   type EmbeddedPostgresOptions,
 } from '../../src/development/embedded/embedded-postgres.js';
 
-/** What another process says of its start. */
+/** The other process's report of its start. */
 export type LaunchAnswer = EmbeddedPostgres & { readonly refused?: string; readonly name?: string };
 
-/** Brought up to date by jest-global-setup.mjs. */
+/** The build, which jest-global-setup.mjs brings up to date. */
 export const BUILD = path.join(process.cwd(), 'dist');
 
 export class EmbeddedClusters {
-  /** What `start` and `launch` are given; not there yet. */
+  /** The folder for `start` and `launch`; it does not exist yet. */
   directory: string;
   private readonly started: EmbeddedPostgres[] = [];
   private readonly children: ChildProcess[] = [];
 
   private constructor(
-    /** Removed in the end. Every OS user may pass it. */
+    /** Removed at the end. Every OS user may enter it. */
     readonly base: string,
   ) {
     this.directory = path.join(base, 'postgres');
@@ -69,7 +72,7 @@ export class EmbeddedClusters {
     if (await exists(path.join(this.directory, 'lock'))) await this.start().catch(() => undefined);
     for (const postgres of this.started) await postgres.stop();
     for (const folder of [...this.started.map(({ location }) => location), this.base]) {
-      // Again and again: an initdb whose start was killed may be writing there yet.
+      // Repeated, since an initdb whose start was killed may still be writing there.
       await rm(folder, { recursive: true, force: true, maxRetries: 20 });
     }
   }
@@ -92,7 +95,7 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<
   await exited;
 }
 
-/** The one plain sentence by which a start was refused. */
+/** The one plain sentence with which a start was refused. */
 export async function refusalOf(work: Promise<unknown>): Promise<EmbeddedPostgresError> {
   const error: unknown = await work.catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(EmbeddedPostgresError);

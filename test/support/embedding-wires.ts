@@ -1,10 +1,10 @@
 /**
  * Embeddings as the providers' documentation describes them: Gemini's embedContent and batchEmbedContents, Cohere's embed,
- * Titan's and Cohere's models on Amazon Bedrock. Every text counts for five tokens, where they are reported.
+ * Titan's and Cohere's models on Amazon Bedrock. Every text counts for five tokens, where tokens are reported.
  */
 import { jsonAnswer, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
 
-/** What was sent, whichever form it has. */
+/** The request, in any of its forms. */
 interface Sent {
   readonly content?: { readonly parts: readonly { readonly text: string }[] };
   readonly requests?: readonly {
@@ -19,7 +19,7 @@ interface Sent {
   readonly dimensions?: number;
 }
 
-/** A vector by which its text can be told: its length, then its place in the exchange. */
+/** A vector that identifies its text: the text's length, then its place in the exchange. */
 function vector(text: string, place: number, dimensions = 3): number[] {
   return Array.from({ length: dimensions }, (_, at) => (at === 0 ? text.length : at === 1 ? place : 0.5));
 }

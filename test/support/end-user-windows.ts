@@ -1,4 +1,4 @@
-/** What holds for the two windows of an end user, whichever store counts: the guard itself, over the store's replicas. */
+/** Tests of an end user's two windows for every store: the guard itself, over the store's replicas. */
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { EndUserPrincipal, Principal, PublishableKey } from '../../src/identity/index.js';
 import { Fault } from '../../src/platform/errors/index.js';
@@ -12,13 +12,13 @@ export interface Counted {
   readonly retryAfterSeconds: number | undefined;
 }
 
-/** Whom the authentication guard would have left on a request. */
+/** The caller that the authentication guard would have put on a request. */
 export interface Asking {
   readonly principal: Principal | null;
   readonly recognisedKey?: PublishableKey | null;
 }
 
-/** The guard as the application makes it. */
+/** The guard as the application creates it. */
 export async function guardOver(store: RateWindowStore, settings: Settings): Promise<RateLimitGuard> {
   const storage = new RateWindowStorage(store);
   const guard = new RateLimitGuard(rateLimitOptions(storage, settings), storage);
@@ -26,12 +26,12 @@ export async function guardOver(store: RateWindowStore, settings: Settings): Pro
   return guard;
 }
 
-/** A route, for what the guard asks of one. */
+/** The route that the guard needs. */
 class AnyController {
   answer(): void {}
 }
 
-/** One request before the guard; any other error than a refusal for want of room is the test's. */
+/** Sends one request through the guard; any error other than a refusal by a full window fails the test. */
 export async function countedBy(guard: RateLimitGuard, { principal, recognisedKey = null }: Asking): Promise<Counted> {
   const headers: Record<string, string> = {};
   const reply = { header: (name: string, value: string) => (headers[name] = value) };
@@ -76,7 +76,7 @@ export function showing(policy: string, limit: number, remaining: number): objec
   };
 }
 
-/** @param stores those that count together, as replicas do */
+/** @param stores the stores that count together, as replicas do */
 export function describeEndUserWindows(stores: () => readonly RateWindowStore[], windowSeconds: number): void {
   describe('of an end user', () => {
     let guards: RateLimitGuard[];
@@ -92,7 +92,7 @@ export function describeEndUserWindows(stores: () => readonly RateWindowStore[],
 
     const HUMANS = ['ann', 'ben', 'cleo', 'dan', 'eve'];
 
-    /** So many requests of each human at once, spread over the replicas. */
+    /** Sends a number of requests of each human at once, spread over the replicas. */
     const ask = async (humans: readonly string[], each: number, limits: Limits): Promise<Map<string, Counted[]>> => {
       const asked = humans.flatMap((human) => Array.from({ length: each }, () => human));
       const counted = await Promise.all(
@@ -106,7 +106,7 @@ export function describeEndUserWindows(stores: () => readonly RateWindowStore[],
     };
     const passed = (counted: readonly Counted[]): number => counted.filter(({ allowed }) => allowed).length;
     const passedOf = (byHuman: ReadonlyMap<string, Counted[]>): number => passed([...byHuman.values()].flat());
-    /** What is left to a human: with a limit far above, what the human's window really holds. */
+    /** A human's used places, read by a limit far above them. */
     const usedBy = async (human: string, limits: Limits): Promise<number> => {
       const [counted] = (await ask([human], 1, limits)).get(human)!;
       return limits.perHuman - Number(counted!.headers['x-ratelimit-remaining']) - 1;
@@ -124,7 +124,7 @@ export function describeEndUserWindows(stores: () => readonly RateWindowStore[],
       expect(passedOf(await ask(HUMANS, 5, { perKey, perHuman: 30 }))).toBe(0);
     });
 
-    it('draws nothing from the key for a human who used up its own: the others have all the rest', async () => {
+    it('takes nothing from the key for a human who used up their own window: the others have the rest', async () => {
       const limits = { perKey: 50, perHuman: 20 };
       expect(passedOf(await ask(['ann'], 400, limits))).toBe(20);
       expect(passedOf(await ask(['ben'], 20, limits))).toBe(20);
@@ -135,12 +135,12 @@ export function describeEndUserWindows(stores: () => readonly RateWindowStore[],
       const limits = { perKey: 10, perHuman: 40 };
       const first = await ask(HUMANS, 100, limits);
       expect(passedOf(first)).toBe(10);
-      // With room in the key's window again, each human has exactly what it did not use.
+      // With room in the key's window again, each human has exactly the places not used.
       const after = await ask(HUMANS, 100, { perKey: 1_000_000, perHuman: 40 });
       for (const human of HUMANS) expect(passed(first.get(human)!) + passed(after.get(human)!)).toBe(40);
     });
 
-    it("counts each of a key's humans apart, and the same human apart at another key", async () => {
+    it("counts each of a key's humans separately, and the same human separately at another key", async () => {
       const limits = { perKey: 1_000_000, perHuman: 1000 };
       await ask(['ann'], 3, limits);
       expect(await usedBy('ann', limits)).toBe(3);
@@ -149,7 +149,7 @@ export function describeEndUserWindows(stores: () => readonly RateWindowStore[],
       expect(await usedBy('ann', limits)).toBe(0);
     });
 
-    it("counts what a secret key does for any human in the key's own window", async () => {
+    it("counts a secret key's calls for any human in the key's own window", async () => {
       const secret: Principal = {
         kind: 'secretKey',
         tenantId: 'acme',
@@ -165,7 +165,7 @@ export function describeEndUserWindows(stores: () => readonly RateWindowStore[],
       expect(await countedBy(guards[0]!, asking)).toMatchObject({ allowed: false });
     });
 
-    it("tells of a recognised key's window without counting, where no user was recognised with it", async () => {
+    it("shows a recognised key's window without counting, where no user was recognised with it", async () => {
       const limits = { perKey: 5, perHuman: 5 };
       const key = { keyId, requestsPerMinute: 5 } as PublishableKey;
       const refused = (): Promise<Counted> => countedBy(guards[0]!, { principal: null, recognisedKey: key });

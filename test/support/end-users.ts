@@ -1,4 +1,4 @@
-/** What specs of end users have in common: keys as they are once verified, and the strategy at work on a real issuer. */
+/** Helpers for specs of end users: keys after their verification, and the strategy with a real issuer. */
 import {
   CredentialStrategies,
   END_USER_STRATEGY,
@@ -16,7 +16,7 @@ export interface KeyWishes extends Partial<Omit<PublishableKey, 'oidc'>> {
   readonly oidc?: Partial<OidcConfig>;
 }
 
-/** A key of the tenant acme-1 that takes the issuer's tokens; null: one without an issuer. */
+/** A key of the tenant acme-1 that accepts the issuer's tokens; null: a key without an issuer. */
 export function publishableKey(
   issuer: { readonly issuer: string; readonly audience: string } | null,
   { oidc, ...over }: KeyWishes = {},
@@ -55,7 +55,7 @@ export class EndUsers {
     return this.strategies.verify<EndUserPrincipal>(END_USER_STRATEGY, headers, { publishableKey: key });
   }
 
-  /** What it is refused with; null: it is not. */
+  /** The error of a refused token; null: it is accepted. */
   refusal(key: PublishableKey, token: string, origin?: string): Promise<unknown> {
     return this.present(key, token, origin).then(
       () => null,

@@ -1,4 +1,4 @@
-/** Waits for what happens by itself, without saying how fast it must. */
+/** Waits for asynchronous effects, without a limit on their speed. */
 
 const EVERY_MS = 10;
 const GIVE_UP_AFTER_MS = 30_000;
@@ -21,14 +21,14 @@ export async function eventually(check: () => unknown, giveUpAfterMs = GIVE_UP_A
   }
 }
 
-/** Lets time pass where time itself is what is tested: a window that closes, a term that runs out. */
+/** Lets time pass in tests of time itself: a window that closes, a term that expires. */
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 export type Ending<T> = { readonly value: T } | { readonly error: unknown };
 
-/** How a promise ended, without failing the test; `undefined` while it has not. */
+/** How a promise ended, without failing the test; `undefined` while it is pending. */
 export function watch<T>(promise: Promise<T>): { readonly ending: Ending<T> | undefined } {
   const watched: { ending: Ending<T> | undefined } = { ending: undefined };
   promise.then(

@@ -1,7 +1,7 @@
 /** How work ended, where it may end with a fault. */
 import { Fault } from '../../src/platform/errors/index.js';
 
-/** The fault that it ended with; anything else fails the test. */
+/** The fault that it ended with; any other end fails the test. */
 export async function faultOf(work: Promise<unknown>): Promise<Fault> {
   const error: unknown = await work.then(
     () => null,
@@ -11,7 +11,7 @@ export async function faultOf(work: Promise<unknown>): Promise<Fault> {
   return error as Fault;
 }
 
-/** `done`, or the kind of the fault. @throws what is not a fault */
+/** `done`, or the kind of the fault. @throws any other error */
 export async function endingOf(work: Promise<unknown>): Promise<string> {
   try {
     await work;

@@ -7,7 +7,7 @@ import { seedTenant } from './sql.js';
 import { TestIssuer } from './tokens.js';
 import type { TestDatabase } from './postgres.js';
 
-/** Of a replica; `main` names another build. */
+/** The options of a replica; `main` names another build. */
 export interface FleetOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly main?: string;
@@ -22,7 +22,7 @@ export class Fleet {
     private readonly issuer: TestIssuer,
     readonly upstream: OpenaiUpstream,
     readonly ports: readonly [number, number],
-    /** Of a tenant that may call, with no limit that a test reaches. */
+    /** The key of a tenant that may call, with limits that no test reaches. */
     readonly key: string,
   ) {}
 
@@ -41,14 +41,14 @@ export class Fleet {
     return fleet;
   }
 
-  /** SIGTERM, and another one at the same port once it has ended. */
+  /** Sends SIGTERM, and starts another one at the same port once it has ended. */
   async replace(index: 0 | 1, options: FleetOptions): Promise<Exit> {
     const exit = await this.replica(index).stop();
     await this.startAgain(index, options);
     return exit;
   }
 
-  /** In place of one that has ended. */
+  /** Starts one in place of a replica that has ended. */
   async startAgain(index: 0 | 1, options: FleetOptions): Promise<void> {
     this.replicas[index] = await startReplica(this.surroundings, this.ports[index], options);
   }
@@ -83,7 +83,7 @@ function startReplica(surroundings: Surroundings, port: number, { env, main }: F
   });
 }
 
-/** Long enough that calls are open whenever a replica is told to stop. */
+/** Slow enough that calls are open whenever a replica is stopped. */
 function unhurried({ body }: UpstreamRequest): ReturnType<OpenaiUpstream['otherwise']> {
   const { stream } = JSON.parse(body.toString()) as { stream?: boolean };
   if (stream !== true) return { kind: 'body', body: completion(), delayMs: 300 };

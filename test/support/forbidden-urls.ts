@@ -1,9 +1,9 @@
-/** Where no URL that a tenant chose may lead, in the ways that people have found to write it. */
+/** Addresses that a tenant's URL must not reach, in all known spellings. */
 
 /** With these ranges allowed, every one of {@link LOOPBACK_HOSTS} leads to a listener on 127.0.0.1 and ::1. */
 export const LOOPBACK_RANGES: readonly string[] = ['127.0.0.0/8', '0.0.0.0/8', '::1/128', '::/128'];
 
-/** Ways to write this machine, that work wherever the ranges above are allowed. */
+/** Spellings of this machine that work wherever the ranges above are allowed. */
 export const LOOPBACK_HOSTS: readonly string[] = [
   '127.0.0.1',
   '127.0.0.1.',
@@ -114,7 +114,7 @@ export const PRIVATE_NAMES: readonly string[] = [
   'router.home.arpa',
 ];
 
-/** Names whose owners have them lead here. */
+/** Names whose owners point them to this machine. */
 export const LEADING_NAMES: Readonly<Record<string, readonly string[]>> = {
   'loopback.example.com': ['127.0.0.1'],
   'loopback6.example.com': ['::1'],
@@ -126,8 +126,8 @@ export const LEADING_NAMES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * And names that lead where no server listens here, or to several addresses of which one is forbidden; where a test has
- * 127.0.0.2 stand for a public address, that too.
+ * Also names that lead to an address without a server here, or to several addresses of which one is forbidden; and 127.0.0.2,
+ * where a test uses it as a public address.
  */
 export const MISLEADING_NAMES: Readonly<Record<string, readonly string[]>> = {
   'metadata.example.com': ['169.254.169.254'],
@@ -148,7 +148,7 @@ export const MISLEADING_NAMES: Readonly<Record<string, readonly string[]>> = {
   'public6.example.com': ['2606:2800:21f:cb07::1', '169.254.169.254'],
 };
 
-/** What one reader takes for another host than the next reader, or for no URL; `{port}` is the listener's. */
+/** URLs that two readers take for different hosts, or one of them for no URL; `{port}` is the listener's. */
 export function trickyUrls(scheme: string, port: number): readonly string[] {
   return [
     `${scheme}://example.com@127.0.0.1:${port}/`,

@@ -2,7 +2,7 @@ import { uuidV7 } from '../../src/platform/crypto/index.js';
 import { onDatabase, rowsOf } from './sql.js';
 import { rowsWith, tenantTables } from './tenant-remains.js';
 
-/** Puts a row of a tenant into every table that names tenants, and windows of its keys. */
+/** Adds a row of a tenant to every table that names tenants, and windows of its keys. */
 export async function furnish(superuserUrl: string, tenantId: string): Promise<void> {
   const [{ orgId }] = (await rowsOf<{ orgId: string }>(
     superuserUrl,
@@ -168,6 +168,6 @@ export async function furnish(superuserUrl: string, tenantId: string): Promise<v
     }
   });
   const kept = await rowsWith(superuserUrl, [tenantId]);
-  // A table that is new here must be furnished too: without a row of the tenant it would prove nothing.
+  // A new table must get a row here too: without one the tests would prove nothing about it.
   expect(Object.keys(kept)).toEqual(expect.arrayContaining(await tenantTables(superuserUrl)));
 }

@@ -22,10 +22,10 @@ const IDENTITY_SCOPE = 'https://www.googleapis.com/auth/identitytoolkit';
 const USERS_PER_LOOKUP = 100;
 const MAX_CLAIMS_LENGTH = 1000;
 
-/** Generated once for a spec file: RSA keys are slow to come by. */
+/** Generated once for a spec file: creating RSA keys is slow. */
 let accountKeys: ReturnType<typeof newAccountKeys> | undefined;
 
-/** By what a service knows these endpoints. Others with the same ones can take their place unnoticed. */
+/** The identity by which a service knows these endpoints. Others with the same identity can replace them unnoticed. */
 export interface GoogleIdentity {
   readonly certificate: ServerCertificate;
   /** The service account's private key, as PEM. */
@@ -53,17 +53,17 @@ export class GoogleEndpoints {
   readonly deleted = new Set<string>();
   /** The second before which users' sign-ins are revoked. */
   readonly validSince = new Map<string, number>();
-  /** Whether users exist whom nothing was said about. */
+  /** Whether users exist that a test has not mentioned. */
   everyoneExists = true;
   /** Host and path of every request. */
   readonly requests: string[] = [];
-  /** The users whom every accounts:lookup asked about. */
+  /** The users of every accounts:lookup. */
   readonly lookUps: (readonly string[])[] = [];
-  /** While true, requests are taken and not answered. */
+  /** While true, requests are accepted and not answered. */
   silent = false;
-  /** What calls of a method end with, e.g. `accounts:update`, 500. */
+  /** The error status of a method, e.g. `accounts:update`, 500. */
   readonly failures = new Map<string, number>();
-  /** How long the next updates take, one each. */
+  /** The durations of the next updates, one each. */
   readonly updateDelaysMs: number[] = [];
 
   private readonly certificate: ServerCertificate;
@@ -120,7 +120,7 @@ export class GoogleEndpoints {
     return path.join(this.folder, 'account.json');
   }
 
-  /** The certificate of the authority that vouches for these endpoints. */
+  /** The certificate of the authority that signed these endpoints' certificate. */
   get authorityFile(): string {
     return path.join(this.folder, 'authority.pem');
   }
@@ -146,7 +146,7 @@ export class GoogleEndpoints {
     };
   }
 
-  /** Leads every connection here, and still verifies whom it talks to. */
+  /** Routes every connection here, and still verifies the server. */
   agent(authority = this.certificate.ca): https.Agent {
     const agent = new https.Agent();
     agent.createConnection = ({ host, servername }) =>
@@ -154,7 +154,7 @@ export class GoogleEndpoints {
     return agent;
   }
 
-  /** With these a process reaches Google's addresses here: through a proxy, as behind a company's firewall. */
+  /** With this environment a process reaches Google's addresses here: through a proxy, as behind a company's firewall. */
   environment(): Record<string, string> {
     return {
       FIREBASE_SERVICE_ACCOUNT: this.accountFile,
@@ -238,7 +238,7 @@ export class GoogleEndpoints {
     return { status: 200, body: { access_token: token, expires_in: 3599, token_type: 'Bearer' } };
   }
 
-  /** Its own proof, so that endpoints with the same identity accept it too. */
+  /** A token that proves itself, so that endpoints with the same identity accept it too. */
   private accessTokenOf(id: string): string {
     return `ya29.${id}.${createHmac('sha256', this.serviceAccount().private_key).update(id).digest('hex')}`;
   }
@@ -271,7 +271,7 @@ export class GoogleEndpoints {
     return !this.deleted.has(userId) && (this.everyoneExists || this.claims.has(userId));
   }
 
-  /** int64s are text, and what is false or unset is left out. */
+  /** int64s are text, and false or unset fields are left out. */
   private userInfo(localId: string): object {
     const claims = this.claims.get(localId);
     return {

@@ -8,7 +8,7 @@ export interface GoogleSaid {
   readonly finishReason?: string | null;
   readonly promptFeedback?: object;
   readonly usage?: object | null;
-  /** Of a stream; absent: each part is whole. */
+  /** The length of a stream's pieces; absent: each part is whole. */
   readonly pieceLength?: number;
 }
 
@@ -34,7 +34,7 @@ export function googleError(status: number, name: string, message: string, detai
   return jsonAnswer({ error: { code: status, message, status: name, details } }, status);
 }
 
-/** A chunk for each part; the last one says why it ends and what was used. */
+/** A chunk for each part; the last one has the finish reason and the usage. */
 export function googleStream(said: GoogleSaid, rest: Partial<WireAnswer> = {}): WireAnswer {
   const { parts: given = [{ text: 'Hello ' }, { text: 'there' }], pieceLength } = said;
   const parts = pieceLength === undefined ? given : given.flatMap((part) => inPieces(part, pieceLength));

@@ -1,4 +1,4 @@
-/** The programs of a page, each run as it stands there. */
+/** The programs of a page, each run unchanged. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -16,7 +16,7 @@ interface Interpreter {
   readonly ending: string;
 }
 
-/** Debian's Python has Debian's packages; another one before it on the PATH may not. */
+/** Debian's Python finds Debian's packages; another one earlier on the PATH may not. */
 export const PYTHON = ['/usr/bin/python3', 'python3'].find(
   (python) => spawnSync(python, ['-c', 'import requests']).status === 0,
 );
@@ -31,9 +31,9 @@ const INTERPRETERS: Readonly<Record<string, Interpreter>> = {
 const FENCE = /^```(\w+)\n(.*?)^```$/gms;
 
 export class Guide {
-  /** What the programs find in the environment, beside PATH. */
+  /** The programs' environment, besides PATH. */
   environment: Record<string, string> = {};
-  /** Headings whose programs were run. */
+  /** Headings whose programs have run. */
   readonly ran = new Set<string>();
   private readonly children: ChildProcess[] = [];
   private count = 0;
@@ -58,7 +58,7 @@ export class Guide {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  /** The headings that have a program to be run. */
+  /** The headings that have a program to run. */
   get headings(): string[] {
     return this.sections()
       .filter(({ text }) => programsIn(text).some(({ language }) => language in INTERPRETERS))
@@ -70,13 +70,13 @@ export class Guide {
     return programsIn(this.text);
   }
 
-  /** What stands under a heading, in a language or in any. */
+  /** The programs under a heading, in one language or in any. */
   programs(heading: string, language?: string): Program[] {
     const section = this.sections().find((each) => each.heading === heading);
     return programsIn(section?.text ?? '').filter((program) => language === undefined || program.language === language);
   }
 
-  /** Runs the one program under a heading, or the one in a language; gives what it printed. */
+  /** Runs the one program under a heading, or the one in a language; returns its output. */
   async run(heading: string, language?: string): Promise<string> {
     const programs = this.programs(heading, language).filter((each) => each.language in INTERPRETERS);
     const [program] = programs;
@@ -102,8 +102,8 @@ export class Guide {
   }
 
   /**
-   * Runs every program of the page, or those under some headings, in their order and as if one shell did: what one exports,
-   * the next ones find. Gives what each printed, by heading.
+   * Runs every program of the page, or those under some headings, in order and as if in one shell: later programs see the
+   * variables that earlier ones export. Returns each output, by heading.
    */
   async walk(headings: readonly string[] = this.headings): Promise<Map<string, string[]>> {
     const said = new Map<string, string[]>();
@@ -126,7 +126,7 @@ export class Guide {
     return said;
   }
 
-  /** Starts a program that runs on until the guide is closed. `env` comes on top of the environment. */
+  /** Starts a program that runs until the guide is closed. `env` is added to the environment. */
   async start(program: Program, env: Readonly<Record<string, string>> = {}): Promise<{ output: () => string }> {
     const child = await this.spawn(program, env);
     this.children.push(child);

@@ -12,7 +12,7 @@ const columns = [
   )
   .join(', ');
 
-/** Humans with what is left of each of their limits, and what open calls hold of it, in millionths; for a FROM clause. */
+/** Humans with the rest of each of their limits, and the part that open calls hold, in millionths; for a FROM clause. */
 export const HUMAN_LIMITS = `(
   SELECT h.tenant_id, h.human, h.id, ${columns}
   FROM humans h LEFT JOIN budgets b ON b.tenant_id = h.tenant_id AND b.human_id = h.id AND b.period = 'NONE'

@@ -1,5 +1,5 @@
-// A spec runs in Node's own global scope, and imports as Node does: a module is loaded once in a worker, not again for each
-// spec, which took most of the suite's time. What a spec may change of the process is put back after it.
+// A spec runs in Node's own global scope, and imports as Node does: a worker loads a module once, and not again for each spec,
+// which took most of the suite's time. Changes of the process by a spec are undone after it.
 import { register } from 'node:module';
 import { TestEnvironment } from 'jest-environment-node';
 
@@ -15,7 +15,7 @@ export default class extends TestEnvironment {
 
   async setup() {
     await super.setup();
-    // Node knows the source maps of what it compiled; Jest's own reader of them, installed by now, does not.
+    // Node knows the source maps of the code that it compiled; Jest's own reader of them, which is installed by now, does not.
     Error.prepareStackTrace = undefined;
     process.setSourceMapsEnabled(true);
   }

@@ -1,6 +1,6 @@
 // One throwaway Postgres for the whole run, with a migrated template that each test clones (test/support/postgres.ts). Jest
-// calls this only where the run has a spec of a project that names it (jest.config.mjs).
-// Both are the work of the service's own code in dist/, which is built first, so that a test never meets an old build.
+// calls this only where the run has a spec of a project that names it (jest.config.mjs). The service's own code in dist/ does
+// both. It is built first, so that a test never uses an old build.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
@@ -23,9 +23,9 @@ export default async function setUp({ rootDir }) {
   try {
     await asSuperuser(postgres, 'CREATE DATABASE gatehouse_template OWNER gatehouse');
     await migrate(template.href, path.join(rootDir, 'prisma'));
-    // What each start of the service does.
+    // Each start of the service does this too.
     await query(template.href, 'SELECT prepare_usage_partitions()');
-    // From here on it takes no connections, so that nothing keeps it from being cloned.
+    // Without connections nothing can prevent the cloning.
     await asSuperuser(postgres, 'ALTER DATABASE gatehouse_template ALLOW_CONNECTIONS false');
   } catch (error) {
     // Jest calls no teardown when the setup fails.
@@ -39,22 +39,22 @@ export default async function setUp({ rootDir }) {
 
 export async function removeCluster(postgres, directory) {
   await postgres.stop();
-  // As root, below a folder that Postgres' OS user cannot pass, the data are elsewhere.
+  // As root, below a folder that Postgres' OS user can't enter, the data are elsewhere.
   for (const folder of [postgres.location, directory]) await rm(folder, { recursive: true, force: true });
 }
 
-/** Does nothing where dist/ is up to date. What went wrong, the build itself says. */
+/** Does nothing where dist/ is up to date. The build itself prints its errors. */
 function build(rootDir) {
   const { status } = spawnSync(process.execPath, [path.join(rootDir, 'scripts/build.mjs')], { stdio: 'inherit' });
   if (status !== 0) throw new Error('The build failed, and so no test was run.');
 }
 
-/** Late, as an `import` above would come before the build. */
+/** Imported late, since an `import` at the top would come before the build. */
 function importBuilt(rootDir, file) {
   return import(pathToFileURL(path.join(rootDir, 'dist', file)).href);
 }
 
-/** In memory where there is room, as a database is then cloned some ten times faster; else on the disk. */
+/** In memory where there is room, as cloning a database is then some ten times faster; otherwise on the disk. */
 async function startThrowaway(startEmbeddedPostgres) {
   const memory = await statfs('/dev/shm').catch(() => null);
   const roomy = memory !== null && memory.bavail * memory.bsize >= ROOM_BYTES && os.freemem() >= ROOM_BYTES;
@@ -76,8 +76,8 @@ async function startThrowaway(startEmbeddedPostgres) {
 }
 
 /**
- * What a killed run left, its Postgres too. A run that is still going on holds its folder's lock, and is let alone; so is
- * a folder without a lock, as its run may just be about to take it, or to remove it.
+ * Removes the leftovers of killed runs, including their Postgres. A running one holds its folder's lock, and stays. So does a
+ * folder without a lock, as its run may be about to take the lock, or to remove the folder.
  */
 async function removeLeftovers(parent, startEmbeddedPostgres) {
   for (const name of await readdir(parent)) {

@@ -1,8 +1,8 @@
-// Jest's runtime, but that Node itself loads the modules (test/support/jest-environment.mjs).
+// Jest's runtime, except that Node itself loads the modules (test/support/jest-environment.mjs).
 const { pathToFileURL } = require('node:url');
 const { default: Runtime } = require('jest-runtime');
 
-// Where jest-circus keeps its state and its listeners, of which each spec gets its own.
+// jest-circus keeps its state and its listeners here, and each spec needs its own.
 const CIRCUS = /[\\/]jest-circus[\\/]build[\\/]/;
 let runs = 0;
 

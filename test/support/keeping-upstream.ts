@@ -1,4 +1,4 @@
-/** What a server with OpenAI's Responses API answers that keeps responses, and tells or deletes them by their ids. */
+/** A server with OpenAI's Responses API that stores responses, and returns or deletes them by their ids. */
 import { response, responseEvents } from './openai-responses.js';
 import { errorBody } from './openai-upstream.js';
 import { jsonAnswer, type Answerer } from './wire-upstream.js';
@@ -10,7 +10,7 @@ interface Asked {
   readonly previous_response_id?: string;
 }
 
-/** @param name by which its ids can be told from another server's */
+/** @param name in its ids that distinguishes them from another server's */
 export function keepingUpstream(name: string): Answerer {
   const kept = new Map<string, object>();
   let made = 0;

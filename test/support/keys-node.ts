@@ -1,4 +1,4 @@
-/** What one replica has of API keys. */
+/** The parts of one replica that handle API keys. */
 import { CredentialStrategies, type DashboardUserPrincipal, type Role } from '../../src/identity/index.js';
 import { ApiKeyDirectory } from '../../src/keys/api-key.directory.js';
 import type { CreateKeyRequest, CreatePublishableKeyRequest, RotateKeyRequest } from '../../src/keys/keys.dto.js';
@@ -20,11 +20,11 @@ export interface KeysNode extends Replica {
   readonly service: KeysService;
   readonly directory: ApiKeyDirectory;
   readonly events: Events;
-  /** What was told, whether or not its transaction was committed. */
+  /** The published events, whether or not their transaction was committed. */
   readonly told: DomainEvent[];
-  /** What a key is looked up by. */
+  /** The hashes by which a key is looked up. */
   hashesOf(key: string): Buffer[];
-  /** Between this replica and Postgres; its listener does not pass it. */
+  /** Between this replica and Postgres; its listener does not use it. */
   readonly proxy: PostgresProxy;
   create(by: DashboardUserPrincipal, request: Partial<CreateKeyRequest>): Promise<IssuedKey>;
   createPublishable(by: DashboardUserPrincipal, request: Partial<CreatePublishableKeyRequest>): Promise<IssuedKey>;
@@ -34,7 +34,7 @@ export interface KeysNode extends Replica {
   ): Promise<RotatedKey>;
 }
 
-/** Of a tenant's app without limits. */
+/** A publishable key of an app without limits. */
 const APP: CreatePublishableKeyRequest = {
   name: 'an app',
   description: '',

@@ -1,4 +1,4 @@
-/** One kind's provider, as a tenant's connection has it, against its stand-in: what the specs of a kind begin and end with. */
+/** One kind's provider, as a tenant's connection has it, with its stand-in: set-up and tear-down for the specs of a kind. */
 import { PROVIDER_FACTORIES } from '../../src/llm/providers/provider-factories.js';
 import type { ProviderConnection, ProviderDeps } from '../../src/llm/providers/provider-factory.js';
 import type { Provider } from '../../src/llm/providers/provider.js';
@@ -25,7 +25,7 @@ export class KindStage {
     return this.running.stage.logged;
   }
 
-  /** A provider of the kind that was set up in another way. */
+  /** A provider of the kind with other settings. */
   another(changes: Partial<ProviderConnection> = {}, deps: Partial<ProviderDeps> = {}): Provider {
     const { kind, path, credentials, settings } = this.kind;
     const connection = { kind, baseUrl: this.upstream.origin + path, credentials, settings, ...changes };
@@ -49,7 +49,7 @@ export class KindStage {
     this.started = { stage: new TranslatedStage(), upstream: await WireUpstream.start(this.kind.says()) };
   }
 
-  /** Forgets what was asked. What a package drops with a warning has to be refused before it is called. */
+  /** Forgets earlier requests. A field that a package would drop with a warning must be refused before the package is called. */
   reset(): void {
     this.upstream.reset();
     expect(this.running.stage.warnings).toEqual([]);
@@ -66,7 +66,7 @@ export class KindStage {
   }
 }
 
-/** A stage that begins and ends with the tests around it. */
+/** A stage that starts and stops with the tests around it. */
 export function stageOf(kind: Kind): KindStage {
   const stage = new KindStage(kind);
   beforeAll(() => stage.start());

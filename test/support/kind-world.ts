@@ -1,4 +1,4 @@
-/** A running service, and of each kind a tenant with a provider of its own: the stand-in, a key, and what the ledger has. */
+/** A running service, and for each kind a tenant with a provider of its own: the stand-in, a key, and the ledger's rows. */
 import { create } from '../http/providers/providers.js';
 import { eventually } from './eventually.js';
 import { KINDS, type Kind } from './kinds.js';
@@ -27,7 +27,7 @@ export class KindPlace {
     readonly key: string,
   ) {}
 
-  /** What a call was charged, once it is settled. */
+  /** The charge of a call, once it is settled. */
   async chargeOf(requestId: string): Promise<Charge> {
     let rows: Charge[] = [];
     await eventually(async () => {

@@ -1,4 +1,4 @@
-/** Each kind of provider as a row: what a tenant sets it up with, and what its stand-in says in the kind's own words. */
+/** Each kind of provider as a row: the settings that a tenant gives it, and its stand-in's answers in the kind's own format. */
 import type { ProviderCredentials, ProviderKind, ProviderSettings } from '../../src/llm/providers/provider-factory.js';
 import { anthropicError, anthropicSays } from './anthropic-wire.js';
 import { ACCOUNT, bedrockError, bedrockSays, REGION } from './bedrock-wire.js';
@@ -8,28 +8,28 @@ import { errorBody } from './openai-upstream.js';
 import { openaiSays, type OpenaiWords } from './openai-wire.js';
 import { jsonAnswer, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
 
-/** What a model says, whatever its kind; `calls` of the tool `get_weather`. */
+/** A model's answer, in any kind; `calls` of the tool `get_weather`. */
 export interface Said {
   readonly text?: string;
   readonly thinking?: string;
   readonly calls?: readonly { readonly id: string; readonly input: object }[];
-  /** Of a stream; absent: 5 letters. */
+  /** The length of a stream's pieces; absent: 5 letters. */
   readonly pieceLength?: number;
 }
 
 export interface Kind {
   readonly kind: ProviderKind;
-  /** Where its API stands on a server. */
+  /** The path of its API on a server. */
   readonly path: string;
   readonly credentials: ProviderCredentials;
   readonly settings: ProviderSettings;
-  /** Of the credentials, the one that is secret. */
+  /** The secret one of the credentials. */
   readonly secret: string;
   readonly model: string;
   says(said?: Said): Answerer;
   /** An error of this status. */
   refuses(status: number, message: string, retryAfterSeconds?: number): WireAnswer;
-  /** What it calls such an error; null: it has no names for errors. */
+  /** The kind's name for such an error; null: it has no names for errors. */
   typeOf(status: number): string | null;
 }
 
@@ -158,10 +158,10 @@ export const COHERE: Kind = {
   typeOf: () => null,
 };
 
-/** Those whose requests and answers the bridge translates. */
+/** The kinds whose requests and answers the bridge translates. */
 export const TRANSLATED: readonly Kind[] = [ANTHROPIC, GOOGLE, BEDROCK, COHERE];
 
-/** Those whose bytes are passed on. */
+/** The kinds whose bytes are passed on. */
 const PASSED_THROUGH: readonly Kind[] = [
   passedThrough(
     'openai_compatible',
@@ -227,7 +227,7 @@ function mistralsFaultOf({ path, headers, body }: WireRequest): string | null {
   return unknown === undefined ? null : `Extra inputs are not permitted: ${unknown}`;
 }
 
-/** Beside calls there is a text only where one is said. */
+/** Beside calls there is a text only where the answer has one. */
 function texts(text: string | undefined, calls: Said['calls']): string[] {
   if (text !== undefined) return [text];
   return calls === undefined ? ['Hello there'] : [];

@@ -9,12 +9,12 @@ export const TERM_SECONDS = 1;
 export class LeasedProcesses {
   constructor(private readonly stage: LedgerStage) {}
 
-  /** With timers, as the service runs it. */
+  /** Starts one with timers, as the service runs it. */
   start(leaseSeconds = TERM_SECONDS): Promise<LedgerProcess> {
     return this.stage.start({ leaseSeconds, sweepSeconds: 1 }, true);
   }
 
-  /** One whose lease is renewed and that sweeps when the test says so, and never by itself. */
+  /** Starts one that renews its lease and sweeps only when the test calls it. */
   startByHand(leaseSeconds = TERM_SECONDS): Promise<LedgerProcess> {
     return this.stage.start({ leaseSeconds, sweepSeconds: 1 });
   }

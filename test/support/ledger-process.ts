@@ -16,15 +16,15 @@ export interface LedgerProcess {
   readonly lease: ProcessLease;
   readonly ledger: UsageLedger;
   readonly metrics: Metrics;
-  /** Ends it in good order. */
+  /** Ends it properly. */
   stop(): Promise<void>;
   /** Ends it as a crash does: its lease is neither ended nor renewed again. */
   crash(): Promise<void>;
 }
 
 /**
- * A process whose lease is renewed and which sweeps when the test says so: nothing happens by itself. `run` starts it as
- * the service does, with its timers.
+ * A process whose lease is renewed and which sweeps only when the test calls it. `run` starts it as the service does, with its
+ * timers.
  */
 export async function startLedgerProcess(
   databaseUrl: string,
@@ -39,7 +39,7 @@ export async function startLedgerProcess(
   const ledger = new UsageLedger(database, lease, settings, metrics);
   if (run) await ledger.onApplicationBootstrap();
   else {
-    // What the service's start does, without its timers.
+    // The same as at the service's start, without its timers.
     await lease.renew();
   }
   let over = false;
@@ -143,7 +143,7 @@ export interface LedgerRow {
   readonly lease_id: string;
 }
 
-/** The call's row, and its adjustment after it if there is one. */
+/** The call's row, followed by its adjustment if there is one. */
 export function ledgerRows(superuserUrl: string, id: string): Promise<LedgerRow[]> {
   return rowsOf<LedgerRow>(
     superuserUrl,

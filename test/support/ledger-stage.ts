@@ -25,7 +25,7 @@ export class LedgerStage {
     return this.opened;
   }
 
-  /** @param run with timers, as the service runs it; else its lease and sweep go by hand */
+  /** @param run with timers, as the service runs it; otherwise the test renews its lease and sweeps */
   async start(overrides?: Parameters<typeof startLedgerProcess>[1], run?: boolean): Promise<LedgerProcess> {
     const started = await startLedgerProcess(this.database.ownerUrl, overrides, run);
     this.running.push(started);

@@ -1,4 +1,4 @@
-/** haproxy and nginx before replicas, with the configuration that docs/guides/production.md shows. */
+/** haproxy and nginx before replicas, with the configuration of docs/guides/production.md. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -9,18 +9,18 @@ import path from 'node:path';
 import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
 
-/** Debian has them where only root looks. */
+/** Debian installs them in folders that only root's PATH has. */
 const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
 const GUIDE = readFileSync('docs/guides/production.md', 'utf8');
 
-/** The guide's block of this language, its two replicas on these ports. */
+/** The guide's block of this language, with its two replicas on these ports. */
 function configurationOf(language: string, [first, second]: readonly [number, number]): string {
   const found = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(GUIDE)?.[1];
   if (found === undefined) throw new Error(`docs/guides/production.md has no block of ${language}.`);
   return found.replace('gatehouse-1:3000', `127.0.0.1:${first}`).replace('gatehouse-2:3000', `127.0.0.1:${second}`);
 }
 
-/** @throws Error where a text of the guide's configuration is gone that a test replaces */
+/** @throws Error where the guide's configuration no longer has the text that a test replaces */
 function replaced(configuration: string, from: string | RegExp, to: string): string {
   const result = configuration.replace(from, to);
   if (result === configuration) throw new Error(`The configuration does not hold ${String(from)}:\n${configuration}`);
@@ -58,7 +58,7 @@ export class Haproxy extends LoadBalancer {
   }
 
   /**
-   * @param checkEvery as haproxy writes it; absent: as the guide has it
+   * @param checkEvery in haproxy's notation; absent: the guide's value
    * @throws Error where it is not installed: a test that needs it is never skipped
    */
   static async start(ports: readonly [number, number], checkEvery?: string): Promise<Haproxy> {

@@ -1,4 +1,4 @@
-/** A small web server on several addresses of this machine and one port, that tells what arrived where. */
+/** A small web server on several addresses of this machine and one port, which records the arrivals at each. */
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
@@ -13,7 +13,7 @@ export interface LoopbackListenerOptions {
 type Answer = (request: http.IncomingMessage, response: http.ServerResponse) => void;
 
 export class LoopbackListener {
-  /** The address of ours that each connection came to, whatever was said on it. */
+  /** Our address that each connection came to, even without a request. */
   readonly connections: string[] = [];
   /** The address and path of each request. */
   readonly requests: string[] = [];
@@ -32,13 +32,13 @@ export class LoopbackListener {
         return listener;
       } catch (error) {
         await listener.close();
-        // The port that is free on one address may be taken on the next.
+        // A port that is free on one address may be taken on the next.
         if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries === 20) throw error;
       }
     }
   }
 
-  /** Connections that are open now. */
+  /** The number of open connections. */
   get open(): number {
     return this.sockets.size;
   }
@@ -67,7 +67,7 @@ export class LoopbackListener {
     };
     const server =
       certificate === undefined ? http.createServer(onRequest) : https.createServer(certificate, onRequest);
-    // Idle connections are never closed by this side.
+    // This side never closes idle connections.
     server.keepAliveTimeout = 120_000;
     server.on('connection', (socket: Socket) => {
       this.connections.push(address);

@@ -1,9 +1,8 @@
 /**
- * An OpenID Connect issuer of end users as tenants have one: discovery and JWKS over real HTTPS (or HTTP) on loopback,
- * tokens signed for real, good ones and every broken kind. What is asked of it is counted; what it answers can be changed;
- * it can go down and come back.
+ * An OpenID Connect issuer of a tenant's end users: discovery and JWKS over real HTTPS (or HTTP) on loopback, and really signed
+ * tokens, good ones and every broken kind. It counts requests, its answers can be changed, and it can go down and come back.
  *
- * A service reaches it with its `settings`, a service's process with its `environment`; over HTTP in development alone.
+ * A service reaches it with its `settings`, a service's process with its `environment`; over HTTP only in development.
  */
 import { constants, createHmac, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
@@ -19,7 +18,7 @@ import { selfSignedCertificate } from './self-signed-certificate.js';
 
 export type IssuerAlgorithm = 'RS256' | 'PS256' | 'ES256';
 
-/** A key that the issuer has; `kid` null: it is published without one. */
+/** A key of the issuer; `kid` null: it is published without one. */
 export interface IssuerKey {
   readonly kid: string | null;
   readonly alg: IssuerAlgorithm;
@@ -27,24 +26,24 @@ export interface IssuerKey {
 }
 
 export interface TokenOptions {
-  /** What it is signed with; absent: the issuer's first key. */
+  /** The signing key; absent: the issuer's first key. */
   readonly key?: IssuerKey;
-  /** How, where that is not the key's own way. */
+  /** The algorithm, where it differs from the key's own. */
   readonly alg?: IssuerAlgorithm | 'RS384' | 'HS256' | 'none';
-  /** Members put over the header's own; undefined takes one out. */
+  /** Members that replace the header's own; undefined removes one. */
   readonly header?: Readonly<Record<string, unknown>>;
 }
 
 export interface UserIssuerOptions {
   readonly protocol?: 'https:' | 'http:';
-  /** Behind the origin, as `/realms/acme`. */
+  /** The path after the origin, such as `/realms/acme`. */
   readonly path?: string;
   readonly audience?: string;
-  /** Of its first key. RSA keys are slow to come by. */
+  /** The algorithm of its first key. Creating RSA keys is slow. */
   readonly alg?: IssuerAlgorithm;
 }
 
-/** One for all issuers of a spec: of several authorities with one name a client finds the wrong one. */
+/** One for all issuers of a spec: of several authorities with the same name a client finds the wrong one. */
 const certificate = selfSignedCertificate(['127.0.0.1', 'localhost']);
 const running = new Set<UserIssuer>();
 
@@ -65,10 +64,10 @@ type Respond = (response: http.ServerResponse) => void;
 export class UserIssuer {
   /** The path of every request, in order. */
   readonly requests: string[] = [];
-  /** What is published, the first one signing. */
+  /** The published keys; the first one signs. */
   keys: readonly IssuerKey[];
   cacheControl = 'public, max-age=3600';
-  /** Answers another way, by path. */
+  /** Other answers, by path. */
   readonly answers = new Map<string, Respond>();
   readonly audience: string;
   private readonly issuerPath: string;
@@ -106,19 +105,19 @@ export class UserIssuer {
     await once(this.server, 'close');
   }
 
-  /** At the same address as before. */
+  /** Listens again at the same address. */
   async comeBack(): Promise<void> {
     this.server.listen(this.port, '127.0.0.1');
     await once(this.server, 'listening');
     this.port = (this.server.address() as AddressInfo).port;
   }
 
-  /** What a service in this process needs to reach it. */
+  /** The settings with which a service in this process reaches it. */
   get settings(): Partial<Settings> {
     return { outboundAllowCidrs: ['127.0.0.0/8'] };
   }
 
-  /** What a service's own process needs; adds to the authorities that it trusts already. */
+  /** The environment for a service's own process; adds to the authorities that it already trusts. */
   get environment(): Record<string, string> {
     this.folder ??= mkdtempSync(path.join(os.tmpdir(), 'gatehouse-issuer-'));
     const file = path.join(this.folder, 'trust.mjs');
@@ -130,7 +129,7 @@ export class UserIssuer {
     return { OUTBOUND_ALLOW_CIDRS: '127.0.0.0/8', NODE_OPTIONS: `--import=${file}` };
   }
 
-  /** As it stands in a publishable key; its keys are found by discovery. */
+  /** Its configuration in a publishable key; its keys are found by discovery. */
   get oidcConfig(): { readonly issuer: string; readonly audience: string } {
     return { issuer: this.issuer, audience: this.audience };
   }
@@ -155,7 +154,7 @@ export class UserIssuer {
     return `${this.issuerPath.replace(/\/$/, '')}/jwks.json`;
   }
 
-  /** How often the configuration and the keys were asked for. */
+  /** The number of requests for the configuration and for the keys. */
   get fetches(): { readonly discovery: number; readonly jwks: number } {
     const count = (target: string): number => this.requests.filter((asked) => asked === target).length;
     return { discovery: count(this.discoveryPath), jwks: count(this.jwksPath) };
@@ -183,13 +182,13 @@ export class UserIssuer {
     return { keys: this.keys.map(publicJwk) };
   }
 
-  /** The claims of a good token of now. */
+  /** The current claims of a good token. */
   claims(): Record<string, unknown> {
     const now = Math.floor(Date.now() / 1000);
     return { iss: this.issuer, aud: this.audience, sub: 'user-1', iat: now - 10, exp: now + 3600 };
   }
 
-  /** @param overrides put over the claims of a good token; undefined takes one out */
+  /** @param overrides replace claims of a good token; undefined removes one */
   token(overrides: Readonly<Record<string, unknown>> = {}, options: TokenOptions = {}): string {
     return this.signPayload(JSON.stringify({ ...this.claims(), ...overrides }), options);
   }

@@ -1,4 +1,4 @@
-/** What OpenAI answers to a call of its embeddings. */
+/** OpenAI's answers to calls of its embeddings. */
 
 interface Asked {
   readonly model: string;
@@ -7,7 +7,7 @@ interface Asked {
   readonly encoding_format?: 'float' | 'base64' | null;
 }
 
-/** Vectors of as many numbers as were asked for, else of three; every input counts for five tokens. */
+/** Vectors of the requested length, or of three numbers; every input counts for five tokens. */
 export function embeddings(body: Buffer): object {
   const asked = JSON.parse(body.toString('utf8')) as Asked;
   const count = typeof asked.input === 'string' || typeof asked.input[0] === 'number' ? 1 : asked.input.length;

@@ -1,4 +1,4 @@
-/** What OpenAI answers to a call of its Responses API. */
+/** OpenAI's answers to calls of its Responses API. */
 import type { UpstreamAnswer } from './openai-upstream.js';
 
 const RESPONSE_ID = 'resp_68a1f0c2d4e88190b0';
@@ -7,7 +7,7 @@ interface Said {
   readonly model?: string;
   readonly words?: readonly string[];
   readonly status?: 'completed' | 'incomplete' | 'failed' | 'in_progress';
-  /** Null: none is reported. */
+  /** Null: no usage is reported. */
   readonly usage?: object | null;
   readonly error?: object | null;
   readonly id?: string;
@@ -97,7 +97,7 @@ export function streamedResponse(said: Said = {}): UpstreamAnswer {
   return { kind: 'stream', pieces: responseEvents(said), done: false };
 }
 
-/** JSON or a stream, by what was asked. */
+/** JSON or a stream, as the request asks. */
 export function ordinaryResponse(body: Buffer): UpstreamAnswer {
   const { model, stream } = JSON.parse(body.toString('utf8')) as { readonly model: string; readonly stream?: boolean };
   return stream === true ? streamedResponse({ model }) : { kind: 'body', body: response({ model }) };

@@ -16,11 +16,11 @@ export interface UpstreamUsage {
   readonly total_tokens: number;
 }
 
-/** What the stand-in does with one call of a model; `after`: once this has come to pass, and not before. */
+/** The stand-in's reaction to one call of a model; `after`: only once this has resolved. */
 export type UpstreamAnswer = { readonly after?: Promise<unknown> } & AnswerKind;
 
 type AnswerKind =
-  /** A whole body: an object is sent as JSON, text and bytes as they are. `delayMs` before the first byte. */
+  /** A whole body: an object is sent as JSON, text and bytes unchanged. `delayMs` before the first byte. */
   | {
       readonly kind: 'body';
       readonly status?: number;
@@ -29,9 +29,9 @@ type AnswerKind =
       readonly delayMs?: number;
     }
   /**
-   * Server-sent events: objects become `data: …` events, text and bytes go as they are; a promise holds back itself and what
-   * comes after it. `[DONE]` follows unless `done` is false. After `breakAfter` pieces the connection is cut, after
-   * `stallAfter` nothing more comes.
+   * Server-sent events: objects become `data: …` events, text and bytes are sent unchanged; a promise holds back itself and
+   * everything after it. `[DONE]` follows unless `done` is false. After `breakAfter` pieces the connection is cut, after
+   * `stallAfter` nothing more is sent.
    */
   | {
       readonly kind: 'stream';
@@ -55,11 +55,11 @@ export interface UpstreamRequest {
   readonly headers: IncomingHttpHeaders;
   readonly rawHeaders: readonly string[];
   readonly body: Buffer;
-  /** The caller went away before the answer was whole. */
+  /** The caller went away before the answer was complete. */
   aborted: boolean;
   /** The answer was sent to its end. */
   answered: boolean;
-  /** How many pieces of a stream the network took. */
+  /** The number of a stream's pieces that the network accepted. */
   sent: number;
 }
 
@@ -69,18 +69,17 @@ const ID = 'chatcmpl-B7x2Qk9VtYhN4mPz';
 const USAGE: UpstreamUsage = usageOf(9, 12);
 
 /**
- * An OpenAI-compatible provider on loopback. Answers come from a queue, one for each chat completion, and once that is
- * empty as the real one would: JSON or a stream by what was asked, usage in a stream only where it was asked for. It keeps
- * every request that it got.
+ * An OpenAI-compatible provider on loopback. Answers come from a queue, one for each chat completion. Once it is empty, it
+ * answers as the real one would: JSON or a stream as requested, usage in a stream only where requested. It keeps every request.
  */
 export class OpenaiUpstream {
-  /** What `GET /models` lists; null: answered 404, as servers do that keep no list. */
+  /** The models of `GET /models`; null: 404, as from servers that keep no list. */
   models: readonly string[] | null = [UPSTREAM_MODEL];
-  /** What is answered once the queue is empty. */
+  /** The answers once the queue is empty. */
   otherwise: (request: UpstreamRequest) => UpstreamAnswer | Promise<UpstreamAnswer> = ordinaryAnswer;
-  /** Calls of models in the order in which they came. */
+  /** Calls of models in the order of their arrival. */
   readonly requests: UpstreamRequest[] = [];
-  /** Everything else: `GET /models`. */
+  /** All other requests: `GET /models`. */
   readonly otherRequests: UpstreamRequest[] = [];
   private readonly queue: UpstreamAnswer[] = [];
   private readonly sockets = new Set<Socket>();
@@ -104,7 +103,7 @@ export class OpenaiUpstream {
     return upstream;
   }
 
-  /** For `OPENAI_BASE_URL`. */
+  /** The value for `OPENAI_BASE_URL`. */
   get baseUrl(): string {
     return `http://127.0.0.1:${this.port}/v1`;
   }
@@ -115,7 +114,7 @@ export class OpenaiUpstream {
     return this;
   }
 
-  /** Waits until `count` chat completions have come in, and gives the last of them. */
+  /** Waits until `count` chat completions have arrived, and returns the last of them. */
   async request(count = 1): Promise<UpstreamRequest> {
     await until(() => this.requests.length >= count, `${count} chat completions upstream`);
     return this.requests[count - 1] as UpstreamRequest;
@@ -127,7 +126,7 @@ export class OpenaiUpstream {
     await until(() => request.aborted, 'the call upstream to be aborted');
   }
 
-  /** Forgets what came, what is queued, and how to answer otherwise. */
+  /** Forgets earlier requests, queued answers, and the default answer. */
   reset(): void {
     this.otherwise = ordinaryAnswer;
     this.requests.length = 0;
@@ -250,7 +249,7 @@ function write(response: ServerResponse, bytes: string | Buffer): Promise<boolea
   });
 }
 
-/** As OpenAI would: JSON or a stream by what was asked, usage in a stream only where it was asked for. */
+/** OpenAI's usual answer: JSON or a stream as requested, usage in a stream only where requested. */
 export function ordinaryAnswer({ body, path }: Pick<UpstreamRequest, 'body'> & { path?: string }): UpstreamAnswer {
   if (path?.includes('/embeddings') === true) return { kind: 'body', body: embeddings(body) };
   const asked = JSON.parse(body.toString('utf8')) as {
@@ -266,7 +265,7 @@ export function ordinaryAnswer({ body, path }: Pick<UpstreamRequest, 'body'> & {
 interface Said {
   readonly model?: string;
   readonly words?: readonly string[];
-  /** Absent in the default JSON answer means the default usage; null: none is reported. */
+  /** Absent in the default JSON answer: the default usage; null: no usage is reported. */
   readonly usage?: UpstreamUsage | null;
 }
 
@@ -302,7 +301,7 @@ export function streamPieces({ model = UPSTREAM_MODEL, words = WORDS, usage = nu
   ];
 }
 
-/** The chunk that holds usage and nothing else. */
+/** The chunk that has only usage. */
 export function usageChunk(usage: UpstreamUsage = USAGE, model = UPSTREAM_MODEL): object {
   return { id: ID, object: 'chat.completion.chunk', created: CREATED, model, choices: [], usage };
 }

@@ -1,4 +1,4 @@
-/** Chat completions as OpenAI's documentation describes them, in the words of the kinds that speak OpenAI's dialect. */
+/** Chat completions as OpenAI's documentation describes them, with the error names of the kinds that speak OpenAI's dialect. */
 import { DONE, errorBody, eventOf, usageOf } from './openai-upstream.js';
 import { jsonAnswer, piecesOf, type Answerer, type WireAnswer, type WireRequest } from './wire-upstream.js';
 
@@ -9,7 +9,7 @@ export interface OpenaiSaid {
   readonly pieceLength?: number;
 }
 
-/** In what a kind differs: what it refuses, and whether a stream reports its usage unasked. */
+/** The differences of a kind: its refusals, and whether a stream reports usage without being asked. */
 export interface OpenaiWords {
   faultOf(request: WireRequest): string | null;
   readonly reportsUnasked: boolean;

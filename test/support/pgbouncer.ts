@@ -9,7 +9,7 @@ import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
 import { unprivilegedUser } from './unprivileged-user.js';
 
-/** Debian has it where only root looks. */
+/** Debian installs it in a folder that only root's PATH has. */
 const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
 
 export interface PooledLogin {
@@ -68,7 +68,7 @@ export class PgBouncer {
     return pooler;
   }
 
-  /** The same database and, unless another is named, the same login, through the pooler. */
+  /** The same database through the pooler, with the same login unless another is named. */
   through(url: string, login?: PooledLogin): string {
     const address = new URL(url);
     address.hostname = '127.0.0.1';

@@ -1,25 +1,25 @@
-/** A proxy that understands Postgres' messages: counts statements, loses notifications, cuts at a chosen moment. */
+/** A proxy that understands Postgres' messages: it counts statements, drops notifications, and cuts at a chosen moment. */
 import { TcpProxy, type TcpFilter, type TcpLink } from './tcp-proxy.js';
 
 export interface PostgresMessage {
   readonly from: 'client' | 'server';
-  /** The message's type byte; '' for what a client sends first. */
+  /** The message's type byte; '' for a client's first message. */
   readonly type: string;
-  /** All of it but type and length. */
+  /** The message without type and length. */
   readonly body: Buffer;
   /** True between a connection's ReadyForQuery and its next statement. */
   readonly idle: boolean;
-  /** Whose message it is: the same for both ends of a connection, and of no other. */
+  /** The message's connection: the same for both of its ends, and for no other. */
   readonly connection: object;
 }
 
-/** `cut-before` and `cut-after` end the connection, the message being lost or sent on first. */
+/** `cut-before` and `cut-after` end the connection: the message is lost, or sent on first. */
 export type Verdict = 'pass' | 'drop' | 'cut-before' | 'cut-after';
 
 export class PostgresProxy {
-  /** Judges each message; all pass at first. */
+  /** Judges each message; at first all pass. */
   judge: (message: PostgresMessage) => Verdict = () => 'pass';
-  /** How many statements were sent to be run. */
+  /** The number of statements that were sent to run. */
   statements = 0;
 
   private constructor(readonly tcp: TcpProxy) {}
@@ -94,7 +94,7 @@ export function isCallOf(name: string, { from, type, body }: PostgresMessage): b
   return from === 'client' && type === 'B' && body.toString('latin1').split('\0', 2)[1] === name;
 }
 
-/** Cuts a connection once: when its statement of that name is committed, and before the client hears of it. */
+/** Cuts a connection once: after its statement of that name is committed, and before the client gets the answer. */
 export function cutOnceCommitted(proxy: PostgresProxy, name: string): void {
   let caller: object | null = null;
   proxy.judge = (message) => {

@@ -3,14 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { endPoolOf, poolOf } from './sql.js';
 
 export interface TestDatabase {
-  /** As the role `gatehouse`, which owns the database, may create roles, and is not a superuser. */
+  /** For the role `gatehouse`, which owns the database, may create roles, and is not a superuser. */
   ownerUrl: string;
   superuserUrl: string;
   /** Ends all connections. May be called again. */
   drop(): Promise<void>;
 }
 
-/** A fresh database with every migration applied. Roles, unlike it, are shared by the whole run. */
+/** A fresh database with every migration applied. The whole run shares the roles. */
 export function createTestDatabase(): Promise<TestDatabase> {
   return create('gatehouse_template');
 }
@@ -20,7 +20,7 @@ export function createEmptyDatabase(): Promise<TestDatabase> {
   return create('template0');
 }
 
-/** Any number; every worker takes the same. */
+/** An arbitrary number, which is the same in every worker. */
 const CLONING_LOCK = 4_710_042;
 
 async function create(template: string): Promise<TestDatabase> {
@@ -38,7 +38,7 @@ async function create(template: string): Promise<TestDatabase> {
     try {
       await client.query(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY file_copy OWNER gatehouse`);
     } finally {
-      // The connection goes back to its pool, and would keep the lock.
+      // The connection returns to its pool, and would keep the lock.
       await client.query(`SELECT pg_advisory_unlock(${CLONING_LOCK})`);
     }
   } finally {

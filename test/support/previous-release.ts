@@ -1,4 +1,4 @@
-/** The build of the release before this one, made from the repository's history. */
+/** The build of the previous release, made from the repository's history. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
@@ -35,7 +35,7 @@ export class PreviousRelease {
     }
   }
 
-  /** Names of its migrations. */
+  /** The names of its migrations. */
   get migrations(): string[] {
     return migrationsIn(this.folder);
   }

@@ -1,4 +1,4 @@
-/** Several service processes on one Postgres, and all the ways by which one human's calls reach them. */
+/** Several service processes on one Postgres, and all ways in which one human's calls reach them. */
 import { asEndUser, createAppKey } from '../http/end-users/app.js';
 import { Database } from '../../src/platform/database/index.js';
 import { pause } from './eventually.js';
@@ -25,7 +25,7 @@ import { onDatabase } from './sql.js';
 
 type Headers = NonNullable<CallOptions['headers']>;
 
-/** How a human comes. Each way is charged to the same counters. */
+/** A way of naming a human. All ways are charged to the same counters. */
 export interface Way {
   readonly name: string;
   headersFor(human: string): Headers | Promise<Headers>;
@@ -33,11 +33,11 @@ export interface Way {
 
 export interface ProofClusterOptions {
   readonly processes: number;
-  /** Of every process. */
+  /** The environment of every process. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Requests a minute: nothing here is about windows, nor about shares. */
+/** Requests a minute: these tests are neither about windows nor about shares. */
 const PLENTY = 1_000_000_000;
 
 const WAITING = `
@@ -50,7 +50,7 @@ export class ProofCluster {
   private readonly usageTokens = new Map<string, Promise<string>>();
 
   private constructor(
-    /** Makes orgs and keys, and takes no calls. */
+    /** Creates orgs and keys, and serves no calls. */
     readonly admin: TestService,
     readonly org: Org,
     readonly secret: MadeKey,
@@ -97,7 +97,7 @@ export class ProofCluster {
     }
   }
 
-  /** One process more. */
+  /** Starts one more process. */
   async add(env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
     const { database, issuer, upstream, settings } = this.admin;
     const added = await startServiceProcess({
@@ -123,14 +123,14 @@ export class ProofCluster {
     return added;
   }
 
-  /** One for each human. */
+  /** One usage token for each human. */
   private usageToken(human: string): Promise<string> {
     const made = this.usageTokens.get(human) ?? this.makeUsageToken(human);
     this.usageTokens.set(human, made);
     return made;
   }
 
-  /** Asked for again while the tenant has as many queries under way as it may. */
+  /** Retried while the tenant has as many open queries as it may. */
   private async makeUsageToken(human: string): Promise<string> {
     for (;;) {
       const headers = { 'x-api-key': this.secret.key };
@@ -154,8 +154,8 @@ export class ProofCluster {
   }
 
   /**
-   * Sends calls of a human whose budgets another transaction holds, until this many processes wait for it: then each
-   * has calls that are still to be judged, and all of them are at once.
+   * Sends calls of a human whose budgets another transaction locks, until this many processes wait for it. Then each process
+   * has calls that are still to be judged, and all are judged at once.
    */
   pileUp<T>(human: string, processes: number, send: () => readonly Promise<T>[]): Promise<readonly Promise<T>[]> {
     const { database } = this.admin;
@@ -165,7 +165,7 @@ export class ProofCluster {
         AND human_id = (SELECT id FROM humans WHERE tenant_id = $1 AND human = $2) FOR UPDATE`;
       await client.query(text, [this.org.tenantId, human]);
       const sent = send();
-      // Far less than a reservation waits for its commit; a slow machine goes on with as many as are there by then.
+      // Far less than a reservation waits for its commit; a slow machine continues with those that have arrived by then.
       const deadline = performance.now() + 1000;
       let waiting = 0;
       while (waiting < processes && performance.now() < deadline) {

@@ -1,6 +1,6 @@
 /**
- * How thorough a proof is: `npm test` runs each in its short form, `npm run test:chaos` the whole. The guarantee that it
- * states is the same; only how often it is tried differs.
+ * How thorough a proof is: `npm test` runs each in its short form, `npm run test:chaos` in its whole form. The guarantee is the
+ * same; only the number of tries differs.
  */
 export const WHOLE = process.env['GATEHOUSE_PROOFS'] === 'whole';
 

@@ -1,5 +1,5 @@
 /**
- * What the ledger should do, said once more and as plainly as can be: humans with limits, calls that are reserved, settled and
+ * How the ledger should behave, implemented as simply as possible: humans with limits, and calls that are reserved, settled and
  * swept, one after the other, in memory. Amounts are in micro-units.
  */
 import { COUNTED, UNIT, type CountedType, type LimitValues } from './proof-limits.js';
@@ -9,10 +9,10 @@ interface Price {
   readonly outputPicoUsd: bigint;
 }
 
-/** What a call asks for. */
+/** A call's request. */
 export interface Asked {
   readonly human: string | null;
-  /** By which key; it may have limits of its own for new humans. */
+  /** The call's key, which may have limits of its own for new humans. */
   readonly keyId: string;
   readonly input: number;
   readonly output: number;
@@ -21,7 +21,7 @@ export interface Asked {
   readonly price: Price | null;
 }
 
-/** What a call came to. */
+/** A call's real usage. */
 export interface Truth {
   readonly input: number;
   readonly output: number;
@@ -29,11 +29,11 @@ export interface Truth {
   readonly isCounted: boolean;
 }
 
-/** What the ledger says to a reservation: the output that it may make, or why not. */
+/** The ledger's answer to a reservation: the granted output, or the reason of a refusal. */
 export type Answer = `${number} of output, limited` | `${number} of output` | `refused: ${string}`;
 
 interface Limit {
-  /** What was set last; null: unlimited. */
+  /** The value that was set last; null: unlimited. */
   value: bigint | null;
   left: bigint | null;
   reserved: bigint;
@@ -42,16 +42,16 @@ interface Limit {
   isOverrun: boolean;
 }
 
-/** One who comes again after an erasure is another. */
+/** A human who comes again after an erasure is another. */
 export type Human = Record<CountedType, Limit>;
 type Amounts = Record<CountedType, bigint>;
 
 export class Call {
   state: 'RESERVED' | 'SETTLED' | 'SWEPT' = 'RESERVED';
   isCorrected = false;
-  /** Whose reservation it is; known once it is written. */
+  /** The lease of the reservation; known once it is written. */
   leaseId: string | null = null;
-  /** What the call's row, and a correction with it, say that it used. */
+  /** The usage in the call's row, including a correction. */
   used: { input: number; output: number; requests: number; cost: bigint | null } = {
     input: 0,
     output: 0,
@@ -63,7 +63,7 @@ export class Call {
     readonly asked: Asked,
     readonly human: Human | null,
     readonly granted: number,
-    /** Of the limits that judged it. */
+    /** The epochs of the limits that judged it. */
     readonly epochs: Readonly<Partial<Amounts>>,
   ) {}
 
@@ -77,7 +77,7 @@ export class Call {
   }
 }
 
-/** What a call with so much output takes of each limit. */
+/** The amounts that a call with this output takes from each limit. */
 export function amountsOf({ input, price }: Asked, output: number): Amounts {
   return {
     token_cnt: BigInt(input + output) * UNIT,
@@ -90,7 +90,7 @@ export class LedgerModel {
   readonly humans = new Map<string, Human>();
   readonly calls = new Map<string, Call>();
 
-  /** @param defaults of a human who comes first by that key */
+  /** @param defaults of a human whose first call uses that key */
   constructor(private readonly defaults: (keyId: string | null) => LimitValues) {}
 
   /** Judges a new reservation; the caller puts the call among `calls`. */
@@ -98,7 +98,7 @@ export class LedgerModel {
     const human = this.humanOf(asked);
     const limitOf = (type: CountedType): Limit | null =>
       human === null || human[type].left === null ? null : human[type];
-    // The most output, in as many tokens for each choice, whose bound fits what each limit has left.
+    // The most output, in equal tokens for each choice, whose bound fits the rest of each limit.
     const fits = (output: number, type: CountedType): boolean => {
       const limit = limitOf(type);
       return limit === null || amountsOf(asked, output)[type] <= limit.left!;
@@ -115,7 +115,7 @@ export class LedgerModel {
       while (granted >= asked.choices && !fits(granted, type)) granted -= asked.choices;
       if (type === 'request_cnt' || granted < asked.choices) return refusal(`${type} has too little`);
     }
-    // What fits, but for what open calls hold.
+    // The call fits the limits, but perhaps not while open calls hold a part of them.
     for (const type of ['cost_micros', 'request_cnt', 'token_cnt'] as const) {
       const limit = limitOf(type);
       if (limit !== null && amountsOf(asked, granted)[type] > roomOf(limit)) return refusal(`${type} has room`);
@@ -133,7 +133,7 @@ export class LedgerModel {
     return { answer: admission(granted, call.isLimited), call };
   }
 
-  /** A reservation that is in the ledger already: nothing is taken for it again. */
+  /** A reservation that is already in the ledger takes nothing again. */
   repeat(call: Call): Answer {
     this.humanOf(call.asked);
     return admission(call.granted, call.isLimited);

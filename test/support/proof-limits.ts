@@ -1,8 +1,8 @@
-/** Humans' limits in proofs: set as the service sets them, read behind its back, held against the ledger. */
+/** Humans' limits in proofs: set as the service sets them, read from the database, and compared with the ledger. */
 import type pg from 'pg';
 import type { Database } from '../../src/platform/database/index.js';
 
-/** What calls are charged to; the other types are reported by tenants' servers. */
+/** The types that calls are charged to; tenants' servers report the others. */
 export const COUNTED = ['token_cnt', 'request_cnt', 'cost_micros'] as const;
 export type CountedType = (typeof COUNTED)[number];
 
@@ -15,7 +15,7 @@ export function units(count: number): bigint {
   return BigInt(count) * UNIT;
 }
 
-/** A limit of one human as the row has it and as the ledger has it, all at one moment. */
+/** A limit of one human according to its row and to the ledger, both at one moment. */
 export interface Account {
   readonly humanId: string;
   readonly human: string;
@@ -23,18 +23,18 @@ export interface Account {
   /** null: unlimited. */
   readonly left: bigint | null;
   readonly reserved: bigint;
-  /** Which budget it is, and its epoch; null: unlimited. */
+  /** The budget and its epoch; null: unlimited. */
   readonly epoch: string | null;
-  /** What calls of this epoch that are over have used, by the ledger. */
+  /** The usage of finished calls of this epoch, by the ledger. */
   readonly spent: bigint;
-  /** What open calls of this epoch have reserved, by the ledger. */
+  /** The reservations of open calls of this epoch, by the ledger. */
   readonly held: bigint;
 }
 
-/** Which budget it is, and its epoch. */
+/** The budget and its epoch. */
 const EPOCH = "b.id || ' ' || b.epoch";
 
-/** Sets limits of a human, who is created, in a transaction of the tenant. */
+/** Sets limits of a human, who is created in a transaction of the tenant. */
 export async function setLimits(
   database: Database,
   tenantId: string,
@@ -104,7 +104,7 @@ type AccountRow = Record<'id' | 'human' | 'type' | 'reserved' | 'spent' | 'held'
 /** Runs one statement as a superuser. */
 export type RunSql = <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
 
-/** Every limit of every human of a tenant, beside what the ledger has of it. */
+/** Every limit of every human of a tenant, with the ledger's amounts. */
 export async function accountsOf(sql: RunSql, tenantId: string): Promise<Account[]> {
   const rows = await sql<AccountRow>(ACCOUNTS, [tenantId]);
   return rows.map(({ id, human, type, remaining, reserved, epoch, spent, held }) => ({

@@ -1,17 +1,17 @@
-/** What holds for every store of request windows, whichever counts. */
+/** Tests for every store of request windows. */
 import type { RateWindow, RateWindowStore } from '../../src/limits/index.js';
 import { describeEndUserWindows } from './end-user-windows.js';
 import { eventually, pause } from './eventually.js';
 
 export interface StoreUnderTest {
-  /** Stores that count together, as replicas do; one where the store is one process's alone. */
+  /** Stores that count together, as replicas do; one store, where it belongs to one process. */
   readonly long: readonly RateWindowStore[];
   /** The same, with windows of a second. */
   readonly short: readonly RateWindowStore[];
   close(): Promise<void>;
 }
 
-/** The windows of `long` are this long: no test outlasts one. */
+/** The length of the windows of `long`: no test outlasts one. */
 export const LONG_WINDOW_SECONDS = 3600;
 export const SHORT_WINDOW_SECONDS = 1;
 
@@ -32,7 +32,7 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       key = `key:key_${sequence}`;
     });
 
-    /** So many requests at once, spread over the replicas. */
+    /** Sends a number of requests at once, spread over the replicas. */
     const takeMany = (count: number, limit: number, stores = opened.long): Promise<RateWindow[]> =>
       Promise.all(Array.from({ length: count }, async (_, index) => stores[index % stores.length]!.take(key, limit)));
     const allowed = (windows: readonly RateWindow[]): number => windows.filter((window) => window.allowed).length;
@@ -46,7 +46,7 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       expect(allowed(await takeMany(1000, 1000))).toBe(1000);
     });
 
-    it('tells each request the places that are left after it, never twice the same, and none below zero', async () => {
+    it('shows each request how many places are left after it, never the same number twice, and none below zero', async () => {
       const windows = await takeMany(50, 20);
       const left = windows.filter((window) => window.allowed).map(({ remaining }) => remaining);
       expect(left.sort((a, b) => b - a)).toEqual(Array.from({ length: 20 }, (_, index) => 19 - index));
@@ -54,7 +54,7 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
         expect(window).toMatchObject({ limit: 20, ...(window.allowed ? {} : { remaining: 0 }) });
     });
 
-    it('counts each key by itself', async () => {
+    it('counts each key separately', async () => {
       expect(allowed(await takeMany(20, 5))).toBe(5);
       key += ':other';
       expect(allowed(await takeMany(20, 5))).toBe(5);
@@ -73,19 +73,19 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       expect([...passed.values()]).toEqual(keys.map(() => 7));
     });
 
-    it('does not count what it refuses: a higher limit has all its places', async () => {
+    it('does not count what it refuses: with a higher limit all its places are free', async () => {
       await takeMany(500, 5);
       expect(allowed(await takeMany(100, 8))).toBe(3);
     });
 
-    it('refuses by a limit that was lowered below what was taken, and takes nothing back', async () => {
+    it('refuses by a limit that was lowered below what was taken, and takes no place back', async () => {
       expect(allowed(await takeMany(10, 10))).toBe(10);
       const [window] = await takeMany(1, 4);
       expect(window).toMatchObject({ allowed: false, limit: 4, remaining: 0 });
       expect(allowed(await takeMany(10, 12))).toBe(2);
     });
 
-    it('says when the window closes: a time to come, the same for all of its requests', async () => {
+    it('shows when the window closes: a future time, the same for all of its requests', async () => {
       const before = Date.now();
       const windows = [...(await takeMany(5, 3)), ...(await takeMany(5, 3))];
       for (const { resetsAtMs } of windows) {
@@ -106,7 +106,7 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       expect(next!.resetsAtMs).toBeGreaterThanOrEqual(closedAt + SHORT_WINDOW_SECONDS * 1000);
     });
 
-    it('lets a key that asks without pause through no oftener than its windows allow', async () => {
+    it('admits a key that asks without pause no more often than its windows allow', async () => {
       const windows: RateWindow[] = [];
       const until = Date.now() + 2500;
       while (Date.now() < until) {
@@ -115,7 +115,7 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       }
       const perWindow = new Map<number, number>();
       for (const window of windows.filter((one) => one.allowed)) {
-        // Stores tell the closing time to the millisecond, by one more or less.
+        // Stores give the closing time in milliseconds, which may differ by one.
         const closing = Math.round(window.resetsAtMs / 100);
         perWindow.set(closing, (perWindow.get(closing) ?? 0) + 1);
       }
@@ -123,13 +123,13 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       for (const count of perWindow.values()) expect(count).toBeLessThanOrEqual(3);
     });
 
-    /** A look at the window from so many sides at once. */
+    /** Reads the window many times at once. */
     const peekMany = (count: number, limit: number, stores = opened.long): Promise<RateWindow[]> =>
       Promise.all(Array.from({ length: count }, async (_, index) => stores[index % stores.length]!.peek(key, limit)));
     const releaseMany = (taken: readonly RateWindow[], stores = opened.long): Promise<unknown> =>
       Promise.all(taken.map(async (window, index) => stores[index % stores.length]!.release(key, window)));
 
-    it('tells what is left without taking any of it', async () => {
+    it('shows what is left without taking any of it', async () => {
       for (const window of await peekMany(20, 5))
         expect(window).toMatchObject({ allowed: true, limit: 5, remaining: 5 });
       expect(allowed(await takeMany(3, 5))).toBe(3);
@@ -143,14 +143,14 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       expect((await peekMany(1, 3))[0]).toMatchObject({ allowed: false, limit: 3, remaining: 0 });
     });
 
-    it('opens no window by looking: the first request does', async () => {
+    it('opens no window by a read: the first request opens it', async () => {
       const [seen] = await peekMany(1, 5);
       await pause(300);
       const [taken] = await takeMany(1, 5);
       expect(taken!.resetsAtMs - seen!.resetsAtMs).toBeGreaterThanOrEqual(250);
     });
 
-    it('tells of a full window once the last one closed', async () => {
+    it('shows a full window once the last one has closed', async () => {
       const [window] = await takeMany(2, 2, opened.short);
       await eventually(async () => (await peekMany(1, 2, opened.short))[0]!.remaining === 2);
       expect((await peekMany(1, 2, opened.short))[0]!.resetsAtMs).toBeGreaterThan(window!.resetsAtMs);
@@ -163,26 +163,26 @@ export function describeRateWindows(name: string, open: () => Promise<StoreUnder
       expect(allowed(await takeMany(200, 20))).toBe(count);
     });
 
-    it('gives back and takes at once, and lets no request in twice', async () => {
+    it('gives back and takes at once, and gives no place to two requests', async () => {
       const taken = await takeMany(30, 30);
       const [windows] = await Promise.all([takeMany(300, 30), releaseMany(taken.slice(0, 12))]);
       expect(allowed(windows) + allowed(await takeMany(300, 30))).toBe(12);
     });
 
-    it('has never more places than its limit, whatever is given back', async () => {
+    it('never has more places than its limit, whatever is given back', async () => {
       const taken = await takeMany(2, 5);
       for (let round = 0; round < 5; round += 1) await releaseMany(taken);
       expect(allowed(await takeMany(50, 5))).toBe(5);
     });
 
-    it('gives nothing back to the window after the one that a place was of', async () => {
+    it("gives nothing back to a later window than the place's own", async () => {
       const old = await takeMany(2, 2, opened.short);
       for (;;) {
         let next: RateWindow[] = [];
         await eventually(async () => allowed((next = await takeMany(2, 2, opened.short))) === 2);
         await releaseMany(old, opened.short);
         const [window] = await takeMany(1, 2, opened.short);
-        // Were the machine to stand still for a second here, a third window would be open: then once more.
+        // If the machine stands still for a second here, a third window opens: then the test repeats.
         if (Math.abs(window!.resetsAtMs - next[0]!.resetsAtMs) > 1) continue;
         expect(window!.allowed).toBe(false);
         return;

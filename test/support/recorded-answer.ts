@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { OutboundCall, OutboundError, OutboundHandler } from '../../src/platform/outbound/index.js';
 
-/** Takes an outbound call's answer down, and tells when it is over. */
+/** Records an outbound call's answer, and resolves when it has ended. */
 export class RecordedAnswer implements OutboundHandler {
   status = 0;
   headers: IncomingHttpHeaders = {};

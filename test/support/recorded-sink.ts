@@ -38,7 +38,7 @@ interface GatheredCall {
   extra_content?: unknown;
 }
 
-/** A stream as one message. */
+/** A stream joined into one message. */
 interface Gathered {
   content?: string;
   reasoning_content?: string;
@@ -48,7 +48,7 @@ interface Gathered {
   finish?: string;
 }
 
-/** What a caller is told of a failure. */
+/** The error that a caller gets for a failure. */
 interface Told {
   readonly outcome?: string | undefined;
   readonly status?: number | undefined;
@@ -59,7 +59,7 @@ interface Told {
   readonly headers?: unknown;
 }
 
-/** Takes a provider's answer down, and tells when it is over. */
+/** Records a provider's answer, and resolves when it has ended. */
 class RecordedSink implements AnswerSink {
   private body: Completion | null = null;
   events = '';

@@ -1,4 +1,4 @@
-/** A Redis of the test's own, to be killed and frozen as it likes. */
+/** A Redis of the test's own, which the test can kill and freeze. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -33,7 +33,7 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** What it knows is gone: nothing is kept on the disk. */
+  /** All its data is lost: nothing is kept on disk. */
   async kill(): Promise<void> {
     await end(this.process);
   }
@@ -43,7 +43,7 @@ export class RedisServer {
     await this.listening();
   }
 
-  /** Goes on listening, and answers nothing. */
+  /** Keeps listening, and answers nothing. */
   freeze(): void {
     this.process.kill('SIGSTOP');
   }

@@ -1,6 +1,6 @@
 /**
- * The way out without a network: a stand-in's answer in exactly the chunks that a test gives, and no faster than it is
- * taken.
+ * The outbound client without a network: a stand-in's answer arrives in exactly the chunks that a test gives, and no faster
+ * than it is read.
  */
 import { OutboundError, OutboundHttp } from '../../src/platform/outbound/index.js';
 import type { OutboundCall, OutboundHandler, OutboundRequest } from '../../src/platform/outbound/outbound-request.js';
@@ -13,9 +13,9 @@ export interface Replay {
 }
 
 export class ReplayedHttp extends OutboundHttp {
-  /** How many bytes of answers were handed on. */
+  /** The number of an answer's bytes that were passed on. */
   given = 0;
-  /** How the bytes of an answer come. */
+  /** The chunks in which the bytes of an answer arrive. */
   replay: (bytes: Buffer) => Replay = (bytes) => ({ chunks: [bytes] });
 
   constructor(private readonly answerer: Answerer) {

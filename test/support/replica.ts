@@ -9,7 +9,7 @@ export interface Replica {
   readonly settings: Settings;
   readonly database: Database;
   readonly revocations: Revocations;
-  /** Resolves once this replica has heard all that was committed before the call. */
+  /** Resolves once this replica has received everything that was committed before the call. */
   hearEverything(): Promise<void>;
   stop(): Promise<void>;
 }

@@ -1,8 +1,8 @@
-/** Services on one database, as replicas of one service are. */
+/** Services on one database, like replicas of one service. */
 import type { Settings } from '../../src/platform/config/index.js';
 import { startService, type TestService } from './service.js';
 
-/** The first brings database, issuer, provider and Google; the others share them. */
+/** The first one creates database, issuer, provider and Google; the others share them. */
 export async function startReplicas<const Given extends readonly [Partial<Settings>, ...Partial<Settings>[]]>(
   ...given: Given
 ): Promise<{ [Place in keyof Given]: TestService }> {
@@ -18,7 +18,7 @@ export async function startReplicas<const Given extends readonly [Partial<Settin
   return replicas as { [Place in keyof Given]: TestService };
 }
 
-/** What the first brought goes with it, at the end. */
+/** The first one is stopped last, since the others share its resources. */
 export async function stopReplicas(replicas: readonly TestService[]): Promise<void> {
   for (const replica of replicas.toReversed()) await replica.stop();
 }

@@ -3,8 +3,8 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /**
- * A certificate for these names and addresses that is its own authority, good for an hour; PEM. Its name is its own too: of
- * several authorities with one name a client finds the wrong one.
+ * A certificate for these names and addresses that is its own authority, valid for an hour; PEM. Its name is unique: of several
+ * authorities with one name a client finds the wrong one.
  */
 export function selfSignedCertificate(hosts: readonly string[]): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

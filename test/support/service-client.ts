@@ -1,5 +1,5 @@
 /**
- * What clients, operators and people at the dashboard do to a service, wherever it runs. Does not load the service
+ * The actions of clients, operators and people at the dashboard on a service, wherever it runs. Does not load the service
  * itself.
  */
 import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
@@ -12,30 +12,30 @@ import { rowsOf, seedTenant } from './sql.js';
 import type { TestIssuer } from './tokens.js';
 
 export const PROVIDER_SECRET = 'sk-provider-secret-0123456789';
-/** What V8 compiled of the build serves the next process too: a run starts a hundred of them. */
+/** V8's compiled code of the build serves the next process too: a run starts a hundred of them. */
 export const COMPILE_CACHE = path.join(process.cwd(), 'node_modules/.cache/gatehouse-tests');
 
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  /** The body parsed. */
+  /** The parsed body. */
   json<T = Record<string, unknown>>(): T;
 }
 
 export interface CallOptions {
   readonly headers?: OutgoingHttpHeaders;
-  /** Text and bytes go as they are, anything else as JSON. */
+  /** Text and bytes are sent unchanged, anything else as JSON. */
   readonly body?: unknown;
 }
 
 export interface Identity {
   readonly user: string;
-  /** The `tenant_id` claim; absent: none. */
+  /** The `tenant_id` claim; absent: no claim. */
   readonly tenant?: string | undefined;
-  /** The claim alone: what the user may do, the membership row says. */
+  /** Only the claim: the membership row decides what the user may do. */
   readonly role?: string;
-  /** Any other claims; undefined takes one out. */
+  /** Any other claims; undefined removes one. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
@@ -48,7 +48,7 @@ export interface Org {
 
 export interface KeyWishes {
   readonly name?: string;
-  /** Absent: the service's default ones. */
+  /** Absent: the service's default scopes. */
   readonly scopes?: readonly Scope[];
   readonly requestsPerMinute?: number;
   readonly expiresAt?: Date;
@@ -59,7 +59,7 @@ export interface MadeKey {
   readonly key: string;
 }
 
-/** What a client, an operator and a person at the dashboard can do to a service. */
+/** The actions of a client, an operator and a person at the dashboard on a service. */
 export class ServiceClient {
   constructor(
     readonly baseUrl: string,
@@ -92,7 +92,7 @@ export class ServiceClient {
     });
   }
 
-  /** An ID token as Firebase would issue it, good for an hour. */
+  /** An ID token as Firebase would issue it, valid for an hour. */
   dashboardToken({ user, tenant, role, claims = {} }: Identity): string {
     return this.issuer.sign({ sub: user, user_id: user, tenant_id: tenant, role, ...claims });
   }
@@ -105,25 +105,25 @@ export class ServiceClient {
     return answer.json<T>();
   }
 
-  /** Has a person make their first org, as a client does. */
+  /** Creates a person's first org, as a client does. */
   async createOrg(user: string, name = `Org of ${user}`): Promise<Org> {
     const { org } = await this.asUser<{ org: { id: string; tenantId: string } }>({ user }, 'orgs/create', { name });
     return { orgId: org.id, tenantId: org.tenantId, user };
   }
 
-  /** An org by SQL, for a service that must not tell Firebase about it. */
+  /** Creates an org by SQL, for a service that must not notify Firebase. */
   async seedOrg(): Promise<Org> {
     const { orgId, tenantId, ownerId } = await seedTenant(this.database.superuserUrl);
     return { orgId, tenantId, user: ownerId };
   }
 
-  /** Puts a person into an org; by SQL, as there is no route for it yet. */
+  /** Adds a person to an org by SQL, as there is no route for it yet. */
   async addMember({ orgId }: Org, user: string, role: Role): Promise<void> {
     await this.sql('INSERT INTO users (id) VALUES ($1) ON CONFLICT DO NOTHING', [user]);
     await this.sql('INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, $3)', [orgId, user, role]);
   }
 
-  /** Has the owner make a secret key. */
+  /** Creates a secret key as the owner. */
   async createKey({ tenantId, user }: Org, wishes: KeyWishes = {}): Promise<MadeKey> {
     const { name = 'A key', scopes, requestsPerMinute, expiresAt } = wishes;
     const { result } = await this.asUser<{ result: MadeKey }>({ user, tenant: tenantId }, 'api-keys/create', {

@@ -1,7 +1,7 @@
 /**
- * The whole service for tests, over real HTTP. `startService` runs it in this process, put together as production is;
- * `startServiceProcess` runs the build as operators do. Both have the same ways to call it, sign people in, make orgs and
- * keys, and look into the database.
+ * The whole service for tests, over real HTTP. `startService` runs it in this process, composed as in production;
+ * `startServiceProcess` runs the build as operators do. Both have the same methods to call it, sign people in, make orgs and
+ * keys, and read the database.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
@@ -28,12 +28,12 @@ export * from './service-client.js';
 
 const ROOT = process.cwd();
 
-/** What a second replica shares with the first; the maker stops it. */
+/** The resources that a second replica shares with the first; their creator stops them. */
 export interface Shared {
   readonly database?: TestDatabase;
   readonly issuer?: TestIssuer;
   readonly upstream?: OpenaiUpstream;
-  /** Where Firebase's accounts are; every user exists there whom a test says nothing about. */
+  /** Firebase's accounts; every user that a test does not mention exists there. */
   readonly google?: GoogleEndpoints;
 }
 
@@ -69,15 +69,15 @@ export class TestService extends ServiceClient {
     return org;
   }
 
-  /** Stops the service and what was started for it. */
+  /** Stops the service and the resources that were started for it. */
   stop(): Promise<void> {
     return this.stopAll();
   }
 }
 
 /**
- * Starts the service in this process on a free port. It is production's in all but addresses: ID tokens are verified
- * against the issuer's JWKS, firebase-admin talks to a stand-in for Google, completions go to `upstream`.
+ * Starts the service in this process on a free port. It is production's, except for addresses: ID tokens are verified with the
+ * issuer's JWKS, firebase-admin calls a stand-in for Google, completions go to `upstream`.
  */
 export async function startService(options: ServiceOptions = {}): Promise<TestService> {
   const cleanup: (() => Promise<unknown>)[] = [];
@@ -94,7 +94,7 @@ export async function startService(options: ServiceOptions = {}): Promise<TestSe
       firebaseServiceAccount: google.accountFile,
       openaiBaseUrl: upstream.baseUrl,
       openaiApiKey: PROVIDER_SECRET,
-      // Long, so that what a test does stays in one window; a test about windows shortens it.
+      // Long, so that a test stays in one window; a test about windows shortens it.
       rateWindowSeconds: 60,
       ...options.settings,
     });
@@ -124,11 +124,11 @@ async function surroundingsOf(given: Shared, cleanup: (() => Promise<unknown>)[]
 // ---------------------------------------------------------------------------------------------------- processes
 
 export interface ProcessOptions extends Shared {
-  /** Over the defaults; undefined takes a variable out. */
+  /** Replaces the defaults; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Tenants that may spend the platform's own provider credentials. */
   readonly providerTenants?: readonly string[];
-  /** Node's own, e.g. `--import`. */
+  /** Node's own arguments, e.g. `--import`. */
   readonly nodeArguments?: readonly string[];
   /** Another build of the service; absent: dist/, brought up to date. */
   readonly main?: string;
@@ -180,13 +180,13 @@ export class RunningProcess {
     this.child.kill(name);
   }
 
-  /** As an orchestrator stops it. */
+  /** Stops it as an orchestrator does. */
   stop(): Promise<Exit> {
     this.signal('SIGTERM');
     return this.exited;
   }
 
-  /** As the kernel, or a power cut, ends it. */
+  /** Ends it as the kernel, or a power cut, does. */
   kill9(): Promise<Exit> {
     this.signal('SIGKILL');
     return this.exited;
@@ -203,7 +203,7 @@ export class ServiceProcess extends ServiceClient {
     super(`http://127.0.0.1:${port}`, surroundings.database, surroundings.issuer, surroundings.upstream);
   }
 
-  /** SIGTERM, and what was started for it. */
+  /** SIGTERM, then stops the resources that were started for it. */
   async stop(): Promise<Exit> {
     const exit = await this.process.stop();
     await this.clean();
@@ -224,13 +224,13 @@ export class ServiceProcess extends ServiceClient {
 const PROCESS_SIGNING_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ type: 'pkcs8', format: 'pem' })
   .toString();
-/** Replicas of one spec share it. */
+/** The replicas of one spec share it. */
 const PROCESS_PEPPERS = `1:${Buffer.alloc(32, 7).toString('base64url')}`;
 const PROCESS_ENCRYPTION_KEYS = `1:${Buffer.alloc(32, 9).toString('base64url')}`;
 
 /**
- * The environment of a production process on these surroundings; nothing of the test's own environment but PATH.
- * Without `google`, no user can sign in.
+ * The environment of a production process with these resources, and nothing of the test's own environment except PATH. Without
+ * `google`, no user can sign in.
  */
 export function productionEnvironment(
   { database, issuer, upstream, google }: Omit<Required<Shared>, 'google'> & Pick<Shared, 'google'>,
@@ -240,11 +240,11 @@ export function productionEnvironment(
     PORT: '0',
     HOST: '127.0.0.1',
     METRICS_PORT: '0',
-    // No load balancer is in front, and each stop would take it.
+    // There is no load balancer, and each stop would take this time.
     GATEHOUSE_LAME_DUCK_SECONDS: '0',
     DATABASE_URL: database.ownerUrl,
     DATABASE_POOL_SIZE: '5',
-    // Specs get much wrong on purpose, all from one address.
+    // Specs make many mistakes on purpose, all from one address.
     GATEHOUSE_FAILED_AUTHENTICATIONS_PER_MINUTE: '1000000',
     GATEHOUSE_PEPPERS: PROCESS_PEPPERS,
     GATEHOUSE_ENCRYPTION_KEYS: PROCESS_ENCRYPTION_KEYS,
@@ -260,13 +260,13 @@ export function productionEnvironment(
 
 const AS_NPM_START = ['--enable-source-maps', '--max-semi-space-size=32'];
 
-/** Begins a process in an empty folder of its own and does not wait for it. */
+/** Starts a process in an empty folder of its own and does not wait for it. */
 export async function spawnService(
   env: Readonly<Record<string, string | undefined>>,
   { nodeArguments = [], main }: Pick<ProcessOptions, 'nodeArguments' | 'main'> = {},
 ): Promise<RunningProcess> {
   if (main === undefined) bringBuildUpToDate();
-  // The embedded Postgres of a development process runs as another user, who must get through to its data.
+  // The embedded Postgres of a development process runs as another user, who must be able to enter the folder.
   const folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-process-'));
   await chmod(folder, 0o711);
   const entry = main ?? path.join(ROOT, 'dist', 'main.js');
@@ -300,7 +300,7 @@ export async function startServiceProcess(options: ProcessOptions = {}): Promise
   }
 }
 
-/** The port, once the process takes requests; in development also its quickstart is made. */
+/** The port, once the process accepts requests; in development its quickstart is written by then too. */
 async function readyPort(running: RunningProcess): Promise<number> {
   let ready: Record<string, unknown> | undefined;
   await eventually(() => {
@@ -318,7 +318,7 @@ async function readyPort(running: RunningProcess): Promise<number> {
 
 let built = false;
 
-/** Builds dist/ where a source changed; looks once for each spec file. */
+/** Builds dist/ where a source changed; checks once for each spec file. */
 export function bringBuildUpToDate(): void {
   if (built) return;
   const { status, stderr } = spawnSync(process.execPath, [path.join(ROOT, 'scripts', 'build.mjs')], {

@@ -6,10 +6,10 @@ const signingKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ type: 'pkcs8', format: 'pem' })
   .toString();
 
-/** No server listens there: a spec that names no database finds none. */
+/** No server listens there: a spec that sets no database reaches none. */
 const NO_DATABASE = 'postgres://nobody@127.0.0.1:1/nowhere';
 
-/** A pepper of this version, with a secret of its own. */
+/** A pepper of this version, with a new secret. */
 export function testPepper(version: number): Pepper {
   return { version, secret: randomBytes(32) };
 }
@@ -30,17 +30,17 @@ export function testEnvironment(): Record<string, string> {
     GATEHOUSE_LEASE_SECONDS: '60',
     GATEHOUSE_SWEEP_SECONDS: '60',
     GATEHOUSE_RATE_WINDOW_SECONDS: '1',
-    // Specs get much wrong on purpose, all from one address. Those about this limit set their own.
+    // Specs make many mistakes on purpose, all from one address. Specs about this limit set their own.
     GATEHOUSE_FAILED_AUTHENTICATIONS_PER_MINUTE: '1000000',
-    // Specs that must never reach a request window give their keys as much.
+    // Specs that must never fill a request window give their keys this limit.
     GATEHOUSE_MOST_REQUESTS_PER_MINUTE: '1000000',
     GATEHOUSE_DRAIN_SECONDS: '1',
   };
 }
 
 /**
- * What production runs on, read by the service's own loader. Replicas of one spec share pepper and signing key, as replicas
- * do.
+ * Settings as in production, read by the service's own loader. The replicas of one spec share pepper and signing key, as real
+ * ones do.
  */
 export function testSettings(overrides: Partial<Settings> = {}): Settings {
   const { settings } = loadSettings(testEnvironment());

@@ -1,6 +1,6 @@
-// One service of the build for all specs of one Jest worker that want nothing special of it (shared-service.ts). It reaches
-// what stands in for Google, the issuer and the provider through relays of its own, which lead to those of the spec that is
-// running. The spec says so on a socket in the run's folder.
+// One service of the build for all specs of one Jest worker that need no special settings (shared-service.ts). It reaches the
+// stand-ins for Google, the issuer and the provider through relays of its own, which lead to those of the running spec. The
+// spec sends their ports on a socket in the run's folder.
 import 'reflect-metadata';
 import { rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -15,11 +15,11 @@ import { logger } from '../../dist/platform/logging/index.js';
 
 logger.level = 'silent';
 
-/** `luggage` is what the first spec leaves for later ones: databases and keys. */
+/** `luggage` is the first spec's data for later ones: databases and keys. */
 const { socketPath, accountFile, account, authority, environment, luggage } = JSON.parse(process.argv[2]);
 writeFileSync(accountFile, JSON.stringify(account), { mode: 0o600 });
 
-/** Takes connections on a port that stays the same, and leads each to the port that is set at the time. */
+/** Accepts connections on a fixed port, and forwards each to the port that is set at the time. */
 class Relay {
   target = 0;
   server = net.createServer((client) => {
@@ -52,9 +52,9 @@ const { settings } = loadSettings({
 const app = await createApplication(settings, productionParts(settings, { agent }));
 await app.listen(0, '127.0.0.1');
 
-/** What a spec may ask of this process, by method. */
+/** The requests of a spec to this process, by method. */
 const REQUESTS = {
-  /** A spec begins: its stand-ins are those from now on. */
+  /** A spec begins: its stand-ins replace the earlier ones. */
   PUT(ports) {
     for (const [name, port] of Object.entries(ports)) relays[name].target = port;
     return { port: app.getHttpServer().address().port, luggage };
@@ -64,7 +64,7 @@ const REQUESTS = {
     app.get(PlatformProviderTenants).allow(tenantId);
     return {};
   },
-  /** The run is over. */
+  /** The run has ended. */
   DELETE() {
     process.exit(0);
   },
@@ -76,11 +76,11 @@ const control = http.createServer(async (request, response) => {
   const answer = REQUESTS[request.method](JSON.parse(Buffer.concat(chunks).toString() || '{}'));
   response.end(JSON.stringify(answer));
 });
-// Of a process that ended with the worker before this one.
+// The socket of a process that ended with the previous worker.
 rmSync(socketPath, { force: true });
 await listening(control, { path: socketPath });
 
-// The worker has gone, however it ended.
+// The worker has ended, in any way.
 process.on('disconnect', () => process.exit(0));
 process.send('ready');
 

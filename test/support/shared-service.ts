@@ -1,7 +1,7 @@
 /**
- * A started service that the specs of one Jest worker share, one after another, each with orgs and people of its own. For
- * specs that need no settings of their own and that neither change nor count what other specs leave in the database. The
- * service is a process of the build: it starts with the first spec that asks for it and ends with the run.
+ * A started service that the specs of one Jest worker share, one after another, each with orgs and people of its own. It is for
+ * specs that need no settings of their own, and that neither change nor count other specs' data in the database. The service is
+ * a process of the build: it starts with the first spec that uses it and ends with the run.
  */
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -16,7 +16,7 @@ import { TestIssuer, type SigningKey } from './tokens.js';
 
 const PROCESS = path.join(process.cwd(), 'test/support/shared-service-process.mjs');
 
-/** What the service knows for as long as it runs, and each spec needs. */
+/** Fixed data of the service that each spec needs. */
 interface Luggage {
   readonly database: Omit<TestDatabase, 'drop'>;
   readonly signingKey: SigningKey;
@@ -31,7 +31,7 @@ interface Ports {
 }
 
 interface Address {
-  /** The service's own. */
+  /** The service's own port. */
   readonly port: number;
   readonly luggage: Luggage;
 }
@@ -47,7 +47,7 @@ export class SharedService extends ServiceClient {
     database: TestDatabase,
     issuer: TestIssuer,
     upstream: OpenaiUpstream,
-    /** Where Firebase's accounts are; every user exists there about whom a test says nothing. */
+    /** Firebase's accounts; every user that a test does not mention exists there. */
     readonly google: GoogleEndpoints,
     private readonly socketPath: string,
   ) {
@@ -59,7 +59,7 @@ export class SharedService extends ServiceClient {
     return this.google.claims;
   }
 
-  /** A part of a name that no other spec or test has, in small letters and digits. People, slugs and the like need one. */
+  /** A part of a name that no other spec or test has, in lower-case letters and digits. People, slugs and the like need one. */
   unique(): string {
     this.marks += 1;
     return `${this.mark}${this.marks}`;
@@ -76,9 +76,9 @@ export class SharedService extends ServiceClient {
     await ask(this.socketPath, 'POST', { tenantId });
   }
 
-  /** Ends what this spec has of its own. The service goes on. */
+  /** Stops this spec's own resources. The service continues. */
   async stop(): Promise<void> {
-    // No later spec can meet what this one has not waited for.
+    // A write that this spec did not wait for must not reach a later spec.
     await this.sql('DELETE FROM claim_writes');
     await ask(this.socketPath, 'PUT', NO_STAND_INS);
     await this.upstream.close();
@@ -102,7 +102,7 @@ export async function sharedService(): Promise<SharedService> {
   await ask(socketPath, 'PUT', ports);
   return new SharedService(
     `http://127.0.0.1:${running.port}`,
-    // It goes with the run's Postgres.
+    // It is removed with the run's Postgres.
     { ...database, drop: () => Promise.resolve() },
     issuer,
     upstream,
@@ -134,7 +134,7 @@ async function start(socketPath: string): Promise<Address> {
       DATABASE_URL: ownerUrl,
       FIREBASE_PROJECT_ID: issuer.audience,
       OPENAI_API_KEY: PROVIDER_SECRET,
-      // Long, so that what a test does stays in one window.
+      // Long, so that a test stays in one window.
       GATEHOUSE_RATE_WINDOW_SECONDS: '60',
     },
     luggage: { database: { ownerUrl, superuserUrl }, signingKey: issuer.signingKey, google: google.identity },
@@ -147,7 +147,7 @@ async function start(socketPath: string): Promise<Address> {
   return address;
 }
 
-/** Starts the process, and keeps nothing here waiting for it. It ends with this worker. */
+/** Starts the process without waiting for it. It ends with this worker. */
 async function begin(given: object): Promise<void> {
   const child = fork(PROCESS, [JSON.stringify(given)], {
     env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: COMPILE_CACHE },
@@ -184,5 +184,5 @@ function ask<T>(socketPath: string, method: string, body: object): Promise<T | n
 
 const portOf = (url: string): number => Number(new URL(url).port);
 
-// While the spec loads, as it loads the service's own code where it starts one: the time of its first hook is not for that.
+// Started while the spec loads, so that the start does not use up the time of the spec's first hook.
 const FOUND = await find();

@@ -1,8 +1,8 @@
-/** SQL behind the service's back: what is really there, and what an operator or an attacker does. */
+/** SQL that bypasses the service: to read the real data, and to act as an operator or an attacker. */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 
-/** A connection that the test opens, uses and ends itself: for what must hang, wait or be killed. */
+/** A connection that the test opens, uses and ends itself, for tests that must hang, wait or be killed. */
 export function connectionTo(url: string): pg.Client {
   const client = new pg.Client(url);
   client.on('error', () => undefined);
@@ -20,7 +20,7 @@ export async function onDatabase<T>(url: string, work: (client: pg.Client) => Pr
   }
 }
 
-/** The rows of one statement, on a connection that is kept for the next: a new one costs Postgres 25 ms. */
+/** The rows of one statement, on a connection that is kept for the next one: a new one costs Postgres 25 ms. */
 export async function rowsOf<Row extends pg.QueryResultRow>(
   url: string,
   text: string,
@@ -79,7 +79,7 @@ export async function seedTenant(superuserUrl: string): Promise<SeededTenant> {
   return seeded;
 }
 
-/** All that the database holds, as text: every column of every row of every table. */
+/** The whole content of the database, as text: every column of every row of every table. */
 export async function dump(superuserUrl: string): Promise<string> {
   const client = poolOf(superuserUrl);
 

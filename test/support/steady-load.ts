@@ -1,4 +1,4 @@
-/** Calls at a steady rate, every other one a stream, while what answers behind the address changes. */
+/** Calls at a steady rate, every other one a stream, while the servers behind the address change. */
 import { randomUUID } from 'node:crypto';
 import { ledgerOf, type LedgerRow } from '../http/ledger.js';
 import { markerOf } from './chaos-call.js';
@@ -15,9 +15,9 @@ export interface Account {
 }
 
 export class SteadyLoad {
-  /** Request ids; each also stands in its request's body, which goes upstream. */
+  /** Request ids; each is also in its request's body, which goes upstream. */
   readonly sent: string[] = [];
-  /** What each call that failed got. */
+  /** The error of each call that failed. */
   readonly failed: string[] = [];
   private readonly open = new Set<Promise<void>>();
   private readonly running: Promise<void>;
@@ -31,13 +31,13 @@ export class SteadyLoad {
     this.running = this.run();
   }
 
-  /** @param service what the calls are charged in; `baseUrl` leads to it */
+  /** @param service the service that charges the calls; `baseUrl` leads to it */
   static start(baseUrl: string, service: ServiceClient, key: string, perSecond: number): SteadyLoad {
     const { database, issuer, upstream } = service;
     return new SteadyLoad(new ServiceClient(baseUrl, database, issuer, upstream), key, perSecond);
   }
 
-  /** Waits until this many were sent, ends, and waits for those that are open. */
+  /** Waits until this many were sent, stops, and waits for the open ones. */
   async stopAfter(count: number): Promise<void> {
     while (this.sent.length < count) await pause(50);
     this.over = true;
@@ -73,9 +73,9 @@ export class SteadyLoad {
     }
   }
 
-  /** Once no call is open. Lost: not in the ledger or not upstream. Doubled: twice in one of them. */
+  /** The result once no call is open. Lost: not in the ledger or not upstream. Doubled: twice in one of them. */
   async account(upstream: OpenaiUpstream): Promise<Account> {
-    // Of those that failed some may not have come as far as the ledger.
+    // Some failed calls may not have reached the ledger.
     let entries: readonly LedgerRow[] = [];
     await eventually(async () => {
       entries = await ledgerOf(this.client);

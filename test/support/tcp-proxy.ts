@@ -7,7 +7,7 @@ export interface TcpLink {
   readonly server: net.Socket;
 }
 
-/** What passes in one direction of a connection; gives what is sent on. */
+/** Receives the data of one direction of a connection; returns the data to send on. */
 export type TcpFilter = (chunk: Buffer, link: TcpLink) => Buffer;
 
 export interface TcpProxyOptions {
@@ -18,7 +18,7 @@ export interface TcpProxyOptions {
 }
 
 interface Link extends TcpLink {
-  /** True: neither side hears of the other any more, and neither is told. */
+  /** True: neither side receives anything from the other, and neither learns of it. */
   abandoned: boolean;
 }
 
@@ -51,7 +51,7 @@ export class TcpProxy {
     return this.links.size;
   }
 
-  /** The same address, by way of this proxy. */
+  /** The same address, through this proxy. */
   through(url: string): string {
     const address = new URL(url);
     address.hostname = '127.0.0.1';
@@ -59,14 +59,14 @@ export class TcpProxy {
     return address.href;
   }
 
-  /** Silence: connections stay open, new ones too, and nothing passes until `thaw`. What is sent meanwhile waits. */
+  /** Silence: connections stay open, new ones too, and nothing passes until `thaw`. Data that is sent meanwhile waits. */
   freeze(direction: 'both' | 'to-client' | 'to-server' = 'both'): void {
     if (direction !== 'to-client') this.frozenToServer = true;
     if (direction !== 'to-server') this.frozenToClient = true;
     this.flow();
   }
 
-  /** Lets everything pass again, but for abandoned connections: those end now. */
+  /** Lets everything pass again, except on abandoned connections, which end now. */
   thaw(): void {
     this.frozenToServer = false;
     this.frozenToClient = false;
@@ -80,15 +80,15 @@ export class TcpProxy {
   }
 
   /**
-   * The connections that are open now go silent for good and are never closed, as where a firewall forgot them or a
-   * machine lost its power. New ones work.
+   * The open connections go silent for good and are never closed, as where a firewall dropped them or a machine lost its power.
+   * New ones work.
    */
   abandon(): void {
     for (const link of this.links) link.abandoned = true;
     this.flow();
   }
 
-  /** While on, new connections are closed as they come. */
+  /** While on, new connections are closed at once. */
   refuse(on: boolean): void {
     this.refusing = on;
   }

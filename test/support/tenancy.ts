@@ -32,7 +32,7 @@ export interface Tenancy {
   readonly invitations: InvitationsService;
   readonly tenants: TenantsService;
   readonly events: Events;
-  /** What the services told, whether or not its transaction was committed. */
+  /** The published events, whether or not their transaction was committed. */
   readonly published: DomainEvent[];
   stop(): Promise<void>;
 }
@@ -93,12 +93,12 @@ export function startTenancy(databaseUrl: string, writer: ClaimsWriter, override
   };
 }
 
-/** A person in a tenant, as authentication would say. */
+/** A person in a tenant, as after authentication. */
 export function dashboardUser(userId: string, tenantId: string, role: Role): DashboardUserPrincipal {
   return { kind: 'dashboardUser', userId, tenantId, role, email: `${userId}@example.com`, emailVerified: true };
 }
 
-/** Puts people into an org behind the services' back. */
+/** Adds people to an org by SQL. */
 export async function seedMembers(
   superuserUrl: string,
   orgId: string,

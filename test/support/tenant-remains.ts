@@ -1,14 +1,14 @@
-/** What a database still holds of a tenant, whichever tables there are: the catalogue says. */
+/** The data of a tenant that a database still holds, in any table of its catalogue. */
 import type pg from 'pg';
 import { onDatabase } from './sql.js';
 
-/** Which migrations and functions were applied: of no tenant. */
+/** The tables of applied migrations and functions, which belong to no tenant. */
 const BOOKS = ['_prisma_migrations', '_gatehouse_functions'];
 
 /** Rows by table; a table without any is left out. */
 export type Remains = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
 
-/** Every row, of every table, in which any of these texts stands anywhere. */
+/** Every row, of every table, with any of these texts in any column. */
 export function rowsWith(superuserUrl: string, texts: readonly string[]): Promise<Remains> {
   return onDatabase(superuserUrl, async (client) => {
     const remains: Record<string, Readonly<Record<string, unknown>>[]> = {};

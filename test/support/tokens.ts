@@ -16,11 +16,11 @@ export type TestAlgorithm = 'RS256' | 'RS384' | 'PS256' | 'ES256' | 'HS256' | 'n
 
 export interface SignOptions {
   readonly alg?: TestAlgorithm;
-  /** null: a header without one. */
+  /** null: a header without a kid. */
   readonly kid?: string | null;
   /** A private key; for HS256 the secret. */
   readonly key?: KeyObject | string;
-  /** Members put over the header's own; undefined takes one out. */
+  /** Members that replace the header's own; undefined removes one. */
   readonly header?: Readonly<Record<string, unknown>>;
 }
 
@@ -29,7 +29,7 @@ interface TestKey {
   readonly privateKey: KeyObject;
 }
 
-/** A signing key that another process or spec can take over. */
+/** A signing key that another process or spec can reuse. */
 export interface SigningKey {
   readonly kid: string;
   readonly pem: string;
@@ -38,13 +38,13 @@ export interface SigningKey {
 const PROJECT_ID = 'demo-gatehouse-tests';
 
 /**
- * An issuer of ID tokens as Firebase's is: an RSA key, a JWKS on a loopback port under a Cache-Control, and tokens signed
- * for real, good ones and every broken kind. Point FIREBASE_PROJECT_ID at `audience` and FIREBASE_JWKS_URL at `jwksUrl`.
+ * An issuer of ID tokens like Firebase's: an RSA key, a JWKS on a loopback port with a Cache-Control, and really signed tokens,
+ * good ones and every broken kind. Point FIREBASE_PROJECT_ID at `audience` and FIREBASE_JWKS_URL at `jwksUrl`.
  */
 export class TestIssuer {
-  /** How often the JWKS was asked for. */
+  /** The number of requests for the JWKS. */
   jwksRequests = 0;
-  /** What the JWKS is answered with; anything but 200 is an issuer out of order. */
+  /** The status of the JWKS; any other than 200 is a broken issuer. */
   jwksStatus = 200;
   cacheControl = 'public, max-age=3600';
   private keys: readonly TestKey[];
@@ -64,7 +64,7 @@ export class TestIssuer {
     });
   }
 
-  /** @param key of an earlier issuer, whose place this one takes; absent: a new one */
+  /** @param key of an earlier issuer, which this one replaces; absent: a new one */
   static async start(
     projectId = PROJECT_ID,
     issuer = `https://securetoken.google.com/${projectId}`,
@@ -109,7 +109,7 @@ export class TestIssuer {
     this.keys = [newKey(), ...(options.keepOld ? this.keys : [])];
   }
 
-  /** The claims of a good ID token of now. */
+  /** The current claims of a good ID token. */
   claims(): Record<string, unknown> {
     const now = Math.floor(Date.now() / 1000);
     return {
@@ -126,7 +126,7 @@ export class TestIssuer {
     };
   }
 
-  /** @param overrides put over the claims of a good token; undefined takes one out */
+  /** @param overrides replace claims of a good token; undefined removes one */
   sign(overrides: Readonly<Record<string, unknown>> = {}, options: SignOptions = {}): string {
     return this.signPayload(JSON.stringify({ ...this.claims(), ...overrides }), options);
   }
@@ -139,9 +139,9 @@ export class TestIssuer {
   }
 
   /**
-   * One token of every kind that must be refused with 401, by what is wrong with it.
+   * One token of every kind that must be refused with 401, by its mistake.
    *
-   * @param claims put over those of a good token, e.g. a tenant: what must be refused is then worth something
+   * @param claims replace those of a good token, e.g. with a tenant, so that accepting the token would give access
    */
   brokenTokens(claims: Readonly<Record<string, unknown>> = {}): Record<string, string> {
     const now = Math.floor(Date.now() / 1000);
@@ -200,7 +200,7 @@ export class TestIssuer {
     };
   }
 
-  /** Stops the JWKS server; the issuer is then down. Tokens can still be signed. */
+  /** Stops the JWKS server, so that the issuer is down. Tokens can still be signed. */
   async stop(): Promise<void> {
     if (!this.server.listening) return;
     this.server.close();

@@ -1,4 +1,4 @@
-/** A provider with a dialect of its own, as a tenant's connection has it, against a stand-in on loopback. */
+/** A provider with a dialect of its own, as a tenant's connection has it, with a stand-in on loopback. */
 import type { ProviderConnection, ProviderDeps, ProviderFactory } from '../../src/llm/providers/provider-factory.js';
 import type { Provider } from '../../src/llm/providers/provider.js';
 import { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
@@ -31,7 +31,7 @@ export class TranslatedStage {
     );
   }
 
-  /** What the packages dropped from requests, which the bridge should have refused. */
+  /** The fields that the packages dropped from requests, which the bridge should have refused. */
   get warnings(): unknown[] {
     return this.log.lines.filter(({ features }) => features !== undefined);
   }
@@ -81,5 +81,5 @@ export const SCHEMA = {
   },
 };
 
-/** A picture of one point. */
+/** A picture of one pixel. */
 export const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';

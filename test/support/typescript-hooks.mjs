@@ -11,7 +11,7 @@ export async function resolve(specifier, context, next) {
     try {
       return await next(specifier.replace(/\.js$/, '.ts'), context);
     } catch (error) {
-      // A generated or plain JavaScript module: resolved below under its own name.
+      // A generated or plain JavaScript module: it is resolved below under its own name.
       if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     }
   }

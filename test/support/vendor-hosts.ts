@@ -1,4 +1,4 @@
-/** Hosts of the internet that lead to stand-ins on loopback, by TLS and under their own names, for as long as a spec runs. */
+/** Hosts of the internet whose names lead to stand-ins on loopback, by TLS, for as long as a spec runs. */
 import tls from 'node:tls';
 import { serverCertificate } from './certificates.js';
 import { WireUpstream, type Answerer } from './wire-upstream.js';
@@ -11,7 +11,7 @@ export class VendorHosts {
     private readonly formerConnect: Connect,
   ) {}
 
-  /** Until `close` connections of this process to these hosts lead to a stand-in each; those to others stay as they were. */
+  /** Until `close`, this process's connections to these hosts lead to a stand-in each; others are unchanged. */
   static async start(answerers: Readonly<Record<string, Answerer>>): Promise<VendorHosts> {
     const certificate = serverCertificate(Object.keys(answerers));
     const upstreams = new Map<string, WireUpstream>();
@@ -33,7 +33,7 @@ export class VendorHosts {
     return upstream;
   }
 
-  /** What arrived at each host that anything arrived at. */
+  /** The requests at each host that got any. */
   get requests(): Record<string, WireUpstream['requests']> {
     return Object.fromEntries(
       [...this.upstreams].flatMap(([host, { requests }]) => (requests.length === 0 ? [] : [[host, requests]])),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rowsOf, type SeededTenant } from './sql.js';
 
-/** An endpoint behind the service's back, with a secret, that hears of some types. @returns its id */
+/** Inserts an endpoint by SQL, with a secret and subscriptions to some types. @returns its id */
 export async function seedEndpoint(
   superuserUrl: string,
   { tenantId }: SeededTenant,

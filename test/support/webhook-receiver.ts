@@ -1,5 +1,5 @@
 /**
- * A developer's backend that is told of events: it keeps whatever it is sent, byte for byte, and answers as a test says.
+ * A developer's backend that receives events: it keeps every request byte for byte, and answers as a test says.
  *
  * A service reaches it with its `settings`, a service's process with its `environment`.
  */
@@ -22,22 +22,22 @@ export interface Received {
   readonly path: string;
   readonly headers: http.IncomingHttpHeaders;
   readonly raw: Buffer;
-  /** What `webhook-id` says. */
+  /** The header `webhook-id`. */
   readonly id: string;
   readonly type: string;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-/** How one request is answered; `hang`: not at all. */
+/** The answer to one request; `hang`: no answer. */
 export type Reaction = number | 'hang' | { readonly status: number; readonly headers?: Record<string, string> };
 
 const certificate = selfSignedCertificate(['127.0.0.1', 'localhost']);
 
 export class WebhookReceiver {
   readonly received: Received[] = [];
-  /** By path; a path that is not here is answered 200. */
+  /** By path; other paths are answered with 200. */
   readonly reactions = new Map<string, Reaction | ((received: Received) => Reaction)>();
-  /** What came and is not in the registry of events, or has another payload than it says. */
+  /** Received events that are not in the registry, or whose payload differs from it. */
   private readonly undocumented: string[] = [];
   private readonly server: https.Server;
   private port = 0;
@@ -75,7 +75,7 @@ export class WebhookReceiver {
     await once(this.server, 'close');
   }
 
-  /** At the same address as before. */
+  /** Listens again at the same address. */
   async comeBack(): Promise<void> {
     this.server.listen(this.port, '127.0.0.1');
     await once(this.server, 'listening');
@@ -86,17 +86,17 @@ export class WebhookReceiver {
     return `https://127.0.0.1:${this.port}${at}`;
   }
 
-  /** What came to one path, in order. */
+  /** The requests to one path, in order. */
   at(at: string): Received[] {
     return this.received.filter((received) => received.path === at);
   }
 
-  /** What a service in this process needs to reach it. */
+  /** The settings with which a service in this process reaches it. */
   get settings(): Partial<Settings> {
     return { outboundAllowCidrs: ['127.0.0.0/8'] };
   }
 
-  /** What a service's own process needs. */
+  /** The environment for a service's own process. */
   get environment(): Record<string, string> {
     this.folder ??= mkdtempSync(path.join(os.tmpdir(), 'gatehouse-receiver-'));
     const file = path.join(this.folder, 'trust.mjs');
@@ -132,7 +132,7 @@ function differencesFromRegistry(type: string, payload: unknown): string[] {
     : [`The webhook ${type} has another payload than WEBHOOK_EVENTS says: ${error.message}`];
 }
 
-/** Whether the library that Standard Webhooks publishes takes it, under this secret. */
+/** Whether the library of Standard Webhooks accepts the request with this secret. */
 export function verifiesByLibrary({ raw, headers }: Received, secret: string): boolean {
   try {
     new Webhook(secret).verify(raw, headers as Record<string, string>);
@@ -142,7 +142,7 @@ export function verifiesByLibrary({ raw, headers }: Received, secret: string): b
   }
 }
 
-/** Whether a plain HMAC does, as a receiver without any library makes it. */
+/** Whether a plain HMAC does, as in a receiver without a library. */
 export function verifiesByHmac({ raw, headers }: Received, secret: string): boolean {
   return createHmac('sha256', secret).update(raw).digest('hex') === headers['x-webhook-signature'];
 }

@@ -1,4 +1,4 @@
-/** A server on loopback that plays a model provider: what it answers is written from the provider's published documentation. */
+/** A server on loopback that plays a model provider: its answers follow the provider's published documentation. */
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -16,13 +16,13 @@ export interface WireRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: WireBody;
-  /** The body as it came. */
+  /** The body as it was received. */
   readonly rawBody: string;
-  /** The caller went away before the answer was whole. */
+  /** The caller went away before the answer was complete. */
   aborted: boolean;
 }
 
-/** Whatever was sent. Each wire reads it in its own words. */
+/** Any request body. Each wire format reads its own fields. */
 type WireBody = Readonly<Record<string, unknown>>;
 
 export interface WireAnswer {
@@ -32,17 +32,17 @@ export interface WireAnswer {
   readonly chunks: readonly (string | Buffer)[];
   /** The connection is cut after the chunks. */
   readonly cut?: boolean;
-  /** Nothing more comes after the chunks, and the connection stays. */
+  /** Nothing more is sent after the chunks, and the connection stays open. */
   readonly stall?: boolean;
-  /** Nothing comes at all. */
+  /** Nothing is sent at all. */
   readonly silent?: boolean;
-  /** The connection is cut before anything comes. */
+  /** The connection is cut before anything is sent. */
   readonly reset?: boolean;
-  /** So many chunks come, and the rest once this has come to pass. */
+  /** Sends this many chunks, and the rest once the promise has resolved. */
   readonly hold?: { readonly at: number; readonly until: Promise<unknown> };
-  /** Once this has come to pass, and not before. */
+  /** Starts only once this has resolved. */
   readonly after?: Promise<unknown>;
-  /** Hears how many chunks the network has taken. */
+  /** Called with the number of chunks that the network has accepted. */
   readonly onWritten?: (count: number) => void;
 }
 
@@ -54,11 +54,11 @@ export class WireUpstream {
 
   private constructor(
     private readonly server: Server,
-    /** What is answered once the queue is empty. */
+    /** The answers once the queue is empty. */
     public otherwise: Answerer,
   ) {}
 
-  /** @param certificate it speaks TLS with it; absent: plain HTTP */
+  /** @param certificate for TLS; absent: plain HTTP */
   static async start(otherwise: Answerer, certificate?: ServerCertificate): Promise<WireUpstream> {
     const options = { keepAliveTimeout: 30_000 };
     const server =
@@ -79,7 +79,7 @@ export class WireUpstream {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** Queues how the next request is answered. */
+  /** Queues the answer to the next request. */
   next(answer: Answerer | WireAnswer): this {
     this.queue.push(typeof answer === 'function' ? answer : () => answer);
     return this;
@@ -143,7 +143,7 @@ export function jsonAnswer(body: unknown, status = 200, headers: Readonly<Record
   return { status, headers: { 'content-type': 'application/json', ...headers }, chunks: [JSON.stringify(body)] };
 }
 
-/** A text in the pieces in which a model says it. */
+/** A text in the pieces of a model's stream. */
 export function piecesOf(text: string, length = 5): string[] {
   return text.match(new RegExp(`.{1,${length}}`, 'gsu')) ?? [];
 }

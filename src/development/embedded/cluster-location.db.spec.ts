@@ -14,14 +14,14 @@ afterEach(async () => {
   await clusters.remove();
 });
 
-// As root, Postgres runs as another OS user, who cannot enter such folders; as anyone else it simply runs there.
+// As root, Postgres runs as another OS user, who can't enter such folders; as any other user it runs there.
 describe('below a folder that only its owner may enter', () => {
   beforeEach(async () => {
     await mkdir(path.join(clusters.base, 'private'), { mode: 0o700 });
     clusters.directory = path.join(clusters.base, 'private', 'postgres');
   });
 
-  it('the data have a place, which is said and found again', async () => {
+  it('the data get another place, which is printed and found again', async () => {
     const first = await clusters.start();
     await query(first.ownerUrl, 'CREATE TABLE kept AS SELECT 42 AS answer');
     await first.stop();
@@ -33,7 +33,7 @@ describe('below a folder that only its owner may enter', () => {
     expect(await query(second.ownerUrl, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
   });
 
-  it('says so when that place is gone, rather than begin with an empty database', async () => {
+  it('reports when that place is gone, and does not start with an empty database', async () => {
     const first = await clusters.start();
     await first.stop();
     await rm(first.location, { recursive: true });

@@ -35,7 +35,7 @@ describe('the first start', () => {
     ]);
   });
 
-  it('listens on the loopback address alone, keeps its passwords from others, and takes no other password', async () => {
+  it('listens on the loopback address only, keeps its passwords private, and accepts no other password', async () => {
     const { ownerUrl, superuserUrl } = await clusters.start();
 
     const shown =
@@ -48,7 +48,7 @@ describe('the first start', () => {
     await expect(query(wrong.href, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
   });
 
-  it('is repeated from nothing when an earlier one was killed half way', async () => {
+  it('starts again from nothing when an earlier one was killed half way', async () => {
     const child = clusters.launch();
     const halfMade = async (): Promise<boolean> =>
       (await readdir(clusters.directory)).some((name) => name.startsWith('data.'));
@@ -74,7 +74,7 @@ describe('later starts', () => {
     expect(await query(second.ownerUrl, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
   });
 
-  it('choose and remember another port when someone else has taken theirs', async () => {
+  it('choose and remember another port when another program has taken theirs', async () => {
     const first = await clusters.start();
     await first.stop();
     const taken = Number(new URL(first.ownerUrl).port);
@@ -87,7 +87,7 @@ describe('later starts', () => {
     expect((await clusters.start()).ownerUrl).toBe(second.ownerUrl);
   });
 
-  it('take up changed settings, also from a Postgres that was left running', async () => {
+  it('apply changed settings, also to a Postgres that was left running', async () => {
     const child = clusters.launch();
     await answerOf(child);
     await end(child, 'SIGKILL');
@@ -101,7 +101,7 @@ describe('later starts', () => {
 
 describe('after a crash', () => {
   it.each(['SIGKILL', 'SIGINT'] as const)(
-    'Postgres outlives a %s of Gatehouse and its process group, and is found again with its data',
+    'Postgres survives a %s of Gatehouse and its process group, and is found again with its data',
     async (signal) => {
       const child = clusters.launch();
       const first = await answerOf(child);
@@ -118,7 +118,7 @@ describe('after a crash', () => {
     },
   );
 
-  it('a start right after a SIGKILL of Postgres succeeds, and finds what was committed', async () => {
+  it('a start right after a SIGKILL of Postgres succeeds, and finds all committed data', async () => {
     const first = await clusters.start({ durability: 'full' });
     await query(first.ownerUrl, 'CREATE TABLE kept AS SELECT 42 AS answer');
     process.kill(await postmasterPid(clusters.directory), 'SIGKILL');
@@ -129,11 +129,11 @@ describe('after a crash', () => {
     expect(await query(second.ownerUrl, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
   });
 
-  it('a Postgres that answers on the remembered port, but is of another folder, is not taken for ours', async () => {
+  it('a Postgres of another folder on the remembered port is not used', async () => {
     const first = await clusters.start();
     await first.stop();
     const other = await clusters.start({ directory: path.join(clusters.base, 'other') });
-    // Another folder's server, by its own pid and port, as after a copy of the folder.
+    // Another folder's server with its own pid and port, as after a copy of the folder.
     for (const name of ['data/postmaster.pid', 'connection.json']) {
       await cp(path.join(other.location, name), path.join(clusters.directory, name));
     }
@@ -145,7 +145,7 @@ describe('after a crash', () => {
 });
 
 describe('a failure is one plain sentence', () => {
-  it("says Postgres' own reason, with the end of its log as the cause", async () => {
+  it("gives Postgres' own reason, with the end of its log as the cause", async () => {
     const error = await refusalOf(clusters.start({ settings: { max_connections: 'many' } }));
 
     expect(error.message).toMatch(/^Postgres in .* gave up: configuration file ".*" contains errors\.$/);

@@ -12,7 +12,7 @@ afterEach(async () => {
   await clusters.remove();
 });
 
-/** As of a dead process whose id another process has now. */
+/** The lock of a dead process whose id another process has now. */
 async function leaveStaleLock(): Promise<void> {
   await mkdir(clusters.directory, { mode: 0o711 });
   const lock = { pid: process.ppid, startedAt: 'another time' };
@@ -20,7 +20,7 @@ async function leaveStaleLock(): Promise<void> {
 }
 
 describe('two at once', () => {
-  it('refuses a second Gatehouse by one sentence that names the first, until that has stopped', async () => {
+  it('refuses a second Gatehouse with one sentence that names the first, until that has stopped', async () => {
     const first = await clusters.start();
     const sentence = `Another Gatehouse (process ${process.pid}) is already using ${clusters.directory}.`;
 
@@ -38,7 +38,7 @@ describe('two at once', () => {
     expect((await clusters.start()).reused).toBe(false);
   });
 
-  it('lets exactly one of several have a folder with a stale lock', async () => {
+  it('gives a folder with a stale lock to exactly one of several', async () => {
     await leaveStaleLock();
 
     const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => clusters.start()));

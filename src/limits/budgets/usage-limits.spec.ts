@@ -42,7 +42,7 @@ it.each<[unknown]>([
   expect(stored(value)).toBeUndefined();
 });
 
-it('every value that is taken is shown again as it was given', () => {
+it('every accepted value is shown again unchanged', () => {
   const decimals = fc
     .tuple(fc.bigInt(0n, 9_000_000_000_000n), fc.integer({ min: 0, max: 6 }))
     .map(([digits, places]) => Number(digits) / 10 ** places);
@@ -56,7 +56,7 @@ it('every value that is taken is shown again as it was given', () => {
   );
 });
 
-it('what is not in millionths is refused, never rounded', () => {
+it('a value with parts below a millionth is refused, never rounded', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (value) => {
       const microUnits = stored(value);
@@ -66,7 +66,7 @@ it('what is not in millionths is refused, never rounded', () => {
   );
 });
 
-it('a type may be there once, and only one that there is', () => {
+it('a type may appear once, and must be a known one', () => {
   const limit = (type: string): object => ({ type, value: 1 });
   expect(usageLimits.safeParse(LIMIT_TYPES.map(limit)).success).toBe(true);
   expect(usageLimits.safeParse([limit('token_cnt'), limit('token_cnt')]).success).toBe(false);
@@ -78,7 +78,7 @@ it('no limits are an empty list', () => {
   expect(viewLimits(null)).toEqual([]);
 });
 
-it('a change sets exact numbers or removes; numbers as text, which other surfaces take, are refused', () => {
+it('a change sets exact numbers or removes; numbers as text, which other surfaces accept, are refused', () => {
   const changed = (value: unknown): unknown => usageLimitChanges.safeParse([{ type: 'token_cnt', value }]).data?.[0];
   expect(changed(1.000001)).toEqual({ type: 'token_cnt', microUnits: '1000001' });
   expect(changed(0)).toEqual({ type: 'token_cnt', microUnits: '0' });
@@ -86,7 +86,7 @@ it('a change sets exact numbers or removes; numbers as text, which other surface
   for (const wrong of ['1', undefined, -1, 1.0000001, 9_000_000_000_001, true]) expect(changed(wrong)).toBeUndefined();
 });
 
-it('a change that names a type twice is at fault where it does so again', () => {
+it('a change that repeats a type is refused at the repetition', () => {
   const types = ['token_cnt', 'cost_micros', 'token_cnt', 'token_cnt'];
   const { error } = usageLimitChanges.safeParse(types.map((type) => ({ type, value: 1 })));
   expect(error?.issues.map(({ path }) => path)).toEqual([

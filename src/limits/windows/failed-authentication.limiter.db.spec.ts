@@ -38,7 +38,7 @@ afterAll(async () => {
   await test.drop();
 });
 
-it('exactly 30 of 500 failures at once are told that they failed, over two replicas', async () => {
+it('of 500 simultaneous failures over two replicas exactly 30 get 401', async () => {
   const answers = await Promise.all(
     Array.from({ length: 500 }, (_, index) =>
       limiters[index % 2]!.weigh(ADDRESS, refusedCredential('unknown_or_revoked_key')),

@@ -20,7 +20,7 @@ describe('failures', () => {
   const failMany = async (count: number, address: string): Promise<string[]> =>
     (await Promise.all(Array.from({ length: count }, () => fail(address)))).map(({ kind }) => kind);
 
-  it('are what they are up to the limit, and too many from then on, with the time to come again', async () => {
+  it('are returned unchanged up to the limit, and then as too many, with the time to retry', async () => {
     const failure = refusedCredential('unknown_or_revoked_key');
     for (let index = 0; index < LIMIT; index += 1) expect(await fail('203.0.113.7', failure)).toBe(failure);
     const refused = await fail('203.0.113.7', failure);
@@ -30,7 +30,7 @@ describe('failures', () => {
     expect(refused.message).not.toContain('203.0.113.7');
   });
 
-  it('that come at once are too many after exactly the limit', async () => {
+  it('that are simultaneous are too many after exactly the limit', async () => {
     const kinds = await failMany(300, '203.0.113.7');
     expect(kinds.filter((kind) => kind === 'unauthenticated')).toHaveLength(LIMIT);
     expect(kinds.filter((kind) => kind === 'rate_limited')).toHaveLength(300 - LIMIT);
@@ -41,13 +41,13 @@ describe('failures', () => {
     ['from two IPv6 networks', '2001:db8:1:2::1', '2001:db8:1:3::1', false],
     ['from an IPv4 address, plain and in IPv6', '203.0.113.7', '::ffff:203.0.113.7', true],
     ['from two IPv4 addresses', '203.0.113.7', '203.0.113.8', false],
-    ['from what is no address', 'nonsense', 'more nonsense', true],
-  ])('%s are weighed as %s and %s are one: %s', async (_what, one, other, together) => {
+    ['from two unreadable addresses', 'nonsense', 'more nonsense', true],
+  ])('%s: %s and %s count together (%s)', async (_what, one, other, together) => {
     await failMany(LIMIT, one);
     expect((await fail(other)).kind).toBe(together ? 'rate_limited' : 'unauthenticated');
   });
 
-  it('by expiry weigh nothing, and stay what they are where others were too many', async () => {
+  it('by expiry never count, and stay unchanged where others were too many', async () => {
     const expired = new ExpiredCredentialFault('expired_key');
     for (let index = 0; index < 3 * LIMIT; index += 1) expect(await fail('203.0.113.7', expired)).toBe(expired);
     expect(new Set(await failMany(LIMIT, '203.0.113.7'))).toEqual(new Set(['unauthenticated']));

@@ -43,14 +43,14 @@ describe('windows in Postgres', () => {
     await test.drop();
   });
 
-  it('are counted by one statement for all requests that come at once', async () => {
+  it('are counted by one statement for all simultaneous requests', async () => {
     await store.take('a', 5);
     proxy.statements = 0;
     await Promise.all(Array.from({ length: 500 }, (_, index) => store.take(`key:${index % 50}`, 5)));
     expect(proxy.statements).toBe(1);
   });
 
-  it('are looked at, and given back to, by one statement each for all requests that come at once', async () => {
+  it('are read, and given back to, by one statement each for all simultaneous requests', async () => {
     const taken = await Promise.all(Array.from({ length: 500 }, (_, index) => store.take(`key:${index % 50}`, 10)));
     proxy.statements = 0;
     await Promise.all(Array.from({ length: 500 }, (_, index) => store.peek(`key:${index % 50}`, 10)));
@@ -61,7 +61,7 @@ describe('windows in Postgres', () => {
     expect(rows).toEqual([{ used: 0 }]);
   });
 
-  it('are taken and given back by two replicas in whatever order without a deadlock', async () => {
+  it('are taken and given back by two replicas in any order without a deadlock', async () => {
     const other = new Database(testSettings({ databaseUrl: test.ownerUrl }));
     try {
       const stores = [store, new PostgresRateWindowStore(other, LONG_WINDOW_SECONDS)];
@@ -81,7 +81,7 @@ describe('windows in Postgres', () => {
     expect(rows).toEqual([{ used: 0 }]);
   });
 
-  it('that close between two places of one key get back what is theirs alone', async () => {
+  it('that close between two places of one key get back only their own places', async () => {
     const short = new PostgresRateWindowStore(database, SHORT_WINDOW_SECONDS);
     const old = await short.take('a', 5);
     let next = await short.take('a', 5);
@@ -90,7 +90,7 @@ describe('windows in Postgres', () => {
     expect(await rowsOf(test.superuserUrl, 'SELECT used FROM rate_windows')).toEqual([{ used: 0 }]);
   });
 
-  it('let a human keep a place that could not be given back, and the request is still refused for want of room', async () => {
+  it('let a human keep a place that could not be given back, and the request is still refused', async () => {
     const guard = await guardOver(store, testSettings({ rateWindowSeconds: LONG_WINDOW_SECONDS }));
     const limits = { perKey: 1, perHuman: 10 };
     const ask = (human: string): Promise<Counted> => countedBy(guard, { principal: endUser('pk', human, limits) });
@@ -103,14 +103,14 @@ describe('windows in Postgres', () => {
     expect(row).toEqual({ used: 1 });
   });
 
-  it('lets the lower limit hold where it changes while requests come', async () => {
+  it('apply the lower limit where it changes while requests come', async () => {
     const windows = await Promise.all(
       Array.from({ length: 40 }, (_, index) => store.take('a', index % 2 === 0 ? 3 : 30)),
     );
     expect(windows.filter(({ allowed }) => allowed)).toHaveLength(3);
   });
 
-  it('outlast the process that opened them', async () => {
+  it('survive the process that opened them', async () => {
     await Promise.all(Array.from({ length: 5 }, () => store.take('a', 5)));
     const restarted = new Database(testSettings({ databaseUrl: test.ownerUrl }));
     const [window] = await Promise.all([new PostgresRateWindowStore(restarted, LONG_WINDOW_SECONDS).take('a', 5)]);
@@ -132,7 +132,7 @@ describe('windows in Postgres', () => {
     }
   });
 
-  it('answer 503 to all who wait where Postgres is silent, and count again once it speaks', async () => {
+  it('answer 503 to all waiting requests while Postgres is silent, and count again once it answers', async () => {
     await store.take('a', 5);
     proxy.tcp.freeze();
     const waiting = [watch(store.take('a', 5)), watch(store.take('b', 5))];
@@ -144,7 +144,7 @@ describe('windows in Postgres', () => {
     await eventually(async () => (await store.take('d', 5)).allowed);
   });
 
-  it('are forgotten once they closed, and not before', async () => {
+  it('are deleted once they closed, and not before', async () => {
     await store.take('open', 5);
     await rowsOf(
       test.superuserUrl,

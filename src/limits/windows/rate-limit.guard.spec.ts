@@ -54,7 +54,7 @@ describe('the window that is shown', () => {
     });
   });
 
-  it('is the same for a person in whatever tenant', async () => {
+  it('is the same for a person in every tenant', async () => {
     for (const [index, tenantId] of ['acme', 'other'].entries()) {
       const { headers } = await countedBy(guard, {
         principal: { kind: 'dashboardUser', tenantId, role: 'owner', ...PERSON },
@@ -66,12 +66,12 @@ describe('the window that is shown', () => {
   it('is the one with fewer places left, of the human or of the key', async () => {
     expect((await ask('ann', { perKey: 10, perHuman: 5 })).headers).toMatchObject(showing('human', 5, 4));
     expect((await ask('ben', { perKey: 10, perHuman: 20 })).headers).toMatchObject(showing('key', 10, 8));
-    // By what is left, not by the limit.
+    // By the places left, not by the limit.
     for (let index = 0; index < 6; index += 1) await ask('cleo', { perKey: 10, perHuman: 20 });
     expect((await ask('ann', { perKey: 10, perHuman: 5 })).headers).toMatchObject(showing('key', 10, 1));
   });
 
-  it('is the one that closes later where both have as many left', async () => {
+  it('is the one that closes later where both have equally many places left', async () => {
     await ask('ann', { perKey: 6, perHuman: 60 });
     await pause(1100);
     const { headers } = await ask('ben', { perKey: 6, perHuman: 5 });
@@ -89,7 +89,7 @@ describe('the window that is shown', () => {
     expect(await ask('ann', limits)).toMatchObject({ allowed: false, headers: showing('human', 2, 0) });
   });
 
-  it('says of a refusal when to come again: when that window closes, and not before', async () => {
+  it('gives with a refusal the time to retry: when that window closes, and not before', async () => {
     const limits = { perKey: 1, perHuman: 60 };
     await ask('ann', limits);
     const { headers, retryAfterSeconds } = await ask('ann', limits);
@@ -116,9 +116,9 @@ describe('the IETF pair', () => {
 
   it.each([
     ['passes', 3, true],
-    ["is refused for want of room in the human's window", 0, false],
+    ["is refused by the human's full window", 0, false],
   ])(
-    'lists both policies where an end user %s, and what is left of the tighter one',
+    'lists both policies where an end user %s, and the places left of the tighter one',
     async (_how, perHuman, allowed) => {
       const counted = await ask('ann', { perKey: 1000, perHuman });
       expect(counted.allowed).toBe(allowed);
@@ -131,7 +131,7 @@ describe('the IETF pair', () => {
     },
   );
 
-  it('stays the same from one answer to the next but for what is left', async () => {
+  it('stays the same from one answer to the next except for the places left', async () => {
     const policies = new Set<string | undefined>();
     for (let index = 0; index < 5; index += 1) {
       policies.add((await ask('ann', { perKey: 3, perHuman: 2 })).headers['ratelimit-policy']);
@@ -139,7 +139,7 @@ describe('the IETF pair', () => {
     expect(policies.size).toBe(1);
   });
 
-  it("tells of the key's policy alone where the JWT beside it was refused", async () => {
+  it("shows only the key's policy where the JWT beside it was refused", async () => {
     const recognisedKey = { keyId: 'pk', requestsPerMinute: 7 } as PublishableKey;
     const { headers } = await countedBy(guard, { principal: null, recognisedKey });
     expect(members(headers['ratelimit-policy'])).toEqual([['key', { q: 7, w: WINDOW_SECONDS }]]);
@@ -147,7 +147,7 @@ describe('the IETF pair', () => {
   });
 });
 
-it('a request that presents nothing hears of no window', async () => {
+it('a request without a credential gets no window', async () => {
   expect(await countedBy(guard, { principal: null })).toEqual({
     allowed: true,
     headers: {},

@@ -12,7 +12,7 @@ import { RateWindowStore, type RateWindow } from './rate-window.store.js';
 const LONG_MS = LONG_WINDOW_SECONDS * 1000;
 const SHORT_MS = SHORT_WINDOW_SECONDS * 1000;
 
-/** The store behind Redis, which replicas share; keeps count of what it was asked. */
+/** The store behind Redis, which replicas share; it counts its calls. */
 class Behind extends RateWindowStore {
   asked = 0;
   private readonly memory: MemoryRateWindowStore;
@@ -38,7 +38,7 @@ class Behind extends RateWindowStore {
   }
 }
 
-/** A busy machine must not be taken for a silent Redis. */
+/** Long enough that a busy machine is not taken for a silent Redis. */
 const PATIENCE_MS = 20_000;
 
 async function open(
@@ -100,7 +100,7 @@ describe('windows in Redis', () => {
   const takeMany = (count: number, key = 'a', limit = 10): Promise<RateWindow[]> =>
     Promise.all(Array.from({ length: count }, (_, index) => stores[index % stores.length]!.take(key, limit)));
   const allowed = (windows: readonly RateWindow[]): number => windows.filter((window) => window.allowed).length;
-  /** Resolves once Redis alone is asked again. */
+  /** Resolves once only Redis is used again. */
   const countedByRedis = (): Promise<void> =>
     eventually(async () => {
       const { asked } = behind;
@@ -108,7 +108,7 @@ describe('windows in Redis', () => {
       return behind.asked === asked;
     });
 
-  it('are counted by the store behind it while Redis is gone, without an error', async () => {
+  it('are counted by the store behind it while Redis is down, without an error', async () => {
     expect(allowed(await takeMany(10))).toBe(10);
     await server.kill();
     const windows = (await Promise.all([takeMany(50), takeMany(50)])).flat();
@@ -117,7 +117,7 @@ describe('windows in Redis', () => {
     expect(allowed(await takeMany(2))).toBe(0);
   });
 
-  /** Resolves once both replicas are connected again; asks nothing of them. */
+  /** Resolves once both replicas are connected again, without calling them. */
   const backAgain = async (): Promise<void> => {
     await server.startAgain();
     const redis = new Redis(server.url);
@@ -133,7 +133,7 @@ describe('windows in Redis', () => {
     }
   };
   const SOME_TIME_MS = 1500;
-  /** Asks for long enough that Redis, where it is back, is asked too. */
+  /** Calls for long enough that a recovered Redis is used too. */
   const askForSomeTime = async (asked: readonly RateWindowStore[]): Promise<number> => {
     let passed = 0;
     for (const until = Date.now() + SOME_TIME_MS; Date.now() < until; await pause(20)) {
@@ -142,7 +142,7 @@ describe('windows in Redis', () => {
     return passed;
   };
 
-  it('let no more than one more allowance pass though Redis comes back empty, goes, and comes back', async () => {
+  it('admit at most one more allowance although Redis comes back empty, goes down, and comes back', async () => {
     expect(allowed(await takeMany(10))).toBe(10);
     let passed = 0;
     for (let round = 0; round < 2; round += 1) {
@@ -154,7 +154,7 @@ describe('windows in Redis', () => {
     expect(passed).toBe(10);
   });
 
-  it('let no more than one more allowance pass where only one of the replicas was asked while Redis was gone', async () => {
+  it('admit at most one more allowance where only one replica was called while Redis was down', async () => {
     await takeMany(10);
     await server.kill();
     const [one, other] = stores as [RedisRateWindowStore, RedisRateWindowStore];
@@ -165,7 +165,7 @@ describe('windows in Redis', () => {
     expect(passed).toBe(10);
   });
 
-  it('are counted by Redis alone again one window after it is back, with all that passed since', async () => {
+  it('are counted by Redis only, one window after it is back, with all requests since', async () => {
     await server.kill();
     expect(allowed(await takeMany(2))).toBe(2);
     await backAgain();
@@ -184,7 +184,7 @@ describe('windows in Redis', () => {
     }
   });
 
-  it('are counted by the store behind it while Redis is silent, without an error, and by Redis again when it speaks', async () => {
+  it('are counted by the store behind it while Redis is silent, without an error, and by Redis again when it answers', async () => {
     await openAll(SHORT_MS);
     server.freeze();
     const windows = (await Promise.all([takeMany(50), takeMany(50)])).flat();
@@ -196,7 +196,7 @@ describe('windows in Redis', () => {
     await countedByRedis();
   });
 
-  it('are counted by the store behind it where Redis was never there', async () => {
+  it('are counted by the store behind it where Redis was never available', async () => {
     await server.kill();
     const alone = await open(server, LONG_MS, behind);
     const { asked } = behind;
@@ -205,13 +205,13 @@ describe('windows in Redis', () => {
     alone.close();
   });
 
-  it('are looked at and given back to without an error while Redis is gone, each place where it was taken', async () => {
+  it('are read and given back to without an error while Redis is down, each place where it was taken', async () => {
     const inRedis = await takeMany(10);
     await server.kill();
     const inBehind = await takeMany(10);
     const release = (windows: readonly RateWindow[]): Promise<unknown> =>
       Promise.all(windows.map((window, index) => stores[index % stores.length]!.release('a', window)));
-    // What was lost with Redis is nowhere given back.
+    // A place that was lost with Redis is given back nowhere.
     await release(inRedis);
     for (const store of stores) expect(await store.peek('a', 10)).toMatchObject({ allowed: false, remaining: 0 });
     await release(inBehind.slice(0, 3));
@@ -219,7 +219,7 @@ describe('windows in Redis', () => {
     expect(allowed(await takeMany(20))).toBe(3);
   });
 
-  it('of an end user admit one more allowance at most when Redis is lost in the middle, and count no request that was refused', async () => {
+  it('of an end user admit one more allowance at most when Redis is lost in between, and count no refused request', async () => {
     const settings = testSettings({ rateWindowSeconds: LONG_WINDOW_SECONDS });
     const guards = await Promise.all(stores.map((store) => guardOver(store, settings)));
     const humans = ['ann', 'ben', 'cleo'];
@@ -243,12 +243,12 @@ describe('windows in Redis', () => {
     const during = await inTheMiddle;
     const after = await ask(300);
     expect(sum(during) + sum(after)).toBe(37);
-    // With room in the key's window, each human has what is left of its own.
+    // With room in the key's window, each human has the rest of its own.
     const rest = await ask(600, 1_000_000);
     for (const human of humans) expect(during.get(human)! + after.get(human)! + rest.get(human)!).toBe(30);
   });
 
-  it('end with their window, so that Redis does not fill up', async () => {
+  it('expire with their window, so that Redis does not fill up', async () => {
     const taken = await takeMany(20);
     const redis = new Redis(server.url);
     await stores[0]!.peek('b', 10);
@@ -258,7 +258,7 @@ describe('windows in Redis', () => {
     redis.disconnect();
   });
 
-  it('end although their end was lost', async () => {
+  it('expire although their expiry was lost', async () => {
     const redis = new Redis(server.url);
     await redis.set('gatehouse:window:a', '10');
     expect((await takeMany(1))[0]!.allowed).toBe(false);

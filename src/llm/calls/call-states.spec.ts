@@ -1,6 +1,6 @@
 /**
- * The table of a call's states, walked whole: each event in each state, on a real call. The ledger, the provider and the
- * caller are played by the test, since it must be able to say anything at any time.
+ * Every event in every state of a call, on a real call. The test plays the ledger, the provider and the caller, since they must
+ * be able to do anything at any time.
  */
 import fc from 'fast-check';
 import { LATE, CallStage, USED } from '../../../test/support/call-stage.js';
@@ -23,7 +23,7 @@ const EVENTS: readonly CallEvent[] = [
   'stopped',
 ];
 
-/** What each event leads to, state by state in the order above; null: it can't happen. Written by hand. */
+/** The next state for each event, state by state in the order above; null: it can't happen. Written by hand. */
 const EXPECTED: Readonly<Record<CallEvent, readonly (CallState | null)[]>> = {
   admitted: ['dispatching', null, 'dispatching', null, null, null],
   refused: ['over', null, 'over', null, null, null],
@@ -40,7 +40,7 @@ const EXPECTED: Readonly<Record<CallEvent, readonly (CallState | null)[]>> = {
 
 const PAIRS = STATES.flatMap((state) => EVENTS.map((event) => [state, event] as const));
 
-/** Of a model that hides what it thinks, so that its call goes on when its caller has left. */
+/** A model that hides its reasoning, so that its call continues when its caller has left. */
 const HIDING = 'o3';
 
 const WAYS: Readonly<Record<CallState, readonly CallEvent[]>> = {
@@ -76,7 +76,7 @@ beforeAll(() => {
 });
 
 describe('the table of states', () => {
-  it('names every state, and nothing beside the transitions that are written down here', () => {
+  it('has every state, and exactly the transitions that are written here', () => {
     expect(Object.keys(TRANSITIONS)).toEqual(STATES);
     for (const [state, event] of PAIRS) {
       expect([state, event, TRANSITIONS[state][event] ?? null]).toEqual([
@@ -92,7 +92,7 @@ describe('the table of states', () => {
     ).toBe(true);
   });
 
-  it('refuses what can’t happen, since that is a mistake of ours', () => {
+  it('refuses impossible events, since they are our own mistakes', () => {
     expect(() => stateAfter('admitting', 'answered')).toThrow("A call that is admitting can't be answered.");
     expect(() => stateAfter('answering', 'delayed')).toThrow();
   });
@@ -111,7 +111,7 @@ describe('a call', () => {
   it.each(CASES)(
     '(%s) that is %s goes with “%s” where the table says, and each of its tries is settled once when it is over',
     async (kind, state, event) => {
-      // A route that has another target goes on where the first one is late.
+      // A route with another target continues there when the first one is late.
       const atLastTarget = kind === 'routed' && state === 'dispatching' && event === 'delayed';
       const stage = await stageAt(state, kind, atLastTarget ? ['admitted', 'retried', 'admitted'] : WAYS[state]);
       const settledBefore = stage.settlements.length;
@@ -122,7 +122,7 @@ describe('a call', () => {
       expect(stage.overs).toBe(isOver ? 1 : 0);
       if (state === 'over') expect(settledBefore).toBe(1);
 
-      // Whatever else comes afterwards changes nothing of that.
+      // Later events change nothing of it.
       if (!isOver) return;
       const said = [...stage.said];
       for (const later of ['streamed', 'answered', 'failed', 'delayed', 'left', 'read', 'stopped'] as const)
@@ -171,7 +171,7 @@ describe('a call', () => {
     ],
     ['is stopped before a word', ['admitted', 'stopped'], 'unavailable', { outcome: 'SHUTDOWN', counted: false }],
     ['is stopped within its stream', ['admitted', 'streamed', 'stopped'], 'done', { outcome: 'SHUTDOWN' }],
-  ])('that %s is told and charged so', async (_what, events, told, settled) => {
+  ])('that %s is answered and charged accordingly', async (_what, events, told, settled) => {
     const stage = new CallStage(HIDING);
     for (const event of events) await stage.happen(event);
     expect(stage.state).toBe('over');
@@ -179,11 +179,11 @@ describe('a call', () => {
     // There is one place for late calls: it is free again.
     expect(stage.lateCalls.admit(stage.owner)).toBe(true);
     const ended = Promise.race([stage.run, new Promise((resolve) => setImmediate(() => resolve('waits')))]);
-    // A caller who has left is not answered: its request ends with the call.
+    // A caller who has left gets no answer: its request ends with the call.
     expect(await ended).toBe(told);
   });
 
-  it('that is admitted while the service stops is withdrawn, and its caller told', async () => {
+  it('that is admitted while the service stops is withdrawn, and its caller gets an error', async () => {
     const stage = new CallStage(HIDING);
     stage.isStopping = true;
     await stage.happen('admitted');
@@ -191,7 +191,7 @@ describe('a call', () => {
     expect(stage.settlements).toMatchObject([{ outcome: 'SHUTDOWN', counted: false }]);
   });
 
-  it('of a model that shows all it produces ends with its caller, who pays for what had come', async () => {
+  it('of a model that shows all its output ends with its caller, who pays for what had arrived', async () => {
     const stage = new CallStage('gpt-4o');
     for (const event of ['admitted', 'streamed'] as const) await stage.happen(event);
     stage.used = USED;
@@ -201,7 +201,7 @@ describe('a call', () => {
     expect(stage.settlements).toMatchObject([{ outcome: 'CLIENT_ABORTED', outputTokens: 5 }]);
   });
 
-  it('is not waited for where all places for late calls are taken', async () => {
+  it('is not awaited where all places for late calls are taken', async () => {
     const stage = await stageAt('dispatching');
     stage.lateCalls.admit(stage.owner);
     expect(stage.call.onLate(LATE)).toBe(false);
@@ -210,7 +210,7 @@ describe('a call', () => {
 });
 
 describe('a call of a route', () => {
-  it('that is late goes on without that try, which is settled by what it used, and gives everything back after both', async () => {
+  it('that is late continues without that try, which is settled by its real usage, and releases everything after both', async () => {
     const stage = await stageAt('dispatching', 'routed');
     const late = stage.tryUnderWay;
     await stage.happen('delayed');
@@ -227,20 +227,20 @@ describe('a call of a route', () => {
     expect([stage.overs, stage.lateCalls.admit(stage.owner)]).toEqual([1, true]);
   });
 
-  it('is told of its last failure where the ledger admits no further try', async () => {
+  it('returns its last failure where the ledger admits no further try', async () => {
     const stage = await stageAt('retrying', 'routed');
     await stage.happen('refused');
     expect([stage.state, await stage.run]).toEqual(['over', 'upstream_failed']);
     expect(stage.settlements).toMatchObject([{ outcome: 'UPSTREAM_BROKEN', counted: false }]);
   });
 
-  it('never goes on once something of an answer has gone to the caller', async () => {
+  it('never continues once a part of an answer has reached the caller', async () => {
     const stage = await stageAt('answering', 'routed');
     stage.tryUnderWay.onFailure(LATE);
     expect([stage.state, stage.admittedIds.length, stage.retries]).toEqual(['over', 1, 0]);
   });
 
-  it('settles each admitted try once and gives back all that it holds, whatever happens in whichever order', async () => {
+  it('settles each admitted try once and releases all that it holds, in any order of events', async () => {
     const happens = fc.constantFrom(...EVENTS.filter((event) => event !== 'read' && event !== 'withdrawn'));
     await fc.assert(
       fc.asyncProperty(fc.array(happens, { maxLength: 12 }), async (events) => {

@@ -2,14 +2,14 @@ import { LateCalls } from './late-calls.js';
 
 const of = (tenantId: string, orgId = `org of ${tenantId}`) => ({ tenantId, orgId });
 
-/** How many places the tenant gets. */
+/** The number of places that the tenant gets. */
 function takeAll(lateCalls: LateCalls, owner: ReturnType<typeof of>): number {
   let taken = 0;
   while (lateCalls.admit(owner)) taken += 1;
   return taken;
 }
 
-it('gives one tenant, and one org, half of the places at most, and those after it fewer', () => {
+it('gives one tenant, and one org, half of the places at most, and fewer to later ones', () => {
   const lateCalls = new LateCalls(64);
   expect(takeAll(lateCalls, of('greedy', 'org'))).toBe(32);
   expect(takeAll(lateCalls, of('its sister', 'org'))).toBe(0);

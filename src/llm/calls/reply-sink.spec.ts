@@ -15,23 +15,26 @@ it.each<[string, (sink: ReplySink) => void]>([
   ['an answer', (sink) => sink.json(UNSENDABLE, Buffer.from('{}'), BY)],
   ["a stream's begin", (sink) => sink.begin(UNSENDABLE, BY)],
   ['a refusal', (sink) => sink.refuse({ status: 99, headers: {}, body: BODY }, BY)],
-])('%s that HTTP can’t carry closes the connection, and the call hears that its caller left', async (_what, tell) => {
-  const app = fastify();
-  const left = new Promise<void>((resolve) => {
-    app.get('/', (_request, reply) => {
-      const sink = new ReplySink(reply);
-      const settlement = (): never => {
-        throw new Error('Nothing is settled here.');
-      };
-      sink.listen({ onLeft: resolve, onCaughtUp: () => undefined, settlement });
-      tell(sink);
-      return reply;
+])(
+  '%s that HTTP can’t carry closes the connection, and the call ends as if its caller had left',
+  async (_what, tell) => {
+    const app = fastify();
+    const left = new Promise<void>((resolve) => {
+      app.get('/', (_request, reply) => {
+        const sink = new ReplySink(reply);
+        const settlement = (): never => {
+          throw new Error('Nothing is settled here.');
+        };
+        sink.listen({ onLeft: resolve, onCaughtUp: () => undefined, settlement });
+        tell(sink);
+        return reply;
+      });
     });
-  });
-  try {
-    await expect(fetch(await app.listen({ port: 0, host: '127.0.0.1' }))).rejects.toThrow('fetch failed');
-    await left;
-  } finally {
-    await app.close();
-  }
-});
+    try {
+      await expect(fetch(await app.listen({ port: 0, host: '127.0.0.1' }))).rejects.toThrow('fetch failed');
+      await left;
+    } finally {
+      await app.close();
+    }
+  },
+);

@@ -86,7 +86,7 @@ beforeEach(() => {
   route = routeOver([first, second]);
 });
 
-/** Every try's row, once all of them are settled: each reserved once and settled once. */
+/** Every try's row, once all are settled: each reserved once and settled once. */
 async function tries(): Promise<
   { attempt: number; provider: string; model: string; outcome: string; tokens: number }[]
 > {
@@ -105,7 +105,7 @@ const attributed = (headers: Record<string, unknown>): unknown[] =>
 describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
   const body = { ...BODY, stream };
 
-  it('is answered by the first target, which is asked for its own name of the model, and says so', async () => {
+  it('is answered by the first target, which gets its own name of the model, and says so', async () => {
     const answer = await server.post(body);
     expect([answer.status, attributed(answer.headers)]).toEqual([200, ['provider-1', `${UPSTREAM_MODEL}-1`, '1']]);
     expect(Number(answer.headers['x-gatehouse-overhead-ms'])).toBeGreaterThanOrEqual(0);
@@ -121,8 +121,8 @@ describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
     ['is full', { ...FAILS, status: 429, headers: { 'retry-after': '60' } }, 'UPSTREAM_ERROR'],
     ['cuts the connection', { kind: 'cut' }, 'UPSTREAM_BROKEN'],
     ['refuses our credential', { ...FAILS, status: 401 }, 'UPSTREAM_ERROR'],
-  ])('goes on to the next target where one %s, and each try has its row', async (_what, failing, outcome) => {
-    // A connection that was used before and is cut is tried once more on a fresh one.
+  ])('continues with the next target where one %s, and each try has its row', async (_what, failing, outcome) => {
+    // A used connection that is cut is tried once more on a fresh one.
     first.otherwise = () => failing;
     const answer = await server.post(body);
     expect([answer.status, attributed(answer.headers)]).toEqual([200, ['provider-2', `${UPSTREAM_MODEL}-2`, '2']]);
@@ -133,7 +133,7 @@ describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
     expect(server.book.settlements.map(({ counted }) => counted)).toEqual([false, true]);
   });
 
-  it('goes on where no server listens at a target', async () => {
+  it('continues where no server listens at a target', async () => {
     const gone = await OpenaiUpstream.start();
     route = routeOver([gone, second]);
     await gone.close();
@@ -144,7 +144,7 @@ describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
     ]);
   });
 
-  it('goes on where a target is late, and charges what that one bills yet', async () => {
+  it('continues where a target is late, and charges what that one still bills', async () => {
     let answerNow: () => void = () => undefined;
     const after = new Promise<void>((resolve) => (answerNow = resolve));
     first.next(
@@ -162,7 +162,7 @@ describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
     expect(late!.outputTokens).toBeGreaterThan(0);
   });
 
-  it('tells the last target’s failure where all fail, with who it was', async () => {
+  it('returns the last target’s failure where all fail, with its name', async () => {
     first.next(FAILS);
     second.next({ ...FAILS, status: 503 });
     const answer = await server.post(body);
@@ -171,7 +171,7 @@ describe.each([false, true])('a call of a route (stream: %s)', (stream) => {
     expect((await tries()).map(({ tokens }) => tokens)).toEqual([0, 0]);
   });
 
-  it('is not tried again where the request itself is refused', async () => {
+  it('is not retried where the request itself is refused', async () => {
     first.next({ ...FAILS, status: 400 });
     expect((await server.post(body)).status).toBe(400);
     expect([second.requests.length, (await tries()).length]).toEqual([0, 1]);
@@ -201,7 +201,7 @@ describe('output that has begun', () => {
     expect(await tries()).toMatchObject([{ outcome: 'UPSTREAM_BROKEN' }]);
   });
 
-  it('as JSON has not reached the caller before it is whole: what broke off is charged, and the call goes on', async () => {
+  it('as JSON reaches the caller only whole: a broken answer is charged, and the call continues', async () => {
     first.next(CUT_JSON);
     const answer = await server.post(BODY);
     expect([answer.status, attributed(answer.headers)[2]]).toEqual([200, '2']);
@@ -211,7 +211,7 @@ describe('output that has begun', () => {
     expect(server.book.settlements[0]).toMatchObject({ estimated: true, counted: false });
   });
 
-  it('and is charged keeps the caller’s client from trying again, where no target answers in the end', async () => {
+  it('and is charged keeps the caller’s client from retrying, where no target answers in the end', async () => {
     first.next(CUT_JSON);
     second.next({ ...FAILS, status: 503 });
     const answer = await server.post(BODY);
@@ -219,7 +219,7 @@ describe('output that has begun', () => {
   });
 });
 
-it('a late try, which its provider still bills, keeps the caller’s client from trying again, where no target answers', async () => {
+it('from a late try that is still billed keeps the caller’s client from retrying, where no target answers', async () => {
   let answerNow: () => void = () => undefined;
   const after = new Promise<void>((resolve) => (answerNow = resolve));
   first.next({ kind: 'body', body: completion(), after });
@@ -231,7 +231,7 @@ it('a late try, which its provider still bills, keeps the caller’s client from
 });
 
 describe('a target that fails 30 % of the time', () => {
-  it('behind a fallback is not a failure for anyone, and the ledger holds what both targets billed', async () => {
+  it('behind a fallback causes no failure for callers, and the ledger has what both targets billed', async () => {
     let asked = 0;
     const billed = { tokens: 0 };
     const bill = (usage: ReturnType<typeof usageOf>): UpstreamAnswer => {
@@ -244,7 +244,7 @@ describe('a target that fails 30 % of the time', () => {
       return asked % 10 < 3 ? failures[asked % 10]! : bill(usageOf(asked, 7));
     };
     second.otherwise = () => bill(usageOf(3, 11));
-    // Few at once: providers have 1.5 s here, and a busy machine would take them away.
+    // A few at once: providers have 1.5 s here, which a busy machine would use up.
     const answers = [];
     for (let wave = 0; wave < 15; wave += 1)
       answers.push(...(await Promise.all(Array.from({ length: 20 }, () => server.post(BODY)))));
@@ -265,7 +265,7 @@ describe('a circuit', () => {
     for (let i = 0; i < 10; i += 1) expect((await server.post(BODY)).status).toBe(200);
     expect(first.requests).toHaveLength(3);
     await new Promise((resolve) => setTimeout(resolve, 310));
-    // The probe fails: the target is left alone again.
+    // The probe fails: the target is skipped again.
     for (let i = 0; i < 3; i += 1) expect((await server.post(BODY)).status).toBe(200);
     expect(first.requests).toHaveLength(4);
     await new Promise((resolve) => setTimeout(resolve, 310));
@@ -274,7 +274,7 @@ describe('a circuit', () => {
     expect(first.requests).toHaveLength(9);
   });
 
-  it('of every target is told as 503 with a time, and nothing is reserved', async () => {
+  it('that is open for every target gives 503 with a time, and nothing is reserved', async () => {
     circuitSettings = { circuitFailures: 1, circuitOpenMs: 60_000 };
     route = routeOver([first]);
     first.next(FAILS);

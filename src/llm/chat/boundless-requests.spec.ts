@@ -137,7 +137,7 @@ describe('a request without a bound', () => {
     ['messages[0].Content', { messages: [{ content: 'x', Content: [{ type: 'input_audio' }] }] }],
     ['messages[1].audio', { messages: [{}, { role: 'assistant', audio: { id: 'x' } }] }],
     ['messages[0].images', { messages: [{ role: 'user', content: 'x', images: ['AAAA'] }] }],
-  ])('names %s: %j', (field, body) => {
+  ])('is named by its field %s: %j', (field, body) => {
     for (const facts of [GPT, MISTRAL, null]) expect(boundOf(body, facts).boundless).toBe(field);
   });
 
@@ -148,7 +148,7 @@ describe('a request without a bound', () => {
     { min_tokens: 0 },
     { deferred: false },
     { kv_transfer_params: null },
-  ])('is not seen in %j, which asks for nothing', (fields) => expect(boundOf(fields).boundless).toBeNull());
+  ])('is not found in %j, which requests nothing', (fields) => expect(boundOf(fields).boundless).toBeNull());
 
   const cache_control = { type: 'ephemeral' };
   it.each<[string, object]>([
@@ -156,12 +156,12 @@ describe('a request without a bound', () => {
     ['messages', { messages: [{ content: 'x', cache_control }] }],
     ['tools', { tools: [{ type: 'function', function: { name: 'f' }, cache_control }] }],
     ['cache_control', { cache_control }],
-  ])('is not what a cache is asked for in %s: that changes the price, and not the count', (field, body) => {
+  ])('is not a cache mark in %s, which changes the price and not the count', (field, body) => {
     expect(boundOf(body)).toMatchObject({ boundless: null, unpriced: field });
     expect(boundOf(content({ type: 'text', text: 'x' })).unpriced).toBeNull();
   });
 
-  it('may say one thing twice, of which we and the server could each read another', () => {
+  it('may repeat a field, of which we and the server could each read another value', () => {
     for (const message of [
       '{"content":"short","content":"long"}',
       '{"content":[{"type":"text","type":"input_audio","text":"x"}]}',
@@ -177,7 +177,7 @@ describe('a request without a bound', () => {
     expect(boundOf('{"model":"m","messages":[{"content":"a:\\"b\\\\\\":c\\"","\\u0061:":":"}]}').boundless).toBeNull();
   });
 
-  it('may be made of more than can be read while a call waits', () => {
+  it('may have more parts than can be read while a call waits', () => {
     const parts = Array.from({ length: 20_000 }, () => ({ type: 'text', text: 'x' }));
     const keys = Array.from({ length: 30_001 }, (_, at) => `"${at}":1`).join(',');
     const bodies: [string, string][] = [
@@ -190,7 +190,7 @@ describe('a request without a bound', () => {
       expect(boundless).toBe(field);
       expect(inputTokens).toBeGreaterThan(body.length);
     }
-    // What people write stays below: two thousand messages, or 128 tools of twenty-five parameters each.
+    // Real requests stay below: two thousand messages, or 128 tools of twenty-five parameters each.
     const messages = Array.from({ length: 2_000 }, () => ({ role: 'user', content: 'x' }));
     const properties = Object.fromEntries(
       Array.from({ length: 25 }, (_, at) => [
@@ -212,7 +212,7 @@ describe('a request without a bound', () => {
     expect(boundOf(`{"model":"m","messages":[{"content":[{"type":"text","text":${deep}}]}]}`).boundless).not.toBeNull();
   });
 
-  it('is named for any server that would fetch a document where an image is asked for', () => {
+  it('may name a document as an image, which a server would fetch', () => {
     const image = content({ type: 'image_url', image_url: { url: 'https://example.com/a' } });
     expect(boundOf(image, known.find('gemini-2.5-pro')).boundless).toBe('messages[0].content[0]');
     expect(boundOf({ ...image, model: 'google/gemini-9' }, null).boundless).toBe('messages[0].content[0]');

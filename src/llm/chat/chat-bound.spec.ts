@@ -17,7 +17,7 @@ describe('the bound of the output', () => {
     ['the caller’s limit', { max_tokens: 10 }, 10, true],
     ['the caller’s newer limit', { max_completion_tokens: 10 }, 10, true],
     [
-      'the larger of two limits, since servers differ in which they heed',
+      'the larger of two limits, since servers differ in which one they obey',
       { max_tokens: 10, max_completion_tokens: 20 },
       20,
       true,
@@ -27,7 +27,7 @@ describe('the bound of the output', () => {
     ['the model’s own where the caller set none', {}, 16_384, true],
     ['the model’s own for each of n answers', { n: 2, max_tokens: null }, 32_768, true],
     [
-      'the model’s own where the caller wrote a zero, which some servers take for none',
+      'the model’s own where the caller wrote a zero, which some servers read as no limit',
       { max_tokens: 0 },
       16_384,
       true,
@@ -37,12 +37,12 @@ describe('the bound of the output', () => {
     expect(boundOf(body)).toMatchObject({ outputTokens, outputIsBounded });
   });
 
-  it('is a default that must be written down where no limit is known', () => {
+  it('is a default that must be written into the body where no limit is known', () => {
     expect(boundOf({ n: 2 }, null)).toMatchObject({ outputTokens: 8_192, outputIsBounded: false, choices: 2 });
     expect(boundOf({ max_tokens: 7 }, null)).toMatchObject({ outputTokens: 7, outputIsBounded: true });
   });
 
-  it('must be written down where no server is known to hold the model to its own', () => {
+  it("must be written where no server is known to apply the model's own limit", () => {
     const own = new KnownModels(
       loadSettings({ GATEHOUSE_MODELS: '[{"id":"own","context_tokens":9,"max_output_tokens":7}]' }).settings,
     );
@@ -54,14 +54,14 @@ describe('the bound of the output', () => {
     });
   });
 
-  it('must be written down where the model may not heed the field that the caller used', () => {
+  it('must be written where the model may ignore the field that the caller used', () => {
     expect(boundOf({ max_completion_tokens: 7 }, MISTRAL)).toMatchObject({ outputTokens: 7, outputIsBounded: false });
     expect(boundOf({ max_completion_tokens: 7 }, null)).toMatchObject({ outputTokens: 7, outputIsBounded: false });
     expect(boundOf({ max_completion_tokens: 7, model: 'gpt-9' }, null)).toMatchObject({ outputIsBounded: true });
     expect(boundOf({ max_tokens: 7 }, MISTRAL)).toMatchObject({ outputIsBounded: true });
   });
 
-  it('stays a number that a ledger can add up, whatever limit was written down', () => {
+  it('stays a number that a ledger can add up, whatever limit the body has', () => {
     expect(boundOf({ max_tokens: Number.MAX_SAFE_INTEGER, n: 128 }).outputTokens).toBe(1_000_000_000);
   });
 });
@@ -77,7 +77,7 @@ describe('withOutputLimit', () => {
     return limited.raw.toString();
   };
 
-  it('writes the field that the model takes, and leaves every other byte alone', () => {
+  it('writes the field that the model accepts, and changes no other byte', () => {
     const body = ' {"model":"m", "seed":12345678901234567890 ,"messages":[{"a":1.0}]}';
     expect(written(body, GPT)).toBe(
       ' {"max_completion_tokens":5,"model":"m", "seed":12345678901234567890 ,"messages":[{"a":1.0}]}',
@@ -89,7 +89,7 @@ describe('withOutputLimit', () => {
     expect(written(body.replace('"m"', '"o9-mini"'), null)).toContain('{"max_completion_tokens":5,');
   });
 
-  it('writes the field that the caller used, so that a model that refuses both is not given both', () => {
+  it('writes the field that the caller used, so that a model that refuses both does not get both', () => {
     expect(written('{"model":"m","messages":[{}],"max_tokens":900}', GPT)).toBe(
       '{"model":"m","messages":[{}],"max_tokens":5}',
     );
@@ -98,7 +98,7 @@ describe('withOutputLimit', () => {
     );
   });
 
-  it('writes both where the caller used both, or used the one that the model may not heed', () => {
+  it('writes both where the caller used both, or used the one that the model may ignore', () => {
     const both = '{"model":"m","max_tokens":7,"messages":[{}],"max_completion_tokens":900}';
     for (const facts of [GPT, MISTRAL, null])
       expect(written(both, facts)).toBe('{"model":"m","max_tokens":5,"messages":[{}],"max_completion_tokens":5}');
@@ -107,13 +107,13 @@ describe('withOutputLimit', () => {
     );
   });
 
-  it('takes no limit that some server would read as none', () => {
+  it('rejects a limit that some server would read as none', () => {
     for (const limit of [0, -1, 1.5, NaN, Infinity])
       expect(() => withOutputLimit(requestOf({}), GPT, limit)).toThrow(RangeError);
   });
 });
 
-/** Texts of every kind that tokenizers are known to be bad at. */
+/** Texts of every kind that tokenizers handle badly. */
 const word = fc.constantFrom(
   ...[
     'hello',
@@ -168,7 +168,7 @@ const text = fc.oneof(
 const AS_TEXT = { disallowedSpecial: new Set<string>() };
 
 describe('the bound of a text', () => {
-  it('is never below what o200k counts, and not far above for what people write', () => {
+  it("is never below o200k's count, and not far above for ordinary text", () => {
     fc.assert(
       fc.property(text, (said) => {
         expect(o200k.countTokens(said, AS_TEXT)).toBeLessThanOrEqual(tokensOf(said, 'o200k', tokenizer));
@@ -202,7 +202,7 @@ describe('the bound of a text', () => {
 });
 
 describe('the bound of a prompt', () => {
-  it('is never below what its texts are, each counted by itself, and what OpenAI’s format puts around them', () => {
+  it('is never below its texts, each counted by itself, with the framing of OpenAI’s format', () => {
     const message = fc.record({
       role: fc.constantFrom('user', 'system'),
       content: fc.oneof(text, fc.array(fc.record({ type: fc.constant('text'), text }), { maxLength: 3 })),
@@ -219,7 +219,7 @@ describe('the bound of a prompt', () => {
     );
   });
 
-  it('counts whatever a server might show the model, wherever in the request it stands', () => {
+  it('counts everything that a server might show the model, anywhere in the request', () => {
     const long = '𓀀'.repeat(500);
     const call = { id: 'x', type: 'function', function: { name: 'f', arguments: long } };
     const parameters = { type: 'object', properties: { a: { enum: [long] } } };
@@ -269,7 +269,7 @@ describe('the bound of a prompt', () => {
     expect(most(image('https://example.com/a.png', 'original'), GPT) - base).toBeGreaterThanOrEqual(50_000);
     const mini = known.find('gpt-4o-mini')!;
     expect(most(image('https://example.com/a.png'), mini) - base).toBeGreaterThanOrEqual(2_833 + 8 * 5_667);
-    // Only of OpenAI's models is it known that low detail is less.
+    // Only OpenAI's models are known to count less for low detail.
     for (const facts of [MISTRAL, null])
       expect(most(image('https://example.com/a.png', 'low'), facts)).toBeGreaterThan(50_000);
     expect(most(image('https://example.com/a.png'), known.find('claude-opus-5-5'))).toBeLessThan(6_000);
@@ -282,7 +282,7 @@ describe('the bound of many long texts', () => {
   const ofMany = (given: readonly string[]): ChatRequest =>
     requestOf({ messages: given.map((text) => ({ role: 'user', content: text })) });
 
-  it('is counted up to so many tokens of all of them together, and then by bytes', () => {
+  it('counts up to a number of tokens over all of them, and then bytes', () => {
     let counted = 0;
     const counting = {
       atMost(text: string): number {
@@ -291,7 +291,7 @@ describe('the bound of many long texts', () => {
       },
     };
     const { inputTokens } = boundChat(ofMany(texts), GPT, counting);
-    // The short texts are one, and each long one has about a thousand tokens.
+    // The short texts count as one, and each long one has about a thousand tokens.
     expect(counted).toBeGreaterThan(20);
     expect(counted).toBeLessThan(40);
     expect(inputTokens).toBeGreaterThan(texts.reduce((sum, text) => sum + o200k.countTokens(text), 0));

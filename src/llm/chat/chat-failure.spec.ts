@@ -27,7 +27,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await server.stop();
   await upstream.close();
-  // Whatever happened: every reservation was settled, and once.
+  // Every reservation must have been settled exactly once.
   const { reservations, settlements } = server.book;
   expect(settlements.map(({ id }) => id)).toEqual(reservations.map(({ id }) => id));
 });
@@ -47,7 +47,7 @@ describe('a provider’s failure', () => {
     [429, 'rate_limit_exceeded'],
     [500, null],
     [503, 'overloaded'],
-  ])('with status %d is told with that status, as OpenAI’s error', async (status, code) => {
+  ])('with status %d is passed on with that status, as OpenAI’s error', async (status, code) => {
     for (const stream of [false, true]) {
       upstream.next({
         kind: 'body',
@@ -75,20 +75,23 @@ describe('a provider’s failure', () => {
     expect(server.book.settlements).toMatchObject([settled, settled]);
   });
 
-  it.each([401, 403])('with status %d is ours to mend, and says nothing of the credential', async (status) => {
-    upstream.next({
-      kind: 'body',
-      status,
-      body: errorBody(`Incorrect API key provided: ${PROVIDER_SECRET}`, 'invalid_request_error', 'invalid_api_key'),
-    });
-    const answer = await server.post(BODY);
-    expect(answer.status).toBe(502);
-    expect(jsonOf(answer).error.code).toBe('provider_authentication_failed');
-    expect(answer.text).not.toContain('sk-');
-    expect((await server.book.settlement()).statusCode).toBe(status);
-  });
+  it.each([401, 403])(
+    'with status %d is our own mistake, and the answer reveals nothing of the credential',
+    async (status) => {
+      upstream.next({
+        kind: 'body',
+        status,
+        body: errorBody(`Incorrect API key provided: ${PROVIDER_SECRET}`, 'invalid_request_error', 'invalid_api_key'),
+      });
+      const answer = await server.post(BODY);
+      expect(answer.status).toBe(502);
+      expect(jsonOf(answer).error.code).toBe('provider_authentication_failed');
+      expect(answer.text).not.toContain('sk-');
+      expect((await server.book.settlement()).statusCode).toBe(status);
+    },
+  );
 
-  it('to be reached is 502', async () => {
+  it('that is a refused connection is 502', async () => {
     await restart({ OPENAI_MODELS: UPSTREAM_MODEL });
     await upstream.close();
     const answer = await server.post(BODY);
@@ -114,7 +117,7 @@ describe('a provider’s failure', () => {
     expect((await server.book.settlement()).outcome).toBe('UPSTREAM_BROKEN');
   });
 
-  it('of a caller that hangs up before the stream begins stops the provider', async () => {
+  it('does not matter to a caller that hangs up before the stream begins: the provider is stopped', async () => {
     upstream.next({ kind: 'hang' });
     const request = server.send({ ...BODY, stream: true }).on('error', () => undefined);
     await upstream.request();

@@ -1,4 +1,4 @@
-/** Callers who hang up where only the end of the answer tells the usage: the answer is read to its end. */
+/** Callers who hang up where only the end of the answer has the usage: the service reads the answer to its end. */
 import { ChatServer, until } from '../../../test/support/chat-server.js';
 import {
   OpenaiUpstream,
@@ -18,7 +18,7 @@ const REPORTED = { outcome: 'CLIENT_ABORTED', inputTokens: 12, outputTokens: 345
 
 let upstream: OpenaiUpstream;
 let server: ChatServer;
-/** Lets the provider go on. */
+/** Lets the provider continue. */
 let goOn: () => void;
 let held: Promise<void>;
 const tokenizer = new Tokenizer();
@@ -45,7 +45,7 @@ async function restart(environment: Record<string, string>): Promise<void> {
   server = await ChatServer.start(upstream, tokenizer, environment);
 }
 
-/** A caller who is gone before the provider says anything. */
+/** A caller who leaves before the provider sends anything. */
 async function leave(answer: UpstreamAnswer, body: object): Promise<void> {
   upstream.next({ ...answer, after: held });
   const before = upstream.requests.length;
@@ -53,12 +53,12 @@ async function leave(answer: UpstreamAnswer, body: object): Promise<void> {
   await upstream.request(before + 1);
   request.destroy();
   await new Promise((resolve) => request.once('close', resolve));
-  // Heard here by now: the next call is answered after it.
+  // The hang-up has been noticed by now, since the next call is answered after it.
   await server.post(BODY);
 }
 
 describe('a caller of an answer that is not streamed', () => {
-  it('is charged what the answer reports, although the caller is gone', async () => {
+  it('is charged the reported usage, although the caller is gone', async () => {
     await leave(WHOLE, BODY);
     expect(upstream.requests[0]!.aborted).toBe(false);
     goOn();
@@ -76,7 +76,7 @@ describe('a caller of an answer that is not streamed', () => {
     expect(server.book.settlements[1]).toMatchObject({ outcome: 'CLIENT_ABORTED', inputTokens: 0, outputTokens: 0 });
   });
 
-  it('is charged the prompt where no answer comes in all the time', async () => {
+  it('is charged the prompt where no answer comes within the total time', async () => {
     await restart({ GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: '200', GATEHOUSE_TOTAL_TIMEOUT_MS: '400' });
     await leave({ kind: 'hang' }, BODY);
     await upstream.abort();
@@ -86,7 +86,7 @@ describe('a caller of an answer that is not streamed', () => {
     expect(settled!.inputTokens).toBeGreaterThan(0);
   });
 
-  it('is waited for as far as its tenant has places for late calls, and beyond them is not', async () => {
+  it('is awaited only while its tenant has places for late calls', async () => {
     await restart({ GATEHOUSE_PROVIDER_CALLS: '40', GATEHOUSE_TENANT_CALLS: '30' });
     upstream.otherwise = async () => {
       await held;
@@ -103,7 +103,7 @@ describe('a caller of an answer that is not streamed', () => {
   });
 });
 
-describe('a caller of a stream that may hide what the model thinks', () => {
+describe('a caller of a stream that may hide reasoning', () => {
   it.each([
     'ft:o4-mini-2025-04-16:acme::abc',
     'gemini-flash-latest',
@@ -111,7 +111,7 @@ describe('a caller of a stream that may hide what the model thinks', () => {
     'openai/gpt-oss-120b:nitro',
     'claude-opus-5',
     'an-unknown-model',
-  ])('of %s is charged what its end reports', async (model) => {
+  ])('of %s is charged the usage that its end reports', async (model) => {
     upstream.next({
       kind: 'stream',
       pieces: [...streamPieces({ model }).slice(0, 3), held.then(() => streamPieces({ model })[6]), usage(model)],
@@ -131,7 +131,7 @@ describe('a caller of a stream that may hide what the model thinks', () => {
     });
   });
 
-  it('is charged by its words where the operator says that the model shows all it produces', async () => {
+  it('is charged by its words where the operator says that the model shows all its output', async () => {
     const shown = { id: 'shown', context_tokens: 1000, max_output_tokens: 1000, hides_reasoning: false };
     await restart({ GATEHOUSE_MODELS: JSON.stringify([shown]) });
     upstream.next({ kind: 'stream', pieces: [...streamPieces().slice(0, 2), held] });

@@ -1,6 +1,5 @@
 /**
- * A provider that has not begun to answer in time: the caller is told at once, and the ledger gets the true usage
- * later.
+ * A provider that does not begin to answer in time: the caller gets an error at once, and the ledger gets the true usage later.
  */
 import { ChatServer, until, type ChatAnswer } from '../../../test/support/chat-server.js';
 import {
@@ -17,7 +16,7 @@ import { Tokenizer } from '../tokens/tokenizer.js';
 
 const MESSAGES = [{ role: 'user', content: 'Say hello.' }];
 const BODY = { model: UPSTREAM_MODEL, messages: MESSAGES };
-/** Shows nothing of what it thinks. */
+/** A model that shows none of its reasoning. */
 const REASONING = 'o3';
 const NOTHING = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, costPicoUsd: 0n, counted: false };
 
@@ -57,19 +56,19 @@ function expectTimeout({ status, text }: ChatAnswer): void {
   expect(JSON.parse(text)).toMatchObject({ error: { code: 'upstream_timeout' } });
 }
 
-/** Calls a provider that answers once its caller was told that it takes too long. */
+/** Calls a provider that answers only after its caller got the time-out. */
 async function callLate(answer: UpstreamAnswer, body: object = BODY): Promise<void> {
   upstream.next({ ...answer, after: begun });
   const told = await server.post(body);
   expectTimeout(told);
-  // Its answer will be charged: a client that tries again by itself would have it charged twice.
+  // The answer will be charged: a client that retried by itself would pay twice.
   expect(told.headers['x-should-retry']).toBe('false');
   expect(server.book.settlements).toEqual([]);
   answerNow();
 }
 
 describe('a provider that begins too late', () => {
-  it('and answers: what it reports is charged, and the request', async () => {
+  it('and answers is charged its reported usage, and the request', async () => {
     await callLate({ kind: 'body', body: completion({ usage: usageOf(1234, 567) }) });
     expect(await server.book.settlement()).toMatchObject({
       outcome: 'UPSTREAM_TIMEOUT',
@@ -81,7 +80,7 @@ describe('a provider that begins too late', () => {
     });
   });
 
-  it('and streams is stopped with the first that it says, and charged up to there', async () => {
+  it('and streams is stopped at its first output, and charged up to there', async () => {
     await callLate(
       { kind: 'stream', pieces: streamPieces({ words: ['Hello there'] }), stallAfter: 2 },
       { ...BODY, stream: true },
@@ -93,7 +92,7 @@ describe('a provider that begins too late', () => {
     expect(settled.inputTokens).toBeGreaterThan(0);
   });
 
-  it('and thinks unseen is read to its own report', async () => {
+  it('and hides its reasoning is read to its own report', async () => {
     await callLate(
       { kind: 'stream', pieces: streamPieces({ model: REASONING, usage: usageOf(1234, 5678) }) },
       { ...BODY, model: REASONING, stream: true },
@@ -114,7 +113,7 @@ describe('a provider that begins too late', () => {
     expect(await server.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_TIMEOUT', ...NOTHING });
   });
 
-  it('and never answers is given up when the whole time is over, and charged for nothing', async () => {
+  it('and never answers is given up after the total time, and charged nothing', async () => {
     await restart({ GATEHOUSE_TOTAL_TIMEOUT_MS: '300' });
     upstream.next({ kind: 'hang' });
     expectTimeout(await server.post(BODY));
@@ -127,7 +126,7 @@ describe('a provider that begins too late', () => {
     });
   });
 
-  it('is waited for by a service that stops, up to the deadline', async () => {
+  it('is awaited by a service that stops, up to the deadline', async () => {
     upstream.next({ kind: 'body', body: completion({ usage: usageOf(9, 12) }), after: begun });
     expectTimeout(await server.post(BODY));
     const drained = server.drain.run(60_000, 10);
@@ -136,7 +135,7 @@ describe('a provider that begins too late', () => {
     expect(server.book.settlements).toMatchObject([{ inputTokens: 9, outputTokens: 12, counted: true }]);
   });
 
-  it('is let go at the deadline of a service that stops', async () => {
+  it('is given up at the deadline of a service that stops', async () => {
     upstream.next({ kind: 'hang' });
     expectTimeout(await server.post(BODY));
     await server.drain.run(0, 10);
@@ -144,7 +143,7 @@ describe('a provider that begins too late', () => {
     await upstream.abort();
   });
 
-  it('is waited for too where a caller of a model that thinks unseen hung up before', async () => {
+  it('is awaited too where a caller of a model with hidden reasoning hung up before', async () => {
     upstream.next({ kind: 'body', body: completion({ model: REASONING, usage: usageOf(12, 3456) }), after: begun });
     const request = server.send({ ...BODY, model: REASONING }).on('error', () => undefined);
     await upstream.request();
@@ -160,7 +159,7 @@ describe('a provider that begins too late', () => {
     });
   });
 
-  it('holds a quarter of the places for calls at most for one tenant: calls beyond are given up, until others have let go', async () => {
+  it('holds at most a quarter of the places for calls for one tenant: further calls are given up until places are free', async () => {
     await restart({
       GATEHOUSE_FIRST_BYTE_TIMEOUT_MS: '1000',
       GATEHOUSE_TOTAL_TIMEOUT_MS: '4000',
@@ -172,7 +171,7 @@ describe('a provider that begins too late', () => {
     for (const answer of answers) expectTimeout(answer);
     await until(() => upstream.requests.filter(({ aborted }) => aborted).length === 16);
     expect(server.book.settlements).toHaveLength(16);
-    // Those are charged nothing, and may be tried again.
+    // Those calls are charged nothing, and may be retried.
     expect(answers.filter(({ headers }) => headers['x-should-retry'] === undefined)).toHaveLength(16);
     await until(() => server.book.settlements.length === 26);
     expect(server.book.settlements.filter(({ outcome }) => outcome !== 'UPSTREAM_TIMEOUT')).toEqual([]);

@@ -25,21 +25,21 @@ afterEach(async () => {
 });
 
 describe('a call that a limit judged', () => {
-  it('goes out with the room that it was granted, for each choice', async () => {
+  it('is sent with the granted room, for each choice', async () => {
     server.book.admission = { limited: true, outputTokens: 60 };
     await server.post({ ...BODY, n: 3, max_completion_tokens: 100 });
     const sent = JSON.parse((await upstream.request()).body.toString()) as Record<string, unknown>;
     expect(sent).toEqual({ ...BODY, n: 3, max_completion_tokens: 20 });
   });
 
-  it('goes out with whole numbers, whatever was asked for', async () => {
+  it('is sent with whole numbers, whatever was requested', async () => {
     server.book.admission = { limited: true, outputTokens: 1_000_000_000 };
     await server.post({ ...BODY, n: 3 });
     const sent = JSON.parse((await upstream.request()).body.toString()) as Record<string, unknown>;
     expect(sent['max_completion_tokens']).toBe(333_333_333);
   });
 
-  it('goes out as it came where all of it was granted', async () => {
+  it('is sent unchanged where all of it was granted', async () => {
     const body = JSON.stringify({ ...BODY, max_completion_tokens: 100 }, null, 3);
     server.book.admission = { limited: true, outputTokens: 100 };
     await server.post(body);
@@ -54,7 +54,7 @@ it('a call that asks for a cache has no price to judge beforehand, and is charge
   expect((await server.book.settlement()).costPicoUsd).toBeGreaterThan(0n);
 });
 
-describe('what a call costs', () => {
+describe('the cost of a call', () => {
   const settledCost = async (answering: string, stream: boolean): Promise<bigint | null | undefined> => {
     const usage = usageOf(1000, 100);
     upstream.next(
@@ -70,7 +70,7 @@ describe('what a call costs', () => {
   };
   const USD = 1_000_000_000_000n;
 
-  it('is reserved at the dearest model behind an alias, and settled at the one that answered', async () => {
+  it('is reserved for the most expensive model behind an alias, and settled for the one that answered', async () => {
     expect(await settledCost('gpt-4o-2024-08-06', false)).toBe((USD * 25n) / 10_000n + (USD * 10n) / 10_000n);
     expect(server.book.reservations[0]?.price).toMatchObject({ inputPicoUsd: 5_000_000n, outputPicoUsd: 15_000_000n });
   });
@@ -79,7 +79,7 @@ describe('what a call costs', () => {
     expect(await settledCost('gpt-4o-2024-08-06', true)).toBe((USD * 25n) / 10_000n + (USD * 10n) / 10_000n);
   });
 
-  it('is the operator’s own where they wrote one down, whatever stands behind the name', async () => {
+  it('is the operator’s own where one is configured, whatever is behind the name', async () => {
     await server.stop();
     const price = { input: '100', output: '1000', as_of: '2026-11-01' };
     server = await ChatServer.start(upstream, tokenizer, {
@@ -91,7 +91,7 @@ describe('what a call costs', () => {
     expect(await settledCost('gpt-4o-2024-08-06', false)).toBe(USD / 10n + USD / 10n);
   });
 
-  it('is that of what was asked for where the provider names nothing that is known', async () => {
+  it('is that of the requested model where the provider names no known one', async () => {
     expect(await settledCost('my-deployment', false)).toBe((USD * 50n) / 10_000n + (USD * 15n) / 10_000n);
   });
 });
@@ -112,7 +112,7 @@ describe('a caller who hangs up before the provider’s report', () => {
   };
   const long = streamPieces({ words: Array.from({ length: 40 }, () => ' word'), usage: usageOf(9, 5000) });
 
-  it('pays for all that the model thought, where that is not shown', async () => {
+  it('pays for all hidden reasoning', async () => {
     await server.stop();
     server = await ChatServer.start(upstream, tokenizer, { OPENAI_MODELS: 'gpt-5' });
     await hangUpAfter({ ...BODY, model: 'gpt-5' }, long, ' word');
@@ -144,7 +144,7 @@ describe('a request', () => {
     expect((await server.book.settlement()).counted).toBe(counted);
   });
 
-  it('is counted where its caller hung up, though nothing had come yet', async () => {
+  it('is counted where its caller hung up, although nothing had arrived yet', async () => {
     upstream.next({ kind: 'hang' });
     const request = server.send({ ...BODY, stream: true }).on('error', () => undefined);
     await upstream.request();

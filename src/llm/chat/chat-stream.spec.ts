@@ -39,7 +39,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await server.stop();
   await upstream.close();
-  // Whatever happened: every reservation was settled, and once.
+  // Every reservation must have been settled exactly once.
   const { reservations, settlements } = server.book;
   expect(settlements.map(({ id }) => id)).toEqual(reservations.map(({ id }) => id));
 });
@@ -50,7 +50,7 @@ async function restart(environment: Record<string, string>): Promise<void> {
 }
 
 describe('a stream', () => {
-  it('comes through byte for byte, without the usage chunk that the caller did not ask for', async () => {
+  it('is passed through byte for byte, without the usage chunk that the caller did not request', async () => {
     const pieces = streamPieces({ usage: usageOf(9, 5) });
     upstream.next({ kind: 'stream', pieces });
     const answer = await server.post({ ...BODY, stream: true });
@@ -70,7 +70,7 @@ describe('a stream', () => {
     });
   });
 
-  it('keeps the usage chunk where it was asked for', async () => {
+  it('keeps the usage chunk where it was requested', async () => {
     const pieces = streamPieces({ usage: usageOf(9, 5) });
     upstream.next({ kind: 'stream', pieces });
     const body = JSON.stringify({ ...BODY, stream: true, stream_options: { include_usage: true } });
@@ -90,7 +90,7 @@ describe('a stream', () => {
     expect(await server.book.settlement()).toMatchObject({ inputTokens: 9, outputTokens: 7 });
   });
 
-  it('without usage is counted here, and marked so', async () => {
+  it('without usage is counted here, and marked as estimated', async () => {
     upstream.next({ kind: 'stream', pieces: streamPieces({ words: ['one', ' two', ' three'] }) });
     await server.post({ ...BODY, stream: true });
     expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 3, estimated: true });
@@ -102,7 +102,7 @@ describe('a stream', () => {
     expect(await server.book.settlement()).toMatchObject({ inputTokens: 0, outputTokens: 0, estimated: false });
   });
 
-  it('that the provider breaks off ends in an error event, and is settled with what it produced', async () => {
+  it('that the provider breaks off ends in an error event, and is settled with its output', async () => {
     upstream.next({ kind: 'stream', pieces: streamPieces({ words: ['one', ' two', ' three'] }), breakAfter: 3 });
     const answer = await server.post({ ...BODY, stream: true });
     const events = answer.text.trimEnd().split('\n\n');
@@ -123,7 +123,7 @@ describe('a stream', () => {
     });
   });
 
-  it('whose provider ends it with an error of its own gets no second one', async () => {
+  it('that its provider ends with an error of its own gets no second one', async () => {
     const pieces = [...streamPieces().slice(0, 3), errorBody('Overloaded.', 'server_error')];
     upstream.next({ kind: 'stream', pieces, done: false });
     const answer = await server.post({ ...BODY, stream: true });
@@ -131,7 +131,7 @@ describe('a stream', () => {
     expect((await server.book.settlement()).outcome).toBe('UPSTREAM_ERROR');
   });
 
-  it('whose provider tells an error and then ends as if it were whole is not whole to the caller', async () => {
+  it("with a provider's error before an ordinary end is not complete for the caller", async () => {
     const error = errorBody('Overloaded.', 'overloaded_error');
     const pieces = [...streamPieces().slice(0, 3), error];
     upstream.next({ kind: 'stream', pieces: [...pieces, DONE, 'never'], stallAfter: 5 });
@@ -144,7 +144,7 @@ describe('a stream', () => {
       expect(settlement).toMatchObject({ outcome: 'UPSTREAM_ERROR', outputTokens: 2, estimated: true });
   });
 
-  it('that falls silent ends in an error event, as a timeout', async () => {
+  it('that stops sending ends in an error event, as a timeout', async () => {
     await restart({ GATEHOUSE_IDLE_TIMEOUT_MS: '100' });
     upstream.next({ kind: 'stream', pieces: streamPieces(), stallAfter: 3 });
     const answer = await server.post({ ...BODY, stream: true });
@@ -164,7 +164,7 @@ describe('a stream', () => {
     });
   });
 
-  it('whose caller hangs up stops the provider and is charged what it had produced', async () => {
+  it('whose caller hangs up stops the provider and is charged the output so far', async () => {
     upstream.next({
       kind: 'stream',
       pieces: streamPieces({ words: Array.from({ length: 1000 }, () => ' word') }),
@@ -180,7 +180,7 @@ describe('a stream', () => {
     expect(settlement.outputTokens).toBeLessThan(1000);
   });
 
-  it('whose caller hangs up after usage was reported is charged that', async () => {
+  it('whose caller hangs up after a usage report is charged that report', async () => {
     upstream.next({
       kind: 'stream',
       pieces: [...streamPieces(), usageChunk(usageOf(9, 4)), eventOf({ choices: [] })],
@@ -204,7 +204,7 @@ describe('a stream', () => {
     });
   });
 
-  it('that came to [DONE] is whole, although the provider does not close it and the caller does', async () => {
+  it('that has sent [DONE] is complete, although the provider does not close it and the caller does', async () => {
     upstream.next({
       kind: 'stream',
       pieces: [...streamPieces({ usage: usageOf(9, 5) }), DONE, 'never'],
@@ -240,12 +240,12 @@ describe('a stream', () => {
     expect((await server.book.settlement()).outcome).toBe('OK');
   });
 
-  it('is read on after a slow caller hung up, for as long as what was sent keeps coming', async () => {
+  it('is read on after a slow caller hung up, for as long as sent data keeps arriving', async () => {
     const word = 'The lighthouse keeper counts the ships. '.repeat(6400);
     const chunks = streamPieces({ words: Array.from({ length: 72 }, () => word) });
     let hungUp: () => void = () => undefined;
     let held = new Promise<void>((resolve) => (hungUp = resolve));
-    // The first sixty fill the network; the others trickle in after the caller has gone.
+    // The first sixty fill the network; the others arrive slowly after the caller has gone.
     const pieces = chunks.map((chunk, index) => {
       if (index <= 60) return chunk;
       held = held.then(() => new Promise((resolve) => setTimeout(resolve, 75)));
@@ -265,7 +265,7 @@ describe('a stream', () => {
 });
 
 describe('the first call after the start', () => {
-  it('is charged by the vocabulary, though that was not loaded yet', async () => {
+  it('is charged by the vocabulary, although that was not loaded yet', async () => {
     await server.stop();
     server = await ChatServer.start(upstream, new Tokenizer());
     const words = ['The', ' lighthouse', ' keeper', ' counts', ' the', ' ships', ' that', ' pass', '.'];

@@ -35,7 +35,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await server.stop();
   await upstream.close();
-  // Whatever happened: every reservation was settled, and once.
+  // Every reservation must have been settled exactly once.
   const { reservations, settlements } = server.book;
   expect(settlements.map(({ id }) => id)).toEqual(reservations.map(({ id }) => id));
 });
@@ -46,7 +46,7 @@ async function restart(environment: Record<string, string>): Promise<void> {
 }
 
 describe('a JSON answer', () => {
-  it('comes back byte for byte, with the headers that were set before it', async () => {
+  it('is returned byte for byte, with the headers that were set before it', async () => {
     const body =
       '{ "id":"x",\n "choices":[{}],"big":12345678901234567890, "usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}';
     upstream.next({
@@ -94,7 +94,7 @@ describe('a JSON answer', () => {
     ]);
   });
 
-  it('without usage is counted here, and marked so', async () => {
+  it('without usage is counted here, and marked as estimated', async () => {
     upstream.next({ kind: 'body', body: completion({ words: ['one two three four'], usage: null }) });
     await server.post(BODY);
     expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 4, estimated: true });
@@ -108,8 +108,8 @@ describe('a JSON answer', () => {
   });
 });
 
-describe('what goes upstream', () => {
-  it('is the caller’s body byte for byte, and nothing of the caller’s headers', async () => {
+describe('the request upstream', () => {
+  it('is the caller’s body byte for byte, without the caller’s headers', async () => {
     const body = `{"messages":[{"role":"user","content":"h\\u00e9 ö"}], "seed":12345678901234567890,\t"model":"${UPSTREAM_MODEL}","future_field":{"a":[1.0]}}`;
     await server.post(body, {
       authorization: 'Bearer sk_caller',
@@ -134,7 +134,7 @@ describe('what goes upstream', () => {
     });
   });
 
-  it('is a question for usage in every stream', async () => {
+  it('asks for usage in every stream', async () => {
     await server.post({ ...BODY, stream: true });
     const { body, headers } = await upstream.request();
     expect(JSON.parse(body.toString())).toEqual({ ...BODY, stream: true, stream_options: { include_usage: true } });
@@ -148,7 +148,7 @@ describe('what goes upstream', () => {
     ['malformed JSON', '{"model":', 400, null],
     ['a model that stands twice', `{"model":"${UPSTREAM_MODEL}","model":"x","messages":[{}]}`, 400, 'model'],
     ['a body over the limit', { ...BODY, pad: 'x'.repeat(100_000) }, 413, null],
-  ])('is nothing for %s, and nothing is reserved', async (_what, body, status, param) => {
+  ])('is not sent for %s, and nothing is reserved', async (_what, body, status, param) => {
     await restart({ OPENAI_MODELS: UPSTREAM_MODEL });
     const answer = await server.post(body);
     expect(answer.status).toBe(status);
@@ -157,14 +157,14 @@ describe('what goes upstream', () => {
     expect(server.book.reservations).toHaveLength(0);
   });
 
-  it('is nothing where the ledger takes no reservation', async () => {
+  it('is not sent where the ledger refuses the reservation', async () => {
     server.book.refusal = new Fault('unavailable', 'The usage ledger is behind; try again shortly.');
     const answer = await server.post(BODY);
     expect(answer.status).toBe(503);
     expect(upstream.requests).toHaveLength(0);
   });
 
-  it('is nothing where the caller hung up while the reservation was written', async () => {
+  it('is not sent where the caller hung up while the reservation was written', async () => {
     let gone: () => void = () => undefined;
     server.book.onReserve = () => new Promise<void>((resolve) => (gone = resolve));
     const request = server.send(BODY).on('error', () => undefined);
@@ -183,7 +183,7 @@ describe('what goes upstream', () => {
 });
 
 describe('the shutdown deadline', () => {
-  it('ends an open stream with an error event, and settles what it produced', async () => {
+  it('ends an open stream with an error event, and settles its output', async () => {
     upstream.next({ kind: 'stream', pieces: streamPieces({ words: ['one', ' two', ' three'] }), stallAfter: 4 });
     const response = await server.open({ ...BODY, stream: true });
     let text = '';
@@ -197,7 +197,7 @@ describe('the shutdown deadline', () => {
     await upstream.abort();
   });
 
-  it('answers an open JSON call, and those that come after it, with 503', async () => {
+  it('answers an open JSON call, and later ones, with 503', async () => {
     upstream.next({ kind: 'hang' });
     const answer = server.post(BODY);
     await upstream.request();
@@ -212,7 +212,7 @@ describe('the shutdown deadline', () => {
 });
 
 describe('the dummy', () => {
-  it('goes through the same ledger, with the same counts streamed and not', async () => {
+  it('uses the same ledger, with the same counts streamed and not', async () => {
     await restart({ GATEHOUSE_DUMMY_PROVIDER: 'on' });
     const body = { model: 'dummy', messages: [{ role: 'user', content: 'the quick brown fox' }] };
     const whole = JSON.parse((await server.post(body)).text) as {

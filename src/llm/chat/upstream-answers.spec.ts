@@ -1,4 +1,4 @@
-/** Answers of real providers beyond OpenAI's own contract, and what the caller and the ledger get. */
+/** Answers of real providers that deviate from OpenAI's own contract, and their results for the caller and the ledger. */
 import { ChatServer, until, type ChatAnswer } from '../../../test/support/chat-server.js';
 import { pause } from '../../../test/support/eventually.js';
 import {
@@ -62,7 +62,7 @@ describe('the end of a stream', () => {
     expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', ...settled });
   });
 
-  it('before any finish reason is a break', async () => {
+  it('before any finish reason is a broken answer', async () => {
     const answer = await ask({ kind: 'stream', pieces: pieces.slice(0, 3), done: false }, STREAM);
     expect(answer.text).toContain('upstream_broken');
     expect((await server.book.settlement()).outcome).toBe('UPSTREAM_BROKEN');
@@ -81,13 +81,13 @@ describe('the end of a stream', () => {
     expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 11, outputTokens: 7 });
   });
 
-  it('is not there where a text only quotes the mark', async () => {
+  it('is not reached where a text only quotes the mark', async () => {
     const quoting = streamPieces({ words: ['It ends with data: [DONE]', ' and goes on.'] });
     expect((await ask({ kind: 'stream', pieces: quoting }, STREAM)).text).toBe(textOf(quoting) + DONE);
   });
 });
 
-describe('an error that says 200', () => {
+describe('an error with status 200', () => {
   const error = { message: 'overloaded', type: 'server_error' };
 
   it.each<[string, object, UpstreamAnswer, number]>([
@@ -103,7 +103,7 @@ describe('an error that says 200', () => {
       { kind: 'stream', pieces: [JSON.stringify({ code: 429, message: 'overloaded' })], done: false },
       429,
     ],
-  ])('is told with an error status and charged nothing: %s', async (_what, body, answer, status) => {
+  ])('gets an error status and is charged nothing: %s', async (_what, body, answer, status) => {
     expect(errorOf(await ask(answer, body))).toEqual([status, 'overloaded']);
     expect(await server.book.settlement()).toMatchObject({
       outcome: 'UPSTREAM_ERROR',
@@ -114,7 +114,7 @@ describe('an error that says 200', () => {
   });
 });
 
-describe('an error that says 200 and names no status', () => {
+describe('an error with status 200 and without a status of its own', () => {
   it.each([
     ['insufficient_quota', 429],
     ['rate_limit_exceeded', 429],
@@ -123,7 +123,7 @@ describe('an error that says 200 and names no status', () => {
     ['context_length_exceeded', 400],
     ['overloaded_error', 503],
     ['something_else', 502],
-  ])('but the code %s has the status %i', async (code, status) => {
+  ])('but with the code %s gets the status %i', async (code, status) => {
     const error = { message: 'No.', type: 'error', code };
     for (const [body, answer] of [
       [BODY, { kind: 'body', body: { error } }],
@@ -133,7 +133,7 @@ describe('an error that says 200 and names no status', () => {
   });
 
   it.each(['invalid_api_key', 'authentication_error', 'permission_error'])(
-    'but the type %s is about our credential: its message stays with us',
+    'but with the type %s is about our credential, so its message is not passed on',
     async (type) => {
       const answer = await ask({ kind: 'body', body: { error: { message: 'Bad key sk-12…', type } } }, BODY);
       expect(answer.status).toBe(502);
@@ -175,7 +175,7 @@ describe('usage', () => {
     expect(await server.book.settlement()).toMatchObject({ inputTokens: 1100, outputTokens: 700, estimated: false });
   });
 
-  it('that was reported before the words is not the last of it: a caller who hangs up pays for the words', async () => {
+  it('that was reported before the words is not final: a caller who hangs up pays for the words', async () => {
     const words = Array.from({ length: 200 }, () => ' word');
     upstream.next({
       kind: 'stream',
@@ -199,7 +199,7 @@ describe('usage', () => {
   });
 });
 
-describe('usage beside what is long or cheap', () => {
+describe('usage beside long or cached content', () => {
   const image = `data:image/png;base64,${'A'.repeat(1_600_000)}`;
   const delta = { images: [{ type: 'image_url', image_url: { url: image } }] };
   const choices = [{ index: 0, delta, finish_reason: 'stop' }];
@@ -254,7 +254,7 @@ describe('the message of an error', () => {
     [400, { errors: [{ message: 'Too many' }] }, 'application/json', 'Too many'],
     [400, 'context length exceeded: 9000 > 8192', 'text/plain', 'context length exceeded: 9000 > 8192'],
     [500, '<html><h1>Oops</h1></html>', 'text/html', 'The model provider answered with status 500.'],
-  ])('%i %j comes through, unless it is HTML', async (status, body, type, message) => {
+  ])('%i %j is passed on, unless it is HTML', async (status, body, type, message) => {
     const answer = await ask({ kind: 'body', status, body, headers: { 'content-type': type } }, BODY);
     expect(errorOf(answer)).toEqual([status, message]);
   });
@@ -267,7 +267,7 @@ describe('a limit of -1', () => {
     expect((await upstream.request()).body.toString()).toBe(body);
   });
 
-  it('gives way to what a limit leaves', async () => {
+  it('is replaced by the rest of a budget', async () => {
     server.book.admission = { limited: true, outputTokens: 60 };
     await server.post({ ...BODY, max_tokens: -1 });
     expect(JSON.parse((await upstream.request()).body.toString())).toMatchObject({ max_tokens: 60 });
@@ -275,7 +275,7 @@ describe('a limit of -1', () => {
 });
 
 describe('a kept connection', () => {
-  it('that is reset before a byte of an answer costs the caller nothing: one call more upstream, charged once', async () => {
+  it('that is reset before a byte of an answer costs the caller nothing: one more call upstream, charged once', async () => {
     await server.post(BODY);
     await pause(20);
     upstream.next({ kind: 'cut' });
@@ -288,7 +288,7 @@ describe('a kept connection', () => {
 });
 
 describe('a model that the provider does not list', () => {
-  it.each(['openai/gpt-oss-120b:nitro', 'my-azure-deployment'])('%s is the provider’s to judge', async (model) => {
+  it.each(['openai/gpt-oss-120b:nitro', 'my-azure-deployment'])('%s is passed to the provider', async (model) => {
     upstream.models = ['openai/gpt-oss-120b'];
     await server.post(BODY);
     expect((await server.post({ ...BODY, model })).status).toBe(200);

@@ -1,4 +1,4 @@
-/** A provider that answers in the other form than was asked for: the caller gets the form that it asked for. */
+/** A provider that answers in the other form than requested: the caller gets the requested form. */
 import { ChatServer, type ChatAnswer } from '../../../test/support/chat-server.js';
 import {
   DONE,
@@ -55,7 +55,7 @@ const chunk = (delta: object, finish: string | null = null, index = 0): object =
 });
 
 describe('a stream for a caller who asked for JSON', () => {
-  it.each(['text/event-stream', 'application/json'])('as %s is gathered into one answer', async (type) => {
+  it.each(['text/event-stream', 'application/json'])('as %s is joined into one answer', async (type) => {
     const pieces = [...streamPieces(), usageChunk(usageOf(11, 7))];
     const answer = await ask({ kind: 'stream', pieces, headers: { 'content-type': type } }, BODY);
     expect(answer.status).toBe(200);
@@ -76,7 +76,7 @@ describe('a stream for a caller who asked for JSON', () => {
     expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 11, outputTokens: 7 });
   });
 
-  it('keeps the calls of tools apart, and the choices', async () => {
+  it('keeps the calls of tools, and the choices, separate', async () => {
     const call = (index: number, fields: object): object => chunk({ tool_calls: [{ index, ...fields }] });
     const pieces = [
       chunk({ role: 'assistant', content: null, reasoning_content: 'Let me ' }),
@@ -120,14 +120,17 @@ describe('a stream for a caller who asked for JSON', () => {
   it.each([
     ['ends', {}],
     ['breaks off', { breakAfter: 3 }],
-  ])('that %s before its end is a failure, not half an answer, and charged what came', async (_how, broken) => {
-    const pieces = [...streamPieces().slice(0, 3), 'never sent'];
-    const sent = 'breakAfter' in broken ? pieces : pieces.slice(0, 3);
-    const answer = await ask({ kind: 'stream', pieces: sent, done: false, ...broken }, BODY);
-    expect([answer.status, answer.text]).toEqual([502, expect.stringContaining('upstream_broken')]);
-    expect(await server.book.settlement()).toMatchObject({ outputTokens: tokenizer.count('Hello from') });
-    expect(answer.headers['x-should-retry']).toBe('false');
-  });
+  ])(
+    'that %s before its end is a failure, not half an answer, and the received part is charged',
+    async (_how, broken) => {
+      const pieces = [...streamPieces().slice(0, 3), 'never sent'];
+      const sent = 'breakAfter' in broken ? pieces : pieces.slice(0, 3);
+      const answer = await ask({ kind: 'stream', pieces: sent, done: false, ...broken }, BODY);
+      expect([answer.status, answer.text]).toEqual([502, expect.stringContaining('upstream_broken')]);
+      expect(await server.book.settlement()).toMatchObject({ outputTokens: tokenizer.count('Hello from') });
+      expect(answer.headers['x-should-retry']).toBe('false');
+    },
+  );
 
   const WHOLE = [...streamPieces(), usageChunk(usageOf(11, 7)), DONE];
 
@@ -141,7 +144,7 @@ describe('a stream for a caller who asked for JSON', () => {
     expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 11, outputTokens: 7 });
   });
 
-  it('that holds an error is that error, and nothing is charged', async () => {
+  it('that contains an error is that error, and nothing is charged', async () => {
     const pieces = [...streamPieces().slice(0, 2), { error: { message: 'overloaded', code: 503 } }];
     const answer = await ask({ kind: 'stream', pieces }, BODY);
     expect([answer.status, answer.text]).toEqual([503, expect.stringContaining('overloaded')]);
@@ -179,7 +182,7 @@ describe('JSON for a caller who asked for a stream', () => {
     });
   });
 
-  it('numbers the calls of tools, as clients need it to put them together', async () => {
+  it('numbers the calls of tools, which clients need to join them', async () => {
     const calls = ['a', 'b'].map((id) => ({ id, type: 'function', function: { name: id, arguments: '{}' } }));
     const message = { role: 'assistant', content: null, tool_calls: calls };
     const { text } = await ask(

@@ -1,4 +1,4 @@
-/** Answers that are odd in undocumented ways: the caller gets an answer or an error, and pays for what came. */
+/** Odd, undocumented answers: the caller gets an answer or an error, and pays for what arrived. */
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { ChatServer, TENANT, type ChatAnswer } from '../../../test/support/chat-server.js';
@@ -65,14 +65,17 @@ describe('a stream that begins with an error', () => {
   });
 });
 
-it.each([BODY, STREAM])('an error in place of each choice’s message is told, and costs nothing: %j', async (body) => {
-  const error = { code: 503, message: 'Busy.' };
-  const choices = [{ index: 0, message: { role: 'assistant', content: '' }, finish_reason: 'error', error }];
-  const answer = await ask({ kind: 'body', body: { ...completion({}), choices } }, body);
-  expect(answer.status).toBe(503);
-  expect(JSON.parse(answer.text)).toMatchObject({ error: { message: 'Busy.' } });
-  expect(await server.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...NOTHING });
-});
+it.each([BODY, STREAM])(
+  'an error in place of each choice’s message is reported, and costs nothing: %j',
+  async (body) => {
+    const error = { code: 503, message: 'Busy.' };
+    const choices = [{ index: 0, message: { role: 'assistant', content: '' }, finish_reason: 'error', error }];
+    const answer = await ask({ kind: 'body', body: { ...completion({}), choices } }, body);
+    expect(answer.status).toBe(503);
+    expect(JSON.parse(answer.text)).toMatchObject({ error: { message: 'Busy.' } });
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...NOTHING });
+  },
+);
 
 it.each([true, false])('an error before any word costs nothing, its end mark sent or not: %s', async (done) => {
   const answer = await ask({ kind: 'stream', pieces: [ROLE, { error: { message: 'Busy.' } }], done }, STREAM);
@@ -96,7 +99,7 @@ describe('an answer without a choice', () => {
   });
 });
 
-describe('an answer that is whole', () => {
+describe('a complete answer', () => {
   const text = JSON.stringify(completion({}));
   const events = [...streamPieces(), usageChunk(usageOf(11, 7))].map((piece) => `data: ${JSON.stringify(piece)}\n\n`);
   const blank = '\n'.repeat(100);
@@ -116,12 +119,8 @@ describe('an answer that is whole', () => {
     ['events whose lines end with CR', STREAM, withCr([...events, DONE])],
     ['such events, for JSON', BODY, withCr([...events, DONE])],
     ['in no encoding', BODY, { kind: 'body', body: text, headers: { 'content-encoding': 'Identity' } }],
-    [
-      'in an encoding that is none',
-      STREAM,
-      { kind: 'stream', pieces: events, headers: { 'content-encoding': 'utf-8' } },
-    ],
-  ])('comes through as one: %s', async (_what, body, answer) => {
+    ['in an unknown encoding', STREAM, { kind: 'stream', pieces: events, headers: { 'content-encoding': 'utf-8' } }],
+  ])('is passed on as one: %s', async (_what, body, answer) => {
     const got = await ask(answer, body);
     expect(got.status).toBe(200);
     expect(got.text).toContain('Hello');
@@ -147,7 +146,7 @@ it.each([
     'a part of one',
     '{"prompt_tokens":11,"completion_tokens":70,"prompt_tokens_details":{"cached_tokens":0,"cached_tokens":11}}',
   ],
-])('a report that says %s twice is not believed, and not shown to who did not ask for it', async (_what, usage) => {
+])('a report that repeats %s is not used, and not shown to a caller who did not request it', async (_what, usage) => {
   const words = Array.from({ length: 200 }, () => ' word');
   const told = async (body: typeof BODY): Promise<string> => {
     const event = `data: {"id":"c","choices":[],"usage":${usage}}\n\n`;
@@ -166,7 +165,7 @@ it.each([
   expect(await told(STREAM)).not.toContain('usage');
 });
 
-it('a report before the words is not the last of it, although the stream came to its mark', async () => {
+it('a report before the words is not final, although the stream reached its mark', async () => {
   const words = Array.from({ length: 200 }, () => ' word');
   await ask(stream([usageChunk(usageOf(10, 1)), ...streamPieces({ words })]), STREAM);
   expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 200, estimated: true });
@@ -182,12 +181,12 @@ it.each<[string, object]>([
   ],
   ['a text beside the delta', { delta: {}, text: ' word'.repeat(200) }],
   ['a whole message', { message: { role: 'assistant', content: ' word'.repeat(200) } }],
-])('what a stream says without a report is counted: %s', async (_what, choice) => {
+])("a stream's output without a report is counted: %s", async (_what, choice) => {
   await ask(stream([chunk(choice), END]), STREAM);
   expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 200, estimated: true });
 });
 
-it('a large answer takes room until its caller has it; without room the call fails, and pays for what came', async () => {
+it('a large answer uses memory until its caller has it; without room the call fails, and pays for what arrived', async () => {
   const { places } = server.calls.answers;
   const greedy = { tenantId: 'greedy', orgId: 'of greedy' };
   const answer: UpstreamAnswer = { kind: 'body', body: completion({ words: [' word'.repeat(600_000)] }) };
@@ -203,7 +202,7 @@ it('a large answer takes room until its caller has it; without room the call fai
 });
 
 it.each([600, 999])(
-  'the status %i, which HTTP does not know, is a failure that is told and settled',
+  'the status %i, which HTTP does not have, is a failure that is reported and settled',
   async (status) => {
     const odd: Server = createServer((socket) =>
       socket

@@ -1,4 +1,4 @@
-/** A provider refuses a call: what the caller is told, and what the log keeps. */
+/** A provider's refusals: the caller's error, and the log's entry. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { captureLog, type CapturedLog } from '../../../test/support/captured-log.js';
 import { ChatServer, PROVIDER_SECRET, type ChatAnswer } from '../../../test/support/chat-server.js';
@@ -32,7 +32,7 @@ afterEach(async () => {
 const errorOf = ({ text }: ChatAnswer): { message: string; code: string | null } =>
   (JSON.parse(text) as { error: { message: string; code: string | null } }).error;
 
-describe('an error that was compressed unasked', () => {
+describe('an error that was compressed without being asked', () => {
   it.each([
     ['gzip', gzipSync],
     ['GZIP', gzipSync],
@@ -48,8 +48,8 @@ describe('an error that was compressed unasked', () => {
   it.each([
     ['cut off', gzipSync(JSON.stringify(errorBody('No.', 'x'))).subarray(0, 20)],
     ['far larger than any error', gzipSync(`{"error":"${' '.repeat(10_000_000)}"}`)],
-    ['no gzip at all', Buffer.from('{"error":"No."}')],
-  ])('and is %s is told by its status', async (_what, body) => {
+    ['not gzip at all', Buffer.from('{"error":"No."}')],
+  ])('and is %s is reported by its status', async (_what, body) => {
     upstream.next({ kind: 'body', status: 400, body, headers: { 'content-encoding': 'gzip' } });
     const answer = await server.post(BODY);
     expect([answer.status, errorOf(answer).message]).toEqual([400, 'The model provider answered with status 400.']);
@@ -77,7 +77,7 @@ describe('a 403', () => {
       expect(settlement).toMatchObject({ outcome: 'UPSTREAM_ERROR', inputTokens: 0, outputTokens: 0, counted: false });
   });
 
-  it('is in the log with what the provider said, without the prompt and without the key', async () => {
+  it("is in the log with the provider's message, without the prompt and without the key", async () => {
     upstream.next({ kind: 'body', status: 403, body: errorBody(flagged, 'x') });
     await server.post(BODY);
     const [line] = log.lines.filter(({ said }) => said !== undefined);
@@ -95,7 +95,7 @@ describe('a 403', () => {
     expect(log.lines.find(({ said }) => said !== undefined)!['said']).toMatch(expected);
   });
 
-  it('about a request too long to be compared is logged by its status alone', async () => {
+  it('about a request that is too long to compare is logged by its status only', async () => {
     await server.stop();
     server = await ChatServer.start(upstream, tokenizer, { GATEHOUSE_BODY_LIMIT_BYTES: '1000000' });
     upstream.next({ kind: 'body', status: 403, body: errorBody('input was flagged', 'x') });
@@ -104,7 +104,7 @@ describe('a 403', () => {
     expect(log.text()).not.toContain('said');
   });
 
-  it('about our credential stays ours to mend', async () => {
+  it('about our credential is our own mistake', async () => {
     upstream.next({ kind: 'body', status: 403, body: errorBody(`Bad key ${PROVIDER_SECRET}`, 'x') });
     const answer = await server.post(BODY);
     expect([answer.status, errorOf(answer).code]).toEqual([502, 'provider_authentication_failed']);

@@ -19,12 +19,12 @@ describe('the bound of embeddings', () => {
     ['Instances', { Instances: [{ image: { gcsUri: 'gs://x' } }] }],
     ['images', { images: ['https://x.example'] }],
     ['chat_template', { chat_template: '{% for i in range(9**9) %}x{% endfor %}' }],
-  ])('is missing where %s may lead to what is not in the body', (field, fields) => {
+  ])('is missing where %s may refer to content outside the body', (field, fields) => {
     expect(boundOf({}).boundless).toBeNull();
     expect(boundOf(fields).boundless).toBe(field);
   });
 
-  it('holds what stands beside each input, however a tokenizer folds it', () => {
+  it('includes the fields beside each input, however a tokenizer folds them', () => {
     const folds = '\ufdfa'.repeat(100);
     const beside = boundOf({ instruction: folds }).inputTokens - boundOf({}).inputTokens;
     expect(beside).toBeGreaterThanOrEqual(2 * Buffer.byteLength(folds.normalize('NFKC')));

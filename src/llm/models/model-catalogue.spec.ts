@@ -34,7 +34,7 @@ describe('ModelCatalogue', () => {
     expect(asked).toBe(1);
   });
 
-  it('refuses one that the operator did not write down, in OpenAI’s words, naming the field', async () => {
+  it('refuses a model that the operator did not list, in OpenAI’s words, naming the field', async () => {
     const closed = ModelCatalogue.of('test', ['a']);
     await closed.assertServed('a');
     await expect(closed.assertServed('c')).rejects.toMatchObject({
@@ -46,7 +46,7 @@ describe('ModelCatalogue', () => {
     await expect(closed.get('c')).rejects.toMatchObject({ code: 'model_not_found' });
   });
 
-  it('leaves a name that the provider does not list to the provider, and does not wait for the list', async () => {
+  it('passes a name that the provider does not list to the provider, and does not wait for the list', async () => {
     await catalogue.list();
     await catalogue.assertServed('a:nitro');
     const silent = new ModelCatalogue('test', () => new Promise(() => undefined));
@@ -54,7 +54,7 @@ describe('ModelCatalogue', () => {
     await expect(catalogue.get('a:nitro')).rejects.toMatchObject({ code: 'model_not_found' });
   });
 
-  it('asks again for the sake of an unknown one at most every 30 seconds', async () => {
+  it('asks again for an unknown one at most every 30 seconds', async () => {
     await expect(catalogue.get('c')).rejects.toThrow();
     nowMs = 29_000;
     await expect(catalogue.get('c')).rejects.toThrow();
@@ -76,7 +76,7 @@ describe('ModelCatalogue', () => {
     expect(catalogue.has('c')).toBe(true);
   });
 
-  it('keeps an older list when it cannot be had again', async () => {
+  it("keeps an older list when a new one can't be fetched", async () => {
     await catalogue.list();
     nowMs = 601_000;
     listed = new Error('down');
@@ -86,7 +86,7 @@ describe('ModelCatalogue', () => {
     await expect(catalogue.get('c')).rejects.toMatchObject({ code: 'model_not_found' });
   });
 
-  it('lets any name pass where there is no list, without asking each time', async () => {
+  it('accepts any name where there is no list, without asking each time', async () => {
     listed = null;
     await catalogue.list();
     nowMs = 60_000;

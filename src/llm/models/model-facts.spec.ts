@@ -8,7 +8,7 @@ const known = (models?: unknown): KnownModels =>
 const OWN = { id: 'own', context_tokens: 1000, max_output_tokens: 100 };
 
 describe('a model that is built in', () => {
-  it('has its figures, with the date and the place where they were read', () => {
+  it('has its numbers, with their date and source', () => {
     expect(known().find('gpt-4o-mini-2024-07-18')).toMatchObject({
       family: 'o200k',
       contextTokens: 128_000,
@@ -22,7 +22,7 @@ describe('a model that is built in', () => {
     }
   });
 
-  it('stands in the list once, and costs no more where it is cached or the prompt is short', () => {
+  it('is in the list once, and costs no more where it is cached or the prompt is short', () => {
     const ids = KNOWN_MODELS.flatMap(({ models }) => models.map(({ id }) => id));
     expect(new Set(ids).size).toBe(ids.length);
     for (const id of ids) {
@@ -67,8 +67,8 @@ describe('a model that is built in', () => {
 });
 
 describe('an alias', () => {
-  it('is as dear as the dearest of its targets in each respect', () => {
-    // gpt-4o-2024-05-13 cost twice what the later ones do, and could write a quarter.
+  it('costs as much as the most expensive of its targets in each respect', () => {
+    // gpt-4o-2024-05-13 cost twice as much as the later ones, and had a quarter of their output.
     expect(known().find('gpt-4o')).toMatchObject({
       id: 'gpt-4o',
       maxOutputTokens: 16_384,
@@ -86,7 +86,7 @@ describe('an alias', () => {
     }
   });
 
-  it('takes from targets that differ what binds the least', () => {
+  it('uses the least restrictive value where its targets differ', () => {
     const one: ModelFacts = {
       id: 'one',
       family: 'o200k',
@@ -135,7 +135,7 @@ describe('an alias', () => {
 });
 
 describe('a model of the operator', () => {
-  it('is as it was written, to the last decimal', () => {
+  it('is stored as written, to the last decimal', () => {
     const price = { input: 0.075, cached_input: '0.000001', output: 123456789.1, as_of: '2026-11-01' };
     expect(known([{ ...OWN, family: 'qwen', output_field: 'max_completion_tokens', price }]).find('own')).toEqual({
       id: 'own',
@@ -154,14 +154,14 @@ describe('a model of the operator', () => {
     });
   });
 
-  it('has no price where none was written, and cached tokens at the full price where theirs was not', () => {
+  it('has no price where none was written, and full-price cached tokens where theirs was not', () => {
     expect(known([OWN]).find('own')).toMatchObject({ family: 'unknown', outputField: 'max_tokens', price: null });
     expect(known([{ ...OWN, price: { input: 2, output: 3 } }]).find('own')?.price).toMatchObject({
       cachedInputPicoUsd: 2_000_000n,
     });
   });
 
-  it('takes the place of a built-in one or of an alias', () => {
+  it('replaces a built-in one or an alias', () => {
     expect(known([{ ...OWN, id: 'gpt-4o' }]).find('openai/gpt-4o')).toMatchObject({ contextTokens: 1000, price: null });
   });
 

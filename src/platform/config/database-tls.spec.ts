@@ -27,7 +27,7 @@ it.each(
       (asked) => [variable, asked],
     ),
   ),
-)('%s with %s, which would not check who answers, is refused without showing the address', (variable, asked) => {
+)('%s with %s, which would not verify the server, is refused without showing the address', (variable, asked) => {
   const problem = (): unknown => load({ [variable]: `${ADDRESS}?${asked}` });
   expect(problem).toThrow(
     `${variable} has ${asked.replace('=true', '')}, which Gatehouse does not take: write sslmode=verify-full`,
@@ -35,7 +35,7 @@ it.each(
   expect(problem).not.toThrow('secret');
 });
 
-it('an authority holds for each address, but for one that says otherwise', () => {
+it('an authority applies to each address, except one that names another', () => {
   const { databaseUrl, databaseAppUrl, databaseDirectUrl } = load({
     DATABASE_CA_FILE: file,
     DATABASE_URL: ADDRESS,
@@ -48,7 +48,7 @@ it('an authority holds for each address, but for one that says otherwise', () =>
   expect(databaseDirectUrl).toBe(`${ADDRESS}?sslmode=verify-full&sslrootcert=%2Fown.pem`);
 });
 
-it('a file that is not there, or holds no certificate, is named', () => {
+it('a missing file, or one without a certificate, is named', () => {
   for (const wrong of [path.join(folder, 'missing.pem'), folder, 'package.json'])
     expect(() => load({ DATABASE_CA_FILE: wrong })).toThrow('DATABASE_CA_FILE must be the path of a PEM file');
 });

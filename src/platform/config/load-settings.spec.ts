@@ -26,7 +26,7 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
   return [];
 }
 
-/** The variables that the problems begin with, each as often as it is told. */
+/** The variable at the beginning of each problem, as often as it is reported. */
 const namesOf = (problems: readonly string[]): string[] => problems.map((problem) => problem.split(' ', 1)[0]!).sort();
 
 describe('address ranges', () => {
@@ -119,11 +119,11 @@ describe('the mode', () => {
     expect(loadSettings(environment).settings.mode).toBe(mode);
   });
 
-  it('is never development by a GATEHOUSE_DEV that says neither yes nor no', () => {
+  it('is never development with a malformed GATEHOUSE_DEV', () => {
     expect(namesOf(problemsOf({ ...PRODUCTION, GATEHOUSE_DEV: 'yes' }))).toEqual(['GATEHOUSE_DEV']);
   });
 
-  it.each(['0', 'false'])('that GATEHOUSE_DEV=%s asks for names all that production lacks at once', (flag) => {
+  it.each(['0', 'false'])('that GATEHOUSE_DEV=%s asks for names all missing settings of production at once', (flag) => {
     expect(namesOf(problemsOf({ GATEHOUSE_DEV: flag }))).toEqual([
       'DATABASE_URL',
       'FIREBASE_PROJECT_ID',
@@ -148,7 +148,7 @@ describe('the mode', () => {
 });
 
 describe('production', () => {
-  it("takes Firebase or another issuer for the dashboard's, never both and never half of one", () => {
+  it('accepts Firebase or another issuer for the dashboard, never both and never a half of one', () => {
     const { FIREBASE_PROJECT_ID: _firebase, ...rest } = PRODUCTION;
     const oidc = { DASHBOARD_OIDC_ISSUER: 'https://id.example.com', DASHBOARD_OIDC_AUDIENCE: 'gatehouse' };
     expect(loadSettings({ ...rest, ...oidc }).settings).toMatchObject({
@@ -171,7 +171,7 @@ describe('production', () => {
     },
   );
 
-  it('names all that is missing at once', () => {
+  it('names all missing settings at once', () => {
     const { DATABASE_URL } = PRODUCTION;
     expect(namesOf(problemsOf({ DATABASE_URL: DATABASE_URL! }))).toEqual([
       'FIREBASE_PROJECT_ID',
@@ -209,7 +209,7 @@ describe('problems', () => {
     GATEHOUSE_DUMMY_PROVIDER: 'maybe',
   };
 
-  it('are all told at once, by name', () => {
+  it('are all reported at once, by name', () => {
     for (const name of Object.keys(WRONG)) expect(namesOf(problemsOf(WRONG))).toContain(name);
   });
 
@@ -227,7 +227,7 @@ describe('problems', () => {
     for (const value of Object.values(WRONG).filter((text) => text.length > 4)) expect(told).not.toContain(value);
   });
 
-  it('name the range of a number that is out of it', () => {
+  it('give the range of a number that is outside it', () => {
     expect(problemsOf({ PORT: '65536' })).toEqual(['PORT must be a whole number from 0 to 65535']);
   });
 });
@@ -240,7 +240,7 @@ describe('values', () => {
     expect(loadSettings(empty).settings.redisUrl).toBeUndefined();
   });
 
-  it('can not be changed once they are read', () => {
+  it("can't be changed once they are read", () => {
     expect(Object.isFrozen(loadSettings({}).settings)).toBe(true);
   });
 
@@ -291,7 +291,7 @@ describe('encryption keys', () => {
 });
 
 describe('unknown settings', () => {
-  it('that look like ours are warned of by name, in production and in development', () => {
+  it('with names like ours are warned about, in production and in development', () => {
     for (const environment of [{}, PRODUCTION]) {
       const { warnings } = loadSettings({
         ...environment,
@@ -306,11 +306,11 @@ describe('unknown settings', () => {
     }
   });
 
-  it('are not warned of when they are ours', () => {
+  it('that exist cause no warning', () => {
     expect(loadSettings({ ...PRODUCTION, GATEHOUSE_DEV: '1', GATEHOUSE_HOME: 'x' }).warnings).toEqual([]);
   });
 
-  it('production without what Firebase is asked with says that no user can sign in', () => {
+  it("production without the settings for Firebase's account checks warns that no user can sign in", () => {
     const alone = without('FIREBASE_SERVICE_ACCOUNT');
     expect(loadSettings(alone).warnings).toEqual([expect.stringMatching(/^FIREBASE_SERVICE_ACCOUNT is not set/)]);
     expect(loadSettings({ ...alone, GOOGLE_APPLICATION_CREDENTIALS: '/run/a.json' }).warnings).toEqual([]);
@@ -332,7 +332,7 @@ describe('the Firebase emulator, whose tokens are unsigned', () => {
     expect(namesOf(problemsOf(EMULATOR))).toEqual(['FIREBASE_AUTH_EMULATOR_HOST']);
   });
 
-  it('is taken in development for a demo project', () => {
+  it('is accepted in development for a demo project', () => {
     const { settings } = loadSettings({ ...EMULATOR, FIREBASE_PROJECT_ID: 'demo-project' });
     expect(settings.firebaseEmulatorHost).toBe('127.0.0.1:9099');
   });

@@ -32,11 +32,11 @@ interface Sent {
   readonly message?: unknown;
   readonly route?: string;
   readonly seeded?: SeededTenant;
-  /** What the work throws once it has written. */
+  /** The error of the work after it has written. */
   readonly fails?: Error;
 }
 
-/** A request that makes an invitation, as real work that a repeat would do twice. */
+/** A request that makes an invitation: real work that a repeat would do twice. */
 function send({ owner = 'acme:user:ann', key, message = { a: 1 }, route = 'r', seeded = tenant, fails }: Sent) {
   const request = keys.request(owner, key, route, message);
   return database.withTenant(seeded.tenantId, (transaction) =>
@@ -58,7 +58,7 @@ function send({ owner = 'acme:user:ann', key, message = { a: 1 }, route = 'r', s
 const made = async (key: string): Promise<number> =>
   (await rowsOf(postgres.superuserUrl, 'SELECT 1 FROM invitations WHERE email = $1', [`${key}@example.org`])).length;
 
-it('a repeat does nothing, answers the same without its secret, and says so', async () => {
+it('a repeat does nothing, gets the same answer without its secret, and says so', async () => {
   const first = await send({ key: 'k1' });
   const repeat = await send({ key: 'k1' });
   expect(first).toMatchObject({ replayed: false, body: { secret: 's3cret' } });
@@ -72,7 +72,7 @@ it('a repeat does nothing, answers the same without its secret, and says so', as
   expect(row?.all).not.toContain('s3cret');
 });
 
-it('keeps no hash from which a reader of the table could guess a message', async () => {
+it('stores no hash from which a reader of the table could guess a message', async () => {
   await send({ key: 'hashed', message: { human: 'ann@example.org' } });
   const [row] = await rowsOf<{ request_hash: Buffer }>(
     postgres.superuserUrl,
@@ -88,7 +88,7 @@ it('keeps no hash from which a reader of the table could guess a message', async
   expect(row?.request_hash).not.toEqual(hashUnder('a'));
 });
 
-it('takes a repeat for one though a pepper was added meanwhile', async () => {
+it('recognises a repeat although a pepper was added meanwhile', async () => {
   await send({ key: 'rotated' });
   const [oldest] = testSettings({}).peppers.slice(-1);
   const ring = new PepperRing([{ version: 99, secret: Buffer.alloc(32, 'new') }, oldest!]);
@@ -96,7 +96,7 @@ it('takes a repeat for one though a pepper was added meanwhile', async () => {
   expect(after?.requestHash).toEqual(keys.request('acme:user:ann', 'rotated', 'r', { a: 1 })?.requestHash);
 });
 
-it('of many at once one does the work, and all are answered the same', async () => {
+it('of many simultaneous requests one does the work, and all get the same answer', async () => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => send({ key: 'k2' })));
   expect(answers.filter(({ replayed }: IdempotentAnswer) => !replayed)).toHaveLength(1);
   expect(new Set(answers.map(({ body }) => (body as { id: string }).id)).size).toBe(1);

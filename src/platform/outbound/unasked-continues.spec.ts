@@ -105,7 +105,7 @@ it('an answer that nothing precedes stays as it is, cut at any byte of its head'
 it.each([
   ['closes after it', (socket: Socket) => socket.end(CONTINUE)],
   ['sends one that never ends', (socket: Socket) => socket.end(CONTINUE.trimEnd() + '\r\nx: y'.repeat(9000))],
-])('no answer came of a server that %s', async (_what, ending) => {
+])('a server gives no answer where it %s', async (_what, ending) => {
   react = ending;
   expect(await ask()).toMatch(/^(?:broken|aborted)$/);
 });

@@ -9,7 +9,7 @@ const readJson = <T>(type: z.ZodType<T>, json: string): T =>
   readMessage(Buffer.from(`{"field":${json}}`), z.strictObject({ field: type })).field;
 const read = <T>(type: z.ZodType<T>, value: unknown): T => readJson(type, JSON.stringify(value));
 
-/** Why a field is refused; it alone must be at fault. */
+/** Why a field is refused; no other field may be wrong. */
 function refusal(type: z.ZodType, json: string): string {
   try {
     readJson(type, json);
@@ -83,7 +83,7 @@ describe('a whole number', () => {
     expect(refusal(count, json)).toBe('must be a whole number from -10 to 10');
   });
 
-  it('is not read from more digits than anybody needs', () => {
+  it('is not read from more digits than needed', () => {
     expect(read(count, `1.${'0'.repeat(98)}`)).toBe(1);
     expect(refusal(count, `"1.${'0'.repeat(99)}"`)).toBe('must be a whole number from -10 to 10');
   });

@@ -9,7 +9,7 @@ const readJson = <T>(type: z.ZodType<T>, json: string): T =>
   readMessage(Buffer.from(`{"field":${json}}`), z.strictObject({ field: type })).field;
 const read = <T>(type: z.ZodType<T>, value: unknown): T => readJson(type, JSON.stringify(value));
 
-/** Why a field is refused; it alone must be at fault. */
+/** Why a field is refused; no other field may be wrong. */
 function refusal(type: z.ZodType, json: string): string {
   try {
     readJson(type, json);

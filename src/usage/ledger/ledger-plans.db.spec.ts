@@ -1,6 +1,6 @@
 /**
- * What a call costs Postgres must not hang on when its plan was made: a connection that made one while the ledger was empty
- * keeps it until the table is analyzed, a minute into the first load or later.
+ * A call's cost in Postgres must not depend on when its plan was made: a connection that planned it while the ledger was empty
+ * keeps that plan until the table is analyzed, a minute into the first load or later.
  */
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { makeLedgerTenant, reservation, settlement } from '../../../test/support/ledger-process.js';
@@ -19,7 +19,7 @@ let database: TestDatabase;
 let client: ReturnType<typeof connectionTo>;
 let leaseId: string;
 
-/** A ledger of no call, and two humans. */
+/** A ledger without calls, and two humans. */
 async function start(): Promise<void> {
   database = await createTestDatabase();
   await makeLedgerTenant(database.superuserUrl);
@@ -59,7 +59,7 @@ async function mention(...humans: readonly string[]): Promise<void> {
   await client.query("SET session_replication_role = 'origin'");
 }
 
-/** How many rows of the tables that grow this transaction has read, by whatever way. */
+/** The number of rows of the growing tables that this transaction has read, in any way. */
 async function rowsRead(): Promise<number> {
   const { rows } = await client.query<{ read: string }>(
     `SELECT sum(seq_tup_read + idx_tup_fetch) AS read FROM pg_stat_xact_user_tables

@@ -1,5 +1,5 @@
 /**
- * Months that are dropped: whatever is asked of the ledger is answered as before, while it happens too, and each row counts
+ * Months that are dropped: all queries of the ledger have the same answers as before, also during the drop, and each row counts
  * once. Random usage of two tenants over some months, and random queries of all groups, filters and zones.
  */
 import {

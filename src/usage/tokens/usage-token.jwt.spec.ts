@@ -11,7 +11,7 @@ const ringOf = (...pems: string[]): SigningKeyRing => new SigningKeyRing(parseSi
 const NOW = new Date('2030-01-31T12:00:00.900Z');
 const ID = newUsageTokenId();
 
-/** The id that is read from a token, or why none is. */
+/** The id that is read from a token, or the reason of its refusal. */
 function outcomeOf(jwt: UsageTokenJwt, token: string): string {
   try {
     return jwt.read(token);
@@ -21,7 +21,7 @@ function outcomeOf(jwt: UsageTokenJwt, token: string): string {
   }
 }
 
-it('is a JWT that any verifier takes by our JWKS, without a name in it', async () => {
+it('is a JWT that any verifier accepts by our JWKS, without a name in it', async () => {
   const ring = ringOf(NEW, OLD);
   const { payload, protectedHeader } = await jwtVerify(
     new UsageTokenJwt(ring).write(ID, NOW),
@@ -64,7 +64,7 @@ it.each<[string, string, object, object]>([
   ['another issuer', 'bad_claims', {}, { iss: 'urn:gatehouse:development-only' }],
   ['no issuer', 'bad_claims', {}, { iss: undefined }],
   ['no id', 'bad_claims', {}, { jti: undefined }],
-  ['an id that is none', 'bad_claims', {}, { jti: 'ut_%' }],
+  ['a malformed id', 'bad_claims', {}, { jti: 'ut_%' }],
 ])('what our own key signed with %s is refused: %s', (_what, reason, header, claims) => {
   const [key] = ringOf(NEW).keys;
   const content = [

@@ -1,4 +1,4 @@
-/** Endpoints as a tenant's owner has them, and events as they come about. */
+/** Endpoints of a tenant's owner, and the events that they receive. */
 import { randomUUID } from 'node:crypto';
 import type { Settings } from '../../../src/platform/config/index.js';
 import { eventually } from '../../support/eventually.js';
@@ -32,7 +32,7 @@ export interface DeliveryView {
   readonly endedAt?: string;
 }
 
-/** Days in fractions of a second. */
+/** Settings that turn days into fractions of a second. */
 export const QUICK = {
   webhookPollMs: 25,
   webhookRetryMs: 50,
@@ -47,7 +47,7 @@ export const QUICK_ENVIRONMENT = {
   GATEHOUSE_WEBHOOK_ATTEMPTS: '8',
 } as const;
 
-/** POSTs as the owner, whatever the answer. */
+/** POSTs as the owner, and returns any answer. */
 export function ask(
   service: ServiceClient,
   { user, tenantId }: Org,
@@ -80,7 +80,7 @@ export function create(
 export const endpointOf = async (service: ServiceClient, org: Org, endpointId: string): Promise<EndpointView> =>
   (await call<{ endpoint: EndpointView }>(service, org, 'get', { endpointId })).endpoint;
 
-/** All of the tenant's, or of one endpoint, newest first. */
+/** The deliveries of the tenant or of one endpoint, newest first. */
 export const deliveriesOf = async (
   service: ServiceClient,
   org: Org,
@@ -89,7 +89,7 @@ export const deliveriesOf = async (
   (await call<{ deliveries: DeliveryView[] }>(service, org, 'list-deliveries', { ...filter, pageSize: 500 }))
     .deliveries;
 
-/** Once none of them is on its way any more; waits longer than any claim are cut short. */
+/** The deliveries once none is open; shortens waiting times that are longer than any claim. */
 export async function settledDeliveries(
   service: ServiceClient,
   org: Org,
@@ -106,7 +106,7 @@ export async function settledDeliveries(
   return deliveriesOf(service, org, filter);
 }
 
-/** Has events come about, as the functions of usage make them. */
+/** Creates events in the way that the functions of usage do. */
 export async function happen(
   service: ServiceClient,
   { tenantId }: Org,
@@ -123,7 +123,7 @@ export async function happen(
   );
 }
 
-/** A human, by the id under which events hold them. */
+/** Adds a human, and returns the id that events use. */
 export async function addHuman(service: ServiceClient, { tenantId }: Org, human: string): Promise<string> {
   const id = `hum_${randomUUID().replaceAll('-', '')}`;
   await service.sql('INSERT INTO humans (tenant_id, human, id) VALUES ($1, $2, $3)', [tenantId, human, id]);
