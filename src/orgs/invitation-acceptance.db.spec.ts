@@ -52,12 +52,12 @@ async function invite(email: string, role: Role = 'viewer', by = owner(), turn =
 
 const memberIds = async (): Promise<string[]> => Object.keys(await rolesOf(test.superuserUrl, acme.orgId)).sort();
 
-/** Lets an invitation run out. */
+/** Makes an invitation expire. */
 const expire = (id: string): Promise<unknown> =>
   rowsOf(test.superuserUrl, "UPDATE invitations SET expires_at = now() - interval '1 second' WHERE id = $1", [id]);
 
 describe('an invitation', () => {
-  it('makes the invited user a member with its role, once, and is used up by that', async () => {
+  it('makes the invited user a member with its role, once, and is used up then', async () => {
     const { token, invitation } = await invite('bob@example.com', 'developer');
     const accepted = await on(1).invitations.accept(account('bob'), token);
     expect(accepted).toMatchObject({ org_id: acme.orgId, tenant_id: acme.tenantId, role: 'developer' });
@@ -68,12 +68,12 @@ describe('an invitation', () => {
     expect(await rowsOf(test.superuserUrl, 'SELECT id, accepted_by FROM invitations')).toEqual([
       { id: invitation.id, accepted_by: 'bob' },
     ]);
-    // After a removal the used invitation does not let its user come back.
+    // After a removal the used invitation does not let its user return.
     await on(0).members.remove(owner(), 'bob');
     expect(await endingOf(on(0).invitations.accept(account('bob'), token))).toBe('not_found');
   });
 
-  it('that many take at once is taken once', async () => {
+  it('that many accept at once is accepted once', async () => {
     const { token } = await invite('bob@example.com');
     const outcome = await Promise.all(
       Array.from({ length: 10 }, (_, turn) => endingOf(on(turn).invitations.accept(account('bob'), token))),
@@ -82,7 +82,7 @@ describe('an invitation', () => {
     expect(outcome.filter((one) => one === 'already_exists')).toHaveLength(9);
   });
 
-  it('that two people who share the address take at once goes to one of them', async () => {
+  it('that two people with the same address accept at once goes to one of them', async () => {
     const { token } = await invite('bob@example.com');
     const people = ['bob-1', 'bob-2', 'bob-3'].map((userId) => account(userId, { email: 'bob@example.com' }));
     const outcome = await Promise.all(
@@ -92,7 +92,7 @@ describe('an invitation', () => {
     expect(await memberIds()).toHaveLength(2);
   });
 
-  it('has a token of 160 random bits, which the database does not hold', async () => {
+  it('has a token of 160 random bits, which the database does not store', async () => {
     const { token } = await invite('bob@example.com');
     expect(token).toMatch(/^inv_[0-9A-Za-z]{27}$/);
     const held = await dump(test.superuserUrl);
@@ -154,12 +154,8 @@ describe('an invitation', () => {
 describe('a user who accepts', () => {
   it.each<[string, Partial<AccountPrincipal>, string]>([
     ['another address', { email: 'eve@example.com' }, 'permission_denied'],
-    [
-      'an address that only looks alike once letters are folded',
-      { email: '\u212aim@example.com' },
-      'permission_denied',
-    ],
-    ['an address with a dot more', { email: 'k.im@example.com' }, 'permission_denied'],
+    ['an address that is equal only after folding letters', { email: '\u212aim@example.com' }, 'permission_denied'],
+    ['an address with an additional dot', { email: 'k.im@example.com' }, 'permission_denied'],
     ['no address', { email: null }, 'permission_denied'],
     ['the address, not verified', { emailVerified: false }, 'permission_denied'],
     ['the address in other case', { email: 'KIM@Example.COM' }, 'done'],
@@ -169,7 +165,7 @@ describe('a user who accepts', () => {
     expect(await memberIds()).toHaveLength(expected === 'done' ? 2 : 1);
   });
 
-  it('is told which claim the token lacks', async () => {
+  it('gets the name of the claim that the token lacks', async () => {
     const { token } = await invite('bob@example.com');
     const lacks = async (changes: Partial<AccountPrincipal>): Promise<string> =>
       (await faultOf(on(0).invitations.accept(account('bob', changes), token))).message;
@@ -177,7 +173,7 @@ describe('a user who accepts', () => {
     expect(await lacks({ emailVerified: false })).toMatch(/\bemail_verified\b/);
   });
 
-  it('from outside any tenant, though a lost one is claimed, gets the claims of the org’s first tenant', async () => {
+  it('from outside any tenant, even with the claim of a deleted one, gets the claims of the org’s first tenant', async () => {
     await rowsOf(test.superuserUrl, "INSERT INTO tenants (id, org_id, name) VALUES ('later', $1, 'Later')", [
       acme.orgId,
     ]);
@@ -198,14 +194,14 @@ describe('a user who accepts', () => {
     expect(await rowsOf(test.superuserUrl, 'SELECT 1 FROM claim_writes')).toEqual([]);
   });
 
-  it('and is a member already hears so, and keeps the role', async () => {
+  it('and is already a member gets that answer, and keeps the role', async () => {
     const { token } = await invite('bob@example.com', 'viewer');
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'admin' });
     expect(await endingOf(on(0).invitations.accept(account('bob'), token))).toBe('already_exists');
     expect((await rolesOf(test.superuserUrl, acme.orgId))['bob']).toBe('admin');
   });
 
-  it('is in although the issuer is away: the claims wait in the outbox', async () => {
+  it('is a member although the issuer is down: the claims wait in the outbox', async () => {
     const { token } = await invite('bob@example.com');
     issuer.act = () => Promise.reject(new Error('away'));
     await on(0).invitations.accept(account('bob'), token);
@@ -216,7 +212,7 @@ describe('a user who accepts', () => {
   });
 });
 
-it('a listener of the joining sees the org that is joined', async () => {
+it("listeners of the event see the new member's org", async () => {
   const { token } = await invite('bob@example.com');
   const seen: unknown[] = [];
   on(0).events.subscribe(async (_event, tx) => {

@@ -68,7 +68,7 @@ describe('a member who invites', () => {
   });
 
   it.each<[string, string, string]>([
-    ['is no member any more', 'DELETE FROM memberships WHERE user_id = $1', 'permission_denied'],
+    ['is no longer a member', 'DELETE FROM memberships WHERE user_id = $1', 'permission_denied'],
     ['was demoted below the role', "UPDATE memberships SET role = 'developer' WHERE user_id = $1", 'permission_denied'],
     ['was demoted to the role', "UPDATE memberships SET role = 'admin' WHERE user_id = $1", 'done'],
   ])('and %s by the time that it is accepted: %s', async (_what, change, expected) => {
@@ -79,7 +79,7 @@ describe('a member who invites', () => {
     expect((await memberIds()).includes('bob')).toBe(expected === 'done');
   });
 
-  it('and is demoted at the very moment gives the role before, or not at all', async () => {
+  it('and is demoted at the same moment gives the role before that, or not at all', async () => {
     for (let round = 0; round < 10; round += 1) {
       const [boss, guest] = [`boss-${round}`, `guest-${round}`];
       await seedMembers(test.superuserUrl, acme.orgId, { [boss]: 'owner' });
@@ -93,7 +93,7 @@ describe('a member who invites', () => {
     }
   });
 
-  it('and removes, invites and accepts at the same moments leads to no deadlock', async () => {
+  it('and removes, invites and accepts at the same moments causes no deadlock', async () => {
     const rounds = Array.from({ length: 10 }, async (_, turn) => {
       const { token } = await invite('many@example.com', 'viewer', owner(), turn);
       return [
@@ -104,12 +104,12 @@ describe('a member who invites', () => {
     const outcome = (await Promise.allSettled(rounds)).map((one) =>
       one.status === 'fulfilled' ? one.value.join() : (one.reason as { kind: string }).kind,
     );
-    // Someone who is already a member can't be invited.
+    // A user who is already a member can't be invited.
     const expected = /^(already_exists|(done|not_found|already_exists),(done|not_found))$/;
     for (const one of outcome) expect(one).toMatch(expected);
   });
 
-  it('an address again makes the earlier link void', async () => {
+  it('an address again invalidates the earlier link', async () => {
     const first = await invite('bob@example.com', 'admin');
     const second = await invite('bob@example.com', 'viewer');
     const { records } = await on(0).invitations.list(owner(), { pageSize: 0, pageToken: '' });
@@ -118,7 +118,7 @@ describe('a member who invites', () => {
     expect((await on(0).invitations.accept(account('bob'), second.token)).role).toBe('viewer');
   });
 
-  it('one address many times at once leaves one link that is good', async () => {
+  it('one address many times at once leaves one valid link', async () => {
     const invited = await Promise.all(
       Array.from({ length: 8 }, (_, turn) => invite('bob@example.com', 'viewer', owner(), turn)),
     );
@@ -131,7 +131,7 @@ describe('a member who invites', () => {
     expect(outcome).toEqual(Array<string>(7).fill('not_found'));
   });
 
-  it("a member's address, in whichever case, is told so", async () => {
+  it("a member's address, in any letter case, gets that answer", async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'viewer' });
     await rowsOf(test.superuserUrl, "UPDATE users SET email = 'Bob_X@Example.com' WHERE id = 'bob'");
     expect(await faultOf(invite('bob_x@example.com'))).toMatchObject({
@@ -139,13 +139,13 @@ describe('a member who invites', () => {
       fields: [{ field: 'email' }],
     });
     expect(await endingOf(invite('bobax@example.com'))).toBe('done');
-    // A member of another org only does not count here.
+    // Membership in another org does not count.
     expect(await endingOf(invite(`${globex.ownerId}@example.com`))).toBe('done');
   });
 });
 
 describe('revoking', () => {
-  it('twice is as good as once; what was accepted stays', async () => {
+  it('may be repeated; an accepted invitation stays', async () => {
     const { invitation } = await invite('bob@example.com');
     await on(0).invitations.revoke(owner(), invitation.id);
     await on(1).invitations.revoke(owner(), invitation.id);
@@ -156,7 +156,7 @@ describe('revoking', () => {
     expect(await memberIds()).toContain('eve');
   });
 
-  it("another org's invitation is answered as one that is not there", async () => {
+  it("another org's invitation is answered as a missing one", async () => {
     const { invitation, token } = await invite('bob@example.com');
     const stranger = dashboardUser(globex.ownerId, globex.tenantId, 'owner');
     const [others, none] = [
@@ -169,7 +169,7 @@ describe('revoking', () => {
   });
 });
 
-it('the list shows what can still be accepted, newest first, in pages', async () => {
+it('the list shows invitations that can still be accepted, newest first, in pages', async () => {
   const ids: string[] = [];
   for (let index = 0; index < 5; index += 1) ids.unshift((await invite(`user-${index}@example.com`)).invitation.id);
   const gone = [
@@ -186,7 +186,7 @@ it('the list shows what can still be accepted, newest first, in pages', async ()
   expect(second.nextPageToken).toBe('');
 });
 
-it('listeners hear who invited, who joined and what was revoked; no address and no token', async () => {
+it('events name the inviting, the new and the revoked, and contain no address and no token', async () => {
   const { invitation: first } = await invite('bob@example.com', 'admin');
   const { invitation, token } = await invite('bob@example.com', 'viewer');
   await on(0).invitations.accept(account('bob'), token);
@@ -219,7 +219,7 @@ describe('an Idempotency-Key', () => {
   const send = (key: string, email: string, by = owner(), turn = 0) =>
     on(turn).invitations.invite(by, { email, role: 'viewer' }, 'https://gate.example', key);
 
-  it('makes one invitation of many requests, and shows link and token with the first alone', async () => {
+  it('makes one invitation for many requests, and shows link and token only with the first', async () => {
     const answers = await Promise.all(
       Array.from({ length: 6 }, (_, turn) => send('k', 'bob@example.com', owner(), turn)),
     );
@@ -232,14 +232,14 @@ describe('an Idempotency-Key', () => {
     for (const text of repeats) expect(text).not.toMatch(/inv_|accept-invitation/);
   });
 
-  it('of another request is refused, and another person’s key is another key', async () => {
+  it('of another request is refused, and another person’s key is independent', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { boss: 'admin' });
     await send('k', 'bob@example.com');
     expect(await endingOf(send('k', 'eve@example.com'))).toBe('conflict');
     expect(await endingOf(send('k', 'eve@example.com', as('boss', 'admin')))).toBe('done');
   });
 
-  it('of a request that was refused may be used again', async () => {
+  it('of a refused request may be used again', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'viewer' });
     expect(await endingOf(send('k', 'bob@example.com'))).toBe('already_exists');
     await on(0).members.remove(owner(), 'bob');
@@ -247,7 +247,7 @@ describe('an Idempotency-Key', () => {
   });
 });
 
-it('the link leads where the operator says, else to the public address; where a request came to counts in development alone', async () => {
+it("the link uses the operator's address, otherwise the public one; the request's own address counts only in development", async () => {
   const links: (string | undefined)[] = [];
   for (const overrides of [
     { dashboardUrl: 'https://app.example/console/', publicUrl: 'https://api.example' },

@@ -30,7 +30,7 @@ const as = (userId: string, role: Role = 'owner') => dashboardUser(userId, acme.
 const roles = (): Promise<Record<string, string>> => rolesOf(test.superuserUrl, acme.orgId);
 const owners = async (): Promise<number> => Object.values(await roles()).filter((role) => role === 'owner').length;
 
-/** How each ended: `done`, or the kind of its fault. */
+/** The result of each: `done`, or the kind of its fault. */
 async function endings(work: readonly Promise<unknown>[]): Promise<string[]> {
   const settled = await Promise.allSettled(work);
   return settled.map((one) => {
@@ -42,7 +42,7 @@ async function endings(work: readonly Promise<unknown>[]): Promise<string[]> {
 const ending = async (work: Promise<unknown>): Promise<string> => (await endings([work]))[0]!;
 
 describe('the last owner', () => {
-  it('stays, of two owners who demote each other at once', async () => {
+  it('stays when two owners demote each other at once', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'owner' });
     const outcome = await endings([
       on(0).members.update(as(acme.ownerId), { userId: 'bob', role: 'viewer' }),
@@ -52,7 +52,7 @@ describe('the last owner', () => {
     expect(await owners()).toBe(1);
   });
 
-  it('stays, of two owners who each demote themselves at once', async () => {
+  it('stays when two owners each demote themselves at once', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'owner' });
     const outcome = await endings([
       on(0).members.update(as(acme.ownerId), { userId: acme.ownerId, role: 'admin' }),
@@ -62,7 +62,7 @@ describe('the last owner', () => {
     expect(await owners()).toBe(1);
   });
 
-  it('stays, of eight owners who all demote or remove themselves at once, again and again', async () => {
+  it('stays when eight owners all demote or remove themselves at once, again and again', async () => {
     const names = Array.from({ length: 8 }, (_, index) => `owner-${index}`);
     for (let round = 0; round < 5; round += 1) {
       await rowsOf(test.superuserUrl, 'DELETE FROM memberships WHERE org_id = $1', [acme.orgId]);
@@ -109,7 +109,7 @@ describe('a role', () => {
     expect((await roles())[userId]).toBe(expected === 'done' ? to : before[userId]);
   });
 
-  it('that the member already has changes nothing and tells no listener', async () => {
+  it('that the member already has changes nothing and publishes no event', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'viewer' });
     const bob = await on(0).members.update(as(acme.ownerId), { userId: 'bob', role: 'viewer' });
     expect(bob).toMatchObject({ userId: 'bob', role: 'viewer', user: { email: 'bob@example.com' } });
@@ -117,7 +117,7 @@ describe('a role', () => {
     expect(issuer.written).toEqual([]);
   });
 
-  it('is judged as it is now, not as it was when the request was let in', async () => {
+  it('is checked at the change, not at the start of the request', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'admin', eve: 'viewer' });
     await rowsOf(test.superuserUrl, "UPDATE memberships SET role = 'viewer' WHERE user_id = 'bob'");
     expect(await ending(on(0).members.remove(as('bob', 'admin'), 'eve'))).toBe('permission_denied');
@@ -126,7 +126,7 @@ describe('a role', () => {
     expect(await roles()).toHaveProperty('eve');
   });
 
-  it('taken away while another change is under way counts for what comes after it', async () => {
+  it('that is removed during another change counts for later changes', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'owner', eve: 'viewer' });
     // In either order: bob ends up removed, and removes no one afterwards.
     const [, byBob] = await endings([
@@ -140,7 +140,7 @@ describe('a role', () => {
 });
 
 describe('a change', () => {
-  it('is told with who made it, once, without personal data', async () => {
+  it('publishes one event with its author, without personal data', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'viewer' });
     const me = as(acme.ownerId);
     await on(0).members.update(me, { userId: 'bob', role: 'admin' });
@@ -153,7 +153,7 @@ describe('a change', () => {
     expect(JSON.stringify(on(0).published)).not.toContain('@');
   });
 
-  it('is not made where a listener cannot take it', async () => {
+  it('is not made where a listener fails', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'viewer' });
     on(0).events.subscribe(() => Promise.reject(new Fault('unavailable', 'No log.')));
     expect(await ending(on(0).members.remove(as(acme.ownerId), 'bob'))).toBe('unavailable');
@@ -161,7 +161,7 @@ describe('a change', () => {
     expect(await rowsOf(test.superuserUrl, 'SELECT 1 FROM claim_writes')).toEqual([]);
   });
 
-  it('reaches the issuer: the new role, another tenant of theirs, or nothing', async () => {
+  it('reaches the issuer: the new role, another tenant of the member, or nothing', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'viewer' });
     await on(0).members.update(as(acme.ownerId), { userId: 'bob', role: 'developer' });
     await seedMembers(test.superuserUrl, globex.orgId, { bob: 'admin' });
@@ -175,7 +175,7 @@ describe('a change', () => {
     ]);
   });
 
-  it('stands although the issuer is away: the claims wait in the outbox', async () => {
+  it('succeeds although the issuer is down: the claims wait in the outbox', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'viewer' });
     issuer.act = () => Promise.reject(new Error('away'));
     await on(0).members.remove(as(acme.ownerId), 'bob');
@@ -201,7 +201,7 @@ describe("another org's member", () => {
     expect(await rolesOf(test.superuserUrl, globex.orgId)).toEqual({ [globex.ownerId]: 'owner' });
   });
 
-  it('stands in no list', async () => {
+  it('is in no list', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'viewer' });
     const { records } = await on(0).members.list(as('bob', 'viewer'), { pageSize: 0, pageToken: '' });
     expect(records.map(({ userId }) => userId).sort()).toEqual(['bob', acme.ownerId].sort());
@@ -209,11 +209,11 @@ describe("another org's member", () => {
 });
 
 describe('the list of members', () => {
-  it('comes in pages, newest first, each member once', async () => {
+  it('is paged, newest first, each member once', async () => {
     for (let index = 0; index < 7; index += 1) {
       await seedMembers(test.superuserUrl, acme.orgId, { [`user-${index}`]: 'viewer' });
     }
-    // Some with the same timestamp.
+    // Some members have the same timestamp.
     await rowsOf(
       test.superuserUrl,
       "UPDATE memberships SET created_at = '2026-01-01T00:00:00Z' WHERE user_id IN ('user-2', 'user-3', 'user-4')",
@@ -232,7 +232,7 @@ describe('the list of members', () => {
     expect(times).toEqual([...times].sort((one, other) => other - one));
   });
 
-  it("takes no page token of another org's list, or of another list", async () => {
+  it("accepts no page token of another org's list, or of another list", async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'viewer' });
     const { nextPageToken: pageToken } = await on(0).members.list(as(acme.ownerId), { pageSize: 1, pageToken: '' });
     expect(pageToken).not.toBe('');

@@ -20,7 +20,7 @@ it.each(['a', 'Acme', 'acme-', '-acme', 'a--b', 'a_b', 'a b', 'a.b', 'ä-b', 'ac
   },
 );
 
-it('a slug that is empty or absent is made of the name', () => {
+it('an empty or absent slug is made from the name', () => {
   expect(read({ name: 'Acme' })).toEqual({ name: 'Acme', slug: '' });
   expect(read({ name: 'Acme', slug: '' })).toEqual({ name: 'Acme', slug: '' });
 });

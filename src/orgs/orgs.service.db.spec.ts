@@ -43,7 +43,7 @@ async function refusal(work: Promise<unknown>): Promise<Fault> {
   return error as Fault;
 }
 
-/** The org and tenant of tokens that were made without a credential are always there. */
+/** The org and tenant for tokens without a credential always exist. */
 const MADE: Readonly<Record<string, string>> = {
   orgs: "orgs WHERE id <> 'org_anonymous'",
   tenants: "tenants WHERE org_id <> 'org_anonymous'",
@@ -54,7 +54,7 @@ const counts = async (): Promise<number[]> =>
   Promise.all(['users', 'orgs', 'tenants', 'memberships', 'claim_writes'].map((table) => count(table)));
 
 describe('the first org', () => {
-  it('comes with its tenant and its owner, and tells the issuer', async () => {
+  it('is created with its tenant and its owner, and the issuer gets the claims', async () => {
     const created = await create('ann', 'Acme', 'acme');
     expect(created).toMatchObject({ result: 'created', name: 'Acme', slug: 'acme', role: 'owner' });
     expect(created.tenant_id).toMatch(/^acme-[a-z0-9]{6}$/);
@@ -71,14 +71,14 @@ describe('the first org', () => {
     expect(issuer.written).toEqual([['ann', { tenant_id: created.tenant_id, role: 'owner' }]]);
   });
 
-  it('is one, of 20 calls of one user at once, and each call answers it', async () => {
+  it('is one for 20 simultaneous calls of one user, and each call returns it', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => create('ann', 'Acme')));
     expect(new Set(answers.map(({ org_id, tenant_id, slug }) => `${org_id} ${tenant_id} ${slug}`)).size).toBe(1);
     expect(answers.filter(({ result }) => result === 'created')).toHaveLength(1);
     expect(await counts()).toEqual([1, 1, 1, 1, 0]);
   });
 
-  it('is one, of 20 calls of one user at once with different names: the others hear of it', async () => {
+  it('is one for 20 simultaneous calls of one user with different names: the others get an error', async () => {
     const answers = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => create('ann', `Acme ${index}`)));
     expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     for (const answer of answers)
@@ -86,7 +86,7 @@ describe('the first org', () => {
     expect(await counts()).toEqual([1, 1, 1, 1, 0]);
   });
 
-  it('of many users at once is one each, and no two share a slug', async () => {
+  it('of many simultaneous users is one each, and no two share a slug', async () => {
     const answers = await Promise.all(Array.from({ length: 5 }, (_, index) => create(`user-${index}`, 'Acme')));
     expect(new Set(answers.map(({ slug }) => slug)).size).toBe(5);
     expect(new Set(answers.map(({ tenant_id }) => tenant_id)).size).toBe(5);
@@ -94,8 +94,8 @@ describe('the first org', () => {
   });
 });
 
-describe('a repeat by a caller who never saw the answer', () => {
-  it('answers the same org and tells the issuer again', async () => {
+describe('a repeat by a caller who lost the answer', () => {
+  it('returns the same org and sends the claims again', async () => {
     const first = await create('ann', 'Acme');
     issuer.written.length = 0;
     const again = await create('ann', 'Acme');
@@ -104,12 +104,12 @@ describe('a repeat by a caller who never saw the answer', () => {
     expect(await counts()).toEqual([1, 1, 1, 1, 0]);
   });
 
-  it('answers the same org although another slug is asked for', async () => {
+  it('returns the same org although another slug is requested', async () => {
     const first = await create('ann', 'Acme', 'acme');
     expect(await create('ann', 'Acme', 'other')).toMatchObject({ result: 'repeated', slug: first.slug });
   });
 
-  it('queues the claims again where the issuer is away', async () => {
+  it('queues the claims again where the issuer is down', async () => {
     issuer.act = () => Promise.reject(new Error('away'));
     await create('ann', 'Acme');
     const [first] = await rowsOf(test.superuserUrl, 'SELECT id FROM claim_writes');
@@ -119,7 +119,7 @@ describe('a repeat by a caller who never saw the answer', () => {
     expect(queued).not.toEqual([first]);
   });
 
-  it('tells the role that the user has by now, not the one that the founder had', async () => {
+  it("sends the user's current role, not the founder's", async () => {
     await create('ann', 'Acme');
     await rowsOf(test.superuserUrl, "UPDATE memberships SET role = 'viewer'");
     expect(await create('ann', 'Acme')).toMatchObject({ role: 'viewer' });
@@ -153,7 +153,7 @@ describe('a second org', () => {
 });
 
 describe('a slug', () => {
-  it('that is taken is 409 naming it, and nothing at all is written', async () => {
+  it('that is taken is 409 naming it, and nothing is written', async () => {
     await create('ann', 'Acme', 'acme');
     const before = await dump(test.superuserUrl);
     const fault = await refusal(create('bob', 'Other', 'acme'));
@@ -161,13 +161,13 @@ describe('a slug', () => {
     expect(await dump(test.superuserUrl)).toBe(before);
   });
 
-  it('that two ask for at once goes to one of them', async () => {
+  it('that two users request at once goes to one of them', async () => {
     const answers = await Promise.allSettled(['ann', 'bob', 'cid'].map((user) => create(user, user, 'acme')));
     expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     expect(await counts()).toEqual([1, 1, 1, 1, 0]);
   });
 
-  it('that the caller did not name is made of the name, with a suffix where that is taken', async () => {
+  it('that the caller did not name is made from the name, with a suffix where that is taken', async () => {
     expect((await create('ann', 'Ärger & Söhne GmbH')).slug).toMatch(/^a-?rger-so-?hne-gmbh$/);
     const first = await create('bob', 'Acme');
     const second = await create('cid', 'Acme');
@@ -175,7 +175,7 @@ describe('a slug', () => {
   });
 
   it.each(['日本語', '!!!', 'a', '-', '😀', 'x'.repeat(100), `${'ab-'.repeat(33)}x`, 'A--B', ' leading', 'ﬁne'])(
-    'of the name %j is one that may be asked for, and so is the tenant’s id',
+    'of the name %j is valid, and so is the tenant’s id',
     async (name) => {
       for (const user of ['ann', 'bob']) {
         const { slug, tenant_id } = await create(user, name);
@@ -187,7 +187,7 @@ describe('a slug', () => {
   );
 });
 
-describe('an issuer that is away', () => {
+describe('an issuer that is down', () => {
   it('does not keep a user from having an org: the claims wait in the outbox', async () => {
     issuer.act = () => Promise.reject(new Error('away'));
     const created = await create('ann', 'Acme');
@@ -197,7 +197,7 @@ describe('an issuer that is away', () => {
     ]);
   });
 
-  it('does not keep a caller waiting where it never answers', async () => {
+  it('does not make a caller wait where it never answers', async () => {
     let release: () => void = () => undefined;
     issuer.act = () => new Promise((resolve) => (release = resolve));
     expect((await create('ann', 'Acme')).result).toBe('created');
@@ -208,7 +208,7 @@ describe('an issuer that is away', () => {
 });
 
 describe('listeners', () => {
-  it('hear once of an org that is made, and see it', async () => {
+  it('get one event of a new org, and can read the org', async () => {
     const seen: unknown[] = [];
     for (const { events } of replicas) {
       events.subscribe(async (_event, tx) => {
@@ -229,14 +229,14 @@ describe('listeners', () => {
     expect(seen).toEqual([[{ id: created.tenant_id }]]);
   });
 
-  it('that cannot take it keep the org from being made', async () => {
+  it('that fail prevent the org', async () => {
     for (const { events } of replicas) events.subscribe(() => Promise.reject(new Fault('unavailable', 'No log.')));
     expect((await refusal(create('ann', 'Acme'))).kind).toBe('unavailable');
     expect(await counts()).toEqual([0, 0, 0, 0, 0]);
     expect(issuer.written).toEqual([]);
   });
 
-  it('hear which fields of an org were changed', async () => {
+  it("get the names of an org's changed fields", async () => {
     const { tenant_id: tenantId, org_id: id } = await create('ann', 'Acme', 'acme');
     const { orgs, published } = replicas[0]!;
     published.length = 0;
@@ -259,7 +259,7 @@ describe('an Idempotency-Key', () => {
   const once = (userId: string, name: string, key: string) =>
     replicas[Math.floor(Math.random() * 2)]!.orgs.createOnce(founder(userId), { name, slug: '' }, key);
 
-  it('answers many requests at once with one org, and its answer goes with the tenant', async () => {
+  it('returns one org to many simultaneous requests, and its answer is deleted with the tenant', async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => once('ann', 'Acme', 'k')));
     expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
     expect(await counts()).toEqual([1, 1, 1, 1, 0]);

@@ -16,7 +16,7 @@ const LOCK = 'SELECT 1 FROM budgets WHERE id = $1 FOR NO KEY UPDATE';
 
 it('the deletion of a tenant locks its budgets in the order of their ids, as all others do', async () => {
   const { tenantId } = await seedTenant(test.superuserUrl);
-  // The one that others lock last comes first, in the table and in its indexes: the deletion would find it first.
+  // The budget that others lock last comes first in the table and in its indexes, so an unordered deletion would lock it first.
   for (const [id, type] of [
     [HIGH, 'request_cnt'],
     [LOW, 'token_cnt'],

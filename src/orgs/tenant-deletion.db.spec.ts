@@ -59,7 +59,7 @@ const tombstoneOf = (tenantId: string, orgId = acme.orgId) => ({
 });
 
 describe('a tenant that is deleted', () => {
-  it('leaves one row, its tombstone, without a person’s name; other tenants keep all that they have', async () => {
+  it('leaves one row, its tombstone, without a person’s name; other tenants keep all their data', async () => {
     const staging = await create('Staging');
     const other = await create('Other');
     for (const tenantId of [staging, other, globex.tenantId]) await furnish(test.superuserUrl, tenantId);
@@ -70,7 +70,7 @@ describe('a tenant that is deleted', () => {
     expect(await others()).toEqual(before);
   });
 
-  it('can be the one that the owner is in, whose claims then name another', async () => {
+  it("may be the owner's current one, and the owner's claims then name another", async () => {
     const other = await create('Other');
     await sql('UPDATE users SET claimed_tenant_id = $1 WHERE id = $2', [acme.tenantId, acme.ownerId]);
     await on(0).tenants.delete(owner(), { tenantId: acme.tenantId, name: 'Production' });
@@ -84,8 +84,8 @@ describe('a tenant that is deleted', () => {
     ["another org's", () => [globex.tenantId, 'Production'], 'not_found'],
     ['unknown', () => ['none', 'Production'], 'not_found'],
     ['not typed exactly', () => [acme.tenantId, 'production'], 'invalid_input'],
-    ['typed with a blank more', () => [acme.tenantId, 'Production '], 'invalid_input'],
-    ['named by nothing', () => [acme.tenantId, ''], 'invalid_input'],
+    ['typed with an additional blank', () => [acme.tenantId, 'Production '], 'invalid_input'],
+    ['named by an empty text', () => [acme.tenantId, ''], 'invalid_input'],
   ])('stays where it is %s', async (_what, wrong, expected) => {
     await create('Another');
     const [tenantId, name] = wrong();
@@ -93,7 +93,7 @@ describe('a tenant that is deleted', () => {
     expect(await sql("SELECT 1 FROM tenants WHERE org_id <> 'org_anonymous'")).toHaveLength(3);
   });
 
-  it("stays where it is the org's last, of two that go at once too", async () => {
+  it("stays where it is the org's last, even if two are deleted at once", async () => {
     const staging = await create('Staging');
     const outcome = await Promise.all([
       endingOf(on(0).tenants.delete(owner(), { tenantId: acme.tenantId, name: 'Production' })),
@@ -105,7 +105,7 @@ describe('a tenant that is deleted', () => {
     expect(await sql('SELECT 1 FROM tenants WHERE org_id = $1', [acme.orgId])).toHaveLength(1);
   });
 
-  it('gets no row any more of what was under way: it is refused at once, or waits for the deletion and then finds no tenant', async () => {
+  it('gets no row of open requests: they are refused at once, or wait for the deletion and then find no tenant', async () => {
     const staging = await create('Staging');
     await furnish(test.superuserUrl, staging);
     const [{ id: leaseId }] = (await sql<{ id: string }>('SELECT id FROM process_leases')) as [{ id: string }];
@@ -160,13 +160,13 @@ describe('a tenant that is deleted', () => {
         const [waiting] = await sql<{ n: number }>(
           "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
         );
-        // Reservations and calls on a human's behalf wait for no deletion, and settlements for a tenth of a second: other
+        // Reservations and calls on a human's behalf wait for no deletion, and settlements for a tenth of a second, since other
         // tenants' would wait with them.
         return waiting!.n === 1 && running.filter(({ ending }) => ending !== undefined).length === under.length - 1;
       });
       await deleting.query('COMMIT');
       await eventually(() => running.every(({ ending }) => ending !== undefined));
-      // Their queue sends settlements again.
+      // Their queue retries settlements.
       for (const { text, values } of under.filter(({ text: sent }) => sent === SETTLE))
         await others[0]!.query(text, values);
     } finally {
@@ -177,7 +177,7 @@ describe('a tenant that is deleted', () => {
 });
 
 describe('an org that is deleted', () => {
-  it('leaves the tombstones of its tenants and nothing else; its people belong elsewhere or nowhere', async () => {
+  it('leaves only the tombstones of its tenants; its people belong to other orgs or to none', async () => {
     const staging = await create('Staging');
     for (const tenantId of [acme.tenantId, staging, globex.tenantId]) await furnish(test.superuserUrl, tenantId);
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'admin', eve: 'viewer' });
@@ -205,7 +205,7 @@ describe('an org that is deleted', () => {
     ]);
   });
 
-  it('stays where the caller is not an owner any more', async () => {
+  it('stays where the caller is no longer an owner', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'admin' });
     expect(await endingOf(on(0).orgs.delete(as('bob'), 'Org'))).toBe('permission_denied');
     expect(await endingOf(on(0).tenants.delete(as('bob'), { tenantId: acme.tenantId, name: 'Production' }))).toBe(
@@ -214,7 +214,7 @@ describe('an org that is deleted', () => {
     expect(await sql("SELECT 1 FROM orgs WHERE id <> 'org_anonymous'")).toHaveLength(2);
   });
 
-  it('that others change at the same moment goes whole, and they hear that they are not members', async () => {
+  it('that others change at the same moment is deleted whole, and they get that they are not members', async () => {
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'admin', eve: 'viewer' });
     const [{ name }] = (await sql<{ name: string }>('SELECT name FROM orgs WHERE id = $1', [acme.orgId])) as [
       { name: string },
@@ -227,7 +227,7 @@ describe('an org that is deleted', () => {
       endingOf(on(0).invitations.invite(bob, { email: 'zoe@example.com', role: 'viewer' }, 'https://x', 'late-2')),
       endingOf(on(0).orgs.update(bob, { name: 'Renamed' })),
     ]);
-    // A rename by another owner makes the typed name a wrong one.
+    // A rename by another owner makes the typed name wrong.
     if (deleted === 'done')
       expect(Object.keys(await rowsWith(test.superuserUrl, [acme.orgId]))).toEqual(['audit_events']);
     else expect(deleted).toBe('invalid_input');

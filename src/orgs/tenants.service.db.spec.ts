@@ -42,7 +42,7 @@ async function create(name: string, by = owner()): Promise<string> {
 }
 
 describe('switching', () => {
-  it('goes to any tenant of any org that the person belongs to, and to no other', async () => {
+  it('switches to any tenant of any org that the person belongs to, and to no other', async () => {
     const staging = await create('Staging');
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'developer' });
     const bob = as('bob', 'developer');
@@ -63,7 +63,7 @@ describe('switching', () => {
     expect(await claimedBy('bob')).toBe(globex.tenantId);
   });
 
-  it('outlives a change of role: the claims go on naming the chosen tenant', async () => {
+  it('survives a change of role: the claims keep naming the chosen tenant', async () => {
     const staging = await create('Staging');
     await seedMembers(test.superuserUrl, acme.orgId, { bob: 'developer' });
     await on(0).tenants.switch(as('bob', 'developer'), staging);
@@ -86,7 +86,7 @@ describe('switching', () => {
   });
 });
 
-it('a choice that is under way while the person is removed elsewhere stands', async () => {
+it('an open choice stays valid while the person is removed from another org', async () => {
   await sql("INSERT INTO tenants (id, org_id, name) VALUES ('globex-2', $1, 'Second')", [globex.orgId]);
   for (const { orgId } of [acme, globex]) await seedMembers(test.superuserUrl, orgId, { bob: 'viewer' });
   await on(0).tenants.switch(as('bob', 'viewer'), acme.tenantId);
@@ -109,7 +109,7 @@ it('a choice that is under way while the person is removed elsewhere stands', as
 });
 
 describe('a new tenant', () => {
-  it('has an id that tells its name, belongs to the org, and is told of', async () => {
+  it('has an id made from its name, belongs to the org, and publishes an event', async () => {
     const id = await create('Größe & Söhne');
     expect(id).toMatch(/^gro-e-so-hne-[a-z0-9]{6}$/);
     expect(await sql('SELECT org_id, name FROM tenants WHERE id = $1', [id])).toEqual([
@@ -126,7 +126,7 @@ describe('a new tenant', () => {
     ]);
   });
 
-  it('is made once for an Idempotency-Key, whose answer goes with the tenant', async () => {
+  it('is made once for an Idempotency-Key, whose answer is deleted with the tenant', async () => {
     const answers = await Promise.all(
       Array.from({ length: 5 }, (_, turn) => on(turn).tenants.create(owner(), { name: 'Staging' }, 'k')),
     );
@@ -140,7 +140,7 @@ describe('a new tenant', () => {
 });
 
 describe("another org's tenant", () => {
-  it('is no more there than none, in the same words', async () => {
+  it('is answered exactly as a missing one', async () => {
     const faults: string[] = [];
     for (const tenantId of [globex.tenantId, 'none']) {
       for (const work of [
@@ -156,7 +156,7 @@ describe("another org's tenant", () => {
     expect(await sql('SELECT name FROM tenants WHERE id = $1', [globex.tenantId])).toEqual([{ name: 'Production' }]);
   });
 
-  it('stands in no list', async () => {
+  it('is in no list', async () => {
     const staging = await create('Staging');
     const { records } = await on(0).tenants.list(owner(), { pageSize: 0, pageToken: '' });
     expect(records.map(({ id }) => id)).toEqual([staging, acme.tenantId]);

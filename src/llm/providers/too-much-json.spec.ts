@@ -4,7 +4,7 @@ import { BEDROCK, KINDS, TRANSLATED } from '../../../test/support/kinds.js';
 import { WEATHER } from '../../../test/support/translated.js';
 import { LongEvent } from './openai/long-event.js';
 
-/** Built of it would be a hundred times its bytes. */
+/** Parsing it would take a hundred times its bytes. */
 const DEEP = '['.repeat(100_000) + ']'.repeat(100_000);
 const WIDE = `[${'{},'.repeat(300_000)}1]`;
 const TOO_MUCH = {
@@ -13,12 +13,12 @@ const TOO_MUCH = {
   code: 'upstream_broken',
   message: 'The model provider answered with more than this service reads.',
 };
-/** Nothing of it is JSON of its own. */
+/** No part of it is JSON by itself. */
 const LONG = 'word '.repeat(1_700_000);
 const STREAM = { 'content-type': 'text/event-stream' };
 const FRAMES = { 'content-type': 'application/vnd.amazon.eventstream' };
 
-/** A call of a tool by an assistant, and its arguments as they are written. */
+/** A call of a tool by an assistant, with its arguments as they are written. */
 function called(...written: readonly string[]): object {
   const calls = written.map((text, at) => ({
     id: `call_${at}`,
@@ -35,7 +35,7 @@ function called(...written: readonly string[]): object {
 describe.each(TRANSLATED)('$kind', (kind) => {
   const at = stageOf(kind);
 
-  it('does not parse arguments that hold more than a body may', async () => {
+  it('does not parse arguments with more values than a body may have', async () => {
     expect((await at.ask(called(`{"a":${DEEP}}`))).sink.told).toMatchObject({ code: 'nested_too_deep' });
     expect((await at.ask(called(`{"a":${WIDE}}`))).sink.told).toMatchObject({ code: 'too_many_values' });
     const half = `{"a":[${'1,'.repeat(130_000)}1]}`;
@@ -67,7 +67,7 @@ describe.each(TRANSLATED)('$kind', (kind) => {
     expect((await at.ask({ stream: true })).sink.told).toMatchObject(TOO_MUCH);
   });
 
-  it('refuses more text than any model reads before anything is sent, and takes images beside it', async () => {
+  it('refuses more text than any model reads before anything is sent, and accepts images beside it', async () => {
     const said = (text: string): object => ({ messages: [{ role: 'user', content: text }] });
     expect((await at.ask(said(LONG))).sink.told).toMatchObject({ status: 400, code: 'unsupported_by_provider' });
     expect((await at.ask(said(LONG))).sink.told).toMatchObject({
@@ -81,7 +81,7 @@ describe.each(TRANSLATED)('$kind', (kind) => {
     expect(at.upstream.requests).toHaveLength(kind.kind === 'cohere' ? 1 : 2);
   });
 
-  it.each([600, 999])('that answers with status %i, which HTTP does not have, failed', async (status) => {
+  it.each([600, 999])('that answers with status %i, which HTTP does not have, has failed', async (status) => {
     for (const stream of [false, true]) {
       at.upstream.next({ status, chunks: ['{}'] });
       expect((await at.ask({ stream })).sink.told).toMatchObject({ status: 502, code: 'upstream_broken' });
@@ -89,7 +89,7 @@ describe.each(TRANSLATED)('$kind', (kind) => {
   });
 
   it.each(['__proto__', 'constructor', 'hasOwnProperty', 'isPrototypeOf', 'toString'])(
-    'refuses the field %s as any that it does not know',
+    'refuses the field %s like any unknown one',
     async (field) => {
       const fields = { [field]: { x: 1 } };
       expect((await at.ask(fields)).sink.told).toMatchObject({ status: 400, code: 'unsupported_by_provider' });
@@ -97,7 +97,7 @@ describe.each(TRANSLATED)('$kind', (kind) => {
     },
   );
 
-  it('does not parse an event that holds too much', async () => {
+  it('does not parse an event that is too large', async () => {
     const event =
       kind === BEDROCK
         ? frame('contentBlockDelta', { delta: JSON.parse(WIDE) as unknown })
@@ -117,7 +117,7 @@ describe("a server of OpenAI's dialect", () => {
     `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant",` +
     `"content":"Hi"},"finish_reason":"stop","logprobs":${rest}}],"usage":{"prompt_tokens":5,"completion_tokens":3,"total_tokens":8}}`;
 
-  it('may answer with more than is parsed: it is passed on, and what it reports is charged', async () => {
+  it('may answer with more than is parsed: it is passed on, and its reported usage is charged', async () => {
     const json = answer(WIDE);
     at.upstream.next({ headers: { 'content-type': 'application/json' }, chunks: [json] });
     const { sink, attempt } = await at.ask();
@@ -125,14 +125,14 @@ describe("a server of OpenAI's dialect", () => {
     expect(attempt.usage()).toMatchObject({ inputTokens: 5, outputTokens: 3, estimated: false });
   });
 
-  it('is charged the most that such an answer can be where it reports nothing', async () => {
+  it('is charged the most that such an answer can be where it reports no usage', async () => {
     const json = answer(WIDE).replace('"usage"', '"used"');
     at.upstream.next({ headers: { 'content-type': 'application/json' }, chunks: [json] });
     const { attempt } = await at.ask({ max_tokens: 77 });
     expect(attempt.usage()).toMatchObject({ outputTokens: 77, estimated: true });
   });
 
-  it('may answer with more bytes than are parsed: they are passed on as they are, and what it reports is charged', async () => {
+  it('may answer with more bytes than are parsed: they are passed on unchanged, and the reported usage is charged', async () => {
     const json = answer('null').replace('"Hi"', `"${'It was "the" best; '.replaceAll('"', '\\"').repeat(500_000)}"`);
     const chunks = Array.from({ length: Math.ceil(json.length / 50_000) }, (_, piece) =>
       json.slice(piece * 50_000, (piece + 1) * 50_000),
@@ -148,13 +148,13 @@ describe("a server of OpenAI's dialect", () => {
   it.each([
     ['an answer', { stream: true }, 'application/json', answer(WIDE)],
     ['a stream', {}, 'text/event-stream', `data: ${answer(`[${'1,'.repeat(4_000_001)}1]`)}\n\ndata: [DONE]\n\n`],
-  ])('can not have %s turned into the other form that holds too much', async (_what, fields, type, text) => {
+  ])('can not have %s converted into the other form where it is too large', async (_what, fields, type, text) => {
     at.upstream.next({ headers: { 'content-type': type }, chunks: [text] });
     expect((await at.ask(fields)).sink.told).toMatchObject(TOO_MUCH);
   });
 });
 
-it('an event that names its usage again and again is not read to an end that never comes', () => {
+it('an event that names its usage many times is not read without end', () => {
   const report = '"usage":{"prompt_tokens":5,"completion_tokens":3,"total_tokens":8}';
   const endless = (count: number): string => `${'"usage":{'.repeat(count)}${'1'.repeat(9_000)}`;
   const usageAfter = (text: string): unknown => {

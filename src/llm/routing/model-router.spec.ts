@@ -7,7 +7,7 @@ import { ModelRouter } from './model-router.js';
 const KEY = { OPENAI_API_KEY: 'sk-secret', OPENAI_MODELS: 'm' };
 const NAMED = { PLATFORM_PROVIDER_TENANTS: 'tenant-1' };
 
-/** No tenant here has a provider of its own, nor a route. */
+/** No tenant here has a provider of its own, or a route. */
 const NO_PROVIDERS = { of: () => [], now: () => Promise.resolve([]) } as never;
 const NO_ROUTES = { of: (tenantId: string) => ({ tenantId, routes: new Map() }) } as never;
 
@@ -27,7 +27,7 @@ function routerFor(environment: Record<string, string>, mode: ConfiguredSettings
 }
 
 describe('ModelRouter', () => {
-  it('spends the platform’s credential for the tenants that the operator names, and for no other', async () => {
+  it('uses the platform’s credential for the tenants that the operator names, and for no other', async () => {
     const { name, tenants } = routerFor({ ...KEY, ...NAMED });
     expect(await name('tenant-1')).toBe('openai');
     expect(await name('tenant-2')).toBe('no_provider_configured');
@@ -35,24 +35,24 @@ describe('ModelRouter', () => {
     expect(await name('tenant-2')).toBe('openai');
   });
 
-  it('spends it for every tenant where the operator says so', async () => {
+  it('uses it for every tenant where the operator says so', async () => {
     const { name } = routerFor({ ...KEY, PLATFORM_PROVIDER_TENANTS: '*' });
     expect(await name('tenant-1')).toBe('openai');
     expect(await name('any other')).toBe('openai');
   });
 
-  it('takes a base address of its own as a provider, without a key', async () => {
+  it('accepts a base address of its own as a provider, without a key', async () => {
     expect(await routerFor({ OPENAI_BASE_URL: 'http://127.0.0.1:1/v1', ...NAMED }).name('tenant-1')).toBe('openai');
   });
 
-  it('has the dummy by itself in development where nothing else is configured', async () => {
+  it('has the dummy by default in development where nothing else is configured', async () => {
     expect(await routerFor({}).name('tenant-1', 'dummy')).toBe('dummy');
     expect(await routerFor({}, 'production').name('tenant-1')).toBe('no_provider_configured');
     expect(await routerFor({ GATEHOUSE_DUMMY_PROVIDER: 'off' }).name('tenant-1')).toBe('no_provider_configured');
     expect(await routerFor({ GATEHOUSE_DUMMY_PROVIDER: 'on' }, 'production').name('tenant-1', 'dummy')).toBe('dummy');
   });
 
-  it('has the dummy beside the platform’s provider where the operator turned it on', async () => {
+  it('has the dummy beside the platform’s provider where the operator enabled it', async () => {
     const { name, router } = routerFor({ ...KEY, ...NAMED, GATEHOUSE_DUMMY_PROVIDER: 'on' });
     expect(await name('tenant-1')).toBe('openai');
     expect(await name('tenant-1', 'dummy')).toBe('dummy');

@@ -69,7 +69,7 @@ describe('a walk through a route', () => {
     expect([pauses[0], pauses[3]]).toEqual([0, 0]);
   });
 
-  it('waits as long as the provider asks, and goes to the next target where that is too long', () => {
+  it('waits as long as the provider asks, and continues with the next target where that is too long', () => {
     const walk = begin(routeOf(['a', 'b'], { attempts: 3 }));
     expect(walk.next(refused(429, '2'), NOW)).toBeGreaterThanOrEqual(2_000);
     expect(walk.next(refused(429, '30'), NOW)).toBe(0);
@@ -77,7 +77,7 @@ describe('a walk through a route', () => {
     expect(walk.next(refused(429, '30'), NOW)).toBeNull();
   });
 
-  it('ends when the whole time of the call is over', () => {
+  it('ends when the total time of the call is over', () => {
     const walk = begin(routeOf(['a', 'b'], { attempts: 3 }));
     expect(walk.next(refused(500), NOW + 600_000)).toBeNull();
   });
@@ -102,7 +102,7 @@ describe('a walk through a route', () => {
     expect(tries).toBe(12);
   });
 
-  it('passes over a target whose circuit is open, and refuses where all are', () => {
+  it('skips a target whose circuit is open, and refuses where all are', () => {
     const route = routeOf(['a', 'b']);
     for (let i = 0; i < 3; i += 1) route.plan.targets[0].circuit.failed(NOW, 0);
     expect(begin(route).target.model).toBe('b');
@@ -114,12 +114,12 @@ describe('a walk through a route', () => {
     expect(begin(route, NOW + 1_000).target.model).toBe('a');
   });
 
-  it('gives each target its part of the calls by weight, and falls back to the others in their order', () => {
+  it('gives each target its share of the calls by weight, and falls back to the others in order', () => {
     const route = routeOf(['a', 'b', 'c'], { turns: new WeightedTurns([6, 3, 1]) });
     const first = Array.from({ length: 100 }, () => begin(route).target.model);
     const counts = ['a', 'b', 'c'].map((name) => first.filter((model) => model === name).length);
     expect(counts).toEqual([60, 30, 10]);
-    // Ten in a row already have their parts.
+    // Ten calls in a row already have these shares.
     expect(first.slice(0, 10).filter((model) => model === 'b')).toHaveLength(3);
     const turns = new WeightedTurns([0, 1, 0]);
     const walk = begin(routeOf(['a', 'b', 'c'], { turns }));
@@ -128,7 +128,7 @@ describe('a walk through a route', () => {
     expect(order).toEqual(['b', 'a', 'c']);
   });
 
-  it('shares the turns of targets that can’t be asked among the others by their weights', () => {
+  it('divides the turns of targets that can’t be asked among the others by their weights', () => {
     const whole = routeOf(['a', 'b', 'c'], { turns: new WeightedTurns([6, 3, 1]) });
     const [, ...some] = whole.plan.targets;
     const targets = some as unknown as [PlannedTarget, ...PlannedTarget[]];
@@ -145,7 +145,7 @@ describe('a circuit', () => {
     for (let i = 0; i < times; i += 1) circuit.failed(nowMs, restMs);
   };
 
-  it('opens on so many failures in a row, and a success between them starts the count anew', () => {
+  it('opens after a number of failures in a row, and a success between them restarts the count', () => {
     const circuit = new Circuit(CIRCUITS);
     fail(circuit, 2);
     circuit.succeeded();
@@ -171,7 +171,7 @@ describe('a circuit', () => {
     expect([NOW + 1_000, NOW + 1_999, NOW + 2_000].map((at) => circuit.admits(at))).toEqual([true, false, true]);
   });
 
-  it('rests for as long as the target asks, up to a minute, and tells once that it opened', () => {
+  it('stays open as long as the target asks, up to a minute, and reports once that it opened', () => {
     let opened = 0;
     const circuit = new Circuit(CIRCUITS, () => (opened += 1));
     fail(circuit, 3, NOW, 30_000);
@@ -181,7 +181,7 @@ describe('a circuit', () => {
   });
 });
 
-describe('why another try may help', () => {
+describe('the reason to retry after', () => {
   it.each<[string, ProviderFailure, RetryReason | null]>([
     ['429', refused(429), 'RATE_LIMIT'],
     ['408', refused(408), 'TIMEOUT'],
@@ -199,7 +199,7 @@ describe('why another try may help', () => {
     expect(reasonOf(failure)).toBe(reason);
   });
 
-  it('reads Retry-After as seconds or as a date, and takes anything else for nothing', () => {
+  it('reads Retry-After as seconds or as a date, and ignores anything else', () => {
     const at = Date.parse('2026-01-01T00:00:00Z');
     const said = ['7', '0.5', 'Thu, 01 Jan 2026 00:00:09 GMT', 'Wed, 31 Dec 2025 00:00:00 GMT', 'soon', '-1'];
     expect(said.map((value) => retryAfterMsOf(refused(429, value), at))).toEqual([7000, 500, 9000, 0, 0, 0]);

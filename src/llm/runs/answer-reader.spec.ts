@@ -3,7 +3,7 @@ import { AnswerReader } from './answer-reader.js';
 const eventOf = (content: string): Buffer =>
   Buffer.from(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`);
 
-it('reads what an event says that comes in pieces', () => {
+it('reads the text of an event that arrives in pieces', () => {
   const said = 'a long word '.repeat(50_000);
   const bytes = Buffer.concat([eventOf('First. '), eventOf(said), eventOf(' Last.')]);
   const reader = new AnswerReader();
@@ -12,7 +12,7 @@ it('reads what an event says that comes in pieces', () => {
   expect(text).toBe(`First. ${said} Last.`);
 });
 
-it('reads nothing of a whole answer that holds too much', () => {
+it('reads nothing of a complete answer that is too large', () => {
   const answer = (content: string): Buffer =>
     Buffer.from(`{"x":[${content}],"choices":[{"message":{"content":"Hi"}}]}`);
   const reader = new AnswerReader();

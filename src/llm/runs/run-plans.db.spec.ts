@@ -1,6 +1,6 @@
 /**
- * What a run costs Postgres must not depend on how many threads exist, nor on when its plans were made: a connection
- * that made them on empty tables keeps them until these are analyzed.
+ * A run's cost in Postgres must not depend on how many threads exist, nor on when its plans were made: a connection that
+ * planned on empty tables keeps those plans until the tables are analyzed.
  */
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { makeLedgerTenant } from '../../../test/support/ledger-process.js';
@@ -20,7 +20,7 @@ import {
 
 const THREADS = 20_000;
 const LONG = 3_000;
-/** Postgres makes five plans for the values that it is given, and then may keep one for all. */
+/** Postgres makes five plans for given values, and then may keep one for all. */
 const PLANS = 8;
 const BODY = Buffer.from('encrypted');
 
@@ -87,7 +87,7 @@ async function runIn(conversationKeys: readonly string[]): Promise<void> {
   expect(new Set(ended.rows[0]?.ended)).toEqual(new Set([true]));
 }
 
-/** Index entries and rows of the tables that grow which this transaction has read. */
+/** The index entries and rows of the growing tables that this transaction has read. */
 async function entriesRead(): Promise<number> {
   const { rows } = await client.query<{ read: string }>(
     `SELECT (SELECT sum(pg_stat_get_xact_tuples_returned(i.indexrelid)) FROM pg_index i
@@ -98,7 +98,7 @@ async function entriesRead(): Promise<number> {
   return Number(rows[0]?.read);
 }
 
-/** Many threads of a run each, and one of very many. */
+/** Many threads with a run each, and one with very many runs. */
 async function grow(): Promise<void> {
   // Without the checks of foreign keys, which would take most of the test's time.
   await client.query("SET session_replication_role = 'replica'");

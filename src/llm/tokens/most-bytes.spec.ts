@@ -4,7 +4,7 @@ import { mostByteTokens } from './most-bytes.js';
 const bytesAfter = (text: string): number => Buffer.byteLength(text.normalize('NFKC'));
 
 describe('mostByteTokens', () => {
-  it('is the bytes of UTF-8 where the tokenizer takes the text as it stands', () => {
+  it('is the bytes of UTF-8 where the tokenizer uses the text unchanged', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(mostByteTokens(text, false)).toBe(Buffer.byteLength(text));
@@ -20,12 +20,12 @@ describe('mostByteTokens', () => {
       const bytes = Buffer.byteLength(character);
       if (folded <= bytes) continue;
       if (mostByteTokens(character, true) < folded) throw new Error(`U+${point.toString(16)} is not bounded.`);
-      // What a long text is bounded by.
+      // The bound of a long text.
       if (bytes + 15 * (bytes - character.length) < folded) throw new Error(`U+${point.toString(16)} grows more.`);
     }
   });
 
-  it('is never below the bytes of the folded text, whatever stands beside what', () => {
+  it('is never below the bytes of the folded text, whatever the neighbours of a character', () => {
     const marks = fc.constantFrom(
       '\u0300',
       '\u0323',

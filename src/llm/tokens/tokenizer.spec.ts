@@ -30,7 +30,7 @@ describe('Tokenizer', () => {
     );
   });
 
-  it('takes the names of special tokens as text', () => {
+  it('reads the names of special tokens as text', () => {
     expect(tokenizer.count('<|endoftext|>')).toBeGreaterThan(1);
   });
 
@@ -45,7 +45,7 @@ describe('Tokenizer', () => {
     expect(tokenizer.count(text)).toBe(tokenizer.count(text));
   });
 
-  it('cuts a text to a number of tokens, never within a character, and leaves a short one alone', () => {
+  it('cuts a text to a number of tokens, never within a character, and leaves a short one unchanged', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 400 }), fc.nat(60), (text, limit) => {
         const cut = tokenizer.truncate(text, limit);

@@ -5,7 +5,7 @@ describe('randomBase62', () => {
     for (const length of [0, 1, 27, 1000]) expect(randomBase62(length)).toMatch(new RegExp(`^[0-9A-Za-z]{${length}}$`));
   });
 
-  it('prefers no character: each of the 62 comes equally often', () => {
+  it('prefers no character: each of the 62 is equally frequent', () => {
     const expected = 10_000;
     const counts = new Map<string, number>();
     for (const character of randomBase62(62 * expected)) counts.set(character, (counts.get(character) ?? 0) + 1);

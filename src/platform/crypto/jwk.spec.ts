@@ -11,7 +11,7 @@ describe('parseVerificationKey', () => {
   const rsaKey = rsa();
   const ecKey = ec();
 
-  it('takes RSA from 2048 bits and EC on P-256, each for the allowed algorithms of its type', () => {
+  it('accepts RSA from 2048 bits and EC on P-256, each for the allowed algorithms of its type', () => {
     expect(parseVerificationKey({ ...rsaKey, kid: 'a' }, ALL)).toMatchObject({
       kid: 'a',
       algorithms: ['RS256', 'PS256'],
@@ -20,11 +20,11 @@ describe('parseVerificationKey', () => {
     expect(parseVerificationKey({ ...ecKey, kid: 'b', use: 'sig' }, ALL)).toMatchObject({ algorithms: ['ES256'] });
   });
 
-  it('takes a key without a kid for one that has none', () => {
+  it('accepts a key without a kid', () => {
     expect(parseVerificationKey(rsaKey, ALL)).toMatchObject({ kid: null, algorithms: ['RS256', 'PS256'] });
   });
 
-  it('holds a key to its own alg', () => {
+  it('limits a key to its own alg', () => {
     expect(parseVerificationKey({ ...rsaKey, kid: 'a', alg: 'PS256' }, ALL)).toMatchObject({ algorithms: ['PS256'] });
   });
 
@@ -36,14 +36,14 @@ describe('parseVerificationKey', () => {
   it.each<[string, unknown]>([
     ['an empty kid', { ...rsaKey, kid: '' }],
     ['a kid that is null', { ...rsaKey, kid: null }],
-    ['a kid that is no text', { ...rsaKey, kid: 1 }],
-    ['a kid without end', { ...rsaKey, kid: 'k'.repeat(257) }],
+    ['a kid that is not text', { ...rsaKey, kid: 1 }],
+    ['a kid that is too long', { ...rsaKey, kid: 'k'.repeat(257) }],
     ['use enc', { ...rsaKey, kid: 'a', use: 'enc' }],
     ['key_ops without verify', { ...rsaKey, kid: 'a', key_ops: ['encrypt'] }],
     ['an algorithm that is not allowed', { ...rsaKey, kid: 'a', alg: 'RS512' }],
     ['an algorithm of another key type', { ...rsaKey, kid: 'a', alg: 'ES256' }],
     ['RSA of 1024 bits', { ...rsa(1024), kid: 'a' }],
-    ['RSA with the exponent 1, for which anybody can sign', { ...rsaKey, kid: 'a', e: 'AQ' }],
+    ['RSA with the exponent 1, for which anyone can sign', { ...rsaKey, kid: 'a', e: 'AQ' }],
     ['RSA with an even exponent', { ...rsaKey, kid: 'a', e: 'BA' }],
     ['RSA with an exponent of 33 bits', { ...rsaKey, kid: 'a', e: 'AQAAAAE' }],
     ['RSA with an exponent as long as the modulus', { ...rsaKey, kid: 'a', e: `f${'_'.repeat(340)}` }],

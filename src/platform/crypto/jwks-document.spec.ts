@@ -24,11 +24,11 @@ describe('readJwksAnswer', () => {
   it.each<[string, number, unknown]>([
     ['an error page', 503, { keys: [] }],
     ['a redirect', 302, undefined],
-    ['no JSON', 200, undefined],
+    ['a body that is not JSON', 200, undefined],
     ['JSON without keys', 200, { error: 'x' }],
-    ['keys that are no list', 200, { keys: {} }],
+    ['keys that are not a list', 200, { keys: {} }],
     ['null', 200, null],
-  ])('does not take %s for a set of keys', (_what, status, body) => {
+  ])('does not accept %s as a set of keys', (_what, status, body) => {
     expect(() => readJwksAnswer({ status, headers: {}, body })).toThrow(/keys/);
   });
 });

@@ -9,7 +9,7 @@ const MINUTE = 60 * SECOND;
 const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const entry = (kid: string): object => ({ ...pair.publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' });
 
-/** An issuer whose answers a test decides on, and a clock that it moves. */
+/** An issuer whose answers a test sets, and a clock that the test moves. */
 class Issuer {
   fetches = 0;
   nowMs = 0;
@@ -50,7 +50,7 @@ class Issuer {
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('JwksKeyStore', () => {
-  it('gives a key that verifies what the issuer signed, and keeps it', async () => {
+  it("gives a key that verifies the issuer's signatures, and keeps it", async () => {
     const issuer = new Issuer();
     const key = await issuer.find('one');
     const data = Buffer.from('signed');
@@ -59,7 +59,7 @@ describe('JwksKeyStore', () => {
     expect(issuer.fetches).toBe(1);
   });
 
-  it('asks the issuer once for any number of requests that wait', async () => {
+  it('asks the issuer once for any number of waiting requests', async () => {
     const issuer = new Issuer();
     const found = await Promise.all(Array.from({ length: 100 }, () => issuer.find('one')));
     expect(issuer.fetches).toBe(1);
@@ -78,7 +78,7 @@ describe('JwksKeyStore', () => {
     expect(issuer.fetches).toBe(2);
   });
 
-  it('cannot be made to hammer the issuer by invented kids', async () => {
+  it('does not overload the issuer for invented kids', async () => {
     const issuer = new Issuer();
     await issuer.find('one');
     issuer.nowMs += 31 * SECOND;
@@ -99,7 +99,7 @@ describe('JwksKeyStore', () => {
     expect(issuer.fetches).toBe(2);
   });
 
-  it('drops a key that the issuer took back, once its age is over', async () => {
+  it('drops a key that the issuer removed, once its age is over', async () => {
     const issuer = new Issuer();
     await issuer.find('one');
     issuer.document = { keys: [entry('two')], maxAgeSeconds: 600 };
@@ -109,7 +109,7 @@ describe('JwksKeyStore', () => {
     expect(await issuer.find('one')).toBeNull();
   });
 
-  it('asks first after a long pause: a key that was taken back meanwhile serves not even once', async () => {
+  it('asks first after a long pause: a key that was removed meanwhile is not used even once', async () => {
     const issuer = new Issuer();
     await issuer.find('one');
     issuer.document = { keys: [entry('two')] };
@@ -117,7 +117,7 @@ describe('JwksKeyStore', () => {
     expect(await issuer.find('one')).toBeNull();
   });
 
-  it('goes on serving stale keys while the issuer is down, and asks it once in 5 s', async () => {
+  it('keeps using stale keys while the issuer is down, and asks it once in 5 s', async () => {
     const issuer = new Issuer();
     const key = await issuer.find('one');
     issuer.down = true;
@@ -131,7 +131,7 @@ describe('JwksKeyStore', () => {
     expect(issuer.failures).toHaveLength(2);
   });
 
-  it('lets no request wait for an issuer that failed just before', async () => {
+  it('makes no request wait for an issuer that has just failed', async () => {
     const issuer = new Issuer();
     const key = await issuer.find('one');
     issuer.down = true;
@@ -169,7 +169,7 @@ describe('JwksKeyStore', () => {
   it.each<[string, JwksDocument]>([
     ['an empty set', { keys: [] }],
     ['a set without a usable key', { keys: [{ kid: 'one', kty: 'oct', k: 'AAAA' }, null, 'x'] }],
-  ])('takes %s for an issuer out of order, and keeps what it has', async (_what, document) => {
+  ])('treats %s as a broken issuer, and keeps its keys', async (_what, document) => {
     const issuer = new Issuer();
     const key = await issuer.find('one');
     issuer.document = document;
@@ -178,7 +178,7 @@ describe('JwksKeyStore', () => {
     expect(issuer.failures).toHaveLength(1);
   });
 
-  it('is not spoiled by one bad entry, and takes the first of two with the same kid', async () => {
+  it('ignores a bad entry, and uses the first of two with the same kid', async () => {
     const issuer = new Issuer();
     const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' });
     issuer.document = { keys: [null, { kid: 'bad' }, entry('one'), { ...other, kid: 'one' }] };
@@ -186,7 +186,7 @@ describe('JwksKeyStore', () => {
     expect(key?.export({ format: 'jwk' }).n).toBe(pair.publicKey.export({ format: 'jwk' }).n);
   });
 
-  describe('asked for a token without a kid', () => {
+  describe('for a token without a kid', () => {
     const unnamed = { ...pair.publicKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256' };
 
     it.each([
@@ -204,7 +204,7 @@ describe('JwksKeyStore', () => {
       ['two keys', [entry('one'), entry('two')]],
       ['two keys without a kid', [unnamed, unnamed]],
       ['one key without a kid and another with one', [unnamed, entry('one')]],
-    ])('picks none of %s', async (_what, keys) => {
+    ])('chooses none of %s', async (_what, keys) => {
       const issuer = new Issuer();
       issuer.document = { keys };
       expect(await issuer.find(null)).toBeNull();
@@ -224,7 +224,7 @@ describe('JwksKeyStore', () => {
     for (const kid of ['null', 'undefined', '']) expect(await issuer.find(kid)).toBeNull();
   });
 
-  it('looks at so many entries and no more', async () => {
+  it('reads a bounded number of entries', async () => {
     const keys = [entry('one'), entry('two'), entry('three')];
     const store = new JwksKeyStore({
       fetchJwks: () => Promise.resolve({ keys }),
@@ -245,7 +245,7 @@ describe('JwksKeyStore', () => {
     ['no age is an hour', undefined, 59 * MINUTE, 61 * MINUTE],
     ['an age of 0 is still 30 s', 0, 29 * SECOND, 31 * SECOND],
     ['an age of a year is a day', 365 * 24 * 3600, 23 * 60 * MINUTE, 24 * 60 * MINUTE + SECOND],
-  ])('bounds the age that an issuer may give: %s', async (_what, maxAgeSeconds, freshMs, expiredMs) => {
+  ])('bounds the age that an issuer may set: %s', async (_what, maxAgeSeconds, freshMs, expiredMs) => {
     const issuer = new Issuer();
     issuer.document = { keys: [entry('one')], ...(maxAgeSeconds === undefined ? {} : { maxAgeSeconds }) };
     await issuer.find('one');

@@ -17,7 +17,7 @@ describe('hashSecret', () => {
 });
 
 describe('PepperRing', () => {
-  it('stores under the newest pepper and says which that is', () => {
+  it('stores under the newest pepper and returns its version', () => {
     const ring = new PepperRing([NEW, OLD]);
     expect(ring.current('sk_x')).toEqual({ version: 2, hash: hashSecret(NEW, 'sk_x') });
     expect(ring.hash('sk_x')).toEqual(hashSecret(NEW, 'sk_x'));
@@ -30,7 +30,7 @@ describe('PepperRing', () => {
     ]);
   });
 
-  it('does not exist without a pepper', () => {
+  it("can't be created without a pepper", () => {
     expect(() => new PepperRing([])).toThrow(RangeError);
   });
 });

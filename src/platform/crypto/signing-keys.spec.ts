@@ -13,7 +13,7 @@ describe('parseSigningKeys', () => {
     expect(key.publicJwk).toMatchObject({ kty: 'EC', crv: 'P-256', use: 'sig', alg: 'ES256', kid: key.kid });
   });
 
-  it('takes line breaks written as \\n, and Windows ones', () => {
+  it('accepts line breaks written as \\n, and Windows ones', () => {
     const pem = pkcs8(newKey());
     const kids = [pem, pem.replaceAll('\n', '\\n'), pem.replaceAll('\n', '\r\n'), pem.replaceAll('\n', '\\r\\n')].map(
       (text) => parseSigningKeys(text)[0].kid,
@@ -21,7 +21,7 @@ describe('parseSigningKeys', () => {
     expect(new Set(kids).size).toBe(1);
   });
 
-  it('verifies with every key what the first or an older one signed, by the published JWKS', async () => {
+  it('verifies with every key the signatures of the first or an older one, by the published JWKS', async () => {
     const [older, newer] = [newKey(), newKey()];
     const before = parseSigningKeys(pkcs8(older));
     const ring = new SigningKeyRing(parseSigningKeys(pkcs8(newer) + pkcs8(older)));
@@ -38,13 +38,13 @@ describe('parseSigningKeys', () => {
     expect(Object.keys(key.publicJwk).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
   });
 
-  describe('refuses, in one sentence that holds nothing of the material', () => {
+  describe('refuses, in one sentence without any of the material,', () => {
     const good = newKey();
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
     const secret = good.export({ format: 'jwk' }).d ?? '';
     it.each<[string, string, RegExp]>([
       ['nothing', '  ', /must hold PEM blocks/],
-      ['text that is no PEM', `key=${secret}`, /must hold PEM blocks/],
+      ['text that is not PEM', `key=${secret}`, /must hold PEM blocks/],
       ['a key with text around it', `${pkcs8(good)}\nand ${secret}`, /must hold PEM blocks/],
       ['a block that does not end', pkcs8(good).replace(/-----END.*/, ''), /must hold PEM blocks/],
       ['a damaged key', pkcs8(good).replace(/\n[A-Za-z0-9+/]{20}/, '\nAAAA'), /^Key 1 .* is damaged/],

@@ -1,6 +1,6 @@
 import { uuidV7 } from './uuid-v7.js';
 
-test('an id is a UUID of version 7 and carries the time it was made', () => {
+test('an id is a UUID of version 7 and contains the time of its creation', () => {
   const before = Date.now();
   const id = uuidV7();
   const after = Date.now();
@@ -10,7 +10,7 @@ test('an id is a UUID of version 7 and carries the time it was made', () => {
   expect(time).toBeLessThanOrEqual(after);
 });
 
-test('no two of 100,000 ids are alike, nor their random halves', () => {
+test('no two of 100,000 ids are equal, nor their random halves', () => {
   const ids = Array.from({ length: 100_000 }, uuidV7);
   expect(new Set(ids).size).toBe(ids.length);
   expect(new Set(ids.map((id) => id.slice(14))).size).toBe(ids.length);

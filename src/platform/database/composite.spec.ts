@@ -14,11 +14,11 @@ function fieldsOf(text: string): (string | null)[] {
 }
 
 describe('the text of a row', () => {
-  it('writes nothing for null, and quotes every string, the empty one too', () => {
+  it('is empty for null, and quotes every string, the empty one too', () => {
     expect(compositeText(['a', null, '', 1, 2n, true, false])).toBe('("a",,"",1,2,t,f)');
   });
 
-  it('keeps any string one field, whatever is in it', () => {
+  it('keeps any string one field, whatever it contains', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'grapheme' }), { minLength: 1, maxLength: 5 }), (strings) => {
         expect(fieldsOf(compositeText(strings))).toEqual(strings);

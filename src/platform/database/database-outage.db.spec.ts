@@ -8,7 +8,7 @@ import { Database } from './database.js';
 
 let test: TestDatabase;
 let proxy: PostgresProxy;
-/** By way of the proxy. */
+/** A database behind the proxy. */
 let distant: Database;
 let acme: SeededTenant;
 
@@ -44,13 +44,16 @@ describe('a database that can not be reached', () => {
     return watched.ending;
   };
 
-  it.each(WAYS)('is a 503 for %s where it refuses connections, and no more once it takes them', async (_way, work) => {
-    proxy.tcp.refuse(true);
-    proxy.tcp.cut();
-    expect(await endingOf(work)).toEqual({ error: UNAVAILABLE });
-    proxy.tcp.refuse(false);
-    expect(await endingOf(work)).toHaveProperty('value');
-  });
+  it.each(WAYS)(
+    'is a 503 for %s where it refuses connections, and works again once it accepts them',
+    async (_way, work) => {
+      proxy.tcp.refuse(true);
+      proxy.tcp.cut();
+      expect(await endingOf(work)).toEqual({ error: UNAVAILABLE });
+      proxy.tcp.refuse(false);
+      expect(await endingOf(work)).toHaveProperty('value');
+    },
+  );
 
   it.each(WAYS)('is a 503 for %s where no server listens there', async (_way, work) => {
     await proxy.close();
@@ -93,14 +96,14 @@ describe('a database that can not be reached', () => {
     },
   );
 
-  it.each(WAYS)('is a 503 for %s where it went silent', async (_way, work) => {
+  it.each(WAYS)('is a 503 for %s where it stops answering', async (_way, work) => {
     await work();
     proxy.tcp.freeze();
     expect(await endingOf(work, 20_000)).toEqual({ error: UNAVAILABLE });
   });
 
   it.each(WAYS)(
-    'is reached again by %s on new connections where those that were open never answer again',
+    'is reached again by %s on new connections where the open ones never answer again',
     async (_way, work) => {
       await Promise.all(Array.from({ length: 5 }, work));
       proxy.tcp.abandon();

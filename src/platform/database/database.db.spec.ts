@@ -66,7 +66,7 @@ describe('outside a tenant', () => {
 });
 
 describe('inside a tenant', () => {
-  it('only its own rows are seen, and its own org and people', async () => {
+  it('shows only its own rows, and its own org and people', async () => {
     for (const { tenantId, orgId, ownerId } of [acme, globex]) {
       const seen = await database.withTenant(tenantId, async (tx) => [
         (await tx.apiKey.findMany()).map((row) => row.tenantId),
@@ -97,7 +97,7 @@ describe('inside a tenant', () => {
     expect(answers).toEqual(Array.from({ length: 24 }, () => true));
   });
 
-  it('is left with the transaction: the same connection sees nothing after it, committed or not', async () => {
+  it('ends with the transaction: the same connection sees nothing after it, committed or not', async () => {
     await database.withTenant(acme.tenantId, (tx) => tx.apiKey.findMany());
     await database.withTenant(acme.tenantId, () => Promise.reject(new Error('rolled back'))).catch(() => undefined);
     const seen = await Promise.all(Array.from({ length: 20 }, () => database.call(once('SELECT * FROM api_keys'), [])));
@@ -137,7 +137,7 @@ describe('a tenant that was deleted while a request was on its way', () => {
   it.each([
     ['by the client', (tenantId: string) => insertKey(tenantId)],
     ['by a function', (tenantId: string) => claimIdempotencyKey(tenantId)],
-  ])('gets no row, and the request is refused rather than broken: %s', async (_how, write) => {
+  ])('gets no row, and the request is refused instead of failing: %s', async (_how, write) => {
     const gone = 'tenant-that-is-gone';
     const refused = database.withTenant(gone, write(gone));
     await expect(refused).rejects.toMatchObject({ kind: 'permission_denied' });
@@ -163,19 +163,19 @@ describe('a tenant that was deleted while a request was on its way', () => {
 });
 
 describe('an error of a statement', () => {
-  it('stays what it is: no retry would help', async () => {
+  it('stays an error of the statement, since a retry would not help', async () => {
     await expect(database.call(once('SELECT 1 / 0'), [])).rejects.toMatchObject({ code: '22012' });
     const fault = new Fault('conflict', 'mine');
     await expect(database.withTenant(acme.tenantId, () => Promise.reject(fault))).rejects.toBe(fault);
   });
 
-  it('is never taken for an outage by what a caller wrote into it', async () => {
+  it("is never taken for an outage because of a caller's text in it", async () => {
     const text = "SELECT 'Connection terminated'::int";
     await expect(database.call(once(text), [])).rejects.not.toBeInstanceOf(Fault);
   });
 });
 
-it('what calls wait for has connections of its own: it goes on while others have all of the rest', async () => {
+it('statements of calls have connections of their own, and continue while others use all the rest', async () => {
   const narrow = new Database(testSettings({ databaseUrl: test.ownerUrl, databasePoolSize: 2 }));
   let end: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => (end = resolve));

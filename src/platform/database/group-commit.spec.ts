@@ -17,7 +17,7 @@ class ManualDatabase {
       this.statements.push({ items, finish: () => resolve(items.map((item) => `${item}!`)), fail: reject });
     });
 
-  /** Waits until so many statements were sent; gives the last of them. */
+  /** Waits until this many statements were sent; returns the last of them. */
   async sent(count: number): Promise<Statement> {
     await eventually(() => this.statements.length >= count);
     expect(this.statements).toHaveLength(count);
@@ -50,13 +50,13 @@ const settle = (promises: Promise<string>[]): Promise<PromiseSettledResult<strin
 const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `item ${index}`);
 
 describe('items that come together', () => {
-  it('go as one statement, and each gets its own result', async () => {
+  it('become one statement, and each gets its own result', async () => {
     const results = Promise.all(names(100).map((name) => commits.add(name)));
     (await database.sent(1)).finish();
     expect(await results).toEqual(names(100).map((name) => `${name}!`));
   });
 
-  it('while a statement is on its way gather for the next', async () => {
+  it('during an open statement are collected for the next', async () => {
     const first = commits.add('first');
     await database.sent(1);
     const rest = names(50).map((name) => commits.add(name));
@@ -68,7 +68,7 @@ describe('items that come together', () => {
     expect(database.statements[1]!.items).toEqual(names(50));
   });
 
-  it('go in several statements where they are more than one may hold, in the order that they came in', async () => {
+  it('become several statements where they exceed the limit of one, in the order of their arrival', async () => {
     commits = groupCommit(60_000, 40);
     const results = Promise.all(names(100).map((name) => commits.add(name)));
     for (const count of [1, 2, 3]) (await database.sent(count)).finish();
@@ -77,7 +77,7 @@ describe('items that come together', () => {
     expect(database.statements.flatMap(({ items }) => items)).toEqual(names(100));
   });
 
-  it('are answered only once their statement is over', async () => {
+  it('are answered only once their statement has ended', async () => {
     const watched = watch(commits.add('a'));
     const statement = await database.sent(1);
     await pause(20);
@@ -89,7 +89,7 @@ describe('items that come together', () => {
 });
 
 describe('an item that the database refuses', () => {
-  it('fails alone: the others of its batch are committed', async () => {
+  it('fails by itself: the others of its batch are committed', async () => {
     const results = settle(names(4).map((name) => commits.add(name)));
     (await database.sent(1)).fail(new Error('check violation'));
     for (const index of [0, 1, 2, 3]) {
@@ -108,7 +108,7 @@ describe('an item that the database refuses', () => {
     await expect(result).rejects.toBe(error);
   });
 
-  it('does not keep the next from being sent', async () => {
+  it('does not block the next one', async () => {
     const failed = settle([commits.add('a')]);
     (await database.sent(1)).fail(new Error('x'));
     await failed;
@@ -119,7 +119,7 @@ describe('an item that the database refuses', () => {
 });
 
 describe('a database that can not be reached', () => {
-  it('refuses the whole batch with its fault, once: what may be committed is not sent again item by item', async () => {
+  it('refuses the whole batch with its fault, once: a possibly committed batch is not sent again item by item', async () => {
     const results = settle(names(3).map((name) => commits.add(name)));
     (await database.sent(1)).fail(new Fault('unavailable', 'gone'));
     expect(await results).toEqual(names(3).map(() => ({ status: 'rejected', reason: UNAVAILABLE })));
@@ -134,7 +134,7 @@ describe('a database that hangs', () => {
     commits = groupCommit(50);
   });
 
-  it('refuses with 503 all who wait, sent or not, and at once who comes meanwhile', async () => {
+  it('refuses with 503 all who wait, sent or not, and later ones at once', async () => {
     const sent = settle(names(3).map((name) => commits.add(name)));
     await database.sent(1);
     const queued = settle([commits.add('queued')]);
@@ -148,7 +148,7 @@ describe('a database that hangs', () => {
     expect(database.statements).toHaveLength(1);
   });
 
-  it('tells of those whose statement was sent, once that is over and not before; of others never', async () => {
+  it('reports the sent ones once their statement has ended and not before; others never', async () => {
     const sent = settle([commits.add('a'), commits.add('b')]);
     const statement = await database.sent(1);
     const queued = settle([commits.add('queued')]);
@@ -161,7 +161,7 @@ describe('a database that hangs', () => {
     expect(abandoned).toEqual(['a', 'b']);
   });
 
-  it('tells of those whose statement failed in the end, once each', async () => {
+  it('reports those whose statement failed in the end, once each', async () => {
     const sent = settle([commits.add('a'), commits.add('b')]);
     const statement = await database.sent(1);
     await sent;
@@ -171,7 +171,7 @@ describe('a database that hangs', () => {
     expect(abandoned).toEqual(['a', 'b']);
   });
 
-  it('is used again once the statement is over', async () => {
+  it('is used again once the statement has ended', async () => {
     const refused = settle([commits.add('a')]);
     const statement = await database.sent(1);
     await refused;

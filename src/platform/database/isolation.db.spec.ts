@@ -1,4 +1,4 @@
-/** A database that does not keep tenants apart as this build requires is told of line by line, and no service starts on it. */
+/** A database that does not keep tenants apart as this build requires is reported line by line, and no service starts on it. */
 import path from 'node:path';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { rowsOf } from '../../../test/support/sql.js';
@@ -16,7 +16,7 @@ afterEach(() => database.drop());
 
 const change = (sql: string): Promise<unknown> => rowsOf(database.superuserUrl, sql);
 
-/** The lines of the refusal; none: the database is taken. */
+/** The lines of the refusal; none: the database is accepted. */
 async function told(): Promise<string[]> {
   const error = await assertIsolation(database.ownerUrl, PRISMA, 'gatehouse').then(
     () => null,
@@ -30,7 +30,7 @@ async function told(): Promise<string[]> {
         .map((line) => line.trim());
 }
 
-it('a database as the migrations make it is taken, and so is what the operator adds beside it', async () => {
+it("a database as the migrations create it is accepted, and so are the operator's own additions", async () => {
   expect(await told()).toEqual([]);
   await change(
     `CREATE TABLE notes (tenant_id text, text text); CREATE ROLE r_${Date.now()}; GRANT SELECT ON notes TO gatehouse_app;
@@ -41,7 +41,7 @@ it('a database as the migrations make it is taken, and so is what the operator a
 
 it.each([
   [
-    'a policy that is gone',
+    'a missing policy',
     'DROP POLICY tenant ON humans',
     [/^missing: table humans: policy tenant, command \*, for gatehouse_app/],
   ],
@@ -51,7 +51,7 @@ it.each([
     [/^unexpected: table humans: policy all_rows, .* using true/],
   ],
   [
-    'row-level security that does not hold for the owner',
+    'row-level security that does not bind the owner',
     'ALTER TABLE api_keys NO FORCE ROW LEVEL SECURITY',
     [
       /^missing: table api_keys: row-level security on, forced, owner the owner$/,
@@ -73,13 +73,13 @@ it.each([
     ],
   ],
   [
-    'the body of a function',
+    'another body of a function',
     `CREATE OR REPLACE FUNCTION current_tenant_id() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
        SET search_path = pg_catalog, pg_temp AS $$ SELECT 'another' $$`,
     [/^missing: function current_tenant_id: .* body /, /^unexpected: function current_tenant_id: .* body /],
   ],
   [
-    'a right to a column',
+    'an additional right to a column',
     'GRANT UPDATE (created_by) ON api_keys TO gatehouse_app',
     [/^unexpected: table api_keys column created_by: gatehouse_app may UPDATE$/],
   ],

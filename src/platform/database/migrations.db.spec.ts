@@ -54,7 +54,7 @@ async function tables(): Promise<string[]> {
   return (await query<{ tablename: string }>(sql)).map((row) => row.tablename);
 }
 
-/** The sentence that a person would read; fails unless it is one MigrationError on one line. */
+/** The message for a person; fails unless it is one MigrationError on one line. */
 async function refusal(url = database.ownerUrl, folder = directory): Promise<string> {
   const error: unknown = await migrate(url, folder).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(MigrationError);
@@ -64,7 +64,7 @@ async function refusal(url = database.ownerUrl, folder = directory): Promise<str
 }
 
 describe('migrate', () => {
-  it('applies each migration once, in the order of their names, and says which', async () => {
+  it('applies each migration once, in the order of their names, and returns their names', async () => {
     await writeMigration('20260102000000_second', SECOND);
     await writeMigration('20260101000000_first', FIRST);
     await writeFile(path.join(directory, 'migrations', 'migration_lock.toml'), 'provider = "postgresql"\n');
@@ -88,7 +88,7 @@ describe('migrate', () => {
     expect(await migrate(database.ownerUrl, directory)).toEqual({ applied: ['20260102000000_second'], ahead: [] });
   });
 
-  it("keeps the books that Prisma's own command line reads", async () => {
+  it("maintains the tables that Prisma's own command line reads", async () => {
     await writeMigration('20260101000000_first', FIRST);
     await migrate(database.ownerUrl, directory);
 
@@ -128,7 +128,7 @@ describe('migrate', () => {
     expect(await query(sql)).toEqual([{ rolsuper: false, tableowner: 'gatehouse' }]);
   });
 
-  it('lets one of five callers at once apply, and the others find it done', async () => {
+  it('lets one of five simultaneous callers apply, and the others find it done', async () => {
     await writeMigration('20260101000000_first', `${FIRST}SELECT pg_sleep(0.3);`);
     await writeMigration('20260102000000_second', SECOND);
 
@@ -139,7 +139,7 @@ describe('migrate', () => {
     expect(await query('SELECT count(*)::int FROM first')).toEqual([{ count: 1 }]);
   });
 
-  it('keeps what one migration set in its session from the next', async () => {
+  it("keeps one migration's session settings from the next", async () => {
     await writeMigration('20260101000000_dump', "SELECT pg_catalog.set_config('search_path', '', false);");
     await writeMigration('20260102000000_second', SECOND);
 
@@ -155,7 +155,7 @@ describe('beside others', () => {
     await writeMigration('20260102000000_second', 'ALTER TABLE first ADD COLUMN more int;');
   });
 
-  it('an older version changes nothing of what a newer one did, its functions neither', async () => {
+  it("an older version changes nothing of a newer one's work, including its functions", async () => {
     const function_ = (value: number): string =>
       `CREATE OR REPLACE FUNCTION version() RETURNS int LANGUAGE sql AS 'SELECT ${value}';`;
     const place = path.join(directory, 'functions', 'version.sql');
@@ -171,7 +171,7 @@ describe('beside others', () => {
     expect(await refusal()).toMatch(/has 20260102000000_second, which .*, and lacks 20260101500000_other_branch: run/);
   });
 
-  it('a service that is not to migrate is told what is missing, and reads only', async () => {
+  it('a service without migration reports the missing ones, and only reads', async () => {
     const error: unknown = await assertMigrated(database.ownerUrl, directory).catch((thrown: unknown) => thrown);
     expect((error as Error).message).toMatch(/1 migrations and 0 functions are missing.*run `gatehouse migrate`/);
     expect(await query('SELECT count(*)::int FROM _prisma_migrations')).toEqual([{ count: 1 }]);
@@ -179,7 +179,7 @@ describe('beside others', () => {
     expect(await assertMigrated(database.ownerUrl, directory)).toEqual([]);
   });
 
-  it('gives way to who holds a lock, says so, and is applied once the lock is free', async () => {
+  it("waits for a lock's holder, logs it, and is applied once the lock is free", async () => {
     const other = new pg.Client(database.ownerUrl);
     await other.connect();
     try {
@@ -187,7 +187,7 @@ describe('beside others', () => {
       const told: string[] = [];
       const migrated = migrate(database.ownerUrl, directory, (line) => told.push(line));
       await eventually(() => told.some((line) => line.startsWith('A lock that the migrations need is taken')));
-      // Who comes between two tries does not wait behind the migration.
+      // A writer between two tries does not wait behind the migration.
       await query('INSERT INTO first VALUES (2)');
       await other.query('COMMIT');
       expect(await migrated).toEqual({ applied: ['20260102000000_second'], ahead: [] });
@@ -196,7 +196,7 @@ describe('beside others', () => {
     }
   });
 
-  it('says who else migrates while it waits', async () => {
+  it('logs which other process migrates while it waits', async () => {
     const other = new pg.Client({ connectionString: database.ownerUrl, application_name: 'prisma' });
     await other.connect();
     try {
@@ -213,7 +213,7 @@ describe('beside others', () => {
   });
 });
 
-describe('a migration that cannot be trusted is refused before anything is applied', () => {
+describe('an untrustworthy migration is refused before anything is applied', () => {
   beforeEach(async () => {
     await writeMigration('20260101000000_first', FIRST);
     await migrate(database.ownerUrl, directory);
@@ -234,7 +234,7 @@ describe('a migration that cannot be trusted is refused before anything is appli
     expect(await tables()).toEqual(['first']);
   });
 
-  it('refuses when one was begun and never finished, until someone has set its row right', async () => {
+  it('refuses when one was begun and never finished, until its row is corrected', async () => {
     await query("UPDATE _prisma_migrations SET finished_at = NULL, logs = 'a crash'");
 
     expect(await refusal()).toMatch(/^The migration 20260101000000_first was begun and never finished: undo by hand/);
@@ -253,7 +253,7 @@ describe('a migration that cannot be trusted is refused before anything is appli
 });
 
 describe('a migration that fails', () => {
-  it('leaves nothing of itself or of those before it, says which and where, and is applied once it is corrected', async () => {
+  it('leaves nothing of itself or of earlier ones, names itself and the place, and is applied once it is corrected', async () => {
     await writeMigration('20260101000000_first', FIRST);
     await writeMigration('20260102000000_broken', 'CREATE TABLE third (id int);\nINSERT INTO nowhere VALUES (1);\n');
     await writeMigration('20260103000000_after', 'CREATE TABLE fourth (id int);');
@@ -276,7 +276,7 @@ describe('a migration that fails', () => {
     expect(await refusal()).toMatch(/^The migration 20260101000000_half was begun and never finished/);
   });
 
-  it('is applied by the next caller when the one before lost its connection in the middle', async () => {
+  it('is applied by the next caller when the previous one lost its connection in the middle', async () => {
     await writeMigration('20260101000000_slow', 'CREATE TABLE third (id int); SELECT pg_sleep(60);');
     const interrupted = refusal();
     const sleeping = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -287,14 +287,14 @@ describe('a migration that fails', () => {
     );
     expect(await tables()).toEqual([]);
 
-    // Only now is the sleep taken out: the interrupted attempt recorded the checksum of the file as it was.
+    // The sleep is removed only now: the interrupted attempt recorded the checksum of the original file.
     await writeMigration('20260101000000_slow', 'CREATE TABLE third (id int);');
     expect(await migrate(database.ownerUrl, directory)).toEqual({ applied: ['20260101000000_slow'], ahead: [] });
     expect(await tables()).toEqual(['third']);
   });
 });
 
-describe('a database that cannot be used is one sentence with its address and without a password', () => {
+describe("a database that can't be used gives one sentence with its address and without a password", () => {
   const secret = randomBytes(12).toString('hex');
 
   function address(change: (url: URL) => void): string {
@@ -304,7 +304,7 @@ describe('a database that cannot be used is one sentence with its address and wi
     return url.href;
   }
 
-  it('says so when nothing listens there', async () => {
+  it('when no server listens there', async () => {
     const message = await refusal(address((url) => (url.port = '1')));
     expect(message).toMatch(
       /^The database test_\w+ at 127\.0\.0\.1:1 cannot be reached \(.*ECONNREFUSED.*\); check DATABASE_URL\.$/,
@@ -312,7 +312,7 @@ describe('a database that cannot be used is one sentence with its address and wi
     expect(message).not.toContain(secret);
   });
 
-  it('says so when the password is wrong', async () => {
+  it('when the password is wrong', async () => {
     const { port } = new URL(database.ownerUrl);
     const message = await refusal(address(() => undefined));
     expect(message).toMatch(/^The database test_\w+ at 127\.0\.0\.1:\d+ refuses the user gatehouse or its password; /);
@@ -320,7 +320,7 @@ describe('a database that cannot be used is one sentence with its address and wi
     expect(message).not.toContain(secret);
   });
 
-  it('says so when there is no such database', async () => {
+  it('when the database does not exist', async () => {
     const url = new URL(database.ownerUrl);
     url.pathname = '/nowhere';
     const message = await refusal(url.href);
@@ -328,12 +328,12 @@ describe('a database that cannot be used is one sentence with its address and wi
     expect(message).not.toContain(url.password);
   });
 
-  it('says so when the address is invalid', async () => {
+  it('when the address is invalid', async () => {
     const message = await refusal(`postgres://gatehouse:${secret}@[::bad/gatehouse`);
     expect(message).toBe("The database's address is not a valid postgres:// URL.");
   });
 
-  it('says so when the folder of migrations is not there', async () => {
+  it('when the folder of migrations does not exist', async () => {
     expect(await refusal(database.ownerUrl, path.join(directory, 'none'))).toMatch(
       /^The folder of migrations, .*, cannot be read\.$/,
     );

@@ -63,14 +63,14 @@ async function start(maxEntries = 100): Promise<Node> {
   return node;
 }
 
-/** From now on the node's look-ups are answered by Postgres, and the answers are held back. */
+/** From now on Postgres answers the node's look-ups, and the answers are held back. */
 async function holdAnswers(node: Node): Promise<void> {
   await Promise.all(Array.from({ length: 4 }, () => node.database.ping()));
   node.pool.statements = 0;
   node.pool.tcp.freeze('to-client');
 }
 
-/** Resolves once Postgres has answered so many look-ups, heard or not. */
+/** Resolves once Postgres has answered this many look-ups, received or not. */
 async function answered(count: number): Promise<void> {
   const ACTIVITY =
     "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%find_membership($1%' AND state = 'idle'";
@@ -82,7 +82,7 @@ const setRole = (role: string, of = tenant): Promise<unknown> =>
 const remove = (of = tenant): Promise<unknown> =>
   rowsOf(database.superuserUrl, 'DELETE FROM memberships WHERE user_id = $1', [of.ownerId]);
 
-/** How many statements the node's pool sent while `work` ran. */
+/** The number of statements that the node's pool sent during `work`. */
 async function statements(node: Node, work: () => Promise<unknown>): Promise<number> {
   const before = node.pool.statements;
   await work();
@@ -90,7 +90,7 @@ async function statements(node: Node, work: () => Promise<unknown>): Promise<num
 }
 
 describe('a look-up', () => {
-  it('costs one query the first time and none after', async () => {
+  it('costs one query the first time and none afterwards', async () => {
     const node = await start();
     expect(await statements(node, () => node.find())).toBe(1);
     const warm = await statements(node, async () => {
@@ -99,7 +99,7 @@ describe('a look-up', () => {
     expect(warm).toBe(0);
   });
 
-  it('that many ask for at once costs one query', async () => {
+  it('by many at once costs one query', async () => {
     const node = await start();
     const cold = await statements(node, async () => {
       expect(new Set(await Promise.all(Array.from({ length: 100 }, () => node.find())))).toEqual(new Set(['owner']));
@@ -107,7 +107,7 @@ describe('a look-up', () => {
     expect(cold).toBe(1);
   });
 
-  it('that finds nothing is not remembered, so that what comes to be is seen at once', async () => {
+  it('that finds nothing is not cached, so that new data is seen at once', async () => {
     const node = await start();
     await remove();
     expect(await node.find()).toBeNull();
@@ -118,7 +118,7 @@ describe('a look-up', () => {
     expect(await node.find()).toBe('viewer');
   });
 
-  it('that fails is not remembered, and fails with its own error', async () => {
+  it('that fails is not cached, and fails with its own error', async () => {
     const node = await start();
     node.pool.tcp.refuse(true);
     node.pool.tcp.cut();
@@ -127,7 +127,7 @@ describe('a look-up', () => {
     expect(await node.find()).toBe('owner');
   });
 
-  it('remembers no more than it may, and forgets what was used longest ago', async () => {
+  it('caches a bounded number, and drops what was used longest ago', async () => {
     const node = await start(2);
     const [second, third] = [await seedTenant(database.superuserUrl), await seedTenant(database.superuserUrl)];
     for (const one of [tenant, second, tenant, third]) await node.find(one);
@@ -136,8 +136,8 @@ describe('a look-up', () => {
   });
 });
 
-describe('what is revoked', () => {
-  it('is refused by every replica that remembered it, once the notification is heard', async () => {
+describe('a revoked entry', () => {
+  it('is refused by every replica that cached it, once the notification arrives', async () => {
     const replicas = [await start(), await start()];
     for (const node of replicas) expect(await node.find()).toBe('owner');
     await setRole('viewer');
@@ -152,7 +152,7 @@ describe('what is revoked', () => {
     }
   });
 
-  it('leaves what others are remembered by alone', async () => {
+  it('does not affect other entries', async () => {
     const node = await start();
     const other = await seedTenant(database.superuserUrl);
     await node.find();
@@ -162,7 +162,7 @@ describe('what is revoked', () => {
     expect(await statements(node, () => node.find(other))).toBe(0);
   });
 
-  it('is not brought back by a look-up that read it before, nor handed to those who ask after', async () => {
+  it('is not restored by a look-up that read it before, nor returned to later callers', async () => {
     const node = await start();
     await holdAnswers(node);
     const early = watch(node.find());
@@ -173,13 +173,13 @@ describe('what is revoked', () => {
     await answered(2);
     node.pool.tcp.thaw();
     await eventually(() => early.ending !== undefined && late.ending !== undefined);
-    // Who asked before it was revoked may get either; who asked after may not.
+    // Callers before the revocation may get either; later ones may not.
     expect(early.ending).toEqual({ value: 'owner' });
     expect(late.ending).toEqual({ value: null });
     expect(await node.find()).toBeNull();
   });
 
-  it('elsewhere changes no answer of a look-up that is under way', async () => {
+  it('elsewhere changes no answer of an open look-up', async () => {
     const node = await start();
     const other = await seedTenant(database.superuserUrl);
     await holdAnswers(node);
@@ -209,7 +209,7 @@ describe('what is revoked', () => {
     expect(await node.find()).toBeNull();
   });
 
-  it('while the listener was cut off is forgotten although no one looked meanwhile', async () => {
+  it('while the listener was cut off is dropped although no caller looked meanwhile', async () => {
     const node = await start();
     expect(await node.find()).toBe('owner');
     node.listener.tcp.refuse(true);
@@ -221,7 +221,7 @@ describe('what is revoked', () => {
     expect(await node.find()).toBeNull();
   });
 
-  it('while the listener is silent is refused as soon as its silence is noticed, and after it speaks again', async () => {
+  it('while the listener is silent is refused as soon as the silence is noticed, and after it works again', async () => {
     const node = await start();
     expect(await node.find()).toBe('owner');
     node.listener.tcp.freeze();
@@ -232,7 +232,7 @@ describe('what is revoked', () => {
     expect(await node.find()).toBeNull();
   });
 
-  it('during a look-up that outlasts the loss of the listener is not brought back', async () => {
+  it('during a look-up that outlasts the loss of the listener is not restored', async () => {
     const node = await start();
     await holdAnswers(node);
     const early = watch(node.find());
@@ -260,7 +260,7 @@ describe('while the listener is out of touch', () => {
     expect(await statements(node, many)).toBe(2);
   });
 
-  it('every look-up asks the database and none is remembered', async () => {
+  it('every look-up asks the database and none is cached', async () => {
     const node = await start();
     node.listener.tcp.freeze();
     await eventually(() => !node.revocations.isFresh());
@@ -274,7 +274,7 @@ describe('while the listener is out of touch', () => {
   });
 });
 
-describe('an entry that hangs on several topics', () => {
+describe('an entry with several topics', () => {
   interface Paired {
     readonly owner: string;
     readonly group: string;
@@ -293,7 +293,7 @@ describe('an entry that hangs on several topics', () => {
         return Promise.resolve(value);
       },
     });
-    /** Which of the entries are asked for again. */
+    /** The entries that are looked up again. */
     const loadedAgain = async (entries: readonly Paired[]): Promise<Paired[]> => {
       const again: Paired[] = [];
       for (const entry of entries) {
@@ -316,7 +316,7 @@ describe('an entry that hangs on several topics', () => {
     { owner: 'bea', group: 'x' },
   ];
 
-  it('goes by each of them, with all that share the tag, and with nothing else', async () => {
+  it('is dropped by each of them, with all that share the tag, and nothing else', async () => {
     const { loadedAgain, notify } = await startPaired();
     const all = [annX, annY, beaX];
     expect(await loadedAgain(all)).toEqual(all);
@@ -329,7 +329,7 @@ describe('an entry that hangs on several topics', () => {
     expect(await loadedAgain(all)).toEqual([]);
   });
 
-  it('is released whole: one topic first, and the other does not find it any more', async () => {
+  it('is dropped whole: after one topic, the other no longer finds it', async () => {
     const { loadedAgain, notify } = await startPaired();
     await loadedAgain([annX]);
     await notify('owner:ann');
@@ -338,7 +338,7 @@ describe('an entry that hangs on several topics', () => {
     expect(await loadedAgain([annX])).toEqual([annX]);
   });
 
-  it('is one of so many bytes at most, all together; one that is larger is not kept', async () => {
+  it('counts towards a limit of bytes of all entries; a larger one is not kept', async () => {
     const { loadedAgain, notify } = await startPaired(100, {
       most: 2,
       of: ({ owner }) => (owner === 'bea' ? 3 : 1),

@@ -24,7 +24,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-/** A replica whose listener, and nothing else, goes through the proxy. */
+/** A replica of which only the listener goes through the proxy. */
 async function start(): Promise<Replica> {
   const replica = await startReplica(database.ownerUrl, { databaseDirectUrl: proxy.through(database.ownerUrl) });
   replicas.push(replica);
@@ -42,7 +42,7 @@ const terminate = (): Promise<unknown> =>
   );
 
 describe('a listener', () => {
-  it('hears what any connection revokes, with topic and tag', async () => {
+  it("receives every connection's revocations, with topic and tag", async () => {
     const { revocations } = await start();
     const heard: [string, string][] = [];
     revocations.onRevoked((topic, tag) => heard.push([topic, tag]));
@@ -55,7 +55,7 @@ describe('a listener', () => {
     ]);
   });
 
-  it('hears what every replica hears', async () => {
+  it('receives the same as every other replica', async () => {
     const heard: number[] = [];
     for (const index of [0, 1, 2])
       (await start()).revocations.onRevoked((topic) => topic === 'api-key' && heard.push(index));
@@ -72,8 +72,8 @@ describe('a listener', () => {
   });
 });
 
-describe('what is remembered may be believed', () => {
-  it('while heartbeats come round, and no longer when the connection goes silent', async () => {
+describe('the cache may be used', () => {
+  it('while heartbeats return, and no longer when the connection goes silent', async () => {
     const { revocations } = await start();
     expect(revocations.isFresh()).toBe(true);
     proxy.tcp.freeze();
@@ -82,13 +82,13 @@ describe('what is remembered may be believed', () => {
     await eventually(() => revocations.isFresh());
   });
 
-  it.each(['to-client', 'to-server'] as const)('not when the connection is silent %s alone', async (direction) => {
+  it.each(['to-client', 'to-server'] as const)('not when the connection is silent only %s', async (direction) => {
     const { revocations } = await start();
     proxy.tcp.freeze(direction);
     await eventually(() => !revocations.isFresh());
   });
 
-  it('not while the connection is broken; and all is forgotten before it is believed again', async () => {
+  it('not while the connection is broken; and it is emptied before it is used again', async () => {
     const { revocations } = await start();
     let resets = 0;
     let freshAtReset: boolean | undefined;
@@ -116,7 +116,7 @@ describe('what is remembered may be believed', () => {
     await eventually(() => heard.includes('after'));
   });
 
-  it('again although the connection went silent just as it was made anew', async () => {
+  it('again although the connection went silent just as it was reopened', async () => {
     const { revocations } = await start();
     let lost = 0;
     proxy.judge = ({ from, type }) => {
@@ -153,12 +153,12 @@ describe('the start', () => {
     return (error as Error).message;
   }
 
-  it('fails with one plain sentence that names the setting where no notification comes round', async () => {
+  it('fails with one plain sentence that names the setting where no notification returns', async () => {
     proxy.judge = ({ type }) => (type === 'A' ? 'drop' : 'pass');
     expect(await refusal()).toMatch(/^[^\n]*DATABASE_DIRECT_URL[^\n]*\.$/);
   });
 
-  it('fails where notifications come only along with answers, as through a transaction pooler', async () => {
+  it('fails where notifications arrive only with answers, as through a transaction pooler', async () => {
     proxy.judge = ({ type, idle }) => (type === 'A' && idle ? 'drop' : 'pass');
     expect(await refusal()).toContain('DATABASE_DIRECT_URL');
   });

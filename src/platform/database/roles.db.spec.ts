@@ -1,4 +1,4 @@
-/** Several Gatehouses in one cluster, each with an owner and roles of its own; and roles that an administrator made. */
+/** Several Gatehouses in one cluster, each with an owner and roles of its own; and roles that an administrator created. */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import pg from 'pg';
@@ -62,7 +62,7 @@ async function isUsable(): Promise<void> {
   }
 }
 
-it('another owner does not get the roles of the first, and makes its own under its prefix', async () => {
+it('another owner does not get the roles of the first, and creates its own under its prefix', async () => {
   await ownedBy('CREATEROLE');
   const own = prefix;
   prefix = 'gatehouse';
@@ -71,7 +71,7 @@ it('another owner does not get the roles of the first, and makes its own under i
   await migrate(ownerUrl, PRISMA, undefined, prefix);
   await isUsable();
 
-  // Nothing of it is open to the other installation's roles.
+  // None of it is open to the other installation's roles.
   const others =
     "SELECT pg_has_role(r, $1, 'MEMBER') AS may FROM unnest(ARRAY['gatehouse_app', 'gatehouse_definer']) AS r";
   for (const role of rolesOf(prefix)) {
@@ -79,7 +79,7 @@ it('another owner does not get the roles of the first, and makes its own under i
   }
 });
 
-it('an owner who may not create roles is told what an administrator has to run, and that is enough', async () => {
+it('an owner who may not create roles gets the statements that an administrator has to run, and they are enough', async () => {
   await ownedBy('NOCREATEROLE');
   const message = await refusal();
   expect(message).toContain(`the user ${owner} may not create roles`);

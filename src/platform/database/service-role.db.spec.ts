@@ -57,7 +57,7 @@ async function withClient<T>(client: pg.Client, work: (client: pg.Client) => Pro
   }
 }
 
-/** Creates a login with these memberships, for the length of `work`. Roles are the whole cluster's. */
+/** Creates a login with these memberships during `work`. Roles belong to the whole cluster. */
 async function withLogin<T>(
   memberships: readonly string[],
   options: string,
@@ -165,7 +165,7 @@ describe("the service's role", () => {
     );
   });
 
-  it('under a login of its own sees what it sees otherwise: nothing outside a tenant, and its own inside', async () => {
+  it('under a login of its own sees the same: nothing outside a tenant, and its own rows inside', async () => {
     await withLogin(['gatehouse_app'], 'INHERIT', async (url) => {
       const service = new Database(testSettings({ databaseUrl: test.ownerUrl, databaseAppUrl: url }));
       try {
@@ -179,7 +179,7 @@ describe("the service's role", () => {
     });
   });
 
-  it('does not fool a function that looks across tenants by a table or function of its own', async () => {
+  it("can't mislead a function that reads across tenants by a table or function of its own", async () => {
     await asService(async (client) => {
       await client.query(
         'CREATE TEMPORARY TABLE api_keys (id text, tenant_id text, type text, hash bytea, pepper_version int, scopes text[], requests_per_minute int, expires_at timestamptz, revoked_at timestamptz)',
@@ -226,13 +226,13 @@ describe('the service refuses to run', () => {
     );
   });
 
-  it('as a login that has the rights of the role which looks across tenants', async () => {
+  it('as a login with the rights of the role that reads across tenants', async () => {
     await withLogin(['gatehouse_app', 'gatehouse_definer'], 'INHERIT', async (url) =>
       expect(await refusal(url)).not.toBeNull(),
     );
   });
 
-  it('but not as the login that it was made for', async () => {
+  it('but not as its intended login', async () => {
     await expect(database.assertConfined()).resolves.toBeUndefined();
     await withLogin(['gatehouse_app'], 'INHERIT', async (url) => expect(await refusal(url)).toBeNull());
   });

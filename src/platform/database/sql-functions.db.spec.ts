@@ -45,7 +45,7 @@ async function apply(): Promise<void> {
   await migrate(database.ownerUrl, directory);
 }
 
-/** The sentence that a person would read. */
+/** The message for a person. */
 async function refusal(): Promise<string> {
   const error: unknown = await apply().catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(MigrationError);
@@ -80,9 +80,9 @@ async function answerOf(call: string): Promise<unknown> {
 }
 
 describe('a function', () => {
-  it('is applied after the migrations, and after those that it calls', async () => {
+  it('is applied after the migrations, and after the functions that it calls', async () => {
     await writeMigration('20260101000000_first', 'CREATE TABLE numbers (n int); INSERT INTO numbers VALUES (1);');
-    // Postgres looks at what these call when it makes them.
+    // Postgres checks these calls when it creates the functions.
     await writeFile(
       fileOf('a_caller'),
       'CREATE OR REPLACE FUNCTION a_caller() RETURNS int LANGUAGE sql AS $$ SELECT one() + 1 $$;',
@@ -93,7 +93,7 @@ describe('a function', () => {
     expect(await answerOf('a_caller()')).toBe(2);
   });
 
-  it('is replaced in place when its file changes, also under another owner, and left alone when it does not', async () => {
+  it('is replaced in place when its file changes, also under another owner, and unchanged otherwise', async () => {
     await writeFile(fileOf('one'), one('SELECT 1', DEFINERS));
     await apply();
     const [before] = await functions();
@@ -109,7 +109,7 @@ describe('a function', () => {
     expect(await functions()).toEqual([before]);
   });
 
-  it('loses the rights that its file no longer gives', async () => {
+  it('loses the rights that its file no longer grants', async () => {
     await writeFile(fileOf('one'), one('SELECT 1', DEFINERS));
     await apply();
     await writeFile(fileOf('one'), one('SELECT 1', DEFINERS.replace(/GRANT.*\n/, '')));
@@ -121,7 +121,7 @@ describe('a function', () => {
   it.each([
     ['other parameters', 'one(n int) RETURNS int', 'one(integer)'],
     ['another result', 'one() RETURNS text', 'one()'],
-  ])('takes the place of the one before it when it has %s', async (_what, head, signature) => {
+  ])('replaces its predecessor when it has %s', async (_what, head, signature) => {
     await writeFile(fileOf('one'), one('SELECT 1', DEFINERS));
     await apply();
     const [before] = await functions();
@@ -138,7 +138,7 @@ describe('a function', () => {
     expect(after[0]!.oid).not.toBe(before!.oid);
   });
 
-  it('is dropped when its file is gone, and made again when a migration dropped it', async () => {
+  it('is dropped when its file is removed, and created again when a migration dropped it', async () => {
     await writeFile(fileOf('one'), one('SELECT 1', DEFINERS));
     await writeFile(fileOf('two'), one('SELECT 2').replaceAll('one', 'two'));
     await apply();
@@ -179,7 +179,7 @@ describe("a trigger's function", () => {
     CREATE TRIGGER set_one BEFORE INSERT ON numbers FOR EACH ROW EXECUTE FUNCTION one();
     ${DEFINERS}`;
 
-  it('comes and goes with its trigger, and changes with it', async () => {
+  it('is created and dropped with its trigger, and changes with it', async () => {
     await writeMigration('20260101000000_first', 'CREATE TABLE numbers (n int);');
     await writeFile(fileOf('one'), TRIGGER);
     await apply();
@@ -195,8 +195,8 @@ describe("a trigger's function", () => {
   });
 });
 
-describe('a file of functions that cannot be applied', () => {
-  it('undoes the migrations that came with it, and says which and where', async () => {
+describe("a file of functions that can't be applied", () => {
+  it('undoes the migrations that came with it, and names itself and the place', async () => {
     await writeMigration('20260101000000_first', 'CREATE TABLE numbers (n int);');
     await writeFile(fileOf('one'), `-- A comment.\n${one('SELECT n FROM nowhere')}`);
 
@@ -209,7 +209,7 @@ describe('a file of functions that cannot be applied', () => {
     expect(await answerOf("to_regclass('numbers')::text")).toBe('numbers');
   });
 
-  it('is refused when it makes another function than its name says', async () => {
+  it('is refused when it creates another function than its name says', async () => {
     await writeFile(fileOf('two'), one('SELECT 1'));
     expect(await refusal()).toMatch(
       /^The file two\.sql made 0 functions named two in public: it must create that one; /,
@@ -217,13 +217,13 @@ describe('a file of functions that cannot be applied', () => {
     expect(await signatures()).toEqual([]);
   });
 
-  it('is refused when it calls in a circle, naming the circle', async () => {
+  it('is refused when its calls form a circle, naming the circle', async () => {
     await writeFile(fileOf('one'), one('SELECT two()'));
     await writeFile(fileOf('two'), one('SELECT one()').replaceAll(/FUNCTION one/g, 'FUNCTION two'));
     expect(await refusal()).toBe('These functions call each other in a circle: one, two, one; take one call out.');
   });
 
-  it('is refused when the folder of functions is not there, and drops none', async () => {
+  it('is refused when the folder of functions does not exist, and drops none', async () => {
     await writeFile(fileOf('one'), one('SELECT 1'));
     await apply();
     await rm(path.join(directory, 'functions'), { recursive: true });

@@ -21,13 +21,13 @@ let globex: SeededTenant;
 
 const sql = (text: string, values: unknown[] = []) => rowsOf(database.superuserUrl, text, values);
 
-/** A process with nothing in memory. */
+/** A process with an empty cache. */
 const cipherOf = (replica: Replica, keys = [OLD]): TenantCipher =>
   new TenantCipher(
     new TenantDataKeys(replica.database, new EncryptionKeyRing(keys), replica.revocations, replica.settings),
   );
 
-/** Why it did not open; null: it did. */
+/** Why it could not be decrypted; null: it was. */
 const failureOf = (opening: Promise<unknown>): Promise<string | null> =>
   opening.then(
     () => null,
@@ -55,7 +55,7 @@ beforeEach(async () => {
   globex = await seedTenant(database.superuserUrl);
 });
 
-it.each([0, 1, 16, 4096])('gives back on any replica what it was given: %s bytes', async (size) => {
+it.each([0, 1, 16, 4096])('returns the encrypted text on any replica: %s bytes', async (size) => {
   const text = Buffer.alloc(size, 'x');
   const encrypted = await cipherOf(here).encrypt(acme.tenantId, text, PLACE);
   expect(await cipherOf(there).decrypt(acme.tenantId, encrypted, PLACE)).toEqual(text);
@@ -74,10 +74,10 @@ it('never makes the same ciphertext twice, and leaves neither text nor key in th
     expect(stored).not.toContain(clear);
 });
 
-it('opens a ciphertext at its own tenant, table and row alone', async () => {
+it('opens a ciphertext only at its own tenant, table and row', async () => {
   const cipher = cipherOf(here);
   const encrypted = await cipher.encrypt(acme.tenantId, SECRET, PLACE);
-  // So that the other tenant has a key of its own.
+  // Gives the other tenant a key of its own.
   await cipher.encrypt(globex.tenantId, SECRET, PLACE);
   expect(await failureOf(cipher.decrypt(globex.tenantId, encrypted, PLACE))).toBe('damaged');
   expect(await failureOf(cipher.decrypt(acme.tenantId, encrypted, { ...PLACE, table: 'messages' }))).toBe('damaged');
@@ -93,7 +93,7 @@ it("does not open another tenant's data key where its row was moved to the tenan
   expect(await failureOf(cipherOf(here).decrypt(acme.tenantId, encrypted, PLACE))).toBe('unknown_key');
 });
 
-it('opens nothing of which any bit was changed, or that was cut or added to', async () => {
+it('opens nothing with a changed bit, or that was cut or extended', async () => {
   const cipher = cipherOf(here);
   const encrypted = await cipher.encrypt(acme.tenantId, SECRET, PLACE);
   const opened: number[] = [];
@@ -112,7 +112,7 @@ it('opens nothing of which any bit was changed, or that was cut or added to', as
   expect(await failureOf(cipher.decrypt(acme.tenantId, longer, PLACE))).toBe('damaged');
 });
 
-it('tells a key of the operator’s that is not set from a damaged row', async () => {
+it('distinguishes a missing key of the operator from a damaged row', async () => {
   const encrypted = await cipherOf(here).encrypt(acme.tenantId, SECRET, PLACE);
   expect(await failureOf(cipherOf(here, [NEW]).decrypt(acme.tenantId, encrypted, PLACE))).toBe('unknown_key');
   expect((await cipherOf(here, [NEW, OLD]).decrypt(acme.tenantId, encrypted, PLACE)).toString()).toBe(SECRET);
@@ -135,13 +135,13 @@ it('gives a tenant one key, however many replicas begin at once', async () => {
   }
 });
 
-it('encrypts while a transaction of the tenant is open that holds it against deletion', async () => {
+it('encrypts during an open transaction that protects the tenant from deletion', async () => {
   const cipher = cipherOf(here);
   const encrypted = await here.database.changeTenant(acme.tenantId, () => cipher.encrypt(acme.tenantId, SECRET, PLACE));
   expect((await cipher.decrypt(acme.tenantId, encrypted, PLACE)).toString()).toBe(SECRET);
 });
 
-it('makes no key for a tenant that is gone, and forgets the key of one that goes', async () => {
+it('makes no key for a deleted tenant, and drops the key of one that is deleted', async () => {
   const cipher = cipherOf(here);
   await expect(cipher.encrypt('no-such-tenant', SECRET, PLACE)).rejects.toMatchObject({ kind: 'permission_denied' });
   const encrypted = await cipher.encrypt(acme.tenantId, SECRET, PLACE);
@@ -151,7 +151,7 @@ it('makes no key for a tenant that is gone, and forgets the key of one that goes
   await expect(cipher.encrypt(acme.tenantId, SECRET, PLACE)).rejects.toMatchObject({ kind: 'permission_denied' });
 });
 
-it('moves data keys to the newest encryption key, is stopped half-way, and goes on where it stopped', async () => {
+it('moves data keys to the newest encryption key, can be stopped half-way, and continues from there', async () => {
   await sql('DELETE FROM tenant_data_keys');
   const tenants = await Promise.all(Array.from({ length: 5 }, () => seedTenant(database.superuserUrl)));
   const texts = new Map<string, Buffer>();
@@ -160,7 +160,7 @@ it('moves data keys to the newest encryption key, is stopped half-way, and goes 
   const left = async (): Promise<number> =>
     (await sql('SELECT 1 FROM tenant_data_keys WHERE key_version <> $1', [NEW.version])).length;
 
-  // Stopped by what happens after the second.
+  // It is stopped after the second key.
   const stopping = {
     checks: 0,
     get aborted() {
@@ -173,7 +173,7 @@ it('moves data keys to the newest encryption key, is stopped half-way, and goes 
     expect((await cipherOf(there, [NEW, OLD]).decrypt(tenantId, text, PLACE)).toString()).toBe(SECRET);
   }
 
-  // One that can't be read does not hold up the others.
+  // An unreadable key does not block the others.
   await sql(
     'UPDATE tenant_data_keys SET envelope = set_byte(envelope, 40, get_byte(envelope, 40) # 1) WHERE tenant_id = (SELECT max(tenant_id) FROM tenant_data_keys WHERE key_version <> $1)',
     [NEW.version],

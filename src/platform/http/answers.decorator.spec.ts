@@ -85,7 +85,7 @@ class OpenaiController {
   }
 }
 
-/** What a guard can see of a handler. */
+/** The metadata of a handler that a guard can read. */
 const seen: unknown[] = [];
 class LookingGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
@@ -129,12 +129,12 @@ async function call(method: 'GET' | 'POST', path: string, payload?: string) {
   return { status: response.statusCode, body: response.json<Record<string, unknown>>() };
 }
 
-it('a platform handler’s answer goes out as it was declared', async () => {
+it('a platform handler’s answer is sent as it was declared', async () => {
   expect(await call('POST', '/platform/row', '{"add_of":2}')).toEqual({ status: 200, body: { name: '', count: 9 } });
   expect(await call('GET', '/platform/later')).toEqual({ status: 200, body: { name: '', count: 0 } });
 });
 
-it('a field that was not declared never goes out: the answer is 500, and neither it nor the log has the value', async () => {
+it('an undeclared field is never sent: the answer is 500, and neither it nor the log has the value', async () => {
   const log = captureLog();
   try {
     const { status, body } = await call('GET', '/platform/spread');
@@ -148,7 +148,7 @@ it('a field that was not declared never goes out: the answer is 500, and neither
   }
 });
 
-it('a file goes out where it was declared, as what it was declared to be, and nowhere else', async () => {
+it('a file is sent only where it was declared, with its declared type', async () => {
   const { statusCode, headers, payload } = await app.inject({ method: 'GET', url: '/platform/file' });
   expect([statusCode, headers['content-type'], payload]).toEqual([200, 'text/csv', 'a,b']);
   const log = captureLog();
@@ -162,17 +162,17 @@ it('a file goes out where it was declared, as what it was declared to be, and no
   }
 });
 
-it('another dialect’s answers go out as they are', async () => {
+it('another dialect’s answers are sent unchanged', async () => {
   expect(await call('GET', '/openai/row')).toEqual({ status: 200, body: { created_at: 1, system_fingerprint: null } });
 });
 
-it('guards still see what hangs on a handler, above and below', async () => {
+it("guards still see a handler's metadata, above and below", async () => {
   seen.length = 0;
   await call('POST', '/platform/row');
   expect(seen).toEqual(['a', 'b', 'row']);
 });
 
-it('OpenAPI is told the answer, wherever the decorator stands', () => {
+it('OpenAPI has the answer, wherever the decorator is placed', () => {
   const { paths } = SwaggerModule.createDocument(app, new DocumentBuilder().build());
   const told = (path: string) => paths[path]?.get?.responses['200'] ?? paths[path]?.post?.responses['200'];
   for (const path of ['/platform/row', '/platform/spread'])

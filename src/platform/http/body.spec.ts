@@ -10,9 +10,9 @@ const SILENCE_MS = 900;
 
 let server: http.Server;
 let port: number;
-/** What the server does before it reads a body. */
+/** Runs before the server reads a body. */
 let beforeReading: (request: http.IncomingMessage) => Promise<void>;
-/** How readBody ended, request by request. */
+/** The result of each readBody. */
 let endings: (Buffer | Fault)[];
 let sockets: net.Socket[];
 
@@ -77,18 +77,18 @@ describe('a body', () => {
     expect(endings.map(String)).toEqual(['x'.repeat(LIMIT), 'a'.repeat(600) + 'b'.repeat(400)]);
   });
 
-  it('that is not there is empty', async () => {
+  it('that is absent is empty', async () => {
     await send({}, '');
     await send({ 'content-length': '0' }, '');
     expect(endings.map(String)).toEqual(['', '']);
   });
 
-  it('that says it is larger than the limit is refused before a byte of it is sent', async () => {
+  it('with a length over the limit is refused before a byte of it is sent', async () => {
     await send({ 'content-length': String(LIMIT + 1) }, '');
     expect(endings.map(statusOf)).toEqual([413]);
   });
 
-  it('that comes in chunks is refused as it passes the limit, though it says no length and never ends', async () => {
+  it('in chunks is refused when it exceeds the limit, even without a length and an end', async () => {
     const socket = await open('POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n');
     socket.write(`${(LIMIT + 1).toString(16)}\r\n${'x'.repeat(LIMIT + 1)}\r\n`);
     const [answer] = (await once(socket, 'data')) as [Buffer];
@@ -138,7 +138,7 @@ describe('a body', () => {
     expect(endings[1]).toMatchObject({ status: 400, code: 'body_timeout' });
   });
 
-  it('that broke off before a handler asked for it is refused too, and keeps no request waiting', async () => {
+  it('that broke off before a handler asked for it is refused too, and makes no request wait', async () => {
     beforeReading = (request) => new Promise((resolve) => request.once('close', () => resolve()));
     const socket = await open('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{"a":1');
     socket.destroy();
@@ -159,12 +159,12 @@ describe('a media type', () => {
     'application/json; charset=utf-8',
     'application/problem+json',
     'application/x-www-form-urlencoded',
-  ])('is taken for JSON: %s', (type) => {
+  ])('counts as JSON: %s', (type) => {
     expect(() => assertJson(typed(type))).not.toThrow();
   });
 
   it.each(['text/plain', 'multipart/form-data; boundary=x', 'application/jsonp', 'text/html;application/json'])(
-    'is refused as no JSON: %s',
+    'is refused as not JSON: %s',
     (type) => {
       expect(() => assertJson(typed(type))).toThrow(expect.objectContaining({ kind: 'unsupported_media_type' }));
     },

@@ -14,7 +14,7 @@ const SECRET = 'hunter2';
 
 let app: FastifyInstance;
 let log: CapturedLog;
-/** What the handler throws. */
+/** The error that the handler throws. */
 let thrown: unknown;
 let dialect: Dialect | undefined;
 
@@ -47,7 +47,7 @@ async function answerTo(
   return { status: response.statusCode, headers: response.headers, text: response.body, body: response.json() };
 }
 
-/** What drivers throw: an inner message, and properties that hold whole requests. */
+/** An error like those of drivers: with an inner message, and properties that contain whole requests. */
 const driverError = Object.assign(new Error(`connect to ${SECRET} failed`), {
   detail: SECRET,
   statusCode: 400,
@@ -89,7 +89,7 @@ describe('an error that is not a fault', () => {
 });
 
 describe('a fault', () => {
-  it.each([PLATFORM_DIALECT, OPENAI_DIALECT])('is told in the dialect of its controller: $name', async (spoken) => {
+  it.each([PLATFORM_DIALECT, OPENAI_DIALECT])('is sent in the dialect of its controller: $name', async (spoken) => {
     const { status, headers, body } = await answerTo(
       new Fault('not_found', 'No API key has this id. List them with /api/v1/api-keys/list.'),
       spoken,
@@ -121,12 +121,12 @@ describe('a fault', () => {
     [1, '1'],
     [1.01, '2'],
     [59.5, '60'],
-  ])('that can be tried again after %d s says so in whole seconds, at least one', async (retryAfterSeconds, header) => {
+  ])('that can be retried after %d s says so in whole seconds, at least one', async (retryAfterSeconds, header) => {
     const { headers } = await answerTo(new Fault('rate_limited', 'x', { retryAfterSeconds }));
     expect(headers['retry-after']).toBe(header);
   });
 
-  it("tells OpenAI's clients not to try again only where that is said", async () => {
+  it("tells OpenAI's clients not to retry only where the fault says so", async () => {
     expect(
       (await answerTo(new Fault('usage_limit_exceeded', 'x', { shouldRetry: false }))).headers['x-should-retry'],
     ).toBe('false');
@@ -140,7 +140,7 @@ describe('a fault', () => {
     ['malformed_credential', 'Bearer error="invalid_token"'],
     ['expired_token', 'Bearer error="invalid_token"'],
     ['invalid_credential', 'Bearer error="invalid_token"'],
-    // A room's own.
+    // A room's own code.
     ['no_service_secret', 'Bearer error="invalid_token"'],
   ] as const)('of authentication names the scheme, and the token where one was judged: %s', async (code, challenge) => {
     const { headers } = await answerTo(new Fault('unauthenticated', 'x', { code }));
@@ -151,7 +151,7 @@ describe('a fault', () => {
     expect((await answerTo(new Fault('permission_denied', 'x'))).headers).not.toHaveProperty('www-authenticate');
   });
 
-  it('of a body that was left unread closes the connection', async () => {
+  it('with an unread body closes the connection', async () => {
     expect((await answerTo(new Fault('payload_too_large', 'x'))).headers['connection']).toBe('close');
   });
 
@@ -174,13 +174,13 @@ describe('a fault', () => {
 });
 
 describe("the framework's own refusals", () => {
-  it('of what reached no route are told in our words', async () => {
+  it('before any route are sent in our words', async () => {
     const { status, body } = await answerTo(new NotFoundException('Cannot GET /fails'));
     expect(status).toBe(404);
     expect(body).toMatchObject({ error: { status: 'NOT_FOUND', message: 'There is no GET /fails.' } });
   });
 
-  it('of a malformed URL are answered with 400 though no hook ran', async () => {
+  it('of a malformed URL are answered with 400 although no hook ran', async () => {
     const broken = fastify({ frameworkErrors: (error, request, reply) => sendFault(request, reply, error) });
     broken.decorate('dialects', new Dialects());
     broken.get('/:id', () => 'x');

@@ -22,7 +22,7 @@ function fieldsOf(text: string): string[] {
   throw new Error(`${text} was read.`);
 }
 
-it('reads what the schema takes', () => {
+it('reads a body that fits the schema', () => {
   expect(read('{"name":null,"list":[{"value":1.5,"tags":["a"]}]}')).toEqual({
     name: null,
     list: [{ value: 1.5, tags: ['a'] }],
@@ -46,7 +46,7 @@ it.each(['', 'null', '[]', '"a"', '{', '{"name":"a"} {}'])('%j is not a request'
   expect(fieldsOf(text)).toEqual([]);
 });
 
-it('tells no more than ten faults, and no more of a name than helps', () => {
+it('reports at most ten faults, and shortens names', () => {
   expect(fieldsOf(JSON.stringify({ list: Array.from({ length: 1000 }, () => ({})) }))).toHaveLength(10);
   expect(fieldsOf(JSON.stringify({ ['x'.repeat(5000)]: 1 }))[0]?.length).toBeLessThanOrEqual(101);
 });

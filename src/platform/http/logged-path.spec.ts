@@ -33,6 +33,6 @@ it.each([
   '/v1/llm/context/ctx_0123456789',
   '/api/v1/task_list/all',
   '/v1/models/task-list-4',
-])('%s is logged as it was sent', (url) => {
+])('%s is logged unchanged', (url) => {
   expect(loggedPath(`${url}?key=sk_${SECRET}`)).toBe(url);
 });

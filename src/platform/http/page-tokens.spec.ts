@@ -22,7 +22,7 @@ function refused(work: () => unknown): boolean {
   }
 }
 
-it('a page token gives back the place that it was made for', () => {
+it('a page token returns the place that it was made for', () => {
   fc.assert(
     fc.property(fc.string(), fc.array(fc.oneof(fc.integer(), fc.string()), { maxLength: 3 }), (scope, cursor) => {
       expect(tokens(OLD).read(scope, tokens(OLD).write(scope, cursor))).toEqual(cursor);
@@ -53,7 +53,7 @@ it('a token with any bit changed is refused', () => {
   }
 });
 
-it('a token that was cut short or drawn out is refused', () => {
+it('a token that was cut or extended is refused', () => {
   const bytes = Buffer.from(tokens(OLD).write(SCOPE, CURSOR), 'base64url');
   for (let length = 1; length < bytes.length; length += 1) {
     expect(refused(() => tokens(OLD).read(SCOPE, bytes.subarray(0, length).toString('base64url')))).toBe(true);
@@ -63,7 +63,7 @@ it('a token that was cut short or drawn out is refused', () => {
   );
 });
 
-it('a token of our own invention is refused', () => {
+it('an invented token is refused', () => {
   const forged = [
     JSON.stringify(CURSOR),
     '!',
@@ -77,7 +77,7 @@ it('a token of our own invention is refused', () => {
   }
 });
 
-it('a token outlasts a change of pepper while the old one is still listed, and no longer', () => {
+it('a token survives a change of pepper while the old one is still listed, and no longer', () => {
   const token = tokens(OLD).write(SCOPE, CURSOR);
   expect(tokens(NEW, OLD).read(SCOPE, token)).toEqual(CURSOR);
   expect(refused(() => tokens(NEW).read(SCOPE, token))).toBe(true);

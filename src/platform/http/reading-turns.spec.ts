@@ -1,6 +1,6 @@
 import { ReadingTurns } from './reading-turns.js';
 
-/** Has each owner ask for so many turns at once, and writes down who gets one, and each turn of the event loop. */
+/** Makes each owner ask for a number of turns at once, and records each turn, and each turn of the event loop. */
 async function run(wishes: readonly (readonly [string, number])[]): Promise<string[]> {
   const turns = new ReadingTurns();
   const log: string[] = [];
@@ -18,13 +18,13 @@ async function run(wishes: readonly (readonly [string, number])[]): Promise<stri
   return log;
 }
 
-it('one at a time: the event loop goes round between two of them', async () => {
+it('one at a time: the event loop runs between two of them', async () => {
   const log = (await run([['a', 8]])).join('');
   expect(log.match(/a/g)).toHaveLength(8);
   expect(log).not.toContain('aa');
 });
 
-it('owners take turns, however many one of them asked for before the other', async () => {
+it('owners take turns, however many one of them requested before the other', async () => {
   const log = await run([
     ['a', 5],
     ['b', 2],
@@ -32,7 +32,7 @@ it('owners take turns, however many one of them asked for before the other', asy
   expect(log.filter((entry) => entry !== '|').join('')).toBe('abab' + 'aaa');
 });
 
-it('one who asks again later is served again', async () => {
+it('an owner who asks again later is served again', async () => {
   const turns = new ReadingTurns();
   await turns.next('a');
   await turns.next('a');

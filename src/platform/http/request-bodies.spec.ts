@@ -30,7 +30,7 @@ function refusal(work: () => unknown): Fault {
 }
 
 describe('the share of one owner', () => {
-  it('refuses what goes beyond it, tells when to come again, and leaves others alone', () => {
+  it('refuses bodies beyond it, with the time to retry, and does not affect others', () => {
     const all = bodies(100, 1000);
     filled(all, 'a', 60);
     const fault = refusal(() => filled(all, 'a', 41));
@@ -49,7 +49,7 @@ describe('the share of one owner', () => {
     expect(all.taken).toBe(100);
   });
 
-  it('is free again once the last user of a body is done with it', () => {
+  it('is free again once the last user of a body has finished with it', () => {
     const all = bodies(100, 1000);
     const room = filled(all, 'a', 100);
     room.retain();
@@ -60,7 +60,7 @@ describe('the share of one owner', () => {
     filled(all, 'a', 100);
   });
 
-  it('lets a first body in whatever its size, or it would never be served', () => {
+  it('admits a first body of any size, which would otherwise never be served', () => {
     const all = bodies(100, 1000);
     filled(all, 'a', 5000);
     expect(refusal(() => filled(all, 'a', 1)).status).toBe(429);
@@ -74,7 +74,7 @@ describe('the share of one owner', () => {
   });
 });
 
-it('all bodies together over the limit are 503, and nothing of the refused one is kept', () => {
+it('all bodies together over the limit give 503, and nothing of the refused one is kept', () => {
   const all = bodies(1000, 1000);
   for (const owner of ['a', 'b']) filled(all, owner, 300);
   expect(refusal(() => filled(all, 'd', 401))).toMatchObject({ status: 503, retryAfterSeconds: 1 });
@@ -82,7 +82,7 @@ it('all bodies together over the limit are 503, and nothing of the refused one i
   filled(all, 'd', 100);
 });
 
-it('the tenants of one org together leave room to others', () => {
+it('the tenants of one org together leave room for others', () => {
   const all = bodies(500, 1000);
   filled(all, 'a', 500, 'org');
   filled(all, 'b', 125, 'org');

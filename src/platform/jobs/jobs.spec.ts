@@ -16,7 +16,7 @@ afterEach(async () => {
   log.stop();
 });
 
-/** A job that never comes back by itself, unless told otherwise. */
+/** A job that never ends by itself, unless told otherwise. */
 function repeat(options: Partial<JobOptions> & Pick<JobOptions, 'run'>): RepeatingJob {
   return jobs.repeat({ failure: 'The work could not be done.', everyMs: 3_600_000, ...options });
 }
@@ -49,7 +49,7 @@ function heldRuns(): HeldRuns {
 }
 
 describe('a repeating job', () => {
-  it('waits for the bootstrap, and then comes again and again', async () => {
+  it('waits for the bootstrap, and then repeats', async () => {
     let runs = 0;
     repeat({ everyMs: 1, run: () => Promise.resolve((runs += 1)) });
     await pause(20);
@@ -59,14 +59,14 @@ describe('a repeating job', () => {
     await eventually(() => expect(runs).toBeGreaterThan(3));
   });
 
-  it('runs at once where that is wanted, and where it is declared after the bootstrap', async () => {
+  it('runs at once where that is requested, and where it is declared after the bootstrap', async () => {
     let runs = 0;
     jobs.start();
     repeat({ atOnce: true, run: () => Promise.resolve((runs += 1)) });
     await eventually(() => expect(runs).toBe(1));
   });
 
-  it('never overlaps itself, however often its time comes meanwhile', async () => {
+  it('never overlaps itself, however often it is due meanwhile', async () => {
     const held = heldRuns();
     let ticks = 0;
     repeat({ everyMs: 1, run: held.run });
@@ -97,7 +97,7 @@ describe('a repeating job', () => {
     expect(held.begun()).toBe(2);
   });
 
-  it('that fails is logged once for each outage, with what failed, and goes on', async () => {
+  it('that fails is logged once for each outage, with the error, and continues', async () => {
     const outcomes = [false, false, true, false, true];
     let runs = 0;
     repeat({
@@ -116,7 +116,7 @@ describe('a repeating job', () => {
     ]);
   });
 
-  it('that is stopped tells its run so, waits for it, and begins no other', async () => {
+  it('that is stopped signals its run, waits for it, and begins no other', async () => {
     const held = heldRuns();
     let told = false;
     const job = repeat({

@@ -39,7 +39,7 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }));
 
-it('is exact: a text of just so many values and levels passes, and of one more does not', () => {
+it('is exact: a text with exactly the allowed values and levels passes, and one with one more does not', () => {
   fc.assert(
     fc.property(value, fc.constantFrom(0, 1), (json, indent) => {
       const text = JSON.stringify(json, null, indent);
@@ -69,12 +69,12 @@ it.each(['', '"', '"\\', '"\\"', '{"a', '[[[', ']]]', ',,,', `"${'x'.repeat(100)
   },
 );
 
-it('holds for the beginning of a text that goes on as no JSON', () => {
+it('also covers a text that begins as JSON and goes on as something else', () => {
   expect(isRefused(`[[[[1,2,3,4 x`, MANY, 3)).toBe(true);
   expect(isRefused(`[1,2,3,4 x`, 4, MANY)).toBe(true);
 });
 
-it('refuses a body of more than 4,096 fields of its own; lists and inner objects may have more', () => {
+it('refuses a body of more than 4,096 own fields; lists and inner objects may have more', () => {
   const fields = Array.from({ length: 4_097 }, (_, index) => `"k${index}":0`);
   expect(isRefused(`{${fields.join(',')}}`, MANY, MANY)).toBe(true);
   expect(isRefused(`{${fields.slice(1).join(',')}}`, MANY, MANY)).toBe(false);
@@ -101,7 +101,7 @@ describe('objects that differ', () => {
   const list = (objects: number, object: (at: number) => string): string =>
     `[${Array.from({ length: objects }, (_, at) => object(at)).join(',')}]`;
   const LETTERS = [...'abcdefghijklmnop'];
-  /** The letters in an order of its own. */
+  /** The letters in an order that depends on the position. */
   const shuffled = (at: number): string[] =>
     LETTERS.map(
       (letter, place) => [Math.imul((at * 31 + place * 17 + 7) ^ (at >>> 3), 2_654_435_761) >>> 0, letter] as const,
@@ -139,7 +139,7 @@ describe('objects that differ', () => {
   });
 
   it.each<[string, string]>([
-    ['objects that are alike', list(50_000, () => '{"role":"user","content":[{"type":"text","text":"a"}]}')],
+    ['equal objects', list(50_000, () => '{"role":"user","content":[{"type":"text","text":"a"}]}')],
     [
       '10,000 different fields',
       list(
@@ -151,7 +151,7 @@ describe('objects that differ', () => {
       ),
     ],
     ['texts that differ', list(50_000, (at) => `{"a":"${at}","b":["${at}",{"a":"{\\"${at}\\":1}"}]}`)],
-  ])('little are let in: %s', (_what, text) => {
+  ])('little are accepted: %s', (_what, text) => {
     JSON.parse(text);
     expect(isAlike(text)).toBe(true);
   });

@@ -15,7 +15,7 @@ function refusal(body: Buffer | string): Fault {
   throw new Error('It was accepted.');
 }
 
-/** JSON as people and programs write it, told as text: white space, escapes and numbers that no serializer gives back. */
+/** JSON as people and programs write it, as text: white space, escapes and numbers that no serializer writes. */
 const space = fc.array(fc.constantFrom(' ', '\n', '\r', '\t'), { maxLength: 2 }).map((parts) => parts.join(''));
 const number = fc.oneof(
   fc.constantFrom(
@@ -101,7 +101,7 @@ describe('a body that is one JSON object', () => {
     );
   });
 
-  it('knows where each top-level value stands, and no nested one', () => {
+  it('gives the position of each top-level value, and of no nested one', () => {
     fc.assert(
       fc.property(object, (text) => {
         const parsed = parse(text);
@@ -120,7 +120,7 @@ describe('a body that is one JSON object', () => {
     expect(withField(parsed, 'model', 'b')).toBe('{"model":"b"}');
   });
 
-  it('has no other first character than the brace and white space', () => {
+  it('begins with a brace, after white space at most', () => {
     refusal('\ufeff\ufeff{}');
     refusal('\u00a0{}');
   });
@@ -143,7 +143,7 @@ describe('a field that is changed', () => {
     );
   });
 
-  it('that was there leaves every character before and after its value as it was sent', () => {
+  it('and existed keeps every character before and after its value', () => {
     fc.assert(
       fc.property(object, fc.nat(), fc.jsonValue(), (text, choice, changed) => {
         const parsed = parse(text);
@@ -159,7 +159,7 @@ describe('a field that is changed', () => {
     );
   });
 
-  it('that was not there is put in, and taken out again leaves what was sent', () => {
+  it('and did not exist is added, and removing it again gives the original text', () => {
     fc.assert(
       fc.property(object, field, fc.jsonValue(), (text, name, changed) => {
         const parsed = parse(text);
@@ -184,7 +184,7 @@ describe('a field that is changed', () => {
     ],
     ['a nested field of the same name', '{"x":{"model":"inner"},"y":[{"model":1}],"model":"a"}'],
     ['its name written with an escape', '{"m\\u006fdel":"a","x":1}'],
-  ])('leaves all else alone beside %s', (_case, text) => {
+  ])('leaves all else unchanged beside %s', (_case, text) => {
     const spelled = /"m(?:o|\\u006f)del"\s*:\s*"a"/.exec(text)![0];
     expect(withField(parse(text), 'model', 'b')).toBe(text.replace(spelled, spelled.replace('"a"', '"b"')));
   });
@@ -218,7 +218,7 @@ describe('an object with a field replaced', () => {
   });
 });
 
-describe('a top-level key that stands twice', () => {
+describe('a repeated top-level key', () => {
   it.each([
     ['with the same value', '{"model":"a","model":"a"}', 'model'],
     ['with another', '{"model":"cheap","messages":[],"model":"dear"}', 'model'],
@@ -233,7 +233,7 @@ describe('a top-level key that stands twice', () => {
     expect(refusal(text).fields).toEqual([{ field: name, reason: expect.stringContaining('twice') as string }]);
   });
 
-  it('is refused wherever it stands', () => {
+  it('is refused in any position', () => {
     const twice = fc.tuple(object, string, value, value, fc.boolean());
     fc.assert(
       fc.property(twice, ([text, key, one, other, front]) => {
@@ -249,7 +249,7 @@ describe('a top-level key that stands twice', () => {
     );
   });
 
-  it('does not matter inside a nested object, nor when only the case differs', () => {
+  it('does not matter inside a nested object, nor where only the case differs', () => {
     const text = '{"x":{"a":1,"a":2},"y":[{"b":1,"b":2}],"Model":1,"model":2}';
     expect(parse(text).value).toEqual({ x: { a: 2 }, y: [{ b: 2 }], Model: 1, model: 2 });
   });
@@ -284,7 +284,7 @@ describe('any other body', () => {
     ['an overlong encoding', [0x7b, 0x22, 0xc0, 0xaf, 0x22, 0x3a, 0x31, 0x7d]],
     ['an encoded surrogate', [0x7b, 0x22, 0xed, 0xa0, 0x80, 0x22, 0x3a, 0x31, 0x7d]],
     ['a character cut off', [0x7b, 0x22, 0xf0, 0x9f, 0x98, 0x22, 0x3a, 0x31, 0x7d]],
-  ])('is refused as no UTF-8: %s', (_case, bytes) => {
+  ])('is refused as not UTF-8: %s', (_case, bytes) => {
     expect(refusal(Buffer.from(bytes)).message).toContain('UTF-8');
   });
 

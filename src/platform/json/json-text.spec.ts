@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { parseJson } from './json-text.js';
 
-/** Has V8 remember a key that ends in a backslash: from then on it takes others that are written with an escape for it. */
+/** Makes V8 cache a key that ends in a backslash: from then on it confuses it with keys written with an escape. */
 function poison(before: string, prefix: string): void {
   JSON.parse(`{${before}"${prefix}\\\\":0}`);
 }
@@ -57,7 +57,7 @@ describe('a text', () => {
     expect(last).toBe(name);
   });
 
-  it('says what was written, however its strings are spelled', () => {
+  it('is read by its meaning, however its strings are spelled', () => {
     fc.assert(
       fc.property(anyValue, fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }), (value, escaped) => {
         expect(JSON.stringify(parseJson(write(value, escaped)))).toBe(JSON.stringify(value));
@@ -67,7 +67,7 @@ describe('a text', () => {
   });
 
   it.each(['', '{', '{"\\u006e":}', '{"\\u006e":1,}', '{"\\u006e":1}}', '{"\\x":1}', '"\\'])(
-    'that is not JSON (%j) is refused as JSON.parse refuses it',
+    'that is not JSON (%j) is refused as by JSON.parse',
     (text) => {
       expect(() => parseJson(text)).toThrow(SyntaxError);
     },
@@ -76,7 +76,7 @@ describe('a text', () => {
   it.each([
     ['native', '{"a":1e2,"b":[-0,12345678901234567890]}', 'a'],
     ['with an escaped key', '{"\\u0061":1e2,"b":[-0,12345678901234567890]}', 'a'],
-  ])('tells of its numbers where they stand and how they are written (%s)', (_what, text, name) => {
+  ])('gives the positions and the spelling of its numbers (%s)', (_what, text, name) => {
     const noted: [boolean, string, number, string][] = [];
     const holders: object[] = [];
     const root = parseJson(text, (holder, at, value, source) => {
@@ -92,7 +92,7 @@ describe('a text', () => {
     expect(holders[1]).toBe(root.b);
   });
 
-  it('may be as deep as JSON.parse takes it', () => {
+  it('may be as deep as JSON.parse allows', () => {
     const depth = 200_000;
     const text = `{"\\u006e":${'['.repeat(depth)}${']'.repeat(depth)}}`;
     expect(Array.isArray((parseJson(text) as { n: unknown }).n)).toBe(true);

@@ -1,4 +1,4 @@
-/** What is done in steps comes to the same as what is done at once, wherever a step ends. */
+/** Work in steps has the same result as work at once, wherever a step ends. */
 import fc from 'fast-check';
 import { assertAlike, assertBounded, boundSteps, alikeSteps } from './json-bounds.js';
 import { jsonObjectSteps, parseJsonObject } from './json-object.js';
@@ -7,7 +7,7 @@ import { parseSteps } from './parse-steps.js';
 import { allAtOnce, STEP_LENGTH, type Steps } from './steps.js';
 
 const piece = fc.integer({ min: 1, max: 24 });
-/** Texts with every kind of escape, and keys that JSON.parse treats in a way of their own. */
+/** Texts with every kind of escape, and keys that JSON.parse treats specially. */
 const string = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.constantFrom('__proto__', 'constructor', '1', '\\'.repeat(9), '"'.repeat(9), '\ud83d', '😀'.repeat(5), '\u0001\n'),
@@ -24,7 +24,7 @@ const { json } = fc.letrec((tie) => ({
   list: fc.array(tie('json'), { maxLength: 6 }),
   object: fc.dictionary(string, tie('json'), { maxKeys: 6 }),
 }));
-/** As a caller may write it: with spaces, and with escapes where none are needed. */
+/** JSON as a caller may write it: with spaces, and with unnecessary escapes. */
 const text = fc.tuple(json, fc.constantFrom('', ' ', '\n\t'), fc.boolean()).map(([value, space, escaped]) => {
   const plain = JSON.stringify(value, null, space);
   return escaped
@@ -47,7 +47,7 @@ function countSteps(steps: Steps<unknown>): number {
 }
 
 describe('parseSteps', () => {
-  it('gives what JSON.parse gives, however small the pieces are', () => {
+  it('gives the result of JSON.parse, however small the pieces are', () => {
     fc.assert(
       fc.property(text, piece, (said, length) => {
         const parsed = outcomeOf(() => JSON.parse(said));
@@ -58,7 +58,7 @@ describe('parseSteps', () => {
     );
   });
 
-  it('refuses what JSON.parse refuses, and nothing else', () => {
+  it('refuses exactly what JSON.parse refuses', () => {
     const wrong = fc
       .tuple(
         text,
@@ -78,7 +78,7 @@ describe('parseSteps', () => {
     );
   });
 
-  it('says where a text is malformed, as JSON.parse does', () => {
+  it('reports where a text is malformed, as JSON.parse does', () => {
     const said = `{"messages":[${'{"role":"user"},'.repeat(60)}{"role" "user"}]}`;
     const position = said.indexOf('"user"}]');
     expect((): unknown => JSON.parse(said)).toThrow(`at position ${position}`);
@@ -95,7 +95,7 @@ describe('the steps of a large body', () => {
     ['characters of four bytes', '😀'],
   ];
 
-  it.each(FILL)('are many, and come to what is done at once: %s', (_title, fill) => {
+  it.each(FILL)('are many, and have the same result as at once: %s', (_title, fill) => {
     const said = `{"model":"m","messages":[{"role":"user","content":"${fill.repeat(4_000_000 / fill.length)}"}],"n":1}`;
     const body = Buffer.from(said);
     const bounds = { maxValues: 100, maxDepth: 10 };
@@ -111,7 +111,7 @@ describe('the steps of a large body', () => {
     expect(allAtOnce(endSteps(said, start))).toBe(endOfString(said, start));
   });
 
-  it('refuse what is refused at once, by the same words', () => {
+  it('give the same refusals as at once, in the same words', () => {
     const filler = `"${'\\"'.repeat(STEP_LENGTH)}"`;
     const bounds = { maxValues: 10, maxDepth: 5 };
     for (const rest of ['[[[[[[]]]]]]', '[1,2,3,4,5,6,7,8,9,10]', '1']) {

@@ -14,7 +14,7 @@ beforeEach(() => {
 
 afterEach(() => log.stop());
 
-/** As HTTP clients and database drivers throw them: with the whole request hanging on the error. */
+/** An error like those of HTTP clients and database drivers, with the whole request attached. */
 function driverError(): Error {
   return Object.assign(new Error('request failed'), {
     code: 'ECONNRESET',
@@ -31,7 +31,7 @@ function driverError(): Error {
 }
 
 describe('an error in the log', () => {
-  it('is its name, message, code and stack', () => {
+  it('has its name, message, code and stack', () => {
     logger.error({ err: driverError() }, 'It failed.');
     expect(log.lines).toEqual([
       {
@@ -68,12 +68,12 @@ describe('an error in the log', () => {
       () => logger.error({ err: new Error('a', { cause: new Error('b', { cause: driverError() }) }) }, 'x'),
     ],
     ['under error', () => logger.error({ error: driverError() }, 'x')],
-    ['as no error at all', () => logger.error({ err: { headers: { authorization: SECRET } } }, 'x')],
+    ['without an error', () => logger.error({ err: { headers: { authorization: SECRET } } }, 'x')],
     ['as a text', () => logger.error({ err: SECRET }, 'x')],
     ['with a text as its cause', () => logger.error({ err: new Error('a', { cause: SECRET }) }, 'x')],
     ["from Nest's own lines", () => new NestLogger().error(driverError())],
     ["from Nest's own lines beside a message", () => new NestLogger().error('It failed', driverError(), 'Context')],
-  ])('never brings what hangs on it: %s', (_case, write) => {
+  ])('never shows its attached data: %s', (_case, write) => {
     write();
     expect(log.lines).toHaveLength(1);
     expect(log.text()).not.toContain(SECRET);
@@ -110,7 +110,7 @@ describe('a secret that a caller put into a line by mistake', () => {
 });
 
 describe('every line of a request', () => {
-  it('carries its id, tenant and subject, through whatever it waits for', async () => {
+  it('has its id, tenant and subject, across all asynchronous work', async () => {
     await new Promise<void>((resolve) => {
       runWithRequestContext(
         { requestId: 'req_1', address: '192.0.2.1', tenantId: 'acme', subject: 'key:key_1' },

@@ -24,7 +24,7 @@ describe('AddressPolicy', () => {
     '223.255.255.255',
     '2606:4700:4700::1111',
     '2a00:1450:4001:80b::200e',
-  ])('lets %s pass, which anybody may reach', (address) => {
+  ])('allows %s, a public address', (address) => {
     expect(strict.allows(address)).toBe(true);
   });
 
@@ -48,12 +48,12 @@ describe('AddressPolicy', () => {
     ['IPv4-mapped', ['::ffff:127.0.0.1', '::ffff:a9fe:a9fe', '::ffff:93.184.215.14']],
     ['IPv4-compatible', ['::127.0.0.1', '::7f00:1', '::93.184.215.14']],
     ["Azure's wire server", ['168.63.129.16']],
-    ['no address', ['', 'localhost', '127.0.0.1:80', '[::1]', 'example.com', '1.2.3', '1.2.3.4.5']],
+    ['malformed addresses', ['', 'localhost', '127.0.0.1:80', '[::1]', 'example.com', '1.2.3', '1.2.3.4.5']],
   ])('refuses %s', (_range, addresses) => {
     for (const address of addresses) expect([address, strict.allows(address)]).toEqual([address, false]);
   });
 
-  it('lets what the operator allows pass, and nothing next to it', () => {
+  it('allows what the operator allows, and no neighbouring address', () => {
     const policy = new AddressPolicy(['10.1.0.0/16', 'fd00:1::/32', '168.63.129.16/32']);
     expect(
       ['10.1.0.0', '10.1.255.255', 'fd00:1::7', '168.63.129.16', '1.1.1.1'].filter((a) => policy.allows(a)),
@@ -63,13 +63,13 @@ describe('AddressPolicy', () => {
     );
   });
 
-  it('takes a mapped address for the one that a socket would talk to, however the range is written', () => {
+  it('treats a mapped address as the one that a socket would connect to, however the range is written', () => {
     expect(new AddressPolicy(['10.1.0.0/16']).allows('::ffff:10.1.2.3')).toBe(true);
     expect(new AddressPolicy(['10.1.0.0/16']).allows('::ffff:10.2.2.3')).toBe(false);
     expect(new AddressPolicy(['::ffff:10.1.0.0/112']).allows('::ffff:10.1.2.3')).toBe(true);
   });
 
-  it('does not take what an allowed range is carried in for that range', () => {
+  it('does not accept an address that embeds an allowed one', () => {
     const policy = new AddressPolicy(['10.0.0.0/8']);
     for (const address of ['64:ff9b::10.0.0.1', '2002:a00:1::1', '::10.0.0.1', '::ffff:0:10.0.0.1']) {
       expect([address, policy.allows(address)]).toEqual([address, false]);

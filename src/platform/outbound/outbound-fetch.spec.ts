@@ -47,7 +47,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('a fetch for a provider package', () => {
-  it('sends the method, path, headers and body that the package wrote, and gives status, headers and body back', async () => {
+  it("sends the package's method, path, headers and body, and returns status, headers and body", async () => {
     answer = (_request, response) => {
       response.writeHead(429, { 'content-type': 'application/json', 'retry-after': '7', 'set-cookie': 'a=b' });
       response.end('{"error":"slow down"}');
@@ -65,7 +65,7 @@ describe('a fetch for a provider package', () => {
     expect(requests[0]?.headers).toMatchObject({ 'x-api-key': 'secret', 'content-type': 'application/json' });
   });
 
-  it('sends our own headers for the connection, whatever the package asks for', async () => {
+  it('sends our own headers for the connection, whatever the package sets', async () => {
     await fetchWith()(`${origin}/`, {
       headers: { 'user-agent': 'package/1', 'accept-encoding': 'gzip', host: 'elsewhere.example', te: 'trailers' },
     });
@@ -77,7 +77,7 @@ describe('a fetch for a provider package', () => {
     });
   });
 
-  it('takes bytes as they are', async () => {
+  it('sends bytes unchanged', async () => {
     const bytes = new TextEncoder().encode('xxé').subarray(1);
     await fetchWith()(`${origin}/`, { method: 'POST', body: bytes });
     expect(requests[0]?.body).toBe('xé');
@@ -86,7 +86,7 @@ describe('a fetch for a provider package', () => {
   it.each<[string, () => [string | URL | Request, RequestInit?]]>([
     ['to an origin that the credential is not for', () => ['http://127.0.0.2:1/']],
     ['by a method that no provider needs', () => [origin, { method: 'DELETE' }]],
-    ['with a body that is no text and no bytes', () => [origin, { method: 'POST', body: new FormData() }]],
+    ['with a body that is neither text nor bytes', () => [origin, { method: 'POST', body: new FormData() }]],
     ['that is a Request, whose body would be read before it is seen', () => [new Request(origin)]],
     ['that was aborted before', () => [origin, { signal: AbortSignal.abort() }]],
   ])('sends nothing %s', async (_what, request) => {
@@ -94,7 +94,7 @@ describe('a fetch for a provider package', () => {
     expect(requests).toEqual([]);
   });
 
-  it('shows the bytes before they go out, and sends nothing where that is refused', async () => {
+  it('shows the bytes before they are sent, and sends nothing where that is refused', async () => {
     const seen: unknown[] = [];
     const onRequest: FetchOptions['onRequest'] = (url, body) => {
       seen.push([url.pathname, body]);
@@ -117,26 +117,26 @@ describe('a fetch for a provider package', () => {
     expect(requests).toEqual([]);
   });
 
-  it('follows no redirect: it is the answer', async () => {
+  it('follows no redirect, and returns it as the answer', async () => {
     answer = (_request, response) => response.writeHead(307, { location: `${origin}/elsewhere` }).end();
     const response = await fetchWith()(`${origin}/`);
     expect([response.status, response.headers.get('location')]).toEqual([307, `${origin}/elsewhere`]);
     expect(requests).toHaveLength(1);
   });
 
-  it('gives an answer without a body none', async () => {
+  it('returns no body for an answer without one', async () => {
     answer = (_request, response) => response.writeHead(204).end();
     const response = await fetchWith()(`${origin}/`);
     expect([response.status, response.body]).toEqual([204, null]);
   });
 
-  it('takes no more of an answer than was asked for, also from an address that a tenant chose', async () => {
+  it('reads no more of an answer than allowed, also from an address that a tenant chose', async () => {
     answer = (_request, response) => response.end('x'.repeat(2000));
     const response = await fetchWith({ maxBytes: 1000 })(`${origin}/`);
     await expect(response.text()).rejects.toMatchObject({ reason: 'too_large' });
   });
 
-  it('ends with an answer that does not begin, or falls silent, in time', async () => {
+  it('ends an answer that does not begin, or stops, in time', async () => {
     answer = () => undefined;
     const late = fetchWith({ timeouts: { ...TIMEOUTS, firstByteTimeoutMs: 50 } });
     await expect(late(`${origin}/`)).rejects.toMatchObject({ reason: 'timeout' });
@@ -154,7 +154,7 @@ describe('a fetch for a provider package', () => {
     expect(late).toBe(1);
   });
 
-  it('fails where no connection comes about', async () => {
+  it("fails where it can't connect", async () => {
     const gone = 'http://127.0.0.1:1';
     await expect(fetchWith({ origins: [gone] })(gone)).rejects.toMatchObject({ reason: 'connect' });
   });
@@ -179,7 +179,7 @@ describe('a fetch for a provider package', () => {
     await until(() => closed);
   });
 
-  it('streams as it comes, and stops the server where the reader has enough', async () => {
+  it('streams as data arrives, and stops the server where the reader has enough', async () => {
     let closed = false;
     let more: () => void = () => undefined;
     answer = (_request, response) => {
@@ -196,7 +196,7 @@ describe('a fetch for a provider package', () => {
     await until(() => closed);
   });
 
-  it('makes the server wait for a reader who takes nothing, and loses no byte', async () => {
+  it('makes the server wait for a reader who reads nothing, and loses no byte', async () => {
     const chunk = Buffer.alloc(64 * 1024, 'x');
     const chunks = 512;
     let written = 0;

@@ -13,7 +13,7 @@ import { TenantUrlPolicy } from './outbound-policy.js';
 const production = new TenantUrlPolicy({ mode: 'production', outboundAllowCidrs: [] });
 const development = new TenantUrlPolicy({ mode: 'development', outboundAllowCidrs: [] });
 
-/** Why a URL is refused; null where it isn't. */
+/** Why a URL is refused; null: it is accepted. */
 function refusal(policy: TenantUrlPolicy, url: string): string | null {
   try {
     policy.assertAllowed(url, 'issuer');
@@ -37,7 +37,7 @@ describe('a URL that a tenant chose', () => {
     ['https://[2606:2800:21f:cb07::1]:444/', 'https://[2606:2800:21f:cb07::1]:444/'],
     ['https://localhost.example.com/', 'https://localhost.example.com/'],
     ['https://internal.example.com/', 'https://internal.example.com/'],
-  ])('%s is taken, as the parser spells it', (url, href) => {
+  ])('%s is accepted, as the parser spells it', (url, href) => {
     expect(production.assertAllowed(url, 'issuer').href).toBe(href);
   });
 
@@ -57,7 +57,7 @@ describe('a URL that a tenant chose', () => {
   it.each([...trickyUrls('https', 8443), ...trickyUrls('http', 80)])('is refused where it reads %j', (url) => {
     expect(refusal(production, url)).not.toBeNull();
     expect(refusal(development, url)).not.toBeNull();
-    // Nor does it help that the operator allows what it seems to name.
+    // Allowing the address that it seems to name does not help either.
     const open = new TenantUrlPolicy({ mode: 'development', outboundAllowCidrs: ['0.0.0.0/0', '::/0'] });
     expect(refusal(open, url)).not.toBeNull();
   });
@@ -69,24 +69,24 @@ describe('a URL that a tenant chose', () => {
     ['ftp://example.com/', 'must begin with https://'],
     ['example.com', 'must be a URL'],
     [`https://example.com/${'a'.repeat(2048)}`, 'must be at most 2048 characters'],
-  ])('%s is told that it %s', (url, reason) => {
+  ])('%s is refused because it %s', (url, reason) => {
     expect(refusal(production, url)).toBe(reason);
   });
 
-  it('may be plain HTTP in development alone', () => {
+  it('may be plain HTTP in development only', () => {
     expect(refusal(development, 'http://example.com/')).toBeNull();
     expect(refusal(development, 'ftp://example.com/')).toBe('must begin with https:// or http://');
     expect(refusal(new TenantUrlPolicy({}), 'http://example.com/')).toBe('must begin with https://');
   });
 
   it.each([...Object.keys(LEADING_NAMES), ...Object.keys(MISLEADING_NAMES)])(
-    'is taken where it names %s: where that leads is judged at each connection',
+    'is accepted where it names %s: its addresses are checked at each connection',
     (name) => {
       expect(refusal(production, `https://${name}/`)).toBeNull();
     },
   );
 
-  it('may lead to this machine, and nowhere else within, where a development service listens on loopback', () => {
+  it('may lead to this machine, and to no other private address, where a development service listens on loopback', () => {
     for (const host of ['127.0.0.1', '::1', 'localhost']) {
       const laptop = new TenantUrlPolicy({ mode: 'development', host });
       for (const url of ['http://127.0.0.1:8080/', 'http://localhost:8080/', 'http://[::1]:8080/', 'https://127.1/']) {
@@ -104,7 +104,7 @@ describe('a URL that a tenant chose', () => {
     }
   });
 
-  it('may name what the operator allows', () => {
+  it('may name the addresses that the operator allows', () => {
     const policy = new TenantUrlPolicy({ mode: 'production', outboundAllowCidrs: LOOPBACK_RANGES });
     for (const host of LOOPBACK_HOSTS) expect([host, refusal(policy, `https://${host}/`)]).toEqual([host, null]);
     for (const host of RESERVED_HOSTS.filter((other) => other !== '0.1.2.3')) {

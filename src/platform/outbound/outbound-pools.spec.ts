@@ -43,11 +43,11 @@ describe('TenantPools', () => {
     expect(listener.connections).toHaveLength(1);
   });
 
-  it('keep connections to so many origins and no more, however many a tenant names', async () => {
+  it('keep connections to a bounded number of origins, however many a tenant names', async () => {
     for (let index = 0; index < 20; index += 1) await get(index);
     expect(listener.connections).toHaveLength(20);
     await eventually(() => expect(listener.open).toBeLessThanOrEqual(3));
-    // The latest are the ones that are kept.
+    // The latest ones are kept.
     await get(19);
     expect(listener.connections).toHaveLength(20);
     await get(0);
@@ -63,7 +63,7 @@ describe('TenantPools', () => {
     },
   );
 
-  it('let calls under way end before their origin is forgotten', async () => {
+  it('let open calls end before their origin is dropped', async () => {
     let finish: () => void = () => undefined;
     listener.answer = (request, response) => {
       if (request.url !== '/slow') {
@@ -83,7 +83,7 @@ describe('TenantPools', () => {
     await eventually(() => expect(forgotten.destroyed).toBe(true));
   });
 
-  it('are closed at the end, forgotten ones and those still under way too', async () => {
+  it('are closed at the end, including dropped ones and those with open calls', async () => {
     listener.answer = (request, response) => {
       if (request.url !== '/slow') response.end('{}');
     };

@@ -5,7 +5,7 @@ import { RecordedAnswer } from '../../../test/support/recorded-answer.js';
 import type { OutboundRequest } from './outbound-request.js';
 import { OutboundHttp, type OutboundSettings } from './outbound.js';
 
-/** Stands for a public address, by being the one that is allowed: a test sends nothing to the internet. */
+/** Stands for a public address, since it is allowed: a test sends nothing to the internet. */
 const PUBLIC = '127.0.0.2';
 const PUBLIC_ONLY = [`${PUBLIC}/32`];
 const NAME = 'issuer.example.com';
@@ -67,7 +67,7 @@ describe('a server that a tenant chose', () => {
     return recorder;
   }
 
-  it('is reached though its name server never answers the question for IPv6', async () => {
+  it('is reached although its name server never answers the question for IPv6', async () => {
     names.hold(NAME, 'AAAA');
     try {
       expect(await get(client(PUBLIC_ONLY), urlOf(NAME))).toMatchObject({ status: 200 });
@@ -89,7 +89,7 @@ describe('a server that a tenant chose', () => {
     expect(listener.connections).toEqual([]);
   });
 
-  it('gets no more of its answer taken in than was asked for, and the connection is let go', async () => {
+  it('is read only up to the allowed size, and then disconnected', async () => {
     listener.answer = (_request, response) => response.end('x'.repeat(200_000));
     const http = client(PUBLIC_ONLY);
     const recorder = dispatch(http, urlOf(PUBLIC, ''), { maxBytes: 100_000 });
@@ -100,7 +100,7 @@ describe('a server that a tenant chose', () => {
     await eventually(() => expect(listener.open).toBe(0));
   });
 
-  it('has a largest answer where nothing was said of one', async () => {
+  it('has a default size limit', async () => {
     const chunk = Buffer.alloc(1024 * 1024);
     listener.answer = (_request, response) => {
       const more = (): void => {
@@ -115,7 +115,7 @@ describe('a server that a tenant chose', () => {
     expect(recorder.bytes).toBeLessThanOrEqual(64 * 1024 * 1024);
   });
 
-  it('is given no longer than its time, even where bytes keep coming', async () => {
+  it('gets no longer than its time, even where bytes keep coming', async () => {
     listener.answer = (_request, response) => {
       const timer = setInterval(() => response.write(' '), 10);
       response.on('close', () => clearInterval(timer));
@@ -139,10 +139,10 @@ describe('a server that a tenant chose', () => {
       'broken',
     ],
     ['answers early and for ever', 'HTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\n'.repeat(1000), 'timeout'],
-  ])('does no harm with a server that %s', async (_what, bytes, reason) => {
+  ])('does no harm where it %s', async (_what, bytes, reason) => {
     listener.answer = (request) => request.socket.write(bytes);
     const http = client(PUBLIC_ONLY);
-    // Only an answer that never ends runs into its time.
+    // Only an answer that never ends uses up its time.
     const timeoutMs = reason === 'timeout' ? 300 : 10_000;
     const call = http.fetchJson(urlOf(PUBLIC), { policy: 'tenant', timeoutMs, maxBytes: 10_000 });
     await expect(call).rejects.toMatchObject({ name: 'OutboundError', reason });

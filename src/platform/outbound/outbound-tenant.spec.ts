@@ -19,8 +19,8 @@ import type { OutboundError } from './outbound-request.js';
 import { OutboundHttp, type OutboundSettings } from './outbound.js';
 
 /**
- * Stands for a public address, by being the one that is allowed: a test sends nothing to the internet. What stands on
- * 127.0.0.1 and ::1 is then as forbidden as it always is.
+ * Stands for a public address, since it is allowed: a test sends nothing to the internet. 127.0.0.1 and ::1 are then as
+ * forbidden as always.
  */
 const PUBLIC = '127.0.0.2';
 const PUBLIC_ONLY = [`${PUBLIC}/32`];
@@ -42,7 +42,7 @@ const certificate = selfSignedCertificate([
   ...Object.keys(LEADING_NAMES),
 ]);
 
-/** Every address that any socket of this process was about to connect to. */
+/** Every address that a socket of this process tried to connect to. */
 const attempts: string[] = [];
 
 function watchSocket(message: unknown): void {
@@ -119,7 +119,7 @@ describe.each([
     return recorder;
   }
 
-  /** Refused, told in words that name no address, and not so much as a connection tried. */
+  /** Refused, in words without an address, and without even trying a connection. */
   async function expectForbidden(http: OutboundHttp, url: string): Promise<void> {
     const error = (await get(http, url).then(
       ({ status }) => expect(`an answer, ${status}`).toBe('no answer'),
@@ -154,24 +154,24 @@ describe.each([
     await expectForbidden(client(PUBLIC_ONLY), urlOf(host));
   });
 
-  it.each(Object.keys(MISLEADING_NAMES))('does not try %s, not even the public one of its addresses', async (name) => {
+  it.each(Object.keys(MISLEADING_NAMES))('does not try %s, not even its public address', async (name) => {
     await expectForbidden(client(), urlOf(name));
     await expectForbidden(client(PUBLIC_ONLY), urlOf(`${name}.`));
   });
 
-  it.each(PRIVATE_NAMES)('does not even ask where %j leads', async (name) => {
+  it.each(PRIVATE_NAMES)('does not even look up %j', async (name) => {
     await expectForbidden(client(), urlOf(name));
     expect(names.questions).toEqual([]);
   });
 
-  it('goes by where a private name leads, where the operator allows private ranges', async () => {
+  it("decides by a private name's addresses, where the operator allows private ranges", async () => {
     names.set('metadata.google.internal', ['169.254.169.254']);
     await expectForbidden(client(PUBLIC_ONLY), urlOf('metadata.google.internal'));
     names.set('rebind', [PUBLIC]);
     if (scheme === 'http') expect(await get(client(PUBLIC_ONLY), urlOf('rebind'))).toMatchObject({ status: 200 });
   });
 
-  it('takes no part in what reads as one URL here and as another there', async () => {
+  it('is refused where two parsers read different URLs', async () => {
     for (const url of trickyUrls(scheme, listener.port)) {
       await expectForbidden(client(), url);
       await expectForbidden(client(['0.0.0.0/0', '::/0']), url);
@@ -179,7 +179,7 @@ describe.each([
     expect(names.questions).toEqual([]);
   });
 
-  it.each(REDIRECTS)('is told of a redirect (%d) and does not follow it', async (status) => {
+  it.each(REDIRECTS)('gets a redirect (%d) as the answer and does not follow it', async (status) => {
     const location = urlOf('127.0.0.1', '/secret');
     listener.answer = (_request, response) => response.writeHead(status, { location }).end('{"moved":true}');
     const answer = await get(client(PUBLIC_ONLY), urlOf(PUBLIC, '/start'));
@@ -190,7 +190,7 @@ describe.each([
     expect(listener.requests).toEqual([`${PUBLIC} /start`, `${PUBLIC} /`]);
   });
 
-  it('connects to the address that was judged, whatever the name leads to a moment later', async () => {
+  it('connects to the address that was checked, whatever the name leads to a moment later', async () => {
     names.set(REBINDING, [PUBLIC], ['127.0.0.1', '::1']);
     const addressQuestions = (): number => names.questions.filter(({ type }) => type === 'A').length;
     expect(await get(client(PUBLIC_ONLY), urlOf(REBINDING))).toMatchObject({ status: 200 });
@@ -207,7 +207,7 @@ describe.each([
     expect(listener.connections).not.toContain(PUBLIC);
   });
 
-  it('judges each new connection: a name that has moved is refused, though it was called before', async () => {
+  it('is checked at each new connection: a name that has moved is refused, although it was called before', async () => {
     names.set(REBINDING, [PUBLIC], ['127.0.0.1']);
     listener.answer = (_request, response) => response.writeHead(200, { connection: 'close' }).end('{}');
     const http = client(PUBLIC_ONLY);
@@ -218,8 +218,8 @@ describe.each([
     for (let tries = 0; tries < 3; tries += 1) await expectForbidden(http, urlOf(REBINDING));
   });
 
-  it('never gets a connection that was opened to what the operator chose', async () => {
-    // A name, and one range allowed: the text alone refuses nothing here.
+  it('never gets a connection that was opened for the operator', async () => {
+    // A name, with one range allowed: the text by itself refuses nothing here.
     const http = client(PUBLIC_ONLY);
     const origin = urlOf('localhost', '');
     expect(await http.fetchJson(origin, LIMITS)).toMatchObject({ status: 200 });
@@ -232,13 +232,13 @@ describe.each([
     await posted.over;
     expect(posted.error?.reason).toBe('forbidden');
     expect(listener.requests).toEqual([]);
-    // The operator's is still open, and serves the operator.
+    // The operator's connection is still open, and serves the operator.
     expect(await http.fetchJson(origin, LIMITS)).toMatchObject({ status: 200 });
     expect(listener.connections).toEqual([]);
     expect(listener.requests).toHaveLength(1);
   });
 
-  it('is judged again by its text when it is called, since it may have been stored under other rules', async () => {
+  it('is checked again by its text when it is called, since it may have been stored under other rules', async () => {
     const http = client(LOOPBACK_RANGES);
     const { port } = listener;
     for (const origin of [`ftp://127.0.0.1:${port}`, `${scheme}://u:p@127.0.0.1:${port}`, `127.0.0.1:${port}`, '']) {
@@ -252,7 +252,7 @@ describe.each([
     expect(attempts).toEqual([]);
   });
 
-  it('names no address where an allowed one cannot be connected to', async () => {
+  it("gives no address where it can't connect to an allowed one", async () => {
     const free = await LoopbackListener.start({ addresses: ['127.0.0.1'] });
     await free.close();
     names.set('gone.example.com', ['127.0.0.1']);
@@ -262,7 +262,7 @@ describe.each([
     }
   });
 
-  it('tells the log, and it alone, where a name led', async () => {
+  it('only the log shows where a name led', async () => {
     const error = (await get(client(), urlOf('metadata.example.com')).catch((e: unknown) => e)) as OutboundError;
     expect((error.cause as Error).message).toContain('169.254.169.254');
     expect((error.cause as Error).message).toContain('OUTBOUND_ALLOW_CIDRS');

@@ -1,4 +1,4 @@
-/** A connection that served before and is gone when the next call sets out on it. */
+/** A used connection that is closed when the next call begins on it. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -13,7 +13,7 @@ const CLOSE: End = (socket) => socket.end();
 
 let server: Server;
 let http: OutboundHttp;
-/** What came on each connection. */
+/** The requests on each connection. */
 let connections: string[][];
 let react: (socket: Socket, connection: number, request: number) => void;
 
@@ -78,7 +78,7 @@ describe('a call on a used connection', () => {
     expect(connections[1]).toEqual(['POST / 1 Hello.']);
   });
 
-  it('finds the fresh one though others are kept that are gone too', async () => {
+  it('uses a fresh one even if other kept ones are closed too', async () => {
     react = (socket, _connection, request) => (request === 1 ? socket.write(ANSWER) : RESET(socket));
     expect(await Promise.all([ask(), ask(), ask()])).toEqual(['OK', 'OK', 'OK']);
     expect(await Promise.all([ask(), ask(), ask()])).toEqual(['OK', 'OK', 'OK']);

@@ -4,9 +4,9 @@ import { OpenaiUpstream, eventOf } from '../../../test/support/openai-upstream.j
 import type { OutboundCall, OutboundError, OutboundHandler, OutboundRequest } from './outbound-request.js';
 import { OutboundHttp } from './outbound.js';
 
-/** Takes an answer down, and tells when it is over. */
+/** Records an answer, and resolves when it has ended. */
 class Recorder implements OutboundHandler {
-  /** What it says of an answer that does not begin in time. */
+  /** Whether it waits for an answer that does not begin in time. */
   waits = false;
   status = 0;
   text = '';
@@ -81,14 +81,14 @@ describe('OutboundHttp', () => {
     return recorder;
   }
 
-  it('hands on the status and every byte of an answer', async () => {
+  it('passes on the status and every byte of an answer', async () => {
     upstream.next({ kind: 'body', status: 418, body: 'short and stout' });
     const answer = send();
     await answer.over;
     expect(answer).toMatchObject({ status: 418, text: 'short and stout', error: null });
   });
 
-  it('sends the body and the headers as they were given, and none of its own beyond what HTTP needs', async () => {
+  it("sends the given body and headers, and none of its own beyond HTTP's", async () => {
     const answer = send({
       headers: ['content-type', 'application/json', 'x-one', '1'],
       body: '{"stream":false,"model":"m"}',
@@ -127,7 +127,7 @@ describe('OutboundHttp', () => {
     await upstream.abort();
   });
 
-  it('waits for a late answer where its handler does, until the whole time is over', async () => {
+  it('waits for a late answer where its handler does, until the total time is over', async () => {
     upstream.next({ kind: 'body', body: 'late', delayMs: 200 });
     const answer = send({ firstByteTimeoutMs: 60 });
     answer.waits = true;
@@ -142,8 +142,8 @@ describe('OutboundHttp', () => {
     await upstream.abort(2);
   });
 
-  it('waits for no late answer to a request that it could not send yet', async () => {
-    // Takes connections, and never shakes hands.
+  it('does not wait for a late answer to a request that it could not send yet', async () => {
+    // Accepts connections, and never shakes hands.
     const silent: TcpServer = createTcpServer(() => undefined);
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as AddressInfo;
@@ -154,7 +154,7 @@ describe('OutboundHttp', () => {
     expect(answer.error?.reason).toBe('timeout');
   });
 
-  it('calls a silence within an answer `timeout`, after what came before it', async () => {
+  it('calls a silence within an answer `timeout`, after the part before it', async () => {
     upstream.next({ kind: 'stream', pieces: ['one', 'two', 'three'], stallAfter: 2 });
     const answer = send({ idleTimeoutMs: 80 });
     await answer.over;
@@ -163,7 +163,7 @@ describe('OutboundHttp', () => {
     await upstream.abort();
   });
 
-  it('ends an answer that never pauses but goes on for too long', async () => {
+  it('ends an answer that never pauses but takes too long', async () => {
     upstream.next({ kind: 'stream', pieces: Array.from({ length: 500 }, (_, index) => eventOf(index)), delayMs: 10 });
     const answer = send({ firstByteTimeoutMs: 1000, totalTimeoutMs: 1500 });
     await answer.over;
@@ -183,7 +183,7 @@ describe('OutboundHttp', () => {
     expect(recorder.error?.reason).toBe('broken');
   });
 
-  it('says nothing more once a call is aborted, and the other side sees it', async () => {
+  it('calls nothing more once a call is aborted, and the other side sees it', async () => {
     upstream.next({ kind: 'stream', pieces: Array.from({ length: 500 }, (_, index) => eventOf(index)), delayMs: 5 });
     const answer = send();
     const heard = await new Promise<number>((resolve) => {
@@ -204,7 +204,7 @@ describe('OutboundHttp', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it('stops reading while it is paused, and goes on where it stopped', async () => {
+  it('stops reading while it is paused, and continues from there', async () => {
     const piece = 'x'.repeat(64 * 1024);
     upstream.next({ kind: 'stream', pieces: Array.from({ length: 200 }, () => piece), done: false });
     const answer = send({ idleTimeoutMs: 100 });
@@ -215,7 +215,7 @@ describe('OutboundHttp', () => {
         resolve();
       };
     });
-    // Twice the idle timeout: silence that we asked for is none of the provider's.
+    // Twice the idle timeout: a silence that we caused is not the provider's.
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(answer.text.length).toBeLessThan(200 * piece.length);
     expect((await upstream.request()).answered).toBe(false);
@@ -233,7 +233,7 @@ describe('OutboundHttp', () => {
     expect(upstream.otherRequests).toHaveLength(0);
   });
 
-  it('tells open calls that it closes', async () => {
+  it('ends open calls with an error when it closes', async () => {
     upstream.next({ kind: 'hang' });
     const answer = send();
     await upstream.request();
@@ -242,7 +242,7 @@ describe('OutboundHttp', () => {
     expect(answer.error?.reason).toBe('aborted');
   });
 
-  it('comes back with an error when the one who listens cannot take the end', async () => {
+  it("fails where the handler's end callback throws", async () => {
     const answer = send();
     answer.onEnd = () => {
       throw new Error('no room');
@@ -273,7 +273,7 @@ describe('OutboundHttp', () => {
       expect(answer).toMatchObject({ status: 404, body: undefined });
     });
 
-    it('refuses more than the caller takes', async () => {
+    it('refuses more than the caller accepts', async () => {
       const server = await listen((_request, response) => response.end(JSON.stringify('x'.repeat(5000))));
       await expect(http.fetchJson(server.url, { timeoutMs: 1000, maxBytes: 1000 })).rejects.toMatchObject({
         reason: 'too_large',
@@ -292,7 +292,7 @@ describe('OutboundHttp', () => {
       await server.close();
     });
 
-    it('gives up on a server that accepts and says nothing', async () => {
+    it('gives up on a server that accepts and sends nothing', async () => {
       const silent: TcpServer = createTcpServer(() => undefined);
       await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
       const { port } = silent.address() as AddressInfo;

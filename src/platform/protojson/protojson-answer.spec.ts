@@ -20,7 +20,7 @@ const ANSWER = z.object({ apiKeys: z.array(VIEW), nextPageToken: z.string() });
 const view = { keyId: 'k', name: '', total: '0', count: 0, flag: false, permissions: [], status: 'ACTIVE' };
 const write = (key: object): unknown => writeMessage({ apiKeys: [key], nextPageToken: '' }, ANSWER);
 
-/** What the error says; never a value. */
+/** The error's message, which never has a value. */
 function refusal(key: object): string {
   try {
     write(key);
@@ -37,7 +37,7 @@ it('fields at their default are written', () => {
   expect(writeMessage({ apiKeys: [], nextPageToken: '' }, ANSWER)).toStrictEqual({ apiKeys: [], nextPageToken: '' });
 });
 
-it('null is never written, wherever it stands, nor what is undefined', () => {
+it('null and undefined are never written, in any position', () => {
   const nulls = {
     ...view,
     expiresAt: null,
@@ -50,7 +50,7 @@ it('null is never written, wherever it stands, nor what is undefined', () => {
   });
 });
 
-it('the answer that was given is left as it was', () => {
+it('the given answer is not changed', () => {
   const given = Object.freeze({ ...view, expiresAt: null });
   write(given);
   expect(given).toStrictEqual({ ...view, expiresAt: null });
@@ -61,7 +61,7 @@ it.each<[string, object, string]>([
   ['further in', { ...view, rateLimit: { requestsPerMinute: 5, hash: SECRET } }, 'apiKeys.0.rateLimit.hash'],
   ['in its column’s spelling', { ...view, expires_at: SECRET }, 'apiKeys.0.expires_at'],
   ['named __proto__', JSON.parse(`{"__proto__":"${SECRET}"}`) as object, 'apiKeys.0.__proto__'],
-])('a field that was not declared stops the answer: %s', (_where, key, field) => {
+])('an undeclared field stops the answer: %s', (_where, key, field) => {
   expect(refusal(key)).toBe(`An answer has the field ${field}, which was not declared.`);
 });
 
@@ -71,12 +71,12 @@ it.each<[string, object, string]>([
   ['is a number where text was declared', { ...view, total: 5 }, 'apiKeys.0.total'],
   ['is a bigint', { ...view, total: 5n }, 'apiKeys.0.total'],
   ['is a Date', { ...view, expiresAt: new Date(0) }, 'apiKeys.0.expiresAt'],
-  ['is no number that JSON has', { ...view, count: NaN }, 'apiKeys.0.count'],
-  ['is no name of its enum', { ...view, status: SECRET }, 'apiKeys.0.status'],
+  ['is a number that JSON does not have', { ...view, count: NaN }, 'apiKeys.0.count'],
+  ['is not a name of its enum', { ...view, status: SECRET }, 'apiKeys.0.status'],
   ['is a list with a null', { ...view, permissions: [null] }, 'apiKeys.0.permissions.0'],
   ['is an object where a list was declared', { ...view, permissions: { 0: SECRET } }, 'apiKeys.0.permissions'],
   ['is a list where an object was declared', { ...view, rateLimit: [SECRET] }, 'apiKeys.0.rateLimit'],
-])('a field stops the answer that %s', (_what, key, field) => {
+])('an answer is stopped by a field that %s', (_what, key, field) => {
   expect(refusal(key)).toContain(`${field}: `);
 });
 
@@ -84,12 +84,12 @@ it.each([undefined, null, 'text', [], [view]])('an answer that is not a message 
   expect(() => writeMessage(answer, ANSWER)).toThrow(TypeError);
 });
 
-it('what was declared open goes out as it is', () => {
+it('open fields are sent unchanged', () => {
   const open = z.object({ value: z.looseObject({ keyId: z.string() }) });
   const answer = { value: { keyId: 'k', a_b: { c: null } } };
   expect(writeMessage(answer, open)).toStrictEqual(answer);
 });
 
-it('a schema with a name that is not in lowerCamelCase has no answers', () => {
+it('a schema with a name that is not in lowerCamelCase is refused for answers', () => {
   expect(() => writeMessage({ key_id: 'k' }, z.object({ key_id: z.string() }))).toThrow(/lowerCamelCase/);
 });

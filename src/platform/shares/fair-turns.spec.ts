@@ -4,7 +4,7 @@ const NAMES = { what: 'queries', ofTenantSetting: 'OF_TENANT', ofOrgSetting: 'OF
 const LIMITS = { ...NAMES, most: 4, ofTenant: 2, ofOrg: 3, waitingOfTenant: 10, waitMs: 60_000 };
 const of = (tenantId: string, orgId = `org of ${tenantId}`) => ({ tenantId, orgId });
 
-/** Work that ends when the test says so, in the order in which it began. */
+/** Work that ends when the test says so, in the order of its start. */
 class Stage {
   readonly begun: string[] = [];
   private readonly ends = new Map<string, ((error?: Error) => void)[]>();
@@ -33,7 +33,7 @@ class Stage {
   }
 }
 
-it('runs so many of a tenant and of an org at once, and the others as turns come free, by an end or an error', async () => {
+it('runs a bounded number for a tenant and for an org, and the others as turns become free, by an end or an error', async () => {
   const turns = new FairTurns(LIMITS);
   const stage = new Stage(turns);
   for (const tenant of ['a', 'a', 'a', 'b', 'b']) void stage.start(of(tenant, 'org'));
@@ -47,7 +47,7 @@ it('runs so many of a tenant and of an org at once, and the others as turns come
   expect(turns).toMatchObject({ taken: 0, waiting: 0 });
 });
 
-it('serves org after org, and within an org tenant after tenant, however many wait of one', async () => {
+it('serves the orgs in turn, and within an org the tenants, however many wait for one', async () => {
   const stage = new Stage(new FairTurns({ ...LIMITS, most: 1, ofTenant: 1, ofOrg: 1 }));
   for (const tenant of ['a1', 'a1', 'a1', 'a2', 'a2']) void stage.start(of(tenant, 'a'));
   for (const tenant of ['b', 'b']) void stage.start(of(tenant));
@@ -55,7 +55,7 @@ it('serves org after org, and within an org tenant after tenant, however many wa
   expect(stage.begun.slice(0, 5)).toEqual(['a1', 'a1', 'b', 'a2', 'b']);
 });
 
-it('serves another org at once where one has all the turns that it may have, however many of it wait', async () => {
+it('serves another org at once where one has all its turns, however many of it wait', async () => {
   const stage = new Stage(new FairTurns(LIMITS));
   for (let tenant = 0; tenant < 30; tenant += 1) void stage.start(of(`a${tenant}`, 'a'));
   expect(stage.begun).toHaveLength(3);
@@ -63,7 +63,7 @@ it('serves another org at once where one has all the turns that it may have, how
   expect(stage.begun[3]).toBe('b');
 });
 
-it('refuses at once whatever is more than may wait, of a tenant and of an org', async () => {
+it('refuses at once what exceeds the queue, of a tenant and of an org', async () => {
   const turns = new FairTurns({ ...LIMITS, ofTenant: 1, ofOrg: 1, waitingOfTenant: 1 });
   const stage = new Stage(turns);
   void stage.start(of('a', 'org'));
@@ -85,7 +85,7 @@ it('refuses at once whatever is more than may wait, of a tenant and of an org', 
   expect(turns).toMatchObject({ waiting: 4, refused: 2 });
 });
 
-it('refuses whatever waited too long, by whose part it was that was full', async () => {
+it('refuses what waited too long, naming the share that was full', async () => {
   const turns = new FairTurns({ ...LIMITS, most: 2, ofTenant: 1, ofOrg: 1, waitMs: 1 });
   const stage = new Stage(turns);
   for (const tenant of ['a', 'b']) void stage.start(of(tenant));

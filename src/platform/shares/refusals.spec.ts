@@ -2,12 +2,12 @@ import { Refusals } from './refusals.js';
 
 let nowMs = 0;
 
-/** The waits that so many refusals of a tenant at one time are told. */
+/** The waiting times of a number of simultaneous refusals of a tenant. */
 function waitsOf(refusals: Refusals, tenantId: string, count: number): number[] {
   return Array.from({ length: count }, () => refusals.add(tenantId));
 }
 
-it('spreads the waits of those who are refused together, the further the more they are', () => {
+it('spreads the waits of simultaneous refusals, further the more there are', () => {
   const refusals = new Refusals(() => nowMs);
   const few = Array.from({ length: 300 }, () => {
     nowMs += 1_000;
@@ -19,7 +19,7 @@ it('spreads the waits of those who are refused together, the further the more th
   expect(refusals.count).toBe(3_300);
 });
 
-it("counts a tenant's own refusals of this second alone", () => {
+it("counts only a tenant's own refusals of this second", () => {
   const refusals = new Refusals(() => nowMs);
   waitsOf(refusals, 'greedy', 500);
   expect(Math.max(...waitsOf(refusals, 'polite', 9))).toBeLessThanOrEqual(3);

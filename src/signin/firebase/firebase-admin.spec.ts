@@ -32,14 +32,14 @@ const userOf = async (connection: FirebaseAdmin): Promise<string> =>
   (await (await connection.auth()).getUser('user-1')).uid;
 
 describe("FirebaseAdmin (against a local stand-in for Google's endpoints)", () => {
-  it.each(['a path', 'JSON'])('takes the service account as %s', async (how) => {
+  it.each(['a path', 'JSON'])('accepts the service account as %s', async (how) => {
     const serviceAccount = how === 'JSON' ? JSON.stringify(google.serviceAccount()) : google.accountFile;
     const connection = connect({ serviceAccount });
     await connection.onModuleInit();
     await expect(userOf(connection)).resolves.toBe('user-1');
   });
 
-  it("takes the machine's own Google credentials where no account is set", async () => {
+  it("uses the machine's own Google credentials where no account is set", async () => {
     const { GOOGLE_APPLICATION_CREDENTIALS: before } = process.env;
     process.env['GOOGLE_APPLICATION_CREDENTIALS'] = google.accountFile;
     try {
@@ -53,13 +53,13 @@ describe("FirebaseAdmin (against a local stand-in for Google's endpoints)", () =
     }
   });
 
-  it('asks for one access token, whatever number of calls needs it', async () => {
+  it('requests one access token for any number of calls', async () => {
     const connection = connect();
     await Promise.all(Array.from({ length: 20 }, () => userOf(connection)));
     expect(google.requests.filter((address) => address === TOKEN)).toHaveLength(1);
   });
 
-  it('gives up on a silent token endpoint in time, and asks anew at once', async () => {
+  it('gives up on a silent token endpoint in time, and asks again at once', async () => {
     const connection = connect({ tokenTimeoutMs: 300 });
     google.silent = true;
     await expect(userOf(connection)).rejects.toThrow(/no access token in time/);
@@ -67,20 +67,20 @@ describe("FirebaseAdmin (against a local stand-in for Google's endpoints)", () =
     await expect(userOf(connection)).resolves.toBe('user-1');
   });
 
-  it('serves two services in one process side by side, and outlives the other', async () => {
+  it('serves two services in one process independently', async () => {
     const [one, two] = [connect(), connect()];
     await Promise.all([userOf(one), userOf(two)]);
     await one.onApplicationShutdown();
     await expect(userOf(two)).resolves.toBe('user-1');
   });
 
-  it('opens nothing any more once it is closed', async () => {
+  it('opens no connection once it is closed', async () => {
     const connection = connect();
     await connection.onApplicationShutdown();
     await expect(connection.auth()).rejects.toMatchObject({ kind: 'unavailable' });
   });
 
-  it('refuses a server that can’t prove to be Google', async () => {
+  it('refuses a server that can’t prove that it is Google', async () => {
     const stranger = await GoogleEndpoints.start({ projectId: PROJECT });
     try {
       const connection = connect({ agent: stranger.agent(google.authority) });
@@ -96,8 +96,8 @@ describe("FirebaseAdmin (against a local stand-in for Google's endpoints)", () =
     ['JSON without a key', '{"client_email":"MIIEsecret"}'],
     ['JSON with a damaged key', '{"client_email":"a@b","private_key":"-----BEGIN PRIVATE KEY-----\\nMIIEsecret"}'],
     ['JSON that is null', ' null'],
-    ['a path to nothing', '/nowhere/account.json'],
-  ])('refuses %s for a service account, at the start and later, and quotes nothing of it', async (_what, text) => {
+    ['a path without a file', '/nowhere/account.json'],
+  ])('refuses %s as a service account, at the start and later, and quotes nothing of it', async (_what, text) => {
     for (const attempt of [
       (connection: FirebaseAdmin) => connection.onModuleInit(),
       (connection: FirebaseAdmin) => connection.auth(),

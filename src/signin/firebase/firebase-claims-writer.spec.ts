@@ -44,7 +44,7 @@ describe("FirebaseClaimsWriter (against a local stand-in for Google's endpoints)
     expect(google.claims.get('user-1')).toEqual(OURS);
   });
 
-  it('takes ours away and nothing else', async () => {
+  it('removes our claims and nothing else', async () => {
     google.claims.set('user-1', { plan: 'x', ...OURS });
     await new FirebaseClaimsWriter(connect()).setClaims('user-1', null);
     expect(google.claims.get('user-1')).toEqual({ plan: 'x' });
@@ -68,7 +68,7 @@ describe("FirebaseClaimsWriter (against a local stand-in for Google's endpoints)
     expect(await hanging).toMatchObject({ kind: 'unavailable' });
   });
 
-  it('says so where Firebase has no such user, writes nothing, and writes for the next one', async () => {
+  it('reports that Firebase has no such user, writes nothing, and writes for the next one', async () => {
     google.deleted.add('nobody');
     const writer = new FirebaseClaimsWriter(connect());
     await expect(writer.setClaims('nobody', OURS)).rejects.toBeInstanceOf(UnknownUserError);
@@ -84,7 +84,7 @@ describe("FirebaseClaimsWriter (against a local stand-in for Google's endpoints)
     expect(google.requests).not.toContain(UPDATE);
     expect(google.claims.get('user-1')).toEqual({ plan: 'x' });
     google.silent = false;
-    // Nothing waits for the access token that was asked for in vain.
+    // No call waits for the access token of the failed request.
     await writer.setClaims('user-1', OURS);
     expect(google.claims.get('user-1')).toEqual({ plan: 'x', ...OURS });
   });
@@ -97,7 +97,7 @@ describe("FirebaseClaimsWriter (against a local stand-in for Google's endpoints)
     expect(google.claims.get('user-1')).toEqual(OURS);
   });
 
-  it('tells that Firebase fails, and works again once it does not', async () => {
+  it('reports that Firebase fails, and works again once it does not', async () => {
     google.failures.set('accounts:update', 500);
     const writer = new FirebaseClaimsWriter(connect());
     await expect(writer.setClaims('user-1', OURS)).rejects.toThrow();

@@ -12,7 +12,7 @@ const countRows = async (): Promise<number> =>
 const ids = (count: number): string[] => Array.from({ length: count }, () => uuidV7());
 
 describe('a settlement', () => {
-  it('writes the truth about its call', async () => {
+  it('writes the real usage of its call', async () => {
     const { ledger, lease } = await stage.start();
     const { id } = reservation();
     await ledger.reserve(reservation({ id }));
@@ -77,7 +77,7 @@ describe('a settlement', () => {
     expect(await countRows()).toBe(0);
   });
 
-  it('of many calls at once is a few statements', async () => {
+  it('of many simultaneous calls is a few statements', async () => {
     const { ledger, proxy } = await stage.start();
     const made = ids(300);
     await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
@@ -91,7 +91,7 @@ describe('a settlement', () => {
     ).toHaveLength(300);
   });
 
-  it('that Postgres refuses holds up no other', async () => {
+  it('that Postgres refuses delays no other', async () => {
     const { ledger } = await stage.start();
     const made = ids(5);
     await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
@@ -102,7 +102,7 @@ describe('a settlement', () => {
     expect(ledger.pendingSettlements).toBe(0);
   });
 
-  it('is not lost where the database goes away while a refused one is sorted out', async () => {
+  it('is not lost where the database goes down while a refused one is separated', async () => {
     const { ledger, proxy } = await stage.start();
     const made = ids(3);
     await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));
@@ -129,7 +129,7 @@ describe('a settlement', () => {
     expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', input_tokens: 7, output_tokens: 11 })]);
   });
 
-  it('that is told as the service stops is written though its connection breaks then', async () => {
+  it("during the service's stop is written although its connection breaks", async () => {
     const { ledger, proxy } = await stage.start();
     const { id } = reservation();
     await ledger.reserve(reservation({ id }));
@@ -143,7 +143,7 @@ describe('a settlement', () => {
     expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', output_tokens: 11 })]);
   });
 
-  it('that is told before the service stops is written before it has stopped', async () => {
+  it("before the service's stop is written before the stop ends", async () => {
     const process = await stage.start();
     const made = ids(50);
     await Promise.all(made.map((id) => process.ledger.reserve(reservation({ id }))));

@@ -13,7 +13,7 @@ const countRows = async (): Promise<number> =>
   (await rowsOf(stage.database.superuserUrl, 'SELECT 1 FROM usage_records')).length;
 const ids = (count: number): string[] => Array.from({ length: count }, () => uuidV7());
 
-/** A transaction behind the service's back, ended by `end`. */
+/** A transaction by SQL, which `end` ends. */
 async function transaction(
   ...statements: [string, unknown[]?][]
 ): Promise<{ end(how: 'COMMIT' | 'ROLLBACK'): Promise<void> }> {
@@ -56,7 +56,7 @@ describe('a reservation', () => {
     ]);
   });
 
-  it('of many calls at once is a few statements, and every call has its row', async () => {
+  it('of many simultaneous calls is a few statements, and every call has its row', async () => {
     const { ledger, proxy } = await stage.start();
     await ledger.reserve(reservation());
     proxy.statements = 0;
@@ -67,7 +67,7 @@ describe('a reservation', () => {
     expect(await countRows()).toBe(401);
   });
 
-  it('that Postgres refuses fails alone', async () => {
+  it('that Postgres refuses fails by itself', async () => {
     const { ledger } = await stage.start();
     const made = ids(6);
     const results = await Promise.allSettled(
@@ -146,8 +146,8 @@ describe('a reservation whose commit was not answered', () => {
   });
 });
 
-describe('a database that is away', () => {
-  it('refuses every reservation with 503 where it takes no connection, and takes them again when it does', async () => {
+describe('a database that is down', () => {
+  it('refuses every reservation with 503 where it accepts no connection, and works again when it does', async () => {
     const { ledger, proxy } = await stage.start();
     proxy.tcp.refuse(true);
     proxy.tcp.cut();
@@ -159,7 +159,7 @@ describe('a database that is away', () => {
     expect(await countRows()).toBe(1);
   });
 
-  it('refuses every reservation with 503 where it is silent, later ones at once, and none of them is charged', async () => {
+  it('refuses every reservation with 503 where it is silent, later ones at once, and charges none of them', async () => {
     const { ledger, proxy } = await stage.start();
     await ledger.reserve(reservation());
     proxy.tcp.freeze();
@@ -179,7 +179,7 @@ describe('a database that is away', () => {
     }
   });
 
-  it('takes reservations again on new connections where those that were open never answer again', async () => {
+  it('accepts reservations again on new connections where the open ones never answer again', async () => {
     const { ledger, proxy } = await stage.start();
     await ledger.reserve(reservation());
     proxy.tcp.abandon();
@@ -203,7 +203,7 @@ describe('a database that is away', () => {
       expect(await rows(id)).toEqual([expect.objectContaining({ state: 'SETTLED', output_tokens: index })]);
   });
 
-  it('gets them also where the connections that were open never answer again', async () => {
+  it('gets them also where the open connections never answer again', async () => {
     const { ledger, proxy } = await stage.start();
     const { id } = reservation();
     await ledger.reserve(reservation({ id }));
@@ -212,7 +212,7 @@ describe('a database that is away', () => {
     await eventually(async () => (await rows(id))[0]?.state === 'SETTLED', 20_000);
   });
 
-  it('refuses new calls with 503 at once while as many settlements wait as may, and not for longer', async () => {
+  it('refuses new calls with 503 at once while the queue of settlements is full, and no longer', async () => {
     const { ledger, proxy } = await stage.start({ ledgerQueueLimit: 3 });
     const made = ids(3);
     await Promise.all(made.map((id) => ledger.reserve(reservation({ id }))));

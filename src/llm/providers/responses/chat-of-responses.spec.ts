@@ -6,14 +6,14 @@ const requestOf = (text: string) => readResponsesRequest(parseJsonObject(Buffer.
 
 describe('chatOf', () => {
   it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
-    'refuses the field %s as any that it does not know',
+    'refuses the field %s like any unknown one',
     (field) => {
       const request = requestOf(`{"${field}":{"x":1},"model":"m","input":"Hi"}`);
       expect(() => chatOf(request, 'max_tokens')).toThrow(`${field}: can't be carried`);
     },
   );
 
-  it('writes what parsing its text gives, and where each field stands', () => {
+  it('writes JSON that parses to its text, with the position of each field', () => {
     const request = requestOf(
       '{"model":"m","input":"Say \\"Grüße\\" \\u0001","stream":true,"max_output_tokens":5,"temperature":1e-7,"user":null}',
     );
