@@ -177,7 +177,9 @@ describe("the framework's own refusals", () => {
   it('before any route are sent in our words', async () => {
     const { status, body } = await answerTo(new NotFoundException('Cannot GET /fails'));
     expect(status).toBe(404);
-    expect(body).toMatchObject({ error: { status: 'NOT_FOUND', message: 'No route matches GET /fails. /openapi.json lists the routes.' } });
+    expect(body).toMatchObject({
+      error: { status: 'NOT_FOUND', message: 'No route matches GET /fails. /openapi.json lists the routes.' },
+    });
   });
 
   it('of a malformed URL are answered with 400 although no hook ran', async () => {

@@ -54,7 +54,9 @@ it('CONNECT is refused: the service is not a proxy', async () => {
 it('a target that is not a path is 404 like any unknown path', async () => {
   const answer = await sendRaw(service.baseUrl, ['POST * HTTP/1.1', 'Content-Length: 0']);
   expect(answer.status).toBe(404);
-  expect(answer.json()).toMatchObject({ error: { status: 'NOT_FOUND', message: 'No route matches POST *. /openapi.json lists the routes.' } });
+  expect(answer.json()).toMatchObject({
+    error: { status: 'NOT_FOUND', message: 'No route matches POST *. /openapi.json lists the routes.' },
+  });
 });
 
 it.each([
