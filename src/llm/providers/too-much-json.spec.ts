@@ -11,7 +11,7 @@ const TOO_MUCH = {
   outcome: 'UPSTREAM_BROKEN',
   status: 502,
   code: 'upstream_broken',
-  message: 'The model provider answered with more than this service reads.',
+  message: 'The model provider answered with more than this service reads. Ask for less.',
 };
 /** No part of it is JSON by itself. */
 const LONG = 'word '.repeat(1_700_000);
