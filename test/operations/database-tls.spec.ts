@@ -9,9 +9,7 @@ import { OpenaiUpstream } from '../support/openai-upstream.js';
 import type { TestDatabase } from '../support/postgres.js';
 import { productionEnvironment, spawnService, startServiceProcess } from '../support/service.js';
 import { TestIssuer } from '../support/tokens.js';
-
-/** The user of a Postgres that a superuser starts (test/support/debian-postgres.ts). */
-const NOBODY = 65534;
+import { unprivilegedUser } from '../support/unprivileged-user.js';
 
 let folder: string;
 let encrypted: DebianPostgres;
@@ -34,7 +32,8 @@ beforeAll(async () => {
   // Only the test's own superuser may connect without TLS.
   const rules = ['host all postgres 127.0.0.1/32 trust', 'hostssl all all 127.0.0.1/32 scram-sha-256', ''];
   await writeFile(file('hba.conf'), rules.join('\n'));
-  if (process.getuid?.() === 0) await chown(file('server.key'), NOBODY, NOBODY);
+  const user = unprivilegedUser();
+  if (user !== null) await chown(file('server.key'), user.uid, user.gid);
   encrypted = await DebianPostgres.start([
     'ssl=on',
     `ssl_cert_file=${file('server.crt')}`,

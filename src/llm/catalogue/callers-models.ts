@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { KeyModels } from '../../keys/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import type { ChatPrincipal } from '../access/chat-access.js';
-import type { Model } from '../models/model-catalogue.js';
+import { modelNotFound, type Model } from '../models/model-catalogue.js';
 import { ModelRouter } from '../routing/model-router.js';
 
 /** The models that a caller may use: those that its tenant can name, as far as its key may. */
@@ -25,16 +25,7 @@ export class CallersModels {
   /** @throws Fault not_found: also where the key may not use it; invalid_input as `list` */
   async get(principal: ChatPrincipal, model: string): Promise<Model> {
     const confined = await this.confinedTo(principal);
-    if (confined.length > 0 && !confined.includes(model)) {
-      throw new Fault(
-        'not_found',
-        `The model \`${model}\` does not exist or you do not have access to it. Use one from GET /v1/models.`,
-        {
-          code: 'model_not_found',
-          fields: [{ field: 'model', reason: 'is unknown' }],
-        },
-      );
-    }
+    if (confined.length > 0 && !confined.includes(model)) throw modelNotFound(model);
     return this.router.getModel(principal.tenantId, model);
   }
 

@@ -1,7 +1,7 @@
 import { OperatorError } from '../errors/index.js';
 import path from 'node:path';
 import { problemsOfTls, withAuthority } from './database-tls.js';
-import type { EncryptionKey, Pepper, SettingDefinition } from './setting-definition.js';
+import { isLoopback, type EncryptionKey, type Pepper, type SettingDefinition } from './setting-definition.js';
 import { SETTINGS, type RawSettings, type SettingName } from './settings.js';
 
 type Mode = 'development' | 'production';
@@ -160,7 +160,6 @@ function signInProblems(raw: Partial<RawSettings>, mode: Mode, hasFirebase: bool
     ];
   }
   const { protocol, hostname } = new URL(issuer);
-  const isHere = /^(?:127\.0\.0\.1|localhost|\[::1\])$/.test(hostname);
   return [
     ...(audience === undefined ? ['DASHBOARD_OIDC_ISSUER needs a DASHBOARD_OIDC_AUDIENCE'] : []),
     ...(mode === 'production' && hasFirebase
@@ -168,7 +167,7 @@ function signInProblems(raw: Partial<RawSettings>, mode: Mode, hasFirebase: bool
           'FIREBASE_PROJECT_ID and DASHBOARD_OIDC_ISSUER must not both be set: users are known by their subject, which two issuers may give to two people',
         ]
       : []),
-    ...(protocol !== 'https:' && !isHere
+    ...(protocol !== 'https:' && !isLoopback(hostname)
       ? ['DASHBOARD_OIDC_ISSUER must begin with https://, except on this machine']
       : []),
   ];

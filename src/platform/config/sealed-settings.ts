@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { encryptionKeys, group, list } from './setting-definition.js';
+import { encryptionKeys, group, isLoopback, list } from './setting-definition.js';
 
 const sealed = group('Sealed access tokens').define;
 
@@ -24,14 +24,12 @@ const hostnames: z.ZodType<readonly string[]> = list
   )
   .transform((all) => all.map((one) => one.toLowerCase()));
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
-
 function isOrigin(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, host, href } = new URL(text);
   // A parser takes a star for a name; here it would look like all names.
   if (hostname.includes('*') || href !== `${protocol}//${host}/`) return false;
-  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
 }
 
 const origins: z.ZodType<readonly string[]> = list

@@ -11,6 +11,11 @@ export const integer = (min: number, max: number): z.ZodType<number> =>
 export const zeroOr = (min: number, max: number): z.ZodType<number> =>
   integer(0, max).refine((value) => value === 0 || value >= min, `must be 0, or a whole number from ${min} to ${max}`);
 
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/** Whether a URL's host name leads to this machine. */
+export const isLoopback = (hostname: string): boolean => LOOPBACK.test(hostname);
+
 export const url = (...protocols: string[]): z.ZodType<string> =>
   z.string().refine(
     (value) => {

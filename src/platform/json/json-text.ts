@@ -80,11 +80,15 @@ class Builder {
     const key = Array.isArray(into) ? String(into.length) : (this.open.key ?? '');
     if (typeof value === 'number') this.note?.(into, key, value, source);
     if (Array.isArray(into)) into.push(value);
-    // A plain assignment to `__proto__` would set the object's prototype.
-    else if (key !== '__proto__') into[key] = value;
-    else Object.defineProperty(into, key, { value, writable: true, enumerable: true, configurable: true });
+    else setField(into, key, value);
     this.open.key = null;
   }
+}
+
+/** Sets a field as JSON.parse does. A plain assignment to `__proto__` would set the object's prototype. */
+export function setField(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key !== '__proto__') object[key] = value;
+  else Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
 function build(text: string, note?: NumberNote): unknown {

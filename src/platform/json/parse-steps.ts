@@ -1,4 +1,4 @@
-import { closingQuote, endOfValue, parseJson, QUOTE, skipSpace } from './json-text.js';
+import { closingQuote, endOfValue, parseJson, QUOTE, setField, skipSpace } from './json-text.js';
 import { STEP_LENGTH, type Steps } from './steps.js';
 
 const COLON = 58;
@@ -90,12 +90,12 @@ class PieceReader {
       const end = this.membersWithin(at);
       if (end === null) {
         const member = yield* this.member(skipSpace(text, at));
-        set(value, ...member.value);
+        setField(value, ...member.value);
         at = skipSpace(text, member.end);
       } else {
         const members = Object.entries(parsePiece(`{${text.slice(at, end)}}`, at - 1) as object);
         if (members.length === 0) throw malformed(end);
-        for (const [key, item] of members) set(value, key, item);
+        for (const [key, item] of members) setField(value, key, item);
         at = end;
       }
       yield;
@@ -195,12 +195,6 @@ function parsePiece(piece: string, offset: number): unknown {
     const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
     throw position === undefined ? new SyntaxError('Malformed JSON') : malformed(offset + Number(position));
   }
-}
-
-/** Sets a field as JSON.parse does, also one named `__proto__`. */
-function set(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key !== '__proto__') object[key] = value;
-  else Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
 function malformed(position: number): SyntaxError {

@@ -80,7 +80,7 @@ it('contain no human, gateway, token, provider of a tenant or answer, however th
   const body = { model: 'gpt-4o', messages: [{ role: 'user', content: 'A marker of a prompt.' }] };
   expect((await service.call('POST', '/v1/chat/completions', { headers, body })).status).toBe(200);
   const made = await create(service, org, service.upstream, { name: 'gateway-of-the-metrics' });
-  for (const token of [made.token, 'gw_gh_of-nobody'])
+  for (const token of [made.token, 'gw_gh_unknown'])
     await chat(service, made.gateway.id, token, { model: 'openai_compatible/a-name-of-the-gateways-caller' });
   service.upstream.next({ kind: 'body', status: 500, body: { error: { message: 'A marker of an error.' } } });
   await chat(service, made.gateway.id, made.token);
@@ -90,7 +90,16 @@ it('contain no human, gateway, token, provider of a tenant or answer, however th
   await processing(service, token, { serviceId: 'chat:dummy' });
   const all = await text();
   expect(all).toMatch(/gatehouse_provider_tries_total\{[^}]*provider="openai_compatible"/);
-  const names = ['of-the-metrics', 'of-nobody', 'gateways-caller', 'marker', 'Hello', tenantId, GATEWAY_SECRET, key];
+  const names = [
+    'of-the-metrics',
+    'gw_gh_unknown',
+    'gateways-caller',
+    'marker',
+    'Hello',
+    tenantId,
+    GATEWAY_SECRET,
+    key,
+  ];
   for (const secret of [...names, made.gateway.id, made.token, token, service.upstream.baseUrl])
     expect({ secret, found: all.includes(secret) }).toEqual({ secret, found: false });
 });

@@ -2,7 +2,7 @@ import { isObject, type ChatRequest } from '../requests/chat-request.js';
 import { limitedTo } from './refusals.js';
 
 /** The largest window that a model has, two million tokens, holds less. */
-const MOST_TEXT_BYTES = 8 * 1024 * 1024;
+const MOST_CHARACTERS = 8 * 1024 * 1024;
 /** Images and files: they take less work than text, since nothing in them has to be escaped. */
 const FILE_FIELDS = new Set(['url', 'file_data', 'data']);
 
@@ -12,8 +12,8 @@ const FILE_FIELDS = new Set(['url', 'file_data', 'data']);
  * @throws Fault invalid_input
  */
 export function assertTextCarried({ raw, json }: ChatRequest, provider: string): void {
-  if (raw.length <= MOST_TEXT_BYTES || textLength(json.value) <= MOST_TEXT_BYTES) return;
-  throw limitedTo('messages', `at most ${MOST_TEXT_BYTES} characters of text beside images and files`, provider);
+  if (raw.length <= MOST_CHARACTERS || textLength(json.value) <= MOST_CHARACTERS) return;
+  throw limitedTo('messages', `at most ${MOST_CHARACTERS} characters of text beside images and files`, provider);
 }
 
 function textLength(value: unknown): number {
