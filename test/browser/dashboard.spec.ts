@@ -1,25 +1,9 @@
 /** The dashboard's main flows in a real browser: a person, a started service and a real Postgres. */
 import type { Page } from 'playwright-core';
-import { DashboardWorld, faultsOf, goTo, NARROW, signIn, WIDE } from './dashboard.js';
+import { DashboardWorld, faultsOf, goTo, signIn, WIDE } from './dashboard.js';
+import { faultsAt, heading, LOOKS, PAGES } from './page-visits.js';
 import { asOwner, fill, quickstartTenant } from './filled.js';
 
-const PAGES = [
-  ['/', 'Overview'],
-  ['/start', 'Getting started'],
-  ['/usage', 'Usage'],
-  ['/calls', 'Calls'],
-  ['/threads', 'Threads'],
-  ['/keys', 'API keys'],
-  ['/gateways', 'Gateways'],
-  ['/humans', 'Humans'],
-  ['/tokens', 'Usage tokens'],
-  ['/playground', 'Playground'],
-  ['/models', 'Providers and models'],
-  ['/webhooks', 'Webhooks'],
-  ['/members', 'Members'],
-  ['/audit', 'Audit log'],
-  ['/settings', 'Settings'],
-] as const;
 const SCRIPT = '<img src=x onerror="globalThis.stolen=1"><script>globalThis.stolen=1</script>';
 
 let world: DashboardWorld;
@@ -30,7 +14,6 @@ beforeAll(async () => {
 
 afterAll(() => world.stop());
 
-const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name, exact: true });
 const button = (page: Page, name: string | RegExp) =>
   page.getByRole('button', { name, exact: typeof name === 'string' });
 
@@ -48,23 +31,18 @@ async function storeSecret(page: Page): Promise<void> {
   await page.getByRole('dialog').waitFor({ state: 'detached' });
 }
 
-it('each page of an empty tenant is accessible, breaks no policy and calls no other host', async () => {
-  const look = NARROW;
-  const { page, trespasses } = await world.enter(look);
-  const faults: string[] = [];
-  for (const [at, name] of PAGES) {
-    await goTo(page, at);
-    await heading(page, name).waitFor();
-    await page.waitForLoadState('networkidle');
-    faults.push(...(await faultsOf(page)).map((fault) => `${at}: ${fault}`));
-    const overflows = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
-    if (overflows) faults.push(`${at}: is wider than the screen`);
-  }
-  expect(faults).toEqual([]);
-  expect(trespasses.violations).toEqual([]);
-  expect([...trespasses.hosts]).toEqual([new URL(world.service.baseUrl).host]);
-  await page.context().close();
-});
+it.each(LOOKS)(
+  'each page of an empty tenant is accessible, breaks no policy and calls no other host: %s',
+  async (_name, look) => {
+    const { page, trespasses } = await world.enter(look);
+    const faults: string[] = [];
+    for (const [at, name] of PAGES) faults.push(...(await faultsAt(page, at, name)));
+    expect(faults).toEqual([]);
+    expect(trespasses.violations).toEqual([]);
+    expect([...trespasses.hosts]).toEqual([new URL(world.service.baseUrl).host]);
+    await page.context().close();
+  },
+);
 
 it('keeps no token where a script could find it later', async () => {
   const { page } = await world.enter(WIDE, '/keys');

@@ -5,29 +5,13 @@
 import path from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
-import { DashboardWorld, faultsOf, goTo, NARROW, WIDE, type Look } from './dashboard.js';
+import { DashboardWorld, faultsOf, goTo, WIDE, type Look } from './dashboard.js';
 import { fill, furnish, quickstartTenant } from './filled.js';
+import { faultsAt, heading, LOOKS, PAGES } from './page-visits.js';
 
 const SCREENSHOTS = process.env['GATEHOUSE_SCREENSHOTS'];
 const MOST_BYTES = 250 * 1024;
 
-const PAGES = [
-  ['/', 'Overview', 'overview'],
-  ['/start', 'Getting started', 'getting-started'],
-  ['/usage', 'Usage', 'usage'],
-  ['/calls', 'Calls', 'calls'],
-  ['/threads', 'Threads', 'threads'],
-  ['/keys', 'API keys', 'api-keys'],
-  ['/gateways', 'Gateways', 'gateways'],
-  ['/humans', 'Humans', 'humans'],
-  ['/tokens', 'Usage tokens', 'usage-tokens'],
-  ['/playground', 'Playground', 'playground'],
-  ['/models', 'Providers and models', 'providers-and-models'],
-  ['/webhooks', 'Webhooks', 'webhooks'],
-  ['/members', 'Members', 'members'],
-  ['/audit', 'Audit log', 'audit-log'],
-  ['/settings', 'Settings', 'settings'],
-] as const;
 const GATEWAY_TABS = ['', '/tokens', '/providers', '/cache', '/calls', '/settings'] as const;
 
 let world: DashboardWorld;
@@ -45,7 +29,6 @@ afterAll(() => world.stop());
 const button = (page: Page, name: string | RegExp) =>
   page.getByRole('button', { name, exact: typeof name === 'string' });
 const dialog = (page: Page) => page.getByRole('dialog');
-const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name, exact: true });
 
 it('the first load of the overview is at most 250 KB compressed as in the image, fonts included', async () => {
   const { page } = await world.enter(WIDE);
@@ -67,21 +50,13 @@ async function sizeOf(file: string): Promise<number> {
   return file.endsWith('.woff2') ? content.length : brotliCompressSync(content).length;
 }
 
-it.each([
-  ['light and wide', WIDE],
-  ['dark and narrow', NARROW],
-] as const)(
+it.each(LOOKS)(
   'each page is accessible, fits the screen, breaks no policy and calls no other host: %s',
   async (_name, look: Look) => {
     const { page, trespasses } = await world.enter(look);
     const faults: string[] = [];
     const visit = async (at: string, name: string, picture: string): Promise<void> => {
-      await goTo(page, at);
-      await heading(page, name).waitFor();
-      await page.waitForLoadState('networkidle');
-      faults.push(...(await faultsOf(page)).map((fault) => `${at}: ${fault}`));
-      const overflows = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
-      if (overflows) faults.push(`${at}: is wider than the screen`);
+      faults.push(...(await faultsAt(page, at, name)));
       if (SCREENSHOTS !== undefined && look.theme === 'light') {
         await page.screenshot({ path: path.resolve(SCREENSHOTS, `${picture}.png`) });
       }
@@ -158,10 +133,7 @@ const DIALOGS: readonly (readonly [string, string, (page: Page) => Promise<void>
   ['/', 'Overview', (page) => page.keyboard.press('Control+K')],
 ];
 
-it.each([
-  ['light and wide', WIDE],
-  ['dark and narrow', NARROW],
-] as const)('each dialog is accessible and fits the screen: %s', async (_name, look: Look) => {
+it.each(LOOKS)('each dialog is accessible and fits the screen: %s', async (_name, look: Look) => {
   const { page, trespasses } = await world.enter(look);
   const faults: string[] = [];
   for (const [at, name, open] of DIALOGS) {
