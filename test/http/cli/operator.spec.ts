@@ -1,15 +1,12 @@
 /** The commands that an operator runs before and beside the service: init, migrate, doctor. */
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
 import { loadSettings } from '../../../src/platform/config/index.js';
-import { CommandHost, type Ran } from '../../support/commands.js';
-import { OpenaiUpstream } from '../../support/openai-upstream.js';
+import type { CommandHost, Ran } from '../../support/commands.js';
 import { createEmptyDatabase, type TestDatabase } from '../../support/postgres.js';
-import { productionEnvironment } from '../../support/service.js';
 import { rowsOf } from '../../support/sql.js';
-import { TestIssuer } from '../../support/tokens.js';
+import { OperatorStage } from './operator-stage.js';
 
 interface Finding {
   readonly check: string;
@@ -18,36 +15,19 @@ interface Finding {
   readonly fix?: string;
 }
 
+let stage: OperatorStage;
 let folder: string;
 let commands: CommandHost;
 let database: TestDatabase;
-let issuer: TestIssuer;
-let upstream: OpenaiUpstream;
 
 beforeAll(async () => {
-  commands = await CommandHost.start();
-  folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-operator-'));
-  database = await createEmptyDatabase();
-  issuer = await TestIssuer.start();
-  upstream = await OpenaiUpstream.start();
+  stage = await OperatorStage.start(createEmptyDatabase);
+  ({ folder, commands, database } = stage);
 });
 
-afterAll(async () => {
-  await commands.stop();
-  await upstream.close();
-  await issuer.stop();
-  await database.drop();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => stage.stop());
 
-/** Runs with production's settings, which are complete unless `env` removes some. */
-function run(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}): Promise<Ran> {
-  const complete = productionEnvironment({ database, issuer, upstream });
-  return commands.run(args, {
-    cwd: folder,
-    env: { FIREBASE_SERVICE_ACCOUNT: '/run/firebase.json', ...complete, ...env },
-  });
-}
+const run: OperatorStage['run'] = (args, env) => stage.run(args, env);
 
 async function doctor(env: Readonly<Record<string, string | undefined>> = {}): Promise<Ran & { wrong: Finding[] }> {
   const ran = await run(['doctor', '--json'], env);

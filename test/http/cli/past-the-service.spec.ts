@@ -1,44 +1,20 @@
 /** The commands that an operator runs in the database while no service runs: the first org, all tenants, the sweeps. */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
-import { CommandHost, type Ran } from '../../support/commands.js';
-import { OpenaiUpstream } from '../../support/openai-upstream.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
-import { productionEnvironment } from '../../support/service.js';
 import { rowsOf, seedTenant } from '../../support/sql.js';
-import { TestIssuer } from '../../support/tokens.js';
+import { OperatorStage } from './operator-stage.js';
 
-let folder: string;
-let commands: CommandHost;
+let stage: OperatorStage;
 let database: TestDatabase;
-let issuer: TestIssuer;
-let upstream: OpenaiUpstream;
 
 beforeAll(async () => {
-  commands = await CommandHost.start();
-  folder = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-past-'));
-  database = await createTestDatabase();
-  issuer = await TestIssuer.start();
-  upstream = await OpenaiUpstream.start();
+  stage = await OperatorStage.start(createTestDatabase);
+  ({ database } = stage);
 });
 
-afterAll(async () => {
-  await commands.stop();
-  await upstream.close();
-  await issuer.stop();
-  await database.drop();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => stage.stop());
 
-function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const complete = productionEnvironment({ database, issuer, upstream });
-  return commands.run(args, {
-    cwd: folder,
-    env: { FIREBASE_SERVICE_ACCOUNT: '/run/firebase.json', ...complete, ...env },
-  });
-}
+const run: OperatorStage['run'] = (args, env) => stage.run(args, env);
 
 async function json<T>(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<T> {
   const { status, stdout, stderr } = await run([...args, '--json'], env);

@@ -2,7 +2,7 @@
 import OpenAI from 'openai';
 import { eventually } from '../../support/eventually.js';
 import {
-  OpenaiUpstream,
+  type OpenaiUpstream,
   completion,
   errorBody,
   eventOf,
@@ -10,54 +10,36 @@ import {
   usageOf,
 } from '../../support/openai-upstream.js';
 import { withOtherEnd } from '../../support/other-end.js';
-import { startReplicas, stopReplicas } from '../../support/replicas.js';
 import type { Answer, Org, TestService } from '../../support/service.js';
-import { SETTINGS, call, chat, chatBody, create, createToken, post, type Made } from './gateways.js';
+import { CachingStage, cacheOf } from './caching-stage.js';
+import { call, chat, chatBody, create, createToken, post, type Made } from './gateways.js';
 
+let stage: CachingStage;
 let service: TestService;
-/** Another replica, with a short provider time-out. */
 let other: TestService;
 let upstream: OpenaiUpstream;
 let org: Org;
 let made: Made;
 
 beforeAll(async () => {
-  [service, other] = await startReplicas(SETTINGS, { ...SETTINGS, firstByteTimeoutMs: 2_000, totalTimeoutMs: 4_000 });
+  stage = await CachingStage.start();
+  ({ service, other } = stage);
 });
 
-afterAll(() => stopReplicas([service, other]));
+afterAll(() => stage.stop());
 
-let tests = 0;
 beforeEach(async () => {
-  upstream = await OpenaiUpstream.start();
-  org = await service.createOrg(`keeper-${(tests += 1)}`, undefined, { provider: false });
-  made = await create(service, org, upstream, { cache: { ttlSeconds: 3600 } });
+  await stage.begin();
+  ({ upstream, org, made } = stage);
 });
 
-afterEach(() => upstream.close());
+afterEach(() => stage.end());
 
 const ids = (): string => made.gateway.id;
-const cacheOf = ({ headers }: Answer): unknown => headers['x-gatehouse-cache'];
-const stored = async (): Promise<number> =>
-  Number(
-    (
-      await service.sql<{ n: string }>('SELECT count(*) AS n FROM gateway_cache_entries WHERE gateway_id = $1', [ids()])
-    )[0]!.n,
-  );
-const holds = (count: number): Promise<void> => eventually(async () => expect(await stored()).toBe(count));
-
-/** Asks until the answer is cached, which happens after it has gone out. */
-async function warm(more: object = {}): Promise<Answer> {
-  const before = await stored();
-  const answer = await chat(service, ids(), made.token, more);
-  expect([answer.status, cacheOf(answer)]).toEqual([200, 'MISS']);
-  await holds(before + 1);
-  return answer;
-}
 
 describe('the cache', () => {
   it('gives the same answer again without the provider, on each replica, however the request is spelled', async () => {
-    const first = await warm({ temperature: 0.5, seed: 7 });
+    const first = await stage.warm({ temperature: 0.5, seed: 7 });
     const spelled = `{ "seed":7,"temperature" : 0.5, "messages":[{"content":"Say \\u0068ello.","role":"user"}],"model":"gpt-4o-mini"}`;
     for (const replica of [service, other]) {
       const again = await replica.call('POST', `/gateways/${ids()}/v1/chat/completions`, {
@@ -71,7 +53,7 @@ describe('the cache', () => {
   });
 
   it('settles a cached answer at no cost, and the ledger says so', async () => {
-    await warm();
+    await stage.warm();
     await chat(service, ids(), made.token);
     await eventually(async () =>
       expect(
@@ -105,7 +87,7 @@ describe('the cache', () => {
       let text = '';
       for await (const chunk of data) text += chunk.choices[0]?.delta.content ?? '';
       said.push(text);
-      await holds(1);
+      await stage.holds(1);
     }
     expect(said).toEqual(['Hello from the upstream.', 'Hello from the upstream.']);
     expect(upstream.requests).toHaveLength(1);
@@ -117,9 +99,9 @@ describe('the cache', () => {
       ['embeddings', { model: 'gpt-4o-mini', input: 'words' }],
       ['responses', { model: 'gpt-4o-mini', input: 'Say hello.' }],
     ] as const) {
-      const before = await stored();
+      const before = await stage.stored();
       const first = await post(service, `${path}/${route}`, made.token, body);
-      await holds(before + 1);
+      await stage.holds(before + 1);
       const again = await post(service, `${path}/${route}`, made.token, body);
       expect([again.status, cacheOf(again), again.text]).toEqual([200, 'HIT', first.text]);
     }
@@ -132,7 +114,7 @@ describe('the cache', () => {
     ['an additional field', { temperature: 1 }],
     ['another spelling of the same number', { seed: 1.0, n: 1 }],
   ])('asks the provider for %s', async (_what, more) => {
-    await warm();
+    await stage.warm();
     expect(cacheOf(await chat(service, ids(), made.token, more))).toBe('MISS');
   });
 
@@ -142,8 +124,8 @@ describe('the cache', () => {
     expect(cacheOf(await asked('no-store'))).toBe('MISS');
     expect(cacheOf(await asked('no-store'))).toBe('MISS');
     expect(upstream.requests).toHaveLength(2);
-    expect(await stored()).toBe(0);
-    await warm();
+    expect(await stage.stored()).toBe(0);
+    await stage.warm();
     expect(cacheOf(await asked('no-cache'))).toBe('MISS');
     expect(cacheOf(await asked('max-age=600'))).toBe('HIT');
     await service.sql(
@@ -180,24 +162,24 @@ describe('the cache', () => {
     expect((await post(service, `/gateways/${ids()}/v1/embeddings`, made.token, long)).status).toBe(200);
     expect(upstream.requests).toHaveLength(5);
     // Only the later answer is stored.
-    await warm({ messages: [{ role: 'user', content: 'The last.' }] });
-    expect(await stored()).toBe(1);
+    await stage.warm({ messages: [{ role: 'user', content: 'The last.' }] });
+    expect(await stage.stored()).toBe(1);
   });
 
   it("gives nothing of another gateway's, and is emptied where the gateway's providers change", async () => {
-    await warm();
+    await stage.warm();
     const neighbour = await create(service, org, upstream, { name: 'neighbour', cache: { ttlSeconds: 60 } });
     expect(cacheOf(await chat(service, neighbour.gateway.id, neighbour.token))).toBe('MISS');
     const providers = [{ provider: 'openai_compatible', endpoint: upstream.baseUrl, models: ['gpt-4o-mini'] }];
     await call(service, org, 'POST', 'update', { gatewayId: ids(), providers });
-    expect(await stored()).toBe(0);
+    expect(await stage.stored()).toBe(0);
     for (const replica of [service, other])
       await eventually(async () =>
         expect(cacheOf(await chat(replica, ids(), made.token, {}, { 'x-cache-control': 'no-store' }))).toBe('MISS'),
       );
-    await warm({ n: 1 });
+    await stage.warm({ n: 1 });
     await call(service, org, 'POST', 'delete', { gatewayId: ids() });
-    expect(await stored()).toBe(0);
+    expect(await stage.stored()).toBe(0);
   });
 
   it('is off unless the gateway switches it on, and then sends no header', async () => {
@@ -225,7 +207,7 @@ describe('the cache', () => {
   });
 
   it('is limited by requests, and serves a hit under a limit of tokens that a call would not fit', async () => {
-    await warm();
+    await stage.warm();
     await call(service, org, 'POST', 'update', {
       gatewayId: ids(),
       rateLimit: { tokens: { limit: 40, window: 'DAY' } },
@@ -240,7 +222,7 @@ describe('the cache', () => {
   });
 
   it('gives exactly as many simultaneous answers as a limit of requests allows, over two replicas', async () => {
-    await warm();
+    await stage.warm();
     const rateLimit = { requests: { limit: 7, window: 'MONTH' } };
     const { token } = await createToken(service, org, ids(), { name: 'limited', rateLimit });
     const answers = await Promise.all(
@@ -253,7 +235,7 @@ describe('the cache', () => {
   });
 
   it('checks a request again although its bytes are known', async () => {
-    await warm();
+    await stage.warm();
     expect(cacheOf(await chat(service, ids(), made.token))).toBe('HIT');
     const typed = await chat(service, ids(), made.token, {}, { 'content-type': 'text/html' });
     expect(typed.status).toBe(415);

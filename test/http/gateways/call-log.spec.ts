@@ -2,52 +2,34 @@
 import { randomUUID } from 'node:crypto';
 import { captureLog } from '../../support/captured-log.js';
 import { eventually } from '../../support/eventually.js';
-import { OpenaiUpstream, errorBody } from '../../support/openai-upstream.js';
-import { startReplicas, stopReplicas } from '../../support/replicas.js';
-import type { Answer, Org, TestService } from '../../support/service.js';
+import { type OpenaiUpstream, errorBody } from '../../support/openai-upstream.js';
+import type { Org, TestService } from '../../support/service.js';
 import { dump } from '../../support/sql.js';
-import { GATEWAY_SECRET, SETTINGS, ask, call, chat, chatBody, create, createToken, type Made } from './gateways.js';
+import { CachingStage } from './caching-stage.js';
+import { GATEWAY_SECRET, ask, call, chat, chatBody, create, createToken, type Made } from './gateways.js';
 
+let stage: CachingStage;
 let service: TestService;
-/** Another replica, with a short provider time-out. */
 let other: TestService;
 let upstream: OpenaiUpstream;
 let org: Org;
 let made: Made;
 
 beforeAll(async () => {
-  [service, other] = await startReplicas(SETTINGS, { ...SETTINGS, firstByteTimeoutMs: 2_000, totalTimeoutMs: 4_000 });
+  stage = await CachingStage.start();
+  ({ service, other } = stage);
 });
 
-afterAll(() => stopReplicas([service, other]));
+afterAll(() => stage.stop());
 
-let tests = 0;
 beforeEach(async () => {
-  upstream = await OpenaiUpstream.start();
-  org = await service.createOrg(`keeper-${(tests += 1)}`, undefined, { provider: false });
-  made = await create(service, org, upstream, { cache: { ttlSeconds: 3600 } });
+  await stage.begin();
+  ({ upstream, org, made } = stage);
 });
 
-afterEach(() => upstream.close());
+afterEach(() => stage.end());
 
 const ids = (): string => made.gateway.id;
-const cacheOf = ({ headers }: Answer): unknown => headers['x-gatehouse-cache'];
-const stored = async (): Promise<number> =>
-  Number(
-    (
-      await service.sql<{ n: string }>('SELECT count(*) AS n FROM gateway_cache_entries WHERE gateway_id = $1', [ids()])
-    )[0]!.n,
-  );
-const holds = (count: number): Promise<void> => eventually(async () => expect(await stored()).toBe(count));
-
-/** Asks until the answer is cached, which happens after it has gone out. */
-async function warm(more: object = {}): Promise<Answer> {
-  const before = await stored();
-  const answer = await chat(service, ids(), made.token, more);
-  expect([answer.status, cacheOf(answer)]).toEqual([200, 'MISS']);
-  await holds(before + 1);
-  return answer;
-}
 
 interface CallView {
   readonly callId: string;
@@ -62,7 +44,7 @@ const listed = (filter: object = {}): Promise<{ calls: CallView[]; nextPageToken
 describe('the log of calls', () => {
   it('shows each call that has ended, with its usage, by filters and page by page', async () => {
     const second = await createToken(service, org, ids(), { name: 'second' });
-    await warm();
+    await stage.warm();
     await chat(other, ids(), second.token);
     upstream.next({ kind: 'body', status: 400, body: errorBody('no such thing', 'invalid_request_error') });
     await chat(service, ids(), second.token, { model: 'gpt-4o' });

@@ -8,22 +8,15 @@ import { eventually } from '../../support/eventually.js';
 import { startService, type Answer, type TestService } from '../../support/service.js';
 import { testPepper } from '../../support/settings.js';
 import { settledCalls } from '../ledger.js';
-import { askForToken, mint, OPENAI, processing } from './sealed-client.js';
+import { MANY_OF_EACH, askForToken, mint, OPENAI, processing } from './sealed-client.js';
 
 const [OLD, NEW, GONE] = [testPepper(1), testPepper(2), testPepper(3)];
-const MANY = [1_000_000, 1_000_000, 1_000_000] as const;
-const SETTINGS = {
-  sealedGlobalQuota: MANY,
-  sealedClientQuota: MANY,
-  anonymousGlobalQuota: MANY,
-  anonymousClientQuota: MANY,
-};
 
 let service: TestService;
 let good: string;
 
 beforeAll(async () => {
-  service = await startService({ settings: { ...SETTINGS, sealedTokenKeys: [NEW, OLD] } });
+  service = await startService({ settings: { ...MANY_OF_EACH, sealedTokenKeys: [NEW, OLD] } });
   ({ token: good } = await mint(service));
 });
 
@@ -135,7 +128,7 @@ describe('an invalid token', () => {
 
 describe('rotation', () => {
   it('a service with a new key in front accepts the old tokens, and one without that key refuses the new ones', async () => {
-    const before = await startService({ ...service, settings: { ...SETTINGS, sealedTokenKeys: [OLD] } });
+    const before = await startService({ ...service, settings: { ...MANY_OF_EACH, sealedTokenKeys: [OLD] } });
     try {
       const { token } = await mint(before);
       for (const replica of [before, service]) expect((await processing(replica, token)).status).toBe(200);

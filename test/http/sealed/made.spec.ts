@@ -3,23 +3,14 @@ import OpenAI from 'openai';
 import { eventually } from '../../support/eventually.js';
 import { startService, type Org, type TestService } from '../../support/service.js';
 import { clearLedger, settledCall } from '../ledger.js';
-import { askForToken, mint, mintBody, OPENAI_SECRET, processing, textOf } from './sealed-client.js';
-
-const MANY = [1_000_000, 1_000_000, 1_000_000] as const;
+import { MANY_OF_EACH, askForToken, mint, mintBody, OPENAI_SECRET, processing, textOf } from './sealed-client.js';
 
 let service: TestService;
 let org: Org;
 let keyId: string;
 
 beforeAll(async () => {
-  service = await startService({
-    settings: {
-      sealedGlobalQuota: MANY,
-      sealedClientQuota: MANY,
-      anonymousGlobalQuota: MANY,
-      anonymousClientQuota: MANY,
-    },
-  });
+  service = await startService({ settings: MANY_OF_EACH });
   org = await service.createOrg('founder');
   ({ keyId } = await service.createKey(org));
 });

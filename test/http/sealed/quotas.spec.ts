@@ -14,6 +14,8 @@ import {
 import { ledgerOf, settledCalls } from '../ledger.js';
 import { OpenStream } from '../open-stream.js';
 import {
+  MANY,
+  MANY_OF_EACH,
   askedBody,
   askForToken,
   mint,
@@ -24,12 +26,8 @@ import {
   type Wishes,
 } from './sealed-client.js';
 
-const MANY = [1_000_000, 1_000_000, 1_000_000] as const;
 const ROOMY = {
-  sealedGlobalQuota: MANY,
-  sealedClientQuota: MANY,
-  anonymousGlobalQuota: MANY,
-  anonymousClientQuota: MANY,
+  ...MANY_OF_EACH,
   providerCalls: 4_000,
   tenantCalls: 2_000,
   orgCalls: 2_000,

@@ -30,7 +30,15 @@ const limits = ([minute, hour, day]: Limits) => ({
   requestsPerDay: day,
 });
 
-const MANY: Limits = [1_000_000, 1_000_000, 1_000_000];
+export const MANY: Limits = [1_000_000, 1_000_000, 1_000_000];
+
+/** Settings under which no quota of sealed tokens ends. */
+export const MANY_OF_EACH = {
+  sealedGlobalQuota: MANY,
+  sealedClientQuota: MANY,
+  anonymousGlobalQuota: MANY,
+  anonymousClientQuota: MANY,
+};
 
 export function mintBody({ secrets = [OPENAI], client, global, span }: Wishes = {}): object {
   return {

@@ -2,9 +2,8 @@
 import { startService, type Org, type TestService } from '../../support/service.js';
 import { clearLedger, settledCall } from '../ledger.js';
 import { OpenStream } from '../open-stream.js';
-import { askedBody, eventsOf, mint, mintBody, processing, type Secret } from './sealed-client.js';
+import { MANY_OF_EACH, askedBody, eventsOf, mint, mintBody, processing, type Secret } from './sealed-client.js';
 
-const MANY = [1_000_000, 1_000_000, 1_000_000] as const;
 const DUMMY = { serviceId: 'chat:dummy' };
 
 let service: TestService;
@@ -12,14 +11,7 @@ let org: Org;
 let key: string;
 
 beforeAll(async () => {
-  service = await startService({
-    settings: {
-      sealedGlobalQuota: MANY,
-      sealedClientQuota: MANY,
-      anonymousGlobalQuota: MANY,
-      anonymousClientQuota: MANY,
-    },
-  });
+  service = await startService({ settings: MANY_OF_EACH });
   org = await service.createOrg('founder');
   ({ key } = await service.createKey(org));
 });

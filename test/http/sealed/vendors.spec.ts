@@ -10,9 +10,8 @@ import { dump } from '../../support/sql.js';
 import { VendorHosts } from '../../support/vendor-hosts.js';
 import { jsonAnswer, WireUpstream, type WireAnswer, type WireRequest } from '../../support/wire-upstream.js';
 import { clearLedger, settledCall } from '../ledger.js';
-import { eventsOf, mint, processing, textOf, type Asked, type Secret } from './sealed-client.js';
+import { MANY_OF_EACH, eventsOf, mint, processing, textOf, type Asked, type Secret } from './sealed-client.js';
 
-const MANY = [1_000_000, 1_000_000, 1_000_000] as const;
 const MISTRAL = KINDS.find(({ kind }) => kind === 'mistral')!;
 
 interface Vendor {
@@ -65,7 +64,7 @@ beforeAll(async () => {
   service = await startService({
     settings: {
       ...{ mode: 'development', outboundAllowCidrs: ['127.0.0.0/8'] },
-      ...{ sealedGlobalQuota: MANY, sealedClientQuota: MANY, anonymousGlobalQuota: MANY, anonymousClientQuota: MANY },
+      ...MANY_OF_EACH,
       sealedAllowedOrigins: [new URL(listed.baseUrl).origin, server.origin],
     },
   });
