@@ -1,6 +1,7 @@
 /** SQL that bypasses the service: to read the real data, and to act as an operator or an attacker. */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { uuidV7 } from '../../src/platform/crypto/index.js';
 
 /** A connection that the test opens, uses and ends itself, for tests that must hang, wait or be killed. */
 export function connectionTo(url: string): pg.Client {
@@ -77,6 +78,21 @@ export async function seedTenant(superuserUrl: string): Promise<SeededTenant> {
     seeded.ownerId,
   ]);
   return seeded;
+}
+
+/** A key and an open call of a tenant. */
+export async function seedKeyAndCall(superuserUrl: string, { tenantId }: SeededTenant): Promise<void> {
+  const client = poolOf(superuserUrl);
+  await client.query(
+    `INSERT INTO api_keys (id, tenant_id, type, name, key_prefix, hash, pepper_version, scopes, created_by)
+     VALUES ($1, $2, 'SECRET', 'key', 'sk_gh_', $3, 1, '{}', 'seed')`,
+    [`key-of-${tenantId}`, tenantId, Buffer.from(tenantId)],
+  );
+  await client.query(
+    `INSERT INTO usage_records (id, tenant_id, request_id, provider, model, streamed, reserved_input_tokens, reserved_output_tokens, lease_id)
+     VALUES ($1, $2, 'req', 'dummy', 'dummy', false, 1, 1, gen_random_uuid())`,
+    [uuidV7(), tenantId],
+  );
 }
 
 /** The whole content of the database, as text: every column of every row of every table. */

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../../../test/support/eventually.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { onDatabase, rowsOf, seedTenant, type SeededTenant } from '../../../test/support/sql.js';
+import { rowsOf, seedKeyAndCall, seedTenant, type SeededTenant } from '../../../test/support/sql.js';
 import { testSettings } from '../../../test/support/settings.js';
-import { uuidV7 } from '../crypto/index.js';
 import { Fault } from '../errors/index.js';
 import { Database, type TenantTransaction } from './database.js';
 
@@ -17,28 +16,13 @@ beforeAll(async () => {
   database = new Database(testSettings({ databaseUrl: test.ownerUrl }));
   acme = await seedTenant(test.superuserUrl);
   globex = await seedTenant(test.superuserUrl);
-  for (const { tenantId } of [acme, globex]) await seedRows(tenantId);
+  for (const tenant of [acme, globex]) await seedKeyAndCall(test.superuserUrl, tenant);
 });
 
 afterAll(async () => {
   await database.close();
   await test.drop();
 });
-
-async function seedRows(tenantId: string): Promise<void> {
-  await onDatabase(test.superuserUrl, async (client) => {
-    await client.query(
-      `INSERT INTO api_keys (id, tenant_id, type, name, key_prefix, hash, pepper_version, scopes, created_by)
-       VALUES ($1, $2, 'SECRET', 'key', 'sk_gh_', $3, 1, '{}', 'seed')`,
-      [`key-of-${tenantId}`, tenantId, Buffer.from(tenantId)],
-    );
-    await client.query(
-      `INSERT INTO usage_records (id, tenant_id, request_id, provider, model, streamed, reserved_input_tokens, reserved_output_tokens, lease_id)
-       VALUES ($1, $2, 'req', 'dummy', 'dummy', false, 1, 1, $3)`,
-      [uuidV7(), tenantId, randomUUID()],
-    );
-  });
-}
 
 const once = (text: string): { name: string; text: string } => ({ name: `spec-${text.slice(0, 40)}`, text });
 const TENANT_TABLES = ['users', 'orgs', 'tenants', 'memberships', 'api_keys', 'usage_records'];

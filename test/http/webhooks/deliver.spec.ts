@@ -2,11 +2,12 @@
 import { Database } from '../../../src/platform/database/index.js';
 import { Events } from '../../../src/platform/events/index.js';
 import { eventually } from '../../support/eventually.js';
-import { startService, type Org, type TestService } from '../../support/service.js';
-import { WebhookReceiver, verifiesByHmac, verifiesByLibrary } from '../../support/webhook-receiver.js';
+import type { Org, TestService } from '../../support/service.js';
+import { type WebhookReceiver, verifiesByHmac, verifiesByLibrary } from '../../support/webhook-receiver.js';
 import { ownerOf } from '../orgs/people.js';
 import {
   QUICK,
+  ReceiverStage,
   addHuman,
   call,
   create,
@@ -17,25 +18,20 @@ import {
   type DeliveryView,
 } from './webhooks.js';
 
+let stage: ReceiverStage;
 let receiver: WebhookReceiver;
 let service: TestService;
 let org: Org;
 
 beforeAll(async () => {
-  receiver = await WebhookReceiver.start();
-  service = await startService({ settings: { ...receiver.settings, ...QUICK } });
+  stage = await ReceiverStage.start();
+  ({ receiver, service } = stage);
 });
 
-afterAll(async () => {
-  await service.stop();
-  await receiver.stop();
-});
+afterAll(() => stage.stop());
 
-let tests = 0;
 beforeEach(async () => {
-  org = await service.createOrg(`founder-${(tests += 1)}`);
-  receiver.received.length = 0;
-  receiver.reactions.clear();
+  org = await stage.begin();
 });
 
 describe('a delivery', () => {
@@ -59,7 +55,7 @@ describe('a delivery', () => {
   });
 
   it('goes to each enabled endpoint of the tenant that chose the type, and to no other', async () => {
-    const elsewhere = await service.createOrg(`other-${tests}`);
+    const elsewhere = await service.createOrg('other');
     const urls = ['/one', '/two', '/other-type', '/disabled', '/other-tenant'].map((at) => receiver.url(at));
     await create(service, org, urls[0]!);
     await create(service, org, urls[1]!, ['run.failed', 'usage.tracked']);
@@ -200,7 +196,7 @@ describe('events of the service itself', () => {
     const staging = { ...org, tenantId: tenant.id };
     await create(service, org, receiver.url('/production'), ['member.invited']);
     await create(service, staging, receiver.url('/staging'), ['member.invited']);
-    const other = await service.createOrg(`another-${tests}`);
+    const other = await service.createOrg('another');
     await create(service, other, receiver.url('/other'), ['member.invited']);
     const { invitation, token } = await service.asUser<{ invitation: { id: string }; token: string }>(
       ownerOf(org),

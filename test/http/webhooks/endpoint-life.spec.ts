@@ -1,10 +1,10 @@
 /** Endpoints of webhooks: which addresses are called, and when one is disabled, enabled or moved. */
 import { captureLog } from '../../support/captured-log.js';
 import { eventually } from '../../support/eventually.js';
-import { startService, type Org, type TestService } from '../../support/service.js';
-import { WebhookReceiver, verifiesByHmac, verifiesByLibrary } from '../../support/webhook-receiver.js';
+import type { Org, TestService } from '../../support/service.js';
+import { type WebhookReceiver, verifiesByHmac, verifiesByLibrary } from '../../support/webhook-receiver.js';
 import {
-  QUICK,
+  ReceiverStage,
   ask,
   call,
   create,
@@ -15,25 +15,20 @@ import {
   type MadeEndpoint,
 } from './webhooks.js';
 
+let stage: ReceiverStage;
 let receiver: WebhookReceiver;
 let service: TestService;
 let org: Org;
 
 beforeAll(async () => {
-  receiver = await WebhookReceiver.start();
-  service = await startService({ settings: { ...receiver.settings, ...QUICK } });
+  stage = await ReceiverStage.start();
+  ({ receiver, service } = stage);
 });
 
-afterAll(async () => {
-  await service.stop();
-  await receiver.stop();
-});
+afterAll(() => stage.stop());
 
-let tests = 0;
 beforeEach(async () => {
-  org = await service.createOrg(`founder-${(tests += 1)}`);
-  receiver.received.length = 0;
-  receiver.reactions.clear();
+  org = await stage.begin();
 });
 
 const disablingsOf = async (endpointId: string): Promise<object[]> => {

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Settings } from '../../../src/platform/config/index.js';
 import { eventually } from '../../support/eventually.js';
-import type { Answer, Org, ServiceClient } from '../../support/service.js';
+import { startService, type Answer, type Org, type ServiceClient, type TestService } from '../../support/service.js';
+import { WebhookReceiver } from '../../support/webhook-receiver.js';
 
 export interface EndpointView {
   readonly endpointId: string;
@@ -46,6 +47,32 @@ export const QUICK_ENVIRONMENT = {
   GATEHOUSE_WEBHOOK_TIMEOUT_MS: '1000',
   GATEHOUSE_WEBHOOK_ATTEMPTS: '8',
 } as const;
+
+/** A service and a receiver of its webhooks; each test has an org of its own. */
+export class ReceiverStage {
+  private tests = 0;
+
+  private constructor(
+    readonly receiver: WebhookReceiver,
+    readonly service: TestService,
+  ) {}
+
+  static async start(): Promise<ReceiverStage> {
+    const receiver = await WebhookReceiver.start();
+    return new ReceiverStage(receiver, await startService({ settings: { ...receiver.settings, ...QUICK } }));
+  }
+
+  begin(): Promise<Org> {
+    this.receiver.received.length = 0;
+    this.receiver.reactions.clear();
+    return this.service.createOrg(`founder-${(this.tests += 1)}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.service.stop();
+    await this.receiver.stop();
+  }
+}
 
 /** POSTs as the owner, and returns any answer. */
 export function ask(
