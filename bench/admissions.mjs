@@ -189,7 +189,7 @@ async function openSide(session, name, partitions) {
   const cluster = await startCluster(session.group, join(session.runDirectory, name));
   session.onEnd(() => cluster.stop());
   const { tenantId } = await prepareTenant(cluster);
-  await withClient(cluster.inspectorUrl, (client) =>
+  await withClient(cluster.ownerUrl, (client) =>
     client.query(
       "SELECT add_usage_partition(now() + n * interval '31 days') FROM generate_series(0, $1::int - 1) AS n",
       [partitions],

@@ -31,9 +31,12 @@ const COLUMNS = `id, tenant_id, kind, key_id, human_id, request_id, provider, mo
  * @param {number} rows
  * @param {(text: string) => void} say
  */
-export function fillLedger(cluster, tenantId, rows, say) {
+export async function fillLedger(cluster, tenantId, rows, say) {
+  // By the owner: a start of the service refuses partitions of another role.
+  await withClient(cluster.ownerUrl, (client) =>
+    client.query("SELECT add_usage_partition(now() - n * interval '30 days') FROM generate_series(0, 3) AS n"),
+  );
   return withClient(cluster.inspectorUrl, async (client) => {
-    await client.query("SELECT add_usage_partition(now() - n * interval '30 days') FROM generate_series(0, 3) AS n");
     const { rows: where } = await client.query("SELECT current_setting('data_directory') AS directory");
     const file = `${where[0].directory}/bench-ledger.copy`;
     for (let from = 1; from <= rows; from += PIECE_ROWS) {

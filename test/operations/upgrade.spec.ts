@@ -60,7 +60,7 @@ it('a rolling upgrade under load loses no call, charges none twice, and fails no
 });
 
 it('an old replica that restarts after a crash changes nothing of the newer schema, and serves', async () => {
-  await fleet.replica(1).process.kill9();
+  await fleet.replica(1).kill9();
   const before = await schema();
   await fleet.startAgain(1, { env, main: previous.main });
   const old = fleet.replica(1);

@@ -21,16 +21,18 @@ export class DebianPostgres {
   private constructor(
     private readonly port: number,
     private readonly directory: string,
-    private readonly process: ChildProcess,
+    private readonly run: () => ChildProcess,
+    private process: ChildProcess,
   ) {}
 
   /**
    * @param options more settings of the server, as `ssl=on`
+   * @param parent the folder that its own folder is made in
    * @throws Error where it is not installed: a test that needs it is never skipped
    */
-  static async start(options: readonly string[] = []): Promise<DebianPostgres> {
+  static async start(options: readonly string[] = [], parent = os.tmpdir()): Promise<DebianPostgres> {
     const bin = serverPrograms();
-    const directory = await mkdtemp(path.join(os.tmpdir(), 'gatehouse-postgres15-'));
+    const directory = await mkdtemp(path.join(parent, 'gatehouse-postgres15-'));
     const user = unprivilegedUser();
     if (user !== null) await chown(directory, user.uid, user.gid);
     await chmod(directory, 0o700);
@@ -51,12 +53,10 @@ export class DebianPostgres {
       `port=${port}`,
       ...options,
     ];
-    const child = spawn(path.join(bin, 'postgres'), ['-D', directory, ...settings.flatMap((each) => ['-c', each])], {
-      ...user,
-      stdio: 'ignore',
-    });
-    const postgres = new DebianPostgres(port, directory, child);
-    await eventually(() => onDatabase(postgres.superuserUrl(), (client) => client.query('SELECT 1')).then(() => true));
+    const args = ['-D', directory, ...settings.flatMap((each) => ['-c', each])];
+    const run = (): ChildProcess => spawn(path.join(bin, 'postgres'), args, { ...user, stdio: 'ignore' });
+    const postgres = new DebianPostgres(port, directory, run, run());
+    await postgres.answers();
     await postgres.asSuperuser(`CREATE ROLE ${OWNER} LOGIN CREATEROLE PASSWORD '${postgres.password}'`);
     return postgres;
   }
@@ -75,8 +75,32 @@ export class DebianPostgres {
     return onDatabase(this.superuserUrl(database), (client) => client.query(sql));
   }
 
+  /** Begins new files of the write-ahead log until the disk has no room for one, which ends Postgres. */
+  async switchLogUntilFull(): Promise<void> {
+    while (!this.hasEnded) {
+      await this.asSuperuser("SELECT pg_logical_emit_message(false, 'test', 'x'), pg_switch_wal()").catch(
+        () => undefined,
+      );
+    }
+  }
+
+  /** Starts it on the same data, after it has ended. */
+  async startAgain(): Promise<void> {
+    if (!this.hasEnded) throw new Error('This Postgres still runs.');
+    this.process = this.run();
+    await this.answers();
+  }
+
+  private get hasEnded(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null;
+  }
+
+  private answers(): Promise<void> {
+    return eventually(() => this.asSuperuser('SELECT 1'));
+  }
+
   async stop(): Promise<void> {
-    if (this.process.exitCode === null) {
+    if (!this.hasEnded) {
       this.process.kill('SIGINT');
       await once(this.process, 'exit');
     }

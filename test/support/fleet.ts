@@ -58,7 +58,7 @@ export class Fleet {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.replicas.map(({ process }) => (process.hasExited ? process.exited : process.kill9())));
+    await Promise.all(this.replicas.map((replica) => replica.kill9()));
     await Promise.all([this.upstream.close(), this.issuer.stop()]);
     await this.postgres.stop();
   }

@@ -21,7 +21,8 @@ export class PgBouncer {
   private constructor(
     private readonly port: number,
     private readonly directory: string,
-    private readonly process: ChildProcess,
+    private readonly configuration: string,
+    private process: ChildProcess,
   ) {}
 
   /**
@@ -58,14 +59,20 @@ export class PgBouncer {
         '',
       ].join('\n'),
     );
-    const child = spawn('pgbouncer', ['-q', configuration], {
-      env,
-      stdio: 'ignore',
-      ...unprivilegedUser(),
-    });
-    const pooler = new PgBouncer(port, directory, child);
+    const pooler = new PgBouncer(port, directory, configuration, run(configuration));
     await pooler.listening();
     return pooler;
+  }
+
+  /** Ends it under its clients, as a crash does. */
+  async kill(): Promise<void> {
+    this.process.kill('SIGKILL');
+    await once(this.process, 'exit');
+  }
+
+  async startAgain(): Promise<void> {
+    this.process = run(this.configuration);
+    await this.listening();
   }
 
   /** The same database through the pooler, with the same login unless another is named. */
@@ -78,7 +85,7 @@ export class PgBouncer {
   }
 
   async stop(): Promise<void> {
-    if (this.process.exitCode === null) {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
       this.process.kill('SIGTERM');
       await once(this.process, 'exit');
     }
@@ -91,4 +98,8 @@ export class PgBouncer {
       await once(socket, 'connect').finally(() => socket.destroy());
     });
   }
+}
+
+function run(configuration: string): ChildProcess {
+  return spawn('pgbouncer', ['-q', configuration], { env, stdio: 'ignore', ...unprivilegedUser() });
 }

@@ -210,6 +210,7 @@ export class ServiceProcess extends ServiceClient {
     return exit;
   }
 
+  /** SIGKILL, unless it has ended; stops the same resources, which would keep Jest from ending. */
   async kill9(): Promise<Exit> {
     const exit = await this.process.kill9();
     await this.clean();

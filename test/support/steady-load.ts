@@ -19,6 +19,7 @@ export class SteadyLoad {
   readonly sent: string[] = [];
   /** The error of each call that failed. */
   readonly failed: string[] = [];
+  private readonly failedIds = new Set<string>();
   private readonly open = new Set<Promise<void>>();
   private readonly running: Promise<void>;
   private over = false;
@@ -67,10 +68,28 @@ export class SteadyLoad {
         body: { model: UPSTREAM_MODEL, stream, user: id, messages: [{ role: 'user', content: 'Hi' }] },
       });
       const whole = stream ? text.endsWith('data: [DONE]\n\n') : text.includes('"finish_reason":"stop"');
-      if (status !== 200 || !whole) this.failed.push(`${status} ${text.slice(0, 200)}`);
+      if (status !== 200 || !whole) this.fail(id, `${status} ${text.slice(0, 200)}`);
     } catch (error) {
-      this.failed.push(String(error));
+      this.fail(id, String(error));
     }
+  }
+
+  private fail(id: string, error: string): void {
+    this.failed.push(error);
+    this.failedIds.add(id);
+  }
+
+  /** Those that were answered went upstream once and are charged once; those that failed got a 503, and did neither. */
+  async expectExact(upstream: OpenaiUpstream): Promise<void> {
+    for (const failure of this.failed) expect(failure).toMatch(/^503 /);
+    const { charged } = await this.account(upstream);
+    for (const each of charged) expect(['SETTLED OK', 'SETTLED NOT_SENT']).toContain(each);
+    const answered = this.sent.filter((id) => !this.failedIds.has(id)).toSorted();
+    const paid = (await ledgerOf(this.client)).filter(
+      ({ outcome, input_tokens: tokens }) => outcome === 'OK' || tokens > 0,
+    );
+    expect(paid.map(({ request_id: id }) => id).toSorted()).toEqual(answered);
+    expect(upstream.requests.map(markerOf).toSorted()).toEqual(answered);
   }
 
   /** The result once no call is open. Lost: not in the ledger or not upstream. Doubled: twice in one of them. */

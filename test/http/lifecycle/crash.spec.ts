@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all(started.map(({ process }) => (process.hasExited ? process.exited : process.kill9())));
+  await Promise.all(started.map((service) => service.kill9()));
   await upstream.close();
   await issuer.stop();
   await database.drop();

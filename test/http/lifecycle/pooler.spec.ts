@@ -12,8 +12,10 @@ import {
   type ServiceProcess,
 } from '../../support/service.js';
 import { rowsOf, seedTenant } from '../../support/sql.js';
+import { SteadyLoad } from '../../support/steady-load.js';
 import { TestIssuer } from '../../support/tokens.js';
 import { settledCalls } from '../ledger.js';
+import { openaiError } from '../refusals.js';
 
 const login: PooledLogin = { user: `pooled_${randomBytes(4).toString('hex')}`, password: 'of-the-test' };
 
@@ -124,5 +126,30 @@ describe('behind it', () => {
       body: { keyId },
     });
     await eventually(async () => (await post('/api/v1/humans/list', {})).status === 401);
+  });
+
+  it('a crash of it under load costs 503s that may be repeated, no call twice, and no call of the upstream unrecorded', async () => {
+    await service.sql('DELETE FROM usage_records');
+    upstream.reset();
+    const { key } = await service.createKey(org, { requestsPerMinute: 1_000_000 });
+    const load = SteadyLoad.start(service.baseUrl, service, key, 40);
+    await eventually(() => load.sent.length > 40);
+    expect(load.failed).toEqual([]);
+
+    await pooler.kill();
+    const body = { model: UPSTREAM_MODEL, messages: [{ role: 'user', content: 'Hi' }] };
+    const refused = await service.call('POST', '/v1/chat/completions', { headers: { 'x-api-key': key }, body });
+    expect(openaiError(refused, 503).code).toBe('unavailable');
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await service.call('GET', '/health/ready')).status).toBe(503);
+    await eventually(() => load.failed.length > 40);
+    await pooler.startAgain();
+    await eventually(async () => (await service.call('GET', '/health/ready')).status === 200);
+    const failedSoFar = load.failed.length;
+    await load.stopAfter(load.sent.length + 80);
+
+    // Those that were on their way as it came back may have been refused.
+    expect(load.failed.length).toBeLessThan(failedSoFar + 80);
+    await load.expectExact(upstream);
   });
 });

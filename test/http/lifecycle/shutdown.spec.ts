@@ -35,9 +35,7 @@ async function start(env: Record<string, string>): Promise<void> {
   upstream.reset();
 }
 
-afterEach(async () => {
-  if (!service.process.hasExited) await service.process.kill9();
-});
+afterEach(() => service.kill9());
 
 const body = (stream = true): object => ({
   model: UPSTREAM_MODEL,

@@ -330,7 +330,7 @@ describe('kill -9 during a stream', () => {
     service.upstream.next({ kind: 'stream', pieces: [piece, piece], stallAfter: 1 });
     const stream = OpenStream.start(doomed, sealed, askedBody({ stream: true }), {}, '/api/v1/process');
     await stream.until('progress');
-    await doomed.process.kill9();
+    await doomed.kill9();
     const next = await startServiceProcess({ ...service, env });
     try {
       const [row] = await settledCalls(service, 1);

@@ -54,7 +54,7 @@ export class RunWorld {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.started.map(({ process }) => (process.hasExited ? process.exited : process.kill9())));
+    await Promise.all(this.started.map((service) => service.kill9()));
     await this.upstream.close();
     await this.issuer.stop();
     await this.database.drop();
