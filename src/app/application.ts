@@ -19,12 +19,13 @@ import { Jobs } from '../platform/jobs/index.js';
 import { NestLogger, logRequest } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
 import { Tracing } from '../platform/tracing/index.js';
+import { BrowserSignIn } from '../signin/index.js';
 import { serveSites } from './static-site.js';
 import { watch } from './watched.js';
 import { answerCors } from './cors.js';
 import { refuseConnect, refuseConnection, UnreadableRequest } from './client-errors.js';
 import { AppModule, type ModeParts } from './app.module.js';
-import { DASHBOARD, leadInvitations } from './dashboard.js';
+import { dashboardSite, leadInvitations } from './dashboard.js';
 import { serveDocumentation } from './documentation.js';
 import { GUIDE } from './guide.js';
 
@@ -56,7 +57,8 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
     prepareHttp(app);
     if (settings.documentation) serveDocumentation(app);
     if (settings.dashboard) leadInvitations(app);
-    await serveSites(app, [...(settings.documentation ? [GUIDE] : []), ...(settings.dashboard ? [DASHBOARD] : [])]);
+    const dashboard = settings.dashboard ? [dashboardSite(app.get<BrowserSignIn | null>(BrowserSignIn))] : [];
+    await serveSites(app, [...(settings.documentation ? [GUIDE] : []), ...dashboard]);
     await app.get(Database).assertConfined();
     await app.get(Revocations).start();
     await app.init();

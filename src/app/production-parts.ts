@@ -6,6 +6,7 @@ import {
   FirebaseAdminModule,
   FirebaseClaimsWriter,
   NoClaimsWriter,
+  browserSignIn,
   firebaseAccounts,
   firebaseIssuer,
   oidcDashboardIssuer,
@@ -35,6 +36,10 @@ export function productionParts(settings: Settings, connection: Pick<FirebaseAdm
           oidc: {
             inject: [OutboundHttp],
             useFactory: (outbound: OutboundHttp) => oidcDashboardIssuer({ issuer, audience, jwksUri }, outbound),
+          },
+          browserSignIn: {
+            inject: [OutboundHttp],
+            useFactory: (outbound: OutboundHttp) => browserSignIn(settings, outbound),
           },
         }),
       ],

@@ -10,6 +10,8 @@ import { sendFault } from '../platform/http/index.js';
 const NOT_SERVED = /\.(?:br|gz)$|(?:^|\/)\./;
 const PAGE = 'index.html';
 
+type Headers = Readonly<Record<string, string>>;
+
 /** Files that a build made, below one path of the service. */
 export interface StaticSite {
   /** Such as `/dashboard`, without a slash at its end. */
@@ -21,7 +23,7 @@ export interface StaticSite {
   readonly noSuchFile: string;
   /** Whether a path that names no file is answered with the site's one page, which then knows what to show. */
   isPage(name: string): boolean;
-  headersOf(file: string): Readonly<Record<string, string>>;
+  headersOf(file: string): Headers | Promise<Headers>;
 }
 
 /**
@@ -37,7 +39,7 @@ function serveSite(app: NestFastifyApplication, site: StaticSite): void {
   const { prefix, folder } = site;
   const files = filesOf(folder);
   const route = `${prefix}/*`;
-  const serve = (request: FastifyRequest, reply: FastifyReply): unknown => {
+  const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     request.routePath = route;
     const [asked = ''] = request.url.split('?');
     // Without the slash the links of pages would lead one folder too high.
@@ -47,7 +49,7 @@ function serveSite(app: NestFastifyApplication, site: StaticSite): void {
     if (!files.has(file)) {
       return sendFault(request, reply, new Fault('not_found', files.size === 0 ? site.notBuilt : site.noSuchFile));
     }
-    return reply.headers({ vary: 'accept-encoding', ...site.headersOf(file) }).sendFile(file, folder);
+    return reply.headers({ vary: 'accept-encoding', ...(await site.headersOf(file)) }).sendFile(file, folder);
   };
   const fastify = app.getHttpAdapter().getInstance();
   fastify.get(prefix, serve);

@@ -100,6 +100,22 @@ it('a request without such a header keeps its principal, of any kind', () => {
   for (const principal of [KEY, ...OTHERS]) expect(acting(principal, ['accept', '*/*'])).toBe(principal);
 });
 
+describe('x-gatehouse-tenant', () => {
+  const TENANT = 'x-gatehouse-tenant';
+
+  it('is 409 for a credential of another tenant, of any kind', () => {
+    for (const principal of [KEY, END_USER, USAGE_TOKEN, DASHBOARD_USER]) {
+      expect(acting(principal, [TENANT, 'acme-1'])).toBe(principal);
+      for (const other of ['acme-2', 'ACME-1', '', 'acme-1, acme-2'])
+        expect(refusal(principal, [TENANT, other])).toEqual({ status: 409, fields: [TENANT] });
+    }
+  });
+
+  it('lets a user without a tenant use the routes that need none', () => {
+    expect(acting(ACCOUNT, [TENANT, 'acme-1'])).toBe(ACCOUNT);
+  });
+});
+
 describe('X-On-Behalf-Of', () => {
   it('makes a key with the scope act as that human, with the key’s own rights and window, and changes nothing else', () => {
     const principal = acting(KEY, [ON_BEHALF_OF, 'ann']);

@@ -4,6 +4,7 @@ import type { Principal } from './principal.js';
 
 const ON_BEHALF_OF = 'x-on-behalf-of';
 const HUMAN_ID = 'x-human-id';
+const TENANT = 'x-gatehouse-tenant';
 const ENCODING = 'x-human-id-encoding';
 const MAX_CHARACTERS = 256;
 const NOT_ASCII = /[\u0080-\u00ff]/;
@@ -12,10 +13,12 @@ const NOT_ASCII = /[\u0080-\u00ff]/;
  * Whom the caller says the request is for. Such a header is never ignored: else a caller would believe that a human was
  * charged, or acted for, although the header went unread. Ids are compared byte for byte.
  * @returns the principal itself, or the one that acts for that human
- * @throws Fault permission_denied: this principal may not name a human; invalid_input: the header names none
+ * @throws Fault permission_denied: this principal may not name a human; invalid_input: the header names none; conflict: the
+ * caller is in another tenant than the header says
  */
 export function actingFor(principal: Principal, request: IncomingMessage): Principal {
   const { headers } = request;
+  assertInTenant(principal, headers[TENANT]);
   if (headers[ON_BEHALF_OF] === undefined && headers[HUMAN_ID] === undefined) return principal;
   if (headers[ON_BEHALF_OF] !== undefined) {
     if (principal.kind !== 'secretKey' || !principal.scopes.has('users:impersonate')) {
@@ -38,6 +41,17 @@ export function actingFor(principal: Principal, request: IncomingMessage): Princ
     default:
       throw new Fault('permission_denied', `${HUMAN_ID}: needs a secret key; leave it out with any other credential.`);
   }
+}
+
+/**
+ * A user's tenant can change between two requests, by a switch elsewhere. A page that says which tenant it shows changes nothing
+ * in another one. A user without a tenant can do nothing in any, and is refused by the routes.
+ */
+function assertInTenant(principal: Principal, named: string | string[] | undefined): void {
+  if (named === undefined || principal.kind === 'account' || principal.tenantId === named) return;
+  const reason =
+    'is not the tenant of your credential, or no longer: ask /api/v1/me/get for it, or leave the header out';
+  throw new Fault('conflict', `${TENANT}: ${reason}`, { fields: [{ field: TENANT, reason }] });
 }
 
 /** A human's id as a header carries it: UTF-8 bytes, or percent-encoded where `x-human-id-encoding` says so. */

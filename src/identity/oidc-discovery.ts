@@ -32,21 +32,28 @@ export async function fetchIssuerKeys(
 }
 
 /**
+ * What an issuer says of itself (OpenID Connect Discovery 1.0, section 3); nothing in it has been checked but `issuer`.
  * A document that names another issuer is refused (section 4.3): it may come from a host that serves several, and would
  * put one's keys in another's place.
+ * @throws Error its message and cause are for the log
  */
-async function discoverJwksUri(
+export async function discoverIssuer(
   issuer: string,
   outbound: Pick<OutboundHttp, 'fetchJson'>,
   policy: IssuerChoice,
-): Promise<string> {
+): Promise<Readonly<Record<string, unknown>>> {
   // Behind a query the path would not be one.
   if (/[?#]/.test(issuer)) throw new Error('The issuer is not a URL that discovery supports.');
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const { status, body } = await outbound.fetchJson(url, { ...LIMITS, policy });
   if (status !== 200) throw new Error(`The issuer's configuration was answered with status ${status}.`);
-  const configuration = body as { issuer?: unknown; jwks_uri?: unknown } | null | undefined;
-  if (configuration?.issuer !== issuer) throw new Error("The issuer's configuration names another issuer.");
-  if (typeof configuration.jwks_uri !== 'string') throw new Error("The issuer's configuration names no jwks_uri.");
-  return configuration.jwks_uri;
+  const configuration = body as Readonly<Record<string, unknown>> | null | undefined;
+  if (configuration?.['issuer'] !== issuer) throw new Error("The issuer's configuration names another issuer.");
+  return configuration;
+}
+
+async function discoverJwksUri(...asked: Parameters<typeof discoverIssuer>): Promise<string> {
+  const { jwks_uri: jwksUri } = await discoverIssuer(...asked);
+  if (typeof jwksUri !== 'string') throw new Error("The issuer's configuration names no jwks_uri.");
+  return jwksUri;
 }

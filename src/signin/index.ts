@@ -1,3 +1,4 @@
+export { BrowserSignIn, browserSignIn } from './browser-sign-in.js';
 export { ClaimWrites } from './claim-writes.js';
 export { ClaimWritesRepository, type QueuedClaims } from './claim-writes.repository.js';
 export { ClaimsWriter, NoClaimsWriter, UnknownUserError, mergeClaims, type DashboardClaims } from './claims-writer.js';

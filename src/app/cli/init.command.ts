@@ -18,12 +18,13 @@ export interface InitOptions extends OutputOptions {
   readonly firebaseProject?: string;
   readonly oidcIssuer?: string;
   readonly oidcAudience?: string;
+  readonly oidcClientId?: string;
 }
 
 /** Writes a new `.env`, and never over one that is there: its secrets would be lost, and every key with them. */
 export async function init(options: InitOptions): Promise<void> {
-  const { file, databaseUrl, firebaseProject, oidcIssuer, oidcAudience } = options;
-  if (firebaseProject !== undefined && (oidcIssuer ?? oidcAudience) !== undefined)
+  const { file, databaseUrl, firebaseProject, oidcIssuer, oidcAudience, oidcClientId } = options;
+  if (firebaseProject !== undefined && (oidcIssuer ?? oidcAudience ?? oidcClientId) !== undefined)
     throw new UsageError('--firebase-project and --oidc-issuer contradict each other: the dashboard has one issuer.');
   const values: Record<string, string> = {
     ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
@@ -36,6 +37,7 @@ export async function init(options: InitOptions): Promise<void> {
     ...(firebaseProject === undefined ? {} : { FIREBASE_PROJECT_ID: firebaseProject }),
     ...(oidcIssuer === undefined ? {} : { DASHBOARD_OIDC_ISSUER: oidcIssuer }),
     ...(oidcAudience === undefined ? {} : { DASHBOARD_OIDC_AUDIENCE: oidcAudience }),
+    ...(oidcClientId === undefined ? {} : { DASHBOARD_OIDC_CLIENT_ID: oidcClientId }),
   };
   const password = (): string => randomBytes(24).toString('base64url').replaceAll(/[-_]/g, 'x');
   const text = `${environmentFile(HEAD, values)}\n${COMPOSE}POSTGRES_PASSWORD=${password()}\nDATABASE_PASSWORD=${password()}\n`;
@@ -47,7 +49,7 @@ export async function init(options: InitOptions): Promise<void> {
       throw new OperatorError(`${file} can't be written (${code ?? ''}); name another with --file.`);
     throw new OperatorError(`${file} already exists, and stays as it is. Move it away, or name another with --file.`);
   }
-  const isOidc = (oidcIssuer ?? oidcAudience) !== undefined;
+  const isOidc = (oidcIssuer ?? oidcAudience ?? oidcClientId) !== undefined;
   const signIn = isOidc ? ['DASHBOARD_OIDC_ISSUER', 'DASHBOARD_OIDC_AUDIENCE'] : ['FIREBASE_PROJECT_ID'];
   const missing = ['DATABASE_URL', ...signIn].filter((name) => !(name in values));
   show(options, { file, set: Object.keys(values), missing }, () =>

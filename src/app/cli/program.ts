@@ -37,11 +37,12 @@ function addSetUp(gatehouse: Command): void {
     .option('--database-url <url>', 'DATABASE_URL')
     .option('--firebase-project <id>', 'FIREBASE_PROJECT_ID')
     .option('--oidc-issuer <url>', 'DASHBOARD_OIDC_ISSUER, instead of Firebase')
-    .option('--oidc-audience <text>', 'DASHBOARD_OIDC_AUDIENCE: what `aud` of its tokens says');
+    .option('--oidc-audience <text>', 'DASHBOARD_OIDC_AUDIENCE: what `aud` of its tokens says')
+    .option('--oidc-client-id <text>', 'DASHBOARD_OIDC_CLIENT_ID: the public client that browsers sign in with');
   examples(
     init,
     'gatehouse init --firebase-project my-project',
-    'gatehouse init --oidc-issuer https://id.example.com --oidc-audience gatehouse',
+    'gatehouse init --oidc-issuer https://id.example.com --oidc-audience gatehouse --oidc-client-id gatehouse',
   ).action(async (options: InitOptions) => {
     await (await import('./init.command.js')).init(options);
   });

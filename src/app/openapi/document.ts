@@ -7,7 +7,7 @@ import { recordedAnswers, tellAnswer } from './answer-examples.js';
 import { accessText } from './access-text.js';
 import { tellErrors } from './error-responses.js';
 import { tellExamples } from './examples.js';
-import { ANSWER_HEADERS, headersOf, headersOfPath, humanHeaders } from './headers.js';
+import { ANSWER_HEADERS, callerHeaders, headersOf, headersOfPath } from './headers.js';
 import { nameSchemas } from './named-schemas.js';
 import { shareResponses } from './shared-responses.js';
 import { toldRoutes, type ToldRoute } from './operations.js';
@@ -59,7 +59,7 @@ function complete(told: ToldRoute): void {
   );
   operation.description = [operation.description, accessText(access)].filter(Boolean).join('\n\n');
   operation.security ??= [];
-  operation.parameters = [...(operation.parameters ?? []), ...humanHeaders(access, operation)];
+  operation.parameters = [...(operation.parameters ?? []), ...callerHeaders(access, operation)];
   if (operation.parameters.length === 0) delete operation.parameters;
   const isIdempotent = (operation.parameters ?? []).some((one) => 'name' in one && one.name === 'Idempotency-Key');
   for (const [status, response] of Object.entries(operation.responses)) {

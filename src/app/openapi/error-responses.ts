@@ -90,6 +90,8 @@ function ofCredentials(rule: Extract<AccessDeclaration, { rule: unknown }>['rule
   return [
     ...(rule.gatewayToken === undefined ? codes : (['invalid_authentication_token'] as const)),
     'permission_denied',
+    // Of the header that says in which tenant.
+    ...(rule.dashboardUser === undefined ? [] : (['conflict'] as const)),
     'rate_limited',
     'concurrency_limit_exceeded',
     'unavailable',

@@ -115,13 +115,27 @@ const ENCODING: Parameter = {
   schema: { type: 'string', enum: ['percent'] },
 };
 
-/** The headers by which a secret key says for whom it calls, where a human can call the route. */
-export function humanHeaders(access: AccessDeclaration, { parameters = [] }: Operation): Parameter[] {
+const TENANT: Parameter = {
+  name: 'x-gatehouse-tenant',
+  in: 'header',
+  required: false,
+  description:
+    'The id of the tenant that the caller believes to be in. If the credential is for another one by then, the answer is 409 and ' +
+    'nothing is done.',
+  schema: { type: 'string' },
+};
+
+/**
+ * The headers by which a secret key says for whom it calls, where a human can call the route, and the one by which a user says
+ * in which tenant.
+ */
+export function callerHeaders(access: AccessDeclaration, { parameters = [] }: Operation): Parameter[] {
   if ('public' in access) return [];
-  const { secretKey, impersonation, usageToken } = access.rule;
+  const { secretKey, impersonation, usageToken, dashboardUser } = access.rule;
   const known = new Set(parameters.map((parameter) => ('name' in parameter ? parameter.name.toLowerCase() : '')));
   return [
     ...(impersonation === undefined ? [] : [ON_BEHALF_OF]),
     ...(secretKey !== undefined && usageToken !== undefined ? [HUMAN_ID, ENCODING] : []),
+    ...(dashboardUser === undefined ? [] : [TENANT]),
   ].filter((parameter) => 'name' in parameter && !known.has(parameter.name.toLowerCase()));
 }

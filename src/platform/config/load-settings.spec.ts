@@ -161,6 +161,13 @@ describe('production', () => {
     expect(problemsOf({ ...rest, ...oidc, DASHBOARD_OIDC_ISSUER: 'http://id.example.com' })).toEqual([
       expect.stringMatching(/must begin with https/),
     ]);
+    expect(problemsOf({ ...PRODUCTION, DASHBOARD_OIDC_CLIENT_ID: 'gatehouse' })).toEqual([
+      'DASHBOARD_OIDC_CLIENT_ID needs a DASHBOARD_OIDC_ISSUER',
+    ]);
+    for (const scopes of ['email profile', 'openid  email', 'openid;email'])
+      expect(namesOf(problemsOf({ ...rest, ...oidc, DASHBOARD_OIDC_SCOPES: scopes }))).toEqual([
+        'DASHBOARD_OIDC_SCOPES',
+      ]);
   });
 
   it.each(['GATEHOUSE_PEPPERS', 'GATEHOUSE_ENCRYPTION_KEYS', 'GATEHOUSE_SIGNING_KEYS', 'FIREBASE_PROJECT_ID'])(

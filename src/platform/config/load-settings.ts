@@ -151,12 +151,13 @@ function modeOf(environment: Readonly<Record<string, string | undefined>>): Mode
 
 /** Of the dashboard's issuer, where it is not Firebase. */
 function signInProblems(raw: Partial<RawSettings>, mode: Mode, hasFirebase: boolean): string[] {
-  const { dashboardOidcIssuer: issuer, dashboardOidcAudience: audience } = raw;
+  const { dashboardOidcIssuer: issuer, dashboardOidcAudience: audience, dashboardOidcClientId: clientId } = raw;
   if (issuer === undefined) {
     const { variable, description } = SETTINGS.firebaseProjectId;
     return [
       ...(mode === 'production' && !hasFirebase ? [`${variable} is missing. ${description}`] : []),
       ...(audience === undefined ? [] : ['DASHBOARD_OIDC_AUDIENCE needs a DASHBOARD_OIDC_ISSUER']),
+      ...(clientId === undefined ? [] : ['DASHBOARD_OIDC_CLIENT_ID needs a DASHBOARD_OIDC_ISSUER']),
     ];
   }
   const { protocol, hostname } = new URL(issuer);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BODY_SETTINGS } from './body-settings.js';
 import { COMMAND_LINE_SETTINGS } from './command-line-settings.js';
 import { configuredModels } from './configured-models.js';
-import { DASHBOARD_SETTINGS } from './dashboard-settings.js';
+import { DASHBOARD_SETTINGS, OIDC_SIGN_IN_SETTINGS } from './dashboard-settings.js';
 import { DATABASE_SETTINGS } from './database-settings.js';
 import { LEDGER_SETTINGS } from './ledger-settings.js';
 import { SECRET_SETTINGS } from './secret-settings.js';
@@ -117,22 +117,7 @@ export const SETTINGS = {
     "Refused in production, and for a project whose id does not begin with `demo-`: the emulator's tokens are unsigned.",
   ),
 
-  dashboardOidcIssuer: signIn(
-    'DASHBOARD_OIDC_ISSUER',
-    url('https:', 'http:'),
-    "Instead of Firebase: the OpenID Connect issuer whose tokens are the dashboard's, as in `iss`. Its users are known by `sub`; " +
-      'their tenant and role are what Gatehouse itself has, and groups in the token mean nothing.',
-  ),
-  dashboardOidcAudience: signIn(
-    'DASHBOARD_OIDC_AUDIENCE',
-    z.string().min(1).max(256),
-    'What `aud` of those tokens must be or hold: the client id of your application at the issuer.',
-  ),
-  dashboardOidcJwksUrl: signIn(
-    'DASHBOARD_OIDC_JWKS_URL',
-    url('https:', 'http:'),
-    "Where the issuer's keys are. Unset: found by discovery.",
-  ),
+  ...OIDC_SIGN_IN_SETTINGS,
 
   accountCheckSeconds: signIn(
     'GATEHOUSE_ACCOUNT_CHECK_SECONDS',

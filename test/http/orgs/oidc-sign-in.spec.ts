@@ -60,6 +60,21 @@ it('a person creates an org and switches between tenants with the same token', a
   ]);
 });
 
+it('a page that names its tenant changes nothing after the user moved to another', async () => {
+  const { token, tenantId } = await founder();
+  const other = (await send(token, 'tenants/create', { name: 'Staging' })).json<{ tenant: { id: string } }>().tenant.id;
+  const named = { authorization: `Bearer ${token}`, 'x-gatehouse-tenant': tenantId };
+  const make = () => service.call('POST', '/api/v1/api-keys/create', { headers: named, body: { name: 'k' } });
+  expect((await make()).status).toBe(200);
+  await send(token, 'tenants/switch', { tenantId: other });
+  const refused = await make();
+  expect(refused.status).toBe(409);
+  expect(refused.json()).toMatchObject({ error: { details: [{ field: 'x-gatehouse-tenant' }] } });
+  expect(await service.sql('SELECT count(*)::int AS made FROM api_keys WHERE tenant_id = $1', [other])).toEqual([
+    { made: 0 },
+  ]);
+});
+
 it('tenants, roles and groups that a token names have no effect', async () => {
   const [ann, eve] = [await founder(), await founder()];
   const claims = { tenant_id: ann.tenantId, role: 'owner', roles: ['owner'], groups: ['owner'] };
