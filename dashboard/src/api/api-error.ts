@@ -25,14 +25,21 @@ export class UnreachableError extends Error {
 }
 
 interface ErrorBody {
-  readonly error?: { readonly message?: string; readonly details?: unknown; readonly requestId?: string };
+  readonly error?: {
+    readonly message?: string;
+    readonly details?: unknown;
+    readonly requestId?: string;
+    /** OpenAI's surface names one field so. */
+    readonly param?: string | null;
+  };
 }
 
 /** Reads an error of any of the API's surfaces. */
 export async function apiErrorOf(response: Response): Promise<ApiError> {
   const body = (await response.json().catch(() => null)) as ErrorBody | null;
-  const { message, details, requestId } = body?.error ?? {};
+  const { message, details, requestId, param } = body?.error ?? {};
   const fields = Array.isArray(details) ? details.filter(isFieldFault) : [];
+  if (param) fields.push({ field: param, reason: message ?? '' });
   return new ApiError(
     response.status,
     message ?? `${response.status} ${response.statusText}`,

@@ -1,17 +1,16 @@
 import createClient, { type Middleware } from 'openapi-fetch';
 import type { paths } from './schema.js';
-import { session } from '../session/session.js';
+import { MovedError, session } from '../session/session.js';
 import { apiErrorOf, UnreachableError } from './api-error.js';
 
 const bearer: Middleware = {
   async onRequest({ request }) {
-    request.headers.set('authorization', `Bearer ${await session.token()}`);
+    for (const [name, value] of Object.entries(await session.headers())) request.headers.set(name, value);
     return request;
   },
   async onResponse({ response }) {
     if (response.ok) return undefined;
-    if (response.status === 401) session.expired();
-    throw await apiErrorOf(response);
+    throw await refusalOf(response);
   },
   onError({ error }) {
     // fetch rejects with a TypeError where no answer came at all.
@@ -22,6 +21,15 @@ const bearer: Middleware = {
 /** The public API, typed by its own description. The only credential is the signed-in user's token. */
 export const api = createClient<paths>({ baseUrl: '/' });
 api.use(bearer);
+
+/** The error of a refusal, after the session has heard what the refusal says of it. */
+export async function refusalOf(response: Response): Promise<Error> {
+  if (response.status === 401) session.expired();
+  const error = await apiErrorOf(response);
+  if (response.status !== 409 || !error.fields.some(({ field }) => field === 'x-gatehouse-tenant')) return error;
+  await session.moved();
+  return new MovedError();
+}
 
 /** The body of an answer; refusals have already been thrown. */
 export async function answerOf<T>(answering: Promise<{ data?: T }>): Promise<T> {

@@ -13,6 +13,7 @@ import { Mark } from './mark.js';
 const SignIn = lazy(() => import('../pages/sign-in/sign-in.js'));
 const Shell = lazy(() => import('./shell.js').then(({ Shell: component }) => ({ default: component })));
 const Moved = lazy(() => import('./moved.js'));
+const Ended = lazy(() => import('./ended.js'));
 const Account = lazy(() => import('../pages/account/account.js'));
 const AcceptInvitation = lazy(() => import('../pages/account/accept-invitation.js'));
 
@@ -29,6 +30,10 @@ export function Gate() {
           // Another tenant is another tree with a cache of its own: nothing of the old tenant stays on the screen.
           <Stay key={`${state.who.userId} ${state.who.tenantId}`} who={state.who} />
         )}
+      </Suspense>
+      {/* Loads by itself: what is under it stays. */}
+      <Suspense>
+        {state.kind === 'ended' ? <Ended /> : null}
         {state.kind === 'moved' ? <Moved who={state.who} to={state.to} /> : null}
       </Suspense>
     </Announcer>

@@ -3,6 +3,7 @@ import { useSyncExternalStore, type ReactNode } from 'react';
 import { ApiError, UnreachableError } from '../api/api-error.js';
 import { m } from '../messages/index.js';
 import { MovedError } from '../session/session.js';
+import { SignInEndedError, SignInError } from '../session/sign-in-error.js';
 import { Button } from './button.js';
 import { Icon } from './icon.js';
 import { Empty, Skeleton } from './surface.js';
@@ -11,6 +12,8 @@ export function messageOf(error: unknown): string {
   if (error instanceof ApiError) return error.message;
   if (error instanceof UnreachableError) return m.states.unreachable;
   if (error instanceof MovedError) return m.states.moved;
+  if (error instanceof SignInError) return m.signIn.failures[error.failure](error.detail);
+  if (error instanceof SignInEndedError) return m.signIn.expired;
   return m.states.unexpected;
 }
 

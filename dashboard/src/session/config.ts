@@ -7,11 +7,25 @@ export interface FirebaseConfig {
   readonly google?: { readonly clientId: string; readonly mode: 'redirect' | 'popup' };
 }
 
+export interface OidcConfig {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly scopes: string;
+  readonly token: 'id' | 'access';
+  readonly session: 'memory' | 'tab';
+  readonly authorizationEndpoint: string;
+  readonly tokenEndpoint: string;
+  readonly endSessionEndpoint?: string;
+  readonly revocationEndpoint?: string;
+  readonly namesIssuer: boolean;
+}
+
 /** The ways to sign in, as the service reports them. */
 export interface DashboardConfig {
   readonly version: string;
   readonly development: boolean;
   readonly firebase?: FirebaseConfig;
+  readonly oidc?: OidcConfig;
 }
 
 let loading: Promise<DashboardConfig> | null = null;

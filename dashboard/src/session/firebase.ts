@@ -57,6 +57,7 @@ export class FirebaseSignIn {
         if (auth.currentUser === null) throw new TypeError('No user is signed in.');
         return auth.currentUser.getIdToken(fresh);
       },
+      forget: () => auth.signOut(),
       signOut: () => auth.signOut(),
     };
   }

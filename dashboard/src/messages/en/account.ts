@@ -21,7 +21,17 @@ export const account = {
     developmentUserName: 'User',
     developmentSubmit: 'Sign in as this user',
     development: 'Development mode: this sign-in exists on this machine alone, and needs no password.',
-    notSetUp: 'No sign-in is set up. The operator sets FIREBASE_PROJECT_ID and FIREBASE_API_KEY.',
+    byIssuer: (host: string) => `Sign in with ${host}`,
+    failures: {
+      denied: (detail: string) => `The sign-in was not allowed (${detail}).`,
+      refused: (detail: string) => `The sign-in service refused: ${detail}.`,
+      mismatch: () => 'The answer of the sign-in service does not fit the sign-in that this tab began. Sign in again.',
+      elsewhere: () => 'This window has no sign-in under way. Close it, or sign in again.',
+      blocked: () => 'Your browser blocked the window. Allow windows for this page, and try again.',
+    },
+    notSetUp:
+      'No sign-in is set up. The operator sets FIREBASE_PROJECT_ID and FIREBASE_API_KEY, or DASHBOARD_OIDC_ISSUER and ' +
+      'DASHBOARD_OIDC_CLIENT_ID.',
     errors: {
       'auth/invalid-credential': 'The e-mail address or the password is wrong.',
       'auth/wrong-password': 'The e-mail address or the password is wrong.',

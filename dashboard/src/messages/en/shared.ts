@@ -84,10 +84,15 @@ export const shared = {
     stored: 'I have stored it',
     lost: 'It was made, but the answer got lost on its way.',
   },
+  ended: {
+    title: 'Your sign-in has ended',
+    lead: 'Sign in again in a window of its own. This page stays as it is, and goes on from here.',
+    again: 'Sign in again',
+  },
   moved: {
     title: 'You moved to another tenant',
     lead: (to: string, from: string) =>
-      `Your account is in ${to} now, because you switched in another tab. This tab still shows ${from}.`,
+      `Your account is in ${to} now, because you switched in another place. This tab still shows ${from}.`,
     none: 'no tenant',
     back: 'Go back there',
     follow: 'Continue in the new one',

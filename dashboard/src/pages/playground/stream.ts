@@ -1,4 +1,5 @@
-import { apiErrorOf, UnreachableError } from '../../api/api-error.js';
+import { UnreachableError } from '../../api/api-error.js';
+import { refusalOf } from '../../api/client.js';
 import { session } from '../../session/session.js';
 
 export interface ChatMessage {
@@ -28,14 +29,14 @@ interface Chunk {
 export async function* streamChat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<string, ChatUsage | null> {
   const response = await fetch('/v1/chat/completions', {
     method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${await session.token()}` },
+    headers: { 'content-type': 'application/json', ...(await session.headers()) },
     body: JSON.stringify({ ...request, stream: true, stream_options: { include_usage: true } }),
     signal,
   }).catch((error: unknown) => {
     if (signal.aborted) throw error;
     throw new UnreachableError({ cause: error });
   });
-  if (!response.ok || response.body === null) throw await apiErrorOf(response);
+  if (!response.ok || response.body === null) throw await refusalOf(response);
   let usage: ChatUsage | null = null;
   for await (const data of eventsOf(response.body)) {
     if (data === '[DONE]') break;

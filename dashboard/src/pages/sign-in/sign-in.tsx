@@ -6,21 +6,16 @@ import { m } from '../../messages/index.js';
 import { loadConfig, type DashboardConfig } from '../../session/config.js';
 import { DevelopmentSignIn } from './development-sign-in.js';
 
-// The SDK is as large as the rest of this page, so it loads only where it is used.
+// The SDK is as large as the rest of this page, so it loads only where it is used; so does the library of the other one.
 const FirebaseForm = lazy(() => import('./firebase-form.js'));
+const OidcForm = lazy(() => import('./oidc-form.js'));
 
 export default function SignIn({ expired }: { expired: boolean }) {
   const [config, setConfig] = useState<DashboardConfig | null>(null);
   const [error, setError] = useState<unknown>(null);
-  const load = (): void => {
-    loadConfig().then((loaded) => {
-      setConfig(loaded);
-      setError(null);
-    }, setError);
-  };
   useEffect(() => {
     document.title = m.signIn.title;
-    load();
+    loadConfig().then(setConfig, setError);
   }, []);
   return (
     <main className="grid min-h-dvh place-items-center bg-[radial-gradient(60rem_30rem_at_50%_-12rem,var(--accent-wash),transparent)] px-4 py-10">
@@ -32,7 +27,8 @@ export default function SignIn({ expired }: { expired: boolean }) {
         <p className="mt-1 mb-6 text-center text-soft">{m.signIn.lead}</p>
         <Panel className="grid gap-5 p-6">
           {expired ? <Note>{m.signIn.expired}</Note> : null}
-          {error === null ? null : <Fault error={error} retry={load} />}
+          {/* A new page also gets the policy that names the issuer's addresses. */}
+          {error === null ? null : <Fault error={error} retry={() => location.reload()} />}
           {config === null ? error === null ? <Skeleton className="h-24" /> : null : <Ways config={config} />}
         </Panel>
         {config?.development ? (
@@ -44,13 +40,19 @@ export default function SignIn({ expired }: { expired: boolean }) {
 }
 
 function Ways({ config }: { config: DashboardConfig }) {
-  const { development, firebase } = config;
-  if (!development && firebase === undefined) return <p className="text-soft">{m.signIn.notSetUp}</p>;
+  const { development, firebase, oidc } = config;
+  if (!development && firebase === undefined && oidc === undefined)
+    return <p className="text-soft">{m.signIn.notSetUp}</p>;
   return (
     <>
       {firebase === undefined ? null : (
         <Suspense fallback={<Skeleton className="h-48" />}>
           <FirebaseForm config={firebase} />
+        </Suspense>
+      )}
+      {oidc === undefined ? null : (
+        <Suspense fallback={<Skeleton className="h-10" />}>
+          <OidcForm config={oidc} />
         </Suspense>
       )}
       {development && firebase !== undefined ? <hr className="border-line" /> : null}
