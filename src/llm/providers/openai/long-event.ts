@@ -68,10 +68,17 @@ export function believedUsage(object: Buffer, parsed: ReportedCounts | null): Re
   const first = object.indexOf(USAGE);
   if (first === -1) return parsed;
   const isRepeated = object.includes(USAGE, first + 1);
+  if (!isRepeated && !isReportedTwice(object.toString('latin1', first, first + MAX_USAGE_BYTES))) return parsed;
   const read = new LongEvent();
   read.add(isRepeated ? object : object.subarray(first, first + MAX_USAGE_BYTES));
   if (read.isDoubtful) return read.usage;
   return isRepeated && read.usage !== null ? largestOf(parsed, read.usage) : parsed;
+}
+
+/** Whether the report at the text's beginning says a field twice: only then it need be read closely. */
+function isReportedTwice(text: string): boolean {
+  const end = endOfObject(text);
+  return end !== -1 && saysTwice(text.slice(0, end).replace(USAGE_OBJECT, ''));
 }
 
 function saysTwice(report: string): boolean {

@@ -80,12 +80,14 @@ export function largestOf(one: ReportedCounts | null, other: ReportedCounts): Re
  *
  * @param estimateInput the input where nothing but a total was reported; it is cut to that
  */
-export function splitCounts({ unsplitTokens, ...counts }: ReportedCounts, estimateInput: () => number): TokenCounts {
-  const missing = (unsplitTokens ?? 0) - counts.inputTokens - counts.outputTokens;
+export function splitCounts(reported: ReportedCounts, estimateInput: () => number): TokenCounts {
+  if (reported.unsplitTokens === undefined) return reported;
+  const { unsplitTokens, ...counts } = reported;
+  const missing = unsplitTokens - counts.inputTokens - counts.outputTokens;
   if (missing <= 0) return counts;
   const inputTokens =
     counts.inputTokens + counts.outputTokens > 0 ? counts.inputTokens : Math.min(estimateInput(), missing);
-  return { ...counts, inputTokens, outputTokens: (unsplitTokens ?? 0) - inputTokens };
+  return { ...counts, inputTokens, outputTokens: unsplitTokens - inputTokens };
 }
 
 function partOf(details: unknown, name: string): number {
