@@ -72,7 +72,8 @@ const reservation = (tenantId, human) => ({
  */
 const settlement = (tenantId, id) => ({
   ...{ id, tenantId, outcome: 'OK', statusCode: 200, inputTokens: 63, cachedInputTokens: 0, cacheWriteTokens: 0 },
-  ...{ outputTokens: 48, reasoningTokens: 0, costPicoUsd: 38_250_000n, counted: true, estimated: false, latencyMs: 12 },
+  ...{ outputTokens: 48, reasoningTokens: 0, costPicoUsd: 38_250_000n, counted: true, estimated: false },
+  ...{ latencyMs: 12, firstByteMs: 9 },
 });
 
 /**

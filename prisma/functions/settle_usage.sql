@@ -7,9 +7,12 @@
 -- Budgets are charged last in the transaction, since admissions of all callers wait for a locked budget. Records are locked
 -- before budgets, each in the order of their ids, here and in sweep_usage.
 --
+-- `p_first_bytes_ms`: how long each call, in order, waited for the first of its answer; null: it got none.
+--
 -- Without `p_wait`, a batch of several tenants takes what is free; `again` are the places of the other calls, to be sent again.
 -- `overruns`: how many calls used more than they had reserved, although a budget of tokens or cost judged them.
-CREATE OR REPLACE FUNCTION settle_usage(p_batch settlement[], p_wait boolean, OUT overruns integer, OUT again integer[])
+CREATE OR REPLACE FUNCTION settle_usage(p_batch settlement[], p_wait boolean, p_first_bytes_ms integer[] DEFAULT NULL,
+                                        OUT overruns integer, OUT again integer[])
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
   SET plan_cache_mode = force_generic_plan
@@ -23,6 +26,7 @@ DECLARE
   v_now timestamptz := ledger_now();
   v_wait boolean := p_wait OR (SELECT min(s.tenant_id) = max(s.tenant_id) FROM unnest(p_batch) AS s);
   v_batch settlement[] := p_batch;
+  v_first_bytes_ms integer[] := p_first_bytes_ms;
   v_budget_ids uuid[];
   v_missed uuid[];
   v_settled_ids uuid[];
@@ -32,13 +36,13 @@ DECLARE
 BEGIN
   IF NOT v_wait THEN
     WITH mine AS MATERIALIZED (
-      SELECT s AS one, r.budget_ids
-      FROM unnest(p_batch) AS s
+      SELECT p_batch[s.ordinality] AS one, p_first_bytes_ms[s.ordinality] AS first_byte_ms, r.budget_ids
+      FROM unnest(p_batch) WITH ORDINALITY AS s
       JOIN usage_records r ON r.id = ANY (ARRAY[s.id]) AND r.tenant_id IS NOT DISTINCT FROM s.tenant_id
       ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED)
-    SELECT (SELECT array_agg(m.one) FROM mine m),
+    SELECT (SELECT array_agg(m.one) FROM mine m), (SELECT array_agg(m.first_byte_ms) FROM mine m),
            (SELECT array_agg(DISTINCT u.id) FROM mine m CROSS JOIN unnest(m.budget_ids) AS u (id))
-      INTO v_batch, v_budget_ids;
+      INTO v_batch, v_first_bytes_ms, v_budget_ids;
     v_missed := lock_budgets(v_budget_ids);
   END IF;
   WITH settled AS (
@@ -46,7 +50,8 @@ BEGIN
     SET state = 'SETTLED', outcome = s.outcome, status_code = s.status_code, requests = s.requests,
         input_tokens = s.input_tokens, output_tokens = s.output_tokens, cached_input_tokens = s.cached_input_tokens,
         cache_write_tokens = s.cache_write_tokens, reasoning_tokens = s.reasoning_tokens,
-        cost_pico_usd = s.cost, estimated = s.estimated, latency_ms = s.latency_ms, settled_at = v_now,
+        cost_pico_usd = s.cost, estimated = s.estimated, latency_ms = s.latency_ms,
+        first_byte_ms = v_first_bytes_ms[s.ordinality], settled_at = v_now,
         overrun = r.limited AND coalesce(s.input_tokens + s.output_tokens > r.reserved_input_tokens + r.reserved_output_tokens
           OR s.cost > r.reserved_cost_pico_usd, false)
     -- Of two settlements of one call, the first counts.
@@ -77,14 +82,15 @@ BEGIN
                                  request_id, provider, model, streamed, state, outcome, status_code, reserved_input_tokens,
                                  reserved_output_tokens, input_tokens, output_tokens, estimated, latency_ms, requests,
                                  cached_input_tokens, cache_write_tokens, reasoning_tokens, operation, route, attempt,
-                                 sealed_token_hash, cost_pico_usd, budget_ids, budget_epochs, lease_id, created_at, settled_at)
+                                 sealed_token_hash, cost_pico_usd, budget_ids, budget_epochs, lease_id, created_at, settled_at,
+                                 first_byte_ms)
       SELECT adjustment_id(r.id), r.tenant_id, 'ADJUSTMENT', r.id, r.key_id, r.user_id, r.human_id, r.gateway_id,
              r.gateway_token_id, r.request_id, r.provider, r.model, r.streamed, 'SETTLED', s.outcome, s.status_code, 0, 0,
              s.input_tokens - r.input_tokens, s.output_tokens - r.output_tokens, s.estimated, s.latency_ms,
              s.requests - r.requests, s.cached_input_tokens - r.cached_input_tokens,
              s.cache_write_tokens - r.cache_write_tokens, s.reasoning_tokens - r.reasoning_tokens, r.operation, r.route,
              r.attempt, r.sealed_token_hash, s.cost - r.cost_pico_usd, r.budget_ids,
-             r.budget_epochs, r.lease_id, v_now, v_now
+             r.budget_epochs, r.lease_id, v_now, v_now, p_first_bytes_ms[s.ordinality]
       FROM unnest(p_batch) WITH ORDINALITY AS s
       CROSS JOIN LATERAL (SELECT u.* FROM usage_records u WHERE u.id = s.id OFFSET 0) AS r
       JOIN tenants n ON n.id = r.tenant_id

@@ -47,7 +47,11 @@ const callView = z
       .string()
       .optional()
       .meta({ description: 'Millionths of a dollar, an exact decimal; absent: the model has no known price.' }),
-    durationMs: z.number().optional(),
+    durationMs: z.number().optional().meta({ description: 'Until the last byte of the answer, in milliseconds.' }),
+    firstByteMs: z.number().optional().meta({
+      description:
+        'Until the first byte of the answer, in milliseconds; the whole answer, where it is not streamed. Absent: no answer of a provider.',
+    }),
     requestId: z.string(),
   })
   .meta({ 'x-name': 'GatewayCall' });

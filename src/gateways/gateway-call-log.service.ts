@@ -65,7 +65,7 @@ export class GatewayCallLogService {
 }
 
 function viewCall(record: CallRecord, names: ReadonlyMap<string, string>): CallView {
-  const { gatewayTokenId: tokenId, statusCode, costPicoUsd, latencyMs } = record;
+  const { gatewayTokenId: tokenId, statusCode, costPicoUsd, latencyMs, firstByteMs } = record;
   const tokenName = tokenId === null ? undefined : names.get(tokenId);
   return {
     callId: record.id,
@@ -87,6 +87,7 @@ function viewCall(record: CallRecord, names: ReadonlyMap<string, string>): CallV
     estimated: record.estimated,
     ...(costPicoUsd === null ? {} : { costMicros: decimalOf(String(costPicoUsd)) }),
     ...(latencyMs === null ? {} : { durationMs: latencyMs }),
+    ...(firstByteMs === null ? {} : { firstByteMs }),
     requestId: record.requestId,
   };
 }

@@ -23,13 +23,14 @@ const HUMANS = `
 const CALLS = `
   INSERT INTO usage_records (id, tenant_id, key_id, human_id, request_id, provider, model, streamed, state, outcome, status_code,
     reserved_input_tokens, reserved_output_tokens, input_tokens, output_tokens, requests, cost_pico_usd, latency_ms, lease_id,
-    created_at, settled_at)
+    created_at, settled_at, first_byte_ms)
   SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8' ||
           substr(md5(n::text), 4, 15))::uuid, $1, 'key_filled' || (1 + n % 4), 'hum_filled' || (1 + n % 40),
          'req_filled' || n, (ARRAY['openai','openai','anthropic'])[1 + n % 3],
          (ARRAY['gpt-4o-mini','gpt-4o','claude-sonnet-4-5','text-embedding-3-small'])[1 + (n % 7) % 4], n % 2 = 0, 'SETTLED',
          CASE WHEN n % 31 = 0 THEN 'UPSTREAM_ERROR' ELSE 'OK' END, CASE WHEN n % 31 = 0 THEN 500 ELSE 200 END,
-         500, 256, 200 + n % 900, 60 + n % 400, 1, (1 + n % 9) * 90000000::bigint, 180 + n % 2400, gen_random_uuid(), at, at
+         500, 256, 200 + n % 900, 60 + n % 400, 1, (1 + n % 9) * 90000000::bigint, 180 + n % 2400, gen_random_uuid(), at, at,
+         CASE WHEN n % 31 = 0 THEN NULL WHEN n % 2 = 0 THEN 90 + n % 400 ELSE 180 + n % 2400 END
   FROM (SELECT n, now() - (0.5 + 0.5 * sin(n)) * interval '20 hours' - n * (interval '29 days' / $2::integer) AS at
         FROM generate_series(1, $2::integer) AS n) AS call`;
 

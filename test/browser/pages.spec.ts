@@ -95,7 +95,7 @@ it('long lists load a page at a time by one request each, and the service search
     '/api/v1/usage/list-calls',
   ]);
   await calls.nth(1).getByRole('button').click();
-  for (const fact of ['Input tokens', 'Output tokens', 'Cost', 'Duration', 'Request id']) {
+  for (const fact of ['Input tokens', 'Output tokens', 'Cost', 'Duration', 'First byte after', 'Request id']) {
     await dialog(page).getByText(fact, { exact: true }).first().waitFor();
   }
   expect(await faultsOf(page)).toEqual([]);

@@ -125,6 +125,7 @@ export function settlement(id: string, changes: Partial<Settlement> = {}): Settl
     counted: true,
     estimated: false,
     latencyMs: 12.4,
+    firstByteMs: 5,
     ...changes,
   };
 }
@@ -140,6 +141,7 @@ export interface LedgerRow {
   readonly output_tokens: number;
   readonly estimated: boolean;
   readonly latency_ms: number | null;
+  readonly first_byte_ms: number | null;
   readonly lease_id: string;
 }
 
@@ -147,7 +149,8 @@ export interface LedgerRow {
 export function ledgerRows(superuserUrl: string, id: string): Promise<LedgerRow[]> {
   return rowsOf<LedgerRow>(
     superuserUrl,
-    `SELECT id, kind, adjusts, state, outcome, status_code, input_tokens::int, output_tokens::int, estimated, latency_ms, lease_id
+    `SELECT id, kind, adjusts, state, outcome, status_code, input_tokens::int, output_tokens::int, estimated, latency_ms,
+            first_byte_ms, lease_id
      FROM usage_records WHERE id = $1 OR adjusts = $1 ORDER BY kind DESC`,
     [id],
   );

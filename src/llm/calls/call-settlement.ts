@@ -6,7 +6,7 @@ import type { Tried } from './tried.js';
 
 /** The truth about a try that is over, as the ledger takes it. */
 export function settlementOf(
-  tried: Pick<Tried, 'id' | 'model' | 'facts' | 'startedAtMs'>,
+  tried: Pick<Tried, 'id' | 'model' | 'facts' | 'startedAtMs' | 'firstByteAtMs'>,
   tenantId: string,
   outcome: Outcome,
   usage: TokenUsage,
@@ -27,6 +27,7 @@ export function settlementOf(
     counted: isCounted(outcome, usage, attempt !== null),
     estimated: usage.estimated,
     latencyMs: Math.round(performance.now() - tried.startedAtMs),
+    firstByteMs: tried.firstByteAtMs === null ? null : Math.round(tried.firstByteAtMs - tried.startedAtMs),
   };
 }
 

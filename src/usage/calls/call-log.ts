@@ -25,6 +25,7 @@ const CALL = {
   costPicoUsd: true,
   estimated: true,
   latencyMs: true,
+  firstByteMs: true,
   requestId: true,
 } as const satisfies Prisma.UsageRecordSelect;
 /** A call that is over, as the ledger has it. */

@@ -57,7 +57,11 @@ const usageCallView = z
       .string()
       .optional()
       .meta({ description: 'Millionths of a dollar, an exact decimal. Absent: the model has no known price.' }),
-    durationMs: z.number().optional(),
+    durationMs: z.number().optional().meta({ description: 'Until the last byte of the answer, in milliseconds.' }),
+    firstByteMs: z.number().optional().meta({
+      description:
+        'Until the first byte of the answer, in milliseconds; the whole answer, where it is not streamed. Absent: no answer of a provider.',
+    }),
     requestId: z.string(),
   })
   .meta({ 'x-name': 'UsageCall' });

@@ -59,7 +59,7 @@ export class UsageCallsService {
 }
 
 function viewUsageCall(record: CallRecord, { keys, humans, gateways }: NamesOfCalls): UsageCallView {
-  const { keyId, humanId, gatewayId, userId, statusCode, costPicoUsd, latencyMs } = record;
+  const { keyId, humanId, gatewayId, userId, statusCode, costPicoUsd, latencyMs, firstByteMs } = record;
   const optional = {
     keyId,
     keyName: keys.get(keyId ?? ''),
@@ -71,6 +71,7 @@ function viewUsageCall(record: CallRecord, { keys, humans, gateways }: NamesOfCa
     statusCode,
     costMicros: costPicoUsd === null ? null : decimalOf(String(costPicoUsd)),
     durationMs: latencyMs,
+    firstByteMs,
   };
   const present = Object.entries(optional).filter(([, value]) => value !== null && value !== undefined);
   return {

@@ -6,7 +6,7 @@ import { uuidV7 } from '../../platform/crypto/index.js';
 import { makeLedgerTenant, reservation, settlement } from '../../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { connectionTo } from '../../../test/support/sql.js';
-import { ADMIT, SETTLE, admissionText, settlementText } from './ledger-statements.js';
+import { ADMIT, SETTLE, admissionText, settlementValues } from './ledger-statements.js';
 
 const UNIT = 1_000_000n;
 const PRICE = { inputPicoUsd: 2n * UNIT, outputPicoUsd: 8n * UNIT };
@@ -75,8 +75,8 @@ async function callOf(size: number, human: (index: number) => string | null): Pr
     values: [leaseId, items.map(admissionText), false, true],
   });
   expect(rows[0]?.verdicts?.filter((verdict) => verdict !== null) ?? []).toEqual([]);
-  const settled = items.map(({ id }) => settlementText(settlement(id, { costPicoUsd: 10n })));
-  await client.query({ ...SETTLE, values: [settled, true] });
+  const settled = items.map(({ id }) => settlement(id, { costPicoUsd: 10n }));
+  await client.query({ ...SETTLE, values: settlementValues(settled, true) });
 }
 
 it.each([

@@ -13,7 +13,7 @@ export const ADMIT_ANSWERED: NamedStatement = {
 
 export const SETTLE: NamedStatement = {
   name: 'settle_usage',
-  text: 'SELECT * FROM settle_usage($1::text[]::settlement[], $2)',
+  text: 'SELECT * FROM settle_usage($1::text[]::settlement[], $2, $3)',
 };
 
 /** Why a call was not admitted, in admit_usage's words. */
@@ -77,8 +77,16 @@ export function admissionText(item: Reservation): string {
   ]);
 }
 
+/** The parameters of SETTLE. @param wait whether the statement waits for locked rows */
+export const settlementValues = (batch: readonly Settlement[], wait: boolean): unknown[] => [
+  batch.map(settlementText),
+  wait,
+  // Beside the type, which a release before this one writes with as many fields as it has.
+  batch.map(({ firstByteMs }) => firstByteMs),
+];
+
 /** The fields of the type `settlement`, in order. */
-export function settlementText(settlement: Settlement): string {
+function settlementText(settlement: Settlement): string {
   return compositeText([
     settlement.id,
     settlement.tenantId,

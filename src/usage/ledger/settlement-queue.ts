@@ -2,7 +2,7 @@ import { isLockTimeout, type Database } from '../../platform/database/index.js';
 import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
 import type { Metrics } from '../../platform/metrics/index.js';
-import { SETTLE, settlementText, type SettledRow } from './ledger-statements.js';
+import { SETTLE, settlementValues, type SettledRow } from './ledger-statements.js';
 import type { Settlement } from './usage.types.js';
 
 /** A longer batch would hold its budgets for too long. */
@@ -111,7 +111,7 @@ export class SettlementQueue {
     const wait = performance.now() >= this.skipUntilMs;
     let row: SettledRow | undefined;
     try {
-      [row] = await this.database.call<SettledRow & Record<string, unknown>>(SETTLE, [batch.map(settlementText), wait]);
+      [row] = await this.database.call<SettledRow & Record<string, unknown>>(SETTLE, settlementValues(batch, wait));
     } catch (error) {
       if (!isLockTimeout(error)) throw error;
       this.skipUntilMs = performance.now() + SKIP_MS;

@@ -3,7 +3,9 @@ import { eventually } from '../../../test/support/eventually.js';
 import { reservation, settlement } from '../../../test/support/ledger-process.js';
 import { LedgerStage } from '../../../test/support/ledger-stage.js';
 import { cutOnceCommitted, isCallOf } from '../../../test/support/postgres-proxy.js';
-import { rowsOf } from '../../../test/support/sql.js';
+import { onDatabase, rowsOf } from '../../../test/support/sql.js';
+import { SETTLE, settlementValues } from './ledger-statements.js';
+import type { Settlement } from './usage.types.js';
 
 const stage = LedgerStage.forEachTest();
 const rows = (id: string) => stage.rows(id);
@@ -24,6 +26,7 @@ describe('a settlement', () => {
         outputTokens: 5,
         estimated: true,
         latencyMs: 1234.5,
+        firstByteMs: 417,
       }),
     );
     await ledger.flush();
@@ -39,6 +42,7 @@ describe('a settlement', () => {
         output_tokens: 5,
         estimated: true,
         latency_ms: 1235,
+        first_byte_ms: 417,
         lease_id: lease.id,
       },
     ]);
@@ -75,6 +79,34 @@ describe('a settlement', () => {
     ledger.settle(settlement(uuidV7()));
     await ledger.flush();
     expect(await countRows()).toBe(0);
+  });
+
+  it('of a batch that skips a locked call writes what belongs to its own call, and so does the next batch', async () => {
+    const { ledger } = await stage.start();
+    const url = stage.database.superuserUrl;
+    await rowsOf(url, "INSERT INTO tenants (id, org_id, name) VALUES ('other', 'org_acme', 'Other')");
+    const tenants = ['acme', 'other', 'acme', 'other'];
+    const made = ids(tenants.length);
+    const batch = made.map((id, at) =>
+      settlement(id, { tenantId: tenants[at]!, latencyMs: 100 + at, firstByteMs: at }),
+    );
+    await Promise.all(made.map((id, at) => ledger.reserve(reservation({ id, tenantId: tenants[at]! }))));
+    const settle = async (items: readonly Settlement[]) =>
+      (await rowsOf<{ again: number[] | null }>(url, SETTLE.text, settlementValues(items, false)))[0]!.again;
+    await onDatabase(url, async (holder) => {
+      await holder.query('BEGIN');
+      await holder.query('SELECT 1 FROM usage_records WHERE id = $1 FOR UPDATE', [made[1]]);
+      expect(await settle(batch)).toEqual([2]);
+      await holder.query('COMMIT');
+    });
+    expect(await settle([batch[1]!])).toEqual(null);
+    const written = await Promise.all(made.map(async (id) => (await rows(id))[0]!));
+    expect(written.map(({ latency_ms, first_byte_ms }) => [latency_ms, first_byte_ms])).toEqual([
+      [100, 0],
+      [101, 1],
+      [102, 2],
+      [103, 3],
+    ]);
   });
 
   it('of many simultaneous calls is a few statements', async () => {

@@ -204,5 +204,6 @@ function notSent({ id, tenantId }: Reservation): Settlement {
     counted: false,
     estimated: false,
     latencyMs: 0,
+    firstByteMs: null,
   };
 }

@@ -108,4 +108,6 @@ export interface Settlement {
   readonly estimated: boolean;
   /** From the reservation to the last byte. */
   readonly latencyMs: number;
+  /** From the reservation to the first byte of the provider's answer; null: no answer came. */
+  readonly firstByteMs: number | null;
 }

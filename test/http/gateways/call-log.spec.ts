@@ -37,6 +37,8 @@ interface CallView {
   readonly model: string;
   readonly cached: boolean;
   readonly tokenName?: string;
+  readonly durationMs: number;
+  readonly firstByteMs?: number;
 }
 const listed = (filter: object = {}): Promise<{ calls: CallView[]; nextPageToken: string }> =>
   call(service, org, 'POST', 'list-calls', { gatewayId: ids(), ...filter });
@@ -60,6 +62,8 @@ describe('the log of calls', () => {
       ...{ inputTokens: '9', outputTokens: '12', costMicros: expect.stringMatching(/^\d+(\.\d+)?$/) as string },
       durationMs: expect.any(Number) as number,
     });
+    expect(calls.map(({ firstByteMs }) => firstByteMs)).toEqual([undefined, undefined, expect.any(Number)]);
+    expect(calls[2]!.firstByteMs).toBeLessThanOrEqual(calls[2]!.durationMs);
     expect((await listed({ status: 'Error' })).calls).toEqual([calls[0]]);
     expect((await listed({ model: 'gpt-4o-mini' })).calls).toEqual([calls[1], calls[2]]);
     expect((await listed({ provider: 'cache' })).calls).toEqual([calls[1]]);

@@ -123,6 +123,7 @@ export const usage = {
       estimated: 'Counted by',
       cost: 'Cost',
       duration: 'Duration',
+      firstByte: 'First byte after',
       requestId: 'Request id',
       callId: 'Call id',
     },

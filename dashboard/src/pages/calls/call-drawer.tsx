@@ -62,6 +62,7 @@ function aboutOf(of: Call): readonly Row[] {
     ...(of.status === 'Success' ? [] : [[facts.outcome, `${of.outcome} ${of.statusCode ?? ''}`] as const]),
     [facts.time, `${formatTime(of.createdAt)} (${ZONE})`],
     ...(of.durationMs === undefined ? [] : [[facts.duration, formatDuration(of.durationMs)] as const]),
+    ...(of.firstByteMs === undefined ? [] : [[facts.firstByte, formatDuration(of.firstByteMs)] as const]),
     [facts.operation, of.operation],
     ...(of.modelAsked === of.model ? [] : [[facts.asked, of.modelAsked] as const]),
     [facts.answered, of.model],
