@@ -50,12 +50,13 @@ it('hashed files never change, are compressed as the caller accepts, and give 30
 it('serves only files of the build, and 404 for others', async () => {
   for (const path of [
     '/dashboard/assets/none.js',
+    `${asset}.gz`,
     '/dashboard/assets/%2e%2e/index.html',
     '/dashboard/assets/../../package.json',
   ]) {
     const { status, text } = await service.call('GET', path);
     expect([path, status < 500, text.includes('"dependencies"')]).toEqual([path, true, false]);
-    if (path.endsWith('none.js')) expect([status, text]).toEqual([404, expect.stringContaining('no such file')]);
+    if (/none\.js$|\.gz$/.test(path)) expect([status, text]).toEqual([404, expect.stringContaining('no such file')]);
   }
   const guide = await service.call('GET', '/docs/guide');
   expect([guide.status, guide.headers['location']]).toEqual([302, '/docs/guide/']);
