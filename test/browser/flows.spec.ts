@@ -211,31 +211,3 @@ it('usage is split by provider, by days of UTC or of the reader’s own zone', a
   expect(await faultsOf(page)).toEqual([]);
   await context.close();
 });
-
-it("a user can create a gateway's token with the keyboard alone", async () => {
-  const { page } = await world.enter(WIDE, '/gateways');
-  await button(page, 'Create gateway').first().focus();
-  await page.keyboard.press('Enter');
-  await dialog(page).waitFor();
-  await page.keyboard.type('typed-door');
-  await page.keyboard.press('Tab');
-  await page.keyboard.press('Tab');
-  await page.keyboard.type('sk-test');
-  await page.keyboard.press('Enter');
-  await page.getByTestId('secret').waitFor();
-  await page.keyboard.press('Escape');
-  await page.getByText('You have not copied it.').waitFor();
-  await page.keyboard.press('Escape');
-  await dialog(page).waitFor({ state: 'detached' });
-  await page.getByRole('link', { name: 'typed-door' }).focus();
-  await page.keyboard.press('Enter');
-  await page.getByRole('link', { name: 'Authentication Token' }).focus();
-  await page.keyboard.press('Enter');
-  await button(page, 'Create authentication token').focus();
-  await page.keyboard.press('Enter');
-  await dialog(page).waitFor();
-  await page.keyboard.type('Typed token');
-  await page.keyboard.press('Enter');
-  await dialog(page).getByText('valid for the gateway “typed-door” only').waitFor();
-  await page.context().close();
-});

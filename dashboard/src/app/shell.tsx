@@ -65,6 +65,10 @@ function usePageChange(main: React.RefObject<HTMLElement | null>): void {
   const path = useRouterState({ select: ({ resolvedLocation }) => resolvedLocation?.pathname ?? '/' });
   const before = useRef(path);
   useEffect(() => {
+    // Of what had the focus before a sign-in or a switch of the tenant, nothing is left.
+    if (document.activeElement === document.body) main.current?.focus({ preventScroll: true });
+  }, [main]);
+  useEffect(() => {
     document.title = `${placeOf(path)?.label ?? m.nav.overview} · ${m.name}`;
     if (before.current !== path) main.current?.focus({ preventScroll: true });
     before.current = path;

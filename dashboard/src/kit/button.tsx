@@ -1,5 +1,5 @@
 import { clsx } from 'clsx';
-import type { ButtonHTMLAttributes } from 'react';
+import type { ButtonHTMLAttributes, MouseEvent } from 'react';
 import type { IconName } from './icon-names.js';
 import { Icon } from './icon.js';
 
@@ -21,18 +21,23 @@ export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
 
 export const buttonClass = (look: keyof typeof LOOKS = 'outline', size: keyof typeof SIZES = 'normal'): string =>
   clsx(
-    'inline-flex items-center justify-center gap-2 rounded-lg font-medium whitespace-nowrap transition disabled:cursor-default disabled:opacity-55',
+    'inline-flex items-center justify-center gap-2 rounded-lg font-medium whitespace-nowrap transition disabled:cursor-default disabled:opacity-55 aria-disabled:cursor-default aria-disabled:opacity-55',
     SIZES[size],
     LOOKS[look],
   );
 
-export function Button({ look, size, icon, busy = false, className, children, disabled, type, ...rest }: ButtonProps) {
+/** Neither acts nor submits the form. */
+const ignore = (event: MouseEvent): void => event.preventDefault();
+
+export function Button({ look, size, icon, busy = false, className, children, type, onClick, ...rest }: ButtonProps) {
   return (
     <button
       type={type ?? 'button'}
-      disabled={disabled === true || busy}
+      // A disabled button would lose the focus.
+      aria-disabled={busy || undefined}
       aria-busy={busy || undefined}
       className={clsx(buttonClass(look, size), className)}
+      onClick={busy ? ignore : onClick}
       {...rest}
     >
       {icon ? <Icon name={icon} /> : null}

@@ -1,5 +1,5 @@
 import { useBlocker } from '@tanstack/react-router';
-import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { useLayoutEffect, useRef, useState, type ReactNode } from 'react';
 import { m } from '../messages/index.js';
 import { Button } from './button.js';
 import { CopyButton } from './copy.js';
@@ -49,7 +49,7 @@ export function ShownSecret({ once, label, children }: SecretProps) {
   const first = useRef<HTMLDivElement>(null);
   const text = useRef<HTMLElement>(null);
   // The form's button, which had the focus, is gone: without this the focus would move to the page behind.
-  useEffect(() => first.current?.focus(), []);
+  useLayoutEffect(() => first.current?.focus(), []);
   return (
     <>
       <ModalBody>

@@ -60,7 +60,7 @@ export function ProviderDialog({ of, onClose }: ProviderDialogProps) {
             name="name"
             label={m.models.name}
             required
-            maxLength={64}
+            maxLength={50}
             placeholder="openai"
             defaultValue={of?.name}
           />

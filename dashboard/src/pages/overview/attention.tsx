@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
 import { answerOf, api } from '../../api/client.js';
 import { useMay } from '../../api/may.js';
-import type { Budget } from '../../api/types.js';
+import type { ApiKey, Budget } from '../../api/types.js';
 import { formatAgo, formatPercent, formatWhole } from '../../format/format.js';
 import { Icon } from '../../kit/icon.js';
 import { Panel, PanelHead } from '../../kit/surface.js';
@@ -53,7 +53,11 @@ export function Attention({ unpriced }: { unpriced: number }) {
       // A human's allowance is meant to be used up; it shows on their own page.
       if (share < NEAR || budget.holder.human !== undefined) return [];
       return [
-        { id: budget.budgetId, text: m.overview.budgetNear(holderOf(budget), formatPercent(share)), to: '/settings' },
+        {
+          id: budget.budgetId,
+          text: m.overview.budgetNear(holderOf(budget, keys.data), formatPercent(share)),
+          to: '/settings',
+        },
       ];
     }),
     ...(webhooks.data ?? []).flatMap(({ endpointId, url, status, failingSince }) =>
@@ -84,6 +88,7 @@ function rowOf({ id, text, to }: Warning): ReactNode {
   );
 }
 
-function holderOf({ holder: { keyId, gatewayId, gatewayTokenId } }: Budget): string {
-  return keyId ?? gatewayId ?? gatewayTokenId ?? m.overview.theTenant;
+function holderOf({ holder: { keyId, gatewayId, gatewayTokenId } }: Budget, keys: readonly ApiKey[] = []): string {
+  const keyName = keys.find((key) => key.keyId === keyId)?.name;
+  return keyName ?? keyId ?? gatewayId ?? gatewayTokenId ?? m.overview.theTenant;
 }

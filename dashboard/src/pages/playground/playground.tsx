@@ -1,19 +1,16 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { answerOf, api } from '../../api/client.js';
-import { formatDuration, formatWhole } from '../../format/format.js';
 import { Button } from '../../kit/button.js';
 import { CodeBlock } from '../../kit/copy.js';
 import { Await, Fault } from '../../kit/fault.js';
-import { INPUT, SelectField, TextField } from '../../kit/fields.js';
+import { INPUT, Segmented, SelectField, TextField } from '../../kit/fields.js';
 import { Empty, PageHead, Panel } from '../../kit/surface.js';
 import { m } from '../../messages/index.js';
-import { streamChat, type ChatMessage, type ChatRequest, type ChatUsage } from './stream.js';
-
-interface Used {
-  readonly usage: ChatUsage;
-  readonly ms: number;
-}
+import { LANGUAGES, type Language } from '../keys/first-call.js';
+import { codeOf } from './code.js';
+import { streamChat, type ChatMessage, type ChatRequest } from './stream.js';
+import { Used, type Use } from './used.js';
 
 export default function Playground() {
   const models = useQuery({
@@ -51,9 +48,10 @@ function Conversation({ models }: { models: readonly string[] }) {
   const [typed, setTyped] = useState('');
   const [messages, setMessages] = useState<readonly ChatMessage[]>([]);
   const [error, setError] = useState<unknown>(null);
-  const [used, setUsed] = useState<Used | null>(null);
+  const [used, setUsed] = useState<Use | null>(null);
   const running = useRef<AbortController | null>(null);
   const [busy, setBusy] = useState(false);
+  const [language, setLanguage] = useState<Language>('curl');
   useEffect(() => () => running.current?.abort(), []);
 
   const requestOf = (asked: readonly ChatMessage[]): ChatRequest => ({
@@ -78,7 +76,8 @@ function Conversation({ models }: { models: readonly string[] }) {
       for (;;) {
         const { done, value } = await stream.next();
         if (done) {
-          if (value !== null) setUsed({ usage: value, ms: performance.now() - startedAt });
+          const { usage, requestId } = value;
+          if (usage !== null) setUsed({ usage, requestId, ms: performance.now() - startedAt });
           break;
         }
         content += value;
@@ -89,6 +88,11 @@ function Conversation({ models }: { models: readonly string[] }) {
     } finally {
       setBusy(false);
     }
+  };
+  const startAnew = (): void => {
+    setMessages([]);
+    setUsed(null);
+    setError(null);
   };
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4 lg:grid-cols-[minmax(0,1fr)_18rem]">
@@ -107,15 +111,7 @@ function Conversation({ models }: { models: readonly string[] }) {
             </li>
           )}
         </ol>
-        {used === null ? null : (
-          <p className="num px-5 pb-3 text-xs text-faint">
-            {m.playground.used(
-              formatWhole(used.usage.prompt_tokens),
-              formatWhole(used.usage.completion_tokens),
-              formatDuration(used.ms),
-            )}
-          </p>
-        )}
+        {used === null ? null : <Used of={used} />}
         <form
           className="flex items-end gap-2 border-t border-line p-3"
           onSubmit={(event) => {
@@ -182,24 +178,25 @@ function Conversation({ models }: { models: readonly string[] }) {
             value={maxTokens}
             onChange={(event) => setMaxTokens(event.target.value)}
           />
-          <Button onClick={() => setMessages([])} disabled={busy}>
+          <Button onClick={startAnew} disabled={busy}>
             {m.playground.clear}
           </Button>
         </Panel>
-        <CodeBlock label={m.playground.code} code={codeOf(requestOf(messages.length === 0 ? EXAMPLE : messages))} />
+        <div className="grid grid-cols-[minmax(0,1fr)] gap-2.5">
+          <Segmented
+            label={m.playground.code}
+            value={language}
+            onChoose={setLanguage}
+            options={LANGUAGES.map((one) => [one, one])}
+          />
+          <CodeBlock
+            label={m.playground.code}
+            code={codeOf(language, requestOf(messages.length === 0 ? EXAMPLE : messages))}
+          />
+        </div>
       </div>
     </div>
   );
 }
 
 const EXAMPLE: readonly ChatMessage[] = [{ role: 'user', content: 'Hello!' }];
-
-function codeOf(request: ChatRequest): string {
-  const body = JSON.stringify(request, null, 2).replaceAll("'", "'\\''");
-  return [
-    `curl ${location.origin}/v1/chat/completions \\`,
-    `  -H 'Authorization: Bearer YOUR_KEY' \\`,
-    `  -H 'Content-Type: application/json' \\`,
-    `  -d '${body}'`,
-  ].join('\n');
-}

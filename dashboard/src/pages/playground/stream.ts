@@ -25,8 +25,15 @@ interface Chunk {
   readonly error?: { readonly message?: string };
 }
 
+/** The end of a completion. */
+interface ChatEnd {
+  /** Null: the provider did not report it. */
+  readonly usage: ChatUsage | null;
+  readonly requestId: string;
+}
+
 /** A completion as it arrives: each piece of text, and at the end its usage. */
-export async function* streamChat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<string, ChatUsage | null> {
+export async function* streamChat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<string, ChatEnd> {
   const response = await fetch('/v1/chat/completions', {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(await session.headers()) },
@@ -46,7 +53,7 @@ export async function* streamChat(request: ChatRequest, signal: AbortSignal): As
     const text = chunk.choices?.[0]?.delta?.content;
     if (text) yield text;
   }
-  return usage;
+  return { usage, requestId: response.headers.get('x-request-id') ?? '' };
 }
 
 async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
