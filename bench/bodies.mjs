@@ -8,7 +8,8 @@ import http from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { prepareHumans } from './limits.mjs';
-import { findFreePort, readRssBytes, readTreeCpuSeconds } from './processes.mjs';
+import { probedDuring, watchedText } from './probing.mjs';
+import { findFreePort } from './processes.mjs';
 import { prepareTenant, startCluster, startService } from './service.mjs';
 import { Session, messageOf } from './session.mjs';
 import { MODEL } from './wire.mjs';
@@ -17,7 +18,6 @@ const AT_ONCE = 8;
 const LIMIT_BYTES = 20 * 1024 * 1024;
 const LIMIT_VALUES = 250_000;
 const LIMIT_DEPTH = 128;
-const PROBE_EVERY_MS = 5;
 
 const HEAD = `"model":"${MODEL}","max_tokens":16`;
 const HELLO = '"messages":[{"role":"user","content":"Hello."}]';
@@ -54,17 +54,6 @@ const KINDS = {
   '20 MiB of white space, and an escaped key': () =>
     `{${' '.repeat(LIMIT_BYTES - 1_000)}"\\u006dodel":"${MODEL}",${HELLO}}`,
 };
-
-/** @param {number} port */
-function probe(port) {
-  return new Promise((resolve, reject) => {
-    const startedAt = performance.now();
-    const request = http.get({ port, host: '127.0.0.1', path: '/health/live', agent: false }, (answer) => {
-      answer.resume().on('end', () => resolve(performance.now() - startedAt));
-    });
-    request.on('error', reject);
-  });
-}
 
 /**
  * @param {number} port
@@ -116,24 +105,11 @@ try {
   for (const [title, make] of Object.entries(KINDS)) {
     const body = Buffer.from(make());
     await send(port, tenant.secretKey, body);
-    const cpuBefore = readTreeCpuSeconds(service.pid) ?? 0;
-    let done = false;
-    let slowestMs = 0;
-    let rssBytes = 0;
-    const probing = (async () => {
-      while (!done) {
-        slowestMs = Math.max(slowestMs, await probe(port));
-        rssBytes = Math.max(rssBytes, readRssBytes(service.pid) ?? 0);
-        await sleep(PROBE_EVERY_MS);
-      }
-    })();
-    const statuses = await Promise.all(Array.from({ length: AT_ONCE }, () => send(port, tenant.secretKey, body)));
-    done = true;
-    await probing;
-    const cpuMs = (((readTreeCpuSeconds(service.pid) ?? 0) - cpuBefore) * 1_000) / AT_ONCE;
+    const watched = await probedDuring({ port, pid: service.pid }, () =>
+      Promise.all(Array.from({ length: AT_ONCE }, () => send(port, tenant.secretKey, body))),
+    );
     process.stdout.write(
-      `${title} (${(body.length / 1024 / 1024).toFixed(1)} MiB): ${cpuMs.toFixed(0)} ms of CPU each, RSS at most ` +
-        `${(rssBytes / 1024 / 1024).toFixed(0)} MiB, slowest probe ${slowestMs.toFixed(0)} ms; answers ${statuses.join(' ')}\n`,
+      `${title} (${(body.length / 1024 / 1024).toFixed(1)} MiB): ${watchedText(watched)}; answers ${watched.result.join(' ')}\n`,
     );
     await sleep(500);
   }

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { Fault } from '../errors/index.js';
-import { endOfString, endSteps, keyBetween, parseJson, QUOTE, skipSpace } from './json-text.js';
+import { endOfString, endSteps, keyBetween, parseJson, QUOTE, skipSpace, spaceSteps } from './json-text.js';
 import { parseSteps } from './parse-steps.js';
 import { allAtOnce, type Steps } from './steps.js';
 
@@ -103,17 +103,18 @@ function parserMessage(error: unknown): string {
 /** Finds the top-level fields of a text that JSON.parse accepted as an object, so that it need not check the grammar. */
 function* fieldSteps(text: string): Steps<Map<string, FieldSpan>> {
   const fields = new Map<string, FieldSpan>();
-  let at = skipSpace(text, 0) + 1;
+  let at = (yield* spaceSteps(text, 0)) + 1;
   for (;;) {
-    at = skipSpace(text, at);
+    at = yield* spaceSteps(text, at);
     if (text.charCodeAt(at) !== QUOTE) return fields; // the closing brace
     const keyEnd = endOfString(text, at);
     const key = keyBetween(text, at, keyEnd);
-    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
+    const colon = yield* spaceSteps(text, keyEnd);
+    const start = yield* spaceSteps(text, colon + 1);
     const end = yield* endSteps(text, start);
     if (fields.has(key)) throw repeated(key);
     fields.set(key, { start, end });
-    at = skipSpace(text, end);
+    at = yield* spaceSteps(text, end);
     if (text.charCodeAt(at) !== 44 /* , */) return fields;
     at += 1;
   }

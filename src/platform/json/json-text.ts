@@ -116,12 +116,27 @@ export function keyBetween(text: string, from: number, end: number): string {
 }
 
 export function skipSpace(text: string, from: number): number {
+  return skipSpaceUntil(text, from, text.length);
+}
+
+/** The same in steps: a text may be white space for the most part. */
+export function* spaceSteps(text: string, from: number): Steps<number> {
+  for (let at = from; ;) {
+    const stop = Math.min(at + STEP_LENGTH, text.length);
+    at = skipSpaceUntil(text, at, stop);
+    if (at < stop || stop === text.length) return at;
+    yield;
+  }
+}
+
+function skipSpaceUntil(text: string, from: number, stop: number): number {
   let at = from;
-  for (;;) {
+  while (at < stop) {
     const code = text.charCodeAt(at);
     if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return at;
     at += 1;
   }
+  return at;
 }
 
 /** The first characters of a string are read one by one; the jump to the next quote pays off only in longer strings. */
@@ -193,9 +208,11 @@ function* stringEndSteps(text: string, from: number): Steps<number> {
   return text.length;
 }
 
-function endOfLiteral(text: string, from: number): number {
+/** Just past a number, true, false or null; no further than `stop`. */
+export function endOfLiteral(text: string, from: number, stop = text.length): number {
+  const last = Math.min(stop, text.length);
   let at = from;
-  while (at < text.length && !endsLiteral(text.charCodeAt(at))) at += 1;
+  while (at < last && !endsLiteral(text.charCodeAt(at))) at += 1;
   return at;
 }
 

@@ -1,4 +1,4 @@
-import { closingQuote, endOfValue, parseJson, QUOTE, setField, skipSpace } from './json-text.js';
+import { closingQuote, endOfLiteral, parseJson, QUOTE, setField, spaceSteps } from './json-text.js';
 import { STEP_LENGTH, type Steps } from './steps.js';
 
 const COLON = 58;
@@ -8,6 +8,8 @@ const CLOSING_BRACE = 125;
 const OPENING_BRACKET = 91;
 const CLOSING_BRACKET = 93;
 const LONGEST_ESCAPE = 6;
+/** Its digits are read at once. */
+const LONGEST_NUMBER = STEP_LENGTH;
 
 interface Parsed<Value = unknown> {
   readonly value: Value;
@@ -20,11 +22,11 @@ interface Parsed<Value = unknown> {
  * between members of lists and objects, and a long string between its characters.
  *
  * @param pieceLength JSON.parse takes a few milliseconds for a piece of the usual length
- * @throws SyntaxError for the texts for which JSON.parse does
+ * @throws SyntaxError for the texts for which JSON.parse does, and for a number of half a million digits
  */
 export function* parseSteps(text: string, pieceLength = STEP_LENGTH): Steps<unknown> {
   const { value, end } = yield* new PieceReader(text, pieceLength).value(0);
-  const rest = skipSpace(text, end);
+  const rest = yield* spaceSteps(text, end);
   if (rest < text.length) throw malformed(rest);
   return value;
 }
@@ -37,7 +39,7 @@ class PieceReader {
 
   *value(from: number): Steps<Parsed> {
     const { text } = this;
-    const start = skipSpace(text, from);
+    const start = yield* spaceSteps(text, from);
     const end = this.endWithin(start);
     if (end !== null) return { value: parsePiece(text.slice(start, end), start), end };
     yield;
@@ -49,8 +51,8 @@ class PieceReader {
       case QUOTE:
         return yield* this.string(start);
       default: {
-        // The digits of a long number are one piece.
-        const literalEnd = endOfValue(text, start);
+        const literalEnd = endOfLiteral(text, start, start + LONGEST_NUMBER);
+        if (literalEnd === start + LONGEST_NUMBER) throw malformed(start);
         return { value: parsePiece(text.slice(start, literalEnd), start), end: literalEnd };
       }
     }
@@ -59,14 +61,14 @@ class PieceReader {
   private *list(from: number): Steps<Parsed> {
     const { text } = this;
     const value: unknown[] = [];
-    let at = skipSpace(text, from + 1);
+    let at = yield* spaceSteps(text, from + 1);
     if (text.charCodeAt(at) === CLOSING_BRACKET) return { value, end: at + 1 };
     for (;;) {
       const end = this.membersWithin(at);
       if (end === null) {
         const item = yield* this.value(at);
         value.push(item.value);
-        at = skipSpace(text, item.end);
+        at = yield* spaceSteps(text, item.end);
       } else {
         const items = parsePiece(`[${text.slice(at, end)}]`, at - 1) as readonly unknown[];
         if (items.length === 0) throw malformed(end);
@@ -84,14 +86,14 @@ class PieceReader {
   private *object(from: number): Steps<Parsed> {
     const { text } = this;
     const value: Record<string, unknown> = {};
-    let at = skipSpace(text, from + 1);
+    let at = yield* spaceSteps(text, from + 1);
     if (text.charCodeAt(at) === CLOSING_BRACE) return { value, end: at + 1 };
     for (;;) {
       const end = this.membersWithin(at);
       if (end === null) {
-        const member = yield* this.member(skipSpace(text, at));
+        const member = yield* this.member(yield* spaceSteps(text, at));
         setField(value, ...member.value);
-        at = skipSpace(text, member.end);
+        at = yield* spaceSteps(text, member.end);
       } else {
         const members = Object.entries(parsePiece(`{${text.slice(at, end)}}`, at - 1) as object);
         if (members.length === 0) throw malformed(end);
@@ -110,7 +112,7 @@ class PieceReader {
     const { text } = this;
     if (text.charCodeAt(at) !== QUOTE) throw malformed(at);
     const key = yield* this.string(at);
-    const colon = skipSpace(text, key.end);
+    const colon = yield* spaceSteps(text, key.end);
     if (text.charCodeAt(colon) !== COLON) throw malformed(colon);
     const { value, end } = yield* this.value(colon + 1);
     return { value: [key.value, value], end };
@@ -147,7 +149,7 @@ class PieceReader {
         return quote < stop ? quote + 1 : null;
       }
       default: {
-        const end = endOfValue(text, from);
+        const end = endOfLiteral(text, from, stop + 1);
         return end <= stop ? end : null;
       }
     }
