@@ -19,7 +19,8 @@ beforeAll(async () => {
   const { baseUrl } = world.service.upstream;
   const local = { name: 'local', kind: 'openai_compatible', baseUrl, models: ['zebra'] };
   await ask('llm/providers/create', { ...local, credentials: { apiKey: 'sk-local' } });
-  await ask('llm/models/update', { model: 'zebra', price: { input: '500', output: '1000' } });
+  const facts = { contextTokens: 8000, maxOutputTokens: 4000 };
+  await ask('llm/models/update', { model: 'zebra', ...facts, price: { input: '500', output: '1000' } });
 });
 
 afterAll(() => world.stop());

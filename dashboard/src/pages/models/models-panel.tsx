@@ -1,20 +1,14 @@
-import { Form } from '@base-ui/react/form';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { faultsByField } from '../../api/api-error.js';
 import { answerOf, api } from '../../api/client.js';
 import { useMay } from '../../api/may.js';
 import { usePages } from '../../api/queries.js';
 import type { TenantModel } from '../../api/types.js';
 import { formatCost, formatShort } from '../../format/format.js';
-import { useAnnounce } from '../../kit/announcer.js';
 import { Button } from '../../kit/button.js';
-import { Modal, ModalBody, ModalFoot, MODAL_FORM } from '../../kit/dialog.js';
-import { Fault } from '../../kit/fault.js';
-import { TextField, textOf } from '../../kit/fields.js';
 import { Badge, Empty, Panel, PanelHead } from '../../kit/surface.js';
 import { List } from '../../kit/table.js';
 import { m } from '../../messages/index.js';
+import { PriceDialog } from './price-dialog.js';
 
 const MICROS = 1_000_000;
 
@@ -89,89 +83,7 @@ export function ModelsPanel() {
             }
           : {})}
       />
-      {pricing === null ? null : <Price of={pricing} onClose={() => setPricing(null)} />}
+      {pricing === null ? null : <PriceDialog of={pricing} onClose={() => setPricing(null)} />}
     </Panel>
-  );
-}
-
-function Price({ of, onClose }: { of: TenantModel; onClose: () => void }) {
-  const queryClient = useQueryClient();
-  const announce = useAnnounce();
-  const done = async (): Promise<void> => {
-    announce(m.kit.saved);
-    onClose();
-    await queryClient.invalidateQueries({ queryKey: ['models'] });
-  };
-  const save = useMutation({
-    mutationFn: (price: { readonly input: string; readonly output: string; readonly cachedInput?: string }) =>
-      answerOf(api.POST('/api/v1/llm/models/update', { body: { model: of.model, price } })),
-    onSuccess: done,
-  });
-  const reset = useMutation({
-    mutationFn: () => answerOf(api.POST('/api/v1/llm/models/update', { body: { model: of.model, reset: true } })),
-    onSuccess: done,
-  });
-  const errors = faultsByField(save.error);
-  return (
-    <Modal open title={m.models.priceTitle(of.model)} lead={m.models.priceLead} onClose={onClose}>
-      <Form
-        className={MODAL_FORM}
-        errors={errors}
-        onSubmit={(event) => {
-          event.preventDefault();
-          const form = new FormData(event.currentTarget);
-          const cachedInput = textOf(form, 'price.cachedInput');
-          save.mutate({
-            input: textOf(form, 'price.input'),
-            output: textOf(form, 'price.output'),
-            ...(cachedInput === '' ? {} : { cachedInput }),
-          });
-        }}
-      >
-        <ModalBody>
-          <div className="grid grid-cols-2 gap-4">
-            <TextField
-              name="price.input"
-              label={m.models.input}
-              type="number"
-              min={0}
-              step="any"
-              required
-              defaultValue={of.price?.input}
-            />
-            <TextField
-              name="price.output"
-              label={m.models.output}
-              type="number"
-              min={0}
-              step="any"
-              required
-              defaultValue={of.price?.output}
-            />
-          </div>
-          <TextField
-            name="price.cachedInput"
-            label={m.models.cachedInput}
-            hint={m.models.cachedInputHint}
-            type="number"
-            min={0}
-            step="any"
-            defaultValue={of.overridden ? of.price?.cachedInput : undefined}
-          />
-          {save.isError && Object.keys(errors).length === 0 ? <Fault error={save.error} /> : null}
-        </ModalBody>
-        <ModalFoot>
-          {of.overridden ? (
-            <Button busy={reset.isPending} onClick={() => reset.mutate()} className="mr-auto">
-              {m.models.resetPrice}
-            </Button>
-          ) : null}
-          <Button onClick={onClose}>{m.kit.cancel}</Button>
-          <Button type="submit" look="primary" busy={save.isPending}>
-            {m.models.setPrice}
-          </Button>
-        </ModalFoot>
-      </Form>
-    </Modal>
   );
 }
