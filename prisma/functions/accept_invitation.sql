@@ -2,7 +2,7 @@
 --   accepted        the user is now a member; the claims are queued
 --   not_found       unknown, revoked, expired, or used by another user
 --   wrong_email     the invitation was sent to another address
---   inviter_lacks   the inviter no longer holds such a role
+--   inviter_lacks   the inviter, unless it is the operator (''), no longer holds such a role
 --   member_already
 -- Only the first writes anything. The org is locked first, as in every change of its members, so that a demotion of the
 -- inviter comes either before, and counts, or after. Addresses are compared without case in ASCII only: beyond it, letters of
@@ -32,7 +32,8 @@ BEGIN
     v_result := 'wrong_email';
   ELSIF v_is_member THEN
     v_result := 'member_already';
-  ELSIF NOT EXISTS (SELECT 1 FROM memberships m WHERE m.org_id = v_invitation.org_id AND m.user_id = v_invitation.invited_by
+  ELSIF v_invitation.invited_by <> ''
+    AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.org_id = v_invitation.org_id AND m.user_id = v_invitation.invited_by
                     AND array_position(ARRAY['viewer', 'developer', 'admin', 'owner'], m.role)
                       >= array_position(ARRAY['viewer', 'developer', 'admin', 'owner'], v_invitation.role)) THEN
     v_result := 'inviter_lacks';

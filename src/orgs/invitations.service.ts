@@ -15,15 +15,11 @@ import {
   type InvitationRecord,
   type RefusedInvitation,
 } from './invitations.repository.js';
+import { expiryOf, invitationLink, isInvitationToken, newInvitationToken } from './invitation-tokens.js';
 import { viewInvitation } from './invitations.view.js';
 import { MembersRepository } from './members.repository.js';
 import { OrgTransactions, type OrgTransaction } from './org-transactions.js';
 import { isAtLeast } from './roles.js';
-
-/** 27 characters of base62 are 160 bits. */
-const TOKEN_LENGTH = 27;
-const TOKEN = /^inv_[0-9A-Za-z]{27}$/;
-const LIFETIME_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
  * Places in an org, offered to e-mail addresses. Guarantees: a person gets in, once and within 7 days, who holds the link
@@ -71,9 +67,9 @@ export class InvitationsService {
       const owner = `org:${org.orgId}:user:${userId}`;
       const idempotent = this.idempotency.request(owner, key, 'orgs/invite-member', request);
       return this.idempotency.once(org.tx, idempotent, tenantId, async () => {
-        const token = `inv_${randomBase62(TOKEN_LENGTH)}`;
+        const token = newInvitationToken();
         const kept = { invitation: viewInvitation(await this.add(org, principal, request, token)) };
-        const link = this.link(token, baseUrl);
+        const link = invitationLink(this.settings, token, baseUrl);
         return { body: { ...kept, ...(link === undefined ? {} : { link }), token }, kept };
       });
     });
@@ -125,7 +121,7 @@ export class InvitationsService {
         'Accepting needs a token with a verified e-mail address (the claim email_verified).',
       );
     }
-    if (!TOKEN.test(token)) throw refusedAs('not_found');
+    if (!isInvitationToken(token)) throw refusedAs('not_found');
     const queued = { id: uuidV7(), userId };
     const setClaims = principal.kind === 'account';
     const accepted = await this.database.acrossTenants(userId, async (tx, enter) => {
@@ -172,21 +168,10 @@ export class InvitationsService {
       tokenHash: this.peppers.hash(token),
       invitedBy: principal.userId,
       createdAt,
-      expiresAt: new Date(createdAt.getTime() + LIFETIME_MS),
+      expiresAt: expiryOf(createdAt),
     });
     await this.publish(org, principal, 'member.invited', invitation.id, { role });
     return invitation;
-  }
-
-  /** The token stands in the fragment, which browsers send to no server: no log holds it. */
-  /**
-   * In production null unless the operator named an address: an attacker could send a `Host` of theirs, and get the
-   * link.
-   */
-  private link(token: string, baseUrl: string): string | undefined {
-    const here = this.settings.mode === 'development' ? baseUrl : undefined;
-    const base = this.settings.dashboardUrl ?? this.settings.publicUrl ?? here;
-    return base && `${base.replace(/\/+$/, '')}/accept-invitation#token=${token}`;
   }
 
   private publish<Action extends 'member.invited' | 'invitation.revoked'>(

@@ -51,40 +51,54 @@ export class OrgFounding {
     founder: OrgFounder,
     request: CreateOrgRequest,
   ): Promise<{ created: CreatedOrg; queued: QueuedClaims }> {
-    const derived = request.slug === '';
-    const base = derived ? slugOf(request.name) : request.slug;
-    for (let attempt = 0; ; attempt += 1) {
-      const slug = attempt === 0 ? base : withSuffix(base);
-      const queued = { id: uuidV7(), userId: founder.userId };
-      const created = await this.repository.create(tx, {
-        ...founder,
-        orgId: `org_${randomBase62(20)}`,
-        tenantId: newTenantId(slug),
-        name: request.name,
-        slug,
-        claimWriteId: queued.id,
+    const queued = { id: uuidV7(), userId: founder.userId };
+    const created = await withFreeSlug(request, (names) =>
+      this.repository.create(tx, { ...founder, ...names, claimWriteId: queued.id }),
+    );
+    if (created === 'has_org')
+      throw new Fault(
+        'already_exists',
+        'You already belong to an org. Add a tenant to it with /api/v1/tenants/create.',
+      );
+    if (created.result === 'created') {
+      await enter(created.tenant_id);
+      await this.events.publish(tx, {
+        action: 'org.created',
+        actor: { type: 'user', id: founder.userId },
+        tenantId: null,
+        resource: { type: 'org', id: created.org_id },
+        details: {},
       });
-      if (created === 'has_org')
-        throw new Fault(
-          'already_exists',
-          'You already belong to an org. Add a tenant to it with /api/v1/tenants/create.',
-        );
-      if (created === 'slug_taken') {
-        if (derived && attempt < DERIVED_SLUG_TRIES) continue;
-        throw slugTaken();
-      }
-      if (created.result === 'created') {
-        await enter(created.tenant_id);
-        await this.events.publish(tx, {
-          action: 'org.created',
-          actor: { type: 'user', id: founder.userId },
-          tenantId: null,
-          resource: { type: 'org', id: created.org_id },
-          details: {},
-        });
-      }
-      return { created, queued };
     }
+    return { created, queued };
+  }
+}
+
+/** The ids and names of an org that begins. */
+interface NewOrgNames {
+  readonly orgId: string;
+  readonly tenantId: string;
+  readonly name: string;
+  readonly slug: string;
+}
+
+/**
+ * Tries the slug of the request, or several that are derived from the name.
+ *
+ * @throws Fault already_exists: the slug is taken
+ */
+export async function withFreeSlug<T>(
+  request: CreateOrgRequest,
+  create: (names: NewOrgNames) => Promise<T | 'slug_taken'>,
+): Promise<T> {
+  const derived = request.slug === '';
+  const base = derived ? slugOf(request.name) : request.slug;
+  for (let attempt = 0; ; attempt += 1) {
+    const slug = attempt === 0 ? base : withSuffix(base);
+    const tenantId = newTenantId(slug);
+    const created = await create({ orgId: `org_${randomBase62(20)}`, tenantId, name: request.name, slug });
+    if (created !== 'slug_taken') return created;
+    if (!derived || attempt >= DERIVED_SLUG_TRIES) throw slugTaken();
   }
 }
 

@@ -31,6 +31,12 @@ export interface CreatedOrg {
   readonly role: string;
 }
 
+export interface OrgForInvitee {
+  readonly result: 'created' | 'repeated' | 'accepted';
+  readonly orgId: string;
+  readonly tenantId: string;
+}
+
 /** An org that a person belongs to. */
 export interface OrgOfUser {
   readonly id: string;
@@ -64,6 +70,27 @@ export class OrgsRepository {
     if (row === undefined) throw new TypeError('create_org gave no row.');
     const result: string = row.result;
     return result === 'has_org' || result === 'slug_taken' ? result : row;
+  }
+
+  /** An org without a member, for whom the operator invites. @returns the org that exists, where it was created before */
+  async createForInvitee(
+    tx: TenantTransaction,
+    email: string,
+    { orgId, tenantId, name, slug }: Pick<NewOrg, 'orgId' | 'tenantId' | 'name' | 'slug'>,
+  ): Promise<OrgForInvitee | 'slug_taken'> {
+    const [row] = await tx.$queryRawUnsafe<(Omit<OrgForInvitee, 'result'> & { readonly result: string })[]>(
+      'SELECT result, org_id AS "orgId", tenant_id AS "tenantId" FROM create_org_for_invitee($1, $2, $3, $4, $5)',
+      ...[email, orgId, tenantId, name, slug],
+    );
+    if (row === undefined) throw new TypeError('create_org_for_invitee gave no row.');
+    return row.result === 'slug_taken' ? 'slug_taken' : (row as OrgForInvitee);
+  }
+
+  /** Now, by the database's clock. */
+  async now(tx: TenantTransaction): Promise<Date> {
+    const [row] = await tx.$queryRawUnsafe<{ now: Date }[]>('SELECT clock_timestamp() AS now');
+    if (row === undefined) throw new TypeError('The database told no time.');
+    return row.now;
   }
 
   /** The orgs that a person belongs to, in whichever tenant they are. */

@@ -472,6 +472,46 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     expect(repeated).toEqual({ ...made, result: 'repeated' });
   },
 
+  async create_org_for_invitee() {
+    // Purpose: create an org without a member, or find the one that was created so by the same name for the same address.
+    const id = randomUUID();
+    const create = 'SELECT * FROM create_org_for_invitee($1, $2, $3, $4, $5)';
+    const [their] = await rowsOf<{ slug: string; name: string }>(
+      database.superuserUrl,
+      'SELECT * FROM orgs WHERE id = $1',
+      [b.orgId],
+    );
+    // The address is that of an invitation to b's org, which has this name.
+    const fresh = (over: Partial<Record<'orgId' | 'tenantId' | 'slug', string>> = {}): unknown[] => [
+      'new@example.org',
+      over.orgId ?? `org_${id}`,
+      over.tenantId ?? `tenant-${id}`,
+      their!.name,
+      over.slug ?? `slug-${id}`,
+    ];
+    const before = await sizes();
+    expect(await call(create, fresh({ slug: their!.slug }))).toEqual([
+      { result: 'slug_taken', org_id: null, tenant_id: null },
+    ]);
+    expect(await refusal(create, fresh({ orgId: b.orgId }))).toBe(UNIQUE_VIOLATION);
+    expect(await refusal(create, fresh({ tenantId: b.tenantId }))).toBe(UNIQUE_VIOLATION);
+    expect(await sizes()).toEqual(before);
+    const made = { org_id: `org_${id}`, tenant_id: `tenant-${id}` };
+    expect(await call(create, fresh())).toEqual([{ result: 'created', ...made }]);
+    await rowsOf(
+      database.superuserUrl,
+      `INSERT INTO invitations (id, org_id, email, role, token_hash, invited_by, expires_at)
+       VALUES ($1, $2, 'new@example.org', 'owner', $3, '', now() + interval '1 hour')`,
+      [`inv-first-${id}`, made.org_id, Buffer.from(`first-${id}`)],
+    );
+    const others = { orgId: 'other', tenantId: 'other', slug: 'other' };
+    expect(await call(create, fresh(others))).toEqual([{ result: 'repeated', ...made }]);
+    await rowsOf(database.superuserUrl, 'UPDATE invitations SET accepted_at = now() WHERE id = $1', [
+      `inv-first-${id}`,
+    ]);
+    expect(await call(create, fresh(others))).toEqual([{ result: 'accepted', ...made }]);
+  },
+
   async take_claim_writes() {
     // Purpose: the outbox's workers get the writes of all tenants, each write by one worker; only the outbox is touched.
     await rowsOf(database.superuserUrl, "UPDATE claim_writes SET next_attempt_at = now() + interval '1 hour'");

@@ -8,6 +8,7 @@ import { Metrics } from '../../src/platform/metrics/index.js';
 interface Alert {
   readonly alert: string;
   readonly expr: string;
+  readonly for?: string;
   readonly labels: { readonly severity: string };
   readonly annotations: { readonly summary: string; readonly runbook: string };
 }
@@ -72,11 +73,13 @@ it('every metric that is not only for looking things up has a panel or an alert'
 
 it('every alert has a severity, a page of its own, and a line in the list of alerts', () => {
   const list = readFileSync('docs/operations/README.md', 'utf8');
-  for (const { alert, labels, annotations, expr } of alerts) {
+  for (const { alert, labels, annotations, expr, for: term } of alerts) {
     expect(['critical', 'warning', 'info']).toContain(labels.severity);
     expect(annotations.runbook).toBe(`${PAGES}/${alert}.md`);
     const page = readFileSync(annotations.runbook, 'utf8');
-    for (const part of [`# ${alert}\n`, expr, '## What it means', '## Look', '## Do']) expect(page).toContain(part);
+    const fires = term === undefined ? 'It fires at once.' : `It fires once this has held for \`${term}\`.`;
+    for (const part of [`# ${alert}\n`, expr, fires, '## What it means', '## Look', '## Do'])
+      expect(page).toContain(part);
     expect(list).toContain(`| [${alert}](alerts/${alert}.md)`);
   }
   expect(readdirSync(PAGES).sort()).toEqual(alerts.map(({ alert }) => `${alert}.md`).sort());

@@ -1,7 +1,8 @@
 /** What an operator sees and does past the service, in the database of DATABASE_URL: all tenants, the first org, the sweeps. */
 import { auditPruning, AuditWriter } from '../../audit/index.js';
-import { OrgFounding } from '../../orgs/index.js';
+import { invitationLink, inviteFirstOwner, OrgFounding } from '../../orgs/index.js';
 import type { Settings } from '../../platform/config/index.js';
+import { PepperRing } from '../../platform/crypto/index.js';
 import { Database, readAcrossTenants } from '../../platform/database/index.js';
 import { OperatorError } from '../../platform/errors/index.js';
 import { Events } from '../../platform/events/index.js';
@@ -111,30 +112,66 @@ export async function showAllowedTenants(options: OutputOptions): Promise<void> 
 
 export interface Bootstrap extends OutputOptions {
   readonly org: string;
-  readonly owner: string;
+  readonly owner?: string;
   readonly email?: string;
 }
 
-/** Makes an org, its first tenant and its owner, known by the issuer's subject. Again with the same words: the same org. */
+/**
+ * Makes an org, its first tenant and its owner: known by the issuer's subject, or invited by an e-mail address. Again with the
+ * same words: the same org.
+ */
 export async function bootstrap(options: Bootstrap): Promise<void> {
-  const { org: name, owner: userId, email = null } = options;
+  const { org: name, owner, email } = options;
   for (const [option, text, most] of [
     ['--org', name, 100],
-    ['--owner', userId, 128],
+    ['--owner', owner, 128],
   ] as const) {
-    if (text.trim() === '' || text.length > most) throw new UsageError(`${option} must have 1 to ${most} characters.`);
+    if (text !== undefined && (text.trim() === '' || text.length > most))
+      throw new UsageError(`${option} must have 1 to ${most} characters.`);
   }
-  const created = await withSettings(async (settings) => {
+  if (owner !== undefined) return bootstrapOwner(options, owner);
+  if (email === undefined)
+    throw new UsageError('Name the owner: --email of the person, or --owner with their subject.');
+  return bootstrapInvitation(options, email);
+}
+
+function foundOrgs<T>(work: (database: Database, events: Events, settings: Settings) => Promise<T>): Promise<T> {
+  return withSettings(async (settings) => {
     const database = new Database(settings);
     try {
       const events = new Events();
       new AuditWriter(events);
-      const founding = new OrgFounding(database, events);
-      return await founding.create({ userId, email, hasTenant: false }, { name, slug: '' });
+      return await work(database, events, settings);
     } finally {
       await database.close();
     }
   });
+}
+
+async function bootstrapInvitation(options: Bootstrap, email: string): Promise<void> {
+  const { token, link, ...invited } = await foundOrgs(async (database, events, settings) => {
+    const peppers = new PepperRing(settings.peppers);
+    const made = await inviteFirstOwner({ database, events, peppers }, options.org, email);
+    return { ...made, link: invitationLink(settings, made.token) };
+  });
+  const { orgId, tenantId, created } = invited;
+  const expiresAt = invited.expiresAt.toISOString();
+  show(options, { orgId, tenantId, created, link, token, expiresAt }, () =>
+    fields([
+      ['Org', `${options.org} (${orgId})${created ? '' : ', which exists already'}`],
+      ['Tenant', tenantId],
+      ['Owner', `the person who signs in with the verified address ${email}, and accepts`],
+      link === undefined ? ['Token', `${token} (set PUBLIC_URL for a link)`] : ['Link', link],
+      ['Until', expiresAt],
+    ]),
+  );
+}
+
+async function bootstrapOwner(options: Bootstrap, userId: string): Promise<void> {
+  const { org: name, email = null } = options;
+  const created = await foundOrgs((database, events) =>
+    new OrgFounding(database, events).create({ userId, email, hasTenant: false }, { name, slug: '' }),
+  );
   const { org_id: orgId, tenant_id: tenantId, result } = created;
   show(options, { orgId, tenantId, owner: userId, created: result === 'created' }, () =>
     fields([

@@ -52,13 +52,16 @@ export function addOperations(gatehouse: Command): void {
     gatehouse
       .command('bootstrap')
       .description(
-        'Make an org, its first tenant and its owner in the database. Again with the same words: the same org.',
+        'Make an org and its first tenant in the database, and its owner: by --owner, or by an invitation to --email alone. Again with the same words: the same org.',
       )
       .requiredOption('--org <name>', 'what the org is called')
-      .requiredOption('--owner <subject>', "the owner, as the sign-in's issuer names them in `sub`")
-      .option('--email <address>', "the owner's e-mail address, to show"),
+      .option('--owner <subject>', "the owner, as the sign-in's issuer names them in `sub`")
+      .option('--email <address>', "the owner's e-mail address; without --owner the invitation's"),
+    'gatehouse bootstrap --org Acme --email ann@example.com',
     'gatehouse bootstrap --org Acme --owner 248289761001 --email ann@example.com',
-  ).action(async (options: Output & { org: string; owner: string }) => (await load()).bootstrap(options));
+  ).action(async (options: Output & { org: string; owner?: string; email?: string }) =>
+    (await load()).bootstrap(options),
+  );
   examples(
     gatehouse
       .command('sweep')

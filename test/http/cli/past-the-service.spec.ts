@@ -50,6 +50,51 @@ describe('bootstrap', () => {
     expect(await json<Made>(args)).toEqual({ ...made, created: false });
   });
 
+  it('with an address alone makes an org without a member, and a link that another run replaces', async () => {
+    const args = ['bootstrap', '--org', 'Invited Org', '--email', 'Ann@Example.org'];
+    const env = { PUBLIC_URL: 'https://gate.example' };
+    const first = await json<Made & { link: string; token: string }>(args, env);
+    expect(first).toMatchObject({ created: true, link: `https://gate.example/accept-invitation#token=${first.token}` });
+    const second = await json<Made & { token: string }>(args);
+    expect(second).toMatchObject({ orgId: first.orgId, tenantId: first.tenantId, created: false });
+    expect(second).not.toHaveProperty('link');
+    expect(second.token).not.toBe(first.token);
+    expect(await sql('SELECT 1 FROM memberships WHERE org_id = $1', [first.orgId])).toEqual([]);
+    expect(
+      await sql(
+        'SELECT email, role, revoked_at IS NULL AS open FROM invitations WHERE org_id = $1 ORDER BY created_at',
+        [first.orgId],
+      ),
+    ).toEqual([
+      { email: 'ann@example.org', role: 'owner', open: false },
+      { email: 'ann@example.org', role: 'owner', open: true },
+    ]);
+    expect(
+      await sql('SELECT action, actor_type, actor_id FROM audit_events WHERE org_id = $1 ORDER BY occurred_at', [
+        first.orgId,
+      ]),
+    ).toEqual(
+      ['org.created', 'member.invited', 'invitation.revoked', 'member.invited'].map((action) => ({
+        ...{ action, actor_type: 'system', actor_id: 'operator' },
+      })),
+    );
+    // Another address is another org, of another slug.
+    const other = await json<Made>([...args.slice(0, -1), 'bob@example.org']);
+    expect(other).toMatchObject({ created: true });
+    expect(other.orgId).not.toBe(first.orgId);
+  });
+
+  it('refuses what is not an address, and neither an owner nor an address', async () => {
+    expect(await run(['bootstrap', '--org', 'Third', '--email', 'ann'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('must be an e-mail address') as string,
+    });
+    expect(await run(['bootstrap', '--org', 'Third'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--email') as string,
+    });
+  });
+
   it('refuses an owner who has another org, and an empty name', async () => {
     const { ownerId } = await seedTenant(database.superuserUrl);
     expect(await run(['bootstrap', '--org', 'Second', '--owner', ownerId])).toMatchObject({

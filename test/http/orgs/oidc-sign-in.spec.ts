@@ -1,8 +1,9 @@
 /** The dashboard's API with tokens of any OpenID Connect issuer: they name a user, and our rows decide the rest. */
 import { uuidV7 } from '../../../src/platform/crypto/index.js';
 import { eventually } from '../../support/eventually.js';
+import { gatehouse } from '../../support/commands.js';
 import { startUserIssuer, type IssuerKey, type UserIssuer } from '../../support/oidc-issuer.js';
-import { startServiceProcess, type Answer, type ServiceProcess } from '../../support/service.js';
+import { productionEnvironment, startServiceProcess, type Answer, type ServiceProcess } from '../../support/service.js';
 
 let issuer: UserIssuer;
 let ecKey: IssuerKey;
@@ -73,6 +74,32 @@ it('a page that names its tenant changes nothing after the user moved to another
   expect(await service.sql('SELECT count(*)::int AS made FROM api_keys WHERE tenant_id = $1', [other])).toEqual([
     { made: 0 },
   ]);
+});
+
+it('an org that the operator made for an address goes to the person who proves the address, once', async () => {
+  const email = `${uuidV7()}@example.org`;
+  const bootstrap = async (): Promise<{ status: number; stderr: string; tenantId: string; token: string }> => {
+    const args = ['bootstrap', '--org', `Org for ${email}`, '--email', email, '--json'];
+    const { stdout, ...ran } = await gatehouse(args, { cwd: '/', env: productionEnvironment(service) });
+    return { ...ran, ...(JSON.parse(stdout || '{}') as { tenantId: string; token: string }) };
+  };
+  const accept = async (claims: object, token: string): Promise<number> =>
+    (
+      await send(issuer.token({ sub: uuidV7(), email, email_verified: true, ...claims }), 'orgs/accept-invitation', {
+        token,
+      })
+    ).status;
+  const replaced = await bootstrap();
+  const { tenantId, token } = await bootstrap();
+  expect(tenantId).toBe(replaced.tenantId);
+  expect(await accept({}, replaced.token)).toBe(404);
+  expect(await accept({ email_verified: false }, token)).toBe(403);
+  expect(await accept({ email: 'eve@example.org' }, token)).toBe(403);
+  const sub = uuidV7();
+  expect(await accept({ sub }, token)).toBe(200);
+  expect(await me(issuer.token({ sub }))).toMatchObject({ tenantId, role: 'owner' });
+  expect(await accept({}, token)).toBe(404);
+  expect(await bootstrap()).toMatchObject({ status: 1, stderr: expect.stringContaining('has accepted') as string });
 });
 
 it('tenants, roles and groups that a token names have no effect', async () => {
