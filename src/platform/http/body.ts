@@ -8,9 +8,10 @@ import {
   jsonObjectSteps,
   parseJsonObject,
   type JsonObject,
-  type Steps,
 } from '../json/index.js';
 import type { ShareOwner } from '../shares/index.js';
+import { GatheredBytes } from './gathered-bytes.js';
+import { inTurns } from './reading-turns.js';
 import { SMALL_BODY_BYTES, type BodyRoom, type RequestBodies } from './request-bodies.js';
 
 declare module 'fastify' {
@@ -55,10 +56,11 @@ export async function readCallersBody(request: FastifyRequest): Promise<Buffer> 
     assertBounded(body, bodies.bounds);
     return body;
   }
-  await nextTurn(request);
-  await inTurns(request, boundSteps(body, bodies.bounds));
-  await inTurns(request, alikeSteps(body));
-  await nextTurn(request);
+  const turn = (): Promise<void> => nextTurn(request);
+  await turn();
+  await inTurns(boundSteps(body, bodies.bounds), turn);
+  await inTurns(alikeSteps(body), turn);
+  await turn();
   return body;
 }
 
@@ -86,23 +88,9 @@ export function parseAgain(request: FastifyRequest, body: Buffer): JsonObject | 
 
 /** @throws Fault as `parseJsonObject` does; invalid_input: the caller is gone */
 export async function parseInTurns(request: FastifyRequest, body: Buffer): Promise<JsonObject> {
-  const json = await inTurns(request, jsonObjectSteps(body));
+  const json = await inTurns(jsonObjectSteps(body), () => nextTurn(request));
   await nextTurn(request);
   return json;
-}
-
-/** How long a turn lasts: several large bodies and a probe each get a turn within a quarter of a second. */
-const TURN_MS = 10;
-
-/** @throws Fault invalid_input: the caller is gone; what the steps throw */
-async function inTurns<Result>(request: FastifyRequest, steps: Steps<Result>): Promise<Result> {
-  for (let endsAt = performance.now() + TURN_MS; ;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-    if (performance.now() < endsAt) continue;
-    await nextTurn(request);
-    endsAt = performance.now() + TURN_MS;
-  }
 }
 
 /** @throws Fault invalid_input: the caller is gone */
@@ -175,42 +163,6 @@ export async function readBody(
     const onClose = (): void => finish(brokenOff());
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
   });
-}
-
-/** Bytes that arrive in pieces. Each piece is copied as it arrives: one copy of a large body at the end would block for long. */
-class GatheredBytes {
-  size = 0;
-  private only: Buffer | null = null;
-  private into: Buffer | null = null;
-
-  /**
-   * @param expected how many bytes will arrive; 0: not known
-   * @param most how many bytes may arrive
-   */
-  constructor(
-    private readonly expected: number,
-    private readonly most: number,
-  ) {}
-
-  add(chunk: Buffer): void {
-    if (this.size === 0) this.only = chunk;
-    else {
-      const wanted = this.size + chunk.length;
-      if (this.into === null || this.into.length < wanted) this.grow(wanted);
-      this.into?.set(chunk, this.size);
-    }
-    this.size += chunk.length;
-  }
-
-  all(): Buffer {
-    return this.into?.subarray(0, this.size) ?? this.only ?? Buffer.alloc(0);
-  }
-
-  private grow(wanted: number): void {
-    const into = Buffer.allocUnsafeSlow(this.expected >= wanted ? this.expected : Math.min(2 * wanted, this.most));
-    into.set(this.all());
-    this.into = into;
-  }
 }
 
 function brokenOff(): Fault {

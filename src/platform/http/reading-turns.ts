@@ -1,3 +1,5 @@
+import type { Steps } from '../json/index.js';
+
 /** Whose work it is; used only for comparison. */
 type Owner = string | object;
 
@@ -37,3 +39,17 @@ export class ReadingTurns {
 
 /** The turns of this process, which has one event loop. */
 export const READING_TURNS = new ReadingTurns();
+
+/** How long a turn lasts: several large texts and a probe each get a turn within a quarter of a second. */
+const TURN_MS = 10;
+
+/** Does the work of `steps`, one turn after the other. @throws what the steps and `next` throw */
+export async function inTurns<Result>(steps: Steps<Result>, next: () => Promise<void>): Promise<Result> {
+  for (let endsAt = performance.now() + TURN_MS; ;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    if (performance.now() < endsAt) continue;
+    await next();
+    endsAt = performance.now() + TURN_MS;
+  }
+}

@@ -152,10 +152,14 @@ const SMALL_BYTES = 1_024;
 
 /** Whether a text that the caller did not choose keeps the bounds of a body. It must be JSON from its first byte on. */
 export function isBounded(text: Buffer, bounds = USUAL_BOUNDS): boolean {
-  if (text.length <= SMALL_BYTES) return true;
+  return text.length <= SMALL_BYTES || allAtOnce(isBoundedSteps(text, bounds));
+}
+
+/** The same in steps. */
+export function* isBoundedSteps(text: Buffer, bounds = USUAL_BOUNDS): Steps<boolean> {
   try {
-    assertBounded(text, bounds);
-    assertAlike(text);
+    yield* boundSteps(text, bounds);
+    yield* alikeSteps(text);
     return true;
   } catch (error) {
     if (error instanceof Fault) return false;

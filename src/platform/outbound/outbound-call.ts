@@ -8,6 +8,7 @@ import {
   type OutboundHandler,
   type OutboundRequest,
 } from './outbound-request.js';
+import { RECEIVING_TURNS, type Receiver } from './receiving-turns.js';
 import { brokeUsedConnection } from './used-connections.js';
 
 const MAX_STATUS = 599;
@@ -17,7 +18,12 @@ const NOT_TAKEN = 'The answer could not be taken in.';
 export type SendFresh = (request: OutboundRequest, call: Call) => void;
 
 /** One call: undici's handler, the caller's handle and the bookkeeping of its timeouts in a single object. */
-export class Call implements OutboundCall, Dispatcher.DispatchHandler {
+export class Call implements OutboundCall, Receiver, Dispatcher.DispatchHandler {
+  receivedBytes = 0;
+  turn = 0;
+  /** Its reader asked for a pause. */
+  private isHeld = false;
+  private awaitsTurn = false;
   private controller: Dispatcher.DispatchController | null = null;
   private timer: NodeJS.Timeout;
   private answered = false;
@@ -45,11 +51,18 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
   }
 
   pause(): void {
+    this.isHeld = true;
     this.controller?.pause();
   }
 
   resume(): void {
-    if (!this.done) this.controller?.resume();
+    this.isHeld = false;
+    if (!this.done && !this.awaitsTurn) this.controller?.resume();
+  }
+
+  readOn(): void {
+    this.awaitsTurn = false;
+    if (!this.done && !this.isHeld) this.controller?.resume();
   }
 
   /** The first timer ran out. An answer that has begun, or a late one that is waited for, has the rest of the total time. */
@@ -95,6 +108,10 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
     } catch (error) {
       this.giveUp(NOT_TAKEN, error);
     }
+    // Handing it on may have ended the call.
+    if (this.isOver() || this.awaitsTurn || RECEIVING_TURNS.took(chunk.length, this)) return;
+    this.awaitsTurn = true;
+    this.controller?.pause();
   }
 
   onResponseEnd(): void {
@@ -146,6 +163,10 @@ export class Call implements OutboundCall, Dispatcher.DispatchHandler {
   private fail(reason: OutboundFailure, message: string, cause?: unknown): void {
     this.finish();
     this.handler.onError(new OutboundError(reason, message, cause));
+  }
+
+  private isOver(): boolean {
+    return this.done;
   }
 
   private finish(): void {

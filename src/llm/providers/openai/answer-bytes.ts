@@ -1,5 +1,5 @@
 /** What the bytes of an answer are, whatever its media type says. */
-import { parseBounded, parseJson } from '../../../platform/json/index.js';
+import { isBoundedSteps, parseBounded, parseJson, parseSteps, type Steps } from '../../../platform/json/index.js';
 import { isObject } from '../requests/chat-request.js';
 
 /** A longer answer is passed on unread, but for what it reports: to parse more takes a turn that every other call waits for. */
@@ -40,6 +40,18 @@ for (const mark of ',[{') COUNTED_MARKS[mark.charCodeAt(0)] = 1;
 export function objectIn(body: Buffer): Readonly<Record<string, unknown>> | null {
   try {
     const value = parseJson(withoutBlank(body).toString('utf8'));
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The same in steps, for a large answer. 'too much': it holds more than the bounds of a body. */
+export function* objectSteps(body: Buffer): Steps<Readonly<Record<string, unknown>> | 'too much' | null> {
+  const said = withoutBlank(body);
+  if (!(yield* isBoundedSteps(said))) return 'too much';
+  try {
+    const value = yield* parseSteps(said.toString('utf8'));
     return isObject(value) ? value : null;
   } catch {
     return null;

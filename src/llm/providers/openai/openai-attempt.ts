@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { OutboundError, type OutboundCall, type OutboundHandler } from '../../../platform/outbound/index.js';
+import { inTurns, READING_TURNS } from '../../../platform/http/index.js';
 import { isBounded } from '../../../platform/json/index.js';
 import type { ProviderRequest } from '../requests/request-fields.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import {
-  KEPT_STEP_BYTES,
   NOTHING_USED,
   type AnswerHeaders,
   type AnswerSink,
@@ -12,8 +12,9 @@ import {
   type ProviderFailure,
   type TokenUsage,
 } from '../provider.js';
-import { isEvents, isObjectsEnd, isObjectText, objectIn, withoutBlank } from './answer-bytes.js';
+import { isEvents, isObjectsEnd, isObjectText, objectIn, objectSteps, withoutBlank } from './answer-bytes.js';
 import type { Answer, AnswerReader, AnswerStream } from './answer-reader.js';
+import { KeptBody, MAX_ANSWER_BYTES, SMALL_BYTES } from './kept-body.js';
 import { LineEnds } from './line-ends.js';
 import { believedUsage } from './long-event.js';
 import {
@@ -28,7 +29,6 @@ import {
 import { splitCounts, type ReportedCounts } from './openai-usage.js';
 import { WholeAnswer, type GatheredStream } from './whole-answer.js';
 
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const JSON_TYPE = 'application/json';
 const NO_EVENTS = Buffer.alloc(0);
 /** What compresses; any other coding is a name that some servers give to none. */
@@ -51,10 +51,9 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   private mode: Mode = 'waiting';
   private headers: IncomingHttpHeaders = {};
   private answerHeaders: AnswerHeaders = {};
-  private chunks: Buffer[] = [];
+  private readonly kept = new KeptBody();
+  private isAborted = false;
   private size = 0;
-  /** How much of it the sink was told of. */
-  private keptBytes = 0;
   private stream: AnswerStream | null = null;
   private readonly whole: WholeAnswer;
   private readonly lineEnds = new LineEnds();
@@ -70,6 +69,8 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     private readonly reader: AnswerReader<Request>,
     private readonly tokenizer: Tokenizer,
     readonly secret: string | undefined,
+    /** Whose answers take turns. */
+    private readonly owner: object,
   ) {
     this.whole = new WholeAnswer(() => reader.gatherer(), reader.parsedBytes);
   }
@@ -95,6 +96,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   }
 
   abort(): void {
+    this.isAborted = true;
     this.outbound?.abort();
   }
 
@@ -160,16 +162,16 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     if (this.mode === 'json') {
       if (this.size > MAX_ANSWER_BYTES)
         this.fail(brokenAnswer('The model provider answered with more than this service passes on.'));
-      else if (this.hasRoom()) {
-        this.chunks.push(chunk);
+      else if (this.kept.hasRoomFor(this.size, this.sink)) {
+        this.kept.add(chunk, this.headers['content-length']);
         this.whole.push(chunk);
       } else this.fail(brokenAnswer(NO_ROOM));
     } else if (this.size <= MAX_ERROR_BYTES) {
-      this.chunks.push(chunk);
+      this.kept.add(chunk, this.headers['content-length']);
     } else {
       // The body is not an error object: only the status is told.
       this.abort();
-      this.chunks = [];
+      this.kept.forget();
       this.onEnd();
     }
   }
@@ -177,7 +179,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   onEnd(): void {
     if (this.mode === 'stream') this.endStream();
     else if (this.mode === 'json') this.endJson();
-    else this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, this.body(), this));
+    else this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, this.kept.all(), this));
   }
 
   onError(error: OutboundError): void {
@@ -185,13 +187,6 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     if (this.stream?.ended === true) this.endStream();
     else if (this.mode === 'json' && this.whole.end()) this.endJson();
     else this.sink.onFailure(failureOfTransport(error));
-  }
-
-  private hasRoom(): boolean {
-    const more = this.size - this.keptBytes;
-    if (more < KEPT_STEP_BYTES) return true;
-    this.keptBytes = this.size;
-    return this.sink.onKept?.(more) !== false;
   }
 
   /** An object that says to be a stream is an answer or an error. */
@@ -214,8 +209,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     if (this.stream !== null) return this.stream.estimateOutput();
     if (this.answer !== null) return reader.estimateAnswer(tokenizer, this.answer);
     if (this.mode !== 'json') return 0;
-    const body = this.body();
-    return reader.estimatePart(tokenizer, body, isEvents(body));
+    return this.kept.estimateOutput(reader, tokenizer);
   }
 
   private read(stream: AnswerStream, chunk: Buffer): void {
@@ -261,14 +255,28 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     this.whole.end();
     const { stream } = this.whole;
     if (stream !== null) return this.endGathered(stream);
-    const body = this.body();
-    if (body.length > this.reader.parsedBytes || !isBounded(withoutBlank(body))) return this.endLongJson(body);
-    const answer = objectIn(body);
-    if (answer === null) {
-      this.sink.onFailure(brokenAnswer(NO_OBJECT));
-      return;
-    }
-    this.endAnswer(answer, believedUsage(body, this.reader.usageIn(answer)), body);
+    const body = this.kept.all();
+    if (body.length > SMALL_BYTES)
+      this.endInTurns(body).catch((error: unknown) => this.sink.onFailure(failureOfTransport(notTaken(error))));
+    else if (!isBounded(withoutBlank(body))) this.endLongJson(body);
+    else this.endObject(objectIn(body), body);
+  }
+
+  /** Other work runs between the steps: another answer's, a probe, a small call. */
+  private async endInTurns(body: Buffer): Promise<void> {
+    const turn = (): Promise<void> => READING_TURNS.next(this.owner);
+    await turn();
+    const isLong = body.length > this.reader.parsedBytes;
+    const answer = isLong ? 'too much' : await inTurns(objectSteps(body), turn);
+    await turn();
+    if (this.isAborted) return;
+    if (answer === 'too much') this.endLongJson(body);
+    else this.endObject(answer, body);
+  }
+
+  private endObject(answer: Answer | null, body: Buffer): void {
+    if (answer === null) this.sink.onFailure(brokenAnswer(NO_OBJECT));
+    else this.endAnswer(answer, believedUsage(body, this.reader.usageIn(answer)), body);
   }
 
   /** Events for a call that asked for one answer. */
@@ -333,14 +341,6 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     this.abort();
     this.sink.onFailure(failure);
   }
-
-  private body(): Buffer {
-    const [first] = this.chunks;
-    if (this.chunks.length === 1 && first !== undefined) return first;
-    const body = Buffer.concat(this.chunks);
-    this.chunks = [body];
-    return body;
-  }
 }
 
 const NO_HEADERS: AnswerHeaders = {};
@@ -348,3 +348,5 @@ const NO_HEADERS: AnswerHeaders = {};
 const WITHOUT_CHOICE = 'The model provider answered without what was asked for.';
 const NO_OBJECT = 'The model provider did not answer with a JSON object.';
 const tooMuch = (): ProviderFailure => ({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
+const notTaken = (error: unknown): OutboundError =>
+  new OutboundError('broken', 'The answer could not be taken in.', error);

@@ -65,7 +65,7 @@ export class OpenaiProvider implements Provider {
     const request = wire.rewrite === undefined ? asked : wire.rewrite(operation, asked);
     const reader: AnswerReader<OperationRequests[Name]> = READERS[operation];
     const taking = wire.words === undefined || operation !== 'chat' ? sink : new WordsSink(sink, wire.words);
-    const attempt = new OpenaiAttempt(request, taking, reader, deps.tokenizer, connection.credentials.apiKey);
+    const attempt = new OpenaiAttempt(request, taking, reader, deps.tokenizer, connection.credentials.apiKey, this);
     attempt.outbound = deps.http.dispatch(
       {
         policy: target.policy,
@@ -86,7 +86,7 @@ export class OpenaiProvider implements Provider {
 
   private askKept(method: 'GET' | 'DELETE', id: string, query: string, sink: AnswerSink): Attempt {
     const { connection, deps, target, wire } = this;
-    const attempt = new OpenaiAttempt(KEPT, sink, KEPT_READER, deps.tokenizer, connection.credentials.apiKey);
+    const attempt = new OpenaiAttempt(KEPT, sink, KEPT_READER, deps.tokenizer, connection.credentials.apiKey, this);
     const path = wire.pathOf(`${KEPT_READER.path}/${encodeURIComponent(id)}`, KEPT.model);
     const asked = query === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${query}`;
     const headers = this.jsonHeaders;
