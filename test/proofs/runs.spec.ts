@@ -127,6 +127,25 @@ describe('SIGTERM', () => {
     expect(messages[1]!.content).toBe(reader.said);
   }, 90_000);
 
+  it('ends a run that waits for its second answer: no other process can begin it', async () => {
+    const stopping = await world.replica({ GATEHOUSE_LEASE_SECONDS: '20' });
+    const there = survivors.on(stopping);
+    const call = { index: 0, id: 'call_a', type: 'function', function: { name: 'weather', arguments: '{}' } };
+    const pieces = [
+      { choices: [{ index: 0, delta: { tool_calls: [call] }, finish_reason: null }] },
+      { choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] },
+    ];
+    world.upstream.next({ kind: 'stream', pieces });
+    const { runId } = await there.send('second step', 'Weather?', { tools: [{ name: 'weather' }] });
+    const reader = survivors.events(runId);
+    await eventually(() => reader.last?.type === 'tool_calls');
+    world.upstream.next({ kind: 'hang' });
+    await there.get('submit-tool-outputs', { runId, toolOutputs: [{ toolCallId: 'call_a', output: 'Sunny' }] });
+    await world.upstream.request(2);
+    expect(await stopping.process.stop()).toMatchObject({ code: 0 });
+    expect((await reader.whole()).data).toMatchObject({ status: 'FAILED', error: { code: 'server_shutting_down' } });
+  }, 90_000);
+
   it(
     'with many open streams and runs ends each of them: all callers get an end, all is settled, and the text of runs is kept',
     async () => {

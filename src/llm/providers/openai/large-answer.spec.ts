@@ -43,6 +43,14 @@ it.each([2 * MIB, 9 * MIB])('lets other work run before it hands a large answer 
   expect(attempt.usage()).toMatchObject({ inputTokens: 9, outputTokens: 7, estimated: false });
 });
 
+it('lets other work run before it hands on an answer that was put together from a large stream', async () => {
+  const event = `data: {"model":"m","choices":[{"index":0,"delta":{"content":"${'word '.repeat(1_000)}"},"finish_reason":"stop"}]}\n\n`;
+  const { heard } = ended(Buffer.from(`${event.repeat(100)}data: [DONE]\n\n`));
+  expect(heard).toHaveLength(0);
+  while (heard.length === 0) await nextLoop();
+  expect(heard[0]?.toString()).toContain('word '.repeat(100_000));
+});
+
 it('hands nothing on after the call is over', async () => {
   const { attempt, heard } = ended(answerOf(2 * MIB));
   attempt.abort();

@@ -254,23 +254,24 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   private endJson(): void {
     this.whole.end();
     const { stream } = this.whole;
-    if (stream !== null) return this.endGathered(stream);
     const body = this.kept.all();
     if (body.length > SMALL_BYTES)
-      this.endInTurns(body).catch((error: unknown) => this.sink.onFailure(failureOfTransport(notTaken(error))));
+      this.endInTurns(stream, body).catch((error: unknown) => this.sink.onFailure(failureOfTransport(notTaken(error))));
+    else if (stream !== null) this.endGathered(stream);
     else if (!isBounded(withoutBlank(body))) this.endLongJson(body);
     else this.endObject(objectIn(body), body);
   }
 
   /** Other work runs between the steps: another answer's, a probe, a small call. */
-  private async endInTurns(body: Buffer): Promise<void> {
+  private async endInTurns(stream: GatheredStream | null, body: Buffer): Promise<void> {
     const turn = (): Promise<void> => READING_TURNS.next(this.owner);
     await turn();
-    const isLong = body.length > this.reader.parsedBytes;
+    const isLong = stream !== null || body.length > this.reader.parsedBytes;
     const answer = isLong ? 'too much' : await inTurns(objectSteps(body), turn);
     await turn();
     if (this.isAborted) return;
-    if (answer === 'too much') this.endLongJson(body);
+    if (stream !== null) this.endGathered(stream);
+    else if (answer === 'too much') this.endLongJson(body);
     else this.endObject(answer, body);
   }
 
