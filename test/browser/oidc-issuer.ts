@@ -19,8 +19,11 @@ export class OidcIssuer {
   givesRefreshTokens = true;
   private readonly server = http.createServer();
 
-  static async start(): Promise<OidcIssuer> {
-    const issuer = new OidcIssuer();
+  /** @param audience the API's own audience, for which access tokens are JWTs; null: they are opaque, and the API takes ID tokens */
+  private constructor(private readonly audience: string | null) {}
+
+  static async start(audience: string | null = null): Promise<OidcIssuer> {
+    const issuer = new OidcIssuer(audience);
     // It warns that it is set up for development.
     for (const level of ['info', 'warn'] as const) mock.method(console, level, () => undefined);
     issuer.server.listen(0, '127.0.0.1');
@@ -44,20 +47,36 @@ export class OidcIssuer {
     return {
       FIREBASE_PROJECT_ID: '',
       DASHBOARD_OIDC_ISSUER: this.issuer,
-      DASHBOARD_OIDC_AUDIENCE: CLIENT_ID,
+      DASHBOARD_OIDC_AUDIENCE: this.audience ?? CLIENT_ID,
       DASHBOARD_OIDC_CLIENT_ID: CLIENT_ID,
     };
   }
 
-  /** Registers the dashboards at these addresses as one public client, and begins to answer. */
-  open(addresses: readonly string[]): void {
-    const provider = new Provider(this.issuer, this.configuration(addresses));
+  /** Registers the dashboard at this address as a public client, and begins to answer. */
+  open(dashboard: string): void {
+    const provider = new Provider(this.issuer, this.configuration(dashboard));
     provider.on('grant.success', ({ oidc }) => this.grants.push(String(oidc.params?.['grant_type'])));
     const answer = provider.callback();
     this.server.on('request', (request, response) => void answer(request, response));
   }
 
-  private configuration(addresses: readonly string[]): Configuration {
+  private resources(): NonNullable<NonNullable<Configuration['features']>['resourceIndicators']> {
+    const { audience } = this;
+    if (audience === null) return { enabled: false };
+    return {
+      enabled: true,
+      defaultResource: () => audience,
+      useGrantedResource: () => true,
+      getResourceServerInfo: () => ({
+        audience,
+        scope: '',
+        accessTokenFormat: 'jwt',
+        jwt: { sign: { alg: 'RS256' } },
+      }),
+    };
+  }
+
+  private configuration(dashboard: string): Configuration {
     return {
       clients: [
         {
@@ -65,18 +84,20 @@ export class OidcIssuer {
           token_endpoint_auth_method: 'none',
           grant_types: ['authorization_code', 'refresh_token'],
           response_types: ['code'],
-          redirect_uris: addresses.map((address) => `${address}/dashboard/oidc`),
-          post_logout_redirect_uris: addresses.map((address) => `${address}/dashboard/`),
+          redirect_uris: [`${dashboard}/dashboard/oidc`],
+          post_logout_redirect_uris: [`${dashboard}/dashboard/`],
         },
       ],
-      clientBasedCORS: (_context, origin) => addresses.includes(origin),
+      clientBasedCORS: (_context, origin) => origin === dashboard,
       claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
       conformIdTokenClaims: false,
-      findAccount: (_context, sub) => ({
-        accountId: sub,
-        claims: () => ({ sub, email: `${sub}@example.com`, email_verified: true }),
-      }),
-      features: { rpInitiatedLogout: { enabled: true }, revocation: { enabled: true } },
+      findAccount: (_context, sub) => ({ accountId: sub, claims: () => ({ sub, ...emailOf(sub) }) }),
+      extraTokenClaims: (_context, token) => (token.kind === 'AccessToken' ? emailOf(token.accountId) : {}),
+      features: {
+        rpInitiatedLogout: { enabled: true },
+        revocation: { enabled: true },
+        resourceIndicators: this.resources(),
+      },
       issueRefreshToken: () => this.givesRefreshTokens,
       ttl: { IdToken: () => this.idTokenSeconds },
       cookies: { keys: ['tests'] },
@@ -84,9 +105,16 @@ export class OidcIssuer {
   }
 }
 
-/** Fills the issuer's own pages, from the dashboard's button on: who, and the consent. */
+const emailOf = (user: string) => ({ email: `${user}@example.com`, email_verified: true });
+
+/** Signs in from the dashboard's button on. */
 export async function signInAs(page: Page, user: string): Promise<void> {
   await page.getByRole('button', { name: /^Sign in with 127\.0\.0\.1/ }).click();
+  await fillIn(page, user);
+}
+
+/** Fills the issuer's own pages: who, and the consent. */
+export async function fillIn(page: Page, user: string): Promise<void> {
   await page.getByPlaceholder('Enter any login').fill(user);
   await page.getByPlaceholder('and password').fill('any');
   await page.getByRole('button', { name: 'Sign-in' }).click();

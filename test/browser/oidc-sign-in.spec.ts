@@ -1,25 +1,28 @@
 /** People sign in by an OpenID Connect issuer: a real browser, a production service, and a real issuer on loopback. */
 import type { BrowserContext, Page } from 'playwright-core';
 import { DashboardWorld, faultsOf, WIDE } from './dashboard.js';
-import { CLIENT_ID, OidcIssuer, signInAs } from './oidc-issuer.js';
+import { CLIENT_ID, fillIn, OidcIssuer, signInAs } from './oidc-issuer.js';
 import { LOOKS } from './page-visits.js';
 
 let issuer: OidcIssuer;
 /** Only memory holds the sign-in. */
 let world: DashboardWorld;
-/** The tab keeps the sign-in over a reload. */
+/** Its API takes access tokens, and the tab keeps the sign-in over a reload. */
 let keeping: DashboardWorld;
+let apiIssuer: OidcIssuer;
 
 beforeAll(async () => {
   issuer = await OidcIssuer.start();
+  apiIssuer = await OidcIssuer.start('https://api.example.com');
   // The issuer's pages ask for a font.
   const browserArguments = ['--host-resolver-rules=MAP fonts.googleapis.com ~NOTFOUND'];
   world = await DashboardWorld.start({ env: issuer.environment, browserArguments });
   keeping = await DashboardWorld.start({
-    env: { ...issuer.environment, GATEHOUSE_DASHBOARD_SESSION: 'tab' },
+    env: { ...apiIssuer.environment, GATEHOUSE_DASHBOARD_SESSION: 'tab' },
     browserArguments,
   });
-  issuer.open([world.service.baseUrl, keeping.service.baseUrl]);
+  issuer.open(world.service.baseUrl);
+  apiIssuer.open(keeping.service.baseUrl);
 });
 
 beforeEach(() => {
@@ -31,6 +34,7 @@ beforeEach(() => {
 afterAll(async () => {
   await keeping.stop();
   await world.stop();
+  await apiIssuer.stop();
   await issuer.stop();
 });
 
@@ -151,6 +155,28 @@ it('without a refresh token the user signs in again beside the page, and what th
   await page.context().close();
 });
 
+it('when another user signs in beside the page, nothing of the first one stays or is sent', async () => {
+  const other = await world.context(WIDE);
+  await enter(other, 'gus');
+  await other.close();
+  issuer.givesRefreshTokens = false;
+  const context = await world.context(WIDE);
+  const page = await enter(context, 'finn', '/keys');
+  await button(page, 'Create key').first().click();
+  await page.getByLabel('Name', { exact: true }).fill('By the first user');
+  await nearlyExpire(page);
+  await page.getByRole('dialog').getByRole('button', { name: 'Create key' }).click();
+  await context.clearCookies();
+  const opened = page.waitForEvent('popup');
+  await button(page, 'Sign in again').click();
+  await fillIn(await opened, 'gus');
+  await page.getByText('gus@example.com').waitFor();
+  await page.getByText('No keys yet').waitFor();
+  expect(await page.getByRole('dialog').count()).toBe(0);
+  expect(await world.service.sql("SELECT name FROM api_keys WHERE name = 'By the first user'")).toEqual([]);
+  await context.close();
+});
+
 it('a page of a tenant that the user left on another machine changes nothing, and says so', async () => {
   const page = await enter(await world.context(WIDE), 'dora', '/keys');
   await button(page, 'Create key').first().click();
@@ -175,17 +201,24 @@ it('a page of a tenant that the user left on another machine changes nothing, an
   await page.context().close();
 });
 
-it('where the operator allows it, the tab keeps the sign-in over a reload, and a sign-out ends it', async () => {
-  const { page } = await keeping.open(await keeping.context(WIDE));
+it('an access token is sent where the API has an audience of its own, and the tab may keep it over a reload', async () => {
+  const context = await keeping.context(WIDE);
+  const { page } = await keeping.open(context);
   await signInAs(page, 'eve');
   await page.getByText('Signed in as eve@example.com').waitFor();
   await page.reload();
   await page.getByText('Signed in as eve@example.com').waitFor();
+  const { page: second } = await keeping.open(context);
+  await second.getByRole('button', { name: /^Sign in with/ }).click();
+  await second.getByText('Signed in as eve@example.com').waitFor();
+  expect(await keptBy(second)).toEqual(['gatehouse.oidc.tokens']);
+
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('button', { name: 'Yes, sign me out' }).click();
   await page.getByRole('button', { name: /^Sign in with/ }).waitFor();
-  expect(await keptBy(page)).toEqual([]);
-  await page.context().close();
+  await second.getByRole('button', { name: /^Sign in with/ }).waitFor();
+  for (const tab of [page, second]) expect(await keptBy(tab)).toEqual([]);
+  await context.close();
 });
 
 it('the page may ask the issuer alone, and is told its addresses', async () => {
