@@ -59,7 +59,7 @@ it("a human's limits and budgets show what is left; revoking one usage token lea
   await dialog(page).getByRole('button', { name: 'Set limits' }).click();
   await page.getByText('5,000 tokens left').waitFor();
   await button(page, 'bob.1@example.com').click();
-  await page.getByText('0 tokens of 5,000 tokens used').waitFor();
+  await page.getByText('0 of 5,000 tokens used').waitFor();
   expect(await faultsOf(page)).toEqual([]);
   await dialog(page).getByRole('link', { name: 'Usage tokens' }).click();
   await heading(page, 'Usage tokens').waitFor();

@@ -26,6 +26,9 @@ export const LOOKS = [
   ['dark and narrow', NARROW],
 ] as const;
 
+/** Stands where something is still loading. */
+const SKELETON = '[aria-hidden][class*="animate-pulse"]';
+
 export const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name, exact: true });
 
 /** Goes to a page. @returns where it is not accessible, or wider than the screen */
@@ -33,6 +36,7 @@ export async function faultsAt(page: Page, at: string, name: string): Promise<st
   await goTo(page, at);
   await heading(page, name).waitFor();
   await page.waitForLoadState('networkidle');
+  await page.locator(SKELETON).first().waitFor({ state: 'detached' });
   const faults = await faultsOf(page);
   const overflows = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
   return [...faults, ...(overflows ? ['is wider than the screen'] : [])].map((fault) => `${at}: ${fault}`);

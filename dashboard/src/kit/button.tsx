@@ -7,6 +7,7 @@ const LOOKS = {
   primary: 'bg-accent text-accent-ink shadow-xs hover:brightness-110',
   outline: 'border border-strong bg-panel text-ink shadow-xs hover:bg-sunken',
   ghost: 'text-soft hover:bg-sunken hover:text-ink',
+  outlineDanger: 'border border-strong bg-panel text-bad shadow-xs hover:bg-bad-wash',
   danger: 'bg-bad-solid text-white shadow-xs hover:brightness-110',
 };
 const SIZES = { small: 'h-8 px-2.5 text-[13px]', normal: 'h-9 px-3.5 text-sm' };

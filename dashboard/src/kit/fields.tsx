@@ -87,7 +87,7 @@ interface SearchFieldProps extends Omit<InputHTMLAttributes<HTMLInputElement>, '
 
 export function SearchField({ label, onSearch, className, ...input }: SearchFieldProps) {
   return (
-    <div className={clsx('relative w-full max-w-72', className)}>
+    <div className={clsx('relative w-full max-w-80', className)}>
       <Icon name="search" className="pointer-events-none absolute top-1/2 left-3 -translate-y-1/2 text-faint" />
       <input
         type="search"

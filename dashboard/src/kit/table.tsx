@@ -101,7 +101,7 @@ function Cards<Row>({ label, rows, keyOf, columns: [first, ...others], actions }
   return (
     <ul aria-label={label}>
       {rows.map((row) => (
-        <li key={keyOf(row)} className="border-t border-line px-4 py-3.5 first:border-0">
+        <li key={keyOf(row)} className="border-t border-line px-5 py-3.5 first:border-0">
           <div className="flex items-start gap-2">
             <div className="min-w-0 flex-1">{first.cell(row)}</div>
             {actions ? <div className="-mt-1 -mr-1.5 shrink-0">{actions(row)}</div> : null}
@@ -109,10 +109,12 @@ function Cards<Row>({ label, rows, keyOf, columns: [first, ...others], actions }
           <dl className="mt-2 flex flex-wrap items-center gap-x-4 gap-y-1.5 text-[13px]">
             {others
               .filter(({ wideOnly }) => wideOnly !== true)
-              .map(({ head, cell }) => (
+              .map(({ head, cell }) => ({ head, value: cell(row) }))
+              .filter(({ value }) => value !== '' && value !== undefined)
+              .map(({ head, value }) => (
                 <div key={head} className="flex max-w-full items-center gap-1.5">
                   <dt className="text-xs text-faint">{head}</dt>
-                  <dd className="num min-w-0 break-words">{cell(row)}</dd>
+                  <dd className="num min-w-0 break-words">{value}</dd>
                 </div>
               ))}
           </dl>

@@ -128,7 +128,7 @@ export const build = {
     maxOutputTokens: 'Longest answer (tokens)',
     unknownHint: 'This model is not built in.',
     resetPrice: 'Use the built-in facts',
-    routed: 'A route or several providers',
+    asTargets: 'As its targets',
     strategy: 'Strategy',
     strategies: { FALLBACK: 'In order', WEIGHTED: 'By weight' } as Readonly<Record<string, string>>,
     targets: 'Targets',

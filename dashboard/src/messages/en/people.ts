@@ -66,7 +66,7 @@ export const people = {
     defaultOutput: 'Output tokens of a call under a budget',
     defaultOutputHint: 'For calls that name no limit. Empty: the service’s default.',
     retention: 'Keep threads for (days)',
-    retentionHint: 'After their last use. Empty: until somebody deletes them.',
+    retentionHint: 'After their last use. Empty: until they are deleted.',
     budgetsLead: 'What the whole tenant may use in a period.',
     danger: 'Danger zone',
     dangerLead: 'What is deleted here is gone for good.',

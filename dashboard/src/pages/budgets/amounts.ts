@@ -3,10 +3,14 @@ import { m } from '../../messages/index.js';
 
 const MICROS = 1_000_000;
 
+/** An amount without its unit; money has its sign. */
+export const formatNumber = (type: string, value: number | string): string =>
+  type === 'cost_micros' ? formatCost(value) : formatWhole(value);
+
 /** An amount of a limit in its unit. */
 export function formatAmount(type: string, value: number | string): string {
-  if (type === 'cost_micros') return formatCost(value);
-  return `${formatWhole(value)} ${m.limitUnits[type] ?? ''}`.trim();
+  const unit = type === 'cost_micros' ? '' : (m.limitUnits[type] ?? '');
+  return `${formatNumber(type, value)} ${unit}`.trim();
 }
 
 /** The value as the user types it: costs in dollars, all else unchanged. */

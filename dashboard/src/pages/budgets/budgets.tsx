@@ -9,7 +9,7 @@ import { ConfirmAction } from '../../kit/confirm-action.js';
 import { Empty, Meter, Panel, PanelHead } from '../../kit/surface.js';
 import { List } from '../../kit/table.js';
 import { m } from '../../messages/index.js';
-import { formatAmount } from './amounts.js';
+import { formatAmount, formatNumber } from './amounts.js';
 import { SetBudget, type Holder } from './set-budget.js';
 
 const NEAR = 0.8;
@@ -108,7 +108,7 @@ function Used({ of: { type, used, held, remaining, limit, resetsAt } }: { of: Bu
   return (
     <div className="grid w-full gap-1.5">
       <span className="num text-[13px]">
-        {m.budgets.usedOf(formatAmount(type, used), formatAmount(type, limit))}
+        {m.budgets.usedOf(formatNumber(type, used), formatAmount(type, limit))}
         <span className="text-soft"> · {parts.join(' · ')}</span>
       </span>
       <Meter share={share} tone={share >= 1 ? 'bad' : share >= NEAR ? 'warn' : 'accent'} />

@@ -60,12 +60,7 @@ export function ModelsPanel() {
           {
             head: m.models.input,
             align: 'end',
-            cell: ({ price }) =>
-              price === undefined ? (
-                <span className="text-warn">{m.models.noPrice}</span>
-              ) : (
-                <span title={m.models.asOf(price.asOf, price.source)}>{said(price.input)}</span>
-              ),
+            cell: (model) => <InputPrice of={model} />,
           },
           {
             head: m.models.output,
@@ -75,15 +70,26 @@ export function ModelsPanel() {
         ]}
         {...(may('POST /api/v1/llm/models/update')
           ? {
-              actions: (model: TenantModel) => (
-                <Button size="small" look="ghost" onClick={() => setPricing(model)}>
-                  {m.models.setPrice}
-                </Button>
-              ),
+              actions: (model: TenantModel) =>
+                isRoute(model) ? null : (
+                  <Button size="small" look="ghost" onClick={() => setPricing(model)}>
+                    {m.models.setPrice}
+                  </Button>
+                ),
             }
           : {})}
       />
       {pricing === null ? null : <PriceDialog of={pricing} onClose={() => setPricing(null)} />}
     </Panel>
   );
+}
+
+/** A route's name, which leads to models of other names. */
+const isRoute = ({ model, targets }: TenantModel): boolean => targets.some((target) => target.model !== model);
+
+function InputPrice({ of }: { of: TenantModel }) {
+  const { price } = of;
+  if (price !== undefined) return <span title={m.models.asOf(price.asOf, price.source)}>{said(price.input)}</span>;
+  if (isRoute(of)) return <span className="text-soft">{m.models.asTargets}</span>;
+  return <span className="text-warn">{m.models.noPrice}</span>;
 }

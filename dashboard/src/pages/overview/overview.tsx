@@ -28,7 +28,7 @@ export default function Overview() {
   return (
     <>
       <PageHead title={m.overview.title} lead={m.overview.lead(ZONE)} />
-      <div className="mb-4 grid gap-4 sm:grid-cols-2 xl:grid-cols-4">
+      <div className="mb-4 grid grid-cols-2 gap-3 sm:gap-4 xl:grid-cols-4">
         <Tile name={m.measures.cost} value={now?.costMicros} before={then?.costMicros} format={formatCost} />
         <Tile name={m.measures.requests} value={now?.requestCnt} before={then?.requestCnt} format={formatShort} />
         <Tile name={m.measures.errors} value={now?.failedCallCnt} before={then?.failedCallCnt} format={formatShort} />
@@ -101,7 +101,7 @@ interface TileProps {
 
 function Tile({ name, value, before, format }: TileProps) {
   return (
-    <Panel className="px-5 py-4" label={name}>
+    <Panel className="px-4 py-3.5 sm:px-5 sm:py-4" label={name}>
       <p className="text-[13px] text-soft">{name}</p>
       {value === undefined ? (
         <Skeleton className="my-1.5 h-7 w-24" />

@@ -81,7 +81,7 @@ function Row({ title, lead, disabled = false, onAsk }: RowProps) {
         <p className="font-medium">{title}</p>
         <p className="text-[13px] text-soft">{lead}</p>
       </div>
-      <Button disabled={disabled} onClick={onAsk} className="text-bad">
+      <Button look="outlineDanger" disabled={disabled} onClick={onAsk}>
         {title}
       </Button>
     </li>
