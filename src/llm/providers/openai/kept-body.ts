@@ -8,8 +8,11 @@ import type { AnswerReader } from './answer-reader.js';
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** A longer answer is read step by step. */
 export const SMALL_BYTES = 64 * 1024;
-/** Of an answer without a report so much is looked at; the rest is taken to be alike. */
-const SAMPLED_BYTES = 1024 * 1024;
+/**
+ * Of an answer without a report so much is looked at; the rest is taken to be alike. Of events that are put together no more
+ * is kept beside what they say.
+ */
+export const SAMPLED_BYTES = 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /** An answer that is not a stream, kept until it is whole. */
@@ -43,12 +46,15 @@ export class KeptBody {
     return this.gathered?.all() ?? NOTHING;
   }
 
-  /** Output tokens of what has come. */
-  estimateOutput<Request extends ProviderRequest>(reader: AnswerReader<Request>, tokenizer: Tokenizer): number {
-    const body = this.all();
-    if (body.length === 0) return 0;
-    const sample = body.subarray(0, SAMPLED_BYTES);
+  /** Output tokens of an answer that has come to so many bytes. */
+  estimateOutput<Request extends ProviderRequest>(
+    reader: AnswerReader<Request>,
+    tokenizer: Tokenizer,
+    size: number,
+  ): number {
+    const sample = this.all().subarray(0, SAMPLED_BYTES);
+    if (sample.length === 0) return 0;
     const tokens = reader.estimatePart(tokenizer, sample, isEvents(sample));
-    return Math.round((tokens * body.length) / sample.length);
+    return Math.round((tokens * size) / sample.length);
   }
 }

@@ -20,7 +20,10 @@ function ended(body: Buffer): {
   heard: Buffer[];
 } {
   const heard: Buffer[] = [];
-  const sink = { onJson: (_headers, answer) => heard.push(answer) } as Partial<AnswerSink> as AnswerSink;
+  const sink = {
+    onJson: (_headers, answer) => heard.push(answer),
+    onFailure: () => undefined,
+  } as Partial<AnswerSink> as AnswerSink;
   const request = parseChatRequest(Buffer.from('{"model":"m","messages":[{"role":"user","content":"Hello."}]}'));
   const attempt = new OpenaiAttempt(request, sink, CHAT_READER, new Tokenizer(), undefined, {});
   attempt.onHeaders(200, { 'content-type': 'application/json' });
@@ -56,6 +59,12 @@ it('hands nothing on after the call is over', async () => {
   attempt.abort();
   for (let turn = 0; turn < 100; turn += 1) await nextLoop();
   expect(heard).toHaveLength(0);
+});
+
+it('estimates a large stream for one answer by a part of it', () => {
+  const event = `data: {"model":"m","choices":[{"index":0,"delta":{"content":"${'word '.repeat(1_000)}"}}]}\n\n`;
+  const { attempt } = ended(Buffer.from(event.repeat(800)));
+  expect(attempt.usage().outputTokens / (1_000 * 800)).toBeCloseTo(1.25, 1);
 });
 
 it('estimates a large answer that was not looked through by a part of it', () => {

@@ -14,7 +14,7 @@ import {
 } from '../provider.js';
 import { isEvents, isObjectsEnd, isObjectText, objectIn, objectSteps, withoutBlank } from './answer-bytes.js';
 import type { Answer, AnswerReader, AnswerStream } from './answer-reader.js';
-import { KeptBody, MAX_ANSWER_BYTES, SMALL_BYTES } from './kept-body.js';
+import { KeptBody, MAX_ANSWER_BYTES, SAMPLED_BYTES, SMALL_BYTES } from './kept-body.js';
 import { LineEnds } from './line-ends.js';
 import { believedUsage } from './long-event.js';
 import {
@@ -163,8 +163,9 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
       if (this.size > MAX_ANSWER_BYTES)
         this.fail(brokenAnswer('The model provider answered with more than this service passes on.'));
       else if (this.kept.hasRoomFor(this.size, this.sink)) {
-        this.kept.add(chunk, this.headers['content-length']);
         this.whole.push(chunk);
+        if (this.whole.stream === null || this.size <= SAMPLED_BYTES)
+          this.kept.add(chunk, this.headers['content-length']);
       } else this.fail(brokenAnswer(NO_ROOM));
     } else if (this.size <= MAX_ERROR_BYTES) {
       this.kept.add(chunk, this.headers['content-length']);
@@ -208,8 +209,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     if (this.isLong || (this.mode === 'json' && this.size > MAX_ANSWER_BYTES)) return reader.mostOutput(this.request);
     if (this.stream !== null) return this.stream.estimateOutput();
     if (this.answer !== null) return reader.estimateAnswer(tokenizer, this.answer);
-    if (this.mode !== 'json') return 0;
-    return this.kept.estimateOutput(reader, tokenizer);
+    return this.mode === 'json' ? this.kept.estimateOutput(reader, tokenizer, this.size) : 0;
   }
 
   private read(stream: AnswerStream, chunk: Buffer): void {
