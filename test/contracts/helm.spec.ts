@@ -27,6 +27,8 @@ interface Container {
   readonly livenessProbe: Probe;
   readonly readinessProbe: Probe;
   readonly volumeMounts?: readonly object[];
+  readonly image: string;
+  readonly securityContext: object;
 }
 
 interface Probe {
@@ -39,6 +41,7 @@ interface Pod {
   readonly terminationGracePeriodSeconds: number;
   readonly containers: readonly [Container];
   readonly volumes?: readonly object[];
+  readonly securityContext: object;
 }
 
 interface Resource {
@@ -48,6 +51,18 @@ interface Resource {
     readonly template: { readonly metadata: { readonly labels: object }; readonly spec: Pod };
     readonly minAvailable?: number;
     readonly selector?: { readonly matchLabels: object };
+    readonly strategy?: object;
+  };
+}
+
+/** What leads to pods from outside of them. */
+interface Way {
+  readonly metadata: { readonly labels: object };
+  readonly spec: {
+    readonly selector: Readonly<Record<string, unknown>>;
+    readonly ports: readonly { readonly name: string; readonly targetPort: string }[];
+    readonly endpoints: readonly { readonly port: string; readonly relabelings: readonly object[] }[];
+    readonly rules: readonly { readonly http: { readonly paths: readonly { readonly backend: object }[] } }[];
   };
 }
 
@@ -194,6 +209,44 @@ it('mounts the files that settings name, also for the migration', () => {
     const mount = { name: 'files-0', mountPath: '/etc/firebase', readOnly: true };
     expect(containerOf(resources, kind).volumeMounts).toEqual([mount]);
   }
+});
+
+it('a rollout starts each pod before it stops another, and pods have no rights that they do not use', () => {
+  const resources = render();
+  expect(resources.get('Deployment')!.spec.strategy).toMatchObject({
+    rollingUpdate: { maxUnavailable: 0, maxSurge: 1 },
+  });
+  for (const kind of ['Deployment', 'Job']) {
+    expect(podOf(resources, kind).securityContext).toMatchObject({ runAsNonRoot: true });
+    const own = { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
+    expect(containerOf(resources, kind).securityContext).toEqual(own);
+    // The job and the pods are of one version.
+    expect(containerOf(resources, kind).image).toBe(containerOf(resources).image);
+  }
+  const { appVersion } = load(readFileSync(path.join(CHART, 'Chart.yaml'), 'utf8')) as { appVersion: string };
+  expect(containerOf(resources).image).toMatch(new RegExp(`:${appVersion}$`));
+});
+
+it('requests reach the HTTP port of the pods, and Prometheus their metrics as the job that the alerts ask for', () => {
+  const ingress = { ...(defaults['ingress'] as object), enabled: true };
+  const all = render({ ingress, serviceMonitor: { enabled: true, interval: '30s', labels: {} } });
+  const [service, way, monitor] = ['Service', 'Ingress', 'ServiceMonitor'].map(
+    (kind) => all.get(kind) as unknown as Way,
+  );
+  const { template } = all.get('Deployment')!.spec;
+  expect(template.metadata.labels).toMatchObject(service!.spec.selector);
+  expect(service!.spec.ports.map(({ name, targetPort }) => [name, targetPort])).toEqual([
+    ['http', 'http'],
+    ['metrics', 'metrics'],
+  ]);
+  // The migration's pod is not one of the service's.
+  expect(all.get('Job')!.spec.template.metadata.labels).not.toMatchObject(service!.spec.selector);
+  const backend = { service: { name: 'prod-gatehouse', port: { name: 'http' } } };
+  expect(way!.spec.rules[0]!.http.paths.map((each) => each.backend)).toEqual([backend]);
+  expect(service!.metadata.labels).toMatchObject((monitor!.spec.selector as { matchLabels: object }).matchLabels);
+  expect(monitor!.spec.endpoints).toEqual([
+    { port: 'metrics', interval: '30s', relabelings: [{ targetLabel: 'job', replacement: 'gatehouse' }] },
+  ]);
 });
 
 it('helm itself finds nothing wrong, where it is installed', () => {
