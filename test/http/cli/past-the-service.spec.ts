@@ -1,7 +1,7 @@
 /** The commands that an operator runs in the database while no service runs: the first org, all tenants, the sweeps. */
 import { randomUUID } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
-import { rowsOf, seedTenant } from '../../support/sql.js';
+import { onDatabase, rowsOf, seedTenant } from '../../support/sql.js';
 import { OperatorStage } from './operator-stage.js';
 
 let stage: OperatorStage;
@@ -118,7 +118,13 @@ describe('operator', () => {
       { orgId: a.orgId, platformProviders: true },
       { orgId: b.orgId, platformProviders: false },
     ]);
-    expect(await json(['operator', 'tenants', '--most', '1'])).toMatchObject({ tenants: [expect.anything()] });
+    expect(await json(['operator', 'tenants', '--most', '1'])).toMatchObject({ tenants: [{ id: b.tenantId }] });
+    // Every database has this one, for sealed tokens without a tenant: it belongs to no org of users.
+    expect(told('gatehouse-anonymous')).toBeUndefined();
+    const all = await json<{ tenants: { platformProviders: boolean }[] }>(['operator', 'tenants'], {
+      PLATFORM_PROVIDER_TENANTS: '*',
+    });
+    expect(new Set(all.tenants.map(({ platformProviders }) => platformProviders))).toEqual(new Set([true]));
     const one = await json<object>(['operator', 'tenant', b.tenantId]);
     expect(one).toMatchObject({ tenant: { id: b.tenantId, members: 1, keys: 0, lastCallAt: null } });
     expect(await run(['operator', 'tenant', 'none'])).toMatchObject({ status: 1, stdout: '' });
@@ -171,4 +177,14 @@ it('sweep charges the open calls of dead processes, and drops rows past their re
     { input_tokens: '7' },
   ]);
   expect(await run(['sweep'])).toMatchObject({ status: 0, stdout: expect.stringContaining('is not set') as string });
+});
+
+it('sweep exits with 1 while another process drops old months', async () => {
+  await onDatabase(database.superuserUrl, async (client) => {
+    await client.query("SELECT pg_advisory_lock(hashtextextended('usage-retention', 0))");
+    expect(await run(['sweep'], { GATEHOUSE_LEDGER_RETENTION_DAYS: '40' })).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('another process is at it') as string,
+    });
+  });
 });
