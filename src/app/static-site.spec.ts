@@ -121,6 +121,14 @@ it('serves the page for each path that is not a file, uncached, and nothing that
   }
 });
 
+it.each(['bytes=0-4', 'bytes=999999999-', 'bytes=5-1', 'bytes=abc'])(
+  'serves the whole file for the range %s',
+  async (range) => {
+    const got = await get('/site/assets/both.js', { range });
+    expect([got.status, got.body.toString()]).toEqual([200, SCRIPT]);
+  },
+);
+
 it('is one label in the metrics, whatever was asked for', async () => {
   for (const target of ['/site', '/site/assets/both.js', '/site/assets/zipped.js', '/site/any/path']) await get(target);
   expect(new Set(labels)).toEqual(new Set(['/site/*']));

@@ -31,7 +31,9 @@ export interface StaticSite {
  * there at the start are ever read. All of a site is one label in the metrics, whatever the build called its files.
  */
 export async function serveSites(app: NestFastifyApplication, sites: readonly StaticSite[]): Promise<void> {
-  await app.register(fastifyStatic, { serve: false, preCompressed: true, cacheControl: false, index: false });
+  // Browsers ask for whole files; ranges of them would only be another thing to refuse.
+  const whole = { cacheControl: false, index: false, acceptRanges: false } as const;
+  await app.register(fastifyStatic, { serve: false, preCompressed: true, ...whole });
   for (const site of sites) serveSite(app, site);
 }
 

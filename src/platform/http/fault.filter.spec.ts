@@ -182,6 +182,14 @@ describe("the framework's own refusals", () => {
     });
   });
 
+  it("of a file's condition that does not hold are the caller's, and say which headers", async () => {
+    const { status, body } = await answerTo(new HttpException('Precondition Failed', 412));
+    expect(status).toBe(400);
+    expect(body).toMatchObject({
+      error: { message: expect.stringContaining('if-match or if-unmodified-since') as string },
+    });
+  });
+
   it('of a malformed URL are answered with 400 although no hook ran', async () => {
     const broken = fastify({ frameworkErrors: (error, request, reply) => sendFault(request, reply, error) });
     broken.decorate('dialects', new Dialects());

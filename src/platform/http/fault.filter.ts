@@ -139,6 +139,9 @@ function toFault(error: unknown, { method, url }: FastifyRequest): Fault {
       fields: [{ field: 'content-type', reason: 'must be application/json' }],
     });
   }
+  if (status === 412) {
+    return new Fault('invalid_input', 'The condition in if-match or if-unmodified-since does not hold; leave it out.');
+  }
   const kind = KIND_BY_STATUS[status];
   if (kind === undefined || kind === 'unavailable')
     return new Fault('internal', 'An internal error occurred.', { cause: error });

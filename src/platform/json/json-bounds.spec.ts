@@ -88,6 +88,18 @@ it('names the limit and the setting', () => {
   expect(() => assertBounded(Buffer.from('[[[]]]'), bounds)).toThrow(/2 levels.*GATEHOUSE_BODY_LIMIT_DEPTH/);
 });
 
+it('refuses a field whose name is longer than 16 KiB, before it is read as a name', () => {
+  const named = (length: number, letter: string): Buffer =>
+    Buffer.from(`{"a":[{"${letter.repeat(length / letter.length)}":1}],"b":"${'x'.repeat(20_000)}"}`);
+  for (const letter of ['x', '\\n', '\\u006b', 'é']) {
+    const bytes = Buffer.byteLength(letter);
+    const most = letter.length * Math.floor(16_384 / bytes);
+    expect(() => assertAlike(named(most, letter))).not.toThrow();
+    expect(() => assertAlike(named(most + letter.length, letter))).toThrow(/name is longer than 16384 bytes/);
+  }
+  expect(() => assertAlike(named(20_971_000, 'x'))).toThrow(/name is longer/);
+});
+
 describe('objects that differ', () => {
   const isAlike = (text: string): boolean => {
     try {

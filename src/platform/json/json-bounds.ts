@@ -86,13 +86,15 @@ export function* boundSteps(body: Buffer, { maxValues, maxDepth }: JsonBounds): 
 
 /** A hundred tools with twenty parameters each need 2,500. */
 const MAX_SHAPES = 10_000;
+/** In bytes. A name is read, hashed and looked up as a whole: one of 20 MiB holds everything else up for a second. */
+const LONGEST_FIELD = 16_384;
 /** The next fields of all objects that began alike. */
 type Shape = Map<string, Shape>;
 
 /**
  * Refuses a body whose objects have too many different fields, or orders of the same fields. V8 makes a description for
- * each of them, shared by objects that begin alike: alike objects take a hundredth of the time. One pass, with memory for
- * the accepted fields alone.
+ * each of them, shared by objects that begin alike: alike objects take a hundredth of the time. A field's name may not be
+ * long either. One pass, with memory for the accepted fields alone.
  *
  * @throws Fault invalid_input
  */
@@ -116,6 +118,7 @@ export function* alikeSteps(body: Buffer): Steps<void> {
         at = closingQuote(body, at, stop);
         if (at >= stop) break;
         if (wantsField) {
+          if (at - began > LONGEST_FIELD) throw fieldTooLong();
           const before = open.at(-1) as Shape;
           const field = body.toString('latin1', began, at);
           let shape = before.get(field);
@@ -221,6 +224,13 @@ function tooDifferent(): Fault {
     'invalid_input',
     `The objects in the body have more than ${MAX_SHAPES} different fields, or orders of the same fields; send fewer, or objects that are alike.`,
     { code: 'too_many_fields' },
+  );
+}
+
+function fieldTooLong(): Fault {
+  return new Fault(
+    'invalid_input',
+    `The body has a field whose name is longer than ${LONGEST_FIELD} bytes; put long texts into values.`,
   );
 }
 

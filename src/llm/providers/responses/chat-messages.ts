@@ -53,10 +53,16 @@ export function messagesOf({ instructions, input }: Fields): readonly Fields[] {
         "names an item, and this model's provider keeps none; set `store` to false, and send the item itself",
       );
     } else {
-      throw invalidField(path, `is a ${String(type)}, which can't be carried to this model's provider`);
+      throw invalidField(path, `${typed(type)}, which can't be carried to this model's provider`);
     }
   }
+  if (messages.length === 0) throw invalidField('input', 'must hold at least one message');
   return messages;
+}
+
+/** A caller may send anything as a type, also what has no text. */
+function typed(type: unknown): string {
+  return typeof type === 'string' ? `is a ${type}` : 'has a type that is not a string';
 }
 
 function extraOf(holder: Fields | undefined): { extra_content?: Fields } {
@@ -97,7 +103,7 @@ function partOf(part: unknown, path: string): Fields {
   }
   throw invalidField(
     path,
-    `is a ${String(type)}, which can't be carried to this model's provider; it takes input_text, and input_image with image_url`,
+    `${typed(type)}, which can't be carried to this model's provider; it takes input_text, and input_image with image_url`,
   );
 }
 

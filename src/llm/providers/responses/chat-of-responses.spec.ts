@@ -13,6 +13,16 @@ describe('chatOf', () => {
     },
   );
 
+  it.each([
+    ['[]', 'input: must hold at least one message'],
+    ['[{"type":"reasoning","summary":[]}]', 'input: must hold at least one message'],
+    ['[{"type":"computer_call"}]', "input[0]: is a computer_call, which can't be carried"],
+    ['[{"type":{"toString":null}}]', 'input[0]: has a type that is not a string'],
+    ['[{"role":"user","content":[{"type":{"toString":1}}]}]', 'input[0].content[0]: has a type that is not a string'],
+  ])('refuses the input %s by its own name', (input, said) => {
+    expect(() => chatOf(requestOf(`{"model":"m","input":${input}}`), 'max_tokens')).toThrow(said);
+  });
+
   it('writes JSON that parses to its text, with the position of each field', () => {
     const request = requestOf(
       '{"model":"m","input":"Say \\"Grüße\\" \\u0001","stream":true,"max_output_tokens":5,"temperature":1e-7,"user":null}',
