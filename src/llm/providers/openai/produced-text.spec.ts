@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { completion } from '../../../../test/support/openai-upstream.js';
 import { Tokenizer } from '../../tokens/tokenizer.js';
-import { estimateAnswerTokens, estimatePartTokens } from './produced-text.js';
+import { estimateAnswerTokens, estimatePartTokens, ProducedText } from './produced-text.js';
+import { RESPONSES_READER } from './responses-reader.js';
 
 const tokenizer = new Tokenizer();
 
@@ -38,5 +39,31 @@ describe('estimatePartTokens', () => {
     const call = { id: 'call_1', type: 'function', function: { name: 'area', arguments: '{"w":3,"h":4}' } };
     const part = JSON.stringify({ choices: [{ message: { role: 'assistant', content: null, tool_calls: [call] } }] });
     expect(estimatePartTokens(tokenizer, part.slice(0, -5))).toBe(tokenizer.count('area\n{"w":3,"h":4}'));
+  });
+});
+
+describe('what a stream has said', () => {
+  const words = 'word hello '.repeat(60_000);
+  const event = Buffer.from(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: words } }] })}\n\n`);
+
+  it('is counted in an event that was too long to be read whole, from its beginning', () => {
+    const produced = new ProducedText();
+    // As it came: in pieces, of which the first ones are kept.
+    for (let at = 0; at < event.length; at += 65_536) produced.add(event.subarray(at, at + 65_536));
+    const tokens = tokenizer.count(words);
+    expect(produced.estimateTokens(tokenizer)).toBeGreaterThan(tokens * 0.98);
+    expect(produced.estimateTokens(tokenizer)).toBeLessThan(tokens * 1.02);
+  });
+
+  it('is counted in an event that was broken off', () => {
+    const part = event.subarray(0, 200);
+    const said = part.toString().slice(part.indexOf('word'));
+    expect(ProducedText.of(part).estimateTokens(tokenizer)).toBe(tokenizer.count(said));
+  });
+
+  it('is counted in a long event of the Responses API', () => {
+    const sent = { type: 'response.output_text.delta', sequence_number: 1, delta: words };
+    const part = Buffer.from(`event: ${sent.type}\ndata: ${JSON.stringify(sent)}\n\n`).subarray(0, -100);
+    expect(RESPONSES_READER.estimatePart(tokenizer, part, true)).toBeGreaterThan(tokenizer.count(words) * 0.98);
   });
 });

@@ -7,7 +7,10 @@ import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 const KEPT_BYTES = 256 * 1024;
 
 /** Puts what a model says in an event at the end of `texts`. */
-type CollectSaid = (event: Readonly<Record<string, unknown>> | null, texts: string[]) => void;
+type CollectSaid = (event: Readonly<Record<string, unknown>>, texts: string[]) => void;
+
+/** The strings that `collectAnswerText` counts. Within a string their quotes would be escaped, and not match. */
+const SAID = /"(?:content|reasoning_content|reasoning|refusal|name|arguments|text|thinking|transcript)"\s*:\s*"/g;
 
 /**
  * What a stream has said so far, kept as it came and read only if the provider never says what was used: the ordinary
@@ -18,14 +21,18 @@ export class ProducedText {
   private keptBytes = 0;
   private totalBytes = 0;
 
-  /** @param mark stands in every event that says something */
+  /**
+   * @param mark stands in every event that says something
+   * @param said the strings that are said in an event that is not JSON, such as the beginning of one that is too long to be kept
+   */
   constructor(
     private readonly collect: CollectSaid = collectDelta,
     private readonly mark = '"choices"',
+    private readonly said = SAID,
   ) {}
 
-  static of(events: Buffer, collect?: CollectSaid, mark?: string): ProducedText {
-    const text = new ProducedText(collect, mark);
+  static of(events: Buffer, ...how: ConstructorParameters<typeof ProducedText>): ProducedText {
+    const text = new ProducedText(...how);
     text.add(events);
     return text;
   }
@@ -50,7 +57,9 @@ export class ProducedText {
     for (let start = 0; start < data.length;) {
       const end = endOfFirstEvent(data, start);
       const event = data.subarray(start, end === -1 ? data.length : end);
-      this.collect(parseEvent(event), texts);
+      const parsed = parseEvent(event);
+      if (parsed === null) collectPart(event.toString('utf8'), this.said, texts);
+      else this.collect(parsed, texts);
       start += event.length;
     }
     return Math.round((tokenizer.count(texts.join('')) * this.totalBytes) / this.keptBytes);
@@ -64,20 +73,22 @@ export function estimateAnswerTokens(tokenizer: Tokenizer, answer: Readonly<Reco
   return tokenizer.count(texts.join('\n'));
 }
 
-/** The strings that `collectAnswerText` counts. Within a string their quotes would be escaped, and not match. */
-const SAID = /"(?:content|reasoning_content|reasoning|refusal|name|arguments|text|thinking|transcript)"\s*:\s*"/g;
 const ESCAPE_CUT_OFF = /\\(?:u[0-9a-f]{0,3})?$/i;
 
 /** Output tokens of an answer that was broken off while it came, and so is not JSON. */
 export function estimatePartTokens(tokenizer: Tokenizer, part: string, strings: RegExp = SAID): number {
   const texts: string[] = [];
+  collectPart(part, strings, texts);
+  return tokenizer.count(texts.join('\n'));
+}
+
+function collectPart(part: string, strings: RegExp, texts: string[]): void {
   const said = new RegExp(strings);
   while (said.exec(part) !== null) {
     const start = said.lastIndex;
     said.lastIndex = endOfString(part, start);
     texts.push(unescaped(part.slice(start, said.lastIndex)));
   }
-  return tokenizer.count(texts.join('\n'));
 }
 
 /** Where the string ends that began before `start`: at its quote, or with the text. */
@@ -107,8 +118,8 @@ export function saysAnything({ choices }: Readonly<Record<string, unknown>>): bo
   return texts.some((text) => text !== '');
 }
 
-function collectDelta(event: Readonly<Record<string, unknown>> | null, texts: string[]): void {
-  collectChoices(event?.['choices'], 'delta', texts);
+function collectDelta(event: Readonly<Record<string, unknown>>, texts: string[]): void {
+  collectChoices(event['choices'], 'delta', texts);
 }
 
 function collectChoices(choices: unknown, field: 'delta' | 'message', texts: string[]): void {

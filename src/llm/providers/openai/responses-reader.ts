@@ -8,7 +8,7 @@ import type { Answer, AnswerReader } from './answer-reader.js';
 import { failureInAnswer, type Asked } from './openai-failure.js';
 import { usageIn } from './openai-usage.js';
 import { estimatePartTokens, ProducedText } from './produced-text.js';
-import { collectResponsesDelta, DELTA_MARK, ResponseGatherer, ResponsesStream } from './responses-stream.js';
+import { ResponseGatherer, ResponsesStream, SAID_IN_DELTAS } from './responses-stream.js';
 import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 
 /** The strings of an answer's JSON that a model wrote. */
@@ -36,7 +36,7 @@ export const RESPONSES_READER: AnswerReader<ResponsesRequest> = {
   },
   estimatePart: (tokenizer, part, isEvents) =>
     isEvents
-      ? ProducedText.of(part, collectResponsesDelta, DELTA_MARK).estimateTokens(tokenizer)
+      ? ProducedText.of(part, ...SAID_IN_DELTAS).estimateTokens(tokenizer)
       : estimatePartTokens(tokenizer, part.toString('utf8'), SAID),
   mostOutput: ({ maxOutputTokens }) => maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS,
   parsedBytes: PARSED_BYTES,

@@ -9,7 +9,10 @@ import { endOfFirstEvent, parseEvent, SseUsageFilter } from './sse-usage-filter.
 const NOTHING = Buffer.alloc(0);
 const LF = 10;
 /** In each event that says something. */
-export const DELTA_MARK = '"delta"';
+const DELTA_MARK = '"delta"';
+const DELTAS = /"delta"\s*:\s*"/g;
+/** How a stream of the Responses API says what it says. */
+export const SAID_IN_DELTAS = [collectResponsesDelta, DELTA_MARK, DELTAS] as const;
 /** Types of the event after which none comes. Within a string the quotes would be escaped, and not match. */
 const LAST = /"type"\s*:\s*"(?:response\.(completed|incomplete|failed)|error)"/;
 const MARKS = ['response.completed', 'response.incomplete', 'response.failed', '"error"'];
@@ -18,7 +21,7 @@ const MARKS = ['response.completed', 'response.incomplete', 'response.failed', '
 export class ResponsesStream implements AnswerStream {
   ended = false;
   private readonly filter = new SseUsageFilter(false, responseIn);
-  private readonly produced = new ProducedText(collectResponsesDelta, DELTA_MARK);
+  private readonly produced = new ProducedText(...SAID_IN_DELTAS);
   /** How the last event ends the stream; null: it has not come. */
   private ending: 'whole' | 'error' | null = null;
 
@@ -93,8 +96,7 @@ function responseIn(event: Answer): Answer {
 }
 
 /** Texts come in the `delta` of events whose type ends so; sound comes by the same name. */
-export function collectResponsesDelta(event: Answer | null, texts: string[]): void {
-  if (event === null) return;
+function collectResponsesDelta(event: Answer, texts: string[]): void {
   const { type, delta } = event;
   if (typeof type === 'string' && typeof delta === 'string' && type.endsWith('.delta') && !type.includes('audio.delta'))
     texts.push(delta);
