@@ -1,4 +1,4 @@
-import { loggedPath } from './logged-path.js';
+import { isCredential, loggedPath } from './logged-path.js';
 
 const SECRET = 'gh_0123456789abcdefABCDEF';
 const KEY = 'a2RisE153CVF1Ds0qSEfsD7GzVr3AAyyD';
@@ -35,4 +35,22 @@ it.each([
   '/v1/models/task-list-4',
 ])('%s is logged unchanged', (url) => {
   expect(loggedPath(`${url}?key=sk_${SECRET}`)).toBe(url);
+});
+
+it.each([
+  [`sk_gh_${KEY}`, true],
+  [`pk_acme_${KEY}`, true],
+  [`gw_gh_${KEY}`, true],
+  [`Bearer sk_gh_${KEY}`, true],
+  ['aisbreaker_eyJ2ZXIiOiIx', true],
+  ['eyJhbGciOi.eyJzdWIi.sig', true],
+  [`sk-proj-${KEY}`, true],
+  ['gpt-4o-mini', false],
+  ['sk-learn-classifier-v2', false],
+  ['gw_test-model', false],
+  ['ft:gpt-4o-mini-2024-07-18:acme::AbCd1234', false],
+  ['accounts/fireworks/models/llama-v3p1-8b-instruct', false],
+  ['eyJ', false],
+])('%s as a name is a credential: %s', (name, is) => {
+  expect(isCredential(name)).toBe(is);
 });

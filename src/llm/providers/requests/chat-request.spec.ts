@@ -62,6 +62,7 @@ describe('parseChatRequest', () => {
     ['model', { model: '' }],
     ['model', { model: 'a\u0000b' }],
     ['model', { model: 'm'.repeat(257) }],
+    ['model', { model: 'sk_gh_a2RisE153CVF1Ds0qSEfsD7GzVr3AAyyD' }],
     ['messages', { messages: undefined }],
     ['messages', { messages: [] }],
     ['messages', { messages: { role: 'user' } }],

@@ -1,4 +1,5 @@
 import { invalidField } from '../../../platform/errors/index.js';
+import { isCredential } from '../../../platform/http/index.js';
 import { replaceField, type JsonObject } from '../../../platform/json/index.js';
 
 /** What each request has, whatever its operation. */
@@ -41,6 +42,8 @@ export function readModel(value: unknown): string {
   // It is stored in the ledger, and Postgres takes neither.
   if (value.includes('\0') || !value.isWellFormed())
     throw invalidField('model', 'must not hold U+0000 or a lone surrogate');
+  // It is stored and logged as it stands.
+  if (isCredential(value)) throw invalidField('model', 'must be the name of a model, and is a key or a token');
   return value;
 }
 
