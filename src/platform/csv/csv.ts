@@ -2,10 +2,10 @@ import { StreamableFile } from '@nestjs/common';
 
 export const CSV_TYPE = 'text/csv; charset=utf-8';
 
-/** What a spreadsheet takes for the beginning of a formula. */
-const FORMULA = /^[=+\-@＝＋－＠\t\r\n]/;
+/** What a spreadsheet takes for the beginning of a formula; some drop spaces and invisible characters before it. */
+const FORMULA = /^(?:[\t\r\n]|[\s\p{Cf}]*[=+\-@＝＋－＠])/u;
 /** Where the semicolon parts the cells, what follows one is a cell of its own. */
-const FORMULA_AFTER_SEMICOLON = /(?<=;\s*)(?=[=+\-@＝＋－＠])/g;
+const FORMULA_AFTER_SEMICOLON = /(?<=;[\s\p{Cf}]*)(?=[=+\-@＝＋－＠])/gu;
 const TO_QUOTE = /[",;\r\n]/;
 /** By which spreadsheets know the file for UTF-8. */
 const BYTE_ORDER_MARK = '\ufeff';
