@@ -106,6 +106,64 @@ it("a gateway's name, limits, cache and providers change, and it is deleted afte
   await page.context().close();
 });
 
+it("a gateway's token takes an expiry and limits of its own, and a budget", async () => {
+  const ask = await asOwner(world.service);
+  const { gateway } = await ask<{ gateway: { id: string } }>('gateways/create', {
+    name: 'token-door',
+    providers: [{ provider: 'openai', apiKey: 'sk-test', models: ['gpt-4o'] }],
+  });
+  const { page } = await world.enter(WIDE, `/gateways/${gateway.id}/tokens`);
+  await button(page, 'Create authentication token').click();
+  await dialog(page).getByLabel('Token name').fill('Trial');
+  expect(await dialog(page).getByLabel('Expires').isVisible()).toBe(false);
+  await dialog(page).getByText('More', { exact: true }).click();
+  await dialog(page).getByLabel('Expires').selectOption('30');
+  await dialog(page).getByLabel('Requests', { exact: true }).fill('40');
+  await dialog(page).getByLabel('in each').first().selectOption('HOUR');
+  expect(await faultsOf(page)).toEqual([]);
+  await dialog(page).getByRole('button', { name: 'Create authentication token' }).click();
+  await page.getByTestId('secret').waitFor();
+  await button(page, 'I have stored it').click();
+  await button(page, 'Close anyway').click();
+  await button(page, 'Trial').click();
+  await dialog(page).getByText('40 requests an hour').waitFor();
+  await button(page, 'Set budget').click();
+  await dialog(page).getByLabel('Limit in dollars').fill('3');
+  await dialog(page).getByRole('button', { name: 'Set budget' }).click();
+  await page.getByText('of $3.00 used').waitFor();
+  expect(await faultsOf(page)).toEqual([]);
+  const [stored] = await world.service.sql<{ days: number }>(
+    "SELECT round(extract(epoch FROM expires_at - created_at) / 86400)::integer AS days FROM gateway_tokens WHERE name = 'Trial'",
+  );
+  expect(stored).toEqual({ days: 30 });
+  await page.context().close();
+});
+
+it('a budget counts the calls of some models alone, and tells the webhooks at the chosen marks', async () => {
+  const { page } = await world.enter(WIDE, '/settings');
+  const budgets = page.getByRole('region', { name: 'Budgets' });
+  await budgets.getByRole('button', { name: 'Set budget' }).click();
+  await dialog(page).getByLabel('Limit in dollars').fill('9');
+  await dialog(page).getByText('More', { exact: true }).click();
+  await dialog(page).getByLabel('Models').fill('gpt-4o, gpt-4o-mini');
+  await dialog(page)
+    .getByLabel(/percent/)
+    .fill('50, 120');
+  await dialog(page).getByRole('button', { name: 'Set budget' }).click();
+  await dialog(page).getByText('must be a whole number from 1 to 100').waitFor();
+  await dialog(page)
+    .getByLabel(/percent/)
+    .fill('50, 90');
+  expect(await faultsOf(page)).toEqual([]);
+  await dialog(page).getByRole('button', { name: 'Set budget' }).click();
+  await budgets.getByText('each month, gpt-4o, gpt-4o-mini').waitFor();
+  await budgets.getByText('webhook at 50%, 90%').waitFor();
+  await budgets.getByRole('button', { name: 'Remove' }).click();
+  await confirm(page, 'Remove');
+  await budgets.getByText('No budgets').waitFor();
+  await page.context().close();
+});
+
 it("the tenant's budget is set, set again, and removed", async () => {
   const { page } = await world.enter(WIDE, '/settings');
   const budgets = page.getByRole('region', { name: 'Budgets' });
@@ -140,6 +198,32 @@ it('an endpoint gets a test event, and a delivery again at a click', async () =>
   await choose(page, url, 'Disable');
   await page.getByRole('row', { name: /Disabled by you/ }).waitFor();
   await choose(page, url, 'Delete');
+  await confirm(page, 'Delete');
+  await page.getByText('No endpoints yet').waitFor();
+  await page.context().close();
+});
+
+it('an endpoint moves to another address with its secret alone, takes other events, and stops', async () => {
+  const ask = await asOwner(world.service);
+  const from = receiver.url('/from');
+  const to = receiver.url('/to');
+  const { secret } = await ask<{ secret: string }>('webhooks/create', { url: from, events: ['run.failed'] });
+  const { page } = await world.enter(WIDE, '/webhooks');
+  await choose(page, from, 'Edit');
+  expect(await dialog(page).getByLabel('The signing secret').count()).toBe(0);
+  await dialog(page).getByLabel('Address').fill(to);
+  await dialog(page).getByLabel('The signing secret').fill('whsec_wrong');
+  await dialog(page).getByLabel('run.completed').check();
+  await dialog(page).getByLabel('Events are delivered to this endpoint').uncheck();
+  await dialog(page).getByRole('button', { name: 'Save' }).click();
+  await page.locator('[aria-invalid="true"][name="secret"]').waitFor();
+  expect(await faultsOf(page)).toEqual([]);
+  await dialog(page).getByLabel('The signing secret').fill(secret);
+  await dialog(page).getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('row', { name: /Disabled by you/ }).waitFor();
+  const { endpoints } = await ask<{ endpoints: object[] }>('webhooks/list', {});
+  expect(endpoints).toMatchObject([{ url: to, events: ['run.completed', 'run.failed'], status: 'DISABLED' }]);
+  await choose(page, to, 'Delete');
   await confirm(page, 'Delete');
   await page.getByText('No endpoints yet').waitFor();
   await page.context().close();

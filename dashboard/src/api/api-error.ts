@@ -55,5 +55,10 @@ function isFieldFault(detail: unknown): detail is FieldFault {
 /** The server's objections by field, for a form. */
 export function faultsByField(error: unknown): Record<string, string> {
   if (!(error instanceof ApiError)) return {};
-  return Object.fromEntries(error.fields.map(({ field, reason }) => [field, reason]));
+  return Object.fromEntries(error.fields.map(({ field, reason }) => [nameOf(field), reason]));
+}
+
+/** `targets.0.model` is `targets[0].model`. An item at the end is left out: a list of words is one field on a form. */
+function nameOf(field: string): string {
+  return field.replaceAll(/\.(\d+)(?=\.|$)/g, '[$1]').replace(/\[\d+\]$/, '');
 }

@@ -156,8 +156,31 @@ export function Segmented<V extends string>({ label, value, options, onChoose }:
   );
 }
 
+interface MoreProps {
+  readonly label: string;
+  /** The server objects to a field in here, which must be seen. */
+  readonly wrong: boolean;
+  readonly children: ReactNode;
+}
+
+/** Fields that few people need, folded away. */
+export function More({ label, wrong, children }: MoreProps) {
+  return (
+    <details {...(wrong ? { open: true } : {})}>
+      <summary className="w-fit text-[13px] text-soft hover:text-ink">{label}</summary>
+      <div className="mt-3 grid grid-cols-[minmax(0,1fr)] gap-4">{children}</div>
+    </details>
+  );
+}
+
 /** The text of a field of a submitted form; an unfilled field is empty. */
 export function textOf(form: FormData, name: string): string {
   const value = form.get(name);
   return typeof value === 'string' ? value.trim() : '';
+}
+
+/** What was written with commas in between. */
+export function listOf(text: string): string[] {
+  const items = text.split(',').map((item) => item.trim());
+  return items.filter((item) => item !== '');
 }

@@ -108,6 +108,7 @@ export const gateways = {
     validHere: (gateway: string) =>
       `It is valid for the gateway “${gateway}” only. Copy it now: it is never shown again.`,
     newToken: 'The new authentication token',
+    budgetsLead: 'What the callers with this token may use.',
     delete: 'Delete',
     deleteFor: (name: string) => `Delete ${name}`,
     deleteTitle: (name: string) => `Delete the token “${name}”?`,

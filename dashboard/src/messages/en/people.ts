@@ -86,6 +86,11 @@ export const people = {
     period: 'In each',
     limit: 'Limit',
     limitCost: 'Limit in dollars',
+    models: 'Models',
+    modelsHint: 'Only calls of these models count, separated by commas. Empty: all.',
+    alerts: 'Send a webhook at (percent)',
+    alertsHint: 'Separated by commas, such as 50, 80, 100. Empty: 80.',
+    alertsAt: (percentages: string) => `webhook at ${percentages}`,
     periods: {
       NONE: 'In all',
       MINUTE: 'Minute',

@@ -67,6 +67,7 @@ export const shared = {
     actions: 'Actions',
     actionsFor: (name: string) => `Actions for ${name}`,
     more: 'Show more',
+    moreFields: 'More',
     shown: (count: number) => `${count} shown`,
     total: 'Total',
     csv: 'Download CSV',

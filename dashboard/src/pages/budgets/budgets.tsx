@@ -3,7 +3,7 @@ import { answerOf, api } from '../../api/client.js';
 import { useMay } from '../../api/may.js';
 import { usePages } from '../../api/queries.js';
 import type { Budget } from '../../api/types.js';
-import { formatAgo } from '../../format/format.js';
+import { formatAgo, formatPercent } from '../../format/format.js';
 import { Button } from '../../kit/button.js';
 import { ConfirmAction } from '../../kit/confirm-action.js';
 import { Empty, Meter, Panel, PanelHead } from '../../kit/surface.js';
@@ -56,11 +56,14 @@ export function Budgets({ holder, lead }: BudgetsProps) {
         columns={[
           {
             head: m.budgets.type,
-            cell: ({ type, period, models }) => (
+            cell: ({ type, period, models, alertAtPercent }) => (
               <>
                 <span className="font-medium">{m.limitTypes[type] ?? type}</span>
                 <span className="block text-xs whitespace-nowrap text-faint">
                   {[m.budgets.in[period] ?? period, ...models].join(', ')}
+                </span>
+                <span className="block text-xs whitespace-nowrap text-faint">
+                  {m.budgets.alertsAt(alertAtPercent.map((mark) => formatPercent(mark / 100)).join(', '))}
                 </span>
               </>
             ),

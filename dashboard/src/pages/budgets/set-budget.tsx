@@ -8,7 +8,7 @@ import { useAnnounce } from '../../kit/announcer.js';
 import { Button } from '../../kit/button.js';
 import { Modal, ModalBody, ModalFoot, MODAL_FORM } from '../../kit/dialog.js';
 import { Fault } from '../../kit/fault.js';
-import { SelectField, TextField, textOf } from '../../kit/fields.js';
+import { listOf, More, SelectField, TextField, textOf } from '../../kit/fields.js';
 import { m } from '../../messages/index.js';
 import { amountOf } from './amounts.js';
 
@@ -48,7 +48,10 @@ export function SetBudget({ holder, lead, onClose }: SetBudgetProps) {
           const form = new FormData(event.currentTarget);
           const period = PERIODS.find((one) => one === textOf(form, 'period')) ?? 'MONTH';
           const limit = String(amountOf(type, textOf(form, 'limit')));
-          save.mutate({ holder, type, period, limit });
+          const models = listOf(textOf(form, 'models'));
+          const alerts = listOf(textOf(form, 'alertAtPercent')).map(Number);
+          const alertAtPercent = alerts.length === 0 ? {} : { alertAtPercent: alerts };
+          save.mutate({ holder, type, period, limit, models, ...alertAtPercent });
         }}
       >
         <ModalBody>
@@ -76,6 +79,17 @@ export function SetBudget({ holder, lead, onClose }: SetBudgetProps) {
             required
             inputMode="decimal"
           />
+          <More label={m.kit.moreFields} wrong={'models' in errors || 'alertAtPercent' in errors}>
+            <TextField name="models" label={m.budgets.models} hint={m.budgets.modelsHint} />
+            <TextField
+              name="alertAtPercent"
+              label={m.budgets.alerts}
+              hint={m.budgets.alertsHint}
+              inputMode="numeric"
+              pattern="[0-9, ]*"
+              placeholder="80"
+            />
+          </More>
           {save.isError && Object.keys(errors).length === 0 ? <Fault error={save.error} /> : null}
         </ModalBody>
         <ModalFoot>

@@ -3,15 +3,20 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { faultsByField } from '../../api/api-error.js';
 import { answerOf, api, IdempotencyKeys } from '../../api/client.js';
-import type { Gateway } from '../../api/types.js';
+import type { Gateway, RequestOf } from '../../api/types.js';
 import { Button } from '../../kit/button.js';
 import { CodeBlock } from '../../kit/copy.js';
 import { Modal, ModalBody, ModalFoot, MODAL_FORM } from '../../kit/dialog.js';
 import { Fault } from '../../kit/fault.js';
-import { TextField, textOf } from '../../kit/fields.js';
+import { More, TextField, textOf } from '../../kit/fields.js';
 import { LostSecret, ShownSecret, useShowOnce } from '../../kit/show-once.js';
 import { m } from '../../messages/index.js';
+import { ExpiryField, expiryOf } from '../keys/expiry-field.js';
 import { addressOf, gatewayCall } from './gateway-call.js';
+import { LimitFields } from './limit-fields.js';
+import { limitsOf } from './limits.js';
+
+type Body = RequestOf<'/api/v1/gateways/{gatewayId}/tokens'>;
 
 interface CreateGatewayTokenProps {
   readonly gateway: Gateway;
@@ -25,7 +30,7 @@ export function CreateGatewayToken({ gateway, open, onClose, onGone }: CreateGat
   const once = useShowOnce(onClose);
   const queryClient = useQueryClient();
   const create = useMutation({
-    mutationFn: (body: { readonly name: string }) =>
+    mutationFn: (body: Body) =>
       answerOf(
         api.POST('/api/v1/gateways/{gatewayId}/tokens', {
           params: { path: { gatewayId: gateway.id } },
@@ -55,7 +60,12 @@ export function CreateGatewayToken({ gateway, open, onClose, onGone }: CreateGat
           errors={errors}
           onSubmit={(event) => {
             event.preventDefault();
-            create.mutate({ name: textOf(new FormData(event.currentTarget), 'name') });
+            const form = new FormData(event.currentTarget);
+            create.mutate({
+              name: textOf(form, 'name'),
+              ...expiryOf(textOf(form, 'expiresAt')),
+              rateLimit: limitsOf(form),
+            });
           }}
         >
           <ModalBody>
@@ -66,6 +76,10 @@ export function CreateGatewayToken({ gateway, open, onClose, onGone }: CreateGat
               maxLength={100}
               placeholder={m.gatewayTokens.tokenNameExample}
             />
+            <More label={m.kit.moreFields} wrong={Object.keys(errors).some((field) => field !== 'name')}>
+              <ExpiryField />
+              <LimitFields />
+            </More>
             {create.isError && Object.keys(errors).length === 0 ? <Fault error={create.error} /> : null}
           </ModalBody>
           <ModalFoot>

@@ -13,6 +13,7 @@ import { Badge, Empty, Note, Panel, PanelHead } from '../../kit/surface.js';
 import { List, type Column } from '../../kit/table.js';
 import { m } from '../../messages/index.js';
 import { CreateGatewayToken } from './create-gateway-token.js';
+import { GatewayTokenDrawer } from './gateway-token-drawer.js';
 
 /** The tab where a gateway's callers get their tokens. */
 export function GatewayTokens({ of }: { of: Gateway }) {
@@ -20,6 +21,7 @@ export function GatewayTokens({ of }: { of: Gateway }) {
   const [search, setSearch] = useState('');
   const [creating, setCreating] = useState(false);
   const [round, setRound] = useState(0);
+  const [showing, setShowing] = useState<GatewayToken | null>(null);
   const [deleting, setDeleting] = useState<GatewayToken | null>(null);
   const wanted = useDeferredValue(search.trim());
   const pages = usePages<GatewayToken>(['gateway-tokens', of.id, wanted], async (pageToken, signal) => {
@@ -50,7 +52,7 @@ export function GatewayTokens({ of }: { of: Gateway }) {
         label={m.gatewayTokens.title}
         pages={pages}
         keyOf={({ id }) => id}
-        columns={COLUMNS}
+        columns={columnsOf(setShowing)}
         actionsHead={m.gatewayTokens.action}
         empty={
           <Empty icon="ticket" title={m.gatewayTokens.empty}>
@@ -80,16 +82,28 @@ export function GatewayTokens({ of }: { of: Gateway }) {
         onClose={() => setCreating(false)}
         onGone={() => setRound(round + 1)}
       />
+      {showing === null ? null : <GatewayTokenDrawer of={showing} onClose={() => setShowing(null)} />}
       {deleting === null ? null : <DeleteToken gateway={of} of={deleting} onClose={() => setDeleting(null)} />}
     </Panel>
   );
 }
 
-const COLUMNS: readonly [Column<GatewayToken>, ...Column<GatewayToken>[]] = [
+const columnsOf = (
+  onShow: (token: GatewayToken) => void,
+): readonly [Column<GatewayToken>, ...Column<GatewayToken>[]] => [
   {
     head: m.gatewayTokens.tokenName,
     className: 'max-w-72',
-    cell: ({ name }) => <span className="block truncate font-medium">{name}</span>,
+    cell: (token) => (
+      <button
+        type="button"
+        title={token.name}
+        onClick={() => onShow(token)}
+        className="block max-w-full truncate font-medium hover:underline"
+      >
+        {token.name}
+      </button>
+    ),
   },
   {
     head: m.gatewayTokens.createdAt,

@@ -1,16 +1,14 @@
 import { useState } from 'react';
 import { useMe } from '../../api/may.js';
 import type { ApiKey, RequestOf, Scope } from '../../api/types.js';
-import { Check, SelectField, TextField, textOf } from '../../kit/fields.js';
+import { Check, listOf, TextField, textOf } from '../../kit/fields.js';
 import { Note } from '../../kit/surface.js';
 import { m } from '../../messages/index.js';
+import { ExpiryField, expiryOf } from './expiry-field.js';
 import { ScopeGrid } from './scope-grid.js';
 
 type SecretBody = RequestOf<'/api/v1/api-keys/create'>;
 type PublishableBody = Omit<RequestOf<'/api/v1/api-keys/create-publishable'>, keyof SecretBody>;
-
-const DAY_MS = 86_400_000;
-const KEEP = 'keep';
 
 interface KeyFieldsProps {
   readonly kind: ApiKey['type'];
@@ -21,7 +19,6 @@ interface KeyFieldsProps {
 }
 
 export function KeyFields({ kind, of, offered, scopes, onScopes }: KeyFieldsProps) {
-  const expiries = of === undefined ? ['', '7', '30', '90', '365'] : [KEEP, '', '7', '30', '90', '365'];
   return (
     <>
       <TextField
@@ -49,12 +46,7 @@ export function KeyFields({ kind, of, offered, scopes, onScopes }: KeyFieldsProp
           inputMode="numeric"
           defaultValue={of?.rateLimit.requestsPerMinute}
         />
-        <SelectField
-          name="expiresAt"
-          label={m.keyForm.expires}
-          defaultValue={expiries[0]}
-          options={expiries.map((days) => [days, m.keyForm.expiry[days] ?? days])}
-        />
+        <ExpiryField keeps={of !== undefined} />
       </div>
       {kind === 'PUBLISHABLE' ? <IssuerFields of={of} /> : null}
       <TextField
@@ -138,16 +130,4 @@ export function issuerBody(form: FormData): PublishableBody {
     unlimited,
     defaultLimits: unlimited || tokens === '' ? [] : [{ type: 'token_cnt', value: Number(tokens) }],
   };
-}
-
-function expiryOf(days: string): { expiresAt?: string } {
-  if (days === KEEP || days === '') return {};
-  // Rounded to minutes: a retry after a lost answer is then the same request.
-  const at = Math.ceil((Date.now() + Number(days) * DAY_MS) / 60_000) * 60_000;
-  return { expiresAt: new Date(at).toISOString() };
-}
-
-export function listOf(text: string): string[] {
-  const items = text.split(',').map((item) => item.trim());
-  return items.filter((item) => item !== '');
 }

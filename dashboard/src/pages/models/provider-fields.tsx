@@ -1,8 +1,7 @@
 import { useState } from 'react';
 import type { ModelProvider, RequestOf } from '../../api/types.js';
-import { SelectField, TextField, textOf } from '../../kit/fields.js';
+import { listOf, SelectField, TextField, textOf } from '../../kit/fields.js';
 import { m } from '../../messages/index.js';
-import { listOf } from '../keys/key-fields.js';
 import { KINDS, type ProviderKind } from './kinds.js';
 
 type Credentials = NonNullable<RequestOf<'/api/v1/llm/providers/create'>['credentials']>;

@@ -7,21 +7,11 @@ import type { RequestOf } from '../../api/types.js';
 import { Button } from '../../kit/button.js';
 import { Modal, ModalBody, ModalFoot, MODAL_FORM } from '../../kit/dialog.js';
 import { Fault } from '../../kit/fault.js';
-import { Check, TextField, textOf } from '../../kit/fields.js';
 import { LostSecret, ShownSecret, useShowOnce } from '../../kit/show-once.js';
 import { m } from '../../messages/index.js';
+import { EndpointFields, endpointOf } from './endpoint-fields.js';
 
 type Body = RequestOf<'/api/v1/webhooks/create'>;
-
-const EVENTS = [
-  'usage.tracked',
-  'usage.limit_exceeded',
-  'usage.threshold_reached',
-  'usage.token_revoked',
-  'run.completed',
-  'run.failed',
-  'member.invited',
-] as const satisfies readonly Body['events'][number][];
 
 interface AddEndpointProps {
   readonly open: boolean;
@@ -57,37 +47,11 @@ export function AddEndpoint({ open, onClose, onGone }: AddEndpointProps) {
           errors={errors}
           onSubmit={(event) => {
             event.preventDefault();
-            const form = new FormData(event.currentTarget);
-            create.mutate({
-              url: textOf(form, 'url'),
-              description: textOf(form, 'description'),
-              events: EVENTS.filter((name) => form.get(name) !== null),
-            });
+            create.mutate(endpointOf(new FormData(event.currentTarget)));
           }}
         >
           <ModalBody>
-            <TextField
-              name="url"
-              label={m.webhooks.url}
-              hint={m.webhooks.urlHint}
-              type="url"
-              required
-              placeholder="https://"
-            />
-            <TextField name="description" label={m.webhooks.description} maxLength={1000} />
-            <fieldset>
-              <legend className="mb-1.5 font-medium">{m.webhooks.events}</legend>
-              <div className="grid gap-2 sm:grid-cols-2">
-                {EVENTS.map((name) => (
-                  <Check
-                    key={name}
-                    name={name}
-                    label={<span className="font-mono text-[13px]">{name}</span>}
-                    defaultChecked
-                  />
-                ))}
-              </div>
-            </fieldset>
+            <EndpointFields />
             {create.isError && errors['url'] === undefined ? <Fault error={create.error} /> : null}
           </ModalBody>
           <ModalFoot>

@@ -15,9 +15,10 @@ import { List, type Column } from '../../kit/table.js';
 import { m } from '../../messages/index.js';
 import { AddEndpoint } from './add-endpoint.js';
 import { Deliveries } from './deliveries.js';
+import { EditEndpoint } from './edit-endpoint.js';
 import { RotateSecret } from './rotate-secret.js';
 
-type Doing = { readonly kind: 'rotate' | 'remove'; readonly endpoint: WebhookEndpoint };
+type Doing = { readonly kind: 'edit' | 'rotate' | 'remove'; readonly endpoint: WebhookEndpoint };
 
 export default function Webhooks() {
   const may = useMay();
@@ -67,6 +68,7 @@ export default function Webhooks() {
       </Panel>
       <Deliveries mayWrite={mayWrite} />
       <AddEndpoint key={round} open={adding} onClose={() => setAdding(false)} onGone={() => setRound(round + 1)} />
+      {doing?.kind === 'edit' ? <EditEndpoint of={doing.endpoint} onClose={() => setDoing(null)} /> : null}
       {doing?.kind === 'rotate' ? <RotateSecret of={doing.endpoint} onClose={() => setDoing(null)} /> : null}
       {doing?.kind === 'remove' ? (
         <ConfirmAction
@@ -156,6 +158,7 @@ function Actions({ of, onDo }: { of: WebhookEndpoint; onDo: (kind: Doing['kind']
         {
           entries: [
             { label: m.webhooks.test, icon: 'send', disabled: !isOn, onSelect: () => run.mutate(test) },
+            { label: m.webhooks.edit, icon: 'pencil', onSelect: () => onDo('edit') },
             { label: m.webhooks.rotate, icon: 'rotate-cw', onSelect: () => onDo('rotate') },
             { label: isOn ? m.webhooks.disable : m.webhooks.enable, icon: 'ban', onSelect: () => run.mutate(toggle) },
           ],
