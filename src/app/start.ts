@@ -1,5 +1,6 @@
+import { Server } from 'node:net';
 import path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { loadProcessSettings, type Settings } from '../platform/config/index.js';
@@ -16,6 +17,8 @@ import { prepare, type EmbeddedDatabase } from './mode.js';
 
 /** Migrations and functions. */
 const DATABASE_SOURCES = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'prisma');
+/** Within this time the request of a connection that was just accepted is there. */
+const ACCEPTED_MS = 500;
 /** How long calls that were told to end may take to do so. */
 const LAST_WORDS_MS = 2000;
 
@@ -137,9 +140,15 @@ class Stopping {
     const drainMs = this.settings.drainSeconds * 1000;
     // Load balancers see the 503 of readiness at their next checks, and send requests until then.
     const server = app.getHttpServer();
-    if (server.listening) await setTimeout(this.settings.lameDuckSeconds * 1000);
+    const lameDuckMs = server.listening ? this.settings.lameDuckSeconds * 1000 : 0;
+    await setTimeout(lameDuckMs);
+    // Right after the event loop has taken what waited to be accepted: closing would reset it.
+    await setImmediate();
     // A proxy that asks for no readiness goes to another replica where this one refuses; otherwise its requests would never end.
-    server.close();
+    // The HTTP server's own close would also end connections that were just accepted, and whose request is not read yet.
+    Server.prototype.close.call(server);
+    await setTimeout(Math.min(lameDuckMs, ACCEPTED_MS));
+    server.closeIdleConnections();
     const deadlineMs = performance.now() + drainMs;
     await drain.run(drainMs, LAST_WORDS_MS);
     // What calls used waits for a database that is away, as long as calls might have gone on.

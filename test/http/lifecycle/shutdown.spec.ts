@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { eventually } from '../../support/eventually.js';
 import { OpenaiUpstream, UPSTREAM_MODEL, completion, streamPieces } from '../../support/openai-upstream.js';
 import { PostgresProxy } from '../../support/postgres-proxy.js';
@@ -118,6 +119,31 @@ describe('SIGTERM', () => {
     expect((await service.call('GET', '/health/live')).status).toBe(200);
     expect(service.process.hasExited).toBe(false);
     await settledCalls(service, 1);
+  });
+
+  it('answers on a connection that it accepted just before it stopped listening', async () => {
+    await start({ GATEHOUSE_LAME_DUCK_SECONDS: '1' });
+    const accepted: RawConnection[] = [];
+    service.process.signal('SIGTERM');
+    // A proxy that asks for no readiness opens connections until it is refused.
+    await expect(
+      (async () => {
+        for (;;) {
+          accepted.push(await RawConnection.open(service.baseUrl));
+          await setTimeout(5);
+        }
+      })(),
+    ).rejects.toThrow('ECONNREFUSED');
+    const last = accepted.slice(-20);
+    for (const connection of last) {
+      connection.send(`GET /v1/models HTTP/1.1\r\nhost: gatehouse\r\nx-api-key: ${key}\r\n\r\n`);
+    }
+    const answers = await Promise.all(last.map((connection) => connection.answer()));
+    for (const { status, headers } of answers) {
+      expect({ status, connection: headers['connection'] }).toEqual({ status: 200, connection: 'close' });
+    }
+    expect(await exit()).toMatchObject({ code: 0, stderr: '' });
+    for (const connection of accepted) connection.destroy();
   });
 
   it("waits for the database as long as calls may run: a call's usage is written once it is back", async () => {
