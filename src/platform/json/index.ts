@@ -3,4 +3,5 @@ export * from './json-bounds.js';
 export * from './json-object.js';
 export { endOfString, parseJson } from './json-text.js';
 export { parseSteps } from './parse-steps.js';
-export type { Steps } from './steps.js';
+export { allAtOnce, type Steps } from './steps.js';
+export { writeSteps } from './write-steps.js';

@@ -5,6 +5,7 @@ import { jsonObjectSteps, parseJsonObject } from './json-object.js';
 import { endOfString, endSteps, parseJson } from './json-text.js';
 import { parseSteps } from './parse-steps.js';
 import { allAtOnce, STEP_LENGTH, type Steps } from './steps.js';
+import { writeSteps } from './write-steps.js';
 
 const piece = fc.integer({ min: 1, max: 24 });
 /** Texts with every kind of escape, and keys that JSON.parse treats specially. */
@@ -84,6 +85,33 @@ describe('parseSteps', () => {
     const position = said.indexOf('"user"}]');
     expect((): unknown => JSON.parse(said)).toThrow(`at position ${position}`);
     expect(() => allAtOnce(parseSteps(said, 20))).toThrow(`at position ${position}`);
+  });
+});
+
+describe('writeSteps', () => {
+  function written(value: unknown, pieceLength?: number): { readonly text: string; readonly steps: number } {
+    const pieces: Buffer[] = [];
+    const steps = countSteps(writeSteps(value, (bytes) => pieces.push(bytes), pieceLength));
+    return { text: Buffer.concat(pieces).toString(), steps };
+  }
+
+  it('writes what JSON.stringify does, however small the pieces are', () => {
+    fc.assert(
+      fc.property(json, fc.integer({ min: 1, max: 90 }), (value, length) => {
+        expect(written(value, length).text).toBe(JSON.stringify(value));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it.each([
+    ['a long text', { said: 'word '.repeat(800_000) }],
+    ['many numbers', [[Array.from({ length: 400_000 }, (_, at) => at)]]],
+    ['many objects', { list: Array.from({ length: 50_000 }, (_, at) => ({ at, token: ' times', list: [] })) }],
+  ])('takes many steps for %s', (_title, value) => {
+    const { text: said, steps } = written(value);
+    expect(said).toBe(JSON.stringify(value));
+    expect(steps).toBeGreaterThanOrEqual(said.length / STEP_LENGTH);
   });
 });
 

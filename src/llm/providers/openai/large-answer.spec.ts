@@ -1,5 +1,6 @@
 /** A large answer is read in steps, with other work between them; a small one at once. */
 import { setImmediate as nextLoop } from 'node:timers/promises';
+import { OutboundError } from '../../../platform/outbound/index.js';
 import type { AnswerSink } from '../provider.js';
 import { parseChatRequest } from '../requests/chat-request.js';
 import { Tokenizer } from '../../tokens/tokenizer.js';
@@ -14,22 +15,33 @@ function answerOf(length: number, report = `,${USAGE}`): Buffer {
   return Buffer.from(`{"id":"x","model":"m","choices":${choices}${report}}`);
 }
 
-/** What a call hears of a whole answer that has just come to its end. */
-function ended(body: Buffer): {
+interface Said {
   readonly attempt: OpenaiAttempt<ReturnType<typeof parseChatRequest>>;
-  heard: Buffer[];
-} {
+  readonly heard: Buffer[];
+  readonly failures: string[];
+}
+
+/** What a call hears of an answer that has just begun. */
+function begun(): Said {
   const heard: Buffer[] = [];
+  const failures: string[] = [];
   const sink = {
     onJson: (_headers, answer) => heard.push(answer),
-    onFailure: () => undefined,
+    onFailure: ({ outcome }) => failures.push(outcome),
   } as Partial<AnswerSink> as AnswerSink;
   const request = parseChatRequest(Buffer.from('{"model":"m","messages":[{"role":"user","content":"Hello."}]}'));
   const attempt = new OpenaiAttempt(request, sink, CHAT_READER, new Tokenizer(), undefined, {});
   attempt.onHeaders(200, { 'content-type': 'application/json' });
-  for (let at = 0; at < body.length; at += 65_536) attempt.onData(body.subarray(at, at + 65_536));
-  attempt.onEnd();
-  return { attempt, heard };
+  return { attempt, heard, failures };
+}
+
+/** What a call hears of a whole answer that has just come to its end. */
+function ended(body: Buffer, broken?: OutboundError): Said {
+  const said = begun();
+  for (let at = 0; at < body.length; at += 65_536) said.attempt.onData(body.subarray(at, at + 65_536));
+  if (broken === undefined) said.attempt.onEnd();
+  else said.attempt.onError(broken);
+  return said;
 }
 
 it('hands a small answer on at once', () => {
@@ -54,6 +66,48 @@ it('lets other work run before it hands on an answer that was put together from 
   expect(heard[0]?.toString()).toContain('word '.repeat(100_000));
 });
 
+const LARGE_EVENT = `data: {"model":"m","choices":[{"index":0,"delta":{"content":"${'word '.repeat(MIB / 5)}"},"finish_reason":null}]}\n\n`;
+const LAST_EVENT = `data: {"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],${USAGE}}\n\n`;
+const BROKEN = new OutboundError('broken', 'The connection was cut.');
+
+it.each([
+  ['its end', undefined],
+  ['its mark, after which the connection broke', BROKEN],
+])(
+  'lets other work run before it reads large events, and puts all of them together: up to %s',
+  async (_what, broken) => {
+    const { attempt, heard } = ended(Buffer.from(`${LARGE_EVENT.repeat(3)}${LAST_EVENT}data: [DONE]\n\n`), broken);
+    expect(attempt.usage().estimated).toBe(true);
+    while (heard.length === 0) await nextLoop();
+    const { choices } = JSON.parse(heard[0]?.toString() ?? '') as { choices: { message: { content: string } }[] };
+    expect(choices[0]?.message.content).toBe('word '.repeat(MIB / 5).repeat(3));
+    expect(attempt.usage()).toMatchObject({ inputTokens: 9, outputTokens: 7, estimated: false });
+  },
+);
+
+it('fails a stream for one answer that broke off behind a large event', async () => {
+  const { heard, failures } = ended(Buffer.from(LARGE_EVENT.repeat(2)), BROKEN);
+  while (failures.length === 0) await nextLoop();
+  expect(failures).toEqual(['UPSTREAM_BROKEN']);
+  expect(heard).toHaveLength(0);
+});
+
+it('takes in no more while it reads a large event', async () => {
+  const { attempt } = begun();
+  const asked: string[] = [];
+  attempt.outbound = {
+    abort: () => undefined,
+    pause: () => asked.push('pause'),
+    resume: () => asked.push('resume'),
+  };
+  attempt.onData(Buffer.from(LARGE_EVENT));
+  attempt.onData(Buffer.from(LARGE_EVENT));
+  expect(asked).toEqual(['pause']);
+  while (asked.length === 1) await nextLoop();
+  attempt.onData(Buffer.from(LARGE_EVENT));
+  expect(asked).toEqual(['pause', 'resume', 'pause']);
+});
+
 it('hands nothing on after the call is over', async () => {
   const { attempt, heard } = ended(answerOf(2 * MIB));
   attempt.abort();
@@ -72,4 +126,13 @@ it('estimates a large answer that was not looked through by a part of it', () =>
   const { outputTokens, estimated } = attempt.usage();
   expect(estimated).toBe(true);
   expect(outputTokens / ((2 * MIB) / 4)).toBeCloseTo(1, 1);
+  // Its second half would be few tokens.
+  const half = ended(
+    Buffer.from(
+      answerOf(MIB, '')
+        .toString()
+        .replace('"},"finish', `${' '.repeat(MIB)}"},"finish`),
+    ),
+  );
+  expect(half.attempt.usage().outputTokens / ((2 * MIB) / 4)).toBeCloseTo(1, 1);
 });

@@ -1,7 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { OutboundError, type OutboundCall, type OutboundHandler } from '../../../platform/outbound/index.js';
-import { inTurns, READING_TURNS } from '../../../platform/http/index.js';
-import { isBounded } from '../../../platform/json/index.js';
 import type { ProviderRequest } from '../requests/request-fields.js';
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import {
@@ -12,9 +10,21 @@ import {
   type ProviderFailure,
   type TokenUsage,
 } from '../provider.js';
-import { isEvents, isObjectsEnd, isObjectText, objectIn, objectSteps, withoutBlank } from './answer-bytes.js';
+import { isEvents, isObjectsEnd, isObjectText, withoutBlank } from './answer-bytes.js';
 import type { Answer, AnswerReader, AnswerStream } from './answer-reader.js';
 import { KeptBody, MAX_ANSWER_BYTES, SAMPLED_BYTES, SMALL_BYTES } from './kept-body.js';
+import {
+  brokeOff,
+  failureOfGathered,
+  noObject,
+  notTaken,
+  readAtOnce,
+  readEventInTurns,
+  readInTurns,
+  tooMuch,
+  turnsOf,
+  type ReadAnswer,
+} from './large-answer.js';
 import { LineEnds } from './line-ends.js';
 import { believedUsage } from './long-event.js';
 import {
@@ -24,7 +34,6 @@ import {
   MAX_ERROR_BYTES,
   NO_ROOM,
   REFUSED_IN_STREAM,
-  tooMuchToRead,
 } from './openai-failure.js';
 import { splitCounts, type ReportedCounts } from './openai-usage.js';
 import { WholeAnswer, type GatheredStream } from './whole-answer.js';
@@ -53,6 +62,8 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   private answerHeaders: AnswerHeaders = {};
   private readonly kept = new KeptBody();
   private isAborted = false;
+  /** Of a large event for a call of one answer. */
+  private reading: Promise<void> | null = null;
   private size = 0;
   private stream: AnswerStream | null = null;
   private readonly whole: WholeAnswer;
@@ -148,7 +159,9 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     const said = withoutBlank(chunk);
     // Servers send blank lines while they think.
     if (said.length === 0) return;
-    this.mode = isEvents(said) ? 'stream' : this.modeOfObject(said);
+    // An object that says to be a stream is an answer or an error.
+    if (isEvents(said)) this.mode = 'stream';
+    else if (isObjectText(said)) this.mode = 'json';
     this.take(said);
   }
 
@@ -163,7 +176,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
       if (this.size > MAX_ANSWER_BYTES)
         this.fail(brokenAnswer('The model provider answered with more than this service passes on.'));
       else if (this.kept.hasRoomFor(this.size, this.sink)) {
-        this.whole.push(chunk);
+        if (!this.whole.push(chunk) && this.reading === null) this.readOn();
         if (this.whole.stream === null || this.size <= SAMPLED_BYTES)
           this.kept.add(chunk, this.headers['content-length']);
       } else this.fail(brokenAnswer(NO_ROOM));
@@ -179,20 +192,15 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 
   onEnd(): void {
     if (this.mode === 'stream') this.endStream();
-    else if (this.mode === 'json') this.endJson();
+    else if (this.mode === 'json') this.endJson(null);
     else this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, this.kept.all(), this));
   }
 
   onError(error: OutboundError): void {
     // What becomes of the connection after the end mark is nothing of the answer.
     if (this.stream?.ended === true) this.endStream();
-    else if (this.mode === 'json' && this.whole.end()) this.endJson();
+    else if (this.mode === 'json') this.endJson(error);
     else this.sink.onFailure(failureOfTransport(error));
-  }
-
-  /** An object that says to be a stream is an answer or an error. */
-  private modeOfObject(chunk: Buffer): Mode {
-    return isObjectText(chunk) ? 'json' : this.mode;
   }
 
   private countInput(): number {
@@ -248,48 +256,51 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     else if (stream?.isWhole === true) {
       if (!stream.ended) this.sink.onStreamData(this.answerHeaders, this.reader.endMark);
       this.sink.onStreamEnd();
-    } else this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
+    } else this.sink.onFailure(brokeOff());
   }
 
-  private endJson(): void {
-    this.whole.end();
-    const { stream } = this.whole;
-    const body = this.kept.all();
-    if (body.length > SMALL_BYTES)
-      this.endInTurns(stream, body).catch((error: unknown) => this.sink.onFailure(failureOfTransport(notTaken(error))));
-    else if (stream !== null) this.endGathered(stream);
-    else if (!isBounded(withoutBlank(body))) this.endLongJson(body);
-    else this.endObject(objectIn(body), body);
+  /** @param error broke the connection; a stream that came to its mark is whole */
+  private endJson(error: OutboundError | null): void {
+    const { whole, kept, reader, size } = this;
+    if (error !== null && whole.stream === null) this.sink.onFailure(failureOfTransport(error));
+    else if (size <= SMALL_BYTES) this.endRead(readAtOnce(whole, kept), error);
+    else
+      readInTurns({ whole, kept, size, parsedBytes: reader.parsedBytes }, this.reading, turnsOf(this.owner))
+        .then((read) => {
+          if (!this.isAborted) this.endRead(read, error);
+        })
+        .catch((reason: unknown) => this.failNotTaken(reason));
   }
 
-  /** Other work runs between the steps: another answer's, a probe, a small call. */
-  private async endInTurns(stream: GatheredStream | null, body: Buffer): Promise<void> {
-    const turn = (): Promise<void> => READING_TURNS.next(this.owner);
-    await turn();
-    const isLong = stream !== null || body.length > this.reader.parsedBytes;
-    const answer = isLong ? 'too much' : await inTurns(objectSteps(body), turn);
-    await turn();
-    if (this.isAborted) return;
-    if (stream !== null) this.endGathered(stream);
-    else if (answer === 'too much') this.endLongJson(body);
-    else this.endObject(answer, body);
+  private endRead({ stream, object, body }: ReadAnswer, error: OutboundError | null): void {
+    if (stream !== null) this.endGathered(stream, error, body);
+    else if (object === 'too much') this.endLongJson(body);
+    else if (object === null) this.sink.onFailure(noObject());
+    else this.endAnswer(object, believedUsage(body, this.reader.usageIn(object)), body);
   }
 
-  private endObject(answer: Answer | null, body: Buffer): void {
-    if (answer === null) this.sink.onFailure(brokenAnswer(NO_OBJECT));
-    else this.endAnswer(answer, believedUsage(body, this.reader.usageIn(answer)), body);
+  /** Reads a large event of a stream for one answer. No more of it is taken in meanwhile. */
+  private readOn(): void {
+    this.pause();
+    this.reading = readEventInTurns(this.whole, turnsOf(this.owner)).then(() => {
+      this.reading = null;
+      if (!this.isAborted) this.resume();
+    });
+    this.reading.catch((reason: unknown) => this.failNotTaken(reason));
+  }
+
+  private failNotTaken(error: unknown): void {
+    if (!this.isAborted) this.fail(notTaken(error));
   }
 
   /** Events for a call that asked for one answer. */
-  private endGathered({ isTooMuch, gathered, reported }: GatheredStream): void {
-    if (isTooMuch) this.sink.onFailure(tooMuch());
-    else if (gathered === null) this.sink.onFailure(brokenAnswer(NO_OBJECT));
-    else if (gathered.error === null && !gathered.isWhole)
-      this.sink.onFailure(brokenAnswer('The model provider broke off its answer.'));
-    else {
-      const answer = gathered.error ?? gathered.answer;
+  private endGathered(stream: GatheredStream, error: OutboundError | null, body: Buffer): void {
+    const { gathered, reported } = stream;
+    const failure = failureOfGathered(stream, error);
+    if (failure !== null) this.sink.onFailure(failure);
+    else if (gathered !== null) {
       this.jsonType = JSON_TYPE;
-      this.endAnswer(answer, reported, null);
+      this.endAnswer(gathered.error ?? gathered.answer, reported, gathered.error === null ? body : null);
     }
   }
 
@@ -297,14 +308,8 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   private endAnswer(answer: Answer, reported: ReportedCounts | null, body: Buffer | null): void {
     const { reader } = this;
     const failure = reader.failureIn(answer, this);
-    if (failure !== null) {
-      this.sink.onFailure(failure);
-      return;
-    }
-    if (!reader.isAnswer(answer)) {
-      this.sink.onFailure(brokenAnswer(WITHOUT_CHOICE));
-      return;
-    }
+    if (failure !== null) return this.sink.onFailure(failure);
+    if (!reader.isAnswer(answer)) return this.sink.onFailure(brokenAnswer(WITHOUT_CHOICE));
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
     this.reported = reported;
     if (this.reported === null) this.answer = answer;
@@ -318,12 +323,9 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 
   /** No error is so long, so that this is an answer; what it reports stands in it somewhere. */
   private endLongJson(body: Buffer): void {
-    if (this.request.stream) {
-      this.sink.onFailure(tooMuch());
-      return;
-    }
+    if (this.request.stream) return this.sink.onFailure(tooMuch());
     if (!isObjectText(withoutBlank(body)) || !isObjectsEnd(body)) {
-      this.sink.onFailure(brokenAnswer(NO_OBJECT));
+      this.sink.onFailure(noObject());
       return;
     }
     this.isLong = true;
@@ -347,7 +349,3 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 const NO_HEADERS: AnswerHeaders = {};
 
 const WITHOUT_CHOICE = 'The model provider answered without what was asked for.';
-const NO_OBJECT = 'The model provider did not answer with a JSON object.';
-const tooMuch = (): ProviderFailure => ({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
-const notTaken = (error: unknown): OutboundError =>
-  new OutboundError('broken', 'The answer could not be taken in.', error);

@@ -1,4 +1,4 @@
-import { parseBounded } from '../../../platform/json/index.js';
+import { isBoundedSteps, parseBounded, parseSteps, type Steps } from '../../../platform/json/index.js';
 import { believedUsage, LongEvent } from './long-event.js';
 import { largestOf, usageIn, type ReportedCounts } from './openai-usage.js';
 
@@ -165,15 +165,28 @@ export function dataOf(event: Buffer): string {
 }
 
 /** The JSON object of an event's `data`; null: it holds none, or too much. */
-export function parseEvent(event: Buffer): Readonly<Record<string, unknown>> | null {
+export function parseEvent(event: Buffer): Fields | null {
   const data = dataOf(event);
   if (data === '') return null;
   try {
-    const value = parseBounded(data);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
+    return fieldsOf(parseBounded(data));
   } catch {
     return null;
   }
+}
+
+/** The same in steps, for a large event. */
+export function* parseEventSteps(event: Buffer): Steps<Fields | null> {
+  const data = dataOf(event);
+  yield;
+  if (data === '' || !(yield* isBoundedSteps(Buffer.from(data)))) return null;
+  try {
+    return fieldsOf(yield* parseSteps(data));
+  } catch {
+    return null;
+  }
+}
+
+function fieldsOf(value: unknown): Fields | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : null;
 }

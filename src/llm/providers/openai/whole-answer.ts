@@ -1,10 +1,11 @@
+import type { Steps } from '../../../platform/json/index.js';
 import { COUNTED_MARKS, isEvents, withoutBlank } from './answer-bytes.js';
 import type { GatheredAnswer, Gatherer } from './answer-forms.js';
 import { LineEnds } from './line-ends.js';
 import { believedUsage, LongEvent } from './long-event.js';
 import { endOfMark } from './openai-stream.js';
 import { largestOf, type ReportedCounts } from './openai-usage.js';
-import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
+import { endOfFirstEvent, parseEvent, parseEventSteps } from './sse-usage-filter.js';
 
 const NOTHING: Buffer = Buffer.alloc(0);
 /** By so many bytes events are told from an object. */
@@ -13,6 +14,8 @@ const TELLING_BYTES = 8;
 const READ_ON_BYTES = 1024 * 1024;
 /** A stream of so many pieces is put together; one of 131,072 tokens has half of that. */
 const MOST_MARKS = 4_000_000;
+/** A longer event is read step by step. It is more than two buffers that arrive, which hold a whole event and half of one. */
+const SMALL_EVENT_BYTES = 128 * 1024;
 /** The blank line between events may be cut at any of its bytes. */
 const OVERLAP_BYTES = 3;
 
@@ -34,17 +37,21 @@ export class WholeAnswer {
     private readonly mostEventBytes: number,
   ) {}
 
-  push(chunk: Buffer): void {
+  /** @returns false: `readSteps` has a large event to read. What comes meanwhile waits. */
+  push(chunk: Buffer): boolean {
     if (this.head === null) return this.take(chunk);
     this.head = withoutBlank(this.head.length === 0 ? chunk : Buffer.concat([this.head, chunk]));
-    if (this.head.length >= TELLING_BYTES) this.tell(this.head);
+    return this.head.length < TELLING_BYTES || this.tell(this.head);
   }
 
-  /** It has ended, whole or not. @returns whether it is a stream that came to its mark */
-  end(): boolean {
+  *readSteps(): Steps<void> {
+    if (this.stream !== null) yield* this.stream.readSteps();
+  }
+
+  /** It has ended, whole or not: reads what is left of a stream. */
+  *endSteps(): Steps<void> {
     if (this.head !== null) this.tell(this.head);
-    this.stream?.end();
-    return this.stream?.isMarked === true;
+    if (this.stream !== null) yield* this.stream.endSteps();
   }
 
   /** What an object reports that is not parsed. */
@@ -55,22 +62,23 @@ export class WholeAnswer {
     return read;
   }
 
-  private tell(head: Buffer): void {
+  private tell(head: Buffer): boolean {
     this.head = null;
     if (isEvents(head)) this.stream = new GatheredStream(this.gatherer(), this.mostEventBytes);
-    this.take(head);
+    return this.take(head);
   }
 
-  private take(chunk: Buffer): void {
+  private take(chunk: Buffer): boolean {
     if (this.stream !== null) return this.stream.push(chunk);
     this.size += chunk.length;
     if (this.long === null) {
       this.read.push(chunk);
-      if (this.size <= READ_ON_BYTES) return;
+      if (this.size <= READ_ON_BYTES) return true;
       this.long = new LongEvent();
       for (const piece of this.read) this.long.add(piece);
       this.read = [];
     } else this.long.add(chunk);
+    return true;
   }
 }
 
@@ -82,6 +90,10 @@ export class GatheredStream {
   isTooMuch = false;
   reported: ReportedCounts | null = null;
   private readonly lineEnds = new LineEnds();
+  /** What came, and was not looked at yet. */
+  private readonly arrived: Buffer[] = [];
+  /** Of a large event, so far; null: all that came was read. */
+  private reading: Steps<void> | null = null;
   private pending: Buffer[] = [];
   private pendingBytes = 0;
   private tail = NOTHING;
@@ -96,13 +108,25 @@ export class GatheredStream {
     return this.gatherer.gathered();
   }
 
-  push(chunk: Buffer): void {
-    this.take(this.lineEnds.push(chunk));
+  /** @returns false: `readSteps` has a large event to read */
+  push(chunk: Buffer): boolean {
+    this.arrived.push(this.lineEnds.push(chunk));
+    if (this.reading !== null) return false;
+    const reading = this.readArrived();
+    if (reading.next().done !== true) this.reading = reading;
+    return this.reading === null;
   }
 
-  end(): void {
-    this.take(this.lineEnds.end());
-    if (this.pendingBytes > 0 && !this.isOver()) this.add(Buffer.concat(this.pending));
+  /** Reads what is left of what came. */
+  *readSteps(): Steps<void> {
+    while (this.reading?.next().done === false) yield;
+    this.reading = null;
+  }
+
+  *endSteps(): Steps<void> {
+    yield* this.readSteps();
+    yield* this.take(this.lineEnds.end());
+    if (this.pendingBytes > 0 && !this.isOver()) yield* this.add(Buffer.concat(this.pending));
     this.pending = [];
     this.pendingBytes = 0;
   }
@@ -111,7 +135,11 @@ export class GatheredStream {
     return this.isMarked || this.isTooMuch;
   }
 
-  private take(bytes: Buffer): void {
+  private *readArrived(): Steps<void> {
+    for (let bytes = this.arrived.shift(); bytes !== undefined; bytes = this.arrived.shift()) yield* this.take(bytes);
+  }
+
+  private *take(bytes: Buffer): Steps<void> {
     if (bytes.length === 0 || this.isOver()) return;
     for (const byte of bytes) this.marks += COUNTED_MARKS[byte] as number;
     this.isTooMuch = this.marks > MOST_MARKS || this.pendingBytes > this.mostEventBytes;
@@ -122,10 +150,11 @@ export class GatheredStream {
     const seam = Buffer.concat([this.tail, bytes.subarray(0, OVERLAP_BYTES)]);
     this.tail = bytes.length < OVERLAP_BYTES ? seam.subarray(-OVERLAP_BYTES) : bytes.subarray(-OVERLAP_BYTES);
     if (endOfFirstEvent(seam, 0) === -1 && endOfFirstEvent(bytes, 0) === -1) return;
+    if (this.pendingBytes > SMALL_EVENT_BYTES) yield;
     const data = this.pending.length === 1 ? bytes : Buffer.concat(this.pending);
     let start = 0;
     for (let end = endOfFirstEvent(data, 0); end !== -1 && !this.isOver(); end = endOfFirstEvent(data, start)) {
-      this.add(data.subarray(start, end));
+      yield* this.add(data.subarray(start, end));
       start = end;
     }
     const rest = data.subarray(start);
@@ -133,8 +162,8 @@ export class GatheredStream {
     this.pendingBytes = rest.length;
   }
 
-  private add(bytes: Buffer): void {
-    const event = parseEvent(bytes);
+  private *add(bytes: Buffer): Steps<void> {
+    const event = bytes.length > SMALL_EVENT_BYTES ? yield* parseEventSteps(bytes) : parseEvent(bytes);
     if (event === null) {
       this.isMarked = endOfMark(bytes) !== -1;
       if (this.isMarked) this.gatherer.mark();
