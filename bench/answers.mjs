@@ -70,8 +70,9 @@ const KINDS = {
   '64 MiB of white space': { answer: () => completion('x', `,${filled(' ', 64)}${usage}`) },
   '64 MiB of an error': { answer: () => `{"error":{"message":"${filled(words, 64)}"}}`, status: 500 },
   '8 MiB for a call of a stream': { answer: () => completion(filled(words, 8)), asksForStream: true },
-  '3 MiB of probabilities for a call of a stream': {
-    answer: () => completion('x', undefined, `,"logprobs":{"content":[${filled(`${logprob},`, 2.4)}${logprob}]}`),
+  // More would be too many values to be made a stream.
+  '2 MiB of probabilities for a call of a stream': {
+    answer: () => completion('x', undefined, `,"logprobs":{"content":[${filled(`${logprob},`, 2)}${logprob}]}`),
     asksForStream: true,
   },
   'a stream of 64 MiB, for a call of no stream': {
@@ -119,19 +120,9 @@ const KINDS = {
       '"usage":{"prompt_tokens":9,"total_tokens":9}}',
     operation: 'embeddings',
   },
-  'a response of 8 MiB': {
-    answer: () =>
-      `{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"${MODEL}","output":[{"type":"message","id":"m",` +
-      `"status":"completed","role":"assistant","content":[{"type":"output_text","annotations":[],"text":"${filled(words, 8)}"}]}],` +
-      '"usage":{"input_tokens":9,"output_tokens":2000,"total_tokens":2009}}',
-    operation: 'responses',
-  },
-  'a response of 8 MiB, no usage': {
-    answer: () =>
-      `{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"${MODEL}","output":[{"type":"message","id":"m",` +
-      `"status":"completed","role":"assistant","content":[{"type":"output_text","annotations":[],"text":"${filled(words, 8)}"}]}]}`,
-    operation: 'responses',
-  },
+  // This provider has no responses of its own: it is asked by chat.
+  'a response of 8 MiB': { answer: () => completion(filled(words, 8)), operation: 'responses' },
+  'a response of 8 MiB, no usage': { answer: () => completion(filled(words, 8), ''), operation: 'responses' },
 };
 
 const PATHS = { chat: '/v1/chat/completions', embeddings: '/v1/embeddings', responses: '/v1/responses' };
