@@ -21,7 +21,7 @@ export interface ReadAnswer {
   readonly stream: GatheredStream | null;
   /** As it came; of events: what they say together, written anew. */
   readonly body: Buffer;
-  /** Null: it is no object. 'too much': it is passed on unread. */
+  /** Null: it is not an object. 'too much': it is passed on unread. */
   readonly object: Answer | 'too much' | null;
 }
 
@@ -96,7 +96,7 @@ export function brokeOff(): ProviderFailure {
 }
 
 /**
- * Why a stream is no answer; null: it is one, or an error.
+ * Why a stream is not an answer; null: it is one, or an error.
  *
  * @param error broke the connection; a stream that came to its mark is whole
  */
