@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { WebhookReceiver } from '../support/webhook-receiver.js';
 import { DashboardWorld, faultsOf, goTo, WIDE } from './dashboard.js';
-import { asOwner, join } from './filled.js';
+import { asOwner, join, meOf } from './filled.js';
 import { heading } from './page-visits.js';
 
 let world: DashboardWorld;
@@ -236,6 +236,7 @@ it("a member's role changes, the member is removed, and an invitation is revoked
   const { page } = await world.enter(WIDE, '/members');
   await page.getByLabel('Role of dev-mate@example.com').selectOption('admin');
   await said(page, 'The role is changed. It holds within a second.');
+  expect(await meOf(world.service, 'dev-mate')).toMatchObject({ role: 'admin' });
   const mate = page.getByRole('row', { name: /dev-mate/ });
   await mate.getByRole('button', { name: 'Remove' }).click();
   await confirm(page, 'Remove');

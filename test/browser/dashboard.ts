@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type Page, type Request } from 'playwright-core';
 import type { GoogleEndpoints } from '../support/google-endpoints.js';
 import { startServiceProcess, type ServiceProcess } from '../support/service.js';
 import type { TestIssuer } from '../support/tokens.js';
@@ -33,6 +33,9 @@ export interface WorldOptions {
   readonly google?: GoogleEndpoints;
   readonly browserArguments?: readonly string[];
 }
+
+/** The requests of each page that have no answer yet. */
+const underway = new WeakMap<Page, Set<Request>>();
 
 interface Violation {
   readonly id: string;
@@ -85,7 +88,14 @@ export class DashboardWorld {
       }
     });
     page.on('pageerror', (error) => trespasses.violations.push(error.message));
-    page.on('request', (request) => trespasses.hosts.add(new URL(request.url()).host));
+    const requests = new Set<Request>();
+    underway.set(page, requests);
+    page.on('request', (request) => {
+      trespasses.hosts.add(new URL(request.url()).host);
+      requests.add(request);
+    });
+    page.on('requestfinished', (request) => requests.delete(request));
+    page.on('requestfailed', (request) => requests.delete(request));
     await page.goto(`${this.service.baseUrl}/dashboard${at}`);
     return { page, trespasses };
   }
@@ -111,6 +121,21 @@ export async function signIn(page: Page, user: string): Promise<void> {
 export async function goTo(page: Page, at: string): Promise<void> {
   const to = JSON.stringify(`/dashboard${at}`);
   await page.evaluate(`history.pushState(null, '', ${to}); dispatchEvent(new PopStateEvent('popstate'))`);
+}
+
+/** Stands where something is still loading. */
+const SKELETON = '[aria-hidden][class*="animate-pulse"]';
+/** How many frames a page shows without a request before it counts as loaded: what it shows can lead to further requests. */
+const QUIET_FRAMES = 6;
+const FRAME = 'new Promise((shown) => requestAnimationFrame(() => setTimeout(shown)))';
+
+/** Waits until a page has loaded: no request is underway, and nothing stands for what is to come. */
+export async function loaded(page: Page): Promise<void> {
+  for (let quiet = 0; quiet < QUIET_FRAMES; quiet += 1) {
+    await page.evaluate(FRAME);
+    const isBusy = (underway.get(page)?.size ?? 0) > 0 || (await page.locator(SKELETON).count()) > 0;
+    if (isBusy) quiet = -1;
+  }
 }
 
 /** The violations that axe finds on a screen. */

@@ -26,7 +26,7 @@ const CALLS = `
     created_at, settled_at, first_byte_ms)
   SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8' ||
           substr(md5(n::text), 4, 15))::uuid, $1, 'key_filled' || (1 + n % 4), 'hum_filled' || (1 + n % 40),
-         'req_filled' || n, (ARRAY['openai','openai','anthropic'])[1 + n % 3],
+         'req_filled' || n, (ARRAY['openai','openai','anthropic','openai'])[1 + (n % 7) % 4],
          (ARRAY['gpt-4o-mini','gpt-4o','claude-sonnet-4-5','text-embedding-3-small'])[1 + (n % 7) % 4], n % 2 = 0, 'SETTLED',
          CASE WHEN n % 31 = 0 THEN 'UPSTREAM_ERROR' ELSE 'OK' END, CASE WHEN n % 31 = 0 THEN 500 ELSE 200 END,
          500, 256, 200 + n % 900, 60 + n % 400, 1, (1 + n % 9) * 90000000::bigint, 180 + n % 2400, gen_random_uuid(), at, at,
@@ -69,19 +69,18 @@ export async function furnish(service: ServiceClient, tenantId: string): Promise
     headers: { authorization },
     body: { name: 'Mobile app' },
   });
-  const provider = { credentials: { apiKey: 'sk-test' }, models: ['gpt-4o', 'gpt-4o-mini'] };
-  const ids: string[] = [];
-  for (const [name, kind] of [
-    ['openai', 'openai'],
-    ['claude', 'anthropic'],
+  const targets: object[] = [];
+  for (const [name, kind, ...models] of [
+    ['openai', 'openai', 'gpt-4o-mini', 'gpt-4o'],
+    ['claude', 'anthropic', 'claude-haiku-4-5', 'claude-sonnet-4-5'],
   ] as const) {
-    const made = await ask<{ provider: { providerId: string } }>('llm/providers/create', { ...provider, name, kind });
-    ids.push(made.provider.providerId);
+    const made = await ask<{ provider: { providerId: string } }>('llm/providers/create', {
+      ...{ name, kind, models },
+      credentials: { apiKey: 'sk-test' },
+    });
+    targets.push({ providerId: made.provider.providerId, model: models[0] });
   }
-  await ask('llm/routes/create', {
-    name: 'fast',
-    targets: ids.map((providerId, index) => ({ providerId, model: provider.models[index] })),
-  });
+  await ask('llm/routes/create', { name: 'fast', targets });
   await ask('webhooks/create', {
     url: 'https://hooks.example.com/gatehouse',
     events: ['usage.limit_exceeded', 'run.failed'],
@@ -110,6 +109,16 @@ export async function furnish(service: ServiceClient, tenantId: string): Promise
 export async function asOwner(service: ServiceClient): Promise<<T>(route: string, body: object) => Promise<T>> {
   const authorization = await bearerOf(service, 'dev-owner');
   return <T>(route: string, body: object) => asking<T>(service, authorization, route, body);
+}
+
+export interface Me {
+  readonly role: string;
+  readonly scopes: readonly string[];
+}
+
+/** What the API tells a development user of themselves. */
+export async function meOf(service: ServiceClient, user: string): Promise<Me> {
+  return asking<Me>(service, await bearerOf(service, user), 'me/get', {});
 }
 
 /** Has a development user join the owner's org, as an invited person does. */

@@ -1,6 +1,6 @@
 /** Every page of the dashboard, and what must hold on each. */
 import type { Page } from 'playwright-core';
-import { faultsOf, goTo, NARROW, WIDE } from './dashboard.js';
+import { faultsOf, goTo, loaded, NARROW, WIDE } from './dashboard.js';
 
 /** Address, heading, and the name of its picture in docs/screenshots. */
 export const PAGES = [
@@ -26,17 +26,20 @@ export const LOOKS = [
   ['dark and narrow', NARROW],
 ] as const;
 
-/** Stands where something is still loading. */
-const SKELETON = '[aria-hidden][class*="animate-pulse"]';
-
 export const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name, exact: true });
+
+/** Goes to a page, and waits until it has loaded. */
+export async function visit(page: Page, at: string, name: string): Promise<void> {
+  await goTo(page, at);
+  await heading(page, name).waitFor();
+  // The parts of a gateway have one heading.
+  if (at.startsWith('/gateways/')) await page.locator(`[aria-current="page"][href$="${at}"]`).waitFor();
+  await loaded(page);
+}
 
 /** Goes to a page. @returns where it is not accessible, or wider than the screen */
 export async function faultsAt(page: Page, at: string, name: string): Promise<string[]> {
-  await goTo(page, at);
-  await heading(page, name).waitFor();
-  await page.waitForLoadState('networkidle');
-  await page.locator(SKELETON).first().waitFor({ state: 'detached' });
+  await visit(page, at, name);
   const faults = await faultsOf(page);
   const overflows = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
   return [...faults, ...(overflows ? ['is wider than the screen'] : [])].map((fault) => `${at}: ${fault}`);

@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
-import { DashboardWorld, faultsOf, goTo, WIDE, type Look } from './dashboard.js';
+import { DashboardWorld, faultsOf, goTo, loaded, WIDE, type Look } from './dashboard.js';
 import { fill, furnish, quickstartTenant } from './filled.js';
 import { faultsAt, heading, LOOKS, PAGES } from './page-visits.js';
 
@@ -141,7 +141,7 @@ it.each(LOOKS)('each dialog is accessible and fits the screen: %s', async (_name
     await heading(page, name).waitFor();
     await open(page);
     await dialog(page).first().waitFor();
-    await page.waitForLoadState('networkidle');
+    await loaded(page);
     faults.push(...(await faultsOf(page)).map((fault) => `${at}: ${fault}`));
     await page.keyboard.press('Escape');
     await dialog(page).first().waitFor({ state: 'detached' });

@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { DashboardWorld, goTo, WIDE } from './dashboard.js';
 import { asOwner, fill, join, quickstartTenant } from './filled.js';
-import { heading, PAGES } from './page-visits.js';
+import { heading, PAGES, visit } from './page-visits.js';
 
 /** Would run where a page took it for HTML, in each of the ways that a browser offers. */
 const SCRIPT = '<img src=x onerror=stolen=1><svg onload=stolen=1>';
@@ -235,9 +235,7 @@ it('each text is there as text, no script of it runs, and the browser reports no
   }
   expect(unseen).toEqual([]);
   for (const [at, name] of PAGES) {
-    await goTo(page, at);
-    await heading(page, name).waitFor();
-    await page.waitForLoadState('networkidle');
+    await visit(page, at, name);
   }
   expect(await page.locator('[onerror], [onload], img[src="x"]').count()).toBe(0);
   expect(await page.evaluate<unknown>('globalThis.stolen')).toBeUndefined();
