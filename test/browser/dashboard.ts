@@ -42,6 +42,19 @@ interface Violation {
   readonly nodes: readonly { readonly html: string }[];
 }
 
+let isBuilt = false;
+
+/** Once for each spec: it can start several services. */
+function build(): void {
+  if (isBuilt) return;
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/build-dashboard.mjs'], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+  if (status !== 0) throw new Error(stderr);
+  isBuilt = true;
+}
+
 export class DashboardWorld {
   private constructor(
     readonly service: ServiceProcess,
@@ -49,17 +62,15 @@ export class DashboardWorld {
   ) {}
 
   static async start({ browserArguments = [], ...options }: WorldOptions = {}): Promise<DashboardWorld> {
-    const { status, stderr } = spawnSync(process.execPath, ['scripts/build-dashboard.mjs'], {
-      encoding: 'utf8',
-      env: { ...process.env, NODE_OPTIONS: '' },
-    });
-    if (status !== 0) throw new Error(stderr);
+    build();
     const env = options.env ?? { GATEHOUSE_DEV: '1' };
-    const service = await startServiceProcess({ ...options, env });
-    const browser = await chromium.launch({
-      ...(CHROMIUM && { executablePath: CHROMIUM }),
-      args: ['--no-sandbox', ...browserArguments],
-    });
+    const [service, browser] = await Promise.all([
+      startServiceProcess({ ...options, env }),
+      chromium.launch({
+        ...(CHROMIUM && { executablePath: CHROMIUM }),
+        args: ['--no-sandbox', ...browserArguments],
+      }),
+    ]);
     return new DashboardWorld(service, browser);
   }
 

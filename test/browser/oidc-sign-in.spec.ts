@@ -16,11 +16,13 @@ beforeAll(async () => {
   apiIssuer = await OidcIssuer.start('https://api.example.com');
   // The issuer's pages ask for a font.
   const browserArguments = ['--host-resolver-rules=MAP fonts.googleapis.com ~NOTFOUND'];
-  world = await DashboardWorld.start({ env: issuer.environment, browserArguments });
-  keeping = await DashboardWorld.start({
-    env: { ...apiIssuer.environment, GATEHOUSE_DASHBOARD_SESSION: 'tab' },
-    browserArguments,
-  });
+  [world, keeping] = await Promise.all([
+    DashboardWorld.start({ env: issuer.environment, browserArguments }),
+    DashboardWorld.start({
+      env: { ...apiIssuer.environment, GATEHOUSE_DASHBOARD_SESSION: 'tab' },
+      browserArguments,
+    }),
+  ]);
   issuer.open(world.service.baseUrl);
   apiIssuer.open(keeping.service.baseUrl);
 });

@@ -21,8 +21,10 @@ beforeAll(async () => {
   signIn = await GoogleSignIn.start(issuer, google, 'gina@example.com');
   signIn.addAccount('fb-ann', 'ann@example.com', PASSWORD);
   const options = { issuer, google, browserArguments: signIn.chromiumArguments };
-  redirecting = await DashboardWorld.start({ ...options, env: { ...FIREBASE, GATEHOUSE_DASHBOARD_SESSION: 'tab' } });
-  beside = await DashboardWorld.start({ ...options, env: { ...FIREBASE, GATEHOUSE_GOOGLE_SIGN_IN: 'popup' } });
+  [redirecting, beside] = await Promise.all([
+    DashboardWorld.start({ ...options, env: { ...FIREBASE, GATEHOUSE_DASHBOARD_SESSION: 'tab' } }),
+    DashboardWorld.start({ ...options, env: { ...FIREBASE, GATEHOUSE_GOOGLE_SIGN_IN: 'popup' } }),
+  ]);
 });
 
 afterAll(async () => {
