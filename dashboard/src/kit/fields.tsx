@@ -139,7 +139,7 @@ export function Segmented<V extends string>({ label, value, options, onChoose }:
       {options.map(([option, text]) => (
         <label
           key={option}
-          className="relative rounded-md px-3 py-1 text-[13px] whitespace-nowrap text-soft has-checked:bg-panel has-checked:font-medium has-checked:text-ink has-checked:shadow-xs has-focus-visible:outline-2 has-focus-visible:outline-accent-text"
+          className="relative rounded-md px-3 py-1 text-[13px] whitespace-nowrap text-soft has-checked:bg-chosen has-checked:font-medium has-checked:text-ink has-checked:shadow-xs has-focus-visible:outline-2 has-focus-visible:outline-accent-text"
         >
           <input
             type="radio"

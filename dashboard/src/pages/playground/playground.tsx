@@ -96,7 +96,10 @@ function Conversation({ models }: { models: readonly string[] }) {
   };
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-4 lg:grid-cols-[minmax(0,1fr)_18rem]">
-      <Panel label={m.playground.conversation} className="flex min-h-[26rem] flex-col">
+      <Panel
+        label={m.playground.conversation}
+        className="flex min-h-[26rem] flex-col lg:min-h-[calc(100dvh-10rem)] lg:self-start"
+      >
         <ol className="grid flex-1 content-start gap-4 p-5" aria-live="polite" aria-busy={busy}>
           {messages.length === 0 ? <li className="text-soft">{m.playground.empty}</li> : null}
           {messages.map(({ role, content }, index) => (
