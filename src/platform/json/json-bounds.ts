@@ -1,6 +1,7 @@
 import { Fault } from '../errors/index.js';
 import { parseJson } from './json-text.js';
 import { allAtOnce, STEP_LENGTH, type Steps } from './steps.js';
+import { wrongField } from './wrong-field.js';
 
 /** How much JSON one body may hold. */
 export interface JsonBounds {
@@ -118,7 +119,7 @@ export function* alikeSteps(body: Buffer): Steps<void> {
         at = closingQuote(body, at, stop);
         if (at >= stop) break;
         if (wantsField) {
-          if (at - began > LONGEST_FIELD) throw fieldTooLong();
+          if (at - began > LONGEST_FIELD) throw fieldTooLong(body.toString('utf8', began, began + LONGEST_FIELD));
           const before = open.at(-1) as Shape;
           const field = body.toString('latin1', began, at);
           let shape = before.get(field);
@@ -227,11 +228,8 @@ function tooDifferent(): Fault {
   );
 }
 
-function fieldTooLong(): Fault {
-  return new Fault(
-    'invalid_input',
-    `The body has a field whose name is longer than ${LONGEST_FIELD} bytes; put long texts into values.`,
-  );
+function fieldTooLong(name: string): Fault {
+  return wrongField(name, `has a name of more than ${LONGEST_FIELD} bytes; put long texts into values`);
 }
 
 function tooManyFields(): Fault {

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { Fault } from '../errors/index.js';
+import { wrongField } from './wrong-field.js';
 import { endOfString, endSteps, keyBetween, parseJson, QUOTE, skipSpace, spaceSteps } from './json-text.js';
-import { parseSteps } from './parse-steps.js';
+import { LongNumberError, parseSteps } from './parse-steps.js';
 import { allAtOnce, type Steps } from './steps.js';
 
 /** Where a top-level field's value stands in the text: `[start, end)` in UTF-16 units. */
@@ -88,6 +89,7 @@ function asSyntax<Value>(parse: () => Value): Value {
   try {
     return parse();
   } catch (error) {
+    if (error instanceof LongNumberError) throw wrongField(error.path.join('.'), 'must be a number with fewer digits');
     throw new Fault('invalid_input', `The body is not valid JSON: ${parserMessage(error)}`);
   }
 }
@@ -202,12 +204,6 @@ function pathOf(open: readonly { readonly keys: Set<string> | null; readonly key
   return open.flatMap(({ keys, key }) => (keys === null ? [] : [key])).join('.');
 }
 
-/** An error repeats the caller's text, cut to a useful length. */
-const MAX_TOLD_LENGTH = 100;
-
 function repeated(name: string): Fault {
-  const field = name.length > MAX_TOLD_LENGTH ? `${name.slice(0, MAX_TOLD_LENGTH)}…` : name;
-  return new Fault('invalid_input', `${field}: appears twice in the body.`, {
-    fields: [{ field, reason: 'appears twice in the body' }],
-  });
+  return wrongField(name, 'appears twice in the body');
 }

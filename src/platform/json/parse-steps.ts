@@ -11,6 +11,12 @@ const LONGEST_ESCAPE = 6;
 /** Its digits are read at once. */
 const LONGEST_NUMBER = STEP_LENGTH;
 
+/** A number with more digits than are read at once. */
+export class LongNumberError extends SyntaxError {
+  /** Names of fields, and places in lists, from the outermost one. */
+  readonly path: string[] = [];
+}
+
 interface Parsed<Value = unknown> {
   readonly value: Value;
   /** Just past it. */
@@ -52,7 +58,7 @@ class PieceReader {
         return yield* this.string(start);
       default: {
         const literalEnd = endOfLiteral(text, start, start + LONGEST_NUMBER);
-        if (literalEnd === start + LONGEST_NUMBER) throw malformed(start);
+        if (literalEnd === start + LONGEST_NUMBER) throw new LongNumberError();
         return { value: parsePiece(text.slice(start, literalEnd), start), end: literalEnd };
       }
     }
@@ -66,7 +72,7 @@ class PieceReader {
     for (;;) {
       const end = this.membersWithin(at);
       if (end === null) {
-        const item = yield* this.value(at);
+        const item = yield* this.valueOf(String(value.length), at);
         value.push(item.value);
         at = yield* spaceSteps(text, item.end);
       } else {
@@ -114,8 +120,18 @@ class PieceReader {
     const key = yield* this.string(at);
     const colon = yield* spaceSteps(text, key.end);
     if (text.charCodeAt(colon) !== COLON) throw malformed(colon);
-    const { value, end } = yield* this.value(colon + 1);
+    const { value, end } = yield* this.valueOf(key.value, colon + 1);
     return { value: [key.value, value], end };
+  }
+
+  /** The value under a key or a place in a list, which an error names. */
+  private *valueOf(name: string, from: number): Steps<Parsed> {
+    try {
+      return yield* this.value(from);
+    } catch (error) {
+      if (error instanceof LongNumberError) error.path.unshift(name);
+      throw error;
+    }
   }
 
   private *string(from: number): Steps<Parsed<string>> {

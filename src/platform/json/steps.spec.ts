@@ -147,10 +147,12 @@ describe('the steps of a large body', () => {
     expect(allAtOnce(jsonObjectSteps(Buffer.from(said))).fields).toEqual(parseJsonObject(Buffer.from(said)).fields);
   });
 
-  it('refuse a number that would take one long step', () => {
+  it('refuse a number that would take one long step, and name its field', () => {
     const numberOf = (digits: number): Buffer => Buffer.from(`{"n":1${'0'.repeat(digits)}}`);
     expect(allAtOnce(jsonObjectSteps(numberOf(100_000))).value).toEqual({ n: Infinity });
-    expect(wordsOf(() => allAtOnce(jsonObjectSteps(numberOf(STEP_LENGTH))))).toMatch(/malformed at position 5/);
+    expect(wordsOf(() => allAtOnce(jsonObjectSteps(numberOf(STEP_LENGTH))))).toMatch(/^n: must be a number/);
+    const nested = Buffer.from(`{"a":{"b":[0,{"c":1${'0'.repeat(STEP_LENGTH)}}]}}`);
+    expect(wordsOf(() => allAtOnce(jsonObjectSteps(nested)))).toMatch(/^a\.b\.1\.c: must be a number/);
   });
 
   it('give the same refusals as at once, in the same words', () => {
