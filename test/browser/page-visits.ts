@@ -37,10 +37,15 @@ export async function visit(page: Page, at: string, name: string): Promise<void>
   await loaded(page);
 }
 
-/** Goes to a page. @returns where it is not accessible, or wider than the screen */
+/** Goes to a page. @returns where it is not accessible, or does not fit the screen */
 export async function faultsAt(page: Page, at: string, name: string): Promise<string[]> {
   await visit(page, at, name);
   const faults = await faultsOf(page);
   const overflows = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
-  return [...faults, ...(overflows ? ['is wider than the screen'] : [])].map((fault) => `${at}: ${fault}`);
+  const hides = await page.evaluate<boolean>(
+    `[...document.querySelectorAll('main [aria-current]')].some((link) => link.getBoundingClientRect().right > innerWidth)`,
+  );
+  if (overflows) faults.push('is wider than the screen');
+  if (hides) faults.push('has the link to itself beyond the edge');
+  return faults.map((fault) => `${at}: ${fault}`);
 }

@@ -151,7 +151,7 @@ export const build = {
   },
   playground: {
     title: 'Playground',
-    lead: 'Calls a model as you. They are in the log of calls, and cost the same.',
+    lead: 'Each message calls a model as you: the call is in the log of calls, and costs the same.',
     model: 'Model',
     system: 'System prompt',
     systemHint: 'Optional.',
