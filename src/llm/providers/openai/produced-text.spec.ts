@@ -8,6 +8,44 @@ const tokenizer = new Tokenizer();
 
 beforeAll(() => tokenizer.load());
 
+describe('a field that OpenAI does not have', () => {
+  const THOUGHT = 'The harbour master would know which ship that was.';
+  const of = (fields: object): number =>
+    estimateAnswerTokens(tokenizer, { choices: [{ message: { role: 'assistant', content: 'Aye.', ...fields } }] });
+
+  it.each<[string, object]>([
+    ['as a text', { thoughts: THOUGHT }],
+    ['in parts', { thought_blocks: [{ type: 'thinking', thinking: THOUGHT }] }],
+  ])('is counted %s', (_form, fields) => {
+    expect(of(fields)).toBe(of({ reasoning: THOUGHT }));
+    expect(of(fields)).toBeGreaterThan(of({}));
+  });
+
+  it('is counted in a stream', () => {
+    const streamed = (delta: object): number =>
+      ProducedText.of(Buffer.from(`data: ${JSON.stringify({ choices: [{ index: 0, delta }] })}\n\n`)).estimateTokens(
+        tokenizer,
+      );
+    expect(streamed({ thoughts: THOUGHT })).toBe(streamed({ content: THOUGHT }));
+  });
+
+  it('counts once what it says again', () => {
+    expect(of({ reasoning_content: THOUGHT, thinking_blocks: [{ thinking: THOUGHT }] })).toBe(
+      of({ reasoning: THOUGHT }),
+    );
+  });
+
+  it('counts nothing where it names or frames the answer', () => {
+    const frame = {
+      id: THOUGHT,
+      thought_signature: THOUGHT,
+      encrypted_thoughts: THOUGHT,
+      annotations: [{ text: THOUGHT }],
+    };
+    expect(of(frame)).toBe(of({}));
+  });
+});
+
 describe('estimatePartTokens', () => {
   it('counts the whole of an answer as one that came whole', () => {
     fc.assert(

@@ -128,10 +128,27 @@ function collectChoices(choices: unknown, field: 'delta' | 'message', texts: str
     if (!isObject(choice)) continue;
     // Some servers put a whole message into a chunk, or the text beside it.
     const answer = choice[field] ?? choice['message'];
-    collectAnswerText(answer, texts);
-    if (isObject(answer)) collectParts(answer, texts);
+    if (isObject(answer)) texts.push(...textsOf(answer));
     if (typeof choice['text'] === 'string') texts.push(choice['text']);
   }
+}
+
+const KNOWN = new Set(
+  'content reasoning reasoning_content reasoning_details refusal thinking audio tool_calls function_call'.split(' '),
+);
+/** What names or frames an answer, and what is not written in tokens. */
+const FRAME =
+  /(?:^|_)(?:ids?|type|role|name|index|object|status|model|format|signature|content|annotations|data)$|encrypted/;
+
+/** Servers have names of their own for what a model thinks. What stands under two names counts once. */
+function textsOf(answer: Readonly<Record<string, unknown>>): readonly string[] {
+  const texts: string[] = [];
+  collectAnswerText(answer, texts);
+  collectParts(answer, texts);
+  const others: string[] = [];
+  for (const [name, value] of Object.entries(answer))
+    if (!KNOWN.has(name) && !FRAME.test(name)) collectTexts(value, others, 0);
+  return [...texts, ...others.filter((text) => !texts.includes(text))];
 }
 
 /** What some servers say in parts that have texts of their own. As a plain text most of it is counted already. */
