@@ -52,6 +52,7 @@ export class KeepingProvider implements Provider {
 const LAST_EVENT = /"type"\s*:\s*"response\.(?:completed|incomplete|failed)"/;
 /** In an event that is too long to be read whole. */
 const ID = /"response"\s*:\s*\{[^{}]*?"id"\s*:\s*"([^"\\]{1,256})"/;
+const FIRST_ID = /^\s*\{\s*"id"\s*:\s*"([^"\\]{1,256})"/;
 const FIRST_BYTES = 64 * 1024;
 
 /** Lets an answer through; its last event, or a whole answer, only once its owner is noted. */
@@ -69,7 +70,9 @@ class NotingSink implements AnswerSink {
   ) {}
 
   onJson(headers: AnswerHeaders, body: Buffer): void {
-    this.id = idOf(parsed(body.toString('utf8')));
+    // A large answer was parsed once already, in turns; the id is its first field.
+    const first = body.length > FIRST_BYTES ? FIRST_ID.exec(body.toString('utf8', 0, FIRST_BYTES))?.[1] : undefined;
+    this.id = first ?? idOf(parsed(body.toString('utf8')));
     this.hold();
     this.tell(() => this.sink.onJson(headers, body));
   }

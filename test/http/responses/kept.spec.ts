@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import OpenAI from 'openai';
 import { setLimits } from '../../support/chaos-world.js';
 import { keepingUpstream } from '../../support/keeping-upstream.js';
+import { response } from '../../support/openai-responses.js';
 import { startService, type Answer, type Org, type TestService } from '../../support/service.js';
-import { WireUpstream } from '../../support/wire-upstream.js';
+import { jsonAnswer, WireUpstream } from '../../support/wire-upstream.js';
 import { clearLedger, ledgerOf, settledCall } from '../ledger.js';
 import { ask as askProviders, create as createProvider } from '../providers/providers.js';
 import { openaiError } from '../refusals.js';
@@ -86,6 +87,18 @@ it('exist once their stream has ended', async () => {
     expect((await tell(event.response.id)).status).toBe(200);
   }
   expect(await notes()).toEqual([{ owner: 'tenant', provider_id: null, tokens: 21 }]);
+});
+
+it.each([
+  ['first', (id: string, rest: object) => ({ id, ...rest })],
+  ['last', (id: string, rest: object) => ({ ...rest, id })],
+])('can be read after a large answer whose id comes %s', async (place, answerOf) => {
+  const { id: _id, ...rest } = response({ model: MODEL }) as { id: string };
+  const id = `resp_large_${place}`;
+  platform.next(jsonAnswer(answerOf(id, { ...rest, metadata: { id: 'resp_other', text: 'x'.repeat(200_000) } })));
+  expect(await made()).toBe(id);
+  await tell(id);
+  expect(platform.last.path).toBe(`/v1/responses/${id}`);
 });
 
 it('are not recorded where the provider does not store them', async () => {
