@@ -40,6 +40,8 @@ const UNSEEN = `(() => {
 
 /** Presses Tab until the element has the focus. */
 async function reach(page: Page, element: Locator): Promise<void> {
+  // On a busy machine all of a page without its data is passed before they are there.
+  await element.waitFor();
   for (let tabs = 0; tabs < MOST_TABS; tabs += 1) {
     if (await hasFocus(element)) return;
     await page.keyboard.press('Tab');
