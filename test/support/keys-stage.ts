@@ -59,7 +59,7 @@ export class KeysStage {
   }
 }
 
-/** False: the key is refused as any unknown one. */
+/** Whether the service takes the key; false: it refuses it with the answer that an unknown key gets. */
 export async function accepts(node: KeysNode, key: string): Promise<boolean> {
   try {
     await node.directory.authenticate(key);

@@ -14,7 +14,7 @@ afterEach(async () => {
   await clusters.remove();
 });
 
-// As root, Postgres runs as another OS user, who can't enter such folders; as any other user it runs there.
+// Started by root, Postgres runs as another OS user, who can't enter such a folder. Started by any other user, it runs there.
 describe('below a folder that only its owner may enter', () => {
   beforeEach(async () => {
     await mkdir(path.join(clusters.base, 'private'), { mode: 0o700 });

@@ -18,7 +18,7 @@ describe('the text of a row', () => {
     expect(compositeText(['a', null, '', 1, 2n, true, false])).toBe('("a",,"",1,2,t,f)');
   });
 
-  it('keeps any string one field, whatever it contains', () => {
+  it('quotes a string so that it is one field, whatever it contains', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'grapheme' }), { minLength: 1, maxLength: 5 }), (strings) => {
         expect(fieldsOf(compositeText(strings))).toEqual(strings);

@@ -11,6 +11,7 @@ import {
   type TokenUsage,
 } from '../provider.js';
 import { isEvents, isObjectsEnd, isObjectText, withoutBlank } from './answer-bytes.js';
+import { isCompressed, JSON_TYPE, jsonTypeOf, mediaTypeOf, passedOn } from './answer-headers.js';
 import type { Answer, AnswerReader, AnswerStream } from './answer-reader.js';
 import { KeptBody, MAX_ANSWER_BYTES, SAMPLED_BYTES, SMALL_BYTES } from './kept-body.js';
 import {
@@ -38,10 +39,7 @@ import {
 import { splitCounts, type ReportedCounts } from './openai-usage.js';
 import { WholeAnswer, type GatheredStream } from './whole-answer.js';
 
-const JSON_TYPE = 'application/json';
 const NO_EVENTS = Buffer.alloc(0);
-/** What compresses; any other coding is a name that some servers give to none. */
-const COMPRESSED = /gzip|compress|deflate|br|zstd/i;
 /** More of a stream that says nothing is not held back. */
 const MAX_HELD_BYTES = 64 * 1024;
 
@@ -130,20 +128,17 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
       this.mode = 'refusal';
       return;
     }
-    const encoding = headers['content-encoding'];
-    if (encoding !== undefined && COMPRESSED.test(encoding)) {
+    if (isCompressed(headers)) {
       this.fail(brokenAnswer('The model provider answered in an encoding that was not asked for.'));
       return;
     }
-    const contentType = (headers['content-type'] ?? JSON_TYPE).toLowerCase();
-    const processing = headers['openai-processing-ms'];
-    this.answerHeaders = typeof processing === 'string' ? { 'openai-processing-ms': processing } : NO_HEADERS;
-    if (this.request.stream && contentType.startsWith('text/event-stream')) {
+    this.answerHeaders = passedOn(headers);
+    const mediaType = mediaTypeOf(headers);
+    if (this.request.stream && mediaType.startsWith('text/event-stream')) {
       this.mode = 'stream';
     } else {
       this.mode = 'json';
-      // A provider does not choose what a browser takes an answer for.
-      this.jsonType = contentType.startsWith(JSON_TYPE) ? contentType : JSON_TYPE;
+      this.jsonType = jsonTypeOf(mediaType);
     }
   }
 
@@ -345,7 +340,5 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     this.sink.onFailure(failure);
   }
 }
-
-const NO_HEADERS: AnswerHeaders = {};
 
 const WITHOUT_CHOICE = 'The model provider answered without what was asked for.';
