@@ -37,6 +37,28 @@ const reported = `data: ${head('chat.completion.chunk')},"choices":[],${usage}}\
 const done = 'data: [DONE]\n\n';
 const logprob = `{"token":" times","logprob":-0.1234567,"bytes":[32,116,105],"top_logprobs":[]}`;
 
+const called = '{"id":"call_1","type":"function","function":{"name":"weather","arguments":"{\\"city\\":\\"Rome\\"}"}}';
+
+const anthropicHead = '"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5"';
+const anthropicUsage = '"usage":{"input_tokens":9,"output_tokens":2000}';
+/** An answer of Anthropic's. */
+const translated = (/** @type {string} */ text) =>
+  `{${anthropicHead},"content":[{"type":"text","text":"${text}"}],"stop_reason":"end_turn","stop_sequence":null,${anthropicUsage}}`;
+const event = (/** @type {string} */ type, /** @type {string} */ rest) =>
+  `event: ${type}\ndata: {"type":"${type}"${rest}}\n\n`;
+const translatedDelta = (/** @type {string} */ text) =>
+  event('content_block_delta', `,"index":0,"delta":{"type":"text_delta","text":"${text}"}`);
+const translatedEvents = (/** @type {string} */ deltas) =>
+  event(
+    'message_start',
+    `,"message":{${anthropicHead},"content":[],"stop_reason":null,"stop_sequence":null,${anthropicUsage}}`,
+  ) +
+  event('content_block_start', ',"index":0,"content_block":{"type":"text","text":""}') +
+  deltas +
+  event('content_block_stop', ',"index":0') +
+  event('message_delta', ',"delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":2000}') +
+  event('message_stop', '');
+
 /**
  * @typedef {object} Kind
  * @property {() => string} answer
@@ -45,6 +67,7 @@ const logprob = `{"token":" times","logprob":-0.1234567,"bytes":[32,116,105],"to
  * @property {boolean} [asksForStream]
  * @property {'embeddings' | 'responses'} [operation]
  * @property {string} [human]
+ * @property {'anthropic'} [kind] of the provider; absent: one of OpenAI's dialect
  */
 
 /** @type {Record<string, Kind>} */
@@ -123,6 +146,49 @@ const KINDS = {
   // This provider has no responses of its own: it is asked by chat.
   'a response of 8 MiB': { answer: () => completion(filled(words, 8)), operation: 'responses' },
   'a response of 8 MiB, no usage': { answer: () => completion(filled(words, 8), ''), operation: 'responses' },
+  'a response of 8 MiB, for a call of a stream': {
+    answer: () => completion(filled(words, 8)),
+    operation: 'responses',
+    asksForStream: true,
+  },
+  'a response of 3 MiB of calls': {
+    answer: () =>
+      completion('x', undefined, '').replace(
+        '"content":"x"',
+        `"content":"x","tool_calls":[${filled(`${called},`, 3)}${called}]`,
+      ),
+    operation: 'responses',
+  },
+  'a response, a stream of 8 MiB': {
+    answer: () => `${filled(says(words), 8 * 4.5)}${end}${reported}${done}`,
+    as: 'events',
+    operation: 'responses',
+    asksForStream: true,
+  },
+  'a response, events of 2 MiB': {
+    answer: () => `${says(filled(words, 2)).repeat(4)}${end}${reported}${done}`,
+    as: 'events',
+    operation: 'responses',
+    asksForStream: true,
+  },
+  'a translated text of 8 MiB': { answer: () => translated(filled(words, 8)), kind: 'anthropic' },
+  'a translated text of 8 MiB, as a response': {
+    answer: () => translated(filled(words, 8)),
+    kind: 'anthropic',
+    operation: 'responses',
+  },
+  'a translated stream of 8 MiB': {
+    answer: () => translatedEvents(filled(translatedDelta(words), 16)),
+    as: 'events',
+    kind: 'anthropic',
+    asksForStream: true,
+  },
+  'a translated stream, events of 2 MiB': {
+    answer: () => translatedEvents(translatedDelta(filled(words, 2)).repeat(4)),
+    as: 'events',
+    kind: 'anthropic',
+    asksForStream: true,
+  },
 };
 
 const PATHS = { chat: '/v1/chat/completions', embeddings: '/v1/embeddings', responses: '/v1/responses' };
@@ -155,14 +221,22 @@ function serve() {
 }
 
 /**
- * @param {number} port
- * @param {string} key
+ * @typedef {object} Door
+ * @property {number} port
+ * @property {string} key
+ * @property {string} path before the operation's
+ * @property {string} model
+ */
+
+/**
+ * @param {Door} door
  * @param {Kind} kind
  * @returns {Promise<string>} the status, and how much came
  */
-function call(port, key, { operation, asksForStream, human }) {
+function call({ port, key, path, model }, { operation, asksForStream, human }) {
   const body = JSON.stringify({
     ...BODIES[operation ?? 'chat'],
+    model,
     ...(asksForStream === true ? { stream: true } : {}),
   });
   const headers = {
@@ -172,7 +246,7 @@ function call(port, key, { operation, asksForStream, human }) {
   };
   return new Promise((resolve) => {
     const request = http.request(
-      { port, host: '127.0.0.1', path: PATHS[operation ?? 'chat'], method: 'POST', agent: false, headers },
+      { port, host: '127.0.0.1', path: path + PATHS[operation ?? 'chat'], method: 'POST', agent: false, headers },
       (answer) => {
         let size = 0;
         answer.on('data', (chunk) => (size += chunk.length));
@@ -183,6 +257,26 @@ function call(port, key, { operation, asksForStream, human }) {
     request.on('error', () => resolve('failed'));
     request.end(body);
   });
+}
+
+/**
+ * A gateway to a provider of another dialect, whose answers are translated.
+ * @param {Door} own
+ * @param {string} endpoint
+ * @returns {Promise<Door>}
+ */
+async function openTranslated(own, endpoint) {
+  const answer = await fetch(`http://127.0.0.1:${own.port}/api/v1/gateways/create`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${own.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      name: 'translated',
+      providers: [{ provider: 'anthropic', endpoint, api_key: 'sk', models: ['claude-sonnet-4-5'] }],
+    }),
+  });
+  if (!answer.ok) throw new Error(`no gateway was made: ${answer.status} ${await answer.text()}`);
+  const { gateway, token } = /** @type {{ gateway: { id: string }, token: string }} */ (await answer.json());
+  return { ...own, key: token, path: `/gateways/${gateway.id}`, model: 'claude-sonnet-4-5' };
 }
 
 /** @param {string} wanted a part of the kinds' names */
@@ -199,13 +293,20 @@ async function main(wanted) {
     const told = () => new Promise((resolve) => provider.once('message', resolve));
     const upstreamPort = await told();
     const port = await findFreePort();
-    const service = await startService(session.group, {
-      ...{ cluster, tenant, port, model: MODEL, redisUrl: null },
-      upstreamUrl: `http://127.0.0.1:${upstreamPort}`,
-      workDirectory: join(session.runDirectory, 'service'),
-      logFile: session.logFile('service'),
-    });
+    const service = await startService(
+      session.group,
+      {
+        ...{ cluster, tenant, port, model: MODEL, redisUrl: null },
+        upstreamUrl: `http://127.0.0.1:${upstreamPort}`,
+        workDirectory: join(session.runDirectory, 'service'),
+        logFile: session.logFile('service'),
+      },
+      { environment: { GATEHOUSE_DEV: '1', OUTBOUND_ALLOW_CIDRS: '127.0.0.0/8', LOG_LEVEL: 'warn' } },
+    );
     session.onEnd(() => service.stop());
+
+    const own = { port, key: tenant.secretKey, path: '', model: MODEL };
+    const translating = await openTranslated(own, `http://127.0.0.1:${upstreamPort}/v1`);
 
     // The token vocabulary is read soon after the start.
     await sleep(3_000);
@@ -213,10 +314,11 @@ async function main(wanted) {
       if (!name.includes(wanted)) continue;
       provider.send(name);
       await told();
-      await call(port, tenant.secretKey, kind);
+      const door = kind.kind === undefined ? own : translating;
+      await call(door, kind);
       await sleep(500);
       const watched = await probedDuring({ port, pid: service.pid }, () =>
-        Promise.all(Array.from({ length: AT_ONCE }, () => call(port, tenant.secretKey, kind))),
+        Promise.all(Array.from({ length: AT_ONCE }, () => call(door, kind))),
       );
       process.stdout.write(`${name}: ${watchedText(watched)}; answers ${watched.result.join(' ')}\n`);
       await sleep(500);

@@ -1,5 +1,5 @@
 import { GatheredBytes, inTurns, READING_TURNS } from '../../../platform/http/index.js';
-import { allAtOnce, isBounded, writeSteps } from '../../../platform/json/index.js';
+import { allAtOnce, isBounded, writeSteps, type Steps } from '../../../platform/json/index.js';
 import { OutboundError } from '../../../platform/outbound/index.js';
 import type { ProviderFailure } from '../provider.js';
 import { objectIn, objectSteps, withoutBlank } from './answer-bytes.js';
@@ -54,7 +54,7 @@ export async function readInTurns(arrived: Arrived, reading: Promise<void> | nul
   await inTurns(whole.endSteps(), turn);
   const { stream } = whole;
   if (stream !== null)
-    return { stream, object: null, body: await writtenInTurns(stream.gathered?.answer ?? {}, size, turn) };
+    return { stream, object: null, body: await inTurns(writtenSteps(stream.gathered?.answer ?? {}, size), turn) };
   const body = kept.all();
   const object = body.length > parsedBytes ? 'too much' : await inTurns(objectSteps(body), turn);
   await turn();
@@ -67,15 +67,16 @@ export async function readEventInTurns(whole: WholeAnswer, turn: Turns): Promise
   await inTurns(whole.readSteps(), turn);
 }
 
-async function writtenInTurns(answer: Answer, size: number, turn: Turns): Promise<Buffer> {
-  // JSON that is written anew is seldom longer than the events that said it.
+/**
+ * The bytes of an answer that is written anew.
+ *
+ * @param size about how many there are
+ */
+export function* writtenSteps(answer: object, size: number): Steps<Buffer> {
   const body = new GatheredBytes(size, Infinity);
-  await turn();
-  await inTurns(
-    writeSteps(answer, (piece) => body.add(piece)),
-    turn,
-  );
-  await turn();
+  yield;
+  yield* writeSteps(answer, (piece) => body.add(piece));
+  yield;
   return body.all();
 }
 

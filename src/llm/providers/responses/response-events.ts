@@ -2,8 +2,16 @@ import { isObject } from '../requests/chat-request.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Writes the events of one response in their order, each with its number. */
-export class EventWriter {
+/** Takes the events of one response in their order. */
+export interface EventTaker {
+  add(type: string, fields: Fields): void;
+}
+
+/** Of a response that is told as a whole: each event would repeat its texts. */
+export const NO_EVENTS: EventTaker = { add: () => undefined };
+
+/** Writes the events, each with its number. */
+export class EventWriter implements EventTaker {
   private number = 0;
   private pieces: string[] = [];
 

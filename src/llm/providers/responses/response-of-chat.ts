@@ -1,7 +1,7 @@
 import { isObject } from '../requests/chat-request.js';
 import type { ResponsesRequest } from '../requests/responses-request.js';
 import type { ProviderFailure, TokenUsage } from '../provider.js';
-import { EventWriter } from './response-events.js';
+import type { EventTaker } from './response-events.js';
 import { newId, ResponseOutput } from './response-output.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -11,15 +11,18 @@ const INCOMPLETE: Readonly<Record<string, string>> = { length: 'max_output_token
 
 /** A response that is made of a chat model's answer, whole or piece by piece. */
 export class ResponseOfChat {
-  readonly events = new EventWriter();
-  private readonly output = new ResponseOutput(this.events);
+  private readonly output: ResponseOutput;
   private readonly id = newId('resp');
   private readonly createdAt = Math.floor(Date.now() / 1000);
   private finishReason = '';
   private model: string;
 
-  constructor(private readonly request: ResponsesRequest) {
+  constructor(
+    private readonly request: ResponsesRequest,
+    private readonly events: EventTaker,
+  ) {
     this.model = request.model;
+    this.output = new ResponseOutput(events);
   }
 
   begin(): void {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { isObject } from '../requests/chat-request.js';
 import { merged } from './extra-content.js';
-import type { EventWriter } from './response-events.js';
+import type { EventTaker } from './response-events.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -34,7 +34,7 @@ export class ResponseOutput {
   /** The message or the reasoning that grows. */
   private open: Item | null = null;
 
-  constructor(private readonly events: EventWriter) {}
+  constructor(private readonly events: EventTaker) {}
 
   /** Whether anything was said. */
   get isEmpty(): boolean {

@@ -1,7 +1,7 @@
 import { outputFieldOf, type KnownModels } from '../../models/model-facts.js';
 import type { ModelCatalogue } from '../../models/model-catalogue.js';
-import { parseBounded } from '../../../platform/json/index.js';
-import { Fault } from '../../../platform/errors/index.js';
+import { inTurns } from '../../../platform/http/index.js';
+import { allAtOnce, parseBounded, type Steps } from '../../../platform/json/index.js';
 import {
   isRequestOf,
   NOTHING_USED,
@@ -12,14 +12,17 @@ import {
   type OperationRequests,
   type Provider,
   type ProviderFailure,
+  type TokenUsage,
 } from '../provider.js';
-import { PARSED_BYTES } from '../openai/answer-bytes.js';
-import { tooMuchToRead } from '../openai/openai-failure.js';
+import { objectSteps, PARSED_BYTES } from '../openai/answer-bytes.js';
+import { SMALL_BYTES } from '../openai/kept-body.js';
+import { noObject, notTaken, tooMuch, turnsOf, writtenSteps, type Turns } from '../openai/large-answer.js';
 import { endOfFirstEvent } from '../openai/sse-usage-filter.js';
 import { WholeEvents } from '../openai/whole-events.js';
 import { isObject } from '../requests/chat-request.js';
 import type { ResponsesRequest } from '../requests/responses-request.js';
 import { chatOf } from './chat-of-responses.js';
+import { EventWriter, NO_EVENTS } from './response-events.js';
 import { ResponseOfChat, errorOf } from './response-of-chat.js';
 
 const JSON_TYPE = 'application/json';
@@ -52,49 +55,72 @@ export class ResponsesByChat implements Provider {
   start<Name extends OperationName>(operation: Name, request: OperationRequests[Name], sink: AnswerSink): Attempt {
     if (!isRequestOf('responses', operation, request)) return this.provider.start(operation, request, sink);
     const chat = chatOf(request, outputFieldOf(request.model, this.models.find(request.model)));
-    const translated = new TranslatingSink(request, sink);
-    const attempt = this.provider.start('chat', chat, translated);
-    translated.attempt = attempt;
-    return attempt;
+    const translated = new TranslatedResponse(request, sink, turnsOf(this.provider));
+    translated.chat = this.provider.start('chat', chat, translated);
+    return translated;
   }
 }
 
 /** Takes a chat's answer, and hands it on as a response. */
-class TranslatingSink implements AnswerSink {
-  attempt: Attempt | null = null;
+export class TranslatedResponse implements AnswerSink, Attempt {
+  chat: Attempt | null = null;
+  private readonly events = new EventWriter();
   private readonly response: ResponseOfChat;
   private headers: AnswerHeaders = {};
   private readonly whole = new WholeEvents();
   private hasBegun = false;
   private isOver = false;
+  private isAborted = false;
   /** The provider's own error, that stood in the stream. */
   private said: { readonly code: string; readonly message: string } | null = null;
 
   constructor(
     request: ResponsesRequest,
     private readonly sink: AnswerSink,
+    private readonly turn: Turns,
   ) {
-    this.response = new ResponseOfChat(request);
+    this.response = new ResponseOfChat(request, request.stream ? this.events : NO_EVENTS);
+  }
+
+  get status(): number | null {
+    return this.chat?.status ?? null;
+  }
+
+  get answeredBy(): string | null {
+    return this.chat?.answeredBy ?? null;
+  }
+
+  get complete(): boolean {
+    return this.chat?.complete === true;
+  }
+
+  usage(): TokenUsage {
+    return this.chat?.usage() ?? NOTHING_USED;
+  }
+
+  abort(): void {
+    this.isAborted = true;
+    this.chat?.abort();
+  }
+
+  pause(): void {
+    this.chat?.pause();
+  }
+
+  resume(): void {
+    this.chat?.resume();
   }
 
   onJson(headers: AnswerHeaders, body: Buffer): void {
-    if (body.length > PARSED_BYTES) {
-      this.sink.onFailure({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
-      return;
-    }
-    const answer = parseObject(body.toString('utf8'));
-    if (answer === null) {
-      this.sink.onFailure({
-        outcome: 'UPSTREAM_BROKEN',
-        error: new Fault('upstream_failed', 'The model provider did not answer with a JSON object.', {
-          code: 'upstream_broken',
-        }),
+    if (body.length > PARSED_BYTES) return this.sink.onFailure(tooMuch());
+    if (body.length <= SMALL_BYTES) return this.endJson(headers, allAtOnce(this.translate(body)));
+    inTurns(this.translate(body), this.turn)
+      .then((response) => {
+        if (!this.isAborted) this.endJson(headers, response);
+      })
+      .catch((reason: unknown) => {
+        if (!this.isAborted) this.sink.onFailure(notTaken(reason));
       });
-      return;
-    }
-    this.response.add(answer);
-    const response = this.response.end(this.attempt?.usage() ?? NOTHING_USED);
-    this.sink.onJson({ ...headers, 'content-type': JSON_TYPE }, Buffer.from(JSON.stringify(response)));
   }
 
   onStreamData(headers: AnswerHeaders, events: Buffer): void {
@@ -122,7 +148,7 @@ class TranslatingSink implements AnswerSink {
       return;
     }
     this.isOver = true;
-    this.response.fail(this.said ?? errorOf(failure), this.attempt?.usage() ?? NOTHING_USED);
+    this.response.fail(this.said ?? errorOf(failure), this.usage());
     this.flush();
     this.sink.onFailure({ ...failure, told: true });
   }
@@ -133,6 +159,18 @@ class TranslatingSink implements AnswerSink {
 
   onKept(bytes: number): boolean {
     return this.sink.onKept?.(bytes) !== false;
+  }
+
+  private *translate(body: Buffer): Steps<Buffer | ProviderFailure> {
+    const answer = yield* objectSteps(body);
+    if (answer === null || answer === 'too much') return noObject();
+    this.response.add(answer);
+    return yield* writtenSteps(this.response.end(this.usage()), body.length);
+  }
+
+  private endJson(headers: AnswerHeaders, response: Buffer | ProviderFailure): void {
+    if (Buffer.isBuffer(response)) this.sink.onJson({ ...headers, 'content-type': JSON_TYPE }, response);
+    else this.sink.onFailure(response);
   }
 
   private take(event: string): void {
@@ -169,11 +207,11 @@ class TranslatingSink implements AnswerSink {
   private finish(): void {
     this.begin();
     this.isOver = true;
-    this.response.end(this.attempt?.usage() ?? NOTHING_USED);
+    this.response.end(this.usage());
   }
 
   private flush(): void {
-    const bytes = this.response.events.take();
+    const bytes = this.events.take();
     if (bytes.length > 0) this.sink.onStreamData(this.headers, bytes);
   }
 }
