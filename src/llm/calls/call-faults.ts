@@ -22,6 +22,11 @@ export function withoutRetry(failure: ProviderFailure): ProviderFailure {
 
 /** A provider's message may quote the prompt: only what it said without that is logged. */
 export function logFailure(provider: string, { outcome, error, said }: ProviderFailure): void {
-  const detail = error instanceof Fault ? { err: error } : { status: error.status, code: error.body.error.code };
+  const detail = error instanceof Fault ? detailOf(error) : { status: error.status, code: error.body.error.code };
   logger.warn({ provider, outcome, ...detail, ...(said === undefined ? {} : { said }) }, 'A provider failed a call.');
+}
+
+function detailOf({ kind, code, message, cause }: Fault): object {
+  const reason = cause instanceof Error ? `${message} (${cause.message})` : message;
+  return { kind, ...(code === undefined ? {} : { code }), reason };
 }

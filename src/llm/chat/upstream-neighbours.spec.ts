@@ -93,11 +93,57 @@ describe('an answer without a choice', () => {
     ['no choice, where a stream was asked for', STREAM, { kind: 'body', body: { ...whole, choices: [] } }],
     ['a stream of its end mark', STREAM, stream([])],
     ['a stream of an event without one', STREAM, stream([{ id: 'c' }])],
+    ['a stream with no choice in any list', STREAM, stream([{ id: 'c', choices: [] }, usageChunk(usageOf(9, 0))])],
+    ['a stream with null for choices', STREAM, stream([{ id: 'c', choices: null }])],
   ])('is a failure that costs nothing: %s', async (_what, body, answer) => {
     expect((await ask(answer, body)).status).toBe(502);
     expect(await server.book.settlement()).toMatchObject({ outcome: 'UPSTREAM_BROKEN', ...NOTHING });
   });
 });
+
+describe('what an answer without a choice says is passed on, and it costs nothing', () => {
+  it.each<[string, object]>([
+    ['detail', { detail: 'No such model.' }],
+    ['a list of errors', { success: false, errors: [{ code: 7003, message: 'No such model.' }], result: null }],
+    ['a message beside a code of its own', { code: 'InvalidParameter', message: 'No such model.' }],
+    ['error_msg', { error_code: 336003, error_msg: 'No such model.' }],
+    ['base_resp', { choices: null, base_resp: { status_code: 1008, status_msg: 'No such model.' } }],
+    ['an error beside a report', { choices: [], error: { message: 'No such model.' }, usage: usageOf(9, 0) }],
+  ])('%s', async (_what, said) => {
+    const whole: UpstreamAnswer = { kind: 'body', body: said };
+    const bare: UpstreamAnswer = { kind: 'stream', pieces: [JSON.stringify(said)], done: false };
+    for (const [answer, body] of [
+      [whole, BODY],
+      [whole, STREAM],
+      [bare, STREAM],
+      [stream([said]), STREAM],
+      [{ kind: 'stream', pieces: [said], done: false }, STREAM],
+    ] as const) {
+      const { status, text } = await ask(answer, body);
+      expect([status, JSON.parse(text)]).toMatchObject([502, { error: { message: 'No such model.' } }]);
+    }
+    for (const settlement of server.book.settlements)
+      expect(settlement).toMatchObject({ outcome: 'UPSTREAM_ERROR', ...NOTHING });
+  });
+});
+
+it('an error beside a report is in the stream, and the stream is not whole', async () => {
+  const broken = { choices: [], error: { message: 'Busy.' }, usage: usageOf(9, 2) };
+  const answer = await ask(stream([...streamPieces().slice(0, 3), broken]), STREAM);
+  expect(answer.text).toContain('Busy.');
+  expect(answer.text).not.toContain(DONE);
+  expect((await server.book.settlement()).outcome).toBe('UPSTREAM_ERROR');
+});
+
+it.each(['"finish_reason" : "stop"', '"finish_reason":\t"stop"', '"finish_reason":  "stop"'])(
+  'a finish reason is one, whatever white space stands in it: %j',
+  async (reason) => {
+    const end = `data: {"choices":[{"index":0,"delta":{},${reason}}]}\n\n`;
+    const answer = await ask({ kind: 'stream', pieces: [...streamPieces().slice(0, 3), end], done: false }, STREAM);
+    expect(answer.text.endsWith(DONE)).toBe(true);
+    expect((await server.book.settlement()).outcome).toBe('OK');
+  },
+);
 
 describe('a complete answer', () => {
   const text = JSON.stringify(completion({}));

@@ -110,6 +110,15 @@ describe('a fault', () => {
     expect(log.text()).toContain('db.internal is down');
   });
 
+  it.each(['upstream_failed', 'upstream_timeout'] as const)(
+    'of another server is a warning without a stack, which any tenant could fill the log with: %s',
+    async (kind) => {
+      await answerTo(new Fault(kind, 'It failed.', { cause: new Error('ECONNREFUSED') }));
+      expect(log.lines).toMatchObject([{ level: 40, kind, reason: 'ECONNREFUSED' }]);
+      expect(log.text()).not.toContain('stack');
+    },
+  );
+
   it("that is the caller's own mistake is not logged as an error", async () => {
     await answerTo(new Fault('invalid_input', 'x'));
     expect(log.lines).toEqual([]);

@@ -43,11 +43,17 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
     .send(JSON.stringify(dialect.renderError(fault, requestId)));
 }
 
-/** While a dependency is away every call gets this fault: the log line names the dependency, and a stack would add nothing. */
+/** Another server's failures, which any tenant has by its own provider. */
+const OTHERS_FAILURES: ReadonlySet<FaultKind> = new Set<FaultKind>(['upstream_failed', 'upstream_timeout']);
+
+/** Where another server failed, or a dependency is away, the log line names what it said: a stack would add nothing. */
 function logFault({ kind, message, cause }: Fault, error: unknown, url: string): void {
-  if (kind !== 'unavailable') return logger.error({ err: cause ?? error, kind, url }, message);
+  const isOthers = OTHERS_FAILURES.has(kind);
+  if (!isOthers && kind !== 'unavailable') return logger.error({ err: cause ?? error, kind, url }, message);
   const { message: reason, code } = (cause ?? {}) as { message?: unknown; code?: unknown };
-  logger.error({ kind, url, ...(cause === undefined ? {} : { reason, code }) }, message);
+  const line = { kind, url, ...(cause === undefined ? {} : { reason, code }) };
+  if (isOthers) logger.warn(line, message);
+  else logger.error(line, message);
 }
 
 /** RFC 6750, section 3: no error code without a token that could be judged. */

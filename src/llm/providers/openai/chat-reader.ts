@@ -4,7 +4,7 @@ import { countInputTokens } from '../requests/chat-tokens.js';
 import { PARSED_BYTES } from './answer-bytes.js';
 import { ChatGatherer, eventsOf } from './answer-forms.js';
 import type { AnswerReader } from './answer-reader.js';
-import { failureInAnswer, hasChoice, refusalIn } from './openai-failure.js';
+import { failureInAnswer, hasChoice, holdsChoice, refusalIn } from './openai-failure.js';
 import { OpenaiStream } from './openai-stream.js';
 import { usageIn } from './openai-usage.js';
 import { estimateAnswerTokens, estimatePartTokens, ProducedText } from './produced-text.js';
@@ -15,7 +15,7 @@ export const CHAT_READER: AnswerReader<ChatRequest> = {
     request.stream && !request.includeUsage && !reportsUnasked ? withUsageAsked(request) : request.raw,
   failureIn: failureInAnswer,
   isAnswer: hasChoice,
-  hasBegun: (events) => events.includes('"choices"'),
+  hasBegun: holdsChoice,
   refusalIn,
   usageIn,
   hasOutput: true,

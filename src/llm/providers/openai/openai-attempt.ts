@@ -32,9 +32,12 @@ import {
   brokenAnswer,
   failureOfStatus,
   failureOfTransport,
+  failureWithoutAnswer,
+  failureWithoutChoice,
   MAX_ERROR_BYTES,
   NO_ROOM,
   REFUSED_IN_STREAM,
+  WITHOUT_CHOICE,
 } from './openai-failure.js';
 import { splitCounts, type ReportedCounts } from './openai-usage.js';
 import { WholeAnswer, type GatheredStream } from './whole-answer.js';
@@ -246,7 +249,9 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     const { stream } = this;
     if (stream !== null) this.passOn(Buffer.concat([stream.push(this.lineEnds.end()), stream.end()]));
     if (this.isOver) return;
-    if (stream?.isWhole === true && this.held !== null) this.sink.onFailure(brokenAnswer(WITHOUT_CHOICE));
+    const said = this.held === null ? null : failureWithoutChoice(this.held, this);
+    if (said !== null) this.sink.onFailure(said);
+    else if (stream?.isWhole === true && this.held !== null) this.sink.onFailure(brokenAnswer(WITHOUT_CHOICE));
     else if (stream?.failed === true) this.sink.onFailure(REFUSED_IN_STREAM);
     else if (stream?.isWhole === true) {
       if (!stream.ended) this.sink.onStreamData(this.answerHeaders, this.reader.endMark);
@@ -304,7 +309,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     const { reader } = this;
     const failure = reader.failureIn(answer, this);
     if (failure !== null) return this.sink.onFailure(failure);
-    if (!reader.isAnswer(answer)) return this.sink.onFailure(brokenAnswer(WITHOUT_CHOICE));
+    if (!reader.isAnswer(answer)) return this.sink.onFailure(failureWithoutAnswer(answer, this));
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
     this.reported = reported;
     if (this.reported === null) this.answer = answer;
@@ -340,5 +345,3 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     this.sink.onFailure(failure);
   }
 }
-
-const WITHOUT_CHOICE = 'The model provider answered without what was asked for.';

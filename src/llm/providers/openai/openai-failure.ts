@@ -6,6 +6,7 @@ import type { OutboundError } from '../../../platform/outbound/index.js';
 import { isObject } from '../requests/chat-request.js';
 import type { ProviderRequest } from '../requests/request-fields.js';
 import type { ProviderFailure } from '../provider.js';
+import { holdsField } from './field-mark.js';
 import { saysAnything } from './produced-text.js';
 import { saidSafely } from './said-safely.js';
 import { dataOf, endOfFirstEvent, isNamedError, parseEvent } from './sse-usage-filter.js';
@@ -44,6 +45,7 @@ export function failureOfTransport(error: OutboundError): ProviderFailure {
   }
 }
 
+export const WITHOUT_CHOICE = 'The model provider answered without what was asked for.';
 export const NO_ROOM =
   'The answer is larger than the memory that is left for large answers of one tenant; ask for less at once, or wait until others end.';
 
@@ -103,6 +105,23 @@ export function failureInAnswer(answer: Readonly<Record<string, unknown>>, asked
   return failureSaid(errorIn({ ...answer, error }), asked);
 }
 
+/** A whole answer without what was asked for: what it says instead. */
+export function failureWithoutAnswer(answer: Readonly<Record<string, unknown>>, asked: Asked): ProviderFailure {
+  const said = errorIn(answer);
+  return said.message === null ? brokenAnswer(WITHOUT_CHOICE) : failureSaid(said, asked);
+}
+
+/** A stream that ended, whole or not, without anything of an answer. */
+export function failureWithoutChoice(events: Buffer, asked: Asked): ProviderFailure | null {
+  for (let start = 0; start < events.length;) {
+    const end = endOfFirstEvent(events, start);
+    const answer = parseEvent(events.subarray(start, end === -1 ? events.length : end));
+    if (answer !== null && errorIn(answer).message !== null) return failureWithoutAnswer(answer, asked);
+    start = end === -1 ? events.length : end;
+  }
+  return null;
+}
+
 /** The error that stands in place of every choice's message (OpenRouter); null: one of them has none. */
 function errorOfChoices({ choices }: Readonly<Record<string, unknown>>): unknown {
   if (!Array.isArray(choices)) return null;
@@ -125,9 +144,14 @@ export function refusalIn(events: Buffer, asked: Asked): ProviderFailure | null 
     start += event.length;
     const refusal = failureInEvent(event, asked);
     if (refusal !== null) return refusal;
-    if (event.includes('"choices"')) return null;
+    if (holdsChoice(event)) return null;
   }
   return null;
+}
+
+/** Whether one of the events has a choice. Some begin with a list of none, beside what their server says of the prompt. */
+export function holdsChoice(events: Buffer): boolean {
+  return holdsField(events, '"choices"', '[{');
 }
 
 export function hasChoice({ choices }: Readonly<Record<string, unknown>>): boolean {
@@ -281,7 +305,7 @@ function readError(body: string): SaidError | null {
 /**
  * What an error says: `{"error":{…}}` (OpenAI), `{"error":"…"}`, `{"message":"…"}`, `{"detail":"…"}` and
  * `{"detail":[{"msg":"…","loc":[…]}]}` (FastAPI), the same within `message` (Mistral), `{"errors":[…]}` (others that are
- * compatible up to here).
+ * compatible up to here), `{"error_msg":"…"}` (Baidu), `{"base_resp":{"status_msg":"…"}}` (MiniMax).
  */
 function errorIn(answer: Readonly<Record<string, unknown>>): SaidError {
   const { error, detail, errors, message } = answer;
@@ -289,15 +313,17 @@ function errorIn(answer: Readonly<Record<string, unknown>>): SaidError {
   for (const one of [error, detail]) if (typeof one === 'string' && one !== '') return says(one);
   const [first] = [detail, errors].filter(Array.isArray).flat() as readonly unknown[];
   if (typeof first === 'string') return says(first);
-  const fields = isObject(error) ? error : isObject(first) ? first : answer;
+  const fields = [error, first, answer['base_resp']].find(isObject) ?? answer;
   const { loc } = fields;
   return {
-    message: textOf(fields['message']) ?? textOf(fields['msg']),
+    message: MESSAGES.map((name) => textOf(fields[name])).find((text) => text !== null) ?? null,
     type: textOf(fields['type']),
     param: textOf(fields['param']) ?? (Array.isArray(loc) ? loc.filter((step) => step !== 'body').join('.') : null),
     code: textOf(fields['code']),
   };
 }
+
+const MESSAGES = ['message', 'msg', 'error_msg', 'status_msg'];
 
 function says(message: string): SaidError {
   return { message, type: null, param: null, code: null };

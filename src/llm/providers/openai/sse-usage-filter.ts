@@ -1,4 +1,5 @@
 import { isBoundedSteps, parseBounded, parseSteps, type Steps } from '../../../platform/json/index.js';
+import { holdsField } from './field-mark.js';
 import { believedUsage, LongEvent } from './long-event.js';
 import { largestOf, usageIn, type ReportedCounts } from './openai-usage.js';
 
@@ -13,9 +14,6 @@ const OVERLAP_BYTES = 3;
 const NOTHING = Buffer.alloc(0);
 
 type Fields = Readonly<Record<string, unknown>>;
-/** Within a string its quotes would be escaped, and not match. */
-const FINISHED = '"finish_reason":"';
-const FINISHED_SPACED = '"finish_reason": "';
 
 /**
  * Reads the usage out of a stream of server-sent events, and takes the chunk that holds nothing else out of it where the
@@ -60,7 +58,7 @@ export class SseUsageFilter {
     const end = endOfLastEvent(data);
     this.tail = end === data.length ? NOTHING : data.subarray(end);
     const whole = end === data.length ? data : data.subarray(0, end);
-    this.finished ||= whole.includes(FINISHED) || whole.includes(FINISHED_SPACED);
+    this.finished ||= isFinishedIn(whole);
     if (reported) this.afterReport = whole;
     const events = whole.indexOf(USAGE_MARK) === -1 ? whole : this.readEvents(whole);
     if (this.tail.length > MAX_EVENT_BYTES) {
@@ -76,7 +74,7 @@ export class SseUsageFilter {
   end(): Buffer {
     const rest = this.tail;
     this.tail = NOTHING;
-    this.finished ||= rest.includes(FINISHED) || rest.includes(FINISHED_SPACED);
+    this.finished ||= isFinishedIn(rest);
     if (this.long !== null) this.readLong(this.long, rest);
     if (this.long !== null || rest.indexOf(USAGE_MARK) === -1) return rest;
     return this.isUsageChunk(rest) ? NOTHING : rest;
@@ -122,9 +120,13 @@ export class SseUsageFilter {
     if (usage !== null) this.usage = largestOf(this.usage, usage);
     else if (parsed === null) return false;
     this.model = textOf(chunk?.['model']);
-    const choices = chunk?.['choices'];
-    return this.dropUsageChunk && Array.isArray(choices) && choices.length === 0;
+    const { choices, error } = chunk ?? {};
+    return this.dropUsageChunk && Array.isArray(choices) && choices.length === 0 && (error ?? null) === null;
   }
+}
+
+function isFinishedIn(events: Buffer): boolean {
+  return holdsField(events, '"finish_reason"', '"');
 }
 
 function textOf(value: unknown): string | null {
