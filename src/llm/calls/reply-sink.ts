@@ -3,6 +3,7 @@ import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
 import { durationText } from '../../limits/index.js';
 import { endedAs, OPENAI_DIALECT } from '../../platform/http/index.js';
+import { atTurnsEnd } from '../../platform/turns/index.js';
 import type { TokenRoom } from '../../usage/index.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
 import type { Attribution, CallSink, CallSinkListener } from './call-sink.js';
@@ -49,13 +50,15 @@ export class ReplySink implements CallSink {
     this.attribute(by);
     const sent = headersOf(this.reply, headers);
     sent.push('content-length', String(body.length));
-    this.safely(() => {
-      this.reply.hijack();
-      this.reply.raw.writeHead(200, sent);
-      // As text of one byte for each character Node sends it in one piece with the headers.
-      if (body.length <= ONE_PIECE_BYTES) this.reply.raw.end(body.toString('latin1'), 'latin1');
-      else this.reply.raw.end(body);
-    });
+    this.reply.hijack();
+    atTurnsEnd(() =>
+      this.safely(() => {
+        this.reply.raw.writeHead(200, sent);
+        // As text of one byte for each character Node sends it in one piece with the headers.
+        if (body.length <= ONE_PIECE_BYTES) this.reply.raw.end(body.toString('latin1'), 'latin1');
+        else this.reply.raw.end(body);
+      }),
+    );
   }
 
   refuse({ status, headers, body }: ProviderRefusal, by: Attribution): void {

@@ -5,9 +5,15 @@ import { ForbiddenAddressError, type AddressPolicy } from './outbound-address.js
 import { guardedLookup } from './outbound-lookup.js';
 import { withoutContinues } from './unasked-continues.js';
 import { watched } from './used-connections.js';
+import { writtenTogether } from './written-together.js';
 
 /** Every pool here carries one call per connection, so that back-pressure on a stream delays no other call. */
 export const ONE_CALL_PER_CONNECTION = { pipelining: 1, allowH2: false } as const;
+
+/** What every connection gets beside its own way of being opened. */
+export function overseen(connect: buildConnector.connector): buildConnector.connector {
+  return watched(withoutContinues(writtenTogether(connect)));
+}
 
 const MAX_POOLS = 256;
 /** Used where calls have no bound. Many tenants may name the same origin. */
@@ -46,7 +52,7 @@ export class TenantPools {
       ...ONE_CALL_PER_CONNECTION,
       connections: this.options.connectionsPerOrigin ?? CONNECTIONS_PER_ORIGIN,
       keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
-      connect: watched(withoutContinues(guardedConnector(this.options))),
+      connect: overseen(guardedConnector(this.options)),
     });
     this.pools.set(key, pool);
     return pool;

@@ -6,10 +6,8 @@ import { forbidden, GuardedAnswer, JsonCollector } from './outbound-answer.js';
 import { Call, type SendFresh } from './outbound-call.js';
 import { fetchOver, type Fetch, type FetchOptions } from './outbound-fetch.js';
 import { TenantUrlPolicy } from './outbound-policy.js';
-import { ONE_CALL_PER_CONNECTION, TenantPools } from './outbound-pools.js';
+import { ONE_CALL_PER_CONNECTION, overseen, TenantPools } from './outbound-pools.js';
 import type { JsonAnswer, OutboundCall, OutboundHandler, OutboundPolicy, OutboundRequest } from './outbound-request.js';
-import { withoutContinues } from './unasked-continues.js';
-import { watched } from './used-connections.js';
 
 const MAX_TENANT_ANSWER_BYTES = 64 * 1024 * 1024;
 
@@ -141,7 +139,7 @@ export class OutboundHttp implements OnApplicationShutdown {
     const pool = new Pool(origin, {
       ...ONE_CALL_PER_CONNECTION,
       connections: this.connectionsPerOrigin,
-      connect: watched(withoutContinues(buildConnector({ timeout: this.connectTimeoutMs, allowH2: false }))),
+      connect: overseen(buildConnector({ timeout: this.connectTimeoutMs, allowH2: false })),
     });
     pools.set(origin, pool);
     return pool;

@@ -25,23 +25,38 @@ export function withoutContinues(connect: buildConnector.connector): buildConnec
       }
       const read = socket.read.bind(socket);
       const write = socket.write.bind(socket) as (...parts: unknown[]) => boolean;
+      let awaitsAnswer = false;
       let start: AnswerStart | null = null;
       socket.write = (...parts: unknown[]) => {
-        start ??= new AnswerStart();
+        awaitsAnswer = true;
         return write(...parts);
       };
       socket.read = (size?: number) => {
         for (;;) {
           const chunk = read(size) as Buffer | null;
-          if (chunk === null || start === null) return chunk;
+          if (chunk === null || !awaitsAnswer) return chunk;
+          if (start === null && isAnswerItself(chunk)) {
+            awaitsAnswer = false;
+            return chunk;
+          }
+          start ??= new AnswerStart();
           const left = start.push(chunk);
-          if (start.isOver) start = null;
+          if (start.isOver) {
+            awaitsAnswer = false;
+            start = null;
+          }
           if (left.length > 0) return left;
         }
       };
       callback(null, socket);
     });
   };
+}
+
+/** The first digit of the status tells in most cases. */
+function isAnswerItself(begin: Buffer): boolean {
+  const digit = begin[PATTERN.indexOf(CONTINUE)];
+  return digit !== undefined && digit !== CONTINUE.charCodeAt(0);
 }
 
 /** The bytes of an answer up to its own head. */

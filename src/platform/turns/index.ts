@@ -1,0 +1,1 @@
+export { atTurnsEnd } from './turns-end.js';
