@@ -1,7 +1,7 @@
 export * from './canonical-json.js';
 export * from './json-bounds.js';
 export * from './json-object.js';
-export { endOfString, parseJson } from './json-text.js';
+export { endOfString, parseJson, skipSpace, ValueScan } from './json-text.js';
 export { parseSteps } from './parse-steps.js';
 export { allAtOnce, type Steps } from './steps.js';
 export { writeSteps } from './write-steps.js';

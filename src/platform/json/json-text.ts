@@ -1,5 +1,5 @@
 /** Reads a JSON text that JSON.parse accepts: the places of its parts, and its values. */
-import { allAtOnce, STEP_LENGTH, type Steps } from './steps.js';
+import { STEP_LENGTH, type Steps } from './steps.js';
 
 export const QUOTE = 34;
 const BACKSLASH = 92;
@@ -169,43 +169,69 @@ export function closingQuote(text: string, from: number, stop: number): number {
   }
 }
 
+/** Just past the value that begins here; past the text if the value has no end. */
 export function endOfValue(text: string, from: number): number {
-  return allAtOnce(endSteps(text, from));
+  const scan = new ValueScan(text, from);
+  scan.readTo(text.length);
+  return scan.at;
 }
 
-/** Just past the value that begins here; past the text if the value has no end. */
+/** The same in steps. */
 export function* endSteps(text: string, from: number): Steps<number> {
-  const first = text.charCodeAt(from);
-  if (first === QUOTE) return yield* stringEndSteps(text, from);
-  if (first !== 123 /* { */ && first !== 91 /* [ */) return endOfLiteral(text, from);
-  let depth = 0;
-  let at = from;
-  while (at < text.length) {
-    const stop = Math.min(at + STEP_LENGTH, text.length);
-    while (at < stop) {
+  const scan = new ValueScan(text, from);
+  for (let stop = from + STEP_LENGTH; !scan.readTo(Math.min(stop, text.length)); stop += STEP_LENGTH) yield;
+  return scan.at;
+}
+
+/** Looks for the end of a value. */
+export class ValueScan {
+  /** Just past the value once it is over. */
+  at: number;
+  /** Its end was there. */
+  isWhole = false;
+  /** Names of fields in it, those of inner objects too: colons outside strings. */
+  names = 0;
+  private depth = 0;
+  private inString = false;
+
+  constructor(
+    private readonly text: string,
+    from: number,
+  ) {
+    this.at = from;
+  }
+
+  /** @returns whether the value is over, or the text */
+  readTo(stop: number): boolean {
+    const { text } = this;
+    let { at, depth } = this;
+    while (at < stop && !this.isWhole) {
       const code = text.charCodeAt(at);
-      if (code === QUOTE) {
-        const quote = closingQuote(text, at + 1, stop);
-        at = quote < stop ? quote + 1 : yield* stringEndSteps(text, at);
+      if (this.inString) {
+        at = closingQuote(text, at, stop) + 1;
+        if (at > stop) {
+          at -= 1;
+          break;
+        }
+        this.inString = false;
+        this.isWhole = depth === 0;
+      } else if (code === QUOTE) {
+        this.inString = true;
+        at += 1;
+      } else if (depth === 0 && code !== 123 /* { */ && code !== 91 /* [ */) {
+        at = endOfLiteral(text, at);
+        this.isWhole = true;
       } else {
         at += 1;
-        if (code === 123 || code === 91) depth += 1;
-        else if ((code === 125 || code === 93) && --depth === 0) return at;
+        if (code === COLON) this.names += 1;
+        else if (code === 123 || code === 91) depth += 1;
+        else if (code === 125 || code === 93) this.isWhole = --depth === 0;
       }
     }
-    yield;
+    this.at = Math.min(at, text.length);
+    this.depth = depth;
+    return this.isWhole || this.at === text.length;
   }
-  return text.length;
-}
-
-function* stringEndSteps(text: string, from: number): Steps<number> {
-  for (let at = from + 1; at < text.length;) {
-    const stop = Math.min(at + STEP_LENGTH, text.length);
-    at = closingQuote(text, at, stop);
-    if (at < stop) return at + 1;
-    yield;
-  }
-  return text.length;
 }
 
 /** Just past a number, true, false or null; no further than `stop`. */

@@ -1,5 +1,12 @@
 /** What the bytes of an answer are, whatever its media type says. */
-import { isBoundedSteps, parseBounded, parseJson, parseSteps, type Steps } from '../../../platform/json/index.js';
+import {
+  isBoundedSteps,
+  parseBounded,
+  parseJson,
+  parseSteps,
+  withoutByteOrderMark,
+  type Steps,
+} from '../../../platform/json/index.js';
 import { isObject } from '../requests/chat-request.js';
 
 /** A longer answer is passed on unread, but for what it reports: to parse more takes a turn that every other call waits for. */
@@ -8,13 +15,14 @@ export const PARSED_BYTES = 8 * 1024 * 1024;
 const FIRST_EVENT = /^(?:data|event|id|retry)?:/;
 const OPENING_BRACE = 0x7b;
 const BLANK = new Set([0x20, 0x09, 0x0a, 0x0d]);
-const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
 /** The bytes from the first one on that says something. */
 export function withoutBlank(bytes: Buffer): Buffer {
-  let at = BYTE_ORDER_MARK.equals(bytes.subarray(0, BYTE_ORDER_MARK.length)) ? BYTE_ORDER_MARK.length : 0;
-  while (at < bytes.length && BLANK.has(bytes[at] as number)) at += 1;
-  return at === 0 ? bytes : bytes.subarray(at);
+  if (bytes[0] === OPENING_BRACE) return bytes;
+  const text = withoutByteOrderMark(bytes);
+  let at = 0;
+  while (at < text.length && BLANK.has(text[at] as number)) at += 1;
+  return at === 0 ? text : text.subarray(at);
 }
 
 export function isEvents(bytes: Buffer): boolean {

@@ -1,4 +1,4 @@
-import { endOfString, parseJson, refuseRepeatedFields } from '../../../platform/json/index.js';
+import { parseJson, refuseRepeatedFields, skipSpace, ValueScan } from '../../../platform/json/index.js';
 import { largestOf, readUsage, type ReportedCounts } from './openai-usage.js';
 
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -77,8 +77,20 @@ export function believedUsage(object: Buffer, parsed: ReportedCounts | null): Re
 
 /** Whether the report at the text's beginning says a field twice: only then it need be read closely. */
 function isReportedTwice(text: string): boolean {
-  const end = endOfObject(text);
-  return end !== -1 && saysTwice(text.slice(0, end).replace(USAGE_OBJECT, ''));
+  const colon = skipSpace(text, USAGE.length);
+  const start = skipSpace(text, colon + 1);
+  if (text[colon] !== ':' || text[start] !== '{') return false;
+  const scan = new ValueScan(text, start);
+  scan.readTo(text.length);
+  // Of two fields with one name a parser keeps one.
+  return scan.isWhole && scan.names !== namesIn(parsed(text.slice(start, scan.at)));
+}
+
+function namesIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let names = Array.isArray(value) ? 0 : Object.keys(value).length;
+  for (const inner of Object.values(value)) names += namesIn(inner);
+  return names;
 }
 
 function saysTwice(report: string): boolean {
@@ -92,16 +104,11 @@ function saysTwice(report: string): boolean {
 
 /** Where the object ends that is the value of the field at the beginning; -1: it is not an object, or not whole. */
 function endOfObject(text: string): number {
-  const start = USAGE_OBJECT.exec(text)?.[0].length ?? text.length;
-  let depth = 0;
-  for (let at = start; at < text.length; at += 1) {
-    const char = text[at];
-    if (char === '"') at = endOfString(text, at) - 1;
-    else if (char === '{') depth += 1;
-    else if (char === '}') depth -= 1;
-    if (depth === 0) return at + 1;
-  }
-  return -1;
+  const start = USAGE_OBJECT.exec(text)?.[0].length;
+  if (start === undefined) return -1;
+  const scan = new ValueScan(text, start);
+  scan.readTo(text.length);
+  return scan.isWhole ? scan.at : -1;
 }
 
 function parsed(text: string): unknown {
