@@ -1,6 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import passport, { type Strategy } from 'passport';
+import type { Strategy } from 'passport';
 import { Fault } from '../platform/errors/index.js';
 import type { AnonymousPrincipal, Principal } from './principal.js';
 import type { PathCredential } from './credential.js';
@@ -26,8 +25,6 @@ export interface PresentedRequest extends Surroundings {
 /** As a declared path begins: whole segments, from slash to slash. */
 const PATH_PREFIX = /^\/(?:[^/]+\/)+$/;
 
-type Authenticate = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
-
 /**
  * The Passport strategies of one application, by name. The feature that stores a secret registers the strategy that
  * verifies it. Passport's own registry is the process's, so that two applications in one process would share it: hence
@@ -35,14 +32,14 @@ type Authenticate = (request: IncomingMessage, response: ServerResponse, next: (
  */
 @Injectable()
 export class CredentialStrategies {
-  private readonly passport = new passport.Passport();
+  private readonly strategies = new Map<string, Strategy>();
   private readonly issuers = new Map<string, string>();
   private readonly paths: PathCredential[] = [];
   /** The principal of a caller without a credential, on routes that take such callers; null: none. */
   anonymous: AnonymousPrincipal | null = null;
 
   register(name: string, strategy: Strategy): void {
-    this.passport.use(name, strategy);
+    this.strategies.set(name, strategy);
   }
 
   /** Says which strategy verifies the JWTs of an issuer. */
@@ -82,19 +79,40 @@ export class CredentialStrategies {
   verify<Verified = Principal>(
     name: string,
     headers: PresentedHeaders,
-    { publishableKey = null, pathParameters = {} }: Partial<Surroundings> = {},
+    { publishableKey = null, pathParameters = NO_PARAMETERS }: Partial<Surroundings> = NO_SURROUNDINGS,
   ): Promise<Verified> {
+    const strategy = this.strategies.get(name);
+    if (strategy === undefined) return Promise.reject(new Error(`There is no strategy named ${name}.`));
     return new Promise((resolve, reject) => {
-      const done = (error: unknown, principal?: unknown, info?: unknown): void => {
-        if (error)
-          reject(
-            error instanceof Error ? error : new Fault('internal', 'An internal error occurred.', { cause: error }),
-          );
-        else if (principal) resolve(principal as Verified);
-        else reject(refusalOfFailure(info));
-      };
-      const middleware = this.passport.authenticate(name, { session: false }, done) as Authenticate;
-      middleware({ headers, publishableKey, pathParameters } as unknown as IncomingMessage, {} as ServerResponse, done);
+      // As Passport runs a strategy: an object that inherits from it tells the outcome.
+      const run = Object.create(strategy) as StrategyRun;
+      run.success = (principal) => (principal ? resolve(principal as Verified) : reject(refusalOfFailure(undefined)));
+      run.fail = (challenge) => reject(refusalOfFailure(challenge));
+      run.error = (error) => reject(asError(error));
+      run.pass = () => reject(refusalOfFailure(undefined));
+      run.redirect = () => reject(new Error(`The strategy ${name} must not redirect.`));
+      try {
+        run.authenticate({ headers, publishableKey, pathParameters });
+      } catch (error) {
+        run.error(error);
+      }
     });
   }
+}
+
+const NO_PARAMETERS: Surroundings['pathParameters'] = {};
+const NO_SURROUNDINGS: Partial<Surroundings> = {};
+
+/** What a strategy may say of one request, as Passport documents it. */
+interface StrategyRun {
+  authenticate(request: PresentedRequest): void;
+  success(principal: unknown): void;
+  fail(challenge?: unknown): void;
+  error(error: unknown): void;
+  pass(): void;
+  redirect(): void;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Fault('internal', 'An internal error occurred.', { cause: error });
 }

@@ -32,14 +32,18 @@ class AnyController {
 }
 
 /** Sends one request through the guard; any error other than a refusal by a full window fails the test. */
-export async function countedBy(guard: RateLimitGuard, { principal, recognisedKey = null }: Asking): Promise<Counted> {
+export async function countedBy(
+  guard: RateLimitGuard,
+  { principal, recognisedKey = null }: Asking,
+  handler = AnyController.prototype.answer,
+): Promise<Counted> {
   const headers: Record<string, string> = {};
   const reply = { header: (name: string, value: string) => (headers[name] = value) };
   try {
     const context = new ExecutionContextHost(
       [{ principal, recognisedKey, url: '/api/v1/anything' }, reply],
       AnyController,
-      AnyController.prototype.answer,
+      handler,
     );
     const allowed = await guard.canActivate(context);
     return { allowed, headers, retryAfterSeconds: undefined };

@@ -1,3 +1,4 @@
+import { SkipThrottle, Throttle } from '@nestjs/throttler';
 import {
   countedBy,
   endUser,
@@ -152,5 +153,32 @@ it('a request without a credential gets no window', async () => {
     allowed: true,
     headers: {},
     retryAfterSeconds: undefined,
+  });
+});
+
+describe("a route with the library's decorators", () => {
+  class Decorated {
+    @Throttle({ caller: { limit: 1, ttl: WINDOW_SECONDS * 1000 } })
+    narrow(): void {}
+
+    @SkipThrottle({ caller: true })
+    free(): void {}
+  }
+  const principal: Principal = { kind: 'secretKey', human: null, ...KEY };
+
+  it('has its own limit', async () => {
+    const { narrow } = Decorated.prototype;
+    expect(await countedBy(guard, { principal }, narrow)).toMatchObject({
+      allowed: true,
+      headers: showing('key', 1, 0),
+    });
+    expect((await countedBy(guard, { principal }, narrow)).allowed).toBe(false);
+  });
+
+  it('is not counted where it says so', async () => {
+    expect(await countedBy(guard, { principal }, Decorated.prototype.free)).toMatchObject({
+      allowed: true,
+      headers: {},
+    });
   });
 });

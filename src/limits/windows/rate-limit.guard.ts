@@ -1,9 +1,11 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import {
   InjectThrottlerOptions,
   InjectThrottlerStorage,
   ThrottlerGuard,
   type ThrottlerModuleOptions,
+  type ThrottlerOptions,
   type ThrottlerRequest,
 } from '@nestjs/throttler';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -13,7 +15,6 @@ import { Fault } from '../../platform/errors/index.js';
 import { logger } from '../../platform/logging/index.js';
 import { durationText } from './duration-text.js';
 import { RateWindowStorage } from './rate-window.storage.js';
-import { RememberingReflector } from './remembering-reflector.js';
 import { secondsUntilReset, type RateWindow } from './rate-window.store.js';
 
 /** The owner of a window, as the IETF headers name its policy. */
@@ -22,6 +23,13 @@ type Policy = 'user' | 'key' | 'human';
 interface Shown {
   readonly policy: Policy;
   readonly window: RateWindow;
+}
+
+interface Asked {
+  readonly context: ExecutionContext;
+  readonly key: string;
+  readonly limit: number;
+  readonly ttlMs: number;
 }
 
 /** One throttler, for the caller's own window. The guard itself takes an end user's second one. */
@@ -53,7 +61,18 @@ export class RateLimitGuard extends ThrottlerGuard {
     @InjectThrottlerOptions() options: ThrottlerModuleOptions,
     @InjectThrottlerStorage() private readonly storage: RateWindowStorage,
   ) {
-    super(options, storage, new RememberingReflector());
+    super(options, storage, new Reflector());
+  }
+
+  /**
+   * Takes the library's steps at once where a route declares nothing for them: it would ask twelve times what handler and class
+   * declare, and wait for each answer.
+   */
+  override canActivate(context: ExecutionContext): Promise<boolean> {
+    const [throttler] = this.throttlers;
+    return throttler === undefined || hasOwnSettings(context.getHandler()) || hasOwnSettings(context.getClass())
+      ? super.canActivate(context)
+      : this.countBy(throttler, context);
   }
 
   /**
@@ -78,6 +97,30 @@ export class RateLimitGuard extends ThrottlerGuard {
     return tracker;
   }
 
+  /** @throws Fault rate_limited, unavailable */
+  protected override async handleRequest(asked: ThrottlerRequest): Promise<boolean> {
+    const { context, limit, ttl } = asked;
+    const key = asked.generateKey(
+      context,
+      await asked.getTracker(requestOf(context), context),
+      asked.throttler.name ?? '',
+    );
+    return this.count({ context, key, limit, ttlMs: ttl });
+  }
+
+  private async countBy({ limit, ttl }: ThrottlerOptions, context: ExecutionContext): Promise<boolean> {
+    const { principal } = requestOf(context);
+    const key = principal === null ? null : throttleKey(principal);
+    if (key === null) return this.shouldSkip(context);
+    const ofCaller = typeof limit === 'function' ? limit(context) : limit;
+    return this.count({
+      context,
+      key,
+      limit: ofCaller instanceof Promise ? await ofCaller : ofCaller,
+      ttlMs: Number(ttl),
+    });
+  }
+
   /**
    * Takes an end user's place in the human's window first: a human without places then never takes one of the key's. If the key
    * refuses, the human's place is given back, since a refused request is not counted. A parallel request of that human could
@@ -85,21 +128,19 @@ export class RateLimitGuard extends ThrottlerGuard {
    *
    * @throws Fault rate_limited, unavailable
    */
-  protected override async handleRequest(asked: ThrottlerRequest): Promise<boolean> {
-    const { context, ttl: ttlMs } = asked;
-    const request = requestOf(context);
-    const principal = principalOf(request);
-    const key = asked.generateKey(context, await asked.getTracker(request, context), asked.throttler.name ?? '');
-    const { window } = await this.storage.increment(key, ttlMs, asked.limit);
+  private async count(asked: Asked): Promise<true> {
+    const { context, key, limit, ttlMs } = asked;
+    const principal = principalOf(requestOf(context));
+    const taken = this.storage.take(key, limit);
+    const window = taken instanceof Promise ? await taken : taken;
     const own: Shown = { policy: policyOf(principal), window };
-    const ownPolicy = policyText(own.policy, asked.limit, ttlMs);
+    const ownPolicy = policyText(own.policy, limit, ttlMs);
     if (principal.kind !== 'endUser') return this.answer(asked, own, ownPolicy);
 
     const { keyId, requestsPerMinute } = principal;
     const policies = `${ownPolicy}, ${policyText('key', requestsPerMinute, ttlMs)}`;
     if (!window.allowed) return this.answer(asked, own, policies);
-    const taken = await this.storage.increment(windowOfKey(keyId), ttlMs, requestsPerMinute);
-    const ofKey: Shown = { policy: 'key', window: taken.window };
+    const ofKey: Shown = { policy: 'key', window: await this.storage.take(windowOfKey(keyId), requestsPerMinute) };
     if (!ofKey.window.allowed) await this.giveBack(key, window);
     return this.answer(asked, ofKey.window.allowed ? tighter(own, ofKey) : ofKey, policies);
   }
@@ -120,7 +161,7 @@ export class RateLimitGuard extends ThrottlerGuard {
   }
 
   /** @throws Fault rate_limited */
-  private answer({ context, ttl: ttlMs }: ThrottlerRequest, shown: Shown, policies: string): true {
+  private answer({ context, ttlMs }: Asked, shown: Shown, policies: string): true {
     const retryAfterSeconds = setHeaders(context, shown, policies, ttlMs);
     if (shown.window.allowed) return true;
     throw new Fault(
@@ -216,6 +257,20 @@ function tighter(one: Shown, other: Shown): Shown {
   if (one.window.remaining !== other.window.remaining)
     return one.window.remaining < other.window.remaining ? one : other;
   return one.window.resetsAtMs > other.window.resetsAtMs ? one : other;
+}
+
+/** What the library's decorators declare has this in its key. */
+const DECLARED = 'THROTTLER:';
+const known = new WeakMap<object, boolean>();
+
+/** Whether a handler or a class has `@Throttle` or `@SkipThrottle`. Read once: nothing is declared once the service listens. */
+function hasOwnSettings(target: object): boolean {
+  let has = known.get(target);
+  if (has === undefined) {
+    has = Reflect.getMetadataKeys(target).some((key) => String(key).startsWith(DECLARED));
+    known.set(target, has);
+  }
+  return has;
 }
 
 function requestOf(context: ExecutionContext): FastifyRequest {

@@ -2,13 +2,12 @@ import { Injectable } from '@nestjs/common';
 import type { ThrottlerStorage } from '@nestjs/throttler';
 import { RateWindowStore, secondsUntilReset, type RateWindow } from './rate-window.store.js';
 
-/** The library's record of a window, plus the window itself: the record has no Unix time of the reset. */
+/** The library's record of a window. It has no Unix time of the reset, so that the guard takes the window itself. */
 interface RateWindowRecord {
   readonly totalHits: number;
   readonly timeToExpire: number;
   readonly isBlocked: boolean;
   readonly timeToBlockExpire: number;
-  readonly window: RateWindow;
 }
 
 /**
@@ -19,21 +18,24 @@ interface RateWindowRecord {
 export class RateWindowStorage implements ThrottlerStorage {
   constructor(private readonly store: RateWindowStore) {}
 
+  /** As the store's `take`. */
+  take(key: string, limit: number): RateWindow | Promise<RateWindow> {
+    return this.store.take(key, limit);
+  }
+
   /**
    * Takes a place.
    *
    * @throws Fault unavailable when the store can't be reached.
    */
   async increment(key: string, ttlMs: number, limit: number): Promise<RateWindowRecord> {
-    const taken = this.store.take(key, limit);
-    const window = taken instanceof Promise ? await taken : taken;
+    const window = await this.take(key, limit);
     const seconds = secondsUntilReset(window, ttlMs);
     return {
       totalHits: limit - window.remaining,
       timeToExpire: seconds,
       isBlocked: !window.allowed,
       timeToBlockExpire: window.allowed ? 0 : seconds,
-      window,
     };
   }
 
