@@ -1,4 +1,4 @@
-export { compositeText } from './composite.js';
+export { arrayText, compositeText } from './composite.js';
 export { Database, type NamedStatement, type TenantTransaction } from './database.js';
 export { isCanceled, isLockTimeout } from './database-faults.js';
 export { DatabaseModule } from './database.module.js';

@@ -6,7 +6,7 @@ import { uuidV7 } from '../../platform/crypto/index.js';
 import { makeLedgerTenant, reservation, settlement } from '../../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { connectionTo } from '../../../test/support/sql.js';
-import { ADMIT, SETTLE, admissionText, settlementValues } from './ledger-statements.js';
+import { ADMIT, SETTLE, admissionsText, settlementValues } from './ledger-statements.js';
 
 const UNIT = 1_000_000n;
 const PRICE = { inputPicoUsd: 2n * UNIT, outputPicoUsd: 8n * UNIT };
@@ -72,7 +72,7 @@ async function callOf(size: number, human: (index: number) => string | null): Pr
   const items = Array.from({ length: size }, (_, index) => reservation({ human: human(index), price: PRICE }));
   const { rows } = await client.query<{ verdicts: unknown[] | null }>({
     ...ADMIT,
-    values: [leaseId, items.map(admissionText), false, true],
+    values: [leaseId, admissionsText(items), false, true],
   });
   expect(rows[0]?.verdicts?.filter((verdict) => verdict !== null) ?? []).toEqual([]);
   const settled = items.map(({ id }) => settlement(id, { costPicoUsd: 10n }));

@@ -1,4 +1,4 @@
-import { compositeText, type NamedStatement } from '../../platform/database/index.js';
+import { arrayText, compositeText, type NamedStatement } from '../../platform/database/index.js';
 import type { Reservation, Settlement } from './usage.types.js';
 
 export const ADMIT: NamedStatement = {
@@ -45,8 +45,13 @@ export interface SettledRow {
   readonly again: readonly number[] | null;
 }
 
+/** A value of the type `admission[]`. */
+export function admissionsText(items: readonly Reservation[]): string {
+  return arrayText(items.map(admissionText));
+}
+
 /** The fields of the type `admission`, in order. */
-export function admissionText(item: Reservation): string {
+function admissionText(item: Reservation): string {
   return compositeText([
     item.id,
     item.tenantId,
@@ -79,7 +84,7 @@ export function admissionText(item: Reservation): string {
 
 /** The parameters of SETTLE. @param wait whether the statement waits for locked rows */
 export const settlementValues = (batch: readonly Settlement[], wait: boolean): unknown[] => [
-  batch.map(settlementText),
+  arrayText(batch.map(settlementText)),
   wait,
   // Beside the type, which a release before this one writes with as many fields as it has.
   batch.map(({ firstByteMs }) => firstByteMs),

@@ -9,7 +9,7 @@ import {
 } from '../../../test/support/ledger-process.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { connectionTo, rowsOf } from '../../../test/support/sql.js';
-import { admissionText } from './ledger-statements.js';
+import { admissionsText } from './ledger-statements.js';
 import type { Reservation } from './usage.types.js';
 
 const IMPERSONATED = { route: 'POST /v1/chat/completions', address: '203.0.113.7' };
@@ -127,7 +127,7 @@ it.each([1, 2])('no row is left behind, whichever of %i reservations and the del
   const [lease] = await sql<{ id: string }>('SELECT id FROM process_leases');
   const early = await transaction(
     'SET LOCAL ROLE gatehouse_app',
-    `SELECT * FROM admit_usage('${lease!.id}', ARRAY['${admissionText(reservation(impersonated({ tenantId: 'doomed' })))}']::text[]::admission[], false, true)`,
+    `SELECT * FROM admit_usage('${lease!.id}', '${admissionsText([reservation(impersonated({ tenantId: 'doomed' }))])}'::text[]::admission[], false, true)`,
   );
   await early.pending;
   const deleting = await deletion('doomed');

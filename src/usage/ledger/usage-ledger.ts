@@ -6,7 +6,7 @@ import { Metrics } from '../../platform/metrics/index.js';
 import { OpenReservations, type OpenReservation } from './open-reservations.js';
 import { Admissions, isRefusal, type Admitted, type Refusal } from './admissions.js';
 import { BusyBudgets } from './busy-budgets.js';
-import { ADMIT, ADMIT_ANSWERED, admissionText } from './ledger-statements.js';
+import { ADMIT, ADMIT_ANSWERED, admissionsText } from './ledger-statements.js';
 import { ProcessLease } from './process-lease.js';
 import { refusedAdmission } from './refused-admission.js';
 import { SettlementQueue } from './settlement-queue.js';
@@ -41,13 +41,13 @@ export class UsageLedger implements OnApplicationBootstrap, BeforeApplicationShu
   ) {
     this.admissions = new Admissions(database, lease, {
       statement: ADMIT,
-      told: (items) => [items.map(admissionText)],
+      told: (items) => [admissionsText(items)],
       onAbandoned: (item) => this.disown(item),
       onNotSent: ({ id }) => this.open.delete(id),
     });
     this.answered = new Admissions<AnsweredCall>(database, lease, {
       statement: ADMIT_ANSWERED,
-      told: (items) => [items.map(admissionText), items.map(({ latencyMs }) => Math.round(latencyMs))],
+      told: (items) => [admissionsText(items), items.map(({ latencyMs }) => Math.round(latencyMs))],
       // Nothing to clean up: such a call is committed as settled, or not at all.
       onAbandoned: () => undefined,
       onNotSent: () => undefined,
