@@ -1,9 +1,10 @@
 // Measures how much another tenant that takes all it can get slows a tenant down: the p99 of its calls under attack ÷ alone.
 //
-//   npm run build && npx node bench/shares.mjs
+//   npm run build && npx node bench/shares.mjs [a part of the attacks' titles]
 //
-// The attacks: streams that never end, and usage reports of one human, as many at once as the clients of one machine open. A
-// refused call is sent again after its Retry-After, as clients do.
+// The attacks: streams that never end, usage reports, lists, and wrong credentials, as many at once as the clients of one machine
+// open. A refused call is sent again after its Retry-After, as clients do; those that guess credentials don't wait.
+import { randomBytes } from 'node:crypto';
 import { fork } from 'node:child_process';
 import http from 'node:http';
 import { join } from 'node:path';
@@ -21,27 +22,55 @@ const CALLS = 1_000;
 const WARM_UP_CALLS = 300;
 const STREAMS = 520;
 const REPORTS = 900;
+const GUESSES = 300;
 /** A key's default request limit; the other attacks use a key without such a limit. */
 const USUAL_REQUESTS_PER_MINUTE = 1_000;
 
 const chat = (/** @type {object} */ fields = {}) =>
   JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'Hello.' }], max_tokens: 16, ...fields });
 
+const USAGE_ISSUER = 'urn:gatehouse:usage-tokens';
+
 /** The argument that starts this file as the attack's process. */
 const ATTACK = 'attack';
 
-const report = (/** @type {number} */ index) => ({
+/**
+ * @typedef {object} Order
+ * @property {string} path
+ * @property {string} body
+ * @property {Record<string, string>} [headers]
+ */
+
+/** @returns {Order} */
+const report = (/** @type {number} */ index, human = 'ann') => ({
   path: '/api/v1/usage/report',
-  body: JSON.stringify({
-    ...{ type: 'conversational_seconds', value: 1, human: 'ann', idempotency_key: `report ${index}` },
-  }),
+  body: JSON.stringify({ type: 'conversational_seconds', value: 1, human, idempotency_key: `${human} ${index}` }),
 });
+
+const encoded = (/** @type {object} */ part) => Buffer.from(JSON.stringify(part)).toString('base64url');
+/** A JWT whose signature is wrong. */
+const forged = (/** @type {object} */ header, /** @type {object} */ claims) =>
+  `${encoded({ alg: 'ES256', ...header })}.${encoded({ iat: 1, exp: 9_999_999_999, ...claims })}.${randomBytes(64).toString('base64url')}`;
+
+const forgedUsageToken = (/** @type {string} */ kid) =>
+  forged({ typ: 'usage+jwt', kid }, { iss: USAGE_ISSUER, jti: `ut_${'a'.repeat(24)}` });
+
+/** @returns {Order} */
+const guess = (/** @type {string} */ credential, headers = {}) => ({
+  path: '/v1/chat/completions',
+  body: chat(),
+  headers: { authorization: `Bearer ${credential}`, ...headers },
+});
+
+/** Of a proxy that the service trusts: each call comes from another address. */
+const fromAnywhere = () => ({ 'x-forwarded-for': [10, ...randomBytes(3)].join('.') });
 
 /**
  * @typedef {object} Attack
  * @property {number} count
- * @property {(index: number) => { path: string, body: string }} order
+ * @property {(index: number, given: { newKey: () => string, kid: string }) => Order} order kid: of the key that signs usage tokens
  * @property {boolean} [isUsualKey]
+ * @property {boolean} [isRude] does not wait for as long as it is told
  */
 
 /** @type {Record<string, Attack>} */
@@ -50,11 +79,41 @@ const ATTACKS = {
     count: STREAMS,
     order: () => ({ path: '/v1/chat/completions', body: chat({ stream: true }) }),
   },
-  [`${REPORTS} reports of one human`]: { count: REPORTS, order: report },
+  [`${REPORTS} reports of one human`]: { count: REPORTS, order: (index) => report(index) },
+  [`${REPORTS} reports of as many humans`]: {
+    count: REPORTS,
+    order: (index) => report(index, `human ${index % REPORTS}`),
+  },
   [`${REPORTS} reports of one human, by a key of ${USUAL_REQUESTS_PER_MINUTE} requests a minute`]: {
     count: REPORTS,
-    order: report,
+    order: (index) => report(index),
     isUsualKey: true,
+  },
+  [`${REPORTS} lists of gateways`]: { count: REPORTS, order: () => ({ path: '/api/v1/gateways/list', body: '{}' }) },
+  [`${GUESSES} wrong keys from one address`]: {
+    count: GUESSES,
+    order: (_index, { newKey }) => guess(newKey()),
+    isRude: true,
+  },
+  [`${GUESSES} wrong keys from many addresses`]: {
+    count: GUESSES,
+    order: (_index, { newKey }) => guess(newKey(), fromAnywhere()),
+    isRude: true,
+  },
+  [`${GUESSES} forged usage tokens from one address`]: {
+    count: GUESSES,
+    order: (_index, { kid }) => guess(forgedUsageToken(kid)),
+    isRude: true,
+  },
+  [`${GUESSES} forged usage tokens from many addresses`]: {
+    count: GUESSES,
+    order: (_index, { kid }) => guess(forgedUsageToken(kid), fromAnywhere()),
+    isRude: true,
+  },
+  [`${GUESSES} JWTs of a stranger from many addresses`]: {
+    count: GUESSES,
+    order: () => guess(forged({}, { iss: 'https://stranger.example' }), fromAnywhere()),
+    isRude: true,
   },
 };
 
@@ -79,7 +138,7 @@ async function startProvider() {
 /**
  * @param {string} origin
  * @param {string} key
- * @returns {Promise<{ p99Ms: number, failed: number }>}
+ * @returns {Promise<{ p99Ms: number, p50Ms: number, failed: number }>}
  */
 async function measureVictim(origin, key) {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
@@ -96,14 +155,15 @@ async function measureVictim(origin, key) {
     times.push(performance.now() - startedAt);
     if (status !== 200) failed += 1;
   }
-  return { p99Ms: percentile(times, 0.99), failed };
+  return { p99Ms: percentile(times, 0.99), p50Ms: percentile(times, 0.5), failed };
 }
 
 /**
  * @param {string} origin
  * @param {string} key
  * @param {string} title of the attack
- * @returns {Promise<() => Promise<Record<string, number>>>} ends it, and gives its answers
+ * @returns {Promise<() => Promise<{ statuses: Record<string, number>, cores: number }>>} ends it; gives its answers, and of how
+ *   many cores its process had all the time
  */
 async function attack(origin, key, title) {
   const child = fork(fileURLToPath(import.meta.url), [ATTACK]);
@@ -113,9 +173,9 @@ async function attack(origin, key, title) {
   await sleep(2_000);
   return async () => {
     child.send('stop');
-    const statuses = await ended;
+    const result = await ended;
     child.disconnect();
-    return statuses;
+    return result;
   };
 }
 
@@ -124,8 +184,12 @@ async function attack(origin, key, title) {
  * @param {{ origin: string, key: string, title: string }} given
  */
 async function runAttack({ origin, key, title }) {
-  const { count, order } = ATTACKS[title] ?? { count: 0, order: () => ({ path: '', body: '' }) };
-  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const attack = ATTACKS[title];
+  if (attack === undefined) throw new Error(`no such attack: ${title}`);
+  const { newSecretKey } = await import('../dist/keys/key-format.js');
+  const jwks = /** @type {any} */ (await fetch(`${origin}/.well-known/jwks.json`).then((answer) => answer.json()));
+  const given = { newKey: newSecretKey, kid: String(jwks.keys[0].kid) };
+  const usual = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
   const control = new AbortController();
   /** @type {Record<string, number>} */
   const statuses = {};
@@ -133,22 +197,25 @@ async function runAttack({ origin, key, title }) {
   const one = async () => {
     while (!control.signal.aborted) {
       sent += 1;
-      const { path, body } = order(sent);
+      const { path, body, headers: own } = attack.order(sent, given);
+      const headers = { ...usual, ...own };
       const answer = await fetch(origin + path, { method: 'POST', headers, body, signal: control.signal });
       await answer.arrayBuffer();
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
       const again = Number(answer.headers.get('retry-after') ?? 0);
-      if (again > 0) await sleep(again * 1_000, undefined, { signal: control.signal });
+      if (again > 0 && attack.isRude !== true) await sleep(again * 1_000, undefined, { signal: control.signal });
     }
   };
-  const all = Array.from({ length: count }, () => one().catch(() => undefined));
+  const all = Array.from({ length: attack.count }, () => one().catch(() => undefined));
   await new Promise((resolve) => process.once('message', resolve));
   control.abort();
   await Promise.all(all);
-  process.send?.(statuses);
+  const { user, system } = process.cpuUsage();
+  process.send?.({ statuses, cores: (user + system) / 1e6 / process.uptime() });
 }
 
-async function main() {
+/** @param {string} wanted a part of the attacks' titles */
+async function main(wanted) {
   const session = new Session();
   try {
     session.say('starting Postgres and the service');
@@ -178,7 +245,8 @@ async function main() {
       {
         environment: {
           PLATFORM_PROVIDER_TENANTS: [tenant, greedy, usual].map(({ tenantId }) => tenantId).join(','),
-          LOG_LEVEL: 'warn',
+          TRUSTED_PROXIES: '127.0.0.1/32',
+          LOG_LEVEL: 'error',
         },
       },
     );
@@ -186,14 +254,15 @@ async function main() {
     const origin = `http://127.0.0.1:${port}`;
 
     for (const [title, { isUsualKey }] of Object.entries(ATTACKS)) {
+      if (!title.includes(wanted)) continue;
       const { secretKey } = isUsualKey === true ? usual : greedy;
       const alone = await measureVictim(origin, tenant.secretKey);
       const stop = await attack(origin, secretKey, title);
       const under = await measureVictim(origin, tenant.secretKey);
-      const statuses = await stop();
+      const { statuses, cores } = await stop();
       process.stdout.write(
         `${title}: p99 ${under.p99Ms.toFixed(1)} ms ÷ ${alone.p99Ms.toFixed(1)} ms alone = ${(under.p99Ms / alone.p99Ms).toFixed(2)}; ` +
-          `${under.failed} of ${CALLS} calls failed; the attack's answers ${JSON.stringify(statuses)}\n`,
+          `p50 ${under.p50Ms.toFixed(1)} ms ÷ ${alone.p50Ms.toFixed(1)} ms; ${under.failed} of ${CALLS} calls failed; the attack's answers ${JSON.stringify(statuses)}, its client took ${cores.toFixed(2)} cores\n`,
       );
       await sleep(1_000);
     }
@@ -208,6 +277,6 @@ async function main() {
 if (process.argv[2] === ATTACK) {
   process.once('message', (given) => void runAttack(/** @type {any} */ (given)).then(() => process.disconnect?.()));
 } else {
-  await main();
+  await main(process.argv[2] ?? '');
   process.exit();
 }

@@ -39,6 +39,13 @@ export const SHARE_SETTINGS = {
     'How many of one tenant wait for such a connection; of one org four times as many. Further ones answer 429.',
     { fallback: '200' },
   ),
+  tenantQueriesRestingFrom: shares(
+    'GATEHOUSE_TENANT_QUERIES_RESTING_FROM',
+    integer(0, 100_000),
+    'While more than so many of one tenant wait, each of its connections rests after each query: three times as long as the ' +
+      'query took, at most 100 ms. So a flood of short queries leaves the processors to other tenants.',
+    { fallback: '16' },
+  ),
   queryWaitMs: shares(
     'GATEHOUSE_QUERY_WAIT_MS',
     integer(10, 60_000),

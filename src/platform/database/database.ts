@@ -40,7 +40,7 @@ const OUT_OF_ROOM_MS = 30_000;
 const TRANSACTION_OPTIONS = { maxWait: 5000, timeout: 10_000 };
 
 /** The service's own work, of no tenant. */
-const BACKGROUND: ShareOwner = { tenantId: 'background', orgId: 'background' };
+const BACKGROUND: ShareOwner = { tenantId: 'background', orgId: 'background', isService: true };
 
 /**
  * The service's way to Postgres, as the role gatehouse_app, which owns nothing and cannot bypass row-level security.
@@ -294,6 +294,7 @@ function shareOf(settings: Settings): ConstructorParameters<typeof FairTurns>[0]
     ofTenant: Math.min(settings.tenantQueries, ofOrg),
     waitingOfTenant: settings.tenantQueriesWaiting,
     waitMs: settings.queryWaitMs,
+    restingFrom: settings.tenantQueriesRestingFrom,
     ofTenantSetting: 'GATEHOUSE_TENANT_QUERIES',
     ofOrgSetting: 'GATEHOUSE_ORG_QUERIES',
     allSetting: 'DATABASE_POOL_SIZE',

@@ -121,6 +121,11 @@ export const METRICS = {
   },
   gatehouse_share_taken: { type: 'gauge', help: 'How much of it is taken now.', labels: ['share'] },
   gatehouse_share_waiting: { type: 'gauge', help: 'How many wait for some of it.', labels: ['share'] },
+  gatehouse_share_resting: {
+    type: 'gauge',
+    help: 'How much of it pauses, since many of the same tenant wait.',
+    labels: ['share'],
+  },
   gatehouse_share_refused_total: {
     type: 'counter',
     help: 'Work that was refused since a tenant, an org or all together had as much of it as may be.',

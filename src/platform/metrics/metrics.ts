@@ -13,6 +13,8 @@ interface ShareNumbers {
   readonly most: number;
   readonly taken: number;
   readonly waiting: number;
+  /** Absent: nothing of it ever rests. */
+  readonly resting?: number;
   /** Since the start. */
   readonly refused: number;
 }
@@ -64,10 +66,11 @@ export class Metrics {
   shares(sources: Readonly<Record<string, ShareNumbers>>): void {
     const entries = Object.entries(sources);
     const each = (number: keyof ShareNumbers) => (): Readings =>
-      entries.map(([share, numbers]) => [{ share }, numbers[number]]);
+      entries.map(([share, numbers]) => [{ share }, numbers[number] ?? 0]);
     this.readEach('gatehouse_share_most', each('most'));
     this.readEach('gatehouse_share_taken', each('taken'));
     this.readEach('gatehouse_share_waiting', each('waiting'));
+    this.readEach('gatehouse_share_resting', each('resting'));
     this.readEach('gatehouse_share_refused_total', each('refused'));
   }
 

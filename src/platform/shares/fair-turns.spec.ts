@@ -1,4 +1,6 @@
+import { eventually } from '../../../test/support/eventually.js';
 import { FairTurns } from './fair-turns.js';
+import type { ShareOwner } from './share.js';
 
 const NAMES = { what: 'queries', ofTenantSetting: 'OF_TENANT', ofOrgSetting: 'OF_ORG', allSetting: 'ALL' };
 const LIMITS = { ...NAMES, most: 4, ofTenant: 2, ofOrg: 3, waitingOfTenant: 10, waitMs: 60_000 };
@@ -11,7 +13,7 @@ class Stage {
 
   constructor(private readonly turns: FairTurns) {}
 
-  start(owner: ReturnType<typeof of>): Promise<string> {
+  start(owner: ShareOwner): Promise<string> {
     const { tenantId } = owner;
     const run = this.turns.run(
       owner,
@@ -94,4 +96,39 @@ it('refuses what waited too long, naming the share that was full', async () => {
   expect(turns).toMatchObject({ taken: 2, waiting: 0, refused: 2 });
   for (const tenant of ['a', 'b']) await stage.end(tenant);
   expect(await Promise.all([stage.start(of('c')), stage.end('c')])).toEqual(['c', undefined]);
+});
+
+describe('a tenant with a long line', () => {
+  const LONG = { ...LIMITS, most: 3, ofTenant: 2, ofOrg: 3, waitingOfTenant: 10, restingFrom: 3 };
+
+  it('rests after each turn, while others take the turn that rests', async () => {
+    const turns = new FairTurns(LONG);
+    const stage = new Stage(turns);
+    for (let call = 0; call < 6; call += 1) void stage.start(of('a'));
+    for (const tenant of ['b', 'c']) void stage.start(of(tenant));
+    expect(stage.begun).toEqual(['a', 'a', 'b']);
+    await stage.end('a');
+    expect(stage.begun).toEqual(['a', 'a', 'b', 'c']);
+    expect(turns).toMatchObject({ taken: 3, waiting: 4, resting: 1 });
+    await stage.end('c');
+    expect(turns).toMatchObject({ taken: 2, waiting: 4, resting: 1 });
+    await eventually(() => turns.resting === 0);
+    expect(stage.begun).toEqual(['a', 'a', 'b', 'c', 'a']);
+  });
+
+  it('rests no more once its line is short', async () => {
+    const turns = new FairTurns(LONG);
+    const stage = new Stage(turns);
+    for (let call = 0; call < 5; call += 1) void stage.start(of('a'));
+    await stage.end('a');
+    expect(turns).toMatchObject({ taken: 2, waiting: 2, resting: 0 });
+  });
+
+  it('does not rest where the service works for itself', async () => {
+    const turns = new FairTurns(LONG);
+    const stage = new Stage(turns);
+    for (let call = 0; call < 6; call += 1) void stage.start({ ...of('own'), isService: true });
+    await stage.end('own');
+    expect(turns).toMatchObject({ taken: 2, waiting: 3, resting: 0 });
+  });
 });

@@ -10,7 +10,14 @@ export interface FairTurnsOptions extends ShareNames {
   /** How many of one tenant may wait; of one org four times as many. */
   readonly waitingOfTenant: number;
   readonly waitMs: number;
+  /** While more than so many of a tenant wait, each of its turns is followed by a rest. Absent: there are no rests. */
+  readonly restingFrom?: number;
 }
+
+/** A rest is so many times as long as the turn before it: a flood gets a quarter of what its tenant's turns could do. */
+const TIMES_TURN = 3;
+/** What takes longer holds up its own line already. */
+const MOST_REST_MS = 100;
 
 const WAITING_TENANTS_OF_ORG = 4;
 
@@ -20,11 +27,13 @@ interface Waiting {
 }
 
 interface Tenant {
+  /** Those that rest included. */
   running: number;
   waiting: Waiting[];
 }
 
 interface Org {
+  /** Those that rest included. */
   running: number;
   waiting: number;
   /** In the order of their next turns. */
@@ -35,11 +44,15 @@ interface Org {
  * Work that takes turns: a bounded number runs at once, with lower bounds for one tenant and one org; the rest waits, in
  * bounded number and time. Free turns go to org after org, and within an org to tenant after tenant. So another org waits for
  * one of an org's calls, however many of them wait.
+ *
+ * A tenant with a long line rests after each turn: short work, one turn after the other, would take all of the processor, for
+ * which others wait too. The turn that rests is free for others.
  */
 export class FairTurns implements ShareState {
   private readonly refusals = new Refusals();
   private running = 0;
   private inLine = 0;
+  private atRest = 0;
   /** In the order of their next turns. */
   private readonly orgs = new Map<string, Org>();
 
@@ -57,6 +70,10 @@ export class FairTurns implements ShareState {
     return this.inLine;
   }
 
+  get resting(): number {
+    return this.atRest;
+  }
+
   get refused(): number {
     return this.refusals.count;
   }
@@ -68,15 +85,34 @@ export class FairTurns implements ShareState {
     // Calls that wait while a turn is free have reached their tenant's or org's bound.
     if (tenant.waiting.length === 0 && this.boundReachedBy(org, tenant) === null) this.begin(owner, org, tenant);
     else await this.wait(owner, org, tenant);
+    const begunAt = performance.now();
     try {
       return await work();
     } finally {
       this.running -= 1;
-      org.running -= 1;
-      tenant.running -= 1;
-      this.serveNext();
-      this.forget(owner, org, tenant);
+      if (tenant.waiting.length > (this.options.restingFrom ?? Infinity) && owner.isService !== true) {
+        this.rest(performance.now() - begunAt, () => this.leave(owner, org, tenant));
+        this.serveNext();
+      } else this.leave(owner, org, tenant);
     }
+  }
+
+  private rest(turnMs: number, leave: () => void): void {
+    this.atRest += 1;
+    setTimeout(
+      () => {
+        this.atRest -= 1;
+        leave();
+      },
+      Math.min(MOST_REST_MS, TIMES_TURN * turnMs),
+    );
+  }
+
+  private leave(owner: ShareOwner, org: Org, tenant: Tenant): void {
+    org.running -= 1;
+    tenant.running -= 1;
+    this.serveNext();
+    this.forget(owner, org, tenant);
   }
 
   private begin({ tenantId, orgId }: ShareOwner, org: Org, tenant: Tenant): void {

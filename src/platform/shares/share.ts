@@ -4,6 +4,8 @@ import { Fault } from '../errors/index.js';
 export interface ShareOwner {
   readonly tenantId: string;
   readonly orgId: string;
+  /** It is the service's own work, which is bounded by itself. */
+  readonly isService?: true;
 }
 
 /** What is shared, and the settings that divide it, as refusals name them. */
@@ -20,6 +22,8 @@ export interface ShareState {
   readonly most: number;
   readonly taken: number;
   readonly waiting: number;
+  /** Parts of tenants that pause, since many of theirs wait. Absent: there are no pauses. */
+  readonly resting?: number;
   /** Since the start. */
   readonly refused: number;
 }
