@@ -66,7 +66,9 @@ export class AuthenticationGuard implements CanActivate {
     this.nameInLog(request);
     if (request.principal !== null) {
       request.judgedAtMs = performance.now();
-      request.judgeAgain = () => this.judgeAgain(request, declaration);
+      // Not written into the assignment: V8 makes such a function in the old space, where it would keep the request (0020).
+      const judgeAgain = (): Promise<void> => this.judgeAgain(request, declaration);
+      request.judgeAgain = judgeAgain;
     }
     return true;
   }
