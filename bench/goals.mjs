@@ -1,4 +1,5 @@
 // The goals that the numbers are compared with, as data.
+import { promotedBetween } from './promoted.mjs';
 
 /**
  * @param {any} results by scenario id
@@ -50,6 +51,15 @@ function cpuRatio(results, scenario, above, below) {
 function residentMegabytes(memory, requests) {
   const bytes = memory?.readings.find((/** @type {any} */ reading) => reading.requests === requests)?.rssBytes ?? null;
   return bytes === null ? null : bytes / 1e6;
+}
+
+/**
+ * @param {any} memory the memory scenario's result
+ * @returns {number | null} KB that a call leaves in the old space, once the code is warm
+ */
+function promotedKilobytes(memory) {
+  const [, first, ...later] = memory?.readings ?? [];
+  return promotedBetween(first, later.at(-1));
 }
 
 /** @type {Goal[]} */
@@ -165,6 +175,14 @@ export const GOALS = [
       const [first, last] = [residentMegabytes(memory, 100_000), residentMegabytes(memory, 500_000)];
       return first === null || last === null ? null : last / first;
     },
+  },
+  {
+    title: 'Memory: what a call leaves in the old space',
+    direction: 'at most',
+    limit: 1,
+    unit: ' KB',
+    longRunOnly: true,
+    read: ({ memory }) => promotedKilobytes(memory),
   },
   {
     title: 'Limits on ÷ off, 1,000 humans at 128',

@@ -1,6 +1,7 @@
 // The bench's findings as text.
 import { GOALS } from './goals.mjs';
 import { hasProc } from './processes.mjs';
+import { promotedBetween } from './promoted.mjs';
 import { SCENARIOS } from './scenarios.mjs';
 
 /** Share of the machine's CPU time that other work may take before the numbers are worth little. */
@@ -79,11 +80,18 @@ function renderLatency({ byTarget }, targets) {
   return renderTable(rows);
 }
 
-/** @param {{ readings: { requests: number, rssBytes: number | null, heapBytes: number | null }[], ratio: number | null }} result */
+/** @param {{ readings: ({ requests: number } & import('./scenarios.mjs').Memory)[], ratio: number | null }} result */
 function renderMemory({ readings, ratio }) {
-  const rows = [['after requests', 'resident set', 'heap in use']];
-  for (const reading of readings) {
-    rows.push([whole(reading.requests), inMegabytes(reading.rssBytes), inMegabytes(reading.heapBytes)]);
+  const rows = [['after requests', 'resident set', 'heap in use', 'promoted, KB a call']];
+  for (const [index, reading] of readings.entries()) {
+    const { requests, rssBytes, heapBytes } = reading;
+    const promoted = promotedBetween(readings[index - 1], reading);
+    rows.push([
+      whole(requests),
+      inMegabytes(rssBytes),
+      inMegabytes(heapBytes),
+      promoted === null ? '-' : two(promoted),
+    ]);
   }
   const [, first] = readings;
   const last = readings.at(-1);

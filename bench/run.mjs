@@ -11,6 +11,7 @@ import { Meter } from './meter.mjs';
 import { HELP, readOptions } from './options.mjs';
 import { readRssBytes } from './processes.mjs';
 import { renderProfile, summarizeProfile } from './profile.mjs';
+import { readPromotedBytes } from './promoted.mjs';
 import { CROWDED, judge, renderReport } from './report.mjs';
 import { openRing, openSide } from './ring.mjs';
 import { BODIES, RUNNERS, SCENARIOS } from './scenarios.mjs';
@@ -110,6 +111,7 @@ async function runScenarios(session, ring, meter, options) {
     readServiceMemory: async () => ({
       rssBytes: ring.service === null ? null : readRssBytes(ring.service.running.pid),
       heapBytes: ring.service === null ? null : await readHeapBytes(ring.service.running),
+      promotedBytes: ring.service === null ? null : await readPromotedBytes(ring.service.setup.logFile),
     }),
     say: (text) => session.say(text),
   };

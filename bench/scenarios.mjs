@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeGateways } from './gateways.mjs';
 import { CROWDS } from './limits.mjs';
 import { LONG_ROWS, SHORT_ROWS } from './ledger-size.mjs';
+import { TRACE_COLLECTIONS } from './promoted.mjs';
 import { median } from './statistics.mjs';
 
 const MESSAGES = [
@@ -166,6 +167,13 @@ export const SCENARIOS = [
  */
 
 /**
+ * @typedef {object} Memory
+ * @property {number | null} rssBytes
+ * @property {number | null} heapBytes in use, as the service tells it
+ * @property {number | null} promotedBytes moved to the old space since the start; null: the service does not trace collections
+ */
+
+/**
  * What a runner is given.
  * @typedef {object} BenchContext
  * @property {import('./options.mjs').BenchOptions} options
@@ -180,7 +188,7 @@ export const SCENARIOS = [
  * @property {string} upstreamUrl without /v1
  * @property {(id: string, title: string, ledgerRows: number, environment?: Record<string, string>) =>
  *   Promise<import('./ring.mjs').Target>} openSide another service, on a database of its own with a ledger of so many rows
- * @property {() => Promise<{ rssBytes: number | null, heapBytes: number | null }>} readServiceMemory
+ * @property {() => Promise<Memory>} readServiceMemory
  * @property {(text: string) => void} say
  */
 
@@ -272,9 +280,9 @@ async function runLatency(scenario, context) {
 async function runMemory(scenario, context) {
   const target = context.targets.get('service');
   if (target === undefined) return null;
-  await context.restartService();
+  await context.restartService({ nodeArguments: [TRACE_COLLECTIONS] });
   const body = BODIES[scenario.body](context.model);
-  /** @type {{ requests: number, rssBytes: number | null, heapBytes: number | null }[]} */
+  /** @type {({ requests: number } & Memory)[]} */
   const readings = [{ requests: 0, ...(await context.readServiceMemory()) }];
   let sent = 0;
   let non2xx = 0;
