@@ -22,11 +22,17 @@ export function withoutRetry(failure: ProviderFailure): ProviderFailure {
 
 /** A provider's message may quote the prompt: only what it said without that is logged. */
 export function logFailure(provider: string, { outcome, error, said }: ProviderFailure): void {
-  const detail = error instanceof Fault ? detailOf(error) : { status: error.status, code: error.body.error.code };
+  const detail =
+    error instanceof Fault ? detailOf(error) : { status: error.status, code: loggedCode(error.body.error) };
   logger.warn({ provider, outcome, ...detail, ...(said === undefined ? {} : { said }) }, 'A provider failed a call.');
 }
 
 function detailOf({ kind, code, message, cause }: Fault): object {
   const reason = cause instanceof Error ? `${message} (${cause.message})` : message;
   return { kind, ...(code === undefined ? {} : { code }), reason };
+}
+
+/** Servers put sentences there too, and these may quote the prompt. */
+function loggedCode({ code }: { readonly code: string | null }): string | null {
+  return code !== null && /^[\w.-]{1,48}$/.test(code) ? code : null;
 }

@@ -95,6 +95,13 @@ describe('a 403', () => {
     expect(log.lines.find(({ said }) => said !== undefined)!['said']).toMatch(expected);
   });
 
+  it('whose code is a sentence is logged without it', async () => {
+    upstream.next({ kind: 'body', status: 400, body: errorBody('No.', 'x', 'no violet elephant') });
+    await server.post(BODY);
+    expect(log.lines).toMatchObject([{ status: 400, code: null }]);
+    expect(log.text()).not.toContain('violet');
+  });
+
   it('about a request that is too long to compare is logged by its status only', async () => {
     await server.stop();
     server = await ChatServer.start(upstream, tokenizer, { GATEHOUSE_BODY_LIMIT_BYTES: '1000000' });

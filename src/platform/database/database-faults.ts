@@ -41,6 +41,15 @@ interface DriverErrorCause {
   readonly originalMessage?: string;
 }
 
+/** Postgres and Node each have a list of time zones, and neither holds all of the other's. */
+const UNKNOWN_ZONE = /^time zone ".*" not recognized$/s;
+
+function isUnknownZone(error: unknown): boolean {
+  if (sqlState(error) !== '22023') return false;
+  const { message, meta } = error as Error & { meta?: { driverAdapterError?: { cause?: DriverErrorCause } } };
+  return UNKNOWN_ZONE.test(meta?.driverAdapterError?.cause?.originalMessage ?? message);
+}
+
 /** Postgres' own code where Prisma wraps the error of a raw statement in one of its own. */
 function postgresCode(error: Error): string | undefined {
   const { meta } = error as { meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } } };
@@ -71,8 +80,12 @@ const FULL_RETRY_SECONDS = 30;
 /** Whether the database could not write since its disk is full. */
 export const isOutOfRoom = (error: unknown): boolean => OUT_OF_ROOM.has(sqlState(error) ?? '');
 
-/** A connection error becomes a 503; a fault, or an error of the statement, stays what it is. */
+/** A connection error becomes a 503, a zone that only Node knows a 400; a fault, or another error of the statement, stays. */
 export function asFault(error: unknown): unknown {
+  if (isUnknownZone(error)) {
+    const reason = 'is not a time zone that the database knows; take another of the same clock, like Europe/Berlin';
+    return new Fault('invalid_input', `timeZone: ${reason}`, { fields: [{ field: 'timeZone', reason }], cause: error });
+  }
   if (error instanceof Fault || !isConnectionError(error)) return error;
   if (isOutOfRoom(error)) {
     return new Fault('unavailable', "The database's disk is full: the operator has to make room on it.", {

@@ -183,6 +183,7 @@ describe('a request about budgets', () => {
     ['no period', { ...TENANT_DAY, period: undefined }],
     ['an unknown period', { ...TENANT_DAY, period: 'YEAR' }],
     ['an unknown zone', { ...TENANT_DAY, timeZone: 'Europe/Atlantis' }],
+    ['a zone that Node knows and Postgres does not', { ...TENANT_DAY, timeZone: 'US/Pacific-New' }],
     ['an offset for a zone', { ...TENANT_DAY, timeZone: '+01:00' }],
     ['a limit below 0', { ...TENANT_DAY, limit: -1 }],
     ['a limit with decimals', { ...TENANT_DAY, limit: 1.5 }],

@@ -136,6 +136,23 @@ describe('what goes upstream and comes back', () => {
     if (output === 0) expect(row).toMatchObject({ input_tokens: 0 });
   });
 
+  it.each([{ detail: 'Slow down.' }, { choices: [], message: 'Slow down.' }])(
+    'is an error with a status, and costs nothing, where the stream has no event of a response: %j',
+    async (said) => {
+      service.upstream.next({ kind: 'stream', done: false, pieces: [said] });
+      expect(openaiError(await ask({ stream: true }), 502)).toMatchObject({ message: 'Slow down.' });
+      expect(await charged()).toMatchObject({ outcome: 'UPSTREAM_ERROR', input_tokens: 0, output_tokens: 0 });
+    },
+  );
+
+  it('is charged by what it said where it reported its usage before that', async () => {
+    const events = responseEvents({ words: ['Hello', ' from', ' the', ' upstream', '.'], usage: null });
+    events[0] = events[0]!.replace('"usage":null', '"usage":{"input_tokens":9,"output_tokens":0}');
+    service.upstream.next({ kind: 'stream', done: false, pieces: events });
+    await ask({ stream: true });
+    expect(await charged()).toMatchObject({ outcome: 'OK', output_tokens: 5, estimated: true });
+  });
+
   it('is an error with a status where the stream begins with one', async () => {
     const error = { code: 'rate_limit_exceeded', message: 'Slow down.', param: null };
     service.upstream.next({ kind: 'stream', done: false, pieces: [responseEvent('error', error)] });

@@ -247,6 +247,7 @@ describe('a query is refused for', () => {
     ['startTime', { startTime: '2024-01-01T00:00:00Z', endTime: '2025-01-02T00:00:01Z' }],
     ['groupBy.0', { groupBy: ['COUNTRY'] }],
     ['timeZone', { timeZone: '+02:00' }],
+    ['timeZone', { timeZone: 'US/Pacific-New', groupBy: ['DAY'] }],
     ['timeZone', { timeZone: 'Europe/Atlantis' }],
     ['fill', { fill: true, groupBy: ['MODEL'] }],
     ['top', { top: 101 }],

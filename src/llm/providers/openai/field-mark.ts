@@ -1,10 +1,11 @@
 const COLON = 0x3a;
 /** JSON's white space. */
 const BLANK: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+const SIGNS: ReadonlySet<string> = new Set(['[', '{', '"']);
 
 /**
- * Whether a field begins with these characters somewhere in the bytes, whatever white space stands between them. Within a string
- * the quotes of its name would be escaped, and not match.
+ * Whether a field begins with these characters somewhere in the bytes, whatever white space stands before each bracket or quote.
+ * Within a string the quotes of its name would be escaped, and not match.
  *
  * @param name with its quotes
  * @param value the first characters of its value
@@ -20,7 +21,7 @@ export function holdsField(bytes: Buffer, name: string, value: string): boolean 
 function beginsWith(bytes: Buffer, from: number, value: string): boolean {
   let at = from;
   for (const char of value) {
-    at = pastBlank(bytes, at);
+    if (SIGNS.has(char)) at = pastBlank(bytes, at);
     if (bytes[at] !== char.charCodeAt(0)) return false;
     at += 1;
   }

@@ -5,6 +5,7 @@ import type { ResponsesRequest } from '../requests/responses-request.js';
 import { collectOutputText, countResponsesInput } from '../requests/responses-tokens.js';
 import { PARSED_BYTES } from './answer-bytes.js';
 import type { Answer, AnswerReader } from './answer-reader.js';
+import { holdsField } from './field-mark.js';
 import { failureInAnswer, type Asked } from './openai-failure.js';
 import { usageIn } from './openai-usage.js';
 import { estimatePartTokens, ProducedText } from './produced-text.js';
@@ -19,7 +20,8 @@ export const RESPONSES_READER: AnswerReader<ResponsesRequest> = {
   bodyOf: ({ raw }) => raw,
   failureIn,
   isAnswer: (answer) => Array.isArray(answer['output']),
-  hasBegun: () => true,
+  // Events that are none of the Responses API are an error, or nothing.
+  hasBegun: (events) => holdsField(events, '"type"', '"response.'),
   refusalIn: (events, asked) => {
     const at = events.indexOf('data:');
     const end = endOfFirstEvent(events, at);

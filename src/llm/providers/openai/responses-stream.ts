@@ -22,6 +22,8 @@ export class ResponsesStream implements AnswerStream {
   ended = false;
   private readonly filter = new SseUsageFilter(false, responseIn);
   private readonly produced = new ProducedText(...SAID_IN_DELTAS);
+  /** What was said after the last report; null: nothing was reported. */
+  private unreported: ProducedText | null = null;
   /** How the last event ends the stream; null: it has not come. */
   private ending: 'whole' | 'error' | null = null;
 
@@ -43,8 +45,9 @@ export class ResponsesStream implements AnswerStream {
     return this.failed && this.estimateOutput() === 0;
   }
 
+  /** What was reported; null: nothing, or nothing of what was said last. */
   get reported(): ReportedCounts | null {
-    return this.filter.usage;
+    return (this.unreported?.estimateTokens(this.tokenizer) ?? 0) === 0 ? this.filter.usage : null;
   }
 
   push(chunk: Buffer): Buffer {
@@ -66,6 +69,9 @@ export class ResponsesStream implements AnswerStream {
   private take(events: Buffer): Buffer {
     if (events.length === 0) return NOTHING;
     this.produced.add(events);
+    const { afterReport } = this.filter;
+    if (afterReport !== null) this.unreported = ProducedText.of(afterReport, ...SAID_IN_DELTAS);
+    else this.unreported?.add(events);
     if (this.ending === null && MARKS.some((mark) => events.includes(mark))) this.ending = endingIn(events);
     // An event that is too long to be kept comes in pieces.
     this.ended = this.ending !== null && isAtBoundary(events);
