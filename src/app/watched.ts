@@ -16,6 +16,7 @@ export function watch(app: NestFastifyApplication, metrics: Metrics): void {
   metrics.shares({
     provider_calls: calls.places,
     database_connections: database.turns,
+    credential_lookups: database.lookUps,
     usage_queries: app.get(UsageQueryService).turns,
     body_bytes: bodies,
     answer_mebibytes: calls.answers.places,

@@ -122,7 +122,7 @@ export class GatewayDirectory implements BeforeApplicationShutdown {
   }
 
   private async loadGateway(id: string): Promise<KnownGateway | null> {
-    const [row] = await this.database.call<GatewayRow & Record<string, unknown>>(FIND_GATEWAY, [id]);
+    const [row] = await this.database.lookUp<GatewayRow & Record<string, unknown>>(FIND_GATEWAY, [id]);
     if (row === undefined) return null;
     return Object.freeze({
       id: row.id,
@@ -136,7 +136,7 @@ export class GatewayDirectory implements BeforeApplicationShutdown {
 
   private async loadToken({ gatewayId, token }: PresentedToken): Promise<KnownToken | null> {
     const candidates = this.peppers.candidates(token);
-    const [row] = await this.database.call<TokenRow & Record<string, unknown>>(FIND_TOKEN, [
+    const [row] = await this.database.lookUp<TokenRow & Record<string, unknown>>(FIND_TOKEN, [
       candidates.map((candidate) => candidate.hash),
     ]);
     if (row === undefined) return null;

@@ -119,7 +119,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
   /** @throws Fault unauthenticated: the key does not exist, or no longer */
   private async load(key: string): Promise<KnownKey> {
     const candidates = this.peppers.candidates(key);
-    const [row] = await this.database.call<FoundRow>(FIND, [candidates.map((candidate) => candidate.hash)]);
+    const [row] = await this.database.lookUp<FoundRow>(FIND, [candidates.map((candidate) => candidate.hash)]);
     if (row === undefined || !isUsable(row)) {
       const names = { keyPrefix: shownPrefix(key) };
       throw row?.expired

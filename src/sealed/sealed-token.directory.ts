@@ -92,7 +92,7 @@ export class SealedTokenDirectory {
     this.assertNotOver(token);
     const { tenantId, keyId } = token;
     const tokenId = tokenIdOf(token.jti);
-    const [row] = await this.database.call<FoundRow & Record<string, unknown>>(FIND, [
+    const [row] = await this.database.lookUp<FoundRow & Record<string, unknown>>(FIND, [
       tenantId,
       keyId,
       tokenId,

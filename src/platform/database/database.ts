@@ -8,6 +8,7 @@ import { Fault, OperatorError } from '../errors/index.js';
 import { logger } from '../logging/index.js';
 import { FairTurns, type ShareOwner } from '../shares/index.js';
 import { appConnection, isPooled, sessionLimits } from './connections.js';
+import { lookUpsOf, shareOf } from './database-shares.js';
 import { asFault, isOutOfRoom, tenantIsGone } from './database-faults.js';
 import { ImpatientClient } from './impatient-client.js';
 import { assertLogin } from './login-check.js';
@@ -39,6 +40,9 @@ const OUT_OF_ROOM_MS = 30_000;
 /** For a connection of the pool, and for the whole transaction. */
 const TRANSACTION_OPTIONS = { maxWait: 5000, timeout: 10_000 };
 
+/** Callers of whom nothing is known yet. */
+const STRANGERS: ShareOwner = { tenantId: 'strangers', orgId: 'strangers', isService: true };
+
 /** The service's own work, of no tenant. */
 const BACKGROUND: ShareOwner = { tenantId: 'background', orgId: 'background', isService: true };
 
@@ -51,6 +55,8 @@ const BACKGROUND: ShareOwner = { tenantId: 'background', orgId: 'background', is
 export class Database implements OnApplicationShutdown {
   /** Who has the connections that are not the calls'. */
   readonly turns: FairTurns;
+  /** Who has those of the calls' connections on which presented credentials are looked up. */
+  readonly lookUps: FairTurns;
   private readonly callsPool: pg.Pool;
   private readonly pool: pg.Pool;
   private readonly prisma: PrismaClient;
@@ -65,6 +71,7 @@ export class Database implements OnApplicationShutdown {
     this.callsPool = openPool(settings, { max: settings.databaseCallsPoolSize, min: settings.databaseCallsPoolSize });
     this.pool = openPool(settings, { max: settings.databasePoolSize });
     this.turns = new FairTurns(shareOf(settings));
+    this.lookUps = new FairTurns(lookUpsOf(settings));
     this.named = !isPooled(settings);
     this.login = settings;
     const names = {
@@ -84,6 +91,16 @@ export class Database implements OnApplicationShutdown {
    */
   call<Row extends pg.QueryResultRow>(statement: NamedStatement, values: readonly unknown[]): Promise<Row[]> {
     return this.query(this.callsPool, statement, values);
+  }
+
+  /**
+   * Looks up what a caller presents before it is known whose it is. Strangers choose how many of these there are, so that they
+   * have a part of the calls' connections and wait for each other alone.
+   *
+   * @throws Fault unavailable when Postgres can't be reached, or too many wait
+   */
+  lookUp<Row extends pg.QueryResultRow>(statement: NamedStatement, values: readonly unknown[]): Promise<Row[]> {
+    return this.lookUps.run(STRANGERS, () => this.call<Row>(statement, values));
   }
 
   /**
@@ -282,23 +299,6 @@ function openPool(settings: Settings, size: { readonly max: number; readonly min
   // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
   pool.on('error', (error) => logger.warn({ err: error }, 'An idle database connection broke.'));
   return pool;
-}
-
-/** No tenant and no org takes every connection of several, whatever the settings say. */
-function shareOf(settings: Settings): ConstructorParameters<typeof FairTurns>[0] {
-  const ofOrg = Math.max(1, Math.min(settings.orgQueries, settings.databasePoolSize - 1));
-  return {
-    what: 'queries',
-    most: settings.databasePoolSize,
-    ofOrg,
-    ofTenant: Math.min(settings.tenantQueries, ofOrg),
-    waitingOfTenant: settings.tenantQueriesWaiting,
-    waitMs: settings.queryWaitMs,
-    restingFrom: settings.tenantQueriesRestingFrom,
-    ofTenantSetting: 'GATEHOUSE_TENANT_QUERIES',
-    ofOrgSetting: 'GATEHOUSE_ORG_QUERIES',
-    allSetting: 'DATABASE_POOL_SIZE',
-  };
 }
 
 /** A person's own part, before a tenant is known. */

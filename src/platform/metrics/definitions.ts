@@ -116,7 +116,7 @@ export const METRICS = {
 
   gatehouse_share_most: {
     type: 'gauge',
-    help: 'How much of what tenants share one process has: calls to providers, database connections, usage queries, bytes of bodies.',
+    help: 'How much of what tenants share one process has: calls to providers, database connections, look-ups of credentials, usage queries, bytes of bodies.',
     labels: ['share'],
   },
   gatehouse_share_taken: { type: 'gauge', help: 'How much of it is taken now.', labels: ['share'] },

@@ -1,3 +1,3 @@
-export { FairTurns } from './fair-turns.js';
+export { FairTurns, type FairTurnsOptions } from './fair-turns.js';
 export { Places } from './places.js';
 export type { ShareOwner } from './share.js';

@@ -102,7 +102,7 @@ export class UsageTokenDirectory {
 
   /** @throws Fault unauthenticated: the token's time is over */
   private async load(tokenId: string): Promise<KnownToken | null> {
-    const [row] = await this.database.call<UsageTokenRow & Record<string, unknown>>(FIND, [tokenId]);
+    const [row] = await this.database.lookUp<UsageTokenRow & Record<string, unknown>>(FIND, [tokenId]);
     if (row === undefined) return null;
     if (row.expired) throw new ExpiredCredentialFault('expired_token', { usageTokenId: tokenId });
     return {
