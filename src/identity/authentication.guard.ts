@@ -50,19 +50,47 @@ export class AuthenticationGuard implements CanActivate {
     private readonly peppers: PepperRing,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const declaration = ACCESS_DECLARATIONS.find(context.getHandler());
     if (declaration !== null && 'public' in declaration && !declaration.recognises) return true;
     const request = context.getArgByIndex<FastifyRequest>(0);
     try {
-      await this.authenticate(request, declaration);
+      const verified = this.authenticate(request, declaration);
+      // A known key is judged without a promise: most calls have one.
+      if (!(verified instanceof Promise)) return this.accept(request, declaration, verified);
+      return verified.then(
+        (principal) => this.accept(request, declaration, principal),
+        (error: unknown) => this.refuse(request, declaration, error),
+      );
     } catch (error) {
-      // Who presents nothing has guessed nothing; the access guard tells it.
-      if (error instanceof RefusedCredential && error.reason === 'missing') return true;
-      const failure = await this.weigh(request, error);
-      if (request.recognisedKey === null) throw failure;
-      request.refusal = failure;
+      return this.refuse(request, declaration, error);
     }
+  }
+
+  private accept(request: FastifyRequest, declaration: AccessDeclaration | null, verified: Principal | null): true {
+    if (verified !== null) {
+      request.principal = verified;
+      try {
+        request.principal = actingFor(verified, request.raw);
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        request.refusal = error;
+      }
+    }
+    return this.goOn(request, declaration);
+  }
+
+  /** @throws the failure, unless a key was recognised: then it is told once the key's window is shown */
+  private async refuse(request: FastifyRequest, declaration: AccessDeclaration | null, error: unknown): Promise<true> {
+    // Who presents nothing has guessed nothing; the access guard tells it.
+    if (error instanceof RefusedCredential && error.reason === 'missing') return true;
+    const failure = await this.weigh(request, error);
+    if (request.recognisedKey === null) throw failure;
+    request.refusal = failure;
+    return this.goOn(request, declaration);
+  }
+
+  private goOn(request: FastifyRequest, declaration: AccessDeclaration | null): true {
     this.nameInLog(request);
     if (request.principal !== null) {
       request.judgedAtMs = performance.now();
@@ -92,18 +120,12 @@ export class AuthenticationGuard implements CanActivate {
     }
   }
 
-  private async authenticate(request: FastifyRequest, declaration: AccessDeclaration | null): Promise<void> {
+  private authenticate(
+    request: FastifyRequest,
+    declaration: AccessDeclaration | null,
+  ): Principal | Promise<Principal> | null {
     const credential = this.credentialOf(request);
-    const verified =
-      credential.kind === 'none' ? this.anonymousAt(declaration) : await this.verify(credential, request);
-    if (verified === null) return;
-    request.principal = verified;
-    try {
-      request.principal = actingFor(verified, request.raw);
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      request.refusal = error;
-    }
+    return credential.kind === 'none' ? this.anonymousAt(declaration) : this.verify(credential, request);
   }
 
   /** Whom a caller is taken for who presents nothing, where the route takes such callers. */
@@ -119,19 +141,12 @@ export class AuthenticationGuard implements CanActivate {
   }
 
   /** Every strategy that the shape needs must pass. */
-  private async verify(credential: PresentedCredential, request: FastifyRequest): Promise<Principal> {
+  private verify(credential: PresentedCredential, request: FastifyRequest): Principal | Promise<Principal> {
     switch (credential.kind) {
       case 'secretKey':
-        return this.strategies.verify(SECRET_KEY_STRATEGY, { 'x-api-key': credential.secret });
-      case 'endUser': {
-        const key = await this.strategies.verify<PublishableKey>(PUBLISHABLE_KEY_STRATEGY, {
-          'x-api-key': credential.publishableKey,
-        });
-        request.recognisedKey = key;
-        const { origin } = request.headers;
-        const headers = { authorization: `Bearer ${credential.token}`, ...(origin === undefined ? {} : { origin }) };
-        return this.strategies.verify(END_USER_STRATEGY, headers, { publishableKey: key });
-      }
+        return this.strategies.verifyNow(SECRET_KEY_STRATEGY, { 'x-api-key': credential.secret });
+      case 'endUser':
+        return this.verifyEndUser(credential, request);
       case 'sealedToken':
         return this.strategies.verify(SEALED_TOKEN_STRATEGY, {
           authorization: `Bearer ${credential.token}`,
@@ -151,6 +166,17 @@ export class AuthenticationGuard implements CanActivate {
       default:
         return credential satisfies never;
     }
+  }
+
+  private async verifyEndUser(
+    { publishableKey, token }: Extract<Credential, { kind: 'endUser' }>,
+    request: FastifyRequest,
+  ): Promise<Principal> {
+    const key = await this.strategies.verify<PublishableKey>(PUBLISHABLE_KEY_STRATEGY, { 'x-api-key': publishableKey });
+    request.recognisedKey = key;
+    const { origin } = request.headers;
+    const headers = { authorization: `Bearer ${token}`, ...(origin === undefined ? {} : { origin }) };
+    return this.strategies.verify(END_USER_STRATEGY, headers, { publishableKey: key });
   }
 
   /** @throws what is not a fault: an outage or a mistake of ours stays what it is */

@@ -32,15 +32,14 @@ const PATH_PREFIX = /^\/(?:[^/]+\/)+$/;
  */
 @Injectable()
 export class CredentialStrategies {
-  /** What each run of a strategy inherits from. */
-  private readonly runs = new Map<string, StrategyRun>();
+  private readonly strategies = new Map<string, object>();
   private readonly issuers = new Map<string, string>();
   private readonly paths: PathCredential[] = [];
   /** The principal of a caller without a credential, on routes that take such callers; null: none. */
   anonymous: AnonymousPrincipal | null = null;
 
   register(name: string, strategy: Strategy): void {
-    this.runs.set(name, Object.assign(Object.create(strategy) as StrategyRun, OUTCOMES));
+    this.strategies.set(name, Object.assign(Object.create(strategy) as object, TELLING));
   }
 
   /** Says which strategy verifies the JWTs of an issuer. */
@@ -77,65 +76,94 @@ export class CredentialStrategies {
    *
    * @throws Fault unauthenticated, or whatever the strategy threw.
    */
-  verify<Verified = Principal>(
+  async verify<Verified = Principal>(
+    name: string,
+    headers: PresentedHeaders,
+    surroundings?: Partial<Surroundings>,
+  ): Promise<Verified> {
+    return this.verifyNow<Verified>(name, headers, surroundings);
+  }
+
+  /** The same, without a promise where the strategy tells its outcome at once. @throws as `verify` */
+  verifyNow<Verified = Principal>(
     name: string,
     headers: PresentedHeaders,
     { publishableKey = null, pathParameters = NO_PARAMETERS }: Partial<Surroundings> = NO_SURROUNDINGS,
-  ): Promise<Verified> {
-    const inherited = this.runs.get(name);
-    if (inherited === undefined) return Promise.reject(new Error(`There is no strategy named ${name}.`));
-    return new Promise((resolve, reject) => {
-      // As Passport runs a strategy: an object that inherits from it tells the outcome.
-      const run = Object.create(inherited) as StrategyRun;
-      run.onVerified = resolve as (principal: unknown) => void;
-      run.onRefused = reject;
-      try {
-        run.authenticate({ headers, publishableKey, pathParameters });
-      } catch (error) {
-        run.error(error);
-      }
-    });
+  ): Verified | Promise<Verified> {
+    const strategy = this.strategies.get(name);
+    if (strategy === undefined) throw new Error(`There is no strategy named ${name}.`);
+    const outcome = new Outcome<Verified>();
+    const run = Object.create(strategy) as StrategyRun;
+    run.outcome = outcome;
+    try {
+      run.authenticate({ headers, publishableKey, pathParameters });
+    } catch (error) {
+      outcome.fail(error);
+    }
+    return outcome.result();
   }
 }
 
 const NO_PARAMETERS: Surroundings['pathParameters'] = {};
 const NO_SURROUNDINGS: Partial<Surroundings> = {};
 
-/** What a strategy may say of one request, as Passport documents it. */
-interface Outcomes {
-  success(principal: unknown): void;
-  fail(challenge?: unknown): void;
-  error(error: unknown): void;
-  pass(): void;
-  redirect(): void;
-}
-
-interface StrategyRun extends Outcomes {
-  onVerified: (principal: unknown) => void;
-  onRefused: (error: Error) => void;
+/** One run of a strategy, as Passport documents it: an object that inherits from it, with methods for the outcome. */
+interface StrategyRun {
+  outcome: Outcome<unknown>;
   authenticate(request: PresentedRequest): void;
 }
 
-/** Shared by all runs: functions made for each run and assigned to it would stay in V8's old space (decision 0020). */
-const OUTCOMES: Outcomes & ThisType<StrategyRun> = {
-  success(principal) {
-    if (principal) this.onVerified(principal);
-    else this.onRefused(refusalOfFailure(undefined));
+/** The methods by which a strategy tells its outcome; Passport makes them anew for each run. */
+const TELLING = {
+  success(this: StrategyRun, principal: unknown): void {
+    if (principal) this.outcome.succeed(principal);
+    else this.outcome.fail(refusalOfFailure(undefined));
   },
-  fail(challenge) {
-    this.onRefused(refusalOfFailure(challenge));
+  fail(this: StrategyRun, challenge?: unknown): void {
+    this.outcome.fail(refusalOfFailure(challenge));
   },
-  error(error) {
-    this.onRefused(asError(error));
+  error(this: StrategyRun, error: unknown): void {
+    this.outcome.fail(error);
   },
-  pass() {
-    this.onRefused(refusalOfFailure(undefined));
+  pass(this: StrategyRun): void {
+    this.outcome.fail(refusalOfFailure(undefined));
   },
-  redirect() {
-    this.onRefused(new Error('A strategy of credentials must not redirect.'));
+  redirect(this: StrategyRun): void {
+    this.outcome.fail(new Error('A strategy must not redirect.'));
   },
 };
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Fault('internal', 'An internal error occurred.', { cause: error });
+/** What one run came to; the first word counts. */
+class Outcome<Verified> {
+  private verified: Verified | null = null;
+  private failure: Error | null = null;
+  private settle: (() => void) | null = null;
+
+  succeed(verified: Verified): void {
+    if (this.isTold()) return;
+    this.verified = verified;
+    this.settle?.();
+  }
+
+  fail(error: unknown): void {
+    if (this.isTold()) return;
+    this.failure =
+      error instanceof Error ? error : new Fault('internal', 'An internal error occurred.', { cause: error });
+    this.settle?.();
+  }
+
+  result(): Verified | Promise<Verified> {
+    if (this.failure !== null) throw this.failure;
+    if (this.verified !== null) return this.verified;
+    return new Promise((resolve, reject) => {
+      this.settle = () => {
+        if (this.failure === null) resolve(this.verified as Verified);
+        else reject(this.failure);
+      };
+    });
+  }
+
+  private isTold(): boolean {
+    return this.verified !== null || this.failure !== null;
+  }
 }

@@ -87,10 +87,13 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
    * @throws Fault unauthenticated (the same for unknown, revoked and expired keys), unavailable
    */
   async authenticate(secret: string): Promise<SecretKeyPrincipal> {
-    const known = await this.find(secret);
-    // The stored type must agree with the prefix that chose this verifier.
-    if (known.type !== 'SECRET') throw refusedCredential('other_type_of_key', { keyId: known.keyId });
-    return known.principal;
+    return this.findSecret(secret);
+  }
+
+  /** The same, without a promise for a known key. */
+  findSecret(secret: string): SecretKeyPrincipal | Promise<SecretKeyPrincipal> {
+    const known = this.find(secret);
+    return known instanceof Promise ? known.then(secretKeyOf) : secretKeyOf(known);
   }
 
   /**
@@ -98,18 +101,26 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
    * @throws Fault unauthenticated (the same for unknown, revoked and expired keys), unavailable
    */
   async authenticatePublishable(publishableKey: string): Promise<PublishableKey> {
-    const known = await this.find(publishableKey);
-    if (known.type !== 'PUBLISHABLE') throw refusedCredential('other_type_of_key', { keyId: known.keyId });
-    return known.key;
+    return this.findPublishable(publishableKey);
+  }
+
+  /** The same, without a promise for a known key. */
+  findPublishable(publishableKey: string): PublishableKey | Promise<PublishableKey> {
+    const known = this.find(publishableKey);
+    return known instanceof Promise ? known.then(publishableKeyOf) : publishableKeyOf(known);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.lastUses.stop();
   }
 
-  private async find(key: string): Promise<KnownKey> {
+  private find(key: string): KnownKey | Promise<KnownKey> {
     const found = this.known.find(key, key);
-    const known = found instanceof Promise ? await found : found;
+    return found instanceof Promise ? found.then((known) => this.usable(key, known)) : this.usable(key, found);
+  }
+
+  /** @throws Fault unauthenticated */
+  private usable(key: string, known: KnownKey | null): KnownKey {
     if (known === null) throw refusedCredential('unknown_or_revoked_key', { keyPrefix: shownPrefix(key) });
     if (this.known.isOver(known)) throw new ExpiredCredentialFault('expired_key', { keyId: known.keyId });
     this.lastUses.set(known.keyId, this.revocations.databaseNow());
@@ -129,15 +140,15 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     moveToCurrentPepper(this.database, REHASH, row, candidates, { keyId: row.id });
     const known = { keyId: row.id, expiresAtMs: row.expires_at?.getTime() ?? Infinity };
     return row.type === 'SECRET'
-      ? { ...known, type: 'SECRET', principal: this.secretKeyOf(row) }
-      : { ...known, type: 'PUBLISHABLE', key: this.publishableKeyOf(row) };
+      ? { ...known, type: 'SECRET', principal: this.principalOf(row) }
+      : { ...known, type: 'PUBLISHABLE', key: this.publishableOf(row) };
   }
 
   private requestsPerMinuteOf({ requests_per_minute: set }: ApiKeyRow): number {
     return rateThatHolds(set, this.settings.requestsPerMinute, this.settings.mostRequestsPerMinute);
   }
 
-  private secretKeyOf(row: ApiKeyRow): SecretKeyPrincipal {
+  private principalOf(row: ApiKeyRow): SecretKeyPrincipal {
     return Object.freeze({
       kind: 'secretKey',
       tenantId: row.tenant_id,
@@ -148,7 +159,7 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
     });
   }
 
-  private publishableKeyOf(row: ApiKeyRow): PublishableKey {
+  private publishableOf(row: ApiKeyRow): PublishableKey {
     return Object.freeze({
       tenantId: row.tenant_id,
       keyId: row.id,
@@ -164,6 +175,17 @@ export class ApiKeyDirectory implements BeforeApplicationShutdown {
       otherHumanPrefixes: Object.freeze(row.other_human_prefixes ?? []),
     });
   }
+}
+
+/** The stored type must agree with the prefix that chose the verifier. */
+function secretKeyOf(known: KnownKey): SecretKeyPrincipal {
+  if (known.type !== 'SECRET') throw refusedCredential('other_type_of_key', { keyId: known.keyId });
+  return known.principal;
+}
+
+function publishableKeyOf(known: KnownKey): PublishableKey {
+  if (known.type !== 'PUBLISHABLE') throw refusedCredential('other_type_of_key', { keyId: known.keyId });
+  return known.key;
 }
 
 function isUsable(row: FoundRow): row is ApiKeyRow {

@@ -1,7 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { PassportStrategy } from '@nestjs/passport';
-import { Passport } from 'passport';
-import { HeaderAPIKeyStrategy } from 'passport-headerapikey';
 import {
   CredentialStrategies,
   PUBLISHABLE_KEY_STRATEGY,
@@ -10,6 +7,7 @@ import {
 } from '../identity/index.js';
 import { ApiKeyDirectory } from './api-key.directory.js';
 import { isPublishableKey } from './key-format.js';
+import { keyStrategy } from './key-strategy.js';
 
 /**
  * Verifies `pk_` keys. Guarantee: success means that the key is stored as a publishable one, neither revoked nor expired. It
@@ -17,23 +15,20 @@ import { isPublishableKey } from './key-format.js';
  * before any look-up; an unreachable store is an error, not a refusal.
  */
 @Injectable()
-export class PublishableKeyStrategy extends PassportStrategy(HeaderAPIKeyStrategy) {
+export class PublishableKeyStrategy {
   constructor(
     private readonly directory: ApiKeyDirectory,
     strategies: CredentialStrategies,
   ) {
-    super({ header: 'X-API-Key', prefix: '' }, false);
-    strategies.register(PUBLISHABLE_KEY_STRATEGY, this);
+    strategies.register(
+      PUBLISHABLE_KEY_STRATEGY,
+      keyStrategy((key) => this.judge(key)),
+    );
   }
 
   /** @throws Fault unauthenticated, unavailable */
-  validate(key: string): PublishableKey | Promise<PublishableKey> {
+  private judge(key: string): PublishableKey | Promise<PublishableKey> {
     if (!isPublishableKey(key)) throw refusedCredential('malformed_key');
-    return this.directory.authenticatePublishable(key);
-  }
-
-  /** Passport's default registry is shared by the process; ours belongs to the application (CredentialStrategies). */
-  getPassportInstance(): InstanceType<typeof Passport> {
-    return new Passport();
+    return this.directory.findPublishable(key);
   }
 }

@@ -108,17 +108,13 @@ export class RateLimitGuard extends ThrottlerGuard {
     return this.count({ context, key, limit, ttlMs: ttl });
   }
 
-  private async countBy({ limit, ttl }: ThrottlerOptions, context: ExecutionContext): Promise<boolean> {
+  private countBy({ limit, ttl }: ThrottlerOptions, context: ExecutionContext): Promise<boolean> {
     const { principal } = requestOf(context);
     const key = principal === null ? null : throttleKey(principal);
     if (key === null) return this.shouldSkip(context);
     const ofCaller = typeof limit === 'function' ? limit(context) : limit;
-    return this.count({
-      context,
-      key,
-      limit: ofCaller instanceof Promise ? await ofCaller : ofCaller,
-      ttlMs: Number(ttl),
-    });
+    const count = (limit: number): Promise<true> => this.count({ context, key, limit, ttlMs: Number(ttl) });
+    return ofCaller instanceof Promise ? ofCaller.then(count) : count(ofCaller);
   }
 
   /**
