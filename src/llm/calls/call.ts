@@ -162,7 +162,8 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     let admission: Admission;
     try {
       admission = await context.ledger.reserve(terms.reservation());
-      await this.room?.turn();
+      const turn = this.room?.turn();
+      if (turn !== undefined) await turn;
     } catch (error) {
       this.enter('refused');
       this.leave();

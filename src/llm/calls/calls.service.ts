@@ -105,8 +105,10 @@ export class Calls implements CallContext {
     reply: FastifyReply,
     { prepare = same, ready = same, wishOf, sinkOver = same }: AnswerWays<Name> = {},
   ): Promise<void> {
-    await this.assertRoom(principal, request.ip);
-    const prepared = prepare(await readCallersJson(request));
+    const room = this.assertRoom(principal, request.ip);
+    if (room instanceof Promise) await room;
+    const read = readCallersJson(request);
+    const prepared = prepare(read instanceof Promise ? await read : read);
     const known = ready(operation.parse(prepared instanceof Promise ? await prepared : prepared));
     const asked = known instanceof Promise ? await known : known;
     const sink = sinkOver(new ReplySink(reply, operation.streamError));
@@ -118,9 +120,10 @@ export class Calls implements CallContext {
    *
    * @throws Fault rate_limited
    */
-  async assertRoom(principal: CallPrincipal, address: string): Promise<void> {
+  assertRoom(principal: CallPrincipal, address: string): void | Promise<void> {
     const owned = this.ownerOf(principal, address);
-    this.places.assertRoom(owned instanceof Promise ? await owned : owned);
+    if (owned instanceof Promise) return owned.then((owner) => this.places.assertRoom(owner));
+    this.places.assertRoom(owned);
   }
 
   /**

@@ -7,6 +7,7 @@ import {
   boundSteps,
   jsonObjectSteps,
   parseJsonObject,
+  type JsonBounds,
   type JsonObject,
 } from '../json/index.js';
 import type { ShareOwner } from '../shares/index.js';
@@ -27,6 +28,8 @@ declare module 'fastify' {
   }
 }
 
+const NOTHING: Buffer = Buffer.alloc(0);
+
 /** A judgement older than this is repeated once the body has arrived; with a warm cache that costs no query. */
 const STALE_JUDGEMENT_MS = 250;
 
@@ -37,28 +40,50 @@ const STALE_JUDGEMENT_MS = 250;
  * @throws Fault payload_too_large, unsupported_media_type, invalid_input; rate_limited, unavailable: no room for
  *   it now; unauthenticated, permission_denied
  */
-export async function readCallersBody(request: FastifyRequest): Promise<Buffer> {
-  const { bodies } = request.server;
+export function readCallersBody(request: FastifyRequest): Buffer | Promise<Buffer> {
   const owned = bodyOwnerOf(request);
-  const room = bodies.roomOf(owned instanceof Promise ? await owned : owned);
-  let body: Buffer;
+  return owned instanceof Promise ? owned.then((owner) => readInto(request, owner)) : readInto(request, owned);
+}
+
+/** Without a promise where a small body has arrived, as most have by the time that their caller is judged. */
+function readInto(request: FastifyRequest, owner: ShareOwner): Buffer | Promise<Buffer> {
+  const { bodies } = request.server;
+  const room = bodies.roomOf(owner);
   try {
-    body = await readBody(request.raw, bodies, room);
+    const body = readBody(request.raw, bodies, room);
+    if (!(body instanceof Promise)) return arrived(request, room, body);
+    return body.then(
+      (whole) => arrived(request, room, whole),
+      (error: unknown) => {
+        room.release();
+        throw error;
+      },
+    );
   } catch (error) {
-    room.release();
+    if (request.bodyRoom !== room) room.release();
     throw error;
   }
+}
+
+/** From here on the request holds the room. */
+function arrived(request: FastifyRequest, room: BodyRoom, body: Buffer): Buffer | Promise<Buffer> {
   request.bodyRoom = room;
-  if (request.judgeAgain !== null && performance.now() - request.judgedAtMs > STALE_JUDGEMENT_MS) {
-    await request.judgeAgain();
-  }
-  if (body.length <= SMALL_BODY_BYTES) {
-    assertBounded(body, bodies.bounds);
-    return body;
-  }
+  const isStale = performance.now() - request.judgedAtMs > STALE_JUDGEMENT_MS;
+  if (request.judgeAgain !== null && isStale) return request.judgeAgain().then(() => bounded(request, body));
+  return bounded(request, body);
+}
+
+function bounded(request: FastifyRequest, body: Buffer): Buffer | Promise<Buffer> {
+  const { bounds } = request.server.bodies;
+  if (body.length > SMALL_BODY_BYTES) return boundedInTurns(request, body, bounds);
+  assertBounded(body, bounds);
+  return body;
+}
+
+async function boundedInTurns(request: FastifyRequest, body: Buffer, bounds: JsonBounds): Promise<Buffer> {
   const turn = (): Promise<void> => nextTurn(request);
   await turn();
-  await inTurns(boundSteps(body, bodies.bounds), turn);
+  await inTurns(boundSteps(body, bounds), turn);
   await inTurns(alikeSteps(body), turn);
   await turn();
   return body;
@@ -69,8 +94,12 @@ export async function readCallersBody(request: FastifyRequest): Promise<Buffer> 
  *
  * @throws Fault as `readCallersBody` and `parseJsonObject` do; unsupported_media_type
  */
-export async function readCallersJson(request: FastifyRequest): Promise<JsonObject> {
-  const body = await readCallersBody(request);
+export function readCallersJson(request: FastifyRequest): JsonObject | Promise<JsonObject> {
+  const body = readCallersBody(request);
+  return body instanceof Promise ? body.then((whole) => jsonOf(request, whole)) : jsonOf(request, body);
+}
+
+function jsonOf(request: FastifyRequest, body: Buffer): JsonObject | Promise<JsonObject> {
   assertJson(request.raw);
   return body.length <= SMALL_BODY_BYTES ? parseJsonObject(body) : parseInTurns(request, body);
 }
@@ -122,11 +151,11 @@ function ownerOf({ context, ip }: FastifyRequest): string {
  * @param room grows with the body: to the stated length before any of it is read, else as it arrives
  * @throws Fault payload_too_large, unsupported_media_type, invalid_input; what the room throws
  */
-export async function readBody(
+export function readBody(
   request: IncomingMessage,
   { limitBytes, silenceMs }: Pick<RequestBodies, 'limitBytes' | 'silenceMs'>,
   room: Pick<BodyRoom, 'growTo'>,
-): Promise<Buffer> {
+): Buffer | Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new Fault('unsupported_media_type', 'content-encoding: compressed bodies are not accepted.', {
@@ -137,6 +166,13 @@ export async function readBody(
   if (length > limitBytes) throw tooLarge(limitBytes);
   if (request.destroyed && !request.readableEnded) throw brokenOff();
   room.growTo(length);
+  if (request.complete && !request.readableEnded) {
+    // All of it is in the stream's buffer.
+    const whole = (request.read() as Buffer | null) ?? NOTHING;
+    if (whole.length > limitBytes) throw tooLarge(limitBytes);
+    room.growTo(whole.length);
+    return whole;
+  }
   const gathered = new GatheredBytes(length, limitBytes);
   return new Promise((resolve, reject) => {
     const silence = request.complete ? null : setTimeout(() => finish(fellSilent(silenceMs)), silenceMs);
