@@ -127,6 +127,12 @@ describe('what an answer without a choice says is passed on, and it costs nothin
   });
 });
 
+it('an error beside a report is not an answer, where the stream is put together', async () => {
+  const broken = { choices: [], error: { message: 'Busy.' }, usage: usageOf(9, 2) };
+  const answer = await ask(stream([...streamPieces().slice(0, 3), broken]), BODY);
+  expect([answer.status, JSON.parse(answer.text)]).toMatchObject([502, { error: { message: 'Busy.' } }]);
+});
+
 it('an error beside a report is in the stream, and the stream is not whole', async () => {
   const broken = { choices: [], error: { message: 'Busy.' }, usage: usageOf(9, 2) };
   const answer = await ask(stream([...streamPieces().slice(0, 3), broken]), STREAM);

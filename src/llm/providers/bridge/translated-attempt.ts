@@ -78,15 +78,19 @@ export class TranslatedAttempt implements Attempt, Asked {
   }
 
   usage(): TokenUsage {
-    if (this.reported !== null) return { ...this.reported, estimated: false };
+    const { reported } = this;
+    if (reported !== null && reported.outputTokens > 0) return { ...reported, estimated: false };
     const { tokenizer } = this.deps;
     if (this.status === null) return NOTHING_USED;
+    const outputTokens = this.request.stream
+      ? this.produced.estimateTokens(tokenizer)
+      : estimatePartTokens(tokenizer, this.exchange.part, SAID);
+    // A report of no output is true where nothing was said; beside words it came too early, or after the truth.
+    if (reported !== null && outputTokens === 0) return { ...reported, estimated: false };
     return {
       ...NOTHING_USED,
-      ...(this.early ?? { inputTokens: countInputTokens(tokenizer, this.request) }),
-      outputTokens: this.request.stream
-        ? this.produced.estimateTokens(tokenizer)
-        : estimatePartTokens(tokenizer, this.exchange.part, SAID),
+      ...(reported ?? this.early ?? { inputTokens: countInputTokens(tokenizer, this.request) }),
+      outputTokens,
       estimated: true,
     };
   }

@@ -7,6 +7,8 @@ export function countsOf({ inputTokens, outputTokens, raw }: LanguageModelV4Usag
   return readUsage({
     prompt_tokens: inputTokens.total,
     completion_tokens: outputTokens.total,
+    // Gemini may leave its output out, and say the sum alone.
+    ...((outputTokens.total ?? 0) === 0 ? { total_tokens: raw?.['totalTokenCount'] } : {}),
     prompt_tokens_details: {
       cached_tokens: inputTokens.cacheRead ?? raw?.['cached_tokens'],
       cache_write_tokens: inputTokens.cacheWrite,

@@ -110,6 +110,16 @@ describe('a Gemini answer', () => {
     expect(sink.told).toMatchObject({ outcome: 'UPSTREAM_BROKEN', status: 502 });
   });
 
+  it.each([
+    ['an estimate where its report came before its words', { promptTokenCount: 9, candidatesTokenCount: 0 }, 1],
+    ['what its sum leaves where it reports no output', { promptTokenCount: 9, totalTokenCount: 500 }, 491],
+  ])('is charged %s', async (_what, usage, least) => {
+    at.upstream.next(googleStream({ usage }));
+    const { attempt } = await at.ask({ stream: true });
+    expect(attempt.usage().inputTokens).toBe(9);
+    expect(attempt.usage().outputTokens).toBeGreaterThanOrEqual(least);
+  });
+
   it('whose stream ends without a reason is a broken one, and what came is charged', async () => {
     at.upstream.next(googleStream({ finishReason: null, usage: null }));
     const { sink, attempt } = await at.ask({ stream: true });

@@ -51,7 +51,8 @@ export class ChatGatherer implements Gatherer {
   add(event: Fields): ReportedCounts | null {
     this.isEmpty = false;
     const { choices: said, ...fields } = event;
-    if (!Array.isArray(said)) this.error ??= event;
+    const isError = (event['error'] ?? null) !== null && (said as readonly unknown[] | undefined)?.length === 0;
+    if (!Array.isArray(said) || isError) this.error ??= event;
     else this.isWhole = addChoices(this.choices, said as readonly unknown[]) || this.isWhole;
     merge(this.answer, fields);
     return usageIn(event);
