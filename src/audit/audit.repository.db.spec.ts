@@ -257,3 +257,11 @@ it('reads from an index no more rows than a page shows, however long the log and
     }
   }
 });
+
+it('is read by statements that Postgres does not compile', async () => {
+  const [row] = await database.withTenant(acme.tenantId, async (tx) => {
+    await tx.$executeRaw(READ_IN_ORDER);
+    return tx.$queryRaw<{ jit: string }[]>`SHOW jit`;
+  });
+  expect(row).toEqual({ jit: 'off' });
+});

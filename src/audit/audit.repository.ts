@@ -53,9 +53,10 @@ const RECORD = {
 
 /**
  * For this transaction: row-level security says org and tenant once more, and a plan that is kept knows no filter's worth,
- * so that Postgres expects a few rows and would rather gather and sort them all than read a page of them in order.
+ * so that Postgres expects a few rows and would rather gather and sort them all than read a page of them in order. A sort that
+ * can't be avoided counts as so dear then that Postgres would compile the statement, for a second.
  */
-export const READ_IN_ORDER = Prisma.sql`SELECT set_config('enable_sort', 'off', true)`;
+export const READ_IN_ORDER = Prisma.sql`SELECT set_config('enable_sort', 'off', true), set_config('jit', 'off', true)`;
 
 /** After every event: where the first page begins. */
 const NEWEST = { occurredAt: 'infinity', id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
