@@ -3,6 +3,7 @@ import helmet from 'helmet';
 import { dump } from 'js-yaml';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
+import { READING_TURNS } from '../platform/http/index.js';
 import { createDocument } from './openapi/document.js';
 
 /** Serves the document at /openapi.json and Swagger UI at /docs. */
@@ -38,7 +39,11 @@ export function serveDocumentation(app: NestFastifyApplication): void {
     '/openapi.yaml': { type: 'text/yaml', text: once(() => dump(documentOf(), { noRefs: true, skipInvalid: true })) },
   };
   for (const [path, { type, text }] of Object.entries(texts)) {
-    app.getHttpAdapter().get(path, (_request: FastifyRequest, reply: FastifyReply) => reply.type(type).send(text()));
+    app.getHttpAdapter().get(path, async (request: FastifyRequest, reply: FastifyReply) => {
+      // Anyone may ask, and half a megabyte takes milliseconds to write: one in each turn of the event loop.
+      await READING_TURNS.next(request.ip);
+      await reply.type(type).send(text());
+    });
   }
 }
 
