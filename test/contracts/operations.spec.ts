@@ -65,6 +65,7 @@ it('every metric that is not only for looking things up has a panel or an alert'
   const unasked = Object.keys(METRICS).filter((name) => !asked.has(name));
   expect(unasked).toEqual([
     'gatehouse_share_waiting',
+    'gatehouse_share_resting',
     'gatehouse_database_connections_most',
     'gatehouse_listener_losses_total',
     'gatehouse_secret_newest_version',
