@@ -515,9 +515,11 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   async take_claim_writes() {
     // Purpose: the outbox's workers get the writes of all tenants, each write by one worker; only the outbox is touched.
     await rowsOf(database.superuserUrl, "UPDATE claim_writes SET next_attempt_at = now() + interval '1 hour'");
-    await rowsOf(database.superuserUrl, 'UPDATE claim_writes SET next_attempt_at = now() WHERE id = $1', [
-      a.claimWriteId,
-    ]);
+    await rowsOf(
+      database.superuserUrl,
+      "UPDATE claim_writes SET next_attempt_at = now() - interval '1 second' WHERE id = $1",
+      [a.claimWriteId],
+    );
     expect(await call('SELECT * FROM take_claim_writes(10)')).toEqual([
       { id: a.claimWriteId, user_id: a.ownerId, claims: { tenant_id: a.tenantId }, attempts: 1 },
     ]);
@@ -1173,7 +1175,7 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
     await due(false, '1 hour');
     const before = await queueOf('SELECT * FROM webhook_queue_state()');
     for (const ready of [true, false]) {
-      await due(ready, '-1 day');
+      await due(ready, '-25 hours');
       const after = await queueOf('SELECT * FROM webhook_queue_state()');
       expect((after?.depth ?? 0) - (before?.depth ?? 0)).toBe(1);
       expect(after?.oldest_seconds).toBeGreaterThanOrEqual(86_400);
@@ -1365,7 +1367,11 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   async prune_gateways() {
     // Purpose: delete expired entries, of any tenant.
     for (const table of ['gateway_cache_entries', 'gateway_call_bodies'])
-      await rowsOf(database.superuserUrl, `UPDATE ${table} SET expires_at = now() WHERE tenant_id = $1`, [a.tenantId]);
+      await rowsOf(
+        database.superuserUrl,
+        `UPDATE ${table} SET expires_at = now() - interval '1 second' WHERE tenant_id = $1`,
+        [a.tenantId],
+      );
     expect(await call('SELECT prune_gateways(100) AS pruned')).toEqual([{ pruned: 2 }]);
     expect(
       await rowsOf(database.superuserUrl, 'SELECT bytes FROM gateway_cache_sizes WHERE tenant_id = $1', [a.tenantId]),
@@ -1661,11 +1667,13 @@ const CROSS_TENANT: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-/** Makes a's delivery ready to be claimed again. */
+/** Makes a's delivery ready to be claimed again. The column keeps milliseconds, and would round now() into the future. */
 async function makeDue({ deliveryId }: Tenant): Promise<void> {
-  await rowsOf(database.superuserUrl, 'UPDATE webhook_deliveries SET next_attempt_at = now() WHERE id = $1', [
-    deliveryId,
-  ]);
+  await rowsOf(
+    database.superuserUrl,
+    "UPDATE webhook_deliveries SET next_attempt_at = now() - interval '1 second' WHERE id = $1",
+    [deliveryId],
+  );
 }
 
 /** Only triggers and other functions call these. */
