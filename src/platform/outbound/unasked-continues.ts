@@ -1,4 +1,5 @@
 import type { buildConnector } from 'undici';
+import { withSockets } from './prepared-sockets.js';
 
 const CONTINUE = '100';
 /** How a `100 Continue` begins; also completes a beginning that has not arrived whole. */
@@ -17,40 +18,33 @@ const NOTHING: Buffer = Buffer.alloc(0);
  * An answer begins with the first byte after a request was written, since a connection carries one call at a time.
  */
 export function withoutContinues(connect: buildConnector.connector): buildConnector.connector {
-  return (options, callback) => {
-    connect(options, (...[error, socket]) => {
-      if (error !== null) {
-        callback(error, null);
-        return;
-      }
-      const read = socket.read.bind(socket);
-      const write = socket.write.bind(socket) as (...parts: unknown[]) => boolean;
-      let awaitsAnswer = false;
-      let start: AnswerStart | null = null;
-      socket.write = (...parts: unknown[]) => {
-        awaitsAnswer = true;
-        return write(...parts);
-      };
-      socket.read = (size?: number) => {
-        for (;;) {
-          const chunk = read(size) as Buffer | null;
-          if (chunk === null || !awaitsAnswer) return chunk;
-          if (start === null && isAnswerItself(chunk)) {
-            awaitsAnswer = false;
-            return chunk;
-          }
-          start ??= new AnswerStart();
-          const left = start.push(chunk);
-          if (start.isOver) {
-            awaitsAnswer = false;
-            start = null;
-          }
-          if (left.length > 0) return left;
+  return withSockets(connect, (socket) => {
+    const read = socket.read.bind(socket);
+    const write = socket.write.bind(socket) as (...parts: unknown[]) => boolean;
+    let awaitsAnswer = false;
+    let start: AnswerStart | null = null;
+    socket.write = (...parts: unknown[]) => {
+      awaitsAnswer = true;
+      return write(...parts);
+    };
+    socket.read = (size?: number) => {
+      for (;;) {
+        const chunk = read(size) as Buffer | null;
+        if (chunk === null || !awaitsAnswer) return chunk;
+        if (start === null && isAnswerItself(chunk)) {
+          awaitsAnswer = false;
+          return chunk;
         }
-      };
-      callback(null, socket);
-    });
-  };
+        start ??= new AnswerStart();
+        const left = start.push(chunk);
+        if (start.isOver) {
+          awaitsAnswer = false;
+          start = null;
+        }
+        if (left.length > 0) return left;
+      }
+    };
+  });
 }
 
 /** The first digit of the status tells in most cases. */
