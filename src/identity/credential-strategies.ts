@@ -27,8 +27,7 @@ const PATH_PREFIX = /^\/(?:[^/]+\/)+$/;
 
 /**
  * The Passport strategies of one application, by name. The feature that stores a secret registers the strategy that
- * verifies it. Passport's own registry is the process's, so that two applications in one process would share it: hence
- * an instance of our own.
+ * verifies it. Passport's own registry is the process's, so that two applications in one process would share it.
  */
 @Injectable()
 export class CredentialStrategies {

@@ -26,10 +26,15 @@ export function shareOf(settings: Settings): FairTurnsOptions {
 /** One line for all: nothing is known of who asks. */
 export function lookUpsOf({ databaseCallsPoolSize }: Settings): FairTurnsOptions {
   const most = Math.max(1, Math.floor(databaseCallsPoolSize * LOOK_UPS_PART));
-  const setting = 'DATABASE_CALLS_POOL_SIZE';
   return {
-    ...{ what: 'look-ups of credentials', most, ofTenant: most + 1, ofOrg: most + 1, waitMs: LOOK_UP_WAIT_MS },
+    what: 'look-ups of credentials',
+    most,
+    ofOrg: most + 1,
+    ofTenant: most + 1,
     waitingOfTenant: Infinity,
-    ...{ ofTenantSetting: setting, ofOrgSetting: setting, allSetting: setting },
+    waitMs: LOOK_UP_WAIT_MS,
+    ofTenantSetting: 'DATABASE_CALLS_POOL_SIZE',
+    ofOrgSetting: 'DATABASE_CALLS_POOL_SIZE',
+    allSetting: 'DATABASE_CALLS_POOL_SIZE',
   };
 }

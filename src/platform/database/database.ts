@@ -41,7 +41,7 @@ const OUT_OF_ROOM_MS = 30_000;
 const TRANSACTION_OPTIONS = { maxWait: 5000, timeout: 10_000 };
 
 /** Callers of whom nothing is known yet. */
-const STRANGERS: ShareOwner = { tenantId: 'strangers', orgId: 'strangers', isService: true };
+const STRANGERS: ShareOwner = { tenantId: 'strangers', orgId: 'strangers' };
 
 /** The service's own work, of no tenant. */
 const BACKGROUND: ShareOwner = { tenantId: 'background', orgId: 'background', isService: true };
