@@ -19,7 +19,7 @@ export interface CallSink {
   attribute(by: Attribution): void;
   /** @returns false: it waits; `onCaughtUp` follows */
   write(events: Buffer): boolean;
-  /** Ends the stream; where it failed, with that as its last event. */
+  /** Ends the stream; where it failed, with that as its last event, unless the events written hold it already (`told`). */
   end(failure: ProviderFailure | null): void;
   /** Calls back once nothing of the answer waits for the caller any more. Absent: nothing ever does. */
   whenTaken?(callback: () => void): void;

@@ -92,7 +92,7 @@ export class Call<Name extends OperationName> implements AnswerSink, CallSinkLis
     if (was === 'settling') return this.conclude(failure);
     const { outcome, error } = failure;
     if (was === 'answering') {
-      this.sink.end(failure.told === true ? null : failure);
+      this.sink.end(failure);
       this.finish(outcome, usedBy(this.attempt), failure);
       return;
     }

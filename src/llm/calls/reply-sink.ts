@@ -105,7 +105,7 @@ export class ReplySink implements CallSink {
   end(failure: ProviderFailure | null): void {
     if (failure !== null) {
       endedAs(this.reply.raw, failure.error.status);
-      this.reply.raw.write(this.streamError(errorOf(failure)));
+      if (failure.told !== true) this.reply.raw.write(this.streamError(errorOf(failure)));
     }
     this.reply.raw.end();
   }

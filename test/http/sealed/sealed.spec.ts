@@ -145,9 +145,12 @@ describe('/process', () => {
     expect(events.at(-1)?.data).toMatchObject({ conversationState: expect.any(String) });
   });
 
-  it('reports within a stream that has begun what broke it', async () => {
-    const piece = { choices: [{ index: 0, delta: { content: 'Hel' }, finish_reason: null }] };
-    service.upstream.next({ kind: 'stream', pieces: [piece, piece], breakAfter: 1 });
+  const PIECE = { choices: [{ index: 0, delta: { content: 'Hel' }, finish_reason: null }] };
+  it.each<[string, Parameters<typeof service.upstream.next>[0]]>([
+    ['what broke it', { kind: 'stream', pieces: [PIECE, PIECE], breakAfter: 1 }],
+    ["the provider's own error", { kind: 'stream', pieces: [PIECE, { error: { message: 'overloaded' } }] }],
+  ])('reports within a stream that has begun %s', async (_what, given) => {
+    service.upstream.next(given);
     const events = eventsOf(await processing(service, token, { stream: true }));
     expect(events.map(({ event }) => event)).toEqual(['progress', 'error']);
     expect(events[1]?.data).toEqual({

@@ -126,6 +126,14 @@ it('keeps its text when it breaks off, and its events have all of it', async () 
   expect((await tenant.idle('broken')).messages.at(-1)).toMatchObject({ role: 'assistant', content: 'One two three' });
 });
 
+it("fails where the provider's own error ends its stream", async () => {
+  const pieces = [...streamPieces({ words: ['One'] }).slice(0, 2), { error: { message: 'overloaded' } }];
+  service.upstream.next({ kind: 'stream', pieces });
+  const stream = tenant.events((await tenant.send('ended', 'Count')).runId);
+  expect((await stream.whole()).data).toMatchObject({ status: 'FAILED', error: { code: 'upstream_error' } });
+  expect(stream.said).toBe('One');
+});
+
 it('resumes for a reader after any event that the reader had last, character for character', async () => {
   const words = ['Grüße', ' 👩‍👩‍👧', ' naïve', ' 日本語'];
   const text = words.join('');
