@@ -4,4 +4,4 @@ export * from './json-object.js';
 export { endOfString, parseJson, skipSpace, ValueScan } from './json-text.js';
 export { parseSteps } from './parse-steps.js';
 export { allAtOnce, type Steps } from './steps.js';
-export { writeSteps } from './write-steps.js';
+export { isLongerThan, writeSteps } from './write-steps.js';

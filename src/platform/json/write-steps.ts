@@ -79,6 +79,11 @@ class PieceWriter {
   }
 }
 
+/** Whether a value's text is longer, about. */
+export function isLongerThan(value: unknown, length: number): boolean {
+  return lengthOf(value, length) >= length;
+}
+
 /** About how long a value's text is; the count stops beyond `most`. */
 function lengthOf(value: unknown, most: number): number {
   if (typeof value === 'string') return VALUE_LENGTH + value.length;

@@ -11,6 +11,8 @@ import { isObject } from '../requests/chat-request.js';
 
 /** A longer answer is passed on unread, but for what it reports: to parse more takes a turn that every other call waits for. */
 export const PARSED_BYTES = 8 * 1024 * 1024;
+/** A longer answer is read, and longer events are written, step by step. */
+export const SMALL_BYTES = 64 * 1024;
 /** How server-sent events begin. */
 const FIRST_EVENT = /^(?:data|event|id|retry)?:/;
 const OPENING_BRACE = 0x7b;

@@ -1,4 +1,5 @@
 import { isObject } from '../requests/chat-request.js';
+import type { EventToWrite } from './event-steps.js';
 import { usageIn, type ReportedCounts } from './openai-usage.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -151,23 +152,19 @@ function withoutIndexes(message: Fields): Fields {
   return { ...message, tool_calls: bare };
 }
 
-/** A whole answer, which has choices, as the events of a stream, its end mark included. */
-export function eventsOf(answer: Fields, includeUsage: boolean): Buffer {
+/** A whole answer, which has choices, as the events of a stream. */
+export function eventsOf(answer: Fields, includeUsage: boolean): readonly EventToWrite[] {
   const { choices, usage, ...fields } = answer;
   const envelope = { ...fields, object: 'chat.completion.chunk' };
-  const events: unknown[] = [];
+  const chunks: object[] = [];
   for (const choice of (choices as readonly unknown[]).filter(isObject)) {
     const { message, finish_reason: reason = 'stop', index = 0, usage: _usage, ...rest } = choice;
     const delta = withIndexes(isObject(message) ? message : {});
-    events.push({ ...envelope, choices: [{ ...rest, index, delta, finish_reason: null }] });
-    events.push({ ...envelope, choices: [{ index, delta: {}, finish_reason: reason }] });
+    chunks.push({ ...envelope, choices: [{ ...rest, index, delta, finish_reason: null }] });
+    chunks.push({ ...envelope, choices: [{ index, delta: {}, finish_reason: reason }] });
   }
-  if (includeUsage && usage !== undefined && usage !== null) events.push({ ...envelope, choices: [], usage });
-  return Buffer.from([...events.map((event) => JSON.stringify(event)), '[DONE]'].map(asEvent).join(''));
-}
-
-function asEvent(data: string): string {
-  return `data: ${data}\n\n`;
+  if (includeUsage && usage !== undefined && usage !== null) chunks.push({ ...envelope, choices: [], usage });
+  return chunks.map((data) => ({ data }));
 }
 
 function withIndexes(message: Fields): Fields {

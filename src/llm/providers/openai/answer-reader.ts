@@ -1,6 +1,7 @@
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import type { OperationName, OperationRequests, ProviderFailure } from '../provider.js';
 import type { ProviderRequest } from '../requests/request-fields.js';
+import type { EventToWrite } from './event-steps.js';
 import type { Asked } from './openai-failure.js';
 import type { ReportedCounts } from './openai-usage.js';
 import type { Gatherer } from './answer-forms.js';
@@ -58,12 +59,12 @@ export interface AnswerReader<Request extends ProviderRequest> {
   /** Answers that are longer, or hold too much, are not parsed: what they report is read as it stands in them. */
   readonly parsedBytes: number;
   stream(request: Request, tokenizer: Tokenizer): AnswerStream;
-  /** What a stream that is whole ends with where the provider left it out. */
+  /** What a stream that is whole ends with where the provider left it out. May be empty. */
   readonly endMark: Buffer;
   /** Makes one answer of a stream. */
   gatherer(): Gatherer;
-  /** An answer as a stream, its end included. */
-  eventsOf(answer: Answer, request: Request): Buffer;
+  /** An answer as the events of a stream, which `endMark` follows. */
+  eventsOf(answer: Answer, request: Request): readonly EventToWrite[];
 }
 
 export type AnswerReaders = { readonly [Name in OperationName]: AnswerReader<OperationRequests[Name]> };

@@ -25,5 +25,5 @@ export const EMBEDDINGS_READER: AnswerReader<EmbeddingsRequest> = {
   },
   endMark: Buffer.alloc(0),
   gatherer: () => ({ add: () => null, mark: () => undefined, gathered: () => null }),
-  eventsOf: () => Buffer.alloc(0),
+  eventsOf: () => [],
 };

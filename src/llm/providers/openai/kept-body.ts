@@ -6,8 +6,6 @@ import { isEvents } from './answer-bytes.js';
 import type { AnswerReader } from './answer-reader.js';
 
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-/** A longer answer is read step by step. */
-export const SMALL_BYTES = 64 * 1024;
 /**
  * Of an answer without a report so much is looked at; the rest is taken to be alike. Of events that are put together no more
  * is kept beside what they say.

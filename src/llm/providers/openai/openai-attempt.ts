@@ -10,10 +10,10 @@ import {
   type ProviderFailure,
   type TokenUsage,
 } from '../provider.js';
-import { isEvents, isObjectsEnd, isObjectText, withoutBlank } from './answer-bytes.js';
+import { isEvents, isObjectsEnd, isObjectText, SMALL_BYTES, withoutBlank } from './answer-bytes.js';
 import { isCompressed, JSON_TYPE, jsonTypeOf, mediaTypeOf, passedOn } from './answer-headers.js';
 import type { Answer, AnswerReader, AnswerStream } from './answer-reader.js';
-import { KeptBody, MAX_ANSWER_BYTES, SAMPLED_BYTES, SMALL_BYTES } from './kept-body.js';
+import { KeptBody, MAX_ANSWER_BYTES, SAMPLED_BYTES } from './kept-body.js';
 import {
   brokeOff,
   failureOfGathered,
@@ -26,6 +26,7 @@ import {
   turnsOf,
   type ReadAnswer,
 } from './large-answer.js';
+import { sendMadeStream } from './made-stream.js';
 import { LineEnds } from './line-ends.js';
 import { believedUsage } from './long-event.js';
 import {
@@ -40,6 +41,7 @@ import {
   WITHOUT_CHOICE,
 } from './openai-failure.js';
 import { splitCounts, type ReportedCounts } from './openai-usage.js';
+import type { OrderedWork } from './ordered-work.js';
 import { WholeAnswer, type GatheredStream } from './whole-answer.js';
 
 const NO_EVENTS = Buffer.alloc(0);
@@ -65,6 +67,8 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   private isAborted = false;
   /** Of a large event for a call of one answer. */
   private reading: Promise<void> | null = null;
+  /** An answer that is made a stream; null: none is. */
+  private sending: OrderedWork | null = null;
   private size = 0;
   private stream: AnswerStream | null = null;
   private readonly whole: WholeAnswer;
@@ -109,14 +113,17 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
 
   abort(): void {
     this.isAborted = true;
+    this.sending?.stop();
     this.outbound?.abort();
   }
 
   pause(): void {
+    this.sending?.pause();
     this.outbound?.pause();
   }
 
   resume(): void {
+    this.sending?.resume();
     this.outbound?.resume();
   }
 
@@ -313,12 +320,9 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
     this.reported = reported;
     if (this.reported === null) this.answer = answer;
-    if (this.request.stream) {
-      this.sink.onStreamData(this.answerHeaders, reader.eventsOf(answer, this.request));
-      this.sink.onStreamEnd();
-      return;
-    }
-    this.sendJson(body ?? Buffer.from(JSON.stringify(answer)));
+    if (!this.request.stream) return this.sendJson(body ?? Buffer.from(JSON.stringify(answer)));
+    const events = reader.eventsOf(answer, this.request);
+    this.sending = sendMadeStream(events, reader.endMark, this.sink, this.answerHeaders, turnsOf(this.owner));
   }
 
   /** No error is so long, so that this is an answer; what it reports stands in it somewhere. */

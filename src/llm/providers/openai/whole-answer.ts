@@ -15,7 +15,7 @@ const READ_ON_BYTES = 1024 * 1024;
 /** A stream of so many pieces is put together; one of 131,072 tokens has half of that. */
 const MOST_MARKS = 4_000_000;
 /** A longer event is read step by step. It is more than two buffers that arrive, which hold a whole event and half of one. */
-const SMALL_EVENT_BYTES = 128 * 1024;
+export const SMALL_EVENT_BYTES = 128 * 1024;
 /** The blank line between events may be cut at any of its bytes. */
 const OVERLAP_BYTES = 3;
 

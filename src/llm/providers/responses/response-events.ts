@@ -1,3 +1,4 @@
+import type { EventToWrite } from '../openai/event-steps.js';
 import { isObject } from '../requests/chat-request.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -10,41 +11,40 @@ export interface EventTaker {
 /** Of a response that is told as a whole: each event would repeat its texts. */
 export const NO_EVENTS: EventTaker = { add: () => undefined };
 
-/** Writes the events, each with its number. */
-export class EventWriter implements EventTaker {
+/** Numbers the events, and keeps them until they are written. */
+export class NumberedEvents implements EventTaker {
   private number = 0;
-  private pieces: string[] = [];
+  private added: EventToWrite[] = [];
 
   add(type: string, fields: Fields): void {
-    const data = JSON.stringify({ type, sequence_number: this.number, ...fields });
+    this.added.push({ name: type, data: { type, sequence_number: this.number, ...fields } });
     this.number += 1;
-    this.pieces.push(`event: ${type}\ndata: ${data}\n\n`);
   }
 
   /** What was added since the last time. */
-  take(): Buffer {
-    const bytes = Buffer.from(this.pieces.join(''));
-    this.pieces = [];
-    return bytes;
+  take(): readonly EventToWrite[] {
+    const { added } = this;
+    this.added = [];
+    return added;
   }
 }
 
 /** A whole response as a stream: each item comes whole, in one piece. */
-export function eventsOfResponse(response: Fields): Buffer {
-  const writer = new EventWriter();
+export function eventsOfResponse(response: Fields): readonly EventToWrite[] {
+  const events = new NumberedEvents();
   const begun = { ...response, status: 'in_progress', output: [], usage: null, incomplete_details: null };
-  writer.add('response.created', { response: begun });
-  writer.add('response.in_progress', { response: begun });
+  events.add('response.created', { response: begun });
+  events.add('response.in_progress', { response: begun });
   const output: readonly unknown[] = Array.isArray(response['output']) ? response['output'] : [];
-  for (const [index, item] of output.entries()) if (isObject(item)) addItem(writer, index, item);
+  for (const [index, item] of output.entries()) if (isObject(item)) addItem(events, index, item);
   const { status } = response;
-  writer.add(status === 'incomplete' || status === 'failed' ? `response.${status}` : 'response.completed', {
+  events.add(status === 'incomplete' || status === 'failed' ? `response.${status}` : 'response.completed', {
     response,
   });
-  return writer.take();
+  return events.take();
 }
 
-function addItem(writer: EventWriter, index: number, item: Fields): void {
+function addItem(events: NumberedEvents, index: number, item: Fields): void {
   const at = { output_index: index };
   const inItem = { item_id: item['id'], ...at };
   const empty =
@@ -55,33 +55,33 @@ function addItem(writer: EventWriter, index: number, item: Fields): void {
         : item['type'] === 'reasoning'
           ? { summary: [] }
           : {};
-  writer.add('response.output_item.added', { ...at, item: { ...item, status: 'in_progress', ...empty } });
-  if (item['type'] === 'message') addContent(writer, inItem, item['content']);
+  events.add('response.output_item.added', { ...at, item: { ...item, status: 'in_progress', ...empty } });
+  if (item['type'] === 'message') addContent(events, inItem, item['content']);
   if (item['type'] === 'function_call') {
     const { arguments: said = '', name } = item;
-    writer.add('response.function_call_arguments.delta', { ...inItem, delta: said });
-    writer.add('response.function_call_arguments.done', { ...inItem, name, arguments: said });
+    events.add('response.function_call_arguments.delta', { ...inItem, delta: said });
+    events.add('response.function_call_arguments.done', { ...inItem, name, arguments: said });
   }
-  writer.add('response.output_item.done', { ...at, item });
+  events.add('response.output_item.done', { ...at, item });
 }
 
-function addContent(writer: EventWriter, inItem: Fields, content: unknown): void {
+function addContent(events: NumberedEvents, inItem: Fields, content: unknown): void {
   const parts: readonly unknown[] = Array.isArray(content) ? content : [];
   for (const [index, part] of parts.entries()) {
     if (!isObject(part)) continue;
     const at = { ...inItem, content_index: index };
     const isText = part['type'] === 'output_text';
-    writer.add('response.content_part.added', {
+    events.add('response.content_part.added', {
       ...at,
       part: { ...part, ...(isText ? { text: '' } : { refusal: '' }) },
     });
     if (isText) {
-      writer.add('response.output_text.delta', { ...at, delta: part['text'], logprobs: [] });
-      writer.add('response.output_text.done', { ...at, text: part['text'], logprobs: [] });
+      events.add('response.output_text.delta', { ...at, delta: part['text'], logprobs: [] });
+      events.add('response.output_text.done', { ...at, text: part['text'], logprobs: [] });
     } else {
-      writer.add('response.refusal.delta', { ...at, delta: part['refusal'] });
-      writer.add('response.refusal.done', { ...at, refusal: part['refusal'] });
+      events.add('response.refusal.delta', { ...at, delta: part['refusal'] });
+      events.add('response.refusal.done', { ...at, refusal: part['refusal'] });
     }
-    writer.add('response.content_part.done', { ...at, part });
+    events.add('response.content_part.done', { ...at, part });
   }
 }

@@ -1,7 +1,7 @@
 import { outputFieldOf, type KnownModels } from '../../models/model-facts.js';
 import type { ModelCatalogue } from '../../models/model-catalogue.js';
 import { inTurns } from '../../../platform/http/index.js';
-import { allAtOnce, parseBounded, type Steps } from '../../../platform/json/index.js';
+import { allAtOnce, type Steps } from '../../../platform/json/index.js';
 import {
   isRequestOf,
   NOTHING_USED,
@@ -14,19 +14,23 @@ import {
   type ProviderFailure,
   type TokenUsage,
 } from '../provider.js';
-import { objectSteps, PARSED_BYTES } from '../openai/answer-bytes.js';
-import { SMALL_BYTES } from '../openai/kept-body.js';
+import { objectSteps, PARSED_BYTES, SMALL_BYTES } from '../openai/answer-bytes.js';
+import { writeEvents } from '../openai/event-steps.js';
 import { noObject, notTaken, tooMuch, turnsOf, writtenSteps, type Turns } from '../openai/large-answer.js';
-import { endOfFirstEvent } from '../openai/sse-usage-filter.js';
+import { endOfMark } from '../openai/openai-stream.js';
+import { OrderedWork } from '../openai/ordered-work.js';
+import { endOfFirstEvent, parseEvent, parseEventSteps } from '../openai/sse-usage-filter.js';
+import { SMALL_EVENT_BYTES } from '../openai/whole-answer.js';
 import { WholeEvents } from '../openai/whole-events.js';
 import { isObject } from '../requests/chat-request.js';
 import type { ResponsesRequest } from '../requests/responses-request.js';
 import { chatOf } from './chat-of-responses.js';
-import { EventWriter, NO_EVENTS } from './response-events.js';
+import { NO_EVENTS, NumberedEvents } from './response-events.js';
 import { ResponseOfChat, errorOf } from './response-of-chat.js';
 
 const JSON_TYPE = 'application/json';
-const END_MARK = '[DONE]';
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** A provider that has chat completions and no responses, and serves responses by them. It keeps none. */
 export class ResponsesByChat implements Provider {
@@ -64,13 +68,15 @@ export class ResponsesByChat implements Provider {
 /** Takes a chat's answer, and hands it on as a response. */
 export class TranslatedResponse implements AnswerSink, Attempt {
   chat: Attempt | null = null;
-  private readonly events = new EventWriter();
+  private readonly events = new NumberedEvents();
+  private readonly work: OrderedWork;
   private readonly response: ResponseOfChat;
   private headers: AnswerHeaders = {};
   private readonly whole = new WholeEvents();
   private hasBegun = false;
   private isOver = false;
   private isAborted = false;
+  private isPaused = false;
   /** The provider's own error, that stood in the stream. */
   private said: { readonly code: string; readonly message: string } | null = null;
 
@@ -80,6 +86,16 @@ export class TranslatedResponse implements AnswerSink, Attempt {
     private readonly turn: Turns,
   ) {
     this.response = new ResponseOfChat(request, request.stream ? this.events : NO_EVENTS);
+    this.work = new OrderedWork(turn, {
+      onBusy: () => this.chat?.pause(),
+      onDone: () => {
+        if (!this.isPaused) this.chat?.resume();
+      },
+      onFailed: (reason) => {
+        this.chat?.abort();
+        this.sink.onFailure(notTaken(reason));
+      },
+    });
   }
 
   get status(): number | null {
@@ -91,7 +107,7 @@ export class TranslatedResponse implements AnswerSink, Attempt {
   }
 
   get complete(): boolean {
-    return this.chat?.complete === true;
+    return this.chat?.complete === true && !this.work.isBusy;
   }
 
   usage(): TokenUsage {
@@ -100,15 +116,20 @@ export class TranslatedResponse implements AnswerSink, Attempt {
 
   abort(): void {
     this.isAborted = true;
+    this.work.stop();
     this.chat?.abort();
   }
 
   pause(): void {
+    this.isPaused = true;
+    this.work.pause();
     this.chat?.pause();
   }
 
   resume(): void {
-    this.chat?.resume();
+    this.isPaused = false;
+    this.work.resume();
+    if (!this.work.isBusy) this.chat?.resume();
   }
 
   onJson(headers: AnswerHeaders, body: Buffer): void {
@@ -127,30 +148,34 @@ export class TranslatedResponse implements AnswerSink, Attempt {
     if (this.isOver) return;
     this.headers = headers;
     const data = this.whole.push(events);
-    let start = 0;
-    for (let end = endOfFirstEvent(data, 0); end !== -1; end = endOfFirstEvent(data, start)) {
-      this.take(data.toString('utf8', start, end));
-      start = end;
-    }
-    this.flush();
+    if (data.length > 0) this.work.do(() => this.read(data));
   }
 
   onStreamEnd(): void {
-    if (!this.isOver) this.finish();
-    this.flush();
-    this.sink.onStreamEnd();
+    this.work.do(() => {
+      if (!this.isOver) this.finish();
+      return this.write();
+    });
+    this.work.do(() => {
+      this.sink.onStreamEnd();
+      return null;
+    });
   }
 
   /** A stream that has begun tells of it by its own last event. */
   onFailure(failure: ProviderFailure): void {
-    if (!this.hasBegun || this.isOver) {
-      this.sink.onFailure(failure);
-      return;
-    }
-    this.isOver = true;
-    this.response.fail(this.said ?? errorOf(failure), this.usage());
-    this.flush();
-    this.sink.onFailure({ ...failure, told: true });
+    let told = failure;
+    this.work.do(() => {
+      if (!this.hasBegun || this.isOver) return null;
+      this.isOver = true;
+      told = { ...failure, told: true };
+      this.response.fail(this.said ?? errorOf(failure), this.usage());
+      return this.write();
+    });
+    this.work.do(() => {
+      this.sink.onFailure(told);
+      return null;
+    });
   }
 
   onLate(failure: ProviderFailure): boolean {
@@ -173,21 +198,39 @@ export class TranslatedResponse implements AnswerSink, Attempt {
     else this.sink.onFailure(response);
   }
 
-  private take(event: string): void {
+  /** @param data whole events */
+  private read(data: Buffer): Steps<void> | null {
+    if (data.length > SMALL_EVENT_BYTES) return this.readSteps(data);
+    let start = 0;
+    for (let end = endOfFirstEvent(data, 0); end !== -1; end = endOfFirstEvent(data, start)) {
+      const event = data.subarray(start, end);
+      this.take(event, parseEvent(event));
+      start = end;
+    }
+    return this.write();
+  }
+
+  private *readSteps(data: Buffer): Steps<void> {
+    let start = 0;
+    for (let end = endOfFirstEvent(data, 0); end !== -1; end = endOfFirstEvent(data, start)) {
+      const event = data.subarray(start, end);
+      const isLarge = event.length > SMALL_EVENT_BYTES;
+      this.take(event, isLarge ? yield* parseEventSteps(event) : parseEvent(event));
+      start = end;
+      yield;
+      if (isLarge) yield* this.write() ?? [];
+    }
+    yield* this.write() ?? [];
+  }
+
+  /** @param chunk what the event holds; null: it is not an object */
+  private take(event: Buffer, chunk: Fields | null): void {
     // What follows the end mark is nothing of the answer.
     if (this.isOver) return;
-    const data = event
-      .split(/\r?\n/)
-      .filter((line) => line.startsWith('data:'))
-      .map((line) => line.slice(5))
-      .join('\n')
-      .trim();
-    if (data === END_MARK) {
-      this.finish();
+    if (chunk === null) {
+      if (endOfMark(event) !== -1) this.finish();
       return;
     }
-    const chunk = data === '' ? null : parseObject(data);
-    if (chunk === null) return;
     this.begin();
     if (isObject(chunk['error'])) {
       const { code, message } = chunk['error'];
@@ -210,17 +253,8 @@ export class TranslatedResponse implements AnswerSink, Attempt {
     this.response.end(this.usage());
   }
 
-  private flush(): void {
-    const bytes = this.events.take();
-    if (bytes.length > 0) this.sink.onStreamData(this.headers, bytes);
-  }
-}
-
-function parseObject(text: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value = parseBounded(text);
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
+  private write(): Steps<void> | null {
+    const events = this.events.take();
+    return events.length === 0 ? null : writeEvents(events, (bytes) => this.sink.onStreamData(this.headers, bytes));
   }
 }
