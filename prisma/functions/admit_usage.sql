@@ -46,16 +46,20 @@ DECLARE
   v_held_ids text[];
   v_known_ids text[];
   v_human_ids text[];
+  v_named boolean;
+  v_defaulted boolean;
+  v_routed boolean;
   v_any boolean;
   v_done boolean;
   v_wait boolean := true;
-  v_expected bigint;
+  v_at_once boolean;
   v_outputs bigint[];
   v_ids uuid[];
   v_needs bigint[];
+  v_locked bigint;
+  v_fitting bigint;
   v_fits boolean;
-  v_pairs bigint;
-  v_ends_at timestamptz;
+  v_missed uuid[];
   v_holdings budget_holding[];
   v_blamed uuid[];
   v_written integer;
@@ -66,20 +70,26 @@ BEGIN
   -- tenant's row with each batch.
   --
   -- A single call takes its lock in an expression and is looked up by equality: each statement costs it a tenth of its time. A
-  -- tenant without any budget costs one probe of an index.
+  -- tenant without any budget costs one probe of an index: sorted by holder, it is never one that begins with the id.
   IF v_count = 1 THEN
     v_tenant_ids := ARRAY[p_calls[1].tenant_id];
+    v_named := p_calls[1].human IS NOT NULL;
+    v_defaulted := p_calls[1].default_output IS NOT NULL;
+    v_routed := p_calls[1].route IS NOT NULL;
     IF pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || v_tenant_ids[1], 0)) THEN
       v_held_ids := v_tenant_ids;
-      SELECT EXISTS (SELECT FROM budgets b WHERE b.tenant_id = t.id) INTO v_any
+      SELECT (SELECT true FROM budgets b WHERE b.tenant_id = t.id ORDER BY b.holder LIMIT 1) INTO v_any
         FROM process_leases l, tenants t WHERE l.id = p_lease_id AND l.ended_at IS NULL AND t.id = v_tenant_ids[1];
       v_done := FOUND;
     END IF;
   ELSE
-    SELECT array_agg(t.id), array_agg(t.id) FILTER (WHERE t.held) INTO v_tenant_ids, v_held_ids
-      FROM (SELECT d.id, pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || d.id, 0)) AS held
-            FROM (SELECT DISTINCT c.tenant_id AS id FROM unnest(p_calls) AS c) AS d) AS t;
-    SELECT count(*) = cardinality(v_tenant_ids), bool_or(EXISTS (SELECT FROM budgets b WHERE b.tenant_id = t.id))
+    SELECT array_agg(t.id), array_agg(t.id) FILTER (WHERE t.held), bool_or(t.named), bool_or(t.defaulted), bool_or(t.routed)
+      INTO v_tenant_ids, v_held_ids, v_named, v_defaulted, v_routed
+      FROM (SELECT d.*, pg_try_advisory_xact_lock_shared(hashtextextended('tenant:' || d.id, 0)) AS held
+            FROM (SELECT c.tenant_id AS id, bool_or(c.human IS NOT NULL) AS named, bool_or(c.default_output IS NOT NULL) AS defaulted,
+                         bool_or(c.route IS NOT NULL) AS routed
+                  FROM unnest(p_calls) AS c GROUP BY c.tenant_id) AS d) AS t;
+    SELECT count(*) = cardinality(v_tenant_ids), bool_or((SELECT true FROM budgets b WHERE b.tenant_id = t.id ORDER BY b.holder LIMIT 1))
       INTO v_done, v_any
       FROM tenants t
       WHERE t.id = ANY (v_held_ids) AND EXISTS (SELECT 1 FROM process_leases l WHERE l.id = p_lease_id AND l.ended_at IS NULL);
@@ -96,14 +106,14 @@ BEGIN
                       FROM unnest(p_calls) WITH ORDINALITY AS c ORDER BY c.ordinality);
   END IF;
 
-  IF EXISTS (SELECT FROM unnest(p_calls) AS c WHERE c.human IS NOT NULL) THEN
+  IF v_named THEN
     -- Repeats if a human was erased between two statements.
     LOOP
       -- A human that another transaction created after the look at the tenants may have brought budgets.
       SELECT array_agg(h.id ORDER BY c.ordinality),
              bool_and(h.id IS NOT NULL OR c.human IS NULL OR coalesce(c.tenant_id <> ALL (v_known_ids), false)),
              bool_or(CASE WHEN v_any THEN true WHEN h.id IS NULL THEN false
-                          ELSE EXISTS (SELECT FROM budgets b WHERE b.tenant_id = h.tenant_id) END)
+                          ELSE (SELECT true FROM budgets b WHERE b.tenant_id = h.tenant_id ORDER BY b.holder LIMIT 1) END)
         INTO v_human_ids, v_done, v_any
         FROM unnest(p_calls) WITH ORDINALITY AS c
         LEFT JOIN humans h ON h.tenant_id = ANY (ARRAY[c.tenant_id]) AND h.human = ANY (ARRAY[c.human])
@@ -119,19 +129,15 @@ BEGIN
   END IF;
 
   IF v_any THEN
-    v_outputs := wanted_outputs(p_calls);
-    -- Counts the pairs of budget and call before any lock, to tell later whether a locked budget was skipped.
-    IF NOT v_wait THEN
-      SELECT count(*) INTO v_expected
-        FROM (SELECT c.tenant_id, c.model, h.holder
-              FROM unnest(p_calls) WITH ORDINALITY AS c
-              CROSS JOIN unnest(ARRAY['tenant', 'key:' || c.key_id, 'gateway:' || c.gateway_id,
-                                      'gateway_token:' || c.gateway_token_id, 'human:' || v_human_ids[c.ordinality]]) AS h (holder)
-              WHERE h.holder IS NOT NULL AND (v_known_ids IS NULL OR c.tenant_id = ANY (v_known_ids)) OFFSET 0) AS c
-        JOIN budgets b ON b.tenant_id = ANY (ARRAY[c.tenant_id]) AND b.holder = ANY (ARRAY[c.holder]) AND b.is_metered
-          AND (b.models IS NULL OR c.model = ANY (b.models));
+    IF v_defaulted THEN
+      v_outputs := wanted_outputs(p_calls);
+    ELSE
+      v_outputs := ARRAY(SELECT c.output_tokens FROM unnest(p_calls) AS c);
     END IF;
-    -- Finds the budgets of each call: locked by id, as everywhere, read once, and summed by budget and by call.
+    -- Calls of live tenants, sent for the first time, whose budgets may be waited for, are held at once.
+    v_at_once := v_wait AND verdicts IS NULL AND NOT p_again;
+    -- Finds the budgets of each call, read once, and sums by budget and by call. Where all calls seem to fit, one update locks
+    -- the budgets by id, as everywhere, holds the sums, and tells whether they fit the rows as they are once locked.
     -- Repeats if a period was over.
     --
     -- The calls come from a subquery that is not merged (MATERIALIZED): without statistics, a planner would look budgets up by
@@ -144,56 +150,63 @@ BEGIN
         CROSS JOIN unnest(ARRAY['tenant', 'key:' || c.key_id, 'gateway:' || c.gateway_id,
                                 'gateway_token:' || c.gateway_token_id, 'human:' || v_human_ids[c.ordinality]]) AS h (holder)
         WHERE h.holder IS NOT NULL AND (v_known_ids IS NULL OR c.tenant_id = ANY (v_known_ids))),
-      locked AS (
-        SELECT w.* FROM (
-          SELECT c.*, b.id, b.type, b.epoch, b.used, b.held, b.amount, b.raise_by, b.raise_until, b.ends_at
-          FROM asked c JOIN budgets b ON b.tenant_id = ANY (ARRAY[c.tenant_id]) AND b.holder = ANY (ARRAY[c.holder])
-            AND b.is_metered AND (b.models IS NULL OR c.model = ANY (b.models))
-          WHERE v_wait ORDER BY b.id FOR NO KEY UPDATE OF b) AS w
-        UNION ALL
-        SELECT w.* FROM (
-          SELECT c.*, b.id, b.type, b.epoch, b.used, b.held, b.amount, b.raise_by, b.raise_until, b.ends_at
-          FROM asked c JOIN budgets b ON b.tenant_id = ANY (ARRAY[c.tenant_id]) AND b.holder = ANY (ARRAY[c.holder])
-            AND b.is_metered AND (b.models IS NULL OR c.model = ANY (b.models))
-          WHERE NOT v_wait ORDER BY b.id FOR NO KEY UPDATE OF b SKIP LOCKED) AS w),
       pair AS MATERIALIZED (
-        SELECT l.place, l.id, l.epoch, l.used, l.held, l.ends_at, l.wanted, l.boundless, l.type <> 'request_cnt' AS bounded,
-               l.type = 'token_cnt' AND l.ends_at < 'infinity' AS shown,
-               l.amount + CASE WHEN l.raise_until > v_now THEN l.raise_by ELSE 0 END AS allowed,
-               CASE l.type WHEN 'request_cnt' THEN 1000000 WHEN 'token_cnt' THEN (l.input_tokens + l.wanted) * 1000000
-                           ELSE l.input_tokens * l.input_price + l.wanted * l.output_price END AS need
-        FROM locked l),
+        SELECT a.place, b.id, b.epoch, b.used, b.held, b.ends_at, b.type = 'token_cnt' AND b.ends_at < 'infinity' AS shown,
+               CASE WHEN b.type <> 'request_cnt' THEN a.wanted END AS wanted,
+               b.amount + CASE WHEN b.raise_until > v_now THEN b.raise_by ELSE 0 END AS allowed,
+               -- Null: nothing tells what the call may take.
+               CASE WHEN b.type = 'request_cnt' THEN 1000000
+                    WHEN a.boundless THEN NULL
+                    WHEN b.type = 'token_cnt' THEN (a.input_tokens + a.wanted) * 1000000
+                    ELSE a.input_tokens * a.input_price + a.wanted * a.output_price END AS need
+        FROM asked a JOIN budgets b ON b.tenant_id = ANY (ARRAY[a.tenant_id]) AND b.holder = ANY (ARRAY[a.holder])
+          AND b.is_metered AND (b.models IS NULL OR a.model = ANY (b.models))),
+      due AS MATERIALIZED (
+        SELECT p.id, p.epoch, sum(p.need)::bigint AS need,
+               count(p.need) = count(*) AND p.used < p.allowed AND p.used + p.held + sum(p.need) <= p.allowed
+                 AND p.ends_at > v_now AS fits
+        FROM pair p GROUP BY p.id, p.epoch, p.used, p.held, p.allowed, p.ends_at ORDER BY p.id),
+      held AS (
+        UPDATE budgets b SET held = b.held + d.need FROM due d
+        WHERE v_at_once AND (SELECT bool_and(e.fits) FROM due e) AND b.id = ANY (ARRAY[d.id])
+        RETURNING b.epoch = d.epoch AND b.ends_at > v_now
+          AND b.used < b.amount + CASE WHEN b.raise_until > v_now THEN b.raise_by ELSE 0 END
+          AND b.held <= b.amount + CASE WHEN b.raise_until > v_now THEN b.raise_by ELSE 0 END - b.used AS fits),
       by_call AS (
         -- Grouped from one list: a join of functions' results without hashes would compare each row with each.
         SELECT q.place, array_agg(q.id) FILTER (WHERE q.id IS NOT NULL) AS ids,
                array_agg(q.epoch) FILTER (WHERE q.id IS NOT NULL) AS epochs, max(q.wanted) AS granted,
                array_to_string(min(q.room), ',') AS room
-        FROM (SELECT p.place, p.id, p.epoch, CASE WHEN p.bounded THEN p.wanted END AS wanted,
+        FROM (SELECT p.place, p.id, p.epoch, p.wanted,
                      CASE WHEN p.shown THEN ARRAY[greatest(p.allowed - p.used - p.held - p.need, 0) / 1000000, p.allowed / 1000000,
                        ceil(extract(epoch FROM p.ends_at - v_now) * 1000)::bigint] END AS room
               FROM pair p
               UNION ALL SELECT n, NULL, NULL, NULL, NULL FROM generate_series(1, v_count) AS n) AS q
         GROUP BY q.place ORDER BY q.place)
-      SELECT s.ids, s.needs, s.fits, s.pairs, s.ends_at, c.holdings, c.granted, c.rooms
-        INTO v_ids, v_needs, v_fits, v_pairs, v_ends_at, v_holdings, granted, rooms
-        FROM (SELECT array_agg(g.id) AS ids, array_agg(g.need) AS needs, bool_and(g.fits) AS fits,
-                     coalesce(sum(g.pairs), 0)::bigint AS pairs, min(g.ends_at) AS ends_at
-              FROM (SELECT p.id, sum(p.need)::bigint AS need, count(*) AS pairs, p.ends_at,
-                           count(*) FILTER (WHERE p.need IS NULL OR p.bounded AND p.boundless) = 0
-                             AND p.used < p.allowed AND p.used + p.held + sum(p.need) <= p.allowed AS fits
-                    FROM pair p GROUP BY p.id, p.used, p.held, p.allowed, p.ends_at) AS g) AS s,
+      SELECT d.ids, d.needs, h.locked, h.fitting, c.holdings, c.granted, c.rooms
+        INTO v_ids, v_needs, v_locked, v_fitting, v_holdings, granted, rooms
+        FROM (SELECT array_agg(e.id) AS ids, array_agg(e.need) AS needs FROM due e) AS d,
+             (SELECT count(*) AS locked, count(*) FILTER (WHERE e.fits) AS fitting FROM held e) AS h,
              (SELECT array_agg(ROW(g.ids, g.epochs)::budget_holding) AS holdings, array_agg(g.granted) AS granted,
                      array_agg(g.room) AS rooms
               FROM by_call g) AS c;
-      EXIT WHEN v_ends_at IS NULL OR v_ends_at > v_now;
+      v_fits := v_ids IS NULL OR v_fitting = cardinality(v_ids);
+      EXIT WHEN v_fits;
+      IF v_locked > 0 THEN
+        -- Another transaction changed one of them meanwhile. All are locked now, and hold nothing of this batch.
+        UPDATE budgets b SET held = b.held - d.need FROM unnest(v_ids, v_needs) AS d (id, need) WHERE b.id = ANY (ARRAY[d.id]);
+      ELSIF v_wait THEN
+        PERFORM 1 FROM (SELECT b.id FROM unnest(v_ids) AS d (id) JOIN budgets b ON b.id = ANY (ARRAY[d.id])
+                        ORDER BY b.id FOR NO KEY UPDATE OF b) AS l;
+      ELSE
+        v_missed := lock_budgets(v_ids);
+        v_ids := ARRAY(SELECT d.id FROM unnest(v_ids) AS d (id) WHERE v_missed IS NULL OR d.id <> ALL (v_missed));
+      END IF;
+      EXIT WHEN NOT EXISTS (SELECT FROM unnest(v_ids) AS d (id) JOIN budgets b ON b.id = ANY (ARRAY[d.id]) WHERE b.ends_at <= v_now);
       PERFORM end_epochs(v_ids, v_now, false);
     END LOOP;
 
-    IF v_fits AND v_pairs = coalesce(v_expected, v_pairs) AND verdicts IS NULL AND NOT p_again THEN
-      -- The batch nearly always fits as a whole; then the order of its calls makes no difference.
-      UPDATE budgets b SET held = b.held + d.need FROM unnest(v_ids, v_needs) AS d (id, need)
-        WHERE b.id = ANY (ARRAY[d.id]) AND d.need > 0;
-    ELSIF v_ids IS NOT NULL OR v_expected > 0 THEN
+    IF NOT v_fits THEN
       SELECT j.verdicts, j.granted, j.blamed, j.holdings INTO verdicts, granted, v_blamed, v_holdings
         FROM judge_calls(p_calls, v_human_ids, v_outputs, verdicts, v_ids, p_again, v_now) AS j;
       IF array_position(verdicts, 'exceeded') > 0 OR array_position(verdicts, 'busy') > 0 THEN
@@ -233,7 +246,7 @@ BEGIN
         ON r.tenant_id = c.tenant_id);
   END IF;
 
-  IF EXISTS (SELECT FROM unnest(p_calls) AS c WHERE c.route IS NOT NULL) THEN
+  IF v_routed THEN
     INSERT INTO audit_events (id, org_id, tenant_id, action, actor_type, actor_id, human_id, resource_type, resource_id,
                               request_id, address)
     SELECT md5('audit:' || c.id)::uuid, t.org_id, t.id, 'request.impersonated', 'key', c.key_id, v_human_ids[c.ordinality],

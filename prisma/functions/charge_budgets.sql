@@ -11,6 +11,7 @@ CREATE OR REPLACE FUNCTION charge_budgets(p_charges budget_charge[], p_now times
   SET enable_material = off
   AS $$
 DECLARE
+  v_near uuid[];
   v_events budget_event[];
   v_charged integer;
   v_due integer;
@@ -27,26 +28,29 @@ BEGIN
   charged AS (
     UPDATE budgets b SET
       held = b.held - CASE b.type WHEN 'request_cnt' THEN d.requests_held WHEN 'token_cnt' THEN d.tokens_held ELSE d.cost_held END,
-      used = b.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END,
-      told_before = b.told,
-      -- Marks ascend. The comparison in floating point only tells that an exact one is worth it.
-      told = CASE
-        WHEN (b.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END)::float8 * 101
-          >= b.amount::float8 * b.alert_at[1]
-        THEN greatest(b.told, (
-          SELECT max(m.mark) FROM unnest(b.alert_at) AS m (mark)
-          WHERE (b.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END)::numeric * 100
-            >= (b.amount + CASE WHEN b.raise_until > p_now THEN b.raise_by ELSE 0 END)::numeric * m.mark))
-        ELSE b.told
-      END
+      used = b.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END
     FROM due d WHERE b.id = ANY (ARRAY[d.id]) AND b.epoch = d.epoch
-    RETURNING CASE WHEN b.told > b.told_before THEN ARRAY(
-      SELECT ROW(b.tenant_id, b.holder, b.type, b.period, m.mark,
-                 b.amount + CASE WHEN b.raise_until > p_now THEN b.raise_by ELSE 0 END, b.used, b.ends_at)::budget_event
-      FROM unnest(b.alert_at) AS m (mark) WHERE m.mark > b.told_before AND m.mark <= b.told) END AS events)
-  SELECT (SELECT array_agg(e) FROM charged c CROSS JOIN unnest(c.events) AS e), (SELECT count(*) FROM charged),
-         (SELECT count(*) FROM due)
-    INTO v_events, v_charged, v_due;
+    -- Marks ascend. The comparison in floating point only tells that an exact one is worth it.
+    RETURNING CASE WHEN b.used::float8 * 101 >= b.amount::float8 * b.alert_at[1] AND b.told < b.alert_at[cardinality(b.alert_at)]
+                   THEN b.id END AS near)
+  SELECT c.near, c.charged, (SELECT count(*) FROM due)
+    INTO v_near, v_charged, v_due
+    FROM (SELECT array_agg(c.near) FILTER (WHERE c.near IS NOT NULL) AS near, count(*) AS charged FROM charged c) AS c;
+  IF v_near IS NOT NULL THEN
+    WITH told AS (
+      UPDATE budgets b SET told_before = b.told, told = m.most
+      FROM unnest(v_near) AS n (id) JOIN budgets a ON a.id = ANY (ARRAY[n.id])
+      CROSS JOIN LATERAL (
+        SELECT max(m.mark) AS most FROM unnest(a.alert_at) AS m (mark)
+        WHERE a.used::numeric * 100 >= (a.amount + CASE WHEN a.raise_until > p_now THEN a.raise_by ELSE 0 END)::numeric * m.mark) AS m
+      WHERE b.id = ANY (ARRAY[n.id]) AND m.most > b.told
+      RETURNING b.*)
+    SELECT array_agg(ROW(t.tenant_id, t.holder, t.type, t.period, m.mark,
+                         t.amount + CASE WHEN t.raise_until > p_now THEN t.raise_by ELSE 0 END, t.used, t.ends_at)::budget_event)
+      INTO v_events
+      FROM told t CROSS JOIN unnest(t.alert_at) AS m (mark) WHERE m.mark > t.told_before AND m.mark <= t.told;
+    PERFORM tell_budgets(v_events);
+  END IF;
   -- The others were admitted in epochs that have ended.
   IF v_charged < v_due THEN
     UPDATE budget_epochs e SET
@@ -61,7 +65,6 @@ BEGIN
     JOIN budgets b ON b.id = ANY (ARRAY[d.id])
     WHERE e.budget_id = ANY (ARRAY[d.id]) AND e.epoch = d.epoch AND b.epoch <> d.epoch;
   END IF;
-  PERFORM tell_budgets(v_events);
 END
 $$;
 

@@ -24,7 +24,7 @@ CREATE OR REPLACE FUNCTION settle_usage(p_batch settlement[], p_wait boolean, p_
   AS $$
 DECLARE
   v_now timestamptz := ledger_now();
-  v_wait boolean := p_wait OR (SELECT min(s.tenant_id) = max(s.tenant_id) FROM unnest(p_batch) AS s);
+  v_wait boolean := p_wait;
   v_batch settlement[] := p_batch;
   v_first_bytes_ms integer[] := p_first_bytes_ms;
   v_budget_ids uuid[];
@@ -34,6 +34,9 @@ DECLARE
   v_charges budget_charge[];
   v_corrections budget_charge[];
 BEGIN
+  IF NOT v_wait THEN
+    v_wait := (SELECT min(s.tenant_id) = max(s.tenant_id) FROM unnest(p_batch) AS s);
+  END IF;
   IF NOT v_wait THEN
     WITH mine AS MATERIALIZED (
       SELECT p_batch[s.ordinality] AS one, p_first_bytes_ms[s.ordinality] AS first_byte_ms, r.budget_ids
@@ -106,7 +109,9 @@ BEGIN
       INTO v_adjusted_ids, v_corrections
       FROM adjusted a;
   END IF;
-  IF v_settled_ids IS NOT NULL OR v_adjusted_ids IS NOT NULL THEN
+  -- The look is tell_usage's own; without a listener it saves each settlement the call of a function.
+  IF (v_settled_ids IS NOT NULL OR v_adjusted_ids IS NOT NULL)
+     AND EXISTS (SELECT FROM webhook_subscriptions s WHERE s.type = 'usage.tracked') THEN
     PERFORM tell_usage(v_settled_ids || v_adjusted_ids);
   END IF;
   IF v_charges IS NOT NULL OR v_corrections IS NOT NULL THEN

@@ -16,8 +16,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     what: 'a batch that is one unit too much fits as a whole',
     file: 'admit_usage',
-    from: 'p.used + p.held + sum(p.need) <= p.allowed',
-    to: 'p.used + p.held + sum(p.need) <= p.allowed + 1000000',
+    from: /(sum\(p\.need\)|b\.held) <= /g,
+    to: '$1 - 1000000 <= ',
   },
   {
     what: 'a charge goes into whichever epoch is there',
@@ -28,8 +28,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     what: 'an alert mark is told again',
     file: 'charge_budgets',
-    from: 'm.mark > b.told_before AND m.mark <= b.told',
-    to: 'm.mark <= b.told',
+    from: 'm.mark > t.told_before AND m.mark <= t.told',
+    to: 'm.mark <= t.told',
   },
   {
     what: 'a call that one unit too much is held for passes',
@@ -53,7 +53,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     what: 'budgets of some models judge all',
     file: 'admit_usage',
-    from: /\(b\.models IS NULL OR c\.model = ANY \(b\.models\)\)/g,
+    from: '(b.models IS NULL OR a.model = ANY (b.models))',
     to: 'true',
   },
   {

@@ -47,11 +47,11 @@ async function mention(...humans: readonly string[]): Promise<void> {
     "SELECT add_humans(array_fill('acme'::text, ARRAY[$2::int]), $1, array_fill(NULL::text, ARRAY[$2::int]))",
     [humans, humans.length],
   );
-  // Without the checks of foreign keys, which would take most of the test's time.
+  // Without triggers and the checks of foreign keys, which would take most of the test's time.
   await client.query("SET session_replication_role = 'replica'");
   await client.query(
-    `INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at)
-     SELECT gen_random_uuid(), 'acme', 'human:' || h.id, t.type, 'NONE', 1e15, now()
+    `INSERT INTO budgets (id, tenant_id, holder, human_id, is_metered, type, period, amount, starts_at)
+     SELECT gen_random_uuid(), 'acme', 'human:' || h.id, h.id, true, t.type, 'NONE', 1e15, now()
      FROM humans h, unnest('{token_cnt,request_cnt,cost_micros}'::text[]) AS t (type) WHERE h.human = ANY ($1)
      ORDER BY h.id, t.type`,
     [humans],
@@ -68,14 +68,16 @@ async function rowsRead(): Promise<number> {
   return Number(rows[0]?.read);
 }
 
-async function callOf(size: number, human: (index: number) => string | null): Promise<void> {
-  const items = Array.from({ length: size }, (_, index) => reservation({ human: human(index), price: PRICE }));
+async function callOf(size: number, human: (index: number) => string | null, tenantId = 'acme'): Promise<void> {
+  const items = Array.from({ length: size }, (_, index) =>
+    reservation({ tenantId, human: human(index), price: PRICE }),
+  );
   const { rows } = await client.query<{ verdicts: unknown[] | null }>({
     ...ADMIT,
     values: [leaseId, admissionsText(items), false, true],
   });
   expect(rows[0]?.verdicts?.filter((verdict) => verdict !== null) ?? []).toEqual([]);
-  const settled = items.map(({ id }) => settlement(id, { costPicoUsd: 10n }));
+  const settled = items.map(({ id }) => settlement(id, { tenantId, costPicoUsd: 10n }));
   await client.query({ ...SETTLE, values: settlementValues(settled, true) });
 }
 
@@ -132,4 +134,42 @@ it('a settlement changes its row in place, and touches no index', async () => {
   await client.query('COMMIT');
   expect(after.updates - before.updates).toBe(600);
   expect(after.inPlace - before.inPlace).toBe(600);
+});
+
+it.each([
+  ['one call', 1],
+  ['calls together', 8],
+])('%s of a tenant without budgets look for none among those of other tenants', async (_what, size) => {
+  const blocksRead = async (): Promise<number> => {
+    await client.query('SELECT pg_stat_force_next_flush()');
+    const { rows } = await client.query<{ blocks: string }>(
+      "SELECT idx_blks_hit + idx_blks_read AS blocks FROM pg_statio_user_tables WHERE relname = 'budgets'",
+    );
+    return Number(rows[0]?.blocks);
+  };
+  await start();
+  await client.query("INSERT INTO tenants (id, org_id, name) VALUES ('beta', 'org_acme', 'Beta')");
+  await mention(...Array.from({ length: HUMANS }, (_, index) => `human-${index + 10}`));
+  await client.query('VACUUM ANALYZE budgets');
+  await client.query('VACUUM ANALYZE humans');
+  const call = (): Promise<void> => callOf(size, () => 'human-1', 'beta');
+  await call();
+  const before = await blocksRead();
+  await call();
+  expect((await blocksRead()) - before).toBeLessThan(10 * size);
+});
+
+it.each([
+  ['a holder', 'robot:1', 'token_cnt', 'DAY'],
+  ['a type', 'tenant', 'tokens', 'DAY'],
+  ['a period', 'tenant', 'token_cnt', 'YEAR'],
+])('a budget of %s that does not exist is refused, by the owner too', async (_what, holder, type, period) => {
+  await start();
+  await expect(
+    client.query(
+      `INSERT INTO budgets (id, tenant_id, holder, type, period, amount, starts_at)
+       VALUES (gen_random_uuid(), 'acme', $1, $2, $3, 1, now())`,
+      [holder, type, period],
+    ),
+  ).rejects.toMatchObject({ code: '23514' });
 });
