@@ -127,18 +127,35 @@ describe('what an answer without a choice says is passed on, and it costs nothin
   });
 });
 
-it('an error beside a report is not an answer, where the stream is put together', async () => {
-  const broken = { choices: [], error: { message: 'Busy.' }, usage: usageOf(9, 2) };
-  const answer = await ask(stream([...streamPieces().slice(0, 3), broken]), BODY);
-  expect([answer.status, JSON.parse(answer.text)]).toMatchObject([502, { error: { message: 'Busy.' } }]);
-});
+describe('an error that stands in the middle of a stream beside', () => {
+  const error = { message: 'Busy.' };
+  const choice = (fields: object): object => ({ choices: [{ index: 0, delta: { content: '' }, ...fields }] });
 
-it('an error beside a report is in the stream, and the stream is not whole', async () => {
-  const broken = { choices: [], error: { message: 'Busy.' }, usage: usageOf(9, 2) };
-  const answer = await ask(stream([...streamPieces().slice(0, 3), broken]), STREAM);
-  expect(answer.text).toContain('Busy.');
-  expect(answer.text).not.toContain(DONE);
-  expect((await server.book.settlement()).outcome).toBe('UPSTREAM_ERROR');
+  it.each([
+    ['a report', { choices: [], error, usage: usageOf(9, 2) }, ''],
+    ['a choice that says nothing', { ...choice({ finish_reason: 'error' }), error }, ''],
+    ['a choice that says something', { ...choice({ delta: { content: ' more' } }), error }, ' more'],
+    ['nothing, and within each choice', choice({ finish_reason: 'error', error }), ''],
+    ['no choice, as a text', { choices: [], error: 'Busy.' }, ''],
+  ])('%s is not an answer, and every client can tell it', async (_what, broken, more) => {
+    const pieces = [...streamPieces().slice(0, 3), broken];
+    const gathered = await ask(stream(pieces), BODY);
+    expect([gathered.status, JSON.parse(gathered.text)]).toMatchObject([502, { error }]);
+    await server.book.settlement();
+    const { text } = await ask(stream(pieces), STREAM);
+    const [last, ...others] = text.trimEnd().split('\n\n').toReversed();
+    expect(JSON.parse(last!.slice(6))).toEqual({ error: expect.objectContaining(error) as object });
+    expect(others[0]).toContain(more === '' ? 'from' : more);
+    expect(others.join()).not.toContain('Busy.');
+    expect((await server.book.settlement()).outcome).toBe('UPSTREAM_ERROR');
+  });
+
+  it.each([[''], [false], [{}], [null]])('an answer is whole where it is empty: %j', async (empty) => {
+    const pieces = streamPieces().map((piece) => ({ ...piece, error: empty }));
+    const answer = await ask(stream(pieces), STREAM);
+    expect(answer.text.endsWith(DONE)).toBe(true);
+    expect((await server.book.settlement()).outcome).toBe('OK');
+  });
 });
 
 it.each(['"finish_reason" : "stop"', '"finish_reason":\t"stop"', '"finish_reason":  "stop"'])(

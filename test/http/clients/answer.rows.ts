@@ -84,6 +84,24 @@ function toolCall(form: Form): UpstreamAnswer {
   };
 }
 
+/** A stream that ends with an error, which stands beside such fields. */
+function brokenOff(what: string, beside: Fields): Row {
+  const error = { message: 'overloaded', type: 'server_error' };
+  return {
+    what,
+    answers: (form) => [
+      form === 'JSON'
+        ? json(completion({ usage: null }))
+        : { kind: 'stream', pieces: [...PIECES.slice(0, 4), { ...PIECES[0], choices: undefined, ...beside, error }] },
+    ],
+    gets: {
+      JSON: whole,
+      stream: { text: 'Hello from the', error: { status: null, message: 'overloaded' } },
+    },
+    charged: charged('estimate'),
+  };
+}
+
 const IMAGE = `data:image/png;base64,${'A'.repeat(1_600_000)}`;
 
 export const ANSWERS: readonly Row[] = [
@@ -144,22 +162,14 @@ export const ANSWERS: readonly Row[] = [
     gets: whole,
     charged: charged(40),
   },
-  {
-    what: 'an error in the middle of a stream that still comes to its end mark',
-    answers: (form) => [
-      form === 'JSON'
-        ? json(completion({ usage: null }))
-        : {
-            kind: 'stream',
-            pieces: [...PIECES.slice(0, 4), { error: { message: 'overloaded', type: 'server_error' } }],
-          },
+  ...[
+    ['an error in the middle of a stream that still comes to its end mark', {}],
+    ['an error beside no choice in the middle of a stream', { choices: [] }],
+    [
+      'an error beside a choice in the middle of a stream',
+      { choices: [{ index: 0, delta: { content: '' }, finish_reason: 'error' }] },
     ],
-    gets: {
-      JSON: whole,
-      stream: { text: 'Hello from the', error: { status: null, message: 'overloaded' } },
-    },
-    charged: charged('estimate'),
-  },
+  ].map(([what, beside]) => brokenOff(what as string, beside as Fields)),
   {
     what: 'cache hits in DeepSeek’s words',
     asks: { model: 'deepseek-chat' },

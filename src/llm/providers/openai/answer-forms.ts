@@ -1,6 +1,7 @@
 import { isObject } from '../requests/chat-request.js';
 import type { EventToWrite } from './event-steps.js';
 import { usageIn, type ReportedCounts } from './openai-usage.js';
+import { errorOfChunk } from './stream-errors.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -52,8 +53,9 @@ export class ChatGatherer implements Gatherer {
   add(event: Fields): ReportedCounts | null {
     this.isEmpty = false;
     const { choices: said, ...fields } = event;
-    const isError = (event['error'] ?? null) !== null && (said as readonly unknown[] | undefined)?.length === 0;
-    if (!Array.isArray(said) || isError) this.error ??= event;
+    const error = errorOfChunk(event);
+    if (!Array.isArray(said)) this.error ??= event;
+    else if (error !== null) this.error ??= { error };
     else this.isWhole = addChoices(this.choices, said as readonly unknown[]) || this.isWhole;
     merge(this.answer, fields);
     return usageIn(event);

@@ -9,6 +9,7 @@ import type { ProviderFailure } from '../provider.js';
 import { holdsField } from './field-mark.js';
 import { saysAnything } from './produced-text.js';
 import { saidSafely } from './said-safely.js';
+import { errorOfChunk } from './stream-errors.js';
 import { dataOf, endOfFirstEvent, isNamedError, parseEvent } from './sse-usage-filter.js';
 
 export const MAX_ERROR_BYTES = 64 * 1024;
@@ -98,7 +99,7 @@ export function failureOfStatus(
 /** An error that came with status 200, in place of an answer; null: it is not an error. */
 export function failureInAnswer(answer: Readonly<Record<string, unknown>>, asked: Asked): ProviderFailure | null {
   const { code, message } = answer;
-  const error = answer['error'] ?? errorOfChoices(answer);
+  const error = errorOfChunk(answer);
   if (hasChoice(answer) && (error === undefined || error === null || saysAnything(answer))) return null;
   const isError = (error !== undefined && error !== null) || (typeof message === 'string' && statusOf(code) !== null);
   if (!isError) return null;
@@ -120,13 +121,6 @@ export function failureWithoutChoice(events: Buffer, asked: Asked): ProviderFail
     start = end === -1 ? events.length : end;
   }
   return null;
-}
-
-/** The error that stands in place of every choice's message (OpenRouter); null: one of them has none. */
-function errorOfChoices({ choices }: Readonly<Record<string, unknown>>): unknown {
-  if (!Array.isArray(choices)) return null;
-  const errors = (choices as readonly unknown[]).map((choice) => (isObject(choice) ? choice['error'] : null));
-  return errors.every(isObject) ? (errors[0] ?? null) : null;
 }
 
 /** An error that is one event of a stream: by its name, or by what it holds; null: it is something else. */

@@ -1,7 +1,8 @@
 import type { Tokenizer } from '../../tokens/tokenizer.js';
 import type { ReportedCounts } from './openai-usage.js';
 import { ProducedText } from './produced-text.js';
-import { endOfFirstEvent, isNamedError, parseEvent, SseUsageFilter } from './sse-usage-filter.js';
+import { endOfFirstEvent, SseUsageFilter } from './sse-usage-filter.js';
+import { withErrorsTold } from './stream-errors.js';
 
 const NOTHING = Buffer.alloc(0);
 const MARK = '[DONE]';
@@ -52,7 +53,7 @@ export class OpenaiStream {
     if (this.ended) return NOTHING;
     const rest = this.filter.end();
     // A piece of an event is worth nothing, and what we have to say after it could not be read.
-    return endOfMark(rest) !== -1 || isError(rest) ? this.take(rest) : NOTHING;
+    return endOfMark(rest) !== -1 || withErrorsTold(rest) !== null ? this.take(rest) : NOTHING;
   }
 
   /** An error came, and nothing that was produced before it. */
@@ -81,27 +82,15 @@ export class OpenaiStream {
     }
     if (taken.length === 0) return NOTHING;
     this.produced.add(taken);
-    this.failed ||= taken.includes('error') && holdsError(taken);
-    return this.ended && this.failed ? withoutMark(taken) : taken;
+    const told = taken.includes('error') ? withErrorsTold(taken) : null;
+    this.failed ||= told !== null;
+    return this.ended && this.failed ? withoutMark(told ?? taken) : (told ?? taken);
   }
 }
 
 /** Clients take an answer for whole by its mark, also one that failed. */
 function withoutMark(events: Buffer): Buffer {
   return events.subarray(0, events.lastIndexOf('data:'));
-}
-
-function holdsError(events: Buffer): boolean {
-  for (let start = 0; start < events.length;) {
-    const end = endOfFirstEvent(events, start);
-    if (isError(events.subarray(start, end === -1 ? events.length : end))) return true;
-    start = end === -1 ? events.length : end;
-  }
-  return false;
-}
-
-function isError(event: Buffer): boolean {
-  return isNamedError(event) || (event.includes('"error"') && (parseEvent(event)?.['error'] ?? null) !== null);
 }
 
 /** Just past the end mark's event; -1: it is not there. */
