@@ -1,6 +1,6 @@
 import { hash as hashOf } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
+import { boundedCache } from '../platform/caches/index.js';
 import { PepperRing } from '../platform/crypto/index.js';
 import { Database, RevocableCache, Revocations } from '../platform/database/index.js';
 import { TenantCipher } from '../platform/encryption/index.js';
@@ -64,7 +64,7 @@ export interface FoundAnswer {
 @Injectable()
 export class GatewayCache {
   private readonly inMemory: RevocableCache<Known, Asked>;
-  private readonly spellings = new LRUCache<string, AnswerKey>({ max: MOST_SPELLINGS });
+  private readonly spellings = boundedCache<AnswerKey>({ maxEntries: MOST_SPELLINGS });
 
   constructor(
     private readonly database: Database,

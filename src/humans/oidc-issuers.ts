@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { fetchIssuerKeys, OIDC_ALGORITHMS, type IssuerLocation } from '../identity/index.js';
+import { boundedCache } from '../platform/caches/index.js';
 import { JwksKeyStore } from '../platform/crypto/index.js';
 import { OutboundHttp } from '../platform/outbound/index.js';
 import { logger } from '../platform/logging/index.js';
@@ -17,7 +17,7 @@ const MAX_KEYS_PER_ISSUER = 32;
  */
 @Injectable()
 export class OidcIssuers {
-  private readonly stores = new LRUCache<string, JwksKeyStore>({ max: MAX_ISSUERS });
+  private readonly stores = boundedCache<JwksKeyStore>({ maxEntries: MAX_ISSUERS });
 
   constructor(@Inject(OutboundHttp) private readonly outbound: Pick<OutboundHttp, 'fetchJson'>) {}
 

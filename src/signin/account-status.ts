@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import { refusedCredential } from '../identity/index.js';
+import { boundedCache } from '../platform/caches/index.js';
 import { AccountLookups } from './account-lookups.js';
 import type { AccountStatus, AccountStatusSource } from './account-status-source.js';
 
@@ -49,7 +50,7 @@ export class CachedAccountStatus implements AccountCheck {
   constructor({ source, believedForSeconds, maxEntries, waitMs, monotonicNowMs }: CachedAccountStatusOptions) {
     this.believedForMs = believedForSeconds * 1000;
     this.nowMs = monotonicNowMs ?? (() => performance.now());
-    this.entries = new LRUCache({ max: maxEntries });
+    this.entries = boundedCache({ maxEntries });
     this.lookups = new AccountLookups({
       source,
       gatherMs: this.believedForMs / 10,

@@ -46,7 +46,7 @@ export const ROOMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   platform: [
     ['errors'],
     ['config', 'json'],
-    ['crypto', 'csv', 'metrics', 'protojson', 'shares', 'turns'],
+    ['caches', 'crypto', 'csv', 'metrics', 'protojson', 'shares', 'turns'],
     ['context'],
     ['logging'],
     ['database', 'http', 'jobs', 'outbound', 'tracing'],

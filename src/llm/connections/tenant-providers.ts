@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { boundedCache } from '../../platform/caches/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { EnvelopeError } from '../../platform/crypto/index.js';
 import { Database, RevocableCache, Revocations } from '../../platform/database/index.js';
@@ -71,7 +72,7 @@ export class TenantProviders {
     revocations: Revocations,
     @Inject(SETTINGS_TOKEN) { credentialCacheEntries: max }: Pick<Settings, 'credentialCacheEntries'>,
   ) {
-    this.built = new LRUCache({ max, ttl: KEPT_BUILT_MS });
+    this.built = boundedCache({ maxEntries: max, ttlMs: KEPT_BUILT_MS });
     this.cache = new RevocableCache({
       revocations,
       maxEntries: max,

@@ -1,11 +1,11 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { boundedCache, type BoundedCacheOptions } from '../caches/index.js';
 import type { Revocations } from './revocations.js';
 
 export interface RevocableCacheOptions<Value extends object, Input> {
   readonly revocations: Revocations;
   readonly maxEntries: number;
-  /** How much all entries together may take, and what one takes. Absent: they are small. */
-  readonly bytes?: { readonly most: number; readonly of: (value: Value) => number };
+  readonly bytes?: BoundedCacheOptions<Value>['bytes'];
   /** Reads an entry from the database, by the parts of its key; null: not found. */
   readonly load: (input: Input) => Promise<Value | null>;
   /** The topics of the notifications that concern these entries, each with the tag under which it names a value. */
@@ -34,10 +34,9 @@ export class RevocableCache<Value extends object, Input> {
   private version = 0;
 
   constructor(private readonly options: RevocableCacheOptions<Value, Input>) {
-    const { bytes } = options;
-    this.entries = new LRUCache<string, Value>({
-      max: options.maxEntries,
-      ...(bytes === undefined ? {} : { maxSize: bytes.most, sizeCalculation: (value) => bytes.of(value) }),
+    this.entries = boundedCache({
+      maxEntries: options.maxEntries,
+      bytes: options.bytes,
       dispose: (value, key, reason) => {
         if (reason !== 'set') this.untag(value, key);
       },

@@ -1,11 +1,11 @@
-import { LRUCache } from 'lru-cache';
+import { boundedCache } from '../caches/index.js';
 import type { ShareOwner } from '../shares/index.js';
 
 const MOST_KNOWN = 100_000;
 
 /** Which org a tenant belongs to. A tenant never changes its org, so that the answer is kept for as long as there is room. */
 export class TenantOrgs {
-  private readonly known = new LRUCache<string, ShareOwner>({ max: MOST_KNOWN });
+  private readonly known = boundedCache<ShareOwner>({ maxEntries: MOST_KNOWN });
 
   constructor(private readonly findOrgId: (tenantId: string) => Promise<string | null>) {}
 

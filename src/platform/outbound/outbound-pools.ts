@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import { buildConnector, Pool } from 'undici';
+import { boundedCache } from '../caches/index.js';
 import { ForbiddenAddressError, type AddressPolicy } from './outbound-address.js';
 import { guardedLookup } from './outbound-lookup.js';
 import { withoutContinues } from './unasked-continues.js';
@@ -40,7 +41,10 @@ export class TenantPools {
   private readonly closing = new Set<Pool>();
 
   constructor(private readonly options: TenantPoolsOptions) {
-    this.pools = new LRUCache({ max: options.maxPools ?? MAX_POOLS, dispose: (pool) => this.retire(pool) });
+    this.pools = boundedCache({
+      maxEntries: options.maxPools ?? MAX_POOLS,
+      dispose: (pool) => this.retire(pool),
+    });
   }
 
   /** @param fresh whether to use the pool of connections that serve one call each */

@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import {
   ExpiredCredentialFault,
   isScope,
@@ -9,6 +9,7 @@ import {
   type UsageTokenPrincipal,
 } from '../../identity/index.js';
 import { rateThatHolds } from '../../keys/index.js';
+import { boundedCache } from '../../platform/caches/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database, RevocableCache, Revocations } from '../../platform/database/index.js';
 import { UsageTokenJwt } from './usage-token.jwt.js';
@@ -63,7 +64,7 @@ export class UsageTokenDirectory {
     private readonly jwt: UsageTokenJwt,
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
   ) {
-    this.signed = new LRUCache({ max: settings.credentialCacheEntries });
+    this.signed = boundedCache({ maxEntries: settings.credentialCacheEntries });
     this.cache = new RevocableCache({
       revocations,
       maxEntries: settings.credentialCacheEntries,

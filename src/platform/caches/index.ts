@@ -1,0 +1,1 @@
+export { boundedCache, type BoundedCacheOptions } from './bounded-cache.js';
