@@ -1,6 +1,7 @@
 import type { AmazonBedrockProviderSettings } from '@ai-sdk/amazon-bedrock';
 import { invalidField } from '../../../platform/errors/index.js';
 import { baseUrlOf, credentialOf, textOfUrl } from '../bridge/connection.js';
+import { plainCounts, type ReportForm } from '../bridge/counts.js';
 import { fieldsOf, textIn, type Dialect, type DialectPackage, type Embedder } from '../bridge/dialect.js';
 import type { SaidError } from '../bridge/failures.js';
 import { TranslatedProvider } from '../bridge/translated.provider.js';
@@ -18,6 +19,13 @@ class BedrockDialect implements Dialect {
   readonly namespace = 'amazonBedrock';
   readonly fetchesImages = false;
   readonly isFramed = true;
+  readonly report: ReportForm = {
+    mend: (answer) => ({
+      ...answer,
+      usage: plainCounts(answer['usage'], ['inputTokens', 'outputTokens', 'totalTokens']),
+    }),
+    marks: [],
+  };
   readonly baseUrl: URL;
   readonly secret: string;
   private readonly region: string;

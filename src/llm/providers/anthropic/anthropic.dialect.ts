@@ -2,6 +2,8 @@ import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import type { OutboundHttp } from '../../../platform/outbound/index.js';
 import type { Model } from '../../models/model-catalogue.js';
 import { baseUrlOf, credentialOf, listModels, textOfUrl } from '../bridge/connection.js';
+import { plainCounts, type ReportForm } from '../bridge/counts.js';
+import { mendedEvent } from '../bridge/event-mender.js';
 import { fieldsOf, textIn, type Dialect, type DialectPackage } from '../bridge/dialect.js';
 import type { SaidError } from '../bridge/failures.js';
 import { TranslatedProvider } from '../bridge/translated.provider.js';
@@ -21,6 +23,7 @@ export const anthropicFactory: ProviderFactory = (connection, deps) =>
 class AnthropicDialect implements Dialect {
   readonly namespace = 'anthropic';
   readonly fetchesImages = true;
+  readonly report: ReportForm = { mend: mendReport, marks: ['"message_start"', '"message_delta"'] };
   readonly baseUrl: URL;
   readonly secret: string;
 
@@ -54,7 +57,7 @@ class AnthropicDialect implements Dialect {
   }
 
   readText(onText: (text: string) => void): TextDeltas {
-    return new TextDeltas(onText);
+    return new TextDeltas(onText, (event) => mendedEvent(this.report, event));
   }
 
   /** A stream begins with what its prompt came to. */
@@ -86,6 +89,17 @@ class AnthropicDialect implements Dialect {
       },
     );
   }
+}
+
+function mendReport(answer: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { type, message, usage } = answer;
+  if (type !== 'message_start')
+    return {
+      ...answer,
+      usage: plainCounts(usage, [...(type === 'message_delta' ? [] : ['input_tokens']), 'output_tokens']),
+    };
+  const begun = fieldsOf(message);
+  return { ...answer, message: { ...begun, usage: plainCounts(begun['usage'], ['input_tokens']) } };
 }
 
 function countOf(value: unknown): number {

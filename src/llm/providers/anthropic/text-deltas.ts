@@ -26,7 +26,11 @@ export class TextDeltas implements TextShortcut {
   private held = '';
   private isOff = false;
 
-  constructor(private readonly onText: (text: string) => void) {}
+  constructor(
+    private readonly onText: (text: string) => void,
+    /** Makes an event that is not a piece of content such as the package takes. */
+    private readonly mended: (event: string) => string = (event) => event,
+  ) {}
 
   take(chunk: Buffer): Buffer | null {
     if (this.isOff) return chunk;
@@ -81,7 +85,7 @@ export class TextDeltas implements TextShortcut {
         return '';
       }
     }
-    const left = this.heldEvent() + event;
+    const left = this.heldEvent() + (value === null ? this.mended(event) : event);
     this.isOpen = false;
     const begins = type === 'content_block_start' && typeof index === 'number' && isText(value?.['content_block']);
     this.block = begins ? index : null;

@@ -12,6 +12,7 @@ import type { TokenCounts } from '../provider.js';
 import type { ChatRequest } from '../requests/chat-request.js';
 import type { EmbeddingsRequest } from '../requests/embeddings-request.js';
 import type { TranslatedCall } from './call-options.js';
+import type { ReportForm } from './counts.js';
 import type { SaidError } from './failures.js';
 
 /** What a provider with a dialect of its own has of its own, for one connection and its credential. */
@@ -41,6 +42,8 @@ export interface Dialect {
   reread?(chunk: unknown): Completion;
   /** A stream's events stand in AWS' frames, not in lines. */
   readonly isFramed?: boolean;
+  /** How its answers report what was used; absent: they don't. */
+  readonly report?: ReportForm;
   /** Reads the text of a stream by itself, where the package's way costs more than all else of a call. */
   readText?(onText: (text: string) => void): TextShortcut;
   /** What a stream reports of the input before its end. */

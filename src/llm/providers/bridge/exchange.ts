@@ -1,4 +1,4 @@
-import { READING_TURNS } from '../../../platform/http/index.js';
+import { inTurns, READING_TURNS } from '../../../platform/http/index.js';
 import { isBounded, parseBounded, USUAL_BOUNDS, type JsonBounds } from '../../../platform/json/index.js';
 import type { BodyFilter, Fetch, OutboundCall, OutboundPolicy } from '../../../platform/outbound/index.js';
 import {
@@ -9,7 +9,8 @@ import {
   tooMuchToRead,
   type Asked,
 } from '../openai/openai-failure.js';
-import { PARSED_BYTES } from '../openai/answer-bytes.js';
+import { objectSteps, PARSED_BYTES } from '../openai/answer-bytes.js';
+import { writtenSteps } from '../openai/large-answer.js';
 import { EventMarks, FrameMarks, type AnswerMarks } from './answer-marks.js';
 import type { Dialect } from './dialect.js';
 import { failureOfAnswer, FailedExchange } from './failures.js';
@@ -38,6 +39,8 @@ export class Exchange {
   /** What arrived of an answer that is not streamed. */
   part = '';
   readonly fetch: Fetch;
+  /** The answer with a report that the package takes; null: it was not mended. */
+  private mended: Buffer | null = null;
   private call: Pick<OutboundCall, 'pause' | 'resume'> | null = null;
 
   constructor(
@@ -75,6 +78,7 @@ export class Exchange {
       },
     });
     this.fetch = async (input, init) => {
+      if (this.mended !== null) return new Response(this.mended);
       await this.turn(asked.request.raw.length);
       return this.judge(await fetch(input, init));
     };
@@ -91,6 +95,17 @@ export class Exchange {
   /** For work on so many bytes: at once where they are few, else when it is this provider's turn. */
   async turn(bytes = this.part.length): Promise<void> {
     if (bytes > SMALL_BYTES) await READING_TURNS.next(this.dialect);
+  }
+
+  /** @returns whether the package can read the answer again: its report was odd, perhaps */
+  async mend(): Promise<boolean> {
+    const { report } = this.dialect;
+    if (report === undefined || this.part === '' || this.mended !== null) return false;
+    const turn = (): Promise<void> => READING_TURNS.next(this.dialect);
+    const answer = await inTurns(objectSteps(Buffer.from(this.part)), turn);
+    if (answer === null || answer === 'too much') return false;
+    this.mended = await inTurns(writtenSteps(report.mend(answer), this.part.length), turn);
+    return true;
   }
 
   private takes(marks: AnswerMarks): (chunk: Buffer) => boolean {

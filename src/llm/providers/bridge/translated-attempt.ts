@@ -21,7 +21,8 @@ import { ChunkWriter } from './chunks.js';
 import { completionOf, type Envelope } from './completion.js';
 import type { Dialect, DialectPackage, TextShortcut } from './dialect.js';
 import { Exchange } from './exchange.js';
-import { failureOf } from './failures.js';
+import { EventMender } from './event-mender.js';
+import { FailedExchange, failureOf } from './failures.js';
 import { finishOf } from './finish.js';
 import { inlineImages } from './images.js';
 import { assertTextCarried } from './text-bound.js';
@@ -66,7 +67,17 @@ export class TranslatedAttempt implements Attempt, Asked {
     this.writer = new ChunkWriter(this.envelope, dialect.namespace, request.includeUsage);
     this.shortcut = request.stream ? (dialect.readText?.((text) => this.takeText(text)) ?? null) : null;
     const limit = limitOf(request) ?? null;
-    this.exchange = new Exchange(this, dialect, deps, policy, limit, this, this.shortcut);
+    const { report } = dialect;
+    const isMended = request.stream && dialect.isFramed !== true && report !== undefined;
+    this.exchange = new Exchange(
+      this,
+      dialect,
+      deps,
+      policy,
+      limit,
+      this,
+      this.shortcut ?? (isMended ? new EventMender(report) : null),
+    );
   }
 
   get secret(): string {
@@ -89,7 +100,7 @@ export class TranslatedAttempt implements Attempt, Asked {
     if (reported !== null && outputTokens === 0) return { ...reported, estimated: false };
     return {
       ...NOTHING_USED,
-      ...(reported ?? this.early ?? { inputTokens: countInputTokens(tokenizer, this.request) }),
+      ...([reported, this.early].find(saysInput) ?? { inputTokens: countInputTokens(tokenizer, this.request) }),
       outputTokens,
       estimated: true,
     };
@@ -112,12 +123,25 @@ export class TranslatedAttempt implements Attempt, Asked {
       const call = { ...options, abortSignal: signal, includeRawChunks };
       if (this.request.stream) await this.read((await model.doStream(call)).stream);
       else {
-        const result = await model.doGenerate(call);
+        const result = await this.generate(() => model.doGenerate(call));
         await this.exchange.turn();
         this.answer(result);
       }
     } catch (error) {
       this.fail(this.exchange.broken ?? failureOf(error, this, this.exchange.wasSent));
+    }
+  }
+
+  /** Has the package read the answer once more where its report alone may have been what it refused. */
+  private async generate(
+    ask: () => PromiseLike<LanguageModelV4GenerateResult>,
+  ): Promise<LanguageModelV4GenerateResult> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (this.isOver || this.exchange.broken !== null || error instanceof FailedExchange) throw error;
+      if (!(await this.exchange.mend())) throw error;
+      return ask();
     }
   }
 
@@ -290,6 +314,11 @@ export class TranslatedAttempt implements Attempt, Asked {
     const features = warnings.map((warning) => ('feature' in warning ? warning.feature : warning.type));
     logger.warn({ provider: this.provider, features }, 'A provider package did not carry a part of a request.');
   }
+}
+
+/** No prompt is empty. */
+function saysInput(counts: TokenCounts | null): counts is TokenCounts {
+  return counts !== null && counts.inputTokens > 0;
 }
 
 /** The strings of an answer that providers charge for, in all of their dialects. */

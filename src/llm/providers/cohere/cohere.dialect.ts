@@ -3,6 +3,7 @@ import type { OutboundHttp } from '../../../platform/outbound/index.js';
 import type { Model } from '../../models/model-catalogue.js';
 import { translate, type CallOptions, type Effort, type Traits } from '../bridge/call-options.js';
 import { baseUrlOf, credentialOf, listModels, textOfUrl } from '../bridge/connection.js';
+import { plainCounts, type ReportForm } from '../bridge/counts.js';
 import {
   fieldsOf,
   textIn,
@@ -64,6 +65,7 @@ class CohereDialect implements Dialect {
   readonly namespace = 'cohere';
   readonly fetchesImages = true;
   readonly rereads = true;
+  readonly report: ReportForm = { mend: mendReport, marks: ['"message-end"'] };
   readonly baseUrl: URL;
   readonly secret: string;
 
@@ -136,6 +138,20 @@ class CohereDialect implements Dialect {
     const text = textIn(fieldsOf(fieldsOf(delta)['message'])['tool_plan']);
     return text === null ? {} : { text };
   }
+}
+
+function mendReport(answer: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { type, delta } = answer;
+  if (type === undefined) return { ...answer, usage: plainUsage(answer['usage']) };
+  if (type !== 'message-end') return answer;
+  const ended = fieldsOf(delta);
+  return { ...answer, delta: { ...ended, usage: plainUsage(ended['usage']) } };
+}
+
+function plainUsage(usage: unknown): Readonly<Record<string, unknown>> {
+  // What is billed is not read, and the package refuses it where a part is missing.
+  const { billed_units: _billed, tokens, ...others } = fieldsOf(usage);
+  return { ...plainCounts(others), tokens: plainCounts(tokens, ['input_tokens', 'output_tokens']) };
 }
 
 /** @throws Fault invalid_input, naming the field */

@@ -2,6 +2,7 @@ import type { LanguageModelV4GenerateResult } from '@ai-sdk/provider';
 import type { OutboundHttp } from '../../../platform/outbound/index.js';
 import type { Model } from '../../models/model-catalogue.js';
 import { baseUrlOf, credentialOf, listModels, textOfUrl } from '../bridge/connection.js';
+import { plainCounts, type ReportForm } from '../bridge/counts.js';
 import {
   fieldsOf,
   textIn,
@@ -26,6 +27,7 @@ class GoogleDialect implements Dialect {
   readonly namespace = 'google';
   readonly fetchesImages = false;
   readonly rereads = true;
+  readonly report: ReportForm = { mend: mendReport, marks: [] };
   readonly baseUrl: URL;
   readonly secret: string;
 
@@ -109,4 +111,13 @@ class GoogleDialect implements Dialect {
           : null,
     );
   }
+}
+
+function mendReport({
+  usageMetadata,
+  ...answer
+}: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const counts = plainCounts(usageMetadata);
+  // Without any count a package would take it for a report of nothing.
+  return Object.keys(counts).length === 0 ? answer : { ...answer, usageMetadata: counts };
 }

@@ -1,0 +1,118 @@
+/** Odd reports of what was used: the caller gets what the model said, and is charged what was reported, or what it said. */
+import { anthropicEvents, anthropicSays, sse, toolUse } from '../../../../test/support/anthropic-wire.js';
+import { bedrockFrames, bedrockStream, frame } from '../../../../test/support/bedrock-wire.js';
+import { stageOf } from '../../../../test/support/kind-stage.js';
+import { ANTHROPIC, BEDROCK, COHERE, GOOGLE } from '../../../../test/support/kinds.js';
+import type { Answerer, WireAnswer } from '../../../../test/support/wire-upstream.js';
+import type { Attempt } from '../provider.js';
+
+const TEXT = 'Hello there, how are you today?';
+const COUNT = /("\w+(?:_tokens|TokenCount|Tokens)"):(\d+)/g;
+const REPORT = /,?"(?:usage|usageMetadata)":\{(?:[^{}]|\{[^{}]*\})*\}/g;
+
+/** The same answer, its text changed. */
+function changed(answerer: Answerer, change: (text: string) => string): Answerer {
+  return (request) => {
+    const { headers = {}, chunks, ...rest } = answerer(request);
+    const { 'content-length': _length, ...others } = headers;
+    const answer: WireAnswer = { ...rest, headers: others, chunks: chunks.map((chunk) => change(String(chunk))) };
+    return answer;
+  };
+}
+
+const counts = (form: (digits: string) => string) => (text: string) =>
+  text.replaceAll(COUNT, (_all, name: string, digits: string) => `${name}:${form(digits)}`);
+
+/** An estimate of the prompt and of the text. */
+function expectEstimate(attempt: Attempt): void {
+  const { inputTokens, outputTokens, estimated } = attempt.usage();
+  expect(estimated).toBe(true);
+  expect(inputTokens).toBeGreaterThan(0);
+  expect(outputTokens).toBeGreaterThan(5);
+}
+
+const FORMS = [
+  { kind: ANTHROPIC, stream: false },
+  { kind: ANTHROPIC, stream: true },
+  { kind: GOOGLE, stream: false },
+  { kind: GOOGLE, stream: true },
+  { kind: COHERE, stream: false },
+  { kind: COHERE, stream: true },
+  { kind: BEDROCK, stream: false },
+];
+
+describe.each(FORMS)('$kind.kind (stream: $stream)', ({ kind, stream }) => {
+  const at = stageOf(kind);
+
+  /** @returns what the provider used; the caller gets the text in any case */
+  async function used(change: (text: string) => string): Promise<Attempt> {
+    at.upstream.next(changed(kind.says({ text: TEXT }), change));
+    const { sink, attempt } = await at.ask({ stream });
+    expect(sink.told).toEqual({});
+    expect(stream ? sink.message.content : sink.choice.message.content).toBe(TEXT);
+    return attempt;
+  }
+
+  it('counts in strings are charged as numbers', async () => {
+    const usual = (await used((text) => text)).usage();
+    expect(usual).toMatchObject({ outputTokens: 33, estimated: false });
+    expect((await used(counts((digits) => `"${digits}"`))).usage()).toEqual(usual);
+  });
+
+  it.each([
+    ['parts of one', counts((digits) => `${digits}.5`)],
+    ['negative', counts(() => '-3')],
+    ['more than there can be', counts(() => '1e30')],
+    ['null', counts(() => 'null')],
+    ['words', counts(() => '"many"')],
+    ['objects', counts(() => '{}')],
+    ['true', counts(() => 'true')],
+    ['missing', (text: string) => text.replaceAll(REPORT, '')],
+  ])('counts that are %s are not believed, and what was said is charged', async (_what, change) =>
+    expectEstimate(await used(change)),
+  );
+});
+
+describe('Anthropic', () => {
+  const at = stageOf(ANTHROPIC);
+
+  it.each([true, false])('arguments of a tool stay as they are beside such counts (stream: %s)', async (stream) => {
+    const input = { usage: { input_tokens: '12' } };
+    const said = {
+      content: [toolUse('toolu_1', input)],
+      stopReason: 'tool_use',
+      usage: { input_tokens: '25', output_tokens: '33' },
+    };
+    at.upstream.next(anthropicSays(said));
+    const { sink, attempt } = await at.ask({ stream });
+    const [call] = (stream ? sink.message : sink.choice.message).tool_calls ?? [];
+    const told = stream
+      ? (call as { arguments: string }).arguments
+      : (call as { function: { arguments: string } }).function.arguments;
+    expect(JSON.parse(told)).toEqual(input);
+    expect(attempt.usage()).toMatchObject({ inputTokens: 25, outputTokens: 33, estimated: false });
+  });
+
+  it('a stream that is cut anywhere is charged the same', async () => {
+    const bytes = Buffer.from(counts((digits) => `"${digits}"`)(anthropicEvents({}, {}).join('')));
+    at.upstream.next({ ...sse([]), chunks: Array.from(bytes, (_byte, index) => bytes.subarray(index, index + 1)) });
+    const { sink, attempt } = await at.ask({ stream: true });
+    expect(sink.message.content).toBe('Hello there');
+    expect(attempt.usage()).toMatchObject({ inputTokens: 132, outputTokens: 33, estimated: false });
+  });
+});
+
+describe('Bedrock', () => {
+  const at = stageOf(BEDROCK);
+
+  it('a stream with such counts has told its text, and is charged for it', async () => {
+    const metadata = frame('metadata', {
+      usage: { inputTokens: '25', outputTokens: '33' },
+      metrics: { latencyMs: 10 },
+    });
+    at.upstream.next(bedrockStream([...bedrockFrames({ content: [{ text: TEXT }] }).slice(0, -1), metadata]));
+    const { sink, attempt } = await at.ask({ stream: true });
+    expect(sink.message.content).toBe(TEXT);
+    expectEstimate(attempt);
+  });
+});
