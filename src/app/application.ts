@@ -12,6 +12,7 @@ import {
   finalStatusOf,
   letGoOfUnreadBody,
   loggedPath,
+  PacedRefusals,
   RequestBodies,
   sendFault,
 } from '../platform/http/index.js';
@@ -85,6 +86,7 @@ function prepareHttp(app: NestFastifyApplication): void {
 
   const database = app.get(Database);
   fastify.decorate('bodies', bodies);
+  fastify.decorate('refusals', app.get<PacedRefusals>(PacedRefusals));
   fastify.decorate('shareOwnerOf', (tenantId: string) => database.ownerOf(tenantId));
   fastify.decorateRequest('bodyRoom', null);
   fastify.decorate('dialects', app.get<Dialects>(Dialects));
@@ -113,6 +115,7 @@ function prepareHttp(app: NestFastifyApplication): void {
     reply.raw.once('close', () => {
       drain.requestClosed();
       request.bodyRoom?.release();
+      context.leaveLine?.();
       letGoOfUnreadBody(request);
       record(metrics, tracing, request, reply);
     });

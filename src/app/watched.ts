@@ -2,7 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Calls } from '../llm/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../platform/config/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
-import { Drain, RequestBodies } from '../platform/http/index.js';
+import { Drain, PacedRefusals, RequestBodies } from '../platform/http/index.js';
 import type { Metrics } from '../platform/metrics/index.js';
 import { UsageQueryService } from '../usage/index.js';
 
@@ -21,6 +21,10 @@ export function watch(app: NestFastifyApplication, metrics: Metrics): void {
     body_bytes: bodies,
     answer_mebibytes: calls.answers.places,
   });
+  const { line } = app.get(PacedRefusals);
+  metrics.read('gatehouse_refusals_waiting', () => line.waiting);
+  metrics.read('gatehouse_refusals_delayed_total', () => line.delayed);
+  metrics.read('gatehouse_refusals_dropped_total', () => line.refused);
   metrics.read('gatehouse_http_requests_open', () => drain.openCount);
   metrics.read('gatehouse_http_bodies_open', () => bodies.open);
 

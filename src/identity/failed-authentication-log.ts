@@ -1,8 +1,7 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { loggedPath } from '../platform/http/index.js';
+import { loggedPath, sourceOf } from '../platform/http/index.js';
 import { logger } from '../platform/logging/index.js';
 import { Metrics } from '../platform/metrics/index.js';
-import { sourceOf } from './address-source.js';
 import { RefusedCredential, type RefusedNames } from './refused-credential.js';
 
 /**

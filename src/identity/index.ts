@@ -7,7 +7,6 @@ export * from './credential-strategies.js';
 export * from './current-principal.decorator.js';
 export * from './failed-authentications.js';
 export * from './failed-authentication-log.js';
-export * from './address-source.js';
 export * from './identity.module.js';
 export * from './oidc-discovery.js';
 export * from './own-share.js';

@@ -1,4 +1,4 @@
-import { sourceOf } from './address-source.js';
+import { sourceOf } from '../platform/http/index.js';
 import type { Principal } from './principal.js';
 
 /**

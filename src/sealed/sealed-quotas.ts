@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { refusedCredential, sourceOf, type AnonymousPrincipal, type SealedTokenPrincipal } from '../identity/index.js';
+import { refusedCredential, type AnonymousPrincipal, type SealedTokenPrincipal } from '../identity/index.js';
 import { SETTINGS_TOKEN, type QuotaLimits, type Settings } from '../platform/config/index.js';
 import { PepperRing } from '../platform/crypto/index.js';
 import { Database, GroupCommit } from '../platform/database/index.js';
 import { Fault } from '../platform/errors/index.js';
+import { sourceOf } from '../platform/http/index.js';
 import { Jobs } from '../platform/jobs/index.js';
 import { SealedTokenDirectory } from './sealed-token.directory.js';
 

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { SEALED_TOKEN_PREFIX, sourceOf, type AnonymousPrincipal, type SecretKeyPrincipal } from '../identity/index.js';
+import { SEALED_TOKEN_PREFIX, type AnonymousPrincipal, type SecretKeyPrincipal } from '../identity/index.js';
 import type { QuotaLimits } from '../platform/config/index.js';
 import { PepperRing } from '../platform/crypto/index.js';
 import { Database, Revocations } from '../platform/database/index.js';
 import { invalidField } from '../platform/errors/index.js';
+import { sourceOf } from '../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer, type IdempotentWork } from '../platform/idempotency/index.js';
 import type { MintRequest } from './oauth-token.dto.js';
 import { PublicHostnames } from './public-hostnames.js';

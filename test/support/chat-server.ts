@@ -11,7 +11,7 @@ import { PlatformProviderTenants } from '../../src/llm/routing/platform-provider
 import type { Tokenizer } from '../../src/llm/tokens/tokenizer.js';
 import { loadSettings } from '../../src/platform/config/index.js';
 import type { Fault } from '../../src/platform/errors/index.js';
-import { Drain, OPENAI_DIALECT, RequestBodies, sendFault } from '../../src/platform/http/index.js';
+import { Drain, OPENAI_DIALECT, PacedRefusals, RequestBodies, sendFault } from '../../src/platform/http/index.js';
 import { Tracing } from '../../src/platform/tracing/index.js';
 import { Metrics } from '../../src/platform/metrics/index.js';
 import { OutboundHttp } from '../../src/platform/outbound/index.js';
@@ -121,6 +121,7 @@ export class ChatServer {
     );
     const server = Fastify({ forceCloseConnections: true });
     server.decorate('bodies', new RequestBodies(settings));
+    server.decorate('refusals', new PacedRefusals(settings, drain));
     server.decorateRequest('bodyRoom', null);
     server.removeAllContentTypeParsers();
     server.addContentTypeParser('*', (_request, _payload, done) => done(null));

@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ExpiredCredentialFault, FailedAuthentications, sourceOf } from '../../identity/index.js';
+import { ExpiredCredentialFault, FailedAuthentications } from '../../identity/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Fault } from '../../platform/errors/index.js';
+import { sourceOf } from '../../platform/http/index.js';
 import { RateWindowStore, secondsUntilReset } from './rate-window.store.js';
 
 /** No window ever counts so many requests. */

@@ -71,6 +71,21 @@ export const SHARE_SETTINGS = {
       'Further ones answer 429.',
     { fallback: '4' },
   ),
+  refusalsPerSecond: shares(
+    'GATEHOUSE_REFUSALS_PER_SECOND',
+    integer(1, 1_000_000),
+    'Most requests that one process refuses in a second (answers 400 to 499 of its own), of all callers together. Beyond it the answers wait: ' +
+      'tenants, and addresses of callers without a valid credential, take turns. So a flood of refused requests leaves the ' +
+      'processor to the calls of others.',
+    { fallback: '500' },
+  ),
+  refusalsWaiting: shares(
+    'GATEHOUSE_REFUSALS_WAITING',
+    integer(4, 1_000_000),
+    'How many such answers wait at most: of one tenant or address a quarter, of all callers without a valid credential half. The ' +
+      'connection of a further one is closed.',
+    { fallback: '10000' },
+  ),
   mostRequestsPerMinute: shares(
     'GATEHOUSE_MOST_REQUESTS_PER_MINUTE',
     integer(1, 1_000_000_000),

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingHttpHeaders } from 'node:http';
 import { randomBase62 } from '../crypto/index.js';
 
-/** What the log lines of one request share. Set as it becomes known; holds ids alone. */
+/** What the log lines of one request share. Set as it becomes known; holds ids alone, and where the request waits. */
 export interface RequestContext {
   readonly requestId: string;
   /** Where it came from, as trusted proxies tell it. */
@@ -18,6 +18,10 @@ export interface RequestContext {
   traceHeaders?: readonly string[];
   /** Whose part of what tenants share it takes; absent: its tenant's. */
   shareOf?: string;
+  /** It has had its turn among refusals: where it is refused, the answer waits no more. */
+  hasTurn?: boolean;
+  /** Set while it waits for that turn; for a caller who leaves. */
+  leaveLine?: () => void;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();

@@ -20,7 +20,9 @@ import { SpeaksDialect } from './dialect.js';
 import { OPENAI_DIALECT } from './openai.dialect.js';
 import { PLATFORM_DIALECT } from './platform.dialect.js';
 import { DialectGuard } from './dialect.guard.js';
+import { Drain } from './drain.js';
 import { FaultFilter } from './fault.filter.js';
+import { PacedRefusals } from './paced-refusals.js';
 import { integer } from '../protojson/index.js';
 import { PlatformBody } from './platform-body.decorator.js';
 import { RequestBodies } from './request-bodies.js';
@@ -117,6 +119,7 @@ beforeAll(async () => {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
   fastify.decorate('bodies', new RequestBodies(testSettings()));
+  fastify.decorate('refusals', new PacedRefusals(testSettings(), new Drain()));
   fastify.decorateRequest('bodyRoom', null);
   for (const name of ['context', 'dialect', 'spellings']) fastify.decorateRequest(name, undefined);
   await app.listen(0, '127.0.0.1');

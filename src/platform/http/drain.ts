@@ -6,6 +6,7 @@ import { Injectable } from '@nestjs/common';
  */
 @Injectable()
 export class Drain {
+  private readonly beginnings = new Set<() => void>();
   private readonly callbacks = new Set<() => void>();
   private open = 0;
   private whenIdle: (() => void) | null = null;
@@ -23,6 +24,12 @@ export class Drain {
   /** Readiness turns 503, and each answer ends its connection. */
   begin(): void {
     this.draining = true;
+    for (const callback of [...this.beginnings]) callback();
+  }
+
+  /** Runs the callback when the stop begins. */
+  onBegin(callback: () => void): void {
+    this.beginnings.add(callback);
   }
 
   /** Runs the callback at the deadline. The returned function unsubscribes it. */

@@ -2,12 +2,15 @@ import type { AddressInfo } from 'node:net';
 import { HttpException, NotFoundException } from '@nestjs/common';
 import { fastify, type FastifyInstance } from 'fastify';
 import { captureLog, type CapturedLog } from '../../../test/support/captured-log.js';
+import { testSettings } from '../../../test/support/settings.js';
 import { Fault } from '../errors/index.js';
 import type { Dialect } from './dialect.js';
 import { Dialects } from './dialects.js';
+import { Drain } from './drain.js';
 import { sendFault } from './fault.filter.js';
 import { pathOf } from './logged-path.js';
 import { OPENAI_DIALECT } from './openai.dialect.js';
+import { PacedRefusals } from './paced-refusals.js';
 import { PLATFORM_DIALECT } from './platform.dialect.js';
 
 const SECRET = 'hunter2';
@@ -22,6 +25,7 @@ beforeEach(() => {
   log = captureLog();
   app = fastify();
   app.decorate('dialects', new Dialects());
+  app.decorate('refusals', new PacedRefusals(testSettings(), new Drain()));
   app.decorateRequest('context', undefined);
   app.decorateRequest('dialect', undefined);
   app.setErrorHandler((error, request, reply) => sendFault(request, reply, error));
@@ -202,6 +206,7 @@ describe("the framework's own refusals", () => {
   it('of a malformed URL are answered with 400 although no hook ran', async () => {
     const broken = fastify({ frameworkErrors: (error, request, reply) => sendFault(request, reply, error) });
     broken.decorate('dialects', new Dialects());
+    broken.decorate('refusals', new PacedRefusals(testSettings(), new Drain()));
     broken.get('/:id', () => 'x');
     const response = await broken.inject({ method: 'GET', url: '/%E0%A4%A' });
     await broken.close();

@@ -27,6 +27,11 @@ export function sendFault(request: FastifyRequest, reply: FastifyReply, error: u
     reply.raw.destroy();
     return;
   }
+  if (fault.status >= 500) send(request, reply, fault);
+  else request.server.refusals.answer(request, reply, fault.status, () => send(request, reply, fault));
+}
+
+function send(request: FastifyRequest, reply: FastifyReply, fault: Fault): void {
   if (fault.retryAfterSeconds !== undefined)
     reply.header('retry-after', String(Math.max(1, Math.ceil(fault.retryAfterSeconds))));
   if (fault.shouldRetry === false) reply.header('x-should-retry', 'false');

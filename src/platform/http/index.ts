@@ -1,3 +1,4 @@
+export * from './address-source.js';
 export * from './answers.decorator.js';
 export * from './body.js';
 export * from './declared-metadata.js';
@@ -13,6 +14,7 @@ export * from './json-body.decorator.js';
 export * from './logged-path.js';
 export * from './newest-first.js';
 export * from './openai.dialect.js';
+export * from './paced-refusals.js';
 export * from './page-tokens.js';
 export * from './platform-body.decorator.js';
 export * from './platform.dialect.js';

@@ -132,6 +132,16 @@ export const METRICS = {
     labels: ['share'],
   },
 
+  gatehouse_refusals_waiting: {
+    type: 'gauge',
+    help: 'Refused requests whose answers wait, since more are refused than GATEHOUSE_REFUSALS_PER_SECOND.',
+  },
+  gatehouse_refusals_delayed_total: { type: 'counter', help: 'Refused requests whose answers had to wait.' },
+  gatehouse_refusals_dropped_total: {
+    type: 'counter',
+    help: 'Refused requests whose connections were closed without an answer, since GATEHOUSE_REFUSALS_WAITING was reached.',
+  },
+
   gatehouse_database_connections: {
     type: 'gauge',
     help: 'Connections to Postgres, by pool (`calls`, `other`) and state (`in_use`, `idle`).',

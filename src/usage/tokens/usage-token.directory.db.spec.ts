@@ -6,6 +6,7 @@ import { rowsOf, seedTenant, type SeededTenant } from '../../../test/support/sql
 import { ExpiredCredentialFault, type UsageTokenPrincipal } from '../../identity/index.js';
 import { SigningKeyRing, parseSigningKeys } from '../../platform/crypto/index.js';
 import type { Fault } from '../../platform/errors/index.js';
+import { Drain, PacedRefusals } from '../../platform/http/index.js';
 import { UsageTokenDirectory } from './usage-token.directory.js';
 import { UsageTokenJwt, newUsageTokenId } from './usage-token.jwt.js';
 
@@ -25,7 +26,8 @@ beforeAll(async () => {
     requestsPerMinutePerHuman: 60,
   });
   jwt = new UsageTokenJwt(new SigningKeyRing(parseSigningKeys(replica.settings.signingKeys)));
-  directory = new UsageTokenDirectory(replica.database, replica.revocations, jwt, replica.settings);
+  const refusals = new PacedRefusals(replica.settings, new Drain());
+  directory = new UsageTokenDirectory(replica.database, replica.revocations, jwt, refusals, replica.settings);
 });
 
 afterAll(async () => {

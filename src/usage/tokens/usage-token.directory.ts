@@ -12,6 +12,7 @@ import { rateThatHolds } from '../../keys/index.js';
 import { boundedCache } from '../../platform/caches/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { Database, RevocableCache, Revocations } from '../../platform/database/index.js';
+import { PacedRefusals } from '../../platform/http/index.js';
 import { UsageTokenJwt } from './usage-token.jwt.js';
 
 const FIND = { name: 'find_usage_token', text: 'SELECT * FROM find_usage_token($1)' };
@@ -62,6 +63,7 @@ export class UsageTokenDirectory {
     private readonly database: Database,
     private readonly revocations: Revocations,
     private readonly jwt: UsageTokenJwt,
+    private readonly refusals: PacedRefusals,
     @Inject(SETTINGS_TOKEN) private readonly settings: Settings,
   ) {
     this.signed = boundedCache({ maxEntries: settings.credentialCacheEntries });
@@ -75,7 +77,8 @@ export class UsageTokenDirectory {
 
   /** @throws Fault unauthenticated (says so of an expired token, since our signature proves it ours), unavailable */
   async authenticate(token: string): Promise<UsageTokenPrincipal> {
-    const tokenId = this.idOf(token);
+    const id = this.idOf(token);
+    const tokenId = id instanceof Promise ? await id : id;
     let found = this.cache.get(tokenId, tokenId);
     if (!(found instanceof Promise) && this.isOver(found)) {
       // A refusal from the cache would be faster than that of an unknown token.
@@ -88,13 +91,15 @@ export class UsageTokenDirectory {
     return known.principal;
   }
 
-  private idOf(token: string): string {
+  private idOf(token: string): string | Promise<string> {
     const place = hash('sha256', this.salt + token, 'base64');
     const known = this.signed.get(place);
     if (known !== undefined) return known;
-    const tokenId = this.jwt.read(token);
-    this.signed.set(place, tokenId);
-    return tokenId;
+    return this.refusals.judge(() => {
+      const tokenId = this.jwt.read(token);
+      this.signed.set(place, tokenId);
+      return tokenId;
+    });
   }
 
   private isOver({ expiresAtMs }: KnownToken): boolean {
