@@ -11,7 +11,8 @@ export type {
   ProviderFailure,
   ProviderRefusal,
 } from './providers/provider.js';
-export { AnswerReader } from './runs/answer-reader.js';
+export { AnswerTexts } from './runs/answer-texts.js';
+export { writeEvents } from './providers/openai/event-steps.js';
 export { tooMuchToRead } from './providers/openai/openai-failure.js';
 export { CHAT } from './chat/chat.operation.js';
 export { CHAT_BODY, CHAT_BODY_BY_PATH, CHAT_ANSWER } from './chat/chat.dto.js';

@@ -1,8 +1,10 @@
 import type { FastifyReply } from 'fastify';
+import type { Steps } from '../platform/json/index.js';
 import {
-  AnswerReader,
+  AnswerTexts,
   ReplySink,
   tooMuchToRead,
+  writeEvents,
   type AnswerHeaders,
   type Attribution,
   type CallSink,
@@ -23,7 +25,13 @@ export class ProcessSink implements CallSink {
   failure: Failure | null = null;
   /** Whether the answer is a stream that has begun. */
   isStreaming = false;
-  private readonly reader = new AnswerReader();
+  private readonly texts = new AnswerTexts({
+    onText: (text) => this.take(text),
+    onCaughtUp: () => {
+      if (!this.inner.isBehind) this.listener?.onCaughtUp();
+    },
+  });
+  private listener: CallSinkListener | null = null;
   private readonly inner: ReplySink;
 
   constructor(
@@ -38,10 +46,11 @@ export class ProcessSink implements CallSink {
   }
 
   get isBehind(): boolean {
-    return this.inner.isBehind;
+    return this.inner.isBehind || this.texts.isBehind;
   }
 
   listen(listener: CallSinkListener): void {
+    this.listener = listener;
     this.inner.listen(listener);
   }
 
@@ -55,9 +64,7 @@ export class ProcessSink implements CallSink {
 
   json(_headers: AnswerHeaders, body: Buffer, by: Attribution): void {
     this.attribute(by);
-    const text = this.reader.readBody(body);
-    if (text === null) this.end({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
-    else this.text = text;
+    this.texts.takeBody(body);
   }
 
   refuse({ status, body }: ProviderRefusal, by: Attribution): void {
@@ -71,15 +78,28 @@ export class ProcessSink implements CallSink {
   }
 
   write(events: Buffer): boolean {
-    const part = this.reader.readEvents(events);
-    if (part === '') return true;
-    this.text += part;
-    return this.inner.write(Buffer.from(eventOf('progress', this.answerOf(part))));
+    return this.texts.takeEvents(events) && !this.inner.isBehind;
   }
 
   end(failure: ProviderFailure | null): void {
-    if (failure === null) return;
-    const { error } = failure;
+    if (failure !== null) this.texts.afterwards(() => this.fail(failure));
+  }
+
+  /** Resolves once all that came is read. */
+  read(): Promise<void> {
+    return new Promise((resolve) => this.texts.afterwards(resolve));
+  }
+
+  private take(text: string | null): Steps<void> | null {
+    if (text === null) this.fail({ outcome: 'UPSTREAM_BROKEN', error: tooMuchToRead() });
+    else this.text += text;
+    if (text === null || !this.isStreaming || this.isGone) return null;
+    return writeEvents([{ name: 'progress', data: this.answerOf(text) }], (bytes) => {
+      if (!this.isGone) this.inner.write(bytes);
+    });
+  }
+
+  private fail({ error }: ProviderFailure): void {
     this.failure = { status: error.status, message: 'body' in error ? error.body.error.message : error.message };
   }
 

@@ -72,6 +72,7 @@ export class ProcessService {
       undefined,
       route ?? undefined,
     );
+    await sink.read();
     sink.finish(await this.states.seal(whoseOf(principal), [...said, { role: 'assistant', content: sink.text }]));
   }
 

@@ -1,5 +1,7 @@
-import { parseObject } from '../providers/openai/answer-bytes.js';
-import { endOfFirstEvent, parseEvent } from '../providers/openai/sse-usage-filter.js';
+import type { Steps } from '../../platform/json/index.js';
+import type { Answer } from '../providers/openai/answer-reader.js';
+import { endOfFirstEvent, parseEvent, parseEventSteps } from '../providers/openai/sse-usage-filter.js';
+import { SMALL_EVENT_BYTES } from '../providers/openai/whole-answer.js';
 import { WholeEvents } from '../providers/openai/whole-events.js';
 import { isObject } from '../providers/requests/chat-request.js';
 import type { ToolCall } from './run.types.js';
@@ -18,29 +20,34 @@ export class AnswerReader {
   private readonly calls: GrowingCall[] = [];
   private readonly whole = new WholeEvents();
 
-  /** @returns the text that the events add which are whole now */
-  readEvents(pieces: Buffer): string {
+  /** @returns the text that the events add which are whole now; steps: they are large */
+  readEvents(pieces: Buffer): string | Steps<string> {
     const events = this.whole.push(pieces);
+    if (events.length > SMALL_EVENT_BYTES) return this.eventSteps(events);
     let text = '';
-    for (let start = 0; start < events.length;) {
-      const end = endOfFirstEvent(events, start);
-      const event = events.subarray(start, end === -1 ? events.length : end);
-      start += event.length;
-      text += this.readChoice(parseEvent(event), 'delta');
-    }
+    for (const event of eachOf(events)) text += this.readChoice(parseEvent(event), 'delta');
     return text;
   }
 
-  /** @returns the text of a whole answer; null: it holds too much to be read */
-  readBody(body: Buffer): string | null {
-    const answer = parseObject(body);
-    return answer === null ? null : this.readChoice(answer, 'message');
+  /** @returns the text of a whole answer */
+  readAnswer(answer: Answer): string {
+    return this.readChoice(answer, 'message');
   }
 
   get toolCalls(): readonly ToolCall[] {
     return this.calls.flatMap(({ extraContent, ...call }) =>
       call.name === '' ? [] : [{ ...call, ...(extraContent === undefined ? {} : { extraContent }) }],
     );
+  }
+
+  private *eventSteps(events: Buffer): Steps<string> {
+    let text = '';
+    for (const event of eachOf(events)) {
+      const isLarge = event.length > SMALL_EVENT_BYTES;
+      text += this.readChoice(isLarge ? yield* parseEventSteps(event) : parseEvent(event), 'delta');
+      yield;
+    }
+    return text;
   }
 
   private readChoice(answer: unknown, field: 'delta' | 'message'): string {
@@ -69,6 +76,15 @@ export class AnswerReader {
     if (!isObject(called)) return;
     if (typeof called['name'] === 'string') growing.name += called['name'];
     if (typeof called['arguments'] === 'string') growing.arguments += called['arguments'];
+  }
+}
+
+function* eachOf(events: Buffer): Generator<Buffer> {
+  for (let start = 0; start < events.length;) {
+    const end = endOfFirstEvent(events, start);
+    const event = events.subarray(start, end === -1 ? events.length : end);
+    start += event.length;
+    yield event;
   }
 }
 

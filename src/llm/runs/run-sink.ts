@@ -2,7 +2,8 @@ import { Fault, type RunCode } from '../../platform/errors/index.js';
 import type { CallSink, CallSinkListener } from '../calls/call-sink.js';
 import type { AnswerHeaders, ProviderFailure, ProviderRefusal } from '../providers/provider.js';
 import { tooMuchToRead } from '../providers/openai/openai-failure.js';
-import { AnswerReader } from './answer-reader.js';
+import type { AnswerReader } from './answer-reader.js';
+import { AnswerTexts } from './answer-texts.js';
 import type { RunRecord } from './run-record.js';
 import type { RunFailure } from './run.types.js';
 
@@ -11,8 +12,14 @@ const MOST_CHARACTERS = 4 * 1024 * 1024;
 
 /** Takes one answer of the model into a run's record, as it comes. */
 export class RunSink implements CallSink {
-  readonly isBehind = false;
-  readonly answer = new AnswerReader();
+  private readonly texts = new AnswerTexts({
+    onText: (text) => {
+      if (text === null) this.failure ??= failureOf(tooMuchToRead());
+      else this.take(text);
+      return null;
+    },
+    onCaughtUp: () => this.listener?.onCaughtUp(),
+  });
   failure: RunFailure | null = null;
   isGone = false;
   /** Resolves once the answer is not wanted any more. */
@@ -29,6 +36,14 @@ export class RunSink implements CallSink {
     });
   }
 
+  get isBehind(): boolean {
+    return this.texts.isBehind;
+  }
+
+  get answer(): AnswerReader {
+    return this.texts.reader;
+  }
+
   listen(listener: CallSinkListener): void {
     this.listener = listener;
   }
@@ -42,9 +57,7 @@ export class RunSink implements CallSink {
   }
 
   json(_headers: AnswerHeaders, body: Buffer): void {
-    const text = this.answer.readBody(body);
-    if (text === null) this.failure = failureOf(tooMuchToRead());
-    else this.take(text);
+    this.texts.takeBody(body);
   }
 
   refuse({ body }: ProviderRefusal): void {
@@ -60,12 +73,17 @@ export class RunSink implements CallSink {
   }
 
   write(events: Buffer): boolean {
-    this.take(this.answer.readEvents(events));
-    return true;
+    return this.texts.takeEvents(events);
   }
 
   end(failure: ProviderFailure | null): void {
-    if (failure !== null) this.failure ??= failureOf(failure.error);
+    this.texts.afterwards(() => {
+      if (failure !== null) this.failure ??= failureOf(failure.error);
+    });
+  }
+
+  whenTaken(callback: () => void): void {
+    this.texts.afterwards(callback);
   }
 
   private take(text: string): void {

@@ -237,7 +237,9 @@ export class Runs {
       const call = this.calls.run(RUN_CHAT, caller, request, sink, room);
       // Its provider may be read on for what it reports: a run that was cancelled does not wait for that.
       call.catch(() => undefined);
-      await Promise.race([call, sink.left]);
+      const taken = call.then(() => new Promise<void>((resolve) => sink.whenTaken(resolve)));
+      taken.catch(() => undefined);
+      await Promise.race([taken, sink.left]);
     } finally {
       room.release();
     }

@@ -1,7 +1,6 @@
 /** What the bytes of an answer are, whatever its media type says. */
 import {
   isBoundedSteps,
-  parseBounded,
   parseJson,
   parseSteps,
   withoutByteOrderMark,
@@ -62,18 +61,6 @@ export function* objectSteps(body: Buffer): Steps<Readonly<Record<string, unknow
   if (!(yield* isBoundedSteps(said))) return 'too much';
   try {
     const value = yield* parseSteps(said.toString('utf8'));
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-/**
- * Null: it is not JSON, or holds too much. A parser's own message quotes what it read, so that nothing of it is kept.
- */
-export function parseObject(body: Buffer): Readonly<Record<string, unknown>> | null {
-  try {
-    const value = parseBounded(withoutBlank(body).toString('utf8'));
     return isObject(value) ? value : null;
   } catch {
     return null;

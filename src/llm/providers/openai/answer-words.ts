@@ -1,6 +1,9 @@
+import { inTurns } from '../../../platform/http/index.js';
+import { allAtOnce, type Steps } from '../../../platform/json/index.js';
 import type { AnswerHeaders, AnswerSink, ProviderFailure } from '../provider.js';
-import { PARSED_BYTES, parseObject } from './answer-bytes.js';
+import { objectSteps, PARSED_BYTES, SMALL_BYTES } from './answer-bytes.js';
 import type { Answer } from './answer-reader.js';
+import { notTaken, writtenSteps, type Turns } from './large-answer.js';
 import { endOfFirstEvent, parseEvent } from './sse-usage-filter.js';
 
 /** A kind's own words in the answers of chat. */
@@ -16,12 +19,15 @@ export class WordsSink implements AnswerSink {
   constructor(
     private readonly sink: AnswerSink,
     private readonly words: AnswerWords,
+    private readonly turn: Turns,
   ) {}
 
   onJson(headers: AnswerHeaders, body: Buffer): void {
-    // Of a longer one what it says is not read, as with every kind.
-    const answer = body.length <= PARSED_BYTES && this.holdsWords(body) ? parseObject(body) : null;
-    this.sink.onJson(headers, answer === null ? body : Buffer.from(JSON.stringify(this.words.read(answer))));
+    if (body.length <= SMALL_BYTES) this.sink.onJson(headers, allAtOnce(this.readSteps(body)));
+    else
+      inTurns(this.readSteps(body), this.turn)
+        .then((read) => this.sink.onJson(headers, read))
+        .catch((reason: unknown) => this.sink.onFailure(notTaken(reason)));
   }
 
   onStreamData(headers: AnswerHeaders, events: Buffer): void {
@@ -42,6 +48,15 @@ export class WordsSink implements AnswerSink {
 
   onKept(bytes: number): boolean {
     return this.sink.onKept?.(bytes) !== false;
+  }
+
+  private *readSteps(body: Buffer): Steps<Buffer> {
+    // Of a longer one what it says is not read, as with every kind.
+    if (body.length > PARSED_BYTES || !this.holdsWords(body)) return body;
+    yield;
+    const answer = yield* objectSteps(body);
+    if (answer === null || answer === 'too much') return body;
+    return yield* writtenSteps(this.words.read(answer), body.length);
   }
 
   private holdsWords(bytes: Buffer): boolean {

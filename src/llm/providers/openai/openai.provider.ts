@@ -16,6 +16,7 @@ import type {
 import type { ProviderConnection, ProviderDeps } from '../provider-factory.js';
 import type { AnswerReader } from './answer-reader.js';
 import { WordsSink } from './answer-words.js';
+import { turnsOf } from './large-answer.js';
 import { OpenaiAttempt } from './openai-attempt.js';
 import { failureOfStatus, failureOfTransport } from './openai-failure.js';
 import { READERS } from './openai-readers.js';
@@ -64,7 +65,8 @@ export class OpenaiProvider implements Provider {
     const { connection, deps, target, wire } = this;
     const request = wire.rewrite === undefined ? asked : wire.rewrite(operation, asked);
     const reader: AnswerReader<OperationRequests[Name]> = READERS[operation];
-    const taking = wire.words === undefined || operation !== 'chat' ? sink : new WordsSink(sink, wire.words);
+    const taking =
+      wire.words === undefined || operation !== 'chat' ? sink : new WordsSink(sink, wire.words, turnsOf(this));
     const attempt = new OpenaiAttempt(request, taking, reader, deps.tokenizer, connection.credentials.apiKey, this);
     attempt.outbound = deps.http.dispatch(
       {
