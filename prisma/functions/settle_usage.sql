@@ -47,6 +47,12 @@ BEGIN
            (SELECT array_agg(DISTINCT u.id) FROM mine m CROSS JOIN unnest(m.budget_ids) AS u (id))
       INTO v_batch, v_first_bytes_ms, v_budget_ids;
     v_missed := lock_budgets(v_budget_ids);
+    IF v_missed IS NOT NULL THEN
+      SELECT array_agg(v_batch[s.ordinality]), array_agg(v_first_bytes_ms[s.ordinality]) INTO v_batch, v_first_bytes_ms
+        FROM unnest(v_batch) WITH ORDINALITY AS s
+        CROSS JOIN LATERAL (SELECT u.budget_ids FROM usage_records u WHERE u.id = s.id OFFSET 0) AS r
+        WHERE r.budget_ids IS NULL OR NOT r.budget_ids && v_missed;
+    END IF;
   END IF;
   WITH settled AS (
     UPDATE usage_records r
@@ -60,8 +66,9 @@ BEGIN
     -- Of two settlements of one call, the first counts.
     FROM (SELECT s.* FROM unnest(v_batch) WITH ORDINALITY AS s ORDER BY s.id, s.ordinality) AS s
     WHERE r.id = ANY (ARRAY[s.id]) AND r.tenant_id IS NOT DISTINCT FROM s.tenant_id AND r.state = 'RESERVED'
-      AND (v_missed IS NULL OR r.budget_ids IS NULL OR NOT r.budget_ids && v_missed)
-    RETURNING r.*)
+    -- Plain columns and no more: Postgres makes ready to return them from each partition.
+    RETURNING r.id, r.overrun, r.budget_ids, r.budget_epochs, r.requests, r.reserved_input_tokens, r.reserved_output_tokens,
+              r.input_tokens, r.output_tokens, r.reserved_cost_pico_usd, r.cost_pico_usd)
   SELECT array_agg(s.id), count(*) FILTER (WHERE s.overrun),
          array_agg(ROW(s.budget_ids, s.budget_epochs, 1000000, s.requests * 1000000::bigint,
                        (s.reserved_input_tokens + s.reserved_output_tokens) * 1000000,
