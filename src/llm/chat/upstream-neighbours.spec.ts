@@ -1,7 +1,7 @@
 /** Odd, undocumented answers: the caller gets an answer or an error, and pays for what arrived. */
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { ChatServer, TENANT, type ChatAnswer } from '../../../test/support/chat-server.js';
+import { ChatServer, PROVIDER_SECRET, TENANT, type ChatAnswer } from '../../../test/support/chat-server.js';
 import { eventually } from '../../../test/support/eventually.js';
 import {
   DONE,
@@ -238,6 +238,44 @@ it('a report before the words is not final, although the stream reached its mark
   const words = Array.from({ length: 200 }, () => ' word');
   await ask(stream([usageChunk(usageOf(10, 1)), ...streamPieces({ words })]), STREAM);
   expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', outputTokens: 200, estimated: true });
+});
+
+it.each<[string, object, object]>([
+  ['zeros', usageOf(0, 0), { outputTokens: 200, estimated: true }],
+  ['output alone', { completion_tokens: 70 }, { outputTokens: 70, estimated: true }],
+])('a report of %s says nothing of the rest, which is counted', async (_what, usage, settled) => {
+  const words = Array.from({ length: 200 }, () => ' word');
+  const whole: UpstreamAnswer = { kind: 'body', body: { ...completion({ words }), usage } };
+  const pieces = stream([...streamPieces({ words }), { id: 'c', choices: [], usage }]);
+  for (const [answer, body] of [
+    [whole, BODY],
+    [whole, STREAM],
+    [pieces, BODY],
+    [pieces, STREAM],
+  ] as const) {
+    expect((await ask(answer, body)).status).toBe(200);
+    await eventually(() => expect(server.book.settlements).toHaveLength(server.book.reservations.length));
+    const last = server.book.settlements.at(-1)!;
+    expect(last).toMatchObject({ outcome: 'OK', ...settled });
+    expect(last.inputTokens).toBeGreaterThan(0);
+  }
+});
+
+it("an error within a stream does not show the provider's credential", async () => {
+  const said = { error: { message: `Key ${PROVIDER_SECRET} is out of credit.` } };
+  const { text } = await ask(stream([...streamPieces().slice(0, 3), said]), STREAM);
+  expect(text).toContain('is out of credit');
+  expect(text).not.toContain(PROVIDER_SECRET);
+});
+
+it('a word that stands for a key, where a server needs none, may stand in a message', async () => {
+  const local = await ChatServer.start(upstream, tokenizer, { OPENAI_API_KEY: 'ollama' });
+  try {
+    upstream.next({ kind: 'body', status: 400, body: { error: { message: 'ollama has no such model' } } });
+    expect((await local.post(BODY)).text).toContain('ollama has no such model');
+  } finally {
+    await local.stop();
+  }
 });
 
 it.each<[string, object]>([

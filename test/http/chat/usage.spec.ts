@@ -44,10 +44,8 @@ describe('tokens', () => {
 
   it.each([
     ['a report', withUsage(usageOf(7, 5)), false, 7, 5],
-    ['a report of nothing', withUsage(usageOf(0, 0)), false, 0, 0],
     ['a report without output', withUsage({ prompt_tokens: 7, total_tokens: 7 }), false, 7, 0],
     ['a stream’s report', stream(...streamPieces({ words, usage: usageOf(7, 5) })), true, 7, 5],
-    ['a stream’s report of nothing', stream(...streamPieces({ words, usage: usageOf(0, 0) })), true, 0, 0],
     [
       'a report in the last chunk that says something',
       stream({ ...streamPieces({ words })[1], usage: usageOf(7, 5) }),

@@ -40,9 +40,10 @@ import {
   REFUSED_IN_STREAM,
   WITHOUT_CHOICE,
 } from './openai-failure.js';
-import { splitCounts, type ReportedCounts } from './openai-usage.js';
+import { isNothing, reportedUsage, type ReportedCounts } from './openai-usage.js';
 import type { OrderedWork } from './ordered-work.js';
 import { WholeAnswer, type GatheredStream } from './whole-answer.js';
+import { eventsWithoutSecret } from './without-secret.js';
 
 const NO_EVENTS = Buffer.alloc(0);
 /** More of a stream that says nothing is not held back. */
@@ -102,13 +103,10 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   usage(): TokenUsage {
     if (this.stream?.isRefused === true) return NOTHING_USED;
     const reported = this.stream === null ? this.reported : this.stream.reported;
-    if (reported !== null) return { ...splitCounts(reported, () => this.estimateInput()), estimated: false };
-    return {
-      ...NOTHING_USED,
-      inputTokens: this.countInput(),
-      outputTokens: this.estimateOutput(),
-      estimated: true,
-    };
+    const told = reportedUsage(reported, this.reader.hasOutput, () => this.countInput());
+    if (told !== null) return told;
+    const [inputTokens, outputTokens] = [this.countInput(), this.estimateOutput()];
+    return { ...NOTHING_USED, inputTokens, outputTokens, estimated: true };
   }
 
   abort(): void {
@@ -212,11 +210,6 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     return this.reader.countInput(this.tokenizer, this.request);
   }
 
-  /** Of what the provider reported as one sum. */
-  private estimateInput(): number {
-    return this.reader.hasOutput ? this.countInput() : Infinity;
-  }
-
   private estimateOutput(): number {
     const { reader, tokenizer } = this;
     if (this.isLong || (this.mode === 'json' && this.size > MAX_ANSWER_BYTES)) return reader.mostOutput(this.request);
@@ -230,8 +223,9 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     if (stream.ended && stream.failed && this.held === null && !this.isOver) this.fail(REFUSED_IN_STREAM);
   }
 
-  private passOn(events: Buffer): void {
-    if (events.length === 0) return;
+  private passOn(came: Buffer): void {
+    if (came.length === 0) return;
+    const events = this.stream?.failed === true ? eventsWithoutSecret(came, this.secret) : came;
     if (this.held === null) {
       this.sink.onStreamData(this.answerHeaders, events);
       return;
@@ -319,7 +313,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     if (!reader.isAnswer(answer)) return this.sink.onFailure(failureWithoutAnswer(answer, this));
     this.jsonModel = typeof answer['model'] === 'string' ? answer['model'] : null;
     this.reported = reported;
-    if (this.reported === null) this.answer = answer;
+    if (reported === null || isNothing(reported)) this.answer = answer;
     if (!this.request.stream) return this.sendJson(body ?? Buffer.from(JSON.stringify(answer)));
     const events = reader.eventsOf(answer, this.request);
     this.sending = sendMadeStream(events, reader.endMark, this.sink, this.answerHeaders, turnsOf(this.owner));

@@ -11,6 +11,7 @@ import { saysAnything } from './produced-text.js';
 import { saidSafely } from './said-safely.js';
 import { errorOfChunk } from './stream-errors.js';
 import { dataOf, endOfFirstEvent, isNamedError, parseEvent } from './sse-usage-filter.js';
+import { withoutSecret } from './without-secret.js';
 
 export const MAX_ERROR_BYTES = 64 * 1024;
 
@@ -233,7 +234,7 @@ function refusal(
   secret: string | undefined,
 ): ProviderFailure {
   const text = said?.message ?? `The model provider answered with status ${status}.`;
-  const message = secret === undefined ? text : text.replaceAll(secret, '[redacted]');
+  const message = withoutSecret(text, secret);
   const type = said?.type ?? typeOfStatus(status);
   const retryAfter = headers['retry-after'];
   return {

@@ -1,5 +1,5 @@
 import { isObject } from '../requests/chat-request.js';
-import type { TokenCounts } from '../provider.js';
+import type { TokenCounts, TokenUsage } from '../provider.js';
 
 /** No call comes to more; what is reported beyond it would overflow the sums, and is cut. */
 const MAX_COUNT = 1_000_000_000;
@@ -88,6 +88,27 @@ export function splitCounts(reported: ReportedCounts, estimateInput: () => numbe
   const inputTokens =
     counts.inputTokens + counts.outputTokens > 0 ? counts.inputTokens : Math.min(estimateInput(), missing);
   return { ...counts, inputTokens, outputTokens: unsplitTokens - inputTokens };
+}
+
+/**
+ * What a call is charged by its report. A prompt is never empty: one that is not reported is counted.
+ *
+ * @returns null: nothing was reported
+ */
+export function reportedUsage(
+  reported: ReportedCounts | null,
+  hasOutput: boolean,
+  countInput: () => number,
+): TokenUsage | null {
+  if (reported === null || isNothing(reported)) return null;
+  const counts = splitCounts(reported, hasOutput ? countInput : () => Infinity);
+  if (counts.inputTokens > 0 || reported.unsplitTokens !== undefined) return { ...counts, estimated: false };
+  return { ...counts, inputTokens: countInput(), estimated: true };
+}
+
+/** A report of zeros alone: some servers send one instead of none. */
+export function isNothing({ inputTokens, outputTokens, unsplitTokens = 0 }: ReportedCounts): boolean {
+  return inputTokens === 0 && outputTokens === 0 && unsplitTokens === 0;
 }
 
 function partOf(details: unknown, name: string): number {
