@@ -60,12 +60,14 @@ export class ResponseOfChat {
   }
 
   private addSaid(said: Fields): void {
-    const { content, refusal, tool_calls: calls } = said;
+    const { content, refusal, annotations, tool_calls: calls } = said;
     const thought = said['reasoning_content'] ?? said['reasoning'];
     const extra = said['extra_content'];
     if (typeof thought === 'string' && thought !== '') this.output.addReasoning(thought);
     if (holdsThoughts(extra)) this.output.addThoughts(extra);
     for (const text of textsOf(content)) this.output.addText('output_text', text);
+    if (Array.isArray(annotations))
+      for (const each of annotations as readonly unknown[]) this.output.addAnnotation(each);
     if (typeof refusal === 'string' && refusal !== '') this.output.addText('refusal', refusal);
     if (isObject(extra) && !holdsThoughts(extra)) this.output.addToMessage(extra);
     for (const [at, call] of (Array.isArray(calls) ? (calls as readonly unknown[]) : []).entries()) {

@@ -11,7 +11,7 @@ interface Item {
   readonly id: string;
   readonly kind: 'message' | 'reasoning' | 'function_call';
   /** Of a message: texts and refusals in their order. */
-  readonly parts: { readonly kind: 'output_text' | 'refusal'; said: string }[];
+  readonly parts: { readonly kind: 'output_text' | 'refusal'; said: string; readonly annotations: Fields[] }[];
   said: string;
   name: string;
   callId: string;
@@ -67,7 +67,7 @@ export class ResponseOutput {
     let part = item.parts.at(-1);
     if (part?.kind !== kind) {
       if (part !== undefined) this.endPart(item);
-      part = { kind, said: '' };
+      part = { kind, said: '', annotations: [] };
       item.parts.push(part);
       this.events.add('response.content_part.added', { ...placeOfPart(item), part: partOf(part) });
     }
@@ -75,6 +75,18 @@ export class ResponseOutput {
     if (piece === '') return;
     const extra = kind === 'output_text' ? { logprobs: [] } : {};
     this.events.add(`response.${kind}.delta`, { ...placeOfPart(item), delta: piece, ...extra });
+  }
+
+  /** Sources that the text names; of chat's kinds of them a response has `url_citation`. */
+  addAnnotation(annotation: unknown): void {
+    const part = this.open?.parts.at(-1);
+    if (this.open === null || part?.kind !== 'output_text' || !isObject(annotation)) return;
+    const { type, url_citation: cited } = annotation;
+    if (type !== 'url_citation' || !isObject(cited)) return;
+    const told = { type, ...cited };
+    const at = { ...placeOfPart(this.open), annotation_index: part.annotations.length };
+    part.annotations.push(told);
+    this.events.add('response.output_text.annotation.added', { ...at, annotation: told });
   }
 
   /** @param place which of the calls grows */
@@ -186,8 +198,10 @@ function placeOfPart(item: Item): Fields {
   return { ...placeOf(item), content_index: item.parts.length - 1 };
 }
 
-function partOf({ kind, said }: Item['parts'][number]): Fields {
-  return kind === 'refusal' ? { type: kind, refusal: said } : { type: kind, text: said, annotations: [], logprobs: [] };
+function partOf({ kind, said, annotations }: Item['parts'][number]): Fields {
+  return kind === 'refusal'
+    ? { type: kind, refusal: said }
+    : { type: kind, text: said, annotations: [...annotations], logprobs: [] };
 }
 
 function summaryOf({ said }: Item): Fields {

@@ -49,6 +49,31 @@ it('hands a small response on at once', () => {
   expect(textIn(sink.answers[0])).toBe('Hello.');
 });
 
+it('keeps the sources that a text names, whole and piece by piece', async () => {
+  const url_citation = { start_index: 0, end_index: 3, url: 'https://example.com', title: 'Example' };
+  const annotations = [{ type: 'url_citation', url_citation }, { type: 'other' }, null];
+  const told = { type: 'url_citation', ...url_citation };
+  const choice = { index: 0, finish_reason: 'stop' };
+  const message = { role: 'assistant', content: 'See.', annotations };
+  const whole = begun();
+  whole.translated.onJson({}, Buffer.from(JSON.stringify({ choices: [{ ...choice, message }] })));
+  expect(JSON.parse(whole.sink.answers[0]?.toString() ?? '')).toMatchObject({
+    output: [{ content: [{ text: 'See.', annotations: [told] }] }],
+  });
+  const pieces = begun({ stream: true });
+  for (const delta of [{ content: 'See.' }, { annotations }])
+    pieces.translated.onStreamData({}, Buffer.from(`data: ${JSON.stringify({ choices: [{ ...choice, delta }] })}\n\n`));
+  pieces.translated.onStreamEnd();
+  while (!pieces.sink.isOver) await nextLoop();
+  const events = pieces.sink.events
+    .split('\n\n')
+    .flatMap((event) => /^data: (\{.*)/m.exec(event)?.[1] ?? [])
+    .map((data) => JSON.parse(data) as { type: string } & Record<string, unknown>);
+  const named = (type: string): object | undefined => events.find((event) => event.type === type);
+  expect(named('response.output_text.annotation.added')).toMatchObject({ annotation_index: 0, annotation: told });
+  expect(named('response.completed')).toMatchObject({ response: { output: [{ content: [{ annotations: [told] }] }] } });
+});
+
 it('lets other work run before it hands a large response on', async () => {
   const { translated, sink } = begun();
   const text = 'word é "'.repeat(MIB / 4);
