@@ -4,14 +4,12 @@
 //   npm run build && npx node bench/answers.mjs [a part of the kinds' names]
 import { fork } from 'node:child_process';
 import http from 'node:http';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { prepareHumans } from './limits.mjs';
 import { probedDuring, watchedText } from './probing.mjs';
-import { findFreePort } from './processes.mjs';
-import { prepareTenant, startCluster, startService } from './service.mjs';
 import { Session, messageOf } from './session.mjs';
+import { startGround, startOwnService } from './stage.mjs';
 import { MODEL } from './wire.mjs';
 
 const AT_ONCE = 8;
@@ -283,27 +281,15 @@ async function openTranslated(own, endpoint) {
 async function main(wanted) {
   const session = new Session();
   try {
-    session.say('starting Postgres and the service');
-    const cluster = await startCluster(session.group, session.runDirectory);
-    session.onEnd(() => cluster.stop());
-    const tenant = await prepareTenant(cluster);
+    const ground = await startGround(session);
+    const { cluster, tenant } = ground;
     await prepareHumans(cluster, tenant.tenantId);
     const provider = fork(fileURLToPath(import.meta.url), [PROVIDER]);
     session.onEnd(async () => provider.disconnect());
     const told = () => new Promise((resolve) => provider.once('message', resolve));
     const upstreamPort = await told();
-    const port = await findFreePort();
-    const service = await startService(
-      session.group,
-      {
-        ...{ cluster, tenant, port, model: MODEL, redisUrl: null },
-        upstreamUrl: `http://127.0.0.1:${upstreamPort}`,
-        workDirectory: join(session.runDirectory, 'service'),
-        logFile: session.logFile('service'),
-      },
-      { environment: { GATEHOUSE_DEV: '1', OUTBOUND_ALLOW_CIDRS: '127.0.0.0/8', LOG_LEVEL: 'warn' } },
-    );
-    session.onEnd(() => service.stop());
+    const environment = { GATEHOUSE_DEV: '1', OUTBOUND_ALLOW_CIDRS: '127.0.0.0/8', LOG_LEVEL: 'warn' };
+    const { port, pid } = await startOwnService(session, ground, Number(upstreamPort), environment);
 
     const own = { port, key: tenant.secretKey, path: '', model: MODEL };
     const translating = await openTranslated(own, `http://127.0.0.1:${upstreamPort}/v1`);
@@ -317,7 +303,7 @@ async function main(wanted) {
       const door = kind.kind === undefined ? own : translating;
       await call(door, kind);
       await sleep(500);
-      const watched = await probedDuring({ port, pid: service.pid }, () =>
+      const watched = await probedDuring({ port, pid }, () =>
         Promise.all(Array.from({ length: AT_ONCE }, () => call(door, kind))),
       );
       process.stdout.write(`${name}: ${watchedText(watched)}; answers ${watched.result.join(' ')}\n`);

@@ -5,13 +5,11 @@
 //
 // The provider refuses each call at once, so only the reading and judging of the body is measured.
 import http from 'node:http';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { prepareHumans } from './limits.mjs';
 import { probedDuring, watchedText } from './probing.mjs';
-import { findFreePort } from './processes.mjs';
-import { prepareTenant, startCluster, startService } from './service.mjs';
 import { Session, messageOf } from './session.mjs';
+import { startGround, startOwnService } from './stage.mjs';
 import { MODEL } from './wire.mjs';
 
 const AT_ONCE = 8;
@@ -78,10 +76,8 @@ function send(port, key, body) {
 
 const session = new Session();
 try {
-  session.say('starting Postgres and the service');
-  const cluster = await startCluster(session.group, session.runDirectory);
-  session.onEnd(() => cluster.stop());
-  const tenant = await prepareTenant(cluster);
+  const ground = await startGround(session);
+  const { cluster, tenant } = ground;
   await prepareHumans(cluster, tenant.tenantId);
   const provider = http.createServer((request, response) => {
     request
@@ -90,22 +86,15 @@ try {
   });
   await new Promise((resolve) => provider.listen(0, '127.0.0.1', () => resolve(undefined)));
   session.onEnd(async () => provider.closeAllConnections());
-  const port = await findFreePort();
   const { port: providerPort } = /** @type {import('node:net').AddressInfo} */ (provider.address());
-  const service = await startService(session.group, {
-    ...{ cluster, tenant, port, model: MODEL, redisUrl: null },
-    upstreamUrl: `http://127.0.0.1:${providerPort}`,
-    workDirectory: join(session.runDirectory, 'service'),
-    logFile: session.logFile('service'),
-  });
-  session.onEnd(() => service.stop());
+  const { port, pid } = await startOwnService(session, ground, providerPort);
 
   // The token vocabulary is read soon after the start.
   await sleep(3_000);
   for (const [title, make] of Object.entries(KINDS)) {
     const body = Buffer.from(make());
     await send(port, tenant.secretKey, body);
-    const watched = await probedDuring({ port, pid: service.pid }, () =>
+    const watched = await probedDuring({ port, pid }, () =>
       Promise.all(Array.from({ length: AT_ONCE }, () => send(port, tenant.secretKey, body))),
     );
     process.stdout.write(

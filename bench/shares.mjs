@@ -8,14 +8,12 @@
 import { randomBytes } from 'node:crypto';
 import { fork } from 'node:child_process';
 import http from 'node:http';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { withClient } from './ledger.mjs';
-import { findFreePort } from './processes.mjs';
 import { seed } from './seed.mjs';
-import { prepareTenant, startCluster, startService } from './service.mjs';
 import { Session, messageOf } from './session.mjs';
+import { startGround, startOwnService } from './stage.mjs';
 import { percentile } from './statistics.mjs';
 import { MODEL } from './wire.mjs';
 
@@ -249,10 +247,8 @@ function say(title, rounds) {
 async function main(wanted) {
   const session = new Session();
   try {
-    session.say('starting Postgres and the service');
-    const cluster = await startCluster(session.group, session.runDirectory);
-    session.onEnd(() => cluster.stop());
-    const tenant = await prepareTenant(cluster);
+    const ground = await startGround(session);
+    const { cluster, tenant } = ground;
     const secret = Buffer.from(tenant.peppers.split(':')[1] ?? '', 'base64url');
     const greedy = await seed(cluster.ownerUrl, { version: 1, secret }, 'greedy');
     const usual = await seed(cluster.ownerUrl, { version: 1, secret }, 'usual');
@@ -267,24 +263,11 @@ async function main(wanted) {
     const attackers = { greedy, usual, unscoped };
     const provider = await startProvider();
     session.onEnd(async () => provider.server.closeAllConnections());
-    const port = await findFreePort();
-    const service = await startService(
-      session.group,
-      {
-        ...{ cluster, tenant, port, model: MODEL, redisUrl: null },
-        upstreamUrl: `http://127.0.0.1:${provider.port}`,
-        workDirectory: join(session.runDirectory, 'service'),
-        logFile: session.logFile('service'),
-      },
-      {
-        environment: {
-          PLATFORM_PROVIDER_TENANTS: [tenant, ...Object.values(attackers)].map(({ tenantId }) => tenantId).join(','),
-          TRUSTED_PROXIES: '127.0.0.1/32',
-          LOG_LEVEL: 'error',
-        },
-      },
-    );
-    session.onEnd(() => service.stop());
+    const { port } = await startOwnService(session, ground, provider.port, {
+      PLATFORM_PROVIDER_TENANTS: [tenant, ...Object.values(attackers)].map(({ tenantId }) => tenantId).join(','),
+      TRUSTED_PROXIES: '127.0.0.1/32',
+      LOG_LEVEL: 'error',
+    });
     const origin = `http://127.0.0.1:${port}`;
 
     for (const [title, { by = 'greedy' }] of Object.entries(ATTACKS)) {

@@ -4,11 +4,9 @@
 //   npm run build && npx node bench/threads.mjs
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
-import { join } from 'node:path';
 import { withClient } from './ledger.mjs';
-import { findFreePort } from './processes.mjs';
-import { prepareTenant, startCluster, startService } from './service.mjs';
 import { Session, messageOf } from './session.mjs';
+import { startGround, startReplica } from './stage.mjs';
 import { percentile } from './statistics.mjs';
 import { MODEL } from './wire.mjs';
 
@@ -175,10 +173,8 @@ async function measureRuns(cluster, origin, headers, name) {
 async function main() {
   const session = new Session();
   try {
-    session.say('starting Postgres and the service');
-    const cluster = await startCluster(session.group, session.runDirectory);
-    session.onEnd(() => cluster.stop());
-    const tenant = await prepareTenant(cluster);
+    const ground = await startGround(session);
+    const { cluster, tenant } = ground;
     await withClient(cluster.inspectorUrl, (client) =>
       client.query("UPDATE api_keys SET scopes = scopes || '{conversations:read,conversations:write}'"),
     );
@@ -190,18 +186,8 @@ async function main() {
       GATEHOUSE_ENCRYPTION_KEYS: `1:${randomBytes(32).toString('base64url')}`,
     };
     const start = async (/** @type {string} */ name) => {
-      const port = await findFreePort();
-      const service = await startService(
-        session.group,
-        {
-          ...{ cluster, tenant, port, model: MODEL, redisUrl: null },
-          upstreamUrl: `http://127.0.0.1:${provider.port}`,
-          workDirectory: join(session.runDirectory, name),
-          logFile: session.logFile(name),
-        },
-        { environment },
-      );
-      return { origin: `http://127.0.0.1:${port}`, stop: () => service.stop() };
+      const { port, stop } = await startReplica(session, ground, provider.port, environment, name);
+      return { origin: `http://127.0.0.1:${port}`, stop };
     };
     const { origin, stop } = await start('service');
     session.onEnd(stop);
