@@ -10,6 +10,7 @@ import {
   Dialects,
   Drain,
   finalStatusOf,
+  isLingering,
   letGoOfUnreadBody,
   loggedPath,
   PacedRefusals,
@@ -105,6 +106,10 @@ function prepareHttp(app: NestFastifyApplication): void {
     done();
   });
   fastify.addHook('onRequest', (request, reply, done) => {
+    if (isLingering(request.raw.socket)) {
+      request.raw.socket.destroy();
+      return;
+    }
     const context: RequestContext = { requestId: requestIdOf(request.headers), address: request.ip };
     request.context = context;
     tracing.begin(context, request.headers, request.method);

@@ -4,6 +4,7 @@ import { requestIdOf } from '../context/index.js';
 import { Fault, isTokenJudged, type FaultKind } from '../errors/index.js';
 import { logger } from '../logging/index.js';
 import { endedAs } from './ended-as.js';
+import { closeLingering, isLingering } from './lingering-close.js';
 import { loggedPath, pathOf } from './logged-path.js';
 
 /**
@@ -71,19 +72,27 @@ const DRAINED_BODY_BYTES = 64 * 1024;
 /** Time for the caller to read the answer before the connection is closed. */
 const LAST_WORDS_MS = 500;
 
+/** A body may be some times the limit on bodies, and its caller gets the answer. */
+const KNOWN_CALLERS = { mostMs: 5_000, mostBytes: 64 * 1024 * 1024 };
+const STRANGERS = { mostMs: 1_000, mostBytes: 1024 * 1024 };
+
 /**
  * The unread rest of a body would have to be drained before the next request, and the caller could go on sending for ever. So
  * the connection ends soon after the answer, unless the caller is known and the body is small.
  */
 function letGoOfBody(request: FastifyRequest, reply: FastifyReply, isSilent: boolean): void {
   if (!isSilent && !isBodyAwaited(request)) return;
-  if (isSilent || isLarge(request)) reply.header('connection', 'close');
-  reply.raw.once('finish', () => closeSoon(request));
+  if (!isSilent && !isLarge(request)) {
+    reply.raw.once('finish', () => closeSoon(request));
+    return;
+  }
+  reply.header('connection', 'close');
+  closeLingering(request.raw, (request.judgeAgain ?? null) === null ? STRANGERS : KNOWN_CALLERS);
 }
 
 /** For answers of public routes that read no body and do not fail. */
 export function letGoOfUnreadBody(request: FastifyRequest): void {
-  if (isBodyAwaited(request)) closeSoon(request);
+  if (isBodyAwaited(request) && !isLingering(request.raw.socket)) closeSoon(request);
 }
 
 function isBodyAwaited(request: FastifyRequest): boolean {
