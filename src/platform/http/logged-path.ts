@@ -11,7 +11,7 @@ const SECRETS =
 const LIKE_A_KEY = /(?<![0-9A-Za-z])(?=[0-9a-z]*[A-Z])(?=[0-9A-Z]*[a-z])(?=[A-Za-z]*\d)[0-9A-Za-z]{28,}/g;
 /** Sealed tokens, JWTs, keys of this service, and keys of providers, by their whole form: names may begin like them. */
 const CREDENTIAL =
-  /^(?:Bearer\s+)?(?:(?:sk|pk|gw)_[0-9a-z]+_[0-9A-Za-z]{28,}$|aisbreaker_eyJ|eyJ[\w-]+\.eyJ[\w-]+\.|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{32,}$)/;
+  /^(?:Bearer\s+)?(?:(?:sk|pk|gw)_[0-9a-z]+_[0-9A-Za-z]{28,}$|aisbreaker_eyJ|eyJ[\w-]+\.eyJ[\w-]+\.|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{32,}$|whsec_[\w+/]{24,}=*$|AIza[\w-]{35}$|A[KS]IA[0-9A-Z]{16}$)/;
 const ESCAPE = /%([0-7][0-9A-Fa-f])/g;
 /** How many proxies may have encoded the path one after the other; no path is long enough to hide a key behind more. */
 const MAX_ROUNDS = 16;

@@ -66,6 +66,7 @@ describe('a URL that a tenant chose', () => {
     ['https://user@example.com/', 'must not hold a user name or a password'],
     ['https://user:password@example.com/', 'must not hold a user name or a password'],
     ['https://example.com/#fragment', 'must not have a fragment'],
+    ['https://example.com:0/v1', 'must not have the port 0'],
     ['ftp://example.com/', 'must begin with https://'],
     ['example.com', 'must be a URL'],
     [`https://example.com/${'a'.repeat(2048)}`, 'must be at most 2048 characters'],

@@ -51,6 +51,8 @@ export class TenantUrlPolicy {
     if (/^[^/]*\/\/[^/?#]*@/.test(text)) return { refusal: 'must not hold a user name or a password' };
     if (text.includes('#')) return { refusal: 'must not have a fragment' };
     const url = new URL(text);
+    // No server listens there.
+    if (url.port === '0') return { refusal: 'must not have the port 0' };
     const refusal = this.refusalOfHost(url.hostname);
     return refusal === null ? { url } : { refusal };
   }
