@@ -10,6 +10,7 @@ import {
   Dialects,
   Drain,
   finalStatusOf,
+  keepBackExpectedBodies,
   isLingering,
   letGoOfUnreadBody,
   loggedPath,
@@ -132,6 +133,7 @@ function prepareHttp(app: NestFastifyApplication): void {
       sendFault(request, reply, fault);
     });
   });
+  keepBackExpectedBodies(fastify.server);
   // Node answers an unknown expectation with an empty body; ours says what is wrong.
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
 

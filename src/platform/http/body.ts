@@ -11,6 +11,7 @@ import {
   type JsonObject,
 } from '../json/index.js';
 import type { ShareOwner } from '../shares/index.js';
+import { askForBody } from './expected-bodies.js';
 import { GatheredBytes } from './gathered-bytes.js';
 import { inTurns } from './reading-turns.js';
 import { SMALL_BODY_BYTES, type BodyRoom, type RequestBodies } from './request-bodies.js';
@@ -173,6 +174,7 @@ export function readBody(
     room.growTo(whole.length);
     return whole;
   }
+  askForBody(request);
   const gathered = new GatheredBytes(length, limitBytes);
   return new Promise((resolve, reject) => {
     const silence = request.complete ? null : setTimeout(() => finish(fellSilent(silenceMs)), silenceMs);

@@ -7,6 +7,7 @@ export * from './dialect.js';
 export * from './dialects.js';
 export * from './drain.js';
 export * from './ended-as.js';
+export { keepBackExpectedBodies } from './expected-bodies.js';
 export * from './fault.filter.js';
 export { GatheredBytes } from './gathered-bytes.js';
 export * from './http.module.js';

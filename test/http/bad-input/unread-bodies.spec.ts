@@ -1,4 +1,5 @@
 /** Where the answer is certain before the body has arrived, the service does not wait for the body. */
+import http from 'node:http';
 import { startService, type Org, type TestService } from '../../support/service.js';
 import { eventually, pause } from '../../support/eventually.js';
 import { RawConnection } from '../raw-http.js';
@@ -76,6 +77,34 @@ describe('a caller without a good credential', () => {
       expect((await connection.answer()).status).toBe(401);
     }
     connection.destroy();
+  });
+});
+
+describe('a caller that keeps its body back until it is asked', () => {
+  /** The status of the answer, and whether the body was asked for. */
+  const ask = (headers: http.OutgoingHttpHeaders): Promise<{ status: number | undefined; wasAsked: boolean }> =>
+    new Promise((resolve, reject) => {
+      const request = http.request(`${service.baseUrl}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { expect: '100-continue', 'content-length': 2, ...headers },
+      });
+      let wasAsked = false;
+      request.on('continue', () => {
+        wasAsked = true;
+        request.end('{}');
+      });
+      request.on('response', (answer) => {
+        resolve({ status: answer.statusCode, wasAsked });
+        request.destroy();
+      });
+      request.on('error', reject);
+      request.flushHeaders();
+    });
+
+  it('is asked once it may send it, and not where it is refused', async () => {
+    expect(await ask({ 'x-api-key': key })).toEqual({ status: 400, wasAsked: true });
+    expect(await ask({ 'x-api-key': 'sk_nothing' })).toEqual({ status: 401, wasAsked: false });
+    expect(await ask({ 'x-api-key': key, 'content-length': 64 * MIB })).toEqual({ status: 413, wasAsked: false });
   });
 });
 
