@@ -49,7 +49,9 @@ function serveSite(app: NestFastifyApplication, site: StaticSite): void {
     const name = asked.slice(prefix.length + 1);
     const file = name === '' || (!files.has(name) && site.isPage(name)) ? PAGE : name;
     if (!files.has(file)) {
-      return sendFault(request, reply, new Fault('not_found', files.size === 0 ? site.notBuilt : site.noSuchFile));
+      sendFault(request, reply, new Fault('not_found', files.size === 0 ? site.notBuilt : site.noSuchFile));
+      // Waits until it is sent: a handler that is over without an answer would be one of 200.
+      return reply;
     }
     return reply.headers({ vary: 'accept-encoding', ...(await site.headersOf(file)) }).sendFile(file, folder);
   };

@@ -40,6 +40,7 @@ afterEach(async () => {
 });
 
 interface Request extends CallOptions {
+  readonly method?: 'GET';
   readonly path: string;
 }
 
@@ -48,7 +49,7 @@ const completion = (token: string): Request => ({
   ...{ path: '/v1/chat/completions', headers: { authorization: `Bearer ${token}` }, body: chatBody() },
 });
 const nowhere = (key: string): Request => ({ path: '/v1/nothing', headers: { 'x-api-key': key }, body: {} });
-const send = ({ path, ...options }: Request): Promise<Answer> => service.call('POST', path, options);
+const send = ({ method, path, ...options }: Request): Promise<Answer> => service.call(method ?? 'POST', path, options);
 const jwt = (header: object, claims: object): string =>
   [header, claims, 'signature'].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
 
@@ -88,6 +89,7 @@ it.each<[string, number, () => Request | Promise<Request>]>([
   ['with a forged usage token', 401, async () => completion(await forgedUsageToken())],
   ['with a JWT of a stranger', 401, () => completion(jwt({ alg: 'ES256' }, { iss: 'https://stranger.example' }))],
   ['to no route', 404, () => nowhere(unscoped)],
+  ['for a file that is not there', 404, () => ({ method: 'GET', path: '/docs/guide/nothing.html' })],
   ['with a wrong body', 400, () => ({ ...completion(unscoped), body: '{' })],
 ])('refused requests %s wait for their answers, and the calls beside them do not', async (_what, status, make) => {
   const answers = await flood(await make());
