@@ -13,6 +13,7 @@ import {
   type TokenCounts,
   type TokenUsage,
 } from '../provider.js';
+import { Pause } from '../pause.js';
 import type { ProviderDeps } from '../provider-factory.js';
 import type { ChatRequest } from '../requests/chat-request.js';
 import { countInputTokens } from '../requests/chat-tokens.js';
@@ -38,8 +39,7 @@ export class TranslatedAttempt implements Attempt, Asked {
   complete = false;
   private isOver = false;
   private readonly aborter = new AbortController();
-  private paused: Promise<void> | null = null;
-  private unpause: () => void = ignore;
+  private readonly rest = new Pause();
   private isFlushing = false;
   private reported: TokenCounts | null = null;
   /** What a stream says of its input before it says what it used. */
@@ -152,15 +152,12 @@ export class TranslatedAttempt implements Attempt, Asked {
   }
 
   pause(): void {
-    this.paused ??= new Promise((resolve) => {
-      this.unpause = resolve;
-    });
+    this.rest.begin();
     this.exchange.pause();
   }
 
   resume(): void {
-    this.paused = null;
-    this.unpause();
+    this.rest.resume();
     this.exchange.resume();
     if (!this.writer.isEmpty) this.flushSoon();
   }
@@ -202,7 +199,7 @@ export class TranslatedAttempt implements Attempt, Asked {
   private async read(stream: ReadableStream<LanguageModelV4StreamPart>): Promise<void> {
     const reader = stream.getReader();
     for (;;) {
-      if (this.paused !== null && !this.complete) await this.paused;
+      if (this.rest.isOn && !this.complete) await this.rest.wait();
       const { done, value } = await reader.read();
       if (this.isOver && !this.complete) {
         reader.cancel().catch(ignore);
@@ -248,7 +245,7 @@ export class TranslatedAttempt implements Attempt, Asked {
     this.writer.add({ type: 'text-delta', id: '', delta });
     if (!this.writer.isEmpty) this.flushSoon();
     // The package's own reading may have let the call go on meanwhile.
-    if (this.paused !== null) this.exchange.pause();
+    if (this.rest.isOn) this.exchange.pause();
   }
 
   private reread(chunk: unknown): void {
@@ -288,7 +285,7 @@ export class TranslatedAttempt implements Attempt, Asked {
     this.isFlushing = true;
     setImmediate(() => {
       this.isFlushing = false;
-      if (this.paused === null) this.flush();
+      if (!this.rest.isOn) this.flush();
     });
   }
 

@@ -12,6 +12,7 @@ import {
   type Provider,
   type TokenUsage,
 } from '../provider.js';
+import { Pause } from '../pause.js';
 import type { ChatRequest } from '../requests/chat-request.js';
 import { composeDummyAnswer, type DummyAnswer } from './dummy-answer.js';
 import { DummyEmbeddings } from './dummy-embeddings.js';
@@ -66,8 +67,7 @@ class DummyAttempt implements Attempt {
   private answer: DummyAnswer | null = null;
   private said = '';
   private aborted = false;
-  private paused: Promise<void> | null = null;
-  private unpause: () => void = () => undefined;
+  private readonly rest = new Pause();
 
   constructor(
     private readonly request: ChatRequest,
@@ -98,18 +98,15 @@ class DummyAttempt implements Attempt {
 
   abort(): void {
     this.aborted = true;
-    this.unpause();
+    this.rest.resume();
   }
 
   pause(): void {
-    this.paused ??= new Promise((resolve) => {
-      this.unpause = resolve;
-    });
+    this.rest.begin();
   }
 
   resume(): void {
-    this.paused = null;
-    this.unpause();
+    this.rest.resume();
   }
 
   private async stream(answer: DummyAnswer): Promise<void> {
@@ -137,7 +134,7 @@ class DummyAttempt implements Attempt {
   /** Lets others run between two words, and waits where the caller reads slowly. */
   private async turn(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
-    if (this.paused !== null) await this.paused;
+    await this.rest.wait();
   }
 
   private say(choices: number, delta: object, finishReason: string | null = null): void {

@@ -1,11 +1,10 @@
 import { inTurns } from '../../../platform/http/index.js';
 import type { Steps } from '../../../platform/json/index.js';
+import { Pause } from '../pause.js';
 import type { Turns } from './large-answer.js';
 
 /** A piece of work. Null: it is done. Steps: it is large, and they do it. */
 type Work = () => Steps<void> | null;
-
-const ignore = (): void => undefined;
 
 export interface WorkListener {
   /** Large work has begun: what comes meanwhile waits, so that no more should be taken in. */
@@ -23,8 +22,7 @@ export class OrderedWork {
   isBusy = false;
   private isStopped = false;
   private readonly waiting: Work[] = [];
-  private paused: Promise<void> | null = null;
-  private unpause: () => void = ignore;
+  private readonly rest = new Pause();
 
   constructor(
     private readonly turn: Turns,
@@ -42,14 +40,11 @@ export class OrderedWork {
   }
 
   pause(): void {
-    this.paused ??= new Promise((resolve) => {
-      this.unpause = resolve;
-    });
+    this.rest.begin();
   }
 
   resume(): void {
-    this.paused = null;
-    this.unpause();
+    this.rest.resume();
   }
 
   /** What is left is not done any more, and the listener hears nothing. */
@@ -82,7 +77,7 @@ export class OrderedWork {
   }
 
   private readonly next = async (): Promise<void> => {
-    while (this.paused !== null) await this.paused;
+    await this.rest.wait();
     await this.turn();
     if (this.isStopped) throw new Error('The work was stopped.');
   };
