@@ -116,7 +116,7 @@ BEGIN
       INTO v_adjusted_ids, v_corrections
       FROM adjusted a;
   END IF;
-  -- The look is tell_usage's own; without a listener it saves each settlement the call of a function.
+  -- tell_usage asks the same; without a listener this saves each settlement its call.
   IF (v_settled_ids IS NOT NULL OR v_adjusted_ids IS NOT NULL)
      AND EXISTS (SELECT FROM webhook_subscriptions s WHERE s.type = 'usage.tracked') THEN
     PERFORM tell_usage(v_settled_ids || v_adjusted_ids);
