@@ -1,4 +1,4 @@
-import { eventually } from '../../../test/support/eventually.js';
+import { mock } from 'node:test';
 import { FairTurns } from './fair-turns.js';
 import type { ShareOwner } from './share.js';
 
@@ -100,6 +100,14 @@ it('refuses what waited too long, naming the share that was full', async () => {
 
 describe('a tenant with a long line', () => {
   const LONG = { ...LIMITS, most: 3, ofTenant: 2, ofOrg: 3, waitingOfTenant: 10, restingFrom: 3 };
+  /** The longest rest. */
+  const REST_MS = 100;
+
+  beforeEach(() => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+  });
+
+  afterEach(() => mock.timers.reset());
 
   it('rests after each turn, while others take the turn that rests', async () => {
     const turns = new FairTurns(LONG);
@@ -112,7 +120,9 @@ describe('a tenant with a long line', () => {
     expect(turns).toMatchObject({ taken: 3, waiting: 4, resting: 1 });
     await stage.end('c');
     expect(turns).toMatchObject({ taken: 2, waiting: 4, resting: 1 });
-    await eventually(() => turns.resting === 0);
+    mock.timers.tick(REST_MS);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(turns.resting).toBe(0);
     expect(stage.begun).toEqual(['a', 'a', 'b', 'c', 'a']);
   });
 
