@@ -34,9 +34,12 @@ export class AnswerReader {
     return this.readChoice(answer, 'message');
   }
 
+  /** A call without a name is one where it has arguments. */
   get toolCalls(): readonly ToolCall[] {
     return this.calls.flatMap(({ extraContent, ...call }) =>
-      call.name === '' ? [] : [{ ...call, ...(extraContent === undefined ? {} : { extraContent }) }],
+      call.name === '' && call.arguments === ''
+        ? []
+        : [{ ...call, ...(extraContent === undefined ? {} : { extraContent }) }],
     );
   }
 

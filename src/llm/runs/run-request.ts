@@ -27,6 +27,8 @@ interface ComposedRun {
   readonly request: ChatRequest;
   /** How many messages of the thread are not in it. */
   readonly leftOut: number;
+  /** Of the tools in it. */
+  readonly toolNames: readonly string[];
 }
 
 /** Makes a chat completion of a thread: its system prompt, as much of what was said as the model takes, its tools. */
@@ -72,6 +74,7 @@ export class RunRequests {
     return {
       request: run.max_tokens === null ? request : withOutputLimit(request, facts, run.max_tokens),
       leftOut: run.total - chosen.length,
+      toolNames: tools.map(({ name }) => name),
     };
   }
 

@@ -17,6 +17,7 @@ import { failureOf, RunSink } from './run-sink.js';
 import type { LoadedRow, SealedEnd } from './run-statements.js';
 import { RunStarts } from './run-starts.js';
 import { messageIdOf, nextPlaceOf, RunTexts } from './run-texts.js';
+import { unknownToolOf, withIds } from './run-tool-calls.js';
 import { RunsRepository, type RunRow } from './runs.repository.js';
 import { shownStatus, type RunFailure, type RunStart, type ShownStatus, type ToolCall } from './run.types.js';
 
@@ -215,6 +216,7 @@ export class Runs {
       for (let attempt = 1; !run.isCancelled; attempt += 1) {
         try {
           await this.ask(caller, composed.request, sink);
+          sink.failure ??= unknownToolOf(sink.answer.toolCalls, composed.toolNames);
           break;
         } catch (error) {
           if (!isFullHouse(error) || attempt === PLACE_TRIES || this.calls.isStopping) throw error;
@@ -307,9 +309,4 @@ function statusOf(run: LiveRun, failure: RunFailure | null, toolCalls: readonly 
   if (run.isCancelled) return 'CANCELLED';
   if (failure !== null) return 'FAILED';
   return toolCalls.length > 0 ? 'ACTION' : 'COMPLETED';
-}
-
-/** Some servers name no call; outputs are matched by these names. */
-function withIds(calls: readonly ToolCall[], { id, step }: LiveRun): readonly ToolCall[] {
-  return calls.map((call, index) => (call.id === '' ? { ...call, id: `call_${id}_${step}_${index}` } : call));
 }

@@ -228,6 +228,11 @@ export const RUN_CODES = {
     meaning: "The outputs of the model's tool calls did not arrive in time.",
     remedy: 'Send the message again, and answer its calls with `/api/v1/llm/gateway/submit-tool-outputs`.',
   },
+  unknown_tool: {
+    meaning: 'The model called a tool that the run does not have. What it said before that is stored.',
+    remedy:
+      'Add the tool to `tools`, name the tools in the system prompt, or use another model; then send a new message.',
+  },
 } as const satisfies Readonly<Record<string, { readonly meaning: string; readonly remedy: string }>>;
 
 export type RunCode = keyof typeof RUN_CODES;

@@ -1,6 +1,5 @@
 /** Messages and the runs that answer them. */
 import { randomUUID } from 'node:crypto';
-import { eventually } from '../../support/eventually.js';
 import { streamPieces, UPSTREAM_MODEL, usageOf } from '../../support/openai-upstream.js';
 import type { MadeKey, Org } from '../../support/service-client.js';
 import { sharedService, type SharedService } from '../../support/shared-service.js';
@@ -268,88 +267,4 @@ it('drops the oldest messages that do not fit the model, and the state says how 
   const state = await tenant.state('long');
   expect(state.messagesLeftOut).toBeGreaterThan(0);
   expect(messages.length - 1 + state.messagesLeftOut).toBe(11);
-});
-
-describe('tools that the caller runs', () => {
-  const tools = [{ name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } }];
-  const call = (index: number, id: string, city: string): object[] => {
-    const delta = (more: object): object => ({
-      id: 'c',
-      object: 'chat.completion.chunk',
-      created: 1,
-      model: UPSTREAM_MODEL,
-      choices: [{ index: 0, delta: { tool_calls: [{ index, ...more }] }, finish_reason: null }],
-    });
-    return [
-      delta({ id, type: 'function', function: { name: 'weather', arguments: '' } }),
-      delta({ function: { arguments: '{"city":' } }),
-      delta({ function: { arguments: `"${city}"}` } }),
-    ];
-  };
-  const end = { choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] };
-  const calls = [...call(0, 'call_a', 'Rome'), ...call(1, 'call_b', 'Oslo'), end];
-
-  it('are called, and the run continues with their outputs: one run, one stream of events', async () => {
-    service.upstream.next({ kind: 'stream', pieces: calls });
-    const { runId } = await tenant.send('tools', 'Weather?', { tools, toolChoice: 'required' });
-    const stream = tenant.events(runId);
-    await eventually(() => stream.last?.type === 'tool_calls');
-    expect(stream.last!.data.toolCalls).toEqual([
-      { id: 'call_a', name: 'weather', arguments: '{"city":"Rome"}' },
-      { id: 'call_b', name: 'weather', arguments: '{"city":"Oslo"}' },
-    ]);
-    expect(asked()).toMatchObject({ tools: [{ type: 'function', function: tools[0] }], tool_choice: 'required' });
-    const waiting = await tenant.state('tools');
-    expect(waiting).toMatchObject({ status: 'RUNNING', activeRunId: runId, awaitingToolOutputs: true });
-    expect(waiting.messages.at(-1)!.toolCalls).toHaveLength(2);
-
-    const output = (toolCallId: string): object => ({ toolCallId, output: `Sunny for ${toolCallId}` });
-    for (const wrong of [
-      [output('call_a')],
-      [output('call_a'), output('call_x')],
-      [output('call_a'), output('call_a')],
-    ]) {
-      const error = platformError(await tenant.ask('submit-tool-outputs', { runId, toolOutputs: wrong }), 400);
-      expect(fieldsOf(error)).toEqual(['toolOutputs']);
-    }
-    const toolOutputs = [output('call_b'), output('call_a')];
-    expect(await tenant.get('submit-tool-outputs', { run_id: runId, tool_outputs: toolOutputs })).toEqual({
-      runId,
-      status: 'RUNNING',
-    });
-    expect((await stream.whole()).data.status).toBe('COMPLETED');
-    expect(stream.said).toBe(HELLO);
-    expect(asked().messages).toEqual([
-      { role: 'user', content: 'Weather?' },
-      {
-        role: 'assistant',
-        content: null,
-        tool_calls: [
-          { id: 'call_a', type: 'function', function: { name: 'weather', arguments: '{"city":"Rome"}' } },
-          { id: 'call_b', type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } },
-        ],
-      },
-      { role: 'tool', tool_call_id: 'call_a', content: 'Sunny for call_a' },
-      { role: 'tool', tool_call_id: 'call_b', content: 'Sunny for call_b' },
-    ]);
-    expect(asked()).not.toHaveProperty('tool_choice');
-    // A later reader gets the same events, from the start or from any position.
-    const whole = tenant.events(runId);
-    await whole.whole();
-    expect(whole.events.map(({ type }) => type)).toEqual(['tool_calls', 'delta', 'end']);
-    const rest = tenant.events(runId, '1.0');
-    await rest.whole();
-    expect(rest.events.map(({ type }) => type)).toEqual(['delta', 'end']);
-  });
-
-  it('that are unanswered in a cancelled run are not sent with the next message', async () => {
-    service.upstream.next({ kind: 'stream', pieces: calls });
-    const { runId } = await tenant.send('left', 'Weather?', { tools });
-    await eventually(async () => (await tenant.state('left')).awaitingToolOutputs);
-    platformError(await tenant.ask('send-message', { conversationKey: 'left', userMessage: { content: 'Hi' } }), 409);
-    expect(await tenant.get('cancel-run', { runId })).toEqual({ runId, status: 'CANCELLED' });
-    await tenant.send('left', 'Never mind');
-    await tenant.idle('left');
-    expect(asked().messages.map(({ role }) => role)).toEqual(['user', 'user']);
-  });
 });
