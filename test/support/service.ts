@@ -259,7 +259,12 @@ export function productionEnvironment(
   };
 }
 
-const AS_NPM_START = ['--enable-source-maps', '--max-semi-space-size=64', '--no-allocation-site-pretenuring'];
+const AS_NPM_START = [
+  '--enable-source-maps',
+  '--max-semi-space-size=64',
+  '--heap-growing-percent=20',
+  '--no-allocation-site-pretenuring',
+];
 
 /** Starts a process in an empty folder of its own and does not wait for it. */
 export async function spawnService(
