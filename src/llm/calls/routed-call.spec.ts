@@ -1,4 +1,5 @@
 /** Calls of a route with several targets: real exchanges with stand-ins of providers, and a ledger that the test reads. */
+import { mock } from 'node:test';
 import { ChatServer, until } from '../../../test/support/chat-server.js';
 import {
   OpenaiUpstream,
@@ -76,6 +77,8 @@ afterAll(async () => {
   await first.close();
   await second.close();
 });
+
+afterEach(() => mock.restoreAll());
 
 beforeEach(() => {
   first.reset();
@@ -259,16 +262,20 @@ describe('a target that fails 30 % of the time', () => {
 
 describe('a circuit', () => {
   it('sends nothing to a target that failed too often, and one probe after its time, whose success closes it', async () => {
-    circuitSettings = { circuitFailures: 3, circuitOpenMs: 300 };
+    const OPEN_MS = 60_000;
+    circuitSettings = { circuitFailures: 3, circuitOpenMs: OPEN_MS };
     route = routeOver([first, second]);
+    let laterMs = 0;
+    const now = performance.now.bind(performance);
+    mock.method(performance, 'now', () => now() + laterMs);
     first.otherwise = () => FAILS;
     for (let i = 0; i < 10; i += 1) expect((await server.post(BODY)).status).toBe(200);
     expect(first.requests).toHaveLength(3);
-    await new Promise((resolve) => setTimeout(resolve, 310));
+    laterMs += OPEN_MS;
     // The probe fails: the target is skipped again.
     for (let i = 0; i < 3; i += 1) expect((await server.post(BODY)).status).toBe(200);
     expect(first.requests).toHaveLength(4);
-    await new Promise((resolve) => setTimeout(resolve, 310));
+    laterMs += OPEN_MS;
     first.otherwise = () => ({ kind: 'body', body: completion() });
     for (let i = 0; i < 5; i += 1) expect((await server.post(BODY)).status).toBe(200);
     expect(first.requests).toHaveLength(9);
