@@ -139,7 +139,7 @@ describe('a stream', () => {
   });
 
   it('that stops sending ends in an error event, as a timeout', async () => {
-    await restart({ GATEHOUSE_IDLE_TIMEOUT_MS: '100' });
+    await restart({ GATEHOUSE_IDLE_TIMEOUT_MS: '1000' });
     upstream.next({ kind: 'stream', pieces: streamPieces(), stallAfter: 3 });
     const answer = await server.post({ ...BODY, stream: true });
     expect(answer.text).toContain('"code":"upstream_timeout"');

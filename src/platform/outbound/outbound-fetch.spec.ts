@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pause } from '../../../test/support/eventually.js';
 import { OutboundHttp, type Fetch, type FetchOptions } from './index.js';
 
 let server: Server;
@@ -146,6 +147,9 @@ describe('a fetch for a provider package', () => {
   });
 
   it('waits longer for an answer that does not begin in time where the caller says so', async () => {
+    // On the open connection the request is sent before its short time is over.
+    await fetchWith()(`${origin}/`).then((response) => response.text());
+    await pause(10);
     let late = 0;
     answer = (_request, response) => setTimeout(() => response.end('{}'), 400);
     const timeouts = { ...TIMEOUTS, firstByteTimeoutMs: 100 };

@@ -23,7 +23,7 @@ let http: OutboundHttp;
 
 beforeEach(async () => {
   upstream = await OpenaiUpstream.start();
-  http = new OutboundHttp({ connectTimeoutMs: 300 });
+  http = new OutboundHttp({ connectTimeoutMs: 5000 });
 });
 
 afterEach(async () => {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from 'node:net';
+import { pause } from '../../../test/support/eventually.js';
 import { OpenaiUpstream, eventOf } from '../../../test/support/openai-upstream.js';
 import type { OutboundCall, OutboundError, OutboundHandler, OutboundRequest } from './outbound-request.js';
 import { OutboundHttp } from './outbound.js';
@@ -53,7 +54,7 @@ describe('OutboundHttp', () => {
 
   beforeEach(async () => {
     upstream = await OpenaiUpstream.start();
-    http = new OutboundHttp({ connectTimeoutMs: 300 });
+    http = new OutboundHttp({ connectTimeoutMs: 5000 });
   });
 
   afterEach(async () => {
@@ -79,6 +80,13 @@ describe('OutboundHttp', () => {
       recorder,
     );
     return recorder;
+  }
+
+  /** Opens the connection that the next call is sent on at once, however short its times are. */
+  async function connect(): Promise<void> {
+    await send().over;
+    // A connection is free again a moment after its answer was read.
+    await pause(10);
   }
 
   it('passes on the status and every byte of an answer', async () => {
@@ -120,26 +128,29 @@ describe('OutboundHttp', () => {
   });
 
   it('calls an answer that does not begin `timeout`, and closes the connection', async () => {
+    await connect();
     upstream.next({ kind: 'hang' });
     const answer = send({ firstByteTimeoutMs: 60 });
     await answer.over;
     expect(answer.error?.reason).toBe('timeout');
-    await upstream.abort();
+    await upstream.abort(2);
   });
 
   it('waits for a late answer where its handler does, until the total time is over', async () => {
+    await connect();
     upstream.next({ kind: 'body', body: 'late', delayMs: 200 });
     const answer = send({ firstByteTimeoutMs: 60 });
     answer.waits = true;
     await answer.over;
     expect(answer).toMatchObject({ text: 'late', error: null });
 
+    await pause(10);
     upstream.next({ kind: 'hang' });
     const hanging = send({ firstByteTimeoutMs: 60, totalTimeoutMs: 200 });
     hanging.waits = true;
     await hanging.over;
     expect(hanging.error?.reason).toBe('timeout');
-    await upstream.abort(2);
+    await upstream.abort(3);
   });
 
   it('does not wait for a late answer to a request that it could not send yet', async () => {
@@ -156,7 +167,7 @@ describe('OutboundHttp', () => {
 
   it('calls a silence within an answer `timeout`, after the part before it', async () => {
     upstream.next({ kind: 'stream', pieces: ['one', 'two', 'three'], stallAfter: 2 });
-    const answer = send({ idleTimeoutMs: 80 });
+    const answer = send({ idleTimeoutMs: 1000 });
     await answer.over;
     expect(answer.error?.reason).toBe('timeout');
     expect(answer.text).toBe('onetwo');
@@ -207,7 +218,7 @@ describe('OutboundHttp', () => {
   it('stops reading while it is paused, and continues from there', async () => {
     const piece = 'x'.repeat(64 * 1024);
     upstream.next({ kind: 'stream', pieces: Array.from({ length: 200 }, () => piece), done: false });
-    const answer = send({ idleTimeoutMs: 100 });
+    const answer = send({ idleTimeoutMs: 1000 });
     await new Promise<void>((resolve) => {
       answer.onPiece = () => {
         answer.call?.pause();
@@ -216,7 +227,7 @@ describe('OutboundHttp', () => {
       };
     });
     // Twice the idle timeout: a silence that we caused is not the provider's.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await pause(2000);
     expect(answer.text.length).toBeLessThan(200 * piece.length);
     expect((await upstream.request()).answered).toBe(false);
     answer.call?.resume();

@@ -240,7 +240,7 @@ describe('a client’s own timeout', () => {
 
   it('gives APIConnectionTimeoutError, and stops the upstream of a stream', async () => {
     service.upstream.next({ kind: 'hang' });
-    const asked = hurried.chat.completions.create({ ...ASK, stream: true }, { timeout: 500 });
+    const asked = hurried.chat.completions.create({ ...ASK, stream: true }, { timeout: 3000 });
     await thrown(asked, OpenAI.APIConnectionTimeoutError);
     await service.upstream.abort();
     expect(await settledCall(service)).toMatchObject({ outcome: 'CLIENT_ABORTED', status_code: null });
@@ -254,7 +254,11 @@ describe('a client’s own timeout', () => {
         .catch((error: unknown) => error);
     });
     for (const error of await Promise.all(hasty)) expect(error).toBeInstanceOf(OpenAI.APIConnectionTimeoutError);
-    await eventually(async () => (await ledgerOf(service)).every(({ state }) => state === 'SETTLED'));
-    for (const { outcome } of await ledgerOf(service)) expect(outcome).toBe('CLIENT_ABORTED');
+    let rows: Awaited<ReturnType<typeof ledgerOf>> = [];
+    await eventually(async () => {
+      rows = await ledgerOf(service);
+      return rows.every(({ state }) => state === 'SETTLED');
+    });
+    for (const { outcome } of rows) expect(outcome).toBe('CLIENT_ABORTED');
   });
 });

@@ -16,7 +16,7 @@ let http: OutboundHttp;
 
 beforeEach(async () => {
   upstream = await OpenaiUpstream.start();
-  http = new OutboundHttp({ connectTimeoutMs: 500 });
+  http = new OutboundHttp({ connectTimeoutMs: 5000 });
 });
 
 afterEach(async () => {

@@ -71,7 +71,7 @@ describe('the catalogue of an OpenAI-compatible provider', () => {
   beforeEach(async () => {
     logger.level = 'silent';
     upstream = await OpenaiUpstream.start();
-    http = new OutboundHttp({ connectTimeoutMs: 500 });
+    http = new OutboundHttp({ connectTimeoutMs: 5000 });
   });
 
   afterEach(async () => {
