@@ -60,7 +60,9 @@ async function reserving(): Promise<number> {
 
 describe('a call', () => {
   it('is in the ledger before it goes upstream, and is settled after it with all its details', async () => {
-    service.upstream.next({ kind: 'body', body: completion(), delayMs: 500 });
+    let answerNow: () => void = () => undefined;
+    const after = new Promise<void>((resolve) => (answerNow = resolve));
+    service.upstream.next({ kind: 'body', body: completion(), after });
     const asked = service.call('POST', '/v1/chat/completions', {
       headers: { 'x-api-key': key.key, 'x-request-id': 'asked-by-me' },
       body: { model: UPSTREAM_MODEL, messages: MESSAGES, max_completion_tokens: 100, n: 2 },
@@ -77,6 +79,7 @@ describe('a call', () => {
     });
     expect(reserved!.reserved_input_tokens).toBeGreaterThan(8);
 
+    answerNow();
     expect((await asked).status).toBe(200);
     expect(await settledCall(service)).toStrictEqual({
       ...reserved,

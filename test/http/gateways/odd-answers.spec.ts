@@ -268,7 +268,9 @@ it('hidden reasoning is charged where its caller hangs up', async () => {
   });
   await response.body?.getReader().read();
   controller.abort();
-  setTimeout(release, 100);
+  // The hang-up has been noticed by now, since the next call is answered after it.
+  await service.call('GET', '/health/live');
+  release();
   expect(await settledCall(service)).toMatchObject({
     outcome: 'CLIENT_ABORTED',
     input_tokens: 30,

@@ -124,11 +124,16 @@ it('whose stream is open gets all of it, and it settles into a row without a nam
   await send('humans/upsert', { human, limits: [{ type: 'token_cnt', value: 10_000 }] });
   const row = await humanRow(human);
   const words = Array.from({ length: 30 }, (_, index) => ` word${index}`);
-  service.upstream.next({ kind: 'stream', pieces: streamPieces({ words }), delayMs: 50 });
+  let goOn: () => void = () => undefined;
+  const erased = new Promise<void>((resolve) => (goOn = resolve));
+  const pieces = streamPieces({ words });
+  const [held, ...rest] = pieces.splice(4);
+  service.upstream.next({ kind: 'stream', pieces: [...pieces, erased.then(() => held), ...rest] });
   const stream = OpenStream.start(service, key, { ...completion, stream: true }, { 'x-human-id': human });
   await stream.until('word1');
   expect((await send('humans/delete', { human })).status).toBe(200);
   expect(stream.ended).toBe(false);
+  goOn();
   expect(await stream.whole()).toContain('word29');
   const settled = await settledCall(service);
   expect(settled).toMatchObject({ state: 'SETTLED', outcome: 'OK', human_id: row!.id });

@@ -179,13 +179,16 @@ describe('every route that can be called on a human’s behalf', () => {
 
 describe('a completion on a human’s behalf', () => {
   it('is in log and ledger before the call goes upstream, for the same human', async () => {
-    service.upstream.next({ kind: 'body', body: completion(), delayMs: 300 });
+    let answerNow: () => void = () => undefined;
+    const after = new Promise<void>((resolve) => (answerNow = resolve));
+    service.upstream.next({ kind: 'body', body: completion(), after });
     const asked = complete(onBehalfOf('ann'));
     await service.upstream.request();
     const [row, ...others] = await impersonatedCalls(service);
     expect(others).toEqual([]);
     const [call] = await ledgerOf(service);
     expect(call).toMatchObject({ state: 'RESERVED', human_id: row!.human_id, key_id: key.keyId });
+    answerNow();
     expect((await asked).status).toBe(200);
     expect(await settledCall(service)).toMatchObject({ outcome: 'OK', human_id: row!.human_id });
     expect(await impersonatedCalls(service)).toEqual([row]);
