@@ -54,7 +54,7 @@ it('admits exactly as many calls as there is room for', async () => {
   const tokens = inputTokens + OUTPUT_TOKENS;
   // A little more than the room for those calls, but less than for one more.
   const kinds = [
-    ['token', { requests: { limit: ROOM, window: 'HOUR' } }],
+    ['token', { requests: { limit: ROOM, window: 'MONTH' } }],
     ['token', { tokens: { limit: tokens * ROOM + 1, window: 'DAY' } }],
     ['token', { cost: { limit: Math.floor((picoUsd * ROOM) / 1e6) + 1, window: 'MONTH' } }],
     ['gateway', { requests: { limit: ROOM, window: 'DAY' } }],

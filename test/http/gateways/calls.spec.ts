@@ -246,16 +246,16 @@ const limitOf = (answer: Answer): unknown => {
 
 it('refuses by whichever limit of the token or the gateway is reached first, and applies an edit at once', async () => {
   const { id } = made.gateway;
-  const limited = await createToken(service, org, id, { rateLimit: { requests: { limit: 2, window: 'HOUR' } } });
+  const limited = await createToken(service, org, id, { rateLimit: { requests: { limit: 2, window: 'DAY' } } });
   for (const replica of [service, other]) expect((await chat(replica, id, limited.token)).status).toBe(200);
   for (const replica of [service, other]) {
     expect(limitOf(await chat(replica, id, limited.token))).toMatchObject({
-      ...{ holder: 'gateway_token', type: 'request_cnt', period: 'HOUR' },
+      ...{ holder: 'gateway_token', type: 'request_cnt', period: 'DAY' },
     });
   }
   expect((await chat(service, id, made.token)).status).toBe(200);
   const path = `${id}/tokens/${limited.id}`;
-  await call(service, org, 'PATCH', path, { rate_limit: { requests: { limit: '3', window: 'HOUR' } } });
+  await call(service, org, 'PATCH', path, { rate_limit: { requests: { limit: '3', window: 'DAY' } } });
   expect((await chat(other, id, limited.token)).status).toBe(200);
   expect((await chat(other, id, limited.token)).status).toBe(429);
   await call(service, org, 'PATCH', path, { rate_limit: {} });
