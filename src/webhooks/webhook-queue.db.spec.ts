@@ -207,9 +207,9 @@ describe('an end', () => {
     const finishing = watch(
       sql("SELECT * FROM finish_webhook_delivery($1, 1, 500, 'REFUSED', NULL, '3 days')", [claimed!.id]),
     );
-    await eventually(
-      async () => (await sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")).length > 0,
-    );
+    const WAITING =
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%finish_webhook%'";
+    await eventually(async () => (await sql(WAITING)).length > 0);
     // If the end had locked the delivery first, this would be a deadlock.
     await deleting.query('DELETE FROM webhook_endpoints WHERE id = $1', [id]);
     await deleting.query('COMMIT');

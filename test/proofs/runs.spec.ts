@@ -78,7 +78,8 @@ it('a message with an Idempotency-Key is accepted once, even if its process dies
   const headers = { 'idempotency-key': randomUUID() };
   const { superuserUrl } = world.database;
   const waiting = async (): Promise<number> => {
-    const text = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%begin_runs%'`;
+    const text = `SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%begin_runs%'`;
     return (await rowsOf(superuserUrl, text)).length;
   };
   await onDatabase(superuserUrl, async (client) => {

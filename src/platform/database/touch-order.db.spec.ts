@@ -41,7 +41,7 @@ describe.each(['api_keys', 'gateway_tokens'])('uses of %s', (table) => {
       await eventually(async () => {
         const waiting = await rowsOf(
           database.superuserUrl,
-          "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1",
+          "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1",
           [`SELECT touch_${table}%`],
         );
         return waiting.length === 1;
