@@ -1,5 +1,5 @@
 -- Fills a new budget's columns that follow from its holder and type, and refuses a holder, type or period that does not exist.
--- A generated column or a check would cost each update of the row.
+-- A generated column or a check would cost each update of the row: check_budget refuses a negative amount.
 CREATE OR REPLACE FUNCTION fill_budget() RETURNS trigger
   LANGUAGE plpgsql
   SET search_path = pg_catalog, public, pg_temp

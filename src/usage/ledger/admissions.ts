@@ -10,8 +10,8 @@ const MAX_BATCH = 96;
 const ADMIT_WAIT_MS = 3000;
 /** How long batches skip locked budgets, after one met a lock that lasts. */
 const SKIP_MS = 1000;
-/** The statement's SQLSTATE for a call that is recorded already. */
-const KNOWN_CALL = 'GH001';
+/** How often a batch is sent whose calls turn out to be recorded already: another try of it may still be under way. */
+const MOST_SENDS = 3;
 
 /** Why a call may not go upstream, and the budget that refused it, if one did. */
 export interface Refusal {
@@ -146,20 +146,19 @@ export class Admissions<Item extends Reservation = Reservation> {
   private async send(items: readonly Item[], wait: boolean): Promise<AdmittedRow> {
     const { statement, told } = this.options;
     const values = [this.lease.id, ...told(items)];
-    const send = async (again: boolean): Promise<AdmittedRow> => {
-      const [row] = await this.database.call<AdmittedRow & Record<string, unknown>>(statement, [
-        ...values,
-        again,
-        wait,
-      ]);
-      if (row === undefined) throw new TypeError(`${statement.name} gave no row.`);
-      return row;
-    };
-    try {
-      return await send(false);
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === KNOWN_CALL)) throw error;
-      return send(true);
+    for (let sends = 1; ; sends += 1) {
+      try {
+        const again = sends > 1;
+        const [row] = await this.database.call<AdmittedRow & Record<string, unknown>>(statement, [
+          ...values,
+          again,
+          wait,
+        ]);
+        if (row === undefined) throw new TypeError(`${statement.name} gave no row.`);
+        return row;
+      } catch (error) {
+        if (sends === MOST_SENDS || !isRecorded(error)) throw error;
+      }
     }
   }
 
@@ -196,4 +195,13 @@ function withoutPartition(items: readonly Reservation[]): Fault {
   return new Fault('unavailable', 'The usage ledger takes no calls at this time; try again shortly.', {
     retryAfterSeconds: 2,
   });
+}
+
+/** A call of the batch is recorded already: the function says so, or the ledger's primary key does. */
+function isRecorded(error: unknown): boolean {
+  if (!(error instanceof Error && 'code' in error)) return false;
+  return (
+    error.code === 'GH001' ||
+    (error.code === '23505' && 'table' in error && /^usage_records_/.test(String(error.table)))
+  );
 }
