@@ -1,5 +1,4 @@
 /** A provider's refusals: the caller's error, and the log's entry. */
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { captureLog, type CapturedLog } from '../../../test/support/captured-log.js';
 import { ChatServer, PROVIDER_SECRET, type ChatAnswer } from '../../../test/support/chat-server.js';
 import { OpenaiUpstream, UPSTREAM_MODEL, errorBody } from '../../../test/support/openai-upstream.js';
@@ -31,30 +30,6 @@ afterEach(async () => {
 
 const errorOf = ({ text }: ChatAnswer): { message: string; code: string | null } =>
   (JSON.parse(text) as { error: { message: string; code: string | null } }).error;
-
-describe('an error that was compressed without being asked', () => {
-  it.each([
-    ['gzip', gzipSync],
-    ['GZIP', gzipSync],
-    ['deflate', deflateSync],
-    ['br', brotliCompressSync],
-  ])('as %s is read', async (encoding, compress) => {
-    const body = compress(JSON.stringify(errorBody('context length exceeded: 9000 > 8192', 'x')));
-    upstream.next({ kind: 'body', status: 400, body, headers: { 'content-encoding': encoding } });
-    const answer = await server.post(BODY);
-    expect([answer.status, errorOf(answer).message]).toEqual([400, 'context length exceeded: 9000 > 8192']);
-  });
-
-  it.each([
-    ['cut off', gzipSync(JSON.stringify(errorBody('No.', 'x'))).subarray(0, 20)],
-    ['far larger than any error', gzipSync(`{"error":"${' '.repeat(10_000_000)}"}`)],
-    ['not gzip at all', Buffer.from('{"error":"No."}')],
-  ])('and is %s is reported by its status', async (_what, body) => {
-    upstream.next({ kind: 'body', status: 400, body, headers: { 'content-encoding': 'gzip' } });
-    const answer = await server.post(BODY);
-    expect([answer.status, errorOf(answer).message]).toEqual([400, 'The model provider answered with status 400.']);
-  });
-});
 
 describe('a 403', () => {
   const flagged = `requires moderation: input was flagged: "violet elephant", hunter2, painting, ${PROVIDER_SECRET} (harassment)`;

@@ -1,11 +1,20 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
+import {
+  AnswerDecoder,
+  codingOf,
+  headersDecoded,
+  isCoded,
+  type Coding,
+  type DecoderListener,
+} from './answer-decoder.js';
 import { ForbiddenAddressError } from './outbound-address.js';
 import {
   OutboundError,
   type OutboundCall,
   type OutboundFailure,
   type OutboundHandler,
+  type OutboundPolicy,
   type OutboundRequest,
 } from './outbound-request.js';
 import { RECEIVING_TURNS, type Receiver } from './receiving-turns.js';
@@ -18,17 +27,24 @@ const NOT_TAKEN = 'The answer could not be taken in.';
 export type SendFresh = (request: OutboundRequest, call: Call) => void;
 
 /** One call: undici's handler, the caller's handle and the bookkeeping of its timeouts in a single object. */
-export class Call implements OutboundCall, Receiver, Dispatcher.DispatchHandler {
+export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher.DispatchHandler {
   receivedBytes = 0;
   turn = 0;
   /** Its reader asked for a pause. */
   private isHeld = false;
   private awaitsTurn = false;
   private controller: Dispatcher.DispatchController | null = null;
+  /** How the answer is compressed, until its first byte. */
+  private coding: Coding | null = null;
+  private decoder: AnswerDecoder | null = null;
+  private isDecoderFull = false;
+  /** Why the answer ended early; told once what came before it has been decoded. */
+  private brokenBy: Error | null = null;
   private timer: NodeJS.Timeout;
   private answered = false;
   private done = false;
   private readonly totalTimeoutMs: number;
+  private readonly policy: OutboundPolicy;
   /** Kept until the answer begins. */
   private request: OutboundRequest | null;
 
@@ -38,8 +54,9 @@ export class Call implements OutboundCall, Receiver, Dispatcher.DispatchHandler 
     /** Null: a failed call is not sent again. */
     private sendFresh: SendFresh | null,
   ) {
-    const { firstByteTimeoutMs, totalTimeoutMs } = request;
+    const { firstByteTimeoutMs, totalTimeoutMs, policy } = request;
     this.request = request;
+    this.policy = policy;
     this.totalTimeoutMs = totalTimeoutMs;
     this.timer = setTimeout(onFirstTimer, Math.min(firstByteTimeoutMs, totalTimeoutMs), this, firstByteTimeoutMs);
   }
@@ -52,17 +69,17 @@ export class Call implements OutboundCall, Receiver, Dispatcher.DispatchHandler 
 
   pause(): void {
     this.isHeld = true;
-    this.controller?.pause();
+    this.stopReading();
   }
 
   resume(): void {
     this.isHeld = false;
-    if (!this.done && !this.awaitsTurn) this.controller?.resume();
+    if (!this.awaitsTurn) this.startReading();
   }
 
   readOn(): void {
     this.awaitsTurn = false;
-    if (!this.done && !this.isHeld) this.controller?.resume();
+    if (!this.isHeld) this.startReading();
   }
 
   /** The first timer ran out. An answer that has begun, or a late one that is waited for, has the rest of the total time. */
@@ -95,13 +112,68 @@ export class Call implements OutboundCall, Receiver, Dispatcher.DispatchHandler 
     if (status > MAX_STATUS) this.giveUp(`The answer has the status ${status}.`);
     else
       try {
-        this.handler.onHeaders(status, headers);
+        this.coding = codingOf(headers);
+        this.handler.onHeaders(status, this.coding === null ? headers : headersDecoded(headers));
       } catch (error) {
         this.giveUp(NOT_TAKEN, error);
       }
   }
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
+    if (this.done) return;
+    if (this.coding !== null && chunk.length > 0) this.decode(this.coding, chunk[0] as number);
+    if (this.decoder === null) this.take(chunk);
+    // Its reader's pauses stop the decoder; only a full decoder stops the connection.
+    else if (!this.decoder.push(chunk)) {
+      this.isDecoderFull = true;
+      this.controller?.pause();
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.done) return;
+    if (this.decoder === null) this.endAnswer();
+    else this.decoder.end();
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    if (this.done || this.isSentAgain(error)) return;
+    if (this.decoder === null) return this.fail(this.reasonOf(error), error.message, error);
+    this.brokenBy = error;
+    this.decoder.end();
+  }
+
+  onDecoded(chunk: Buffer): void {
+    this.take(chunk);
+  }
+
+  onRoom(): void {
+    this.isDecoderFull = false;
+    if (!this.done) this.controller?.resume();
+  }
+
+  onDecodedAll(): void {
+    const { brokenBy } = this;
+    if (brokenBy === null) this.endAnswer();
+    else if (!this.done) this.fail(this.reasonOf(brokenBy), brokenBy.message, brokenBy);
+  }
+
+  onUndecodable(error: Error): void {
+    if (!this.done) this.giveUp('The answer is not compressed as its content-encoding says.', error);
+  }
+
+  private decode(coding: Coding, first: number): void {
+    this.coding = null;
+    if (!isCoded(coding, first)) return;
+    this.decoder = AnswerDecoder.open(coding, this.policy, first, this);
+    if (this.decoder === null)
+      this.giveUp(
+        `Too many answers compressed with ${coding} are open. Have the server send it uncompressed, or as gzip.`,
+      );
+    else if (this.isHeld) this.decoder.pause();
+  }
+
+  private take(chunk: Buffer): void {
     if (this.done) return;
     try {
       this.handler.onData(chunk);
@@ -111,10 +183,10 @@ export class Call implements OutboundCall, Receiver, Dispatcher.DispatchHandler 
     // Handing it on may have ended the call.
     if (this.isOver() || this.awaitsTurn || RECEIVING_TURNS.took(chunk.length, this)) return;
     this.awaitsTurn = true;
-    this.controller?.pause();
+    this.stopReading();
   }
 
-  onResponseEnd(): void {
+  private endAnswer(): void {
     if (this.done) return;
     this.finish();
     try {
@@ -124,9 +196,15 @@ export class Call implements OutboundCall, Receiver, Dispatcher.DispatchHandler 
     }
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
-    if (this.done || this.isSentAgain(error)) return;
-    this.fail(this.reasonOf(error), error.message, error);
+  private stopReading(): void {
+    if (this.decoder === null) this.controller?.pause();
+    else this.decoder.pause();
+  }
+
+  private startReading(): void {
+    if (this.done) return;
+    this.decoder?.resume();
+    if (!this.isDecoderFull) this.controller?.resume();
   }
 
   /** Ends the call when its answer can't be taken. Otherwise the call would wait for ever, and keep its place. */
@@ -172,6 +250,7 @@ export class Call implements OutboundCall, Receiver, Dispatcher.DispatchHandler 
   private finish(): void {
     this.done = true;
     clearTimeout(this.timer);
+    this.decoder?.close();
   }
 }
 

@@ -72,7 +72,7 @@ describe('before any part of an answer was sent, an upstream', () => {
       { ...UNREADABLE, statusCode: 302 },
     ],
     [
-      'that compresses without being asked is 502',
+      'that is not compressed as it says is 502',
       { kind: 'body', body: 'x', headers: { 'content-encoding': 'br' } },
       { ...UNREADABLE, statusCode: 200 },
     ],

@@ -137,7 +137,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
       return;
     }
     if (isCompressed(headers)) {
-      this.fail(brokenAnswer('The model provider answered in an encoding that was not asked for.'));
+      this.fail(brokenAnswer('The model provider compressed its answer in a way that this service does not read.'));
       return;
     }
     this.answerHeaders = passedOn(headers);
@@ -196,14 +196,20 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
   onEnd(): void {
     if (this.mode === 'stream') this.endStream();
     else if (this.mode === 'json') this.endJson(null);
-    else this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, this.kept.all(), this));
+    else this.endRefusal(isCompressed(this.headers) ? NO_EVENTS : this.kept.all());
   }
 
   onError(error: OutboundError): void {
     // What becomes of the connection after the end mark is nothing of the answer.
     if (this.stream?.ended === true) this.endStream();
     else if (this.mode === 'json') this.endJson(error);
+    // A piece of an error says little; its status says enough.
+    else if (this.mode === 'refusal' && error.reason === 'broken') this.endRefusal(NO_EVENTS);
     else this.sink.onFailure(failureOfTransport(error));
+  }
+
+  private endRefusal(body: Buffer): void {
+    this.sink.onFailure(failureOfStatus(this.status ?? 0, this.headers, body, this));
   }
 
   private countInput(): number {

@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { Fault, type AnswerCode } from '../../../platform/errors/index.js';
 import { parseBounded } from '../../../platform/json/index.js';
 import type { OutboundError } from '../../../platform/outbound/index.js';
@@ -94,7 +93,7 @@ export function failureOfStatus(
 ): ProviderFailure {
   if (status < 400 || status > 599)
     return brokenAnswer(`The model provider answered with the unexpected status ${status}.`);
-  return failureOf(status, headers, readError(decoded(body, headers['content-encoding'])), asked);
+  return failureOf(status, headers, readError(body.toString('utf8')), asked);
 }
 
 /** An error that came with status 200, in place of an answer; null: it is not an error. */
@@ -250,24 +249,6 @@ function refusal(
 /** 529 is Anthropic's word for an overload. */
 const ASK_TO_WAIT: ReadonlySet<number> = new Set([429, 503, 529]);
 
-/** Servers compress errors unasked; no error is long. */
-function decoded(body: Buffer, encoding: string | undefined): string {
-  const decode = DECODERS.get(encoding?.trim().toLowerCase() ?? '');
-  if (decode === undefined) return body.toString('utf8');
-  try {
-    return decode(body, { maxOutputLength: MAX_ERROR_BYTES }).toString('utf8');
-  } catch {
-    return '';
-  }
-}
-
-const DECODERS = new Map([
-  ['gzip', gunzipSync],
-  ['x-gzip', gunzipSync],
-  ['deflate', inflateSync],
-  ['br', brotliDecompressSync],
-]);
-
 interface SaidError {
   readonly message: string | null;
   readonly type: string | null;
@@ -291,7 +272,8 @@ function readError(body: string): SaidError | null {
     parsed = parseBounded(body.replace(/^\ufeff/, ''));
   } catch {
     const text = body.trim();
-    return text === '' || text.startsWith('<') || text.length > MAX_MESSAGE_LENGTH ? null : says(text);
+    // A piece of an object is not a message.
+    return text === '' || /^[<{]/.test(text) || text.length > MAX_MESSAGE_LENGTH ? null : says(text);
   }
   const first: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
   return isObject(first) ? errorIn(first) : null;
