@@ -68,7 +68,7 @@ export function bedrockFrames({
       frames.push(frame('contentBlockDelta', { contentBlockIndex, delta }));
     frames.push(frame('contentBlockStop', { contentBlockIndex }));
   });
-  frames.push(frame('messageStop', { stopReason }), frame('metadata', { usage: USAGE, metrics: { latencyMs: 10 } }));
+  frames.push(frame('messageStop', { stopReason }), frame('metadata', { metrics: { latencyMs: 10 }, usage: USAGE }));
   return frames;
 }
 
@@ -87,24 +87,26 @@ function deltasOf(block: Block, pieceLength: number | undefined): object[] {
 
 /** One message of AWS's event stream: lengths, their checksum, headers, payload, a checksum of all. */
 export function frame(type: string, payload: object, kind: 'event' | 'exception' = 'event'): Buffer {
-  const headers = Buffer.concat(
-    [
-      [kind === 'event' ? ':event-type' : ':exception-type', type],
-      [':content-type', 'application/json'],
-      [':message-type', kind],
-    ].map(([name = '', value = '']) => {
-      const length = Buffer.alloc(2);
-      length.writeUInt16BE(value.length);
-      return Buffer.concat([
-        Buffer.from([name.length]),
-        Buffer.from(name),
-        Buffer.from([7]),
-        length,
-        Buffer.from(value),
-      ]);
-    }),
-  );
-  const body = Buffer.from(JSON.stringify(payload));
+  const headers = [
+    [kind === 'event' ? ':event-type' : ':exception-type', type],
+    [':content-type', 'application/json'],
+    [':message-type', kind],
+  ].map(([name = '', value = '']) => {
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(value.length);
+    return Buffer.concat([Buffer.from([name.length]), Buffer.from(name), Buffer.from([7]), length, Buffer.from(value)]);
+  });
+  return framed(Buffer.concat(headers), JSON.stringify(payload));
+}
+
+/** The same frame, its payload changed. */
+export function changedFrame(whole: Buffer, change: (payload: string) => string): Buffer {
+  const start = 12 + whole.readUInt32BE(4);
+  return framed(whole.subarray(12, start), change(whole.toString('utf8', start, whole.length - 4)));
+}
+
+function framed(headers: Buffer, payload: string): Buffer {
+  const body = Buffer.from(payload);
   const prelude = Buffer.alloc(8);
   prelude.writeUInt32BE(16 + headers.length + body.length);
   prelude.writeUInt32BE(headers.length, 4);

@@ -20,7 +20,8 @@ class BedrockDialect implements Dialect {
   readonly fetchesImages = false;
   readonly isFramed = true;
   readonly report: ReportForm = {
-    mend: (answer) => ({
+    // The package refuses a report because of these two, too, and they are not read.
+    mend: ({ performanceConfig: _performance, serviceTier: _tier, ...answer }) => ({
       ...answer,
       usage: plainCounts(answer['usage'], ['inputTokens', 'outputTokens', 'totalTokens']),
     }),

@@ -3,13 +3,19 @@ import { LineEnds } from '../openai/line-ends.js';
 import { endOfFirstEvent, parseEvent } from '../openai/sse-usage-filter.js';
 import { WholeEvents } from '../openai/whole-events.js';
 import type { ReportForm } from './counts.js';
+import { FrameMender } from './frame-mender.js';
 
 /** A count that is not a number. Within a string the quotes of its name would be escaped, and not match. */
 const ODD_COUNT = /"\w+tokens?(?:Count)?"\s*:\s*[^\s\d-]/i;
 const NAME = /^event:.*\n/m;
 
+/** What mends the reports of a stream, whose events stand in lines or in AWS' frames. */
+export function menderOf(form: ReportForm, isFramed: boolean): BodyFilter {
+  return isFramed ? new FrameMender(form) : new EventMender(form);
+}
+
 /** Mends the reports in a stream's events. All other events stay as they are. */
-export class EventMender implements BodyFilter {
+class EventMender implements BodyFilter {
   private readonly lineEnds = new LineEnds();
   private readonly whole = new WholeEvents();
 

@@ -1,6 +1,6 @@
 /** Odd reports of what was used: the caller gets what the model said, and is charged what was reported, or what it said. */
 import { anthropicEvents, anthropicSays, sse, toolUse } from '../../../../test/support/anthropic-wire.js';
-import { bedrockFrames, bedrockStream, frame } from '../../../../test/support/bedrock-wire.js';
+import { bedrockFrames, bedrockStream, changedFrame } from '../../../../test/support/bedrock-wire.js';
 import { stageOf } from '../../../../test/support/kind-stage.js';
 import { ANTHROPIC, BEDROCK, COHERE, GOOGLE } from '../../../../test/support/kinds.js';
 import type { Answerer, WireAnswer } from '../../../../test/support/wire-upstream.js';
@@ -15,7 +15,10 @@ function changed(answerer: Answerer, change: (text: string) => string): Answerer
   return (request) => {
     const { headers = {}, chunks, ...rest } = answerer(request);
     const { 'content-length': _length, ...others } = headers;
-    const answer: WireAnswer = { ...rest, headers: others, chunks: chunks.map((chunk) => change(String(chunk))) };
+    const isFramed = others['content-type'] === 'application/vnd.amazon.eventstream';
+    const changedChunk = (chunk: Buffer | string): Buffer | string =>
+      isFramed ? changedFrame(Buffer.from(chunk), change) : change(String(chunk));
+    const answer: WireAnswer = { ...rest, headers: others, chunks: chunks.map(changedChunk) };
     return answer;
   };
 }
@@ -39,6 +42,7 @@ const FORMS = [
   { kind: COHERE, stream: false },
   { kind: COHERE, stream: true },
   { kind: BEDROCK, stream: false },
+  { kind: BEDROCK, stream: true },
 ];
 
 describe.each(FORMS)('$kind.kind (stream: $stream)', ({ kind, stream }) => {
@@ -105,14 +109,42 @@ describe('Anthropic', () => {
 describe('Bedrock', () => {
   const at = stageOf(BEDROCK);
 
-  it('a stream with such counts has told its text, and is charged for it', async () => {
-    const metadata = frame('metadata', {
-      usage: { inputTokens: '25', outputTokens: '33' },
-      metrics: { latencyMs: 10 },
-    });
-    at.upstream.next(bedrockStream([...bedrockFrames({ content: [{ text: TEXT }] }).slice(0, -1), metadata]));
+  const odd = bedrockFrames({ content: [{ text: TEXT }] }).map((one) =>
+    changedFrame(
+      one,
+      counts((digits) => `"${digits}"`),
+    ),
+  );
+
+  it('a stream that is cut anywhere is charged the same', async () => {
+    const bytes = Buffer.concat(odd);
+    at.upstream.next(bedrockStream(Array.from(bytes, (_byte, index) => bytes.subarray(index, index + 1))));
+    const { sink, attempt } = await at.ask({ stream: true });
+    expect([sink.message.content, sink.told]).toEqual([TEXT, {}]);
+    expect(attempt.usage()).toMatchObject({ inputTokens: 132, outputTokens: 33, estimated: false });
+  });
+
+  it.each([
+    [
+      'a wrong checksum',
+      (last: Buffer) => Buffer.concat([last.subarray(0, -1), Buffer.from([(last.at(-1) ?? 0) ^ 1])]),
+    ],
+    ['no length', () => Buffer.alloc(40)],
+    ['no end', (last: Buffer) => last.subarray(0, -10)],
+  ])('a report in a frame with %s ends the stream with an error', async (_what, damaged) => {
+    at.upstream.next(bedrockStream([...odd.slice(0, -1), damaged(odd.at(-1) as Buffer)]));
     const { sink, attempt } = await at.ask({ stream: true });
     expect(sink.message.content).toBe(TEXT);
+    expect(sink.told).not.toEqual({});
     expectEstimate(attempt);
+  });
+
+  it.each([true, false])('a report beside odd notes is believed (stream: %s)', async (stream) => {
+    const noted = (text: string): string =>
+      text.replace('"metrics"', '"performanceConfig":{},"serviceTier":"x","metrics"');
+    at.upstream.next(changed(BEDROCK.says({ text: TEXT }), noted));
+    const { sink, attempt } = await at.ask({ stream });
+    expect(sink.told).toEqual({});
+    expect(attempt.usage()).toMatchObject({ inputTokens: 132, outputTokens: 33, estimated: false });
   });
 });

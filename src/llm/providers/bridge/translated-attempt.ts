@@ -22,7 +22,7 @@ import { ChunkWriter } from './chunks.js';
 import { completionOf, type Envelope } from './completion.js';
 import type { Dialect, DialectPackage, TextShortcut } from './dialect.js';
 import { Exchange } from './exchange.js';
-import { EventMender } from './event-mender.js';
+import { menderOf } from './event-mender.js';
 import { FailedExchange, failureOf } from './failures.js';
 import { finishOf } from './finish.js';
 import { inlineImages } from './images.js';
@@ -68,16 +68,8 @@ export class TranslatedAttempt implements Attempt, Asked {
     this.shortcut = request.stream ? (dialect.readText?.((text) => this.takeText(text)) ?? null) : null;
     const limit = limitOf(request) ?? null;
     const { report } = dialect;
-    const isMended = request.stream && dialect.isFramed !== true && report !== undefined;
-    this.exchange = new Exchange(
-      this,
-      dialect,
-      deps,
-      policy,
-      limit,
-      this,
-      this.shortcut ?? (isMended ? new EventMender(report) : null),
-    );
+    const mender = request.stream && report !== undefined ? menderOf(report, dialect.isFramed === true) : null;
+    this.exchange = new Exchange(this, dialect, deps, policy, limit, this, this.shortcut ?? mender);
   }
 
   get secret(): string {
