@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ConnectionError } from 'fastify';
@@ -31,7 +31,7 @@ const MALFORMED = [400, 'Bad Request', 'The request is not valid HTTP.'] as cons
  * piece. The connection ends with it, since the start of the next request is unknown.
  */
 export function refuseConnection(error: ConnectionError, socket: Socket, dialects: Dialects): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (error.code === 'ECONNRESET' || socket.destroyed || REFUSED.has(socket)) return;
   if (!socket.writable) {
     socket.destroy();
     return;
@@ -40,14 +40,14 @@ export function refuseConnection(error: ConnectionError, socket: Socket, dialect
   const [status, phrase, message] = REASONS[error.code] ?? MALFORMED;
   const start = Buffer.isBuffer(packet) ? packet.toString('latin1', 0, 2_048) : '';
   const target = /^[A-Z]+ (\/\S*)/.exec(start)?.[1] ?? '/';
-  end(socket, status, phrase, (requestId) =>
+  endInTurn(socket, status, phrase, (requestId) =>
     dialects.ofPath(target).renderError(new UnreadableRequest(status, message), requestId),
   );
 }
 
 /** Answers CONNECT, by which a client asks a proxy for another server: this service is not a proxy. */
 export function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
-  end(socket, 405, 'Method Not Allowed', (requestId) =>
+  endInTurn(socket, 405, 'Method Not Allowed', (requestId) =>
     OPENAI_DIALECT.renderError(
       new UnreadableRequest(
         405,
@@ -58,7 +58,37 @@ export function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
   );
 }
 
-function end(socket: Duplex, status: number, phrase: string, render: (requestId: string) => object): void {
+/** Their refusal waits for its turn. Node tells of each further piece of them again. */
+const REFUSED = new WeakSet<Duplex>();
+
+type Render = (requestId: string) => object;
+
+/**
+ * Ends a connection with an answer of its own, behind the answers to whole requests that came before on it: written at once, it
+ * would stand in their place, or in the middle of one.
+ */
+function endInTurn(socket: Duplex, status: number, phrase: string, render: Render): void {
+  // After CONNECT Node listens no more, and an error that no one hears would end the process.
+  if (!REFUSED.has(socket)) socket.on('error', () => undefined);
+  REFUSED.add(socket);
+  const open = openAnswerOf(socket);
+  const isForThis = open === null || (!open.req.complete && !open.headersSent);
+  if (isForThis) end(socket, status, phrase, render);
+  else
+    open.once('close', () => {
+      // Node hands the connection to the next answer before. An answer to this very request is its last one.
+      if (socket.destroyed || !socket.writable) return;
+      if (open.req.complete) endInTurn(socket, status, phrase, render);
+      else socket.end();
+    });
+}
+
+/** The answer whose turn it is on a connection. Node shows it nowhere else. */
+function openAnswerOf(socket: Duplex): ServerResponse | null {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
+}
+
+function end(socket: Duplex, status: number, phrase: string, render: Render): void {
   const requestId = requestIdOf({});
   const body = JSON.stringify(render(requestId));
   socket.end(
