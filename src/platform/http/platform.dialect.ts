@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { Fault, FaultKind } from '../errors/index.js';
-import { writeMessage } from '../protojson/index.js';
+import { currentRequestContext } from '../context/index.js';
+import { isLongMessage, writeMessage, writeMessageSteps } from '../protojson/index.js';
 import type { Dialect } from './dialect.js';
+import { inTurns, READING_TURNS } from './reading-turns.js';
 
 /** gRPC's canonical names, for the platform surface. */
 const CANONICAL_STATUS: Readonly<Record<FaultKind, string>> = {
@@ -56,8 +58,14 @@ export const PLATFORM_DIALECT: Dialect = {
     },
   }),
   errorSchema,
-  writeAnswer: writeMessage,
+  writeAnswer: (answer, schema) => (isLongMessage(answer) ? writeLong(answer, schema) : writeMessage(answer, schema)),
 };
+
+/** A page of 500 holds the event loop for tens of milliseconds, if it is written at once. */
+function writeLong(answer: unknown, schema: z.ZodType): Promise<unknown> {
+  const owner = currentRequestContext()?.tenantId ?? PLATFORM_DIALECT;
+  return inTurns(writeMessageSteps(answer, schema), () => READING_TURNS.next(owner));
+}
 
 /**
  * The fields at fault. For a refused credential also the reason, named as in google.rpc.ErrorInfo: `code` holds the status

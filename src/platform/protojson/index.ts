@@ -1,5 +1,5 @@
 export * from './protojson.js';
-export { writeMessage } from './protojson-answer.js';
+export { isLongMessage, writeMessage, writeMessageSteps } from './protojson-answer.js';
 export {
   boolean,
   double,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { writeMessage } from './protojson-answer.js';
+import { isLongMessage, writeMessage, writeMessageSteps } from './protojson-answer.js';
 
 const SECRET = 'hunter2';
 
@@ -92,4 +92,36 @@ it('open fields are sent unchanged', () => {
 
 it('a schema with a name that is not in lowerCamelCase is refused for answers', () => {
   expect(() => writeMessage({ key_id: 'k' }, z.object({ key_id: z.string() }))).toThrow(/lowerCamelCase/);
+});
+
+describe('an answer with a long list', () => {
+  const page = Array.from({ length: 130 }, (_, index) => ({ ...view, keyId: `key_${index}`, expiresAt: null }));
+
+  /** In how many steps, and what. */
+  function inSteps(answer: object): [number, unknown] {
+    const steps = writeMessageSteps(answer, ANSWER);
+    for (let count = 1; ; count += 1) {
+      const { done, value } = steps.next();
+      if (done === true) return [count, value];
+    }
+  }
+
+  it('is written in steps as it is at once', () => {
+    for (const length of [0, 1, 25, 26, 50, 51, 130]) {
+      const answer = { nextPageToken: 'x', apiKeys: page.slice(0, length) };
+      expect(isLongMessage(answer)).toBe(length > 25);
+      expect(inSteps(answer)).toStrictEqual([Math.max(1, Math.ceil(length / 25)), writeMessage(answer, ANSWER)]);
+    }
+  });
+
+  it.each<[number, object, string]>([
+    [3, { hash: SECRET }, 'An answer has the field apiKeys.3.hash, which was not declared.'],
+    [120, { hash: SECRET }, 'An answer has the field apiKeys.120.hash, which was not declared.'],
+    [120, { total: 5 }, 'apiKeys.120.total: '],
+    [129, { status: SECRET }, 'apiKeys.129.status: '],
+  ])('is stopped by member %d, wherever it stands: %j', (at, fault, told) => {
+    const apiKeys = page.map((key, index) => (index === at ? { ...key, ...fault } : key));
+    expect(() => inSteps({ apiKeys, nextPageToken: '' })).toThrow(told);
+    expect(() => inSteps({ apiKeys, nextPageToken: '' })).not.toThrow(SECRET);
+  });
 });
