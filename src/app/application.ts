@@ -28,6 +28,7 @@ import { watch } from './watched.js';
 import { answerCors } from './cors.js';
 import { refuseConnect, refuseConnection, UnreadableRequest } from './client-errors.js';
 import { AppModule, type ModeParts } from './app.module.js';
+import { boundConnections } from './connections.js';
 import { dashboardSite, leadInvitations } from './dashboard.js';
 import { serveDocumentation } from './documentation.js';
 import { GUIDE } from './guide.js';
@@ -58,6 +59,7 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
   });
   try {
     prepareHttp(app);
+    boundConnections(app.getHttpServer(), settings.maxConnections, app.get(Metrics));
     if (settings.documentation) serveDocumentation(app);
     if (settings.dashboard) leadInvitations(app);
     const dashboard = settings.dashboard ? [dashboardSite(app.get<BrowserSignIn | null>(BrowserSignIn))] : [];

@@ -86,6 +86,13 @@ export const SHARE_SETTINGS = {
       'connection of a further one is closed.',
     { fallback: '10000' },
   ),
+  maxConnections: shares(
+    'GATEHOUSE_MAX_CONNECTIONS',
+    integer(1, 1_000_000),
+    'Most connections of callers that one process has open; a further one is closed at once. Keep it below the limit of open files ' +
+      '(`ulimit -n`), less the connections to providers and to Postgres.',
+    { fallback: '20000' },
+  ),
   mostRequestsPerMinute: shares(
     'GATEHOUSE_MOST_REQUESTS_PER_MINUTE',
     integer(1, 1_000_000_000),

@@ -34,6 +34,11 @@ export const METRICS = {
     type: 'gauge',
     help: 'Request bodies that are in memory now; their bytes are `gatehouse_share_taken{share="body_bytes"}`.',
   },
+  gatehouse_http_connections_open: { type: 'gauge', help: 'Connections of callers that are open now.' },
+  gatehouse_http_connections_dropped_total: {
+    type: 'counter',
+    help: 'Connections that were closed at once, since GATEHOUSE_MAX_CONNECTIONS were open.',
+  },
   gatehouse_failed_authentications_total: {
     type: 'counter',
     help: 'Callers that could not be authenticated, by the real reason.',

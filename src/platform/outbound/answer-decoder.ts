@@ -32,11 +32,11 @@ const EAGER = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLU
 
 /** The coding of an answer; null: none, or one that is not decoded here: several, one over the other, have no bound. */
 export function codingOf(headers: IncomingHttpHeaders): Coding | null {
-  const said: unknown = headers['content-encoding'];
+  const said = headers['content-encoding'] as string | readonly string[] | undefined;
   if (said === undefined) return null;
-  const names = String(said)
-    .toLowerCase()
-    .split(',')
+  const names = [said]
+    .flat()
+    .flatMap((value) => value.toLowerCase().split(','))
     .map((name) => name.trim())
     .filter((name) => name !== '' && name !== 'identity');
   return names.length === 1 ? (CODINGS.get(names[0] as string) ?? null) : null;
