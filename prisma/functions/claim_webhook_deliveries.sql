@@ -94,8 +94,10 @@ BEGIN
       v_endpoint_id := v_next_id;
       v_endpoints := v_endpoints + 1;
 
-      SELECT e.* INTO v_endpoint FROM webhook_endpoints e WHERE e.id = v_endpoint_id;
-      -- The endpoint was deleted meanwhile.
+      -- A delivery that was made ready above is changed twice, and then Postgres locks its endpoint. Unless that comes first, and
+      -- without waiting, it is a deadlock with the endpoint's deletion, which waits for the delivery.
+      SELECT e.* INTO v_endpoint FROM webhook_endpoints e WHERE e.id = v_endpoint_id FOR KEY SHARE SKIP LOCKED;
+      -- The endpoint was deleted meanwhile, or is just being deleted or changed.
       CONTINUE WHEN NOT FOUND;
       IF v_endpoint.status = 'DISABLED' THEN
         CONTINUE WHEN v_ended >= c_ended_endpoints;

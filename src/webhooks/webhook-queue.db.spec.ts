@@ -116,6 +116,21 @@ describe('a claim', () => {
     await finish(second!);
     expect(await status()).toBe('FAILED');
   });
+
+  it('takes no delivery of an endpoint that is just being deleted, and waits for nothing', async () => {
+    const id = await endpoint(acme);
+    await sql("SELECT enqueue_webhook_event($1, 'usage.tracked', NULL, '{}')", [acme.tenantId]);
+    await onDatabase(database.superuserUrl, async (deleting) => {
+      await deleting.query('BEGIN');
+      await deleting.query('SELECT 1 FROM webhook_endpoints WHERE id = $1 FOR UPDATE', [id]);
+      const claiming = watch(sql("SELECT id FROM claim_webhook_deliveries(1, '{}', 4, '', '1 minute')"));
+      await eventually(() => claiming.ending !== undefined);
+      expect(claiming.ending).toEqual({ value: [] });
+      await deleting.query('DELETE FROM webhook_endpoints WHERE id = $1', [id]);
+      await deleting.query('COMMIT');
+    });
+    expect(await sql('SELECT 1 FROM webhook_deliveries')).toEqual([]);
+  });
 });
 
 describe('a claim among many endpoints', () => {
