@@ -119,7 +119,10 @@ describe('a claim', () => {
 
   it('takes no delivery of an endpoint that is just being deleted, and waits for nothing', async () => {
     const id = await endpoint(acme);
-    await sql("SELECT enqueue_webhook_event($1, 'usage.tracked', NULL, '{}')", [acme.tenantId]);
+    await enqueue(acme, 1);
+    // Due again: the claim makes it ready before it takes it.
+    const [first] = await sql<{ id: string }>("SELECT id FROM claim_webhook_deliveries(1, '{}', 4, '', '1 minute')");
+    await sql("SELECT * FROM finish_webhook_delivery($1, 1, 500, 'REFUSED', '0 seconds', '3 days')", [first!.id]);
     await onDatabase(database.superuserUrl, async (deleting) => {
       await deleting.query('BEGIN');
       await deleting.query('SELECT 1 FROM webhook_endpoints WHERE id = $1 FOR UPDATE', [id]);
