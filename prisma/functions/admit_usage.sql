@@ -21,15 +21,15 @@
 -- A call whose caller named no output limit gets the default of its key or tenant, else its own default. An answer is cut to
 -- the room that used amounts leave, not held ones, in whole tokens for each of its choices.
 --
--- `p_again`: a call may be recorded already, since the outcome of an earlier try is unknown; its record stays as it is. Without
--- `p_again` such a call fails the batch, so that nothing is held twice: by GH001, or with `p_plain` mostly by the ledger's primary
--- key (23505). The release before this one knows GH001 alone, and sends no `p_plain`: its calls are looked up first.
+-- `p_again`: true, a call may be recorded already, since the outcome of an earlier try is unknown; its record stays as it is.
+-- Otherwise such a call fails the batch, so that nothing is held twice: where it is null mostly by the ledger's primary key (23505).
+-- The release before this one knows GH001 alone, and sends false: its calls are looked up first.
 --
 -- How every call's statements (here and in judge_calls, settle_usage, charge_budgets and tell_usage) are planned: decision 15.
 -- They join by `= ANY (ARRAY[x])`, which an index answers and which can't be sorted or hashed for, and sort by what they are
 -- given. They look records up in a sub-select with OFFSET 0, which the planner can't turn into one read of the whole ledger.
 CREATE OR REPLACE FUNCTION admit_usage(p_lease_id uuid, p_calls admission[], p_again boolean, p_wait boolean,
-                                       p_plain boolean DEFAULT false, OUT alive boolean, OUT verdicts text[], OUT granted bigint[], OUT blamed jsonb,
+                                       OUT alive boolean, OUT verdicts text[], OUT granted bigint[], OUT blamed jsonb,
                                        OUT rooms text[])
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
@@ -118,7 +118,7 @@ BEGIN
                       FROM unnest(p_calls) WITH ORDINALITY AS c ORDER BY c.ordinality);
   END IF;
 
-  IF p_again OR NOT p_plain THEN
+  IF p_again IS NOT NULL THEN
     v_recorded := ARRAY(SELECT r.id FROM unnest(p_calls) AS c
                         CROSS JOIN LATERAL (SELECT u.id FROM usage_records u WHERE u.id = c.id OFFSET 0) AS r);
     IF NOT p_again AND cardinality(v_recorded) > 0 THEN
@@ -155,7 +155,7 @@ BEGIN
       v_outputs := ARRAY(SELECT c.output_tokens FROM unnest(p_calls) AS c);
     END IF;
     -- Calls of live tenants, sent for the first time, whose budgets may be waited for, are held at once.
-    v_at_once := v_wait AND verdicts IS NULL AND NOT p_again;
+    v_at_once := v_wait AND verdicts IS NULL AND p_again IS NOT TRUE;
     -- Finds the budgets of each call, read once, and sums by budget and by call. Where all calls seem to fit, one update locks
     -- the budgets by id, as everywhere, holds the sums, and tells whether they fit the rows as they are once locked.
     -- Repeats once if a period was over. The second time all is locked that may be: to wait for a budget that was set meanwhile
@@ -234,7 +234,7 @@ BEGIN
 
     IF NOT v_fits THEN
       SELECT j.verdicts, j.granted, j.blamed, j.holdings INTO verdicts, granted, v_blamed, v_holdings
-        FROM judge_calls(p_calls, v_human_ids, v_outputs, verdicts, v_ids, p_again, v_now) AS j;
+        FROM judge_calls(p_calls, v_human_ids, v_outputs, verdicts, v_ids, coalesce(p_again, false), v_now) AS j;
       IF array_position(verdicts, 'exceeded') > 0 OR array_position(verdicts, 'busy') > 0 THEN
         blamed := (
           SELECT jsonb_agg(CASE WHEN b.id IS NOT NULL THEN jsonb_build_object(

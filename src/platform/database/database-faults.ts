@@ -67,6 +67,11 @@ export function isLockTimeout(error: unknown): boolean {
   return sqlState(error) === '55P03';
 }
 
+/** Whether a function was dropped between a statement's plan and its call: Postgres locks no functions. */
+export function isFunctionReplaced(error: unknown): boolean {
+  return sqlState(error) === 'XX000' && /^cache lookup failed for function \d+$/.test((error as Error).message);
+}
+
 function sqlState(error: unknown): string | undefined {
   const cause = error instanceof Fault ? error.cause : error;
   if (!(cause instanceof Error)) return undefined;

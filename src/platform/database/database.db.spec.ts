@@ -157,6 +157,22 @@ describe('an error of a statement', () => {
     const text = "SELECT 'Connection terminated'::int";
     await expect(database.call(once(text), [])).rejects.not.toBeInstanceOf(Fault);
   });
+
+  it('whose function was made anew by a newer release is sent once more', async () => {
+    // What Postgres says between the statement's plan and its call. A sequence counts the tries, since it rolls nothing back.
+    await rowsOf(
+      test.superuserUrl,
+      `CREATE SEQUENCE tries;
+       CREATE FUNCTION made_anew() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS $$
+       BEGIN
+         IF nextval('tries') < 2 THEN
+           RAISE EXCEPTION 'cache lookup failed for function 17343' USING ERRCODE = 'XX000';
+         END IF;
+         RETURN currval('tries');
+       END $$`,
+    );
+    expect(await database.call(once('SELECT made_anew() AS tries'), [])).toEqual([{ tries: '2' }]);
+  });
 });
 
 it('statements of calls have connections of their own, and continue while others use all the rest', async () => {

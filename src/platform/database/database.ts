@@ -9,7 +9,7 @@ import { logger } from '../logging/index.js';
 import { FairTurns, type ShareOwner } from '../shares/index.js';
 import { appConnection, isPooled, sessionLimits } from './connections.js';
 import { lookUpsOf, shareOf } from './database-shares.js';
-import { asFault, isOutOfRoom, tenantIsGone } from './database-faults.js';
+import { asFault, isFunctionReplaced, isOutOfRoom, tenantIsGone } from './database-faults.js';
 import { ImpatientClient } from './impatient-client.js';
 import { assertLogin } from './login-check.js';
 import { TenantOrgs } from './tenant-orgs.js';
@@ -204,8 +204,13 @@ export class Database implements OnApplicationShutdown {
     { name, text }: NamedStatement,
     values: readonly unknown[],
   ): Promise<Row[]> {
+    const query = { ...(this.named ? { name } : {}), text, values: [...values] };
     try {
-      const { rows } = await pool.query<Row>({ ...(this.named ? { name } : {}), text, values: [...values] });
+      const { rows } = await pool.query<Row>(query).catch((error: unknown) => {
+        // A release that changes a function's parameters makes it anew. The statement that met that has done nothing.
+        if (isFunctionReplaced(error)) return pool.query<Row>(query);
+        throw error;
+      });
       return rows;
     } catch (error) {
       throw this.noted(error);

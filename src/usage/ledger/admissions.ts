@@ -148,7 +148,7 @@ export class Admissions<Item extends Reservation = Reservation> {
     const values = [this.lease.id, ...told(items)];
     for (let sends = 1; ; sends += 1) {
       try {
-        const again = sends > 1;
+        const again = sends > 1 ? true : null;
         const [row] = await this.database.call<AdmittedRow & Record<string, unknown>>(statement, [
           ...values,
           again,

@@ -3,7 +3,7 @@ import type { Reservation, Settlement } from './usage.types.js';
 
 export const ADMIT: NamedStatement = {
   name: 'admit_usage',
-  text: 'SELECT * FROM admit_usage($1, $2::text[]::admission[], $3, $4, true)',
+  text: 'SELECT * FROM admit_usage($1, $2::text[]::admission[], $3, $4)',
 };
 
 export const ADMIT_ANSWERED: NamedStatement = {

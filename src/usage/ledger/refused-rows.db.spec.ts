@@ -42,7 +42,7 @@ describe('a budget', () => {
 describe('a call', () => {
   const leaseId = uuidV7();
   const admit = (...calls: Partial<Reservation>[]): Promise<unknown> =>
-    sql(ADMIT.text, [leaseId, admissionsText(calls.map(reservation)), false, true]);
+    sql(ADMIT.text, [leaseId, admissionsText(calls.map(reservation)), null, true]);
   beforeEach(() => sql("SELECT renew_lease($1, NULL, '1 minute')", [leaseId]));
 
   it.each([
