@@ -100,7 +100,14 @@ describe('a repeated request', () => {
 
   it('of a hundred simultaneous ones makes one org', async () => {
     const user = newUser();
-    const answers = await Promise.all(Array.from({ length: 100 }, () => create({ user }, { name: 'Hasty' })));
+    const createPatiently = async (): Promise<Answer> => {
+      for (;;) {
+        const answer = await create({ user }, { name: 'Hasty' });
+        // On a busy machine the last in line are told to come again.
+        if (answer.status !== 429) return answer;
+      }
+    };
+    const answers = await Promise.all(Array.from({ length: 100 }, createPatiently));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
     expect(await service.sql('SELECT 1 FROM orgs WHERE created_by = $1', [user])).toHaveLength(1);
