@@ -1,5 +1,6 @@
 import type { JSONValue, LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import type { TokenCounts } from '../provider.js';
+import { CallIds } from './call-ids.js';
 import { extraContent, type Envelope } from './completion.js';
 import { keptOf, type Metadata } from './extra-content.js';
 import { refusalOf, type FinishReason } from './finish.js';
@@ -20,7 +21,10 @@ export class ChunkWriter {
   private begun = false;
   private head = '';
   private readonly tail: string;
-  private readonly calls = new Map<string, number>();
+  private calls = 0;
+  private readonly callIds = new CallIds();
+  /** The indexes of the calls that have begun and not ended, the latest last. A provider can give several the same id. */
+  private readonly openCalls = new Map<string, number[]>();
   /** What a block of thinking has said, until its signature comes. */
   private thinking = '';
 
@@ -73,9 +77,10 @@ export class ChunkWriter {
         this.addArguments(part.id, part.delta);
         break;
       case 'tool-call':
-        if (part.providerExecuted !== true && !this.calls.has(part.toolCallId))
-          this.beginCall(part.toolCallId, part.toolName, part.input, part.providerMetadata);
-        else this.addCallsExtra(part.toolCallId, part.providerMetadata);
+        if (part.providerExecuted === true) break;
+        if (this.openCalls.has(part.toolCallId)) this.addCallsExtra(part.toolCallId, part.providerMetadata);
+        else this.beginCall(part.toolCallId, part.toolName, part.input, part.providerMetadata);
+        this.endCall(part.toolCallId);
         break;
       default:
         break;
@@ -125,24 +130,32 @@ export class ChunkWriter {
   }
 
   private beginCall(id: string, name: string, input: string, metadata: Metadata | undefined): void {
-    const index = this.calls.size;
-    this.calls.set(id, index);
+    const index = this.calls++;
+    const open = this.openCalls.get(id);
+    if (open === undefined) this.openCalls.set(id, [index]);
+    else open.push(index);
     this.hasToolCalls = true;
-    const call = { index, id, type: 'function', function: { name, arguments: input } };
+    const call = { index, id: this.callIds.distinct(id), type: 'function', function: { name, arguments: input } };
     this.addDelta(
       JSON.stringify({ tool_calls: [{ ...call, ...extraContent(keptOf(metadata, this.namespace), this.namespace) }] }),
     );
   }
 
+  private endCall(id: string): void {
+    const open = this.openCalls.get(id);
+    open?.pop();
+    if (open?.length === 0) this.openCalls.delete(id);
+  }
+
   private addArguments(id: string, delta: string): void {
-    const index = this.calls.get(id);
+    const index = this.openCalls.get(id)?.at(-1);
     if (index === undefined || delta === '') return;
     this.addDelta(`{"tool_calls":[{"index":${index},"function":{"arguments":${JSON.stringify(delta)}}}]}`);
   }
 
   /** A signature that comes with the whole call, after its beginning went out. */
   private addCallsExtra(id: string, metadata: Metadata | undefined): void {
-    const index = this.calls.get(id);
+    const index = this.openCalls.get(id)?.at(-1);
     const kept = keptOf(metadata, this.namespace);
     if (index === undefined || kept === null) return;
     this.addDelta(JSON.stringify({ tool_calls: [{ index, ...extraContent(kept, this.namespace) }] }));

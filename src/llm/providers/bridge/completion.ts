@@ -1,5 +1,6 @@
 import type { LanguageModelV4GenerateResult } from '@ai-sdk/provider';
 import type { TokenCounts } from '../provider.js';
+import { CallIds } from './call-ids.js';
 import { keptOf } from './extra-content.js';
 import { refusalOf, type FinishReason } from './finish.js';
 import { usageObjectOf } from './usage.js';
@@ -39,6 +40,7 @@ function messageOf(content: LanguageModelV4GenerateResult['content'], namespace:
   let extra: Fields = {};
   const thinking: Fields[] = [];
   const calls: object[] = [];
+  const callIds = new CallIds();
   for (const part of content) {
     switch (part.type) {
       case 'text':
@@ -54,7 +56,7 @@ function messageOf(content: LanguageModelV4GenerateResult['content'], namespace:
       case 'tool-call':
         if (part.providerExecuted !== true)
           calls.push({
-            id: part.toolCallId,
+            id: callIds.distinct(part.toolCallId),
             type: 'function',
             function: { name: part.toolName, arguments: part.input },
             ...extraContent(keptOf(part.providerMetadata, namespace), namespace),

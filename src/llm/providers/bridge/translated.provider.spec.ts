@@ -2,7 +2,7 @@ import { anthropicEvents, anthropicSays, sse, text, toolUse } from '../../../../
 import { eventually } from '../../../../test/support/eventually.js';
 import { stageOf } from '../../../../test/support/kind-stage.js';
 import { ANTHROPIC } from '../../../../test/support/kinds.js';
-import { TIMEOUTS } from '../../../../test/support/translated.js';
+import { TIMEOUTS, WEATHER } from '../../../../test/support/translated.js';
 import { hungUp } from '../../../../test/support/wire-upstream.js';
 import { loadSettings } from '../../../platform/config/index.js';
 import { OutboundHttp } from '../../../platform/outbound/index.js';
@@ -101,6 +101,22 @@ describe('a translated stream', () => {
     await sink.over;
     expect(sink.told).toEqual({});
     expect(sink.message.content === piece.repeat(8_000)).toBe(true);
+  });
+});
+
+describe('tool calls to which a provider gave the same id', () => {
+  it.each([true, false])('stay apart, each with an id of its own (stream: %s)', async (stream) => {
+    const content = ['y', 'x', 'x', 'x_2', 'x'].map((id, call) => toolUse(id, { call }));
+    at.upstream.next(anthropicSays({ content, stopReason: 'tool_use' }));
+    const { sink } = await at.ask({ stream, tools: [WEATHER] });
+    const name = 'get_weather';
+    const ids = ['y', 'x', 'x_2', 'x_2_2', 'x_3'];
+    const calls = ids.map((id, call) => ({ id, name, arguments: JSON.stringify({ call }) }));
+    if (stream) expect(sink.message.tool_calls).toEqual(calls);
+    else
+      expect(sink.choice.message.tool_calls).toEqual(
+        calls.map(({ id, ...called }) => ({ id, type: 'function', function: called })),
+      );
   });
 });
 
