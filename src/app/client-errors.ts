@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { ConnectionError } from 'fastify';
 import { Fault } from '../platform/errors/index.js';
 import { requestIdOf } from '../platform/context/index.js';
-import { OPENAI_DIALECT, type Dialects } from '../platform/http/index.js';
+import { endGently, OPENAI_DIALECT, type Dialects } from '../platform/http/index.js';
 
 /** What HTTP itself forbids, with a status that no other fault has. */
 export class UnreadableRequest extends Fault {
@@ -47,7 +47,7 @@ export function refuseConnection(error: ConnectionError, socket: Socket, dialect
 
 /** Answers CONNECT, by which a client asks a proxy for another server: this service is not a proxy. */
 export function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
-  endInTurn(socket, 405, 'Method Not Allowed', (requestId) =>
+  endInTurn(socket as Socket, 405, 'Method Not Allowed', (requestId) =>
     OPENAI_DIALECT.renderError(
       new UnreadableRequest(
         405,
@@ -59,7 +59,7 @@ export function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
 }
 
 /** Their refusal waits for its turn. Node tells of each further piece of them again. */
-const REFUSED = new WeakSet<Duplex>();
+const REFUSED = new WeakSet<Socket>();
 
 type Render = (requestId: string) => object;
 
@@ -67,7 +67,7 @@ type Render = (requestId: string) => object;
  * Ends a connection with an answer of its own, behind the answers to whole requests that came before on it: written at once, it
  * would stand in their place, or in the middle of one.
  */
-function endInTurn(socket: Duplex, status: number, phrase: string, render: Render): void {
+function endInTurn(socket: Socket, status: number, phrase: string, render: Render): void {
   // After CONNECT Node listens no more, and an error that no one hears would end the process.
   if (!REFUSED.has(socket)) socket.on('error', () => undefined);
   REFUSED.add(socket);
@@ -79,19 +79,30 @@ function endInTurn(socket: Duplex, status: number, phrase: string, render: Rende
       // Node hands the connection to the next answer before. An answer to this very request is its last one.
       if (socket.destroyed || !socket.writable) return;
       if (open.req.complete) endInTurn(socket, status, phrase, render);
-      else socket.end();
+      else close(socket);
     });
 }
 
+/** A client may keep its side open for ever, and would keep the connection. */
+const MOST_LINGERING = { mostMs: 5_000, mostBytes: 1024 * 1024 };
+
+function close(socket: Socket, lastWords = ''): void {
+  socket.end(lastWords);
+  // After CONNECT Node reads no more, and would not see that the client leaves.
+  socket.resume();
+  endGently(socket, MOST_LINGERING);
+}
+
 /** The answer whose turn it is on a connection. Node shows it nowhere else. */
-function openAnswerOf(socket: Duplex): ServerResponse | null {
+function openAnswerOf(socket: Socket): ServerResponse | null {
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
 }
 
-function end(socket: Duplex, status: number, phrase: string, render: Render): void {
+function end(socket: Socket, status: number, phrase: string, render: Render): void {
   const requestId = requestIdOf({});
   const body = JSON.stringify(render(requestId));
-  socket.end(
+  close(
+    socket,
     `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: application/json; charset=utf-8\r\nconnection: close\r\n` +
       `x-request-id: ${requestId}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );

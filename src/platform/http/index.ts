@@ -12,7 +12,7 @@ export * from './fault.filter.js';
 export { GatheredBytes } from './gathered-bytes.js';
 export * from './http.module.js';
 export * from './json-body.decorator.js';
-export { isLingering } from './lingering-close.js';
+export { endGently, isLingering } from './lingering-close.js';
 export * from './logged-path.js';
 export * from './newest-first.js';
 export * from './openai.dialect.js';

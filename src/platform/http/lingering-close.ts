@@ -29,14 +29,15 @@ export function closeLingering(request: IncomingMessage, bounds: LingeringBounds
   // What Node calls after an answer with `connection: close`.
   socket.destroySoon = () => {
     if (socket.destroyed) return;
-    watch(socket, bounds);
+    endGently(socket, bounds);
     request.once('end', () => socket.destroy());
     request.resume();
     socket.end();
   };
 }
 
-function watch(socket: Socket, { mostMs, mostBytes }: LingeringBounds): void {
+/** Destroys a connection whose side is closed or about to be, once its caller is silent or the bounds are reached. */
+export function endGently(socket: Socket, { mostMs, mostBytes }: LingeringBounds): void {
   const mostRead = socket.bytesRead + mostBytes;
   const endsAtMs = performance.now() + mostMs;
   let heard = { bytes: socket.bytesRead, atMs: performance.now() };
@@ -44,6 +45,8 @@ function watch(socket: Socket, { mostMs, mostBytes }: LingeringBounds): void {
     const { bytesRead: bytes } = socket;
     const nowMs = performance.now();
     if (bytes > heard.bytes) heard = { bytes, atMs: nowMs };
+    // A caller that still reads an answer is not silent.
+    if (socket.writableLength > 0) heard.atMs = nowMs;
     if (bytes > mostRead || nowMs > endsAtMs || nowMs - heard.atMs > SILENCE_MS) socket.destroy();
   }, CHECK_MS).unref();
   socket.once('close', () => clearInterval(check));

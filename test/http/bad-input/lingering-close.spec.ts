@@ -90,3 +90,23 @@ it('is served no request that follows such a body', async () => {
   expect(served()).toBe(before + 1);
   expect(caller.answers.match(/HTTP\/1\.1 /g)).toHaveLength(1);
 });
+
+it.each([
+  ['garbage', 'GARBAGE\r\n\r\n', '400'],
+  ['garbage behind a request', 'GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE\r\n\r\n', '400'],
+  ['CONNECT', 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n', '405'],
+])('keeps no connection by leaving its side open: %s', async (_what, text, status) => {
+  const port = Number(new URL(service.baseUrl).port);
+  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  let answers = '';
+  socket.on('data', (data) => (answers += data.toString('latin1')));
+  socket.on('error', () => undefined);
+  socket.write(text);
+  await eventually(() => answers.includes(`HTTP/1.1 ${status}`));
+  const count = (): Promise<number> =>
+    new Promise((resolve) => service.app.getHttpServer().getConnections((_error, open) => resolve(open)));
+  // The client's own side stays open: the service alone can end it.
+  await eventually(async () => (await count()) === 0);
+  expect(socket.writable).toBe(true);
+  socket.destroy();
+});
