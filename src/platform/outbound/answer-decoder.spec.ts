@@ -36,13 +36,18 @@ describe('an answer that is compressed, although none was asked for', () => {
 
   beforeEach(() => {
     listener.reset();
-    http = new OutboundHttp({
+    http = outbound();
+  });
+  afterEach(() => http.onApplicationShutdown());
+
+  function outbound(more: { providerCalls?: number } = {}): OutboundHttp {
+    return new OutboundHttp({
       mode: 'development',
       connectTimeoutMs: 5000,
       outboundAllowCidrs: ['127.0.0.1/32'],
+      ...more,
     });
-  });
-  afterEach(() => http.onApplicationShutdown());
+  }
 
   function ask(more: Partial<OutboundRequest> = {}): TextAnswer {
     const answer = new TextAnswer();
@@ -231,5 +236,86 @@ describe('an answer that is compressed, although none was asked for', () => {
     const next = ask({ policy: 'tenant' });
     await next.over;
     expect([next.error, next.text]).toEqual([null, TEXT]);
+  });
+
+  describe.each([
+    ['gzip', gzipSync, 0],
+    ['deflate', deflateSync, 1],
+    ['deflate', deflateRawSync, 1],
+    ['br', brotliCompressSync, 1],
+    // Whatever follows a frame must be another one.
+    ['zstd', zstdCompressSync, 1],
+  ])('with bytes behind its end: %s', (coding, compress, padding) => {
+    it.each(['operator', 'tenant'] as const)('gives its place back, of %s', async (policy) => {
+      await http.onApplicationShutdown();
+      http = outbound({ providerCalls: 1 });
+      answers(coding, Buffer.concat([compress(TEXT), Buffer.alloc(MIB, padding)]));
+      const padded = ask({ policy });
+      await padded.over;
+      expect(padded.text).toBe(TEXT);
+      if (coding === 'zstd') expect(padded.error).toMatchObject({ reason: 'broken' });
+      else expect(padded.error).toBeNull();
+      await eventually(() => listener.open === 0);
+      answers(coding, compress(TEXT));
+      const next = ask({ policy });
+      await next.over;
+      expect([next.error, next.text]).toEqual([null, TEXT]);
+    });
+  });
+
+  describe('in frames of zstd', () => {
+    const FRAMES = Array.from({ length: 300 }, (_, index) => `${index}: ${'Grüße '.repeat(index % 40)}`);
+    const whole = Buffer.concat(FRAMES.map((text) => zstdCompressSync(text)));
+
+    it('is whole where many come in one packet', async () => {
+      answers('zstd', whole);
+      const answer = ask();
+      await answer.over;
+      expect(answer.error).toBeNull();
+      expect(answer.text).toBe(FRAMES.join(''));
+    });
+
+    it.each([1, 7, 1000, 20_000])('is whole where packets cut them: %d bytes', async (size) => {
+      const write = async (response: ServerResponse): Promise<void> => {
+        for (let at = 0; at < whole.length; at += size) {
+          response.write(whole.subarray(at, at + size));
+          if (at % 50 === 0) await new Promise(setImmediate);
+        }
+        response.end();
+      };
+      listener.answer = (_request, response) => {
+        response.writeHead(200, { 'content-encoding': 'zstd' });
+        void write(response);
+      };
+      const answer = ask();
+      answer.onPiece = () => {
+        answer.call!.pause();
+        setImmediate(() => answer.call!.resume());
+      };
+      await answer.over;
+      expect(answer.error).toBeNull();
+      expect(answer.text).toBe(FRAMES.join(''));
+    });
+
+    it('fails where it breaks off behind a frame, or within one', async () => {
+      const first = zstdCompressSync(FRAMES[39] as string);
+      for (const length of [first.length, first.length + 2, first.length + 12]) {
+        listener.answer = (_request, response) => {
+          response.writeHead(200, { 'content-encoding': 'zstd', 'content-length': whole.length });
+          const part = Buffer.concat([first, first]).subarray(0, length);
+          response.write(part, () => response.destroy());
+        };
+        const answer = ask();
+        await answer.over;
+        expect(answer.error).toMatchObject({ reason: 'broken' });
+      }
+    });
+
+    it('fails where thousands of them have nothing in them', async () => {
+      answers('zstd', Buffer.concat(Array.from({ length: 5000 }, () => zstdCompressSync(''))));
+      const answer = ask();
+      await answer.over;
+      expect(answer.error).toMatchObject({ reason: 'broken' });
+    });
   });
 });

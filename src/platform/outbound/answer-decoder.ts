@@ -26,6 +26,10 @@ const ZSTD_WINDOW_LOG = 23;
 /** Each may keep 16 MiB of what it decoded; answers of gzip and deflate keep 32 KiB. */
 const MOST_LARGE_WINDOWS = 16;
 let largeWindows = 0;
+/** A new decoder for a frame takes some 0.1 ms: frames with nothing in them, which no bound of size stops, must be few. */
+const FREE_RESTARTS = 1000;
+const BYTES_PER_RESTART = 64;
+const MOST_WAITING_BYTES = 16 * 1024;
 
 /** What was said so far is handed on at once, and an answer without its last bytes is decoded up to there. */
 const EAGER = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
@@ -54,9 +58,12 @@ export function isCoded(coding: Coding, first: number): boolean {
   return coding !== 'zstd' || first === 0x28;
 }
 
+/** A stream of node:zlib; `bytesWritten` is what it has read of its input. */
+type Decompressor = Transform & { readonly bytesWritten: number };
+
 export interface DecoderListener {
   onDecoded(chunk: Buffer): void;
-  /** All that was pushed has been decoded, and read. */
+  /** All has been decoded, and read. Called before `end` when bytes came behind the end of the coding: they are left out. */
   onDecodedAll(): void;
   onUndecodable(error: Error): void;
   /** Called after `push` returned false: more can be pushed. */
@@ -68,19 +75,31 @@ export interface DecoderListener {
  * pauses: so the reader's own bounds hold, however much a few bytes unfold to.
  */
 export class AnswerDecoder {
-  private readonly stream: Transform;
+  private stream: Decompressor;
+  /** Its first chunk is the one that `stream` reads. One is given at a time: a stream that has ended would read on. */
+  private readonly waiting: Buffer[] = [];
+  private waitingBytes = 0;
+  private isReading = false;
+  private isFull = false;
+  /** In bytes, to `stream`. */
+  private given = 0;
+  /** In bytes, of the whole answer. */
+  private decoded = 0;
+  private restarts = 0;
   private readonly isLarge: boolean;
+  private isPaused = false;
+  private isEnded = false;
   private isClosed = false;
 
-  private constructor(coding: Coding, policy: OutboundPolicy, first: number, listener: DecoderListener) {
+  private constructor(
+    private readonly coding: Coding,
+    policy: OutboundPolicy,
+    private readonly first: number,
+    private readonly listener: DecoderListener,
+  ) {
     this.isLarge = policy === 'tenant' && hasLargeWindow(coding);
     if (this.isLarge) largeWindows += 1;
-    this.stream = decompressorOf(coding, first);
-    this.stream
-      .on('data', (chunk: Buffer) => listener.onDecoded(chunk))
-      .on('drain', () => listener.onRoom())
-      .on('end', () => listener.onDecodedAll())
-      .on('error', (error) => listener.onUndecodable(error));
+    this.stream = this.start();
   }
 
   /** @returns null: too many answers with large windows are open, of servers that tenants chose */
@@ -91,19 +110,26 @@ export class AnswerDecoder {
 
   /** @returns false: no more should be pushed until `onRoom` */
   push(chunk: Buffer): boolean {
-    return this.stream.write(chunk);
+    this.waiting.push(chunk);
+    this.waitingBytes += chunk.length;
+    this.isFull = this.waitingBytes >= MOST_WAITING_BYTES;
+    if (!this.isReading) this.feed();
+    return !this.isFull;
   }
 
   /** A cut answer is decoded up to the cut; its reader judges what is missing. */
   end(): void {
-    this.stream.end();
+    this.isEnded = true;
+    if (!this.isReading) this.feed();
   }
 
   pause(): void {
+    this.isPaused = true;
     this.stream.pause();
   }
 
   resume(): void {
+    this.isPaused = false;
     this.stream.resume();
   }
 
@@ -113,13 +139,65 @@ export class AnswerDecoder {
     if (this.isLarge) largeWindows -= 1;
     this.stream.destroy();
   }
+
+  private start(): Decompressor {
+    const { listener } = this;
+    return decompressorOf(this.coding, this.first)
+      .on('data', (chunk: Buffer) => {
+        this.decoded += chunk.length;
+        listener.onDecoded(chunk);
+      })
+      .on('end', () => this.onStreamEnd())
+      .on('error', (error) => listener.onUndecodable(error));
+  }
+
+  private feed(): void {
+    const { stream } = this;
+    const chunk = this.waiting[0];
+    if (chunk === undefined) {
+      if (this.isEnded) stream.end();
+      else if (this.isFull) {
+        this.isFull = false;
+        this.listener.onRoom();
+      }
+      return;
+    }
+    this.isReading = true;
+    this.given += chunk.length;
+    stream.write(chunk, () => {
+      // Node may call this although the stream ended within the chunk.
+      if (stream !== this.stream || this.isClosed || stream.bytesWritten < this.given) return;
+      this.waiting.shift();
+      this.waitingBytes -= chunk.length;
+      this.isReading = false;
+      this.feed();
+    });
+  }
+
+  /** Node's decoder of zstd ends with a frame when more bytes came with its last one; an answer may have many frames. */
+  private onStreamEnd(): void {
+    const left = this.given - this.stream.bytesWritten;
+    const chunk = this.waiting[0];
+    if (this.isClosed) return;
+    if (this.coding !== 'zstd' || chunk === undefined) return this.listener.onDecodedAll();
+    if (this.restarts >= FREE_RESTARTS + this.decoded / BYTES_PER_RESTART)
+      return this.listener.onUndecodable(new Error('The answer has too many frames with little or nothing in them.'));
+    this.stream.destroy();
+    this.restarts += 1;
+    this.given = 0;
+    this.waitingBytes -= chunk.length - left;
+    this.waiting[0] = chunk.subarray(chunk.length - left);
+    this.stream = this.start();
+    if (this.isPaused) this.stream.pause();
+    this.feed();
+  }
 }
 
 function hasLargeWindow(coding: Coding): boolean {
   return coding === 'br' || coding === 'zstd';
 }
 
-function decompressorOf(coding: Coding, first: number): Transform {
+function decompressorOf(coding: Coding, first: number): Decompressor {
   switch (coding) {
     case 'gzip':
       return createGunzip(EAGER);

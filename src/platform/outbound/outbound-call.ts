@@ -38,6 +38,8 @@ export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher
   private coding: Coding | null = null;
   private decoder: AnswerDecoder | null = null;
   private isDecoderFull = false;
+  /** Its last byte has come. */
+  private isReceived = false;
   /** Why the answer ended early; told once what came before it has been decoded. */
   private brokenBy: Error | null = null;
   private timer: NodeJS.Timeout;
@@ -132,6 +134,7 @@ export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher
 
   onResponseEnd(): void {
     if (this.done) return;
+    this.isReceived = true;
     if (this.decoder === null) this.endAnswer();
     else this.decoder.end();
   }
@@ -154,8 +157,13 @@ export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher
 
   onDecodedAll(): void {
     const { brokenBy } = this;
-    if (brokenBy === null) this.endAnswer();
-    else if (!this.done) this.fail(this.reasonOf(brokenBy), brokenBy.message, brokenBy);
+    if (brokenBy !== null) {
+      if (!this.done) this.fail(this.reasonOf(brokenBy), brokenBy.message, brokenBy);
+      return;
+    }
+    this.endAnswer();
+    // Its server sends more than the answer: the connection may be paused, and no timer is left to end it.
+    if (!this.isReceived) this.controller?.abort(ABANDONED);
   }
 
   onUndecodable(error: Error): void {
