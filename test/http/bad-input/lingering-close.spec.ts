@@ -105,8 +105,11 @@ it.each([
   await eventually(() => answers.includes(`HTTP/1.1 ${status}`));
   const count = (): Promise<number> =>
     new Promise((resolve) => service.app.getHttpServer().getConnections((_error, open) => resolve(open)));
-  // The client's own side stays open: the service alone can end it.
-  await eventually(async () => (await count()) === 0);
-  expect(socket.writable).toBe(true);
-  socket.destroy();
+  try {
+    // The client's own side stays open: the service alone can end it.
+    await eventually(async () => (await count()) === 0);
+    expect(socket.writable).toBe(true);
+  } finally {
+    socket.destroy();
+  }
 });
