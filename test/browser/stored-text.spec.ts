@@ -1,5 +1,6 @@
 /** Text that people, callers and providers store is shown as text: on each page, tab, menu and dialog that shows it. */
 import type { Page } from 'playwright-core';
+import { eventually } from '../support/eventually.js';
 import { DashboardWorld, goTo, WIDE } from './dashboard.js';
 import { asOwner, fill, join, quickstartTenant } from './filled.js';
 import { heading, PAGES, visit } from './page-visits.js';
@@ -41,6 +42,8 @@ const TEXTS = {
   audited: `Audited ${SCRIPT}`,
 } as const;
 
+const CALLS = 60;
+
 let world: DashboardWorld;
 let gatewayId: string;
 
@@ -58,7 +61,7 @@ async function store(): Promise<string> {
   const run = (text: string, ...values: unknown[]) => sql.call(service, text, values);
   const ask = await asOwner(service);
   const tenantId = await quickstartTenant(service);
-  await fill(service, { tenantId, keys: 4, calls: 60, humans: 40 });
+  await fill(service, { tenantId, keys: 4, calls: CALLS, humans: 40 });
   await ask('orgs/update', { name: TEXTS.org });
   await ask('tenants/update', { tenantId, name: TEXTS.tenant });
   await ask('tenants/create', { name: TEXTS.otherTenant });
@@ -110,6 +113,11 @@ async function store(): Promise<string> {
   await ask('orgs/invite-member', { email: 'grace@example.com', role: 'developer' });
   await run('UPDATE invitations SET email = $1 WHERE accepted_at IS NULL', TEXTS.invited);
   const [human] = await sql.call(service, 'SELECT id FROM humans WHERE human = $1', [TEXTS.human]);
+  // The run's call, too, has written its own outcome by now.
+  await eventually(async () => {
+    const calls = await run('SELECT state FROM usage_records WHERE tenant_id = $1', tenantId);
+    return calls.length > CALLS && calls.every(({ state }) => state === 'SETTLED');
+  });
   await run(
     `UPDATE usage_records SET model = $2, provider = $3, route = $4, outcome = $5, request_id = $6, human_id = $7, key_id = $8,
        gateway_id = $9 WHERE tenant_id = $1`,

@@ -8,6 +8,11 @@ import { usageObjectOf } from './usage.js';
 
 const DONE = 'data: [DONE]\n\n';
 
+interface OpenCall {
+  readonly index: number;
+  hasArguments: boolean;
+}
+
 /**
  * Writes OpenAI's chunks from a package's stream parts. Pieces of one text that come together become one chunk, since each
  * costs the caller and us as much as a whole one.
@@ -23,8 +28,8 @@ export class ChunkWriter {
   private readonly tail: string;
   private calls = 0;
   private readonly callIds = new CallIds();
-  /** The indexes of the calls that have begun and not ended, the latest last. A provider can give several the same id. */
-  private readonly openCalls = new Map<string, number[]>();
+  /** The calls that have begun and not ended, the latest last. A provider can give several the same id. */
+  private readonly openCalls = new Map<string, OpenCall[]>();
   /** What a block of thinking has said, until its signature comes. */
   private thinking = '';
 
@@ -78,8 +83,10 @@ export class ChunkWriter {
         break;
       case 'tool-call':
         if (part.providerExecuted === true) break;
-        if (this.openCalls.has(part.toolCallId)) this.addCallsExtra(part.toolCallId, part.providerMetadata);
-        else this.beginCall(part.toolCallId, part.toolName, part.input, part.providerMetadata);
+        if (this.openCalls.has(part.toolCallId)) {
+          this.addWholeArguments(part.toolCallId, part.input);
+          this.addCallsExtra(part.toolCallId, part.providerMetadata);
+        } else this.beginCall(part.toolCallId, part.toolName, part.input, part.providerMetadata);
         this.endCall(part.toolCallId);
         break;
       default:
@@ -131,13 +138,14 @@ export class ChunkWriter {
 
   private beginCall(id: string, name: string, input: string, metadata: Metadata | undefined): void {
     const index = this.calls++;
+    const call = { index, hasArguments: input !== '' };
     const open = this.openCalls.get(id);
-    if (open === undefined) this.openCalls.set(id, [index]);
-    else open.push(index);
+    if (open === undefined) this.openCalls.set(id, [call]);
+    else open.push(call);
     this.hasToolCalls = true;
-    const call = { index, id: this.callIds.distinct(id), type: 'function', function: { name, arguments: input } };
+    const said = { index, id: this.callIds.distinct(id), type: 'function', function: { name, arguments: input } };
     this.addDelta(
-      JSON.stringify({ tool_calls: [{ ...call, ...extraContent(keptOf(metadata, this.namespace), this.namespace) }] }),
+      JSON.stringify({ tool_calls: [{ ...said, ...extraContent(keptOf(metadata, this.namespace), this.namespace) }] }),
     );
   }
 
@@ -148,14 +156,20 @@ export class ChunkWriter {
   }
 
   private addArguments(id: string, delta: string): void {
-    const index = this.openCalls.get(id)?.at(-1);
-    if (index === undefined || delta === '') return;
-    this.addDelta(`{"tool_calls":[{"index":${index},"function":{"arguments":${JSON.stringify(delta)}}}]}`);
+    const call = this.openCalls.get(id)?.at(-1);
+    if (call === undefined || delta === '') return;
+    call.hasArguments = true;
+    this.addDelta(`{"tool_calls":[{"index":${call.index},"function":{"arguments":${JSON.stringify(delta)}}}]}`);
+  }
+
+  /** A call without arguments has no pieces of them, and clients parse what they got as JSON. */
+  private addWholeArguments(id: string, input: string): void {
+    if (this.openCalls.get(id)?.at(-1)?.hasArguments === false) this.addArguments(id, input === '' ? '{}' : input);
   }
 
   /** A signature that comes with the whole call, after its beginning went out. */
   private addCallsExtra(id: string, metadata: Metadata | undefined): void {
-    const index = this.openCalls.get(id)?.at(-1);
+    const index = this.openCalls.get(id)?.at(-1)?.index;
     const kept = keptOf(metadata, this.namespace);
     if (index === undefined || kept === null) return;
     this.addDelta(JSON.stringify({ tool_calls: [{ index, ...extraContent(kept, this.namespace) }] }));

@@ -120,6 +120,15 @@ describe('tool calls to which a provider gave the same id', () => {
   });
 });
 
+it('a tool call without arguments has the empty object, since clients parse them', async () => {
+  const events = anthropicEvents({ content: [toolUse('x', {})], stopReason: 'tool_use' }, {}).map(String);
+  const chunks = events.filter((event) => !/"partial_json":"[^"]/.test(event));
+  expect(chunks.length).toBeLessThan(events.length);
+  at.upstream.next({ ...sse([]), chunks });
+  const { sink } = await at.ask({ stream: true, tools: [WEATHER] });
+  expect(sink.message.tool_calls).toEqual([{ id: 'x', name: 'get_weather', arguments: '{}' }]);
+});
+
 describe('a translated call', () => {
   it('with a large body is made in steps, between which others have their turn', async () => {
     let turns = 0;
