@@ -7,15 +7,11 @@
 -- Budgets are charged last in the transaction, since admissions of all callers wait for a locked budget. Records are locked
 -- before budgets, each in the order of their ids, here and in sweep_usage.
 --
--- `p_from`, `p_to`: the least and the greatest id of the batch. Only the partitions between them are opened; without them all.
---
 -- `p_first_bytes_ms`: how long each call, in order, waited for the first of its answer; null: it got none.
 --
 -- Without `p_wait`, a batch of several tenants takes what is free; `again` are the places of the other calls, to be sent again.
 -- `overruns`: how many calls used more than they had reserved, although a budget of tokens or cost judged them.
 CREATE OR REPLACE FUNCTION settle_usage(p_batch settlement[], p_wait boolean, p_first_bytes_ms integer[] DEFAULT NULL,
-                                        p_from uuid DEFAULT '00000000-0000-0000-0000-000000000000',
-                                        p_to uuid DEFAULT 'ffffffff-ffff-ffff-ffff-ffffffffffff',
                                         OUT overruns integer, OUT again integer[])
   LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, public, pg_temp
@@ -24,7 +20,6 @@ CREATE OR REPLACE FUNCTION settle_usage(p_batch settlement[], p_wait boolean, p_
   SET enable_hashjoin = off
   SET enable_mergejoin = off
   SET enable_material = off
-  SET enable_bitmapscan = off
   SET lock_timeout = '100ms'
   AS $$
 DECLARE
@@ -70,9 +65,7 @@ BEGIN
           OR s.cost > r.reserved_cost_pico_usd, false)
     -- Of two settlements of one call, the first counts.
     FROM (SELECT s.* FROM unnest(v_batch) WITH ORDINALITY AS s ORDER BY s.id, s.ordinality) AS s
-    -- Leaves partitions out. No index answers the OR: by bounds alone Postgres would read all records between them.
-    WHERE (r.id BETWEEN p_from AND p_to OR r.id = p_from) AND r.id = ANY (ARRAY[s.id])
-      AND r.tenant_id IS NOT DISTINCT FROM s.tenant_id AND r.state = 'RESERVED'
+    WHERE r.id = ANY (ARRAY[s.id]) AND r.tenant_id IS NOT DISTINCT FROM s.tenant_id AND r.state = 'RESERVED'
     -- Plain columns and no more: Postgres makes ready to return them from each partition.
     RETURNING r.id, r.overrun, r.budget_ids, r.budget_epochs, r.requests, r.reserved_input_tokens, r.reserved_output_tokens,
               r.input_tokens, r.output_tokens, r.reserved_cost_pico_usd, r.cost_pico_usd)

@@ -13,7 +13,7 @@ export const ADMIT_ANSWERED: NamedStatement = {
 
 export const SETTLE: NamedStatement = {
   name: 'settle_usage',
-  text: 'SELECT * FROM settle_usage($1::text[]::settlement[], $2, $3, $4, $5)',
+  text: 'SELECT * FROM settle_usage($1::text[]::settlement[], $2, $3)',
 };
 
 /** Why a call was not admitted, in admit_usage's words. */
@@ -83,12 +83,12 @@ function admissionText(item: Reservation): string {
 }
 
 /** The parameters of SETTLE. @param wait whether the statement waits for locked rows */
-export function settlementValues(batch: readonly Settlement[], wait: boolean): unknown[] {
-  const ids = batch.map(({ id }) => id).sort();
+export const settlementValues = (batch: readonly Settlement[], wait: boolean): unknown[] => [
+  arrayText(batch.map(settlementText)),
+  wait,
   // Beside the type, which a release before this one writes with as many fields as it has.
-  const firstBytesMs = batch.map(({ firstByteMs }) => firstByteMs);
-  return [arrayText(batch.map(settlementText)), wait, firstBytesMs, ids[0], ids.at(-1)];
-}
+  batch.map(({ firstByteMs }) => firstByteMs),
+];
 
 /** The fields of the type `settlement`, in order. */
 function settlementText(settlement: Settlement): string {
