@@ -176,12 +176,12 @@ export class AnswerDecoder {
 
   /** Node's decoder of zstd ends with a frame when more bytes came with its last one; an answer may have many frames. */
   private onStreamEnd(): void {
-    const left = this.given - this.stream.bytesWritten;
-    const chunk = this.waiting[0];
     if (this.isClosed) return;
+    const chunk = this.waiting[0];
     if (this.coding !== 'zstd' || chunk === undefined) return this.listener.onDecodedAll();
     if (this.restarts >= FREE_RESTARTS + this.decoded / BYTES_PER_RESTART)
       return this.listener.onUndecodable(new Error('The answer has too many frames with little or nothing in them.'));
+    const left = this.given - this.stream.bytesWritten;
     this.stream.destroy();
     this.restarts += 1;
     this.given = 0;

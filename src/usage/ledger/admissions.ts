@@ -148,6 +148,7 @@ export class Admissions<Item extends Reservation = Reservation> {
     const values = [this.lease.id, ...told(items)];
     for (let sends = 1; ; sends += 1) {
       try {
+        // Null: for the first time, so that Postgres need not look the calls up.
         const again = sends > 1 ? true : null;
         const [row] = await this.database.call<AdmittedRow & Record<string, unknown>>(statement, [
           ...values,

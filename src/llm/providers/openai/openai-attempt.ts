@@ -142,12 +142,9 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     }
     this.answerHeaders = passedOn(headers);
     const mediaType = mediaTypeOf(headers);
-    if (this.request.stream && mediaType.startsWith('text/event-stream')) {
-      this.mode = 'stream';
-    } else {
-      this.mode = 'json';
-      this.jsonType = jsonTypeOf(mediaType);
-    }
+    const isStream = this.request.stream && mediaType.startsWith('text/event-stream');
+    this.mode = isStream ? 'stream' : 'json';
+    if (!isStream) this.jsonType = jsonTypeOf(mediaType);
   }
 
   onData(chunk: Buffer): void {
