@@ -76,7 +76,7 @@ const control = http.createServer(async (request, response) => {
   const answer = REQUESTS[request.method](JSON.parse(Buffer.concat(chunks).toString() || '{}'));
   response.end(JSON.stringify(answer));
 });
-// The socket of a process that ended with the previous worker.
+// The socket of a service of this worker that ended by itself.
 rmSync(socketPath, { force: true });
 await listening(control, { path: socketPath });
 

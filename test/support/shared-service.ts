@@ -116,7 +116,8 @@ async function find(): Promise<{ readonly socketPath: string; readonly running: 
   const folder = process.env['GATEHOUSE_TEST_FOLDER'];
   if (folder === undefined)
     throw new Error('No Postgres was started for this run, on which a shared service could be.');
-  const socketPath = path.join(folder, `shared-${process.env['JEST_WORKER_ID']}.sock`);
+  // Jest replaces a worker that has grown too large. The service of the earlier one may still be ending.
+  const socketPath = path.join(folder, `shared-${process.pid}.sock`);
   return { socketPath, running: (await ask<Address>(socketPath, 'PUT', NO_STAND_INS)) ?? (await start(socketPath)) };
 }
 
