@@ -17,7 +17,8 @@ import {
   type OutboundPolicy,
   type OutboundRequest,
 } from './outbound-request.js';
-import { RECEIVING_TURNS, type Receiver } from './receiving-turns.js';
+import { JoinedPieces } from './joined-pieces.js';
+import { BYTES_PER_PIECE, RECEIVING_TURNS, type Receiver } from './receiving-turns.js';
 import { brokeUsedConnection } from './used-connections.js';
 
 const MAX_STATUS = 599;
@@ -38,6 +39,7 @@ export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher
   private coding: Coding | null = null;
   private decoder: AnswerDecoder | null = null;
   private isDecoderFull = false;
+  private readonly pieces = new JoinedPieces((bytes, pieces) => this.receive(bytes, pieces));
   /** Its last byte has come. */
   private isReceived = false;
   /** Why the answer ended early; told once what came before it has been decoded. */
@@ -122,17 +124,11 @@ export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher
   }
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
-    if (this.done) return;
-    if (this.coding !== null && chunk.length > 0) this.decode(this.coding, chunk[0] as number);
-    if (this.decoder === null) this.take(chunk);
-    // Its reader's pauses stop the decoder; only a full decoder stops the connection.
-    else if (!this.decoder.push(chunk)) {
-      this.isDecoderFull = true;
-      this.controller?.pause();
-    }
+    if (!this.done) this.pieces.add(chunk);
   }
 
   onResponseEnd(): void {
+    this.pieces.flush();
     if (this.done) return;
     this.isReceived = true;
     if (this.decoder === null) this.endAnswer();
@@ -152,7 +148,7 @@ export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher
 
   onRoom(): void {
     this.isDecoderFull = false;
-    if (!this.done) this.controller?.resume();
+    if (!this.done && !this.awaitsTurn) this.controller?.resume();
   }
 
   onDecodedAll(): void {
@@ -168,6 +164,20 @@ export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher
 
   onUndecodable(error: Error): void {
     if (!this.done) this.giveUp('The answer is not compressed as its content-encoding says.', error);
+  }
+
+  private receive(bytes: Buffer, pieces: number): void {
+    if (this.done) return;
+    if (this.coding !== null && bytes.length > 0) this.decode(this.coding, bytes[0] as number);
+    if (this.decoder === null) this.take(bytes);
+    // Its reader's pauses stop the decoder; only a full decoder stops the connection.
+    else if (!this.decoder.push(bytes)) {
+      this.isDecoderFull = true;
+      this.controller?.pause();
+    }
+    if (pieces === 1) return;
+    this.count(pieces * BYTES_PER_PIECE);
+    if (this.awaitsTurn) this.controller?.pause();
   }
 
   private decode(coding: Coding, first: number): void {
@@ -188,8 +198,13 @@ export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher
     } catch (error) {
       this.giveUp(NOT_TAKEN, error);
     }
+    this.count(chunk.length);
+  }
+
+  /** Waits for a later turn where this one is full. */
+  private count(bytes: number): void {
     // Handing it on may have ended the call.
-    if (this.isOver() || this.awaitsTurn || RECEIVING_TURNS.took(chunk.length, this)) return;
+    if (this.done || this.awaitsTurn || RECEIVING_TURNS.took(bytes, this)) return;
     this.awaitsTurn = true;
     this.stopReading();
   }
@@ -249,10 +264,6 @@ export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher
   private fail(reason: OutboundFailure, message: string, cause?: unknown): void {
     this.finish();
     this.handler.onError(new OutboundError(reason, message, cause));
-  }
-
-  private isOver(): boolean {
-    return this.done;
   }
 
   private finish(): void {

@@ -2,6 +2,8 @@
 const BYTES_OF_TURN = 256 * 1024;
 /** An answer of which less came in a turn is read on: it did not fill the turn. */
 const SMALL_PART_BYTES = 16 * 1024;
+/** To take one piece of many out of what was read costs as much as so many bytes. */
+export const BYTES_PER_PIECE = 64;
 
 /** One answer's part of the turns. */
 export interface Receiver {
