@@ -183,8 +183,8 @@ BEGIN
         FROM asked a JOIN budgets b ON b.tenant_id = ANY (ARRAY[a.tenant_id]) AND b.holder = ANY (ARRAY[a.holder])
           AND b.is_metered AND (b.models IS NULL OR a.model = ANY (b.models))),
       due AS MATERIALIZED (
-        SELECT p.id, p.epoch, sum(p.need)::bigint AS need,
-               count(p.need) = count(*) AND p.used < p.allowed AND p.used + p.held + sum(p.need) <= p.allowed
+        SELECT p.id, p.epoch, sum_bigint(p.need) AS need,
+               count(p.need) = count(*) AND p.used < p.allowed AND sum_bigint(p.need) <= p.allowed - p.used - p.held
                  AND p.ends_at > v_now AS fits
         FROM pair p GROUP BY p.id, p.epoch, p.used, p.held, p.allowed, p.ends_at ORDER BY p.id),
       held AS (

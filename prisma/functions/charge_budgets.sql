@@ -20,9 +20,9 @@ BEGIN
     RETURN;
   END IF;
   WITH due AS MATERIALIZED (
-    SELECT u.id, u.epoch, sum(c.requests_held)::bigint AS requests_held, sum(c.requests)::bigint AS requests,
-           sum(c.tokens_held)::bigint AS tokens_held, sum(c.tokens)::bigint AS tokens,
-           sum(c.cost_held)::bigint AS cost_held, sum(c.cost)::bigint AS cost
+    SELECT u.id, u.epoch, sum_bigint(c.requests_held) AS requests_held, sum_bigint(c.requests) AS requests,
+           sum_bigint(c.tokens_held) AS tokens_held, sum_bigint(c.tokens) AS tokens,
+           sum_bigint(c.cost_held) AS cost_held, sum_bigint(c.cost) AS cost
     FROM unnest(p_charges) AS c CROSS JOIN unnest(c.budget_ids, c.budget_epochs) AS u (id, epoch)
     GROUP BY u.id, u.epoch ORDER BY u.id),
   charged AS (
@@ -57,9 +57,9 @@ BEGIN
       held = e.held - CASE b.type WHEN 'request_cnt' THEN d.requests_held WHEN 'token_cnt' THEN d.tokens_held ELSE d.cost_held END,
       used = e.used + CASE b.type WHEN 'request_cnt' THEN d.requests WHEN 'token_cnt' THEN d.tokens ELSE d.cost END
     FROM (
-      SELECT u.id, u.epoch, sum(c.requests_held)::bigint AS requests_held, sum(c.requests)::bigint AS requests,
-             sum(c.tokens_held)::bigint AS tokens_held, sum(c.tokens)::bigint AS tokens,
-             sum(c.cost_held)::bigint AS cost_held, sum(c.cost)::bigint AS cost
+      SELECT u.id, u.epoch, sum_bigint(c.requests_held) AS requests_held, sum_bigint(c.requests) AS requests,
+             sum_bigint(c.tokens_held) AS tokens_held, sum_bigint(c.tokens) AS tokens,
+             sum_bigint(c.cost_held) AS cost_held, sum_bigint(c.cost) AS cost
       FROM unnest(p_charges) AS c CROSS JOIN unnest(c.budget_ids, c.budget_epochs) AS u (id, epoch)
       GROUP BY u.id, u.epoch ORDER BY u.id, u.epoch) AS d
     JOIN budgets b ON b.id = ANY (ARRAY[d.id])

@@ -342,9 +342,11 @@ describe('the functions', () => {
 
   it('all have a fixed search path, and PUBLIC may call none of them', async () => {
     const wrong = (await functions()).filter(
-      ({ settings, executable_by: callers }) =>
+      ({ signature, settings, executable_by: callers }) =>
         callers.includes('PUBLIC') ||
-        !settings?.some((setting) => /^search_path=pg_catalog, (public, )?pg_temp$/.test(setting)),
+        // An aggregate can have none. This one adds by Postgres' own function.
+        (signature !== 'sum_bigint(bigint)' &&
+          !settings?.some((setting) => /^search_path=pg_catalog, (public, )?pg_temp$/.test(setting))),
     );
     expect(wrong).toEqual([]);
   });

@@ -16,7 +16,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     what: 'a batch that is one unit too much fits as a whole',
     file: 'admit_usage',
-    from: /(sum\(p\.need\)|b\.held) <= /g,
+    from: /(sum_bigint\(p\.need\)|b\.held) <= /g,
     to: '$1 - 1000000 <= ',
   },
   {
