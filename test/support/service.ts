@@ -261,7 +261,7 @@ export function productionEnvironment(
 
 const AS_NPM_START = [
   '--enable-source-maps',
-  '--max-semi-space-size=64',
+  '--max-semi-space-size=32',
   '--heap-growing-percent=20',
   '--no-allocation-site-pretenuring',
 ];
