@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type TenantTransaction } from '../../platform/database/index.js';
+import { Database, fittingRows, type Fitting, type TenantTransaction } from '../../platform/database/index.js';
 import type { Cursor } from '../../platform/http/index.js';
 
 export interface ContextRecord {
@@ -34,6 +34,12 @@ export interface TenantContexts {
 
 const CONTEXT = 'id, created_at AS "createdAt", messages, bytes::float8 AS bytes';
 const MESSAGE = 'm.id, m.place, m.content, m.created_at AS "createdAt"';
+const MESSAGES = `SELECT ${MESSAGE} FROM llm_context_messages m WHERE m.tenant_id = $1 AND m.context_id = $2::uuid`;
+const NEXT_MESSAGES = fittingRows(
+  `${MESSAGES} AND m.place > $3::integer ORDER BY m.place LIMIT $4::integer`,
+  'content',
+  'r.place',
+);
 
 /**
  * Contexts and their messages. Each method names the tenant and the owner, and Postgres' policies hold where one forgets the
@@ -157,20 +163,17 @@ export class ContextsRepository {
   }
 
   /** In the order of the conversation, of a context that `find` gave. */
-  listMessages(
+  listMessages({ tx, tenantId }: TenantContexts, contextId: string): Promise<MessageRecord[]> {
+    return tx.$queryRawUnsafe<MessageRecord[]>(`${MESSAGES} ORDER BY m.place`, tenantId, contextId);
+  }
+
+  /** The first messages that stand after `afterPlace`, as many as fit into a page. */
+  listPage(
     { tx, tenantId }: TenantContexts,
     contextId: string,
     afterPlace: number,
-    take: number | null,
-  ): Promise<MessageRecord[]> {
-    return tx.$queryRawUnsafe<MessageRecord[]>(
-      `SELECT ${MESSAGE} FROM llm_context_messages m
-       WHERE m.tenant_id = $1 AND m.context_id = $2::uuid AND m.place > $3::integer
-       ORDER BY m.place LIMIT $4::integer`,
-      tenantId,
-      contextId,
-      afterPlace,
-      take,
-    );
+    most: number,
+  ): Promise<(MessageRecord & Fitting)[]> {
+    return tx.$queryRawUnsafe<(MessageRecord & Fitting)[]>(NEXT_MESSAGES, tenantId, contextId, afterPlace, most);
   }
 }

@@ -3,6 +3,7 @@ import { auditSubject, threadOwner } from '../../identity/index.js';
 import { HumanLimits } from '../../humans/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
+import { pageOf } from '../../platform/database/index.js';
 import { TenantCipher } from '../../platform/encryption/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
 import { PageTokens, newestFirst, type BodyRoom } from '../../platform/http/index.js';
@@ -161,14 +162,14 @@ export class ContextsService {
     const { context, found } = await this.repository.read(tenantId, async (contexts) => {
       const context = await this.find(contexts, principal, contextId);
       const after = Number(this.pageTokens.read(scope, pageToken, TOKEN_FIELD)?.[0] ?? 0);
-      return { context, found: await this.repository.listMessages(contexts, contextId, after, take + 1) };
+      return { context, found: await this.repository.listPage(contexts, contextId, after, take + 1) };
     });
-    const records = found.slice(0, take);
-    const last = records.at(-1);
+    const { page, isLast } = pageOf(found, take);
+    const last = page.at(-1);
     return {
-      values: await Promise.all(records.map((record) => this.view(tenantId, record))),
+      values: await Promise.all(page.map((record) => this.view(tenantId, record))),
       totalCount: context.messages,
-      nextPageToken: found.length > take && last !== undefined ? this.pageTokens.write(scope, [last.place]) : '',
+      nextPageToken: !isLast && last !== undefined ? this.pageTokens.write(scope, [last.place]) : '',
     };
   }
 
@@ -187,7 +188,7 @@ export class ContextsService {
     const records = await this.repository.read(tenantId, async (contexts) => {
       const { bytes } = await this.find(contexts, principal, contextId);
       room?.growBy(bytes);
-      return this.repository.listMessages(contexts, contextId, 0, null);
+      return this.repository.listMessages(contexts, contextId);
     });
     return promptOf(await Promise.all(records.map((record) => this.open(tenantId, record))));
   }

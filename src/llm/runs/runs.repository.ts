@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type TenantTransaction } from '../../platform/database/index.js';
+import { Database, fittingRows, type Fitting, type TenantTransaction } from '../../platform/database/index.js';
 import type { StoredOwner } from '../access/stored-owner.js';
 import type { MessageRole, RunStatus } from './run.types.js';
 
@@ -38,6 +38,13 @@ interface StoredRun {
 const MOST_INTEGER = 2_147_483_647;
 const RUN = 'r.id, r.thread_id AS "threadId", r.status, r.step, r.error_code AS "errorCode", r.failure';
 const MESSAGE = `m.run_id || '.' || m.n AS id, m.run_id AS "runId", m.run_no AS "runNo", m.n, m.role, m.body, m.created_at AS "createdAt"`;
+const NEWEST_MESSAGES = fittingRows(
+  `SELECT ${MESSAGE} FROM thread_messages m
+   WHERE m.tenant_id = $1 AND m.thread_id = $2::uuid AND (m.run_no, m.n) < ($3::integer, $4::integer)
+   ORDER BY m.run_no DESC, m.n DESC LIMIT $5::integer`,
+  'body',
+  'r."runNo" DESC, r.n DESC',
+);
 
 /** Runs of one tenant, as they are read. Each method names the tenant, and Postgres' policies hold where one forgets. */
 @Injectable()
@@ -71,18 +78,16 @@ export class RunsRepository {
     return run ?? null;
   }
 
-  /** The newest messages of a thread that stand before `before`, newest first; null: of all. */
+  /** The newest messages of a thread that stand before `before`, newest first, as many as fit into a page; null: of all. */
   listMessages(
     tx: TenantTransaction,
     tenantId: string,
     threadId: string,
     before: Pick<MessageRow, 'runNo' | 'n'> | null,
     most: number,
-  ): Promise<readonly MessageRow[]> {
-    return tx.$queryRawUnsafe<MessageRow[]>(
-      `SELECT ${MESSAGE} FROM thread_messages m
-       WHERE m.tenant_id = $1 AND m.thread_id = $2::uuid AND (m.run_no, m.n) < ($3::integer, $4::integer)
-       ORDER BY m.run_no DESC, m.n DESC LIMIT $5::integer`,
+  ): Promise<readonly (MessageRow & Fitting)[]> {
+    return tx.$queryRawUnsafe<(MessageRow & Fitting)[]>(
+      NEWEST_MESSAGES,
       tenantId,
       threadId,
       before?.runNo ?? MOST_INTEGER,

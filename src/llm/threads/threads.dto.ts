@@ -84,7 +84,9 @@ export type SendMessageRequest = z.output<typeof sendMessageRequest>;
 export const threadRequest = z.strictObject({ conversationKey });
 export const conversationStateRequest = z.strictObject({
   conversationKey,
-  pageSize: integer(0, 500).default(0).meta({ description: 'Of messages, 1 to 500; 0: 1,000.' }),
+  pageSize: integer(0, 500)
+    .default(0)
+    .meta({ description: 'Of messages, 1 to 500; 0: 1,000. A page holds at most 4 MiB of texts, or one message.' }),
   pageToken: pageFields.pageToken.meta({ description: 'Leads to older messages.' }),
 });
 export type ConversationStateRequest = z.output<typeof conversationStateRequest>;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { uuidV7 } from '../../platform/crypto/index.js';
+import { pageOf } from '../../platform/database/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
 import { newestFirst, PageTokens, type Page } from '../../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
@@ -104,13 +105,13 @@ export class ThreadsService {
         rows: await this.runsRepository.listMessages(tx, tenantId, found.id, before, take + 1),
       };
     });
-    const shown = rows.slice(0, take).reverse();
+    const { page, isLast } = pageOf(rows, take);
+    const shown = page.reverse();
     const messages = await Promise.all(
       shown.map(async (row) => ({ row, body: await this.texts.openMessage(tenantId, row.id, row.body) })),
     );
     const [oldest] = shown;
-    const nextPageToken =
-      rows.length <= take || oldest === undefined ? '' : this.pageTokens.write(scope, [oldest.runNo, oldest.n]);
+    const nextPageToken = isLast || oldest === undefined ? '' : this.pageTokens.write(scope, [oldest.runNo, oldest.n]);
     return viewConversation(thread, await this.setupOf(tenantId, thread), active, messages, nextPageToken);
   }
 

@@ -4,6 +4,7 @@ export { isCanceled, isLockTimeout } from './database-faults.js';
 export { DatabaseModule } from './database.module.js';
 export { assertReadsAll, prepareRestore, finishRestore } from './backup.js';
 export { inspectDatabase, type Finding } from './inspection.js';
+export { fittingRows, pageOf, type Fitting } from './fitting-rows.js';
 export { GroupCommit } from './group-commit.js';
 export { KnownSecrets } from './known-secrets.js';
 export { assertIsolation } from './isolation.js';

@@ -132,6 +132,19 @@ it("a page has the total and the next page's address: contexts newest first, mes
     expect(openaiError(await get(path), 400).param).toBe('page_token');
 });
 
+it('a page holds few long messages, and its address leads to the rest', async () => {
+  const texts = Array.from({ length: 6 }, (_, index) => `${index}${'x'.repeat(999_000)}`);
+  const list = `/v1/llm/context/${await create(texts.map(user))}/message/list`;
+  const pages: string[][] = [];
+  for (let path: string | undefined = list; path !== undefined;) {
+    const page: Listed<Message> = (await get(path)).json<Listed<Message> & Record<string, unknown>>();
+    pages.push(page.values.map(({ content }) => content[0]!.text));
+    path = page.next_page;
+  }
+  expect(pages.map(({ length }) => length)).toEqual([4, 2]);
+  expect(pages.flat()).toEqual(texts);
+});
+
 it.each<[string, string, unknown, string]>([
   ['an unknown role', 'messages[0].role', { messages: [{ role: 'robot', content: 'x' }] }, ''],
   ['a message without content', 'messages[0].content', { messages: [{ role: 'user' }] }, ''],

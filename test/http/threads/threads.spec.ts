@@ -182,6 +182,23 @@ it('is read whole by pages, the newest messages first, each page in chronologica
   }
 });
 
+it('is read in pages of few long messages, since hundreds of them would fill the memory', async () => {
+  // Three bytes for each character: five messages fit into 4 MiB, and their answers.
+  const words = Array.from({ length: 6 }, (_, index) => `${index}${'€'.repeat(262_000)}`);
+  for (const word of words) {
+    await tenant.send('huge', word);
+    await tenant.idle('huge');
+  }
+  const pages: (readonly string[])[] = [];
+  for (let pageToken = ''; pages.length === 0 || pageToken !== '';) {
+    const state = await tenant.state('huge', { pageToken });
+    pages.push(state.messages.flatMap(({ role, content }) => (role === 'user' ? [content] : [])));
+    pageToken = state.nextPageToken;
+  }
+  expect(pages.map(({ length }) => length)).toEqual([5, 1]);
+  expect(pages.reverse().flat()).toEqual(words);
+});
+
 it.each<[string, string, object, string]>([
   ['no key', 'create-thread', { name: 'x' }, 'conversationKey'],
   ['a key too long', 'create-thread', { conversationKey: 'x'.repeat(257) }, 'conversationKey'],
