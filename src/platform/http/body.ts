@@ -11,6 +11,7 @@ import {
   type JsonObject,
 } from '../json/index.js';
 import type { ShareOwner } from '../shares/index.js';
+import { BODY_TURNS, BYTES_PER_PIECE, type Receiver } from '../turns/index.js';
 import { askForBody } from './expected-bodies.js';
 import { GatheredBytes } from './gathered-bytes.js';
 import { inTurns } from './reading-turns.js';
@@ -178,7 +179,16 @@ export function readBody(
   const gathered = new GatheredBytes(length, limitBytes);
   return new Promise((resolve, reject) => {
     const silence = request.complete ? null : setTimeout(() => finish(fellSilent(silenceMs)), silenceMs);
+    let isOver = false;
+    const receiver: Receiver = {
+      receivedBytes: 0,
+      turn: 0,
+      readOn: () => {
+        if (!isOver) request.resume();
+      },
+    };
     const finish = (error: unknown): void => {
+      isOver = true;
       if (silence !== null) clearTimeout(silence);
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- an error that was caught is passed on as it is
@@ -196,6 +206,8 @@ export function readBody(
         return;
       }
       gathered.add(chunk);
+      // Callers may send a body byte by byte: taking it apart would hold up every other call.
+      if (!BODY_TURNS.took(chunk.length + BYTES_PER_PIECE, receiver)) request.pause();
     };
     const onEnd = (): void => finish(null);
     const onClose = (): void => finish(brokenOff());

@@ -8,6 +8,7 @@ import {
   type Coding,
   type DecoderListener,
 } from './answer-decoder.js';
+import { BYTES_PER_PIECE, RECEIVING_TURNS, type Receiver } from '../turns/index.js';
 import { ForbiddenAddressError } from './outbound-address.js';
 import {
   OutboundError,
@@ -18,7 +19,6 @@ import {
   type OutboundRequest,
 } from './outbound-request.js';
 import { JoinedPieces } from './joined-pieces.js';
-import { BYTES_PER_PIECE, RECEIVING_TURNS, type Receiver } from './receiving-turns.js';
 import { brokeUsedConnection } from './used-connections.js';
 
 const MAX_STATUS = 599;

@@ -89,7 +89,11 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     /** Whose answers take turns. */
     private readonly owner: object,
   ) {
-    this.whole = new WholeAnswer(() => reader.gatherer(), reader.parsedBytes);
+    this.whole = new WholeAnswer(
+      () => reader.gatherer(),
+      reader.parsedBytes,
+      () => this.kept.all(),
+    );
   }
 
   get complete(): boolean {

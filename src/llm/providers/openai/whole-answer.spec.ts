@@ -23,9 +23,14 @@ function isMarkedAtEnd(whole: WholeAnswer): boolean {
 
 /** The answer to bytes that are cut into pieces. */
 function wholeOf(bytes: Buffer, cuts: readonly number[]): WholeAnswer {
-  const whole = new WholeAnswer(() => CHAT_READER.gatherer(), CHAT_READER.parsedBytes);
+  let pushed = 0;
+  const kept = (): Buffer => bytes.subarray(0, pushed);
+  const whole = new WholeAnswer(() => CHAT_READER.gatherer(), CHAT_READER.parsedBytes, kept);
   const places = [0, ...cuts.map((cut) => cut % bytes.length).toSorted((one, other) => one - other), bytes.length];
-  for (const [index, place] of places.entries()) whole.push(bytes.subarray(place, places[index + 1]));
+  for (const [index, place] of places.entries()) {
+    whole.push(bytes.subarray(place, places[index + 1]));
+    pushed = places[index + 1] ?? bytes.length;
+  }
   return whole;
 }
 

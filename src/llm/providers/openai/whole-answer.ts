@@ -29,12 +29,13 @@ export class WholeAnswer {
   /** Of an object of more than a MiB; null: it is shorter. */
   private long: LongEvent | null = null;
   private head: Buffer | null = NOTHING;
-  private read: Buffer[] = [];
   private size = 0;
 
+  /** @param kept what was pushed before; asked for an object of which all is kept elsewhere, until it is long */
   constructor(
     private readonly gatherer: () => Gatherer,
     private readonly mostEventBytes: number,
+    private readonly kept: () => Buffer,
   ) {}
 
   /** @returns false: `readSteps` has a large event to read. What comes meanwhile waits. */
@@ -70,14 +71,14 @@ export class WholeAnswer {
 
   private take(chunk: Buffer): boolean {
     if (this.stream !== null) return this.stream.push(chunk);
+    const isFirst = this.size === 0;
     this.size += chunk.length;
     if (this.long === null) {
-      this.read.push(chunk);
       if (this.size <= READ_ON_BYTES) return true;
       this.long = new LongEvent();
-      for (const piece of this.read) this.long.add(piece);
-      this.read = [];
-    } else this.long.add(chunk);
+      if (!isFirst) this.long.add(this.kept());
+    }
+    this.long.add(chunk);
     return true;
   }
 }

@@ -1,11 +1,11 @@
-/** So much of all answers is read in one turn of the event loop: reading it, and handing it on, takes some milliseconds. */
+/** So much of all answers is read in one turn, and so much of all bodies: to read it, and to hand it on, takes milliseconds. */
 const BYTES_OF_TURN = 256 * 1024;
 /** An answer of which less came in a turn is read on: it did not fill the turn. */
 const SMALL_PART_BYTES = 16 * 1024;
 /** To take one piece of many out of what was read costs as much as so many bytes. */
 export const BYTES_PER_PIECE = 64;
 
-/** One answer's part of the turns. */
+/** The part of the turns that one answer or body has. */
 export interface Receiver {
   /** Of the turn `turn`. */
   receivedBytes: number;
@@ -15,9 +15,9 @@ export interface Receiver {
 }
 
 /**
- * Bounds how much of all large answers is read in one turn of the event loop. A connection that has much to read would be read
- * as fast as it comes, and eight of them would hold up a probe, a small call and the next event of a stream for half a second.
- * Answers that wait are read on one after the other.
+ * Bounds how much of all large answers, or of all large bodies, is read in one turn of the event loop. A connection that has much
+ * to read would be read as fast as it comes, and eight of them would hold up a probe, a small call and the next event of a
+ * stream for half a second. Those that wait are read on one after the other.
  */
 export class ReceivingTurns {
   private turn = 0;
@@ -53,3 +53,5 @@ export class ReceivingTurns {
 
 /** The turns of this process, which has one event loop. */
 export const RECEIVING_TURNS = new ReceivingTurns();
+/** Those of callers' bodies: their floods hold up no answer. */
+export const BODY_TURNS = new ReceivingTurns();
