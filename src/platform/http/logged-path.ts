@@ -9,14 +9,17 @@ const SECRETS =
   /(?<=(?<![0-9A-Za-z])(?:(?:[sS][kK]|[pP][kK]|[gG][wW]|inv|whsec|aisbreaker)_|[sS][kK]-))[0-9A-Za-z_-]{4,}[^]*|(?<![0-9A-Za-z])eyJ[\w-]*(?:\.[\w-]*)*/g;
 /** Long, with digits and letters of both cases: keys look like that whatever precedes them, and our ids do not. */
 const LIKE_A_KEY = /(?<![0-9A-Za-z])(?=[0-9a-z]*[A-Z])(?=[0-9A-Z]*[a-z])(?=[A-Za-z]*\d)[0-9A-Za-z]{28,}/g;
-/** Sealed tokens, JWTs, keys of this service, and keys of providers, by their whole form: names may begin like them. */
+/**
+ * Sealed tokens, JWTs, keys of this service, and keys of providers, by their whole form, since names may begin like them;
+ * wherever they stand, since `openai/` or a space before a key does not make it a name.
+ */
 const CREDENTIAL =
-  /^(?:Bearer\s+)?(?:(?:sk|pk|gw)_[0-9a-z]+_[0-9A-Za-z]{28,}$|aisbreaker_eyJ|eyJ[\w-]+\.eyJ[\w-]+\.|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{32,}$|whsec_[\w+/]{24,}=*$|AIza[\w-]{35}$|A[KS]IA[0-9A-Z]{16}$)/;
+  /(?<![0-9A-Za-z])(?:(?:sk|pk|gw)_[0-9a-z]+_[0-9A-Za-z]{28,}|aisbreaker_eyJ|eyJ[\w-]+\.eyJ[\w-]+\.|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{32,}|whsec_[\w+/]{24,}|AIza[\w-]{35}(?![\w-])|A[KS]IA[0-9A-Z]{16}(?![0-9A-Za-z]))/;
 const ESCAPE = /%([0-7][0-9A-Fa-f])/g;
 /** How many proxies may have encoded the path one after the other; no path is long enough to hide a key behind more. */
 const MAX_ROUNDS = 16;
 
-/** Whether a text that will be stored and logged is a credential, put where a name belongs. */
+/** Whether a text that will be stored and logged holds a credential, put where a name belongs. */
 export function isCredential(text: string): boolean {
   return CREDENTIAL.test(text);
 }

@@ -43,7 +43,7 @@ export function readModel(value: unknown): string {
   if (value.includes('\0') || !value.isWellFormed())
     throw invalidField('model', 'must not hold U+0000 or a lone surrogate');
   // It is stored and logged as it stands.
-  if (isCredential(value)) throw invalidField('model', 'must be the name of a model, and is a key or a token');
+  if (isCredential(value)) throw invalidField('model', 'must be the name of a model, and holds a key or a token');
   return value;
 }
 
