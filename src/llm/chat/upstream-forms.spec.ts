@@ -76,6 +76,11 @@ describe('a stream for a caller who asked for JSON', () => {
     expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 11, outputTokens: 7 });
   });
 
+  it('that begins with a field of its own is one by its type', async () => {
+    const answer = await ask({ kind: 'stream', pieces: ['x-served-by: a\n', ...streamPieces()] }, BODY);
+    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('Hello from the upstream.')]);
+  });
+
   it('keeps the calls of tools, and the choices, separate', async () => {
     const call = (index: number, fields: object): object => chunk({ tool_calls: [{ index, ...fields }] });
     const pieces = [
@@ -197,5 +202,22 @@ describe('JSON for a caller who asked for a stream', () => {
   it('without choices is not an answer', async () => {
     const answer = await ask({ kind: 'body', body: { id: 'c' } }, STREAM);
     expect([answer.status, answer.text]).toEqual([502, expect.stringContaining('upstream_broken')]);
+  });
+});
+
+describe('events whose JSON stands on several lines', () => {
+  const onLines = (piece: unknown): string => `${JSON.stringify(piece, null, 2).replace(/^/gm, 'data: ')}\n\n`;
+
+  it.each([
+    ['LF', BODY, '\n'],
+    ['LF', STREAM, '\n'],
+    ['CRLF', STREAM, '\r\n'],
+    ['CR', STREAM, '\r'],
+  ])('with %s are an answer: %j', async (_what, body, end) => {
+    const pieces = [...streamPieces(), usageChunk(usageOf(11, 7))].map((piece) => onLines(piece).replaceAll('\n', end));
+    const answer = await ask({ kind: 'stream', pieces }, body);
+    const said = body === BODY ? /Hello from the upstream\./ : /Hello[^]*from[^]*upstream/;
+    expect([answer.status, answer.text]).toEqual([200, expect.stringMatching(said)]);
+    expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 11, outputTokens: 7 });
   });
 });

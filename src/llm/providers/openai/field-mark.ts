@@ -1,6 +1,9 @@
 const COLON = 0x3a;
+const LF = 0x0a;
 /** JSON's white space. */
-const BLANK: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+const BLANK: ReadonlySet<number | undefined> = new Set([0x20, 0x09, LF, 0x0d]);
+/** How each further line of an event begins whose JSON is written on several. */
+const NEXT_LINE = 'data:';
 const SIGNS: ReadonlySet<string> = new Set(['[', '{', '"']);
 
 /**
@@ -30,6 +33,10 @@ function beginsWith(bytes: Buffer, from: number, value: string): boolean {
 
 function pastBlank(bytes: Buffer, from: number): number {
   let at = from;
-  while (BLANK.has(bytes[at])) at += 1;
-  return at;
+  for (;;) {
+    if (BLANK.has(bytes[at])) at += 1;
+    else if (at > from && bytes[at - 1] === LF && bytes.toString('latin1', at, at + NEXT_LINE.length) === NEXT_LINE)
+      at += NEXT_LINE.length;
+    else return at;
+  }
 }

@@ -146,9 +146,9 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     }
     this.answerHeaders = passedOn(headers);
     const mediaType = mediaTypeOf(headers);
-    const isStream = this.request.stream && mediaType.startsWith('text/event-stream');
-    this.mode = isStream ? 'stream' : 'json';
-    if (!isStream) this.jsonType = jsonTypeOf(mediaType);
+    this.whole.isSaidStream = mediaType.startsWith('text/event-stream');
+    this.mode = this.request.stream && this.whole.isSaidStream ? 'stream' : 'json';
+    if (this.mode === 'json') this.jsonType = jsonTypeOf(mediaType);
   }
 
   onData(chunk: Buffer): void {

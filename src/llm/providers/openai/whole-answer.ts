@@ -1,5 +1,5 @@
 import type { Steps } from '../../../platform/json/index.js';
-import { COUNTED_MARKS, isEvents, withoutBlank } from './answer-bytes.js';
+import { COUNTED_MARKS, isEvents, isObjectText, withoutBlank } from './answer-bytes.js';
 import type { GatheredAnswer, Gatherer } from './answer-forms.js';
 import { LineEnds } from './line-ends.js';
 import { believedUsage, LongEvent } from './long-event.js';
@@ -24,6 +24,8 @@ const OVERLAP_BYTES = 3;
  * up every other call of the process.
  */
 export class WholeAnswer {
+  /** Its media type says so; an object is one whatever its type says. */
+  isSaidStream = false;
   /** Events came instead of an object; null: none did, or nothing yet. */
   stream: GatheredStream | null = null;
   /** Of an object of more than a MiB; null: it is shorter. */
@@ -65,7 +67,8 @@ export class WholeAnswer {
 
   private tell(head: Buffer): boolean {
     this.head = null;
-    if (isEvents(head)) this.stream = new GatheredStream(this.gatherer(), this.mostEventBytes);
+    if (isEvents(head) || (this.isSaidStream && !isObjectText(head)))
+      this.stream = new GatheredStream(this.gatherer(), this.mostEventBytes);
     return this.take(head);
   }
 
