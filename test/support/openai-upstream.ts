@@ -24,7 +24,7 @@ type AnswerKind =
   | {
       readonly kind: 'body';
       readonly status?: number;
-      readonly headers?: Readonly<Record<string, string>>;
+      readonly headers?: Readonly<Record<string, string | string[]>>;
       readonly body: unknown;
       readonly delayMs?: number;
     }
@@ -36,7 +36,7 @@ type AnswerKind =
   | {
       readonly kind: 'stream';
       readonly pieces: readonly unknown[];
-      readonly headers?: Readonly<Record<string, string>>;
+      readonly headers?: Readonly<Record<string, string | string[]>>;
       readonly delayMs?: number;
       readonly done?: boolean;
       readonly breakAfter?: number;

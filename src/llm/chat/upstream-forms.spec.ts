@@ -221,3 +221,18 @@ describe('events whose JSON stands on several lines', () => {
     expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 11, outputTokens: 7 });
   });
 });
+
+it.each([
+  [BODY, { kind: 'body', body: completion({ usage: usageOf(11, 7) }) }],
+  [STREAM, { kind: 'stream', pieces: [...streamPieces(), usageChunk(usageOf(11, 7))] }],
+] as const)('a header that stands there twice does not cost the answer: %j', async (body, answer) => {
+  const headers = { 'content-type': ['text/html', 'application/json'], 'content-encoding': ['identity', 'identity'] };
+  expect((await ask({ ...answer, headers }, body)).status).toBe(200);
+  expect(await server.book.settlement()).toMatchObject({ outcome: 'OK', inputTokens: 11, outputTokens: 7 });
+});
+
+it('a time to wait that is said twice is told once', async () => {
+  const headers = { 'retry-after': ['7', '7'] };
+  const answer = await ask({ kind: 'body', status: 429, headers, body: { error: { message: 'Slow.' } } }, BODY);
+  expect([answer.status, answer.headers['retry-after']]).toEqual([429, '7']);
+});

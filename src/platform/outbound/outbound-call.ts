@@ -19,6 +19,7 @@ import {
   type OutboundRequest,
 } from './outbound-request.js';
 import { JoinedPieces } from './joined-pieces.js';
+import { withRepeatedJoined } from './repeated-headers.js';
 import { brokeUsedConnection } from './used-connections.js';
 
 const MAX_STATUS = 599;
@@ -108,8 +109,9 @@ export class Call implements OutboundCall, Receiver, DecoderListener, Dispatcher
     if (this.done) controller.abort(ABANDONED);
   }
 
-  onResponseStart(_controller: unknown, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(_controller: unknown, status: number, received: IncomingHttpHeaders): void {
     if (this.done || status < 200) return;
+    const headers = withRepeatedJoined(received);
     this.answered = true;
     this.request = null;
     // HTTP has no such status, and a `Response` refuses it.

@@ -99,10 +99,22 @@ describe('a call on a used connection', () => {
     expect([await ask(), await ask()]).toEqual(['OK', 'broken']);
     expect(connections).toHaveLength(1);
   });
+
+  it.each(['HTTP/1.1 20', 'HTTP/1.1 200 OK\r\ncontent-le', 'HTTP/1.1 103 Early Hints\r\n\r\n'])(
+    'is not sent again once a piece of a head has come: %j',
+    async (piece) => {
+      react = (socket, _connection, request) => {
+        if (request === 1) socket.write(ANSWER);
+        else socket.write(piece, () => setTimeout(RESET, 50, socket));
+      };
+      expect([await ask(), await ask()]).toEqual(['OK', 'broken']);
+      expect(connections).toHaveLength(1);
+    },
+  );
 });
 
-it('a call on a new connection is not sent again: the other side may have taken it', async () => {
-  react = RESET;
+it.each(['', 'HTTP/1.1 20'])('a call on a new connection is not sent again after %j', async (piece) => {
+  react = (socket) => (piece === '' ? RESET(socket) : socket.write(piece, () => setTimeout(RESET, 50, socket)));
   expect(await ask()).toBe('broken');
   expect(connections).toHaveLength(1);
 });
