@@ -25,7 +25,6 @@ class BedrockDialect implements Dialect {
       ...answer,
       usage: plainCounts(answer['usage'], ['inputTokens', 'outputTokens', 'totalTokens']),
     }),
-    marks: [],
   };
   readonly baseUrl: URL;
   readonly secret: string;

@@ -3,7 +3,7 @@ import type { OutboundHttp } from '../../../platform/outbound/index.js';
 import type { Model } from '../../models/model-catalogue.js';
 import { baseUrlOf, credentialOf, listModels, textOfUrl } from '../bridge/connection.js';
 import { plainCounts, type ReportForm } from '../bridge/counts.js';
-import { mendedEvent } from '../bridge/event-mender.js';
+import { EventMender } from '../bridge/event-mender.js';
 import { fieldsOf, textIn, type Dialect, type DialectPackage } from '../bridge/dialect.js';
 import type { SaidError } from '../bridge/failures.js';
 import { TranslatedProvider } from '../bridge/translated.provider.js';
@@ -23,7 +23,7 @@ export const anthropicFactory: ProviderFactory = (connection, deps) =>
 class AnthropicDialect implements Dialect {
   readonly namespace = 'anthropic';
   readonly fetchesImages = true;
-  readonly report: ReportForm = { mend: mendReport, marks: ['"message_start"', '"message_delta"'] };
+  readonly report: ReportForm = { mend: mendReport, marks: /"message_(?:start|delta)"/ };
   readonly baseUrl: URL;
   readonly secret: string;
 
@@ -57,7 +57,7 @@ class AnthropicDialect implements Dialect {
   }
 
   readText(onText: (text: string) => void): TextDeltas {
-    return new TextDeltas(onText, (event) => mendedEvent(this.report, event));
+    return new TextDeltas(onText, new EventMender(this.report));
   }
 
   /** A stream begins with what its prompt came to. */

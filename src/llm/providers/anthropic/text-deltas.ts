@@ -1,4 +1,5 @@
 import type { TextShortcut } from '../bridge/dialect.js';
+import type { EventMender } from '../bridge/event-mender.js';
 import { parseBounded } from '../../../platform/json/index.js';
 import { isObject } from '../requests/chat-request.js';
 
@@ -28,18 +29,18 @@ export class TextDeltas implements TextShortcut {
 
   constructor(
     private readonly onText: (text: string) => void,
-    /** Makes an event that is not a piece of content such as the package takes. */
-    private readonly mended: (event: string) => string = (event) => event,
+    /** Makes events that are not pieces of content such as the package takes. */
+    private readonly mender: EventMender | null = null,
   ) {}
 
   take(chunk: Buffer): Buffer | null {
-    if (this.isOff) return chunk;
+    if (this.isOff) return this.passed(chunk);
     const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     // A stream may end its lines otherwise; none of the API's does.
     if (chunk.includes(CARRIAGE_RETURN) || bytes.length > MAX_EVENT_BYTES) {
       this.isOff = true;
       this.rest = EMPTY;
-      return Buffer.concat([Buffer.from(this.heldEvent()), bytes]);
+      return this.passed(Buffer.concat([Buffer.from(this.heldEvent()), bytes]));
     }
     const last = bytes.lastIndexOf(END_OF_EVENT);
     const whole = last === -1 ? 0 : last + END_OF_EVENT.length;
@@ -59,7 +60,13 @@ export class TextDeltas implements TextShortcut {
   end(): Buffer | null {
     const left = Buffer.concat([Buffer.from(this.heldEvent()), this.rest]);
     this.rest = EMPTY;
+    if (this.isOff) return this.mender?.end() ?? null;
     return left.length === 0 ? null : left;
+  }
+
+  /** What is no longer read here. */
+  private passed(bytes: Buffer): Buffer | null {
+    return this.mender === null ? bytes : this.mender.take(bytes);
   }
 
   /** @returns those that are left for the package */
@@ -85,7 +92,7 @@ export class TextDeltas implements TextShortcut {
         return '';
       }
     }
-    const left = this.heldEvent() + (value === null ? this.mended(event) : event);
+    const left = this.heldEvent() + (value === null && this.mender !== null ? this.mender.mendedEvent(event) : event);
     this.isOpen = false;
     const begins = type === 'content_block_start' && typeof index === 'number' && isText(value?.['content_block']);
     this.block = begins ? index : null;

@@ -26,6 +26,10 @@ function changed(answerer: Answerer, change: (text: string) => string): Answerer
 const counts = (form: (digits: string) => string) => (text: string) =>
   text.replaceAll(COUNT, (_all, name: string, digits: string) => `${name}:${form(digits)}`);
 
+/** Another value in place of the report. */
+const report = (value: string) => (text: string) =>
+  text.replaceAll(REPORT, (all) => all.replace(/\{.*\}/, () => value));
+
 /** An estimate of the prompt and of the text. */
 function expectEstimate(attempt: Attempt): void {
   const { inputTokens, outputTokens, estimated } = attempt.usage();
@@ -57,10 +61,22 @@ describe.each(FORMS)('$kind.kind (stream: $stream)', ({ kind, stream }) => {
     return attempt;
   }
 
-  it('counts in strings are charged as numbers', async () => {
+  it.each(['\n', '\r\n', '\r'])(
+    'counts in strings are charged as numbers, where lines end with %j',
+    async (lineEnd) => {
+      const usual = (await used((text) => text)).usage();
+      expect(usual).toMatchObject({ outputTokens: 33, estimated: false });
+      const inStrings = counts((digits) => `"${digits}"`);
+      const attempt = await used((text) => inStrings(text).replaceAll(/\r?\n/g, lineEnd));
+      expect(attempt.usage()).toEqual(usual);
+    },
+  );
+
+  it('a report is believed whatever else stands in it', async () => {
     const usual = (await used((text) => text)).usage();
-    expect(usual).toMatchObject({ outputTokens: 33, estimated: false });
-    expect((await used(counts((digits) => `"${digits}"`))).usage()).toEqual(usual);
+    const noted = '{"serviceTier":5,"service_tier":[],"promptTokensDetails":"x","iterations":7,"cacheDetails":0,';
+    const attempt = await used((text) => text.replaceAll(REPORT, (all) => all.replace('{', noted)));
+    expect(attempt.usage()).toEqual(usual);
   });
 
   it.each([
@@ -70,6 +86,16 @@ describe.each(FORMS)('$kind.kind (stream: $stream)', ({ kind, stream }) => {
     ['null', counts(() => 'null')],
     ['words', counts(() => '"many"')],
     ['objects', counts(() => '{}')],
+    ['objects that hold one', counts((digits) => `{"n":${digits}}`)],
+    ['lists', counts((digits) => `[${digits}]`)],
+    ['lists of objects', counts(() => '[{}]')],
+    ['beyond any number', counts(() => '1e400')],
+    ['below any number', counts(() => '-1e400')],
+    ['in no report', (text: string) => text.replaceAll(COUNT, '"other":1')],
+    ['in a report of null', report('null')],
+    ['in a report of words', report('"many"')],
+    ['in a report that is a list', report('[7]')],
+    ['in a report that is empty', report('{}')],
     ['true', counts(() => 'true')],
     ['missing', (text: string) => text.replaceAll(REPORT, '')],
   ])('counts that are %s are not believed, and what was said is charged', async (_what, change) =>
@@ -95,6 +121,19 @@ describe('Anthropic', () => {
       : (call as { function: { arguments: string } }).function.arguments;
     expect(JSON.parse(told)).toEqual(input);
     expect(attempt.usage()).toMatchObject({ inputTokens: 25, outputTokens: 33, estimated: false });
+  });
+
+  it.each([true, false])('what each step used is added up, also from strings (stream: %s)', async (stream) => {
+    const iterations = ['compaction', 'message'].map((type) => ({ type, input_tokens: '10', output_tokens: '20' }));
+    const usage = { input_tokens: 10, output_tokens: 20, iterations };
+    at.upstream.next(
+      changed(anthropicSays({ usage }), (text) =>
+        text.replaceAll('"usage":{"output_tokens":20}', `"usage":${JSON.stringify(usage)}`),
+      ),
+    );
+    const { sink, attempt } = await at.ask({ stream });
+    expect(sink.told).toEqual({});
+    expect(attempt.usage()).toMatchObject({ inputTokens: 20, outputTokens: 40, estimated: false });
   });
 
   it('a stream that is cut anywhere is charged the same', async () => {

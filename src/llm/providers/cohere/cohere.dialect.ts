@@ -65,7 +65,7 @@ class CohereDialect implements Dialect {
   readonly namespace = 'cohere';
   readonly fetchesImages = true;
   readonly rereads = true;
-  readonly report: ReportForm = { mend: mendReport, marks: ['"message-end"'] };
+  readonly report: ReportForm = { mend: mendReport, marks: /"message-end"/ };
   readonly baseUrl: URL;
   readonly secret: string;
 

@@ -17,6 +17,12 @@ import { TranslatedProvider } from '../bridge/translated.provider.js';
 import type { ProviderConnection, ProviderFactory } from '../provider-factory.js';
 import { googleCall } from './google-options.js';
 
+/**
+ * A report, a count in it or a list of details that is not what it should be. Every event has a report: usual ones are not
+ * mended. Within a string the quotes of a name would be escaped, and not match.
+ */
+const ODD_REPORT =
+  /"(?:\w*tokenCount"\s*:\s*(?:[^\s\d-]|[-\d.]+e)|usageMetadata"\s*:\s*[^\s{]|\w+TokensDetails"\s*:\s*[^\s[])/i;
 const HOME = 'https://generativelanguage.googleapis.com/v1beta';
 
 export const googleFactory: ProviderFactory = (connection, deps) =>
@@ -27,7 +33,7 @@ class GoogleDialect implements Dialect {
   readonly namespace = 'google';
   readonly fetchesImages = false;
   readonly rereads = true;
-  readonly report: ReportForm = { mend: mendReport, marks: [] };
+  readonly report: ReportForm = { mend: mendReport, marks: ODD_REPORT };
   readonly baseUrl: URL;
   readonly secret: string;
 
