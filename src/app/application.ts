@@ -15,6 +15,7 @@ import {
   letGoOfUnreadBody,
   loggedPath,
   PacedRefusals,
+  READ_AHEAD_BYTES,
   RequestBodies,
   sendFault,
 } from '../platform/http/index.js';
@@ -50,7 +51,12 @@ export async function createApplication(settings: Settings, parts: ModeParts): P
     // The caller's address, for what is counted and audited: X-Forwarded-For only from proxies that the operator named.
     trustProxy: settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false,
     // A request without `Host` is refused below, in its surface's words; Node's own answer has none.
-    http: { headersTimeout: settings.headerTimeoutMs, connectionsCheckingInterval: 1000, requireHostHeader: false },
+    http: {
+      headersTimeout: settings.headerTimeoutMs,
+      connectionsCheckingInterval: 1000,
+      requireHostHeader: false,
+      highWaterMark: READ_AHEAD_BYTES,
+    },
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(settings, parts), adapter, {
     logger: new NestLogger(),

@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
-import { readBody } from './body.js';
+import { eventually } from '../../../test/support/eventually.js';
+import { READ_AHEAD_BYTES, readBody } from './body.js';
 
 const BYTES = 200_000;
 const BODY = Buffer.from(Array.from({ length: BYTES }, (_, at) => 97 + (at % 26)));
@@ -23,7 +24,7 @@ it('is read whole, and no more than a part of it in one turn of the event loop',
     });
   };
   const read = Promise.withResolvers<Buffer>();
-  const server = http.createServer((request, response) => {
+  const server = http.createServer({ highWaterMark: READ_AHEAD_BYTES }, (request, response) => {
     Promise.resolve(readBody(request, { limitBytes: BYTES, silenceMs: 20_000 }, { growTo })).then(
       (body) => {
         read.resolve(body);
@@ -41,6 +42,28 @@ it('is read whole, and no more than a part of it in one turn of the event loop',
     socket.write('0\r\n\r\n');
     expect((await read.promise).equals(BODY)).toBe(true);
     expect(most).toBeLessThan(8 * 1024);
+  } finally {
+    socket.destroy();
+    server.close();
+  }
+});
+
+it('waits unread for the most part on its connection', async () => {
+  const server = http.createServer({ highWaterMark: READ_AHEAD_BYTES });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+  try {
+    socket.write('POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n');
+    socket.write(CHUNKS);
+    const [request] = (await once(server, 'request')) as [http.IncomingMessage];
+    let before = 0;
+    await eventually(() => {
+      const isStill = before > 0 && request.readableLength === before;
+      before = request.readableLength;
+      return isStill;
+    });
+    expect(request.readableLength).toBeLessThan(2 * READ_AHEAD_BYTES + 1024);
   } finally {
     socket.destroy();
     server.close();

@@ -32,6 +32,12 @@ declare module 'fastify' {
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
+/**
+ * So much of a body may wait unread before its connection is read no further. Of the 64 KiB of one read, a body in chunks of one
+ * byte is a sixth, and each chunk waits in a buffer of its own: this stops after the first read.
+ */
+export const READ_AHEAD_BYTES = 10_240;
+
 /** A judgement older than this is repeated once the body has arrived; with a warm cache that costs no query. */
 const STALE_JUDGEMENT_MS = 250;
 
