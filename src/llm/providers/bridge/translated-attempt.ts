@@ -38,6 +38,8 @@ export class TranslatedAttempt implements Attempt, Asked {
   answeredBy: string | null = null;
   complete = false;
   private isOver = false;
+  /** The provider may have the request, and charge for it, although its answer had not begun. */
+  private isGivenUp = false;
   private readonly aborter = new AbortController();
   private readonly rest = new Pause();
   private isFlushing = false;
@@ -84,7 +86,7 @@ export class TranslatedAttempt implements Attempt, Asked {
     const { reported } = this;
     if (reported !== null && reported.outputTokens > 0) return { ...reported, estimated: false };
     const { tokenizer } = this.deps;
-    if (this.status === null) return NOTHING_USED;
+    if (this.status === null && !this.isGivenUp) return NOTHING_USED;
     const outputTokens = this.request.stream
       ? this.produced.estimateTokens(tokenizer)
       : estimatePartTokens(tokenizer, this.exchange.part, SAID);
@@ -138,6 +140,7 @@ export class TranslatedAttempt implements Attempt, Asked {
   }
 
   abort(): void {
+    this.isGivenUp ||= !this.isOver && this.exchange.wasSent;
     this.isOver = true;
     this.aborter.abort();
     this.resume();

@@ -24,6 +24,8 @@ export class TranslatedEmbeddings implements Attempt, Asked {
   readonly answeredBy = null;
   readonly complete = false;
   private isOver = false;
+  /** The provider may have the texts, and charge for them, although it has not answered. */
+  private isGivenUp = false;
   private readonly aborter = new AbortController();
   private exchange: Exchange | null = null;
   /** Null: an exchange did not report what it used. */
@@ -48,7 +50,7 @@ export class TranslatedEmbeddings implements Attempt, Asked {
 
   usage(): TokenUsage {
     if (this.reported !== null && this.done > 0) return { ...NOTHING_USED, inputTokens: this.reported };
-    if (this.status === null) return NOTHING_USED;
+    if (this.status === null && !this.isGivenUp) return NOTHING_USED;
     const inputTokens = countEmbeddedTokens(this.deps.tokenizer, this.request);
     return { ...NOTHING_USED, inputTokens, estimated: true };
   }
@@ -81,6 +83,7 @@ export class TranslatedEmbeddings implements Attempt, Asked {
   }
 
   abort(): void {
+    this.isGivenUp ||= !this.isOver && this.exchange?.wasSent === true;
     this.isOver = true;
     this.aborter.abort();
   }
@@ -130,7 +133,8 @@ export class TranslatedEmbeddings implements Attempt, Asked {
 
   private fail(failure: ProviderFailure): void {
     if (this.isOver) return;
-    this.abort();
+    this.isOver = true;
+    this.aborter.abort();
     this.sink.onFailure(failure);
   }
 }

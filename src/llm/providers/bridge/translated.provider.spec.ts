@@ -76,6 +76,20 @@ describe('a translated stream', () => {
     expect(sink).toMatchObject({ ended: false, failure: null, hasJson: false });
   });
 
+  it.each([true, false])(
+    'is charged its prompt where it is given up before the answer began (stream: %s)',
+    async (stream) => {
+      at.upstream.next({ ...sse([]), silent: true });
+      const { attempt } = at.begin({ stream });
+      expect(attempt.usage()).toMatchObject({ inputTokens: 0, outputTokens: 0 });
+      await eventually(() => at.upstream.requests.length > 0);
+      attempt.abort();
+      await hungUp(at.upstream);
+      const { inputTokens, outputTokens, estimated } = attempt.usage();
+      expect([inputTokens > 0, outputTokens, estimated]).toEqual([true, 0, true]);
+    },
+  );
+
   it('waits while it is paused, and holds the provider back', async () => {
     const piece = 'So much is said at once. '.repeat(80);
     const [start, ping, open, , ...rest] = anthropicEvents({ content: [text('four')] }, {});
