@@ -127,6 +127,12 @@ export const ANSWERS: readonly Row[] = [
     charged: charged('estimate'),
   },
   {
+    what: 'blanks before the end mark',
+    answers: sse([...PIECES, USAGE, 'data: \t [DONE]\n\n'], { done: false }),
+    gets: whole,
+    charged: charged(18),
+  },
+  {
     what: 'a comment after the end mark',
     answers: sse([...PIECES, USAGE, DONE, ': cost=0.0001\n\n'], { done: false }),
     gets: whole,

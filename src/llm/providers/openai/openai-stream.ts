@@ -6,8 +6,10 @@ import { withErrorsTold } from './stream-errors.js';
 
 const NOTHING = Buffer.alloc(0);
 const MARK = '[DONE]';
-const MARK_EVENT = /(?:^|\n)data: ?$/;
-const LONGEST_PREFIX = 7;
+const MARK_EVENT = /(?:^|\n)data:[ \t]*$/;
+const USUAL_PREFIX = 'data: ';
+/** More blanks before a mark are not expected. */
+const LONGEST_PREFIX = 32;
 
 /**
  * Reads a stream of OpenAI's chunks as it comes: which events are whole, where it ends, what it reports, what it says.
@@ -74,7 +76,7 @@ export class OpenaiStream {
   private take(events: Buffer): Buffer {
     const end = endOfMark(events);
     this.ended = end !== -1;
-    const taken = this.ended ? events.subarray(0, end) : events;
+    const taken = this.ended ? withUsualMark(events.subarray(0, end)) : events;
     if (this.filter.afterReport !== null) {
       this.unreported = ProducedText.of(this.filter.afterReport);
     } else {
@@ -91,6 +93,14 @@ export class OpenaiStream {
 /** Clients take an answer for whole by its mark, also one that failed. */
 function withoutMark(events: Buffer): Buffer {
   return events.subarray(0, events.lastIndexOf('data:'));
+}
+
+/** Clients read a mark behind several blanks as JSON. */
+function withUsualMark(events: Buffer): Buffer {
+  const at = events.lastIndexOf(MARK);
+  const line = events.lastIndexOf('data:', at);
+  if (at - line <= USUAL_PREFIX.length) return events;
+  return Buffer.concat([events.subarray(0, line), Buffer.from(USUAL_PREFIX), events.subarray(at)]);
 }
 
 /** Just past the end mark's event; -1: it is not there. */
