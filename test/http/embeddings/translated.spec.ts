@@ -47,6 +47,10 @@ const KINDS: readonly Kind[] = [
   { ...BEDROCK, model: 'cohere.embed-v4:0', embeds: bedrockEmbeds, most: 96, reports: true },
 ];
 
+/** Which models report in their answers' JSON. */
+const IN_ANSWER: ReadonlySet<string> = new Set(['embed-v4.0', 'amazon.titan-embed-text-v2:0']);
+const REPORT = /"(input_tokens|inputTextTokenCount)":5/;
+
 let service: TestService;
 
 beforeAll(async () => {
@@ -97,6 +101,25 @@ describe.each(KINDS)('$kind with $model', ({ kind, path, credentials, settings, 
     );
     expect(upstream.requests).toHaveLength(2);
     if (reports) expect(await settledCall(service)).toMatchObject({ estimated: false, input_tokens: 5 * texts.length });
+  });
+
+  it.each([
+    ['in strings', '"5"', true],
+    ['lists', '[5]', false],
+    ['objects', '{}', false],
+    ['beyond any number', '1e400', false],
+    ['null', 'null', false],
+  ])('embeds although the provider’s counts are %s', async (_what, value, isBelieved) => {
+    upstream.next((request) => {
+      const { headers: _headers, chunks, ...rest } = embeds(request);
+      const odd = chunks.map((text) => String(text).replace(REPORT, `"$1":${value}`));
+      return { ...rest, chunks: odd, headers: { 'content-type': 'application/json' } };
+    });
+    const { data } = await client().embeddings.create({ model, input: 'Hello', encoding_format: 'float' });
+    expect(data.map(({ embedding }) => embedding)).toEqual([[5, 0, 0.5]]);
+    const { input_tokens: tokens, estimated } = await settledCall(service);
+    expect(tokens).toBeGreaterThan(0);
+    expect(estimated).toBe(!(isBelieved && IN_ANSWER.has(model)));
   });
 
   it.each([

@@ -63,6 +63,7 @@ class BedrockDialect implements Dialect {
       mostTexts: (model) => embeddingFamilyOf(model).mostTexts,
       translate: bedrockEmbeddingCall,
       model: (id, fetch) => createAmazonBedrock({ ...this.account(), fetch }).embeddingModel(id),
+      report: { mend: mendEmbeddingReport },
     };
   }
 
@@ -96,4 +97,14 @@ class BedrockDialect implements Dialect {
   loadModels(): Promise<null> {
     return Promise.resolve(null);
   }
+}
+
+/** Titan's models report in one field, which has to be there, and Nova's in another. */
+function mendEmbeddingReport({
+  inputTextTokenCount = null,
+  inputTokenCount = null,
+  ...answer
+}: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const required = 'embedding' in answer ? ['inputTextTokenCount'] : [];
+  return { ...answer, ...plainCounts({ inputTextTokenCount, inputTokenCount }, required) };
 }

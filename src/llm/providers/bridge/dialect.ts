@@ -78,6 +78,8 @@ export interface Embedder {
   /** @throws Fault invalid_input naming a field that the provider can't carry */
   translate(request: EmbeddingsRequest): Pick<EmbeddingModelV4CallOptions, 'dimensions' | 'providerOptions'>;
   model(id: string, fetch: Fetch): EmbeddingModelV4;
+  /** Absent: the package refuses no answer because of its report. */
+  readonly report?: ReportForm;
 }
 
 export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {

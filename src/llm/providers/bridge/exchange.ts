@@ -14,6 +14,7 @@ import { writtenSteps } from '../openai/large-answer.js';
 import { EventMarks, FrameMarks, type AnswerMarks } from './answer-marks.js';
 import type { Dialect } from './dialect.js';
 import { failureOfAnswer, FailedExchange } from './failures.js';
+import type { ReportForm } from './counts.js';
 import { assertOutputWithin } from './output-check.js';
 import { KEPT_STEP_BYTES, type ProviderFailure } from '../provider.js';
 import type { ProviderDeps } from '../provider-factory.js';
@@ -97,12 +98,24 @@ export class Exchange {
     if (bytes > SMALL_BYTES) await READING_TURNS.next(this.dialect);
   }
 
+  /** Has the package read the answer once more where its report alone may have been what it refused. */
+  async read<Result>(
+    ask: () => PromiseLike<Result>,
+    report: ReportForm | null = this.dialect.report ?? null,
+  ): Promise<Result> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (this.broken !== null || error instanceof FailedExchange || !(await this.mend(report))) throw error;
+      return ask();
+    }
+  }
+
   /** @returns whether the package can read the answer again: its report was odd, perhaps */
-  async mend(): Promise<boolean> {
-    const { report } = this.dialect;
-    if (report === undefined || this.part === '' || this.mended !== null) return false;
+  private async mend(report: ReportForm | null): Promise<boolean> {
+    if (report === null || this.part === '' || this.mended !== null) return false;
     const turn = (): Promise<void> => READING_TURNS.next(this.dialect);
-    const answer = await inTurns(objectSteps(Buffer.from(this.part)), turn);
+    const answer = await inTurns(objectSteps(Buffer.from(this.part), this.bounds), turn);
     if (answer === null || answer === 'too much') return false;
     this.mended = await inTurns(writtenSteps(report.mend(answer), this.part.length), turn);
     return true;

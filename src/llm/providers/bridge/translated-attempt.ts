@@ -23,7 +23,7 @@ import { completionOf, type Envelope } from './completion.js';
 import type { Dialect, DialectPackage, TextShortcut } from './dialect.js';
 import { Exchange } from './exchange.js';
 import { menderOf } from './event-mender.js';
-import { FailedExchange, failureOf } from './failures.js';
+import { failureOf } from './failures.js';
 import { finishOf } from './finish.js';
 import { inlineImages } from './images.js';
 import { assertTextCarried } from './text-bound.js';
@@ -117,25 +117,12 @@ export class TranslatedAttempt implements Attempt, Asked {
       const call = { ...options, abortSignal: signal, includeRawChunks };
       if (this.request.stream) await this.read((await model.doStream(call)).stream);
       else {
-        const result = await this.generate(() => model.doGenerate(call));
+        const result = await this.exchange.read(() => model.doGenerate(call));
         await this.exchange.turn();
         this.answer(result);
       }
     } catch (error) {
       this.fail(this.exchange.broken ?? failureOf(error, this, this.exchange.wasSent));
-    }
-  }
-
-  /** Has the package read the answer once more where its report alone may have been what it refused. */
-  private async generate(
-    ask: () => PromiseLike<LanguageModelV4GenerateResult>,
-  ): Promise<LanguageModelV4GenerateResult> {
-    try {
-      return await ask();
-    } catch (error) {
-      if (this.isOver || this.exchange.broken !== null || error instanceof FailedExchange) throw error;
-      if (!(await this.exchange.mend())) throw error;
-      return ask();
     }
   }
 

@@ -71,7 +71,8 @@ export class TranslatedEmbeddings implements Attempt, Asked {
         this.exchange = exchange;
         const model = embedder.model(this.request.model, exchange.fetch);
         await exchange.turn(this.request.raw.length);
-        const result = await model.doEmbed({ ...call, values, abortSignal: this.aborter.signal });
+        const asked = { ...call, values, abortSignal: this.aborter.signal };
+        const result = await exchange.read(() => model.doEmbed(asked), embedder.report ?? null);
         await exchange.turn();
         this.note(result);
         vectors.push(...result.embeddings);

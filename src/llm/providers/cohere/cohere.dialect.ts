@@ -100,6 +100,7 @@ class CohereDialect implements Dialect {
         return { providerOptions: optionsFor('cohere', options) };
       },
       model: (id, fetch) => createCohere({ ...connection, fetch }).embeddingModel(id),
+      report: { mend: mendEmbeddingReport },
     };
   }
 
@@ -146,6 +147,13 @@ function mendReport(answer: Readonly<Record<string, unknown>>): Readonly<Record<
   if (type !== 'message-end') return answer;
   const ended = fieldsOf(delta);
   return { ...answer, delta: { ...ended, usage: plainUsage(ended['usage']) } };
+}
+
+function mendEmbeddingReport({
+  meta,
+  ...answer
+}: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return { ...answer, meta: { billed_units: plainCounts(fieldsOf(meta)['billed_units'], ['input_tokens']) } };
 }
 
 function plainUsage(usage: unknown): Readonly<Record<string, unknown>> {

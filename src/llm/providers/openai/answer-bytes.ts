@@ -5,6 +5,7 @@ import {
   parseSteps,
   withoutByteOrderMark,
   type Steps,
+  type JsonBounds,
 } from '../../../platform/json/index.js';
 import { isObject } from '../requests/chat-request.js';
 
@@ -56,9 +57,12 @@ export function objectIn(body: Buffer): Readonly<Record<string, unknown>> | null
 }
 
 /** The same in steps, for a large answer. 'too much': it holds more than the bounds of a body. */
-export function* objectSteps(body: Buffer): Steps<Readonly<Record<string, unknown>> | 'too much' | null> {
+export function* objectSteps(
+  body: Buffer,
+  bounds?: JsonBounds,
+): Steps<Readonly<Record<string, unknown>> | 'too much' | null> {
   const said = withoutBlank(body);
-  if (!(yield* isBoundedSteps(said))) return 'too much';
+  if (!(yield* isBoundedSteps(said, bounds))) return 'too much';
   try {
     const value = yield* parseSteps(said.toString('utf8'));
     return isObject(value) ? value : null;
