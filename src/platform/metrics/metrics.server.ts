@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { SETTINGS_TOKEN, type Settings } from '../config/index.js';
 import { Metrics } from './metrics.js';
+import { PageOfAll } from './page-of-all.js';
 
 /** Serves `/metrics` on a port of its own, so that publishing the API never publishes them. */
 @Injectable()
@@ -16,13 +17,15 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
   async onApplicationBootstrap(): Promise<void> {
     const { metricsPort, metricsHost } = this.settings;
     if (metricsPort === 0) return;
+    const { registry } = this.metrics;
+    const page = new PageOfAll(() => registry.metrics());
     const server = createServer((request, response) => {
       if (request.url?.split('?', 1)[0] !== '/metrics') {
         response.writeHead(404).end();
         return;
       }
-      this.metrics.registry.metrics().then(
-        (text) => response.writeHead(200, { 'content-type': this.metrics.registry.contentType }).end(text),
+      page.get().then(
+        (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
         () => response.writeHead(500).end(),
       );
     });
