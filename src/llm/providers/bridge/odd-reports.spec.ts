@@ -145,6 +145,25 @@ describe('Anthropic', () => {
   });
 });
 
+describe('Gemini', () => {
+  const at = stageOf(GOOGLE);
+
+  it.each([true, false])(
+    'a report without its input is believed, and the prompt is counted (stream: %s)',
+    async (stream) => {
+      at.upstream.next(
+        changed(GOOGLE.says({ text: TEXT }), (text) =>
+          text.replaceAll(/"(?:prompt|cachedContent)TokenCount":\d+,?/g, ''),
+        ),
+      );
+      const { attempt } = await at.ask({ stream });
+      const { inputTokens, outputTokens, estimated } = attempt.usage();
+      expect(inputTokens).toBeGreaterThan(0);
+      expect([outputTokens, estimated]).toEqual([33, true]);
+    },
+  );
+});
+
 describe('Bedrock', () => {
   const at = stageOf(BEDROCK);
 

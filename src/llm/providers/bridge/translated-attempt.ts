@@ -84,18 +84,18 @@ export class TranslatedAttempt implements Attempt, Asked {
 
   usage(): TokenUsage {
     const { reported } = this;
-    if (reported !== null && reported.outputTokens > 0) return { ...reported, estimated: false };
+    const told = reported?.outputTokens ?? 0;
+    if (told > 0 && saysInput(reported)) return { ...reported, estimated: false };
     const { tokenizer } = this.deps;
     if (this.status === null && !this.isGivenUp) return NOTHING_USED;
-    const outputTokens = this.request.stream
-      ? this.produced.estimateTokens(tokenizer)
-      : estimatePartTokens(tokenizer, this.exchange.part, SAID);
+    const outputTokens = told > 0 ? told : this.estimateOutput();
     // A report of no output is true where nothing was said; beside words it came too early, or after the truth.
     if (reported !== null && outputTokens === 0) return { ...reported, estimated: false };
     return {
       ...NOTHING_USED,
       ...([reported, this.early].find(saysInput) ?? { inputTokens: countInputTokens(tokenizer, this.request) }),
       outputTokens,
+      reasoningTokens: reported?.reasoningTokens ?? 0,
       estimated: true,
     };
   }
@@ -157,6 +157,13 @@ export class TranslatedAttempt implements Attempt, Asked {
   private newId(): string {
     this.toolCalls += 1;
     return `call_${this.envelope.id.slice(-24)}_${this.toolCalls}`;
+  }
+
+  private estimateOutput(): number {
+    const { tokenizer } = this.deps;
+    return this.request.stream
+      ? this.produced.estimateTokens(tokenizer)
+      : estimatePartTokens(tokenizer, this.exchange.part, SAID);
   }
 
   private answer(result: LanguageModelV4GenerateResult): void {
