@@ -32,6 +32,7 @@ import { AppModule, type ModeParts } from './app.module.js';
 import { boundConnections } from './connections.js';
 import { dashboardSite, leadInvitations } from './dashboard.js';
 import { serveDocumentation } from './documentation.js';
+import { writeLargeAnswersInSteps } from './large-answers.js';
 import { GUIDE } from './guide.js';
 
 /**
@@ -149,6 +150,7 @@ function prepareHttp(app: NestFastifyApplication): void {
   fastify.server.on('connect', refuseConnect);
 
   answerCors(fastify);
+  writeLargeAnswersInSteps(fastify);
   fastify.addHook('onRoute', nameRoute);
 }
 

@@ -4,7 +4,7 @@ import { HumanLimits } from '../../humans/index.js';
 import { SETTINGS_TOKEN, type Settings } from '../../platform/config/index.js';
 import { uuidV7 } from '../../platform/crypto/index.js';
 import { pageOf } from '../../platform/database/index.js';
-import { TenantCipher } from '../../platform/encryption/index.js';
+import { jsonBytes, TenantCipher } from '../../platform/encryption/index.js';
 import { Fault, invalidField } from '../../platform/errors/index.js';
 import { PageTokens, newestFirst, type BodyRoom } from '../../platform/http/index.js';
 import { IdempotencyKeys, type IdempotentAnswer } from '../../platform/idempotency/index.js';
@@ -237,7 +237,7 @@ export class ContextsService {
     return Promise.all(
       messages.map(async (message) => {
         const id = uuidV7();
-        const text = Buffer.from(JSON.stringify(message));
+        const text = await jsonBytes(tenantId, message);
         const content = await this.cipher.encrypt(tenantId, text, { table: TABLE, rowId: id });
         return { id, content, bytes: text.length };
       }),
@@ -245,8 +245,7 @@ export class ContextsService {
   }
 
   private async open(tenantId: string, { id, content }: MessageRecord): Promise<CreateMessageRequest> {
-    const text = await this.cipher.decrypt(tenantId, content, { table: TABLE, rowId: id });
-    return JSON.parse(text.toString('utf8')) as CreateMessageRequest;
+    return (await this.cipher.decryptJson(tenantId, content, { table: TABLE, rowId: id })) as CreateMessageRequest;
   }
 
   private async view(tenantId: string, record: MessageRecord): Promise<MessageView> {

@@ -49,11 +49,11 @@ export class RunTexts {
   }
 
   private seal(tenantId: string, table: string, rowId: string, value: object): Promise<Buffer> {
-    return this.cipher.encrypt(tenantId, JSON.stringify(value), { table, rowId });
+    return this.cipher.encryptJson(tenantId, value, { table, rowId });
   }
 
   private async open<T>(tenantId: string, table: string, rowId: string, bytes: Uint8Array): Promise<T> {
-    return JSON.parse((await this.cipher.decrypt(tenantId, bytes, { table, rowId })).toString('utf8')) as T;
+    return (await this.cipher.decryptJson(tenantId, bytes, { table, rowId })) as T;
   }
 }
 

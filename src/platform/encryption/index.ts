@@ -1,4 +1,4 @@
 export { DataKeyRewrap } from './data-key-rewrap.js';
 export { EncryptionModule } from './encryption.module.js';
 export { rewrapAll, type Rewrapped } from './rewrapping.js';
-export { TenantCipher } from './tenant-cipher.js';
+export { jsonBytes, TenantCipher } from './tenant-cipher.js';

@@ -1,6 +1,8 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, type Cipheriv, type Decipheriv } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { EnvelopeError } from '../crypto/index.js';
+import { GatheredBytes, inTurns, READING_TURNS } from '../http/index.js';
+import { isLongerThan, parseJson, parseSteps, STEP_LENGTH, writeSteps, type Steps } from '../json/index.js';
 import { TenantDataKeys, type TenantDataKey } from './tenant-data-keys.js';
 
 /** The row, of the tenant, that holds a ciphertext: it opens nowhere else. Two columns of a row are two tables here. */
@@ -42,12 +44,18 @@ export class TenantCipher {
     const head = Buffer.concat([Buffer.of(VERSION), idBytes(dataKey), salt]);
     const { key, nonce } = derived(dataKey, salt, place);
     const cipher = createCipheriv(CIPHER, key, nonce).setAAD(head);
-    return Buffer.concat([
-      head,
-      typeof text === 'string' ? cipher.update(text, 'utf8') : cipher.update(text),
-      cipher.final(),
-      cipher.getAuthTag(),
-    ]);
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+    const encrypted = Buffer.allocUnsafe(head.length + bytes.length + TAG_BYTES);
+    encrypted.set(head);
+    await inTenantsTurns(tenantId, changedSteps(cipher, bytes, encrypted.subarray(head.length)));
+    cipher.final();
+    encrypted.set(cipher.getAuthTag(), head.length + bytes.length);
+    return encrypted;
+  }
+
+  /** The text of JSON, as `encrypt`; a large one is written in steps. */
+  async encryptJson(tenantId: string, value: object, place: RowPlace): Promise<Buffer> {
+    return this.encrypt(tenantId, await jsonBytes(tenantId, value), place);
   }
 
   /**
@@ -66,11 +74,45 @@ export class TenantCipher {
     const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
       .setAAD(bytes.subarray(0, TEXT_AT))
       .setAuthTag(bytes.subarray(-TAG_BYTES));
+    const encrypted = bytes.subarray(TEXT_AT, -TAG_BYTES);
+    const text = Buffer.allocUnsafe(encrypted.length);
+    await inTenantsTurns(tenantId, changedSteps(decipher, encrypted, text));
     try {
-      return Buffer.concat([decipher.update(bytes.subarray(TEXT_AT, -TAG_BYTES)), decipher.final()]);
+      decipher.final();
     } catch {
       throw damaged();
     }
+    return text;
+  }
+
+  /** What `encryptJson` was given; a large one is read in steps. @throws as `decrypt` */
+  async decryptJson(tenantId: string, ciphertext: Uint8Array, place: RowPlace): Promise<unknown> {
+    const text = (await this.decrypt(tenantId, ciphertext, place)).toString('utf8');
+    return text.length < STEP_LENGTH ? parseJson(text) : inTenantsTurns(tenantId, parseSteps(text));
+  }
+}
+
+/** JSON's bytes; of a large value in steps. */
+export async function jsonBytes(tenantId: string, value: object): Promise<Buffer> {
+  if (!isLongerThan(value, STEP_LENGTH)) return Buffer.from(JSON.stringify(value));
+  const bytes = new GatheredBytes(0, Infinity);
+  await inTenantsTurns(
+    tenantId,
+    writeSteps(value, (piece) => bytes.add(piece)),
+  );
+  return bytes.all();
+}
+
+/** Several large texts at once would hold up a probe for half a second. */
+function inTenantsTurns<Result>(tenantId: string, steps: Steps<Result>): Promise<Result> {
+  return inTurns(steps, () => READING_TURNS.next(tenantId));
+}
+
+/** Fills `into` with what the cipher makes of a text. */
+function* changedSteps(cipher: Cipheriv | Decipheriv, text: Buffer, into: Buffer): Steps<void> {
+  for (let at = 0; at < text.length; at += STEP_LENGTH) {
+    into.set(cipher.update(text.subarray(at, at + STEP_LENGTH)), at);
+    if (at + STEP_LENGTH < text.length) yield;
   }
 }
 
