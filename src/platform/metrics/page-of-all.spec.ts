@@ -1,3 +1,4 @@
+import { eventually } from '../../../test/support/eventually.js';
 import { PageOfAll } from './page-of-all.js';
 
 /** Counts the pages that are written; each is finished when it is told. */
@@ -9,7 +10,7 @@ function pages() {
     return writing.promise;
   });
   const begin = async (count: number): Promise<PromiseWithResolvers<string>> => {
-    while (begun.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually(() => begun.length >= count);
     return begun[count - 1]!;
   };
   return { page, begun, begin };

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** Of these the first holds, as with Node's own client: two together make no valid value. */
+/** Of these the first counts, as in Node's own client: two joined are not a valid value. */
 const SINGLE: ReadonlySet<string> = new Set(['content-type', 'content-length', 'location', 'retry-after']);
 
 /** The headers with each one a text, as their type says: undici gives a list where a server repeats one. */

@@ -89,11 +89,7 @@ export class OpenaiAttempt<Request extends ProviderRequest> implements Attempt, 
     /** Whose answers take turns. */
     private readonly owner: object,
   ) {
-    this.whole = new WholeAnswer(
-      () => reader.gatherer(),
-      reader.parsedBytes,
-      () => this.kept.all(),
-    );
+    this.whole = new WholeAnswer(reader, this.kept);
   }
 
   get complete(): boolean {

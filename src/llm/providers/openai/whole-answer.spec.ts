@@ -25,7 +25,7 @@ function isMarkedAtEnd(whole: WholeAnswer): boolean {
 function wholeOf(bytes: Buffer, cuts: readonly number[]): WholeAnswer {
   let pushed = 0;
   const kept = (): Buffer => bytes.subarray(0, pushed);
-  const whole = new WholeAnswer(() => CHAT_READER.gatherer(), CHAT_READER.parsedBytes, kept);
+  const whole = new WholeAnswer(CHAT_READER, { all: kept });
   const places = [0, ...cuts.map((cut) => cut % bytes.length).toSorted((one, other) => one - other), bytes.length];
   for (const [index, place] of places.entries()) {
     whole.push(bytes.subarray(place, places[index + 1]));

@@ -1,4 +1,7 @@
 import type { Steps } from '../../../platform/json/index.js';
+import type { ProviderRequest } from '../requests/request-fields.js';
+import type { AnswerReader } from './answer-reader.js';
+import type { KeptBody } from './kept-body.js';
 import { COUNTED_MARKS, isEvents, isObjectText, withoutBlank } from './answer-bytes.js';
 import type { GatheredAnswer, Gatherer } from './answer-forms.js';
 import { LineEnds } from './line-ends.js';
@@ -33,11 +36,10 @@ export class WholeAnswer {
   private head: Buffer | null = NOTHING;
   private size = 0;
 
-  /** @param kept what was pushed before; asked for an object of which all is kept elsewhere, until it is long */
+  /** @param kept holds all that was pushed before, as long as an object is not long */
   constructor(
-    private readonly gatherer: () => Gatherer,
-    private readonly mostEventBytes: number,
-    private readonly kept: () => Buffer,
+    private readonly reader: Pick<AnswerReader<ProviderRequest>, 'gatherer' | 'parsedBytes'>,
+    private readonly kept: Pick<KeptBody, 'all'>,
   ) {}
 
   /** @returns false: `readSteps` has a large event to read. What comes meanwhile waits. */
@@ -68,7 +70,7 @@ export class WholeAnswer {
   private tell(head: Buffer): boolean {
     this.head = null;
     if (isEvents(head) || (this.isSaidStream && !isObjectText(head)))
-      this.stream = new GatheredStream(this.gatherer(), this.mostEventBytes);
+      this.stream = new GatheredStream(this.reader.gatherer(), this.reader.parsedBytes);
     return this.take(head);
   }
 
@@ -79,7 +81,7 @@ export class WholeAnswer {
     if (this.long === null) {
       if (this.size <= READ_ON_BYTES) return true;
       this.long = new LongEvent();
-      if (!isFirst) this.long.add(this.kept());
+      if (!isFirst) this.long.add(this.kept.all());
     }
     this.long.add(chunk);
     return true;
